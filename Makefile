@@ -1,0 +1,58 @@
+# Every target sets up what it needs; `make` alone lists them.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+EXPLORE_PORT ?= 8000
+
+# `venv --without-pip` and `pip --python` need neither ensurepip nor root: a bare Debian lacks the first.
+define install
+	@test -x $(BIN)/python || $(PYTHON) -m venv --without-pip $(VENV)
+	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check --require-hashes -r $(1)
+	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+endef
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+.PHONY: run
+run: $(VENV)/.run ## set up, load the demo data, serve on http://127.0.0.1:8000
+	@$(BIN)/explore serve --demo --port $(EXPLORE_PORT)
+
+.PHONY: test
+test: $(VENV)/.dev ## set up, then run the whole test-suite (needs PostgreSQL's programs)
+	@$(BIN)/pytest
+
+.PHONY: lint
+lint: $(VENV)/.dev ## formatting, lint, types, and the direction of the four floors
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+.PHONY: format
+format: $(VENV)/.dev ## rewrite the code in the house's format
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+.PHONY: schema
+schema: $(VENV)/.dev ## write schema.graphql from the code
+	@$(BIN)/explore schema > schema.graphql
+
+.PHONY: lock
+lock: $(VENV)/.dev ## resolve pyproject.toml into the two hashed lock files
+	@$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --quiet -o requirements.lock
+	@$(BIN)/uv pip compile pyproject.toml --group dev -c requirements.lock --universal --python-version 3.11 --generate-hashes --no-header --quiet -o requirements-dev.lock
+
+.PHONY: clean
+clean: ## remove the virtual environment, the caches and var/ (the embedded stores)
+	@rm -rf $(VENV) var .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+
+$(VENV)/.run: requirements.lock pyproject.toml
+	$(call install,requirements.lock)
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock pyproject.toml
+	$(call install,requirements-dev.lock)
+	@touch $@ $(VENV)/.run

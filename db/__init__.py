@@ -1,0 +1,1 @@
+"""The stores: relational truth, vectors, embeddings, cache, outbox, migrations."""

@@ -1,0 +1,1 @@
+"""Texts into vectors: one protocol, several models."""

@@ -1,0 +1,1 @@
+"""Vectors and keywords: a shadow of the truth that can be searched."""

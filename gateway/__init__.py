@@ -1,0 +1,1 @@
+"""The edge: HTTP, who is asking, limits, pages, command line, worker process."""

@@ -1,0 +1,1 @@
+"""The graph: Strawberry types, resolvers, DataLoaders."""
