@@ -42,7 +42,7 @@ schema: $(VENV)/.dev ## write schema.graphql from the code
 
 .PHONY: lock
 lock: $(VENV)/.dev ## resolve pyproject.toml into the two hashed lock files
-	@$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --quiet -o requirements.lock
+	@$(BIN)/uv pip compile pyproject.toml --group build --universal --python-version 3.11 --generate-hashes --no-header --quiet -o requirements.lock
 	@$(BIN)/uv pip compile pyproject.toml --group dev -c requirements.lock --universal --python-version 3.11 --generate-hashes --no-header --quiet -o requirements-dev.lock
 
 .PHONY: clean

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, Row, create_engine, event
+from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
@@ -15,7 +15,8 @@ from sqlalchemy.sql import Executable
 
 from db.errors import InvalidRecord
 
-Rows = Sequence[Row[Any]]
+Rows = Sequence[Any]
+"""Rows of a result. Not `Row[...]`: statements are built from lists of columns, whose types no checker can follow."""
 Parameters = Mapping[str, Any]
 
 _BACKENDS = {"sqlite": "sqlite", "postgresql": "postgresql", "postgres": "postgresql"}
@@ -97,7 +98,7 @@ def parse_url(url: str) -> URL:
     """
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # the second for a port that is no number
         raise InvalidRecord(
             "DATABASE_URL cannot be read; write sqlite:///var/explore.sqlite or postgresql://user:password@host/name"
         ) from None

@@ -3,12 +3,15 @@
 ```
 DatabaseFloorError
 ├── StoreUnavailable     a store did not answer in time, or is not there: the caller may go on without it
+│   └── StoreMisconfigured  it will not heal by itself: a refused key, an unknown model; the message says what to set
 ├── InvalidRecord        a record breaks a rule of the model: the caller's fault; the message says how to mend it
-│   └── UnknownReference a key that names nothing
+│   ├── UnknownReference a key that names nothing
+│   └── RefusedObjects   a store that is there refuses some of the objects it was given; it names each and why
 └── MigrationPending     the schema of the truth is older than this code
 ```
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 
@@ -42,6 +45,14 @@ class StoreUnavailable(DatabaseFloorError):
         self.reason = reason
 
 
+class StoreMisconfigured(StoreUnavailable):
+    """A store that will not heal by itself: it refuses our key, or does not know the model we ask for.
+
+    A request goes on without it, as without any store that is away; at start-up the reason is printed: it is one
+    sentence that says what to set.
+    """
+
+
 class InvalidRecord(DatabaseFloorError):
     """A record breaks a rule of the model.
 
@@ -61,6 +72,21 @@ class InvalidRecord(DatabaseFloorError):
 
 class UnknownReference(InvalidRecord):
     """A key that names nothing in the truth."""
+
+
+class RefusedObjects(InvalidRecord):
+    """A store that is there refuses some of the objects it was given; it took the others.
+
+    Parameters
+    ----------
+    refused
+        The key of each refused object, and the store's reason.
+    """
+
+    def __init__(self, refused: Mapping[str, str]) -> None:
+        reasons = "; ".join(f"{key}: {reason}" for key, reason in refused.items())
+        super().__init__(f"{len(refused)} refused: {reasons}")
+        self.refused = dict(refused)
 
 
 class MigrationPending(DatabaseFloorError):

@@ -475,8 +475,8 @@ Index(
 class ServedPage(Base):
     """What was served, for training, replay and support; a sample, kept for 7 days.
 
-    `projects` lists the ids in the order of their ranks from `first_rank`; `contributions` holds their signed
-    millionths, int32, row by row, in the order of `signals`.
+    `projects` lists the ids in the order of their ranks from `first_rank`; `contributions` holds their
+    millionths, little-endian int64, row by row, in the order of `signals`.
     """
 
     __tablename__ = "served_pages"

@@ -4,11 +4,26 @@ Validation happens here and nowhere else, so that a bad line of a file and a bad
 sentence. The format is described in `docs/import.md`.
 """
 
+import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+import orjson
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
+from pydantic_core import ErrorDetails
 
+from db.columns import UNKNOWN_TIME
+from db.errors import InvalidRecord
 from db.models import InteractionType, Role, TermKind, now
 
 MAX_CLOCK_SKEW = timedelta(minutes=5)
@@ -18,10 +33,37 @@ MAX_TEXT = 100_000
 """Characters of the longest text that is taken. A page shows a few hundred, an embedding reads a few thousand."""
 
 
-def _not_in_the_future(value: datetime) -> datetime:
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+"""An escaped NUL: an odd number of backslashes before ``u0000``."""
+
+
+def _as_text(value: Any) -> Any:
+    # Pydantic would guess from a number's size whether it counts seconds or milliseconds.
+    if isinstance(value, int | float):
+        raise ValueError('must be a text in ISO 8601, such as "2026-05-04T12:30:00Z"')  # noqa: TRY004 (a sentence)
+    return value
+
+
+def _in_the_past(value: datetime) -> datetime:
+    if value < UNKNOWN_TIME:
+        raise ValueError(f"{value.isoformat()} is before 1970")
     if value > now() + MAX_CLOCK_SKEW:
         raise ValueError(f"{value.isoformat()} is in the future")
     return value.astimezone(UTC)
+
+
+def _plain_json(value: dict[str, Any]) -> dict[str, Any]:
+    try:
+        written = orjson.dumps(value)
+    except (TypeError, ValueError) as error:  # numbers beyond 64 bits, objects nested too deep
+        raise ValueError(f"cannot be stored: {error}") from None
+    if len(written) > MAX_TEXT:
+        raise ValueError(f"is longer than {MAX_TEXT} bytes as JSON")
+    if _NUL.search(written):
+        raise ValueError("must not contain the character NUL")
+    # JSON knows no NaN and no infinity; what is read back must equal what was sent, so both become null here.
+    told: dict[str, Any] = orjson.loads(written)
+    return told
 
 
 def _without_nul(value: str) -> str:
@@ -34,8 +76,11 @@ Key = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValid
 Name = Annotated[
     str, StringConstraints(min_length=1, max_length=500, strip_whitespace=True), AfterValidator(_without_nul)
 ]
+Title = Annotated[
+    str, StringConstraints(min_length=1, max_length=1_000, strip_whitespace=True), AfterValidator(_without_nul)
+]
 Text = Annotated[str, StringConstraints(max_length=MAX_TEXT), AfterValidator(_without_nul)]
-PastTime = Annotated[AwareDatetime, AfterValidator(_not_in_the_future)]
+PastTime = Annotated[AwareDatetime, BeforeValidator(_as_text), AfterValidator(_in_the_past)]
 Url = Annotated[str, StringConstraints(max_length=2_000, pattern=r"^https?://[^\s]+$")]
 
 
@@ -59,7 +104,7 @@ class UserRecord(Record):
     key: Key
     username: Name
     bio: Text = ""
-    tier: Annotated[str, StringConstraints(max_length=100)] = ""
+    tier: Annotated[Text, Field(max_length=100)] = ""
     points: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     role: Role = Role.VIEWER
     tags: Annotated[tuple[TagRecord, ...], Field(max_length=1_000)] = ()
@@ -89,7 +134,7 @@ class ProjectRecord(Record):
     """A project. `tools`, `categories` and `topics` are keys; one that is not known yet is made, named like its key."""
 
     key: Key
-    title: Annotated[Name, Field(max_length=1_000)]
+    title: Title
     description: Text = ""
     type: Annotated[str, StringConstraints(min_length=1, max_length=50, pattern=r"^[a-z][a-z0-9_]*$")]
     tools: Annotated[tuple[Key, ...], Field(max_length=100)] = ()
@@ -101,7 +146,7 @@ class ProjectRecord(Record):
     created_at: PastTime | None = None
     private: bool = False
     archived: bool = False
-    source: Annotated[dict[str, Any], Field(max_length=100)] = {}
+    source: Annotated[dict[str, Any], Field(max_length=100), AfterValidator(_plain_json)] = {}
 
 
 class InteractionRecord(Record):
@@ -111,3 +156,32 @@ class InteractionRecord(Record):
     project: Key
     type: InteractionType
     at: PastTime | None = None
+
+
+def faults(error: ValidationError) -> Iterator[InvalidRecord]:
+    """Say each thing that is wrong with a record in a sentence of ours, with its path in the record."""
+    for details in error.errors(include_url=False):
+        yield InvalidRecord(_sentence(details), details["loc"])
+
+
+_SENTENCES = {
+    "json_invalid": "is no JSON: {error}",
+    "missing": "is missing",
+    "extra_forbidden": "is not a field of this record",
+    "model_type": "must be an object, as {{…}}",
+    "model_attributes_type": "must be an object, as {{…}}",
+    "enum": "must be {expected}",
+    "timezone_aware": 'has no time zone; end it with "Z" for UTC',
+    "string_too_long": "is longer than {max_length} characters",
+    "too_long": "has more than {max_length} entries",
+    "string_too_short": "must not be empty",
+    "value_error": "{error}",
+}
+"""What we say where Pydantic's own words are not for those who write the files."""
+
+
+def _sentence(details: ErrorDetails) -> str:
+    template = _SENTENCES.get(details["type"])
+    if template is None:
+        return re.sub("^(Input|String|Value) should ", "must ", details["msg"])
+    return template.format(**details.get("ctx", {})).replace(" at line 1 column ", " at column ")

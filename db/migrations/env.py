@@ -1,0 +1,33 @@
+"""What Alembic runs for each command; the connection, already in a transaction, comes from `db.schema`."""
+
+from typing import Any, Literal
+
+from alembic import context
+
+from db.columns import UtcDateTime
+from db.models import Base
+
+
+def _render(kind: str, item: Any, _autogenerate: object) -> str | Literal[False]:
+    """Write our own types into a new revision as what they are to the database, so that old revisions never change."""
+    if kind == "type" and isinstance(item, UtcDateTime):
+        return "sa.DateTime(timezone=True)"
+    return False
+
+
+def _include(_item: object, name: str | None, kind: str, reflected: bool, compared: object) -> bool:
+    """Leave the months' partitions of `interactions` out: they are made by `db.schema.ensure_partitions`."""
+    return not (kind == "table" and reflected and compared is None and str(name).startswith("interactions_"))
+
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=Base.metadata,
+    render_item=_render,
+    include_object=_include,
+    compare_server_default=False,  # on SQLite, where drafts are made, Alembic takes '' for a change
+    transaction_per_migration=True,
+    render_as_batch=True,
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,441 @@
+"""The migrated schema is the models' schema, refuses what must not be, and takes its months as they come."""
+
+import asyncio
+import multiprocessing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import CheckConstraint, Connection, insert, inspect, text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.columns import UNKNOWN_TIME
+from db.engine import Database
+from db.errors import MigrationPending
+from db.models import (
+    Actor,
+    Base,
+    Dismissal,
+    Engagement,
+    Interaction,
+    Like,
+    OnboardingQuestion,
+    OnboardingResponse,
+    OutboxRow,
+    Project,
+    ProjectTerm,
+    RankingModel,
+    Save,
+    ServedPage,
+    Term,
+    User,
+    UserTag,
+    now,
+)
+from db.schema import ensure_partitions, migrate, pending, require_current, revisions
+from tests.conftest import ENGINES, MakeDatabase, MakeUrl
+
+TIME = datetime(2025, 3, 14, 15, 9, tzinfo=UTC)
+
+
+# --- the same as the models ----------------------------------------------------------------------------------------
+
+
+def _is_ours(_item: Any, name: str | None, kind: str, reflected: bool, _compared: Any) -> bool:
+    return not (kind == "table" and reflected and str(name).startswith("interactions_"))
+
+
+def _differences(connection: Connection) -> list[Any]:
+    # On SQLite Alembic takes '' and "no default" for different defaults; the next test compares them to the letter.
+    defaults = connection.dialect.name == "postgresql"
+    options = {"compare_type": True, "compare_server_default": defaults, "include_object": _is_ours}
+    context = MigrationContext.configure(connection, opts=options)
+    return compare_metadata(context, Base.metadata)
+
+
+async def test_alembic_finds_no_difference_between_the_migrated_schema_and_the_models(database: Database) -> None:
+    async with database.write() as connection:
+        assert await connection.run_sync(_differences) == []
+
+
+SQLITE_CATALOGUE = text("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name <> 'alembic_version'")
+POSTGRESQL_CATALOGUE = [
+    text(
+        """SELECT conrelid::regclass::text || '.' || conname AS name, pg_get_constraintdef(oid) AS sql
+           FROM pg_constraint WHERE connamespace = 'public'::regnamespace AND conrelid::regclass::text !~ :partitions"""
+    ),
+    text(
+        """SELECT indexname AS name, indexdef AS sql FROM pg_indexes
+           WHERE schemaname = 'public' AND tablename !~ :partitions"""
+    ),
+    text(
+        """SELECT table_name || '.' || column_name AS name,
+                  concat_ws(' ', data_type, is_nullable, regexp_replace(column_default, '::.*', ''),
+                            is_identity, character_maximum_length) AS sql
+           FROM information_schema.columns WHERE table_schema = 'public' AND table_name !~ :partitions"""
+    ),
+    text(
+        """SELECT relname AS name, pg_get_partkeydef(oid) AS sql FROM pg_class
+           WHERE relnamespace = 'public'::regnamespace AND relkind = 'p' AND relname !~ :partitions"""
+    ),
+]
+NOT_OF_THE_MODELS = "^(interactions_.*|alembic_version.*)$"
+
+
+async def _catalogue(database: Database) -> dict[str, Any]:
+    """Everything the database says of its tables: columns, defaults, constraints and indexes, as it wrote them down."""
+    if database.is_sqlite:
+        rows = await database.fetch(SQLITE_CATALOGUE)
+        return {row.name: sorted(line.strip(" \t,") for line in row.sql.splitlines()) for row in rows}
+    found: dict[str, Any] = {}
+    for statement in POSTGRESQL_CATALOGUE:
+        rows = await database.fetch(statement, {"partitions": NOT_OF_THE_MODELS})
+        found |= {row.name: row.sql for row in rows}
+    return found
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+async def test_the_migrated_schema_is_to_the_letter_what_the_models_would_create(
+    engine: str, make_database: MakeDatabase, make_url: MakeUrl
+) -> None:
+    async with make_database(engine) as migrated, make_url(engine) as url:
+        created = Database(url)
+        async with created.write() as connection:
+            await connection.run_sync(Base.metadata.create_all)
+        ours, models = await _catalogue(migrated), await _catalogue(created)
+        await created.close()
+    assert len(models) >= 40
+    assert ours == models
+
+
+async def test_every_check_constraint_has_the_name_that_the_models_give_it(database: Database) -> None:
+    def named(connection: Connection) -> dict[str, set[Any]]:
+        inspector = inspect(connection)
+        return {
+            table: {check["name"] for check in inspector.get_check_constraints(table)} for table in Base.metadata.tables
+        }
+
+    async with database.write() as connection:
+        found = await connection.run_sync(named)
+    for table in Base.metadata.sorted_tables:
+        expected = {c.name for c in table.constraints if isinstance(c, CheckConstraint)}
+        assert found[table.name] == expected, table.name
+    assert "ck_users_role_known" in found["users"]
+
+
+# --- going there ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+async def test_an_empty_store_is_migrated_once(engine: str, make_url: MakeUrl) -> None:
+    async with make_url(engine) as url:
+        database = Database(url)
+        try:
+            assert await pending(database)
+            with pytest.raises(MigrationPending, match="explore migrate"):
+                await require_current(database)
+
+            assert await migrate(database) == revisions()
+            assert not await pending(database)
+            await require_current(database)
+
+            assert await migrate(database) == []
+        finally:
+            await database.close()
+
+
+async def test_revisions_are_numbered_in_order() -> None:
+    assert revisions()[0] == "0001"
+    assert revisions() == sorted(revisions())
+
+
+async def test_a_database_of_a_newer_version_is_refused_and_left_alone(database: Database) -> None:
+    async with database.write() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    for attempt in (migrate, require_current):
+        with pytest.raises(MigrationPending, match=r"9999.*newer version"):
+            await attempt(database)
+    assert await pending(database)
+
+
+def _migrate_in_a_process(url: str, barrier: Any, answers: Any) -> None:
+    async def run() -> list[str]:
+        database = Database(url)
+        try:
+            return await migrate(database)
+        finally:
+            await database.close()
+
+    barrier.wait(60)
+    try:
+        answers.put(asyncio.run(run()))
+    except Exception as error:
+        answers.put(repr(error))
+        raise
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+async def test_processes_that_migrate_at_once_share_the_work_and_none_fails(engine: str, make_url: MakeUrl) -> None:
+    processes = multiprocessing.get_context("spawn")
+    async with make_url(engine) as url:
+        barrier, answers = processes.Barrier(3), processes.Queue()
+        workers = [processes.Process(target=_migrate_in_a_process, args=(url, barrier, answers)) for _ in range(3)]
+        for worker in workers:
+            worker.start()
+        found = [await asyncio.to_thread(answers.get, timeout=60) for _ in workers]
+        for worker in workers:
+            await asyncio.to_thread(worker.join, 60)
+    assert sorted(found, key=len) == [[], [], revisions()]
+
+
+async def test_the_way_back_leaves_nothing(database: Database) -> None:
+    from alembic import command
+
+    from db.schema import configuration
+
+    async with database.write() as connection:
+        await connection.run_sync(lambda sync: command.downgrade(configuration(sync), "base"))
+        left = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
+    assert left == ["alembic_version"]
+    assert await migrate(database) == revisions()
+
+
+# --- what must hold ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Rows that the schema refuses, and a word of the constraint that does."""
+
+    says: str
+    model: type[Base]
+    rows: Sequence[Mapping[str, Any]]
+    constraint: str
+
+
+async def _seed(connection: AsyncConnection) -> None:
+    await connection.execute(insert(User), [{"id": 1, "key": "u1", "username": "Ada"}])
+    await connection.execute(insert(Actor), [{"id": 1, "user_id": 1}])
+    await connection.execute(insert(Actor), [{"id": 2, "session_key": "s2"}])
+    await connection.execute(insert(Project), [{"id": 1, "key": "p1", "title": "One", "type": "article"}])
+    await connection.execute(insert(Term), [{"id": 1, "kind": "tool", "key": "t1", "name": "Tool"}])
+    question = {"id": 1, "key": "q1", "type": "use_case", "text": "What for?"}
+    await connection.execute(insert(OnboardingQuestion), [question])
+
+
+PAIR = {"actor_id": 1, "project_id": 1}
+EVENT = {**PAIR, "type": "view", "at": TIME}
+TAG = {"actor_id": 1, "term_id": 1, "confidence": 0.5, "source": "manual"}
+SERVED = {"snapshot_id": "s", "strategy": "x", "model": "m", "first_rank": 1, "projects": []}
+PROJECT = {"key": "p2", "title": "Two", "type": "article"}
+MODEL = {"curves": {}, "in_service": True}
+ANSWER = {"actor_id": 1, "question_id": 1, "selected_options": []}
+
+RULES = [
+    Rule("a role is known", User, [{"key": "x", "username": "x", "role": "king"}], "ck_users_role_known"),
+    Rule("a user's key is its own", User, [{"key": "u1", "username": "x"}], "users.key|uq_users_key"),
+    Rule("an actor is not both user and session", Actor, [{"user_id": 1, "session_key": "s"}], "ck_actors_user_or_"),
+    Rule("an actor is a user or a session", Actor, [{}], "ck_actors_user_or_session"),
+    Rule("a user has one actor", Actor, [{"user_id": 1}], "actors.user_id|uq_actors_user_id"),
+    Rule("a session has one actor", Actor, [{"session_key": "s2"}], "actors.session_key|uq_actors_session_key"),
+    Rule("an actor's user exists", Actor, [{"user_id": 9}], "FOREIGN KEY|fk_actors_user_id_users"),
+    Rule("likes are not negative", Project, [{**PROJECT, "like_count": -1}], "ck_projects_like_count_not_negative"),
+    Rule("views are not negative", Project, [{**PROJECT, "view_count": -1}], "ck_projects_view_count_not_negative"),
+    Rule("a project's key is its own", Project, [{**PROJECT, "key": "p1"}], "projects.key|uq_projects_key"),
+    Rule("a project's owner exists", Project, [{**PROJECT, "owner_id": 9}], "FOREIGN KEY|fk_projects_owner_id"),
+    Rule("a term's kind is known", Term, [{"kind": "x", "key": "k", "name": "n"}], "ck_terms_kind_known"),
+    Rule("a term is there once", Term, [{"kind": "tool", "key": "t1", "name": "n"}], "terms.kind|uq_terms_kind_key"),
+    Rule("a project carries a term once", ProjectTerm, [{"project_id": 1, "term_id": 1}] * 2, "project_terms"),
+    Rule("a confidence is at most 1", UserTag, [{**TAG, "confidence": 1.1}], "ck_user_tags_confidence_in_range"),
+    Rule("a confidence is at least 0", UserTag, [{**TAG, "confidence": -0.1}], "ck_user_tags_confidence_in_range"),
+    Rule("a tag's source is known", UserTag, [{**TAG, "source": "guessed"}], "ck_user_tags_source_known"),
+    Rule("an interaction is there once", Interaction, [EVENT, EVENT], "interactions"),
+    Rule("an interaction's type is known", Interaction, [{**EVENT, "type": "wave"}], "ck_interactions_type_known"),
+    Rule("an interaction's feed is known", Interaction, [{**EVENT, "feed_kind": "x"}], "ck_interactions_feed_kind_kn"),
+    Rule("a position is not negative", Interaction, [{**EVENT, "position": -1}], "ck_interactions_position_not_neg"),
+    Rule("an interaction's project exists", Interaction, [{**EVENT, "project_id": 9}], "FOREIGN KEY|fk_interactions"),
+    Rule("an interaction's actor exists", Interaction, [{**EVENT, "actor_id": 9}], "FOREIGN KEY|fk_interactions_act"),
+    Rule("a project is liked once", Like, [PAIR, PAIR], "likes"),
+    Rule("a project is saved once", Save, [PAIR, PAIR], "saves"),
+    Rule("a project is dismissed once", Dismissal, [PAIR, PAIR], "dismissals"),
+    Rule(
+        "engagement is one row", Engagement, [{**PAIR, "first_at": TIME, "last_at": TIME, "kinds": 1}] * 2, "engagement"
+    ),
+    Rule("a question's type is known", OnboardingQuestion, [{"key": "k", "type": "x", "text": "t"}], "type_known"),
+    Rule("a question is answered once", OnboardingResponse, [ANSWER, ANSWER], "onboarding_responses"),
+    Rule("an outbox row's kind is known", OutboxRow, [{"kind": "x", "key": "k"}], "ck_outbox_kind_known"),
+    Rule("an outbox row is one per key", OutboxRow, [{"kind": "tool", "key": "k"}] * 2, "outbox"),
+    Rule(
+        "one model is in service",
+        RankingModel,
+        [{**MODEL, "name": "a"}, {**MODEL, "name": "b"}],
+        "ranking_models.in_service|uq_ranking_models_in_service",
+    ),
+    Rule("a served page's feed is known", ServedPage, [{**SERVED, "feed_kind": "x"}], "ck_served_pages_feed_kind_kn"),
+]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=[rule.says for rule in RULES])
+async def test_the_schema_holds_that(rule: Rule, database: Database) -> None:
+    async with database.write() as connection:
+        await _seed_past_sequences(connection, database)
+    with pytest.raises(IntegrityError, match=rule.constraint):
+        await _insert(database, rule)
+
+
+async def _insert(database: Database, rule: Rule) -> None:
+    async with database.write() as connection:
+        for row in rule.rows:
+            await connection.execute(insert(rule.model), [row])
+
+
+async def _seed_past_sequences(connection: AsyncConnection, database: Database) -> None:
+    """Seed, and let PostgreSQL's own counters go on after the ids that were given."""
+    await _seed(connection)
+    if not database.is_sqlite:
+        for table in ("users", "actors", "projects", "terms", "onboarding_questions"):
+            await connection.execute(text(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), 100)"))
+
+
+async def test_two_models_may_stand_by(database: Database) -> None:
+    async with database.write() as connection:
+        for name, in_service in (("a", False), ("b", False), ("c", True)):
+            await connection.execute(insert(RankingModel), [{"name": name, "curves": {}, "in_service": in_service}])
+    assert len(await database.fetch(text("SELECT 1 FROM ranking_models"))) == 3
+
+
+async def test_a_deleted_user_takes_all_that_hangs_on_the_actor_along_and_leaves_the_projects(
+    database: Database,
+) -> None:
+    async with database.write() as connection:
+        await _seed(connection)
+        await connection.execute(text("UPDATE projects SET owner_id = 1"))
+        await connection.execute(insert(Interaction), [EVENT])
+        await connection.execute(insert(Engagement), [{**PAIR, "first_at": TIME, "last_at": TIME, "kinds": 1}])
+        for model in (Like, Save, Dismissal):
+            await connection.execute(insert(model), [PAIR])
+        await connection.execute(insert(UserTag), [TAG])
+        await connection.execute(insert(OnboardingResponse), [ANSWER])
+        await connection.execute(insert(ServedPage), [{**SERVED, "feed_kind": "for_you", "actor_id": 1}])
+        await connection.execute(insert(Actor), [{"id": 3, "session_key": "s3", "merged_into": 1}])
+    async with database.write() as connection:
+        await connection.execute(text("DELETE FROM users WHERE id = 1"))
+    personal = ("interactions", "engagement", "likes", "saves", "dismissals", "user_tags", "onboarding_responses")
+    for table in (*personal, "served_pages"):
+        assert not await database.fetch(text(f"SELECT 1 FROM {table}")), table  # noqa: S608
+    assert [row.id for row in await database.fetch(text("SELECT id FROM actors"))] == [2]
+    assert [row.owner_id for row in await database.fetch(text("SELECT owner_id FROM projects"))] == [None]
+
+
+# --- the months of interactions ------------------------------------------------------------------------------------
+
+WHERE = text("SELECT tableoid::regclass::text AS partition, at FROM interactions ORDER BY at")
+
+
+async def _record(connection: AsyncConnection, *times: datetime) -> None:
+    await connection.execute(insert(Interaction), [{**PAIR, "type": "view", "at": time} for time in times])
+
+
+async def test_rows_land_in_the_partition_of_their_month(postgresql_database: Database) -> None:
+    edges = [
+        datetime(2025, 1, 31, 23, 59, 59, 999_999, tzinfo=UTC),
+        datetime(2025, 2, 1, tzinfo=UTC),
+        datetime(2025, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),
+        datetime(2026, 1, 1, tzinfo=UTC),
+    ]
+    async with postgresql_database.write() as connection:
+        await _seed(connection)
+        await ensure_partitions(connection, edges)
+        await _record(connection, *edges)
+    found = [row.partition for row in await postgresql_database.fetch(WHERE)]
+    assert found == [f"interactions_{month}" for month in ("2025_01", "2025_02", "2025_12", "2026_01")]
+
+
+async def test_a_time_that_nobody_knows_needs_no_new_partition(postgresql_database: Database) -> None:
+    async with postgresql_database.write() as connection:
+        await _seed(connection)
+        await ensure_partitions(connection, [UNKNOWN_TIME])
+        await _record(connection, UNKNOWN_TIME)
+    assert [row.partition for row in await postgresql_database.fetch(WHERE)] == ["interactions_1970_01"]
+
+
+async def test_the_months_to_come_are_ready_after_a_migration(postgresql_database: Database) -> None:
+    async with postgresql_database.write() as connection:
+        await _seed(connection)
+        await _record(connection, now())
+    assert [row.partition for row in await postgresql_database.fetch(WHERE)] == [f"interactions_{now():%Y_%m}"]
+
+
+async def test_rows_that_stand_in_the_default_partition_move_to_their_month(postgresql_database: Database) -> None:
+    early, late = datetime(2024, 6, 1, tzinfo=UTC), datetime(2024, 6, 30, 23, 59, 59, tzinfo=UTC)
+    other = datetime(2024, 7, 1, tzinfo=UTC)
+    async with postgresql_database.write() as connection:
+        await _seed(connection)
+        await _record(connection, early, late, other)
+    assert {row.partition for row in await postgresql_database.fetch(WHERE)} == {"interactions_default"}
+    async with postgresql_database.write() as connection:
+        await ensure_partitions(connection, [early])
+    assert [(row.partition, row.at) for row in await postgresql_database.fetch(WHERE)] == [
+        ("interactions_2024_06", early),
+        ("interactions_2024_06", late),
+        ("interactions_default", other),
+    ]
+
+
+async def test_a_partition_has_the_constraints_and_indexes_of_its_parent(postgresql_database: Database) -> None:
+    indexes = text("SELECT count(*) AS n FROM pg_indexes WHERE tablename = :table")
+    constraints = text(
+        """SELECT replace(conname, :table, '') AS name, contype::text, convalidated,
+                  CASE contype WHEN 'c' THEN pg_get_constraintdef(oid) END AS sql
+           FROM pg_constraint WHERE conrelid = cast(:table AS text)::regclass"""
+    )
+    async with postgresql_database.write() as connection:
+        await ensure_partitions(connection, [TIME])
+    fetch = postgresql_database.fetch
+    name = "interactions_2025_03"
+    assert (await fetch(indexes, {"table": name}))[0].n == (await fetch(indexes, {"table": "interactions"}))[0].n == 3
+    kinds = [
+        sorted((row.contype, row.convalidated, row.sql or "") for row in await fetch(constraints, {"table": table}))
+        for table in (name, "interactions")
+    ]
+    assert kinds[0] == kinds[1]
+    assert len(kinds[0]) == 6
+
+
+async def test_making_partitions_twice_is_one_statement(postgresql_database: Database, statements: Any) -> None:
+    async with postgresql_database.write() as connection:
+        await ensure_partitions(connection, [TIME])
+        with statements(postgresql_database) as issued:
+            await ensure_partitions(connection, [TIME, TIME])
+            await ensure_partitions(connection, [])
+    assert len(issued) == 1
+
+
+async def test_writers_that_need_the_same_new_months_at_once_all_succeed(postgresql_database: Database) -> None:
+    months = [datetime(2023, month, 15, tzinfo=UTC) for month in range(1, 7)]
+    async with postgresql_database.write() as connection:
+        await _seed(connection)
+        await _record(connection, months[0].replace(minute=59))
+
+    async def write(minute: int) -> None:
+        times = [month.replace(minute=minute) for month in (months if minute % 2 else reversed(months))]
+        async with postgresql_database.write() as connection:
+            await ensure_partitions(connection, times)
+            await _record(connection, *times)
+
+    await asyncio.gather(*(write(minute) for minute in range(8)))
+    found = [row.partition for row in await postgresql_database.fetch(WHERE)]
+    assert len(found) == 8 * 6 + 1
+    assert set(found) == {f"interactions_2023_{month:02}" for month in range(1, 7)}
+
+
+async def test_partitions_are_no_business_of_sqlite(sqlite_database: Database, statements: Any) -> None:
+    with statements(sqlite_database) as issued:
+        async with sqlite_database.write() as connection:
+            await ensure_partitions(connection, [TIME])
+    assert issued == []

@@ -1,0 +1,127 @@
+"""Rules of the house that no linter knows."""
+
+import ast
+import subprocess
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FLOORS = ("gateway", "resolvers", "scoring", "db")
+LONGEST_FILE = 400
+"""Lines. A file past it most likely tells two stories."""
+
+LONGER_ON_PURPOSE = {
+    "db/models.py": "the whole relational model on one page",
+    "db/migrations/versions/0001_first.py": "all tables, a function each; never edited again",
+}
+
+# In pieces, so that this file does not contain what it forbids.
+REGISTRIES = [
+    ".".join(pieces)
+    for pieces in (
+        ("pypi", "org"),
+        ("pythonhosted", "org"),
+        ("npmjs", "org"),
+        ("npmjs", "com"),
+        ("npmmirror", "com"),
+        ("yarnpkg", "com"),
+        ("jsr", "io"),
+        ("crates", "io"),
+        ("rubygems", "org"),
+    )
+]
+NOT_OURS = {".git", ".venv", "var", "node_modules", "build", "dist", "__pycache__"}
+
+
+@cache
+def _files() -> list[Path]:
+    """Give the files that are, or may become, part of the repository."""
+    command = ["git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    try:
+        listed = subprocess.run(command, capture_output=True, check=True).stdout.decode()
+    except (OSError, subprocess.CalledProcessError):  # an unpacked archive, or a machine without git
+        found = [path for path in ROOT.rglob("*") if not NOT_OURS & set(path.relative_to(ROOT).parts)]
+    else:
+        found = [ROOT / name for name in listed.split("\0") if name]
+    return [path for path in found if path.is_file()]
+
+
+def _sources() -> list[Path]:
+    return [path for path in _files() if path.suffix == ".py" and path.relative_to(ROOT).parts[0] in FLOORS]
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def test_the_four_floors_are_found() -> None:
+    assert {path.relative_to(ROOT).parts[0] for path in _sources()} == set(FLOORS)
+
+
+def test_no_lock_file_holds_a_url() -> None:
+    locks = [
+        path for path in _files() if path.suffix == ".lock" or path.name in ("package-lock.json", "npm-shrinkwrap.json")
+    ]
+    assert len(locks) >= 2
+    for path in locks:
+        lines = [line for line in path.read_text().splitlines() if "http://" in line or "https://" in line]
+        # npm writes where a package's authors take donations; that is no address of a registry.
+        assert [line for line in lines if '"url":' not in line] == [], _name(path)
+
+
+def test_no_lock_file_goes_without_hashes() -> None:
+    for path in ROOT.glob("requirements*.lock"):
+        text = path.read_text()
+        assert text.count("==") > 20
+        assert text.count("--hash=sha256:") >= text.count("=="), _name(path)
+
+
+def test_no_file_names_a_package_registry() -> None:
+    found = [
+        f"{_name(path)}: {host}"
+        for path in _files()
+        for host in REGISTRIES
+        if host.encode() in path.read_bytes().lower()
+    ]
+    assert found == []
+
+
+def _public(body: list[ast.stmt], prefix: str) -> Iterator[tuple[str, ast.AST]]:
+    """Walk the public classes, functions and methods of a module; what is inside a function is its own affair."""
+    for node in body:
+        if not isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) or node.name.startswith("_"):
+            continue
+        if any(isinstance(mark, ast.Name) and mark.id in ("overload", "override") for mark in node.decorator_list):
+            continue
+        yield f"{prefix}.{node.name}", node
+        if isinstance(node, ast.ClassDef):
+            yield from _public(node.body, f"{prefix}.{node.name}")
+
+
+def test_whatever_is_public_says_what_it_is() -> None:
+    silent = []
+    for path in _sources():
+        module = ast.parse(path.read_text())
+        named = [(_name(path), module), *_public(module.body, _name(path))]
+        silent += [name for name, node in named if not ast.get_docstring(node)]  # type: ignore[arg-type]
+    assert silent == []
+
+
+def test_a_file_tells_one_story() -> None:
+    lengths = {_name(path): len(path.read_text().splitlines()) for path in _sources()}
+    long = {name: lines for name, lines in lengths.items() if lines > LONGEST_FILE and name not in LONGER_ON_PURPOSE}
+    assert long == {}, "split them, or say in LONGER_ON_PURPOSE why not"
+
+
+@pytest.mark.parametrize("name", LONGER_ON_PURPOSE)
+def test_an_exception_is_still_needed(name: str) -> None:
+    assert len((ROOT / name).read_text().splitlines()) > LONGEST_FILE
+
+
+def test_every_test_folder_is_a_package() -> None:
+    """Two files of one name in two folders (`tests/db/test_errors.py`, `tests/gateway/test_errors.py`) need it."""
+    folders = {path.parent for path in _files() if path.name.startswith("test_") and path.suffix == ".py"}
+    assert [_name(folder) for folder in sorted(folders) if not (folder / "__init__.py").exists()] == []
