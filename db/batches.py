@@ -1,0 +1,137 @@
+"""Many rows as one bound value: the statements that write a whole batch at once, on SQLite and on PostgreSQL.
+
+A batch travels as one JSON text, so a statement is compiled once, whatever the number of rows, and never meets a limit
+on variables (32,766 on SQLite, 32,767 on PostgreSQL).
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import Dialect, Table, Text, bindparam, select, true
+from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.dialects.postgresql.dml import Insert
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql import ColumnElement, Select
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.visitors import InternalTraversal
+from sqlalchemy.types import JSON, TypeDecorator, TypeEngine
+
+from db.models import Base
+
+Row = Sequence[Any]
+"""One row of a batch: its values in the order of the batch's columns."""
+
+
+class BatchRows(TypeDecorator[Sequence[Row]]):
+    """Rows as one JSON text. Times are written as the engine stores them; objects and lists stay JSON."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Sequence[Row] | None, dialect: Dialect) -> str | None:
+        """Encode the rows for the driver."""
+        if value is None:
+            return None
+        write_time = _sqlite_time if dialect.name == "sqlite" else _written
+        return orjson.dumps(value, default=write_time, option=orjson.OPT_PASSTHROUGH_DATETIME).decode()
+
+
+def _sqlite_time(value: Any) -> str:
+    return _utc(value).replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds")
+
+
+def _written(value: Any) -> str:
+    return _utc(value).isoformat()
+
+
+def _utc(value: Any) -> datetime:
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise TypeError(f"{value!r} cannot stand in a batch")
+    return value.astimezone(UTC)
+
+
+class _unpacked(FunctionElement[Any]):
+    """The batch as a table with one column, `value`: a JSON array for each row."""
+
+    name = "unpacked"
+    inherit_cache = True
+
+
+@compiles(_unpacked, "postgresql")
+def _unpacked_postgresql(element: _unpacked, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"jsonb_array_elements(CAST({compiler.process(element.clauses, **kw)} AS JSONB))"
+
+
+@compiles(_unpacked)
+def _unpacked_sqlite(element: _unpacked, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"json_each({compiler.process(element.clauses, **kw)})"
+
+
+class _Item(ColumnElement[Any]):
+    """The value at `position` of a row."""
+
+    __visit_name__ = "batch_item"
+    _traverse_internals = [  # noqa: RUF012 (SQLAlchemy reads it from the class)
+        ("row", InternalTraversal.dp_clauseelement),
+        ("position", InternalTraversal.dp_plain_obj),
+        ("type", InternalTraversal.dp_type),
+    ]
+
+    def __init__(self, row: ColumnElement[Any], position: int, type_: TypeEngine[Any]) -> None:
+        self.row = row
+        self.position = position
+        self.type = type_
+
+
+@compiles(_Item, "postgresql")
+def _item_postgresql(element: _Item, compiler: SQLCompiler, **kw: Any) -> str:
+    row = compiler.process(element.row, **kw)
+    if isinstance(element.type.dialect_impl(compiler.dialect), JSON | JSONB):
+        return f"({row} -> {element.position})"
+    type_ = compiler.dialect.type_compiler_instance.process(element.type)
+    return f"CAST({row} ->> {element.position} AS {type_})"
+
+
+@compiles(_Item)
+def _item_sqlite(element: _Item, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"json_extract({compiler.process(element.row, **kw)}, '$[{element.position}]')"
+
+
+def batch(columns: Mapping[str, TypeEngine[Any]], name: str = "rows") -> Select[Any]:
+    """Select the columns of the batch that is bound to the parameter `name`."""
+    given = _unpacked(bindparam(name, type_=BatchRows())).table_valued("value", name="given")
+    items = (_Item(given.c.value, position, type_) for position, type_ in enumerate(columns.values()))
+    return select(*(item.label(column) for column, item in zip(columns, items, strict=True))).select_from(given)
+
+
+def columns_of(model: type[Base], *names: str) -> dict[str, TypeEngine[Any]]:
+    """Give the named columns of a table with their types."""
+    table = table_of(model)
+    return {name: table.c[name].type for name in names}
+
+
+def insert_batch(model: type[Base], *names: str) -> Insert:
+    """Insert the batch's rows, whose values stand in the order of `names`; to be given an ``on_conflict_…`` clause.
+
+    PostgreSQL's construct compiles on SQLite too: the two engines write the clause alike.
+    """
+    # Without a WHERE, SQLite would read ON CONFLICT as the ON of a join.
+    rows = batch(columns_of(model, *names)).where(true())
+    return insert(table_of(model)).from_select(list(names), rows, include_defaults=False)
+
+
+def upsert_batch(model: type[Base], *names: str, key: Sequence[str], keep: Sequence[str] = ()) -> Insert:
+    """Insert the batch's rows, or overwrite those that have the same `key`, all but the columns to `keep`."""
+    statement = insert_batch(model, *names)
+    overwritten = {name: statement.excluded[name] for name in names if name not in key and name not in keep}
+    return statement.on_conflict_do_update(index_elements=list(key), set_=overwritten)
+
+
+def table_of(model: type[Base]) -> Table:
+    """Give a model's table."""
+    table = model.__table__
+    assert isinstance(table, Table)  # noqa: S101 (no model is mapped to anything else)
+    return table

@@ -1,0 +1,232 @@
+"""Which shadows are behind the truth: rows written with the truth, taken by workers under a lease, deleted when done.
+
+The laws, and why the code is as it is:
+
+- A row is written in the transaction that changes the truth, carries no payload, and is one per (kind, key).
+- Taking a row moves `available_at` to the end of the lease. No transaction is held while a worker works.
+- `settle` deletes a row only if neither its version nor its lease has moved. Otherwise somebody else has worked on the
+  same key meanwhile, or will, and nobody knows whose words the shadow kept: the row stays (or comes back) for one more
+  pass. That pass waits for the lease of the other, so two workers cannot wake each other for ever.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import Boolean, String, bindparam, case, cast, delete, func, select, true, tuple_, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql import ColumnElement
+from sqlalchemy.sql.dml import Insert
+
+from db.columns import TextList, UtcDateTime, among
+from db.engine import Database
+from db.models import OutboxKind, OutboxRow, now
+
+MAX_ATTEMPTS = 3
+RETRY_AFTER = timedelta(seconds=60)
+"""The plan's: three tries, 60 s apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """One outbox row in a worker's hands, until a time at which others may take it."""
+
+    kind: OutboxKind
+    key: str
+    version: int
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How far the shadows are behind.
+
+    Attributes
+    ----------
+    rows
+        Rows that wait or are being worked on.
+    lag_s
+        Age of the oldest of them, in seconds; 0 without any.
+    dead
+        Rows that were refused too often and wait for an operator.
+    """
+
+    rows: int
+    lag_s: float
+    dead: int
+
+
+def _upsert(available_at: ColumnElement[datetime], anew: dict[str, Any]) -> dict[str, Insert]:
+    """Build, for each engine: a row for each key, or a higher version of the row that is there."""
+    given = [
+        bindparam("kind", type_=String()),
+        bindparam("now", type_=UtcDateTime()),
+        bindparam("now", type_=UtcDateTime()),
+        bindparam("urgent", type_=Boolean()),
+    ]
+    keys = bindparam("keys", type_=TextList())
+    listed = func.json_each(keys).table_valued("value")
+    sources: dict[str, tuple[Any, Any]] = {
+        "postgresql": (postgresql.insert(OutboxRow), select(func.unnest(keys), *given)),
+        # Without a WHERE, SQLite would read ON CONFLICT as the ON of a join.
+        "sqlite": (sqlite.insert(OutboxRow), select(listed.c.value, *given).where(true())),
+    }
+    columns = ["key", "kind", "enqueued_at", "available_at", "urgent"]
+    changed = {"version": OutboxRow.version + 1, "available_at": available_at} | anew
+    return {
+        dialect: insert.from_select(columns, rows).on_conflict_do_update(index_elements=["kind", "key"], set_=changed)
+        for dialect, (insert, rows) in sources.items()
+    }
+
+
+_NOW = bindparam("now", type_=UtcDateTime())
+_UNTIL = bindparam("until", type_=UtcDateTime())
+
+_ENQUEUE = _upsert(
+    _NOW,
+    {"urgent": bindparam("urgent", type_=Boolean()), "attempts": 0, "dead": False, "last_error": None},
+)
+_ONCE_MORE = _upsert(case((OutboxRow.available_at == _UNTIL, _NOW), else_=OutboxRow.available_at), {})
+
+_FREE = (
+    select(OutboxRow.kind, OutboxRow.key)
+    .where(~OutboxRow.dead, OutboxRow.available_at <= _NOW)
+    .order_by(OutboxRow.urgent.desc(), OutboxRow.available_at)
+    .limit(bindparam("limit"))
+    .with_for_update(skip_locked=True)
+    .cte("free")
+)
+_TAKE = (
+    update(OutboxRow)
+    .where(tuple_(OutboxRow.kind, OutboxRow.key).in_(select(_FREE.c.kind, _FREE.c.key)))
+    .values(available_at=_UNTIL)
+    .returning(OutboxRow.kind, OutboxRow.key, OutboxRow.version, OutboxRow.urgent, OutboxRow.enqueued_at)
+)
+
+_STAMP = cast(OutboxRow.version, String) + " " + OutboxRow.key
+_HELD = (
+    select(OutboxRow.key)
+    .where(
+        OutboxRow.kind == bindparam("of_kind"),
+        among(OutboxRow.key, bindparam("keys", type_=TextList())),
+        among(_STAMP, bindparam("stamps", type_=TextList())),
+        OutboxRow.available_at == _UNTIL,
+    )
+    .order_by(OutboxRow.key)  # the order in which `enqueue` locks, so that the two cannot block each other
+    .with_for_update()
+    .cte("held")
+)
+_IS_HELD = (OutboxRow.kind == bindparam("of_kind")) & OutboxRow.key.in_(select(_HELD.c.key))
+_DELETE = delete(OutboxRow).where(_IS_HELD).returning(OutboxRow.key)
+_RELEASE = update(OutboxRow).where(_IS_HELD).values(available_at=bindparam("free_at", type_=UtcDateTime()))
+_REFUSE = (
+    update(OutboxRow)
+    .where(_IS_HELD)
+    .values(
+        available_at=bindparam("free_at", type_=UtcDateTime()),
+        attempts=OutboxRow.attempts + 1,
+        dead=OutboxRow.attempts + 1 >= MAX_ATTEMPTS,
+        last_error=bindparam("error"),
+    )
+)
+
+_BACKLOG = select(
+    func.count().filter(~OutboxRow.dead).label("rows"),
+    func.min(OutboxRow.enqueued_at).filter(~OutboxRow.dead).label("oldest"),
+    func.count().filter(OutboxRow.dead).label("dead"),
+).select_from(OutboxRow)
+
+
+async def enqueue(connection: AsyncConnection, kind: OutboxKind, keys: Sequence[str], *, urgent: bool = False) -> None:
+    """Note that shadows are behind, in the transaction that changes the truth.
+
+    Parameters
+    ----------
+    connection
+        The transaction of the change.
+    kind
+        Which shadow.
+    keys
+        A project's or tool's platform key, an actor's id as text.
+    urgent
+        Go before others: for what must leave the index. The newest word counts.
+    """
+    await _run_upsert(connection, _ENQUEUE, kind, set(keys), {"now": now(), "urgent": urgent})
+
+
+async def take(database: Database, limit: int, lease_s: float) -> list[Lease]:
+    """Take up to `limit` free rows for `lease_s` seconds: urgent ones first, then those that wait longest."""
+    at = now()
+    until = at + timedelta(seconds=lease_s)
+    async with database.write() as connection:
+        taken = await connection.execute(_TAKE, {"now": at, "until": until, "limit": limit})
+        rows = sorted(taken.all(), key=lambda row: (not row.urgent, row.enqueued_at, row.kind, row.key))
+    return [Lease(OutboxKind(row.kind), row.key, row.version, until) for row in rows]
+
+
+async def settle(database: Database, rows: Sequence[Lease]) -> None:
+    """Delete rows that are done; one that moved meanwhile comes up once more."""
+    for kind, until, held in _by_lease(rows):
+        async with database.write() as connection:
+            deleted = set(await connection.scalars(_DELETE, _parameters(kind, until, held)))
+            moved = {row.key for row in held} - deleted
+            await _run_upsert(connection, _ONCE_MORE, kind, moved, {"now": now(), "until": until, "urgent": False})
+
+
+async def release(database: Database, rows: Sequence[Lease], delay_s: float = 0.0) -> None:
+    """Give rows back untried, to be taken again after `delay_s` seconds."""
+    for kind, until, held in _by_lease(rows):
+        async with database.write() as connection:
+            await connection.execute(
+                _RELEASE, _parameters(kind, until, held) | {"free_at": now() + timedelta(seconds=delay_s)}
+            )
+
+
+async def refuse(database: Database, rows: Sequence[Lease], error: str) -> None:
+    """Count a failed try of rows that a present store does not take; the third is the last and leaves them dead."""
+    for kind, until, held in _by_lease(rows):
+        async with database.write() as connection:
+            await connection.execute(
+                _REFUSE, _parameters(kind, until, held) | {"free_at": now() + RETRY_AFTER, "error": error[:1_000]}
+            )
+
+
+async def backlog(database: Database) -> Backlog:
+    """Tell how far the shadows are behind."""
+    row = (await database.fetch(_BACKLOG))[0]
+    return Backlog(row.rows, (now() - row.oldest).total_seconds() if row.oldest is not None else 0.0, row.dead)
+
+
+async def _run_upsert(
+    connection: AsyncConnection,
+    statements: dict[str, Insert],
+    kind: OutboxKind,
+    keys: set[str],
+    parameters: dict[str, Any],
+) -> None:
+    # Sorted and without doubles: two transactions then lock in one order, and no row is met twice by one statement.
+    if keys:
+        statement = statements[connection.dialect.name]
+        await connection.execute(statement, {"kind": kind.value, "keys": sorted(keys)} | parameters)
+
+
+def _by_lease(rows: Sequence[Lease]) -> Iterator[tuple[OutboxKind, datetime, list[Lease]]]:
+    """Group rows for one statement and one transaction each, so that no two kinds are locked at once."""
+    for (kind, until), group in groupby(sorted(rows, key=_lease_of), key=_lease_of):
+        yield kind, until, list(group)
+
+
+def _lease_of(row: Lease) -> tuple[OutboxKind, datetime]:
+    return row.kind, row.until
+
+
+def _parameters(kind: OutboxKind, until: datetime, rows: Sequence[Lease]) -> dict[str, Any]:
+    return {
+        "of_kind": kind.value,
+        "until": until,
+        "keys": [row.key for row in rows],
+        "stamps": [f"{row.version} {row.key}" for row in rows],
+    }
