@@ -1,10 +1,14 @@
 """What a cache is to this product."""
 
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 
 class Cache(Protocol):
-    """Bytes by key, each with a time to live. Every method raises `StoreUnavailable` when the store is not there."""
+    """Bytes by key, each with a time to live. Every method raises `StoreUnavailable` when the store is not there.
+
+    A key may hold a tag in braces, as in ``{viewer:12}:pointer``: on Redis Cluster keys of one tag lie on one node.
+    """
 
     async def get(self, key: str, *, extend_s: float | None = None) -> bytes | None:
         """Give a value, or None if it is not there or has expired.
@@ -17,8 +21,17 @@ class Cache(Protocol):
             Live this many seconds from now on, if it is still there.
         """
 
+    async def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """Give the values that are there, by key, in one call to the store."""
+
     async def put(self, key: str, value: bytes, ttl_s: float) -> None:
         """Keep a value for `ttl_s` seconds, in place of an earlier one."""
+
+    async def put_many(self, values: Mapping[str, bytes], ttl_s: float) -> None:
+        """Keep several values for `ttl_s` seconds in one call to the store; if it fails, some may have been kept."""
+
+    async def add(self, key: str, value: bytes, ttl_s: float) -> bool:
+        """Keep a value if there is none, and tell whether it was kept; of several callers at once one is told so."""
 
     async def delete(self, key: str) -> None:
         """Forget a value; an unknown key is no error."""

@@ -1,5 +1,7 @@
 """What a vector store is to this product: one protocol, an engine a file, one contract test-suite."""
 
+import re
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -33,6 +35,7 @@ class ProjectObject:
     owner_id: int | None
     term_ids: tuple[int, ...]
     vector: Vector
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,7 @@ class ProfileObject:
     tier: str
     total_points: int
     vector: Vector
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,7 @@ class ToolObject:
     tags: tuple[str, ...]
     use_cases: str
     vector: Vector
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,17 @@ class VectorFilter:
 
 
 @dataclass(frozen=True, slots=True)
+class HitFeatures:
+    """What a hit brings along, so that no second hop is needed: all that does not move when somebody likes it."""
+
+    key: str
+    type: str
+    owner_id: int | None
+    created_at: datetime
+    term_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Hits:
     """Projects found, best first.
 
@@ -98,21 +114,64 @@ class Hits:
     ids
         (n,) project ids.
     scores
-        (n,) cosine similarity of the vectors, from −1 to 1.
+        (n,) cosine similarity of the vectors, from −1 to 1; of a keyword search, the BM25 score.
+    features
+        One a hit, in order.
     """
 
     ids: Ids = field(default_factory=lambda: np.empty(0, np.int64))
     scores: Vector = field(default_factory=lambda: np.empty(0, np.float32))
+    features: tuple[HitFeatures, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HybridHits:
+    """Projects found by meaning and by words, best first.
+
+    Attributes
+    ----------
+    ids
+        (n,) project ids.
+    scores
+        (n,) `vector_parts` + `keyword_parts`.
+    vector_parts
+        (n,) alpha x the normalised similarity; 0 for a project that the vectors did not find.
+    keyword_parts
+        (n,) (1 − alpha) x the normalised BM25 score; 0 for a project that the words did not find.
+    features
+        One a hit, in order.
+    """
+
+    ids: Ids = field(default_factory=lambda: np.empty(0, np.int64))
+    scores: Vector = field(default_factory=lambda: np.empty(0, np.float32))
+    vector_parts: Vector = field(default_factory=lambda: np.empty(0, np.float32))
+    keyword_parts: Vector = field(default_factory=lambda: np.empty(0, np.float32))
+    features: tuple[HitFeatures, ...] = ()
+
+
+def collection_name(kind: str, model: str, dimension: int) -> str:
+    """Name the collection of one embedding space, in letters, digits and underscores; no two models share one.
+
+    >>> collection_name("Project", "text-embedding-3-small", 1536)
+    'Project_text_embedding_3_small_1536_03765544'
+    """
+    plain = re.sub(r"[^A-Za-z0-9]+", "_", model).strip("_")
+    return f"{kind}_{plain}_{dimension}_{zlib.crc32(model.encode()):08x}"
 
 
 class VectorStore(Protocol):
-    """A searchable shadow of the truth. Every method raises `StoreUnavailable` when the store is not there."""
+    """A searchable shadow of the truth.
+
+    Every method raises `StoreUnavailable` when the store is not there, or has not been prepared. The three upserts
+    write all of their objects or none, and raise `InvalidRecord` for an object that no try will make fit: a vector of
+    another dimension, or one that is not finite. Vectors are kept as unit vectors; one of zeros stays as it is.
+    """
 
     async def prepare(self, model: str, dimension: int) -> None:
-        """Make the collections for this embedding model if they are not there."""
+        """Make the collections for this embedding model if they are not there; those of other models are left alone."""
 
     async def upsert_projects(self, objects: Sequence[ProjectObject]) -> None:
-        """Write projects; doing it twice changes nothing."""
+        """Write projects; doing it twice changes nothing. An older project of the same platform key goes."""
 
     async def upsert_profiles(self, objects: Sequence[ProfileObject]) -> None:
         """Write profiles."""
@@ -130,7 +189,7 @@ class VectorStore(Protocol):
         """Remove tools by platform key; an unknown key is no error."""
 
     async def near(self, vector: Vector, limit: int, where: VectorFilter) -> Hits:
-        """Find the projects nearest to a vector by cosine, ties by id."""
+        """Find the projects nearest to a vector by cosine, ties by id; nothing is near to a vector of zeros."""
 
     async def similarities(self, vector: Vector, ids: Ids) -> Vector:
         """Give the cosine of each project to the vector, shape of `ids`; NaN for one that the index does not hold."""

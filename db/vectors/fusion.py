@@ -1,0 +1,81 @@
+"""Weaviate's relativeScoreFusion: how the hits of a search by meaning and one by words become one list.
+
+Each leg's scores are stretched to run from 0 (its worst hit) to 1 (its best) and weighed, alpha for the vectors and
+1 − alpha for the words; a project that a leg has not found gets nothing from it; equal scores all get the full weight.
+Ties go to the higher score before the fusion, that of the words if they found it, then to the lower uuid.
+Source: `FusionRelativeScore` in Weaviate's usecases/traverser/hybrid, in single precision as there.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cmp_to_key
+
+import numpy as np
+
+from db.vectors.base import Vector
+
+WINDOW = 100
+"""Each leg fetches at least so many hits, whatever the limit: the worst of them sets the zero."""
+
+SAME = 1e-7
+"""Scores that differ by less are the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """The hits of one search, best first.
+
+    Attributes
+    ----------
+    uuids
+        Which objects.
+    scores
+        (n,) 1 − cosine distance, or BM25.
+    """
+
+    uuids: Sequence[str]
+    scores: Vector
+
+
+@dataclass(frozen=True, slots=True)
+class FusedHit:
+    """One object's parts; its score is their sum."""
+
+    uuid: str
+    vector_part: float
+    keyword_part: float
+
+
+def fuse(vectors: Leg, keywords: Leg, alpha: float) -> list[FusedHit]:
+    """Unite two legs, best first. A leg whose weight is 0 is to be given empty: it adds no hits either."""
+    vector_parts = dict(zip(vectors.uuids, normalised(vectors.scores, alpha), strict=True))
+    keyword_parts = dict(zip(keywords.uuids, normalised(keywords.scores, 1 - alpha), strict=True))
+    before = dict(zip(vectors.uuids, vectors.scores, strict=True))
+    before |= dict(zip(keywords.uuids, keywords.scores, strict=True))
+    nothing = np.float32(0)
+    fused = [
+        (vector_parts.get(uuid, nothing) + keyword_parts.get(uuid, nothing), score, uuid)
+        for uuid, score in before.items()
+    ]
+    return [
+        FusedHit(uuid, float(vector_parts.get(uuid, 0)), float(keyword_parts.get(uuid, 0)))
+        for _, _, uuid in sorted(fused, key=cmp_to_key(_better_first))
+    ]
+
+
+def normalised(scores: Vector, weight: float) -> Vector:
+    """Stretch scores to run from 0 to `weight`."""
+    scores = scores.astype(np.float32)
+    if not len(scores):
+        return scores
+    worst, best = scores.min(), scores.max()
+    if worst == best:
+        return np.full(len(scores), weight, np.float32)
+    return (np.float32(weight) * ((scores - worst) / (best - worst))).astype(np.float32)
+
+
+def _better_first(left: tuple[float, float, str], right: tuple[float, float, str]) -> int:
+    for mine, other in zip(left[:2], right[:2], strict=True):
+        if abs(float(mine) - float(other)) >= SAME:
+            return -1 if mine > other else 1
+    return -1 if left[2] < right[2] else 1

@@ -1,0 +1,56 @@
+"""Objects for the index, with what a test does not care about filled in."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+
+from db.vectors.base import ProfileObject, ProjectObject, ToolObject, Vector
+
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def unit(*components: float, dimension: int = 8) -> Vector:
+    """Give a unit vector whose first components are in these proportions."""
+    vector = np.zeros(dimension, np.float32)
+    vector[: len(components)] = components
+    return vector / np.linalg.norm(vector)
+
+
+def project(
+    id_: int,
+    vector: Vector,
+    *,
+    key: str | None = None,
+    owner: int | None = None,
+    type_: str = "article",
+    terms: Sequence[int] = (),
+    day: int = 0,
+) -> ProjectObject:
+    """Make a project's object; `day` is when it was created."""
+    return ProjectObject(
+        id=id_,
+        key=key if key is not None else f"p{id_}",
+        title=f"title {id_}",
+        description="about it",
+        combined_text=f"title {id_} about it",
+        tool_names=("hammer",),
+        category_names=("craft",),
+        topics=("wood",),
+        username="ann",
+        type=type_,
+        created_at=EPOCH + timedelta(days=day),
+        owner_id=owner,
+        term_ids=tuple(terms),
+        vector=vector,
+    )
+
+
+def profile(actor_id: int, vector: Vector) -> ProfileObject:
+    """Make a profile's object."""
+    return ProfileObject(actor_id, "likes wood", ("hammer",), ("craft",), "view, like", "gold", 7, vector)
+
+
+def tool(term_id: int, vector: Vector, key: str | None = None) -> ToolObject:
+    """Make a tool's object."""
+    return ToolObject(term_id, key or f"t{term_id}", "Hammer", "it hits", "hit it", "craft", ("iron",), "nails", vector)

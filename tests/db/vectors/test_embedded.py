@@ -1,0 +1,247 @@
+"""What the embedded index does beyond the contract: one file, several processes, sudden ends."""
+
+import asyncio
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from db.errors import Store, StoreUnavailable
+from db.vectors import matrix, tables
+from db.vectors.base import VectorFilter
+from db.vectors.embedded import EmbeddedVectorStore
+from tests.db.vectors.conftest import DIMENSION, MODEL
+from tests.db.vectors.objects import project, unit
+
+EVERYTHING = VectorFilter()
+
+WRITER = """
+import asyncio, sys
+from pathlib import Path
+from db.vectors.embedded import EmbeddedVectorStore
+from tests.db.vectors.conftest import DIMENSION, MODEL
+from tests.db.vectors.objects import project, unit
+
+async def main(path: str, first: int, last: int, size: int) -> None:
+    store = EmbeddedVectorStore(Path(path), busy_timeout_s=30)
+    await store.prepare(MODEL, DIMENSION)
+    for batch in range(first, last):
+        ids = range(batch * size + 1, (batch + 1) * size + 1)
+        await store.upsert_projects([project(id_, unit(1, batch), type_=f"batch{batch}") for id_ in ids])
+        print(batch, flush=True)
+    await store.close()
+
+asyncio.run(main(sys.argv[1], *map(int, sys.argv[2:])))
+"""
+
+
+def start_writer(path: Path, first: int, last: int, size: int) -> subprocess.Popen[str]:
+    arguments = [str(number) for number in (first, last, size)]
+    return subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(path), *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def remove_all_of(folder: Path) -> None:
+    for file in folder.glob("vectors.sqlite*"):
+        file.unlink()
+
+
+@pytest.fixture
+async def two_stores(tmp_path: Path):
+    stores = [EmbeddedVectorStore(tmp_path / "vectors.sqlite") for _ in range(2)]
+    for store in stores:
+        await store.prepare(MODEL, DIMENSION)
+    yield stores
+    for store in stores:
+        await store.close()
+
+
+async def found(store: EmbeddedVectorStore, where: VectorFilter = EVERYTHING) -> list[int]:
+    return sorted((await store.near(unit(1), 1_000_000, where)).ids.tolist())
+
+
+async def test_what_one_process_writes_and_removes_another_sees(two_stores):
+    writer, reader = two_stores
+    assert await found(reader) == []
+    await writer.upsert_projects([project(1, unit(1)), project(2, unit(1))])
+    assert await found(reader) == [1, 2]
+    await writer.remove_projects(["p1"])
+    assert await found(reader) == [2]
+    await writer.upsert_projects([project(1, unit(1)), project(3, unit(1))])
+    assert await found(reader) == [1, 2, 3]
+
+
+async def test_a_refresh_reads_only_what_changed(two_stores, tmp_path: Path):
+    writer, _ = two_stores
+    await writer.upsert_projects([project(id_, unit(1)) for id_ in range(1, 5_001)])
+    space = tables.Space(MODEL, DIMENSION)
+    with sqlite3.connect(tmp_path / "vectors.sqlite") as connection:
+        mark = tables.changes(connection, space, None).mark
+        await writer.upsert_projects([project(7, unit(1)), project(6_000, unit(1))])
+        await writer.remove_projects(["p8"])
+        hundreds: list[None] = []
+        connection.set_progress_handler(lambda: hundreds.append(None), 100)
+        delta = tables.changes(connection, space, mark)
+        assert not delta.full
+        assert [rows.ids.tolist() for rows in delta.chunks] == [[7, 6_000]]
+        assert len(hundreds) < 10, "went through the whole table"
+        assert delta.gone.tolist() == [8]
+    connection.close()
+
+
+async def test_a_reader_too_far_behind_the_removals_reads_everything_anew(two_stores, tmp_path: Path):
+    writer, reader = two_stores
+    count = tables.MOST_GONE + 10
+    await writer.upsert_projects([project(id_, unit(1)) for id_ in range(1, count + 1)])
+    assert len(await found(reader)) == count
+    for first in range(1, count - 5, 1_000):
+        await writer.remove_projects([f"p{id_}" for id_ in range(first, min(first + 1_000, count - 4))])
+    with sqlite3.connect(tmp_path / "vectors.sqlite") as connection:
+        count_gone = f"SELECT count(*) FROM {tables.Space(MODEL, DIMENSION).gone}"  # noqa: S608 (a table's name)
+        [[remembered]] = connection.execute(count_gone).fetchall()
+    connection.close()
+    assert remembered < tables.MOST_GONE
+    assert await found(reader) == list(range(count - 4, count + 1))
+
+
+async def test_rows_no_longer_alive_do_not_pile_up_in_memory(two_stores):
+    writer, reader = two_stores
+    for round_ in range(40):
+        await writer.upsert_projects([project(id_, unit(1, round_), terms=[id_]) for id_ in range(1, 11)])
+        assert await found(reader, VectorFilter(any_terms=(frozenset({3, 4}),))) == [3, 4]
+    assert len(reader._newest().alive) <= 10 / (1 - matrix.MOST_DEAD) + 1
+
+
+async def test_a_matrix_in_use_does_not_change_when_the_next_one_is_made(two_stores):
+    writer, reader = two_stores
+    await writer.upsert_projects([project(id_, unit(1)) for id_ in range(1, 6)])
+    old = reader._newest()
+    await writer.upsert_projects([project(1, unit(0, 1)), project(9, unit(1))])
+    await writer.remove_projects(["p2"])
+    new = reader._newest()
+    assert old.near(unit(1), 9, EVERYTHING).ids.tolist() == [1, 2, 3, 4, 5]
+    assert old.near(unit(1), 9, EVERYTHING).scores.tolist() == [1.0] * 5
+    assert new.near(unit(1), 9, EVERYTHING).ids.tolist() == [3, 4, 5, 9, 1]
+
+
+async def test_a_store_opened_again_holds_what_was_written(tmp_path: Path):
+    path = tmp_path / "folder" / "vectors.sqlite"
+    for expected in ([], [1]):
+        store = EmbeddedVectorStore(path)
+        await store.prepare(MODEL, DIMENSION)
+        assert await found(store) == expected
+        await store.upsert_projects([project(1, unit(1))])
+        await store.close()
+
+
+async def test_texts_and_names_are_kept_for_keyword_search(two_stores, tmp_path: Path):
+    await two_stores[0].upsert_projects([project(1, unit(1))])
+    connection = sqlite3.connect(tmp_path / "vectors.sqlite")
+    table = tables.Space(MODEL, DIMENSION).projects
+    row = connection.execute(
+        f"SELECT key, title, description, combined_text, features FROM {table}"  # noqa: S608 (a table's name)
+    ).fetchone()
+    connection.close()
+    assert row == (
+        "p1",
+        "title 1",
+        "about it",
+        "title 1 about it",
+        '{"tool_names":["hammer"],"category_names":["craft"],"topics":["wood"],"username":"ann"}',
+    )
+
+
+async def test_several_processes_write_one_file_at_once(tmp_path: Path):
+    path = tmp_path / "vectors.sqlite"
+    writers = [start_writer(path, first, first + 20, 7) for first in (0, 20, 40)]
+    for writer in writers:
+        _, errors = await asyncio.to_thread(writer.communicate)
+        assert writer.returncode == 0, errors
+    store = EmbeddedVectorStore(path)
+    await store.prepare(MODEL, DIMENSION)
+    assert await found(store) == list(range(1, 60 * 7 + 1))
+    await store.close()
+
+
+async def test_a_writer_killed_in_mid_write_leaves_whole_batches_and_every_acknowledged_one(tmp_path: Path):
+    path, size, seed = tmp_path / "vectors.sqlite", 200, random.Random(4)
+    first, acknowledged = 0, set()
+    for _ in range(5):
+        writer = start_writer(path, first, 10_000, size)
+        assert writer.stdout is not None
+        for _ in range(seed.randint(1, 8)):
+            acknowledged.add(int(await asyncio.to_thread(writer.stdout.readline)))
+        await asyncio.sleep(seed.random() * 0.01)
+        writer.send_signal(signal.SIGKILL)
+        rest, _ = await asyncio.to_thread(writer.communicate)
+        acknowledged |= {int(line) for line in rest.splitlines()}
+        first = max(acknowledged) + 2  # the batch after the last one may be there without a word of it
+
+        store = EmbeddedVectorStore(path)
+        await store.prepare(MODEL, DIMENSION)
+        here, counts = np.unique([(id_ - 1) // size for id_ in await found(store)], return_counts=True)
+        await store.close()
+        assert set(counts.tolist()) == {size}
+        assert acknowledged <= set(here.tolist())
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    connection.close()
+
+
+async def test_an_index_that_was_not_prepared_is_unavailable(tmp_path: Path):
+    store = EmbeddedVectorStore(tmp_path / "vectors.sqlite")
+    with pytest.raises(StoreUnavailable) as caught:
+        await store.near(unit(1), 1, EVERYTHING)
+    assert caught.value.store is Store.VECTORS
+    with pytest.raises(StoreUnavailable):
+        await store.upsert_projects([project(1, unit(1))])
+    await store.close()
+
+
+async def test_an_index_whose_file_went_away_is_unavailable_until_it_is_prepared_again(two_stores, tmp_path: Path):
+    store, other = two_stores
+    await store.upsert_projects([project(1, unit(1))])
+    remove_all_of(tmp_path)
+    for call in (store.near(unit(1), 1, EVERYTHING), store.counts(), store.remove_projects(["p1"])):
+        with pytest.raises(StoreUnavailable):
+            await call
+    await other.prepare(MODEL, DIMENSION)
+    await other.upsert_projects([project(2, unit(1))])
+    assert await found(store) == [2]
+
+
+async def test_a_damaged_index_is_unavailable(tmp_path: Path):
+    path = tmp_path / "vectors.sqlite"
+    path.write_bytes(b"this is not a database, and it is long enough to be looked at" * 100)
+    store = EmbeddedVectorStore(path)
+    with pytest.raises(StoreUnavailable):
+        await store.prepare(MODEL, DIMENSION)
+    await store.close()
+
+
+async def test_a_locked_index_refuses_writers_and_serves_readers(tmp_path: Path):
+    path = tmp_path / "vectors.sqlite"
+    store = EmbeddedVectorStore(path, busy_timeout_s=0.05)
+    await store.prepare(MODEL, DIMENSION)
+    await store.upsert_projects([project(1, unit(1))])
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreUnavailable, match="locked"):
+        await store.upsert_projects([project(2, unit(1))])
+    assert await found(store) == [1]
+    other.rollback()
+    other.close()
+    await store.upsert_projects([project(2, unit(1))])
+    assert await found(store) == [1, 2]
+    await store.close()
+
+
+async def test_a_query_of_another_dimension_is_a_programming_error(two_stores):
+    with pytest.raises(ValueError, match="shape"):
+        await two_stores[0].near(unit(1, dimension=5), 1, EVERYTHING)
