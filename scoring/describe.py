@@ -1,0 +1,36 @@
+"""What the signals are called, for people: the words beside the numbers of an explanation."""
+
+from dataclasses import dataclass
+
+from scoring.weights import Signal
+
+
+@dataclass(frozen=True, slots=True)
+class SignalDescription:
+    """How a signal is shown.
+
+    Attributes
+    ----------
+    label
+        A few words for a legend.
+    group
+        ``content``, ``stated``, ``behavior``, ``people`` or ``time``.
+    unit
+        What its value counts.
+    """
+
+    label: str
+    group: str
+    unit: str
+
+
+SIGNALS: dict[Signal, SignalDescription] = {
+    Signal.VECTOR_SIMILARITY: SignalDescription("Similar to your profile", "content", "cosine similarity, 0 to 1"),
+    Signal.EXPLICIT_PREFERENCES: SignalDescription("Matches your interests", "stated", "share of a full match, 0 to 1"),
+    Signal.BEHAVIORAL_SIGNALS: SignalDescription("What you did lately", "behavior", "−0.5 to 1"),
+    Signal.COLLABORATIVE: SignalDescription("Liked by people like you", "people", "share of 10 people, 0 to 1"),
+    Signal.POPULARITY: SignalDescription("Popular", "people", "share of 100 likes, 0 to 1"),
+    Signal.LIKES: SignalDescription("Likes", "people", "likes"),
+    Signal.FRESHNESS: SignalDescription("New", "time", "halves every 30 days, 0 to 1"),
+    Signal.CREATED_AT: SignalDescription("Time of creation", "time", "Unix seconds"),
+}

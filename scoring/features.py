@@ -1,0 +1,79 @@
+"""What is known of the candidates, as arrays: one row a project, one pass for each signal."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from db.models import EngagementKind, TermKind
+from db.projects import Feature
+from scoring.signals import Floats, Incidence, Integers
+
+_KIND_OF_PREFIX = {kind.value[:3]: kind for kind in TermKind}
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureTable:
+    """Features of n projects.
+
+    Attributes
+    ----------
+    ids, keys, owners
+        (n,) project ids, platform keys, and owner ids with −1 for none.
+    age_days
+        (n,) days since creation, 0 for one from the future.
+    likes
+        (n,) all-time likes.
+    terms
+        Tools, categories and topics that they carry, by kind.
+    viewed_at
+        (n,) Unix seconds of the viewer's last engagement, 0 for never.
+    liked
+        (n,) whether the viewer likes it.
+    """
+
+    ids: Integers
+    keys: NDArray[np.str_]
+    owners: Integers
+    age_days: Floats
+    likes: Integers
+    terms: dict[TermKind, Incidence]
+    viewed_at: Floats
+    liked: NDArray[np.bool_]
+
+    @property
+    def n(self) -> int:
+        """How many projects there are."""
+        return self.ids.size
+
+
+def feature_table(features: Sequence[Feature], at: datetime) -> FeatureTable:
+    """Turn rows into arrays, in the same order; `at` is the moment that ages are counted from."""
+    now_s = at.timestamp()
+    kinds = np.array([feature.kinds or 0 for feature in features], dtype=np.int64)
+    return FeatureTable(
+        ids=np.array([feature.id for feature in features], dtype=np.int64),
+        keys=np.array([feature.key for feature in features], dtype=np.str_),
+        owners=np.array([-1 if f.owner_id is None else f.owner_id for f in features], dtype=np.int64),
+        age_days=np.array([max(now_s - f.created_at.timestamp(), 0.0) / 86_400 for f in features]),
+        likes=np.array([feature.like_count for feature in features], dtype=np.int64),
+        terms=incidences([feature.terms for feature in features]),
+        viewed_at=np.array([f.last_at.timestamp() if f.last_at else 0.0 for f in features]),
+        liked=(kinds & EngagementKind.LIKE) > 0,
+    )
+
+
+def incidences(texts: Sequence[str | None]) -> dict[TermKind, Incidence]:
+    """Read the terms of n projects (``"too12,cat3"`` or None each, see `db.projects.Feature.terms`), by kind."""
+    pairs: dict[TermKind, tuple[list[int], list[int]]] = {kind: ([], []) for kind in TermKind}
+    for row, text in enumerate(texts):
+        for term in text.split(",") if text else ():
+            rows, ids = pairs[_KIND_OF_PREFIX[term[:3]]]
+            rows.append(row)
+            ids.append(int(term[3:]))
+    return {
+        kind: Incidence(len(texts), np.array(rows, dtype=np.int64), np.array(ids, dtype=np.int64))
+        for kind, (rows, ids) in pairs.items()
+    }

@@ -1,0 +1,177 @@
+"""The feeds: finds or makes the stored ranking that a request wants, and cuts a page from it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+import numpy as np
+
+from db.errors import Store, StoreUnavailable
+from db.models import FeedKind, now
+from db.projects import ProjectFilter
+from db.served import ServedLog
+from db.stores import Stores
+from db.users import Viewer
+from scoring import for_you, pages, popular, reasons, weights
+from scoring.blend import PLAN, Model
+from scoring.errors import CursorElsewhere, SnapshotExpired
+from scoring.pages import PageRequest
+from scoring.profile import load_profile
+from scoring.ranking import Explained, Page, Ranking, degraded_stores
+from scoring.snapshots import Snapshot, Snapshots, digest, new_id, pointer
+
+_STORED_AS = {
+    FeedKind.FOR_YOU: (FeedKind.FOR_YOU, FeedKind.POPULAR),
+    FeedKind.POPULAR: (FeedKind.POPULAR,),
+}
+"""The rankings that each feed may be cut from: For You is the popular feed for somebody nobody knows."""
+
+
+class Feeds:
+    """Serves pages of every feed.
+
+    Parameters
+    ----------
+    stores
+        Where everything is read from.
+    model
+        What ranks For You.
+    served
+        Notes what was served; None notes nothing.
+    clock
+        Gives the present time; a test passes its own.
+    deadline_s
+        Seconds that each source of candidates has.
+    """
+
+    def __init__(
+        self,
+        stores: Stores,
+        model: Model = PLAN,
+        served: ServedLog | None = None,
+        clock: Callable[[], datetime] = now,
+        deadline_s: float = weights.SOURCE_DEADLINE_S,
+    ) -> None:
+        self._stores = stores
+        self._model = model
+        self._served = served
+        self._clock = clock
+        self._deadline_s = deadline_s
+        self._snapshots = Snapshots(stores.cache)
+
+    async def for_you(self, viewer: Viewer, first: int, after: str | None, where: ProjectFilter) -> Page:
+        """Serve what suits this viewer; what is popular while nothing is known of the viewer.
+
+        Raises
+        ------
+        BadPage
+            If `first` or `after` cannot be served; the text says how to mend it.
+        """
+        request = PageRequest.checked(FeedKind.FOR_YOU, viewer, where, first, after)
+        return await self._cut(await self._continued(request) or await self._personal(viewer, where), request)
+
+    async def popular(self, viewer: Viewer, first: int, after: str | None, where: ProjectFilter) -> Page:
+        """Serve what most people like. Raises as `for_you` does."""
+        request = PageRequest.checked(FeedKind.POPULAR, viewer, where, first, after)
+        return await self._cut(await self._continued(request) or await self._popular(where), request)
+
+    async def newest(self, viewer: Viewer, first: int, after: str | None, where: ProjectFilter) -> Page:
+        """Serve the latest projects. Raises as `for_you` does."""
+        request = PageRequest.checked(FeedKind.NEWEST, viewer, where, first, after)
+        if request.after is not None and request.behind is None:
+            raise CursorElsewhere("this cursor comes from another feed; start `newest` without `after`")
+        page = await pages.newest_page(self._stores.database, request, self._clock())
+        self._note(page, viewer)
+        return page
+
+    async def explain(self, viewer: Viewer, ids: Sequence[int]) -> dict[int, Explained]:
+        """Score projects met outside of a feed as For You would score them for this viewer now, all in one go."""
+        at = self._clock()
+        profile = await load_profile(self._stores, viewer, at)
+        if profile.is_empty:
+            return await popular.explain(self._stores.database, ids, at)
+        return await for_you.explain(self._stores, profile, ids, self._model, at)
+
+    async def reasons(self, viewer: Viewer, explained: Sequence[Explained]) -> dict[int, tuple[reasons.Reason, ...]]:
+        """Find the evidence behind the contributions of a page's projects, the weightiest first."""
+        at = self._clock()
+        profile = await load_profile(self._stores, viewer, at)
+        return await reasons.find_reasons(self._stores, profile, explained, at)
+
+    async def _personal(self, viewer: Viewer, where: ProjectFilter) -> Snapshot:
+        if viewer.actor_id is None:
+            return await self._popular(where)
+        place = pointer(FeedKind.FOR_YOU, viewer, digest(where), self._model.name)
+        found = await self._fresh(place)
+        if found is not None:
+            return found
+        profile = await load_profile(self._stores, viewer, self._clock())
+        if profile.is_empty:
+            return await self._popular(where)
+        ranking = await for_you.rank(
+            self._stores, profile, where, self._model, self._clock(), deadline_s=self._deadline_s
+        )
+        return await self._keep(place, viewer.actor_id, where, ranking, weights.FRESH_S)
+
+    async def _popular(self, where: ProjectFilter) -> Snapshot:
+        place = pointer(FeedKind.POPULAR, None, digest(where), popular.MODEL.name)
+        found = await self._fresh(place)
+        if found is not None:
+            return found
+        ranking = await popular.rank(self._stores.database, where, self._clock())
+        return await self._keep(place, None, where, ranking, weights.POPULAR_FRESH_S)
+
+    async def _fresh(self, place: str) -> Snapshot | None:
+        try:
+            return await self._snapshots.fresh(place)
+        except StoreUnavailable:
+            return None  # `_keep` will meet the same store and mark the feed
+
+    async def _keep(
+        self, place: str, actor_id: int | None, where: ProjectFilter, ranking: Ranking, fresh_s: float
+    ) -> Snapshot:
+        snapshot = Snapshot(new_id(), actor_id, digest(where), ranking)
+        try:
+            await self._snapshots.keep(place, snapshot, weights.DEGRADED_FRESH_S if ranking.degraded else fresh_s)
+        except StoreUnavailable:
+            degraded = degraded_stores([*ranking.degraded, Store.CACHE])
+            return replace(snapshot, ranking=replace(ranking, degraded=degraded))
+        return snapshot
+
+    async def _continued(self, request: PageRequest) -> Snapshot | None:
+        """Find the ranking that a cursor belongs to; None for a first page."""
+        if request.after is None:
+            return None
+        try:
+            snapshot = await self._snapshots.by_id(request.after.snapshot_id)
+        except StoreUnavailable:
+            snapshot = None
+        if snapshot is None:
+            raise SnapshotExpired("the ranking behind this cursor is gone; start again without `after`")
+        if snapshot.actor_id not in (None, request.viewer.actor_id):
+            raise CursorElsewhere("this cursor belongs to another viewer; start again without `after`")
+        if snapshot.ranking.kind not in _STORED_AS[request.kind] or snapshot.where != digest(request.where):
+            raise CursorElsewhere("this cursor comes from another feed or filter; start again without `after`")
+        return snapshot
+
+    async def _cut(self, snapshot: Snapshot, request: PageRequest) -> Page:
+        page = await pages.cut(self._stores.database, snapshot, request)
+        self._note(page, request.viewer)
+        return page
+
+    def _note(self, page: Page, viewer: Viewer) -> None:
+        if self._served is None or not page.entries:
+            return
+        explained = [entry.explained for entry in page.entries]
+        self._served.note(
+            snapshot_id=page.snapshot_id,
+            actor_id=viewer.actor_id,
+            feed_kind=page.kind,
+            strategy=page.strategy,
+            model=page.model,
+            at=self._clock(),
+            first_rank=page.entries[0].rank,
+            projects=[one.project_id for one in explained],
+            signals=list(explained[0].signals),
+            contributions=np.array([one.contributions for one in explained if one.signals], dtype="<i8").tobytes(),
+        )

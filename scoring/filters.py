@@ -1,0 +1,58 @@
+"""What may not stand in a feed. A filter gives what it kept AND what it removed, so that "why not" has an answer."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from db.models import TermKind
+from db.projects import Feature, ProjectFilter
+from scoring.candidates import TermGroups
+from scoring.features import incidences
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The candidates that passed every filter, in their order, and the ids that each filter removed."""
+
+    kept: list[Feature]
+    removed: Mapping[str, tuple[int, ...]]
+
+
+def select(features: Sequence[Feature], user_id: int | None, where: ProjectFilter, terms: TermGroups) -> Selection:
+    """Remove what is private, archived, the viewer's own, dismissed, or outside of what the feed is narrowed to.
+
+    Parameters
+    ----------
+    features
+        The candidates.
+    user_id
+        Whose own projects are removed; None for somebody not signed in.
+    where, terms
+        What the feed is narrowed to, and the ids of the terms it names.
+    """
+    faults: dict[str, Callable[[Feature], bool]] = {
+        "private": lambda feature: feature.private,
+        "archived": lambda feature: feature.archived,
+        "own": lambda feature: user_id is not None and feature.owner_id == user_id,
+        "dismissed": lambda feature: feature.dismissed,
+        "where": lambda feature: not _matches(feature, where, terms),
+    }
+    kept: list[Feature] = []
+    removed: dict[str, list[int]] = {name: [] for name in faults}
+    for feature in features:
+        fault = next((name for name, has in faults.items() if has(feature)), None)
+        if fault is None:
+            kept.append(feature)
+        else:
+            removed[fault].append(feature.id)
+    return Selection(kept, {name: tuple(ids) for name, ids in removed.items()})
+
+
+def _matches(feature: Feature, where: ProjectFilter, terms: TermGroups) -> bool:
+    if where.types and feature.type not in where.types:
+        return False
+    if where.created_after is not None and feature.created_at < where.created_after:
+        return False
+    if not terms:
+        return True
+    carried = {int(id_) for kind in TermKind for id_ in incidences([feature.terms])[kind].terms}
+    return all(carried & group for group in terms)

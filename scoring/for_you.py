@@ -1,0 +1,145 @@
+"""The personal ranking: profile, candidates, features, filters, signals, blend, re-rank."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import numpy as np
+
+from db.errors import Store, StoreUnavailable
+from db.models import FeedKind, TermKind
+from db.projects import ProjectFilter, features, term_ids
+from db.stores import Stores
+from scoring import signals, weights
+from scoring.blend import Model, order_by_score, scores
+from scoring.candidates import gather_candidates, people_like
+from scoring.diversity import Attributes, Move, spread
+from scoring.features import FeatureTable, feature_table
+from scoring.filters import select
+from scoring.profile import Profile
+from scoring.ranking import Adjustment, Explained, Ranking, Rule, Strategy, degraded_stores
+from scoring.signals import Floats, Integers
+from scoring.weights import Signal
+
+
+async def rank(
+    stores: Stores,
+    profile: Profile,
+    where: ProjectFilter,
+    model: Model,
+    at: datetime,
+    deadline_s: float = weights.SOURCE_DEADLINE_S,
+) -> Ranking:
+    """Rank the candidates for a viewer.
+
+    A fixed number of store calls whatever the number of candidates: the sources' (see `gather_candidates`), one
+    statement for the features, one call for the similarities, and one statement for the terms a filter names.
+    """
+    viewer = profile.viewer
+    terms = await term_ids(stores.database, where)
+    candidates = await gather_candidates(stores, profile, where, terms, deadline_s)
+    found = await features(stores.database, candidates.ids.tolist(), viewer.actor_id)
+    selection = select(found, viewer.user_id, where, terms)
+    table = feature_table(selection.kept, at)
+    cosines, away = await _cosines(stores, profile, table.ids)
+    matrix = signal_matrix(model, profile, table, cosines, candidates.people, at)
+    contributions = model.contributions(matrix)
+    best = order_by_score(scores(contributions), table.keys)[: weights.STORED_RANKS]
+    order, moved = spread(scores(contributions)[best], _attributes(table, best))
+    served = best[order]
+    return Ranking(
+        kind=FeedKind.FOR_YOU,
+        strategy=Strategy.ONBOARDING if profile.is_quiz_only else Strategy.PERSONALIZED,
+        model=model.name,
+        signals=model.signals,
+        ids=table.ids[served],
+        values=matrix[served].astype(np.float32),
+        contributions=contributions[served],
+        adjustments=_adjustments(moved, table.ids[best]),
+        generated_at=at,
+        degraded=degraded_stores([*profile.degraded, *candidates.degraded, *away]),
+    )
+
+
+async def explain(
+    stores: Stores, profile: Profile, ids: Sequence[int], model: Model, at: datetime
+) -> dict[int, Explained]:
+    """Score projects met outside of a feed as the feed would score them: the same signals, the same blend."""
+    found = await features(stores.database, ids, profile.viewer.actor_id)
+    table = feature_table(found, at)
+    cosines, _ = await _cosines(stores, profile, table.ids)
+    matrix = signal_matrix(model, profile, table, cosines, await people_like(stores, profile), at)
+    contributions = model.contributions(matrix)
+    values = matrix.astype(np.float32).tolist()
+    return {
+        int(id_): Explained(int(id_), model.signals, tuple(values[row]), tuple(contributions[row].tolist()))
+        for row, id_ in enumerate(table.ids)
+    }
+
+
+def signal_matrix(
+    model: Model,
+    profile: Profile,
+    table: FeatureTable,
+    cosines: signals.Cosines,
+    people: Mapping[int, int],
+    at: datetime,
+) -> Floats:
+    """Compute the signals that a model uses.
+
+    Parameters
+    ----------
+    cosines
+        (n,) likeness of each project's vector to the profile's; NaN where nobody knows.
+    people
+        Neighbours who like a project, by its id.
+
+    Returns
+    -------
+    (n, k) values, a column for each of `model.signals`.
+    """
+    liking = np.array([people.get(int(id_), 0) for id_ in table.ids], dtype=np.int64)
+    week_ago = at.timestamp() - weights.RECENT_VIEWS_DAYS * 86_400
+    computed = {
+        Signal.VECTOR_SIMILARITY: lambda: signals.vector_similarity(cosines),
+        Signal.EXPLICIT_PREFERENCES: lambda: signals.explicit_preferences(
+            signals.together(table.terms.values()), profile.tag_terms, profile.tag_worth
+        ),
+        Signal.BEHAVIORAL_SIGNALS: lambda: signals.behavioral_signals(
+            table.viewed_at >= week_ago, table.liked, table.terms[TermKind.TOOL], profile.seen_tools(at)
+        ),
+        Signal.COLLABORATIVE: lambda: signals.collaborative(liking),
+        Signal.POPULARITY: lambda: signals.popularity(table.likes),
+        Signal.LIKES: lambda: table.likes.astype(np.float64),
+        Signal.FRESHNESS: lambda: signals.freshness(table.age_days),
+    }
+    return np.column_stack([computed[signal]() for signal in model.signals])
+
+
+async def _cosines(stores: Stores, profile: Profile, ids: Integers) -> tuple[signals.Cosines, tuple[Store, ...]]:
+    unknown = np.full(ids.shape, np.nan, dtype=np.float32)
+    if profile.vector is None or not ids.size:
+        return unknown, ()
+    try:
+        return await stores.vectors.similarities(profile.vector, ids), ()
+    except StoreUnavailable as away:
+        return unknown, (away.store,)
+
+
+def _attributes(table: FeatureTable, rows: Integers) -> Attributes:
+    return Attributes(
+        table.owners[rows], table.terms[TermKind.CATEGORY].take(rows), table.terms[TermKind.TOOL].take(rows)
+    )
+
+
+def _adjustments(moved: Mapping[int, Move], ids: Integers) -> dict[int, Adjustment]:
+    """Turn moves, told by rank by score, into adjustments by rank as served."""
+    return {
+        move.to_rank - 1: Adjustment(
+            Rule.DIVERSITY,
+            move.penalty,
+            int(ids[move.blocker]) if move.blocker >= 0 else None,
+            move.from_rank,
+            move.to_rank,
+        )
+        for move in moved.values()
+    }

@@ -1,0 +1,121 @@
+"""Who the viewer is to the ranking: stated interests, what was touched lately, and one vector."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+
+from db.errors import Store, StoreUnavailable
+from db.models import EngagementKind, TagSource, TermKind
+from db.profiles import Tag, Touch, recent_touches, tags
+from db.stores import Stores
+from db.users import Viewer
+from db.vectors.base import Vector, VectorStore
+from scoring import weights
+from scoring.features import incidences
+from scoring.signals import Floats, Integers
+
+_WORTH = {
+    TermKind.TOOL: weights.TOOL_MATCH,
+    TermKind.CATEGORY: weights.CATEGORY_MATCH,
+    TermKind.TOPIC: weights.TOPIC_MATCH,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What is known of a viewer at one moment.
+
+    Attributes
+    ----------
+    viewer
+        Who it is.
+    tags
+        Stated and learned interests, the surest first.
+    touches
+        The projects engaged with, the latest first, at most `weights.RECENT_ENGAGEMENT`.
+    vector
+        A unit vector of what was stated and touched; None if nothing of it is known, or the vector store is away.
+    degraded
+        The stores that had no say because they were away.
+    """
+
+    viewer: Viewer
+    tags: tuple[Tag, ...] = ()
+    touches: tuple[Touch, ...] = ()
+    vector: Vector | None = None
+    degraded: tuple[Store, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to be personal about."""
+        return not self.tags and not self.touches
+
+    @property
+    def is_quiz_only(self) -> bool:
+        """Whether the viewer has answered the quiz and done nothing since."""
+        return not self.touches and any(tag.source == TagSource.QUIZ for tag in self.tags)
+
+    @property
+    def tag_terms(self) -> Integers:
+        """(t,) term ids of the tags."""
+        return np.array([tag.term_id for tag in self.tags], dtype=np.int64)
+
+    @property
+    def tag_worth(self) -> Floats:
+        """(t,) what a match with each tag is worth: its confidence times the worth of its kind."""
+        return np.array([tag.confidence * _WORTH[tag.kind] for tag in self.tags], dtype=np.float64)
+
+    def seen_tools(self, at: datetime) -> Integers:
+        """Give the tools of what was touched in the days before `at`, one entry for each project and tool."""
+        since = at.timestamp() - weights.RECENT_VIEWS_DAYS * 86_400
+        recent = [touch.terms for touch in self.touches if touch.last_at.timestamp() >= since]
+        return incidences(recent)[TermKind.TOOL].terms
+
+
+async def load_profile(stores: Stores, viewer: Viewer, at: datetime) -> Profile:
+    """Read a viewer's profile: two statements and two calls to the vector store."""
+    if viewer.actor_id is None:
+        return Profile(viewer)
+    found_tags, touches = await asyncio.gather(
+        tags(stores.database, viewer.actor_id),
+        recent_touches(stores.database, viewer.actor_id, weights.RECENT_ENGAGEMENT),
+    )
+    if not found_tags and not touches:
+        return Profile(viewer)
+    try:
+        vector = await _profile_vector(stores.vectors, viewer.actor_id, touches, at)
+    except StoreUnavailable as away:
+        return Profile(viewer, tuple(found_tags), tuple(touches), None, (away.store,))
+    return Profile(viewer, tuple(found_tags), tuple(touches), vector)
+
+
+async def _profile_vector(vectors: VectorStore, actor_id: int, touches: Sequence[Touch], at: datetime) -> Vector | None:
+    latest = touches[: weights.PROFILE_VECTOR_PROJECTS]
+    ids = np.array([touch.project_id for touch in latest], dtype=np.int64)
+    stated, (known, rows) = await asyncio.gather(vectors.profile(actor_id), vectors.project_vectors(ids))
+    importance = {touch.project_id: _importance(touch, at) for touch in latest}
+    touched = np.array([importance[int(id_)] for id_ in known], dtype=np.float32) @ rows if known.size else None
+    return blend_vectors(stated, touched)
+
+
+def blend_vectors(stated: Vector | None, touched: Vector | None) -> Vector | None:
+    """Mix what the viewer says and what the viewer does into one unit vector; None if neither says anything."""
+    parts = [
+        (share, part / norm)
+        for share, part in ((weights.PROFILE_TEXT_SHARE, stated), (1 - weights.PROFILE_TEXT_SHARE, touched))
+        if part is not None and (norm := np.linalg.norm(part)) > 0
+    ]
+    if not parts:
+        return None
+    mixed = sum((share * part for share, part in parts[1:]), start=parts[0][0] * parts[0][1])
+    norm = np.linalg.norm(mixed)
+    return np.asarray(mixed / norm, dtype=np.float32) if norm > 0 else None
+
+
+def _importance(touch: Touch, at: datetime) -> float:
+    age_days = max((at - touch.last_at).total_seconds(), 0.0) / 86_400
+    deliberate = bool(touch.kinds & ~(EngagementKind.VIEW | EngagementKind.CLICK))
+    return float(np.exp2(-age_days / weights.OWN_HISTORY_HALF_LIFE_DAYS)) * (2.0 if deliberate else 1.0)

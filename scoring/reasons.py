@@ -1,0 +1,216 @@
+"""Why a project is here, in words: the evidence behind the contributions, as typed objects."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+
+from db.errors import StoreUnavailable
+from db.models import EngagementKind, TermKind
+from db.profiles import Tag, Touch
+from db.projects import Card, Feature, cards_by_id, features
+from db.stores import Stores
+from db.vectors.base import VectorStore
+from scoring import weights
+from scoring.features import incidences
+from scoring.profile import Profile
+from scoring.ranking import Explained, Rule
+from scoring.weights import Signal
+
+
+@dataclass(frozen=True, slots=True)
+class StatedInterest:
+    """The project carries a term that the viewer has as a tag."""
+
+    id: str
+    text: str
+    term_id: int
+    name: str
+    kind: TermKind
+    confidence: float
+    group: str = "stated"
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarToProject:
+    """The project's vector is near to that of a project the viewer has touched. `action` is a past tense."""
+
+    id: str
+    text: str
+    project_id: int
+    similarity: float
+    action: str
+    at: datetime
+    group: str = "behavior"
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleLikeYou:
+    """People like the viewer like it; `count` is never below `weights.PEOPLE_FLOOR`, and 10 stands for more too."""
+
+    id: str
+    text: str
+    count: int
+    group: str = "people"
+
+
+@dataclass(frozen=True, slots=True)
+class Popular:
+    """Many people like it."""
+
+    id: str
+    text: str
+    likes: int
+    group: str = "people"
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """It is new."""
+
+    id: str
+    text: str
+    age_days: float
+    group: str = "time"
+
+
+Reason = StatedInterest | SimilarToProject | PeopleLikeYou | Popular | Fresh
+
+_PAST_TENSE = {
+    EngagementKind.LIKE: "liked",
+    EngagementKind.BOOKMARK: "saved",
+    EngagementKind.COMMENT: "commented on",
+    EngagementKind.FOLLOW: "followed",
+    EngagementKind.VIEW: "viewed",
+    EngagementKind.CLICK: "opened",
+}
+"""The most telling action first."""
+
+
+async def find_reasons(
+    stores: Stores, profile: Profile, explained: Sequence[Explained], at: datetime
+) -> dict[int, tuple[Reason, ...]]:
+    """Find the evidence for a page's projects, set-based: two statements and one call to the vector store.
+
+    Returns
+    -------
+    Reasons by project id, those behind the largest contribution first.
+    """
+    ids = [one.project_id for one in explained]
+    known = {feature.id: feature for feature in await features(stores.database, ids, profile.viewer.actor_id)}
+    similar = await _similar(stores, profile, ids)
+    return {
+        one.project_id: _reasons(one, known[one.project_id], profile, similar, at)
+        for one in explained
+        if one.project_id in known
+    }
+
+
+def summary(explained: Explained, found: Sequence[Reason]) -> str:
+    """Say in one plain sentence why the project is here; `found` as `find_reasons` orders it."""
+    if any(moved.rule is Rule.REMAINDER for moved in explained.adjustments):
+        return "Further down in the catalogue, newest first."
+    if explained.signals == (Signal.CREATED_AT,):
+        return "Among the newest projects."
+    told = [reason.text for reason in found[:2]]
+    if not told:
+        return "Picked to round off your page."
+    return f"{told[0]}." if len(told) == 1 else f"{told[0]}; {told[1][0].lower()}{told[1][1:]}."
+
+
+def _reasons(
+    explained: Explained,
+    feature: Feature,
+    profile: Profile,
+    similar: Mapping[int, SimilarToProject],
+    at: datetime,
+) -> tuple[Reason, ...]:
+    worth: list[tuple[int, Reason]] = []
+    stated = explained.contribution(Signal.EXPLICIT_PREFERENCES)
+    if stated > 0:
+        worth += [(stated, reason) for reason in _stated(feature, profile.tags)]
+    content = explained.contribution(Signal.VECTOR_SIMILARITY)
+    if content > 0 and feature.id in similar:
+        worth.append((content, similar[feature.id]))
+    people = explained.contribution(Signal.COLLABORATIVE)
+    if people > 0:
+        value = explained.values[explained.signals.index(Signal.COLLABORATIVE)]
+        worth.append((people, _people(round(value * weights.LIKES_FOR_FULL_COLLABORATION))))
+    liked = explained.contribution(Signal.POPULARITY) + explained.contribution(Signal.LIKES)
+    if liked > 0 and feature.like_count >= weights.PEOPLE_FLOOR:
+        worth.append((liked, Popular("popular", f"{feature.like_count} people like it", feature.like_count)))
+    age_days = max((at - feature.created_at).total_seconds() / 86_400, 0.0)
+    if age_days <= weights.FRESH_DAYS and explained.signals:
+        worth.append((explained.contribution(Signal.FRESHNESS), Fresh("fresh", _age(age_days), age_days)))
+    return tuple(reason for _, reason in sorted(worth, key=lambda pair: -pair[0]))
+
+
+def _stated(feature: Feature, tags: Sequence[Tag]) -> list[Reason]:
+    carried = {int(id_) for part in incidences([feature.terms]).values() for id_ in part.terms}
+    return [
+        StatedInterest(
+            f"interest:{tag.kind}:{tag.key}",
+            f"It is about {tag.name}, one of your interests"
+            if tag.kind is not TermKind.TOOL
+            else f"It uses {tag.name}, one of your interests",
+            tag.term_id,
+            tag.name,
+            tag.kind,
+            tag.confidence,
+        )
+        for tag in tags
+        if tag.term_id in carried
+    ]
+
+
+def _people(count: int) -> PeopleLikeYou:
+    many = f"{count} or more" if count >= weights.LIKES_FOR_FULL_COLLABORATION else str(count)
+    return PeopleLikeYou("people", f"{many} people with your taste like it", count)
+
+
+def _age(age_days: float) -> str:
+    days = int(age_days)
+    return "New today" if days == 0 else f"New: {days} day{'s' if days > 1 else ''} old"
+
+
+async def _similar(stores: Stores, profile: Profile, ids: Sequence[int]) -> dict[int, SimilarToProject]:
+    """Find for each project the most similar one that the viewer has touched lately, if it is similar enough."""
+    touches = {touch.project_id: touch for touch in profile.touches[: weights.PROFILE_VECTOR_PROJECTS] if touch.kinds}
+    if not touches:
+        return {}
+    try:
+        nearest = await _nearest(stores.vectors, ids, list(touches))
+    except StoreUnavailable:
+        return {}  # evidence is an extra: the contributions stand without it
+    titles = await cards_by_id(stores.database, [seed for seed, _ in nearest.values()], profile.viewer.user_id)
+    return {
+        id_: _similar_to(titles[seed], touches[seed], similarity)
+        for id_, (seed, similarity) in nearest.items()
+        if seed in titles
+    }
+
+
+async def _nearest(vectors: VectorStore, ids: Sequence[int], seeds: Sequence[int]) -> dict[int, tuple[int, float]]:
+    known, rows = await vectors.project_vectors(np.array(sorted({*ids, *seeds}), dtype=np.int64))
+    row_of = {int(id_): row for row, id_ in enumerate(known)}
+    seeds = [seed for seed in seeds if seed in row_of]
+    if not seeds:
+        return {}
+    likeness = rows @ rows[[row_of[seed] for seed in seeds]].T
+    found: dict[int, tuple[int, float]] = {}
+    for id_ in ids:
+        others = [n for n, seed in enumerate(seeds) if seed != id_]
+        if id_ not in row_of or not others:
+            continue
+        best = max(others, key=lambda n: float(likeness[row_of[id_], n]))
+        similarity = float(likeness[row_of[id_], best])
+        if similarity >= weights.SIMILAR_LEAST:
+            found[id_] = (seeds[best], similarity)
+    return found
+
+
+def _similar_to(seed: Card, touch: Touch, similarity: float) -> SimilarToProject:
+    action = next(word for kind, word in _PAST_TENSE.items() if touch.kinds & kind)
+    text = f"Similar to “{seed.title}”, which you {action}"
+    return SimilarToProject(f"similar:{seed.key}", text, seed.id, similarity, action, touch.last_at)

@@ -1,0 +1,55 @@
+"""Curves, contributions and the order they make."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from scoring.blend import PLAN, Curve, Model, order_by_score, scores
+from scoring.errors import ModelInvalid
+from scoring.weights import Signal
+
+
+def test_the_plan_is_five_straight_curves_that_give_its_own_score():
+    matrix = np.array([[1.0, 1.0, 1.0, 1.0, 1.0], [0.5, 0.4, -0.3, 0.0, 0.12]])
+    assert PLAN.contributions(matrix).tolist() == [
+        [300_000, 250_000, 250_000, 150_000, 50_000],
+        [150_000, 100_000, -75_000, 0, 6_000],
+    ]
+    assert scores(PLAN.contributions(matrix)).tolist() == [1_000_000, 181_000]
+
+
+def test_a_curve_is_linear_between_its_knots_and_flat_beyond_them():
+    curve = Curve((0.0, 1.0, 3.0), (0.0, 2.0, 1.0))
+    assert curve(np.array([-1.0, 0.5, 2.0, 9.0])).tolist() == [0.0, 1.0, 1.5, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("xs", "ys"),
+    [((), ()), ((0.0, 1.0), (0.0,)), ((1.0, 0.0), (0.0, 1.0)), ((0.0, 0.0), (1.0, 2.0)), ((0.0,), (float("nan"),))],
+)
+def test_a_curve_that_cannot_serve_is_refused(xs: tuple[float, ...], ys: tuple[float, ...]):
+    with pytest.raises(ModelInvalid, match="finite"):
+        Curve(xs, ys)
+
+
+@given(arrays.arrays(np.float64, st.tuples(st.integers(0, 30), st.just(5)), elements=st.floats(-1, 1)))
+def test_the_contributions_are_the_score_to_the_last_digit(matrix: np.ndarray):
+    contributions = PLAN.contributions(matrix)
+    assert contributions.dtype == np.int64
+    assert scores(contributions).tolist() == [sum(row) for row in contributions.tolist()]
+
+
+@given(st.lists(st.tuples(st.integers(-3, 3), st.text("abc", min_size=1, max_size=3)), max_size=20))
+def test_equal_scores_stand_in_the_order_of_their_keys(pairs: list[tuple[int, str]]):
+    score = np.array([score for score, _ in pairs], dtype=np.int64)
+    keys = np.array([key for _, key in pairs], dtype=np.str_)
+    ordered = [pairs[index] for index in order_by_score(score, keys)]
+    assert ordered == sorted(pairs, key=lambda pair: (-pair[0], pair[1]))
+
+
+def test_a_model_reads_its_columns_in_the_order_of_its_signals():
+    model = Model("two", {Signal.POPULARITY: Curve.straight(1.0), Signal.COLLABORATIVE: Curve.straight(0.1)})
+    assert model.signals == (Signal.POPULARITY, Signal.COLLABORATIVE)
+    assert model.contributions(np.array([[0.5, 0.5]])).tolist() == [[500_000, 50_000]]

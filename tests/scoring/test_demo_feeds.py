@@ -1,0 +1,59 @@
+"""What the demo viewers see: the promise of the first minute."""
+
+from collections.abc import AsyncIterator
+from itertools import combinations
+
+import pytest
+
+from db.demo import generate, load
+from db.models import now
+from scoring.ranking import Page, Strategy
+from tests.conftest import sqlite_copy
+from tests.world import World, embedded_world, keys_of
+
+
+@pytest.fixture(scope="module")
+async def demo(sqlite_template, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    folder = tmp_path_factory.mktemp("demo")
+    async with sqlite_copy(sqlite_template, folder) as database, embedded_world(database, folder) as world:
+        await load(database, generate(now()))
+        await world.settle()
+        yield world
+
+
+async def first_page(demo: World, user: str) -> Page:
+    return await demo.for_you(user, 30)
+
+
+@pytest.mark.parametrize(("one", "other"), list(combinations(["heavy", "narrow", "owner", "quiz"], 2)))
+async def test_viewers_of_different_taste_share_less_than_a_third_of_a_page(demo: World, one: str, other: str):
+    shared = set(keys_of(await first_page(demo, one))) & set(keys_of(await first_page(demo, other)))
+    assert len(shared) / 30 < 0.30, sorted(shared)
+
+
+@pytest.mark.parametrize(
+    ("user", "strategy"),
+    [
+        ("newcomer", Strategy.POPULAR),
+        ("quiz", Strategy.ONBOARDING),
+        ("narrow", Strategy.PERSONALIZED),
+        ("heavy", Strategy.PERSONALIZED),
+        ("owner", Strategy.PERSONALIZED),
+        ("administrator", Strategy.PERSONALIZED),
+    ],
+)
+async def test_each_demo_viewer_is_served_as_what_is_known_of_them(demo: World, user: str, strategy: Strategy):
+    page = await first_page(demo, user)
+    assert (page.strategy, len(page.entries), page.has_next) == (strategy, 30, True)
+
+
+async def test_an_owner_does_not_meet_their_own_projects(demo: World):
+    viewer = await demo.viewer("owner")
+    page = await demo.for_you("owner", 100)
+    assert viewer.user_id not in {card.owner_id for card in page.cards.values()}
+
+
+async def test_a_page_of_the_demo_shows_many_categories_and_owners(demo: World):
+    page = await first_page(demo, "heavy")
+    owners = [card.owner_id for card in page.cards.values() if card.owner_id is not None]
+    assert max(owners.count(owner) for owner in owners) <= 3

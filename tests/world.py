@@ -1,0 +1,120 @@
+"""A small world for tests of the ranking: the four stores as the embedded defaults, and short ways to fill them."""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+
+from db.cache.embedded import EmbeddedCache
+from db.catalogue import upsert_projects
+from db.embeddings.wordllama import WordLlamaEmbedder
+from db.engine import Database
+from db.interactions import Event, record
+from db.models import InteractionType, Project, now
+from db.projects import ProjectFilter
+from db.records import ProjectRecord, TagRecord, UserRecord
+from db.stores import Stores
+from db.synchroniser import Synchroniser
+from db.users import Viewer, ensure_actor, find_viewer, upsert_users
+from db.vectors.embedded import EmbeddedVectorStore
+from scoring.feeds import Feeds
+from scoring.ranking import Page
+
+ANYTHING = ProjectFilter()
+MOMENT = now() + timedelta(seconds=30)
+"""When the feeds of these tests are ranked: one moment, so that no age moves between two calls."""
+
+SUBJECTS = ("painting", "speech", "robots", "cooking", "finance", "chess")
+
+
+@dataclass
+class World:
+    """The stores, the feeds over them, and what keeps the index in step."""
+
+    stores: Stores
+    feeds: Feeds
+    synchroniser: Synchroniser
+
+    async def add_users(self, *keys: str, tags: Sequence[TagRecord] = ()) -> None:
+        async with self.stores.database.write() as connection:
+            await upsert_users(
+                connection, [UserRecord(key=key, username=key.title(), tags=tuple(tags)) for key in keys]
+            )
+
+    async def add_projects(self, n: int, *, start: int = 0, **fields: Any) -> list[str]:
+        """Add projects p0000, p0001, … of six subjects in turn, each a day older than the one before."""
+        records = [self.project(number, **fields) for number in range(start, start + n)]
+        async with self.stores.database.write() as connection:
+            result = await upsert_projects(connection, records)
+        assert not result.refused
+        return [one.key for one in records]
+
+    @staticmethod
+    def project(number: int, **fields: Any) -> ProjectRecord:
+        subject = SUBJECTS[number % len(SUBJECTS)]
+        described = {
+            "title": f"{subject} with models, part {number}",
+            "description": f"How we use a model for {subject} every day.",
+            "type": "article",
+            "tools": (f"tool-{number % 7}",),
+            "categories": (subject,),
+            "created_at": now() - timedelta(days=number, minutes=1),
+        }
+        return ProjectRecord(key=f"p{number:04}", **described | fields)
+
+    async def viewer(self, key: str) -> Viewer:
+        """Read a viewer, with an actor to hang things on."""
+        async with self.stores.database.write() as connection:
+            await ensure_actor(connection, await find_viewer(self.stores.database, user_key=key))
+        return await find_viewer(self.stores.database, user_key=key)
+
+    async def ids(self, keys: Iterable[str]) -> list[int]:
+        keys = list(keys)
+        rows = await self.stores.database.fetch(select(Project.key, Project.id).where(Project.key.in_(keys)))
+        found = {row.key: row.id for row in rows}
+        return [found[key] for key in keys]
+
+    async def act(self, user: str, type_: InteractionType, *keys: str, at: datetime | None = None) -> None:
+        viewer = await self.viewer(user)
+        assert viewer.actor_id is not None
+        events = [
+            Event(viewer.actor_id, project_id, type_, (at or now()) - timedelta(seconds=second))
+            for second, project_id in enumerate(await self.ids(keys))
+        ]
+        async with self.stores.database.write() as connection:
+            await record(connection, events)
+
+    async def settle(self) -> None:
+        """Bring the index into step with the truth."""
+        while await self.synchroniser.drain():
+            pass
+
+    async def for_you(self, user: str, first: int = 30, after: str | None = None) -> Page:
+        """Ask for a page as this user, read anew from the truth."""
+        return await self.feeds.for_you(await self.viewer(user), first, after, ANYTHING)
+
+
+def keys_of(page: Page) -> list[str]:
+    """The platform keys of a page, in order."""
+    return [page.cards[entry.project_id].key for entry in page.entries]
+
+
+@asynccontextmanager
+async def embedded_world(database: Database, folder: Path) -> AsyncIterator[World]:
+    """Open a world on this database, with its index and cache in `folder`."""
+    embedder = WordLlamaEmbedder()
+    vectors = EmbeddedVectorStore(folder / "vectors.sqlite")
+    await vectors.prepare(embedder.model, embedder.dimension)
+    stores = Stores(database, vectors, embedder, EmbeddedCache(folder / "cache.sqlite"))
+    try:
+        # A machine that also runs a browser and two servers may be slow: only a test of deadlines has a short one.
+        feeds = Feeds(stores, clock=lambda: MOMENT, deadline_s=30.0)
+        yield World(stores, feeds, Synchroniser(database, vectors, embedder))
+    finally:
+        await vectors.close()
+        await embedder.close()
+        await stores.cache.close()
