@@ -1,0 +1,84 @@
+"""The web application: addresses, and what is wrapped around them."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Route
+from strawberry.schema.base import BaseSchema
+
+from gateway.auth import Authority, signing_secret
+from gateway.endpoint import Endpoint
+from gateway.logs import configure_logs
+from gateway.pages import alive, answer_http_exception, front_page, ready
+from gateway.requests import REQUEST_ID_HEADER, RequestLog
+from gateway.runtime import OpenRuntime, context_of, open_runtime
+from gateway.sessions import HEADER as SESSION_HEADER
+from gateway.sessions import Sessions
+from gateway.settings import Settings, load_settings
+from resolvers.schema import schema
+
+PREFLIGHT_AGE_S = 7_200
+"""How long a browser may remember a CORS preflight; two hours is the most that Chromium honours."""
+
+
+def create() -> Starlette:
+    """Make the application of one worker process, from the environment. uvicorn calls this."""
+    settings = load_settings()
+    configure_logs(settings)
+    return build(settings, schema, partial(open_runtime, settings))
+
+
+def build(settings: Settings, graph: BaseSchema, opened: OpenRuntime) -> Starlette:
+    """Make the application.
+
+    Parameters
+    ----------
+    settings
+        The edge's settings.
+    graph
+        The schema behind `/graphql`.
+    opened
+        Opens the runtime when the server starts and closes it when the server stops.
+    """
+    secret = signing_secret(settings)
+    authority = Authority(secret, settings.token_issuer, settings.token_audience)
+    endpoint = Endpoint(graph, authority, Sessions(secret), context_of, graphiql=settings.graphiql)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with opened() as runtime:
+            app.state.runtime = runtime
+            yield
+
+    return Starlette(
+        routes=[
+            Route("/", front_page, methods=["GET"]),
+            Route("/graphql", endpoint),
+            Route("/healthz", alive, methods=["GET"]),
+            Route("/readyz", ready, methods=["GET"]),
+        ],
+        middleware=[Middleware(RequestLog), *_cross_origin(settings.allow_origins)],
+        exception_handlers={HTTPException: answer_http_exception},
+        lifespan=lifespan,
+    )
+
+
+def _cross_origin(origins: tuple[str, ...]) -> list[Middleware]:
+    if not origins:
+        return []
+    # No credentials: the gateway knows a caller by a header, never by a cookie.
+    return [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type", SESSION_HEADER, REQUEST_ID_HEADER],
+            expose_headers=[SESSION_HEADER, REQUEST_ID_HEADER],
+            max_age=PREFLIGHT_AGE_S,
+        )
+    ]

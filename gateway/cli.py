@@ -1,0 +1,144 @@
+"""The command line: `explore`. Each command reads the settings, calls one function, and says how it went."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from typer.core import TyperGroup
+
+from db.errors import InvalidRecord, MigrationPending, StoreUnavailable
+from db.models import Role
+from gateway import importing, preparing
+from gateway.auth import Authority, signing_secret
+from gateway.doctor import examine, print_findings
+from gateway.errors import CannotStart
+from gateway.logs import configure_logs
+from gateway.serving import listen, run_server
+from gateway.settings import Settings, load_settings
+from gateway.welcome import print_welcome
+from resolvers.schema import sdl
+
+out = Console()
+err = Console(stderr=True)
+
+
+class _Commands(TyperGroup):
+    """Turns what the product raises on purpose into one sentence and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except CannotStart as error:
+            return _give_up(ctx, error.message, error.exit_code)
+        except InvalidRecord as error:
+            return _give_up(ctx, error.message, 2)
+        except StoreUnavailable as error:
+            return _give_up(ctx, f"the {error.store.value} cannot be reached ({error.reason}); try: explore doctor", 1)
+        except MigrationPending as error:
+            return _give_up(ctx, str(error), 1)
+
+
+def _give_up(ctx: Any, message: str, code: int) -> None:
+    err.print(f"explore: {message}", style="red", markup=False, highlight=False, soft_wrap=True)
+    ctx.exit(code)
+
+
+app = typer.Typer(
+    cls=_Commands,
+    help="A GraphQL gateway that serves personalised explore pages and explains every rank.",
+    epilog="Settings come from the environment or a file .env; none is needed. Start with: explore serve --demo",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.  [HOST, 127.0.0.1]")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.  [PORT, 8000]")] = None,
+    workers: Annotated[int | None, typer.Option(help="Server processes.  [WORKERS, 1]")] = None,
+    demo: Annotated[bool, typer.Option("--demo", help="Load the demo data if the store is empty.")] = False,
+) -> None:
+    """Bring the schema up to date and serve; Ctrl-C stops."""
+    settings = _settings(host=host, port=port, workers=workers)
+    with listen(settings) as listening:
+        asyncio.run(preparing.prepare(settings, demo=demo, say=_say))
+        print_welcome(out, settings, listening, demo=demo)
+        run_server(settings, listening)
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the schema of the truth up to date."""
+    applied = asyncio.run(preparing.migrate_only(_settings()))
+    _say(f"applied {', '.join(applied)}" if applied else "the schema was up to date")
+
+
+@app.command()
+def demo() -> None:
+    """Load the demo data into an empty store."""
+    if not asyncio.run(preparing.prepare(_settings(), demo=True, say=_say)):
+        raise CannotStart(
+            "the store is not empty, so the demo data was left out; set DATABASE_URL or VAR_DIR to an empty one"
+        )
+
+
+@app.command("import")
+def import_(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with the .jsonl or .jsonl.gz files.")],
+    strict: Annotated[bool, typer.Option("--strict", help="Write nothing at all if one line is bad.")] = False,
+    refused: Annotated[Path | None, typer.Option(metavar="FILE", help="Write every refused line's fault here.")] = None,
+) -> None:
+    """Read a catalogue, users and interactions from a folder; doing it twice changes nothing."""
+    code = asyncio.run(_import(_settings(), directory, strict, refused))
+    raise typer.Exit(code)
+
+
+@app.command()
+def token(
+    user: Annotated[str, typer.Argument(metavar="USER", help="The user's platform key.")],
+    role: Annotated[Role | None, typer.Option(help="A role for the token; without it the user's own counts.")] = None,
+    hours: Annotated[float, typer.Option(min=0.01, max=87_600, help="How long it is good.")] = 24.0,
+) -> None:
+    """Print a bearer token for a user, and nothing else."""
+    settings = _settings()
+    authority = Authority(signing_secret(settings), settings.token_issuer, settings.token_audience)
+    typer.echo(authority.issue(user, role, hours))
+
+
+@app.command()
+def schema() -> None:
+    """Print the GraphQL schema (SDL)."""
+    typer.echo(sdl().rstrip("\n"))
+
+
+@app.command()
+def doctor() -> None:
+    """Check Python, the settings and the stores, and say how to mend what is wrong."""
+    findings = asyncio.run(examine(load_settings()))
+    raise typer.Exit(print_findings(out, findings))
+
+
+@app.command()
+def reindex() -> None:
+    """Write the whole vector index again from the truth."""
+    asyncio.run(preparing.reindex(_settings(), err))
+    _say("the index is whole")
+
+
+def _settings(**overrides: Any) -> Settings:
+    settings = load_settings(**overrides)
+    configure_logs(settings)
+    return settings
+
+
+def _say(sentence: str) -> None:
+    err.print(sentence, markup=False, highlight=False, soft_wrap=True)
+
+
+async def _import(settings: Settings, directory: Path, strict: bool, refused: Path | None) -> int:
+    async with preparing.open_migrated(settings) as stores:
+        return await importing.run_import(stores.database, directory, strict=strict, refused=refused)

@@ -1,0 +1,176 @@
+"""Every setting, read once at the edge from the environment or a file `.env`. None is needed to start."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from gateway.errors import CannotStart, InvalidSettings
+
+MIN_SECRET_BYTES = 32
+"""HS256 asks for a key at least as long as its digest (RFC 7518, section 3.2)."""
+
+
+def _secret_is_long(value: Any) -> Any:
+    if isinstance(value, str) and len(value.encode()) < MIN_SECRET_BYTES:
+        raise ValueError(f"has {len(value.encode())} bytes")
+    return value
+
+
+def _split(value: Any) -> Any:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _origin(value: str) -> str:
+    scheme, _, host = value.partition("://")
+    if value != "*" and (scheme not in ("http", "https") or not host or "/" in host):
+        raise ValueError("is no origin")
+    return value
+
+
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
+class Settings(BaseSettings):
+    """The settings of a gateway. Each is an environment variable of the same name in capitals."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    database_url: str = Field(
+        "",
+        description="The relational truth: sqlite:///path or postgresql://user:password@host/name. "
+        "Empty: the file explore.sqlite in VAR_DIR.",
+        repr=False,  # it may hold a password
+    )
+    database_pool_size: int = Field(
+        5,
+        ge=1,
+        le=100,
+        description="Connections to the truth held open by each worker process, 1 to 100.",
+    )
+    var_dir: Path = Field(
+        Path("var"),
+        description="The folder of the embedded stores and of the signing secret. Made if it is not there.",
+    )
+    host: str = Field(
+        "127.0.0.1",
+        description="The address to listen on; 0.0.0.0 or :: for every one of this machine.",
+    )
+    port: int = Field(
+        8000,
+        ge=0,
+        le=65535,
+        description="The TCP port to listen on, 0 to 65535; 0 takes any free one.",
+    )
+    workers: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="Server processes, 1 to 64. Each holds the vectors in memory and drains the outbox.",
+    )
+    token_secret: Annotated[SecretStr | None, BeforeValidator(_secret_is_long)] = Field(
+        None,
+        description=f"The secret that signs bearer tokens (HS256) and session ids, at least {MIN_SECRET_BYTES} bytes. "
+        "Unset: one is made at the first start and kept in VAR_DIR/token_secret.",
+        json_schema_extra={"mend": "make a longer one, for example with: openssl rand -base64 48"},
+    )
+    token_issuer: str = Field(
+        "explore-gateway",
+        description="What a token's claim `iss` must be.",
+    )
+    token_audience: str = Field(
+        "explore",
+        description="What a token's claim `aud` must be or hold.",
+    )
+    graphiql: bool = Field(
+        True,
+        description="Whether a browser that opens /graphql gets the GraphiQL page: on or off.",
+    )
+    log_format: Annotated[Literal["auto", "console", "json"], BeforeValidator(_lower)] = Field(
+        "auto",
+        description="How log lines look: console, json, or auto (console on a terminal, json elsewhere).",
+    )
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = Field(
+        "info",
+        description="The least serious line that is logged: debug, info, warning or error.",
+    )
+    allow_origins: Annotated[
+        tuple[Annotated[str, BeforeValidator(_origin)], ...], NoDecode, BeforeValidator(_split)
+    ] = Field(
+        (),
+        description="Web origins whose pages may call the gateway (CORS), separated by commas, as in "
+        "https://www.example.com,http://localhost:3000; * for any. Empty: only pages of the gateway itself.",
+    )
+
+    @property
+    def truth_url(self) -> str:
+        """The URL of the relational truth, with the default filled in."""
+        return self.database_url or f"sqlite:///{self.var_dir / 'explore.sqlite'}"
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings; an override that is not None (a command line option) wins.
+
+    Raises
+    ------
+    InvalidSettings
+        One line for each setting that is wrong: its name, what is wrong, and what to write instead.
+    """
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        # One bad origin of three is one error for each; a name is mended once.
+        lines = {str(detail["loc"][0]): _sentence(detail, given) for detail in error.errors(include_url=False)}
+        raise InvalidSettings("\n".join(lines.values())) from None
+    except (UnicodeDecodeError, OSError) as error:
+        raise InvalidSettings(f"the file .env cannot be read: {_reason(error)}; mend it or move it away") from None
+
+
+def make_var_dir(settings: Settings) -> Path:
+    """Make the folder of the embedded stores.
+
+    Raises
+    ------
+    CannotStart
+        If it cannot be made or written.
+    """
+    folder = settings.var_dir
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.touch()
+        probe.unlink(missing_ok=True)
+    except OSError as error:
+        raise CannotStart(
+            f"{folder} cannot be written ({_reason(error)}); make it writable, or set VAR_DIR to a folder that is"
+        ) from None
+    return folder
+
+
+def describe(name: str) -> str:
+    """Give a setting's meaning, unit and range."""
+    return _field(name).description or ""
+
+
+def _field(name: str) -> FieldInfo:
+    return Settings.model_fields[name]
+
+
+def _sentence(detail: ErrorDetails, overrides: dict[str, Any]) -> str:
+    name = str(detail["loc"][0])
+    said = f"--{name}" if name in overrides else name.upper()
+    extra = _field(name).json_schema_extra
+    if isinstance(extra, dict) and "mend" in extra:  # a secret: say its length, never its value
+        return f"{said} {detail['ctx']['error']}; {extra['mend']}"
+    return f"{said} is {str(detail['input'])[:100]!r}, which cannot be used. {describe(name)}"
+
+
+def _reason(error: OSError | UnicodeDecodeError) -> str:
+    return (error.strerror or "unknown reason").lower() if isinstance(error, OSError) else "it is not UTF-8 text"

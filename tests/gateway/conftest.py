@@ -1,0 +1,125 @@
+"""A gateway in this process, on a small graph of its own: what is tested here is the edge, not the feeds."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import pytest
+import strawberry
+from graphql import GraphQLError
+
+from db.errors import InvalidRecord, Store, StoreUnavailable, UnknownReference
+from gateway.app import build
+from gateway.auth import Authority
+from gateway.settings import Settings
+from resolvers.context import Asker
+
+SECRET = "a secret of the tests, long enough for HS256"
+
+
+@strawberry.type
+class Query:
+    @strawberry.field
+    def asker(self, info: strawberry.Info) -> str:
+        asker = info.context
+        return f"{asker.user_key}|{asker.session_key}|{asker.role.value if asker.role else None}"
+
+    @strawberry.field
+    def echo(self, text: str = "", number: int = 0) -> str:
+        return f"{text}{number}"
+
+    @strawberry.field
+    def fails(self, how: str) -> str | None:
+        raise {
+            "key": KeyError("the password is hunter2"),
+            "known": GraphQLError("The cursor is malformed.", extensions={"code": "BAD_CURSOR"}),
+            "record": InvalidRecord("title is too long", ("projects", 3, "title")),
+            "reference": UnknownReference("there is no project 'x'"),
+            "store": StoreUnavailable(Store.VECTORS, "10.0.0.7 refused"),
+            "recursion": RecursionError("maximum recursion depth exceeded"),
+        }[how]
+
+    @strawberry.field
+    def wrong_output(self) -> int:
+        return "not a number"  # type: ignore[return-value]
+
+    @strawberry.field
+    def nothing(self) -> int:
+        return None  # type: ignore[return-value]
+
+
+@strawberry.type
+class Mutation:
+    @strawberry.mutation
+    def change(self) -> str:
+        return "changed"
+
+
+GRAPH = strawberry.Schema(Query, Mutation)
+
+
+@dataclass
+class FakeStore:
+    """Answers every question of /readyz, or fails as it is told."""
+
+    fault: Exception | None = None
+    silent: bool = False
+
+    async def answer(self, *_: Any, **__: Any) -> Any:
+        if self.silent:
+            await asyncio.sleep(60)
+        if self.fault is not None:
+            raise self.fault
+        return {}
+
+    counts = embed = get = answer
+
+
+@dataclass
+class FakeRuntime:
+    stores: Any = field(
+        default_factory=lambda: SimpleNamespace(vectors=FakeStore(), embedder=FakeStore(), cache=FakeStore())
+    )
+
+    def open_context(self, asker: Asker) -> Asker:
+        return asker
+
+
+Gateway = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
+
+
+@pytest.fixture
+def gateway(tmp_path) -> Gateway:
+    """Start a gateway: `async with gateway(graphiql=False) as client`."""
+
+    @asynccontextmanager
+    async def start(runtime: Any = None, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
+        @asynccontextmanager
+        async def opened() -> AsyncIterator[Any]:
+            yield runtime or FakeRuntime()
+
+        given = {"var_dir": tmp_path, "token_secret": SECRET, **settings}
+        app = build(Settings(_env_file=None, **given), GRAPH, opened)
+        async with app.router.lifespan_context(app):
+            transport = httpx.ASGITransport(app, raise_app_exceptions=True)
+            async with httpx.AsyncClient(transport=transport, base_url="http://gateway.test") as client:
+                yield client
+
+    return start
+
+
+@pytest.fixture
+def authority() -> Authority:
+    """Whoever may sign tokens for the gateway above."""
+    return Authority(SECRET.encode(), "explore-gateway", "explore")
+
+
+@pytest.fixture
+async def client(gateway) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a gateway with the default settings."""
+    async with gateway() as started:
+        yield started

@@ -1,0 +1,302 @@
+"""The real command in a process of its own, as a newcomer starts it."""
+
+import json
+import os
+import re
+import select
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import jwt
+import pytest
+
+from gateway.settings import Settings
+
+EXPLORE = [str(Path(sys.executable).with_name("explore"))]
+START_WITHIN_S = 90
+STOP_WITHIN_S = 30
+
+
+def environment(folder, **settings):
+    ours = {name.upper() for name in Settings.model_fields}
+    inherited = {name: value for name, value in os.environ.items() if name not in ours}
+    return {**inherited, "VAR_DIR": str(folder / "var"), "COLUMNS": "80", **settings}
+
+
+def explore(folder, *arguments, **settings):
+    """Run a command to its end."""
+    return subprocess.run(
+        [*EXPLORE, *arguments],
+        cwd=folder,
+        env=environment(folder, **settings),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@contextmanager
+def serving(folder, *arguments, **settings):
+    """Start a server on a free port, and give its process and what it printed until it was ready."""
+    errors = (folder / "stderr").open("w+")
+    process = subprocess.Popen(
+        [*EXPLORE, "serve", "--port", "0", *arguments],
+        cwd=folder,
+        env=environment(folder, **settings),
+        stdout=subprocess.PIPE,
+        stderr=errors,
+    )
+    try:
+        yield process, read_welcome(process)
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        errors.close()
+
+
+def read_welcome(process):
+    """Read standard output until the last line of the welcome."""
+    printed, until = b"", time.monotonic() + START_WITHIN_S
+    while not is_whole(printed):
+        if not select.select([process.stdout], [], [], max(until - time.monotonic(), 0))[0]:
+            pytest.fail(f"the server was not ready in {START_WITHIN_S} s; it said {printed!r}")
+        chunk = os.read(process.stdout.fileno(), 65_536)
+        if not chunk:
+            pytest.fail(f"the server ended; it said {printed!r}")
+        printed += chunk
+    return printed.decode()
+
+
+def is_whole(printed):
+    """The last line is empty; with the demo data the command to copy comes before it."""
+    ends = printed.endswith(b"\n\n") and b"/readyz" in printed
+    return ends and (b"Demo viewers" not in printed or b"curl -s" in printed)
+
+
+def address_in(welcome):
+    return re.search(r"http://127\.0\.0\.1:\d+", welcome)[0]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    """A server with the demo data, for all tests of this file: its address, its welcome and its folder."""
+    folder = tmp_path_factory.mktemp("demo")
+    with serving(folder, "--demo") as (_, welcome):
+        yield address_in(welcome), welcome, folder
+
+
+def tokens_in(welcome):
+    found = re.findall(r"^  (eyJ\S+)$", welcome, re.MULTILINE)
+    return {jwt.decode(token, options={"verify_signature": False})["sub"]: token for token in found}
+
+
+FEED = "{ forYou(first: 10) { strategy edges { node { key } explanation { score contributions { contribution } } } } }"
+
+
+def feed(address, token=None):
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    answer = httpx.post(f"{address}/graphql", json={"query": FEED}, headers=headers, timeout=30)
+    assert "errors" not in answer.json(), answer.text
+    return answer.json()["data"]["forYou"]
+
+
+def test_the_server_is_alive_and_ready(demo):
+    address, _, _ = demo
+    assert httpx.get(f"{address}/healthz").json() == {"status": "ok"}
+    ready = httpx.get(f"{address}/readyz").json()
+    assert ready["status"] == "ok"
+    assert set(ready["stores"].values()) == {"ok"}
+
+
+def test_the_welcome_holds_a_working_token_for_each_demo_viewer(demo):
+    address, welcome, _ = demo
+    tokens = tokens_in(welcome)
+    assert set(tokens) == {"newcomer", "quiz", "heavy", "narrow", "owner", "administrator"}
+    for token in tokens.values():
+        assert len(feed(address, token)["edges"]) == 10
+
+
+def test_the_first_feed_of_a_fresh_store_is_personal_and_explained(demo):
+    address, welcome, _ = demo
+    tokens = tokens_in(welcome)
+    heavy, narrow = feed(address, tokens["heavy"]), feed(address, tokens["narrow"])
+    assert heavy["strategy"] == narrow["strategy"] == "PERSONALIZED"
+    assert heavy["edges"][0]["explanation"]["contributions"]
+    assert [edge["node"]["key"] for edge in heavy["edges"]] != [edge["node"]["key"] for edge in narrow["edges"]]
+
+
+def test_the_printed_command_can_be_copied_into_a_shell(demo):
+    _, welcome, _ = demo
+    command = welcome[welcome.index("curl -s ") :].strip()
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=30, check=True)
+    assert json.loads(done.stdout)["data"]["forYou"]["edges"]
+
+
+def test_a_stranger_gets_what_is_popular(demo):
+    assert feed(demo[0])["strategy"] == "POPULAR"
+
+
+def test_the_secret_lies_in_the_folder_and_is_its_owners_alone(demo):
+    path = demo[2] / "var" / "token_secret"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_the_log_tells_of_requests_and_never_of_tokens(demo):
+    address, welcome, folder = demo
+    token = tokens_in(welcome)["quiz"]
+    answer = httpx.post(
+        f"{address}/graphql", json={"query": FEED}, params={"hidden": "1"}, headers={"Authorization": f"Bearer {token}"}
+    )
+    text = (folder / "stderr").read_text()
+    lines = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    (line,) = [line for line in lines if line.get("request_id") == answer.headers["x-request-id"]]
+    assert (line["status"], line["path"]) == (200, "/graphql")
+    assert token.rpartition(".")[2] not in text
+    assert (folder / "var" / "token_secret").read_text().strip() not in text
+    assert "hidden" not in text
+
+
+def test_a_token_made_at_the_command_line_is_good_for_a_running_server(demo):
+    address, _, folder = demo
+    made = explore(folder, "token", "heavy")
+    assert made.stdout.count("\n") == 1
+    assert feed(address, made.stdout.strip())["strategy"] == "PERSONALIZED"
+
+
+def test_the_doctor_finds_nothing_wrong_beside_a_running_server(demo):
+    found = explore(demo[2], "doctor")
+    assert found.returncode == 0, found.stdout
+    for subject in ("python", "folder", "secret", "truth", "schema", "outbox", "vectors", "embeddings", "cache"):
+        assert re.search(rf"^ok +{subject} ", found.stdout, re.MULTILINE), found.stdout
+
+
+def test_the_demo_data_is_not_loaded_twice(demo):
+    again = explore(demo[2], "demo")
+    assert again.returncode == 1
+    assert "not empty" in again.stderr
+
+
+def test_the_index_can_be_written_anew_beside_a_running_server(demo):
+    done = explore(demo[2], "reindex")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.strip().endswith("the index is whole")
+
+
+def test_a_port_in_use_is_one_sentence_before_any_work_is_done(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        failed = explore(tmp_path, "serve", "--port", str(port))
+    assert failed.returncode == 1
+    assert failed.stderr.strip() == (
+        f"explore: port {port} of 127.0.0.1 is in use; stop what listens there, or choose another with --port or PORT"
+    )
+    assert not (tmp_path / "var").exists()
+
+
+@pytest.mark.parametrize("arguments", [(), ("--workers", "2")], ids=["one process", "two workers"])
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_the_server_cleanly(tmp_path, arguments, stop):
+    with serving(tmp_path, *arguments) as (process, welcome):
+        assert httpx.get(f"{address_in(welcome)}/readyz", timeout=30).status_code == 200
+        process.send_signal(stop)
+        process.wait(STOP_WITHIN_S)
+        errors = (tmp_path / "stderr").read_text()
+    assert "Traceback" not in errors
+    assert process.returncode in (0, -stop)
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{address_in(welcome)}/healthz")
+
+
+BAD_PLACES = {
+    "a server that is not there": (
+        {"DATABASE_URL": "postgresql://ada:hunter2@127.0.0.1:1/explore"},
+        1,
+        "mend DATABASE_URL",
+    ),
+    "a host that is not there": (
+        {"DATABASE_URL": "postgresql://ada:hunter2@no-such-host.invalid/explore"},
+        1,
+        "mend DATABASE_URL",
+    ),
+    "another kind of database": ({"DATABASE_URL": "mysql://ada:hunter2@127.0.0.1/explore"}, 2, "SQLite and PostgreSQL"),
+    "no URL": ({"DATABASE_URL": "hunter2"}, 2, "DATABASE_URL cannot be read"),
+    "a file that is no database": ({"DATABASE_URL": "sqlite:///broken.sqlite"}, 1, "mend DATABASE_URL"),
+    "a folder that is a file": ({"VAR_DIR": "broken.sqlite/var"}, 1, "set VAR_DIR"),
+    "a folder of the truth that is a file": ({"DATABASE_URL": "sqlite:///broken.sqlite/explore"}, 1, "DATABASE_URL"),
+    "an address of another machine": ({"HOST": "192.0.2.1"}, 1, "no address of this machine"),
+    "a host name of nobody": ({"HOST": "no-such-host.invalid"}, 1, "no address of this machine"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_PLACES)
+def test_what_the_server_cannot_use_is_one_sentence_without_secrets(tmp_path, case):
+    settings, code, words = BAD_PLACES[case]
+    (tmp_path / "broken.sqlite").write_text("this is no database, " * 500)
+    failed = explore(tmp_path, "serve", "--port", "0", **settings)
+    assert failed.returncode == code, failed.stderr
+    (line,) = failed.stderr.strip().splitlines()
+    assert line.startswith("explore: ")
+    assert words in line
+    assert "hunter2" not in failed.stderr.replace("'hunter2'", "")
+
+
+def test_the_help_names_every_command(tmp_path):
+    text = explore(tmp_path, "--help").stdout
+    for command in ("serve", "migrate", "demo", "import", "token", "schema", "doctor", "reindex"):
+        assert re.search(rf"^. {command} +[A-Z]", text, re.MULTILINE)
+
+
+def test_the_schema_is_printed_as_it_is(tmp_path):
+    printed = explore(tmp_path, "schema").stdout
+    assert "type Query" in printed
+    assert printed.endswith("}\n")
+
+
+def test_migrating_twice_says_so(tmp_path):
+    first, second = explore(tmp_path, "migrate"), explore(tmp_path, "migrate")
+    assert first.stderr.startswith("applied 0001")
+    assert second.stderr == "the schema was up to date\n"
+
+
+def test_the_doctor_says_how_to_mend_what_is_broken(tmp_path):
+    found = explore(tmp_path, "doctor")
+    assert found.returncode == 1
+    assert "explore migrate" in found.stdout
+
+
+def test_a_folder_is_imported_and_a_bad_line_shows_in_the_exit_code(tmp_path):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    good = {"key": "a", "title": "A title", "type": "article"}
+    (folder / "projects.jsonl").write_text(f"{json.dumps(good)}\nnot json\n")
+    done = explore(tmp_path, "import", "data", "--refused", "refused.txt")
+    assert done.returncode == 1, done.stderr
+    assert "projects.jsonl:2" in done.stderr
+    assert (tmp_path / "refused.txt").read_text().startswith("projects.jsonl:2: ")
+    (folder / "projects.jsonl").write_text(json.dumps(good))
+    assert explore(tmp_path, "import", "data", "--strict").returncode == 0
+
+
+async def test_the_commands_work_on_postgresql_too(tmp_path, make_url):
+    async with make_url("postgresql") as url:
+        assert explore(tmp_path, "migrate", DATABASE_URL=url).stderr.startswith("applied 0001")
+        with serving(tmp_path, DATABASE_URL=url) as (_, welcome):
+            async with httpx.AsyncClient(timeout=30) as client:
+                ready = await client.get(f"{address_in(welcome)}/readyz")
+            assert ready.json()["status"] == "ok"
+            found = explore(tmp_path, "doctor", DATABASE_URL=url)
+        assert found.returncode == 0, found.stdout
+        missing = explore(tmp_path, "migrate", DATABASE_URL=f"{url}_that_is_not_there")
+    assert missing.returncode == 1
+    assert re.fullmatch(r"explore: the database .* cannot be used \(.*does not exist\); .*\n", missing.stderr)
