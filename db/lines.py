@@ -1,0 +1,84 @@
+"""The lines of an import file, read as a stream: plain or gzip, and never more than one line in memory."""
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from io import BufferedIOBase
+from pathlib import Path
+from typing import BinaryIO
+
+MAX_LINE = 1_000_000
+"""Bytes of the longest line that is taken. Longer ones are skipped without being held in memory."""
+
+_BOM = b"\xef\xbb\xbf"
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_GZIP = b"\x1f\x8b"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line that is not blank, or what is wrong with it.
+
+    Attributes
+    ----------
+    number
+        Its number in the file, from 1.
+    text
+        Its bytes without the line's end; empty if there is a `fault`.
+    fault
+        What is wrong with the line, or with the file from here on.
+    position
+        How far into the file as it lies on the disk, in bytes.
+    """
+
+    number: int
+    text: bytes
+    fault: str | None
+    position: int
+
+
+def read_lines(path: Path) -> Iterator[Line]:
+    """Read a file line by line. A file that breaks off ends with a line that says so; nothing is raised."""
+    number = 0
+    try:
+        with path.open("rb") as raw, closing(_opened(raw, path)) as stream:
+            while (text := stream.readline(MAX_LINE + 1)) != b"":
+                number += 1
+                position = raw.tell()
+                if number == 1:
+                    text = text.removeprefix(_BOM)
+                    if fault := _wrong_encoding(text):
+                        yield Line(number, b"", fault, position)
+                        return
+                if len(text) > MAX_LINE and not text.endswith(b"\n"):
+                    _skip_line(stream)
+                    yield Line(number, b"", f"is longer than {MAX_LINE:,} bytes", position)
+                elif stripped := text.strip():
+                    yield Line(number, stripped, None, position)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        yield Line(number + 1, b"", f"the gzip file is broken from here on ({_first_words(error)})", 0)
+    except OSError as error:
+        yield Line(number + 1, b"", f"cannot be read: {error.strerror or error}", 0)
+
+
+def _opened(raw: BinaryIO, path: Path) -> BufferedIOBase | BinaryIO:
+    return gzip.GzipFile(fileobj=raw, mode="rb") if path.suffix == ".gz" else raw
+
+
+def _wrong_encoding(start: bytes) -> str | None:
+    if start.startswith(_UTF_16):
+        return "the file is UTF-16; write it as UTF-8"
+    if start.startswith(_GZIP):
+        return "the file is gzip; let its name end in .jsonl.gz"
+    return None
+
+
+def _skip_line(stream: BufferedIOBase | BinaryIO) -> None:
+    while (rest := stream.readline(MAX_LINE)) != b"" and not rest.endswith(b"\n"):
+        pass
+
+
+def _first_words(error: Exception) -> str:
+    return str(error).split(";", maxsplit=1)[0][:100].rstrip(".")
