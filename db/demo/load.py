@@ -15,6 +15,7 @@ from db.engine import Database
 from db.interactions import Event, record
 from db.models import Actor, OnboardingQuestion, OnboardingResponse, OutboxKind, Project, TagSource, User, UserTag
 from db.outbox import enqueue
+from db.partitions import prepare_partitions
 from db.records import InteractionRecord
 from db.terms import terms_by_key
 from db.users import raise_versions, upsert_users
@@ -39,6 +40,7 @@ async def load(database: Database, data: DemoData) -> None:
 
     Of two servers that start at once on one store, one loads and the other finds it done.
     """
+    await prepare_partitions(database, (one.at for one in data.interactions if one.at is not None))
     async with database.write() as connection:
         if not database.is_sqlite:  # SQLite's BEGIN IMMEDIATE lets in one writer at a time anyway
             await connection.execute(_ONE_AT_A_TIME)

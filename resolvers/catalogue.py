@@ -1,0 +1,169 @@
+"""Tools and categories: what projects are made with and filed under."""
+
+import json
+from collections.abc import Sequence
+from typing import Annotated, Self
+
+import strawberry
+
+from db import catalogue
+from db.catalogue import CatalogueTerm, CatalogueTool
+from resolvers.context import Info
+from resolvers.errors import BadInput, PageRefused
+from resolvers.fields import computed
+from resolvers.ids import global_id, is_storable, opaque, transparent
+from resolvers.inputs import given
+from resolvers.node import After, Node, PageInfo, page_info
+
+LARGEST_PAGE = 100
+DEFAULT_PAGE = 50
+MAX_SEARCH = 200
+
+
+@strawberry.type(description="A tool that projects are made with.")
+class Tool(Node):
+    """A tool. A project's terms carry its key and name only; the rest is read when asked for."""
+
+    key: str = strawberry.field(description="The platform's own id.")
+    name: str = strawberry.field(description="The name to show.")
+    known: strawberry.Private[CatalogueTool | None] = None
+
+    @classmethod
+    def of(cls, tool: CatalogueTool) -> Self:
+        """Show a tool that has been read whole."""
+        return cls(id=global_id("Tool", tool.key), key=tool.key, name=tool.name, known=tool)
+
+    @classmethod
+    def of_term(cls, term: CatalogueTerm) -> Self:
+        """Show a tool of which the key and the name have been read."""
+        return cls(id=global_id("Tool", term.key), key=term.key, name=term.name)
+
+    @computed("One line on what it is for; empty if nobody wrote one.")
+    async def tagline(self, info: Info) -> str:
+        """Give the tagline."""
+        return (await self._whole(info)).tagline
+
+    @computed("What it is, in a paragraph or more; may be empty.")
+    async def description(self, info: Info) -> str:
+        """Give the description."""
+        return (await self._whole(info)).description
+
+    @computed("The platform's own grouping of tools, as free text; may be empty.")
+    async def category(self, info: Info) -> str:
+        """Give the category."""
+        return (await self._whole(info)).category
+
+    @computed("Free words it is filed under.")
+    async def tags(self, info: Info) -> list[str]:
+        """Give the tags."""
+        return list((await self._whole(info)).tags)
+
+    @computed("What people use it for; may be empty.")
+    async def use_cases(self, info: Info) -> str:
+        """Give the use cases."""
+        return (await self._whole(info)).use_cases
+
+    async def _whole(self, info: Info) -> CatalogueTool:
+        if self.known is None:
+            found = await info.context.loaders.tools_by_key.load(self.key)
+            self.known = found or CatalogueTool(0, self.key, self.name, "", "", "", (), "")
+        return self.known
+
+
+@strawberry.type(description="A category that projects are filed under.")
+class Category(Node):
+    """A category. A project's terms carry its key and name only; the description is read when asked for."""
+
+    key: str = strawberry.field(description="The platform's own id.")
+    name: str = strawberry.field(description="The name to show.")
+
+    @classmethod
+    def of(cls, category: catalogue.Category | CatalogueTerm) -> Self:
+        """Show a category."""
+        return cls(id=global_id("Category", category.key), key=category.key, name=category.name)
+
+    @computed("What belongs in it; may be empty.")
+    async def description(self, info: Info) -> str:
+        """Give the description."""
+        category = await info.context.loaders.categories_by_key.load(self.key)
+        return category.description if category is not None else ""
+
+
+@strawberry.type(description="A tool on a page of the list of tools.")
+class ToolEdge:
+    """A place on a page of tools."""
+
+    cursor: str = strawberry.field(description="Give it as `after` to start behind this tool.")
+    node: Tool = strawberry.field(description="The tool.")
+
+
+@strawberry.type(description="A page of tools, by name.")
+class ToolConnection:
+    """A page of tools."""
+
+    edges: list[ToolEdge] = strawberry.field(description="The tools of this page.")
+    page_info: PageInfo = strawberry.field(description="Where this page stands in the list.")
+
+
+@strawberry.type
+class CatalogueQuery:
+    """What can be asked of the catalogue."""
+
+    @computed("Tools by name, for pickers and filters.")
+    async def tools(
+        self,
+        info: Info,
+        search: Annotated[
+            str | None,
+            strawberry.argument(description="Only tools whose name contains this; upper and lower case are alike."),
+        ] = strawberry.UNSET,
+        first: Annotated[
+            int | None, strawberry.argument(description=f"How many at most: 0 to {LARGEST_PAGE}.")
+        ] = DEFAULT_PAGE,
+        after: After = strawberry.UNSET,
+    ) -> ToolConnection:
+        """Give a page of tools."""
+        first, search, after = _checked(first), given(search), given(after)
+        if search is not None and not (len(search) <= MAX_SEARCH and is_storable(search)):
+            raise BadInput(f"`search` must have at most {MAX_SEARCH} characters, none of them NUL.")
+        place = None if after is None else _read_cursor(after)
+        # One more than asked for tells whether there is a next page.
+        found = await catalogue.search_tools(info.context.stores.database, search, first + 1, place)
+        return _page(found[:first], has_next=len(found) > first, has_previous=after is not None)
+
+    @computed("All categories, by name.")
+    async def categories(self, info: Info) -> list[Category]:
+        """Give all categories."""
+        loader = info.context.loaders.categories_by_key
+        found = await catalogue.all_categories(info.context.stores.database)
+        for category in found:
+            loader.prime(category.key, category)
+        return [Category.of(category) for category in found]
+
+
+def _checked(first: int | None) -> int:
+    if first is None:
+        return DEFAULT_PAGE
+    if not 0 <= first <= LARGEST_PAGE:
+        raise PageRefused(f"`first` must be from 0 to {LARGEST_PAGE}.", "FIRST_OUT_OF_RANGE")
+    return first
+
+
+def _page(tools: Sequence[CatalogueTool], *, has_next: bool, has_previous: bool) -> ToolConnection:
+    edges = [ToolEdge(cursor=_cursor(tool), node=Tool.of(tool)) for tool in tools]
+    cursors = [edge.cursor for edge in edges]
+    return ToolConnection(edges=edges, page_info=page_info(cursors, has_next=has_next, has_previous=has_previous))
+
+
+def _cursor(tool: CatalogueTool) -> str:
+    return opaque(json.dumps(["tool", tool.name, tool.id], ensure_ascii=False))
+
+
+def _read_cursor(cursor: str) -> tuple[str, int]:
+    try:
+        match json.loads(transparent(cursor) or ""):
+            case ["tool", str(name), int(id_)] if is_storable(name) and type(id_) is int and 0 <= id_ < 2**63:
+                return name, id_
+    except (ValueError, RecursionError):
+        pass
+    raise PageRefused("`after` was not made by this service. Take it from `pageInfo.endCursor`.", "BAD_CURSOR")

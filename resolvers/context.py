@@ -1,0 +1,107 @@
+"""What a resolver can reach: who asks, the stores, the feeds, and the loaders of this one request."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TypeAlias
+
+import strawberry
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.models import Role
+from db.stores import Stores
+from db.users import Viewer, find_viewer
+from resolvers.errors import Forbidden, Unauthenticated
+from resolvers.loaders import Loaders
+from scoring.feeds import Feeds
+
+_RANK = {role: rank for rank, role in enumerate((Role.VIEWER, Role.SERVICE, Role.ADMINISTRATOR))}
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who the edge says is asking: the subject of a token, the holder of a session, or neither.
+
+    Attributes
+    ----------
+    user_key
+        The platform's key of the user, from the token.
+    session_key
+        The signed session id of somebody not signed in.
+    role
+        The role the token claims; None leaves it to the user's row.
+    """
+
+    user_key: str | None = None
+    session_key: str | None = None
+    role: Role | None = None
+
+
+@dataclass
+class Context:
+    """One request's context. Loaders live exactly as long as it does, or until a write makes them out of date.
+
+    Attributes
+    ----------
+    wake
+        Called after each write, so that the shadows need not wait for the next poll of the outbox.
+    """
+
+    stores: Stores
+    feeds: Feeds
+    asker: Asker
+    wake: Callable[[], None] | None = None
+    _viewer: "asyncio.Task[Viewer] | None" = field(default=None, init=False)
+
+    @cached_property
+    def loaders(self) -> Loaders:
+        """The loaders of this request."""
+        return Loaders(self)
+
+    async def viewer(self) -> Viewer:
+        """Read who asks from the truth, once a request until a mutation calls `forget_viewer`."""
+        if self._viewer is None:
+            found = find_viewer(self.stores.database, user_key=self.asker.user_key, session_key=self.asker.session_key)
+            self._viewer = asyncio.ensure_future(found)
+        return await self._viewer
+
+    def forget_viewer(self) -> None:
+        """Read the viewer anew next time, and all that was loaded: a mutation has changed the truth."""
+        self._viewer = None
+        self.__dict__.pop("loaders", None)
+
+    async def role(self) -> Role:
+        """Give what the caller may do: what the token says, else what the user's row says."""
+        return self.asker.role or (await self.viewer()).role
+
+    async def require(self, role: Role) -> None:
+        """Let nobody pass whose role is less than this.
+
+        Raises
+        ------
+        Unauthenticated
+            If there is no token at all.
+        Forbidden
+            If the token's role is not enough.
+        """
+        if _RANK[await self.role()] >= _RANK[role]:
+            return
+        if self.asker.user_key is None:
+            raise Unauthenticated(f"This needs a bearer token whose role is {role.value}.")
+        raise Forbidden(f"This needs the role {role.value}; your token's is {(await self.role()).value}.")
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """Lend one transaction; when it is committed, forget what was read before and wake the synchroniser."""
+        try:
+            async with self.stores.database.write() as connection:
+                yield connection
+        finally:
+            self.forget_viewer()
+        if self.wake is not None:
+            self.wake()
+
+
+Info: TypeAlias = strawberry.Info[Context, None]

@@ -1,0 +1,151 @@
+"""The enums of the graph: those of the floors below, under their public names, each value with its meaning."""
+
+from collections.abc import Mapping
+from enum import Enum, StrEnum
+
+import strawberry
+from strawberry.types.enum import StrawberryEnumDefinition
+
+from db.errors import Store
+from db.models import FeedKind, InteractionType, Role, TagSource, TermKind
+from scoring.ranking import Rule, Strategy
+
+
+def publish(enum: type[Enum], name: str, description: str, values: Mapping[str, str]) -> None:
+    """Give an enum a place in the graph.
+
+    Parameters
+    ----------
+    values
+        What each member means, by the member's name; all of them must be there.
+    """
+    strawberry.enum(enum, name=name, description=description)
+    definition: StrawberryEnumDefinition = enum.__strawberry_definition__  # type: ignore[attr-defined]
+    for value in definition.values:
+        value.description = values[value.name]
+
+
+publish(
+    FeedKind,
+    "FeedKind",
+    "The feeds of an explore page.",
+    {
+        "FOR_YOU": "Ranked for this viewer.",
+        "TRENDING": "What is taking off now.",
+        "POPULAR": "What most people like.",
+        "NEWEST": "The latest projects first.",
+        "SEARCH": "What a search found.",
+        "SIMILAR": "What is like one project.",
+    },
+)
+publish(
+    Strategy,
+    "FeedStrategy",
+    "How a feed was made. A feed for a viewer that nothing is known of is made another way than its name says.",
+    {
+        "PERSONALIZED": "From the viewer's interests and history.",
+        "ONBOARDING": "From the viewer's answers to the quiz alone: there is no history yet.",
+        "POPULAR": "By likes, the same for everybody.",
+        "VELOCITY": "By how fast people come to it.",
+        "NEWEST": "By time of creation.",
+        "HYBRID": "By meaning and keywords together.",
+        "KEYWORD": "By keywords alone.",
+    },
+)
+publish(
+    Store,
+    "Store",
+    "The stores behind the gateway. A feed names those it had to do without.",
+    {
+        "DATABASE": "The relational truth.",
+        "VECTORS": "The vector index: without it nothing is found by likeness.",
+        "EMBEDDINGS": "What turns text into vectors.",
+        "CACHE": "Where rankings are kept: without it each page is ranked anew and cursors do not hold.",
+    },
+)
+publish(
+    Rule,
+    "AdjustmentRule",
+    "Why a project stands at another rank than its score alone would give it.",
+    {
+        "DIVERSITY": "Too much alike stood above it, or it moved up because others made room.",
+        "PIN": "An operator pinned it.",
+        "EXPLORATION": "It was given a chance, to find out whether people like it.",
+        "REMAINDER": "It was not among the ranked candidates and follows behind them, newest first.",
+    },
+)
+publish(
+    TermKind,
+    "TermKind",
+    "The kinds of term that projects carry and that interests point at.",
+    {"TOOL": "A tool.", "CATEGORY": "A category.", "TOPIC": "A topic: a free word."},
+)
+publish(
+    TagSource,
+    "InterestSource",
+    "How the gateway came to know of an interest.",
+    {
+        "MANUAL": "The viewer said so.",
+        "QUIZ": "The viewer answered it in the quiz.",
+        "IMPORTED": "The platform sent it.",
+        "LEARNED": "Learned from what the viewer did.",
+    },
+)
+publish(
+    Role,
+    "Role",
+    "What a caller may do.",
+    {
+        "VIEWER": "Read feeds, and act as oneself.",
+        "SERVICE": "Write the catalogue and the users as well: for the platform's own servers.",
+        "ADMINISTRATOR": "All of that, and appoint administrators.",
+    },
+)
+publish(
+    InteractionType,
+    "InteractionType",
+    "What somebody did with a project.",
+    {
+        "VIEW": "Looked at its page.",
+        "LIKE": "Liked it.",
+        "BOOKMARK": "Kept it for later.",
+        "COMMENT": "Commented on it.",
+        "FOLLOW": "Followed it or its owner.",
+        "CLICK": "Opened its link.",
+        "DISMISS": "Does not want to see it any more.",
+        "IMPRESSION": "Had it on the screen. Says nothing about taste, but tells what was shown.",
+    },
+)
+
+
+class ViewerKind(StrEnum):
+    """How a viewer is known."""
+
+    USER = "user"
+    SESSION = "session"
+    ANONYMOUS = "anonymous"
+
+
+publish(
+    ViewerKind,
+    "ViewerKind",
+    "How a viewer is known.",
+    {
+        "USER": "By a bearer token.",
+        "SESSION": "By the header X-Session-Id: somebody who has not signed in, but comes back.",
+        "ANONYMOUS": "Not at all: nothing can be remembered.",
+    },
+)
+
+__all__ = [
+    "FeedKind",
+    "InteractionType",
+    "Role",
+    "Rule",
+    "Store",
+    "Strategy",
+    "TagSource",
+    "TermKind",
+    "ViewerKind",
+    "publish",
+]

@@ -1,0 +1,216 @@
+"""Why a project is where it is: the numbers that ranked it, what moved it, and the evidence in words."""
+
+from datetime import datetime
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Self
+
+import strawberry
+
+from db.models import TermKind
+from resolvers import enums  # noqa: F401 (publishes the enums that are named below)
+from resolvers.context import Info
+from resolvers.fields import computed
+from resolvers.ids import reason_global_id
+from scoring import ranking, weights
+from scoring import reasons as evidence
+from scoring.describe import SIGNALS
+from scoring.ranking import Explained, Rule, as_float
+
+if TYPE_CHECKING:
+    from resolvers.project import Project
+
+LazyProject = Annotated["Project", strawberry.lazy("resolvers.project")]
+"""Projects have explanations, and explanations name projects."""
+
+
+@strawberry.type(description="One of the measures that a score is made of.")
+class Signal:
+    """A signal, described for people."""
+
+    name: str = strawberry.field(description="Its name for programs, for example `vector_similarity`.")
+    label: str = strawberry.field(description="A few words for a legend.")
+    group: str = strawberry.field(
+        description="For colours: `content`, `stated`, `behavior`, `people` or `time`. Reasons have the same groups."
+    )
+    unit: str = strawberry.field(description="What its value counts.")
+
+
+@cache
+def described(signal: weights.Signal) -> Signal:
+    """Show a signal."""
+    words = SIGNALS[signal]
+    return Signal(name=signal.value, label=words.label, group=words.group, unit=words.unit)
+
+
+@strawberry.type(description="What one signal added to the score.")
+class Contribution:
+    """A signal's share of a score."""
+
+    signal: Signal = strawberry.field(description="The signal.")
+    value: float = strawberry.field(description="What was measured, in the signal's unit.")
+    contribution: float = strawberry.field(description="What that added to the score, or took off it; may be negative.")
+
+
+@strawberry.type(description="One move of a project away from the rank that its score alone would give it.")
+class Adjustment:
+    """A recorded move."""
+
+    rule: Rule = strawberry.field(description="What moved it.")
+    penalty: float = strawberry.field(
+        description="The score that the rule took off while ranks were given; 0 if it moved because others did."
+    )
+    from_rank: int = strawberry.field(description="Its rank by score alone, from 1.")
+    to_rank: int = strawberry.field(description="Its rank as served, from 1.")
+    blocker_id: strawberry.Private[int | None] = None
+
+    @classmethod
+    def of(cls, moved: ranking.Adjustment) -> Self:
+        """Show a move."""
+        return cls(
+            rule=moved.rule,
+            penalty=as_float(moved.penalty),
+            from_rank=moved.from_rank,
+            to_rank=moved.to_rank,
+            blocker_id=moved.because_of,
+        )
+
+    @computed("The project further up that stood in its way; null if none did.")
+    async def because_of(self, info: Info) -> LazyProject | None:
+        """Give what stood in the way."""
+        return await _project(info, self.blocker_id) if self.blocker_id is not None else None
+
+
+@strawberry.interface(description="A piece of evidence behind the score, in words and with its details by type.")
+class Reason:
+    """A reason as a client sees it."""
+
+    id: strawberry.ID = strawberry.field(
+        description="Names this reason for this project. `dismissProject(because:)` takes it."
+    )
+    text: str = strawberry.field(description="The reason in plain words, ready to show.")
+    group: str = strawberry.field(description="`content`, `stated`, `behavior`, `people` or `time`.")
+
+
+@strawberry.type(description="The project carries a tool, category or topic that is one of the viewer's interests.")
+class StatedInterest(Reason):
+    """A tag that matches."""
+
+    name: str = strawberry.field(description="The interest's name.")
+    kind: TermKind = strawberry.field(description="What the interest is.")
+    confidence: float = strawberry.field(description="How sure the interest is, 0 to 1.")
+
+
+@strawberry.type(description="The project is like one that the viewer has touched.")
+class SimilarToProject(Reason):
+    """A neighbour of something touched."""
+
+    similarity: float = strawberry.field(description="How alike the two are: cosine of their vectors, at most 1.")
+    action: str = strawberry.field(description='What the viewer did with the other one, for example "liked".')
+    at: datetime = strawberry.field(description="When that was.")
+    seed_id: strawberry.Private[int] = 0
+
+    @computed("The other project; null if it is not to be seen any more.")
+    async def project(self, info: Info) -> LazyProject | None:
+        """Give what was touched."""
+        return await _project(info, self.seed_id)
+
+
+@strawberry.type(description="People with the viewer's taste like the project.")
+class PeopleLikeYou(Reason):
+    """Neighbours like it."""
+
+    count: int = strawberry.field(
+        description=f"How many; never fewer than {weights.PEOPLE_FLOOR}, so that nobody can be told from it, and "
+        f"{weights.LIKES_FOR_FULL_COLLABORATION} stands for more as well."
+    )
+
+
+@strawberry.type(description="Many people like the project.")
+class Popular(Reason):
+    """Likes."""
+
+    likes: int = strawberry.field(description="How many.")
+
+
+@strawberry.type(description="The project is new.")
+class Fresh(Reason):
+    """Age."""
+
+    age_days: float = strawberry.field(description="Its age in days.")
+
+
+@strawberry.type(description="Why a project has this score for this viewer. The numbers are those that ranked it.")
+class Explanation:
+    """An explained score. Words are looked up when asked for; the numbers are there."""
+
+    score: float = strawberry.field(description="The score. Higher ranks first; compare within one feed only.")
+    contributions: list[Contribution] = strawberry.field(
+        description="What each signal added, the largest in size first. They add up to `score`."
+    )
+    adjustments: list[Adjustment] = strawberry.field(
+        description="What moved the project away from its rank by score; empty for most."
+    )
+    explained: strawberry.Private[Explained]
+
+    @classmethod
+    def of(cls, explained: Explained) -> Self:
+        """Show a score with its parts."""
+        parts = zip(explained.signals, explained.values, explained.contributions, strict=True)
+        strongest_first = sorted(parts, key=lambda part: (-abs(part[2]), part[0].value))
+        return cls(
+            score=as_float(explained.score),
+            contributions=[
+                Contribution(signal=described(signal), value=value, contribution=as_float(contribution))
+                for signal, value, contribution in strongest_first
+            ],
+            adjustments=[Adjustment.of(moved) for moved in explained.adjustments],
+            explained=explained,
+        )
+
+    @computed("One plain sentence, for a tooltip.")
+    async def summary(self, info: Info) -> str:
+        """Give the sentence."""
+        return evidence.summary(self.explained, await self._found(info))
+
+    @computed("The evidence, the weightiest first. Ask for details by type: `... on Popular { likes }`.")
+    async def reasons(self, info: Info) -> list[Reason]:
+        """Give the evidence."""
+        return [_reason(self.explained.project_id, found) for found in await self._found(info)]
+
+    async def _found(self, info: Info) -> tuple[evidence.Reason, ...]:
+        return await info.context.loaders.reasons_by_project.load(self.explained) or ()
+
+
+REASON_TYPES = (StatedInterest, SimilarToProject, PeopleLikeYou, Popular, Fresh)
+
+
+def _reason(project_id: int, found: evidence.Reason) -> Reason:
+    id_ = reason_global_id(project_id, found.id)
+    match found:
+        case evidence.StatedInterest(text=text, group=group):
+            return StatedInterest(
+                id=id_, text=text, group=group, name=found.name, kind=found.kind, confidence=found.confidence
+            )
+        case evidence.SimilarToProject(text=text, group=group):
+            return SimilarToProject(
+                id=id_,
+                text=text,
+                group=group,
+                similarity=found.similarity,
+                action=found.action,
+                at=found.at,
+                seed_id=found.project_id,
+            )
+        case evidence.PeopleLikeYou(text=text, group=group):
+            return PeopleLikeYou(id=id_, text=text, group=group, count=found.count)
+        case evidence.Popular(text=text, group=group):
+            return Popular(id=id_, text=text, group=group, likes=found.likes)
+        case evidence.Fresh(text=text, group=group):
+            return Fresh(id=id_, text=text, group=group, age_days=found.age_days)
+
+
+async def _project(info: Info, project_id: int) -> LazyProject | None:
+    from resolvers import project  # noqa: PLC0415 (the two modules' types name each other)
+
+    card = await info.context.loaders.cards_by_id.load(project_id)
+    return None if card is None else project.Project.of(card)

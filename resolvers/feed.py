@@ -1,0 +1,195 @@
+"""The feeds: pages cut from a ranking, as Relay connections."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Annotated, Self
+
+import strawberry
+
+from db.errors import Store
+from db.models import FeedKind
+from db.projects import ProjectFilter
+from db.users import Viewer
+from resolvers import enums  # noqa: F401 (publishes the enums that are named below)
+from resolvers.context import Info
+from resolvers.errors import BadInput, PageRefused
+from resolvers.explanation import Explanation
+from resolvers.fields import computed
+from resolvers.ids import is_key
+from resolvers.inputs import given
+from resolvers.node import After, PageInfo, page_info
+from resolvers.project import Project
+from scoring.errors import BadPage
+from scoring.ranking import Entry, Explained, Page, Strategy, as_float
+from scoring.weights import LARGEST_PAGE
+
+DEFAULT_PAGE = 30
+MOST_FILTERED = 100
+"""Values that one field of a filter may list."""
+
+Serve = Callable[[Viewer, int, str | None, ProjectFilter], Awaitable[Page]]
+
+
+@strawberry.input(
+    name="ProjectFilter",
+    description="Narrows a feed. All fields that are given must hold; of a list, at least one value. "
+    f"A list has up to {MOST_FILTERED} values; an empty one allows everything.",
+)
+class ProjectFilterInput:
+    """A filter as a client writes it."""
+
+    types: list[str] | None = strawberry.field(
+        default=strawberry.UNSET, description="Projects of one of these types (`Project.type`)."
+    )
+    tools: list[str] | None = strawberry.field(
+        default=strawberry.UNSET, description="Projects made with one of these tools, by key."
+    )
+    categories: list[str] | None = strawberry.field(
+        default=strawberry.UNSET, description="Projects filed under one of these categories, by key."
+    )
+    topics: list[str] | None = strawberry.field(
+        default=strawberry.UNSET, description="Projects about one of these topics, by key."
+    )
+    created_after: datetime | None = strawberry.field(
+        default=strawberry.UNSET, description="Projects made at this time or later."
+    )
+
+    def read(self) -> ProjectFilter:
+        """Give the filter as the ranking takes it.
+
+        Raises
+        ------
+        BadInput
+            If a list is too long.
+        """
+        return ProjectFilter(
+            types=_values("types", self.types),
+            tools=_values("tools", self.tools),
+            categories=_values("categories", self.categories),
+            topics=_values("topics", self.topics),
+            created_after=given(self.created_after),
+        )
+
+
+def _values(name: str, listed: list[str] | None) -> tuple[str, ...]:
+    values = given(listed) or []
+    if len(values) > MOST_FILTERED:
+        raise BadInput(f"`where.{name}` has {len(values)} values; give at most {MOST_FILTERED}.")
+    if not all(is_key(value) for value in values):
+        raise BadInput(f"`where.{name}` holds a value that no key can be: 1 to 200 characters, none of them NUL.")
+    return tuple(dict.fromkeys(values))
+
+
+@strawberry.type(description="A project's place in a feed.")
+class FeedEdge:
+    """A place on a page. The explanation is made from the numbers of the page when it is asked for."""
+
+    cursor: str = strawberry.field(description="Give it as `after` to start behind this place.")
+    rank: int = strawberry.field(description="The place in the whole feed, from 1.")
+    score: float = strawberry.field(
+        description="What it was ranked by, before adjustments; compare within one feed only."
+    )
+    node: Project = strawberry.field(description="The project.")
+    explained: strawberry.Private[Explained]
+
+    @classmethod
+    def of(cls, entry: Entry, node: Project) -> Self:
+        """Show a place."""
+        score = as_float(entry.explained.score)
+        return cls(cursor=entry.cursor, rank=entry.rank, score=score, node=node, explained=entry.explained)
+
+    @computed("Why it stands here: the very numbers that ranked this page.")
+    def explanation(self) -> Explanation | None:
+        """Give the numbers that ranked it."""
+        return Explanation.of(self.explained)
+
+
+@strawberry.type(description="A page of a feed, as a Relay connection. All pages of one walk come from one ranking.")
+class Feed:
+    """A page of a feed."""
+
+    edges: list[FeedEdge] = strawberry.field(description="The places on this page, best first.")
+    page_info: PageInfo = strawberry.field(description="Where this page stands in the feed.")
+    kind: FeedKind = strawberry.field(description="Which feed it is.")
+    strategy: Strategy = strawberry.field(
+        description="How it was made: `forYou` is POPULAR for a viewer of whom nothing is known."
+    )
+    degraded: list[Store] = strawberry.field(
+        description="The stores it had to do without. Not empty: the feed is poorer than it could be; ask again soon."
+    )
+    snapshot_id: strawberry.ID = strawberry.field(
+        description="Names the ranking that the page was cut from. Send it along with interactions."
+    )
+    generated_at: datetime = strawberry.field(description="When that ranking was made.")
+
+    @classmethod
+    def of(cls, page: Page) -> Self:
+        """Show a page."""
+        edges = [
+            FeedEdge.of(entry, Project.of(page.cards[entry.project_id]))
+            for entry in page.entries
+            if entry.project_id in page.cards
+        ]
+        cursors = [edge.cursor for edge in edges]
+        return cls(
+            edges=edges,
+            page_info=page_info(cursors, has_next=page.has_next, has_previous=page.has_previous),
+            kind=page.kind,
+            strategy=page.strategy,
+            degraded=list(page.degraded),
+            snapshot_id=strawberry.ID(page.snapshot_id),
+            generated_at=page.generated_at,
+        )
+
+
+First = Annotated[
+    int | None,
+    strawberry.argument(description=f"How many projects at most: 0 to {LARGEST_PAGE}."),
+]
+Where = Annotated[ProjectFilterInput | None, strawberry.argument(description="Narrows the feed.")]
+
+
+@strawberry.type
+class FeedQuery:
+    """The feeds. Each is nullable: one that fails must not take its neighbours along."""
+
+    @computed(
+        "What suits you, ranked from your interests and what you did; what is popular while nothing is "
+        "known of you. Your own projects and those you dismissed are not in it. Null only with an error."
+    )
+    async def for_you(
+        self, info: Info, first: First = DEFAULT_PAGE, after: After = strawberry.UNSET, where: Where = strawberry.UNSET
+    ) -> Feed | None:
+        """Serve For You."""
+        return await _serve(info, info.context.feeds.for_you, first, after, where)
+
+    @computed("What most people like, the same for everybody. Null only with an error.")
+    async def popular(
+        self, info: Info, first: First = DEFAULT_PAGE, after: After = strawberry.UNSET, where: Where = strawberry.UNSET
+    ) -> Feed | None:
+        """Serve the most liked."""
+        return await _serve(info, info.context.feeds.popular, first, after, where)
+
+    @computed("The latest projects first. Null only with an error.")
+    async def newest(
+        self, info: Info, first: First = DEFAULT_PAGE, after: After = strawberry.UNSET, where: Where = strawberry.UNSET
+    ) -> Feed | None:
+        """Serve the newest."""
+        return await _serve(info, info.context.feeds.newest, first, after, where)
+
+
+async def _serve(
+    info: Info, serve: Serve, first: int | None, after: str | None, where: ProjectFilterInput | None
+) -> Feed:
+    where = given(where)
+    asked = ProjectFilter() if where is None else where.read()
+    viewer = await info.context.viewer()
+    try:
+        page = await serve(viewer, DEFAULT_PAGE if first is None else first, given(after), asked)
+    except BadPage as refused:
+        raise PageRefused(_sentence(str(refused)), refused.code) from None
+    return Feed.of(page)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."

@@ -1,0 +1,298 @@
+"""What viewers do: likes, saves, dismissals, and events in bulk."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Annotated
+
+import strawberry
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db import interactions
+from db.interactions import Event
+from db.models import FeedKind, InteractionType, now
+from db.projects import Card
+from db.users import ensure_actor
+from resolvers.context import Context, Info
+from resolvers.enums import publish
+from resolvers.errors import BadId
+from resolvers.fields import computed, mutation
+from resolvers.ids import MAX_KEY, is_storable, parse_reason_id
+from resolvers.inputs import given
+from resolvers.project import Project
+from resolvers.user_errors import UserError, UserErrorCode, nobody, too_many, unknown_project, user_error
+from resolvers.viewer import Viewer, current_viewer
+
+MOST_EVENTS = 500
+OLDEST = timedelta(days=7)
+"""Events that waited longer on a device are not believed any more."""
+
+Act = Callable[[AsyncConnection, int, int], Awaitable[bool]]
+"""Something that an actor does with a project: from their ids to whether it changed anything."""
+
+Key = Annotated[str, strawberry.argument(description="The platform's own id of the project.")]
+
+
+@strawberry.type(description="What an act on a project led to.")
+class ProjectActPayload:
+    """The answer to a like and its kin. What has changed is read when asked for."""
+
+    changed: bool = strawberry.field(
+        description="Whether anything is different now: false for a second like, and with an error."
+    )
+    user_errors: list[UserError] = strawberry.field(description="What was wrong with the input; empty if all is well.")
+    key: strawberry.Private[str | None] = None
+
+    @computed("The project with its counters as they are now; null with an error.")
+    async def project(self, info: Info) -> Project | None:
+        """Give the project as it is now."""
+        if self.key is None:
+            return None
+        card = await info.context.loaders.cards_by_key.load(self.key)
+        return None if card is None else Project.of(card)
+
+    @computed("You, as you are now.")
+    async def viewer(self, info: Info) -> Viewer:
+        """Give the viewer as it is now."""
+        return await current_viewer(info)
+
+
+@strawberry.input(description="One thing that you did with one project.")
+class InteractionInput:
+    """An event as a client sends it."""
+
+    project: str = strawberry.field(description="The platform's own id of the project.")
+    type: InteractionType = strawberry.field(description="What was done.")
+    at: datetime | None = strawberry.field(
+        default=strawberry.UNSET,
+        description=f"When. Left out or in the future: now. More than {OLDEST.days} days ago: refused. The same thing "
+        "at the same time counts once, so an event may safely be sent again if its time is given.",
+    )
+    feed: FeedKind | None = strawberry.field(
+        default=strawberry.UNSET, description="The feed it happened in (`Feed.kind`)."
+    )
+    rank: int | None = strawberry.field(
+        default=strawberry.UNSET, description="The place in that feed (`FeedEdge.rank`), from 1."
+    )
+    snapshot_id: strawberry.ID | None = strawberry.field(
+        default=strawberry.UNSET, description="The ranking that the feed came from (`Feed.snapshotId`)."
+    )
+
+
+class InteractionStatus(StrEnum):
+    """What became of an event."""
+
+    RECORDED = "recorded"
+    DUPLICATE = "duplicate"
+    REFUSED = "refused"
+
+
+publish(
+    InteractionStatus,
+    "InteractionStatus",
+    "What became of an event.",
+    {
+        "RECORDED": "It counts from now on.",
+        "DUPLICATE": "The same thing at the same time was there already.",
+        "REFUSED": "It was not taken; the message says why.",
+    },
+)
+
+
+@strawberry.type(description="What became of one event.")
+class InteractionResult:
+    """The answer to one event."""
+
+    index: int = strawberry.field(description="Its place in `events`, from 0.")
+    status: InteractionStatus = strawberry.field(description="What became of it.")
+    message: str | None = strawberry.field(description="Why it was refused; null otherwise.")
+
+
+@strawberry.type(description="What became of a batch of events.")
+class RecordInteractionsPayload:
+    """The answer to a batch of events."""
+
+    results: list[InteractionResult] = strawberry.field(
+        description="One for each event, in order; empty if the whole batch was refused."
+    )
+    recorded: int = strawberry.field(description="How many events were new.")
+    user_errors: list[UserError] = strawberry.field(
+        description="What was wrong with the batch as a whole; a single event's fault stands in `results`."
+    )
+
+    @computed("You, as you are now.")
+    async def viewer(self, info: Info) -> Viewer:
+        """Give the viewer as it is now."""
+        return await current_viewer(info)
+
+
+@strawberry.type
+class InteractionMutation:
+    """What a viewer can do."""
+
+    @mutation("Like a project. A second like changes nothing.")
+    async def like_project(self, info: Info, key: Key) -> ProjectActPayload | None:
+        """Like."""
+        return await _act(info.context, key, lambda to, actor, project: interactions.like(to, actor, project, now()))
+
+    @mutation("Take a like back.")
+    async def unlike_project(self, info: Info, key: Key) -> ProjectActPayload | None:
+        """Take a like back."""
+        return await _act(info.context, key, interactions.unlike)
+
+    @mutation("Keep a project for later.")
+    async def save_project(self, info: Info, key: Key) -> ProjectActPayload | None:
+        """Save."""
+        return await _act(info.context, key, lambda to, actor, project: interactions.save(to, actor, project, now()))
+
+    @mutation("Do not keep a project any longer.")
+    async def unsave_project(self, info: Info, key: Key) -> ProjectActPayload | None:
+        """Take a save back."""
+        return await _act(info.context, key, interactions.unsave)
+
+    @mutation("Do not show me this project any more, in any feed.")
+    async def dismiss_project(
+        self,
+        info: Info,
+        key: Key,
+        because: Annotated[
+            strawberry.ID | None,
+            strawberry.argument(description="The reason that was wrong: the `id` of one of the explanation's reasons."),
+        ] = strawberry.UNSET,
+    ) -> ProjectActPayload | None:
+        """Dismiss."""
+        because = given(because)
+        try:
+            reason = None if because is None else parse_reason_id(because)
+        except BadId as error:
+            return _refused(user_error(UserErrorCode.INVALID, error.message, "because"))
+        return await _act(
+            info.context, key, lambda to, actor, project: interactions.dismiss(to, actor, project, now(), reason)
+        )
+
+    @mutation("Let a dismissed project come back.")
+    async def undo_dismissal(self, info: Info, key: Key) -> ProjectActPayload | None:
+        """Take a dismissal back."""
+        return await _act(info.context, key, interactions.undo_dismissal)
+
+    @mutation(
+        f"Tell what you did: views, clicks, impressions and all else, up to {MOST_EVENTS} events at once. "
+        "Each event is judged by itself: a bad one does not keep the others out."
+    )
+    async def record_interactions(
+        self,
+        info: Info,
+        events: Annotated[
+            list[InteractionInput], strawberry.argument(description=f"Up to {MOST_EVENTS} events, in any order.")
+        ],
+    ) -> RecordInteractionsPayload | None:
+        """Record events."""
+        if not _is_somebody(info.context):
+            return RecordInteractionsPayload(results=[], recorded=0, user_errors=[nobody()])
+        if len(events) > MOST_EVENTS:
+            return RecordInteractionsPayload(
+                results=[], recorded=0, user_errors=[too_many("events", len(events), MOST_EVENTS)]
+            )
+        return await _record(info.context, events)
+
+
+def _is_somebody(context: Context) -> bool:
+    return context.asker.user_key is not None or context.asker.session_key is not None
+
+
+def _refused(error: UserError) -> ProjectActPayload:
+    return ProjectActPayload(changed=False, user_errors=[error])
+
+
+async def _act(context: Context, key: str, act: Act) -> ProjectActPayload:
+    if not _is_somebody(context):
+        return _refused(nobody())
+    card = await context.loaders.cards_by_key.load(key)
+    if card is None:
+        return _refused(unknown_project("key"))
+    viewer = await context.viewer()
+    async with context.write() as connection:
+        changed = await act(connection, await ensure_actor(connection, viewer), card.id)
+    return ProjectActPayload(changed=changed, user_errors=[], key=key)
+
+
+# --- events in bulk ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """An event that may be written, or the reason why not."""
+
+    asked: InteractionInput
+    at: datetime
+    card: Card | None
+    fault: str | None
+
+    def event(self, actor_id: int, session_key: str | None) -> Event:
+        """Give what is to be written."""
+        if self.card is None:
+            raise ValueError("a refused event is not written")
+        rank = given(self.asked.rank)
+        return Event(
+            actor_id=actor_id,
+            project_id=self.card.id,
+            type=self.asked.type,
+            at=self.at,
+            feed_kind=given(self.asked.feed),
+            position=None if rank is None else rank - 1,
+            snapshot_id=given(self.asked.snapshot_id),
+            session_key=session_key,
+        )
+
+
+async def _record(context: Context, events: list[InteractionInput]) -> RecordInteractionsPayload:
+    judged = await _judge(context, events)
+    sound = [index for index, one in enumerate(judged) if one.fault is None]
+    recorded = await _write(context, {index: judged[index] for index in sound}) if sound else set()
+    results = [
+        InteractionResult(index=index, status=_status(one, index in recorded), message=one.fault)
+        for index, one in enumerate(judged)
+    ]
+    return RecordInteractionsPayload(results=results, recorded=len(recorded), user_errors=[])
+
+
+async def _judge(context: Context, events: list[InteractionInput]) -> list[_Judged]:
+    cards = await context.loaders.cards_by_key.load_many([event.project for event in events])
+    present = now()
+    return [
+        _Judged(event, min(given(event.at) or present, present), card, _fault(event, card, present))
+        for event, card in zip(events, cards, strict=True)
+    ]
+
+
+def _fault(event: InteractionInput, card: Card | None, present: datetime) -> str | None:
+    if card is None:
+        return "There is no such project, or it is not yours to see."
+    at, rank, snapshot_id = given(event.at), given(event.rank), given(event.snapshot_id)
+    if at is not None and at < present - OLDEST:
+        return f"It is more than {OLDEST.days} days old."
+    if rank is not None and rank < 1:
+        return "`rank` is counted from 1."
+    if snapshot_id is not None and not (len(snapshot_id) <= MAX_KEY and is_storable(snapshot_id)):
+        return "`snapshotId` was not made by this service."
+    return None
+
+
+async def _write(context: Context, judged: dict[int, _Judged]) -> set[int]:
+    """Write events; give the places of those that were new."""
+    viewer = await context.viewer()
+    async with context.write() as connection:
+        actor_id = await ensure_actor(connection, viewer)
+        events = {index: one.event(actor_id, context.asker.session_key) for index, one in judged.items()}
+        new = set(await interactions.record_new(connection, list(events.values())))
+    places: dict[Event, int] = {}
+    for index, event in events.items():
+        places.setdefault(event, index)
+    return {place for event, place in places.items() if event in new}
+
+
+def _status(judged: _Judged, recorded: bool) -> InteractionStatus:
+    if judged.fault is not None:
+        return InteractionStatus.REFUSED
+    return InteractionStatus.RECORDED if recorded else InteractionStatus.DUPLICATE

@@ -1,0 +1,42 @@
+"""What client caches build on: things with a global id, and pages of lists."""
+
+from typing import Annotated
+
+import strawberry
+
+
+@strawberry.interface(description="A thing that can be found again by its id.")
+class Node:
+    """The interface of everything that `Query.node` gives."""
+
+    id: strawberry.ID = strawberry.field(
+        description="Opaque and the same for ever, for client caches and for `node`; every other input takes `key`."
+    )
+
+
+@strawberry.type(description="Where a page of a list stands, as Relay defines it.")
+class PageInfo:
+    """The page that the edges are."""
+
+    has_next_page: bool = strawberry.field(description="Whether there is more behind the last edge.")
+    has_previous_page: bool = strawberry.field(description="Whether there is anything before the first edge.")
+    start_cursor: str | None = strawberry.field(description="The cursor of the first edge; null on an empty page.")
+    end_cursor: str | None = strawberry.field(
+        description="The cursor of the last edge: give it as `after` to get the next page; null on an empty page."
+    )
+
+
+def page_info(cursors: list[str], *, has_next: bool, has_previous: bool) -> PageInfo:
+    """Describe the page whose edges have these cursors."""
+    return PageInfo(
+        has_next_page=has_next,
+        has_previous_page=has_previous,
+        start_cursor=cursors[0] if cursors else None,
+        end_cursor=cursors[-1] if cursors else None,
+    )
+
+
+After = Annotated[
+    str | None,
+    strawberry.argument(description="Start behind this cursor: the `pageInfo.endCursor` of the page before."),
+]

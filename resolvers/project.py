@@ -1,0 +1,131 @@
+"""A project, wherever it is met."""
+
+from datetime import datetime
+from typing import Annotated, Self
+
+import strawberry
+
+from db.projects import Card
+from resolvers.catalogue import Category, Tool
+from resolvers.context import Info
+from resolvers.errors import BadInput
+from resolvers.explanation import Explanation
+from resolvers.fields import computed
+from resolvers.ids import global_id
+from resolvers.loaders import TermsOfProject
+from resolvers.node import Node
+from resolvers.user import User
+
+MOST_KEYS = 100
+"""Projects that `projects` gives in one go: the largest page of a feed."""
+
+
+@strawberry.type(description="What is recommended: a repository, a thread, an article, …")
+class Project(Node):
+    """A project. What stands in its row are plain attributes: a resolver a leaf would double the cost of a page."""
+
+    key: str = strawberry.field(description="The platform's own id. Mutations take it.")
+    title: str = strawberry.field(description="The title.")
+    description: str = strawberry.field(description="The text; may be empty or long.")
+    type: str = strawberry.field(description="The platform's own kind of project, for example `github_repo`.")
+    url: str | None = strawberry.field(description="Where it lives, if anywhere.")
+    image_url: str | None = strawberry.field(description="A picture of it, if there is one.")
+    created_at: datetime = strawberry.field(description="When it was made.")
+    like_count: int = strawberry.field(description="How many people like it.")
+    view_count: int = strawberry.field(description="How many times it was viewed.")
+    engagement_velocity: float = strawberry.field(
+        description="How fast people come to it now, for comparing projects; 0 for no movement."
+    )
+    project_id: strawberry.Private[int]
+    owner_id: strawberry.Private[int | None]
+
+    @classmethod
+    def of(cls, card: Card) -> Self:
+        """Show a project."""
+        return cls(
+            id=global_id("Project", card.key),
+            key=card.key,
+            title=card.title,
+            description=card.description,
+            type=card.type,
+            url=card.url,
+            image_url=card.image_url,
+            created_at=card.created_at,
+            like_count=card.like_count,
+            view_count=card.view_count,
+            engagement_velocity=card.engagement_velocity,
+            project_id=card.id,
+            owner_id=card.owner_id,
+        )
+
+    @computed("Who made it; null if nobody is known.")
+    async def owner(self, info: Info) -> User | None:
+        """Give the owner."""
+        if self.owner_id is None:
+            return None
+        card = await info.context.loaders.users_by_id.load(self.owner_id)
+        return None if card is None else User.of(card)
+
+    @computed("The tools it is made with, by name.")
+    async def tools(self, info: Info) -> list[Tool]:
+        """Give the tools."""
+        return [Tool.of_term(term) for term in (await self._terms(info)).tools]
+
+    @computed("The categories it is filed under, by name.")
+    async def categories(self, info: Info) -> list[Category]:
+        """Give the categories."""
+        return [Category.of(term) for term in (await self._terms(info)).categories]
+
+    @computed("Free words it is about, by name.")
+    async def topics(self, info: Info) -> list[str]:
+        """Give the topics."""
+        return [term.name for term in (await self._terms(info)).topics]
+
+    @computed("Whether you like it. False for somebody whom nothing is known of.")
+    async def viewer_has_liked(self, info: Info) -> bool:
+        """Tell whether the viewer likes it."""
+        marks = await info.context.loaders.marks_by_project.load(self.project_id)
+        return marks is not None and marks.liked
+
+    @computed("Whether you have kept it for later. False for somebody whom nothing is known of.")
+    async def viewer_has_saved(self, info: Info) -> bool:
+        """Tell whether the viewer keeps it."""
+        marks = await info.context.loaders.marks_by_project.load(self.project_id)
+        return marks is not None and marks.saved
+
+    @computed(
+        "How `forYou` would score it for you now, and why: for a project met outside of a feed, such as on "
+        "a detail page. In a feed ask `FeedEdge.explanation`, which has the numbers that ranked that very page."
+    )
+    async def explanation(self, info: Info) -> Explanation | None:
+        """Give the score and its parts."""
+        explained = await info.context.loaders.explanation_by_project.load(self.project_id)
+        return None if explained is None else Explanation.of(explained)
+
+    async def _terms(self, info: Info) -> TermsOfProject:
+        return await info.context.loaders.terms_by_project.load(self.project_id) or TermsOfProject([], [], [])
+
+
+@strawberry.type
+class ProjectQuery:
+    """How projects are found by key."""
+
+    @computed("One project; null if there is none, or if it is not yours to see.")
+    async def project(
+        self, info: Info, key: Annotated[str, strawberry.argument(description="The platform's own id.")]
+    ) -> Project | None:
+        """Give one project."""
+        card = await info.context.loaders.cards_by_key.load(key)
+        return None if card is None else Project.of(card)
+
+    @computed("Several projects in the order of their keys; null in place of each that is not to be seen.")
+    async def projects(
+        self,
+        info: Info,
+        keys: Annotated[list[str], strawberry.argument(description=f"Up to {MOST_KEYS} of the platform's own ids.")],
+    ) -> list[Project | None]:
+        """Give several projects."""
+        if len(keys) > MOST_KEYS:
+            raise BadInput(f"`keys` has {len(keys)} entries; ask for at most {MOST_KEYS} at a time.")
+        cards = await info.context.loaders.cards_by_key.load_many(keys)
+        return [None if card is None else Project.of(card) for card in cards]

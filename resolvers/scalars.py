@@ -1,0 +1,33 @@
+"""The scalars of the graph that are not GraphQL's own."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import strawberry
+from graphql import GraphQLError
+
+_HOW = 'Write an ISO 8601 time, as in "2026-11-23T09:30:00Z".'
+
+
+def _read_time(value: Any) -> datetime:
+    try:
+        time = datetime.fromisoformat(value)
+        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+    except (TypeError, ValueError, OverflowError):
+        raise GraphQLError(f"This is no time. {_HOW}") from None
+
+
+def _write_time(value: datetime) -> str:
+    return value.isoformat().replace("+00:00", "Z")
+
+
+DATE_TIME = strawberry.scalar(
+    name="DateTime",
+    description=(
+        'A time as ISO 8601 text, for example `"2026-11-23T09:30:00Z"`. Times come back in UTC. '
+        "A time that you send without a zone is read as UTC."
+    ),
+    specified_by_url="https://datatracker.ietf.org/doc/html/rfc3339",
+    serialize=_write_time,
+    parse_value=_read_time,
+)

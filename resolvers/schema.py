@@ -1,0 +1,92 @@
+"""The graph as a whole: every subject's queries and mutations in one schema."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Annotated
+
+import strawberry
+from strawberry.extensions import ParserCache, ValidationCache
+from strawberry.schema.config import StrawberryConfig
+
+from resolvers.catalogue import CatalogueQuery, Category, Tool
+from resolvers.catalogue_writes import CatalogueMutation
+from resolvers.context import Info
+from resolvers.explanation import REASON_TYPES
+from resolvers.feed import FeedQuery
+from resolvers.fields import computed
+from resolvers.ids import parse_global_id
+from resolvers.interaction import InteractionMutation
+from resolvers.node import Node
+from resolvers.project import Project, ProjectQuery
+from resolvers.scalars import DATE_TIME
+from resolvers.user import User
+from resolvers.viewer import ViewerQuery
+
+CACHED_DOCUMENTS = 1_000
+"""Parsed and validated documents kept in each process; a client has some dozens."""
+
+
+async def _project(info: Info, key: str) -> Node | None:
+    card = await info.context.loaders.cards_by_key.load(key)
+    return None if card is None else Project.of(card)
+
+
+async def _user(info: Info, key: str) -> Node | None:
+    card = await info.context.loaders.users_by_key.load(key)
+    return None if card is None else User.of(card)
+
+
+async def _tool(info: Info, key: str) -> Node | None:
+    tool = await info.context.loaders.tools_by_key.load(key)
+    return None if tool is None else Tool.of(tool)
+
+
+async def _category(info: Info, key: str) -> Node | None:
+    category = await info.context.loaders.categories_by_key.load(key)
+    return None if category is None else Category.of(category)
+
+
+_FIND: dict[str, Callable[[Info, str], Awaitable[Node | None]]] = {
+    "Project": _project,
+    "User": _user,
+    "Tool": _tool,
+    "Category": _category,
+}
+
+
+@strawberry.type
+class NodeQuery:
+    """How things are found by global id."""
+
+    @computed("The thing with this id; null if there is none, or if it is not yours to see.")
+    async def node(
+        self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="A field `id`, unchanged.")]
+    ) -> Node | None:
+        """Give the thing with this id."""
+        wanted = parse_global_id(id)
+        find = _FIND.get(wanted.type)
+        return None if find is None else await find(info, wanted.key)
+
+
+@strawberry.type(description="What can be asked.")
+class Query(FeedQuery, ProjectQuery, NodeQuery, CatalogueQuery, ViewerQuery):
+    """Every query."""
+
+
+@strawberry.type(description="What can be done.")
+class Mutation(InteractionMutation, CatalogueMutation):
+    """Every mutation."""
+
+
+schema = strawberry.Schema(
+    query=Query,
+    mutation=Mutation,
+    types=REASON_TYPES,
+    extensions=[lambda: ParserCache(CACHED_DOCUMENTS), lambda: ValidationCache(CACHED_DOCUMENTS)],
+    config=StrawberryConfig(scalar_map={datetime: DATE_TIME}),
+)
+
+
+def sdl() -> str:
+    """Write the schema in GraphQL's own language, as `schema.graphql` holds it."""
+    return f"{schema.as_str()}\n"

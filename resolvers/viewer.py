@@ -1,0 +1,91 @@
+"""Whoever is asking."""
+
+from typing import Self
+
+import strawberry
+
+from db import profiles, users
+from db.models import Role, TagSource, TermKind
+from resolvers import enums  # noqa: F401 (publishes the enums that are named below)
+from resolvers.context import Info
+from resolvers.enums import ViewerKind
+from resolvers.fields import computed
+from resolvers.user import User
+
+
+@strawberry.type(description="A tool, category or topic that a viewer is known to care about.")
+class Interest:
+    """A tag of a viewer."""
+
+    key: str = strawberry.field(description="The platform's own id of the tool, category or topic.")
+    name: str = strawberry.field(description="Its name.")
+    kind: TermKind = strawberry.field(description="Which of the three it is.")
+    confidence: float = strawberry.field(description="How sure it is, 0 to 1.")
+    source: TagSource = strawberry.field(description="How it came to be known.")
+
+
+@strawberry.type(description="Whoever is asking: you.")
+class Viewer:
+    """The viewer of a request."""
+
+    kind: ViewerKind = strawberry.field(description="How you are known.")
+    key: str | None = strawberry.field(
+        description="The platform's own id of the user that your token names; null without a token."
+    )
+    role: Role = strawberry.field(description="What you may do.")
+    version: int = strawberry.field(
+        description="Rises with everything you do. When it has risen, a first page of `forYou` is ranked anew."
+    )
+    user_id: strawberry.Private[int | None]
+    actor_id: strawberry.Private[int | None]
+
+    @classmethod
+    def of(cls, viewer: users.Viewer, role: Role) -> Self:
+        """Show a viewer."""
+        return cls(
+            kind=_kind(viewer),
+            key=viewer.user_key,
+            role=role,
+            version=viewer.version,
+            user_id=viewer.user_id,
+            actor_id=viewer.actor_id,
+        )
+
+    @computed("Your public card; null without a token, and until the first like of a user who is new here.")
+    async def user(self, info: Info) -> User | None:
+        """Give the user."""
+        if self.user_id is None:
+            return None
+        card = await info.context.loaders.users_by_id.load(self.user_id)
+        return None if card is None else User.of(card)
+
+    @computed("What you are known to care about, the surest first.")
+    async def interests(self, info: Info) -> list[Interest]:
+        """Give the tags."""
+        if self.actor_id is None:
+            return []
+        return [
+            Interest(key=tag.key, name=tag.name, kind=tag.kind, confidence=tag.confidence, source=TagSource(tag.source))
+            for tag in await profiles.tags(info.context.stores.database, self.actor_id)
+        ]
+
+
+async def current_viewer(info: Info) -> Viewer:
+    """Show whoever is asking, as the truth knows them now."""
+    return Viewer.of(await info.context.viewer(), await info.context.role())
+
+
+def _kind(viewer: users.Viewer) -> ViewerKind:
+    if viewer.user_key is not None:
+        return ViewerKind.USER
+    return ViewerKind.ANONYMOUS if viewer.session_key is None else ViewerKind.SESSION
+
+
+@strawberry.type
+class ViewerQuery:
+    """Who is asking."""
+
+    @computed("Whoever is asking: you.")
+    async def viewer(self, info: Info) -> Viewer:
+        """Give the viewer."""
+        return await current_viewer(info)

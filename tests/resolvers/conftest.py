@@ -1,0 +1,85 @@
+"""The graph on real stores: ask it as anybody."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from strawberry.types import ExecutionResult
+
+from db.engine import Database
+from db.models import InteractionType, Role, TermKind
+from db.records import TagRecord
+from resolvers.context import Asker, Context
+from resolvers.schema import schema
+from tests.world import World, embedded_world
+
+NOBODY = Asker()
+SESSION = Asker(session_key="s1")
+SERVICE = Asker(user_key="platform", role=Role.SERVICE)
+ADMINISTRATOR = Asker(user_key="chief", role=Role.ADMINISTRATOR)
+
+PAINTER = (TagRecord(name="painting", kind=TermKind.CATEGORY), TagRecord(name="tool-0", kind=TermKind.TOOL))
+
+
+def user(key: str) -> Asker:
+    """Somebody with a token that claims no role."""
+    return Asker(user_key=key)
+
+
+@dataclass
+class Graph:
+    """The schema over a world; `wakes` counts how often the synchroniser was woken."""
+
+    world: World
+    wakes: list[None] = field(default_factory=list)
+
+    @property
+    def database(self) -> Database:
+        return self.world.stores.database
+
+    def context(self, asker: Asker) -> Context:
+        return Context(self.world.stores, self.world.feeds, asker, wake=lambda: self.wakes.append(None))
+
+    async def ask(self, query: str, asker: Asker = NOBODY, **variables: Any) -> ExecutionResult:
+        return await schema.execute(query, variables, context_value=self.context(asker))
+
+    async def data(self, query: str, asker: Asker = NOBODY, **variables: Any) -> dict[str, Any]:
+        """Ask for what must work."""
+        result = await self.ask(query, asker, **variables)
+        assert result.errors is None, [error.message for error in result.errors]
+        assert result.data is not None
+        return result.data
+
+    async def refusal(self, query: str, asker: Asker = NOBODY, **variables: Any) -> tuple[str, list[str | int] | None]:
+        """Ask for what must fail with one error; give its code and path."""
+        result = await self.ask(query, asker, **variables)
+        assert result.errors is not None
+        assert len(result.errors) == 1, [error.message for error in result.errors]
+        error = result.errors[0]
+        assert_plain(error.message)
+        return (error.extensions or {})["code"], error.path
+
+
+def assert_plain(message: str) -> None:
+    """A client's sentence: it ends as one and shows nothing of Python."""
+    assert not message[0].islower(), message
+    assert message.endswith("."), message
+    assert not any(word in message for word in ("Traceback", "NoneType", "object at", "Error", "<class")), message
+
+
+@pytest.fixture
+async def graph(database: Database, tmp_path: Path) -> AsyncIterator[Graph]:
+    """Give the graph over a small community: painters, a cook, a maker who owns a private project."""
+    async with embedded_world(database, tmp_path) as world:
+        await world.add_users("author", "maker", "cook", *(f"painter-{n}" for n in range(6)))
+        await world.add_users("ada", tags=PAINTER)
+        await world.add_projects(40, topics=("daily",), owner="author")
+        await world.add_projects(1, start=900, title="Hidden", private=True, owner="maker")
+        await world.add_projects(1, start=901, title="Shown")
+        for n in range(6):
+            await world.act(f"painter-{n}", InteractionType.LIKE, "p0000", "p0006", "p0012")
+        await world.act("ada", InteractionType.LIKE, "p0000")
+        await world.settle()
+        yield Graph(world)
