@@ -209,6 +209,25 @@ async def test_a_page_costs_the_same_statements_whatever_its_size(graph: Graph, 
     assert counts == [10, 10]
 
 
+@pytest.mark.parametrize("projects", [200, 2_000])
+async def test_a_page_costs_the_same_statements_however_long_it_is_and_however_many_projects_there_are(
+    graph: Graph, statements: CountStatements, projects: int
+) -> None:
+    await graph.world.add_projects(projects, start=1_000, topics=("daily",), owner="author")
+    await graph.world.settle()
+    whole = WHOLE.replace("becauseOf { key }", "")  # a short page may have nothing that stood in the way
+    for first in (10, 100):
+        await graph.world.act("ada", InteractionType.VIEW, "p0001")
+        with statements(graph.database) as new:
+            page = (await graph.data(whole, user("ada"), first=first))["forYou"]
+        with statements(graph.database) as stored:
+            await graph.data(whole, user("ada"), first=first)
+        assert len(page["edges"]) == first
+        assert len(stored) == 9, stored  # as above, without what stood in the way
+        # And for a new ranking: tags and touches; neighbours, tag matches, shared sources; features.
+        assert len(new) == 15, new
+
+
 async def test_what_is_not_asked_for_is_not_read(graph: Graph, statements: CountStatements) -> None:
     await graph.data(PAGE, user("ada"))
     with statements(graph.database) as issued:
