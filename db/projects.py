@@ -248,6 +248,12 @@ def conditions(where: ProjectFilter) -> list[ColumnElement[bool]]:
     return clauses
 
 
+async def terms_of(database: Database, project_id: int) -> list[int]:
+    """Read the ids of the terms that a project carries."""
+    rows = await database.fetch(select(ProjectTerm.term_id).where(ProjectTerm.project_id == project_id))
+    return [row.term_id for row in rows]
+
+
 async def term_ids(database: Database, where: ProjectFilter) -> tuple[frozenset[int], ...]:
     """Find the ids of the terms a filter names, one group for each kind; an empty group means that none exists."""
     if not where.wanted_terms:

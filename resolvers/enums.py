@@ -50,6 +50,7 @@ publish(
         "NEWEST": "By time of creation.",
         "HYBRID": "By meaning and keywords together.",
         "KEYWORD": "By keywords alone.",
+        "SIMILAR": "By likeness to one project.",
     },
 )
 publish(

@@ -132,6 +132,13 @@ class Popular(Reason):
     likes: int = strawberry.field(description="How many.")
 
 
+@strawberry.type(description="The project has words that were searched for.")
+class KeywordMatch(Reason):
+    """Words."""
+
+    terms: list[str] = strawberry.field(description="The words, as the query writes them.")
+
+
 @strawberry.type(description="The project is new.")
 class Fresh(Reason):
     """Age."""
@@ -181,7 +188,7 @@ class Explanation:
         return await info.context.loaders.reasons_by_project.load(self.explained) or ()
 
 
-REASON_TYPES = (StatedInterest, SimilarToProject, PeopleLikeYou, Popular, Fresh)
+REASON_TYPES = (StatedInterest, SimilarToProject, PeopleLikeYou, Popular, KeywordMatch, Fresh)
 
 
 def _reason(project_id: int, found: evidence.Reason) -> Reason:
@@ -205,6 +212,8 @@ def _reason(project_id: int, found: evidence.Reason) -> Reason:
             return PeopleLikeYou(id=id_, text=text, group=group, count=found.count)
         case evidence.Popular(text=text, group=group):
             return Popular(id=id_, text=text, group=group, likes=found.likes)
+        case evidence.KeywordMatch(text=text, group=group):
+            return KeywordMatch(id=id_, text=text, group=group, terms=list(found.terms))
         case evidence.Fresh(text=text, group=group):
             return Fresh(id=id_, text=text, group=group, age_days=found.age_days)
 

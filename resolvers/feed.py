@@ -19,9 +19,10 @@ from resolvers.ids import is_key
 from resolvers.inputs import given
 from resolvers.node import After, PageInfo, page_info
 from resolvers.project import Project
-from scoring.errors import BadPage
+from scoring.errors import BadRequest
 from scoring.ranking import Entry, Explained, Page, Strategy, as_float
-from scoring.weights import LARGEST_PAGE
+from scoring.search import SearchQuery
+from scoring.weights import LARGEST_PAGE, QUERY_MOST, SEARCH_ALPHA
 
 DEFAULT_PAGE = 30
 MOST_FILTERED = 100
@@ -161,32 +162,74 @@ class FeedQuery:
         self, info: Info, first: First = DEFAULT_PAGE, after: After = strawberry.UNSET, where: Where = strawberry.UNSET
     ) -> Feed | None:
         """Serve For You."""
-        return await _serve(info, info.context.feeds.for_you, first, after, where)
+        return await serve_feed(info, info.context.feeds.for_you, first, after, where)
 
     @computed("What most people like, the same for everybody. Null only with an error.")
     async def popular(
         self, info: Info, first: First = DEFAULT_PAGE, after: After = strawberry.UNSET, where: Where = strawberry.UNSET
     ) -> Feed | None:
         """Serve the most liked."""
-        return await _serve(info, info.context.feeds.popular, first, after, where)
+        return await serve_feed(info, info.context.feeds.popular, first, after, where)
 
     @computed("The latest projects first. Null only with an error.")
     async def newest(
         self, info: Info, first: First = DEFAULT_PAGE, after: After = strawberry.UNSET, where: Where = strawberry.UNSET
     ) -> Feed | None:
         """Serve the newest."""
-        return await _serve(info, info.context.feeds.newest, first, after, where)
+        return await serve_feed(info, info.context.feeds.newest, first, after, where)
+
+    @computed(
+        "Finds projects by meaning and by words, best first. Only words count while the embedding model is away "
+        "(strategy KEYWORD). `explanation` says how much each added, and which words matched. Null only with an error."
+    )
+    async def search(
+        self,
+        info: Info,
+        query: Annotated[
+            str, strawberry.argument(description=f"What to look for, up to {QUERY_MOST} characters, in plain words.")
+        ],
+        alpha: Annotated[
+            float | None,
+            strawberry.argument(description="Share of meaning in the score: 0 is words only, 1 is meaning only."),
+        ] = SEARCH_ALPHA,
+        personalized: Annotated[
+            bool | None,
+            strawberry.argument(description="Whether likeness to your profile adds a little, as a contribution."),
+        ] = False,
+        first: First = DEFAULT_PAGE,
+        after: After = strawberry.UNSET,
+        where: Where = strawberry.UNSET,
+    ) -> Feed | None:
+        """Search."""
+
+        async def serve(viewer: Viewer, first: int, after: str | None, where: ProjectFilter) -> Page:
+            asked = SearchQuery.checked(query, SEARCH_ALPHA if alpha is None else alpha, bool(personalized))
+            return await info.context.feeds.search(viewer, asked, first, after, where)
+
+        return await serve_feed(info, serve, first, after, where)
 
 
-async def _serve(
-    info: Info, serve: Serve, first: int | None, after: str | None, where: ProjectFilterInput | None
+async def serve_feed(
+    info: Info,
+    serve: Serve,
+    first: int | None,
+    after: str | None,
+    where: ProjectFilterInput | None,
+    default: int = DEFAULT_PAGE,
 ) -> Feed:
+    """Serve a page of a feed as the graph shows it; `serve` is a feed of `scoring.feeds.Feeds`.
+
+    Raises
+    ------
+    GraphRefusal
+        If an argument cannot be served.
+    """
     where = given(where)
     asked = ProjectFilter() if where is None else where.read()
     viewer = await info.context.viewer()
     try:
-        page = await serve(viewer, DEFAULT_PAGE if first is None else first, given(after), asked)
-    except BadPage as refused:
+        page = await serve(viewer, default if first is None else first, given(after), asked)
+    except BadRequest as refused:
         raise PageRefused(_sentence(str(refused)), refused.code) from None
     return Feed.of(page)
 

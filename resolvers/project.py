@@ -1,11 +1,12 @@
 """A project, wherever it is met."""
 
 from datetime import datetime
-from typing import Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
 import strawberry
 
-from db.projects import Card
+from db.projects import Card, ProjectFilter
+from db.users import Viewer
 from resolvers.catalogue import Category, Tool
 from resolvers.context import Info
 from resolvers.errors import BadInput
@@ -13,8 +14,15 @@ from resolvers.explanation import Explanation
 from resolvers.fields import computed
 from resolvers.ids import global_id
 from resolvers.loaders import TermsOfProject
-from resolvers.node import Node
+from resolvers.node import After, Node
 from resolvers.user import User
+from scoring.ranking import Page
+
+if TYPE_CHECKING:
+    from resolvers.feed import Feed
+
+LazyFeed = Annotated["Feed", strawberry.lazy("resolvers.feed")]
+"""Feeds list projects, and projects have a feed of what is like them."""
 
 MOST_KEYS = 100
 """Projects that `projects` gives in one go: the largest page of a feed."""
@@ -101,6 +109,21 @@ class Project(Node):
         """Give the score and its parts."""
         explained = await info.context.loaders.explanation_by_project.load(self.project_id)
         return None if explained is None else Explanation.of(explained)
+
+    @computed("The projects most like it, best first. Null only with an error.")
+    async def similar(
+        self,
+        info: Info,
+        first: Annotated[int | None, strawberry.argument(description="How many at most: 0 to 100.")] = 10,
+        after: After = strawberry.UNSET,
+    ) -> LazyFeed | None:
+        """Serve what is like it."""
+        from resolvers import feed  # noqa: PLC0415 (the two modules' types name each other)
+
+        async def serve(viewer: Viewer, first: int, after: str | None, where: ProjectFilter) -> Page:
+            return await info.context.feeds.similar(viewer, self.project_id, first, after, where)
+
+        return await feed.serve_feed(info, serve, first, after, None, default=10)
 
     async def _terms(self, info: Info) -> TermsOfProject:
         return await info.context.loaders.terms_by_project.load(self.project_id) or TermsOfProject([], [], [])

@@ -32,5 +32,8 @@ SIGNALS: dict[Signal, SignalDescription] = {
     Signal.POPULARITY: SignalDescription("Popular", "people", "share of 100 likes, 0 to 1"),
     Signal.LIKES: SignalDescription("Likes", "people", "likes"),
     Signal.FRESHNESS: SignalDescription("New", "time", "halves every 30 days, 0 to 1"),
+    Signal.QUERY_SIMILARITY: SignalDescription("Means what you asked for", "content", "share of alpha, 0 to 1"),
+    Signal.KEYWORD_MATCH: SignalDescription("Has your words", "content", "share of 1 − alpha, 0 to 1"),
+    Signal.PERSONAL_BOOST: SignalDescription("Similar to your profile", "stated", "cosine similarity, 0 to 1"),
     Signal.CREATED_AT: SignalDescription("Time of creation", "time", "Unix seconds"),
 }

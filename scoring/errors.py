@@ -2,11 +2,13 @@
 
 ```
 ScoringError
-├── BadPage               the page that was asked for cannot be cut
-│   ├── FirstOutOfRange   `first` is negative or above the largest page
-│   ├── CursorMalformed   the cursor was not made by this service, or was cut short
-│   ├── CursorElsewhere   the cursor belongs to another viewer, feed or filter
-│   └── SnapshotExpired   the ranking behind the cursor is gone: start again without a cursor
+├── BadRequest            what was asked for cannot be served; the text says how to mend it
+│   ├── BadPage           the page that was asked for cannot be cut
+│   │   ├── FirstOutOfRange   `first` is negative or above the largest page
+│   │   ├── CursorMalformed   the cursor was not made by this service, or was cut short
+│   │   ├── CursorElsewhere   the cursor belongs to another viewer, feed or filter
+│   │   └── SnapshotExpired   the ranking behind the cursor is gone: start again without a cursor
+│   └── BadQuery          a search that cannot be made: nothing to look for, too long, alpha out of range
 └── ModelInvalid          a ranking model that cannot serve
 ```
 """
@@ -16,8 +18,14 @@ class ScoringError(Exception):
     """Base of every error that this floor raises on purpose."""
 
 
-class BadPage(ScoringError):
-    """The page that was asked for cannot be cut. The text says how to mend the request."""
+class BadRequest(ScoringError):
+    """What was asked for cannot be served. The text says how to mend the request."""
+
+    code = "BAD_REQUEST"
+
+
+class BadPage(BadRequest):
+    """The page that was asked for cannot be cut."""
 
     code = "BAD_PAGE"
 
@@ -44,6 +52,12 @@ class SnapshotExpired(BadPage):
     """The ranking behind the cursor is gone."""
 
     code = "SNAPSHOT_EXPIRED"
+
+
+class BadQuery(BadRequest):
+    """A search that cannot be made."""
+
+    code = "BAD_QUERY"
 
 
 class ModelInvalid(ScoringError):

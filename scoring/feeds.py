@@ -12,17 +12,20 @@ from db.projects import ProjectFilter
 from db.served import ServedLog
 from db.stores import Stores
 from db.users import Viewer
-from scoring import for_you, pages, popular, reasons, weights
+from scoring import for_you, pages, popular, reasons, search, similar, weights
 from scoring.blend import PLAN, Model
 from scoring.errors import CursorElsewhere, SnapshotExpired
 from scoring.pages import PageRequest
 from scoring.profile import load_profile
 from scoring.ranking import Explained, Page, Ranking, degraded_stores
+from scoring.search import SearchQuery
 from scoring.snapshots import Snapshot, Snapshots, digest, new_id, pointer
 
 _STORED_AS = {
     FeedKind.FOR_YOU: (FeedKind.FOR_YOU, FeedKind.POPULAR),
     FeedKind.POPULAR: (FeedKind.POPULAR,),
+    FeedKind.SEARCH: (FeedKind.SEARCH,),
+    FeedKind.SIMILAR: (FeedKind.SIMILAR,),
 }
 """The rankings that each feed may be cut from: For You is the popular feed for somebody nobody knows."""
 
@@ -64,25 +67,40 @@ class Feeds:
 
         Raises
         ------
-        BadPage
-            If `first` or `after` cannot be served; the text says how to mend it.
+        BadRequest
+            If an argument cannot be served; the text says how to mend it.
         """
-        request = PageRequest.checked(FeedKind.FOR_YOU, viewer, where, first, after)
+        request = PageRequest.checked(FeedKind.FOR_YOU, viewer, where, digest(where), first, after)
         return await self._cut(await self._continued(request) or await self._personal(viewer, where), request)
 
     async def popular(self, viewer: Viewer, first: int, after: str | None, where: ProjectFilter) -> Page:
         """Serve what most people like. Raises as `for_you` does."""
-        request = PageRequest.checked(FeedKind.POPULAR, viewer, where, first, after)
+        request = PageRequest.checked(FeedKind.POPULAR, viewer, where, digest(where), first, after)
         return await self._cut(await self._continued(request) or await self._popular(where), request)
 
     async def newest(self, viewer: Viewer, first: int, after: str | None, where: ProjectFilter) -> Page:
         """Serve the latest projects. Raises as `for_you` does."""
-        request = PageRequest.checked(FeedKind.NEWEST, viewer, where, first, after)
+        request = PageRequest.checked(FeedKind.NEWEST, viewer, where, digest(where), first, after)
         if request.after is not None and request.behind is None:
             raise CursorElsewhere("this cursor comes from another feed; start `newest` without `after`")
         page = await pages.newest_page(self._stores.database, request, self._clock())
         self._note(page, viewer)
         return page
+
+    async def search(
+        self, viewer: Viewer, query: SearchQuery, first: int, after: str | None, where: ProjectFilter
+    ) -> Page:
+        """Serve what means or says what was asked for. Raises as `for_you` does."""
+        arguments = digest(where, query.text, query.alpha, query.personalized)
+        request = PageRequest.checked(FeedKind.SEARCH, viewer, where, arguments, first, after)
+        return await self._cut(await self._continued(request) or await self._found(query, request), request)
+
+    async def similar(
+        self, viewer: Viewer, project_id: int, first: int, after: str | None, where: ProjectFilter
+    ) -> Page:
+        """Serve what is most like a project. Raises as `for_you` does."""
+        request = PageRequest.checked(FeedKind.SIMILAR, viewer, where, digest(where, project_id), first, after)
+        return await self._cut(await self._continued(request) or await self._alike(project_id, request), request)
 
     async def explain(self, viewer: Viewer, ids: Sequence[int]) -> dict[int, Explained]:
         """Score projects met outside of a feed as For You would score them for this viewer now, all in one go."""
@@ -111,7 +129,7 @@ class Feeds:
         ranking = await for_you.rank(
             self._stores, profile, where, self._model, self._clock(), deadline_s=self._deadline_s
         )
-        return await self._keep(place, viewer.actor_id, where, ranking, weights.FRESH_S)
+        return await self._keep(place, viewer.actor_id, digest(where), ranking, weights.FRESH_S)
 
     async def _popular(self, where: ProjectFilter) -> Snapshot:
         place = pointer(FeedKind.POPULAR, None, digest(where), popular.MODEL.name)
@@ -119,7 +137,27 @@ class Feeds:
         if found is not None:
             return found
         ranking = await popular.rank(self._stores.database, where, self._clock())
-        return await self._keep(place, None, where, ranking, weights.POPULAR_FRESH_S)
+        return await self._keep(place, None, digest(where), ranking, weights.POPULAR_FRESH_S)
+
+    async def _found(self, query: SearchQuery, request: PageRequest) -> Snapshot:
+        viewer = request.viewer if query.personalized and request.viewer.actor_id is not None else None
+        place = pointer(FeedKind.SEARCH, viewer, request.arguments, search.MODEL.name)
+        found = await self._fresh(place)
+        if found is not None:
+            return found
+        at = self._clock()
+        profile = await load_profile(self._stores, viewer, at) if viewer is not None else None
+        ranking = await search.rank(self._stores, query, request.where, profile, at)
+        actor_id = None if viewer is None else viewer.actor_id
+        return await self._keep(place, actor_id, request.arguments, ranking, weights.SEARCH_FRESH_S)
+
+    async def _alike(self, project_id: int, request: PageRequest) -> Snapshot:
+        place = pointer(FeedKind.SIMILAR, None, request.arguments, similar.MODEL.name)
+        found = await self._fresh(place)
+        if found is not None:
+            return found
+        ranking = await similar.rank(self._stores, project_id, request.where, self._clock())
+        return await self._keep(place, None, request.arguments, ranking, weights.SIMILAR_FRESH_S)
 
     async def _fresh(self, place: str) -> Snapshot | None:
         try:
@@ -128,9 +166,14 @@ class Feeds:
             return None  # `_keep` will meet the same store and mark the feed
 
     async def _keep(
-        self, place: str, actor_id: int | None, where: ProjectFilter, ranking: Ranking, fresh_s: float
+        self,
+        place: str,
+        actor_id: int | None,
+        arguments: str,
+        ranking: Ranking,
+        fresh_s: float,
     ) -> Snapshot:
-        snapshot = Snapshot(new_id(), actor_id, digest(where), ranking)
+        snapshot = Snapshot(new_id(), actor_id, arguments, ranking)
         try:
             await self._snapshots.keep(place, snapshot, weights.DEGRADED_FRESH_S if ranking.degraded else fresh_s)
         except StoreUnavailable:
@@ -150,8 +193,8 @@ class Feeds:
             raise SnapshotExpired("the ranking behind this cursor is gone; start again without `after`")
         if snapshot.actor_id not in (None, request.viewer.actor_id):
             raise CursorElsewhere("this cursor belongs to another viewer; start again without `after`")
-        if snapshot.ranking.kind not in _STORED_AS[request.kind] or snapshot.where != digest(request.where):
-            raise CursorElsewhere("this cursor comes from another feed or filter; start again without `after`")
+        if snapshot.ranking.kind not in _STORED_AS[request.kind] or snapshot.arguments != request.arguments:
+            raise CursorElsewhere("this cursor comes from another feed, filter or query; start again without `after`")
         return snapshot
 
     async def _cut(self, snapshot: Snapshot, request: PageRequest) -> Page:

@@ -24,6 +24,9 @@ from scoring.weights import MILLIONTHS, Signal
 _SLACK = 20
 """Ranks read beyond the page: so many may have become invisible until a page needs a second statement."""
 
+_ENDLESS = (FeedKind.FOR_YOU, FeedKind.POPULAR)
+"""Feeds that go on through the rest of the catalogue; a search ends with what it found."""
+
 _LAST_ID = 2**62
 """Above every project's id: a walk that starts here begins with all projects of its moment."""
 
@@ -56,6 +59,8 @@ class PageRequest:
     ----------
     kind, viewer, where
         Which feed, for whom, narrowed to what.
+    arguments
+        Digest of the filter, and of whatever else the feed was asked with; a cursor holds for equal ones only.
     first
         Most places wanted.
     after
@@ -65,11 +70,14 @@ class PageRequest:
     kind: FeedKind
     viewer: Viewer
     where: ProjectFilter
+    arguments: str
     first: int
     after: Cursor | None
 
     @classmethod
-    def checked(cls, kind: FeedKind, viewer: Viewer, where: ProjectFilter, first: int, after: str | None) -> Self:
+    def checked(
+        cls, kind: FeedKind, viewer: Viewer, where: ProjectFilter, arguments: str, first: int, after: str | None
+    ) -> Self:
         """Check a page's size and read its cursor.
 
         Raises
@@ -81,7 +89,7 @@ class PageRequest:
             raise FirstOutOfRange(
                 f"`first` is {first}; ask for 0 to {weights.LARGEST_PAGE} and follow endCursor for more"
             )
-        return cls(kind, viewer, where, first, Cursor.decode(after) if after is not None else None)
+        return cls(kind, viewer, where, arguments, first, Cursor.decode(after) if after is not None else None)
 
     @property
     def rank(self) -> int:
@@ -104,7 +112,8 @@ async def cut(database: Database, snapshot: Snapshot, request: PageRequest) -> P
         if len(chosen) > request.first:
             break
     made = snapshot.ranking
-    return _page(request, _Origin(made.strategy, made.model, snapshot.id, made.generated_at, made.degraded), chosen)
+    origin = _Origin(made.strategy, made.model, snapshot.id, made.generated_at, made.degraded)
+    return _page(request, origin, chosen)
 
 
 async def newest_page(database: Database, request: PageRequest, at: datetime) -> Page:
@@ -128,8 +137,9 @@ async def _walk(database: Database, snapshot: Snapshot, request: PageRequest) ->
     if request.behind is None:
         async for place in _ranked(database, snapshot, request):
             yield place
-    async for place in _remainder(database, snapshot, request):
-        yield place
+    if request.kind in _ENDLESS:
+        async for place in _remainder(database, snapshot, request):
+            yield place
 
 
 async def _ranked(database: Database, snapshot: Snapshot, request: PageRequest) -> AsyncIterator[_Place]:

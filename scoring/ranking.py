@@ -25,6 +25,7 @@ class Strategy(StrEnum):
     NEWEST = "newest"
     HYBRID = "hybrid"
     KEYWORD = "keyword"
+    SIMILAR = "similar"
 
 
 class Rule(StrEnum):
@@ -74,6 +75,8 @@ class Explained:
         Each signal's contribution, in millionths. They add up to `score`.
     adjustments
         What moved the project away from its rank by score.
+    query
+        What was searched for, if a search ranked it.
     """
 
     project_id: int
@@ -81,6 +84,7 @@ class Explained:
     values: tuple[float, ...]
     contributions: tuple[int, ...]
     adjustments: tuple[Adjustment, ...] = ()
+    query: str | None = None
 
     @property
     def score(self) -> int:
@@ -108,7 +112,13 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A piece of a feed, cut from one stored ranking; `cards` holds each entry's project as it was in SQL just now."""
+    """A piece of a feed, cut from one stored ranking.
+
+    Attributes
+    ----------
+    cards
+        Each entry's project as it was in SQL just now.
+    """
 
     kind: FeedKind
     strategy: Strategy
@@ -142,6 +152,8 @@ class Ranking:
         By index into `ids`.
     generated_at, degraded
         When, and which stores were away.
+    query
+        What was searched for, if it is the ranking of a search.
     """
 
     kind: FeedKind
@@ -154,6 +166,7 @@ class Ranking:
     adjustments: dict[int, Adjustment]
     generated_at: datetime
     degraded: tuple[Store, ...] = ()
+    query: str | None = None
 
     def explained(self, index: int) -> Explained:
         """Give the project at an index of `ids` with its numbers."""
@@ -164,6 +177,7 @@ class Ranking:
             tuple(self.values[index].tolist()),
             tuple(self.contributions[index].tolist()),
             (moved,) if moved else (),
+            self.query,
         )
 
 

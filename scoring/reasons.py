@@ -12,6 +12,7 @@ from db.profiles import Tag, Touch
 from db.projects import Card, Feature, cards_by_id, features
 from db.stores import Stores
 from db.vectors.base import VectorStore
+from db.words import shared_words, texts_by_id
 from scoring import weights
 from scoring.features import incidences
 from scoring.profile import Profile
@@ -66,6 +67,16 @@ class Popular:
 
 
 @dataclass(frozen=True, slots=True)
+class KeywordMatch:
+    """The project has words that were searched for."""
+
+    id: str
+    text: str
+    terms: tuple[str, ...]
+    group: str = "content"
+
+
+@dataclass(frozen=True, slots=True)
 class Fresh:
     """It is new."""
 
@@ -75,7 +86,7 @@ class Fresh:
     group: str = "time"
 
 
-Reason = StatedInterest | SimilarToProject | PeopleLikeYou | Popular | Fresh
+Reason = StatedInterest | SimilarToProject | PeopleLikeYou | Popular | KeywordMatch | Fresh
 
 _PAST_TENSE = {
     EngagementKind.LIKE: "liked",
@@ -93,17 +104,17 @@ async def find_reasons(
 ) -> dict[int, tuple[Reason, ...]]:
     """Find the evidence for a page's projects, set-based: two statements and one call to the vector store.
 
+    A search's page costs one more statement, for the words that matched.
+
     Returns
     -------
     Reasons by project id, those behind the largest contribution first.
     """
     ids = [one.project_id for one in explained]
     known = {feature.id: feature for feature in await features(stores.database, ids, profile.viewer.actor_id)}
-    similar = await _similar(stores, profile, ids)
+    evidence = _Evidence(profile, await _similar(stores, profile, ids), await _matched_words(stores, explained), at)
     return {
-        one.project_id: _reasons(one, known[one.project_id], profile, similar, at)
-        for one in explained
-        if one.project_id in known
+        one.project_id: _reasons(one, known[one.project_id], evidence) for one in explained if one.project_id in known
     }
 
 
@@ -114,25 +125,34 @@ def summary(explained: Explained, found: Sequence[Reason]) -> str:
     if explained.signals == (Signal.CREATED_AT,):
         return "Among the newest projects."
     told = [reason.text for reason in found[:2]]
+    if not told and explained.contribution(Signal.QUERY_SIMILARITY) > 0:
+        return "Close in meaning to what you searched for."
     if not told:
         return "Picked to round off your page."
     return f"{told[0]}." if len(told) == 1 else f"{told[0]}; {told[1][0].lower()}{told[1][1:]}."
 
 
-def _reasons(
-    explained: Explained,
-    feature: Feature,
-    profile: Profile,
-    similar: Mapping[int, SimilarToProject],
-    at: datetime,
-) -> tuple[Reason, ...]:
+@dataclass(frozen=True, slots=True)
+class _Evidence:
+    """What was looked up for all projects of a page together; `similar` and `words` by project id."""
+
+    profile: Profile
+    similar: Mapping[int, SimilarToProject]
+    words: Mapping[int, tuple[str, ...]]
+    at: datetime
+
+
+def _reasons(explained: Explained, feature: Feature, evidence: _Evidence) -> tuple[Reason, ...]:
     worth: list[tuple[int, Reason]] = []
     stated = explained.contribution(Signal.EXPLICIT_PREFERENCES)
     if stated > 0:
-        worth += [(stated, reason) for reason in _stated(feature, profile.tags)]
+        worth += [(stated, reason) for reason in _stated(feature, evidence.profile.tags)]
     content = explained.contribution(Signal.VECTOR_SIMILARITY)
-    if content > 0 and feature.id in similar:
-        worth.append((content, similar[feature.id]))
+    if content > 0 and feature.id in evidence.similar:
+        worth.append((content, evidence.similar[feature.id]))
+    said = explained.contribution(Signal.KEYWORD_MATCH)
+    if said > 0 and evidence.words.get(feature.id):
+        worth.append((said, _said(evidence.words[feature.id])))
     people = explained.contribution(Signal.COLLABORATIVE)
     if people > 0:
         value = explained.values[explained.signals.index(Signal.COLLABORATIVE)]
@@ -140,7 +160,7 @@ def _reasons(
     liked = explained.contribution(Signal.POPULARITY) + explained.contribution(Signal.LIKES)
     if liked > 0 and feature.like_count >= weights.PEOPLE_FLOOR:
         worth.append((liked, Popular("popular", f"{feature.like_count} people like it", feature.like_count)))
-    age_days = max((at - feature.created_at).total_seconds() / 86_400, 0.0)
+    age_days = max((evidence.at - feature.created_at).total_seconds() / 86_400, 0.0)
     if age_days <= weights.FRESH_DAYS and explained.signals:
         worth.append((explained.contribution(Signal.FRESHNESS), Fresh("fresh", _age(age_days), age_days)))
     return tuple(reason for _, reason in sorted(worth, key=lambda pair: -pair[0]))
@@ -172,6 +192,20 @@ def _people(count: int) -> PeopleLikeYou:
 def _age(age_days: float) -> str:
     days = int(age_days)
     return "New today" if days == 0 else f"New: {days} day{'s' if days > 1 else ''} old"
+
+
+def _said(matched: tuple[str, ...]) -> KeywordMatch:
+    listed = ", ".join(f"“{word}”" for word in matched)
+    return KeywordMatch("keywords", f"It says {listed}", matched)
+
+
+async def _matched_words(stores: Stores, explained: Sequence[Explained]) -> dict[int, tuple[str, ...]]:
+    """Find the words that each project shares with the search that ranked it."""
+    searched = {one.project_id: one.query for one in explained if one.query is not None}
+    if not searched:
+        return {}
+    texts = await texts_by_id(stores.database, list(searched))
+    return {id_: shared_words(query, texts.get(id_, "")) for id_, query in searched.items()}
 
 
 async def _similar(stores: Stores, profile: Profile, ids: Sequence[int]) -> dict[int, SimilarToProject]:

@@ -24,7 +24,7 @@ from scoring import weights
 from scoring.ranking import Adjustment, Ranking, Rule, Strategy
 from scoring.weights import Signal
 
-_FORMAT = 1
+_FORMAT = 2
 """Raised when the layout changes; a body of another format counts as gone."""
 
 
@@ -38,13 +38,13 @@ class Snapshot:
         16 random bytes as hex: nobody guesses the cursor of somebody else.
     actor_id
         Whose it is; None for one that everybody shares.
-    where
-        Digest of the filter it was made with.
+    arguments
+        Digest of the filter, and of whatever else it was made with.
     """
 
     id: str
     actor_id: int | None
-    where: str
+    arguments: str
     ranking: Ranking
 
 
@@ -75,15 +75,16 @@ def new_id() -> str:
     return secrets.token_hex(16)
 
 
-def pointer(kind: FeedKind, viewer: Viewer | None, where: str, model: str) -> str:
+def pointer(kind: FeedKind, viewer: Viewer | None, arguments: str, model: str) -> str:
     """Name the ranking of a feed for a viewer as it is now; None names the one that everybody shares."""
     whose = "shared" if viewer is None else f"{viewer.actor_id}:{viewer.version}"
-    return f"{kind}_feed:{whose}:{where}:{model}"
+    return f"{kind}_feed:{whose}:{arguments}:{model}"
 
 
-def digest(where: ProjectFilter) -> str:
-    """Name a filter: equal filters have equal names, whatever the order of their lists."""
+def digest(where: ProjectFilter, *others: str | float) -> str:
+    """Name a filter and other arguments: equal ones have equal names, whatever the order of the filter's lists."""
     fields = [
+        *others,
         sorted(where.types),
         *([kind, sorted(keys)] for kind, keys in where.wanted_terms),
         where.created_after,
@@ -99,7 +100,8 @@ def encode(snapshot: Snapshot) -> bytes:
             "format": _FORMAT,
             "id": snapshot.id,
             "actor": snapshot.actor_id,
-            "where": snapshot.where,
+            "arguments": snapshot.arguments,
+            "query": ranking.query,
             "kind": ranking.kind,
             "strategy": ranking.strategy,
             "model": ranking.model,
@@ -123,7 +125,7 @@ def decode(body: bytes) -> Snapshot | None:
     header = orjson.loads(body[4:start])
     if header["format"] != _FORMAT:
         return None
-    return Snapshot(header["id"], header["actor"], header["where"], _ranking(header, body, start))
+    return Snapshot(header["id"], header["actor"], header["arguments"], _ranking(header, body, start))
 
 
 def _ranking(header: Mapping[str, Any], body: bytes, start: int) -> Ranking:
@@ -143,4 +145,5 @@ def _ranking(header: Mapping[str, Any], body: bytes, start: int) -> Ranking:
         adjustments={index: Adjustment(Rule(rule), *rest) for index, rule, *rest in header["adjustments"]},
         generated_at=datetime.fromisoformat(header["at"]).astimezone(UTC),
         degraded=tuple(Store(name) for name in header["degraded"]),
+        query=header["query"],
     )

@@ -17,6 +17,9 @@ class Signal(StrEnum):
     LIKES = "likes"
     FRESHNESS = "freshness"
     CREATED_AT = "created_at"
+    QUERY_SIMILARITY = "query_similarity"
+    KEYWORD_MATCH = "keyword_match"
+    PERSONAL_BOOST = "personal_boost"
 
 
 PLAN_WEIGHTS: dict[Signal, float] = {
@@ -114,6 +117,21 @@ KEPT_S = 1_800.0
 STORED_RANKS = 1_000
 """Ranks stored with their contributions; the rest of the catalogue follows, newest first."""
 LARGEST_PAGE = 100
+
+# --- search ----------------------------------------------------------------------------------------------------------
+SEARCH_ALPHA = 0.7
+"""Share of meaning in a hybrid score; the rest is words. The plan's value."""
+SEARCH_HITS = 100
+"""Ranks of a search. Each leg of the fusion looks at its best 100 anyway; nobody reads further."""
+SEARCH_FRESH_S = 180.0
+QUERY_MOST = 1_000
+"""Characters of the longest query: a paragraph. Longer ones are pasted by mistake or by an attacker."""
+SEARCH_BOOST = 0.1
+"""What full likeness to the viewer's profile adds to a search score of at most 1, if the viewer asks for it."""
+SEARCH_DEADLINE_S = 0.8
+"""A search must answer within a second even when the index is away, so it waits no longer than this for it."""
+SIMILAR_HITS = 100
+SIMILAR_FRESH_S = 300.0
 
 # --- reasons ---------------------------------------------------------------------------------------------------------
 SIMILAR_LEAST = 0.35

@@ -1,6 +1,7 @@
 """What a vector store is to this product: one protocol, an engine a file, one contract test-suite."""
 
 import re
+import uuid
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -159,37 +160,67 @@ def collection_name(kind: str, model: str, dimension: int) -> str:
     return f"{kind}_{plain}_{dimension}_{zlib.crc32(model.encode()):08x}"
 
 
+def object_uuid(kind: str, key: str) -> str:
+    """Give an object's deterministic id, the one that `weaviate.util.generate_uuid5(key, kind)` gives.
+
+    >>> object_uuid("Project", "p1")
+    '9cd03b18-081e-5f59-b6fc-36e064d6646b'
+    """
+    return str(uuid.uuid5(uuid.NAMESPACE_DNS, kind + key))
+
+
 class VectorStore(Protocol):
     """A searchable shadow of the truth.
 
     Every method raises `StoreUnavailable` when the store is not there, or has not been prepared. The three upserts
     write all of their objects or none, and raise `InvalidRecord` for an object that no try will make fit: a vector of
     another dimension, or one that is not finite. Vectors are kept as unit vectors; one of zeros stays as it is.
+
+    A *generation* is one filling of the collections. Upserts and removals go to the one in service, unless ``into``
+    names another that `stage` has made.
     """
 
     async def prepare(self, model: str, dimension: int) -> None:
         """Make the collections for this embedding model if they are not there; those of other models are left alone."""
 
-    async def upsert_projects(self, objects: Sequence[ProjectObject]) -> None:
+    async def health(self) -> None:
+        """Return if the store can be searched; raise `StoreUnavailable` if not."""
+
+    async def upsert_projects(self, objects: Sequence[ProjectObject], into: str | None = None) -> None:
         """Write projects; doing it twice changes nothing. An older project of the same platform key goes."""
 
-    async def upsert_profiles(self, objects: Sequence[ProfileObject]) -> None:
+    async def upsert_profiles(self, objects: Sequence[ProfileObject], into: str | None = None) -> None:
         """Write profiles."""
 
-    async def upsert_tools(self, objects: Sequence[ToolObject]) -> None:
+    async def upsert_tools(self, objects: Sequence[ToolObject], into: str | None = None) -> None:
         """Write tools."""
 
-    async def remove_projects(self, keys: Sequence[str]) -> None:
+    async def remove_projects(self, keys: Sequence[str], into: str | None = None) -> None:
         """Remove projects by platform key; an unknown key is no error."""
 
-    async def remove_profiles(self, actor_ids: Sequence[int]) -> None:
+    async def remove_profiles(self, actor_ids: Sequence[int], into: str | None = None) -> None:
         """Remove profiles; an unknown actor is no error."""
 
-    async def remove_tools(self, keys: Sequence[str]) -> None:
+    async def remove_tools(self, keys: Sequence[str], into: str | None = None) -> None:
         """Remove tools by platform key; an unknown key is no error."""
 
     async def near(self, vector: Vector, limit: int, where: VectorFilter) -> Hits:
         """Find the projects nearest to a vector by cosine, ties by id; nothing is near to a vector of zeros."""
+
+    async def keyword(self, query: str, limit: int, where: VectorFilter) -> Hits:
+        """Find projects by words: BM25F over title, description, combined text, tools, categories and topics.
+
+        Any text is a query; one without a word beside stop words finds nothing.
+        """
+
+    async def hybrid(
+        self, query: str, vector: Vector | None, alpha: float, limit: int, where: VectorFilter
+    ) -> HybridHits:
+        """Find projects by words and by meaning, fused by Weaviate's relativeScoreFusion (`db.vectors.fusion`).
+
+        Alpha 1 skips the words, 0 the vectors; a `vector` that is None or zeros leaves the words alone, at their weight
+        of 1 − alpha. Raises `ValueError` for an alpha outside 0 to 1.
+        """
 
     async def similarities(self, vector: Vector, ids: Ids) -> Vector:
         """Give the cosine of each project to the vector, shape of `ids`; NaN for one that the index does not hold."""
@@ -200,8 +231,37 @@ class VectorStore(Protocol):
     async def profile(self, actor_id: int) -> Vector | None:
         """Give an actor's profile vector, or None if the index does not hold one."""
 
-    async def counts(self) -> dict[str, int]:
+    async def nearest_profiles(self, vector: Vector, limit: int, exclude_actor: int | None) -> tuple[Ids, Vector]:
+        """Find the actors whose profiles are nearest: (n,) actor ids and their cosines, best first, ties by id."""
+
+    async def nearest_tools(self, vector: Vector, limit: int) -> list[tuple[str, float]]:
+        """Find the nearest tools: platform keys and cosines, best first, ties by key."""
+
+    async def counts(self, generation: str | None = None) -> dict[str, int]:
         """Count the objects of each collection: ``Project``, ``UserProfile``, ``Tool``."""
+
+    async def listing(
+        self, collection: str, after: str | None, limit: int, generation: str | None = None
+    ) -> list[tuple[str, str]]:
+        """List (key, fingerprint) of a collection's objects after a key, by key in code point order.
+
+        A profile's key is its actor id in decimal digits.
+        """
+
+    async def stage(self) -> str:
+        """Make an empty generation beside the one in service, drop an unfinished one, and give its name."""
+
+    async def staged(self) -> str | None:
+        """Give the name of an unfinished generation, if there is one."""
+
+    async def publish(self, generation: str) -> None:
+        """Put a staged generation into service at once, while searches go on, and drop the one before.
+
+        Raises `StoreUnavailable` if there is no such generation.
+        """
+
+    async def discard(self, generation: str) -> None:
+        """Drop a generation that is not in service; an unknown one is no error."""
 
     async def close(self) -> None:
         """Let go of files and connections."""

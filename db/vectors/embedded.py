@@ -1,7 +1,7 @@
 """The embedded index: one SQLite file that several processes share, and one matrix of its projects in each of them.
 
-Good to about 100,000 projects on one host. A search looks first whether the file has changed (`PRAGMA data_version`,
-21 µs) and fetches only what did. Searching is exact: its recall is 1.
+Good to about 100,000 projects on one host. A search looks first how far the file has come and fetches only what
+changed. Searching by vectors is exact: its recall is 1.
 """
 
 import asyncio
@@ -11,18 +11,31 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
 from db.errors import Store, StoreUnavailable
-from db.vectors import tables
-from db.vectors.base import Hits, Ids, ProfileObject, ProjectObject, ToolObject, Vector, VectorFilter
-from db.vectors.matrix import Matrix
-from db.vectors.tables import Mark, Space
+from db.vectors import keywords, tables
+from db.vectors.base import (
+    Hits,
+    HybridHits,
+    Ids,
+    ProfileObject,
+    ProjectObject,
+    ToolObject,
+    Vector,
+    VectorFilter,
+    object_uuid,
+)
+from db.vectors.fusion import WINDOW, Leg, fuse
+from db.vectors.matrix import SCORE_DECIMALS, Mask, Matrix
+from db.vectors.tables import Generation, Mark, Space
 
 T = TypeVar("T")
+Write = Callable[[sqlite3.Connection, Generation, Sequence[T]], None]
 
 BUSY_TIMEOUT_S = 5.0
 """How long a writer waits for another process's writer before the store counts as away."""
@@ -46,9 +59,7 @@ class EmbeddedVectorStore:
         self._writer = _Connection(path, busy_timeout_s)
         self._path = path
         self._space: Space | None = None
-        self._matrix: Matrix | None = None
-        self._mark: Mark | None = None
-        self._seen: tuple[int, int] | None = None
+        self._projects, self._profiles = _Copy(tables.PROJECT), _Copy(tables.PROFILE)
         # Writers wait for each other's lock; searching must not wait for a thread meanwhile.
         self._searching = ThreadPoolExecutor(SEARCHING_THREADS, thread_name_prefix="vectors-search")
         self._writing = ThreadPoolExecutor(1, thread_name_prefix="vectors-write")
@@ -57,33 +68,49 @@ class EmbeddedVectorStore:
         """Make the collections for this embedding model if they are not there; those of other models are left alone."""
         await _run(self._writing, self._prepare, Space(model, dimension))
 
-    async def upsert_projects(self, objects: Sequence[ProjectObject]) -> None:
+    async def health(self) -> None:
+        """Return if the index can be searched."""
+        await _run(self._searching, self._read, lambda connection, generation: None)
+
+    async def upsert_projects(self, objects: Sequence[ProjectObject], into: str | None = None) -> None:
         """Write projects."""
-        await _run(self._writing, self._write, tables.write_projects, objects)
+        await _run(self._writing, self._write, tables.write_projects, objects, into)
 
-    async def upsert_profiles(self, objects: Sequence[ProfileObject]) -> None:
+    async def upsert_profiles(self, objects: Sequence[ProfileObject], into: str | None = None) -> None:
         """Write profiles."""
-        await _run(self._writing, self._write, tables.write_profiles, objects)
+        await _run(self._writing, self._write, tables.write_profiles, objects, into)
 
-    async def upsert_tools(self, objects: Sequence[ToolObject]) -> None:
+    async def upsert_tools(self, objects: Sequence[ToolObject], into: str | None = None) -> None:
         """Write tools."""
-        await _run(self._writing, self._write, tables.write_tools, objects)
+        await _run(self._writing, self._write, tables.write_tools, objects, into)
 
-    async def remove_projects(self, keys: Sequence[str]) -> None:
+    async def remove_projects(self, keys: Sequence[str], into: str | None = None) -> None:
         """Remove projects by platform key."""
-        await _run(self._writing, self._write, tables.remove_projects, keys)
+        await _run(self._writing, self._write, tables.remove_projects, keys, into)
 
-    async def remove_profiles(self, actor_ids: Sequence[int]) -> None:
+    async def remove_profiles(self, actor_ids: Sequence[int], into: str | None = None) -> None:
         """Remove profiles."""
-        await _run(self._writing, self._write, tables.remove_profiles, actor_ids)
+        await _run(self._writing, self._write, tables.remove_profiles, actor_ids, into)
 
-    async def remove_tools(self, keys: Sequence[str]) -> None:
+    async def remove_tools(self, keys: Sequence[str], into: str | None = None) -> None:
         """Remove tools by platform key."""
-        await _run(self._writing, self._write, tables.remove_tools, keys)
+        await _run(self._writing, self._write, tables.remove_tools, keys, into)
 
     async def near(self, vector: Vector, limit: int, where: VectorFilter) -> Hits:
         """Find the projects nearest to a vector by cosine, ties by id."""
         return await _run(self._searching, lambda: self._newest().near(self._unit(vector), limit, where))
+
+    async def keyword(self, query: str, limit: int, where: VectorFilter) -> Hits:
+        """Find projects by words, ties by id."""
+        return await _run(self._searching, self._keyword, query, limit, where)
+
+    async def hybrid(
+        self, query: str, vector: Vector | None, alpha: float, limit: int, where: VectorFilter
+    ) -> HybridHits:
+        """Find projects by words and by meaning."""
+        if not 0 <= alpha <= 1:
+            raise ValueError(f"alpha is from 0 to 1, not {alpha}")
+        return await _run(self._searching, self._hybrid, query, vector, alpha, limit, where)
 
     async def similarities(self, vector: Vector, ids: Ids) -> Vector:
         """Give the cosine of each project to the vector; NaN for one that the index does not hold."""
@@ -96,12 +123,49 @@ class EmbeddedVectorStore:
     async def profile(self, actor_id: int) -> Vector | None:
         """Give an actor's profile vector."""
         return await _run(
-            self._searching, self._read, lambda connection, space: tables.profile_vector(connection, space, actor_id)
+            self._searching,
+            self._read,
+            lambda connection, generation: tables.profile_vector(connection, generation, actor_id),
         )
 
-    async def counts(self) -> dict[str, int]:
+    async def nearest_profiles(self, vector: Vector, limit: int, exclude_actor: int | None) -> tuple[Ids, Vector]:
+        """Find the actors whose profiles are nearest, ties by id."""
+        return await _run(self._searching, self._nearest_profiles, vector, limit, exclude_actor)
+
+    async def nearest_tools(self, vector: Vector, limit: int) -> list[tuple[str, float]]:
+        """Find the nearest tools, ties by key."""
+        return await _run(self._searching, self._nearest_tools, vector, limit)
+
+    async def counts(self, generation: str | None = None) -> dict[str, int]:
         """Count the objects of each collection."""
-        return await _run(self._searching, self._read, tables.counts)
+        return await _run(self._searching, self._read, tables.counts, generation)
+
+    async def listing(
+        self, collection: str, after: str | None, limit: int, generation: str | None = None
+    ) -> list[tuple[str, str]]:
+        """List (key, fingerprint) of a collection's objects after a key, by key."""
+        return await _run(
+            self._searching,
+            self._read,
+            lambda connection, read: tables.listing(connection, read, collection, after, limit),
+            generation,
+        )
+
+    async def stage(self) -> str:
+        """Make an empty generation beside the one in service, in place of an unfinished one."""
+        return await _run(self._writing, self._stage)
+
+    async def staged(self) -> str | None:
+        """Give the name of an unfinished generation."""
+        return await _run(self._searching, self._staged)
+
+    async def publish(self, generation: str) -> None:
+        """Put a staged generation into service in one transaction, and drop the one before."""
+        await _run(self._writing, self._publish, generation)
+
+    async def discard(self, generation: str) -> None:
+        """Drop a generation that is not in service."""
+        await _run(self._writing, self._discard, generation)
 
     async def close(self) -> None:
         """End the threads and close the file."""
@@ -115,7 +179,8 @@ class EmbeddedVectorStore:
             tables.create(connection, space)
         with self._reader.lock:
             if self._space != space:
-                self._space, self._matrix, self._mark, self._seen = space, None, None, None
+                self._space = space
+                self._projects, self._profiles = _Copy(tables.PROJECT), _Copy(tables.PROFILE)
 
     def _prepared(self) -> Space:
         if self._space is None:
@@ -128,44 +193,138 @@ class EmbeddedVectorStore:
         length = np.linalg.norm(vector)
         return (vector / length if length > 0 else vector).astype(np.float32)
 
-    def _write(self, write: Callable[[sqlite3.Connection, Space, Sequence[T]], None], what: Sequence[T]) -> None:
+    def _write(self, write: Write[T], what: Sequence[T], into: str | None) -> None:
         if not what:
             return
         with self._writer.transaction("BEGIN IMMEDIATE") as connection:
-            write(connection, self._checked(connection), what)
+            write(connection, self._generation(connection, into), what)
 
-    def _read(self, read: Callable[[sqlite3.Connection, Space], T]) -> T:
+    def _read(self, read: Callable[[sqlite3.Connection, Generation], T], name: str | None = None) -> T:
         with self._reader.transaction("BEGIN") as connection:
-            return read(connection, self._checked(connection))
+            return read(connection, self._generation(connection, name))
 
-    def _checked(self, connection: sqlite3.Connection) -> Space:
+    def _generation(self, connection: sqlite3.Connection, name: str | None) -> Generation:
+        """Give the generation in service, or one by its name."""
         space = self._prepared()
-        if not tables.is_prepared(connection, space):
-            raise StoreUnavailable(Store.VECTORS, f"{self._path} holds nothing of {space.name}; it has to be rebuilt")
-        return space
+        found = tables.serving(connection, space) if name is None else tables.named(connection, space, name)
+        if found is None:
+            missing = f"nothing of {space.name}; it has to be rebuilt" if name is None else f"no generation {name}"
+            raise StoreUnavailable(Store.VECTORS, f"{self._path} holds {missing}")
+        return found
+
+    def _stage(self) -> str:
+        with self._writer.transaction("BEGIN IMMEDIATE") as connection:
+            self._generation(connection, None)
+            return tables.stage(connection, self._prepared()).name
+
+    def _staged(self) -> str | None:
+        with self._reader.transaction("BEGIN") as connection:
+            found = tables.staged(connection, self._prepared())
+        return None if found is None else found.name
+
+    def _publish(self, name: str) -> None:
+        with self._writer.transaction("BEGIN IMMEDIATE") as connection:
+            tables.publish(connection, self._generation(connection, name))
+
+    def _discard(self, name: str) -> None:
+        with self._writer.transaction("BEGIN IMMEDIATE") as connection:
+            found = tables.staged(connection, self._prepared())
+            if found is not None and found.name == name:
+                tables.drop(connection, found)
+
+    def _keyword(self, query: str, limit: int, where: VectorFilter) -> Hits:
+        with self._snapshot(self._projects) as (connection, generation, matrix):
+            hits = _by_words(connection, generation, matrix, query, limit, matrix.passing(where))
+        return replace(hits, features=matrix.features(hits.ids))
+
+    def _hybrid(self, query: str, vector: Vector | None, alpha: float, limit: int, where: VectorFilter) -> HybridHits:
+        window = max(WINDOW, limit)
+        by_words, by_vector = Hits(), Hits()
+        # Both legs see one state of the file, whatever is published meanwhile.
+        with self._snapshot(self._projects) as (connection, generation, matrix):
+            passing = matrix.passing(where)
+            if alpha < 1:
+                by_words = _by_words(connection, generation, matrix, query, window, passing)
+        if alpha > 0 and vector is not None:
+            by_vector = matrix.nearest(self._unit(vector), window, passing)
+        return _fused(matrix, by_vector, by_words, alpha, limit)
+
+    def _nearest_profiles(self, vector: Vector, limit: int, exclude_actor: int | None) -> tuple[Ids, Vector]:
+        with self._snapshot(self._profiles) as (_, _, matrix):
+            pass
+        excluded = frozenset() if exclude_actor is None else frozenset({exclude_actor})
+        hits = matrix.nearest(self._unit(vector), limit, matrix.passing(VectorFilter(exclude_ids=excluded)))
+        return hits.ids, hits.scores
+
+    def _nearest_tools(self, vector: Vector, limit: int) -> list[tuple[str, float]]:
+        keys, vectors = self._read(tables.tool_vectors)
+        if not vector.any():
+            return []
+        scores = (vectors @ self._unit(vector)).round(SCORE_DECIMALS)
+        best = np.argsort(-scores, kind="stable")[: max(limit, 0)]  # the keys are sorted: ties stay so
+        return [(keys[row], float(scores[row])) for row in best]
 
     def _newest(self) -> Matrix:
-        """Give the matrix as the file is now."""
-        with self._reader.lock:
-            seen = self._reader.version()
-            if self._matrix is None or seen != self._seen:
-                with self._reader.transaction("BEGIN") as connection:
-                    self._matrix = self._refreshed(connection)
-                self._seen = seen
-            return self._matrix
+        """Give the projects as the file is now."""
+        with self._snapshot(self._projects) as (_, _, matrix):
+            return matrix
 
-    def _refreshed(self, connection: sqlite3.Connection) -> Matrix:
-        space = self._checked(connection)
-        delta = tables.changes(connection, space, self._mark)
-        if delta.full or self._matrix is None:
-            matrix = Matrix.of(space.dimension, delta.chunks, delta.expected)
+    @contextmanager
+    def _snapshot(self, copy: "_Copy") -> Iterator[tuple[sqlite3.Connection, Generation, Matrix]]:
+        """Lend the file, its generation in service and the copy brought up to date, inside one reading transaction."""
+        with self._reader.transaction("BEGIN") as connection:
+            generation = self._generation(connection, None)
+            yield connection, generation, copy.newest(connection, generation)
+
+
+@dataclass(slots=True)
+class _Copy:
+    """A collection's vectors in memory, and how far in the file they have come. For one thread at a time."""
+
+    kind: str
+    matrix: Matrix | None = None
+    mark: Mark | None = None
+
+    def newest(self, connection: sqlite3.Connection, generation: Generation) -> Matrix:
+        """Bring the copy up to date and give it."""
+        if self.matrix is not None and self.mark == tables.newest_mark(connection, generation):
+            return self.matrix
+        delta = tables.changes(connection, generation, self.kind, self.mark)
+        if delta.full or self.matrix is None:
+            matrix = Matrix.of(generation.dimension, delta.chunks, delta.expected)
         else:
-            matrix = self._matrix.without(delta.gone) if len(delta.gone) else self._matrix
+            matrix = self.matrix.without(delta.gone) if len(delta.gone) else self.matrix
             # All are read before the first is added: a matrix that grew half-way could not grow again.
             for rows in list(delta.chunks):
                 matrix = matrix.with_rows(rows)
-        self._mark = delta.mark
+        self.matrix, self.mark = matrix, delta.mark
         return matrix
+
+
+def _by_words(
+    connection: sqlite3.Connection, generation: Generation, matrix: Matrix, query: str, limit: int, passing: Mask
+) -> Hits:
+    return keywords.search(
+        connection,
+        generation.words,
+        query,
+        limit,
+        share=float(passing.sum()) / max(float(matrix.alive.sum()), 1.0),
+        passes=lambda ids: matrix.pass_of(ids, passing),
+    )
+
+
+def _fused(matrix: Matrix, by_vector: Hits, by_words: Hits, alpha: float, limit: int) -> HybridHits:
+    """Fuse two legs under the names that Weaviate gives their objects, which break the last ties."""
+    ids = np.union1d(by_vector.ids, by_words.ids)
+    uuids = {id_: object_uuid(tables.PROJECT, key) for id_, key in zip(ids.tolist(), matrix.keys_of(ids), strict=True)}
+    legs = [Leg([uuids[id_] for id_ in hits.ids.tolist()], hits.scores) for hits in (by_vector, by_words)]
+    fused = fuse(legs[0], legs[1], alpha)[: max(limit, 0)]
+    id_by_uuid = {uuid: id_ for id_, uuid in uuids.items()}
+    found = np.array([id_by_uuid[hit.uuid] for hit in fused], np.int64)
+    vector_parts = np.array([hit.vector_part for hit in fused], np.float32)
+    keyword_parts = np.array([hit.keyword_part for hit in fused], np.float32)
+    return HybridHits(found, vector_parts + keyword_parts, vector_parts, keyword_parts, matrix.features(found))
 
 
 async def _run(threads: ThreadPoolExecutor, work: Callable[..., T], *arguments: object) -> T:
@@ -181,14 +340,6 @@ class _Connection:
         self._busy_timeout_s = busy_timeout_s
         self._connection: sqlite3.Connection | None = None
         self._inode = 0
-        self._openings = 0
-
-    def version(self) -> tuple[int, int]:
-        """Give two numbers that move with each change by others: the opening's, and the file's since then."""
-        with self._mapped_errors():
-            connection = self._opened(make=False)
-            [[number]] = connection.execute("PRAGMA data_version").fetchall()
-            return self._openings, number
 
     @contextmanager
     def transaction(self, begin: str, *, make: bool = False) -> Iterator[sqlite3.Connection]:
@@ -225,7 +376,6 @@ class _Connection:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = self._open("rwc" if make else "rw")
             self._inode = self._inode_now()
-            self._openings += 1
         return self._connection
 
     def _inode_now(self) -> int:

@@ -65,13 +65,14 @@ def fuse(vectors: Leg, keywords: Leg, alpha: float) -> list[FusedHit]:
 
 def normalised(scores: Vector, weight: float) -> Vector:
     """Stretch scores to run from 0 to `weight`."""
-    scores = scores.astype(np.float32)
+    scores = np.asarray(scores, np.float32)
     if not len(scores):
         return scores
     worst, best = scores.min(), scores.max()
     if worst == best:
         return np.full(len(scores), weight, np.float32)
-    return (np.float32(weight) * ((scores - worst) / (best - worst))).astype(np.float32)
+    stretched: Vector = np.float32(weight) * ((scores - worst) / (best - worst))
+    return stretched
 
 
 def _better_first(left: tuple[float, float, str], right: tuple[float, float, str]) -> int:

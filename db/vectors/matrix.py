@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from db.vectors.base import Hits, Ids, Vector, VectorFilter
+from db.vectors.base import HitFeatures, Hits, Ids, Vector, VectorFilter
 
 Slots = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -43,6 +43,7 @@ class Rows:
     owners: Ids
     created: NDArray[np.int64]
     types: Sequence[str]
+    keys: Sequence[str]
     terms: Ids
     term_counts: NDArray[np.int64]
     vectors: Vector
@@ -85,6 +86,7 @@ class Columns:
         self._owners = _Buffer(None, np.int64)
         self._created = _Buffer(None, np.int64)
         self._types = _Buffer(None, np.int32)
+        self._keys = _Buffer(None, np.object_)
         self._terms = _Buffer(None, np.int64)
         self._term_slots = _Buffer(None, np.int32)
         self._vectors = _Buffer(dimension, np.float32)
@@ -96,6 +98,7 @@ class Columns:
         self._term_slots.append(np.repeat(np.arange(first, first + len(rows.ids)), rows.term_counts))
         self._terms.append(rows.terms)
         self._types.append(np.array([self._codes.setdefault(name, len(self._codes)) for name in rows.types], np.int32))
+        self._keys.append(np.array(rows.keys, np.object_))
         self._owners.append(rows.owners)
         self._created.append(rows.created)
         self._vectors.append(rows.vectors)
@@ -103,7 +106,7 @@ class Columns:
 
     def reserve(self, count: int) -> None:
         """Make room for `count` rows at once, so that loading many does not copy them again and again."""
-        for buffer in (self._ids, self._owners, self._created, self._types, self._vectors):
+        for buffer in (self._ids, self._owners, self._created, self._types, self._keys, self._vectors):
             buffer.reserve(count)
 
     def matrix(self, alive: Mask) -> "Matrix":
@@ -115,6 +118,7 @@ class Columns:
             owners=self._owners.rows,
             created=self._created.rows,
             types=self._types.rows,
+            keys=self._keys.rows,
             codes=dict(self._codes),
             terms=self._terms.rows,
             term_slots=self._term_slots.rows,
@@ -132,6 +136,7 @@ class Matrix:
     owners: Ids
     created: NDArray[np.int64]
     types: NDArray[np.int32]
+    keys: NDArray[np.object_]
     codes: dict[str, int]
     terms: Ids
     term_slots: NDArray[np.int32]
@@ -164,14 +169,47 @@ class Matrix:
 
     def near(self, vector: Vector, limit: int, where: VectorFilter) -> Hits:
         """Find the nearest by cosine, ties by id."""
+        hits = self.nearest(vector, limit, self.passing(where))
+        return replace(hits, features=self.features(hits.ids))
+
+    def nearest(self, vector: Vector, limit: int, passing: Mask) -> Hits:
+        """Find the nearest of those slots that pass, without their features."""
         if limit <= 0 or not vector.any():
             return Hits()
-        slots = np.flatnonzero(self._passing(where))
+        slots = np.flatnonzero(passing)
         if len(slots) * SPARSE < len(self.alive):
             products = self.vectors[slots] @ vector
         else:
             products = (self.vectors @ vector)[slots]
         return best(self.ids[slots], products.round(SCORE_DECIMALS), limit)
+
+    def features(self, ids: Ids) -> tuple[HitFeatures, ...]:
+        """Give what is known of projects that are all here."""
+        slots = self._slots(ids)
+        names = {code: name for name, code in self.codes.items()}
+        # Slots were appended in their order, so that a slot's terms stand together.
+        first, last = np.searchsorted(self.term_slots, slots), np.searchsorted(self.term_slots, slots, "right")
+        return tuple(
+            HitFeatures(
+                key=self.keys[slot],
+                type=names[self.types[slot]],
+                owner_id=None if self.owners[slot] == NOBODY else int(self.owners[slot]),
+                created_at=_EPOCH + timedelta(microseconds=int(self.created[slot])),
+                term_ids=tuple(self.terms[start:end].tolist()),
+            )
+            for slot, start, end in zip(slots.tolist(), first.tolist(), last.tolist(), strict=True)
+        )
+
+    def keys_of(self, ids: Ids) -> list[str]:
+        """Give the platform keys of projects that are all here."""
+        keys: list[str] = self.keys[self._slots(ids)].tolist()
+        return keys
+
+    def pass_of(self, ids: Ids, passing: Mask) -> Mask:
+        """Tell which ids are here and pass."""
+        passes = self._holds(ids)
+        passes[passes] = passing[self._slots(ids)]
+        return passes
 
     def similarities(self, vector: Vector, ids: Ids) -> Vector:
         """Give each project's cosine to the vector; NaN for one that is not here."""
@@ -185,7 +223,8 @@ class Matrix:
         known = ids[self._holds(ids)]
         return known, self.vectors[self._slots(known)]
 
-    def _passing(self, where: VectorFilter) -> Mask:
+    def passing(self, where: VectorFilter) -> Mask:
+        """Tell which slots are alive and satisfy a filter."""
         passing = self.alive.copy()
         if where.exclude_owner is not None:
             passing &= self.owners != where.exclude_owner
@@ -231,6 +270,7 @@ class Matrix:
             owners=self.owners[slots],
             created=self.created[slots],
             types=[names[code] for code in self.types[slots].tolist()],
+            keys=self.keys[slots].tolist(),
             terms=self.terms[kept],
             term_counts=np.bincount(self.term_slots[kept], minlength=len(self.alive))[slots],
             vectors=self.vectors[slots],

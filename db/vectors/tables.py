@@ -1,8 +1,8 @@
 """The embedded index's tables in one SQLite file, and the statements on them. Every function runs inside a transaction.
 
-Each embedding space has tables of its own. Beside the projects stands a list of ids that are gone, and each write of a
-space carries its next `sequence`, so that a reader fetches what changed since it last looked. SQLite lets one writer
-in at a time, so sequences become visible in their order.
+Each generation of an embedding space has tables of its own, and one generation of a space is in service. Beside the
+objects stands a list of ids that are gone, and each write of a generation carries its next `sequence`, so that a reader
+fetches what changed since it last looked. SQLite lets one writer in at a time, so sequences become visible in order.
 """
 # ruff: noqa: S608 (the names of tables consist of letters, digits and underscores; see `collection_name`)
 
@@ -11,11 +11,13 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import orjson
 
 from db.errors import InvalidRecord
+from db.vectors import keywords
 from db.vectors.base import Ids, ProfileObject, ProjectObject, ToolObject, Vector, collection_name
 from db.vectors.matrix import NOBODY, Rows, microseconds
 
@@ -23,40 +25,69 @@ CHUNK = 4_096
 """Rows fetched at once: 4 MB of vectors at 256 dimensions."""
 
 MOST_GONE = 10_000
-"""How many ids of removed projects are remembered. A reader that is further behind loads everything anew."""
+"""How many ids of what was removed are remembered. A reader that is further behind loads everything anew."""
+
+PROJECT, PROFILE, TOOL = "Project", "UserProfile", "Tool"
 
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """One embedding space: the names of its tables, quoted, and its dimension."""
+    """One embedding space."""
 
     model: str
     dimension: int
 
     @property
     def name(self) -> str:
-        """The space's row in the table of spaces."""
+        """What the space's generations are known by."""
         return collection_name("Space", self.model, self.dimension)
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One filling of a space: the names of its tables, and its dimension. `identity` is new with each making."""
+
+    space: Space
+    number: int
+    identity: str
+
+    @property
+    def name(self) -> str:
+        """The generation's row in the table of generations."""
+        return self._table("Space")
+
+    @property
+    def dimension(self) -> int:
+        """Components of each vector."""
+        return self.space.dimension
 
     @property
     def projects(self) -> str:
         """The table of projects."""
-        return collection_name("Project", self.model, self.dimension)
+        return self._table(PROJECT)
+
+    @property
+    def words(self) -> str:
+        """The full-text table of the projects' texts."""
+        return self._table("Words")
 
     @property
     def gone(self) -> str:
-        """The table of project ids that were removed."""
-        return collection_name("Gone", self.model, self.dimension)
+        """The table of ids that were removed."""
+        return self._table("Gone")
 
     @property
     def profiles(self) -> str:
         """The table of profiles."""
-        return collection_name("UserProfile", self.model, self.dimension)
+        return self._table(PROFILE)
 
     @property
     def tools(self) -> str:
         """The table of tools."""
-        return collection_name("Tool", self.model, self.dimension)
+        return self._table(TOOL)
+
+    def _table(self, kind: str) -> str:
+        return f"{collection_name(kind, self.space.model, self.space.dimension)}_g{self.number}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +100,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """What changed in the projects since a `Mark`; `full` means that `chunks` hold everything there is.
+    """What changed in a collection since a `Mark`; `full` means that `chunks` hold everything there is.
 
     What is gone has to be taken away first: an id may have come back since, and is then in `chunks` too.
     """
@@ -82,62 +113,126 @@ class Delta:
 
 
 def create(connection: sqlite3.Connection, space: Space) -> None:
-    """Make the tables of a space if they are not there. Texts stand last, where reading vectors does not pass them."""
+    """Put an empty first generation into service if the space has none yet."""
+    connection.execute(
+        """CREATE TABLE IF NOT EXISTS generations (
+            name TEXT PRIMARY KEY, space TEXT NOT NULL, number INTEGER NOT NULL, serving INTEGER NOT NULL,
+            identity TEXT NOT NULL, sequence INTEGER NOT NULL DEFAULT 0, forgotten INTEGER NOT NULL DEFAULT 0)"""
+    )
+    if serving(connection, space) is None:
+        _make(connection, space, is_serving=True)
+
+
+def stage(connection: sqlite3.Connection, space: Space) -> Generation:
+    """Make an empty generation beside the one in service, in place of an unfinished one."""
+    unfinished = staged(connection, space)
+    if unfinished is not None:
+        drop(connection, unfinished)
+    return _make(connection, space, is_serving=False)
+
+
+def publish(connection: sqlite3.Connection, generation: Generation) -> None:
+    """Put a generation into service, and drop the one before."""
+    before = serving(connection, generation.space)
+    if before is not None and before != generation:
+        drop(connection, before)
+    connection.execute("UPDATE generations SET serving = 1 WHERE name = ?", (generation.name,))
+
+
+def drop(connection: sqlite3.Connection, generation: Generation) -> None:
+    """Drop a generation's tables. Their pages stay in the file, for the next ones."""
+    for table in (generation.projects, generation.words, generation.gone, generation.profiles, generation.tools):
+        connection.execute(f"DROP TABLE IF EXISTS {table}")
+    connection.execute("DELETE FROM generations WHERE name = ?", (generation.name,))
+
+
+def serving(connection: sqlite3.Connection, space: Space) -> Generation | None:
+    """Give the generation in service; None if the space has not been prepared."""
+    return _generation(connection, space, "serving", ())
+
+
+def staged(connection: sqlite3.Connection, space: Space) -> Generation | None:
+    """Give the unfinished generation."""
+    return _generation(connection, space, "NOT serving", ())
+
+
+def named(connection: sqlite3.Connection, space: Space, name: str) -> Generation | None:
+    """Give a generation by its name."""
+    return _generation(connection, space, "name = ?", (name,))
+
+
+def _generation(
+    connection: sqlite3.Connection, space: Space, which: str, parameters: tuple[str, ...]
+) -> Generation | None:
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'generations'").fetchone() is None:
+        return None
+    row = connection.execute(
+        f"SELECT number, identity FROM generations WHERE space = ? AND {which}", (space.name, *parameters)
+    ).fetchone()
+    return None if row is None else Generation(space, *row)
+
+
+def _make(connection: sqlite3.Connection, space: Space, *, is_serving: bool) -> Generation:
+    [[number]] = connection.execute(
+        "SELECT coalesce(max(number), 0) + 1 FROM generations WHERE space = ?", (space.name,)
+    ).fetchall()
+    made = Generation(space, number, secrets.token_hex(8))
     for statement in (
-        """CREATE TABLE IF NOT EXISTS spaces (
-            name TEXT PRIMARY KEY, model TEXT NOT NULL, dimension INTEGER NOT NULL,
-            identity TEXT NOT NULL, sequence INTEGER NOT NULL DEFAULT 0, forgotten INTEGER NOT NULL DEFAULT 0)""",
-        f"""CREATE TABLE IF NOT EXISTS {space.projects} (
+        f"""CREATE TABLE {made.projects} (
             id INTEGER PRIMARY KEY, sequence INTEGER NOT NULL, owner_id INTEGER NOT NULL, created_at INTEGER NOT NULL,
             type TEXT NOT NULL, terms BLOB NOT NULL, vector BLOB NOT NULL, key TEXT NOT NULL UNIQUE,
-            title TEXT NOT NULL, description TEXT NOT NULL, combined_text TEXT NOT NULL, features TEXT NOT NULL)""",
-        f"CREATE INDEX IF NOT EXISTS {space.projects}_sequence ON {space.projects} (sequence)",
-        f"CREATE TABLE IF NOT EXISTS {space.gone} (id INTEGER PRIMARY KEY, sequence INTEGER NOT NULL)",
-        f"CREATE INDEX IF NOT EXISTS {space.gone}_sequence ON {space.gone} (sequence)",
-        f"""CREATE TABLE IF NOT EXISTS {space.profiles} (
-            actor_id INTEGER PRIMARY KEY, vector BLOB NOT NULL, features TEXT NOT NULL)""",
-        f"""CREATE TABLE IF NOT EXISTS {space.tools} (
-            term_id INTEGER PRIMARY KEY, vector BLOB NOT NULL, key TEXT NOT NULL UNIQUE, features TEXT NOT NULL)""",
+            username TEXT NOT NULL, fingerprint TEXT NOT NULL)""",
+        f"CREATE INDEX {made.projects}_sequence ON {made.projects} (sequence)",
+        f"CREATE TABLE {made.gone} (kind TEXT, id INTEGER, sequence INTEGER NOT NULL, PRIMARY KEY (kind, id))",
+        f"CREATE INDEX {made.gone}_sequence ON {made.gone} (kind, sequence)",
+        f"""CREATE TABLE {made.profiles} (
+            id INTEGER PRIMARY KEY, sequence INTEGER NOT NULL, vector BLOB NOT NULL, features TEXT NOT NULL,
+            fingerprint TEXT NOT NULL)""",
+        f"CREATE INDEX {made.profiles}_sequence ON {made.profiles} (sequence)",
+        f"CREATE INDEX {made.profiles}_key ON {made.profiles} (CAST(id AS TEXT))",
+        f"""CREATE TABLE {made.tools} (
+            term_id INTEGER PRIMARY KEY, vector BLOB NOT NULL, key TEXT NOT NULL UNIQUE, features TEXT NOT NULL,
+            fingerprint TEXT NOT NULL)""",
+        keywords.table(made.words),
     ):
         connection.execute(statement)
     connection.execute(
-        "INSERT INTO spaces (name, model, dimension, identity) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-        (space.name, space.model, space.dimension, secrets.token_hex(8)),
+        "INSERT INTO generations (name, space, number, serving, identity) VALUES (?, ?, ?, ?, ?)",
+        (made.name, space.name, number, is_serving, made.identity),
     )
+    return made
 
 
-def write_projects(connection: sqlite3.Connection, space: Space, objects: Sequence[ProjectObject]) -> None:
+def write_projects(connection: sqlite3.Connection, generation: Generation, objects: Sequence[ProjectObject]) -> None:
     """Write projects. A project made anew under an old key has a new id: the older one goes."""
-    sequence = _next_sequence(connection, space)
+    sequence = _next_sequence(connection, generation)
     ids_by_key = [(item.key, item.id) for item in objects]
+    gone, older = generation.gone, f"SELECT id FROM {generation.projects} WHERE key = ? AND id <> ?"
     connection.executemany(
-        f"""INSERT OR REPLACE INTO {space.gone} (id, sequence)
-            SELECT id, {sequence} FROM {space.projects} WHERE key = ? AND id <> ?""",
+        f"INSERT OR REPLACE INTO {gone} (kind, id, sequence) SELECT '{PROJECT}', id, {sequence} FROM ({older})",
         ids_by_key,
     )
-    connection.executemany(f"DELETE FROM {space.projects} WHERE key = ? AND id <> ?", ids_by_key)
+    connection.executemany(f"DELETE FROM {generation.words} WHERE rowid IN ({older})", ids_by_key)
+    connection.executemany(f"DELETE FROM {generation.projects} WHERE key = ? AND id <> ?", ids_by_key)
     connection.executemany(
-        f"""INSERT OR REPLACE INTO {space.projects}
-            (id, sequence, owner_id, created_at, type, terms, vector, key, title, description, combined_text, features)
-            VALUES (?, {sequence}, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
-        [_project_row(space, item) for item in objects],
+        f"""INSERT OR REPLACE INTO {generation.projects}
+            (id, sequence, owner_id, created_at, type, terms, vector, key, username, fingerprint)
+            VALUES (?, {sequence}, ?, ?, ?, ?, ?, ?, ?, ?)""",
+        [_project_row(generation, item) for item in objects],
     )
+    keywords.write(connection, generation.words, objects)
 
 
-def remove_projects(connection: sqlite3.Connection, space: Space, keys: Sequence[str]) -> None:
+def remove_projects(connection: sqlite3.Connection, generation: Generation, keys: Sequence[str]) -> None:
     """Remove projects by key, and remember their ids for readers."""
-    listed = orjson.dumps(list(keys)).decode()
-    named = f"FROM {space.projects} WHERE key IN (SELECT value FROM json_each(?))"
-    if connection.execute(f"SELECT 1 {named} LIMIT 1", (listed,)).fetchone() is None:
-        return
-    sequence = _next_sequence(connection, space)
-    connection.execute(f"INSERT OR REPLACE INTO {space.gone} (id, sequence) SELECT id, {sequence} {named}", (listed,))
-    connection.execute(f"DELETE {named}", (listed,))
-    _forget(connection, space)
+    where = "key IN (SELECT value FROM json_each(?))"
+    ids = _remove(connection, generation, PROJECT, generation.projects, where, keys)
+    keywords.remove(connection, generation.words, ids)
 
 
-def write_profiles(connection: sqlite3.Connection, space: Space, objects: Sequence[ProfileObject]) -> None:
+def write_profiles(connection: sqlite3.Connection, generation: Generation, objects: Sequence[ProfileObject]) -> None:
     """Write profiles."""
+    sequence = _next_sequence(connection, generation)
     rows = []
     for item in objects:
         features = {
@@ -148,19 +243,23 @@ def write_profiles(connection: sqlite3.Connection, space: Space, objects: Sequen
             "tier": item.tier,
             "total_points": item.total_points,
         }
-        rows.append((item.actor_id, _unit(space, item.vector, item.actor_id), orjson.dumps(features).decode()))
+        vector = _unit(generation, item.vector, item.actor_id)
+        rows.append((item.actor_id, vector, orjson.dumps(features).decode(), item.fingerprint))
     connection.executemany(
-        f"INSERT OR REPLACE INTO {space.profiles} (actor_id, vector, features) VALUES (?, ?, ?)", rows
+        f"""INSERT OR REPLACE INTO {generation.profiles} (id, sequence, vector, features, fingerprint)
+            VALUES (?, {sequence}, ?, ?, ?)""",
+        rows,
     )
 
 
-def remove_profiles(connection: sqlite3.Connection, space: Space, actor_ids: Sequence[int]) -> None:
-    """Remove profiles."""
-    connection.executemany(f"DELETE FROM {space.profiles} WHERE actor_id = ?", [(actor,) for actor in actor_ids])
+def remove_profiles(connection: sqlite3.Connection, generation: Generation, actor_ids: Sequence[int]) -> None:
+    """Remove profiles, and remember their ids for readers."""
+    where = "id IN (SELECT value FROM json_each(?))"
+    _remove(connection, generation, PROFILE, generation.profiles, where, actor_ids)
 
 
-def write_tools(connection: sqlite3.Connection, space: Space, objects: Sequence[ToolObject]) -> None:
-    """Write tools."""
+def write_tools(connection: sqlite3.Connection, generation: Generation, objects: Sequence[ToolObject]) -> None:
+    """Write tools. A tool made anew under an old key replaces the older one."""
     rows = []
     for item in objects:
         features = {
@@ -171,114 +270,184 @@ def write_tools(connection: sqlite3.Connection, space: Space, objects: Sequence[
             "tags": item.tags,
             "use_cases": item.use_cases,
         }
-        rows.append((item.term_id, _unit(space, item.vector, item.key), item.key, orjson.dumps(features).decode()))
+        vector = _unit(generation, item.vector, item.key)
+        rows.append((item.term_id, vector, item.key, orjson.dumps(features).decode(), item.fingerprint))
     connection.executemany(
-        f"INSERT OR REPLACE INTO {space.tools} (term_id, vector, key, features) VALUES (?, ?, ?, ?)", rows
+        f"""INSERT OR REPLACE INTO {generation.tools} (term_id, vector, key, features, fingerprint)
+            VALUES (?, ?, ?, ?, ?)""",
+        rows,
     )
 
 
-def remove_tools(connection: sqlite3.Connection, space: Space, keys: Sequence[str]) -> None:
+def remove_tools(connection: sqlite3.Connection, generation: Generation, keys: Sequence[str]) -> None:
     """Remove tools by key."""
-    connection.executemany(f"DELETE FROM {space.tools} WHERE key = ?", [(key,) for key in keys])
+    connection.executemany(f"DELETE FROM {generation.tools} WHERE key = ?", [(key,) for key in keys])
 
 
-def profile_vector(connection: sqlite3.Connection, space: Space, actor_id: int) -> Vector | None:
+def profile_vector(connection: sqlite3.Connection, generation: Generation, actor_id: int) -> Vector | None:
     """Read one profile's vector."""
-    row = connection.execute(f"SELECT vector FROM {space.profiles} WHERE actor_id = ?", (actor_id,)).fetchone()
+    row = connection.execute(f"SELECT vector FROM {generation.profiles} WHERE id = ?", (actor_id,)).fetchone()
     return None if row is None else np.frombuffer(row[0], "<f4").astype(np.float32)
 
 
-def counts(connection: sqlite3.Connection, space: Space) -> dict[str, int]:
+def tool_vectors(connection: sqlite3.Connection, generation: Generation) -> tuple[list[str], Vector]:
+    """Read the keys of all tools, sorted, and their vectors. 2,000 of them take 3 ms: no copy is kept in memory."""
+    rows = connection.execute(f"SELECT key, vector FROM {generation.tools} ORDER BY key").fetchall()
+    vectors = np.frombuffer(b"".join(vector for _, vector in rows), "<f4").reshape(len(rows), generation.dimension)
+    return [key for key, _ in rows], vectors
+
+
+def counts(connection: sqlite3.Connection, generation: Generation) -> dict[str, int]:
     """Count the objects of each collection."""
-    tables = {"Project": space.projects, "UserProfile": space.profiles, "Tool": space.tools}
-    return {name: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for name, table in tables.items()}
+    tables = _collections(generation)
+    return {
+        name: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for name, (table, _) in tables.items()
+    }
 
 
-def is_prepared(connection: sqlite3.Connection, space: Space) -> bool:
-    """Tell whether a space has its tables."""
-    named = connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (space.tools,))
-    return named.fetchone() is not None
+def listing(
+    connection: sqlite3.Connection, generation: Generation, collection: str, after: str | None, limit: int
+) -> list[tuple[str, str]]:
+    """Give (key, fingerprint) pairs after a key, by key."""
+    table, key = _collections(generation)[collection]
+    later = ">=" if after is None else ">"
+    return connection.execute(
+        f"SELECT {key}, fingerprint FROM {table} WHERE {key} {later} ? ORDER BY {key} LIMIT ?", (after or "", limit)
+    ).fetchall()
 
 
-def changes(connection: sqlite3.Connection, space: Space, since: Mark | None) -> Delta:
-    """Read what changed after a mark; everything, if that is None, too long ago, or of another file."""
-    identity, sequence, forgotten = connection.execute(
-        "SELECT identity, sequence, forgotten FROM spaces WHERE name = ?", (space.name,)
-    ).fetchone()
-    mark = Mark(identity, sequence)
-    if since is None or since.identity != identity or not forgotten <= since.sequence <= sequence:
-        [[expected]] = connection.execute(f"SELECT count(*) FROM {space.projects}").fetchall()
+def _collections(generation: Generation) -> dict[str, tuple[str, str]]:
+    """Name each collection's table, and the expression that is its key."""
+    return {
+        PROJECT: (generation.projects, "key"),
+        PROFILE: (generation.profiles, "CAST(id AS TEXT)"),
+        TOOL: (generation.tools, "key"),
+    }
+
+
+def newest_mark(connection: sqlite3.Connection, generation: Generation) -> Mark:
+    """Give the mark of a reader that has read everything."""
+    [sequence] = connection.execute("SELECT sequence FROM generations WHERE name = ?", (generation.name,)).fetchone()
+    return Mark(generation.identity, sequence)
+
+
+def changes(connection: sqlite3.Connection, generation: Generation, kind: str, since: Mark | None) -> Delta:
+    """Read what changed in the projects or profiles after a mark.
+
+    Everything, if that is None, too long ago, or of another making of the tables.
+    """
+    table, read = (generation.projects, _project_rows) if kind == PROJECT else (generation.profiles, _profile_rows)
+    [forgotten] = connection.execute("SELECT forgotten FROM generations WHERE name = ?", (generation.name,)).fetchone()
+    mark = newest_mark(connection, generation)
+    if since is None or since.identity != mark.identity or not forgotten <= since.sequence <= mark.sequence:
+        [[expected]] = connection.execute(f"SELECT count(*) FROM {table}").fetchall()
         # In the order of the file.
-        return Delta(mark, True, expected, _chunks(connection, space, "ORDER BY id", ()), np.empty(0, np.int64))
+        return Delta(mark, True, expected, read(connection, generation, "ORDER BY id", ()), np.empty(0, np.int64))
     after = (since.sequence,)
-    gone = connection.execute(f"SELECT id FROM {space.gone} WHERE sequence > ?", after).fetchall()
-    ids = np.array([row[0] for row in gone], np.int64)
+    gone = connection.execute(f"SELECT id FROM {generation.gone} WHERE kind = '{kind}' AND sequence > ?", after)
+    ids = np.array([row[0] for row in gone.fetchall()], np.int64)
     # By sequence: ordered by id, SQLite would go through the whole table to save itself a sort (66 ms, not 0.1).
-    chunks = _chunks(connection, space, "WHERE sequence > ? ORDER BY sequence, id", after)
+    chunks = read(connection, generation, "WHERE sequence > ? ORDER BY sequence, id", after)
     return Delta(mark, False, 0, chunks, ids)
 
 
-def _chunks(connection: sqlite3.Connection, space: Space, which: str, parameters: tuple[int, ...]) -> Iterator[Rows]:
+def _project_rows(
+    connection: sqlite3.Connection, generation: Generation, which: str, parameters: tuple[int, ...]
+) -> Iterator[Rows]:
     cursor = connection.execute(
-        f"SELECT id, owner_id, created_at, type, terms, vector FROM {space.projects} {which}", parameters
+        f"SELECT id, owner_id, created_at, type, key, terms, vector FROM {generation.projects} {which}", parameters
     )
-    while chunk := list(islice(cursor, CHUNK)):
-        ids, owners, created, types, terms, vectors = zip(*chunk, strict=True)
+    for chunk in _chunks(cursor):
+        ids, owners, created, types, keys, terms, vectors = zip(*chunk, strict=True)
         yield Rows(
             ids=np.array(ids, np.int64),
             owners=np.array(owners, np.int64),
             created=np.array(created, np.int64),
             types=types,
+            keys=keys,
             terms=np.frombuffer(b"".join(terms), "<i8"),
             term_counts=np.array([len(blob) // 8 for blob in terms], np.int64),
-            vectors=np.frombuffer(b"".join(vectors), "<f4").reshape(len(chunk), space.dimension),
+            vectors=np.frombuffer(b"".join(vectors), "<f4").reshape(len(chunk), generation.dimension),
         )
 
 
-def _next_sequence(connection: sqlite3.Connection, space: Space) -> int:
+def _profile_rows(
+    connection: sqlite3.Connection, generation: Generation, which: str, parameters: tuple[int, ...]
+) -> Iterator[Rows]:
+    for chunk in _chunks(connection.execute(f"SELECT id, vector FROM {generation.profiles} {which}", parameters)):
+        ids, vectors = zip(*chunk, strict=True)
+        nothing = np.zeros(len(chunk), np.int64)
+        yield Rows(
+            ids=np.array(ids, np.int64),
+            owners=nothing,
+            created=nothing,
+            types=[""] * len(chunk),
+            keys=[""] * len(chunk),
+            terms=np.empty(0, np.int64),
+            term_counts=nothing,
+            vectors=np.frombuffer(b"".join(vectors), "<f4").reshape(len(chunk), generation.dimension),
+        )
+
+
+def _chunks(cursor: sqlite3.Cursor) -> Iterator[list[Any]]:
+    while chunk := list(islice(cursor, CHUNK)):
+        yield chunk
+
+
+def _remove(
+    connection: sqlite3.Connection, generation: Generation, kind: str, table: str, where: str, what: Sequence[str | int]
+) -> list[int]:
+    """Delete rows, remember their ids, and give them."""
+    deleted = connection.execute(
+        f"DELETE FROM {table} WHERE {where} RETURNING id", (orjson.dumps(list(what)).decode(),)
+    )
+    ids = [row[0] for row in deleted.fetchall()]
+    if ids:
+        sequence = _next_sequence(connection, generation)
+        connection.executemany(
+            f"INSERT OR REPLACE INTO {generation.gone} (kind, id, sequence) VALUES ('{kind}', ?, {sequence})",
+            [(id_,) for id_ in ids],
+        )
+        _forget(connection, generation)
+    return ids
+
+
+def _next_sequence(connection: sqlite3.Connection, generation: Generation) -> int:
     [[sequence]] = connection.execute(
-        "UPDATE spaces SET sequence = sequence + 1 WHERE name = ? RETURNING sequence", (space.name,)
+        "UPDATE generations SET sequence = sequence + 1 WHERE name = ? RETURNING sequence", (generation.name,)
     ).fetchall()
     return int(sequence)
 
 
-def _forget(connection: sqlite3.Connection, space: Space) -> None:
+def _forget(connection: sqlite3.Connection, generation: Generation) -> None:
     """Drop all but the newest half of the ids that are gone, once there are too many."""
-    [[count]] = connection.execute(f"SELECT count(*) FROM {space.gone}").fetchall()
+    [[count]] = connection.execute(f"SELECT count(*) FROM {generation.gone}").fetchall()
     if count <= MOST_GONE:
         return
     [[forgotten]] = connection.execute(
-        f"SELECT sequence FROM {space.gone} ORDER BY sequence DESC LIMIT 1 OFFSET ?", (MOST_GONE // 2,)
+        f"SELECT sequence FROM {generation.gone} ORDER BY sequence DESC LIMIT 1 OFFSET ?", (MOST_GONE // 2,)
     ).fetchall()
-    connection.execute(f"DELETE FROM {space.gone} WHERE sequence <= ?", (forgotten,))
-    connection.execute("UPDATE spaces SET forgotten = ? WHERE name = ?", (forgotten, space.name))
+    connection.execute(f"DELETE FROM {generation.gone} WHERE sequence <= ?", (forgotten,))
+    connection.execute("UPDATE generations SET forgotten = ? WHERE name = ?", (forgotten, generation.name))
 
 
-def _project_row(space: Space, item: ProjectObject) -> tuple[object, ...]:
-    features = {
-        "tool_names": item.tool_names,
-        "category_names": item.category_names,
-        "topics": item.topics,
-        "username": item.username,
-    }
+def _project_row(generation: Generation, item: ProjectObject) -> tuple[object, ...]:
     return (
         item.id,
         NOBODY if item.owner_id is None else item.owner_id,
         microseconds(item.created_at),
         item.type,
         np.array(item.term_ids, "<i8").tobytes(),
-        _unit(space, item.vector, item.key),
+        _unit(generation, item.vector, item.key),
         item.key,
-        item.title,
-        item.description,
-        item.combined_text,
-        orjson.dumps(features).decode(),
+        item.username,
+        item.fingerprint,
     )
 
 
-def _unit(space: Space, vector: Vector, name: str | int) -> bytes:
-    if vector.shape != (space.dimension,):
-        raise InvalidRecord(f"{name}: a vector of shape {vector.shape} does not fit {space.name}", (name,))
+def _unit(generation: Generation, vector: Vector, name: str | int) -> bytes:
+    if vector.shape != (generation.dimension,):
+        raise InvalidRecord(f"{name}: a vector of shape {vector.shape} does not fit {generation.name}", (name,))
     length = float(np.linalg.norm(vector.astype(np.float64)))
     if not np.isfinite(length):
         raise InvalidRecord(f"{name}: its vector is not finite", (name,))

@@ -6,12 +6,13 @@ connection into a black hole is worse, for gRPC keeps it. So a call that ran out
 
 import asyncio
 import re
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
 
-import grpc
+import grpc  # type: ignore[import-untyped]
 import httpx
 from weaviate import WeaviateAsyncClient
 from weaviate.auth import Auth
@@ -23,7 +24,6 @@ from weaviate.exceptions import (
     WeaviateBaseError,
     WeaviateInvalidInputError,
     WeaviateStartUpError,
-    WeaviateUnsupportedFeatureError,
 )
 
 from db.errors import Store, StoreMisconfigured, StoreUnavailable
@@ -35,7 +35,10 @@ OLDEST_VERSION = (1, 33)
 
 DEFAULT_GRPC_PORT = 50051
 
-CHANNEL_OPTIONS = (
+PATIENCE_S = 0.2
+"""A caller who goes away after this long without an answer to anybody makes the connection suspect."""
+
+CHANNEL_OPTIONS: tuple[tuple[str, int], ...] = (
     # gRPC shares connections among channels of one address: a new channel would get the dead one again.
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.initial_reconnect_backoff_ms", 100),
@@ -133,7 +136,8 @@ class Connection:
         self._read_deadline_s = read_deadline_s
         self._write_deadline_s = write_deadline_s
         self._client: WeaviateAsyncClient | None = None
-        self._connecting = asyncio.Lock()
+        self._connecting: asyncio.Task[None] | None = None
+        self._answered_at = 0.0
         self._closing: set[asyncio.Task[None]] = set()
 
     @property
@@ -152,22 +156,29 @@ class Connection:
     async def close(self) -> None:
         """Close what is open."""
         client, self._client = self._client, None
-        for task in self._closing:
+        tasks = [*self._closing, *([self._connecting] if self._connecting is not None else [])]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._closing, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         if client is not None:
             await client.close()
 
     async def _run(self, call: Callable[[WeaviateAsyncClient], Awaitable[T]], deadline_s: float) -> T:
         """Run a call within its deadline, and turn what goes wrong into the errors of this floor."""
+        started_at = time.monotonic()
         client: WeaviateAsyncClient | None = None
         try:
             async with asyncio.timeout(deadline_s):
                 client = await self._connected()
-                return await call(client)
+                answer = await call(client)
         except TimeoutError as error:
-            self._give_up(client)
+            self._give_up(client, started_at)
             raise self._away(f"no answer within {deadline_s:g} s") from error
+        except asyncio.CancelledError:
+            # A feed's deadline is shorter than ours; a dead connection must not outlive a row of those.
+            if time.monotonic() - started_at >= PATIENCE_S:
+                self._give_up(client, started_at)
+            raise
         except WeaviateInvalidInputError:
             raise  # a fault of this code
         except UnexpectedStatusCodeError as error:
@@ -175,14 +186,32 @@ class Connection:
         except WeaviateBaseError as error:
             raise self._by_message(str(error.message)) from error
         except (httpx.HTTPError, OSError, grpc.RpcError) as error:
-            self._give_up(client)
+            self._give_up(client, started_at)
             raise self._away(str(error) or type(error).__name__) from error
+        self._answered_at = time.monotonic()
+        return answer
 
     async def _connected(self) -> WeaviateAsyncClient:
-        async with self._connecting:
-            if self._client is None:
+        """Give the client; who waits for it may go away without ending the connecting that others wait for."""
+        while self._client is None:
+            task, mine = self._connecting, self._connecting is None
+            if task is None:
+                task = self._connecting = asyncio.create_task(self._connect_once())
+                task.add_done_callback(_retrieve)
+            try:
+                await asyncio.shield(task)
+            except TimeoutError:
+                if mine:
+                    raise
+                # Another caller's connecting ran out of time; this one still has some.
+        return self._client
+
+    async def _connect_once(self) -> None:
+        try:
+            async with asyncio.timeout(self._read_deadline_s):
                 self._client = await self._connect()
-            return self._client
+        finally:
+            self._connecting = None
 
     async def _connect(self) -> WeaviateAsyncClient:
         # The client's own checks ask the package index for its newest version at each start; ours are in `_check`.
@@ -193,9 +222,7 @@ class Connection:
                 {"X-OpenAI-Api-Key": self._address.openai_api_key} if self._address.openai_api_key else None
             ),
             additional_config=AdditionalConfig(
-                timeout=Timeout(
-                    query=self._read_deadline_s, insert=self._write_deadline_s, init=self._read_deadline_s
-                ),
+                timeout=Timeout(query=self._read_deadline_s, insert=self._write_deadline_s, init=self._read_deadline_s),
                 grpc_config=GrpcConfig(channel_options=CHANNEL_OPTIONS),
             ),
             skip_init_checks=True,
@@ -254,9 +281,9 @@ class Connection:
     def _away(self, reason: str) -> StoreUnavailable:
         return StoreUnavailable(Store.VECTORS, f"Weaviate at {self.url}: {reason}")
 
-    def _give_up(self, client: WeaviateAsyncClient | None) -> None:
-        """Make the next call connect anew; calls under way on the old connection may still end."""
-        if client is None or client is not self._client:
+    def _give_up(self, client: WeaviateAsyncClient | None, since: float) -> None:
+        """Make the next call connect anew, unless others were answered meanwhile; calls under way may still end."""
+        if client is None or client is not self._client or self._answered_at > since:
             return
         self._client = None
         task = asyncio.create_task(self._close_later(client))
@@ -268,3 +295,9 @@ class Connection:
             await asyncio.sleep(self._write_deadline_s)
         finally:
             await client.close()
+
+
+def _retrieve(task: asyncio.Task[None]) -> None:
+    """Look at a task's error, which nobody may wait for any more."""
+    if not task.cancelled():
+        task.exception()

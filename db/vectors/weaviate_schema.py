@@ -1,12 +1,13 @@
 """The collections in Weaviate, as code: their names, their properties, and what an object becomes in them.
 
-A collection is named after its kind, its embedding space and its generation (`Project_wordllama_256_0a1b2c3d_g1`) and is
-served under an alias without the generation. A rebuilt generation takes over by moving the alias.
+A collection is named after its kind, its embedding space and its generation (`Project_wordllama_256_0a1b2c3d_g1`) and
+is served under an alias without the generation. A rebuilt generation takes over by moving the alias.
 """
 
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from weaviate.classes.config import Configure, DataType, Property, StopwordsPreset, Tokenization, VectorDistances
@@ -25,8 +26,10 @@ different versions of the server."""
 KEYWORD_PROPERTIES = ("title^2", "description", "combined_text", "tool_names", "category_names", "topics")
 """What a keyword search reads. A boost is a whole number: the server reads any other as 0."""
 
-FEATURES = ["project_id", "key", "project_type", "owner_id", "created_at", "term_ids"]
-"""The properties that ride with each hit."""
+FEATURES = ["project_id", "key", "project_type", "owner_id", "created_us", "term_ids"]
+"""The properties that ride with each hit. The time comes as a number: to read 200 dates costs the client 5 ms."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 BM25_K1, BM25_B = 1.2, 0.75
 
@@ -153,6 +156,7 @@ PROPERTIES: dict[str, list[Property]] = {
         _name("key"),
         _number("owner_id"),
         _number("term_ids", DataType.INT_ARRAY),
+        _kept("created_us", DataType.INT),
         _kept("fingerprint"),
     ],
     PROFILE: [
@@ -199,6 +203,7 @@ def project_properties(item: ProjectObject) -> dict[str, Any]:
         "key": item.key,
         "owner_id": NOBODY if item.owner_id is None else item.owner_id,
         "term_ids": list(item.term_ids),
+        "created_us": (item.created_at - EPOCH) // timedelta(microseconds=1),
         "fingerprint": item.fingerprint,
     }
 

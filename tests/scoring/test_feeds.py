@@ -235,7 +235,7 @@ async def test_a_feed_costs_the_same_statements_however_long_or_large(
     await a_small_community(world, projects)
     for first in (10, 100):
         viewer = await world.viewer("ada")
-        feeds = Feeds(replace(world.stores, cache=_Forgetful()), deadline_s=30.0)
+        feeds = Feeds(replace(world.stores, cache=Forgetful()), deadline_s=30.0)
         with statements(world.stores.database) as cold:
             page = await feeds.for_you(viewer, first, None, ANYTHING)
         assert len(page.entries) == first
@@ -267,7 +267,7 @@ async def test_a_cursor_works_only_where_it_came_from(world: World):
     ada, cook = await world.viewer("ada"), await world.viewer("cook")
     with pytest.raises(CursorElsewhere, match="another viewer"):
         await world.feeds.for_you(cook, 5, cursor, ANYTHING)
-    with pytest.raises(CursorElsewhere, match="another feed or filter"):
+    with pytest.raises(CursorElsewhere, match="another feed, filter or query"):
         await world.feeds.for_you(ada, 5, cursor, ProjectFilter(types=("article",)))
     with pytest.raises(CursorElsewhere, match="another feed"):
         await world.feeds.popular(ada, 5, cursor, ANYTHING)
@@ -345,7 +345,7 @@ async def test_a_filter_narrows_every_feed(world: World, where: ProjectFilter, f
             assert not page.has_next
 
 
-class _Away:
+class Away:
     """Stands for a store that does not answer, whatever it is asked."""
 
     def __init__(self, store: Store) -> None:
@@ -358,7 +358,7 @@ class _Away:
         return refuse
 
 
-class _Forgetful:
+class Forgetful:
     """A cache that keeps nothing."""
 
     async def get(self, key: str, *, extend_s: float | None = None) -> None:
@@ -370,7 +370,7 @@ class _Forgetful:
 
 async def test_without_the_index_a_feed_comes_from_what_is_left_and_says_so(world: World):
     await a_small_community(world)
-    feeds = Feeds(replace(world.stores, vectors=_Away(Store.VECTORS)), deadline_s=30.0)  # type: ignore[arg-type]
+    feeds = Feeds(replace(world.stores, vectors=Away(Store.VECTORS)), deadline_s=30.0)  # type: ignore[arg-type]
     viewer = await world.viewer("ada")
     page = await feeds.for_you(viewer, 30, None, ANYTHING)
     assert page.degraded == (Store.VECTORS,)
@@ -383,7 +383,7 @@ async def test_without_the_index_a_feed_comes_from_what_is_left_and_says_so(worl
 
 async def test_without_the_cache_a_feed_is_made_each_time_and_says_so(world: World):
     await a_small_community(world)
-    feeds = Feeds(replace(world.stores, cache=_Away(Store.CACHE)), deadline_s=30.0)  # type: ignore[arg-type]
+    feeds = Feeds(replace(world.stores, cache=Away(Store.CACHE)), deadline_s=30.0)  # type: ignore[arg-type]
     viewer = await world.viewer("ada")
     page = await feeds.for_you(viewer, 5, None, ANYTHING)
     assert (page.degraded, len(page.entries)) == ((Store.CACHE,), 5)

@@ -47,10 +47,10 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
 def test_a_snapshot_reads_back_as_it_was_written(snapshot: Snapshot):
     read = decode(encode(snapshot))
     assert read is not None
-    assert (read.id, read.actor_id, read.where) == (snapshot.id, snapshot.actor_id, snapshot.where)
+    assert (read.id, read.actor_id, read.arguments) == (snapshot.id, snapshot.actor_id, snapshot.arguments)
     for index in range(snapshot.ranking.ids.size):
         assert read.ranking.explained(index) == snapshot.ranking.explained(index)
-    for field in ("kind", "strategy", "model", "signals", "adjustments", "generated_at", "degraded"):
+    for field in ("kind", "strategy", "model", "signals", "adjustments", "generated_at", "degraded", "query"):
         assert getattr(read.ranking, field) == getattr(snapshot.ranking, field), field
 
 

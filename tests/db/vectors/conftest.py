@@ -1,18 +1,30 @@
-"""The vector stores that the contract is tested on. A new engine joins by its name here."""
+"""The vector stores that the contract is tested on. A new engine joins by its name here.
 
+Weaviate is a double that speaks its protocols, or the true server that WEAVIATE_TEST_URL (and WEAVIATE_TEST_GRPC_URL,
+WEAVIATE_TEST_API_KEY) names.
+"""
+
+import asyncio
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from db.vectors.base import VectorStore
 from db.vectors.embedded import EmbeddedVectorStore
+from db.vectors.weaviate import WeaviateVectorStore
+from db.vectors.weaviate_connection import Address
+from tests.doubles.weaviate import running_weaviate
+from tests.doubles.weaviate.cleaning import drop_collections
 
-VECTOR_STORES = ("embedded",)
+VECTOR_STORES = ("embedded", "weaviate")
 MODEL, DIMENSION = "test-model", 8
 
 MakeStore = Callable[[], Awaitable[VectorStore]]
+MakeWeaviateStore = Callable[..., WeaviateVectorStore]
 
 _numbers = itertools.count(1)
 
@@ -23,8 +35,11 @@ async def make_store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIte
     opened: list[VectorStore] = []
 
     async def make() -> VectorStore:
-        assert request.param == "embedded"
-        store = EmbeddedVectorStore(tmp_path / f"vectors_{next(_numbers)}.sqlite")
+        store: VectorStore
+        if request.param == "weaviate":
+            store = request.getfixturevalue("make_weaviate_store")()
+        else:
+            store = EmbeddedVectorStore(tmp_path / f"vectors_{next(_numbers)}.sqlite")
         opened.append(store)
         await store.prepare(MODEL, DIMENSION)
         return store
@@ -32,6 +47,36 @@ async def make_store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIte
     yield make
     for store in opened:
         await store.close()
+
+
+@pytest.fixture(scope="session")
+def weaviate_address() -> Iterator[Address]:
+    """Give the address of the Weaviate that tests run on."""
+    if url := os.environ.get("WEAVIATE_TEST_URL"):
+        grpc_url, key = os.environ.get("WEAVIATE_TEST_GRPC_URL", ""), os.environ.get("WEAVIATE_TEST_API_KEY")
+        yield Address(url, grpc_url, key)
+        return
+    with running_weaviate() as double:
+        yield Address(double.url, double.grpc_url)
+
+
+@pytest.fixture(scope="session")
+def weaviate_prefix(weaviate_address: Address) -> Iterator[str]:
+    """Give a prefix for the collections of this run; what was made under it is dropped at the end."""
+    prefix = f"Test{os.getpid()}x"
+    yield prefix
+    asyncio.run(drop_collections(weaviate_address, prefix))
+
+
+@pytest.fixture
+def make_weaviate_store(weaviate_address: Address, weaviate_prefix: str) -> MakeWeaviateStore:
+    """Give a function that makes stores with collections of their own, neither prepared nor closed."""
+
+    def make(**arguments: Any) -> WeaviateVectorStore:
+        arguments = {"prefix": f"{weaviate_prefix}{next(_numbers)}_", "drop_after_s": 0.0, **arguments}
+        return WeaviateVectorStore(weaviate_address, **arguments)
+
+    return make
 
 
 @pytest.fixture

@@ -47,6 +47,12 @@ def start_writer(path: Path, first: int, last: int, size: int) -> subprocess.Pop
     )
 
 
+def serving(connection: sqlite3.Connection) -> tables.Generation:
+    generation = tables.serving(connection, tables.Space(MODEL, DIMENSION))
+    assert generation is not None
+    return generation
+
+
 def remove_all_of(folder: Path) -> None:
     for file in folder.glob("vectors.sqlite*"):
         file.unlink()
@@ -80,14 +86,14 @@ async def test_what_one_process_writes_and_removes_another_sees(two_stores):
 async def test_a_refresh_reads_only_what_changed(two_stores, tmp_path: Path):
     writer, _ = two_stores
     await writer.upsert_projects([project(id_, unit(1)) for id_ in range(1, 5_001)])
-    space = tables.Space(MODEL, DIMENSION)
     with sqlite3.connect(tmp_path / "vectors.sqlite") as connection:
-        mark = tables.changes(connection, space, None).mark
+        generation = serving(connection)
+        mark = tables.changes(connection, generation, tables.PROJECT, None).mark
         await writer.upsert_projects([project(7, unit(1)), project(6_000, unit(1))])
         await writer.remove_projects(["p8"])
         hundreds: list[None] = []
         connection.set_progress_handler(lambda: hundreds.append(None), 100)
-        delta = tables.changes(connection, space, mark)
+        delta = tables.changes(connection, generation, tables.PROJECT, mark)
         assert not delta.full
         assert [rows.ids.tolist() for rows in delta.chunks] == [[7, 6_000]]
         assert len(hundreds) < 10, "went through the whole table"
@@ -103,7 +109,7 @@ async def test_a_reader_too_far_behind_the_removals_reads_everything_anew(two_st
     for first in range(1, count - 5, 1_000):
         await writer.remove_projects([f"p{id_}" for id_ in range(first, min(first + 1_000, count - 4))])
     with sqlite3.connect(tmp_path / "vectors.sqlite") as connection:
-        count_gone = f"SELECT count(*) FROM {tables.Space(MODEL, DIMENSION).gone}"  # noqa: S608 (a table's name)
+        count_gone = f"SELECT count(*) FROM {serving(connection).gone}"  # noqa: S608 (a table's name)
         [[remembered]] = connection.execute(count_gone).fetchall()
     connection.close()
     assert remembered < tables.MOST_GONE
@@ -140,21 +146,13 @@ async def test_a_store_opened_again_holds_what_was_written(tmp_path: Path):
         await store.close()
 
 
-async def test_texts_and_names_are_kept_for_keyword_search(two_stores, tmp_path: Path):
+async def test_texts_are_kept_once_for_keyword_search(two_stores, tmp_path: Path):
+    await two_stores[0].upsert_projects([project(1, unit(1))])
     await two_stores[0].upsert_projects([project(1, unit(1))])
     connection = sqlite3.connect(tmp_path / "vectors.sqlite")
-    table = tables.Space(MODEL, DIMENSION).projects
-    row = connection.execute(
-        f"SELECT key, title, description, combined_text, features FROM {table}"  # noqa: S608 (a table's name)
-    ).fetchone()
+    rows = connection.execute(f"SELECT rowid, * FROM {serving(connection).words}").fetchall()  # noqa: S608 (a name)
     connection.close()
-    assert row == (
-        "p1",
-        "title 1",
-        "about it",
-        "title 1 about it",
-        '{"tool_names":["hammer"],"category_names":["craft"],"topics":["wood"],"username":"ann"}',
-    )
+    assert rows == [(1, "title 1", "about it", "", "hammer", "craft", "wood")]
 
 
 async def test_several_processes_write_one_file_at_once(tmp_path: Path):
