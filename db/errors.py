@@ -7,7 +7,9 @@ DatabaseFloorError
 ├── InvalidRecord        a record breaks a rule of the model: the caller's fault; the message says how to mend it
 │   ├── UnknownReference a key that names nothing
 │   └── RefusedObjects   a store that is there refuses some of the objects it was given; it names each and why
-└── MigrationPending     the schema of the truth is older than this code
+├── MigrationPending     the schema of the truth is older than this code
+├── TurnLost             a periodic job is somebody else's by now; the late runner stops
+└── IndexIncomplete      a rebuilt index differs from the truth, and was not put into service
 ```
 """
 
@@ -91,3 +93,11 @@ class RefusedObjects(InvalidRecord):
 
 class MigrationPending(DatabaseFloorError):
     """The schema of the truth is older than this code; `explore migrate` mends it."""
+
+
+class TurnLost(DatabaseFloorError):
+    """The lease of a periodic job has run out, and somebody else may have taken it: its late runner stops."""
+
+
+class IndexIncomplete(DatabaseFloorError):
+    """A rebuilt index does not hold what the truth says, so it was not put into service; the message says what."""

@@ -11,13 +11,20 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 INSTALL_POSTGRESQL = (
     "PostgreSQL's programs initdb and postgres are missing; install them: "
     "apt-get install -y --no-install-recommends postgresql"
+)
+INSTALL_REDIS = (
+    "Redis's program redis-server is missing; install it: apt-get install -y --no-install-recommends redis-server"
 )
 FOLDER_PREFIX = "explore-postgresql-"
 START_TIMEOUT_S = 60.0
@@ -41,6 +48,19 @@ class PostgresqlServer:
     def url(self, name: str) -> str:
         """Give the `DATABASE_URL` of one of its databases."""
         return f"postgresql://postgres@127.0.0.1:{self.port}/{name}"
+
+
+@dataclass(frozen=True, slots=True)
+class RedisServer:
+    """A running Redis that keeps nothing on the disk."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+
+    @property
+    def url(self) -> str:
+        """Its `REDIS_URL`."""
+        return f"redis://127.0.0.1:{self.port}/0"
 
 
 def postgresql_program(name: str) -> str:
@@ -82,6 +102,103 @@ def running_postgresql() -> Iterator[PostgresqlServer]:
             _stop(process)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def running_redis(*options: str) -> Iterator[RedisServer]:
+    """Start a Redis with these options besides (0.05 s)."""
+    with _temporary_folder() as folder:
+        server = start_redis(folder, *options)
+        try:
+            yield server
+        finally:
+            stop_redis(server)
+
+
+@contextmanager
+def running_redis_cluster(masters: int = 3) -> Iterator[list[RedisServer]]:
+    """Start a Redis Cluster of masters on this machine (about 2 s)."""
+    with ExitStack() as stack:
+        folders = [stack.enter_context(_temporary_folder()) for _ in range(masters)]
+        # A node that a test stops for a moment must not be voted out: nobody could take its place.
+        options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "60000")
+        buses = [free_port() for _ in range(masters)]
+        servers = []
+        for folder, bus in zip(folders, buses, strict=True):
+            servers.append(start_redis(folder, *options, "--cluster-port", str(bus)))
+            stack.callback(stop_redis, servers[-1])
+        _make_cluster(servers, buses)
+        yield servers
+
+
+def start_redis(folder: Path, *options: str, port: int | None = None) -> RedisServer:
+    """Start a Redis on a free port, or on one where it has been before."""
+    program = shutil.which("redis-server")
+    if program is None:
+        raise ServerMissing(INSTALL_REDIS)
+    for _ in range(PORTS_TO_TRY):
+        chosen = port or free_port()
+        command = [program, "--port", str(chosen), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        process = _spawn([*command, "--dir", str(folder), *options], folder, None)
+        if _redis_is_ready(process, chosen):
+            return RedisServer(process, chosen)
+    raise RuntimeError(f"Redis did not start:\n{_log(folder)}")
+
+
+def stop_redis(server: RedisServer) -> None:
+    """Stop it at once; it keeps nothing."""
+    server.process.kill()
+    server.process.wait(10)
+
+
+def _redis_is_ready(process: subprocess.Popen[bytes], port: int) -> bool:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            with _redis(port) as client:
+                # Another program may have taken the port: ask whose it is.
+                return bool(client.info("server")["process_id"] == process.pid)
+        except redis.AuthenticationError:  # it asks for a password: it is there
+            return True
+        except redis.RedisError:
+            time.sleep(0.01)
+    return False
+
+
+def _redis(port: int) -> redis.Redis:
+    return redis.Redis(port=port, socket_timeout=5, retry=Retry(NoBackoff(), 0))
+
+
+def _make_cluster(servers: list[RedisServer], buses: list[int]) -> None:
+    share = 16_384 / len(servers)
+    for index, server in enumerate(servers):
+        first, last = round(index * share), round((index + 1) * share) - 1
+        with _redis(server.port) as client:
+            client.execute_command("CLUSTER", "ADDSLOTSRANGE", first, last)
+            client.execute_command("CLUSTER", "SET-CONFIG-EPOCH", index + 1)
+    for server in servers:
+        with _redis(server.port) as client:
+            for other, bus in zip(servers, buses, strict=True):
+                if other is not server:  # each meets every other: gossip alone takes longer
+                    client.execute_command("CLUSTER", "MEET", "127.0.0.1", other.port, bus)
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while not all(_knows_cluster(server.port, len(servers)) for server in servers):
+        if time.monotonic() > deadline:
+            raise RuntimeError("the Redis Cluster did not come together")
+        time.sleep(0.05)
+
+
+def _knows_cluster(port: int, masters: int) -> bool:
+    with _redis(port) as client:
+        told: bytes = client.execute_command("CLUSTER", "INFO")
+        slots: list[object] = client.execute_command("CLUSTER", "SLOTS")
+        return b"cluster_state:ok" in told and len(slots) == masters
+
+
+@contextmanager
+def _temporary_folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="explore-redis-") as folder:
+        yield Path(folder)
 
 
 def _fast_folder() -> Path:

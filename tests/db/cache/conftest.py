@@ -1,31 +1,98 @@
 """The caches that the contract is tested on. A new engine joins by its name here."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from db.cache.base import Cache
 from db.cache.embedded import EmbeddedCache
+from db.cache.memory import MemoryCache
+from db.cache.redis import RedisCache
+from tests.servers import RedisServer, ServerMissing, running_redis, running_redis_cluster
 
-CACHES = ("embedded",)
+CACHES = ("embedded", "memory", "redis", "redis-cluster")
+SHARED = ("embedded", "redis", "redis-cluster")
+"""Those that several processes share."""
+
+DEADLINE_S = 5.0
+"""Of the caches that no test makes slow: two cores may be busy."""
 
 MakeCache = Callable[[], Awaitable[Cache]]
+MakeRedis = Callable[..., RedisCache]
+
+_numbers = itertools.count(1)
 
 
-@pytest.fixture(params=CACHES)
-async def make_cache(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[MakeCache]:
-    """Give a function that opens one store, empty at first, as often as a test has processes."""
-    opened: list[Cache] = []
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """Start Redis once for the whole run; without its program the tests fail and say what to install."""
+    try:
+        with running_redis() as server:
+            yield server
+    except ServerMissing as missing:
+        raise pytest.fail.Exception(str(missing), pytrace=False) from None
 
-    async def make() -> Cache:
-        assert request.param == "embedded"
-        opened.append(EmbeddedCache(tmp_path / "cache.sqlite"))
+
+@pytest.fixture(scope="session")
+def redis_cluster() -> Iterator[list[RedisServer]]:
+    """Start a Redis Cluster of three masters once for the whole run."""
+    try:
+        with running_redis_cluster() as servers:
+            yield servers
+    except ServerMissing as missing:
+        raise pytest.fail.Exception(str(missing), pytrace=False) from None
+
+
+@pytest.fixture
+async def make_redis() -> AsyncIterator[MakeRedis]:
+    """Give a function that makes Redis caches by URL; those of one test share keys that no other test has."""
+    opened: list[RedisCache] = []
+    prefix = f"test{next(_numbers)}:"
+
+    def make(url: str, deadline_s: float = DEADLINE_S) -> RedisCache:
+        opened.append(RedisCache(url, deadline_s=deadline_s, prefix=prefix))
         return opened[-1]
 
     yield make
     for cache in opened:
         await cache.close()
+
+
+@pytest.fixture
+async def open_cache(
+    request: pytest.FixtureRequest, tmp_path: Path, make_redis: MakeRedis
+) -> AsyncIterator[Callable[[str], Cache]]:
+    """Give a function that opens a cache of an engine, on one store each, empty at first."""
+    opened: list[Cache] = []
+    memory = MemoryCache()
+
+    def open_one(engine: str) -> Cache:
+        match engine:
+            case "embedded":
+                opened.append(EmbeddedCache(tmp_path / "cache.sqlite"))
+            case "memory":
+                return memory  # one process is all it has
+            case "redis":
+                return make_redis(request.getfixturevalue("redis_server").url)
+            case "redis-cluster":
+                return make_redis(request.getfixturevalue("redis_cluster")[0].url)
+        return opened[-1]
+
+    yield open_one
+    for cache in opened:
+        await cache.close()
+
+
+@pytest.fixture(params=CACHES)
+def make_cache(request: pytest.FixtureRequest, open_cache: Callable[[str], Cache]) -> MakeCache:
+    """Give a function that opens one store, empty at first, as often as a test has processes."""
+
+    async def make() -> Cache:
+        return open_cache(request.param)
+
+    return make
 
 
 @pytest.fixture

@@ -62,3 +62,55 @@ class TestCache:
         assert await other.get("key") == b"value"
         await other.delete("key")
         assert await one.get("key") is None
+
+    async def test_several_values_come_and_go_together(self, cache: Cache):
+        values = {f"key{number}": bytes([number]) * number for number in range(50)}
+        await cache.put_many(values, 60)
+        assert await cache.get_many(["never put", *values]) == values
+        assert await cache.get("key7") == bytes([7]) * 7
+        await cache.put("key7", b"newer", 60)
+        assert await cache.get_many(["key7", "key7"]) == {"key7": b"newer"}
+
+    async def test_several_values_expire_together(self, cache: Cache):
+        await cache.put_many({"a": b"1", "b": b"2"}, 0.05)
+        await cache.put("c", b"3", 60)
+        await asyncio.sleep(0.1)
+        assert await cache.get_many(["a", "b", "c"]) == {"c": b"3"}
+
+    async def test_no_values_are_no_error(self, cache: Cache):
+        await cache.put_many({}, 60)
+        assert await cache.get_many([]) == {}
+
+    async def test_adding_keeps_what_is_there(self, cache: Cache):
+        assert await cache.add("key", b"first", 60)
+        assert not await cache.add("key", b"second", 60)
+        assert await cache.get("key") == b"first"
+        await cache.delete("key")
+        assert await cache.add("key", b"third", 60)
+        assert await cache.get("key") == b"third"
+
+    async def test_what_expired_can_be_added_again(self, cache: Cache):
+        assert await cache.add("key", b"first", 0.05)
+        await asyncio.sleep(0.1)
+        assert await cache.add("key", b"second", 60)
+        assert await cache.get("key") == b"second"
+
+    async def test_of_many_who_add_at_once_one_succeeds(self, make_cache: MakeCache):
+        caches = [await make_cache() for _ in range(4)]
+        added = await asyncio.gather(
+            *(cache.add("key", b"%d" % number, 60) for number, cache in enumerate(caches * 10))
+        )
+        assert sum(added) == 1
+        assert await caches[0].get("key") == b"%d" % added.index(True)
+
+    async def test_keys_with_a_tag_are_keys_like_others(self, cache: Cache):
+        values = {"{viewer:1}:pointer": b"a", "{viewer:1}:body": b"b", "{viewer:2}:pointer": b"c", "{}": b"d"}
+        await cache.put_many(values, 60)
+        assert await cache.get_many(list(values)) == values
+
+    async def test_many_at_once_get_what_is_theirs(self, cache: Cache):
+        async def one(number: int) -> bool:
+            await cache.put(f"key{number}", b"%d" % number, 60)
+            return await cache.get(f"key{number}") == b"%d" % number
+
+        assert all(await asyncio.gather(*map(one, range(200))))

@@ -1,0 +1,105 @@
+"""A cache in the process's own memory: bounded, with a time to live, gone with the process.
+
+For tests, and for values that one process alone needs; several workers share nothing through it.
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+MAX_BYTES = 64 * 2**20
+"""Of keys and values: 2,000 stored rankings of 32 KB."""
+
+ENTRY_BYTES = 200
+"""What an entry costs beside its key and value, so that a million empty values are not free."""
+
+
+class _Entry(NamedTuple):
+    value: bytes
+    expires_at: float
+
+
+class MemoryCache:
+    """Bytes by key in a dictionary; what was not used for longest goes first.
+
+    Parameters
+    ----------
+    max_bytes
+        Keys and values in all. A value that is larger than all of it is not kept.
+    clock
+        Seconds that only go forward.
+    """
+
+    def __init__(self, max_bytes: int = MAX_BYTES, clock: Callable[[], float] = time.monotonic) -> None:
+        self._max_bytes = max_bytes
+        self._clock = clock
+        self._entries: OrderedDict[str, _Entry] = OrderedDict()  # least recently used first
+        self._bytes = 0
+
+    @property
+    def size_bytes(self) -> int:
+        """What the entries weigh now, never more than `max_bytes`."""
+        return self._bytes
+
+    async def get(self, key: str, *, extend_s: float | None = None) -> bytes | None:
+        """Give a value, or None if it is not there or has expired; keep it for `extend_s` seconds from now on."""
+        entry = self._living(key)
+        if entry is None:
+            return None
+        if extend_s is not None:
+            self._entries[key] = _Entry(entry.value, self._clock() + extend_s)
+        self._entries.move_to_end(key)
+        return entry.value
+
+    async def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """Give the values that are there, by key."""
+        return {key: value for key in keys if (value := await self.get(key)) is not None}
+
+    async def put(self, key: str, value: bytes, ttl_s: float) -> None:
+        """Keep a value for `ttl_s` seconds, in place of an earlier one."""
+        self._forget(key)
+        weight = _weight(key, value)
+        if weight > self._max_bytes:
+            return
+        self._entries[key] = _Entry(value, self._clock() + ttl_s)
+        self._bytes += weight
+        while self._bytes > self._max_bytes:
+            self._forget(next(iter(self._entries)))
+
+    async def put_many(self, values: Mapping[str, bytes], ttl_s: float) -> None:
+        """Keep several values for `ttl_s` seconds."""
+        for key, value in values.items():
+            await self.put(key, value, ttl_s)
+
+    async def add(self, key: str, value: bytes, ttl_s: float) -> bool:
+        """Keep a value if there is none, and tell whether it was kept."""
+        if self._living(key) is not None:
+            return False
+        await self.put(key, value, ttl_s)  # it never waits, so that no other task comes in between
+        return True
+
+    async def delete(self, key: str) -> None:
+        """Forget a value."""
+        self._forget(key)
+
+    async def close(self) -> None:
+        """Forget everything."""
+        self._entries.clear()
+        self._bytes = 0
+
+    def _living(self, key: str) -> _Entry | None:
+        entry = self._entries.get(key)
+        if entry is not None and entry.expires_at <= self._clock():
+            self._forget(key)
+            return None
+        return entry
+
+    def _forget(self, key: str) -> None:
+        entry = self._entries.pop(key, None)
+        if entry is not None:
+            self._bytes -= _weight(key, entry.value)
+
+
+def _weight(key: str, value: bytes) -> int:
+    return len(key) + len(value) + ENTRY_BYTES

@@ -1,0 +1,235 @@
+"""The cache on Redis or Redis Cluster, for gateways on several machines.
+
+Which of the two it is the server tells (or the URL, by naming several nodes). What was lost in an outage stays lost;
+the client connects again by itself.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeAlias, TypeVar
+from urllib.parse import urlsplit, urlunsplit
+
+from redis.asyncio import Redis, RedisCluster
+from redis.asyncio.cluster import ClusterNode
+from redis.asyncio.connection import parse_url
+from redis.asyncio.retry import Retry
+from redis.backoff import ConstantBackoff
+from redis.exceptions import (
+    AuthenticationError,
+    AuthenticationWrongNumberOfArgsError,
+    NoPermissionError,
+    RedisClusterException,
+    RedisError,
+    ResponseError,
+)
+
+from db.errors import Store, StoreMisconfigured, StoreUnavailable
+
+T = TypeVar("T")
+# redis-py types every command as "awaitable or not", whichever client it is: what comes back is checked by the tests.
+_Client: TypeAlias = Any
+log = logging.getLogger(__name__)
+
+DEADLINE_S = 0.5
+"""A call takes 0.2 ms in one data centre; past half a second computing anew is the better answer."""
+
+CONNECTIONS = 32
+"""To each node, from each worker process; who finds none free waits for one until the deadline."""
+
+PREFIX = "explore:"
+"""In front of each key: a Redis is often shared with other programs."""
+
+DEFAULT_PORT = 6379
+
+
+class RedisCache:
+    """Bytes by key in Redis.
+
+    Parameters
+    ----------
+    url
+        ``redis://[user:password@]host:port/0``; ``rediss://`` for TLS, with ``?ssl_ca_certs=…`` for an authority of
+        one's own; several nodes of a cluster as ``redis://host:port,host:port``.
+    deadline_s
+        What a call may take, waiting for a connection and connecting included.
+    prefix
+        In front of each key.
+
+    Raises
+    ------
+    StoreMisconfigured
+        If the URL cannot be read.
+    """
+
+    def __init__(self, url: str, *, deadline_s: float = DEADLINE_S, prefix: str = PREFIX) -> None:
+        self._nodes = _nodes(url)
+        self._where = ",".join(f"{host}:{port}" for host, port in self._hosts())
+        self._deadline_s = deadline_s
+        self._prefix = prefix
+        self._client: _Client = None
+        self._connecting = asyncio.Lock()
+        self._free = asyncio.Semaphore(CONNECTIONS)
+
+    async def get(self, key: str, *, extend_s: float | None = None) -> bytes | None:
+        """Give a value, or None if it is not there or has expired; keep it for `extend_s` seconds from now on."""
+        if extend_s is None:
+            return await self._call(lambda client: client.get(self._name(key)))
+        return await self._call(lambda client: client.getex(self._name(key), px=_milliseconds(extend_s)))
+
+    async def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """Give the values that are there, by key: one round trip to each node concerned."""
+        if not keys:
+            return {}
+
+        async def ask(client: _Client) -> list[bytes | None]:
+            # A pipeline and not MGET, whose keys must all lie in one slot of a cluster.
+            pipeline = client.pipeline(transaction=False)
+            for key in keys:
+                pipeline.get(self._name(key))
+            answer: list[bytes | None] = await pipeline.execute()
+            return answer
+
+        found = await self._call(ask)
+        return {key: value for key, value in zip(keys, found, strict=True) if value is not None}
+
+    async def put(self, key: str, value: bytes, ttl_s: float) -> None:
+        """Keep a value for `ttl_s` seconds, in place of an earlier one."""
+        await self._call(lambda client: client.set(self._name(key), value, px=_milliseconds(ttl_s)))
+
+    async def put_many(self, values: Mapping[str, bytes], ttl_s: float) -> None:
+        """Keep several values for `ttl_s` seconds: one round trip to each node concerned."""
+        if not values:
+            return
+
+        async def tell(client: _Client) -> None:
+            pipeline = client.pipeline(transaction=False)
+            for key, value in values.items():
+                pipeline.set(self._name(key), value, px=_milliseconds(ttl_s))
+            await pipeline.execute()
+
+        await self._call(tell)
+
+    async def add(self, key: str, value: bytes, ttl_s: float) -> bool:
+        """Keep a value if there is none, and tell whether it was kept.
+
+        If the connection breaks after Redis did it and before it said so, the second try says False for what is ours:
+        who must know compares the value.
+        """
+        return bool(
+            await self._call(lambda client: client.set(self._name(key), value, nx=True, px=_milliseconds(ttl_s)))
+        )
+
+    async def delete(self, key: str) -> None:
+        """Forget a value."""
+        await self._call(lambda client: client.delete(self._name(key)))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
+
+    def _name(self, key: str) -> str:
+        return self._prefix + key
+
+    def _hosts(self) -> list[tuple[str, int]]:
+        return [(node.get("host", "localhost"), node.get("port", DEFAULT_PORT)) for node in self._nodes]
+
+    async def _call(self, ask: Callable[[_Client], Awaitable[T]]) -> T:
+        async with self._telling_errors(), asyncio.timeout(self._deadline_s), self._free:
+            return await ask(self._client or await self._connect())
+
+    @asynccontextmanager
+    async def _telling_errors(self) -> AsyncIterator[None]:
+        try:
+            yield
+        except TimeoutError as error:
+            raise self._unavailable(f"no answer within {self._deadline_s} s") from error
+        except (AuthenticationError, AuthenticationWrongNumberOfArgsError, NoPermissionError) as error:
+            raise StoreMisconfigured(
+                Store.CACHE, f"Redis at {self._where} refuses us ({error}); check user and password in REDIS_URL"
+            ) from error
+        except (RedisError, RedisClusterException, OSError, AttributeError) as error:
+            # AttributeError: when a cluster is down, redis-py 8.1 closes connections that other tasks are setting up.
+            raise self._unavailable(str(error) or type(error).__name__) from error
+
+    def _unavailable(self, reason: str) -> StoreUnavailable:
+        return StoreUnavailable(Store.CACHE, f"Redis at {self._where}: {reason}")
+
+    async def _connect(self) -> _Client:
+        async with self._connecting:
+            if self._client is None:
+                self._client = await self._new_client()
+        return self._client
+
+    async def _new_client(self) -> _Client:
+        if len(self._nodes) > 1:
+            return await self._cluster()
+        client: _Client = Redis(**_options(self._nodes[0]), retry=_once_more())
+        try:
+            is_cluster = await _is_cluster(client)
+        except BaseException:
+            await client.aclose()
+            raise
+        if not is_cluster:
+            return client
+        await client.aclose()
+        return await self._cluster()
+
+    async def _cluster(self) -> _Client:
+        options = {name: value for name, value in self._nodes[0].items() if name not in ("host", "port", "db")}
+        nodes = [ClusterNode(host, port) for host, port in self._hosts()]
+        # No steps: every fifth slot that has moved would close the connections of all other tasks.
+        client: _Client = RedisCluster(
+            startup_nodes=nodes, **_options(options), retry=_once_more(), reinitialize_steps=0
+        )
+        # Before anybody asks: commands that wait for the first map of the slots are sent to random nodes.
+        return await client.initialize()
+
+
+def _options(options: dict[str, Any]) -> dict[str, Any]:
+    # RESP2: the third version's handshake asks for notifications that only Redis Enterprise knows.
+    return {**options, "protocol": 2, "max_connections": 2 * CONNECTIONS}
+
+
+def _once_more() -> Retry:
+    """Try a second time at once: after a restart of Redis every pooled connection is dead without knowing it."""
+    return Retry(ConstantBackoff(0.01), 1)
+
+
+async def _is_cluster(client: _Client) -> bool:
+    try:
+        return bool((await client.info("cluster")).get("cluster_enabled"))
+    except AuthenticationError:
+        raise
+    except ResponseError:  # a hosted Redis may keep INFO to itself
+        log.info("Redis does not tell whether it is a cluster; it is taken for a single one")
+        return False
+
+
+def _nodes(url: str) -> list[dict[str, Any]]:
+    """Read a URL into the connection options of each node it names."""
+    parts = urlsplit(url)
+    account, at, hosts = parts.netloc.rpartition("@")
+    try:
+        return [_node(urlunsplit(parts._replace(netloc=f"{account}{at}{host}"))) for host in hosts.split(",")]
+    except ValueError as error:
+        raise StoreMisconfigured(
+            Store.CACHE, f"REDIS_URL cannot be read ({error}); write redis://user:password@host:6379/0"
+        ) from error
+
+
+def _node(url: str) -> dict[str, Any]:
+    options: dict[str, Any] = {**parse_url(url)}
+    if "path" in options:
+        raise ValueError("a Unix socket is not supported")
+    if options.pop("connection_class", None) is not None:  # of rediss://
+        options["ssl"] = True
+    return options
+
+
+def _milliseconds(seconds: float) -> int:
+    """Round to what Redis takes; it refuses 0."""
+    return max(1, round(seconds * 1000))

@@ -1,0 +1,114 @@
+"""Single flight: a cold key is computed once, however many tasks and workers want it at the same moment.
+
+In one process the callers share a task. Between processes a lock in the cache decides who computes; the others look
+for the value until it is there, until the lock is free, or until the lock would have expired, and then do it
+themselves. A cache that is away costs the sharing between processes, never the answer.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+
+from db.cache.base import Cache
+from db.errors import StoreUnavailable
+
+log = logging.getLogger(__name__)
+
+FIRST_LOOK_S = 0.005
+LAST_LOOK_S = 0.05
+"""Followers look again after 5 ms, then ever later, up to 50 ms: a ranking takes about 40 ms."""
+
+Compute = Callable[[], Awaitable[bytes]]
+
+# By cache and key. A task holds its cache, so that the cache's id cannot become another's meanwhile.
+_flights: dict[tuple[int, str], asyncio.Task[bytes]] = {}
+
+
+async def once(cache: Cache, key: str, compute: Compute, *, ttl_s: float, lock_s: float) -> bytes:
+    """Give the value of a key; if the cache does not hold it, see to it that it is computed once.
+
+    The computation is a task of its own: a caller who is cancelled, the first one too, takes nobody along.
+
+    Parameters
+    ----------
+    compute
+        Makes the value. What it raises reaches all callers of this process; other processes then try themselves.
+    ttl_s
+        How long the value lives.
+    lock_s
+        How long others wait for whoever computes, at most; longer than computing ever takes.
+    """
+    held = await _look(cache, key)
+    if held is not None:
+        return held
+    name = (id(cache), key)
+    flight = _flights.get(name)
+    if flight is None or flight.get_loop() is not asyncio.get_running_loop():
+        flight = asyncio.create_task(_fly(cache, key, compute, ttl_s, lock_s), name=f"single flight of {key}")
+        _flights[name] = flight
+        flight.add_done_callback(lambda ended: _land(name, ended))
+    return await asyncio.shield(flight)
+
+
+def _land(name: tuple[int, str], flight: asyncio.Task[bytes]) -> None:
+    if _flights.get(name) is flight:
+        del _flights[name]
+    if not flight.cancelled() and flight.exception() is not None:  # looked at: its callers may all have gone
+        log.debug("%s failed: %r", flight.get_name(), flight.exception())
+
+
+async def _fly(cache: Cache, key: str, compute: Compute, ttl_s: float, lock_s: float) -> bytes:
+    lock, token = f"{key}:lock", secrets.token_bytes(16)
+    try:
+        found = await _wait(cache, key, lock, token, lock_s)
+        if found is not None:
+            return found
+        value = await compute()
+        await _keep(cache, key, value, ttl_s)
+        return value
+    finally:
+        await _release(cache, lock, token)
+
+
+async def _wait(cache: Cache, key: str, lock: str, token: bytes, lock_s: float) -> bytes | None:
+    """Wait for another's value, or give None to whoever shall compute it: the lock is free, or the cache is away."""
+    clock = asyncio.get_running_loop().time
+    deadline, pause_s = clock() + lock_s, FIRST_LOOK_S
+    try:
+        while clock() < deadline:
+            if await cache.add(lock, token, lock_s):
+                # Between the caller's look and this lock another may have been through with it.
+                return await cache.get(key)
+            await asyncio.sleep(pause_s)
+            pause_s = min(LAST_LOOK_S, pause_s * 1.5)
+            found = await cache.get_many([key, lock])
+            if key in found or found.get(lock) == token:  # ours: an answer to `add` was lost on its way
+                return found.get(key)
+    except StoreUnavailable:
+        return None
+    log.warning("whoever computes %s has not come up with it in %s s; it is computed here too", key, lock_s)
+    return None
+
+
+async def _look(cache: Cache, key: str) -> bytes | None:
+    try:
+        return await cache.get(key)
+    except StoreUnavailable:
+        return None
+
+
+async def _keep(cache: Cache, key: str, value: bytes, ttl_s: float) -> None:
+    try:
+        await cache.put(key, value, ttl_s)
+    except StoreUnavailable as away:
+        log.debug("%s was computed and not kept: %s", key, away)
+
+
+async def _release(cache: Cache, lock: str, token: bytes) -> None:
+    """Free the lock if it is still ours. In between it may pass to another: then one more computes, nothing worse."""
+    try:
+        if await cache.get(lock) == token:
+            await cache.delete(lock)
+    except StoreUnavailable as away:
+        log.debug("%s was not freed and expires by itself: %s", lock, away)

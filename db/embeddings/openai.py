@@ -1,0 +1,354 @@
+"""OpenAI's embeddings, and those of every server that speaks the same (Ollama, vLLM, text-embeddings-inference).
+
+The client's own retries are off: ours end with the deadline, and one Retry-After holds all requests back.
+"""
+
+import asyncio
+import base64
+import binascii
+import json
+import random
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
+
+import numpy as np
+from openai import APIConnectionError, APIError, APIStatusError, AsyncOpenAI, OpenAIError
+
+from db.embeddings.base import Vectors
+from db.embeddings.tokens import cut, cut_for_certain, estimate
+from db.errors import InvalidRecord, Store, StoreMisconfigured, StoreUnavailable
+
+T = TypeVar("T")
+
+BASE_URL = "https://api.openai.com/v1"
+MODEL = "text-embedding-3-small"
+DIMENSION = 1536
+DOLLARS_PER_MILLION = 0.02
+"""OpenAI's price for a million tokens of text-embedding-3-small."""
+
+TEXT_TOKENS = 8_191
+"""The longest text that OpenAI's models take."""
+
+BATCH_TOKENS = 50_000
+"""Estimated tokens of one request. OpenAI takes 300,000; a smaller one costs less to repeat."""
+
+BATCH_TEXTS = 256
+"""Texts of one request. OpenAI takes 2,048; 256 vectors of 1,536 components are 2 MB of answer."""
+
+CONCURRENCY = 4
+TRIES = 6
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 8.0
+"""Before the n-th retry a random part of min(8, 0.5 × 2ⁿ) seconds (full jitter), or what Retry-After asks for."""
+
+DEADLINE_S = 30.0
+ATTEMPT_S = 15.0
+
+_MAY_HEAL = frozenset({408, 409, 425, 429})
+_REFUSED_KEY = frozenset({401, 403})
+_REFUSED_INPUT = frozenset({400, 413, 422})
+
+
+@dataclass(slots=True)
+class Usage:
+    """What was asked and spent since the start.
+
+    Attributes
+    ----------
+    requests
+        Sent, retries included.
+    retries
+        Of these, repetitions.
+    texts
+        Embedded.
+    tokens
+        As the server counted them; estimated where it does not tell.
+    dollars
+        At the price of the settings.
+    """
+
+    requests: int = 0
+    retries: int = 0
+    texts: int = 0
+    tokens: int = 0
+    dollars: float = 0.0
+
+
+class OpenAIEmbedder:
+    """Turns texts into unit vectors with a model behind ``/v1/embeddings``.
+
+    Parameters
+    ----------
+    api_key
+        Empty for a server that asks for none.
+    model, dimension
+        The model's name and the components of its vectors.
+    base_url
+        Where it is, ``/v1`` included.
+    ask_dimension
+        Whether requests name the dimension. None: for OpenAI's third generation, which shortens vectors on demand.
+    deadline_s
+        What `embed` may take, retries included.
+    attempt_s
+        What one request may take.
+    batch_tokens, batch_texts, text_tokens
+        Bounds on a request and on a text; a longer text is cut.
+    concurrency
+        Requests at once.
+    tries
+        How often a request is sent at most.
+    dollars_per_million
+        The price of a million tokens.
+    jitter
+        Gives a number from 0 to 1.
+
+    Attributes
+    ----------
+    usage
+        What was asked and spent since the start.
+    """
+
+    def __init__(
+        self,
+        api_key: str,
+        *,
+        model: str = MODEL,
+        dimension: int = DIMENSION,
+        base_url: str = BASE_URL,
+        ask_dimension: bool | None = None,
+        deadline_s: float = DEADLINE_S,
+        attempt_s: float = ATTEMPT_S,
+        batch_tokens: int = BATCH_TOKENS,
+        batch_texts: int = BATCH_TEXTS,
+        text_tokens: int = TEXT_TOKENS,
+        concurrency: int = CONCURRENCY,
+        tries: int = TRIES,
+        dollars_per_million: float = DOLLARS_PER_MILLION,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._model = model
+        self._dimension = dimension
+        self._base_url = base_url
+        if ask_dimension is None:
+            ask_dimension = model.startswith("text-embedding-3")
+        self._asked: dict[str, Any] = {"dimensions": dimension} if ask_dimension else {}
+        self._deadline_s = deadline_s
+        self._batch_tokens, self._batch_texts, self._text_tokens = batch_tokens, batch_texts, text_tokens
+        self._slots = asyncio.Semaphore(concurrency)
+        self._tries = tries
+        self._price = dollars_per_million / 1e6
+        self._jitter = jitter
+        self._not_before = 0.0
+        self.usage = Usage()
+        try:
+            # The client refuses an empty key; a server that asks for none does not look at this one.
+            self._client = AsyncOpenAI(api_key=api_key or "none", base_url=base_url, timeout=attempt_s, max_retries=0)
+        except (OpenAIError, ValueError) as error:
+            raise self._misconfigured(f"cannot be used ({error}); check OPENAI_BASE_URL") from error
+
+    @property
+    def model(self) -> str:
+        """The model's name."""
+        return self._model
+
+    @property
+    def dimension(self) -> int:
+        """Components of each vector."""
+        return self._dimension
+
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        """Embed texts into unit vectors; an empty text gives a row of zeros and is not sent.
+
+        Raises
+        ------
+        StoreMisconfigured
+            The key is refused, the model unknown, or its vectors have another dimension.
+        StoreUnavailable
+            It did not answer within the deadline, or made no sense.
+        InvalidRecord
+            It refuses a text for what it is; the path tells which.
+        """
+        readable = [cut(_readable(text), self._text_tokens) for text in texts]
+        vectors = np.zeros((len(texts), self._dimension), np.float32)
+        batches = list(self._batches([row for row, text in enumerate(readable) if text], readable))
+        deadline = asyncio.get_running_loop().time() + self._deadline_s
+        try:
+            async with asyncio.timeout_at(deadline):
+                await _all([self._embed_batch(rows, readable, vectors, deadline) for rows in batches])
+        except TimeoutError as error:
+            raise self._unavailable(f"no answer within {self._deadline_s:g} s") from error
+        return vectors
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    def _batches(self, rows: Sequence[int], texts: Sequence[str]) -> Iterator[list[int]]:
+        batch: list[int] = []
+        tokens = 0
+        for row in rows:
+            cost = estimate(texts[row])
+            if batch and (len(batch) == self._batch_texts or tokens + cost > self._batch_tokens):
+                yield batch
+                batch, tokens = [], 0
+            batch.append(row)
+            tokens += cost
+        if batch:
+            yield batch
+
+    async def _embed_batch(self, rows: list[int], texts: list[str], into: Vectors, deadline: float) -> None:
+        """Embed some of the texts; if they are refused, each half by itself, and a single one shortened."""
+        try:
+            async with self._slots:
+                into[rows] = await self._ask([texts[row] for row in rows], deadline)
+        except APIStatusError as error:
+            if len(rows) > 1:
+                middle = len(rows) // 2
+                await self._embed_batch(rows[:middle], texts, into, deadline)
+                await self._embed_batch(rows[middle:], texts, into, deadline)
+                return
+            row = rows[0]
+            shorter = cut_for_certain(texts[row], self._text_tokens)
+            if shorter == texts[row]:
+                raise InvalidRecord(f"the embedding model refuses the text: {error.message}", (row,)) from error
+            texts[row] = shorter
+            await self._embed_batch(rows, texts, into, deadline)
+
+    async def _ask(self, texts: list[str], deadline: float) -> Vectors:
+        """Send a request until it is answered; an `APIStatusError` that rises is a refusal of these texts."""
+        clock = asyncio.get_running_loop().time
+        for attempt in range(self._tries):
+            if self._not_before >= deadline:
+                raise self._unavailable(f"it asked us to wait for {self._not_before - clock():.0f} s more")
+            await asyncio.sleep(max(0.0, self._not_before - clock()))
+            self.usage.requests += 1
+            self.usage.retries += attempt > 0
+            try:
+                return await self._attempt(texts)
+            except APIError as error:
+                self._raise_unless_it_may_heal(error)
+                pause_s = self._pause_s(error, attempt)
+                if attempt + 1 == self._tries or clock() + pause_s >= deadline:
+                    raise self._unavailable(_reason(error)) from error
+            await asyncio.sleep(pause_s)
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def _attempt(self, texts: list[str]) -> Vectors:
+        answer = await self._client.embeddings.with_raw_response.create(
+            input=texts, model=self._model, encoding_format="base64", **self._asked
+        )
+        try:
+            body = json.loads(answer.content)
+            items = sorted(body["data"], key=lambda item: item["index"])
+            indices, rows = [item["index"] for item in items], [_vector(item["embedding"]) for item in items]
+            tokens = (body.get("usage") or {}).get("total_tokens") or sum(estimate(text) for text in texts)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise self._unavailable("its answer is no list of embeddings; check OPENAI_BASE_URL") from error
+        self.usage.tokens += tokens
+        self.usage.dollars += tokens * self._price
+        vectors = self._checked(indices, rows, len(texts))
+        self.usage.texts += len(texts)
+        return vectors
+
+    def _checked(self, indices: list[int], rows: list[Vectors], expected: int) -> Vectors:
+        """Refuse what would spoil the index; scale the rest to unit length."""
+        if indices != list(range(expected)):
+            raise self._unavailable(f"it was sent {expected} texts and answered with {len(rows)} vectors")
+        wrong = next((row.size for row in rows if row.shape != (self._dimension,)), None)
+        if wrong is not None:
+            raise self._misconfigured(
+                f"gives vectors of {wrong} components where {self._dimension} are expected; "
+                "set the model's own dimension and run `explore reindex`"
+            )
+        vectors = np.stack(rows)
+        if not np.isfinite(vectors).all():
+            raise self._unavailable("it answered with vectors that are not finite numbers")
+        lengths = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
+        np.divide(vectors, lengths, out=vectors, where=lengths > 0, casting="same_kind")
+        return vectors
+
+    def _raise_unless_it_may_heal(self, error: APIError) -> None:
+        """Sort errors: those of the settings, refusals of the texts (raised as they are), and those to try again."""
+        if isinstance(error, APIConnectionError) or not isinstance(error, APIStatusError):
+            return
+        status = error.status_code
+        if status in _REFUSED_KEY:
+            raise self._misconfigured(f"refuses the key ({status}); check OPENAI_API_KEY") from error
+        if status == 404:
+            raise self._misconfigured(
+                "does not know the model or the address (404); check WEAVIATE_EMBEDDING_MODEL and OPENAI_BASE_URL"
+            ) from error
+        if error.code == "insufficient_quota":
+            raise self._unavailable("the account's quota is used up") from error
+        if status in _REFUSED_INPUT:
+            if error.param == "dimensions":
+                raise self._misconfigured(f"cannot give {self._dimension} components: {error.message}") from error
+            raise error
+        if status < 500 and status not in _MAY_HEAL:
+            raise self._misconfigured(f"refuses the request ({status}): {error.message}") from error
+
+    def _pause_s(self, error: APIError, attempt: int) -> float:
+        asked_s = _retry_after_s(error)
+        backoff_s: float = self._jitter() * min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**attempt)
+        if asked_s is None:
+            return backoff_s
+        self._not_before = max(self._not_before, asyncio.get_running_loop().time() + asked_s)
+        return asked_s + self._jitter() * FIRST_PAUSE_S  # not all of us in the same instant
+
+    def _unavailable(self, reason: str) -> StoreUnavailable:
+        return StoreUnavailable(Store.EMBEDDINGS, f"{self._model} at {self._base_url}: {reason}")
+
+    def _misconfigured(self, reason: str) -> StoreMisconfigured:
+        return StoreMisconfigured(Store.EMBEDDINGS, f"{self._model} at {self._base_url} {reason}")
+
+
+async def _all(work: Sequence[Coroutine[Any, Any, T]]) -> None:
+    """Run together; when one fails the rest are stopped, and its error rises as it is."""
+    tasks = [asyncio.create_task(item) for item in work]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+def _readable(text: str) -> str:
+    """Drop lone surrogates, which cannot be sent, and NUL, which some servers refuse."""
+    return text.replace("\0", " ").encode(errors="ignore").decode().strip()
+
+
+def _vector(embedding: str | list[float]) -> Vectors:
+    if isinstance(embedding, str):
+        try:
+            return np.frombuffer(base64.b64decode(embedding, validate=True), "<f4").astype(np.float32)
+        except binascii.Error as error:
+            raise ValueError("no base64") from error
+    return np.asarray(embedding, np.float32)  # some servers do not know base64
+
+
+def _retry_after_s(error: APIError) -> float | None:
+    """Read how long a server asks us to wait: milliseconds, seconds or a date."""
+    if not isinstance(error, APIStatusError):
+        return None
+    headers = error.response.headers
+    try:
+        if "retry-after-ms" in headers:
+            return max(0.0, float(headers["retry-after-ms"]) / 1000)
+        return max(0.0, float(headers["retry-after"])) if "retry-after" in headers else None
+    except ValueError:
+        return _until(headers["retry-after"], headers.get("date")) if "retry-after" in headers else None
+
+
+def _until(date: str, now: str | None) -> float | None:
+    """Count the seconds to a date by the server's own clock."""
+    try:
+        return max(0.0, (parsedate_to_datetime(date) - parsedate_to_datetime(now or "")).total_seconds())
+    except (ValueError, TypeError):
+        return None
+
+
+def _reason(error: APIError) -> str:
+    if isinstance(error, APIStatusError):
+        return f"{error.status_code}: {error.message}"
+    return f"{error.message} ({error.__cause__!r})" if error.__cause__ else error.message

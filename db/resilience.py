@@ -1,0 +1,282 @@
+"""What stands between a request and a store that fails: a deadline, a circuit breaker, and counts.
+
+A guarded store answers within its deadline or raises `StoreUnavailable`; after several failures it raises at once,
+until a probe finds that the store is back. What to do without the store is for the floors above.
+"""
+
+import asyncio
+import logging
+import time
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import wraps
+from inspect import iscoroutinefunction
+from typing import Any, TypeVar, cast
+
+from db.errors import DatabaseFloorError, Store, StoreUnavailable
+
+T = TypeVar("T")
+S = TypeVar("S")
+log = logging.getLogger(__name__)
+
+FAILURES = 5
+"""Within `WINDOW_S`: one lost connection or a slow minute of a few calls shall not cut a store off."""
+
+WINDOW_S = 10.0
+
+PAUSE_S = 2.0
+"""From opening to the first probe, and from one failed probe to the next; keep it at 5 s or less: what comes back is to
+be noticed within 15 s (this pause, a probe's deadline, and the 5 s that a degraded ranking lives)."""
+
+PATIENCE_S = 0.2
+"""A caller who gives up after this long counts as a failure of the store: a feed's own deadline may be shorter than
+ours, and a store that swallows everything would never open its circuit. Sooner, the caller just went away."""
+
+
+class State(StrEnum):
+    """Of a circuit: CLOSED lets all calls through, OPEN none, HALF_OPEN one at a time."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
+class Outcome(StrEnum):
+    """How a call ended."""
+
+    OK = "ok"
+    UNAVAILABLE = "unavailable"  # the store said so, or nothing listens
+    TIMEOUT = "timeout"  # our deadline, or that of a caller with patience
+    REJECTED = "rejected"  # not asked: the circuit is open
+    REFUSED = "refused"  # it answered, and refuses what it was given
+    FAILED = "failed"  # an error that nobody foresaw
+    CANCELLED = "cancelled"  # the caller went away
+
+
+_SAYS_AWAY = {Outcome.UNAVAILABLE, Outcome.TIMEOUT}
+_SAYS_THERE = {Outcome.OK, Outcome.REFUSED}
+
+
+@dataclass(slots=True)
+class Breaker:
+    """The circuit of one store.
+
+    Attributes
+    ----------
+    failures, window_s
+        So many failures within so many seconds open it.
+    pause_s
+        From opening to the first probe, and between probes.
+    clock
+        Seconds that only go forward.
+    """
+
+    failures: int = FAILURES
+    window_s: float = WINDOW_S
+    pause_s: float = PAUSE_S
+    clock: Callable[[], float] = time.monotonic
+    _failed_at: deque[float] = field(default_factory=deque)
+    _opened_at: float | None = None
+    _probing: bool = False
+
+    @property
+    def state(self) -> State:
+        """The state now."""
+        if self._opened_at is None:
+            return State.CLOSED
+        return State.OPEN if self.clock() < self._opened_at + self.pause_s else State.HALF_OPEN
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether all calls go through."""
+        return self._opened_at is None
+
+    def admit(self) -> bool:
+        """Tell whether a call may go to the store; whoever may must report how it ended."""
+        state = self.state
+        if state is State.HALF_OPEN and not self._probing:
+            self._probing = True
+            return True
+        return state is State.CLOSED
+
+    def report(self, outcome: Outcome, admitted_at: float) -> None:
+        """Learn how an admitted call ended.
+
+        Parameters
+        ----------
+        admitted_at
+            When it was let through, by the same clock: what was sent before the circuit opened tells nothing new.
+        """
+        if self._opened_at is None:
+            if outcome in _SAYS_AWAY:
+                self._note_failure()
+        elif admitted_at >= self._opened_at + self.pause_s:
+            self._probing = False
+            if outcome in _SAYS_THERE:
+                self._opened_at = None
+                self._failed_at.clear()
+            elif outcome in _SAYS_AWAY:
+                self._opened_at = self.clock()
+
+    def _note_failure(self) -> None:
+        now = self.clock()
+        self._failed_at.append(now)
+        while self._failed_at[0] < now - self.window_s:
+            self._failed_at.popleft()
+        if len(self._failed_at) >= self.failures:
+            self._opened_at = now
+            self._probing = False
+
+
+class Guard:
+    """Calls one store.
+
+    Parameters
+    ----------
+    store
+        Which.
+    deadline_s
+        What a call may take; None sets no bound.
+    deadlines_s
+        Deadlines of single operations that differ, by name: bulk writes take longer than reads.
+    breaker
+        The store's circuit.
+    patience_s
+        A caller who gives up after this long counts as a failure of the store.
+    on_change
+        Called with the store, its new state and the reason whenever the circuit opens or closes; logs by default.
+
+    Attributes
+    ----------
+    counts
+        Calls by (operation, outcome) since the start.
+    microseconds
+        Time spent in admitted calls, by operation.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        deadline_s: float | None,
+        *,
+        deadlines_s: Mapping[str, float | None] | None = None,
+        breaker: Breaker | None = None,
+        patience_s: float = PATIENCE_S,
+        on_change: Callable[[Store, State, str], None] | None = None,
+    ) -> None:
+        self.store = store
+        self.breaker = Breaker() if breaker is None else breaker
+        self.counts: Counter[tuple[str, Outcome]] = Counter()
+        self.microseconds: Counter[str] = Counter()
+        self._deadline_s = deadline_s
+        self._deadlines_s = dict(deadlines_s or {})
+        self._patience_s = patience_s
+        self._on_change = _log_change if on_change is None else on_change
+
+    async def call(self, operation: str, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask the store.
+
+        Raises
+        ------
+        StoreUnavailable
+            It is away, it took longer than the deadline, or its circuit is open.
+        """
+        if not self.breaker.admit():
+            self.counts[operation, Outcome.REJECTED] += 1
+            raise StoreUnavailable(self.store, f"{operation}: not asked, it failed a moment ago")
+        admitted_at, outcome, reason = self.breaker.clock(), Outcome.FAILED, ""
+        try:
+            answer = await self._within_deadline(operation, ask)
+            outcome = Outcome.OK
+        except TimeoutError:
+            outcome, reason = Outcome.TIMEOUT, f"{operation}: no answer within {self._deadline_of(operation)} s"
+            raise StoreUnavailable(self.store, reason) from None
+        except StoreUnavailable as away:
+            outcome, reason = Outcome.UNAVAILABLE, away.reason
+            raise
+        except DatabaseFloorError:
+            outcome = Outcome.REFUSED
+            raise
+        except asyncio.CancelledError:
+            waited_s = self.breaker.clock() - admitted_at
+            outcome = Outcome.TIMEOUT if waited_s >= self._patience_s else Outcome.CANCELLED
+            reason = f"{operation}: a caller gave up after {waited_s:.1f} s"
+            raise
+        finally:
+            self._report(operation, outcome, admitted_at, reason)
+        return answer
+
+    def _deadline_of(self, operation: str) -> float | None:
+        return self._deadlines_s.get(operation, self._deadline_s)
+
+    async def _within_deadline(self, operation: str, ask: Callable[[], Awaitable[T]]) -> T:
+        """Wait for a task of its own: some clients go on for seconds after they were cancelled."""
+        task = asyncio.ensure_future(ask())
+        try:
+            await asyncio.wait({task}, timeout=self._deadline_of(operation))
+        except asyncio.CancelledError:
+            _abandon(task)
+            raise
+        if not task.done():
+            _abandon(task)
+            raise TimeoutError
+        return task.result()
+
+    def _report(self, operation: str, outcome: Outcome, admitted_at: float, reason: str) -> None:
+        self.counts[operation, outcome] += 1
+        self.microseconds[operation] += round((self.breaker.clock() - admitted_at) * 1e6)
+        was_closed = self.breaker.is_closed
+        self.breaker.report(outcome, admitted_at)
+        if self.breaker.is_closed is not was_closed:
+            self._on_change(self.store, self.breaker.state, reason)
+
+
+def guarded(store: S, guard: Guard) -> S:
+    """Give a store whose every method goes through the guard: a vector store, an embedder, a cache.
+
+    Properties are passed on as they are, and so is `close`.
+    """
+    return cast(S, _Guarded(store, guard))
+
+
+class _Guarded:
+    def __init__(self, store: object, guard: Guard) -> None:
+        self._store = store
+        self._guard = guard
+
+    def __getattr__(self, name: str) -> Any:
+        attribute = getattr(self._store, name)
+        if name == "close" or not iscoroutinefunction(attribute):
+            return attribute
+
+        @wraps(attribute)
+        async def through(*arguments: Any, **named: Any) -> Any:
+            return await self._guard.call(name, lambda: attribute(*arguments, **named))
+
+        self.__dict__[name] = through  # found at once the next time
+        return through
+
+
+def _abandon(task: asyncio.Future[Any]) -> None:
+    task.cancel()
+    _abandoned.add(task)
+    task.add_done_callback(_forget)
+
+
+_abandoned: set[asyncio.Future[Any]] = set()
+"""Tasks that were told to stop: the loop itself holds them weakly."""
+
+
+def _forget(task: asyncio.Future[Any]) -> None:
+    _abandoned.discard(task)
+    if not task.cancelled() and task.exception() is not None:
+        log.debug("an abandoned call ended with %r", task.exception())
+
+
+def _log_change(store: Store, state: State, reason: str) -> None:
+    if state is State.CLOSED:
+        log.info("%s is back", store.value)
+    else:
+        log.warning("%s failed too often and is not asked until a probe succeeds: %s", store.value, reason)
