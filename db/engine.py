@@ -1,6 +1,7 @@
 """The connection to the relational truth, and nothing else."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -9,15 +10,34 @@ from typing import Any
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL, Connection, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.sql import Executable
 
-from db.errors import InvalidRecord
+from db.errors import InvalidRecord, Store, StoreUnavailable
 
 Rows = Sequence[Any]
 """Rows of a result. Not `Row[...]`: statements are built from lists of columns, whose types no checker can follow."""
 Parameters = Mapping[str, Any]
+
+READ_DEADLINE_S = 5.0
+"""A reading statement takes milliseconds; after five seconds nobody waits for the page any more."""
+
+_AWAY_SQLSTATES = ("08", "53", "57P", "58")
+"""PostgreSQL's classes for a lost connection, too few resources, a shutdown, and a fault of the system below it."""
+
+_AWAY_SQLITE = (
+    "SQLITE_BUSY",
+    "SQLITE_LOCKED",
+    "SQLITE_IOERR",
+    "SQLITE_CANTOPEN",
+    "SQLITE_CORRUPT",
+    "SQLITE_NOTADB",
+    "SQLITE_FULL",
+    "SQLITE_READONLY",
+    "SQLITE_INTERRUPT",
+)
 
 _BACKENDS = {"sqlite": "sqlite", "postgresql": "postgresql", "postgres": "postgresql"}
 
@@ -36,9 +56,12 @@ class Database:
         ``sqlite:///path`` or ``postgresql://user:password@host/name``; the drivers are chosen here.
     pool_size
         Connections held open for reading (on PostgreSQL for writing too).
+    read_deadline_s
+        What a read may take until the truth counts as away.
     """
 
-    def __init__(self, url: str, pool_size: int = 5) -> None:
+    def __init__(self, url: str, pool_size: int = 5, read_deadline_s: float = READ_DEADLINE_S) -> None:
+        self._read_deadline_s = read_deadline_s
         self.url = parse_url(url)
         self._threads: ThreadPoolExecutor | None = None
         if self.is_sqlite:
@@ -66,19 +89,69 @@ class Database:
         return tuple(dict.fromkeys((self._reader, self._writer.sync_engine)))
 
     async def fetch(self, statement: Executable, parameters: Parameters | None = None) -> Rows:
-        """Run one reading statement on a connection of its own and give all its rows."""
-        if self._threads is not None:
-            return await asyncio.get_running_loop().run_in_executor(
-                self._threads, _fetch, self._reader, statement, parameters
-            )
+        """Run one reading statement on a connection of its own and give all its rows.
+
+        Raises
+        ------
+        StoreUnavailable
+            If the truth is away, or does not answer within the deadline.
+        """
+        try:
+            async with asyncio.timeout(self._read_deadline_s):
+                if self._threads is not None:
+                    return await self._fetch_in_thread(self._threads, statement, parameters)
+                return await self._fetch_async(statement, parameters)
+        except TimeoutError:
+            raise StoreUnavailable(Store.DATABASE, f"no answer in {self._read_deadline_s:g} s") from None
+        except (SQLAlchemyError, OSError) as error:
+            raise _away_or_same(error) from error
+
+    async def _fetch_async(self, statement: Executable, parameters: Parameters | None) -> Rows:
+        try:
+            async with self._autocommit.connect() as connection:
+                return (await connection.execute(statement, parameters)).all()
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+        # The server closed a connection that lay in the pool; the pool has thrown them all away by now.
         async with self._autocommit.connect() as connection:
             return (await connection.execute(statement, parameters)).all()
 
+    async def _fetch_in_thread(
+        self, threads: ThreadPoolExecutor, statement: Executable, parameters: Parameters | None
+    ) -> Rows:
+        running: list[sqlite3.Connection] = []
+        try:
+            return await asyncio.get_running_loop().run_in_executor(
+                threads, _fetch, self._reader, statement, parameters, running
+            )
+        except asyncio.CancelledError:
+            # The caller is gone; without this the statement would keep its thread to its end.
+            for connection in running:
+                connection.interrupt()
+            raise
+
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
-        """Lend a connection inside one transaction, committed at the end and rolled back on any error."""
-        async with self._writer.begin() as connection:
-            yield connection
+        """Lend a connection inside one transaction, committed at the end and rolled back on any error.
+
+        Raises
+        ------
+        StoreUnavailable
+            If the truth is away, or goes away meanwhile.
+        """
+        connection = self._writer.connect()
+        try:
+            await connection.start()
+        except (SQLAlchemyError, OSError) as error:
+            raise _away_or_same(error) from error
+        try:
+            async with connection.begin():
+                yield connection
+        except SQLAlchemyError as error:  # an OSError from in there is the caller's own
+            raise _away_or_same(error) from error
+        finally:
+            await connection.close()
 
     async def close(self) -> None:
         """Close every connection."""
@@ -112,9 +185,29 @@ def parse_url(url: str) -> URL:
     return parsed.set(drivername=_BACKENDS[backend])
 
 
-def _fetch(engine: Engine, statement: Executable, parameters: Parameters | None) -> Rows:
+def _fetch(
+    engine: Engine, statement: Executable, parameters: Parameters | None, running: list[sqlite3.Connection]
+) -> Rows:
     with engine.connect() as connection:
-        return connection.execute(statement, parameters).all()
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)  # noqa: S101 (tells the type checker)
+        running.append(driver)
+        try:
+            return connection.execute(statement, parameters).all()
+        finally:
+            running.clear()
+
+
+def _away_or_same(error: SQLAlchemyError | OSError) -> Exception:
+    """Tell a truth that is away from a statement that is wrong."""
+    original = error.orig if isinstance(error, DBAPIError) else None
+    away = (
+        isinstance(error, (OSError, PoolTimeout))
+        or (isinstance(error, DBAPIError) and error.connection_invalidated)
+        or str(getattr(original, "sqlstate", None) or "").startswith(_AWAY_SQLSTATES)
+        or getattr(original, "sqlite_errorname", "").startswith(_AWAY_SQLITE)
+    )
+    return StoreUnavailable(Store.DATABASE, str(original or error).splitlines()[0]) if away else error
 
 
 def _prepare_sqlite(engine: Engine, begin: str) -> None:

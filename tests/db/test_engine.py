@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 from sqlalchemy import bindparam, insert, select, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.columns import IntegerList, TextList, UtcDateTime, among
 from db.engine import Database, parse_url
-from db.errors import InvalidRecord
+from db.errors import InvalidRecord, StoreUnavailable
 from db.models import Actor, Project, Term, now
 from tests.conftest import CountStatements, MakeDatabase
 
@@ -238,3 +238,54 @@ async def test_a_closed_database_has_left_postgresql(
                 return
             await asyncio.sleep(0.05)
     pytest.fail("connections were left open")
+
+
+async def test_a_truth_that_is_away_is_told_from_a_statement_that_is_wrong():
+    database = Database("postgresql://nobody@127.0.0.1:9/nothing")
+    with pytest.raises(StoreUnavailable, match="database"):
+        await database.fetch(text("SELECT 1"))
+    with pytest.raises(StoreUnavailable):
+        async with database.write():
+            pytest.fail("there is nothing to write to")
+    await database.close()
+
+
+async def test_a_wrong_statement_is_a_fault_of_ours(database: Database):
+    with pytest.raises(DBAPIError):
+        await database.fetch(text("SELECT * FROM no_such_table"))
+    with pytest.raises(DBAPIError):
+        async with database.write() as connection:
+            await connection.execute(text("SELECT * FROM no_such_table"))
+
+
+async def test_a_read_survives_that_the_server_closed_its_connections(postgresql_database: Database):
+    await postgresql_database.fetch(text("SELECT 1"))
+    async with postgresql_database.write() as connection:
+        await connection.execute(
+            text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE pid <> pg_backend_pid() AND datname = current_database()"
+            )
+        )
+    assert (await postgresql_database.fetch(text("SELECT 7")))[0][0] == 7
+
+
+async def test_a_transaction_whose_connection_was_cut_says_that_the_truth_is_away(postgresql_database: Database):
+    with pytest.raises(StoreUnavailable):
+        async with postgresql_database.write() as connection:
+            await connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+
+
+async def test_a_read_that_takes_too_long_is_given_up_and_frees_its_thread(sqlite_database: Database):
+    database = Database(str(sqlite_database.url), pool_size=1, read_deadline_s=0.2)
+    endless = text("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n")
+    with pytest.raises(StoreUnavailable, match="no answer in 0.2 s"):
+        await database.fetch(endless)
+    assert (await database.fetch(text("SELECT 7")))[0][0] == 7  # with one thread, it must be free
+    await database.close()
+
+
+async def test_an_error_of_the_caller_leaves_a_transaction_as_it_is(database: Database):
+    with pytest.raises(FileNotFoundError):
+        async with database.write():
+            raise FileNotFoundError("the caller's own file")
