@@ -12,13 +12,20 @@ from functools import cmp_to_key
 
 import numpy as np
 
-from db.vectors.base import Vector
+from db.vectors.base import HybridHits, Vector
 
 WINDOW = 100
 """Each leg fetches at least so many hits, whatever the limit: the worst of them sets the zero."""
 
 SAME = 1e-7
 """Scores that differ by less are the same."""
+
+
+UNSURE = 0.7
+"""A query of whose words no hit holds more than this share was not written in the words of what it looks for."""
+
+POWER_SURE, POWER_UNSURE = 1.5, 0.1
+"""To which powers `adapted_alpha` raises alpha: the default of 0.7 becomes 0.59 and 0.96."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,38 @@ def fuse(vectors: Leg, keywords: Leg, alpha: float) -> list[FusedHit]:
         FusedHit(uuid, float(vector_parts.get(uuid, 0)), float(keyword_parts.get(uuid, 0)))
         for _, _, uuid in sorted(fused, key=cmp_to_key(_better_first))
     ]
+
+
+def adapted_alpha(alpha: float, covered: float) -> float:
+    """Move alpha to where the words help: lower when a project holds them all, close to 1 when none does.
+
+    Chosen on half of 30 written queries, checked on the rest and on 1,500 of another kind (bench/README.md, "Search").
+
+    Parameters
+    ----------
+    alpha
+        As asked for, from 0 to 1; both ends stay where they are.
+    covered
+        The share of the query's words, stop words aside, that a hit by words holds; of the first ten hits, the most.
+    """
+    sure = min(max((covered - UNSURE) / (1 - UNSURE), 0.0), 1.0)
+    return float(alpha ** (POWER_UNSURE + (POWER_SURE - POWER_UNSURE) * sure))
+
+
+def reweighed(hits: HybridHits, alpha: float, to: float) -> HybridHits:
+    """Give hits of one alpha as another alpha orders them; ties keep their order.
+
+    The result is what a search with that alpha gives, if `hits` hold all that both legs found (a limit of twice
+    `WINDOW` does). A leg whose weight was 0 cannot come back: then the hits stay as they are.
+    """
+    if not 0 < alpha < 1:
+        return hits
+    vector_parts = (hits.vector_parts * np.float32(to / alpha)).astype(np.float32)
+    keyword_parts = (hits.keyword_parts * np.float32((1 - to) / (1 - alpha))).astype(np.float32)
+    scores = vector_parts + keyword_parts
+    order = np.argsort(-scores, kind="stable")
+    features = tuple(hits.features[place] for place in order) if hits.features else ()
+    return HybridHits(hits.ids[order], scores[order], vector_parts[order], keyword_parts[order], features)
 
 
 def normalised(scores: Vector, weight: float) -> Vector:

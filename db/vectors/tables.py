@@ -29,6 +29,9 @@ MOST_GONE = 10_000
 
 PROJECT, PROFILE, TOOL = "Project", "UserProfile", "Tool"
 
+SERVING, STAGED, RETIRED = "serving", "staged", "retired"
+"""A generation is filled, put into service, and dropped when the next one has taken over."""
+
 
 @dataclass(frozen=True, slots=True)
 class Space:
@@ -116,27 +119,35 @@ def create(connection: sqlite3.Connection, space: Space) -> None:
     """Put an empty first generation into service if the space has none yet."""
     connection.execute(
         """CREATE TABLE IF NOT EXISTS generations (
-            name TEXT PRIMARY KEY, space TEXT NOT NULL, number INTEGER NOT NULL, serving INTEGER NOT NULL,
+            name TEXT PRIMARY KEY, space TEXT NOT NULL, number INTEGER NOT NULL, state TEXT NOT NULL,
             identity TEXT NOT NULL, sequence INTEGER NOT NULL DEFAULT 0, forgotten INTEGER NOT NULL DEFAULT 0)"""
     )
     if serving(connection, space) is None:
-        _make(connection, space, is_serving=True)
+        _make(connection, space, SERVING)
 
 
 def stage(connection: sqlite3.Connection, space: Space) -> Generation:
-    """Make an empty generation beside the one in service, in place of an unfinished one."""
-    unfinished = staged(connection, space)
-    if unfinished is not None:
-        drop(connection, unfinished)
-    return _make(connection, space, is_serving=False)
+    """Make an empty generation beside the one in service, in place of unfinished and retired ones."""
+    drop_all(connection, space, STAGED)
+    drop_all(connection, space, RETIRED)
+    return _make(connection, space, STAGED)
 
 
 def publish(connection: sqlite3.Connection, generation: Generation) -> None:
-    """Put a generation into service, and drop the one before."""
-    before = serving(connection, generation.space)
-    if before is not None and before != generation:
-        drop(connection, before)
-    connection.execute("UPDATE generations SET serving = 1 WHERE name = ?", (generation.name,))
+    """Put a generation into service, and retire the one before."""
+    connection.execute(
+        f"UPDATE generations SET state = '{RETIRED}' WHERE space = ? AND state = '{SERVING}'", (generation.space.name,)
+    )
+    connection.execute(f"UPDATE generations SET state = '{SERVING}' WHERE name = ?", (generation.name,))
+
+
+def drop_all(connection: sqlite3.Connection, space: Space, state: str) -> None:
+    """Drop a space's generations of a state."""
+    rows = connection.execute(
+        "SELECT number, identity FROM generations WHERE space = ? AND state = ?", (space.name, state)
+    )
+    for row in rows.fetchall():
+        drop(connection, Generation(space, *row))
 
 
 def drop(connection: sqlite3.Connection, generation: Generation) -> None:
@@ -148,31 +159,29 @@ def drop(connection: sqlite3.Connection, generation: Generation) -> None:
 
 def serving(connection: sqlite3.Connection, space: Space) -> Generation | None:
     """Give the generation in service; None if the space has not been prepared."""
-    return _generation(connection, space, "serving", ())
+    return _generation(connection, space, "state = ?", SERVING)
 
 
 def staged(connection: sqlite3.Connection, space: Space) -> Generation | None:
     """Give the unfinished generation."""
-    return _generation(connection, space, "NOT serving", ())
+    return _generation(connection, space, "state = ?", STAGED)
 
 
 def named(connection: sqlite3.Connection, space: Space, name: str) -> Generation | None:
     """Give a generation by its name."""
-    return _generation(connection, space, "name = ?", (name,))
+    return _generation(connection, space, "name = ?", name)
 
 
-def _generation(
-    connection: sqlite3.Connection, space: Space, which: str, parameters: tuple[str, ...]
-) -> Generation | None:
+def _generation(connection: sqlite3.Connection, space: Space, which: str, value: str) -> Generation | None:
     if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'generations'").fetchone() is None:
         return None
     row = connection.execute(
-        f"SELECT number, identity FROM generations WHERE space = ? AND {which}", (space.name, *parameters)
+        f"SELECT number, identity FROM generations WHERE space = ? AND {which}", (space.name, value)
     ).fetchone()
     return None if row is None else Generation(space, *row)
 
 
-def _make(connection: sqlite3.Connection, space: Space, *, is_serving: bool) -> Generation:
+def _make(connection: sqlite3.Connection, space: Space, state: str) -> Generation:
     [[number]] = connection.execute(
         "SELECT coalesce(max(number), 0) + 1 FROM generations WHERE space = ?", (space.name,)
     ).fetchall()
@@ -197,8 +206,8 @@ def _make(connection: sqlite3.Connection, space: Space, *, is_serving: bool) -> 
     ):
         connection.execute(statement)
     connection.execute(
-        "INSERT INTO generations (name, space, number, serving, identity) VALUES (?, ?, ?, ?, ?)",
-        (made.name, space.name, number, is_serving, made.identity),
+        "INSERT INTO generations (name, space, number, state, identity) VALUES (?, ?, ?, ?, ?)",
+        (made.name, space.name, number, state, made.identity),
     )
     return made
 

@@ -27,7 +27,8 @@ KEYWORD_PROPERTIES = ("title^2", "description", "combined_text", "tool_names", "
 """What a keyword search reads. A boost is a whole number: the server reads any other as 0."""
 
 FEATURES = ["project_id", "key", "project_type", "owner_id", "created_us", "term_ids"]
-"""The properties that ride with each hit. The time comes as a number: to read 200 dates costs the client 5 ms."""
+"""The properties that ride with each hit. The time comes as a number: with dates, a search for 200
+costs 11 ms of CPU instead of 9."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

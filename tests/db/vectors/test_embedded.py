@@ -16,7 +16,7 @@ from db.vectors import matrix, tables
 from db.vectors.base import VectorFilter
 from db.vectors.embedded import EmbeddedVectorStore
 from tests.db.vectors.conftest import DIMENSION, MODEL
-from tests.db.vectors.objects import project, unit
+from tests.db.vectors.objects import profile, project, unit
 
 EVERYTHING = VectorFilter()
 
@@ -153,6 +153,89 @@ async def test_texts_are_kept_once_for_keyword_search(two_stores, tmp_path: Path
     rows = connection.execute(f"SELECT rowid, * FROM {serving(connection).words}").fetchall()  # noqa: S608 (a name)
     connection.close()
     assert rows == [(1, "title 1", "about it", "", "hammer", "craft", "wood")]
+
+
+REBUILDER = """
+import asyncio, sys
+from pathlib import Path
+from db.vectors.embedded import EmbeddedVectorStore
+from tests.db.vectors.conftest import DIMENSION, MODEL
+from tests.db.vectors.objects import project, unit
+
+async def main(path: str, rounds: int, size: int) -> None:
+    store = EmbeddedVectorStore(Path(path), busy_timeout_s=30)
+    await store.prepare(MODEL, DIMENSION)
+    for round_ in range(1, rounds + 1):
+        generation = await store.stage()
+        for first in range(1, size + 1, 50):
+            made = [project(id_, unit(1), type_=f"round{round_}") for id_ in range(first, first + 50)]
+            await store.upsert_projects(made, into=generation)
+        await store.publish(generation)
+        print(round_, flush=True)
+    await store.close()
+
+asyncio.run(main(sys.argv[1], *map(int, sys.argv[2:])))
+"""
+
+
+async def test_searches_never_see_an_empty_or_mixed_index_while_another_process_rebuilds_it(two_stores, tmp_path: Path):
+    store, size = two_stores[0], 200
+    await store.upsert_projects([project(id_, unit(1), type_="round0") for id_ in range(1, size + 1)])
+    rebuilder = subprocess.Popen(
+        [sys.executable, "-c", REBUILDER, str(tmp_path / "vectors.sqlite"), "5", str(size)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    rounds = []
+    while rebuilder.poll() is None:
+        near, hybrid, by_words = await asyncio.gather(
+            store.near(unit(1), size + 1, EVERYTHING),
+            store.hybrid("title about", unit(1), 0.5, size + 1, EVERYTHING),
+            store.keyword("title", size + 1, EVERYTHING),
+        )
+        for hits in (near, hybrid, by_words):
+            assert sorted(hits.ids.tolist()) == list(range(1, size + 1))
+            [type_] = {one.type for one in hits.features}
+            rounds.append(type_)
+        assert (hybrid.keyword_parts > 0).all()
+    _, errors = await asyncio.to_thread(rebuilder.communicate)
+    assert rebuilder.returncode == 0, errors
+    assert len(set(rounds)) > 2, "the searches did not run beside the rebuilds"
+    assert {one.type for one in (await store.near(unit(1), 9, EVERYTHING)).features} == {"round5"}
+
+
+async def test_a_generation_left_behind_by_a_sudden_end_is_dropped_by_the_next_rebuild(two_stores, tmp_path: Path):
+    store, _ = two_stores
+    generation = await store.stage()
+    with sqlite3.connect(tmp_path / "vectors.sqlite") as connection:
+        old = serving(connection)
+        staged = tables.named(connection, old.space, generation)
+        assert staged is not None
+        tables.publish(connection, staged)  # and nobody drops the old one
+    connection.close()
+    await store.publish(await store.stage())
+    connection = sqlite3.connect(tmp_path / "vectors.sqlite")
+    assert connection.execute("SELECT count(*) FROM generations").fetchone() == (1,)
+    left = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    connection.close()
+    assert not {name for name in left if old.projects in name or old.words in name}
+
+
+async def test_writes_go_to_the_generation_that_another_process_has_published(two_stores):
+    publisher, writer = two_stores
+    await publisher.publish(await publisher.stage())
+    await writer.upsert_projects([project(1, unit(1))])
+    assert await found(publisher) == [1]
+
+
+async def test_profiles_follow_what_another_process_writes_and_removes(two_stores):
+    writer, reader = two_stores
+    await writer.upsert_profiles([profile(1, unit(1)), profile(2, unit(1, 1))])
+    assert (await reader.nearest_profiles(unit(1), 9, None))[0].tolist() == [1, 2]
+    await writer.remove_profiles([1])
+    await writer.upsert_profiles([profile(3, unit(1))])
+    assert (await reader.nearest_profiles(unit(1), 9, None))[0].tolist() == [3, 2]
 
 
 async def test_several_processes_write_one_file_at_once(tmp_path: Path):

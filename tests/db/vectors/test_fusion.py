@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from db.vectors.fusion import Leg, fuse
+from db.vectors.base import HybridHits
+from db.vectors.fusion import UNSURE, Leg, adapted_alpha, fuse, reweighed
 from tests.doubles.weaviate.fusion import relative_score_fusion
 
 
@@ -43,3 +44,47 @@ def test_it_fuses_as_the_double_of_weaviate_does(vectors: dict[str, float], keyw
     ours = fuse(leg(**vectors), leg(**keywords), alpha)
     assert [hit.uuid for hit in ours] == [hit.uuid for hit in theirs]
     assert [hit.vector_part + hit.keyword_part for hit in ours] == pytest.approx([float(hit.score) for hit in theirs])
+
+
+def hybrid_hits(vectors: Leg, keywords: Leg, alpha: float) -> HybridHits:
+    """Fuse; a project's id is the place of its letter."""
+    fused = fuse(vectors, keywords, alpha)
+    vector_parts = np.array([hit.vector_part for hit in fused], np.float32)
+    keyword_parts = np.array([hit.keyword_part for hit in fused], np.float32)
+    ids = np.array([ord(hit.uuid) for hit in fused], np.int64)
+    return HybridHits(ids, vector_parts + keyword_parts, vector_parts, keyword_parts)
+
+
+inner_weights = st.integers(1, 7).map(lambda eighths: eighths / 8)
+
+
+@given(vectors=legs, keywords=legs, alpha=inner_weights, to=inner_weights)
+def test_hits_weighed_anew_are_those_of_the_other_alpha(
+    vectors: dict[str, float], keywords: dict[str, float], alpha: float, to: float
+):
+    made = reweighed(hybrid_hits(leg(**vectors), leg(**keywords), alpha), alpha, to)
+    asked = hybrid_hits(leg(**vectors), leg(**keywords), to)
+    assert (np.diff(made.scores) <= 0).all()
+    order, expected = np.argsort(made.ids), np.argsort(asked.ids)
+    assert made.ids[order].tolist() == asked.ids[expected].tolist()
+    assert made.vector_parts[order].tolist() == pytest.approx(asked.vector_parts[expected].tolist(), abs=1e-6)
+    assert made.keyword_parts[order].tolist() == pytest.approx(asked.keyword_parts[expected].tolist(), abs=1e-6)
+
+
+def test_hits_of_one_leg_cannot_be_weighed_anew():
+    alone = hybrid_hits(leg(a=0.9, b=0.1), leg(), 1.0)
+    assert reweighed(alone, 1.0, 0.5) is alone
+
+
+def test_alpha_moves_towards_words_that_are_found_and_away_from_those_that_are_not():
+    assert adapted_alpha(0.7, 1.0) == pytest.approx(0.7**1.5)
+    assert adapted_alpha(0.7, UNSURE) == adapted_alpha(0.7, 0.0) == pytest.approx(0.7**0.1)
+    assert adapted_alpha(0.7, 0.85) == pytest.approx(0.7**0.8)
+
+
+@given(alpha=st.floats(0, 1), low=st.floats(0, 1), high=st.floats(0, 1))
+def test_more_words_found_never_raise_alpha_and_its_ends_stay(alpha: float, low: float, high: float):
+    low, high = sorted((low, high))
+    assert 0 <= adapted_alpha(alpha, high) <= adapted_alpha(alpha, low) <= 1
+    assert adapted_alpha(0.0, low) == 0
+    assert adapted_alpha(1.0, low) == 1

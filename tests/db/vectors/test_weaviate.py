@@ -4,18 +4,20 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import grpc
 import numpy as np
 import pytest
+from weaviate.collections.classes.internal import MetadataReturn
 from weaviate.util import generate_uuid5
 
 from db.errors import InvalidRecord, RefusedObjects, Store, StoreMisconfigured, StoreUnavailable
 from db.vectors.base import VectorFilter
 from db.vectors.weaviate import WeaviateVectorStore
 from db.vectors.weaviate_connection import Address
-from db.vectors.weaviate_hits import Parts, explained_parts
+from db.vectors.weaviate_hits import Parts, explained, explained_parts
 from db.vectors.weaviate_schema import FEATURES, KINDS, PROPERTIES, Layout, Space
 from tests.db.vectors.conftest import DIMENSION, MODEL
 from tests.db.vectors.objects import profile, project, tool, unit
@@ -497,3 +499,9 @@ BOTH = (
 )
 def test_the_parts_of_a_score_are_read_from_its_explanation(explanation: str, parts: Parts | None):
     assert explained_parts(explanation, UUID) == parts
+
+
+@pytest.mark.parametrize(("score", "parts"), [(1.0, [Parts(0.7, 0.3)]), (0.8, None), (None, None)])
+def test_parts_that_do_not_add_up_to_the_score_are_not_believed(score: float | None, parts: list[Parts] | None):
+    metadata = MetadataReturn(score=score, explain_score=BOTH)
+    assert explained([SimpleNamespace(uuid=UUID, properties={}, metadata=metadata)]) == parts

@@ -1,0 +1,74 @@
+"""The two engines find the same: their BM25 differ a little, the first ten hits hardly."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from db.vectors.base import ProjectObject, VectorFilter
+from db.vectors.embedded import EmbeddedVectorStore
+from tests.db.vectors.conftest import DIMENSION, MODEL, MakeWeaviateStore
+from tests.db.vectors.objects import project
+
+WORDS = (
+    "agent model prompt image video garden chess weather sensor robot music planner editor kitchen language board bot "
+    "travel budget camera poem drone market puzzle voice map story dog river clock paint school doctor theatre train "
+    "bridge lamp forest window carpet violin island summer winter coffee bread ocean engine paper metal stone glass"
+).split()  # fmt: skip
+SIZE, TERMS = 300, 6
+
+
+def corpus() -> list[ProjectObject]:
+    """Make projects of words that are as unevenly common as real ones."""
+    generator = np.random.default_rng(7)
+    chances = 1 / np.arange(1, len(WORDS) + 1)
+
+    def some(least: int, most: int) -> tuple[str, ...]:
+        count = generator.integers(least, most + 1)
+        return tuple(generator.choice(WORDS, count, p=chances / chances.sum()).tolist())
+
+    made = []
+    for id_ in range(1, SIZE + 1):
+        title, description, tools, topics = " ".join(some(2, 5)), " ".join(some(4, 25)), some(0, 2), some(0, 3)
+        base = project(id_, generator.standard_normal(DIMENSION).astype(np.float32))
+        combined = " ".join(filter(None, (title, description, " ".join(topics), ", ".join(tools))))
+        made.append(
+            replace(
+                base,
+                title=title,
+                description=description,
+                combined_text=combined,
+                tool_names=tools,
+                category_names=(),
+                topics=topics,
+            )
+        )
+    return made
+
+
+def shared(ours: Sequence[int], theirs: Sequence[int]) -> int:
+    return len(set(ours) & set(theirs))
+
+
+@pytest.mark.parametrize("alpha", [0.5, 0.7, 0.9])
+async def test_the_first_ten_of_both_engines_share_nine(
+    tmp_path: Path, make_weaviate_store: MakeWeaviateStore, alpha: float
+):
+    embedded, weaviate = EmbeddedVectorStore(tmp_path / "vectors.sqlite"), make_weaviate_store()
+    generator = np.random.default_rng(8)
+    agreements = []
+    try:
+        for store in (embedded, weaviate):
+            await store.prepare(MODEL, DIMENSION)
+            await store.upsert_projects(corpus())
+        for _ in range(20):
+            query = " ".join(generator.choice(WORDS, 3, replace=False))
+            vector = generator.standard_normal(DIMENSION).astype(np.float32)
+            found = [await store.hybrid(query, vector, alpha, 10, VectorFilter()) for store in (embedded, weaviate)]
+            agreements.append(shared(found[0].ids.tolist(), found[1].ids.tolist()))
+    finally:
+        await embedded.close()
+        await weaviate.close()
+    assert np.mean(agreements) >= 9, agreements

@@ -1,0 +1,204 @@
+"""What the double holds: collections, aliases and objects, in memory."""
+
+import re
+import threading
+import time
+from copy import deepcopy
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+
+Json = dict[str, Any]
+
+NAME = re.compile(r"[A-Z][_0-9A-Za-z]{0,255}")
+PROPERTY_NAME = re.compile(r"[_A-Za-z][_0-9A-Za-z]*")
+HNSW = {
+    "skip": False, "cleanupIntervalSeconds": 300, "maxConnections": 32, "efConstruction": 128, "ef": -1,
+    "dynamicEfMin": 100, "dynamicEfMax": 500, "dynamicEfFactor": 8, "vectorCacheMaxObjects": 1000000000000,
+    "flatSearchCutoff": 40000, "distance": "cosine", "filterStrategy": "acorn",
+}  # fmt: skip
+TYPES: dict[str, type | tuple[type, ...]] = {
+    "text": str, "int": int, "number": (int, float), "boolean": bool, "date": str,
+}  # fmt: skip
+
+
+class Refused(Exception):
+    """What the server answers with an error; the text is the server's."""
+
+    def __init__(self, message: str, status: int = 422) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(slots=True)
+class StoredObject:
+    """One object."""
+
+    uuid: str
+    properties: Json
+    vectors: dict[str, np.ndarray]
+    created_ms: int
+    updated_ms: int
+
+
+@dataclass(slots=True)
+class Collection:
+    """One collection: its configuration as JSON, and its objects by uuid."""
+
+    config: Json
+    objects: dict[str, StoredObject] = field(default_factory=dict)
+    dimensions: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The collection's own name."""
+        return str(self.config["class"])
+
+    @property
+    def vector_names(self) -> list[str]:
+        """The names of its vectors; an unnamed one is called `default`."""
+        return list(self.config.get("vectorConfig") or {"default": {}})
+
+    def _property(self, name: str) -> Json:
+        for one in self.config["properties"]:
+            if one["name"] == name:
+                return dict(one)
+        raise Refused(f"no such prop with name '{name}' found in class '{self.name}' in the schema")
+
+    def type_of(self, name: str) -> str:
+        """Give a property's data type."""
+        return "text" if name in ("_id", "id") else str(self._property(name)["dataType"][0])
+
+    def tokenisation_of(self, name: str) -> str:
+        """Give how a text property is split."""
+        return str(self._property(name).get("tokenization", "word"))
+
+    def check_filterable(self, name: str) -> None:
+        """Refuse a filter on what has no index for it."""
+        if not self._property(name)["indexFilterable"]:
+            raise Refused(f"Filtering by property '{name}' requires inverted index. Is `indexFilterable` on?")
+
+    def check_searchable(self, name: str) -> None:
+        """Refuse a keyword search on what has no index for it."""
+        if not self._property(name)["indexSearchable"]:
+            raise Refused(f"Property '{name}' is not indexed and searchable. Please enable `indexSearchable`.")
+
+    def put(self, uuid: str, properties: Json, vectors: dict[str, np.ndarray]) -> None:
+        """Write an object whole, over an older one."""
+        checked = {name: self._checked(name, value) for name, value in properties.items() if value is not None}
+        for name, vector in vectors.items():
+            self._check_vector(name, len(vector))
+        now = time.time_ns() // 1_000_000
+        older = self.objects.get(uuid)
+        self.objects[uuid] = StoredObject(uuid, checked, vectors, older.created_ms if older else now, now)
+
+    def _check_vector(self, name: str, length: int) -> None:
+        if name not in self.vector_names:
+            raise Refused(f"collection {self.name} does not have configuration for vector {name}")
+        if self.dimensions.setdefault(name, length) != length:
+            raise Refused(
+                f"new node has a vector with length {length}. "
+                f"Existing nodes have vectors with length {self.dimensions[name]}"
+            )
+
+    def _checked(self, name: str, value: Any) -> Any:
+        kind = self.type_of(name)
+        if kind.endswith("[]"):
+            if not isinstance(value, list):
+                raise Refused(f"invalid {kind} property '{name}' on class '{self.name}': not an array")
+            return [self._checked_one(name, kind[:-2], one) for one in value]
+        return self._checked_one(name, kind, value)
+
+    def _checked_one(self, name: str, kind: str, value: Any) -> Any:
+        if kind == "int" and isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if not isinstance(value, TYPES[kind]) or (kind in ("int", "number") and isinstance(value, bool)):
+            raise Refused(
+                f"invalid {kind} property '{name}' on class '{self.name}': not a {kind}, but {type(value).__name__}"
+            )
+        if kind == "date":
+            try:
+                datetime.fromisoformat(value)
+            except ValueError:
+                raise Refused(f"invalid date property '{name}' on class '{self.name}': {value}") from None
+        return value
+
+
+class State:
+    """All collections and aliases. Whoever reads or writes holds `lock`."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.collections: dict[str, Collection] = {}
+        self.aliases: dict[str, str] = {}
+
+    def find(self, name: str) -> Collection:
+        """Give a collection by its name or by an alias."""
+        real = self.aliases.get(name, name)
+        if real not in self.collections:
+            raise Refused(f"could not find class {name} in schema", 404)
+        return self.collections[real]
+
+    def create(self, config: Json) -> Json:
+        """Make a collection, with the server's defaults filled in."""
+        name = config.get("class", "")
+        if not NAME.fullmatch(name):
+            raise Refused(f"'{name}' is not a valid class name")
+        if name in self.collections or name in self.aliases:
+            raise Refused(f'class name "{name}" already exists')
+        full = deepcopy(config)
+        full["properties"] = [_full_property(one) for one in config.get("properties") or []]
+        for one in (full.get("vectorConfig") or {}).values():
+            one["vectorIndexConfig"] = {**HNSW, **one.get("vectorIndexConfig", {})}
+            one.setdefault("vectorIndexType", "hnsw")
+        self.collections[name] = Collection(full)
+        return full
+
+    def add_property(self, name: str, config: Json) -> Json:
+        """Add a property to a collection."""
+        collection = self.find(name)
+        full = _full_property(config)
+        if any(one["name"] == full["name"] for one in collection.config["properties"]):
+            raise Refused(f"class '{name}': conflict for property '{full['name']}': already in use")
+        collection.config["properties"].append(full)
+        return full
+
+    def drop(self, name: str) -> None:
+        """Drop a collection, and the aliases that point to it."""
+        if name in self.aliases:
+            raise Refused(f"{name} is an alias")
+        self.collections.pop(name, None)
+        self.aliases = {alias: real for alias, real in self.aliases.items() if real != name}
+
+    def point(self, alias: str, real: str, *, new: bool) -> None:
+        """Make an alias, or point one elsewhere: from one request to the next."""
+        if not NAME.fullmatch(alias) or real not in self.collections:
+            raise Refused(f"create alias: collection {real} does not exist")
+        if new and (alias in self.aliases or alias in self.collections):
+            raise Refused(f"create alias: {alias} already exists")
+        if not new and alias not in self.aliases:
+            raise Refused(f"alias {alias} does not exist", 404)
+        self.aliases[alias] = real
+
+
+def _full_property(config: Json) -> Json:
+    if not PROPERTY_NAME.fullmatch(config["name"]) or config["name"] in ("id", "_id", "_additional", "vector"):
+        raise Refused(f"'{config['name']}' is not a valid property name")
+    kind = config["dataType"][0]
+    if kind.removesuffix("[]") not in TYPES:
+        raise Refused(f"property '{config['name']}': invalid dataType: {kind}")
+    text = kind.startswith("text")
+    if config.get("indexSearchable") and not text:
+        raise Refused("`indexSearchable` is allowed only for text/text[] data types.")
+    full = {"indexFilterable": True, "indexSearchable": text, "indexRangeFilters": False, **config}
+    if text:
+        full.setdefault("tokenization", "word")
+    return full
+
+
+def canonical(uuid: str) -> str:
+    """Give a uuid in its usual form."""
+    return str(UUID(uuid))
