@@ -17,6 +17,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -29,6 +30,7 @@ import orjson
 from db.embeddings.wordllama import WordLlamaEmbedder
 from db.vectors.base import ProjectObject, Vector, VectorFilter
 from db.vectors.embedded import EmbeddedVectorStore
+from db.vectors.fusion import WINDOW
 from db.vectors.matrix import Matrix
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -36,6 +38,8 @@ TYPES = ("article", "github_repo", "reddit_thread", "prompt")
 BATCH = 100
 SEARCHES = 50
 LIMIT = 200
+HYBRID_LIMIT = 50
+REBUILD_BATCH = 500
 
 
 def read_texts(folder: Path) -> list[str]:
@@ -89,7 +93,7 @@ async def measured(work: Callable[[int], Awaitable[object]], times: int) -> tupl
 
 def recall(matrix: Matrix, query: Vector, found: np.ndarray, where: VectorFilter) -> float:
     """Compare with an exact search in double precision."""
-    passing = np.flatnonzero(matrix._passing(where))
+    passing = np.flatnonzero(matrix.passing(where))
     scores = matrix.vectors[passing].astype(float) @ query.astype(float)
     exact = matrix.ids[passing][np.argsort(-scores, kind="stable")[: len(found)]]
     return len(np.intersect1d(exact, found)) / max(len(exact), 1)
@@ -105,6 +109,58 @@ async def search(store: EmbeddedVectorStore, queries: Vector, name: str, where: 
     hits = [(await store.near(query, LIMIT, where)).ids for query in queries[:20]]
     recalls = [recall(store._newest(), query, found, where) for query, found in zip(queries, hits, strict=False)]
     print(f"  near {LIMIT}, {name:<44} {median:6.1f} ms CPU (p95 {worst:5.1f}), recall {np.mean(recalls):.4f}")
+
+
+async def search_words(
+    store: EmbeddedVectorStore, texts: list[str], queries: Vector, name: str, where: VectorFilter
+) -> None:
+    """Print what searching by words, and by both, costs; a query is six words in a row of a text."""
+    seed = random.Random(5)
+    asked: list[str] = []
+    while len(asked) < SEARCHES:
+        words = seed.choice(texts).split()
+        first = seed.randrange(max(len(words) - 6, 1))
+        asked.append(" ".join(words[first : first + 6]))
+
+    async def by_words(number: int) -> None:
+        await store.keyword(asked[number], WINDOW, where)
+
+    async def by_both(number: int) -> None:
+        await store.hybrid(asked[number], queries[number % len(queries)], 0.7, HYBRID_LIMIT, where)
+
+    for label, work in ((f"keyword {WINDOW}", by_words), (f"hybrid {HYBRID_LIMIT}", by_both)):
+        median, worst = await measured(work, SEARCHES)
+        print(f"  {label}, {name:<41} {median:6.1f} ms CPU (p95 {worst:5.1f})")
+
+
+async def rebuild(texts: list[str], seed: random.Random) -> None:
+    """Print how fast a staged generation fills, embedding included, and how long publishing it takes."""
+    embedder = WordLlamaEmbedder()
+    await embedder.embed(["warm up"])
+    nothing = np.zeros(embedder.dimension, np.float32)
+    objects = make_objects(texts, np.broadcast_to(nothing, (len(texts), embedder.dimension)), seed)
+    with tempfile.TemporaryDirectory() as folder:
+        store = EmbeddedVectorStore(Path(folder) / "vectors.sqlite")
+        await store.prepare(embedder.model, embedder.dimension)
+        for turn in ("first", "second"):
+            started, cpu = time.perf_counter(), time.process_time()
+            generation = await store.stage()
+            for start in range(0, len(objects), REBUILD_BATCH):
+                batch = objects[start : start + REBUILD_BATCH]
+                vectors = await embedder.embed([item.combined_text for item in batch])
+                made = [replace(item, vector=vector) for item, vector in zip(batch, vectors, strict=True)]
+                await store.upsert_projects(made, into=generation)
+            filled, cpu = time.perf_counter() - started, time.process_time() - cpu
+            started = time.perf_counter()
+            await store.publish(generation)
+            published = time.perf_counter() - started
+            print(
+                f"{turn} rebuild of {len(objects):,}, WordLlama included: {len(objects) / filled:,.0f} projects/s, "
+                f"{len(objects) / cpu:,.0f} per CPU second; publish {published * 1_000:,.0f} ms; "
+                f"{_size_mb(Path(folder) / 'vectors.sqlite'):,.0f} MB on disk"
+            )
+        await store.close()
+    await embedder.close()
 
 
 async def run(name: str, objects: list[ProjectObject], queries: Vector) -> None:
@@ -138,6 +194,13 @@ async def run(name: str, objects: list[ProjectObject], queries: Vector) -> None:
         ):
             await search(store, queries, label, where)
 
+        for label, where in (
+            ("no filter", VectorFilter()),
+            ("own and 50 seen left out", VectorFilter(exclude_owner=7, exclude_ids=seen)),
+            ("the same, any of 5 terms (2 %)", VectorFilter(7, seen, any_terms=(terms,))),
+        ):
+            await search_words(store, [item.description for item in objects], queries, label, where)
+
         async def change_and_search(number: int) -> None:
             await store.upsert_projects(objects[number : number + 1])
             await store.near(queries[0], LIMIT, VectorFilter())
@@ -166,6 +229,8 @@ async def main(folder: Path, count: int) -> None:
     queries = await embedder.embed([seed.choice(texts)[:60] for _ in range(SEARCHES)])
     await run("real texts", make_objects(texts, vectors, seed), queries)
     await embedder.close()
+
+    await rebuild(texts, seed)
 
     generator = np.random.default_rng(2)
     noise = generator.standard_normal((count + SEARCHES, vectors.shape[1])).astype(np.float32)

@@ -40,11 +40,17 @@ asyncio.run(main(sys.argv[1], *map(int, sys.argv[2:])))
 """
 
 
-def start_writer(path: Path, first: int, last: int, size: int) -> subprocess.Popen[str]:
-    arguments = [str(number) for number in (first, last, size)]
+def start(program: str, path: Path, *numbers: int) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(path), *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", program, str(path), *map(str, numbers)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
+
+
+def start_writer(path: Path, first: int, last: int, size: int) -> subprocess.Popen[str]:
+    return start(WRITER, path, first, last, size)
 
 
 def serving(connection: sqlite3.Connection) -> tables.Generation:
@@ -181,12 +187,7 @@ asyncio.run(main(sys.argv[1], *map(int, sys.argv[2:])))
 async def test_searches_never_see_an_empty_or_mixed_index_while_another_process_rebuilds_it(two_stores, tmp_path: Path):
     store, size = two_stores[0], 200
     await store.upsert_projects([project(id_, unit(1), type_="round0") for id_ in range(1, size + 1)])
-    rebuilder = subprocess.Popen(
-        [sys.executable, "-c", REBUILDER, str(tmp_path / "vectors.sqlite"), "5", str(size)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    rebuilder = start(REBUILDER, tmp_path / "vectors.sqlite", 5, size)
     rounds = []
     while rebuilder.poll() is None:
         near, hybrid, by_words = await asyncio.gather(

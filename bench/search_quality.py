@@ -1,0 +1,202 @@
+"""How well search finds what was meant: written queries with known answers, and projects sought by their own words.
+
+    python -m bench.search_quality DIR
+
+DIR holds `projects.jsonl.gz` in the import format and `queries.json`, a list of {"query", "relevant": [keys]}. The
+second kind of query is made here: some of the words of a project's description, without those of its title, have to
+find it. It favours keywords by its making; a change has to help one kind and not hurt the other.
+"""
+# ruff: noqa: E402 (the number of BLAS threads has to stand before NumPy is loaded)
+
+import argparse
+import asyncio
+import gzip
+import os
+import random
+import tempfile
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+for _threads in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_threads, "1")
+
+import orjson
+
+from db.embeddings.wordllama import WordLlamaEmbedder
+from db.texts import ProjectText, project_text
+from db.vectors.base import HybridHits, ProjectObject, Vector, VectorFilter
+from db.vectors.embedded import EmbeddedVectorStore
+from db.vectors.fusion import WINDOW, adapted_alpha, reweighed
+from db.vectors.keywords import matched, words_of
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+EVERYTHING = VectorFilter()
+BATCH = 500
+KNOWN_ITEMS = 500
+TOP = 10
+DEFAULT_ALPHA = 0.7
+
+Ranking = list[str]
+Search = Callable[[str, Vector], Awaitable[Ranking]]
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A query, and the keys of the projects that answer it."""
+
+    text: str
+    relevant: frozenset[str]
+
+
+def read_projects(folder: Path) -> list[dict[str, Any]]:
+    """Read the projects of a data set."""
+    with gzip.open(folder / "projects.jsonl.gz") as lines:
+        return [orjson.loads(line) for line in lines]
+
+
+def written(folder: Path) -> list[Query]:
+    """Read the written queries."""
+    records = orjson.loads((folder / "queries.json").read_bytes())
+    return [Query(record["query"], frozenset(record["relevant"])) for record in records]
+
+
+def known_items(
+    projects: Sequence[dict[str, Any]], choose: Callable[[list[str], random.Random], list[str]]
+) -> list[Query]:
+    """Make queries of the descriptions of projects drawn at random, without the words of their titles."""
+    seed = random.Random(1)
+    queries: list[Query] = []
+    for record in seed.sample(projects, len(projects)):
+        title = set(words_of(record["title"]))
+        words = [word for word in words_of(record.get("description", "")) if word not in title]
+        if len(words) >= 4:
+            queries.append(Query(" ".join(choose(words, seed)), frozenset({record["key"]})))
+        if len(queries) == KNOWN_ITEMS:
+            break
+    return queries
+
+
+def some(words: list[str], count: int, seed: random.Random) -> list[str]:
+    """Draw words, in their order."""
+    return [words[place] for place in sorted(seed.sample(range(len(words)), min(count, len(words))))]
+
+
+async def fill(store: EmbeddedVectorStore, embedder: WordLlamaEmbedder, projects: Sequence[dict[str, Any]]) -> None:
+    """Write the projects, with the texts and vectors that the worker would give them."""
+    await store.prepare(embedder.model, embedder.dimension)
+    for first in range(0, len(projects), BATCH):
+        batch = projects[first : first + BATCH]
+        texts = [_text(record) for record in batch]
+        vectors = await embedder.embed(texts)
+        await store.upsert_projects(
+            [
+                _object(first + place, record, text, vector)
+                for place, (record, text, vector) in enumerate(zip(batch, texts, vectors, strict=True), start=1)
+            ]
+        )
+
+
+def _text(record: dict[str, Any]) -> str:
+    return project_text(
+        ProjectText(
+            record["title"], record.get("description", ""), record["topics"], record["tools"], record["categories"]
+        )
+    )
+
+
+def _object(id_: int, record: dict[str, Any], text: str, vector: Vector) -> ProjectObject:
+    return ProjectObject(
+        id=id_,
+        key=record["key"],
+        title=record["title"],
+        description=record.get("description", ""),
+        combined_text=text,
+        tool_names=tuple(record["tools"]),
+        category_names=tuple(record["categories"]),
+        topics=tuple(record["topics"]),
+        username="",
+        type=record["type"],
+        created_at=NOW,
+        owner_id=None,
+        term_ids=(),
+        vector=vector,
+    )
+
+
+def _keys(hits: HybridHits) -> Ranking:
+    return [one.key for one in hits.features]
+
+
+def ways(store: EmbeddedVectorStore, texts: dict[str, str]) -> dict[str, Search]:
+    """Give the ways to search, by name."""
+
+    def at(alpha: float) -> Search:
+        async def search(query: str, vector: Vector) -> Ranking:
+            return _keys(await store.hybrid(query, vector, alpha, 2 * WINDOW, EVERYTHING))
+
+        return search
+
+    async def adapted(query: str, vector: Vector) -> Ranking:
+        hits = await store.hybrid(query, vector, DEFAULT_ALPHA, 2 * WINDOW, EVERYTHING)
+        by_words = sorted(range(len(hits.ids)), key=lambda place: -hits.keyword_parts[place])[:TOP]
+        words = len(words_of(query)) or 1
+        covered = max((len(matched(query, texts[hits.features[place].key])) / words for place in by_words), default=0.0)
+        return _keys(reweighed(hits, DEFAULT_ALPHA, adapted_alpha(DEFAULT_ALPHA, covered)))
+
+    return {
+        "keywords": at(0.0),
+        "vectors": at(1.0),
+        "hybrid, alpha 0.5": at(0.5),
+        "hybrid, alpha 0.7": at(0.7),
+        "hybrid, alpha 0.7 adapted": adapted,
+    }
+
+
+def measures(rankings: Sequence[Ranking], queries: Sequence[Query]) -> tuple[float, float, float]:
+    """Give Recall@10, the mean reciprocal rank and the share of queries with a hit in the first ten."""
+    recall = reciprocal = hit = 0.0
+    for ranking, query in zip(rankings, queries, strict=True):
+        places = [place for place, key in enumerate(ranking, start=1) if key in query.relevant]
+        inside = sum(place <= TOP for place in places)
+        recall += inside / len(query.relevant)
+        reciprocal += 1 / places[0] if places else 0.0
+        hit += inside > 0
+    return recall / len(queries), reciprocal / len(queries), hit / len(queries)
+
+
+async def main(folder: Path) -> None:
+    """Print the three measures of each way, over each set of queries."""
+    projects = read_projects(folder)
+    queries = written(folder)
+    sets = {
+        f"{len(queries)} written": queries,
+        "their even half": queries[::2],
+        "their odd half": queries[1::2],
+        "known item, all words": known_items(projects, lambda words, _: words),
+        "known item, half of them": known_items(
+            projects, lambda words, seed: some(words, max(len(words) // 2, 3), seed)
+        ),
+        "known item, three": known_items(projects, lambda words, seed: some(words, 3, seed)),
+    }
+    embedder = WordLlamaEmbedder()
+    with tempfile.TemporaryDirectory() as temporary:
+        store = EmbeddedVectorStore(Path(temporary) / "vectors.sqlite")
+        await fill(store, embedder, projects)
+        texts = {record["key"]: f"{record['title']} {record.get('description', '')}" for record in projects}
+        for name, asked in sets.items():
+            vectors = await embedder.embed([query.text for query in asked])
+            print(f"{name} ({len(asked)})")
+            for way, search in ways(store, texts).items():
+                rankings = [await search(query.text, vector) for query, vector in zip(asked, vectors, strict=True)]
+                print(f"  {way:<26}" + " / ".join(f"{value:.3f}" for value in measures(rankings, asked)))
+        await store.close()
+    await embedder.close()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="measure the quality of search: Recall@10 / MRR / hit@10")
+    parser.add_argument("folder", type=Path, help="a folder with projects.jsonl.gz and queries.json")
+    asyncio.run(main(parser.parse_args().folder))
