@@ -4,8 +4,8 @@ Three groups of tables:
 
 - the catalogue: `User`, `Project`, `Term` (a tool, a category or a topic), `Tool`, `ProjectTerm`;
 - who did what: `Actor` (a user or a session), `Interaction` (raw, append-only), `Engagement` (one row for each
-  actor and project), `Like`, `Save`, `Dismissal`, `UserTag`, the onboarding quiz;
-- the machine's own: `OutboxRow`, `RankingModel`, `ServedPage`.
+  actor and project), `Like`, `Save`, `Dismissal`, `ProjectPulse`, `UserTag`, the onboarding quiz;
+- the machine's own: `OutboxRow`, `Job`, `RankingModel`, `ServedPage`.
 
 Keys: ``id`` is ours, ``key`` is the platform's own and what every input takes.
 """
@@ -317,13 +317,18 @@ class _ActorOnProject:
 
 
 class Engagement(_ActorOnProject, Base):
-    """All that one actor has done with one project, in one row; `kinds` holds `EngagementKind` bits."""
+    """All that one actor has done with one project, in one row; `kinds` holds `EngagementKind` bits.
+
+    `weight` is how much this person counts in the project's pulse, 0 to 1: how far the actor was trusted at its first
+    engagement. It stands here so that the pulse can be counted again from the truth.
+    """
 
     __tablename__ = "engagement"
 
     first_at: Mapped[datetime]
     last_at: Mapped[datetime]
     kinds: Mapped[int]
+    weight: Mapped[float] = mapped_column(default=1.0, server_default="1")
 
 
 class Like(_ActorOnProject, Base):
@@ -349,6 +354,46 @@ class Dismissal(_ActorOnProject, Base):
 
     because: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class ProjectPulse(Base):
+    """How many distinct people came to a project lately: each counts by its weight, halved every so often.
+
+    The four sums are as of `last_s`, Unix seconds of the latest first engagement in them (`db.pulse` decays them on).
+    """
+
+    __tablename__ = "project_pulses"
+
+    project_id: Mapped[int] = mapped_column(Identity, ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True)
+    people_1h: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    people_6h: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    people_3d: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    people_14d: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    last_s: Mapped[float]
+
+
+class Crowd(Base):
+    """How many new people came to a project from one network, halved every day: what one network adds is bounded.
+
+    `network` is a keyed hash that changes daily; no address is ever stored. Forgotten after some days.
+    """
+
+    __tablename__ = "crowds"
+
+    project_id: Mapped[int] = mapped_column(Identity, ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True)
+    network: Mapped[str] = mapped_column(primary_key=True)
+    people: Mapped[float]
+    last_s: Mapped[float] = mapped_column(index=True)
+
+
+class EventId(Base):
+    """A client's own id of an event, kept for as long as the event may be sent again."""
+
+    __tablename__ = "event_ids"
+
+    actor_id: Mapped[int] = mapped_column(Identity, ForeignKey("actors.id", ondelete="CASCADE"), primary_key=True)
+    event_id: Mapped[str] = mapped_column(primary_key=True)
+    recorded_at: Mapped[datetime] = mapped_column(default=now, index=True)
 
 
 Index("ix_engagement_actor_last", Engagement.actor_id, Engagement.last_at.desc())
@@ -426,7 +471,8 @@ class OutboxRow(Base):
 
     `version` rises each time the truth changes again, and a worker deletes the row only if it has not moved meanwhile.
     `urgent` rows (what must leave the index) go first. A row is free when `available_at` has passed; taking it moves
-    `available_at` forward, which is the lease. A `dead` row was refused too often and waits for an operator.
+    `available_at` forward, which is the lease. `held_until` is the end of an earlier lease that the row was pulled out
+    of by a newer change. A `dead` row was refused too often and waits for an operator.
     """
 
     __tablename__ = "outbox"
@@ -440,6 +486,7 @@ class OutboxRow(Base):
     attempts: Mapped[int] = mapped_column(default=0, server_default="0")
     dead: Mapped[bool] = mapped_column(default=False, server_default=false())
     last_error: Mapped[str | None]
+    held_until: Mapped[datetime | None]
 
     __table_args__ = (
         PrimaryKeyConstraint("kind", "key"),
@@ -448,6 +495,25 @@ class OutboxRow(Base):
 
 
 Index("ix_outbox_next", OutboxRow.dead, OutboxRow.urgent.desc(), OutboxRow.available_at)
+
+
+class Job(Base):
+    """Whose turn a periodic job is, so that one runner does it however many workers there are.
+
+    `token` rises each time the job is taken; a holder's lease ends at `until` by the database's clock, and is None
+    while nobody holds it. `due` is the occurrence that was taken last: no other worker does it a second time.
+    """
+
+    __tablename__ = "jobs"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    token: Mapped[int] = mapped_column(Identity, default=1, server_default="1")
+    holder: Mapped[str]
+    until: Mapped[datetime | None]
+    due: Mapped[datetime | None]
+    started_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+    error: Mapped[str | None]
 
 
 class RankingModel(Base):

@@ -7,7 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.batches import insert_batch
 from db.columns import TextList, among
-from db.models import Term, TermKind
+from db.models import OutboxKind, Term, TermKind
+from db.outbox import enqueue
 
 TermName = tuple[TermKind, str]
 """A term as a record names it: its kind, and its key or its name."""
@@ -61,6 +62,7 @@ async def _find_by_key(connection: AsyncConnection, asked: set[TermName]) -> dic
 async def _make(connection: AsyncConnection, missing: set[TermName]) -> dict[TermName, int]:
     rows = [(kind.value, key, key) for kind, key in sorted(missing)]
     made = {(TermKind(row.kind), row.key): row.id for row in await connection.execute(_INSERT, {"rows": rows})}
+    await enqueue(connection, OutboxKind.TOOL, [key for kind, key in made if kind is TermKind.TOOL])
     if len(made) < len(missing):  # somebody else made one in between
         made |= await _find_by_key(connection, missing - made.keys())
     return made

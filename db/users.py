@@ -16,6 +16,7 @@ from db.engine import Database
 from db.errors import InvalidRecord
 from db.models import Actor, OutboxKind, Project, Role, User, now
 from db.outbox import enqueue
+from db.pulse import forget_actors
 from db.records import UserRecord
 from db.tags import replace_imported_tags
 
@@ -284,6 +285,7 @@ async def remove_users(connection: AsyncConnection, keys: Sequence[str]) -> int:
     owned = list(await connection.scalars(_OWNED, {"ids": user_ids}))
     keys_by_id = await lock_projects(connection, counts.keys() | owned)
     await move_counts(connection, {id_: Counts(-count.likes, -count.views) for id_, count in counts.items()})
+    await forget_actors(connection, actor_ids)
     await connection.execute(_DELETE_ACTORS, {"ids": actor_ids})
     await connection.execute(_DELETE, {"ids": user_ids})
     await enqueue(connection, OutboxKind.PROJECT, [keys_by_id[id_] for id_ in owned if id_ in keys_by_id])

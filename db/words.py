@@ -1,6 +1,5 @@
-"""Words: cutting texts into them, and finding projects by them in the truth when the index is away."""
+"""What projects say, and finding them by their words in the truth when the index is away."""
 
-import re
 from collections.abc import Sequence
 
 from sqlalchemy import Float, bindparam, case, cast, func, literal, or_, select
@@ -9,23 +8,10 @@ from db.columns import IntegerList, among
 from db.engine import Database
 from db.models import Project, ProjectTerm, Term
 from db.projects import PUBLIC, ProjectFilter, conditions
-
-STOP_WORDS = frozenset(
-    """
-    a an and are as at be but by for if in into is it no not of on or such that the their then there these they this
-    to was will with
-    """.split()  # noqa: SIM905 (a list of strings would be four times as long)
-)
-"""The English stop words that Weaviate leaves out."""
+from db.vectors.keywords import words_of
 
 MOST_WORDS = 8
 """Words that a search in the truth looks for: each costs a scan of the texts."""
-
-_STEM = 4
-"""Letters that forms of one word share at least."""
-
-_LONGEST_ENDING = 4
-"""Letters that the longer may have more: "extract" and "extracting", but not "comput" and "computerised"."""
 
 _NAMES = (
     select(func.aggregate_strings(Term.name, " "))
@@ -36,30 +22,6 @@ _NAMES = (
 _TEXTS = select(Project.id, Project.title, Project.description, _NAMES.label("names")).where(
     among(Project.id, bindparam("ids", type_=IntegerList()))
 )
-_WORD = re.compile(r"[^\W_]+")
-
-
-def words(text: str) -> list[str]:
-    """Cut a text into its distinct words, in lower case, in order, without stop words."""
-    return list(dict.fromkeys(word for word in _WORD.findall(text.lower()) if word not in STOP_WORDS))
-
-
-def shared_words(query: str, text: str) -> tuple[str, ...]:
-    """Give the query's words that the text has too, as the query writes them.
-
-    Forms of one word count as one ("extracting" is "extract"): the same but for a few letters at the end. This is for
-    showing; what ranks is the index's own stemming.
-    """
-    said = words(text)
-    return tuple(word for word in words(query) if any(_alike(word, other) for other in said))
-
-
-def _alike(one: str, other: str) -> bool:
-    if one == other:
-        return True
-    shorter, longer = sorted((one, other), key=len)
-    stem = shorter[: max(_STEM, len(shorter) - 2)]
-    return len(shorter) >= _STEM and longer.startswith(stem) and len(longer) - len(shorter) <= _LONGEST_ENDING
 
 
 async def texts_by_id(database: Database, ids: Sequence[int]) -> dict[int, str]:
@@ -77,7 +39,7 @@ async def title_matches(database: Database, query: str, limit: int, where: Proje
     -------
     Project ids with the share of a full match, 0 to 1, best first, then the newest.
     """
-    wanted = words(query)[:MOST_WORDS]
+    wanted = words_of(query)[:MOST_WORDS]
     if not wanted:
         return []
     in_title = [func.lower(Project.title).contains(word, autoescape=True) for word in wanted]

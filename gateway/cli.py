@@ -8,9 +8,10 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
-from db.errors import InvalidRecord, MigrationPending, StoreUnavailable
+from db.errors import IndexIncomplete, InvalidRecord, MigrationPending, StoreUnavailable, TurnLost
 from db.models import Role
-from gateway import importing, preparing
+from db.schema import require_current
+from gateway import importing, outbox_command, preparing
 from gateway.auth import Authority, signing_secret
 from gateway.doctor import examine, print_findings
 from gateway.errors import CannotStart
@@ -18,6 +19,7 @@ from gateway.logs import configure_logs
 from gateway.serving import listen, run_server
 from gateway.settings import Settings, load_settings
 from gateway.welcome import print_welcome
+from gateway.worker import run_worker
 from resolvers.schema import sdl
 
 out = Console()
@@ -36,7 +38,7 @@ class _Commands(TyperGroup):
             return _give_up(ctx, error.message, 2)
         except StoreUnavailable as error:
             return _give_up(ctx, f"the {error.store.value} cannot be reached ({error.reason}); try: explore doctor", 1)
-        except MigrationPending as error:
+        except (MigrationPending, IndexIncomplete, TurnLost) as error:
             return _give_up(ctx, str(error), 1)
 
 
@@ -123,10 +125,46 @@ def doctor() -> None:
 
 
 @app.command()
-def reindex() -> None:
-    """Write the whole vector index again from the truth."""
-    asyncio.run(preparing.reindex(_settings(), err))
-    _say("the index is whole")
+def worker() -> None:
+    """Drain the outbox and do the periodic jobs, beside servers or instead of them; Ctrl-C stops."""
+    asyncio.run(run_worker(_settings()))
+
+
+@app.command()
+def reindex(
+    check: Annotated[bool, typer.Option("--check", help="Compare with the truth and mend what differs.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="With --check: only say what differs.")] = False,
+) -> None:
+    """Write the vector index anew from the truth and swap it in; with --check, exit code 1 says that it differed."""
+    if dry_run and not check:
+        raise InvalidRecord("--dry-run goes with --check: explore reindex --check --dry-run")
+    if not check:
+        report = asyncio.run(preparing.reindex(_settings(), err))
+        _say(f"the index is whole: {report.written} written, {report.kept} kept, {report.refused} refused")
+        return
+    found = asyncio.run(preparing.check(_settings(), repair=not dry_run))
+    for what in ("missing", "stale", "surplus"):
+        for kind, key in getattr(found, what):
+            typer.echo(f"{what} {kind.value}:{key}")
+    if not found:
+        _say("the index is as the truth is")
+        return
+    _say(f"{len(found)} differ" if dry_run else f"{len(found)} differed and were mended")
+    raise typer.Exit(1)
+
+
+@app.command()
+def outbox(
+    rows: Annotated[list[str] | None, typer.Argument(metavar="[KIND:KEY]...", help="Dead rows, by name.")] = None,
+    retry: Annotated[bool, typer.Option("--retry", help="Try them again; without a name, all.")] = False,
+    drop: Annotated[bool, typer.Option("--drop", help="Forget them: the index stays as it is.")] = False,
+) -> None:
+    """Show how far the index is behind and which rows it refuses; exit code 1 says that some are dead."""
+    if retry and drop:
+        raise InvalidRecord("either --retry or --drop")
+    if rows and not (retry or drop):
+        raise InvalidRecord("say what to do with them: --retry or --drop")
+    raise typer.Exit(asyncio.run(_outbox(_settings(), rows or [], retry, drop)))
 
 
 def _settings(**overrides: Any) -> Settings:
@@ -142,3 +180,15 @@ def _say(sentence: str) -> None:
 async def _import(settings: Settings, directory: Path, strict: bool, refused: Path | None) -> int:
     async with preparing.open_migrated(settings) as stores:
         return await importing.run_import(stores.database, directory, strict=strict, refused=refused)
+
+
+async def _outbox(settings: Settings, rows: list[str], retry: bool, drop: bool) -> int:
+    async with preparing.open_database(settings) as database:
+        await require_current(database)
+        if retry:
+            _say(f"{len(await outbox_command.retry(database, rows))} rows live again")
+        elif drop:
+            _say(f"{len(await outbox_command.drop(database, rows))} rows are forgotten")
+        else:
+            return await outbox_command.show(database, out)
+    return 0

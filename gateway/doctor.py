@@ -18,8 +18,8 @@ from db.stores import Stores
 from gateway.auth import SECRET_FILE, signing_secret
 from gateway.errors import GatewayError
 from gateway.preparing import require_reachable
-from gateway.runtime import open_stores
 from gateway.settings import Settings, make_var_dir
+from gateway.stores import open_stores
 
 MAX_LAG_S = 60.0
 """An outbox row that has waited longer than this means that nobody drains: a busy worker needs a second or two."""
@@ -123,7 +123,7 @@ async def _schema(database: Database) -> tuple[Verdict, str]:
 async def _outbox(database: Database) -> tuple[Verdict, str]:
     waiting = await outbox.backlog(database)
     if waiting.dead:
-        return Verdict.LOOK, f"{waiting.dead} rows were refused for good; see the log, then: explore reindex"
+        return Verdict.LOOK, f"{waiting.dead} rows were refused for good; see: explore outbox"
     if waiting.lag_s > MAX_LAG_S:
         return (
             Verdict.LOOK,

@@ -12,7 +12,7 @@ from rich.text import Text
 from sqlalchemy.exc import SQLAlchemyError
 
 from db.engine import Database
-from db.errors import InvalidRecord
+from db.errors import InvalidRecord, StoreUnavailable
 from db.importer import BadLine, FileProgress, ImportReport, import_directory
 
 SHOWN_REFUSALS = 50
@@ -107,7 +107,7 @@ async def run_import(
     except OSError as error:
         _print_plain(errors, f"{error.filename or directory}: {error.strerror or error}")
         return NOTHING_READ
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, StoreUnavailable) as error:
         _print_plain(errors, f"the database did not take it: {_first_line(error)}")
         _print_plain(errors, "whole batches are in; run the import again to go on from there")
         return NOTHING_READ

@@ -2,23 +2,30 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from asyncpg import PostgresError
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from db import schema
+from db import jobs, schema
 from db.demo import generate, is_empty, load
+from db.differences import Differences
 from db.engine import Database
-from db.models import OutboxKind, now
+from db.errors import StoreUnavailable
+from db.jobs import Turn
+from db.models import now
+from db.reindex import Reindex, Report
 from db.stores import Stores
 from gateway.errors import CannotStart
-from gateway.runtime import database_of, open_stores, synchroniser_of
+from gateway.runtime import synchroniser_of
+from gateway.scheduler import REINDEX
 from gateway.settings import Settings
+from gateway.stores import database_of, open_stores
 
 CONNECT_TIMEOUT_S = 10.0
 """How long the truth may take to answer a command's first question."""
@@ -26,6 +33,24 @@ CONNECT_TIMEOUT_S = 10.0
 _ALIVE = text("SELECT 1")
 
 Say = Callable[[str], None]
+
+
+class _Rate(ProgressColumn):
+    """How many objects a second go through, over the last half minute."""
+
+    def render(self, task: Task) -> Text:
+        """Show it, or a dash before the first."""
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:,.0f}/s" if speed else "-", style="progress.data.speed")
+
+
+_PROGRESS = (
+    TextColumn("{task.description}"),
+    BarColumn(),
+    MofNCompleteColumn(),
+    _Rate(),
+    TimeRemainingColumn(elapsed_when_finished=True),
+)
 
 
 async def prepare(settings: Settings, *, demo: bool, say: Say) -> bool:
@@ -88,6 +113,10 @@ async def require_reachable(database: Database) -> None:
         raise CannotStart(
             f"no answer from {where} within {CONNECT_TIMEOUT_S:.0f} s; start it, or mend DATABASE_URL"
         ) from None
+    except StoreUnavailable as away:
+        raise CannotStart(
+            f"the database {where} cannot be used ({away.reason.lower()}); start it, or mend DATABASE_URL"
+        ) from None
     except (SQLAlchemyError, PostgresError, OSError) as error:
         raise CannotStart(
             f"the database {where} cannot be used ({_reason(error)}); start it, or mend DATABASE_URL"
@@ -101,13 +130,62 @@ async def drain(stores: Stores) -> None:
         pass
 
 
-async def reindex(settings: Settings, console: Console) -> None:
-    """Write the whole index again from the truth, and show how far it is."""
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TextColumn("{task.completed}"), TimeElapsedColumn())
+async def reindex(settings: Settings, console: Console) -> Report:
+    """Write the index anew from the truth beside the one in service, show how far it is, and swap it in.
+
+    Raises
+    ------
+    CannotStart
+        If another process is at it.
+    IndexIncomplete
+        If the new index is not as the truth is; the old one stays in service.
+    """
+    reports: list[Report] = []
     async with open_migrated(settings) as stores:
-        with Progress(*columns, console=console) as progress:
-            bars = {kind: progress.add_task(f"{kind.value}s", total=None) for kind in OutboxKind}
-            await synchroniser_of(stores).rebuild(lambda kind, more: progress.advance(bars[kind], more))
+
+        async def work(turn: Turn) -> None:
+            rebuild = Reindex(stores.database, stores.vectors, stores.embedder)
+            with Progress(*_PROGRESS, console=console) as progress:
+                totals = await rebuild.totals()
+                bars = {kind: progress.add_task(f"{kind.value}s", total=total) for kind, total in totals.items()}
+                reports.append(
+                    await rebuild.run(
+                        lambda kind, more: progress.advance(bars[kind], more), lambda: jobs.renew(stores.database, turn)
+                    )
+                )
+
+        await _alone(stores.database, work)
+    return reports[0]
+
+
+async def check(settings: Settings, *, repair: bool) -> Differences:
+    """Compare the index with the truth, and bring up to date what differs if told to; gives what differed.
+
+    Raises
+    ------
+    CannotStart
+        If another process is writing the index anew.
+    """
+    found: list[Differences] = []
+    async with open_migrated(settings) as stores:
+
+        async def work(_turn: Turn) -> None:
+            comparison = Reindex(stores.database, stores.vectors, stores.embedder)
+            found.append(await comparison.compare())
+            if repair:
+                await comparison.repair(found[0])
+
+        await _alone(stores.database, work)
+    return found[0]
+
+
+async def _alone(database: Database, work: Callable[[Turn], Awaitable[None]]) -> None:
+    if not await jobs.in_turn(database, REINDEX, work):
+        record = (await jobs.records(database))[REINDEX]
+        raise CannotStart(
+            f"the index is being written anew by {record.holder} since {record.started_at:%H:%M:%S} UTC; wait for it. "
+            f"If that process was killed, its claim ends within {jobs.LEASE_S:.0f} s"
+        )
 
 
 def _reason(error: Exception) -> str:

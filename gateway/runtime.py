@@ -1,23 +1,21 @@
-"""The composition root: the only place that knows which store is which."""
+"""What one serving process works with, and what runs beside it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import structlog
 from starlette.requests import Request
 
-from db.cache.embedded import EmbeddedCache
-from db.embeddings.wordllama import WordLlamaEmbedder
-from db.engine import Database
+from db.errors import StoreMisconfigured, StoreUnavailable
 from db.schema import require_current
 from db.served import ServedLog
 from db.stores import Stores
 from db.synchroniser import Synchroniser
-from db.vectors.embedded import EmbeddedVectorStore
-from gateway.errors import CannotStart
-from gateway.settings import Settings, make_var_dir
+from gateway.scheduler import Scheduler, jobs_of
+from gateway.settings import Settings
+from gateway.stores import open_stores
 from resolvers.context import Asker, Context
 from scoring.feeds import Feeds
 
@@ -30,22 +28,29 @@ STOP_WITHIN_S = 5.0
 FLUSH_EVERY_S = 1.0
 """How often what was served is written down: one transaction a second however many pages there were."""
 
-FLUSHES_BETWEEN_EXPIRIES = 3_600
-"""Old pages are forgotten about once an hour; they are kept for days."""
+PREPARE_EVERY_S = 5.0
+"""How often a vector store that was away at the start is asked for again."""
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """What one worker process works with, from its start to its end."""
+    """What one worker process works with, from its start to its end.
+
+    Attributes
+    ----------
+    wake
+        Tells the synchroniser of this process that there is work; None if another process has it.
+    """
 
     stores: Stores
     feeds: Feeds
+    wake: Callable[[], None] | None = None
 
     def open_context(self, asker: Asker) -> Context:
         """Make the context of one request."""
-        return Context(self.stores, self.feeds, asker)
+        return Context(self.stores, self.feeds, asker, self.wake)
 
 
 OpenRuntime = Callable[[], AbstractAsyncContextManager[Runtime]]
@@ -57,67 +62,49 @@ def context_of(request: Request, asker: Asker) -> Context:
     return runtime.open_context(asker)
 
 
-def database_of(settings: Settings) -> Database:
-    """Make the connection to the truth; nothing is asked yet.
-
-    Raises
-    ------
-    CannotStart
-        If the folder of an SQLite file cannot be made.
-    InvalidRecord
-        If the URL is none.
-    """
-    try:
-        return Database(settings.truth_url, settings.database_pool_size)
-    except OSError as error:
-        reason = (error.strerror or "unknown reason").lower()
-        raise CannotStart(f"the folder that DATABASE_URL names cannot be made ({reason}); name another") from None
-
-
-@asynccontextmanager
-async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
-    """Open the four stores that the settings name, and close them at the end."""
-    folder = make_var_dir(settings)
-    stores = Stores(
-        database=database_of(settings),
-        vectors=EmbeddedVectorStore(folder / "vectors.sqlite"),
-        embedder=WordLlamaEmbedder(),
-        cache=EmbeddedCache(folder / "cache.sqlite"),
-    )
-    try:
-        yield stores
-    finally:
-        await stores.close()
-
-
 def synchroniser_of(stores: Stores) -> Synchroniser:
     """Make the worker that keeps the vector index in step with the truth."""
     return Synchroniser(stores.database, stores.vectors, stores.embedder)
 
 
+Task = Callable[[asyncio.Event], Awaitable[None]]
+
+
+def worker_tasks(stores: Stores) -> tuple[Synchroniser, dict[str, Task]]:
+    """Give what a worker does, in the server's process or in one of its own: drain the outbox, and periodic jobs."""
+    synchroniser = synchroniser_of(stores)
+    scheduler = Scheduler(stores.database, jobs_of(stores))
+    return synchroniser, {"synchroniser": synchroniser.run, "scheduler": scheduler.run}
+
+
 @asynccontextmanager
 async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
-    """Open everything that a serving process needs, with the synchroniser and the log of served pages beside it.
+    """Open everything that a serving process needs, with the log of served pages and the worker's tasks beside it.
 
     Raises
     ------
     MigrationPending
         If the truth's schema is older than this code.
+    StoreMisconfigured
+        If the vector store can never serve these settings.
     """
     async with open_stores(settings) as stores:
         await require_current(stores.database)
-        await stores.vectors.prepare(stores.embedder.model, stores.embedder.dimension)
         served = ServedLog(stores.database)
-        async with _beside(synchroniser=synchroniser_of(stores).run, served=lambda stop: _write_served(served, stop)):
-            yield Runtime(stores, Feeds(stores, served=served))
-
-
-Task = Callable[[asyncio.Event], Awaitable[None]]
+        tasks: dict[str, Task] = {"served": lambda stop: _write_served(served, stop)}
+        if not await _prepared(stores):
+            tasks["preparing"] = lambda stop: _prepare(stores, stop)
+        wake = None
+        if settings.worker_in_server:
+            synchroniser, more = worker_tasks(stores)
+            tasks, wake = tasks | more, synchroniser.wake
+        async with beside(tasks):
+            yield Runtime(stores, Feeds(stores, served=served), wake)
 
 
 @asynccontextmanager
-async def _beside(**tasks: Task) -> AsyncIterator[None]:
-    """Run tasks beside the server: each is told to stop at the end, and has `STOP_WITHIN_S` to finish what it does."""
+async def beside(tasks: Mapping[str, Task]) -> AsyncIterator[None]:
+    """Run tasks beside the caller: each is told to stop at the end, and has `STOP_WITHIN_S` to finish what it does."""
     stop = asyncio.Event()
     running = {asyncio.create_task(_keep_running(name, task, stop), name=name) for name, task in tasks.items()}
     try:
@@ -127,6 +114,8 @@ async def _beside(**tasks: Task) -> AsyncIterator[None]:
         _, late = await asyncio.wait(running, timeout=STOP_WITHIN_S)
         for task in late:
             task.cancel()
+        if late:
+            await asyncio.wait(late)
 
 
 async def _keep_running(name: str, task: Task, stop: asyncio.Event) -> None:
@@ -139,13 +128,27 @@ async def _keep_running(name: str, task: Task, stop: asyncio.Event) -> None:
             await _pause(stop, RESTART_AFTER_S)
 
 
+async def _prepared(stores: Stores) -> bool:
+    """Make the collections; False if the vector store is away, and feeds do without it for now."""
+    try:
+        await stores.vectors.prepare(stores.embedder.model, stores.embedder.dimension)
+    except StoreMisconfigured:
+        raise
+    except StoreUnavailable as away:
+        log.warning("starting without the vector store", reason=away.reason)
+        return False
+    return True
+
+
+async def _prepare(stores: Stores, stop: asyncio.Event) -> None:
+    while not stop.is_set() and not await _prepared(stores):
+        await _pause(stop, PREPARE_EVERY_S)
+    await stop.wait()
+
+
 async def _write_served(served: ServedLog, stop: asyncio.Event) -> None:
-    flushes = 0
     while not stop.is_set():
-        if flushes % FLUSHES_BETWEEN_EXPIRIES == 0:
-            await served.expire()
         await served.flush()
-        flushes += 1
         await _pause(stop, FLUSH_EVERY_S)
     await served.flush()
 

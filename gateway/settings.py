@@ -72,7 +72,12 @@ class Settings(BaseSettings):
         1,
         ge=1,
         le=64,
-        description="Server processes, 1 to 64. Each holds the vectors in memory and drains the outbox.",
+        description="Server processes, 1 to 64. Each holds the vectors in memory.",
+    )
+    worker_in_server: bool = Field(
+        True,
+        description="Whether each server process also drains the outbox and does the periodic jobs: on or off. "
+        "Off needs `explore worker` beside it.",
     )
     token_secret: Annotated[SecretStr | None, BeforeValidator(_secret_is_long)] = Field(
         None,
@@ -87,6 +92,66 @@ class Settings(BaseSettings):
     token_audience: str = Field(
         "explore",
         description="What a token's claim `aud` must be or hold.",
+    )
+    weaviate_url: str = Field(
+        "",
+        pattern=r"^(https?://[^\s]+)?$",
+        description="Weaviate's REST address, as in http://weaviate:8080. Empty: the embedded index in VAR_DIR.",
+    )
+    weaviate_grpc_url: str = Field(
+        "",
+        description="Weaviate's gRPC address, as in weaviate:50051. Empty: the host of WEAVIATE_URL, port 50051.",
+    )
+    weaviate_api_key: SecretStr | None = Field(
+        None,
+        description="The key that Weaviate asks for, if it asks for one.",
+    )
+    weaviate_batch_size: int = Field(
+        100,
+        ge=1,
+        le=10_000,
+        description="Objects in one write to Weaviate, 1 to 10000.",
+    )
+    weaviate_replicas: int = Field(
+        1,
+        ge=1,
+        le=100,
+        description="Copies of each object, on as many nodes of Weaviate, 1 to 100; collections are made so.",
+    )
+    weaviate_shards: int | None = Field(
+        None,
+        ge=1,
+        le=1_000,
+        description="Parts of each Weaviate collection, 1 to 1000. Unset: one a node.",
+    )
+    weaviate_embedding_model: str = Field(
+        "text-embedding-3-small",
+        min_length=1,
+        description="The embedding model behind OPENAI_API_KEY or OPENAI_BASE_URL. Without them WordLlama embeds.",
+    )
+    embedding_dimension: int = Field(
+        1536,
+        ge=1,
+        le=65_535,
+        description="Components of that model's vectors, 1 to 65535.",
+    )
+    embedding_dollars_per_million: float = Field(
+        0.02,
+        ge=0,
+        description="What a million tokens of that model cost, in dollars; only for counting what was spent.",
+    )
+    openai_api_key: SecretStr | None = Field(
+        None,
+        description="The key for OpenAI's embeddings. Unset, and no OPENAI_BASE_URL: WordLlama embeds, free and local.",
+    )
+    openai_base_url: str = Field(
+        "",
+        pattern=r"^(https?://[^\s]+)?$",
+        description="An endpoint that speaks OpenAI's /v1/embeddings, as in http://ollama:11434/v1. Empty: OpenAI's.",
+    )
+    redis_url: SecretStr = Field(
+        SecretStr(""),
+        description="Redis or Redis Cluster, as in redis://redis:6379/0. Empty: a cache file in VAR_DIR.",
     )
     graphiql: bool = Field(
         True,
@@ -167,6 +232,8 @@ def _sentence(detail: ErrorDetails, overrides: dict[str, Any]) -> str:
     name = str(detail["loc"][0])
     said = f"--{name}" if name in overrides else name.upper()
     extra = _field(name).json_schema_extra
+    if isinstance(detail["input"], SecretStr):
+        return f"{said} cannot be used. {describe(name)}"
     if isinstance(extra, dict) and "mend" in extra:  # a secret: say its length, never its value
         return f"{said} {detail['ctx']['error']}; {extra['mend']}"
     return f"{said} is {str(detail['input'])[:100]!r}, which cannot be used. {describe(name)}"

@@ -128,14 +128,95 @@ async def test_two_workers_on_one_key_lead_to_one_more_pass_by_one(database: Dat
     assert await rows(database) == []
 
 
-async def test_a_slow_worker_whose_row_was_settled_by_another_asks_for_one_more_pass(database: Database):
+async def test_a_row_that_another_may_still_hold_is_not_deleted_until_that_one_has_settled(database: Database):
     await enqueue(database, "a")
     slow = await outbox.take(database, 9, LEASE_S)
     await enqueue(database, "a")
     await outbox.settle(database, await outbox.take(database, 9, LEASE_S))
-    assert await rows(database) == []
+    assert [row.key for row in await rows(database)] == ["a"]
+    assert await outbox.take(database, 9, LEASE_S) == []  # the slow one may write yet
     await outbox.settle(database, slow)
+    last = await outbox.take(database, 9, LEASE_S)
+    assert [lease.key for lease in last] == ["a"]
+    await outbox.settle(database, last)
+    assert await rows(database) == []
+
+
+async def test_a_row_whose_slow_holder_was_killed_comes_up_once_more_when_that_lease_ends(database: Database):
+    await enqueue(database, "a")
+    await outbox.take(database, 9, 0.3)  # killed: never settles
+    await enqueue(database, "a")
+    await outbox.settle(database, await outbox.take(database, 9, LEASE_S))
+    await asyncio.sleep(0.3)
+    last = await outbox.take(database, 9, LEASE_S)
+    assert [lease.key for lease in last] == ["a"]
+    await outbox.settle(database, last)
+    assert await rows(database) == []
+
+
+async def test_only_urgent_rows_are_taken_on_request(database: Database):
+    await enqueue(database, "a")
+    await enqueue(database, "b", urgent=True)
+    assert [lease.key for lease in await outbox.take(database, 9, LEASE_S, only_urgent=True)] == ["b"]
+    assert await outbox.take(database, 9, LEASE_S, only_urgent=True) == []
+
+
+async def test_what_is_claimed_is_in_our_hands_and_gone_when_settled(database: Database):
+    claimed = await outbox.claim(database, PROJECT, ["b", "a", "b"], LEASE_S)
+    assert sorted(lease.key for lease in claimed) == ["a", "b"]
+    assert await outbox.take(database, 9, LEASE_S) == []
+    await outbox.settle(database, claimed)
+    assert await rows(database) == []
+    assert await outbox.claim(database, PROJECT, [], LEASE_S) == []
+
+
+async def test_a_change_pulls_a_row_out_of_a_claim_which_then_asks_for_one_more_pass(database: Database):
+    claimed = await outbox.claim(database, PROJECT, ["a"], LEASE_S)
+    await enqueue(database, "a")
+    newer = await outbox.take(database, 9, LEASE_S)
+    assert [lease.version for lease in newer] == [2]
+    await outbox.settle(database, newer)
+    await outbox.settle(database, claimed)
     assert [lease.key for lease in await outbox.take(database, 9, LEASE_S)] == ["a"]
+
+
+async def test_a_row_that_is_there_cannot_be_claimed_but_comes_up_at_once(database: Database):
+    await enqueue(database, "a", "b")
+    held = await outbox.take(database, 1, LEASE_S)
+    assert await outbox.claim(database, PROJECT, ["a", "b"], LEASE_S) == []
+    newer = await outbox.take(database, 9, LEASE_S)
+    assert sorted(lease.key for lease in newer) == ["a", "b"]
+    await outbox.settle(database, newer)
+    assert [row.key for row in await rows(database)] == ["a"]  # its first holder may write yet
+    await outbox.settle(database, held)
+    assert [lease.key for lease in await outbox.take(database, 9, LEASE_S)] == ["a"]
+
+
+async def test_a_claim_brings_a_dead_row_to_life(database: Database):
+    await enqueue(database, "a")
+    async with database.write() as connection:
+        await connection.execute(update(OutboxRow).values(dead=True, attempts=3, available_at=now()))
+    assert await outbox.claim(database, PROJECT, ["a"], LEASE_S) == []
+    assert [lease.key for lease in await outbox.take(database, 9, LEASE_S)] == ["a"]
+    assert [row.attempts for row in await rows(database)] == [0]
+
+
+async def test_a_refused_row_rests_as_long_as_it_is_told_and_deaths_are_counted(database: Database):
+    await enqueue(database, "a")
+    died = []
+    for _ in range(outbox.MAX_ATTEMPTS):
+        leases = await outbox.take(database, 9, LEASE_S)
+        died.append(await outbox.refuse(database, leases, "too long", timedelta()))
+    assert died == [0, 0, 1]
+
+
+async def test_what_is_pending_says_whether_it_is_dead(database: Database):
+    await enqueue(database, "a", "b", "c")
+    await enqueue(database, "d", kind=TOOL)
+    async with database.write() as connection:
+        await connection.execute(update(OutboxRow).where(OutboxRow.key == "b").values(dead=True))
+    assert await outbox.pending(database, PROJECT, ["a", "b", "d", "e"]) == {"a": False, "b": True}
+    assert await outbox.pending(database, PROJECT, []) == {}
 
 
 async def test_a_released_row_is_free_at_once_and_counts_no_try(database: Database):
@@ -171,7 +252,8 @@ async def test_what_moved_meanwhile_is_neither_released_nor_refused(database: Da
     await outbox.refuse(database, leases, "too long")
     assert await outbox.take(database, 9, LEASE_S) == []
     await outbox.settle(database, other)
-    assert await rows(database) == []
+    assert await outbox.take(database, 9, LEASE_S) == []
+    assert [(row.attempts, row.dead) for row in await rows(database)] == [(0, False)]  # for one pass after that lease
 
 
 async def test_the_backlog_counts_what_waits_and_what_is_dead(database: Database):

@@ -18,7 +18,7 @@ def compose():
 
 
 def test_only_services_that_something_uses_are_started(compose):
-    assert set(compose["services"]) == {"gateway", "postgres"}
+    assert set(compose["services"]) == {"gateway", "worker", "postgres", "weaviate", "redis"}
 
 
 def test_every_service_has_a_health_check_and_starts_again(compose):
@@ -27,8 +27,17 @@ def test_every_service_has_a_health_check_and_starts_again(compose):
         assert service["restart"] == "unless-stopped"
 
 
-def test_the_gateway_waits_for_a_healthy_database(compose):
-    assert compose["services"]["gateway"]["depends_on"] == {"postgres": {"condition": "service_healthy"}}
+def test_the_gateway_waits_for_healthy_stores_and_the_worker_for_the_gateway_that_migrates(compose):
+    stores = {name: {"condition": "service_healthy"} for name in ("postgres", "weaviate", "redis")}
+    assert compose["services"]["gateway"]["depends_on"] == stores
+    assert compose["services"]["worker"]["depends_on"] == stores | {"gateway": {"condition": "service_healthy"}}
+
+
+def test_weaviate_lets_in_nobody_without_the_key_that_the_gateway_has(compose):
+    weaviate = compose["services"]["weaviate"]["environment"]
+    assert weaviate["AUTHENTICATION_ANONYMOUS_ACCESS_ENABLED"] == "false"
+    key = compose["services"]["gateway"]["environment"]["WEAVIATE_API_KEY"]
+    assert weaviate["AUTHENTICATION_APIKEY_ALLOWED_KEYS"] == key
 
 
 def test_named_volumes_are_declared_and_used(compose):
@@ -39,7 +48,7 @@ def test_named_volumes_are_declared_and_used(compose):
 def test_no_secret_stands_in_the_file_and_a_missing_one_is_named(compose):
     for service in compose["services"].values():
         for name, value in service["environment"].items():
-            for secret in ("POSTGRES_PASSWORD", "TOKEN_SECRET"):
+            for secret in ("POSTGRES_PASSWORD", "TOKEN_SECRET", "WEAVIATE_API_KEY"):
                 if name == secret or secret in str(value):
                     (found,) = [variable for variable in VARIABLE.findall(value) if variable[0] == secret]
                     assert found[1] == ":?"
@@ -47,7 +56,8 @@ def test_no_secret_stands_in_the_file_and_a_missing_one_is_named(compose):
 
 
 def test_the_gateway_is_given_only_settings_that_exist(compose):
-    assert set(compose["services"]["gateway"]["environment"]) <= {name.upper() for name in Settings.model_fields}
+    for service in ("gateway", "worker"):
+        assert set(compose["services"][service]["environment"]) <= {name.upper() for name in Settings.model_fields}
 
 
 def test_the_services_listen_on_this_machine_only(compose):

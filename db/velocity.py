@@ -1,0 +1,215 @@
+"""What is taking off, read in SQL: the projects with the most people for their age, and how many came when.
+
+The whole order is made by the database from the pulses, in one statement; the ranking scores the best again, exactly.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from sqlalchemy import Float, bindparam, case, func, literal, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql import ColumnElement
+
+from db.columns import IntegerList, UtcDateTime, among
+from db.engine import Database
+from db.models import Engagement, Interaction, InteractionType, Project, ProjectPulse
+from db.projects import PUBLIC, TERMS, ProjectFilter, conditions
+from db.pulse import COLUMNS, HALF_LIVES_S, Floats, arranged, epoch, rebuild_pulses, remaining
+
+USUAL_WINDOWS = 7
+"""Windows before the present one that say what is usual."""
+
+
+class Formula(NamedTuple):
+    """The constants of a velocity, see `scoring.velocity.Constants`."""
+
+    mixture: tuple[float, ...]
+    gravity: float
+    offset_h: float
+    background: float
+
+
+@dataclass(frozen=True, slots=True)
+class Mover:
+    """A project that people come to.
+
+    Attributes
+    ----------
+    terms
+        As in `db.projects.Feature`.
+    """
+
+    id: int
+    key: str
+    created_at: datetime
+    terms: str | None
+
+
+class Comings(NamedTuple):
+    """How many people came to a project for the first time within a window, and on average within one before it."""
+
+    people: int
+    usual: float
+
+
+_REAL = Float(53)
+_AT_S = bindparam("at_s", type_=_REAL)
+_IDS = bindparam("ids", type_=IntegerList())
+_SUMS = tuple(getattr(ProjectPulse, name) for name in COLUMNS)
+
+
+def _now(sums: ColumnElement[float], half_life_s: float) -> ColumnElement[float]:
+    """Give a sum as it is at the moment that is asked for."""
+    passed = case((ProjectPulse.last_s < _AT_S, _AT_S - ProjectPulse.last_s), else_=0.0)
+    return sums * remaining(passed, half_life_s)
+
+
+_NOW = tuple(_now(sums, half_life_s) for sums, half_life_s in zip(_SUMS, HALF_LIVES_S, strict=True))
+_PEOPLE = sum(
+    (bindparam(f"mix_{name}", type_=_REAL) * now for name, now in zip(COLUMNS, _NOW, strict=True)),
+    start=literal(0.0, _REAL),
+)
+_AGE_H = case((epoch(Project.created_at) < _AT_S, (_AT_S - epoch(Project.created_at)) / 3_600.0), else_=0.0)
+_GRAVITY, _OFFSET_H = bindparam("gravity", type_=_REAL), bindparam("offset_h", type_=_REAL)
+_BACKGROUND = bindparam("background", type_=_REAL)
+_SCORE = func.ln(1.0 + _PEOPLE / _BACKGROUND) - _GRAVITY * func.ln(1.0 + _AGE_H / _OFFSET_H)
+_VELOCITY = _PEOPLE * func.power(1.0 + _AGE_H / _OFFSET_H, -_GRAVITY)
+
+_MOVERS = select(Project.id, Project.key, Project.created_at, TERMS.label("terms"), *_SUMS, ProjectPulse.last_s).join(
+    ProjectPulse, ProjectPulse.project_id == Project.id
+)
+_MOVERS_OF = _MOVERS.where(among(Project.id, _IDS))
+
+
+async def movers(
+    database: Database,
+    formula: Formula,
+    at: datetime,
+    *,
+    floor: float,
+    floor_half_life: int,
+    limit: int,
+    where: ProjectFilter,
+) -> tuple[list[Mover], Floats]:
+    """Find the public projects with the highest velocity, best first, in one statement.
+
+    Parameters
+    ----------
+    floor, floor_half_life
+        Fewer people than this, at that one of `HALF_LIVES_S` (its index), move nothing.
+
+    Returns
+    -------
+    The projects, and their (n, 4) pulses at `at`.
+    """
+    statement = (
+        _MOVERS.where(PUBLIC, _NOW[floor_half_life] >= bindparam("floor", type_=_REAL), *conditions(where))
+        .order_by(_SCORE.desc(), Project.key)
+        .limit(limit)
+    )
+    rows = await database.fetch(statement, _given(formula, at) | {"floor": floor})
+    return _read(rows, at)
+
+
+async def movers_by_id(database: Database, ids: Sequence[int], at: datetime) -> tuple[list[Mover], Floats]:
+    """Read projects with their (n, 4) pulses, in one statement; one that nobody came to has no row."""
+    return _read(await database.fetch(_MOVERS_OF, {"ids": list(ids)}), at)
+
+
+def _read(rows: Sequence[Any], at: datetime) -> tuple[list[Mover], Floats]:
+    found = [Mover(row.id, row.key, row.created_at, row.terms) for row in rows]
+    return found, arranged([(row.id, *row[4:]) for row in rows], [row.id for row in rows], at)
+
+
+def _given(formula: Formula, at: datetime) -> dict[str, Any]:
+    mixture = {f"mix_{name}": part for name, part in zip(COLUMNS, formula.mixture, strict=True)}
+    rest = {"gravity": formula.gravity, "offset_h": formula.offset_h, "background": formula.background}
+    return {**mixture, **rest, "at_s": at.timestamp()}
+
+
+# --- how many came when --------------------------------------------------------------------------------------------
+
+_SINCE, _BEFORE = bindparam("since", type_=UtcDateTime()), bindparam("before", type_=UtcDateTime())
+_COMINGS = (
+    select(
+        Engagement.project_id,
+        func.sum(case((Engagement.first_at > _SINCE, 1), else_=0)).label("people"),
+        func.sum(case((Engagement.first_at > _SINCE, 0), else_=1)).label("earlier"),
+    )
+    # The index knows the last engagement; whoever came first in the window also came last in it.
+    .where(among(Engagement.project_id, _IDS), Engagement.last_at > _BEFORE, Engagement.first_at > _BEFORE)
+    .group_by(Engagement.project_id)
+)
+
+
+async def comings(database: Database, ids: Sequence[int], window: timedelta, at: datetime) -> dict[int, Comings]:
+    """Count the people who came to projects within the window before `at`, and what was usual, in one statement."""
+    before = at - (1 + USUAL_WINDOWS) * window
+    rows = await database.fetch(_COMINGS, {"ids": list(ids), "since": at - window, "before": before})
+    return {row.project_id: Comings(row.people, row.earlier / USUAL_WINDOWS) for row in rows}
+
+
+# --- the hourly mend -----------------------------------------------------------------------------------------------
+
+_TIME = bindparam("time", type_=UtcDateTime())
+_KEEP_TIME = {"last_velocity_update": _TIME, "updated_at": Project.updated_at}  # a count is no change of the project
+_OURS_OF = select(_VELOCITY).where(ProjectPulse.project_id == Project.id).scalar_subquery()
+_WRITE_OURS = update(Project).values(engagement_velocity=func.coalesce(_OURS_OF, 0.0), **_KEEP_TIME)
+
+_DAY_AGO, _TWO_DAYS_AGO = bindparam("day_ago", type_=UtcDateTime()), bindparam("two_days_ago", type_=UtcDateTime())
+
+
+def _counted(type_: InteractionType, when: ColumnElement[bool]) -> ColumnElement[float]:
+    return func.sum(case(((Interaction.type == type_.value) & when, 1.0), else_=0.0))
+
+
+def _growth(type_: InteractionType) -> ColumnElement[float]:
+    lately, before = _counted(type_, Interaction.at > _DAY_AGO), _counted(type_, Interaction.at <= _DAY_AGO)
+    return (lately - before) / case((before > 1.0, before), else_=1.0)
+
+
+_growths = (
+    select(
+        Interaction.project_id,
+        (0.7 * _growth(InteractionType.LIKE) + 0.3 * _growth(InteractionType.VIEW)).label("growth"),
+    )
+    .where(Interaction.at > _TWO_DAYS_AGO, Interaction.at <= _TIME)
+    .group_by(Interaction.project_id)
+    .subquery("growths")
+)
+_WRITE_ZERO = update(Project).values(engagement_velocity=0.0, **_KEEP_TIME)
+_WRITE_PLANS = (
+    update(Project)
+    .where(Project.id == _growths.c.project_id)
+    .values(
+        engagement_velocity=case((_growths.c.growth > 0, _growths.c.growth), else_=0.0) / (1.0 + 0.1 * _AGE_H / 24.0),
+        **_KEEP_TIME,
+    )
+)
+
+
+async def refresh_velocities(database: Database, formula: Formula | None, at: datetime) -> None:
+    """Count the pulses again from the truth, and write every project's velocity: the hourly mend of drift.
+
+    Four statements however many projects there are; nothing is read into this process.
+
+    Parameters
+    ----------
+    formula
+        Ours: people divided by a power of age, whose logarithm the ranking uses. None writes the plan's.
+    """
+    await rebuild_pulses(database)
+    async with database.write() as connection:
+        await (_write_plans(connection, at) if formula is None else _write_ours(connection, formula, at))
+
+
+async def _write_ours(connection: AsyncConnection, formula: Formula, at: datetime) -> None:
+    await connection.execute(_WRITE_OURS, _given(formula, at) | {"time": at})
+
+
+async def _write_plans(connection: AsyncConnection, at: datetime) -> None:
+    await connection.execute(_WRITE_ZERO, {"time": at})
+    times = {"day_ago": at - timedelta(days=1), "two_days_ago": at - timedelta(days=2)}
+    await connection.execute(_WRITE_PLANS, {"time": at, "at_s": at.timestamp(), **times})

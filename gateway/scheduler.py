@@ -1,0 +1,148 @@
+"""The periodic jobs: what is done when, by whichever worker is first."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+from sqlalchemy.exc import SQLAlchemyError
+
+from db import jobs
+from db.engine import Database
+from db.errors import DatabaseFloorError, TurnLost
+from db.jobs import Turn
+from db.models import now
+from db.reindex import Reindex
+from db.schema import prepare_months
+from db.served import ServedLog
+from db.stores import Stores
+
+REINDEX = "reindex"
+VELOCITY = "velocity"
+
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+REINDEX_AT = timedelta(hours=3)
+"""The plan's: 03:00 UTC."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodicJob:
+    """What is done again and again.
+
+    Attributes
+    ----------
+    name
+        Its row in the truth, by which workers agree whose turn it is.
+    every, offset
+        It is due at every whole multiple of `every` since 1970 UTC, plus `offset`.
+    work
+        What to do. Its writes to the truth that must not come late call `db.jobs.require` in their transaction.
+    catches_up
+        Whether a worker that starts does an occurrence that nobody was there to do.
+    """
+
+    name: str
+    every: timedelta
+    work: Callable[[Turn], Awaitable[None]]
+    offset: timedelta = timedelta()
+    catches_up: bool = False
+
+    def due_at(self, moment: datetime) -> datetime:
+        """Give the last time that it was due: two workers whose clocks differ a little name the same."""
+        start = _EPOCH + self.offset
+        return start + (moment - start) // self.every * self.every
+
+
+def jobs_of(stores: Stores, velocity: Callable[[Turn], Awaitable[None]] | None = None) -> list[PeriodicJob]:
+    """List the jobs of this product.
+
+    Parameters
+    ----------
+    velocity
+        Computes every project's engagement velocity anew; without it that job is not there.
+    """
+
+    async def reindex(turn: Turn) -> None:
+        rebuild = Reindex(stores.database, stores.vectors, stores.embedder)
+        report = await rebuild.run(lambda _kind, _more: None, lambda: jobs.renew(stores.database, turn))
+        log.info("the index was written anew", written=report.written, kept=report.kept, refused=report.refused)
+
+    async def expire(_turn: Turn) -> None:
+        await ServedLog(stores.database).expire()
+
+    async def months(_turn: Turn) -> None:
+        await prepare_months(stores.database)
+
+    listed = [
+        PeriodicJob(REINDEX, DAY, reindex, offset=REINDEX_AT),
+        PeriodicJob("expire served pages", HOUR, expire, catches_up=True),
+        PeriodicJob("prepare months", DAY, months, catches_up=True),
+    ]
+    if velocity is not None:
+        listed.append(PeriodicJob(VELOCITY, HOUR, velocity, catches_up=True))
+    return listed
+
+
+class Scheduler:
+    """Starts each job when it is due, unless another worker is at it or has done it."""
+
+    def __init__(self, database: Database, listed: list[PeriodicJob], *, lease_s: float = jobs.LEASE_S) -> None:
+        self._database = database
+        self._jobs = listed
+        self._lease_s = lease_s
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Keep to the timetable until told to stop; what runs then is stopped, and is done when it is due again."""
+        scheduler = AsyncIOScheduler(timezone=UTC)
+        for job in self._jobs:
+            trigger = IntervalTrigger(
+                seconds=int(job.every.total_seconds()), start_date=_EPOCH + job.offset, timezone=UTC
+            )
+            # A worker that was suspended does one occurrence late, not all that it missed.
+            scheduler.add_job(self._begin, trigger, [job], coalesce=True, misfire_grace_time=None, name=job.name)
+        scheduler.start()
+        for job in self._jobs:
+            if job.catches_up:
+                self._start(job)
+        try:
+            await stop.wait()
+        finally:
+            scheduler.shutdown(wait=False)
+            await self._stop()
+
+    async def _begin(self, job: PeriodicJob) -> None:
+        # A coroutine, so that APScheduler runs it in our loop; it ends at once, for the task is ours to stop.
+        self._start(job)
+
+    def _start(self, job: PeriodicJob) -> None:
+        task = asyncio.ensure_future(self._do(job))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def _do(self, job: PeriodicJob) -> None:
+        """Do one occurrence if it is ours. What fails is logged, noted in the job's row, and due again next time."""
+        due = job.due_at(now())
+        try:
+            await jobs.in_turn(self._database, job.name, job.work, due=due, lease_s=self._lease_s)
+        except TurnLost as error:
+            log.warning("a periodic job was left to another worker", job=job.name, reason=str(error))
+        except (DatabaseFloorError, SQLAlchemyError, OSError) as error:
+            log.error("a periodic job failed", job=job.name, reason=str(error))  # noqa: TRY400 (a store's fault has no use for our stack)
+        except Exception:
+            log.exception("a periodic job failed by a fault of ours", job=job.name)
+
+    async def _stop(self) -> None:
+        running = list(self._running)
+        for task in running:
+            task.cancel()
+        if running:
+            await asyncio.wait(running)

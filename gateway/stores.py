@@ -1,0 +1,122 @@
+"""Which store is which: reads the settings and opens the four stores, each behind a guard."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from db.cache.base import Cache
+from db.cache.embedded import MAX_BYTES, EmbeddedCache
+from db.cache.redis import RedisCache
+from db.embeddings.base import Embedder
+from db.embeddings.openai import BASE_URL, OpenAIEmbedder
+from db.embeddings.remembered import RememberedEmbedder
+from db.embeddings.wordllama import WordLlamaEmbedder
+from db.engine import Database
+from db.errors import Store
+from db.resilience import Guard, guarded
+from db.stores import Stores
+from db.vectors.base import VectorStore
+from db.vectors.embedded import EmbeddedVectorStore
+from db.vectors.weaviate import WeaviateVectorStore
+from db.vectors.weaviate_connection import Address
+from db.vectors.weaviate_schema import Layout
+from gateway.errors import CannotStart
+from gateway.settings import Settings, make_var_dir
+
+READING_VECTORS_S, WRITING_VECTORS_S = 2.0, 30.0
+"""Deadlines of the vector store. A feed waits less for a source; a bulk write of 100 objects may wait for its turn."""
+
+READING_CACHE_S = 1.0
+
+EMBEDDINGS_KEPT_BYTES = 2 * 1024**3
+"""Of embeddings that were paid for: some 350,000 of 1,536 components."""
+
+_WRITES = (
+    "upsert_projects",
+    "upsert_profiles",
+    "upsert_tools",
+    "remove_projects",
+    "remove_profiles",
+    "remove_tools",
+    "listing",
+    "counts",
+)
+_UNBOUNDED = ("prepare", "stage", "staged", "publish", "discard")
+"""What makes and swaps whole collections takes as long as it takes; the engines bound their own calls."""
+
+
+def database_of(settings: Settings) -> Database:
+    """Make the connection to the truth; nothing is asked yet.
+
+    Raises
+    ------
+    CannotStart
+        If the folder of an SQLite file cannot be made.
+    InvalidRecord
+        If the URL is none.
+    """
+    try:
+        return Database(settings.truth_url, settings.database_pool_size)
+    except OSError as error:
+        reason = (error.strerror or "unknown reason").lower()
+        raise CannotStart(f"the folder that DATABASE_URL names cannot be made ({reason}); name another") from None
+
+
+@asynccontextmanager
+async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
+    """Open the four stores that the settings name, and close them at the end."""
+    folder = make_var_dir(settings)
+    stores = Stores(
+        database=database_of(settings),
+        vectors=_vectors(settings, folder),
+        embedder=_embedder(settings, folder),
+        cache=_cache(settings, folder / "cache.sqlite"),
+    )
+    try:
+        yield stores
+    finally:
+        await stores.close()
+
+
+def _cache(settings: Settings, file: Path, max_bytes: int = MAX_BYTES) -> Cache:
+    url = settings.redis_url.get_secret_value()
+    cache: Cache = RedisCache(url) if url else EmbeddedCache(file, max_bytes)
+    return guarded(cache, Guard(Store.CACHE, READING_CACHE_S))
+
+
+def _embedder(settings: Settings, folder: Path) -> Embedder:
+    """Choose WordLlama, which is free and at hand, or a model behind an endpoint, each text of which is paid once.
+
+    What was paid for is kept in a file of its own: it lives for months, and would drive the rankings out of theirs.
+    """
+    if settings.openai_api_key is None and not settings.openai_base_url:
+        return WordLlamaEmbedder()
+    key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else ""
+    model = OpenAIEmbedder(
+        key,
+        model=settings.weaviate_embedding_model,
+        dimension=settings.embedding_dimension,
+        base_url=settings.openai_base_url or BASE_URL,
+        dollars_per_million=settings.embedding_dollars_per_million,
+    )
+    kept = _cache(settings, folder / "embeddings.sqlite", EMBEDDINGS_KEPT_BYTES)
+    return RememberedEmbedder(guarded(model, Guard(Store.EMBEDDINGS, None)), kept)
+
+
+def _vectors(settings: Settings, folder: Path) -> VectorStore:
+    embedded = not settings.weaviate_url
+    store: VectorStore = EmbeddedVectorStore(folder / "vectors.sqlite") if embedded else _weaviate(settings)
+    deadlines = dict.fromkeys(_WRITES, WRITING_VECTORS_S) | dict.fromkeys(_UNBOUNDED, None)
+    return guarded(store, Guard(Store.VECTORS, READING_VECTORS_S, deadlines_s=deadlines))
+
+
+def _weaviate(settings: Settings) -> WeaviateVectorStore:
+    openai_key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else None
+    address = Address(
+        settings.weaviate_url,
+        settings.weaviate_grpc_url,
+        settings.weaviate_api_key.get_secret_value() if settings.weaviate_api_key else None,
+        openai_key,
+    )
+    layout = Layout(settings.weaviate_replicas, settings.weaviate_shards, openai_vectorizer=openai_key is not None)
+    return WeaviateVectorStore(address, layout, batch_size=settings.weaviate_batch_size)

@@ -1,0 +1,92 @@
+"""The whole gateway on Weaviate, OpenAI, Redis and PostgreSQL, and what clients see when one of them is away."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from db.engine import Database
+from tests.at_scale import FOR_YOU, SEARCH, AtScale, running_at_scale
+
+
+@pytest.fixture(scope="module")
+async def at_scale(postgresql_template, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[AtScale]:
+    from tests.conftest import postgresql_copy
+
+    folder: Path = tmp_path_factory.mktemp("at_scale")
+    async with postgresql_copy(postgresql_template) as database, running_at_scale(url_of(database), folder) as running:
+        await running.fill(60)
+        yield running
+
+
+def url_of(database: Database) -> str:
+    return database.url.render_as_string(hide_password=False)
+
+
+async def degraded(at_scale: AtScale, query: str) -> list[str]:
+    answer = await at_scale.ask(query)
+    assert "errors" not in answer, answer["errors"]
+    (feed,) = answer["data"].values()
+    assert feed["edges"], "an empty feed looks like an answer"
+    return feed["degraded"]
+
+
+async def test_feeds_and_search_are_whole_when_everything_is_there(at_scale: AtScale):
+    feed = (await at_scale.ask(FOR_YOU))["data"]["forYou"]
+    assert (feed["strategy"], feed["degraded"], len(feed["edges"])) == ("PERSONALIZED", [], 10)
+    found = (await at_scale.ask(SEARCH))["data"]["search"]
+    assert (found["strategy"], found["degraded"]) == ("HYBRID", [])
+    assert all(int(edge["node"]["key"][1:]) % 6 == 2 for edge in found["edges"][:5])
+
+
+async def test_a_text_is_paid_for_once(at_scale: AtScale):
+    await degraded(at_scale, SEARCH)
+    await degraded(at_scale, SEARCH)
+    assert max(at_scale.openai.paid.values()) == 1, at_scale.openai.paid.most_common(3)
+
+
+@pytest.mark.parametrize(
+    ("fault", "proxies", "query", "named"),
+    [
+        ("black_hole", ["weaviate_grpc"], FOR_YOU, "VECTORS"),
+        ("black_hole", ["weaviate_grpc"], SEARCH, "VECTORS"),
+        ("refuse", ["weaviate", "weaviate_grpc"], FOR_YOU, "VECTORS"),
+        ("reset", ["weaviate_grpc"], SEARCH, "VECTORS"),
+        ("black_hole", ["openai"], SEARCH, "EMBEDDINGS"),
+        ("refuse", ["openai"], SEARCH, "EMBEDDINGS"),
+        ("black_hole", ["redis"], FOR_YOU, "CACHE"),
+        ("refuse", ["redis"], SEARCH, "CACHE"),
+    ],
+)
+async def test_without_a_store_feeds_come_from_what_is_left_say_so_and_heal(
+    at_scale: AtScale, fault: str, proxies: list[str], query: str, named: str
+):
+    # Every ask is a new search or a new ranking: nothing comes from a snapshot made before.
+    fresh = iter(range(1_000))
+
+    async def flags() -> list[str]:
+        number = next(fresh)
+        liked = f"p{20 + number % 30:04}"  # not one of those that make ada who she is
+        await at_scale.ask("mutation ($key: String!) { likeProject(key: $key) { changed } }", key=liked)
+        await at_scale.ask("mutation ($key: String!) { unlikeProject(key: $key) { changed } }", key=liked)
+        return await degraded(at_scale, query.replace("robots", f"robots {fault} {proxies[0]} {number}"))
+
+    async def healed() -> bool:
+        return await flags() == []
+
+    async with at_scale.faulty(fault, *proxies):
+        assert named in await flags()
+    await at_scale.until(healed)
+
+
+async def test_without_the_truth_there_is_one_clear_error(at_scale: AtScale):
+    async with at_scale.faulty("refuse", "database"):
+        answer = await at_scale.ask(FOR_YOU)
+    (error,) = answer["errors"]
+    assert (error["extensions"]["code"], answer["data"]) == ("STORE_UNAVAILABLE", {"forYou": None})
+    assert "again" in error["message"]
+
+    async def healed() -> bool:
+        return "errors" not in await at_scale.ask(FOR_YOU)
+
+    await at_scale.until(healed)

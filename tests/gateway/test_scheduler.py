@@ -1,0 +1,125 @@
+"""Each job is done when it is due, by one worker, however many there are."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from db import jobs
+from db.engine import Database
+from db.jobs import Turn
+from gateway.scheduler import HOUR, REINDEX, VELOCITY, PeriodicJob, Scheduler, jobs_of
+
+SECOND = timedelta(seconds=1)
+MOMENT = datetime(2026, 3, 4, 2, 59, 58, tzinfo=UTC)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not condition():  # noqa: ASYNC110 (jobs run by the clock; there is no event)
+            await asyncio.sleep(0.02)
+
+
+async def run(schedulers: list[Scheduler], condition: Callable[[], bool]) -> None:
+    stop = asyncio.Event()
+    running = [asyncio.create_task(scheduler.run(stop)) for scheduler in schedulers]
+    try:
+        await until(condition)
+    finally:
+        stop.set()
+        async with asyncio.timeout(30):
+            await asyncio.gather(*running)
+
+
+async def nothing(_: Turn) -> None:
+    """Do nothing."""
+
+
+@pytest.mark.parametrize(
+    ("offset_hours", "every_hours", "expected"),
+    [
+        (3, 24, datetime(2026, 3, 3, 3, tzinfo=UTC)),
+        (0, 1, datetime(2026, 3, 4, 2, tzinfo=UTC)),
+        (0, 24, datetime(2026, 3, 4, tzinfo=UTC)),
+    ],
+)
+def test_a_job_was_due_at_the_last_whole_multiple(offset_hours, every_hours, expected):
+    job = PeriodicJob("a", every_hours * HOUR, nothing, offset=offset_hours * HOUR)
+    assert job.due_at(MOMENT) == expected
+    assert job.due_at(expected) == expected
+
+
+def test_the_index_is_written_anew_at_three_in_the_morning_and_velocity_is_there_if_somebody_computes_it():
+    listed = {job.name: job for job in jobs_of(None)}  # type: ignore[arg-type]
+    assert listed[REINDEX].due_at(MOMENT + 2 * SECOND) == datetime(2026, 3, 4, 3, tzinfo=UTC)
+    assert not listed[REINDEX].catches_up
+    assert VELOCITY not in listed
+    hourly = {job.name: job for job in jobs_of(None, velocity=nothing)}[VELOCITY]  # type: ignore[arg-type]
+    assert hourly.every == HOUR
+
+
+async def test_two_schedulers_do_each_occurrence_once_and_never_at_the_same_time(database: Database):
+    done: Counter[datetime] = Counter()
+    at_work = most = 0
+
+    def work_of(job: list[PeriodicJob]) -> Callable[[Turn], Awaitable[None]]:
+        async def work(_: Turn) -> None:
+            nonlocal at_work, most
+            at_work += 1
+            most = max(most, at_work)
+            done[job[0].due_at(datetime.now(UTC))] += 1
+            await asyncio.sleep(0.3)
+            at_work -= 1
+
+        return work
+
+    schedulers = []
+    for _ in range(2):
+        cell: list[PeriodicJob] = []
+        cell.append(PeriodicJob("a", SECOND, work_of(cell)))
+        schedulers.append(Scheduler(database, cell))
+    await run(schedulers, lambda: len(done) >= 3)
+    assert set(done.values()) == {1}
+    assert most == 1
+
+
+async def test_a_worker_that_starts_does_what_nobody_was_there_to_do_but_only_once(database: Database):
+    done = []
+
+    async def work(turn: Turn) -> None:
+        done.append(turn.token)
+
+    late = PeriodicJob("late", 100_000 * HOUR, work, catches_up=True)
+    strict = PeriodicJob("strict", 100_000 * HOUR, work)
+    await run([Scheduler(database, [late, strict])], lambda: bool(done))
+    marker = []
+
+    async def mark(_: Turn) -> None:
+        marker.append(1)
+
+    await run([Scheduler(database, [late, PeriodicJob("mark", SECOND, mark)])], lambda: bool(marker))
+    assert done == [1]
+
+
+async def test_a_job_that_fails_is_noted_and_done_again_when_it_is_due(database: Database):
+    calls = []
+
+    async def work(_: Turn) -> None:
+        calls.append(1)
+        raise OSError("no disk")
+
+    await run([Scheduler(database, [PeriodicJob("a", SECOND, work)])], lambda: len(calls) >= 2)
+    assert (await jobs.records(database))["a"].error == "OSError: no disk"
+
+
+async def test_stopping_ends_what_runs_and_gives_it_back(database: Database):
+    started = asyncio.Event()
+
+    async def work(_: Turn) -> None:
+        started.set()
+        await asyncio.sleep(600)
+
+    await run([Scheduler(database, [PeriodicJob("a", HOUR, work, catches_up=True)])], started.is_set)
+    assert (await jobs.records(database))["a"].holder is None

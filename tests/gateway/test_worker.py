@@ -1,0 +1,63 @@
+"""`explore worker` as a process of its own, and what is left when it is killed."""
+
+import asyncio
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from bench.outbox_chaos import Outcome, run
+from tests.gateway.test_serving import EXPLORE, environment, explore
+
+
+def whole(outcome: Outcome) -> bool:
+    return outcome.differences == outcome.twice == [] and outcome.dead == 0 and outcome.public == outcome.indexed > 0
+
+
+async def test_killed_workers_leave_the_index_as_the_truth_is(tmp_path: Path):
+    outcome = await run(tmp_path, changes=600, kills=3, lives_s=(1.5, 5.0))
+    assert (outcome.changes, outcome.kills) == (600, 3)
+    assert whole(outcome), outcome
+
+
+async def test_killed_workers_leave_the_index_whole_on_postgresql(tmp_path: Path, make_url):
+    async with make_url("postgresql") as url:
+        outcome = await run(tmp_path, url=url, changes=600, kills=3, lives_s=(1.5, 5.0), seed=3)
+    assert whole(outcome), outcome
+
+
+async def test_an_index_that_was_away_is_brought_up_to_date_and_no_row_dies(tmp_path: Path):
+    outcome = await run(tmp_path, changes=300, kills=1, workers=1, cut_off_s=8.0, lives_s=(8.0, 9.0))
+    assert whole(outcome), outcome
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+async def test_a_signal_stops_the_worker_cleanly(tmp_path: Path, stop: signal.Signals):
+    worker = await asyncio.create_subprocess_exec(
+        *EXPLORE,
+        "worker",
+        env=environment(tmp_path, LOG_FORMAT="json"),
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    assert worker.stdout is not None
+    said = b""
+    async with asyncio.timeout(60):
+        while b"the worker is at work" not in said:
+            line = await worker.stdout.readline()
+            assert line, said
+            said += line
+        worker.send_signal(stop)
+        said += await worker.stdout.read()
+        assert await worker.wait() == 0, said
+    assert b"Traceback" not in said
+
+
+def test_a_truth_that_is_not_there_is_one_sentence(tmp_path: Path):
+    failed = explore(tmp_path, "worker", DATABASE_URL="postgresql://ada:hunter2@127.0.0.1:1/explore")
+    assert failed.returncode == 1
+    (line,) = failed.stderr.strip().splitlines()
+    assert line.startswith("explore: ")
+    assert "hunter2" not in line
