@@ -5,9 +5,7 @@ changed. Searching by vectors is exact: its recall is 1.
 """
 
 import asyncio
-import os
 import sqlite3
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -18,7 +16,7 @@ from typing import TypeVar
 import numpy as np
 
 from db.errors import Store, StoreUnavailable
-from db.vectors import keywords, tables
+from db.vectors import deltas, generations, keywords, tables
 from db.vectors.base import (
     Hits,
     HybridHits,
@@ -30,9 +28,11 @@ from db.vectors.base import (
     VectorFilter,
     object_uuid,
 )
+from db.vectors.deltas import Mark
 from db.vectors.fusion import WINDOW, Leg, fuse
+from db.vectors.generations import PROFILE, PROJECT, Generation, Space
 from db.vectors.matrix import SCORE_DECIMALS, Mask, Matrix
-from db.vectors.tables import Generation, Mark, Space
+from db.vectors.sqlite_connection import Connection
 
 T = TypeVar("T")
 Write = Callable[[sqlite3.Connection, Generation, Sequence[T]], None]
@@ -41,6 +41,10 @@ BUSY_TIMEOUT_S = 5.0
 """How long a writer waits for another process's writer before the store counts as away."""
 
 SEARCHING_THREADS = 2
+
+PAUSE_S = 0.02
+"""Between two slices of what is dropped: as long as a slice takes. Whoever waits for SQLite's lock looks for it again
+and again, at least every 0.1 s; in about every other look it is free."""
 
 
 class EmbeddedVectorStore:
@@ -55,11 +59,11 @@ class EmbeddedVectorStore:
     """
 
     def __init__(self, path: Path, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
-        self._reader = _Connection(path, busy_timeout_s)
-        self._writer = _Connection(path, busy_timeout_s)
+        self._reader = Connection(path, busy_timeout_s)
+        self._writer = Connection(path, busy_timeout_s)
         self._path = path
         self._space: Space | None = None
-        self._projects, self._profiles = _Copy(tables.PROJECT), _Copy(tables.PROFILE)
+        self._projects, self._profiles = _Copy(PROJECT), _Copy(PROFILE)
         # Writers wait for each other's lock; searching must not wait for a thread meanwhile.
         self._searching = ThreadPoolExecutor(SEARCHING_THREADS, thread_name_prefix="vectors-search")
         self._writing = ThreadPoolExecutor(1, thread_name_prefix="vectors-write")
@@ -153,19 +157,26 @@ class EmbeddedVectorStore:
 
     async def stage(self) -> str:
         """Make an empty generation beside the one in service, in place of an unfinished one."""
-        return await _run(self._writing, self._stage)
+        name = await _run(self._writing, self._stage)
+        await self._drop_retired()
+        return name
 
     async def staged(self) -> str | None:
         """Give the name of an unfinished generation."""
         return await _run(self._searching, self._staged)
 
     async def publish(self, generation: str) -> None:
-        """Put a staged generation into service in one transaction, and drop the one before."""
+        """Put a staged generation into service in one transaction, and drop the one before in slices.
+
+        If that is interrupted, the next `stage` or `publish` ends it.
+        """
         await _run(self._writing, self._publish, generation)
+        await self._drop_retired()
 
     async def discard(self, generation: str) -> None:
         """Drop a generation that is not in service."""
         await _run(self._writing, self._discard, generation)
+        await self._drop_retired()
 
     async def close(self) -> None:
         """End the threads and close the file."""
@@ -176,11 +187,11 @@ class EmbeddedVectorStore:
 
     def _prepare(self, space: Space) -> None:
         with self._writer.transaction("BEGIN IMMEDIATE", make=True) as connection:
-            tables.create(connection, space)
+            generations.create(connection, space)
         with self._reader.lock:
             if self._space != space:
                 self._space = space
-                self._projects, self._profiles = _Copy(tables.PROJECT), _Copy(tables.PROFILE)
+                self._projects, self._profiles = _Copy(PROJECT), _Copy(PROFILE)
 
     def _prepared(self) -> Space:
         if self._space is None:
@@ -206,7 +217,7 @@ class EmbeddedVectorStore:
     def _generation(self, connection: sqlite3.Connection, name: str | None) -> Generation:
         """Give the generation in service, or one by its name."""
         space = self._prepared()
-        found = tables.serving(connection, space) if name is None else tables.named(connection, space, name)
+        found = generations.serving(connection, space) if name is None else generations.named(connection, space, name)
         if found is None:
             missing = f"nothing of {space.name}; it has to be rebuilt" if name is None else f"no generation {name}"
             raise StoreUnavailable(Store.VECTORS, f"{self._path} holds {missing}")
@@ -215,25 +226,29 @@ class EmbeddedVectorStore:
     def _stage(self) -> str:
         with self._writer.transaction("BEGIN IMMEDIATE") as connection:
             self._generation(connection, None)
-            return tables.stage(connection, self._prepared()).name
+            return generations.stage(connection, self._prepared()).name
 
     def _staged(self) -> str | None:
         with self._reader.transaction("BEGIN") as connection:
-            found = tables.staged(connection, self._prepared())
+            found = generations.staged(connection, self._prepared())
         return None if found is None else found.name
 
     def _publish(self, name: str) -> None:
         with self._writer.transaction("BEGIN IMMEDIATE") as connection:
-            tables.publish(connection, self._generation(connection, name))
-        # Dropping 100,000 projects takes 2 s: the change of hands does not wait for it.
-        with self._writer.transaction("BEGIN IMMEDIATE") as connection:
-            tables.drop_all(connection, self._prepared(), tables.RETIRED)
+            generations.publish(connection, self._generation(connection, name))
 
     def _discard(self, name: str) -> None:
         with self._writer.transaction("BEGIN IMMEDIATE") as connection:
-            found = tables.staged(connection, self._prepared())
-            if found is not None and found.name == name:
-                tables.drop(connection, found)
+            generations.discard(connection, self._prepared(), name)
+
+    async def _drop_retired(self) -> None:
+        """Drop what is retired, and let the writers of this process and of others in between two slices."""
+        while await _run(self._writing, self._drop_some):  # noqa: ASYNC110 (each look is a slice of the work)
+            await asyncio.sleep(PAUSE_S)
+
+    def _drop_some(self) -> bool:
+        with self._writer.transaction("BEGIN IMMEDIATE") as connection:
+            return generations.drop_some(connection, self._prepared())
 
     def _keyword(self, query: str, limit: int, where: VectorFilter) -> Hits:
         with self._snapshot(self._projects) as (connection, generation, matrix):
@@ -290,9 +305,9 @@ class _Copy:
 
     def newest(self, connection: sqlite3.Connection, generation: Generation) -> Matrix:
         """Bring the copy up to date and give it."""
-        if self.matrix is not None and self.mark == tables.newest_mark(connection, generation):
+        if self.matrix is not None and self.mark == deltas.newest_mark(connection, generation):
             return self.matrix
-        delta = tables.changes(connection, generation, self.kind, self.mark)
+        delta = deltas.changes(connection, generation, self.kind, self.mark)
         if delta.full or self.matrix is None:
             matrix = Matrix.of(generation.dimension, delta.chunks, delta.expected)
         else:
@@ -320,7 +335,7 @@ def _by_words(
 def _fused(matrix: Matrix, by_vector: Hits, by_words: Hits, alpha: float, limit: int) -> HybridHits:
     """Fuse two legs under the names that Weaviate gives their objects, which break the last ties."""
     ids = np.union1d(by_vector.ids, by_words.ids)
-    uuids = {id_: object_uuid(tables.PROJECT, key) for id_, key in zip(ids.tolist(), matrix.keys_of(ids), strict=True)}
+    uuids = {id_: object_uuid(PROJECT, key) for id_, key in zip(ids.tolist(), matrix.keys_of(ids), strict=True)}
     legs = [Leg([uuids[id_] for id_ in hits.ids.tolist()], hits.scores) for hits in (by_vector, by_words)]
     fused = fuse(legs[0], legs[1], alpha)[: max(limit, 0)]
     id_by_uuid = {uuid: id_ for id_, uuid in uuids.items()}
@@ -332,75 +347,3 @@ def _fused(matrix: Matrix, by_vector: Hits, by_words: Hits, alpha: float, limit:
 
 async def _run(threads: ThreadPoolExecutor, work: Callable[..., T], *arguments: object) -> T:
     return await asyncio.get_running_loop().run_in_executor(threads, work, *arguments)
-
-
-class _Connection:
-    """One connection to the file, opened when first needed, for one thread at a time. Its errors are the store's."""
-
-    def __init__(self, path: Path, busy_timeout_s: float) -> None:
-        self.lock = threading.RLock()
-        self._path = path
-        self._busy_timeout_s = busy_timeout_s
-        self._connection: sqlite3.Connection | None = None
-        self._inode = 0
-
-    @contextmanager
-    def transaction(self, begin: str, *, make: bool = False) -> Iterator[sqlite3.Connection]:
-        """Lend the connection inside one transaction."""
-        with self.lock, self._mapped_errors():
-            connection = self._opened(make)
-            connection.execute(begin)
-            try:
-                yield connection
-            except BaseException:
-                connection.rollback()
-                raise
-            connection.commit()
-
-    def close(self) -> None:
-        with self.lock:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
-
-    @contextmanager
-    def _mapped_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            self.close()  # whatever state it is in, the next call starts afresh
-            raise StoreUnavailable(Store.VECTORS, f"{self._path}: {error}") from error
-
-    def _opened(self, make: bool) -> sqlite3.Connection:
-        if self._connection is not None and self._inode_now() != self._inode:
-            self.close()  # the file went away, or another one stands in its place
-        if self._connection is None:
-            if make:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = self._open("rwc" if make else "rw")
-            self._inode = self._inode_now()
-        return self._connection
-
-    def _inode_now(self) -> int:
-        try:
-            return os.stat(self._path).st_ino
-        except FileNotFoundError:
-            return 0
-
-    def _open(self, mode: str) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            f"{self._path.absolute().as_uri()}?mode={mode}",
-            uri=True,
-            timeout=self._busy_timeout_s,
-            isolation_level=None,
-            check_same_thread=False,
-        )
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            # An acknowledged write must outlive a power cut: the outbox row that asked for it is deleted next.
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA cache_size = -8192")
-        except sqlite3.Error:
-            connection.close()
-            raise
-        return connection

@@ -2,19 +2,21 @@
 
 import asyncio
 import random
+import re
 import signal
 import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from db.errors import Store, StoreUnavailable
-from db.vectors import matrix, tables
+from db.vectors import deltas, generations, matrix
 from db.vectors.base import VectorFilter
-from db.vectors.embedded import EmbeddedVectorStore
+from db.vectors.embedded import PAUSE_S, EmbeddedVectorStore
 from tests.db.vectors.conftest import DIMENSION, MODEL
 from tests.db.vectors.objects import profile, project, unit
 
@@ -53,10 +55,28 @@ def start_writer(path: Path, first: int, last: int, size: int) -> subprocess.Pop
     return start(WRITER, path, first, last, size)
 
 
-def serving(connection: sqlite3.Connection) -> tables.Generation:
-    generation = tables.serving(connection, tables.Space(MODEL, DIMENSION))
+def serving(connection: sqlite3.Connection) -> generations.Generation:
+    generation = generations.serving(connection, generations.Space(MODEL, DIMENSION))
     assert generation is not None
     return generation
+
+
+def retire_what_serves(path: Path, staged: str) -> generations.Generation:
+    """Publish a generation as a process does that then ends suddenly; give the one that nobody dropped."""
+    with sqlite3.connect(path) as connection:
+        old = serving(connection)
+        found = generations.named(connection, old.space, staged)
+        assert found is not None
+        generations.publish(connection, found)
+    connection.close()
+    return old
+
+
+def tables_of(path: Path, old: generations.Generation) -> set[str]:
+    connection = sqlite3.connect(path)
+    names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    connection.close()
+    return {name for name in names if name.endswith(f"_g{old.number}") or name.startswith(old.words)}
 
 
 def remove_all_of(folder: Path) -> None:
@@ -94,12 +114,12 @@ async def test_a_refresh_reads_only_what_changed(two_stores, tmp_path: Path):
     await writer.upsert_projects([project(id_, unit(1)) for id_ in range(1, 5_001)])
     with sqlite3.connect(tmp_path / "vectors.sqlite") as connection:
         generation = serving(connection)
-        mark = tables.changes(connection, generation, tables.PROJECT, None).mark
+        mark = deltas.changes(connection, generation, generations.PROJECT, None).mark
         await writer.upsert_projects([project(7, unit(1)), project(6_000, unit(1))])
         await writer.remove_projects(["p8"])
         hundreds: list[None] = []
         connection.set_progress_handler(lambda: hundreds.append(None), 100)
-        delta = tables.changes(connection, generation, tables.PROJECT, mark)
+        delta = deltas.changes(connection, generation, generations.PROJECT, mark)
         assert not delta.full
         assert [rows.ids.tolist() for rows in delta.chunks] == [[7, 6_000]]
         assert len(hundreds) < 10, "went through the whole table"
@@ -109,7 +129,7 @@ async def test_a_refresh_reads_only_what_changed(two_stores, tmp_path: Path):
 
 async def test_a_reader_too_far_behind_the_removals_reads_everything_anew(two_stores, tmp_path: Path):
     writer, reader = two_stores
-    count = tables.MOST_GONE + 10
+    count = deltas.MOST_GONE + 10
     await writer.upsert_projects([project(id_, unit(1)) for id_ in range(1, count + 1)])
     assert len(await found(reader)) == count
     for first in range(1, count - 5, 1_000):
@@ -118,7 +138,7 @@ async def test_a_reader_too_far_behind_the_removals_reads_everything_anew(two_st
         count_gone = f"SELECT count(*) FROM {serving(connection).gone}"  # noqa: S608 (a table's name)
         [[remembered]] = connection.execute(count_gone).fetchall()
     connection.close()
-    assert remembered < tables.MOST_GONE
+    assert remembered < deltas.MOST_GONE
     assert await found(reader) == list(range(count - 4, count + 1))
 
 
@@ -209,18 +229,94 @@ async def test_searches_never_see_an_empty_or_mixed_index_while_another_process_
 async def test_a_generation_left_behind_by_a_sudden_end_is_dropped_by_the_next_rebuild(two_stores, tmp_path: Path):
     store, _ = two_stores
     generation = await store.stage()
-    with sqlite3.connect(tmp_path / "vectors.sqlite") as connection:
-        old = serving(connection)
-        staged = tables.named(connection, old.space, generation)
-        assert staged is not None
-        tables.publish(connection, staged)  # and nobody drops the old one
-    connection.close()
+    old = retire_what_serves(tmp_path / "vectors.sqlite", generation)
     await store.publish(await store.stage())
-    connection = sqlite3.connect(tmp_path / "vectors.sqlite")
-    assert connection.execute("SELECT count(*) FROM generations").fetchone() == (1,)
-    left = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    with sqlite3.connect(tmp_path / "vectors.sqlite") as connection:
+        assert connection.execute("SELECT count(*) FROM generations").fetchone() == (1,)
     connection.close()
-    assert not {name for name in left if old.projects in name or old.words in name}
+    assert tables_of(tmp_path / "vectors.sqlite", old) == set()
+
+
+async def test_another_process_writes_in_between_while_the_old_generation_is_dropped(tmp_path: Path):
+    store = EmbeddedVectorStore(tmp_path / "vectors.sqlite", busy_timeout_s=30)
+    await store.prepare(MODEL, DIMENSION)
+    size = 5 * generations.DROPPED_AT_ONCE // 2
+    await store.upsert_projects([project(id_, unit(1)) for id_ in range(1, size + 1)])
+    other = sqlite3.connect(tmp_path / "vectors.sqlite", isolation_level=None, timeout=30)
+    old, left = serving(other), []
+    publishing = asyncio.create_task(store.publish(await store.stage()))
+    while not publishing.done():
+        # In the thread of the event loop: until this is done, no further slice is asked for.
+        other.execute("BEGIN IMMEDIATE")
+        if tables_of(tmp_path / "vectors.sqlite", old):
+            left += other.execute(f"SELECT count(*) FROM {old.projects}").fetchone()  # noqa: S608 (a table's name)
+        other.execute("UPDATE generations SET forgotten = forgotten")
+        other.execute("COMMIT")
+        await asyncio.sleep(PAUSE_S / 2)  # shorter than the pause, so that it comes first; and the store gets its turn
+    await publishing
+    other.close()
+    await store.close()
+    assert {size - generations.DROPPED_AT_ONCE, size - 2 * generations.DROPPED_AT_ONCE} <= set(left)
+    assert tables_of(tmp_path / "vectors.sqlite", old) == set()
+
+
+async def test_an_unfinished_generation_that_is_discarded_or_replaced_is_dropped(two_stores, tmp_path: Path):
+    store, path = two_stores[0], tmp_path / "vectors.sqlite"
+    for end in (store.discard, lambda _: store.stage()):
+        name = await store.stage()
+        await store.upsert_projects([project(1, unit(1))], into=name)
+        with sqlite3.connect(path) as connection:
+            unfinished = generations.named(connection, generations.Space(MODEL, DIMENSION), name)
+        connection.close()
+        assert unfinished is not None
+        assert tables_of(path, unfinished)
+        await end(name)
+        assert tables_of(path, unfinished) == set()
+
+
+async def test_a_retired_generation_has_no_name_for_readers_and_writers(two_stores, tmp_path: Path):
+    store, _ = two_stores
+    old = retire_what_serves(tmp_path / "vectors.sqlite", await store.stage())
+    for call in (store.counts(old.name), store.upsert_projects([project(1, unit(1))], into=old.name)):
+        with pytest.raises(StoreUnavailable, match="no generation"):
+            await call
+    with pytest.raises(StoreUnavailable, match="no generation"):
+        await store.publish(old.name)
+
+
+async def test_a_drop_that_ends_suddenly_anywhere_goes_on_with_the_next_connection(two_stores, tmp_path: Path):
+    store, path = two_stores[0], tmp_path / "vectors.sqlite"
+    await store.upsert_projects([project(id_, unit(1)) for id_ in range(1, 4)])
+    await store.upsert_profiles([profile(1, unit(1))])
+    old, slices, more = retire_what_serves(path, await store.stage()), 0, True
+    while more:
+        with sqlite3.connect(path) as connection:
+            more = generations.drop_some(connection, old.space, 1)
+        connection.close()
+        slices += 1
+        assert slices < 100
+    assert slices > 3 + 1 + 3, "it was dropped at once"
+    assert tables_of(path, old) == set()
+
+
+class Defensive(sqlite3.Connection):
+    """A connection of a SQLite that lets nobody but FTS5 touch FTS5's own tables."""
+
+    def execute(self, statement: str, *parameters: Any) -> sqlite3.Cursor:
+        if re.match(r"DELETE FROM Words_\w+_(data|content|docsize) ", statement):
+            raise sqlite3.OperationalError("table may not be modified")
+        return super().execute(statement, *parameters)
+
+
+async def test_an_old_generation_is_dropped_where_the_tables_of_fts5_are_guarded(two_stores, tmp_path: Path):
+    store, path = two_stores[0], tmp_path / "vectors.sqlite"
+    await store.upsert_projects([project(1, unit(1))])
+    old = retire_what_serves(path, await store.stage())
+    with sqlite3.connect(path, factory=Defensive) as connection:
+        while generations.drop_some(connection, old.space):
+            pass
+    connection.close()
+    assert tables_of(path, old) == set()
 
 
 async def test_writes_go_to_the_generation_that_another_process_has_published(two_stores):

@@ -1,0 +1,180 @@
+"""The generations of Weaviate's collections: made, put into service by moving an alias, and dropped."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from weaviate import WeaviateAsyncClient
+from weaviate.exceptions import UnexpectedStatusCodeError
+
+from db.errors import Store, StoreMisconfigured, StoreUnavailable
+from db.vectors.weaviate_collections import Collection, number_of
+from db.vectors.weaviate_connection import Connection
+from db.vectors.weaviate_schema import (
+    KINDS,
+    PROFILE,
+    PROJECT,
+    TOOL,
+    VECTOR,
+    Layout,
+    Space,
+    collection_arguments,
+    missing_properties,
+)
+
+
+class Generations:
+    """Makes, swaps and drops the collections of embedding spaces.
+
+    Parameters
+    ----------
+    connection
+        To the server.
+    layout
+        Of what is made.
+    """
+
+    def __init__(self, connection: Connection, layout: Layout) -> None:
+        self._connection = connection
+        self._layout = layout
+
+    async def prepare(self, space: Space) -> None:
+        """Make the collections of this space if they are not there; those of other spaces are left alone.
+
+        Raises
+        ------
+        StoreMisconfigured
+            If the address is no Weaviate's, the key is refused, or the collections hold vectors of another length.
+        """
+        served = await self._served(space)
+        existing = await self._existing(space)
+        for kind in KINDS:
+            if kind not in served:
+                number = min(existing[kind], default=max(served.values(), default=1))
+                await self._make(space, kind, number)
+                await self._point(space, kind, number)
+            else:
+                await self._complete(space, kind, existing[kind][served[kind]])
+        await self._check_dimension(space)
+
+    async def stage(self, space: Space) -> str:
+        """Make an empty generation beside the one in service, drop all others, and give its name."""
+        existing, served = await self._existing(space), await self._served(space)
+        await self._drop_all_but(space, existing, set(served.values()))
+        number = 1 + max(max(existing[kind], default=0) for kind in KINDS)
+        for kind in KINDS:
+            await self._make(space, kind, number)
+        return f"g{number}"
+
+    async def staged(self, space: Space) -> str | None:
+        """Name the newest generation that is complete but not, or not wholly, in service."""
+        existing, served = await self._existing(space), await self._served(space)
+        complete = set.intersection(*(set(existing[kind]) for kind in KINDS))
+        newer = [number for number in complete if any(served.get(kind, 0) < number for kind in KINDS)]
+        return f"g{max(newer)}" if newer else None
+
+    async def publish(self, space: Space, generation: str, drop_after_s: float) -> None:
+        """Put a generation into service, kind by kind; each swap is atomic. Then drop all others of this space.
+
+        If it is interrupted, `staged` names the generation again, and publishing it again ends the work.
+        """
+        number = number_of(generation)
+        existing = await self._existing(space)
+        if any(number not in existing[kind] for kind in KINDS):
+            raise StoreUnavailable(
+                Store.VECTORS, f"Weaviate at {self._connection.url} has no complete generation {generation}"
+            )
+        for kind in (TOOL, PROFILE, PROJECT):
+            await self._point(space, kind, number)
+        await asyncio.sleep(drop_after_s)
+        await self._drop_all_but(space, existing, {number})
+
+    async def discard(self, space: Space, generation: str) -> None:
+        """Drop a generation that is not in service."""
+        number = number_of(generation)
+        if number in (await self._served(space)).values():
+            raise ValueError(f"generation {generation} is in service")
+        for kind in KINDS:
+            await self._drop(space.collection(kind, number))
+
+    async def _served(self, space: Space) -> dict[str, int]:
+        """Give the generation in service of each kind that has one."""
+        aliases = await self._connection.read(lambda client: client.alias.list_all())
+        found = {
+            kind: space.number(kind, aliases[space.alias(kind)].collection)
+            for kind in KINDS
+            if space.alias(kind) in aliases
+        }
+        return {kind: number for kind, number in found.items() if number is not None}
+
+    async def _existing(self, space: Space) -> dict[str, dict[int, set[str]]]:
+        """Give the generations of each kind, and the names of their properties."""
+        collections = await self._connection.read(lambda client: client.collections.list_all())
+        return {
+            kind: {
+                number: {one.name for one in config.properties}
+                for name, config in collections.items()
+                if (number := space.number(kind, name)) is not None
+            }
+            for kind in KINDS
+        }
+
+    async def _make(self, space: Space, kind: str, number: int) -> None:
+        name = space.collection(kind, number)
+
+        async def call(client: WeaviateAsyncClient) -> None:
+            try:
+                await client.collections.create(name, **collection_arguments(kind, space, self._layout))
+            except UnexpectedStatusCodeError as error:
+                if error.status_code == 422 and await client.collections.exists(name):
+                    return  # another process was quicker
+                if error.status_code == 422:
+                    raise StoreMisconfigured(
+                        Store.VECTORS, f"Weaviate at {self._connection.url} makes no collection {name}: {error.message}"
+                    ) from error
+                raise
+
+        await self._connection.write(call)
+
+    async def _complete(self, space: Space, kind: str, there: set[str]) -> None:
+        """Add the properties that a collection made by an older version of this code lacks."""
+        for one in missing_properties(kind, there):
+            await self._connection.write(
+                lambda client, one=one: client.collections.use(space.alias(kind)).config.add_property(one)  # type: ignore[misc]
+            )
+
+    async def _point(self, space: Space, kind: str, number: int) -> None:
+        alias, name = space.alias(kind), space.collection(kind, number)
+
+        async def call(client: WeaviateAsyncClient) -> None:
+            if await client.alias.update(alias_name=alias, new_target_collection=name):
+                return
+            try:
+                await client.alias.create(alias_name=alias, target_collection=name)
+            except UnexpectedStatusCodeError:
+                if not await client.alias.exists(alias_name=alias):
+                    raise  # else another process was quicker
+
+        await self._connection.write(call)
+
+    async def _drop_all_but(self, space: Space, existing: Mapping[str, Mapping[int, set[str]]], kept: set[int]) -> None:
+        for kind in KINDS:
+            for number in set(existing[kind]) - kept:
+                await self._drop(space.collection(kind, number))
+
+    async def _drop(self, name: str) -> None:
+        await self._connection.write(lambda client: client.collections.delete(name))
+
+    async def _check_dimension(self, space: Space) -> None:
+        def call(client: WeaviateAsyncClient) -> Any:
+            held: Collection = client.collections.use(space.alias(PROJECT))
+            return held.query.fetch_objects(limit=1, include_vector=[VECTOR], return_properties=["key"])
+
+        for one in (await self._connection.read(call)).objects:
+            length = len(one.vector.get(VECTOR, ()))
+            if length not in (0, space.dimension):
+                raise StoreMisconfigured(
+                    Store.VECTORS,
+                    f"{space.alias(PROJECT)} in Weaviate holds vectors of {length} components, and the model "
+                    f"{space.model} makes {space.dimension}; run `explore reindex`",
+                )
