@@ -397,6 +397,7 @@ class EventId(Base):
 
 
 Index("ix_engagement_actor_last", Engagement.actor_id, Engagement.last_at.desc())
+Index("ix_engagement_first_at", Engagement.first_at)
 Index("ix_engagement_project_last", Engagement.project_id, Engagement.last_at.desc())
 Index("ix_likes_project_created", Like.project_id, Like.created_at.desc())
 Index("ix_likes_actor_created", Like.actor_id, Like.created_at.desc())
@@ -514,6 +515,42 @@ class Job(Base):
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
     error: Mapped[str | None]
+
+
+class ActorTaste(Base):
+    """What was built last night of an actor: latent factors, and the people most alike.
+
+    `vector` holds little-endian float16; `neighbours` little-endian int64 actor ids, `likeness` their float32, the most
+    alike first. A shadow of `engagement`: it can be built again at any time.
+    """
+
+    __tablename__ = "actor_tastes"
+
+    actor_id: Mapped[int] = mapped_column(Identity, ForeignKey("actors.id", ondelete="CASCADE"), primary_key=True)
+    vector: Mapped[bytes] = mapped_column(LargeBinary)
+    neighbours: Mapped[bytes] = mapped_column(LargeBinary)
+    likeness: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class ProjectTaste(Base):
+    """What was built last night of a project: latent factors (float16), empty for one of too few people."""
+
+    __tablename__ = "project_tastes"
+
+    project_id: Mapped[int] = mapped_column(Identity, ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True)
+    vector: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class ProjectNeighbours(Base):
+    """The projects that are touched by the same people, by kind of likeness; blobs as in `ActorTaste`."""
+
+    __tablename__ = "project_neighbours"
+    __table_args__ = (PrimaryKeyConstraint("project_id", "kind"),)
+
+    project_id: Mapped[int] = mapped_column(Identity, ForeignKey("projects.id", ondelete="CASCADE"))
+    kind: Mapped[str]
+    neighbours: Mapped[bytes] = mapped_column(LargeBinary)
+    likeness: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class RankingModel(Base):

@@ -144,7 +144,7 @@ FEATURES = (
     .outerjoin(Dismissal, and_(Dismissal.project_id == Project.id, Dismissal.actor_id == _ACTOR))
     .where(among(Project.id, _IDS))
 )
-_FEATURES_FOR_ALL = select(
+FEATURES_FOR_ALL = select(
     *_FEATURE_COLUMNS,
     null().label("terms"),
     null().label("kinds"),
@@ -228,7 +228,7 @@ async def newest(
 async def popular(database: Database, limit: int, where: ProjectFilter) -> list[Feature]:
     """Read the most liked public projects, then the newest of them."""
     statement = (
-        _FEATURES_FOR_ALL.where(PUBLIC, *conditions(where))
+        FEATURES_FOR_ALL.where(PUBLIC, *conditions(where))
         .order_by(Project.like_count.desc(), Project.created_at.desc(), Project.id.desc())
         .limit(limit)
     )

@@ -6,13 +6,14 @@ tenth of a ranking's quality. The sums are linear in what they are made of, so t
 late events find their place, and what is taken back is subtracted. `rebuild_pulses` counts them again from the truth.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sqlalchemy import Float, bindparam, case, delete, func, literal, select, true
+from sqlalchemy import Float, bindparam, case, delete, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.ext.compiler import compiles
@@ -21,9 +22,9 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 from db.batches import insert_batch
-from db.columns import UNKNOWN_TIME, IntegerList, UtcDateTime, among
+from db.columns import UNKNOWN_TIME, Identity, IntegerList, UtcDateTime, among
 from db.engine import Database
-from db.models import Engagement, ProjectPulse
+from db.models import Engagement, Project, ProjectPulse, now
 
 Floats = NDArray[np.float64]
 
@@ -31,6 +32,9 @@ HALF_LIVES_S = (3_600.0, 21_600.0, 259_200.0, 1_209_600.0)
 """1 hour, 6 hours, 3 days, 14 days: the columns of `pulses`, in this order."""
 
 COLUMNS = ("people_1h", "people_6h", "people_3d", "people_14d")
+
+SLICES = 16
+"""Parts in which the pulses are counted again: events wait for one part of the work, not for all of it."""
 
 MOST_HALVINGS = 100.0
 """Past this many halvings a sum counts no longer (8e-31); PostgreSQL refuses a float that underflows."""
@@ -116,28 +120,28 @@ _PULSES_OF = _PULSES.where(among(ProjectPulse.project_id, bindparam("ids", type_
 _FIRSTS_OF_ACTORS = select(Engagement.project_id, Engagement.first_at, Engagement.weight).where(
     among(Engagement.actor_id, bindparam("actors", type_=IntegerList()))
 )
-_CLEAR = delete(ProjectPulse)
+_SLICE = (bindparam("low", type_=Identity), bindparam("high", type_=Identity))
+_AT_S = bindparam("at_s", type_=Float(53))
+_UNKNOWN = bindparam("unknown", UNKNOWN_TIME, type_=UtcDateTime())
+_ENDS = select(func.min(Project.id), func.max(Project.id))
+_LOCK = select(Project.id).where(Project.id.between(*_SLICE)).order_by(Project.id).with_for_update(key_share=True)
+_LOCK_ALL = select(func.count()).select_from(_LOCK.subquery("locked"))
+_CLEAR = delete(ProjectPulse).where(ProjectPulse.project_id.between(*_SLICE))
 
 
 def _counted() -> Any:
-    """Count every pulse from the truth. All stand at their own latest arrival, as the live ones do."""
-    known = Engagement.first_at > bindparam("unknown", UNKNOWN_TIME, type_=UtcDateTime())
-    latest = (
-        select(Engagement.project_id, epoch(func.max(Engagement.first_at)).label("last_s"))
-        .where(known)
-        .group_by(Engagement.project_id)
-        .subquery("latest")
+    """Count a slice's pulses from the truth, as of one moment for all."""
+    epoch_s = epoch(Engagement.first_at)
+    met = (
+        select(Engagement.project_id, Engagement.weight, (_AT_S - epoch_s).label("passed_s"))
+        .where(Engagement.first_at > _UNKNOWN, Engagement.project_id.between(*_SLICE))
+        # Else SQLite would read each time anew wherever it stands in the sums: eight times a row.
+        .cte("met")
+        .prefix_with("MATERIALIZED")
     )
-    passed = case(
-        (latest.c.last_s > epoch(Engagement.first_at), latest.c.last_s - epoch(Engagement.first_at)), else_=0.0
-    )
-    sums = (func.sum(Engagement.weight * remaining(passed, half_life_s)) for half_life_s in HALF_LIVES_S)
-    rows = (
-        select(Engagement.project_id, *sums, latest.c.last_s)
-        .join(latest, latest.c.project_id == Engagement.project_id)
-        .where(known, true())
-        .group_by(Engagement.project_id, latest.c.last_s)
-    )
+    passed_s = case((met.c.passed_s > 0, met.c.passed_s), else_=0.0)
+    sums = (func.sum(met.c.weight * remaining(passed_s, half_life_s)) for half_life_s in HALF_LIVES_S)
+    rows = select(met.c.project_id, *sums, _AT_S).group_by(met.c.project_id)
     return insert(ProjectPulse).from_select(["project_id", *COLUMNS, "last_s"], rows, include_defaults=False)
 
 
@@ -192,8 +196,27 @@ async def forget_actors(connection: AsyncConnection, actor_ids: Sequence[int]) -
     await add_arrivals(connection, [Arrival(row.project_id, row.first_at, -row.weight) for row in rows])
 
 
-async def rebuild_pulses(database: Database) -> None:
-    """Count every pulse again from `engagement`, in two statements of one transaction."""
-    async with database.write() as connection:
-        await connection.execute(_CLEAR)
-        await connection.execute(_COUNT)
+async def rebuild_pulses(database: Database, at: datetime | None = None) -> None:
+    """Count every pulse again from `engagement`; see `counted_slices`."""
+    async for _ in counted_slices(database, at or now()):
+        pass
+
+
+async def counted_slices(database: Database, at: datetime) -> AsyncIterator[tuple[AsyncConnection, dict[str, int]]]:
+    """Count the pulses again, slice by slice; lend each slice's transaction and its ends, to go on with its projects.
+
+    Always the same number of statements. The projects of a slice are locked as every writer of events locks them, so
+    nothing is lost, and only events of a slice wait, and only for its part of the time.
+    """
+    (ends,) = await database.fetch(_ENDS)
+    if ends[0] is None:
+        return
+    edges = np.linspace(ends[0], ends[1] + 1, SLICES + 1).astype(int).tolist()
+    for low, high in pairwise(edges):
+        slice_ = {"low": low, "high": high - 1}
+        async with database.write() as connection:
+            if not database.is_sqlite:
+                await connection.execute(_LOCK_ALL, slice_)
+            await connection.execute(_CLEAR, slice_)
+            await connection.execute(_COUNT, {**slice_, "at_s": at.timestamp()})
+            yield connection, slice_

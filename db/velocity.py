@@ -3,20 +3,21 @@
 The whole order is made by the database from the pulses, in one statement; the ranking scores the best again, exactly.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
+import numpy as np
 from sqlalchemy import Float, bindparam, case, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import ColumnElement
 
-from db.columns import IntegerList, UtcDateTime, among
+from db.columns import Identity, IntegerList, UtcDateTime, among
 from db.engine import Database
 from db.models import Engagement, Interaction, InteractionType, Project, ProjectPulse
-from db.projects import PUBLIC, TERMS, ProjectFilter, conditions
-from db.pulse import COLUMNS, HALF_LIVES_S, Floats, arranged, epoch, rebuild_pulses, remaining
+from db.projects import FEATURES_FOR_ALL, PUBLIC, TERMS, Feature, ProjectFilter, conditions
+from db.pulse import COLUMNS, HALF_LIVES_S, Floats, arranged, counted_slices, epoch, remaining
 
 USUAL_WINDOWS = 7
 """Windows before the present one that say what is usual."""
@@ -29,6 +30,7 @@ class Formula(NamedTuple):
     gravity: float
     offset_h: float
     background: float
+    oldest_h: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +74,12 @@ _PEOPLE = sum(
     start=literal(0.0, _REAL),
 )
 _AGE_H = case((epoch(Project.created_at) < _AT_S, (_AT_S - epoch(Project.created_at)) / 3_600.0), else_=0.0)
+_OLDEST_H = bindparam("oldest_h", type_=_REAL)
+_PULLING_H = case((_AGE_H < _OLDEST_H, _AGE_H), else_=_OLDEST_H)
 _GRAVITY, _OFFSET_H = bindparam("gravity", type_=_REAL), bindparam("offset_h", type_=_REAL)
 _BACKGROUND = bindparam("background", type_=_REAL)
-_SCORE = func.ln(1.0 + _PEOPLE / _BACKGROUND) - _GRAVITY * func.ln(1.0 + _AGE_H / _OFFSET_H)
-_VELOCITY = _PEOPLE * func.power(1.0 + _AGE_H / _OFFSET_H, -_GRAVITY)
+_SCORE = func.ln(1.0 + _PEOPLE / _BACKGROUND) - _GRAVITY * func.ln(1.0 + _PULLING_H / _OFFSET_H)
+_VELOCITY = _PEOPLE * func.power(1.0 + _PULLING_H / _OFFSET_H, -_GRAVITY)
 
 _MOVERS = select(Project.id, Project.key, Project.created_at, TERMS.label("terms"), *_SUMS, ProjectPulse.last_s).join(
     ProjectPulse, ProjectPulse.project_id == Project.id
@@ -118,6 +122,33 @@ async def movers_by_id(database: Database, ids: Sequence[int], at: datetime) -> 
     return _read(await database.fetch(_MOVERS_OF, {"ids": list(ids)}), at)
 
 
+async def popular_lately(
+    database: Database, likes_memory: float, at: datetime, limit: int, where: ProjectFilter
+) -> tuple[list[Feature], Floats]:
+    """Find the public projects that most people came to lately or liked ever, best first, in one statement.
+
+    Parameters
+    ----------
+    likes_memory
+        What the logarithm of all-time likes is worth beside that of the people, who halve every 14 days.
+
+    Returns
+    -------
+    The projects, and the (n,) people.
+    """
+    people = func.coalesce(_NOW[-1], 0.0)
+    score = func.ln(1.0 + people) + bindparam("memory", type_=_REAL) * func.ln(1.0 + Project.like_count)
+    statement = (
+        FEATURES_FOR_ALL.add_columns(people.label("people"))
+        .outerjoin(ProjectPulse, ProjectPulse.project_id == Project.id)
+        .where(PUBLIC, *conditions(where))
+        .order_by(score.desc(), Project.created_at.desc(), Project.id.desc())
+        .limit(limit)
+    )
+    rows = await database.fetch(statement, {"at_s": at.timestamp(), "memory": likes_memory})
+    return [Feature(*row[:-1]) for row in rows], np.array([row.people for row in rows], dtype=np.float64)
+
+
 def _read(rows: Sequence[Any], at: datetime) -> tuple[list[Mover], Floats]:
     found = [Mover(row.id, row.key, row.created_at, row.terms) for row in rows]
     return found, arranged([(row.id, *row[4:]) for row in rows], [row.id for row in rows], at)
@@ -125,7 +156,8 @@ def _read(rows: Sequence[Any], at: datetime) -> tuple[list[Mover], Floats]:
 
 def _given(formula: Formula, at: datetime) -> dict[str, Any]:
     mixture = {f"mix_{name}": part for name, part in zip(COLUMNS, formula.mixture, strict=True)}
-    rest = {"gravity": formula.gravity, "offset_h": formula.offset_h, "background": formula.background}
+    rest = formula._asdict()
+    rest.pop("mixture")
     return {**mixture, **rest, "at_s": at.timestamp()}
 
 
@@ -151,12 +183,38 @@ async def comings(database: Database, ids: Sequence[int], window: timedelta, at:
     return {row.project_id: Comings(row.people, row.earlier / USUAL_WINDOWS) for row in rows}
 
 
+_DAY_S = 86_400.0
+_DAY = func.floor((epoch(Engagement.first_at) - bindparam("start_s", type_=_REAL)) / _DAY_S)
+_ACTIVITY = (
+    select(Engagement.project_id, _DAY.label("day"), func.count().label("people"))
+    .where(among(Engagement.project_id, _IDS), Engagement.last_at >= _SINCE, Engagement.first_at >= _SINCE)
+    .group_by(Engagement.project_id, _DAY)
+)
+
+
+async def activity(database: Database, ids: Sequence[int], days: int, at: datetime) -> dict[int, list[int]]:
+    """Count the people who came to projects for the first time, by day (UTC), in one statement.
+
+    Returns
+    -------
+    For each project `days` numbers, today's last.
+    """
+    today = at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    since = today - timedelta(days=days - 1)
+    counted = {id_: [0] * days for id_ in ids}
+    given = {"ids": list(ids), "since": since, "start_s": since.timestamp()}
+    for row in await database.fetch(_ACTIVITY, given):
+        counted[row.project_id][min(max(int(row.day), 0), days - 1)] += row.people
+    return counted
+
+
 # --- the hourly mend -----------------------------------------------------------------------------------------------
 
 _TIME = bindparam("time", type_=UtcDateTime())
 _KEEP_TIME = {"last_velocity_update": _TIME, "updated_at": Project.updated_at}  # a count is no change of the project
 _OURS_OF = select(_VELOCITY).where(ProjectPulse.project_id == Project.id).scalar_subquery()
-_WRITE_OURS = update(Project).values(engagement_velocity=func.coalesce(_OURS_OF, 0.0), **_KEEP_TIME)
+_SLICE = Project.id.between(bindparam("low", type_=Identity), bindparam("high", type_=Identity))
+_WRITE_OURS = update(Project).where(_SLICE).values(engagement_velocity=func.coalesce(_OURS_OF, 0.0), **_KEEP_TIME)
 
 _DAY_AGO, _TWO_DAYS_AGO = bindparam("day_ago", type_=UtcDateTime()), bindparam("two_days_ago", type_=UtcDateTime())
 
@@ -175,11 +233,15 @@ _growths = (
         Interaction.project_id,
         (0.7 * _growth(InteractionType.LIKE) + 0.3 * _growth(InteractionType.VIEW)).label("growth"),
     )
-    .where(Interaction.at > _TWO_DAYS_AGO, Interaction.at <= _TIME)
+    .where(
+        Interaction.at > _TWO_DAYS_AGO,
+        Interaction.at <= _TIME,
+        Interaction.project_id.between(bindparam("low", type_=Identity), bindparam("high", type_=Identity)),
+    )
     .group_by(Interaction.project_id)
     .subquery("growths")
 )
-_WRITE_ZERO = update(Project).values(engagement_velocity=0.0, **_KEEP_TIME)
+_WRITE_ZERO = update(Project).where(_SLICE).values(engagement_velocity=0.0, **_KEEP_TIME)
 _WRITE_PLANS = (
     update(Project)
     .where(Project.id == _growths.c.project_id)
@@ -190,26 +252,30 @@ _WRITE_PLANS = (
 )
 
 
-async def refresh_velocities(database: Database, formula: Formula | None, at: datetime) -> None:
+async def refresh_velocities(
+    database: Database,
+    formula: Formula | None,
+    at: datetime,
+    before_each: Callable[[AsyncConnection], Awaitable[None]] | None = None,
+) -> None:
     """Count the pulses again from the truth, and write every project's velocity: the hourly mend of drift.
 
-    Four statements however many projects there are; nothing is read into this process.
+    Always the same number of statements; nothing is read into this process.
 
     Parameters
     ----------
     formula
         Ours: people divided by a power of age, whose logarithm the ranking uses. None writes the plan's.
+    before_each
+        Called in each transaction before it ends; what it raises rolls the transaction back and ends the mend.
     """
-    await rebuild_pulses(database)
-    async with database.write() as connection:
-        await (_write_plans(connection, at) if formula is None else _write_ours(connection, formula, at))
-
-
-async def _write_ours(connection: AsyncConnection, formula: Formula, at: datetime) -> None:
-    await connection.execute(_WRITE_OURS, _given(formula, at) | {"time": at})
-
-
-async def _write_plans(connection: AsyncConnection, at: datetime) -> None:
-    await connection.execute(_WRITE_ZERO, {"time": at})
-    times = {"day_ago": at - timedelta(days=1), "two_days_ago": at - timedelta(days=2)}
-    await connection.execute(_WRITE_PLANS, {"time": at, "at_s": at.timestamp(), **times})
+    async for connection, slice_ in counted_slices(database, at):
+        given = {**slice_, "time": at}
+        if formula is not None:
+            await connection.execute(_WRITE_OURS, _given(formula, at) | given)
+        else:
+            await connection.execute(_WRITE_ZERO, given)
+            times = {"day_ago": at - timedelta(days=1), "two_days_ago": at - timedelta(days=2)}
+            await connection.execute(_WRITE_PLANS, {**given, **times, "at_s": at.timestamp()})
+        if before_each is not None:
+            await before_each(connection)

@@ -14,6 +14,7 @@ from strawberry.schema.base import BaseSchema
 from gateway.auth import Authority, signing_secret
 from gateway.endpoint import Endpoint
 from gateway.logs import configure_logs
+from gateway.networks import Networks
 from gateway.pages import alive, answer_http_exception, front_page, ready
 from gateway.requests import REQUEST_ID_HEADER, RequestLog
 from gateway.runtime import OpenRuntime, context_of, open_runtime
@@ -47,7 +48,14 @@ def build(settings: Settings, graph: BaseSchema, opened: OpenRuntime) -> Starlet
     """
     secret = signing_secret(settings)
     authority = Authority(secret, settings.token_issuer, settings.token_audience)
-    endpoint = Endpoint(graph, authority, Sessions(secret), context_of, graphiql=settings.graphiql)
+    endpoint = Endpoint(
+        graph,
+        authority,
+        Sessions(secret),
+        context_of,
+        graphiql=settings.graphiql,
+        networks=Networks(secret) if settings.bound_networks else None,
+    )
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:

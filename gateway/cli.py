@@ -1,6 +1,7 @@
 """The command line: `explore`. Each command reads the settings, calls one function, and says how it went."""
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +12,7 @@ from typer.core import TyperGroup
 from db.errors import IndexIncomplete, InvalidRecord, MigrationPending, StoreUnavailable, TurnLost
 from db.models import Role
 from db.schema import require_current
-from gateway import importing, outbox_command, preparing
+from gateway import evaluating, importing, outbox_command, preparing
 from gateway.auth import Authority, signing_secret
 from gateway.doctor import examine, print_findings
 from gateway.errors import CannotStart
@@ -21,6 +22,9 @@ from gateway.settings import Settings, load_settings
 from gateway.welcome import print_welcome
 from gateway.worker import run_worker
 from resolvers.schema import sdl
+from scoring import weights
+from scoring.errors import ModelInvalid, NotEvaluable
+from scoring.evaluation.protocols import Options, Windows
 
 out = Console()
 err = Console(stderr=True)
@@ -36,6 +40,8 @@ class _Commands(TyperGroup):
             return _give_up(ctx, error.message, error.exit_code)
         except InvalidRecord as error:
             return _give_up(ctx, error.message, 2)
+        except (NotEvaluable, ModelInvalid) as error:
+            return _give_up(ctx, str(error), 2)
         except StoreUnavailable as error:
             return _give_up(ctx, f"the {error.store.value} cannot be reached ({error.reason}); try: explore doctor", 1)
         except (MigrationPending, IndexIncomplete, TurnLost) as error:
@@ -167,6 +173,50 @@ def outbox(
     raise typer.Exit(asyncio.run(_outbox(_settings(), rows or [], retry, drop)))
 
 
+@app.command()
+def evaluate(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder in the format of `explore import`.")],
+    protocol: Annotated[evaluating.Protocol, typer.Option(help="How it is replayed.")] = (
+        evaluating.Protocol.FEED_REQUESTS
+    ),
+    seed: Annotated[int, typer.Option(help="The same seed gives the same numbers.")] = 0,
+    seeds: Annotated[int, typer.Option(min=1, max=100, help="Splits of the protocol random.")] = 5,
+    floor: Annotated[int, typer.Option(min=1, help="People from which neighbour signals count.")] = (
+        weights.PEOPLE_FLOOR
+    ),
+    window: Annotated[
+        tuple[datetime, datetime, datetime] | None,
+        typer.Option(metavar="FROM UNTIL TEST", help="UTC: fit from FROM to UNTIL, test up to TEST."),
+    ] = None,
+    last: Annotated[bool, typer.Option("--last", help="Test on what comes after the windows, for one last look.")] = (
+        False
+    ),
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write all numbers here.")] = None,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page with plots here.")] = None,
+) -> None:
+    """Measure the product's own ranking on a folder, with baselines beside it."""
+    parted = Windows(*(moment.replace(tzinfo=UTC).timestamp() for moment in window)) if window else None
+    options = Options(seed=seed, floor=floor, windows=parted, last_window=last)
+    evaluating.run_evaluate(directory, protocol, options, rounds=seeds, json_file=json, html_file=html)
+
+
+@app.command()
+def train(
+    name: Annotated[str | None, typer.Option(help="What the model is called; a date unless you say.")] = None,
+    seed: Annotated[int, typer.Option(help="The same seed and log give the same model.")] = 0,
+) -> None:
+    """Fit a model to this installation's log; it serves if it is better on a later window."""
+    raise typer.Exit(asyncio.run(_train(_settings(), name, seed)))
+
+
+@app.command()
+def models(
+    use: Annotated[str | None, typer.Option("--use", metavar="NAME", help="Put this one in service.")] = None,
+) -> None:
+    """List the ranking models, or go back to an earlier one."""
+    asyncio.run(_models(_settings(), use))
+
+
 def _settings(**overrides: Any) -> Settings:
     settings = load_settings(**overrides)
     configure_logs(settings)
@@ -192,3 +242,13 @@ async def _outbox(settings: Settings, rows: list[str], retry: bool, drop: bool) 
         else:
             return await outbox_command.show(database, out)
     return 0
+
+
+async def _train(settings: Settings, name: str | None, seed: int) -> int:
+    async with preparing.open_migrated(settings) as stores:
+        return await evaluating.run_train(stores.database, name, weights.PEOPLE_FLOOR, seed, out)
+
+
+async def _models(settings: Settings, use: str | None) -> None:
+    async with preparing.open_migrated(settings) as stores:
+        await evaluating.run_models(stores.database, use, out)

@@ -23,6 +23,7 @@ from gateway.answers import error_answer, refusal
 from gateway.auth import Authority
 from gateway.errors import RequestRefused, Unauthenticated
 from gateway.masking import visible
+from gateway.networks import Networks
 from gateway.sessions import HEADER as SESSION_HEADER
 from gateway.sessions import Sessions
 from resolvers.context import Asker
@@ -66,6 +67,8 @@ class Endpoint(GraphQL[Any, None]):
         Makes the context of one request for one asker.
     graphiql
         Whether a browser that opens the address gets Strawberry's stock GraphiQL page.
+    networks
+        Who names the network that a request comes from; None if that shall not count.
     """
 
     def __init__(
@@ -76,10 +79,12 @@ class Endpoint(GraphQL[Any, None]):
         open_context: OpenContext,
         *,
         graphiql: bool,
+        networks: Networks | None = None,
     ) -> None:
         super().__init__(schema, graphql_ide="graphiql" if graphiql else None, subscription_protocols=())
         self._authority = authority
         self._sessions = sessions
+        self._networks = networks
         self._open_context = open_context
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -113,12 +118,13 @@ class Endpoint(GraphQL[Any, None]):
             raise Unauthenticated("Send one Authorization header, not several.")
         claims = self._authority.read(headers[0] if headers else None)
         session_key = self._sessions.read(request.headers.get(SESSION_HEADER))
+        network = self._networks.name(request.client.host) if self._networks and request.client else None
         if claims is not None:
-            return Visitor(Asker(user_key=claims.user_key, session_key=session_key, role=claims.role))
+            return Visitor(Asker(claims.user_key, session_key, claims.role, network))
         if session_key is not None:
-            return Visitor(Asker(session_key=session_key))
+            return Visitor(Asker(session_key=session_key, network=network))
         session_key, signed = self._sessions.issue()
-        return Visitor(Asker(session_key=session_key), signed)
+        return Visitor(Asker(session_key=session_key, network=network), signed)
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Any:
         """Make the context of one request."""

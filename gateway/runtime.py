@@ -4,20 +4,26 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 
 import structlog
 from starlette.requests import Request
 
 from db.errors import StoreMisconfigured, StoreUnavailable
+from db.jobs import Turn, require
+from db.models import now
 from db.schema import require_current
 from db.served import ServedLog
 from db.stores import Stores
 from db.synchroniser import Synchroniser
+from db.velocity import refresh_velocities
 from gateway.scheduler import Scheduler, jobs_of
 from gateway.settings import Settings
 from gateway.stores import open_stores
 from resolvers.context import Asker, Context
 from scoring.feeds import Feeds
+from scoring.trending import formula_of
+from scoring.velocity import CONSTANTS, Window
 
 RESTART_AFTER_S = 5.0
 """Pause before a background task is started again after a fault of our own."""
@@ -70,10 +76,16 @@ def synchroniser_of(stores: Stores) -> Synchroniser:
 Task = Callable[[asyncio.Event], Awaitable[None]]
 
 
-def worker_tasks(stores: Stores) -> tuple[Synchroniser, dict[str, Task]]:
+def worker_tasks(stores: Stores, settings: Settings) -> tuple[Synchroniser, dict[str, Task]]:
     """Give what a worker does, in the server's process or in one of its own: drain the outbox, and periodic jobs."""
     synchroniser = synchroniser_of(stores)
-    scheduler = Scheduler(stores.database, jobs_of(stores))
+
+    async def mend(turn: Turn) -> None:
+        formula = formula_of(CONSTANTS[Window.DAY])
+        await refresh_velocities(stores.database, formula, now(), lambda connection: require(connection, turn))
+
+    listed = jobs_of(stores, mend, timedelta(days=settings.events_kept_days))
+    scheduler = Scheduler(stores.database, listed)
     return synchroniser, {"synchroniser": synchroniser.run, "scheduler": scheduler.run}
 
 
@@ -96,7 +108,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             tasks["preparing"] = lambda stop: _prepare(stores, stop)
         wake = None
         if settings.worker_in_server:
-            synchroniser, more = worker_tasks(stores)
+            synchroniser, more = worker_tasks(stores, settings)
             tasks, wake = tasks | more, synchroniser.wake
         async with beside(tasks):
             yield Runtime(stores, Feeds(stores, served=served), wake)

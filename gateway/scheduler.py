@@ -16,6 +16,7 @@ from db.errors import DatabaseFloorError, TurnLost
 from db.jobs import Turn
 from db.models import now
 from db.reindex import Reindex
+from db.retention import forget
 from db.schema import prepare_months
 from db.served import ServedLog
 from db.stores import Stores
@@ -27,6 +28,10 @@ HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 REINDEX_AT = timedelta(hours=3)
 """The plan's: 03:00 UTC."""
+
+FORGET_AT = timedelta(hours=4)
+
+EVENTS_KEPT = timedelta(days=400)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -61,13 +66,19 @@ class PeriodicJob:
         return start + (moment - start) // self.every * self.every
 
 
-def jobs_of(stores: Stores, velocity: Callable[[Turn], Awaitable[None]] | None = None) -> list[PeriodicJob]:
+def jobs_of(
+    stores: Stores,
+    velocity: Callable[[Turn], Awaitable[None]] | None = None,
+    events_kept: timedelta = EVENTS_KEPT,
+) -> list[PeriodicJob]:
     """List the jobs of this product.
 
     Parameters
     ----------
     velocity
         Computes every project's engagement velocity anew; without it that job is not there.
+    events_kept
+        How long raw events are kept.
     """
 
     async def reindex(turn: Turn) -> None:
@@ -78,6 +89,9 @@ def jobs_of(stores: Stores, velocity: Callable[[Turn], Awaitable[None]] | None =
     async def expire(_turn: Turn) -> None:
         await ServedLog(stores.database).expire()
 
+    async def forget_events(_turn: Turn) -> None:
+        await forget(stores.database, now(), events_kept)
+
     async def months(_turn: Turn) -> None:
         await prepare_months(stores.database)
 
@@ -85,6 +99,7 @@ def jobs_of(stores: Stores, velocity: Callable[[Turn], Awaitable[None]] | None =
         PeriodicJob(REINDEX, DAY, reindex, offset=REINDEX_AT),
         PeriodicJob("expire served pages", HOUR, expire, catches_up=True),
         PeriodicJob("prepare months", DAY, months, catches_up=True),
+        PeriodicJob("forget old events", DAY, forget_events, offset=FORGET_AT),
     ]
     if velocity is not None:
         listed.append(PeriodicJob(VELOCITY, HOUR, velocity, catches_up=True))

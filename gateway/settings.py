@@ -153,6 +153,17 @@ class Settings(BaseSettings):
         SecretStr(""),
         description="Redis or Redis Cluster, as in redis://redis:6379/0. Empty: a cache file in VAR_DIR.",
     )
+    bound_networks: bool = Field(
+        True,
+        description="Whether many new people of one network (a keyed hash of /24 or /48, good for a day) count as a "
+        "few in what is trending: on or off. Off where everybody comes from one office.",
+    )
+    events_kept_days: int = Field(
+        400,
+        ge=31,
+        le=36500,
+        description="Days for which raw events are kept, 31 to 36500; likes, saves and first meetings stay for ever.",
+    )
     graphiql: bool = Field(
         True,
         description="Whether a browser that opens /graphql gets the GraphiQL page: on or off.",

@@ -37,7 +37,7 @@ async def run_worker(settings: Settings) -> None:
             raise CannotStart(error.reason) from None
         except StoreUnavailable as error:
             log.warning("a store is away, and is waited for", store=error.store.value, reason=error.reason)
-        _, tasks = worker_tasks(stores)
+        _, tasks = worker_tasks(stores, settings)
         async with beside(tasks):
             log.info("the worker is at work")
             await stop.wait()

@@ -32,11 +32,14 @@ class Asker:
         The signed session id of somebody not signed in.
     role
         The role the token claims; None leaves it to the user's row.
+    network
+        A hash of the network that the request came from, good for a day; None if that says nothing.
     """
 
     user_key: str | None = None
     session_key: str | None = None
     role: Role | None = None
+    network: str | None = None
 
 
 @dataclass

@@ -9,6 +9,7 @@ from strawberry.types.enum import StrawberryEnumDefinition
 from db.errors import Store
 from db.models import FeedKind, InteractionType, Role, TagSource, TermKind
 from scoring.ranking import Rule, Strategy
+from scoring.velocity import Window
 
 
 def publish(enum: type[Enum], name: str, description: str, values: Mapping[str, str]) -> None:
@@ -45,7 +46,7 @@ publish(
     {
         "PERSONALIZED": "From the viewer's interests and history.",
         "ONBOARDING": "From the viewer's answers to the quiz alone: there is no history yet.",
-        "POPULAR": "By likes, the same for everybody.",
+        "POPULAR": "By the people of the last weeks and by likes, the same for everybody.",
         "VELOCITY": "By how fast people come to it.",
         "NEWEST": "By time of creation.",
         "HYBRID": "By meaning and keywords together.",
@@ -74,6 +75,12 @@ publish(
         "EXPLORATION": "It was given a chance, to find out whether people like it.",
         "REMAINDER": "It was not among the ranked candidates and follows behind them, newest first.",
     },
+)
+publish(
+    Window,
+    "TrendingWindow",
+    "How far the now of a trend reaches.",
+    {"HOUR": "The last hour or so.", "DAY": "The last day.", "WEEK": "The last week."},
 )
 publish(
     TermKind,
@@ -148,5 +155,6 @@ __all__ = [
     "TagSource",
     "TermKind",
     "ViewerKind",
+    "Window",
     "publish",
 ]

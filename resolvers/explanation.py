@@ -15,6 +15,7 @@ from scoring import ranking, weights
 from scoring import reasons as evidence
 from scoring.describe import SIGNALS
 from scoring.ranking import Explained, Rule, as_float
+from scoring.velocity import Window
 
 if TYPE_CHECKING:
     from resolvers.project import Project
@@ -132,6 +133,17 @@ class Popular(Reason):
     likes: int = strawberry.field(description="How many.")
 
 
+@strawberry.type(description="More people come to the project now than usual.")
+class TrendingNow(Reason):
+    """Velocity."""
+
+    people: int = strawberry.field(
+        description=f"How many came for the first time within the window; never fewer than {weights.PEOPLE_FLOOR}."
+    )
+    window: Window = strawberry.field(description="The window: the last hour, 24 hours or 7 days.")
+    usual: float = strawberry.field(description="How many came within such a window on average before.")
+
+
 @strawberry.type(description="The project has words that were searched for.")
 class KeywordMatch(Reason):
     """Words."""
@@ -188,10 +200,10 @@ class Explanation:
         return await info.context.loaders.reasons_by_project.load(self.explained) or ()
 
 
-REASON_TYPES = (StatedInterest, SimilarToProject, PeopleLikeYou, Popular, KeywordMatch, Fresh)
+REASON_TYPES = (StatedInterest, SimilarToProject, PeopleLikeYou, Popular, TrendingNow, KeywordMatch, Fresh)
 
 
-def _reason(project_id: int, found: evidence.Reason) -> Reason:
+def _reason(project_id: int, found: evidence.Reason) -> Reason:  # noqa: PLR0911 (one for each type of reason)
     id_ = reason_global_id(project_id, found.id)
     match found:
         case evidence.StatedInterest(text=text, group=group):
@@ -212,6 +224,10 @@ def _reason(project_id: int, found: evidence.Reason) -> Reason:
             return PeopleLikeYou(id=id_, text=text, group=group, count=found.count)
         case evidence.Popular(text=text, group=group):
             return Popular(id=id_, text=text, group=group, likes=found.likes)
+        case evidence.TrendingNow(text=text, group=group):
+            return TrendingNow(
+                id=id_, text=text, group=group, people=found.people, window=found.window, usual=found.usual
+            )
         case evidence.KeywordMatch(text=text, group=group):
             return KeywordMatch(id=id_, text=text, group=group, terms=list(found.terms))
         case evidence.Fresh(text=text, group=group):

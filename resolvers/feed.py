@@ -22,7 +22,8 @@ from resolvers.project import Project
 from scoring.errors import BadRequest
 from scoring.ranking import Entry, Explained, Page, Strategy, as_float
 from scoring.search import SearchQuery
-from scoring.weights import LARGEST_PAGE, QUERY_MOST, SEARCH_ALPHA
+from scoring.velocity import Window
+from scoring.weights import LARGEST_PAGE, QUERY_MOST, SEARCH_ALPHA, TRENDING_MOST_PLACES
 
 DEFAULT_PAGE = 30
 MOST_FILTERED = 100
@@ -164,12 +165,34 @@ class FeedQuery:
         """Serve For You."""
         return await serve_feed(info, info.context.feeds.for_you, first, after, where)
 
-    @computed("What most people like, the same for everybody. Null only with an error.")
+    @computed("What most people came to in the last weeks or like, the same for everybody. Null only with an error.")
     async def popular(
         self, info: Info, first: First = DEFAULT_PAGE, after: After = strawberry.UNSET, where: Where = strawberry.UNSET
     ) -> Feed | None:
         """Serve the most liked."""
         return await serve_feed(info, info.context.feeds.popular, first, after, where)
+
+    @computed(
+        "What many people come to now, for its age; live to two seconds. Your interests move a project by "
+        f"{TRENDING_MOST_PLACES} places at most. What nobody comes to follows behind, newest first. "
+        "Null only with an error."
+    )
+    async def trending(
+        self,
+        info: Info,
+        first: First = DEFAULT_PAGE,
+        after: After = strawberry.UNSET,
+        window: Annotated[
+            Window | None, strawberry.argument(description="How far the now of a trend reaches.")
+        ] = Window.DAY,
+        where: Where = strawberry.UNSET,
+    ) -> Feed | None:
+        """Serve what is taking off."""
+
+        async def serve(viewer: Viewer, first: int, after: str | None, where: ProjectFilter) -> Page:
+            return await info.context.feeds.trending(viewer, window or Window.DAY, first, after, where)
+
+        return await serve_feed(info, serve, first, after, where)
 
     @computed("The latest projects first. Null only with an error.")
     async def newest(
@@ -190,7 +213,10 @@ class FeedQuery:
         ],
         alpha: Annotated[
             float | None,
-            strawberry.argument(description="Share of meaning in the score: 0 is words only, 1 is meaning only."),
+            strawberry.argument(
+                description="Share of meaning in the score: 0 is words only, 1 is meaning only. In between it moves "
+                "towards the words when a project holds all of them, and away from them when none does."
+            ),
         ] = SEARCH_ALPHA,
         personalized: Annotated[
             bool | None,

@@ -1,7 +1,7 @@
 """What viewers do: likes, saves, dismissals, and events in bulk."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated
@@ -13,20 +13,24 @@ from db import interactions
 from db.interactions import Event
 from db.models import FeedKind, InteractionType, now
 from db.projects import Card
+from db.sent import SAME_WITHIN, record_sent
+from db.standing import OLDEST_SENT as OLDEST
+from db.standing import standing
 from db.users import ensure_actor
-from resolvers.context import Context, Info
+from resolvers.context import Asker, Context, Info
 from resolvers.enums import publish
 from resolvers.errors import BadId
 from resolvers.fields import computed, mutation
-from resolvers.ids import MAX_KEY, is_storable, parse_reason_id
+from resolvers.ids import MAX_KEY, is_key, is_storable, parse_reason_id
 from resolvers.inputs import given
 from resolvers.project import Project
 from resolvers.user_errors import UserError, UserErrorCode, nobody, too_many, unknown_project, user_error
 from resolvers.viewer import Viewer, current_viewer
+from scoring.velocity import trust
 
 MOST_EVENTS = 500
-OLDEST = timedelta(days=7)
-"""Events that waited longer on a device are not believed any more."""
+
+SAME_MINUTES = SAME_WITHIN // timedelta(minutes=1)
 
 Act = Callable[[AsyncConnection, int, int], Awaitable[bool]]
 """Something that an actor does with a project: from their ids to whether it changed anything."""
@@ -67,7 +71,11 @@ class InteractionInput:
     at: datetime | None = strawberry.field(
         default=strawberry.UNSET,
         description=f"When. Left out or in the future: now. More than {OLDEST.days} days ago: refused. The same thing "
-        "at the same time counts once, so an event may safely be sent again if its time is given.",
+        f"within {SAME_MINUTES} minutes counts once, so an event may safely be sent again if its time is given.",
+    )
+    id: strawberry.ID | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Your own id of this event, up to 200 characters: the same id counts once, whatever else it says.",
     )
     feed: FeedKind | None = strawberry.field(
         default=strawberry.UNSET, description="The feed it happened in (`Feed.kind`)."
@@ -94,7 +102,7 @@ publish(
     "What became of an event.",
     {
         "RECORDED": "It counts from now on.",
-        "DUPLICATE": "The same thing at the same time was there already.",
+        "DUPLICATE": f"The same id, or the same thing within {SAME_MINUTES} minutes, was there already.",
         "REFUSED": "It was not taken; the message says why.",
     },
 )
@@ -134,7 +142,7 @@ class InteractionMutation:
     @mutation("Like a project. A second like changes nothing.")
     async def like_project(self, info: Info, key: Key) -> ProjectActPayload | None:
         """Like."""
-        return await _act(info.context, key, lambda to, actor, project: interactions.like(to, actor, project, now()))
+        return await _act(info.context, key, _counted(info.context, interactions.like))
 
     @mutation("Take a like back.")
     async def unlike_project(self, info: Info, key: Key) -> ProjectActPayload | None:
@@ -144,7 +152,7 @@ class InteractionMutation:
     @mutation("Keep a project for later.")
     async def save_project(self, info: Info, key: Key) -> ProjectActPayload | None:
         """Save."""
-        return await _act(info.context, key, lambda to, actor, project: interactions.save(to, actor, project, now()))
+        return await _act(info.context, key, _counted(info.context, interactions.save))
 
     @mutation("Do not keep a project any longer.")
     async def unsave_project(self, info: Info, key: Key) -> ProjectActPayload | None:
@@ -220,6 +228,22 @@ async def _act(context: Context, key: str, act: Act) -> ProjectActPayload:
 # --- events in bulk ------------------------------------------------------------------------------------------------
 
 
+def _counted(context: Context, keep: Callable[..., Awaitable[bool]]) -> Act:
+    """Let a like or a save count in the project's pulse as much as its actor is trusted."""
+
+    async def act(connection: AsyncConnection, actor_id: int, project_id: int) -> bool:
+        weight = await _weight(connection, actor_id, 1)
+        return await keep(connection, actor_id, project_id, now(), weight=weight, network=context.asker.network)
+
+    return act
+
+
+async def _weight(connection: AsyncConnection, actor_id: int, projects: int) -> float:
+    """Give how much an actor counts that comes to so many projects at once."""
+    known = await standing(connection, actor_id, now())
+    return trust(replace(known, recent_projects=known.recent_projects + projects))
+
+
 @dataclass(frozen=True, slots=True)
 class _Judged:
     """An event that may be written, or the reason why not."""
@@ -229,7 +253,7 @@ class _Judged:
     card: Card | None
     fault: str | None
 
-    def event(self, actor_id: int, session_key: str | None) -> Event:
+    def event(self, actor_id: int, asker: Asker, weight: float) -> Event:
         """Give what is to be written."""
         if self.card is None:
             raise ValueError("a refused event is not written")
@@ -242,7 +266,9 @@ class _Judged:
             feed_kind=given(self.asked.feed),
             position=None if rank is None else rank - 1,
             snapshot_id=given(self.asked.snapshot_id),
-            session_key=session_key,
+            session_key=asker.session_key,
+            weight=weight,
+            network=asker.network,
         )
 
 
@@ -274,6 +300,9 @@ def _fault(event: InteractionInput, card: Card | None, present: datetime) -> str
         return f"It is more than {OLDEST.days} days old."
     if rank is not None and rank < 1:
         return "`rank` is counted from 1."
+    own_id = given(event.id)
+    if own_id is not None and not is_key(own_id):
+        return "`id` must have 1 to 200 characters, none of them NUL."
     if snapshot_id is not None and not (len(snapshot_id) <= MAX_KEY and is_storable(snapshot_id)):
         return "`snapshotId` was not made by this service."
     return None
@@ -284,12 +313,12 @@ async def _write(context: Context, judged: dict[int, _Judged]) -> set[int]:
     viewer = await context.viewer()
     async with context.write() as connection:
         actor_id = await ensure_actor(connection, viewer)
-        events = {index: one.event(actor_id, context.asker.session_key) for index, one in judged.items()}
-        new = set(await interactions.record_new(connection, list(events.values())))
-    places: dict[Event, int] = {}
-    for index, event in events.items():
-        places.setdefault(event, index)
-    return {place for event, place in places.items() if event in new}
+        projects = {one.card.id for one in judged.values() if one.card is not None}
+        weight = await _weight(connection, actor_id, len(projects))
+        events = [one.event(actor_id, context.asker, weight) for one in judged.values()]
+        ids = [given(one.asked.id) for one in judged.values()]
+        new = await record_sent(connection, events, ids)
+    return {index for index, is_new in zip(judged, new, strict=True) if is_new}
 
 
 def _status(judged: _Judged, recorded: bool) -> InteractionStatus:

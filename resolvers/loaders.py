@@ -9,9 +9,10 @@ from aiodataloader import DataLoader
 
 from db.catalogue import CatalogueTerm, CatalogueTool, Category, all_categories, terms_by_project, tools_by_key
 from db.marks import Marks, marks_by_project
-from db.models import TermKind
+from db.models import TermKind, now
 from db.projects import Card, cards_by_id, cards_by_key
 from db.users import UserCard, users_by_id, users_by_key
+from db.velocity import activity
 from resolvers.ids import is_key
 from scoring.ranking import Explained
 from scoring.reasons import Reason
@@ -124,6 +125,19 @@ class ViewerMarksByProjectLoader(MappedLoader[int, Marks]):
         return await marks_by_project(self.context.stores.database, viewer.actor_id, keys)
 
 
+class ActivityByProjectLoader(MappedLoader[tuple[int, int], list[int]]):
+    """People who came to a project, by day; the keys are project and number of days."""
+
+    async def read(self, keys: Sequence[tuple[int, int]]) -> Mapping[tuple[int, int], list[int]]:
+        """Count for these projects: one statement for each length that is asked for."""
+        found: dict[tuple[int, int], list[int]] = {}
+        for days in sorted({days for _, days in keys}):
+            ids = [project_id for project_id, length in keys if length == days]
+            counted = await activity(self.context.stores.database, ids, days, now())
+            found |= {(project_id, days): people for project_id, people in counted.items()}
+        return found
+
+
 class ExplanationByProjectLoader(MappedLoader[int, Explained]):
     """A project's score for the viewer as it would be now: the whole batch in one call of the ranking."""
 
@@ -201,6 +215,11 @@ class Loaders:
     def marks_by_project(self) -> ViewerMarksByProjectLoader:
         """The viewer's likes and saves."""
         return ViewerMarksByProjectLoader(self._context)
+
+    @cached_property
+    def activity_by_project(self) -> ActivityByProjectLoader:
+        """People by day."""
+        return ActivityByProjectLoader(self._context)
 
     @cached_property
     def explanation_by_project(self) -> ExplanationByProjectLoader:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 LazyFeed = Annotated["Feed", strawberry.lazy("resolvers.feed")]
 """Feeds list projects, and projects have a feed of what is like them."""
 
+MOST_DAYS = 90
+"""Days of activity: a quarter, one pixel or two each."""
+
 MOST_KEYS = 100
 """Projects that `projects` gives in one go: the largest page of a feed."""
 
@@ -100,6 +103,17 @@ class Project(Node):
         """Tell whether the viewer keeps it."""
         marks = await info.context.loaders.marks_by_project.load(self.project_id)
         return marks is not None and marks.saved
+
+    @computed("How many people came to it for the first time on each of the last days (UTC), today last: a sparkline.")
+    async def activity(
+        self,
+        info: Info,
+        days: Annotated[int, strawberry.argument(description=f"How many days: 1 to {MOST_DAYS}.")] = 14,
+    ) -> list[int]:
+        """Give people by day."""
+        if not 1 <= days <= MOST_DAYS:
+            raise BadInput(f"`days` is {days}; ask for 1 to {MOST_DAYS}.")
+        return await info.context.loaders.activity_by_project.load((self.project_id, days)) or [0] * days
 
     @computed(
         "How `forYou` would score it for you now, and why: for a project met outside of a feed, such as on "

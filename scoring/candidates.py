@@ -16,6 +16,7 @@ from db.projects import ProjectFilter
 from db.stores import Stores
 from db.vectors.base import Hits, VectorFilter
 from scoring import weights
+from scoring.deadlines import Deadlines
 from scoring.profile import Profile
 from scoring.signals import Integers
 
@@ -54,10 +55,12 @@ class _Sources:
     deadline_s: float
     away: list[Store] = field(default_factory=list)
 
-    async def ask(self, store: Store, source: Awaitable[_Answer], otherwise: _Answer) -> _Answer:
+    async def ask(
+        self, store: Store, source: Awaitable[_Answer], otherwise: _Answer, deadline_s: float | None = None
+    ) -> _Answer:
         """Wait for a source until its deadline; without an answer note its store and go on without it."""
         try:
-            async with asyncio.timeout(self.deadline_s):
+            async with asyncio.timeout(self.deadline_s if deadline_s is None else deadline_s):
                 return await source
         except TimeoutError:
             self.away.append(store)
@@ -67,7 +70,7 @@ class _Sources:
 
 
 async def gather_candidates(
-    stores: Stores, profile: Profile, where: ProjectFilter, terms: TermGroups, deadline_s: float
+    stores: Stores, profile: Profile, where: ProjectFilter, terms: TermGroups, deadlines: Deadlines
 ) -> Candidates:
     """Ask all sources together and unite what they bring: three statements and one call to the vector store.
 
@@ -75,12 +78,12 @@ async def gather_candidates(
     ----------
     where, terms
         What the feed is narrowed to, and the ids of the terms it names.
-    deadline_s
-        Seconds that each source has.
+    deadlines
+        What each source has.
     """
-    sources = _Sources(deadline_s)
+    sources = _Sources(deadlines.source_s)
     near, people, tagged, shared = await asyncio.gather(
-        sources.ask(Store.VECTORS, _nearest(stores, profile, where, terms), Hits()),
+        sources.ask(Store.VECTORS, _nearest(stores, profile, where, terms), Hits(), deadlines.vectors_s),
         sources.ask(Store.DATABASE, people_like(stores, profile), {}),
         sources.ask(Store.DATABASE, _tagged(stores, profile, where), []),
         sources.ask(Store.DATABASE, _shared(stores, where), {}),

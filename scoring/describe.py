@@ -35,5 +35,10 @@ SIGNALS: dict[Signal, SignalDescription] = {
     Signal.QUERY_SIMILARITY: SignalDescription("Means what you asked for", "content", "share of alpha, 0 to 1"),
     Signal.KEYWORD_MATCH: SignalDescription("Has your words", "content", "share of 1 − alpha, 0 to 1"),
     Signal.PERSONAL_BOOST: SignalDescription("Similar to your profile", "stated", "cosine similarity, 0 to 1"),
+    Signal.PEOPLE_OF_HOUR: SignalDescription("People within the hour", "people", "people, each by the trust in them"),
+    Signal.PEOPLE_OF_DAY: SignalDescription("People today", "people", "people, each by the trust in them"),
+    Signal.PEOPLE_OF_WEEK: SignalDescription("People this week", "people", "people, each by the trust in them"),
+    Signal.GRAVITY: SignalDescription("Age", "time", "hours"),
+    Signal.PEOPLE_LATELY: SignalDescription("People lately", "people", "people, halved every 14 days"),
     Signal.CREATED_AT: SignalDescription("Time of creation", "time", "Unix seconds"),
 }

@@ -1,7 +1,7 @@
 """Spreads alike projects out, without dropping any: a greedy walk over attributes, arrays in, an order out.
 
 Maximal marginal relevance (Carbonell & Goldstein, 1998) with likeness taken from owner, categories and tools, not from
-vectors: over the first 300 ranks it costs 3-4 ms, over vectors of 2,000 candidates 115 ms.
+vectors: over the first 300 ranks it costs 2-3 ms, over vectors of 2,000 candidates 115 ms.
 """
 
 from dataclasses import dataclass
@@ -40,6 +40,12 @@ class Attributes:
     owners: Integers
     categories: Incidence
     tools: Incidence
+
+    @property
+    def owner_incidence(self) -> Incidence:
+        """The owners as if they were terms."""
+        rows = np.flatnonzero(self.owners >= 0)
+        return Incidence(self.owners.size, rows, self.owners[rows])
 
     def first(self, n: int) -> "Attributes":
         """Keep the first `n` projects."""
@@ -81,66 +87,93 @@ def spread(
 
 def likeness(attributes: Attributes) -> Floats:
     """Give the (n, n) likeness of all pairs: 0 for nothing in common."""
-    owners = attributes.owners
-    same_owner = (owners[:, None] == owners[None, :]) & (owners[:, None] >= 0)
-    alike: Floats = weights.LIKENESS_OF_OWNER * same_owner
-    for carried, worth in (
+    parts = [
+        (attributes.owner_incidence, weights.LIKENESS_OF_OWNER),
         (attributes.categories, weights.LIKENESS_OF_CATEGORY),
         (attributes.tools, weights.LIKENESS_OF_TOOL),
-    ):
-        ones = _dense(carried)
-        alike = alike + worth * (ones @ ones.T)
-    return alike
+    ]
+    # One product of float32 for all three: every likeness is a sum of quarters, so nothing is lost.
+    scaled = np.hstack([_dense(carried) * np.sqrt(np.float32(worth)) for carried, worth in parts])
+    return np.asarray(np.round(scaled @ scaled.T, 4), dtype=np.float64)
 
 
 def _walk(score: Integers, attributes: Attributes, alike: Floats) -> list[int]:
+    """Place one project after another.
+
+    `blocked` counts for each project the full groups that it is in, and is touched only when a group fills up or has
+    room again: looking at all groups at each rank took three quarters of the time.
+    """
     n, window = score.size, weights.DIVERSITY_WINDOW
-    groups, most = _limited_groups(attributes)
+    members, belongs, most = _limited_groups(attributes)
     marginal = score.astype(np.float64)
-    on_page = np.zeros(groups.shape[1])
-    left = np.ones(n, dtype=bool)
+    on_page = [0] * len(members)
+    blocked = np.zeros(n)
     order: list[int] = []
     for rank in range(n):
         if rank >= window:
             gone = order[rank - window]
             marginal += alike[gone]
-            on_page -= groups[gone]
-        full = on_page >= most
-        allowed = left & ~groups[:, full].any(axis=1) if full.any() else left
-        chosen = int(np.where(allowed if allowed.any() else left, marginal, -np.inf).argmax())
+            for group in belongs[gone]:
+                if on_page[group] == most[group]:
+                    blocked[members[group]] -= _WAITS
+                on_page[group] -= 1
+        # A blocked project stands behind all that are not, and among its like by score.
+        chosen = int((marginal - np.minimum(blocked, _WAITS)).argmax() if blocked.any() else marginal.argmax())
         order.append(chosen)
-        left[chosen] = False
         marginal -= alike[chosen]
-        on_page += groups[chosen]
+        marginal[chosen] = -np.inf
+        for group in belongs[chosen]:
+            on_page[group] += 1
+            if on_page[group] == most[group]:
+                blocked[members[group]] += _WAITS
     return order
 
 
+_WAITS = 1e15
+"""Millionths by which a project waits whose page is full of its like: more than any score."""
+
+
 def _moves(order: list[int], alike: Floats) -> dict[int, Move]:
+    served = alike[np.ix_(order, order)]
+    summed = np.hstack([np.zeros((len(order), 1)), np.cumsum(served, axis=1)])
+    ranks = np.arange(len(order))
+    tops = np.maximum(ranks - weights.DIVERSITY_WINDOW + 1, 0)
+    penalties = (summed[ranks, ranks] - summed[ranks, tops]).tolist()
     told: dict[int, Move] = {}
     for rank, index in enumerate(order):
         if rank == index:
             continue
-        page = order[max(0, rank - weights.DIVERSITY_WINDOW + 1) : rank]
-        near = alike[index, page]
-        held_back = rank > index and near.max() > 0
-        penalty = round(float(near.sum())) if held_back else 0
-        told[index] = Move(index + 1, rank + 1, penalty, page[int(near.argmax())] if held_back else -1)
+        top, penalty = max(0, rank - weights.DIVERSITY_WINDOW + 1), round(penalties[rank])
+        if rank > index and penalty > 0:
+            told[index] = Move(index + 1, rank + 1, penalty, order[top + int(served[rank, top:rank].argmax())])
+        else:
+            told[index] = Move(index + 1, rank + 1, 0, -1)
     return told
 
 
-def _limited_groups(attributes: Attributes) -> tuple[NDArray[np.bool_], Floats]:
-    """Give (n, g) membership in owners and categories, and the (g,) most that one page shows of each."""
-    owners = np.unique(attributes.owners[attributes.owners >= 0])
-    by_owner = attributes.owners[:, None] == owners[None, :]
-    by_category = _dense(attributes.categories) > 0
-    most = np.repeat(
-        [float(weights.SAME_OWNER_MOST), float(weights.SAME_CATEGORY_MOST)], [by_owner.shape[1], by_category.shape[1]]
+def _limited_groups(attributes: Attributes) -> tuple[list[NDArray[np.intp]], list[list[int]], list[int]]:
+    """Give what can fill a page (owners, categories): each one's members, each project's groups, the most of each."""
+    members: list[NDArray[np.intp]] = []
+    belongs: list[list[int]] = [[] for _ in range(attributes.owners.size)]
+    most: list[int] = []
+    limits = (
+        (attributes.owner_incidence, weights.SAME_OWNER_MOST),
+        (attributes.categories, weights.SAME_CATEGORY_MOST),
     )
-    return np.hstack([by_owner, by_category]), most
+    for carried, limit in limits:
+        rows = carried.rows[np.argsort(carried.terms, kind="stable")]
+        _, sizes = np.unique(carried.terms, return_counts=True)
+        for group in np.split(rows, np.cumsum(sizes)[:-1]) if sizes.size else []:
+            if group.size > limit:
+                for row in group.tolist():
+                    belongs[row].append(len(most))
+                members.append(group.astype(np.intp))
+                most.append(limit)
+    return members, belongs, most
 
 
-def _dense(carried: Incidence) -> Floats:
+def _dense(carried: Incidence) -> NDArray[np.float32]:
     terms, columns = np.unique(carried.terms, return_inverse=True)
-    ones = np.zeros((carried.n, terms.size))
+    ones = np.zeros((carried.n, terms.size), dtype=np.float32)
     ones[carried.rows, columns] = 1.0
     return ones

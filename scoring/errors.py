@@ -9,7 +9,8 @@ ScoringError
 │   │   ├── CursorElsewhere   the cursor belongs to another viewer, feed or filter
 │   │   └── SnapshotExpired   the ranking behind the cursor is gone: start again without a cursor
 │   └── BadQuery          a search that cannot be made: nothing to look for, too long, alpha out of range
-└── ModelInvalid          a ranking model that cannot serve
+├── ModelInvalid          a ranking model that cannot serve
+└── NotEvaluable          data that cannot be evaluated or trained on as asked; the text says what is missing
 ```
 """
 
@@ -62,3 +63,7 @@ class BadQuery(BadRequest):
 
 class ModelInvalid(ScoringError):
     """A ranking model that cannot serve."""
+
+
+class NotEvaluable(ScoringError):
+    """Data that cannot be evaluated or trained on in the way that was asked for."""

@@ -1,6 +1,6 @@
 """The feeds: finds or makes the stored ranking that a request wants, and cuts a page from it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -12,18 +12,21 @@ from db.projects import ProjectFilter
 from db.served import ServedLog
 from db.stores import Stores
 from db.users import Viewer
-from scoring import for_you, pages, popular, reasons, search, similar, weights
+from scoring import for_you, pages, popular, reasons, search, similar, trending, weights
 from scoring.blend import PLAN, Model
+from scoring.deadlines import SERVING, Deadlines
 from scoring.errors import CursorElsewhere, SnapshotExpired
 from scoring.pages import PageRequest
-from scoring.profile import load_profile
+from scoring.profile import load_interests, load_profile
 from scoring.ranking import Explained, Page, Ranking, degraded_stores
 from scoring.search import SearchQuery
 from scoring.snapshots import Snapshot, Snapshots, digest, new_id, pointer
+from scoring.velocity import CONSTANTS, Constants, Window
 
 _STORED_AS = {
     FeedKind.FOR_YOU: (FeedKind.FOR_YOU, FeedKind.POPULAR),
     FeedKind.POPULAR: (FeedKind.POPULAR,),
+    FeedKind.TRENDING: (FeedKind.TRENDING,),
     FeedKind.SEARCH: (FeedKind.SEARCH,),
     FeedKind.SIMILAR: (FeedKind.SIMILAR,),
 }
@@ -43,8 +46,12 @@ class Feeds:
         Notes what was served; None notes nothing.
     clock
         Gives the present time; a test passes its own.
-    deadline_s
-        Seconds that each source of candidates has.
+    deadlines
+        How long it waits for what it can do without.
+    velocity
+        The constants of trending.
+    most_places
+        The most that a viewer's interests may move a project in trending.
     """
 
     def __init__(
@@ -53,13 +60,17 @@ class Feeds:
         model: Model = PLAN,
         served: ServedLog | None = None,
         clock: Callable[[], datetime] = now,
-        deadline_s: float = weights.SOURCE_DEADLINE_S,
+        deadlines: Deadlines = SERVING,
+        velocity: Mapping[Window, Constants] = CONSTANTS,
+        most_places: int = weights.TRENDING_MOST_PLACES,
     ) -> None:
+        self._velocity = velocity
+        self._most_places = most_places
         self._stores = stores
         self._model = model
         self._served = served
         self._clock = clock
-        self._deadline_s = deadline_s
+        self._deadlines = deadlines
         self._snapshots = Snapshots(stores.cache)
 
     async def for_you(self, viewer: Viewer, first: int, after: str | None, where: ProjectFilter) -> Page:
@@ -77,6 +88,13 @@ class Feeds:
         """Serve what most people like. Raises as `for_you` does."""
         request = PageRequest.checked(FeedKind.POPULAR, viewer, where, digest(where), first, after)
         return await self._cut(await self._continued(request) or await self._popular(where), request)
+
+    async def trending(
+        self, viewer: Viewer, window: Window, first: int, after: str | None, where: ProjectFilter
+    ) -> Page:
+        """Serve what many people come to now, for its age. Raises as `for_you` does."""
+        request = PageRequest.checked(FeedKind.TRENDING, viewer, where, digest(where, window), first, after)
+        return await self._cut(await self._continued(request) or await self._moving(window, request), request)
 
     async def newest(self, viewer: Viewer, first: int, after: str | None, where: ProjectFilter) -> Page:
         """Serve the latest projects. Raises as `for_you` does."""
@@ -105,16 +123,16 @@ class Feeds:
     async def explain(self, viewer: Viewer, ids: Sequence[int]) -> dict[int, Explained]:
         """Score projects met outside of a feed as For You would score them for this viewer now, all in one go."""
         at = self._clock()
-        profile = await load_profile(self._stores, viewer, at)
+        profile = await load_profile(self._stores, viewer, at, self._deadlines)
         if profile.is_empty:
             return await popular.explain(self._stores.database, ids, at)
-        return await for_you.explain(self._stores, profile, ids, self._model, at)
+        return await for_you.explain(self._stores, profile, ids, self._model, at, self._deadlines)
 
     async def reasons(self, viewer: Viewer, explained: Sequence[Explained]) -> dict[int, tuple[reasons.Reason, ...]]:
         """Find the evidence behind the contributions of a page's projects, the weightiest first."""
         at = self._clock()
-        profile = await load_profile(self._stores, viewer, at)
-        return await reasons.find_reasons(self._stores, profile, explained, at)
+        interests = await load_interests(self._stores.database, viewer)
+        return await reasons.find_reasons(self._stores, interests, explained, at, self._deadlines)
 
     async def _personal(self, viewer: Viewer, where: ProjectFilter) -> Snapshot:
         if viewer.actor_id is None:
@@ -123,21 +141,44 @@ class Feeds:
         found = await self._fresh(place)
         if found is not None:
             return found
-        profile = await load_profile(self._stores, viewer, self._clock())
+        profile = await load_profile(self._stores, viewer, self._clock(), self._deadlines)
         if profile.is_empty:
             return await self._popular(where)
-        ranking = await for_you.rank(
-            self._stores, profile, where, self._model, self._clock(), deadline_s=self._deadline_s
-        )
+        ranking = await for_you.rank(self._stores, profile, where, self._model, self._clock(), self._deadlines)
         return await self._keep(place, viewer.actor_id, digest(where), ranking, weights.FRESH_S)
 
     async def _popular(self, where: ProjectFilter) -> Snapshot:
-        place = pointer(FeedKind.POPULAR, None, digest(where), popular.MODEL.name)
+        place = pointer(FeedKind.POPULAR, None, digest(where), popular.NAME)
         found = await self._fresh(place)
         if found is not None:
             return found
         ranking = await popular.rank(self._stores.database, where, self._clock())
         return await self._keep(place, None, digest(where), ranking, weights.POPULAR_FRESH_S)
+
+    async def _moving(self, window: Window, request: PageRequest) -> Snapshot:
+        viewer = request.viewer if request.viewer.actor_id is not None else None
+        own = pointer(FeedKind.TRENDING, viewer, request.arguments, trending.model_name(window))
+        shared = pointer(FeedKind.TRENDING, None, request.arguments, trending.model_name(window))
+        found = await self._fresh(own)
+        if found is not None:
+            return found
+        database = self._stores.database
+        profile = await trending.interests(database, viewer) if viewer is not None else None
+        if profile is None and viewer is not None:
+            found = await self._fresh(shared)
+            if found is not None:
+                return found
+        ranking = await trending.rank(
+            database,
+            window,
+            request.where,
+            self._clock(),
+            profile,
+            constants=self._velocity,
+            most_places=self._most_places,
+        )
+        place, actor_id = (own, request.viewer.actor_id) if profile is not None else (shared, None)
+        return await self._keep(place, actor_id, request.arguments, ranking, weights.TRENDING_FRESH_S)
 
     async def _found(self, query: SearchQuery, request: PageRequest) -> Snapshot:
         viewer = request.viewer if query.personalized and request.viewer.actor_id is not None else None
@@ -146,8 +187,8 @@ class Feeds:
         if found is not None:
             return found
         at = self._clock()
-        profile = await load_profile(self._stores, viewer, at) if viewer is not None else None
-        ranking = await search.rank(self._stores, query, request.where, profile, at)
+        profile = await load_profile(self._stores, viewer, at, self._deadlines) if viewer is not None else None
+        ranking = await search.rank(self._stores, query, request.where, profile, at, self._deadlines)
         actor_id = None if viewer is None else viewer.actor_id
         return await self._keep(place, actor_id, request.arguments, ranking, weights.SEARCH_FRESH_S)
 
@@ -156,7 +197,7 @@ class Feeds:
         found = await self._fresh(place)
         if found is not None:
             return found
-        ranking = await similar.rank(self._stores, project_id, request.where, self._clock())
+        ranking = await similar.rank(self._stores, project_id, request.where, self._clock(), self._deadlines)
         return await self._keep(place, None, request.arguments, ranking, weights.SIMILAR_FRESH_S)
 
     async def _fresh(self, place: str) -> Snapshot | None:

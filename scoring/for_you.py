@@ -1,5 +1,6 @@
 """The personal ranking: profile, candidates, features, filters, signals, blend, re-rank."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
@@ -10,11 +11,15 @@ from db.models import FeedKind, TermKind
 from db.projects import ProjectFilter, features, term_ids
 from db.stores import Stores
 from scoring import signals, weights
+from scoring.behaviour import BEHAVIOUR
 from scoring.blend import Model, order_by_score, scores
 from scoring.candidates import gather_candidates, people_like
+from scoring.deadlines import SERVING, Deadlines
 from scoring.diversity import Attributes, Move, spread
+from scoring.evidence import load_evidence
 from scoring.features import FeatureTable, feature_table
 from scoring.filters import select
+from scoring.history import Evidence
 from scoring.profile import Profile
 from scoring.ranking import Adjustment, Explained, Ranking, Rule, Strategy, degraded_stores
 from scoring.signals import Floats, Integers
@@ -27,7 +32,7 @@ async def rank(
     where: ProjectFilter,
     model: Model,
     at: datetime,
-    deadline_s: float = weights.SOURCE_DEADLINE_S,
+    deadlines: Deadlines = SERVING,
 ) -> Ranking:
     """Rank the candidates for a viewer.
 
@@ -36,12 +41,13 @@ async def rank(
     """
     viewer = profile.viewer
     terms = await term_ids(stores.database, where)
-    candidates = await gather_candidates(stores, profile, where, terms, deadline_s)
+    candidates = await gather_candidates(stores, profile, where, terms, deadlines)
     found = await features(stores.database, candidates.ids.tolist(), viewer.actor_id)
     selection = select(found, viewer.user_id, where, terms)
     table = feature_table(selection.kept, at)
-    cosines, away = await _cosines(stores, profile, table.ids)
-    matrix = signal_matrix(model, profile, table, cosines, candidates.people, at)
+    cosines, away = await _cosines(stores, profile, table.ids, candidates.degraded, deadlines)
+    evidence = await _evidence(stores, model, profile, table, at)
+    matrix = signal_matrix(model, profile, table, cosines, candidates.people, at, evidence)
     contributions = model.contributions(matrix)
     best = order_by_score(scores(contributions), table.keys)[: weights.STORED_RANKS]
     order, moved = spread(scores(contributions)[best], _attributes(table, best))
@@ -56,18 +62,24 @@ async def rank(
         contributions=contributions[served],
         adjustments=_adjustments(moved, table.ids[best]),
         generated_at=at,
-        degraded=degraded_stores([*profile.degraded, *candidates.degraded, *away]),
+        degraded=degraded_stores([*profile.degraded, *away]),
     )
 
 
 async def explain(
-    stores: Stores, profile: Profile, ids: Sequence[int], model: Model, at: datetime
+    stores: Stores,
+    profile: Profile,
+    ids: Sequence[int],
+    model: Model,
+    at: datetime,
+    deadlines: Deadlines = SERVING,
 ) -> dict[int, Explained]:
     """Score projects met outside of a feed as the feed would score them: the same signals, the same blend."""
     found = await features(stores.database, ids, profile.viewer.actor_id)
     table = feature_table(found, at)
-    cosines, _ = await _cosines(stores, profile, table.ids)
-    matrix = signal_matrix(model, profile, table, cosines, await people_like(stores, profile), at)
+    cosines, _ = await _cosines(stores, profile, table.ids, (), deadlines)
+    evidence = await _evidence(stores, model, profile, table, at)
+    matrix = signal_matrix(model, profile, table, cosines, await people_like(stores, profile), at, evidence)
     contributions = model.contributions(matrix)
     values = matrix.astype(np.float32).tolist()
     return {
@@ -83,6 +95,7 @@ def signal_matrix(
     cosines: signals.Cosines,
     people: Mapping[int, int],
     at: datetime,
+    evidence: Evidence | None = None,
 ) -> Floats:
     """Compute the signals that a model uses.
 
@@ -92,6 +105,8 @@ def signal_matrix(
         (n,) likeness of each project's vector to the profile's; NaN where nobody knows.
     people
         Neighbours who like a project, by its id.
+    evidence
+        What the behaviour signals read; None if the model uses none of them.
 
     Returns
     -------
@@ -112,17 +127,32 @@ def signal_matrix(
         Signal.LIKES: lambda: table.likes.astype(np.float64),
         Signal.FRESHNESS: lambda: signals.freshness(table.age_days),
     }
+    if evidence is not None:
+        known = evidence
+        computed |= {signal: lambda signal=signal: BEHAVIOUR[signal](known) for signal in BEHAVIOUR}  # type: ignore[misc]
     return np.column_stack([computed[signal]() for signal in model.signals])
 
 
-async def _cosines(stores: Stores, profile: Profile, ids: Integers) -> tuple[signals.Cosines, tuple[Store, ...]]:
+async def _evidence(
+    stores: Stores, model: Model, profile: Profile, table: FeatureTable, at: datetime
+) -> Evidence | None:
+    """Read the behaviour behind the candidates, if the model asks for it."""
+    if not any(signal in BEHAVIOUR for signal in model.signals):
+        return None
+    return await load_evidence(stores, profile, table, at)
+
+
+async def _cosines(
+    stores: Stores, profile: Profile, ids: Integers, away: tuple[Store, ...], deadlines: Deadlines
+) -> tuple[signals.Cosines, tuple[Store, ...]]:
     unknown = np.full(ids.shape, np.nan, dtype=np.float32)
-    if profile.vector is None or not ids.size:
-        return unknown, ()
+    if profile.vector is None or not ids.size or Store.VECTORS in away:
+        return unknown, away
     try:
-        return await stores.vectors.similarities(profile.vector, ids), ()
-    except StoreUnavailable as away:
-        return unknown, (away.store,)
+        async with asyncio.timeout(deadlines.vectors_s):
+            return await stores.vectors.similarities(profile.vector, ids), away
+    except (StoreUnavailable, TimeoutError):
+        return unknown, (*away, Store.VECTORS)
 
 
 def _attributes(table: FeatureTable, rows: Integers) -> Attributes:

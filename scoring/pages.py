@@ -24,7 +24,7 @@ from scoring.weights import MILLIONTHS, Signal
 _SLACK = 20
 """Ranks read beyond the page: so many may have become invisible until a page needs a second statement."""
 
-_ENDLESS = (FeedKind.FOR_YOU, FeedKind.POPULAR)
+_ENDLESS = (FeedKind.FOR_YOU, FeedKind.POPULAR, FeedKind.TRENDING)
 """Feeds that go on through the rest of the catalogue; a search ends with what it found."""
 
 _LAST_ID = 2**62

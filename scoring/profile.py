@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
 
+from db.engine import Database
 from db.errors import Store, StoreUnavailable
 from db.models import EngagementKind, TagSource, TermKind
 from db.profiles import Tag, Touch, recent_touches, tags
@@ -14,6 +15,7 @@ from db.stores import Stores
 from db.users import Viewer
 from db.vectors.base import Vector, VectorStore
 from scoring import weights
+from scoring.deadlines import SERVING, Deadlines
 from scoring.features import incidences
 from scoring.signals import Floats, Integers
 
@@ -75,21 +77,26 @@ class Profile:
         return incidences(recent)[TermKind.TOOL].terms
 
 
-async def load_profile(stores: Stores, viewer: Viewer, at: datetime) -> Profile:
+async def load_profile(stores: Stores, viewer: Viewer, at: datetime, deadlines: Deadlines = SERVING) -> Profile:
     """Read a viewer's profile: two statements and two calls to the vector store."""
+    known = await load_interests(stores.database, viewer)
+    if viewer.actor_id is None or known.is_empty:
+        return known
+    try:
+        async with asyncio.timeout(deadlines.vectors_s):
+            return replace(known, vector=await _profile_vector(stores.vectors, viewer.actor_id, known.touches, at))
+    except (StoreUnavailable, TimeoutError):
+        return replace(known, degraded=(Store.VECTORS,))
+
+
+async def load_interests(database: Database, viewer: Viewer) -> Profile:
+    """Read a viewer's profile without its vector: two statements."""
     if viewer.actor_id is None:
         return Profile(viewer)
     found_tags, touches = await asyncio.gather(
-        tags(stores.database, viewer.actor_id),
-        recent_touches(stores.database, viewer.actor_id, weights.RECENT_ENGAGEMENT),
+        tags(database, viewer.actor_id), recent_touches(database, viewer.actor_id, weights.RECENT_ENGAGEMENT)
     )
-    if not found_tags and not touches:
-        return Profile(viewer)
-    try:
-        vector = await _profile_vector(stores.vectors, viewer.actor_id, touches, at)
-    except StoreUnavailable as away:
-        return Profile(viewer, tuple(found_tags), tuple(touches), None, (away.store,))
-    return Profile(viewer, tuple(found_tags), tuple(touches), vector)
+    return Profile(viewer, tuple(found_tags), tuple(touches))
 
 
 async def _profile_vector(vectors: VectorStore, actor_id: int, touches: Sequence[Touch], at: datetime) -> Vector | None:

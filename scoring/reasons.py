@@ -1,5 +1,6 @@
 """Why a project is here, in words: the evidence behind the contributions, as typed objects."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,11 +13,15 @@ from db.profiles import Tag, Touch
 from db.projects import Card, Feature, cards_by_id, features
 from db.stores import Stores
 from db.vectors.base import VectorStore
-from db.words import shared_words, texts_by_id
-from scoring import weights
+from db.vectors.keywords import matched
+from db.velocity import Comings
+from db.words import texts_by_id
+from scoring import trending, weights
+from scoring.deadlines import SERVING, Deadlines
 from scoring.features import incidences
 from scoring.profile import Profile
 from scoring.ranking import Explained, Rule
+from scoring.velocity import Window
 from scoring.weights import Signal
 
 
@@ -67,6 +72,18 @@ class Popular:
 
 
 @dataclass(frozen=True, slots=True)
+class TrendingNow:
+    """People come to it now; `people` came within the window, `usual` on average within the windows before."""
+
+    id: str
+    text: str
+    people: int
+    window: Window
+    usual: float
+    group: str = "people"
+
+
+@dataclass(frozen=True, slots=True)
 class KeywordMatch:
     """The project has words that were searched for."""
 
@@ -86,7 +103,7 @@ class Fresh:
     group: str = "time"
 
 
-Reason = StatedInterest | SimilarToProject | PeopleLikeYou | Popular | KeywordMatch | Fresh
+Reason = StatedInterest | SimilarToProject | PeopleLikeYou | Popular | TrendingNow | KeywordMatch | Fresh
 
 _PAST_TENSE = {
     EngagementKind.LIKE: "liked",
@@ -100,7 +117,11 @@ _PAST_TENSE = {
 
 
 async def find_reasons(
-    stores: Stores, profile: Profile, explained: Sequence[Explained], at: datetime
+    stores: Stores,
+    profile: Profile,
+    explained: Sequence[Explained],
+    at: datetime,
+    deadlines: Deadlines = SERVING,
 ) -> dict[int, tuple[Reason, ...]]:
     """Find the evidence for a page's projects, set-based: two statements and one call to the vector store.
 
@@ -112,7 +133,13 @@ async def find_reasons(
     """
     ids = [one.project_id for one in explained]
     known = {feature.id: feature for feature in await features(stores.database, ids, profile.viewer.actor_id)}
-    evidence = _Evidence(profile, await _similar(stores, profile, ids), await _matched_words(stores, explained), at)
+    evidence = _Evidence(
+        profile,
+        await _similar(stores, profile, ids, deadlines),
+        await _matched_words(stores, explained),
+        await trending.evidence(stores.database, explained, at),
+        at,
+    )
     return {
         one.project_id: _reasons(one, known[one.project_id], evidence) for one in explained if one.project_id in known
     }
@@ -134,11 +161,12 @@ def summary(explained: Explained, found: Sequence[Reason]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Evidence:
-    """What was looked up for all projects of a page together; `similar` and `words` by project id."""
+    """What was looked up for all projects of a page together; `similar`, `words` and `comings` by project id."""
 
     profile: Profile
     similar: Mapping[int, SimilarToProject]
     words: Mapping[int, tuple[str, ...]]
+    comings: Mapping[int, tuple[Window, Comings]]
     at: datetime
 
 
@@ -157,9 +185,15 @@ def _reasons(explained: Explained, feature: Feature, evidence: _Evidence) -> tup
     if people > 0:
         value = explained.values[explained.signals.index(Signal.COLLABORATIVE)]
         worth.append((people, _people(round(value * weights.LIKES_FOR_FULL_COLLABORATION))))
-    liked = explained.contribution(Signal.POPULARITY) + explained.contribution(Signal.LIKES)
+    counted = (Signal.POPULARITY, Signal.LIKES, Signal.PEOPLE_LATELY)
+    liked = sum(explained.contribution(signal) for signal in counted)
     if liked > 0 and feature.like_count >= weights.PEOPLE_FLOOR:
         worth.append((liked, Popular("popular", f"{feature.like_count} people like it", feature.like_count)))
+    if feature.id in evidence.comings:
+        window, came = evidence.comings[feature.id]
+        moved = explained.contribution(trending.PEOPLE_OF[window])
+        if moved > 0 and came.people >= weights.PEOPLE_FLOOR:
+            worth.append((moved, _trending(window, came)))
     age_days = max((evidence.at - feature.created_at).total_seconds() / 86_400, 0.0)
     if age_days <= weights.FRESH_DAYS and explained.signals:
         worth.append((explained.contribution(Signal.FRESHNESS), Fresh("fresh", _age(age_days), age_days)))
@@ -189,14 +223,23 @@ def _people(count: int) -> PeopleLikeYou:
     return PeopleLikeYou("people", f"{many} people with your taste like it", count)
 
 
+_WITHIN = {Window.HOUR: "an hour", Window.DAY: "24 hours", Window.WEEK: "7 days"}
+
+
+def _trending(window: Window, came: Comings) -> TrendingNow:
+    usual = f"{came.usual:.0f}" if came.usual >= 1 else "fewer than one" if came.usual > 0 else "nobody"
+    text = f"{came.people} people in {_WITHIN[window]}, usually {usual}"
+    return TrendingNow("trending", text, came.people, window, came.usual)
+
+
 def _age(age_days: float) -> str:
     days = int(age_days)
     return "New today" if days == 0 else f"New: {days} day{'s' if days > 1 else ''} old"
 
 
-def _said(matched: tuple[str, ...]) -> KeywordMatch:
-    listed = ", ".join(f"“{word}”" for word in matched)
-    return KeywordMatch("keywords", f"It says {listed}", matched)
+def _said(words: tuple[str, ...]) -> KeywordMatch:
+    listed = ", ".join(f"“{word}”" for word in words)
+    return KeywordMatch("keywords", f"It says {listed}", words)
 
 
 async def _matched_words(stores: Stores, explained: Sequence[Explained]) -> dict[int, tuple[str, ...]]:
@@ -205,17 +248,20 @@ async def _matched_words(stores: Stores, explained: Sequence[Explained]) -> dict
     if not searched:
         return {}
     texts = await texts_by_id(stores.database, list(searched))
-    return {id_: shared_words(query, texts.get(id_, "")) for id_, query in searched.items()}
+    return {id_: tuple(matched(query, texts.get(id_, ""))) for id_, query in searched.items()}
 
 
-async def _similar(stores: Stores, profile: Profile, ids: Sequence[int]) -> dict[int, SimilarToProject]:
+async def _similar(
+    stores: Stores, profile: Profile, ids: Sequence[int], deadlines: Deadlines
+) -> dict[int, SimilarToProject]:
     """Find for each project the most similar one that the viewer has touched lately, if it is similar enough."""
     touches = {touch.project_id: touch for touch in profile.touches[: weights.PROFILE_VECTOR_PROJECTS] if touch.kinds}
     if not touches:
         return {}
     try:
-        nearest = await _nearest(stores.vectors, ids, list(touches))
-    except StoreUnavailable:
+        async with asyncio.timeout(deadlines.vectors_s):
+            nearest = await _nearest(stores.vectors, ids, list(touches))
+    except (StoreUnavailable, TimeoutError):
         return {}  # evidence is an extra: the contributions stand without it
     titles = await cards_by_id(stores.database, [seed for seed, _ in nearest.values()], profile.viewer.user_id)
     return {

@@ -13,10 +13,13 @@ from db.models import FeedKind
 from db.projects import ProjectFilter, term_ids
 from db.stores import Stores
 from db.vectors.base import HybridHits, Vector, VectorFilter
-from db.words import title_matches
+from db.vectors.fusion import WINDOW, adapted_alpha, reweighed
+from db.vectors.keywords import matched, words_of
+from db.words import texts_by_id, title_matches
 from scoring import weights
 from scoring.blend import Curve, Model, scores
 from scoring.candidates import TermGroups
+from scoring.deadlines import SERVING, Deadlines
 from scoring.errors import BadQuery
 from scoring.profile import Profile
 from scoring.ranking import Ranking, Strategy, degraded_stores
@@ -34,6 +37,10 @@ MODEL = Model(
 """The fused score is the sum of its two legs; the boost is 0 unless it was asked for."""
 
 
+_TELLING_HITS = 10
+"""Hits by words that are looked at to weigh words against meaning."""
+
+
 @dataclass(frozen=True, slots=True)
 class SearchQuery:
     """What to look for.
@@ -43,7 +50,8 @@ class SearchQuery:
     text
         The words, without surrounding white space.
     alpha
-        Share of meaning in the score, from 0 (words only) to 1 (meaning only).
+        Share of meaning in the score, from 0 (words only) to 1 (meaning only). In between it is a wish: the share moves
+        towards the words when a project holds all of them, and away from them when none does.
     personalized
         Whether likeness to the viewer's profile adds a little.
     """
@@ -72,7 +80,12 @@ class SearchQuery:
 
 
 async def rank(
-    stores: Stores, query: SearchQuery, where: ProjectFilter, profile: Profile | None, at: datetime
+    stores: Stores,
+    query: SearchQuery,
+    where: ProjectFilter,
+    profile: Profile | None,
+    at: datetime,
+    deadlines: Deadlines = SERVING,
 ) -> Ranking:
     """Find and rank up to `weights.SEARCH_HITS` projects.
 
@@ -82,9 +95,9 @@ async def rank(
         Whose likeness adds to the score; None for a search that is the same for everybody.
     """
     terms = await term_ids(stores.database, where)
-    vector, away = await _embedded(stores, query)
+    vector, away = await _embedded(stores, query, deadlines)
     try:
-        async with asyncio.timeout(weights.SEARCH_DEADLINE_S):
+        async with asyncio.timeout(deadlines.search_s):
             hits = await _hits(stores, query, vector, where, terms)
             likeness = await _likeness(stores, hits, profile)
     except (StoreUnavailable, TimeoutError):
@@ -109,12 +122,14 @@ async def rank(
     )
 
 
-async def _embedded(stores: Stores, query: SearchQuery) -> tuple[Vector | None, tuple[Store, ...]]:
+async def _embedded(
+    stores: Stores, query: SearchQuery, deadlines: Deadlines
+) -> tuple[Vector | None, tuple[Store, ...]]:
     """Embed the query; None if the model is away, knows none of its words, or is not asked."""
     if query.alpha == 0.0:
         return None, ()
     try:
-        async with asyncio.timeout(weights.SEARCH_DEADLINE_S):
+        async with asyncio.timeout(deadlines.search_s):
             (vector,) = await stores.embedder.embed([query.text])
     except (StoreUnavailable, TimeoutError):
         return None, (Store.EMBEDDINGS,)
@@ -126,7 +141,28 @@ async def _hits(
 ) -> HybridHits:
     alpha = 0.0 if vector is None else query.alpha  # without a vector the words count in full
     narrowed = VectorFilter(types=frozenset(where.types), any_terms=terms, created_after=where.created_after)
-    return await stores.vectors.hybrid(query.text, vector, alpha, weights.SEARCH_HITS, narrowed)
+    # Twice a leg's window holds all that both legs found, so that they can be weighed again.
+    hits = await stores.vectors.hybrid(query.text, vector, alpha, 2 * WINDOW, narrowed)
+    if 0.0 < alpha < 1.0:
+        hits = reweighed(hits, alpha, adapted_alpha(alpha, await _covered(stores, query.text, hits)))
+    return _first(hits, weights.SEARCH_HITS)
+
+
+async def _covered(stores: Stores, query: str, hits: HybridHits) -> float:
+    """Give the share of the query's words that one of the best hits by words holds: 1 if one says it all.
+
+    It tells a query that is written in the words of what it looks for from one that describes it.
+    """
+    wanted = len(words_of(query))
+    best = hits.ids[np.argsort(-hits.keyword_parts, kind="stable")[:_TELLING_HITS]].tolist()
+    if not wanted or not best:
+        return 0.0
+    texts = await texts_by_id(stores.database, best)
+    return max((len(matched(query, text)) for text in texts.values()), default=0) / wanted
+
+
+def _first(hits: HybridHits, n: int) -> HybridHits:
+    return HybridHits(hits.ids[:n], hits.scores[:n], hits.vector_parts[:n], hits.keyword_parts[:n], hits.features[:n])
 
 
 async def _likeness(stores: Stores, hits: HybridHits, profile: Profile | None) -> Vector | None:

@@ -13,6 +13,7 @@ from db.stores import Stores
 from db.vectors.base import Hits, VectorFilter
 from scoring import weights
 from scoring.blend import Curve, Model
+from scoring.deadlines import SERVING, Deadlines
 from scoring.ranking import Ranking, Strategy
 from scoring.signals import vector_similarity
 from scoring.weights import Signal
@@ -20,11 +21,13 @@ from scoring.weights import Signal
 MODEL = Model("similar", {Signal.VECTOR_SIMILARITY: Curve.straight(1.0)})
 
 
-async def rank(stores: Stores, project_id: int, where: ProjectFilter, at: datetime) -> Ranking:
+async def rank(
+    stores: Stores, project_id: int, where: ProjectFilter, at: datetime, deadlines: Deadlines = SERVING
+) -> Ranking:
     """Rank the projects most like one, at most `weights.SIMILAR_HITS`; the project itself is not among them."""
     away: tuple[Store, ...] = ()
     try:
-        async with asyncio.timeout(weights.SEARCH_DEADLINE_S):
+        async with asyncio.timeout(deadlines.search_s):
             hits = await _nearest(stores, project_id, where)
     except (StoreUnavailable, TimeoutError):
         hits, away = await _alike_in_sql(stores, project_id, where), (Store.VECTORS,)

@@ -20,6 +20,31 @@ class Signal(StrEnum):
     QUERY_SIMILARITY = "query_similarity"
     KEYWORD_MATCH = "keyword_match"
     PERSONAL_BOOST = "personal_boost"
+    AGE = "age"
+    PEOPLE_1H = "people_1h"
+    PEOPLE_6H = "people_6h"
+    PEOPLE_3D = "people_3d"
+    PEOPLE_14D = "people_14d"
+    PEOPLE_LATELY_ALL = "people_lately_all"
+    PEOPLE_RATE = "people_rate"
+    EVENTS_SINCE = "events_since"
+    TASTE_OF_PEOPLE = "taste_of_people"
+    TASTE_OF_CROWD = "taste_of_crowd"
+    TASTE_NOW = "taste_now"
+    TASTE_OF_PROJECT = "taste_of_project"
+    TASTE_OF_OWNER = "taste_of_owner"
+    SAME_OWNER = "same_owner"
+    COMPANY = "company"
+    NEIGHBOURS = "neighbours"
+    NEIGHBOURS_SHARE = "neighbours_share"
+    WALK = "walk"
+    EASE = "ease"
+    PEOPLE_LIKE_YOU = "people_like_you"
+    PEOPLE_OF_HOUR = "people_of_hour"
+    PEOPLE_OF_DAY = "people_of_day"
+    PEOPLE_OF_WEEK = "people_of_week"
+    GRAVITY = "gravity"
+    PEOPLE_LATELY = "people_lately"
 
 
 PLAN_WEIGHTS: dict[Signal, float] = {
@@ -69,8 +94,10 @@ LIKES_FOR_FULL_POPULARITY = 100
 """Likes until the signal is full."""
 FRESHNESS_HALF_LIFE_DAYS = 30.0
 """Breaks ties between equally liked projects in the popular feed."""
-FRESHNESS_IN_LIKES = 0.999
-"""What a brand-new project's freshness is worth in the popular feed: always under one like."""
+FRESHNESS_OF_EQUALS = 0.01
+"""What a brand-new project's freshness is worth in the popular feed: a hundredth of a person."""
+LIKES_MEMORY = 0.1
+"""What the logarithm of all-time likes is worth beside that of the people of the last weeks: 1,000 likes are as one."""
 
 # --- profile ---------------------------------------------------------------------------------------------------------
 RECENT_ENGAGEMENT = 200
@@ -92,6 +119,8 @@ CANDIDATES_POPULAR = 100
 """Together at most 900, about 500-750 different ones: the union finds .97 of what the nearest 200 alone find .11 of."""
 SOURCE_DEADLINE_S = 1.0
 """A source that takes longer is left out of this ranking, and the feed says so."""
+VECTORS_DEADLINE_S = 0.4
+"""The same for each call to the vector store."""
 
 # --- diversity -------------------------------------------------------------------------------------------------------
 DIVERSITY_DEPTH = 300
@@ -128,13 +157,52 @@ QUERY_MOST = 1_000
 """Characters of the longest query: a paragraph. Longer ones are pasted by mistake or by an attacker."""
 SEARCH_BOOST = 0.1
 """What full likeness to the viewer's profile adds to a search score of at most 1, if the viewer asks for it."""
-SEARCH_DEADLINE_S = 0.8
+SEARCH_DEADLINE_S = 0.6
 """A search must answer within a second even when the index is away, so it waits no longer than this for it."""
 SIMILAR_HITS = 100
 SIMILAR_FRESH_S = 300.0
+
+# --- trending --------------------------------------------------------------------------------------------------------
+TRENDING_FRESH_S = 2.0
+"""An event shows on the next first page after this."""
+TRENDING_FLOOR = 3.0
+"""People, each by the trust in them, below whom nothing trends: two friends are no trend."""
+TRENDING_BOOST = 1.0
+"""What a full match with the viewer's interests adds to a trending score; one tool is .3 of it: as if 35 % more."""
+TRENDING_MOST_PLACES = 5
+"""Nobody's interests move a project further than this: everybody talks about the same trends."""
 
 # --- reasons ---------------------------------------------------------------------------------------------------------
 SIMILAR_LEAST = 0.35
 """Cosine from which "similar to what you liked" is said. Two random demo projects have .12 in WordLlama's space."""
 FRESH_DAYS = 7.0
 """Age up to which "new" is a reason."""
+
+# --- behaviour of other people ---------------------------------------------------------------------------------------
+PEOPLE_HALF_LIVES_H = (1.0, 6.0, 72.0, 336.0)
+"""Half-lives at which distinct people are counted: 1 h, 6 h, 3 days, 14 days."""
+DECAYED_OUT = 20.0
+"""Half-lives after which an event counts nothing: a millionth."""
+RECENT_DEEDS_DAYS = 14.0
+"""What similar people did longer ago is left out: at a half-life of 3 days it counts 4 %."""
+NEAREST_PEOPLE = 100
+"""People in the list of the most alike (user-kNN). In a timed feed worth nothing beside taste; on static data much."""
+ARRIVALS_FRESH_S = 60.0
+"""How busy the platform was in the last days is counted once in so many seconds, for everybody."""
+RATE_PRIOR = 10.0
+"""Deeds anywhere that go by until a project's share of them says something."""
+TASTE_SHRINKAGE = 2.0
+"""People of no known taste that are added to those who touched a project, so that one twin is no crowd of twins."""
+TASTE_NOW_HALF_LIFE_H = 12.0
+COMPANY_HALF_LIFE_H = 72.0
+"""Half-lives of what people of like taste, and the company of the last touches, did."""
+TASTE_FACTORS = 40
+"""Numbers in a taste. Nightly latent factors of who touched what; 40 are worth .017 NDCG on feed requests."""
+RECENT_DEEDS_MOST = 20_000
+"""Deeds read for one ranking, the latest first: 700 candidates have 9,000 in two weeks on an internal platform."""
+SESSION_PROJECTS = 5
+"""The viewer's last projects; who touched one of them in the last `SESSION_DAYS` is company."""
+SESSION_DAYS = 3.0
+ITEM_NEIGHBOURS = 200
+ITEM_SHRINKAGE = 10.0
+"""Length of an item's neighbour list, and what is added to the counts in its likeness (item-kNN)."""

@@ -21,6 +21,7 @@ from db.stores import Stores
 from db.synchroniser import Synchroniser
 from db.users import Viewer, ensure_actor, find_viewer, upsert_users
 from db.vectors.embedded import EmbeddedVectorStore
+from scoring.deadlines import PATIENT
 from scoring.feeds import Feeds
 from scoring.ranking import Page
 
@@ -112,7 +113,7 @@ async def embedded_world(database: Database, folder: Path) -> AsyncIterator[Worl
     stores = Stores(database, vectors, embedder, EmbeddedCache(folder / "cache.sqlite"))
     try:
         # A machine that also runs a browser and two servers may be slow: only a test of deadlines has a short one.
-        feeds = Feeds(stores, clock=lambda: MOMENT, deadline_s=30.0)
+        feeds = Feeds(stores, clock=lambda: MOMENT, deadlines=PATIENT)
         yield World(stores, feeds, Synchroniser(database, vectors, embedder))
     finally:
         await vectors.close()

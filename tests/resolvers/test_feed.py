@@ -11,7 +11,7 @@ from tests.conftest import CountStatements
 from tests.resolvers.conftest import NOBODY, SERVICE, SESSION, Graph, user
 from tests.world import MOMENT
 
-FIELDS = ("forYou", "popular", "newest")
+FIELDS = ("forYou", "trending", "popular", "newest")
 PAGE = """
 query ($first: Int, $after: String, $where: ProjectFilter) {
   forYou(first: $first, after: $after, where: $where) {
@@ -75,7 +75,10 @@ async def test_every_feed_has_thirty_edges_unless_told_otherwise(graph: Graph) -
     for field, (arguments, wanted) in product(FIELDS, asked):
         feed = (await graph.data(f"{{ {field}{arguments} {{ kind edges {{ node {{ key }} }} }} }}"))[field]
         assert len(feed["edges"]) == wanted
-        assert feed["kind"] == {"forYou": "FOR_YOU", "popular": "POPULAR", "newest": "NEWEST"}[field]
+        assert (
+            feed["kind"]
+            == {"forYou": "FOR_YOU", "trending": "TRENDING", "popular": "POPULAR", "newest": "NEWEST"}[field]
+        )
 
 
 async def test_an_empty_page_has_no_cursors(graph: Graph) -> None:
@@ -257,3 +260,25 @@ async def test_nobody_finds_a_private_project_in_a_feed(graph: Graph) -> None:
     for field, asker in product(FIELDS, (NOBODY, SESSION, SERVICE, user("ada"), user("maker"))):
         data = await graph.data(PAGE.replace("forYou", field), asker, first=100)
         assert "p0900" not in keys(data[field])
+
+
+async def test_trending_says_how_many_people_came_and_a_view_shows_at_once(graph: Graph) -> None:
+    query = """query ($window: TrendingWindow) { trending(first: 5, window: $window) {
+      kind strategy edges { score node { key } explanation {
+        score summary contributions { contribution signal { name unit group } }
+        reasons { text group ... on TrendingNow { people window usual } } } } } }"""
+    for n in range(6):
+        await graph.world.act(f"painter-{n}", InteractionType.VIEW, "p0039")
+    for window in ("HOUR", "DAY", "WEEK"):
+        feed = (await graph.data(query, window=window))["trending"]
+        assert (feed["kind"], feed["strategy"]) == ("TRENDING", "VELOCITY")
+        assert {"p0000", "p0006", "p0012", "p0039"} <= set(keys(feed))
+        for edge in feed["edges"][:4]:
+            explained = edge["explanation"]
+            assert edge["score"] == explained["score"]
+            assert sum(part["contribution"] for part in explained["contributions"]) == pytest.approx(edge["score"])
+            (trend,) = [reason for reason in explained["reasons"] if "people" in reason]
+            assert trend["window"] == window
+            assert trend["people"] >= 6
+            assert trend["text"] in explained["summary"]
+    assert (await graph.data("{ trending(first: 1, window: null) { kind } }"))["trending"]["kind"] == "TRENDING"

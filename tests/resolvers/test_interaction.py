@@ -7,8 +7,11 @@ import pytest
 from sqlalchemy import func, select
 
 from db.models import Actor, Dismissal, Interaction, User, now
+from db.pulse import pulses
 from db.users import find_viewer
+from resolvers.context import Asker
 from resolvers.ids import global_id, reason_global_id
+from scoring.velocity import ANONYMOUS_TRUST, NEW_TRUST
 from tests.resolvers.conftest import NOBODY, SERVICE, SESSION, Graph, assert_plain, user
 
 ACT = """
@@ -168,6 +171,59 @@ async def test_events_that_are_sent_again_count_once(graph: Graph) -> None:
     assert first["viewer"] == second["viewer"]
 
 
+async def test_the_same_id_counts_once_for_each_viewer(graph: Graph) -> None:
+    events = [{"project": f"p{n:04}", "type": "VIEW", "id": "first"} for n in range(3)]
+    events[1] = {"project": "p0001", "type": "CLICK", "id": "first"}
+    payload = await record(graph, [*events, {"project": "p0005", "type": "VIEW", "id": "second"}])
+    assert [one["status"] for one in payload["results"]] == ["RECORDED", "DUPLICATE", "DUPLICATE", "RECORDED"]
+    again = await record(graph, [{"project": "p0009", "type": "LIKE", "id": "second"}])
+    assert again["recorded"] == 0
+    other = await record(graph, [{"project": "p0009", "type": "LIKE", "id": "second"}], SESSION)
+    assert other["recorded"] == 1
+    for bad in ("", "x" * 201, "\x00"):
+        (one,) = (await record(graph, [{"project": "p0009", "type": "VIEW", "id": bad}]))["results"]
+        assert one["status"] == "REFUSED"
+        assert_plain(one["message"])
+
+
+async def test_the_same_thing_within_five_minutes_counts_once(graph: Graph) -> None:
+    start = now() - timedelta(hours=1)
+
+    def view(seconds: float, type_: str = "VIEW") -> dict[str, Any]:
+        return {"project": "p0001", "type": type_, "at": (start + timedelta(seconds=seconds)).isoformat()}
+
+    payload = await record(graph, [view(299), view(0), view(300), view(10, "CLICK"), view(650)])
+    wanted = ["DUPLICATE", "RECORDED", "RECORDED", "RECORDED", "RECORDED"]
+    assert [one["status"] for one in payload["results"]] == wanted
+    late = await record(graph, [view(-200), view(350 + 5), view(-300), view(950)])
+    assert [one["status"] for one in late["results"]] == ["DUPLICATE", "DUPLICATE", "RECORDED", "RECORDED"]
+    assert (await record(graph, [view(0)], SESSION))["recorded"] == 1
+
+
+async def test_one_bad_event_among_many_good_ones_is_named(graph: Graph) -> None:
+    start = now() - timedelta(hours=5)
+    events = [
+        {"project": f"p{n % 40:04}", "type": "VIEW", "at": (start + timedelta(minutes=n // 40 * 6)).isoformat()}
+        for n in range(500)
+    ]
+    events[137]["project"] = "nothing"
+    payload = await record(graph, events)
+    assert payload["recorded"] == 499
+    assert [one["index"] for one in payload["results"] if one["status"] == "REFUSED"] == [137]
+
+
+async def test_a_crowd_from_one_network_counts_little_and_a_new_session_less_than_a_user(graph: Graph) -> None:
+    for n in range(30):
+        await record(graph, [{"project": "p0001", "type": "VIEW"}], Asker(session_key=f"bot-{n}", network="room"))
+        await record(graph, [{"project": "p0002", "type": "VIEW"}], Asker(session_key=f"visitor-{n}"))
+        await act(graph, "likeProject", "p0003", user(f"person-{n}"))
+    ids = await graph.world.ids(["p0001", "p0002", "p0003"])
+    people = (await pulses(graph.database, ids, now()))[:, 3]
+    assert people[0] < 6 * ANONYMOUS_TRUST * NEW_TRUST + 0.01
+    assert people[1] == pytest.approx(30 * ANONYMOUS_TRUST * NEW_TRUST, rel=0.01)
+    assert people[2] == pytest.approx(30 * NEW_TRUST, rel=0.01)
+
+
 async def test_an_event_from_the_future_happens_now(graph: Graph) -> None:
     before = now()
     payload = await record(graph, [{"project": "p0001", "type": "VIEW", "at": "2999-01-01T00:00:00Z"}])
@@ -177,9 +233,10 @@ async def test_an_event_from_the_future_happens_now(graph: Graph) -> None:
 
 
 async def test_five_hundred_events_are_taken_and_one_more_is_not(graph: Graph) -> None:
-    start = now() - timedelta(hours=1)
+    start = now() - timedelta(hours=5)
     events = [
-        {"project": "p0001", "type": "VIEW", "at": (start + timedelta(seconds=n)).isoformat()} for n in range(501)
+        {"project": f"p{n % 40:04}", "type": "VIEW", "at": (start + timedelta(minutes=n // 40 * 6)).isoformat()}
+        for n in range(501)
     ]
     payload = await record(graph, events)
     assert payload["results"] == []

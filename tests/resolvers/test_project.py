@@ -1,9 +1,11 @@
 """Projects met outside of a feed, and what is loaded with them."""
 
+from datetime import timedelta
+
 import pytest
 
 from db.catalogue import upsert_projects
-from db.models import InteractionType
+from db.models import InteractionType, now
 from tests.conftest import CountStatements
 from tests.resolvers.conftest import NOBODY, SERVICE, SESSION, Graph, user
 from tests.world import World
@@ -109,3 +111,35 @@ async def test_what_made_a_project_similar_is_hidden_once_it_is_private(graph: G
 async def test_somebody_unknown_gets_an_explanation_too(graph: Graph) -> None:
     data = await graph.data(EXPLAINED, NOBODY, keys=["p0000"])
     assert data["projects"][0]["explanation"]["score"] > 0
+
+
+async def test_activity_is_people_by_day_with_today_last(graph: Graph) -> None:
+    start_of_day = now().replace(hour=0, minute=0, second=0, microsecond=0)
+    yesterday = start_of_day - timedelta(hours=5)
+    for n in range(3):
+        await graph.world.act(f"painter-{n}", InteractionType.VIEW, "p0007", at=yesterday)
+        await graph.world.act(f"painter-{n}", InteractionType.VIEW, "p0007", at=start_of_day + timedelta(seconds=9))
+    await graph.world.act("cook", InteractionType.VIEW, "p0007", at=start_of_day + timedelta(seconds=9))
+    await graph.world.act("ada", InteractionType.VIEW, "p0007", at=start_of_day - timedelta(days=14))
+    query = '{ project(key: "p0007") { activity short: activity(days: 1) } nobody: project(key: "p0009") { activity } }'
+    data = await graph.data(query)
+    assert data["project"] == {"activity": [0] * 12 + [3, 1], "short": [1]}
+    assert data["nobody"]["activity"] == [0] * 14
+
+
+async def test_activity_of_a_page_is_one_statement(graph: Graph, statements: CountStatements) -> None:
+    def ask(first: int) -> str:
+        return f"{{ newest(first: {first}) {{ edges {{ node {{ activity }} }} }} }}"
+
+    with statements(graph.database) as few:
+        await graph.data(ask(2))
+    with statements(graph.database) as many:
+        await graph.data(ask(40))
+    assert len(few) == len(many)
+
+
+@pytest.mark.parametrize("days", [0, -1, 91, 2**31 - 1])
+async def test_activity_of_no_days_or_too_many_is_refused(graph: Graph, days: int) -> None:
+    query = 'query ($days: Int!) { project(key: "p0007") { activity(days: $days) } }'
+    code, path = await graph.refusal(query, days=days)
+    assert (code, path) == ("BAD_USER_INPUT", ["project", "activity"])

@@ -6,10 +6,13 @@ from itertools import combinations
 import pytest
 
 from db.demo import generate, load
+from db.demo.projects import FADING, TAKING_OFF
 from db.models import now
 from scoring.ranking import Page, Strategy
+from scoring.reasons import TrendingNow
+from scoring.velocity import Window
 from tests.conftest import sqlite_copy
-from tests.world import World, embedded_world, keys_of
+from tests.world import ANYTHING, World, embedded_world, keys_of
 
 
 @pytest.fixture(scope="module")
@@ -57,3 +60,14 @@ async def test_a_page_of_the_demo_shows_many_categories_and_owners(demo: World):
     page = await first_page(demo, "heavy")
     owners = [card.owner_id for card in page.cards.values() if card.owner_id is not None]
     assert max(owners.count(owner) for owner in owners) <= 3
+
+
+async def test_what_takes_off_is_among_the_first_three_of_trending(demo: World):
+    page = await demo.feeds.trending(await demo.viewer("newcomer"), Window.DAY, 30, None, ANYTHING)
+    assert TAKING_OFF in keys_of(page)[:3]
+    assert FADING not in keys_of(page)[:10]
+    explained = next(e.explained for e in page.entries if page.cards[e.project_id].key == TAKING_OFF)
+    reasons = (await demo.feeds.reasons(await demo.viewer("newcomer"), [explained]))[explained.project_id]
+    (trend,) = [reason for reason in reasons if isinstance(reason, TrendingNow)]
+    assert trend.people >= 85
+    assert trend.usual < 5

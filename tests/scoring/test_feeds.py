@@ -3,6 +3,7 @@
 import random
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from sqlalchemy import update
 
 from db.catalogue import remove_projects, upsert_projects
+from db.columns import UNKNOWN_TIME
 from db.engine import Database
 from db.errors import Store, StoreUnavailable
 from db.interactions import dismiss, unlike
@@ -24,6 +26,7 @@ from db.users import find_viewer
 from scoring import weights
 from scoring.blend import PLAN
 from scoring.cursors import Cursor
+from scoring.deadlines import PATIENT
 from scoring.errors import CursorElsewhere, CursorMalformed, FirstOutOfRange, SnapshotExpired
 from scoring.feeds import Feeds
 from scoring.ranking import Rule, Strategy
@@ -235,7 +238,7 @@ async def test_a_feed_costs_the_same_statements_however_long_or_large(
     await a_small_community(world, projects)
     for first in (10, 100):
         viewer = await world.viewer("ada")
-        feeds = Feeds(replace(world.stores, cache=Forgetful()), deadline_s=30.0)
+        feeds = Feeds(replace(world.stores, cache=Forgetful()), deadlines=PATIENT)
         with statements(world.stores.database) as cold:
             page = await feeds.for_you(viewer, first, None, ANYTHING)
         assert len(page.entries) == first
@@ -307,9 +310,23 @@ async def test_somebody_unknown_gets_what_is_popular(world: World):
     likes = [page.cards[entry.project_id].like_count for entry in page.entries]
     assert likes == sorted(likes, reverse=True)
     assert likes[0] == 8
-    assert keys_of(page)[4:] == sorted(keys_of(page)[4:]), "equals stand newest first"
+    assert set(keys_of(page)[4:6]) == {"p0003", "p0009"}, "seen by one, liked by nobody"
+    assert keys_of(page)[6:] == sorted(keys_of(page)[6:]), "equals stand newest first"
     for entry in page.entries:
-        assert entry.explained.contribution(Signal.LIKES) == page.cards[entry.project_id].like_count * 1_000_000
+        likes_ever = weights.LIKES_MEMORY * np.log1p(page.cards[entry.project_id].like_count)
+        assert entry.explained.contribution(Signal.LIKES) == round(likes_ever * 1e6)
+        assert entry.explained.score == sum(entry.explained.contributions)
+
+
+async def test_what_was_popular_fades_and_likes_are_remembered(world: World):
+    await world.add_users(*(f"fan-{n}" for n in range(9)))
+    await world.add_projects(6)
+    for n in range(9):
+        await world.act(f"fan-{n}", InteractionType.LIKE, "p0005", at=now() - timedelta(days=200))
+        await world.act(f"fan-{n % 2}", InteractionType.VIEW, "p0003")
+        await world.act(f"fan-{n}", InteractionType.LIKE, "p0004", at=UNKNOWN_TIME + timedelta(seconds=0.5))
+    page = await world.feeds.popular(await find_viewer(world.stores.database), 6, None, ANYTHING)
+    assert keys_of(page) == ["p0003", "p0005", "p0004", "p0000", "p0001", "p0002"]
 
 
 async def test_newest_is_a_walk_that_added_projects_do_not_disturb(world: World):
@@ -370,7 +387,7 @@ class Forgetful:
 
 async def test_without_the_index_a_feed_comes_from_what_is_left_and_says_so(world: World):
     await a_small_community(world)
-    feeds = Feeds(replace(world.stores, vectors=Away(Store.VECTORS)), deadline_s=30.0)  # type: ignore[arg-type]
+    feeds = Feeds(replace(world.stores, vectors=Away(Store.VECTORS)), deadlines=PATIENT)  # type: ignore[arg-type]
     viewer = await world.viewer("ada")
     page = await feeds.for_you(viewer, 30, None, ANYTHING)
     assert page.degraded == (Store.VECTORS,)
@@ -383,7 +400,7 @@ async def test_without_the_index_a_feed_comes_from_what_is_left_and_says_so(worl
 
 async def test_without_the_cache_a_feed_is_made_each_time_and_says_so(world: World):
     await a_small_community(world)
-    feeds = Feeds(replace(world.stores, cache=Away(Store.CACHE)), deadline_s=30.0)  # type: ignore[arg-type]
+    feeds = Feeds(replace(world.stores, cache=Away(Store.CACHE)), deadlines=PATIENT)  # type: ignore[arg-type]
     viewer = await world.viewer("ada")
     page = await feeds.for_you(viewer, 5, None, ANYTHING)
     assert (page.degraded, len(page.entries)) == ((Store.CACHE,), 5)

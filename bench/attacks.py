@@ -1,0 +1,142 @@
+"""Where four attacks would put a project in trending, with the defence and without.
+
+    python -m bench.attacks
+
+The demo community (60 days) and one quiet project that somebody wants to see on top. Each attack goes through
+`recordInteractions`, as its accounts would send it. "Events" ranks by the events of the last 24 hours, "people" by our
+formula with every account believed in full, "trust" is what is served; in brackets the people that count, at a
+half-life of 6 hours.
+"""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from pathlib import Path
+
+from sqlalchemy import func, select, update
+
+from db.cache.embedded import EmbeddedCache
+from db.demo import generate, load
+from db.demo.data import DemoData
+from db.embeddings.wordllama import WordLlamaEmbedder
+from db.engine import Database
+from db.models import Engagement, Interaction, Project, now
+from db.projects import ProjectFilter
+from db.pulse import pulses, rebuild_pulses
+from db.schema import migrate
+from db.stores import Stores
+from db.vectors.embedded import EmbeddedVectorStore
+from resolvers.context import Asker, Context
+from resolvers.schema import schema
+from scoring import trending
+from scoring.feeds import Feeds
+from scoring.velocity import Window
+
+QUERY = "mutation ($events: [InteractionInput!]!) { recordInteractions(events: $events) { recorded } }"
+Call = tuple[Asker, list[dict[str, str]]]
+Attack = Callable[[DemoData, str], AsyncIterator[Call]]
+
+
+def view(project: str, type_: str = "VIEW", minutes_ago: float = 0.0) -> dict[str, str]:
+    """Make an event."""
+    return {"project": project, "type": type_, "at": (now() - timedelta(minutes=minutes_ago)).isoformat()}
+
+
+async def fresh_accounts(_: DemoData, target: str) -> AsyncIterator[Call]:
+    """200 accounts made today, all behind one prefix."""
+    for n in range(200):
+        yield Asker(user_key=f"fresh-{n}", network="farm"), [view(target), view(target, "LIKE")]
+
+
+async def scattered_sessions(_: DemoData, target: str) -> AsyncIterator[Call]:
+    """200 sessions without an account, each from a network of its own."""
+    for n in range(200):
+        yield Asker(session_key=f"session-{n}", network=f"home-{n}"), [view(target)]
+
+
+async def ring(data: DemoData, target: str) -> AsyncIterator[Call]:
+    """20 old accounts that belong together, from 20 networks."""
+    for n, user in enumerate(data.users[:20]):
+        yield Asker(user_key=user.key, network=f"ring-{n}"), [view(target), view(target, "LIKE")]
+
+
+async def bot(_: DemoData, target: str) -> AsyncIterator[Call]:
+    """One account that sends 10,000 views, one every six minutes."""
+    events = [view(target, minutes_ago=6.0 * n % 10_000) for n in range(10_000)]
+    for start in range(0, len(events), 500):
+        yield Asker(user_key="bot"), events[start : start + 500]
+
+
+ATTACKS: tuple[tuple[str, Attack], ...] = (
+    ("200 fresh accounts, one prefix", fresh_accounts),
+    ("200 sessions, 200 networks", scattered_sessions),
+    ("20 old accounts in a ring", ring),
+    ("one bot with 10,000 views", bot),
+)
+
+
+async def place(database: Database, target: str) -> str:
+    """Give the place of the project in trending."""
+    ranking = await trending.rank(database, Window.DAY, ProjectFilter(), now())
+    (project_id,) = [row.id for row in await database.fetch(select(Project.id).where(Project.key == target))]
+    ids = ranking.ids.tolist()
+    return str(ids.index(project_id) + 1) if project_id in ids else f"behind all {len(ids)}"
+
+
+async def place_by_events(database: Database, target: str) -> str:
+    """Give the place of the project among the counts of the last day's events."""
+    counts = (
+        select(Project.key, func.count().label("n"))
+        .join(Interaction, Interaction.project_id == Project.id)
+        .where(Interaction.at > now() - timedelta(days=1))
+        .group_by(Project.key)
+        .order_by(func.count().desc())
+    )
+    keys = [row.key for row in await database.fetch(counts)]
+    return str(keys.index(target) + 1) if target in keys else f"behind all {len(keys)}"
+
+
+async def run(name: str, attack: Attack, folder: Path) -> None:
+    """Attack a fresh demo store, and print where that leads."""
+    database = Database(f"sqlite:///{folder}/truth.sqlite")
+    await migrate(database)
+    data = generate(now())
+    await load(database, data)
+    stores = Stores(
+        database,
+        EmbeddedVectorStore(folder / "vectors.sqlite"),
+        WordLlamaEmbedder(),
+        EmbeddedCache(folder / "cache.sqlite"),
+    )
+    target = next(project.key for project in data.projects[::-1] if not project.private and not project.archived)
+    before = await place(database, target)
+    async for asker, events in attack(data, target):
+        context = Context(stores, Feeds(stores), asker)
+        answer = await schema.execute(QUERY, {"events": events}, context_value=context)
+        if answer.errors:
+            raise RuntimeError(answer.errors[0].message)
+    trusted, by_events = await place(database, target), await place_by_events(database, target)
+    ids = [row.id for row in await database.fetch(select(Project.id).where(Project.key == target))]
+    counted = (await pulses(database, ids, now()))[0, 1]
+    async with database.write() as connection:
+        await connection.execute(update(Engagement).values(weight=1.0))
+    await rebuild_pulses(database)
+    believed = await place(database, target)
+    people = (await pulses(database, ids, now()))[0, 1]
+    print(
+        f"{name:<32} before {before:<15} events {by_events:<4} people {believed:<4} ({people:.1f}) "
+        f"trust {trusted} ({counted:.1f})"
+    )
+    await stores.close()
+
+
+async def main() -> None:
+    """Run every attack."""
+    for name, attack in ATTACKS:
+        with tempfile.TemporaryDirectory() as folder:
+            await run(name, attack, Path(folder))
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,78 @@
+"""How long the ranking takes: blend and re-rank of 2,000 candidates, and the night, by the number of events.
+
+python -m bench.ranking blend
+python -m bench.ranking night 1000000 3000000 10000000
+"""
+
+import resource
+import sys
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from scoring.behaviour import BEHAVIOUR
+from scoring.blend import Curve, Model, order_by_score, scores
+from scoring.diversity import Attributes, spread
+from scoring.history import EventLog
+from scoring.neighbors import item_neighbours, people_neighbours, tastes, touch_matrix
+from scoring.signals import Incidence
+
+CANDIDATES, SIGNALS, KNOTS = 2_000, 12, 20
+
+
+def blend() -> None:
+    """Time the blend and the re-rank: least and median CPU of 50 runs."""
+    rng = np.random.default_rng(0)
+
+    def carried(terms: int, each: int) -> Incidence:
+        return Incidence(CANDIDATES, np.repeat(np.arange(CANDIDATES), each), rng.integers(0, terms, CANDIDATES * each))
+
+    attributes = Attributes(rng.integers(0, 500, CANDIDATES), carried(20, 2), carried(60, 3))
+    xs = tuple(np.linspace(0, 1, KNOTS).tolist())
+    curves = {signal: Curve(xs, tuple(rng.random(KNOTS).tolist())) for signal in list(BEHAVIOUR)[:SIGNALS]}
+    model, matrix = Model("bench", curves), rng.random((CANDIDATES, SIGNALS))
+    keys = np.array([f"p{n:05}" for n in range(CANDIDATES)])
+
+    def ranked() -> None:
+        score = scores(model.contributions(matrix))
+        order = order_by_score(score, keys)
+        chosen = Attributes(attributes.owners[order], attributes.categories.take(order), attributes.tools.take(order))
+        spread(score[order], chosen)
+
+    times = [_cpu_ms(ranked) for _ in range(50)]
+    print(f"blend and re-rank of {CANDIDATES:,} x {SIGNALS}: {min(times):.1f} ms CPU, median {np.median(times):.1f}")
+
+
+def night(events: int) -> None:
+    """Time what is built at night for so many events: a tenth as many people, projects by their root."""
+    rng = np.random.default_rng(0)
+    people, projects = events // 20, min(100_000, int(40 * np.sqrt(events)))
+    weight = 1.0 / np.arange(1, projects + 1) ** 0.7
+    touched = rng.choice(projects, events, p=weight / weight.sum())
+    actors = np.minimum((people * rng.random(events) ** 1.5).astype(np.int64), people - 1)
+    log = EventLog.of(actors, touched, rng.random(events) * 1e7, people, projects)
+    matrix = touch_matrix(log.actors, log.projects, people, projects)
+    print(f"{events:,} events ({matrix.nnz:,} different), {people:,} people, {projects:,} projects", flush=True)
+    for name, build in (
+        ("tastes", lambda: tastes(matrix)),
+        ("item lists", lambda: item_neighbours(matrix)),
+        ("people lists", lambda: people_neighbours(matrix)),
+    ):
+        seconds = _cpu_ms(build) / 1_000
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+        print(f"  {name}: {seconds:.1f} s CPU, peak so far {peak:.2f} GB", flush=True)
+
+
+def _cpu_ms(work: Callable[[], object]) -> float:
+    started = time.process_time()
+    work()
+    return (time.process_time() - started) * 1_000
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["night"]:
+        for number in sys.argv[2:]:
+            night(int(number))
+    else:
+        blend()

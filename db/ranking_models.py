@@ -1,0 +1,69 @@
+"""The ranking models of this installation: kept for ever, one of them in service."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.engine import Database
+from db.errors import InvalidRecord
+from db.models import RankingModel
+
+
+@dataclass(frozen=True, slots=True)
+class StoredModel:
+    """A model as it is kept: its curves by signal, and the report of how it was made and judged."""
+
+    name: str
+    curves: Mapping[str, Any]
+    report: Mapping[str, Any]
+    in_service: bool
+    created_at: datetime
+
+
+_COLUMNS = (
+    RankingModel.name,
+    RankingModel.curves,
+    RankingModel.report,
+    RankingModel.in_service,
+    RankingModel.created_at,
+)
+_ALL = select(*_COLUMNS).order_by(RankingModel.created_at.desc(), RankingModel.id.desc())
+_IN_SERVICE = select(*_COLUMNS).where(RankingModel.in_service)
+_RETIRE = update(RankingModel).where(RankingModel.in_service).values(in_service=False)
+_APPOINT = update(RankingModel).where(RankingModel.name == bindparam("chosen")).values(in_service=True)
+
+
+async def all_models(database: Database) -> list[StoredModel]:
+    """List every model, the latest first."""
+    return [StoredModel(*row) for row in await database.fetch(_ALL)]
+
+
+async def model_in_service(database: Database) -> StoredModel | None:
+    """Read the model that ranks; None while none was chosen."""
+    for row in await database.fetch(_IN_SERVICE):
+        return StoredModel(*row)
+    return None
+
+
+async def keep_model(
+    connection: AsyncConnection, name: str, curves: Mapping[str, Any], report: Mapping[str, Any]
+) -> None:
+    """Keep a model, out of service."""
+    await connection.execute(insert(RankingModel).values(name=name, curves=dict(curves), report=dict(report)))
+
+
+async def put_in_service(connection: AsyncConnection, name: str | None) -> None:
+    """Let a model rank from now on, and no other; None lets the preset rank that ships.
+
+    Raises
+    ------
+    InvalidRecord
+        If there is no model of that name; nothing has changed once the caller's transaction is rolled back.
+    """
+    await connection.execute(_RETIRE)
+    if name is not None and (await connection.execute(_APPOINT, {"chosen": name})).rowcount != 1:
+        raise InvalidRecord(f"there is no model named {name!r}; see: explore models")

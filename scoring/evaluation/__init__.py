@@ -1,0 +1,1 @@
+"""How well the product's own pipeline ranks on data in the import format."""

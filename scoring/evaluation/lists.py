@@ -1,0 +1,107 @@
+"""Candidate lists of past requests with the product's signals: what a model is fitted to and measured on."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scoring.behaviour import BEHAVIOUR, behaviour_matrix
+from scoring.evaluation.dataset import Dataset
+from scoring.evaluation.requests import Requests, candidates_at
+from scoring.history import DAY_S, EventLog, Evidence, LogHistory, Night
+from scoring.neighbors import night, tastes, touch_matrix
+from scoring.signals import Floats, Integers
+from scoring.training.curves import Lists
+from scoring.weights import Signal
+
+Progress = Callable[[str, float], None]
+
+NEWEST_KEPT, LIVELIEST_KEPT, SHARE_KEPT = 40, 60, 0.05
+"""A list is thinned out to what is relevant, its newest, its liveliest, and this share of the rest, each of which then
+stands for as many as were left out. Unlike hard negatives alone this keeps the softmax unbiased; 140 rows do for 1,500.
+"""
+
+
+LISTS_DAYS = 7.0
+"""Neighbour lists are rebuilt so often in a replay: a week old they lose nothing, and each costs a second."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidates:
+    """One request's candidates: their dense indexes, the rows that are relevant, and what was known."""
+
+    request: int
+    actor: int
+    at_s: float
+    projects: Integers
+    relevant: Integers
+    evidence: Evidence
+
+
+def replay(
+    dataset: Dataset, requests: Requests, floor: int, progress: Progress, what: str, seed: int = 0
+) -> Iterator[Candidates]:
+    """Go through requests in the order of time, with the nights between them: yesterday's lists and live events."""
+    history = LogHistory(dataset.log, dataset.created_s, dataset.owners, floor)
+    last_night, lists_due, old = -1.0, -1.0, history.night
+    for index in range(requests.n):
+        actor, at_s = int(requests.actors[index]), float(requests.at_s[index])
+        midnight = np.floor(at_s / DAY_S) * DAY_S
+        if midnight != last_night:
+            history.use_night(_built(dataset.log, midnight, floor, seed, old if midnight < lists_due else None))
+            old, lists_due = history.night, (lists_due if midnight < lists_due else midnight + LISTS_DAYS * DAY_S)
+            last_night = midnight
+        projects = candidates_at(dataset, dataset.log, history.touched(actor, at_s), at_s)
+        relevant = np.searchsorted(projects, requests.relevant[index])
+        yield Candidates(index, actor, at_s, projects, relevant, history.evidence(actor, projects, at_s))
+        if index % 50 == 0 or index == requests.n - 1:
+            progress(what, (index + 1) / requests.n)
+
+
+def _built(log: EventLog, midnight: float, floor: int, seed: int, old: Night | None) -> Night:
+    """Build tastes anew, and lists if there are none young enough."""
+    until = log.before(midnight)
+    if old is None:
+        return night(log, until, floor, seed)
+    touched = touch_matrix(log.actors[:until], log.projects[:until], log.n_actors, log.n_projects)
+    return replace(old, tastes=tastes(touched, floor=floor, seed=seed))
+
+
+def training_lists(
+    candidates: Iterator[Candidates], seed: int, signals: tuple[Signal, ...] = tuple(BEHAVIOUR)
+) -> Lists:
+    """Compute the signals of thinned-out lists."""
+    rng = np.random.default_rng(seed)
+    values, relevant, weight, viewers = [], [], [], []
+    for one in candidates:
+        matrix = behaviour_matrix(one.evidence, signals).astype(np.float32)
+        marked = np.zeros(one.projects.size, dtype=bool)
+        marked[one.relevant] = True
+        kept, stands_for = _thinned(one.evidence, marked, rng)
+        values.append(matrix[kept])
+        relevant.append(marked[kept])
+        weight.append(stands_for)
+        viewers.append(one.actor)
+    sizes = [part.size for part in weight]
+    return Lists(
+        np.concatenate(values),
+        np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+        np.concatenate(relevant),
+        np.concatenate(weight),
+        np.array(viewers, dtype=np.int64),
+    )
+
+
+def _thinned(
+    evidence: Evidence, relevant: NDArray[np.bool_], rng: np.random.Generator
+) -> tuple[Integers, NDArray[np.float32]]:
+    sure = relevant.copy()
+    for value, most in ((evidence.created_s, NEWEST_KEPT), (evidence.people[:, 1], LIVELIEST_KEPT)):
+        sure[_best(value, most)] = True
+    kept = np.flatnonzero(sure | (rng.random(sure.size) < SHARE_KEPT))
+    return kept, np.where(sure[kept], 1.0, 1.0 / SHARE_KEPT).astype(np.float32)
+
+
+def _best(value: Floats, most: int) -> Integers:
+    return np.argpartition(-value, most)[:most] if value.size > most else np.arange(value.size)

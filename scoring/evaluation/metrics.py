@@ -1,0 +1,54 @@
+"""What a list is worth, and how sure we are of it."""
+
+import numpy as np
+
+from scoring.signals import Floats, Integers
+
+
+def ranks_of(scores: Floats, relevant: Integers) -> Integers:
+    """Give the ranks (from 0) of the relevant rows; a tie counts half of those it is tied with, as chance would.
+
+    Parameters
+    ----------
+    scores
+        (n,) of the candidates.
+    relevant
+        (m,) their rows.
+    """
+    own = scores[relevant]
+    ordered = np.sort(scores)
+    above = scores.size - np.searchsorted(ordered, own, side="right")
+    tied = scores.size - np.searchsorted(ordered, own, side="left") - above
+    return (above + (tied - 1) // 2).astype(np.int64)
+
+
+def recall(ranks: Integers, relevant: int, k: int) -> float:
+    """Share of the relevant that stand among the first k, of as many as fit there."""
+    return float((ranks < k).sum()) / min(relevant, k) if relevant else 0.0
+
+
+def ndcg(ranks: Integers, relevant: int, k: int = 10) -> float:
+    """Discounted gain of the first k over the best possible (Järvelin & Kekäläinen, 2002), binary relevance."""
+    ideal = (1.0 / np.log2(np.arange(2, min(relevant, k) + 2))).sum()
+    return float((1.0 / np.log2(ranks[ranks < k] + 2.0)).sum() / ideal) if relevant else 0.0
+
+
+def clustered_error(values: Floats, clusters: Integers) -> float:
+    """Standard error of a mean whose observations come in clusters (a viewer's requests are alike).
+
+    Liang & Zeger's sandwich for a mean: the root of the summed squares of each cluster's summed deviations, over n.
+    """
+    if values.size < 2:
+        return 0.0
+    _, group = np.unique(clusters, return_inverse=True)
+    sums = np.bincount(group, values - values.mean())
+    return float(np.sqrt((sums**2).sum()) / values.size)
+
+
+def chance_better(first: Floats, second: Floats, clusters: Integers, seed: int, rounds: int = 2_000) -> float:
+    """Give the share of bootstrap samples of whole clusters in which `first` has the higher mean than `second`."""
+    _, group = np.unique(clusters, return_inverse=True)
+    sums = np.bincount(group, first - second)
+    drawn = np.random.default_rng(seed).integers(0, sums.size, size=(rounds, sums.size))
+    totals = sums[drawn].sum(axis=1)
+    return float((totals > 0).mean())

@@ -1,0 +1,294 @@
+"""The protocols: which moments are replayed, what is fitted on what, and what stands beside it."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from scoring import weights
+from scoring.behaviour import BEHAVIOUR, behaviour_matrix
+from scoring.blend import PLAN, Model, scores
+from scoring.errors import NotEvaluable
+from scoring.evaluation.dataset import Dataset
+from scoring.evaluation.lists import Candidates, Progress, replay, training_lists
+from scoring.evaluation.requests import Requests, feed_requests, last_touches
+from scoring.evaluation.results import Measured, Results
+from scoring.evaluation.splits import Split, random_split
+from scoring.history import EventLog, LogHistory
+from scoring.models import DEFAULT, as_data
+from scoring.neighbors import night
+from scoring.signals import Floats, popularity
+from scoring.training.models import train
+from scoring.weights import Signal
+
+OURS = "ours: a curve a signal"
+STATIC_MOMENT = 1.0
+"""In a static protocol all events stand at 0 and the list is asked for a second later: no time says anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Moments (Unix seconds) that part a log: fitted from the first to the second, tested from there to the third."""
+
+    fit_from_s: float
+    fit_until_s: float
+    test_until_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How an evaluation is run.
+
+    Attributes
+    ----------
+    seed
+        Of every draw.
+    floor
+        Neighbour signals count from this many people on; 1 shows what the floor costs.
+    model
+        A model to measure; None fits one.
+    windows
+        For timed protocols; None takes shares of the log's time span.
+    last_window
+        Test on what comes after the windows: for one last look.
+    singles
+        Whether every single signal stands beside.
+    """
+
+    seed: int = 0
+    floor: int = weights.PEOPLE_FLOOR
+    model: Model | None = None
+    windows: Windows | None = None
+    last_window: bool = False
+    singles: bool = True
+
+
+WINDOW_SHARES = (0.3125, 0.525, 0.75)
+"""Of the time span of the log: fitted on the events from the first to the second, tested up to the third."""
+
+TIMED = tuple(signal for signal in BEHAVIOUR if signal not in (Signal.WALK, Signal.EASE, Signal.PEOPLE_LIKE_YOU))
+"""The signals of a timed feed (see `scoring.neighbors.night`)."""
+
+Score = Callable[[Candidates, Floats], Floats]
+
+
+def evaluate_feed(dataset: Dataset, options: Options, progress: Progress) -> Results:
+    """Replay feed requests: fit on the first window, measure on the second."""
+    requests = feed_requests(dataset)
+    return _timed("feed-requests", dataset, requests, requests, options, progress)
+
+
+def evaluate_leave_last(dataset: Dataset, options: Options, progress: Progress) -> Results:
+    """Replay each viewer's last touch after the fitted window: what was known just before it has to name it."""
+    whole = replace(options, last_window=False, windows=options.windows or default_windows(dataset))
+    whole = replace(whole, windows=replace(whole.windows or default_windows(dataset), test_until_s=np.inf))
+    return _timed("leave-last", dataset, feed_requests(dataset), last_touches(dataset), whole, progress)
+
+
+def default_windows(dataset: Dataset) -> Windows:
+    """Part the log by `WINDOW_SHARES` of its time span."""
+    times = dataset.log.at_s[dataset.log.at_s > 0]
+    if not times.size:
+        raise NotEvaluable(f"{dataset.name} has no times; this protocol needs them, `random` does not")
+    return Windows(*(float(times[0] + share * (times[-1] - times[0])) for share in WINDOW_SHARES))
+
+
+def _timed(
+    protocol: str, dataset: Dataset, fitted: Requests, tested: Requests, options: Options, progress: Progress
+) -> Results:
+    if not dataset.has_times:
+        raise NotEvaluable(f"{dataset.name} has no times; the protocol {protocol} needs them, `random` does not")
+    windows = options.windows or default_windows(dataset)
+    fitting = fitted.between(windows.fit_from_s, windows.fit_until_s)
+    until_s = np.inf if options.last_window else windows.test_until_s
+    after_s = windows.test_until_s if options.last_window else windows.fit_until_s
+    testing = tested.between(np.nextafter(after_s, np.inf), until_s)
+    if not testing.n or not (fitting.n or options.model):
+        raise NotEvaluable(
+            f"{dataset.name} has {fitting.n} requests to fit on and {testing.n} to test on; a request needs a viewer "
+            "with 5 earlier projects who then touches one that existed; give other windows or more events"
+        )
+    model = options.model
+    if model is None:
+        lists = replay(dataset, fitting, options.floor, progress, "fitting", options.seed)
+        model = train(OURS, training_lists(lists, options.seed, TIMED), TIMED)
+    measured = measure(
+        dataset,
+        replay(dataset, testing, options.floor, progress, "testing", options.seed),
+        {OURS: modelled(model), **_timed_baselines(dataset), **(singles(model) if options.singles else {})},
+    )
+    facts: dict[str, object] = {
+        "requests fitted on": fitting.n,
+        "requests tested on": testing.n,
+        "floor": options.floor,
+    }
+    facts |= {"viewers": int(np.unique(testing.actors).size), "model": as_data(model)}
+    return Results(protocol, dataset.name, measured, OURS, testing.actors, dataset.projects.size, facts)
+
+
+def measure(dataset: Dataset, lists: Iterable[Candidates], ways: Mapping[str, Score]) -> dict[str, Measured]:
+    """Let every way of ranking score every list."""
+    measured = {name: Measured() for name in ways}
+    signals = tuple(BEHAVIOUR)
+    for one in lists:
+        matrix = behaviour_matrix(one.evidence, signals)
+        people = _everyone(dataset, one)
+        for name, way in ways.items():
+            measured[name].add(way(one, matrix), one.relevant, one.projects, people)
+    return measured
+
+
+def _everyone(dataset: Dataset, one: Candidates) -> Floats:
+    log = dataset.log
+    counted = np.bincount(log.projects[: log.before(one.at_s)], minlength=log.n_projects)
+    return counted[one.projects].astype(np.float64)
+
+
+def modelled(model: Model) -> Score:
+    """Score by a model; what no log of touches tells (texts, tags) is 0."""
+    place = {signal: column for column, signal in enumerate(BEHAVIOUR)}
+
+    def score(_one: Candidates, matrix: Floats) -> Floats:
+        nothing = np.zeros(matrix.shape[0])
+        columns = [matrix[:, place[signal]] if signal in place else nothing for signal in model.signals]
+        return scores(model.contributions(np.column_stack(columns))).astype(np.float64)
+
+    return score
+
+
+def singles(model: Model) -> dict[str, Score]:
+    """Score by each behaviour signal of a model alone; age is `newest`."""
+
+    def single(column: int) -> Score:
+        return lambda _one, matrix: matrix[:, column]
+
+    columns = {signal: index for index, signal in enumerate(BEHAVIOUR)}
+    return {
+        f"signal {signal}": single(columns[signal])
+        for signal in model.signals
+        if signal in columns and signal is not Signal.AGE
+    }
+
+
+def _timed_baselines(dataset: Dataset) -> dict[str, Score]:
+    column = {signal: index for index, signal in enumerate(BEHAVIOUR)}
+
+    def people_6h(one: Candidates, _matrix: Floats) -> Floats:
+        return one.evidence.people[:, 1]
+
+    def fresh_and_lively(one: Candidates, matrix: Floats) -> Floats:
+        return np.log1p(one.evidence.people[:, 1]) + np.exp2(-(np.exp2(matrix[:, column[Signal.AGE]]) - 1.0) / 12.0)
+
+    return {
+        "newest": lambda one, _matrix: one.evidence.created_s,
+        "popular": lambda one, _matrix: _everyone(dataset, one),
+        "recent popular (3 days)": lambda one, _matrix: one.evidence.people[:, 2],
+        "recent popular (6 hours)": people_6h,
+        "people 6 h + freshness 12 h": fresh_and_lively,
+        "item-kNN": lambda _one, matrix: matrix[:, column[Signal.NEIGHBOURS]],
+        "default weights, not fitted": modelled(DEFAULT),
+        "the plan's weights": lambda one, _matrix: _plan(dataset, one),
+    }
+
+
+def _plan(dataset: Dataset, one: Candidates) -> Floats:
+    """The plan's five signals: without texts, tags and tools only its popularity, all-time likes, says anything."""
+    likes = dataset.likes
+    counted = np.bincount(likes.projects[: likes.before(one.at_s)], minlength=likes.n_projects)[one.projects]
+    matrix = np.zeros((one.projects.size, len(PLAN.signals)))
+    matrix[:, PLAN.signals.index(Signal.POPULARITY)] = popularity(counted)
+    return scores(PLAN.contributions(matrix)).astype(np.float64)
+
+
+# --- static ---------------------------------------------------------------------------------------------------------
+
+
+def evaluate_random(dataset: Dataset, options: Options, progress: Progress, rounds: int = 5) -> Results:
+    """Hide a random fifth of each viewer's projects, once for each seed; rank all others, and one against 100."""
+    if dataset.log.at_s.size < 2:
+        raise NotEvaluable(f"{dataset.name} has {dataset.log.at_s.size} positives; a split needs users with 5 each")
+    measured: dict[str, Measured] = {}
+    viewers: list[int] = []
+    against: dict[str, list[float]] = {}
+    for round_ in range(rounds):
+        seed = options.seed + round_
+        split = random_split(dataset.log, seed)
+        if not split.viewers.size:
+            raise NotEvaluable(f"no user of {dataset.name} has 5 projects; a random split needs such users")
+        model = options.model or _fitted_static(dataset, split.known, seed, options.floor)
+        ways = {OURS: modelled(model), **_static_baselines(), **(singles(model) if options.singles else {})}
+        shares = _measure_static(dataset, split, ways, measured, options.floor, seed)
+        for name, share in shares.items():
+            against.setdefault(name, []).append(share)
+        viewers += split.viewers.tolist()
+        progress("seeds", (round_ + 1) / rounds)
+    facts: dict[str, object] = {"seeds": rounds, "floor": options.floor, "model": as_data(model)}
+    facts["recall@10 against 100 random negatives (mean, standard error over seeds)"] = {
+        name: (
+            round(float(np.mean(shares)), 4),
+            round(float(np.std(shares, ddof=1) / np.sqrt(rounds)), 4) if rounds > 1 else None,
+        )
+        for name, shares in sorted(against.items(), key=lambda pair: -np.mean(pair[1]))
+    }
+    return Results("random", dataset.name, measured, OURS, np.array(viewers), dataset.projects.size, facts)
+
+
+def _static_baselines() -> dict[str, Score]:
+    column = {signal: index for index, signal in enumerate(BEHAVIOUR)}
+    named = {
+        "popular": Signal.PEOPLE_LATELY_ALL,
+        "item-kNN": Signal.NEIGHBOURS,
+        "EASE": Signal.EASE,
+        "RP3beta": Signal.WALK,
+        "user-kNN": Signal.PEOPLE_LIKE_YOU,
+    }
+
+    def single(signal: Signal) -> Score:
+        return lambda _one, matrix: matrix[:, column[signal]]
+
+    return {name: single(signal) for name, signal in named.items()}
+
+
+def _fitted_static(dataset: Dataset, known: EventLog, seed: int, floor: int) -> Model:
+    """Fit on what is known alone: hide a fifth of that in turn."""
+    inner = random_split(known, seed + 1_000_003)
+    chosen = np.random.default_rng(seed).permutation(inner.viewers.size)[:FITTED_VIEWERS]
+    fewer = replace(inner, viewers=inner.viewers[chosen], hidden=tuple(inner.hidden[index] for index in chosen))
+    return train(OURS, training_lists(_static_lists(dataset, fewer, floor, seed), seed))
+
+
+def _error(values: list[float]) -> float:
+    return float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
+
+
+FITTED_VIEWERS = 1_500
+
+
+def _static_lists(dataset: Dataset, split: Split, floor: int, seed: int) -> Iterator[Candidates]:
+    history = LogHistory(split.known, np.zeros(dataset.projects.size), dataset.owners, floor)
+    history.use_night(night(split.known, split.known.at_s.size, floor, seed, timed=False))
+    everything = np.arange(dataset.projects.size)
+    for index, (viewer, hidden) in enumerate(zip(split.viewers.tolist(), split.hidden, strict=True)):
+        projects = np.setdiff1d(everything, history.touched(viewer, STATIC_MOMENT))
+        evidence = history.evidence(viewer, projects, STATIC_MOMENT)
+        yield Candidates(index, viewer, STATIC_MOMENT, projects, np.searchsorted(projects, np.sort(hidden)), evidence)
+
+
+def _measure_static(
+    dataset: Dataset, split: Split, ways: Mapping[str, Score], measured: dict[str, Measured], floor: int, seed: int
+) -> dict[str, float]:
+    """Measure whole rankings, and give the share of the hidden that come among the first 10 of 101."""
+    rng = np.random.default_rng(seed)
+    hits: dict[str, list[float]] = {name: [] for name in ways}
+    signals = tuple(BEHAVIOUR)
+    for one in _static_lists(dataset, split, floor, seed):
+        matrix = behaviour_matrix(one.evidence, signals)
+        others = np.setdiff1d(np.arange(one.projects.size), one.relevant)
+        drawn = [rng.choice(others, min(100, others.size), replace=False) for _ in one.relevant]
+        for name, way in ways.items():
+            value = way(one, matrix)
+            measured.setdefault(name, Measured()).add(value, one.relevant, one.projects, one.evidence.people[:, 3])
+            for row, against in zip(one.relevant.tolist(), drawn, strict=True):
+                above = (value[against] > value[row]).sum() + 0.5 * (value[against] == value[row]).sum()
+                hits[name].append(float(above < 10))
+    return {name: float(np.mean(values)) for name, values in hits.items()}

@@ -1,0 +1,102 @@
+"""Moments at which a feed would have been asked for, found in a log: who, when, and what they went on to touch."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from scoring.evaluation.dataset import Dataset
+from scoring.history import DAY_S, EventLog, Grouped
+from scoring.signals import Floats, Integers
+
+EARLIER_POSITIVES = 5
+"""A viewer counts from this many earlier projects on."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Requests:
+    """Moments in the order of time.
+
+    Attributes
+    ----------
+    actors, at_s
+        (r,) who asked, and when.
+    relevant
+        What each of them touched for the first time from then to the end of that UTC day, among what existed.
+    """
+
+    actors: Integers
+    at_s: Floats
+    relevant: tuple[Integers, ...]
+
+    @property
+    def n(self) -> int:
+        """How many there are."""
+        return self.actors.size
+
+    def between(self, since_s: float, until_s: float) -> "Requests":
+        """Keep those from `since_s` to `until_s`, both ends included."""
+        kept = np.flatnonzero((self.at_s >= since_s) & (self.at_s <= until_s))
+        return Requests(self.actors[kept], self.at_s[kept], tuple(self.relevant[index] for index in kept))
+
+    def part(self, first: int, last: int) -> "Requests":
+        """Keep those from index `first` to before `last`."""
+        return Requests(self.actors[first:last], self.at_s[first:last], self.relevant[first:last])
+
+
+def feed_requests(dataset: Dataset, earlier: int = EARLIER_POSITIVES) -> Requests:
+    """Find each user's first new project of each UTC day: at that moment a feed would have been read.
+
+    Kept are those with `earlier` positives before and at least one relevant candidate: a project that existed
+    strictly before and that the user touches for the first time from then to the end of the day.
+    """
+    log = dataset.log
+    moments: list[tuple[float, int, Integers]] = []
+    by_actor = Grouped.by(log.actors, log.n_actors)
+    for actor in range(log.n_actors):
+        own = by_actor.of(actor, log.at_s.size)
+        days = np.floor(log.at_s[own] / DAY_S)
+        for day in np.unique(days):
+            today = own[days == day]
+            moment = _moment(dataset, own, today, earlier)
+            if moment is not None:
+                moments.append((float(log.at_s[today[0]]), actor, moment))
+    moments.sort(key=lambda one: one[:2])
+    return Requests(
+        np.array([actor for _, actor, _ in moments], dtype=np.int64),
+        np.array([at_s for at_s, _, _ in moments]),
+        tuple(relevant for _, _, relevant in moments),
+    )
+
+
+def candidates_at(dataset: Dataset, log: EventLog, touched: Integers, at_s: float) -> Integers:
+    """Give the projects that existed strictly before a moment and that the viewer has not touched."""
+    open_ = dataset.created_s < at_s
+    open_[touched] = False
+    return np.flatnonzero(open_)
+
+
+def _moment(dataset: Dataset, own: Integers, today: Integers, earlier: int) -> Integers | None:
+    log, at_s = dataset.log, dataset.log.at_s[today[0]]
+    if int((log.at_s[own] < at_s).sum()) < earlier:
+        return None
+    relevant = log.projects[today]
+    relevant = relevant[dataset.created_s[relevant] < at_s]
+    return relevant if relevant.size else None
+
+
+def last_touches(dataset: Dataset, earlier: int = EARLIER_POSITIVES) -> Requests:
+    """Find each user's last new project, for users with `earlier` positives before; it has to have existed."""
+    log = dataset.log
+    by_actor = Grouped.by(log.actors, log.n_actors)
+    moments = []
+    for actor in range(log.n_actors):
+        own = by_actor.of(actor, log.at_s.size)
+        moment = _moment(dataset, own, own[-1:], earlier) if own.size else None
+        if moment is not None:
+            moments.append((float(log.at_s[own[-1]]), actor, moment))
+    moments.sort(key=lambda one: one[:2])
+    return Requests(
+        np.array([actor for _, actor, _ in moments], dtype=np.int64),
+        np.array([at_s for at_s, _, _ in moments]),
+        tuple(relevant for _, _, relevant in moments),
+    )

@@ -1,0 +1,65 @@
+"""The models that serve without any training, and how fitted ones are completed and stored."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from scoring.blend import PLAN, Curve, Model
+from scoring.errors import ModelInvalid
+from scoring.weights import PLAN_WEIGHTS, Signal
+
+DEFAULT = Model(
+    "default",
+    {
+        **{
+            signal: PLAN.curves[signal]
+            for signal in (Signal.VECTOR_SIMILARITY, Signal.EXPLICIT_PREFERENCES, Signal.BEHAVIORAL_SIGNALS)
+        },
+        Signal.TASTE_OF_CROWD: Curve.straight(0.10, -5.0, 5.0),
+        Signal.TASTE_OF_PROJECT: Curve.straight(0.30),
+        Signal.NEIGHBOURS_SHARE: Curve.straight(0.50),
+        Signal.PEOPLE_6H: Curve.straight(0.10, 0.0, 10.0),
+        Signal.PEOPLE_3D: Curve.straight(0.03, 0.0, 10.0),
+        Signal.AGE: Curve.straight(-0.03, 0.0, 20.0),
+    },
+)
+"""Straight weights, not fitted to any data set: the plan's content signals, with live people, age and taste in the
+place of all-time likes. It serves until a model trained on this installation's own log is accepted."""
+
+PRESETS: Mapping[str, Model] = {model.name: model for model in (PLAN, DEFAULT)}
+
+_NOT_FITTED = (Signal.VECTOR_SIMILARITY, Signal.EXPLICIT_PREFERENCES, Signal.BEHAVIORAL_SIGNALS)
+
+
+def completed(model: Model) -> Model:
+    """Add the plan's weights for what a log of touches cannot teach: texts, stated interests, what was seen already.
+
+    A fitted score is a tenth of log odds, so that these weights have their size (see `scoring.training.models.SCALE`).
+    """
+    added = {signal: Curve.straight(PLAN_WEIGHTS[signal]) for signal in _NOT_FITTED if signal not in model.curves}
+    return Model(model.name, {**model.curves, **added})
+
+
+def as_data(model: Model) -> dict[str, dict[str, list[float]]]:
+    """Write a model's curves as plain data."""
+    return {signal.value: {"xs": list(curve.xs), "ys": list(curve.ys)} for signal, curve in model.curves.items()}
+
+
+def from_data(name: str, curves: Mapping[str, Any]) -> Model:
+    """Read what `as_data` wrote.
+
+    Raises
+    ------
+    ModelInvalid
+        If it names a signal that no longer exists, or holds a curve that cannot serve.
+    """
+    known = {signal.value for signal in Signal}
+    gone = sorted(set(curves) - known)
+    if gone:
+        raise ModelInvalid(f"the model {name} uses {', '.join(gone)}, which this version has not; train it anew")
+    if not curves:
+        raise ModelInvalid(f"the model {name} has no curves")
+    try:
+        made = {Signal(key): Curve(tuple(one["xs"]), tuple(one["ys"])) for key, one in curves.items()}
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelInvalid(f"the model {name} cannot be read: each signal needs numbers xs and ys") from error
+    return Model(name, made)

@@ -1,0 +1,1 @@
+"""Fitting the curves that rank, and deciding whether they may serve."""

@@ -1,0 +1,143 @@
+"""Fits one curve a signal, so that the sum of the curves puts first what viewers went on to touch.
+
+A generalised additive model with piecewise-linear curves, fitted by listwise softmax over whole candidate lists
+(Cao et al., 2007) with L-BFGS and a penalty on bends. On feed requests it ranks as well as LambdaMART over the same
+signals, and its contributions are exact.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.optimize import minimize
+
+from scoring.signals import Floats, Integers
+
+Matrix32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lists:
+    """Candidate lists, one below the other.
+
+    Attributes
+    ----------
+    values
+        (rows, k) signal values.
+    starts
+        (lists + 1,) where each list starts.
+    relevant
+        (rows,) what the viewer went on to touch.
+    weight
+        (rows,) how many candidates a row stands for: above 1 where a list was thinned out evenly.
+    viewers
+        (lists,) whose list it is.
+    """
+
+    values: Matrix32
+    starts: Integers
+    relevant: NDArray[np.bool_]
+    weight: Matrix32
+    viewers: Integers
+
+
+@dataclass(frozen=True, slots=True)
+class Fitting:
+    """How curves are fitted.
+
+    Attributes
+    ----------
+    knots
+        About how many knots a curve has.
+    bend
+        Penalty on the squared second differences of a curve.
+    ridge
+        Penalty on the squared heights.
+    rounds
+        Most rounds of L-BFGS.
+    """
+
+    knots: int = 20
+    bend: float = 1e-3
+    ridge: float = 1e-5
+    rounds: int = 150
+
+
+def knots_of(values: Matrix32, relevant: NDArray[np.bool_], count: int) -> Floats:
+    """Choose knots: two thirds at quantiles of the relevant, the rest at quantiles of all and of their tail."""
+    steps = np.linspace(0.0, 1.0, max(2 * count // 3, 2))
+    tail = np.array([0.0, 0.25, 0.5, 0.75, 0.9, 0.97, 0.995, 1.0])
+    found = np.concatenate([np.quantile(values[relevant], steps), np.quantile(values, tail)])
+    knots = np.unique(np.round(found.astype(np.float64), 9))
+    span = knots[-1] - knots[0]
+    apart = np.concatenate([[True], np.diff(knots) > 1e-4 * span]) if span > 0 else np.ones(1, dtype=bool)
+    kept: Floats = knots[apart]
+    return kept
+
+
+def hats(values: Matrix32, knots: Sequence[Floats]) -> sparse.csr_array:
+    """Write values as weights of knots: a row times the heights at the knots is the sum of its curves."""
+    rows, k = values.shape
+    columns = np.empty((rows, k, 2), dtype=np.int32)
+    worth = np.empty((rows, k, 2), dtype=np.float32)
+    first = 0
+    for index, xs in enumerate(knots):
+        if xs.size == 1:
+            columns[:, index] = first
+            worth[:, index] = (1.0, 0.0)
+        else:
+            value = np.clip(values[:, index], xs[0], xs[-1])
+            left = np.clip(np.searchsorted(xs, value, side="right") - 1, 0, xs.size - 2)
+            share = (value - xs[left]) / (xs[left + 1] - xs[left])
+            columns[:, index, 0], columns[:, index, 1] = first + left, first + left + 1
+            worth[:, index, 0], worth[:, index, 1] = 1.0 - share, share
+        first += xs.size
+    pointers = np.arange(0, rows * k * 2 + 1, k * 2, dtype=np.int64 if rows * k * 2 > 2**31 - 1 else np.int32)
+    return sparse.csr_array((worth.ravel(), columns.ravel(), pointers), shape=(rows, first))
+
+
+def fit_curves(lists: Lists, knots: Sequence[Floats], fitting: Fitting, start: Floats | None = None) -> list[Floats]:
+    """Fit the heights at the knots.
+
+    Returns
+    -------
+    For each signal the heights at its knots.
+    """
+    design = hats(lists.values, knots)
+    back = design.T.tocsr() if design.shape[0] < 200_000 else design.T
+    target = _target(lists)
+    penalty = _penalty(knots, fitting)
+    log_weight = np.log(lists.weight.astype(np.float64))
+    sizes = np.diff(lists.starts)
+    n = sizes.size
+
+    def loss(heights: Floats) -> tuple[float, Floats]:
+        score = (design @ heights.astype(np.float32)).astype(np.float64) + log_weight
+        top = np.maximum.reduceat(score, lists.starts[:-1])
+        raised = np.exp(score - np.repeat(top, sizes))
+        total = np.add.reduceat(raised, lists.starts[:-1])
+        chosen = float((target * (score - log_weight)).sum())
+        value = float((np.log(total) + top).sum() - chosen) / n
+        slope = back @ ((raised / np.repeat(total, sizes) - target) / n).astype(np.float32)
+        bent = penalty @ heights
+        return value + 0.5 * float(heights @ bent), slope.astype(np.float64) + bent
+
+    begin = np.zeros(design.shape[1]) if start is None else start
+    found = minimize(loss, begin, jac=True, method="L-BFGS-B", options={"maxiter": fitting.rounds, "maxcor": 20})
+    return np.split(found.x, np.cumsum([xs.size for xs in knots])[:-1])
+
+
+def _target(lists: Lists) -> Floats:
+    counts = np.add.reduceat(lists.relevant.astype(np.float64), lists.starts[:-1])
+    spread = np.repeat(counts, np.diff(lists.starts))
+    return np.where(lists.relevant, 1.0 / np.maximum(spread, 1.0), 0.0)
+
+
+def _penalty(knots: Sequence[Floats], fitting: Fitting) -> sparse.csr_array:
+    blocks = []
+    for xs in knots:
+        bends = np.diff(np.eye(xs.size), n=2, axis=0) if xs.size > 2 else np.zeros((1, xs.size))
+        blocks.append(fitting.bend * bends.T @ bends + fitting.ridge * np.eye(xs.size))
+    return sparse.csr_array(sparse.block_diag(blocks))

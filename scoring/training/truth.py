@@ -1,0 +1,62 @@
+"""The truth as a data set: what an installation trains on."""
+
+import numpy as np
+from sqlalchemy import select
+
+from db.engine import Database
+from db.models import Actor, Like, Project, TermKind
+from db.neighbors import all_engagement
+from scoring.errors import NotEvaluable
+from scoring.evaluation.dataset import Dataset
+from scoring.history import EventLog
+from scoring.signals import Floats, Incidence, Integers
+
+_PROJECTS = (
+    select(Project.id, Project.key, Project.created_at, Actor.id.label("owner"))
+    .outerjoin(Actor, Actor.user_id == Project.owner_id)
+    .order_by(Project.id)
+)
+_LIKES = select(Like.actor_id, Like.project_id, Like.created_at)
+
+
+async def read_truth(database: Database) -> Dataset:
+    """Read projects and engagement.
+
+    Raises
+    ------
+    NotEvaluable
+        If there is no engagement at all.
+    """
+    projects = await database.fetch(_PROJECTS)
+    parts = [part async for part in all_engagement(database)]
+    if not parts or not projects:
+        raise NotEvaluable("nobody has touched any project yet, so there is nothing to train on")
+    actors, touched, at_s = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    likes = await database.fetch(_LIKES)
+    owners = np.array([row.owner or 0 for row in projects], dtype=np.int64)
+    actor_ids = np.unique(
+        np.concatenate([actors, owners[owners > 0], [row.actor_id for row in likes]]).astype(np.int64)
+    )
+    project_ids = np.array([row.id for row in projects], dtype=np.int64)
+    kept = at_s > 0
+    none = Incidence(project_ids.size, np.empty(0, np.int64), np.empty(0, np.int64))
+
+    def log(actor: Integers, project: Integers, at: Floats) -> EventLog:
+        a, p = np.searchsorted(actor_ids, actor), np.searchsorted(project_ids, project)
+        return EventLog.of(a.astype(np.int64), p.astype(np.int64), at, actor_ids.size, project_ids.size)
+
+    return Dataset(
+        name="this installation",
+        users=actor_ids.astype(np.str_),
+        projects=np.array([row.key for row in projects], dtype=np.str_),
+        texts=("",) * len(projects),
+        created_s=np.array([row.created_at.timestamp() for row in projects]),
+        owners=np.where(owners > 0, np.searchsorted(actor_ids, owners), -1),
+        terms=dict.fromkeys(TermKind, none),
+        log=log(actors[kept], touched[kept], at_s[kept]),
+        likes=log(
+            np.array([row.actor_id for row in likes], dtype=np.int64),
+            np.array([row.project_id for row in likes], dtype=np.int64),
+            np.array([row.created_at.timestamp() for row in likes]),
+        ),
+    )
