@@ -99,14 +99,14 @@ class TagRecord(Record):
 
 
 class UserRecord(Record):
-    """A user. `tags` replaces what an earlier import set; tags made by hand stay."""
+    """A user. `tags` replaces an earlier import's, tags made by hand stay; no role keeps the one that is there."""
 
     key: Key
     username: Name
     bio: Text = ""
     tier: Annotated[Text, Field(max_length=100)] = ""
     points: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
-    role: Role = Role.VIEWER
+    role: Role | None = None
     tags: Annotated[tuple[TagRecord, ...], Field(max_length=1_000)] = ()
 
 

@@ -1,6 +1,6 @@
 """People and actors: who is asking, and the users that the platform sends us."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -242,7 +242,8 @@ async def upsert_users(connection: AsyncConnection, records: Sequence[UserRecord
         return result_of(len(records), 0, 0)
     keys = {"keys": [record.key for record in wanted]}
     stored = {row.key: _card(row) for row in await connection.execute(_STORED, keys)}
-    await _write([record for record in wanted if _differs(record, stored.get(record.key))], connection)
+    roles = {key: card.role for key, card in stored.items()}
+    await _write([record for record in wanted if _differs(record, stored.get(record.key))], roles, connection)
     await connection.execute(_INSERT_USERS_ACTORS, keys | {"now": now()})
     actors = {row.key: row.id for row in await connection.execute(_ACTORS, keys)}
     retagged = await replace_imported_tags(connection, {actors[record.key]: record.tags for record in wanted})
@@ -261,12 +262,16 @@ def _differs(record: UserRecord, stored: UserCard | None) -> bool:
     if stored is None:
         return True
     there = (stored.username, stored.bio, stored.tier, stored.points, stored.role)
-    return there != (record.username, record.bio, record.tier, record.points, record.role)
+    return there != (record.username, record.bio, record.tier, record.points, record.role or stored.role)
 
 
-async def _write(records: Sequence[UserRecord], connection: AsyncConnection) -> None:
+async def _write(records: Sequence[UserRecord], roles: Mapping[str, Role], connection: AsyncConnection) -> None:
+    """Write users; one whose record names no role keeps what `roles` says it has."""
     at = now()
-    rows = [(r.key, r.username, r.bio, r.tier, r.points, r.role.value, at, at) for r in records]
+    rows = [
+        (r.key, r.username, r.bio, r.tier, r.points, (r.role or roles.get(r.key, Role.VIEWER)).value, at, at)
+        for r in records
+    ]
     if rows:
         await connection.execute(_UPSERT, {"rows": rows})
 

@@ -16,7 +16,7 @@ from db import jobs, schema
 from db.demo import generate, is_empty, load
 from db.differences import Differences
 from db.engine import Database
-from db.errors import StoreUnavailable
+from db.errors import StoreMisconfigured, StoreUnavailable
 from db.jobs import Turn
 from db.models import now
 from db.reindex import Reindex, Report
@@ -61,12 +61,28 @@ async def prepare(settings: Settings, *, demo: bool, say: Say) -> bool:
     bool
         Whether the demo data was loaded by this call.
     """
-    async with open_migrated(settings) as stores:
+    async with open_stores(settings) as stores:
+        await require_reachable(stores.database)
+        await schema.migrate(stores.database)
+        searchable = await _searchable(stores, say)
         if not demo or not await is_empty(stores.database):
             return False
         say("loading the demo data ...")
         await load(stores.database, generate(now()))
-        await drain(stores)
+        if searchable:
+            await drain(stores)
+    return True
+
+
+async def _searchable(stores: Stores, say: Say) -> bool:
+    """Make the index if it is not there; a server starts without a vector store that is away, and goes on asking."""
+    try:
+        await stores.vectors.prepare(stores.embedder.model, stores.embedder.dimension)
+    except StoreMisconfigured as error:
+        raise CannotStart(error.reason) from None
+    except StoreUnavailable as away:
+        say(f"starting without the vector index, which is away: {away.reason}")
+        return False
     return True
 
 

@@ -49,7 +49,7 @@ publish(
         "POPULAR": "By the people of the last weeks and by likes, the same for everybody.",
         "VELOCITY": "By how fast people come to it.",
         "NEWEST": "By time of creation.",
-        "HYBRID": "By meaning and keywords together.",
+        "HYBRID": "By meaning and keywords, in the shares that were asked for.",
         "KEYWORD": "By keywords alone.",
         "SIMILAR": "By likeness to one project.",
     },

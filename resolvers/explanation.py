@@ -58,7 +58,8 @@ class Adjustment:
 
     rule: Rule = strawberry.field(description="What moved it.")
     penalty: float = strawberry.field(
-        description="The score that the rule took off while ranks were given; 0 if it moved because others did."
+        description="The score that the rule took off when this place was given. Within a page, score minus penalty "
+        "falls from place to place, except where an owner or a category had its share of the page."
     )
     from_rank: int = strawberry.field(description="Its rank by score alone, from 1.")
     to_rank: int = strawberry.field(description="Its rank as served, from 1.")
@@ -167,7 +168,7 @@ class Explanation:
         description="What each signal added, the largest in size first. They add up to `score`."
     )
     adjustments: list[Adjustment] = strawberry.field(
-        description="What moved the project away from its rank by score; empty for most."
+        description="What came between the score and the rank; empty if nothing did."
     )
     explained: strawberry.Private[Explained]
 

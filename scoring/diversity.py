@@ -22,7 +22,8 @@ class Move:
     from_rank, to_rank
         Ranks by score and as served, from 1.
     penalty
-        Millionths of score taken off for likeness at the moment it was placed; 0 for one that only moved up.
+        Millionths of score taken off for likeness at the moment it was placed. Score minus penalty falls from rank to
+        rank within a page, except where an owner or a category had filled it.
     blocker
         The index (in score order) of the project above that it is most like, or −1.
     """
@@ -76,13 +77,14 @@ def spread(
     order
         A permutation of range(n): the index, in score order, of the project at each rank.
     moves
-        For each project that does not stand where its score put it, by its index in score order, why.
+        For each project that lost score to likeness, or does not stand where its score put it, by its index in score
+        order, why.
     """
     depth = min(score.size, weights.DIVERSITY_DEPTH)
     near = attributes.first(depth)
     alike = likeness(near) * (strength * weights.MILLIONTHS)
-    order = _walk(score[:depth], near, alike)
-    return order + list(range(depth, score.size)), _moves(order, alike)
+    order, penalties = _walk(score[:depth], near, alike)
+    return order + list(range(depth, score.size)), _moves(order, penalties, alike)
 
 
 def likeness(attributes: Attributes) -> Floats:
@@ -97,8 +99,8 @@ def likeness(attributes: Attributes) -> Floats:
     return np.asarray(np.round(scaled @ scaled.T, 4), dtype=np.float64)
 
 
-def _walk(score: Integers, attributes: Attributes, alike: Floats) -> list[int]:
-    """Place one project after another.
+def _walk(score: Integers, attributes: Attributes, alike: Floats) -> tuple[list[int], list[float]]:
+    """Place one project after another; gives the order, and what was taken off each when it was placed.
 
     `blocked` counts for each project the full groups that it is in, and is touched only when a group fills up or has
     room again: looking at all groups at each rank took three quarters of the time.
@@ -107,46 +109,46 @@ def _walk(score: Integers, attributes: Attributes, alike: Floats) -> list[int]:
     members, belongs, most = _limited_groups(attributes)
     marginal = score.astype(np.float64)
     on_page = [0] * len(members)
-    blocked = np.zeros(n)
+    blocked, held, full = np.zeros(n), np.zeros(n), 0
     order: list[int] = []
+    penalties: list[float] = []
     for rank in range(n):
         if rank >= window:
             gone = order[rank - window]
             marginal += alike[gone]
             for group in belongs[gone]:
                 if on_page[group] == most[group]:
-                    blocked[members[group]] -= _WAITS
+                    blocked[members[group]] -= 1.0
+                    held = np.minimum(blocked, 1.0) * _WAITS
+                    full -= 1
                 on_page[group] -= 1
         # A blocked project stands behind all that are not, and among its like by score.
-        chosen = int((marginal - np.minimum(blocked, _WAITS)).argmax() if blocked.any() else marginal.argmax())
+        chosen = int((marginal - held if full else marginal).argmax())
         order.append(chosen)
+        penalties.append(float(score[chosen] - marginal[chosen]))
         marginal -= alike[chosen]
         marginal[chosen] = -np.inf
         for group in belongs[chosen]:
             on_page[group] += 1
             if on_page[group] == most[group]:
-                blocked[members[group]] += _WAITS
-    return order
+                blocked[members[group]] += 1.0
+                held = np.minimum(blocked, 1.0) * _WAITS
+                full += 1
+    return order, penalties
 
 
 _WAITS = 1e15
 """Millionths by which a project waits whose page is full of its like: more than any score."""
 
 
-def _moves(order: list[int], alike: Floats) -> dict[int, Move]:
-    served = alike[np.ix_(order, order)]
-    summed = np.hstack([np.zeros((len(order), 1)), np.cumsum(served, axis=1)])
-    ranks = np.arange(len(order))
-    tops = np.maximum(ranks - weights.DIVERSITY_WINDOW + 1, 0)
-    penalties = (summed[ranks, ranks] - summed[ranks, tops]).tolist()
+def _moves(order: list[int], penalties: list[float], alike: Floats) -> dict[int, Move]:
     told: dict[int, Move] = {}
     for rank, index in enumerate(order):
-        if rank == index:
-            continue
-        top, penalty = max(0, rank - weights.DIVERSITY_WINDOW + 1), round(penalties[rank])
-        if rank > index and penalty > 0:
-            told[index] = Move(index + 1, rank + 1, penalty, order[top + int(served[rank, top:rank].argmax())])
-        else:
+        penalty = round(penalties[rank])
+        if penalty > 0:
+            page = order[max(0, rank - weights.DIVERSITY_WINDOW + 1) : rank]
+            told[index] = Move(index + 1, rank + 1, penalty, page[int(alike[index, page].argmax())])
+        elif rank != index:
             told[index] = Move(index + 1, rank + 1, 0, -1)
     return told
 

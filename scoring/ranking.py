@@ -46,7 +46,8 @@ class Adjustment:
     rule
         What moved it.
     penalty
-        Millionths of score that the rule took off at that moment; 0 for a project that moved up because others fell.
+        Millionths of score that the rule took off when the project was placed. Within a page, score minus penalty falls
+        from rank to rank, except where an owner or a category had filled it.
     because_of
         The id of the project above that stood in its way, or None.
     from_rank, to_rank

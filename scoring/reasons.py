@@ -105,6 +105,9 @@ class Fresh:
 
 Reason = StatedInterest | SimilarToProject | PeopleLikeYou | Popular | TrendingNow | KeywordMatch | Fresh
 
+_OF_AGE = (Signal.FRESHNESS, Signal.AGE, Signal.GRAVITY)
+"""The signals that speak of a project's age; who has none of them is not "because it is new"."""
+
 _PAST_TENSE = {
     EngagementKind.LIKE: "liked",
     EngagementKind.BOOKMARK: "saved",
@@ -153,7 +156,9 @@ def summary(explained: Explained, found: Sequence[Reason]) -> str:
         return "Among the newest projects."
     told = [reason.text for reason in found[:2]]
     if not told and explained.contribution(Signal.QUERY_SIMILARITY) > 0:
-        return "Close in meaning to what you searched for."
+        return "Among the closest in meaning to what you searched for."
+    if not told and explained.contribution(Signal.PROJECT_SIMILARITY) > 0:
+        return "Similar to the project that you look at."
     if not told:
         return "Picked to round off your page."
     return f"{told[0]}." if len(told) == 1 else f"{told[0]}; {told[1][0].lower()}{told[1][1:]}."
@@ -195,8 +200,9 @@ def _reasons(explained: Explained, feature: Feature, evidence: _Evidence) -> tup
         if moved > 0 and came.people >= weights.PEOPLE_FLOOR:
             worth.append((moved, _trending(window, came)))
     age_days = max((evidence.at - feature.created_at).total_seconds() / 86_400, 0.0)
-    if age_days <= weights.FRESH_DAYS and explained.signals:
-        worth.append((explained.contribution(Signal.FRESHNESS), Fresh("fresh", _age(age_days), age_days)))
+    young = sum(explained.contribution(signal) for signal in _OF_AGE)
+    if age_days <= weights.FRESH_DAYS and young > 0:
+        worth.append((young, Fresh("fresh", _age(age_days), age_days)))
     return tuple(reason for _, reason in sorted(worth, key=lambda pair: -pair[0]))
 
 

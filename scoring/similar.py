@@ -18,7 +18,7 @@ from scoring.ranking import Ranking, Strategy
 from scoring.signals import vector_similarity
 from scoring.weights import Signal
 
-MODEL = Model("similar", {Signal.VECTOR_SIMILARITY: Curve.straight(1.0)})
+MODEL = Model("similar", {Signal.PROJECT_SIMILARITY: Curve.straight(1.0)})
 
 
 async def rank(

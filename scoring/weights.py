@@ -20,6 +20,7 @@ class Signal(StrEnum):
     QUERY_SIMILARITY = "query_similarity"
     KEYWORD_MATCH = "keyword_match"
     PERSONAL_BOOST = "personal_boost"
+    PROJECT_SIMILARITY = "project_similarity"
     AGE = "age"
     PEOPLE_1H = "people_1h"
     PEOPLE_6H = "people_6h"

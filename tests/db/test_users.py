@@ -213,3 +213,18 @@ async def test_a_removed_user_is_nowhere_and_the_counters_are_right(database: Da
         ("project", "p"): (1, False), ("project", "q"): (1, False),
         ("profile", str(actors["a"])): (1, True), ("profile", str(session)): (1, True),
     }  # fmt: skip
+
+
+async def test_a_record_without_a_role_leaves_the_role_that_is_there(database: Database) -> None:
+    async with database.write() as connection:
+        await upsert_users(connection, [UserRecord(key="ruth", username="Ruth", role=Role.ADMINISTRATOR)])
+    async with database.write() as connection:
+        result = await upsert_users(connection, [UserRecord(key="ruth", username="Ruth A.")])
+        await upsert_users(connection, [UserRecord(key="new", username="New")])
+    assert result.changed == 1
+    cards = await users_by_key(database, ["ruth", "new"])
+    assert (cards["ruth"].username, cards["ruth"].role, cards["new"].role) == (
+        "Ruth A.",
+        Role.ADMINISTRATOR,
+        Role.VIEWER,
+    )

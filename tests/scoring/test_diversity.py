@@ -1,6 +1,7 @@
 """Diversity: a permutation that keeps its limits and tells of every move."""
 
 import itertools
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -39,7 +40,7 @@ def test_spreading_out_is_a_permutation_and_tells_of_every_move(ranking, strengt
     score, known = ranking
     order, moves = spread(score, known, strength)
     assert sorted(order) == list(range(score.size))
-    assert {index for rank, index in enumerate(order) if rank != index} == set(moves)
+    assert {index for rank, index in enumerate(order) if rank != index} <= set(moves)
     for index, move in moves.items():
         assert (move.from_rank, order[move.to_rank - 1]) == (index + 1, index)
         assert move.penalty >= 0
@@ -74,6 +75,17 @@ def test_two_alike_projects_do_not_stand_together_when_another_is_nearly_as_good
     assert order == [0, 2, 1]
     assert (moves[1].from_rank, moves[1].to_rank, moves[1].penalty, moves[1].blocker) == (2, 3, 30_000, 0)
     assert (moves[2].from_rank, moves[2].to_rank, moves[2].penalty) == (3, 2, 0)
+
+
+@settings(max_examples=40, deadline=None)
+@given(rankings(), st.floats(0, 0.2))
+def test_score_minus_penalty_falls_along_a_page_that_no_limit_touches(ranking, strength: float):
+    score, known = ranking
+    alone = Attributes(np.full(known.owners.shape, -1), incidence([[] for _ in range(score.size)]), known.tools)
+    order, moves = spread(score, alone, strength)
+    left = [int(score[index]) - (moves[index].penalty if index in moves else 0) for index in order]
+    page = left[: weights.DIVERSITY_WINDOW]
+    assert all(above >= below - 1 for above, below in pairwise(page)), page
 
 
 def test_with_no_strength_only_the_limits_move_anything():

@@ -73,9 +73,12 @@ async def test_reasons_stand_in_the_order_of_what_they_contributed(world: World)
         assert all(value >= 0 for value in worth)
 
 
-async def test_only_the_new_is_called_new(world: World):
+async def test_only_the_new_is_called_new_and_only_where_that_counted(world: World):
     ada = await world.viewer("ada")
-    page = await world.feeds.for_you(ada, 100, None, ANYTHING)
+    personal = await world.feeds.for_you(ada, 100, None, ANYTHING)
+    found = await world.feeds.reasons(ada, [entry.explained for entry in personal.entries])
+    assert not any(isinstance(one, Fresh) for reasons in found.values() for one in reasons)
+    page = await world.feeds.popular(ada, 100, None, ANYTHING)
     found = await world.feeds.reasons(ada, [entry.explained for entry in page.entries])
     for id_, reasons in found.items():
         age = MOMENT - page.cards[id_].created_at
