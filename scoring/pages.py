@@ -92,6 +92,11 @@ class PageRequest:
         return cls(kind, viewer, where, arguments, first, Cursor.decode(after) if after is not None else None)
 
     @property
+    def hidden_owner(self) -> int | None:
+        """Whose projects are left out: For You never shows the viewer's own."""
+        return self.viewer.user_id if self.kind is FeedKind.FOR_YOU else None
+
+    @property
     def rank(self) -> int:
         """The rank behind which the page starts."""
         return self.after.rank if self.after else 0
@@ -104,11 +109,9 @@ class PageRequest:
 
 async def cut(database: Database, snapshot: Snapshot, request: PageRequest) -> Page:
     """Cut a page from a snapshot. For You may be cut from the popular ranking, but never shows the viewer's own."""
-    hidden_owner = request.viewer.user_id if request.kind is FeedKind.FOR_YOU else None
     chosen: list[_Place] = []
     async for place in _walk(database, snapshot, request):
-        if hidden_owner is None or place.card.owner_id != hidden_owner:
-            chosen.append(place)
+        chosen.append(place)
         if len(chosen) > request.first:
             break
     made = snapshot.ranking
@@ -148,7 +151,7 @@ async def _ranked(database: Database, snapshot: Snapshot, request: PageRequest) 
         piece = ids[start : start + piece_size].tolist()
         cards = await showable_cards(database, piece, request.viewer.actor_id)
         for index, id_ in enumerate(piece, start):
-            if id_ in cards:
+            if id_ in cards and not _is_hidden(cards[id_], request):
                 yield _Place(Cursor(snapshot.id, index + 1), snapshot.ranking.explained(index), cards[id_])
 
 
@@ -168,11 +171,17 @@ async def _remainder(database: Database, snapshot: Snapshot, request: PageReques
             except_ids=ranked,
         )
         for card in cards:
-            rank += 1
             behind = Keyset(card.created_at, card.id)
+            if _is_hidden(card, request):
+                continue
+            rank += 1
             yield _Place(Cursor(snapshot.id, rank, behind), _unranked(card, rank), card)
         if len(cards) < limit:
             return
+
+
+def _is_hidden(card: Card, request: PageRequest) -> bool:
+    return request.hidden_owner is not None and card.owner_id == request.hidden_owner
 
 
 def _by_creation(card: Card) -> Explained:
