@@ -26,7 +26,10 @@ from scoring.feeds import Feeds
 from scoring.ranking import Page
 
 ANYTHING = ProjectFilter()
-MOMENT = now() + timedelta(seconds=30)
+BEGIN = now()
+"""The present of these worlds. Not the clock's: a long run of tests would leave the feeds' moment behind."""
+
+MOMENT = BEGIN + timedelta(seconds=30)
 """When the feeds of these tests are ranked: one moment, so that no age moves between two calls."""
 
 SUBJECTS = ("painting", "speech", "robots", "cooking", "finance", "chess")
@@ -63,7 +66,7 @@ class World:
             "type": "article",
             "tools": (f"tool-{number % 7}",),
             "categories": (subject,),
-            "created_at": now() - timedelta(days=number, minutes=1),
+            "created_at": BEGIN - timedelta(days=number, minutes=1),
         }
         return ProjectRecord(key=f"p{number:04}", **described | fields)
 
@@ -83,7 +86,7 @@ class World:
         viewer = await self.viewer(user)
         assert viewer.actor_id is not None
         events = [
-            Event(viewer.actor_id, project_id, type_, (at or now()) - timedelta(seconds=second))
+            Event(viewer.actor_id, project_id, type_, (at or BEGIN) - timedelta(seconds=second))
             for second, project_id in enumerate(await self.ids(keys))
         ]
         async with self.stores.database.write() as connection:

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from db.engine import Database
-from db.models import Engagement, InteractionType, Project, now
+from db.models import Engagement, InteractionType, Project
 from db.projects import features
 from scoring.behaviour import BEHAVIOUR, behaviour_matrix
 from scoring.evidence import build_night, load_evidence
@@ -20,7 +20,7 @@ from scoring.neighbors import night
 from scoring.profile import load_profile
 from scoring.weights import Signal
 from tests.conftest import CountStatements
-from tests.world import MOMENT, World, embedded_world
+from tests.world import BEGIN, MOMENT, World, embedded_world
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ async def a_community(world: World, people: int = 14, projects: int = 30) -> Non
         keys = [f"p{n:04}" for n in range(projects) if n % 2 == person % 2 and (n + person) % 5]
         for place, key in enumerate(keys):
             await world.act(
-                f"u{person}", InteractionType.VIEW, key, at=now() - timedelta(hours=place * 5 + person, minutes=person)
+                f"u{person}", InteractionType.VIEW, key, at=BEGIN - timedelta(hours=place * 5 + person, minutes=person)
             )
 
 
