@@ -110,6 +110,12 @@ OWN_HISTORY_HALF_LIFE_DAYS = 60.0
 PROFILE_TEXT_SHARE = 0.5
 """Share of the stated text in the profile's vector; the rest is what the viewer touched."""
 
+# --- stages: from where on a viewer is known (the plan's thresholds) ------------------------------------------------
+ENOUGH_TAGS = 3
+ENOUGH_INTERACTIONS = 10
+ENOUGH_LIKES = 5
+"""Interests, projects touched, projects liked: any one of them is enough data to be personal."""
+
 # --- candidates: how many each source may bring ----------------------------------------------------------------------
 CANDIDATES_NEAR = 200
 CANDIDATES_COLLABORATIVE = 200
