@@ -1,0 +1,65 @@
+"""The relational truth: one model for SQLite and PostgreSQL.
+
+- `catalogue`: `User`, `Project`, `Term` (a tool, a category or a topic), `Tool`, `ProjectTerm`;
+- `acts`: `Actor` (a user or a session), `Interaction` (raw, append-only), `Engagement` (one row for each actor and
+  project), `Like`, `Save`, `Dismissal`, `ProjectPulse`, `UserTag`;
+- `onboarding`: the quiz;
+- `machine`: `OutboxRow`, `Job`, `RankingModel`, `ServedPage`, and what is built at night.
+
+Keys: ``id`` is ours, ``key`` is the platform's own and what every input takes.
+"""
+
+from db.models.acts import Actor, Crowd, Dismissal, Engagement, EventId, Interaction, Like, ProjectPulse, Save, UserTag
+from db.models.base import Base, now
+from db.models.catalogue import Project, ProjectTerm, Term, Tool, User
+from db.models.kinds import (
+    ENGAGEMENT_BIT,
+    EngagementKind,
+    FeedKind,
+    InteractionType,
+    OutboxKind,
+    QuestionType,
+    Role,
+    TagSource,
+    TermKind,
+)
+from db.models.machine import ActorTaste, Job, OutboxRow, ProjectNeighbours, ProjectTaste, RankingModel, ServedPage
+from db.models.onboarding import OnboardingQuestion, OnboardingResponse
+
+__all__ = [
+    "ENGAGEMENT_BIT",
+    "Actor",
+    "ActorTaste",
+    "Base",
+    "Crowd",
+    "Dismissal",
+    "Engagement",
+    "EngagementKind",
+    "EventId",
+    "FeedKind",
+    "Interaction",
+    "InteractionType",
+    "Job",
+    "Like",
+    "OnboardingQuestion",
+    "OnboardingResponse",
+    "OutboxKind",
+    "OutboxRow",
+    "Project",
+    "ProjectNeighbours",
+    "ProjectPulse",
+    "ProjectTaste",
+    "ProjectTerm",
+    "QuestionType",
+    "RankingModel",
+    "Role",
+    "Save",
+    "ServedPage",
+    "TagSource",
+    "Term",
+    "TermKind",
+    "Tool",
+    "User",
+    "UserTag",
+    "now",
+]

@@ -1,0 +1,180 @@
+"""Who did what, and what was counted of it."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, PrimaryKeyConstraint
+from sqlalchemy import text as sql
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.columns import Identity
+from db.models.base import Base, now, one_of
+from db.models.kinds import FeedKind, InteractionType, TagSource
+
+
+class Actor(Base):
+    """Who acts: a user, or the session of somebody not signed in. Everything personal hangs on an actor.
+
+    `version` rises in the transaction of every act, so that a stored ranking can tell that it is out of date.
+    """
+
+    __tablename__ = "actors"
+    __table_args__ = (CheckConstraint("(user_id IS NULL) <> (session_key IS NULL)", name="user_or_session"),)
+
+    id: Mapped[int] = mapped_column(Identity, primary_key=True)
+    user_id: Mapped[int | None] = mapped_column(Identity, ForeignKey("users.id", ondelete="CASCADE"), unique=True)
+    session_key: Mapped[str | None] = mapped_column(unique=True)
+    merged_into: Mapped[int | None] = mapped_column(Identity, ForeignKey("actors.id", ondelete="CASCADE"), index=True)
+    version: Mapped[int] = mapped_column(Identity, default=0, server_default="0")
+    settings: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=sql("'{}'"))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Interaction(Base):
+    """One raw event. Its identity is (actor, project, type, at); append-only; partitioned by month on PostgreSQL.
+
+    An event whose time nobody knows stands at `db.columns.UNKNOWN_TIME`.
+    """
+
+    __tablename__ = "interactions"
+
+    actor_id: Mapped[int] = mapped_column(Identity, ForeignKey("actors.id", ondelete="CASCADE"))
+    project_id: Mapped[int] = mapped_column(Identity, ForeignKey("projects.id", ondelete="CASCADE"))
+    type: Mapped[str]
+    at: Mapped[datetime]
+    feed_kind: Mapped[str | None]
+    position: Mapped[int | None]
+    snapshot_id: Mapped[str | None]
+    session_key: Mapped[str | None]
+    recorded_at: Mapped[datetime] = mapped_column(default=now)
+
+    __table_args__ = (
+        PrimaryKeyConstraint("actor_id", "project_id", "type", "at"),
+        one_of("type", InteractionType),
+        one_of("feed_kind", FeedKind),
+        CheckConstraint("position >= 0", name="position_not_negative"),
+        {"postgresql_partition_by": "RANGE (at)"},
+    )
+
+
+Index("ix_interactions_actor_type_at", Interaction.actor_id, Interaction.type, Interaction.at.desc())
+Index("ix_interactions_project_at", Interaction.project_id, Interaction.at.desc())
+
+
+class _ActorOnProject:
+    """The two columns of every table that says something about an actor and a project."""
+
+    actor_id: Mapped[int] = mapped_column(Identity, ForeignKey("actors.id", ondelete="CASCADE"), primary_key=True)
+    project_id: Mapped[int] = mapped_column(Identity, ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True)
+
+
+class Engagement(_ActorOnProject, Base):
+    """All that one actor has done with one project, in one row; `kinds` holds `EngagementKind` bits.
+
+    `weight` is how much this person counts in the project's pulse, 0 to 1: how far the actor was trusted at its first
+    engagement. It stands here so that the pulse can be counted again from the truth.
+    """
+
+    __tablename__ = "engagement"
+
+    first_at: Mapped[datetime]
+    last_at: Mapped[datetime]
+    kinds: Mapped[int]
+    weight: Mapped[float] = mapped_column(default=1.0, server_default="1")
+
+
+class Like(_ActorOnProject, Base):
+    """An actor likes a project."""
+
+    __tablename__ = "likes"
+
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Save(_ActorOnProject, Base):
+    """An actor keeps a project for later."""
+
+    __tablename__ = "saves"
+
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Dismissal(_ActorOnProject, Base):
+    """An actor does not want to see a project; `because` is the reason's id if one was given."""
+
+    __tablename__ = "dismissals"
+
+    because: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class ProjectPulse(Base):
+    """How many distinct people came to a project lately: each counts by its weight, halved every so often.
+
+    The four sums are as of `last_s`, Unix seconds of the latest first engagement in them (`db.pulse` decays them on).
+    """
+
+    __tablename__ = "project_pulses"
+
+    project_id: Mapped[int] = mapped_column(Identity, ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True)
+    people_1h: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    people_6h: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    people_3d: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    people_14d: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    last_s: Mapped[float]
+
+
+class Crowd(Base):
+    """How many new people came to a project from one network, halved every day: what one network adds is bounded.
+
+    `network` is a keyed hash that changes daily; no address is ever stored. Forgotten after some days.
+    """
+
+    __tablename__ = "crowds"
+
+    project_id: Mapped[int] = mapped_column(Identity, ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True)
+    network: Mapped[str] = mapped_column(primary_key=True)
+    people: Mapped[float]
+    last_s: Mapped[float] = mapped_column(index=True)
+
+
+class EventId(Base):
+    """A client's own id of an event, kept for as long as the event may be sent again."""
+
+    __tablename__ = "event_ids"
+
+    actor_id: Mapped[int] = mapped_column(Identity, ForeignKey("actors.id", ondelete="CASCADE"), primary_key=True)
+    event_id: Mapped[str] = mapped_column(primary_key=True)
+    recorded_at: Mapped[datetime] = mapped_column(default=now, index=True)
+
+
+Index("ix_engagement_actor_last", Engagement.actor_id, Engagement.last_at.desc())
+Index("ix_engagement_first_at", Engagement.first_at)
+Index("ix_engagement_project_last", Engagement.project_id, Engagement.last_at.desc())
+Index("ix_likes_project_created", Like.project_id, Like.created_at.desc())
+Index("ix_likes_actor_created", Like.actor_id, Like.created_at.desc())
+Index("ix_saves_project_id", Save.project_id)
+Index("ix_dismissals_project_id", Dismissal.project_id)
+
+
+class UserTag(Base):
+    """A stated or learned interest of an actor, from 0 to 1."""
+
+    __tablename__ = "user_tags"
+
+    actor_id: Mapped[int] = mapped_column(Identity, ForeignKey("actors.id", ondelete="CASCADE"))
+    term_id: Mapped[int] = mapped_column(Identity, ForeignKey("terms.id", ondelete="CASCADE"))
+    confidence: Mapped[float]
+    source: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    updated_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
+
+    __table_args__ = (
+        PrimaryKeyConstraint("actor_id", "term_id"),
+        CheckConstraint("confidence >= 0 AND confidence <= 1", name="confidence_in_range"),
+        one_of("source", TagSource),
+    )
+
+
+Index("ix_user_tags_actor_term_confidence", UserTag.actor_id, UserTag.term_id, UserTag.confidence.desc())
+Index("ix_user_tags_term_actor", UserTag.term_id, UserTag.actor_id)
