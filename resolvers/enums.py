@@ -9,6 +9,7 @@ from strawberry.types.enum import StrawberryEnumDefinition
 from db.errors import Store
 from db.models import FeedKind, InteractionType, Role, TagSource, TermKind
 from scoring.ranking import Rule, Strategy
+from scoring.reasons import Basis
 from scoring.velocity import Window
 
 
@@ -75,6 +76,12 @@ publish(
         "EXPLORATION": "It was given a chance, to find out whether people like it.",
         "REMAINDER": "It was not among the ranked candidates and follows behind them, newest first.",
     },
+)
+publish(
+    Basis,
+    "SimilarityBasis",
+    "What makes two projects alike.",
+    {"TEXT": "What they say: their texts mean much the same.", "PEOPLE": "Who comes: the same people come to both."},
 )
 publish(
     Window,
@@ -146,6 +153,7 @@ publish(
 )
 
 __all__ = [
+    "Basis",
     "FeedKind",
     "InteractionType",
     "Role",

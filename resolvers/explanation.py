@@ -1,20 +1,24 @@
 """Why a project is where it is: the numbers that ranked it, what moved it, and the evidence in words."""
 
+from collections.abc import Mapping
+from dataclasses import fields
 from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Self
 
 import strawberry
 
-from db.models import TermKind
+from db.models import InteractionType, TermKind
 from resolvers import enums  # noqa: F401 (publishes the enums that are named below)
 from resolvers.context import Info
 from resolvers.fields import computed
 from resolvers.ids import reason_global_id
+from resolvers.user import User
 from scoring import ranking, weights
 from scoring import reasons as evidence
 from scoring.describe import SIGNALS
 from scoring.ranking import Explained, Rule, as_float
+from scoring.reasons import Basis
 from scoring.velocity import Window
 
 if TYPE_CHECKING:
@@ -93,37 +97,57 @@ class Reason:
     group: str = strawberry.field(description="`content`, `stated`, `behavior`, `people` or `time`.")
 
 
-@strawberry.type(description="The project carries a tool, category or topic that is one of the viewer's interests.")
+@strawberry.type(description="The project carries a tool, category or topic that is one of your interests.")
 class StatedInterest(Reason):
     """A tag that matches."""
 
+    key: str = strawberry.field(description="The platform's key of the tool, category or topic.")
     name: str = strawberry.field(description="The interest's name.")
     kind: TermKind = strawberry.field(description="What the interest is.")
     confidence: float = strawberry.field(description="How sure the interest is, 0 to 1.")
 
 
-@strawberry.type(description="The project is like one that the viewer has touched.")
+@strawberry.type(description="The project is like one that you touched.")
 class SimilarToProject(Reason):
     """A neighbour of something touched."""
 
-    similarity: float = strawberry.field(description="How alike the two are: cosine of their vectors, at most 1.")
-    action: str = strawberry.field(description='What the viewer did with the other one, for example "liked".')
-    at: datetime = strawberry.field(description="When that was.")
-    seed_id: strawberry.Private[int] = 0
+    similarity: float = strawberry.field(
+        description="How alike the two are, at most 1: the cosine of what `basis` compares."
+    )
+    basis: Basis = strawberry.field(description="What makes them alike.")
+    viewer_action: InteractionType = strawberry.field(
+        description="The most telling thing that you did with the other one."
+    )
+    at: datetime = strawberry.field(description="When you last did something with the other one.")
+    project_id: strawberry.Private[int] = 0
 
     @computed("The other project; null if it is not to be seen any more.")
     async def project(self, info: Info) -> LazyProject | None:
         """Give what was touched."""
-        return await _project(info, self.seed_id)
+        return await _project(info, self.project_id)
 
 
-@strawberry.type(description="People with the viewer's taste like the project.")
+@strawberry.type(description="The project is by an owner of whom you came to other projects.")
+class FromOwner(Reason):
+    """The same owner."""
+
+    projects: int = strawberry.field(description="How many other projects of this owner you came to.")
+    owner_id: strawberry.Private[int] = 0
+
+    @computed("The owner; null if the account is gone.")
+    async def owner(self, info: Info) -> User | None:
+        """Give the owner."""
+        card = await info.context.loaders.users_by_id.load(self.owner_id)
+        return None if card is None else User.of(card)
+
+
+@strawberry.type(description="People with your taste like the project, or came to it; `text` says which.")
 class PeopleLikeYou(Reason):
     """Neighbours like it."""
 
     count: int = strawberry.field(
-        description=f"How many; never fewer than {weights.PEOPLE_FLOOR}, so that nobody can be told from it, and "
-        f"{weights.LIKES_FOR_FULL_COLLABORATION} stands for more as well."
+        description=f"How many; never fewer than {weights.PEOPLE_FLOOR}, so that nobody can be told from it. Of those "
+        f"who like it no more than {weights.LIKES_FOR_FULL_COLLABORATION} are counted."
     )
 
 
@@ -134,7 +158,7 @@ class Popular(Reason):
     likes: int = strawberry.field(description="How many.")
 
 
-@strawberry.type(description="More people come to the project now than usual.")
+@strawberry.type(description="People come to the project now: compare `people` with `usual`.")
 class TrendingNow(Reason):
     """Velocity."""
 
@@ -201,38 +225,25 @@ class Explanation:
         return await info.context.loaders.reasons_by_project.load(self.explained) or ()
 
 
-REASON_TYPES = (StatedInterest, SimilarToProject, PeopleLikeYou, Popular, TrendingNow, KeywordMatch, Fresh)
+_SHOWN: Mapping[type[evidence.Reason], type[Reason]] = {
+    evidence.StatedInterest: StatedInterest,
+    evidence.SimilarToProject: SimilarToProject,
+    evidence.FromOwner: FromOwner,
+    evidence.PeopleLikeYou: PeopleLikeYou,
+    evidence.Popular: Popular,
+    evidence.TrendingNow: TrendingNow,
+    evidence.KeywordMatch: KeywordMatch,
+    evidence.Fresh: Fresh,
+}
+"""The type that shows each kind of reason: its fields are the reason's own, by name."""
+
+REASON_TYPES = tuple(_SHOWN.values())
 
 
-def _reason(project_id: int, found: evidence.Reason) -> Reason:  # noqa: PLR0911 (one for each type of reason)
-    id_ = reason_global_id(project_id, found.id)
-    match found:
-        case evidence.StatedInterest(text=text, group=group):
-            return StatedInterest(
-                id=id_, text=text, group=group, name=found.name, kind=found.kind, confidence=found.confidence
-            )
-        case evidence.SimilarToProject(text=text, group=group):
-            return SimilarToProject(
-                id=id_,
-                text=text,
-                group=group,
-                similarity=found.similarity,
-                action=found.action,
-                at=found.at,
-                seed_id=found.project_id,
-            )
-        case evidence.PeopleLikeYou(text=text, group=group):
-            return PeopleLikeYou(id=id_, text=text, group=group, count=found.count)
-        case evidence.Popular(text=text, group=group):
-            return Popular(id=id_, text=text, group=group, likes=found.likes)
-        case evidence.TrendingNow(text=text, group=group):
-            return TrendingNow(
-                id=id_, text=text, group=group, people=found.people, window=found.window, usual=found.usual
-            )
-        case evidence.KeywordMatch(text=text, group=group):
-            return KeywordMatch(id=id_, text=text, group=group, terms=list(found.terms))
-        case evidence.Fresh(text=text, group=group):
-            return Fresh(id=id_, text=text, group=group, age_days=found.age_days)
+def _reason(project_id: int, found: evidence.Reason) -> Reason:
+    shown = _SHOWN[type(found)]
+    told = {field.name: getattr(found, field.name) for field in fields(shown) if field.init}
+    return shown(**told | {"id": reason_global_id(project_id, found.id)})
 
 
 async def _project(info: Info, project_id: int) -> LazyProject | None:

@@ -42,4 +42,34 @@ SIGNALS: dict[Signal, SignalDescription] = {
     Signal.GRAVITY: SignalDescription("Age", "time", "hours"),
     Signal.PEOPLE_LATELY: SignalDescription("People lately", "people", "people, halved every 14 days"),
     Signal.CREATED_AT: SignalDescription("Time of creation", "time", "Unix seconds"),
+    Signal.AGE: SignalDescription("Age", "time", "log2(1 + hours)"),
+    Signal.EVENTS_SINCE: SignalDescription("Age, in what happened since", "time", "log2(1 + first visits anywhere)"),
+    Signal.PEOPLE_1H: SignalDescription("People this hour", "people", "log2(1 + people), halved every hour"),
+    Signal.PEOPLE_6H: SignalDescription("People today", "people", "log2(1 + people), halved every 6 hours"),
+    Signal.PEOPLE_3D: SignalDescription("People in the last days", "people", "log2(1 + people), halved every 3 days"),
+    Signal.PEOPLE_14D: SignalDescription(
+        "People in the last weeks", "people", "log2(1 + people), halved every 14 days"
+    ),
+    Signal.PEOPLE_LATELY_ALL: SignalDescription("People in two weeks", "people", "log2(1 + people)"),
+    Signal.PEOPLE_RATE: SignalDescription("People for its chances", "people", "log2 of people over what was expected"),
+    Signal.TASTE_OF_PEOPLE: SignalDescription("Taste of who came", "people", "mean likeness of taste, −1 to 1"),
+    Signal.TASTE_OF_CROWD: SignalDescription(
+        "People with your taste", "people", "likeness of taste, many counting more"
+    ),
+    Signal.TASTE_NOW: SignalDescription(
+        "People with your taste now", "people", "likeness of taste, halved in 12 hours"
+    ),
+    Signal.TASTE_OF_PROJECT: SignalDescription("Suits your taste", "people", "likeness of taste, −1 to 1"),
+    Signal.TASTE_OF_OWNER: SignalDescription("Its owner has your taste", "people", "likeness of taste, −1 to 1"),
+    Signal.SAME_OWNER: SignalDescription("From an owner you know", "behavior", "log2(1 + projects you came to)"),
+    Signal.COMPANY: SignalDescription(
+        "What came with your last ones", "people", "log2(1 + people of your last projects)"
+    ),
+    Signal.NEIGHBOURS: SignalDescription("Near what you came to", "behavior", "root of summed likeness, by who came"),
+    Signal.NEIGHBOURS_SHARE: SignalDescription(
+        "Near what you came to", "behavior", "mean likeness by who came, 0 to 1"
+    ),
+    Signal.WALK: SignalDescription("A step from what you came to", "behavior", "root of a chance, 0 to 1"),
+    Signal.EASE: SignalDescription("Goes with what you came to", "behavior", "sum of learned links, about −1 to 2"),
+    Signal.PEOPLE_LIKE_YOU: SignalDescription("People most like you", "people", "share of their likeness, 0 to 1"),
 }

@@ -12,13 +12,15 @@ from db.projects import ProjectFilter
 from db.served import ServedLog
 from db.stores import Stores
 from db.users import Viewer
-from scoring import for_you, pages, popular, reasons, search, similar, trending, weights
+from scoring import for_you, pages, popular, search, similar, trending, weights
 from scoring.blend import PLAN, Model
 from scoring.deadlines import SERVING, Deadlines
 from scoring.errors import CursorElsewhere, SnapshotExpired
+from scoring.finders import find_reasons
 from scoring.pages import PageRequest
 from scoring.profile import load_interests, load_profile
 from scoring.ranking import Explained, Page, Ranking, degraded_stores
+from scoring.reasons import Reason
 from scoring.search import SearchQuery
 from scoring.snapshots import Snapshot, Snapshots, digest, new_id, pointer
 from scoring.velocity import CONSTANTS, Constants, Window
@@ -128,11 +130,11 @@ class Feeds:
             return await popular.explain(self._stores.database, ids, at)
         return await for_you.explain(self._stores, profile, ids, self._model, at, self._deadlines)
 
-    async def reasons(self, viewer: Viewer, explained: Sequence[Explained]) -> dict[int, tuple[reasons.Reason, ...]]:
+    async def reasons(self, viewer: Viewer, explained: Sequence[Explained]) -> dict[int, tuple[Reason, ...]]:
         """Find the evidence behind the contributions of a page's projects, the weightiest first."""
         at = self._clock()
         interests = await load_interests(self._stores.database, viewer)
-        return await reasons.find_reasons(self._stores, interests, explained, at, self._deadlines)
+        return await find_reasons(self._stores, interests, explained, at, self._deadlines)
 
     async def _personal(self, viewer: Viewer, where: ProjectFilter) -> Snapshot:
         if viewer.actor_id is None:

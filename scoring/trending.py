@@ -10,12 +10,12 @@ from db.models import FeedKind
 from db.profiles import tags
 from db.projects import ProjectFilter
 from db.users import Viewer
-from db.velocity import Comings, Formula, Mover, comings, movers
+from db.velocity import Formula, Mover, movers
 from scoring import signals, weights
 from scoring.blend import order_by_score, scores
 from scoring.features import incidences
 from scoring.profile import Profile
-from scoring.ranking import Explained, Ranking, Strategy
+from scoring.ranking import Ranking, Strategy
 from scoring.signals import Floats, Integers
 from scoring.velocity import CONSTANTS, Constants, Window, bounded_boost, mixed, parts
 from scoring.weights import MILLIONTHS, Signal
@@ -103,19 +103,6 @@ async def interests(database: Database, viewer: Viewer) -> Profile | None:
         return None
     found = await tags(database, viewer.actor_id)
     return Profile(viewer, tuple(found)) if found else None
-
-
-async def evidence(
-    database: Database, explained: Sequence[Explained], at: datetime
-) -> dict[int, tuple[Window, Comings]]:
-    """Find how many people came to the projects that people moved, one statement for each window on the page."""
-    found: dict[int, tuple[Window, Comings]] = {}
-    for window, signal in PEOPLE_OF.items():
-        ids = [one.project_id for one in explained if one.contribution(signal) > 0]
-        if ids:
-            counted = await comings(database, ids, LENGTH[window], at)
-            found |= {id_: (window, one) for id_, one in counted.items()}
-    return found
 
 
 def _shared(

@@ -17,8 +17,8 @@ query ($keys: [String!]!) { projects(keys: $keys) {
   explanation {
     score summary contributions { contribution signal { name } }
     reasons { __typename id group text
-      ... on StatedInterest { name kind confidence }
-      ... on SimilarToProject { project { key } similarity action at }
+      ... on StatedInterest { key name kind confidence } ... on FromOwner { owner { key } projects }
+      ... on SimilarToProject { project { key } similarity basis viewerAction at }
       ... on Popular { likes } ... on PeopleLikeYou { count } ... on Fresh { ageDays } }
   }
 } }"""
@@ -79,7 +79,7 @@ async def test_an_explanation_adds_up_and_names_its_evidence(graph: Graph) -> No
     assert reasons["StatedInterest"]["kind"] == "CATEGORY"
     assert reasons["Popular"]["likes"] == 6
     similar = reasons["SimilarToProject"]
-    assert (similar["project"], similar["action"]) == ({"key": "p0000"}, "liked")
+    assert (similar["project"], similar["viewerAction"]) == ({"key": "p0000"}, "LIKE")
     assert explanation["summary"]
 
 

@@ -94,8 +94,8 @@ def test_queries_are_as_the_contract_says(field: str) -> None:
 def test_a_document_that_uses_every_reason_is_valid() -> None:
     document = parse(
         """{ forYou { edges { node { ... on Node { id } } explanation { reasons { id text group
-          ... on StatedInterest { name kind confidence }
-          ... on SimilarToProject { project { key } similarity action at }
+          ... on StatedInterest { key name kind confidence } ... on FromOwner { owner { key } projects }
+          ... on SimilarToProject { project { key } similarity basis viewerAction at }
           ... on PeopleLikeYou { count } ... on Popular { likes } ... on Fresh { ageDays } } } } } }"""
     )
     assert validate(built(), document) == []
