@@ -7,7 +7,7 @@ from sqlalchemy import bindparam, select
 
 from db.columns import Identity
 from db.engine import Database
-from db.models import Engagement, Project, Term, TermKind, UserTag
+from db.models import Engagement, Mute, Project, Term, TermKind, UserTag
 from db.projects import TERMS
 
 
@@ -50,10 +50,11 @@ TAGS = (
     .where(UserTag.actor_id == _ACTOR)
     .order_by(UserTag.confidence.desc(), UserTag.term_id)
 )
+_IS_NO_EVIDENCE = select(Mute.id).where(Mute.seed_id == Engagement.project_id, Mute.actor_id == _ACTOR).exists()
 RECENT_TOUCHES = (
     select(Engagement.project_id, Engagement.kinds, Engagement.last_at, TERMS.label("terms"))
     .join(Project, Project.id == Engagement.project_id)
-    .where(Engagement.actor_id == _ACTOR)
+    .where(Engagement.actor_id == _ACTOR, ~_IS_NO_EVIDENCE)
     .order_by(Engagement.last_at.desc(), Engagement.project_id.desc())
     .limit(bindparam("limit"))
 )
@@ -66,5 +67,5 @@ async def tags(database: Database, actor_id: int) -> list[Tag]:
 
 
 async def recent_touches(database: Database, actor_id: int, limit: int) -> list[Touch]:
-    """Read the projects an actor has engaged with, the latest first."""
+    """Read the projects an actor has engaged with, the latest first, without those muted as evidence."""
     return [Touch(*row) for row in await database.fetch(RECENT_TOUCHES, {"actor": actor_id, "limit": limit})]

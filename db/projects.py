@@ -10,6 +10,7 @@ from sqlalchemy.sql import ColumnElement
 from db.columns import Identity, IntegerList, TextList, among
 from db.engine import Database
 from db.models import Dismissal, Engagement, Project, ProjectTerm, Term, TermKind
+from db.mutes import MUTED
 
 PUBLIC = and_(~Project.private, ~Project.archived)
 """Nothing else is ever served to anybody but its owner."""
@@ -45,6 +46,8 @@ class Feature:
         The viewer's `Engagement` with it, None for none.
     dismissed
         Whether the viewer has dismissed it.
+    muted
+        Whether the viewer has muted its owner, or something that it carries.
     """
 
     id: int
@@ -60,6 +63,7 @@ class Feature:
     kinds: int | None
     last_at: datetime | None
     dismissed: bool
+    muted: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +113,7 @@ _ACTOR = bindparam("actor", type_=Identity)
 _USER = bindparam("user", type_=Identity)
 
 _DISMISSED = select(Dismissal.project_id).where(Dismissal.actor_id == _ACTOR, Dismissal.project_id == Project.id)
-SHOWABLE_CARDS = select(*_CARD_COLUMNS).where(among(Project.id, _IDS), PUBLIC, ~_DISMISSED.exists())
+SHOWABLE_CARDS = select(*_CARD_COLUMNS).where(among(Project.id, _IDS), PUBLIC, ~_DISMISSED.exists(), ~MUTED)
 CARDS_BY_KEY = select(*_CARD_COLUMNS).where(among(Project.key, _KEYS), or_(PUBLIC, Project.owner_id == _USER))
 CARDS_BY_ID = select(*_CARD_COLUMNS).where(among(Project.id, _IDS), or_(PUBLIC, Project.owner_id == _USER))
 
@@ -139,6 +143,7 @@ FEATURES = (
         Engagement.kinds,
         Engagement.last_at,
         case((Dismissal.project_id.is_(None), False), else_=True).label("dismissed"),
+        MUTED.label("muted"),
     )
     .outerjoin(Engagement, and_(Engagement.project_id == Project.id, Engagement.actor_id == _ACTOR))
     .outerjoin(Dismissal, and_(Dismissal.project_id == Project.id, Dismissal.actor_id == _ACTOR))
@@ -150,12 +155,22 @@ FEATURES_FOR_ALL = select(
     null().label("kinds"),
     null().label("last_at"),
     literal(False).label("dismissed"),
+    literal(False).label("muted"),
 )
 
 
-async def showable_cards(database: Database, ids: Sequence[int], actor_id: int | None) -> dict[int, Card]:
-    """Read the cards of those projects that may stand in this actor's feed now: public and not dismissed."""
-    rows = await database.fetch(SHOWABLE_CARDS, {"ids": ids, "actor": actor_id})
+async def showable_cards(
+    database: Database, ids: Sequence[int], actor_id: int | None, *, even_muted: bool = False
+) -> dict[int, Card]:
+    """Read the cards of those projects that may stand in this actor's feed now: public, not dismissed, not muted.
+
+    Parameters
+    ----------
+    even_muted
+        Leave mutes aside: for what the actor asks for by name.
+    """
+    muter = None if even_muted else actor_id
+    rows = await database.fetch(SHOWABLE_CARDS, {"ids": ids, "actor": actor_id, "muter": muter})
     return {row.id: Card(*row) for row in rows}
 
 
@@ -173,7 +188,7 @@ async def cards_by_id(database: Database, ids: Sequence[int], user_id: int | Non
 
 async def features(database: Database, ids: Sequence[int], actor_id: int | None) -> list[Feature]:
     """Read what a ranking needs of these projects, in one statement; one that is gone has no row."""
-    rows = await database.fetch(FEATURES, {"ids": ids, "actor": actor_id})
+    rows = await database.fetch(FEATURES, {"ids": ids, "actor": actor_id, "muter": actor_id})
     return [Feature(*row) for row in rows]
 
 
@@ -197,7 +212,7 @@ async def newest(
     actor_id: int | None,
     except_ids: Sequence[int] = (),
 ) -> list[Card]:
-    """Read public projects by falling time of creation, then falling id, without those the actor has dismissed.
+    """Read public projects by falling time of creation, then falling id, without those dismissed or muted by the actor.
 
     Parameters
     ----------
@@ -208,7 +223,7 @@ async def newest(
     """
     statement = (
         select(*_CARD_COLUMNS)
-        .where(PUBLIC, ~_DISMISSED.exists(), *conditions(where))
+        .where(PUBLIC, ~_DISMISSED.exists(), ~MUTED, *conditions(where))
         .order_by(Project.created_at.desc(), Project.id.desc())
         .limit(bindparam("limit", type_=Identity))
     )
@@ -221,7 +236,7 @@ async def newest(
         )
     if except_ids:
         statement = statement.where(~among(Project.id, _IDS))
-    parameters = {"limit": limit, "actor": actor_id, "ids": except_ids}
+    parameters = {"limit": limit, "actor": actor_id, "muter": actor_id, "ids": except_ids}
     return [Card(*row) for row in await database.fetch(statement, parameters)]
 
 

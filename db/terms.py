@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.batches import insert_batch
 from db.columns import TextList, among
+from db.engine import Database
 from db.models import OutboxKind, Term, TermKind
 from db.outbox import enqueue
 
@@ -18,6 +19,12 @@ _TERM = select(Term.id, Term.kind, Term.key, Term.name)
 # All kinds are listed so that the index on (kind, key) serves.
 _BY_KEY = _TERM.where(Term.kind.in_([kind.value for kind in TermKind]), among(Term.key, _KEYS))
 _BY_KEY_OR_NAME = _TERM.where(among(Term.key, _KEYS) | among(Term.name, _KEYS))
+_ONE = (
+    select(Term.id)
+    .where(Term.kind == bindparam("kind"), or_(Term.key == bindparam("text"), Term.name == bindparam("text")))
+    .order_by((Term.key == bindparam("text")).desc(), Term.key)
+    .limit(1)
+)
 _INSERT = (
     insert_batch(Term, "kind", "key", "name")
     .on_conflict_do_nothing(index_elements=["kind", "key"])
@@ -49,6 +56,12 @@ async def terms_by_key_or_name(connection: AsyncConnection, wanted: Iterable[Ter
     if missing := asked - found.keys():
         found |= await _make(connection, missing)
     return found
+
+
+async def find_term(database: Database, kind: TermKind, text: str) -> int | None:
+    """Give the id of the term with this key; of the first with this name if no key says so; None if there is none."""
+    rows = await database.fetch(_ONE, {"kind": kind.value, "text": text})
+    return rows[0].id if rows else None
 
 
 async def _find_by_key(connection: AsyncConnection, asked: set[TermName]) -> dict[TermName, int]:

@@ -41,6 +41,11 @@ class Asker:
     role: Role | None = None
     network: str | None = None
 
+    @property
+    def is_somebody(self) -> bool:
+        """Whether there is anybody to remember things for."""
+        return self.user_key is not None or self.session_key is not None
+
 
 @dataclass
 class Context:

@@ -7,7 +7,7 @@ import strawberry
 from strawberry.types.enum import StrawberryEnumDefinition
 
 from db.errors import Store
-from db.models import FeedKind, InteractionType, Role, TagSource, TermKind
+from db.models import FeedKind, InteractionType, MuteKind, Role, TagSource, TermKind
 from scoring.ranking import Rule, Strategy
 from scoring.reasons import Basis
 from scoring.velocity import Window
@@ -96,6 +96,19 @@ publish(
     {"TOOL": "A tool.", "CATEGORY": "A category.", "TOPIC": "A topic: a free word."},
 )
 publish(
+    MuteKind,
+    "MuteKind",
+    "What can be muted.",
+    {
+        "TOPIC": "A topic: what is about it leaves your feeds.",
+        "CATEGORY": "A category: what is filed under it leaves your feeds.",
+        "TOOL": "A tool: what is made with it leaves your feeds.",
+        "OWNER": "A person: what they made leaves your feeds.",
+        "PROJECT": "A project that you touched: it may still be shown, but nothing is concluded from it any more. "
+        "For reasons like `Similar to …, which you viewed` that are not to the point.",
+    },
+)
+publish(
     TagSource,
     "InterestSource",
     "How the gateway came to know of an interest.",
@@ -156,6 +169,7 @@ __all__ = [
     "Basis",
     "FeedKind",
     "InteractionType",
+    "MuteKind",
     "Role",
     "Rule",
     "Store",

@@ -157,7 +157,7 @@ class FeedQuery:
 
     @computed(
         "What suits you, ranked from your interests and what you did; what is popular while nothing is "
-        "known of you. Your own projects and those you dismissed are not in it. Null only with an error."
+        "known of you. Your own projects and those you dismissed or muted are not in it. Null only with an error."
     )
     async def for_you(
         self, info: Info, first: First = DEFAULT_PAGE, after: After = strawberry.UNSET, where: Where = strawberry.UNSET

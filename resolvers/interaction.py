@@ -196,7 +196,7 @@ class InteractionMutation:
         ],
     ) -> RecordInteractionsPayload | None:
         """Record events."""
-        if not _is_somebody(info.context):
+        if not info.context.asker.is_somebody:
             return RecordInteractionsPayload(results=[], recorded=0, user_errors=[nobody()])
         if len(events) > MOST_EVENTS:
             return RecordInteractionsPayload(
@@ -205,16 +205,12 @@ class InteractionMutation:
         return await _record(info.context, events)
 
 
-def _is_somebody(context: Context) -> bool:
-    return context.asker.user_key is not None or context.asker.session_key is not None
-
-
 def _refused(error: UserError) -> ProjectActPayload:
     return ProjectActPayload(changed=False, user_errors=[error])
 
 
 async def _act(context: Context, key: str, act: Act) -> ProjectActPayload:
-    if not _is_somebody(context):
+    if not context.asker.is_somebody:
         return _refused(nobody())
     card = await context.loaders.cards_by_key.load(key)
     if card is None:

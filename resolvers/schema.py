@@ -16,6 +16,7 @@ from resolvers.feed import FeedQuery
 from resolvers.fields import computed
 from resolvers.ids import parse_global_id
 from resolvers.interaction import InteractionMutation
+from resolvers.muting import MutingMutation
 from resolvers.node import Node
 from resolvers.project import Project, ProjectQuery
 from resolvers.scalars import DATE_TIME
@@ -74,7 +75,7 @@ class Query(FeedQuery, ProjectQuery, NodeQuery, CatalogueQuery, ViewerQuery):
 
 
 @strawberry.type(description="What can be done.")
-class Mutation(InteractionMutation, CatalogueMutation):
+class Mutation(InteractionMutation, MutingMutation, CatalogueMutation):
     """Every mutation."""
 
 

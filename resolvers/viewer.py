@@ -4,12 +4,13 @@ from typing import Self
 
 import strawberry
 
-from db import profiles, users
+from db import mutes, profiles, users
 from db.models import Role, TagSource, TermKind
 from resolvers import enums  # noqa: F401 (publishes the enums that are named below)
 from resolvers.context import Info
 from resolvers.enums import ViewerKind
 from resolvers.fields import computed
+from resolvers.mute import Mute
 from resolvers.user import User
 
 
@@ -68,6 +69,13 @@ class Viewer:
             Interest(key=tag.key, name=tag.name, kind=tag.kind, confidence=tag.confidence, source=TagSource(tag.source))
             for tag in await profiles.tags(info.context.stores.database, self.actor_id)
         ]
+
+    @computed("What you have muted, the latest first. `mute` adds to it, `unmute` takes away.")
+    async def mutes(self, info: Info) -> list[Mute]:
+        """Give what is muted."""
+        if self.actor_id is None:
+            return []
+        return [Mute.of(muted) for muted in await mutes.mutes_of(info.context.stores.database, self.actor_id)]
 
 
 async def current_viewer(info: Info) -> Viewer:

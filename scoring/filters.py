@@ -18,7 +18,7 @@ class Selection:
 
 
 def select(features: Sequence[Feature], user_id: int | None, where: ProjectFilter, terms: TermGroups) -> Selection:
-    """Remove what is private, archived, the viewer's own, dismissed, or outside of what the feed is narrowed to.
+    """Remove what is private, archived, the viewer's own, dismissed, muted, or outside of what the feed is narrowed to.
 
     Parameters
     ----------
@@ -34,6 +34,7 @@ def select(features: Sequence[Feature], user_id: int | None, where: ProjectFilte
         "archived": lambda feature: feature.archived,
         "own": lambda feature: user_id is not None and feature.owner_id == user_id,
         "dismissed": lambda feature: feature.dismissed,
+        "muted": lambda feature: feature.muted,
         "where": lambda feature: not _matches(feature, where, terms),
     }
     kept: list[Feature] = []

@@ -1,7 +1,7 @@
 """Cuts pages from a stored ranking, and walks on through the rest of the catalogue behind its last rank.
 
-Every page is checked again in SQL: what became private, archived or deleted, or was dismissed, is skipped and the page
-is filled from what follows, however stale the snapshot or the index.
+Every page is checked again in SQL: what became private, archived or deleted, or was dismissed or muted, is skipped and
+the page is filled from what follows, however stale the snapshot or the index.
 """
 
 from collections.abc import AsyncIterator
@@ -26,6 +26,9 @@ _SLACK = 20
 
 _ENDLESS = (FeedKind.FOR_YOU, FeedKind.POPULAR, FeedKind.TRENDING)
 """Feeds that go on through the rest of the catalogue; a search ends with what it found."""
+
+_BY_NAME = (FeedKind.SEARCH, FeedKind.SIMILAR)
+"""Feeds of what the viewer asks for by name: mutes hold in them only if the viewer wants them personal."""
 
 _LAST_ID = 2**62
 """Above every project's id: a walk that starts here begins with all projects of its moment."""
@@ -147,9 +150,10 @@ async def _walk(database: Database, snapshot: Snapshot, request: PageRequest) ->
 
 async def _ranked(database: Database, snapshot: Snapshot, request: PageRequest) -> AsyncIterator[_Place]:
     ids, piece_size = snapshot.ranking.ids, request.first + _SLACK
+    by_name = request.kind in _BY_NAME and snapshot.actor_id is None
     for start in range(request.rank, ids.size, piece_size):
         piece = ids[start : start + piece_size].tolist()
-        cards = await showable_cards(database, piece, request.viewer.actor_id)
+        cards = await showable_cards(database, piece, request.viewer.actor_id, even_muted=by_name)
         for index, id_ in enumerate(piece, start):
             if id_ in cards and not _is_hidden(cards[id_], request):
                 yield _Place(Cursor(snapshot.id, index + 1), snapshot.ranking.explained(index), cards[id_])

@@ -2,14 +2,26 @@
 
 - `catalogue`: `User`, `Project`, `Term` (a tool, a category or a topic), `Tool`, `ProjectTerm`;
 - `acts`: `Actor` (a user or a session), `Interaction` (raw, append-only), `Engagement` (one row for each actor and
-  project), `Like`, `Save`, `Dismissal`, `ProjectPulse`, `UserTag`;
+  project), `Like`, `Save`, `Dismissal`, `Mute`, `ProjectPulse`, `UserTag`;
 - `onboarding`: the quiz;
 - `machine`: `OutboxRow`, `Job`, `RankingModel`, `ServedPage`, and what is built at night.
 
 Keys: ``id`` is ours, ``key`` is the platform's own and what every input takes.
 """
 
-from db.models.acts import Actor, Crowd, Dismissal, Engagement, EventId, Interaction, Like, ProjectPulse, Save, UserTag
+from db.models.acts import (
+    Actor,
+    Crowd,
+    Dismissal,
+    Engagement,
+    EventId,
+    Interaction,
+    Like,
+    Mute,
+    ProjectPulse,
+    Save,
+    UserTag,
+)
 from db.models.base import Base, now
 from db.models.catalogue import Project, ProjectTerm, Term, Tool, User
 from db.models.kinds import (
@@ -17,6 +29,7 @@ from db.models.kinds import (
     EngagementKind,
     FeedKind,
     InteractionType,
+    MuteKind,
     OutboxKind,
     QuestionType,
     Role,
@@ -41,6 +54,8 @@ __all__ = [
     "InteractionType",
     "Job",
     "Like",
+    "Mute",
+    "MuteKind",
     "OnboardingQuestion",
     "OnboardingResponse",
     "OutboxKind",

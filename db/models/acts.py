@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, PrimaryKeyConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, PrimaryKeyConstraint, UniqueConstraint
 from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -106,6 +106,38 @@ class Dismissal(_ActorOnProject, Base):
 
     because: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Mute(Base):
+    """An actor does not want to see what carries a term, or what an owner made; or a touched project is no evidence.
+
+    Exactly one of `term_id`, `owner_id` and `seed_id` says what. `dismissed_id` is the project whose dismissal the mute
+    came with, if it came with one.
+    """
+
+    __tablename__ = "mutes"
+
+    id: Mapped[int] = mapped_column(Identity, primary_key=True)
+    actor_id: Mapped[int] = mapped_column(Identity, ForeignKey("actors.id", ondelete="CASCADE"), index=True)
+    term_id: Mapped[int | None] = mapped_column(Identity, ForeignKey("terms.id", ondelete="CASCADE"))
+    owner_id: Mapped[int | None] = mapped_column(Identity, ForeignKey("users.id", ondelete="CASCADE"))
+    seed_id: Mapped[int | None] = mapped_column(Identity, ForeignKey("projects.id", ondelete="CASCADE"))
+    dismissed_id: Mapped[int | None] = mapped_column(
+        Identity, ForeignKey("projects.id", ondelete="SET NULL"), index=True
+    )
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+    # The subject comes first: "has this actor muted this?" is asked for each term of each candidate.
+    __table_args__ = (
+        UniqueConstraint("term_id", "actor_id"),
+        UniqueConstraint("owner_id", "actor_id"),
+        UniqueConstraint("seed_id", "actor_id"),
+        CheckConstraint(
+            "(CASE WHEN term_id IS NULL THEN 0 ELSE 1 END) + (CASE WHEN owner_id IS NULL THEN 0 ELSE 1 END)"
+            " + (CASE WHEN seed_id IS NULL THEN 0 ELSE 1 END) = 1",
+            name="one_subject",
+        ),
+    )
 
 
 class ProjectPulse(Base):

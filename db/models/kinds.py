@@ -79,6 +79,16 @@ class QuestionType(StrEnum):
     EXPERIENCE = "experience"
 
 
+class MuteKind(StrEnum):
+    """What a viewer can mute: what a project carries, who made it, or a project as evidence for others."""
+
+    TOPIC = "topic"
+    CATEGORY = "category"
+    TOOL = "tool"
+    OWNER = "owner"
+    PROJECT = "project"
+
+
 class OutboxKind(StrEnum):
     """Which shadow an outbox row will bring up to date."""
 
