@@ -22,7 +22,7 @@ run: $(VENV)/.run ## set up, load the demo data, serve on http://127.0.0.1:8000
 
 .PHONY: test
 test: $(VENV)/.dev ## set up, then run the whole test-suite (needs PostgreSQL's programs)
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 
 .PHONY: lint
 lint: $(VENV)/.dev ## formatting, lint, types, and the direction of the four floors

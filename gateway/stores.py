@@ -1,4 +1,8 @@
-"""Which store is which: reads the settings and opens the four stores, each behind a guard."""
+"""Which store is which: reads the settings and opens the four stores, each behind a guard.
+
+An engine is imported when it is chosen: the clients of Weaviate and OpenAI are over half of what a command on the
+embedded defaults would otherwise take to start.
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -6,9 +10,7 @@ from pathlib import Path
 
 from db.cache.base import Cache
 from db.cache.embedded import MAX_BYTES, EmbeddedCache
-from db.cache.redis import RedisCache
 from db.embeddings.base import Embedder
-from db.embeddings.openai import BASE_URL, OpenAIEmbedder
 from db.embeddings.remembered import RememberedEmbedder
 from db.embeddings.wordllama import WordLlamaEmbedder
 from db.engine import Database
@@ -17,9 +19,6 @@ from db.resilience import Guard, guarded
 from db.stores import Stores
 from db.vectors.base import VectorStore
 from db.vectors.embedded import EmbeddedVectorStore
-from db.vectors.weaviate import WeaviateVectorStore
-from db.vectors.weaviate_connection import Address
-from db.vectors.weaviate_schema import Layout
 from gateway.errors import CannotStart
 from gateway.settings import Settings, make_var_dir
 
@@ -80,8 +79,14 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
 
 def _cache(settings: Settings, file: Path, max_bytes: int = MAX_BYTES) -> Cache:
     url = settings.redis_url.get_secret_value()
-    cache: Cache = RedisCache(url) if url else EmbeddedCache(file, max_bytes)
+    cache = _redis(url) if url else EmbeddedCache(file, max_bytes)
     return guarded(cache, Guard(Store.CACHE, READING_CACHE_S))
+
+
+def _redis(url: str) -> Cache:
+    from db.cache.redis import RedisCache
+
+    return RedisCache(url)
 
 
 def _embedder(settings: Settings, folder: Path) -> Embedder:
@@ -91,16 +96,21 @@ def _embedder(settings: Settings, folder: Path) -> Embedder:
     """
     if settings.openai_api_key is None and not settings.openai_base_url:
         return WordLlamaEmbedder()
+    kept = _cache(settings, folder / "embeddings.sqlite", EMBEDDINGS_KEPT_BYTES)
+    return RememberedEmbedder(guarded(_openai(settings), Guard(Store.EMBEDDINGS, None)), kept)
+
+
+def _openai(settings: Settings) -> Embedder:
+    from db.embeddings.openai import BASE_URL, OpenAIEmbedder
+
     key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else ""
-    model = OpenAIEmbedder(
+    return OpenAIEmbedder(
         key,
         model=settings.weaviate_embedding_model,
         dimension=settings.embedding_dimension,
         base_url=settings.openai_base_url or BASE_URL,
         dollars_per_million=settings.embedding_dollars_per_million,
     )
-    kept = _cache(settings, folder / "embeddings.sqlite", EMBEDDINGS_KEPT_BYTES)
-    return RememberedEmbedder(guarded(model, Guard(Store.EMBEDDINGS, None)), kept)
 
 
 def _vectors(settings: Settings, folder: Path) -> VectorStore:
@@ -110,7 +120,11 @@ def _vectors(settings: Settings, folder: Path) -> VectorStore:
     return guarded(store, Guard(Store.VECTORS, READING_VECTORS_S, deadlines_s=deadlines))
 
 
-def _weaviate(settings: Settings) -> WeaviateVectorStore:
+def _weaviate(settings: Settings) -> VectorStore:
+    from db.vectors.weaviate import WeaviateVectorStore
+    from db.vectors.weaviate_connection import Address
+    from db.vectors.weaviate_schema import Layout
+
     openai_key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else None
     address = Address(
         settings.weaviate_url,

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from db.errors import Store, StoreUnavailable
+from db.write_ahead import use_write_ahead_log
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -197,7 +198,7 @@ class EmbeddedCache:
             self._path, timeout=self._busy_timeout_s, isolation_level=None, check_same_thread=False
         )
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
+            use_write_ahead_log(connection, self._busy_timeout_s)
             connection.execute("PRAGMA synchronous = NORMAL")  # a power cut loses the newest, and damages nothing
             connection.execute("PRAGMA journal_size_limit = 16777216")
             for statement in _SCHEMA:

@@ -9,23 +9,25 @@ token a byte, which is what the embedder falls back to when a server says that a
 import numpy as np
 from numpy.typing import NDArray
 
-ASCII_TOKENS = 1 / 3
-BYTE_TOKENS = 1 / 2
+WHOLE = 6
+"""Costs are counted in sixths of a token, so that sums are exact: thirds added as floats drift past the limit."""
+
+ASCII_COST, BYTE_COST = 2, 3
 
 
 def estimate(text: str) -> int:
     """Estimate a text's tokens, at least 1."""
     if text.isascii():
-        return max(1, -int(-len(text) * ASCII_TOKENS // 1))
-    return max(1, int(np.ceil(_costs(text).sum())))
+        return max(1, _tokens(len(text) * ASCII_COST))
+    return max(1, _tokens(int(_costs(text).sum())))
 
 
 def cut(text: str, tokens: int) -> str:
     """Give the longest beginning of a text whose estimate is within `tokens`."""
-    text = text[: int(tokens / ASCII_TOKENS)]  # no character costs less
+    text = text[: tokens * WHOLE // ASCII_COST]  # no character costs less
     if text.isascii():
         return text
-    return text[: int(np.searchsorted(np.cumsum(_costs(text)), tokens + 1e-9, side="right"))]
+    return text[: int(np.searchsorted(np.cumsum(_costs(text)), tokens * WHOLE, side="right"))]
 
 
 def cut_for_certain(text: str, tokens: int) -> str:
@@ -33,7 +35,11 @@ def cut_for_certain(text: str, tokens: int) -> str:
     return text.encode()[:tokens].decode(errors="ignore")
 
 
-def _costs(text: str) -> NDArray[np.float64]:
+def _tokens(sixths: int) -> int:
+    return -(-sixths // WHOLE)
+
+
+def _costs(text: str) -> NDArray[np.int64]:
     points = np.frombuffer(text.encode("utf-32-le"), "<u4")
     utf8_bytes = 1 + (points > 0x7F) + (points > 0x7FF) + (points > 0xFFFF)
-    return np.where(points < 0x80, ASCII_TOKENS, utf8_bytes * BYTE_TOKENS)
+    return np.where(points < 0x80, ASCII_COST, utf8_bytes * BYTE_COST).astype(np.int64)

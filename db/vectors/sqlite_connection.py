@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from db.errors import Store, StoreUnavailable
+from db.write_ahead import use_write_ahead_log
 
 
 class Connection:
@@ -73,7 +74,7 @@ class Connection:
             check_same_thread=False,
         )
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
+            use_write_ahead_log(connection, self._busy_timeout_s)
             # An acknowledged write must outlive a power cut: the outbox row that asked for it is deleted next.
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA cache_size = -8192")

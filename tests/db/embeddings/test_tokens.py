@@ -1,6 +1,6 @@
 """The estimate of tokens: additive, never below one, and a cut that keeps within it."""
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from db.embeddings.tokens import cut, cut_for_certain, estimate
@@ -24,6 +24,7 @@ def test_a_cut_keeps_what_fits_and_no_less() -> None:
 
 
 @given(TEXTS, st.integers(1, 50))
+@example("0\x80\x80\x800\U00010000\U00010000\U000100000", 10)  # thirds added as floats came to more than 10
 def test_a_cut_is_the_longest_beginning_within_the_estimate(text: str, tokens: int) -> None:
     kept = cut(text, tokens)
     assert text.startswith(kept)
