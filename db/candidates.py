@@ -1,25 +1,51 @@
 """Where candidates come from in the truth: what everybody may like, what matches the tags, what people alike like."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
 
-from sqlalchemy import bindparam, func, literal, select, union_all
+from sqlalchemy import Select, bindparam, func, literal, select, union_all
 
-from db.columns import Identity, IntegerList, among
+from db.columns import Identity, IntegerList, UtcDateTime, among
 from db.engine import Database
 from db.models import Engagement, Like, Project, ProjectTerm, UserTag
 from db.projects import PUBLIC, ProjectFilter, conditions
 
 _ACTOR = bindparam("actor", type_=Identity)
+_SINCE = bindparam("since", type_=UtcDateTime())
+_PEOPLE = func.count().label("people")
+_LATEST = (
+    select(Engagement.project_id)
+    .where(Engagement.kinds > 0, Engagement.first_at <= bindparam("at", type_=UtcDateTime()))
+    .order_by(Engagement.first_at.desc(), Engagement.actor_id, Engagement.project_id)
+    .limit(bindparam("arrivals"))
+    .subquery("latest")
+)
+_LIVELY = select(_LATEST.c.project_id, _PEOPLE).group_by(_LATEST.c.project_id).subquery("lively")
 
 
 async def shared_candidates(
-    database: Database, *, trending: int, newest: int, popular: int, where: ProjectFilter
+    database: Database,
+    *,
+    trending: int,
+    newest: int,
+    popular: int,
+    lately: int,
+    arrivals: int,
+    at: datetime,
+    where: ProjectFilter,
 ) -> dict[str, list[int]]:
     """Find the projects that are candidates for everybody, best first, in one statement.
 
+    Parameters
+    ----------
+    lately, arrivals
+        How many projects of those that most people came to among so many last first touches of anything before `at`.
+        However large the platform is, this costs the same, and it is live.
+
     Returns
     -------
-    Project ids under ``"trending"``, ``"newest"`` and ``"popular"``.
+    Project ids under ``"trending"``, ``"newest"``, ``"popular"`` and ``"lately"``.
     """
     created, tie = Project.created_at.desc(), Project.id.desc()
     legs = {
@@ -27,14 +53,88 @@ async def shared_candidates(
         "newest": (newest, (created, tie)),
         "popular": (popular, (Project.like_count.desc(), created, tie)),
     }
-    chosen = []
-    for name, (limit, order) in legs.items():
-        leg = select(Project.id).where(PUBLIC, *conditions(where)).order_by(*order).limit(limit).subquery(name)
-        chosen.append(select(literal(name).label("source"), leg.c.id))
+    public = select(Project.id).where(PUBLIC, *conditions(where))
+    chosen = {name: public.order_by(*order).limit(limit) for name, (limit, order) in legs.items()}
+    lively = public.join(_LIVELY, _LIVELY.c.project_id == Project.id)
+    chosen["lately"] = lively.order_by(_LIVELY.c.people.desc(), created, tie).limit(lately)
+    return await _legs(database, chosen, {"at": at, "arrivals": arrivals})
+
+
+async def _legs(database: Database, legs: Mapping[str, Select[Any]], values: Mapping[str, Any]) -> dict[str, list[int]]:
+    """Ask several selections of project ids in one statement; each keeps its order."""
+    named = [select(literal(name).label("source"), leg.subquery(name).c.id) for name, leg in legs.items()]
     found: dict[str, list[int]] = {name: [] for name in legs}
-    for row in await database.fetch(union_all(*chosen)):
+    for row in await database.fetch(union_all(*named), values):
         found[row.source].append(row.id)
     return found
+
+
+_MET = (
+    select(Engagement.actor_id)
+    .where(among(Engagement.project_id, bindparam("last", type_=IntegerList())), Engagement.actor_id != _ACTOR)
+    .where(Engagement.last_at >= _SINCE, Engagement.first_at >= _SINCE, Engagement.kinds > 0)
+    .group_by(Engagement.actor_id)
+    .order_by(func.count().desc(), Engagement.actor_id)
+    .limit(bindparam("most"))
+    .subquery("met")
+)
+_DEEDS_SINCE = bindparam("deeds_since", type_=UtcDateTime())
+_OF_COMPANY = (
+    select(Engagement.project_id, _PEOPLE)
+    .where(Engagement.actor_id.in_(select(_MET.c.actor_id)), Engagement.kinds > 0)
+    .where(Engagement.last_at >= _DEEDS_SINCE, Engagement.first_at >= _DEEDS_SINCE)
+    .group_by(Engagement.project_id)
+    .having(func.count() >= bindparam("floor"))
+    .subquery("of_company")
+)
+_TOUCHED = bindparam("touched", type_=IntegerList())
+_MAKERS = select(Project.owner_id).where(among(Project.id, _TOUCHED), Project.owner_id.is_not(None))
+
+
+async def touched_candidates(
+    database: Database,
+    actor_id: int,
+    touched: Sequence[int],
+    *,
+    last: Sequence[int],
+    since: datetime,
+    deeds_since: datetime,
+    most: int,
+    floor: int,
+    company: int,
+    owners: int,
+    where: ProjectFilter,
+) -> dict[str, list[int]]:
+    """Find what those who touched the actor's last projects touched, and what the owners of the touched made.
+
+    One statement. Parameters as the signals of the same names read them (see `scoring.evidence`).
+
+    Parameters
+    ----------
+    last, since
+        The actor's last projects, and the moment since which others came to them.
+    deeds_since
+        What these others came to before it is left out.
+    most
+        How many of these people count, those with most in common first.
+    floor
+        What fewer of them came to is left out.
+    company, owners
+        How many projects each source brings.
+
+    Returns
+    -------
+    Project ids under ``"company"``, most people first, and ``"owners"``, the newest first.
+    """
+    public = select(Project.id).where(PUBLIC, ~among(Project.id, _TOUCHED), *conditions(where))
+    created, tie = Project.created_at.desc(), Project.id.desc()
+    met = public.join(_OF_COMPANY, _OF_COMPANY.c.project_id == Project.id)
+    legs = {
+        "company": met.order_by(_OF_COMPANY.c.people.desc(), created, tie).limit(company),
+        "owners": public.where(Project.owner_id.in_(_MAKERS)).order_by(created, tie).limit(owners),
+    }
+    values = {"actor": actor_id, "last": last, "since": since, "deeds_since": deeds_since, "most": most}
+    return await _legs(database, legs, values | {"floor": floor, "touched": touched})
 
 
 async def tag_matches(database: Database, terms: Sequence[int], limit: int, where: ProjectFilter) -> list[int]:
@@ -50,7 +150,6 @@ async def tag_matches(database: Database, terms: Sequence[int], limit: int, wher
     return [row.project_id for row in await database.fetch(statement, {"terms": terms})]
 
 
-_PEOPLE = func.count().label("people")
 _MY_TERMS = select(UserTag.term_id).where(UserTag.actor_id == _ACTOR).scalar_subquery()
 _NEIGHBOURS_BY_TAGS = (
     select(UserTag.actor_id)

@@ -68,6 +68,7 @@ _PROJECTS = select(ProjectTaste.project_id, ProjectTaste.vector).where(among(Pro
 _LISTS = select(
     ProjectNeighbours.project_id, ProjectNeighbours.kind, ProjectNeighbours.neighbours, ProjectNeighbours.likeness
 ).where(among(ProjectNeighbours.project_id, _IDS))
+_LISTS_OF_KIND = _LISTS.where(ProjectNeighbours.kind == bindparam("kind"))
 _RECENT = (
     select(Engagement.project_id, Engagement.actor_id, Engagement.first_at, ActorTaste.vector)
     .outerjoin(ActorTaste, ActorTaste.actor_id == Engagement.actor_id)
@@ -122,9 +123,12 @@ async def project_tastes(database: Database, ids: Sequence[int]) -> dict[int, by
     return {row.project_id: row.vector for row in await database.fetch(_PROJECTS, {"ids": ids})}
 
 
-async def project_neighbours(database: Database, ids: Sequence[int]) -> list[tuple[int, str, Likened]]:
-    """Read the lists of projects: project, kind, list."""
-    return [(row.project_id, row.kind, _likened(row)) for row in await database.fetch(_LISTS, {"ids": ids})]
+async def project_neighbours(
+    database: Database, ids: Sequence[int], kind: str | None = None
+) -> list[tuple[int, str, Likened]]:
+    """Read the lists of projects: project, kind, list; those of one kind if it is named."""
+    statement, named = (_LISTS, {}) if kind is None else (_LISTS_OF_KIND, {"kind": kind})
+    return [(row.project_id, row.kind, _likened(row)) for row in await database.fetch(statement, {"ids": ids, **named})]
 
 
 async def recent_deeds(

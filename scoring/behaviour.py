@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from scoring import weights
-from scoring.history import DAY_S, HOUR_S, NO_LINKS, Deeds, Evidence, Kinship
+from scoring.history import DAY_S, HOUR_S, NO_LINKS, Deeds, Evidence, Kinship, worth_of_touches
 from scoring.signals import Floats
 from scoring.weights import Signal
 
@@ -128,8 +128,7 @@ def _linked(evidence: Evidence) -> Floats:
 
 def _worth(evidence: Evidence) -> Floats:
     """Give what each of the viewer's touches counts: half as much every `weights.OWN_HISTORY_HALF_LIFE_DAYS`."""
-    age_days = np.maximum(evidence.at_s - evidence.touches.at_s, 0.0) / DAY_S
-    return np.exp2(-age_days / weights.OWN_HISTORY_HALF_LIFE_DAYS)
+    return worth_of_touches((evidence.at_s - evidence.touches.at_s) / DAY_S)
 
 
 def _likeness(evidence: Evidence) -> tuple[Floats, Floats]:

@@ -4,21 +4,25 @@ The nearest vectors alone would lose most of what is relevant: recall .11 of the
 """
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 import numpy as np
 
-from db.candidates import liked_by_neighbours, shared_candidates, tag_matches
+from db.candidates import liked_by_neighbours, shared_candidates, tag_matches, touched_candidates
 from db.errors import Store, StoreUnavailable
+from db.neighbors import project_neighbours
 from db.projects import ProjectFilter
 from db.stores import Stores
 from db.vectors.base import Hits, VectorFilter
 from scoring import weights
 from scoring.deadlines import Deadlines
+from scoring.history import DAY_S, Kinship, worth_of_touches
 from scoring.profile import Profile
 from scoring.signals import Integers
+from scoring.sources import Source, neighbours_of, united
 
 TermGroups = tuple[frozenset[int], ...]
 """For each kind of term a filter names, the ids of which a project must carry at least one."""
@@ -35,7 +39,7 @@ class Candidates:
     ids
         (n,) distinct project ids in the order in which the sources named them.
     by_source
-        How many each source brought, before they were united.
+        What each source brought, best first, before they were united. A source that did not answer brought nothing.
     people
         Neighbours who like a project, by its id; only those at or above `weights.PEOPLE_FLOOR`.
     degraded
@@ -43,7 +47,7 @@ class Candidates:
     """
 
     ids: Integers
-    by_source: dict[str, int]
+    by_source: Mapping[Source, Sequence[int]]
     people: dict[int, int]
     degraded: tuple[Store, ...]
 
@@ -70,37 +74,38 @@ class _Sources:
 
 
 async def gather_candidates(
-    stores: Stores, profile: Profile, where: ProjectFilter, terms: TermGroups, deadlines: Deadlines
+    stores: Stores, profile: Profile, where: ProjectFilter, terms: TermGroups, at: datetime, deadlines: Deadlines
 ) -> Candidates:
-    """Ask all sources together and unite what they bring: three statements and one call to the vector store.
+    """Ask all sources together and unite what they bring: at most five statements and one call to the vector store.
 
     Parameters
     ----------
     where, terms
         What the feed is narrowed to, and the ids of the terms it names.
+    at
+        The moment that "lately" ends at.
     deadlines
         What each source has.
     """
     sources = _Sources(deadlines.source_s)
-    near, people, tagged, shared = await asyncio.gather(
+    near, people, tagged, shared, neighbours, touched = await asyncio.gather(
         sources.ask(Store.VECTORS, _nearest(stores, profile, where, terms), Hits(), deadlines.vectors_s),
         sources.ask(Store.DATABASE, people_like(stores, profile), {}),
         sources.ask(Store.DATABASE, _tagged(stores, profile, where), []),
-        sources.ask(Store.DATABASE, _shared(stores, where), {}),
+        sources.ask(Store.DATABASE, _shared(stores, where, at), {}),
+        sources.ask(Store.DATABASE, _neighbours(stores, profile, at), []),
+        sources.ask(Store.DATABASE, _behind_touches(stores, profile, where, at), {}),
     )
-    by_source = {
-        "near": near.ids.tolist(),
-        "collaborative": list(people)[: weights.CANDIDATES_COLLABORATIVE],
-        "tags": tagged,
+    found: dict[str, Sequence[int]] = {
+        Source.NEAR: near.ids.tolist(),
+        Source.COLLABORATIVE: list(people)[: weights.CANDIDATES_COLLABORATIVE],
+        Source.TAGS: tagged,
+        Source.NEIGHBOURS: neighbours,
+        **touched,
         **shared,
     }
-    united = dict.fromkeys(id_ for ids in by_source.values() for id_ in ids)
-    return Candidates(
-        ids=np.fromiter(united, dtype=np.int64, count=len(united)),
-        by_source={name: len(ids) for name, ids in by_source.items()},
-        people=people,
-        degraded=tuple(sources.away),
-    )
+    by_source = {source: found.get(source, []) for source in Source}
+    return Candidates(ids=united(by_source), by_source=by_source, people=people, degraded=tuple(sources.away))
 
 
 async def people_like(stores: Stores, profile: Profile) -> dict[int, int]:
@@ -137,11 +142,50 @@ async def _tagged(stores: Stores, profile: Profile, where: ProjectFilter) -> lis
     return await tag_matches(stores.database, profile.tag_terms.tolist(), weights.CANDIDATES_TAGS, where)
 
 
-async def _shared(stores: Stores, where: ProjectFilter) -> dict[str, list[int]]:
+async def _shared(stores: Stores, where: ProjectFilter, at: datetime) -> dict[str, list[int]]:
     return await shared_candidates(
         stores.database,
         trending=weights.CANDIDATES_TRENDING,
         newest=weights.CANDIDATES_NEWEST,
         popular=weights.CANDIDATES_POPULAR,
+        lately=weights.CANDIDATES_LATELY,
+        arrivals=weights.LATELY_ARRIVALS,
+        at=at,
+        where=where,
+    )
+
+
+async def _neighbours(stores: Stores, profile: Profile, at: datetime) -> list[int]:
+    """Find the nightly neighbours of what the viewer touched last."""
+    touched = profile.touched
+    ages_s = {touch.project_id: (at - touch.last_at).total_seconds() for touch in profile.touches}
+    if not touched:
+        return []
+    lists = await project_neighbours(stores.database, touched[: weights.NEIGHBOUR_SEEDS], Kinship.COSINE)
+    if not lists:
+        return []
+    worth = worth_of_touches(np.array([ages_s[project] / DAY_S for project, _, _ in lists]))
+    likeness = np.concatenate([w * one.likeness for w, (_, _, one) in zip(worth, lists, strict=True)])
+    ids = np.concatenate([one.ids for _, _, one in lists])
+    chosen = neighbours_of(ids, likeness, np.array(touched, dtype=np.int64), weights.CANDIDATES_NEIGHBOURS)
+    return [int(id_) for id_ in chosen]
+
+
+async def _behind_touches(stores: Stores, profile: Profile, where: ProjectFilter, at: datetime) -> dict[str, list[int]]:
+    """Find what those who touched the viewer's last projects came to, and what their owners made."""
+    touched = profile.touched
+    if profile.viewer.actor_id is None or not touched:
+        return {}
+    return await touched_candidates(
+        stores.database,
+        profile.viewer.actor_id,
+        touched,
+        last=touched[: weights.SESSION_PROJECTS],
+        since=at - timedelta(days=weights.SESSION_DAYS),
+        deeds_since=at - timedelta(days=weights.RECENT_DEEDS_DAYS),
+        most=weights.COMPANY_PEOPLE,
+        floor=weights.PEOPLE_FLOOR,
+        company=weights.CANDIDATES_COMPANY,
+        owners=weights.CANDIDATES_OWNERS,
         where=where,
     )

@@ -32,7 +32,7 @@ async def load_evidence(stores: Stores, profile: Profile, table: FeatureTable, a
     database = stores.database
     actor_id = profile.viewer.actor_id or 0
     ids: list[int] = table.ids.tolist()
-    touched = [touch.project_id for touch in profile.touches if touch.kinds]
+    touched = profile.touched
     owners = sorted({int(owner) for owner in table.owners if owner >= 0})
     last, met_since = touched[: weights.SESSION_PROJECTS], at - timedelta(days=weights.SESSION_DAYS)
     deeds_since = at - timedelta(days=weights.RECENT_DEEDS_DAYS)

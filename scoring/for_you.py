@@ -41,7 +41,7 @@ async def rank(
     """
     viewer = profile.viewer
     terms = await term_ids(stores.database, where)
-    candidates = await gather_candidates(stores, profile, where, terms, deadlines)
+    candidates = await gather_candidates(stores, profile, where, terms, at, deadlines)
     found = await features(stores.database, candidates.ids.tolist(), viewer.actor_id)
     selection = select(found, viewer.user_id, where, terms)
     table = feature_table(selection.kept, at)

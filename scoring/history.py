@@ -228,7 +228,7 @@ class LogHistory:
         self.log = log
         self.created_s = created_s
         self.floor = floor
-        self._owners = owners
+        self.owners = owners
         self._by_actor = Grouped.by(log.actors, log.n_actors)
         self._by_project = Grouped.by(log.projects, log.n_projects)
         self._row = np.full(log.n_projects, -1, dtype=np.int64)
@@ -244,15 +244,27 @@ class LogHistory:
         """Give the projects that an actor touched before a moment."""
         return self.log.projects[self._by_actor.of(actor, self.log.before(at_s))]
 
+    def touches(self, actor: int, at_s: float) -> Touches:
+        """Give what an actor touched before a moment, and when, the latest first."""
+        own = self._by_actor.of(actor, self.log.before(at_s))[::-1]
+        return Touches(self.log.projects[own], self.log.at_s[own])
+
+    def company_of(self, actor: int, touches: Touches, at_s: float) -> Floats:
+        """Count, for each actor, how many of the actor's last projects he or she came to lately: (n_actors,)."""
+        met = self._by_project.of_all(touches.projects[: weights.SESSION_PROJECTS], self.log.before(at_s))
+        met = met[self.log.at_s[met] >= at_s - weights.SESSION_DAYS * DAY_S]
+        shared = np.bincount(self.log.actors[met], minlength=self.log.n_actors).astype(np.float64)
+        shared[actor] = 0.0
+        return shared
+
     def evidence(self, actor: int, candidates: Integers, at_s: float) -> Evidence:
         """Gather what was known of an actor and of candidates (dense indexes) strictly before a moment."""
         until = self.log.before(at_s)
         self._row[candidates] = np.arange(candidates.size)
-        own = self._by_actor.of(actor, until)[::-1]
-        touches = Touches(self.log.projects[own], self.log.at_s[own])
+        touches = self.touches(actor, at_s)
         recent = np.arange(self.log.before(at_s - weights.RECENT_DEEDS_DAYS * DAY_S), until)
         taste = self.night.tastes.actors[actor]
-        owners = self._owners[candidates]
+        owners = self.owners[candidates]
         made = Evidence(
             at_s=at_s,
             created_s=self.created_s[candidates],
@@ -262,11 +274,11 @@ class LogHistory:
             fellows=self._fellow_deeds(actor, until),
             fellows_likeness=float(self.night.people.similarity[self._fellow_span(actor)].sum()),
             deeds=self._deeds(recent, self.night.tastes.actors @ taste),
-            company=self._company(actor, touches, recent, at_s, until),
+            company=self._company(recent, self.company_of(actor, touches, at_s)),
             arrivals=Arrivals(self.log.at_s[recent], np.ones(recent.size)),
             project_taste=(self.night.tastes.projects[candidates] @ taste).astype(np.float64),
             owner_taste=np.where(owners >= 0, self.night.tastes.actors[np.maximum(owners, 0)] @ taste, 0.0),
-            owner_touches=same_owner(owners, self._owners[touches.projects]),
+            owner_touches=same_owner(owners, self.owners[touches.projects]),
             floor=self.floor,
         )
         self._row[candidates] = -1
@@ -291,11 +303,7 @@ class LogHistory:
         people = self.log.actors[events]
         return Deeds(rows, people, similarity[people].astype(np.float64), self.log.at_s[events])
 
-    def _company(self, actor: int, touches: Touches, recent: Integers, at_s: float, until: int) -> Deeds:
-        met = self._by_project.of_all(touches.projects[: weights.SESSION_PROJECTS], until)
-        met = met[self.log.at_s[met] >= at_s - weights.SESSION_DAYS * DAY_S]
-        shared = np.bincount(self.log.actors[met], minlength=self.log.n_actors).astype(np.float64)
-        shared[actor] = 0.0
+    def _company(self, recent: Integers, shared: Floats) -> Deeds:
         return self._deeds(recent[shared[self.log.actors[recent]] > 0], shared)
 
     def _fellow_deeds(self, actor: int, until: int) -> Deeds:
@@ -327,3 +335,8 @@ def same_owner(owners: Integers, touched_owners: Integers) -> Floats:
         return np.zeros(owners.size)
     at = np.minimum(np.searchsorted(ids, owners), ids.size - 1)
     return np.where(ids[at] == owners, times[at], 0).astype(np.float64)
+
+
+def worth_of_touches(ages_days: Floats) -> Floats:
+    """Give what each of the viewer's touches counts, by its age: half every `weights.OWN_HISTORY_HALF_LIFE_DAYS`."""
+    return np.exp2(-np.maximum(ages_days, 0.0) / weights.OWN_HISTORY_HALF_LIFE_DAYS)

@@ -61,6 +61,11 @@ class Profile:
         return not self.touches and any(tag.source == TagSource.QUIZ for tag in self.tags)
 
     @property
+    def touched(self) -> list[int]:
+        """The ids of the projects engaged with, the latest first, without those whose every act was undone."""
+        return [touch.project_id for touch in self.touches if touch.kinds]
+
+    @property
     def tag_terms(self) -> Integers:
         """(t,) term ids of the tags."""
         return np.array([tag.term_id for tag in self.tags], dtype=np.int64)

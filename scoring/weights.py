@@ -123,7 +123,17 @@ CANDIDATES_TAGS = 200
 CANDIDATES_TRENDING = 100
 CANDIDATES_NEWEST = 100
 CANDIDATES_POPULAR = 100
-"""Together at most 900, about 500-750 different ones: the union finds .97 of what the nearest 200 alone find .11 of."""
+CANDIDATES_LATELY = 200
+CANDIDATES_NEIGHBOURS = 200
+CANDIDATES_COMPANY = 100
+CANDIDATES_OWNERS = 100
+"""Together at most 1,500, mostly 500-750 different ones: the union finds .96 of what the nearest 200 find .11 of."""
+LATELY_ARRIVALS = 2_000
+"""The last first touches of anything among which "lately" counts people."""
+NEIGHBOUR_SEEDS = 50
+"""The viewer's latest projects whose neighbours are candidates."""
+COMPANY_PEOPLE = 200
+"""People who touched the viewer's last projects, those with most in common first, whose deeds are candidates."""
 SOURCE_DEADLINE_S = 1.0
 """A source that takes longer is left out of this ranking, and the feed says so."""
 VECTORS_DEADLINE_S = 0.4

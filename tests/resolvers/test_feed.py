@@ -227,8 +227,8 @@ async def test_a_page_costs_the_same_statements_however_long_it_is_and_however_m
             await graph.data(whole, user("ada"), first=first)
         assert len(page["edges"]) == first
         assert len(stored) == 9, stored  # as above, without what stood in the way
-        # And for a new ranking: tags and touches; neighbours, tag matches, shared sources; features.
-        assert len(new) == 15, new
+        # And for a new ranking: tags and touches; the five statements of the sources; features.
+        assert len(new) == 17, new
 
 
 async def test_what_is_not_asked_for_is_not_read(graph: Graph, statements: CountStatements) -> None:

@@ -242,8 +242,8 @@ async def test_a_feed_costs_the_same_statements_however_long_or_large(
         with statements(world.stores.database) as cold:
             page = await feeds.for_you(viewer, first, None, ANYTHING)
         assert len(page.entries) == first
-        # tags, touches, neighbours, tag matches, shared sources, features, cards
-        assert len(cold) == 7, cold
+        # tags, touches, people alike, tag matches, shared sources, neighbour lists, behind the touches, features, cards
+        assert len(cold) == 9, cold
         await world.feeds.for_you(viewer, first, None, ANYTHING)
         with statements(world.stores.database) as warm:
             await world.feeds.for_you(viewer, first, None, ANYTHING)
