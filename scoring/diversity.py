@@ -5,16 +5,19 @@ vectors: over the first 300 ranks it costs 2-3 ms, over vectors of 2,000 candida
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from scoring import weights
-from scoring.signals import Floats, Incidence, Integers
+from scoring.signals import Incidence, Integers
+
+Matrix = NDArray[np.float32]
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(NamedTuple):
     """Why a project does not stand where its score put it.
 
     Attributes
@@ -82,24 +85,29 @@ def spread(
     """
     depth = min(score.size, weights.DIVERSITY_DEPTH)
     near = attributes.first(depth)
-    alike = likeness(near) * (strength * weights.MILLIONTHS)
+    alike = likeness(near)
+    alike *= np.float32(strength * weights.MILLIONTHS)
+    np.rint(alike, out=alike)
     order, penalties = _walk(score[:depth], near, alike)
     return order + list(range(depth, score.size)), _moves(order, penalties, alike)
 
 
-def likeness(attributes: Attributes) -> Floats:
+def likeness(attributes: Attributes) -> Matrix:
     """Give the (n, n) likeness of all pairs: 0 for nothing in common."""
-    parts = [
-        (attributes.owner_incidence, weights.LIKENESS_OF_OWNER),
-        (attributes.categories, weights.LIKENESS_OF_CATEGORY),
-        (attributes.tools, weights.LIKENESS_OF_TOOL),
-    ]
-    # One product of float32 for all three: every likeness is a sum of quarters, so nothing is lost.
-    scaled = np.hstack([_dense(carried) * np.sqrt(np.float32(worth)) for carried, worth in parts])
-    return np.asarray(np.round(scaled @ scaled.T, 4), dtype=np.float64)
+    parts = (
+        (_dense(attributes.categories), weights.LIKENESS_OF_CATEGORY),
+        (_dense(attributes.tools), weights.LIKENESS_OF_TOOL),
+    )
+    # One product of float32 for both, in place: every likeness is a sum of quarters, so nothing is lost, and a new
+    # matrix of 300 x 300 costs as much as a product, for its memory has to be fetched from the system each time.
+    plain = np.hstack([ones for ones, _ in parts])
+    alike: Matrix = np.hstack([ones * np.float32(worth) for ones, worth in parts]) @ plain.T
+    owners = attributes.owners
+    same_owner = (owners[:, None] == owners) & (owners >= 0)
+    return np.add(alike, np.float32(weights.LIKENESS_OF_OWNER), out=alike, where=same_owner)
 
 
-def _walk(score: Integers, attributes: Attributes, alike: Floats) -> tuple[list[int], list[float]]:
+def _walk(score: Integers, attributes: Attributes, alike: Matrix) -> tuple[list[int], list[float]]:
     """Place one project after another; gives the order, and what was taken off each when it was placed.
 
     `blocked` counts for each project the full groups that it is in, and is touched only when a group fills up or has
@@ -107,7 +115,7 @@ def _walk(score: Integers, attributes: Attributes, alike: Floats) -> tuple[list[
     """
     n, window = score.size, weights.DIVERSITY_WINDOW
     members, belongs, most = _limited_groups(attributes)
-    marginal = score.astype(np.float64)
+    marginal, alike = score.astype(np.float64), alike.astype(np.float64)  # of one type: a fifth of the time less
     on_page = [0] * len(members)
     blocked, held, full = np.zeros(n), np.zeros(n), 0
     order: list[int] = []
@@ -141,16 +149,25 @@ _WAITS = 1e15
 """Millionths by which a project waits whose page is full of its like: more than any score."""
 
 
-def _moves(order: list[int], penalties: list[float], alike: Floats) -> dict[int, Move]:
+def _moves(order: list[int], penalties: list[float], alike: Matrix) -> dict[int, Move]:
+    blockers = _most_alike_before(np.array(order, dtype=np.int64), alike)
     told: dict[int, Move] = {}
     for rank, index in enumerate(order):
         penalty = round(penalties[rank])
         if penalty > 0:
-            page = order[max(0, rank - weights.DIVERSITY_WINDOW + 1) : rank]
-            told[index] = Move(index + 1, rank + 1, penalty, page[int(alike[index, page].argmax())])
+            told[index] = Move(index + 1, rank + 1, penalty, order[blockers[rank]])
         elif rank != index:
             told[index] = Move(index + 1, rank + 1, 0, -1)
     return told
+
+
+def _most_alike_before(order: Integers, alike: Matrix) -> list[int]:
+    """Give for each rank the rank, among those before it on its page, of what it is most like; the first of equals."""
+    before = weights.DIVERSITY_WINDOW - 1
+    above = sliding_window_view(np.concatenate([np.full(before, -1), order]), before)[: order.size]
+    worth = np.where(above >= 0, alike[order[:, None], above], -1.0)
+    found: list[int] = (worth.argmax(axis=1) + np.arange(order.size) - before).tolist()
+    return found
 
 
 def _limited_groups(attributes: Attributes) -> tuple[list[NDArray[np.intp]], list[list[int]], list[int]]:
@@ -164,13 +181,14 @@ def _limited_groups(attributes: Attributes) -> tuple[list[NDArray[np.intp]], lis
     )
     for carried, limit in limits:
         rows = carried.rows[np.argsort(carried.terms, kind="stable")]
-        _, sizes = np.unique(carried.terms, return_counts=True)
-        for group in np.split(rows, np.cumsum(sizes)[:-1]) if sizes.size else []:
-            if group.size > limit:
-                for row in group.tolist():
-                    belongs[row].append(len(most))
-                members.append(group.astype(np.intp))
-                most.append(limit)
+        sizes = np.unique(carried.terms, return_counts=True)[1]
+        ends = np.cumsum(sizes)
+        for group in np.flatnonzero(sizes > limit).tolist():  # the others can never fill a page
+            inside = rows[ends[group] - sizes[group] : ends[group]]
+            for row in inside.tolist():
+                belongs[row].append(len(most))
+            members.append(inside.astype(np.intp))
+            most.append(limit)
     return members, belongs, most
 
 
