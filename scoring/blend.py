@@ -6,7 +6,7 @@ as well as LambdaMART does (NDCG@10 .575 against .576), which cannot say why.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from scoring.errors import ModelInvalid
 from scoring.signals import Floats, Integers
+from scoring.stages import ViewerStage
 from scoring.weights import MILLIONTHS, PLAN_WEIGHTS, Signal
 
 
@@ -44,13 +45,47 @@ class Curve:
         """Give the curve's height at each value; the shape stays."""
         return np.interp(values, self.xs, self.ys)
 
+    def __add__(self, other: Self) -> Self:
+        """Add two curves: exactly their sum everywhere, with the knots of both."""
+        if self.xs == other.xs:  # as training makes them: 2 microseconds in the place of 30, for each request
+            return type(self)(self.xs, tuple(mine + theirs for mine, theirs in zip(self.ys, other.ys, strict=True)))
+        xs = np.union1d(self.xs, other.xs)
+        return type(self)(tuple(xs.tolist()), tuple((self(xs) + other(xs)).tolist()))
+
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """What ranks: a name that is stored with every snapshot, and a curve for each signal it uses, in that order."""
+    """What ranks: a name that is stored with every snapshot, and a curve for each signal it uses, in that order.
+
+    Attributes
+    ----------
+    name
+        Under which its rankings are stored.
+    curves
+        For everybody.
+    offsets
+        What is added to some of the curves for viewers of a stage; `at` adds it up.
+    """
 
     name: str
     curves: Mapping[Signal, Curve]
+    offsets: Mapping[ViewerStage, Mapping[Signal, Curve]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        strange = {signal for offset in self.offsets.values() for signal in offset} - set(self.curves)
+        if strange:
+            raise ModelInvalid(f"the model {self.name} has offsets of {', '.join(sorted(strange))}, but no curve")
+
+    def at(self, stage: ViewerStage) -> Self:
+        """Give the model as it ranks for viewers of a stage: of the same name and signals, offsets added up.
+
+        A contribution is then the height of one curve as ever, so that the contributions are the score for every stage.
+        """
+        offset = self.offsets.get(stage)
+        if not offset:
+            return self if not self.offsets else replace(self, offsets={})
+        curves = {k: curve + offset[k] if k in offset else curve for k, curve in self.curves.items()}
+        return replace(self, curves=curves, offsets={})
 
     @property
     def signals(self) -> tuple[Signal, ...]:
@@ -69,8 +104,11 @@ class Model:
         -------
         (n, k) contributions in whole millionths.
         """
-        columns = [curve(matrix[:, k]) for k, curve in enumerate(self.curves.values())]
-        return np.rint(np.column_stack(columns) * MILLIONTHS).astype(np.int64)
+        heights = np.empty((len(self.curves), matrix.shape[0]))
+        for k, curve in enumerate(self.curves.values()):
+            heights[k] = curve(matrix[:, k])
+        heights *= MILLIONTHS
+        return np.ascontiguousarray(np.rint(heights, out=heights).astype(np.int64).T)
 
 
 def scores(contributions: Integers) -> Integers:

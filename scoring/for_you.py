@@ -39,7 +39,7 @@ async def rank(
     A fixed number of store calls whatever the number of candidates: the sources' (see `gather_candidates`), one
     statement for the features, one call for the similarities, and one statement for the terms a filter names.
     """
-    viewer = profile.viewer
+    viewer, model = profile.viewer, model.at(profile.stage)
     terms = await term_ids(stores.database, where)
     candidates = await gather_candidates(stores, profile, where, terms, at, deadlines)
     found = await features(stores.database, candidates.ids.tolist(), viewer.actor_id)
@@ -75,6 +75,7 @@ async def explain(
     deadlines: Deadlines = SERVING,
 ) -> dict[int, Explained]:
     """Score projects met outside of a feed as the feed would score them: the same signals, the same blend."""
+    model = model.at(profile.stage)
     found = await features(stores.database, ids, profile.viewer.actor_id)
     table = feature_table(found, at)
     cosines, _ = await _cosines(stores, profile, table.ids, (), deadlines)

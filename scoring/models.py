@@ -1,10 +1,12 @@
 """The models that serve without any training, and how fitted ones are completed and stored."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from scoring.blend import PLAN, Curve, Model
 from scoring.errors import ModelInvalid
+from scoring.stages import ViewerStage
 from scoring.weights import PLAN_WEIGHTS, Signal
 
 DEFAULT = Model(
@@ -36,30 +38,47 @@ def completed(model: Model) -> Model:
     A fitted score is a tenth of log odds, so that these weights have their size (see `scoring.training.models.SCALE`).
     """
     added = {signal: Curve.straight(PLAN_WEIGHTS[signal]) for signal in _NOT_FITTED if signal not in model.curves}
-    return Model(model.name, {**model.curves, **added})
+    return replace(model, curves={**model.curves, **added})
 
 
-def as_data(model: Model) -> dict[str, dict[str, list[float]]]:
-    """Write a model's curves as plain data."""
-    return {signal.value: {"xs": list(curve.xs), "ys": list(curve.ys)} for signal, curve in model.curves.items()}
+def as_data(model: Model) -> dict[str, Any]:
+    """Write a model's curves as plain data: by signal, and the offsets of each stage under ``"stages"``."""
+    data: dict[str, Any] = _curves_as_data(model.curves)
+    if model.offsets:
+        data[_STAGES] = {stage.value: _curves_as_data(offset) for stage, offset in model.offsets.items()}
+    return data
 
 
-def from_data(name: str, curves: Mapping[str, Any]) -> Model:
+_STAGES = "stages"
+
+
+def _curves_as_data(curves: Mapping[Signal, Curve]) -> dict[str, Any]:
+    return {signal.value: {"xs": list(curve.xs), "ys": list(curve.ys)} for signal, curve in curves.items()}
+
+
+def from_data(name: str, data: Mapping[str, Any]) -> Model:
     """Read what `as_data` wrote.
 
     Raises
     ------
     ModelInvalid
-        If it names a signal that no longer exists, or holds a curve that cannot serve.
+        If it names a signal or a stage that no longer exists, or holds a curve that cannot serve.
     """
-    known = {signal.value for signal in Signal}
-    gone = sorted(set(curves) - known)
-    if gone:
-        raise ModelInvalid(f"the model {name} uses {', '.join(gone)}, which this version has not; train it anew")
+    curves = _read_curves(name, {key: one for key, one in data.items() if key != _STAGES})
     if not curves:
         raise ModelInvalid(f"the model {name} has no curves")
+    stages = data.get(_STAGES, {})
+    gone = sorted(set(stages) - {stage.value for stage in ViewerStage})
+    if gone:
+        raise ModelInvalid(f"the model {name} has offsets for {', '.join(gone)}, a stage that this version has not")
+    return Model(name, curves, {ViewerStage(stage): _read_curves(name, offset) for stage, offset in stages.items()})
+
+
+def _read_curves(name: str, data: Mapping[str, Any]) -> dict[Signal, Curve]:
+    gone = sorted(set(data) - {signal.value for signal in Signal})
+    if gone:
+        raise ModelInvalid(f"the model {name} uses {', '.join(gone)}, which this version has not; train it anew")
     try:
-        made = {Signal(key): Curve(tuple(one["xs"]), tuple(one["ys"])) for key, one in curves.items()}
+        return {Signal(key): Curve(tuple(one["xs"]), tuple(one["ys"])) for key, one in data.items()}
     except (KeyError, TypeError, ValueError) as error:
         raise ModelInvalid(f"the model {name} cannot be read: each signal needs numbers xs and ys") from error
-    return Model(name, made)

@@ -18,6 +18,7 @@ from scoring import weights
 from scoring.deadlines import SERVING, Deadlines
 from scoring.features import incidences
 from scoring.signals import Floats, Integers
+from scoring.stages import ViewerStage, stage
 
 _WORTH = {
     TermKind.TOOL: weights.TOOL_MATCH,
@@ -64,6 +65,13 @@ class Profile:
     def touched(self) -> list[int]:
         """The ids of the projects engaged with, the latest first, without those whose every act was undone."""
         return [touch.project_id for touch in self.touches if touch.kinds]
+
+    @property
+    def stage(self) -> ViewerStage:
+        """How well the viewer is known."""
+        done = [touch.kinds for touch in self.touches if touch.kinds]
+        liked = sum(bool(kinds & EngagementKind.LIKE) for kinds in done)
+        return stage(len(self.tags), len(done), liked, any(tag.source == TagSource.QUIZ for tag in self.tags))
 
     @property
     def tag_terms(self) -> Integers:

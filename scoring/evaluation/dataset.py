@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from db.importer import find_files, read_batches
 from db.models import InteractionType, TermKind
+from scoring import weights
 from scoring.errors import NotEvaluable
 from scoring.history import EventLog
 from scoring.signals import Floats, Incidence, Integers
@@ -38,6 +39,9 @@ class Dataset:
         The positives: one for each user and project, at its first time; 0 where nobody knows the time.
     likes
         The first like of each user and project.
+    interests_s
+        (u,) since when enough of each user's interests are known (`weights.ENOUGH_TAGS`); −inf where nobody knows since
+        when, inf for never.
     """
 
     name: str
@@ -49,6 +53,7 @@ class Dataset:
     terms: dict[TermKind, Incidence]
     log: EventLog
     likes: EventLog
+    interests_s: Floats
 
     @property
     def has_times(self) -> bool:
@@ -95,6 +100,7 @@ def _dataset(name: str, users: list[Any], projects: list[Any], interactions: lis
         terms=_terms(projects),
         log=EventLog.of(pairs[:, 0], pairs[:, 1], times, len(users), len(projects)),
         likes=EventLog.of(pairs[liked, 0], pairs[liked, 1], times[liked], len(users), len(projects)),
+        interests_s=np.array([-np.inf if len(user.tags) >= weights.ENOUGH_TAGS else np.inf for user in users]),
     )
 
 

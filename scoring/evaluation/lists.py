@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from scoring.behaviour import BEHAVIOUR, behaviour_matrix
 from scoring.evaluation.dataset import Dataset
 from scoring.evaluation.requests import Requests, candidates_at
-from scoring.history import DAY_S, EventLog, Evidence, LogHistory, Night
+from scoring.history import DAY_S, EventLog, Evidence, Grouped, LogHistory, Night
 from scoring.neighbors import night, tastes, touch_matrix
 from scoring.signals import Floats, Integers
+from scoring.stages import ViewerStage, stage
 from scoring.training.curves import Lists
 from scoring.weights import Signal
 
@@ -29,7 +30,7 @@ LISTS_DAYS = 7.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidates:
-    """One request's candidates: their dense indexes, the rows that are relevant, and what was known."""
+    """One request's candidates: their dense indexes, the rows that are relevant, and what was known of the viewer."""
 
     request: int
     actor: int
@@ -37,6 +38,7 @@ class Candidates:
     projects: Integers
     relevant: Integers
     evidence: Evidence
+    stage: ViewerStage
 
 
 def replay(
@@ -44,6 +46,7 @@ def replay(
 ) -> Iterator[Candidates]:
     """Go through requests in the order of time, with the nights between them: yesterday's lists and live events."""
     history = LogHistory(dataset.log, dataset.created_s, dataset.owners, floor)
+    stages = _Stages(dataset)
     last_night, lists_due, old = -1.0, -1.0, history.night
     for index in range(requests.n):
         actor, at_s = int(requests.actors[index]), float(requests.at_s[index])
@@ -54,9 +57,24 @@ def replay(
             last_night = midnight
         projects = candidates_at(dataset, dataset.log, history.touched(actor, at_s), at_s)
         relevant = np.searchsorted(projects, requests.relevant[index])
-        yield Candidates(index, actor, at_s, projects, relevant, history.evidence(actor, projects, at_s))
+        evidence = history.evidence(actor, projects, at_s)
+        yield Candidates(index, actor, at_s, projects, relevant, evidence, stages.at(actor, evidence))
         if index % 50 == 0 or index == requests.n - 1:
             progress(what, (index + 1) / requests.n)
+
+
+class _Stages:
+    """How well each viewer was known at each moment."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._likes = dataset.likes
+        self._by_actor = Grouped.by(dataset.likes.actors, dataset.likes.n_actors)
+        self._interests_s = dataset.interests_s
+
+    def at(self, actor: int, evidence: Evidence) -> ViewerStage:
+        """Tell the stage of the viewer whose evidence this is."""
+        likes = self._by_actor.of(actor, self._likes.before(evidence.at_s)).size
+        return stage(0, evidence.touches.projects.size, likes, bool(self._interests_s[actor] < evidence.at_s))
 
 
 def _built(log: EventLog, midnight: float, floor: int, seed: int, old: Night | None) -> Night:
@@ -73,7 +91,7 @@ def training_lists(
 ) -> Lists:
     """Compute the signals of thinned-out lists."""
     rng = np.random.default_rng(seed)
-    values, relevant, weight, viewers = [], [], [], []
+    values, relevant, weight, viewers, stages = [], [], [], [], []
     for one in candidates:
         matrix = behaviour_matrix(one.evidence, signals).astype(np.float32)
         marked = np.zeros(one.projects.size, dtype=bool)
@@ -83,6 +101,7 @@ def training_lists(
         relevant.append(marked[kept])
         weight.append(stands_for)
         viewers.append(one.actor)
+        stages.append(_STAGES.index(one.stage))
     sizes = [part.size for part in weight]
     return Lists(
         np.concatenate(values),
@@ -90,7 +109,11 @@ def training_lists(
         np.concatenate(relevant),
         np.concatenate(weight),
         np.array(viewers, dtype=np.int64),
+        np.array(stages, dtype=np.int64),
     )
+
+
+_STAGES = tuple(ViewerStage)
 
 
 def _thinned(

@@ -18,6 +18,7 @@ from scoring.history import EventLog, LogHistory
 from scoring.models import DEFAULT, as_data
 from scoring.neighbors import night
 from scoring.signals import Floats, popularity
+from scoring.stages import ViewerStage, stage
 from scoring.training.models import train
 from scoring.weights import Signal
 
@@ -145,13 +146,15 @@ def _everyone(dataset: Dataset, one: Candidates) -> Floats:
 
 
 def modelled(model: Model) -> Score:
-    """Score by a model; what no log of touches tells (texts, tags) is 0."""
+    """Score by a model, as it ranks at the viewer's stage; what no log of touches tells (texts, tags) is 0."""
     place = {signal: column for column, signal in enumerate(BEHAVIOUR)}
 
-    def score(_one: Candidates, matrix: Floats) -> Floats:
+    by_stage = {stage: model.at(stage) for stage in ViewerStage}
+
+    def score(one: Candidates, matrix: Floats) -> Floats:
         nothing = np.zeros(matrix.shape[0])
         columns = [matrix[:, place[signal]] if signal in place else nothing for signal in model.signals]
-        return scores(model.contributions(np.column_stack(columns))).astype(np.float64)
+        return scores(by_stage[one.stage].contributions(np.column_stack(columns))).astype(np.float64)
 
     return score
 
@@ -271,7 +274,9 @@ def _static_lists(dataset: Dataset, split: Split, floor: int, seed: int) -> Iter
     for index, (viewer, hidden) in enumerate(zip(split.viewers.tolist(), split.hidden, strict=True)):
         projects = np.setdiff1d(everything, history.touched(viewer, STATIC_MOMENT))
         evidence = history.evidence(viewer, projects, STATIC_MOMENT)
-        yield Candidates(index, viewer, STATIC_MOMENT, projects, np.searchsorted(projects, np.sort(hidden)), evidence)
+        hidden_rows = np.searchsorted(projects, np.sort(hidden))
+        known = stage(0, evidence.touches.projects.size, 0, quiz=False)
+        yield Candidates(index, viewer, STATIC_MOMENT, projects, hidden_rows, evidence, known)
 
 
 def _measure_static(

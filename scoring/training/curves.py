@@ -6,7 +6,7 @@ signals, and its contributions are exact.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from scipy import sparse
 from scipy.optimize import minimize
 
 from scoring.signals import Floats, Integers
+from scoring.training.shapes import Shape, Steps
 
 Matrix32 = NDArray[np.float32]
 
@@ -34,6 +35,8 @@ class Lists:
         (rows,) how many candidates a row stands for: above 1 where a list was thinned out evenly.
     viewers
         (lists,) whose list it is.
+    stages
+        (lists,) how well the viewer was known then, as an index into `tuple(ViewerStage)`.
     """
 
     values: Matrix32
@@ -41,6 +44,24 @@ class Lists:
     relevant: NDArray[np.bool_]
     weight: Matrix32
     viewers: Integers
+    stages: Integers
+
+    @property
+    def n(self) -> int:
+        """How many lists there are."""
+        return self.viewers.size
+
+    def of(self, chosen: NDArray[np.bool_]) -> "Lists":
+        """Keep some of the lists, by a (lists,) mask."""
+        sizes = np.diff(self.starts)
+        rows = np.repeat(chosen, sizes)
+        starts = np.concatenate([[0], np.cumsum(sizes[chosen])]).astype(np.int64)
+        kept = (self.values[rows], starts, self.relevant[rows], self.weight[rows])
+        return Lists(*kept, self.viewers[chosen], self.stages[chosen])
+
+    def columns(self, chosen: Sequence[int]) -> "Lists":
+        """Keep some of the signals."""
+        return replace(self, values=np.ascontiguousarray(self.values[:, chosen]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +78,16 @@ class Fitting:
         Penalty on the squared heights.
     rounds
         Most rounds of L-BFGS.
+    prior
+        Lists that the common curves are worth where a stage's own are fitted: at as many lists of its own a stage has
+        gone half the way.
     """
 
     knots: int = 20
     bend: float = 1e-3
     ridge: float = 1e-5
     rounds: int = 150
+    prior: float = 1_000.0
 
 
 def knots_of(values: Matrix32, relevant: NDArray[np.bool_], count: int) -> Floats:
@@ -98,8 +123,21 @@ def hats(values: Matrix32, knots: Sequence[Floats]) -> sparse.csr_array:
     return sparse.csr_array((worth.ravel(), columns.ravel(), pointers), shape=(rows, first))
 
 
-def fit_curves(lists: Lists, knots: Sequence[Floats], fitting: Fitting, start: Floats | None = None) -> list[Floats]:
+def fit_curves(
+    lists: Lists,
+    knots: Sequence[Floats],
+    fitting: Fitting,
+    shapes: Sequence[Shape] | None = None,
+    towards: Sequence[Floats] | None = None,
+) -> list[Floats]:
     """Fit the heights at the knots.
+
+    Parameters
+    ----------
+    shapes
+        How each curve may run; None lets all of them run freely.
+    towards
+        Heights that the fit starts from and is drawn to, as if `fitting.prior` lists had said so; None draws to 0.
 
     Returns
     -------
@@ -108,12 +146,15 @@ def fit_curves(lists: Lists, knots: Sequence[Floats], fitting: Fitting, start: F
     design = hats(lists.values, knots)
     back = design.T.tocsr() if design.shape[0] < 200_000 else design.T
     target = _target(lists)
-    penalty = _penalty(knots, fitting)
     log_weight = np.log(lists.weight.astype(np.float64))
     sizes = np.diff(lists.starts)
     n = sizes.size
+    steps = Steps.of(knots, shapes or [Shape.FREE] * len(knots))
+    middle = np.zeros(design.shape[1]) if towards is None else np.concatenate(list(towards))
+    penalty = _penalty(knots, fitting, 0.0 if towards is None else PULL * fitting.prior / n)
 
-    def loss(heights: Floats) -> tuple[float, Floats]:
+    def loss(moved: Floats) -> tuple[float, Floats]:
+        heights = steps.heights(moved)
         score = (design @ heights.astype(np.float32)).astype(np.float64) + log_weight
         top = np.maximum.reduceat(score, lists.starts[:-1])
         raised = np.exp(score - np.repeat(top, sizes))
@@ -121,12 +162,18 @@ def fit_curves(lists: Lists, knots: Sequence[Floats], fitting: Fitting, start: F
         chosen = float((target * (score - log_weight)).sum())
         value = float((np.log(total) + top).sum() - chosen) / n
         slope = back @ ((raised / np.repeat(total, sizes) - target) / n).astype(np.float32)
-        bent = penalty @ heights
-        return value + 0.5 * float(heights @ bent), slope.astype(np.float64) + bent
+        away = heights - middle
+        bent = penalty @ away
+        return value + 0.5 * float(away @ bent), steps.slopes(slope.astype(np.float64) + bent)
 
-    begin = np.zeros(design.shape[1]) if start is None else start
-    found = minimize(loss, begin, jac=True, method="L-BFGS-B", options={"maxiter": fitting.rounds, "maxcor": 20})
-    return np.split(found.x, np.cumsum([xs.size for xs in knots])[:-1])
+    options = {"maxiter": fitting.rounds, "maxcor": 20}
+    begin = steps.moves(middle)
+    found = minimize(loss, begin, jac=True, method="L-BFGS-B", bounds=steps.bounds, options=options)
+    return np.split(steps.heights(found.x), steps.splits)
+
+
+PULL = 1e-4
+"""Penalty on the squared distance from the common curves, for each list of the prior against each of one's own."""
 
 
 def _target(lists: Lists) -> Floats:
@@ -135,9 +182,9 @@ def _target(lists: Lists) -> Floats:
     return np.where(lists.relevant, 1.0 / np.maximum(spread, 1.0), 0.0)
 
 
-def _penalty(knots: Sequence[Floats], fitting: Fitting) -> sparse.csr_array:
+def _penalty(knots: Sequence[Floats], fitting: Fitting, pull: float) -> sparse.csr_array:
     blocks = []
     for xs in knots:
         bends = np.diff(np.eye(xs.size), n=2, axis=0) if xs.size > 2 else np.zeros((1, xs.size))
-        blocks.append(fitting.bend * bends.T @ bends + fitting.ridge * np.eye(xs.size))
+        blocks.append(fitting.bend * bends.T @ bends + (fitting.ridge + pull) * np.eye(xs.size))
     return sparse.csr_array(sparse.block_diag(blocks))

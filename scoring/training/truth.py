@@ -1,11 +1,15 @@
 """The truth as a data set: what an installation trains on."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from db.engine import Database
-from db.models import Actor, Like, Project, TermKind
+from db.models import Actor, Like, OnboardingResponse, Project, TermKind, UserTag
 from db.neighbors import all_engagement
+from scoring import weights
 from scoring.errors import NotEvaluable
 from scoring.evaluation.dataset import Dataset
 from scoring.history import EventLog
@@ -17,6 +21,10 @@ _PROJECTS = (
     .order_by(Project.id)
 )
 _LIKES = select(Like.actor_id, Like.project_id, Like.created_at)
+_TAGS = select(UserTag.actor_id, UserTag.created_at)
+_ANSWERS = select(OnboardingResponse.actor_id, func.min(OnboardingResponse.created_at).label("first")).group_by(
+    OnboardingResponse.actor_id
+)
 
 
 async def read_truth(database: Database) -> Dataset:
@@ -59,4 +67,21 @@ async def read_truth(database: Database) -> Dataset:
             np.array([row.project_id for row in likes], dtype=np.int64),
             np.array([row.created_at.timestamp() for row in likes]),
         ),
+        interests_s=_known_since(actor_ids, await database.fetch(_TAGS), await database.fetch(_ANSWERS)),
     )
+
+
+def _known_since(actor_ids: Integers, tags: Sequence[Any], answers: Sequence[Any]) -> Floats:
+    """Give the moment of each actor's first answer of the quiz or of the tag that made them enough."""
+    since = np.full(actor_ids.size, np.inf)
+    times: dict[int, list[float]] = {}
+    for tag in tags:
+        times.setdefault(tag.actor_id, []).append(tag.created_at.timestamp())
+    enough = {
+        actor: sorted(at)[weights.ENOUGH_TAGS - 1] for actor, at in times.items() if len(at) >= weights.ENOUGH_TAGS
+    }
+    for actor, at_s in (*enough.items(), *((one.actor_id, one.first.timestamp()) for one in answers)):
+        row = int(np.searchsorted(actor_ids, actor))
+        if row < actor_ids.size and actor_ids[row] == actor:
+            since[row] = min(since[row], at_s)
+    return since

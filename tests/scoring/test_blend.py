@@ -8,6 +8,7 @@ from hypothesis.extra import numpy as arrays
 
 from scoring.blend import PLAN, Curve, Model, order_by_score, scores
 from scoring.errors import ModelInvalid
+from scoring.stages import ViewerStage
 from scoring.weights import Signal
 
 
@@ -53,3 +54,44 @@ def test_a_model_reads_its_columns_in_the_order_of_its_signals():
     model = Model("two", {Signal.POPULARITY: Curve.straight(1.0), Signal.COLLABORATIVE: Curve.straight(0.1)})
     assert model.signals == (Signal.POPULARITY, Signal.COLLABORATIVE)
     assert model.contributions(np.array([[0.5, 0.5]])).tolist() == [[500_000, 50_000]]
+
+
+KNOTS = st.lists(st.integers(-20, 20), min_size=1, max_size=6, unique=True).map(sorted)
+
+
+@st.composite
+def curves(draw: st.DrawFn) -> Curve:
+    xs = draw(KNOTS)
+    ys = draw(st.lists(st.floats(-2, 2), min_size=len(xs), max_size=len(xs)))
+    return Curve(tuple(float(x) for x in xs), tuple(ys))
+
+
+@given(curves(), curves(), st.lists(st.floats(-25, 25), min_size=1, max_size=20))
+def test_the_sum_of_two_curves_is_their_sum_everywhere(first: Curve, second: Curve, at: list[float]):
+    values = np.array(at)
+    assert (first + second)(values) == pytest.approx(first(values) + second(values), abs=1e-9)
+
+
+@given(
+    curves(),
+    curves(),
+    arrays.arrays(np.float64, st.tuples(st.integers(0, 20), st.just(2)), elements=st.floats(-30, 30)),
+)
+def test_a_stages_offset_moves_one_contribution_and_they_stay_the_score(
+    curve: Curve, offset: Curve, matrix: np.ndarray
+):
+    plain = Model("m", {Signal.AGE: curve, Signal.POPULARITY: curve})
+    staged = Model(plain.name, plain.curves, {ViewerStage.LIGHT: {Signal.POPULARITY: offset}})
+    light, heavy = staged.at(ViewerStage.LIGHT), staged.at(ViewerStage.HEAVY)
+    assert light.signals == heavy.signals == staged.signals
+    assert np.array_equal(heavy.contributions(matrix), plain.contributions(matrix))
+    moved = light.contributions(matrix)
+    assert scores(moved).tolist() == [sum(row) for row in moved.tolist()]
+    assert moved[:, 0].tolist() == plain.contributions(matrix)[:, 0].tolist()
+    both = (curve(matrix[:, 1]) + offset(matrix[:, 1])) * 1e6
+    assert moved[:, 1] == pytest.approx(both, abs=0.51)
+
+
+def test_an_offset_of_a_signal_that_the_model_does_not_use_is_refused():
+    with pytest.raises(ModelInvalid, match="offsets of age"):
+        Model("m", {Signal.POPULARITY: Curve.straight(1.0)}, {ViewerStage.NEW: {Signal.AGE: Curve.straight(1.0)}})

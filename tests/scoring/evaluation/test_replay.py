@@ -48,6 +48,7 @@ def a_dataset(days: int = 24, people: int = 16, seed: int = 0) -> Dataset:
         terms=dict.fromkeys(TermKind, none),
         log=log,
         likes=log,
+        interests_s=np.full(people, np.inf),
     )
 
 
