@@ -54,6 +54,10 @@ class Contribution:
     signal: Signal = strawberry.field(description="The signal.")
     value: float = strawberry.field(description="What was measured, in the signal's unit.")
     contribution: float = strawberry.field(description="What that added to the score, or took off it; may be negative.")
+    switched_off: bool = strawberry.field(
+        description="Whether you have switched it off (`updatePersonalizationSettings`): it then adds 0, whatever its "
+        "value."
+    )
 
 
 @strawberry.type(description="One move of a project away from the rank that its score alone would give it.")
@@ -204,7 +208,12 @@ class Explanation:
         return cls(
             score=as_float(explained.score),
             contributions=[
-                Contribution(signal=described(signal), value=value, contribution=as_float(contribution))
+                Contribution(
+                    signal=described(signal),
+                    value=value,
+                    contribution=as_float(contribution),
+                    switched_off=signal in explained.switched_off,
+                )
                 for signal, value, contribution in strongest_first
             ],
             adjustments=[Adjustment.of(moved) for moved in explained.adjustments],

@@ -20,6 +20,7 @@ from resolvers.muting import MutingMutation
 from resolvers.node import Node
 from resolvers.project import Project, ProjectQuery
 from resolvers.scalars import DATE_TIME
+from resolvers.tuning import TuningMutation
 from resolvers.user import User
 from resolvers.viewer import ViewerQuery
 
@@ -75,7 +76,7 @@ class Query(FeedQuery, ProjectQuery, NodeQuery, CatalogueQuery, ViewerQuery):
 
 
 @strawberry.type(description="What can be done.")
-class Mutation(InteractionMutation, MutingMutation, CatalogueMutation):
+class Mutation(InteractionMutation, MutingMutation, TuningMutation, CatalogueMutation):
     """Every mutation."""
 
 

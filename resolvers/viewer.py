@@ -1,16 +1,18 @@
 """Whoever is asking."""
 
-from typing import Self
+from typing import Any, Self
 
 import strawberry
 
 from db import mutes, profiles, users
 from db.models import Role, TagSource, TermKind
+from db.preferences import preferences_in
 from resolvers import enums  # noqa: F401 (publishes the enums that are named below)
 from resolvers.context import Info
 from resolvers.enums import ViewerKind
 from resolvers.fields import computed
 from resolvers.mute import Mute
+from resolvers.preferences import PersonalizationSettings
 from resolvers.user import User
 
 
@@ -39,6 +41,7 @@ class Viewer:
     )
     user_id: strawberry.Private[int | None]
     actor_id: strawberry.Private[int | None]
+    settings: strawberry.Private[dict[str, Any]]
 
     @classmethod
     def of(cls, viewer: users.Viewer, role: Role) -> Self:
@@ -50,6 +53,7 @@ class Viewer:
             version=viewer.version,
             user_id=viewer.user_id,
             actor_id=viewer.actor_id,
+            settings=viewer.settings,
         )
 
     @computed("Your public card; null without a token, and until the first like of a user who is new here.")
@@ -69,6 +73,11 @@ class Viewer:
             Interest(key=tag.key, name=tag.name, kind=tag.kind, confidence=tag.confidence, source=TagSource(tag.source))
             for tag in await profiles.tags(info.context.stores.database, self.actor_id)
         ]
+
+    @computed("What you let the ranking do with what it knows of you. `updatePersonalizationSettings` changes it.")
+    def personalization_settings(self) -> PersonalizationSettings:
+        """Give the settings."""
+        return PersonalizationSettings.of(preferences_in(self.settings))
 
     @computed("What you have muted, the latest first. `mute` adds to it, `unmute` takes away.")
     async def mutes(self, info: Info) -> list[Mute]:

@@ -111,7 +111,7 @@ async def gather_candidates(
 async def people_like(stores: Stores, profile: Profile) -> dict[int, int]:
     """Count by project the likes of the people most like the viewer: by tags, or by deeds if there are too few tags."""
     actor_id = profile.viewer.actor_id
-    if actor_id is None or profile.is_empty:
+    if actor_id is None or profile.is_empty or not profile.preferences.social_signals:
         return {}
     by_tags = len(profile.tags) >= weights.SHARED_TAGS_LEAST
     return await liked_by_neighbours(

@@ -41,6 +41,7 @@ SIGNALS: dict[Signal, SignalDescription] = {
     Signal.PEOPLE_OF_WEEK: SignalDescription("People this week", "people", "people, each by the trust in them"),
     Signal.GRAVITY: SignalDescription("Age", "time", "hours"),
     Signal.PEOPLE_LATELY: SignalDescription("People lately", "people", "people, halved every 14 days"),
+    Signal.NOVELTY: SignalDescription("New to you", "behavior", "share of its terms that you have not met, 0 to 1"),
     Signal.CREATED_AT: SignalDescription("Time of creation", "time", "Unix seconds"),
     Signal.AGE: SignalDescription("Age", "time", "log2(1 + hours)"),
     Signal.EVENTS_SINCE: SignalDescription("Age, in what happened since", "time", "log2(1 + first visits anywhere)"),

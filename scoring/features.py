@@ -11,6 +11,8 @@ from db.models import EngagementKind, TermKind
 from db.projects import Feature
 from scoring.signals import Floats, Incidence, Integers
 
+ANY_ENGAGEMENT = ~EngagementKind(0)
+
 _KIND_OF_PREFIX = {kind.value[:3]: kind for kind in TermKind}
 
 
@@ -49,10 +51,18 @@ class FeatureTable:
         return self.ids.size
 
 
-def feature_table(features: Sequence[Feature], at: datetime) -> FeatureTable:
-    """Turn rows into arrays, in the same order; `at` is the moment that ages are counted from."""
+def feature_table(features: Sequence[Feature], at: datetime, telling: EngagementKind = ANY_ENGAGEMENT) -> FeatureTable:
+    """Turn rows into arrays, in the same order.
+
+    Parameters
+    ----------
+    at
+        The moment that ages are counted from.
+    telling
+        The kinds of the viewer's engagement that count; of others there was none.
+    """
     now_s = at.timestamp()
-    kinds = np.array([feature.kinds or 0 for feature in features], dtype=np.int64)
+    kinds = np.array([(feature.kinds or 0) & telling for feature in features], dtype=np.int64)
     return FeatureTable(
         ids=np.array([feature.id for feature in features], dtype=np.int64),
         keys=np.array([feature.key for feature in features], dtype=np.str_),
@@ -60,7 +70,9 @@ def feature_table(features: Sequence[Feature], at: datetime) -> FeatureTable:
         age_days=np.array([max(now_s - f.created_at.timestamp(), 0.0) / 86_400 for f in features]),
         likes=np.array([feature.like_count for feature in features], dtype=np.int64),
         terms=incidences([feature.terms for feature in features]),
-        viewed_at=np.array([f.last_at.timestamp() if f.last_at else 0.0 for f in features]),
+        viewed_at=np.array(
+            [f.last_at.timestamp() if f.last_at and n else 0.0 for f, n in zip(features, kinds, strict=True)]
+        ),
         liked=(kinds & EngagementKind.LIKE) > 0,
     )
 

@@ -20,6 +20,7 @@ from scoring.evidence import load_evidence
 from scoring.features import FeatureTable, feature_table
 from scoring.filters import select
 from scoring.history import Evidence
+from scoring.preferences import switched_off, telling_kinds, tuned
 from scoring.profile import Profile
 from scoring.ranking import Adjustment, Explained, Ranking, Rule, Strategy, degraded_stores
 from scoring.signals import Floats, Integers
@@ -39,12 +40,13 @@ async def rank(
     A fixed number of store calls whatever the number of candidates: the sources' (see `gather_candidates`), one
     statement for the features, one call for the similarities, and one statement for the terms a filter names.
     """
-    viewer, model = profile.viewer, model.at(profile.stage)
+    viewer, off = profile.viewer, switched_off(model, profile.preferences)
+    model = tuned(model.at(profile.stage), profile.preferences)
     terms = await term_ids(stores.database, where)
     candidates = await gather_candidates(stores, profile, where, terms, at, deadlines)
     found = await features(stores.database, candidates.ids.tolist(), viewer.actor_id)
     selection = select(found, viewer.user_id, where, terms)
-    table = feature_table(selection.kept, at)
+    table = feature_table(selection.kept, at, telling_kinds(profile.preferences))
     cosines, away = await _cosines(stores, profile, table.ids, candidates.degraded, deadlines)
     evidence = await _evidence(stores, model, profile, table, at)
     matrix = signal_matrix(model, profile, table, cosines, candidates.people, at, evidence)
@@ -63,6 +65,7 @@ async def rank(
         adjustments=_adjustments(moved, table.ids[best]),
         generated_at=at,
         degraded=degraded_stores([*profile.degraded, *away]),
+        switched_off=off,
     )
 
 
@@ -75,16 +78,18 @@ async def explain(
     deadlines: Deadlines = SERVING,
 ) -> dict[int, Explained]:
     """Score projects met outside of a feed as the feed would score them: the same signals, the same blend."""
-    model = model.at(profile.stage)
+    off, model = switched_off(model, profile.preferences), tuned(model.at(profile.stage), profile.preferences)
     found = await features(stores.database, ids, profile.viewer.actor_id)
-    table = feature_table(found, at)
+    table = feature_table(found, at, telling_kinds(profile.preferences))
     cosines, _ = await _cosines(stores, profile, table.ids, (), deadlines)
     evidence = await _evidence(stores, model, profile, table, at)
     matrix = signal_matrix(model, profile, table, cosines, await people_like(stores, profile), at, evidence)
     contributions = model.contributions(matrix)
     values = matrix.astype(np.float32).tolist()
     return {
-        int(id_): Explained(int(id_), model.signals, tuple(values[row]), tuple(contributions[row].tolist()))
+        int(id_): Explained(
+            int(id_), model.signals, tuple(values[row]), tuple(contributions[row].tolist()), switched_off=off
+        )
         for row, id_ in enumerate(table.ids)
     }
 
@@ -127,6 +132,7 @@ def signal_matrix(
         Signal.POPULARITY: lambda: signals.popularity(table.likes),
         Signal.LIKES: lambda: table.likes.astype(np.float64),
         Signal.FRESHNESS: lambda: signals.freshness(table.age_days),
+        Signal.NOVELTY: lambda: signals.novelty(signals.together(table.terms.values()), *profile.met_terms()),
     }
     if evidence is not None:
         known = evidence

@@ -1,7 +1,7 @@
 """Who the viewer is to the ranking: stated interests, what was touched lately, and one vector."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -10,6 +10,7 @@ import numpy as np
 from db.engine import Database
 from db.errors import Store, StoreUnavailable
 from db.models import EngagementKind, TagSource, TermKind
+from db.preferences import Preferences, preferences_in
 from db.profiles import Tag, Touch, recent_touches, tags
 from db.stores import Stores
 from db.users import Viewer
@@ -17,6 +18,7 @@ from db.vectors.base import Vector, VectorStore
 from scoring import weights
 from scoring.deadlines import SERVING, Deadlines
 from scoring.features import incidences
+from scoring.preferences import telling_kinds
 from scoring.signals import Floats, Integers
 from scoring.stages import ViewerStage, stage
 
@@ -74,6 +76,11 @@ class Profile:
         return stage(len(self.tags), len(done), liked, any(tag.source == TagSource.QUIZ for tag in self.tags))
 
     @property
+    def preferences(self) -> Preferences:
+        """What the viewer lets the ranking do."""
+        return preferences_in(self.viewer.settings)
+
+    @property
     def tag_terms(self) -> Integers:
         """(t,) term ids of the tags."""
         return np.array([tag.term_id for tag in self.tags], dtype=np.int64)
@@ -82,6 +89,14 @@ class Profile:
     def tag_worth(self) -> Floats:
         """(t,) what a match with each tag is worth: its confidence times the worth of its kind."""
         return np.array([tag.confidence * _WORTH[tag.kind] for tag in self.tags], dtype=np.float64)
+
+    def met_terms(self) -> tuple[Integers, Floats]:
+        """Give the (t,) terms that the viewer has met, and how familiar each is, 0 to 1: an interest wholly so."""
+        met = np.concatenate([part.terms for part in incidences([touch.terms for touch in self.touches]).values()])
+        terms, times = np.unique(met, return_counts=True)
+        familiar = dict(zip(terms.tolist(), np.minimum(times / weights.FAMILIAR_TOUCHES, 1.0).tolist(), strict=True))
+        familiar |= {tag.term_id: 1.0 for tag in self.tags}
+        return np.array(list(familiar), dtype=np.int64), np.array(list(familiar.values()), dtype=np.float64)
 
     def seen_tools(self, at: datetime) -> Integers:
         """Give the tools of what was touched in the days before `at`, one entry for each project and tool."""
@@ -97,25 +112,42 @@ async def load_profile(stores: Stores, viewer: Viewer, at: datetime, deadlines: 
         return known
     try:
         async with asyncio.timeout(deadlines.vectors_s):
-            return replace(known, vector=await _profile_vector(stores.vectors, viewer.actor_id, known.touches, at))
+            return replace(known, vector=await _profile_vector(stores.vectors, known, viewer.actor_id, at))
     except (StoreUnavailable, TimeoutError):
         return replace(known, degraded=(Store.VECTORS,))
 
 
 async def load_interests(database: Database, viewer: Viewer) -> Profile:
-    """Read a viewer's profile without its vector: two statements."""
-    if viewer.actor_id is None:
+    """Read a viewer's profile without its vector, as far as the viewer's own settings go: two statements."""
+    preferences = preferences_in(viewer.settings)
+    if viewer.actor_id is None or not preferences.personalized:
         return Profile(viewer)
     found_tags, touches = await asyncio.gather(
         tags(database, viewer.actor_id), recent_touches(database, viewer.actor_id, weights.RECENT_ENGAGEMENT)
     )
-    return Profile(viewer, tuple(found_tags), tuple(touches))
+    return Profile(
+        viewer,
+        tuple(found_tags) if preferences.use_topics else (),
+        tuple(_telling(touches, telling_kinds(preferences))),
+    )
 
 
-async def _profile_vector(vectors: VectorStore, actor_id: int, touches: Sequence[Touch], at: datetime) -> Vector | None:
-    latest = touches[: weights.PROFILE_VECTOR_PROJECTS]
+def _telling(touches: Sequence[Touch], kinds: EngagementKind) -> Iterator[Touch]:
+    """Leave the kinds of engagement from which something may be concluded, and the projects that have one of them."""
+    for touch in touches:
+        told = touch.kinds & kinds
+        if told == touch.kinds:
+            yield touch
+        elif told:
+            yield replace(touch, kinds=told)
+
+
+async def _profile_vector(vectors: VectorStore, profile: Profile, actor_id: int, at: datetime) -> Vector | None:
+    latest = profile.touches[: weights.PROFILE_VECTOR_PROJECTS]
     ids = np.array([touch.project_id for touch in latest], dtype=np.int64)
     stated, (known, rows) = await asyncio.gather(vectors.profile(actor_id), vectors.project_vectors(ids))
+    if not profile.preferences.use_topics:
+        stated = None  # it is made of interests
     importance = {touch.project_id: _importance(touch, at) for touch in latest}
     touched = np.array([importance[int(id_)] for id_ in known], dtype=np.float32) @ rows if known.size else None
     return blend_vectors(stated, touched)

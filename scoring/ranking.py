@@ -78,6 +78,8 @@ class Explained:
         What moved the project away from its rank by score.
     query
         What was searched for, if a search ranked it.
+    switched_off
+        The signals that the viewer has switched off; their contributions are 0.
     """
 
     project_id: int
@@ -86,6 +88,7 @@ class Explained:
     contributions: tuple[int, ...]
     adjustments: tuple[Adjustment, ...] = ()
     query: str | None = None
+    switched_off: frozenset[Signal] = frozenset()
 
     @property
     def score(self) -> int:
@@ -155,6 +158,8 @@ class Ranking:
         When, and which stores were away.
     query
         What was searched for, if it is the ranking of a search.
+    switched_off
+        The signals that the viewer has switched off.
     """
 
     kind: FeedKind
@@ -168,6 +173,7 @@ class Ranking:
     generated_at: datetime
     degraded: tuple[Store, ...] = ()
     query: str | None = None
+    switched_off: frozenset[Signal] = frozenset()
 
     def explained(self, index: int) -> Explained:
         """Give the project at an index of `ids` with its numbers."""
@@ -179,6 +185,7 @@ class Ranking:
             tuple(self.contributions[index].tolist()),
             (moved,) if moved else (),
             self.query,
+            self.switched_off,
         )
 
 

@@ -114,6 +114,23 @@ def behavioral_signals(
     return np.clip(value, weights.BEHAVIOR_LEAST, weights.BEHAVIOR_MOST)
 
 
+def novelty(carried: Incidence, met_terms: Integers, familiarity: Floats) -> Floats:
+    """How far the viewer has not met what the project carries: 1 minus the mean familiarity of its terms. Range 0 to 1.
+
+    A project that carries no terms is 0: nothing says that it is new.
+
+    Parameters
+    ----------
+    carried
+        The candidates' terms.
+    met_terms, familiarity
+        (t,) distinct term ids that the viewer has met, and how well, 0 to 1.
+    """
+    many = np.bincount(carried.rows, minlength=carried.n)
+    known = carried.weigh(met_terms, familiarity)
+    return np.where(many > 0, 1.0 - known / np.maximum(many, 1), 0.0)
+
+
 def collaborative(people: Integers) -> Floats:
     """Share of the neighbours' likes that makes the signal full. Range 0 to 1.
 

@@ -24,7 +24,7 @@ from scoring import weights
 from scoring.ranking import Adjustment, Ranking, Rule, Strategy
 from scoring.weights import Signal
 
-_FORMAT = 2
+_FORMAT = 3
 """Raised when the layout changes; a body of another format counts as gone."""
 
 
@@ -102,6 +102,7 @@ def encode(snapshot: Snapshot) -> bytes:
             "actor": snapshot.actor_id,
             "arguments": snapshot.arguments,
             "query": ranking.query,
+            "off": sorted(ranking.switched_off),
             "kind": ranking.kind,
             "strategy": ranking.strategy,
             "model": ranking.model,
@@ -146,4 +147,5 @@ def _ranking(header: Mapping[str, Any], body: bytes, start: int) -> Ranking:
         generated_at=datetime.fromisoformat(header["at"]).astimezone(UTC),
         degraded=tuple(Store(name) for name in header["degraded"]),
         query=header["query"],
+        switched_off=frozenset(Signal(name) for name in header["off"]),
     )

@@ -7,6 +7,7 @@ import numpy as np
 
 from db.engine import Database
 from db.models import FeedKind
+from db.preferences import preferences_in
 from db.profiles import tags
 from db.projects import ProjectFilter
 from db.users import Viewer
@@ -98,8 +99,9 @@ async def rank(
 
 
 async def interests(database: Database, viewer: Viewer) -> Profile | None:
-    """Read what may move a viewer's trends: stated interests, in one statement; None if there are none."""
-    if viewer.actor_id is None:
+    """Read what may move a viewer's trends: stated interests, in one statement; None if none may."""
+    preferences = preferences_in(viewer.settings)
+    if viewer.actor_id is None or not (preferences.personalized and preferences.use_topics):
         return None
     found = await tags(database, viewer.actor_id)
     return Profile(viewer, tuple(found)) if found else None

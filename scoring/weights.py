@@ -46,6 +46,7 @@ class Signal(StrEnum):
     PEOPLE_OF_WEEK = "people_of_week"
     GRAVITY = "gravity"
     PEOPLE_LATELY = "people_lately"
+    NOVELTY = "novelty"
 
 
 PLAN_WEIGHTS: dict[Signal, float] = {
@@ -79,6 +80,12 @@ TOOL_AFFINITY_MOST = 0.15
 """The most that one tool can give."""
 BEHAVIOR_LEAST, BEHAVIOR_MOST = -0.5, 1.0
 """The signal's range."""
+
+# --- a viewer's own balance between familiar and new -----------------------------------------------------------------
+NOVELTY_MOST = 0.3
+"""What being wholly new to the viewer adds at a balance of 100, and takes off at 0: as much as full likeness."""
+FAMILIAR_TOUCHES = 3
+"""Touched projects that carry a term until it is wholly familiar."""
 
 # --- collaboration ---------------------------------------------------------------------------------------------------
 NEIGHBOURS = 30
