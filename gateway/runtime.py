@@ -111,7 +111,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             synchroniser, more = worker_tasks(stores, settings)
             tasks, wake = tasks | more, synchroniser.wake
         async with beside(tasks):
-            yield Runtime(stores, Feeds(stores, served=served), wake)
+            yield Runtime(stores, Feeds(stores, served=served, exploration=settings.exploration_share), wake)
 
 
 @asynccontextmanager

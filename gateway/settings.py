@@ -9,6 +9,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from gateway.errors import CannotStart, InvalidSettings
+from scoring.weights import EXPLORATION_SHARE
 
 MIN_SECRET_BYTES = 32
 """HS256 asks for a key at least as long as its digest (RFC 7518, section 3.2)."""
@@ -152,6 +153,13 @@ class Settings(BaseSettings):
     redis_url: SecretStr = Field(
         SecretStr(""),
         description="Redis or Redis Cluster, as in redis://redis:6379/0. Empty: a cache file in VAR_DIR.",
+    )
+    exploration_share: float = Field(
+        EXPLORATION_SHARE,
+        ge=0,
+        le=0.5,
+        description="Share of the places of For You that goes to projects of which little is known, drawn anew for "
+        "each viewer and day, 0 to 0.5: how the ranking finds out about them. 0 shows none.",
     )
     bound_networks: bool = Field(
         True,

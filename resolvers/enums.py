@@ -73,7 +73,8 @@ publish(
     {
         "DIVERSITY": "Too much alike stood above it, or it moved up because others made room.",
         "PIN": "An operator pinned it.",
-        "EXPLORATION": "It was given a chance, to find out whether people like it.",
+        "EXPLORATION": "It was given a chance, to find out whether people like it; or, where `becauseOf` names a "
+        "project, it made room for one that was.",
         "REMAINDER": "It was not among the ranked candidates and follows behind them, newest first.",
     },
 )

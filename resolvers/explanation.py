@@ -35,7 +35,8 @@ class Signal:
     name: str = strawberry.field(description="Its name for programs, for example `vector_similarity`.")
     label: str = strawberry.field(description="A few words for a legend.")
     group: str = strawberry.field(
-        description="For colours: `content`, `stated`, `behavior`, `people` or `time`. Reasons have the same groups."
+        description="For colours: `content`, `stated`, `behavior`, `people` or `time`. Reasons have the same groups, "
+        "and `discovery`."
     )
     unit: str = strawberry.field(description="What its value counts.")
 
@@ -67,7 +68,8 @@ class Adjustment:
     rule: Rule = strawberry.field(description="What moved it.")
     penalty: float = strawberry.field(
         description="The score that the rule took off when this place was given. Within a page, score minus penalty "
-        "falls from place to place, except where an owner or a category had its share of the page."
+        "falls from place to place, except where an owner or a category had its share of the page, or a place was "
+        "given away by exploration."
     )
     from_rank: int = strawberry.field(description="Its rank by score alone, from 1.")
     to_rank: int = strawberry.field(description="Its rank as served, from 1.")
@@ -98,7 +100,7 @@ class Reason:
         description="Names this reason for this project. `dismissProject(because:)` takes it."
     )
     text: str = strawberry.field(description="The reason in plain words, ready to show.")
-    group: str = strawberry.field(description="`content`, `stated`, `behavior`, `people` or `time`.")
+    group: str = strawberry.field(description="`content`, `stated`, `behavior`, `people`, `time` or `discovery`.")
 
 
 @strawberry.type(description="The project carries a tool, category or topic that is one of your interests.")
@@ -187,6 +189,18 @@ class Fresh(Reason):
     age_days: float = strawberry.field(description="Its age in days.")
 
 
+@strawberry.type(
+    description="Little is known of the project so far, so it was given this place to find out whether people like it."
+)
+class Exploration(Reason):
+    """A chance."""
+
+    propensity: float = strawberry.field(
+        description="How likely it was to be drawn for this place, 0 to 1: all projects of which little is known had "
+        "the same chance."
+    )
+
+
 @strawberry.type(description="Why a project has this score for this viewer. The numbers are those that ranked it.")
 class Explanation:
     """An explained score. Words are looked up when asked for; the numbers are there."""
@@ -243,6 +257,7 @@ _SHOWN: Mapping[type[evidence.Reason], type[Reason]] = {
     evidence.TrendingNow: TrendingNow,
     evidence.KeywordMatch: KeywordMatch,
     evidence.Fresh: Fresh,
+    evidence.Exploration: Exploration,
 }
 """The type that shows each kind of reason: its fields are the reason's own, by name."""
 

@@ -4,7 +4,9 @@ Maximal marginal relevance (Carbonell & Goldstein, 1998) with likeness taken fro
 vectors: over the first 300 ranks it costs 2-3 ms, over vectors of 2,000 candidates 115 ms.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +17,8 @@ from scoring import weights
 from scoring.signals import Incidence, Integers
 
 Matrix = NDArray[np.float32]
+
+NO_CHANCES: Mapping[int, int] = MappingProxyType({})
 
 
 class Move(NamedTuple):
@@ -29,12 +33,15 @@ class Move(NamedTuple):
         rank within a page, except where an owner or a category had filled it.
     blocker
         The index (in score order) of the project above that it is most like, or −1.
+    chance
+        Whether the place was given to it, whatever its score (see `scoring.exploration`).
     """
 
     from_rank: int
     to_rank: int
     penalty: int
     blocker: int
+    chance: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +60,18 @@ class Attributes:
 
     def first(self, n: int) -> "Attributes":
         """Keep the first `n` projects."""
-        chosen = np.arange(min(n, self.owners.size))
+        return self.take(np.arange(min(n, self.owners.size)))
+
+    def take(self, chosen: Integers) -> "Attributes":
+        """Keep the projects at these indexes, in this order."""
         return Attributes(self.owners[chosen], self.categories.take(chosen), self.tools.take(chosen))
 
 
 def spread(
-    score: Integers, attributes: Attributes, strength: float = weights.DIVERSITY_STRENGTH
+    score: Integers,
+    attributes: Attributes,
+    strength: float = weights.DIVERSITY_STRENGTH,
+    chances: Mapping[int, int] = NO_CHANCES,
 ) -> tuple[list[int], dict[int, Move]]:
     """Reorder so that neighbours differ.
 
@@ -74,6 +87,9 @@ def spread(
         The same n projects.
     strength
         Score per unit of likeness; 0 leaves only the limits of owner and category.
+    chances
+        From a place (0 for the first) to the index of the project that gets it, or the first one behind it at which its
+        owner and category leave room.
 
     Returns
     -------
@@ -88,8 +104,10 @@ def spread(
     alike = likeness(near)
     alike *= np.float32(strength * weights.MILLIONTHS)
     np.rint(alike, out=alike)
-    order, penalties = _walk(score[:depth], near, alike)
-    return order + list(range(depth, score.size)), _moves(order, penalties, alike)
+    order, penalties, given = _walk(score[:depth], near, alike, chances)
+    moves = _moves(order, penalties, alike)
+    moves |= {index: Move(index + 1, order.index(index) + 1, 0, -1, chance=True) for index in given}
+    return order + list(range(depth, score.size)), moves
 
 
 def likeness(attributes: Attributes) -> Matrix:
@@ -107,8 +125,10 @@ def likeness(attributes: Attributes) -> Matrix:
     return np.add(alike, np.float32(weights.LIKENESS_OF_OWNER), out=alike, where=same_owner)
 
 
-def _walk(score: Integers, attributes: Attributes, alike: Matrix) -> tuple[list[int], list[float]]:
-    """Place one project after another; gives the order, and what was taken off each when it was placed.
+def _walk(
+    score: Integers, attributes: Attributes, alike: Matrix, chances: Mapping[int, int]
+) -> tuple[list[int], list[float], list[int]]:
+    """Place one project after another; gives the order, what was taken off each when placed, and who got a chance.
 
     `blocked` counts for each project the full groups that it is in, and is touched only when a group fills up or has
     room again: looking at all groups at each rank took three quarters of the time.
@@ -120,6 +140,8 @@ def _walk(score: Integers, attributes: Attributes, alike: Matrix) -> tuple[list[
     blocked, held, full = np.zeros(n), np.zeros(n), 0
     order: list[int] = []
     penalties: list[float] = []
+    due: list[int] = []
+    given: list[int] = []
     for rank in range(n):
         if rank >= window:
             gone = order[rank - window]
@@ -132,6 +154,13 @@ def _walk(score: Integers, attributes: Attributes, alike: Matrix) -> tuple[list[
                 on_page[group] -= 1
         # A blocked project stands behind all that are not, and among its like by score.
         chosen = int((marginal - held if full else marginal).argmax())
+        if rank in chances:
+            due.append(chances[rank])
+        free = next((index for index in due if not blocked[index] and np.isfinite(marginal[index])), None)
+        if free is not None:
+            due.remove(free)
+            given.append(free)
+            chosen = free
         order.append(chosen)
         penalties.append(float(score[chosen] - marginal[chosen]))
         marginal -= alike[chosen]
@@ -142,7 +171,7 @@ def _walk(score: Integers, attributes: Attributes, alike: Matrix) -> tuple[list[
                 blocked[members[group]] += 1.0
                 held = np.minimum(blocked, 1.0) * _WAITS
                 full += 1
-    return order, penalties
+    return order, penalties, given
 
 
 _WAITS = 1e15

@@ -54,6 +54,8 @@ class Feeds:
         The constants of trending.
     most_places
         The most that a viewer's interests may move a project in trending.
+    exploration
+        The share of For You's places that goes to projects of which little is known.
     """
 
     def __init__(
@@ -65,7 +67,9 @@ class Feeds:
         deadlines: Deadlines = SERVING,
         velocity: Mapping[Window, Constants] = CONSTANTS,
         most_places: int = weights.TRENDING_MOST_PLACES,
+        exploration: float = weights.EXPLORATION_SHARE,
     ) -> None:
+        self._exploration = exploration
         self._velocity = velocity
         self._most_places = most_places
         self._stores = stores
@@ -146,7 +150,9 @@ class Feeds:
         profile = await load_profile(self._stores, viewer, self._clock(), self._deadlines)
         if profile.is_empty:
             return await self._popular(where)
-        ranking = await for_you.rank(self._stores, profile, where, self._model, self._clock(), self._deadlines)
+        ranking = await for_you.rank(
+            self._stores, profile, where, self._model, self._clock(), self._deadlines, self._exploration
+        )
         return await self._keep(place, viewer.actor_id, digest(where), ranking, weights.FRESH_S)
 
     async def _popular(self, where: ProjectFilter) -> Snapshot:
@@ -260,4 +266,5 @@ class Feeds:
             projects=[one.project_id for one in explained],
             signals=list(explained[0].signals),
             contributions=np.array([one.contributions for one in explained if one.signals], dtype="<i8").tobytes(),
+            explored=[[one.project_id, one.propensity] for one in explained if one.propensity is not None],
         )

@@ -15,6 +15,7 @@ from scoring.profile import Profile
 from scoring.ranking import Explained
 from scoring.reasons import (
     Basis,
+    Exploration,
     Fresh,
     FromOwner,
     KeywordMatch,
@@ -38,25 +39,31 @@ class Finder:
     Attributes
     ----------
     signals
-        The signals that it speaks for. What they added together is the reason's weight; nothing added, no reason.
+        The signals that it speaks for.
     find
         Gives the reasons, if the evidence bears any.
-    also_against
-        Whether it is told even where its signals only take something off: a new project is new even under a model in
-        which age costs every project something. It then comes last.
+    weigh
+        Gives the reason's weight, in millionths of score; below 0 there is none.
     """
 
     signals: tuple[Signal, ...]
     find: Callable[[Explained, Feature, PageEvidence], Found]
-    also_against: bool = False
+    weigh: Callable[[Explained, tuple[Signal, ...]], int] = lambda explained, signals: gained(explained, signals) or -1
 
-    def weight(self, explained: Explained) -> int:
-        """Give what its signals added, in millionths; −1 if there is nothing to speak of."""
-        added = gained(explained, self.signals)
-        if added > 0:
-            return added
-        counted = any(explained.contribution(signal) for signal in self.signals)
-        return 0 if self.also_against and counted else -1
+
+def _even_against(explained: Explained, signals: tuple[Signal, ...]) -> int:
+    """Let a reason be told, last, even where its signals only took something off.
+
+    A new project is new even under a model in which age costs every project something.
+    """
+    counted = any(explained.contribution(signal) for signal in signals)
+    return max(gained(explained, signals), 0) if counted else -1
+
+
+def _before_all(explained: Explained, _: tuple[Signal, ...]) -> int:
+    """Let it be told first if the project was drawn for its place: nothing else put it there."""
+    added = sum(contribution for contribution in explained.contributions if contribution > 0)
+    return -1 if explained.propensity is None else added + 1
 
 
 async def find_reasons(
@@ -81,14 +88,9 @@ async def find_reasons(
 
 
 def _reasons(explained: Explained, feature: Feature, evidence: PageEvidence) -> tuple[Reason, ...]:
-    weighed = [(finder.weight(explained), finder) for finder in FINDERS]
-    strongest_first = sorted(weighed, key=lambda pair: -pair[0])
-    return tuple(
-        reason
-        for weight, finder in strongest_first
-        if weight >= 0
-        for reason in finder.find(explained, feature, evidence)
-    )
+    weighed = [(finder.weigh(explained, finder.signals), finder) for finder in FINDERS]
+    spoken = sorted((pair for pair in weighed if pair[0] >= 0), key=lambda pair: -pair[0])
+    return tuple(reason for _, finder in spoken for reason in finder.find(explained, feature, evidence))
 
 
 # --- what the viewer said and did -----------------------------------------------------------------------------------
@@ -182,7 +184,7 @@ def _trending(_: Explained, feature: Feature, evidence: PageEvidence) -> Found:
         yield TrendingNow("trending", f"{people} people in {_WITHIN[window]}, usually {before}", people, window, usual)
 
 
-# --- words and time -------------------------------------------------------------------------------------------------
+# --- words, time and lot ----------------------------------------------------------------------------------------------
 
 
 def _words(_: Explained, feature: Feature, evidence: PageEvidence) -> Found:
@@ -197,6 +199,11 @@ def _fresh(_: Explained, feature: Feature, evidence: PageEvidence) -> Found:
         days = int(age_days)
         text = "New today" if days == 0 else f"New: {days} day{'s' if days > 1 else ''} old"
         yield Fresh("fresh", text, age_days)
+
+
+def _exploration(explained: Explained, _: Feature, __: PageEvidence) -> Found:
+    if explained.propensity is not None:
+        yield Exploration("exploration", "Shown to find out whether people like it", explained.propensity)
 
 
 FINDERS: tuple[Finder, ...] = (
@@ -220,6 +227,7 @@ FINDERS: tuple[Finder, ...] = (
     ),
     Finder((Signal.POPULARITY, Signal.LIKES, Signal.PEOPLE_LATELY), _popular),
     Finder(tuple(page_evidence.WINDOW_OF), _trending),
-    Finder((Signal.FRESHNESS, Signal.AGE, Signal.EVENTS_SINCE, Signal.GRAVITY), _fresh, also_against=True),
+    Finder((Signal.FRESHNESS, Signal.AGE, Signal.EVENTS_SINCE, Signal.GRAVITY), _fresh, _even_against),
+    Finder((), _exploration, _before_all),
 )
 """Every kind of reason. Of two with the same weight, the one further up is told first."""

@@ -15,8 +15,9 @@ from scoring.behaviour import BEHAVIOUR
 from scoring.blend import Model, order_by_score, scores
 from scoring.candidates import gather_candidates, people_like
 from scoring.deadlines import SERVING, Deadlines
-from scoring.diversity import Attributes, Move, spread
+from scoring.diversity import Attributes, Move
 from scoring.evidence import load_evidence
+from scoring.exploration import Draw, draw, seed_of, spread_and_explore, unknown
 from scoring.features import FeatureTable, feature_table
 from scoring.filters import select
 from scoring.history import Evidence
@@ -34,8 +35,9 @@ async def rank(
     model: Model,
     at: datetime,
     deadlines: Deadlines = SERVING,
+    exploration: float = weights.EXPLORATION_SHARE,
 ) -> Ranking:
-    """Rank the candidates for a viewer.
+    """Rank the candidates for a viewer; a share `exploration` of the places goes to projects that are little known.
 
     A fixed number of store calls whatever the number of candidates: the sources' (see `gather_candidates`), one
     statement for the features, one call for the similarities, and one statement for the terms a filter names.
@@ -52,7 +54,9 @@ async def rank(
     matrix = signal_matrix(model, profile, table, cosines, candidates.people, at, evidence)
     contributions = model.contributions(matrix)
     best = order_by_score(scores(contributions), table.keys)[: weights.STORED_RANKS]
-    order, moved = spread(scores(contributions)[best], _attributes(table, best))
+    seed = seed_of(viewer.actor_id or 0, at.date())
+    drawn = draw(unknown(table)[best], table.ids[best], seed, exploration)
+    order, moved = spread_and_explore(scores(contributions)[best], _attributes(table, best), drawn)
     served = best[order]
     return Ranking(
         kind=FeedKind.FOR_YOU,
@@ -62,7 +66,7 @@ async def rank(
         ids=table.ids[served],
         values=matrix[served].astype(np.float32),
         contributions=contributions[served],
-        adjustments=_adjustments(moved, table.ids[best]),
+        adjustments=_adjustments(moved, table.ids[best], drawn),
         generated_at=at,
         degraded=degraded_stores([*profile.degraded, *away]),
         switched_off=off,
@@ -168,15 +172,21 @@ def _attributes(table: FeatureTable, rows: Integers) -> Attributes:
     )
 
 
-def _adjustments(moved: Mapping[int, Move], ids: Integers) -> dict[int, Adjustment]:
+def _adjustments(moved: Mapping[int, Move], ids: Integers, drawn: Draw) -> dict[int, Adjustment]:
     """Turn moves, told by rank by score, into adjustments by rank as served."""
     return {
         move.to_rank - 1: Adjustment(
-            Rule.DIVERSITY,
+            _rule(move),
             move.penalty,
             int(ids[move.blocker]) if move.blocker >= 0 else None,
             move.from_rank,
             move.to_rank,
+            drawn.propensities[index] if move.chance else None,
         )
-        for move in moved.values()
+        for index, move in moved.items()
     }
+
+
+def _rule(move: Move) -> Rule:
+    made_room = move.blocker >= 0 and not move.penalty
+    return Rule.EXPLORATION if move.chance or made_room else Rule.DIVERSITY

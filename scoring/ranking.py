@@ -44,15 +44,18 @@ class Adjustment:
     Attributes
     ----------
     rule
-        What moved it.
+        What moved it. `Rule.EXPLORATION` also moves what made room for a project that got a chance; it is then
+        `because_of` that one.
     penalty
         Millionths of score that the rule took off when the project was placed. Within a page, score minus penalty falls
-        from rank to rank, except where an owner or a category had filled it.
+        from rank to rank, except where an owner or a category had filled it, or a place was given away.
     because_of
         The id of the project above that stood in its way, or None.
     from_rank, to_rank
         Ranks by score and as served, from 1. Both are the same for `Rule.REMAINDER`: the project was not among the
         ranked candidates and follows behind them, newest first.
+    propensity
+        How likely the project was to be drawn for its place; None unless it got a chance.
     """
 
     rule: Rule
@@ -60,6 +63,7 @@ class Adjustment:
     because_of: int | None
     from_rank: int
     to_rank: int
+    propensity: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,11 @@ class Explained:
     adjustments: tuple[Adjustment, ...] = ()
     query: str | None = None
     switched_off: frozenset[Signal] = frozenset()
+
+    @property
+    def propensity(self) -> float | None:
+        """How likely the project was to be drawn for its place, if the place was given to it by exploration."""
+        return next((moved.propensity for moved in self.adjustments if moved.propensity is not None), None)
 
     @property
     def score(self) -> int:

@@ -112,9 +112,27 @@ class Fresh:
     group: str = "time"
 
 
+@dataclass(frozen=True, slots=True)
+class Exploration:
+    """Little is known of it, and it was drawn for this place; `propensity` says how likely that was."""
+
+    id: str
+    text: str
+    propensity: float
+    group: str = "discovery"
+
+
 Reason = (
-    StatedInterest | SimilarToProject | FromOwner | PeopleLikeYou | Popular | TrendingNow | KeywordMatch | Fresh
-)  # fmt: skip
+    StatedInterest
+    | SimilarToProject
+    | FromOwner
+    | PeopleLikeYou
+    | Popular
+    | TrendingNow
+    | KeywordMatch
+    | Fresh
+    | Exploration
+)
 
 _IN_SHORT: Mapping[Signal, str] = {
     Signal.QUERY_SIMILARITY: "Among the closest in meaning to what you searched for.",

@@ -111,7 +111,7 @@ def encode(snapshot: Snapshot) -> bytes:
             "degraded": ranking.degraded,
             "n": ranking.ids.size,
             "adjustments": [
-                [index, moved.rule, moved.penalty, moved.because_of, moved.from_rank, moved.to_rank]
+                [index, moved.rule, moved.penalty, moved.because_of, moved.from_rank, moved.to_rank, moved.propensity]
                 for index, moved in ranking.adjustments.items()
             ],
         }

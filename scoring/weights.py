@@ -159,6 +159,14 @@ DIVERSITY_STRENGTH = 0.02
 LIKENESS_OF_OWNER, LIKENESS_OF_CATEGORY, LIKENESS_OF_TOOL = 1.0, 0.5, 0.25
 """How alike one shared owner, category or tool makes two projects."""
 
+# --- exploration -----------------------------------------------------------------------------------------------------
+EXPLORATION_SHARE = 0.05
+"""Share of For You's places that goes to projects of which too little is known: one or two of a page of 30."""
+EXPLORATION_AFTER = 3
+"""The first places are never given away: they are what a visitor judges the page by."""
+EXPLORED_LIKES = 5
+"""Likes from which a project counts as known."""
+
 # --- snapshots -------------------------------------------------------------------------------------------------------
 FRESH_S = 60.0
 """A first page comes from a stored ranking no older than this."""

@@ -124,7 +124,8 @@ class ServedPage(Base):
     """What was served, for training, replay and support; a sample, kept for 7 days.
 
     `projects` lists the ids in the order of their ranks from `first_rank`; `contributions` holds their
-    millionths, little-endian int64, row by row, in the order of `signals`.
+    millionths, little-endian int64, row by row, in the order of `signals`. `explored` lists the projects that were
+    drawn for their places, each as ``[id, propensity]``.
     """
 
     __tablename__ = "served_pages"
@@ -141,3 +142,4 @@ class ServedPage(Base):
     projects: Mapped[list[Any]]
     signals: Mapped[list[Any]] = mapped_column(default=list, server_default=sql("'[]'"))
     contributions: Mapped[bytes] = mapped_column(LargeBinary, default=b"")
+    explored: Mapped[list[Any]] = mapped_column(default=list, server_default=sql("'[]'"))
