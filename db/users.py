@@ -51,6 +51,10 @@ class Viewer:
     settings: dict[str, Any]
 
 
+NOBODY = Viewer(None, None, None, None, None, Role.VIEWER, 0, {})
+"""Somebody of whom nothing is known, and nothing can be."""
+
+
 @dataclass(frozen=True, slots=True)
 class UserCard:
     """A user as a page shows one."""

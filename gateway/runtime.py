@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import structlog
@@ -21,7 +21,9 @@ from gateway.scheduler import Scheduler, jobs_of
 from gateway.settings import Settings
 from gateway.stores import open_stores
 from resolvers.context import Asker, Context
+from resolvers.loaders import Memory
 from scoring.feeds import Feeds
+from scoring.in_service import ModelInService
 from scoring.trending import formula_of
 from scoring.velocity import CONSTANTS, Window
 
@@ -48,15 +50,18 @@ class Runtime:
     ----------
     wake
         Tells the synchroniser of this process that there is work; None if another process has it.
+    memory
+        What was read last of what everybody may see.
     """
 
     stores: Stores
     feeds: Feeds
     wake: Callable[[], None] | None = None
+    memory: Memory = field(default_factory=Memory)
 
     def open_context(self, asker: Asker) -> Context:
         """Make the context of one request."""
-        return Context(self.stores, self.feeds, asker, self.wake)
+        return Context(self.stores, self.feeds, asker, self.wake, self.memory)
 
 
 OpenRuntime = Callable[[], AbstractAsyncContextManager[Runtime]]
@@ -111,7 +116,9 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             synchroniser, more = worker_tasks(stores, settings)
             tasks, wake = tasks | more, synchroniser.wake
         async with beside(tasks):
-            yield Runtime(stores, Feeds(stores, served=served, exploration=settings.exploration_share), wake)
+            model = ModelInService(stores.database)
+            feeds = Feeds(stores, model, served, exploration=settings.exploration_share)
+            yield Runtime(stores, feeds, wake)
 
 
 @asynccontextmanager

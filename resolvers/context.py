@@ -10,11 +10,12 @@ from typing import TypeAlias
 import strawberry
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.errors import StoreUnavailable
 from db.models import Role
 from db.stores import Stores
-from db.users import Viewer, find_viewer
+from db.users import NOBODY, Viewer, find_viewer
 from resolvers.errors import Forbidden, Unauthenticated
-from resolvers.loaders import Loaders
+from resolvers.loaders import Loaders, Memory
 from scoring.feeds import Feeds
 
 _RANK = {role: rank for rank, role in enumerate((Role.VIEWER, Role.SERVICE, Role.ADMINISTRATOR))}
@@ -55,12 +56,15 @@ class Context:
     ----------
     wake
         Called after each write, so that the shadows need not wait for the next poll of the outbox.
+    memory
+        What this process read last of what everybody may see.
     """
 
     stores: Stores
     feeds: Feeds
     asker: Asker
     wake: Callable[[], None] | None = None
+    memory: Memory = field(default_factory=Memory)
     _viewer: "asyncio.Task[Viewer] | None" = field(default=None, init=False)
 
     @cached_property
@@ -74,6 +78,13 @@ class Context:
             found = find_viewer(self.stores.database, user_key=self.asker.user_key, session_key=self.asker.session_key)
             self._viewer = asyncio.ensure_future(found)
         return await self._viewer
+
+    async def viewer_if_known(self) -> Viewer:
+        """Give who asks; nobody while the truth is away, for what everybody shares is served without it."""
+        try:
+            return await self.viewer()
+        except StoreUnavailable:
+            return NOBODY
 
     def forget_viewer(self) -> None:
         """Read the viewer anew next time, and all that was loaded: a mutation has changed the truth."""

@@ -117,7 +117,8 @@ class Feed:
         description="How it was made: `forYou` is POPULAR for a viewer of whom nothing is known."
     )
     degraded: list[Store] = strawberry.field(
-        description="The stores it had to do without. Not empty: the feed is poorer than it could be; ask again soon."
+        description="The stores it had to do without. Not empty: the feed is poorer than it could be; ask again soon. "
+        "With DATABASE it is the page as it was last seen, up to half an hour old, and knows nothing of you."
     )
     snapshot_id: strawberry.ID = strawberry.field(
         description="Names the ranking that the page was cut from. Send it along with interactions."
@@ -163,7 +164,7 @@ class FeedQuery:
         self, info: Info, first: First = DEFAULT_PAGE, after: After = strawberry.UNSET, where: Where = strawberry.UNSET
     ) -> Feed | None:
         """Serve For You."""
-        return await serve_feed(info, info.context.feeds.for_you, first, after, where)
+        return await serve_feed(info, info.context.feeds.for_you, first, after, where, personal=True)
 
     @computed("What most people came to in the last weeks or like, the same for everybody. Null only with an error.")
     async def popular(
@@ -242,8 +243,13 @@ async def serve_feed(
     after: str | None,
     where: ProjectFilterInput | None,
     default: int = DEFAULT_PAGE,
+    *,
+    personal: bool = False,
 ) -> Feed:
     """Serve a page of a feed as the graph shows it; `serve` is a feed of `scoring.feeds.Feeds`.
+
+    While the truth is away nobody knows who asks: a `personal` feed is then one clear error, the others are served as
+    everybody last saw them.
 
     Raises
     ------
@@ -252,7 +258,8 @@ async def serve_feed(
     """
     where = given(where)
     asked = ProjectFilter() if where is None else where.read()
-    viewer = await info.context.viewer()
+    context = info.context
+    viewer = await (context.viewer() if personal else context.viewer_if_known())
     try:
         page = await serve(viewer, default if first is None else first, given(after), asked)
     except BadRequest as refused:

@@ -2,12 +2,15 @@
 
 from abc import abstractmethod
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from aiodataloader import DataLoader
 
+from db.cache.last_known import LastKnown
 from db.catalogue import CatalogueTerm, CatalogueTool, Category, all_categories, terms_by_project, tools_by_key
+from db.errors import StoreUnavailable
 from db.marks import Marks, marks_by_project
 from db.models import TermKind, now
 from db.projects import Card, cards_by_id, cards_by_key
@@ -19,6 +22,9 @@ from scoring.reasons import Reason
 
 if TYPE_CHECKING:
     from resolvers.context import Context
+
+_MOST_REMEMBERED = 20_000
+"""Projects, and people: what 500 pages show."""
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -41,6 +47,33 @@ class MappedLoader(DataLoader[K, V | None]):
         """Read what is behind these distinct keys."""
 
 
+class RememberedLoader(MappedLoader[K, V]):
+    """A loader of what everybody may see: while the truth is away it gives what was read last."""
+
+    @property
+    @abstractmethod
+    def last_known(self) -> LastKnown[K, V]:
+        """Where it is remembered."""
+
+    async def batch_load_fn(self, keys: list[K]) -> list[V | None]:
+        """Read a batch, or remember it.
+
+        Raises
+        ------
+        StoreUnavailable
+            If the truth is away and not all of them are remembered.
+        """
+        try:
+            found = await self.read(keys)
+        except StoreUnavailable:
+            remembered = self.last_known.recall(keys)
+            if any(key not in remembered for key in keys):
+                raise
+            return [remembered[key] for key in keys]
+        self.last_known.note(found)
+        return [found.get(key) for key in keys]
+
+
 class TermsOfProject(NamedTuple):
     """The terms a project carries, by kind."""
 
@@ -49,8 +82,21 @@ class TermsOfProject(NamedTuple):
     topics: list[CatalogueTerm]
 
 
-class TermsByProjectLoader(MappedLoader[int, TermsOfProject]):
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What the loaders of one process read last, for while the truth is away."""
+
+    terms: LastKnown[int, TermsOfProject] = field(default_factory=lambda: LastKnown(_MOST_REMEMBERED))
+    users: LastKnown[int, UserCard] = field(default_factory=lambda: LastKnown(_MOST_REMEMBERED))
+
+
+class TermsByProjectLoader(RememberedLoader[int, TermsOfProject]):
     """Tools, categories and topics of a project: one statement for the three."""
+
+    @property
+    def last_known(self) -> LastKnown[int, TermsOfProject]:
+        """Where they are remembered."""
+        return self.context.memory.terms
 
     async def read(self, keys: Sequence[int]) -> Mapping[int, TermsOfProject]:
         """Read what is behind these project ids."""
@@ -61,8 +107,13 @@ class TermsByProjectLoader(MappedLoader[int, TermsOfProject]):
         }
 
 
-class UsersByIdLoader(MappedLoader[int, UserCard]):
+class UsersByIdLoader(RememberedLoader[int, UserCard]):
     """Users, by our id."""
+
+    @property
+    def last_known(self) -> LastKnown[int, UserCard]:
+        """Where they are remembered."""
+        return self.context.memory.users
 
     async def read(self, keys: Sequence[int]) -> Mapping[int, UserCard]:
         """Read what is behind these ids."""
@@ -119,7 +170,7 @@ class ViewerMarksByProjectLoader(MappedLoader[int, Marks]):
 
     async def read(self, keys: Sequence[int]) -> Mapping[int, Marks]:
         """Read what is behind these project ids."""
-        viewer = await self.context.viewer()
+        viewer = await self.context.viewer_if_known()
         if viewer.actor_id is None:
             return {}
         return await marks_by_project(self.context.stores.database, viewer.actor_id, keys)

@@ -54,6 +54,10 @@ class _Origin:
     degraded: tuple[Store, ...]
 
 
+Asked = tuple[FeedKind, str, int, Cursor | None]
+"""All of a request but who asks: equal for all who are shown the same page."""
+
+
 @dataclass(frozen=True, slots=True)
 class PageRequest:
     """What a client asked for, checked.
@@ -93,6 +97,11 @@ class PageRequest:
                 f"`first` is {first}; ask for 0 to {weights.LARGEST_PAGE} and follow endCursor for more"
             )
         return cls(kind, viewer, where, arguments, first, Cursor.decode(after) if after is not None else None)
+
+    @property
+    def asked(self) -> Asked:
+        """What was asked for, whoever asks."""
+        return self.kind, self.arguments, self.first, self.after
 
     @property
     def hidden_owner(self) -> int | None:

@@ -54,20 +54,14 @@ class Snapshots:
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
 
-    async def fresh(self, pointer: str) -> Snapshot | None:
-        """Find the ranking that a pointer names, if it may still be served as a first page."""
-        named = await self._cache.get(pointer)
-        return await self.by_id(named.decode()) if named else None
-
     async def by_id(self, snapshot_id: str) -> Snapshot | None:
         """Find a ranking by its id, and let it live on from now."""
         body = await self._cache.get(f"snapshot:{snapshot_id}", extend_s=weights.KEPT_S)
         return decode(body) if body else None
 
-    async def keep(self, pointer: str, snapshot: Snapshot, fresh_s: float) -> None:
-        """Store a ranking, and let the pointer name it for `fresh_s` seconds."""
+    async def keep(self, snapshot: Snapshot) -> None:
+        """Store a ranking."""
         await self._cache.put(f"snapshot:{snapshot.id}", encode(snapshot), weights.KEPT_S)
-        await self._cache.put(pointer, snapshot.id.encode(), fresh_s)
 
 
 def new_id() -> str:

@@ -175,6 +175,10 @@ DEGRADED_FRESH_S = 5.0
 """A ranking made while a store was away is not kept long."""
 KEPT_S = 1_800.0
 """A stored ranking lives this long from its last use, so that cursors hold."""
+MAKING_S = 5.0
+"""Others wait so long for whoever makes a ranking: far longer than making takes with every store at its deadline."""
+MODEL_FRESH_S = 30.0
+"""The model in service is read from the truth this often."""
 STORED_RANKS = 1_000
 """Ranks stored with their contributions; the rest of the catalogue follows, newest first."""
 LARGEST_PAGE = 100

@@ -44,12 +44,14 @@ class AtScale:
 
     async def ask(self, query: str, user: str = "ada", role: Role | None = None, **variables: Any) -> dict[str, Any]:
         """Ask as a user; what must work, must."""
-        token = self.authority.issue(user, role)
-        answer = await self.client.post(
-            "/graphql",
-            json={"query": query, "variables": variables},
-            headers={"Authorization": f"Bearer {token}"},
-        )
+        return await self._ask(query, variables, {"Authorization": f"Bearer {self.authority.issue(user, role)}"})
+
+    async def ask_as_nobody(self, query: str, **variables: Any) -> dict[str, Any]:
+        """Ask without a token."""
+        return await self._ask(query, variables, {})
+
+    async def _ask(self, query: str, variables: dict[str, Any], headers: dict[str, str]) -> dict[str, Any]:
+        answer = await self.client.post("/graphql", json={"query": query, "variables": variables}, headers=headers)
         body: dict[str, Any] = answer.json()
         return body
 

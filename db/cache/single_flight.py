@@ -9,6 +9,8 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from db.cache.base import Cache
 from db.errors import StoreUnavailable
@@ -19,16 +21,37 @@ FIRST_LOOK_S = 0.005
 LAST_LOOK_S = 0.05
 """Followers look again after 5 ms, then ever later, up to 50 ms: a ranking takes about 40 ms."""
 
+T = TypeVar("T")
 Compute = Callable[[], Awaitable[bytes]]
 
+
+@dataclass(frozen=True, slots=True)
+class Made(Generic[T]):
+    """A value, and for the callers of the process that computed it the thing that it stands for.
+
+    Attributes
+    ----------
+    value
+        What the cache holds.
+    ttl_s
+        How long it lives.
+    thing
+        What was made; None if the value was found in the cache.
+    """
+
+    value: bytes
+    ttl_s: float
+    thing: T | None = None
+
+
+Make = Callable[[], Awaitable[Made[T]]]
+
 # By cache and key. A task holds its cache, so that the cache's id cannot become another's meanwhile.
-_flights: dict[tuple[int, str], asyncio.Task[bytes]] = {}
+_flights: dict[tuple[int, str], asyncio.Task[Made[Any]]] = {}
 
 
 async def once(cache: Cache, key: str, compute: Compute, *, ttl_s: float, lock_s: float) -> bytes:
-    """Give the value of a key; if the cache does not hold it, see to it that it is computed once.
-
-    The computation is a task of its own: a caller who is cancelled, the first one too, takes nobody along.
+    """Give the value of a key; if the cache does not hold it, see to it that it is computed once (see `made_once`).
 
     Parameters
     ----------
@@ -39,34 +62,54 @@ async def once(cache: Cache, key: str, compute: Compute, *, ttl_s: float, lock_s
     lock_s
         How long others wait for whoever computes, at most; longer than computing ever takes.
     """
+
+    async def make() -> Made[None]:
+        return Made(await compute(), ttl_s)
+
+    return (await made_once(cache, key, make, lock_s=lock_s)).value
+
+
+async def made_once(cache: Cache, key: str, make: Make[T], *, lock_s: float) -> Made[T]:
+    """Give what a key names; if the cache does not hold it, see to it that it is made once.
+
+    Making is a task of its own: a caller who is cancelled, the first one too, takes nobody along.
+
+    Parameters
+    ----------
+    make
+        Makes the value and says how long it lives: what was made in a bad moment may live for less. What it raises
+        reaches all callers of this process; other processes then try themselves.
+    lock_s
+        As for `once`.
+    """
     held = await _look(cache, key)
     if held is not None:
-        return held
+        return Made(held, 0.0)
     name = (id(cache), key)
     flight = _flights.get(name)
     if flight is None or flight.get_loop() is not asyncio.get_running_loop():
-        flight = asyncio.create_task(_fly(cache, key, compute, ttl_s, lock_s), name=f"single flight of {key}")
+        flight = asyncio.create_task(_fly(cache, key, make, lock_s), name=f"single flight of {key}")
         _flights[name] = flight
         flight.add_done_callback(lambda ended: _land(name, ended))
     return await asyncio.shield(flight)
 
 
-def _land(name: tuple[int, str], flight: asyncio.Task[bytes]) -> None:
+def _land(name: tuple[int, str], flight: asyncio.Task[Made[Any]]) -> None:
     if _flights.get(name) is flight:
         del _flights[name]
     if not flight.cancelled() and flight.exception() is not None:  # looked at: its callers may all have gone
         log.debug("%s failed: %r", flight.get_name(), flight.exception())
 
 
-async def _fly(cache: Cache, key: str, compute: Compute, ttl_s: float, lock_s: float) -> bytes:
+async def _fly(cache: Cache, key: str, make: Make[T], lock_s: float) -> Made[T]:
     lock, token = f"{key}:lock", secrets.token_bytes(16)
     try:
         found = await _wait(cache, key, lock, token, lock_s)
         if found is not None:
-            return found
-        value = await compute()
-        await _keep(cache, key, value, ttl_s)
-        return value
+            return Made(found, 0.0)
+        made = await make()
+        await _keep(cache, key, made)
+        return made
     finally:
         await _release(cache, lock, token)
 
@@ -98,9 +141,9 @@ async def _look(cache: Cache, key: str) -> bytes | None:
         return None
 
 
-async def _keep(cache: Cache, key: str, value: bytes, ttl_s: float) -> None:
+async def _keep(cache: Cache, key: str, made: Made[Any]) -> None:
     try:
-        await cache.put(key, value, ttl_s)
+        await cache.put(key, made.value, made.ttl_s)
     except StoreUnavailable as away:
         log.debug("%s was computed and not kept: %s", key, away)
 

@@ -90,3 +90,33 @@ async def test_without_the_truth_there_is_one_clear_error(at_scale: AtScale):
         return "errors" not in await at_scale.ask(FOR_YOU)
 
     await at_scale.until(healed)
+
+
+TRENDING = """{ trending(first: 10) {
+  degraded
+  edges { rank score node { key title tools { key } topics owner { key } viewerHasLiked } explanation { score } }
+} }"""
+NEWEST = "{ newest(first: 10) { degraded edges { node { key } } } }"
+
+
+async def test_without_the_truth_what_everybody_shares_is_served_as_it_was_last_seen(at_scale: AtScale):
+    for nobody in (TRENDING, NEWEST):
+        seen = (await at_scale.ask_as_nobody(nobody))["data"]
+        (before,) = seen.values()
+        assert before["degraded"] == []
+        async with at_scale.faulty("refuse", "database"):
+            for ask in (at_scale.ask_as_nobody, at_scale.ask):  # a token's viewer cannot be known now: nobody
+                answer = await ask(nobody)
+                assert "errors" not in answer, answer["errors"]
+                (after,) = answer["data"].values()
+                assert after == {**before, "degraded": ["DATABASE"]}
+            personal = await at_scale.ask(FOR_YOU)
+            assert personal["errors"][0]["extensions"]["code"] == "STORE_UNAVAILABLE"
+            other = await at_scale.ask_as_nobody(nobody.replace("first: 10", "first: 11"))
+            assert other["errors"][0]["extensions"]["code"] == "STORE_UNAVAILABLE"
+
+        async def healed(query: str = nobody) -> bool:
+            (feed,) = (await at_scale.ask(query))["data"].values()
+            return feed is not None and feed["degraded"] == []
+
+        await at_scale.until(healed)

@@ -1,7 +1,7 @@
 """The laws of the feeds, on real stores."""
 
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -381,7 +381,16 @@ class Forgetful:
     async def get(self, key: str, *, extend_s: float | None = None) -> None:
         return None
 
+    async def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
+        return {}
+
     async def put(self, key: str, value: bytes, ttl_s: float) -> None:
+        return None
+
+    async def add(self, key: str, value: bytes, ttl_s: float) -> bool:
+        return True
+
+    async def delete(self, key: str) -> None:
         return None
 
 

@@ -17,6 +17,7 @@ from scoring.describe import SIGNALS
 from scoring.evidence import build_night
 from scoring.feeds import Feeds
 from scoring.finders import FINDERS
+from scoring.in_service import always
 from scoring.models import from_data
 from scoring.ranking import Adjustment, Explained, Rule
 from scoring.reasons import (
@@ -156,7 +157,7 @@ def trained(**heights: float) -> Model:
 
 async def reasons_of(world: World, user: str, key: str, **heights: float) -> list[Reason]:
     """The reasons of one project for a viewer, ranked by such a model."""
-    feeds = Feeds(world.stores, trained(**heights), clock=lambda: MOMENT, deadlines=PATIENT)
+    feeds = Feeds(world.stores, always(trained(**heights)), clock=lambda: MOMENT, deadlines=PATIENT)
     viewer = await world.viewer(user)
     (wanted,) = await world.ids([key])
     explained = (await feeds.explain(viewer, [wanted]))[wanted]
