@@ -8,9 +8,10 @@ from typing import Any
 from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.columns import UtcDateTime
 from db.engine import Database
 from db.errors import InvalidRecord
-from db.models import RankingModel
+from db.models import RankingModel, now
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,18 @@ _COLUMNS = (
 )
 _ALL = select(*_COLUMNS).order_by(RankingModel.created_at.desc(), RankingModel.id.desc())
 _IN_SERVICE = select(*_COLUMNS).where(RankingModel.in_service)
-_RETIRE = update(RankingModel).where(RankingModel.in_service).values(in_service=False)
+_RETIRE = (
+    update(RankingModel)
+    .where(RankingModel.in_service)
+    .values(in_service=False, retired_at=bindparam("at", type_=UtcDateTime()))
+)
+_BEFORE = (
+    select(RankingModel.name)
+    .where(RankingModel.retired_at.is_not(None), RankingModel.in_service.is_(False))
+    .order_by(RankingModel.retired_at.desc(), RankingModel.id.desc())
+    .limit(1)
+)
+_NAMED = select(RankingModel.id).where(RankingModel.name == bindparam("chosen"))
 _APPOINT = update(RankingModel).where(RankingModel.name == bindparam("chosen")).values(in_service=True)
 
 
@@ -52,7 +64,15 @@ async def model_in_service(database: Database) -> StoredModel | None:
 async def keep_model(
     connection: AsyncConnection, name: str, curves: Mapping[str, Any], report: Mapping[str, Any]
 ) -> None:
-    """Keep a model, out of service."""
+    """Keep a model, out of service.
+
+    Raises
+    ------
+    InvalidRecord
+        If there is one of that name: models are never overwritten.
+    """
+    if (await connection.execute(_NAMED, {"chosen": name})).first():
+        raise InvalidRecord(f"there is a model named {name!r} already; models are kept for ever, so take another name")
     await connection.execute(insert(RankingModel).values(name=name, curves=dict(curves), report=dict(report)))
 
 
@@ -64,6 +84,14 @@ async def put_in_service(connection: AsyncConnection, name: str | None) -> None:
     InvalidRecord
         If there is no model of that name; nothing has changed once the caller's transaction is rolled back.
     """
-    await connection.execute(_RETIRE)
+    await connection.execute(_RETIRE, {"at": now()})
     if name is not None and (await connection.execute(_APPOINT, {"chosen": name})).rowcount != 1:
         raise InvalidRecord(f"there is no model named {name!r}; see: explore models")
+
+
+async def model_before(database: Database) -> str | None:
+    """Name the model that was in service before the one that is; None if that was the preset that ships."""
+    for row in await database.fetch(_BEFORE):
+        name: str = row.name
+        return name
+    return None

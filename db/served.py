@@ -1,13 +1,14 @@
-"""The log of what was served: noted without waiting, written in batches, kept for 7 days."""
+"""The log of what was served: noted without waiting, written in batches, kept for 7 days; and what came of it."""
 
 from collections import deque
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
-from sqlalchemy import delete, insert
+from sqlalchemy import bindparam, delete, insert, select
 
+from db.columns import UtcDateTime
 from db.engine import Database
-from db.models import ServedPage, now
+from db.models import FeedKind, Interaction, InteractionType, ServedPage, now
 
 KEPT = timedelta(days=7)
 _MOST = 2_000
@@ -52,3 +53,71 @@ class ServedLog:
         """Forget pages that were served more than `KEPT` ago."""
         async with self._database.write() as connection:
             await connection.execute(delete(ServedPage).where(ServedPage.at < now() - KEPT))
+
+
+class LoggedPage(NamedTuple):
+    """A page of a personal feed as it was served, with a sample of the ranking's other candidates.
+
+    `values` and `sampled_values` are (n, signals) matrices of float32, little-endian, row by row; `sampled_share` is
+    the chance with which each of the others was taken.
+    """
+
+    snapshot_id: str
+    actor_id: int
+    at: datetime
+    first_rank: int
+    projects: list[int]
+    signals: list[str]
+    values: bytes
+    sampled: list[int]
+    sampled_values: bytes
+    sampled_share: float
+
+
+class Impression(NamedTuple):
+    """A client's word that a viewer saw a project in a ranking."""
+
+    snapshot_id: str
+    actor_id: int
+    project_id: int
+
+
+class Act(NamedTuple):
+    """Something that an actor did with a project, however it was found."""
+
+    actor_id: int
+    project_id: int
+    at: datetime
+
+
+_SINCE = bindparam("since", type_=UtcDateTime())
+_PERSONAL = (
+    select(*(getattr(ServedPage, name) for name in LoggedPage._fields))
+    .where(ServedPage.at >= _SINCE, ServedPage.feed_kind == FeedKind.FOR_YOU, ServedPage.actor_id.is_not(None))
+    .where(ServedPage.sampled_share > 0)
+    .order_by(ServedPage.at.desc(), ServedPage.id.desc())
+    .limit(bindparam("limit"))
+)
+_SEEN = (
+    select(Interaction.snapshot_id, Interaction.actor_id, Interaction.project_id)
+    .where(Interaction.at >= _SINCE, Interaction.type == InteractionType.IMPRESSION)
+    .where(Interaction.snapshot_id.is_not(None))
+)
+_DONE = select(Interaction.actor_id, Interaction.project_id, Interaction.at).where(
+    Interaction.at >= _SINCE, Interaction.type.not_in((InteractionType.IMPRESSION, InteractionType.DISMISS))
+)
+
+
+async def personal_pages(database: Database, since: datetime, limit: int) -> list[LoggedPage]:
+    """Read the pages of For You that were served since a moment and can be learned from, the latest first."""
+    return [LoggedPage(*row) for row in await database.fetch(_PERSONAL, {"since": since, "limit": limit})]
+
+
+async def impressions(database: Database, since: datetime) -> list[Impression]:
+    """Read what viewers were shown of a ranking since a moment, as clients report it."""
+    return [Impression(*row) for row in await database.fetch(_SEEN, {"since": since})]
+
+
+async def acts(database: Database, since: datetime) -> list[Act]:
+    """Read all that was done with projects since a moment: every kind of engagement."""
+    return [Act(*row) for row in await database.fetch(_DONE, {"since": since})]

@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 from db.errors import IndexIncomplete, InvalidRecord, MigrationPending, StoreUnavailable, TurnLost
 from db.models import Role
 from db.schema import require_current
-from gateway import evaluating, importing, outbox_command, preparing
+from gateway import evaluating, importing, outbox_command, preparing, training
 from gateway.auth import Authority, signing_secret
 from gateway.doctor import examine, print_findings
 from gateway.errors import CannotStart
@@ -211,10 +211,20 @@ def train(
 
 @app.command()
 def models(
-    use: Annotated[str | None, typer.Option("--use", metavar="NAME", help="Put this one in service.")] = None,
+    use: Annotated[
+        str | None, typer.Option("--use", metavar="NAME", help="Put this one, or a preset, in service.")
+    ] = None,
+    back: Annotated[bool, typer.Option("--back", help="Go back to the one that served before.")] = False,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page with all curves and reports.")] = None,
 ) -> None:
-    """List the ranking models, or go back to an earlier one."""
-    asyncio.run(_models(_settings(), use))
+    """List the ranking models, choose the one that serves, or draw their curves."""
+    if sum((use is not None, back, html is not None)) > 1:
+        raise InvalidRecord("one of --use, --back and --html at a time")
+    if html is not None:
+        html.write_text(asyncio.run(_drawn_models(_settings())), encoding="utf-8")
+        _say(f"wrote {html}")
+        return
+    asyncio.run(_models(_settings(), use, back))
 
 
 def _settings(**overrides: Any) -> Settings:
@@ -246,9 +256,14 @@ async def _outbox(settings: Settings, rows: list[str], retry: bool, drop: bool) 
 
 async def _train(settings: Settings, name: str | None, seed: int) -> int:
     async with preparing.open_migrated(settings) as stores:
-        return await evaluating.run_train(stores.database, name, weights.PEOPLE_FLOOR, seed, out)
+        return await training.run_train(stores.database, name, weights.PEOPLE_FLOOR, seed, out)
 
 
-async def _models(settings: Settings, use: str | None) -> None:
+async def _models(settings: Settings, use: str | None, back: bool) -> None:
     async with preparing.open_migrated(settings) as stores:
-        await evaluating.run_models(stores.database, use, out)
+        await training.run_models(stores.database, out, use, back)
+
+
+async def _drawn_models(settings: Settings) -> str:
+    async with preparing.open_migrated(settings) as stores:
+        return await training.drawn_models(stores.database)

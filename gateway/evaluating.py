@@ -1,29 +1,19 @@
-"""`explore evaluate`, `explore train` and `explore models` at the terminal."""
+"""`explore evaluate` at the terminal."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import orjson
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from db.engine import Database
-from db.models import now
-from db.ranking_models import all_models, keep_model, model_in_service, put_in_service
+from gateway.bars import bars
 from scoring.evaluation import protocols
 from scoring.evaluation.dataset import load_dataset
-from scoring.evaluation.lists import Progress as Tell
 from scoring.evaluation.page import html_page
 from scoring.evaluation.results import Results
 from scoring.evaluation.trending import evaluate_trending
-from scoring.models import DEFAULT, PRESETS, as_data, from_data
-from scoring.training.judging import train_and_judge
-from scoring.training.truth import read_truth
 
 
 class Protocol(StrEnum):
@@ -53,7 +43,7 @@ def run_evaluate(
         If the folder cannot be evaluated so.
     """
     output = output or Console()
-    with _bars(output) as tell:
+    with bars(output) as tell:
         dataset = load_dataset(directory, tell)
         match protocol:
             case Protocol.FEED_REQUESTS:
@@ -75,63 +65,6 @@ def run_evaluate(
     return results
 
 
-async def run_train(database: Database, name: str | None, floor: int, seed: int, output: Console) -> int:
-    """Fit a model to this installation's own log, judge it, keep it, and let it serve if it is better.
-
-    Returns
-    -------
-    int
-        The exit code: 0 if it serves now, 1 if the one in service stays.
-    """
-    dataset = await read_truth(database)
-    stored = await model_in_service(database)
-    serving = from_data(stored.name, stored.curves) if stored else DEFAULT
-    age_days = (now() - stored.created_at).total_seconds() / 86_400 if stored else 0.0
-    chosen = name or f"trained-{now():%Y-%m-%d-%H%M%S}"
-    with _bars(output) as tell:
-        verdict = train_and_judge(dataset, chosen, serving, age_days, floor, seed, tell)
-    async with database.write() as connection:
-        await keep_model(connection, chosen, as_data(verdict.model), verdict.report)
-        if verdict.accepted:
-            await put_in_service(connection, chosen)
-    became = f"{chosen} serves now" if verdict.accepted else f"{chosen} is kept, and {serving.name} stays in service"
-    output.print(f"{became}: {verdict.because}", markup=False, highlight=False)
-    return 0 if verdict.accepted else 1
-
-
-async def run_models(database: Database, use: str | None, output: Console) -> None:
-    """List the models, or put one in service: by its name, or one of the presets that ship.
-
-    Raises
-    ------
-    InvalidRecord
-        If there is no such model.
-    ModelInvalid
-        If it uses signals that this version has not; the one in service stays.
-    """
-    models = {one.name: one for one in await all_models(database)}
-    if use is not None:
-        if use in models:
-            from_data(use, models[use].curves)
-        async with database.write() as connection:
-            if use in PRESETS and use not in models:
-                await keep_model(connection, use, as_data(PRESETS[use]), {"preset": True})
-            await put_in_service(connection, use)
-        output.print(f"{use} serves now", markup=False, highlight=False)
-        return
-    table = Table("model", "made", "in service", "NDCG@10 when judged")
-    for one in models.values():
-        judged = one.report.get("ndcg@10", {}).get("new", "")
-        table.add_row(one.name, _told(one.created_at), "yes" if one.in_service else "", str(judged))
-    output.print(table)
-    if not any(one.in_service for one in models.values()):
-        output.print("no model was chosen: the shipped preset serves", highlight=False)
-
-
-def _told(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC"
-
-
 def _table(results: Results, seed: int) -> Table:
     columns = ("ndcg@10", "recall@10", "against ours", "coverage", "cold share")
     table = Table("ranking", *columns, box=None, title=f"{results.protocol} on {results.dataset}")
@@ -149,17 +82,3 @@ def _as_data(results: Results, seed: int) -> dict[str, Any]:
         "rankings": results.summary(seed),
         "facts": dict(results.facts),
     }
-
-
-@contextmanager
-def _bars(output: Console) -> Iterator[Tell]:
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    tasks: dict[str, TaskID] = {}
-    with Progress(*columns, console=output, auto_refresh=output.is_terminal) as progress:
-
-        def tell(what: str, share: float) -> None:
-            if what not in tasks:
-                tasks[what] = progress.add_task(what, total=1.0)
-            progress.update(tasks[what], completed=share)
-
-        yield tell

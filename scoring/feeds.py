@@ -24,6 +24,7 @@ from scoring.profile import Profile, load_interests, load_profile
 from scoring.ranking import Explained, Page, Ranking, degraded_stores
 from scoring.rankings import Place, Rankings
 from scoring.reasons import Reason
+from scoring.sampling import NO_SAMPLE, sample_of
 from scoring.search import SearchQuery
 from scoring.snapshots import Snapshot, digest, pointer
 from scoring.velocity import CONSTANTS, Constants, Window
@@ -248,7 +249,7 @@ class Feeds:
             return self._last_known(request, away)
         if snapshot.actor_id is None and page.is_whole:
             self._last_pages.note({request.asked: page})
-        self._note(page, request.viewer)
+        self._note(page, request.viewer, snapshot.ranking)
         return page
 
     def _last_known(self, request: PageRequest, away: StoreUnavailable) -> Page:
@@ -258,10 +259,11 @@ class Feeds:
             raise away
         return replace(page, degraded=degraded_stores([*page.degraded, away.store]))
 
-    def _note(self, page: Page, viewer: Viewer) -> None:
+    def _note(self, page: Page, viewer: Viewer, ranking: Ranking | None = None) -> None:
         if self._served is None or not page.entries:
             return
         explained = [entry.explained for entry in page.entries]
+        others = NO_SAMPLE if ranking is None or page.kind is not FeedKind.FOR_YOU else sample_of(ranking, page)
         self._served.note(
             snapshot_id=page.snapshot_id,
             actor_id=viewer.actor_id,
@@ -274,4 +276,8 @@ class Feeds:
             signals=list(explained[0].signals),
             contributions=np.array([one.contributions for one in explained if one.signals], dtype="<i8").tobytes(),
             explored=[[one.project_id, one.propensity] for one in explained if one.propensity is not None],
+            values=np.array([one.values for one in explained if one.signals], dtype="<f4").tobytes(),
+            sampled=[] if ranking is None else ranking.ids[others.rows].tolist(),
+            sampled_values=b"" if ranking is None else ranking.values[others.rows].astype("<f4").tobytes(),
+            sampled_share=others.share,
         )

@@ -29,7 +29,8 @@ place of all-time likes. It serves until a model trained on this installation's 
 
 PRESETS: Mapping[str, Model] = {model.name: model for model in (PLAN, DEFAULT)}
 
-_NOT_FITTED = (Signal.VECTOR_SIMILARITY, Signal.EXPLICIT_PREFERENCES, Signal.BEHAVIORAL_SIGNALS)
+CONTENT = (Signal.VECTOR_SIMILARITY, Signal.EXPLICIT_PREFERENCES, Signal.BEHAVIORAL_SIGNALS)
+"""What a replay of touches cannot compute; the log of what was served has it."""
 
 
 def completed(model: Model) -> Model:
@@ -37,7 +38,7 @@ def completed(model: Model) -> Model:
 
     A fitted score is a tenth of log odds, so that these weights have their size (see `scoring.training.models.SCALE`).
     """
-    added = {signal: Curve.straight(PLAN_WEIGHTS[signal]) for signal in _NOT_FITTED if signal not in model.curves}
+    added = {signal: Curve.straight(PLAN_WEIGHTS[signal]) for signal in CONTENT if signal not in model.curves}
     return replace(model, curves={**model.curves, **added})
 
 

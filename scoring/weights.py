@@ -214,6 +214,10 @@ SIMILAR_LEAST = 0.35
 FRESH_DAYS = 7.0
 """Age up to which "new" is a reason."""
 
+# --- what is learned from ---------------------------------------------------------------------------------------------
+LOGGED_OTHERS = 40
+"""Candidates logged with a first page although it does not show them: 2 KB with 12 signals."""
+
 # --- behaviour of other people ---------------------------------------------------------------------------------------
 PEOPLE_HALF_LIVES_H = (1.0, 6.0, 72.0, 336.0)
 """Half-lives at which distinct people are counted: 1 h, 6 h, 3 days, 14 days."""

@@ -99,7 +99,10 @@ class ProjectNeighbours(Base):
 
 
 class RankingModel(Base):
-    """A set of curves that ranks: the weights of one preset or of one training run, kept for ever."""
+    """A set of curves that ranks: the weights of one preset or of one training run, kept for ever.
+
+    `retired_at` is when it was last taken out of service; the latest of these is what a roll-back goes to.
+    """
 
     __tablename__ = "ranking_models"
 
@@ -108,6 +111,7 @@ class RankingModel(Base):
     curves: Mapped[dict[str, Any]]
     report: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=sql("'{}'"))
     in_service: Mapped[bool] = mapped_column(default=False, server_default=false())
+    retired_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 
@@ -124,8 +128,10 @@ class ServedPage(Base):
     """What was served, for training, replay and support; a sample, kept for 7 days.
 
     `projects` lists the ids in the order of their ranks from `first_rank`; `contributions` holds their
-    millionths, little-endian int64, row by row, in the order of `signals`. `explored` lists the projects that were
-    drawn for their places, each as ``[id, propensity]``.
+    millionths, little-endian int64, row by row, in the order of `signals`, and `values` what the signals were, float32.
+    `explored` lists the projects that were drawn for their places, each as ``[id, propensity]``.
+    `sampled` are some of the ranking's other candidates, each taken with the chance `sampled_share`, and
+    `sampled_values` theirs: without them a model would learn only what the one before it chose to show.
     """
 
     __tablename__ = "served_pages"
@@ -143,3 +149,7 @@ class ServedPage(Base):
     signals: Mapped[list[Any]] = mapped_column(default=list, server_default=sql("'[]'"))
     contributions: Mapped[bytes] = mapped_column(LargeBinary, default=b"")
     explored: Mapped[list[Any]] = mapped_column(default=list, server_default=sql("'[]'"))
+    values: Mapped[bytes] = mapped_column(LargeBinary, default=b"", server_default="")
+    sampled: Mapped[list[Any]] = mapped_column(default=list, server_default=sql("'[]'"))
+    sampled_values: Mapped[bytes] = mapped_column(LargeBinary, default=b"", server_default="")
+    sampled_share: Mapped[float] = mapped_column(default=0.0, server_default="0")

@@ -41,40 +41,57 @@ class Candidates:
     stage: ViewerStage
 
 
+class Replay:
+    """A log as it stood at one moment after another, with the nights between them: yesterday's lists, live events.
+
+    Moments must not go back, for lists are only ever built anew.
+    """
+
+    def __init__(self, dataset: Dataset, floor: int, seed: int = 0) -> None:
+        self.history = LogHistory(dataset.log, dataset.created_s, dataset.owners, floor)
+        self._dataset, self._floor, self._seed = dataset, floor, seed
+        self._likes_of = Grouped.by(dataset.likes.actors, dataset.likes.n_actors)
+        self._last_night = self._lists_due = -1.0
+
+    def evidence(self, actor: int, projects: Integers, at_s: float) -> Evidence:
+        """Give what was known of a viewer and of projects (dense indexes) strictly before a moment."""
+        midnight = float(np.floor(at_s / DAY_S) * DAY_S)
+        if midnight != self._last_night:
+            young = midnight < self._lists_due
+            old = self.history.night if young else None
+            self.history.use_night(_built(self._dataset.log, midnight, self._floor, self._seed, old))
+            self._lists_due = self._lists_due if young else midnight + LISTS_DAYS * DAY_S
+            self._last_night = midnight
+        return self.history.evidence(actor, projects, at_s)
+
+    def open_to(self, actor: int, at_s: float) -> Integers:
+        """Give the projects that existed strictly before a moment and that the viewer had not touched."""
+        return candidates_at(self._dataset, self._dataset.log, self.history.touched(actor, at_s), at_s)
+
+    def stage_of(self, actor: int, evidence: Evidence) -> ViewerStage:
+        """Tell how well the viewer was known whose evidence this is."""
+        likes = self._likes_of.of(actor, self._dataset.likes.before(evidence.at_s)).size
+        stated = bool(self._dataset.interests_s[actor] < evidence.at_s)
+        return stage(0, evidence.touches.projects.size, likes, stated)
+
+
+STAGES = tuple(ViewerStage)
+"""The stages in the order in which `Lists.stages` counts them."""
+
+
 def replay(
     dataset: Dataset, requests: Requests, floor: int, progress: Progress, what: str, seed: int = 0
 ) -> Iterator[Candidates]:
-    """Go through requests in the order of time, with the nights between them: yesterday's lists and live events."""
-    history = LogHistory(dataset.log, dataset.created_s, dataset.owners, floor)
-    stages = _Stages(dataset)
-    last_night, lists_due, old = -1.0, -1.0, history.night
+    """Go through requests in the order of time."""
+    past = Replay(dataset, floor, seed)
     for index in range(requests.n):
         actor, at_s = int(requests.actors[index]), float(requests.at_s[index])
-        midnight = np.floor(at_s / DAY_S) * DAY_S
-        if midnight != last_night:
-            history.use_night(_built(dataset.log, midnight, floor, seed, old if midnight < lists_due else None))
-            old, lists_due = history.night, (lists_due if midnight < lists_due else midnight + LISTS_DAYS * DAY_S)
-            last_night = midnight
-        projects = candidates_at(dataset, dataset.log, history.touched(actor, at_s), at_s)
+        projects = past.open_to(actor, at_s)
         relevant = np.searchsorted(projects, requests.relevant[index])
-        evidence = history.evidence(actor, projects, at_s)
-        yield Candidates(index, actor, at_s, projects, relevant, evidence, stages.at(actor, evidence))
+        evidence = past.evidence(actor, projects, at_s)
+        yield Candidates(index, actor, at_s, projects, relevant, evidence, past.stage_of(actor, evidence))
         if index % 50 == 0 or index == requests.n - 1:
             progress(what, (index + 1) / requests.n)
-
-
-class _Stages:
-    """How well each viewer was known at each moment."""
-
-    def __init__(self, dataset: Dataset) -> None:
-        self._likes = dataset.likes
-        self._by_actor = Grouped.by(dataset.likes.actors, dataset.likes.n_actors)
-        self._interests_s = dataset.interests_s
-
-    def at(self, actor: int, evidence: Evidence) -> ViewerStage:
-        """Tell the stage of the viewer whose evidence this is."""
-        likes = self._by_actor.of(actor, self._likes.before(evidence.at_s)).size
-        return stage(0, evidence.touches.projects.size, likes, bool(self._interests_s[actor] < evidence.at_s))
 
 
 def _built(log: EventLog, midnight: float, floor: int, seed: int, old: Night | None) -> Night:
@@ -101,7 +118,7 @@ def training_lists(
         relevant.append(marked[kept])
         weight.append(stands_for)
         viewers.append(one.actor)
-        stages.append(_STAGES.index(one.stage))
+        stages.append(STAGES.index(one.stage))
     sizes = [part.size for part in weight]
     return Lists(
         np.concatenate(values),
@@ -111,9 +128,6 @@ def training_lists(
         np.array(viewers, dtype=np.int64),
         np.array(stages, dtype=np.int64),
     )
-
-
-_STAGES = tuple(ViewerStage)
 
 
 def _thinned(

@@ -4,14 +4,17 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from scoring.evaluation.plots import curve_plots
 from scoring.evaluation.results import Results
+from scoring.models import from_data
 
-_STYLE = (
+STYLE = (
     "body{font:14px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#222}"
     "table{border-collapse:collapse;width:100%}td,th{padding:.2rem .5rem;text-align:right;border-bottom:1px solid #ddd}"
     "td:first-child,th:first-child{text-align:left}figure{display:inline-block;margin:.5rem}"
     "figcaption{text-align:center}.ours{font-weight:600;background:#eef6ff}svg{display:block}"
 )
+_HEADING = "<h2>The curves: what a value of a signal adds to the score</h2>"
 _COLUMNS = ("ndcg@10", "recall@10", "recall@20", "against ours", "coverage", "novelty bits", "cold share")
 
 
@@ -23,11 +26,11 @@ def html_page(results: Results, seed: int) -> str:
         f"<li>{escape(name)}: {escape(str(value))}</li>" for name, value in results.facts.items() if name != "model"
     )
     curves = results.facts.get("model")
-    plots = "".join(_curve(name, one) for name, one in curves.items()) if isinstance(curves, dict) else ""
+    plots = curve_plots(from_data(results.best, curves)) if isinstance(curves, dict) else ""
     return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{STYLE}</style>'
         f"<h1>{title}</h1><ul>{facts}</ul>{_table(rows, results.best)}{_bars(rows)}"
-        f"<h2>The curves: what a value of a signal adds to the score</h2>{plots}</html>\n"
+        f"{_HEADING if plots else ''}{plots}</html>\n"
     )
 
 
@@ -55,20 +58,3 @@ def _bars(rows: Sequence[Mapping[str, Any]]) -> str:
         for n, row in enumerate(rows)
     )
     return f'<h2>NDCG@10</h2><svg width="720" height="{18 * len(rows) + 6}" role="img">{drawn}</svg>'
-
-
-def _curve(name: str, curve: Mapping[str, Sequence[float]]) -> str:
-    xs, ys = curve["xs"], curve["ys"]
-    wide, low, high = (xs[-1] - xs[0]) or 1.0, min(*ys, 0.0), max(*ys, 0.0)
-    tall = (high - low) or 1.0
-
-    def place(x: float, y: float) -> str:
-        return f"{10 + 200 * (x - xs[0]) / wide:.1f},{110 - 100 * (y - low) / tall:.1f}"
-
-    line = " ".join(place(x, y) for x, y in zip(xs, ys, strict=True))
-    zero = 110 - 100 * (0.0 - low) / tall
-    return (
-        f'<figure><svg width="220" height="120" role="img"><path d="M10 {zero:.1f}H210" stroke="#bbb"/>'
-        f'<polyline points="{line}" fill="none" stroke="#4a7fb5" stroke-width="2"/></svg>'
-        f"<figcaption>{escape(name)}<br>{xs[0]:.3g} to {xs[-1]:.3g}, {low:+.2f} to {high:+.2f}</figcaption></figure>"
-    )

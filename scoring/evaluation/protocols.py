@@ -74,16 +74,16 @@ Score = Callable[[Candidates, Floats], Floats]
 
 
 def evaluate_feed(dataset: Dataset, options: Options, progress: Progress) -> Results:
-    """Replay feed requests: fit on the first window, measure on the second."""
+    """Replay feed requests: fit on everybody's of the first window, measure on those of known viewers in the second."""
     requests = feed_requests(dataset)
-    return _timed("feed-requests", dataset, requests, requests, options, progress)
+    return _timed("feed-requests", dataset, feed_requests(dataset, earlier=0), requests, options, progress)
 
 
 def evaluate_leave_last(dataset: Dataset, options: Options, progress: Progress) -> Results:
     """Replay each viewer's last touch after the fitted window: what was known just before it has to name it."""
     whole = replace(options, last_window=False, windows=options.windows or default_windows(dataset))
     whole = replace(whole, windows=replace(whole.windows or default_windows(dataset), test_until_s=np.inf))
-    return _timed("leave-last", dataset, feed_requests(dataset), last_touches(dataset), whole, progress)
+    return _timed("leave-last", dataset, feed_requests(dataset, earlier=0), last_touches(dataset), whole, progress)
 
 
 def default_windows(dataset: Dataset) -> Windows:

@@ -6,7 +6,7 @@ signals, and its contributions are exact.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,8 @@ class Lists:
         (lists,) whose list it is.
     stages
         (lists,) how well the viewer was known then, as an index into `tuple(ViewerStage)`.
+    ranks
+        (rows,) at which rank, from 1, each was seen; 0 for what was not. Empty where nobody knows what was shown.
     """
 
     values: Matrix32
@@ -45,6 +47,7 @@ class Lists:
     weight: Matrix32
     viewers: Integers
     stages: Integers
+    ranks: Matrix32 = field(default_factory=lambda: np.empty(0, np.float32))
 
     @property
     def n(self) -> int:
@@ -57,11 +60,23 @@ class Lists:
         rows = np.repeat(chosen, sizes)
         starts = np.concatenate([[0], np.cumsum(sizes[chosen])]).astype(np.int64)
         kept = (self.values[rows], starts, self.relevant[rows], self.weight[rows])
-        return Lists(*kept, self.viewers[chosen], self.stages[chosen])
+        ranks = self.ranks[rows] if self.ranks.size else self.ranks
+        return Lists(*kept, self.viewers[chosen], self.stages[chosen], ranks)
 
     def columns(self, chosen: Sequence[int]) -> "Lists":
         """Keep some of the signals."""
         return replace(self, values=np.ascontiguousarray(self.values[:, chosen]))
+
+
+def joined(parts: Sequence[Lists]) -> Lists:
+    """Put lists of the same signals below one another."""
+    sizes = np.concatenate([np.diff(part.starts) for part in parts])
+    whole = (
+        np.concatenate([getattr(part, name) for part in parts])
+        for name in ("values", "relevant", "weight", "viewers", "stages", "ranks")
+    )
+    values, *others = whole
+    return Lists(values, np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64), *others)
 
 
 @dataclass(frozen=True, slots=True)

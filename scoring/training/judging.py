@@ -1,10 +1,11 @@
 """Whether a new model may serve: judged on a later window than it was fitted on, by a bootstrap over viewers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scoring.blend import Model
 from scoring.errors import NotEvaluable
@@ -13,18 +14,28 @@ from scoring.evaluation.lists import Progress, replay, training_lists
 from scoring.evaluation.metrics import chance_better, clustered_error
 from scoring.evaluation.protocols import TIMED, measure, modelled, singles
 from scoring.evaluation.requests import Requests, feed_requests
-from scoring.models import completed
-from scoring.training.models import train
+from scoring.history import DAY_S
+from scoring.models import CONTENT, completed
+from scoring.signals import Floats, Integers
+from scoring.training.logged import LoggedList, logged_lists
+from scoring.training.models import train, train_placed
+from scoring.training.scored import placed_gains, scored
 
 LIKELY = 0.9
 """A new model must be better than the one in service and than the best single signal with this chance."""
 NOT_WORSE = 0.002
 """When the one in service is over `STALE_DAYS` old, a new one may serve if its NDCG@10 is not lower by more."""
 STALE_DAYS = 7.0
-FITTED_SHARES = (0.25, 0.75)
-"""Of the requests in the order of time: fitted on those between, judged on those after."""
+WINDOW_DAYS = 120.0
+"""Days before the log's end that are learned from: tastes and habits drift, and a season is enough."""
+WARM_SHARE = 0.25
+"""Share of a log younger than the window that is left out at its beginning, when nobody was known yet."""
+FITTED_SHARE = 2 / 3
+"""Of what is left, in the order of time: fitted on the first part, judged on the rest."""
 FEWEST_REQUESTS = 50
 """Fewer requests to fit on, or to judge on, say nothing."""
+FEWEST_LOGGED = 500
+"""From so many served rankings on, with reported impressions and something touched, these are learned from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,44 +48,113 @@ class Verdict:
     report: Mapping[str, Any]
 
 
+class _Trial(NamedTuple):
+    """A new model, and on each later list of some viewer the NDCG@10 of every way of ranking."""
+
+    model: Model
+    values: Mapping[str, Floats]
+    viewers: Integers
+    learned_from: str
+    fitted_s: Floats
+    judged_s: Floats
+
+
 def train_and_judge(
-    dataset: Dataset, name: str, serving: Model, serving_age_days: float, floor: int, seed: int, progress: Progress
+    dataset: Dataset,
+    name: str,
+    serving: Model,
+    serving_age_days: float,
+    floor: int,
+    seed: int,
+    progress: Progress,
+    logged: Sequence[LoggedList] = (),
 ) -> Verdict:
     """Fit a model on a rolling window of a log, and compare it with what serves on the window after.
+
+    With `FEWEST_LOGGED` served rankings it learns from these, corrected for places; else from a replay of who touched
+    what, which knows nothing of what was shown. The report says which, under ``"learned from"``.
 
     Raises
     ------
     NotEvaluable
         If the log holds too little to fit or to judge on.
     """
-    requests = feed_requests(dataset)
-    first, last = (int(share * requests.n) for share in FITTED_SHARES)
-    fitting, judging = requests.part(first, last), requests.part(last, requests.n)
+    if len(logged) >= FEWEST_LOGGED:
+        trial = _from_logged(dataset, sorted(logged, key=lambda one: one.at_s), name, serving, floor, seed, progress)
+    else:
+        trial = _from_replay(dataset, len(logged), name, serving, floor, seed, progress)
+    return _judged(trial, serving.name, serving_age_days, seed)
+
+
+def _from_logged(
+    dataset: Dataset,
+    logged: Sequence[LoggedList],
+    name: str,
+    serving: Model,
+    floor: int,
+    seed: int,
+    progress: Progress,
+) -> _Trial:
+    signals = (*TIMED, *CONTENT)
+    until = int(FITTED_SHARE * len(logged))
+    fitting, judging = (
+        logged_lists(dataset, part, signals, floor, progress) for part in (logged[:until], logged[until:])
+    )
+    fitted, looks = train_placed(name, fitting, signals)
+    model = completed(fitted)
+    chances = looks.chance(judging.ranks)
+    ways: dict[str, NDArray[Any]] = {
+        "new": scored(model, judging, signals),
+        "in service": scored(serving, judging, signals),
+        **{f"signal {one}": judging.values[:, k] for k, one in enumerate(signals) if one in fitted.curves},
+    }
+    return _Trial(
+        model,
+        {way: placed_gains(judging, score.astype(np.float64), chances, seed) for way, score in ways.items()},
+        judging.viewers,
+        f"{len(logged)} served rankings with impressions, corrected for places",
+        np.array([one.at_s for one in logged[:until]]),
+        np.array([one.at_s for one in logged[until:]]),
+    )
+
+
+def _from_replay(
+    dataset: Dataset, logged: int, name: str, serving: Model, floor: int, seed: int, progress: Progress
+) -> _Trial:
+    fitting, judging = _windows(feed_requests(dataset, earlier=0), feed_requests(dataset))
     if min(fitting.n, judging.n) < FEWEST_REQUESTS:
         raise NotEvaluable(
-            f"there are {fitting.n} feed requests to fit on and {judging.n} to judge on, of viewers with 5 earlier "
-            f"projects; at least {FEWEST_REQUESTS} each are needed, so the model in service stays"
+            f"there are {fitting.n} feed requests to fit on and {judging.n} to judge on; at least {FEWEST_REQUESTS} "
+            "each are needed, so the model in service stays"
         )
     lists = training_lists(replay(dataset, fitting, floor, progress, "fitting", seed), seed, TIMED)
-    fitted = completed(train(name, lists, TIMED))
-    ways = {"new": modelled(fitted), "in service": modelled(serving), **singles(fitted)}
+    model = completed(train(name, lists, TIMED))
+    ways = {"new": modelled(model), "in service": modelled(serving), **singles(model)}
     measured = measure(dataset, replay(dataset, judging, floor, progress, "judging", seed), ways)
-    values = {way: one.values[:, 0] for way, one in measured.items()}
+    return _Trial(
+        model,
+        {way: one.values[:, 0] for way, one in measured.items()},
+        judging.actors,
+        f"a replay of who touched what: {logged} served rankings have impressions, {FEWEST_LOGGED} are needed",
+        fitting.at_s,
+        judging.at_s,
+    )
+
+
+def _windows(everybody: Requests, known: Requests) -> tuple[Requests, Requests]:
+    """Part a log by time: fitted on the first visits of everybody too, judged on viewers who are known a little."""
+    if not known.n:
+        return known, known
+    end_s = float(known.at_s[-1])
+    begin_s = max(end_s - WINDOW_DAYS * DAY_S, float(known.at_s[int(WARM_SHARE * known.n)]))
+    recent = known.between(begin_s, end_s)
+    until_s = float(recent.at_s[int(FITTED_SHARE * recent.n)])
+    return everybody.between(begin_s, np.nextafter(until_s, 0.0)), recent.between(until_s, end_s)
+
+
+def _judged(trial: _Trial, serving: str, serving_age_days: float, seed: int) -> Verdict:
+    values, viewers = trial.values, trial.viewers
     best = max((way for way in values if way.startswith("signal ")), key=lambda way: float(values[way].mean()))
-    return _judged(fitted, serving.name, values, best, judging, fitting, serving_age_days, seed)
-
-
-def _judged(
-    fitted: Model,
-    serving: str,
-    values: Mapping[str, Any],
-    best: str,
-    judging: Requests,
-    fitting: Requests,
-    serving_age_days: float,
-    seed: int,
-) -> Verdict:
-    viewers = judging.actors
     over_serving = chance_better(values["new"], values["in service"], viewers, seed)
     over_single = chance_better(values["new"], values[best], viewers, seed)
     gained = float((values["new"] - values["in service"]).mean())
@@ -82,16 +162,25 @@ def _judged(
     renewed = serving_age_days > STALE_DAYS and gained >= -NOT_WORSE and over_single >= LIKELY
     told = (
         f"NDCG@10 {values['new'].mean():.4f} against {values['in service'].mean():.4f} of {serving} and "
-        f"{values[best].mean():.4f} of {best}; better with a chance of {over_serving:.0%} and {over_single:.0%}"
+        f"{values[best].mean():.4f} of {best}; better with a chance of {over_serving:.0%} and {over_single:.0%}; "
+        f"learned from {trial.learned_from}"
     )
     report = {
-        "fitted": {"requests": fitting.n, "from_s": float(fitting.at_s[0]), "until_s": float(fitting.at_s[-1])},
-        "judged": {"requests": judging.n, "from_s": float(judging.at_s[0]), "until_s": float(judging.at_s[-1])},
+        "learned from": trial.learned_from,
+        "fitted": _window(trial.fitted_s),
+        "judged": _window(trial.judged_s),
+        "against": serving,
         "ndcg@10": {way: round(float(one.mean()), 5) for way, one in values.items()},
         "error": {way: round(clustered_error(one, viewers), 5) for way, one in values.items()},
         "chance better than the one in service": over_serving,
         "chance better than the best single signal": over_single,
+        "best single signal": best,
+        "accepted": better or renewed,
         "viewers": int(np.unique(viewers).size),
         "seed": seed,
     }
-    return Verdict(fitted, better or renewed, told, report)
+    return Verdict(trial.model, better or renewed, told, report)
+
+
+def _window(at_s: Floats) -> dict[str, float | int]:
+    return {"requests": int(at_s.size), "from_s": float(at_s[0]), "until_s": float(at_s[-1])}

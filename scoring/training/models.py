@@ -1,6 +1,7 @@
 """From candidate lists to a model that may serve: a curve for each signal, and offsets for each stage of viewers."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from scoring.blend import Curve, Model
 from scoring.signals import Floats
 from scoring.stages import ViewerStage
 from scoring.training.curves import Fitting, Lists, fit_curves, knots_of
+from scoring.training.places import SHAPES_OF_PLACES, Looks, place_columns, place_knots
 from scoring.training.shapes import SHAPES, Shape
 from scoring.weights import Signal
 
@@ -40,18 +42,52 @@ def train(
     shapes
         Which curves may run only one way; those of every stage are held to it too.
     """
+    return _fitted(name, lists, signals, fitting, shapes, ())[0]
+
+
+def train_placed(
+    name: str,
+    lists: Lists,
+    signals: tuple[Signal, ...],
+    fitting: Fitting = FITTING,
+    shapes: Mapping[Signal, Shape] = SHAPES,
+) -> tuple[Model, Looks]:
+    """Fit as `train` does to lists that say at which rank each row was seen, with the place as one more curve.
+
+    Returns
+    -------
+    The model, without the place; and how likely each place is to be looked at.
+    """
+    columns, knots = place_columns(lists.ranks), place_knots(lists.ranks)
+    placed = replace(lists, values=np.column_stack([lists.values, columns]))
+    model, (by_rank, shown) = _fitted(name, placed, signals, fitting, shapes, knots)
+    return model, Looks(Curve(tuple(knots[0].tolist()), tuple(by_rank.tolist())), float(shown[1] - shown[0]))
+
+
+def _fitted(
+    name: str,
+    lists: Lists,
+    signals: tuple[Signal, ...],
+    fitting: Fitting,
+    shapes: Mapping[Signal, Shape],
+    place_knots: Sequence[Floats],
+) -> tuple[Model, list[Floats]]:
+    """Fit the curves of the signals, and beside them those of the last columns, which have `place_knots`."""
     varying = [k for k in range(len(signals)) if np.ptp(lists.values[:, k]) > 0]
-    used, kept = lists.columns(varying), [signals[k] for k in varying]
-    knots = [knots_of(used.values[:, k], used.relevant, fitting.knots) for k in range(len(kept))]
-    held = [shapes.get(signal, Shape.FREE) for signal in kept]
+    places = range(len(signals), lists.values.shape[1])
+    used, kept = lists.columns([*varying, *places]), [signals[k] for k in varying]
+    own_knots = [knots_of(used.values[:, k], used.relevant, fitting.knots) for k in range(len(kept))]
+    knots = [*own_knots, *place_knots]
+    held = [*(shapes.get(signal, Shape.FREE) for signal in kept), *SHAPES_OF_PLACES[: len(place_knots)]]
     common = fit_curves(used, knots, fitting, held)
     offsets = {}
     for index, stage in enumerate(ViewerStage):
         of_stage = used.stages == index
         if STAGE_LISTS <= of_stage.sum() < used.n:
             own = fit_curves(used.of(of_stage), knots, fitting, held, towards=common)
-            offsets[stage] = _named(kept, knots, [mine - all_ for mine, all_ in zip(own, common, strict=True)])
-    return Model(name, _named(kept, knots, common), offsets)
+            apart = [mine - all_ for mine, all_ in zip(own, common, strict=True)]
+            offsets[stage] = _named(kept, own_knots, apart[: len(kept)])
+    return Model(name, _named(kept, own_knots, common[: len(kept)]), offsets), common[len(kept) :]
 
 
 def _named(signals: Sequence[Signal], knots: Sequence[Floats], heights: Sequence[Floats]) -> dict[Signal, Curve]:

@@ -1,6 +1,7 @@
 """The truth as a data set: what an installation trains on."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,26 @@ _ANSWERS = select(OnboardingResponse.actor_id, func.min(OnboardingResponse.creat
 )
 
 
-async def read_truth(database: Database) -> Dataset:
+@dataclass(frozen=True, slots=True, eq=False)
+class Truth:
+    """An installation's log as a data set, and the ids behind its dense indexes: (u,) and (p,), rising."""
+
+    dataset: Dataset
+    actor_ids: Integers
+    project_ids: Integers
+
+    def actor(self, id_: int) -> int | None:
+        """Give the dense index of an actor; None for one that never touched anything."""
+        at = int(np.searchsorted(self.actor_ids, id_))
+        return at if at < self.actor_ids.size and self.actor_ids[at] == id_ else None
+
+    def projects(self, ids: Integers) -> Integers:
+        """Give the dense indexes of projects, −1 for those that are no more."""
+        at = np.minimum(np.searchsorted(self.project_ids, ids), self.project_ids.size - 1)
+        return np.where(self.project_ids[at] == ids, at, -1)
+
+
+async def read_truth(database: Database) -> Truth:
     """Read projects and engagement.
 
     Raises
@@ -53,7 +73,7 @@ async def read_truth(database: Database) -> Dataset:
         a, p = np.searchsorted(actor_ids, actor), np.searchsorted(project_ids, project)
         return EventLog.of(a.astype(np.int64), p.astype(np.int64), at, actor_ids.size, project_ids.size)
 
-    return Dataset(
+    dataset = Dataset(
         name="this installation",
         users=actor_ids.astype(np.str_),
         projects=np.array([row.key for row in projects], dtype=np.str_),
@@ -69,6 +89,7 @@ async def read_truth(database: Database) -> Dataset:
         ),
         interests_s=_known_since(actor_ids, await database.fetch(_TAGS), await database.fetch(_ANSWERS)),
     )
+    return Truth(dataset, actor_ids, project_ids)
 
 
 def _known_since(actor_ids: Integers, tags: Sequence[Any], answers: Sequence[Any]) -> Floats:
