@@ -23,9 +23,9 @@ from db.reindex import Reindex, Report
 from db.stores import Stores
 from gateway.errors import CannotStart
 from gateway.runtime import synchroniser_of
-from gateway.scheduler import REINDEX
 from gateway.settings import Settings
 from gateway.stores import database_of, open_stores
+from gateway.timetable import REINDEX
 
 CONNECT_TIMEOUT_S = 10.0
 """How long the truth may take to answer a command's first question."""

@@ -17,9 +17,10 @@ from db.served import ServedLog
 from db.stores import Stores
 from db.synchroniser import Synchroniser
 from db.velocity import refresh_velocities
-from gateway.scheduler import Scheduler, jobs_of
+from gateway.scheduler import Scheduler
 from gateway.settings import Settings
 from gateway.stores import open_stores
+from gateway.timetable import jobs_of
 from resolvers.context import Asker, Context
 from resolvers.loaders import Memory
 from scoring.feeds import Feeds

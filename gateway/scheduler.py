@@ -1,4 +1,4 @@
-"""The periodic jobs: what is done when, by whichever worker is first."""
+"""Starts periodic jobs when they are due, each on whichever worker is first (`gateway.timetable` lists them)."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -15,23 +15,6 @@ from db.engine import Database
 from db.errors import DatabaseFloorError, TurnLost
 from db.jobs import Turn
 from db.models import now
-from db.reindex import Reindex
-from db.retention import forget
-from db.schema import prepare_months
-from db.served import ServedLog
-from db.stores import Stores
-
-REINDEX = "reindex"
-VELOCITY = "velocity"
-
-HOUR = timedelta(hours=1)
-DAY = timedelta(days=1)
-REINDEX_AT = timedelta(hours=3)
-"""The plan's: 03:00 UTC."""
-
-FORGET_AT = timedelta(hours=4)
-
-EVENTS_KEPT = timedelta(days=400)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -64,46 +47,6 @@ class PeriodicJob:
         """Give the last time that it was due: two workers whose clocks differ a little name the same."""
         start = _EPOCH + self.offset
         return start + (moment - start) // self.every * self.every
-
-
-def jobs_of(
-    stores: Stores,
-    velocity: Callable[[Turn], Awaitable[None]] | None = None,
-    events_kept: timedelta = EVENTS_KEPT,
-) -> list[PeriodicJob]:
-    """List the jobs of this product.
-
-    Parameters
-    ----------
-    velocity
-        Computes every project's engagement velocity anew; without it that job is not there.
-    events_kept
-        How long raw events are kept.
-    """
-
-    async def reindex(turn: Turn) -> None:
-        rebuild = Reindex(stores.database, stores.vectors, stores.embedder)
-        report = await rebuild.run(lambda _kind, _more: None, lambda: jobs.renew(stores.database, turn))
-        log.info("the index was written anew", written=report.written, kept=report.kept, refused=report.refused)
-
-    async def expire(_turn: Turn) -> None:
-        await ServedLog(stores.database).expire()
-
-    async def forget_events(_turn: Turn) -> None:
-        await forget(stores.database, now(), events_kept)
-
-    async def months(_turn: Turn) -> None:
-        await prepare_months(stores.database)
-
-    listed = [
-        PeriodicJob(REINDEX, DAY, reindex, offset=REINDEX_AT),
-        PeriodicJob("expire served pages", HOUR, expire, catches_up=True),
-        PeriodicJob("prepare months", DAY, months, catches_up=True),
-        PeriodicJob("forget old events", DAY, forget_events, offset=FORGET_AT),
-    ]
-    if velocity is not None:
-        listed.append(PeriodicJob(VELOCITY, HOUR, velocity, catches_up=True))
-    return listed
 
 
 class Scheduler:

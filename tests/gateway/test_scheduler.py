@@ -6,11 +6,15 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import select
 
 from db import jobs
 from db.engine import Database
 from db.jobs import Turn
-from gateway.scheduler import HOUR, REINDEX, VELOCITY, PeriodicJob, Scheduler, jobs_of
+from db.models import ActorTaste, InteractionType
+from gateway.scheduler import PeriodicJob, Scheduler
+from gateway.timetable import HOUR, REINDEX, TASTES, VELOCITY, jobs_of
+from tests.world import embedded_world
 
 SECOND = timedelta(seconds=1)
 MOMENT = datetime(2026, 3, 4, 2, 59, 58, tzinfo=UTC)
@@ -123,3 +127,21 @@ async def test_stopping_ends_what_runs_and_gives_it_back(database: Database):
 
     await run([Scheduler(database, [PeriodicJob("a", HOUR, work, catches_up=True)])], started.is_set)
     assert (await jobs.records(database))["a"].holder is None
+
+
+async def test_tastes_are_built_at_night_and_by_a_worker_that_starts_where_nobody_has(database: Database, tmp_path):
+    async with embedded_world(database, tmp_path) as world:
+        await world.add_users("ada", "bea")
+        await world.add_projects(3)
+        await world.act("ada", InteractionType.LIKE, "p0000", "p0001")
+        await world.act("bea", InteractionType.LIKE, "p0001", "p0002")
+        listed = jobs_of(world.stores)
+        (job,) = [job for job in listed if job.name == TASTES]
+        assert job.due_at(MOMENT) == datetime(2026, 3, 4, 1, tzinfo=UTC)
+        stop = asyncio.Event()
+        running = asyncio.create_task(Scheduler(database, [job]).run(stop))
+        async with asyncio.timeout(30):
+            while len(await database.fetch(select(ActorTaste.actor_id))) < 2:  # noqa: ASYNC110 (as above)
+                await asyncio.sleep(0.05)
+        stop.set()
+        await running

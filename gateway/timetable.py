@@ -1,0 +1,78 @@
+"""What is done again and again: every hour, and at night (UTC)."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import structlog
+
+from db import jobs
+from db.jobs import Turn
+from db.models import now
+from db.reindex import Reindex
+from db.retention import forget
+from db.schema import prepare_months
+from db.served import ServedLog
+from db.stores import Stores
+from gateway.scheduler import PeriodicJob
+from scoring.evidence import build_night
+
+REINDEX = "reindex"
+VELOCITY = "velocity"
+TASTES = "tastes"
+
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+REINDEX_AT = timedelta(hours=3)
+"""The plan's: 03:00 UTC."""
+
+TASTES_AT = timedelta(hours=1)
+FORGET_AT = timedelta(hours=4)
+
+EVENTS_KEPT = timedelta(days=400)
+
+log = structlog.get_logger(__name__)
+
+
+def jobs_of(
+    stores: Stores,
+    velocity: Callable[[Turn], Awaitable[None]] | None = None,
+    events_kept: timedelta = EVENTS_KEPT,
+) -> list[PeriodicJob]:
+    """List the jobs of this product.
+
+    Parameters
+    ----------
+    velocity
+        Computes every project's engagement velocity anew; without it that job is not there.
+    events_kept
+        How long raw events are kept.
+    """
+
+    async def reindex(turn: Turn) -> None:
+        rebuild = Reindex(stores.database, stores.vectors, stores.embedder)
+        report = await rebuild.run(lambda _kind, _more: None, lambda: jobs.renew(stores.database, turn))
+        log.info("the index was written anew", written=report.written, kept=report.kept, refused=report.refused)
+
+    async def expire(_turn: Turn) -> None:
+        await ServedLog(stores.database).expire()
+
+    async def forget_events(_turn: Turn) -> None:
+        await forget(stores.database, now(), events_kept)
+
+    async def tastes(_turn: Turn) -> None:
+        built = await build_night(stores.database)
+        log.info("tastes and neighbour lists were built anew", people=len(built.tastes.actors))
+
+    async def months(_turn: Turn) -> None:
+        await prepare_months(stores.database)
+
+    listed = [
+        PeriodicJob(TASTES, DAY, tastes, offset=TASTES_AT, catches_up=True),
+        PeriodicJob(REINDEX, DAY, reindex, offset=REINDEX_AT),
+        PeriodicJob("expire served pages", HOUR, expire, catches_up=True),
+        PeriodicJob("prepare months", DAY, months, catches_up=True),
+        PeriodicJob("forget old events", DAY, forget_events, offset=FORGET_AT),
+    ]
+    if velocity is not None:
+        listed.append(PeriodicJob(VELOCITY, HOUR, velocity, catches_up=True))
+    return listed
