@@ -4,6 +4,9 @@ Each actor counts once for a project, at its first engagement, by the weight tha
 halves every so often needs only its value and its time, so the event's own write keeps it: counters an hour old cost a
 tenth of a ranking's quality. The sums are linear in what they are made of, so the order of arrival does not matter,
 late events find their place, and what is taken back is subtracted. `rebuild_pulses` counts them again from the truth.
+
+Four sums halve by the wall's clock; they are what For You and popular read. Four halve by the platform's (`db.busy`),
+and make trends.
 """
 
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -21,10 +24,11 @@ from sqlalchemy.sql import ColumnElement
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-from db.batches import insert_batch
+from db.batches import batch, table_of
+from db.busy import busy_hours, busy_hours_of, hour_of_week
 from db.columns import UNKNOWN_TIME, Identity, IntegerList, UtcDateTime, among
 from db.engine import Database
-from db.models import Engagement, Project, ProjectPulse, now
+from db.models import BusyHour, Engagement, Project, ProjectPulse, now
 
 Floats = NDArray[np.float64]
 
@@ -32,6 +36,11 @@ HALF_LIVES_S = (3_600.0, 21_600.0, 259_200.0, 1_209_600.0)
 """1 hour, 6 hours, 3 days, 14 days: the columns of `pulses`, in this order."""
 
 COLUMNS = ("people_1h", "people_6h", "people_3d", "people_14d")
+
+BUSY_HALF_LIVES_H = (1.0, 6.0, 36.0, 168.0)
+"""Busy hours in which the sums that make trends halve."""
+
+BUSY_COLUMNS = ("busy_1h", "busy_6h", "busy_36h", "busy_7d")
 
 SLICES = 16
 """Parts in which the pulses are counted again: events wait for one part of the work, not for all of it."""
@@ -96,24 +105,58 @@ def decayed(value: ArrayLike, last_at_s: ArrayLike, at_s: ArrayLike, half_life_s
     return halved
 
 
-def remaining(passed_s: ColumnElement[float], half_life_s: float) -> ColumnElement[float]:
-    """Give the share of a sum that is left after so many seconds, in SQL."""
-    halvings = passed_s / literal(half_life_s, Float(53))
+def remaining(passed: ColumnElement[float], half_life: float) -> ColumnElement[float]:
+    """Give the share of a sum that is left after some time, in SQL; both in the same unit."""
+    halvings = passed / literal(half_life, Float(53))
     return func.power(literal(2.0, Float(53)), -case((halvings > MOST_HALVINGS, MOST_HALVINGS), else_=halvings))
 
 
+def _given() -> Any:
+    """Select the sums of a batch of arrivals, a row for each project, as of its latest arrival."""
+    arrival = batch({"project_id": Identity, "at_s": _REAL, "weight": _REAL}).cte("arrival").prefix_with("MATERIALIZED")
+    timed = (
+        select(arrival, busy_hours(arrival.c.at_s).label("at_h"))
+        .join(BusyHour, BusyHour.hour == hour_of_week(arrival.c.at_s))
+        .cte("timed")
+        .prefix_with("MATERIALIZED")
+    )
+    latest = (
+        select(timed.c.project_id, func.max(timed.c.at_s).label("last_s"), func.max(timed.c.at_h).label("last_h"))
+        .group_by(timed.c.project_id)
+        .cte("latest")
+    )
+    passed_s, passed_h = latest.c.last_s - timed.c.at_s, latest.c.last_h - timed.c.at_h
+    return (
+        select(latest.c.project_id, *_sums(timed.c.weight, passed_s, passed_h), latest.c.last_s, latest.c.last_h)
+        .join(timed, timed.c.project_id == latest.c.project_id)
+        .group_by(latest.c.project_id, latest.c.last_s, latest.c.last_h)
+        # SQLite would read ON CONFLICT as the ON of a join if nothing stood between.
+        .order_by(latest.c.project_id)
+    )
+
+
+def _sums(weight: Any, passed_s: Any, passed_h: Any) -> list[Any]:
+    """Sum weights that halve by either clock, in the order of the columns."""
+    wall = [func.sum(weight * remaining(passed_s, half_life_s)) for half_life_s in HALF_LIVES_S]
+    return wall + [func.sum(weight * remaining(passed_h, half_life_h)) for half_life_h in BUSY_HALF_LIVES_H]
+
+
 def _added() -> Any:
-    statement = insert_batch(ProjectPulse, "project_id", *COLUMNS, "last_s")
-    given = statement.excluded
-    latest = case((given.last_s > ProjectPulse.last_s, given.last_s), else_=ProjectPulse.last_s)
-    sums: dict[str, Any] = {}
-    for name, half_life_s in zip(COLUMNS, HALF_LIVES_S, strict=True):
-        there = getattr(ProjectPulse, name) * remaining(latest - ProjectPulse.last_s, half_life_s)
-        together = there + given[name] * remaining(latest - given.last_s, half_life_s)
-        sums[name] = case((together > _NEGLIGIBLE, together), else_=0.0)
-    return statement.on_conflict_do_update(index_elements=["project_id"], set_={**sums, "last_s": latest})
+    statement = insert(table_of(ProjectPulse)).from_select(_NAMES, _given(), include_defaults=False)
+    given, sums = statement.excluded, {}
+    for names, half_lives, time in ((COLUMNS, HALF_LIVES_S, "last_s"), (BUSY_COLUMNS, BUSY_HALF_LIVES_H, "last_h")):
+        there = getattr(ProjectPulse, time)
+        latest = case((given[time] > there, given[time]), else_=there)
+        for name, half_life in zip(names, half_lives, strict=True):
+            together = getattr(ProjectPulse, name) * remaining(latest - there, half_life)
+            together += given[name] * remaining(latest - given[time], half_life)
+            sums[name] = case((together > _NEGLIGIBLE, together), else_=0.0)
+        sums[time] = latest
+    return statement.on_conflict_do_update(index_elements=["project_id"], set_=sums)
 
 
+_REAL = Float(53)
+_NAMES = ["project_id", *COLUMNS, *BUSY_COLUMNS, "last_s", "last_h"]
 _ADD = _added()
 _PULSES = select(ProjectPulse.project_id, *(getattr(ProjectPulse, name) for name in COLUMNS), ProjectPulse.last_s)
 _PULSES_OF = _PULSES.where(among(ProjectPulse.project_id, bindparam("ids", type_=IntegerList())))
@@ -131,18 +174,32 @@ _CLEAR = delete(ProjectPulse).where(ProjectPulse.project_id.between(*_SLICE))
 
 def _counted() -> Any:
     """Count a slice's pulses from the truth, as of one moment for all."""
-    epoch_s = epoch(Engagement.first_at)
-    met = (
-        select(Engagement.project_id, Engagement.weight, (_AT_S - epoch_s).label("passed_s"))
+    # Materialized, or SQLite would read each time anew wherever it stands in the sums: sixteen times a row.
+    read = (
+        select(Engagement.project_id, Engagement.weight, epoch(Engagement.first_at).label("at_s"))
         .where(Engagement.first_at > _UNKNOWN, Engagement.project_id.between(*_SLICE))
-        # Else SQLite would read each time anew wherever it stands in the sums: eight times a row.
+        .cte("read")
+        .prefix_with("MATERIALIZED")
+    )
+    now_h = busy_hours_of(_AT_S)
+    met = (
+        select(
+            read.c.project_id,
+            read.c.weight,
+            (_AT_S - read.c.at_s).label("passed_s"),
+            (now_h - busy_hours(read.c.at_s)).label("passed_h"),
+            now_h.label("now_h"),
+        )
+        .join(BusyHour, BusyHour.hour == hour_of_week(read.c.at_s))
         .cte("met")
         .prefix_with("MATERIALIZED")
     )
     passed_s = case((met.c.passed_s > 0, met.c.passed_s), else_=0.0)
-    sums = (func.sum(met.c.weight * remaining(passed_s, half_life_s)) for half_life_s in HALF_LIVES_S)
-    rows = select(met.c.project_id, *sums, _AT_S).group_by(met.c.project_id)
-    return insert(ProjectPulse).from_select(["project_id", *COLUMNS, "last_s"], rows, include_defaults=False)
+    passed_h = case((met.c.passed_h > 0, met.c.passed_h), else_=0.0)
+    rows = select(
+        met.c.project_id, *_sums(met.c.weight, passed_s, passed_h), func.max(_AT_S), func.max(met.c.now_h)
+    ).group_by(met.c.project_id)
+    return insert(ProjectPulse).from_select(_NAMES, rows, include_defaults=False)
 
 
 _COUNT = _counted()
@@ -171,23 +228,11 @@ def arranged(rows: Iterable[Any], ids: Sequence[int], at: datetime) -> Floats:
 
 async def add_arrivals(connection: AsyncConnection, arrivals: Iterable[Arrival]) -> None:
     """Add people to the pulses of projects that `db.counters.lock_projects` has locked, in one statement."""
-    known = [arrival for arrival in arrivals if arrival.at > UNKNOWN_TIME and arrival.weight]
-    if known:
-        await connection.execute(_ADD, {"rows": _summed(known)})
-
-
-def _summed(arrivals: Sequence[Arrival]) -> list[list[float]]:
-    """Sum arrivals by project, each sum as of the project's latest arrival; one row a project, by id."""
-    ids, rows = np.unique(np.array([arrival.project_id for arrival in arrivals]), return_inverse=True)
-    at_s = np.array([arrival.at.timestamp() for arrival in arrivals])
-    weights = np.array([arrival.weight for arrival in arrivals])
-    last_s = np.full(ids.size, -np.inf)
-    np.maximum.at(last_s, rows, at_s)
-    columns = [
-        np.bincount(rows, decayed(weights, at_s, last_s[rows], half_life_s), ids.size) for half_life_s in HALF_LIVES_S
+    known = [
+        (one.project_id, one.at.timestamp(), one.weight) for one in arrivals if one.at > UNKNOWN_TIME and one.weight
     ]
-    table = zip(ids.tolist(), *(column.tolist() for column in columns), last_s.tolist(), strict=True)
-    return [list(row) for row in table]
+    if known:
+        await connection.execute(_ADD, {"rows": known})
 
 
 async def forget_actors(connection: AsyncConnection, actor_ids: Sequence[int]) -> None:

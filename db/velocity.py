@@ -9,15 +9,25 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import numpy as np
-from sqlalchemy import Float, bindparam, case, func, literal, select, update
+from sqlalchemy import Float, bindparam, case, func, literal, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import ColumnElement
 
+from db.busy import busy_hours, busy_hours_of, hour_of_week
 from db.columns import Identity, IntegerList, UtcDateTime, among
 from db.engine import Database
-from db.models import Engagement, Interaction, InteractionType, Project, ProjectPulse
+from db.models import BusyHour, Engagement, Interaction, InteractionType, Project, ProjectPulse
 from db.projects import FEATURES_FOR_ALL, PUBLIC, TERMS, Feature, ProjectFilter, conditions
-from db.pulse import COLUMNS, HALF_LIVES_S, Floats, arranged, counted_slices, epoch, remaining
+from db.pulse import (
+    BUSY_COLUMNS,
+    BUSY_HALF_LIVES_H,
+    COLUMNS,
+    HALF_LIVES_S,
+    Floats,
+    counted_slices,
+    epoch,
+    remaining,
+)
 
 USUAL_WINDOWS = 7
 """Windows before the present one that say what is usual."""
@@ -26,7 +36,7 @@ USUAL_WINDOWS = 7
 class Formula(NamedTuple):
     """The constants of a velocity, see `scoring.velocity.Constants`."""
 
-    mixture: tuple[float, ...]
+    shares: tuple[float, ...]
     gravity: float
     offset_h: float
     background: float
@@ -39,14 +49,16 @@ class Mover:
 
     Attributes
     ----------
+    age_h
+        Busy hours since it was made.
     terms
         As in `db.projects.Feature`.
     """
 
     id: int
     key: str
-    created_at: datetime
     terms: str | None
+    age_h: float
 
 
 class Comings(NamedTuple):
@@ -59,32 +71,51 @@ class Comings(NamedTuple):
 _REAL = Float(53)
 _AT_S = bindparam("at_s", type_=_REAL)
 _IDS = bindparam("ids", type_=IntegerList())
-_SUMS = tuple(getattr(ProjectPulse, name) for name in COLUMNS)
 
 
-def _now(sums: ColumnElement[float], half_life_s: float) -> ColumnElement[float]:
-    """Give a sum as it is at the moment that is asked for."""
-    passed = case((ProjectPulse.last_s < _AT_S, _AT_S - ProjectPulse.last_s), else_=0.0)
-    return sums * remaining(passed, half_life_s)
+def _left(sums: ColumnElement[float], passed: ColumnElement[float], half_life: float) -> ColumnElement[float]:
+    """Give a sum as it is after some time; before its own time nothing has halved yet."""
+    return sums * remaining(case((passed > 0, passed), else_=0.0), half_life)
 
 
-_NOW = tuple(_now(sums, half_life_s) for sums, half_life_s in zip(_SUMS, HALF_LIVES_S, strict=True))
-_PEOPLE = sum(
-    (bindparam(f"mix_{name}", type_=_REAL) * now for name, now in zip(COLUMNS, _NOW, strict=True)),
-    start=literal(0.0, _REAL),
-)
-_AGE_H = case((epoch(Project.created_at) < _AT_S, (_AT_S - epoch(Project.created_at)) / 3_600.0), else_=0.0)
+def _each(names: Sequence[str], half_lives: Sequence[float], passed: ColumnElement[float]) -> Any:
+    return tuple(_left(getattr(ProjectPulse, name), passed, one) for name, one in zip(names, half_lives, strict=True))
+
+
+_present = select(busy_hours_of(_AT_S).label("at_h")).subquery("present")
+"""One row: the moment that is asked for, by the platform's clock."""
+_AT_H = _present.c.at_h
+_NOW = _each(COLUMNS, HALF_LIVES_S, _AT_S - ProjectPulse.last_s)
+_BUSY_NOW = _each(BUSY_COLUMNS, BUSY_HALF_LIVES_H, _AT_H - ProjectPulse.last_h)
+_BORN_S = epoch(Project.created_at)
+_BORN_H = busy_hours(_BORN_S)
+_AGE_H = case((_AT_H > _BORN_H, _AT_H - _BORN_H), else_=0.0)
 _OLDEST_H = bindparam("oldest_h", type_=_REAL)
 _PULLING_H = case((_AGE_H < _OLDEST_H, _AGE_H), else_=_OLDEST_H)
 _GRAVITY, _OFFSET_H = bindparam("gravity", type_=_REAL), bindparam("offset_h", type_=_REAL)
 _BACKGROUND = bindparam("background", type_=_REAL)
-_SCORE = func.ln(1.0 + _PEOPLE / _BACKGROUND) - _GRAVITY * func.ln(1.0 + _PULLING_H / _OFFSET_H)
-_VELOCITY = _PEOPLE * func.power(1.0 + _PULLING_H / _OFFSET_H, -_GRAVITY)
-
-_MOVERS = select(Project.id, Project.key, Project.created_at, TERMS.label("terms"), *_SUMS, ProjectPulse.last_s).join(
-    ProjectPulse, ProjectPulse.project_id == Project.id
+_COME = sum(
+    (
+        bindparam(f"share_{name}", type_=_REAL) * func.ln(1.0 + people / _BACKGROUND)
+        for name, people in zip(BUSY_COLUMNS, _BUSY_NOW, strict=True)
+    ),
+    start=literal(0.0, _REAL),
 )
-_MOVERS_OF = _MOVERS.where(among(Project.id, _IDS))
+_SCORE = _COME - _GRAVITY * func.ln(1.0 + _PULLING_H / _OFFSET_H)
+_VELOCITY = _BACKGROUND * (func.exp(_COME) - 1.0) * func.power(1.0 + _PULLING_H / _OFFSET_H, -_GRAVITY)
+
+_MOVERS = (
+    select(
+        Project.id,
+        Project.key,
+        TERMS.label("terms"),
+        _AGE_H.label("age_h"),
+        *(people.label(name) for name, people in zip(BUSY_COLUMNS, _BUSY_NOW, strict=True)),
+    )
+    .join(ProjectPulse, ProjectPulse.project_id == Project.id)
+    .join(_present, true())
+    .join(BusyHour, BusyHour.hour == hour_of_week(_BORN_S))
+)
 
 
 async def movers(
@@ -106,7 +137,7 @@ async def movers(
 
     Returns
     -------
-    The projects, and their (n, 4) pulses at `at`.
+    The projects, and the (n, 4) people who came to them, a column for each of `db.pulse.BUSY_HALF_LIVES_H`.
     """
     statement = (
         _MOVERS.where(PUBLIC, _NOW[floor_half_life] >= bindparam("floor", type_=_REAL), *conditions(where))
@@ -114,12 +145,9 @@ async def movers(
         .limit(limit)
     )
     rows = await database.fetch(statement, _given(formula, at) | {"floor": floor})
-    return _read(rows, at)
-
-
-async def movers_by_id(database: Database, ids: Sequence[int], at: datetime) -> tuple[list[Mover], Floats]:
-    """Read projects with their (n, 4) pulses, in one statement; one that nobody came to has no row."""
-    return _read(await database.fetch(_MOVERS_OF, {"ids": list(ids)}), at)
+    found = [Mover(*row[: -len(BUSY_COLUMNS)]) for row in rows]
+    people = np.array([row[-len(BUSY_COLUMNS) :] for row in rows], dtype=np.float64)
+    return found, people.reshape(-1, len(BUSY_COLUMNS))
 
 
 async def popular_lately(
@@ -149,16 +177,11 @@ async def popular_lately(
     return [Feature(*row[:-1]) for row in rows], np.array([row.people for row in rows], dtype=np.float64)
 
 
-def _read(rows: Sequence[Any], at: datetime) -> tuple[list[Mover], Floats]:
-    found = [Mover(row.id, row.key, row.created_at, row.terms) for row in rows]
-    return found, arranged([(row.id, *row[4:]) for row in rows], [row.id for row in rows], at)
-
-
 def _given(formula: Formula, at: datetime) -> dict[str, Any]:
-    mixture = {f"mix_{name}": part for name, part in zip(COLUMNS, formula.mixture, strict=True)}
+    shares = {f"share_{name}": share for name, share in zip(BUSY_COLUMNS, formula.shares, strict=True)}
     rest = formula._asdict()
-    rest.pop("mixture")
-    return {**mixture, **rest, "at_s": at.timestamp()}
+    rest.pop("shares")
+    return {**shares, **rest, "at_s": at.timestamp()}
 
 
 # --- how many came when --------------------------------------------------------------------------------------------
@@ -212,7 +235,15 @@ async def activity(database: Database, ids: Sequence[int], days: int, at: dateti
 
 _TIME = bindparam("time", type_=UtcDateTime())
 _KEEP_TIME = {"last_velocity_update": _TIME, "updated_at": Project.updated_at}  # a count is no change of the project
-_OURS_OF = select(_VELOCITY).where(ProjectPulse.project_id == Project.id).scalar_subquery()
+_OURS_OF = (
+    select(_VELOCITY)
+    .select_from(ProjectPulse)
+    .join(_present, true())
+    .join(BusyHour, BusyHour.hour == hour_of_week(_BORN_S))
+    .where(ProjectPulse.project_id == Project.id)
+    .correlate(Project)
+    .scalar_subquery()
+)
 _SLICE = Project.id.between(bindparam("low", type_=Identity), bindparam("high", type_=Identity))
 _WRITE_OURS = update(Project).where(_SLICE).values(engagement_velocity=func.coalesce(_OURS_OF, 0.0), **_KEEP_TIME)
 
@@ -241,12 +272,14 @@ _growths = (
     .group_by(Interaction.project_id)
     .subquery("growths")
 )
+_AGE_S = _AT_S - epoch(Project.created_at)
+_AGE_DAYS = case((_AGE_S > 0, _AGE_S), else_=0.0) / 86_400.0
 _WRITE_ZERO = update(Project).where(_SLICE).values(engagement_velocity=0.0, **_KEEP_TIME)
 _WRITE_PLANS = (
     update(Project)
     .where(Project.id == _growths.c.project_id)
     .values(
-        engagement_velocity=case((_growths.c.growth > 0, _growths.c.growth), else_=0.0) / (1.0 + 0.1 * _AGE_H / 24.0),
+        engagement_velocity=case((_growths.c.growth > 0, _growths.c.growth), else_=0.0) / (1.0 + 0.1 * _AGE_DAYS),
         **_KEEP_TIME,
     )
 )
@@ -265,7 +298,7 @@ async def refresh_velocities(
     Parameters
     ----------
     formula
-        Ours: people divided by a power of age, whose logarithm the ranking uses. None writes the plan's.
+        Ours: people divided by a power of age, as the ranking counts both. None writes the plan's.
     before_each
         Called in each transaction before it ends; what it raises rolls the transaction back and ends the mend.
     """

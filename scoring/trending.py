@@ -18,7 +18,7 @@ from scoring.features import incidences
 from scoring.profile import Profile
 from scoring.ranking import Ranking, Strategy
 from scoring.signals import Floats, Integers
-from scoring.velocity import CONSTANTS, Constants, Window, bounded_boost, mixed, parts
+from scoring.velocity import CONSTANTS, Constants, Window, bounded_boost, effective, parts
 from scoring.weights import MILLIONTHS, Signal
 
 PEOPLE_OF: dict[Window, Signal] = {
@@ -42,7 +42,7 @@ def model_name(window: Window) -> str:
 
 def formula_of(constants: Constants) -> Formula:
     """Give the constants as the database takes them."""
-    return Formula(constants.mixture, constants.gravity, constants.offset_h, constants.background, constants.oldest_h)
+    return Formula(constants.shares, constants.gravity, constants.offset_h, constants.background, constants.oldest_h)
 
 
 async def rank(
@@ -65,7 +65,7 @@ async def rank(
         The most that interests may move a project up or down.
     """
     chosen = constants[window]
-    found, pulses = await movers(
+    found, people = await movers(
         database,
         formula_of(chosen),
         at,
@@ -74,7 +74,7 @@ async def rank(
         limit=weights.STORED_RANKS,
         where=where,
     )
-    values, contributions, keys = _shared(found, pulses, chosen, at)
+    values, contributions, keys = _shared(found, people, chosen)
     base = order_by_score(scores(contributions), keys)
     order, values, contributions = base, values[base], contributions[base]
     if profile is not None and found:
@@ -108,14 +108,13 @@ async def interests(database: Database, viewer: Viewer) -> Profile | None:
 
 
 def _shared(
-    found: Sequence[Mover], pulses: Floats, constants: Constants, at: datetime
+    found: Sequence[Mover], people: Floats, constants: Constants
 ) -> tuple[Floats, Integers, np.ndarray[tuple[int], np.dtype[np.str_]]]:
     """Give (n, 2) values and contributions that are the same for everybody, and the (n,) keys."""
-    ages_h = np.array([max((at - mover.created_at).total_seconds(), 0.0) / 3_600 for mover in found])
-    people = mixed(pulses, constants)
+    ages_h = np.array([mover.age_h for mover in found], dtype=np.float64)
     contributions = np.rint(parts(people, ages_h, constants) * MILLIONTHS).astype(np.int64)
     keys = np.array([mover.key for mover in found], dtype=np.str_)
-    return np.column_stack([people, ages_h]), contributions, keys
+    return np.column_stack([effective(people, constants), ages_h]), contributions, keys
 
 
 def _fits(terms: Sequence[str | None], profile: Profile) -> Floats:

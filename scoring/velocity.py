@@ -1,44 +1,37 @@
 """The mathematics of what is taking off: arrays in, arrays out, no I/O.
 
-score = log((people + b) / b) − g · log((age + o) / o), where `people` is a mixture of distinct people, each by the
-trust in them, decayed at four half-lives. It is additive in the log, so it is explained exactly: both parts are 0 for a
-brand-new project that nobody came to. A ratio of counts (the plan's) lets one like after none beat thirty after
-twenty; on deskdrop it ranks at NDCG@10 .58, this at .74 to .75.
+score = Σ share · log((people + b) / b) − g · log((age + o) / o): distinct people, each by the trust in them, decayed at
+four half-lives, against the age of the project, all in the platform's busy hours. It is additive in the log, so it is
+explained exactly: both parts are 0 for a brand-new project that nobody came to. A ratio of counts (the plan's) lets one
+like after none beat thirty after twenty. Figures: docs/ranking.md, "Trending".
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
-from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
-from db.pulse import HALF_LIVES_S, decayed
+from db.pulse import BUSY_HALF_LIVES_H
 from db.standing import Standing
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 __all__ = [
+    "BUSY_HALF_LIVES_H",
     "CONSTANTS",
-    "HALF_LIVES_S",
-    "PEOPLE_BACKGROUND",
     "Constants",
     "Standing",
     "Window",
     "bounded_boost",
-    "decayed",
-    "fit",
-    "mixed",
+    "come",
+    "effective",
     "ours",
     "parts",
     "plans",
     "trust",
 ]
-
-PEOPLE_BACKGROUND = 0.1
-"""People added to each project, so that the logarithm of nobody is defined; fitted among .001, .1 and .5."""
 
 
 class Window(StrEnum):
@@ -55,39 +48,45 @@ class Constants:
 
     Attributes
     ----------
-    mixture
-        What a person counts at each of `HALF_LIVES_S`; not negative.
+    shares
+        What the logarithm of people counts at each of `BUSY_HALF_LIVES_H`; not negative, together 1.
     gravity
         How fast age pulls down: the exponent of age.
     offset_h
-        Hours for which age pulls little.
+        Busy hours for which age pulls little.
     background
-        People added to each project.
+        People added to each project, so that the logarithm of nobody is defined and few people say little.
     oldest_h
-        Hours of age from which age pulls no further: an old project that is rediscovered may still take off.
+        Busy hours of age from which age pulls no further: an old project that is rediscovered may still take off.
     """
 
-    mixture: tuple[float, ...]
+    shares: tuple[float, ...]
     gravity: float
-    offset_h: float = 2.0
-    background: float = PEOPLE_BACKGROUND
+    offset_h: float = 0.7
+    background: float = 0.5
     oldest_h: float = 168.0
 
 
 CONSTANTS: dict[Window, Constants] = {
-    Window.HOUR: Constants((3.0, 1.0, 0.05, 0.0), 0.8),
-    Window.DAY: Constants((0.3, 1.0, 0.05, 0.0), 0.8),
-    Window.WEEK: Constants((0.0, 1.0, 1.0, 0.05), 0.8),
+    Window.HOUR: Constants((0.45, 0.25, 0.3, 0.0), 0.75),
+    Window.DAY: Constants((0.5, 0.25, 0.25, 0.0), 0.6),
+    Window.WEEK: Constants((0.0, 0.35, 0.3, 0.35), 0.4),
 }
-"""What serves until an installation fits its own. The mixtures are those that the first 60 % of deskdrop chose for the
-people of the next hour, day and week. It chose a gravity of 1 too; .8 lets an old project that a crowd discovers stand
-among the first beside those of today, and costs .008 of NDCG there (bench/README.md)."""
+"""What serves until an installation fits its own: what the first 60 % of deskdrop chose by the wall's clock for the
+people of the next hour and day, rounded. For the next week it chose a share of .6 at 6 h; a week that forgets so fast
+is a second day, so its shares are even (docs/ranking.md)."""
 
 
-def mixed(pulses: Floats, constants: Constants) -> Floats:
-    """Give the (n,) people of now from (n, 4) decayed people."""
-    people: Floats = pulses @ np.array(constants.mixture)
-    return people
+def come(people: Floats, constants: Constants) -> Floats:
+    """Give the (n,) logarithms of what (n, 4) people are, at least 0."""
+    logs: Floats = np.log1p(np.maximum(people, 0.0) / constants.background) @ np.array(constants.shares)
+    return logs
+
+
+def effective(people: Floats, constants: Constants) -> Floats:
+    """Give the (n,) people who at every half-life would count as much as these (n, 4): a shifted geometric mean."""
+    alike: Floats = constants.background * np.expm1(come(people, constants))
+    return alike
 
 
 def parts(people: Floats, age_h: Floats, constants: Constants) -> Floats:
@@ -96,18 +95,17 @@ def parts(people: Floats, age_h: Floats, constants: Constants) -> Floats:
     Parameters
     ----------
     people
-        (n,) as `mixed` gives them.
+        (n, 4) decayed people, a column for each of `BUSY_HALF_LIVES_H`.
     age_h
-        (n,) hours since creation; a project from the future counts as new.
+        (n,) busy hours since creation; a project from the future counts as new.
     """
-    come = np.log1p(np.maximum(people, 0.0) / constants.background)
     aged = -constants.gravity * np.log1p(np.clip(age_h, 0.0, constants.oldest_h) / constants.offset_h)
-    return np.column_stack([come, aged])
+    return np.column_stack([come(people, constants), aged])
 
 
-def ours(pulses: Floats, age_h: Floats, constants: Constants = CONSTANTS[Window.DAY]) -> Floats:
+def ours(people: Floats, age_h: Floats, constants: Constants = CONSTANTS[Window.DAY]) -> Floats:
     """Score n projects: (n, 4) decayed people and (n,) hours of age to (n,) scores; compare them at one moment only."""
-    score: Floats = parts(mixed(pulses, constants), age_h, constants).sum(axis=1)
+    score: Floats = parts(people, age_h, constants).sum(axis=1)
     return score
 
 
@@ -120,35 +118,6 @@ def plans(likes: Integers, likes_before: Integers, views: Integers, views_before
     viewed = (views - views_before) / np.maximum(views_before, 1)
     aged = 1.0 / (1.0 + 0.1 * np.maximum(age_days, 0.0))
     return np.maximum((0.7 * liked + 0.3 * viewed) * aged, 0.0)
-
-
-def fit(
-    moments: Sequence[tuple[Floats, Floats, Floats]], start: Constants = CONSTANTS[Window.DAY], most: int = 10
-) -> Constants:
-    """Fit the constants to what happened: the grid point with the best mean NDCG, the first of equals.
-
-    Parameters
-    ----------
-    moments
-        For each moment (n, 4) pulses, (n,) hours of age, and (n,) people who came next.
-    start
-        Gives the constants that are not fitted.
-    most
-        The rank that NDCG looks down to.
-    """
-    grid = product((0.0, 0.3, 1.0, 3.0), (0.0, 1.0), (0.0, 0.05, 0.3, 1.0), (0.0, 0.05), (0.6, 0.8, 1.0, 1.2))
-    tried = [replace(start, mixture=tuple(mixture), gravity=g) for *mixture, g in grid if any(mixture)]
-    return max(tried, key=lambda constants: float(np.mean([_ndcg(one, constants, most) for one in moments])))
-
-
-def _ndcg(moment: tuple[Floats, Floats, Floats], constants: Constants, most: int) -> float:
-    pulses, age_h, came = moment
-    best = np.sort(came)[::-1][:most]
-    if not best.size or best[0] <= 0:
-        return 0.0
-    top = np.argsort(-ours(pulses, age_h, constants), kind="stable")[:most]
-    discount = 1.0 / np.log2(np.arange(2, most + 2))
-    return float((came[top] @ discount[: top.size]) / (best @ discount[: best.size]))
 
 
 # --- a boost that moves nobody far ---------------------------------------------------------------------------------

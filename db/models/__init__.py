@@ -36,7 +36,17 @@ from db.models.kinds import (
     TagSource,
     TermKind,
 )
-from db.models.machine import ActorTaste, Job, OutboxRow, ProjectNeighbours, ProjectTaste, RankingModel, ServedPage
+from db.models.machine import (
+    ActorTaste,
+    BusyHour,
+    Job,
+    OutboxRow,
+    ProjectNeighbours,
+    ProjectTaste,
+    RankingModel,
+    ServedPage,
+    VelocityConstants,
+)
 from db.models.onboarding import OnboardingQuestion, OnboardingResponse
 
 __all__ = [
@@ -44,6 +54,7 @@ __all__ = [
     "Actor",
     "ActorTaste",
     "Base",
+    "BusyHour",
     "Crowd",
     "Dismissal",
     "Engagement",
@@ -76,5 +87,6 @@ __all__ = [
     "Tool",
     "User",
     "UserTag",
+    "VelocityConstants",
     "now",
 ]

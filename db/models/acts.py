@@ -143,7 +143,8 @@ class Mute(Base):
 class ProjectPulse(Base):
     """How many distinct people came to a project lately: each counts by its weight, halved every so often.
 
-    The four sums are as of `last_s`, Unix seconds of the latest first engagement in them (`db.pulse` decays them on).
+    The sums are as of the latest first engagement in them: `last_s`, Unix seconds, for those that halve by the wall's
+    clock; `last_h`, busy hours (`db.busy`), for those that halve by the platform's. `db.pulse` decays them on.
     """
 
     __tablename__ = "project_pulses"
@@ -154,6 +155,11 @@ class ProjectPulse(Base):
     people_3d: Mapped[float] = mapped_column(default=0.0, server_default="0")
     people_14d: Mapped[float] = mapped_column(default=0.0, server_default="0")
     last_s: Mapped[float]
+    busy_1h: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    busy_6h: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    busy_36h: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    busy_7d: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    last_h: Mapped[float] = mapped_column(default=0.0, server_default="0")
 
 
 class Crowd(Base):

@@ -124,6 +124,37 @@ Index(
 )
 
 
+class VelocityConstants(Base):
+    """What makes a trend here, as one training fitted it: the constants of each window; kept for ever."""
+
+    __tablename__ = "velocity_constants"
+
+    id: Mapped[int] = mapped_column(Identity, primary_key=True)
+    constants: Mapped[dict[str, Any]]
+    report: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=sql("'{}'"))
+    in_service: Mapped[bool] = mapped_column(default=False, server_default=false())
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+Index(
+    "uq_velocity_constants_in_service",
+    VelocityConstants.in_service,
+    unique=True,
+    postgresql_where=VelocityConstants.in_service,
+    sqlite_where=VelocityConstants.in_service,
+)
+
+
+class BusyHour(Base):
+    """How fast the platform's clock runs in an hour of the week, 0 to 167 from Monday 00:00 UTC; see `db.busy`."""
+
+    __tablename__ = "busy_hours"
+
+    hour: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    start_h: Mapped[float]
+    rate: Mapped[float]
+
+
 class ServedPage(Base):
     """What was served, for training, replay and support; a sample, kept for 7 days.
 

@@ -33,6 +33,20 @@ def ndcg(ranks: Integers, relevant: int, k: int = 10) -> float:
     return float((1.0 / np.log2(ranks[ranks < k] + 2.0)).sum() / ideal) if relevant else 0.0
 
 
+def graded_ndcg(scores: Floats, worth: Floats, k: int = 10) -> Floats:
+    """Give the NDCG@k of lists whose entries are worth more or less: (…, n) scores and worths to (…,) numbers.
+
+    Equal scores keep their order. A list in which nothing is worth anything gives 0.
+    """
+    k = min(k, scores.shape[-1])
+    discount = 1.0 / np.log2(np.arange(2, k + 2))
+    order = np.argsort(-scores, axis=-1, kind="stable")[..., :k]
+    gained = np.take_along_axis(worth, order, axis=-1) @ discount
+    ideal = -np.sort(-worth, axis=-1)[..., :k] @ discount
+    found: Floats = np.divide(gained, ideal, out=np.zeros_like(gained), where=ideal > 0)
+    return found
+
+
 def clustered_error(values: Floats, clusters: Integers) -> float:
     """Standard error of a mean whose observations come in clusters (a viewer's requests are alike).
 

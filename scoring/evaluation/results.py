@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from scoring.evaluation.metrics import chance_better, clustered_error, ndcg, ranks_of, recall
+from scoring.evaluation.metrics import chance_better, clustered_error, graded_ndcg, ndcg, ranks_of, recall
 from scoring.signals import Floats, Integers
 
 METRICS = ("ndcg@10", "recall@10", "recall@20")
@@ -42,14 +42,10 @@ class Measured:
     def add_graded(self, scores: Floats, worth: Floats, projects: Integers, people: Floats) -> None:
         """Note one list whose projects are worth more or less; relevant to recall are the ten that are worth most."""
         best = np.sort(worth)[::-1][:10]
-        discount = 1.0 / np.log2(np.arange(2, 12))
-        order = np.argsort(-scores, kind="stable")
-        ideal = float(best @ discount[: best.size])
-        gained = float(worth[order[:10]] @ discount[: min(10, order.size)])
         target = np.flatnonzero(worth >= max(best[-1], 1.0)) if best.size else np.empty(0, np.int64)
         ranks = ranks_of(scores, target)
         shares = (recall(ranks, target.size, 10), recall(ranks, target.size, 20))
-        self.rows.append((gained / ideal if ideal else 0.0, *shares))
+        self.rows.append((float(graded_ndcg(scores, worth)), *shares))
         self._note(scores, projects, people)
 
     def _note(self, scores: Floats, projects: Integers, people: Floats) -> None:

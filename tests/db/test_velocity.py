@@ -79,6 +79,7 @@ async def test_movers_come_in_the_order_of_the_formula_with_their_pulses(databas
     )  # fmt: skip
     assert [mover.id for mover in found] == [two, one]
     assert sums[:, 0] == pytest.approx([4.0, 2.5])
+    assert [mover.age_h for mover in found] == pytest.approx([6.0, 6.0])
 
 
 async def test_comings_are_counted_within_the_window_and_before_it(database: Database) -> None:

@@ -95,7 +95,7 @@ class Fresh:
 
 
 async def test_windows_reach_differently_far(world: World) -> None:
-    await crowd(world, "p0020", 8, hours_ago=0)
+    await crowd(world, "p0020", 4, hours_ago=0)
     await crowd(world, "p0021", 29, hours_ago=50)
     assert keys_of(await trending(world, window=Window.HOUR))[0] == "p0020"
     assert keys_of(await trending(world, window=Window.WEEK))[0] == "p0021"
@@ -108,8 +108,10 @@ async def test_a_person_counts_once_whatever_they_do(world: World) -> None:
     await crowd(world, "p0020", 5, hours_ago=0.5, type_=InteractionType.LIKE)
     page = await trending(world)
     assert keys_of(page)[0] == "p0020"
-    people = page.entries[0].explained.values[0]
-    assert people == pytest.approx(5 * (0.3 * 2 ** (-61 / 60) + 2 ** (-61 / 360) + 0.05 * 2 ** (-61 / 4320)), rel=0.01)
+    come = page.entries[0].explained.contribution(Signal.PEOPLE_OF_DAY) / weights.MILLIONTHS
+    left = [5 * 2 ** (-61 / 60 / half_life_h) for half_life_h in (1, 6, 36)]
+    assert come == pytest.approx(sum(np.array([0.5, 0.25, 0.25]) * np.log1p(np.array(left) / 0.5)), rel=0.01)
+    assert left[0] < page.entries[0].explained.values[0] < left[2]
     assert page.entries[1].explained.signals == ()
 
 

@@ -13,15 +13,14 @@ from scoring.velocity import (
     Standing,
     Window,
     bounded_boost,
-    fit,
-    mixed,
+    effective,
     ours,
     parts,
     plans,
     trust,
 )
 
-PLAIN = Constants(mixture=(0.0, 1.0, 0.0, 0.0), gravity=1.0, offset_h=2.0, background=1.0)
+PLAIN = Constants(shares=(0.0, 1.0, 0.0, 0.0), gravity=1.0, offset_h=2.0, background=1.0)
 
 
 def six_hours(*people: float) -> np.ndarray:
@@ -35,7 +34,7 @@ def test_the_score_is_the_log_of_people_minus_the_log_of_age() -> None:
 
 
 def test_the_parts_add_up_and_nobody_at_no_age_adds_nothing() -> None:
-    people, ages = np.array([0.0, 4.0, -1e-17]), np.array([0.0, 5.0, -3.0])
+    people, ages = six_hours(0.0, 4.0, -1e-17), np.array([0.0, 5.0, -3.0])
     both = parts(people, ages, CONSTANTS[Window.DAY])
     assert both[0].tolist() == both[2].tolist() == [0.0, 0.0]
     assert both[1, 0] > 0 > both[1, 1]
@@ -53,17 +52,6 @@ def test_thirty_after_twenty_beat_one_after_none() -> None:
 
 def test_the_plans_velocity_is_never_negative() -> None:
     assert plans(*(np.array([n]) for n in (1, 9, 1, 9)), np.array([3.0])).tolist() == [0.0]
-
-
-def test_a_fit_finds_what_moves_the_people() -> None:
-    chance = np.random.default_rng(5)
-    moments = []
-    for _ in range(12):
-        pulses = chance.gamma(0.5, 4.0, (60, 4))
-        age_h = chance.uniform(0.0, 200.0, 60)
-        moments.append((pulses, age_h, np.round(100 * pulses[:, 2] / (age_h + 2))))
-    found = fit(moments)
-    assert found.mixture[2] >= 3 * max(found.mixture[0], found.mixture[1], found.mixture[3])
 
 
 # --- the personal boost --------------------------------------------------------------------------------------------
@@ -111,6 +99,7 @@ def test_trust_is_above_nothing_and_at_most_one(signed_in: bool, age_days: float
     assert 0 < trust(Standing(signed_in, age_days, recent)) <= 1
 
 
-def test_the_mixture_weighs_each_half_life() -> None:
-    pulses = np.array([[1.0, 2.0, 3.0, 4.0]])
-    assert mixed(pulses, Constants((1.0, 0.5, 0.0, 0.25), 1.0)) == pytest.approx([3.0])
+def test_people_are_as_many_as_would_count_the_same_at_every_half_life() -> None:
+    shares = Constants((0.5, 0.0, 0.5, 0.0), 1.0, background=1.0)
+    people = np.array([[1.0, 99.0, 7.0, 99.0], [3.0, 3.0, 3.0, 3.0], [0.0, 0.0, 0.0, 0.0]])
+    assert effective(people, shares) == pytest.approx([np.sqrt(2 * 8) - 1, 3.0, 0.0])
