@@ -14,11 +14,14 @@ from db.schema import prepare_months
 from db.served import ServedLog
 from db.stores import Stores
 from gateway.scheduler import PeriodicJob
+from gateway.training import train_once
+from scoring.errors import NotEvaluable
 from scoring.evidence import build_night
 
 REINDEX = "reindex"
 VELOCITY = "velocity"
 TASTES = "tastes"
+TRAINING = "training"
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -26,6 +29,7 @@ REINDEX_AT = timedelta(hours=3)
 """The plan's: 03:00 UTC."""
 
 TASTES_AT = timedelta(hours=1)
+TRAINING_AT = timedelta(hours=2)
 FORGET_AT = timedelta(hours=4)
 
 EVENTS_KEPT = timedelta(days=400)
@@ -63,11 +67,22 @@ def jobs_of(
         built = await build_night(stores.database)
         log.info("tastes and neighbour lists were built anew", people=len(built.tastes.actors))
 
+    async def train(_turn: Turn) -> None:
+        try:
+            verdict = await train_once(stores.database)
+        except NotEvaluable as error:
+            log.info("no model was trained", reason=str(error))
+        else:
+            log.info(
+                "a model was trained", model=verdict.model.name, accepted=verdict.accepted, because=verdict.because
+            )
+
     async def months(_turn: Turn) -> None:
         await prepare_months(stores.database)
 
     listed = [
         PeriodicJob(TASTES, DAY, tastes, offset=TASTES_AT, catches_up=True),
+        PeriodicJob(TRAINING, DAY, train, offset=TRAINING_AT),
         PeriodicJob(REINDEX, DAY, reindex, offset=REINDEX_AT),
         PeriodicJob("expire served pages", HOUR, expire, catches_up=True),
         PeriodicJob("prepare months", DAY, months, catches_up=True),

@@ -11,9 +11,9 @@ from sqlalchemy import select
 from db import jobs
 from db.engine import Database
 from db.jobs import Turn
-from db.models import ActorTaste, InteractionType
+from db.models import ActorTaste, InteractionType, Job
 from gateway.scheduler import PeriodicJob, Scheduler
-from gateway.timetable import HOUR, REINDEX, TASTES, VELOCITY, jobs_of
+from gateway.timetable import HOUR, REINDEX, TASTES, TRAINING, VELOCITY, jobs_of
 from tests.world import embedded_world
 
 SECOND = timedelta(seconds=1)
@@ -145,3 +145,12 @@ async def test_tastes_are_built_at_night_and_by_a_worker_that_starts_where_nobod
                 await asyncio.sleep(0.05)
         stop.set()
         await running
+
+
+async def test_a_model_is_trained_at_night_and_too_little_to_learn_from_is_no_fault(database: Database, tmp_path):
+    async with embedded_world(database, tmp_path) as world:
+        (job,) = [job for job in jobs_of(world.stores) if job.name == TRAINING]
+        assert job.due_at(MOMENT) == datetime(2026, 3, 4, 2, tzinfo=UTC)
+        assert await jobs.in_turn(database, job.name, job.work, due=MOMENT, lease_s=60)
+    (row,) = await database.fetch(select(Job.error).where(Job.name == TRAINING))
+    assert row.error is None
