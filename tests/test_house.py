@@ -1,6 +1,7 @@
 """Rules of the house that no linter knows."""
 
 import ast
+import itertools
 import subprocess
 from collections.abc import Iterator
 from functools import cache
@@ -124,3 +125,12 @@ def test_every_test_folder_is_a_package() -> None:
     """Two files of one name in two folders (`tests/db/test_errors.py`, `tests/gateway/test_errors.py`) need it."""
     folders = {path.parent for path in _files() if path.name.startswith("test_") and path.suffix == ".py"}
     assert [_name(folder) for folder in sorted(folders) if not (folder / "__init__.py").exists()] == []
+
+
+def test_migrations_are_one_line_of_descent() -> None:
+    names = sorted(path.stem for path in (ROOT / "db" / "migrations" / "versions").glob("0*.py"))
+    assert [name[:4] for name in names] == [f"{number:04}" for number in range(1, len(names) + 1)]
+    for before, name in itertools.pairwise(["None", *names]):
+        text = (ROOT / "db" / "migrations" / "versions" / f"{name}.py").read_text()
+        follows = "None" if before == "None" else f'"{before[:4]}"'
+        assert f'revision = "{name[:4]}"\ndown_revision = {follows}\n' in text, name
