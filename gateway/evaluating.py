@@ -1,5 +1,7 @@
 """`explore evaluate` at the terminal."""
 
+import asyncio
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -10,9 +12,12 @@ from rich.table import Table
 
 from gateway.bars import bars
 from scoring.evaluation import protocols
+from scoring.evaluation.cold import evaluate_cold_start
 from scoring.evaluation.dataset import load_dataset
+from scoring.evaluation.lists import Progress
 from scoring.evaluation.page import html_page
 from scoring.evaluation.results import Results
+from scoring.evaluation.search import evaluate_search
 from scoring.evaluation.trending import evaluate_trending
 
 
@@ -23,6 +28,8 @@ class Protocol(StrEnum):
     RANDOM = "random"
     LEAVE_LAST = "leave-last"
     TRENDING = "trending"
+    SEARCH = "search"
+    COLD_START = "cold-start"
 
 
 def run_evaluate(
@@ -44,25 +51,46 @@ def run_evaluate(
     """
     output = output or Console()
     with bars(output) as tell:
-        dataset = load_dataset(directory, tell)
-        match protocol:
-            case Protocol.FEED_REQUESTS:
-                results = protocols.evaluate_feed(dataset, options, tell)
-            case Protocol.LEAVE_LAST:
-                results = protocols.evaluate_leave_last(dataset, options, tell)
-            case Protocol.RANDOM:
-                results = protocols.evaluate_random(dataset, options, tell, rounds)
-            case Protocol.TRENDING:
-                results = evaluate_trending(dataset, tell)
+        results = _evaluated(directory, protocol, options, rounds, tell)
     output.print(_table(results, options.seed))
     for name, value in results.facts.items():
-        if name != "model":
+        if isinstance(value, dict) and name != "model":
+            output.print(_facts_table(name, value))
+        elif name != "model":
             output.print(f"{name}: {value}", markup=False, highlight=False)
     if json_file is not None:
         json_file.write_bytes(orjson.dumps(_as_data(results, options.seed), option=orjson.OPT_INDENT_2))
     if html_file is not None:
         html_file.write_text(html_page(results, options.seed), encoding="utf-8")
     return results
+
+
+def _evaluated(directory: Path, protocol: Protocol, options: protocols.Options, rounds: int, tell: Progress) -> Results:
+    if protocol is Protocol.SEARCH:
+        return asyncio.run(evaluate_search(directory, tell))
+    dataset = load_dataset(directory, tell)
+    match protocol:
+        case Protocol.FEED_REQUESTS:
+            return protocols.evaluate_feed(dataset, options, tell)
+        case Protocol.LEAVE_LAST:
+            return protocols.evaluate_leave_last(dataset, options, tell)
+        case Protocol.RANDOM:
+            return protocols.evaluate_random(dataset, options, tell, rounds)
+        case Protocol.COLD_START:
+            return evaluate_cold_start(dataset, options, tell)
+        case Protocol.TRENDING:
+            return evaluate_trending(dataset, tell)
+
+
+def _facts_table(name: str, facts: Mapping[object, object]) -> Table:
+    columns = next((list(one) for one in facts.values() if isinstance(one, dict)), [""])
+    table = Table(name, *map(str, columns), box=None)
+    for row, one in facts.items():
+        cells = (
+            one.values() if isinstance(one, dict) else (" ± ".join(map(str, one)) if isinstance(one, tuple) else one,)
+        )
+        table.add_row(str(row), *map(str, cells))
+    return table
 
 
 def _table(results: Results, seed: int) -> Table:

@@ -1,7 +1,7 @@
 """Candidate lists of past requests with the product's signals: what a model is fitted to and measured on."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from scoring.evaluation.requests import Requests, candidates_at
 from scoring.history import DAY_S, EventLog, Evidence, Grouped, LogHistory, Night
 from scoring.neighbors import night, tastes, touch_matrix
 from scoring.signals import Floats, Integers
+from scoring.sources import LogSources
 from scoring.stages import ViewerStage, stage
 from scoring.training.curves import Lists
 from scoring.weights import Signal
@@ -30,7 +31,10 @@ LISTS_DAYS = 7.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidates:
-    """One request's candidates: their dense indexes, the rows that are relevant, and what was known of the viewer."""
+    """One request's candidates: their dense indexes, the rows that are relevant, and what was known of the viewer.
+
+    `brought` is what the sources bring, for those who ask.
+    """
 
     request: int
     actor: int
@@ -39,23 +43,48 @@ class Candidates:
     relevant: Integers
     evidence: Evidence
     stage: ViewerStage
+    brought: Integers = field(default_factory=lambda: np.empty(0, np.int64))
 
 
 class Replay:
     """A log as it stood at one moment after another, with the nights between them: yesterday's lists, live events.
 
     Moments must not go back, for lists are only ever built anew.
+
+    Parameters
+    ----------
+    dataset
+        The log.
+    floor
+        Neighbour signals count from this many people on.
+    seed
+        Of the nights' draws.
+    seen
+        What viewers had truly touched, if the log is cut: that is never a candidate. The log itself unless given.
+    every_days
+        How often tastes are built anew.
     """
 
-    def __init__(self, dataset: Dataset, floor: int, seed: int = 0) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        floor: int,
+        seed: int = 0,
+        seen: EventLog | None = None,
+        every_days: float = 1.0,
+    ) -> None:
         self.history = LogHistory(dataset.log, dataset.created_s, dataset.owners, floor)
+        self.sources = LogSources(self.history, dataset.likes)
         self._dataset, self._floor, self._seed = dataset, floor, seed
+        self._seen = dataset.log if seen is None else seen
+        self._seen_by = Grouped.by(self._seen.actors, self._seen.n_actors)
+        self._night_s = every_days * DAY_S
         self._likes_of = Grouped.by(dataset.likes.actors, dataset.likes.n_actors)
         self._last_night = self._lists_due = -1.0
 
     def evidence(self, actor: int, projects: Integers, at_s: float) -> Evidence:
         """Give what was known of a viewer and of projects (dense indexes) strictly before a moment."""
-        midnight = float(np.floor(at_s / DAY_S) * DAY_S)
+        midnight = float(np.floor(at_s / self._night_s) * self._night_s)
         if midnight != self._last_night:
             young = midnight < self._lists_due
             old = self.history.night if young else None
@@ -66,7 +95,8 @@ class Replay:
 
     def open_to(self, actor: int, at_s: float) -> Integers:
         """Give the projects that existed strictly before a moment and that the viewer had not touched."""
-        return candidates_at(self._dataset, self._dataset.log, self.history.touched(actor, at_s), at_s)
+        touched = self._seen.projects[self._seen_by.of(actor, self._seen.before(at_s))]
+        return candidates_at(self._dataset, self._dataset.log, touched, at_s)
 
     def stage_of(self, actor: int, evidence: Evidence) -> ViewerStage:
         """Tell how well the viewer was known whose evidence this is."""
@@ -79,11 +109,8 @@ STAGES = tuple(ViewerStage)
 """The stages in the order in which `Lists.stages` counts them."""
 
 
-def replay(
-    dataset: Dataset, requests: Requests, floor: int, progress: Progress, what: str, seed: int = 0
-) -> Iterator[Candidates]:
+def replay(past: Replay, requests: Requests, progress: Progress, what: str) -> Iterator[Candidates]:
     """Go through requests in the order of time."""
-    past = Replay(dataset, floor, seed)
     for index in range(requests.n):
         actor, at_s = int(requests.actors[index]), float(requests.at_s[index])
         projects = past.open_to(actor, at_s)

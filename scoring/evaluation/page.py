@@ -22,14 +22,16 @@ def html_page(results: Results, seed: int) -> str:
     """Write the page."""
     rows = results.summary(seed)
     title = escape(f"{results.protocol} on {results.dataset}")
+    told = {name: value for name, value in results.facts.items() if name != "model"}
     facts = "".join(
-        f"<li>{escape(name)}: {escape(str(value))}</li>" for name, value in results.facts.items() if name != "model"
+        f"<li>{escape(name)}: {escape(str(value))}</li>" for name, value in told.items() if not isinstance(value, dict)
     )
+    tables = "".join(_facts_table(name, value) for name, value in told.items() if isinstance(value, dict))
     curves = results.facts.get("model")
     plots = curve_plots(from_data(results.best, curves)) if isinstance(curves, dict) else ""
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{STYLE}</style>'
-        f"<h1>{title}</h1><ul>{facts}</ul>{_table(rows, results.best)}{_bars(rows)}"
+        f"<h1>{title}</h1><ul>{facts}</ul>{_table(rows, results.best)}{_bars(rows)}{tables}"
         f"{_HEADING if plots else ''}{plots}</html>\n"
     )
 
@@ -43,6 +45,18 @@ def _table(rows: Sequence[Mapping[str, Any]], best: str) -> str:
         for row in rows
     )
     return f"<table><tr>{head}</tr>{body}</table>"
+
+
+def _facts_table(name: str, facts: Mapping[object, object]) -> str:
+    columns = next((list(one) for one in facts.values() if isinstance(one, dict)), [""])
+    head = "".join(f"<th>{escape(str(column))}</th>" for column in ("", *columns))
+    body = "".join(
+        f"<tr><td>{escape(str(row))}</td>"
+        + "".join(f"<td>{escape(str(cell))}</td>" for cell in (one.values() if isinstance(one, dict) else (one,)))
+        + "</tr>"
+        for row, one in facts.items()
+    )
+    return f"<h2>{escape(name)}</h2><table><tr>{head}</tr>{body}</table>"
 
 
 def _error(row: Mapping[str, Any], column: str) -> str:

@@ -10,7 +10,8 @@ from scoring.behaviour import BEHAVIOUR, behaviour_matrix
 from scoring.blend import PLAN, Model, scores
 from scoring.errors import NotEvaluable
 from scoring.evaluation.dataset import Dataset
-from scoring.evaluation.lists import Candidates, Progress, replay, training_lists
+from scoring.evaluation.lists import Candidates, Progress, Replay, replay, training_lists
+from scoring.evaluation.reach import Reach
 from scoring.evaluation.requests import Requests, feed_requests, last_touches
 from scoring.evaluation.results import Measured, Results
 from scoring.evaluation.splits import Split, random_split
@@ -18,6 +19,7 @@ from scoring.history import EventLog, LogHistory
 from scoring.models import DEFAULT, as_data
 from scoring.neighbors import night
 from scoring.signals import Floats, popularity
+from scoring.sources import LogSources, united
 from scoring.stages import ViewerStage, stage
 from scoring.training.models import train
 from scoring.weights import Signal
@@ -86,6 +88,19 @@ def evaluate_leave_last(dataset: Dataset, options: Options, progress: Progress) 
     return _timed("leave-last", dataset, feed_requests(dataset, earlier=0), last_touches(dataset), whole, progress)
 
 
+def windows_of(dataset: Dataset, options: Options, protocol: str) -> Windows:
+    """Give the windows that were asked for, or shares of the log.
+
+    Raises
+    ------
+    NotEvaluable
+        If the log has no times.
+    """
+    if not dataset.has_times:
+        raise NotEvaluable(f"{dataset.name} has no times; the protocol {protocol} needs them, `random` does not")
+    return options.windows or default_windows(dataset)
+
+
 def default_windows(dataset: Dataset) -> Windows:
     """Part the log by `WINDOW_SHARES` of its time span."""
     times = dataset.log.at_s[dataset.log.at_s > 0]
@@ -97,9 +112,7 @@ def default_windows(dataset: Dataset) -> Windows:
 def _timed(
     protocol: str, dataset: Dataset, fitted: Requests, tested: Requests, options: Options, progress: Progress
 ) -> Results:
-    if not dataset.has_times:
-        raise NotEvaluable(f"{dataset.name} has no times; the protocol {protocol} needs them, `random` does not")
-    windows = options.windows or default_windows(dataset)
+    windows = windows_of(dataset, options, protocol)
     fitting = fitted.between(windows.fit_from_s, windows.fit_until_s)
     until_s = np.inf if options.last_window else windows.test_until_s
     after_s = windows.test_until_s if options.last_window else windows.fit_until_s
@@ -111,20 +124,56 @@ def _timed(
         )
     model = options.model
     if model is None:
-        lists = replay(dataset, fitting, options.floor, progress, "fitting", options.seed)
+        lists = replay(Replay(dataset, options.floor, options.seed), fitting, progress, "fitting")
         model = train(OURS, training_lists(lists, options.seed, TIMED), TIMED)
+    reach, past = Reach(), Replay(dataset, options.floor, options.seed)
     measured = measure(
         dataset,
-        replay(dataset, testing, options.floor, progress, "testing", options.seed),
-        {OURS: modelled(model), **_timed_baselines(dataset), **(singles(model) if options.singles else {})},
+        _reached(replay(past, testing, progress, "testing"), past.sources, reach),
+        {
+            OURS: modelled(model),
+            SERVED: _of_candidates(modelled(model)),
+            **_timed_baselines(dataset),
+            **(singles(model) if options.singles else {}),
+        },
     )
     facts: dict[str, object] = {
         "requests fitted on": fitting.n,
         "requests tested on": testing.n,
         "floor": options.floor,
+        "viewers": int(np.unique(testing.actors).size),
+        "share of new viewers": _share_of_new(dataset, testing, after_s),
+        **reach.facts(),
+        "model": as_data(model),
     }
-    facts |= {"viewers": int(np.unique(testing.actors).size), "model": as_data(model)}
     return Results(protocol, dataset.name, measured, OURS, testing.actors, dataset.projects.size, facts)
+
+
+SERVED = "ours, of the candidates that the sources bring"
+
+
+def _reached(lists: Iterable[Candidates], sources: LogSources, reach: Reach) -> Iterator[Candidates]:
+    """Note of every list what the sources bring."""
+    for one in lists:
+        by_source = sources.of(one.actor, one.at_s)
+        reach.add(one.actor, by_source, one.projects[one.relevant])
+        yield replace(one, brought=united(by_source))
+
+
+def _of_candidates(score: Score) -> Score:
+    """Score what the sources bring; the rest stands behind it, newest first, as in the feed."""
+
+    def scored(one: Candidates, matrix: Floats) -> Floats:
+        newest = np.argsort(np.argsort(one.evidence.created_s)).astype(np.float64)
+        return np.where(np.isin(one.projects, one.brought), score(one, matrix), newest - 1e15)
+
+    return scored
+
+
+def _share_of_new(dataset: Dataset, testing: Requests, after_s: float) -> float:
+    """Give the share of the requests whose viewer had touched nothing before the tested window began."""
+    known = np.unique(dataset.log.actors[: dataset.log.before(after_s)])
+    return round(float(1.0 - np.isin(testing.actors, known).mean()), 4)
 
 
 def measure(dataset: Dataset, lists: Iterable[Candidates], ways: Mapping[str, Score]) -> dict[str, Measured]:

@@ -35,8 +35,11 @@ class Requests:
 
     def between(self, since_s: float, until_s: float) -> "Requests":
         """Keep those from `since_s` to `until_s`, both ends included."""
-        kept = np.flatnonzero((self.at_s >= since_s) & (self.at_s <= until_s))
-        return Requests(self.actors[kept], self.at_s[kept], tuple(self.relevant[index] for index in kept))
+        return self.chosen(np.flatnonzero((self.at_s >= since_s) & (self.at_s <= until_s)))
+
+    def chosen(self, indexes: Integers) -> "Requests":
+        """Keep those at these indexes."""
+        return Requests(self.actors[indexes], self.at_s[indexes], tuple(self.relevant[index] for index in indexes))
 
     def part(self, first: int, last: int) -> "Requests":
         """Keep those from index `first` to before `last`."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scoring.blend import Model
 from scoring.errors import NotEvaluable
 from scoring.evaluation.dataset import Dataset
-from scoring.evaluation.lists import Progress, replay, training_lists
+from scoring.evaluation.lists import Progress, Replay, replay, training_lists
 from scoring.evaluation.metrics import chance_better, clustered_error
 from scoring.evaluation.protocols import TIMED, measure, modelled, singles
 from scoring.evaluation.requests import Requests, feed_requests
@@ -127,10 +127,10 @@ def _from_replay(
             f"there are {fitting.n} feed requests to fit on and {judging.n} to judge on; at least {FEWEST_REQUESTS} "
             "each are needed, so the model in service stays"
         )
-    lists = training_lists(replay(dataset, fitting, floor, progress, "fitting", seed), seed, TIMED)
+    lists = training_lists(replay(Replay(dataset, floor, seed), fitting, progress, "fitting"), seed, TIMED)
     model = completed(train(name, lists, TIMED))
     ways = {"new": modelled(model), "in service": modelled(serving), **singles(model)}
-    measured = measure(dataset, replay(dataset, judging, floor, progress, "judging", seed), ways)
+    measured = measure(dataset, replay(Replay(dataset, floor, seed), judging, progress, "judging"), ways)
     return _Trial(
         model,
         {way: one.values[:, 0] for way, one in measured.items()},

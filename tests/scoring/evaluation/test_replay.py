@@ -12,7 +12,7 @@ from db.models import TermKind
 from scoring.behaviour import behaviour_matrix
 from scoring.errors import NotEvaluable
 from scoring.evaluation.dataset import Dataset, load_dataset
-from scoring.evaluation.lists import replay
+from scoring.evaluation.lists import Replay, replay
 from scoring.evaluation.metrics import chance_better, clustered_error, ndcg, ranks_of, recall
 from scoring.evaluation.page import html_page
 from scoring.evaluation.protocols import OURS, Options, evaluate_feed, evaluate_leave_last, evaluate_random
@@ -70,8 +70,9 @@ def test_a_planted_future_event_changes_no_signal_of_an_earlier_request():
         log.n_actors,
         log.n_projects,
     )
-    honest = [behaviour_matrix(one.evidence) for one in replay(dataset, requests, 1, quiet, "")]
-    leaking = [behaviour_matrix(one.evidence) for one in replay(replace(dataset, log=planted), requests, 1, quiet, "")]
+    honest = [behaviour_matrix(one.evidence) for one in replay(Replay(dataset, 1), requests, quiet, "")]
+    knowing = Replay(replace(dataset, log=planted), 1)
+    leaking = [behaviour_matrix(one.evidence) for one in replay(knowing, requests, quiet, "")]
     for before, after in zip(honest, leaking, strict=True):
         assert np.array_equal(before, after)
 
@@ -82,7 +83,7 @@ def test_the_leak_test_would_catch_a_leak():
     log = dataset.log
     earlier = EventLog.of(log.actors, log.projects, log.at_s - DAY_S, log.n_actors, log.n_projects)
     (honest,), (leaking,) = (
-        [behaviour_matrix(one.evidence) for one in replay(data, requests, 1, quiet, "")]
+        [behaviour_matrix(one.evidence) for one in replay(Replay(data, 1), requests, quiet, "")]
         for data in (dataset, replace(dataset, log=earlier))
     )
     assert honest.shape != leaking.shape or not np.array_equal(honest, leaking)
