@@ -83,12 +83,10 @@ def _evaluated(directory: Path, protocol: Protocol, options: protocols.Options, 
 
 
 def _facts_table(name: str, facts: Mapping[object, object]) -> Table:
-    columns = next((list(one) for one in facts.values() if isinstance(one, dict)), [""])
+    columns = next((list(one) for one in facts.values() if isinstance(one, dict)), ["", ""])
     table = Table(name, *map(str, columns), box=None)
     for row, one in facts.items():
-        cells = (
-            one.values() if isinstance(one, dict) else (" ± ".join(map(str, one)) if isinstance(one, tuple) else one,)
-        )
+        cells = one.values() if isinstance(one, dict) else one if isinstance(one, tuple) else (one,)
         table.add_row(str(row), *map(str, cells))
     return table
 
