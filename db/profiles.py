@@ -21,6 +21,7 @@ class Tag:
     name: str
     confidence: float
     source: str
+    since: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Touch:
 
 _ACTOR = bindparam("actor", type_=Identity)
 TAGS = (
-    select(UserTag.term_id, Term.kind, Term.key, Term.name, UserTag.confidence, UserTag.source)
+    select(UserTag.term_id, Term.kind, Term.key, Term.name, UserTag.confidence, UserTag.source, UserTag.created_at)
     .join(Term, Term.id == UserTag.term_id)
     .where(UserTag.actor_id == _ACTOR)
     .order_by(UserTag.confidence.desc(), UserTag.term_id)
@@ -63,7 +64,7 @@ RECENT_TOUCHES = (
 async def tags(database: Database, actor_id: int) -> list[Tag]:
     """Read an actor's tags, the surest first."""
     rows = await database.fetch(TAGS, {"actor": actor_id})
-    return [Tag(row.term_id, TermKind(row.kind), row.key, row.name, row.confidence, row.source) for row in rows]
+    return [Tag(row.term_id, TermKind(row.kind), row.key, row.name, *row[4:]) for row in rows]
 
 
 async def recent_touches(database: Database, actor_id: int, limit: int) -> list[Touch]:

@@ -16,9 +16,12 @@ from db.models import (
     Actor,
     Engagement,
     EngagementKind,
+    OnboardingQuestion,
+    OnboardingResponse,
     OutboxKind,
     Project,
     ProjectTerm,
+    QuestionType,
     Term,
     TermKind,
     Tool,
@@ -84,6 +87,12 @@ _ACTOR_TAGS = (
     .join(Term, Term.id == UserTag.term_id)
     .where(among(UserTag.actor_id, _ACTORS))
     .order_by(UserTag.confidence.desc(), Term.name, Term.id)
+)
+_ACTOR_ANSWERS = (
+    select(OnboardingResponse.actor_id, OnboardingQuestion.type, OnboardingResponse.words, OnboardingResponse.text)
+    .join(OnboardingQuestion, OnboardingQuestion.id == OnboardingResponse.question_id)
+    .where(among(OnboardingResponse.actor_id, _ACTORS), ~OnboardingResponse.skipped)
+    .order_by(OnboardingQuestion.position, OnboardingQuestion.id)
 )
 # SQLite has no bit_or: each kind is looked at by itself.
 _ACTOR_ACTIVITY = (
@@ -184,10 +193,13 @@ class Shadows:
         tags: dict[int, list[Row[Any]]] = defaultdict(list)
         for tag in await self._database.fetch(_ACTOR_TAGS, {"actors": actors}):
             tags[tag.actor_id].append(tag)
+        answers: dict[int, list[Row[Any]]] = defaultdict(list)
+        for answer in await self._database.fetch(_ACTOR_ANSWERS, {"actors": actors}):
+            answers[answer.actor_id].append(answer)
         since = {"actors": actors, "since": now() - RECENT}
         activity = {row.actor_id: row for row in await self._database.fetch(_ACTOR_ACTIVITY, since)}
         rows = await self._database.fetch(_ACTOR_ROWS, {"actors": actors})
-        profiles = (_profile_object(row, tags[row.id], _kinds(activity.get(row.id))) for row in rows)
+        profiles = (_profile_object(row, tags[row.id], answers[row.id], _kinds(activity.get(row.id))) for row in rows)
         # Nothing known is no profile: its vector would be zeros.
         objects = {str(item.actor_id): item for item in profiles if item.preference_text}
         return self._work(keys, objects, {key: item.preference_text for key, item in objects.items()})
@@ -247,13 +259,25 @@ def _words(source: dict[str, Any], name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _profile_object(row: Row[Any], tags: Sequence[Row[Any]], activity: Sequence[str]) -> ProfileObject:
+def _profile_object(
+    row: Row[Any], tags: Sequence[Row[Any]], answers: Sequence[Row[Any]], activity: Sequence[str]
+) -> ProfileObject:
     tools = [(tag.name, tag.confidence) for tag in tags if tag.kind == TermKind.TOOL]
     interests = [(tag.name, tag.confidence) for tag in tags if tag.kind != TermKind.TOOL]
     tier = row.tier or ""
+    text = ProfileText(
+        tools,
+        interests,
+        row.bio or "",
+        activity,
+        tier,
+        use_cases=_answered(answers, QuestionType.USE_CASE),
+        experience=_answered(answers, QuestionType.EXPERIENCE),
+        own_words=[answer.text for answer in answers],
+    )
     return ProfileObject(
         actor_id=row.id,
-        preference_text=profile_text(ProfileText(tools, interests, row.bio or "", activity, tier)),
+        preference_text=profile_text(text),
         tool_interests=tuple(name for name, _ in tools),
         category_interests=tuple(name for name, _ in interests),
         activity_summary=", ".join(activity),
@@ -261,6 +285,10 @@ def _profile_object(row: Row[Any], tags: Sequence[Row[Any]], activity: Sequence[
         total_points=row.points or 0,
         vector=_NO_VECTOR,
     )
+
+
+def _answered(answers: Sequence[Row[Any]], type_: QuestionType) -> list[str]:
+    return [answer.words for answer in answers if answer.type == type_]
 
 
 def _kinds(activity: Row[Any] | None) -> list[str]:

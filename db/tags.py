@@ -7,12 +7,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.batches import batch, columns_of, upsert_batch
 from db.columns import IntegerList, among
-from db.models import TagSource, UserTag, now
+from db.models import RemovedInterest, TagSource, UserTag, now
 from db.records import TagRecord
 from db.terms import TermName, terms_by_key_or_name
 
 _STORED = select(UserTag.actor_id, UserTag.term_id, UserTag.confidence, UserTag.source).where(
     among(UserTag.actor_id, bindparam("ids", type_=IntegerList()))
+)
+_TAKEN_AWAY = select(RemovedInterest.actor_id, RemovedInterest.term_id).where(
+    among(RemovedInterest.actor_id, bindparam("ids", type_=IntegerList()))
 )
 _gone = batch(columns_of(UserTag, "actor_id", "term_id")).subquery("gone")
 _DELETE = delete(UserTag).where(
@@ -31,7 +34,7 @@ async def replace_imported_tags(connection: AsyncConnection, tags: Mapping[int, 
     """Make these the imported tags of each actor; give the actors for whom that changed anything.
 
     Of several tags of an actor that name one term, the last counts. A term that the actor has a tag for from another
-    source keeps that tag. The caller holds the actors' rows.
+    source keeps that tag, and one that the actor has taken away gets none. The caller holds the actors' rows.
     """
     wanted = await _wanted(connection, tags)
     imported: dict[tuple[int, int], float] = {}
@@ -40,6 +43,10 @@ async def replace_imported_tags(connection: AsyncConnection, tags: Mapping[int, 
             imported[row.actor_id, row.term_id] = row.confidence
         else:
             wanted.pop((row.actor_id, row.term_id), None)
+    if wanted:
+        taken_away = await connection.execute(_TAKEN_AWAY, {"ids": sorted({actor_id for actor_id, _ in wanted})})
+        for actor_id, term_id in taken_away:
+            wanted.pop((actor_id, term_id), None)
     gone = sorted(imported.keys() - wanted.keys())
     if gone:
         await connection.execute(_DELETE, {"rows": gone})

@@ -35,6 +35,8 @@ class ProfileText:
         The user's own words, and the platform's.
     activity
         The kinds of engagement of the last 30 days.
+    use_cases, experience, own_words
+        What was answered in the quiz: what somebody is here for, how far they are, and what they wrote themselves.
     """
 
     tools: Sequence[tuple[str, float]] = ()
@@ -42,6 +44,9 @@ class ProfileText:
     bio: str = ""
     activity: Sequence[str] = ()
     tier: str = ""
+    use_cases: Sequence[str] = ()
+    experience: Sequence[str] = ()
+    own_words: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,9 @@ def profile_text(profile: ProfileText) -> str:
     return _joined(
         _labelled("Preferred tools", _with_confidence(profile.tools)),
         _labelled("Interests", _with_confidence(profile.interests)),
+        _labelled("Here for", profile.use_cases),
+        _labelled("Experience", profile.experience),
+        _labelled("Looking for", profile.own_words),
         _labelled("Bio", [profile.bio]),
         _labelled("Recent activity", profile.activity),
         _labelled("Engagement tier", [profile.tier]),

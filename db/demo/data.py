@@ -5,11 +5,9 @@ from datetime import datetime
 
 import numpy as np
 
-from db.demo import quiz
 from db.demo.events import make_interactions
 from db.demo.people import make_people
 from db.demo.projects import make_projects
-from db.demo.quiz import Question, QuizAnswer
 from db.demo.vocabulary import categories, tools
 from db.records import CategoryRecord, InteractionRecord, ProjectRecord, ToolRecord, UserRecord
 
@@ -22,10 +20,6 @@ class DemoData:
     ----------
     interactions
         In time order; the last ones happen at the time the demo was made for.
-    questions
-        The onboarding quiz, in its order.
-    answers
-        What the viewer `quiz` chose.
     """
 
     tools: tuple[ToolRecord, ...]
@@ -33,8 +27,6 @@ class DemoData:
     users: tuple[UserRecord, ...]
     projects: tuple[ProjectRecord, ...]
     interactions: tuple[InteractionRecord, ...]
-    questions: tuple[Question, ...]
-    answers: tuple[QuizAnswer, ...]
 
 
 def generate(now: datetime, seed: int = 7) -> DemoData:
@@ -58,6 +50,4 @@ def generate(now: datetime, seed: int = 7) -> DemoData:
         users=tuple(person.record for person in people),
         projects=projects,
         interactions=make_interactions(people, projects, now, for_events),
-        questions=quiz.questions(),
-        answers=quiz.ANSWERS,
     )

@@ -2,7 +2,7 @@
 
 - `catalogue`: `User`, `Project`, `Term` (a tool, a category or a topic), `Tool`, `ProjectTerm`;
 - `acts`: `Actor` (a user or a session), `Interaction` (raw, append-only), `Engagement` (one row for each actor and
-  project), `Like`, `Save`, `Dismissal`, `Mute`, `ProjectPulse`, `UserTag`;
+  project), `Like`, `Save`, `Dismissal`, `Mute`, `ProjectPulse`, `UserTag`, `RemovedInterest`;
 - `onboarding`: the quiz;
 - `machine`: `OutboxRow`, `Job`, `RankingModel`, `ServedPage`, and what is built at night.
 
@@ -19,6 +19,7 @@ from db.models.acts import (
     Like,
     Mute,
     ProjectPulse,
+    RemovedInterest,
     Save,
     UserTag,
 )
@@ -78,6 +79,7 @@ __all__ = [
     "ProjectTerm",
     "QuestionType",
     "RankingModel",
+    "RemovedInterest",
     "Role",
     "Save",
     "ServedPage",

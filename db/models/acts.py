@@ -216,3 +216,14 @@ class UserTag(Base):
 
 Index("ix_user_tags_actor_term_confidence", UserTag.actor_id, UserTag.term_id, UserTag.confidence.desc())
 Index("ix_user_tags_term_actor", UserTag.term_id, UserTag.actor_id)
+
+
+class RemovedInterest(Base):
+    """An interest that an actor has taken away: neither learning nor an import brings it back, only the actor does."""
+
+    __tablename__ = "removed_interests"
+    __table_args__ = (PrimaryKeyConstraint("actor_id", "term_id"), Index(None, "term_id"))
+
+    actor_id: Mapped[int] = mapped_column(Identity, ForeignKey("actors.id", ondelete="CASCADE"))
+    term_id: Mapped[int] = mapped_column(Identity, ForeignKey("terms.id", ondelete="CASCADE"))
+    removed_at: Mapped[datetime] = mapped_column(default=now)

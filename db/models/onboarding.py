@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, true
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, false, true
 from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -13,7 +13,13 @@ from db.models.kinds import QuestionType
 
 
 class OnboardingQuestion(Base):
-    """A question of the quiz. `options` is a list of ``{id, label, icon, description, term}``."""
+    """A question of the quiz.
+
+    `options` is a list of ``{id, label, icon, description, term, translations}``, `term` ``{kind, key}`` or null;
+    `translations` are ``{locale: {text, description}}``, of an option ``{locale: {label, description}}``. From `least`
+    to `most` options may be chosen. `version` rises with each change. An `automatic` question was made from the
+    catalogue, and is made anew from it until the platform sends one of the same key.
+    """
 
     __tablename__ = "onboarding_questions"
     __table_args__ = (one_of("type", QuestionType),)
@@ -22,15 +28,26 @@ class OnboardingQuestion(Base):
     key: Mapped[str] = mapped_column(unique=True)
     type: Mapped[str]
     text: Mapped[str]
+    description: Mapped[str] = mapped_column(default="", server_default="")
     options: Mapped[list[Any]] = mapped_column(default=list, server_default=sql("'[]'"))
+    translations: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=sql("'{}'"))
+    least: Mapped[int] = mapped_column(default=1, server_default="1")
+    most: Mapped[int] = mapped_column(default=10, server_default="10")
+    allows_text: Mapped[bool] = mapped_column(default=False, server_default=false())
     position: Mapped[int] = mapped_column(default=0, server_default="0")
     active: Mapped[bool] = mapped_column(default=True, server_default=true())
+    automatic: Mapped[bool] = mapped_column(default=False, server_default=false())
+    version: Mapped[int] = mapped_column(default=1, server_default="1")
     created_at: Mapped[datetime] = mapped_column(default=now)
     updated_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
 
 
 class OnboardingResponse(Base):
-    """An actor's answer to one question; sending it again replaces it."""
+    """An actor's answer to one question; sending it again replaces it.
+
+    `term_ids` and `words` are what the answer meant when it was given, however the question changes: the terms that it
+    made interests of, and what it adds to the text of the profile. `skipped` says that the actor did not want to say.
+    """
 
     __tablename__ = "onboarding_responses"
     __table_args__ = (
@@ -44,5 +61,10 @@ class OnboardingResponse(Base):
         Identity, ForeignKey("onboarding_questions.id", ondelete="CASCADE"), index=True
     )
     selected_options: Mapped[list[Any]]
+    text: Mapped[str] = mapped_column(default="", server_default="")
+    words: Mapped[str] = mapped_column(default="", server_default="")
+    term_ids: Mapped[list[Any]] = mapped_column(default=list, server_default=sql("'[]'"))
+    skipped: Mapped[bool] = mapped_column(default=False, server_default=false())
+    question_version: Mapped[int] = mapped_column(default=1, server_default="1")
     created_at: Mapped[datetime] = mapped_column(default=now)
     updated_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)

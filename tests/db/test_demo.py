@@ -11,7 +11,7 @@ from sqlalchemy import Table, func, select
 
 from db.demo import DEMO_VIEWERS, DemoData, generate, is_empty, load
 from db.demo.projects import slug
-from db.demo.quiz import chosen_terms
+from db.demo.quiz import WISHES
 from db.engine import Database
 from db.models import (
     Actor,
@@ -20,16 +20,12 @@ from db.models import (
     Interaction,
     InteractionType,
     Like,
-    OnboardingQuestion,
-    OnboardingResponse,
     OutboxRow,
     Project,
     QuestionType,
     Role,
-    TagSource,
     Term,
     User,
-    UserTag,
 )
 from db.records import InteractionRecord, ProjectRecord
 
@@ -135,7 +131,6 @@ def test_no_text_shows_that_a_machine_filled_it_in(data: DemoData) -> None:
     texts += [user.bio for user in data.users]
     texts += [text for tool in data.tools for text in (tool.name, tool.tagline, tool.description, tool.use_cases)]
     texts += [text for category in data.categories for text in (category.name, category.description)]
-    texts += [option.description for question in data.questions for option in question.options]
     assert [
         text for text in texts if re.search(r"[{}|]|  |\n|\.\.|,,|\blorem\b|placeholder|None\b|^\s|\s$", text)
     ] == []
@@ -327,17 +322,9 @@ def test_the_named_viewers_are_who_they_say(data: DemoData, projects: dict[str, 
     assert users["administrator"].role is Role.ADMINISTRATOR
 
 
-def test_the_quiz_asks_four_questions_and_its_answers_are_among_the_options(data: DemoData) -> None:
-    assert [question.type for question in data.questions] == list(QuestionType)
-    options = {(question.key, option.id) for question in data.questions for option in question.options}
-    assert len(options) == sum(len(question.options) for question in data.questions)
-    chosen = {(answer.question, option) for answer in data.answers for option in answer.options}
-    assert chosen <= options
-    assert {answer.user for answer in data.answers} == {"quiz"}
-    known = {("tool", tool.key) for tool in data.tools} | {("category", category.key) for category in data.categories}
-    terms = {option.term for question in data.questions for option in question.options if option.term}
-    assert terms <= known
-    assert len(chosen_terms(data.questions, data.answers)) == 4
+def test_the_quiz_viewer_wishes_for_tools_and_categories_that_there_are(data: DemoData) -> None:
+    assert set(WISHES[QuestionType.TOOL_SELECT][1]) <= {tool.key for tool in data.tools}
+    assert set(WISHES[QuestionType.CATEGORY_SELECT][1]) <= {category.key for category in data.categories}
 
 
 # --- into the store ------------------------------------------------------------------------------------------------
@@ -381,22 +368,3 @@ async def test_the_whole_demo_arrives(sqlite_database: Database, data: DemoData)
     terms = await sqlite_database.fetch(select(Term.kind, func.count().label("rows")).group_by(Term.kind))
     counts = {row.kind: row.rows for row in terms}
     assert (counts["tool"], counts["category"]) == (60, 18)  # no tag and no project made one of its own
-
-
-async def test_the_quiz_viewer_has_tags_from_the_quiz_alone(database: Database, data: DemoData) -> None:
-    await load(database, replace(data, interactions=()))
-    assert await count(database, OnboardingQuestion) == 4
-    assert await count(database, OnboardingResponse) == 4
-    tags = await database.fetch(
-        select(Term.kind, Term.key, UserTag.confidence, UserTag.source)
-        .join(UserTag, UserTag.term_id == Term.id)
-        .join(Actor, Actor.id == UserTag.actor_id)
-        .join(User, User.id == Actor.user_id)
-        .where(User.key == "quiz")
-    )
-    assert {(row.kind, row.key) for row in tags} == {
-        ("tool", "stable-diffusion"), ("tool", "comfyui"), ("category", "images"), ("category", "video"),
-    }  # fmt: skip
-    assert {(row.confidence, row.source) for row in tags} == {(1.0, TagSource.QUIZ)}
-    [question] = await database.fetch(select(OnboardingQuestion).where(OnboardingQuestion.key == "experience"))
-    assert question.options[0].keys() == {"id", "label", "icon", "description", "term"}
