@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from db import jobs, schema
-from db.demo import generate, is_empty, load
+from db.demo import generate, is_empty
 from db.differences import Differences
 from db.engine import Database
 from db.errors import StoreMisconfigured, StoreUnavailable
@@ -26,6 +26,7 @@ from gateway.runtime import synchroniser_of
 from gateway.settings import Settings
 from gateway.stores import database_of, open_stores
 from gateway.timetable import REINDEX
+from scoring.demo import load_demo
 
 CONNECT_TIMEOUT_S = 10.0
 """How long the truth may take to answer a command's first question."""
@@ -68,7 +69,7 @@ async def prepare(settings: Settings, *, demo: bool, say: Say) -> bool:
         if not demo or not await is_empty(stores.database):
             return False
         say("loading the demo data ...")
-        await load(stores.database, generate(now()))
+        await load_demo(stores.database, generate(now()))
         if searchable:
             await drain(stores)
     return True

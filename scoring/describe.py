@@ -27,6 +27,7 @@ class SignalDescription:
 SIGNALS: dict[Signal, SignalDescription] = {
     Signal.VECTOR_SIMILARITY: SignalDescription("Similar to your profile", "content", "cosine similarity, 0 to 1"),
     Signal.EXPLICIT_PREFERENCES: SignalDescription("Matches your interests", "stated", "share of a full match, 0 to 1"),
+    Signal.ANSWER_MATCHES: SignalDescription("Matches your answers", "stated", "interests it carries"),
     Signal.BEHAVIORAL_SIGNALS: SignalDescription("What you did lately", "behavior", "−0.5 to 1"),
     Signal.COLLABORATIVE: SignalDescription("Liked by people like you", "people", "share of 10 people, 0 to 1"),
     Signal.POPULARITY: SignalDescription("Popular", "people", "share of 100 likes, 0 to 1"),

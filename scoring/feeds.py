@@ -13,8 +13,8 @@ from db.projects import ProjectFilter
 from db.served import ServedLog
 from db.stores import Stores
 from db.users import Viewer
-from scoring import for_you, pages, popular, search, similar, trending, weights
-from scoring.blend import PLAN
+from scoring import cold_start, for_you, pages, popular, search, similar, trending, weights
+from scoring.blend import PLAN, Model
 from scoring.deadlines import SERVING, Deadlines
 from scoring.errors import CursorElsewhere, SnapshotExpired
 from scoring.finders import find_reasons
@@ -30,13 +30,13 @@ from scoring.snapshots import Snapshot, digest, pointer
 from scoring.velocity import CONSTANTS, Constants, Window
 
 _STORED_AS = {
-    FeedKind.FOR_YOU: (FeedKind.FOR_YOU, FeedKind.POPULAR),
+    FeedKind.FOR_YOU: (FeedKind.FOR_YOU,),
     FeedKind.POPULAR: (FeedKind.POPULAR,),
     FeedKind.TRENDING: (FeedKind.TRENDING,),
     FeedKind.SEARCH: (FeedKind.SEARCH,),
     FeedKind.SIMILAR: (FeedKind.SIMILAR,),
 }
-"""The rankings that each feed may be cut from: For You is the popular feed for somebody nobody knows."""
+"""The rankings that each feed may be cut from."""
 
 _BY_PLAN = always(PLAN)
 
@@ -89,8 +89,12 @@ class Feeds:
         self._rankings = Rankings(stores.cache)
         self._last_pages: LastKnown[Asked, Page] = LastKnown(_LAST_PAGES)
 
+    async def model(self) -> Model:
+        """Give what ranks For You now."""
+        return await self._model()
+
     async def for_you(self, viewer: Viewer, first: int, after: str | None, where: ProjectFilter) -> Page:
-        """Serve what suits this viewer; what is popular while nothing is known of the viewer.
+        """Serve what suits this viewer; the breadth of what is popular while nothing is known of the viewer.
 
         Raises
         ------
@@ -147,7 +151,8 @@ class Feeds:
         profile = await load_profile(self._stores, viewer, at, self._deadlines)
         if profile.is_empty:
             return await popular.explain(self._stores.database, ids, at)
-        return await for_you.explain(self._stores, profile, ids, await self._model(), at, self._deadlines)
+        model = cold_start.model_for(profile, await self._model())
+        return await for_you.explain(self._stores, profile, ids, model, at, self._deadlines)
 
     async def reasons(self, viewer: Viewer, explained: Sequence[Explained]) -> dict[int, tuple[Reason, ...]]:
         """Find the evidence behind the contributions of a page's projects, the weightiest first."""
@@ -157,18 +162,27 @@ class Feeds:
 
     async def _personal(self, viewer: Viewer, where: ProjectFilter) -> Snapshot:
         if viewer.actor_id is None:
-            return await self._popular(where)
+            return await self._breadth(where)
         model, arguments = await self._model(), digest(where)
 
         async def make() -> Ranking | Snapshot:
             at = self._clock()
             profile = await load_profile(self._stores, viewer, at, self._deadlines)
             if profile.is_empty:
-                return await self._popular(where)
-            return await for_you.rank(self._stores, profile, where, model, at, self._deadlines, self._exploration)
+                return await self._breadth(where)
+            ranks = cold_start.model_for(profile, model)
+            return await for_you.rank(self._stores, profile, where, ranks, at, self._deadlines, self._exploration)
 
         place = pointer(FeedKind.FOR_YOU, viewer, arguments, model.name)
         return await self._rankings.at(Place(place, viewer.actor_id, arguments, weights.FRESH_S), make)
+
+    async def _breadth(self, where: ProjectFilter) -> Snapshot:
+        arguments = digest(where)
+        place = pointer(FeedKind.FOR_YOU, None, arguments, cold_start.BREADTH)
+        return await self._rankings.at(
+            Place(place, None, arguments, weights.POPULAR_FRESH_S),
+            lambda: cold_start.rank_breadth(self._stores.database, where, self._clock()),
+        )
 
     async def _popular(self, where: ProjectFilter) -> Snapshot:
         arguments = digest(where)

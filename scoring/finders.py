@@ -207,7 +207,7 @@ def _exploration(explained: Explained, _: Feature, __: PageEvidence) -> Found:
 
 
 FINDERS: tuple[Finder, ...] = (
-    Finder((Signal.EXPLICIT_PREFERENCES,), _interests),
+    Finder((Signal.EXPLICIT_PREFERENCES, Signal.ANSWER_MATCHES), _interests),
     Finder(page_evidence.OF_TEXT, _similar_by(Basis.TEXT)),
     Finder(page_evidence.OF_NEIGHBOURS, _similar_by(Basis.PEOPLE)),
     Finder(page_evidence.OF_OWNER, _from_owner),

@@ -66,7 +66,7 @@ async def rank(
         ids=table.ids[served],
         values=matrix[served].astype(np.float32),
         contributions=contributions[served],
-        adjustments=_adjustments(moved, table.ids[best], drawn),
+        adjustments=adjustments_of(moved, table.ids[best], drawn),
         generated_at=at,
         degraded=degraded_stores([*profile.degraded, *away]),
         switched_off=off,
@@ -129,6 +129,9 @@ def signal_matrix(
         Signal.EXPLICIT_PREFERENCES: lambda: signals.explicit_preferences(
             signals.together(table.terms.values()), profile.tag_terms, profile.tag_worth
         ),
+        Signal.ANSWER_MATCHES: lambda: signals.answer_matches(
+            signals.together(table.terms.values()), profile.tag_terms
+        ),
         Signal.BEHAVIORAL_SIGNALS: lambda: signals.behavioral_signals(
             table.viewed_at >= week_ago, table.liked, table.terms[TermKind.TOOL], profile.seen_tools(at)
         ),
@@ -172,7 +175,7 @@ def _attributes(table: FeatureTable, rows: Integers) -> Attributes:
     )
 
 
-def _adjustments(moved: Mapping[int, Move], ids: Integers, drawn: Draw) -> dict[int, Adjustment]:
+def adjustments_of(moved: Mapping[int, Move], ids: Integers, drawn: Draw) -> dict[int, Adjustment]:
     """Turn moves, told by rank by score, into adjustments by rank as served."""
     return {
         move.to_rank - 1: Adjustment(

@@ -40,6 +40,7 @@ _BY_TASTE: Needs = (_SOCIAL, frozenset({Switch.VIEWS}), frozenset({Switch.LIKES}
 NEEDS: Mapping[Signal, Needs] = {
     Signal.VECTOR_SIMILARITY: (_ANY_ACT | {Switch.TOPICS},),
     Signal.EXPLICIT_PREFERENCES: (frozenset({Switch.TOPICS}),),
+    Signal.ANSWER_MATCHES: (frozenset({Switch.TOPICS}),),
     Signal.BEHAVIORAL_SIGNALS: (_ANY_ACT,),
     Signal.SAME_OWNER: (_ANY_ACT,),
     Signal.COLLABORATIVE: (_SOCIAL, _ANY_ACT | {Switch.TOPICS}),

@@ -7,9 +7,10 @@ from datetime import datetime
 
 import numpy as np
 
+from db.answers import QUIZ_SETTING
 from db.engine import Database
 from db.errors import Store, StoreUnavailable
-from db.models import EngagementKind, TagSource, TermKind
+from db.models import EngagementKind, TermKind
 from db.preferences import Preferences, preferences_in
 from db.profiles import Tag, Touch, recent_touches, tags
 from db.stores import Stores
@@ -56,12 +57,17 @@ class Profile:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to be personal about."""
-        return not self.tags and not self.touches
+        return not self.tags and not self.touched and not self.has_answered
+
+    @property
+    def has_answered(self) -> bool:
+        """Whether the viewer has answered any question of the quiz, and lets the answers count."""
+        return QUIZ_SETTING in self.viewer.settings and self.preferences.personalized and self.preferences.use_topics
 
     @property
     def is_quiz_only(self) -> bool:
         """Whether the viewer has answered the quiz and done nothing since."""
-        return not self.touches and any(tag.source == TagSource.QUIZ for tag in self.tags)
+        return not self.touched and self.has_answered
 
     @property
     def touched(self) -> list[int]:
@@ -73,7 +79,7 @@ class Profile:
         """How well the viewer is known."""
         done = [touch.kinds for touch in self.touches if touch.kinds]
         liked = sum(bool(kinds & EngagementKind.LIKE) for kinds in done)
-        return stage(len(self.tags), len(done), liked, any(tag.source == TagSource.QUIZ for tag in self.tags))
+        return stage(len(self.tags), len(done), liked, self.has_answered)
 
     @property
     def preferences(self) -> Preferences:

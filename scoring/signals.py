@@ -92,6 +92,11 @@ def explicit_preferences(carried: Incidence, tag_terms: Integers, tag_worth: Flo
     return np.minimum(carried.weigh(tag_terms, tag_worth), 1.0)
 
 
+def answer_matches(carried: Incidence, tag_terms: Integers) -> Floats:
+    """Count how many of the viewer's tags a project carries, each once. Range 0 to the number of tags."""
+    return carried.weigh(tag_terms, np.ones(tag_terms.size))
+
+
 def behavioral_signals(
     viewed_recently: NDArray[np.bool_], liked: NDArray[np.bool_], tools: Incidence, seen_tools: Integers
 ) -> Floats:

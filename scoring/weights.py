@@ -12,6 +12,7 @@ class Signal(StrEnum):
     VECTOR_SIMILARITY = "vector_similarity"
     EXPLICIT_PREFERENCES = "explicit_preferences"
     BEHAVIORAL_SIGNALS = "behavioral_signals"
+    ANSWER_MATCHES = "answer_matches"
     COLLABORATIVE = "collaborative"
     POPULARITY = "popularity"
     LIKES = "likes"
@@ -246,3 +247,44 @@ SESSION_DAYS = 3.0
 ITEM_NEIGHBOURS = 200
 ITEM_SHRINKAGE = 10.0
 """Length of an item's neighbour list, and what is added to the counts in its likeness (item-kNN)."""
+
+# --- the quiz that is made from the catalogue ------------------------------------------------------------------------
+OPTIONS_MOST = 12
+"""Options of one question: three rows of four, seen at a glance."""
+OPTIONS_LEAST = 3
+"""With fewer tools or categories than this there is nothing to choose from, and the question is not asked."""
+OPTION_PROJECTS = 3
+"""Public projects that a tool or category needs to be an option: who chooses it shall find something."""
+OPTIONS_CONSIDERED = 300
+"""The most common terms that options are chosen from."""
+OPTIONS_STAY = 0.9
+"""Options that are asked already stay while they gain this share of what the best would."""
+CHOICES_MOST = 6
+"""Of twelve options: who chooses all of them has said nothing."""
+USE_CASES_MOST = 3
+AUDIENCE_LIKES = 3
+"""Likes from which on somebody's taste counts."""
+AUDIENCE_LEAST = 50
+"""People with that many likes; with fewer, options are chosen by how much of the catalogue they cover."""
+TOLD_ALREADY = 0.5
+"""What somebody counts for the next option who is told by one chosen before."""
+
+# --- how well a viewer is known ---------------------------------------------------------------------------------------
+QUALITY_SHARES = {"interests": 0.25, "history": 0.35, "likes": 0.25, "recency": 0.15}
+"""The most that each part adds to the quality of a profile: what was done says more than what was said."""
+QUALITY_HALF_LIFE_DAYS = 30.0
+"""A profile that nothing was added to for a month is half as fresh."""
+
+# --- cold start: a viewer who has answered the quiz and done nothing yet ---------------------------------------------
+ANSWER_WORTH = (0.0, 0.3, 0.45, 0.55, 0.6)
+"""What a project is worth that carries 0, 1, 2, 3, 4 or more of the chosen tools and categories. Each further one adds
+less, so that a page does not begin with the few that carry everything."""
+ANSWER_SIMILARITY = 0.6
+"""What full likeness to the answers' text is worth: a project that is near, and carries none of them, comes level with
+one match at a cosine of .5."""
+ANSWER_POPULARITY = 0.05
+ANSWER_FRESHNESS = 0.05
+"""Parts what is equal otherwise: of two that match alike, the one that more people like, or the newer."""
+BREADTH_STRENGTH = 0.15
+"""Score taken off for each unit of likeness on the page of somebody unknown, whose scores are logarithms of people: two
+projects of one category stand apart as if the second had 7 % fewer people."""

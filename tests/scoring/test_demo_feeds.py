@@ -5,9 +5,10 @@ from itertools import combinations
 
 import pytest
 
-from db.demo import generate, load
+from db.demo import generate
 from db.demo.projects import FADING, TAKING_OFF
 from db.models import now
+from scoring.demo import load_demo
 from scoring.ranking import Page, Strategy
 from scoring.reasons import TrendingNow
 from scoring.velocity import Window
@@ -19,7 +20,7 @@ from tests.world import ANYTHING, World, embedded_world, keys_of
 async def demo(sqlite_template, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
     folder = tmp_path_factory.mktemp("demo")
     async with sqlite_copy(sqlite_template, folder) as database, embedded_world(database, folder) as world:
-        await load(database, generate(now()))
+        await load_demo(database, generate(now()))
         await world.settle()
         yield world
 

@@ -305,8 +305,10 @@ async def test_a_page_of_none_is_an_empty_page(world: World):
 async def test_somebody_unknown_gets_what_is_popular(world: World):
     await a_small_community(world)
     nobody = await find_viewer(world.stores.database)
-    page = await world.feeds.for_you(nobody, 60, None, ANYTHING)
-    assert (page.kind, page.strategy, page.model) == (FeedKind.FOR_YOU, Strategy.POPULAR, "popular")
+    breadth = await world.feeds.for_you(nobody, 60, None, ANYTHING)
+    assert (breadth.kind, breadth.strategy, breadth.model) == (FeedKind.FOR_YOU, Strategy.POPULAR, "popular")
+    page = await world.feeds.popular(nobody, 60, None, ANYTHING)
+    assert set(keys_of(breadth)) == set(keys_of(page)), "spread out, and nothing dropped"
     likes = [page.cards[entry.project_id].like_count for entry in page.entries]
     assert likes == sorted(likes, reverse=True)
     assert likes[0] == 8
