@@ -207,17 +207,19 @@ async def _upsert(
 ) -> UpsertPayload:
     await context.require(Role.SERVICE)
     if len(items) > MOST_RECORDS:
-        return _payload(UpsertResult(), [too_many(name, len(items), MOST_RECORDS)], refused=len(items))
-    records, errors = _records(name, items, record, await context.role())
+        return payload_of(None, [too_many(name, len(items), MOST_RECORDS)], refused=len(items))
+    records, errors = records_of(name, items, record, await context.role())
     written = UpsertResult()
     if records:
         async with context.write() as connection:
             written = await upsert(connection, list(records.values()))
     errors += of_refusals(written.refused, name, list(records))
-    return _payload(written, errors, refused=len(items) - len(records) + len(written.refused))
+    return payload_of(written, errors, refused=len(items) - len(records) + len(written.refused))
 
 
-def _payload(written: UpsertResult, errors: list[UserError], refused: int) -> UpsertPayload:
+def payload_of(written: UpsertResult | None, errors: list[UserError], refused: int) -> UpsertPayload:
+    """Say what became of a batch; None stands for a batch that was not written."""
+    written = written or UpsertResult()
     return UpsertPayload(
         added=written.added,
         changed=written.changed,
@@ -227,7 +229,7 @@ def _payload(written: UpsertResult, errors: list[UserError], refused: int) -> Up
     )
 
 
-def _records(name: str, items: Sequence[Any], record: type[R], role: Role) -> tuple[dict[int, R], list[UserError]]:
+def records_of(name: str, items: Sequence[Any], record: type[R], role: Role) -> tuple[dict[int, R], list[UserError]]:
     """Check records by their own rules; give the sound ones by their places, and what is wrong with the others."""
     sound: dict[int, R] = {}
     errors: list[UserError] = []

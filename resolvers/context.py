@@ -17,6 +17,7 @@ from db.users import NOBODY, Viewer, find_viewer
 from resolvers.errors import Forbidden, Unauthenticated
 from resolvers.loaders import Loaders, Memory
 from scoring.feeds import Feeds
+from scoring.stages import PLAN_THRESHOLDS, Thresholds
 
 _RANK = {role: rank for rank, role in enumerate((Role.VIEWER, Role.SERVICE, Role.ADMINISTRATOR))}
 
@@ -58,6 +59,8 @@ class Context:
         Called after each write, so that the shadows need not wait for the next poll of the outbox.
     memory
         What this process read last of what everybody may see.
+    thresholds
+        From where on a viewer is known well enough.
     """
 
     stores: Stores
@@ -65,6 +68,7 @@ class Context:
     asker: Asker
     wake: Callable[[], None] | None = None
     memory: Memory = field(default_factory=Memory)
+    thresholds: Thresholds = PLAN_THRESHOLDS
     _viewer: "asyncio.Task[Viewer] | None" = field(default=None, init=False)
 
     @cached_property

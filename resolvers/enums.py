@@ -7,7 +7,7 @@ import strawberry
 from strawberry.types.enum import StrawberryEnumDefinition
 
 from db.errors import Store
-from db.models import FeedKind, InteractionType, MuteKind, Role, TagSource, TermKind
+from db.models import FeedKind, InteractionType, MuteKind, QuestionType, Role, TermKind
 from scoring.ranking import Rule, Strategy
 from scoring.reasons import Basis
 from scoring.velocity import Window
@@ -110,14 +110,14 @@ publish(
     },
 )
 publish(
-    TagSource,
-    "InterestSource",
-    "How the gateway came to know of an interest.",
+    QuestionType,
+    "OnboardingQuestionType",
+    "The kinds of question in the quiz.",
     {
-        "MANUAL": "The viewer said so.",
-        "QUIZ": "The viewer answered it in the quiz.",
-        "IMPORTED": "The platform sent it.",
-        "LEARNED": "Learned from what the viewer did.",
+        "TOOL_SELECT": "Which tools: each option stands for one, and choosing it makes that an interest.",
+        "CATEGORY_SELECT": "Which categories: each option stands for one, and choosing it makes that an interest.",
+        "USE_CASE": "What the viewer is here for: joins the text that the profile is made from.",
+        "EXPERIENCE": "How far the viewer is: joins that text as well, and is kept with the viewer's settings.",
     },
 )
 publish(
@@ -175,7 +175,6 @@ __all__ = [
     "Rule",
     "Store",
     "Strategy",
-    "TagSource",
     "TermKind",
     "ViewerKind",
     "Window",

@@ -16,8 +16,13 @@ from resolvers.feed import FeedQuery
 from resolvers.fields import computed
 from resolvers.ids import parse_global_id
 from resolvers.interaction import InteractionMutation
+from resolvers.interests import InterestsMutation
 from resolvers.muting import MutingMutation
 from resolvers.node import Node
+from resolvers.onboarding import OnboardingQuery
+from resolvers.onboarding_answers import OnboardingMutation
+from resolvers.onboarding_writes import OnboardingServiceMutation
+from resolvers.personalization import PersonalizationQuery
 from resolvers.project import Project, ProjectQuery
 from resolvers.scalars import DATE_TIME
 from resolvers.tuning import TuningMutation
@@ -71,12 +76,20 @@ class NodeQuery:
 
 
 @strawberry.type(description="What can be asked.")
-class Query(FeedQuery, ProjectQuery, NodeQuery, CatalogueQuery, ViewerQuery):
+class Query(FeedQuery, ProjectQuery, NodeQuery, CatalogueQuery, ViewerQuery, OnboardingQuery, PersonalizationQuery):
     """Every query."""
 
 
 @strawberry.type(description="What can be done.")
-class Mutation(InteractionMutation, MutingMutation, TuningMutation, CatalogueMutation):
+class Mutation(
+    InteractionMutation,
+    InterestsMutation,
+    MutingMutation,
+    TuningMutation,
+    OnboardingMutation,
+    CatalogueMutation,
+    OnboardingServiceMutation,
+):
     """Every mutation."""
 
 

@@ -24,6 +24,10 @@ class UserErrorCode(StrEnum):
     NOT_ALLOWED = "not_allowed"
     UNKNOWN_PROJECT = "unknown_project"
     UNKNOWN_REFERENCE = "unknown_reference"
+    UNKNOWN_QUESTION = "unknown_question"
+    INACTIVE_QUESTION = "inactive_question"
+    UNKNOWN_OPTION = "unknown_option"
+    EMPTY = "empty"
     INVALID = "invalid"
     TOO_MANY = "too_many"
 
@@ -37,6 +41,10 @@ publish(
         "NOT_ALLOWED": "Your role does not allow this.",
         "UNKNOWN_PROJECT": "There is no such project, or it is not yours to see.",
         "UNKNOWN_REFERENCE": "A key names something that is not there.",
+        "UNKNOWN_QUESTION": "The quiz has no such question, and never had.",
+        "INACTIVE_QUESTION": "The question is not asked any more; read `onboardingQuestions` anew.",
+        "UNKNOWN_OPTION": "The question has no such option (any more).",
+        "EMPTY": "Nothing was said where something must be.",
         "INVALID": "A value breaks a rule; the message says which.",
         "TOO_MANY": "More at once than is taken; nothing was written.",
     },

@@ -4,27 +4,17 @@ from typing import Any, Self
 
 import strawberry
 
-from db import mutes, profiles, users
-from db.models import Role, TagSource, TermKind
+from db import mutes, users
+from db.models import Role
 from db.preferences import preferences_in
 from resolvers import enums  # noqa: F401 (publishes the enums that are named below)
 from resolvers.context import Info
 from resolvers.enums import ViewerKind
 from resolvers.fields import computed
+from resolvers.interests import Interest, interests_of
 from resolvers.mute import Mute
 from resolvers.preferences import PersonalizationSettings
 from resolvers.user import User
-
-
-@strawberry.type(description="A tool, category or topic that a viewer is known to care about.")
-class Interest:
-    """A tag of a viewer."""
-
-    key: str = strawberry.field(description="The platform's own id of the tool, category or topic.")
-    name: str = strawberry.field(description="Its name.")
-    kind: TermKind = strawberry.field(description="Which of the three it is.")
-    confidence: float = strawberry.field(description="How sure it is, 0 to 1.")
-    source: TagSource = strawberry.field(description="How it came to be known.")
 
 
 @strawberry.type(description="Whoever is asking: you.")
@@ -47,7 +37,7 @@ class Viewer:
     def of(cls, viewer: users.Viewer, role: Role) -> Self:
         """Show a viewer."""
         return cls(
-            kind=_kind(viewer),
+            kind=kind_of(viewer),
             key=viewer.user_key,
             role=role,
             version=viewer.version,
@@ -67,12 +57,7 @@ class Viewer:
     @computed("What you are known to care about, the surest first.")
     async def interests(self, info: Info) -> list[Interest]:
         """Give the tags."""
-        if self.actor_id is None:
-            return []
-        return [
-            Interest(key=tag.key, name=tag.name, kind=tag.kind, confidence=tag.confidence, source=TagSource(tag.source))
-            for tag in await profiles.tags(info.context.stores.database, self.actor_id)
-        ]
+        return await interests_of(info.context)
 
     @computed("What you let the ranking do with what it knows of you. `updatePersonalizationSettings` changes it.")
     def personalization_settings(self) -> PersonalizationSettings:
@@ -92,7 +77,8 @@ async def current_viewer(info: Info) -> Viewer:
     return Viewer.of(await info.context.viewer(), await info.context.role())
 
 
-def _kind(viewer: users.Viewer) -> ViewerKind:
+def kind_of(viewer: users.Viewer) -> ViewerKind:
+    """Tell how a viewer is known."""
     if viewer.user_key is not None:
         return ViewerKind.USER
     return ViewerKind.ANONYMOUS if viewer.session_key is None else ViewerKind.SESSION
