@@ -1,7 +1,7 @@
 """How long the ranking takes: blend and re-rank of 2,000 candidates, and the night, by the number of events.
 
 python -m bench.ranking blend
-python -m bench.ranking night 1000000 3000000 10000000
+python -m bench.ranking night EVENTS [tastes] [items] [people]
 """
 
 # ruff: noqa: E402 (the number of BLAS threads has to stand before NumPy is loaded)
@@ -50,8 +50,8 @@ def blend() -> None:
     print(f"blend and re-rank of {CANDIDATES:,} x {SIGNALS}: {min(times):.1f} ms CPU, median {np.median(times):.1f}")
 
 
-def night(events: int) -> None:
-    """Time what is built at night for so many events: a tenth as many people, projects by their root."""
+def night(events: int, wanted: list[str]) -> None:
+    """Time what is built at night for so many events: a twentieth as many people, projects by their root."""
     rng = np.random.default_rng(0)
     people, projects = events // 20, min(100_000, int(40 * np.sqrt(events)))
     weight = 1.0 / np.arange(1, projects + 1) ** 0.7
@@ -60,14 +60,19 @@ def night(events: int) -> None:
     log = EventLog.of(actors, touched, rng.random(events) * 1e7, people, projects)
     matrix = touch_matrix(log.actors, log.projects, people, projects)
     print(f"{events:,} events ({matrix.nnz:,} different), {people:,} people, {projects:,} projects", flush=True)
-    for name, build in (
-        ("tastes", lambda: tastes(matrix)),
-        ("item lists", lambda: item_neighbours(matrix)),
-        ("people lists", lambda: people_neighbours(matrix)),
-    ):
-        seconds = _cpu_ms(build) / 1_000
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-        print(f"  {name}: {seconds:.1f} s CPU, peak so far {peak:.2f} GB", flush=True)
+    parts: dict[str, Callable[[], object]] = {
+        "tastes": lambda: tastes(matrix),
+        "items": lambda: item_neighbours(matrix),
+        "people": lambda: people_neighbours(matrix),
+    }
+    print(f"  before: {_peak_gb():.2f} GB")
+    for name in wanted or parts:
+        seconds = _cpu_ms(parts[name]) / 1_000
+        print(f"  {name}: {seconds:.1f} s CPU, peak so far {_peak_gb():.2f} GB", flush=True)
+
+
+def _peak_gb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
 def _cpu_ms(work: Callable[[], object]) -> float:
@@ -78,7 +83,6 @@ def _cpu_ms(work: Callable[[], object]) -> float:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["night"]:
-        for number in sys.argv[2:]:
-            night(int(number))
+        night(int(sys.argv[2]), sys.argv[3:])
     else:
         blend()

@@ -83,29 +83,26 @@ def evaluate_feed(dataset: Dataset, options: Options, progress: Progress) -> Res
 
 def evaluate_leave_last(dataset: Dataset, options: Options, progress: Progress) -> Results:
     """Replay each viewer's last touch after the fitted window: what was known just before it has to name it."""
-    whole = replace(options, last_window=False, windows=options.windows or default_windows(dataset))
-    whole = replace(whole, windows=replace(whole.windows or default_windows(dataset), test_until_s=np.inf))
+    windows = replace(windows_of(dataset, options, "leave-last"), test_until_s=np.inf)
+    whole = replace(options, last_window=False, windows=windows)
     return _timed("leave-last", dataset, feed_requests(dataset, earlier=0), last_touches(dataset), whole, progress)
 
 
 def windows_of(dataset: Dataset, options: Options, protocol: str) -> Windows:
-    """Give the windows that were asked for, or shares of the log.
+    """Give the windows that were asked for, or part the log by `WINDOW_SHARES` of its time span.
 
     Raises
     ------
     NotEvaluable
-        If the log has no times.
+        If the log holds nothing, or has no times.
     """
+    if not dataset.log.at_s.size:
+        raise NotEvaluable(f"{dataset.name} holds no interactions of users and projects that it holds too")
     if not dataset.has_times:
         raise NotEvaluable(f"{dataset.name} has no times; the protocol {protocol} needs them, `random` does not")
-    return options.windows or default_windows(dataset)
-
-
-def default_windows(dataset: Dataset) -> Windows:
-    """Part the log by `WINDOW_SHARES` of its time span."""
+    if options.windows is not None:
+        return options.windows
     times = dataset.log.at_s[dataset.log.at_s > 0]
-    if not times.size:
-        raise NotEvaluable(f"{dataset.name} has no times; this protocol needs them, `random` does not")
     return Windows(*(float(times[0] + share * (times[-1] - times[0])) for share in WINDOW_SHARES))
 
 

@@ -34,6 +34,8 @@ FITTED_SHARE = 2 / 3
 """Of what is left, in the order of time: fitted on the first part, judged on the rest."""
 FEWEST_REQUESTS = 50
 """Fewer requests to fit on, or to judge on, say nothing."""
+MOST_REQUESTS = 6_000
+"""Of each window as many are replayed, evenly chosen: a night is short, and 5,000 fit 17 curves to within the noise."""
 FEWEST_LOGGED = 500
 """From so many served rankings on, with reported impressions and something touched, these are learned from."""
 
@@ -149,7 +151,14 @@ def _windows(everybody: Requests, known: Requests) -> tuple[Requests, Requests]:
     begin_s = max(end_s - WINDOW_DAYS * DAY_S, float(known.at_s[int(WARM_SHARE * known.n)]))
     recent = known.between(begin_s, end_s)
     until_s = float(recent.at_s[int(FITTED_SHARE * recent.n)])
-    return everybody.between(begin_s, np.nextafter(until_s, 0.0)), recent.between(until_s, end_s)
+    windows = everybody.between(begin_s, np.nextafter(until_s, 0.0)), recent.between(until_s, end_s)
+    fitting, judging = (one.chosen(_evenly(one.n, MOST_REQUESTS)) for one in windows)
+    return fitting, judging
+
+
+def _evenly(n: int, most: int) -> Integers:
+    """Choose at most `most` of n indexes, in even steps."""
+    return np.unique(np.linspace(0, n - 1, min(n, most)).astype(np.int64)) if n else np.empty(0, np.int64)
 
 
 def _judged(trial: _Trial, serving: str, serving_age_days: float, seed: int) -> Verdict:

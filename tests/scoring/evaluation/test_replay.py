@@ -137,6 +137,8 @@ def test_one_user_or_no_positives_are_refused_in_a_sentence():
     nothing = replace(lonely, log=EventLog.of(*(np.empty(0, np.int64) for _ in range(2)), np.empty(0), 1, 18))
     with pytest.raises(NotEvaluable, match="0 positives"):
         evaluate_random(nothing, Options(), quiet)
+    with pytest.raises(NotEvaluable, match="holds no interactions"):
+        evaluate_feed(nothing, Options(), quiet)
 
 
 def test_a_folder_is_read_with_repeats_counted_once(tmp_path: Path):
