@@ -27,10 +27,10 @@ import orjson
 
 from db.embeddings.wordllama import WordLlamaEmbedder
 from db.texts import ProjectText, project_text
+from db.vectors.analysis import matched, words_of
 from db.vectors.base import HybridHits, ProjectObject, Vector, VectorFilter
 from db.vectors.embedded import EmbeddedVectorStore
 from db.vectors.fusion import WINDOW, adapted_alpha, reweighed
-from db.vectors.keywords import matched, words_of
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 EVERYTHING = VectorFilter()

@@ -30,6 +30,7 @@ from db.models import (
     now,
 )
 from db.texts import ProfileText, ProjectText, ToolText, profile_text, project_text, tool_text
+from db.vectors.analysis import ANALYSIS
 from db.vectors.base import ProfileObject, ProjectObject, ToolObject, Vector
 
 IndexObject = ProjectObject | ProfileObject | ToolObject
@@ -220,9 +221,9 @@ class Shadows:
 
 
 def fingerprint(item: IndexObject, text: str, space: tuple[str, int]) -> str:
-    """Give the hash of all that an index object is made from: its fields, the text of its vector, and the model."""
+    """Give the hash of all that an index object is made from: fields, the vector's text, the model, the analysis."""
     values = [getattr(item, field.name) for field in fields(item) if field.name not in _NOT_IN_FINGERPRINT]
-    return hashlib.blake2b(repr((space, text, values)).encode(), digest_size=FINGERPRINT_BYTES).hexdigest()
+    return hashlib.blake2b(repr((ANALYSIS, space, text, values)).encode(), digest_size=FINGERPRINT_BYTES).hexdigest()
 
 
 def _project_object(row: Row[Any], terms: Sequence[Row[Any]]) -> ProjectObject:

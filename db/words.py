@@ -8,7 +8,7 @@ from db.columns import IntegerList, among
 from db.engine import Database
 from db.models import Project, ProjectTerm, Term
 from db.projects import PUBLIC, ProjectFilter, conditions
-from db.vectors.keywords import words_of
+from db.vectors.analysis import words_of
 
 MOST_WORDS = 8
 """Words that a search in the truth looks for: each costs a scan of the texts."""

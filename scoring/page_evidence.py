@@ -14,8 +14,8 @@ from db.profiles import Touch
 from db.projects import Card, Feature, cards_by_id, features
 from db.stores import Stores
 from db.users import UserCard, users_by_id
+from db.vectors.analysis import matched
 from db.vectors.base import VectorStore
-from db.vectors.keywords import matched
 from db.velocity import Comings, comings
 from db.words import texts_by_id
 from scoring import trending, weights

@@ -12,9 +12,9 @@ from db.errors import Store, StoreUnavailable
 from db.models import FeedKind
 from db.projects import ProjectFilter, term_ids
 from db.stores import Stores
+from db.vectors.analysis import matched, words_of
 from db.vectors.base import HybridHits, Vector, VectorFilter
 from db.vectors.fusion import WINDOW, adapted_alpha, reweighed
-from db.vectors.keywords import matched, words_of
 from db.words import texts_by_id, title_matches
 from scoring import weights
 from scoring.blend import Curve, Model, scores

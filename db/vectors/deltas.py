@@ -94,10 +94,11 @@ def _project_rows(
     connection: sqlite3.Connection, generation: Generation, which: str, parameters: tuple[int, ...]
 ) -> Iterator[Rows]:
     cursor = connection.execute(
-        f"SELECT id, owner_id, created_at, type, key, terms, vector FROM {generation.projects} {which}", parameters
+        f"SELECT id, owner_id, created_at, type, key, terms, vector, words FROM {generation.projects} {which}",
+        parameters,
     )
     for chunk in _chunks(cursor):
-        ids, owners, created, types, keys, terms, vectors = zip(*chunk, strict=True)
+        ids, owners, created, types, keys, terms, vectors, lengths = zip(*chunk, strict=True)
         yield Rows(
             ids=np.array(ids, np.int64),
             owners=np.array(owners, np.int64),
@@ -107,6 +108,7 @@ def _project_rows(
             terms=np.frombuffer(b"".join(terms), "<i8"),
             term_counts=np.array([len(blob) // 8 for blob in terms], np.int64),
             vectors=np.frombuffer(b"".join(vectors), "<f4").reshape(len(chunk), generation.dimension),
+            lengths=np.array(lengths, np.int32),
         )
 
 
@@ -125,6 +127,7 @@ def _profile_rows(
             terms=np.empty(0, np.int64),
             term_counts=nothing,
             vectors=np.frombuffer(b"".join(vectors), "<f4").reshape(len(chunk), generation.dimension),
+            lengths=np.zeros(len(chunk), np.int32),
         )
 
 

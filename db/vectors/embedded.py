@@ -31,6 +31,7 @@ from db.vectors.base import (
 from db.vectors.deltas import Mark
 from db.vectors.fusion import WINDOW, Leg, fuse
 from db.vectors.generations import PROFILE, PROJECT, Generation, Space
+from db.vectors.keywords import Corpus
 from db.vectors.matrix import SCORE_DECIMALS, Mask, Matrix
 from db.vectors.sqlite_connection import Connection
 
@@ -322,14 +323,13 @@ class _Copy:
 def _by_words(
     connection: sqlite3.Connection, generation: Generation, matrix: Matrix, query: str, limit: int, passing: Mask
 ) -> Hits:
-    return keywords.search(
-        connection,
-        generation.words,
-        query,
-        limit,
-        share=float(passing.sum()) / max(float(matrix.alive.sum()), 1.0),
+    corpus = Corpus(
+        size=int(matrix.alive.sum()),
+        mean_length=matrix.mean_length,
+        lengths=matrix.lengths_of,
         passes=lambda ids: matrix.pass_of(ids, passing),
     )
+    return keywords.search(connection, generation.words, query, limit, corpus)
 
 
 def _fused(matrix: Matrix, by_vector: Hits, by_words: Hits, alpha: float, limit: int) -> HybridHits:

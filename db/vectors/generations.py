@@ -18,6 +18,10 @@ SERVING, STAGED, RETIRED = "serving", "staged", "retired"
 """A generation is filled, put into service, and retired when the next one has taken over. A retired one has no name any
 more for readers and writers, and is dropped."""
 
+LAYOUT = 2
+"""To be raised with every change of the tables: what a file of another layout holds is dropped, and is to be written
+anew from the truth."""
+
 DROPPED_AT_ONCE = 1_000
 """Rows: 15 ms of the file's only write lock, where dropping 100,000 projects at once holds it for 1.4 to 6 s."""
 
@@ -84,6 +88,10 @@ class Generation:
 
 def create(connection: sqlite3.Connection, space: Space) -> None:
     """Put an empty first generation into service if the space has none yet."""
+    [[layout]] = connection.execute("PRAGMA user_version").fetchall()
+    if layout != LAYOUT:
+        _drop_everything(connection)
+        connection.execute(f"PRAGMA user_version = {LAYOUT}")
     connection.execute(
         """CREATE TABLE IF NOT EXISTS generations (
             name TEXT PRIMARY KEY, space TEXT NOT NULL, number INTEGER NOT NULL, state TEXT NOT NULL,
@@ -91,6 +99,14 @@ def create(connection: sqlite3.Connection, space: Space) -> None:
     )
     if serving(connection, space) is None:
         _make(connection, space, SERVING)
+
+
+def _drop_everything(connection: sqlite3.Connection) -> None:
+    """Drop all tables. The virtual ones come first: they take those that they keep their texts in along."""
+    listed = "SELECT name FROM sqlite_master WHERE type = 'table' AND {} AND name NOT LIKE 'sqlite_%'"
+    for which in ("sql LIKE 'CREATE VIRTUAL%'", "true"):
+        for (name,) in connection.execute(listed.format(which)).fetchall():
+            connection.execute(f"DROP TABLE {name}")
 
 
 def stage(connection: sqlite3.Connection, space: Space) -> Generation:
@@ -136,7 +152,7 @@ def _empty(connection: sqlite3.Connection, generation: Generation, most: int) ->
     words = generation.words
     # The tables that FTS5 keeps its texts and its index in. Deleting by FTS5 itself makes its index grow: dropping it
     # then still takes 0.9 s. Without the two records of the index that come first, its table could not be opened.
-    of_words = ((f"{words}_content", -1), (f"{words}_docsize", -1), (f"{words}_data", 10))
+    of_words = ((f"{words}_content", -1), (f"{words}_data", 10))
     for table, after in ((generation.projects, -1), (generation.profiles, -1), (generation.tools, -1), *of_words):
         most -= _delete_some(connection, table, after, most)
         if most <= 0:
@@ -188,7 +204,7 @@ def _make(connection: sqlite3.Connection, space: Space, state: str) -> Generatio
         f"""CREATE TABLE {made.projects} (
             id INTEGER PRIMARY KEY, sequence INTEGER NOT NULL, owner_id INTEGER NOT NULL, created_at INTEGER NOT NULL,
             type TEXT NOT NULL, terms BLOB NOT NULL, vector BLOB NOT NULL, key TEXT NOT NULL UNIQUE,
-            username TEXT NOT NULL, fingerprint TEXT NOT NULL)""",
+            username TEXT NOT NULL, fingerprint TEXT NOT NULL, words INTEGER NOT NULL)""",
         f"CREATE INDEX {made.projects}_sequence ON {made.projects} (sequence)",
         f"CREATE TABLE {made.gone} (kind TEXT, id INTEGER, sequence INTEGER NOT NULL, PRIMARY KEY (kind, id))",
         f"CREATE INDEX {made.gone}_sequence ON {made.gone} (kind, sequence)",

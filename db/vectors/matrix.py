@@ -37,7 +37,10 @@ MOST_DEAD = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Projects on their way from the file into a matrix, column by column; `terms` is flat, `term_counts` cuts it."""
+    """Projects on their way from the file into a matrix, column by column.
+
+    `terms` is flat, and `term_counts` cuts it; `lengths` are of the texts, in terms that keyword search knows.
+    """
 
     ids: Ids
     owners: Ids
@@ -47,6 +50,7 @@ class Rows:
     terms: Ids
     term_counts: NDArray[np.int64]
     vectors: Vector
+    lengths: NDArray[np.int32]
 
 
 class _Buffer:
@@ -90,6 +94,7 @@ class Columns:
         self._terms = _Buffer(None, np.int64)
         self._term_slots = _Buffer(None, np.int32)
         self._vectors = _Buffer(dimension, np.float32)
+        self._lengths = _Buffer(None, np.int32)
         self._codes: dict[str, int] = {}
 
     def append(self, rows: Rows) -> None:
@@ -102,11 +107,13 @@ class Columns:
         self._owners.append(rows.owners)
         self._created.append(rows.created)
         self._vectors.append(rows.vectors)
+        self._lengths.append(rows.lengths)
         self._ids.append(rows.ids)
 
     def reserve(self, count: int) -> None:
         """Make room for `count` rows at once, so that loading many does not copy them again and again."""
-        for buffer in (self._ids, self._owners, self._created, self._types, self._keys, self._vectors):
+        of_each = (self._ids, self._owners, self._created, self._types, self._keys, self._vectors, self._lengths)
+        for buffer in of_each:
             buffer.reserve(count)
 
     def matrix(self, alive: Mask) -> "Matrix":
@@ -123,6 +130,7 @@ class Columns:
             terms=self._terms.rows,
             term_slots=self._term_slots.rows,
             vectors=self._vectors.rows,
+            lengths=self._lengths.rows,
         )
 
 
@@ -141,6 +149,7 @@ class Matrix:
     terms: Ids
     term_slots: NDArray[np.int32]
     vectors: Vector = field(repr=False)
+    lengths: NDArray[np.int32]
 
     @classmethod
     def of(cls, dimension: int, chunks: Iterable[Rows], expected: int = 0) -> "Matrix":
@@ -204,6 +213,15 @@ class Matrix:
         """Give the platform keys of projects that are all here."""
         keys: list[str] = self.keys[self._slots(ids)].tolist()
         return keys
+
+    def lengths_of(self, ids: Ids) -> NDArray[np.int32]:
+        """Give the lengths of the texts of projects that are all here."""
+        return self.lengths[self._slots(ids)]
+
+    @cached_property
+    def mean_length(self) -> float:
+        """The terms in the mean text; 0 if there is none."""
+        return float(self.lengths[self.alive].mean()) if self.alive.any() else 0.0
 
     def pass_of(self, ids: Ids, passing: Mask) -> Mask:
         """Tell which ids are here and pass."""
@@ -274,6 +292,7 @@ class Matrix:
             terms=self.terms[kept],
             term_counts=np.bincount(self.term_slots[kept], minlength=len(self.alive))[slots],
             vectors=self.vectors[slots],
+            lengths=self.lengths[slots],
         )
         return Matrix.of(self.columns.dimension, [rows], len(slots))
 

@@ -12,6 +12,7 @@ import orjson
 
 from db.errors import InvalidRecord
 from db.vectors import keywords
+from db.vectors.analysis import indexed_text
 from db.vectors.base import ProfileObject, ProjectObject, ToolObject, Vector
 from db.vectors.deltas import next_sequence, remember_gone
 from db.vectors.generations import PROFILE, PROJECT, TOOL, Generation
@@ -22,6 +23,7 @@ def write_projects(connection: sqlite3.Connection, generation: Generation, objec
     """Write projects. A project made anew under an old key has a new id: the older one goes."""
     sequence = next_sequence(connection, generation)
     ids_by_key = [(item.key, item.id) for item in objects]
+    texts = {item.id: indexed_text(item) for item in objects}
     gone, older = generation.gone, f"SELECT id FROM {generation.projects} WHERE key = ? AND id <> ?"
     connection.executemany(
         f"INSERT OR REPLACE INTO {gone} (kind, id, sequence) SELECT '{PROJECT}', id, {sequence} FROM ({older})",
@@ -31,11 +33,11 @@ def write_projects(connection: sqlite3.Connection, generation: Generation, objec
     connection.executemany(f"DELETE FROM {generation.projects} WHERE key = ? AND id <> ?", ids_by_key)
     connection.executemany(
         f"""INSERT OR REPLACE INTO {generation.projects}
-            (id, sequence, owner_id, created_at, type, terms, vector, key, username, fingerprint)
-            VALUES (?, {sequence}, ?, ?, ?, ?, ?, ?, ?, ?)""",
-        [_project_row(generation, item) for item in objects],
+            (id, sequence, owner_id, created_at, type, terms, vector, key, username, fingerprint, words)
+            VALUES (?, {sequence}, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+        [(*_project_row(generation, item), texts[item.id].count(" ") + 1) for item in objects],
     )
-    keywords.write(connection, generation.words, objects)
+    keywords.write(connection, generation.words, texts.items())
 
 
 def remove_projects(connection: sqlite3.Connection, generation: Generation, keys: Sequence[str]) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from weaviate.classes.query import Filter, HybridFusion, MetadataQuery
 from weaviate.collections.classes.filters import FilterReturn
 
+from db.vectors.analysis import terms_of
 from db.vectors.base import Hits, HybridHits, Ids, Vector, VectorFilter
 from db.vectors.fusion import WINDOW, Leg, fuse
 from db.vectors.weaviate_collections import MOST_HITS, Collections, chunks
@@ -22,7 +23,7 @@ from db.vectors.weaviate_hits import (
     nearest_hits,
     similarity,
 )
-from db.vectors.weaviate_schema import FEATURES, KEYWORD_PROPERTIES, PROFILE, PROJECT, TOOL, VECTOR
+from db.vectors.weaviate_schema import FEATURES, PROFILE, PROJECT, TOOL, VECTOR, WORDS
 
 MORE_FOR_TIES = 16
 """Hits fetched beyond the limit, so that a tie at the limit can be broken by id."""
@@ -76,7 +77,7 @@ async def hybrid(
     Parameters
     ----------
     query
-        Words; one without any letter or digit finds nothing by words.
+        Words; one of stop words and signs alone finds nothing by words.
     vector
         The query's meaning; without one, or for one of zeros, words alone count, at their weight of 1 − alpha.
     alpha
@@ -85,7 +86,7 @@ async def hybrid(
     if not 0 <= alpha <= 1:
         raise ValueError(f"alpha {alpha} does not lie from 0 to 1")
     limit = min(limit, MOST_HITS)
-    words = _clean(query) if alpha < 1 else ""
+    words = " ".join(terms_of(query)) if alpha < 1 else ""
     meaning = None if vector is None or alpha == 0 else collections.unit(vector)
     if meaning is not None and not meaning.any():
         meaning = None
@@ -98,7 +99,7 @@ async def hybrid(
 
 async def keyword(collections: Collections, query: str, limit: int, where: VectorFilter) -> Hits:
     """Find projects by words alone (BM25F), ties by id."""
-    words, limit = _clean(query), min(limit, MOST_HITS)
+    words, limit = " ".join(terms_of(query)), min(limit, MOST_HITS)
     if limit <= 0 or not words or matches_nothing(where):
         return Hits()
     return keyword_hits(await _by_words(collections, words, limit, where), limit)
@@ -165,7 +166,7 @@ async def _by_words(collections: Collections, words: str, limit: int, where: Vec
         lambda held: held.query.bm25(
             words,
             limit=limit,
-            query_properties=list(KEYWORD_PROPERTIES),
+            query_properties=[WORDS],
             filters=conditions(where),
             return_metadata=MetadataQuery(score=True),
             return_properties=FEATURES,
@@ -184,7 +185,7 @@ async def _fused(
             vector=meaning.tolist(),
             alpha=alpha,
             limit=limit,
-            query_properties=list(KEYWORD_PROPERTIES),
+            query_properties=[WORDS],
             filters=conditions(where),
             fusion_type=HybridFusion.RELATIVE_SCORE,
             target_vector=VECTOR,
@@ -218,12 +219,6 @@ async def _fused_here(
     keyword_leg = _leg(matching, [one.metadata.score for one in matching])
     fused = fuse(vector_leg, keyword_leg, alpha)[:limit]
     return hybrid_hits([held[hit.uuid] for hit in fused], [Parts(hit.vector_part, hit.keyword_part) for hit in fused])
-
-
-def _clean(query: str) -> str:
-    """Give a query as it can be sent; one without any letter or digit is empty."""
-    sendable = query.encode("utf-8", "ignore").decode()
-    return sendable if any(sign.isalnum() for sign in sendable) else ""
 
 
 def _leg(objects: Sequence[Any], scores: Sequence[float]) -> Leg:

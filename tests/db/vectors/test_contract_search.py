@@ -28,7 +28,8 @@ def text(id_: int, title: str, description: str = "", vector: Vector | None = No
     """Make a project that says only this."""
     features = {"tool_names": (), "category_names": (), "topics": (), **features}
     base = project(id_, unit(1, id_) if vector is None else vector, owner=features.pop("owner", None))
-    combined = f"{title} {description}".strip()
+    names = (name for kind in ("tool_names", "category_names", "topics") for name in features[kind])
+    combined = " ".join(filter(None, (title, description, *names)))
     return replace(base, title=title, description=description, combined_text=combined, **features)
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from db.errors import Store, StoreUnavailable
 from db.vectors import deltas, generations, matrix
+from db.vectors.analysis import indexed_text
 from db.vectors.base import VectorFilter
 from db.vectors.embedded import PAUSE_S, EmbeddedVectorStore
 from tests.db.vectors.conftest import DIMENSION, MODEL
@@ -172,13 +173,13 @@ async def test_a_store_opened_again_holds_what_was_written(tmp_path: Path):
         await store.close()
 
 
-async def test_texts_are_kept_once_for_keyword_search(two_stores, tmp_path: Path):
+async def test_the_terms_of_a_project_written_twice_are_kept_once(two_stores, tmp_path: Path):
     await two_stores[0].upsert_projects([project(1, unit(1))])
     await two_stores[0].upsert_projects([project(1, unit(1))])
     connection = sqlite3.connect(tmp_path / "vectors.sqlite")
     rows = connection.execute(f"SELECT rowid, * FROM {serving(connection).words}").fetchall()  # noqa: S608 (a name)
     connection.close()
-    assert rows == [(1, "title 1", "about it", "", "hammer", "craft", "wood")]
+    assert rows == [(1, indexed_text(project(1, unit(1))))]
 
 
 REBUILDER = """

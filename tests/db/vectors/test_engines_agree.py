@@ -56,7 +56,7 @@ def shared(ours: Sequence[int], theirs: Sequence[int]) -> int:
     return len(set(ours) & set(theirs))
 
 
-@pytest.mark.parametrize("alpha", [0.7, 0.9])
+@pytest.mark.parametrize("alpha", [0.0, 0.3, 0.5, 0.7, 0.9])
 async def test_the_first_ten_of_both_engines_share_nine(
     tmp_path: Path, make_weaviate_store: MakeWeaviateStore, alpha: float
 ):

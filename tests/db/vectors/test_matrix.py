@@ -9,7 +9,17 @@ from db.vectors.matrix import Matrix, Rows, best
 def rows(ids: list[int], vectors: np.ndarray) -> Rows:
     count = len(ids)
     zeros = np.zeros(count, np.int64)
-    return Rows(np.array(ids), zeros, zeros, ["article"] * count, [""] * count, np.empty(0, np.int64), zeros, vectors)
+    return Rows(
+        ids=np.array(ids),
+        owners=zeros,
+        created=zeros,
+        types=["article"] * count,
+        keys=[""] * count,
+        terms=np.empty(0, np.int64),
+        term_counts=zeros,
+        vectors=vectors,
+        lengths=zeros.astype(np.int32),
+    )
 
 
 def test_of_equal_scores_at_the_edge_the_lowest_ids_stay():
