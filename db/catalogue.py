@@ -65,16 +65,14 @@ _TOOL = (
     func.coalesce(Tool.category, "").label("category"), Tool.tags, func.coalesce(Tool.use_cases, "").label("use_cases"),
 )  # fmt: skip
 _TOOLS = select(*_TOOL).outerjoin(Tool, Tool.term_id == Term.id).where(Term.kind == TermKind.TOOL.value)
-TOOLS_BY_NAME = (
-    _TOOLS.where(or_(Term.name.icontains(_SEARCH, autoescape=False, escape="/"), _SEARCH == ""))
-    .order_by(Term.name, Term.id)
-    .limit(_FIRST)
-)
+_HOLDS_SEARCH = Term.name.icontains(_SEARCH, autoescape=False, escape="/")
+TOOLS_BY_NAME = _TOOLS.where(or_(_HOLDS_SEARCH, _SEARCH == "")).order_by(Term.name, Term.id).limit(_FIRST)
 TOOLS_BY_NAME_AFTER = TOOLS_BY_NAME.where(
     tuple_(Term.name, Term.id)
     > tuple_(bindparam("after_name", type_=Term.name.type), bindparam("after_id", type_=Term.id.type))
 )
 TOOLS_BY_KEY = _TOOLS.where(among(Term.key, _KEYS))
+TOOLS_BY_KEY_BEYOND = TOOLS_BY_KEY.where(~_HOLDS_SEARCH)
 CATEGORIES = (
     select(Term.id, Term.key, Term.name, Term.description)
     .where(Term.kind == TermKind.CATEGORY.value)
@@ -98,8 +96,7 @@ async def search_tools(
     after
         The name and id of the last tool of the page before.
     """
-    escaped = (search or "").replace("/", "//").replace("%", "/%").replace("_", "/_")
-    parameters: dict[str, Any] = {"search": escaped, "first": first}
+    parameters: dict[str, Any] = {"search": _escaped(search or ""), "first": first}
     statement = TOOLS_BY_NAME
     if after is not None:
         statement = TOOLS_BY_NAME_AFTER
@@ -107,9 +104,17 @@ async def search_tools(
     return [_tool(row) for row in await database.fetch(statement, parameters)]
 
 
-async def tools_by_key(database: Database, keys: Sequence[str]) -> dict[str, CatalogueTool]:
-    """Read the tools with these platform keys."""
-    return {row.key: _tool(row) for row in await database.fetch(TOOLS_BY_KEY, {"keys": keys})}
+async def tools_by_key(database: Database, keys: Sequence[str], beyond: str | None = None) -> dict[str, CatalogueTool]:
+    """Read the tools with these platform keys; with `beyond`, those only that `search_tools` does not find by it."""
+    if beyond is None:
+        rows = await database.fetch(TOOLS_BY_KEY, {"keys": keys})
+    else:
+        rows = await database.fetch(TOOLS_BY_KEY_BEYOND, {"keys": keys, "search": _escaped(beyond)})
+    return {row.key: _tool(row) for row in rows}
+
+
+def _escaped(search: str) -> str:
+    return search.replace("/", "//").replace("%", "/%").replace("_", "/_")
 
 
 async def all_categories(database: Database) -> list[Category]:

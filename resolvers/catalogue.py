@@ -1,19 +1,21 @@
 """Tools and categories: what projects are made with and filed under."""
 
 import json
-from collections.abc import Sequence
 from typing import Annotated, Self
 
 import strawberry
 
 from db import catalogue
 from db.catalogue import CatalogueTerm, CatalogueTool
+from db.errors import Store
+from resolvers import enums  # noqa: F401 (publishes the enum that is named below)
 from resolvers.context import Info
 from resolvers.errors import BadInput, PageRefused
 from resolvers.fields import computed
 from resolvers.ids import global_id, is_storable, opaque, transparent
 from resolvers.inputs import given
 from resolvers.node import After, Node, PageInfo, page_info
+from scoring.tools import MEANING_FROM, ByMeaning, ByName, FoundTools, Place, find_tools
 
 LARGEST_PAGE = 100
 DEFAULT_PAGE = 50
@@ -97,25 +99,34 @@ class ToolEdge:
     node: Tool = strawberry.field(description="The tool.")
 
 
-@strawberry.type(description="A page of tools, by name.")
+@strawberry.type(description="A page of tools.")
 class ToolConnection:
     """A page of tools."""
 
     edges: list[ToolEdge] = strawberry.field(description="The tools of this page.")
     page_info: PageInfo = strawberry.field(description="Where this page stands in the list.")
+    degraded: list[Store] = strawberry.field(
+        description="The stores that a search had to do without: then it looked at names alone. Empty when all is well."
+    )
 
 
 @strawberry.type
 class CatalogueQuery:
     """What can be asked of the catalogue."""
 
-    @computed("Tools by name, for pickers and filters.")
+    @computed(
+        "Tools, for pickers and filters: all of them by name, or those that `search` finds. A search gives those whose "
+        "name contains it, by name, and behind them a few that mean something like it, the most similar first."
+    )
     async def tools(
         self,
         info: Info,
         search: Annotated[
             str | None,
-            strawberry.argument(description="Only tools whose name contains this; upper and lower case are alike."),
+            strawberry.argument(
+                description="What to look for: a part of a name (upper and lower case are alike), or, from "
+                f"{MEANING_FROM} letters on, what a tool is good for."
+            ),
         ] = strawberry.UNSET,
         first: Annotated[
             int | None, strawberry.argument(description=f"How many at most: 0 to {LARGEST_PAGE}.")
@@ -128,8 +139,8 @@ class CatalogueQuery:
             raise BadInput(f"`search` must have at most {MAX_SEARCH} characters, none of them NUL.")
         place = None if after is None else _read_cursor(after)
         # One more than asked for tells whether there is a next page.
-        found = await catalogue.search_tools(info.context.stores.database, search, first + 1, place)
-        return _page(found[:first], has_next=len(found) > first, has_previous=after is not None)
+        found = await find_tools(info.context.stores, search or "", first + 1, place)
+        return _page(found, first, has_previous=after is not None)
 
     @computed("All categories, by name.")
     async def categories(self, info: Info) -> list[Category]:
@@ -149,21 +160,24 @@ def _checked(first: int | None) -> int:
     return first
 
 
-def _page(tools: Sequence[CatalogueTool], *, has_next: bool, has_previous: bool) -> ToolConnection:
-    edges = [ToolEdge(cursor=_cursor(tool), node=Tool.of(tool)) for tool in tools]
-    cursors = [edge.cursor for edge in edges]
-    return ToolConnection(edges=edges, page_info=page_info(cursors, has_next=has_next, has_previous=has_previous))
+def _page(found: FoundTools, first: int, *, has_previous: bool) -> ToolConnection:
+    edges = [ToolEdge(cursor=_cursor(one.place), node=Tool.of(one.tool)) for one in found.tools[:first]]
+    info = page_info([edge.cursor for edge in edges], has_next=len(found.tools) > first, has_previous=has_previous)
+    return ToolConnection(edges=edges, page_info=info, degraded=list(found.degraded))
 
 
-def _cursor(tool: CatalogueTool) -> str:
-    return opaque(json.dumps(["tool", tool.name, tool.id], ensure_ascii=False))
+def _cursor(place: Place) -> str:
+    what = ["tool", place.name, place.id] if isinstance(place, ByName) else ["near", place.similarity, place.key]
+    return opaque(json.dumps(what, ensure_ascii=False))
 
 
-def _read_cursor(cursor: str) -> tuple[str, int]:
+def _read_cursor(cursor: str) -> Place:
     try:
         match json.loads(transparent(cursor) or ""):
             case ["tool", str(name), int(id_)] if is_storable(name) and type(id_) is int and 0 <= id_ < 2**63:
-                return name, id_
+                return ByName(name, id_)
+            case ["near", float(similarity), str(key)] if is_storable(key) and -1 <= similarity <= 1:
+                return ByMeaning(similarity, key)
     except (ValueError, RecursionError):
         pass
     raise PageRefused("`after` was not made by this service. Take it from `pageInfo.endCursor`.", "BAD_CURSOR")

@@ -208,7 +208,7 @@ class VectorStore(Protocol):
         """Find the projects nearest to a vector by cosine, ties by id; nothing is near to a vector of zeros."""
 
     async def keyword(self, query: str, limit: int, where: VectorFilter) -> Hits:
-        """Find projects by words: BM25F over title, description, combined text, tools, categories and topics.
+        """Find projects by words: BM25 over their terms, as `db.vectors.analysis` makes them of text and query.
 
         Any text is a query; one without a word beside stop words finds nothing.
         """

@@ -24,8 +24,8 @@ SAME = 1e-7
 UNSURE = 0.7
 """A query of whose words no hit holds more than this share was not written in the words of what it looks for."""
 
-POWER_SURE, POWER_UNSURE = 1.5, 0.1
-"""To which powers `adapted_alpha` raises alpha: the default of 0.7 becomes 0.59 and 0.96."""
+POWER_SURE, POWER_UNSURE = 2.0, 0.05
+"""To which powers `adapted_alpha` raises alpha: the default of 0.7 becomes 0.49 and 0.98."""
 
 
 @dataclass(frozen=True, slots=True)

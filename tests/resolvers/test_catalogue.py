@@ -1,6 +1,12 @@
 """Tools and categories."""
 
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+import pytest
+
 from db.catalogue import upsert_categories, upsert_tools
+from db.errors import Store, StoreUnavailable
 from db.records import CategoryRecord, ToolRecord
 from resolvers.ids import opaque
 from tests.conftest import CountStatements
@@ -8,7 +14,7 @@ from tests.resolvers.conftest import Graph
 
 TOOLS = """
 query ($search: String, $first: Int, $after: String) { tools(search: $search, first: $first, after: $after) {
-  pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+  pageInfo { hasNextPage hasPreviousPage startCursor endCursor } degraded
   edges { cursor node { key name tagline description category tags useCases } }
 } }"""
 
@@ -42,6 +48,76 @@ async def test_a_search_finds_what_the_name_contains_as_it_is_written(graph: Gra
         assert found == wanted or (wanted is None and len(found) == 8)
 
 
+async def add_instruments(graph: Graph) -> None:
+    records = [
+        ToolRecord(key="suno", name="Suno", description="Makes songs and music from a line of text."),
+        ToolRecord(key="musicgen", name="MusicGen", description="Makes music from a description."),
+        ToolRecord(key="whisper", name="Whisper", description="Turns speech into text."),
+        ToolRecord(key="lathe", name="Lathe of music", description="Cuts wood."),
+    ]
+    async with graph.database.write() as connection:
+        await upsert_tools(connection, records)
+    await graph.world.settle()
+
+
+async def test_a_search_finds_names_first_and_then_what_means_the_same(graph: Graph) -> None:
+    await add_instruments(graph)
+    tools = (await graph.data(TOOLS, search="music"))["tools"]
+    keys = [edge["node"]["key"] for edge in tools["edges"]]
+    assert keys[:2] == ["lathe", "musicgen"]
+    assert keys[2:] == ["suno"]
+    assert tools["degraded"] == []
+    none = (await graph.data(TOOLS, search="xyzzy"))["tools"]
+    assert none["edges"] == []
+
+
+@pytest.mark.parametrize("first", [1, 2, 3])
+async def test_a_walk_through_a_search_meets_each_tool_once(graph: Graph, first: int) -> None:
+    await add_instruments(graph)
+    whole = [edge["node"]["key"] for edge in (await graph.data(TOOLS, search="music"))["tools"]["edges"]]
+    seen: list[str] = []
+    after = None
+    while True:
+        tools = (await graph.data(TOOLS, search="music", first=first, after=after))["tools"]
+        seen += [edge["node"]["key"] for edge in tools["edges"]]
+        after = tools["pageInfo"]["endCursor"]
+        if not tools["pageInfo"]["hasNextPage"]:
+            break
+    assert seen == whole
+
+
+async def test_one_or_two_letters_are_looked_for_in_names_only(graph: Graph, statements: CountStatements) -> None:
+    await add_instruments(graph)
+    with statements(graph.database) as issued:
+        tools = (await graph.data(TOOLS, search="so"))["tools"]
+    assert tools["edges"] == []
+    assert len(issued) == 1
+
+
+async def test_a_search_without_the_index_or_the_model_looks_at_names_and_says_so(graph: Graph) -> None:
+    await add_instruments(graph)
+    stores = graph.world.stores
+    for name, store in (("vectors", Store.VECTORS), ("embedder", Store.EMBEDDINGS)):
+        graph.world.stores = replace(stores, **{name: Away(store)})
+        tools = (await graph.data(TOOLS, search="music"))["tools"]
+        assert [edge["node"]["key"] for edge in tools["edges"]] == ["lathe", "musicgen"]
+        assert tools["degraded"] == [store.name]
+        assert (await graph.data(TOOLS))["tools"]["degraded"] == []
+
+
+class Away:
+    """A store whose every call says that it is away."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> Callable[..., Awaitable[None]]:
+        async def away(*_: object) -> None:
+            raise StoreUnavailable(self._store, name)
+
+        return away
+
+
 async def test_a_tool_is_shown_whole_wherever_it_is_met(graph: Graph, statements: CountStatements) -> None:
     await add_brush(graph)
     whole = {
@@ -65,6 +141,7 @@ async def test_a_page_of_tools_that_cannot_be_cut_is_one_error(graph: Graph) -> 
     for first in (-1, 101, 2**31 - 1):
         assert await graph.refusal(TOOLS, first=first) == ("FIRST_OUT_OF_RANGE", ["tools"])
     foreign = ["", "x", opaque("[]"), opaque('["tool", 1, 1]'), opaque('["tool", "\\u0000", 1]'), opaque("[" * 3_000)]
+    foreign += [opaque('["near", 2.0, "a"]'), opaque('["near", 1, "a"]'), opaque('["near", NaN, "a"]')]
     foreign += [opaque('["tool", "a", 1e400]'), opaque(f'["tool", "a", {2**63}]'), opaque('["tool", "a", true]')]
     for after in foreign:
         assert await graph.refusal(TOOLS, after=after) == ("BAD_CURSOR", ["tools"]), after

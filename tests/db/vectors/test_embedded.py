@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +181,23 @@ async def test_the_terms_of_a_project_written_twice_are_kept_once(two_stores, tm
     rows = connection.execute(f"SELECT rowid, * FROM {serving(connection).words}").fetchall()  # noqa: S608 (a name)
     connection.close()
     assert rows == [(1, indexed_text(project(1, unit(1))))]
+
+
+async def test_a_file_of_an_older_layout_is_begun_anew(tmp_path: Path):
+    path = tmp_path / "vectors.sqlite"
+    older, newer = EmbeddedVectorStore(path), EmbeddedVectorStore(path)
+    await older.prepare(MODEL, DIMENSION)
+    await older.upsert_projects([project(1, unit(1))])
+    await older.close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 0")
+    await newer.prepare(MODEL, DIMENSION)
+    assert await found(newer) == []
+    await newer.upsert_projects([project(2, unit(1))])
+    assert (await newer.keyword("title", 9, EVERYTHING)).ids.tolist() == [2]
+    await newer.prepare(MODEL, DIMENSION)
+    assert await found(newer) == [2]
+    await newer.close()
 
 
 REBUILDER = """

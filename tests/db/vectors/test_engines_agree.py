@@ -1,4 +1,4 @@
-"""The two engines find the same: their BM25 differ a little, the first ten hits hardly."""
+"""The two engines find the same: they score the same terms by the same formula."""
 
 from collections.abc import Sequence
 from dataclasses import replace
