@@ -233,10 +233,14 @@ class Guard:
             self._on_change(self.store, self.breaker.state, reason)
 
 
+_UNGUARDED = ("close", "load_ahead")
+"""What need not ask the store at all: its success must not close the circuit of one that is away."""
+
+
 def guarded(store: S, guard: Guard) -> S:
     """Give a store whose every method goes through the guard: a vector store, an embedder, a cache.
 
-    Properties are passed on as they are, and so is `close`.
+    Properties are passed on as they are, and so is what does not ask the store (`_UNGUARDED`).
     """
     return cast(S, _Guarded(store, guard))
 
@@ -248,7 +252,7 @@ class _Guarded:
 
     def __getattr__(self, name: str) -> Any:
         attribute = getattr(self._store, name)
-        if name == "close" or not iscoroutinefunction(attribute):
+        if name in _UNGUARDED or not iscoroutinefunction(attribute):
             return attribute
 
         @wraps(attribute)

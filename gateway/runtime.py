@@ -16,7 +16,9 @@ from db.schema import require_current
 from db.served import ServedLog
 from db.stores import Stores
 from db.synchroniser import Synchroniser
+from db.vectors.base import VectorStore
 from db.velocity import refresh_velocities
+from gateway.filling import fill_if_empty
 from gateway.scheduler import Scheduler
 from gateway.settings import Settings
 from gateway.stores import open_stores
@@ -39,6 +41,9 @@ FLUSH_EVERY_S = 1.0
 
 PREPARE_EVERY_S = 5.0
 """How often a vector store that was away at the start is asked for again."""
+
+LOAD_AHEAD_EVERY_S = 1.0
+"""How often a rebuilt index that is about to take over is looked for; a look costs 0.1 ms."""
 
 log = structlog.get_logger(__name__)
 
@@ -92,7 +97,12 @@ def worker_tasks(stores: Stores, settings: Settings) -> tuple[Synchroniser, dict
 
     listed = jobs_of(stores, mend, timedelta(days=settings.events_kept_days))
     scheduler = Scheduler(stores.database, listed)
-    return synchroniser, {"synchroniser": synchroniser.run, "scheduler": scheduler.run}
+    tasks: dict[str, Task] = {
+        "synchroniser": synchroniser.run,
+        "scheduler": scheduler.run,
+        "filling": lambda stop: fill_if_empty(stores, stop),
+    }
+    return synchroniser, tasks
 
 
 @asynccontextmanager
@@ -110,6 +120,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
         await require_current(stores.database)
         served = ServedLog(stores.database)
         tasks: dict[str, Task] = {"served": lambda stop: _write_served(served, stop)}
+        tasks["loading ahead"] = lambda stop: _load_ahead(stores.vectors, stop)
         if not await _prepared(stores):
             tasks["preparing"] = lambda stop: _prepare(stores, stop)
         wake = None
@@ -152,6 +163,7 @@ async def _prepared(stores: Stores) -> bool:
     """Make the collections; False if the vector store is away, and feeds do without it for now."""
     try:
         await stores.vectors.prepare(stores.embedder.model, stores.embedder.dimension)
+        await stores.vectors.load_ahead()
     except StoreMisconfigured:
         raise
     except StoreUnavailable as away:
@@ -164,6 +176,13 @@ async def _prepare(stores: Stores, stop: asyncio.Event) -> None:
     while not stop.is_set() and not await _prepared(stores):
         await _pause(stop, PREPARE_EVERY_S)
     await stop.wait()
+
+
+async def _load_ahead(vectors: VectorStore, stop: asyncio.Event) -> None:
+    while not stop.is_set():
+        with suppress(StoreUnavailable):  # the guard has counted and logged it; a search finds out for itself
+            await vectors.load_ahead()
+        await _pause(stop, LOAD_AHEAD_EVERY_S)
 
 
 async def _write_served(served: ServedLog, stop: asyncio.Event) -> None:

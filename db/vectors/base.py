@@ -186,6 +186,9 @@ class VectorStore(Protocol):
     async def health(self) -> None:
         """Return if the store can be searched; raise `StoreUnavailable` if not."""
 
+    async def load_ahead(self) -> None:
+        """Load what the next searches need, so that none of them waits for it. To be called every second or so."""
+
     async def upsert_projects(self, objects: Sequence[ProjectObject], into: str | None = None) -> None:
         """Write projects; doing it twice changes nothing. An older project of the same platform key goes."""
 

@@ -48,6 +48,16 @@ PAUSE_S = 0.02
 and again, at least every 0.1 s; in about every other look it is free."""
 
 
+LOADED_AT_ONCE = 5_000
+"""Projects that a search loads in 50 ms: of so few a publish is not announced."""
+
+LOADING_S = 40e-6
+"""For each project, between the announcement of a generation and its taking over: four times what loading it takes."""
+
+NOTICED_WITHIN_S = 1.0
+"""How often `load_ahead` is to be called."""
+
+
 class EmbeddedVectorStore:
     """Vectors in one SQLite file.
 
@@ -62,12 +72,14 @@ class EmbeddedVectorStore:
     def __init__(self, path: Path, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
         self._reader = Connection(path, busy_timeout_s)
         self._writer = Connection(path, busy_timeout_s)
+        self._loader = Connection(path, busy_timeout_s)
         self._path = path
         self._space: Space | None = None
         self._projects, self._profiles = _Copy(PROJECT), _Copy(PROFILE)
         # Writers wait for each other's lock; searching must not wait for a thread meanwhile.
         self._searching = ThreadPoolExecutor(SEARCHING_THREADS, thread_name_prefix="vectors-search")
         self._writing = ThreadPoolExecutor(1, thread_name_prefix="vectors-write")
+        self._loading = ThreadPoolExecutor(1, thread_name_prefix="vectors-load")
 
     async def prepare(self, model: str, dimension: int) -> None:
         """Make the collections for this embedding model if they are not there; those of other models are left alone."""
@@ -76,6 +88,10 @@ class EmbeddedVectorStore:
     async def health(self) -> None:
         """Return if the index can be searched."""
         await _run(self._searching, self._read, lambda connection, generation: None)
+
+    async def load_ahead(self) -> None:
+        """Load the generation that is about to take over, or the one in service, beside the searches that go on."""
+        await _run(self._loading, self._load_ahead)
 
     async def upsert_projects(self, objects: Sequence[ProjectObject], into: str | None = None) -> None:
         """Write projects."""
@@ -169,8 +185,12 @@ class EmbeddedVectorStore:
     async def publish(self, generation: str) -> None:
         """Put a staged generation into service in one transaction, and drop the one before in slices.
 
-        If that is interrupted, the next `stage` or `publish` ends it.
+        A large one is announced first, so that all processes have loaded it by then (see `load_ahead`). If this is
+        interrupted, the next `stage` or `publish` ends it.
         """
+        count = await _run(self._writing, self._announce, generation)
+        if count > LOADED_AT_ONCE:
+            await asyncio.sleep(NOTICED_WITHIN_S + count * LOADING_S)
         await _run(self._writing, self._publish, generation)
         await self._drop_retired()
 
@@ -183,8 +203,9 @@ class EmbeddedVectorStore:
         """End the threads and close the file."""
         await asyncio.to_thread(self._searching.shutdown)
         await asyncio.to_thread(self._writing.shutdown)
-        self._reader.close()
-        self._writer.close()
+        await asyncio.to_thread(self._loading.shutdown)
+        for connection in (self._reader, self._writer, self._loader):
+            connection.close()
 
     def _prepare(self, space: Space) -> None:
         with self._writer.transaction("BEGIN IMMEDIATE", make=True) as connection:
@@ -234,6 +255,10 @@ class EmbeddedVectorStore:
             found = generations.staged(connection, self._prepared())
         return None if found is None else found.name
 
+    def _announce(self, name: str) -> int:
+        with self._writer.transaction("BEGIN IMMEDIATE") as connection:
+            return generations.announce(connection, self._generation(connection, name))
+
     def _publish(self, name: str) -> None:
         with self._writer.transaction("BEGIN IMMEDIATE") as connection:
             generations.publish(connection, self._generation(connection, name))
@@ -250,6 +275,15 @@ class EmbeddedVectorStore:
     def _drop_some(self) -> bool:
         with self._writer.transaction("BEGIN IMMEDIATE") as connection:
             return generations.drop_some(connection, self._prepared())
+
+    def _load_ahead(self) -> None:
+        for copy in (self._projects, self._profiles):
+            with self._loader.transaction("BEGIN") as connection:
+                generation = generations.next_to_serve(connection, self._prepared())
+                if generation is not None and not copy.is_of(generation):
+                    ahead = _Copy(copy.kind)
+                    ahead.newest(connection, generation)
+                    copy.ahead = ahead
 
     def _keyword(self, query: str, limit: int, where: VectorFilter) -> Hits:
         with self._snapshot(self._projects) as (connection, generation, matrix):
@@ -298,14 +332,25 @@ class EmbeddedVectorStore:
 
 @dataclass(slots=True)
 class _Copy:
-    """A collection's vectors in memory, and how far in the file they have come. For one thread at a time."""
+    """A collection's vectors in memory, and how far in the file they have come. For one thread at a time.
+
+    `ahead` is a copy of another generation, which another thread has loaded, until that is in service.
+    """
 
     kind: str
     matrix: Matrix | None = None
     mark: Mark | None = None
+    ahead: "_Copy | None" = None
+
+    def is_of(self, generation: Generation) -> bool:
+        """Tell whether the generation is loaded, here or ahead."""
+        marks = (self.mark, self.ahead.mark if self.ahead is not None else None)
+        return any(mark is not None and mark.identity == generation.identity for mark in marks)
 
     def newest(self, connection: sqlite3.Connection, generation: Generation) -> Matrix:
         """Bring the copy up to date and give it."""
+        if (ahead := self.ahead) is not None and ahead.mark is not None and ahead.mark.identity == generation.identity:
+            self.matrix, self.mark, self.ahead = ahead.matrix, ahead.mark, None
         if self.matrix is not None and self.mark == deltas.newest_mark(connection, generation):
             return self.matrix
         delta = deltas.changes(connection, generation, self.kind, self.mark)

@@ -95,7 +95,8 @@ def create(connection: sqlite3.Connection, space: Space) -> None:
     connection.execute(
         """CREATE TABLE IF NOT EXISTS generations (
             name TEXT PRIMARY KEY, space TEXT NOT NULL, number INTEGER NOT NULL, state TEXT NOT NULL,
-            identity TEXT NOT NULL, sequence INTEGER NOT NULL DEFAULT 0, forgotten INTEGER NOT NULL DEFAULT 0)"""
+            identity TEXT NOT NULL, sequence INTEGER NOT NULL DEFAULT 0, forgotten INTEGER NOT NULL DEFAULT 0,
+            announced INTEGER NOT NULL DEFAULT 0)"""
     )
     if serving(connection, space) is None:
         _make(connection, space, SERVING)
@@ -113,6 +114,13 @@ def stage(connection: sqlite3.Connection, space: Space) -> Generation:
     """Make an empty generation beside the one in service, in place of an unfinished one, which is retired."""
     _retire(connection, space, STAGED)
     return _make(connection, space, STAGED)
+
+
+def announce(connection: sqlite3.Connection, generation: Generation) -> int:
+    """Tell readers that a generation is about to take over, and give how many projects they have to load."""
+    connection.execute("UPDATE generations SET announced = 1 WHERE name = ?", (generation.name,))
+    [[count]] = connection.execute(f"SELECT count(*) FROM {generation.projects}").fetchall()
+    return int(count)
 
 
 def publish(connection: sqlite3.Connection, generation: Generation) -> None:
@@ -179,6 +187,11 @@ def serving(connection: sqlite3.Connection, space: Space) -> Generation | None:
 def staged(connection: sqlite3.Connection, space: Space) -> Generation | None:
     """Give the unfinished generation."""
     return _generation(connection, space, "state = ?", STAGED)
+
+
+def next_to_serve(connection: sqlite3.Connection, space: Space) -> Generation | None:
+    """Give the generation that is about to take over; if there is none, the one in service."""
+    return _generation(connection, space, "announced AND state = ?", STAGED) or serving(connection, space)
 
 
 def named(connection: sqlite3.Connection, space: Space, name: str) -> Generation | None:

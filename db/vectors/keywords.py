@@ -21,7 +21,7 @@ from db.vectors.matrix import best
 K1, B = 1.2, 0.75
 """Weaviate's defaults; `db.vectors.weaviate_schema` asks for the same."""
 
-MOST_PROJECTS = 50_000
+MOST_PROJECTS = 20_000
 """How many projects are scored, added up over a query's terms. The rarest terms come first: past that number, terms
 that tell little are left out."""
 

@@ -77,6 +77,9 @@ class WeaviateVectorStore:
         await self._generations.prepare(space)
         self._collections.space = space
 
+    async def load_ahead(self) -> None:
+        """Do nothing: the server holds its collections ready."""
+
     async def upsert_projects(self, objects: Sequence[ProjectObject], into: str | None = None) -> None:
         """Write projects."""
         await upsert(self._collections, PROJECT, {item.key: item for item in objects}, into, self._batch_size)

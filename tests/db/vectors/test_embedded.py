@@ -183,6 +183,41 @@ async def test_the_terms_of_a_project_written_twice_are_kept_once(two_stores, tm
     assert rows == [(1, indexed_text(project(1, unit(1))))]
 
 
+async def test_what_is_about_to_take_over_is_loaded_ahead(two_stores):
+    rebuilding, serving_store = two_stores
+    await rebuilding.upsert_projects([project(1, unit(1))])
+    assert await found(serving_store) == [1]
+    generation = await rebuilding.stage()
+    await rebuilding.upsert_projects([project(2, unit(1)), project(3, unit(1))], into=generation)
+    await asyncio.to_thread(rebuilding._announce, generation)
+    await serving_store.load_ahead()
+    loaded = serving_store._projects.ahead.matrix
+    assert loaded.ids.tolist() == [2, 3]
+    assert await found(serving_store) == [1]
+    await rebuilding.publish(generation)
+    await rebuilding.upsert_projects([project(4, unit(1))])
+    assert await found(serving_store) == [2, 3, 4]
+    assert serving_store._newest().columns is loaded.columns
+    await serving_store.load_ahead()
+    assert serving_store._projects.ahead is None
+
+
+async def test_what_is_in_service_is_loaded_before_anybody_searches(two_stores):
+    await two_stores[0].upsert_projects([project(1, unit(1))])
+    await two_stores[1].load_ahead()
+    columns = two_stores[1]._projects.ahead.matrix.columns
+    assert await found(two_stores[1]) == [1]
+    assert two_stores[1]._newest().columns is columns
+
+
+async def test_an_announcement_that_nobody_follows_up_is_ended_by_the_next_run(two_stores):
+    generation = await two_stores[0].stage()
+    await asyncio.to_thread(two_stores[0]._announce, generation)
+    assert await two_stores[1].staged() == generation
+    await two_stores[1].publish(generation)
+    assert await two_stores[1].staged() is None
+
+
 async def test_a_file_of_an_older_layout_is_begun_anew(tmp_path: Path):
     path = tmp_path / "vectors.sqlite"
     older, newer = EmbeddedVectorStore(path), EmbeddedVectorStore(path)
