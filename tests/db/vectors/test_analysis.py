@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from db.vectors import analysis
@@ -38,7 +38,6 @@ def test_a_word_without_end_is_cut():
     assert term_of("x" * 10_000) == "x" * analysis.LONGEST_TERM
 
 
-@settings(deadline=None)
 @given(text=st.text(max_size=60))
 def test_the_terms_of_a_text_are_terms_to_the_server_too(text: str):
     """What we send is split by the server as we have split it, and no term is a stop word to it."""
@@ -47,7 +46,6 @@ def test_the_terms_of_a_text_are_terms_to_the_server_too(text: str):
         assert term not in STOP_WORDS
 
 
-@settings(deadline=None)
 @given(query=st.text(max_size=40), before=st.text(max_size=20))
 def test_a_text_is_found_by_all_its_words(query: str, before: str):
     item = replace(project(1, unit(1)), title="", description="", combined_text=f"{before} {query}")

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from db.vectors import keywords
@@ -46,13 +46,11 @@ def coloured() -> Iterator[Texts]:
     texts.connection.close()
 
 
-@settings(deadline=None)
 @given(query=st.text(max_size=200) | st.text('"*-^:(){}+ NEAROT\0', max_size=30))
 def test_any_text_is_a_query(coloured: Texts, query: str):
     coloured.search(query, 10)
 
 
-@settings(deadline=None)
 @given(
     query=st.lists(st.sampled_from(COLOURS), min_size=1, max_size=3).map(" ".join),
     limit=st.integers(1, 40),
@@ -66,7 +64,6 @@ def test_a_filter_gives_what_is_left_of_everything(coloured: Texts, query: str, 
     assert hits.scores.tolist() == whole.scores[kept].tolist()
 
 
-@settings(deadline=None)
 @given(query=st.lists(st.sampled_from(COLOURS), min_size=1, max_size=4, unique=True).map(" ".join))
 def test_scores_are_those_that_weaviate_gives(coloured: Texts, query: str):
     documents = {str(id_): {"terms": text} for id_, text in enumerate(coloured.texts, start=1)}
