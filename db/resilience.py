@@ -1,4 +1,4 @@
-"""What stands between a request and a store that fails: a deadline, a circuit breaker, and counts.
+"""What stands between a request and a store that fails: a deadline, a circuit breaker, and an observer.
 
 A guarded store answers within its deadline or raises `StoreUnavailable`; after several failures it raises at once,
 until a probe finds that the store is back. What to do without the store is for the floors above.
@@ -7,7 +7,7 @@ until a probe finds that the store is back. What to do without the store is for 
 import asyncio
 import logging
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -54,6 +54,9 @@ class Outcome(StrEnum):
     FAILED = "failed"  # an error that nobody foresaw
     CANCELLED = "cancelled"  # the caller went away
 
+
+OnChange = Callable[[Store, State, str], None]
+OnCall = Callable[[Store, str, Outcome, float], None]
 
 _SAYS_AWAY = {Outcome.UNAVAILABLE, Outcome.TIMEOUT}
 _SAYS_THERE = {Outcome.OK, Outcome.REFUSED}
@@ -147,13 +150,8 @@ class Guard:
         A caller who gives up after this long counts as a failure of the store.
     on_change
         Called with the store, its new state and the reason whenever the circuit opens or closes; logs by default.
-
-    Attributes
-    ----------
-    counts
-        Calls by (operation, outcome) since the start.
-    microseconds
-        Time spent in admitted calls, by operation.
+    on_call
+        Called with the store, the operation, its outcome and the seconds it took, after each call.
     """
 
     def __init__(
@@ -164,16 +162,16 @@ class Guard:
         deadlines_s: Mapping[str, float | None] | None = None,
         breaker: Breaker | None = None,
         patience_s: float = PATIENCE_S,
-        on_change: Callable[[Store, State, str], None] | None = None,
+        on_change: OnChange | None = None,
+        on_call: OnCall | None = None,
     ) -> None:
         self.store = store
         self.breaker = Breaker() if breaker is None else breaker
-        self.counts: Counter[tuple[str, Outcome]] = Counter()
-        self.microseconds: Counter[str] = Counter()
         self._deadline_s = deadline_s
         self._deadlines_s = dict(deadlines_s or {})
         self._patience_s = patience_s
-        self._on_change = _log_change if on_change is None else on_change
+        self._on_change = log_change if on_change is None else on_change
+        self._on_call = on_call
 
     async def call(self, operation: str, ask: Callable[[], Awaitable[T]]) -> T:
         """Ask the store.
@@ -184,7 +182,7 @@ class Guard:
             It is away, it took longer than the deadline, or its circuit is open.
         """
         if not self.breaker.admit():
-            self.counts[operation, Outcome.REJECTED] += 1
+            self._note(operation, Outcome.REJECTED, 0.0)
             raise StoreUnavailable(self.store, f"{operation}: not asked, it failed a moment ago")
         admitted_at, outcome, reason = self.breaker.clock(), Outcome.FAILED, ""
         try:
@@ -225,12 +223,15 @@ class Guard:
         return task.result()
 
     def _report(self, operation: str, outcome: Outcome, admitted_at: float, reason: str) -> None:
-        self.counts[operation, outcome] += 1
-        self.microseconds[operation] += round((self.breaker.clock() - admitted_at) * 1e6)
+        self._note(operation, outcome, self.breaker.clock() - admitted_at)
         was_closed = self.breaker.is_closed
         self.breaker.report(outcome, admitted_at)
         if self.breaker.is_closed is not was_closed:
             self._on_change(self.store, self.breaker.state, reason)
+
+    def _note(self, operation: str, outcome: Outcome, seconds: float) -> None:
+        if self._on_call is not None:
+            self._on_call(self.store, operation, outcome, seconds)
 
 
 _UNGUARDED = ("close", "load_ahead")
@@ -279,7 +280,8 @@ def _forget(task: asyncio.Future[Any]) -> None:
         log.debug("an abandoned call ended with %r", task.exception())
 
 
-def _log_change(store: Store, state: State, reason: str) -> None:
+def log_change(store: Store, state: State, reason: str) -> None:
+    """Write into the log that a circuit has opened or closed."""
     if state is State.CLOSED:
         log.info("%s is back", store.value)
     else:

@@ -21,6 +21,7 @@ from gateway.runtime import OpenRuntime, context_of, open_runtime
 from gateway.sessions import HEADER as SESSION_HEADER
 from gateway.sessions import Sessions
 from gateway.settings import Settings, load_settings
+from gateway.telemetry import metrics
 from resolvers.schema import schema
 
 PREFLIGHT_AGE_S = 7_200
@@ -69,6 +70,7 @@ def build(settings: Settings, graph: BaseSchema, opened: OpenRuntime) -> Starlet
             Route("/graphql", endpoint),
             Route("/healthz", alive, methods=["GET"]),
             Route("/readyz", ready, methods=["GET"]),
+            *([Route("/metrics", metrics, methods=["GET"])] if settings.metrics else []),
         ],
         middleware=[Middleware(RequestLog), *_cross_origin(settings.allow_origins)],
         exception_handlers={HTTPException: answer_http_exception},

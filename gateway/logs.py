@@ -14,8 +14,8 @@ from gateway.settings import Settings
 _SILENCED = ("strawberry.execution", "uvicorn.access")
 
 # uvicorn tells when it starts and stops, Alembic which database it speaks, httpx (under the clients of other stores)
-# each call with its address: nobody looks for any of it.
-_ONLY_WARNINGS = ("uvicorn.error", "alembic", "httpx")
+# each call with its address, APScheduler each job that it will do: nobody looks for any of it.
+_ONLY_WARNINGS = ("uvicorn.error", "alembic", "httpx", "apscheduler")
 
 
 def configure_logs(settings: Settings) -> None:

@@ -56,6 +56,7 @@ _PAGE = f"""<!doctype html>
 <li><a href="/graphql?q={quote(EXAMPLE_QUERY)}">/graphql</a>: the endpoint; in a browser, GraphiQL</li>
 <li><a href="/healthz">/healthz</a>: whether the process is alive</li>
 <li><a href="/readyz">/readyz</a>: whether its stores are there</li>
+<li><a href="/metrics">/metrics</a>: how it does, for Prometheus</li>
 </ul>
 <h2>A query to start with</h2>
 <pre><code>{escape(EXAMPLE_QUERY)}</code></pre>

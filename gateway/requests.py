@@ -10,11 +10,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.answers import error_answer
 from gateway.masking import INTERNAL
+from gateway.telemetry import note_request
 
 REQUEST_ID_HEADER = "X-Request-Id"
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_QUIET = frozenset({"/healthz", "/readyz"})
+OURS = frozenset({"/", "/graphql", "/healthz", "/readyz", "/metrics"})
+"""Addresses that are counted by name: whatever else is asked for is one, so that nobody can fill the memory."""
+
+_QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
 """Asked every few seconds by whatever watches the process: logged at debug."""
 
 SECURITY_HEADERS = {
@@ -79,6 +83,8 @@ def _add_headers(message: Message, request_id: str) -> None:
 
 
 def _write_line(scope: Scope, status: int, started: float) -> None:
+    seconds = time.perf_counter() - started
+    note_request(scope["path"] if scope["path"] in OURS else "other", status, seconds)
     operation = scope["state"].get("operation")
     write = log.debug if scope["path"] in _QUIET else log.info
     write(
@@ -86,6 +92,6 @@ def _write_line(scope: Scope, status: int, started: float) -> None:
         method=scope["method"],
         path=scope["path"][:200],
         status=status,
-        ms=round((time.perf_counter() - started) * 1000, 1),
+        ms=round(seconds * 1000, 1),
         **({"operation": operation} if operation else {}),
     )

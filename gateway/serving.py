@@ -10,6 +10,7 @@ from uvicorn.supervisors import Multiprocess
 
 from gateway.errors import CannotStart
 from gateway.settings import Settings
+from gateway.telemetry import share_between_processes
 
 BACKLOG = 2048
 """Connections that may wait to be accepted, as in uvicorn."""
@@ -62,7 +63,8 @@ def run_server(settings: Settings, listening: socket.socket) -> None:
     # uvicorn stops cleanly at Ctrl-C and then raises the signal once more for whoever called it.
     with suppress(KeyboardInterrupt):
         if settings.workers > 1:
-            Multiprocess(config, sockets=[listening]).run()
+            with share_between_processes():
+                Multiprocess(config, sockets=[listening]).run()
         else:
             uvicorn.Server(config).run(sockets=[listening])
 

@@ -80,6 +80,11 @@ class Settings(BaseSettings):
         description="Whether each server process also drains the outbox and does the periodic jobs: on or off. "
         "Off needs `explore worker` beside it.",
     )
+    metrics: bool = Field(
+        True,
+        description="Whether /metrics tells whoever asks how the gateway does, in Prometheus's format: on or off. "
+        "It names no viewer and no project.",
+    )
     token_secret: Annotated[SecretStr | None, BeforeValidator(_secret_is_long)] = Field(
         None,
         description=f"The secret that signs bearer tokens (HS256) and session ids, at least {MIN_SECRET_BYTES} bytes. "

@@ -4,7 +4,7 @@ An engine is imported when it is chosen: the clients of Weaviate and OpenAI are 
 embedded defaults would otherwise take to start.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from db.vectors.base import VectorStore
 from db.vectors.embedded import EmbeddedVectorStore
 from gateway.errors import CannotStart
 from gateway.settings import Settings, make_var_dir
+from gateway.telemetry import note_call, note_circuit, note_spending
 
 READING_VECTORS_S, WRITING_VECTORS_S = 2.0, 30.0
 """Deadlines of the vector store. A feed waits less for a source; a bulk write of 100 objects may wait for its turn."""
@@ -80,7 +81,7 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
 def _cache(settings: Settings, file: Path, max_bytes: int = MAX_BYTES) -> Cache:
     url = settings.redis_url.get_secret_value()
     cache = _redis(url) if url else EmbeddedCache(file, max_bytes)
-    return guarded(cache, Guard(Store.CACHE, READING_CACHE_S))
+    return guarded(cache, _guard(Store.CACHE, READING_CACHE_S))
 
 
 def _redis(url: str) -> Cache:
@@ -97,7 +98,7 @@ def _embedder(settings: Settings, folder: Path) -> Embedder:
     if settings.openai_api_key is None and not settings.openai_base_url:
         return WordLlamaEmbedder()
     kept = _cache(settings, folder / "embeddings.sqlite", EMBEDDINGS_KEPT_BYTES)
-    return RememberedEmbedder(guarded(_openai(settings), Guard(Store.EMBEDDINGS, None)), kept)
+    return RememberedEmbedder(guarded(_openai(settings), _guard(Store.EMBEDDINGS, None)), kept)
 
 
 def _openai(settings: Settings) -> Embedder:
@@ -110,6 +111,7 @@ def _openai(settings: Settings) -> Embedder:
         dimension=settings.embedding_dimension,
         base_url=settings.openai_base_url or BASE_URL,
         dollars_per_million=settings.embedding_dollars_per_million,
+        on_spent=note_spending,
     )
 
 
@@ -117,7 +119,11 @@ def _vectors(settings: Settings, folder: Path) -> VectorStore:
     embedded = not settings.weaviate_url
     store: VectorStore = EmbeddedVectorStore(folder / "vectors.sqlite") if embedded else _weaviate(settings)
     deadlines = dict.fromkeys(_WRITES, WRITING_VECTORS_S) | dict.fromkeys(_UNBOUNDED, None)
-    return guarded(store, Guard(Store.VECTORS, READING_VECTORS_S, deadlines_s=deadlines))
+    return guarded(store, _guard(Store.VECTORS, READING_VECTORS_S, deadlines))
+
+
+def _guard(store: Store, deadline_s: float | None, deadlines_s: Mapping[str, float | None] | None = None) -> Guard:
+    return Guard(store, deadline_s, deadlines_s=deadlines_s, on_change=note_circuit, on_call=note_call)
 
 
 def _weaviate(settings: Settings) -> VectorStore:

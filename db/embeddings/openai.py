@@ -102,6 +102,8 @@ class OpenAIEmbedder:
         The price of a million tokens.
     jitter
         Gives a number from 0 to 1.
+    on_spent
+        Called with the tokens and dollars of each answer.
 
     Attributes
     ----------
@@ -126,6 +128,7 @@ class OpenAIEmbedder:
         tries: int = TRIES,
         dollars_per_million: float = DOLLARS_PER_MILLION,
         jitter: Callable[[], float] = random.random,
+        on_spent: Callable[[int, float], None] | None = None,
     ) -> None:
         self._model = model
         self._dimension = dimension
@@ -139,6 +142,7 @@ class OpenAIEmbedder:
         self._tries = tries
         self._price = dollars_per_million / 1e6
         self._jitter = jitter
+        self._on_spent = on_spent
         self._not_before = 0.0
         self.usage = Usage()
         try:
@@ -247,6 +251,8 @@ class OpenAIEmbedder:
             raise self._unavailable("its answer is no list of embeddings; check OPENAI_BASE_URL") from error
         self.usage.tokens += tokens
         self.usage.dollars += tokens * self._price
+        if self._on_spent is not None:
+            self._on_spent(tokens, tokens * self._price)
         vectors = self._checked(indices, rows, len(texts))
         self.usage.texts += len(texts)
         return vectors

@@ -12,7 +12,7 @@ import stat
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -59,11 +59,13 @@ def serving(folder, *arguments, **settings):
         env=environment(folder, **settings),
         stdout=subprocess.PIPE,
         stderr=errors,
+        start_new_session=True,
     )
     try:
         yield process, read_welcome(process)
     finally:
-        process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # its workers too
         process.wait()
         process.stdout.close()
         errors.close()
@@ -268,7 +270,7 @@ def test_a_port_in_use_is_one_sentence_before_any_work_is_done(tmp_path):
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_the_server_cleanly(tmp_path, arguments, stop):
     with serving(tmp_path, *arguments) as (process, welcome):
-        assert httpx.get(f"{address_in(welcome)}/readyz", timeout=30).status_code == 200
+        assert httpx.get(f"{address_in(welcome)}/readyz", timeout=START_WITHIN_S).status_code == 200
         process.send_signal(stop)
         process.wait(STOP_WITHIN_S)
         errors = (tmp_path / "stderr").read_text()
@@ -369,3 +371,18 @@ async def test_the_commands_work_on_postgresql_too(tmp_path, make_url):
         missing = explore(tmp_path, "migrate", DATABASE_URL=f"{url}_that_is_not_there")
     assert missing.returncode == 1
     assert re.fullmatch(r"explore: the database .* cannot be used \(.*does not exist\); .*\n", missing.stderr)
+
+
+def test_the_metrics_of_all_workers_are_added_up(tmp_path):
+    asked = 'explore_request_seconds_count{path="/healthz",status="200"}'
+    with serving(tmp_path, WORKERS="2") as (_, welcome):
+        address = address_in(welcome)
+        for _ in range(20):  # the welcome is printed before the workers have started
+            assert httpx.get(f"{address}/healthz", timeout=START_WITHIN_S).status_code == 200
+        until = time.monotonic() + PROMPTLY_S
+        while True:  # a request is counted when its answer is out
+            lines = httpx.get(f"{address}/metrics", timeout=PROMPTLY_S).text.splitlines()
+            if f"{asked} 20.0" in lines:
+                break
+            assert time.monotonic() < until, [line for line in lines if "healthz" in line]
+            time.sleep(0.05)

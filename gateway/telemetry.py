@@ -1,0 +1,103 @@
+"""What the gateway tells Prometheus: requests, calls to the stores, their circuits, money spent, and the outbox's lag.
+
+With several server processes each keeps its numbers in files of one folder (`share_between_processes`), so that
+whichever process answers a scrape adds them all up.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from tempfile import TemporaryDirectory
+
+import structlog
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+from starlette.requests import Request
+from starlette.responses import Response
+
+from db.errors import Store, StoreUnavailable
+from db.outbox import Backlog, backlog
+from db.resilience import Outcome, State, log_change
+
+FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+"""The environment variable by which prometheus_client finds the folder."""
+
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+
+log = structlog.get_logger(__name__)
+
+_requests = Histogram(
+    "explore_request_seconds", "HTTP requests, by address and status", ("path", "status"), buckets=SECONDS
+)
+_calls = Counter("explore_store_calls_total", "Calls to a store, by how they ended", ("store", "operation", "outcome"))
+_calling = Counter("explore_store_seconds_total", "Time spent in calls to a store", ("store", "operation"))
+_circuits = Gauge(
+    "explore_store_circuit_open",
+    "1 while a store failed too often and is not asked",
+    ("store",),
+    multiprocess_mode="livemax",
+)
+_tokens = Counter("explore_embedding_tokens_total", "Tokens that were embedded for money")
+_dollars = Counter("explore_embedding_dollars_total", "What they cost, at the price of the settings")
+
+
+def note_request(path: str, status: int, seconds: float) -> None:
+    """Count a request; `path` is one of our own addresses."""
+    _requests.labels(path, status).observe(seconds)
+
+
+def note_call(store: Store, operation: str, outcome: Outcome, seconds: float) -> None:
+    """Count a call to a store (see `db.resilience.Guard`)."""
+    _calls.labels(store.value, operation, outcome.value).inc()
+    _calling.labels(store.value, operation).inc(seconds)
+
+
+def note_circuit(store: Store, state: State, reason: str) -> None:
+    """Remember whether a store is asked, and write it into the log."""
+    _circuits.labels(store.value).set(float(state is not State.CLOSED))
+    log_change(store, state, reason)
+
+
+def note_spending(tokens: int, dollars: float) -> None:
+    """Add up what embeddings cost."""
+    _tokens.inc(tokens)
+    _dollars.inc(dollars)
+
+
+async def metrics(request: Request) -> Response:
+    """Answer a scrape. While the truth is away the outbox's numbers are left out."""
+    registry = CollectorRegistry()
+    try:
+        _tell_backlog(registry, await backlog(request.app.state.runtime.stores.database))
+    except StoreUnavailable as away:
+        log.warning("the outbox cannot be counted", reason=away.reason)
+    return Response(_own() + generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+
+@contextmanager
+def share_between_processes() -> Iterator[None]:
+    """Let the server processes that are started meanwhile add up their numbers."""
+    with TemporaryDirectory(prefix="explore-metrics-") as folder:
+        os.environ[FOLDER] = folder
+        try:
+            yield
+        finally:
+            del os.environ[FOLDER]
+
+
+def _own() -> bytes:
+    if FOLDER not in os.environ:
+        return generate_latest(REGISTRY)
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry)
+
+
+def _tell_backlog(registry: CollectorRegistry, waiting: Backlog) -> None:
+    for name, words, value in (
+        ("explore_outbox_rows", "Changes that the vector index has not seen yet", waiting.rows),
+        ("explore_outbox_lag_seconds", "Age of the oldest of them", waiting.lag_s),
+        ("explore_outbox_dead_rows", "Changes that were refused too often and wait for an operator", waiting.dead),
+    ):
+        Gauge(name, words, registry=registry).set(value)
