@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.columns import Identity, IntegerList, UtcDateTime, among
 from db.engine import Database
-from db.models import Actor, ActorTaste, Engagement, Project, ProjectNeighbours, ProjectTaste
+from db.models import Actor, ActorTaste, Engagement, Project, ProjectNeighbours, ProjectTaste, TasteCircle
 from db.pulse import epoch
 
 Ids = NDArray[np.int64]
@@ -45,12 +45,13 @@ class Taste:
 
 
 class Deed(NamedTuple):
-    """An actor's first engagement with a project; `vector` the actor's taste, None for one not known at night."""
+    """An actor's first engagement with a project; the actor's taste and circle are None if not known at night."""
 
     project_id: int
     actor_id: int
     first_at: datetime
     vector: bytes | None = None
+    circle: int | None = None
 
 
 NO_TASTE = Taste(np.empty(0, np.float32), Likened(np.empty(0, np.int64), np.empty(0, np.float32)))
@@ -65,12 +66,14 @@ _OWNERS = (
     .where(among(Actor.user_id, _IDS))
 )
 _PROJECTS = select(ProjectTaste.project_id, ProjectTaste.vector).where(among(ProjectTaste.project_id, _IDS))
+_CIRCLES = select(TasteCircle.id, TasteCircle.vector).where(among(TasteCircle.id, _IDS))
+_LAST_CIRCLE = select(func.max(TasteCircle.id))
 _LISTS = select(
     ProjectNeighbours.project_id, ProjectNeighbours.kind, ProjectNeighbours.neighbours, ProjectNeighbours.likeness
 ).where(among(ProjectNeighbours.project_id, _IDS))
 _LISTS_OF_KIND = _LISTS.where(ProjectNeighbours.kind == bindparam("kind"))
 _RECENT = (
-    select(Engagement.project_id, Engagement.actor_id, Engagement.first_at, ActorTaste.vector)
+    select(Engagement.project_id, Engagement.actor_id, Engagement.first_at, ActorTaste.vector, ActorTaste.circle)
     .outerjoin(ActorTaste, ActorTaste.actor_id == Engagement.actor_id)
     .where(among(Engagement.project_id, _IDS), Engagement.last_at >= _SINCE, Engagement.first_at >= _SINCE)
     .where(Engagement.actor_id != _ACTOR, Engagement.kinds > 0)
@@ -139,6 +142,11 @@ async def recent_deeds(
     return [Deed(*row) for row in rows]
 
 
+async def circles(database: Database, ids: Sequence[int]) -> dict[int, bytes]:
+    """Read the packed mean tastes of circles."""
+    return {row.id: row.vector for row in await database.fetch(_CIRCLES, {"ids": ids})}
+
+
 async def deeds_of(database: Database, ids: Sequence[int], actors: Sequence[int]) -> list[Deed]:
     """Read what these actors ever did with these projects."""
     return [Deed(*row) for row in await database.fetch(_OF_PEOPLE, {"ids": ids, "actors": actors})]
@@ -184,8 +192,15 @@ async def all_engagement(database: Database) -> AsyncIterator[tuple[Ids, Ids, ND
             )
 
 
+async def next_circle(connection: AsyncConnection) -> int:
+    """Give the first id that no circle has had, so that a reader never mixes two nights."""
+    return int((await connection.execute(_LAST_CIRCLE)).scalar() or 0) + 1
+
+
 async def replace_all(
-    connection: AsyncConnection, model: type[ActorTaste | ProjectTaste | ProjectNeighbours], rows: Iterable[Any]
+    connection: AsyncConnection,
+    model: type[ActorTaste | TasteCircle | ProjectTaste | ProjectNeighbours],
+    rows: Iterable[Any],
 ) -> None:
     """Put new rows in the place of all old ones, in the caller's transaction: readers see the old until it ends."""
     await connection.execute(delete(model))

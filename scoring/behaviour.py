@@ -1,6 +1,7 @@
 """The behaviour signals: pure functions of an `Evidence`, each giving (n,) values. "No evidence" is 0 in each of them.
 
-Sums over people are 0 below `Evidence.floor` people: the floor is on the signal, not on the sentence shown.
+Sums over people are 0 below `Evidence.floor` people: the floor is on the signal, not on the sentence shown. What fewer
+did is told of circles (`scoring.circles`), never of persons.
 """
 
 from collections.abc import Callable, Mapping
@@ -61,13 +62,13 @@ def _since(evidence: Evidence) -> Floats:
 
 def taste_of_people(evidence: Evidence) -> Floats:
     """Mean likeness of taste of the people who touched it lately, shrunken towards 0. Range −1 to 1."""
-    total, count = _likeness(evidence)
+    total, count = _likeness(evidence, evidence.deeds, evidence.floor)
     return total / (count + weights.TASTE_SHRINKAGE)
 
 
 def taste_of_crowd(evidence: Evidence) -> Floats:
     """The same, where many count more than few: the sum over the root of their number. Range about −30 to 30."""
-    total, count = _likeness(evidence)
+    total, count = _likeness(evidence, evidence.deeds, evidence.floor)
     return total / np.sqrt(count + weights.TASTE_SHRINKAGE)
 
 
@@ -75,6 +76,27 @@ def taste_now(evidence: Evidence) -> Floats:
     """Sum of the likenesses, each halved every `weights.TASTE_NOW_HALF_LIFE_H`. Range about −100 to 100."""
     summed = _decayed(evidence, evidence.deeds, weights.TASTE_NOW_HALF_LIFE_H)
     return np.where(_count(evidence, evidence.deeds) >= evidence.floor, summed, 0.0)
+
+
+def circle_of_people(evidence: Evidence) -> Floats:
+    """Mean likeness of the circles of the people who touched it lately, shrunken towards 0. Range −1 to 1.
+
+    No floor is needed, also where one person came: a circle is told of, and stands for at least
+    `weights.CIRCLE_LEAST` people.
+    """
+    total, count = _likeness(evidence, evidence.circles)
+    return total / (count + weights.TASTE_SHRINKAGE)
+
+
+def circle_of_crowd(evidence: Evidence) -> Floats:
+    """The same, where many count more than few: the sum over the root of their number. Range about −30 to 30."""
+    total, count = _likeness(evidence, evidence.circles)
+    return total / np.sqrt(count + weights.TASTE_SHRINKAGE)
+
+
+def circle_now(evidence: Evidence) -> Floats:
+    """Sum of the circles' likenesses, each halved every `weights.TASTE_NOW_HALF_LIFE_H`. Range about −100 to 100."""
+    return _decayed(evidence, evidence.circles, weights.TASTE_NOW_HALF_LIFE_H)
 
 
 def company(evidence: Evidence) -> Floats:
@@ -131,11 +153,11 @@ def _worth(evidence: Evidence) -> Floats:
     return worth_of_touches((evidence.at_s - evidence.touches.at_s) / DAY_S)
 
 
-def _likeness(evidence: Evidence) -> tuple[Floats, Floats]:
+def _likeness(evidence: Evidence, deeds: Deeds, floor: int = 1) -> tuple[Floats, Floats]:
     """Give (n,) sums of likeness, 0 below the floor, and (n,) numbers of people."""
-    count = _count(evidence, evidence.deeds)
-    total = np.bincount(evidence.deeds.rows, evidence.deeds.similarity, minlength=evidence.n)
-    return np.where(count >= evidence.floor, total, 0.0), count
+    count = _count(evidence, deeds)
+    total = np.bincount(deeds.rows, deeds.similarity, minlength=evidence.n)
+    return np.where(count >= floor, total, 0.0), count
 
 
 def _count(evidence: Evidence, deeds: Deeds) -> Floats:
@@ -159,6 +181,9 @@ BEHAVIOUR: Mapping[Signal, Callable[[Evidence], Floats]] = {
     Signal.TASTE_OF_PEOPLE: taste_of_people,
     Signal.TASTE_OF_CROWD: taste_of_crowd,
     Signal.TASTE_NOW: taste_now,
+    Signal.CIRCLE_OF_PEOPLE: circle_of_people,
+    Signal.CIRCLE_OF_CROWD: circle_of_crowd,
+    Signal.CIRCLE_NOW: circle_now,
     Signal.TASTE_OF_PROJECT: lambda evidence: evidence.project_taste,
     Signal.TASTE_OF_OWNER: lambda evidence: evidence.owner_taste,
     Signal.SAME_OWNER: lambda evidence: np.log2(1.0 + evidence.owner_touches),

@@ -61,6 +61,11 @@ SIGNALS: dict[Signal, SignalDescription] = {
     Signal.TASTE_NOW: SignalDescription(
         "People with your taste now", "people", "likeness of taste, halved in 12 hours"
     ),
+    Signal.CIRCLE_OF_PEOPLE: SignalDescription("Circles of who came", "people", "mean likeness of circles, −1 to 1"),
+    Signal.CIRCLE_OF_CROWD: SignalDescription(
+        "Circles like yours", "people", "likeness of circles, many people counting more"
+    ),
+    Signal.CIRCLE_NOW: SignalDescription("Circles like yours now", "people", "likeness of circles, halved in 12 hours"),
     Signal.TASTE_OF_PROJECT: SignalDescription("Suits your taste", "people", "likeness of taste, −1 to 1"),
     Signal.TASTE_OF_OWNER: SignalDescription("Its owner has your taste", "people", "likeness of taste, −1 to 1"),
     Signal.SAME_OWNER: SignalDescription("From an owner you know", "behavior", "log2(1 + projects you came to)"),

@@ -1,4 +1,4 @@
-"""The evidence of `scoring.history` from SQL: ten statements, however many candidates; and the night."""
+"""The evidence of `scoring.history` from SQL: eleven statements, however many candidates; and the night."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ import numpy as np
 from db import neighbors as stored
 from db.engine import Database
 from db.errors import StoreUnavailable
-from db.models import ActorTaste, ProjectNeighbours, ProjectTaste
+from db.models import ActorTaste, ProjectNeighbours, ProjectTaste, TasteCircle
 from db.pulse import pulses
 from db.stores import Stores
 from scoring import weights
@@ -51,6 +51,7 @@ async def load_evidence(stores: Stores, profile: Profile, table: FeatureTable, a
         stored.company_of(database, last, actor_id, met_since, most),
     )
     mine, fellows_likeness, fellows = taste
+    circles = await stored.circles(database, sorted({deed.circle for deed in deeds if deed.circle is not None}))
     rows = _Rows(table.ids)
     touch_s = {touch.project_id: touch.last_at.timestamp() for touch in profile.touches}
     recent = rows.deeds(deeds, _likenesses([deed.vector for deed in deeds], mine))
@@ -65,6 +66,7 @@ async def load_evidence(stores: Stores, profile: Profile, table: FeatureTable, a
         fellows=rows.deeds(*fellows),
         fellows_likeness=fellows_likeness,
         deeds=recent,
+        circles=recent._replace(similarity=_of_circles(deeds, _by_id(circles, mine))),
         company=_company(recent, company),
         arrivals=arrivals,
         project_taste=np.array([by_project.get(id_, 0.0) for id_ in ids]),
@@ -152,6 +154,11 @@ def _by_id(vectors: dict[int, bytes], mine: stored.Vector) -> dict[int, float]:
     return dict(zip(vectors, _likenesses(list(vectors.values()), mine).tolist(), strict=True))
 
 
+def _of_circles(deeds: Sequence[stored.Deed], likeness: dict[int, float]) -> Floats:
+    """Tell each deed of its circle: the viewer's likeness to it; 0 for no circle, and for one of another night."""
+    return np.array([likeness.get(deed.circle, 0.0) if deed.circle else 0.0 for deed in deeds])
+
+
 def _company(deeds: Deeds, shared: dict[int, int]) -> Deeds:
     similarity = np.array([shared.get(actor, 0) for actor in deeds.people.tolist()], dtype=np.float64)
     kept = similarity > 0
@@ -175,18 +182,26 @@ async def build_night(database: Database) -> Night:
     log = EventLog.of(actor.astype(np.int64), project.astype(np.int64), at_s, actor_ids.size, project_ids.size)
     built = await asyncio.to_thread(night, log, log.at_s.size, timed=False)
     async with database.write() as connection:
-        await stored.replace_all(connection, ActorTaste, _actor_rows(built, actor_ids))
+        circle = await stored.next_circle(connection)
+        await stored.replace_all(connection, TasteCircle, _circle_rows(built, circle))
+        await stored.replace_all(connection, ActorTaste, _actor_rows(built, actor_ids, circle))
         await stored.replace_all(connection, ProjectTaste, _project_rows(built, project_ids))
         await stored.replace_all(connection, ProjectNeighbours, _list_rows(built, project_ids))
     return built
 
 
-def _actor_rows(built: Night, ids: Integers) -> list[dict[str, object]]:
-    lists = built.people
+def _circle_rows(built: Night, first: int) -> list[dict[str, object]]:
+    means = built.tastes.circles[:-1]
+    return [{"id": first + row, "vector": stored.packed(mean)} for row, mean in enumerate(means)]
+
+
+def _actor_rows(built: Night, ids: Integers, first_circle: int) -> list[dict[str, object]]:
+    lists, circle_of = built.people, built.tastes.circle_of.tolist()
     return [
         {
             "actor_id": int(id_),
             "vector": stored.packed(built.tastes.actors[row]),
+            "circle": None if circle_of[row] < 0 else first_circle + circle_of[row],
             **_blobs(lists, row, ids),
         }
         for row, id_ in enumerate(ids)

@@ -89,6 +89,9 @@ class Evidence:
     deeds
         Who touched the candidates in the last `weights.RECENT_DEEDS_DAYS`; the similarity is the likeness of their
         taste to the viewer's, −1 to 1, 0 where nobody knows.
+    circles
+        The same deeds, each told of a circle of at least `weights.CIRCLE_LEAST` like-minded people and not of the
+        person: the similarity is the likeness of the viewer's taste to the mean of the circle. It has no floor.
     company
         Those of the deeds that are by people who touched one of the viewer's last `weights.SESSION_PROJECTS` projects
         in the days before; the similarity is how many of these they touched.
@@ -112,6 +115,7 @@ class Evidence:
     fellows: Deeds
     fellows_likeness: float
     deeds: Deeds
+    circles: Deeds
     company: Deeds
     arrivals: Arrivals
     project_taste: Floats
@@ -194,10 +198,28 @@ class Neighbours(NamedTuple):
 
 
 class Tastes(NamedTuple):
-    """Latent factors, built at night: unit rows, or zeros for what nobody knows enough of."""
+    """Latent factors, built at night: unit rows, or zeros for what nobody knows enough of.
+
+    Attributes
+    ----------
+    actors, projects
+        (n, k) a row each.
+    circle_of
+        (n_actors,) the circle of each actor, −1 for none.
+    circles
+        (c + 1, k) the mean taste of each circle; the last row is zeros (see `scoring.circles`).
+    """
 
     actors: NDArray[np.float32]
     projects: NDArray[np.float32]
+    circle_of: Integers
+    circles: NDArray[np.float32]
+
+    @classmethod
+    def unknown(cls, n_actors: int, n_projects: int) -> "Tastes":
+        """Give the tastes of people and projects of whom nobody knows anything."""
+        none = np.zeros((1, 1), np.float32)
+        return cls(none.repeat(n_actors, 0), none.repeat(n_projects, 0), np.full(n_actors, -1), none)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -233,8 +255,7 @@ class LogHistory:
         self._by_project = Grouped.by(log.projects, log.n_projects)
         self._row = np.full(log.n_projects, -1, dtype=np.int64)
         nobody = Neighbours(np.zeros(log.n_actors + 1, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
-        unknown = Tastes(np.zeros((log.n_actors, 1), np.float32), np.zeros((log.n_projects, 1), np.float32))
-        self.night = Night({}, nobody, unknown)
+        self.night = Night({}, nobody, Tastes.unknown(log.n_actors, log.n_projects))
 
     def use_night(self, night: Night) -> None:
         """Take what stands from now on: as in the product, it is built at night and used all day."""
@@ -263,7 +284,8 @@ class LogHistory:
         self._row[candidates] = np.arange(candidates.size)
         touches = self.touches(actor, at_s)
         recent = np.arange(self.log.before(at_s - weights.RECENT_DEEDS_DAYS * DAY_S), until)
-        taste = self.night.tastes.actors[actor]
+        tastes = self.night.tastes
+        taste = tastes.actors[actor]
         owners = self.owners[candidates]
         made = Evidence(
             at_s=at_s,
@@ -273,11 +295,12 @@ class LogHistory:
             links={kind: self._links(lists, touches) for kind, lists in self.night.lists.items()},
             fellows=self._fellow_deeds(actor, until),
             fellows_likeness=float(self.night.people.similarity[self._fellow_span(actor)].sum()),
-            deeds=self._deeds(recent, self.night.tastes.actors @ taste),
+            deeds=self._deeds(recent, tastes.actors @ taste),
+            circles=self._deeds(recent, (tastes.circles @ taste)[tastes.circle_of]),
             company=self._company(recent, self.company_of(actor, touches, at_s)),
             arrivals=Arrivals(self.log.at_s[recent], np.ones(recent.size)),
-            project_taste=(self.night.tastes.projects[candidates] @ taste).astype(np.float64),
-            owner_taste=np.where(owners >= 0, self.night.tastes.actors[np.maximum(owners, 0)] @ taste, 0.0),
+            project_taste=(tastes.projects[candidates] @ taste).astype(np.float64),
+            owner_taste=np.where(owners >= 0, tastes.actors[np.maximum(owners, 0)] @ taste, 0.0),
             owner_touches=same_owner(owners, self.owners[touches.projects]),
             floor=self.floor,
         )

@@ -11,6 +11,7 @@ import numpy as np
 from scipy import sparse
 
 from scoring import weights
+from scoring.circles import circles
 from scoring.history import EventLog, Kinship, Neighbours, Night, Tastes
 from scoring.signals import Floats, Integers
 
@@ -179,17 +180,18 @@ def tastes(
     -------
     Tastes
         Unit rows (those of actors shrunken a little); zeros for an actor without events and for a project with fewer
-        people than `floor`.
+        people than `floor`. The circles have `weights.CIRCLE_LEAST` people, whatever the floor.
     """
     people = np.asarray(touched.sum(axis=0)).ravel()
     if not touched.nnz:
-        return Tastes(np.zeros((touched.shape[0], 1), np.float32), np.zeros((touched.shape[1], 1), np.float32))
+        return Tastes.unknown(*touched.shape)
     weighed = touched @ sparse.diags_array((1.0 / np.log2(2.0 + people)).astype(np.float32))
     lengths = np.sqrt(np.asarray(weighed.multiply(weighed).sum(axis=1)).ravel()) + 1.0
     actors, projects = _factors(sparse.diags_array((1.0 / lengths).astype(np.float32)) @ weighed, factors, seed)
     actors /= np.linalg.norm(actors, axis=1, keepdims=True) + TASTE_LENGTH
     projects[people < floor] = 0.0
-    return Tastes(actors.astype(np.float32), projects.astype(np.float32))
+    known = actors.astype(np.float32)
+    return Tastes(known, projects.astype(np.float32), *circles(known, weights.CIRCLE_LEAST))
 
 
 TASTE_LENGTH = 1e-3

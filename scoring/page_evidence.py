@@ -32,7 +32,14 @@ from scoring.weights import Signal
 
 OF_TEXT = (Signal.VECTOR_SIMILARITY, Signal.PERSONAL_BOOST)
 OF_NEIGHBOURS = (Signal.NEIGHBOURS, Signal.NEIGHBOURS_SHARE, Signal.WALK, Signal.EASE)
-OF_TASTE = (Signal.TASTE_OF_PEOPLE, Signal.TASTE_OF_CROWD, Signal.TASTE_NOW)
+OF_TASTE = (
+    Signal.TASTE_OF_PEOPLE,
+    Signal.TASTE_OF_CROWD,
+    Signal.TASTE_NOW,
+    Signal.CIRCLE_OF_PEOPLE,
+    Signal.CIRCLE_OF_CROWD,
+    Signal.CIRCLE_NOW,
+)
 OF_COMPANY = (Signal.COMPANY,)
 OF_FELLOWS = (Signal.PEOPLE_LIKE_YOU,)
 OF_OWNER = (Signal.SAME_OWNER,)

@@ -46,6 +46,7 @@ from db.models.machine import (
     ProjectTaste,
     RankingModel,
     ServedPage,
+    TasteCircle,
     VelocityConstants,
 )
 from db.models.onboarding import OnboardingQuestion, OnboardingResponse
@@ -84,6 +85,7 @@ __all__ = [
     "Save",
     "ServedPage",
     "TagSource",
+    "TasteCircle",
     "Term",
     "TermKind",
     "Tool",

@@ -63,10 +63,11 @@ class Job(Base):
 
 
 class ActorTaste(Base):
-    """What was built last night of an actor: latent factors, and the people most alike.
+    """What was built last night of an actor: latent factors, the people most alike, and the circle.
 
     `vector` holds little-endian float16; `neighbours` little-endian int64 actor ids, `likeness` their float32, the most
-    alike first. A shadow of `engagement`: it can be built again at any time.
+    alike first. `circle` is the id of a `TasteCircle` of the same night; a night never uses an id of the one before.
+    A shadow of `engagement`: it can be built again at any time.
     """
 
     __tablename__ = "actor_tastes"
@@ -75,6 +76,16 @@ class ActorTaste(Base):
     vector: Mapped[bytes] = mapped_column(LargeBinary)
     neighbours: Mapped[bytes] = mapped_column(LargeBinary)
     likeness: Mapped[bytes] = mapped_column(LargeBinary)
+    circle: Mapped[int | None] = mapped_column(Identity)
+
+
+class TasteCircle(Base):
+    """The mean taste (float16) of a circle of like-minded people: at least ten."""
+
+    __tablename__ = "taste_circles"
+
+    id: Mapped[int] = mapped_column(Identity, primary_key=True)
+    vector: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class ProjectTaste(Base):

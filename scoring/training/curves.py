@@ -105,6 +105,12 @@ class Fitting:
     prior: float = 1_000.0
 
 
+LISTS_OF_PENALTY = 5_000
+"""Lists at which the penalties of a `Fitting` stand as they are. The loss is a mean over lists, so with fewer of them
+the penalties must weigh more, as a prior does: with 80 lists of a made-up log that is worth .05 to .08 of NDCG@10.
+"""
+
+
 def knots_of(values: Matrix32, relevant: NDArray[np.bool_], count: int) -> Floats:
     """Choose knots: two thirds at quantiles of the relevant, the rest at quantiles of all and of their tail."""
     steps = np.linspace(0.0, 1.0, max(2 * count // 3, 2))
@@ -166,7 +172,7 @@ def fit_curves(
     n = sizes.size
     steps = Steps.of(knots, shapes or [Shape.FREE] * len(knots))
     middle = np.zeros(design.shape[1]) if towards is None else np.concatenate(list(towards))
-    penalty = _penalty(knots, fitting, 0.0 if towards is None else PULL * fitting.prior / n)
+    penalty = _penalty(knots, fitting, n, 0.0 if towards is None else PULL * fitting.prior / n)
 
     def loss(moved: Floats) -> tuple[float, Floats]:
         heights = steps.heights(moved)
@@ -197,9 +203,10 @@ def _target(lists: Lists) -> Floats:
     return np.where(lists.relevant, 1.0 / np.maximum(spread, 1.0), 0.0)
 
 
-def _penalty(knots: Sequence[Floats], fitting: Fitting, pull: float) -> sparse.csr_array:
+def _penalty(knots: Sequence[Floats], fitting: Fitting, n: int, pull: float) -> sparse.csr_array:
     blocks = []
+    bend, ridge = (strength * LISTS_OF_PENALTY / n for strength in (fitting.bend, fitting.ridge))
     for xs in knots:
         bends = np.diff(np.eye(xs.size), n=2, axis=0) if xs.size > 2 else np.zeros((1, xs.size))
-        blocks.append(fitting.bend * bends.T @ bends + (fitting.ridge + pull) * np.eye(xs.size))
+        blocks.append(bend * bends.T @ bends + (ridge + pull) * np.eye(xs.size))
     return sparse.csr_array(sparse.block_diag(blocks))

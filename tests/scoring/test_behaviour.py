@@ -8,6 +8,9 @@ import pytest
 from scoring import weights
 from scoring.behaviour import (
     age,
+    circle_now,
+    circle_of_crowd,
+    circle_of_people,
     company,
     events_since,
     neighbours,
@@ -49,6 +52,7 @@ NOTHING = Evidence(
     fellows=NO_DEEDS,
     fellows_likeness=0.0,
     deeds=NO_DEEDS,
+    circles=NO_DEEDS,
     company=NO_DEEDS,
     arrivals=Arrivals(np.empty(0), np.empty(0)),
     project_taste=np.zeros(2),
@@ -77,6 +81,15 @@ def test_fewer_than_five_people_say_nothing_about_taste(people: int):
     assert company(with_them)[0] == pytest.approx(np.log2(1 + people) if shown else 0.0)
     fellows = replace(NOTHING, fellows=deeds([0] * people, [0.1] * people), fellows_likeness=2.0)
     assert people_like_you(fellows)[0] == pytest.approx(np.sqrt(0.1 * people / 2.0) if shown else 0.0)
+
+
+def test_one_person_says_something_by_the_circle_and_nothing_alone():
+    one = deeds([0], [0.6], hours_ago=12.0)
+    seen = replace(NOTHING, deeds=one, circles=one)
+    assert [signal(seen)[0] for signal in (taste_of_people, taste_of_crowd, taste_now)] == [0.0, 0.0, 0.0]
+    assert circle_of_people(seen).tolist() == pytest.approx([0.6 / 3, 0.0])
+    assert circle_of_crowd(seen).tolist() == pytest.approx([0.6 / np.sqrt(3), 0.0])
+    assert circle_now(seen).tolist() == pytest.approx([0.3, 0.0])
 
 
 def test_neighbours_of_late_touches_count_more():

@@ -9,19 +9,22 @@ import pytest
 from sqlalchemy import select
 
 from db.engine import Database
-from db.models import Engagement, InteractionType, Project
+from db.models import ActorTaste, Engagement, InteractionType, Project, TasteCircle
 from db.neighbors import ARRIVALS_BUCKET_S
 from db.projects import features
 from scoring.behaviour import BEHAVIOUR, behaviour_matrix
+from scoring.deadlines import PATIENT
 from scoring.evidence import build_night, load_evidence
 from scoring.features import feature_table
+from scoring.feeds import Feeds
 from scoring.history import EventLog, Evidence, LogHistory
+from scoring.in_service import always
 from scoring.models import DEFAULT, completed
 from scoring.neighbors import night
 from scoring.profile import load_profile
 from scoring.weights import Signal
 from tests.conftest import CountStatements
-from tests.world import BEGIN, MOMENT, World, embedded_world
+from tests.world import ANYTHING, BEGIN, MOMENT, World, embedded_world
 
 
 @pytest.fixture
@@ -67,7 +70,7 @@ async def both_evidences(world: World, user: str) -> tuple[Evidence, Evidence]:
 
 
 async def test_every_behaviour_signal_is_the_same_from_sql_and_from_memory(world: World):
-    await a_community(world)
+    await a_community(world, people=24)  # enough for two circles
     served, replayed = await both_evidences(world, "u3")
     told = {}
     for signal in BEHAVIOUR:
@@ -81,6 +84,21 @@ async def test_every_behaviour_signal_is_the_same_from_sql_and_from_memory(world
         told[signal] = float(np.abs(ours - theirs).max()) if np.ptp(theirs) > 0 else None
         assert ours == pytest.approx(theirs, abs=tolerance), signal
     assert sum(value is not None for value in told.values()) >= 10, told
+    circles = (Signal.CIRCLE_OF_PEOPLE, Signal.CIRCLE_OF_CROWD, Signal.CIRCLE_NOW)
+    assert all(told[signal] is not None for signal in circles), told
+
+
+async def test_a_night_uses_no_circle_of_the_one_before_and_keeps_none_of_it(world: World):
+    await a_community(world, people=24)
+    database = world.stores.database
+    ids = []
+    for _ in range(2):
+        await build_night(database)
+        ids.append({row.id for row in await database.fetch(select(TasteCircle.id))})
+        members = {row.circle for row in await database.fetch(select(ActorTaste.circle))}
+        assert members == ids[-1]
+    assert len(ids[0]) == 2
+    assert not ids[0] & ids[1]
 
 
 PEOPLE = (Signal.PEOPLE_1H, Signal.PEOPLE_6H, Signal.PEOPLE_3D, Signal.PEOPLE_14D)
@@ -90,8 +108,8 @@ async def test_a_feed_of_behaviour_ranks_by_what_it_shows(world: World):
     await a_community(world)
     await build_night(world.stores.database)
     await world.settle()
-    world.feeds._model = completed(DEFAULT)
-    page = await world.for_you("u3", 30)
+    feeds = Feeds(world.stores, always(completed(DEFAULT)), clock=lambda: MOMENT, deadlines=PATIENT)
+    page = await feeds.for_you(await world.viewer("u3"), 30, None, ANYTHING)
     assert page.model == "default"
     assert any(entry.explained.contribution(Signal.TASTE_OF_CROWD) for entry in page.entries)
     for entry in page.entries:

@@ -15,6 +15,7 @@ from db.served import ServedLog
 from scoring import weights
 from scoring.behaviour import BEHAVIOUR
 from scoring.feeds import Feeds
+from scoring.in_service import always
 from scoring.models import DEFAULT
 from scoring.training.feedback import read_logged
 from scoring.training.judging import FEWEST_LOGGED, train_and_judge
@@ -34,7 +35,7 @@ async def served(world: World, database: Database) -> list[str]:
     await world.act("ada", InteractionType.VIEW, "p0007", at=MOMENT - timedelta(days=2))
     await world.settle()
     log = ServedLog(database)
-    feeds = Feeds(world.stores, DEFAULT, log, clock=lambda: MOMENT)
+    feeds = Feeds(world.stores, always(DEFAULT), log, clock=lambda: MOMENT)
     viewer = await world.viewer("ada")
     page = await feeds.for_you(viewer, 10, None, ANYTHING)
     await log.flush()
