@@ -202,7 +202,7 @@ async def _noted(database: Database, turn: Turn, work: Callable[[Turn], Awaitabl
     except asyncio.CancelledError:
         await finish(database, turn, "it was stopped before its end")
         raise
-    except Exception as error:
+    except Exception as error:  # whatever the work raises is noted in the job's row, and rises
         await finish(database, turn, f"{type(error).__name__}: {error}")
         raise
     await finish(database, turn)

@@ -44,7 +44,7 @@ class ServedLog:
         try:
             async with self._database.write() as connection:
                 await connection.execute(insert(ServedPage), list(pages))
-        except BaseException:
+        except BaseException:  # also when we are cancelled: what was not written waits for the last flush
             self._waiting.extendleft(reversed(pages))
             raise
         return len(pages)

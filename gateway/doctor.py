@@ -13,7 +13,7 @@ from rich.table import Table
 
 from db import outbox, schema
 from db.engine import Database
-from db.errors import DatabaseFloorError
+from db.errors import DatabaseFloorError, Store, StoreMisconfigured, StoreUnavailable
 from db.stores import Stores
 from gateway.auth import SECRET_FILE, signing_secret
 from gateway.errors import GatewayError
@@ -51,7 +51,9 @@ async def examine(settings: Settings) -> list[Finding]:
         return findings
     try:
         async with open_stores(settings) as stores:
-            findings += await _stores(stores)
+            findings += await _stores(settings, stores)
+    except StoreMisconfigured as error:
+        findings.append(Finding(error.store.value, Verdict.BROKEN, error.reason))
     except (DatabaseFloorError, GatewayError) as error:
         findings.append(Finding("stores", Verdict.BROKEN, str(error)))
     return findings
@@ -68,7 +70,7 @@ def print_findings(console: Console, findings: list[Finding]) -> int:
     return int(any(finding.verdict is Verdict.BROKEN for finding in findings))
 
 
-async def _stores(stores: Stores) -> list[Finding]:
+async def _stores(settings: Settings, stores: Stores) -> list[Finding]:
     truth = await _guarded("truth", _truth(stores.database))
     findings = [truth]
     if truth.verdict is not Verdict.BROKEN:
@@ -77,16 +79,51 @@ async def _stores(stores: Stores) -> list[Finding]:
         if current.verdict is Verdict.OK:
             findings.append(await _guarded("outbox", _outbox(stores.database)))
     for subject, check in (("vectors", _vectors), ("embeddings", _embeddings), ("cache", _cache)):
-        findings.append(await _guarded(subject, check(stores)))
+        findings.append(await _guarded(subject, _mended(settings, check(stores))))
     return findings
 
 
 async def _guarded(subject: str, check: Awaitable[tuple[Verdict, str]]) -> Finding:
     try:
         verdict, words = await check
+    except StoreMisconfigured as error:
+        return Finding(subject, Verdict.BROKEN, error.reason)  # says itself what to set
     except (DatabaseFloorError, GatewayError) as error:
         return Finding(subject, Verdict.BROKEN, str(error))
     return Finding(subject, verdict, words)
+
+
+async def _mended(settings: Settings, check: Awaitable[tuple[Verdict, str]]) -> tuple[Verdict, str]:
+    """Run a check of a store that can be away, and add to its words what to do then."""
+    try:
+        return await check
+    except StoreMisconfigured:
+        raise
+    except StoreUnavailable as away:
+        return Verdict.BROKEN, f"{away.reason}; {_mending(settings, away.store)}"
+
+
+def _mending(settings: Settings, store: Store) -> str:
+    """Say what to do about a store that does not answer: it is another thing for a server than for a file of ours."""
+    away = {
+        Store.VECTORS: (
+            bool(settings.weaviate_url),
+            "start Weaviate, correct WEAVIATE_URL and WEAVIATE_GRPC_URL, or empty both for the embedded index",
+            "stop the gateway, delete vectors.sqlite* in VAR_DIR and start again: the index is written from the truth",
+        ),
+        Store.EMBEDDINGS: (
+            settings.openai_api_key is not None or bool(settings.openai_base_url),
+            "start the endpoint, correct OPENAI_BASE_URL, or unset it and OPENAI_API_KEY for WordLlama",
+            "install the package wordllama anew",
+        ),
+        Store.CACHE: (
+            bool(settings.redis_url.get_secret_value()),
+            "start Redis, correct REDIS_URL, or empty it for a cache in VAR_DIR",
+            "stop the gateway and delete cache.sqlite* in VAR_DIR: it holds nothing that is not made again",
+        ),
+    }
+    is_server, of_server, of_file = away.get(store, (True, "start it, or correct DATABASE_URL", ""))
+    return of_server if is_server else of_file
 
 
 def _python() -> Finding:

@@ -31,6 +31,9 @@ from scoring.demo import load_demo
 CONNECT_TIMEOUT_S = 10.0
 """How long the truth may take to answer a command's first question."""
 
+ANSWER_TIMEOUT_S = 3.0
+"""How long a start waits for a store that it can do without."""
+
 _ALIVE = text("SELECT 1")
 
 Say = Callable[[str], None]
@@ -66,6 +69,7 @@ async def prepare(settings: Settings, *, demo: bool, say: Say) -> bool:
         await require_reachable(stores.database)
         await schema.migrate(stores.database)
         searchable = await _searchable(stores, say)
+        await _require_accepted(settings, stores)
         if not demo or not await is_empty(stores.database):
             return False
         say("loading the demo data ...")
@@ -85,6 +89,31 @@ async def _searchable(stores: Stores, say: Say) -> bool:
         say(f"starting without the vector index, which is away: {away.reason}")
         return False
     return True
+
+
+async def _require_accepted(settings: Settings, stores: Stores) -> None:
+    """Ask the paid model and Redis one question each: a key that is refused shows now, and not in the first search.
+
+    The model's answer is kept, so that the next start pays nothing.
+
+    Raises
+    ------
+    CannotStart
+        If one of them refuses our key or our settings; one that is away is no reason not to start.
+    """
+    questions: list[Callable[[], Awaitable[object]]] = []
+    if settings.openai_api_key is not None or settings.openai_base_url:
+        questions.append(lambda: stores.embedder.embed(["a project about music"]))
+    if settings.redis_url.get_secret_value():
+        questions.append(lambda: stores.cache.get("start"))
+    for ask in questions:
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                await ask()
+        except StoreMisconfigured as error:
+            raise CannotStart(error.reason) from None
+        except (StoreUnavailable, TimeoutError):
+            continue
 
 
 async def migrate_only(settings: Settings) -> list[str]:

@@ -230,7 +230,7 @@ def _writing(connection: sqlite3.Connection) -> Iterator[None]:
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
-    except BaseException:
+    except BaseException:  # also a KeyboardInterrupt: the connection outlives it, and must not stay in a transaction
         connection.rollback()
         raise
     connection.commit()

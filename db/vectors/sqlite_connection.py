@@ -29,7 +29,7 @@ class Connection:
             connection.execute(begin)
             try:
                 yield connection
-            except BaseException:
+            except BaseException:  # whatever it is, it rises; the connection must not stay in a transaction
                 connection.rollback()
                 raise
             connection.commit()

@@ -243,7 +243,7 @@ class Connection:
             if "is not supported" in str(error.message):
                 raise self._too_old(str(error.message)) from error
             raise
-        except BaseException:
+        except BaseException:  # also when we are cancelled: nobody else knows of this client
             await client.close()
             raise
         return client
