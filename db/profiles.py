@@ -70,3 +70,13 @@ async def tags(database: Database, actor_id: int) -> list[Tag]:
 async def recent_touches(database: Database, actor_id: int, limit: int) -> list[Touch]:
     """Read the projects an actor has engaged with, the latest first, without those muted as evidence."""
     return [Touch(*row) for row in await database.fetch(RECENT_TOUCHES, {"actor": actor_id, "limit": limit})]
+
+
+_TOUCHED = select(Engagement.project_id).where(
+    Engagement.actor_id == _ACTOR, Engagement.project_id == bindparam("project", type_=Identity), Engagement.kinds > 0
+)
+
+
+async def has_touched(database: Database, actor_id: int, project_id: int) -> bool:
+    """Tell whether an actor has engaged with a project."""
+    return bool(await database.fetch(_TOUCHED, {"actor": actor_id, "project": project_id}))

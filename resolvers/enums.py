@@ -8,9 +8,11 @@ from strawberry.types.enum import StrawberryEnumDefinition
 
 from db.errors import Store
 from db.models import FeedKind, InteractionType, MuteKind, QuestionType, Role, TermKind
+from scoring.filters import Filter
 from scoring.ranking import Rule, Strategy
 from scoring.reasons import Basis
 from scoring.velocity import Window
+from scoring.why_not import Outcome
 
 
 def publish(enum: type[Enum], name: str, description: str, values: Mapping[str, str]) -> None:
@@ -83,6 +85,30 @@ publish(
     "SimilarityBasis",
     "What makes two projects alike.",
     {"TEXT": "What they say: their texts mean much the same.", "PEOPLE": "Who comes: the same people come to both."},
+)
+publish(
+    Outcome,
+    "WhyNotOutcome",
+    "How far a project comes on its way to `forYou`.",
+    {
+        "UNKNOWN": "There is no such project, or it is not yours to see.",
+        "FILTERED": "Something keeps it out; `filter` says what.",
+        "NOT_A_CANDIDATE": "No source named it for you, so it was not ranked.",
+        "RANKED": "It is there; `rank` says where.",
+    },
+)
+publish(
+    Filter,
+    "FeedFilter",
+    "What keeps a project out of a feed.",
+    {
+        "PRIVATE": "It is private, and yours: nobody meets it in a feed.",
+        "ARCHIVED": "It is archived.",
+        "OWN": "It is your own.",
+        "DISMISSED": "You dismissed it.",
+        "MUTED": "You muted its owner or something that it carries.",
+        "WHERE": "The feed is narrowed to something else.",
+    },
 )
 publish(
     Window,
@@ -169,8 +195,10 @@ publish(
 __all__ = [
     "Basis",
     "FeedKind",
+    "Filter",
     "InteractionType",
     "MuteKind",
+    "Outcome",
     "Role",
     "Rule",
     "Store",

@@ -70,8 +70,15 @@ def reason_global_id(project_id: int, reason_id: str) -> strawberry.ID:
     return strawberry.ID(opaque(f"Reason:{project_id}:{reason_id}"))
 
 
-def parse_reason_id(given: str) -> str:
-    """Read the ranking's own id of a reason out of what `reason_global_id` made.
+class ReasonId(NamedTuple):
+    """What the id of a reason says: whose reason it is, and the ranking's own id of it."""
+
+    project_id: int
+    reason: str
+
+
+def parse_reason_id(given: str) -> ReasonId:
+    """Read what `reason_global_id` made.
 
     Raises
     ------
@@ -79,7 +86,11 @@ def parse_reason_id(given: str) -> str:
         If it did not.
     """
     match (transparent(given) or "").split(":", 2):
-        case ["Reason", _, reason_id] if reason_id and is_storable(reason_id):
-            return reason_id
+        case ["Reason", project_id, reason] if reason and is_storable(reason) and _is_id(project_id):
+            return ReasonId(int(project_id), reason)
         case _:
             raise BadId("This is not the id of a reason. Take it from the field `id` of a Reason, unchanged.")
+
+
+def _is_id(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 20

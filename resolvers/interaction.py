@@ -19,12 +19,11 @@ from db.standing import standing
 from db.users import ensure_actor
 from resolvers.context import Asker, Context, Info
 from resolvers.enums import publish
-from resolvers.errors import BadId
 from resolvers.fields import computed, mutation
-from resolvers.ids import MAX_KEY, is_key, is_storable, parse_reason_id
+from resolvers.ids import MAX_KEY, is_key, is_storable
 from resolvers.inputs import given
 from resolvers.project import Project
-from resolvers.user_errors import UserError, UserErrorCode, nobody, too_many, unknown_project, user_error
+from resolvers.user_errors import UserError, nobody, too_many, unknown_project
 from resolvers.viewer import Viewer, current_viewer
 from scoring.velocity import trust
 
@@ -142,47 +141,22 @@ class InteractionMutation:
     @mutation("Like a project. A second like changes nothing.")
     async def like_project(self, info: Info, key: Key) -> ProjectActPayload | None:
         """Like."""
-        return await _act(info.context, key, _counted(info.context, interactions.like))
+        return await perform(info.context, key, _counted(info.context, interactions.like))
 
     @mutation("Take a like back.")
     async def unlike_project(self, info: Info, key: Key) -> ProjectActPayload | None:
         """Take a like back."""
-        return await _act(info.context, key, interactions.unlike)
+        return await perform(info.context, key, interactions.unlike)
 
     @mutation("Keep a project for later.")
     async def save_project(self, info: Info, key: Key) -> ProjectActPayload | None:
         """Save."""
-        return await _act(info.context, key, _counted(info.context, interactions.save))
+        return await perform(info.context, key, _counted(info.context, interactions.save))
 
     @mutation("Do not keep a project any longer.")
     async def unsave_project(self, info: Info, key: Key) -> ProjectActPayload | None:
         """Take a save back."""
-        return await _act(info.context, key, interactions.unsave)
-
-    @mutation("Do not show me this project any more, in any feed.")
-    async def dismiss_project(
-        self,
-        info: Info,
-        key: Key,
-        because: Annotated[
-            strawberry.ID | None,
-            strawberry.argument(description="The reason that was wrong: the `id` of one of the explanation's reasons."),
-        ] = strawberry.UNSET,
-    ) -> ProjectActPayload | None:
-        """Dismiss."""
-        because = given(because)
-        try:
-            reason = None if because is None else parse_reason_id(because)
-        except BadId as error:
-            return _refused(user_error(UserErrorCode.INVALID, error.message, "because"))
-        return await _act(
-            info.context, key, lambda to, actor, project: interactions.dismiss(to, actor, project, now(), reason)
-        )
-
-    @mutation("Let a dismissed project come back.")
-    async def undo_dismissal(self, info: Info, key: Key) -> ProjectActPayload | None:
-        """Take a dismissal back."""
-        return await _act(info.context, key, interactions.undo_dismissal)
+        return await perform(info.context, key, interactions.unsave)
 
     @mutation(
         f"Tell what you did: views, clicks, impressions and all else, up to {MOST_EVENTS} events at once. "
@@ -209,7 +183,8 @@ def _refused(error: UserError) -> ProjectActPayload:
     return ProjectActPayload(changed=False, user_errors=[error])
 
 
-async def _act(context: Context, key: str, act: Act) -> ProjectActPayload:
+async def perform(context: Context, key: str, act: Act) -> ProjectActPayload:
+    """Let whoever asks do something with a project, in one transaction."""
     if not context.asker.is_somebody:
         return _refused(nobody())
     card = await context.loaders.cards_by_key.load(key)

@@ -11,6 +11,7 @@ from strawberry.schema.config import StrawberryConfig
 from resolvers.catalogue import CatalogueQuery, Category, Tool
 from resolvers.catalogue_writes import CatalogueMutation
 from resolvers.context import Info
+from resolvers.dismissal import DismissalMutation
 from resolvers.explanation import REASON_TYPES
 from resolvers.feed import FeedQuery
 from resolvers.fields import computed
@@ -28,6 +29,7 @@ from resolvers.scalars import DATE_TIME
 from resolvers.tuning import TuningMutation
 from resolvers.user import User
 from resolvers.viewer import ViewerQuery
+from resolvers.why_not import WhyNotQuery
 
 CACHED_DOCUMENTS = 1_000
 """Parsed and validated documents kept in each process; a client has some dozens."""
@@ -76,13 +78,23 @@ class NodeQuery:
 
 
 @strawberry.type(description="What can be asked.")
-class Query(FeedQuery, ProjectQuery, NodeQuery, CatalogueQuery, ViewerQuery, OnboardingQuery, PersonalizationQuery):
+class Query(
+    FeedQuery,
+    WhyNotQuery,
+    ProjectQuery,
+    NodeQuery,
+    CatalogueQuery,
+    ViewerQuery,
+    OnboardingQuery,
+    PersonalizationQuery,
+):
     """Every query."""
 
 
 @strawberry.type(description="What can be done.")
 class Mutation(
     InteractionMutation,
+    DismissalMutation,
     InterestsMutation,
     MutingMutation,
     TuningMutation,

@@ -28,6 +28,7 @@ from scoring.sampling import NO_SAMPLE, sample_of
 from scoring.search import SearchQuery
 from scoring.snapshots import Snapshot, digest, pointer
 from scoring.velocity import CONSTANTS, Constants, Window
+from scoring.why_not import Outcome, WhyNot, filtered_by, placed
 
 _STORED_AS = {
     FeedKind.FOR_YOU: (FeedKind.FOR_YOU,),
@@ -153,6 +154,21 @@ class Feeds:
             return await popular.explain(self._stores.database, ids, at)
         model = cold_start.model_for(profile, await self._model())
         return await for_you.explain(self._stores, profile, ids, model, at, self._deadlines)
+
+    async def why_not(self, viewer: Viewer, project_id: int, where: ProjectFilter) -> WhyNot:
+        """Tell how far a project comes on its way to For You; the caller knows that the viewer may see it."""
+        filter_ = await filtered_by(self._stores, viewer, project_id, where)
+        if filter_ is not None:
+            return WhyNot(Outcome.FILTERED, filter_)
+        ranking = (await self._personal(viewer, where)).ranking
+        if project_id in ranking.ids:
+            return placed(ranking, project_id, None)
+        return placed(ranking, project_id, (await self.explain(viewer, [project_id])).get(project_id))
+
+    async def preview(self, viewer: Viewer, first: int, where: ProjectFilter) -> Page:
+        """Rank a first page of For You that nobody is shown: it is not noted as served."""
+        request = PageRequest.checked(FeedKind.FOR_YOU, viewer, where, digest(where), first, None)
+        return await pages.cut(self._stores.database, await self._personal(viewer, where), request)
 
     async def reasons(self, viewer: Viewer, explained: Sequence[Explained]) -> dict[int, tuple[Reason, ...]]:
         """Find the evidence behind the contributions of a page's projects, the weightiest first."""

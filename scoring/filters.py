@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from db.models import TermKind
 from db.projects import Feature, ProjectFilter
@@ -9,12 +10,23 @@ from scoring.candidates import TermGroups
 from scoring.features import incidences
 
 
+class Filter(StrEnum):
+    """What may remove a candidate; the first that applies does."""
+
+    PRIVATE = "private"
+    ARCHIVED = "archived"
+    OWN = "own"
+    DISMISSED = "dismissed"
+    MUTED = "muted"
+    WHERE = "where"
+
+
 @dataclass(frozen=True, slots=True)
 class Selection:
     """The candidates that passed every filter, in their order, and the ids that each filter removed."""
 
     kept: list[Feature]
-    removed: Mapping[str, tuple[int, ...]]
+    removed: Mapping[Filter, tuple[int, ...]]
 
 
 def select(features: Sequence[Feature], user_id: int | None, where: ProjectFilter, terms: TermGroups) -> Selection:
@@ -29,16 +41,16 @@ def select(features: Sequence[Feature], user_id: int | None, where: ProjectFilte
     where, terms
         What the feed is narrowed to, and the ids of the terms it names.
     """
-    faults: dict[str, Callable[[Feature], bool]] = {
-        "private": lambda feature: feature.private,
-        "archived": lambda feature: feature.archived,
-        "own": lambda feature: user_id is not None and feature.owner_id == user_id,
-        "dismissed": lambda feature: feature.dismissed,
-        "muted": lambda feature: feature.muted,
-        "where": lambda feature: not _matches(feature, where, terms),
+    faults: dict[Filter, Callable[[Feature], bool]] = {
+        Filter.PRIVATE: lambda feature: feature.private,
+        Filter.ARCHIVED: lambda feature: feature.archived,
+        Filter.OWN: lambda feature: user_id is not None and feature.owner_id == user_id,
+        Filter.DISMISSED: lambda feature: feature.dismissed,
+        Filter.MUTED: lambda feature: feature.muted,
+        Filter.WHERE: lambda feature: not _matches(feature, where, terms),
     }
     kept: list[Feature] = []
-    removed: dict[str, list[int]] = {name: [] for name in faults}
+    removed: dict[Filter, list[int]] = {name: [] for name in faults}
     for feature in features:
         fault = next((name for name, has in faults.items() if has(feature)), None)
         if fault is None:

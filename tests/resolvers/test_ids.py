@@ -63,7 +63,7 @@ def test_opaque_text_has_one_spelling(text: str) -> None:
 
 @given(st.integers(1, 2**63 - 1), KEYS)
 def test_the_id_of_a_reason_leads_back_to_the_reason(project_id: int, key: str) -> None:
-    assert parse_reason_id(reason_global_id(project_id, f"similar:{key}")) == f"similar:{key}"
+    assert parse_reason_id(reason_global_id(project_id, f"similar:{key}")) == (project_id, f"similar:{key}")
 
 
 @given(st.text())

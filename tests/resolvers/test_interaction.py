@@ -77,12 +77,13 @@ async def test_a_dismissal_keeps_the_reason_that_was_wrong(graph: Graph) -> None
     query = """mutation ($because: ID) {
       dismissProject(key: "p0001", because: $because) { changed userErrors { code path } } }"""
     bad = {"dismissProject": {"changed": False, "userErrors": [{"code": "INVALID", "path": ["because"]}]}}
+    (wanted,) = await graph.world.ids(["p0001"])
     for garbage in ("", "nonsense", global_id("Project", "p0001")):
         assert await graph.data(query, user("ada"), because=garbage) == bad
-    data = await graph.data(query, user("ada"), because=reason_global_id(1, "interest:category:painting"))
+    data = await graph.data(query, user("ada"), because=reason_global_id(wanted, "popular"))
     assert data["dismissProject"]["changed"] is True
     rows = await graph.database.fetch(select(Dismissal.because))
-    assert [row.because for row in rows] == ["interest:category:painting"]
+    assert [row.because for row in rows] == ["popular"]
 
 
 async def test_the_first_write_makes_a_row_for_a_user_nobody_knew(graph: Graph) -> None:

@@ -1,0 +1,182 @@
+"""The law of every feed, whatever made it and whatever model serves: contributions are the score, and the rank is the
+order of scores and the recorded adjustments, nothing else.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from db.engine import Database
+from db.errors import Store
+from db.models import InteractionType, TermKind
+from db.records import TagRecord
+from db.users import Viewer
+from scoring.behaviour import BEHAVIOUR
+from scoring.blend import PLAN
+from scoring.deadlines import PATIENT
+from scoring.evidence import build_night
+from scoring.feeds import Feeds
+from scoring.in_service import always
+from scoring.models import DEFAULT, completed, from_data
+from scoring.ranking import Entry, Page, Rule, Strategy
+from scoring.reasons import summary
+from scoring.search import SearchQuery
+from scoring.velocity import Window
+from tests.scoring.test_feeds import Away
+from tests.world import ANYTHING, BEGIN, MOMENT, World, embedded_world
+
+CURVE = {"xs": [-1.0, 0.0, 0.5, 3.0, 12.0], "ys": [-0.02, 0.0, 0.031, 0.0477, 0.1]}
+TRAINED = completed(
+    from_data(
+        "trained-1",
+        {
+            **{signal.value: CURVE for signal in BEHAVIOUR},
+            "stages": {"heavy": {"age": {"xs": [0.0, 9.0], "ys": [0.01, -0.3]}}, "quiz": {"people_3d": CURVE}},
+        },
+    )
+)
+"""A model as training stores it: crooked curves for every behaviour signal, and offsets for two stages of viewers."""
+
+MODELS = {model.name: model for model in (PLAN, DEFAULT, TRAINED)}
+PAINTER = (
+    TagRecord(name="painting", kind=TermKind.CATEGORY, confidence=0.7),
+    TagRecord(name="tool-0", kind=TermKind.TOOL),
+)
+
+Serve = Callable[[Feeds, Viewer, int, str | None], Awaitable[Page]]
+
+
+def a_search(text: str, alpha: float, personalized: bool = False) -> Serve:
+    query = SearchQuery.checked(text, alpha, personalized)
+    return lambda feeds, viewer, first, after: feeds.search(viewer, query, first, after, ANYTHING)
+
+
+def trends(window: Window) -> Serve:
+    return lambda feeds, viewer, first, after: feeds.trending(viewer, window, first, after, ANYTHING)
+
+
+FEEDS: dict[str, Serve] = {
+    "for you": lambda feeds, viewer, first, after: feeds.for_you(viewer, first, after, ANYTHING),
+    "popular": lambda feeds, viewer, first, after: feeds.popular(viewer, first, after, ANYTHING),
+    "newest": lambda feeds, viewer, first, after: feeds.newest(viewer, first, after, ANYTHING),
+    "trending this hour": trends(Window.HOUR),
+    "trending today": trends(Window.DAY),
+    "trending this week": trends(Window.WEEK),
+    "search": a_search("painting with models", 0.7),
+    "search by words": a_search("painting models", 0.0),
+    "search by meaning": a_search("colours on canvas", 1.0),
+    "search for me": a_search("models every day", 0.6, personalized=True),
+    "similar": lambda feeds, viewer, first, after: feeds.similar(viewer, 1, first, after, ANYTHING),
+}
+
+
+@pytest.fixture
+async def world(sqlite_database: Database, tmp_path: Path) -> AsyncIterator[World]:
+    """Painters who came lately, one heavy viewer, one who answered nothing but has tags, and one nobody knows."""
+    async with embedded_world(sqlite_database, tmp_path) as made:
+        await made.add_users("maker", "newcomer", *(f"u{n}" for n in range(9)))
+        await made.add_users("heavy", "stated", tags=PAINTER)
+        await made.add_projects(120, owner="maker")
+        for n in range(9):
+            keys = [f"p{k:04}" for k in range(0, 120, 2) if (k // 2 + n) % 3]
+            await made.act(f"u{n}", InteractionType.VIEW, *keys, at=BEGIN - timedelta(hours=n))
+            await made.act(f"u{n}", InteractionType.LIKE, *keys[:7], at=BEGIN - timedelta(hours=n, minutes=5))
+        await made.act(
+            "heavy", InteractionType.LIKE, *(f"p{k:04}" for k in range(0, 40, 4)), at=BEGIN - timedelta(days=2)
+        )
+        await made.settle()
+        await build_night(made.stores.database)
+        yield made
+
+
+async def walk(feeds: Feeds, serve: Serve, viewer: Viewer) -> tuple[Page, list[Entry]]:
+    """Walk a feed to its end; gives its first page and all of its places."""
+    first = page = await serve(feeds, viewer, 40, None)
+    entries = [*page.entries]
+    while page.has_next:
+        page = await serve(feeds, viewer, 40, page.entries[-1].cursor)
+        entries += page.entries
+    return first, entries
+
+
+def assert_exact(entries: list[Entry]) -> None:
+    """Hold the law for a whole feed."""
+    assert entries
+    ranked = [one for one in entries if not any(m.rule is Rule.REMAINDER for m in one.explained.adjustments)]
+    assert entries[: len(ranked)] == ranked, "what was not ranked follows behind what was"
+    by_score: dict[int, Entry] = {}
+    for entry in ranked:
+        one = entry.explained
+        assert one.score == sum(one.contributions)
+        assert all(isinstance(part, int) for part in one.contributions)
+        assert len(one.contributions) == len(one.signals) == len(one.values)
+        assert len(one.adjustments) <= 1
+        moved = next(iter(one.adjustments), None)
+        assert moved is None or moved.to_rank == entry.rank
+        by_score[entry.rank if moved is None else moved.from_rank] = entry
+    assert sorted(by_score) == [entry.rank for entry in ranked], "every place by score is taken once"
+    scores = [by_score[rank].explained.score for rank in sorted(by_score)]
+    assert scores == sorted(scores, reverse=True), "without the adjustments the order is that of the scores"
+    for entry in entries[len(ranked) :]:
+        assert (entry.explained.score, entry.explained.contributions) == (0, ())
+
+
+@pytest.mark.parametrize("viewer_key", ["heavy", "stated", "newcomer"])
+@pytest.mark.parametrize("name", FEEDS)
+async def test_the_rank_is_the_score_and_the_adjustments_in_every_feed(world: World, name: str, viewer_key: str):
+    _, entries = await walk(world.feeds, FEEDS[name], await world.viewer(viewer_key))
+    assert_exact(entries)
+
+
+@pytest.mark.parametrize("model_name", MODELS)
+@pytest.mark.parametrize(
+    ("viewer_key", "strategy"),
+    [("heavy", Strategy.PERSONALIZED), ("stated", Strategy.PERSONALIZED), ("newcomer", Strategy.POPULAR)],
+)
+async def test_the_rank_is_the_score_and_the_adjustments_with_every_model(
+    world: World, model_name: str, viewer_key: str, strategy: Strategy
+):
+    feeds = Feeds(world.stores, always(MODELS[model_name]), clock=lambda: MOMENT, deadlines=PATIENT)
+    viewer = await world.viewer(viewer_key)
+    first, entries = await walk(feeds, FEEDS["for you"], viewer)
+    assert first.strategy is strategy
+    assert first.model == (model_name if strategy is Strategy.PERSONALIZED else "popular")
+    assert_exact(entries)
+    explained = await feeds.explain(viewer, [entry.project_id for entry in first.entries])
+    for entry in first.entries:
+        assert explained[entry.project_id].contributions == entry.explained.contributions, "the same on a detail page"
+
+
+async def test_a_stage_has_its_own_curves_and_they_are_what_is_added_up(world: World):
+    feeds = Feeds(world.stores, always(TRAINED), clock=lambda: MOMENT, deadlines=PATIENT)
+    plain = Feeds(world.stores, always(replace(TRAINED, offsets={})), clock=lambda: MOMENT, deadlines=PATIENT)
+    ids = await world.ids(["p0003"])
+    heavy, stated = await world.viewer("heavy"), await world.viewer("stated")
+    offset, without = (await feeds.explain(heavy, ids))[ids[0]], (await plain.explain(heavy, ids))[ids[0]]
+    assert offset.score == sum(offset.contributions) != without.score
+    assert (await feeds.explain(stated, ids))[ids[0]].score == (await plain.explain(stated, ids))[ids[0]].score
+
+
+@pytest.mark.parametrize("name", ["for you", "search", "search by words", "similar", "popular", "trending today"])
+async def test_the_law_holds_without_the_index_too(world: World, name: str):
+    stores = replace(world.stores, vectors=Away(Store.VECTORS))  # type: ignore[arg-type]
+    feeds = Feeds(stores, always(TRAINED), clock=lambda: MOMENT, deadlines=PATIENT)
+    first, entries = await walk(feeds, FEEDS[name], await world.viewer("heavy"))
+    assert (Store.VECTORS in first.degraded) == (name in ("for you", "search", "search by words", "similar"))
+    assert_exact(entries)
+
+
+@pytest.mark.parametrize("name", FEEDS)
+async def test_every_place_of_every_feed_is_summed_up_in_one_plain_sentence(world: World, name: str):
+    for key in ("heavy", "newcomer"):
+        viewer = await world.viewer(key)
+        page = await FEEDS[name](world.feeds, viewer, 100, None)
+        found = await world.feeds.reasons(viewer, [entry.explained for entry in page.entries])
+        for entry in page.entries:
+            sentence = summary(entry.explained, found[entry.project_id])
+            assert sentence[0].isupper() or sentence[0].isdigit() or sentence[0] == "“", sentence
+            assert sentence.endswith("."), sentence
+            assert "\n" not in sentence, sentence
