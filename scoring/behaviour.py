@@ -39,6 +39,28 @@ def people_lately_all(evidence: Evidence) -> Floats:
     return np.log2(1.0 + _count(evidence, evidence.deeds))
 
 
+def people_within(half_life_h: float) -> Callable[[Evidence], Floats]:
+    """Distinct people at a half-life for which no counter is kept: log2(1 + decayed people). Range 0 to about 15."""
+
+    def signal(evidence: Evidence) -> Floats:
+        ones = evidence.deeds._replace(similarity=np.ones(evidence.deeds.rows.size))
+        return np.log2(1.0 + _decayed(evidence, ones, half_life_h))
+
+    return signal
+
+
+def new_since_visit(evidence: Evidence) -> Floats:
+    """Published since the viewer's last visit: then its age, log2(1 + hours), else 0. Range 0 to about 17.
+
+    What was there at the last visit has been passed by, what came since has had no chance. A touch less than
+    `weights.VISIT_GAP_H` ago belongs to this visit. 0 also for a viewer who was never here.
+    """
+    earlier = evidence.touches.at_s[evidence.touches.at_s <= evidence.at_s - weights.VISIT_GAP_H * HOUR_S]
+    if not earlier.size:
+        return np.zeros(evidence.n)
+    return np.where(evidence.created_s > earlier.max(), age(evidence), 0.0)
+
+
 def events_since(evidence: Evidence) -> Floats:
     """Age by the clock of the platform: log2(1 + first touches of anything since publication). Range 0 to about 15.
 
@@ -175,9 +197,12 @@ BEHAVIOUR: Mapping[Signal, Callable[[Evidence], Floats]] = {
     Signal.PEOPLE_6H: people(1),
     Signal.PEOPLE_3D: people(2),
     Signal.PEOPLE_14D: people(3),
+    Signal.PEOPLE_15M: people_within(0.25),
+    Signal.PEOPLE_1D: people_within(24.0),
     Signal.PEOPLE_LATELY_ALL: people_lately_all,
     Signal.EVENTS_SINCE: events_since,
     Signal.PEOPLE_RATE: people_rate,
+    Signal.NEW_SINCE_VISIT: new_since_visit,
     Signal.TASTE_OF_PEOPLE: taste_of_people,
     Signal.TASTE_OF_CROWD: taste_of_crowd,
     Signal.TASTE_NOW: taste_now,

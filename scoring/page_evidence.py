@@ -47,8 +47,10 @@ _OF_BEHAVIOUR = (*OF_NEIGHBOURS, *OF_TASTE, *OF_COMPANY, *OF_FELLOWS, *OF_OWNER)
 
 WINDOW_OF: Mapping[Signal, Window] = {
     **{signal: window for window, signal in trending.PEOPLE_OF.items()},
+    Signal.PEOPLE_15M: Window.HOUR,
     Signal.PEOPLE_1H: Window.HOUR,
     Signal.PEOPLE_6H: Window.DAY,
+    Signal.PEOPLE_1D: Window.DAY,
     Signal.PEOPLE_3D: Window.WEEK,
     Signal.PEOPLE_14D: Window.WEEK,
     Signal.PEOPLE_LATELY_ALL: Window.WEEK,

@@ -33,6 +33,9 @@ class Signal(StrEnum):
     TASTE_OF_PEOPLE = "taste_of_people"
     TASTE_OF_CROWD = "taste_of_crowd"
     TASTE_NOW = "taste_now"
+    PEOPLE_15M = "people_15m"
+    PEOPLE_1D = "people_1d"
+    NEW_SINCE_VISIT = "new_since_visit"
     CIRCLE_OF_PEOPLE = "circle_of_people"
     CIRCLE_OF_CROWD = "circle_of_crowd"
     CIRCLE_NOW = "circle_now"
@@ -233,6 +236,8 @@ NEAREST_PEOPLE = 100
 """People in the list of the most alike (user-kNN). In a timed feed worth nothing beside taste; on static data much."""
 ARRIVALS_FRESH_S = 60.0
 """How busy the platform was in the last days is counted once in so many seconds, for everybody."""
+VISIT_GAP_H = 1.0
+"""A touch at least this long ago belongs to an earlier visit."""
 RATE_PRIOR = 10.0
 """Deeds anywhere that go by until a project's share of them says something."""
 TASTE_SHRINKAGE = 2.0

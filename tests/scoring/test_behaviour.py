@@ -15,8 +15,10 @@ from scoring.behaviour import (
     events_since,
     neighbours,
     neighbours_share,
+    new_since_visit,
     people_like_you,
     people_rate,
+    people_within,
     taste_now,
     taste_of_crowd,
     taste_of_people,
@@ -90,6 +92,19 @@ def test_one_person_says_something_by_the_circle_and_nothing_alone():
     assert circle_of_people(seen).tolist() == pytest.approx([0.6 / 3, 0.0])
     assert circle_of_crowd(seen).tolist() == pytest.approx([0.6 / np.sqrt(3), 0.0])
     assert circle_now(seen).tolist() == pytest.approx([0.3, 0.0])
+
+
+def test_new_is_what_came_after_the_last_visit_and_this_visit_is_none():
+    made = replace(NOTHING, created_s=NOW_S - np.array([3.0, 7.0]) * HOUR_S)
+    visits = replace(made, touches=Touches(np.array([7, 8]), NOW_S - np.array([0.5, 5.0]) * HOUR_S))
+    assert new_since_visit(visits).tolist() == [2.0, 0.0]  # 3 hours are log2(4); of half an hour ago is this visit
+    for never in (Touches(np.empty(0, np.int64), np.empty(0)), Touches(np.array([7]), np.array([NOW_S]))):
+        assert new_since_visit(replace(made, touches=never)).tolist() == [0.0, 0.0]
+
+
+def test_people_count_by_half_lives_that_no_counter_keeps():
+    seen = replace(NOTHING, deeds=deeds([0, 0, 0, 1], [-0.5] * 4, hours_ago=0.25))
+    assert people_within(0.25)(seen).tolist() == pytest.approx([np.log2(1 + 1.5), np.log2(1.5)])
 
 
 def test_neighbours_of_late_touches_count_more():
