@@ -17,11 +17,15 @@ from gateway.scheduler import PeriodicJob
 from gateway.training import train_once
 from scoring.errors import NotEvaluable
 from scoring.evidence import build_night
+from scoring.learning import learn_interests
+from scoring.quiz import refresh_quiz
 
 REINDEX = "reindex"
 VELOCITY = "velocity"
 TASTES = "tastes"
 TRAINING = "training"
+INTERESTS = "interests"
+QUIZ = "quiz"
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -30,6 +34,10 @@ REINDEX_AT = timedelta(hours=3)
 
 TASTES_AT = timedelta(hours=1)
 TRAINING_AT = timedelta(hours=2)
+QUIZ_AT = timedelta(hours=2, minutes=30)
+INTERESTS_AT = timedelta(hours=2, minutes=40)
+"""Before the index is written anew: learned interests are in the texts of profiles."""
+
 FORGET_AT = timedelta(hours=4)
 
 EVENTS_KEPT = timedelta(days=400)
@@ -77,12 +85,20 @@ def jobs_of(
                 "a model was trained", model=verdict.model.name, accepted=verdict.accepted, because=verdict.because
             )
 
+    async def quiz(_turn: Turn) -> None:
+        log.info("the quiz was made anew from the catalogue", changed=await refresh_quiz(stores.database))
+
+    async def interests(_turn: Turn) -> None:
+        log.info("interests were learned", changed=await learn_interests(stores.database, now()))
+
     async def months(_turn: Turn) -> None:
         await prepare_months(stores.database)
 
     listed = [
         PeriodicJob(TASTES, DAY, tastes, offset=TASTES_AT, catches_up=True),
         PeriodicJob(TRAINING, DAY, train, offset=TRAINING_AT),
+        PeriodicJob(QUIZ, DAY, quiz, offset=QUIZ_AT, catches_up=True),
+        PeriodicJob(INTERESTS, DAY, interests, offset=INTERESTS_AT, catches_up=True),
         PeriodicJob(REINDEX, DAY, reindex, offset=REINDEX_AT),
         PeriodicJob("expire served pages", HOUR, expire, catches_up=True),
         PeriodicJob("prepare months", DAY, months, catches_up=True),

@@ -298,3 +298,17 @@ ANSWER_FRESHNESS = 0.05
 BREADTH_STRENGTH = 0.15
 """Score taken off for each unit of likeness on the page of somebody unknown, whose scores are logarithms of people: two
 projects of one category stand apart as if the second had 7 % fewer people."""
+
+# --- interests that are learned --------------------------------------------------------------------------------------
+LEARNED_CONFIDENCE = 0.5
+"""No learned interest is surer than this; what a viewer states is 1."""
+LEARNED_HALF = 5.0
+"""Views (a like is two), halved every 60 days, at which a learned interest is half as sure as it can be."""
+LEARNED_PROJECTS = 3
+"""Projects of a term that somebody must have touched: two are a coincidence."""
+LEARNED_LIFT = 1.5
+"""How many times as often as the catalogue offers it somebody must have touched a term."""
+LEARNED_LEAST = 0.1
+"""A confidence below this is forgotten."""
+LEARNED_MOST = 10
+"""Learned interests of one viewer, the surest: a list that is read and edited."""
