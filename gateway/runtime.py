@@ -27,6 +27,7 @@ from resolvers.context import Asker, Context
 from resolvers.loaders import Memory
 from scoring.feeds import Feeds
 from scoring.in_service import ModelInService
+from scoring.stages import PLAN_THRESHOLDS, Thresholds
 from scoring.trending import formula_of
 from scoring.velocity import CONSTANTS, Window
 
@@ -58,16 +59,19 @@ class Runtime:
         Tells the synchroniser of this process that there is work; None if another process has it.
     memory
         What was read last of what everybody may see.
+    thresholds
+        From where on a viewer is known well enough; `personalizationStatus` tells by them.
     """
 
     stores: Stores
     feeds: Feeds
     wake: Callable[[], None] | None = None
     memory: Memory = field(default_factory=Memory)
+    thresholds: Thresholds = PLAN_THRESHOLDS
 
     def open_context(self, asker: Asker) -> Context:
         """Make the context of one request."""
-        return Context(self.stores, self.feeds, asker, self.wake, self.memory)
+        return Context(self.stores, self.feeds, asker, self.wake, self.memory, self.thresholds)
 
 
 OpenRuntime = Callable[[], AbstractAsyncContextManager[Runtime]]
@@ -130,7 +134,8 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
         async with beside(tasks):
             model = ModelInService(stores.database)
             feeds = Feeds(stores, model, served, exploration=settings.exploration_share)
-            yield Runtime(stores, feeds, wake)
+            enough = Thresholds(settings.enough_tags, settings.enough_interactions, settings.enough_likes)
+            yield Runtime(stores, feeds, wake, thresholds=enough)
 
 
 @asynccontextmanager

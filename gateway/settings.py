@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from gateway.errors import CannotStart, InvalidSettings
-from scoring.weights import EXPLORATION_SHARE
+from scoring.weights import ENOUGH_INTERACTIONS, ENOUGH_LIKES, ENOUGH_TAGS, EXPLORATION_SHARE
 
 MIN_SECRET_BYTES = 32
 """HS256 asks for a key at least as long as its digest (RFC 7518, section 3.2)."""
@@ -165,6 +165,24 @@ class Settings(BaseSettings):
         le=0.5,
         description="Share of the places of For You that goes to projects of which little is known, drawn anew for "
         "each viewer and day, 0 to 0.5: how the ranking finds out about them. 0 shows none.",
+    )
+    enough_tags: int = Field(
+        ENOUGH_TAGS,
+        ge=1,
+        le=1_000,
+        description="Interests from which on there is enough data of a viewer to be personal, 1 to 1000.",
+    )
+    enough_interactions: int = Field(
+        ENOUGH_INTERACTIONS,
+        ge=1,
+        le=10_000,
+        description="Projects touched from which on there is enough data of a viewer, 1 to 10000.",
+    )
+    enough_likes: int = Field(
+        ENOUGH_LIKES,
+        ge=1,
+        le=10_000,
+        description="Projects liked from which on there is enough data of a viewer, 1 to 10000.",
     )
     bound_networks: bool = Field(
         True,

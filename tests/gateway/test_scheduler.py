@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 import pytest
 from sqlalchemy import select
@@ -11,9 +11,10 @@ from sqlalchemy import select
 from db import jobs
 from db.engine import Database
 from db.jobs import Turn
-from db.models import ActorTaste, InteractionType, Job
+from db.models import ActorTaste, InteractionType, Job, TagSource, UserTag
+from db.questions import active_questions
 from gateway.scheduler import PeriodicJob, Scheduler
-from gateway.timetable import HOUR, REINDEX, TASTES, TRAINING, VELOCITY, jobs_of
+from gateway.timetable import HOUR, INTERESTS, QUIZ, REINDEX, TASTES, TRAINING, VELOCITY, jobs_of
 from tests.world import embedded_world
 
 SECOND = timedelta(seconds=1)
@@ -154,3 +155,20 @@ async def test_a_model_is_trained_at_night_and_too_little_to_learn_from_is_no_fa
         assert await jobs.in_turn(database, job.name, job.work, due=MOMENT, lease_s=60)
     (row,) = await database.fetch(select(Job.error).where(Job.name == TRAINING))
     assert row.error is None
+
+
+async def test_the_quiz_is_made_and_interests_are_learned_at_night_and_by_a_worker_that_starts(
+    database: Database, tmp_path
+):
+    async with embedded_world(database, tmp_path) as world:
+        await world.add_users("ada")
+        await world.add_projects(30)
+        await world.act("ada", InteractionType.LIKE, "p0000", "p0006", "p0012")
+        listed = [job for job in jobs_of(world.stores) if job.name in (QUIZ, INTERESTS)]
+        assert [job.due_at(MOMENT).time() for job in listed] == [time(2, 30), time(2, 40)]
+        assert all(job.catches_up for job in listed)
+        for job in listed:
+            assert await jobs.in_turn(database, job.name, job.work, due=MOMENT, lease_s=60)
+    assert len(await active_questions(database)) == 4
+    (tag,) = await database.fetch(select(UserTag.source))
+    assert tag.source == TagSource.LEARNED
