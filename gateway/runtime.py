@@ -16,7 +16,6 @@ from db.schema import require_current
 from db.served import ServedLog
 from db.stores import Stores
 from db.synchroniser import Synchroniser
-from db.vectors.base import VectorStore
 from db.velocity import refresh_velocities
 from gateway.filling import fill_if_empty
 from gateway.scheduler import Scheduler
@@ -124,7 +123,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
         await require_current(stores.database)
         served = ServedLog(stores.database)
         tasks: dict[str, Task] = {"served": lambda stop: _write_served(served, stop)}
-        tasks["loading ahead"] = lambda stop: _load_ahead(stores.vectors, stop)
+        tasks["loading ahead"] = lambda stop: _load_ahead(stores, stop)
         if not await _prepared(stores):
             tasks["preparing"] = lambda stop: _prepare(stores, stop)
         wake = None
@@ -183,10 +182,13 @@ async def _prepare(stores: Stores, stop: asyncio.Event) -> None:
     await stop.wait()
 
 
-async def _load_ahead(vectors: VectorStore, stop: asyncio.Event) -> None:
+async def _load_ahead(stores: Stores, stop: asyncio.Event) -> None:
+    """Load what a first search would wait for: the embedder's weights, and each new generation of the index."""
+    with suppress(StoreUnavailable):  # the guard has counted and logged it; a search finds out for itself
+        await stores.embedder.embed(["ready"])
     while not stop.is_set():
-        with suppress(StoreUnavailable):  # the guard has counted and logged it; a search finds out for itself
-            await vectors.load_ahead()
+        with suppress(StoreUnavailable):
+            await stores.vectors.load_ahead()
         await _pause(stop, LOAD_AHEAD_EVERY_S)
 
 
