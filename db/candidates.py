@@ -150,10 +150,9 @@ async def tag_matches(database: Database, terms: Sequence[int], limit: int, wher
     return [row.project_id for row in await database.fetch(statement, {"terms": terms})]
 
 
-_MY_TERMS = select(UserTag.term_id).where(UserTag.actor_id == _ACTOR).scalar_subquery()
 _NEIGHBOURS_BY_TAGS = (
     select(UserTag.actor_id)
-    .where(UserTag.term_id.in_(_MY_TERMS), UserTag.actor_id != _ACTOR)
+    .where(among(UserTag.term_id, bindparam("terms", type_=IntegerList())), UserTag.actor_id != _ACTOR)
     .group_by(UserTag.actor_id)
     .having(func.count() >= bindparam("shared"))
     .order_by(func.count().desc(), UserTag.actor_id)
@@ -178,14 +177,23 @@ _LIKED_BY_TAG_NEIGHBOURS, _LIKED_BY_PROJECT_NEIGHBOURS = (
 
 
 async def liked_by_neighbours(
-    database: Database, actor_id: int, touched: Sequence[int] | None, *, neighbours: int, shared: int, floor: int
+    database: Database,
+    actor_id: int,
+    touched: Sequence[int] | None,
+    *,
+    terms: Sequence[int] = (),
+    neighbours: int,
+    shared: int,
+    floor: int,
 ) -> dict[int, int]:
     """Count, for each project, the likes of the people most like the actor.
 
     Parameters
     ----------
     touched
-        Find people who touched these projects too; None finds people who share the actor's tags.
+        Find people who touched these projects too; None finds people who share tags.
+    terms
+        The terms of the tags to share.
     neighbours
         How many people count, those with most in common first.
     shared
@@ -199,7 +207,7 @@ async def liked_by_neighbours(
     """
     people = {"actor": actor_id, "neighbours": neighbours, "shared": shared, "floor": floor}
     if touched is None:
-        rows = await database.fetch(_LIKED_BY_TAG_NEIGHBOURS, people)
+        rows = await database.fetch(_LIKED_BY_TAG_NEIGHBOURS, people | {"terms": terms})
     else:
         rows = await database.fetch(_LIKED_BY_PROJECT_NEIGHBOURS, people | {"projects": touched})
     return {row.project_id: row.people for row in rows}

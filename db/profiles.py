@@ -44,6 +44,17 @@ class Touch:
     terms: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Without:
+    """What a profile leaves out, to see what would be without it: tags, by their terms, and touches, by project."""
+
+    terms: frozenset[int] = frozenset()
+    projects: frozenset[int] = frozenset()
+
+
+WHOLE = Without()
+"""A profile as it is."""
+
 _ACTOR = bindparam("actor", type_=Identity)
 TAGS = (
     select(UserTag.term_id, Term.kind, Term.key, Term.name, UserTag.confidence, UserTag.source, UserTag.created_at)

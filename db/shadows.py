@@ -29,6 +29,7 @@ from db.models import (
     UserTag,
     now,
 )
+from db.profiles import WHOLE, Without
 from db.texts import ProfileText, ProjectText, ToolText, profile_text, project_text, tool_text
 from db.vectors.analysis import ANALYSIS
 from db.vectors.base import ProfileObject, ProjectObject, ToolObject, Vector
@@ -84,7 +85,7 @@ _ACTOR_ROWS = (
     .where(among(Actor.id, _ACTORS), Actor.merged_into.is_(None))
 )
 _ACTOR_TAGS = (
-    select(UserTag.actor_id, Term.kind, Term.name, UserTag.confidence)
+    select(UserTag.actor_id, UserTag.term_id, Term.kind, Term.name, UserTag.confidence)
     .join(Term, Term.id == UserTag.term_id)
     .where(among(UserTag.actor_id, _ACTORS))
     .order_by(UserTag.confidence.desc(), Term.name, Term.id)
@@ -102,6 +103,7 @@ _ACTOR_ACTIVITY = (
         *(func.max(Engagement.kinds.bitwise_and(kind.value)).label(str(kind.name)) for kind in EngagementKind),
     )
     .where(among(Engagement.actor_id, _ACTORS), Engagement.last_at >= bindparam("since", type_=UtcDateTime()))
+    .where(~among(Engagement.project_id, bindparam("without", type_=IntegerList())))
     .group_by(Engagement.actor_id)
 )
 
@@ -189,15 +191,21 @@ class Shadows:
         objects = {row.key: _project_object(row, terms[row.id]) for row in rows}
         return self._work(keys, objects, {key: item.combined_text for key, item in objects.items()})
 
-    async def _profiles(self, keys: list[str]) -> Work:
+    async def profile_text(self, actor_id: int, without: Without) -> str:
+        """Write the text of a profile as it would be without some of its tags and touches; empty if nothing is left."""
+        work = await self._profiles([str(actor_id)], without)
+        return work.texts.get(str(actor_id), "")
+
+    async def _profiles(self, keys: list[str], without: Without = WHOLE) -> Work:
         actors = [int(key) for key in keys]
         tags: dict[int, list[Row[Any]]] = defaultdict(list)
         for tag in await self._database.fetch(_ACTOR_TAGS, {"actors": actors}):
-            tags[tag.actor_id].append(tag)
+            if tag.term_id not in without.terms:
+                tags[tag.actor_id].append(tag)
         answers: dict[int, list[Row[Any]]] = defaultdict(list)
         for answer in await self._database.fetch(_ACTOR_ANSWERS, {"actors": actors}):
             answers[answer.actor_id].append(answer)
-        since = {"actors": actors, "since": now() - RECENT}
+        since = {"actors": actors, "since": now() - RECENT, "without": sorted(without.projects)}
         activity = {row.actor_id: row for row in await self._database.fetch(_ACTOR_ACTIVITY, since)}
         rows = await self._database.fetch(_ACTOR_ROWS, {"actors": actors})
         profiles = (_profile_object(row, tags[row.id], answers[row.id], _kinds(activity.get(row.id))) for row in rows)

@@ -4,15 +4,18 @@ from collections.abc import Mapping
 from dataclasses import fields
 from datetime import datetime
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import Self
 
 import strawberry
 
 from db.models import InteractionType, TermKind
+from db.projects import ProjectFilter
 from resolvers import enums  # noqa: F401 (publishes the enums that are named below)
 from resolvers.context import Info
+from resolvers.counterfactual import Counterfactual
 from resolvers.fields import computed
 from resolvers.ids import reason_global_id
+from resolvers.named_project import LazyProject, visible_project
 from resolvers.user import User
 from scoring import ranking, weights
 from scoring import reasons as evidence
@@ -20,12 +23,6 @@ from scoring.describe import SIGNALS
 from scoring.ranking import Explained, Rule, as_float
 from scoring.reasons import Basis
 from scoring.velocity import Window
-
-if TYPE_CHECKING:
-    from resolvers.project import Project
-
-LazyProject = Annotated["Project", strawberry.lazy("resolvers.project")]
-"""Projects have explanations, and explanations name projects."""
 
 
 @strawberry.type(description="One of the measures that a score is made of.")
@@ -89,7 +86,7 @@ class Adjustment:
     @computed("The project further up that stood in its way; null if none did.")
     async def because_of(self, info: Info) -> LazyProject | None:
         """Give what stood in the way."""
-        return await _project(info, self.blocker_id) if self.blocker_id is not None else None
+        return await visible_project(info, self.blocker_id) if self.blocker_id is not None else None
 
 
 @strawberry.interface(description="A piece of evidence behind the score, in words and with its details by type.")
@@ -130,7 +127,7 @@ class SimilarToProject(Reason):
     @computed("The other project; null if it is not to be seen any more.")
     async def project(self, info: Info) -> LazyProject | None:
         """Give what was touched."""
-        return await _project(info, self.project_id)
+        return await visible_project(info, self.project_id)
 
 
 @strawberry.type(description="The project is by an owner of whom you came to other projects.")
@@ -213,10 +210,11 @@ class Explanation:
         description="What came between the score and the rank; empty if nothing did."
     )
     explained: strawberry.Private[Explained]
+    page: strawberry.Private[ProjectFilter | None] = None
 
     @classmethod
-    def of(cls, explained: Explained) -> Self:
-        """Show a score with its parts."""
+    def of(cls, explained: Explained, page: ProjectFilter | None = None) -> Self:
+        """Show a score with its parts; `page` is what For You is narrowed to, None for another feed."""
         parts = zip(explained.signals, explained.values, explained.contributions, strict=True)
         strongest_first = sorted(parts, key=lambda part: (-abs(part[2]), part[0].value))
         return cls(
@@ -232,6 +230,7 @@ class Explanation:
             ],
             adjustments=[Adjustment.of(moved) for moved in explained.adjustments],
             explained=explained,
+            page=page,
         )
 
     @computed("One plain sentence, for a tooltip.")
@@ -243,6 +242,19 @@ class Explanation:
     async def reasons(self, info: Info) -> list[Reason]:
         """Give the evidence."""
         return [_reason(self.explained.project_id, found) for found in await self._found(info)]
+
+    @computed(
+        "What of your own doing keeps the project among the first 30 of your `forYou`: the fewest interests and acts "
+        "(up to 3) without which it would leave, found by ranking your page again without them. Null if it is not "
+        "there, in other feeds, if nothing of yours would remove it, or if 300 ms were not enough: ask it for one "
+        "project at a time, when somebody wants to know, since all that a request asks shares that time."
+    )
+    async def what_would_remove_it(self, info: Info) -> Counterfactual | None:
+        """Give the causes."""
+        if self.page is None:
+            return None
+        found = await info.context.loaders.causes_by_project.load((self.explained, self.page))
+        return None if found is None else Counterfactual.of(found)
 
     async def _found(self, info: Info) -> tuple[evidence.Reason, ...]:
         return await info.context.loaders.reasons_by_project.load(self.explained) or ()
@@ -268,10 +280,3 @@ def _reason(project_id: int, found: evidence.Reason) -> Reason:
     shown = _SHOWN[type(found)]
     told = {field.name: getattr(found, field.name) for field in fields(shown) if field.init}
     return shown(**told | {"id": reason_global_id(project_id, found.id)})
-
-
-async def _project(info: Info, project_id: int) -> LazyProject | None:
-    from resolvers import project  # noqa: PLC0415 (the two modules' types name each other)
-
-    card = await info.context.loaders.cards_by_id.load(project_id)
-    return None if card is None else project.Project.of(card)

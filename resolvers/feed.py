@@ -93,17 +93,18 @@ class FeedEdge:
     )
     node: Project = strawberry.field(description="The project.")
     explained: strawberry.Private[Explained]
+    page: strawberry.Private[ProjectFilter | None] = None
 
     @classmethod
-    def of(cls, entry: Entry, node: Project) -> Self:
-        """Show a place."""
+    def of(cls, entry: Entry, node: Project, page: ProjectFilter | None) -> Self:
+        """Show a place; `page` is what For You is narrowed to, None for another feed."""
         score = as_float(entry.explained.score)
-        return cls(cursor=entry.cursor, rank=entry.rank, score=score, node=node, explained=entry.explained)
+        return cls(cursor=entry.cursor, rank=entry.rank, score=score, node=node, explained=entry.explained, page=page)
 
     @computed("Why it stands here: the very numbers that ranked this page.")
     def explanation(self) -> Explanation | None:
         """Give the numbers that ranked it."""
-        return Explanation.of(self.explained)
+        return Explanation.of(self.explained, self.page)
 
 
 @strawberry.type(description="A page of a feed, as a Relay connection. All pages of one walk come from one ranking.")
@@ -126,10 +127,11 @@ class Feed:
     generated_at: datetime = strawberry.field(description="When that ranking was made.")
 
     @classmethod
-    def of(cls, page: Page) -> Self:
-        """Show a page."""
+    def of(cls, page: Page, where: ProjectFilter) -> Self:
+        """Show a page of a feed that is narrowed so."""
+        personal = where if page.kind is FeedKind.FOR_YOU else None
         edges = [
-            FeedEdge.of(entry, Project.of(page.cards[entry.project_id]))
+            FeedEdge.of(entry, Project.of(page.cards[entry.project_id]), personal)
             for entry in page.entries
             if entry.project_id in page.cards
         ]
@@ -264,7 +266,7 @@ async def serve_feed(
         page = await serve(viewer, default if first is None else first, given(after), asked)
     except BadRequest as refused:
         raise PageRefused(_sentence(str(refused)), refused.code) from None
-    return Feed.of(page)
+    return Feed.of(page, asked)
 
 
 def _sentence(text: str) -> str:

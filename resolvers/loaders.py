@@ -13,10 +13,11 @@ from db.catalogue import CatalogueTerm, CatalogueTool, Category, all_categories,
 from db.errors import StoreUnavailable
 from db.marks import Marks, marks_by_project
 from db.models import TermKind, now
-from db.projects import Card, cards_by_id, cards_by_key
+from db.projects import Card, ProjectFilter, cards_by_id, cards_by_key
 from db.users import UserCard, users_by_id, users_by_key
 from db.velocity import activity
 from resolvers.ids import is_key
+from scoring.causes import Cause
 from scoring.ranking import Explained
 from scoring.reasons import Reason
 
@@ -210,6 +211,22 @@ class ReasonsByProjectLoader(MappedLoader[Explained, tuple[Reason, ...]]):
         return found
 
 
+class CausesByProjectLoader(MappedLoader[tuple[Explained, ProjectFilter], tuple[Cause, ...]]):
+    """What would remove a project from the viewer's For You, narrowed to something; None if nothing was found."""
+
+    async def read(
+        self, keys: Sequence[tuple[Explained, ProjectFilter]]
+    ) -> Mapping[tuple[Explained, ProjectFilter], tuple[Cause, ...]]:
+        """Rank the viewer's page again, without this and that."""
+        viewer = await self.context.viewer()
+        found: dict[tuple[Explained, ProjectFilter], tuple[Cause, ...]] = {}
+        for where in dict.fromkeys(where for _, where in keys):
+            asked = [explained for explained, narrowed in keys if narrowed == where]
+            causes = await self.context.feeds.counterfactuals(viewer, asked, where)
+            found |= {(one, where): causes[one.project_id] for one in asked if one.project_id in causes}
+        return found
+
+
 def _each_project_once(given: Sequence[Explained]) -> Iterator[dict[int, Explained]]:
     """Split what was asked so that no batch holds a project twice: two feeds of one request score it differently."""
     left = list(given)
@@ -281,3 +298,8 @@ class Loaders:
     def reasons_by_project(self) -> ReasonsByProjectLoader:
         """The evidence behind the numbers of a project."""
         return ReasonsByProjectLoader(self._context)
+
+    @cached_property
+    def causes_by_project(self) -> CausesByProjectLoader:
+        """What would remove a project from the viewer's page."""
+        return CausesByProjectLoader(self._context)

@@ -122,7 +122,7 @@ class Project(Node):
     async def explanation(self, info: Info) -> Explanation | None:
         """Give the score and its parts."""
         explained = await info.context.loaders.explanation_by_project.load(self.project_id)
-        return None if explained is None else Explanation.of(explained)
+        return None if explained is None else Explanation.of(explained, ProjectFilter())
 
     @computed("The projects most like it, best first. Null only with an error.")
     async def similar(

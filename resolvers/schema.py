@@ -11,6 +11,7 @@ from strawberry.schema.config import StrawberryConfig
 from resolvers.catalogue import CatalogueQuery, Category, Tool
 from resolvers.catalogue_writes import CatalogueMutation
 from resolvers.context import Info
+from resolvers.counterfactual import InterestCause, ProjectCause
 from resolvers.dismissal import DismissalMutation
 from resolvers.explanation import REASON_TYPES
 from resolvers.feed import FeedQuery
@@ -108,7 +109,7 @@ class Mutation(
 schema = strawberry.Schema(
     query=Query,
     mutation=Mutation,
-    types=REASON_TYPES,
+    types=[*REASON_TYPES, InterestCause, ProjectCause],
     extensions=[lambda: ParserCache(CACHED_DOCUMENTS), lambda: ValidationCache(CACHED_DOCUMENTS)],
     config=StrawberryConfig(scalar_map={datetime: DATE_TIME}),
 )

@@ -6,7 +6,7 @@ import strawberry
 
 from db.errors import Store
 from db.mutes import mutes_of
-from db.projects import Card
+from db.projects import Card, ProjectFilter
 from resolvers import enums  # noqa: F401 (publishes the enums that are named below)
 from resolvers.context import Context, Info
 from resolvers.explanation import Explanation
@@ -79,10 +79,10 @@ class WhyNotQuery:
         asked: ProjectFilterInput = given(where) or ProjectFilterInput()
         found = await info.context.feeds.why_not(await info.context.viewer(), card.id, asked.read())
         mutes = await _mutes_of(info.context, card) if found.filter is Filter.MUTED else []
-        return _shown(found, card, mutes)
+        return _shown(found, card, mutes, asked.read())
 
 
-def _shown(found: why_not.WhyNot, card: Card | None, mutes: list[Mute]) -> WhyNot:
+def _shown(found: why_not.WhyNot, card: Card | None, mutes: list[Mute], page: ProjectFilter | None = None) -> WhyNot:
     return WhyNot(
         outcome=found.outcome,
         summary=_summary(found),
@@ -90,7 +90,7 @@ def _shown(found: why_not.WhyNot, card: Card | None, mutes: list[Mute]) -> WhyNo
         rank=found.rank,
         rank_by_score=found.rank_by_score,
         ranked=found.ranked,
-        explanation=None if found.explained is None else Explanation.of(found.explained),
+        explanation=None if found.explained is None else Explanation.of(found.explained, page),
         project=None if card is None else Project.of(card),
         mutes=mutes,
         degraded=list(found.degraded),

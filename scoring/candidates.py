@@ -118,6 +118,7 @@ async def people_like(stores: Stores, profile: Profile) -> dict[int, int]:
         stores.database,
         actor_id,
         None if by_tags else [touch.project_id for touch in profile.touches],
+        terms=profile.tag_terms.tolist(),
         neighbours=weights.NEIGHBOURS,
         shared=weights.SHARED_TAGS_LEAST,
         floor=weights.PEOPLE_FLOOR,

@@ -9,12 +9,15 @@ import numpy as np
 from db.cache.last_known import LastKnown
 from db.errors import StoreUnavailable
 from db.models import FeedKind, now
+from db.profiles import Without
 from db.projects import ProjectFilter
 from db.served import ServedLog
 from db.stores import Stores
 from db.users import Viewer
 from scoring import cold_start, for_you, pages, popular, search, similar, trending, weights
 from scoring.blend import PLAN, Model
+from scoring.causes import Cause
+from scoring.counterfactual import FIRST_PAGE, removals
 from scoring.deadlines import SERVING, Deadlines
 from scoring.errors import CursorElsewhere, SnapshotExpired
 from scoring.finders import find_reasons
@@ -169,6 +172,31 @@ class Feeds:
         """Rank a first page of For You that nobody is shown: it is not noted as served."""
         request = PageRequest.checked(FeedKind.FOR_YOU, viewer, where, digest(where), first, None)
         return await pages.cut(self._stores.database, await self._personal(viewer, where), request)
+
+    async def counterfactuals(
+        self, viewer: Viewer, explained: Sequence[Explained], where: ProjectFilter
+    ) -> dict[int, tuple[Cause, ...]]:
+        """Find what of a viewer's own doing keeps projects on the first page of For You, by ranking it without."""
+        if viewer.actor_id is None:
+            return {}
+        at, model = self._clock(), await self._model()
+
+        async def first_page(without: Without) -> frozenset[int]:
+            profile = await load_profile(self._stores, viewer, at, self._deadlines, without)
+            if profile.is_empty:
+                ranking = await cold_start.rank_breadth(self._stores.database, where, at)
+            else:
+                ranks = cold_start.model_for(profile, model)
+                ranking = await for_you.rank(
+                    self._stores, profile, where, ranks, at, self._deadlines, self._exploration
+                )
+            return frozenset(ranking.ids[:FIRST_PAGE].tolist())
+
+        profile = await load_interests(self._stores.database, viewer)
+        served = (await self._personal(viewer, where)).ranking
+        page = frozenset(served.ids[:FIRST_PAGE].tolist())
+        within_s = self._deadlines.counterfactual_s
+        return await removals(self._stores, profile, explained, page, first_page, at, within_s)
 
     async def reasons(self, viewer: Viewer, explained: Sequence[Explained]) -> dict[int, tuple[Reason, ...]]:
         """Find the evidence behind the contributions of a page's projects, the weightiest first."""

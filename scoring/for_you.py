@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
 
 from db.errors import Store, StoreUnavailable
 from db.models import FeedKind, TermKind
-from db.projects import ProjectFilter, features, term_ids
+from db.projects import Feature, ProjectFilter, features, term_ids
 from db.stores import Stores
 from scoring import signals, weights
 from scoring.behaviour import BEHAVIOUR
@@ -46,7 +47,7 @@ async def rank(
     model = tuned(model.at(profile.stage), profile.preferences)
     terms = await term_ids(stores.database, where)
     candidates = await gather_candidates(stores, profile, where, terms, at, deadlines)
-    found = await features(stores.database, candidates.ids.tolist(), viewer.actor_id)
+    found = await _features(stores, candidates.ids.tolist(), profile)
     selection = select(found, viewer.user_id, where, terms)
     table = feature_table(selection.kept, at, telling_kinds(profile.preferences))
     cosines, away = await _cosines(stores, profile, table.ids, candidates.degraded, deadlines)
@@ -83,7 +84,7 @@ async def explain(
 ) -> dict[int, Explained]:
     """Score projects met outside of a feed as the feed would score them: the same signals, the same blend."""
     off, model = switched_off(model, profile.preferences), tuned(model.at(profile.stage), profile.preferences)
-    found = await features(stores.database, ids, profile.viewer.actor_id)
+    found = await _features(stores, ids, profile)
     table = feature_table(found, at, telling_kinds(profile.preferences))
     cosines, _ = await _cosines(stores, profile, table.ids, (), deadlines)
     evidence = await _evidence(stores, model, profile, table, at)
@@ -145,6 +146,13 @@ def signal_matrix(
         known = evidence
         computed |= {signal: lambda signal=signal: BEHAVIOUR[signal](known) for signal in BEHAVIOUR}  # type: ignore[misc]
     return np.column_stack([computed[signal]() for signal in model.signals])
+
+
+async def _features(stores: Stores, ids: Sequence[int], profile: Profile) -> list[Feature]:
+    """Read projects; one whose touch the profile leaves out was never touched."""
+    found = await features(stores.database, ids, profile.viewer.actor_id)
+    without = profile.without.projects
+    return [replace(one, kinds=None, last_at=None) if one.id in without else one for one in found]
 
 
 async def _evidence(

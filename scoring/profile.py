@@ -12,10 +12,11 @@ from db.engine import Database
 from db.errors import Store, StoreUnavailable
 from db.models import EngagementKind, TermKind
 from db.preferences import Preferences, preferences_in
-from db.profiles import Tag, Touch, recent_touches, tags
+from db.profiles import WHOLE, Tag, Touch, Without, recent_touches, tags
+from db.shadows import Shadows
 from db.stores import Stores
 from db.users import Viewer
-from db.vectors.base import Vector, VectorStore
+from db.vectors.base import Vector
 from scoring import weights
 from scoring.deadlines import SERVING, Deadlines
 from scoring.features import incidences
@@ -23,11 +24,12 @@ from scoring.preferences import telling_kinds
 from scoring.signals import Floats, Integers
 from scoring.stages import ViewerStage, stage
 
-_WORTH = {
+WORTH = {
     TermKind.TOOL: weights.TOOL_MATCH,
     TermKind.CATEGORY: weights.CATEGORY_MATCH,
     TermKind.TOPIC: weights.TOPIC_MATCH,
 }
+"""What a match with a tag of each kind is worth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,8 @@ class Profile:
         A unit vector of what was stated and touched; None if nothing of it is known, or the vector store is away.
     degraded
         The stores that had no say because they were away.
+    without
+        What of the viewer's own doing is left out on purpose.
     """
 
     viewer: Viewer
@@ -53,6 +57,7 @@ class Profile:
     touches: tuple[Touch, ...] = ()
     vector: Vector | None = None
     degraded: tuple[Store, ...] = ()
+    without: Without = WHOLE
 
     @property
     def is_empty(self) -> bool:
@@ -94,7 +99,7 @@ class Profile:
     @property
     def tag_worth(self) -> Floats:
         """(t,) what a match with each tag is worth: its confidence times the worth of its kind."""
-        return np.array([tag.confidence * _WORTH[tag.kind] for tag in self.tags], dtype=np.float64)
+        return np.array([tag.confidence * WORTH[tag.kind] for tag in self.tags], dtype=np.float64)
 
     def met_terms(self) -> tuple[Integers, Floats]:
         """Give the (t,) terms that the viewer has met, and how familiar each is, 0 to 1: an interest wholly so."""
@@ -111,30 +116,41 @@ class Profile:
         return incidences(recent)[TermKind.TOOL].terms
 
 
-async def load_profile(stores: Stores, viewer: Viewer, at: datetime, deadlines: Deadlines = SERVING) -> Profile:
-    """Read a viewer's profile: two statements and two calls to the vector store."""
-    known = await load_interests(stores.database, viewer)
+async def load_profile(
+    stores: Stores, viewer: Viewer, at: datetime, deadlines: Deadlines = SERVING, without: Without = WHOLE
+) -> Profile:
+    """Read a viewer's profile: two statements and two calls to the vector store.
+
+    Parameters
+    ----------
+    without
+        What to leave out, as if it had never been; the stated text is then written and embedded again.
+    """
+    known = await load_interests(stores.database, viewer, without)
     if viewer.actor_id is None or known.is_empty:
         return known
     try:
         async with asyncio.timeout(deadlines.vectors_s):
-            return replace(known, vector=await _profile_vector(stores.vectors, known, viewer.actor_id, at))
+            return replace(known, vector=await _profile_vector(stores, known, viewer.actor_id, at))
     except (StoreUnavailable, TimeoutError):
         return replace(known, degraded=(Store.VECTORS,))
 
 
-async def load_interests(database: Database, viewer: Viewer) -> Profile:
+async def load_interests(database: Database, viewer: Viewer, without: Without = WHOLE) -> Profile:
     """Read a viewer's profile without its vector, as far as the viewer's own settings go: two statements."""
     preferences = preferences_in(viewer.settings)
     if viewer.actor_id is None or not preferences.personalized:
         return Profile(viewer)
-    found_tags, touches = await asyncio.gather(
-        tags(database, viewer.actor_id), recent_touches(database, viewer.actor_id, weights.RECENT_ENGAGEMENT)
+    many = weights.RECENT_ENGAGEMENT + len(without.projects)
+    found_tags, found = await asyncio.gather(
+        tags(database, viewer.actor_id), recent_touches(database, viewer.actor_id, many)
     )
+    touches = [touch for touch in found if touch.project_id not in without.projects][: weights.RECENT_ENGAGEMENT]
     return Profile(
         viewer,
-        tuple(found_tags) if preferences.use_topics else (),
+        tuple(tag for tag in found_tags if tag.term_id not in without.terms) if preferences.use_topics else (),
         tuple(_telling(touches, telling_kinds(preferences))),
+        without=without,
     )
 
 
@@ -148,15 +164,26 @@ def _telling(touches: Sequence[Touch], kinds: EngagementKind) -> Iterator[Touch]
             yield replace(touch, kinds=told)
 
 
-async def _profile_vector(vectors: VectorStore, profile: Profile, actor_id: int, at: datetime) -> Vector | None:
+async def _profile_vector(stores: Stores, profile: Profile, actor_id: int, at: datetime) -> Vector | None:
     latest = profile.touches[: weights.PROFILE_VECTOR_PROJECTS]
     ids = np.array([touch.project_id for touch in latest], dtype=np.int64)
-    stated, (known, rows) = await asyncio.gather(vectors.profile(actor_id), vectors.project_vectors(ids))
+    stated, (known, rows) = await asyncio.gather(
+        _stated(stores, profile, actor_id), stores.vectors.project_vectors(ids)
+    )
     if not profile.preferences.use_topics:
         stated = None  # it is made of interests
-    importance = {touch.project_id: _importance(touch, at) for touch in latest}
-    touched = np.array([importance[int(id_)] for id_ in known], dtype=np.float32) @ rows if known.size else None
+    worth = {touch.project_id: importance(touch, at) for touch in latest}
+    touched = np.array([worth[int(id_)] for id_ in known], dtype=np.float32) @ rows if known.size else None
     return blend_vectors(stated, touched)
+
+
+async def _stated(stores: Stores, profile: Profile, actor_id: int) -> Vector | None:
+    """Give the vector of what was stated; of a profile that leaves something out it is made anew."""
+    if profile.without == WHOLE:
+        return await stores.vectors.profile(actor_id)
+    space = stores.embedder.model, stores.embedder.dimension
+    text = await Shadows(stores.database, space).profile_text(actor_id, profile.without)
+    return (await stores.embedder.embed([text]))[0] if text else None
 
 
 def blend_vectors(stated: Vector | None, touched: Vector | None) -> Vector | None:
@@ -173,7 +200,8 @@ def blend_vectors(stated: Vector | None, touched: Vector | None) -> Vector | Non
     return np.asarray(mixed / norm, dtype=np.float32) if norm > 0 else None
 
 
-def _importance(touch: Touch, at: datetime) -> float:
+def importance(touch: Touch, at: datetime) -> float:
+    """Give how much a touch moves the profile's vector: less with time, twice as much for a deliberate act."""
     age_days = max((at - touch.last_at).total_seconds(), 0.0) / 86_400
     deliberate = bool(touch.kinds & ~(EngagementKind.VIEW | EngagementKind.CLICK))
     return float(np.exp2(-age_days / weights.OWN_HISTORY_HALF_LIFE_DAYS)) * (2.0 if deliberate else 1.0)

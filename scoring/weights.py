@@ -225,6 +225,11 @@ FRESH_DAYS = 7.0
 LOGGED_OTHERS = 40
 """Candidates logged with a first page although it does not show them: 2 KB with 12 signals."""
 
+COUNTERFACTUAL_S = 0.3
+"""Finding what would remove a project ranks the page again up to seven times; nobody waits longer for a tooltip."""
+COUNTERFACTUAL_CAUSES = 3
+"""Causes that are tried: more are no answer that anybody would act on."""
+
 # --- behaviour of other people ---------------------------------------------------------------------------------------
 PEOPLE_HALF_LIVES_H = (1.0, 6.0, 72.0, 336.0)
 """Half-lives at which distinct people are counted: 1 h, 6 h, 3 days, 14 days."""
