@@ -59,7 +59,7 @@ def run_evaluate(
         elif name != "model":
             output.print(f"{name}: {value}", markup=False, highlight=False)
     if json_file is not None:
-        json_file.write_bytes(orjson.dumps(_as_data(results, options.seed), option=orjson.OPT_INDENT_2))
+        json_file.write_bytes(orjson.dumps(_as_data(results, options.seed), option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS))
     if html_file is not None:
         html_file.write_text(html_page(results, options.seed), encoding="utf-8")
     return results
@@ -95,9 +95,14 @@ def _table(results: Results, seed: int) -> Table:
     columns = ("ndcg@10", "recall@10", "against ours", "coverage", "cold share")
     table = Table("ranking", *columns, box=None, title=f"{results.protocol} on {results.dataset}")
     for row in results.summary(seed):
-        cells = [f"{row[c]} ± {row[f'{c} error']}" if f"{c} error" in row else str(row[c]) for c in columns]
+        cells = [_rounded(row[c], row.get(f"{c} error")) for c in columns]
         table.add_row(str(row["name"]), *cells, style="bold" if row["name"] == results.best else None)
     return table
+
+
+def _rounded(value: object, error: object) -> str:
+    """Write a figure in as few characters as its error allows, so that a row fits a terminal of 80."""
+    return f"{float(str(value)):.3f}" + (f" ±{float(str(error)):.3f}".replace("0.", ".") if error is not None else "")
 
 
 def _as_data(results: Results, seed: int) -> dict[str, Any]:

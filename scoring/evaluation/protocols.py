@@ -146,7 +146,8 @@ def _timed(
     return Results(protocol, dataset.name, measured, OURS, testing.actors, dataset.projects.size, facts)
 
 
-SERVED = "ours, of the candidates that the sources bring"
+SERVED = "ours, of the candidates"
+"""As the feed is served: only what the sources bring is ranked."""
 
 
 def _reached(lists: Iterable[Candidates], sources: LogSources, reach: Reach) -> Iterator[Candidates]:
@@ -206,14 +207,14 @@ def modelled(model: Model) -> Score:
 
 
 def singles(model: Model) -> dict[str, Score]:
-    """Score by each behaviour signal of a model alone; age is `newest`."""
+    """Score by each behaviour signal of a model alone, the least first where that is what it means; age is `newest`."""
 
-    def single(column: int) -> Score:
-        return lambda _one, matrix: matrix[:, column]
+    def single(column: int, sign: float) -> Score:
+        return lambda _one, matrix: sign * matrix[:, column]
 
     columns = {signal: index for index, signal in enumerate(BEHAVIOUR)}
     return {
-        f"signal {signal}": single(columns[signal])
+        f"signal {signal}": single(columns[signal], -1.0 if signal is Signal.EVENTS_SINCE else 1.0)
         for signal in model.signals
         if signal in columns and signal is not Signal.AGE
     }
@@ -235,7 +236,7 @@ def _timed_baselines(dataset: Dataset) -> dict[str, Score]:
         "recent popular (6 hours)": people_6h,
         "people 6 h + freshness 12 h": fresh_and_lively,
         "item-kNN": lambda _one, matrix: matrix[:, column[Signal.NEIGHBOURS]],
-        "default weights, not fitted": modelled(DEFAULT),
+        "default weights": modelled(DEFAULT),
         "the plan's weights": lambda one, _matrix: _plan(dataset, one),
     }
 
