@@ -59,7 +59,9 @@ def run_evaluate(
         elif name != "model":
             output.print(f"{name}: {value}", markup=False, highlight=False)
     if json_file is not None:
-        json_file.write_bytes(orjson.dumps(_as_data(results, options.seed), option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS))
+        json_file.write_bytes(
+            orjson.dumps(_as_data(results, options.seed), option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS)
+        )
     if html_file is not None:
         html_file.write_text(html_page(results, options.seed), encoding="utf-8")
     return results

@@ -19,7 +19,7 @@ from scoring.evaluation.results import Measured, Results
 from scoring.search import SearchQuery
 from scoring.signals import Floats, Integers
 
-OURS = f"ours: as served (alpha {weights.SEARCH_ALPHA:g}, weighed anew for each query)"
+OURS = "ours: as served"
 WAYS = {
     OURS: weights.SEARCH_ALPHA,
     "words alone": 0.0,
@@ -82,6 +82,7 @@ async def evaluate_search(directory: Path, progress: Progress) -> Results:
             progress("queries", (number + 1) / len(asked))
         catalogue = sum((await stores.vectors.counts()).values())
     facts: dict[str, object] = {
+        "alpha as served": f"{weights.SEARCH_ALPHA:g}, weighed anew for each query (half and half too)",
         "queries": len(asked),
         "queries without an answer in the folder": len(queries) - len(asked),
         "reciprocal rank, first 100": {name: _told(values) for name, values in reciprocal.items()},
