@@ -1,12 +1,14 @@
 """The log of what was served: noted without waiting, written in batches, kept for 7 days; and what came of it."""
 
 from collections import deque
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, delete, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.columns import UtcDateTime
+from db.columns import Identity, TextList, UtcDateTime, among
 from db.engine import Database
 from db.models import FeedKind, Interaction, InteractionType, ServedPage, now
 
@@ -121,3 +123,33 @@ async def impressions(database: Database, since: datetime) -> list[Impression]:
 async def acts(database: Database, since: datetime) -> list[Act]:
     """Read all that was done with projects since a moment: every kind of engagement."""
     return [Act(*row) for row in await database.fetch(_DONE, {"since": since})]
+
+
+class Shown(NamedTuple):
+    """A project that an actor came to, and the ranking that the client says it was in."""
+
+    project_id: int
+    snapshot_id: str | None
+
+
+_PAGES = select(ServedPage.snapshot_id, ServedPage.actor_id, ServedPage.projects).where(
+    (ServedPage.actor_id == bindparam("actor", type_=Identity))
+    | among(ServedPage.snapshot_id, bindparam("snapshots", type_=TextList()))
+)
+
+
+async def vouched(connection: AsyncConnection, actor_id: int, shown: Sequence[Shown]) -> list[bool]:
+    """Tell for each project whether a page that was served held it, in one statement.
+
+    The page is one of the actor's own, whatever the client says, or the one that it names, if that was served to the
+    actor or to somebody who had no actor yet. Pages are known some `KEPT`, from about a second after they were served.
+    """
+    named = sorted({one.snapshot_id for one in shown if one.snapshot_id is not None})
+    own: set[int] = set()
+    by_snapshot: dict[str, set[int]] = {}
+    for page in await connection.execute(_PAGES, {"actor": actor_id, "snapshots": named}):
+        if page.actor_id == actor_id:
+            own.update(page.projects)
+        elif page.actor_id is None:
+            by_snapshot.setdefault(page.snapshot_id, set()).update(page.projects)
+    return [one.project_id in own or one.project_id in by_snapshot.get(one.snapshot_id or "", ()) for one in shown]

@@ -150,6 +150,21 @@ async def movers(
     return found, people.reshape(-1, len(BUSY_COLUMNS))
 
 
+_VELOCITIES = (
+    select(Project.id, _VELOCITY.label("velocity"))
+    .join(ProjectPulse, ProjectPulse.project_id == Project.id)
+    .join(_present, true())
+    .join(BusyHour, BusyHour.hour == hour_of_week(_BORN_S))
+    .where(among(Project.id, _IDS))
+)
+
+
+async def velocities(database: Database, ids: Sequence[int], formula: Formula, at: datetime) -> dict[int, float]:
+    """Give the velocities of projects at a moment, in one statement; one that nobody came to is left out."""
+    rows = await database.fetch(_VELOCITIES, _given(formula, at) | {"ids": list(ids)})
+    return {row.id: row.velocity for row in rows}
+
+
 async def popular_lately(
     database: Database, likes_memory: float, at: datetime, limit: int, where: ProjectFilter
 ) -> tuple[list[Feature], Floats]:

@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 from db.errors import IndexIncomplete, InvalidRecord, MigrationPending, StoreUnavailable, TurnLost
 from db.models import Role
 from db.schema import require_current
-from gateway import evaluating, importing, outbox_command, preparing, training
+from gateway import evaluating, importing, outbox_command, preparing, training, trends
 from gateway.auth import Authority, signing_secret
 from gateway.doctor import examine, print_findings
 from gateway.errors import CannotStart
@@ -205,7 +205,7 @@ def train(
     name: Annotated[str | None, typer.Option(help="What the model is called; a date unless you say.")] = None,
     seed: Annotated[int, typer.Option(help="The same seed and log give the same model.")] = 0,
 ) -> None:
-    """Fit a model to this installation's log; it serves if it is better on a later window."""
+    """Fit a model and the constants of trends to this installation's log; they serve if they are better later on."""
     raise typer.Exit(asyncio.run(_train(_settings(), name, seed)))
 
 
@@ -225,6 +225,16 @@ def models(
         _say(f"wrote {html}")
         return
     asyncio.run(_models(_settings(), use, back))
+
+
+@app.command(name="trends")
+def list_trends(
+    use: Annotated[
+        int | None, typer.Option("--use", metavar="N", min=0, help="Put these in service; 0 for those that ship.")
+    ] = None,
+) -> None:
+    """List the fitted constants of trends, or go back to earlier ones."""
+    asyncio.run(_trends(_settings(), use))
 
 
 def _settings(**overrides: Any) -> Settings:
@@ -256,7 +266,13 @@ async def _outbox(settings: Settings, rows: list[str], retry: bool, drop: bool) 
 
 async def _train(settings: Settings, name: str | None, seed: int) -> int:
     async with preparing.open_migrated(settings) as stores:
+        await trends.run_train_trends(stores.database, seed, out)
         return await training.run_train(stores.database, name, weights.PEOPLE_FLOOR, seed, out)
+
+
+async def _trends(settings: Settings, use: int | None) -> None:
+    async with preparing.open_migrated(settings) as stores:
+        await trends.run_trends(stores.database, use, out)
 
 
 async def _models(settings: Settings, use: str | None, back: bool) -> None:

@@ -24,11 +24,12 @@ from gateway.stores import open_stores
 from gateway.timetable import jobs_of
 from resolvers.context import Asker, Context
 from resolvers.loaders import Memory
+from scoring.constants import ConstantsInService
 from scoring.feeds import Feeds
 from scoring.in_service import ModelInService
 from scoring.stages import PLAN_THRESHOLDS, Thresholds
 from scoring.trending import formula_of
-from scoring.velocity import CONSTANTS, Window
+from scoring.velocity import Window
 
 RESTART_AFTER_S = 5.0
 """Pause before a background task is started again after a fault of our own."""
@@ -60,6 +61,8 @@ class Runtime:
         What was read last of what everybody may see.
     thresholds
         From where on a viewer is known well enough; `personalizationStatus` tells by them.
+    vouched_events_only
+        As in `resolvers.context.Context`.
     """
 
     stores: Stores
@@ -67,10 +70,13 @@ class Runtime:
     wake: Callable[[], None] | None = None
     memory: Memory = field(default_factory=Memory)
     thresholds: Thresholds = PLAN_THRESHOLDS
+    vouched_events_only: bool = False
 
     def open_context(self, asker: Asker) -> Context:
         """Make the context of one request."""
-        return Context(self.stores, self.feeds, asker, self.wake, self.memory, self.thresholds)
+        return Context(
+            self.stores, self.feeds, asker, self.wake, self.memory, self.thresholds, self.vouched_events_only
+        )
 
 
 OpenRuntime = Callable[[], AbstractAsyncContextManager[Runtime]]
@@ -93,9 +99,10 @@ Task = Callable[[asyncio.Event], Awaitable[None]]
 def worker_tasks(stores: Stores, settings: Settings) -> tuple[Synchroniser, dict[str, Task]]:
     """Give what a worker does, in the server's process or in one of its own: drain the outbox, and periodic jobs."""
     synchroniser = synchroniser_of(stores)
+    velocity = ConstantsInService(stores.database)
 
     async def mend(turn: Turn) -> None:
-        formula = formula_of(CONSTANTS[Window.DAY])
+        formula = formula_of((await velocity())[Window.DAY])
         await refresh_velocities(stores.database, formula, now(), lambda connection: require(connection, turn))
 
     listed = jobs_of(stores, mend, timedelta(days=settings.events_kept_days))
@@ -132,9 +139,16 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             tasks, wake = tasks | more, synchroniser.wake
         async with beside(tasks):
             model = ModelInService(stores.database)
-            feeds = Feeds(stores, model, served, exploration=settings.exploration_share)
+            feeds = Feeds(
+                stores,
+                model,
+                served,
+                velocity=ConstantsInService(stores.database),
+                most_places=settings.trending_most_places,
+                exploration=settings.exploration_share,
+            )
             enough = Thresholds(settings.enough_tags, settings.enough_interactions, settings.enough_likes)
-            yield Runtime(stores, feeds, wake, thresholds=enough)
+            yield Runtime(stores, feeds, wake, thresholds=enough, vouched_events_only=settings.vouched_events_only)
 
 
 @asynccontextmanager

@@ -9,7 +9,13 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from gateway.errors import CannotStart, InvalidSettings
-from scoring.weights import ENOUGH_INTERACTIONS, ENOUGH_LIKES, ENOUGH_TAGS, EXPLORATION_SHARE
+from scoring.weights import (
+    ENOUGH_INTERACTIONS,
+    ENOUGH_LIKES,
+    ENOUGH_TAGS,
+    EXPLORATION_SHARE,
+    TRENDING_MOST_PLACES,
+)
 
 MIN_SECRET_BYTES = 32
 """HS256 asks for a key at least as long as its digest (RFC 7518, section 3.2)."""
@@ -158,6 +164,18 @@ class Settings(BaseSettings):
     redis_url: SecretStr = Field(
         SecretStr(""),
         description="Redis or Redis Cluster, as in redis://redis:6379/0. Empty: a cache file in VAR_DIR.",
+    )
+    trending_most_places: int = Field(
+        TRENDING_MOST_PLACES,
+        ge=0,
+        le=100,
+        description="The most places by which a viewer's interests may move a project in trending, 0 to 100; 0 shows "
+        "everybody the same.",
+    )
+    vouched_events_only: bool = Field(
+        False,
+        description="Whether a person counts in what is trending only for projects that this gateway has shown them in "
+        "the last days: on or off. On where every visit to a project begins on an explore page.",
     )
     exploration_share: float = Field(
         EXPLORATION_SHARE,

@@ -61,6 +61,8 @@ class Context:
         What this process read last of what everybody may see.
     thresholds
         From where on a viewer is known well enough.
+    vouched_events_only
+        Whether a person counts in trends only for projects that a served page has shown them.
     """
 
     stores: Stores
@@ -69,6 +71,7 @@ class Context:
     wake: Callable[[], None] | None = None
     memory: Memory = field(default_factory=Memory)
     thresholds: Thresholds = PLAN_THRESHOLDS
+    vouched_events_only: bool = False
     _viewer: "asyncio.Task[Viewer] | None" = field(default=None, init=False)
 
     @cached_property

@@ -177,7 +177,8 @@ class FeedQuery:
 
     @computed(
         "What many people come to now, for its age; live to two seconds. Your interests move a project by "
-        f"{TRENDING_MOST_PLACES} places at most. What nobody comes to follows behind, newest first. "
+        f"a few places at most, {TRENDING_MOST_PLACES} unless this gateway is set up otherwise. What nobody comes to "
+        "follows behind, newest first. "
         "Null only with an error."
     )
     async def trending(

@@ -1,6 +1,6 @@
 """What viewers do: likes, saves, dismissals, and events in bulk."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -14,6 +14,7 @@ from db.interactions import Event
 from db.models import FeedKind, InteractionType, now
 from db.projects import Card
 from db.sent import SAME_WITHIN, record_sent
+from db.served import Shown, vouched
 from db.standing import OLDEST_SENT as OLDEST
 from db.standing import standing
 from db.users import ensure_actor
@@ -204,6 +205,8 @@ def _counted(context: Context, keep: Callable[..., Awaitable[bool]]) -> Act:
 
     async def act(connection: AsyncConnection, actor_id: int, project_id: int) -> bool:
         weight = await _weight(connection, actor_id, 1)
+        (believed,) = await _believed(context, connection, actor_id, [Shown(project_id, None)])
+        weight *= believed
         return await keep(connection, actor_id, project_id, now(), weight=weight, network=context.asker.network)
 
     return act
@@ -213,6 +216,13 @@ async def _weight(connection: AsyncConnection, actor_id: int, projects: int) -> 
     """Give how much an actor counts that comes to so many projects at once."""
     known = await standing(connection, actor_id, now())
     return trust(replace(known, recent_projects=known.recent_projects + projects))
+
+
+async def _believed(context: Context, connection: AsyncConnection, actor_id: int, shown: Sequence[Shown]) -> list[bool]:
+    """Give whether the actor's coming to each project counts in trends: always, unless pages must vouch for it."""
+    if not context.vouched_events_only:
+        return [True] * len(shown)
+    return await vouched(connection, actor_id, shown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,7 +296,12 @@ async def _write(context: Context, judged: dict[int, _Judged]) -> set[int]:
         actor_id = await ensure_actor(connection, viewer)
         projects = {one.card.id for one in judged.values() if one.card is not None}
         weight = await _weight(connection, actor_id, len(projects))
-        events = [one.event(actor_id, context.asker, weight) for one in judged.values()]
+        shown = [Shown(one.card.id, given(one.asked.snapshot_id)) for one in judged.values() if one.card is not None]
+        believed = await _believed(context, connection, actor_id, shown)
+        events = [
+            one.event(actor_id, context.asker, weight * counts)
+            for one, counts in zip(judged.values(), believed, strict=True)
+        ]
         ids = [given(one.asked.id) for one in judged.values()]
         new = await record_sent(connection, events, ids)
     return {index for index, is_new in zip(judged, new, strict=True) if is_new}

@@ -190,6 +190,14 @@ class ActivityByProjectLoader(MappedLoader[tuple[int, int], list[int]]):
         return found
 
 
+class VelocityByProjectLoader(MappedLoader[int, float]):
+    """How fast people come to a project now; None if nobody ever did."""
+
+    async def read(self, keys: Sequence[int]) -> Mapping[int, float]:
+        """Read the counters behind these project ids."""
+        return await self.context.feeds.velocities(keys)
+
+
 class ExplanationByProjectLoader(MappedLoader[int, Explained]):
     """A project's score for the viewer as it would be now: the whole batch in one call of the ranking."""
 
@@ -268,6 +276,11 @@ class Loaders:
     def categories_by_key(self) -> CategoriesByKeyLoader:
         """Categories, by the platform's key."""
         return CategoriesByKeyLoader(self._context)
+
+    @cached_property
+    def velocity_by_project(self) -> VelocityByProjectLoader:
+        """How fast people come to a project now."""
+        return VelocityByProjectLoader(self._context)
 
     @cached_property
     def cards_by_key(self) -> CardsByKeyLoader:

@@ -44,9 +44,6 @@ class Project(Node):
     created_at: datetime = strawberry.field(description="When it was made.")
     like_count: int = strawberry.field(description="How many people like it.")
     view_count: int = strawberry.field(description="How many times it was viewed.")
-    engagement_velocity: float = strawberry.field(
-        description="How fast people come to it now, for comparing projects; 0 for no movement."
-    )
     project_id: strawberry.Private[int]
     owner_id: strawberry.Private[int | None]
 
@@ -64,10 +61,17 @@ class Project(Node):
             created_at=card.created_at,
             like_count=card.like_count,
             view_count=card.view_count,
-            engagement_velocity=card.engagement_velocity,
             project_id=card.id,
             owner_id=card.owner_id,
         )
+
+    @computed(
+        "How fast people come to it at this moment, for comparing projects: people of the last hours, by how much each "
+        "is trusted, divided by a power of its age. 0 while nobody comes."
+    )
+    async def engagement_velocity(self, info: Info) -> float:
+        """Give the velocity, live."""
+        return await info.context.loaders.velocity_by_project.load(self.project_id) or 0.0
 
     @computed("Who made it; null if nobody is known.")
     async def owner(self, info: Info) -> User | None:

@@ -1,6 +1,6 @@
 """The feeds: finds or makes the stored ranking that a request wants, and cuts a page from it."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -14,10 +14,12 @@ from db.projects import ProjectFilter
 from db.served import ServedLog
 from db.stores import Stores
 from db.users import Viewer
+from db.velocity import velocities
 from scoring import cold_start, for_you, pages, popular, search, similar, trending, weights
 from scoring.blend import PLAN, Model
 from scoring.causes import Cause
 from scoring.counterfactual import FIRST_PAGE, removals
+from scoring.constants import ConstantsNow, shipped
 from scoring.deadlines import SERVING, Deadlines
 from scoring.errors import CursorElsewhere, SnapshotExpired
 from scoring.finders import find_reasons
@@ -30,7 +32,7 @@ from scoring.reasons import Reason
 from scoring.sampling import NO_SAMPLE, sample_of
 from scoring.search import SearchQuery
 from scoring.snapshots import Snapshot, digest, pointer
-from scoring.velocity import CONSTANTS, Constants, Window
+from scoring.velocity import Window
 from scoring.why_not import Outcome, WhyNot, filtered_by, placed
 
 _STORED_AS = {
@@ -64,7 +66,7 @@ class Feeds:
     deadlines
         How long it waits for what it can do without.
     velocity
-        The constants of trending.
+        Gives the constants of trending; those that ship unless it is said.
     most_places
         The most that a viewer's interests may move a project in trending.
     exploration
@@ -78,7 +80,7 @@ class Feeds:
         served: ServedLog | None = None,
         clock: Callable[[], datetime] = now,
         deadlines: Deadlines = SERVING,
-        velocity: Mapping[Window, Constants] = CONSTANTS,
+        velocity: ConstantsNow = shipped,
         most_places: int = weights.TRENDING_MOST_PLACES,
         exploration: float = weights.EXPLORATION_SHARE,
     ) -> None:
@@ -198,6 +200,11 @@ class Feeds:
         within_s = self._deadlines.counterfactual_s
         return await removals(self._stores, profile, explained, page, first_page, at, within_s)
 
+    async def velocities(self, ids: Sequence[int]) -> dict[int, float]:
+        """Give how fast people come to projects now, all in one go; one that nobody came to is left out."""
+        formula = trending.formula_of((await self._velocity())[Window.DAY])
+        return await velocities(self._stores.database, ids, formula, self._clock())
+
     async def reasons(self, viewer: Viewer, explained: Sequence[Explained]) -> dict[int, tuple[Reason, ...]]:
         """Find the evidence behind the contributions of a page's projects, the weightiest first."""
         at = self._clock()
@@ -247,7 +254,7 @@ class Feeds:
                 request.where,
                 self._clock(),
                 profile,
-                constants=self._velocity,
+                constants=await self._velocity(),
                 most_places=self._most_places,
             )
 
