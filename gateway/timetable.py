@@ -15,6 +15,7 @@ from db.served import ServedLog
 from db.stores import Stores
 from gateway.scheduler import PeriodicJob
 from gateway.training import train_once
+from gateway.trends import train_trends
 from scoring.errors import NotEvaluable
 from scoring.evidence import build_night
 from scoring.learning import learn_interests
@@ -91,6 +92,14 @@ def jobs_of(
     async def interests(_turn: Turn) -> None:
         log.info("interests were learned", changed=await learn_interests(stores.database, now()))
 
+    async def find_trends(_turn: Turn) -> None:
+        try:
+            verdict = await train_trends(stores.database, 0)
+        except NotEvaluable as error:
+            log.info("the constants of trends stay", reason=str(error))
+        else:
+            log.info("constants of trends were fitted", accepted=verdict.accepted, because=verdict.because)
+
     async def months(_turn: Turn) -> None:
         await prepare_months(stores.database)
 
@@ -99,6 +108,7 @@ def jobs_of(
         PeriodicJob(TRAINING, DAY, train, offset=TRAINING_AT),
         PeriodicJob(QUIZ, DAY, quiz, offset=QUIZ_AT, catches_up=True),
         PeriodicJob(INTERESTS, DAY, interests, offset=INTERESTS_AT, catches_up=True),
+        PeriodicJob("train trends", DAY, find_trends, offset=TRAINING_AT),
         PeriodicJob(REINDEX, DAY, reindex, offset=REINDEX_AT),
         PeriodicJob("expire served pages", HOUR, expire, catches_up=True),
         PeriodicJob("prepare months", DAY, months, catches_up=True),

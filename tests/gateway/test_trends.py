@@ -23,7 +23,7 @@ from scoring.velocity import CONSTANTS, Window
 from tests.db.test_interactions import populate
 
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
-PEOPLE, PROJECTS, DAYS = 150, 40, 70
+PEOPLE, PROJECTS, DAYS = 300, 70, 130
 
 
 async def lively(database: Database) -> None:
@@ -31,7 +31,7 @@ async def lively(database: Database) -> None:
     chance = np.random.default_rng(7)
     actors, _ = await populate(database, PEOPLE, 1)
     records = [
-        ProjectRecord(key=f"q{n}", title="q", type="article", created_at=MONDAY + timedelta(days=1.5 * n))
+        ProjectRecord(key=f"q{n}", title="q", type="article", created_at=MONDAY + timedelta(days=1.8 * n))
         for n in range(PROJECTS)
     ]
     async with database.write() as connection:
@@ -40,7 +40,7 @@ async def lively(database: Database) -> None:
     ids, worth = [row.id for row in rows], chance.pareto(1.0, PROJECTS)
     events = []
     for day in (day for day in range(DAYS) if day % 7 < 5):
-        there = [n for n in range(PROJECTS) if 1.5 * n < day]
+        there = [n for n in range(PROJECTS) if 1.8 * n < day]
         if not there:
             continue
         drawn = chance.choice(there, 60, p=worth[there] / worth[there].sum())
