@@ -1,9 +1,11 @@
 """How many events a second `recordInteractions` takes: a real server in a process of its own, over HTTP, in batches.
 
-    python -m bench.events [--batch 500] [--seconds 20] [--clients 4] [--workers 1] [--postgresql EMPTY_DATABASE_URL]
+    python -m bench.events [--batch 500] [--seconds 20] [--clients 4] [--workers 1]
+                           [--postgresql EMPTY_DATABASE_URL [--postgresql-pid PID_OF_ITS_FIRST_PROCESS]]
 
 Each call is one viewer's batch: impressions (60 %), views (30 %), clicks, likes and bookmarks, each with an id of its
-own, over 2,000 projects. What is counted are events answered RECORDED. Server, database and clients share the machine.
+own, over 2,000 projects. What is counted are events answered RECORDED. Server, database and clients share the machine;
+what each spends of its CPU is read from /proc, since the rate alone says little on a machine that others use too.
 """
 
 import argparse
@@ -14,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -70,6 +73,19 @@ async def client(url: str, authority: Authority, size: int, until: float, seed: 
     return done
 
 
+def cpu_s(pid: int) -> float:
+    """Give the CPU seconds of a process, of those below it, and of those below it that have ended."""
+    processes: dict[int, tuple[int, float]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it ended meanwhile
+            told = stat.read_text().rpartition(")")[2].split()
+            processes[int(stat.parent.name)] = int(told[1]), sum(map(int, told[11:15])) / os.sysconf("SC_CLK_TCK")
+    family = {pid}
+    while more := {child for child, (parent, _) in processes.items() if parent in family} - family:
+        family |= more
+    return sum(processes[one][1] for one in family if one in processes)
+
+
 async def fill(url: str) -> None:
     """Write the catalogue."""
     database = Database(url)
@@ -101,11 +117,14 @@ async def run(given: argparse.Namespace, folder: str) -> None:
     try:
         await until_ready(url)
         authority = Authority(SECRET.encode(), "explore-gateway", "explore")
+        spenders = {"gateway": server.pid} | ({"database": given.postgresql_pid} if given.postgresql_pid else {})
+        before = {name: cpu_s(pid) for name, pid in spenders.items()}
         started = time.perf_counter()
         sent = await asyncio.gather(
             *(client(url, authority, given.batch, started + given.seconds, seed) for seed in range(given.clients))
         )
         took_s = time.perf_counter() - started
+        spent = {name: cpu_s(pid) - before[name] for name, pid in spenders.items()}
     finally:
         server.terminate()
         server.wait(30)
@@ -115,8 +134,10 @@ async def run(given: argparse.Namespace, folder: str) -> None:
     print(
         f"{engine}, batches of {given.batch}, {given.clients} clients: {recorded / took_s:,.0f} events/s recorded "
         f"({len(calls)} calls, median {1_000 * calls[len(calls) // 2]:.0f} ms, "
-        f"95th percentile {1_000 * calls[int(len(calls) * 0.95)]:.0f} ms)"
+        f"95th percentile {1_000 * calls[int(len(calls) * 0.95)]:.0f} ms); load {os.getloadavg()[0]:.1f}"
     )
+    for name, seconds in spent.items():
+        print(f"  {name}: {1_000 * seconds / recorded:.3f} s CPU per 1,000 events")
 
 
 async def until_ready(url: str) -> None:
@@ -141,6 +162,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--port", type=int, default=8799)
     parser.add_argument("--postgresql")
+    parser.add_argument("--postgresql-pid", type=int)
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(run(parser.parse_args(), folder))
 

@@ -1,13 +1,16 @@
 """What viewers do: likes, saves, dismissals, and events in bulk."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import strawberry
 from sqlalchemy.ext.asyncio import AsyncConnection
+from strawberry.types import get_object_definition
+from strawberry.types.arguments import InputContext
+from strawberry.utils.str_converters import to_camel_case
 
 from db import interactions
 from db.interactions import Event
@@ -86,6 +89,21 @@ class InteractionInput:
     snapshot_id: strawberry.ID | None = strawberry.field(
         default=strawberry.UNSET, description="The ranking that the feed came from (`Feed.snapshotId`)."
     )
+
+
+_FIELDS = {to_camel_case(field.name): field.name for field in fields(InteractionInput)}
+
+
+def _event(made: type, value: Mapping[str, Any], _context: InputContext) -> Any:
+    """Make an event of what graphql-core has read.
+
+    Every field is a leaf, which needs no conversion. Strawberry's own way finds that out field by field, for each event
+    anew: 60 ms of CPU for 500 events, as much as all else together.
+    """
+    return made(**{_FIELDS[name]: one for name, one in value.items()})
+
+
+get_object_definition(InteractionInput, strict=True).from_input = _event
 
 
 class InteractionStatus(StrEnum):
