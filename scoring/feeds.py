@@ -18,8 +18,8 @@ from db.velocity import velocities
 from scoring import cold_start, for_you, pages, popular, search, similar, trending, weights
 from scoring.blend import PLAN, Model
 from scoring.causes import Cause
-from scoring.counterfactual import FIRST_PAGE, removals
 from scoring.constants import ConstantsNow, shipped
+from scoring.counterfactual import FIRST_PAGE, removals
 from scoring.deadlines import SERVING, Deadlines
 from scoring.errors import CursorElsewhere, SnapshotExpired
 from scoring.finders import find_reasons
