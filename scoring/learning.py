@@ -47,7 +47,7 @@ def learned(did: DeedsByTerm, share: Floats) -> list[Learned]:
 
 
 async def learn_interests(database: Database, at: datetime) -> int:
-    """Learn everybody's interests anew, a thousand actors at a time; give how many actors' changed.
+    """Learn everybody's interests anew, some hundred actors at a time; give how many actors' changed.
 
     Two statements for the catalogue, and for each slice two that read and one short transaction.
     """
