@@ -1,0 +1,65 @@
+"""How long it takes to find what would remove a project from a viewer's page: on the demo data, a project at a time.
+
+python -m bench.counterfactual
+"""
+
+# ruff: noqa: E402 (the number of BLAS threads has to stand before NumPy is loaded)
+
+import asyncio
+import os
+import time
+from collections import Counter
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+for _threads in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_threads, "1")  # as the gateway serves
+
+from db.demo import generate, load
+from db.engine import Database
+from db.models import now
+from db.schema import migrate
+from scoring.deadlines import PATIENT
+from scoring.feeds import Feeds
+from tests.world import ANYTHING, World, embedded_world
+
+VIEWERS = ("heavy", "narrow", "owner")
+PLACES = 12
+
+
+async def measure(world: World, key: str) -> str:
+    """Ask for the first places of one viewer's page; gives a line of the table."""
+    feeds = Feeds(world.stores, deadlines=PATIENT)
+    viewer = await world.viewer(key)
+    page = await feeds.for_you(viewer, PLACES, None, ANYTHING)
+    wall_ms, cpu_ms, sizes = [], [], Counter[int]()
+    for entry in page.entries:
+        began, cpu = time.perf_counter(), time.process_time()
+        found = await feeds.counterfactuals(viewer, [entry.explained], ANYTHING)
+        wall_ms.append((time.perf_counter() - began) * 1e3)
+        cpu_ms.append((time.process_time() - cpu) * 1e3)
+        sizes[len(found.get(entry.project_id, ()))] += 1
+    told = ", ".join(f"{count} of {size}" if size else f"none for {count}" for size, count in sorted(sizes.items()))
+    return (
+        f"{key:8} wall {median(wall_ms):5.0f} ms (most {max(wall_ms):.0f}), "
+        f"CPU {median(cpu_ms):4.0f} ms (most {max(cpu_ms):.0f}); causes: {told}"
+    )
+
+
+async def main() -> None:
+    """Load the demo, and measure."""
+    with TemporaryDirectory() as folder:
+        database = Database(f"sqlite:///{folder}/truth.sqlite")
+        await migrate(database)
+        await load(database, generate(now()))
+        async with embedded_world(database, Path(folder)) as world:
+            await world.settle()
+            for key in VIEWERS:
+                print(await measure(world, key))
+        await database.close()
+    print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
