@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.sql import Executable
 
 from db.errors import InvalidRecord, Store, StoreUnavailable
+from db.write_ahead import empty_log
 
 Rows = Sequence[Any]
 """Rows of a result. Not `Row[...]`: statements are built from lists of columns, whose types no checker can follow."""
@@ -23,6 +24,9 @@ Parameters = Mapping[str, Any]
 
 READ_DEADLINE_S = 5.0
 """A reading statement takes milliseconds; after five seconds nobody waits for the page any more."""
+
+LOG_TIMEOUT_S = 5.0
+"""How long emptying SQLite's log waits for readers."""
 
 _AWAY_SQLSTATES = ("08", "53", "57P", "58")
 """PostgreSQL's classes for a lost connection, too few resources, a shutdown, and a fault of the system below it."""
@@ -153,6 +157,20 @@ class Database:
         finally:
             await connection.close()
 
+    async def scrub(self) -> None:
+        """See to it that no file of SQLite holds what was deleted; a PostgreSQL cleans up by itself (docs/privacy.md).
+
+        Raises
+        ------
+        StoreUnavailable
+            While others read the log that has to be emptied.
+        """
+        if self.is_sqlite:
+            try:
+                await asyncio.to_thread(_empty_log, str(self.url.database))
+            except sqlite3.Error as error:
+                raise StoreUnavailable(Store.DATABASE, str(error)) from error
+
     async def close(self) -> None:
         """Close every connection."""
         await self._writer.dispose()
@@ -198,6 +216,11 @@ def _fetch(
             running.clear()
 
 
+def _empty_log(path: str) -> None:
+    with closing(sqlite3.connect(path, timeout=LOG_TIMEOUT_S, isolation_level=None)) as connection:
+        empty_log(connection)
+
+
 def _away_or_same(error: SQLAlchemyError | OSError) -> Exception:
     """Tell a truth that is away from a statement that is wrong."""
     original = error.orig if isinstance(error, DBAPIError) else None
@@ -217,6 +240,7 @@ def _prepare_sqlite(engine: Engine, begin: str) -> None:
         cursor = connection.cursor()
         cursor.execute("PRAGMA journal_mode = WAL")
         cursor.execute("PRAGMA synchronous = NORMAL")
+        cursor.execute("PRAGMA secure_delete = ON")
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.execute("PRAGMA busy_timeout = 10000")
         cursor.execute("PRAGMA cache_size = -65536")  # 64 MB a connection

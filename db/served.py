@@ -8,13 +8,27 @@ from typing import Any, NamedTuple
 from sqlalchemy import bindparam, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.columns import Identity, TextList, UtcDateTime, among
+from db.columns import Identity, IntegerList, TextList, UtcDateTime, among
 from db.engine import Database
-from db.models import FeedKind, Interaction, InteractionType, ServedPage, now
+from db.models import Actor, FeedKind, Interaction, InteractionType, ServedPage, now
 
 KEPT = timedelta(days=7)
 _MOST = 2_000
 """Pages that may wait to be written; beyond that the oldest are lost, and counted: serving must not wait for a log."""
+
+_LIVING = (
+    select(Actor.id)
+    .where(among(Actor.id, bindparam("ids", type_=IntegerList())))
+    .order_by(Actor.id)
+    .with_for_update(read=True, key_share=True)
+)
+
+
+async def _of_the_living(connection: AsyncConnection, pages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Leave out the pages of actors that were deleted while they waited: they would keep all others out."""
+    ids = sorted({page["actor_id"] for page in pages if page["actor_id"] is not None})
+    living = {None, *await connection.scalars(_LIVING, {"ids": ids})}
+    return [page for page in pages if page["actor_id"] in living]
 
 
 class ServedLog:
@@ -45,7 +59,8 @@ class ServedLog:
             return 0
         try:
             async with self._database.write() as connection:
-                await connection.execute(insert(ServedPage), list(pages))
+                if known := await _of_the_living(connection, pages):
+                    await connection.execute(insert(ServedPage), known)
         except BaseException:  # also when we are cancelled: what was not written waits for the last flush
             self._waiting.extendleft(reversed(pages))
             raise

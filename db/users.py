@@ -4,19 +4,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, func, literal, select, true, update
+from sqlalchemy import Row, bindparam, func, literal, select, true, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.batches import upsert_batch
 from db.changes import UpsertResult, last_of_each, result_of
 from db.columns import IntegerList, TextList, UtcDateTime, among
-from db.counters import Counts, counts_by_actors, lock_projects, move_counts
 from db.engine import Database
 from db.errors import InvalidRecord
-from db.models import Actor, OutboxKind, Project, Role, User, now
+from db.models import Actor, OutboxKind, Role, User, now
 from db.outbox import enqueue
-from db.pulse import forget_actors
 from db.records import UserRecord
 from db.tags import replace_imported_tags
 
@@ -128,6 +126,7 @@ _INSERT_SESSION_ACTOR = (
     .on_conflict_do_nothing(index_elements=["session_key"])
 )
 _ACTOR_OF_USER = select(Actor.id).join(User, User.id == Actor.user_id).where(User.key == bindparam("key"))
+_SESSION = select(Actor.id).where(Actor.session_key == bindparam("key"))
 _ACTOR_OF_SESSION = select(func.coalesce(Actor.merged_into, Actor.id)).where(Actor.session_key == bindparam("key"))
 
 # Rows are locked in one order everywhere: users, actors, projects, what hangs on them, the outbox; each by id.
@@ -145,20 +144,6 @@ _ACTORS = (
     .with_for_update(key_share=True, of=Actor)
 )
 _RAISE_VERSIONS = update(Actor).where(among(Actor.id, _IDS)).values(version=Actor.version + 1)
-
-_LEAVING = select(User.id).where(among(User.key, _KEYS)).order_by(User.id).with_for_update()
-_LEAVING_ACTORS = (
-    select(Actor.id)
-    .where(
-        among(Actor.user_id, _IDS)
-        | Actor.merged_into.in_(select(Actor.id).where(among(Actor.user_id, _IDS)))
-    )
-    .order_by(Actor.id)
-    .with_for_update()
-)  # fmt: skip
-_OWNED = select(Project.id).where(among(Project.owner_id, _IDS))
-_DELETE_ACTORS = delete(Actor).where(among(Actor.id, _IDS))
-_DELETE = delete(User).where(among(User.id, _IDS))
 
 
 async def find_viewer(database: Database, *, user_key: str | None = None, session_key: str | None = None) -> Viewer:
@@ -212,6 +197,13 @@ async def ensure_actor(connection: AsyncConnection, viewer: Viewer) -> int:
     else:
         raise InvalidRecord("this needs somebody to belong to: send a bearer token, or carry on the X-Session-Id")
     actor_id: int = found.scalar_one()
+    return actor_id
+
+
+async def ensure_session(connection: AsyncConnection, session_key: str) -> int:
+    """Give the id of a session's own actor, made now if there is none, whoever has claimed the session."""
+    await connection.execute(_INSERT_SESSION_ACTOR, {"key": session_key, "now": now()})
+    actor_id: int = (await connection.execute(_SESSION, {"key": session_key})).scalar_one()
     return actor_id
 
 
@@ -278,25 +270,3 @@ async def _write(records: Sequence[UserRecord], roles: Mapping[str, Role], conne
     ]
     if rows:
         await connection.execute(_UPSERT, {"rows": rows})
-
-
-async def remove_users(connection: AsyncConnection, keys: Sequence[str]) -> int:
-    """Delete users with all that hangs on them; give how many there were.
-
-    Their actors go, with the sessions merged into them, every event, like, save, dismissal, tag and answer. Their
-    projects stay without an owner, and the counters of what they liked and viewed are put right.
-    """
-    user_ids = list(await connection.scalars(_LEAVING, {"keys": list(keys)}))
-    if not user_ids:
-        return 0
-    actor_ids = list(await connection.scalars(_LEAVING_ACTORS, {"ids": user_ids}))
-    counts = await counts_by_actors(connection, actor_ids)
-    owned = list(await connection.scalars(_OWNED, {"ids": user_ids}))
-    keys_by_id = await lock_projects(connection, counts.keys() | owned)
-    await move_counts(connection, {id_: Counts(-count.likes, -count.views) for id_, count in counts.items()})
-    await forget_actors(connection, actor_ids)
-    await connection.execute(_DELETE_ACTORS, {"ids": actor_ids})
-    await connection.execute(_DELETE, {"ids": user_ids})
-    await enqueue(connection, OutboxKind.PROJECT, [keys_by_id[id_] for id_ in owned if id_ in keys_by_id])
-    await enqueue(connection, OutboxKind.PROFILE, [str(actor_id) for actor_id in actor_ids], urgent=True)
-    return len(user_ids)

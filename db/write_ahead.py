@@ -1,4 +1,4 @@
-"""SQLite's write-ahead log, turned on by several processes at the same moment."""
+"""SQLite's write-ahead log: turned on by several processes at the same moment, and emptied of what was deleted."""
 
 import sqlite3
 import time
@@ -24,6 +24,24 @@ def use_write_ahead_log(connection: sqlite3.Connection, wait_s: float) -> None:
             time.sleep(RETRY_S)
         else:
             return
+
+
+def overwrite_what_is_deleted(connection: sqlite3.Connection) -> None:
+    """Let SQLite write zeros over what is deleted. Debian builds it so; others need to be told."""
+    connection.execute("PRAGMA secure_delete = ON")
+
+
+def empty_log(connection: sqlite3.Connection) -> None:
+    """Write the log into the file and cut it to nothing: else it holds pages as they were before a deletion.
+
+    Raises
+    ------
+    sqlite3.OperationalError
+        If a reader still needs it after the connection's busy timeout.
+    """
+    busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    if busy:
+        raise sqlite3.OperationalError("the write-ahead log is still being read")
 
 
 def _is_busy(error: sqlite3.OperationalError) -> bool:

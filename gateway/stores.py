@@ -27,6 +27,8 @@ READING_VECTORS_S, WRITING_VECTORS_S = 2.0, 30.0
 """Deadlines of the vector store. A feed waits less for a source; a bulk write of 100 objects may wait for its turn."""
 
 READING_CACHE_S = 1.0
+SEARCHING_CACHE_S = 30.0
+"""For what looks at every key; only deletions of people do."""
 
 EMBEDDINGS_KEPT_BYTES = 2 * 1024**3
 """Of embeddings that were paid for: some 350,000 of 1,536 components."""
@@ -41,8 +43,8 @@ _WRITES = (
     "listing",
     "counts",
 )
-_UNBOUNDED = ("prepare", "stage", "staged", "publish", "discard")
-"""What makes and swaps whole collections takes as long as it takes; the engines bound their own calls."""
+_UNBOUNDED = ("prepare", "stage", "staged", "publish", "discard", "scrub")
+"""What makes, swaps and scrubs whole collections takes as long as it takes; the engines bound their own calls."""
 
 
 def database_of(settings: Settings) -> Database:
@@ -81,7 +83,8 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
 def _cache(settings: Settings, file: Path, max_bytes: int = MAX_BYTES) -> Cache:
     url = settings.redis_url.get_secret_value()
     cache = _redis(url) if url else EmbeddedCache(file, max_bytes)
-    return guarded(cache, _guard(Store.CACHE, READING_CACHE_S))
+    deadlines = dict.fromkeys(("keys", "scrub"), SEARCHING_CACHE_S)
+    return guarded(cache, _guard(Store.CACHE, READING_CACHE_S, deadlines))
 
 
 def _redis(url: str) -> Cache:

@@ -1,4 +1,4 @@
-"""What is done again and again: every hour, and at night (UTC)."""
+"""What is done again and again: every minute, every hour, and at night (UTC)."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -12,6 +12,7 @@ from db.reindex import Reindex
 from db.retention import forget
 from db.schema import prepare_months
 from db.served import ServedLog
+from db.shadow_erasure import finish
 from db.stores import Stores
 from gateway.scheduler import PeriodicJob
 from gateway.training import train_once
@@ -28,6 +29,7 @@ TRAINING = "training"
 INTERESTS = "interests"
 QUIZ = "quiz"
 
+MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 REINDEX_AT = timedelta(hours=3)
@@ -100,6 +102,10 @@ def jobs_of(
         else:
             log.info("constants of trends were fitted", accepted=verdict.accepted, because=verdict.because)
 
+    async def finish_deletions(_turn: Turn) -> None:
+        if done := await finish(stores):
+            log.info("deletions of people are completed", deletions=done)
+
     async def months(_turn: Turn) -> None:
         await prepare_months(stores.database)
 
@@ -111,6 +117,7 @@ def jobs_of(
         PeriodicJob("train trends", DAY, find_trends, offset=TRAINING_AT),
         PeriodicJob(REINDEX, DAY, reindex, offset=REINDEX_AT),
         PeriodicJob("expire served pages", HOUR, expire, catches_up=True),
+        PeriodicJob("finish deletions", MINUTE, finish_deletions, catches_up=True),
         PeriodicJob("prepare months", DAY, months, catches_up=True),
         PeriodicJob("forget old events", DAY, forget_events, offset=FORGET_AT),
     ]

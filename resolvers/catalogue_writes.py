@@ -193,14 +193,6 @@ class CatalogueMutation:
         """Write users."""
         return await _upsert(info.context, "users", people, UserRecord, users.upsert_users)
 
-    @mutation(
-        "Delete users with everything they ever did: events, likes, interests, answers. Their projects "
-        "stay, without an owner. Needs the role SERVICE."
-    )
-    async def remove_users(self, info: Info, keys: Keys) -> RemovePayload | None:
-        """Delete users."""
-        return await _remove(info.context, keys, users.remove_users)
-
 
 async def _upsert(
     context: Context, name: str, items: Sequence[Any], record: type[R], upsert: Upsert[R]

@@ -10,6 +10,7 @@ from strawberry.schema.config import StrawberryConfig
 
 from resolvers.catalogue import CatalogueQuery, Category, Tool
 from resolvers.catalogue_writes import CatalogueMutation
+from resolvers.claiming import ClaimingMutation
 from resolvers.context import Info
 from resolvers.counterfactual import InterestCause, ProjectCause
 from resolvers.dismissal import DismissalMutation
@@ -25,7 +26,9 @@ from resolvers.onboarding import OnboardingQuery
 from resolvers.onboarding_answers import OnboardingMutation
 from resolvers.onboarding_writes import OnboardingServiceMutation
 from resolvers.personalization import PersonalizationQuery
+from resolvers.privacy import PrivacyMutation
 from resolvers.project import Project, ProjectQuery
+from resolvers.removal import RemovalMutation, RemovalQuery
 from resolvers.scalars import DATE_TIME
 from resolvers.tuning import TuningMutation
 from resolvers.user import User
@@ -88,6 +91,7 @@ class Query(
     ViewerQuery,
     OnboardingQuery,
     PersonalizationQuery,
+    RemovalQuery,
 ):
     """Every query."""
 
@@ -100,8 +104,11 @@ class Mutation(
     MutingMutation,
     TuningMutation,
     OnboardingMutation,
+    ClaimingMutation,
+    PrivacyMutation,
     CatalogueMutation,
     OnboardingServiceMutation,
+    RemovalMutation,
 ):
     """Every mutation."""
 

@@ -2,7 +2,7 @@
 
 Two entries in the cache for each ranking: a *pointer*, named after everything that would change the ranking (feed,
 actor, the actor's version, filter, model), names a *body*. The pointer lives as long as a first page may be old; the
-body lives on from its last use, so that cursors hold.
+body lives on from its last use, so that cursors hold. A third says whose a personal one is (see `db.cache.names`).
 """
 
 import hashlib
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import orjson
 
+from db.cache import names
 from db.cache.base import Cache
 from db.errors import Store
 from db.models import FeedKind
@@ -56,12 +57,14 @@ class Snapshots:
 
     async def by_id(self, snapshot_id: str) -> Snapshot | None:
         """Find a ranking by its id, and let it live on from now."""
-        body = await self._cache.get(f"snapshot:{snapshot_id}", extend_s=weights.KEPT_S)
+        body = await self._cache.get(names.ranking(snapshot_id), extend_s=weights.KEPT_S)
         return decode(body) if body else None
 
     async def keep(self, snapshot: Snapshot) -> None:
-        """Store a ranking."""
-        await self._cache.put(f"snapshot:{snapshot.id}", encode(snapshot), weights.KEPT_S)
+        """Store a ranking; of a personal one the cache also remembers whose it is."""
+        await self._cache.put(names.ranking(snapshot.id), encode(snapshot), weights.KEPT_S)
+        if snapshot.actor_id is not None:
+            await self._cache.put(names.mark(snapshot.actor_id, snapshot.id), b"", names.MARKED_S)
 
 
 def new_id() -> str:
@@ -71,8 +74,8 @@ def new_id() -> str:
 
 def pointer(kind: FeedKind, viewer: Viewer | None, arguments: str, model: str) -> str:
     """Name the ranking of a feed for a viewer as it is now; None names the one that everybody shares."""
-    whose = "shared" if viewer is None else f"{viewer.actor_id}:{viewer.version}"
-    return f"{kind}_feed:{whose}:{arguments}:{model}"
+    whose = "shared:" if viewer is None else f"{names.own(viewer.actor_id or 0)}{viewer.version}:"
+    return f"{whose}{kind}_feed:{arguments}:{model}"
 
 
 def digest(where: ProjectFilter, *others: str | float) -> str:

@@ -36,5 +36,11 @@ class Cache(Protocol):
     async def delete(self, key: str) -> None:
         """Forget a value; an unknown key is no error."""
 
+    async def keys(self, prefix: str) -> list[str]:
+        """List the keys that begin with this text; slow where there are many: for what happens rarely."""
+
+    async def scrub(self) -> None:
+        """See to it that no file of this host holds what was deleted or has expired; raises while others read it."""
+
     async def close(self) -> None:
         """Let go of files and connections."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from db.errors import Store, StoreUnavailable
-from db.write_ahead import use_write_ahead_log
+from db.write_ahead import empty_log, overwrite_what_is_deleted, use_write_ahead_log
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -48,6 +48,7 @@ _PUT_ENTRY = """
 _PUT_BODY = """
     INSERT INTO bodies (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = excluded.value"""
 _DELETE = "DELETE FROM entries WHERE key = :key"
+_KEYS = "SELECT key FROM entries WHERE key >= :prefix AND key < :prefix || char(1114111) AND expires_at > :now"
 _EXPIRE = "DELETE FROM entries WHERE expires_at <= :now"
 _EVICT = """
     DELETE FROM entries WHERE key IN (
@@ -111,6 +112,24 @@ class EmbeddedCache:
     async def delete(self, key: str) -> None:
         """Forget a value."""
         await self._run(lambda connection: connection.execute(_DELETE, {"key": key}))
+
+    async def keys(self, prefix: str) -> list[str]:
+        """List the keys that begin with this text."""
+
+        def listed(connection: sqlite3.Connection) -> list[str]:
+            rows = connection.execute(_KEYS, {"prefix": prefix, "now": self._clock()})
+            return [key for (key,) in rows if key.startswith(prefix)]
+
+        return await self._run(listed)
+
+    async def scrub(self) -> None:
+        """Delete what has expired, and empty the file's write-ahead log."""
+
+        def scrubbed(connection: sqlite3.Connection) -> None:
+            self._purge(connection, self._clock())
+            empty_log(connection)
+
+        await self._run(scrubbed)
 
     async def close(self) -> None:
         """End the thread and close the file."""
@@ -199,6 +218,7 @@ class EmbeddedCache:
         )
         try:
             use_write_ahead_log(connection, self._busy_timeout_s)
+            overwrite_what_is_deleted(connection)
             connection.execute("PRAGMA synchronous = NORMAL")  # a power cut loses the newest, and damages nothing
             connection.execute("PRAGMA journal_size_limit = 16777216")
             for statement in _SCHEMA:

@@ -83,6 +83,13 @@ class MemoryCache:
         """Forget a value."""
         self._forget(key)
 
+    async def keys(self, prefix: str) -> list[str]:
+        """List the keys that begin with this text."""
+        return [key for key in list(self._entries) if key.startswith(prefix) and self._living(key) is not None]
+
+    async def scrub(self) -> None:
+        """Do nothing: it has no file."""
+
     async def close(self) -> None:
         """Forget everything."""
         self._entries.clear()

@@ -4,7 +4,7 @@
 - `acts`: `Actor` (a user or a session), `Interaction` (raw, append-only), `Engagement` (one row for each actor and
   project), `Like`, `Save`, `Dismissal`, `Mute`, `ProjectPulse`, `UserTag`, `RemovedInterest`;
 - `onboarding`: the quiz;
-- `machine`: `OutboxRow`, `Job`, `RankingModel`, `ServedPage`, and what is built at night.
+- `machine`: `OutboxRow`, `Erasure`, `Job`, `RankingModel`, `ServedPage`, and what is built at night.
 
 Keys: ``id`` is ours, ``key`` is the platform's own and what every input takes.
 """
@@ -40,6 +40,7 @@ from db.models.kinds import (
 from db.models.machine import (
     ActorTaste,
     BusyHour,
+    Erasure,
     Job,
     OutboxRow,
     ProjectNeighbours,
@@ -61,6 +62,7 @@ __all__ = [
     "Dismissal",
     "Engagement",
     "EngagementKind",
+    "Erasure",
     "EventId",
     "FeedKind",
     "Interaction",

@@ -43,6 +43,22 @@ class OutboxRow(Base):
 Index("ix_outbox_next", OutboxRow.dead, OutboxRow.urgent.desc(), OutboxRow.available_at)
 
 
+class Erasure(Base):
+    """What is left to do after everything of some actors was deleted from the truth; in the end, its receipt.
+
+    `leftovers` names what shadows may still hold (``actors``, ``projects``: their keys) and is emptied when they do not
+    any more. `report` counts what was deleted. Nothing in the row of a completed erasure tells whose it was.
+    """
+
+    __tablename__ = "erasures"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    requested_at: Mapped[datetime] = mapped_column(default=now)
+    leftovers: Mapped[dict[str, Any]]
+    report: Mapped[dict[str, Any]]
+    completed_at: Mapped[datetime | None] = mapped_column(index=True)
+
+
 class Job(Base):
     """Whose turn a periodic job is, so that one runner does it however many workers there are.
 

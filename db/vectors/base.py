@@ -266,5 +266,8 @@ class VectorStore(Protocol):
     async def discard(self, generation: str) -> None:
         """Drop a generation that is not in service; an unknown one is no error."""
 
+    async def scrub(self) -> None:
+        """See to it that no file of this host holds what was removed, not a word of it; raises while others read it."""
+
     async def close(self) -> None:
         """Let go of files and connections."""

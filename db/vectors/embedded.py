@@ -29,6 +29,7 @@ from db.vectors.base import (
     object_uuid,
 )
 from db.vectors.deltas import Mark
+from db.vectors.full_text_merge import Merge
 from db.vectors.fusion import WINDOW, Leg, fuse
 from db.vectors.generations import PROFILE, PROJECT, Generation, Space
 from db.vectors.keywords import Corpus
@@ -175,7 +176,7 @@ class EmbeddedVectorStore:
     async def stage(self) -> str:
         """Make an empty generation beside the one in service, in place of an unfinished one."""
         name = await _run(self._writing, self._stage)
-        await self._drop_retired()
+        await self._in_slices(self._drop_some)
         return name
 
     async def staged(self) -> str | None:
@@ -192,18 +193,23 @@ class EmbeddedVectorStore:
         if count > LOADED_AT_ONCE:
             await asyncio.sleep(NOTICED_WITHIN_S + count * LOADING_S)
         await _run(self._writing, self._publish, generation)
-        await self._drop_retired()
+        await self._in_slices(self._drop_some)
 
     async def discard(self, generation: str) -> None:
         """Drop a generation that is not in service."""
         await _run(self._writing, self._discard, generation)
-        await self._drop_retired()
+        await self._in_slices(self._drop_some)
+
+    async def scrub(self) -> None:
+        """Drop what is retired, take the words of removed projects out of the full-text index, and empty the log."""
+        await self._in_slices(self._drop_some)
+        await self._in_slices(Merge(self._writer, self._prepared()).go_on)
+        await _run(self._writing, self._writer.empty_log)
 
     async def close(self) -> None:
         """End the threads and close the file."""
-        await asyncio.to_thread(self._searching.shutdown)
-        await asyncio.to_thread(self._writing.shutdown)
-        await asyncio.to_thread(self._loading.shutdown)
+        for threads in (self._searching, self._writing, self._loading):
+            await asyncio.to_thread(threads.shutdown)
         for connection in (self._reader, self._writer, self._loader):
             connection.close()
 
@@ -267,9 +273,9 @@ class EmbeddedVectorStore:
         with self._writer.transaction("BEGIN IMMEDIATE") as connection:
             generations.discard(connection, self._prepared(), name)
 
-    async def _drop_retired(self) -> None:
-        """Drop what is retired, and let the writers of this process and of others in between two slices."""
-        while await _run(self._writing, self._drop_some):  # noqa: ASYNC110 (each look is a slice of the work)
+    async def _in_slices(self, work: Callable[[], bool]) -> None:
+        """Work while it says that something is left; writers, of other processes too, get in between two slices."""
+        while await _run(self._writing, work):  # noqa: ASYNC110 (each look is a slice of the work)
             await asyncio.sleep(PAUSE_S)
 
     def _drop_some(self) -> bool:

@@ -66,6 +66,26 @@ def remove(connection: sqlite3.Connection, name: str, ids: Sequence[int]) -> Non
     connection.executemany(f"DELETE FROM {name} WHERE rowid = ?", [(id_,) for id_ in ids])
 
 
+MERGED_AT_ONCE = 500
+"""Pages of the full-text index that one call of `merge` writes: about 10 ms of the file's write lock."""
+
+
+def merge(connection: sqlite3.Connection, name: str, *, first: bool) -> bool:
+    """Merge a part of the full-text index, and tell whether anything is left to merge.
+
+    FTS5 only notes that a text was removed: its words stay until everything is merged.
+
+    Parameters
+    ----------
+    first
+        Whether this begins a merge of everything; else it goes on with one.
+    """
+    before = connection.total_changes
+    pages = -MERGED_AT_ONCE if first else MERGED_AT_ONCE
+    connection.execute(f"INSERT INTO {name} ({name}, rank) VALUES ('merge', {pages})")
+    return connection.total_changes - before >= 2  # by FTS5's manual: fewer means that there was nothing to do
+
+
 def search(
     connection: sqlite3.Connection,
     name: str,

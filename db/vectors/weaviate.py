@@ -214,6 +214,9 @@ class WeaviateVectorStore:
         """Drop a generation that is not in service."""
         await self._generations.discard(self._collections.prepared(), generation)
 
+    async def scrub(self) -> None:
+        """Do nothing: its files are the server's, which merges removed objects away by itself."""
+
     async def close(self) -> None:
         """Close the connection."""
         await self._connection.close()

@@ -19,10 +19,11 @@ from db.catalogue import (
 )
 from db.changes import UpsertResult
 from db.engine import Database
+from db.erasure import erase_users
 from db.interactions import Event, record
 from db.models import Actor, Interaction, InteractionType, Like, OutboxRow, Project, Term, TermKind, User
 from db.records import CategoryRecord, ProjectRecord, TagRecord, ToolRecord, UserRecord
-from db.users import remove_users, upsert_users
+from db.users import upsert_users
 from tests.conftest import CountStatements
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -238,7 +239,7 @@ async def test_concurrent_writers_of_every_kind_do_not_block_each_other(database
 
     async def leave(number: int) -> None:
         async with database.write() as connection:
-            await remove_users(connection, users[number - 1 :: -1][:2] if number > 3 else [])
+            await erase_users(connection, users[number - 1 :: -1][:2] if number > 3 else [])
 
     await asyncio.gather(*(act(number) for act in (rename, act, leave) for number in range(6)))
     likes = await database.fetch(select(Like.project_id))

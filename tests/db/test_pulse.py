@@ -11,10 +11,10 @@ from sqlalchemy import delete, select, update
 
 from db.columns import UNKNOWN_TIME
 from db.engine import Database
+from db.erasure import erase_users
 from db.interactions import Event, like, unlike
 from db.models import Engagement, InteractionType, ProjectPulse
 from db.pulse import HALF_LIVES_S, SLICES, decayed, pulses, rebuild_pulses
-from db.users import remove_users
 from tests.conftest import CountStatements, MakeDatabase
 from tests.db.test_interactions import NOON, populate, write
 
@@ -74,7 +74,7 @@ async def test_whoever_is_removed_leaves_the_pulse(database: Database) -> None:
     (ann, bob, _), (one, *_) = await populate(database)
     await write(database, Event(ann, one, VIEW, NOON), Event(bob, one, VIEW, NOON))
     async with database.write() as connection:
-        await remove_users(connection, ["u0"])
+        await erase_users(connection, ["u0"])
     assert (await pulses(database, [one], NOON)).tolist() == [[1, 1, 1, 1]]
 
 

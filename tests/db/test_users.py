@@ -8,6 +8,7 @@ from sqlalchemy import select, update
 
 from db.catalogue import upsert_projects, upsert_tools
 from db.engine import Database
+from db.erasure import erase_users
 from db.errors import InvalidRecord
 from db.interactions import Event, record
 from db.models import (
@@ -27,7 +28,7 @@ from db.models import (
     now,
 )
 from db.records import ProjectRecord, TagRecord, ToolRecord, UserRecord
-from db.users import Viewer, ensure_actor, find_viewer, remove_users, upsert_users, users_by_id, users_by_key
+from db.users import Viewer, ensure_actor, find_viewer, upsert_users, users_by_id, users_by_key
 from tests.conftest import CountStatements
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -202,7 +203,7 @@ async def test_a_removed_user_is_nowhere_and_the_counters_are_right(database: Da
         await record(connection, [Event(actors["a"], ids[1], InteractionType.VIEW, now())])
         await connection.execute(OutboxRow.__table__.delete())
     async with database.write() as connection:
-        assert await remove_users(connection, ["a", "nobody"]) == 1
+        assert (await erase_users(connection, ["a", "nobody"]))[0] == 1
     rows = await database.fetch(select(Project.owner_id, Project.like_count, Project.view_count).order_by(Project.key))
     assert [tuple(row) for row in rows] == [(None, 1, 1), (None, 0, 0)]
     assert [row.key for row in await database.fetch(select(User.key))] == ["b"]

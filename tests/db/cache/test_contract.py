@@ -108,6 +108,27 @@ class TestCache:
         await cache.put_many(values, 60)
         assert await cache.get_many(list(values)) == values
 
+    async def test_keys_are_listed_by_what_they_begin_with(self, cache: Cache):
+        names = ["actor:1:a", "actor:1:ä", "actor:12:a", "actor:1", "a*", "a[b]", "a-b^c", "other"]
+        await cache.put_many(dict.fromkeys(names, b"x"), 60)
+        assert sorted(await cache.keys("actor:1:")) == ["actor:1:a", "actor:1:ä"]
+        assert await cache.keys("a*") == ["a*"]
+        assert await cache.keys("a[b") == ["a[b]"]
+        assert await cache.keys("a-b^") == ["a-b^c"]
+        assert await cache.keys("nothing") == []
+        assert sorted(await cache.keys("")) == sorted(names)
+
+    async def test_what_expired_is_not_listed(self, cache: Cache):
+        await cache.put("a:1", b"x", 0.05)
+        await cache.put("a:2", b"x", 60)
+        await asyncio.sleep(0.1)
+        assert await cache.keys("a:") == ["a:2"]
+
+    async def test_scrubbing_leaves_what_is_there(self, cache: Cache):
+        await cache.put("a", b"x", 60)
+        await cache.scrub()
+        assert await cache.get("a") == b"x"
+
     async def test_many_at_once_get_what_is_theirs(self, cache: Cache):
         async def one(number: int) -> bool:
             await cache.put(f"key{number}", b"%d" % number, 60)
