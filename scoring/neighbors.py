@@ -159,7 +159,8 @@ def _longest(rows: Integers, columns: Integers, similarity: Floats, length: int)
 
 
 def _joined(blocks: list[tuple[Integers, Integers, Floats]], n: int) -> Neighbours:
-    rows, columns, similarity = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
+    nothing = np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)  # there may be no block: nobody has come yet
+    rows, columns, similarity = (np.concatenate(parts) for parts in zip(nothing, *blocks, strict=True))
     starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=n))]).astype(np.int64)
     return Neighbours(starts, columns.astype(np.int64), similarity.astype(np.float32))
 

@@ -130,3 +130,9 @@ async def test_the_number_of_statements_does_not_grow_with_candidates(world: Wor
             await load_evidence(world.stores, profile, table, MOMENT)
         counts.append(len(counted))
     assert counts[0] - counts[1] in (0, 1), counts  # the second finds the arrivals in the cache
+
+
+async def test_a_night_to_which_nobody_has_come_yet_builds_nothing_and_is_no_fault(database: Database) -> None:
+    built = await build_night(database)
+    assert built.tastes.actors.shape[0] == 0
+    assert all(not lists.ids.size for lists in built.lists.values())
