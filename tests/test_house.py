@@ -134,3 +134,8 @@ def test_migrations_are_one_line_of_descent() -> None:
         text = (ROOT / "db" / "migrations" / "versions" / f"{name}.py").read_text()
         follows = "None" if before == "None" else f'"{before[:4]}"'
         assert f'revision = "{name[:4]}"\ndown_revision = {follows}\n' in text, name
+
+
+def test_each_decision_has_a_number_of_its_own() -> None:
+    numbers = [path.name[:4] for path in (ROOT / "docs" / "decisions").glob("0*.md")]
+    assert sorted(numbers) == [f"{number:04}" for number in range(1, len(numbers) + 1)]
