@@ -43,6 +43,8 @@ SIGNALS: dict[Signal, SignalDescription] = {
     Signal.GRAVITY: SignalDescription("Age", "time", "hours"),
     Signal.PEOPLE_LATELY: SignalDescription("People lately", "people", "people, halved every 14 days"),
     Signal.NOVELTY: SignalDescription("New to you", "behavior", "share of its terms that you have not met, 0 to 1"),
+    Signal.FATIGUE: SignalDescription("Shown to you, and passed by", "behavior", "times in a week, 0 to 10"),
+    Signal.LIKE_DISMISSED: SignalDescription("Like what you dismissed", "behavior", "likeness, 0 to 1"),
     Signal.CREATED_AT: SignalDescription("Time of creation", "time", "Unix seconds"),
     Signal.AGE: SignalDescription("Age", "time", "log2(1 + hours)"),
     Signal.EVENTS_SINCE: SignalDescription("Age, in what happened since", "time", "log2(1 + first visits anywhere)"),

@@ -312,7 +312,7 @@ class Feeds:
             page = await pages.cut(self._stores.database, snapshot, request)
         except StoreUnavailable as away:
             return self._last_known(request, away)
-        if snapshot.actor_id is None and page.is_whole:
+        if snapshot.actor_id is None and _is_whole(page, request):
             self._last_pages.note({request.asked: page})
         self._note(page, request.viewer, snapshot.ranking)
         return page
@@ -346,3 +346,8 @@ class Feeds:
             sampled_values=b"" if ranking is None else ranking.values[others.rows].astype("<f4").tobytes(),
             sampled_share=others.share,
         )
+
+
+def _is_whole(page: Page, request: PageRequest) -> bool:
+    """Whether nothing on a page was skipped for this one viewer's sake, so that anybody may be shown it."""
+    return [entry.rank for entry in page.entries] == [request.rank + place for place in range(1, len(page.entries) + 1)]

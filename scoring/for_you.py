@@ -22,6 +22,8 @@ from scoring.exploration import Draw, draw, seed_of, spread_and_explore, unknown
 from scoring.features import FeatureTable, feature_table
 from scoring.filters import select
 from scoring.history import Evidence
+from scoring.passed_by import NOTHING, PassedBy, fatigue, like_dismissed, load_passed_by
+from scoring.passed_by import SIGNALS as PASSED_BY
 from scoring.preferences import switched_off, telling_kinds, tuned
 from scoring.profile import Profile
 from scoring.ranking import Adjustment, Explained, Ranking, Rule, Strategy, degraded_stores
@@ -52,7 +54,8 @@ async def rank(
     table = feature_table(selection.kept, at, telling_kinds(profile.preferences))
     cosines, away = await _cosines(stores, profile, table.ids, candidates.degraded, deadlines)
     evidence = await _evidence(stores, model, profile, table, at)
-    matrix = signal_matrix(model, profile, table, cosines, candidates.people, at, evidence)
+    passed = await _passed_by(stores, model, profile, at)
+    matrix = signal_matrix(model, profile, table, cosines, candidates.people, at, evidence, passed)
     contributions = model.contributions(matrix)
     best = order_by_score(scores(contributions), table.keys)[: weights.STORED_RANKS]
     seed = seed_of(viewer.actor_id or 0, at.date())
@@ -88,7 +91,9 @@ async def explain(
     table = feature_table(found, at, telling_kinds(profile.preferences))
     cosines, _ = await _cosines(stores, profile, table.ids, (), deadlines)
     evidence = await _evidence(stores, model, profile, table, at)
-    matrix = signal_matrix(model, profile, table, cosines, await people_like(stores, profile), at, evidence)
+    passed = await _passed_by(stores, model, profile, at)
+    people = await people_like(stores, profile)
+    matrix = signal_matrix(model, profile, table, cosines, people, at, evidence, passed)
     contributions = model.contributions(matrix)
     values = matrix.astype(np.float32).tolist()
     return {
@@ -107,6 +112,7 @@ def signal_matrix(
     people: Mapping[int, int],
     at: datetime,
     evidence: Evidence | None = None,
+    passed: PassedBy = NOTHING,
 ) -> Floats:
     """Compute the signals that a model uses.
 
@@ -118,6 +124,8 @@ def signal_matrix(
         Neighbours who like a project, by its id.
     evidence
         What the behaviour signals read; None if the model uses none of them.
+    passed
+        What the viewer has passed by.
 
     Returns
     -------
@@ -140,6 +148,10 @@ def signal_matrix(
         Signal.POPULARITY: lambda: signals.popularity(table.likes),
         Signal.LIKES: lambda: table.likes.astype(np.float64),
         Signal.FRESHNESS: lambda: signals.freshness(table.age_days),
+        Signal.FATIGUE: lambda: fatigue(
+            np.array([passed.shown.get(int(id_), 0) for id_ in table.ids], dtype=np.int64), table.viewed_at == 0
+        ),
+        Signal.LIKE_DISMISSED: lambda: like_dismissed(table, profile, passed.dismissed),
         Signal.NOVELTY: lambda: signals.novelty(signals.together(table.terms.values()), *profile.met_terms()),
     }
     if evidence is not None:
@@ -162,6 +174,13 @@ async def _evidence(
     if not any(signal in BEHAVIOUR for signal in model.signals):
         return None
     return await load_evidence(stores, profile, table, at)
+
+
+async def _passed_by(stores: Stores, model: Model, profile: Profile, at: datetime) -> PassedBy:
+    """Read what the viewer has passed by, if the model asks for it."""
+    if not any(signal in PASSED_BY for signal in model.signals):
+        return NOTHING
+    return await load_passed_by(stores.database, profile, at)
 
 
 async def _cosines(

@@ -4,10 +4,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from scoring import weights
 from scoring.blend import PLAN, Curve, Model
 from scoring.errors import ModelInvalid
 from scoring.stages import ViewerStage
 from scoring.weights import PLAN_WEIGHTS, Signal
+
+_AGAINST: Mapping[Signal, Curve] = {
+    Signal.FATIGUE: Curve.straight(-weights.FATIGUE_STEP, 0.0, weights.FATIGUE_MOST),
+    Signal.LIKE_DISMISSED: Curve.straight(-weights.DISMISSED_PENALTY, 0.0, 1.0),
+}
+"""What the viewer has passed by speaks against a project."""
 
 DEFAULT = Model(
     "default",
@@ -22,6 +29,7 @@ DEFAULT = Model(
         Signal.PEOPLE_6H: Curve.straight(0.10, 0.0, 10.0),
         Signal.PEOPLE_3D: Curve.straight(0.03, 0.0, 10.0),
         Signal.AGE: Curve.straight(-0.03, 0.0, 20.0),
+        **_AGAINST,
     },
 )
 """Straight weights, not fitted to any data set: the plan's content signals, with live people, age and taste in the
@@ -29,16 +37,24 @@ place of all-time likes. It serves until a model trained on this installation's 
 
 PRESETS: Mapping[str, Model] = {model.name: model for model in (PLAN, DEFAULT)}
 
-CONTENT = (Signal.VECTOR_SIMILARITY, Signal.EXPLICIT_PREFERENCES, Signal.BEHAVIORAL_SIGNALS)
+_UNTAUGHT: Mapping[Signal, Curve] = {
+    **{
+        signal: Curve.straight(PLAN_WEIGHTS[signal])
+        for signal in (Signal.VECTOR_SIMILARITY, Signal.EXPLICIT_PREFERENCES, Signal.BEHAVIORAL_SIGNALS)
+    },
+    **_AGAINST,
+}
+
+UNTAUGHT = tuple(_UNTAUGHT)
 """What a replay of touches cannot compute; the log of what was served has it."""
 
 
 def completed(model: Model) -> Model:
-    """Add the plan's weights for what a log of touches cannot teach: texts, stated interests, what was seen already.
+    """Add the shipped weights for what a log of touches cannot teach: texts, stated interests, what was passed by.
 
     A fitted score is a tenth of log odds, so that these weights have their size (see `scoring.training.models.SCALE`).
     """
-    added = {signal: Curve.straight(PLAN_WEIGHTS[signal]) for signal in CONTENT if signal not in model.curves}
+    added = {signal: curve for signal, curve in _UNTAUGHT.items() if signal not in model.curves}
     return replace(model, curves={**model.curves, **added})
 
 

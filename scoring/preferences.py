@@ -47,7 +47,9 @@ NEEDS: Mapping[Signal, Needs] = {
     Signal.POPULARITY: _BY_PEOPLE,
     Signal.LIKES: _BY_PEOPLE,
     Signal.PEOPLE_LATELY: _BY_PEOPLE,
+    Signal.PEOPLE_15M: _BY_PEOPLE,
     Signal.PEOPLE_1H: _BY_PEOPLE,
+    Signal.PEOPLE_1D: _BY_PEOPLE,
     Signal.PEOPLE_6H: _BY_PEOPLE,
     Signal.PEOPLE_3D: _BY_PEOPLE,
     Signal.PEOPLE_14D: _BY_PEOPLE,
@@ -64,6 +66,12 @@ NEEDS: Mapping[Signal, Needs] = {
     Signal.TASTE_OF_PROJECT: _BY_TASTE,
     Signal.TASTE_OF_OWNER: _BY_TASTE,
     Signal.PEOPLE_LIKE_YOU: _BY_TASTE,
+    Signal.CIRCLE_OF_PEOPLE: _BY_TASTE,
+    Signal.CIRCLE_OF_CROWD: _BY_TASTE,
+    Signal.CIRCLE_NOW: _BY_TASTE,
+    Signal.NEW_SINCE_VISIT: (_ANY_ACT,),
+    Signal.FATIGUE: (frozenset({Switch.VIEWS}),),
+    Signal.LIKE_DISMISSED: (_ANY_ACT,),
 }
 """What each signal rests on: of every set at least one must be on. A signal that is not named here
 rests on nothing that has a switch, as a project's age does."""

@@ -144,12 +144,6 @@ class Page:
     has_next: bool
     has_previous: bool
 
-    @property
-    def is_whole(self) -> bool:
-        """Whether nothing on it was skipped for this one viewer's sake, so that anybody may be shown it."""
-        ranks = [entry.rank for entry in self.entries]
-        return not ranks or ranks[-1] - ranks[0] == len(ranks) - 1
-
 
 @dataclass(frozen=True, slots=True)
 class Ranking:

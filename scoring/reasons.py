@@ -140,6 +140,7 @@ _IN_SHORT: Mapping[Signal, str] = {
     Signal.VECTOR_SIMILARITY: "Close in meaning to what you like and do.",
     Signal.BEHAVIORAL_SIGNALS: "Made with tools that you came across lately.",
     Signal.NOVELTY: "New to you, as your balance between familiar and new asks for.",
+    Signal.NEW_SINCE_VISIT: "New since you were here last.",
     Signal.TASTE_OF_PROJECT: "People of your taste come to projects like this.",
 }
 """What is said when a signal speaks for a project, but nothing can be named as evidence."""

@@ -54,6 +54,8 @@ class Signal(StrEnum):
     GRAVITY = "gravity"
     PEOPLE_LATELY = "people_lately"
     NOVELTY = "novelty"
+    FATIGUE = "fatigue"
+    LIKE_DISMISSED = "like_dismissed"
 
 
 PLAN_WEIGHTS: dict[Signal, float] = {
@@ -87,6 +89,20 @@ TOOL_AFFINITY_MOST = 0.15
 """The most that one tool can give."""
 BEHAVIOR_LEAST, BEHAVIOR_MOST = -0.5, 1.0
 """The signal's range."""
+
+# --- what was passed by ---------------------------------------------------------------------------------------------
+FATIGUE_DAYS = 7.0
+"""Days for which it counts that a card was seen."""
+FATIGUE_MOST = 10
+"""Times seen beyond which nothing more is to be learned."""
+FATIGUE_STEP = 0.02
+"""Taken off for each time that the viewer saw a project's card and did not come."""
+DISMISSED_READ = 50
+"""Dismissals that are looked at, the latest."""
+DISMISSALS_FOR_FULL = 3
+"""Dismissals of the same term or owner that make the likeness full: one may be for a reason of its own."""
+DISMISSED_PENALTY = 0.25
+"""Taken off a project that is wholly like what the viewer dismisses: what a full match with interests gives."""
 
 # --- a viewer's own balance between familiar and new -----------------------------------------------------------------
 NOVELTY_MOST = 0.3

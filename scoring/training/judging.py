@@ -15,7 +15,7 @@ from scoring.evaluation.metrics import chance_better, clustered_error
 from scoring.evaluation.protocols import TIMED, measure, modelled, singles
 from scoring.evaluation.requests import Requests, feed_requests
 from scoring.history import DAY_S
-from scoring.models import CONTENT, completed
+from scoring.models import UNTAUGHT, completed
 from scoring.signals import Floats, Integers
 from scoring.training.logged import LoggedList, logged_lists
 from scoring.training.models import train, train_placed
@@ -97,7 +97,7 @@ def _from_logged(
     seed: int,
     progress: Progress,
 ) -> _Trial:
-    signals = (*TIMED, *CONTENT)
+    signals = (*TIMED, *UNTAUGHT)
     until = int(FITTED_SHARE * len(logged))
     fitting, judging = (
         logged_lists(dataset, part, signals, floor, progress) for part in (logged[:until], logged[until:])

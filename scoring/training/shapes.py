@@ -46,7 +46,7 @@ SHAPES: Mapping[Signal, Shape] = dict.fromkeys(
         Signal.PEOPLE_LIKE_YOU,
     ),
     Shape.INCREASING,
-)
+) | dict.fromkeys((Signal.FATIGUE, Signal.LIKE_DISMISSED), Shape.DECREASING)
 """Likenesses are held; on feed requests this costs .0008 ± .0007 of NDCG@10 (see `docs/ranking.md`). Counts of people
 and ages are free: that more people of the last fortnight lower a score, beside those of the last hours, is what a timed
 feed is made of. To hold all costs .0067 ± .0016."""

@@ -32,7 +32,7 @@ from scoring.feeds import Feeds
 from scoring.ranking import Rule, Strategy
 from scoring.weights import Signal
 from tests.conftest import CountStatements, MakeDatabase
-from tests.world import ANYTHING, World, embedded_world, keys_of
+from tests.world import ANYTHING, MOMENT, World, embedded_world, keys_of
 
 PAINTER = (TagRecord(name="painting", kind=TermKind.CATEGORY), TagRecord(name="tool-0", kind=TermKind.TOOL))
 
@@ -431,3 +431,35 @@ async def test_an_unliked_project_loses_its_penalty(world: World):
     # Seen lately −.3, liked −.2, tool-0 seen once +.05. The like was all there was, so nothing of it is left.
     behavior = before.signals.index(Signal.BEHAVIORAL_SIGNALS)
     assert (before.values[behavior], after.values[behavior]) == pytest.approx((-0.45, 0.0))
+
+
+class Breakable:
+    """Stands before a store, and refuses while a test says so."""
+
+    def __init__(self, store: Any, name: Store) -> None:
+        self._store, self._name = store, name
+        self.is_away = False
+
+    def __getattr__(self, name: str) -> Any:
+        if self.is_away:
+            return getattr(Away(self._name), name)
+        return getattr(self._store, name)
+
+
+async def test_without_the_truth_a_shared_page_is_as_everybody_saw_it_last(world: World):
+    await a_small_community(world)
+    database = Breakable(world.stores.database, Store.DATABASE)
+    feeds = Feeds(replace(world.stores, database=database), clock=lambda: MOMENT, deadlines=PATIENT)  # type: ignore[arg-type]
+    nobody, ada = await world.viewer("stranger"), await world.viewer("ada")
+    seen = await feeds.popular(nobody, 5, None, ANYTHING)
+    (best,) = await world.ids([keys_of(seen)[0]])
+    async with world.stores.database.write() as connection:
+        assert ada.actor_id is not None
+        await dismiss(connection, ada.actor_id, best, MOMENT)
+    gap = await feeds.popular(await world.viewer("ada"), 5, None, ANYTHING)
+    assert keys_of(gap) != keys_of(seen)  # what she dismissed is hers to miss
+    database.is_away = True
+    again = await feeds.popular(nobody, 5, None, ANYTHING)
+    assert (keys_of(again), again.degraded) == (keys_of(seen), (Store.DATABASE,))
+    with pytest.raises(StoreUnavailable):
+        await feeds.popular(nobody, 6, None, ANYTHING)

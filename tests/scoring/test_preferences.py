@@ -54,13 +54,23 @@ def test_everything_that_rests_on_a_viewer_or_on_people_has_a_switch() -> None:
         assert set(model.signals) - switched_off(model, nothing) <= {Signal.AGE, Signal.FRESHNESS}
 
 
+def test_a_signal_without_a_switch_is_one_on_purpose() -> None:
+    unswitched = {
+        *(Signal.AGE, Signal.FRESHNESS, Signal.EVENTS_SINCE, Signal.CREATED_AT),  # a project's age
+        *(Signal.QUERY_SIMILARITY, Signal.KEYWORD_MATCH, Signal.PROJECT_SIMILARITY),  # what was asked for by name
+        *(Signal.PEOPLE_OF_HOUR, Signal.PEOPLE_OF_DAY, Signal.PEOPLE_OF_WEEK, Signal.GRAVITY),  # for everybody
+        *(Signal.PERSONAL_BOOST, Signal.NOVELTY),  # asked for by name; the balance is a setting of its own
+    }
+    assert set(Signal) - set(NEEDS) == unswitched
+
+
 def test_each_switch_takes_out_what_rests_on_it() -> None:
     both = Model("both", DEFAULT.curves | PLAN.curves)
     assert switched_off(both, Preferences(use_topics=False)) == {Signal.EXPLICIT_PREFERENCES}
     tastes = {Signal.TASTE_OF_CROWD, Signal.TASTE_OF_PROJECT}
-    assert switched_off(both, Preferences(learn_from_views=False)) == tastes
+    assert switched_off(both, Preferences(learn_from_views=False)) == tastes | {Signal.FATIGUE}
     assert switched_off(both, Preferences(learn_from_likes=False)) == tastes
-    acts = tastes | {Signal.BEHAVIORAL_SIGNALS, Signal.NEIGHBOURS_SHARE}
+    acts = tastes | {Signal.BEHAVIORAL_SIGNALS, Signal.NEIGHBOURS_SHARE, Signal.FATIGUE, Signal.LIKE_DISMISSED}
     assert switched_off(both, Preferences(learn_from_views=False, learn_from_likes=False)) == acts
     people = {Signal.COLLABORATIVE, Signal.POPULARITY, Signal.PEOPLE_6H, Signal.PEOPLE_3D, Signal.NEIGHBOURS_SHARE}
     assert switched_off(both, Preferences(social_signals=False)) == people | tastes
