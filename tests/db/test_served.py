@@ -42,7 +42,7 @@ async def test_noted_pages_are_written_together_and_once(database: Database):
 async def test_pages_that_could_not_be_written_wait_for_the_next_time(database: Database):
     log = ServedLog(database)
     note(log, "a")
-    log.note(snapshot_id="b", feed_kind="no such feed")
+    log.note(snapshot_id="b", actor_id=None, feed_kind="no such feed")
     with pytest.raises(SQLAlchemyError):
         await log.flush()
     assert await snapshots(database) == []

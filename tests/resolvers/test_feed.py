@@ -208,8 +208,8 @@ async def test_a_page_costs_the_same_statements_whatever_its_size(graph: Graph, 
         with statements(graph.database) as issued:
             await graph.data(WHOLE, user("ada"), first=first)
         counts.append(len(issued))
-    # Viewer; cards; terms; owners; marks; what stood in the way; the profile (2) and the evidence (2) of the reasons.
-    assert counts == [10, 10]
+    # Viewer; cards; terms; owners; marks; velocities; what stood in the way; profile (2), evidence (2) of the reasons.
+    assert counts == [11, 11]
 
 
 @pytest.mark.parametrize("projects", [200, 2_000])
@@ -226,9 +226,9 @@ async def test_a_page_costs_the_same_statements_however_long_it_is_and_however_m
         with statements(graph.database) as stored:
             await graph.data(whole, user("ada"), first=first)
         assert len(page["edges"]) == first
-        assert len(stored) == 9, stored  # as above, without what stood in the way
+        assert len(stored) == 10, stored  # as above, without what stood in the way
         # And for a new ranking: tags and touches; the five statements of the sources; features.
-        assert len(new) == 17, new
+        assert len(new) == 18, new
 
 
 async def test_what_is_not_asked_for_is_not_read(graph: Graph, statements: CountStatements) -> None:

@@ -1,6 +1,7 @@
-"""What the demo viewers see: the promise of the first minute."""
+"""What the demo viewers see, by the model that ships: the promise of the first minute."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from itertools import combinations
 
 import pytest
@@ -8,7 +9,12 @@ import pytest
 from db.demo import generate
 from db.demo.projects import FADING, TAKING_OFF
 from db.models import now
+from scoring.deadlines import PATIENT
 from scoring.demo import load_demo
+from scoring.evidence import build_night
+from scoring.feeds import Feeds
+from scoring.in_service import always
+from scoring.models import DEFAULT
 from scoring.ranking import Page, Strategy
 from scoring.reasons import TrendingNow
 from scoring.velocity import Window
@@ -22,7 +28,9 @@ async def demo(sqlite_template, tmp_path_factory: pytest.TempPathFactory) -> Asy
     async with sqlite_copy(sqlite_template, folder) as database, embedded_world(database, folder) as world:
         await load_demo(database, generate(now()))
         await world.settle()
-        yield world
+        await build_night(database)
+        shipped = Feeds(world.stores, always(DEFAULT), deadlines=PATIENT)
+        yield replace(world, feeds=shipped)
 
 
 async def first_page(demo: World, user: str) -> Page:
