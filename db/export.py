@@ -81,7 +81,7 @@ async def export(stores: Stores, actor_id: int, limit: int = MOST_ROWS, after: P
     for table in PERSONAL[_position(after) :]:
         behind = after.behind if after is not None and after.table == table.name else None
         rows = await _rows(stores.database, table, ids, left + 1, behind)
-        data[table.name] = [_plain(row._mapping, hidden=("_key",)) for row in rows[:left]]
+        data[str(table.name)] = [_plain(row._mapping, hidden=("_key",)) for row in rows[:left]]
         if len(rows) > left:
             place = Place(table.name, tuple(rows[left - 1][: len(table.primary_key)]) if left else behind or ())
             return ExportPage(data, place)
@@ -150,11 +150,8 @@ def _keyed(column: Column[Any]) -> Any:
 
 
 def _plain(row: Mapping[str, Any], hidden: tuple[str, ...] = ()) -> dict[str, Any]:
-    return (
-        {name: _value(value) for name, value in row.items() if not name.startswith(hidden)}
-        if hidden
-        else {name: _value(value) for name, value in row.items()}
-    )
+    # A column's name is a `str` of SQLAlchemy's own kind, which not every JSON encoder takes for a key.
+    return {str(name): _value(value) for name, value in row.items() if not name.startswith(hidden)}
 
 
 def _value(value: Any) -> Any:

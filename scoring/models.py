@@ -21,7 +21,7 @@ DEFAULT = Model(
     {
         Signal.VECTOR_SIMILARITY: Curve.straight(1.0),
         Signal.EXPLICIT_PREFERENCES: Curve.straight(0.60),
-        Signal.BEHAVIORAL_SIGNALS: Curve.straight(0.50),
+        Signal.BEHAVIORAL_SIGNALS: Curve.straight(1.0),
         Signal.NEIGHBOURS_SHARE: Curve.straight(0.075),
         Signal.TASTE_OF_PROJECT: Curve.straight(0.045),
         Signal.TASTE_OF_CROWD: Curve.straight(0.015, -5.0, 5.0),

@@ -8,7 +8,7 @@ import pytest
 
 from db.demo import generate
 from db.demo.projects import FADING, TAKING_OFF
-from db.models import now
+from db.models import InteractionType, now
 from scoring.deadlines import PATIENT
 from scoring.demo import load_demo
 from scoring.evidence import build_night
@@ -80,3 +80,11 @@ async def test_what_takes_off_is_among_the_first_three_of_trending(demo: World):
     (trend,) = [reason for reason in reasons if isinstance(reason, TrendingNow)]
     assert trend.people >= 85
     assert trend.usual < 5
+
+
+@pytest.mark.parametrize("user", ["heavy", "narrow"])
+async def test_what_somebody_has_seen_and_liked_does_not_lead_their_page(demo: World, user: str):
+    before = await first_page(demo, user)
+    liked = keys_of(before)[0]
+    await demo.act(user, InteractionType.LIKE, liked, at=now())
+    assert liked not in keys_of(await first_page(demo, user))[:10]
