@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 
 import structlog
 
@@ -26,6 +27,7 @@ REINDEX = "reindex"
 VELOCITY = "velocity"
 TASTES = "tastes"
 TRAINING = "training"
+TRENDS = "train trends"
 INTERESTS = "interests"
 QUIZ = "quiz"
 
@@ -62,65 +64,73 @@ def jobs_of(
     events_kept
         How long raw events are kept.
     """
-
-    async def reindex(turn: Turn) -> None:
-        rebuild = Reindex(stores.database, stores.vectors, stores.embedder)
-        report = await rebuild.run(lambda _kind, _more: None, lambda: jobs.renew(stores.database, turn))
-        log.info("the index was written anew", written=report.written, kept=report.kept, refused=report.refused)
-
-    async def expire(_turn: Turn) -> None:
-        await ServedLog(stores.database).expire()
-
-    async def forget_events(_turn: Turn) -> None:
-        await forget(stores.database, now(), events_kept)
-
-    async def tastes(_turn: Turn) -> None:
-        built = await build_night(stores.database)
-        log.info("tastes and neighbour lists were built anew", people=len(built.tastes.actors))
-
-    async def train(_turn: Turn) -> None:
-        try:
-            verdict = await train_once(stores.database)
-        except NotEvaluable as error:
-            log.info("no model was trained", reason=str(error))
-        else:
-            log.info(
-                "a model was trained", model=verdict.model.name, accepted=verdict.accepted, because=verdict.because
-            )
-
-    async def quiz(_turn: Turn) -> None:
-        log.info("the quiz was made anew from the catalogue", changed=await refresh_quiz(stores.database))
-
-    async def interests(_turn: Turn) -> None:
-        log.info("interests were learned", changed=await learn_interests(stores.database, now()))
-
-    async def find_trends(_turn: Turn) -> None:
-        try:
-            verdict = await train_trends(stores.database, 0)
-        except NotEvaluable as error:
-            log.info("the constants of trends stay", reason=str(error))
-        else:
-            log.info("constants of trends were fitted", accepted=verdict.accepted, because=verdict.because)
-
-    async def finish_deletions(_turn: Turn) -> None:
-        if done := await finish(stores):
-            log.info("deletions of people are completed", deletions=done)
-
-    async def months(_turn: Turn) -> None:
-        await prepare_months(stores.database)
-
     listed = [
-        PeriodicJob(TASTES, DAY, tastes, offset=TASTES_AT, catches_up=True),
-        PeriodicJob(TRAINING, DAY, train, offset=TRAINING_AT),
-        PeriodicJob(QUIZ, DAY, quiz, offset=QUIZ_AT, catches_up=True),
-        PeriodicJob(INTERESTS, DAY, interests, offset=INTERESTS_AT, catches_up=True),
-        PeriodicJob("train trends", DAY, find_trends, offset=TRAINING_AT),
-        PeriodicJob(REINDEX, DAY, reindex, offset=REINDEX_AT),
-        PeriodicJob("expire served pages", HOUR, expire, catches_up=True),
-        PeriodicJob("finish deletions", MINUTE, finish_deletions, catches_up=True),
-        PeriodicJob("prepare months", DAY, months, catches_up=True),
-        PeriodicJob("forget old events", DAY, forget_events, offset=FORGET_AT),
+        PeriodicJob(TASTES, DAY, partial(_build_tastes, stores), offset=TASTES_AT, catches_up=True),
+        PeriodicJob(TRAINING, DAY, partial(_train, stores), offset=TRAINING_AT),
+        PeriodicJob(TRENDS, DAY, partial(_fit_trends, stores), offset=TRAINING_AT),
+        PeriodicJob(QUIZ, DAY, partial(_make_quiz, stores), offset=QUIZ_AT, catches_up=True),
+        PeriodicJob(INTERESTS, DAY, partial(_learn, stores), offset=INTERESTS_AT, catches_up=True),
+        PeriodicJob(REINDEX, DAY, partial(_reindex, stores), offset=REINDEX_AT),
+        PeriodicJob("forget old events", DAY, partial(_forget, stores, events_kept), offset=FORGET_AT),
+        PeriodicJob("prepare months", DAY, partial(_prepare_months, stores), catches_up=True),
+        PeriodicJob("expire served pages", HOUR, partial(_expire, stores), catches_up=True),
+        PeriodicJob("finish deletions", MINUTE, partial(_finish_deletions, stores), catches_up=True),
     ]
     if velocity is not None:
         listed.append(PeriodicJob(VELOCITY, HOUR, velocity, catches_up=True))
     return listed
+
+
+async def _build_tastes(stores: Stores, _turn: Turn) -> None:
+    built = await build_night(stores.database)
+    log.info("tastes and neighbour lists were built anew", people=len(built.tastes.actors))
+
+
+async def _train(stores: Stores, _turn: Turn) -> None:
+    try:
+        verdict = await train_once(stores.database)
+    except NotEvaluable as error:
+        log.info("no model was trained", reason=str(error))
+    else:
+        name, because = verdict.model.name, verdict.because
+        log.info("a model was trained", model=name, accepted=verdict.accepted, because=because)
+
+
+async def _fit_trends(stores: Stores, _turn: Turn) -> None:
+    try:
+        verdict = await train_trends(stores.database, 0)
+    except NotEvaluable as error:
+        log.info("the constants of trends stay", reason=str(error))
+    else:
+        log.info("constants of trends were fitted", accepted=verdict.accepted, because=verdict.because)
+
+
+async def _make_quiz(stores: Stores, _turn: Turn) -> None:
+    log.info("the quiz was made anew from the catalogue", changed=await refresh_quiz(stores.database))
+
+
+async def _learn(stores: Stores, _turn: Turn) -> None:
+    log.info("interests were learned", changed=await learn_interests(stores.database, now()))
+
+
+async def _reindex(stores: Stores, turn: Turn) -> None:
+    rebuild = Reindex(stores.database, stores.vectors, stores.embedder)
+    report = await rebuild.run(lambda _kind, _more: None, lambda: jobs.renew(stores.database, turn))
+    log.info("the index was written anew", written=report.written, kept=report.kept, refused=report.refused)
+
+
+async def _forget(stores: Stores, events_kept: timedelta, _turn: Turn) -> None:
+    await forget(stores.database, now(), events_kept)
+
+
+async def _prepare_months(stores: Stores, _turn: Turn) -> None:
+    await prepare_months(stores.database)
+
+
+async def _expire(stores: Stores, _turn: Turn) -> None:
+    await ServedLog(stores.database).expire()
+
+
+async def _finish_deletions(stores: Stores, _turn: Turn) -> None:
+    if done := await finish(stores):
+        log.info("deletions of people are completed", deletions=done)

@@ -1,5 +1,7 @@
 """What would remove a project from the viewer's page: causes that are the viewer's own, to show and to act on."""
 
+import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Self
@@ -17,7 +19,7 @@ from scoring.finders import strongest_action
 
 
 @strawberry.interface(description="Something of your own that brought a project onto your page.")
-class Cause:
+class Cause(ABC):
     """A cause as a client sees it."""
 
     @computed("The cause in plain words, ready to show.")
@@ -25,9 +27,9 @@ class Cause:
         """Say what it is."""
         return await self.said(info)
 
+    @abstractmethod
     async def said(self, info: Info) -> str:
         """Say what it is."""
-        raise NotImplementedError
 
 
 @strawberry.type(description="One of your interests. `mute` it to see nothing of it, or take it off your interests.")
@@ -94,7 +96,7 @@ class Counterfactual:
     @computed("The causes in one plain sentence.")
     async def text(self, info: Info) -> str:
         """Say what they are."""
-        said = [await cause.said(info) for cause in self.causes]
+        said = await asyncio.gather(*(cause.said(info) for cause in self.causes))  # together: one statement
         told = [said[0], *(f"{one[0].lower()}{one[1:]}" for one in said[1:])]
         listed = " and ".join([", ".join(told[:-1]), told[-1]]) if len(told) > 1 else told[0]
         return f"{listed} {'keeps' if len(told) == 1 else 'together keep'} it on your page."

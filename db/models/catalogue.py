@@ -59,29 +59,19 @@ class Project(Base):
 
 
 _PUBLIC = ~Project.private & ~Project.archived
-Index(
-    "ix_projects_newest",
-    Project.created_at.desc(),
-    Project.id.desc(),
-    postgresql_where=_PUBLIC,
-    sqlite_where=_PUBLIC,
-)
-Index(
-    "ix_projects_popular",
-    Project.like_count.desc(),
-    Project.created_at.desc(),
-    Project.id.desc(),
-    postgresql_where=_PUBLIC,
-    sqlite_where=_PUBLIC,
-)
-Index(
-    "ix_projects_trending",
-    Project.engagement_velocity.desc(),
-    Project.created_at.desc(),
-    Project.id.desc(),
-    postgresql_where=_PUBLIC,
-    sqlite_where=_PUBLIC,
-)
+for _name, _first in (
+    ("newest", ()),
+    ("popular", (Project.like_count.desc(),)),
+    ("trending", (Project.engagement_velocity.desc(),)),
+):
+    Index(
+        f"ix_projects_{_name}",
+        *_first,
+        Project.created_at.desc(),
+        Project.id.desc(),
+        postgresql_where=_PUBLIC,
+        sqlite_where=_PUBLIC,
+    )
 
 
 class Term(Base):
