@@ -14,6 +14,7 @@ from sqlalchemy import event
 
 from db.engine import Database
 from db.schema import migrate
+from tests.node_packages import NodeMissing, NodePackages, installed
 from tests.servers import PostgresqlServer, ServerMissing, running_postgresql
 
 TEMPLATE = "explore_template"
@@ -39,6 +40,15 @@ def postgresql_server() -> Iterator[PostgresqlServer]:
             yield server
     except ServerMissing as missing:
         raise pytest.fail.Exception(str(missing), pytrace=False) from None
+
+
+@pytest.fixture(scope="session")
+def node() -> NodePackages:
+    """Give the packages of tests/node; where they cannot be had, what needs them is left out and says why."""
+    try:
+        return installed(Path(__file__).parent / "node")
+    except NodeMissing as missing:
+        pytest.skip(f"left out: {missing}")
 
 
 @pytest.fixture(scope="session")
