@@ -12,16 +12,22 @@ define install
 	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 endef
 
+# A step that takes Node.js is left out where that is not there, with a line that says so; a step that fails, fails.
+npm = frontend/npm.sh $(1) || test $$? = 3
+
 .PHONY: help
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
 .PHONY: run
-run: $(VENV)/.run ## set up, load the demo data, serve on http://127.0.0.1:8000
+run: $(VENV)/.run ## set up, build the pages, load the demo data, serve on http://127.0.0.1:8000
+	@frontend/npm.sh build >/dev/null || echo "serving without the pages that could not be built" >&2
 	@$(BIN)/explore serve --demo --port $(EXPLORE_PORT)
 
 .PHONY: test
 test: $(VENV)/.dev ## set up, then run the whole test-suite (needs PostgreSQL's programs)
+	@$(call npm,build)
+	@$(call npm,test)
 	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 
 .PHONY: lint
@@ -30,6 +36,11 @@ lint: $(VENV)/.dev ## formatting, lint, types, and the direction of the four flo
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+	@$(call npm,lint)
+
+.PHONY: pages
+pages: ## build the explore page and GraphiQL (needs Node.js and npm)
+	@frontend/npm.sh build
 
 .PHONY: format
 format: $(VENV)/.dev ## rewrite the code in the house's format
@@ -46,7 +57,8 @@ lock: $(VENV)/.dev ## resolve pyproject.toml into the two hashed lock files
 	@$(BIN)/uv pip compile pyproject.toml --group dev -c requirements.lock --universal --python-version 3.11 --generate-hashes --no-header --quiet -o requirements-dev.lock
 
 .PHONY: clean
-clean: ## remove the virtual environment, the caches and var/ (the embedded stores)
+clean: ## remove the virtual environment, npm's packages, the built pages, the caches and var/ (the embedded stores)
+	@rm -rf frontend/node_modules frontend/dist frontend/graphiql/node_modules frontend/graphiql/dist
 	@rm -rf $(VENV) var .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
 
 $(VENV)/.run: requirements.lock pyproject.toml

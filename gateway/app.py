@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -11,6 +12,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 from strawberry.schema.base import BaseSchema
 
+from gateway.assets import FRONTEND, GraphiqlBeside, Pages, read_explore_page, read_graphiql
 from gateway.auth import Authority, signing_secret
 from gateway.endpoint import Endpoint
 from gateway.logs import configure_logs
@@ -35,7 +37,7 @@ def create() -> Starlette:
     return build(settings, schema, partial(open_runtime, settings))
 
 
-def build(settings: Settings, graph: BaseSchema, opened: OpenRuntime) -> Starlette:
+def build(settings: Settings, graph: BaseSchema, opened: OpenRuntime, frontend: Path = FRONTEND) -> Starlette:
     """Make the application.
 
     Parameters
@@ -46,6 +48,8 @@ def build(settings: Settings, graph: BaseSchema, opened: OpenRuntime) -> Starlet
         The schema behind `/graphql`.
     opened
         Opens the runtime when the server starts and closes it when the server stops.
+    frontend
+        The folder of the npm packages whose builds are served.
     """
     secret = signing_secret(settings)
     authority = Authority(secret, settings.token_issuer, settings.token_audience)
@@ -54,9 +58,12 @@ def build(settings: Settings, graph: BaseSchema, opened: OpenRuntime) -> Starlet
         authority,
         Sessions(secret),
         context_of,
-        graphiql=settings.graphiql,
+        graphiql=False,  # Strawberry's page loads its code from a CDN: ours stands beside the endpoint
         networks=Networks(secret) if settings.bound_networks else None,
     )
+
+    explore_page = read_explore_page(frontend) if settings.explore_page else {}
+    graphiql = read_graphiql(frontend) if settings.graphiql else {}
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -64,10 +71,10 @@ def build(settings: Settings, graph: BaseSchema, opened: OpenRuntime) -> Starlet
             app.state.runtime = runtime
             yield
 
-    return Starlette(
+    app = Starlette(
         routes=[
-            Route("/", front_page, methods=["GET"]),
-            Route("/graphql", endpoint),
+            *([] if explore_page else [Route("/", front_page, methods=["GET"])]),
+            Route("/graphql", GraphiqlBeside(endpoint, graphiql) if settings.graphiql else endpoint),
             Route("/healthz", alive, methods=["GET"]),
             Route("/readyz", ready, methods=["GET"]),
             *([Route("/metrics", metrics, methods=["GET"])] if settings.metrics else []),
@@ -76,6 +83,8 @@ def build(settings: Settings, graph: BaseSchema, opened: OpenRuntime) -> Starlet
         exception_handlers={HTTPException: answer_http_exception},
         lifespan=lifespan,
     )
+    app.router.default = Pages(explore_page, graphiql)
+    return app
 
 
 def _cross_origin(origins: tuple[str, ...]) -> list[Middleware]:

@@ -5,7 +5,6 @@ from base64 import b64encode
 from collections.abc import Awaitable
 from hashlib import sha256
 from html import escape
-from urllib.parse import quote
 
 import structlog
 from sqlalchemy import text
@@ -47,13 +46,18 @@ a { color: #0b57d0; } code { font-size: .9rem; }
 a { color: #8ab4f8; } }
 """
 
+_NO_EXPLORE_PAGE = """<p>The explore page belongs here and is not served: it has not been built, or
+<code>EXPLORE_PAGE</code> is off. To build it takes Node.js 20 or newer and npm: <code>make pages</code>, then start
+the gateway again. Everything else works without it.</p>"""
+
 _PAGE = f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>explore-gateway</title><style>{_STYLE}</style></head><body>
 <h1>explore-gateway</h1>
 <p>A GraphQL gateway that serves personalised explore pages and explains every rank.</p>
+{_NO_EXPLORE_PAGE}
 <ul>
-<li><a href="/graphql?q={quote(EXAMPLE_QUERY)}">/graphql</a>: the endpoint; in a browser, GraphiQL</li>
+<li><a href="/graphql">/graphql</a>: the endpoint; in a browser, GraphiQL</li>
 <li><a href="/healthz">/healthz</a>: whether the process is alive</li>
 <li><a href="/readyz">/readyz</a>: whether its stores are there</li>
 <li><a href="/metrics">/metrics</a>: how it does, for Prometheus</li>

@@ -217,6 +217,10 @@ class Settings(BaseSettings):
         True,
         description="Whether a browser that opens /graphql gets the GraphiQL page: on or off.",
     )
+    explore_page: bool = Field(
+        True,
+        description="Whether / is the explore page, where it has been built: on or off. Off leaves a page of links.",
+    )
     log_format: Annotated[Literal["auto", "console", "json"], BeforeValidator(_lower)] = Field(
         "auto",
         description="How log lines look: console, json, or auto (console on a terminal, json elsewhere).",

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -94,16 +95,18 @@ Gateway = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 
 @pytest.fixture
 def gateway(tmp_path) -> Gateway:
-    """Start a gateway: `async with gateway(graphiql=False) as client`."""
+    """Start a gateway: `async with gateway(graphiql=False) as client`. Its pages are not built."""
 
     @asynccontextmanager
-    async def start(runtime: Any = None, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
+    async def start(
+        runtime: Any = None, frontend: Path | None = None, **settings: Any
+    ) -> AsyncIterator[httpx.AsyncClient]:
         @asynccontextmanager
         async def opened() -> AsyncIterator[Any]:
             yield runtime or FakeRuntime()
 
         given = {"var_dir": tmp_path, "token_secret": SECRET, **settings}
-        app = build(Settings(_env_file=None, **given), GRAPH, opened)
+        app = build(Settings(_env_file=None, **given), GRAPH, opened, frontend or tmp_path)
         async with app.router.lifespan_context(app):
             transport = httpx.ASGITransport(app, raise_app_exceptions=True)
             async with httpx.AsyncClient(transport=transport, base_url="http://gateway.test") as client:

@@ -59,8 +59,9 @@ async def test_a_gateway_without_the_truth_is_not_ready(gateway):
 async def test_the_front_page_says_what_this_is_and_where_to_go(client):
     page = await client.get("/")
     assert page.status_code == 200
-    assert 'href="/graphql?q=' in page.text
+    assert 'href="/graphql"' in page.text
     assert "forYou" in page.text
+    assert "make pages" in page.text
     assert "<script" not in page.text
 
 

@@ -1,0 +1,71 @@
+import { useId, useSyncExternalStore } from 'react';
+import { claimsOf, identity, remember, subscribe, tidied } from './identity';
+
+/** The line above GraphiQL: whom the queries are asked as. */
+export function IdentityBar() {
+  const { token, session } = useSyncExternalStore(subscribe, identity);
+  return (
+    <header className="identity">
+      <h1>
+        <a href="/">explore-gateway</a>
+      </h1>
+      <Secret
+        label="Token"
+        placeholder="paste a bearer token, or ask as nobody"
+        value={token}
+        onChange={(pasted) => remember({ token: tidied(pasted) })}
+      />
+      <Secret
+        label="Session"
+        placeholder="given with the first answer"
+        value={session}
+        onChange={(pasted) => remember({ session: pasted.trim() })}
+      />
+      <output>{whoAsks(token, session)}</output>
+      <details>
+        <summary>Where do I get a token?</summary>
+        <p>
+          <code>explore token USER</code> prints one for any user, with <code>--role service</code> one that may write
+          the catalogue. A gateway that was started with <code>--demo</code> (as <code>make run</code> does) prints one
+          for each demo viewer. Without a token you are a visitor, known by the session.
+        </p>
+      </details>
+    </header>
+  );
+}
+
+interface SecretProps {
+  readonly label: string;
+  readonly placeholder: string;
+  readonly value: string;
+  readonly onChange: (value: string) => void;
+}
+
+/** A field whose value stays off the screen and out of the browser's own memory. */
+function Secret({ label, placeholder, value, onChange }: SecretProps) {
+  const id = useId();
+  return (
+    <div className="secret">
+      <label htmlFor={id}>{label}</label>
+      <input
+        id={id}
+        type="password"
+        autoComplete="off"
+        spellCheck={false}
+        placeholder={placeholder}
+        value={value}
+        onChange={(event) => onChange(event.target.value)}
+      />
+    </div>
+  );
+}
+
+function whoAsks(token: string, session: string): string {
+  if (!token) return session ? 'You ask as a visitor whom the session knows.' : 'You ask as a new visitor.';
+  const claims = claimsOf(token);
+  if (!claims) return 'This is no token: a token has three parts with dots between them.';
+  const { subject, role, expires } = claims;
+  const until = expires?.toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' });
+  if (expires && expires < new Date()) return `The token of “${subject}” expired on ${until}.`;
+  return `You ask as “${subject}”${role ? ` (${role})` : ''}${until ? `, until ${until}` : ''}.`;
+}

@@ -1,0 +1,19 @@
+import { defineConfig } from 'vite';
+
+/** Where `npm run dev` sends queries: the gateway of `make run`. */
+const GATEWAY = 'http://127.0.0.1:8000';
+
+export default defineConfig({
+  base: '/graphiql/', // gateway/assets.py serves the files there, and the page itself at /graphql
+  build: {
+    target: 'es2022',
+    modulePreload: { polyfill: false },
+    assetsInlineLimit: 0,
+    chunkSizeWarningLimit: 1500, // kB: an editor with a parser of GraphQL
+    rolldownOptions: {
+      // Radix marks its modules "use client", which means nothing outside of a React server.
+      onLog: (level, log, print) => log.code !== 'MODULE_LEVEL_DIRECTIVE' && print(level, log),
+    },
+  },
+  server: { proxy: { '/graphql': GATEWAY } },
+});
