@@ -33,4 +33,4 @@ def error_answer(
 
 def refusal(refused: RequestRefused) -> JsonAnswer:
     """Give the answer to a request that was refused."""
-    return error_answer(refused.status, refused.code, refused.message, headers=refused.headers)
+    return error_answer(refused.status, refused.code, refused.message, headers=refused.headers, **refused.extensions)

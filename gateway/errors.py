@@ -11,6 +11,7 @@ GatewayError
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 
 class GatewayError(Exception):
@@ -54,14 +55,24 @@ class RequestRefused(GatewayError):
         What is wrong and how to mend it, for a person.
     headers
         Further response headers.
+    extensions
+        What a client's code can read besides the code, in `extensions`.
     """
 
-    def __init__(self, status: int, code: str, message: str, headers: Mapping[str, str] = MappingProxyType({})) -> None:
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        headers: Mapping[str, str] = MappingProxyType({}),
+        extensions: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.message = message
         self.headers = headers
+        self.extensions = extensions
 
 
 class Unauthenticated(RequestRefused):

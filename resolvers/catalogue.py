@@ -11,7 +11,7 @@ from db.errors import Store
 from resolvers import enums  # noqa: F401 (publishes the enum that is named below)
 from resolvers.context import Info
 from resolvers.errors import BadInput, PageRefused
-from resolvers.fields import computed
+from resolvers.fields import Cost, computed
 from resolvers.ids import global_id, is_storable, opaque, transparent
 from resolvers.inputs import given
 from resolvers.node import After, Node, PageInfo, page_info
@@ -116,7 +116,8 @@ class CatalogueQuery:
 
     @computed(
         "Tools, for pickers and filters: all of them by name, or those that `search` finds. A search gives those whose "
-        "name contains it, by name, and behind them a few that mean something like it, the most similar first."
+        "name contains it, by name, and behind them a few that mean something like it, the most similar first.",
+        Cost(200, 2, "first", LARGEST_PAGE),
     )
     async def tools(
         self,
@@ -142,7 +143,7 @@ class CatalogueQuery:
         found = await find_tools(info.context.stores, search or "", first + 1, place)
         return _page(found, first, has_previous=after is not None)
 
-    @computed("All categories, by name.")
+    @computed("All categories, by name.", Cost(50, entries=50))
     async def categories(self, info: Info) -> list[Category]:
         """Give all categories."""
         loader = info.context.loaders.categories_by_key

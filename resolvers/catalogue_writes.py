@@ -15,7 +15,7 @@ from db.changes import UpsertResult
 from db.models import Role, TermKind
 from db.records import CategoryRecord, ProjectRecord, Record, ToolRecord, UserRecord
 from resolvers.context import Context, Info
-from resolvers.fields import mutation
+from resolvers.fields import Cost, mutation
 from resolvers.ids import is_key
 from resolvers.inputs import given
 from resolvers.user_errors import UserError, UserErrorCode, of_refusals, of_validation, too_many, user_error
@@ -156,26 +156,29 @@ Keys = Annotated[list[str], strawberry.argument(description=f"Up to {MOST_RECORD
 class CatalogueMutation:
     """What the service role can write."""
 
-    @mutation(f"Add projects, or change those that are there. {_BATCH}")
+    @mutation(f"Add projects, or change those that are there. {_BATCH}", Cost(1_000, 50, "projects", MOST_RECORDS))
     async def upsert_projects(
         self, info: Info, projects: Annotated[list[ProjectInput], strawberry.argument(description="The projects.")]
     ) -> UpsertPayload | None:
         """Write projects."""
         return await _upsert(info.context, "projects", projects, ProjectRecord, catalogue.upsert_projects)
 
-    @mutation("Delete projects with everything that was ever done with them. Needs the role SERVICE.")
+    @mutation(
+        "Delete projects with everything that was ever done with them. Needs the role SERVICE.",
+        Cost(1_000, 50, "keys", MOST_RECORDS),
+    )
     async def remove_projects(self, info: Info, keys: Keys) -> RemovePayload | None:
         """Delete projects."""
         return await _remove(info.context, keys, catalogue.remove_projects)
 
-    @mutation(f"Add tools, or change those that are there. {_BATCH}")
+    @mutation(f"Add tools, or change those that are there. {_BATCH}", Cost(1_000, 50, "tools", MOST_RECORDS))
     async def upsert_tools(
         self, info: Info, tools: Annotated[list[ToolInput], strawberry.argument(description="The tools.")]
     ) -> UpsertPayload | None:
         """Write tools."""
         return await _upsert(info.context, "tools", tools, ToolRecord, catalogue.upsert_tools)
 
-    @mutation(f"Add categories, or change those that are there. {_BATCH}")
+    @mutation(f"Add categories, or change those that are there. {_BATCH}", Cost(1_000, 50, "categories", MOST_RECORDS))
     async def upsert_categories(
         self,
         info: Info,
@@ -184,7 +187,7 @@ class CatalogueMutation:
         """Write categories."""
         return await _upsert(info.context, "categories", categories, CategoryRecord, catalogue.upsert_categories)
 
-    @mutation(f"Add users, or change those that are there. {_BATCH}")
+    @mutation(f"Add users, or change those that are there. {_BATCH}", Cost(1_000, 50, "users", MOST_RECORDS))
     async def upsert_users(
         self,
         info: Info,

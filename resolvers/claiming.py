@@ -6,7 +6,7 @@ from db.claims import ClaimStatus, claim
 from db.users import ensure_actor, ensure_session
 from resolvers.context import Info
 from resolvers.enums import publish
-from resolvers.fields import computed, mutation
+from resolvers.fields import Cost, computed, mutation
 from resolvers.user_errors import UserError, UserErrorCode, user_error
 from resolvers.viewer import Viewer, current_viewer
 
@@ -48,7 +48,8 @@ class ClaimingMutation:
         "Take over what you did before you signed in: events, likes, saves, dismissals, mutes, interests, answers and "
         "settings of a session become your account's. Send the new bearer token together with the session's own "
         "`X-Session-Id`: only who holds both may. What both have done counts once; sending it again does no harm. "
-        "From then on the `X-Session-Id` stands for the account: forget it when the person signs out."
+        "From then on the `X-Session-Id` stands for the account: forget it when the person signs out.",
+        Cost(3_000),
     )
     async def claim_session(self, info: Info) -> ClaimSessionPayload | None:
         """Claim."""

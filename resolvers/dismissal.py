@@ -14,7 +14,7 @@ from db.profiles import has_touched
 from db.projects import Card, ProjectFilter
 from resolvers.context import Context, Info
 from resolvers.errors import BadId
-from resolvers.fields import computed, mutation
+from resolvers.fields import Cost, computed, mutation
 from resolvers.ids import parse_reason_id
 from resolvers.inputs import given
 from resolvers.interaction import Act, Key, ProjectActPayload, perform
@@ -76,7 +76,8 @@ class DismissalPayload(ProjectActPayload):
 
     @computed(
         f"What it changed among the first {FIRST_PAGE} projects of your `forYou`: your page is ranked before and after "
-        "if you ask for this. Null with an error."
+        "if you ask for this. Null with an error.",
+        Cost(6_000),
     )
     async def page_change(self, info: Info) -> PageChange | None:
         """Compare the page before with the page now."""

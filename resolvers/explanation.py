@@ -13,7 +13,7 @@ from db.projects import ProjectFilter
 from resolvers import enums  # noqa: F401 (publishes the enums that are named below)
 from resolvers.context import Info
 from resolvers.counterfactual import Counterfactual
-from resolvers.fields import computed
+from resolvers.fields import Cost, computed
 from resolvers.ids import reason_global_id
 from resolvers.named_project import LazyProject, visible_project
 from resolvers.user import User
@@ -233,12 +233,14 @@ class Explanation:
             page=page,
         )
 
-    @computed("One plain sentence, for a tooltip.")
+    @computed("One plain sentence, for a tooltip.", Cost(30))
     async def summary(self, info: Info) -> str:
         """Give the sentence."""
         return evidence.summary(self.explained, await self._found(info))
 
-    @computed("The evidence, the weightiest first. Ask for details by type: `... on Popular { likes }`.")
+    @computed(
+        "The evidence, the weightiest first. Ask for details by type: `... on Popular { likes }`.", Cost(30, entries=5)
+    )
     async def reasons(self, info: Info) -> list[Reason]:
         """Give the evidence."""
         return [_reason(self.explained.project_id, found) for found in await self._found(info)]
@@ -247,7 +249,8 @@ class Explanation:
         "What of your own doing keeps the project among the first 30 of your `forYou`: the fewest interests and acts "
         "(up to 3) without which it would leave, found by ranking your page again without them. Null if it is not "
         "there, in other feeds, if nothing of yours would remove it, or if 300 ms were not enough: ask it for one "
-        "project at a time, when somebody wants to know, since all that a request asks shares that time."
+        "project at a time, when somebody wants to know, since all that a request asks shares that time.",
+        Cost(5_000),
     )
     async def what_would_remove_it(self, info: Info) -> Counterfactual | None:
         """Give the causes."""

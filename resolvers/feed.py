@@ -14,7 +14,7 @@ from resolvers import enums  # noqa: F401 (publishes the enums that are named be
 from resolvers.context import Info
 from resolvers.errors import BadInput, PageRefused
 from resolvers.explanation import Explanation
-from resolvers.fields import computed
+from resolvers.fields import Cost, computed
 from resolvers.ids import is_key
 from resolvers.inputs import given
 from resolvers.node import After, PageInfo, page_info
@@ -160,7 +160,8 @@ class FeedQuery:
 
     @computed(
         "What suits you, ranked from your interests and what you did; what is popular while nothing is "
-        "known of you. Your own projects and those you dismissed or muted are not in it. Null only with an error."
+        "known of you. Your own projects and those you dismissed or muted are not in it. Null only with an error.",
+        Cost(3_000, 5, "first", LARGEST_PAGE),
     )
     async def for_you(
         self, info: Info, first: First = DEFAULT_PAGE, after: After = strawberry.UNSET, where: Where = strawberry.UNSET
@@ -168,7 +169,10 @@ class FeedQuery:
         """Serve For You."""
         return await serve_feed(info, info.context.feeds.for_you, first, after, where, personal=True)
 
-    @computed("What most people came to in the last weeks or like, the same for everybody. Null only with an error.")
+    @computed(
+        "What most people came to in the last weeks or like, the same for everybody. Null only with an error.",
+        Cost(500, 5, "first", LARGEST_PAGE),
+    )
     async def popular(
         self, info: Info, first: First = DEFAULT_PAGE, after: After = strawberry.UNSET, where: Where = strawberry.UNSET
     ) -> Feed | None:
@@ -179,7 +183,8 @@ class FeedQuery:
         "What many people come to now, for its age; live to two seconds. Your interests move a project by "
         f"a few places at most, {TRENDING_MOST_PLACES} unless this gateway is set up otherwise. What nobody comes to "
         "follows behind, newest first. "
-        "Null only with an error."
+        "Null only with an error.",
+        Cost(800, 5, "first", LARGEST_PAGE),
     )
     async def trending(
         self,
@@ -198,7 +203,7 @@ class FeedQuery:
 
         return await serve_feed(info, serve, first, after, where)
 
-    @computed("The latest projects first. Null only with an error.")
+    @computed("The latest projects first. Null only with an error.", Cost(300, 5, "first", LARGEST_PAGE))
     async def newest(
         self, info: Info, first: First = DEFAULT_PAGE, after: After = strawberry.UNSET, where: Where = strawberry.UNSET
     ) -> Feed | None:
@@ -207,7 +212,8 @@ class FeedQuery:
 
     @computed(
         "Finds projects by meaning and by words, best first. Only words count while the embedding model is away "
-        "(strategy KEYWORD). `explanation` says how much each added, and which words matched. Null only with an error."
+        "(strategy KEYWORD). `explanation` says how much each added, and which words matched. Null only with an error.",
+        Cost(1_500, 5, "first", LARGEST_PAGE),
     )
     async def search(
         self,

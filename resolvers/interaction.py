@@ -23,7 +23,7 @@ from db.standing import standing
 from db.users import ensure_actor
 from resolvers.context import Asker, Context, Info
 from resolvers.enums import publish
-from resolvers.fields import computed, mutation
+from resolvers.fields import Cost, computed, mutation
 from resolvers.ids import MAX_KEY, is_key, is_storable
 from resolvers.inputs import given
 from resolvers.project import Project
@@ -179,7 +179,8 @@ class InteractionMutation:
 
     @mutation(
         f"Tell what you did: views, clicks, impressions and all else, up to {MOST_EVENTS} events at once. "
-        "Each event is judged by itself: a bad one does not keep the others out."
+        "Each event is judged by itself: a bad one does not keep the others out.",
+        Cost(500, 15, "events", MOST_EVENTS),
     )
     async def record_interactions(
         self,

@@ -13,7 +13,7 @@ from db.terms import TermName
 from db.users import ensure_actor
 from resolvers.context import Context, Info
 from resolvers.enums import publish
-from resolvers.fields import computed, mutation
+from resolvers.fields import Cost, computed, mutation
 from resolvers.ids import is_key
 from resolvers.user_errors import UserError, UserErrorCode, nobody, too_many, user_error
 
@@ -101,7 +101,7 @@ class InterestsPayload:
     changed: bool = strawberry.field(description="Whether anything is different now; false with an error.")
     user_errors: list[UserError] = strawberry.field(description="What was wrong with the input; empty if all is well.")
 
-    @computed("What you are known to care about now, the surest first.")
+    @computed("What you are known to care about now, the surest first.", Cost(50, entries=30))
     async def interests(self, info: Info) -> list[Interest]:
         """Give the interests."""
         return await interests_of(info.context)
@@ -114,7 +114,8 @@ class InterestsMutation:
     @mutation(
         "State your interests: these, and no others. What you stated before, here or in the quiz, and leave out now "
         "counts as removed: neither learning nor the platform brings it back, until you state it again. Interests "
-        "that are learned or imported stay beside them; `removeInterest` takes one away."
+        "that are learned or imported stay beside them; `removeInterest` takes one away.",
+        Cost(500, 5, "interests", MOST_INTERESTS),
     )
     async def set_interests(
         self,

@@ -13,7 +13,7 @@ from db.quiz_records import LONGEST_TEXT
 from resolvers import enums  # noqa: F401 (publishes the enums that are named below)
 from resolvers.catalogue import Category, Tool
 from resolvers.context import Context, Info
-from resolvers.fields import computed
+from resolvers.fields import Cost, computed
 from resolvers.ids import global_id
 from resolvers.inputs import given
 
@@ -194,13 +194,14 @@ class OnboardingQuery:
     @computed(
         "The onboarding quiz, in its order, each question with what you answered. It is made from the catalogue "
         "(the tools and categories that tell the audience apart best) unless the platform has sent its own. Whether "
-        "to show it, `personalizationStatus.needsOnboarding` says; whoever has answered may always answer anew."
+        "to show it, `personalizationStatus.needsOnboarding` says; whoever has answered may always answer anew.",
+        Cost(500, entries=5),
     )
     async def onboarding_questions(self, info: Info, locale: Locale = strawberry.UNSET) -> list[OnboardingQuestion]:
         """Give the questions."""
         return await quiz_of(info.context, locale)
 
-    @computed("How far you are in the quiz, and which question comes next: for resuming it where you left.")
+    @computed("How far you are in the quiz, and which question comes next: for resuming it where you left.", Cost(500))
     async def onboarding_progress(self, info: Info, locale: Locale = strawberry.UNSET) -> OnboardingProgress:
         """Tell how far the viewer is."""
         return OnboardingProgress.of(await quiz_of(info.context, locale))

@@ -13,13 +13,14 @@ from db.questions import all_questions
 from db.users import ensure_actor
 from resolvers.context import Context, Info
 from resolvers.feed import DEFAULT_PAGE, Feed, First, serve_feed
-from resolvers.fields import computed, mutation
+from resolvers.fields import Cost, computed, mutation
 from resolvers.interests import Interest, interests_of
 from resolvers.onboarding import Locale, OnboardingProgress, quiz_of
-from resolvers.onboarding_input import OnboardingAnswerInput, check
+from resolvers.onboarding_input import MOST_ANSWERS, OnboardingAnswerInput, check
 from resolvers.personalization import PersonalizationStatus, status_for
 from resolvers.user_errors import UserError, nobody
 from resolvers.viewer import Viewer, current_viewer
+from scoring.weights import LARGEST_PAGE
 
 REFRESH_WITHIN_S = 2.0
 """How long the answer waits for the profile's vector; WordLlama takes some milliseconds, an endpoint a few hundred."""
@@ -43,22 +44,27 @@ class OnboardingPayload:
         description='What was wrong, each with its path, for example `["answers", "0", "options", "2"]`.'
     )
 
-    @computed("What you are known to care about now, the surest first; what you chose is among it, with confidence 1.")
+    @computed(
+        "What you are known to care about now, the surest first; what you chose is among it, with confidence 1.",
+        Cost(50, entries=30),
+    )
     async def interests(self, info: Info) -> list[Interest]:
         """Give the interests."""
         return await interests_of(info.context)
 
-    @computed("How well you are known now.")
+    @computed("How well you are known now.", Cost(500))
     async def status(self, info: Info) -> PersonalizationStatus:
         """Give the status."""
         return await status_for(info.context)
 
-    @computed("How far you are in the quiz now.")
+    @computed("How far you are in the quiz now.", Cost(500))
     async def progress(self, info: Info, locale: Locale = strawberry.UNSET) -> OnboardingProgress:
         """Give the progress."""
         return OnboardingProgress.of(await quiz_of(info.context, locale))
 
-    @computed("The first page of `forYou` as it is now. Null if nothing was stored.")
+    @computed(
+        "The first page of `forYou` as it is now. Null if nothing was stored.", Cost(3_000, 5, "first", LARGEST_PAGE)
+    )
     async def feed(self, info: Info, first: First = DEFAULT_PAGE) -> Feed | None:
         """Serve the first page."""
         return await serve_feed(info, info.context.feeds.for_you, first, None, None) if self.saved else None
@@ -76,7 +82,8 @@ class OnboardingMutation:
     @mutation(
         "Answer the quiz: all the answers or, if anything is wrong with one, none. An answer replaces your earlier one "
         "to the same question; questions that you leave out keep theirs. Tools and categories become interests with "
-        "confidence 1, use case and experience join your profile, and the feed in the answer is made from all that."
+        "confidence 1, use case and experience join your profile, and the feed in the answer is made from all that.",
+        Cost(1_000, 20, "answers", MOST_ANSWERS),
     )
     async def submit_onboarding(
         self,

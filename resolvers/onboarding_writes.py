@@ -11,7 +11,7 @@ from db.questions import MOST_ACTIVE, upsert_questions
 from db.quiz_records import MOST_OPTIONS, QuestionRecord
 from resolvers.catalogue_writes import UpsertPayload, payload_of, records_of
 from resolvers.context import Context, Info
-from resolvers.fields import mutation
+from resolvers.fields import Cost, mutation
 from resolvers.user_errors import UserErrorCode, of_refusals, too_many, user_error
 from scoring.quiz import refresh_quiz
 
@@ -111,7 +111,8 @@ class OnboardingServiceMutation:
         f"Add questions to the quiz, or change those that are there; at most {MOST_ACTIVE} are asked. Each change "
         "gives a question a new `version`. Answers that were given stay as they were meant. Needs the role SERVICE. "
         "A bad record does not keep the others out; the record is taken as a whole: what is left out goes back to its "
-        "default."
+        "default.",
+        Cost(1_000, 100, "questions", MOST_QUESTIONS),
     )
     async def upsert_onboarding_questions(
         self,
@@ -127,7 +128,8 @@ class OnboardingServiceMutation:
 
     @mutation(
         "Make the quiz from the catalogue now, as happens every night: after a large import, for example. Questions "
-        "that you have sent stay as they are. Needs the role SERVICE."
+        "that you have sent stay as they are. Needs the role SERVICE.",
+        Cost(5_000),
     )
     async def refresh_onboarding_questions(self, info: Info) -> RefreshOnboardingPayload | None:
         """Make the quiz anew."""

@@ -11,7 +11,7 @@ from db.signal_counts import signal_counts
 from resolvers.context import Context, Info
 from resolvers.enums import ViewerKind, publish
 from resolvers.explanation import Signal, described
-from resolvers.fields import computed
+from resolvers.fields import Cost, computed
 from resolvers.viewer import kind_of
 from scoring import status, weights
 from scoring.preferences import telling_kinds
@@ -194,7 +194,8 @@ class PersonalizationQuery:
 
     @computed(
         "How well you are known: whether to show the quiz, a badge for the profile's quality, and what would make it "
-        "better. True to the second."
+        "better. True to the second.",
+        Cost(500),
     )
     async def personalization_status(self, info: Info) -> PersonalizationStatus:
         """Give the status."""

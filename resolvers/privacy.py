@@ -12,7 +12,7 @@ from db.export import MOST_ROWS, Place, export, key_types
 from db.shadow_erasure import finish
 from resolvers.context import Context, Info
 from resolvers.errors import BadInput, PageRefused
-from resolvers.fields import mutation
+from resolvers.fields import Cost, mutation
 from resolvers.ids import opaque, transparent
 from resolvers.inputs import given
 from resolvers.removal import DeletionReceipt
@@ -61,7 +61,8 @@ class PrivacyMutation:
 
     @mutation(
         "Everything that is held of you, a page at a time. It is a mutation so that nobody is made to ask for it by "
-        "following a link; it changes nothing."
+        "following a link; it changes nothing.",
+        Cost(1_000, 2, "first", MOST_ROWS),
     )
     async def export_my_data(
         self,
@@ -97,7 +98,8 @@ class PrivacyMutation:
         "Delete everything that is held of you: account, sessions claimed for it, events, likes, saves, dismissals, "
         "mutes, interests, answers, settings, vector and stored rankings. It takes effect at once; the receipt says "
         "when the last copy is gone. It cannot be undone. Your token stays good: what you do with it afterwards begins "
-        "anew."
+        "anew.",
+        Cost(10_000),
     )
     async def delete_my_data(
         self,

@@ -11,12 +11,13 @@ from resolvers.catalogue import Category, Tool
 from resolvers.context import Info
 from resolvers.errors import BadInput
 from resolvers.explanation import Explanation
-from resolvers.fields import computed
+from resolvers.fields import READ, Cost, computed
 from resolvers.ids import global_id
 from resolvers.loaders import TermsOfProject
 from resolvers.node import After, Node
 from resolvers.user import User
 from scoring.ranking import Page
+from scoring.weights import LARGEST_PAGE
 
 if TYPE_CHECKING:
     from resolvers.feed import Feed
@@ -108,7 +109,10 @@ class Project(Node):
         marks = await info.context.loaders.marks_by_project.load(self.project_id)
         return marks is not None and marks.saved
 
-    @computed("How many people came to it for the first time on each of the last days (UTC), today last: a sparkline.")
+    @computed(
+        "How many people came to it for the first time on each of the last days (UTC), today last: a sparkline.",
+        Cost(20),
+    )
     async def activity(
         self,
         info: Info,
@@ -121,14 +125,15 @@ class Project(Node):
 
     @computed(
         "How `forYou` would score it for you now, and why: for a project met outside of a feed, such as on "
-        "a detail page. In a feed ask `FeedEdge.explanation`, which has the numbers that ranked that very page."
+        "a detail page. In a feed ask `FeedEdge.explanation`, which has the numbers that ranked that very page.",
+        Cost(200),
     )
     async def explanation(self, info: Info) -> Explanation | None:
         """Give the score and its parts."""
         explained = await info.context.loaders.explanation_by_project.load(self.project_id)
         return None if explained is None else Explanation.of(explained, ProjectFilter())
 
-    @computed("The projects most like it, best first. Null only with an error.")
+    @computed("The projects most like it, best first. Null only with an error.", Cost(1_000, 5, "first", LARGEST_PAGE))
     async def similar(
         self,
         info: Info,
@@ -151,7 +156,7 @@ class Project(Node):
 class ProjectQuery:
     """How projects are found by key."""
 
-    @computed("One project; null if there is none, or if it is not yours to see.")
+    @computed("One project; null if there is none, or if it is not yours to see.", READ)
     async def project(
         self, info: Info, key: Annotated[str, strawberry.argument(description="The platform's own id.")]
     ) -> Project | None:
@@ -159,7 +164,10 @@ class ProjectQuery:
         card = await info.context.loaders.cards_by_key.load(key)
         return None if card is None else Project.of(card)
 
-    @computed("Several projects in the order of their keys; null in place of each that is not to be seen.")
+    @computed(
+        "Several projects in the order of their keys; null in place of each that is not to be seen.",
+        Cost(50, 5, "keys", MOST_KEYS),
+    )
     async def projects(
         self,
         info: Info,

@@ -13,7 +13,7 @@ from db.shadow_erasure import finish
 from resolvers.catalogue_writes import MOST_RECORDS, Keys
 from resolvers.context import Info
 from resolvers.enums import publish
-from resolvers.fields import computed, mutation
+from resolvers.fields import READ, Cost, computed, mutation
 from resolvers.ids import is_key
 from resolvers.inputs import given
 from resolvers.user_errors import UserError, UserErrorCode, too_many, user_error
@@ -83,7 +83,8 @@ class RemovalMutation:
 
     @mutation(
         "Delete users with everything they ever did: events, likes, saves, interests, answers, vectors, stored "
-        "rankings, and the sessions that were claimed for them. Needs the role SERVICE."
+        "rankings, and the sessions that were claimed for them. Needs the role SERVICE.",
+        Cost(5_000, 100, "keys", MOST_RECORDS),
     )
     async def remove_users(
         self,
@@ -123,7 +124,7 @@ class RemovalMutation:
 class RemovalQuery:
     """How far deletions are."""
 
-    @computed("How far a deletion is; null if there is no such receipt. Whoever has the receipt may ask.")
+    @computed("How far a deletion is; null if there is no such receipt. Whoever has the receipt may ask.", READ)
     async def deletion_receipt(
         self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The receipt's `id`.")]
     ) -> DeletionReceipt | None:

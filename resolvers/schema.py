@@ -16,7 +16,7 @@ from resolvers.counterfactual import InterestCause, ProjectCause
 from resolvers.dismissal import DismissalMutation
 from resolvers.explanation import REASON_TYPES
 from resolvers.feed import FeedQuery
-from resolvers.fields import computed
+from resolvers.fields import READ, computed
 from resolvers.ids import parse_global_id
 from resolvers.interaction import InteractionMutation
 from resolvers.interests import InterestsMutation
@@ -71,7 +71,7 @@ _FIND: dict[str, Callable[[Info, str], Awaitable[Node | None]]] = {
 class NodeQuery:
     """How things are found by global id."""
 
-    @computed("The thing with this id; null if there is none, or if it is not yours to see.")
+    @computed("The thing with this id; null if there is none, or if it is not yours to see.", READ)
     async def node(
         self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="A field `id`, unchanged.")]
     ) -> Node | None:

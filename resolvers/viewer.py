@@ -10,7 +10,7 @@ from db.preferences import preferences_in
 from resolvers import enums  # noqa: F401 (publishes the enums that are named below)
 from resolvers.context import Info
 from resolvers.enums import ViewerKind
-from resolvers.fields import computed
+from resolvers.fields import Cost, computed
 from resolvers.interests import Interest, interests_of
 from resolvers.mute import Mute
 from resolvers.preferences import PersonalizationSettings
@@ -54,7 +54,7 @@ class Viewer:
         card = await info.context.loaders.users_by_id.load(self.user_id)
         return None if card is None else User.of(card)
 
-    @computed("What you are known to care about, the surest first.")
+    @computed("What you are known to care about, the surest first.", Cost(50, entries=30))
     async def interests(self, info: Info) -> list[Interest]:
         """Give the tags."""
         return await interests_of(info.context)
@@ -64,7 +64,7 @@ class Viewer:
         """Give the settings."""
         return PersonalizationSettings.of(preferences_in(self.settings))
 
-    @computed("What you have muted, the latest first. `mute` adds to it, `unmute` takes away.")
+    @computed("What you have muted, the latest first. `mute` adds to it, `unmute` takes away.", Cost(50, entries=30))
     async def mutes(self, info: Info) -> list[Mute]:
         """Give what is muted."""
         if self.actor_id is None:

@@ -11,7 +11,7 @@ from resolvers import enums  # noqa: F401 (publishes the enums that are named be
 from resolvers.context import Context, Info
 from resolvers.explanation import Explanation
 from resolvers.feed import ProjectFilterInput, Where
-from resolvers.fields import computed
+from resolvers.fields import Cost, computed
 from resolvers.inputs import given
 from resolvers.mute import Mute
 from resolvers.project import Project
@@ -64,7 +64,8 @@ class WhyNotQuery:
 
     @computed(
         "Why a project is not on your `forYou`, or at which rank it is. A project that is not yours to see is unknown, "
-        "whether it exists or not. Null only with an error."
+        "whether it exists or not. Null only with an error.",
+        Cost(5_000),
     )
     async def why_not(
         self,

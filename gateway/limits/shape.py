@@ -1,0 +1,149 @@
+"""How large a document is once its fragments are put in, found without putting them in."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from graphql import DocumentNode, Node
+
+from gateway.limits.outline import Asked, Block, Outline
+
+INTROSPECTION = frozenset({"__schema", "__type"})
+
+_LISTS_OF_TYPES = frozenset({"fields", "inputFields", "interfaces", "possibleTypes"})
+"""Fields of `__Type` that lead from one type to many: one within another goes through the schema many times over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The size of a selection set and of all below it.
+
+    Attributes
+    ----------
+    depth
+        Fields within fields; `__schema` and `__type` and what is below are not counted.
+    introspection_depth
+        The same from `__schema` or `__type` on.
+    types_within_types
+        How often a list of types, fields or arguments stands within another, in introspection.
+    fields, fragments, aliases
+        Fields, uses of fragments, and fields with another name than their own; each counted wherever it comes in.
+    """
+
+    depth: int = 0
+    introspection_depth: int = 0
+    types_within_types: int = 0
+    fields: int = 0
+    fragments: int = 0
+    aliases: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """All that is measured of a document, whatever its variables.
+
+    Attributes
+    ----------
+    largest
+        The largest of each size over all operations and fragments, also those that are not run: validation looks at
+        them all.
+    repeats
+        How often the root field that is asked for most is asked for, and its name.
+    directives
+        The most on one place.
+    operations
+        How many operations it has.
+    nesting
+        Lists and objects within each other in a value that stands in the document.
+    """
+
+    largest: Shape
+    repeats: tuple[int, str]
+    directives: int
+    operations: int
+    nesting: int
+
+
+def measure(document: DocumentNode, outline: Outline) -> Sizes:
+    """Measure a document."""
+    shapes: list[Shape] = []
+    for block in outline.blocks:
+        shapes.append(_shape(block, shapes))
+    directives, nesting = _places(document)
+    return Sizes(_largest(shapes), _repeats(outline), directives, len(outline.operations), nesting)
+
+
+def _shape(block: Block, below: list[Shape]) -> Shape:
+    depth = introspection_depth = types_within_types = fields = fragments = aliases = 0
+    for asked in block.fields:
+        under = below[asked.block] if asked.block is not None else Shape()
+        if asked.name in INTROSPECTION or _is_introspection(block):
+            introspection_depth = max(introspection_depth, 1 + under.introspection_depth)
+        else:
+            depth = max(depth, 1 + under.depth)
+            introspection_depth = max(introspection_depth, under.introspection_depth)
+        types_within_types = max(types_within_types, under.types_within_types + _is_list_of_types(block, asked))
+        fields += 1 + under.fields
+        fragments += under.fragments
+        aliases += asked.is_aliased + under.aliases
+    for used in block.fragments:
+        put_in = below[used]
+        depth = max(depth, put_in.depth)
+        introspection_depth = max(introspection_depth, put_in.introspection_depth)
+        types_within_types = max(types_within_types, put_in.types_within_types)
+        fields += put_in.fields
+        fragments += 1 + put_in.fragments
+        aliases += put_in.aliases
+    return Shape(depth, introspection_depth, types_within_types, fields, fragments, aliases)
+
+
+def _is_introspection(block: Block) -> bool:
+    return block.type is not None and block.type.startswith("__")
+
+
+def _is_list_of_types(block: Block, asked: Asked) -> bool:
+    return block.type == "__Type" and asked.name in _LISTS_OF_TYPES
+
+
+def _largest(shapes: list[Shape]) -> Shape:
+    return Shape(
+        *(
+            max((getattr(shape, size) for shape in shapes), default=0)
+            for size in ("depth", "introspection_depth", "types_within_types", "fields", "fragments", "aliases")
+        )
+    )
+
+
+def _repeats(outline: Outline) -> tuple[int, str]:
+    """Find the root field that an operation asks for most often, under all its names and through all fragments."""
+    roots = {outline.blocks[operation].type for operation in outline.operations}
+    counted: list[Counter[str]] = []
+    for block in outline.blocks:
+        count = Counter(asked.name for asked in block.fields) if block.type in roots else Counter[str]()
+        for used in block.fragments:
+            count.update(counted[used])
+        counted.append(count)
+    most = [counted[operation].most_common(1) for operation in outline.operations]
+    return max(((times, name) for ((name, times),) in filter(None, most)), default=(0, ""))
+
+
+def _places(document: DocumentNode) -> tuple[int, int]:
+    """Give the most directives on one place, and how deep values are nested."""
+    directives = nesting = 0
+    pending: list[tuple[Node, int]] = [(document, 0)]
+    while pending:
+        node, depth = pending.pop()
+        directives = max(directives, len(getattr(node, "directives", None) or ()))
+        if node.kind in ("list_value", "object_value"):
+            depth += 1
+            nesting = max(nesting, depth)
+        pending += [(child, depth) for child in _children(node)]
+    return directives, nesting
+
+
+def _children(node: Node) -> Iterator[Node]:
+    for value in vars(node).values():
+        if isinstance(value, Node):
+            yield value
+        elif isinstance(value, tuple | list):
+            yield from value

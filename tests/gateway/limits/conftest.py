@@ -1,0 +1,83 @@
+"""A small schema whose costs are worked out by hand in the tests."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import pytest
+import strawberry
+from graphql import parse
+
+from gateway.limits.document_limits import DocumentLimits
+from gateway.limits.settings import LimitSettings
+from resolvers.fields import Cost, computed
+
+
+@strawberry.interface
+class Named:
+    name: str
+
+
+@strawberry.type
+class Book(Named):
+    @computed("Books like it.", Cost(100, 2, "first", 50))
+    def similar(self, first: int = 10) -> "Shelf":
+        raise NotImplementedError
+
+    @computed("Who wrote it.", Cost(4, entries=3))
+    def authors(self) -> list["Author"]:
+        raise NotImplementedError
+
+
+@strawberry.type
+class Author(Named):
+    books: list[Book]
+
+
+@strawberry.type
+class Shelf:
+    books: list[Book]
+    best: Book | None
+
+
+@strawberry.type
+class Query:
+    @computed("A shelf.", Cost(100, 2, "first", 50))
+    def shelf(self, first: int | None = 10) -> Shelf | None:
+        raise NotImplementedError
+
+    @computed("Books by key.", Cost(5, 1, "keys", 20))
+    def books(self, keys: list[str]) -> list[Book | None]:
+        raise NotImplementedError
+
+    @computed("Something.", Cost(1))
+    def named(self) -> Named | None:
+        raise NotImplementedError
+
+
+@strawberry.type
+class Mutation:
+    @strawberry.mutation
+    def like(self, key: Annotated[str, strawberry.argument(description="Which.")]) -> Book | None:
+        raise NotImplementedError
+
+
+SCHEMA = strawberry.Schema(Query, Mutation, types=[Author])._schema
+
+CostOf = Callable[..., int]
+
+
+@pytest.fixture
+def limits() -> DocumentLimits:
+    """The limits as they are by default, on the small schema."""
+    return DocumentLimits(SCHEMA, LimitSettings())
+
+
+@pytest.fixture
+def cost_of(limits: DocumentLimits) -> CostOf:
+    """Give what the first operation of a document costs."""
+
+    def cost(text: str, **variables: Any) -> int:
+        analysis = limits.analyse(parse(text))
+        return analysis.cost(analysis.operations[0], variables)
+
+    return cost
