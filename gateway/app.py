@@ -13,7 +13,7 @@ from starlette.routing import Route
 from strawberry.schema.base import BaseSchema
 
 from gateway.assets import FRONTEND, GraphiqlBeside, Pages, read_explore_page, read_graphiql
-from gateway.auth import Authority, signing_secret
+from gateway.auth import authority_of, signing_secret
 from gateway.endpoint import Endpoint
 from gateway.logs import configure_logs
 from gateway.networks import Networks
@@ -52,7 +52,7 @@ def build(settings: Settings, graph: BaseSchema, opened: OpenRuntime, frontend: 
         The folder of the npm packages whose builds are served.
     """
     secret = signing_secret(settings)
-    authority = Authority(secret, settings.token_issuer, settings.token_audience)
+    authority = authority_of(settings)
     endpoint = Endpoint(
         graph,
         authority,
@@ -69,7 +69,10 @@ def build(settings: Settings, graph: BaseSchema, opened: OpenRuntime, frontend: 
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with opened() as runtime:
             app.state.runtime = runtime
+            app.state.issuer_keys = authority.keys
             yield
+        if authority.keys is not None:
+            await authority.keys.close()
 
     app = Starlette(
         routes=[

@@ -1,27 +1,29 @@
-"""Who is asking: from a bearer token (JWT, HS256) to an `Asker`, and the secret that signs both tokens and sessions."""
+"""Who is asking: what a bearer token (JWT) says, and the secret that signs our own tokens and session ids."""
 
 import os
 import secrets
 import time
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import jwt
 
 from db.models import Role
+from gateway.claims import MAX_KEY, Claims, RoleClaim, claims_of, is_key
 from gateway.errors import CannotStart, Unauthenticated
-from gateway.settings import MIN_SECRET_BYTES, Settings, make_var_dir
+from gateway.issuer_keys import IssuerKeys
+from gateway.settings import Settings, make_var_dir
+from gateway.token_settings import MIN_SECRET_BYTES
 
 ALGORITHM = "HS256"
-LEEWAY_S = 30
+"""What the gateway signs its own tokens with."""
+
+LEEWAY_S = 30.0
 """How far apart our clock and the issuer's may be."""
 
 MAX_TOKEN = 8_192
 """Characters of the longest token that is looked at: our own have about 250."""
-
-MAX_KEY = 200
-"""Characters of the longest user key, as in the import format."""
 
 SECRET_FILE = "token_secret"  # noqa: S105 (a file's name)
 
@@ -32,21 +34,16 @@ _SENTENCES: dict[type[Exception], str] = {
     jwt.ImmatureSignatureError: "The token is not valid yet. Compare its issuer's clock with ours.",
     jwt.InvalidIssuerError: "The token was issued by somebody else: its claim iss must be the gateway's TOKEN_ISSUER.",
     jwt.InvalidAudienceError: "The token is meant for others: its claim aud must be the gateway's TOKEN_AUDIENCE.",
-    jwt.InvalidAlgorithmError: f"The token must be signed with {ALGORITHM}.",
     jwt.InvalidSignatureError: f"The token was altered, or signed with another secret. {_MAKE_ONE}",
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Claims:
-    """What a good token says."""
-
-    user_key: str
-    role: Role | None
-
-
 class Authority:
     """Issues bearer tokens and reads them.
+
+    Each algorithm has keys of its own kind: HS256 the signing secret, every other one the issuer's public keys. A
+    token chooses among them by its header's `alg` and `kid` and by nothing else, so that none can have its signature
+    checked with a key that was meant for another algorithm.
 
     Parameters
     ----------
@@ -54,12 +51,34 @@ class Authority:
         The signing secret, at least 32 bytes.
     issuer, audience
         What the claims `iss` and `aud` must be.
+    keys
+        The public keys of the issuer; None if there is only the secret.
+    algorithms
+        Those that a token may be signed with.
+    role
+        Where a token says what its bearer may do.
+    leeway_s
+        How far apart our clock and the issuer's may be.
     """
 
-    def __init__(self, secret: bytes, issuer: str, audience: str) -> None:
+    def __init__(
+        self,
+        secret: bytes,
+        issuer: str,
+        audience: str,
+        *,
+        keys: IssuerKeys | None = None,
+        algorithms: Iterable[str] = (ALGORITHM,),
+        role: RoleClaim = RoleClaim(),  # noqa: B008 (frozen)
+        leeway_s: float = LEEWAY_S,
+    ) -> None:
         self._secret = secret
         self._issuer = issuer
         self._audience = audience
+        self._algorithms = tuple(name for name in algorithms if name == ALGORITHM or keys is not None)
+        self._role = role
+        self._leeway_s = leeway_s
+        self.keys = keys
 
     def issue(self, user_key: str, role: Role | None = None, hours: float = 24.0) -> str:
         """Sign a token for a user, good for `hours`.
@@ -67,10 +86,12 @@ class Authority:
         Raises
         ------
         CannotStart
-            If the key is no platform key.
+            If the key is no platform key, or the gateway would refuse a token of its own.
         """
-        if not _is_key(user_key):
+        if not is_key(user_key):
             raise CannotStart(f"a user's key has 1 to {MAX_KEY} characters, none of them NUL", exit_code=2)
+        if ALGORITHM not in self._algorithms:
+            raise CannotStart(f"TOKEN_ALGORITHMS leaves {ALGORITHM} out, so tokens come from the issuer only")
         now = int(time.time())
         claims: dict[str, Any] = {
             "sub": user_key,
@@ -80,16 +101,18 @@ class Authority:
             "exp": now + int(hours * 3600),
         }
         if role is not None:
-            claims["role"] = role.value
+            claims[self._role.name] = self._role.word(role)
         return jwt.encode(claims, self._secret, ALGORITHM)
 
-    def read(self, header: str | None) -> Claims | None:
+    async def read(self, header: str | None) -> Claims | None:
         """Read an `Authorization` header; None if there is none.
 
         Raises
         ------
         Unauthenticated
             If it holds anything but a good bearer token; the message says what to do.
+        IssuerAway
+            If its issuer's keys are not known and cannot be fetched.
         """
         if header is None:
             return None
@@ -99,21 +122,68 @@ class Authority:
             raise Unauthenticated("The Authorization header must read: Bearer TOKEN")
         if len(token) > MAX_TOKEN:
             raise Unauthenticated(f"The token is longer than {MAX_TOKEN} characters. {_MAKE_ONE}")
-        return _claims(self._verified(token))
-
-    def _verified(self, token: str) -> dict[str, Any]:
         try:
-            return jwt.decode(
-                token,
-                self._secret,
-                algorithms=[ALGORITHM],
-                issuer=self._issuer,
-                audience=self._audience,
-                leeway=LEEWAY_S,
-                options={"require": ["exp", "iss", "aud", "sub"]},
-            )
+            algorithm, key = await self._key(token)
+            return claims_of(self._verified(token, algorithm, key), self._role)
         except (jwt.PyJWTError, RecursionError, ValueError) as error:
-            raise Unauthenticated(_sentence(error)) from None
+            raise Unauthenticated(self._sentence(error)) from None
+
+    async def _key(self, token: str) -> tuple[str, Any]:
+        """Choose the algorithm and the key that a token's signature is checked with."""
+        if self.keys is None and self._algorithms:
+            return ALGORITHM, self._secret
+        header = jwt.get_unverified_header(token)
+        algorithm, kid = header.get("alg"), header.get("kid")
+        if algorithm not in self._algorithms:
+            raise jwt.InvalidAlgorithmError
+        if self.keys is None or algorithm == ALGORITHM:
+            return ALGORITHM, self._secret
+        found = await self.keys.find(algorithm, kid)
+        if found is None:
+            raise Unauthenticated(f"The token names no key of its issuer (kid, {algorithm}). {_MAKE_ONE}")
+        return algorithm, found.key
+
+    def _verified(self, token: str, algorithm: str, key: Any) -> dict[str, Any]:
+        return jwt.decode(
+            token,
+            key,
+            algorithms=[algorithm],
+            issuer=self._issuer,
+            audience=self._audience,
+            leeway=self._leeway_s,
+            options={"require": ["exp", "iss", "aud", "sub"]},
+        )
+
+    def _sentence(self, error: Exception) -> str:
+        if isinstance(error, jwt.MissingRequiredClaimError):
+            return f"The token lacks the claim {error.claim}; exp, iss, aud and sub are needed."
+        if isinstance(error, jwt.InvalidAlgorithmError):
+            return f"The token must be signed with {' or '.join(self._algorithms)}."
+        return _SENTENCES.get(type(error), f"The token cannot be read. {_MAKE_ONE}")
+
+
+def authority_of(settings: Settings) -> Authority:
+    """Make the authority that the settings describe; no key is fetched yet.
+
+    Raises
+    ------
+    CannotStart
+        If the signing secret cannot be had, or no token could ever be good.
+    """
+    by_issuer = [name for name in settings.token_algorithms if name != ALGORITHM]
+    if not by_issuer and settings.token_jwks_url:
+        raise CannotStart("TOKEN_JWKS_URL needs an algorithm in TOKEN_ALGORITHMS besides HS256; add RS256 or ES256")
+    if ALGORITHM not in settings.token_algorithms and not settings.token_jwks_url:
+        raise CannotStart("TOKEN_ALGORITHMS leaves HS256 out, and there is no TOKEN_JWKS_URL: nobody could sign in")
+    return Authority(
+        signing_secret(settings),
+        settings.token_issuer,
+        settings.token_audience,
+        keys=IssuerKeys(settings.token_jwks_url) if settings.token_jwks_url else None,
+        algorithms=settings.token_algorithms,
+        role=RoleClaim(settings.token_role_claim, settings.token_role_words),
+        leeway_s=settings.token_leeway_s,
+    )
 
 
 def signing_secret(settings: Settings) -> bytes:
@@ -154,26 +224,3 @@ def _make_secret(path: Path) -> None:
         pass  # another worker was first; its secret is the secret
     finally:
         draft.unlink(missing_ok=True)
-
-
-def _is_key(value: Any) -> bool:
-    if not isinstance(value, str) or not 1 <= len(value) <= MAX_KEY or "\x00" in value:
-        return False
-    return not any("\ud800" <= character <= "\udfff" for character in value)  # half a character: no store takes it
-
-
-def _claims(payload: dict[str, Any]) -> Claims:
-    if not _is_key(payload["sub"]):
-        raise Unauthenticated(
-            f"The token's subject must be a user's key of 1 to {MAX_KEY} characters, none of them NUL."
-        )
-    role = payload.get("role")
-    if role is not None and role not in tuple(Role):
-        raise Unauthenticated(f"The token's role must be one of {', '.join(Role)}, or be left out.")
-    return Claims(payload["sub"], Role(role) if role is not None else None)
-
-
-def _sentence(error: Exception) -> str:
-    if isinstance(error, jwt.MissingRequiredClaimError):
-        return f"The token lacks the claim {error.claim}; exp, iss, aud and sub are needed."
-    return _SENTENCES.get(type(error), f"The token cannot be read. {_MAKE_ONE}")

@@ -13,7 +13,7 @@ from db.errors import IndexIncomplete, InvalidRecord, MigrationPending, StoreUna
 from db.models import Role
 from db.schema import require_current
 from gateway import evaluating, importing, outbox_command, preparing, training, trends
-from gateway.auth import Authority, signing_secret
+from gateway.auth import authority_of
 from gateway.doctor import examine, print_findings
 from gateway.errors import CannotStart
 from gateway.logs import configure_logs
@@ -113,8 +113,7 @@ def token(
 ) -> None:
     """Print a bearer token for a user, and nothing else."""
     settings = _settings()
-    authority = Authority(signing_secret(settings), settings.token_issuer, settings.token_audience)
-    typer.echo(authority.issue(user, role, hours))
+    typer.echo(authority_of(settings).issue(user, role, hours))
 
 
 @app.command()

@@ -15,7 +15,7 @@ from db import outbox, schema
 from db.engine import Database
 from db.errors import DatabaseFloorError, Store, StoreMisconfigured, StoreUnavailable
 from db.stores import Stores
-from gateway.auth import SECRET_FILE, signing_secret
+from gateway.auth import SECRET_FILE, authority_of, signing_secret
 from gateway.errors import GatewayError
 from gateway.preparing import require_reachable
 from gateway.settings import Settings, make_var_dir
@@ -49,6 +49,8 @@ async def examine(settings: Settings) -> list[Finding]:
     findings = [_python(), await _guarded("folder", _folder(settings)), await _guarded("secret", _secret(settings))]
     if findings[1].verdict is Verdict.BROKEN:
         return findings
+    if settings.token_jwks_url:
+        findings.append(await _guarded("token keys", _token_keys(settings)))
     try:
         async with open_stores(settings) as stores:
             findings += await _stores(settings, stores)
@@ -145,6 +147,23 @@ async def _secret(settings: Settings) -> tuple[Verdict, str]:
     if stat.S_IMODE(path.stat().st_mode) & 0o077:
         return Verdict.LOOK, f"{path} can be read by others; mend it with: chmod 600 {path}"
     return Verdict.OK, f"in {path}"
+
+
+async def _token_keys(settings: Settings) -> tuple[Verdict, str]:
+    keys = authority_of(settings).keys
+    assert keys is not None  # noqa: S101 (the caller has looked at the setting; for the type checker)
+    found = await keys.refresh()
+    if keys.fault is not None:
+        return Verdict.BROKEN, f"{keys.where}: {keys.fault}; correct TOKEN_JWKS_URL, or see to the issuer"
+    usable = [key for key in found if key.algorithms & set(settings.token_algorithms)]
+    if not usable:
+        return (
+            Verdict.BROKEN,
+            f"none of the {len(found)} keys at {keys.where} is for one of TOKEN_ALGORITHMS; add its own",
+        )
+    if keys.where.startswith("http://"):
+        return Verdict.LOOK, f"{len(usable)} at {keys.where}; whoever is between could change them: use https"
+    return Verdict.OK, f"{len(usable)} at {keys.where}"
 
 
 async def _truth(database: Database) -> tuple[Verdict, str]:

@@ -103,7 +103,7 @@ class Endpoint(GraphQL[Any, None]):
     async def _answer(self, request: Request, receive: Receive) -> Response:
         if self.should_render_graphql_ide(self.request_adapter_class(request)):
             return await self.render_graphql_ide(request)
-        visitor = self._visitor(request)
+        visitor = await self._visitor(request)
         request.state.visitor = visitor
         limited = Request(request.scope, _limited(request, receive, visitor.max_body))
         response: Response = await self.run(limited)
@@ -112,11 +112,11 @@ class Endpoint(GraphQL[Any, None]):
             response.headers[SESSION_HEADER] = visitor.new_session
         return response
 
-    def _visitor(self, request: Request) -> Visitor:
+    async def _visitor(self, request: Request) -> Visitor:
         headers = request.headers.getlist("authorization")
         if len(headers) > 1:
             raise Unauthenticated("Send one Authorization header, not several.")
-        claims = self._authority.read(headers[0] if headers else None)
+        claims = await self._authority.read(headers[0] if headers else None)
         session_key = self._sessions.read(request.headers.get(SESSION_HEADER))
         network = self._networks.name(request.client.host) if self._networks and request.client else None
         if claims is not None:

@@ -4,8 +4,9 @@
 GatewayError
 ├── CannotStart          a command cannot do its work: one sentence that says how to mend it, and an exit code
 │   └── InvalidSettings  a setting is wrong (exit code 2)
-└── RequestRefused       a request that is answered with a 4xx and never reaches the graph
-    └── Unauthenticated  401: the bearer token is no good
+└── RequestRefused       a request that never reaches the graph
+    ├── Unauthenticated  401: the bearer token is no good
+    └── IssuerAway       503: whether it is good cannot be told now, for its issuer's keys cannot be had
 ```
 """
 
@@ -48,7 +49,7 @@ class RequestRefused(GatewayError):
     Parameters
     ----------
     status
-        The HTTP status, 4xx.
+        The HTTP status.
     code
         What a client's code can tell it by, in `extensions.code`.
     message
@@ -80,3 +81,11 @@ class Unauthenticated(RequestRefused):
 
     def __init__(self, message: str) -> None:
         super().__init__(401, "UNAUTHENTICATED", message, {"WWW-Authenticate": 'Bearer error="invalid_token"'})
+
+
+class IssuerAway(RequestRefused):
+    """The keys of the token's issuer cannot be had, so nobody can tell whether the token is good."""
+
+    def __init__(self, retry_after_s: float) -> None:
+        message = "The keys of the token's issuer cannot be fetched just now. Try again in a moment."
+        super().__init__(503, "ISSUER_UNAVAILABLE", message, {"Retry-After": f"{retry_after_s:.0f}"})

@@ -16,6 +16,7 @@ from db.errors import MigrationPending
 from db.schema import require_current
 from db.stores import Stores
 from gateway.answers import JsonAnswer, error_answer
+from gateway.issuer_keys import IssuerKeys
 
 EXAMPLE_QUERY = """{
   forYou(first: 5) {
@@ -87,7 +88,10 @@ async def alive(_request: Request) -> Response:
 
 
 async def ready(request: Request) -> Response:
-    """Say which stores are there; 503 without the truth, for nothing can be served without it."""
+    """Say which stores are there; 503 without the truth, for nothing can be served without it.
+
+    The issuer of tokens is not asked, its last answer is told: no probe from outside makes us call anybody.
+    """
     stores: Stores = request.app.state.runtime.stores
     names = ("database", "vectors", "embeddings", "cache")
     found = await asyncio.gather(
@@ -96,10 +100,10 @@ async def ready(request: Request) -> Response:
         _check("embeddings", stores.embedder.embed(["ready"])),
         _check("cache", stores.cache.get("readyz")),
     )
-    states = dict(zip(names, found, strict=True))
+    states = dict(zip(names, found, strict=True)) | _issuer(request)
     if states["database"] != "ok":
         return JsonAnswer({"status": "unavailable", "stores": states}, 503)
-    return JsonAnswer({"status": "ok" if set(found) == {"ok"} else "degraded", "stores": states})
+    return JsonAnswer({"status": "ok" if set(states.values()) == {"ok"} else "degraded", "stores": states})
 
 
 async def answer_http_exception(_request: Request, error: Exception) -> Response:
@@ -109,6 +113,13 @@ async def answer_http_exception(_request: Request, error: Exception) -> Response
     if error.status_code == 404:
         return error_answer(404, "NOT_FOUND", "There is nothing at this address. GraphQL is at /graphql.")
     return error_answer(error.status_code, "BAD_REQUEST", f"{error.detail}.", headers=error.headers or {})
+
+
+def _issuer(request: Request) -> dict[str, str]:
+    keys: IssuerKeys | None = request.app.state.issuer_keys
+    if keys is None:
+        return {}
+    return {"issuer": "ok" if keys.fault is None else "cannot be reached: the reason is in the log"}
 
 
 async def _check_database(stores: Stores) -> None:

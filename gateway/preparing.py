@@ -21,6 +21,7 @@ from db.jobs import Turn
 from db.models import now
 from db.reindex import Reindex, Report
 from db.stores import Stores
+from gateway.auth import authority_of
 from gateway.errors import CannotStart
 from gateway.runtime import synchroniser_of
 from gateway.settings import Settings
@@ -65,6 +66,7 @@ async def prepare(settings: Settings, *, demo: bool, say: Say) -> bool:
     bool
         Whether the demo data was loaded by this call.
     """
+    authority_of(settings)  # a secret that cannot be had shows now, and not in each worker
     async with open_stores(settings) as stores:
         await require_reachable(stores.database)
         await schema.migrate(stores.database)

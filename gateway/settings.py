@@ -6,9 +6,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from gateway.errors import CannotStart, InvalidSettings
+from gateway.token_settings import TokenSettings, split
 from scoring.weights import (
     ENOUGH_INTERACTIONS,
     ENOUGH_LIKES,
@@ -16,19 +17,6 @@ from scoring.weights import (
     EXPLORATION_SHARE,
     TRENDING_MOST_PLACES,
 )
-
-MIN_SECRET_BYTES = 32
-"""HS256 asks for a key at least as long as its digest (RFC 7518, section 3.2)."""
-
-
-def _secret_is_long(value: Any) -> Any:
-    if isinstance(value, str) and len(value.encode()) < MIN_SECRET_BYTES:
-        raise ValueError(f"has {len(value.encode())} bytes")
-    return value
-
-
-def _split(value: Any) -> Any:
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
 def _origin(value: str) -> str:
@@ -42,7 +30,7 @@ def _lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
 
-class Settings(BaseSettings):
+class Settings(TokenSettings):
     """The settings of a gateway. Each is an environment variable of the same name in capitals."""
 
     model_config = SettingsConfigDict(
@@ -90,20 +78,6 @@ class Settings(BaseSettings):
         True,
         description="Whether /metrics tells whoever asks how the gateway does, in Prometheus's format: on or off. "
         "It names no viewer and no project.",
-    )
-    token_secret: Annotated[SecretStr | None, BeforeValidator(_secret_is_long)] = Field(
-        None,
-        description=f"The secret that signs bearer tokens (HS256) and session ids, at least {MIN_SECRET_BYTES} bytes. "
-        "Unset: one is made at the first start and kept in VAR_DIR/token_secret.",
-        json_schema_extra={"mend": "make a longer one, for example with: openssl rand -base64 48"},
-    )
-    token_issuer: str = Field(
-        "explore-gateway",
-        description="What a token's claim `iss` must be.",
-    )
-    token_audience: str = Field(
-        "explore",
-        description="What a token's claim `aud` must be or hold.",
     )
     weaviate_url: str = Field(
         "",
@@ -229,12 +203,12 @@ class Settings(BaseSettings):
         "info",
         description="The least serious line that is logged: debug, info, warning or error.",
     )
-    allow_origins: Annotated[
-        tuple[Annotated[str, BeforeValidator(_origin)], ...], NoDecode, BeforeValidator(_split)
-    ] = Field(
-        (),
-        description="Web origins whose pages may call the gateway (CORS), separated by commas, as in "
-        "https://www.example.com,http://localhost:3000; * for any. Empty: only pages of the gateway itself.",
+    allow_origins: Annotated[tuple[Annotated[str, BeforeValidator(_origin)], ...], NoDecode, BeforeValidator(split)] = (
+        Field(
+            (),
+            description="Web origins whose pages may call the gateway (CORS), separated by commas, as in "
+            "https://www.example.com,http://localhost:3000; * for any. Empty: only pages of the gateway itself.",
+        )
     )
 
     @property

@@ -7,7 +7,7 @@ import socket
 from rich.console import Console
 
 from db.demo import DEMO_VIEWERS
-from gateway.auth import Authority, signing_secret
+from gateway.auth import authority_of
 from gateway.serving import address_of
 from gateway.settings import Settings
 
@@ -31,7 +31,7 @@ def print_welcome(console: Console, settings: Settings, listening: socket.socket
 
 
 def _print_viewers(console: Console, settings: Settings, address: str) -> None:
-    authority = Authority(signing_secret(settings), settings.token_issuer, settings.token_audience)
+    authority = authority_of(settings)
     tokens = {viewer.key: authority.issue(viewer.key, hours=DEMO_TOKEN_HOURS) for viewer in DEMO_VIEWERS}
     _line(console, "\n[bold]Demo viewers[/bold] (a token is good for 30 days; explore token USER makes another)")
     for viewer in DEMO_VIEWERS:

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from db.models import Role
-from gateway.auth import Authority, Claims, signing_secret
+from gateway.auth import Authority, signing_secret
+from gateway.claims import Claims
 from gateway.errors import CannotStart, Unauthenticated
 from gateway.settings import Settings
 from tests.gateway.conftest import SECRET
@@ -72,7 +73,7 @@ REFUSED = {
     "half a character": (lambda: f"Bearer {signed(sub=chr(0xD800))}", "subject"),
     "subject is a number": (lambda: f"Bearer {unsigned({'alg': 'HS256'}, claims(sub=7))}x", "token"),
     "unknown role": (lambda: f"Bearer {signed(role='king')}", "role"),
-    "role is a list": (lambda: f"Bearer {signed(role=['viewer'])}", "role"),
+    "role is a number": (lambda: f"Bearer {signed(role=7)}", "role"),
     "expiry is text": (lambda: f"Bearer {signed(exp='soon')}", "cannot be read"),
     "no JWT": (lambda: "Bearer abc", "cannot be read"),
     "nothing after Bearer": (lambda: "Bearer ", "must read: Bearer TOKEN"),
@@ -123,16 +124,16 @@ async def test_a_clock_that_is_a_few_seconds_off_does_no_harm(client):
 
 
 @given(st.text(min_size=1, max_size=200, alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\x00")))
-def test_every_platform_key_survives_the_way_through_a_token(key):
+async def test_every_platform_key_survives_the_way_through_a_token(key):
     authority = Authority(SECRET.encode(), "i", "a")
-    assert authority.read(f"Bearer {authority.issue(key)}") == Claims(key, None)
+    assert await authority.read(f"Bearer {authority.issue(key)}") == Claims(key, None)
 
 
 @given(st.text(max_size=300))
-def test_no_header_whatever_brings_the_reader_down(header):
+async def test_no_header_whatever_brings_the_reader_down(header):
     authority = Authority(SECRET.encode(), "i", "a")
     with pytest.raises(Unauthenticated):
-        authority.read(header)
+        await authority.read(header)
 
 
 def test_a_token_for_a_key_that_is_none_is_not_made(authority):

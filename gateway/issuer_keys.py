@@ -1,0 +1,262 @@
+"""The public keys of whoever issues tokens (a JSON Web Key Set, RFC 7517): fetched, kept, and fetched anew.
+
+A token names its key by `kid`. Keys are fetched when the first token wants one, and again every five minutes while
+tokens come; a `kid` that is not among them asks the issuer once more, at most every ten seconds however many tokens
+name keys that nobody knows. While the issuer is away its last known keys hold for a day. What a token itself says of
+keys (`jku`, `jwk`, `x5u`, `x5c`) is never looked at.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import jwt
+import orjson
+import structlog
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+from gateway.errors import IssuerAway
+
+FRESH_S = 300.0
+"""Keys older than this are fetched anew beside the request; older than twice this, before it. So a key that the issuer
+has taken back is refused after ten minutes at the latest, if the issuer can be asked."""
+
+KEPT_S = 86_400.0
+"""How long the last known keys hold while the issuer is away: a night's outage locks nobody out."""
+
+ASK_AGAIN_S = 10.0
+"""Between two questions to the issuer, whatever tokens want."""
+
+DEADLINE_S = 3.0
+"""What a fetch may take. Only the first request and one with an unknown key wait for it."""
+
+MAX_BYTES = 256 * 1024
+"""Of a key set; a key has about 500."""
+
+MAX_KEYS = 100
+
+RSA_BITS = range(2_048, 8_192 + 1)
+"""RFC 7518, section 3.3, wants 2,048 at least; above 8,192 a check costs more than a millisecond."""
+
+KEY_TYPES: Mapping[str, tuple[str, str | None]] = {
+    **dict.fromkeys(("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"), ("RSA", None)),
+    "ES256": ("EC", "P-256"),
+    "ES384": ("EC", "P-384"),
+    "ES512": ("EC", "P-521"),
+    "EdDSA": ("OKP", "Ed25519"),
+}
+"""The kind of key and the curve that each algorithm wants. There is no symmetric one: a secret is never fetched."""
+
+log = structlog.get_logger(__name__)
+
+Fetch = Callable[[], Awaitable[bytes]]
+
+
+class _Unusable(Exception):
+    """The issuer's answer holds no key that can be used; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerKey:
+    """A public key, and the algorithms whose signatures it may check."""
+
+    kid: str | None
+    algorithms: frozenset[str]
+    key: Any
+
+
+class IssuerKeys:
+    """The keys of one issuer.
+
+    Parameters
+    ----------
+    where
+        A URL (`https:` or `http:`), or the path of a file.
+    fetch
+        Gets the key set's text; from `where` unless it is said.
+    clock
+        Gives seconds that never go back.
+    """
+
+    def __init__(self, where: str, fetch: Fetch | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self.where = _shown(where)
+        self._fetch = fetch or _fetch_from(where)
+        self._clock = clock
+        self._keys: tuple[IssuerKey, ...] = ()
+        self._fetched_at: float | None = None
+        self._asked_at = -ASK_AGAIN_S + clock()
+        self._flight: asyncio.Task[None] | None = None
+        self.fault: str | None = None
+
+    async def find(self, algorithm: str, kid: str | None) -> IssuerKey | None:
+        """Give the key that a token's header names; None if the issuer has no such key for this algorithm.
+
+        Raises
+        ------
+        IssuerAway
+            If no keys are known, or none that are younger than `KEPT_S`.
+        """
+        await self._keep_fresh()
+        found = self._match(algorithm, kid)
+        if found is None and self._asks_again():
+            await self._fetched()
+            found = self._match(algorithm, kid)
+        if found is None and not self._is_known():
+            raise IssuerAway(ASK_AGAIN_S)
+        return found
+
+    async def refresh(self) -> tuple[IssuerKey, ...]:
+        """Ask the issuer now; gives the keys known afterwards, and `fault` says what went wrong if anything did."""
+        await self._fetched()
+        return self._keys
+
+    async def close(self) -> None:
+        """Stop asking."""
+        if self._flight is not None:
+            self._flight.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._flight
+
+    def _age_s(self) -> float:
+        return float("inf") if self._fetched_at is None else self._clock() - self._fetched_at
+
+    def _is_known(self) -> bool:
+        return self._age_s() <= KEPT_S
+
+    def _asks_again(self) -> bool:
+        is_asking = self._flight is not None and not self._flight.done()
+        return is_asking or self._clock() - self._asked_at >= ASK_AGAIN_S
+
+    def _match(self, algorithm: str, kid: str | None) -> IssuerKey | None:
+        """Find the one key that fits. A token may leave `kid` out only where there is no choice."""
+        if not self._is_known():
+            return None
+        fitting = [key for key in self._keys if algorithm in key.algorithms and kid in (None, key.kid)]
+        return fitting[0] if len(fitting) == 1 else None
+
+    async def _keep_fresh(self) -> None:
+        if self._age_s() <= FRESH_S or not self._asks_again():
+            return
+        # An issuer that did not answer last time is asked beside the request: nobody waits for it but who must.
+        if not self._is_known() or (self._age_s() > 2 * FRESH_S and self.fault is None):
+            await self._fetched()
+        else:
+            self._begin()
+
+    async def _fetched(self) -> None:
+        await asyncio.shield(self._begin())
+
+    def _begin(self) -> "asyncio.Task[None]":
+        """Ask, or join the question that is under way: a detached task, so that no client's hanging up ends it."""
+        if self._flight is None or self._flight.done():
+            self._asked_at = self._clock()
+            self._flight = asyncio.create_task(self._ask(), name="issuer keys")
+        return self._flight
+
+    async def _ask(self) -> None:
+        try:
+            async with asyncio.timeout(DEADLINE_S):
+                keys = _usable(await self._fetch())
+        except (OSError, _Unusable) as error:  # TimeoutError is an OSError
+            self._note(_reason(error))
+        else:
+            self._keys, self._fetched_at = keys, self._clock()
+            self._note(None)
+
+    def _note(self, fault: str | None) -> None:
+        if fault is not None and self.fault is None:
+            log.warning("the keys of the tokens' issuer cannot be had", where=self.where, reason=fault)
+        elif fault is None and self.fault is not None:
+            log.info("the tokens' issuer is back", where=self.where)
+        self.fault = fault
+
+
+def _fetch_from(where: str) -> Fetch:
+    if "://" not in where:
+        return lambda: asyncio.to_thread(Path(where).read_bytes)
+    return lambda: _download(where)
+
+
+async def _download(url: str) -> bytes:
+    """Fetch a key set. No redirect is followed: who can make one could name keys of their own."""
+    import httpx  # noqa: PLC0415 (0.1 s that only who has an issuer pays)
+
+    # In a thread: reading the authorities' certificates takes 20 ms.
+    client = await asyncio.to_thread(httpx.AsyncClient, timeout=DEADLINE_S, follow_redirects=False)
+    accept = {"Accept": "application/jwk-set+json, application/json;q=0.9, */*;q=0.5"}
+    try:
+        async with client, client.stream("GET", url, headers=accept) as answer:
+            if answer.status_code != 200:
+                raise _Unusable(f"it answers {answer.status_code}")
+            return await _whole(answer.aiter_bytes())
+    except (httpx.HTTPError, httpx.InvalidURL) as error:  # its own words hold the whole address
+        raise _Unusable(f"it cannot be reached ({type(error).__name__})") from None
+
+
+async def _whole(pieces: AsyncIterator[bytes]) -> bytes:
+    body = b""
+    async for piece in pieces:
+        body += piece
+        if len(body) > MAX_BYTES:
+            raise _Unusable(f"its answer is larger than {MAX_BYTES // 1024} KB")
+    return body
+
+
+def _usable(text: bytes) -> tuple[IssuerKey, ...]:
+    """Read a key set; what is no key for signatures is left out, as the RFC asks."""
+    try:
+        read = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        raise _Unusable("its answer is not JSON") from None
+    listed = read.get("keys") if isinstance(read, dict) else None
+    if not isinstance(listed, list):
+        raise _Unusable('its answer is no key set: it has no list "keys"')
+    keys = tuple(key for one in listed[:MAX_KEYS] if (key := _key(one)) is not None)
+    if not keys:
+        raise _Unusable("its answer holds no public key for signatures")
+    return keys
+
+
+def _key(given: Any) -> IssuerKey | None:
+    if not isinstance(given, dict) or not _is_for_signatures(given):
+        return None
+    kind = given.get("kty"), given.get("crv") if given.get("kty") != "RSA" else None
+    algorithms = {name for name, wanted in KEY_TYPES.items() if wanted == kind}
+    if "alg" in given:
+        algorithms &= {given["alg"]} if isinstance(given["alg"], str) else set()
+    if not algorithms or not isinstance(given.get("kid"), str | None):
+        return None
+    if "d" in given:
+        log.warning("the issuer publishes a private key, which is not used", kid=given.get("kid"))
+        return None
+    try:
+        key = jwt.PyJWK(given, min(algorithms)).key
+    except jwt.PyJWTError:
+        return None
+    if isinstance(key, RSAPublicKey) and key.key_size not in RSA_BITS:
+        return None
+    return IssuerKey(given.get("kid"), frozenset(algorithms), key)
+
+
+def _is_for_signatures(given: Mapping[str, Any]) -> bool:
+    operations = given.get("key_ops", ["verify"])
+    return given.get("use", "sig") == "sig" and isinstance(operations, list) and "verify" in operations
+
+
+def _shown(where: str) -> str:
+    """Give the address without what may be secret in it: a password, and the query."""
+    parts = urlsplit(where)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}" if "://" in where else where
+
+
+def _reason(error: OSError | _Unusable) -> str:
+    if isinstance(error, TimeoutError):
+        return f"no answer within {DEADLINE_S:.0f} s"
+    if isinstance(error, _Unusable):
+        return str(error)
+    return (error.strerror or type(error).__name__).lower()
