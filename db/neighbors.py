@@ -14,7 +14,7 @@ from sqlalchemy import bindparam, cast, delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.columns import Identity, IntegerList, UtcDateTime, among
-from db.engine import Database
+from db.engine import Database, Rows
 from db.models import Actor, ActorTaste, Engagement, Project, ProjectNeighbours, ProjectTaste, TasteCircle
 from db.pulse import epoch
 
@@ -44,14 +44,23 @@ class Taste:
     people: Likened
 
 
-class Deed(NamedTuple):
-    """An actor's first engagement with a project; the actor's taste and circle are None if not known at night."""
+class Deeds(NamedTuple):
+    """First engagements: (m,) projects, actors, and Unix seconds."""
 
-    project_id: int
-    actor_id: int
-    first_at: datetime
-    vector: bytes | None = None
-    circle: int | None = None
+    projects: Ids
+    actors: Ids
+    at_s: NDArray[np.float64]
+
+
+NO_DEEDS = Deeds(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
+
+
+class Tastes(NamedTuple):
+    """What the night knows of actors: (m,) ids in rising order, their packed tastes, and their circles or 0."""
+
+    actors: Ids
+    vectors: list[bytes]
+    circles: Ids
 
 
 NO_TASTE = Taste(np.empty(0, np.float32), Likened(np.empty(0, np.int64), np.empty(0, np.float32)))
@@ -71,16 +80,21 @@ _LAST_CIRCLE = select(func.max(TasteCircle.id))
 _LISTS = select(
     ProjectNeighbours.project_id, ProjectNeighbours.kind, ProjectNeighbours.neighbours, ProjectNeighbours.likeness
 ).where(among(ProjectNeighbours.project_id, _IDS))
-_LISTS_OF_KIND = _LISTS.where(ProjectNeighbours.kind == bindparam("kind"))
+_LISTS_OF_KINDS = _LISTS.where(ProjectNeighbours.kind.in_(bindparam("kinds", expanding=True)))
+_TASTES = (
+    select(ActorTaste.actor_id, ActorTaste.vector, func.coalesce(ActorTaste.circle, 0))
+    .where(among(ActorTaste.actor_id, _IDS))
+    .order_by(ActorTaste.actor_id)
+)
+_DEED = (Engagement.project_id, Engagement.actor_id, epoch(Engagement.first_at))
 _RECENT = (
-    select(Engagement.project_id, Engagement.actor_id, Engagement.first_at, ActorTaste.vector, ActorTaste.circle)
-    .outerjoin(ActorTaste, ActorTaste.actor_id == Engagement.actor_id)
+    select(*_DEED)
     .where(among(Engagement.project_id, _IDS), Engagement.last_at >= _SINCE, Engagement.first_at >= _SINCE)
     .where(Engagement.actor_id != _ACTOR, Engagement.kinds > 0)
     .order_by(Engagement.first_at.desc(), Engagement.project_id, Engagement.actor_id)
     .limit(bindparam("limit"))
 )
-_OF_PEOPLE = select(Engagement.project_id, Engagement.actor_id, Engagement.first_at).where(
+_OF_PEOPLE = select(*_DEED).where(
     among(Engagement.project_id, _IDS),
     among(Engagement.actor_id, bindparam("actors", type_=IntegerList())),
     Engagement.kinds > 0,
@@ -127,19 +141,23 @@ async def project_tastes(database: Database, ids: Sequence[int]) -> dict[int, by
 
 
 async def project_neighbours(
-    database: Database, ids: Sequence[int], kind: str | None = None
+    database: Database, ids: Sequence[int], kinds: Sequence[str]
 ) -> list[tuple[int, str, Likened]]:
-    """Read the lists of projects: project, kind, list; those of one kind if it is named."""
-    statement, named = (_LISTS, {}) if kind is None else (_LISTS_OF_KIND, {"kind": kind})
-    return [(row.project_id, row.kind, _likened(row)) for row in await database.fetch(statement, {"ids": ids, **named})]
+    """Read the lists of projects, those of some kinds: project, kind, list."""
+    rows = await database.fetch(_LISTS_OF_KINDS, {"ids": ids, "kinds": list(kinds)})
+    return [(row.project_id, row.kind, _likened(row)) for row in rows]
 
 
-async def recent_deeds(
-    database: Database, ids: Sequence[int], actor_id: int, since: datetime, limit: int
-) -> list[Deed]:
+async def recent_deeds(database: Database, ids: Sequence[int], actor_id: int, since: datetime, limit: int) -> Deeds:
     """Read who else came to these projects since a moment, the latest first."""
-    rows = await database.fetch(_RECENT, {"ids": ids, "actor": actor_id, "since": since, "limit": limit})
-    return [Deed(*row) for row in rows]
+    return _deeds(await database.fetch(_RECENT, {"ids": ids, "actor": actor_id, "since": since, "limit": limit}))
+
+
+async def tastes_of(database: Database, actors: Sequence[int]) -> Tastes:
+    """Read what the night knows of actors, for those it knows."""
+    rows = await database.fetch(_TASTES, {"ids": actors})
+    ids, vectors, circles = zip(*rows, strict=True) if rows else ((), (), ())
+    return Tastes(np.array(ids, dtype=np.int64), list(vectors), np.array(circles, dtype=np.int64))
 
 
 async def circles(database: Database, ids: Sequence[int]) -> dict[int, bytes]:
@@ -147,9 +165,9 @@ async def circles(database: Database, ids: Sequence[int]) -> dict[int, bytes]:
     return {row.id: row.vector for row in await database.fetch(_CIRCLES, {"ids": ids})}
 
 
-async def deeds_of(database: Database, ids: Sequence[int], actors: Sequence[int]) -> list[Deed]:
+async def deeds_of(database: Database, ids: Sequence[int], actors: Sequence[int]) -> Deeds:
     """Read what these actors ever did with these projects."""
-    return [Deed(*row) for row in await database.fetch(_OF_PEOPLE, {"ids": ids, "actors": actors})]
+    return _deeds(await database.fetch(_OF_PEOPLE, {"ids": ids, "actors": actors}))
 
 
 async def company_of(
@@ -222,6 +240,11 @@ def packed(vector: NDArray[Any]) -> bytes:
 def unpacked(blob: bytes) -> Vector:
     """Unpack what `packed` made."""
     return np.frombuffer(blob, dtype="<f2").astype(np.float32)
+
+
+def _deeds(rows: Rows) -> Deeds:
+    projects, actors, at_s = zip(*rows, strict=True) if rows else ((), (), ())
+    return Deeds(np.array(projects, dtype=np.int64), np.array(actors, dtype=np.int64), np.array(at_s, dtype=np.float64))
 
 
 def _likened(row: Any) -> Likened:

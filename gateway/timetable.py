@@ -19,8 +19,8 @@ from gateway.scheduler import PeriodicJob
 from gateway.training import train_once
 from gateway.trends import train_trends
 from scoring.errors import NotEvaluable
-from scoring.evidence import build_night
 from scoring.learning import learn_interests
+from scoring.nightly import build_night
 from scoring.quiz import refresh_quiz
 
 REINDEX = "reindex"

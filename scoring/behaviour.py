@@ -4,12 +4,14 @@ Sums over people are 0 below `Evidence.floor` people: the floor is on the signal
 did is told of circles (`scoring.circles`), never of persons.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import reduce
+from operator import or_
 
 import numpy as np
 
 from scoring import weights
-from scoring.history import DAY_S, HOUR_S, NO_LINKS, Deeds, Evidence, Kinship, worth_of_touches
+from scoring.history import DAY_S, HOUR_S, NO_LINKS, Deeds, Evidence, Kinship, Part, worth_of_touches
 from scoring.signals import Floats
 from scoring.weights import Signal
 
@@ -220,6 +222,38 @@ BEHAVIOUR: Mapping[Signal, Callable[[Evidence], Floats]] = {
     Signal.PEOPLE_LIKE_YOU: people_like_you,
 }
 """Every signal that is read from behaviour, in the order of a trained model's columns."""
+
+_READS: Mapping[Signal, Part] = {
+    Signal.PEOPLE_1H: Part.PEOPLE,
+    Signal.PEOPLE_6H: Part.PEOPLE,
+    Signal.PEOPLE_3D: Part.PEOPLE,
+    Signal.PEOPLE_14D: Part.PEOPLE,
+    Signal.PEOPLE_15M: Part.DEEDS,
+    Signal.PEOPLE_1D: Part.DEEDS,
+    Signal.PEOPLE_LATELY_ALL: Part.DEEDS,
+    Signal.EVENTS_SINCE: Part.ARRIVALS,
+    Signal.PEOPLE_RATE: Part.DEEDS | Part.ARRIVALS,
+    Signal.TASTE_OF_PEOPLE: Part.DEEDS | Part.TASTES,
+    Signal.TASTE_OF_CROWD: Part.DEEDS | Part.TASTES,
+    Signal.TASTE_NOW: Part.DEEDS | Part.TASTES,
+    Signal.CIRCLE_OF_PEOPLE: Part.DEEDS | Part.CIRCLES,
+    Signal.CIRCLE_OF_CROWD: Part.DEEDS | Part.CIRCLES,
+    Signal.CIRCLE_NOW: Part.DEEDS | Part.CIRCLES,
+    Signal.TASTE_OF_PROJECT: Part.PROJECT_TASTE,
+    Signal.TASTE_OF_OWNER: Part.OWNER_TASTE,
+    Signal.SAME_OWNER: Part.OWNERS,
+    Signal.COMPANY: Part.DEEDS | Part.COMPANY,
+    Signal.NEIGHBOURS: Part.COSINE,
+    Signal.NEIGHBOURS_SHARE: Part.COSINE,
+    Signal.WALK: Part.WALK,
+    Signal.EASE: Part.EASE,
+    Signal.PEOPLE_LIKE_YOU: Part.FELLOWS,
+}
+
+
+def parts_read(signals: Iterable[Signal]) -> Part:
+    """Name the parts of an `Evidence` that signals read; the others may be empty for them."""
+    return reduce(or_, (_READS.get(signal, Part.NOTHING) for signal in signals), Part.NOTHING)
 
 
 def behaviour_matrix(evidence: Evidence, signals: tuple[Signal, ...] = tuple(BEHAVIOUR)) -> Floats:

@@ -162,7 +162,7 @@ async def _neighbours(stores: Stores, profile: Profile, at: datetime) -> list[in
     ages_s = {touch.project_id: (at - touch.last_at).total_seconds() for touch in profile.touches}
     if not touched:
         return []
-    lists = await project_neighbours(stores.database, touched[: weights.NEIGHBOUR_SEEDS], Kinship.COSINE)
+    lists = await project_neighbours(stores.database, touched[: weights.NEIGHBOUR_SEEDS], [Kinship.COSINE])
     if not lists:
         return []
     worth = worth_of_touches(np.array([ages_s[project] / DAY_S for project, _, _ in lists]))

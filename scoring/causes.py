@@ -106,7 +106,8 @@ async def _of_behaviour(
     if max(near, owner, company) <= 0:
         return {}
     touches = {touch.project_id: touch for touch in profile.touches}
-    evidence = await load_evidence(stores, profile, feature_table([feature], at), at)
+    listed = [signal for signal in explained.signals if signal in OF_NEIGHBOURS]
+    evidence = await load_evidence(stores, profile, feature_table([feature], at), at, listed)
     linked: Shares = defaultdict(float)
     for links in evidence.links.values():
         for seed, similarity in zip(evidence.touches.projects[links.touches], links.similarity, strict=True):

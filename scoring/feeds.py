@@ -29,6 +29,7 @@ from scoring.profile import Profile, load_interests, load_profile
 from scoring.ranking import Explained, Page, Ranking, degraded_stores
 from scoring.rankings import Place, Rankings
 from scoring.reasons import Reason
+from scoring.recent_deeds import RecentDeeds
 from scoring.sampling import NO_SAMPLE, sample_of
 from scoring.search import SearchQuery
 from scoring.snapshots import Snapshot, digest, pointer
@@ -182,6 +183,7 @@ class Feeds:
         if viewer.actor_id is None:
             return {}
         at, model = self._clock(), await self._model()
+        recent = RecentDeeds(self._stores.database, viewer.actor_id, at)
 
         async def first_page(without: Without) -> frozenset[int]:
             profile = await load_profile(self._stores, viewer, at, self._deadlines, without)
@@ -190,7 +192,7 @@ class Feeds:
             else:
                 ranks = cold_start.model_for(profile, model)
                 ranking = await for_you.rank(
-                    self._stores, profile, where, ranks, at, self._deadlines, self._exploration
+                    self._stores, profile, where, ranks, at, self._deadlines, self._exploration, recent
                 )
             return frozenset(ranking.ids[:FIRST_PAGE].tolist())
 

@@ -27,6 +27,7 @@ from scoring.passed_by import SIGNALS as PASSED_BY
 from scoring.preferences import switched_off, telling_kinds, tuned
 from scoring.profile import Profile
 from scoring.ranking import Adjustment, Explained, Ranking, Rule, Strategy, degraded_stores
+from scoring.recent_deeds import RecentDeeds
 from scoring.signals import Floats, Integers
 from scoring.weights import Signal
 
@@ -39,9 +40,11 @@ async def rank(
     at: datetime,
     deadlines: Deadlines = SERVING,
     exploration: float = weights.EXPLORATION_SHARE,
+    recent: RecentDeeds | None = None,
 ) -> Ranking:
     """Rank the candidates for a viewer; a share `exploration` of the places goes to projects that are little known.
 
+    Whoever ranks one page several times hands in `recent`, which remembers what has been read.
     A fixed number of store calls whatever the number of candidates: the sources' (see `gather_candidates`), one
     statement for the features, one call for the similarities, and one statement for the terms a filter names.
     """
@@ -53,7 +56,7 @@ async def rank(
     selection = select(found, viewer.user_id, where, terms)
     table = feature_table(selection.kept, at, telling_kinds(profile.preferences))
     cosines, away = await _cosines(stores, profile, table.ids, candidates.degraded, deadlines)
-    evidence = await _evidence(stores, model, profile, table, at)
+    evidence = await _evidence(stores, model, profile, table, at, recent)
     passed = await _passed_by(stores, model, profile, at)
     matrix = signal_matrix(model, profile, table, cosines, candidates.people, at, evidence, passed)
     contributions = model.contributions(matrix)
@@ -168,12 +171,17 @@ async def _features(stores: Stores, ids: Sequence[int], profile: Profile) -> lis
 
 
 async def _evidence(
-    stores: Stores, model: Model, profile: Profile, table: FeatureTable, at: datetime
+    stores: Stores,
+    model: Model,
+    profile: Profile,
+    table: FeatureTable,
+    at: datetime,
+    recent: RecentDeeds | None = None,
 ) -> Evidence | None:
     """Read the behaviour behind the candidates, if the model asks for it."""
     if not any(signal in BEHAVIOUR for signal in model.signals):
         return None
-    return await load_evidence(stores, profile, table, at)
+    return await load_evidence(stores, profile, table, at, model.signals, recent)
 
 
 async def _passed_by(stores: Stores, model: Model, profile: Profile, at: datetime) -> PassedBy:

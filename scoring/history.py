@@ -7,7 +7,7 @@ So what is evaluated is what serves.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Flag, StrEnum, auto
 from typing import NamedTuple
 
 import numpy as np
@@ -26,6 +26,25 @@ class Kinship(StrEnum):
     COSINE = "cosine"
     WALK = "walk"
     EASE = "ease"
+
+
+class Part(Flag):
+    """The parts of an `Evidence` that cost a statement each; what the viewer touched is known anyhow."""
+
+    NOTHING = 0
+    PEOPLE = auto()
+    COSINE = auto()
+    WALK = auto()
+    EASE = auto()
+    FELLOWS = auto()
+    DEEDS = auto()
+    TASTES = auto()
+    CIRCLES = auto()
+    COMPANY = auto()
+    ARRIVALS = auto()
+    PROJECT_TASTE = auto()
+    OWNER_TASTE = auto()
+    OWNERS = auto()
 
 
 class Touches(NamedTuple):
@@ -64,6 +83,7 @@ class Deeds(NamedTuple):
 
 NO_DEEDS = Deeds(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0), np.empty(0))
 NO_LINKS = Links(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
+NO_ARRIVALS = Arrivals(np.empty(0), np.empty(0))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -233,7 +233,8 @@ async def _behaviour(
     if not ids:
         return None
     table = feature_table([known[id_] for id_ in ids], at)
-    return table.ids, await load_evidence(stores, profile, table, at)
+    asked = {signal for one in explained for signal in one.signals}
+    return table.ids, await load_evidence(stores, profile, table, at, asked)
 
 
 def _kin(ids: Integers, evidence: Evidence, wanted: Sequence[int]) -> _Nearest:

@@ -20,10 +20,10 @@ from scoring.blend import PLAN, Model
 from scoring.causes import Cause
 from scoring.counterfactual import FIRST_PAGE, fewest, without_all
 from scoring.deadlines import PATIENT
-from scoring.evidence import build_night
 from scoring.feeds import Feeds
 from scoring.in_service import always
 from scoring.models import DEFAULT
+from scoring.nightly import build_night
 from scoring.profile import load_profile
 from tests.world import ANYTHING, BEGIN, MOMENT, World, embedded_world
 

@@ -11,10 +11,10 @@ from db.demo.projects import FADING, TAKING_OFF
 from db.models import InteractionType, now
 from scoring.deadlines import PATIENT
 from scoring.demo import load_demo
-from scoring.evidence import build_night
 from scoring.feeds import Feeds
 from scoring.in_service import always
 from scoring.models import DEFAULT
+from scoring.nightly import build_night
 from scoring.ranking import Page, Strategy
 from scoring.reasons import TrendingNow
 from scoring.velocity import Window

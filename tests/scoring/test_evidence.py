@@ -14,13 +14,14 @@ from db.neighbors import ARRIVALS_BUCKET_S
 from db.projects import features
 from scoring.behaviour import BEHAVIOUR, behaviour_matrix
 from scoring.deadlines import PATIENT
-from scoring.evidence import build_night, load_evidence
+from scoring.evidence import load_evidence
 from scoring.features import feature_table
 from scoring.feeds import Feeds
 from scoring.history import EventLog, Evidence, LogHistory
 from scoring.in_service import always
 from scoring.models import DEFAULT, completed
 from scoring.neighbors import night
+from scoring.nightly import build_night
 from scoring.profile import load_profile
 from scoring.weights import Signal
 from tests.conftest import CountStatements
@@ -64,7 +65,7 @@ async def both_evidences(world: World, user: str) -> tuple[Evidence, Evidence]:
     await build_night(database)
     table = feature_table(await features(database, project_ids[candidates].tolist(), viewer.actor_id), MOMENT)
     profile = await load_profile(world.stores, viewer, MOMENT)
-    served = await load_evidence(world.stores, profile, table, MOMENT)
+    served = await load_evidence(world.stores, profile, table, MOMENT, BEHAVIOUR)
     order = np.searchsorted(project_ids, table.ids)
     return served, history.evidence(me, order, MOMENT.timestamp())
 
@@ -86,6 +87,23 @@ async def test_every_behaviour_signal_is_the_same_from_sql_and_from_memory(world
     assert sum(value is not None for value in told.values()) >= 10, told
     circles = (Signal.CIRCLE_OF_PEOPLE, Signal.CIRCLE_OF_CROWD, Signal.CIRCLE_NOW)
     assert all(told[signal] is not None for signal in circles), told
+
+
+async def test_a_signal_reads_the_same_whether_it_is_asked_for_alone_or_with_all_others(world: World):
+    await a_community(world, people=24)
+    await build_night(world.stores.database)
+    viewer = await world.viewer("u3")
+    ids = [row.id for row in await world.stores.database.fetch(select(Project.id))]
+    table = feature_table(await features(world.stores.database, ids, viewer.actor_id), MOMENT)
+    profile = await load_profile(world.stores, viewer, MOMENT)
+    whole = await load_evidence(world.stores, profile, table, MOMENT, BEHAVIOUR)
+    for signal in BEHAVIOUR:
+        alone = await load_evidence(world.stores, profile, table, MOMENT, (signal,))
+        assert behaviour_matrix(alone, (signal,)).tolist() == behaviour_matrix(whole, (signal,)).tolist(), signal
+    assert all(column.any() for column in behaviour_matrix(whole, MOVING).T)
+
+
+MOVING = (Signal.TASTE_OF_CROWD, Signal.CIRCLE_NOW, Signal.COMPANY, Signal.NEIGHBOURS, Signal.WALK, Signal.SAME_OWNER)
 
 
 async def test_a_night_uses_no_circle_of_the_one_before_and_keeps_none_of_it(world: World):
@@ -127,7 +145,7 @@ async def test_the_number_of_statements_does_not_grow_with_candidates(world: Wor
         table = feature_table(await features(world.stores.database, ids, viewer.actor_id), MOMENT)
         profile = await load_profile(world.stores, viewer, MOMENT)
         with statements(world.stores.database) as counted:
-            await load_evidence(world.stores, profile, table, MOMENT)
+            await load_evidence(world.stores, profile, table, MOMENT, BEHAVIOUR)
         counts.append(len(counted))
     assert counts[0] - counts[1] in (0, 1), counts  # the second finds the arrivals in the cache
 

@@ -17,10 +17,10 @@ from db.users import Viewer
 from scoring.behaviour import BEHAVIOUR
 from scoring.blend import PLAN
 from scoring.deadlines import PATIENT
-from scoring.evidence import build_night
 from scoring.feeds import Feeds
 from scoring.in_service import always
 from scoring.models import DEFAULT, completed, from_data
+from scoring.nightly import build_night
 from scoring.ranking import Entry, Page, Rule, Strategy
 from scoring.reasons import summary
 from scoring.search import SearchQuery

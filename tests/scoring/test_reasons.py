@@ -14,11 +14,11 @@ from scoring.behaviour import BEHAVIOUR
 from scoring.blend import Model
 from scoring.deadlines import PATIENT
 from scoring.describe import SIGNALS
-from scoring.evidence import build_night
 from scoring.feeds import Feeds
 from scoring.finders import FINDERS
 from scoring.in_service import always
 from scoring.models import from_data
+from scoring.nightly import build_night
 from scoring.ranking import Adjustment, Explained, Rule
 from scoring.reasons import (
     Basis,

@@ -19,9 +19,9 @@ from db.vectors.base import Hits
 from scoring import weights
 from scoring.candidates import Candidates, gather_candidates
 from scoring.deadlines import PATIENT, Deadlines
-from scoring.evidence import build_night
 from scoring.history import EventLog, LogHistory
 from scoring.neighbors import night
+from scoring.nightly import build_night
 from scoring.profile import load_profile
 from scoring.sources import FROM_LOGS, LogSources, Source, neighbours_of, united
 from tests.world import ANYTHING, BEGIN, MOMENT, World, embedded_world

@@ -50,16 +50,21 @@ def start_process(folder: Path) -> subprocess.Popen[str]:
 class Computing:
     """A computation that counts how often it runs."""
 
-    def __init__(self, takes_s: float = 0.05, *, fails: int = 0) -> None:
+    def __init__(self, takes_s: float = 0.05, *, fails: int = 0, until: asyncio.Event | None = None) -> None:
         self.takes_s = takes_s
         self.fails = fails
+        self.until = until
+        self.begun = asyncio.Event()
         self.started = 0
         self.ended = 0
 
     async def __call__(self) -> bytes:
         self.started += 1
+        self.begun.set()
         mine = self.started
         await asyncio.sleep(self.takes_s)
+        if self.until is not None:
+            await self.until.wait()
         self.ended += 1
         if mine <= self.fails:
             raise ValueError("as the test asked")
@@ -148,11 +153,13 @@ async def test_a_value_expires_and_is_computed_again() -> None:
 
 
 async def test_the_first_caller_who_goes_away_takes_nobody_along(two: tuple[Cache, Cache]) -> None:
-    compute = Computing(0.2)
-    first = asyncio.create_task(once(two[0], "key", compute, ttl_s=60, lock_s=10))
-    others = [asyncio.create_task(once(cache, "key", compute, ttl_s=60, lock_s=10)) for cache in two]
-    await asyncio.sleep(0.1)
+    gone = asyncio.Event()
+    compute = Computing(until=gone)
+    first = asyncio.create_task(once(two[0], "key", compute, ttl_s=60, lock_s=60))
+    others = [asyncio.create_task(once(cache, "key", compute, ttl_s=60, lock_s=60)) for cache in two]
+    await compute.begun.wait()
     first.cancel()
+    gone.set()
     assert await asyncio.gather(*others) == [b"value 1"] * 2
     assert first.cancelled()
     assert compute.started == 1
