@@ -7,8 +7,6 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
-from gateway.errors import RequestRefused
-
 
 class JsonAnswer(Response):
     """A JSON body, never cached: answers depend on who asks and on the second they were asked."""
@@ -27,10 +25,9 @@ def error_answer(
     status: int, code: str, message: str, *, headers: Mapping[str, str] = MappingProxyType({}), **extensions: Any
 ) -> JsonAnswer:
     """Give an answer that holds one error and nothing else."""
-    body = {"errors": [{"message": message, "extensions": {"code": code, **extensions}}]}
-    return JsonAnswer(body, status, headers)
+    return JsonAnswer({"errors": [error_entry(code, message, **extensions)]}, status, headers)
 
 
-def refusal(refused: RequestRefused) -> JsonAnswer:
-    """Give the answer to a request that was refused."""
-    return error_answer(refused.status, refused.code, refused.message, headers=refused.headers, **refused.extensions)
+def error_entry(code: str, message: str, **extensions: Any) -> dict[str, Any]:
+    """Give the entry of `errors` for a fault that no field of the graph has."""
+    return {"message": message, "extensions": {"code": code, **extensions}}

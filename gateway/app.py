@@ -5,15 +5,16 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
+import strawberry
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
-from strawberry.schema.base import BaseSchema
 
 from gateway.assets import FRONTEND, GraphiqlBeside, Pages, read_explore_page, read_graphiql
 from gateway.auth import authority_of, signing_secret
+from gateway.documents.documents import Documents
 from gateway.endpoint import Endpoint
 from gateway.logs import configure_logs
 from gateway.networks import Networks
@@ -24,6 +25,7 @@ from gateway.sessions import HEADER as SESSION_HEADER
 from gateway.sessions import Sessions
 from gateway.settings import Settings, load_settings
 from gateway.telemetry import metrics
+from gateway.visitors import Visitors
 from resolvers.schema import schema
 
 PREFLIGHT_AGE_S = 7_200
@@ -37,7 +39,7 @@ def create() -> Starlette:
     return build(settings, schema, partial(open_runtime, settings))
 
 
-def build(settings: Settings, graph: BaseSchema, opened: OpenRuntime, frontend: Path = FRONTEND) -> Starlette:
+def build(settings: Settings, graph: strawberry.Schema, opened: OpenRuntime, frontend: Path = FRONTEND) -> Starlette:
     """Make the application.
 
     Parameters
@@ -53,14 +55,8 @@ def build(settings: Settings, graph: BaseSchema, opened: OpenRuntime, frontend: 
     """
     secret = signing_secret(settings)
     authority = authority_of(settings)
-    endpoint = Endpoint(
-        graph,
-        authority,
-        Sessions(secret),
-        context_of,
-        graphiql=False,  # Strawberry's page loads its code from a CDN: ours stands beside the endpoint
-        networks=Networks(secret) if settings.bound_networks else None,
-    )
+    visitors = Visitors(authority, Sessions(secret), Networks(secret) if settings.bound_networks else None)
+    endpoint = Endpoint(graph, visitors, Documents(graph._schema), context_of)
 
     explore_page = read_explore_page(frontend) if settings.explore_page else {}
     graphiql = read_graphiql(frontend) if settings.graphiql else {}

@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Annotated
 
 import strawberry
-from strawberry.extensions import ParserCache, ValidationCache
 from strawberry.schema.config import StrawberryConfig
 
 from resolvers.catalogue import CatalogueQuery, Category, Tool
@@ -34,9 +33,6 @@ from resolvers.tuning import TuningMutation
 from resolvers.user import User
 from resolvers.viewer import ViewerQuery
 from resolvers.why_not import WhyNotQuery
-
-CACHED_DOCUMENTS = 1_000
-"""Parsed and validated documents kept in each process; a client has some dozens."""
 
 
 async def _project(info: Info, key: str) -> Node | None:
@@ -117,7 +113,6 @@ schema = strawberry.Schema(
     query=Query,
     mutation=Mutation,
     types=[*REASON_TYPES, InterestCause, ProjectCause],
-    extensions=[lambda: ParserCache(CACHED_DOCUMENTS), lambda: ValidationCache(CACHED_DOCUMENTS)],
     config=StrawberryConfig(scalar_map={datetime: DATE_TIME}),
 )
 

@@ -1,10 +1,13 @@
+import gzip
 import json
 
 import pytest
 
-from gateway.endpoint import MAX_BODY, MAX_BODY_OF_SERVICE
+from gateway.visitors import MAX_BODY, MAX_BODY_OF_SERVICE
 
 JSON = {"Content-Type": "application/json"}
+READ = {"X-Explore-Request": "1"}
+GRAPHQL = "application/graphql-response+json"
 
 
 async def ask(client, query, **variables):
@@ -33,14 +36,12 @@ GARBAGE = {
     "a batch": (b'[{"query": "{ echo }"}]', 400, "JSON array"),
     "an empty object": (b"{}", 400, "no query"),
     "query is null": (b'{"query": null}', 400, "no query"),
-    "query is a number": (b'{"query": 7}', 400, "no query"),
+    "query is a number": (b'{"query": 7}', 400, "query must be a string"),
     "query is blank": (b'{"query": "  "}', 400, "no query"),
     "variables are a list": (b'{"query": "{ echo }", "variables": []}', 400, "variables"),
     "variables are text": (b'{"query": "{ echo }", "variables": "{}"}', 400, "variables"),
     "extensions are a number": (b'{"query": "{ echo }", "extensions": 1}', 400, "extensions"),
     "operation name is a list": (b'{"query": "{ echo }", "operationName": ["a"]}', 400, "operationName"),
-    "only a fragment": (b'{"query": "fragment a on Query { echo }"}', 400, ""),
-    "operation name is unknown": (b'{"query": "query A { echo }", "operationName": "B"}', 400, "B"),
 }
 
 
@@ -70,26 +71,154 @@ async def test_a_content_type_with_a_charset_is_fine(client):
     assert (await client.post("/graphql", content=b'{"query": "{ echo }"}', headers=headers)).json()["data"]
 
 
-@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS"])
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])
 async def test_another_method_is_refused(client, method):
     answer = await client.request(method, "/graphql", json={"query": "{ echo }"})
     assert answer.status_code == 405
-    assert answer.headers["allow"] == "GET, POST"
+    assert answer.headers["allow"] == "GET, HEAD, POST, OPTIONS"
     assert error_of(answer.json())["extensions"]["code"] == "METHOD_NOT_ALLOWED"
+
+
+async def test_options_tells_the_methods(client):
+    answer = await client.options("/graphql")
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert answer.headers["allow"] == "GET, HEAD, POST, OPTIONS"
 
 
 async def test_a_query_may_come_by_get_and_a_mutation_may_not(client):
     read = await client.get(
-        "/graphql", params={"query": "query($t: String!) { echo(text: $t) }", "variables": '{"t": "a"}'}
+        "/graphql", params={"query": "query($t: String!) { echo(text: $t) }", "variables": '{"t": "a"}'}, headers=READ
     )
-    written = await client.get("/graphql", params={"query": "mutation { change }"})
+    written = await client.get("/graphql", params={"query": "mutation { change }"}, headers=READ)
     assert read.json()["data"]["echo"] == "a0"
-    assert written.status_code == 400
-    assert error_of(written.json())["extensions"]["code"] == "BAD_REQUEST"
+    assert (written.status_code, written.headers["allow"]) == (405, "POST")
+    assert error_of(written.json())["extensions"]["code"] == "METHOD_NOT_ALLOWED"
+
+
+async def test_head_is_get_without_the_body(client):
+    read = await client.get("/graphql", params={"query": "{ echo }"}, headers=READ)
+    head = await client.head("/graphql", params={"query": "{ echo }"}, headers=READ)
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-length"] == read.headers["content-length"]
+
+
+async def test_a_parameter_that_comes_twice_is_refused(client):
+    answer = await client.get("/graphql?query={echo}&query={nothing}", headers=READ)
+    assert answer.status_code == 400
+    assert "query more than once" in error_of(answer.json())["message"]
+
+
+async def test_a_compressed_body_is_refused(client):
+    headers = {**JSON, "Content-Encoding": "gzip"}
+    answer = await client.post("/graphql", content=gzip.compress(b'{"query": "{ echo }"}'), headers=headers)
+    assert (answer.status_code, answer.headers["accept-encoding"]) == (415, "identity")
+
+
+# --- which operation ----------------------------------------------------------------------------------------------
+
+UNRESOLVED = {
+    "only a fragment": ("fragment a on Query { echo }", None, "fragments only"),
+    "an unknown name": ("query A { echo }", "B", "It has: A."),
+    "a name of none": ("{ echo }", "B", "no operation of the name"),
+    "several and no name": ("query A { echo } query B { nothing }", None, "It has: A, B."),
+    "several and an empty name": ("query A { echo } query B { nothing }", "", "several operations"),
+}
+
+
+@pytest.mark.parametrize("case", UNRESOLVED)
+async def test_an_operation_that_cannot_be_told_is_an_error(client, case):
+    query, name, words = UNRESOLVED[case]
+    answer = await client.post("/graphql", json={"query": query, "operationName": name})
+    error = error_of(answer.json())
+    assert (answer.status_code, error["extensions"]["code"]) == (400, "OPERATION_RESOLUTION_FAILURE")
+    assert words in error["message"]
+
+
+async def test_of_several_operations_the_named_one_runs(client):
+    document = 'query A { echo(text: "a") } query B { echo(text: "b") }'
+    answer = await client.post("/graphql", json={"query": document, "operationName": "B"})
+    assert answer.json() == {"data": {"echo": "b0"}}
+
+
+# --- which media type ---------------------------------------------------------------------------------------------
+
+REQUEST_ERRORS = {
+    "parse": {"query": "{"},
+    "validation": {"query": "{ noSuchField }"},
+    "variables": {"query": "query($n: Int!) { echo(number: $n) }"},
+}
+
+
+@pytest.mark.parametrize("case", REQUEST_ERRORS)
+@pytest.mark.parametrize(("media", "status"), [(GRAPHQL, 400), ("application/json", 200)])
+async def test_an_operation_that_never_ran_has_no_data_and_its_status_is_that_of_the_media_type(
+    client, case, media, status
+):
+    answer = await client.post("/graphql", json=REQUEST_ERRORS[case], headers={"Accept": media})
+    assert answer.status_code == status
+    assert answer.headers["content-type"].partition(";")[0] == media
+    assert "data" not in answer.json()
+    assert answer.json()["errors"]
+
+
+@pytest.mark.parametrize("media", [GRAPHQL, "application/json"])
+async def test_a_field_that_fails_leaves_the_status_alone(client, media):
+    answer = await client.post("/graphql", json={"query": "{ echo nothing }"}, headers={"Accept": media})
+    assert (answer.status_code, answer.json()["data"]) == (200, None)
+
+
+async def test_a_refusal_has_the_media_type_that_was_asked_for(client):
+    answer = await client.post("/graphql", content=b"{", headers={**JSON, "Accept": GRAPHQL})
+    assert (answer.status_code, answer.headers["content-type"]) == (400, f"{GRAPHQL}; charset=utf-8")
+
+
+async def test_who_accepts_no_json_is_told_what_there_is(client):
+    answer = await client.post("/graphql", json={"query": "{ echo }"}, headers={"Accept": "text/plain"})
+    assert (answer.status_code, error_of(answer.json())["extensions"]["code"]) == (406, "NOT_ACCEPTABLE")
+
+
+# --- forged requests ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_a_get_that_another_sites_page_could_send_is_refused(client, method):
+    answer = await client.request(method, "/graphql", params={"query": "{ echo }"})
+    assert answer.status_code == 403
+    if method == "GET":
+        error = error_of(answer.json())
+        assert error["extensions"]["code"] == "PREFLIGHT_REQUIRED"
+        assert "X-Explore-Request" in error["message"]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"X-Explore-Request": "1"},
+        {"Apollo-Require-Preflight": "true"},
+        {"X-Apollo-Operation-Name": "Feed"},
+        {"X-Session-Id": "s1.x.y"},
+        {"Content-Type": "application/json"},
+    ],
+    ids=lambda header: next(iter(header)),
+)
+async def test_a_get_with_a_header_that_forces_a_preflight_passes(client, header):
+    answer = await client.get("/graphql", params={"query": "{ echo }"}, headers=header)
+    assert answer.json()["data"] == {"echo": "0"}
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
+async def test_a_content_type_that_a_form_can_send_forces_none(client, content_type):
+    answer = await client.get("/graphql", params={"query": "{ echo }"}, headers={"Content-Type": content_type})
+    assert answer.status_code == 403
+
+
+async def test_an_empty_header_is_as_good_as_none(client):
+    answer = await client.get("/graphql", params={"query": "{ echo }"}, headers={"X-Explore-Request": ""})
+    assert answer.status_code == 403
 
 
 async def test_variables_in_the_address_that_are_no_json_are_refused(client):
-    answer = await client.get("/graphql", params={"query": "{ echo }", "variables": "{"})
+    answer = await client.get("/graphql", params={"query": "{ echo }", "variables": "{"}, headers=READ)
     assert answer.status_code == 400
     assert "The parameter variables is not JSON" in error_of(answer.json())["message"]
 
@@ -195,7 +324,7 @@ async def test_a_store_that_is_away_is_named_without_its_address(client):
         ("{ echo " * 20_000, "GRAPHQL_PARSE_FAILED"),
         ("{ noSuchField }", "GRAPHQL_VALIDATION_FAILED"),
         ("{ echo(number: 99999999999) }", "GRAPHQL_VALIDATION_FAILED"),
-        ("subscription { echo }", "GRAPHQL_VALIDATION_FAILED"),
+        ("subscription { echo }", "BAD_REQUEST"),
         ("query($n: Int!) { echo(number: $n) }", "BAD_USER_INPUT"),
     ],
 )
@@ -211,17 +340,18 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
 async def test_a_browser_that_brings_a_query_gets_its_answer(client):
-    assert (await client.get("/graphql", params={"query": "{ echo }"}, headers=BROWSER)).json()["data"]["echo"] == "0"
+    answer = await client.get("/graphql", params={"query": "{ echo }"}, headers={**BROWSER, **READ})
+    assert answer.json()["data"]["echo"] == "0"
 
 
 async def test_a_program_without_a_query_gets_an_error_and_no_page(client):
-    answer = await client.get("/graphql", headers={"Accept": "*/*"})
+    answer = await client.get("/graphql", headers={"Accept": "*/*", **READ})
     assert answer.status_code == 400
     assert "no query" in error_of(answer.json())["message"]
 
 
 async def test_graphiql_can_be_switched_off(gateway):
     async with gateway(graphiql=False) as client:
-        answer = await client.get("/graphql", headers=BROWSER)
+        answer = await client.get("/graphql", headers={**BROWSER, **READ})
     assert answer.status_code == 400
     assert answer.headers["content-type"] == "application/json"

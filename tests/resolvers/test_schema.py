@@ -18,7 +18,7 @@ from graphql import (
 )
 
 from resolvers.enums import publish
-from resolvers.schema import schema, sdl
+from resolvers.schema import sdl
 
 COMMITTED = Path(__file__).parents[2] / "schema.graphql"
 
@@ -101,11 +101,6 @@ def test_a_document_that_uses_every_reason_is_valid() -> None:
           ... on PeopleLikeYou { count } ... on Popular { likes } ... on Fresh { ageDays } } } } } }"""
     )
     assert validate(built(), document) == []
-
-
-def test_documents_are_parsed_and_validated_once() -> None:
-    names = {type(extension()).__name__ for extension in schema.extensions}
-    assert {"ParserCache", "ValidationCache"} <= names
 
 
 def test_an_enum_without_a_word_on_each_value_is_not_published() -> None:

@@ -1,0 +1,106 @@
+"""The documents that this process has seen: each text is parsed once and validated once while it is remembered.
+
+Parsing and validating a feed query costs some milliseconds, as much as running it. A document is kept when it comes for
+the second time, so that a flood of documents made up for the occasion displaces nothing and fills nothing.
+"""
+
+from collections import OrderedDict
+
+from graphql import GraphQLError, GraphQLSchema, parse, specified_rules, validate
+from graphql.validation import ASTValidationRule, NoSchemaIntrospectionCustomRule
+from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
+from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
+
+from gateway.documents.document import Document, DocumentRefused
+
+KEPT_CHARACTERS = 300_000
+"""Text of all documents that are kept. Their trees take 90 to 280 bytes a character (a feed query, a list of names of
+one letter): 26 MB as a rule, 83 MB if somebody is out for it. Documents of clients have 1,000 to 3,000 characters."""
+
+LONGEST_KEPT = 30_000
+"""Characters of the longest document that is kept; introspection as GraphiQL sends it has 1,900."""
+
+SEEN = 4_096
+"""Texts whose hash is remembered, to know them at their second coming."""
+
+
+class Documents:
+    """Reads documents against one schema.
+
+    Parameters
+    ----------
+    schema
+        What documents are validated against.
+    introspection
+        Whether a document may ask for the schema itself, and whether errors may name what else there is.
+    kept_characters
+        Text of all documents that are kept.
+    """
+
+    def __init__(
+        self, schema: GraphQLSchema, *, introspection: bool = True, kept_characters: int = KEPT_CHARACTERS
+    ) -> None:
+        self._schema = schema
+        self._most = kept_characters
+        self._is_open = introspection
+        self._rules: list[type[ASTValidationRule]] = [
+            *specified_rules,
+            MaybeNullValidationRule,
+            OneOfInputValidationRule,
+            *([] if introspection else [NoSchemaIntrospectionCustomRule]),
+        ]
+        self._kept: OrderedDict[str, Document] = OrderedDict()
+        self._characters = 0
+        self._seen: OrderedDict[int, None] = OrderedDict()
+
+    def read(self, text: str) -> Document:
+        """Parse a document, or remember it.
+
+        Raises
+        ------
+        DocumentRefused
+            If it breaks GraphQL's grammar.
+        """
+        known = self._kept.get(text)
+        if known is not None:
+            self._kept.move_to_end(text)
+            return known
+        try:
+            return Document(text, parse(text))
+        except GraphQLError as error:
+            raise DocumentRefused([error]) from None
+
+    def validate(self, document: Document) -> None:
+        """See to it that the schema can answer a document.
+
+        Raises
+        ------
+        DocumentRefused
+            If it cannot; with every place that is wrong, 100 at most.
+        """
+        if document.is_valid:
+            return
+        errors = validate(self._schema, document.node, self._rules, hide_suggestions=not self._is_open)
+        if errors:
+            raise DocumentRefused(errors)
+        document.is_valid = True
+        self._keep(document)
+
+    def _keep(self, document: Document) -> None:
+        size = len(document.text)
+        if size > LONGEST_KEPT or document.text in self._kept or not self._came_before(document.text):
+            return
+        self._kept[document.text] = document
+        self._characters += size
+        while self._characters > self._most:
+            oldest, _ = self._kept.popitem(last=False)
+            self._characters -= len(oldest)
+
+    def _came_before(self, text: str) -> bool:
+        key = hash(text)
+        if key in self._seen:
+            return True
+        self._seen[key] = None
+        if len(self._seen) > SEEN:
+            self._seen.popitem(last=False)
+        return False

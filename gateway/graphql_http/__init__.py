@@ -1,0 +1,1 @@
+"""GraphQL over HTTP: how an operation is read out of a request, and how its result becomes an answer."""

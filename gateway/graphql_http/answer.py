@@ -1,0 +1,71 @@
+"""From the result of an operation to an HTTP answer."""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import orjson
+from graphql import ExecutionResult, GraphQLError
+from starlette.responses import Response
+
+from gateway.answers import error_entry
+from gateway.errors import RequestRefused
+from gateway.graphql_http.media import GRAPHQL
+from gateway.masking import visible
+
+NO_STORE = "no-store"
+"""The rule: an answer depends on who asks and on the second they were asked."""
+
+
+class GraphQLAnswer(Response):
+    """A GraphQL response. Its `content` is what goes over the wire; `media` one of `graphql_http.media`."""
+
+    def __init__(
+        self,
+        content: Mapping[str, Any],
+        media: str,
+        status: int = 200,
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        super().__init__(
+            orjson.dumps(content),
+            status,
+            {"Cache-Control": NO_STORE, "Vary": "Accept", **headers},
+            media_type=f"{media}; charset=utf-8" if media == GRAPHQL else media,
+        )
+
+
+def answer_result(
+    result: ExecutionResult, media: str, request_id: str, extensions: Mapping[str, Any] = MappingProxyType({})
+) -> GraphQLAnswer:
+    """Answer with what came of an operation.
+
+    Variables that do not fit are found by the executor, before any field is asked for: that is a request error too.
+    """
+    if result.data is None and result.errors and all(error.path is None for error in result.errors):
+        return answer_request_errors(result.errors, media, request_id, extensions)
+    content: dict[str, Any] = {"data": result.data}
+    if result.errors:
+        content["errors"] = [visible(error, request_id) for error in result.errors]
+    if extensions:
+        content["extensions"] = dict(extensions)
+    return GraphQLAnswer(content, media)
+
+
+def answer_request_errors(
+    errors: Sequence[GraphQLError],
+    media: str,
+    request_id: str,
+    extensions: Mapping[str, Any] = MappingProxyType({}),
+) -> GraphQLAnswer:
+    """Answer an operation that was never run: no `data`, and 400 for a client that reads statuses."""
+    content: dict[str, Any] = {"errors": [visible(error, request_id) for error in errors]}
+    if extensions:
+        content["extensions"] = dict(extensions)
+    return GraphQLAnswer(content, media, 400 if media == GRAPHQL else 200)
+
+
+def answer_refusal(refused: RequestRefused, media: str) -> GraphQLAnswer:
+    """Answer a request that was refused, whatever it asks for."""
+    content = {"errors": [error_entry(refused.code, refused.message, **refused.extensions)]}
+    return GraphQLAnswer(content, media, refused.status, refused.headers)
