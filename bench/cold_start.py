@@ -1,0 +1,49 @@
+"""How few touches are enough on the demo data: `explore evaluate --protocol cold-start` of the community it generates.
+
+python -m bench.cold_start [SEED]
+"""
+
+# ruff: noqa: E402 (the number of BLAS threads has to stand before NumPy is loaded)
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+for _threads in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_threads, "1")  # as the gateway serves
+
+from db.demo import generate, load
+from db.engine import Database
+from db.models import now
+from db.schema import migrate
+from scoring.evaluation.cold import evaluate_cold_start
+from scoring.evaluation.dataset import Dataset
+from scoring.evaluation.protocols import Options
+from scoring.training.truth import read_truth
+
+
+async def demo_dataset() -> Dataset:
+    """Generate the demo's community, load it as `explore serve --demo` does, and read its log."""
+    with TemporaryDirectory() as folder:
+        database = Database(f"sqlite:///{Path(folder) / 'truth.sqlite'}")
+        await migrate(database)
+        await load(database, generate(now()))
+        truth = await read_truth(database)
+        await database.close()
+    return truth.dataset
+
+
+def main() -> None:
+    """Evaluate, and print the curve."""
+    seed = int(sys.argv[1]) if len(sys.argv) > 1 else 0
+    dataset = asyncio.run(demo_dataset())
+    results = evaluate_cold_start(dataset, Options(seed=seed), lambda _what, _share: None)
+    print(f"{results.facts['viewers']} viewers; NDCG@10 by touches left")
+    print(json.dumps(results.facts["by touches"], indent=1))
+
+
+if __name__ == "__main__":
+    main()
