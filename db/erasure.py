@@ -24,8 +24,8 @@ from db.catalogue import remove_projects
 from db.columns import Identity, IntegerList, Json, TextList, UtcDateTime, among
 from db.counters import Counts, counts_by_actors, lock_projects, move_counts
 from db.engine import Database
-from db.errors import UnknownReference
-from db.models import Actor, Base, Erasure, OutboxKind, Project, ProjectTerm, Term, TermKind, Tool, User, now
+from db.errors import ProtectedUser, UnknownReference
+from db.models import Actor, Base, Erasure, OutboxKind, Project, ProjectTerm, Role, Term, TermKind, Tool, User, now
 from db.outbox import enqueue
 from db.pulse import forget_actors
 
@@ -113,7 +113,7 @@ _FORGET_WORDS = (
 """Of terms that the deleted had named, those that nobody and nothing carries any more."""
 
 # Rows are locked in one order everywhere: users, actors, projects, what hangs on them, the outbox; each by id.
-_LEAVING = select(User.id).where(among(User.key, _KEYS)).order_by(User.id).with_for_update()
+_LEAVING = select(User.id, User.role).where(among(User.key, _KEYS)).order_by(User.id).with_for_update()
 _LEAVING_ACTORS = (
     select(Actor.id)
     .where(
@@ -154,6 +154,8 @@ async def erase_users(
     keys: Sequence[str],
     projects: OwnProjects = OwnProjects.KEEP,
     new_owner: str | None = None,
+    *,
+    protected: bool = False,
 ) -> tuple[int, Receipt | None]:
     """Delete users with all that hangs on them, and the sessions that were claimed for them.
 
@@ -163,6 +165,8 @@ async def erase_users(
         Whether the projects that they made go too.
     new_owner
         The key of the user who owns the projects that are kept from now on; None leaves them without an owner.
+    protected
+        Whether administrators are left alone: then nobody at all is deleted where one of the users is one.
 
     Returns
     -------
@@ -172,9 +176,14 @@ async def erase_users(
     ------
     UnknownReference
         If there is no such new owner, or he or she is being deleted too.
+    ProtectedUser
+        If one of the users is an administrator, and those are protected.
     """
     owner_id = await _owner(connection, keys, new_owner)
-    user_ids = list(await connection.scalars(_LEAVING, {"keys": list(keys)}))
+    leaving = (await connection.execute(_LEAVING, {"keys": list(keys)})).all()
+    if protected and any(row.role == Role.ADMINISTRATOR for row in leaving):
+        raise ProtectedUser("one of these users is an administrator, whom only an administrator may delete", ("keys",))
+    user_ids = [row.id for row in leaving]
     if not user_ids:
         return 0, None
     actor_ids = list(await connection.scalars(_LEAVING_ACTORS, {"ids": user_ids}))

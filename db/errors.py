@@ -6,6 +6,7 @@ DatabaseFloorError
 │   └── StoreMisconfigured  it will not heal by itself: a refused key, an unknown model; the message says what to set
 ├── InvalidRecord        a record breaks a rule of the model: the caller's fault; the message says how to mend it
 │   ├── UnknownReference a key that names nothing
+│   ├── ProtectedUser    an administrator, whom only administrators may demote or delete
 │   └── RefusedObjects   a store that is there refuses some of the objects it was given; it names each and why
 ├── MigrationPending     the schema of the truth is older than this code
 ├── TurnLost             a periodic job is somebody else's by now; the late runner stops
@@ -74,6 +75,10 @@ class InvalidRecord(DatabaseFloorError):
 
 class UnknownReference(InvalidRecord):
     """A key that names nothing in the truth."""
+
+
+class ProtectedUser(InvalidRecord):
+    """A user who is an administrator: only administrators may change that user's role, or delete the user."""
 
 
 class RefusedObjects(InvalidRecord):

@@ -9,10 +9,10 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.batches import upsert_batch
-from db.changes import UpsertResult, last_of_each, result_of
+from db.changes import Refusal, UpsertResult, last_of_each, result_of
 from db.columns import IntegerList, TextList, UtcDateTime, among
 from db.engine import Database
-from db.errors import InvalidRecord
+from db.errors import InvalidRecord, ProtectedUser
 from db.models import Actor, OutboxKind, Role, User, now
 from db.outbox import enqueue
 from db.records import UserRecord
@@ -227,17 +227,24 @@ async def raise_versions(connection: AsyncConnection, actor_ids: Iterable[int]) 
         await connection.execute(_RAISE_VERSIONS, {"ids": ids})
 
 
-async def upsert_users(connection: AsyncConnection, records: Sequence[UserRecord]) -> UpsertResult:
+async def upsert_users(
+    connection: AsyncConnection, records: Sequence[UserRecord], *, protected: bool = False
+) -> UpsertResult:
     """Add users, or change those that differ; each has an actor afterwards.
+
+    With `protected`, a record that would take an administrator's role away is refused.
 
     A record's tags replace those of an earlier import; tags by hand, from the quiz or learned stay as they are. A tag
     names its term by key or by name, and makes it when there is none.
     """
-    wanted = last_of_each(records)
+    stored = await _lock_stored(connection, records)
+    refused = _demotions(records, stored) if protected else []
+    wanted = last_of_each(
+        [record for index, record in enumerate(records) if index not in {one.index for one in refused}]
+    )
     if not wanted:
-        return result_of(len(records), 0, 0)
+        return result_of(len(records), 0, 0, refused)
     keys = {"keys": [record.key for record in wanted]}
-    stored = {row.key: _card(row) for row in await connection.execute(_STORED, keys)}
     roles = {key: card.role for key, card in stored.items()}
     await _write([record for record in wanted if _differs(record, stored.get(record.key))], roles, connection)
     await connection.execute(_INSERT_USERS_ACTORS, keys | {"now": now()})
@@ -251,7 +258,25 @@ async def upsert_users(connection: AsyncConnection, records: Sequence[UserRecord
     } - added
     await raise_versions(connection, changed)
     await enqueue(connection, OutboxKind.PROFILE, [str(actor_id) for actor_id in added | changed])
-    return result_of(len(records), len(added), len(changed))
+    return result_of(len(records), len(added), len(changed), refused)
+
+
+async def _lock_stored(connection: AsyncConnection, records: Sequence[UserRecord]) -> dict[str, UserCard]:
+    if not records:
+        return {}
+    rows = await connection.execute(_STORED, {"keys": sorted({record.key for record in records})})
+    return {row.key: _card(row) for row in rows}
+
+
+def _demotions(records: Sequence[UserRecord], stored: Mapping[str, UserCard]) -> list[Refusal]:
+    """Find the records that would make somebody less than the administrator that is stored."""
+    error = ProtectedUser("only an administrator may take an administrator's role away", ("role",))
+    administrators = {key for key, card in stored.items() if card.role is Role.ADMINISTRATOR}
+    return [
+        Refusal(index, error)
+        for index, record in enumerate(records)
+        if record.key in administrators and record.role not in (None, Role.ADMINISTRATOR)
+    ]
 
 
 def _differs(record: UserRecord, stored: UserCard | None) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import fields
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any, TypeVar
 
 import strawberry
@@ -194,7 +195,8 @@ class CatalogueMutation:
         people: Annotated[list[UserInput], strawberry.argument(name="users", description="The users.")],
     ) -> UpsertPayload | None:
         """Write users."""
-        return await _upsert(info.context, "users", people, UserRecord, users.upsert_users)
+        upsert = partial(users.upsert_users, protected=not await info.context.is_administrator())
+        return await _upsert(info.context, "users", people, UserRecord, upsert)
 
 
 async def _upsert(

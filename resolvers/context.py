@@ -102,6 +102,10 @@ class Context:
         """Give what the caller may do: what the token says, else what the user's row says."""
         return self.asker.role or (await self.viewer()).role
 
+    async def is_administrator(self) -> bool:
+        """Say whether the caller may do what no service may: appoint, demote and delete administrators."""
+        return await self.role() is Role.ADMINISTRATOR
+
     async def require(self, role: Role) -> None:
         """Let nobody pass whose role is less than this.
 

@@ -7,7 +7,7 @@ from typing import Annotated, Self
 import strawberry
 
 from db.erasure import OwnProjects, Receipt, erase_users, receipt_of
-from db.errors import UnknownReference
+from db.errors import ProtectedUser, UnknownReference
 from db.models import Role
 from db.shadow_erasure import finish
 from resolvers.catalogue_writes import MOST_RECORDS, Keys
@@ -83,7 +83,8 @@ class RemovalMutation:
 
     @mutation(
         "Delete users with everything they ever did: events, likes, saves, interests, answers, vectors, stored "
-        "rankings, and the sessions that were claimed for them. Needs the role SERVICE.",
+        "rankings, and the sessions that were claimed for them. Needs the role SERVICE; administrators are deleted by "
+        "administrators only.",
         Cost(5_000, 100, "keys", MOST_RECORDS),
     )
     async def remove_users(
@@ -111,7 +112,11 @@ class RemovalMutation:
         possible = [key for key in dict.fromkeys(keys) if is_key(key)]
         try:
             async with info.context.write() as connection:
-                removed, receipt = await erase_users(connection, possible, projects, new_owner)
+                removed, receipt = await erase_users(
+                    connection, possible, projects, new_owner, protected=not await info.context.is_administrator()
+                )
+        except ProtectedUser:
+            return _refused(_ADMINISTRATOR)
         except UnknownReference as error:
             return _refused(_no_owner(f"{error.message[:1].upper()}{error.message[1:]}."))
         if receipt is not None:
@@ -131,6 +136,13 @@ class RemovalQuery:
         """Give a receipt."""
         found = await receipt_of(info.context.stores.database, id) if is_key(id) else None
         return None if found is None else DeletionReceipt.of(found)
+
+
+_ADMINISTRATOR = user_error(
+    UserErrorCode.NOT_ALLOWED,
+    "One of these users is an administrator, whom only an administrator may delete. Nobody was deleted.",
+    "keys",
+)
 
 
 def _refused(error: UserError) -> RemoveUsersPayload:

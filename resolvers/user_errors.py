@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from strawberry.utils.str_converters import to_camel_case
 
 from db.changes import Refusal
-from db.errors import InvalidRecord, UnknownReference
+from db.errors import InvalidRecord, ProtectedUser, UnknownReference
 from db.records import faults
 from resolvers.enums import publish
 
@@ -97,7 +97,7 @@ def of_refusals(refused: Iterable[Refusal], name: str, indexes: Sequence[int]) -
     """Note which records the truth did not take; `indexes` are their places in the caller's list."""
     return [
         user_error(
-            UserErrorCode.UNKNOWN_REFERENCE if isinstance(refusal.error, UnknownReference) else UserErrorCode.INVALID,
+            _code(refusal.error),
             _sentence(refusal.error),
             name,
             indexes[refusal.index],
@@ -105,6 +105,16 @@ def of_refusals(refused: Iterable[Refusal], name: str, indexes: Sequence[int]) -
         )
         for refusal in refused
     ]
+
+
+def _code(error: InvalidRecord) -> UserErrorCode:
+    match error:
+        case UnknownReference():
+            return UserErrorCode.UNKNOWN_REFERENCE
+        case ProtectedUser():
+            return UserErrorCode.NOT_ALLOWED
+        case _:
+            return UserErrorCode.INVALID
 
 
 def _sentence(fault: InvalidRecord) -> str:
