@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from gateway.assets import FRONTEND, GraphiqlBeside, Pages, read_explore_page, read_graphiql
 from gateway.auth import authority_of, signing_secret
+from gateway.demo_viewers import DemoViewers
 from gateway.documents.documents import Documents
 from gateway.endpoint import Endpoint
 from gateway.logs import configure_logs
@@ -58,6 +59,7 @@ def build(settings: Settings, graph: strawberry.Schema, opened: OpenRuntime, fro
     visitors = Visitors(authority, Sessions(secret), Networks(secret) if settings.bound_networks else None)
     endpoint = Endpoint(graph, visitors, Documents(graph._schema), context_of)
 
+    demo_viewers = DemoViewers(authority, enabled=settings.demo_viewers)
     explore_page = read_explore_page(frontend) if settings.explore_page else {}
     graphiql = read_graphiql(frontend) if settings.graphiql else {}
 
@@ -76,6 +78,7 @@ def build(settings: Settings, graph: strawberry.Schema, opened: OpenRuntime, fro
             Route("/graphql", GraphiqlBeside(endpoint, graphiql) if settings.graphiql else endpoint),
             Route("/healthz", alive, methods=["GET"]),
             Route("/readyz", ready, methods=["GET"]),
+            Route("/demo/viewers", demo_viewers.answer, methods=["GET"]),
             *([Route("/metrics", metrics, methods=["GET"])] if settings.metrics else []),
         ],
         middleware=[Middleware(RequestLog), *_cross_origin(settings.allow_origins)],

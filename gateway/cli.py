@@ -1,6 +1,7 @@
 """The command line: `explore`. Each command reads the settings, calls one function, and says how it went."""
 
 import asyncio
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -74,6 +75,8 @@ def serve(
     settings = _settings(host=host, port=port, workers=workers)
     with listen(settings) as listening:
         asyncio.run(preparing.prepare(settings, demo=demo, say=_say))
+        if demo:
+            os.environ["DEMO_VIEWERS"] = "on"  # each server process reads its settings from the environment
         print_welcome(out, settings, listening, demo=demo)
         run_server(settings, listening)
 

@@ -195,6 +195,11 @@ class Settings(TokenSettings):
         True,
         description="Whether / is the explore page, where it has been built: on or off. Off leaves a page of links.",
     )
+    demo_viewers: bool = Field(
+        False,
+        description="Whether the explore page may look through the eyes of the demo's viewers: on or off. "
+        "`explore serve --demo` turns it on; their tokens go to pages of the gateway on this machine only.",
+    )
     log_format: Annotated[Literal["auto", "console", "json"], BeforeValidator(_lower)] = Field(
         "auto",
         description="How log lines look: console, json, or auto (console on a terminal, json elsewhere).",
