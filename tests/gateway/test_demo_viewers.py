@@ -30,7 +30,8 @@ async def test_a_page_at_home_gets_a_good_token_of_each_demo_viewer(demo, author
     answer = await demo.get("/demo/viewers", headers=AT_HOME)
     (viewer,) = answer.json()["viewers"]
     assert (viewer["key"], viewer["username"]) == (DEMO_VIEWERS[0].key, DEMO_VIEWERS[0].username)
-    assert authority.read(f"Bearer {viewer['token']}").user_key == DEMO_VIEWERS[0].key
+    claims = await authority.read(f"Bearer {viewer['token']}")
+    assert claims.user_key == DEMO_VIEWERS[0].key
     assert answer.headers["cache-control"] == "no-store"
 
 
@@ -53,17 +54,15 @@ async def test_somebody_of_the_platform_with_a_demo_viewers_key_is_not_given_awa
     ],
 )
 async def test_nobody_from_elsewhere_gets_a_token(demo, headers):
-    answer = await demo.get("/demo/viewers", headers=headers)
-    assert answer.status_code == 403
-    assert "token" not in answer.json()
+    assert (await demo.get("/demo/viewers", headers=headers)).json() == {"viewers": []}
 
 
 @pytest.mark.parametrize("host", ["localhost:8000", "127.0.0.1", "[::1]:8000"])
 async def test_each_name_of_this_machine_is_home(demo, host):
     headers = {"Host": host, "Origin": f"http://{host}", "Sec-Fetch-Site": "same-origin"}
-    assert (await demo.get("/demo/viewers", headers=headers)).status_code == 200
+    assert len((await demo.get("/demo/viewers", headers=headers)).json()["viewers"]) == 1
 
 
-async def test_without_the_demo_there_is_no_such_address(client):
-    assert (await client.get("/demo/viewers", headers=AT_HOME)).status_code == 404
+async def test_without_the_demo_there_are_none(client):
+    assert (await client.get("/demo/viewers", headers=AT_HOME)).json() == {"viewers": []}
     assert Settings(_env_file=None).demo_viewers is False

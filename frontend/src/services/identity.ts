@@ -1,0 +1,102 @@
+/** Who the page acts for: a signed-in user by a bearer token, or a guest by the session id that the gateway gave out. */
+
+export interface SignedIn {
+  key: string;
+  name: string;
+  token: string;
+}
+
+export const SESSION_HEADER = "X-Session-Id";
+const SESSION_KEY = "explore.session";
+const USER_KEY = "explore.user";
+
+type Renew = (user: SignedIn) => Promise<string | null>;
+
+/**
+ * Puts the identity's headers on requests and keeps what comes back.
+ *
+ * The first request of a new guest goes alone: each request without a session id is given a new one, so that requests
+ * side by side would belong to different people. A session outlives the tab (localStorage), a token does not.
+ */
+export class Identity {
+  #user: SignedIn | null;
+  #firstAnswer: Promise<unknown> | null = null;
+
+  /**
+   * @param renew gets a new token for somebody whose own has run out, or null if there is no way
+   * @param transport what carries requests
+   */
+  constructor(
+    private readonly renew: Renew = async () => null,
+    private readonly transport: typeof fetch = (input, init) => fetch(input, init),
+  ) {
+    this.#user = readUser();
+  }
+
+  get user(): SignedIn | null {
+    return this.#user;
+  }
+
+  /** Names whose events, quiz and the like are stored in this browser; never a token. */
+  get name(): string {
+    return this.#user ? `user:${this.#user.key}` : "guest";
+  }
+
+  become(user: SignedIn | null): void {
+    this.#user = user;
+    if (user) sessionStorage.setItem(USER_KEY, JSON.stringify(user));
+    else sessionStorage.removeItem(USER_KEY);
+  }
+
+  /** Forget the guest too: for after a deletion, or on a shared machine. */
+  forget(): void {
+    localStorage.removeItem(SESSION_KEY);
+    this.become(null);
+  }
+
+  readonly fetch: typeof fetch = async (input, init) => {
+    const asked = this.#user;
+    const answer = await this.#ask(input, init);
+    if (answer.status !== 401 || asked === null) return answer;
+    const token = await this.renew(asked);
+    if (token === null || this.#user?.key !== asked.key) return answer;
+    this.become({ ...asked, token });
+    return this.#ask(input, init);
+  };
+
+  async #ask(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
+    const isNewGuest = this.#user === null && localStorage.getItem(SESSION_KEY) === null;
+    if (!isNewGuest) return this.#send(input, init);
+    if (this.#firstAnswer !== null) {
+      // However the first one ended: if it left no session, this one is the next to try.
+      await this.#firstAnswer.catch(() => undefined);
+      return this.#send(input, init);
+    }
+    const first = this.#send(input, init);
+    this.#firstAnswer = first;
+    try {
+      return await first;
+    } finally {
+      this.#firstAnswer = null;
+    }
+  }
+
+  async #send(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
+    const headers = new Headers(init?.headers);
+    const session = localStorage.getItem(SESSION_KEY);
+    if (this.#user) headers.set("Authorization", `Bearer ${this.#user.token}`);
+    else if (session) headers.set(SESSION_HEADER, session);
+    const answer = await this.transport(input, { ...init, headers });
+    const given = answer.headers.get(SESSION_HEADER);
+    if (given && !this.#user) localStorage.setItem(SESSION_KEY, given);
+    return answer;
+  }
+}
+
+function readUser(): SignedIn | null {
+  try {
+    return JSON.parse(sessionStorage.getItem(USER_KEY) ?? "null") as SignedIn | null;
+  } catch {
+    return null; // somebody edited it
+  }
+}
