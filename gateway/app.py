@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Route
 
 from gateway.assets import FRONTEND, GraphiqlBeside, Pages, read_explore_page, read_graphiql
@@ -17,6 +18,7 @@ from gateway.auth import authority_of, signing_secret
 from gateway.demo_viewers import DemoViewers
 from gateway.documents.documents import Documents
 from gateway.endpoint import Endpoint
+from gateway.graphql_http.request import PREFLIGHT_HEADERS
 from gateway.logs import configure_logs
 from gateway.networks import Networks
 from gateway.pages import alive, answer_http_exception, front_page, ready
@@ -31,6 +33,13 @@ from resolvers.schema import schema
 
 PREFLIGHT_AGE_S = 7_200
 """How long a browser may remember a CORS preflight; two hours is the most that Chromium honours."""
+
+
+COMPRESSED_FROM = 1_000
+"""Bytes from which on an answer is compressed: a smaller one fits into one packet as it is."""
+
+COMPRESSION = 3
+"""Level of gzip: a page of 30 (33 KB) becomes 9.3 KB in 0.18 ms; level 9 makes it 8.6 KB in 0.75 ms."""
 
 
 def create() -> Starlette:
@@ -57,7 +66,7 @@ def build(settings: Settings, graph: strawberry.Schema, opened: OpenRuntime, fro
     secret = signing_secret(settings)
     authority = authority_of(settings)
     visitors = Visitors(authority, Sessions(secret), Networks(secret) if settings.bound_networks else None)
-    endpoint = Endpoint(graph, visitors, Documents(graph._schema), context_of)
+    endpoint = Endpoint(graph, visitors, Documents(graph._schema, introspection=settings.introspection), context_of)
 
     demo_viewers = DemoViewers(authority, enabled=settings.demo_viewers)
     explore_page = read_explore_page(frontend) if settings.explore_page else {}
@@ -81,7 +90,11 @@ def build(settings: Settings, graph: strawberry.Schema, opened: OpenRuntime, fro
             Route("/demo/viewers", demo_viewers.answer, methods=["GET"]),
             *([Route("/metrics", metrics, methods=["GET"])] if settings.metrics else []),
         ],
-        middleware=[Middleware(RequestLog), *_cross_origin(settings.allow_origins)],
+        middleware=[
+            Middleware(RequestLog),
+            *_cross_origin(settings.allow_origins),
+            Middleware(GZipMiddleware, minimum_size=COMPRESSED_FROM, compresslevel=COMPRESSION),
+        ],
         exception_handlers={HTTPException: answer_http_exception},
         lifespan=lifespan,
     )
@@ -98,8 +111,8 @@ def _cross_origin(origins: tuple[str, ...]) -> list[Middleware]:
             CORSMiddleware,
             allow_origins=origins,
             allow_methods=["GET", "POST"],
-            allow_headers=["Authorization", "Content-Type", SESSION_HEADER, REQUEST_ID_HEADER],
-            expose_headers=[SESSION_HEADER, REQUEST_ID_HEADER],
+            allow_headers=["Authorization", "Content-Type", SESSION_HEADER, REQUEST_ID_HEADER, *PREFLIGHT_HEADERS],
+            expose_headers=[SESSION_HEADER, REQUEST_ID_HEADER, "ETag", "Retry-After"],
             max_age=PREFLIGHT_AGE_S,
         )
     ]

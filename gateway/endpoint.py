@@ -97,6 +97,7 @@ class Endpoint:
             variable_values=asked.variables,
             operation_name=asked.operation_name,
             executor_class=self._graph.execution_context_class,
+            hide_suggestions=not self._documents.is_open,
             is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # says bool, where a TypeGuard is meant
             operation_extensions=asked.extensions,
         )

@@ -8,6 +8,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from gateway.document_settings import DocumentSettings
 from gateway.errors import CannotStart, InvalidSettings
 from gateway.token_settings import TokenSettings, split
 from scoring.weights import (
@@ -30,7 +31,7 @@ def _lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
 
-class Settings(TokenSettings):
+class Settings(TokenSettings, DocumentSettings):
     """The settings of a gateway. Each is an environment variable of the same name in capitals."""
 
     model_config = SettingsConfigDict(

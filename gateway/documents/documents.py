@@ -35,6 +35,11 @@ class Documents:
         Whether a document may ask for the schema itself, and whether errors may name what else there is.
     kept_characters
         Text of all documents that are kept.
+
+    Attributes
+    ----------
+    is_open
+        Whether introspection is open.
     """
 
     def __init__(
@@ -42,7 +47,7 @@ class Documents:
     ) -> None:
         self._schema = schema
         self._most = kept_characters
-        self._is_open = introspection
+        self.is_open = introspection
         self._rules: list[type[ASTValidationRule]] = [
             *specified_rules,
             MaybeNullValidationRule,
@@ -80,7 +85,7 @@ class Documents:
         """
         if document.is_valid:
             return
-        errors = validate(self._schema, document.node, self._rules, hide_suggestions=not self._is_open)
+        errors = validate(self._schema, document.node, self._rules, hide_suggestions=not self.is_open)
         if errors:
             raise DocumentRefused(errors)
         document.is_valid = True

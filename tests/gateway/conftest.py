@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,6 +23,11 @@ from resolvers.context import Asker
 SECRET = "a secret of the tests, long enough for HS256"
 
 
+@strawberry.enum
+class Mood(Enum):
+    GLAD = 1
+
+
 @strawberry.type
 class Query:
     @strawberry.field
@@ -32,6 +38,10 @@ class Query:
     @strawberry.field
     def echo(self, text: str = "", number: int = 0) -> str:
         return f"{text}{number}"
+
+    @strawberry.field
+    def how(self, mood: Mood | None = None) -> str:
+        return mood.name if mood else ""
 
     @strawberry.field
     def fails(self, how: str) -> str | None:

@@ -334,6 +334,47 @@ async def test_every_error_has_a_code(client, query, code):
     assert error["message"]
 
 
+# --- what of the schema a client sees -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("query", ["{ __schema { queryType { name } } }", '{ __type(name: "Query") { name } }'])
+async def test_introspection_can_be_switched_off(gateway, query):
+    async with gateway(introspection=False) as client:
+        error = (await ask(client, query))["errors"][0]
+    assert error["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"query": "{ ecco }"},
+        {"query": '{ echo(tekst: "a") }'},
+        {"query": "{ how(mood: GLADD) }"},
+        {"query": "query($m: Mood) { how(mood: $m) }", "variables": {"m": "GLADD"}},
+    ],
+)
+@pytest.mark.parametrize("is_open", [True, False])
+async def test_names_are_suggested_while_introspection_is_open_and_not_otherwise(gateway, body, is_open):
+    async with gateway(introspection=is_open) as client:
+        told = (await client.post("/graphql", json=body)).json()
+    assert ("Did you mean" in error_of(told)["message"]) is is_open
+
+
+# --- how it travels -----------------------------------------------------------------------------------------------
+
+
+async def test_a_large_answer_is_compressed_for_who_takes_it(client):
+    body = {"query": "query($t: String!) { echo(text: $t) }", "variables": {"t": "a" * 5_000}}
+    taken = await client.post("/graphql", json=body)
+    plain = await client.post("/graphql", json=body, headers={"Accept-Encoding": "identity"})
+    small = await client.post("/graphql", json={"query": "{ echo }"})
+    assert taken.headers["content-encoding"] == "gzip"
+    assert "Accept-Encoding" in taken.headers["vary"]
+    assert taken.json() == plain.json()
+    assert "content-encoding" not in plain.headers
+    assert "content-encoding" not in small.headers
+
+
 # --- GraphiQL -----------------------------------------------------------------------------------------------------
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}

@@ -94,12 +94,13 @@ async def test_a_page_of_a_listed_origin_may_call_and_read_its_session(gateway):
             headers={
                 "Origin": "https://shop.example",
                 "Access-Control-Request-Method": "POST",
-                "Access-Control-Request-Headers": "authorization, content-type, x-session-id",
+                "Access-Control-Request-Headers": "authorization, content-type, x-explore-request, x-session-id",
             },
         )
         called = await client.post("/graphql", json={"query": "{ echo }"}, headers={"Origin": "https://shop.example"})
         stranger = await client.post("/graphql", json={"query": "{ echo }"}, headers={"Origin": "https://evil.example"})
     assert preflight.status_code == 200
+    assert preflight.headers["access-control-max-age"] == "7200"
     assert called.headers["access-control-allow-origin"] == "https://shop.example"
     assert "X-Session-Id" in called.headers["access-control-expose-headers"]
     assert "access-control-allow-origin" not in stranger.headers
