@@ -1,4 +1,5 @@
 import { useMemo, useState } from "react";
+import { Notices } from "./components/Notices";
 import { ExplorePage } from "./pages/ExplorePage";
 import { fetchDemoViewers } from "./services/demo";
 import { GatewayContext } from "./services/GatewayContext";
@@ -19,7 +20,9 @@ export function App() {
   };
   return (
     <GatewayContext value={gateway}>
-      <ExplorePage key={user?.key ?? "guest"} user={user} become={become} />
+      <Notices>
+        <ExplorePage key={user?.key ?? "guest"} user={user} become={become} />
+      </Notices>
     </GatewayContext>
   );
 }

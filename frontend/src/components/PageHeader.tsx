@@ -1,16 +1,18 @@
-import type { SignedIn } from "../services/identity";
-import { ViewerSwitch } from "./ViewerSwitch";
+import type { ReactNode } from "react";
+import { useTheme } from "../hooks/useTheme";
+import { ThemeIcon } from "./icons";
 
-interface Props {
-  user: SignedIn | null;
-  become: (user: SignedIn | null) => void;
-}
-
-export function PageHeader({ user, become }: Props) {
+/** The name of the page, and beside it what is about the viewer. */
+export function PageHeader({ children }: { children: ReactNode }) {
+  const [theme, nextTheme] = useTheme();
   return (
     <header className="page-header">
       <h1>Explore</h1>
-      <ViewerSwitch user={user} become={become} />
+      {children}
+      <button type="button" className="act" onClick={nextTheme} title={`Colours: ${theme}`}>
+        <ThemeIcon />
+        <span className="visually-hidden">Colours: {theme}</span>
+      </button>
     </header>
   );
 }

@@ -1,4 +1,5 @@
 import { useCallback, useEffect, useReducer, useRef } from "react";
+import { useRetry } from "../hooks/useRetry";
 import { type FeedPage, type FeedSource, fetchFeed } from "../services/explore";
 import { asFailure, Failure } from "../services/failures";
 import type { Gateway } from "../services/gateway";
@@ -67,6 +68,8 @@ export function useFeed(gateway: Gateway, source: FeedSource): Feed {
     dispatch({ type: "read", reading: reading.current, keep: false });
     dispatch({ type: "page", reading: reading.current, page });
   }, []);
+
+  useRetry(state, () => (state.phase === "more-failed" ? readMore() : begin(state.places.length > 0)));
 
   useEffect(() => {
     begin(false);

@@ -1,9 +1,16 @@
-import { useMemo } from "react";
+import { useEffect, useMemo, useRef } from "react";
 import { FeedTabs } from "../components/FeedTabs";
+import { NewerPill } from "../components/NewerPill";
+import { useNotices } from "../components/Notices";
 import { PageHeader } from "../components/PageHeader";
 import { ProjectsGrid } from "../components/ProjectsGrid";
+import { ViewerSwitch } from "../components/ViewerSwitch";
+import { Standings } from "../feed/standings";
 import { useFeed } from "../feed/useFeed";
+import { useNewer } from "../feed/useNewer";
+import { StandingsContext } from "../feed/useStanding";
 import { type Address, useAddress } from "../hooks/useAddress";
+import { sendAct } from "../services/acts";
 import type { FeedSource } from "../services/explore";
 import { useGateway } from "../services/GatewayContext";
 import type { SignedIn } from "../services/identity";
@@ -19,17 +26,55 @@ export function ExplorePage({ user, become }: Props) {
   const [address, change] = useAddress();
   const source = useFeedSource(address);
   const feed = useFeed(gateway, source);
+  const newer = useNewer();
+  const standings = useStandings(() => newer.tell("own act"));
+  const { snapshotId } = feed.state.origin ?? {};
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another ranking is on the screen, so nothing is newer
+  useEffect(() => newer.forget(), [snapshotId, source]);
+
+  const showNewer = () => {
+    newer.forget();
+    standings.forgetSettled();
+    feed.refresh();
+    scrollTo({ top: 0 });
+  };
+
   return (
-    <>
-      <PageHeader user={user} become={become} />
+    <StandingsContext value={standings}>
+      <PageHeader>
+        <ViewerSwitch user={user} become={become} />
+      </PageHeader>
       <main className="page">
         <FeedTabs tab={address.tab} onChange={(tab) => change({ tab, query: "" })} />
+        <NewerPill words={address.tab === "for-you" ? newer.words : null} onShow={showNewer} />
         <div role="tabpanel" id="feed" aria-labelledby={`tab-${address.tab}`}>
-          <ProjectsGrid feed={feed} />
+          <ProjectsGrid feed={feed} narrowed={isNarrowed(address)} />
         </div>
       </main>
-    </>
+    </StandingsContext>
   );
+}
+
+const UNDONE = { liked: "Your like", saved: "Saving that", dismissed: "That" } as const;
+
+/** The standings of this viewer; each act that the gateway took makes the For You on the screen an older one. */
+function useStandings(onDone: () => void): Standings {
+  const gateway = useGateway();
+  const say = useNotices();
+  const done = useRef(onDone);
+  done.current = onDone;
+  return useMemo(
+    () =>
+      new Standings((key, act, want) => sendAct(gateway, key, act, want), {
+        onDone: () => done.current(),
+        onFailure: (act, failure) => say(`${UNDONE[act]} was not taken. ${failure.message}`),
+      }),
+    [gateway, say],
+  );
+}
+
+function isNarrowed({ types, tools, categories }: Address): boolean {
+  return types.length + tools.length + categories.length > 0;
 }
 
 const KINDS = { "for-you": "FOR_YOU", trending: "TRENDING", new: "NEWEST" } as const;
