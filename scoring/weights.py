@@ -212,8 +212,8 @@ SEARCH_ALPHA = 0.7
 SEARCH_HITS = 100
 """Ranks of a search. Each leg of the fusion looks at its best 100 anyway; nobody reads further."""
 SEARCH_FRESH_S = 1.0
-"""What is published is to be found at once, also by who has just searched for it in vain. Cursors hold all the same, and
-asked by a thousand people at once a search is still made once in a second: 33 ms of CPU among 100,000 projects."""
+"""What is published is to be found at once, also by who has just searched for it in vain. Cursors hold all the same;
+asked for by a thousand people, a search is still made once in a second: 33 ms of CPU among 100,000 projects."""
 QUERY_MOST = 1_000
 """Characters of the longest query: a paragraph. Longer ones are pasted by mistake or by an attacker."""
 SEARCH_BOOST = 0.1
