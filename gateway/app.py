@@ -17,6 +17,7 @@ from gateway.assets import FRONTEND, GraphiqlBeside, Pages, read_explore_page, r
 from gateway.auth import authority_of, signing_secret
 from gateway.demo_viewers import DemoViewers
 from gateway.documents.documents import Documents
+from gateway.documents.naming import naming_of
 from gateway.endpoint import Endpoint
 from gateway.graphql_http.request import PREFLIGHT_HEADERS
 from gateway.logs import configure_logs
@@ -66,7 +67,9 @@ def build(settings: Settings, graph: strawberry.Schema, opened: OpenRuntime, fro
     secret = signing_secret(settings)
     authority = authority_of(settings)
     visitors = Visitors(authority, Sessions(secret), Networks(secret) if settings.bound_networks else None)
-    endpoint = Endpoint(graph, visitors, Documents(graph._schema, introspection=settings.introspection), context_of)
+    naming = naming_of(settings)
+    documents = Documents(graph._schema, introspection=settings.introspection)
+    endpoint = Endpoint(graph, visitors, naming, documents, context_of)
 
     demo_viewers = DemoViewers(authority, enabled=settings.demo_viewers)
     explore_page = read_explore_page(frontend) if settings.explore_page else {}
@@ -78,6 +81,7 @@ def build(settings: Settings, graph: strawberry.Schema, opened: OpenRuntime, fro
             app.state.runtime = runtime
             app.state.issuer_keys = authority.keys
             yield
+        await naming.close()
         if authority.keys is not None:
             await authority.keys.close()
 

@@ -12,6 +12,7 @@ from strawberry.execution import optimized_is_awaitable
 
 from gateway.documents.document import Document, DocumentRefused
 from gateway.documents.documents import Documents
+from gateway.documents.naming import Naming
 from gateway.errors import RequestRefused
 from gateway.graphql_http.answer import answer_refusal, answer_request_errors, answer_result
 from gateway.graphql_http.media import JSON, negotiated
@@ -35,6 +36,8 @@ class Endpoint:
         The schema.
     visitors
         Who tells who is asking.
+    naming
+        Who finds the document that a request names.
     documents
         Who parses and validates.
     open_context
@@ -42,10 +45,16 @@ class Endpoint:
     """
 
     def __init__(
-        self, graph: strawberry.Schema, visitors: Visitors, documents: Documents, open_context: OpenContext
+        self,
+        graph: strawberry.Schema,
+        visitors: Visitors,
+        naming: Naming,
+        documents: Documents,
+        open_context: OpenContext,
     ) -> None:
         self._graph = graph
         self._visitors = visitors
+        self._naming = naming
         self._documents = documents
         self._open_context = open_context
 
@@ -76,11 +85,13 @@ class Endpoint:
         """Go the way of an operation: who asks, what for, which document, may it run; then run it, and answer."""
         visitor = await self._visitors.recognise(request)
         asked = await read_request(request, visitor.max_body)
-        document = self._documents.read(_text(asked))
+        named = await self._naming.find(asked, may_run_any=visitor.is_platform)
+        document = self._documents.read(named.text)
         operation = document.operation(asked.operation_name)
         request.state.operation = operation.name.value[:LONGEST_NAME] if operation.name else None
         _require_right_method(operation, asked)
         self._documents.validate(document)
+        await self._naming.register(named)
         result = await self._run(request, visitor, document, asked)
         response = answer_result(result, media, request.state.request_id)
         if visitor.new_session is not None:
@@ -102,13 +113,6 @@ class Endpoint:
             operation_extensions=asked.extensions,
         )
         return running if isinstance(running, ExecutionResult) else await running
-
-
-def _text(asked: GraphQLRequest) -> str:
-    if asked.query is None:
-        message = 'The request has no query. Send it as a string, as in {"query": "{ __typename }"}.'
-        raise RequestRefused(400, "BAD_REQUEST", message)
-    return asked.query
 
 
 def _require_right_method(operation: OperationDefinitionNode, asked: GraphQLRequest) -> None:

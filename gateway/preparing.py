@@ -22,6 +22,7 @@ from db.models import now
 from db.reindex import Reindex, Report
 from db.stores import Stores
 from gateway.auth import authority_of
+from gateway.documents.trusted import trusted_documents
 from gateway.errors import CannotStart
 from gateway.runtime import synchroniser_of
 from gateway.settings import Settings
@@ -67,6 +68,7 @@ async def prepare(settings: Settings, *, demo: bool, say: Say) -> bool:
         Whether the demo data was loaded by this call.
     """
     authority_of(settings)  # a secret that cannot be had shows now, and not in each worker
+    trusted_documents(settings)
     async with open_stores(settings) as stores:
         await require_reachable(stores.database)
         await schema.migrate(stores.database)

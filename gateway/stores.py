@@ -33,6 +33,9 @@ SEARCHING_CACHE_S = 30.0
 EMBEDDINGS_KEPT_BYTES = 2 * 1024**3
 """Of embeddings that were paid for: some 350,000 of 1,536 components."""
 
+DOCUMENTS_KEPT_BYTES = 32 * 1024**2
+"""Of documents that clients have registered: 10,000 of 3 KB."""
+
 _WRITES = (
     "upsert_projects",
     "upsert_profiles",
@@ -78,6 +81,14 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
         yield stores
     finally:
         await stores.close()
+
+
+def documents_cache(settings: Settings) -> Cache:
+    """Give the cache of registered documents.
+
+    Without Redis it is a file of its own: documents outlive rankings, and would drive them out of theirs.
+    """
+    return _cache(settings, make_var_dir(settings) / "documents.sqlite", DOCUMENTS_KEPT_BYTES)
 
 
 def _cache(settings: Settings, file: Path, max_bytes: int = MAX_BYTES) -> Cache:

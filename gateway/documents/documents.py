@@ -11,6 +11,7 @@ from graphql.validation import ASTValidationRule, NoSchemaIntrospectionCustomRul
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
+from gateway.documents.bounded import BoundedByText
 from gateway.documents.document import Document, DocumentRefused
 
 KEPT_CHARACTERS = 300_000
@@ -46,7 +47,6 @@ class Documents:
         self, schema: GraphQLSchema, *, introspection: bool = True, kept_characters: int = KEPT_CHARACTERS
     ) -> None:
         self._schema = schema
-        self._most = kept_characters
         self.is_open = introspection
         self._rules: list[type[ASTValidationRule]] = [
             *specified_rules,
@@ -54,8 +54,7 @@ class Documents:
             OneOfInputValidationRule,
             *([] if introspection else [NoSchemaIntrospectionCustomRule]),
         ]
-        self._kept: OrderedDict[str, Document] = OrderedDict()
-        self._characters = 0
+        self._kept: BoundedByText[Document] = BoundedByText(kept_characters)
         self._seen: OrderedDict[int, None] = OrderedDict()
 
     def read(self, text: str) -> Document:
@@ -68,7 +67,6 @@ class Documents:
         """
         known = self._kept.get(text)
         if known is not None:
-            self._kept.move_to_end(text)
             return known
         try:
             return Document(text, parse(text))
@@ -89,17 +87,8 @@ class Documents:
         if errors:
             raise DocumentRefused(errors)
         document.is_valid = True
-        self._keep(document)
-
-    def _keep(self, document: Document) -> None:
-        size = len(document.text)
-        if size > LONGEST_KEPT or document.text in self._kept or not self._came_before(document.text):
-            return
-        self._kept[document.text] = document
-        self._characters += size
-        while self._characters > self._most:
-            oldest, _ = self._kept.popitem(last=False)
-            self._characters -= len(oldest)
+        if len(document.text) <= LONGEST_KEPT and self._came_before(document.text):
+            self._kept.put(document.text, document, len(document.text))
 
     def _came_before(self, text: str) -> bool:
         key = hash(text)
