@@ -226,8 +226,29 @@ def payload_of(written: UpsertResult | None, errors: list[UserError], refused: i
     )
 
 
-def records_of(name: str, items: Sequence[Any], record: type[R], role: Role) -> tuple[dict[int, R], list[UserError]]:
-    """Check records by their own rules; give the sound ones by their places, and what is wrong with the others."""
+def as_given(value: Any) -> Any:
+    """Give an input object as what a record is made of: fields that were left out, or null, take the default."""
+    if isinstance(value, list):
+        return [as_given(item) for item in value]
+    if not hasattr(value, "__strawberry_definition__") or isinstance(value, str):
+        return value  # (an enum that the graph knows is text)
+    return {
+        field.name: as_given(getattr(value, field.name))
+        for field in fields(value)
+        if given(getattr(value, field.name)) is not None
+    }
+
+
+def records_of(
+    name: str, items: Sequence[Any], record: type[R], role: Role, read: Callable[[Any], Any] = as_given
+) -> tuple[dict[int, R], list[UserError]]:
+    """Check records by their own rules; give the sound ones by their places, and what is wrong with the others.
+
+    Parameters
+    ----------
+    read
+        Makes of an input object what a record is made of.
+    """
     sound: dict[int, R] = {}
     errors: list[UserError] = []
     for index, one in enumerate(items):
@@ -236,23 +257,10 @@ def records_of(name: str, items: Sequence[Any], record: type[R], role: Role) -> 
             errors.append(user_error(UserErrorCode.NOT_ALLOWED, message, name, index, "role"))
             continue
         try:
-            sound[index] = record.model_validate(_given(one))
+            sound[index] = record.model_validate(read(one))
         except ValidationError as error:
             errors += of_validation(error, name, index)
     return sound, errors
-
-
-def _given(value: Any) -> Any:
-    """Give an input object as what a record is made of: fields that were left out, or null, take the default."""
-    if isinstance(value, list):
-        return [_given(item) for item in value]
-    if not hasattr(value, "__strawberry_definition__") or isinstance(value, str):
-        return value  # (an enum that the graph knows is text)
-    return {
-        field.name: _given(getattr(value, field.name))
-        for field in fields(value)
-        if given(getattr(value, field.name)) is not None
-    }
 
 
 async def _remove(context: Context, keys: list[str], remove: Remove) -> RemovePayload:

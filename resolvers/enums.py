@@ -173,6 +173,32 @@ publish(
 )
 
 
+class SignalGroup(StrEnum):
+    """What kind of evidence a signal or a reason is."""
+
+    CONTENT = "content"
+    STATED = "stated"
+    BEHAVIOR = "behavior"
+    PEOPLE = "people"
+    TIME = "time"
+    DISCOVERY = "discovery"
+
+
+publish(
+    SignalGroup,
+    "SignalGroup",
+    "What kind of evidence a signal or a reason is: one colour for each.",
+    {
+        "CONTENT": "What the project says.",
+        "STATED": "What you said that you care about.",
+        "BEHAVIOR": "What you did.",
+        "PEOPLE": "What other people do.",
+        "TIME": "How new or old it is.",
+        "DISCOVERY": "A place given away to learn more; only reasons have it.",
+    },
+)
+
+
 class ViewerKind(StrEnum):
     """How a viewer is known."""
 
@@ -201,6 +227,7 @@ __all__ = [
     "Outcome",
     "Role",
     "Rule",
+    "SignalGroup",
     "Store",
     "Strategy",
     "TermKind",

@@ -10,9 +10,9 @@ import strawberry
 
 from db.models import InteractionType, TermKind
 from db.projects import ProjectFilter
-from resolvers import enums  # noqa: F401 (publishes the enums that are named below)
 from resolvers.context import Info
 from resolvers.counterfactual import Counterfactual
+from resolvers.enums import SignalGroup
 from resolvers.fields import Cost, computed
 from resolvers.ids import reason_global_id
 from resolvers.named_project import LazyProject, visible_project
@@ -31,10 +31,7 @@ class Signal:
 
     name: str = strawberry.field(description="Its name for programs, for example `vector_similarity`.")
     label: str = strawberry.field(description="A few words for a legend.")
-    group: str = strawberry.field(
-        description="For colours: `content`, `stated`, `behavior`, `people` or `time`. Reasons have the same groups, "
-        "and `discovery`."
-    )
+    group: SignalGroup = strawberry.field(description="What kind of evidence it is: for colours.")
     unit: str = strawberry.field(description="What its value counts.")
 
 
@@ -42,7 +39,7 @@ class Signal:
 def described(signal: weights.Signal) -> Signal:
     """Show a signal."""
     words = SIGNALS[signal]
-    return Signal(name=signal.value, label=words.label, group=words.group, unit=words.unit)
+    return Signal(name=signal.value, label=words.label, group=SignalGroup(words.group), unit=words.unit)
 
 
 @strawberry.type(description="What one signal added to the score.")
@@ -97,7 +94,7 @@ class Reason:
         description="Names this reason for this project. `dismissProject(because:)` takes it."
     )
     text: str = strawberry.field(description="The reason in plain words, ready to show.")
-    group: str = strawberry.field(description="`content`, `stated`, `behavior`, `people`, `time` or `discovery`.")
+    group: SignalGroup = strawberry.field(description="What kind of evidence it is: for colours.")
 
 
 @strawberry.type(description="The project carries a tool, category or topic that is one of your interests.")
@@ -282,4 +279,4 @@ REASON_TYPES = tuple(_SHOWN.values())
 def _reason(project_id: int, found: evidence.Reason) -> Reason:
     shown = _SHOWN[type(found)]
     told = {field.name: getattr(found, field.name) for field in fields(shown) if field.init}
-    return shown(**told | {"id": reason_global_id(project_id, found.id)})
+    return shown(**told | {"id": reason_global_id(project_id, found.id), "group": SignalGroup(found.group)})

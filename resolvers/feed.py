@@ -107,7 +107,10 @@ class FeedEdge:
         return Explanation.of(self.explained, self.page)
 
 
-@strawberry.type(description="A page of a feed, as a Relay connection. All pages of one walk come from one ranking.")
+@strawberry.type(
+    description="A page of a feed, as a Relay connection. All pages of one walk come from one ranking: nothing comes "
+    "twice and nothing is left out, whatever is liked, hidden or added meanwhile. There is no total."
+)
 class Feed:
     """A page of a feed."""
 
@@ -149,7 +152,9 @@ class Feed:
 
 First = Annotated[
     int | None,
-    strawberry.argument(description=f"How many projects at most: 0 to {LARGEST_PAGE}."),
+    strawberry.argument(
+        description=f"How many projects at most: 0 to {LARGEST_PAGE}; else the code is FIRST_OUT_OF_RANGE."
+    ),
 ]
 Where = Annotated[ProjectFilterInput | None, strawberry.argument(description="Narrows the feed.")]
 

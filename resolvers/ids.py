@@ -28,6 +28,12 @@ def global_id(type_: str, key: str) -> strawberry.ID:
     return strawberry.ID(opaque(f"{type_}:{key}"))
 
 
+def viewer_global_id(type_: str, user_key: str | None, session_key: str | None) -> strawberry.ID:
+    """Make the id of what each viewer has one of: with it a mutation's answer renews it in a client's cache."""
+    who = f"user:{user_key}" if user_key is not None else f"session:{session_key}" if session_key is not None else ""
+    return global_id(type_, who)
+
+
 def parse_global_id(given: str) -> GlobalId:
     """Read an id that `global_id` made.
 
@@ -66,6 +72,11 @@ def transparent(given: str) -> str | None:
     except ValueError:
         return None
     return text if opaque(text) == given else None
+
+
+def option_global_id(question_id: int, key: str) -> strawberry.ID:
+    """Make the id of a question's option: in a client's cache the options of two questions must not be one."""
+    return strawberry.ID(opaque(f"OnboardingOption:{question_id}:{key}"))
 
 
 def reason_global_id(project_id: int, reason_id: str) -> strawberry.ID:

@@ -27,7 +27,7 @@ from resolvers.fields import Cost, computed, mutation
 from resolvers.ids import MAX_KEY, is_key, is_storable
 from resolvers.inputs import given
 from resolvers.project import Project
-from resolvers.user_errors import UserError, nobody, too_many, unknown_project
+from resolvers.user_errors import UserError, UserErrorCode, nobody, too_many, unknown_project
 from resolvers.viewer import Viewer, current_viewer
 from scoring.velocity import trust
 
@@ -46,7 +46,8 @@ class ProjectActPayload:
     """The answer to a like and its kin. What has changed is read when asked for."""
 
     changed: bool = strawberry.field(
-        description="Whether anything is different now: false for a second like, and with an error."
+        description="Whether anything is different now: false if it was so already, as with a second like, and with an "
+        "error."
     )
     user_errors: list[UserError] = strawberry.field(description="What was wrong with the input; empty if all is well.")
     key: strawberry.Private[str | None] = None
@@ -132,7 +133,11 @@ class InteractionResult:
 
     index: int = strawberry.field(description="Its place in `events`, from 0.")
     status: InteractionStatus = strawberry.field(description="What became of it.")
-    message: str | None = strawberry.field(description="Why it was refused; null otherwise.")
+    code: UserErrorCode | None = strawberry.field(
+        description="Why it was refused, for programs: an UNKNOWN_PROJECT need not be sent again, an INVALID one can "
+        "be mended. Null otherwise."
+    )
+    message: str | None = strawberry.field(description="Why it was refused, for people; null otherwise.")
 
 
 @strawberry.type(description="What became of a batch of events.")
@@ -157,7 +162,7 @@ class RecordInteractionsPayload:
 class InteractionMutation:
     """What a viewer can do."""
 
-    @mutation("Like a project. A second like changes nothing.")
+    @mutation("Like a project. A second like changes nothing. Ask for `project { id likeCount viewerHasLiked }`.")
     async def like_project(self, info: Info, key: Key) -> ProjectActPayload | None:
         """Like."""
         return await perform(info.context, key, _counted(info.context, interactions.like))
@@ -253,6 +258,13 @@ class _Judged:
     card: Card | None
     fault: str | None
 
+    @property
+    def code(self) -> UserErrorCode | None:
+        """What kind of reason it is."""
+        if self.fault is None:
+            return None
+        return UserErrorCode.UNKNOWN_PROJECT if self.card is None else UserErrorCode.INVALID
+
     def event(self, actor_id: int, asker: Asker, weight: float) -> Event:
         """Give what is to be written."""
         if self.card is None:
@@ -277,7 +289,7 @@ async def _record(context: Context, events: list[InteractionInput]) -> RecordInt
     sound = [index for index, one in enumerate(judged) if one.fault is None]
     recorded = await _write(context, {index: judged[index] for index in sound}) if sound else set()
     results = [
-        InteractionResult(index=index, status=_status(one, index in recorded), message=one.fault)
+        InteractionResult(index=index, status=_status(one, index in recorded), code=one.code, message=one.fault)
         for index, one in enumerate(judged)
     ]
     return RecordInteractionsPayload(results=results, recorded=len(recorded), user_errors=[])

@@ -14,12 +14,16 @@ class Node:
     )
 
 
-@strawberry.type(description="Where a page of a list stands, as Relay defines it.")
+@strawberry.type(
+    description="Where a page of a list stands, as Relay defines it. Lists run forward only: keep what you have shown."
+)
 class PageInfo:
     """The page that the edges are."""
 
     has_next_page: bool = strawberry.field(description="Whether there is more behind the last edge.")
-    has_previous_page: bool = strawberry.field(description="Whether there is anything before the first edge.")
+    has_previous_page: bool = strawberry.field(
+        description="Whether there is anything before the first edge: true for every page but the first."
+    )
     start_cursor: str | None = strawberry.field(description="The cursor of the first edge; null on an empty page.")
     end_cursor: str | None = strawberry.field(
         description="The cursor of the last edge: give it as `after` to get the next page; null on an empty page."
@@ -38,5 +42,9 @@ def page_info(cursors: list[str], *, has_next: bool, has_previous: bool) -> Page
 
 After = Annotated[
     str | None,
-    strawberry.argument(description="Start behind this cursor: the `pageInfo.endCursor` of the page before."),
+    strawberry.argument(
+        description="Start behind this cursor: the `pageInfo.endCursor` of the page before. Left out: the first page. "
+        "A cursor of a feed holds for half an hour after its last use; then the code is SNAPSHOT_EXPIRED: begin anew "
+        "without it. BAD_CURSOR: it is not of this list."
+    ),
 ]

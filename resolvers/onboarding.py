@@ -14,7 +14,7 @@ from resolvers import enums  # noqa: F401 (publishes the enums that are named be
 from resolvers.catalogue import Category, Tool
 from resolvers.context import Context, Info
 from resolvers.fields import Cost, computed
-from resolvers.ids import global_id
+from resolvers.ids import global_id, option_global_id
 from resolvers.inputs import given
 
 LONGEST_LOCALE = 35
@@ -33,9 +33,8 @@ Locale = Annotated[
 class OnboardingOption:
     """An option of a question."""
 
-    id: strawberry.ID = strawberry.field(
-        description="Names it within its question; `OnboardingAnswerInput.options` takes it."
-    )
+    id: strawberry.ID = strawberry.field(description="Opaque and the same for ever, for client caches.")
+    key: str = strawberry.field(description="Names it within its question; `OnboardingAnswerInput.options` takes it.")
     label: str = strawberry.field(description="A word or two for a button or a chip.")
     icon: str = strawberry.field(
         description='What the platform gave for a picture: the name of a drawing such as "rocket", an emoji, or a URL. '
@@ -46,10 +45,11 @@ class OnboardingOption:
     term: strawberry.Private[tuple[TermKind, str] | None] = None
 
     @classmethod
-    def of(cls, option: questions.Option, answer: answers.Answer | None) -> Self:
-        """Show an option."""
+    def of(cls, option: questions.Option, question_id: int, answer: answers.Answer | None) -> Self:
+        """Show an option of a question."""
         return cls(
-            id=strawberry.ID(option.id),
+            id=option_global_id(question_id, option.id),
+            key=option.id,
             label=option.label,
             icon=option.icon,
             description=option.description,
@@ -78,8 +78,8 @@ class OnboardingOption:
 class OnboardingAnswer:
     """An answer as it is stored."""
 
-    options: list[strawberry.ID] = strawberry.field(
-        description="The options that you chose, by id. One that the question has no longer is still named here."
+    options: list[str] = strawberry.field(
+        description="The options that you chose, by key. One that the question has no longer is still named here."
     )
     text: str = strawberry.field(
         description="Your own words, exactly as you sent them: escape them where you show them. Empty for none."
@@ -125,7 +125,7 @@ class OnboardingQuestion:
             type=question.type,
             text=question.text,
             description=question.description,
-            options=[OnboardingOption.of(option, answer) for option in question.options],
+            options=[OnboardingOption.of(option, question.id, answer) for option in question.options],
             order=question.position,
             min_choices=question.least,
             max_choices=question.most,
@@ -169,7 +169,7 @@ class OnboardingProgress:
 
 def _answer(answer: answers.Answer, question: questions.Question) -> OnboardingAnswer:
     return OnboardingAnswer(
-        options=[strawberry.ID(option) for option in answer.options],
+        options=list(answer.options),
         text=answer.text,
         skipped=answer.skipped,
         answered_at=answer.answered_at,

@@ -89,7 +89,8 @@ class OnboardingMutation:
         self,
         info: Info,
         answers: Annotated[
-            list[OnboardingAnswerInput], strawberry.argument(description="One for each question that you answer.")
+            list[OnboardingAnswerInput],
+            strawberry.argument(description=f"One for each question that you answer, up to {MOST_ANSWERS}."),
         ],
     ) -> OnboardingPayload | None:
         """Store answers."""

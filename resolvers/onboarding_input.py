@@ -26,9 +26,9 @@ class OnboardingAnswerInput:
     """An answer as a client sends it."""
 
     question: str = strawberry.field(description="The question's `key`.")
-    options: list[strawberry.ID] | None = strawberry.field(
+    options: list[str] | None = strawberry.field(
         default=strawberry.UNSET,
-        description="The options chosen, by `id`, from the question's `minChoices` to its `maxChoices`. The same one "
+        description="The options chosen, by `key`, from the question's `minChoices` to its `maxChoices`. The same one "
         "twice counts once.",
     )
     text: str | None = strawberry.field(
@@ -95,36 +95,36 @@ def _question(key: str, questions: Mapping[str, Question], seen: set[str]) -> Qu
 
 
 def _check_one(answer: OnboardingAnswerInput, question: Question, checked: CheckedAnswers, *where: Step) -> None:
-    ids = list(dict.fromkeys(str(id_) for id_ in given(answer.options) or ()))
+    keys = list(dict.fromkeys(given(answer.options) or ()))
     text = (given(answer.text) or "").strip()
     if given(answer.skip):
-        if ids or text:
+        if keys or text:
             message = "Either skip the question or answer it: leave out `skip`, or `options` and `text`."
             checked.errors.append(user_error(UserErrorCode.INVALID, message, *where, "skip"))
         else:
             checked.choices.append(Choice(question))
         return
-    faults = [*_faults_of_options(ids, answer, question, *where), *_faults_of_text(text, question, *where)]
-    if not faults and len(ids) + bool(text) < max(question.least, 1):
-        faults = [_too_little(question, len(ids), *where)]
+    faults = [*_faults_of_options(keys, answer, question, *where), *_faults_of_text(text, question, *where)]
+    if not faults and len(keys) + bool(text) < max(question.least, 1):
+        faults = [_too_little(question, len(keys), *where)]
     checked.errors += faults
     if not faults:
-        options = [option for id_ in ids if (option := question.option(id_)) is not None]
+        options = [option for key in keys if (option := question.option(key)) is not None]
         checked.choices.append(Choice(question, tuple(options), text))
 
 
 def _faults_of_options(
-    ids: Sequence[str], answer: OnboardingAnswerInput, question: Question, *where: Step
+    keys: Sequence[str], answer: OnboardingAnswerInput, question: Question, *where: Step
 ) -> list[UserError]:
-    if len(ids) > question.most:
-        message = f"{len(ids)} options are too many: choose at most {question.most}."
+    if len(keys) > question.most:
+        message = f"{len(keys)} options are too many: choose at most {question.most}."
         return [user_error(UserErrorCode.TOO_MANY, message, *where, "options")]
-    sent = [str(id_) for id_ in given(answer.options) or ()]
+    sent = given(answer.options) or []
     message = "The question has no such option (any more); `onboardingQuestions` lists what can be chosen."
     return [
-        user_error(UserErrorCode.UNKNOWN_OPTION, message, *where, "options", sent.index(id_))
-        for id_ in ids
-        if question.option(id_) is None
+        user_error(UserErrorCode.UNKNOWN_OPTION, message, *where, "options", sent.index(key))
+        for key in keys
+        if question.option(key) is None
     ]
 
 

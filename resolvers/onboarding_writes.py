@@ -1,7 +1,7 @@
 """What the platform's servers do with the quiz: send their own questions, or have them made from the catalogue now."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import strawberry
 
@@ -9,10 +9,10 @@ from db.errors import InvalidRecord
 from db.models import QuestionType, Role
 from db.questions import MOST_ACTIVE, upsert_questions
 from db.quiz_records import MOST_OPTIONS, QuestionRecord
-from resolvers.catalogue_writes import UpsertPayload, payload_of, records_of
+from resolvers.catalogue_writes import UpsertPayload, as_given, payload_of, records_of
 from resolvers.context import Context, Info
 from resolvers.fields import Cost, mutation
-from resolvers.user_errors import UserErrorCode, of_refusals, too_many, user_error
+from resolvers.user_errors import UserError, UserErrorCode, of_refusals, too_many, user_error
 from scoring.quiz import refresh_quiz
 
 MOST_QUESTIONS = 50
@@ -36,11 +36,23 @@ class QuestionTranslationInput:
     description: str | None = strawberry.field(default=strawberry.UNSET, description="The line of help in it.")
 
 
-@strawberry.input(description="An option of a question: free, or pointing at a tool or a category.")
+@strawberry.input(one_of=True, description="What an option stands for: exactly one of these.")
+class OptionTermInput:
+    """A tool or a category."""
+
+    tool: str | None = strawberry.field(
+        default=strawberry.UNSET, description="The key of a tool; options of TOOL_SELECT need it."
+    )
+    category: str | None = strawberry.field(
+        default=strawberry.UNSET, description="The key of a category; options of CATEGORY_SELECT need it."
+    )
+
+
+@strawberry.input(description="An option of a question: free, or standing for a tool or a category.")
 class OnboardingOptionInput:
     """An `OptionRecord`."""
 
-    id: strawberry.ID = strawberry.field(
+    key: str = strawberry.field(
         description="Names it within its question, up to 200 characters. Keep it: stored answers name it."
     )
     label: str = strawberry.field(description="A word or two, up to 200 characters.")
@@ -50,12 +62,9 @@ class OnboardingOptionInput:
     description: str | None = strawberry.field(
         default=strawberry.UNSET, description="One line that says more, up to 1,000 characters."
     )
-    tool: str | None = strawberry.field(
-        default=strawberry.UNSET, description="The key of the tool it stands for. Each option of TOOL_SELECT needs it."
-    )
-    category: str | None = strawberry.field(
+    term: OptionTermInput | None = strawberry.field(
         default=strawberry.UNSET,
-        description="The key of the category it stands for. Each option of CATEGORY_SELECT needs it.",
+        description="What it stands for: choosing it makes that an interest. Left out: nothing, its words alone count.",
     )
     translations: list[OptionTranslationInput] | None = strawberry.field(
         default=strawberry.UNSET, description="Its words in other languages."
@@ -117,7 +126,9 @@ class OnboardingServiceMutation:
     async def upsert_onboarding_questions(
         self,
         info: Info,
-        questions: Annotated[list[OnboardingQuestionInput], strawberry.argument(description="The questions.")],
+        questions: Annotated[
+            list[OnboardingQuestionInput], strawberry.argument(description=f"Up to {MOST_QUESTIONS}.")
+        ],
         retire_others: Annotated[
             bool | None,
             strawberry.argument(description="True: whatever is not among these questions is asked no more."),
@@ -141,14 +152,33 @@ async def _upsert(context: Context, sent: Sequence[OnboardingQuestionInput], ret
     await context.require(Role.SERVICE)
     if len(sent) > MOST_QUESTIONS:
         return payload_of(None, [too_many("questions", len(sent), MOST_QUESTIONS)], refused=len(sent))
-    records, errors = records_of("questions", sent, QuestionRecord, await context.role())
+    records, errors = records_of("questions", sent, QuestionRecord, await context.role(), _question)
     if not records and not retire_others:
-        return payload_of(None, errors, refused=len(sent))
+        return payload_of(None, _as_sent(errors), refused=len(sent))
     try:
         async with context.write() as connection:
             written = await upsert_questions(connection, list(records.values()), retire_others=retire_others)
     except InvalidRecord as error:
         message = f"{error.message[:1].upper()}{error.message[1:]}."
-        return payload_of(None, [*errors, user_error(UserErrorCode.TOO_MANY, message, "questions")], refused=len(sent))
+        errors = [*_as_sent(errors), user_error(UserErrorCode.TOO_MANY, message, "questions")]
+        return payload_of(None, errors, refused=len(sent))
     errors += of_refusals(written.refused, "questions", list(records))
-    return payload_of(written, errors, refused=len(sent) - len(records) + len(written.refused))
+    return payload_of(written, _as_sent(errors), refused=len(sent) - len(records) + len(written.refused))
+
+
+def _question(sent: OnboardingQuestionInput) -> dict[str, Any]:
+    """Give a question as what its record is made of: there an option's key is its id, and its term no object."""
+    question: dict[str, Any] = as_given(sent)
+    for option in question["options"]:
+        option.update(option.pop("term", {}), id=option.pop("key"))
+    return question
+
+
+def _as_sent(errors: Sequence[UserError]) -> list[UserError]:
+    """Make paths into the records paths into what was sent."""
+    steps = {"id": ["key"], "tool": ["term", "tool"], "category": ["term", "category"]}
+    for error in errors:
+        match error.path:
+            case [_, _, "options", _, step, *_] if step in steps:
+                error.path[4:5] = steps[step]
+    return list(errors)

@@ -8,10 +8,12 @@ import strawberry
 from db.models import now
 from db.preferences import preferences_in
 from db.signal_counts import signal_counts
+from db.users import Viewer
 from resolvers.context import Context, Info
 from resolvers.enums import ViewerKind, publish
 from resolvers.explanation import Signal, described
 from resolvers.fields import Cost, computed
+from resolvers.ids import viewer_global_id
 from resolvers.viewer import kind_of
 from scoring import status, weights
 from scoring.preferences import telling_kinds
@@ -116,6 +118,10 @@ class SignalState:
 class PersonalizationStatus:
     """A status as a client sees it."""
 
+    id: strawberry.ID = strawberry.field(
+        description="Opaque, for client caches: with it, the `status` in the answer to the quiz renews what your page "
+        "shows of it."
+    )
     about: ViewerKind = strawberry.field(description="Whether it is about a user, a session, or nobody.")
     has_sufficient_data: bool = strawberry.field(
         description="Whether at least one of the thresholds is reached: enough to be personal."
@@ -144,11 +150,12 @@ class PersonalizationStatus:
     strategy: Strategy = strawberry.field(description="How `forYou` is made for you now.")
 
     @classmethod
-    def of(cls, known: status.Status, about: ViewerKind) -> Self:
-        """Show a status."""
+    def of(cls, known: status.Status, viewer: Viewer) -> Self:
+        """Show what is known of a viewer."""
         counts, enough = known.counts, known.thresholds
         return cls(
-            about=about,
+            id=viewer_global_id("PersonalizationStatus", viewer.user_key, viewer.session_key),
+            about=kind_of(viewer),
             has_sufficient_data=known.has_sufficient_data,
             has_completed_onboarding=known.has_completed_onboarding,
             needs_onboarding=known.needs_onboarding,
@@ -185,7 +192,7 @@ async def status_for(context: Context) -> PersonalizationStatus:
     allowed = preferences_in(viewer.settings)
     counts = await signal_counts(context.stores.database, viewer.actor_id, recent, telling_kinds(allowed))
     known = status.status_of(counts, at, await context.feeds.model(), allowed, context.thresholds)
-    return PersonalizationStatus.of(known, kind_of(viewer))
+    return PersonalizationStatus.of(known, viewer)
 
 
 @strawberry.type

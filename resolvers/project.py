@@ -28,6 +28,8 @@ LazyFeed = Annotated["Feed", strawberry.lazy("resolvers.feed")]
 MOST_DAYS = 90
 """Days of activity: a quarter, one pixel or two each."""
 
+DEFAULT_DAYS = 14
+
 MOST_KEYS = 100
 """Projects that `projects` gives in one go: the largest page of a feed."""
 
@@ -116,9 +118,12 @@ class Project(Node):
     async def activity(
         self,
         info: Info,
-        days: Annotated[int, strawberry.argument(description=f"How many days: 1 to {MOST_DAYS}.")] = 14,
+        days: Annotated[
+            int | None, strawberry.argument(description=f"How many days: 1 to {MOST_DAYS}.")
+        ] = DEFAULT_DAYS,
     ) -> list[int]:
         """Give people by day."""
+        days = DEFAULT_DAYS if days is None else days
         if not 1 <= days <= MOST_DAYS:
             raise BadInput(f"`days` is {days}; ask for 1 to {MOST_DAYS}.")
         return await info.context.loaders.activity_by_project.load((self.project_id, days)) or [0] * days

@@ -21,6 +21,15 @@ def _write_time(value: datetime) -> str:
     return value.isoformat().replace("+00:00", "Z")
 
 
+ANY_JSON = strawberry.scalar(
+    name="JSON",
+    description=(
+        "Any JSON value: an object, a list, text, a number, true, false or null. The field that has it says what is in "
+        "it. As an argument write it as a GraphQL value, or send it as a variable."
+    ),
+    specified_by_url="https://datatracker.ietf.org/doc/html/rfc8259",
+)
+
 DATE_TIME = strawberry.scalar(
     name="DateTime",
     description=(

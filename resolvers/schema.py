@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Annotated
 
 import strawberry
+from strawberry.scalars import JSON
 from strawberry.schema.config import StrawberryConfig
 
 from resolvers.catalogue import CatalogueQuery, Category, Tool
@@ -19,6 +20,7 @@ from resolvers.fields import READ, computed
 from resolvers.ids import parse_global_id
 from resolvers.interaction import InteractionMutation
 from resolvers.interests import InterestsMutation
+from resolvers.manual import ABOUT_MUTATION, ABOUT_QUERY, MUTATIONS, QUERIES, show_examples
 from resolvers.muting import MutingMutation
 from resolvers.node import Node
 from resolvers.onboarding import OnboardingQuery
@@ -28,7 +30,7 @@ from resolvers.personalization import PersonalizationQuery
 from resolvers.privacy import PrivacyMutation
 from resolvers.project import Project, ProjectQuery
 from resolvers.removal import RemovalMutation, RemovalQuery
-from resolvers.scalars import DATE_TIME
+from resolvers.scalars import ANY_JSON, DATE_TIME
 from resolvers.tuning import TuningMutation
 from resolvers.user import User
 from resolvers.viewer import ViewerQuery
@@ -77,7 +79,7 @@ class NodeQuery:
         return None if find is None else await find(info, wanted.key)
 
 
-@strawberry.type(description="What can be asked.")
+@strawberry.type(description=ABOUT_QUERY)
 class Query(
     FeedQuery,
     WhyNotQuery,
@@ -92,7 +94,7 @@ class Query(
     """Every query."""
 
 
-@strawberry.type(description="What can be done.")
+@strawberry.type(description=ABOUT_MUTATION)
 class Mutation(
     InteractionMutation,
     DismissalMutation,
@@ -109,14 +111,18 @@ class Mutation(
     """Every mutation."""
 
 
+show_examples(Query, QUERIES)
+show_examples(Mutation, MUTATIONS)
+
 schema = strawberry.Schema(
     query=Query,
     mutation=Mutation,
     types=[*REASON_TYPES, InterestCause, ProjectCause],
-    config=StrawberryConfig(scalar_map={datetime: DATE_TIME}),
+    config=StrawberryConfig(scalar_map={datetime: DATE_TIME, JSON: ANY_JSON}),
 )
 
 
 def sdl() -> str:
     """Write the schema in GraphQL's own language, as `schema.graphql` holds it."""
-    return f"{schema.as_str()}\n"
+    lines = schema.as_str().splitlines()
+    return "".join(f"{line.rstrip()}\n" for line in lines)  # the printer indents empty lines of descriptions

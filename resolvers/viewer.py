@@ -11,6 +11,7 @@ from resolvers import enums  # noqa: F401 (publishes the enums that are named be
 from resolvers.context import Info
 from resolvers.enums import ViewerKind
 from resolvers.fields import Cost, computed
+from resolvers.ids import viewer_global_id
 from resolvers.interests import Interest, interests_of
 from resolvers.mute import Mute
 from resolvers.preferences import PersonalizationSettings
@@ -21,6 +22,10 @@ from resolvers.user import User
 class Viewer:
     """The viewer of a request."""
 
+    id: strawberry.ID = strawberry.field(
+        description="Opaque, for client caches: with it, the `viewer` in the answer of a mutation renews what your "
+        "page shows of you. `node` does not take it: ask `viewer`."
+    )
     kind: ViewerKind = strawberry.field(description="How you are known.")
     key: str | None = strawberry.field(
         description="The platform's own id of the user that your token names; null without a token."
@@ -37,6 +42,7 @@ class Viewer:
     def of(cls, viewer: users.Viewer, role: Role) -> Self:
         """Show a viewer."""
         return cls(
+            id=viewer_global_id("Viewer", viewer.user_key, viewer.session_key),
             kind=kind_of(viewer),
             key=viewer.user_key,
             role=role,

@@ -33,7 +33,7 @@ SKIP = f"mutation ($question: String!) {{ skipOnboardingQuestion(question: $ques
 RESET = f"mutation {{ resetOnboarding {PAYLOAD} }}"
 QUESTIONS = """query ($locale: String) { onboardingQuestions(locale: $locale) {
   id key type text description order minChoices maxChoices allowsText version locale
-  options { id label icon description chosen tool { key name } category { key name } }
+  options { id key label icon description chosen tool { key name } category { key name } }
   answer { options text skipped outdated answeredAt } } }"""
 PROGRESS = (
     "{ onboardingProgress { questions answered skipped remaining share complete next { key options { chosen } } } }"
@@ -121,7 +121,7 @@ async def test_answers_become_interests_a_status_and_a_feed_in_one_round_trip(qu
     stored = await quiz.database.fetch(select(OnboardingResponse.text).where(OnboardingResponse.text != ""))
     assert [row.text for row in stored] == ["Robots that paint <b>🎨</b>"]
     asked = (await quiz.data(QUESTIONS, user("cook")))["onboardingQuestions"]
-    assert [option["id"] for option in asked[0]["options"] if option["chosen"]] == ["tool-1", "tool-2"]
+    assert [option["key"] for option in asked[0]["options"] if option["chosen"]] == ["tool-1", "tool-2"]
     assert asked[2]["answer"] | {"answeredAt": None} == {
         "options": ["art"], "text": "Robots that paint <b>🎨</b>", "skipped": False, "outdated": False,
         "answeredAt": None,

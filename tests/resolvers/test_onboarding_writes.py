@@ -12,18 +12,19 @@ UPSERT = """mutation ($questions: [OnboardingQuestionInput!]!, $retireOthers: Bo
   upsertOnboardingQuestions(questions: $questions, retireOthers: $retireOthers) {
     added changed unchanged refused userErrors { code message path } } }"""
 QUESTIONS = """query ($locale: String) { onboardingQuestions(locale: $locale) {
-  key type text version maxChoices minChoices allowsText locale options { id label icon tool { key } } } }"""
+  key type text version maxChoices minChoices allowsText locale options { key label icon tool { key } } } }"""
 
 TOOLS: dict[str, Any] = {
     "key": "tools", "type": "TOOL_SELECT", "text": "Which?", "order": 1, "maxChoices": 2,
     "translations": [{"locale": "pt-BR", "text": "Quais?"}],
     "options": [
-        {"id": "a", "label": "A", "icon": "🅰", "tool": "tool-1", "translations": [{"locale": "pt", "label": "Á"}]},
-        {"id": "b", "label": "B", "tool": "tool-2"},
+        {"key": "a", "label": "A", "icon": "🅰", "term": {"tool": "tool-1"},
+         "translations": [{"locale": "pt", "label": "Á"}]},
+        {"key": "b", "label": "B", "term": {"tool": "tool-2"}},
     ],
 }  # fmt: skip
 LEVEL: dict[str, Any] = {
-    "key": "level", "type": "EXPERIENCE", "text": "How far?", "options": [{"id": "x", "label": "X"}],
+    "key": "level", "type": "EXPERIENCE", "text": "How far?", "options": [{"key": "x", "label": "X"}],
 }  # fmt: skip
 
 
@@ -38,7 +39,7 @@ async def test_questions_are_added_changed_and_given_versions(graph: Graph) -> N
     assert (payload["added"], payload["changed"], payload["userErrors"]) == (2, 0, [])
     asked = (await graph.data(QUESTIONS))["onboardingQuestions"]
     assert [(one["key"], one["version"], one["maxChoices"]) for one in asked] == [("level", 1, 1), ("tools", 1, 2)]
-    assert asked[1]["options"][0] == {"id": "a", "label": "A", "icon": "🅰", "tool": {"key": "tool-1"}}
+    assert asked[1]["options"][0] == {"key": "a", "label": "A", "icon": "🅰", "tool": {"key": "tool-1"}}
     payload = await upsert(graph, [TOOLS, LEVEL | {"text": "How far are you?"}])
     assert (payload["added"], payload["changed"], payload["unchanged"]) == (0, 1, 1)
     asked = (await graph.data(QUESTIONS))["onboardingQuestions"]
@@ -69,9 +70,13 @@ BAD: list[tuple[dict[str, Any], str, list[str]]] = [
     ({"text": ""}, "INVALID", ["questions", "1", "text"]),
     ({"options": []}, "INVALID", ["questions", "1", "options"]),
     ({"options": [TOOLS["options"][0]] * 51}, "INVALID", ["questions", "1", "options"]),
-    ({"options": [{"id": "a", "label": "A", "tool": "tool-1"}] * 2}, "INVALID", ["questions", "1"]),
-    ({"options": [{"id": "a", "label": "A"}], "maxChoices": 1}, "INVALID", ["questions", "1"]),
-    ({"options": [{"id": "a", "label": "A", "category": "robots"}], "maxChoices": 1}, "INVALID", ["questions", "1"]),
+    ({"options": [{"key": "a", "label": "A", "term": {"tool": "tool-1"}}] * 2}, "INVALID", ["questions", "1"]),
+    ({"options": [{"key": "a", "label": "A"}], "maxChoices": 1}, "INVALID", ["questions", "1"]),
+    (
+        {"options": [{"key": "a", "label": "A", "term": {"category": "robots"}}], "maxChoices": 1},
+        "INVALID",
+        ["questions", "1"],
+    ),
     ({"maxChoices": 3}, "INVALID", ["questions", "1"]),
     ({"minChoices": 3}, "INVALID", ["questions", "1"]),
     ({"minChoices": -1}, "INVALID", ["questions", "1", "minChoices"]),
@@ -81,11 +86,20 @@ BAD: list[tuple[dict[str, Any], str, list[str]]] = [
         ["questions", "1", "translations", "0", "locale"],
     ),
     (
-        {"options": [{"id": "a", "label": "A", "tool": "nothing"}], "maxChoices": 1},
+        {"options": [{"key": "a", "label": "A", "term": {"tool": "nothing"}}], "maxChoices": 1},
         "UNKNOWN_REFERENCE",
-        ["questions", "1", "options", "0", "tool"],
+        ["questions", "1", "options", "0", "term", "tool"],
     ),
 ]  # fmt: skip
+
+
+async def test_an_option_stands_for_a_tool_or_a_category_and_the_schema_itself_says_so(graph: Graph) -> None:
+    options = [{"key": "a", "label": "A", "term": {"tool": "tool-1", "category": "robots"}}]
+    result = await graph.ask(UPSERT, SERVICE, questions=[TOOLS | {"options": options}])
+    assert result.errors is not None
+    assert "OptionTermInput" in result.errors[0].message
+    payload = await upsert(graph, [TOOLS | {"options": [{"key": "", "label": "A", "term": {"tool": "tool-1"}}]}])
+    assert ["questions", "0", "options", "0", "key"] in [error["path"] for error in payload["userErrors"]]
 
 
 async def test_a_bad_question_is_named_and_does_not_keep_the_others_out(graph: Graph) -> None:
