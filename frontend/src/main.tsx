@@ -5,6 +5,8 @@ import "./styles/tokens.css";
 import "./styles/base.css";
 import "./styles/page.css";
 import "./styles/card.css";
+import "./styles/dialog.css";
+import "./styles/why.css";
 
 const root = document.getElementById("root");
 if (root === null) throw new Error("index.html has no element #root");

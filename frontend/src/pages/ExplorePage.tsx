@@ -1,17 +1,19 @@
-import { useEffect, useMemo, useRef } from "react";
+import { useEffect, useMemo, useRef, useState } from "react";
 import { FeedTabs } from "../components/FeedTabs";
 import { NewerPill } from "../components/NewerPill";
 import { useNotices } from "../components/Notices";
 import { PageHeader } from "../components/PageHeader";
 import { ProjectsGrid } from "../components/ProjectsGrid";
 import { ViewerSwitch } from "../components/ViewerSwitch";
+import { WhyDialog } from "../components/why/WhyDialog";
+import type { Place } from "../feed/feedReducer";
 import { Standings } from "../feed/standings";
 import { useFeed } from "../feed/useFeed";
 import { useNewer } from "../feed/useNewer";
-import { StandingsContext } from "../feed/useStanding";
+import { StandingsContext, standingOf } from "../feed/useStanding";
 import { type Address, useAddress } from "../hooks/useAddress";
 import { sendAct } from "../services/acts";
-import type { FeedSource } from "../services/explore";
+import type { Card, FeedSource } from "../services/explore";
 import { useGateway } from "../services/GatewayContext";
 import type { SignedIn } from "../services/identity";
 
@@ -28,6 +30,7 @@ export function ExplorePage({ user, become }: Props) {
   const feed = useFeed(gateway, source);
   const newer = useNewer();
   const standings = useStandings(() => newer.tell("own act"));
+  const [askedWhy, setAskedWhy] = useState<Place | null>(null);
   const { snapshotId } = feed.state.origin ?? {};
   // biome-ignore lint/correctness/useExhaustiveDependencies: another ranking is on the screen, so nothing is newer
   useEffect(() => newer.forget(), [snapshotId, source]);
@@ -39,6 +42,11 @@ export function ExplorePage({ user, become }: Props) {
     scrollTo({ top: 0 });
   };
 
+  const noteDismissal = (card: Card, dismissed: boolean) => {
+    standings.note(card.key, { dismissed }, standingOf(card));
+    newer.tell("own act");
+  };
+
   return (
     <StandingsContext value={standings}>
       <PageHeader>
@@ -48,9 +56,18 @@ export function ExplorePage({ user, become }: Props) {
         <FeedTabs tab={address.tab} onChange={(tab) => change({ tab, query: "" })} />
         <NewerPill words={address.tab === "for-you" ? newer.words : null} onShow={showNewer} />
         <div role="tabpanel" id="feed" aria-labelledby={`tab-${address.tab}`}>
-          <ProjectsGrid feed={feed} narrowed={isNarrowed(address)} />
+          <ProjectsGrid feed={feed} narrowed={isNarrowed(address)} onWhy={setAskedWhy} />
         </div>
       </main>
+      {askedWhy && (
+        <WhyDialog
+          place={askedWhy}
+          source={source}
+          onClose={() => setAskedWhy(null)}
+          onDismissed={({ card }) => noteDismissal(card, true)}
+          onRestored={({ card }) => noteDismissal(card, false)}
+        />
+      )}
     </StandingsContext>
   );
 }

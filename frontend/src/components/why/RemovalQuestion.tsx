@@ -1,0 +1,37 @@
+import { useState } from "react";
+import type { Place } from "../../feed/feedReducer";
+import type { FeedSource } from "../../services/explore";
+import { asFailure } from "../../services/failures";
+import { useGateway } from "../../services/GatewayContext";
+import { whatWouldRemoveIt } from "../../services/why";
+
+const NOTHING =
+  "Nothing small: no one to three of your interests and acts keep it among the first 30 of your page, or it is not there.";
+
+/** What would take the project off the page. The gateway ranks the page again for it, so it is asked for by a button. */
+export function RemovalQuestion({ place, source }: { place: Place; source: FeedSource }) {
+  const gateway = useGateway();
+  const [answer, setAnswer] = useState<string | null>(null);
+  const [isAsking, setAsking] = useState(false);
+  const ask = async () => {
+    setAsking(true);
+    try {
+      setAnswer((await whatWouldRemoveIt(gateway, source, place)) ?? NOTHING);
+    } catch (thrown) {
+      setAnswer(asFailure(thrown).message);
+    } finally {
+      setAsking(false);
+    }
+  };
+  return (
+    <section className="why-part" aria-label="What would remove it">
+      <h3>What would remove it</h3>
+      <p role="status">{answer}</p>
+      {answer === null && (
+        <button type="button" className="button" disabled={isAsking} onClick={() => void ask()}>
+          {isAsking ? "Ranking your page without this and that …" : "Find out"}
+        </button>
+      )}
+    </section>
+  );
+}
