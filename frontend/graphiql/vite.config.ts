@@ -11,9 +11,10 @@ export default defineConfig({
     assetsInlineLimit: 0,
     chunkSizeWarningLimit: 1500, // kB: an editor with a parser of GraphQL
     rolldownOptions: {
+      output: { keepNames: true }, // GraphiQL makes the names of its icons from those of its functions
       // Radix marks its modules "use client", which means nothing outside of a React server.
       onLog: (level, log, print) => log.code !== 'MODULE_LEVEL_DIRECTIVE' && print(level, log),
     },
   },
-  server: { proxy: { '/graphql': GATEWAY } },
+  server: { proxy: { '/graphql': GATEWAY, '/demo': GATEWAY } },
 });

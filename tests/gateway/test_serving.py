@@ -2,96 +2,24 @@
 
 import asyncio
 import json
-import os
 import re
-import select
 import signal
 import socket
 import sqlite3
 import stat
 import subprocess
-import sys
 import time
-from contextlib import contextmanager, suppress
-from pathlib import Path
 
 import httpx
-import jwt
 import pytest
 
 from db.embeddings.wordllama import WordLlamaEmbedder
 from db.vectors.embedded import EmbeddedVectorStore
-from gateway.settings import Settings
+from tests.running import START_WITHIN_S, address_in, explore, serving, tokens_in
 
-EXPLORE = [str(Path(sys.executable).with_name("explore"))]
-START_WITHIN_S = 90
 PROMPTLY_S = 30
 """Tells what comes from what hangs; nothing here is timed."""
 STOP_WITHIN_S = 30
-
-
-def environment(folder, **settings):
-    ours = {name.upper() for name in Settings.model_fields}
-    inherited = {name: value for name, value in os.environ.items() if name not in ours}
-    return {**inherited, "VAR_DIR": str(folder / "var"), "COLUMNS": "80", **settings}
-
-
-def explore(folder, *arguments, **settings):
-    """Run a command to its end."""
-    return subprocess.run(
-        [*EXPLORE, *arguments],
-        cwd=folder,
-        env=environment(folder, **settings),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
-@contextmanager
-def serving(folder, *arguments, **settings):
-    """Start a server on a free port, and give its process and what it printed until it was ready."""
-    errors = (folder / "stderr").open("w+")
-    process = subprocess.Popen(
-        [*EXPLORE, "serve", "--port", "0", *arguments],
-        cwd=folder,
-        env=environment(folder, **settings),
-        stdout=subprocess.PIPE,
-        stderr=errors,
-        start_new_session=True,
-    )
-    try:
-        yield process, read_welcome(process)
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)  # its workers too
-        process.wait()
-        process.stdout.close()
-        errors.close()
-
-
-def read_welcome(process):
-    """Read standard output until the last line of the welcome."""
-    printed, until = b"", time.monotonic() + START_WITHIN_S
-    while not is_whole(printed):
-        if not select.select([process.stdout], [], [], max(until - time.monotonic(), 0))[0]:
-            pytest.fail(f"the server was not ready in {START_WITHIN_S} s; it said {printed!r}")
-        chunk = os.read(process.stdout.fileno(), 65_536)
-        if not chunk:
-            pytest.fail(f"the server ended; it said {printed!r}")
-        printed += chunk
-    return printed.decode()
-
-
-def is_whole(printed):
-    """The last line is empty; with the demo data the command to copy comes before it."""
-    ends = printed.endswith(b"\n\n") and b"/readyz" in printed
-    return ends and (b"Demo viewers" not in printed or b"curl -s" in printed)
-
-
-def address_in(welcome):
-    return re.search(r"http://127\.0\.0\.1:\d+", welcome)[0]
 
 
 @pytest.fixture(scope="module")
@@ -100,11 +28,6 @@ def demo(tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo")
     with serving(folder, "--demo") as (_, welcome):
         yield address_in(welcome), welcome, folder
-
-
-def tokens_in(welcome):
-    found = re.findall(r"^  (eyJ\S+)$", welcome, re.MULTILINE)
-    return {jwt.decode(token, options={"verify_signature": False})["sub"]: token for token in found}
 
 
 FEED = "{ forYou(first: 10) { strategy edges { node { key } explanation { score contributions { contribution } } } } }"

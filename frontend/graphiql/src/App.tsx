@@ -12,6 +12,7 @@ export function App() {
         <GraphiQL
           fetcher={ask}
           defaultTabs={tabs}
+          schemaDescription
           visiblePlugin="Documentation Explorer"
           defaultEditorToolsVisibility={false}
         >

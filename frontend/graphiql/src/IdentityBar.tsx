@@ -1,4 +1,5 @@
 import { useId, useSyncExternalStore } from 'react';
+import { useDemoViewers } from './demoViewers';
 import { claimsOf, identity, remember, subscribe, tidied } from './identity';
 
 /** The line above GraphiQL: whom the queries are asked as. */
@@ -9,9 +10,10 @@ export function IdentityBar() {
       <h1>
         <a href="/">explore-gateway</a>
       </h1>
+      <DemoViewerChoice token={token} />
       <Secret
         label="Token"
-        placeholder="paste a bearer token, or ask as nobody"
+        placeholder="paste a bearer token"
         value={token}
         onChange={(pasted) => remember({ token: tidied(pasted) })}
       />
@@ -34,6 +36,35 @@ export function IdentityBar() {
   );
 }
 
+/** Lets somebody ask as one of the demo viewers, where there are any. */
+function DemoViewerChoice({ token }: { readonly token: string }) {
+  const id = useId();
+  const viewers = useDemoViewers();
+  if (viewers.length === 0) return null;
+  const key = claimsOf(token)?.subject ?? '';
+  const chosen = viewers.find((viewer) => viewer.key === key);
+  return (
+    <div className="field">
+      <label htmlFor={id}>Ask as</label>
+      <select
+        id={id}
+        value={chosen?.key ?? ''}
+        title={chosen?.what}
+        onChange={(event) =>
+          remember({ token: viewers.find((viewer) => viewer.key === event.target.value)?.token ?? '' })
+        }
+      >
+        <option value="">{token && !chosen ? 'whoever the token names' : 'a visitor'}</option>
+        {viewers.map(({ key, username, what }) => (
+          <option key={key} value={key}>
+            {username}: {what}
+          </option>
+        ))}
+      </select>
+    </div>
+  );
+}
+
 interface SecretProps {
   readonly label: string;
   readonly placeholder: string;
@@ -45,7 +76,7 @@ interface SecretProps {
 function Secret({ label, placeholder, value, onChange }: SecretProps) {
   const id = useId();
   return (
-    <div className="secret">
+    <div className="field">
       <label htmlFor={id}>{label}</label>
       <input
         id={id}

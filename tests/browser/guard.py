@@ -1,0 +1,64 @@
+"""What no page may do, whatever a test looks at: noted while the page lives, and told when the test ends."""
+
+import re
+from urllib.parse import urlsplit
+
+from playwright.async_api import ConsoleMessage, Error, Page, Request, Response
+
+VIOLATIONS = """
+addEventListener('securitypolicyviolation', (event) =>
+  console.error(`policy violated: ${event.effectiveDirective} ${event.blockedURI} ${event.sourceFile ?? ''}`));
+"""
+"""Run in every page: a violation of the content policy becomes an error on the console, wherever it happens."""
+
+
+class Guard:
+    """Notes every error on the console, failed request and request to another host of the pages that it watches.
+
+    Parameters
+    ----------
+    address
+        The gateway's. Requests to any other origin are faults.
+    """
+
+    def __init__(self, address: str) -> None:
+        self._origin = urlsplit(address).netloc
+        self._allowed: list[re.Pattern[str]] = []
+        self.faults: list[str] = []
+
+    def allow(self, pattern: str) -> None:
+        """Let faults pass in which this regular expression is found: those that a test makes on purpose."""
+        self._allowed.append(re.compile(pattern))
+
+    def watch(self, page: Page) -> None:
+        """Note what this page does from now on."""
+        page.on("console", self._note_message)
+        page.on("pageerror", self._note_error)
+        page.on("request", self._note_request)
+        page.on("requestfailed", self._note_failure)
+        page.on("response", self._note_response)
+
+    def unexpected(self) -> list[str]:
+        """Give the faults that no test has allowed."""
+        return [fault for fault in self.faults if not any(pattern.search(fault) for pattern in self._allowed)]
+
+    def _note_message(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.faults.append(f"console: {message.text} ({message.location.get('url', '')})")
+
+    def _note_error(self, error: Error) -> None:
+        self.faults.append(f"uncaught: {error}")
+
+    def _note_request(self, request: Request) -> None:
+        parts = urlsplit(request.url)
+        if parts.scheme not in ("data", "blob") and parts.netloc != self._origin:
+            self.faults.append(f"another host: {request.url}")
+
+    def _note_failure(self, request: Request) -> None:
+        # A request that the page itself takes back is no fault: it was overtaken, or the page was left.
+        if request.failure != "net::ERR_ABORTED":
+            self.faults.append(f"failed: {request.method} {request.url} {request.failure}")
+
+    def _note_response(self, response: Response) -> None:
+        if response.status >= 400:
+            self.faults.append(f"status {response.status}: {response.request.method} {response.url}")
