@@ -19,12 +19,19 @@ is_built() {
     -not -path '*/node_modules/*' -not -path '*/dist/*' -print -quit) ]]
 }
 
+# What npm says when nobody answers; whatever else stops it is a fault of the package, and must not pass for that.
+not_reached='ENOTFOUND|EAI_AGAIN|EAI_FAIL|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ERR_SOCKET_TIMEOUT|ENETUNREACH|EHOSTUNREACH|E5[0-9][0-9]'
+
 install() {
   [[ $1/node_modules/.package-lock.json -nt $1/package-lock.json ]] && return
-  echo "installing npm packages (frontend/${1#.})" >&2
+  echo "installing what $1/package-lock.json names" >&2
+  local said
   # Two tries a second apart: npm's own patience would keep whoever is offline waiting for minutes.
-  (cd "$1" && npm ci --loglevel=error --fetch-retries=1 --fetch-retry-mintimeout=1000) >&2 ||
-    leave_out "npm ci could not install, see above; where npm cannot be reached, all else works without the pages"
+  if ! said=$(cd "$1" && npm ci --loglevel=error --fetch-retries=1 --fetch-retry-mintimeout=1000 2>&1); then
+    [[ $said =~ $not_reached ]] && leave_out "npm cannot reach its registry (${BASH_REMATCH[0]}); all else works without"
+    echo "$said" >&2
+    exit 1
+  fi
 }
 
 command -v node >/dev/null && command -v npm >/dev/null || leave_out "it takes Node.js 20.19 or newer, with npm"
@@ -32,7 +39,6 @@ node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 ||
   leave_out "it takes Node.js 20.19 or newer, and this is $(node --version)"
 
 for package in "${packages[@]}"; do
-  [[ -f $package/package.json ]] || continue
   [[ $script == build ]] && is_built "$package" && continue
   install "$package"
   (cd "$package" && npm run --silent --if-present "$script")

@@ -12,7 +12,6 @@ const identity = new Identity(newTokenOf);
 export function App() {
   const [user, setUser] = useState(identity.user);
   // A gateway for each identity: what is still on its way for the one before cannot reach this one's page.
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the identity is one object; who it stands for is `user`
   const gateway = useMemo(() => new Gateway(identity), [user?.key]);
   const become = (next: SignedIn | null) => {
     identity.become(next);

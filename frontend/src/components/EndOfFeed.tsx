@@ -10,7 +10,6 @@ export function EndOfFeed({ feed }: { feed: Feed }) {
   const sentinel = useRef<HTMLDivElement>(null);
   const isWaiting = state.phase === "ready" && state.hasMore;
   // A page may bring nothing that is not shown already; the observer is made anew for each, so it looks again.
-  // biome-ignore lint/correctness/useExhaustiveDependencies: `end` is what tells one page from the next
   useEffect(() => {
     if (!isWaiting || sentinel.current === null) return;
     const observer = new IntersectionObserver(([entry]) => entry?.isIntersecting && readMore(), {

@@ -1,7 +1,6 @@
 /** Grey cards of the size of real ones, for as long as these are on their way. */
 export function SkeletonCards({ count }: { count: number }) {
   return Array.from({ length: count }, (_, at) => (
-    // biome-ignore lint/suspicious/noArrayIndexKey: they are all the same and never move
     <li key={at} aria-hidden="true" className="skeleton-place">
       <div className="card skeleton">
         <span className="bone short" />

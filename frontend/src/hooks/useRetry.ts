@@ -11,7 +11,6 @@ export function useRetry(state: FeedState, retry: () => void): void {
   latest.current = retry;
   const isAway = state.failure?.kind === "unreachable" || state.failure?.kind === "offline";
   if (state.phase === "ready") tries.current = 0;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: each new failure waits anew, longer than the last
   useEffect(() => {
     if (!isAway) return;
     const again = () => latest.current();

@@ -32,7 +32,6 @@ export function ExplorePage({ user, become }: Props) {
   const standings = useStandings(() => newer.tell("own act"));
   const [askedWhy, setAskedWhy] = useState<Place | null>(null);
   const { snapshotId } = feed.state.origin ?? {};
-  // biome-ignore lint/correctness/useExhaustiveDependencies: another ranking is on the screen, so nothing is newer
   useEffect(() => newer.forget(), [snapshotId, source]);
 
   const showNewer = () => {
