@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from db.models import Role
 from gateway.assets import FRONTEND
@@ -43,7 +43,7 @@ class Demo:
 def _browser_is_there() -> None:
     if not CHROMIUM.exists():
         pytest.skip(f"{CHROMIUM} is missing: apt-get install chromium-headless-shell")
-    for name in ("graphiql/dist",):
+    for name in ("dist", "graphiql/dist"):
         if not (FRONTEND / name / "index.html").is_file():
             pytest.skip(f"frontend/{name} is not built (it takes Node.js and npm): make pages")
 
@@ -59,6 +59,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 @pytest.fixture(scope="session")
 async def browser() -> AsyncIterator[Browser]:
     """Give one Chromium for all tests."""
+    expect.set_options(timeout=PATIENCE_MS)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM)
         yield browser
@@ -103,8 +104,9 @@ def keep(request: pytest.FixtureRequest) -> Callable[[Page, str], Awaitable[None
     """Give a function that keeps a screenshot: `await keep(page, "dark")`."""
     test = re.sub(r"\W+", "_", request.node.name.removeprefix("test_")).strip("_")
 
+    ARTIFACTS.mkdir(parents=True, exist_ok=True)
+
     async def take(page: Page, state: str) -> None:
-        ARTIFACTS.mkdir(parents=True, exist_ok=True)
         await page.screenshot(path=ARTIFACTS / f"{test[:80]}.{state}.png")
 
     return take
