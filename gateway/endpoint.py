@@ -79,7 +79,7 @@ class Endpoint:
         except RequestRefused as refused:
             return answer_refusal(refused, media)
         except DocumentRefused as refused:
-            return answer_request_errors(refused.errors, media, request.state.request_id)
+            return answer_request_errors(refused.errors, media, request.state.request_id, refused.found_while)
 
     async def _answer(self, request: Request, media: str) -> Response:
         """Go the way of an operation: who asks, what for, which document, may it run; then run it, and answer."""

@@ -4,21 +4,33 @@ import re
 from typing import Any
 
 import structlog
-from graphql import GraphQLError, GraphQLSyntaxError
+from graphql import GraphQLError
 
 from db.errors import InvalidRecord, StoreUnavailable, UnknownReference
+from gateway.wording import plain
 
 log = structlog.get_logger(__name__)
 
 INTERNAL = "The gateway failed on this one. The request id finds the fault in its log."
 
-_INPUT = re.compile(r"(Variable '\$\w+'|Argument '\w+'|Expected value of type '\w+')")
+PARSING, VALIDATING, INPUT = "GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED", "BAD_USER_INPUT"
+"""What a fault that graphql-core finds is called, by when it finds it."""
+
+_INPUT = re.compile(r"(Variable '\$\w+'|Argument '[\w.(:)]+'|Expected value of type '\w+')")
 _OUTPUT = re.compile(r"(Int|Float|String|Boolean|ID|Enum '\w+') cannot represent ")
-_PYTHON = re.compile(r", but encountered error .*", re.DOTALL)
 
 
-def visible(error: GraphQLError, request_id: str) -> dict[str, Any]:
+def visible(error: GraphQLError, request_id: str, found_while: str = INPUT) -> dict[str, Any]:
     """Give the entry of `errors` for one error, and log it once if the fault is ours.
+
+    Parameters
+    ----------
+    error
+        As graphql-core gives it.
+    request_id
+        What a client is told of a fault of ours.
+    found_while
+        What it is called if it is the client's and has no code of its own.
 
     Returns
     -------
@@ -27,7 +39,7 @@ def visible(error: GraphQLError, request_id: str) -> dict[str, Any]:
     cause = _root(error)
     match cause:
         case GraphQLError() if not _is_bad_output(error):
-            return _entry(error, error.message, {"code": _code(error, cause), **(error.extensions or {})})
+            return _entry(error, _message(error), {"code": found_while, **(error.extensions or {})})
         case InvalidRecord():
             code = "NOT_FOUND" if isinstance(cause, UnknownReference) else "BAD_USER_INPUT"
             return _entry(error, cause.message, {"code": code, **({"input": list(cause.path)} if cause.path else {})})
@@ -37,7 +49,7 @@ def visible(error: GraphQLError, request_id: str) -> dict[str, Any]:
             return _entry(error, message, {"code": "STORE_UNAVAILABLE", "store": cause.store.name})
         case _ if error.path is None and _INPUT.match(error.message):
             # A scalar's parser raised something of Python's own: say where, not what.
-            return _entry(error, _PYTHON.sub(".", error.message), {"code": "BAD_USER_INPUT"})
+            return _entry(error, plain(error.message), {"code": found_while})
         case _:
             log.error("request failed", path=error.path, exc_info=cause)
             return _entry(error, INTERNAL, {"code": "INTERNAL", "requestId": request_id})
@@ -61,9 +73,6 @@ def _is_bad_output(error: GraphQLError) -> bool:
     return is_unnamed and _OUTPUT.match(error.message) is not None
 
 
-def _code(error: GraphQLError, cause: GraphQLError) -> str:
-    if isinstance(cause, GraphQLSyntaxError):
-        return "GRAPHQL_PARSE_FAILED"
-    if error.path is not None or _INPUT.match(error.message):
-        return "BAD_USER_INPUT"
-    return "GRAPHQL_VALIDATION_FAILED"
+def _message(error: GraphQLError) -> str:
+    """Give a message of ours as it stands, and one of graphql-core's in plain words."""
+    return error.message if (error.extensions or {}).get("code") else plain(error.message)

@@ -75,7 +75,8 @@ class SearchQuery:
         if len(plain) > weights.QUERY_MOST:
             raise BadQuery(f"`query` has {len(plain)} characters; {weights.QUERY_MOST} at most")
         if not (math.isfinite(alpha) and 0.0 <= alpha <= 1.0):
-            raise BadQuery(f"`alpha` is {alpha:g}; use 0 (words only) to 1 (meaning only)")
+            given = f"is {alpha:g}" if math.isfinite(alpha) else "is beyond all bounds"
+            raise BadQuery(f"`alpha` {given}; use 0 (words only) to 1 (meaning only)")
         return cls(plain, alpha, personalized)
 
 

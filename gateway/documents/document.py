@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from graphql import DocumentNode, GraphQLError, OperationDefinitionNode
 
 from gateway.errors import RequestRefused
+from gateway.masking import VALIDATING
 
 _NAMES_TOLD = 10
 """Operations that a refusal lists; nobody chooses from more."""
@@ -17,11 +18,14 @@ class DocumentRefused(Exception):
     ----------
     errors
         What is wrong with it, with places.
+    found_while
+        As in `gateway.masking.visible`.
     """
 
-    def __init__(self, errors: list[GraphQLError]) -> None:
+    def __init__(self, errors: list[GraphQLError], found_while: str = VALIDATING) -> None:
         super().__init__(errors[0].message)
         self.errors = errors
+        self.found_while = found_while
 
 
 @dataclass(slots=True)

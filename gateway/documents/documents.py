@@ -13,6 +13,7 @@ from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from gateway.documents.bounded import BoundedByText
 from gateway.documents.document import Document, DocumentRefused
+from gateway.masking import PARSING
 
 KEPT_CHARACTERS = 300_000
 """Text of all documents that are kept. Their trees take 90 to 280 bytes a character (a feed query, a list of names of
@@ -71,7 +72,7 @@ class Documents:
         try:
             return Document(text, parse(text))
         except GraphQLError as error:
-            raise DocumentRefused([error]) from None
+            raise DocumentRefused([error], PARSING) from None
 
     def validate(self, document: Document) -> None:
         """See to it that the schema can answer a document.

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from gateway.answers import error_entry
 from gateway.errors import RequestRefused
 from gateway.graphql_http.media import GRAPHQL
-from gateway.masking import visible
+from gateway.masking import INPUT, visible
 
 NO_STORE = "no-store"
 """The rule: an answer depends on who asks and on the second they were asked."""
@@ -43,7 +43,7 @@ def answer_result(
     Variables that do not fit are found by the executor, before any field is asked for: that is a request error too.
     """
     if result.data is None and result.errors and all(error.path is None for error in result.errors):
-        return answer_request_errors(result.errors, media, request_id, extensions)
+        return answer_request_errors(result.errors, media, request_id, extensions=extensions)
     content: dict[str, Any] = {"data": result.data}
     if result.errors:
         content["errors"] = [visible(error, request_id) for error in result.errors]
@@ -56,10 +56,11 @@ def answer_request_errors(
     errors: Sequence[GraphQLError],
     media: str,
     request_id: str,
+    found_while: str = INPUT,
     extensions: Mapping[str, Any] = MappingProxyType({}),
 ) -> GraphQLAnswer:
     """Answer an operation that was never run: no `data`, and 400 for a client that reads statuses."""
-    content: dict[str, Any] = {"errors": [visible(error, request_id) for error in errors]}
+    content: dict[str, Any] = {"errors": [visible(error, request_id, found_while) for error in errors]}
     if extensions:
         content["extensions"] = dict(extensions)
     return GraphQLAnswer(content, media, 400 if media == GRAPHQL else 200)

@@ -326,6 +326,7 @@ async def test_a_store_that_is_away_is_named_without_its_address(client):
         ("{ echo(number: 99999999999) }", "GRAPHQL_VALIDATION_FAILED"),
         ("subscription { echo }", "BAD_REQUEST"),
         ("query($n: Int!) { echo(number: $n) }", "BAD_USER_INPUT"),
+        ("query($n: Int) { echo }", "GRAPHQL_VALIDATION_FAILED"),
     ],
 )
 async def test_every_error_has_a_code(client, query, code):
