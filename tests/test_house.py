@@ -141,3 +141,33 @@ def test_migrations_are_one_line_of_descent() -> None:
 def test_each_decision_has_a_number_of_its_own() -> None:
     numbers = [path.name[:4] for path in (ROOT / "docs" / "decisions").glob("0*.md")]
     assert sorted(numbers) == [f"{number:04}" for number in range(1, len(numbers) + 1)]
+
+
+CODE = re.compile(r"[A-Z]+(_[A-Z]+)+|INTERNAL|FORBIDDEN|UNAUTHENTICATED|TIMEOUT")
+NO_ERROR_CODE = {
+    "DEMO_VIEWERS",
+    "MKL_NUM_THREADS",
+    "NOTHING_READ",
+    "NUMEXPR_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "PROMETHEUS_MULTIPROC_DIR",
+    "SOME_REFUSED",
+}
+"""Texts of the edge in capitals that are something else."""
+
+
+def test_every_error_code_is_explained_in_docs_errors() -> None:
+    raising = [*(ROOT / "gateway").rglob("*.py"), ROOT / "resolvers" / "errors.py", ROOT / "scoring" / "errors.py"]
+    codes = {
+        node.value
+        for path in raising
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and CODE.fullmatch(node.value)
+    }
+    text = (ROOT / "docs" / "errors.md").read_text()
+    told = {code for line in text.splitlines() if line.startswith("| `") for code in re.findall("`([A-Z_]+)`", line)}
+    assert codes - NO_ERROR_CODE - told == set(), (
+        "explain them in docs/errors.md (or add what is none to NO_ERROR_CODE)"
+    )
+    assert told - codes == set(), "docs/errors.md explains what nothing raises"
