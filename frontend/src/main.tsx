@@ -5,6 +5,7 @@ import "./styles/tokens.css";
 import "./styles/base.css";
 import "./styles/page.css";
 import "./styles/card.css";
+import "./styles/toolbar.css";
 import "./styles/dialog.css";
 import "./styles/why.css";
 

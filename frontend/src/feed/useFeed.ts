@@ -71,10 +71,13 @@ export function useFeed(gateway: Gateway, source: FeedSource): Feed {
 
   useRetry(state, () => (state.phase === "more-failed" ? readMore() : begin(state.places.length > 0)));
 
+  const shown = useRef<FeedSource["kind"] | null>(null);
   useEffect(() => {
-    begin(false);
+    // While a search goes on being typed, what it found so far stays until there is something better.
+    begin(source.kind === "SEARCH" && shown.current === "SEARCH");
+    shown.current = source.kind;
     return () => onItsWay.current?.abort();
-  }, [begin]);
+  }, [begin, source]);
 
   return { state, readMore, refresh: useCallback(() => begin(true), [begin]), show };
 }

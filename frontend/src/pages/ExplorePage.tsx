@@ -1,9 +1,10 @@
 import { useEffect, useMemo, useRef, useState } from "react";
-import { FeedTabs } from "../components/FeedTabs";
+import { FeedTabs, tabId } from "../components/FeedTabs";
 import { NewerPill } from "../components/NewerPill";
 import { useNotices } from "../components/Notices";
 import { PageHeader } from "../components/PageHeader";
 import { ProjectsGrid } from "../components/ProjectsGrid";
+import { Toolbar } from "../components/search/Toolbar";
 import { ViewerSwitch } from "../components/ViewerSwitch";
 import { WhyDialog } from "../components/why/WhyDialog";
 import type { Place } from "../feed/feedReducer";
@@ -41,6 +42,7 @@ export function ExplorePage({ user, become }: Props) {
     scrollTo({ top: 0 });
   };
 
+  const isSearch = source.kind === "SEARCH";
   const noteDismissal = (card: Card, dismissed: boolean) => {
     standings.note(card.key, { dismissed }, standingOf(card));
     newer.tell("own act");
@@ -52,9 +54,10 @@ export function ExplorePage({ user, become }: Props) {
         <ViewerSwitch user={user} become={become} />
       </PageHeader>
       <main className="page">
-        <FeedTabs tab={address.tab} onChange={(tab) => change({ tab, query: "" })} />
-        <NewerPill words={address.tab === "for-you" ? newer.words : null} onShow={showNewer} />
-        <div role="tabpanel" id="feed" aria-labelledby={`tab-${address.tab}`}>
+        <Toolbar address={address} change={change} feed={feed.state} />
+        <FeedTabs tab={address.tab} isSearch={isSearch} onChange={(tab) => change({ tab, query: "" })} />
+        <NewerPill words={source.kind === "FOR_YOU" ? newer.words : null} onShow={showNewer} />
+        <div role="tabpanel" id="feed" aria-labelledby={tabId(address.tab, isSearch)}>
           <ProjectsGrid feed={feed} narrowed={isNarrowed(address)} onWhy={setAskedWhy} />
         </div>
       </main>

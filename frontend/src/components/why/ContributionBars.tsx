@@ -24,7 +24,7 @@ export function ContributionBars({ explanation }: { explanation: Explanation }) 
           <tr>
             <th scope="row">Score</th>
             <td>
-              <Track sum={sum} from={0} to={sum.total} group="total" />
+              <Track sum={sum} from={0} to={sum.total} group="TOTAL" />
             </td>
             <td className="amount">
               <Amount amount={sum.total} sign="if negative" />
@@ -69,14 +69,15 @@ function Track({ sum, from, to, group }: { sum: Sum; from: number; to: number; g
     <svg className="track" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">
       <rect className="rail" x="0" y="0" width="100" height="10" />
       <rect
-        className={`bar ${group} ${to < from ? "down" : "up"}`}
+        className={to < from ? "bar down" : "bar"}
+        data-group={group}
         x={left}
         y="1.5"
         width={Math.max(right - left, 0.4)}
         height="7"
       />
       <line className="zero" x1={at(0)} x2={at(0)} y1="0" y2="10" />
-      {group !== "total" && <line className="here" x1={at(to)} x2={at(to)} y1="0" y2="10" />}
+      {group !== "TOTAL" && <line className="here" x1={at(to)} x2={at(to)} y1="0" y2="10" />}
     </svg>
   );
 }

@@ -54,7 +54,7 @@ export function Reasons({ place, reasons, onDismissed, onRestored }: Props) {
       {reasons.length === 0 && <p>No single reason stands out.</p>}
       <ul className="reasons">
         {reasons.map((reason) => (
-          <li key={reason.id} className={`reason ${reason.group}`}>
+          <li key={reason.id} className="reason" data-group={reason.group}>
             <p>
               <Evidence reason={reason} />
             </p>

@@ -1,9 +1,9 @@
-import { useEffect, useState } from "react";
+import { useCallback } from "react";
 import type { Place } from "../../feed/feedReducer";
+import { useAnswer } from "../../hooks/useAnswer";
 import type { FeedSource } from "../../services/explore";
-import { asFailure } from "../../services/failures";
 import { useGateway } from "../../services/GatewayContext";
-import { explain, type Why } from "../../services/why";
+import { explain } from "../../services/why";
 import { Dialog } from "../Dialog";
 import { Adjustments } from "./Adjustments";
 import { ContributionBars } from "./ContributionBars";
@@ -20,12 +20,16 @@ interface Props {
 
 /** Why somebody sees a project: in a sentence, in numbers that add up, with the evidence, and what to do about it. */
 export function WhyDialog({ place, source, onClose, onDismissed, onRestored }: Props) {
-  const { why, trouble } = useWhy(place, source);
+  const gateway = useGateway();
+  const asked = useAnswer(
+    useCallback((signal) => explain(gateway, source, place, signal), [gateway, source, place]),
+  );
+  const why = asked.answer;
   return (
     <Dialog title={place.card.title} kicker="Why am I seeing this?" className="why-dialog" onClose={onClose}>
-      <div aria-busy={why === null && trouble === null} aria-live="polite">
-        {why === null && trouble === null && <p className="soft">Looking it up …</p>}
-        {trouble && <p role="alert">{trouble}</p>}
+      <div aria-busy={asked.isLoading} aria-live="polite">
+        {asked.isLoading && <p className="soft">Looking it up …</p>}
+        {asked.failure && <p role="alert">{asked.failure.message}</p>}
         {why && <p className="why-summary">{why.explanation.summary}</p>}
         {why && !why.isOfThisPage && (
           <p className="soft">
@@ -48,18 +52,4 @@ export function WhyDialog({ place, source, onClose, onDismissed, onRestored }: P
       )}
     </Dialog>
   );
-}
-
-function useWhy(place: Place, source: FeedSource): { why: Why | null; trouble: string | null } {
-  const gateway = useGateway();
-  const [why, setWhy] = useState<Why | null>(null);
-  const [trouble, setTrouble] = useState<string | null>(null);
-  useEffect(() => {
-    const controller = new AbortController();
-    explain(gateway, source, place, controller.signal).then(setWhy, (thrown) =>
-      setTrouble(asFailure(thrown).message),
-    );
-    return () => controller.abort();
-  }, [gateway, source, place]);
-  return { why, trouble };
 }
