@@ -1,5 +1,21 @@
 # syntax=docker/dockerfile:1
-# Two stages: the first installs, the second runs. Nothing is downloaded that requirements.lock does not name by hash.
+# Three stages: one builds the pages, one installs, the last runs. Nothing is downloaded that requirements.lock or a
+# package-lock.json does not name by hash. `--build-arg PAGES=no` leaves the pages, and with them Node.js, out.
+ARG PAGES=yes
+
+FROM node:20-bookworm-slim AS pages-yes
+WORKDIR /build/frontend
+COPY frontend /build/frontend
+COPY schema.graphql /build/schema.graphql
+RUN npm ci && npm run build
+RUN cd graphiql && npm ci && npm run build
+
+FROM scratch AS pages-no
+WORKDIR /build/frontend/dist
+WORKDIR /build/frontend/graphiql/dist
+
+FROM pages-${PAGES} AS pages
+
 FROM python:3.11-slim-bookworm AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /build
@@ -18,6 +34,8 @@ COPY db /opt/explore/db
 COPY scoring /opt/explore/scoring
 COPY resolvers /opt/explore/resolvers
 COPY gateway /opt/explore/gateway
+COPY --from=pages /build/frontend/dist /opt/explore/frontend/dist
+COPY --from=pages /build/frontend/graphiql/dist /opt/explore/frontend/graphiql/dist
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONPATH=/opt/explore \
     PYTHONUNBUFFERED=1 \

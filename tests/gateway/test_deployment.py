@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from gateway.assets import FRONTEND
 from gateway.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -68,10 +69,19 @@ def test_the_services_listen_on_this_machine_only(compose):
 
 def test_the_image_installs_by_hash_and_runs_as_nobody_special():
     text = (ROOT / "Dockerfile").read_text()
-    assert text.count("\nFROM ") == 2
     assert "--require-hashes" in text
+    assert text.count("npm ci") == text.count("npm run build") == 2
+    assert "npm install" not in text
     last_stage = text.rpartition("\nFROM ")[2]
     assert last_stage.index("\nUSER explore") < last_stage.index("\nENTRYPOINT")
+
+
+def test_the_image_holds_the_built_pages_where_the_gateway_looks_for_them():
+    text = (ROOT / "Dockerfile").read_text()
+    (code,) = re.findall(r"^COPY gateway (\S+)/gateway$", text, re.MULTILINE)
+    for build in ("frontend/dist", "frontend/graphiql/dist"):
+        assert f"COPY --from=pages /build/{build} {code}/{build}\n" in text
+    assert FRONTEND == ROOT / "frontend"
 
 
 def test_what_the_image_copies_is_let_in_and_all_else_is_kept_out():

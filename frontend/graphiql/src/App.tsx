@@ -3,6 +3,9 @@ import { ask } from './ask';
 import { tabs } from './examples';
 import { IdentityBar } from './IdentityBar';
 
+/** The reference is open beside the query where both have room; elsewhere the book at the left opens it. */
+const reference = matchMedia('(min-width: 56rem)').matches ? { visiblePlugin: 'Documentation Explorer' } : {};
+
 /** GraphiQL with the reference open beside the query, and above it who asks. */
 export function App() {
   return (
@@ -13,7 +16,7 @@ export function App() {
           fetcher={ask}
           defaultTabs={tabs}
           schemaDescription
-          visiblePlugin="Documentation Explorer"
+          {...reference}
           defaultEditorToolsVisibility={false}
         >
           <GraphiQL.Logo>
