@@ -7,9 +7,9 @@ gateway's secret, and changes with the day, so that nobody can be followed or fo
 import hmac
 from datetime import datetime
 from hashlib import blake2b, sha256
-from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from db.models import now
+from gateway.addresses import read_address
 
 PREFIX_BITS = {4: 24, 6: 48}
 """What one household or office has in common, and what a farm of rented addresses is bought in."""
@@ -29,19 +29,10 @@ class Networks:
 
     def name(self, host: str | None, at: datetime | None = None) -> str | None:
         """Give the network's name; None for an address that says nothing, such as that of a proxy beside us."""
-        address = _address(host)
+        address = read_address(host)
         if address is None or not address.is_global:
             return None
         kept = 8 * len(address.packed) - PREFIX_BITS[address.version]
         prefix = int(address) >> kept
         day = (at or now()).date().isoformat()
         return blake2b(f"{address.version}:{prefix}:{day}".encode(), key=self._key, digest_size=8).hexdigest()
-
-
-def _address(host: str | None) -> IPv4Address | IPv6Address | None:
-    try:
-        address = ip_address((host or "").partition("%")[0])
-    except ValueError:
-        return None
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return mapped or address

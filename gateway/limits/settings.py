@@ -1,12 +1,12 @@
 """The settings of the limits; `gateway.settings.Settings` has them all."""
 
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import ip_network
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 from pydantic_settings import BaseSettings, NoDecode
 
-Network = IPv4Network | IPv6Network
+from gateway.addresses import Network
 
 
 def _networks(value: Any) -> Any:
