@@ -13,6 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Route
 
+from gateway.addresses import Addresses
 from gateway.assets import FRONTEND, GraphiqlBeside, Pages, read_explore_page, read_graphiql
 from gateway.auth import authority_of, signing_secret
 from gateway.demo_viewers import DemoViewers
@@ -20,6 +21,8 @@ from gateway.documents.documents import Documents
 from gateway.documents.naming import naming_of
 from gateway.endpoint import Endpoint
 from gateway.graphql_http.request import PREFLIGHT_HEADERS
+from gateway.limits.budget import Budgets
+from gateway.limits.limits import Limits
 from gateway.logs import configure_logs
 from gateway.networks import Networks
 from gateway.pages import alive, answer_http_exception, front_page, ready
@@ -66,10 +69,12 @@ def build(settings: Settings, graph: strawberry.Schema, opened: OpenRuntime, fro
     """
     secret = signing_secret(settings)
     authority = authority_of(settings)
-    visitors = Visitors(authority, Sessions(secret), Networks(secret) if settings.bound_networks else None)
+    networks = Networks(secret) if settings.bound_networks else None
+    visitors = Visitors(authority, Sessions(secret), networks, Addresses(settings.trusted_proxies))
     naming = naming_of(settings)
-    documents = Documents(graph._schema, introspection=settings.introspection)
-    endpoint = Endpoint(graph, visitors, naming, documents, context_of)
+    limits, budgets = Limits(graph._schema, settings), Budgets(settings, secret)
+    documents = Documents(graph._schema, introspection=settings.introspection, parse=limits.parse)
+    endpoint = Endpoint(graph, visitors, naming, documents, limits, budgets, context_of)
 
     demo_viewers = DemoViewers(authority, enabled=settings.demo_viewers)
     explore_page = read_explore_page(frontend) if settings.explore_page else {}

@@ -1,6 +1,8 @@
 """GraphQL over HTTP: reads a request, runs it on the graph as whoever asks, and answers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import strawberry
@@ -13,18 +15,38 @@ from strawberry.execution import optimized_is_awaitable
 from gateway.documents.document import Document, DocumentRefused
 from gateway.documents.documents import Documents
 from gateway.documents.naming import Naming
-from gateway.errors import RequestRefused
+from gateway.errors import RequestRefused, Unauthenticated
 from gateway.graphql_http.answer import answer_refusal, answer_request_errors, answer_result
 from gateway.graphql_http.media import JSON, negotiated
 from gateway.graphql_http.request import METHODS, GraphQLRequest, read_request
+from gateway.limits.budget import REFUSED, REQUEST, UNRECOGNISED, Budgets
+from gateway.limits.deadline import within
+from gateway.limits.errors import OverLimit
+from gateway.limits.limits import Limits
+from gateway.limits.windows import Windows
 from gateway.sessions import HEADER as SESSION_HEADER
+from gateway.telemetry import note_refusal
 from gateway.visitors import Visitor, Visitors
-from resolvers.context import Asker
+from resolvers.context import Asker, Context
 
 LONGEST_NAME = 100
 """Characters of an operation's name that are written into the log."""
 
 OpenContext = Callable[[Request, Asker], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """An operation that may run.
+
+    Attributes
+    ----------
+    cost
+        What it cost and what is left, for `extensions`.
+    """
+
+    document: Document
+    cost: Mapping[str, int]
 
 
 class Endpoint:
@@ -40,6 +62,8 @@ class Endpoint:
         Who finds the document that a request names.
     documents
         Who parses and validates.
+    limits, budgets
+        What an operation may ask for, and what callers have left.
     open_context
         Makes the context of one request for one asker.
     """
@@ -50,12 +74,16 @@ class Endpoint:
         visitors: Visitors,
         naming: Naming,
         documents: Documents,
+        limits: Limits,
+        budgets: Budgets,
         open_context: OpenContext,
     ) -> None:
         self._graph = graph
         self._visitors = visitors
         self._naming = naming
         self._documents = documents
+        self._limits = limits
+        self._budgets = budgets
         self._open_context = open_context
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -77,34 +105,62 @@ class Endpoint:
             media = negotiated(request.headers.get("accept"))
             return await self._answer(request, media)
         except RequestRefused as refused:
+            note_refusal(refused.code)
             return answer_refusal(refused, media)
         except DocumentRefused as refused:
             return answer_request_errors(refused.errors, media, request.state.request_id, refused.found_while)
 
     async def _answer(self, request: Request, media: str) -> Response:
-        """Go the way of an operation: who asks, what for, which document, may it run; then run it, and answer."""
-        visitor = await self._visitors.recognise(request)
-        asked = await read_request(request, visitor.max_body)
-        named = await self._naming.find(asked, may_run_any=visitor.is_platform)
-        document = self._documents.read(named.text)
-        operation = document.operation(asked.operation_name)
-        request.state.operation = operation.name.value[:LONGEST_NAME] if operation.name else None
-        _require_right_method(operation, asked)
-        self._documents.validate(document)
-        await self._naming.register(named)
-        result = await self._run(request, visitor, document, asked)
-        response = answer_result(result, media, request.state.request_id)
+        """Go the way of an operation: who asks, what for, may they ask for so much; then run it, and answer."""
+        visitor = await self._recognise(request)
+        asked = await read_request(
+            request, self._limits.max_body(is_platform=visitor.is_platform), self._limits.body_timeout_s
+        )
+        admitted = await self._admit(request, visitor, asked)
+        result = await self._run(request, visitor, admitted.document, asked)
+        response = answer_result(result, media, request.state.request_id, {"cost": admitted.cost})
         if visitor.new_session is not None:
             response.headers[SESSION_HEADER] = visitor.new_session
         return response
 
+    async def _recognise(self, request: Request) -> Visitor:
+        try:
+            return await self._visitors.recognise(request)
+        except Unauthenticated:
+            await self._budgets.charge_address(self._visitors.address_of(request), UNRECOGNISED, _windows(request))
+            raise
+
+    async def _admit(self, request: Request, visitor: Visitor, asked: GraphQLRequest) -> Admitted:
+        """Let an operation in that is within the limits and the caller's budget, and that the schema can answer."""
+        named = await self._naming.find(asked, may_run_any=visitor.is_platform)
+        try:
+            document, operation = self._read(request, asked, named.text)
+            cost = REQUEST + self._limits.cost(document, operation, asked.variables, is_platform=visitor.is_platform)
+            budget = await self._budgets.charge(visitor, cost, _windows(request))
+            self._documents.validate(document)
+        except (OverLimit, DocumentRefused):
+            await self._budgets.charge(visitor, REFUSED, _windows(request))
+            raise
+        await self._naming.register(named)
+        return Admitted(document, {"asked": cost} if budget is None else budget.extension)
+
+    def _read(
+        self, request: Request, asked: GraphQLRequest, text: str
+    ) -> tuple[Document, OperationDefinitionNode]:
+        document = self._documents.read(text)
+        operation = document.operation(asked.operation_name)
+        request.state.operation = operation.name.value[:LONGEST_NAME] if operation.name else None
+        _require_right_method(operation, asked)
+        return document, operation
+
     async def _run(
         self, request: Request, visitor: Visitor, document: Document, asked: GraphQLRequest
     ) -> ExecutionResult:
+        context = self._open_context(request, visitor.asker)
         running = execute(
             self._graph._schema,
             document.node,
-            context_value=self._open_context(request, visitor.asker),
+            context_value=context,
             variable_values=asked.variables,
             operation_name=asked.operation_name,
             executor_class=self._graph.execution_context_class,
@@ -112,7 +168,19 @@ class Endpoint:
             is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # says bool, where a TypeGuard is meant
             operation_extensions=asked.extensions,
         )
-        return running if isinstance(running, ExecutionResult) else await running
+        if isinstance(running, ExecutionResult):
+            return running
+        return await within(self._limits.timeout_s(is_platform=visitor.is_platform), running, partial(_stop, context))
+
+
+def _windows(request: Request) -> Windows:
+    windows: Windows = request.app.state.runtime.windows
+    return windows
+
+
+def _stop(context: Any) -> None:
+    if isinstance(context, Context):
+        context.stop()
 
 
 def _require_right_method(operation: OperationDefinitionNode, asked: GraphQLRequest) -> None:

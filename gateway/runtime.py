@@ -18,9 +18,10 @@ from db.stores import Stores
 from db.synchroniser import Synchroniser
 from db.velocity import refresh_velocities
 from gateway.filling import fill_if_empty
+from gateway.limits.windows import MemoryWindows, Windows
 from gateway.scheduler import Scheduler
 from gateway.settings import Settings
-from gateway.stores import open_stores
+from gateway.stores import open_stores, shared_windows
 from gateway.timetable import jobs_of
 from resolvers.context import Asker, Context
 from resolvers.loaders import Memory
@@ -63,6 +64,8 @@ class Runtime:
         From where on a viewer is known well enough; `personalizationStatus` tells by them.
     vouched_events_only
         As in `resolvers.context.Context`.
+    windows
+        Where it is counted what callers spend.
     """
 
     stores: Stores
@@ -71,6 +74,7 @@ class Runtime:
     memory: Memory = field(default_factory=Memory)
     thresholds: Thresholds = PLAN_THRESHOLDS
     vouched_events_only: bool = False
+    windows: Windows = field(default_factory=MemoryWindows)
 
     def open_context(self, asker: Asker) -> Context:
         """Make the context of one request."""
@@ -148,7 +152,15 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
                 exploration=settings.exploration_share,
             )
             enough = Thresholds(settings.enough_tags, settings.enough_interactions, settings.enough_likes)
-            yield Runtime(stores, feeds, wake, thresholds=enough, vouched_events_only=settings.vouched_events_only)
+            windows = shared_windows(stores.cache) if settings.redis_url.get_secret_value() else MemoryWindows()
+            yield Runtime(
+                stores,
+                feeds,
+                wake,
+                thresholds=enough,
+                vouched_events_only=settings.vouched_events_only,
+                windows=windows,
+            )
 
 
 @asynccontextmanager

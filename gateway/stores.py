@@ -20,6 +20,7 @@ from db.stores import Stores
 from db.vectors.base import VectorStore
 from db.vectors.embedded import EmbeddedVectorStore
 from gateway.errors import CannotStart
+from gateway.limits.windows import Windows
 from gateway.settings import Settings, make_var_dir
 from gateway.telemetry import note_call, note_circuit, note_spending
 
@@ -96,6 +97,13 @@ def _cache(settings: Settings, file: Path, max_bytes: int = MAX_BYTES) -> Cache:
     cache = _redis(url) if url else EmbeddedCache(file, max_bytes)
     deadlines = dict.fromkeys(("keys", "scrub"), SEARCHING_CACHE_S)
     return guarded(cache, _guard(Store.CACHE, READING_CACHE_S, deadlines))
+
+
+def shared_windows(cache: Cache) -> Windows:
+    """Count what callers spend on the cache's own connections to Redis, behind its guard."""
+    from gateway.limits.redis_windows import RedisWindows
+
+    return RedisWindows(cache)  # type: ignore[arg-type]  # of Redis, where the settings say so
 
 
 def _redis(url: str) -> Cache:

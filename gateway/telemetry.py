@@ -42,6 +42,22 @@ _tokens = Counter("explore_embedding_tokens_total", "Tokens that were embedded f
 _dollars = Counter("explore_embedding_dollars_total", "What they cost, at the price of the settings")
 
 
+_refused = Counter("explore_refused_requests_total", "Requests that were refused before they ran, by code", ("code",))
+_uncounted = Counter(
+    "explore_uncounted_charges_total", "Charges that one process counted by itself, because Redis was away"
+)
+
+
+def note_refusal(code: str) -> None:
+    """Count a request that was refused."""
+    _refused.labels(code).inc()
+
+
+def note_uncounted() -> None:
+    """Count a charge that the other processes do not know of."""
+    _uncounted.inc()
+
+
 def note_request(path: str, status: int, seconds: float) -> None:
     """Count a request; `path` is one of our own addresses."""
     _requests.labels(path, status).observe(seconds)

@@ -1,11 +1,11 @@
 """What a resolver can reach: who asks, the stores, the feeds, and the loaders of this one request."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import strawberry
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -73,6 +73,7 @@ class Context:
     thresholds: Thresholds = PLAN_THRESHOLDS
     vouched_events_only: bool = False
     _viewer: "asyncio.Task[Viewer] | None" = field(default=None, init=False)
+    _begun: "set[asyncio.Task[Any]]" = field(default_factory=set, init=False)
 
     @cached_property
     def loaders(self) -> Loaders:
@@ -84,7 +85,24 @@ class Context:
         if self._viewer is None:
             found = find_viewer(self.stores.database, user_key=self.asker.user_key, session_key=self.asker.session_key)
             self._viewer = asyncio.ensure_future(found)
+            self._begun.add(self._viewer)
         return await self._viewer
+
+    @contextmanager
+    def begun(self) -> Iterator[None]:
+        """Let this task be stopped with the request, although nobody who waits for it would stop it: a loader's."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 (tells the type checker)
+        self._begun.add(task)
+        try:
+            yield
+        finally:
+            self._begun.discard(task)
+
+    def stop(self) -> None:
+        """Stop what the request has begun and nobody waits for any more."""
+        for task in self._begun:
+            task.cancel()
 
     async def viewer_if_known(self) -> Viewer:
         """Give who asks; nobody while the truth is away, for what everybody shares is served without it."""

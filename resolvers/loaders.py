@@ -40,7 +40,8 @@ class MappedLoader(DataLoader[K, V | None]):
 
     async def batch_load_fn(self, keys: list[K]) -> list[V | None]:
         """Read a batch."""
-        found = await self.read(keys)
+        with self.context.begun():
+            found = await self.read(keys)
         return [found.get(key) for key in keys]
 
     @abstractmethod
@@ -65,7 +66,8 @@ class RememberedLoader(MappedLoader[K, V]):
             If the truth is away and not all of them are remembered.
         """
         try:
-            found = await self.read(keys)
+            with self.context.begun():
+                found = await self.read(keys)
         except StoreUnavailable:
             remembered = self.last_known.recall(keys)
             if any(key not in remembered for key in keys):

@@ -139,6 +139,10 @@ class RedisCache:
         names = {bytes(name).decode() for name in await self._call(ask)}
         return sorted(name.removeprefix(self._name("")) for name in names)
 
+    async def lend(self, ask: Callable[[_Client], Awaitable[T]]) -> T:
+        """Run something of another library's on this connection, by the same deadline and with the same errors."""
+        return await self._call(ask)
+
     async def scrub(self) -> None:
         """Do nothing: Redis frees what is deleted; what its own files keep is told in docs/privacy.md."""
 

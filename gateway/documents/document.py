@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from graphql import DocumentNode, GraphQLError, OperationDefinitionNode
 
 from gateway.errors import RequestRefused
+from gateway.limits.document_limits import Analysis
 from gateway.masking import VALIDATING
 
 _NAMES_TOLD = 10
@@ -40,11 +41,14 @@ class Document:
         Its syntax tree. One tree serves every request that sends the same text: never change it.
     is_valid
         Whether it has been validated against the schema.
+    analysis
+        What was measured of it; None until somebody has.
     """
 
     text: str
     node: DocumentNode
     is_valid: bool = False
+    analysis: Analysis | None = None
     operations: list[OperationDefinitionNode] = field(init=False)
 
     def __post_init__(self) -> None:

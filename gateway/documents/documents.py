@@ -5,8 +5,9 @@ the second time, so that a flood of documents made up for the occasion displaces
 """
 
 from collections import OrderedDict
+from collections.abc import Callable
 
-from graphql import GraphQLError, GraphQLSchema, parse, specified_rules, validate
+from graphql import DocumentNode, GraphQLError, GraphQLSchema, parse, specified_rules, validate
 from graphql.validation import ASTValidationRule, NoSchemaIntrospectionCustomRule
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
@@ -37,6 +38,8 @@ class Documents:
         Whether a document may ask for the schema itself, and whether errors may name what else there is.
     kept_characters
         Text of all documents that are kept.
+    parse
+        Parses; raises GraphQLError for what breaks the grammar.
 
     Attributes
     ----------
@@ -45,9 +48,15 @@ class Documents:
     """
 
     def __init__(
-        self, schema: GraphQLSchema, *, introspection: bool = True, kept_characters: int = KEPT_CHARACTERS
+        self,
+        schema: GraphQLSchema,
+        *,
+        introspection: bool = True,
+        kept_characters: int = KEPT_CHARACTERS,
+        parse: Callable[[str], DocumentNode] = parse,
     ) -> None:
         self._schema = schema
+        self._parse = parse
         self.is_open = introspection
         self._rules: list[type[ASTValidationRule]] = [
             *specified_rules,
@@ -70,7 +79,7 @@ class Documents:
         if known is not None:
             return known
         try:
-            return Document(text, parse(text))
+            return Document(text, self._parse(text))
         except GraphQLError as error:
             raise DocumentRefused([error], PARSING) from None
 

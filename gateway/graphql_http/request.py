@@ -1,5 +1,6 @@
 """From an HTTP request to what it asks for. Whatever is not shaped as GraphQL over HTTP says is one clear 4xx."""
 
+import asyncio
 import json
 from collections import Counter
 from dataclasses import dataclass
@@ -53,7 +54,7 @@ class GraphQLRequest:
     may_write: bool = True
 
 
-async def read_request(request: Request, max_body: int) -> GraphQLRequest:
+async def read_request(request: Request, max_body: int, within_s: float) -> GraphQLRequest:
     """Read what a request asks for.
 
     Parameters
@@ -62,12 +63,14 @@ async def read_request(request: Request, max_body: int) -> GraphQLRequest:
         GET, HEAD or POST.
     max_body
         Bytes that its body may have.
+    within_s
+        Seconds that its body may take to arrive.
 
     Raises
     ------
     RequestRefused
-        400 if it cannot be read, 403 if it could be forged by a page of another site, 405 for another method, 413 if
-        the body is too large, 415 if it is not JSON.
+        400 if it cannot be read, 403 if it could be forged by a page of another site, 405 for another method, 408 if
+        the body is too slow, 413 if it is too large, 415 if it is not JSON.
     """
     if request.method in READING:
         _require_preflight(request)
@@ -75,7 +78,7 @@ async def read_request(request: Request, max_body: int) -> GraphQLRequest:
     if request.method != "POST":
         raise RequestRefused(405, "METHOD_NOT_ALLOWED", "Use POST, or GET for queries.", {"Allow": METHODS})
     _require_json(request)
-    return _shaped(_parsed(await _body(request, max_body), "The body"), may_write=True)
+    return _shaped(_parsed(await _body(request, max_body, within_s), "The body"), may_write=True)
 
 
 def _require_preflight(request: Request) -> None:
@@ -111,13 +114,18 @@ def _charset(request: Request) -> str:
     return "utf-8"
 
 
-async def _body(request: Request, limit: int) -> bytes:
+async def _body(request: Request, limit: int, within_s: float) -> bytes:
     """Read a body and count it as it arrives, whether or not its length was announced."""
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > limit:
         raise _too_large(limit)
     counted = Request(request.scope, _limited(request.receive, limit))
-    return await counted.body()
+    try:
+        async with asyncio.timeout(within_s):
+            return await counted.body()
+    except TimeoutError:
+        message = f"The body did not arrive within {within_s:g} s. Send it faster, or in smaller pieces."
+        raise RequestRefused(408, "BODY_TOO_SLOW", message, {"Connection": "close"}) from None
 
 
 def _limited(receive: Receive, limit: int) -> Receive:

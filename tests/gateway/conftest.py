@@ -17,6 +17,7 @@ from graphql import GraphQLError
 from db.errors import InvalidRecord, Store, StoreUnavailable, UnknownReference
 from gateway.app import build
 from gateway.auth import Authority
+from gateway.limits.windows import MemoryWindows
 from gateway.settings import Settings
 from resolvers.context import Asker
 
@@ -95,6 +96,8 @@ class FakeRuntime:
     stores: Any = field(
         default_factory=lambda: SimpleNamespace(vectors=FakeStore(), embedder=FakeStore(), cache=FakeStore())
     )
+
+    windows: MemoryWindows = field(default_factory=MemoryWindows)
 
     def open_context(self, asker: Asker) -> Asker:
         return asker

@@ -3,7 +3,10 @@ import json
 
 import pytest
 
-from gateway.visitors import MAX_BODY, MAX_BODY_OF_SERVICE
+from gateway.settings import Settings
+
+MAX_BODY = 1024 * Settings().max_body_kb
+MAX_BODY_OF_SERVICE = 1024 * Settings().max_body_kb_service
 
 JSON = {"Content-Type": "application/json"}
 READ = {"X-Explore-Request": "1"}
@@ -137,7 +140,7 @@ async def test_an_operation_that_cannot_be_told_is_an_error(client, case):
 async def test_of_several_operations_the_named_one_runs(client):
     document = 'query A { echo(text: "a") } query B { echo(text: "b") }'
     answer = await client.post("/graphql", json={"query": document, "operationName": "B"})
-    assert answer.json() == {"data": {"echo": "b0"}}
+    assert answer.json()["data"] == {"echo": "b0"}
 
 
 # --- which media type ---------------------------------------------------------------------------------------------
@@ -321,7 +324,9 @@ async def test_a_store_that_is_away_is_named_without_its_address(client):
     ("query", "code"),
     [
         ("{", "GRAPHQL_PARSE_FAILED"),
-        ("{ echo " * 20_000, "GRAPHQL_PARSE_FAILED"),
+        ("{ echo " * 900, "GRAPHQL_PARSE_FAILED"),
+        ("{ echo " * 2_000, "TOO_MANY_TOKENS"),
+        ("{ echo " * 20_000, "DOCUMENT_TOO_LONG"),
         ("{ noSuchField }", "GRAPHQL_VALIDATION_FAILED"),
         ("{ echo(number: 99999999999) }", "GRAPHQL_VALIDATION_FAILED"),
         ("subscription { echo }", "BAD_REQUEST"),

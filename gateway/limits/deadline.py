@@ -1,0 +1,41 @@
+"""The time that an operation may run. When it is over, all that the operation has begun is cancelled."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from gateway.errors import RequestRefused
+
+T = TypeVar("T")
+
+
+class OperationTimeout(RequestRefused):
+    """An operation that took too long. What it wrote before is written; a mutation is one transaction."""
+
+    def __init__(self, within_s: float) -> None:
+        message = f"The operation did not end within {within_s:g} s and was stopped. Ask for less at a time."
+        super().__init__(503, "TIMEOUT", message, extensions={"seconds": within_s})
+
+
+async def within(seconds: float, operation: Awaitable[T], cancel: Callable[[], None]) -> T:
+    """Wait for an operation.
+
+    Parameters
+    ----------
+    cancel
+        Stops what the operation has begun beside itself.
+
+    Raises
+    ------
+    OperationTimeout
+        If it takes longer.
+    """
+    try:
+        async with asyncio.timeout(seconds) as deadline:
+            return await operation
+    except TimeoutError:
+        if not deadline.expired():
+            raise  # a resolver's own
+        raise OperationTimeout(seconds) from None
+    finally:
+        cancel()

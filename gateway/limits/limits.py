@@ -1,0 +1,71 @@
+"""The limits of one gateway: what an operation may ask for, by whom."""
+
+from typing import Any
+
+from graphql import DocumentNode, GraphQLSchema, OperationDefinitionNode
+
+from gateway.documents.document import Document
+from gateway.limits.document_limits import DocumentLimits, check_cost
+from gateway.limits.parsing import parse_within
+from gateway.limits.settings import LimitSettings
+from gateway.limits.variables import check_variables
+
+CHARACTERS = 1_000
+"""In a thousand of the setting's characters."""
+
+
+class Limits:
+    """What may be asked for. What raises `OverLimit` says which limit it was.
+
+    Parameters
+    ----------
+    schema
+        The schema that documents are written for.
+    settings
+        The limits.
+    """
+
+    def __init__(self, schema: GraphQLSchema, settings: LimitSettings) -> None:
+        self._documents = DocumentLimits(schema, settings)
+        self._settings = settings
+
+    def max_body(self, *, is_platform: bool) -> int:
+        """Give the bytes that a request body may have."""
+        return 1024 * (self._settings.max_body_kb_service if is_platform else self._settings.max_body_kb)
+
+    @property
+    def body_timeout_s(self) -> float:
+        """The seconds that a request body may take to arrive."""
+        return self._settings.body_timeout_s
+
+    def timeout_s(self, *, is_platform: bool) -> float:
+        """Give the seconds that an operation may run."""
+        most = self._settings
+        return most.operation_timeout_service_s if is_platform else most.operation_timeout_s
+
+    def parse(self, text: str) -> DocumentNode:
+        """Parse a document that is not too long."""
+        most = self._settings
+        return parse_within(text, characters=most.max_document_kb * CHARACTERS, tokens=most.max_tokens)
+
+    def cost(
+        self,
+        document: Document,
+        operation: OperationDefinitionNode,
+        variables: dict[str, Any] | None,
+        *,
+        is_platform: bool,
+    ) -> int:
+        """Add up what an operation costs, in points.
+
+        The document is measured the first time that anybody sends it, and its cost is added up the first time that
+        it is sent with variables of these sizes.
+        """
+        most = self._settings
+        values = most.max_values_service if is_platform else most.max_values
+        check_variables(variables, depth=most.max_nesting, values=values)
+        if document.analysis is None:
+            document.analysis = self._documents.analyse(document.node)
+        cost = document.analysis.cost(operation, variables)
+        check_cost(cost, most.max_cost_service if is_platform else most.max_cost)
+        return cost
