@@ -144,9 +144,7 @@ class Endpoint:
         await self._naming.register(named)
         return Admitted(document, {"asked": cost} if budget is None else budget.extension)
 
-    def _read(
-        self, request: Request, asked: GraphQLRequest, text: str
-    ) -> tuple[Document, OperationDefinitionNode]:
+    def _read(self, request: Request, asked: GraphQLRequest, text: str) -> tuple[Document, OperationDefinitionNode]:
         document = self._documents.read(text)
         operation = document.operation(asked.operation_name)
         request.state.operation = operation.name.value[:LONGEST_NAME] if operation.name else None
