@@ -376,7 +376,7 @@ async def test_a_large_answer_is_compressed_for_who_takes_it(client):
     small = await client.post("/graphql", json={"query": "{ echo }"})
     assert taken.headers["content-encoding"] == "gzip"
     assert "Accept-Encoding" in taken.headers["vary"]
-    assert taken.json() == plain.json()
+    assert taken.json()["data"] == plain.json()["data"]
     assert "content-encoding" not in plain.headers
     assert "content-encoding" not in small.headers
 
