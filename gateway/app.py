@@ -20,6 +20,7 @@ from gateway.demo_viewers import DemoViewers
 from gateway.documents.documents import Documents
 from gateway.documents.naming import naming_of
 from gateway.endpoint import Endpoint
+from gateway.graphql_http.caching import Caching
 from gateway.graphql_http.request import PREFLIGHT_HEADERS
 from gateway.limits.budget import Budgets
 from gateway.limits.limits import Limits
@@ -74,7 +75,8 @@ def build(settings: Settings, graph: strawberry.Schema, opened: OpenRuntime, fro
     naming = naming_of(settings)
     limits, budgets = Limits(graph._schema, settings), Budgets(settings, secret)
     documents = Documents(graph._schema, introspection=settings.introspection, parse=limits.parse)
-    endpoint = Endpoint(graph, visitors, naming, documents, limits, budgets, context_of)
+    caching = Caching(graph._schema, settings.public_cache_s)
+    endpoint = Endpoint(graph, visitors, naming, documents, limits, budgets, caching, context_of)
 
     demo_viewers = DemoViewers(authority, enabled=settings.demo_viewers)
     explore_page = read_explore_page(frontend) if settings.explore_page else {}

@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from typing import Protocol
 
 import strawberry
 from graphql import ExecutionResult, OperationDefinitionNode, OperationType, execute
@@ -17,22 +16,32 @@ from gateway.documents.documents import Documents
 from gateway.documents.naming import Naming
 from gateway.errors import RequestRefused, Unauthenticated
 from gateway.graphql_http.answer import answer_refusal, answer_request_errors, answer_result
+from gateway.graphql_http.caching import Caching
 from gateway.graphql_http.media import JSON, negotiated
 from gateway.graphql_http.request import METHODS, GraphQLRequest, read_request
 from gateway.limits.budget import REFUSED, REQUEST, UNRECOGNISED, Budgets
 from gateway.limits.deadline import within
-from gateway.limits.errors import OverLimit
 from gateway.limits.limits import Limits
 from gateway.limits.windows import Windows
 from gateway.sessions import HEADER as SESSION_HEADER
 from gateway.telemetry import note_refusal
 from gateway.visitors import Visitor, Visitors
-from resolvers.context import Asker, Context
+from resolvers.context import Asker
 
 LONGEST_NAME = 100
 """Characters of an operation's name that are written into the log."""
 
-OpenContext = Callable[[Request, Asker], Any]
+
+class OperationContext(Protocol):
+    """What this file needs to know of `resolvers.context.Context`."""
+
+    is_whole: bool
+
+    def stop(self) -> None:
+        """Let go of what the operation still waits for: its time is over."""
+
+
+OpenContext = Callable[[Request, Asker], OperationContext]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +73,8 @@ class Endpoint:
         Who parses and validates.
     limits, budgets
         What an operation may ask for, and what callers have left.
+    caching
+        Which answers may be kept by caches.
     open_context
         Makes the context of one request for one asker.
     """
@@ -76,6 +87,7 @@ class Endpoint:
         documents: Documents,
         limits: Limits,
         budgets: Budgets,
+        caching: Caching,
         open_context: OpenContext,
     ) -> None:
         self._graph = graph
@@ -84,6 +96,7 @@ class Endpoint:
         self._documents = documents
         self._limits = limits
         self._budgets = budgets
+        self._caching = caching
         self._open_context = open_context
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -117,11 +130,23 @@ class Endpoint:
             request, self._limits.max_body(is_platform=visitor.is_platform), self._limits.body_timeout_s
         )
         admitted = await self._admit(request, visitor, asked)
-        result = await self._run(request, visitor, admitted.document, asked)
+        if visitor.is_unknown and self._caching.is_shared(request, admitted.document):
+            return await self._answer_all(request, media, admitted.document, asked)
+        context = self._open_context(request, visitor.asker)
+        result = await self._run(context, visitor, admitted.document, asked)
         response = answer_result(result, media, request.state.request_id, {"cost": admitted.cost})
         if visitor.new_session is not None:
             response.headers[SESSION_HEADER] = visitor.new_session
         return response
+
+    async def _answer_all(self, request: Request, media: str, document: Document, asked: GraphQLRequest) -> Response:
+        """Answer everybody unknown at once: without a session, and without what is left of somebody's budget."""
+        visitor = Visitor(Asker())
+        context = self._open_context(request, visitor.asker)
+        result = await self._run(context, visitor, document, asked)
+        response = answer_result(result, media, request.state.request_id)
+        is_whole = context.is_whole and not result.errors
+        return self._caching.mark(response, request) if is_whole else response
 
     async def _recognise(self, request: Request) -> Visitor:
         try:
@@ -132,13 +157,13 @@ class Endpoint:
 
     async def _admit(self, request: Request, visitor: Visitor, asked: GraphQLRequest) -> Admitted:
         """Let an operation in that is within the limits and the caller's budget, and that the schema can answer."""
-        named = await self._naming.find(asked, may_run_any=visitor.is_platform)
         try:
+            named = await self._naming.find(asked, may_run_any=visitor.is_platform)
             document, operation = self._read(request, asked, named.text)
             cost = REQUEST + self._limits.cost(document, operation, asked.variables, is_platform=visitor.is_platform)
             budget = await self._budgets.charge(visitor, cost, _windows(request))
             self._documents.validate(document)
-        except (OverLimit, DocumentRefused):
+        except (RequestRefused, DocumentRefused):
             await self._budgets.charge(visitor, REFUSED, _windows(request))
             raise
         await self._naming.register(named)
@@ -152,9 +177,8 @@ class Endpoint:
         return document, operation
 
     async def _run(
-        self, request: Request, visitor: Visitor, document: Document, asked: GraphQLRequest
+        self, context: OperationContext, visitor: Visitor, document: Document, asked: GraphQLRequest
     ) -> ExecutionResult:
-        context = self._open_context(request, visitor.asker)
         running = execute(
             self._graph._schema,
             document.node,
@@ -168,17 +192,12 @@ class Endpoint:
         )
         if isinstance(running, ExecutionResult):
             return running
-        return await within(self._limits.timeout_s(is_platform=visitor.is_platform), running, partial(_stop, context))
+        return await within(self._limits.timeout_s(is_platform=visitor.is_platform), running, context.stop)
 
 
 def _windows(request: Request) -> Windows:
     windows: Windows = request.app.state.runtime.windows
     return windows
-
-
-def _stop(context: Any) -> None:
-    if isinstance(context, Context):
-        context.stop()
 
 
 def _require_right_method(operation: OperationDefinitionNode, asked: GraphQLRequest) -> None:

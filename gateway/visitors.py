@@ -35,6 +35,11 @@ class Visitor:
         """Whether this is the platform's own service or an administrator, by what the token says."""
         return self.asker.role in (Role.SERVICE, Role.ADMINISTRATOR)
 
+    @property
+    def is_unknown(self) -> bool:
+        """Whether nothing tells who this is: neither a token nor a session of ours came along."""
+        return self.new_session is not None
+
 
 class Visitors:
     """Tells who sent a request.

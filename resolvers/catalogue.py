@@ -40,27 +40,27 @@ class Tool(Node):
         """Show a tool of which the key and the name have been read."""
         return cls(id=global_id("Tool", term.key), key=term.key, name=term.name)
 
-    @computed("One line on what it is for; empty if nobody wrote one.")
+    @computed("One line on what it is for; empty if nobody wrote one.", shared=True)
     async def tagline(self, info: Info) -> str:
         """Give the tagline."""
         return (await self._whole(info)).tagline
 
-    @computed("What it is, in a paragraph or more; may be empty.")
+    @computed("What it is, in a paragraph or more; may be empty.", shared=True)
     async def description(self, info: Info) -> str:
         """Give the description."""
         return (await self._whole(info)).description
 
-    @computed("The platform's own grouping of tools, as free text; may be empty.")
+    @computed("The platform's own grouping of tools, as free text; may be empty.", shared=True)
     async def category(self, info: Info) -> str:
         """Give the category."""
         return (await self._whole(info)).category
 
-    @computed("Free words it is filed under.")
+    @computed("Free words it is filed under.", shared=True)
     async def tags(self, info: Info) -> list[str]:
         """Give the tags."""
         return list((await self._whole(info)).tags)
 
-    @computed("What people use it for; may be empty.")
+    @computed("What people use it for; may be empty.", shared=True)
     async def use_cases(self, info: Info) -> str:
         """Give the use cases."""
         return (await self._whole(info)).use_cases
@@ -84,7 +84,7 @@ class Category(Node):
         """Show a category."""
         return cls(id=global_id("Category", category.key), key=category.key, name=category.name)
 
-    @computed("What belongs in it; may be empty.")
+    @computed("What belongs in it; may be empty.", shared=True)
     async def description(self, info: Info) -> str:
         """Give the description."""
         category = await info.context.loaders.categories_by_key.load(self.key)
@@ -118,6 +118,7 @@ class CatalogueQuery:
         "Tools, for pickers and filters: all of them by name, or those that `search` finds. A search gives those whose "
         "name contains it, by name, and behind them a few that mean something like it, the most similar first.",
         Cost(200, 2, "first", LARGEST_PAGE),
+        shared=True,
     )
     async def tools(
         self,
@@ -141,9 +142,10 @@ class CatalogueQuery:
         place = None if after is None else _read_cursor(after)
         # One more than asked for tells whether there is a next page.
         found = await find_tools(info.context.stores, search or "", first + 1, place)
+        info.context.is_whole = info.context.is_whole and not found.degraded
         return _page(found, first, has_previous=after is not None)
 
-    @computed("All categories, by name.", Cost(50, entries=50))
+    @computed("All categories, by name.", Cost(50, entries=50), shared=True)
     async def categories(self, info: Info) -> list[Category]:
         """Give all categories."""
         loader = info.context.loaders.categories_by_key

@@ -63,6 +63,8 @@ class Context:
         From where on a viewer is known well enough.
     vouched_events_only
         Whether a person counts in trends only for projects that a served page has shown them.
+    is_whole
+        Whether every store had its say so far; what is answered without one is of this moment only.
     """
 
     stores: Stores
@@ -72,6 +74,7 @@ class Context:
     memory: Memory = field(default_factory=Memory)
     thresholds: Thresholds = PLAN_THRESHOLDS
     vouched_events_only: bool = False
+    is_whole: bool = field(default=True, init=False)
     _viewer: "asyncio.Task[Viewer] | None" = field(default=None, init=False)
     _begun: "set[asyncio.Task[Any]]" = field(default_factory=set, init=False)
 
@@ -109,6 +112,7 @@ class Context:
         try:
             return await self.viewer()
         except StoreUnavailable:
+            self.is_whole = False
             return NOBODY
 
     def forget_viewer(self) -> None:

@@ -177,6 +177,7 @@ class FeedQuery:
     @computed(
         "What most people came to in the last weeks or like, the same for everybody. Null only with an error.",
         Cost(500, 5, "first", LARGEST_PAGE),
+        shared=True,
     )
     async def popular(
         self, info: Info, first: First = DEFAULT_PAGE, after: After = strawberry.UNSET, where: Where = strawberry.UNSET
@@ -190,6 +191,7 @@ class FeedQuery:
         "follows behind, newest first. "
         "Null only with an error.",
         Cost(800, 5, "first", LARGEST_PAGE),
+        shared=True,
     )
     async def trending(
         self,
@@ -208,7 +210,7 @@ class FeedQuery:
 
         return await serve_feed(info, serve, first, after, where)
 
-    @computed("The latest projects first. Null only with an error.", Cost(300, 5, "first", LARGEST_PAGE))
+    @computed("The latest projects first. Null only with an error.", Cost(300, 5, "first", LARGEST_PAGE), shared=True)
     async def newest(
         self, info: Info, first: First = DEFAULT_PAGE, after: After = strawberry.UNSET, where: Where = strawberry.UNSET
     ) -> Feed | None:
@@ -278,6 +280,7 @@ async def serve_feed(
         page = await serve(viewer, default if first is None else first, given(after), asked)
     except BadRequest as refused:
         raise PageRefused(_sentence(str(refused)), refused.code) from None
+    context.is_whole = context.is_whole and not page.degraded
     return Feed.of(page, asked)
 
 

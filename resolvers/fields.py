@@ -15,6 +15,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 COST = "cost"
 """Under which a field's metadata holds its cost."""
 
+SHARED = "shared"
+"""Under which a field's metadata says that its answer is the same for everybody whom nobody knows."""
+
 WORTH_SAYING = 1_000
 """Points from which on a description names the cost: below, a page of results costs more than the field itself."""
 
@@ -66,9 +69,20 @@ WRITE = Cost(300)
 """A mutation: a transaction, and reading anew what it may have changed."""
 
 
-def computed(description: str, cost: Cost = LOADED) -> Callable[[F], F]:
-    """Make a method the resolver of a field."""
-    decorator: Callable[[F], F] = strawberry.field(description=description + cost.sentence, metadata=_held(cost))
+def computed(description: str, cost: Cost = LOADED, *, shared: bool = False) -> Callable[[F], F]:
+    """Make a method the resolver of a field.
+
+    Parameters
+    ----------
+    description
+        For whoever reads the schema.
+    cost
+        What it costs to answer it.
+    shared
+        Whether its answer is the same for everybody who has neither a token nor a session, so that caches may keep it.
+    """
+    metadata = {**_held(cost), SHARED: shared}
+    decorator: Callable[[F], F] = strawberry.field(description=description + cost.sentence, metadata=metadata)
     return decorator
 
 

@@ -70,13 +70,14 @@ class Project(Node):
 
     @computed(
         "How fast people come to it at this moment, for comparing projects: people of the last hours, by how much each "
-        "is trusted, divided by a power of its age. 0 while nobody comes."
+        "is trusted, divided by a power of its age. 0 while nobody comes.",
+        shared=True,
     )
     async def engagement_velocity(self, info: Info) -> float:
         """Give the velocity, live."""
         return await info.context.loaders.velocity_by_project.load(self.project_id) or 0.0
 
-    @computed("Who made it; null if nobody is known.")
+    @computed("Who made it; null if nobody is known.", shared=True)
     async def owner(self, info: Info) -> User | None:
         """Give the owner."""
         if self.owner_id is None:
@@ -84,17 +85,17 @@ class Project(Node):
         card = await info.context.loaders.users_by_id.load(self.owner_id)
         return None if card is None else User.of(card)
 
-    @computed("The tools it is made with, by name.")
+    @computed("The tools it is made with, by name.", shared=True)
     async def tools(self, info: Info) -> list[Tool]:
         """Give the tools."""
         return [Tool.of_term(term) for term in (await self._terms(info)).tools]
 
-    @computed("The categories it is filed under, by name.")
+    @computed("The categories it is filed under, by name.", shared=True)
     async def categories(self, info: Info) -> list[Category]:
         """Give the categories."""
         return [Category.of(term) for term in (await self._terms(info)).categories]
 
-    @computed("Free words it is about, by name.")
+    @computed("Free words it is about, by name.", shared=True)
     async def topics(self, info: Info) -> list[str]:
         """Give the topics."""
         return [term.name for term in (await self._terms(info)).topics]
@@ -114,6 +115,7 @@ class Project(Node):
     @computed(
         "How many people came to it for the first time on each of the last days (UTC), today last: a sparkline.",
         Cost(20),
+        shared=True,
     )
     async def activity(
         self,

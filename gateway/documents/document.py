@@ -43,12 +43,15 @@ class Document:
         Whether it has been validated against the schema.
     analysis
         What was measured of it; None until somebody has.
+    is_shared
+        Whether all that it asks for is the same for everybody unknown (`graphql_http.caching`); None until asked.
     """
 
     text: str
     node: DocumentNode
     is_valid: bool = False
     analysis: Analysis | None = None
+    is_shared: bool | None = None
     operations: list[OperationDefinitionNode] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -20,6 +20,7 @@ from gateway.auth import Authority
 from gateway.limits.windows import MemoryWindows
 from gateway.settings import Settings
 from resolvers.context import Asker
+from resolvers.fields import computed
 
 SECRET = "a secret of the tests, long enough for HS256"
 
@@ -30,10 +31,38 @@ class Mood(Enum):
 
 
 @strawberry.type
+class Thing:
+    name: str = "a"
+
+    @computed("The same for all.", shared=True)
+    def size(self) -> int:
+        return 1
+
+    @computed("Somebody's own.")
+    def is_mine(self) -> bool:
+        return False
+
+    @computed("Other things.", shared=True)
+    def like_it(self) -> list["Thing"]:
+        return [Thing()]
+
+
+@strawberry.type
 class Query:
+    @computed("Shared.", shared=True)
+    def thing(self, info: strawberry.Info, whole: bool = True, fails: bool = False) -> Thing | None:
+        info.context.is_whole = whole
+        if fails:
+            raise KeyError("no")
+        return Thing()
+
+    @computed("Shared, and tells whom it was made for.", shared=True)
+    def whose(self, info: strawberry.Info) -> str:
+        return str(info.context.asker)
+
     @strawberry.field
     def asker(self, info: strawberry.Info) -> str:
-        asker = info.context
+        asker = info.context.asker
         return f"{asker.user_key}|{asker.session_key}|{asker.role.value if asker.role else None}"
 
     @strawberry.field
@@ -92,6 +121,15 @@ class FakeStore:
 
 
 @dataclass
+class FakeContext:
+    asker: Asker
+    is_whole: bool = True
+
+    def stop(self) -> None:
+        pass
+
+
+@dataclass
 class FakeRuntime:
     stores: Any = field(
         default_factory=lambda: SimpleNamespace(vectors=FakeStore(), embedder=FakeStore(), cache=FakeStore())
@@ -99,8 +137,8 @@ class FakeRuntime:
 
     windows: MemoryWindows = field(default_factory=MemoryWindows)
 
-    def open_context(self, asker: Asker) -> Asker:
-        return asker
+    def open_context(self, asker: Asker) -> FakeContext:
+        return FakeContext(asker)
 
 
 Gateway = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
