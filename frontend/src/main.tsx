@@ -8,6 +8,7 @@ import "./styles/card.css";
 import "./styles/toolbar.css";
 import "./styles/dialog.css";
 import "./styles/why.css";
+import "./styles/quiz.css";
 
 const root = document.getElementById("root");
 if (root === null) throw new Error("index.html has no element #root");

@@ -2,17 +2,29 @@ import type { FeedState } from "../feed/feedReducer";
 import type { Feed } from "../feed/useFeed";
 import type { Store } from "../gql/graphql";
 
+interface Props {
+  feed: Feed;
+  narrowed: boolean;
+  onQuiz?: (() => void) | undefined;
+}
+
 /** What is worth saying about a feed as a whole: above its cards, or in place of them. */
-export function FeedMessage({ feed, narrowed }: { feed: Feed; narrowed: boolean }) {
+export function FeedMessage({ feed, narrowed, onQuiz }: Props) {
   const { state } = feed;
   if (state.phase === "failed") return <Failed feed={feed} />;
   if (state.phase === "ready" && state.places.length === 0)
     return <Nothing state={state} narrowed={narrowed} />;
   const words = aboutOrigin(state);
-  return words === null ? null : (
-    <p className="banner" role="status">
-      {words}
-    </p>
+  if (words === null) return null;
+  return (
+    <div className="banner">
+      <p role="status">{words}</p>
+      {onQuiz && isForStranger(state) && (
+        <button type="button" className="button" onClick={onQuiz}>
+          Answer a few questions
+        </button>
+      )}
+    </div>
   );
 }
 
@@ -63,11 +75,16 @@ export function aboutOrigin({ origin }: Pick<FeedState, "origin">): string | nul
     const without = origin.degraded.map((store) => WITHOUT[store]).join("; ");
     return `This page is poorer than it could be, for ${without}.`;
   }
-  if (origin.kind === "FOR_YOU" && origin.strategy === "POPULAR") {
+  if (isForStranger({ origin })) {
     return "Nothing is known of you yet, so this is what most people like. Like something, or answer a few questions, and it becomes yours.";
   }
   if (origin.kind === "SEARCH" && origin.strategy === "KEYWORD") {
     return "These are matches of words alone.";
   }
   return null;
+}
+
+/** Whether For You has to be what most people like, because nothing is known of the viewer. */
+function isForStranger({ origin }: Pick<FeedState, "origin">): boolean {
+  return origin?.kind === "FOR_YOU" && origin.strategy === "POPULAR";
 }

@@ -13,17 +13,19 @@ interface Props {
   feed: Feed;
   /** Whether filters are set. */
   narrowed?: boolean;
+  /** Opens the quiz, where the feed is that of somebody of whom nothing is known. */
+  onQuiz?: () => void;
   onWhy?: (place: Place) => void;
   onOpen?: (place: Place) => void;
 }
 
 /** The cards of a feed, and what there is to say before, between and behind them. */
-export function ProjectsGrid({ feed, narrowed = false, onWhy, onOpen }: Props) {
+export function ProjectsGrid({ feed, narrowed = false, onQuiz, onWhy, onOpen }: Props) {
   const { places, phase, seams } = feed.state;
   const isFirst = phase === "loading" && places.length === 0;
   return (
     <>
-      <FeedMessage feed={feed} narrowed={narrowed} />
+      <FeedMessage feed={feed} narrowed={narrowed} onQuiz={onQuiz} />
       <ol className="grid" aria-busy={phase === "loading" || phase === "loading-more"} aria-label="Projects">
         {places.map((place, at) => (
           <Fragment key={place.card.key}>

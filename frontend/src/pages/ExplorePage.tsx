@@ -2,6 +2,8 @@ import { useEffect, useMemo, useRef, useState } from "react";
 import { FeedTabs, tabId } from "../components/FeedTabs";
 import { NewerPill } from "../components/NewerPill";
 import { useNotices } from "../components/Notices";
+import { OnboardingQuiz } from "../components/onboarding/OnboardingQuiz";
+import { useQuizModal } from "../components/onboarding/useQuizModal";
 import { PageHeader } from "../components/PageHeader";
 import { ProjectsGrid } from "../components/ProjectsGrid";
 import { Toolbar } from "../components/search/Toolbar";
@@ -13,10 +15,12 @@ import { useFeed } from "../feed/useFeed";
 import { useNewer } from "../feed/useNewer";
 import { StandingsContext, standingOf } from "../feed/useStanding";
 import { type Address, useAddress } from "../hooks/useAddress";
+import { useStatus } from "../hooks/useStatus";
 import { sendAct } from "../services/acts";
-import type { Card, FeedSource } from "../services/explore";
+import type { Card, FeedPage, FeedSource } from "../services/explore";
 import { useGateway } from "../services/GatewayContext";
 import type { SignedIn } from "../services/identity";
+import type { Status } from "../services/onboarding";
 
 interface Props {
   user: SignedIn | null;
@@ -26,11 +30,14 @@ interface Props {
 /** The whole page: what somebody may look at, and what they look at. */
 export function ExplorePage({ user, become }: Props) {
   const gateway = useGateway();
+  const say = useNotices();
   const [address, change] = useAddress();
   const source = useFeedSource(address);
   const feed = useFeed(gateway, source);
   const newer = useNewer();
   const standings = useStandings(() => newer.tell("own act"));
+  const [status, setStatus] = useStatus(gateway, feed.state.origin?.snapshotId);
+  const quiz = useQuizModal(gateway.identity.name, status);
   const [askedWhy, setAskedWhy] = useState<Place | null>(null);
   const { snapshotId } = feed.state.origin ?? {};
   useEffect(() => newer.forget(), [snapshotId, source]);
@@ -43,6 +50,15 @@ export function ExplorePage({ user, become }: Props) {
   };
 
   const isSearch = source.kind === "SEARCH";
+  const showOwnPage = (known: Status, page: FeedPage | null) => {
+    quiz.close();
+    setStatus(known);
+    newer.forget();
+    if (source.kind === "FOR_YOU" && page) feed.show(page);
+    else change({ tab: "for-you", query: "", types: [], tools: [], categories: [] });
+    scrollTo({ top: 0 });
+    say("This page is yours now. Everything you like or dismiss shapes it further.");
+  };
   const noteDismissal = (card: Card, dismissed: boolean) => {
     standings.note(card.key, { dismissed }, standingOf(card));
     newer.tell("own act");
@@ -58,9 +74,10 @@ export function ExplorePage({ user, become }: Props) {
         <FeedTabs tab={address.tab} isSearch={isSearch} onChange={(tab) => change({ tab, query: "" })} />
         <NewerPill words={source.kind === "FOR_YOU" ? newer.words : null} onShow={showNewer} />
         <div role="tabpanel" id="feed" aria-labelledby={tabId(address.tab, isSearch)}>
-          <ProjectsGrid feed={feed} narrowed={isNarrowed(address)} onWhy={setAskedWhy} />
+          <ProjectsGrid feed={feed} narrowed={isNarrowed(address)} onQuiz={quiz.open} onWhy={setAskedWhy} />
         </div>
       </main>
+      {quiz.isOpen && <OnboardingQuiz onClose={quiz.close} onDone={showOwnPage} />}
       {askedWhy && (
         <WhyDialog
           place={askedWhy}
