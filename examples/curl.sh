@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# The gateway with nothing but curl: sh curl.sh http://127.0.0.1:8000/graphql TOKEN
+set -euo pipefail
+url=$1 token=$2
+
+ask() { # ask DOCUMENT [VARIABLES]: as whoever the token names
+  curl --silent --show-error --fail-with-body "$url" \
+    -H "Authorization: Bearer $token" -H "Content-Type: application/json" \
+    -H "Accept: application/graphql-response+json" \
+    -d "{\"query\": \"$1\", \"variables\": ${2:-{\}}}"
+  echo
+}
+
+echo "# The first page, and why it is as it is"
+ask "{ forYou(first: 2) { strategy edges { rank node { key title } explanation { summary } } pageInfo { endCursor } } }"
+
+echo "# Without a token: the answer's header X-Session-Id is sent along from then on, and what a visitor does is kept"
+session=$(curl --silent --show-error --dump-header - --output /dev/null "$url" -H "Content-Type: application/json" \
+  -d '{"query": "{ viewer { kind } }"}' | tr -d '\r' | sed -n 's/^[Xx]-[Ss]ession-[Ii]d: //p')
+for _ in 1 2; do
+  curl --silent --show-error "$url" -H "X-Session-Id: $session" -H "Content-Type: application/json" \
+    -d '{"query": "mutation { setInterests(interests: [{kind: TOOL, key: \"suno\"}]) { changed interests { name } } }"}'
+  echo
+done
+
+echo "# A query by GET, for caches: the header says that no other site has sent it"
+curl --silent --show-error --get "$url" -H "X-Explore-Request: 1" \
+  --data-urlencode 'query=query ($first: Int) { newest(first: $first) { edges { node { title } } } }' \
+  --data-urlencode 'variables={"first": 2}'
+echo
+
+echo "# What goes wrong has a code and says how to mend it"
+ask "{ forYou(first: 1000) { strategy } }" || true
+ask "mutation (\$key: String!) { likeProject(key: \$key) { changed userErrors { code message path } } }" \
+  '{"key": "there is none"}'

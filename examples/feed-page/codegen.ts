@@ -1,0 +1,20 @@
+import type { CodegenConfig } from "@graphql-codegen/cli";
+
+const config: CodegenConfig = {
+  schema: "schema.graphql", // the gateway's own: `explore schema > schema.graphql`, or its address
+  documents: "feed-page.ts",
+  generates: {
+    "gql/": {
+      preset: "client",
+      presetConfig: { persistedDocuments: { hashAlgorithm: "sha256" } },
+      config: {
+        scalars: { DateTime: "string", JSON: "unknown" },
+        enumsAsTypes: true,
+        useTypeImports: true,
+        emitLegacyCommonJSImports: false,
+      },
+    },
+  },
+};
+
+export default config;
