@@ -1,8 +1,12 @@
 """A gateway with the demo data, and pages in Debian's Chromium that fail a test for whatever goes wrong in them."""
 
+import fcntl
+import json
 import os
 import re
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +18,7 @@ from db.models import Role
 from gateway.assets import FRONTEND
 from gateway.auth import Authority
 from tests.browser.guard import VIOLATIONS, Guard
-from tests.running import address_in, serving
+from tests.running import address_in, explore, serving
 
 CHROMIUM = Path("/usr/bin/chromium-headless-shell")
 ARTIFACTS = Path(os.environ.get("BROWSER_ARTIFACTS", Path(__file__).parents[1] / "artifacts" / "browser"))
@@ -49,11 +53,34 @@ def _browser_is_there() -> None:
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """Give a running gateway with the demo data, for all browser tests of this process."""
-    folder = tmp_path_factory.mktemp("browser")
-    with serving(folder, "--demo") as (_, welcome):
+def demo_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a VAR_DIR with the demo data, loaded once for all processes of the run: it takes some 15 s of CPU."""
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "demo_data"
+    shared.mkdir(exist_ok=True)
+    with (shared / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (shared / "loaded").exists():
+            done = explore(shared, "demo")
+            assert done.returncode == 0, done.stderr
+            (shared / "loaded").touch()
+    return shared / "var"
+
+
+@contextmanager
+def running_demo(folder: Path, data: Path, *arguments: str) -> Iterator[Demo]:
+    """Start a gateway on a copy of the demo data, or on what an earlier one has left in the folder."""
+    if not (folder / "var").exists():
+        shutil.copytree(data, folder / "var")
+    with serving(folder, "--demo", *arguments) as (_, welcome):
         yield Demo(address_in(welcome), folder)
+
+
+@pytest.fixture(scope="session")
+def demo(demo_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """Give a running gateway with the demo data, for all browser tests of this process."""
+    with running_demo(tmp_path_factory.mktemp("browser"), demo_data) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
@@ -67,36 +94,43 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @pytest.fixture
-def guard(demo: Demo) -> Iterator[Guard]:
+def guard() -> Iterator[Guard]:
     """Watch the pages of a test; `guard.allow(pattern)` lets a fault pass that the test makes on purpose."""
-    guard = Guard(demo.address)
+    guard = Guard()
     yield guard
     assert guard.unexpected() == []
 
 
 @pytest.fixture
 async def open_page(browser: Browser, demo: Demo, guard: Guard) -> AsyncIterator[OpenPage]:
-    """Give a function that opens pages, each of a visitor of their own: `await open_page("/", color_scheme="dark")`."""
+    """Give a function that opens pages, each in a browser of its own that knows nothing yet.
+
+    ``await open_page("/", viewer="heavy", color_scheme="dark")``; `viewer` is who has signed in on the explore page,
+    `token` theirs where it is not to be a good one, and all else is for Playwright's `new_context`.
+    """
     contexts: list[BrowserContext] = []
 
-    async def open_one(path: str, **options: Any) -> Page:
-        context = await browser.new_context(
-            base_url=demo.address,
-            locale="en-GB",
-            viewport=options.pop("viewport", {"width": 1280, "height": 900}),
-            **options,
-        )
+    async def open_one(path: str, *, viewer: str | None = None, token: str | None = None, **options: Any) -> Page:
+        given = {"base_url": demo.address, "locale": "en-GB", "viewport": {"width": 1280, "height": 900}, **options}
+        context = await browser.new_context(**given)
         contexts.append(context)
         context.set_default_timeout(PATIENCE_MS)
         await context.add_init_script(VIOLATIONS)
+        if viewer is not None:
+            await context.add_init_script(_signed_in(viewer, token or demo.token(viewer)))
         page = await context.new_page()
-        guard.watch(page)
+        guard.watch(page, given["base_url"])
         await page.goto(path)
         return page
 
     yield open_one
     for context in contexts:
         await context.close()
+
+
+def _signed_in(viewer: str, token: str) -> str:
+    user = json.dumps({"key": viewer, "name": viewer, "token": token})
+    return f"sessionStorage.getItem('explore.user') ?? sessionStorage.setItem('explore.user', {json.dumps(user)})"
 
 
 @pytest.fixture

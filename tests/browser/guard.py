@@ -13,16 +13,9 @@ addEventListener('securitypolicyviolation', (event) =>
 
 
 class Guard:
-    """Notes every error on the console, failed request and request to another host of the pages that it watches.
+    """Notes every error on the console, failed request and request to another host of the pages that it watches."""
 
-    Parameters
-    ----------
-    address
-        The gateway's. Requests to any other origin are faults.
-    """
-
-    def __init__(self, address: str) -> None:
-        self._origin = urlsplit(address).netloc
+    def __init__(self) -> None:
         self._allowed: list[re.Pattern[str]] = []
         self.faults: list[str] = []
 
@@ -30,11 +23,12 @@ class Guard:
         """Let faults pass in which this regular expression is found: those that a test makes on purpose."""
         self._allowed.append(re.compile(pattern))
 
-    def watch(self, page: Page) -> None:
-        """Note what this page does from now on."""
+    def watch(self, page: Page, address: str) -> None:
+        """Note what this page does from now on; requests to any other origin than this address's are faults."""
+        origin = urlsplit(address).netloc
         page.on("console", self._note_message)
         page.on("pageerror", self._note_error)
-        page.on("request", self._note_request)
+        page.on("request", lambda request: self._note_request(request, origin))
         page.on("requestfailed", self._note_failure)
         page.on("response", self._note_response)
 
@@ -49,9 +43,9 @@ class Guard:
     def _note_error(self, error: Error) -> None:
         self.faults.append(f"uncaught: {error}")
 
-    def _note_request(self, request: Request) -> None:
+    def _note_request(self, request: Request, origin: str) -> None:
         parts = urlsplit(request.url)
-        if parts.scheme not in ("data", "blob") and parts.netloc != self._origin:
+        if parts.scheme not in ("data", "blob") and parts.netloc != origin:
             self.faults.append(f"another host: {request.url}")
 
     def _note_failure(self, request: Request) -> None:

@@ -1,0 +1,36 @@
+"""What the tests of the explore page do on it, in the words of somebody who uses it."""
+
+from playwright.async_api import Locator, Page, Route, expect
+
+
+def cards(page: Page) -> Locator:
+    """The cards of the feed."""
+    return page.get_by_role("list", name="Projects").get_by_role("article")
+
+
+async def keys(page: Page) -> list[str]:
+    """The projects on the page, in order, once the feed is there."""
+    await settled(page)
+    return await cards(page).evaluate_all("(cards) => cards.map((card) => card.dataset.key)")
+
+
+async def settled(page: Page) -> None:
+    """Wait until the feed is on the page and none is on its way."""
+    await expect(cards(page).first).to_be_visible()
+    await expect(page.get_by_role("list", name="Projects")).to_have_attribute("aria-busy", "false")
+
+
+async def look_as(page: Page, viewer: str) -> None:
+    """Look through the eyes of one of the demo viewers."""
+    await page.get_by_label("Look as").select_option(viewer)
+
+
+async def show_newer(page: Page) -> None:
+    """Press the button that says that the page has changed."""
+    await page.get_by_role("button", name="Your page has changed").click()
+    await settled(page)
+
+
+def asks_for(route: Route, operation: str) -> bool:
+    """Say whether a request is for the operation of this name."""
+    return operation in (route.request.post_data or "")
