@@ -27,9 +27,9 @@ export function ProjectCard({ place, onWhy, onOpen }: Props) {
         <span>{typeName(card.type)}</span>
         <time dateTime={card.createdAt}>{timeSince(card.createdAt)}</time>
       </p>
-      <h3 id={id} dir="auto">
+      <h2 id={id} dir="auto">
         <Title card={card} onOpen={() => onOpen?.(place)} />
-      </h3>
+      </h2>
       {card.description && (
         <p className="card-text" dir="auto">
           {card.description}
