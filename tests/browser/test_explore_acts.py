@@ -16,7 +16,7 @@ async def test_a_like_moves_the_feed(open_page):
     key = await liked.get_attribute("data-key")
     await liked.get_by_role("button", name="Like").click()
     await expect(liked.get_by_role("button", name="Like")).to_have_attribute("aria-pressed", "true")
-    assert await keys(page) == before, "nothing may move before somebody asks for it"
+    assert (await keys(page))[: len(before)] == before, "nothing may move before somebody asks for it"
     await show_newer(page)
     after = await keys(page)
     assert after[:30] != before[:30]
