@@ -19,7 +19,7 @@ from gateway.graphql_http.answer import answer_refusal, answer_request_errors, a
 from gateway.graphql_http.caching import Caching
 from gateway.graphql_http.media import JSON, negotiated
 from gateway.graphql_http.request import METHODS, GraphQLRequest, read_request
-from gateway.limits.budget import REFUSED, REQUEST, UNRECOGNISED, Budgets
+from gateway.limits.budget import REFUSED, REQUEST, UNRECOGNISED, Budgets, OverBudget
 from gateway.limits.deadline import within
 from gateway.limits.limits import Limits
 from gateway.limits.windows import Windows
@@ -163,6 +163,8 @@ class Endpoint:
             cost = REQUEST + self._limits.cost(document, operation, asked.variables, is_platform=visitor.is_platform)
             budget = await self._budgets.charge(visitor, cost, _windows(request))
             self._documents.validate(document)
+        except OverBudget:
+            raise
         except (RequestRefused, DocumentRefused):
             await self._budgets.charge(visitor, REFUSED, _windows(request))
             raise

@@ -16,6 +16,9 @@ INTERNAL = "The gateway failed on this one. The request id finds the fault in it
 PARSING, VALIDATING, INPUT = "GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED", "BAD_USER_INPUT"
 """What a fault that graphql-core finds is called, by when it finds it."""
 
+LONGEST_MESSAGE = 600
+"""Characters of a message that a client gets to see."""
+
 _INPUT = re.compile(r"(Variable '\$\w+'|Argument '[\w.(:)]+'|Expected value of type '\w+')")
 _OUTPUT = re.compile(r"(Int|Float|String|Boolean|ID|Enum '\w+') cannot represent ")
 
@@ -64,7 +67,12 @@ def _root(error: GraphQLError) -> BaseException:
 
 
 def _entry(error: GraphQLError, message: str, extensions: dict[str, Any]) -> dict[str, Any]:
-    return {**error.formatted, "message": message, "extensions": extensions}
+    return {**error.formatted, "message": _shortened(message), "extensions": extensions}
+
+
+def _shortened(message: str) -> str:
+    """Keep a message from repeating the whole of what was sent: a name may have 60,000 letters."""
+    return message if len(message) <= LONGEST_MESSAGE else f"{message[:LONGEST_MESSAGE]} …"
 
 
 def _is_bad_output(error: GraphQLError) -> bool:

@@ -9,6 +9,7 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from gateway.errors import CannotStart
+from gateway.limits.connections import BoundedProtocol
 from gateway.settings import Settings
 from gateway.telemetry import share_between_processes
 
@@ -51,7 +52,9 @@ def run_server(settings: Settings, listening: socket.socket) -> None:
         factory=True,
         workers=settings.workers,
         loop="uvloop",
-        http="httptools",
+        http=BoundedProtocol,
+        limit_concurrency=settings.max_connections,
+        proxy_headers=False,  # `gateway.addresses` reads them, of whom the settings name
         ws="none",
         lifespan="on",
         log_config=None,

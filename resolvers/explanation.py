@@ -247,7 +247,7 @@ class Explanation:
         "(up to 3) without which it would leave, found by ranking your page again without them. Null if it is not "
         "there, in other feeds, if nothing of yours would remove it, or if 300 ms were not enough: ask it for one "
         "project at a time, when somebody wants to know, since all that a request asks shares that time.",
-        Cost(5_000),
+        Cost(2_000),
     )
     async def what_would_remove_it(self, info: Info) -> Counterfactual | None:
         """Give the causes."""

@@ -220,7 +220,7 @@ class FeedQuery:
     @computed(
         "Finds projects by meaning and by words, best first. Only words count while the embedding model is away "
         "(strategy KEYWORD). `explanation` says how much each added, and which words matched. Null only with an error.",
-        Cost(1_500, 5, "first", LARGEST_PAGE),
+        Cost(2_500, 5, "first", LARGEST_PAGE),
     )
     async def search(
         self,

@@ -65,7 +65,7 @@ LOADED = Cost(4)
 READ = Cost(50)
 """A resolver that reads from the truth by itself: a statement or two."""
 
-WRITE = Cost(300)
+WRITE = Cost(500)
 """A mutation: a transaction, and reading anew what it may have changed."""
 
 

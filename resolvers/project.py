@@ -133,7 +133,7 @@ class Project(Node):
     @computed(
         "How `forYou` would score it for you now, and why: for a project met outside of a feed, such as on "
         "a detail page. In a feed ask `FeedEdge.explanation`, which has the numbers that ranked that very page.",
-        Cost(200),
+        Cost(100),
     )
     async def explanation(self, info: Info) -> Explanation | None:
         """Give the score and its parts."""

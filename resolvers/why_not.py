@@ -65,7 +65,7 @@ class WhyNotQuery:
     @computed(
         "Why a project is not on your `forYou`, or at which rank it is. A project that is not yours to see is unknown, "
         "whether it exists or not. Null only with an error.",
-        Cost(5_000),
+        Cost(1_500),
     )
     async def why_not(
         self,

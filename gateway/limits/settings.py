@@ -122,6 +122,12 @@ class LimitSettings(BaseSettings):
         description="Points that an operation may cost whose token has the role service or administrator, 100 to "
         "100000000.",
     )
+    max_connections: int = Field(
+        2_000,
+        ge=10,
+        le=1_000_000,
+        description="Connections that each server process holds at once, 10 to 1000000; further ones are answered 503.",
+    )
     body_timeout_s: float = Field(
         20.0,
         ge=0.1,
