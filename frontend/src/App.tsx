@@ -4,23 +4,25 @@ import { ExplorePage } from "./pages/ExplorePage";
 import { fetchDemoViewers } from "./services/demo";
 import { GatewayContext } from "./services/GatewayContext";
 import { Gateway } from "./services/gateway";
-import { Identity, type SignedIn } from "./services/identity";
-
-const identity = new Identity(newTokenOf);
+import { forgetGuest, Identity, keepUser, keptUser, type SignedIn } from "./services/identity";
 
 /** The page for whoever looks at it: all of it is made anew when somebody else does. */
 export function App() {
-  const [user, setUser] = useState(identity.user);
-  // A gateway for each identity: what is still on its way for the one before cannot reach this one's page.
-  const gateway = useMemo(() => new Gateway(identity), [user?.key]);
+  const [user, setUser] = useState(keptUser);
+  const gateway = useMemo(() => new Gateway(new Identity(user, newTokenOf)), [user]);
   const become = (next: SignedIn | null) => {
-    identity.become(next);
+    keepUser(next);
     setUser(next);
+  };
+  const beginAnew = () => {
+    forgetGuest();
+    become(null);
+    location.reload();
   };
   return (
     <GatewayContext value={gateway}>
       <Notices>
-        <ExplorePage key={user?.key ?? "guest"} user={user} become={become} />
+        <ExplorePage key={user?.key ?? "guest"} user={user} become={become} beginAnew={beginAnew} />
       </Notices>
     </GatewayContext>
   );

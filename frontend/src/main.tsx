@@ -9,6 +9,7 @@ import "./styles/toolbar.css";
 import "./styles/dialog.css";
 import "./styles/why.css";
 import "./styles/quiz.css";
+import "./styles/panel.css";
 
 const root = document.getElementById("root");
 if (root === null) throw new Error("index.html has no element #root");

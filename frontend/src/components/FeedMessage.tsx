@@ -6,12 +6,13 @@ interface Props {
   feed: Feed;
   narrowed: boolean;
   onQuiz?: (() => void) | undefined;
+  onGuest?: (() => void) | undefined;
 }
 
 /** What is worth saying about a feed as a whole: above its cards, or in place of them. */
-export function FeedMessage({ feed, narrowed, onQuiz }: Props) {
+export function FeedMessage({ feed, narrowed, onQuiz, onGuest }: Props) {
   const { state } = feed;
-  if (state.phase === "failed") return <Failed feed={feed} />;
+  if (state.phase === "failed") return <Failed feed={feed} onGuest={onGuest} />;
   if (state.phase === "ready" && state.places.length === 0)
     return <Nothing state={state} narrowed={narrowed} />;
   const words = aboutOrigin(state);
@@ -28,7 +29,7 @@ export function FeedMessage({ feed, narrowed, onQuiz }: Props) {
   );
 }
 
-function Failed({ feed }: { feed: Feed }) {
+function Failed({ feed, onGuest }: Pick<Props, "feed" | "onGuest">) {
   const { failure } = feed.state;
   const isAway = failure?.kind === "unreachable" || failure?.kind === "offline";
   return (
@@ -40,6 +41,11 @@ function Failed({ feed }: { feed: Feed }) {
       <button type="button" className="button primary" onClick={feed.refresh}>
         Try again
       </button>
+      {failure?.kind === "signed-out" && onGuest && (
+        <button type="button" className="button" onClick={onGuest}>
+          Go on as a guest
+        </button>
+      )}
     </div>
   );
 }

@@ -1,6 +1,7 @@
-import { Fragment } from "react";
+import { Fragment, type ReactNode, useEffect, useRef } from "react";
 import type { Place } from "../feed/feedReducer";
 import type { Feed } from "../feed/useFeed";
+import { useSightings } from "../hooks/useSightings";
 import { EndOfFeed } from "./EndOfFeed";
 import { FeedMessage } from "./FeedMessage";
 import { ProjectCard } from "./ProjectCard";
@@ -17,22 +18,27 @@ interface Props {
   onQuiz?: () => void;
   onWhy?: (place: Place) => void;
   onOpen?: (place: Place) => void;
+  /** A card was on the screen, half of it for a second. */
+  onSeen?: (place: Place) => void;
+  /** For somebody whose sign-in has run out. */
+  onGuest?: () => void;
 }
 
 /** The cards of a feed, and what there is to say before, between and behind them. */
-export function ProjectsGrid({ feed, narrowed = false, onQuiz, onWhy, onOpen }: Props) {
+export function ProjectsGrid({ feed, narrowed = false, onQuiz, onWhy, onOpen, onSeen, onGuest }: Props) {
   const { places, phase, seams } = feed.state;
+  const watch = useSightings();
   const isFirst = phase === "loading" && places.length === 0;
   return (
     <>
-      <FeedMessage feed={feed} narrowed={narrowed} onQuiz={onQuiz} />
+      <FeedMessage feed={feed} narrowed={narrowed} onQuiz={onQuiz} onGuest={onGuest} />
       <ol className="grid" aria-busy={phase === "loading" || phase === "loading-more"} aria-label="Projects">
         {places.map((place, at) => (
           <Fragment key={place.card.key}>
             {seams.includes(at) && <li className="seam">From here on, by the latest ranking</li>}
-            <li>
+            <Seen place={place} watch={watch} onSeen={onSeen}>
               <ProjectCard place={place} {...(onWhy && { onWhy })} {...(onOpen && { onOpen })} />
-            </li>
+            </Seen>
           </Fragment>
         ))}
         {isFirst && <SkeletonCards count={FIRST_SKELETONS} />}
@@ -40,4 +46,23 @@ export function ProjectsGrid({ feed, narrowed = false, onQuiz, onWhy, onOpen }: 
       {places.length > 0 && <EndOfFeed feed={feed} />}
     </>
   );
+}
+
+interface SeenProps {
+  place: Place;
+  watch: ReturnType<typeof useSightings>;
+  onSeen: ((place: Place) => void) | undefined;
+  children: ReactNode;
+}
+
+/** A place in the list that tells when it has been seen. */
+function Seen({ place, watch, onSeen, children }: SeenProps) {
+  const element = useRef<HTMLLIElement>(null);
+  const latest = useRef(onSeen);
+  latest.current = onSeen;
+  useEffect(() => {
+    if (element.current === null) return;
+    return watch(element.current, () => latest.current?.(place));
+  }, [watch, place]);
+  return <li ref={element}>{children}</li>;
 }

@@ -6,6 +6,8 @@ import { OnboardingQuiz } from "../components/onboarding/OnboardingQuiz";
 import { useQuizModal } from "../components/onboarding/useQuizModal";
 import { PageHeader } from "../components/PageHeader";
 import { ProjectsGrid } from "../components/ProjectsGrid";
+import { PersonalizationBadge } from "../components/personalization/Badge";
+import { PersonalizationPanel } from "../components/personalization/PersonalizationPanel";
 import { Toolbar } from "../components/search/Toolbar";
 import { ViewerSwitch } from "../components/ViewerSwitch";
 import { WhyDialog } from "../components/why/WhyDialog";
@@ -15,6 +17,7 @@ import { useFeed } from "../feed/useFeed";
 import { useNewer } from "../feed/useNewer";
 import { StandingsContext, standingOf } from "../feed/useStanding";
 import { type Address, useAddress } from "../hooks/useAddress";
+import { useBeacons, useOpened } from "../hooks/useBeacons";
 import { useStatus } from "../hooks/useStatus";
 import { sendAct } from "../services/acts";
 import type { Card, FeedPage, FeedSource } from "../services/explore";
@@ -25,10 +28,12 @@ import type { Status } from "../services/onboarding";
 interface Props {
   user: SignedIn | null;
   become: (user: SignedIn | null) => void;
+  /** After a deletion: go on as somebody of whom nothing is known. */
+  beginAnew: () => void;
 }
 
 /** The whole page: what somebody may look at, and what they look at. */
-export function ExplorePage({ user, become }: Props) {
+export function ExplorePage({ user, become, beginAnew }: Props) {
   const gateway = useGateway();
   const say = useNotices();
   const [address, change] = useAddress();
@@ -36,7 +41,10 @@ export function ExplorePage({ user, become }: Props) {
   const feed = useFeed(gateway, source);
   const newer = useNewer();
   const standings = useStandings(() => newer.tell("own act"));
-  const [status, setStatus] = useStatus(gateway, feed.state.origin?.snapshotId);
+  const beacons = useBeacons(gateway);
+  const opened = useOpened(beacons);
+  const [status, setStatus] = useStatus(gateway, feed.state.origin?.snapshotId, beacons);
+  const [isPanelOpen, setPanelOpen] = useState(false);
   const quiz = useQuizModal(gateway.identity.name, status);
   const [askedWhy, setAskedWhy] = useState<Place | null>(null);
   const { snapshotId } = feed.state.origin ?? {};
@@ -67,6 +75,7 @@ export function ExplorePage({ user, become }: Props) {
   return (
     <StandingsContext value={standings}>
       <PageHeader>
+        <PersonalizationBadge status={status} onOpen={() => setPanelOpen(true)} />
         <ViewerSwitch user={user} become={become} />
       </PageHeader>
       <main className="page">
@@ -74,9 +83,32 @@ export function ExplorePage({ user, become }: Props) {
         <FeedTabs tab={address.tab} isSearch={isSearch} onChange={(tab) => change({ tab, query: "" })} />
         <NewerPill words={source.kind === "FOR_YOU" ? newer.words : null} onShow={showNewer} />
         <div role="tabpanel" id="feed" aria-labelledby={tabId(address.tab, isSearch)}>
-          <ProjectsGrid feed={feed} narrowed={isNarrowed(address)} onQuiz={quiz.open} onWhy={setAskedWhy} />
+          <ProjectsGrid
+            feed={feed}
+            narrowed={isNarrowed(address)}
+            onQuiz={quiz.open}
+            onWhy={setAskedWhy}
+            onOpen={(place) => opened(source.kind, place)}
+            onSeen={(place) => beacons.note("IMPRESSION", source.kind, place)}
+            onGuest={() => become(null)}
+          />
         </div>
       </main>
+      {isPanelOpen && (
+        <PersonalizationPanel
+          status={status}
+          onClose={() => setPanelOpen(false)}
+          onQuiz={() => {
+            setPanelOpen(false);
+            quiz.open();
+          }}
+          onChanged={(settings) => {
+            if (settings) beacons.allow(settings.personalized && settings.learnFromViews);
+            newer.tell("own act");
+          }}
+          onDeleted={beginAnew}
+        />
+      )}
       {quiz.isOpen && <OnboardingQuiz onClose={quiz.close} onDone={showOwnPage} />}
       {askedWhy && (
         <WhyDialog

@@ -37,12 +37,13 @@ export class Gateway {
     return this.#once<Data>(this.#client.query(document.toString(), variables), signal);
   }
 
-  /** Do something; as `ask` otherwise. */
+  /** Do something; as `ask` otherwise. With `keepalive` it gets there though the page is being left. */
   act<Data, Asked extends Variables>(
     document: TypedDocumentString<Data, Asked>,
     variables: Asked,
+    fetchOptions: Pick<RequestInit, "keepalive"> = {},
   ): Promise<Data> {
-    return this.#once<Data>(this.#client.mutation(document.toString(), variables));
+    return this.#once<Data>(this.#client.mutation(document.toString(), variables, { fetchOptions }));
   }
 
   #once<Data>(

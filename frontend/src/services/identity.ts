@@ -12,46 +12,53 @@ const USER_KEY = "explore.user";
 
 type Renew = (user: SignedIn) => Promise<string | null>;
 
+/** The user that this tab is signed in as, if any. A token ends with its tab; a guest's session outlives it. */
+export function keptUser(): SignedIn | null {
+  try {
+    return JSON.parse(sessionStorage.getItem(USER_KEY) ?? "null") as SignedIn | null;
+  } catch {
+    return null; // somebody edited it
+  }
+}
+
+/** Sign this tab in, or out with null: call it before the page is made, or together with a new `Gateway`. */
+export function keepUser(user: SignedIn | null): void {
+  if (user) sessionStorage.setItem(USER_KEY, JSON.stringify(user));
+  else sessionStorage.removeItem(USER_KEY);
+}
+
+/** Forget the guest of this browser: the next request begins as somebody new. */
+export function forgetGuest(): void {
+  localStorage.removeItem(SESSION_KEY);
+}
+
 /**
- * Puts the identity's headers on requests and keeps what comes back.
+ * Puts one viewer's headers on requests and keeps what comes back. Somebody else is another `Identity`, so that what is
+ * still on its way can never be done in another one's name.
  *
  * The first request of a new guest goes alone: each request without a session id is given a new one, so that requests
- * side by side would belong to different people. A session outlives the tab (localStorage), a token does not.
+ * side by side would belong to different people.
  */
 export class Identity {
   #user: SignedIn | null;
   #firstAnswer: Promise<unknown> | null = null;
 
   /**
+   * @param user whom it stands for; null for the guest of this browser
    * @param renew gets a new token for somebody whose own has run out, or null if there is no way
    * @param transport what carries requests
    */
   constructor(
+    user: SignedIn | null,
     private readonly renew: Renew = async () => null,
     private readonly transport: typeof fetch = (input, init) => fetch(input, init),
   ) {
-    this.#user = readUser();
+    this.#user = user;
   }
 
-  get user(): SignedIn | null {
-    return this.#user;
-  }
-
-  /** Names whose events, quiz and the like are stored in this browser; never a token. */
+  /** Names the viewer in what this browser stores for them (events, the quiz); never a token. */
   get name(): string {
     return this.#user ? `user:${this.#user.key}` : "guest";
-  }
-
-  become(user: SignedIn | null): void {
-    this.#user = user;
-    if (user) sessionStorage.setItem(USER_KEY, JSON.stringify(user));
-    else sessionStorage.removeItem(USER_KEY);
-  }
-
-  /** Forget the guest too: for after a deletion, or on a shared machine. */
-  forget(): void {
-    localStorage.removeItem(SESSION_KEY);
-    this.become(null);
   }
 
   readonly fetch: typeof fetch = async (input, init) => {
@@ -59,8 +66,9 @@ export class Identity {
     const answer = await this.#ask(input, init);
     if (answer.status !== 401 || asked === null) return answer;
     const token = await this.renew(asked);
-    if (token === null || this.#user?.key !== asked.key) return answer;
-    this.become({ ...asked, token });
+    if (token === null) return answer;
+    this.#user = { ...asked, token };
+    if (keptUser()?.key === asked.key) keepUser(this.#user);
     return this.#ask(input, init);
   };
 
@@ -90,13 +98,5 @@ export class Identity {
     const given = answer.headers.get(SESSION_HEADER);
     if (given && !this.#user) localStorage.setItem(SESSION_KEY, given);
     return answer;
-  }
-}
-
-function readUser(): SignedIn | null {
-  try {
-    return JSON.parse(sessionStorage.getItem(USER_KEY) ?? "null") as SignedIn | null;
-  } catch {
-    return null; // somebody edited it
   }
 }

@@ -16,8 +16,14 @@ import type { Gateway } from "./gateway";
 export type Status = StatusFragment;
 export type Question = QuizQuery["onboardingQuestions"][number];
 
-export async function fetchStatus(gateway: Gateway, signal: AbortSignal): Promise<Status> {
-  return (await gateway.ask(StatusDocument, {}, signal)).personalizationStatus;
+/** How well the viewer is known, and whether they let anything be learned from what they look at. */
+export async function fetchStatus(
+  gateway: Gateway,
+  signal: AbortSignal,
+): Promise<{ status: Status; mayLearnFromViews: boolean }> {
+  const { personalizationStatus, viewer } = await gateway.ask(StatusDocument, {}, signal);
+  const { personalized, learnFromViews } = viewer.personalizationSettings;
+  return { status: personalizationStatus, mayLearnFromViews: personalized && learnFromViews };
 }
 
 export async function fetchQuestions(gateway: Gateway, signal: AbortSignal): Promise<Question[]> {

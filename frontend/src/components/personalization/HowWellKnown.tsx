@@ -1,0 +1,43 @@
+import type { ProfileQualityPart } from "../../gql/graphql";
+import type { Status } from "../../services/onboarding";
+
+const PARTS: Record<ProfileQualityPart, string> = {
+  INTERESTS: "Interests",
+  HISTORY: "What you looked at",
+  LIKES: "Likes",
+  RECENCY: "How lately you came",
+};
+
+/** How much there is to go by, part by part, and what would help. */
+export function HowWellKnown({ status, onQuiz }: { status: Status; onQuiz: () => void }) {
+  return (
+    <section className="panel-part" aria-labelledby="how-well">
+      <h3 id="how-well">How well this page knows you: {Math.round(status.quality * 100)} %</h3>
+      <ul className="quality">
+        {status.qualityParts.map(({ part, value, most }) => (
+          <li key={part}>
+            <label>
+              <span>{PARTS[part]}</span>
+              <meter value={value} max={most}>
+                {Math.round((100 * value) / most)} %
+              </meter>
+            </label>
+          </li>
+        ))}
+      </ul>
+      {status.missing.length > 0 && (
+        <>
+          <p className="soft">What would help:</p>
+          <ul className="hints">
+            {status.missing.map(({ kind, text }) => (
+              <li key={kind}>{text}</li>
+            ))}
+          </ul>
+        </>
+      )}
+      <button type="button" className="button" onClick={onQuiz}>
+        {status.hasCompletedOnboarding ? "Answer the questions anew" : "Answer a few questions"}
+      </button>
+    </section>
+  );
+}

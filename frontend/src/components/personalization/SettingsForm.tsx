@@ -1,0 +1,85 @@
+import { useEffect, useId, useState } from "react";
+import type { Settings } from "../../services/personalization";
+
+type Switch = Exclude<keyof Settings, "discovery" | "__typename">;
+
+const SWITCHES: { name: Switch; label: string; help: string }[] = [
+  { name: "personalized", label: "Make this page personal", help: "Off: For You is what most people like." },
+  { name: "useTopics", label: "Use my interests", help: "Those you stated and those that were learned." },
+  {
+    name: "learnFromViews",
+    label: "Learn from what I look at",
+    help: "Off: this page does not report it either.",
+  },
+  { name: "learnFromLikes", label: "Learn from what I like and save", help: "" },
+  {
+    name: "socialSignals",
+    label: "Use what other people do",
+    help: "What is popular, and people with your taste.",
+  },
+];
+
+interface Props {
+  settings: Settings;
+  onChange: (change: Partial<Settings>) => void;
+}
+
+/** What the ranking may do with what it knows. Each change is taken at once. */
+export function SettingsForm({ settings, onChange }: Props) {
+  return (
+    <section className="panel-part" aria-labelledby="settings">
+      <h3 id="settings">What it may use</h3>
+      {SWITCHES.map(({ name, label, help }) => (
+        <label key={name} className="switch">
+          <span>
+            {label}
+            {help && <small>{help}</small>}
+          </span>
+          <input
+            type="checkbox"
+            role="switch"
+            checked={settings[name]}
+            disabled={name !== "personalized" && !settings.personalized}
+            onChange={(event) => onChange({ [name]: event.target.checked })}
+          />
+        </label>
+      ))}
+      <Discovery
+        value={settings.discovery}
+        disabled={!settings.personalized}
+        onChange={(discovery) => onChange({ discovery })}
+      />
+    </section>
+  );
+}
+
+/** From familiar to new. Sent when the slider is let go, not at every step on the way. */
+function Discovery(props: { value: number; disabled: boolean; onChange: (value: number) => void }) {
+  const id = useId();
+  const [value, setValue] = useState(props.value);
+  useEffect(() => setValue(props.value), [props.value]);
+  const send = () => value !== props.value && props.onChange(value);
+  return (
+    <div className="discovery-slider">
+      <label htmlFor={id}>Familiar or new</label>
+      <div>
+        <span aria-hidden="true">Familiar</span>
+        <input
+          id={id}
+          type="range"
+          min={0}
+          max={100}
+          step={5}
+          value={value}
+          disabled={props.disabled}
+          aria-valuetext={value === 50 ? "balanced" : `${value} of 100 towards new`}
+          onChange={(event) => setValue(Number(event.target.value))}
+          onPointerUp={send}
+          onKeyUp={send}
+          onBlur={send}
+        />
+        <span aria-hidden="true">New</span>
+      </div>
+    </div>
+  );
+}
