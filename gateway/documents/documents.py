@@ -23,6 +23,9 @@ one letter): 26 MB as a rule, 83 MB if somebody is out for it. Documents of clie
 LONGEST_KEPT = 30_000
 """Characters of the longest document that is kept; introspection as GraphiQL sends it has 1,900."""
 
+MOST_ERRORS = 20
+"""Errors after which validation stops: who mends the first twenty sees the next."""
+
 SEEN = 4_096
 """Texts whose hash is remembered, to know them at their second coming."""
 
@@ -89,11 +92,13 @@ class Documents:
         Raises
         ------
         DocumentRefused
-            If it cannot; with every place that is wrong, 100 at most.
+            If it cannot; with the places that are wrong, `MOST_ERRORS` at most.
         """
         if document.is_valid:
             return
-        errors = validate(self._schema, document.node, self._rules, hide_suggestions=not self.is_open)
+        errors = validate(
+            self._schema, document.node, self._rules, hide_suggestions=not self.is_open, max_errors=MOST_ERRORS
+        )
         if errors:
             raise DocumentRefused(errors)
         document.is_valid = True

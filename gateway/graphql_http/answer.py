@@ -13,9 +13,6 @@ from gateway.errors import RequestRefused
 from gateway.graphql_http.media import GRAPHQL
 from gateway.masking import INPUT, visible
 
-MOST_ERRORS = 20
-"""Errors of a document that an answer lists: who mends the first twenty sees the next."""
-
 NO_STORE = "no-store"
 """The rule: an answer depends on who asks and on the second they were asked."""
 
@@ -63,7 +60,7 @@ def answer_request_errors(
     extensions: Mapping[str, Any] = MappingProxyType({}),
 ) -> GraphQLAnswer:
     """Answer an operation that was never run: no `data`, and 400 for a client that reads statuses."""
-    content: dict[str, Any] = {"errors": [visible(error, request_id, found_while) for error in errors[:MOST_ERRORS]]}
+    content: dict[str, Any] = {"errors": [visible(error, request_id, found_while) for error in errors]}
     if extensions:
         content["extensions"] = dict(extensions)
     return GraphQLAnswer(content, media, 400 if media == GRAPHQL else 200)

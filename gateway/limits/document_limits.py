@@ -11,7 +11,7 @@ from gateway.limits.errors import OverLimit, amount
 from gateway.limits.outline import Outline, outline
 from gateway.limits.prices import Prices
 from gateway.limits.settings import LimitSettings
-from gateway.limits.shape import Sizes, measure
+from gateway.limits.shape import Sizes, measure, pairs_to_merge
 
 COSTS_KEPT = 64
 """Costs that are remembered for a document; a client asks for pages of two or three sizes."""
@@ -19,6 +19,10 @@ COSTS_KEPT = 64
 TYPES_WITHIN_TYPES = 1
 """How often introspection may go from types to types. GraphiQL's query does once; a second time multiplies the whole
 schema by itself."""
+
+MOST_MEMBERS = 50
+"""Fields of an object that stands in a document; no input has 20. Each that is not there has the whole object written
+into an error: 400 of them took 0.7 s."""
 
 
 @dataclass(slots=True)
@@ -74,6 +78,7 @@ class DocumentLimits:
         """
         outlined = outline(document, self._prices)
         self._check(measure(document, outlined))
+        self._check_merging(outlined)
         operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
         return Analysis(outlined, operations, sizing_variables(outlined))
 
@@ -84,17 +89,25 @@ class DocumentLimits:
             ("TOO_MANY_OPERATIONS", sizes.operations, most.max_operations, _OPERATIONS),
             ("TOO_MANY_FIELDS", largest.fields, most.max_fields, _FIELDS),
             ("TOO_MANY_FRAGMENTS", largest.fragments, most.max_fragments, _FRAGMENTS),
+            ("TOO_MANY_FRAGMENTS", sizes.definitions, most.max_named_fragments, _NAMED_FRAGMENTS),
             ("TOO_DEEP", largest.depth, most.max_depth, _DEPTH),
             ("TOO_DEEP", largest.introspection_depth, most.max_introspection_depth, _INTROSPECTION),
             ("TOO_DEEP", largest.types_within_types, TYPES_WITHIN_TYPES, _TYPES),
             ("TOO_MANY_ALIASES", largest.aliases, most.max_aliases, _ALIASES),
             ("TOO_MANY_REPEATS", times, most.max_root_repeats, _REPEATS),
             ("TOO_MANY_DIRECTIVES", sizes.directives, most.max_directives, _DIRECTIVES),
+            ("TOO_MANY_VALUES", sizes.members, MOST_MEMBERS, _MEMBERS),
             ("VALUES_TOO_DEEP", sizes.nesting, most.max_nesting, _NESTING),
         ):
             if asked > allowed:
                 message = sentence.format(asked=amount(asked), allowed=amount(allowed), name=name[:50])
                 raise OverLimit(code, message, asked=asked, allowed=allowed)
+
+    def _check_merging(self, outlined: Outline) -> None:
+        asked, allowed = pairs_to_merge(outlined), self._settings.max_merges
+        if asked > allowed:
+            message = _MERGES.format(asked=amount(asked), allowed=amount(allowed))
+            raise OverLimit("TOO_MANY_MERGES", message, asked=asked, allowed=allowed)
 
 
 def check_cost(asked: int, allowed: int) -> None:
@@ -113,6 +126,12 @@ def check_cost(asked: int, allowed: int) -> None:
 _OPERATIONS = "The document has {asked} operations; {allowed} are allowed. Send those that belong together."
 _FIELDS = "The document asks for {asked} fields, fragments put in; {allowed} are allowed. Ask for less at a time."
 _FRAGMENTS = "The document uses fragments {asked} times; {allowed} are allowed. Write some of them out."
+_NAMED_FRAGMENTS = "The document has {asked} named fragments; {allowed} are allowed. Send only those that are used."
+_MERGES = (
+    "The document asks for the same fields again and again: {asked} pairs of them have to be compared; {allowed} are "
+    "allowed. Ask for each once."
+)
+_MEMBERS = "An object in the document has {asked} fields; {allowed} are allowed. Send it as a variable."
 _DEPTH = "The document is {asked} fields deep; {allowed} are allowed. Ask for what lies deeper in a query of its own."
 _INTROSPECTION = "The introspection is {asked} fields deep; {allowed} are allowed. Ask for fewer `ofType`."
 _TYPES = (

@@ -29,6 +29,8 @@ class Asked:
 
     Attributes
     ----------
+    key
+        The name that it has in the answer.
     many
         The value that says how many things it asks for; None if it is left out, or nothing says so.
     block
@@ -36,6 +38,7 @@ class Asked:
     """
 
     name: str
+    key: str
     is_aliased: bool
     price: Price
     many: ValueNode | None
@@ -65,10 +68,13 @@ class Outline:
     ----------
     operations
         The index of each operation's block, in the order of the document's operations.
+    definitions
+        The indices of the blocks of named fragments.
     """
 
     blocks: list[Block]
     operations: list[int]
+    definitions: list[int]
 
 
 @dataclass(slots=True)
@@ -101,14 +107,14 @@ class _Outlining:
         self._index: dict[int, int] = {}  # by the id of the selection set's node: the document holds it
 
     def run(self) -> Outline:
-        operations = []
+        operations, definitions = [], []
         for node in self._document.definitions:
             if isinstance(node, OperationDefinitionNode):
                 root = self._prices.roots.get(node.operation.value)
                 operations.append(self._add(_Open(node.selection_set, root)))
             elif isinstance(node, FragmentDefinitionNode):  # also one that nobody uses: validation will look at it
-                self._add(self._fragment(node))
-        return Outline(self._blocks, operations)
+                definitions.append(self._add(self._fragment(node)))
+        return Outline(self._blocks, operations, definitions)
 
     def _add(self, first: _Open) -> int:
         """Add a selection set behind all that it refers to, and give its index."""
@@ -158,7 +164,8 @@ class _Outlining:
         price = self._prices.of(type_, node.name.value)
         many = next((given.value for given in node.arguments or () if given.name.value == price.cost.by), None)
         below = None if node.selection_set is None else self._index[id(node.selection_set)]
-        return Asked(node.name.value, node.alias is not None, price, many, below)
+        key = node.name.value if node.alias is None else node.alias.value
+        return Asked(node.name.value, key, node.alias is not None, price, many, below)
 
     def _inline(self, node: InlineFragmentNode, type_: str | None) -> _Open:
         condition = node.type_condition

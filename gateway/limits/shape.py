@@ -51,17 +51,21 @@ class Sizes:
         How often the root field that is asked for most is asked for, and its name.
     directives
         The most on one place.
-    operations
-        How many operations it has.
+    operations, definitions
+        How many operations and how many named fragments it has.
     nesting
         Lists and objects within each other in a value that stands in the document.
+    members
+        The most fields of an object that stands in the document.
     """
 
     largest: Shape
     repeats: tuple[int, str]
     directives: int
     operations: int
+    definitions: int
     nesting: int
+    members: int
 
 
 def measure(document: DocumentNode, outline: Outline) -> Sizes:
@@ -69,8 +73,40 @@ def measure(document: DocumentNode, outline: Outline) -> Sizes:
     shapes: list[Shape] = []
     for block in outline.blocks:
         shapes.append(_shape(block, shapes))
-    directives, nesting = _places(document)
-    return Sizes(_largest(shapes), _repeats(outline), directives, len(outline.operations), nesting)
+    directives, nesting, members = _places(document)
+    return Sizes(
+        largest=_largest(shapes),
+        repeats=_repeats(outline),
+        directives=directives,
+        operations=len(outline.operations),
+        definitions=len(outline.definitions),
+        nesting=nesting,
+        members=members,
+    )
+
+
+def pairs_to_merge(outline: Outline) -> int:
+    """Count the pairs of fields that stand under one name in the answer: validation compares each.
+
+    It writes fragments out, so it is for a document whose fields and fragments have been counted.
+    """
+    used = {index for block in outline.blocks for index in block.fragments}
+    merged = [[root] for root in (*outline.operations, *outline.definitions) if root not in used]
+    pairs = 0
+    while merged:
+        by_key: dict[str, list[int | None]] = {}
+        blocks = merged.pop()
+        while blocks:
+            block = outline.blocks[blocks.pop()]
+            blocks += block.fragments
+            for asked in block.fields:
+                by_key.setdefault(asked.key, []).append(asked.block)
+        for same in by_key.values():
+            pairs += len(same) * (len(same) - 1) // 2
+            below = [index for index in same if index is not None]
+            if below:
+                merged.append(below)
+    return pairs
 
 
 def _shape(block: Block, below: list[Shape]) -> Shape:
@@ -127,9 +163,9 @@ def _repeats(outline: Outline) -> tuple[int, str]:
     return max(((times, name) for ((name, times),) in filter(None, most)), default=(0, ""))
 
 
-def _places(document: DocumentNode) -> tuple[int, int]:
-    """Give the most directives on one place, and how deep values are nested."""
-    directives = nesting = 0
+def _places(document: DocumentNode) -> tuple[int, int, int]:
+    """Give the most directives on one place, how deep values are nested, and the most fields of an object."""
+    directives = nesting = members = 0
     pending: list[tuple[Node, int]] = [(document, 0)]
     while pending:
         node, depth = pending.pop()
@@ -137,8 +173,9 @@ def _places(document: DocumentNode) -> tuple[int, int]:
         if node.kind in ("list_value", "object_value"):
             depth += 1
             nesting = max(nesting, depth)
+            members = max(members, len(getattr(node, "fields", ())))
         pending += [(child, depth) for child in _children(node)]
-    return directives, nesting
+    return directives, nesting, members
 
 
 def _children(node: Node) -> Iterator[Node]:

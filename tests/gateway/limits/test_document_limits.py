@@ -36,14 +36,24 @@ AT_THE_LIMIT = {  # a document that is within the limit, and the same with a lit
         5,
     ),
     "TOO_MANY_FIELDS": (
-        "{ named { " + "name " * 399 + "} }",
-        "{ named { " + "name " * 400 + "} }",
+        "{ named { " + many("f#", 399) + "} }",
+        "{ named { " + many("f#", 400) + "} }",
         400,
     ),
     "TOO_MANY_FRAGMENTS": (
-        "{ named { name " + "... { name } " * 200 + "} }",
-        "{ named { name " + "... { name } " * 201 + "} }",
+        "{ named { name " + many("... { n# }", 200) + "} }",
+        "{ named { name " + many("... { n# }", 201) + "} }",
         200,
+    ),
+    "TOO_MANY_MERGES": (
+        "{ named { " + "name " * 100 + "} }",  # 100 * 99 / 2
+        "{ named { " + "name " * 101 + "} }",
+        5_000,
+    ),
+    "TOO_MANY_VALUES": (
+        "{ books(keys: {" + many("a#: 1", 50) + "}) { name } }",
+        "{ books(keys: {" + many("a#: 1", 51) + "}) { name } }",
+        50,
     ),
     "TOO_MANY_OPERATIONS": (
         many("query Q# { named { name } }", 20),
@@ -115,6 +125,21 @@ def test_a_fragment_that_nobody_uses_is_measured_all_the_same():
 )
 def test_a_fragment_in_a_circle_is_refused(text):
     assert refusal(text).code == "FRAGMENT_CYCLE"
+
+
+def test_named_fragments_are_counted():
+    assert refusal("{ named { name } }" + many("fragment f# on Query { a }", 61)).extensions == {
+        "asked": 61,
+        "allowed": 60,
+    }
+
+
+def test_fields_are_merged_through_aliases_fragments_and_parents(limits):
+    """`a` four times is 6 pairs, below them `b` five times 10, and in a fragment that is used once `c` twice 1."""
+    text = "{ a { b } x: y a: z { b b } ... { a { b b } } ...f } fragment f on Query { a { c } ... { c: d } c }"
+    refused = refusal(text, max_merges=10)
+    assert refused.code == "TOO_MANY_MERGES"
+    assert refused.extensions["asked"] == 6 + 10 + 1
 
 
 def test_a_fragment_that_is_used_twice_is_no_circle(limits):
