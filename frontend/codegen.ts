@@ -1,8 +1,7 @@
 import type { CodegenConfig } from "@graphql-codegen/cli";
 
 // Typed documents for every operation below src/, from the schema that the gateway itself prints. They are made at build
-// time and never committed. The manifest (hash to text) beside them is what the gateway may be told to accept alone:
-// TRUSTED_DOCUMENTS.
+// time and never committed.
 const config: CodegenConfig = {
   schema: "../schema.graphql",
   documents: "src/**/*.graphql",
@@ -11,7 +10,6 @@ const config: CodegenConfig = {
       preset: "client",
       presetConfig: {
         fragmentMasking: false,
-        persistedDocuments: { hashAlgorithm: "sha256" },
       },
       config: {
         documentMode: "string",
