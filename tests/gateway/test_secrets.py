@@ -16,7 +16,8 @@ from gateway.sessions import HEADER as SESSION_HEADER
 from gateway.sessions import Sessions
 from gateway.settings import Settings
 from tests.doubles.issuer import rsa_key, signed
-from tests.gateway.test_serving import STOP_WITHIN_S, address_in, serving
+from tests.gateway.test_serving import STOP_WITHIN_S
+from tests.running import address_in, serving
 from tests.servers import free_port
 
 MARK = "xyzzy"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.outbox_chaos import Outcome, run
-from tests.gateway.test_serving import EXPLORE, environment, explore
+from tests.running import EXPLORE, environment, explore
 
 
 def whole(outcome: Outcome) -> bool:
