@@ -1,5 +1,6 @@
 """The web application: addresses, and what is wrapped around them."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -11,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 
 from gateway.addresses import Addresses
 from gateway.assets import FRONTEND, GraphiqlBeside, Pages, read_explore_page, read_graphiql
@@ -24,6 +25,12 @@ from gateway.graphql_http.caching import Caching
 from gateway.graphql_http.request import PREFLIGHT_HEADERS
 from gateway.limits.budget import Budgets
 from gateway.limits.limits import Limits
+from gateway.live.ending import told_at_the_end
+from gateway.live.events import EventStreams
+from gateway.live.origins import Origins
+from gateway.live.seats import Seats
+from gateway.live.sockets import Sockets
+from gateway.live.subscriptions import Subscriptions
 from gateway.logs import configure_logs
 from gateway.networks import Networks
 from gateway.pages import alive, answer_http_exception, front_page, ready
@@ -76,7 +83,13 @@ def build(settings: Settings, graph: strawberry.Schema, opened: OpenRuntime, fro
     limits, budgets = Limits(graph._schema, settings), Budgets(settings, secret)
     documents = Documents(graph._schema, introspection=settings.introspection, parse=limits.parse)
     caching = Caching(graph._schema, settings.public_cache_s)
-    endpoint = Endpoint(graph, visitors, naming, documents, limits, budgets, caching, context_of)
+    ending = asyncio.Event()
+    seats = Seats(settings.max_streams, settings.max_streams_viewer, settings.max_streams_address)
+    subscriptions = Subscriptions(graph, context_of)
+    streams = EventStreams(subscriptions, visitors, seats, ending) if settings.subscriptions else None
+    endpoint = Endpoint(graph, visitors, naming, documents, limits, budgets, caching, context_of, streams)
+    origins = Origins(settings.allow_origins)
+    sockets = Sockets(endpoint, visitors.address_of, subscriptions, seats, origins, settings.stream_idle_s)
 
     demo_viewers = DemoViewers(authority, enabled=settings.demo_viewers)
     explore_page = read_explore_page(frontend) if settings.explore_page else {}
@@ -87,7 +100,8 @@ def build(settings: Settings, graph: strawberry.Schema, opened: OpenRuntime, fro
         async with opened() as runtime:
             app.state.runtime = runtime
             app.state.issuer_keys = authority.keys
-            yield
+            with told_at_the_end(ending):
+                yield
         await naming.close()
         if authority.keys is not None:
             await authority.keys.close()
@@ -96,6 +110,7 @@ def build(settings: Settings, graph: strawberry.Schema, opened: OpenRuntime, fro
         routes=[
             *([] if explore_page else [Route("/", front_page, methods=["GET"])]),
             Route("/graphql", GraphiqlBeside(endpoint, graphiql) if settings.graphiql else endpoint),
+            *([WebSocketRoute("/graphql", sockets)] if settings.subscriptions else []),
             Route("/healthz", alive, methods=["GET"]),
             Route("/readyz", ready, methods=["GET"]),
             Route("/demo/viewers", demo_viewers.answer, methods=["GET"]),

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import strawberry
 from graphql import ExecutionResult, OperationDefinitionNode, OperationType, execute
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from strawberry.execution import optimized_is_awaitable
@@ -17,12 +17,13 @@ from gateway.documents.naming import Naming
 from gateway.errors import RequestRefused, Unauthenticated
 from gateway.graphql_http.answer import answer_refusal, answer_request_errors, answer_result
 from gateway.graphql_http.caching import Caching
-from gateway.graphql_http.media import JSON, negotiated
+from gateway.graphql_http.media import EVENTS, JSON, negotiated, takes_events
 from gateway.graphql_http.request import METHODS, GraphQLRequest, read_request
 from gateway.limits.budget import REFUSED, REQUEST, UNRECOGNISED, Budgets, OverBudget
 from gateway.limits.deadline import within
 from gateway.limits.limits import Limits
 from gateway.limits.windows import Windows
+from gateway.live.events import EventStreams
 from gateway.sessions import HEADER as SESSION_HEADER
 from gateway.telemetry import note_refusal
 from gateway.visitors import Visitor, Visitors
@@ -41,7 +42,7 @@ class OperationContext(Protocol):
         """Let go of what the operation still waits for: its time is over."""
 
 
-OpenContext = Callable[[Request, Asker], OperationContext]
+OpenContext = Callable[[HTTPConnection, Asker], OperationContext]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +51,14 @@ class Admitted:
 
     Attributes
     ----------
+    kind
+        Query, mutation or subscription.
     cost
         What it cost and what is left, for `extensions`.
     """
 
     document: Document
+    kind: OperationType
     cost: Mapping[str, int]
 
 
@@ -77,6 +81,8 @@ class Endpoint:
         Which answers may be kept by caches.
     open_context
         Makes the context of one request for one asker.
+    streams
+        Who answers subscriptions; None if there are none.
     """
 
     def __init__(
@@ -89,6 +95,7 @@ class Endpoint:
         budgets: Budgets,
         caching: Caching,
         open_context: OpenContext,
+        streams: EventStreams | None = None,
     ) -> None:
         self._graph = graph
         self._visitors = visitors
@@ -98,6 +105,7 @@ class Endpoint:
         self._budgets = budgets
         self._caching = caching
         self._open_context = open_context
+        self._streams = streams
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
@@ -125,19 +133,30 @@ class Endpoint:
 
     async def _answer(self, request: Request, media: str) -> Response:
         """Go the way of an operation: who asks, what for, may they ask for so much; then run it, and answer."""
-        visitor = await self._recognise(request)
+        visitor = await self.recognise(request)
         asked = await read_request(
             request, self._limits.max_body(is_platform=visitor.is_platform), self._limits.body_timeout_s
         )
-        admitted = await self._admit(request, visitor, asked)
+        admitted = await self.admit(request, visitor, asked)
+        if admitted.kind is OperationType.SUBSCRIPTION:
+            return await self._stream(request, visitor, admitted.document, asked)
         if visitor.is_unknown and self._caching.is_shared(request, admitted.document):
             return await self._answer_all(request, media, admitted.document, asked)
         context = self._open_context(request, visitor.asker)
         result = await self._run(context, visitor, admitted.document, asked)
         response = answer_result(result, media, request.state.request_id, {"cost": admitted.cost})
-        if visitor.new_session is not None:
-            response.headers[SESSION_HEADER] = visitor.new_session
-        return response
+        return _with_session(response, visitor)
+
+    async def _stream(self, request: Request, visitor: Visitor, document: Document, asked: GraphQLRequest) -> Response:
+        if self._streams is None:
+            raise RequestRefused(400, "BAD_REQUEST", "This gateway has no subscriptions: SUBSCRIPTIONS is off.")
+        if request.method == "HEAD":
+            raise RequestRefused(405, "METHOD_NOT_ALLOWED", "Send a subscription with GET or POST.", {"Allow": METHODS})
+        if not takes_events(request.headers.get("accept")):
+            message = f"Send a subscription over a WebSocket (graphql-transport-ws), or with Accept: {EVENTS}."
+            raise RequestRefused(406, "NOT_ACCEPTABLE", message)
+        stream = await self._streams.begin(request, visitor, document, asked)
+        return _with_session(stream, visitor)
 
     async def _answer_all(self, request: Request, media: str, document: Document, asked: GraphQLRequest) -> Response:
         """Answer everybody unknown at once: without a session, and without what is left of somebody's budget."""
@@ -148,15 +167,22 @@ class Endpoint:
         is_whole = context.is_whole and not result.errors
         return self._caching.mark(response, request) if is_whole else response
 
-    async def _recognise(self, request: Request) -> Visitor:
+    async def recognise(self, request: HTTPConnection) -> Visitor:
+        """Tell who asks, whichever way they came; a token that is no good costs the address points."""
         try:
             return await self._visitors.recognise(request)
         except Unauthenticated:
             await self._budgets.charge_address(self._visitors.address_of(request), UNRECOGNISED, _windows(request))
             raise
 
-    async def _admit(self, request: Request, visitor: Visitor, asked: GraphQLRequest) -> Admitted:
-        """Let an operation in that is within the limits and the caller's budget, and that the schema can answer."""
+    async def admit(self, request: HTTPConnection, visitor: Visitor, asked: GraphQLRequest) -> Admitted:
+        """Let an operation in that is within the limits and the caller's budget, and that the schema can answer.
+
+        Raises
+        ------
+        RequestRefused, DocumentRefused
+            If it may not be run, whatever its kind and whichever way it came; each says why.
+        """
         try:
             named = await self._naming.find(asked, may_run_any=visitor.is_platform)
             document, operation = self._read(request, asked, named.text)
@@ -169,9 +195,11 @@ class Endpoint:
             await self._budgets.charge(visitor, REFUSED, _windows(request))
             raise
         await self._naming.register(named)
-        return Admitted(document, {"asked": cost} if budget is None else budget.extension)
+        return Admitted(document, operation.operation, {"asked": cost} if budget is None else budget.extension)
 
-    def _read(self, request: Request, asked: GraphQLRequest, text: str) -> tuple[Document, OperationDefinitionNode]:
+    def _read(
+        self, request: HTTPConnection, asked: GraphQLRequest, text: str
+    ) -> tuple[Document, OperationDefinitionNode]:
         document = self._documents.read(text)
         operation = document.operation(asked.operation_name)
         request.state.operation = operation.name.value[:LONGEST_NAME] if operation.name else None
@@ -197,14 +225,17 @@ class Endpoint:
         return await within(self._limits.timeout_s(is_platform=visitor.is_platform), running, context.stop)
 
 
-def _windows(request: Request) -> Windows:
+def _with_session(response: Response, visitor: Visitor) -> Response:
+    if visitor.new_session is not None:
+        response.headers[SESSION_HEADER] = visitor.new_session
+    return response
+
+
+def _windows(request: HTTPConnection) -> Windows:
     windows: Windows = request.app.state.runtime.windows
     return windows
 
 
 def _require_right_method(operation: OperationDefinitionNode, asked: GraphQLRequest) -> None:
-    if operation.operation is OperationType.SUBSCRIPTION:
-        message = "This address answers queries and mutations; it has no subscriptions."
-        raise RequestRefused(400, "BAD_REQUEST", message)
     if operation.operation is OperationType.MUTATION and not asked.may_write:
         raise RequestRefused(405, "METHOD_NOT_ALLOWED", "Send a mutation with POST.", {"Allow": "POST"})

@@ -84,7 +84,10 @@ def _add_headers(message: Message, request_id: str) -> None:
 
 def _write_line(scope: Scope, status: int, started: float) -> None:
     seconds = time.perf_counter() - started
-    note_request(scope["path"] if scope["path"] in OURS else "other", status, seconds)
+    path = scope["path"] if scope["path"] in OURS else "other"
+    if scope["state"].get("is_stream"):  # its hours are no measure of how fast requests are answered
+        path += " (stream)"
+    note_request(path, status, seconds)
     operation = scope["state"].get("operation")
     write = log.debug if scope["path"] in _QUIET else log.info
     write(

@@ -1,13 +1,14 @@
 """What one serving process works with, and what runs beside it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 
 import structlog
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 
 from db.errors import StoreMisconfigured, StoreUnavailable
 from db.jobs import Turn, require
@@ -21,10 +22,11 @@ from gateway.filling import fill_if_empty
 from gateway.limits.windows import MemoryWindows, Windows
 from gateway.scheduler import Scheduler
 from gateway.settings import Settings
-from gateway.stores import open_stores, shared_windows
+from gateway.stores import hints_of, open_stores, shared_windows
 from gateway.timetable import jobs_of
 from resolvers.context import Asker, Context
 from resolvers.loaders import Memory
+from scoring.changes import Changes
 from scoring.constants import ConstantsInService
 from scoring.feeds import Feeds
 from scoring.in_service import ModelInService
@@ -57,13 +59,15 @@ class Runtime:
     Attributes
     ----------
     wake
-        Tells the synchroniser of this process that there is work; None if another process has it.
+        Tells whoever waits for writes that there was one: the synchroniser of this process, and those who tell viewers.
     memory
         What was read last of what everybody may see.
     thresholds
         From where on a viewer is known well enough; `personalizationStatus` tells by them.
     vouched_events_only
         As in `resolvers.context.Context`.
+    changes
+        Who tells what changes as it happens; None if nobody does.
     windows
         Where it is counted what callers spend.
     """
@@ -74,19 +78,27 @@ class Runtime:
     memory: Memory = field(default_factory=Memory)
     thresholds: Thresholds = PLAN_THRESHOLDS
     vouched_events_only: bool = False
+    changes: Changes | None = None
     windows: Windows = field(default_factory=MemoryWindows)
 
     def open_context(self, asker: Asker) -> Context:
         """Make the context of one request."""
         return Context(
-            self.stores, self.feeds, asker, self.wake, self.memory, self.thresholds, self.vouched_events_only
+            self.stores,
+            self.feeds,
+            asker,
+            self.wake,
+            self.memory,
+            self.thresholds,
+            self.vouched_events_only,
+            self.changes,
         )
 
 
 OpenRuntime = Callable[[], AbstractAsyncContextManager[Runtime]]
 
 
-def context_of(request: Request, asker: Asker) -> Context:
+def context_of(request: HTTPConnection, asker: Asker) -> Context:
     """Make the context of one request on the runtime of its application."""
     runtime: Runtime = request.app.state.runtime
     return runtime.open_context(asker)
@@ -137,12 +149,19 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
         tasks["loading ahead"] = lambda stop: _load_ahead(stores, stop)
         if not await _prepared(stores):
             tasks["preparing"] = lambda stop: _prepare(stores, stop)
-        wake = None
+        woken: list[Callable[[], None]] = []
         if settings.worker_in_server:
             synchroniser, more = worker_tasks(stores, settings)
-            tasks, wake = tasks | more, synchroniser.wake
+            tasks |= more
+            woken.append(synchroniser.wake)
+        model = ModelInService(stores.database)
+        changes = None
+        if settings.subscriptions:
+            hints = hints_of(settings)
+            changes = Changes(stores.database, Feeds(stores, model), hints)
+            tasks |= {"changes": changes.run, "hints": hints.run}
+            woken.append(hints.tell)
         async with beside(tasks):
-            model = ModelInService(stores.database)
             feeds = Feeds(
                 stores,
                 model,
@@ -156,11 +175,17 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             yield Runtime(
                 stores,
                 feeds,
-                wake,
+                partial(_call_all, woken),
                 thresholds=enough,
                 vouched_events_only=settings.vouched_events_only,
+                changes=changes,
                 windows=windows,
             )
+
+
+def _call_all(listeners: Sequence[Callable[[], None]]) -> None:
+    for listener in listeners:
+        listener()
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import uvicorn
+from starlette.types import ASGIApp
 from uvicorn.supervisors import Multiprocess
 
 from gateway.errors import CannotStart
@@ -15,6 +16,9 @@ from gateway.telemetry import share_between_processes
 
 BACKLOG = 2048
 """Connections that may wait to be accepted, as in uvicorn."""
+
+MAX_MESSAGE = 256 * 1024
+"""Bytes of a WebSocket message, as of a viewer's request body; a larger one closes the socket (1009)."""
 
 GRACE_S = 10
 """How long running requests may take to end when the server stops."""
@@ -45,17 +49,19 @@ def listen(settings: Settings) -> Iterator[socket.socket]:
         yield listening
 
 
-def run_server(settings: Settings, listening: socket.socket) -> None:
-    """Serve until a signal says stop."""
-    config = uvicorn.Config(
-        "gateway.app:create",
-        factory=True,
+def server_config(settings: Settings, app: str | ASGIApp, *, factory: bool = False) -> uvicorn.Config:
+    """Say how an application is served."""
+    return uvicorn.Config(
+        app,
+        factory=factory,
         workers=settings.workers,
         loop="uvloop",
         http=BoundedProtocol,
         limit_concurrency=settings.max_connections,
         proxy_headers=False,  # `gateway.addresses` reads them, of whom the settings name
-        ws="none",
+        ws="websockets-sansio" if settings.subscriptions else "none",
+        ws_max_size=MAX_MESSAGE,
+        ws_per_message_deflate=False,  # what is told has 150 bytes; and no message unfolds to a thousand times its size
         lifespan="on",
         log_config=None,
         access_log=False,
@@ -63,6 +69,11 @@ def run_server(settings: Settings, listening: socket.socket) -> None:
         timeout_graceful_shutdown=GRACE_S,
         timeout_worker_healthcheck=WORKER_ANSWERS_WITHIN_S,
     )
+
+
+def run_server(settings: Settings, listening: socket.socket) -> None:
+    """Serve until a signal says stop."""
+    config = server_config(settings, "gateway.app:create", factory=True)
     # uvicorn stops cleanly at Ctrl-C and then raises the signal once more for whoever called it.
     with suppress(KeyboardInterrupt):
         if settings.workers > 1:

@@ -11,6 +11,7 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 from gateway.document_settings import DocumentSettings
 from gateway.errors import CannotStart, InvalidSettings
 from gateway.limits.settings import LimitSettings
+from gateway.live.settings import LiveSettings
 from gateway.token_settings import TokenSettings, split
 from scoring.weights import (
     ENOUGH_INTERACTIONS,
@@ -32,7 +33,7 @@ def _lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
 
-class Settings(TokenSettings, DocumentSettings, LimitSettings):
+class Settings(TokenSettings, DocumentSettings, LimitSettings, LiveSettings):
     """The settings of a gateway. Each is an environment variable of the same name in capitals."""
 
     model_config = SettingsConfigDict(

@@ -15,6 +15,7 @@ from db.embeddings.remembered import RememberedEmbedder
 from db.embeddings.wordllama import WordLlamaEmbedder
 from db.engine import Database
 from db.errors import Store
+from db.hints import Hints
 from db.resilience import Guard, guarded
 from db.stores import Stores
 from db.vectors.base import VectorStore
@@ -110,6 +111,16 @@ def _redis(url: str) -> Cache:
     from db.cache.redis import RedisCache
 
     return RedisCache(url)
+
+
+def hints_of(settings: Settings) -> Hints:
+    """Choose how processes tell each other that something was written; nothing is connected yet."""
+    url = settings.redis_url.get_secret_value()
+    if not url:
+        return Hints()
+    from db.redis_hints import RedisHints
+
+    return RedisHints(url)
 
 
 def _embedder(settings: Settings, folder: Path) -> Embedder:

@@ -24,11 +24,14 @@ class Visitor:
         The session id to give back, if one was made for them.
     address
         Where they are; None if that cannot be told.
+    expires_at
+        When their token does, in seconds since 1970; None without one.
     """
 
     asker: Asker
     new_session: str | None = None
     address: Address | None = None
+    expires_at: float | None = None
 
     @property
     def is_platform(self) -> bool:
@@ -86,7 +89,8 @@ class Visitors:
         address = self.address_of(request)
         network = self._networks.name(str(address)) if self._networks else None
         if claims is not None:
-            return Visitor(Asker(claims.user_key, session_key, claims.role, network), address=address)
+            asker = Asker(claims.user_key, session_key, claims.role, network)
+            return Visitor(asker, address=address, expires_at=claims.expires_at)
         if session_key is not None:
             return Visitor(Asker(session_key=session_key, network=network), address=address)
         session_key, signed = self._sessions.issue()

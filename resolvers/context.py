@@ -16,6 +16,7 @@ from db.stores import Stores
 from db.users import NOBODY, Viewer, find_viewer
 from resolvers.errors import Forbidden, Unauthenticated
 from resolvers.loaders import Loaders, Memory
+from scoring.changes import Changes
 from scoring.feeds import Feeds
 from scoring.stages import PLAN_THRESHOLDS, Thresholds
 
@@ -63,6 +64,8 @@ class Context:
         From where on a viewer is known well enough.
     vouched_events_only
         Whether a person counts in trends only for projects that a served page has shown them.
+    changes
+        Who tells what changes as it happens; None if nobody does.
     is_whole
         Whether every store had its say so far; what is answered without one is of this moment only.
     """
@@ -74,6 +77,7 @@ class Context:
     memory: Memory = field(default_factory=Memory)
     thresholds: Thresholds = PLAN_THRESHOLDS
     vouched_events_only: bool = False
+    changes: Changes | None = None
     is_whole: bool = field(default=True, init=False)
     _viewer: "asyncio.Task[Viewer] | None" = field(default=None, init=False)
     _begun: "set[asyncio.Task[Any]]" = field(default_factory=set, init=False)

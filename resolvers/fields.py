@@ -92,5 +92,11 @@ def mutation(description: str, cost: Cost = WRITE) -> Callable[[F], F]:
     return decorator
 
 
+def subscription(description: str, cost: Cost = READ) -> Callable[[F], F]:
+    """Make a method the source of a subscription; the cost is that of beginning one."""
+    decorator: Callable[[F], F] = strawberry.subscription(description=description + cost.sentence, metadata=_held(cost))
+    return decorator
+
+
 def _held(cost: Cost) -> Mapping[str, Cost]:
     return {COST: cost}

@@ -31,6 +31,7 @@ from resolvers.privacy import PrivacyMutation
 from resolvers.project import Project, ProjectQuery
 from resolvers.removal import RemovalMutation, RemovalQuery
 from resolvers.scalars import ANY_JSON, DATE_TIME
+from resolvers.subscription import Subscription
 from resolvers.tuning import TuningMutation
 from resolvers.user import User
 from resolvers.viewer import ViewerQuery
@@ -117,6 +118,7 @@ show_examples(Mutation, MUTATIONS)
 schema = strawberry.Schema(
     query=Query,
     mutation=Mutation,
+    subscription=Subscription,
     types=[*REASON_TYPES, InterestCause, ProjectCause],
     config=StrawberryConfig(scalar_map={datetime: DATE_TIME, JSON: ANY_JSON}),
 )

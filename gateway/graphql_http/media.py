@@ -12,6 +12,9 @@ from gateway.errors import RequestRefused
 GRAPHQL = "application/graphql-response+json"
 JSON = "application/json"
 
+EVENTS = "text/event-stream"
+"""What a subscription is answered with, and nothing else is."""
+
 LONGEST_ACCEPT = 1_000
 """Characters of an `Accept` header that are looked at; browsers send about 150."""
 
@@ -43,9 +46,17 @@ def negotiated(accept: str | None) -> str:
     ranges = [_media_range(part) for part in accept[:LONGEST_ACCEPT].split(",")]
     found = {media: _wanted(media, ranges) for media in (GRAPHQL, JSON)}
     best = max(found, key=lambda media: (*found[media], _is_preferred(media, found[media][1])))
+    if found[best][0] <= 0 and takes_events(accept):
+        return GRAPHQL  # of refusals; a subscription's own answer is a stream
     if found[best][0] <= 0:
         raise RequestRefused(406, "NOT_ACCEPTABLE", f"Answers come as {GRAPHQL} or {JSON}: accept one of them.")
     return best
+
+
+def takes_events(accept: str | None) -> bool:
+    """Say whether a client names event streams among what it accepts; ``*/*`` does not mean them."""
+    ranges = [_media_range(part) for part in (accept or "")[:LONGEST_ACCEPT].split(",")]
+    return any(entry.name == EVENTS and entry.quality > 0 for entry in ranges)
 
 
 def _wanted(media: str, ranges: list[MediaRange]) -> tuple[float, int]:

@@ -74,11 +74,11 @@ async def read_request(request: Request, max_body: int, within_s: float) -> Grap
     """
     if request.method in READING:
         _require_preflight(request)
-        return _shaped(_from_address(request), may_write=False)
+        return shaped(_from_address(request), may_write=False)
     if request.method != "POST":
         raise RequestRefused(405, "METHOD_NOT_ALLOWED", "Use POST, or GET for queries.", {"Allow": METHODS})
     _require_json(request)
-    return _shaped(_parsed(await _body(request, max_body, within_s), "The body"), may_write=True)
+    return shaped(_parsed(await _body(request, max_body, within_s), "The body"), may_write=True)
 
 
 def _require_preflight(request: Request) -> None:
@@ -173,7 +173,8 @@ def _parsed(text: str | bytes, what: str) -> Any:
         raise _bad_request(f"{what} is not JSON (line {error.lineno}, column {error.colno}).") from None
 
 
-def _shaped(data: Any, *, may_write: bool) -> GraphQLRequest:
+def shaped(data: Any, *, may_write: bool) -> GraphQLRequest:
+    """Read what is asked for out of JSON. Raises `RequestRefused` (400) where it has another shape."""
     if isinstance(data, list):
         raise _bad_request("The body is a JSON array. Operations are taken one at a time: send an object.")
     if not isinstance(data, dict):

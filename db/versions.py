@@ -1,0 +1,58 @@
+"""The versions of many viewers, read at once: whether anything of theirs has changed since they were looked at."""
+
+from collections.abc import Iterable, Set
+from typing import NamedTuple
+
+from sqlalchemy import Select, bindparam, func, select
+
+from db.columns import TextList, among
+from db.engine import Database
+from db.models import Actor, User
+
+
+class Who(NamedTuple):
+    """Somebody as the edge knows them. A user's key comes before a session's."""
+
+    user_key: str | None
+    session_key: str | None
+
+
+class Version(NamedTuple):
+    """Whose a viewer's things are, and how often they have changed. A session that is claimed changes its actor."""
+
+    actor_id: int
+    version: int
+
+
+UNKNOWN = Version(0, 0)
+"""Of somebody who has not done anything yet."""
+
+_KEYS = bindparam("keys", type_=TextList())
+_MERGED = Actor.__table__.alias("merged")
+VERSIONS_BY_USER = (
+    select(User.key, Actor.id, Actor.version).join(Actor, Actor.user_id == User.id).where(among(User.key, _KEYS))
+)
+VERSIONS_BY_SESSION = (
+    select(Actor.session_key.label("key"), _MERGED.c.id, _MERGED.c.version)
+    .join(_MERGED, _MERGED.c.id == func.coalesce(Actor.merged_into, Actor.id))
+    .where(among(Actor.session_key, _KEYS))
+)
+
+
+async def versions_of(database: Database, people: Iterable[Who]) -> dict[Who, Version]:
+    """Read where these viewers stand, in two statements at most however many they are."""
+    asked = set(people)
+    users = {who.user_key for who in asked if who.user_key is not None}
+    sessions = {who.session_key for who in asked if who.user_key is None and who.session_key is not None}
+    by_user = await _versions(database, VERSIONS_BY_USER, users)
+    by_session = await _versions(database, VERSIONS_BY_SESSION, sessions)
+    return {
+        who: by_session.get(who.session_key, UNKNOWN) if who.user_key is None else by_user.get(who.user_key, UNKNOWN)
+        for who in asked
+    }
+
+
+async def _versions(database: Database, statement: Select[str, int, int], keys: Set[str]) -> dict[str | None, Version]:
+    if not keys:
+        return {}
+    return {row.key: Version(row.id, row.version) for row in await database.fetch(statement, {"keys": sorted(keys)})}

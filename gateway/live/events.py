@@ -1,0 +1,142 @@
+"""A subscription as an event stream (SSE), as the protocol graphql-sse has it for distinct connections."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from contextlib import ExitStack, aclosing, suppress
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from gateway.documents.document import Document
+from gateway.graphql_http.media import EVENTS
+from gateway.graphql_http.request import GraphQLRequest
+from gateway.live.seats import Seats
+from gateway.live.subscriptions import Subscriptions, Told
+from gateway.visitors import Visitor, Visitors
+
+KEEP_ALIVE_S = 15.0
+"""Between two comments on a stream that has nothing to tell: proxies cut what is silent for 30 or 60 seconds."""
+
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "X-Accel-Buffering": "no",  # nginx would hold events back until a buffer is full
+}
+
+
+class EventStream(Response):
+    """An answer that goes on until the subscription ends, the client goes, or its token expires.
+
+    Parameters
+    ----------
+    results
+        What there is to tell.
+    seat
+        What is given back at the end.
+    expires_at
+        When the token does, in seconds since 1970.
+    ending
+        Set when the server stops: it waits for its streams to end.
+    """
+
+    media_type = EVENTS
+
+    def __init__(
+        self,
+        results: AsyncGenerator[Told, None],
+        seat: ExitStack,
+        expires_at: float | None,
+        ending: asyncio.Event,
+    ) -> None:
+        super().__init__(headers=_HEADERS)
+        del self.headers["content-length"]
+        self._results = results
+        self._seat = seat
+        self._expires_at = expires_at
+        self._ending = ending
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Tell what there is to tell."""
+        scope["state"]["is_stream"] = True
+        with self._seat:
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            await send({"type": "http.response.body", "body": b":\n\n", "more_body": True})
+            telling = asyncio.create_task(self._tell(send))
+            others = [asyncio.create_task(work) for work in (_gone(receive), self._ending.wait(), self._expired())]
+            try:
+                await asyncio.wait({telling, *others}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for task in (telling, *others):
+                    task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await telling
+            with suppress(OSError):  # whoever has gone away is told nothing
+                await send({"type": "http.response.body", "body": b"event: complete\ndata:\n\n", "more_body": False})
+
+    async def _tell(self, send: Send) -> None:
+        async with aclosing(self._results):
+            async for event in _kept_alive(self._results):
+                await send({"type": "http.response.body", "body": event, "more_body": True})
+
+    async def _expired(self) -> None:
+        left_s = float("inf") if self._expires_at is None else self._expires_at - time.time()
+        await asyncio.sleep(min(max(left_s, 0), 10**6))
+
+
+async def _kept_alive(results: AsyncGenerator[Told, None]) -> AsyncGenerator[bytes, None]:
+    """Write each result as an event, and a comment whenever there was none for a while."""
+    while True:
+        following = asyncio.ensure_future(anext(results))
+        try:
+            while not (await asyncio.wait({following}, timeout=KEEP_ALIVE_S))[0]:
+                yield b":\n\n"
+            yield b"event: next\ndata: " + orjson.dumps(following.result()) + b"\n\n"
+        except StopAsyncIteration:
+            return
+        finally:
+            following.cancel()
+            with suppress(asyncio.CancelledError, StopAsyncIteration):
+                await following
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+class EventStreams:
+    """Answers subscriptions that come by HTTP.
+
+    Parameters
+    ----------
+    subscriptions
+        Who begins what is asked for.
+    visitors, seats
+        Who knows the address of a request, and how many streams may be open.
+    ending
+        Set when the server stops.
+    """
+
+    def __init__(self, subscriptions: Subscriptions, visitors: Visitors, seats: Seats, ending: asyncio.Event) -> None:
+        self._subscriptions = subscriptions
+        self._visitors = visitors
+        self._seats = seats
+        self._ending = ending
+
+    async def begin(self, request: Request, visitor: Visitor, document: Document, asked: GraphQLRequest) -> EventStream:
+        """Begin a subscription that was let in.
+
+        Raises
+        ------
+        NoSeat
+            If too many are open.
+        DocumentRefused
+            If its variables do not fit.
+        """
+        with ExitStack() as stack:
+            stack.enter_context(self._seats.taken(str(self._visitors.address_of(request))))
+            stack.enter_context(self._seats.of_viewer(visitor.asker))
+            results = await self._subscriptions.begin(request, visitor, document, asked)
+            return EventStream(results, stack.pop_all(), visitor.expires_at, self._ending)
