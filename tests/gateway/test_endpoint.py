@@ -329,7 +329,7 @@ async def test_a_store_that_is_away_is_named_without_its_address(client):
         ("{ echo " * 20_000, "DOCUMENT_TOO_LONG"),
         ("{ noSuchField }", "GRAPHQL_VALIDATION_FAILED"),
         ("{ echo(number: 99999999999) }", "GRAPHQL_VALIDATION_FAILED"),
-        ("subscription { echo }", "BAD_REQUEST"),
+        ("subscription { echo }", "GRAPHQL_VALIDATION_FAILED"),
         ("query($n: Int!) { echo(number: $n) }", "BAD_USER_INPUT"),
         ("query($n: Int) { echo }", "GRAPHQL_VALIDATION_FAILED"),
     ],
