@@ -33,6 +33,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._is_in_head = False
         self._is_too_long = False
+        self._is_handed_over = False
         self._head_timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
 
@@ -61,7 +62,7 @@ class BoundedProtocol(HttpToolsProtocol):
                 self._is_too_long = True
                 self.send_400_response("")
         is_idle = self.cycle is None or self.cycle.response_complete
-        if is_idle and self._head_timer is None and not self.transport.is_closing():
+        if is_idle and self._head_timer is None and not (self._is_handed_over or self.transport.is_closing()):
             self._await_head()
 
     def on_headers_complete(self) -> None:
@@ -78,6 +79,12 @@ class BoundedProtocol(HttpToolsProtocol):
             self._is_too_long = True
             raise HeadTooLong
         super().on_headers_complete()
+
+    def handle_websocket_upgrade(self) -> None:
+        """Hand the connection over: a WebSocket has no further heads, and looks after its own silences."""
+        self._is_handed_over = True
+        self._stop_awaiting_head()
+        super().handle_websocket_upgrade()
 
     def send_400_response(self, msg: str) -> None:
         """Refuse a request that is no HTTP, or whose head is too long, and end the connection."""
