@@ -61,7 +61,7 @@ class Rankings:
             fresh_s = weights.DEGRADED_FRESH_S if snapshot.ranking.degraded else place.fresh_s
             return Made(snapshot.id.encode(), fresh_s, snapshot)
 
-        named = await made_once(self._cache, place.pointer, made, lock_s=weights.MAKING_S)
+        named = await made_once(self._cache, place.pointer, made, lock_s=weights.MAKING_S, stops_with_callers=True)
         if named.thing is not None:
             return named.thing
         found = await self.by_id(named.value.decode())

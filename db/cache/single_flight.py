@@ -8,7 +8,7 @@ themselves. A cache that is away costs the sharing between processes, never the 
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -46,8 +46,17 @@ class Made(Generic[T]):
 
 Make = Callable[[], Awaitable[Made[T]]]
 
+
+@dataclass(slots=True)
+class _Flight:
+    """What is being made, and how many callers wait for it."""
+
+    task: asyncio.Task[Made[Any]]
+    callers: int = 0
+
+
 # By cache and key. A task holds its cache, so that the cache's id cannot become another's meanwhile.
-_flights: dict[tuple[int, str], asyncio.Task[Made[Any]]] = {}
+_flights: dict[tuple[int, str], _Flight] = {}
 
 
 async def once(cache: Cache, key: str, compute: Compute, *, ttl_s: float, lock_s: float) -> bytes:
@@ -69,7 +78,9 @@ async def once(cache: Cache, key: str, compute: Compute, *, ttl_s: float, lock_s
     return (await made_once(cache, key, make, lock_s=lock_s)).value
 
 
-async def made_once(cache: Cache, key: str, make: Make[T], *, lock_s: float) -> Made[T]:
+async def made_once(
+    cache: Cache, key: str, make: Make[T], *, lock_s: float, stops_with_callers: bool = False
+) -> Made[T]:
     """Give what a key names; if the cache does not hold it, see to it that it is made once.
 
     Making is a task of its own: a caller who is cancelled, the first one too, takes nobody along.
@@ -81,24 +92,41 @@ async def made_once(cache: Cache, key: str, make: Make[T], *, lock_s: float) -> 
         reaches all callers of this process; other processes then try themselves.
     lock_s
         As for `once`.
+    stops_with_callers
+        Whether it is given up once every caller of this process has been cancelled; else the next one finds it made.
     """
     held = await _look(cache, key)
     if held is not None:
         return Made(held, 0.0)
     name = (id(cache), key)
     flight = _flights.get(name)
-    if flight is None or flight.get_loop() is not asyncio.get_running_loop():
-        flight = asyncio.create_task(_fly(cache, key, make, lock_s), name=f"single flight of {key}")
-        _flights[name] = flight
-        flight.add_done_callback(lambda ended: _land(name, ended))
-    return await asyncio.shield(flight)
+    if flight is None or flight.task.get_loop() is not asyncio.get_running_loop():
+        flight = _flights[name] = _start(name, _fly(cache, key, make, lock_s))
+    flight.callers += 1
+    try:
+        return await asyncio.shield(flight.task)
+    finally:
+        flight.callers -= 1
+        if stops_with_callers and not flight.callers and not flight.task.done():
+            _forget(name, flight)  # at once: whoever comes now must not wait for what is being stopped
+            flight.task.cancel()
 
 
-def _land(name: tuple[int, str], flight: asyncio.Task[Made[Any]]) -> None:
+def _start(name: tuple[int, str], fly: Coroutine[Any, Any, Made[Any]]) -> _Flight:
+    flight = _Flight(asyncio.create_task(fly, name=f"single flight of {name[1]}"))
+    flight.task.add_done_callback(lambda _: _land(name, flight))
+    return flight
+
+
+def _land(name: tuple[int, str], flight: _Flight) -> None:
+    _forget(name, flight)
+    if not flight.task.cancelled() and flight.task.exception() is not None:  # looked at: its callers may all have gone
+        log.debug("%s failed: %r", flight.task.get_name(), flight.task.exception())
+
+
+def _forget(name: tuple[int, str], flight: _Flight) -> None:
     if _flights.get(name) is flight:
         del _flights[name]
-    if not flight.cancelled() and flight.exception() is not None:  # looked at: its callers may all have gone
-        log.debug("%s failed: %r", flight.get_name(), flight.exception())
 
 
 async def _fly(cache: Cache, key: str, make: Make[T], lock_s: float) -> Made[T]:

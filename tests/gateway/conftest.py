@@ -85,6 +85,11 @@ class Query:
         }[how]
 
     @strawberry.field
+    async def sleeps(self, seconds: float) -> bool:
+        await asyncio.sleep(seconds)
+        return True
+
+    @strawberry.field
     def wrong_output(self) -> int:
         return "not a number"  # type: ignore[return-value]
 

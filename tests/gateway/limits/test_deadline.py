@@ -1,0 +1,108 @@
+"""An operation that takes too long is stopped, with all that it has begun; nobody else's work is."""
+
+import asyncio
+import time
+from types import SimpleNamespace
+
+import pytest
+from sqlalchemy import text
+
+from db.cache.memory import MemoryCache
+from db.cache.single_flight import Made, made_once
+from gateway.limits.deadline import OperationTimeout, within
+from resolvers.context import Asker, Context
+from resolvers.loaders import MappedLoader
+
+SLOW = text("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :rows) SELECT count(*) FROM n")
+
+
+def context_on(database):
+    return Context(SimpleNamespace(database=database), None, Asker())
+
+
+async def test_what_ends_in_time_is_given():
+    async def quick():
+        return 7
+
+    assert await within(1, quick(), lambda: None) == 7
+
+
+async def test_a_time_limit_of_a_resolvers_own_is_not_taken_for_ours():
+    async def impatient():
+        raise TimeoutError("a store")
+
+    with pytest.raises(TimeoutError, match="a store"):
+        await within(1, impatient(), lambda: None)
+
+
+async def test_the_refusal_says_how_long_it_may_take():
+    with pytest.raises(OperationTimeout, match=r"within 0\.01 s") as refused:
+        await within(0.01, asyncio.sleep(5), lambda: None)
+    assert (refused.value.status, refused.value.code) == (503, "TIMEOUT")
+
+
+class SlowLoader(MappedLoader[int, int]):
+    """A loader whose statement takes minutes."""
+
+    ended = "not at all"
+
+    async def read(self, keys):
+        try:
+            await self.context.stores.database.fetch(SLOW, {"rows": 2_000_000_000})
+        except asyncio.CancelledError:
+            SlowLoader.ended = "cancelled"
+            raise
+        return {}
+
+
+async def test_a_loader_and_its_statement_are_stopped(database):
+    """The loader runs in a task of its own, which nobody who waits for it would stop."""
+    context = context_on(database)
+    loader = SlowLoader(context)
+    SlowLoader.ended = "not at all"
+    with pytest.raises(OperationTimeout):
+        await within(0.3, asyncio.gather(loader.load(1), loader.load(2)), context.stop)
+    await asyncio.sleep(0.05)
+    assert SlowLoader.ended == "cancelled"
+    started = time.monotonic()
+    await asyncio.gather(*(database.fetch(text("SELECT 1")) for _ in range(10)))
+    assert time.monotonic() - started < 4, "no statement keeps a connection or a thread"
+
+
+async def test_a_flight_that_others_wait_for_goes_on():
+    cache, flown = MemoryCache(), asyncio.Event()
+
+    async def compute():
+        await flown.wait()
+        return Made(b"made", 60)
+
+    def fly():
+        return made_once(cache, "key", compute, lock_s=5, stops_with_callers=True)
+
+    other = asyncio.create_task(fly())
+    with pytest.raises(OperationTimeout):
+        await within(0.05, fly(), lambda: None)
+    flown.set()
+    assert (await other).value == b"made"
+
+
+async def test_a_flight_that_nobody_waits_for_any_more_is_stopped():
+    cache, ended = MemoryCache(), list[str]()
+
+    async def compute():
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            ended.append("cancelled")
+            raise
+        return Made(b"", 60)
+
+    with pytest.raises(OperationTimeout):
+        await within(0.05, made_once(cache, "key", compute, lock_s=5, stops_with_callers=True), lambda: None)
+    await asyncio.sleep(0.01)
+    assert ended == ["cancelled"]
+
+    async def again():
+        return Made(b"made", 60)
+
+    assert (await made_once(cache, "key", again, lock_s=0.5)).value == b"made"
