@@ -106,16 +106,21 @@ async def open_page(browser: Browser, demo: Demo, guard: Guard) -> AsyncIterator
     """Give a function that opens pages, each in a browser of its own that knows nothing yet.
 
     ``await open_page("/", viewer="heavy", color_scheme="dark")``; `viewer` is who has signed in on the explore page,
-    `token` theirs where it is not to be a good one, and all else is for Playwright's `new_context`.
+    `token` theirs where it is not to be a good one, `quiz` whether the quiz may open by itself, and all else is for
+    Playwright's `new_context`.
     """
     contexts: list[BrowserContext] = []
 
-    async def open_one(path: str, *, viewer: str | None = None, token: str | None = None, **options: Any) -> Page:
+    async def open_one(
+        path: str, *, viewer: str | None = None, token: str | None = None, quiz: bool = False, **options: Any
+    ) -> Page:
         given = {"base_url": demo.address, "locale": "en-GB", "viewport": {"width": 1280, "height": 900}, **options}
         context = await browser.new_context(**given)
         contexts.append(context)
         context.set_default_timeout(PATIENCE_MS)
         await context.add_init_script(VIOLATIONS)
+        if not quiz:
+            await context.add_init_script(_quiz_put_off(viewer))
         if viewer is not None:
             await context.add_init_script(_signed_in(viewer, token or demo.token(viewer)))
         page = await context.new_page()
@@ -126,6 +131,12 @@ async def open_page(browser: Browser, demo: Demo, guard: Guard) -> AsyncIterator
     yield open_one
     for context in contexts:
         await context.close()
+
+
+def _quiz_put_off(viewer: str | None) -> str:
+    """Give a script after which these visitors have closed the quiz on an earlier day."""
+    visitors = json.dumps(["guest", "user:newcomer", f"user:{viewer}"])
+    return f"{visitors}.forEach((visitor) => localStorage.setItem(`explore.quiz-put-off.${{visitor}}`, 'yes'))"
 
 
 def _signed_in(viewer: str, token: str) -> str:
