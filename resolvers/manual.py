@@ -1,9 +1,13 @@
-"""The first page of the manual: what the root types say of the whole, and an example for each root field, to paste."""
+"""The first page of the manual: what the root types say of the whole, how each field may fail, and an example of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from textwrap import dedent
+from types import MappingProxyType
 
 from strawberry.types import get_object_definition
+from strawberry.utils.str_converters import to_camel_case
+
+from resolvers.user_errors import UserErrorCode
 
 EXPLORE_PAGE = """
     query ExplorePage($after: String) {
@@ -159,6 +163,46 @@ MUTATIONS: Mapping[str, str] = {
 }
 
 
+_SOMEBODY = (UserErrorCode.UNAUTHENTICATED,)
+_PROJECT = (*_SOMEBODY, UserErrorCode.UNKNOWN_PROJECT)
+_ANSWER = (
+    *_SOMEBODY, UserErrorCode.UNKNOWN_QUESTION, UserErrorCode.INACTIVE_QUESTION, UserErrorCode.UNKNOWN_OPTION,
+    UserErrorCode.EMPTY, UserErrorCode.INVALID, UserErrorCode.TOO_MANY,
+)  # fmt: skip
+_RECORDS = (UserErrorCode.INVALID, UserErrorCode.TOO_MANY)
+
+FAILURES: Mapping[str, tuple[UserErrorCode, ...]] = {
+    "likeProject": _PROJECT,
+    "unlikeProject": _PROJECT,
+    "saveProject": _PROJECT,
+    "unsaveProject": _PROJECT,
+    "recordInteractions": (*_SOMEBODY, UserErrorCode.TOO_MANY),
+    "dismissProject": (*_PROJECT, UserErrorCode.INVALID),
+    "undoDismissal": _PROJECT,
+    "setInterests": (*_SOMEBODY, UserErrorCode.UNKNOWN_REFERENCE, UserErrorCode.TOO_MANY),
+    "removeInterest": (*_SOMEBODY, UserErrorCode.UNKNOWN_REFERENCE),
+    "mute": (*_PROJECT, UserErrorCode.UNKNOWN_REFERENCE, UserErrorCode.TOO_MANY),
+    "unmute": _SOMEBODY,
+    "updatePersonalizationSettings": (*_SOMEBODY, UserErrorCode.INVALID),
+    "submitOnboarding": _ANSWER,
+    "answerOnboardingQuestion": _ANSWER,
+    "skipOnboardingQuestion": (*_SOMEBODY, UserErrorCode.UNKNOWN_QUESTION, UserErrorCode.INACTIVE_QUESTION),
+    "resetOnboarding": _SOMEBODY,
+    "claimSession": (*_SOMEBODY, UserErrorCode.INVALID, UserErrorCode.NOT_ALLOWED),
+    "exportMyData": (*_SOMEBODY, UserErrorCode.NOT_ALLOWED),
+    "deleteMyData": (*_SOMEBODY, UserErrorCode.NOT_ALLOWED),
+    "upsertProjects": (*_RECORDS, UserErrorCode.UNKNOWN_REFERENCE),
+    "removeProjects": (UserErrorCode.TOO_MANY,),
+    "upsertTools": _RECORDS,
+    "upsertCategories": _RECORDS,
+    "upsertUsers": (*_RECORDS, UserErrorCode.NOT_ALLOWED),
+    "upsertOnboardingQuestions": (*_RECORDS, UserErrorCode.UNKNOWN_REFERENCE),
+    "refreshOnboardingQuestions": (),
+    "removeUsers": (UserErrorCode.UNKNOWN_REFERENCE, UserErrorCode.NOT_ALLOWED, UserErrorCode.TOO_MANY),
+}
+"""What `userErrors` of each mutation may say."""
+
+
 def _block(example: str) -> str:
     """Write an example as Markdown shows code."""
     return f"```graphql\n{dedent(example).strip()}\n```"
@@ -185,13 +229,18 @@ Ask for what your page shows: `project { id likeCount viewerHasLiked }` and `vie
 cache. The next first page of every feed knows of the change already."""
 
 
-def show_examples(type_: type, examples: Mapping[str, str]) -> None:
-    """Put its example behind the description of each field that has one."""
-    for field in get_object_definition(type_, strict=True).fields:
-        if example := examples.get(field.graphql_name or _camel(field.python_name)):
+def complete(
+    root: type, examples: Mapping[str, str], failures: Mapping[str, tuple[UserErrorCode, ...]] = MappingProxyType({})
+) -> None:
+    """Put how it may fail, and its example, behind the description of each root field."""
+    for field in get_object_definition(root, strict=True).fields:
+        name = field.graphql_name or to_camel_case(field.python_name)
+        if codes := failures.get(name):
+            field.description = f"{field.description} `userErrors` may say {_listed(codes)}."
+        if example := examples.get(name):
             field.description = f"{field.description}\n\n{_block(example)}"
 
 
-def _camel(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(part.title() for part in rest)
+def _listed(codes: Sequence[UserErrorCode]) -> str:
+    names = [code.name for code in codes]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"

@@ -20,7 +20,7 @@ from resolvers.fields import READ, computed
 from resolvers.ids import parse_global_id
 from resolvers.interaction import InteractionMutation
 from resolvers.interests import InterestsMutation
-from resolvers.manual import ABOUT_MUTATION, ABOUT_QUERY, MUTATIONS, QUERIES, show_examples
+from resolvers.manual import ABOUT_MUTATION, ABOUT_QUERY, FAILURES, MUTATIONS, QUERIES, complete
 from resolvers.muting import MutingMutation
 from resolvers.node import Node
 from resolvers.onboarding import OnboardingQuery
@@ -112,8 +112,8 @@ class Mutation(
     """Every mutation."""
 
 
-show_examples(Query, QUERIES)
-show_examples(Mutation, MUTATIONS)
+complete(Query, QUERIES)
+complete(Mutation, MUTATIONS, FAILURES)
 
 schema = strawberry.Schema(
     query=Query,

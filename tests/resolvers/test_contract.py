@@ -175,6 +175,11 @@ async def test_every_implementation_of_node_is_found_again_by_its_id(graph: Grap
         assert found["node"] == {"__typename": type_, "id": id_}
 
 
+def test_lists_and_what_is_in_them_are_never_null_but_where_places_answer_to_keys(served: GraphQLSchema) -> None:
+    loose = {f"{t.name}.{n}" for t, n, f in fields(served) if "]" in str(f.type) and not str(f.type).endswith("!]!")}
+    assert loose == {"Query.projects"}
+
+
 # --- what a mutation answers ---------------------------------------------------------------------------------------
 
 
