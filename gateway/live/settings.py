@@ -13,7 +13,7 @@ class LiveSettings(BaseSettings):
         "off.",
     )
     max_streams: int = Field(
-        2_000,
+        1_000,
         ge=1,
         le=100_000,
         description="WebSockets and event streams that each server process holds open, 1 to 100000; one takes about "

@@ -1,10 +1,11 @@
 """A gateway on a real socket, with a real store behind it, and clients that speak its protocols byte by byte."""
 
 import asyncio
+import itertools
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,12 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
+from starlette.applications import Starlette
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from db.catalogue import upsert_projects
 from db.engine import Database
-from db.records import UserRecord
-from db.users import upsert_users
 from gateway.app import build
 from gateway.auth import Authority
 from gateway.runtime import open_runtime
@@ -29,6 +29,8 @@ from tests.conftest import sqlite_copy
 from tests.gateway.conftest import SECRET
 from tests.world import World
 
+_turns = itertools.count(1)
+
 PATIENCE_S = 20.0
 """Tells what comes from what hangs; nothing here is timed."""
 
@@ -38,14 +40,22 @@ LIKE = "mutation ($key: String!) { likeProject(key: $key) { changed viewer { ver
 
 @dataclass
 class Running:
-    """A gateway that answers at `url`."""
+    """A gateway that answers at `url`; whoever is named is somebody else in each `turn`."""
 
     server: uvicorn.Server
     url: str
     authority: Authority
+    app: Starlette
+    turn: int = 0
+
+    @property
+    def hears_others(self) -> bool:
+        """Whether hints of other processes arrive."""
+        changes = self.app.state.runtime.changes
+        return bool(changes._hints.hears_others)
 
     def bearer(self, user: str, hours: float = 1.0) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.authority.issue(user, hours=hours)}"}
+        return {"Authorization": f"Bearer {self.authority.issue(f'{user}-{self.turn}', hours=hours)}"}
 
     async def ask(self, query: str, headers: dict[str, str] | None = None, **variables: Any) -> dict[str, Any]:
         async with httpx.AsyncClient(timeout=PATIENCE_S) as client:
@@ -121,7 +131,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
     port = server.servers[0].sockets[0].getsockname()[1]
     try:
         authority = Authority(SECRET.encode(), "explore-gateway", "explore")
-        yield Running(server, f"http://127.0.0.1:{port}/graphql", authority)
+        yield Running(server, f"http://127.0.0.1:{port}/graphql", authority, app)
     finally:
         server.should_exit = True
         await serving
@@ -132,12 +142,11 @@ async def truth(sqlite_template: Path, tmp_path: Path) -> AsyncIterator[str]:
     """Give the URL of a store with some people and projects."""
     async with sqlite_copy(sqlite_template, tmp_path) as database:
         await _fill(database)
-        yield str(database.url.render_as_string(hide_password=False)).replace("+aiosqlite", "")
+        yield f"sqlite:///{database.url.database}"
 
 
 async def _fill(database: Database) -> None:
     async with database.write() as connection:
-        await upsert_users(connection, [UserRecord(key=key, username=key) for key in ("ada", "bob")])
         await upsert_projects(connection, [World.project(number) for number in range(20)])
 
 
@@ -152,8 +161,18 @@ def serve(truth: str, tmp_path: Path) -> Serve:
     return start
 
 
-@pytest.fixture
-async def gateway(serve: Serve) -> AsyncIterator[Running]:
-    """A gateway with the default settings."""
-    async with serve() as started:
+@pytest.fixture(scope="module")
+async def shared_gateway(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
+    """A gateway with the default settings, for all tests of a file: to start one takes a second."""
+    folder = tmp_path_factory.mktemp("gateway")
+    async with sqlite_copy(sqlite_template, folder) as database:
+        await _fill(database)
+    given = {"var_dir": folder, "token_secret": SECRET, "database_url": f"sqlite:///{database.url.database}"}
+    async with running(Settings(_env_file=None, **given)) as started:
         yield started
+
+
+@pytest.fixture
+def gateway(shared_gateway: Running) -> Running:
+    """The gateway of this file, with people who have not been there before."""
+    return replace(shared_gateway, turn=next(_turns))
