@@ -1,0 +1,127 @@
+"""What one request costs, from the socket's edge to the bytes of its answer: CPU of this process, on the demo data.
+
+``python -m bench.http FOLDER`` (a VAR_DIR; the demo data is loaded into it if it is empty). The application is called
+as a server calls it, without the server: uvicorn adds 0.1 ms.
+"""
+
+import argparse
+import asyncio
+import json
+import statistics
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from starlette.types import Message
+
+from gateway.app import build
+from gateway.auth import signing_secret
+from gateway.logs import configure_logs
+from gateway.preparing import prepare
+from gateway.runtime import open_runtime
+from gateway.settings import Settings
+from resolvers.schema import schema
+
+VIEWER = "heavy"
+REQUESTS = 200
+
+CARD = "id key title description type url imageUrl createdAt likeCount viewCount"
+DOCUMENTS = {
+    "typename": "query Nothing { __typename }",
+    "feed, 30 cards": f"query Cards {{ forYou(first: 30) {{ strategy edges {{ rank score cursor node {{ {CARD} }} }} }} }}",
+    "feed, 30 cards with terms and owner": f"""query Page {{ forYou(first: 30) {{ strategy degraded snapshotId
+        pageInfo {{ endCursor hasNextPage }}
+        edges {{ rank score cursor node {{ {CARD} viewerHasLiked viewerHasSaved
+          owner {{ key username }} tools {{ key name }} categories {{ key name }} topics }} }} }} }}""",
+    "feed, 30 cards with terms, owner and why": f"""query Why {{ forYou(first: 30) {{ strategy degraded snapshotId
+        pageInfo {{ endCursor hasNextPage }}
+        edges {{ rank score cursor node {{ {CARD} viewerHasLiked viewerHasSaved
+          owner {{ key username }} tools {{ key name }} categories {{ key name }} topics }}
+          explanation {{ score summary contributions {{ signal {{ name label group }} value contribution }}
+            adjustments {{ rule fromRank toRank }} }} }} }} }}""",
+}
+
+App = Callable[..., Awaitable[None]]
+
+
+def token(settings: Settings) -> str:
+    """Sign in as the demo's heaviest viewer."""
+    import jwt
+
+    now = int(time.time())
+    claims = {"sub": VIEWER, "iss": settings.token_issuer, "aud": settings.token_audience, "exp": now + 3600}
+    return jwt.encode(claims, signing_secret(settings), "HS256")
+
+
+async def send(app: App, body: bytes, bearer: str) -> bytes:
+    """Send one POST and give the body of its answer."""
+    answer = bytearray()
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def sent(message: Message) -> None:
+        answer.extend(message.get("body", b""))
+
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"accept-encoding", b"identity"),
+        (b"authorization", f"Bearer {bearer}".encode()),
+        (b"content-length", str(len(body)).encode()),
+    ]
+    scope: dict[str, Any] = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "path": "/graphql",
+        "raw_path": b"/graphql",
+        "query_string": b"",
+        "root_path": "",
+        "headers": headers,
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 80),
+    }
+    await app(scope, receive, sent)
+    return bytes(answer)
+
+
+async def cost(app: App, body: bytes, bearer: str) -> tuple[float, float, int]:
+    """Give the milliseconds of CPU of a request (middle and 95th percentile), and the bytes of its answer."""
+    answer = b""
+    spent = []
+    for _ in range(REQUESTS):
+        began = time.process_time()
+        answer = await send(app, body, bearer)
+        spent.append((time.process_time() - began) * 1000)
+    assert b'"errors"' not in answer, answer[:500]
+    return statistics.median(spent), statistics.quantiles(spent, n=20)[-1], len(answer)
+
+
+async def measure(folder: Path) -> None:
+    """Print a line for each document."""
+    settings = Settings(
+        _env_file=None,  # type: ignore[call-arg]  # of pydantic-settings
+        var_dir=folder,
+        worker_in_server=False,
+        log_level="error",
+        rate_limit=0,  # off
+    )
+    configure_logs(settings)
+    await prepare(settings, demo=True, say=print)
+    app = build(settings, schema, partial(open_runtime, settings))
+    async with app.router.lifespan_context(app):
+        bearer = token(settings)
+        for name, document in DOCUMENTS.items():
+            body = json.dumps({"query": document}).encode()
+            middle, late, size = await cost(app, body, bearer)
+            print(f"{name:42} {middle:7.2f} ms  (95 %: {late:6.2f})  {size / 1000:6.1f} KB")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    asyncio.run(measure(parser.parse_args().folder))
