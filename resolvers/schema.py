@@ -14,6 +14,7 @@ from resolvers.claiming import ClaimingMutation
 from resolvers.context import Info
 from resolvers.counterfactual import InterestCause, ProjectCause
 from resolvers.dismissal import DismissalMutation
+from resolvers.executor import Executor
 from resolvers.explanation import REASON_TYPES
 from resolvers.feed import FeedQuery
 from resolvers.fields import READ, computed
@@ -120,6 +121,7 @@ schema = strawberry.Schema(
     mutation=Mutation,
     subscription=Subscription,
     types=[*REASON_TYPES, InterestCause, ProjectCause],
+    execution_context_class=Executor,
     config=StrawberryConfig(scalar_map={datetime: DATE_TIME, JSON: ANY_JSON}),
 )
 
