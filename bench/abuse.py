@@ -1,6 +1,6 @@
 """What an attacker's request costs a running gateway: CPU of all its threads, and memory before and after.
 
-    .venv/bin/python bench/abuse.py [--rounds 3]
+    .venv/bin/python -m bench.abuse [--rounds 3]
 
 Starts a gateway with the demo data and without budgets (each probe is to be refused for what it is), sends the probes
 of `tests/gateway/limits/probes.py` one at a time, and prints the CPU of each, the dearest first. It is the least of the

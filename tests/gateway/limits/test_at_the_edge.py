@@ -115,7 +115,7 @@ def fields_that_size_something():
                     yield pytest.param(field, argument, id=f"{type_.name}.{name}({argument}:)")
 
 
-@pytest.mark.parametrize(("field", "argument"), fields_that_size_something())
+@pytest.mark.parametrize(("field", "argument"), list(fields_that_size_something()))
 def test_whatever_can_be_asked_for_many_times_costs_by_how_many(field, argument):
     cost = field.extensions["strawberry-definition"].metadata.get(COST)
     assert cost is not None
@@ -134,7 +134,7 @@ def root_pages():
             yield pytest.param(f"{{ {name}({needed}first: 101) {{ __typename }} }}", id=name)
 
 
-@pytest.mark.parametrize("query", root_pages())
+@pytest.mark.parametrize("query", list(root_pages()))
 async def test_no_page_is_larger_than_a_hundred(query):
     """Pages are checked before anything is read, so there is nothing behind the stores here."""
     from types import SimpleNamespace
