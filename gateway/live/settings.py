@@ -16,8 +16,8 @@ class LiveSettings(BaseSettings):
         1_000,
         ge=1,
         le=100_000,
-        description="WebSockets and event streams that each server process holds open, 1 to 100000; one takes about "
-        "50 KB.",
+        description="WebSockets and event streams that each server process holds open, 1 to 100000; one takes "
+        "about 20 KB (bench/README.md).",
     )
     max_streams_viewer: int = Field(
         10,
