@@ -163,6 +163,12 @@ MUTATIONS: Mapping[str, str] = {
 }
 
 
+SUBSCRIPTIONS: Mapping[str, str] = {
+    "feedChanged": """
+        subscription ($since: Int) {
+          feedChanged(feeds: [FOR_YOU, TRENDING], since: $since) { feed reason version at } }""",
+}
+
 _SOMEBODY = (UserErrorCode.UNAUTHENTICATED,)
 _PROJECT = (*_SOMEBODY, UserErrorCode.UNKNOWN_PROJECT)
 _ANSWER = (

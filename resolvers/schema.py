@@ -21,7 +21,7 @@ from resolvers.fields import READ, computed
 from resolvers.ids import parse_global_id
 from resolvers.interaction import InteractionMutation
 from resolvers.interests import InterestsMutation
-from resolvers.manual import ABOUT_MUTATION, ABOUT_QUERY, FAILURES, MUTATIONS, QUERIES, complete
+from resolvers.manual import ABOUT_MUTATION, ABOUT_QUERY, FAILURES, MUTATIONS, QUERIES, SUBSCRIPTIONS, complete
 from resolvers.muting import MutingMutation
 from resolvers.node import Node
 from resolvers.onboarding import OnboardingQuery
@@ -115,6 +115,7 @@ class Mutation(
 
 complete(Query, QUERIES)
 complete(Mutation, MUTATIONS, FAILURES)
+complete(Subscription, SUBSCRIPTIONS)
 
 schema = strawberry.Schema(
     query=Query,

@@ -12,6 +12,7 @@ import pytest
 from graphql import parse
 
 from gateway.documents.trusted import read_manifest
+from resolvers.manual import EXPLORE_PAGE, QUERIES
 from tests.clients.conftest import EXAMPLES, PROGRAMS, Build, Gateway, persisted, relay_compiler, written
 from tests.node_packages import NodePackages
 
@@ -109,6 +110,20 @@ def test_apollo_client_learns_every_possible_type_from_the_schema(node: NodePack
     query = '{ __type(name: "Reason") { possibleTypes { name } } }'
     answer = httpx.post(gateway.url, json={"query": query}).json()
     assert len(answer["data"]["__type"]["possibleTypes"]) == 9
+
+
+def test_every_query_of_the_docs_pane_is_answered(gateway: Gateway) -> None:
+    # Pasted as they stand: what asks for variables gets the first project of the page that the pane begins with.
+    headers = {"Authorization": f"Bearer {gateway.tokens['heavy']}"}
+    with httpx.Client(headers=headers, timeout=30) as client:
+        page = client.post(gateway.url, json={"query": EXPLORE_PAGE}).json()
+        assert "errors" not in page
+        leader = page["data"]["forYou"]["edges"][0]["node"]
+        given = {"key": leader["key"], "keys": [leader["key"]], "id": leader["id"], "text": "music", "after": None}
+        for name, example in QUERIES.items():
+            answer = client.post(gateway.url, json={"query": example, "variables": given}).json()
+            assert "errors" not in answer, answer
+            assert answer["data"][name] or name == "deletionReceipt", name
 
 
 def test_the_typescript_example_shows_two_pages_reasons_and_a_like(
