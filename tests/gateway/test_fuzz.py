@@ -30,7 +30,7 @@ from resolvers.schema import schema, sdl
 from tests.gateway.conftest import SECRET
 from tests.running import address_in, serving
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "6"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "4"))
 BOUNDED = settings(
     max_examples=EXAMPLES,
     deadline=None,
