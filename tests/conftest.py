@@ -18,6 +18,8 @@ from tests.node_packages import NodeMissing, NodePackages, installed
 from tests.servers import PostgresqlServer, ServerMissing, running_postgresql
 
 TEMPLATE = "explore_template"
+DEADLINE_S = 30.0
+"""Of the databases that no test makes slow: two cores may be busy with a browser and four servers."""
 ENGINES = ("sqlite", "postgresql")
 NOT_COUNTED = ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "PRAGMA")
 
@@ -162,7 +164,7 @@ async def sqlite_copy(template: Path, folder: Path) -> AsyncIterator[Database]:
     """Lend a copy of the migrated file, in this folder."""
     path = folder / f"truth_{next(_numbers)}.sqlite"
     shutil.copyfile(template, path)
-    database = Database(f"sqlite:///{path}")
+    database = Database(f"sqlite:///{path}", read_deadline_s=DEADLINE_S)
     try:
         yield database
     finally:
@@ -173,7 +175,7 @@ async def sqlite_copy(template: Path, folder: Path) -> AsyncIterator[Database]:
 async def postgresql_copy(server: PostgresqlServer) -> AsyncIterator[Database]:
     """Lend a copy of the migrated template, dropped at the end."""
     async with _created(server, TEMPLATE) as url:
-        database = Database(url)
+        database = Database(url, read_deadline_s=DEADLINE_S)
         try:
             yield database
         finally:

@@ -25,7 +25,7 @@ from tests.doubles.proxy import FaultProxy
 from tests.doubles.weaviate import WeaviateDouble, running_weaviate
 
 EVERYTHING = VectorFilter()
-DEADLINE_S = 0.5
+DEADLINE_S = 2.0
 PROMPTLY_S = 30
 """Left alone the client blocks for 63 s; this only tells the two apart, on a machine however busy."""
 UUID = "0b0a7f7c-8a3b-5a43-9d3c-0c2a1b0f2f10"
