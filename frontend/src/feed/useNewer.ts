@@ -1,4 +1,5 @@
 import { useCallback, useState } from "react";
+import type { FeedKind } from "../gql/graphql";
 
 /** Why there is something newer than what is shown. */
 export type NewerReason = "own act" | "elsewhere";
@@ -8,13 +9,14 @@ const WORDS: Record<NewerReason, string> = {
   elsewhere: "New on your page: show it",
 };
 
-/** Whether the feed on the screen has been overtaken, in words for a button. */
-export function useNewer(): {
+/** Whether the feed on the screen has been overtaken, in words for a button. What one does oneself moves For You only. */
+export function useNewer(feed: FeedKind): {
   words: string | null;
   tell: (reason: NewerReason) => void;
   forget: () => void;
 } {
   const [reason, setReason] = useState<NewerReason | null>(null);
   const forget = useCallback(() => setReason(null), []);
-  return { words: reason && WORDS[reason], tell: setReason, forget };
+  const isNews = reason === "elsewhere" || feed === "FOR_YOU";
+  return { words: reason && isNews ? WORDS[reason] : null, tell: setReason, forget };
 }

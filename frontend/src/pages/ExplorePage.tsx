@@ -18,6 +18,7 @@ import { useNewer } from "../feed/useNewer";
 import { StandingsContext, standingOf } from "../feed/useStanding";
 import { type Address, useAddress } from "../hooks/useAddress";
 import { useBeacons, useOpened } from "../hooks/useBeacons";
+import { useFeedChanges } from "../hooks/useFeedChanges";
 import { useStatus } from "../hooks/useStatus";
 import { sendAct } from "../services/acts";
 import type { Card, FeedPage, FeedSource } from "../services/explore";
@@ -39,7 +40,7 @@ export function ExplorePage({ user, become, beginAnew }: Props) {
   const [address, change] = useAddress();
   const source = useFeedSource(address);
   const feed = useFeed(gateway, source);
-  const newer = useNewer();
+  const newer = useNewer(source.kind);
   const standings = useStandings(() => newer.tell("own act"));
   const beacons = useBeacons(gateway);
   const opened = useOpened(beacons);
@@ -48,7 +49,9 @@ export function ExplorePage({ user, become, beginAnew }: Props) {
   const quiz = useQuizModal(gateway.identity.name, status);
   const [askedWhy, setAskedWhy] = useState<Place | null>(null);
   const { snapshotId } = feed.state.origin ?? {};
-  useEffect(() => newer.forget(), [snapshotId, source]);
+  useFeedChanges(gateway, source.kind, snapshotId !== undefined, () => newer.tell("elsewhere"));
+  // Another ranking is on the screen, so nothing is newer.
+  useEffect(() => newer.forget(), [snapshotId, source, newer.forget]);
 
   const showNewer = () => {
     newer.forget();
@@ -81,7 +84,7 @@ export function ExplorePage({ user, become, beginAnew }: Props) {
       <main className="page">
         <Toolbar address={address} change={change} feed={feed.state} />
         <FeedTabs tab={address.tab} isSearch={isSearch} onChange={(tab) => change({ tab, query: "" })} />
-        <NewerPill words={source.kind === "FOR_YOU" ? newer.words : null} onShow={showNewer} />
+        <NewerPill words={newer.words} onShow={showNewer} />
         <div role="tabpanel" id="feed" aria-labelledby={tabId(address.tab, isSearch)}>
           <ProjectsGrid
             feed={feed}

@@ -9,6 +9,9 @@ type Variables = Record<string, unknown>;
 export class Gateway {
   readonly #client: Client;
 
+  /** `Viewer.version` as far as answers have told it: it rises with everything that the viewer does. */
+  version: number | null = null;
+
   constructor(
     readonly identity: Identity,
     url = "/graphql",
@@ -53,10 +56,21 @@ export class Gateway {
     return new Promise((resolve, reject) => {
       const { unsubscribe } = source.subscribe((result) => {
         if (result.error) reject(failureOf(result.error));
-        else resolve(result.data as Data);
+        else {
+          this.#noteVersion(result.data);
+          resolve(result.data as Data);
+        }
         queueMicrotask(() => unsubscribe());
       });
       signal?.addEventListener("abort", () => unsubscribe(), { once: true });
     });
   }
+
+  /** Each answer says it in `viewer`, or in the `viewer` of the payload. */
+  #noteVersion(data: { viewer?: Versioned; result?: { viewer?: Versioned } | null }): void {
+    const told = data.viewer?.version ?? data.result?.viewer?.version;
+    if (told !== undefined) this.version = Math.max(told, this.version ?? 0);
+  }
 }
+
+type Versioned = { version?: number };
