@@ -20,15 +20,18 @@ export function Dialog({ title, kicker, className = "", onClose, children }: Pro
   useEffect(() => {
     const element = dialog.current;
     const opener = document.activeElement;
+    const around = opener?.closest("li");
     if (element && !element.open) element.showModal();
     return () => {
       element?.close();
-      // Taken off the page, the browser forgets to whom the focus belongs.
-      if (opener instanceof HTMLElement && opener.isConnected) opener.focus({ preventScroll: true });
+      // Taken off the page, the browser forgets to whom the focus belongs. A card that was dismissed in here has taken
+      // its buttons along: then it goes to what stands in their place.
+      const heir = opener?.isConnected ? opener : around?.querySelector("button");
+      if (heir instanceof HTMLElement) heir.focus({ preventScroll: true });
     };
   }, []);
   return (
-    // biome-ignore lint/a11y/useKeyWithClickEvents: Escape does the same, which arrives as `cancel`
+    // A click beside the dialog is a click on its backdrop. With the keyboard Escape does the same, as `cancel`.
     <dialog
       ref={dialog}
       className={`dialog ${className}`}

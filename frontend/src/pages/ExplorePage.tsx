@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useRef, useState } from "react";
+import { useEffect, useState } from "react";
 import { FeedTabs, tabId } from "../components/FeedTabs";
 import { NewerPill } from "../components/NewerPill";
 import { useNotices } from "../components/Notices";
@@ -12,16 +12,16 @@ import { Toolbar } from "../components/search/Toolbar";
 import { ViewerSwitch } from "../components/ViewerSwitch";
 import { WhyDialog } from "../components/why/WhyDialog";
 import type { Place } from "../feed/feedReducer";
-import { Standings } from "../feed/standings";
 import { useFeed } from "../feed/useFeed";
+import { isNarrowed, useFeedSource } from "../feed/useFeedSource";
 import { useNewer } from "../feed/useNewer";
 import { StandingsContext, standingOf } from "../feed/useStanding";
-import { type Address, useAddress } from "../hooks/useAddress";
+import { useStandings } from "../feed/useStandings";
+import { useAddress } from "../hooks/useAddress";
 import { useBeacons, useOpened } from "../hooks/useBeacons";
 import { useFeedChanges } from "../hooks/useFeedChanges";
 import { useStatus } from "../hooks/useStatus";
-import { sendAct } from "../services/acts";
-import type { Card, FeedPage, FeedSource } from "../services/explore";
+import type { Card, FeedPage } from "../services/explore";
 import { useGateway } from "../services/GatewayContext";
 import type { SignedIn } from "../services/identity";
 import type { Status } from "../services/onboarding";
@@ -124,39 +124,4 @@ export function ExplorePage({ user, become, beginAnew }: Props) {
       )}
     </StandingsContext>
   );
-}
-
-const UNDONE = { liked: "Your like", saved: "Saving that", dismissed: "That" } as const;
-
-/** The standings of this viewer; each act that the gateway took makes the For You on the screen an older one. */
-function useStandings(onDone: () => void): Standings {
-  const gateway = useGateway();
-  const say = useNotices();
-  const done = useRef(onDone);
-  done.current = onDone;
-  return useMemo(
-    () =>
-      new Standings((key, act, want) => sendAct(gateway, key, act, want), {
-        onDone: () => done.current(),
-        onFailure: (act, failure) => say(`${UNDONE[act]} was not taken. ${failure.message}`),
-      }),
-    [gateway, say],
-  );
-}
-
-function isNarrowed({ types, tools, categories }: Address): boolean {
-  return types.length + tools.length + categories.length > 0;
-}
-
-const KINDS = { "for-you": "FOR_YOU", trending: "TRENDING", new: "NEWEST" } as const;
-
-/** The source that an address names; the same object as long as it names the same. */
-function useFeedSource(address: Address): FeedSource {
-  const { tab, query, alpha } = address;
-  const said = JSON.stringify([address.types, address.tools, address.categories]);
-  return useMemo(() => {
-    const [types, tools, categories] = JSON.parse(said) as [string[], string[], string[]];
-    const where = { types, tools, categories };
-    return query.trim() ? { kind: "SEARCH", where, query: query.trim(), alpha } : { kind: KINDS[tab], where };
-  }, [tab, query, alpha, said]);
 }

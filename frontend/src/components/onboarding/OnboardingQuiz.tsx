@@ -86,7 +86,7 @@ function Cards({ questions, onDone }: { questions: Question[]; onDone: Props["on
   };
 
   return (
-    // biome-ignore lint/a11y/noStaticElementInteractions: arrows are a second way to press the two buttons below
+    // The arrows are a second way to press the two buttons below.
     <div className="quiz" onKeyDown={step}>
       <label className="quiz-progress">
         <span>
