@@ -1,7 +1,9 @@
 """What no page may do, whatever a test looks at: noted while the page lives, and told when the test ends."""
 
+import asyncio
 import re
 from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
 
 from playwright.async_api import ConsoleMessage, Error, Page, Request, Response
 
@@ -10,6 +12,30 @@ addEventListener('securitypolicyviolation', (event) =>
   console.error(`policy violated: ${event.effectiveDirective} ${event.blockedURI} ${event.sourceFile ?? ''}`));
 """
 """Run in every page: a violation of the content policy becomes an error on the console, wherever it happens."""
+
+
+_ON_THE_WAY: WeakKeyDictionary[Page, set[Request]] = WeakKeyDictionary()
+
+QUIET_S = 0.5
+"""For how long nothing may be on its way until a page counts as answered, as Playwright's networkidle has it."""
+
+PATIENCE_S = 30.0
+
+
+async def answered(page: Page) -> None:
+    """Wait until all that a watched page has asked is answered.
+
+    Playwright's networkidle never comes: the stream that tells of changes is open as long as the page is looked at.
+    """
+    quiet_s, step_s = 0.0, 0.05
+    async with asyncio.timeout(PATIENCE_S):
+        while quiet_s < QUIET_S:
+            await asyncio.sleep(step_s)
+            quiet_s = 0.0 if _ON_THE_WAY[page] else quiet_s + step_s
+
+
+def _is_stream(request: Request) -> bool:
+    return request.headers.get("accept") == "text/event-stream"
 
 
 class Guard:
@@ -26,6 +52,10 @@ class Guard:
     def watch(self, page: Page, address: str) -> None:
         """Note what this page does from now on; requests to any other origin than this address's are faults."""
         origin = urlsplit(address).netloc
+        on_the_way = _ON_THE_WAY.setdefault(page, set())
+        page.on("request", lambda request: None if _is_stream(request) else on_the_way.add(request))
+        page.on("requestfinished", lambda request: on_the_way.discard(request))  # noqa: PLW0108 (Playwright marks its handlers, which no built-in takes)
+        page.on("requestfailed", lambda request: on_the_way.discard(request))  # noqa: PLW0108
         page.on("console", self._note_message)
         page.on("pageerror", self._note_error)
         page.on("request", lambda request: self._note_request(request, origin))

@@ -7,6 +7,7 @@ from playwright.async_api import expect
 
 from tests.browser.accessibility import violations
 from tests.browser.explore_page import asks_for, cards, keys, settled, show_newer
+from tests.browser.guard import answered
 
 
 async def test_a_like_moves_the_feed(open_page):
@@ -34,7 +35,7 @@ async def test_a_double_click_ends_where_it_began_on_the_page_and_in_the_gateway
     before = await button.text_content()
     await button.dblclick()
     await expect(button).to_have_attribute("aria-pressed", "false")
-    await page.wait_for_load_state("networkidle")
+    await answered(page)
     await expect(button).to_have_text(before)
     await page.reload()
     await settled(page)
@@ -48,7 +49,7 @@ async def test_three_quick_clicks_are_one_like(open_page):
     button = cards(page).first.get_by_role("button", name="Like")
     await button.click(click_count=3)
     await expect(button).to_have_attribute("aria-pressed", "true")
-    await page.wait_for_load_state("networkidle")
+    await answered(page)
     await page.reload()
     await settled(page)
     await expect(button).to_have_attribute("aria-pressed", "true")
@@ -79,7 +80,7 @@ async def test_what_is_dismissed_can_be_brought_back_from_where_it_was(open_page
     await page.keyboard.press("Enter")
     await expect(cards(page).first).to_have_attribute("data-key", before[0])
     await cards(page).first.get_by_role("button", name="Not for me").click()
-    await page.wait_for_load_state("networkidle")
+    await answered(page)
     await show_newer(page)
     assert before[0] not in await keys(page)
 

@@ -9,6 +9,7 @@ from playwright.async_api import expect
 from gateway.assets import FRONTEND
 from tests.browser.accessibility import violations
 from tests.browser.explore_page import asks_for, cards, keys, look_as, settled
+from tests.browser.guard import answered
 
 MOST_SCRIPT = 150_000
 """Bytes of JavaScript, compressed, for the whole explore page."""
@@ -138,7 +139,7 @@ async def test_an_answer_that_comes_too_late_is_not_shown(open_page):
     await expect(cards(page).first).to_contain_text(re.compile("bread|sourdough", re.IGNORECASE))
     found = await keys(page)
     overtaken.set()
-    await page.wait_for_load_state("networkidle")
+    await answered(page)
     assert await keys(page) == found
 
 

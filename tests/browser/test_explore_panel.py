@@ -7,6 +7,7 @@ from playwright.async_api import expect
 
 from tests.browser.accessibility import violations
 from tests.browser.explore_page import asks_for, cards, keys, settled
+from tests.browser.guard import answered
 
 
 async def open_panel(page):
@@ -39,7 +40,7 @@ async def test_what_may_be_used_is_remembered_by_the_gateway(open_page):
     page = await open_page("/", viewer="beatriz-virtanen")
     panel = await open_panel(page)
     await panel.get_by_role("switch", name="Use what other people do").click()
-    await page.wait_for_load_state("networkidle")
+    await answered(page)
     other = await open_page("/", viewer="beatriz-virtanen")
     panel = await open_panel(other)
     await expect(panel.get_by_role("switch", name="Use what other people do")).not_to_be_checked()
@@ -52,7 +53,7 @@ async def test_an_interest_that_is_removed_stays_away(open_page):
     removed = await interests.get_by_role("listitem").first.locator("bdi").text_content()
     await interests.get_by_role("button", name=f"Remove {removed}").click()
     await expect(interests.get_by_role("button", name=f"Remove {removed}")).to_have_count(0)
-    await page.wait_for_load_state("networkidle")
+    await answered(page)
     await page.reload()
     panel = await open_panel(page)
     await expect(panel.get_by_role("button", name=f"Remove {removed}")).to_have_count(0)

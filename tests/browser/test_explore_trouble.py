@@ -10,6 +10,7 @@ from db.models import Role
 from tests.browser.accessibility import violations
 from tests.browser.conftest import running_demo
 from tests.browser.explore_page import asks_for, cards, keys, settled
+from tests.browser.guard import answered
 
 PHONE = {"width": 320, "height": 640}
 FITS = "document.documentElement.scrollWidth <= innerWidth"
@@ -164,7 +165,7 @@ async def test_answers_that_come_in_the_wrong_order_leave_the_last_wish(open_pag
     await button.click()
     await expect(button).to_have_attribute("aria-pressed", "false")
     await held[0].continue_()
-    await page.wait_for_load_state("networkidle")
+    await answered(page)
     await expect(button).to_have_attribute("aria-pressed", "false")
     await page.reload()
     await settled(page)
