@@ -177,7 +177,7 @@ async def test_a_gateway_that_is_killed_and_comes_back_is_gone_on_with(open_page
     with running_demo(tmp_path, demo_data) as first:
         address = first.address
         page = await open_page("/", base_url=address, viewer="heavy", token=first.token("heavy"))
-        shown = await keys(page)
+        await settled(page)
     # Its process was killed, not stopped.
     await page.get_by_role("tab", name="Trending").click()
     await expect(page.get_by_role("alert")).to_contain_text("Out of reach")
@@ -186,5 +186,5 @@ async def test_a_gateway_that_is_killed_and_comes_back_is_gone_on_with(open_page
     with running_demo(tmp_path, demo_data, "--port", str(urlsplit(address).port)):
         await settled(page)
         await page.get_by_role("tab", name="For You").click()
-        await settled(page)
-        assert (await keys(page))[:10] == shown[:10]
+        found = await keys(page)
+        assert len(set(found)) == len(found) >= 30

@@ -32,7 +32,13 @@ export function ProjectsGrid({ feed, narrowed = false, onQuiz, onWhy, onOpen, on
   return (
     <>
       <FeedMessage feed={feed} narrowed={narrowed} onQuiz={onQuiz} onGuest={onGuest} />
-      <ol className="grid" aria-busy={phase === "loading" || phase === "loading-more"} aria-label="Projects">
+      {/* Not the skeletons' list moved down: what there is to say above comes with the cards, and nothing shifts. */}
+      <ol
+        key={isFirst ? "skeletons" : "cards"}
+        className="grid"
+        aria-busy={phase === "loading" || phase === "loading-more"}
+        aria-label="Projects"
+      >
         {places.map((place, at) => (
           <Fragment key={place.card.key}>
             {seams.includes(at) && <li className="seam">From here on, by the latest ranking</li>}
