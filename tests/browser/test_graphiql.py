@@ -121,6 +121,7 @@ async def test_a_subscription_shows_what_happens_until_it_is_stopped(open_page, 
     page = await open_page("/graphql")
     headers = {"Authorization": f"Bearer {demo.token('yusuf-barros')}"}
     await page.get_by_label("Token", exact=True).fill(demo.token("yusuf-barros"))
+    await expect(page.get_by_role("region", name="Query Editor")).to_contain_text("ForYou")  # it is loaded
     await page.get_by_role("tab", name="Live").click()
     await expect(page.get_by_role("region", name="Query Editor")).to_contain_text("feedChanged")
     async with page.expect_response("**/graphql"):
