@@ -16,6 +16,7 @@ from pathlib import Path
 
 from sqlalchemy import func, select, update
 
+from db.activity.pulse import pulses, rebuild_pulses
 from db.cache.embedded import EmbeddedCache
 from db.demo import generate, load
 from db.demo.data import DemoData
@@ -23,14 +24,13 @@ from db.embeddings.wordllama import WordLlamaEmbedder
 from db.engine import Database
 from db.models import Engagement, Interaction, Project, now
 from db.projects import ProjectFilter
-from db.pulse import pulses, rebuild_pulses
 from db.schema import migrate
 from db.stores import Stores
 from db.vectors.embedded import EmbeddedVectorStore
-from resolvers.context import Asker, Context
+from resolvers.foundations.context import Asker, Context
 from resolvers.schema import schema
-from scoring import trending
 from scoring.feeds import Feeds
+from scoring.pipelines import trending
 from scoring.velocity import Window
 
 QUERY = "mutation ($events: [InteractionInput!]!) { recordInteractions(events: $events) { recorded } }"

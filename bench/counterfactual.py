@@ -22,13 +22,13 @@ from db.demo import generate, load
 from db.engine import Database
 from db.models import now
 from db.schema import migrate
-from scoring import for_you
+from scoring.crowd.nightly import build_night
 from scoring.deadlines import PATIENT
 from scoring.feeds import Feeds
 from scoring.in_service import always
 from scoring.models import DEFAULT
-from scoring.nightly import build_night
-from scoring.profile import load_profile
+from scoring.pipelines import for_you
+from scoring.viewers.profile import load_profile
 from tests.world import ANYTHING, World, embedded_world
 
 VIEWERS = ("heavy", "narrow", "owner")

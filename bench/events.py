@@ -25,10 +25,10 @@ import orjson
 
 from db.catalogue import upsert_projects
 from db.engine import Database
+from db.imports.records import ProjectRecord
 from db.models import now
-from db.records import ProjectRecord
 from db.schema import migrate
-from gateway.auth import Authority
+from gateway.callers.auth import Authority
 
 PROJECTS, VIEWERS = 2_000, 2_000
 SECRET = "only for this measurement, of no use elsewhere"  # noqa: S105 (a database that is thrown away)

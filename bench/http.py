@@ -20,10 +20,10 @@ from starlette.types import Message
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from gateway.app import build
-from gateway.auth import signing_secret
+from gateway.callers.auth import signing_secret
+from gateway.commands.preparing import prepare
 from gateway.documents.documents import Documents
 from gateway.logs import configure_logs
-from gateway.preparing import prepare
 from gateway.runtime import open_runtime
 from gateway.settings import Settings
 from resolvers.schema import schema

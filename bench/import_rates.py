@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from db.engine import Database
-from db.importer import ImportReport, import_directory
+from db.imports.importer import ImportReport, import_directory
 from db.schema import migrate
 
 

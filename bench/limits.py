@@ -12,14 +12,14 @@ from ipaddress import ip_address
 
 from graphql import OperationDefinitionNode, parse
 
+from gateway.callers.visitors import Visitor
 from gateway.documents.document import Document
 from gateway.documents.documents import Documents
 from gateway.limits.budget import REQUEST, Budgets
 from gateway.limits.limits import Limits
 from gateway.limits.settings import LimitSettings
 from gateway.limits.windows import MemoryWindows
-from gateway.visitors import Visitor
-from resolvers.context import Asker
+from resolvers.foundations.context import Asker
 from resolvers.schema import schema
 
 FEED = """

@@ -17,11 +17,11 @@ for _threads in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import numpy as np
 
-from scoring.behaviour import BEHAVIOUR
 from scoring.blend import Curve, Model, order_by_score, scores
+from scoring.crowd.behaviour import BEHAVIOUR
+from scoring.crowd.history import EventLog
+from scoring.crowd.neighbors import item_neighbours, people_neighbours, tastes, touch_matrix
 from scoring.diversity import Attributes, spread
-from scoring.history import EventLog
-from scoring.neighbors import item_neighbours, people_neighbours, tastes, touch_matrix
 from scoring.signals import Incidence
 
 CANDIDATES, SIGNALS, KNOTS = 2_000, 12, 20

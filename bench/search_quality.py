@@ -26,7 +26,7 @@ for _threads in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 import orjson
 
 from db.embeddings.wordllama import WordLlamaEmbedder
-from db.texts import ProjectText, project_text
+from db.synchronisation.texts import ProjectText, project_text
 from db.vectors.analysis import matched, words_of
 from db.vectors.base import HybridHits, ProjectObject, Vector, VectorFilter
 from db.vectors.embedded import EmbeddedVectorStore

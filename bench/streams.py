@@ -18,7 +18,7 @@ import httpx
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from gateway.auth import Authority
+from gateway.callers.auth import Authority
 from tests.running import address_in, serving
 
 SECRET = "a secret of the bench, long enough for HS256"  # noqa: S105

@@ -17,13 +17,13 @@ from datetime import datetime, timedelta
 import numpy as np
 from sqlalchemy import event, text
 
+from db.activity.velocity import Formula, refresh_velocities
 from db.engine import Database
 from db.models import now
 from db.projects import ProjectFilter
 from db.schema import migrate
-from db.velocity import Formula, refresh_velocities
-from scoring import popular, trending
-from scoring.trending import formula_of
+from scoring.pipelines import popular, trending
+from scoring.pipelines.trending import formula_of
 from scoring.velocity import CONSTANTS, Window
 
 

@@ -107,7 +107,7 @@ async def touched_candidates(
 ) -> dict[str, list[int]]:
     """Find what those who touched the actor's last projects touched, and what the owners of the touched made.
 
-    One statement. Parameters as the signals of the same names read them (see `scoring.evidence`).
+    One statement. Parameters as the signals of the same names read them (see `scoring.crowd.evidence`).
 
     Parameters
     ----------

@@ -13,9 +13,9 @@ from db.changes import Refusal, UpsertResult, last_of_each, result_of
 from db.columns import IntegerList, TextList, among
 from db.engine import Database
 from db.errors import UnknownReference
+from db.imports.records import CategoryRecord, ProjectRecord, ToolRecord
 from db.models import OutboxKind, Project, ProjectTerm, Term, TermKind, Tool, User, UserTag, now
-from db.outbox import enqueue
-from db.records import CategoryRecord, ProjectRecord, ToolRecord
+from db.synchronisation.outbox import enqueue
 from db.terms import TermName, terms_by_key
 
 
@@ -142,7 +142,7 @@ def _tool(row: Row[Any]) -> CatalogueTool:
 _PROJECT = (
     "title", "description", "type", "owner_id", "url", "image_url", "private", "archived", "source", "created_at",
 )  # fmt: skip
-# The owners are held until the end of the transaction, and before any project, as everywhere: see db/users.py.
+# The owners are held until the end of the transaction, and before any project, as everywhere: see db/people/users.py.
 _OWNERS = select(User.id, User.key).where(among(User.key, _KEYS)).order_by(User.id)
 _OWNERS = _OWNERS.with_for_update(read=True, key_share=True)
 _STORED = select(Project.id, Project.key, *(getattr(Project, name) for name in _PROJECT))

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from sqlalchemy import bindparam, cast, delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.activity.pulse import epoch
 from db.columns import Identity, IntegerList, UtcDateTime, among
 from db.engine import Database, Rows
 from db.models import Actor, ActorTaste, Engagement, Project, ProjectNeighbours, ProjectTaste, TasteCircle
-from db.pulse import epoch
 
 Ids = NDArray[np.int64]
 Vector = NDArray[np.float32]

@@ -10,7 +10,7 @@ from sqlalchemy.sql import ColumnElement
 from db.columns import Identity, IntegerList, TextList, among
 from db.engine import Database
 from db.models import Dismissal, Engagement, Project, ProjectTerm, Term, TermKind
-from db.mutes import MUTED
+from db.people.mutes import MUTED
 
 PUBLIC = and_(~Project.private, ~Project.archived)
 """Nothing else is ever served to anybody but its owner."""

@@ -9,7 +9,7 @@ from db.batches import insert_batch
 from db.columns import TextList, among
 from db.engine import Database
 from db.models import OutboxKind, Term, TermKind
-from db.outbox import enqueue
+from db.synchronisation.outbox import enqueue
 
 TermName = tuple[TermKind, str]
 """A term as a record names it: its kind, and its key or its name."""

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.busy import Clock, set_clock
+from db.activity.busy import Clock, set_clock
 from db.columns import Identity
 from db.engine import Database
 from db.errors import InvalidRecord
@@ -63,7 +63,7 @@ async def keep_constants(connection: AsyncConnection, constants: Mapping[str, An
 async def put_constants_in_service(connection: AsyncConnection, chosen: int | None, clock: Clock) -> None:
     """Let a set rank trends from now on, by its clock; None lets those that ship do so.
 
-    The sums of people go on by the new clock; `db.velocity.refresh_velocities` counts them anew.
+    The sums of people go on by the new clock; `db.activity.velocity.refresh_velocities` counts them anew.
 
     Raises
     ------

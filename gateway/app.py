@@ -15,10 +15,14 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Route, WebSocketRoute
 
-from gateway.addresses import Addresses
 from gateway.assets import FRONTEND, GraphiqlBeside, Pages, read_explore_page, read_graphiql
-from gateway.auth import authority_of, signing_secret
-from gateway.demo_viewers import DemoViewers
+from gateway.callers.addresses import Addresses
+from gateway.callers.auth import authority_of, signing_secret
+from gateway.callers.demo_viewers import DemoViewers
+from gateway.callers.networks import Networks
+from gateway.callers.sessions import HEADER as SESSION_HEADER
+from gateway.callers.sessions import Sessions
+from gateway.callers.visitors import Visitors
 from gateway.documents.documents import Documents
 from gateway.documents.naming import naming_of
 from gateway.endpoint import Endpoint
@@ -33,15 +37,11 @@ from gateway.live.seats import Seats
 from gateway.live.sockets import Sockets
 from gateway.live.subscriptions import Subscriptions
 from gateway.logs import configure_logs
-from gateway.networks import Networks
 from gateway.pages import alive, answer_http_exception, front_page, ready
 from gateway.requests import REQUEST_ID_HEADER, RequestLog
 from gateway.runtime import OpenRuntime, context_of, open_runtime
-from gateway.sessions import HEADER as SESSION_HEADER
-from gateway.sessions import Sessions
 from gateway.settings import Settings, load_settings
 from gateway.telemetry import metrics
-from gateway.visitors import Visitors
 from resolvers.schema import schema
 
 PREFLIGHT_AGE_S = 7_200

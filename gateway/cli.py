@@ -13,15 +13,15 @@ from typer.core import TyperGroup
 from db.errors import IndexIncomplete, InvalidRecord, MigrationPending, StoreUnavailable, TurnLost
 from db.models import Role
 from db.schema import require_current
-from gateway import evaluating, importing, outbox_command, preparing, training, trends
-from gateway.auth import authority_of
-from gateway.doctor import examine, print_findings
+from gateway.background.worker import run_worker
+from gateway.callers.auth import authority_of
+from gateway.commands import evaluating, importing, outbox_command, preparing, training, trends
+from gateway.commands.doctor import examine, print_findings
+from gateway.commands.welcome import print_welcome
 from gateway.errors import CannotStart
 from gateway.logs import configure_logs
 from gateway.serving import listen, run_server
 from gateway.settings import Settings, load_settings
-from gateway.welcome import print_welcome
-from gateway.worker import run_worker
 from resolvers.schema import sdl
 from scoring import weights
 from scoring.errors import ModelInvalid, NotEvaluable

@@ -11,6 +11,8 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from strawberry.execution import optimized_is_awaitable
 
+from gateway.callers.sessions import HEADER as SESSION_HEADER
+from gateway.callers.visitors import Visitor, Visitors
 from gateway.documents.document import Document, DocumentRefused
 from gateway.documents.documents import Documents
 from gateway.documents.naming import Naming
@@ -24,17 +26,15 @@ from gateway.limits.deadline import within
 from gateway.limits.limits import Limits
 from gateway.limits.windows import Windows
 from gateway.live.events import EventStreams
-from gateway.sessions import HEADER as SESSION_HEADER
 from gateway.telemetry import note_refusal
-from gateway.visitors import Visitor, Visitors
-from resolvers.context import Asker
+from resolvers.foundations.context import Asker
 
 LONGEST_NAME = 100
 """Characters of an operation's name that are written into the log."""
 
 
 class OperationContext(Protocol):
-    """What this file needs to know of `resolvers.context.Context`."""
+    """What this file needs to know of `resolvers.foundations.context.Context`."""
 
     is_whole: bool
 

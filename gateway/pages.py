@@ -16,7 +16,7 @@ from db.errors import MigrationPending
 from db.schema import require_current
 from db.stores import Stores
 from gateway.answers import JsonAnswer, error_answer
-from gateway.issuer_keys import IssuerKeys
+from gateway.callers.issuer_keys import IssuerKeys
 
 EXAMPLE_QUERY = """{
   forYou(first: 5) {

@@ -10,29 +10,29 @@ from functools import partial
 import structlog
 from starlette.requests import HTTPConnection
 
+from db.activity.served import ServedLog
+from db.activity.velocity import refresh_velocities
 from db.errors import StoreMisconfigured, StoreUnavailable
 from db.jobs import Turn, require
 from db.models import now
 from db.schema import require_current
-from db.served import ServedLog
 from db.stores import Stores
-from db.synchroniser import Synchroniser
-from db.velocity import refresh_velocities
-from gateway.filling import fill_if_empty
+from db.synchronisation.synchroniser import Synchroniser
+from gateway.background.scheduler import Scheduler
+from gateway.background.timetable import jobs_of
+from gateway.commands.filling import fill_if_empty
 from gateway.limits.windows import MemoryWindows, Windows
-from gateway.scheduler import Scheduler
 from gateway.settings import Settings
 from gateway.stores import hints_of, open_stores, shared_windows
-from gateway.timetable import jobs_of
-from resolvers.context import Asker, Context
-from resolvers.loaders import Memory
+from resolvers.foundations.context import Asker, Context
+from resolvers.foundations.loaders import Memory
 from scoring.changes import Changes
 from scoring.constants import ConstantsInService
 from scoring.feeds import Feeds
 from scoring.in_service import ModelInService
-from scoring.stages import PLAN_THRESHOLDS, Thresholds
-from scoring.trending import formula_of
+from scoring.pipelines.trending import formula_of
 from scoring.velocity import Window
+from scoring.viewers.stages import PLAN_THRESHOLDS, Thresholds
 
 RESTART_AFTER_S = 5.0
 """Pause before a background task is started again after a fault of our own."""
@@ -65,7 +65,7 @@ class Runtime:
     thresholds
         From where on a viewer is known well enough; `personalizationStatus` tells by them.
     vouched_events_only
-        As in `resolvers.context.Context`.
+        As in `resolvers.foundations.context.Context`.
     changes
         Who tells what changes as it happens; None if nobody does.
     windows

@@ -8,11 +8,11 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from gateway.callers.token_settings import TokenSettings, split
 from gateway.document_settings import DocumentSettings
 from gateway.errors import CannotStart, InvalidSettings
 from gateway.limits.settings import LimitSettings
 from gateway.live.settings import LiveSettings
-from gateway.token_settings import TokenSettings, split
 from scoring.weights import (
     ENOUGH_INTERACTIONS,
     ENOUGH_LIKES,

@@ -17,8 +17,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from db.errors import Store, StoreUnavailable
-from db.outbox import Backlog, backlog
 from db.resilience import Outcome, State, log_change
+from db.synchronisation.outbox import Backlog, backlog
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """The environment variable by which prometheus_client finds the folder."""

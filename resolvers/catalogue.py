@@ -8,14 +8,14 @@ import strawberry
 from db import catalogue
 from db.catalogue import CatalogueTerm, CatalogueTool
 from db.errors import Store
-from resolvers import enums  # noqa: F401 (publishes the enum that is named below)
-from resolvers.context import Info
-from resolvers.errors import BadInput, PageRefused
-from resolvers.fields import Cost, computed
-from resolvers.ids import global_id, is_storable, opaque, transparent
-from resolvers.inputs import given
-from resolvers.node import After, Node, PageInfo, page_info
-from scoring.tools import MEANING_FROM, ByMeaning, ByName, FoundTools, Place, find_tools
+from resolvers.foundations import enums  # noqa: F401 (publishes the enum that is named below)
+from resolvers.foundations.context import Info
+from resolvers.foundations.errors import BadInput, PageRefused
+from resolvers.foundations.fields import Cost, computed
+from resolvers.foundations.ids import global_id, is_storable, opaque, transparent
+from resolvers.foundations.inputs import given
+from resolvers.foundations.node import After, Node, PageInfo, page_info
+from scoring.pipelines.tools import MEANING_FROM, ByMeaning, ByName, FoundTools, Place, find_tools
 
 LARGEST_PAGE = 100
 DEFAULT_PAGE = 50

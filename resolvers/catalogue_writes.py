@@ -11,15 +11,16 @@ from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from strawberry.scalars import JSON
 
-from db import catalogue, users
+from db import catalogue
 from db.changes import UpsertResult
+from db.imports.records import CategoryRecord, ProjectRecord, Record, ToolRecord, UserRecord
 from db.models import Role, TermKind
-from db.records import CategoryRecord, ProjectRecord, Record, ToolRecord, UserRecord
-from resolvers.context import Context, Info
-from resolvers.fields import Cost, mutation
-from resolvers.ids import is_key
-from resolvers.inputs import given
-from resolvers.user_errors import UserError, UserErrorCode, of_refusals, of_validation, too_many, user_error
+from db.people import users
+from resolvers.foundations.context import Context, Info
+from resolvers.foundations.fields import Cost, mutation
+from resolvers.foundations.ids import is_key
+from resolvers.foundations.inputs import given
+from resolvers.foundations.user_errors import UserError, UserErrorCode, of_refusals, of_validation, too_many, user_error
 
 MOST_RECORDS = 1_000
 

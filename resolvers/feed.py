@@ -8,20 +8,20 @@ import strawberry
 
 from db.errors import Store
 from db.models import FeedKind
+from db.people.users import Viewer
 from db.projects import ProjectFilter
-from db.users import Viewer
-from resolvers import enums  # noqa: F401 (publishes the enums that are named below)
-from resolvers.context import Info
-from resolvers.errors import BadInput, PageRefused
-from resolvers.explanation import Explanation
-from resolvers.fields import Cost, computed
-from resolvers.ids import is_key
-from resolvers.inputs import given
-from resolvers.node import After, PageInfo, page_info
+from resolvers.explanations.explanation import Explanation
+from resolvers.foundations import enums  # noqa: F401 (publishes the enums that are named below)
+from resolvers.foundations.context import Info
+from resolvers.foundations.errors import BadInput, PageRefused
+from resolvers.foundations.fields import Cost, computed
+from resolvers.foundations.ids import is_key
+from resolvers.foundations.inputs import given
+from resolvers.foundations.node import After, PageInfo, page_info
 from resolvers.project import Project
 from scoring.errors import BadRequest
-from scoring.ranking import Entry, Explained, Page, Strategy, as_float
-from scoring.search import SearchQuery
+from scoring.pipelines.search import SearchQuery
+from scoring.stored.ranking import Entry, Explained, Page, Strategy, as_float
 from scoring.velocity import Window
 from scoring.weights import LARGEST_PAGE, QUERY_MOST, SEARCH_ALPHA, TRENDING_MOST_PLACES
 

@@ -12,22 +12,22 @@ from strawberry.types import get_object_definition
 from strawberry.types.arguments import InputContext
 from strawberry.utils.str_converters import to_camel_case
 
-from db import interactions
-from db.interactions import Event
+from db.activity import interactions
+from db.activity.interactions import Event
+from db.activity.sent import SAME_WITHIN, record_sent
+from db.activity.served import Shown, vouched
 from db.models import FeedKind, InteractionType, now
+from db.people.standing import OLDEST_SENT as OLDEST
+from db.people.standing import standing
+from db.people.users import ensure_actor
 from db.projects import Card
-from db.sent import SAME_WITHIN, record_sent
-from db.served import Shown, vouched
-from db.standing import OLDEST_SENT as OLDEST
-from db.standing import standing
-from db.users import ensure_actor
-from resolvers.context import Asker, Context, Info
-from resolvers.enums import publish
-from resolvers.fields import Cost, computed, mutation
-from resolvers.ids import MAX_KEY, is_key, is_storable
-from resolvers.inputs import given
+from resolvers.foundations.context import Asker, Context, Info
+from resolvers.foundations.enums import publish
+from resolvers.foundations.fields import Cost, computed, mutation
+from resolvers.foundations.ids import MAX_KEY, is_key, is_storable
+from resolvers.foundations.inputs import given
+from resolvers.foundations.user_errors import UserError, UserErrorCode, nobody, too_many, unknown_project
 from resolvers.project import Project
-from resolvers.user_errors import UserError, UserErrorCode, nobody, too_many, unknown_project
 from resolvers.viewer import Viewer, current_viewer
 from scoring.velocity import trust
 

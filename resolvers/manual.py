@@ -7,7 +7,7 @@ from types import MappingProxyType
 from strawberry.types import get_object_definition
 from strawberry.utils.str_converters import to_camel_case
 
-from resolvers.user_errors import UserErrorCode
+from resolvers.foundations.user_errors import UserErrorCode
 
 EXPLORE_PAGE = """
     query ExplorePage($after: String) {

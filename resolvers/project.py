@@ -5,18 +5,18 @@ from typing import TYPE_CHECKING, Annotated, Self
 
 import strawberry
 
+from db.people.users import Viewer
 from db.projects import Card, ProjectFilter
-from db.users import Viewer
 from resolvers.catalogue import Category, Tool
-from resolvers.context import Info
-from resolvers.errors import BadInput
-from resolvers.explanation import Explanation
-from resolvers.fields import READ, Cost, computed
-from resolvers.ids import global_id
-from resolvers.loaders import TermsOfProject
-from resolvers.node import After, Node
+from resolvers.explanations.explanation import Explanation
+from resolvers.foundations.context import Info
+from resolvers.foundations.errors import BadInput
+from resolvers.foundations.fields import READ, Cost, computed
+from resolvers.foundations.ids import global_id
+from resolvers.foundations.loaders import TermsOfProject
+from resolvers.foundations.node import After, Node
 from resolvers.user import User
-from scoring.ranking import Page
+from scoring.stored.ranking import Page
 from scoring.weights import LARGEST_PAGE
 
 if TYPE_CHECKING:

@@ -10,33 +10,33 @@ from strawberry.schema.config import StrawberryConfig
 
 from resolvers.catalogue import CatalogueQuery, Category, Tool
 from resolvers.catalogue_writes import CatalogueMutation
-from resolvers.claiming import ClaimingMutation
-from resolvers.context import Info
-from resolvers.counterfactual import InterestCause, ProjectCause
-from resolvers.dismissal import DismissalMutation
+from resolvers.control.claiming import ClaimingMutation
+from resolvers.control.dismissal import DismissalMutation
+from resolvers.control.interests import InterestsMutation
+from resolvers.control.muting import MutingMutation
+from resolvers.control.personalization import PersonalizationQuery
+from resolvers.control.privacy import PrivacyMutation
+from resolvers.control.removal import RemovalMutation, RemovalQuery
+from resolvers.control.tuning import TuningMutation
 from resolvers.executor import Executor
-from resolvers.explanation import REASON_TYPES
+from resolvers.explanations.counterfactual import InterestCause, ProjectCause
+from resolvers.explanations.explanation import REASON_TYPES
+from resolvers.explanations.why_not import WhyNotQuery
 from resolvers.feed import FeedQuery
-from resolvers.fields import READ, computed
-from resolvers.ids import parse_global_id
+from resolvers.foundations.context import Info
+from resolvers.foundations.fields import READ, computed
+from resolvers.foundations.ids import parse_global_id
+from resolvers.foundations.node import Node
+from resolvers.foundations.scalars import ANY_JSON, DATE_TIME
 from resolvers.interaction import InteractionMutation
-from resolvers.interests import InterestsMutation
 from resolvers.manual import ABOUT_MUTATION, ABOUT_QUERY, FAILURES, MUTATIONS, QUERIES, SUBSCRIPTIONS, complete
-from resolvers.muting import MutingMutation
-from resolvers.node import Node
-from resolvers.onboarding import OnboardingQuery
-from resolvers.onboarding_answers import OnboardingMutation
-from resolvers.onboarding_writes import OnboardingServiceMutation
-from resolvers.personalization import PersonalizationQuery
-from resolvers.privacy import PrivacyMutation
 from resolvers.project import Project, ProjectQuery
-from resolvers.removal import RemovalMutation, RemovalQuery
-from resolvers.scalars import ANY_JSON, DATE_TIME
+from resolvers.quiz.onboarding import OnboardingQuery
+from resolvers.quiz.onboarding_answers import OnboardingMutation
+from resolvers.quiz.onboarding_writes import OnboardingServiceMutation
 from resolvers.subscription import Subscription
-from resolvers.tuning import TuningMutation
 from resolvers.user import User
 from resolvers.viewer import ViewerQuery
-from resolvers.why_not import WhyNotQuery
 
 
 async def _project(info: Info, key: str) -> Node | None:

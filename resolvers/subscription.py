@@ -8,11 +8,11 @@ import strawberry
 
 from db.models import FeedKind
 from db.versions import Version, Who
-from resolvers.context import Info
-from resolvers.enums import publish
-from resolvers.errors import BadInput
-from resolvers.fields import Cost, subscription
-from resolvers.inputs import given
+from resolvers.foundations.context import Info
+from resolvers.foundations.enums import publish
+from resolvers.foundations.errors import BadInput
+from resolvers.foundations.fields import Cost, subscription
+from resolvers.foundations.inputs import given
 from scoring.changes import TOLD, ChangeReason
 
 publish(

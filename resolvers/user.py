@@ -4,9 +4,9 @@ from typing import Self
 
 import strawberry
 
-from db.users import UserCard
-from resolvers.ids import global_id
-from resolvers.node import Node
+from db.people.users import UserCard
+from resolvers.foundations.ids import global_id
+from resolvers.foundations.node import Node
 
 
 @strawberry.type(description="A person of the platform.")

@@ -4,17 +4,17 @@ from typing import Any, Self
 
 import strawberry
 
-from db import mutes, users
 from db.models import Role
-from db.preferences import preferences_in
-from resolvers import enums  # noqa: F401 (publishes the enums that are named below)
-from resolvers.context import Info
-from resolvers.enums import ViewerKind
-from resolvers.fields import Cost, computed
-from resolvers.ids import viewer_global_id
-from resolvers.interests import Interest, interests_of
-from resolvers.mute import Mute
-from resolvers.preferences import PersonalizationSettings
+from db.people import mutes, users
+from db.people.preferences import preferences_in
+from resolvers.control.interests import Interest, interests_of
+from resolvers.control.mute import Mute
+from resolvers.control.preferences import PersonalizationSettings
+from resolvers.foundations import enums  # noqa: F401 (publishes the enums that are named below)
+from resolvers.foundations.context import Info
+from resolvers.foundations.enums import ViewerKind
+from resolvers.foundations.fields import Cost, computed
+from resolvers.foundations.ids import viewer_global_id
 from resolvers.user import User
 
 

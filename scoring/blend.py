@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from scoring.errors import ModelInvalid
 from scoring.signals import Floats, Integers
-from scoring.stages import ViewerStage
+from scoring.viewers.stages import ViewerStage
 from scoring.weights import MILLIONTHS, PLAN_WEIGHTS, Signal
 
 

@@ -18,11 +18,11 @@ from db.projects import ProjectFilter
 from db.stores import Stores
 from db.vectors.base import Hits, VectorFilter
 from scoring import weights
+from scoring.crowd.history import DAY_S, Kinship, worth_of_touches
 from scoring.deadlines import Deadlines
-from scoring.history import DAY_S, Kinship, worth_of_touches
-from scoring.profile import Profile
 from scoring.signals import Integers
 from scoring.sources import Source, neighbours_of, united
+from scoring.viewers.profile import Profile
 
 TermGroups = tuple[frozenset[int], ...]
 """For each kind of term a filter names, the ids of which a project must carry at least one."""

@@ -18,8 +18,8 @@ from db.engine import Database
 from db.errors import StoreUnavailable
 from db.hints import Hints
 from db.models import FeedKind, now
+from db.people.users import NOBODY
 from db.projects import ProjectFilter
-from db.users import NOBODY
 from db.versions import Version, Who, versions_of
 from scoring.feeds import Feeds
 from scoring.velocity import Window

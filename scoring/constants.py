@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
-from db.busy import FLAT, WEEK_H, Clock
+from db.activity.busy import FLAT, WEEK_H, Clock
+from db.activity.pulse import BUSY_HALF_LIVES_H
 from db.engine import Database
 from db.errors import StoreUnavailable
-from db.pulse import BUSY_HALF_LIVES_H
 from db.velocity_constants import constants_in_service
 from scoring import weights
 from scoring.errors import ModelInvalid

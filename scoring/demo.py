@@ -3,7 +3,7 @@
 from db.demo import DemoData, load
 from db.demo.quiz import answer_quiz
 from db.engine import Database
-from scoring.quiz import refresh_quiz
+from scoring.onboarding.quiz import refresh_quiz
 
 
 async def load_demo(database: Database, data: DemoData) -> None:

@@ -6,35 +6,37 @@ from datetime import datetime
 
 import numpy as np
 
+from db.activity.served import ServedLog
+from db.activity.velocity import velocities
 from db.cache.last_known import LastKnown
 from db.errors import StoreUnavailable
 from db.models import FeedKind, now
-from db.profiles import Without
+from db.people.profiles import Without
+from db.people.users import Viewer
 from db.projects import ProjectFilter
-from db.served import ServedLog
 from db.stores import Stores
-from db.users import Viewer
-from db.velocity import velocities
-from scoring import cold_start, for_you, pages, popular, search, similar, trending, weights
+from scoring import weights
 from scoring.blend import PLAN, Model
-from scoring.causes import Cause
 from scoring.constants import ConstantsNow, shipped
-from scoring.counterfactual import FIRST_PAGE, removals
+from scoring.crowd.recent_deeds import RecentDeeds
 from scoring.deadlines import SERVING, Deadlines
 from scoring.errors import CursorElsewhere, SnapshotExpired
-from scoring.finders import find_reasons
+from scoring.explanation.causes import Cause
+from scoring.explanation.counterfactual import FIRST_PAGE, removals
+from scoring.explanation.finders import find_reasons
+from scoring.explanation.reasons import Reason
+from scoring.explanation.why_not import Outcome, WhyNot, filtered_by, placed
 from scoring.in_service import ModelNow, always
-from scoring.pages import Asked, PageRequest
-from scoring.profile import Profile, load_interests, load_profile
-from scoring.ranking import Explained, Page, Ranking, degraded_stores
-from scoring.rankings import Place, Rankings
-from scoring.reasons import Reason
-from scoring.recent_deeds import RecentDeeds
-from scoring.sampling import NO_SAMPLE, sample_of
-from scoring.search import SearchQuery
-from scoring.snapshots import Snapshot, digest, pointer
+from scoring.pipelines import cold_start, for_you, popular, search, similar, trending
+from scoring.pipelines.search import SearchQuery
+from scoring.stored import pages
+from scoring.stored.pages import Asked, PageRequest
+from scoring.stored.ranking import Explained, Page, Ranking, degraded_stores
+from scoring.stored.rankings import Place, Rankings
+from scoring.stored.sampling import NO_SAMPLE, sample_of
+from scoring.stored.snapshots import Snapshot, digest, pointer
 from scoring.velocity import Window
-from scoring.why_not import Outcome, WhyNot, filtered_by, placed
+from scoring.viewers.profile import Profile, load_interests, load_profile
 
 _STORED_AS = {
     FeedKind.FOR_YOU: (FeedKind.FOR_YOU,),

@@ -7,7 +7,7 @@ from typing import Any
 from scoring import weights
 from scoring.blend import PLAN, Curve, Model
 from scoring.errors import ModelInvalid
-from scoring.stages import ViewerStage
+from scoring.viewers.stages import ViewerStage
 from scoring.weights import PLAN_WEIGHTS, Signal
 
 _AGAINST: Mapping[Signal, Curve] = {

@@ -10,7 +10,7 @@ from enum import StrEnum
 import numpy as np
 
 from scoring import weights
-from scoring.history import DAY_S, EventLog, Kinship, LogHistory, Touches, worth_of_touches
+from scoring.crowd.history import DAY_S, EventLog, Kinship, LogHistory, Touches, worth_of_touches
 from scoring.signals import Floats, Integers
 
 

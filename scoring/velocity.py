@@ -12,8 +12,8 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from db.pulse import BUSY_HALF_LIVES_H
-from db.standing import Standing
+from db.activity.pulse import BUSY_HALF_LIVES_H
+from db.people.standing import Standing
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]

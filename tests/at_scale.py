@@ -18,7 +18,7 @@ import httpx
 
 from db.models import Role
 from gateway.app import build
-from gateway.auth import Authority, signing_secret
+from gateway.callers.auth import Authority, signing_secret
 from gateway.runtime import open_runtime
 from gateway.settings import Settings
 from resolvers.schema import schema

@@ -9,21 +9,21 @@ from typing import Any
 
 from sqlalchemy import select
 
+from db.activity.interactions import Event, record
 from db.cache.embedded import EmbeddedCache
 from db.catalogue import upsert_projects
 from db.embeddings.wordllama import WordLlamaEmbedder
 from db.engine import Database
-from db.interactions import Event, record
+from db.imports.records import ProjectRecord, TagRecord, UserRecord
 from db.models import InteractionType, Project, now
+from db.people.users import Viewer, ensure_actor, find_viewer, upsert_users
 from db.projects import ProjectFilter
-from db.records import ProjectRecord, TagRecord, UserRecord
 from db.stores import Stores
-from db.synchroniser import Synchroniser
-from db.users import Viewer, ensure_actor, find_viewer, upsert_users
+from db.synchronisation.synchroniser import Synchroniser
 from db.vectors.embedded import EmbeddedVectorStore
 from scoring.deadlines import PATIENT
 from scoring.feeds import Feeds
-from scoring.ranking import Page
+from scoring.stored.ranking import Page
 
 ANYTHING = ProjectFilter()
 BEGIN = now()

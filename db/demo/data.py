@@ -9,7 +9,7 @@ from db.demo.events import make_interactions
 from db.demo.people import make_people
 from db.demo.projects import make_projects
 from db.demo.vocabulary import categories, tools
-from db.records import CategoryRecord, InteractionRecord, ProjectRecord, ToolRecord, UserRecord
+from db.imports.records import CategoryRecord, InteractionRecord, ProjectRecord, ToolRecord, UserRecord
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from db.demo.people import DEMO_VIEWERS, Person
 from db.demo.projects import FADING, TAKING_OFF, affinities
+from db.imports.records import InteractionRecord, ProjectRecord
 from db.models import InteractionType
-from db.records import InteractionRecord, ProjectRecord
 
 DAYS = 60
 DAY_S = 86_400

@@ -5,16 +5,16 @@ from collections.abc import Mapping
 from sqlalchemy import exists, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.activity.interactions import Event, record
+from db.activity.partitions import prepare_partitions
 from db.catalogue import upsert_categories, upsert_projects, upsert_tools
 from db.changes import UpsertResult
 from db.columns import UNKNOWN_TIME
 from db.demo.data import DemoData
 from db.engine import Database
-from db.interactions import Event, record
+from db.imports.records import InteractionRecord
 from db.models import Actor, Project, User
-from db.partitions import prepare_partitions
-from db.records import InteractionRecord
-from db.users import upsert_users
+from db.people.users import upsert_users
 
 EVENTS_A_BATCH = 5_000
 

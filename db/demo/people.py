@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from db.demo.interests import INTEREST_INDEX, INTERESTS, Interest
 from db.demo.vocabulary import words
+from db.imports.records import TagRecord, UserRecord
 from db.models import Role, TermKind
-from db.records import TagRecord, UserRecord
 
 PEOPLE = 300
 VIEWS = 62_000

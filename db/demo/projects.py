@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from db.demo.interests import about
 from db.demo.people import Person
 from db.demo.vocabulary import Idea, categories, home_categories
-from db.records import ProjectRecord
+from db.imports.records import ProjectRecord
 
 TAKING_OFF = "taking-off"
 FADING = "fading"

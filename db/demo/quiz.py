@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from db.answers import Choice, answer
 from db.engine import Database
 from db.models import QuestionType
-from db.questions import Question, active_questions
-from db.users import ensure_actor, find_viewer
+from db.people.users import ensure_actor, find_viewer
+from db.quiz.answers import Choice, answer
+from db.quiz.questions import Question, active_questions
 
 VIEWER = "quiz"
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from db.records import CategoryRecord, ToolRecord
+from db.imports.records import CategoryRecord, ToolRecord
 
 _MATERIAL = files("db.demo") / "material"
 

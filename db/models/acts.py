@@ -144,7 +144,8 @@ class ProjectPulse(Base):
     """How many distinct people came to a project lately: each counts by its weight, halved every so often.
 
     The sums are as of the latest first engagement in them: `last_s`, Unix seconds, for those that halve by the wall's
-    clock; `last_h`, busy hours (`db.busy`), for those that halve by the platform's. `db.pulse` decays them on.
+    clock; `last_h`, busy hours (`db.activity.busy`), for those that halve by the platform's. `db.activity.pulse`
+    decays them on.
     """
 
     __tablename__ = "project_pulses"

@@ -173,7 +173,7 @@ Index(
 
 
 class BusyHour(Base):
-    """How fast the platform's clock runs in an hour of the week, 0 to 167 from Monday 00:00 UTC; see `db.busy`."""
+    """How fast the platform's clock runs in an hour of the week, 0 to 167 from Monday 00:00 UTC; `db.activity.busy`."""
 
     __tablename__ = "busy_hours"
 

@@ -1,8 +1,8 @@
 """Answers that are the same for everybody whom nobody knows: those alone may lie in a cache between us and the client.
 
 Three things must hold. The request is a GET of somebody without token and session. Each field that the document asks
-for is shared (`resolvers.fields`): a field with a resolver says so itself, an attribute is as shared as the field above
-it. And the answer is whole: an error, or a store that was away, is of this moment only.
+for is shared (`resolvers.foundations.fields`): a field with a resolver says so itself, an attribute is as shared as
+the field above it. And the answer is whole: an error, or a store that was away, is of this moment only.
 """
 
 from hashlib import blake2b
@@ -25,7 +25,7 @@ from starlette.responses import Response
 
 from gateway.documents.document import Document
 from gateway.graphql_http.request import READING
-from resolvers.fields import SHARED
+from resolvers.foundations.fields import SHARED
 
 DEPENDS_ON = "Accept, Authorization, X-Session-Id"
 """The headers by which caches tell answers apart: who sends one of the last two gets an answer of their own."""

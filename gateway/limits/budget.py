@@ -11,12 +11,12 @@ from ipaddress import IPv6Address
 from math import ceil
 
 from db.errors import StoreUnavailable
-from gateway.addresses import Address
+from gateway.callers.addresses import Address
+from gateway.callers.visitors import Visitor
 from gateway.errors import RequestRefused
 from gateway.limits.settings import LimitSettings
 from gateway.limits.windows import MemoryWindows, Windows
 from gateway.telemetry import note_uncounted
-from gateway.visitors import Visitor
 
 REQUEST = 10
 """Points of any request, whatever it asks for: who it is, HTTP and JSON take some 0.1 ms."""

@@ -1,4 +1,4 @@
-"""What each field of a schema costs, read once from the costs that stand at the fields (`resolvers.fields`)."""
+"""What each field of a schema costs, read once from the costs that stand there (`resolvers.foundations.fields`)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ from graphql import (
     is_list_type,
 )
 
-from resolvers.fields import COST, PLAIN, Cost
+from resolvers.foundations.fields import COST, PLAIN, Cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Prices:
     Parameters
     ----------
     schema
-        A schema whose fields may have a `resolvers.fields.Cost` in their metadata.
+        A schema whose fields may have a `resolvers.foundations.fields.Cost` in their metadata.
     """
 
     def __init__(self, schema: GraphQLSchema) -> None:

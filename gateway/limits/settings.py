@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 from pydantic_settings import BaseSettings, NoDecode
 
-from gateway.addresses import Network
+from gateway.callers.addresses import Network
 
 
 def _networks(value: Any) -> Any:

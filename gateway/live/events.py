@@ -10,12 +10,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from gateway.callers.visitors import Visitor, Visitors
 from gateway.documents.document import Document
 from gateway.graphql_http.media import EVENTS
 from gateway.graphql_http.request import GraphQLRequest
 from gateway.live.seats import Seats
 from gateway.live.subscriptions import Subscriptions, Told
-from gateway.visitors import Visitor, Visitors
 
 KEEP_ALIVE_S = 15.0
 """Between two comments on a stream that has nothing to tell: proxies cut what is silent for 30 or 60 seconds."""

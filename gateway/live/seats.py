@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from gateway.errors import RequestRefused
-from resolvers.context import Asker
+from resolvers.foundations.context import Asker
 
 
 class NoSeat(RequestRefused):

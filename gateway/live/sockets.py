@@ -19,6 +19,8 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from gateway.answers import error_entry
+from gateway.callers.sessions import HEADER as SESSION_HEADER
+from gateway.callers.visitors import Visitor
 from gateway.documents.document import DocumentRefused
 from gateway.endpoint import Admitted
 from gateway.errors import IssuerAway, RequestRefused
@@ -27,8 +29,6 @@ from gateway.live.origins import Origins
 from gateway.live.seats import NoSeat, Seats
 from gateway.live.subscriptions import Subscriptions, Told
 from gateway.masking import visible
-from gateway.sessions import HEADER as SESSION_HEADER
-from gateway.visitors import Visitor
 
 PROTOCOL = "graphql-transport-ws"
 

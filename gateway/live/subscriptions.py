@@ -9,11 +9,11 @@ import strawberry
 from graphql import ExecutionResult, GraphQLError, subscribe
 from starlette.requests import HTTPConnection
 
+from gateway.callers.visitors import Visitor
 from gateway.documents.document import Document, DocumentRefused
 from gateway.graphql_http.request import GraphQLRequest
 from gateway.masking import INPUT, visible
-from gateway.visitors import Visitor
-from resolvers.context import Asker
+from resolvers.foundations.context import Asker
 
 Told = Mapping[str, Any]
 """A GraphQL response: `data`, and `errors` if there are any."""

@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 
 from scoring import weights
-from scoring.behaviour import BEHAVIOUR, behaviour_matrix
+from scoring.crowd.behaviour import BEHAVIOUR, behaviour_matrix
+from scoring.crowd.history import EventLog
 from scoring.errors import NotEvaluable
 from scoring.evaluation.dataset import Dataset
 from scoring.evaluation.lists import Candidates, Progress, Replay, replay, training_lists
@@ -14,7 +15,6 @@ from scoring.evaluation.metrics import chance_better, clustered_error
 from scoring.evaluation.protocols import OURS, TIMED, Options, Score, modelled, windows_of
 from scoring.evaluation.requests import Requests, feed_requests
 from scoring.evaluation.results import Measured, Results
-from scoring.history import EventLog
 from scoring.models import as_data
 from scoring.signals import Floats, Integers, freshness
 from scoring.training.models import train

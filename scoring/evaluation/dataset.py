@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from db.importer import find_files, read_batches
+from db.imports.importer import find_files, read_batches
 from db.models import InteractionType, TermKind
 from scoring import weights
+from scoring.crowd.history import EventLog
 from scoring.errors import NotEvaluable
-from scoring.history import EventLog
 from scoring.signals import Floats, Incidence, Integers
 
 

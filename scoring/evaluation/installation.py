@@ -9,9 +9,9 @@ from db import schema
 from db.cache.embedded import EmbeddedCache
 from db.embeddings.wordllama import WordLlamaEmbedder
 from db.engine import Database
-from db.importer import FileProgress, import_directory
+from db.imports.importer import FileProgress, import_directory
 from db.stores import Stores
-from db.synchroniser import Synchroniser
+from db.synchronisation.synchroniser import Synchroniser
 from db.vectors.embedded import EmbeddedVectorStore
 from scoring.evaluation.lists import Progress
 

@@ -6,15 +6,15 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.behaviour import BEHAVIOUR, behaviour_matrix
+from scoring.crowd.behaviour import BEHAVIOUR, behaviour_matrix
+from scoring.crowd.history import DAY_S, EventLog, Evidence, Grouped, LogHistory, Night
+from scoring.crowd.neighbors import night, tastes, touch_matrix
 from scoring.evaluation.dataset import Dataset
 from scoring.evaluation.requests import Requests, candidates_at
-from scoring.history import DAY_S, EventLog, Evidence, Grouped, LogHistory, Night
-from scoring.neighbors import night, tastes, touch_matrix
 from scoring.signals import Floats, Integers
 from scoring.sources import LogSources
-from scoring.stages import ViewerStage, stage
 from scoring.training.curves import Lists
+from scoring.viewers.stages import ViewerStage, stage
 from scoring.weights import Signal
 
 Progress = Callable[[str, float], None]

@@ -6,7 +6,7 @@ from html import escape
 import numpy as np
 
 from scoring.blend import Curve, Model
-from scoring.stages import ViewerStage
+from scoring.viewers.stages import ViewerStage
 from scoring.weights import Signal
 
 COLOURS: Mapping[str, str] = {

@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from scoring import weights
-from scoring.behaviour import BEHAVIOUR, behaviour_matrix
 from scoring.blend import PLAN, Model, scores
+from scoring.crowd.behaviour import BEHAVIOUR, behaviour_matrix
+from scoring.crowd.history import EventLog, LogHistory
+from scoring.crowd.neighbors import night
 from scoring.errors import NotEvaluable
 from scoring.evaluation.dataset import Dataset
 from scoring.evaluation.lists import Candidates, Progress, Replay, replay, training_lists
@@ -15,13 +17,11 @@ from scoring.evaluation.reach import Reach
 from scoring.evaluation.requests import Requests, feed_requests, last_touches
 from scoring.evaluation.results import Measured, Results
 from scoring.evaluation.splits import Split, random_split
-from scoring.history import EventLog, LogHistory
 from scoring.models import DEFAULT, as_data
-from scoring.neighbors import night
 from scoring.signals import Floats, popularity
 from scoring.sources import LogSources, united
-from scoring.stages import ViewerStage, stage
 from scoring.training.models import train
+from scoring.viewers.stages import ViewerStage, stage
 from scoring.weights import Signal
 
 OURS = "ours: a curve a signal"
@@ -70,7 +70,7 @@ WINDOW_SHARES = (0.3125, 0.525, 0.75)
 """Of the time span of the log: fitted on the events from the first to the second, tested up to the third."""
 
 TIMED = tuple(signal for signal in BEHAVIOUR if signal not in (Signal.WALK, Signal.EASE, Signal.PEOPLE_LIKE_YOU))
-"""The signals of a timed feed (see `scoring.neighbors.night`)."""
+"""The signals of a timed feed (see `scoring.crowd.neighbors.night`)."""
 
 Score = Callable[[Candidates, Floats], Floats]
 

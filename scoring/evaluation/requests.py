@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from scoring.crowd.history import DAY_S, EventLog, Grouped
 from scoring.evaluation.dataset import Dataset
-from scoring.history import DAY_S, EventLog, Grouped
 from scoring.signals import Floats, Integers
 
 EARLIER_POSITIVES = 5

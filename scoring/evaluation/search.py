@@ -9,14 +9,15 @@ import orjson
 from db.models import now
 from db.projects import ProjectFilter, cards_by_key
 from db.stores import Stores
-from scoring import search, weights
+from scoring import weights
 from scoring.deadlines import PATIENT
 from scoring.errors import NotEvaluable
 from scoring.evaluation.installation import imported
 from scoring.evaluation.lists import Progress
 from scoring.evaluation.metrics import clustered_error
 from scoring.evaluation.results import Measured, Results
-from scoring.search import SearchQuery
+from scoring.pipelines import search
+from scoring.pipelines.search import SearchQuery
 from scoring.signals import Floats, Integers
 
 OURS = "ours: as served"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scoring.history import EventLog
+from scoring.crowd.history import EventLog
 from scoring.signals import Integers
 
 HIDDEN_SHARE = 0.2

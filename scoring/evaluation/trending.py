@@ -8,13 +8,13 @@ from dataclasses import asdict
 
 import numpy as np
 
-from db.busy import FLAT, Clock
+from db.activity.busy import FLAT, Clock
 from scoring import velocity
+from scoring.crowd.history import DAY_S, HOUR_S, EventLog, LogHistory
 from scoring.errors import NotEvaluable
 from scoring.evaluation.dataset import Dataset
 from scoring.evaluation.lists import Progress
 from scoring.evaluation.results import Measured, Results
-from scoring.history import DAY_S, HOUR_S, EventLog, LogHistory
 from scoring.signals import Floats, Integers
 from scoring.training.trends import EVERY_S, Moment, fit, fit_clock, moments
 from scoring.velocity import CONSTANTS, Window

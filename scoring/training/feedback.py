@@ -5,7 +5,7 @@ from datetime import datetime
 
 import numpy as np
 
-from db import served
+from db.activity import served
 from db.engine import Database
 from scoring.signals import Floats
 from scoring.training.curves import Matrix32

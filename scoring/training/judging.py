@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.blend import Model
+from scoring.crowd.history import DAY_S
 from scoring.errors import NotEvaluable
 from scoring.evaluation.dataset import Dataset
 from scoring.evaluation.lists import Progress, Replay, replay, training_lists
 from scoring.evaluation.metrics import chance_better, clustered_error
 from scoring.evaluation.protocols import TIMED, measure, modelled, singles
 from scoring.evaluation.requests import Requests, feed_requests
-from scoring.history import DAY_S
 from scoring.models import UNTAUGHT, completed
 from scoring.signals import Floats, Integers
 from scoring.training.logged import LoggedList, logged_lists

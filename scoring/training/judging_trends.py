@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from db.busy import Clock
+from db.activity.busy import Clock
 from scoring.errors import NotEvaluable
 from scoring.evaluation.dataset import Dataset
 from scoring.evaluation.metrics import chance_better, clustered_error, graded_ndcg

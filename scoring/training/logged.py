@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.behaviour import BEHAVIOUR, behaviour_matrix
+from scoring.crowd.behaviour import BEHAVIOUR, behaviour_matrix
 from scoring.evaluation.dataset import Dataset
 from scoring.evaluation.lists import STAGES, Progress, Replay
 from scoring.signals import Floats, Integers

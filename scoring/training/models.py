@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from scoring.behaviour import BEHAVIOUR
 from scoring.blend import Curve, Model
+from scoring.crowd.behaviour import BEHAVIOUR
 from scoring.signals import Floats
-from scoring.stages import ViewerStage
 from scoring.training.curves import Fitting, Lists, fit_curves, knots_of
 from scoring.training.places import SHAPES_OF_PLACES, Looks, place_columns, place_knots
 from scoring.training.shapes import SHAPES, Shape
+from scoring.viewers.stages import ViewerStage
 from scoring.weights import Signal
 
 SCALE = 0.1

@@ -4,8 +4,8 @@ import numpy as np
 
 from scoring.blend import Model, scores
 from scoring.signals import Floats, Integers
-from scoring.stages import ViewerStage
 from scoring.training.curves import Lists
+from scoring.viewers.stages import ViewerStage
 from scoring.weights import Signal
 
 DEPTH = 10

@@ -10,9 +10,9 @@ from itertools import product
 
 import numpy as np
 
-from db.busy import FLAT, HOUR_S, MONDAY_S, WEEK_H, WEEK_S, Clock
+from db.activity.busy import FLAT, HOUR_S, MONDAY_S, WEEK_H, WEEK_S, Clock
+from scoring.crowd.history import EventLog
 from scoring.evaluation.metrics import graded_ndcg
-from scoring.history import EventLog
 from scoring.signals import Floats, Integers
 from scoring.velocity import BUSY_HALF_LIVES_H, CONSTANTS, Constants, Window
 

@@ -11,9 +11,9 @@ from db.engine import Database
 from db.models import Actor, Like, OnboardingResponse, Project, TermKind, UserTag
 from db.neighbors import all_engagement
 from scoring import weights
+from scoring.crowd.history import EventLog
 from scoring.errors import NotEvaluable
 from scoring.evaluation.dataset import Dataset
-from scoring.history import EventLog
 from scoring.signals import Floats, Incidence, Integers
 
 _PROJECTS = (

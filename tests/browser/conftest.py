@@ -16,7 +16,7 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from db.models import Role
 from gateway.assets import FRONTEND
-from gateway.auth import Authority
+from gateway.callers.auth import Authority
 from tests.browser.guard import VIOLATIONS, Guard
 from tests.running import address_in, explore, serving
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, select
 
+from db.activity.interactions import Event, record
 from db.catalogue import (
     all_categories,
     remove_projects,
@@ -19,11 +20,10 @@ from db.catalogue import (
 )
 from db.changes import UpsertResult
 from db.engine import Database
-from db.erasure import erase_users
-from db.interactions import Event, record
+from db.imports.records import CategoryRecord, ProjectRecord, TagRecord, ToolRecord, UserRecord
 from db.models import Actor, Interaction, InteractionType, Like, OutboxRow, Project, Term, TermKind, User
-from db.records import CategoryRecord, ProjectRecord, TagRecord, ToolRecord, UserRecord
-from db.users import upsert_users
+from db.people.erasure import erase_users
+from db.people.users import upsert_users
 from tests.conftest import CountStatements
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)

@@ -13,6 +13,7 @@ from db.demo import DEMO_VIEWERS, DemoData, generate, is_empty, load
 from db.demo.projects import slug
 from db.demo.quiz import WISHES
 from db.engine import Database
+from db.imports.records import InteractionRecord, ProjectRecord
 from db.models import (
     Actor,
     Base,
@@ -27,7 +28,6 @@ from db.models import (
     Term,
     User,
 )
-from db.records import InteractionRecord, ProjectRecord
 
 NOW = datetime(2025, 6, 1, 15, 30, tzinfo=UTC)
 DAY = timedelta(days=1)

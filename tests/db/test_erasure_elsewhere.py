@@ -10,14 +10,14 @@ from db.cache.redis import RedisCache
 from db.embeddings.wordllama import WordLlamaEmbedder
 from db.engine import Database
 from db.models import InteractionType
-from db.shadow_erasure import finish
+from db.people.shadow_erasure import finish
 from db.stores import Stores
-from db.synchroniser import Synchroniser
+from db.synchronisation.synchroniser import Synchroniser
 from db.vectors.weaviate import WeaviateVectorStore
 from db.vectors.weaviate_connection import Address
 from scoring.deadlines import PATIENT
 from scoring.feeds import Feeds
-from tests.db.test_erasure import AFTER, WORDS, a_full_life, erase
+from tests.db.people.test_erasure import AFTER, WORDS, a_full_life, erase
 from tests.doubles.weaviate import WeaviateDouble, running_weaviate
 from tests.servers import running_redis
 from tests.world import MOMENT, World

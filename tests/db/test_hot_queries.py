@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import bindparam, event, insert, select, text
 
-from db import candidates, outbox, profiles, projects
+from db import candidates, projects
 from db.columns import IntegerList, TextList, among
 from db.engine import Database
 from db.models import (
@@ -25,8 +25,10 @@ from db.models import (
     Term,
     UserTag,
 )
+from db.people import profiles
 from db.projects import PUBLIC, ProjectFilter
 from db.schema import ensure_partitions
+from db.synchronisation import outbox
 from tests.conftest import ENGINES, postgresql_copy, sqlite_copy
 
 NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)

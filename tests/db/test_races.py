@@ -11,12 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, insert, update
 
-from db import outbox
 from db.embeddings.base import Vectors
 from db.engine import Database
 from db.models import OutboxKind, Project
-from db.reindex import Reindex
-from db.synchroniser import Synchroniser
+from db.synchronisation import outbox
+from db.synchronisation.reindex import Reindex
+from db.synchronisation.synchroniser import Synchroniser
 from db.vectors.embedded import EmbeddedVectorStore
 from tests.conftest import ENGINES, MakeDatabase
 

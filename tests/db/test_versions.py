@@ -1,9 +1,9 @@
+from db.activity.interactions import like
 from db.catalogue import upsert_projects
-from db.claims import claim
 from db.engine import Database
-from db.interactions import like
 from db.models import now
-from db.users import ensure_actor, find_viewer
+from db.people.claims import claim
+from db.people.users import ensure_actor, find_viewer
 from db.versions import UNKNOWN, Who, versions_of
 from tests.world import World
 

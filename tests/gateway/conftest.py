@@ -16,11 +16,11 @@ from graphql import GraphQLError
 
 from db.errors import InvalidRecord, Store, StoreUnavailable, UnknownReference
 from gateway.app import build
-from gateway.auth import Authority
+from gateway.callers.auth import Authority
 from gateway.limits.windows import MemoryWindows
 from gateway.settings import Settings
-from resolvers.context import Asker
-from resolvers.fields import computed
+from resolvers.foundations.context import Asker
+from resolvers.foundations.fields import computed
 
 SECRET = "a secret of the tests, long enough for HS256"
 

@@ -25,7 +25,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from db.models import Role
-from gateway.auth import Authority
+from gateway.callers.auth import Authority
 from resolvers.schema import schema, sdl
 from tests.gateway.conftest import SECRET
 from tests.running import address_in, serving

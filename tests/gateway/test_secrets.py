@@ -10,10 +10,10 @@ import pytest
 from pydantic import SecretStr
 from typer.testing import CliRunner
 
-from gateway.auth import Authority
+from gateway.callers.auth import Authority
+from gateway.callers.sessions import HEADER as SESSION_HEADER
+from gateway.callers.sessions import Sessions
 from gateway.cli import app
-from gateway.sessions import HEADER as SESSION_HEADER
-from gateway.sessions import Sessions
 from gateway.settings import Settings
 from tests.doubles.issuer import rsa_key, signed
 from tests.gateway.test_serving import STOP_WITHIN_S

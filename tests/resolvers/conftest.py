@@ -10,9 +10,9 @@ import pytest
 from strawberry.types import ExecutionResult
 
 from db.engine import Database
+from db.imports.records import TagRecord
 from db.models import InteractionType, Role, TermKind
-from db.records import TagRecord
-from resolvers.context import Asker, Context
+from resolvers.foundations.context import Asker, Context
 from resolvers.schema import schema
 from tests.world import World, embedded_world
 

@@ -3,7 +3,7 @@
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from resolvers.ids import opaque
+from resolvers.foundations.ids import opaque
 from tests.resolvers.conftest import Graph, assert_plain, user
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from db.catalogue import upsert_categories, upsert_tools
 from db.errors import Store, StoreUnavailable
-from db.records import CategoryRecord, ToolRecord
-from resolvers.ids import opaque
+from db.imports.records import CategoryRecord, ToolRecord
+from resolvers.foundations.ids import opaque
 from tests.conftest import CountStatements
 from tests.resolvers.conftest import Graph
 

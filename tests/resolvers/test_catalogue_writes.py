@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import select, update
 
 from db.models import OutboxRow, Project, Role, User
-from resolvers.context import Asker
+from resolvers.foundations.context import Asker
 from tests.resolvers.conftest import ADMINISTRATOR, NOBODY, SERVICE, SESSION, Graph, assert_plain, user
 
 INPUTS = {

@@ -8,13 +8,13 @@ import pytest
 from sqlalchemy import insert, literal, select
 
 from db.models import InteractionType, Mute, User, now
-from resolvers.context import Asker
+from resolvers.control.muting import MOST_MUTES
+from resolvers.foundations.context import Asker
+from resolvers.foundations.user_errors import UserErrorCode
 from resolvers.manual import FAILURES
-from resolvers.muting import MOST_MUTES
 from resolvers.schema import schema
-from resolvers.user_errors import UserErrorCode
 from tests.resolvers.conftest import ADMINISTRATOR, NOBODY, SERVICE, SESSION, Graph, assert_plain, user
-from tests.resolvers.test_onboarding_writes import LEVEL, TOOLS
+from tests.resolvers.quiz.test_onboarding_writes import LEVEL, TOOLS
 
 ADA = user("ada")
 BOTH = Asker(user_key="cook", session_key="s1")

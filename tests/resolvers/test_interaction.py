@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
+from db.activity.pulse import pulses
 from db.models import Actor, Dismissal, Interaction, User, now
-from db.pulse import pulses
-from db.users import find_viewer
-from resolvers.context import Asker
-from resolvers.ids import global_id, reason_global_id
+from db.people.users import find_viewer
+from resolvers.foundations.context import Asker
+from resolvers.foundations.ids import global_id, reason_global_id
 from scoring.velocity import ANONYMOUS_TRUST, NEW_TRUST
 from tests.resolvers.conftest import NOBODY, SERVICE, SESSION, Graph, assert_plain, user
 

@@ -20,8 +20,8 @@ from graphql import (
 )
 
 from db.models import InteractionType
-from resolvers.context import Asker
-from resolvers.ids import global_id
+from resolvers.foundations.context import Asker
+from resolvers.foundations.ids import global_id
 from resolvers.schema import schema
 from tests.resolvers.conftest import NOBODY, SERVICE, SESSION, Graph, user
 

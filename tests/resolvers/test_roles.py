@@ -7,8 +7,8 @@ from graphql import GraphQLSchema
 from sqlalchemy import select, update
 
 from db.models import Role, User
-from resolvers.context import Asker
-from resolvers.ids import global_id
+from resolvers.foundations.context import Asker
+from resolvers.foundations.ids import global_id
 from resolvers.schema import schema
 from tests.resolvers.conftest import ADMINISTRATOR, NOBODY, SERVICE, SESSION, Graph, assert_plain, user
 

@@ -17,7 +17,7 @@ from graphql import (
     validate,
 )
 
-from resolvers.enums import publish
+from resolvers.foundations.enums import publish
 from resolvers.schema import sdl
 
 COMMITTED = Path(__file__).parents[2] / "schema.graphql"

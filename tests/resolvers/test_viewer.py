@@ -1,7 +1,7 @@
 """Who is asking."""
 
 from db.models import Role
-from resolvers.context import Asker
+from resolvers.foundations.context import Asker
 from tests.conftest import CountStatements
 from tests.resolvers.conftest import NOBODY, SERVICE, SESSION, Graph, user
 

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from db.activity.pulse import pulses
+from db.activity.served import ServedLog, Shown, vouched
 from db.models import FeedKind, now
-from db.pulse import pulses
-from db.served import ServedLog, Shown, vouched
-from resolvers.context import Asker, Context
+from resolvers.foundations.context import Asker, Context
 from resolvers.schema import schema
 from tests.resolvers.conftest import SESSION, Graph, user
 

@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as arrays
 
 from scoring.blend import PLAN, Curve, Model, order_by_score, scores
 from scoring.errors import ModelInvalid
-from scoring.stages import ViewerStage
+from scoring.viewers.stages import ViewerStage
 from scoring.weights import Signal
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from db.busy import FLAT, WEEK_H, Clock
+from db.activity.busy import FLAT, WEEK_H, Clock
 from db.engine import Database
 from db.errors import InvalidRecord
 from db.velocity_constants import all_constants, constants_in_service, keep_constants, put_constants_in_service

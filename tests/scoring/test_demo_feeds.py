@@ -9,14 +9,14 @@ import pytest
 from db.demo import generate
 from db.demo.projects import FADING, TAKING_OFF
 from db.models import InteractionType, now
+from scoring.crowd.nightly import build_night
 from scoring.deadlines import PATIENT
 from scoring.demo import load_demo
+from scoring.explanation.reasons import TrendingNow
 from scoring.feeds import Feeds
 from scoring.in_service import always
 from scoring.models import DEFAULT
-from scoring.nightly import build_night
-from scoring.ranking import Page, Strategy
-from scoring.reasons import TrendingNow
+from scoring.stored.ranking import Page, Strategy
 from scoring.velocity import Window
 from tests.conftest import sqlite_copy
 from tests.world import ANYTHING, World, embedded_world, keys_of

@@ -11,19 +11,19 @@ import pytest
 
 from db.engine import Database
 from db.errors import Store
+from db.imports.records import TagRecord
 from db.models import InteractionType, TermKind
-from db.records import TagRecord
-from db.users import Viewer
-from scoring.behaviour import BEHAVIOUR
+from db.people.users import Viewer
 from scoring.blend import PLAN
+from scoring.crowd.behaviour import BEHAVIOUR
+from scoring.crowd.nightly import build_night
 from scoring.deadlines import PATIENT
+from scoring.explanation.reasons import summary
 from scoring.feeds import Feeds
 from scoring.in_service import always
 from scoring.models import DEFAULT, completed, from_data
-from scoring.nightly import build_night
-from scoring.ranking import Entry, Page, Rule, Strategy
-from scoring.reasons import summary
-from scoring.search import SearchQuery
+from scoring.pipelines.search import SearchQuery
+from scoring.stored.ranking import Entry, Page, Rule, Strategy
 from scoring.velocity import Window
 from tests.scoring.test_feeds import Away
 from tests.world import ANYTHING, BEGIN, MOMENT, World, embedded_world

@@ -10,15 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
+from db.activity.served import ServedLog
 from db.engine import Database
 from db.models import InteractionType, ServedPage
-from db.served import ServedLog
 from scoring import weights
 from scoring.deadlines import PATIENT
+from scoring.explanation.reasons import Exploration
 from scoring.exploration import NOTHING, draw, seed_of, spread_and_explore
 from scoring.feeds import Feeds
-from scoring.ranking import Page, Rule
-from scoring.reasons import Exploration
+from scoring.stored.ranking import Page, Rule
 from tests.scoring.test_diversity import attributes, rankings
 from tests.world import ANYTHING, BEGIN, MOMENT, World, embedded_world
 

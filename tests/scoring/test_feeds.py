@@ -14,22 +14,22 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import update
 
+from db.activity.interactions import dismiss, unlike
 from db.catalogue import remove_projects, upsert_projects
 from db.columns import UNKNOWN_TIME
 from db.engine import Database
 from db.errors import Store, StoreUnavailable
-from db.interactions import dismiss, unlike
+from db.imports.records import TagRecord
 from db.models import FeedKind, InteractionType, Project, TermKind, now
+from db.people.users import find_viewer
 from db.projects import ProjectFilter
-from db.records import TagRecord
-from db.users import find_viewer
 from scoring import weights
 from scoring.blend import PLAN
-from scoring.cursors import Cursor
 from scoring.deadlines import PATIENT
 from scoring.errors import CursorElsewhere, CursorMalformed, FirstOutOfRange, SnapshotExpired
 from scoring.feeds import Feeds
-from scoring.ranking import Rule, Strategy
+from scoring.stored.cursors import Cursor
+from scoring.stored.ranking import Rule, Strategy
 from scoring.weights import Signal
 from tests.conftest import CountStatements, MakeDatabase
 from tests.world import ANYTHING, MOMENT, World, embedded_world, keys_of

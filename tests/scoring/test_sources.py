@@ -18,12 +18,12 @@ from db.projects import ProjectFilter
 from db.vectors.base import Hits
 from scoring import weights
 from scoring.candidates import Candidates, gather_candidates
+from scoring.crowd.history import EventLog, LogHistory
+from scoring.crowd.neighbors import night
+from scoring.crowd.nightly import build_night
 from scoring.deadlines import PATIENT, Deadlines
-from scoring.history import EventLog, LogHistory
-from scoring.neighbors import night
-from scoring.nightly import build_night
-from scoring.profile import load_profile
 from scoring.sources import FROM_LOGS, LogSources, Source, neighbours_of, united
+from scoring.viewers.profile import load_profile
 from tests.world import ANYTHING, BEGIN, MOMENT, World, embedded_world
 
 PEOPLE = 24

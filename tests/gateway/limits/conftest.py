@@ -9,7 +9,7 @@ from graphql import parse
 
 from gateway.limits.document_limits import DocumentLimits
 from gateway.limits.settings import LimitSettings
-from resolvers.fields import Cost, computed
+from resolvers.foundations.fields import Cost, computed
 
 
 @strawberry.interface

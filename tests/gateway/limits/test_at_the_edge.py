@@ -4,7 +4,7 @@ import pytest
 from graphql import GraphQLEnumType, GraphQLNonNull, get_named_type, get_nullable_type, is_list_type
 
 from db.models import Role
-from resolvers.fields import COST
+from resolvers.foundations.fields import COST
 from resolvers.schema import schema
 
 PROXY_OF_THE_TESTS = "127.0.0.1"  # httpx calls itself so
@@ -140,8 +140,8 @@ async def test_no_page_is_larger_than_a_hundred(query):
     """Pages are checked before anything is read, so there is nothing behind the stores here."""
     from types import SimpleNamespace
 
-    from db.users import NOBODY
-    from resolvers.context import Asker, Context
+    from db.people.users import NOBODY
+    from resolvers.foundations.context import Asker, Context
     from scoring.feeds import Feeds
 
     class Everybody(Context):

@@ -5,11 +5,11 @@ import pytest
 
 from db.errors import Store, StoreUnavailable
 from db.models import Role
+from gateway.callers.visitors import Visitor
 from gateway.limits.budget import Budgets, OverBudget
 from gateway.limits.settings import LimitSettings
 from gateway.limits.windows import MemoryWindows
-from gateway.visitors import Visitor
-from resolvers.context import Asker
+from resolvers.foundations.context import Asker
 
 HOME, OFFICE = ip_address("203.0.113.9"), ip_address("198.51.100.1")
 

@@ -10,8 +10,8 @@ from sqlalchemy import text
 from db.cache.memory import MemoryCache
 from db.cache.single_flight import Made, made_once
 from gateway.limits.deadline import OperationTimeout, within
-from resolvers.context import Asker, Context
-from resolvers.loaders import MappedLoader
+from resolvers.foundations.context import Asker, Context
+from resolvers.foundations.loaders import MappedLoader
 
 SLOW = text("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :rows) SELECT count(*) FROM n")
 

@@ -20,7 +20,7 @@ from websockets.typing import Subprotocol
 from db.catalogue import upsert_projects
 from db.engine import Database
 from gateway.app import build
-from gateway.auth import Authority
+from gateway.callers.auth import Authority
 from gateway.runtime import open_runtime
 from gateway.serving import server_config
 from gateway.settings import Settings

@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
+from gateway.callers.sessions import HEADER
 from gateway.live import events
-from gateway.sessions import HEADER
 from tests.gateway.live.conftest import PATIENCE_S, SUBSCRIBE, Running
 from tests.running import address_in, serving, tokens_in
 

@@ -9,10 +9,10 @@ import pytest
 from starlette.requests import HTTPConnection
 from websockets.exceptions import InvalidStatus
 
+from gateway.callers.sessions import HEADER
 from gateway.limits import connections
 from gateway.live import sockets as protocol
 from gateway.live.origins import Origins
-from gateway.sessions import HEADER
 from tests.gateway.live.conftest import SUBSCRIBE, Running
 
 

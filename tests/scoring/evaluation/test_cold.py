@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from scoring.crowd.history import EventLog
 from scoring.errors import NotEvaluable
 from scoring.evaluation.cold import CUTS, POPULAR, cut_log, evaluate_cold_start
 from scoring.evaluation.page import html_page
 from scoring.evaluation.protocols import OURS, Options
-from scoring.history import EventLog
 from tests.scoring.evaluation.test_replay import a_dataset, quiet
 
 

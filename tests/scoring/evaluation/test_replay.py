@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from db.models import TermKind
-from scoring.behaviour import behaviour_matrix
+from scoring.crowd.behaviour import behaviour_matrix
+from scoring.crowd.history import DAY_S, EventLog
 from scoring.errors import NotEvaluable
 from scoring.evaluation.dataset import Dataset, load_dataset
 from scoring.evaluation.lists import Replay, replay
@@ -18,7 +19,6 @@ from scoring.evaluation.page import html_page
 from scoring.evaluation.protocols import OURS, Options, evaluate_feed, evaluate_leave_last, evaluate_random
 from scoring.evaluation.requests import feed_requests
 from scoring.evaluation.trending import evaluate_trending
-from scoring.history import DAY_S, EventLog
 from scoring.signals import Incidence
 
 START_S = 1_700_000_000.0 // DAY_S * DAY_S

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from sqlalchemy import select
 
+from db.activity.interactions import Event, record
+from db.activity.served import ServedLog
 from db.engine import Database
-from db.interactions import Event, record
+from db.imports.records import TagRecord
 from db.models import FeedKind, InteractionType, ServedPage, TermKind
-from db.records import TagRecord
-from db.served import ServedLog
 from scoring import weights
-from scoring.behaviour import BEHAVIOUR
+from scoring.crowd.behaviour import BEHAVIOUR
 from scoring.feeds import Feeds
 from scoring.in_service import always
 from scoring.models import DEFAULT

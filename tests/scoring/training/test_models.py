@@ -8,11 +8,11 @@ import pytest
 from scoring.blend import PLAN, Curve
 from scoring.errors import ModelInvalid, NotEvaluable
 from scoring.models import DEFAULT, as_data, completed, from_data
-from scoring.stages import ViewerStage
 from scoring.training.curves import Fitting, Lists, fit_curves, hats, knots_of
 from scoring.training.judging import train_and_judge
 from scoring.training.models import STAGE_LISTS, train
 from scoring.training.shapes import Shape, Steps
+from scoring.viewers.stages import ViewerStage
 from scoring.weights import Signal
 from tests.scoring.evaluation.test_replay import a_dataset, quiet
 

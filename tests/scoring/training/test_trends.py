@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from db.busy import FLAT, HOUR_S, MONDAY_S, WEEK_H, WEEK_S, Clock
-from scoring.history import EventLog
+from db.activity.busy import FLAT, HOUR_S, MONDAY_S, WEEK_H, WEEK_S, Clock
+from scoring.crowd.history import EventLog
 from scoring.training.trends import FEWEST_MOMENTS, Moment, fit, fit_clock, moments
 from scoring.velocity import CONSTANTS, Window
 

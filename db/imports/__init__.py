@@ -1,0 +1,1 @@
+"""Records that come in: their shape, and the import of whole folders."""

@@ -1,0 +1,1 @@
+"""The questions of the quiz, and what was answered."""

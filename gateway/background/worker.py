@@ -1,0 +1,43 @@
+"""`explore worker`: a process that drains the outbox and does the periodic jobs, and answers no requests."""
+
+import asyncio
+import signal
+
+import structlog
+
+from db import schema
+from db.errors import StoreMisconfigured, StoreUnavailable
+from gateway.commands.preparing import require_reachable
+from gateway.errors import CannotStart
+from gateway.runtime import beside, worker_tasks
+from gateway.settings import Settings
+from gateway.stores import open_stores
+
+log = structlog.get_logger(__name__)
+
+
+async def run_worker(settings: Settings) -> None:
+    """Work until SIGINT or SIGTERM. An absent index or embedder is waited for; an absent truth is not.
+
+    Raises
+    ------
+    CannotStart
+        If the truth cannot be reached, or a store will not heal by itself: one sentence that says what to set.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with open_stores(settings) as stores:
+        await require_reachable(stores.database)
+        await schema.migrate(stores.database)
+        try:
+            await stores.vectors.prepare(stores.embedder.model, stores.embedder.dimension)
+        except StoreMisconfigured as error:
+            raise CannotStart(error.reason) from None
+        except StoreUnavailable as error:
+            log.warning("a store is away, and is waited for", store=error.store.value, reason=error.reason)
+        _, tasks = worker_tasks(stores, settings)
+        async with beside(tasks):
+            log.info("the worker is at work")
+            await stop.wait()

@@ -1,0 +1,226 @@
+"""Who is asking: what a bearer token (JWT) says, and the secret that signs our own tokens and session ids."""
+
+import os
+import secrets
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import jwt
+
+from db.models import Role
+from gateway.callers.claims import MAX_KEY, Claims, RoleClaim, claims_of, is_key
+from gateway.callers.issuer_keys import IssuerKeys
+from gateway.callers.token_settings import MIN_SECRET_BYTES
+from gateway.errors import CannotStart, Unauthenticated
+from gateway.settings import Settings, make_var_dir
+
+ALGORITHM = "HS256"
+"""What the gateway signs its own tokens with."""
+
+LEEWAY_S = 30.0
+"""How far apart our clock and the issuer's may be."""
+
+MAX_TOKEN = 8_192
+"""Characters of the longest token that is looked at: our own have about 250."""
+
+SECRET_FILE = "token_secret"  # noqa: S105 (a file's name)
+
+_MAKE_ONE = "Ask for a new one where you sign in, or make one with: explore token USER"
+
+_SENTENCES: dict[type[Exception], str] = {
+    jwt.ExpiredSignatureError: f"The token has expired. {_MAKE_ONE}",
+    jwt.ImmatureSignatureError: "The token is not valid yet. Compare its issuer's clock with ours.",
+    jwt.InvalidIssuerError: "The token was issued by somebody else: its claim iss must be the gateway's TOKEN_ISSUER.",
+    jwt.InvalidAudienceError: "The token is meant for others: its claim aud must be the gateway's TOKEN_AUDIENCE.",
+    jwt.InvalidSignatureError: f"The token was altered, or signed with another secret. {_MAKE_ONE}",
+}
+
+
+class Authority:
+    """Issues bearer tokens and reads them.
+
+    Each algorithm has keys of its own kind: HS256 the signing secret, every other one the issuer's public keys. A
+    token chooses among them by its header's `alg` and `kid` and by nothing else, so that none can have its signature
+    checked with a key that was meant for another algorithm.
+
+    Parameters
+    ----------
+    secret
+        The signing secret, at least 32 bytes.
+    issuer, audience
+        What the claims `iss` and `aud` must be.
+    keys
+        The public keys of the issuer; None if there is only the secret.
+    algorithms
+        Those that a token may be signed with.
+    role
+        Where a token says what its bearer may do.
+    leeway_s
+        How far apart our clock and the issuer's may be.
+    """
+
+    def __init__(
+        self,
+        secret: bytes,
+        issuer: str,
+        audience: str,
+        *,
+        keys: IssuerKeys | None = None,
+        algorithms: Iterable[str] = (ALGORITHM,),
+        role: RoleClaim = RoleClaim(),  # noqa: B008 (frozen)
+        leeway_s: float = LEEWAY_S,
+    ) -> None:
+        self._secret = secret
+        self._issuer = issuer
+        self._audience = audience
+        self._algorithms = tuple(name for name in algorithms if name == ALGORITHM or keys is not None)
+        self._role = role
+        self._leeway_s = leeway_s
+        self.keys = keys
+
+    def issue(self, user_key: str, role: Role | None = None, hours: float = 24.0) -> str:
+        """Sign a token for a user, good for `hours`.
+
+        Raises
+        ------
+        CannotStart
+            If the key is no platform key, or the gateway would refuse a token of its own.
+        """
+        if not is_key(user_key):
+            raise CannotStart(f"a user's key has 1 to {MAX_KEY} characters, none of them NUL", exit_code=2)
+        if ALGORITHM not in self._algorithms:
+            raise CannotStart(f"TOKEN_ALGORITHMS leaves {ALGORITHM} out, so tokens come from the issuer only")
+        now = int(time.time())
+        claims: dict[str, Any] = {
+            "sub": user_key,
+            "iss": self._issuer,
+            "aud": self._audience,
+            "iat": now,
+            "exp": now + int(hours * 3600),
+        }
+        if role is not None:
+            claims[self._role.name] = self._role.word(role)
+        return jwt.encode(claims, self._secret, ALGORITHM)
+
+    async def read(self, header: str | None) -> Claims | None:
+        """Read an `Authorization` header; None if there is none.
+
+        Raises
+        ------
+        Unauthenticated
+            If it holds anything but a good bearer token; the message says what to do.
+        IssuerAway
+            If its issuer's keys are not known and cannot be fetched.
+        """
+        if header is None:
+            return None
+        scheme, _, token = header.strip().partition(" ")
+        token = token.strip()
+        if scheme.lower() != "bearer" or not token or " " in token:
+            raise Unauthenticated("The Authorization header must read: Bearer TOKEN")
+        if len(token) > MAX_TOKEN:
+            raise Unauthenticated(f"The token is longer than {MAX_TOKEN} characters. {_MAKE_ONE}")
+        try:
+            algorithm, key = await self._key(token)
+            return claims_of(self._verified(token, algorithm, key), self._role)
+        except (jwt.PyJWTError, RecursionError, ValueError) as error:
+            raise Unauthenticated(self._sentence(error)) from None
+
+    async def _key(self, token: str) -> tuple[str, Any]:
+        """Choose the algorithm and the key that a token's signature is checked with."""
+        if self.keys is None and self._algorithms:
+            return ALGORITHM, self._secret
+        header = jwt.get_unverified_header(token)
+        algorithm, kid = header.get("alg"), header.get("kid")
+        if algorithm not in self._algorithms:
+            raise jwt.InvalidAlgorithmError
+        if self.keys is None or algorithm == ALGORITHM:
+            return ALGORITHM, self._secret
+        found = await self.keys.find(algorithm, kid)
+        if found is None:
+            raise Unauthenticated(f"The token names no key of its issuer (kid, {algorithm}). {_MAKE_ONE}")
+        return algorithm, found.key
+
+    def _verified(self, token: str, algorithm: str, key: Any) -> dict[str, Any]:
+        return jwt.decode(
+            token,
+            key,
+            algorithms=[algorithm],
+            issuer=self._issuer,
+            audience=self._audience,
+            leeway=self._leeway_s,
+            options={"require": ["exp", "iss", "aud", "sub"]},
+        )
+
+    def _sentence(self, error: Exception) -> str:
+        if isinstance(error, jwt.MissingRequiredClaimError):
+            return f"The token lacks the claim {error.claim}; exp, iss, aud and sub are needed."
+        if isinstance(error, jwt.InvalidAlgorithmError):
+            return f"The token must be signed with {' or '.join(self._algorithms)}."
+        return _SENTENCES.get(type(error), f"The token cannot be read. {_MAKE_ONE}")
+
+
+def authority_of(settings: Settings) -> Authority:
+    """Make the authority that the settings describe; no key is fetched yet.
+
+    Raises
+    ------
+    CannotStart
+        If the signing secret cannot be had, or no token could ever be good.
+    """
+    by_issuer = [name for name in settings.token_algorithms if name != ALGORITHM]
+    if not by_issuer and settings.token_jwks_url:
+        raise CannotStart("TOKEN_JWKS_URL needs an algorithm in TOKEN_ALGORITHMS besides HS256; add RS256 or ES256")
+    if ALGORITHM not in settings.token_algorithms and not settings.token_jwks_url:
+        raise CannotStart("TOKEN_ALGORITHMS leaves HS256 out, and there is no TOKEN_JWKS_URL: nobody could sign in")
+    return Authority(
+        signing_secret(settings),
+        settings.token_issuer,
+        settings.token_audience,
+        keys=IssuerKeys(settings.token_jwks_url) if settings.token_jwks_url else None,
+        algorithms=settings.token_algorithms,
+        role=RoleClaim(settings.token_role_claim, settings.token_role_words),
+        leeway_s=settings.token_leeway_s,
+    )
+
+
+def signing_secret(settings: Settings) -> bytes:
+    """Give the secret of the settings, or the one in VAR_DIR/token_secret, made at the first start.
+
+    Raises
+    ------
+    CannotStart
+        If the file cannot be made or read, or is too short.
+    """
+    if settings.token_secret is not None:
+        return settings.token_secret.get_secret_value().encode()
+    path = make_var_dir(settings) / SECRET_FILE
+    try:
+        if not path.exists():
+            _make_secret(path)
+        secret = path.read_bytes().strip()
+    except OSError as error:
+        raise CannotStart(
+            f"{path} cannot be read: {(error.strerror or '').lower()}; mend it or set TOKEN_SECRET"
+        ) from None
+    if len(secret) < MIN_SECRET_BYTES:
+        raise CannotStart(f"{path} holds fewer than {MIN_SECRET_BYTES} bytes; delete it, and a new one is made")
+    return secret
+
+
+def _make_secret(path: Path) -> None:
+    """Write the whole file elsewhere, then give it its name: of several workers that start at once, one wins."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(secrets.token_urlsafe(48).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(draft, path)
+    except FileExistsError:
+        pass  # another worker was first; its secret is the secret
+    finally:
+        draft.unlink(missing_ok=True)

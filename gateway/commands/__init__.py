@@ -1,0 +1,1 @@
+"""What `explore` does at the terminal, a command to a module."""

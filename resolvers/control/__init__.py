@@ -1,0 +1,1 @@
+"""What viewers decide about their own page and data: interests, mutes, settings, status, export and deletion."""

@@ -1,0 +1,78 @@
+"""How a visitor who signs in takes along what was done before."""
+
+import strawberry
+
+from db.people.claims import ClaimStatus, claim
+from db.people.users import ensure_actor, ensure_session
+from resolvers.foundations.context import Info
+from resolvers.foundations.enums import publish
+from resolvers.foundations.fields import Cost, computed, mutation
+from resolvers.foundations.user_errors import UserError, UserErrorCode, user_error
+from resolvers.viewer import Viewer, current_viewer
+
+publish(
+    ClaimStatus,
+    "ClaimStatus",
+    "What became of a claim.",
+    {
+        "CLAIMED": "What was done in the session is yours now.",
+        "ALREADY": "It was yours already; what came in between has been carried over too.",
+        "FOREIGN": "It belongs to another account, and stays there.",
+    },
+)
+
+
+@strawberry.type(description="What became of a claim.")
+class ClaimSessionPayload:
+    """The answer to a claim."""
+
+    status: ClaimStatus | None = strawberry.field(description="What became of it; null with an error.")
+    carried: int = strawberry.field(
+        description="How many likes, saves, events, interests, answers and the like were carried over just now."
+    )
+    user_errors: list[UserError] = strawberry.field(
+        description="What was wrong with the request; empty if all is well."
+    )
+
+    @computed("You, as you are now.")
+    async def viewer(self, info: Info) -> Viewer:
+        """Give the viewer as it is now."""
+        return await current_viewer(info)
+
+
+@strawberry.type
+class ClaimingMutation:
+    """What somebody can do who has just signed in."""
+
+    @mutation(
+        "Take over what you did before you signed in: events, likes, saves, dismissals, mutes, interests, answers and "
+        "settings of a session become your account's. Send the new bearer token together with the session's own "
+        "`X-Session-Id`: only who holds both may. What both have done counts once; sending it again does no harm. "
+        "From then on the `X-Session-Id` stands for the account: forget it when the person signs out.",
+        Cost(3_000),
+    )
+    async def claim_session(self, info: Info) -> ClaimSessionPayload | None:
+        """Claim."""
+        context, asker = info.context, info.context.asker
+        if asker.user_key is None:
+            return _refused(UserErrorCode.UNAUTHENTICATED, "Send the bearer token of the account that takes it over.")
+        if asker.session_key is None:
+            return _refused(
+                UserErrorCode.INVALID, "Send the X-Session-Id that an earlier answer carried, beside the bearer token."
+            )
+        account = await context.viewer()
+        async with context.write() as connection:
+            account_id = await ensure_actor(connection, account)
+            found = await claim(connection, await ensure_session(connection, asker.session_key), account_id)
+        errors = [_FOREIGN] if found.status is ClaimStatus.FOREIGN else []
+        return ClaimSessionPayload(status=found.status, carried=sum(found.carried.values()), user_errors=errors)
+
+
+_FOREIGN = user_error(
+    UserErrorCode.NOT_ALLOWED,
+    "This session belongs to another account. Forget its X-Session-Id: the next answer without one carries a new one.",
+)
+
+
+def _refused(code: UserErrorCode, message: str) -> ClaimSessionPayload:
+    return ClaimSessionPayload(status=None, carried=0, user_errors=[user_error(code, message)])

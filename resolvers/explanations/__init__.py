@@ -1,0 +1,1 @@
+"""Why a project is where it is, as the graph shows it."""

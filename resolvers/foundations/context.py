@@ -1,0 +1,163 @@
+"""What a resolver can reach: who asks, the stores, the feeds, and the loaders of this one request."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import strawberry
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.errors import StoreUnavailable
+from db.models import Role
+from db.people.users import NOBODY, Viewer, find_viewer
+from db.stores import Stores
+from resolvers.foundations.errors import Forbidden, Unauthenticated
+from resolvers.foundations.loaders import Loaders, Memory
+from scoring.changes import Changes
+from scoring.feeds import Feeds
+from scoring.viewers.stages import PLAN_THRESHOLDS, Thresholds
+
+_RANK = {role: rank for rank, role in enumerate((Role.VIEWER, Role.SERVICE, Role.ADMINISTRATOR))}
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who the edge says is asking: the subject of a token, the holder of a session, or neither.
+
+    Attributes
+    ----------
+    user_key
+        The platform's key of the user, from the token.
+    session_key
+        The signed session id of somebody not signed in.
+    role
+        The role the token claims; None leaves it to the user's row.
+    network
+        A hash of the network that the request came from, good for a day; None if that says nothing.
+    """
+
+    user_key: str | None = None
+    session_key: str | None = None
+    role: Role | None = None
+    network: str | None = None
+
+    @property
+    def is_somebody(self) -> bool:
+        """Whether there is anybody to remember things for."""
+        return self.user_key is not None or self.session_key is not None
+
+
+@dataclass
+class Context:
+    """One request's context. Loaders live exactly as long as it does, or until a write makes them out of date.
+
+    Attributes
+    ----------
+    wake
+        Called after each write, so that the shadows need not wait for the next poll of the outbox.
+    memory
+        What this process read last of what everybody may see.
+    thresholds
+        From where on a viewer is known well enough.
+    vouched_events_only
+        Whether a person counts in trends only for projects that a served page has shown them.
+    changes
+        Who tells what changes as it happens; None if nobody does.
+    is_whole
+        Whether every store had its say so far; what is answered without one is of this moment only.
+    """
+
+    stores: Stores
+    feeds: Feeds
+    asker: Asker
+    wake: Callable[[], None] | None = None
+    memory: Memory = field(default_factory=Memory)
+    thresholds: Thresholds = PLAN_THRESHOLDS
+    vouched_events_only: bool = False
+    changes: Changes | None = None
+    is_whole: bool = field(default=True, init=False)
+    _viewer: "asyncio.Task[Viewer] | None" = field(default=None, init=False)
+    _begun: "set[asyncio.Task[Any]]" = field(default_factory=set, init=False)
+
+    @cached_property
+    def loaders(self) -> Loaders:
+        """The loaders of this request."""
+        return Loaders(self)
+
+    async def viewer(self) -> Viewer:
+        """Read who asks from the truth, once a request until a mutation calls `forget_viewer`."""
+        if self._viewer is None:
+            found = find_viewer(self.stores.database, user_key=self.asker.user_key, session_key=self.asker.session_key)
+            self._viewer = asyncio.ensure_future(found)
+            self._begun.add(self._viewer)
+        return await self._viewer
+
+    @contextmanager
+    def begun(self) -> Iterator[None]:
+        """Let this task be stopped with the request, although nobody who waits for it would stop it: a loader's."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 (tells the type checker)
+        self._begun.add(task)
+        try:
+            yield
+        finally:
+            self._begun.discard(task)
+
+    def stop(self) -> None:
+        """Stop what the request has begun and nobody waits for any more."""
+        for task in self._begun:
+            task.cancel()
+
+    async def viewer_if_known(self) -> Viewer:
+        """Give who asks; nobody while the truth is away, for what everybody shares is served without it."""
+        try:
+            return await self.viewer()
+        except StoreUnavailable:
+            self.is_whole = False
+            return NOBODY
+
+    def forget_viewer(self) -> None:
+        """Read the viewer anew next time, and all that was loaded: a mutation has changed the truth."""
+        self._viewer = None
+        self.__dict__.pop("loaders", None)
+
+    async def role(self) -> Role:
+        """Give what the caller may do: what the token says, else what the user's row says."""
+        return self.asker.role or (await self.viewer()).role
+
+    async def is_administrator(self) -> bool:
+        """Say whether the caller may do what no service may: appoint, demote and delete administrators."""
+        return await self.role() is Role.ADMINISTRATOR
+
+    async def require(self, role: Role) -> None:
+        """Let nobody pass whose role is less than this.
+
+        Raises
+        ------
+        Unauthenticated
+            If there is no token at all.
+        Forbidden
+            If the token's role is not enough.
+        """
+        if _RANK[await self.role()] >= _RANK[role]:
+            return
+        if self.asker.user_key is None:
+            raise Unauthenticated(f"This needs a bearer token whose role is {role.value}.")
+        raise Forbidden(f"This needs the role {role.value}; your token's is {(await self.role()).value}.")
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """Lend one transaction; when it is committed, forget what was read before and wake the synchroniser."""
+        try:
+            async with self.stores.database.write() as connection:
+                yield connection
+        finally:
+            self.forget_viewer()
+        if self.wake is not None:
+            self.wake()
+
+
+Info: TypeAlias = strawberry.Info[Context, None]

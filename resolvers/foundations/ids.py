@@ -1,0 +1,110 @@
+"""Global ids and cursors: opaque text that clients hand back, and how to read it without trusting it."""
+
+import base64
+import re
+from typing import NamedTuple
+
+import strawberry
+
+from resolvers.foundations.errors import BadId
+
+MAX_KEY = 200
+"""Characters of the longest platform key, as in the import format."""
+
+_MAX_OPAQUE = 4_000
+
+_HALF = re.compile("[\ud800-\udfff]")
+
+
+class GlobalId(NamedTuple):
+    """What a global id says: the name of a GraphQL type, and the platform's key of one such thing."""
+
+    type: str
+    key: str
+
+
+def global_id(type_: str, key: str) -> strawberry.ID:
+    """Make the id of a thing, the same at any time and on any server."""
+    return strawberry.ID(opaque(f"{type_}:{key}"))
+
+
+def viewer_global_id(type_: str, user_key: str | None, session_key: str | None) -> strawberry.ID:
+    """Make the id of what each viewer has one of: with it a mutation's answer renews it in a client's cache."""
+    who = f"user:{user_key}" if user_key is not None else f"session:{session_key}" if session_key is not None else ""
+    return global_id(type_, who)
+
+
+def parse_global_id(given: str) -> GlobalId:
+    """Read an id that `global_id` made.
+
+    Raises
+    ------
+    BadId
+        If it did not.
+    """
+    type_, colon, key = (transparent(given) or "").partition(":")
+    if not colon or not type_.isidentifier() or not is_key(key):
+        raise BadId("This id was not made by this service. Take it from a field `id`, unchanged.")
+    return GlobalId(type_, key)
+
+
+def is_key(value: str) -> bool:
+    """Say whether a platform key can look like this; a store need not be asked for one that cannot."""
+    return 1 <= len(value) <= MAX_KEY and is_storable(value)
+
+
+def is_storable(value: str) -> bool:
+    """Say whether every store takes this text: PostgreSQL refuses NUL, and UTF-8 has no half characters."""
+    return "\x00" not in value and (value.isascii() or _HALF.search(value) is None)
+
+
+def opaque(text: str) -> str:
+    """Write text so that nobody is tempted to read it (unpadded base64url)."""
+    return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
+
+
+def transparent(given: str) -> str | None:
+    """Read what `opaque` wrote; None for anything that it cannot have written."""
+    if len(given) > _MAX_OPAQUE:
+        return None
+    try:
+        text = base64.b64decode(given + "=" * (-len(given) % 4), altchars=b"-_", validate=True).decode()
+    except ValueError:
+        return None
+    return text if opaque(text) == given else None
+
+
+def option_global_id(question_id: int, key: str) -> strawberry.ID:
+    """Make the id of a question's option: in a client's cache the options of two questions must not be one."""
+    return strawberry.ID(opaque(f"OnboardingOption:{question_id}:{key}"))
+
+
+def reason_global_id(project_id: int, reason_id: str) -> strawberry.ID:
+    """Make the id of a reason. It names the project too: a client's cache must not take one project's for another's."""
+    return strawberry.ID(opaque(f"Reason:{project_id}:{reason_id}"))
+
+
+class ReasonId(NamedTuple):
+    """What the id of a reason says: whose reason it is, and the ranking's own id of it."""
+
+    project_id: int
+    reason: str
+
+
+def parse_reason_id(given: str) -> ReasonId:
+    """Read what `reason_global_id` made.
+
+    Raises
+    ------
+    BadId
+        If it did not.
+    """
+    match (transparent(given) or "").split(":", 2):
+        case ["Reason", project_id, reason] if reason and is_storable(reason) and _is_id(project_id):
+            return ReasonId(int(project_id), reason)
+        case _:
+            raise BadId("This is not the id of a reason. Take it from the field `id` of a Reason, unchanged.")
+
+
+def _is_id(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 20

@@ -1,0 +1,1 @@
+"""The onboarding quiz: its questions, answering it, and writing it."""

@@ -1,0 +1,161 @@
+"""Answering the quiz: all at once, or one question after another; skipping, and starting over."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Annotated
+
+import strawberry
+
+from db.errors import StoreUnavailable
+from db.people.users import ensure_actor
+from db.quiz import answers
+from db.quiz.questions import all_questions
+from db.synchronisation.profile_refresh import refresh_profile
+from resolvers.control.interests import Interest, interests_of
+from resolvers.control.personalization import PersonalizationStatus, status_for
+from resolvers.feed import DEFAULT_PAGE, Feed, First, serve_feed
+from resolvers.foundations.context import Context, Info
+from resolvers.foundations.fields import Cost, computed, mutation
+from resolvers.foundations.user_errors import UserError, nobody
+from resolvers.quiz.onboarding import Locale, OnboardingProgress, quiz_of
+from resolvers.quiz.onboarding_input import MOST_ANSWERS, OnboardingAnswerInput, check
+from resolvers.viewer import Viewer, current_viewer
+from scoring.weights import LARGEST_PAGE
+
+REFRESH_WITHIN_S = 2.0
+"""How long the answer waits for the profile's vector; WordLlama takes some milliseconds, an endpoint a few hundred."""
+
+
+@strawberry.type(
+    description="What answering the quiz led to. Ask for as much as you show: `feed` in the same request is the first "
+    "page that the answers have made."
+)
+class OnboardingPayload:
+    """The answer to answers. All that has changed is read when asked for."""
+
+    saved: bool = strawberry.field(
+        description="Whether the answers are stored. False: nothing at all was, and `userErrors` says why."
+    )
+    profile_updated: bool = strawberry.field(
+        description="Whether your profile in the vector index has them already. False while that store is away: what "
+        "you chose counts at once all the same, likeness to your profile follows as soon as it is back."
+    )
+    user_errors: list[UserError] = strawberry.field(
+        description='What was wrong, each with its path, for example `["answers", "0", "options", "2"]`.'
+    )
+
+    @computed(
+        "What you are known to care about now, the surest first; what you chose is among it, with confidence 1.",
+        Cost(50, entries=30),
+    )
+    async def interests(self, info: Info) -> list[Interest]:
+        """Give the interests."""
+        return await interests_of(info.context)
+
+    @computed("How well you are known now.", Cost(500))
+    async def status(self, info: Info) -> PersonalizationStatus:
+        """Give the status."""
+        return await status_for(info.context)
+
+    @computed("How far you are in the quiz now.", Cost(500))
+    async def progress(self, info: Info, locale: Locale = strawberry.UNSET) -> OnboardingProgress:
+        """Give the progress."""
+        return OnboardingProgress.of(await quiz_of(info.context, locale))
+
+    @computed(
+        "The first page of `forYou` as it is now. Null if nothing was stored.", Cost(3_000, 5, "first", LARGEST_PAGE)
+    )
+    async def feed(self, info: Info, first: First = DEFAULT_PAGE) -> Feed | None:
+        """Serve the first page."""
+        return await serve_feed(info, info.context.feeds.for_you, first, None, None) if self.saved else None
+
+    @computed("You, as you are now.")
+    async def viewer(self, info: Info) -> Viewer:
+        """Give the viewer."""
+        return await current_viewer(info)
+
+
+@strawberry.type
+class OnboardingMutation:
+    """What a viewer can do with the quiz."""
+
+    @mutation(
+        "Answer the quiz: all the answers or, if anything is wrong with one, none. An answer replaces your earlier one "
+        "to the same question; questions that you leave out keep theirs. Tools and categories become interests with "
+        "confidence 1, use case and experience join your profile, and the feed in the answer is made from all that.",
+        Cost(1_000, 20, "answers", MOST_ANSWERS),
+    )
+    async def submit_onboarding(
+        self,
+        info: Info,
+        answers: Annotated[
+            list[OnboardingAnswerInput],
+            strawberry.argument(description=f"One for each question that you answer, up to {MOST_ANSWERS}."),
+        ],
+    ) -> OnboardingPayload | None:
+        """Store answers."""
+        return await _submit(info.context, answers, "answers")
+
+    @mutation(
+        "Answer one question, for a quiz that saves as it goes: whoever leaves in the middle goes on at "
+        "`onboardingProgress.next` later. As `submitOnboarding` otherwise."
+    )
+    async def answer_onboarding_question(
+        self, info: Info, answer: Annotated[OnboardingAnswerInput, strawberry.argument(description="The answer.")]
+    ) -> OnboardingPayload | None:
+        """Store one answer."""
+        return await _submit(info.context, [answer], "answer")
+
+    @mutation("Skip one question: it counts as done, and says nothing. An earlier answer to it goes.")
+    async def skip_onboarding_question(
+        self, info: Info, question: Annotated[str, strawberry.argument(description="The question's `key`.")]
+    ) -> OnboardingPayload | None:
+        """Store a skip."""
+        return await _submit(info.context, [OnboardingAnswerInput(question=question, skip=True)])
+
+    @mutation(
+        "Start the quiz over: forgets every answer, and the interests that came from them. Interests that you stated "
+        "yourself stay."
+    )
+    async def reset_onboarding(self, info: Info) -> OnboardingPayload | None:
+        """Forget all answers."""
+        return await _reset(info.context)
+
+
+async def _submit(context: Context, sent: Sequence[OnboardingAnswerInput], *path: str) -> OnboardingPayload:
+    if not context.asker.is_somebody:
+        return _refused([nobody()])
+    checked = check(sent, await all_questions(context.stores.database), *path)
+    if checked.errors:
+        return _refused(checked.errors)
+    viewer = await context.viewer()
+    async with context.write() as connection:
+        actor_id = await ensure_actor(connection, viewer)
+        await answers.answer(connection, actor_id, checked.choices)
+    return OnboardingPayload(saved=True, profile_updated=await _refreshed(context, actor_id), user_errors=[])
+
+
+async def _reset(context: Context) -> OnboardingPayload:
+    if not context.asker.is_somebody:
+        return _refused([nobody()])
+    viewer = await context.viewer()
+    if viewer.actor_id is None:
+        return OnboardingPayload(saved=True, profile_updated=True, user_errors=[])
+    async with context.write() as connection:
+        forgot = await answers.forget_answers(connection, viewer.actor_id)
+    updated = await _refreshed(context, viewer.actor_id) if forgot else True
+    return OnboardingPayload(saved=True, profile_updated=updated, user_errors=[])
+
+
+async def _refreshed(context: Context, actor_id: int) -> bool:
+    """Bring the profile's vector up to date now; what cannot be done now the outbox does later."""
+    try:
+        async with asyncio.timeout(REFRESH_WITHIN_S):
+            await refresh_profile(context.stores, actor_id)
+    except (StoreUnavailable, TimeoutError):
+        return False
+    return True
+
+
+def _refused(errors: list[UserError]) -> OnboardingPayload:
+    return OnboardingPayload(saved=False, profile_updated=False, user_errors=errors)

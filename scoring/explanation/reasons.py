@@ -1,0 +1,161 @@
+"""Why a project is here, in words: reasons, each with its evidence, and the one sentence that sums them up.
+
+`scoring.explanation.finders` finds them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from db.models import InteractionType, TermKind
+from scoring.stored.ranking import Explained, Rule
+from scoring.velocity import Window
+from scoring.weights import Signal
+
+
+class Basis(StrEnum):
+    """What makes two projects alike."""
+
+    TEXT = "text"
+    PEOPLE = "people"
+
+
+@dataclass(frozen=True, slots=True)
+class StatedInterest:
+    """The project carries a term that the viewer has as a tag."""
+
+    id: str
+    text: str
+    term_id: int
+    key: str
+    name: str
+    kind: TermKind
+    confidence: float
+    group: str = "stated"
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarToProject:
+    """The project is near to one that the viewer has touched, by their vectors or by the people who touch both."""
+
+    id: str
+    text: str
+    project_id: int
+    similarity: float
+    basis: Basis
+    viewer_action: InteractionType
+    at: datetime
+    group: str = "behavior"
+
+
+@dataclass(frozen=True, slots=True)
+class FromOwner:
+    """The viewer has touched other projects of the same owner; `projects` says how many."""
+
+    id: str
+    text: str
+    owner_id: int
+    projects: int
+    group: str = "behavior"
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleLikeYou:
+    """People like the viewer like it or came to it; `count` is never below `weights.PEOPLE_FLOOR`."""
+
+    id: str
+    text: str
+    count: int
+    group: str = "people"
+
+
+@dataclass(frozen=True, slots=True)
+class Popular:
+    """Many people like it."""
+
+    id: str
+    text: str
+    likes: int
+    group: str = "people"
+
+
+@dataclass(frozen=True, slots=True)
+class TrendingNow:
+    """People come to it now; `people` came within the window, `usual` on average within the windows before."""
+
+    id: str
+    text: str
+    people: int
+    window: Window
+    usual: float
+    group: str = "people"
+
+
+@dataclass(frozen=True, slots=True)
+class KeywordMatch:
+    """The project has words that were searched for."""
+
+    id: str
+    text: str
+    terms: tuple[str, ...]
+    group: str = "content"
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """It is new."""
+
+    id: str
+    text: str
+    age_days: float
+    group: str = "time"
+
+
+@dataclass(frozen=True, slots=True)
+class Exploration:
+    """Little is known of it, and it was drawn for this place; `propensity` says how likely that was."""
+
+    id: str
+    text: str
+    propensity: float
+    group: str = "discovery"
+
+
+Reason = (
+    StatedInterest
+    | SimilarToProject
+    | FromOwner
+    | PeopleLikeYou
+    | Popular
+    | TrendingNow
+    | KeywordMatch
+    | Fresh
+    | Exploration
+)
+
+_IN_SHORT: Mapping[Signal, str] = {
+    Signal.QUERY_SIMILARITY: "Among the closest in meaning to what you searched for.",
+    Signal.PROJECT_SIMILARITY: "Similar to the project that you look at.",
+    Signal.VECTOR_SIMILARITY: "Close in meaning to what you like and do.",
+    Signal.BEHAVIORAL_SIGNALS: "Made with tools that you came across lately.",
+    Signal.NOVELTY: "New to you, as your balance between familiar and new asks for.",
+    Signal.NEW_SINCE_VISIT: "New since you were here last.",
+    Signal.TASTE_OF_PROJECT: "People of your taste come to projects like this.",
+}
+"""What is said when a signal speaks for a project, but nothing can be named as evidence."""
+
+
+def summary(explained: Explained, found: Sequence[Reason]) -> str:
+    """Say in one plain sentence why the project is here; `found` as `find_reasons` orders it."""
+    if any(moved.rule is Rule.REMAINDER for moved in explained.adjustments):
+        return "Further down in the catalogue, newest first."
+    if explained.signals == (Signal.CREATED_AT,):
+        return "Among the newest projects."
+    told = [reason.text for reason in found[:2]]
+    if told:
+        return f"{told[0]}." if len(told) == 1 else f"{told[0]}; {told[1][0].lower()}{told[1][1:]}."
+    if explained.signals == (Signal.PROJECT_SIMILARITY,) and not explained.score:
+        return "Carries the same tools, categories or topics as the project that you look at."
+    speaking = max(_IN_SHORT, key=explained.contribution)
+    return _IN_SHORT[speaking] if explained.contribution(speaking) > 0 else "Picked to round off your page."

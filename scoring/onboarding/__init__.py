@@ -1,0 +1,1 @@
+"""The quiz that the catalogue makes of itself."""

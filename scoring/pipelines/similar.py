@@ -1,0 +1,67 @@
+"""What is most like a project: the nearest vectors; without the index, what carries the same terms."""
+
+import asyncio
+from datetime import datetime
+
+import numpy as np
+
+from db.candidates import tag_matches
+from db.errors import Store, StoreUnavailable
+from db.models import FeedKind
+from db.projects import ProjectFilter, term_ids, terms_of
+from db.stores import Stores
+from db.vectors.base import Hits, VectorFilter
+from scoring import weights
+from scoring.blend import Curve, Model
+from scoring.deadlines import SERVING, Deadlines
+from scoring.signals import vector_similarity
+from scoring.stored.ranking import Ranking, Strategy
+from scoring.weights import Signal
+
+MODEL = Model("similar", {Signal.PROJECT_SIMILARITY: Curve.straight(1.0)})
+
+
+async def rank(
+    stores: Stores, project_id: int, where: ProjectFilter, at: datetime, deadlines: Deadlines = SERVING
+) -> Ranking:
+    """Rank the projects most like one, at most `weights.SIMILAR_HITS`; the project itself is not among them."""
+    away: tuple[Store, ...] = ()
+    try:
+        async with asyncio.timeout(deadlines.search_s):
+            hits = await _nearest(stores, project_id, where)
+    except (StoreUnavailable, TimeoutError):
+        hits, away = await _alike_in_sql(stores, project_id, where), (Store.VECTORS,)
+    matrix = vector_similarity(hits.scores)[:, None]
+    return Ranking(
+        kind=FeedKind.SIMILAR,
+        strategy=Strategy.SIMILAR,
+        model=MODEL.name,
+        signals=MODEL.signals,
+        ids=hits.ids,
+        values=matrix.astype(np.float32),
+        contributions=MODEL.contributions(matrix),
+        adjustments={},
+        generated_at=at,
+        degraded=away,
+    )
+
+
+async def _nearest(stores: Stores, project_id: int, where: ProjectFilter) -> Hits:
+    _, rows = await stores.vectors.project_vectors(np.array([project_id], dtype=np.int64))
+    if not len(rows):
+        return Hits()
+    narrowed = VectorFilter(
+        exclude_ids=frozenset({project_id}),
+        types=frozenset(where.types),
+        any_terms=await term_ids(stores.database, where),
+        created_after=where.created_after,
+    )
+    return await stores.vectors.near(rows[0], weights.SIMILAR_HITS, narrowed)
+
+
+async def _alike_in_sql(stores: Stores, project_id: int, where: ProjectFilter) -> Hits:
+    """Give what shares most terms; nobody knows how alike it is, so each scores 0 and the order stands."""
+    terms = await terms_of(stores.database, project_id)
+    found = await tag_matches(stores.database, terms, weights.SIMILAR_HITS + 1, where) if terms else []
+    ids = np.array([id_ for id_ in found if id_ != project_id][: weights.SIMILAR_HITS], dtype=np.int64)
+    return Hits(ids, np.zeros(ids.size, dtype=np.float32))

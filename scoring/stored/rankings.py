@@ -1,0 +1,94 @@
+"""The stored rankings: found by their pointer, or made once however many ask at the same moment."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+
+from db.cache.base import Cache
+from db.cache.single_flight import Made, made_once
+from db.errors import Store, StoreUnavailable
+from scoring import weights
+from scoring.stored.ranking import Ranking, degraded_stores
+from scoring.stored.snapshots import Snapshot, Snapshots, new_id
+
+Make = Callable[[], Awaitable[Ranking | Snapshot]]
+"""Makes a ranking; or gives the snapshot of another feed to serve in its place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a ranking is stored.
+
+    Attributes
+    ----------
+    pointer
+        Named after everything that would change the ranking (see `scoring.stored.snapshots.pointer`).
+    actor_id
+        Whose it is; None for one that everybody shares.
+    arguments
+        Digest of the filter, and of whatever else it is made with.
+    fresh_s
+        How long it may be served as a first page.
+    """
+
+    pointer: str
+    actor_id: int | None
+    arguments: str
+    fresh_s: float
+
+
+class Rankings:
+    """Finds and makes stored rankings in a cache; does without the cache while that is away, and says so."""
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+        self._snapshots = Snapshots(cache)
+
+    async def by_id(self, snapshot_id: str) -> Snapshot | None:
+        """Find the ranking that a cursor names; None if it is gone."""
+        try:
+            return await self._snapshots.by_id(snapshot_id)
+        except StoreUnavailable:
+            return None
+
+    async def at(self, place: Place, make: Make) -> Snapshot:
+        """Find the ranking of a place while it is fresh; else make it, once across all tasks and workers.
+
+        A ranking that was made while a store was away is kept for `weights.DEGRADED_FRESH_S` only.
+        """
+
+        async def made() -> Made[Snapshot]:
+            snapshot = await self._kept(place, await make())
+            fresh_s = weights.DEGRADED_FRESH_S if snapshot.ranking.degraded else place.fresh_s
+            return Made(snapshot.id.encode(), fresh_s, snapshot)
+
+        named = await made_once(self._cache, place.pointer, made, lock_s=weights.MAKING_S, stops_with_callers=True)
+        if named.thing is not None:
+            return named.thing
+        found = await self.by_id(named.value.decode())
+        return found or await self._again(place, made)
+
+    async def _again(self, place: Place, made: Callable[[], Awaitable[Made[Snapshot]]]) -> Snapshot:
+        """Make a ranking whose pointer outlived it: the body was evicted, or the cache went away in between."""
+        anew = await made()
+        assert anew.thing is not None  # noqa: S101 (`made` says so two lines above; for the type checker)
+        try:
+            await self._cache.put(place.pointer, anew.value, anew.ttl_s)
+        except StoreUnavailable:
+            return without_cache(anew.thing)
+        return anew.thing
+
+    async def _kept(self, place: Place, made: Ranking | Snapshot) -> Snapshot:
+        if isinstance(made, Snapshot):
+            return made
+        snapshot = Snapshot(new_id(), place.actor_id, place.arguments, made)
+        try:
+            await self._snapshots.keep(snapshot)
+        except StoreUnavailable:
+            return without_cache(snapshot)
+        return snapshot
+
+
+def without_cache(snapshot: Snapshot) -> Snapshot:
+    """Mark a ranking that could not be kept: its cursors will not hold."""
+    degraded = degraded_stores([*snapshot.ranking.degraded, Store.CACHE])
+    return replace(snapshot, ranking=replace(snapshot.ranking, degraded=degraded))

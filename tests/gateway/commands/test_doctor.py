@@ -1,0 +1,95 @@
+"""What the doctor, and a start, say of stores that are away or refuse us: one clear sentence, and what to do."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.commands.doctor import Finding, Verdict, examine
+from gateway.commands.preparing import migrate_only, prepare
+from gateway.errors import CannotStart
+from gateway.settings import Settings
+from tests.doubles.openai import KEY, Fault, OpenAIDouble
+from tests.doubles.weaviate import running_weaviate
+from tests.servers import free_port, running_redis
+
+
+def settings(folder: Path, **given: Any) -> Settings:
+    return Settings(_env_file=None, **{"var_dir": folder, **given})
+
+
+async def finding(subject: str, made: Settings) -> Finding:
+    await migrate_only(made)
+    found = {one.subject: one for one in await examine(made)}
+    return found[subject]
+
+
+async def assert_broken(subject: str, words: str, made: Settings) -> None:
+    found = await finding(subject, made)
+    assert found.verdict is Verdict.BROKEN
+    assert words in found.words
+    assert "\n" not in found.words
+
+
+async def test_everything_embedded_is_well(tmp_path: Path):
+    await migrate_only(settings(tmp_path))
+    assert all(one.verdict is Verdict.OK for one in await examine(settings(tmp_path)))
+
+
+async def test_a_weaviate_that_is_away_wants_to_be_started(tmp_path: Path):
+    away = f"http://127.0.0.1:{free_port()}"
+    await assert_broken("vectors", "start Weaviate, correct WEAVIATE_URL", settings(tmp_path, weaviate_url=away))
+
+
+async def test_what_is_no_weaviate_and_an_address_that_is_none_are_told_apart(tmp_path: Path):
+    with running_weaviate() as other:
+        other.faults.rest_status, other.faults.rest_body = 404, "<h1>not here</h1>"
+        await assert_broken("vectors", "no Weaviate answers at", settings(tmp_path, weaviate_url=other.url))
+    made = settings(tmp_path, weaviate_url="http://host/path")
+    await assert_broken("vectors", "has a path; the client knows only host and port", made)
+
+
+async def test_a_weaviate_that_refuses_the_key_names_the_setting(tmp_path: Path):
+    with running_weaviate(api_key="right") as double:
+        urls = {"weaviate_url": double.url, "weaviate_grpc_url": double.grpc_url}
+        await assert_broken("vectors", "correct WEAVIATE_API_KEY", settings(tmp_path, weaviate_api_key="wrong", **urls))
+        with pytest.raises(CannotStart, match="correct WEAVIATE_API_KEY"):
+            await prepare(settings(tmp_path, weaviate_api_key="wrong", **urls), demo=False, say=print)
+
+
+async def test_a_redis_that_is_away_wants_to_be_started_and_one_that_refuses_us_a_password(tmp_path: Path):
+    away = settings(tmp_path, redis_url=f"redis://127.0.0.1:{free_port()}/0")
+    await assert_broken("cache", "start Redis, correct REDIS_URL", away)
+    await prepare(away, demo=False, say=print)
+    with running_redis("--requirepass", "right") as server:
+        refused = settings(tmp_path, redis_url=server.url)
+        await assert_broken("cache", "check user and password in REDIS_URL", refused)
+        with pytest.raises(CannotStart, match="check user and password in REDIS_URL"):
+            await prepare(refused, demo=False, say=print)
+
+
+async def test_a_model_that_refuses_the_key_or_gives_other_vectors_is_told_at_the_start(tmp_path: Path):
+    async with OpenAIDouble() as double:
+        wrong = settings(tmp_path, openai_api_key="sk-wrong", openai_base_url=double.url)
+        await assert_broken("embeddings", "refuses the key (401); check OPENAI_API_KEY", wrong)
+        with pytest.raises(CannotStart, match=r"refuses the key \(401\); check OPENAI_API_KEY"):
+            await prepare(wrong, demo=False, say=print)
+        double.always = Fault(change=lambda vectors: vectors[:, :3])
+        other = settings(tmp_path, openai_api_key=KEY, openai_base_url=double.url)
+        await assert_broken("embeddings", "gives vectors of 3 components where 1536 are expected", other)
+        with pytest.raises(CannotStart, match="gives vectors of 3 components"):
+            await prepare(other, demo=False, say=print)
+
+
+async def test_a_start_pays_the_model_for_its_question_once(tmp_path: Path):
+    async with OpenAIDouble() as double:
+        made = settings(tmp_path, openai_api_key=KEY, openai_base_url=double.url)
+        for _ in range(2):
+            await prepare(made, demo=False, say=print)
+        assert double.paid.total() == 1
+
+
+async def test_a_file_of_ours_that_cannot_be_read_is_to_be_deleted(tmp_path: Path):
+    made = settings(tmp_path)
+    (tmp_path / "vectors.sqlite").write_bytes(b"this is no database" * 100)
+    await assert_broken("vectors", "delete vectors.sqlite* in VAR_DIR", made)

@@ -1,0 +1,112 @@
+"""The first pages, on the demo: what answers make of them, and what somebody unknown sees."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+
+import numpy as np
+import pytest
+from sqlalchemy import select
+
+from db.demo import generate
+from db.models import Term, TermKind, now
+from db.people.users import find_viewer
+from db.projects import features
+from db.quiz.answers import Choice, answer
+from db.quiz.questions import Question, active_questions
+from db.synchronisation.profile_refresh import refresh_profile
+from scoring.demo import load_demo
+from scoring.features import incidences
+from scoring.stored.ranking import Page, Rule, Strategy
+from scoring.weights import Signal
+from tests.conftest import sqlite_copy
+from tests.world import ANYTHING, World, embedded_world, keys_of
+
+NEAR = 0.45
+"""Cosine to the profile from which a project counts as near: two random demo projects have .12."""
+
+
+@pytest.fixture(scope="module")
+async def demo(sqlite_template, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:  # type: ignore[no-untyped-def]
+    folder = tmp_path_factory.mktemp("cold")
+    async with sqlite_copy(sqlite_template, folder) as database, embedded_world(database, folder) as world:
+        await load_demo(database, generate(now()))
+        await world.settle()
+        yield world
+
+
+async def answered(demo: World, user: str, question: Question, options: Sequence[str]) -> Page:
+    viewer = await demo.viewer(user)
+    assert viewer.actor_id is not None
+    chosen = tuple(option for option in question.options if option.id in options)
+    async with demo.stores.database.write() as connection:
+        await answer(connection, viewer.actor_id, [Choice(question, chosen)])
+    await refresh_profile(demo.stores, viewer.actor_id)
+    return await demo.for_you(user, 30)
+
+
+async def carried(demo: World, page: Page, kind: TermKind) -> dict[int, set[str]]:
+    """The keys of the terms of this kind that each project of a page carries."""
+    names = {row.id: row.key for row in await demo.stores.database.fetch(select(Term.id, Term.key))}
+    found = await features(demo.stores.database, [entry.project_id for entry in page.entries], None)
+    return {one.id: {names[int(id_)] for id_ in incidences([one.terms])[kind].terms} for one in found}
+
+
+async def test_two_tools_make_half_of_the_first_page_and_leave_at_least_four_categories(demo: World) -> None:
+    tools = next(question for question in await active_questions(demo.stores.database) if question.key == "tools")
+    keys = [option.id for option in tools.options]
+    for n, pair in enumerate(zip(keys[::2], keys[1::2], strict=True)):
+        page = await answered(demo, f"newcomer-{n}", tools, pair)
+        assert page.strategy is Strategy.ONBOARDING
+        uses = await carried(demo, page, TermKind.TOOL)
+        near = {
+            entry.project_id
+            for entry in page.entries
+            if entry.explained.values[entry.explained.signals.index(Signal.VECTOR_SIMILARITY)] >= NEAR
+        }
+        fitting = [id_ for id_, used in uses.items() if used & set(pair) or id_ in near]
+        assert len(fitting) >= 15, (pair, len(fitting))
+        categories = set[str]().union(*(await carried(demo, page, TermKind.CATEGORY)).values())
+        assert len(categories) >= 4, (pair, categories)
+
+
+async def test_matches_are_counted_once_each_and_are_contributions(demo: World) -> None:
+    tools = next(question for question in await active_questions(demo.stores.database) if question.key == "tools")
+    pair = {tools.options[0].id, tools.options[1].id}
+    page = await answered(demo, "newcomer-matches", tools, sorted(pair))
+    uses = await carried(demo, page, TermKind.TOOL)
+    for entry in page.entries:
+        explained = entry.explained
+        matches = explained.values[explained.signals.index(Signal.ANSWER_MATCHES)]
+        assert matches == len(uses[entry.project_id] & pair)
+        worth = (0, 300_000, 450_000)[int(matches)]
+        assert explained.contribution(Signal.ANSWER_MATCHES) == worth
+        assert explained.score == sum(explained.contributions)
+
+
+async def test_somebody_unknown_sees_the_breadth_of_what_is_popular(demo: World) -> None:
+    nobody = await find_viewer(demo.stores.database)
+    page = await demo.feeds.for_you(nobody, 30, None, ANYTHING)
+    popular = await demo.feeds.popular(nobody, 30, None, ANYTHING)
+    assert page.strategy is Strategy.POPULAR
+
+    async def by_category(of: Page) -> Counter[str]:
+        return Counter(key for keys in (await carried(demo, of, TermKind.CATEGORY)).values() for key in keys)
+
+    here, there = await by_category(page), await by_category(popular)
+    assert len(here) >= max(10, len(there))
+    assert max(here.values()) < max(there.values()), "no category has as much of the page as in the popular feed"
+    assert len(set(keys_of(page)) & set(keys_of(popular))) >= 15, "it is still what is popular"
+    scores = np.array([entry.explained.score for entry in page.entries])
+    for rank, entry in enumerate(page.entries, start=1):
+        (moved,) = entry.explained.adjustments or (None,)
+        if moved is not None:
+            assert (moved.rule, moved.to_rank) == (Rule.DIVERSITY, rank)
+    assert scores[0] >= scores[-1]
+
+
+async def test_the_breadth_is_shared_and_walked_without_repeats(demo: World) -> None:
+    one = await demo.feeds.for_you(await find_viewer(demo.stores.database), 30, None, ANYTHING)
+    other = await demo.feeds.for_you(await demo.viewer("newcomer"), 30, None, ANYTHING)
+    assert one.snapshot_id == other.snapshot_id
+    behind = await demo.feeds.for_you(await demo.viewer("newcomer"), 100, other.entries[-1].cursor, ANYTHING)
+    assert not set(keys_of(behind)) & set(keys_of(one))
