@@ -17,8 +17,6 @@ EXAMPLES = sorted(
 EDITORS = (".CodeMirror", ".graphiql-tabs", ".graphiql-editor-tools")
 """GraphiQL's own parts with faults of their own: CodeMirror 5's text areas have no label, a tab holds its close button,
 and what a hidden list of tools controls is not there."""
-THEIRS = ("color-contrast",)
-"""GraphiQL's colours for types and arguments are below 4.5:1 on its own ground."""
 
 
 async def result(page):
