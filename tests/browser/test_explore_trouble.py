@@ -12,6 +12,8 @@ from tests.browser.conftest import running_demo
 from tests.browser.explore_page import asks_for, cards, keys, settled
 from tests.browser.guard import answered
 
+PAGE = 24
+"""Cards that the page asks for at a time."""
 PHONE = {"width": 320, "height": 640}
 FITS = "document.documentElement.scrollWidth <= innerWidth"
 
@@ -173,7 +175,7 @@ async def test_answers_that_come_in_the_wrong_order_leave_the_last_wish(open_pag
 
 
 async def test_a_gateway_that_is_killed_and_comes_back_is_gone_on_with(open_page, demo_data, guard, keep, tmp_path):
-    guard.allow("ERR_CONNECTION|ERR_EMPTY_RESPONSE")
+    guard.allow("ERR_CONNECTION|ERR_EMPTY_RESPONSE|ERR_INCOMPLETE_CHUNKED_ENCODING")  # the last: the stream was cut
     with running_demo(tmp_path, demo_data) as first:
         address = first.address
         page = await open_page("/", base_url=address, viewer="heavy", token=first.token("heavy"))
@@ -187,4 +189,4 @@ async def test_a_gateway_that_is_killed_and_comes_back_is_gone_on_with(open_page
         await settled(page)
         await page.get_by_role("tab", name="For You").click()
         found = await keys(page)
-        assert len(set(found)) == len(found) >= 30
+        assert len(set(found)) == len(found) >= PAGE

@@ -8,12 +8,13 @@ import pytest
 from sqlalchemy import select
 
 from db.demo import generate
-from db.models import Term, TermKind, now
+from db.models import ProjectTerm, Term, TermKind, now
 from db.people.users import find_viewer
 from db.projects import features
 from db.quiz.answers import Choice, answer
 from db.quiz.questions import Question, active_questions
 from db.synchronisation.profile_refresh import refresh_profile
+from db.vectors.base import VectorFilter
 from scoring.demo import load_demo
 from scoring.features import incidences
 from scoring.stored.ranking import Page, Rule, Strategy
@@ -21,8 +22,8 @@ from scoring.weights import Signal
 from tests.conftest import sqlite_copy
 from tests.world import ANYTHING, World, embedded_world, keys_of
 
-NEAR = 0.45
-"""Cosine to the profile from which a project counts as near: two random demo projects have .12."""
+NEAR = 48
+"""Projects that count as near to a tool: the tenth of the catalogue whose vectors are nearest to those that use it."""
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +52,19 @@ async def carried(demo: World, page: Page, kind: TermKind) -> dict[int, set[str]
     return {one.id: {names[int(id_)] for id_ in incidences([one.terms])[kind].terms} for one in found}
 
 
+async def near_to(demo: World, tool: str) -> set[int]:
+    """The projects nearest in vectors to the mean of those that a tool was used for."""
+    using = (
+        select(ProjectTerm.project_id)
+        .join(Term, Term.id == ProjectTerm.term_id)
+        .where(Term.key == tool, Term.kind == TermKind.TOOL)
+    )
+    rows = await demo.stores.database.fetch(using)
+    _, vectors = await demo.stores.vectors.project_vectors(np.array([row.project_id for row in rows]))
+    mean = vectors.mean(axis=0)
+    return set((await demo.stores.vectors.near(mean / np.linalg.norm(mean), NEAR, VectorFilter())).ids.tolist())
+
+
 async def test_two_tools_make_half_of_the_first_page_and_leave_at_least_four_categories(demo: World) -> None:
     tools = next(question for question in await active_questions(demo.stores.database) if question.key == "tools")
     keys = [option.id for option in tools.options]
@@ -58,11 +72,7 @@ async def test_two_tools_make_half_of_the_first_page_and_leave_at_least_four_cat
         page = await answered(demo, f"newcomer-{n}", tools, pair)
         assert page.strategy is Strategy.ONBOARDING
         uses = await carried(demo, page, TermKind.TOOL)
-        near = {
-            entry.project_id
-            for entry in page.entries
-            if entry.explained.values[entry.explained.signals.index(Signal.VECTOR_SIMILARITY)] >= NEAR
-        }
+        near = set[int]().union(*[await near_to(demo, tool) for tool in pair])
         fitting = [id_ for id_, used in uses.items() if used & set(pair) or id_ in near]
         assert len(fitting) >= 15, (pair, len(fitting))
         categories = set[str]().union(*(await carried(demo, page, TermKind.CATEGORY)).values())
