@@ -21,7 +21,7 @@ help: ## list the targets
 
 .PHONY: run
 run: $(VENV)/.run ## set up, build the pages, load the demo data, serve on http://127.0.0.1:8000
-	@frontend/npm.sh build >/dev/null || echo "serving without the pages that could not be built" >&2
+	@frontend/npm.sh build || echo "serving without the pages that could not be built" >&2
 	@$(BIN)/explore serve --demo --port $(EXPLORE_PORT)
 
 .PHONY: test
