@@ -135,8 +135,10 @@ async def test_an_answer_that_comes_too_late_is_not_shown(open_page):
     box = page.get_by_role("searchbox", name="Search projects")
     async with page.expect_request(lambda request: "drum patterns" in (request.post_data or "")):
         await box.fill("drum patterns")
-    await box.fill("bread")
-    await expect(cards(page).first).to_contain_text(re.compile("bread|sourdough", re.IGNORECASE))
+    async with page.expect_response(lambda response: '"bread"' in (response.request.post_data or "")):
+        await box.fill("bread")
+    about_bread = cards(page).filter(has_text=re.compile("bread|sourdough", re.IGNORECASE))
+    await expect(about_bread.first).to_be_visible()
     found = await keys(page)
     overtaken.set()
     await answered(page)
