@@ -112,20 +112,23 @@ def synchroniser_of(stores: Stores) -> Synchroniser:
 Task = Callable[[asyncio.Event], Awaitable[None]]
 
 
-def worker_tasks(stores: Stores, settings: Settings) -> tuple[Synchroniser, dict[str, Task]]:
-    """Give what a worker does, in the server's process or in one of its own: drain the outbox, and periodic jobs."""
-    synchroniser = synchroniser_of(stores)
+def scheduler_of(stores: Stores, settings: Settings) -> Scheduler:
+    """Return the scheduler of all periodic jobs."""
     velocity = ConstantsInService(stores.database)
 
     async def mend(turn: Turn) -> None:
         formula = formula_of((await velocity())[Window.DAY])
         await refresh_velocities(stores.database, formula, now(), lambda connection: require(connection, turn))
 
-    listed = jobs_of(stores, mend, timedelta(days=settings.events_kept_days))
-    scheduler = Scheduler(stores.database, listed)
+    return Scheduler(stores.database, jobs_of(stores, mend, timedelta(days=settings.events_kept_days)))
+
+
+def worker_tasks(stores: Stores, settings: Settings) -> tuple[Synchroniser, dict[str, Task]]:
+    """Give what a worker does, in the server's process or in one of its own: drain the outbox, and periodic jobs."""
+    synchroniser = synchroniser_of(stores)
     tasks: dict[str, Task] = {
         "synchroniser": synchroniser.run,
-        "scheduler": scheduler.run,
+        "scheduler": scheduler_of(stores, settings).run,
         "filling": lambda stop: fill_if_empty(stores, stop),
     }
     return synchroniser, tasks

@@ -1,6 +1,8 @@
 """The stores that tests run on: a real PostgreSQL and a real SQLite, each test with a fresh and migrated database."""
 
+import fcntl
 import itertools
+import os
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
@@ -15,6 +17,7 @@ from sqlalchemy import event
 from db.engine import Database
 from db.schema import migrate
 from tests.node_packages import NodeMissing, NodePackages, installed
+from tests.running import explore
 from tests.servers import PostgresqlServer, ServerMissing, running_postgresql
 
 TEMPLATE = "explore_template"
@@ -42,6 +45,24 @@ def postgresql_server() -> Iterator[PostgresqlServer]:
             yield server
     except ServerMissing as missing:
         raise pytest.fail.Exception(str(missing), pytrace=False) from None
+
+
+@pytest.fixture(scope="session")
+def demo_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a VAR_DIR with the demo data, loaded once for all processes of the run: it takes 14 s of CPU.
+
+    The periodic jobs have run on it, so that no server of a test changes what viewers see while they look.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "demo_data"
+    shared.mkdir(exist_ok=True)
+    with (shared / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (shared / "loaded").exists():
+            done = explore(shared, "demo")
+            assert done.returncode == 0, done.stderr
+            (shared / "loaded").touch()
+    return shared / "var"
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """Starts periodic jobs when they are due, each on whichever worker is first (`timetable` lists them)."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -68,21 +68,25 @@ class Scheduler:
             # A worker that was suspended does one occurrence late, not all that it missed.
             scheduler.add_job(self._begin, trigger, [job], coalesce=True, misfire_grace_time=None, name=job.name)
         scheduler.start()
-        for job in self._jobs:
-            if job.catches_up:
-                self._start(job)
+        self._start(self.catch_up())
         try:
             await stop.wait()
         finally:
             scheduler.shutdown(wait=False)
             await self._stop()
 
+    async def catch_up(self) -> None:
+        """Run, one after another, the jobs that catch up and whose last occurrence nobody has done."""
+        for job in self._jobs:
+            if job.catches_up:
+                await self._do(job)
+
     async def _begin(self, job: PeriodicJob) -> None:
         # A coroutine, so that APScheduler runs it in our loop; it ends at once, for the task is ours to stop.
-        self._start(job)
+        self._start(self._do(job))
 
-    def _start(self, job: PeriodicJob) -> None:
-        task = asyncio.ensure_future(self._do(job))
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 

@@ -25,7 +25,7 @@ from gateway.background.timetable import REINDEX
 from gateway.callers.auth import authority_of
 from gateway.documents.trusted import trusted_documents
 from gateway.errors import CannotStart
-from gateway.runtime import synchroniser_of
+from gateway.runtime import scheduler_of, synchroniser_of
 from gateway.settings import Settings
 from gateway.stores import database_of, open_stores
 from scoring.demo import load_demo
@@ -76,9 +76,13 @@ async def prepare(settings: Settings, *, demo: bool, say: Say) -> bool:
         await _require_accepted(settings, stores)
         if not demo or not await is_empty(stores.database):
             return False
-        say("loading the demo data ...")
+        say("Loading the demo data: 600 projects, 300 users, 60 days of interactions ...")
         await load_demo(stores.database, generate(now()))
+        # A server would do this beside the first requests, and the pages that viewers look at would change under them.
+        say("Learning from the demo data ...")
+        await scheduler_of(stores, settings).catch_up()
         if searchable:
+            say("Indexing the demo data ...")
             await drain(stores)
     return True
 

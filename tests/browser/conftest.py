@@ -1,6 +1,5 @@
 """A gateway with the demo data, and pages in Debian's Chromium that fail a test for whatever goes wrong in them."""
 
-import fcntl
 import json
 import os
 import re
@@ -16,9 +15,8 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from db.models import Role
 from gateway.assets import FRONTEND
-from gateway.callers.auth import Authority
 from tests.browser.guard import VIOLATIONS, Guard
-from tests.running import address_in, explore, serving
+from tests.running import address_in, serving, token_of
 
 CHROMIUM = Path("/usr/bin/chromium-headless-shell")
 ARTIFACTS = Path(os.environ.get("BROWSER_ARTIFACTS", Path(__file__).parents[1] / "artifacts" / "browser"))
@@ -39,8 +37,7 @@ class Demo:
 
     def token(self, user: str, role: Role | None = None, hours: float = 1.0) -> str:
         """Make a token for a user, as `explore token` does."""
-        secret = (self.folder / "var" / "token_secret").read_bytes().strip()
-        return Authority(secret, "explore-gateway", "explore").issue(user, role, hours)
+        return token_of(self.folder, user, role, hours)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -50,21 +47,6 @@ def _browser_is_there() -> None:
     for name in ("dist", "graphiql/dist"):
         if not (FRONTEND / name / "index.html").is_file():
             pytest.skip(f"frontend/{name} is not built (it takes Node.js and npm): make pages")
-
-
-@pytest.fixture(scope="session")
-def demo_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a VAR_DIR with the demo data, loaded once for all processes of the run: it takes some 15 s of CPU."""
-    base = tmp_path_factory.getbasetemp()
-    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "demo_data"
-    shared.mkdir(exist_ok=True)
-    with (shared / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (shared / "loaded").exists():
-            done = explore(shared, "demo")
-            assert done.returncode == 0, done.stderr
-            (shared / "loaded").touch()
-    return shared / "var"
 
 
 @contextmanager

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from db.models import Role
 from tests.node_packages import NodePackages
-from tests.running import address_in, serving, tokens_in
+from tests.running import address_in, serving, token_of
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -24,7 +25,12 @@ class Gateway:
     """A running gateway with the demo data, which knows the documents of the applications below by their hashes."""
 
     url: str
-    tokens: dict[str, str]
+    folder: Path
+
+    def token(self, user: str, role: Role | None = None) -> str:
+        """Return a token for a demo user."""
+        made: str = token_of(self.folder, user, role)
+        return made
 
 
 @pytest.fixture(scope="session")
@@ -69,13 +75,20 @@ def typed_page(node: NodePackages, workshop: Build) -> Path:
 
 
 @pytest.fixture(scope="session")
-def gateway(relay_page: Path, typed_page: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    """Start a gateway once for all clients; it trusts what the two compilers wrote."""
+def gateway(
+    relay_page: Path, typed_page: Path, demo_data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gateway]:
+    """Start a gateway once for all clients; it trusts what the two compilers wrote.
+
+    It runs no jobs: a job that learns interests between two requests raises the version that a client compares.
+    """
     folder = tmp_path_factory.mktemp("gateway")
+    shutil.copytree(demo_data, folder / "var")
     manifest = folder / "manifest.json"
     manifest.write_text(json.dumps(written(relay_page / "manifest.json") | written(persisted(typed_page))))
-    with serving(folder, "--demo", TRUSTED_DOCUMENTS=str(manifest)) as (_, welcome):
-        yield Gateway(f"{address_in(welcome)}/graphql", tokens_in(welcome))
+    settings = {"TRUSTED_DOCUMENTS": str(manifest), "WORKER_IN_SERVER": "off"}
+    with serving(folder, **settings) as (_, welcome):
+        yield Gateway(f"{address_in(welcome)}/graphql", folder)
 
 
 def persisted(page: Path) -> Path:

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from graphql import parse
 
+from db.models import Role
 from gateway.documents.trusted import read_manifest
 from resolvers.manual import EXPLORE_PAGE, QUERIES
 from tests.clients.conftest import EXAMPLES, PROGRAMS, Build, Gateway, persisted, relay_compiler, written
@@ -70,7 +71,7 @@ def test_the_manifests_of_both_compilers_are_trusted_as_they_are(relay_page: Pat
 def test_relay_pages_on_renews_its_records_and_drops_what_was_dismissed(
     node: NodePackages, relay_page: Path, gateway: Gateway
 ) -> None:
-    shown = json.loads(said(node, "run.js", gateway.url, gateway.tokens["heavy"], cwd=relay_page))
+    shown = json.loads(said(node, "run.js", gateway.url, gateway.token("heavy"), cwd=relay_page))
     assert shown["strategy"] == "PERSONALIZED"
     assert shown["ranks"] == list(range(1, 16))
     assert shown["ids"][:5] == shown["first"]
@@ -87,7 +88,7 @@ def test_relay_pages_on_renews_its_records_and_drops_what_was_dismissed(
 
 
 def test_apollo_client_merges_pages_by_cursor_and_sends_hashes_by_get(node: NodePackages, gateway: Gateway) -> None:
-    shown = json.loads(said(node, "clients/apollo.mjs", gateway.url, gateway.tokens["narrow"]))
+    shown = json.loads(said(node, "clients/apollo.mjs", gateway.url, gateway.token("narrow")))
     assert shown["strategy"] == "PERSONALIZED"
     assert shown["ranks"] == list(range(1, 16))
     assert len(set(shown["ids"])) == 15
@@ -114,7 +115,7 @@ def test_apollo_client_learns_every_possible_type_from_the_schema(node: NodePack
 
 def test_every_query_of_the_docs_pane_is_answered(gateway: Gateway) -> None:
     # Pasted as they stand: what asks for variables gets the first project of the page that the pane begins with.
-    headers = {"Authorization": f"Bearer {gateway.tokens['heavy']}"}
+    headers = {"Authorization": f"Bearer {gateway.token('heavy')}"}
     with httpx.Client(headers=headers, timeout=30) as client:
         page = client.post(gateway.url, json={"query": EXPLORE_PAGE}).json()
         assert "errors" not in page
@@ -129,7 +130,7 @@ def test_every_query_of_the_docs_pane_is_answered(gateway: Gateway) -> None:
 def test_the_typescript_example_shows_two_pages_reasons_and_a_like(
     node: NodePackages, typed_page: Path, gateway: Gateway
 ) -> None:
-    lines = said(node, "main.mjs", gateway.url, gateway.tokens["owner"], cwd=typed_page).splitlines()
+    lines = said(node, "main.mjs", gateway.url, gateway.token("owner"), cwd=typed_page).splitlines()
     assert [line.partition(".")[0] for line in lines if line[0].isdigit()] == ["1", "2", "3", "4", "5", "6"]
     assert any(re.search(r"- STATED: .+", line) for line in lines)
     liked = lines[-1]
@@ -144,14 +145,14 @@ async def test_the_python_example_walks_searches_and_is_told_what_went_wrong(gat
     example: Any = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(example)
     lines: list[str] = []
-    await example.feed_page(gateway.url, gateway.tokens["quiz"], lines.append)
+    await example.feed_page(gateway.url, gateway.token("quiz"), lines.append)
     assert [line.partition(".")[0] for line in lines if line[0].isdigit()] == ["1", "2", "3", "4", "5", "6"]
     assert any(re.match(r"(HYBRID|KEYWORD): .*'drum'", line) for line in lines)
     assert lines[-1].startswith("BAD_CURSOR at ['forYou']: ")
 
 
 def test_the_curl_example_is_answered_by_every_way_it_takes(gateway: Gateway) -> None:
-    command = ["bash", str(EXAMPLES / "curl.sh"), gateway.url, gateway.tokens["administrator"]]
+    command = ["bash", str(EXAMPLES / "curl.sh"), gateway.url, gateway.token("administrator", Role.ADMINISTRATOR)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     answers = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]

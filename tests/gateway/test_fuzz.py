@@ -7,6 +7,7 @@ are the same in each run of the suite; `FUZZ_EXAMPLES=200` makes more of each, a
 import json
 import os
 import re
+import shutil
 
 import httpx
 import pytest
@@ -48,14 +49,15 @@ FITTING = [found.ok() for found in schemathesis.graphql.from_file(sdl()).get_all
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory):
+def gateway(demo_data, tmp_path_factory):
     """A gateway with the demo data, a client, and what says who asks: somebody new, a viewer, the platform."""
     folder = tmp_path_factory.mktemp("fuzz")
+    shutil.copytree(demo_data, folder / "var")
     free = {"RATE_LIMIT": "0", "RATE_LIMIT_ADDRESS": "0", "TOKEN_SECRET": SECRET, "LOG_LEVEL": "error"}
     authority = Authority(SECRET.encode(), "explore-gateway", "explore")
     tokens = [authority.issue("ada", None), authority.issue("batch", Role.SERVICE)]
     with (
-        serving(folder, "--demo", **free) as (_process, welcome),
+        serving(folder, **free) as (_process, welcome),
         httpx.Client(base_url=address_in(welcome), timeout=60) as client,
     ):
         yield client, [{}, *({"Authorization": f"Bearer {token}"} for token in tokens)]

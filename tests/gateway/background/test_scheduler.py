@@ -108,6 +108,23 @@ async def test_a_worker_that_starts_does_what_nobody_was_there_to_do_but_only_on
     assert done == [1]
 
 
+async def test_missed_jobs_are_caught_up_one_after_another_in_their_order(database: Database):
+    steps: list[str] = []
+
+    def job(name: str, *, catches_up: bool = True) -> PeriodicJob:
+        async def work(_: Turn) -> None:
+            steps.append(f"{name} begins")
+            await asyncio.sleep(0)
+            steps.append(f"{name} ends")
+
+        return PeriodicJob(name, 100_000 * HOUR, work, catches_up=catches_up)
+
+    scheduler = Scheduler(database, [job("a"), job("strict", catches_up=False), job("b")])
+    await scheduler.catch_up()
+    await scheduler.catch_up()
+    assert steps == ["a begins", "a ends", "b begins", "b ends"]
+
+
 async def test_a_job_that_fails_is_noted_and_done_again_when_it_is_due(database: Database):
     calls = []
 

@@ -13,7 +13,7 @@ import pytest
 from gateway.callers.sessions import HEADER
 from gateway.live import events
 from tests.gateway.live.conftest import PATIENCE_S, SUBSCRIBE, Running
-from tests.running import address_in, serving, tokens_in
+from tests.running import address_in, serving, token_of
 
 EVENTS = {"Accept": "text/event-stream"}
 
@@ -157,8 +157,8 @@ async def test_what_the_field_refuses_is_told_as_its_error(gateway: Running) -> 
 
 
 async def test_a_server_that_stops_ends_its_streams_and_does_not_wait_for_them(tmp_path) -> None:
-    with serving(tmp_path, "--demo") as (process, welcome):
-        token = {"Authorization": f"Bearer {tokens_in(welcome)['heavy']}"}
+    with serving(tmp_path) as (process, welcome):
+        token = {"Authorization": f"Bearer {token_of(tmp_path, 'ada')}"}
         async with stream(f"{address_in(welcome)}/graphql", token) as heard:
             assert await heard.line() == ":"
             process.send_signal(signal.SIGTERM)
