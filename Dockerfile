@@ -1,9 +1,11 @@
-# syntax=docker/dockerfile:1
-# Three stages: one builds the pages, one installs, the last runs. Nothing is downloaded that requirements.lock or a
-# package-lock.json does not name by hash. `--build-arg PAGES=no` leaves the pages, and with them Node.js, out.
+# Three stages: the first builds the pages, the second installs, the last runs. Packages come only from requirements.lock
+# and the package-lock.json files, which name each by hash. `--build-arg PAGES=no` leaves out the pages and Node.js.
+# The base images can be pinned by digest: `--build-arg PYTHON_IMAGE=python@sha256:...`, and NODE_IMAGE likewise.
 ARG PAGES=yes
+ARG NODE_IMAGE=node:20-bookworm-slim
+ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
-FROM node:20-bookworm-slim AS pages-yes
+FROM ${NODE_IMAGE} AS pages-yes
 WORKDIR /build/frontend
 COPY frontend /build/frontend
 COPY schema.graphql /build/schema.graphql
@@ -16,28 +18,27 @@ WORKDIR /build/frontend/graphiql/dist
 
 FROM pages-${PAGES} AS pages
 
-FROM python:3.11-slim-bookworm AS build
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
+FROM ${PYTHON_IMAGE} AS build
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /build
-RUN python -m venv /opt/venv
+RUN python -m venv --without-pip /opt/venv
 COPY requirements.lock ./
-RUN /opt/venv/bin/pip install --require-hashes --only-binary :all: -r requirements.lock
-# Our own code is copied, not installed: that would need a build tool that the lock does not name.
-RUN printf '%s\n' '#!/opt/venv/bin/python' 'from gateway.cli import app' 'app()' > /opt/venv/bin/explore \
- && chmod 0755 /opt/venv/bin/explore
+RUN python -m pip --python /opt/venv/bin/python install --require-hashes --only-binary :all: -r requirements.lock
+COPY pyproject.toml README.md LICENSE ./
+COPY db db
+COPY scoring scoring
+COPY resolvers resolvers
+COPY gateway gateway
+COPY --from=pages /build/frontend/dist frontend/dist
+COPY --from=pages /build/frontend/graphiql/dist frontend/graphiql/dist
+# pip writes the command `explore`. setuptools, which builds the package, is one of the locked packages.
+RUN python -m pip --python /opt/venv/bin/python install --no-index --no-deps --no-build-isolation .
 
-FROM python:3.11-slim-bookworm
+FROM ${PYTHON_IMAGE}
 RUN useradd --system --uid 10001 --home-dir /var/lib/explore --shell /usr/sbin/nologin explore \
- && install -d -o explore -g explore -m 0750 /var/lib/explore
+ && install -d -o explore -g explore -m 0700 /var/lib/explore
 COPY --from=build /opt/venv /opt/venv
-COPY db /opt/explore/db
-COPY scoring /opt/explore/scoring
-COPY resolvers /opt/explore/resolvers
-COPY gateway /opt/explore/gateway
-COPY --from=pages /build/frontend/dist /opt/explore/frontend/dist
-COPY --from=pages /build/frontend/graphiql/dist /opt/explore/frontend/graphiql/dist
 ENV PATH=/opt/venv/bin:$PATH \
-    PYTHONPATH=/opt/explore \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     VAR_DIR=/var/lib/explore \

@@ -39,11 +39,11 @@ def explore(folder, *arguments, **settings):
 
 
 @contextmanager
-def serving(folder, *arguments, **settings):
+def serving(folder, *arguments, program=EXPLORE, **settings):
     """Start a server on a free port, and give its process and what it printed until it was ready."""
     errors = (folder / "stderr").open("w+")
     process = subprocess.Popen(
-        [*EXPLORE, "serve", "--port", "0", *arguments],
+        [*program, "serve", "--port", "0", *arguments],
         cwd=folder,
         env=environment(folder, **settings),
         stdout=subprocess.PIPE,
