@@ -2,6 +2,8 @@
 
 import asyncio
 import signal
+from contextlib import suppress
+from pathlib import Path
 
 import structlog
 
@@ -12,6 +14,11 @@ from gateway.errors import CannotStart
 from gateway.runtime import beside, worker_tasks
 from gateway.settings import Settings
 from gateway.stores import open_stores
+
+ALIVE_FILE = "worker_alive"
+"""The file in VAR_DIR that a worker touches while its event loop turns, for the health check of its container."""
+
+ALIVE_EVERY_S = 5.0
 
 log = structlog.get_logger(__name__)
 
@@ -38,6 +45,14 @@ async def run_worker(settings: Settings) -> None:
         except StoreUnavailable as error:
             log.warning("a store is away, and is waited for", store=error.store.value, reason=error.reason)
         _, tasks = worker_tasks(stores, settings)
-        async with beside(tasks):
+        alive = settings.var_dir / ALIVE_FILE
+        async with beside({**tasks, "alive": lambda stop: _show_alive(alive, stop)}):
             log.info("the worker is at work")
             await stop.wait()
+
+
+async def _show_alive(file: Path, stop: asyncio.Event) -> None:
+    while not stop.is_set():
+        await asyncio.to_thread(file.touch)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), ALIVE_EVERY_S)

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from bench.outbox_chaos import Outcome, run
+from gateway.background.worker import ALIVE_FILE
 from tests.running import EXPLORE, environment, explore
+from tests.waiting import until
 
 
 def whole(outcome: Outcome) -> bool:
@@ -49,6 +51,7 @@ async def test_a_signal_stops_the_worker_cleanly(tmp_path: Path, stop: signal.Si
             line = await worker.stdout.readline()
             assert line, said
             said += line
+        await until((tmp_path / "var" / ALIVE_FILE).exists)
         worker.send_signal(stop)
         said += await worker.stdout.read()
         assert await worker.wait() == 0, said
