@@ -32,7 +32,7 @@ npm = frontend/npm.sh $(1) || test $$? = 3
 
 .PHONY: help
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
 .PHONY: run
 run: $(VENV)/.run ## set up, build the pages, load the demo data, serve on port 8000 (make run PORT=8001)
@@ -61,6 +61,10 @@ pages: ## build the explore page and GraphiQL (needs Node.js and npm)
 format: $(VENV)/.dev ## rewrite the code in the house's format
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+.PHONY: compose-check
+compose-check: ## build, start, use and remove the whole docker-compose.yml (needs Docker with Compose 2)
+	@$(PYTHON) deploy/compose_check.py || test $$? = 3
 
 .PHONY: schema
 schema: $(VENV)/.dev ## write schema.graphql from the code
