@@ -86,7 +86,8 @@ class Stack:
         services = json.loads(self.compose("config", "--format", "json"))["services"].values()
         stores = [service["image"] for service in services if "image" in service]
         defaults = re.findall(r"^ARG (\w+_IMAGE)=(\S+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
-        return stores + [os.environ.get(name) or default for name, default in defaults]
+        needed = [(name, tag) for name, tag in defaults if name != "NODE_IMAGE" or os.environ.get("PAGES") != "no"]
+        return stores + [os.environ.get(name) or tag for name, tag in needed]
 
 
 def run(

@@ -1,6 +1,8 @@
 """The shape of docker-compose.yml and the Dockerfile, without a container engine; `make compose-check` runs them."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -141,3 +143,15 @@ def test_what_the_image_copies_is_let_in_and_all_else_is_kept_out():
     assert "*" in lines
     assert copied == let_in
     assert all((ROOT / name).exists() for name in copied)
+
+
+def test_without_a_container_engine_the_check_says_why_it_is_left_out(tmp_path):
+    command = [sys.executable, ROOT / "deploy" / "compose_check.py"]
+    done = subprocess.run(command, env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr == "compose-check was left out: there is no command docker\n"
+    (tmp_path / "docker").write_text("#!/bin/sh\n[ $1 = compose ] || { echo nobody answers >&2; exit 1; }\n")
+    (tmp_path / "docker").chmod(0o755)
+    done = subprocess.run(command, env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr == "compose-check was left out: docker info says: nobody answers\n"
