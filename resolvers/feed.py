@@ -9,18 +9,19 @@ import strawberry
 from db.errors import Store
 from db.models import FeedKind
 from db.people.users import Viewer
-from db.projects import ProjectFilter
+from db.projects import Card, ProjectFilter
 from resolvers.explanations.explanation import Explanation
 from resolvers.foundations import enums  # noqa: F401 (publishes the enums that are named below)
 from resolvers.foundations.context import Info
 from resolvers.foundations.errors import BadInput, PageRefused
 from resolvers.foundations.fields import Cost, computed
-from resolvers.foundations.ids import is_key
+from resolvers.foundations.ids import edge_global_id, is_key, parse_edge_key
 from resolvers.foundations.inputs import given
-from resolvers.foundations.node import After, PageInfo, page_info
+from resolvers.foundations.node import After, Node, PageInfo, page_info
 from resolvers.project import Project
-from scoring.errors import BadRequest
+from scoring.errors import BadPage, BadRequest
 from scoring.pipelines.search import SearchQuery
+from scoring.stored.pages import entry_at
 from scoring.stored.ranking import Entry, Explained, Page, Strategy, as_float
 from scoring.velocity import Window
 from scoring.weights import LARGEST_PAGE, QUERY_MOST, SEARCH_ALPHA, TRENDING_MOST_PLACES
@@ -83,9 +84,14 @@ def _values(name: str, listed: list[str] | None) -> tuple[str, ...]:
 
 
 @strawberry.type(description="A project's place in a feed.")
-class FeedEdge:
+class FeedEdge(Node):
     """A place on a page. The explanation is made from the numbers of the page when it is asked for."""
 
+    id: strawberry.ID = strawberry.field(
+        description="Names this place in this ranking. `node(id:)` gives the edge again, with the numbers that ranked "
+        "it, until half an hour after the ranking's last use; then the code is SNAPSHOT_EXPIRED. A place in a personal "
+        "ranking is its viewer's only: FOREIGN_ID to others. A place of `newest` does not expire."
+    )
     cursor: str = strawberry.field(description="Give it as `after` to start behind this place.")
     rank: int = strawberry.field(description="The place in the whole feed, from 1.")
     score: float = strawberry.field(
@@ -93,13 +99,21 @@ class FeedEdge:
     )
     node: Project = strawberry.field(description="The project.")
     explained: strawberry.Private[Explained]
-    page: strawberry.Private[ProjectFilter | None] = None
+    page: strawberry.Private[ProjectFilter | None]
+    """What For You is narrowed to; None for another feed."""
 
     @classmethod
-    def of(cls, entry: Entry, node: Project, page: ProjectFilter | None) -> Self:
-        """Show a place; `page` is what For You is narrowed to, None for another feed."""
-        score = as_float(entry.explained.score)
-        return cls(cursor=entry.cursor, rank=entry.rank, score=score, node=node, explained=entry.explained, page=page)
+    def of(cls, feed: FeedKind, entry: Entry, card: Card, where: ProjectFilter) -> Self:
+        """Show a place of a feed that is narrowed so."""
+        return cls(
+            id=edge_global_id(feed, entry.cursor),
+            cursor=entry.cursor,
+            rank=entry.rank,
+            score=as_float(entry.explained.score),
+            node=Project.of(card),
+            explained=entry.explained,
+            page=where if feed is FeedKind.FOR_YOU else None,
+        )
 
     @computed("Why it stands here: the very numbers that ranked this page.")
     def explanation(self) -> Explanation | None:
@@ -132,9 +146,8 @@ class Feed:
     @classmethod
     def of(cls, page: Page, where: ProjectFilter) -> Self:
         """Show a page of a feed that is narrowed so."""
-        personal = where if page.kind is FeedKind.FOR_YOU else None
         edges = [
-            FeedEdge.of(entry, Project.of(page.cards[entry.project_id]), personal)
+            FeedEdge.of(page.kind, entry, page.cards[entry.project_id], where)
             for entry in page.entries
             if entry.project_id in page.cards
         ]
@@ -282,6 +295,27 @@ async def serve_feed(
         raise PageRefused(_sentence(str(refused)), refused.code) from None
     context.is_whole = context.is_whole and not page.degraded
     return Feed.of(page, asked)
+
+
+async def edge_by_key(info: Info, key: str) -> FeedEdge | None:
+    """Give the edge whose global id has this key, as it was ranked; None if its project is not to be seen any more.
+
+    Raises
+    ------
+    GraphRefusal
+        If the id was not made by this service, is another viewer's, or its ranking is gone.
+    """
+    feed, cursor = parse_edge_key(key)
+    loaders, is_stored = info.context.loaders, feed is not FeedKind.NEWEST
+    snapshot = await loaders.snapshots_by_id.load(cursor.snapshot_id) if is_stored else None
+    try:
+        entry = entry_at(feed, cursor, snapshot, await info.context.viewer())
+    except BadPage as refused:
+        raise PageRefused(_sentence(str(refused)), refused.code) from None
+    card = await loaders.cards_by_id.load(entry.project_id)
+    if card is None:
+        return None
+    return FeedEdge.of(feed, entry, card, ProjectFilter() if snapshot is None else snapshot.where)
 
 
 def _sentence(text: str) -> str:

@@ -19,7 +19,7 @@ EXPLORE_PAGE = """
         degraded
         pageInfo { hasNextPage endCursor }
         edges {
-          cursor
+          id
           rank
           node { id key title description imageUrl createdAt likeCount viewerHasLiked viewerHasSaved
             owner { id username } tools { id name } categories { id name } topics }
@@ -33,7 +33,7 @@ QUERIES: Mapping[str, str] = {
         query ($after: String) {
           forYou(first: 30, after: $after) {
             strategy pageInfo { hasNextPage endCursor }
-            edges { rank score node { id key title }
+            edges { id rank score node { id key title }
               explanation { summary score contributions { signal { label group } contribution } } } } }""",
     "popular": """
         { popular(first: 10) { edges { rank node { id key title likeCount } } pageInfo { hasNextPage endCursor } } }""",
@@ -56,7 +56,11 @@ QUERIES: Mapping[str, str] = {
           project(key: $key) { id title description url likeCount viewerHasLiked explanation { score summary }
             similar(first: 5) { edges { node { id key title } } } } }""",
     "projects": "query ($keys: [String!]!) { projects(keys: $keys) { id key title } }",
-    "node": "query ($id: ID!) { node(id: $id) { __typename id ... on Project { title } ... on User { username } } }",
+    "node": """
+        query ($id: ID!) {
+          node(id: $id) { __typename id ... on Project { title } ... on User { username }
+            ... on FeedEdge { rank score node { id title }
+              explanation { summary contributions { signal { label } contribution } adjustments { rule } } } } }""",
     "tools": """
         { tools(search: "music", first: 20) { edges { node { id key name tagline } }
             pageInfo { hasNextPage endCursor } } }""",

@@ -131,8 +131,9 @@ class Project(Node):
         return await info.context.loaders.activity_by_project.load((self.project_id, days)) or [0] * days
 
     @computed(
-        "How `forYou` would score it for you now, and why: for a project met outside of a feed, such as on "
-        "a detail page. In a feed ask `FeedEdge.explanation`, which has the numbers that ranked that very page.",
+        "The project's current For You score for you, and its parts: for a project met outside of a feed, such as on "
+        "a detail page. It does not explain a place in a feed: `FeedEdge.explanation` has the numbers that ranked the "
+        "place, and `node(id:)` gives them again by `FeedEdge.id`.",
         Cost(100),
     )
     async def explanation(self, info: Info) -> Explanation | None:

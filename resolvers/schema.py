@@ -22,9 +22,9 @@ from resolvers.executor import Executor
 from resolvers.explanations.counterfactual import InterestCause, ProjectCause
 from resolvers.explanations.explanation import REASON_TYPES
 from resolvers.explanations.why_not import WhyNotQuery
-from resolvers.feed import FeedQuery
+from resolvers.feed import FeedQuery, edge_by_key
 from resolvers.foundations.context import Info
-from resolvers.foundations.fields import READ, computed
+from resolvers.foundations.fields import Cost, computed
 from resolvers.foundations.ids import parse_global_id
 from resolvers.foundations.node import Node
 from resolvers.foundations.scalars import ANY_JSON, DATE_TIME
@@ -64,14 +64,23 @@ _FIND: dict[str, Callable[[Info, str], Awaitable[Node | None]]] = {
     "User": _user,
     "Tool": _tool,
     "Category": _category,
+    "FeedEdge": edge_by_key,
 }
+
+
+_FOUND = Cost(150)
+"""A statement or two; for an edge also its stored ranking, 1.5 ms of CPU to read and unpack."""
 
 
 @strawberry.type
 class NodeQuery:
     """How things are found by global id."""
 
-    @computed("The thing with this id; null if there is none, or if it is not yours to see.", READ)
+    @computed(
+        "The thing with this id; null if there is none, or if it is not yours to see. The id of a `FeedEdge` gives the "
+        "place as it was ranked, with its explanation: SNAPSHOT_EXPIRED once the ranking is gone.",
+        _FOUND,
+    )
     async def node(
         self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="A field `id`, unchanged.")]
     ) -> Node | None:

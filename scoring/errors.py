@@ -7,7 +7,9 @@ ScoringError
 │   │   ├── FirstOutOfRange   `first` is negative or above the largest page
 │   │   ├── CursorMalformed   the cursor was not made by this service, or was cut short
 │   │   ├── CursorElsewhere   the cursor belongs to another viewer, feed or filter
-│   │   └── SnapshotExpired   the ranking behind the cursor is gone: start again without a cursor
+│   │   ├── SnapshotExpired   the ranking behind the cursor or the place is gone
+│   │   ├── PlaceUnknown      no ranking has the place that an id names
+│   │   └── PlaceElsewhere    the place is in another viewer's ranking
 │   └── BadQuery          a search that cannot be made: nothing to look for, too long, alpha out of range
 ├── ModelInvalid          a ranking model that cannot serve
 └── NotEvaluable          data that cannot be evaluated or trained on as asked; the text says what is missing
@@ -50,9 +52,21 @@ class CursorElsewhere(BadPage):
 
 
 class SnapshotExpired(BadPage):
-    """The ranking behind the cursor is gone."""
+    """The ranking behind the cursor or the place is gone."""
 
     code = "SNAPSHOT_EXPIRED"
+
+
+class PlaceUnknown(BadPage):
+    """No ranking has the place that an id names."""
+
+    code = "BAD_ID"
+
+
+class PlaceElsewhere(BadPage):
+    """The place is in another viewer's ranking."""
+
+    code = "FOREIGN_ID"
 
 
 class BadQuery(BadRequest):

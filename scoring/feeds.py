@@ -1,5 +1,6 @@
 """The feeds: finds or makes the stored ranking that a request wants, and cuts a page from it."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -154,6 +155,11 @@ class Feeds:
         request = PageRequest.checked(FeedKind.SIMILAR, viewer, where, digest(where, project_id), first, after)
         return await self._cut(request, lambda: self._alike(project_id, request))
 
+    async def snapshots(self, ids: Sequence[str]) -> dict[str, Snapshot]:
+        """Find stored rankings by id, one read of the cache each; one that is gone is left out."""
+        found = await asyncio.gather(*(self._rankings.by_id(id_) for id_ in ids))
+        return {snapshot.id: snapshot for snapshot in found if snapshot is not None}
+
     async def explain(self, viewer: Viewer, ids: Sequence[int]) -> dict[int, Explained]:
         """Score projects met outside of a feed as For You would score them for this viewer now, all in one go."""
         at = self._clock()
@@ -229,13 +235,13 @@ class Feeds:
             return await for_you.rank(self._stores, profile, where, ranks, at, self._deadlines, self._exploration)
 
         place = pointer(FeedKind.FOR_YOU, viewer, arguments, model.name)
-        return await self._rankings.at(Place(place, viewer.actor_id, arguments, weights.FRESH_S), make)
+        return await self._rankings.at(Place(place, viewer.actor_id, arguments, where, weights.FRESH_S), make)
 
     async def _breadth(self, where: ProjectFilter) -> Snapshot:
         arguments = digest(where)
         place = pointer(FeedKind.FOR_YOU, None, arguments, cold_start.BREADTH)
         return await self._rankings.at(
-            Place(place, None, arguments, weights.POPULAR_FRESH_S),
+            Place(place, None, arguments, where, weights.POPULAR_FRESH_S),
             lambda: cold_start.rank_breadth(self._stores.database, where, self._clock()),
         )
 
@@ -243,7 +249,7 @@ class Feeds:
         arguments = digest(where)
         place = pointer(FeedKind.POPULAR, None, arguments, popular.NAME)
         return await self._rankings.at(
-            Place(place, None, arguments, weights.POPULAR_FRESH_S),
+            Place(place, None, arguments, where, weights.POPULAR_FRESH_S),
             lambda: popular.rank(self._stores.database, where, self._clock()),
         )
 
@@ -265,7 +271,7 @@ class Feeds:
         async def shared() -> Snapshot:
             place = pointer(FeedKind.TRENDING, None, request.arguments, name)
             return await self._rankings.at(
-                Place(place, None, request.arguments, weights.TRENDING_FRESH_S), lambda: rank(None)
+                Place(place, None, request.arguments, request.where, weights.TRENDING_FRESH_S), lambda: rank(None)
             )
 
         async def own() -> Ranking | Snapshot:
@@ -275,7 +281,9 @@ class Feeds:
         if viewer.actor_id is None:
             return await shared()
         place = pointer(FeedKind.TRENDING, viewer, request.arguments, name)
-        return await self._rankings.at(Place(place, viewer.actor_id, request.arguments, weights.TRENDING_FRESH_S), own)
+        return await self._rankings.at(
+            Place(place, viewer.actor_id, request.arguments, request.where, weights.TRENDING_FRESH_S), own
+        )
 
     async def _found(self, query: SearchQuery, request: PageRequest) -> Snapshot:
         viewer = request.viewer if query.personalized and request.viewer.actor_id is not None else None
@@ -287,12 +295,14 @@ class Feeds:
 
         place = pointer(FeedKind.SEARCH, viewer, request.arguments, search.MODEL.name)
         actor_id = None if viewer is None else viewer.actor_id
-        return await self._rankings.at(Place(place, actor_id, request.arguments, weights.SEARCH_FRESH_S), make)
+        return await self._rankings.at(
+            Place(place, actor_id, request.arguments, request.where, weights.SEARCH_FRESH_S), make
+        )
 
     async def _alike(self, project_id: int, request: PageRequest) -> Snapshot:
         place = pointer(FeedKind.SIMILAR, None, request.arguments, similar.MODEL.name)
         return await self._rankings.at(
-            Place(place, None, request.arguments, weights.SIMILAR_FRESH_S),
+            Place(place, None, request.arguments, request.where, weights.SIMILAR_FRESH_S),
             lambda: similar.rank(self._stores, project_id, request.where, self._clock(), self._deadlines),
         )
 
@@ -303,7 +313,7 @@ class Feeds:
         snapshot = await self._rankings.by_id(request.after.snapshot_id)
         if snapshot is None:
             raise SnapshotExpired("the ranking behind this cursor is gone; start again without `after`")
-        if snapshot.actor_id not in (None, request.viewer.actor_id):
+        if not snapshot.is_for(request.viewer):
             raise CursorElsewhere("this cursor belongs to another viewer; start again without `after`")
         if snapshot.ranking.kind not in _STORED_AS[request.kind] or snapshot.arguments != request.arguments:
             raise CursorElsewhere("this cursor comes from another feed, filter or query; start again without `after`")

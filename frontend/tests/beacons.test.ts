@@ -6,10 +6,10 @@ import { Failure } from "../src/services/failures";
 import { cardOf } from "./pages";
 
 const place = (key: string, snapshotId = "ranking 1"): Place => ({
+  id: `place of ${key}`,
   rank: 1,
   score: 1,
   snapshotId,
-  after: null,
   card: cardOf(key),
 });
 

@@ -48,9 +48,9 @@ describe("a feed", () => {
     expect(keys(READ, page(1, "a"), anew, page(2, "b"))).toEqual(["b"]);
   });
 
-  it("knows behind which cursor each place stands in its ranking", () => {
+  it("knows the id of each place in its ranking", () => {
     const { places } = stateAfter(READ, page(1, "a", "b"), MORE, page(1, "c"));
-    expect(places.map((place) => place.after)).toEqual([null, "after a", "after b"]);
+    expect(places.map((place) => place.id)).toEqual(["place of a", "place of b", "place of c"]);
   });
 
   it("tells a first page that failed from a later one", () => {

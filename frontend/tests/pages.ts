@@ -30,7 +30,7 @@ export function pageOf(keys: string[], change: Partial<FeedPage> = {}): FeedPage
     snapshotId: "ranking 1",
     generatedAt: "2026-11-23T12:00:00Z",
     pageInfo: { hasNextPage: true, endCursor: `after ${keys.at(-1)}` },
-    edges: keys.map((key, at) => ({ cursor: `after ${key}`, rank: at + 1, score: 1, node: cardOf(key) })),
+    edges: keys.map((key, at) => ({ id: `place of ${key}`, rank: at + 1, score: 1, node: cardOf(key) })),
     ...change,
   };
 }

@@ -4,7 +4,7 @@
 GraphRefusal (a GraphQLError)
 ├── BadInput            BAD_USER_INPUT    an argument that no store can be asked with
 ├── BadId               BAD_ID            a global id that this service has not made
-├── PageRefused         of `BadPage`      a page that cannot be cut: FIRST_OUT_OF_RANGE, BAD_CURSOR, …
+├── PageRefused         of `BadPage`      a page or a place that cannot be given: FIRST_OUT_OF_RANGE, BAD_CURSOR, …
 ├── Unauthenticated     UNAUTHENTICATED   a token is needed
 └── Forbidden           FORBIDDEN         the token's role is not enough
 ```

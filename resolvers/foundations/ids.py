@@ -2,11 +2,15 @@
 
 import base64
 import re
+from hashlib import blake2b
 from typing import NamedTuple
 
 import strawberry
 
+from db.models import FeedKind
 from resolvers.foundations.errors import BadId
+from scoring.errors import CursorMalformed
+from scoring.stored.cursors import Cursor
 
 MAX_KEY = 200
 """Characters of the longest platform key, as in the import format."""
@@ -82,6 +86,43 @@ def option_global_id(question_id: int, key: str) -> strawberry.ID:
 def reason_global_id(project_id: int, reason_id: str) -> strawberry.ID:
     """Make the id of a reason. It names the project too: a client's cache must not take one project's for another's."""
     return strawberry.ID(opaque(f"Reason:{project_id}:{reason_id}"))
+
+
+_NO_EDGE = "This is not the id of a feed's edge. Take it from the field `id` of a FeedEdge, unchanged."
+
+
+class EdgeKey(NamedTuple):
+    """The content of an edge's id behind its type: a feed, and the cursor of a place in it."""
+
+    feed: FeedKind
+    cursor: Cursor
+
+
+def edge_global_id(feed: FeedKind, cursor: str) -> strawberry.ID:
+    """Make the id of a place in a ranking. Its checksum tells an id that was changed from one that has expired."""
+    return global_id("FeedEdge", f"{feed}:{cursor}:{_checksum(feed, cursor)}")
+
+
+def parse_edge_key(key: str) -> EdgeKey:
+    """Read the key of an id that `edge_global_id` made.
+
+    Raises
+    ------
+    BadId
+        If it did not.
+    """
+    try:
+        feed, cursor, checksum = key.split(":")
+        named = EdgeKey(FeedKind(feed), Cursor.decode(cursor))
+    except (ValueError, CursorMalformed):
+        raise BadId(_NO_EDGE) from None
+    if checksum != _checksum(feed, cursor):
+        raise BadId(_NO_EDGE)
+    return named
+
+
+def _checksum(feed: str, cursor: str) -> str:
+    return blake2b(f"{feed}:{cursor}".encode(), digest_size=4).hexdigest()
 
 
 class ReasonId(NamedTuple):

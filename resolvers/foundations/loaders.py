@@ -20,6 +20,7 @@ from resolvers.foundations.ids import is_key
 from scoring.explanation.causes import Cause
 from scoring.explanation.reasons import Reason
 from scoring.stored.ranking import Explained
+from scoring.stored.snapshots import Snapshot
 
 if TYPE_CHECKING:
     from resolvers.foundations.context import Context
@@ -200,6 +201,14 @@ class VelocityByProjectLoader(MappedLoader[int, float]):
         return await self.context.feeds.velocities(keys)
 
 
+class SnapshotsByIdLoader(MappedLoader[str, Snapshot]):
+    """Stored rankings, by id; None for one that is gone."""
+
+    async def read(self, keys: Sequence[str]) -> Mapping[str, Snapshot]:
+        """Read these rankings, each once."""
+        return await self.context.feeds.snapshots(keys)
+
+
 class ExplanationByProjectLoader(MappedLoader[int, Explained]):
     """A project's score for the viewer as it would be now: the whole batch in one call of the ranking."""
 
@@ -303,6 +312,11 @@ class Loaders:
     def activity_by_project(self) -> ActivityByProjectLoader:
         """People by day."""
         return ActivityByProjectLoader(self._context)
+
+    @cached_property
+    def snapshots_by_id(self) -> SnapshotsByIdLoader:
+        """Stored rankings, by id."""
+        return SnapshotsByIdLoader(self._context)
 
     @cached_property
     def explanation_by_project(self) -> ExplanationByProjectLoader:

@@ -15,9 +15,9 @@ from db.models import FeedKind
 from db.people.users import Viewer
 from db.projects import Card, Keyset, ProjectFilter, newest, showable_cards
 from scoring import weights
-from scoring.errors import FirstOutOfRange
+from scoring.errors import FirstOutOfRange, PlaceElsewhere, PlaceUnknown, SnapshotExpired
 from scoring.stored.cursors import Cursor
-from scoring.stored.ranking import Adjustment, Entry, Explained, Page, Rule, Strategy
+from scoring.stored.ranking import Adjustment, Entry, Explained, Page, Ranking, Rule, Strategy
 from scoring.stored.snapshots import Snapshot, new_id
 from scoring.weights import MILLIONTHS, Signal
 
@@ -142,10 +142,54 @@ async def newest_page(database: Database, request: PageRequest, at: datetime) ->
         actor_id=request.viewer.actor_id,
     )
     places = [
-        _Place(Cursor(snapshot_id, rank, Keyset(card.created_at, card.id)), _by_creation(card), card)
+        _Place(Cursor(snapshot_id, rank, keyset), _by_creation(keyset), card)
         for rank, card in enumerate(cards, start=request.rank + 1)
+        for keyset in [Keyset(card.created_at, card.id)]
     ]
     return _page(request, _Origin(Strategy.NEWEST, "newest", snapshot_id, at, ()), places)
+
+
+def entry_at(kind: FeedKind, cursor: Cursor, snapshot: Snapshot | None, viewer: Viewer) -> Entry:
+    """Return a place of a feed as its ranking has it.
+
+    A place behind the stored ranks has no contributions. A place of `newest`, which stores no ranking, is read from its
+    cursor: time of creation is all that ranks it.
+
+    Parameters
+    ----------
+    snapshot
+        The ranking that the cursor names; None if it is gone.
+
+    Raises
+    ------
+    SnapshotExpired
+        If the ranking is gone.
+    PlaceElsewhere
+        If it is another viewer's.
+    PlaceUnknown
+        If it has no such place.
+    """
+    if kind is FeedKind.NEWEST:
+        explained = None if cursor.behind is None else _by_creation(cursor.behind)
+    elif snapshot is None:
+        raise SnapshotExpired("the ranking behind this place is gone; ask for the feed again")
+    elif not snapshot.is_for(viewer):
+        raise PlaceElsewhere("this place is in another viewer's ranking; ask for the feed again")
+    else:
+        explained = _explained_at(kind, cursor, snapshot.ranking)
+    if explained is None:
+        raise PlaceUnknown("no ranking has this place; take the id from an edge, unchanged")
+    return Entry(cursor.rank, cursor.encode(), explained)
+
+
+def _explained_at(kind: FeedKind, cursor: Cursor, ranking: Ranking) -> Explained | None:
+    """Return what stands at a place; None if nothing can."""
+    if ranking.kind is not kind:
+        return None
+    if cursor.behind is None:
+        return ranking.explained(cursor.rank - 1) if 1 <= cursor.rank <= ranking.ids.size else None
+    is_behind = kind in _ENDLESS and cursor.rank > ranking.ids.size and cursor.behind.id not in ranking.ids
+    return _unranked(cursor.behind.id, cursor.rank) if is_behind else None
 
 
 async def _walk(database: Database, snapshot: Snapshot, request: PageRequest) -> AsyncIterator[_Place]:
@@ -188,7 +232,7 @@ async def _remainder(database: Database, snapshot: Snapshot, request: PageReques
             if _is_hidden(card, request):
                 continue
             rank += 1
-            yield _Place(Cursor(snapshot.id, rank, behind), _unranked(card, rank), card)
+            yield _Place(Cursor(snapshot.id, rank, behind), _unranked(card.id, rank), card)
         if len(cards) < limit:
             return
 
@@ -197,13 +241,13 @@ def _is_hidden(card: Card, request: PageRequest) -> bool:
     return request.hidden_owner is not None and card.owner_id == request.hidden_owner
 
 
-def _by_creation(card: Card) -> Explained:
-    seconds = card.created_at.timestamp()
-    return Explained(card.id, (Signal.CREATED_AT,), (seconds,), (round(seconds * MILLIONTHS),))
+def _by_creation(place: Keyset) -> Explained:
+    seconds = place.created_at.timestamp()
+    return Explained(place.id, (Signal.CREATED_AT,), (seconds,), (round(seconds * MILLIONTHS),))
 
 
-def _unranked(card: Card, rank: int) -> Explained:
-    return Explained(card.id, (), (), (), (Adjustment(Rule.REMAINDER, 0, None, rank, rank),))
+def _unranked(project_id: int, rank: int) -> Explained:
+    return Explained(project_id, (), (), (), (Adjustment(Rule.REMAINDER, 0, None, rank, rank),))
 
 
 def _page(request: PageRequest, origin: _Origin, places: list[_Place]) -> Page:

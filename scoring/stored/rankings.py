@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from db.cache.base import Cache
 from db.cache.single_flight import Made, made_once
 from db.errors import Store, StoreUnavailable
+from db.projects import ProjectFilter
 from scoring import weights
 from scoring.stored.ranking import Ranking, degraded_stores
 from scoring.stored.snapshots import Snapshot, Snapshots, new_id
@@ -26,6 +27,8 @@ class Place:
         Whose it is; None for one that everybody shares.
     arguments
         Digest of the filter, and of whatever else it is made with.
+    where
+        The filter.
     fresh_s
         How long it may be served as a first page.
     """
@@ -33,6 +36,7 @@ class Place:
     pointer: str
     actor_id: int | None
     arguments: str
+    where: ProjectFilter
     fresh_s: float
 
 
@@ -44,7 +48,7 @@ class Rankings:
         self._snapshots = Snapshots(cache)
 
     async def by_id(self, snapshot_id: str) -> Snapshot | None:
-        """Find the ranking that a cursor names; None if it is gone."""
+        """Find a ranking by its id; None if it is gone."""
         try:
             return await self._snapshots.by_id(snapshot_id)
         except StoreUnavailable:
@@ -80,7 +84,7 @@ class Rankings:
     async def _kept(self, place: Place, made: Ranking | Snapshot) -> Snapshot:
         if isinstance(made, Snapshot):
             return made
-        snapshot = Snapshot(new_id(), place.actor_id, place.arguments, made)
+        snapshot = Snapshot(new_id(), place.actor_id, place.arguments, place.where, made)
         try:
             await self._snapshots.keep(snapshot)
         except StoreUnavailable:

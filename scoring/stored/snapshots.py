@@ -25,7 +25,7 @@ from scoring import weights
 from scoring.stored.ranking import Adjustment, Ranking, Rule, Strategy
 from scoring.weights import Signal
 
-_FORMAT = 3
+_FORMAT = 4
 """Raised when the layout changes; a body of another format counts as gone."""
 
 
@@ -41,12 +41,19 @@ class Snapshot:
         Whose it is; None for one that everybody shares.
     arguments
         Digest of the filter, and of whatever else it was made with.
+    where
+        The filter itself, for an explanation that ranks the page again.
     """
 
     id: str
     actor_id: int | None
     arguments: str
+    where: ProjectFilter
     ranking: Ranking
+
+    def is_for(self, viewer: Viewer) -> bool:
+        """Tell whether this viewer may read it."""
+        return self.actor_id in (None, viewer.actor_id)
 
 
 class Snapshots:
@@ -98,6 +105,7 @@ def encode(snapshot: Snapshot) -> bytes:
             "id": snapshot.id,
             "actor": snapshot.actor_id,
             "arguments": snapshot.arguments,
+            "where": snapshot.where,
             "query": ranking.query,
             "off": sorted(ranking.switched_off),
             "kind": ranking.kind,
@@ -123,7 +131,14 @@ def decode(body: bytes) -> Snapshot | None:
     header = orjson.loads(body[4:start])
     if header["format"] != _FORMAT:
         return None
-    return Snapshot(header["id"], header["actor"], header["arguments"], _ranking(header, body, start))
+    where = _filter(header["where"])
+    return Snapshot(header["id"], header["actor"], header["arguments"], where, _ranking(header, body, start))
+
+
+def _filter(fields: Mapping[str, Any]) -> ProjectFilter:
+    lists = {name: tuple(fields[name]) for name in ("types", "tools", "categories", "topics")}
+    after = fields["created_after"]
+    return ProjectFilter(**lists, created_after=None if after is None else datetime.fromisoformat(after))
 
 
 def _ranking(header: Mapping[str, Any], body: bytes, start: int) -> Ranking:

@@ -1,5 +1,7 @@
 """What the tests of the explore page do on it, in the words of somebody who uses it."""
 
+from decimal import Decimal
+
 from playwright.async_api import Locator, Page, Route, expect
 
 
@@ -29,6 +31,11 @@ async def show_newer(page: Page) -> None:
     """Press the button that says that the page has changed."""
     await page.get_by_role("button", name="Your page has changed").click()
     await settled(page)
+
+
+def amount(text: str) -> Decimal:
+    """Read a number as the page writes it: with a true minus, and a plus."""
+    return Decimal(text.replace("\N{MINUS SIGN}", "-").replace("+", "").strip())
 
 
 def asks_for(route: Route, operation: str) -> bool:

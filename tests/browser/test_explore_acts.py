@@ -1,12 +1,10 @@
 """What somebody does on the explore page, and what it does to their feed; each test is somebody else of the demo."""
 
-from decimal import Decimal
-
 import pytest
 from playwright.async_api import expect
 
 from tests.browser.accessibility import violations
-from tests.browser.explore_page import asks_for, cards, keys, settled, show_newer
+from tests.browser.explore_page import amount, asks_for, cards, keys, settled, show_newer
 from tests.browser.guard import answered
 
 
@@ -83,11 +81,6 @@ async def test_what_is_dismissed_can_be_brought_back_from_where_it_was(open_page
     await answered(page)
     await show_newer(page)
     assert before[0] not in await keys(page)
-
-
-def amount(text):
-    """Read a number as the page writes it: with a true minus, and a plus."""
-    return Decimal(text.replace("\N{MINUS SIGN}", "-").replace("+", "").strip())
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -122,7 +122,7 @@ def test_an_id_is_never_null_and_says_that_it_is_one(served: GraphQLSchema) -> N
 IDS = """{ viewer { id } personalizationStatus { id } onboardingQuestions { id options { id } } categories { id }
   tools { edges { node { id } } }
   forYou(first: 20) {
-    edges { node { id owner { id } tools { id } categories { id } } explanation { reasons { id } } } } }"""
+    edges { id node { id owner { id } tools { id } categories { id } } explanation { reasons { id } } } } }"""
 
 
 def ids(value: Any, at: str = "") -> Iterator[tuple[str, str]]:
@@ -169,6 +169,7 @@ async def test_every_implementation_of_node_is_found_again_by_its_id(graph: Grap
         "User": '{ project(key: "p0000") { owner { id } } }',
         "Tool": "{ tools(first: 1) { edges { node { id } } } }",
         "Category": "{ categories { id } }",
+        "FeedEdge": "{ forYou(first: 1) { edges { id } } }",
     }
     assert {one.name for one in served.get_possible_types(node)} == set(given)
     for type_, query in given.items():

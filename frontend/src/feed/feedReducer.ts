@@ -10,12 +10,12 @@ import type { Failure } from "../services/failures";
 
 /** A card in its place. */
 export interface Place {
+  /** Names this place in this ranking, for asking why it is here. */
+  id: string;
   rank: number;
   score: number;
   /** The ranking that gave it this place. */
   snapshotId: string;
-  /** The cursor of the place before it, for asking why this one stands here; null for the first. */
-  after: string | null;
   card: Card;
 }
 
@@ -84,7 +84,7 @@ function withPage(state: FeedState, page: FeedPage): FeedState {
   return {
     ...state,
     phase: "ready",
-    places: [...before, ...unseen(before, placesOf(page, state.phase === "loading" ? null : state.end))],
+    places: [...before, ...unseen(before, placesOf(page))],
     end: page.pageInfo.endCursor,
     hasMore: page.pageInfo.hasNextPage,
     origin: page,
@@ -93,12 +93,12 @@ function withPage(state: FeedState, page: FeedPage): FeedState {
   };
 }
 
-function placesOf(page: FeedPage, after: string | null): Place[] {
-  return page.edges.map((edge, index) => ({
+function placesOf(page: FeedPage): Place[] {
+  return page.edges.map((edge) => ({
+    id: edge.id,
     rank: edge.rank,
     score: edge.score,
     snapshotId: page.snapshotId,
-    after: index === 0 ? after : (page.edges[index - 1]?.cursor ?? null),
     card: edge.node,
   }));
 }

@@ -116,7 +116,11 @@ export function ExplorePage({ user, become, beginAnew }: Props) {
       {askedWhy && (
         <WhyDialog
           place={askedWhy}
-          source={source}
+          feed={source.kind}
+          onRefresh={() => {
+            setAskedWhy(null);
+            showNewer();
+          }}
           onClose={() => setAskedWhy(null)}
           onDismissed={({ card }) => noteDismissal(card, true)}
           onRestored={({ card }) => noteDismissal(card, false)}

@@ -4,7 +4,7 @@ import type { CombinedError } from "@urql/core";
 export type FailureKind =
   | "offline" // the browser has no network
   | "unreachable" // nobody answers at the gateway's address
-  | "expired" // the ranking behind a cursor is gone: start over
+  | "expired" // the ranking behind a cursor or a place is gone: start over
   | "signed-out" // the token is not good any more
   | "busy" // asked too often or too much
   | "refused" // the gateway says what was wrong with the request
@@ -13,6 +13,7 @@ export type FailureKind =
 const KINDS: Record<string, FailureKind> = {
   SNAPSHOT_EXPIRED: "expired",
   FOREIGN_CURSOR: "expired",
+  FOREIGN_ID: "expired",
   UNAUTHENTICATED: "signed-out",
   RATE_LIMITED: "busy",
   TOO_MANY_REQUESTS: "busy",

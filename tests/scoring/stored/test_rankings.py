@@ -13,6 +13,7 @@ from db.cache.embedded import EmbeddedCache
 from db.cache.memory import MemoryCache
 from db.errors import Store, StoreUnavailable
 from db.models import FeedKind
+from db.projects import ProjectFilter
 from scoring import weights
 from scoring.stored.ranking import Ranking, Strategy
 from scoring.stored.rankings import Place, Rankings
@@ -20,7 +21,7 @@ from scoring.stored.snapshots import Snapshot
 from scoring.weights import Signal
 from tests.scoring.test_feeds import Away
 
-SHARED = Place("popular_feed:shared", None, "arguments", 60.0)
+SHARED = Place("popular_feed:shared", None, "arguments", ProjectFilter(), 60.0)
 
 
 class Making:
@@ -114,7 +115,7 @@ async def test_another_feeds_ranking_may_stand_in():
     async def borrow() -> Snapshot:
         return popular
 
-    own = Place("for_you_feed:1:0", 1, "arguments", 60.0)
+    own = Place("for_you_feed:1:0", 1, "arguments", ProjectFilter(), 60.0)
     assert (await rankings.at(own, borrow)).id == popular.id
     assert (await rankings.at(own, make)).id == popular.id
     assert make.made == 1

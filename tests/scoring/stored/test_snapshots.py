@@ -14,6 +14,9 @@ from scoring.stored.ranking import Adjustment, Ranking, Rule, Strategy
 from scoring.stored.snapshots import Snapshot, decode, digest, encode, new_id, pointer
 from scoring.weights import Signal
 
+lists = st.lists(st.text(max_size=5), max_size=3).map(tuple)
+times = st.datetimes(datetime(2000, 1, 1), timezones=st.just(UTC))
+filters = st.builds(ProjectFilter, lists, lists, lists, lists, st.none() | times)
 big = st.integers(-(2**62), 2**62)
 
 
@@ -23,11 +26,13 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
     signals = tuple(draw(st.lists(st.sampled_from(Signal), unique=True, max_size=4)))
     numbers = draw(st.lists(big, min_size=n * (1 + len(signals)), max_size=n * (1 + len(signals))))
     values = draw(st.lists(st.floats(width=32, allow_nan=False), min_size=n * len(signals), max_size=n * len(signals)))
+    where = draw(filters)
     moved = st.builds(Adjustment, st.sampled_from(Rule), big, st.none() | big, st.integers(1, 9), st.integers(1, 9))
     return Snapshot(
         new_id(),
         draw(st.none() | st.integers(1, 2**40)),
-        digest(ProjectFilter()),
+        digest(where),
+        where,
         Ranking(
             draw(st.sampled_from(FeedKind)),
             draw(st.sampled_from(Strategy)),
@@ -37,7 +42,7 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
             np.array(values, dtype=np.float32).reshape(n, len(signals)),
             np.array(numbers[n:], dtype=np.int64).reshape(n, len(signals)),
             draw(st.dictionaries(st.integers(0, max(n - 1, 0)), moved, max_size=n)),
-            draw(st.datetimes(datetime(2000, 1, 1), timezones=st.just(UTC))),
+            draw(times),
             tuple(draw(st.lists(st.sampled_from(Store), unique=True))),
         ),
     )
@@ -47,6 +52,7 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
 def test_a_snapshot_reads_back_as_it_was_written(snapshot: Snapshot):
     read = decode(encode(snapshot))
     assert read is not None
+    assert read.where == snapshot.where
     assert (read.id, read.actor_id, read.arguments) == (snapshot.id, snapshot.actor_id, snapshot.arguments)
     for index in range(snapshot.ranking.ids.size):
         assert read.ranking.explained(index) == snapshot.ranking.explained(index)
@@ -67,7 +73,7 @@ def test_five_hundred_ranks_of_five_signals_are_small():
         {},
         datetime.now(UTC),
     )
-    assert len(encode(Snapshot(new_id(), 1, "", ranking))) < 36_000
+    assert len(encode(Snapshot(new_id(), 1, "", ProjectFilter(), ranking))) < 36_000
 
 
 def test_a_pointer_changes_with_everything_that_changes_the_ranking():

@@ -1,6 +1,5 @@
 import { useState } from "react";
 import type { Place } from "../../feed/feedReducer";
-import type { FeedSource } from "../../services/explore";
 import { asFailure } from "../../services/failures";
 import { useGateway } from "../../services/GatewayContext";
 import { whatWouldRemoveIt } from "../../services/why";
@@ -9,14 +8,14 @@ const NOTHING =
   "Nothing small: no one to three of your interests and acts keep it among the first 30 of your page, or it is not there.";
 
 /** What would take the project off the page. The gateway ranks the page again for it, so it is asked for by a button. */
-export function RemovalQuestion({ place, source }: { place: Place; source: FeedSource }) {
+export function RemovalQuestion({ place }: { place: Place }) {
   const gateway = useGateway();
   const [answer, setAnswer] = useState<string | null>(null);
   const [isAsking, setAsking] = useState(false);
   const ask = async () => {
     setAsking(true);
     try {
-      setAnswer((await whatWouldRemoveIt(gateway, source, place)) ?? NOTHING);
+      setAnswer((await whatWouldRemoveIt(gateway, place)) ?? NOTHING);
     } catch (thrown) {
       setAnswer(asFailure(thrown).message);
     } finally {

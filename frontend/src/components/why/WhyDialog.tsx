@@ -1,7 +1,8 @@
 import { useCallback } from "react";
 import type { Place } from "../../feed/feedReducer";
 import { useAnswer } from "../../hooks/useAnswer";
-import type { FeedSource } from "../../services/explore";
+import type { FeedKind } from "../../gql/graphql";
+import type { Failure } from "../../services/failures";
 import { useGateway } from "../../services/GatewayContext";
 import { explain } from "../../services/why";
 import { Dialog } from "../Dialog";
@@ -12,44 +13,51 @@ import { RemovalQuestion } from "./RemovalQuestion";
 
 interface Props {
   place: Place;
-  source: FeedSource;
+  feed: FeedKind;
+  /** Reads the feed anew, when the ranking on the screen has expired. */
+  onRefresh: () => void;
   onClose: () => void;
   onDismissed: (place: Place) => void;
   onRestored: (place: Place) => void;
 }
 
 /** Why somebody sees a project: in a sentence, in numbers that add up, with the evidence, and what to do about it. */
-export function WhyDialog({ place, source, onClose, onDismissed, onRestored }: Props) {
+export function WhyDialog({ place, feed, onRefresh, onClose, onDismissed, onRestored }: Props) {
   const gateway = useGateway();
-  const asked = useAnswer(
-    useCallback((signal) => explain(gateway, source, place, signal), [gateway, source, place]),
-  );
+  const asked = useAnswer(useCallback((signal) => explain(gateway, place, signal), [gateway, place]));
   const why = asked.answer;
   return (
     <Dialog title={place.card.title} kicker="Why am I seeing this?" className="why-dialog" onClose={onClose}>
       <div aria-busy={asked.isLoading} aria-live="polite">
         {asked.isLoading && <p className="soft">Looking it up …</p>}
-        {asked.failure && <p role="alert">{asked.failure.message}</p>}
-        {why && <p className="why-summary">{why.explanation.summary}</p>}
-        {why && !why.isOfThisPage && (
-          <p className="soft">
-            A newer ranking has come since this page was made. These are the numbers that would rank it now.
-          </p>
-        )}
+        {asked.failure && <NoAnswer failure={asked.failure} onRefresh={onRefresh} />}
+        {why && <p className="why-summary">{why.summary}</p>}
       </div>
       {why && (
         <>
           <Reasons
             place={place}
-            reasons={why.explanation.reasons}
+            reasons={why.reasons}
             onDismissed={() => onDismissed(place)}
             onRestored={() => onRestored(place)}
           />
-          <ContributionBars explanation={why.explanation} />
-          {why.isOfThisPage && <Adjustments place={place} adjustments={why.explanation.adjustments} />}
-          {source.kind === "FOR_YOU" && <RemovalQuestion place={place} source={source} />}
+          <ContributionBars explanation={why} />
+          <Adjustments place={place} adjustments={why.adjustments} />
+          {feed === "FOR_YOU" && <RemovalQuestion place={place} />}
         </>
       )}
     </Dialog>
+  );
+}
+
+function NoAnswer({ failure, onRefresh }: { failure: Failure; onRefresh: () => void }) {
+  if (failure.kind !== "expired") return <p role="alert">{failure.message}</p>;
+  return (
+    <>
+      <p role="alert">This explanation has expired. Refresh the page to see the current order and why.</p>
+      <button type="button" className="button primary" onClick={onRefresh}>
+        Refresh
+      </button>
+    </>
   );
 }
