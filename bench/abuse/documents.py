@@ -1,41 +1,21 @@
 # ruff: noqa: E501 (a probe is a line)
-"""What an attacker sends: each probe as a request, and what it is to be answered. Also run by `bench/abuse.py`."""
+"""Documents that are long, deep, wide, circular or costly, and bodies that are no documents."""
 
 import gzip
 import json
-from dataclasses import dataclass, field
 
 from graphql import get_introspection_query
 
-JSON_TYPE = {"Content-Type": "application/json"}
-
-
-@dataclass(frozen=True)
-class Probe:
-    """A request, the statuses that are right, and the code of the error; None where data is the right answer."""
-
-    name: str
-    body: bytes
-    code: str | None
-    statuses: tuple[int, ...] = (400,)
-    headers: dict[str, str] = field(default_factory=dict)
-    path: str = "/graphql"
-    method: str = "POST"
-
-
-def asking(
-    name: str, query: str, code: str | None, *, variables: object = None, statuses: tuple[int, ...] = (400,)
-) -> Probe:
-    body = json.dumps({"query": query, "variables": variables}).encode()
-    return Probe(name, body, code, statuses, {"Accept": "application/graphql-response+json"})
+from bench.abuse.probe import Probe, asking, posting, request
 
 
 def times(count: int, text: str) -> str:
-    """Repeat a text, with its number in the place of #."""
+    """Repeat a text, with its number in place of #."""
     return " ".join(text.replace("#", str(at)) for at in range(count))
 
 
 def doubling(count: int, leaf: str) -> str:
+    """Write fragments of which each uses the next twice."""
     fragments = times(count, "fragment f# on Query { ...g# ...g# } fragment g# on Query { ...f#+ }")
     for at in range(count, 0, -1):
         fragments = fragments.replace(f"...f{at - 1}+", f"...f{at}")
@@ -43,6 +23,7 @@ def doubling(count: int, leaf: str) -> str:
 
 
 def towering(first: int, levels: int) -> str:
+    """Write lists of projects within each other."""
     inside = "title"
     for _ in range(levels):
         inside = f"similar(first: {first}) {{ edges {{ node {{ {inside} }} }} }}"
@@ -54,7 +35,7 @@ INTROSPECTION = get_introspection_query()
 ALL_TYPES = "__schema { types { name fields { name args { name } type { name kind ofType { name kind ofType { name } } } } enumValues { name } inputFields { name } } }"
 TYPES_OF_TYPES = "{ __schema { types { fields { type { fields { type { fields { name } } } } } } } }"
 
-PROBES = [
+PROBES: list[Probe] = [
     # bombs of words
     asking("200 KB of tokens", "{ " + "a " * 100_000 + "}", "DOCUMENT_TOO_LONG"),
     asking("30,000 tokens", "{ " + "a " * 30_000 + "}", "TOO_MANY_TOKENS"),
@@ -78,7 +59,7 @@ PROBES = [
     asking("16 mutations", "mutation { " + times(16, 'a#: likeProject(key: "a") { changed }') + " }", "TOO_MANY_REPEATS"),
     asking("2,000 operations", times(2_000, "{a}"), "TOO_MANY_TOKENS"),
     asking("600 operations", times(600, "{a}"), "OPERATION_RESOLUTION_FAILURE"),
-    Probe("350 operations, one of them named", json.dumps({"query": times(350, "query Q# {a}"), "operationName": "Q7"}).encode(), "TOO_MANY_OPERATIONS"),
+    posting("350 operations, one of them named", json.dumps({"query": times(350, "query Q# {a}"), "operationName": "Q7"}).encode(), "TOO_MANY_OPERATIONS"),
     asking("nested lists", towering(100, 2), "TOO_COSTLY"),
     asking("nested lists in a fragment", "{ trending(first: 100) { edges { node { ...a } } } } fragment a on Project { similar(first: 100) { edges { node { ...b } } } } fragment b on Project { similar(first: 100) { edges { node { key } } } }", "TOO_COSTLY"),
     asking("nested lists by a variable", towering(7, 2).replace("(first: 7)", "(first: $n)").replace("{", "query($n: Int!) {", 1), "TOO_COSTLY", variables={"n": 100}),
@@ -138,25 +119,21 @@ PROBES = [
     asking("introspection 20 deep", "{ __type(name: \"Query\") { " + "ofType { " * 20 + "name" + " }" * 22, "TOO_DEEP"),
     asking("introspection fifteen times", "{ " + times(15, "a#: " + ALL_TYPES) + " }", "TOO_COSTLY"),
     # JSON
-    Probe("JSON nested 50,000 deep", b'{"query": "{a}", "variables": {"a": ' + b"[" * 50_000 + b"]" * 50_000 + b"}}", "BAD_REQUEST", headers=JSON_TYPE),
+    posting("JSON nested 50,000 deep", b'{"query": "{a}", "variables": {"a": ' + b"[" * 50_000 + b"]" * 50_000 + b"}}", "BAD_REQUEST"),
     asking("JSON nested 500 deep", "{ __typename }", "VALUES_TOO_DEEP", variables={"a": json.loads("[" * 500 + "]" * 500)}),
     asking("60,000 values", "{ __typename }", "TOO_MANY_VALUES", variables={"a": [[]] * 60_000}),
-    Probe("a body of 5 MB", b'{"query": "' + b"a" * 5_000_000 + b'"}', "BODY_TOO_LARGE", (413,), JSON_TYPE),
-    Probe("a batch", json.dumps([{"query": "{ __typename }"}] * 1_000).encode(), "BAD_REQUEST", headers=JSON_TYPE),
-    Probe("a compressed bomb", gzip.compress(b"a" * 10_000_000), "UNSUPPORTED_MEDIA_TYPE", (415,), {**JSON_TYPE, "Content-Encoding": "gzip"}),
-    Probe("a body that says nothing", b"\x00" * 200_000, "BAD_REQUEST", headers=JSON_TYPE),
-    Probe("another encoding", '{"query": "{ __typename }"}'.encode("utf-16"), "BAD_REQUEST", headers=JSON_TYPE),
-    Probe("a form", b"query=" + b"a" * 100_000, "UNSUPPORTED_MEDIA_TYPE", (415,), {"Content-Type": "application/x-www-form-urlencoded"}),
-    Probe("an upload", b"--x\r\n" * 10_000, "UNSUPPORTED_MEDIA_TYPE", (415,), {"Content-Type": "multipart/form-data; boundary=x"}),
+    posting("a body of 5 MB", b'{"query": "' + b"a" * 5_000_000 + b'"}', "BODY_TOO_LARGE", (413,)),
+    posting("a batch", json.dumps([{"query": "{ __typename }"}] * 1_000).encode(), "BAD_REQUEST"),
+    posting("a compressed bomb", gzip.compress(b"a" * 10_000_000), "UNSUPPORTED_MEDIA_TYPE", (415,), {"Content-Encoding": "gzip"}),
+    posting("a body that says nothing", b"\x00" * 200_000, "BAD_REQUEST"),
+    posting("another encoding", '{"query": "{ __typename }"}'.encode("utf-16"), "BAD_REQUEST"),
+    posting("a form", b"query=" + b"a" * 100_000, "UNSUPPORTED_MEDIA_TYPE", (415,), {"Content-Type": "application/x-www-form-urlencoded"}),
+    posting("an upload", b"--x\r\n" * 10_000, "UNSUPPORTED_MEDIA_TYPE", (415,), {"Content-Type": "multipart/form-data; boundary=x"}),
     # HTTP
-    Probe("an address of 60,000 letters", b"", "PREFLIGHT_REQUIRED", (403,), method="GET", path="/graphql?query=" + "a" * 60_000),
-    Probe("a header of 200,000 letters", b"", None, (431,), {"X-A": "a" * 200_000}, method="GET"),
-    Probe("2,000 headers", b"", None, (431,), {f"X-{at}": "a" * 40 for at in range(2_000)}, method="GET"),
-    Probe("a token of 50,000 letters", b"{}", "UNAUTHENTICATED", (401,), {**JSON_TYPE, "Authorization": "Bearer " + "a" * 50_000}),
-    Probe("a token without a signature", b"{}", "UNAUTHENTICATED", (401,), {**JSON_TYPE, "Authorization": "Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZGEifQ."}),
-    Probe("a thousand proxies", b'{"query": "{ __typename }"}', None, (200,), {**JSON_TYPE, "X-Forwarded-For": "1.1.1.1, " * 1_000 + "1.1.1.1"}),
+    request("an address of 60,000 letters", (403,), path="/graphql?query=" + "a" * 60_000, code="PREFLIGHT_REQUIRED"),
+    request("a header of 200,000 letters", (431,), headers={"X-A": "a" * 200_000}),
+    request("2,000 headers", (431,), headers={f"X-{at}": "a" * 40 for at in range(2_000)}),
+    posting("a token of 50,000 letters", b"{}", "UNAUTHENTICATED", (401,), {"Authorization": "Bearer " + "a" * 50_000}),
+    posting("a token without a signature", b"{}", "UNAUTHENTICATED", (401,), {"Authorization": "Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZGEifQ."}),
+    posting("a thousand proxies", b'{"query": "{ __typename }"}', None, (200,), {"X-Forwarded-For": "1.1.1.1, " * 1_000 + "1.1.1.1"}),
 ]  # fmt: skip
-
-HARMLESS = asking(
-    "a feed", "{ newest(first: 30) { edges { rank node { key title tools { name } } } } }", None, statuses=(200,)
-)

@@ -1,0 +1,1 @@
+"""Benches: what is measured, with the figures in README.md. Nothing that is served imports from here."""

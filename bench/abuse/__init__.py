@@ -1,0 +1,6 @@
+"""Abusive requests sent to a running gateway: whether each is answered as it should be, and its CPU and memory.
+
+    .venv/bin/python -m bench.abuse [--rounds 3] [--group NAME]
+
+Each module with a list `PROBES` is a group; `groups` lists them. `tests/gateway/test_abuse.py` sends each probe once.
+"""
