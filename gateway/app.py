@@ -91,7 +91,7 @@ def build(settings: Settings, graph: strawberry.Schema, opened: OpenRuntime, fro
     caching = Caching(graph._schema, settings.public_cache_s)
     ending = asyncio.Event()
     seats = Seats(settings.max_streams, settings.max_streams_viewer, settings.max_streams_address)
-    subscriptions = Subscriptions(graph, context_of)
+    subscriptions = Subscriptions(context_of)
     streams = EventStreams(subscriptions, visitors, seats, ending) if settings.subscriptions else None
     endpoint = Endpoint(graph, visitors, naming, documents, limits, budgets, caching, context_of, streams)
     origins = Origins(settings.allow_origins)

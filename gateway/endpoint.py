@@ -2,10 +2,17 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import strawberry
-from graphql import ExecutionResult, OperationDefinitionNode, OperationType, execute
+from graphql import (
+    ExecutionResult,
+    Executor,
+    GraphQLError,
+    OperationDefinitionNode,
+    OperationType,
+    execute_root_selection_set,
+)
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -23,6 +30,7 @@ from gateway.graphql_http.media import EVENTS, JSON, negotiated, takes_events
 from gateway.graphql_http.request import METHODS, GraphQLRequest, read_request
 from gateway.limits.budget import REFUSED, REQUEST, UNRECOGNISED, Budgets, OverBudget
 from gateway.limits.deadline import within
+from gateway.limits.document_limits import Analysis
 from gateway.limits.limits import Limits
 from gateway.limits.windows import Windows
 from gateway.live.events import EventStreams
@@ -55,11 +63,14 @@ class Admitted:
         Query, mutation or subscription.
     cost
         What it cost and what is left, for `extensions`.
+    prepared
+        Its executor, with the variables coerced and without a context; or the errors of its variables.
     """
 
     document: Document
     kind: OperationType
     cost: Mapping[str, int]
+    prepared: Executor[Any] | list[GraphQLError]
 
 
 class Endpoint:
@@ -139,15 +150,15 @@ class Endpoint:
         )
         admitted = await self.admit(request, visitor, asked)
         if admitted.kind is OperationType.SUBSCRIPTION:
-            return await self._stream(request, visitor, admitted.document, asked)
+            return await self._stream(request, visitor, admitted)
         if visitor.is_unknown and self._caching.is_shared(request, admitted.document):
-            return await self._answer_all(request, media, admitted.document, asked)
+            return await self._answer_all(request, media, admitted)
         context = self._open_context(request, visitor.asker)
-        result = await self._run(context, visitor, admitted.document, asked)
+        result = await self._run(context, visitor, admitted)
         response = answer_result(result, media, request.state.request_id, {"cost": admitted.cost})
         return _with_session(response, visitor)
 
-    async def _stream(self, request: Request, visitor: Visitor, document: Document, asked: GraphQLRequest) -> Response:
+    async def _stream(self, request: Request, visitor: Visitor, admitted: Admitted) -> Response:
         if self._streams is None:
             raise RequestRefused(400, "BAD_REQUEST", "This gateway has no subscriptions: SUBSCRIPTIONS is off.")
         if request.method == "HEAD":
@@ -155,14 +166,14 @@ class Endpoint:
         if not takes_events(request.headers.get("accept")):
             message = f"Send a subscription over a WebSocket (graphql-transport-ws), or with Accept: {EVENTS}."
             raise RequestRefused(406, "NOT_ACCEPTABLE", message)
-        stream = await self._streams.begin(request, visitor, document, asked)
+        stream = await self._streams.begin(request, visitor, admitted.prepared)
         return _with_session(stream, visitor)
 
-    async def _answer_all(self, request: Request, media: str, document: Document, asked: GraphQLRequest) -> Response:
+    async def _answer_all(self, request: Request, media: str, admitted: Admitted) -> Response:
         """Answer everybody unknown at once: without a session, and without what is left of somebody's budget."""
         visitor = Visitor(Asker())
         context = self._open_context(request, visitor.asker)
-        result = await self._run(context, visitor, document, asked)
+        result = await self._run(context, visitor, admitted)
         response = answer_result(result, media, request.state.request_id)
         is_whole = context.is_whole and not result.errors
         return self._caching.mark(response, request) if is_whole else response
@@ -186,7 +197,9 @@ class Endpoint:
         try:
             named = await self._naming.find(asked, may_run_any=visitor.is_platform)
             document, operation = self._read(request, asked, named.text)
-            cost = REQUEST + self._limits.cost(document, operation, asked.variables, is_platform=visitor.is_platform)
+            analysis = self._limits.measure(document, asked.variables, is_platform=visitor.is_platform)
+            prepared = self._prepare(document, asked)
+            cost = REQUEST + self._price(analysis, operation, prepared, visitor)
             budget = await self._budgets.charge(visitor, cost, _windows(request))
             self._documents.validate(document)
         except OverBudget:
@@ -195,7 +208,32 @@ class Endpoint:
             await self._budgets.charge(visitor, REFUSED, _windows(request))
             raise
         await self._naming.register(named)
-        return Admitted(document, operation.operation, {"asked": cost} if budget is None else budget.extension)
+        asked_and_left = {"asked": cost} if budget is None else budget.extension
+        return Admitted(document, operation.operation, asked_and_left, prepared)
+
+    def _prepare(self, document: Document, asked: GraphQLRequest) -> Executor[Any] | list[GraphQLError]:
+        """Coerce the variables, once for pricing and running; gives their errors if they do not fit."""
+        return self._graph.execution_context_class.build(
+            self._graph._schema,
+            document.node,
+            raw_variable_values=asked.variables,
+            operation_name=asked.operation_name,
+            is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # says bool, where a TypeGuard is meant
+            hide_suggestions=not self._documents.is_open,
+            operation_extensions=asked.extensions,
+        )
+
+    def _price(
+        self,
+        analysis: Analysis,
+        operation: OperationDefinitionNode,
+        prepared: Executor[Any] | list[GraphQLError],
+        visitor: Visitor,
+    ) -> int:
+        """Return the points of an operation; one whose variables do not fit will not run."""
+        if isinstance(prepared, list):
+            return REFUSED
+        return self._limits.cost(analysis, operation, prepared.variable_values.coerced, is_platform=visitor.is_platform)
 
     def _read(
         self, request: HTTPConnection, asked: GraphQLRequest, text: str
@@ -206,20 +244,11 @@ class Endpoint:
         _require_right_method(operation, asked)
         return document, operation
 
-    async def _run(
-        self, context: OperationContext, visitor: Visitor, document: Document, asked: GraphQLRequest
-    ) -> ExecutionResult:
-        running = execute(
-            self._graph._schema,
-            document.node,
-            context_value=context,
-            variable_values=asked.variables,
-            operation_name=asked.operation_name,
-            executor_class=self._graph.execution_context_class,
-            hide_suggestions=not self._documents.is_open,
-            is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # says bool, where a TypeGuard is meant
-            operation_extensions=asked.extensions,
-        )
+    async def _run(self, context: OperationContext, visitor: Visitor, admitted: Admitted) -> ExecutionResult:
+        if isinstance(admitted.prepared, list):
+            return ExecutionResult(None, admitted.prepared)
+        admitted.prepared.context_value = context
+        running = execute_root_selection_set(admitted.prepared)
         if isinstance(running, ExecutionResult):
             return running
         return await within(self._limits.timeout_s(is_platform=visitor.is_platform), running, context.stop)

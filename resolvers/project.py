@@ -114,7 +114,7 @@ class Project(Node):
 
     @computed(
         "How many people came to it for the first time on each of the last days (UTC), today last: a sparkline.",
-        Cost(20),
+        Cost(6, 1, "days", MOST_DAYS),
         shared=True,
     )
     async def activity(

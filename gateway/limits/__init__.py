@@ -3,6 +3,6 @@
 In the order in which a request meets them: `connections` (slow and oversized headers), the body (its size and the time
 it may take), `variables` (depth and number of JSON values), `documents` (tokens, then the parsed document once and for
 all callers), `outline` (fields with their fragments, each visited once), `shape` (depth, aliases, repeats), `cost`
-(what the schema says its fields cost, times the lists they stand in), `budget` (points a minute), and the time that an
-operation may run.
+(what the schema says its fields cost, times the lists they stand in, by the coerced variables that the operation runs
+with), `budget` (points a minute), and the time that an operation may run.
 """

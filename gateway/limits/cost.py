@@ -5,7 +5,7 @@ the entries that the argument of the field above asks for, a field costs ``point
 belong to the block alone, so each is computed once however often a fragment is used.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import ceil
 from typing import Any, NamedTuple
 
@@ -13,7 +13,6 @@ from graphql import (
     IntValueNode,
     ListValueNode,
     NullValueNode,
-    OperationDefinitionNode,
     ValueNode,
     VariableNode,
 )
@@ -53,7 +52,7 @@ def cost_of(outline: Outline, operation: int, sizes: Mapping[str, int | None]) -
     operation
         The index of its block.
     sizes
-        How many things each variable asks for; None for null, and not there if its argument's default counts.
+        Sizes of the variables as `sizes_of` gives them.
 
     Returns
     -------
@@ -115,33 +114,33 @@ def size_of_literal(value: ValueNode, most: int) -> int | None:
 
 
 def size_of(value: Any) -> int | None:
-    """Give how many things the value of a variable asks for, as `size_of_literal`."""
-    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
+    """Return the size that a coerced value asks for: a number itself, the length of a list, None for null.
+
+    Any other value sizes an argument of another type, which validation refuses.
+    """
+    if value is None or isinstance(value, int):
         return value
     return len(value) if isinstance(value, list) else 1
 
 
-def sizing_variables(outline: Outline) -> frozenset[str]:
-    """Name the variables that say how many things are asked for."""
-    return frozenset(
+def sizing_variables(outline: Outline) -> tuple[str, ...]:
+    """Return the names of the variables that say how many things are asked for."""
+    names = (
         asked.many.name.value
         for block in outline.blocks
         for asked in block.fields
         if isinstance(asked.many, VariableNode)
     )
+    return tuple(dict.fromkeys(names))
 
 
-def sizes_of(
-    operation: OperationDefinitionNode, variables: Mapping[str, Any], names: frozenset[str]
-) -> dict[str, int | None]:
-    """Give how many things each of these variables asks for, with the operation's own defaults filled in."""
-    sizes: dict[str, int | None] = {}
-    for definition in operation.variable_definitions or ():
-        name = definition.variable.name.value
-        if name not in names:
-            continue
-        if name in variables:
-            sizes[name] = size_of(variables[name])
-        elif definition.default_value is not None:
-            sizes[name] = size_of_literal(definition.default_value, MOST)
-    return sizes
+def sizes_of(variables: Mapping[str, Any], names: Iterable[str]) -> dict[str, int | None]:
+    """Return the sizes of these variables.
+
+    Parameters
+    ----------
+    variables
+        Coerced values, with the operation's defaults filled in: those that the resolvers receive. A variable without
+        a value is absent, and the default of its argument counts.
+    """
+    return {name: size_of(variables[name]) for name in names if name in variables}

@@ -39,12 +39,12 @@ class Analysis:
 
     outline: Outline
     operations: list[OperationDefinitionNode]
-    sizing: frozenset[str]
+    sizing: tuple[str, ...]
     costs: dict[tuple[Any, ...], int] = field(default_factory=dict)
 
-    def cost(self, operation: OperationDefinitionNode, variables: Mapping[str, Any] | None) -> int:
-        """Add up what an operation costs with these variables, in points."""
-        sizes = sizes_of(operation, variables or {}, self.sizing)
+    def cost(self, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> int:
+        """Add up what an operation costs with these coerced variables, in points."""
+        sizes = sizes_of(variables, self.sizing)
         key = (id(operation), *sizes.items())
         known = self.costs.get(key)
         if known is None:

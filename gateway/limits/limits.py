@@ -1,11 +1,12 @@
 """The limits of one gateway: what an operation may ask for, by whom."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from graphql import DocumentNode, GraphQLSchema, OperationDefinitionNode
 
 from gateway.documents.document import Document
-from gateway.limits.document_limits import DocumentLimits, check_cost
+from gateway.limits.document_limits import Analysis, DocumentLimits, check_cost
 from gateway.limits.parsing import parse_within
 from gateway.limits.settings import LimitSettings
 from gateway.limits.variables import check_variables
@@ -48,24 +49,25 @@ class Limits:
         most = self._settings
         return parse_within(text, characters=most.max_document_kb * CHARACTERS, tokens=most.max_tokens)
 
-    def cost(
-        self,
-        document: Document,
-        operation: OperationDefinitionNode,
-        variables: dict[str, Any] | None,
-        *,
-        is_platform: bool,
-    ) -> int:
-        """Add up what an operation costs, in points.
-
-        The document is measured the first time that anybody sends it, and its cost is added up the first time that
-        it is sent with variables of these sizes.
-        """
+    def measure(self, document: Document, variables: dict[str, Any] | None, *, is_platform: bool) -> Analysis:
+        """Check the size of the variables as they were sent, and of a document the first time that it is sent."""
         most = self._settings
         values = most.max_values_service if is_platform else most.max_values
         check_variables(variables, depth=most.max_nesting, values=values)
         if document.analysis is None:
             document.analysis = self._documents.analyse(document.node)
-        cost = document.analysis.cost(operation, variables)
-        check_cost(cost, most.max_cost_service if is_platform else most.max_cost)
+        return document.analysis
+
+    def cost(
+        self, analysis: Analysis, operation: OperationDefinitionNode, variables: Mapping[str, Any], *, is_platform: bool
+    ) -> int:
+        """Return the cost of an operation in points.
+
+        Parameters
+        ----------
+        variables
+            Coerced: the values that the operation runs with.
+        """
+        cost = analysis.cost(operation, variables)
+        check_cost(cost, self._settings.max_cost_service if is_platform else self._settings.max_cost)
         return cost

@@ -4,16 +4,16 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator
 from contextlib import ExitStack, aclosing, suppress
+from typing import Any
 
 import orjson
+from graphql import Executor, GraphQLError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from gateway.callers.visitors import Visitor, Visitors
-from gateway.documents.document import Document
 from gateway.graphql_http.media import EVENTS
-from gateway.graphql_http.request import GraphQLRequest
 from gateway.live.seats import Seats
 from gateway.live.subscriptions import Subscriptions, Told
 
@@ -125,7 +125,9 @@ class EventStreams:
         self._seats = seats
         self._ending = ending
 
-    async def begin(self, request: Request, visitor: Visitor, document: Document, asked: GraphQLRequest) -> EventStream:
+    async def begin(
+        self, request: Request, visitor: Visitor, prepared: Executor[Any] | list[GraphQLError]
+    ) -> EventStream:
         """Begin a subscription that was let in.
 
         Raises
@@ -138,5 +140,5 @@ class EventStreams:
         with ExitStack() as stack:
             stack.enter_context(self._seats.taken(str(self._visitors.address_of(request))))
             stack.enter_context(self._seats.of_viewer(visitor.asker))
-            results = await self._subscriptions.begin(request, visitor, document, asked)
+            results = await self._subscriptions.begin(request, visitor, prepared)
             return EventStream(results, stack.pop_all(), visitor.expires_at, self._ending)

@@ -281,7 +281,7 @@ class _Conversation:
         if admitted.kind is not OperationType.SUBSCRIPTION:
             message = f"A socket carries subscriptions only. Send a {admitted.kind.value} over HTTP."
             raise RequestRefused(400, "BAD_REQUEST", message)
-        return await self._subscriptions.begin(self._socket, visitor, admitted.document, asked)
+        return await self._subscriptions.begin(self._socket, visitor, admitted.prepared)
 
     async def _say(self, message: Mapping[str, Any]) -> None:
         await self._socket.send_text(orjson.dumps(message).decode())

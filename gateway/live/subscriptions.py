@@ -5,13 +5,17 @@ from contextlib import aclosing
 from inspect import isawaitable
 from typing import Any
 
-import strawberry
-from graphql import ExecutionResult, GraphQLError, subscribe
+from graphql import (
+    ExecutionResult,
+    Executor,
+    GraphQLError,
+    create_source_event_stream,
+    map_source_to_response_event,
+)
 from starlette.requests import HTTPConnection
 
 from gateway.callers.visitors import Visitor
-from gateway.documents.document import Document, DocumentRefused
-from gateway.graphql_http.request import GraphQLRequest
+from gateway.documents.document import DocumentRefused
 from gateway.masking import INPUT, visible
 from resolvers.foundations.context import Asker
 
@@ -24,31 +28,25 @@ class Subscriptions:
 
     Parameters
     ----------
-    graph
-        The schema.
     open_context
         Makes the context of one operation for one asker.
     """
 
-    def __init__(self, graph: strawberry.Schema, open_context: Callable[[HTTPConnection, Asker], Any]) -> None:
-        self._graph = graph
+    def __init__(self, open_context: Callable[[HTTPConnection, Asker], Any]) -> None:
         self._open_context = open_context
 
     async def begin(
-        self, connection: HTTPConnection, visitor: Visitor, document: Document, asked: GraphQLRequest
+        self, connection: HTTPConnection, visitor: Visitor, prepared: Executor[Any] | list[GraphQLError]
     ) -> AsyncGenerator[Told, None]:
         """Begin a subscription that was let in. Raises `DocumentRefused` if its variables do not fit."""
-        begun = subscribe(
-            self._graph._schema,
-            document.node,
-            context_value=self._open_context(connection, visitor.asker),
-            variable_values=asked.variables,
-            operation_name=asked.operation_name,
-        )
-        results = await begun if isawaitable(begun) else begun
-        if isinstance(results, ExecutionResult):
-            raise DocumentRefused(results.errors or [], INPUT)
-        return _told(results, connection.state.request_id)
+        if isinstance(prepared, list):
+            raise DocumentRefused(prepared, INPUT)
+        prepared.context_value = self._open_context(connection, visitor.asker)
+        begun = create_source_event_stream(prepared)
+        events = await begun if isawaitable(begun) else begun
+        if isinstance(events, ExecutionResult):
+            raise DocumentRefused(events.errors or [], INPUT)
+        return _told(map_source_to_response_event(prepared, events), connection.state.request_id)
 
 
 async def _told(results: Any, request_id: str) -> AsyncGenerator[Told, None]:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import pytest
 import strawberry
-from graphql import parse
+from graphql import VariableValues, get_variable_values, parse
 
 from gateway.limits.document_limits import DocumentLimits
 from gateway.limits.settings import LimitSettings
@@ -74,10 +74,13 @@ def limits() -> DocumentLimits:
 
 @pytest.fixture
 def cost_of(limits: DocumentLimits) -> CostOf:
-    """Give what the first operation of a document costs."""
+    """Return the cost of the first operation of a document with variables as a client sends them."""
 
     def cost(text: str, **variables: Any) -> int:
         analysis = limits.analyse(parse(text))
-        return analysis.cost(analysis.operations[0], variables)
+        operation = analysis.operations[0]
+        values = get_variable_values(SCHEMA, operation.variable_definitions or (), variables)
+        assert isinstance(values, VariableValues), values
+        return analysis.cost(operation, values.coerced)
 
     return cost

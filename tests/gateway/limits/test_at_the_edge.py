@@ -78,6 +78,23 @@ async def test_a_refused_document_costs_as_much_as_reading_a_hard_one(gateway, q
     assert again.status_code == 429
 
 
+NUMBER = "query($n: Int!) { echo(number: $n) }"
+
+
+async def test_variables_that_do_not_fit_cost_as_much_as_a_refused_request(client):
+    refused, run = await ask(client, NUMBER, variables={"n": "1"}), await ask(client, NUMBER, variables={"n": 1.0})
+    assert error_of(refused)["extensions"]["code"] == "BAD_USER_INPUT"
+    assert refused.json()["extensions"]["cost"]["asked"] == 1_010
+    assert run.json()["data"] == {"echo": "1"}
+    assert run.json()["extensions"]["cost"]["asked"] == 11
+
+
+async def test_errors_of_a_document_come_before_errors_of_its_variables(client):
+    document = "query($n: Int!, $n: Int!, $m: Nothing) { noSuchField(number: $n) }"
+    answer = await ask(client, document, variables={"n": "1"})
+    assert {one["extensions"]["code"] for one in answer.json()["errors"]} == {"GRAPHQL_VALIDATION_FAILED"}
+
+
 async def test_the_platform_may_send_what_a_viewer_may_not(gateway, authority):
     headers = {"Authorization": f"Bearer {authority.issue('batch', Role.SERVICE)}"}
     values = {"x": [1] * 200}

@@ -36,7 +36,7 @@ def test_an_operation_costs_its_fields_times_the_lists_that_they_stand_in(cost_o
 
 @pytest.mark.parametrize(
     ("first", "entries"),
-    [(7, 7), (50, 50), (51, 50), (10**30, 50), (-1, 0), (None, 10), ("many", 1), ([1, 2], 2), (True, 1)],
+    [(7, 7), (7.0, 7), (3e1, 30), (50, 50), (51, 50), (2**31 - 1, 50), (-1, 0), (-0.0, 0), (None, 10)],
 )
 def test_the_value_of_a_variable_says_how_many(cost_of, first, entries):
     text = "query($n: Int) { shelf(first: $n) { books { name } } }"
@@ -47,7 +47,16 @@ def test_a_variable_that_is_not_sent_leaves_the_defaults(cost_of):
     assert cost_of("query($n: Int = 3) { shelf(first: $n) { books { name } } }") == 100 + 6 + 1 + 3
     assert cost_of("query($n: Int = null) { shelf(first: $n) { books { name } } }") == 100 + 20 + 1 + 10
     assert cost_of("query($n: Int) { shelf(first: $n) { books { name } } }") == 100 + 20 + 1 + 10
-    assert cost_of("query($n: [String!]!) { books(keys: $n) { name } }") == 5 + 20 + 20
+    assert cost_of("query($n: [String!]) { books(keys: $n) { name } }") == 5 + 20 + 20
+
+
+@pytest.mark.parametrize(("keys", "entries"), [("a", 1), (["a"], 1), (["a", "b"], 2), ([], 0), (["a"] * 30, 20)])
+def test_a_single_value_is_a_list_of_one(cost_of, keys, entries):
+    assert cost_of("query($k: [String!]!) { books(keys: $k) { name } }", k=keys) == 5 + entries + entries
+
+
+def test_variables_in_a_list_count_one_each(cost_of):
+    assert cost_of('query($a: String!) { books(keys: [$a, "b", $a]) { name } }', a="a") == 5 + 3 + 3
 
 
 def test_a_number_of_thousands_of_digits_is_as_much_as_there_can_be(cost_of):

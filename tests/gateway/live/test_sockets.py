@@ -130,6 +130,16 @@ async def test_what_cannot_be_subscribed_to_is_refused_with_a_code(gateway: Runn
         assert (await gateway.ask("{ viewer { version } }", gateway.bearer("ada")))["viewer"]["version"] == 0
 
 
+@pytest.mark.parametrize("is_open", [True, False])
+async def test_names_are_suggested_while_introspection_is_open_and_not_otherwise(serve, is_open: bool) -> None:
+    query = "subscription ($feeds: [FeedKind!]!) { feedChanged(feeds: $feeds) { feed } }"
+    async with serve(introspection=is_open) as gateway, gateway.socket() as talk:
+        await talk.subscribe("x", query, feeds=["TRENDIN"])
+        (error,) = (await talk.hear("error"))["payload"]
+        assert error["extensions"]["code"] == "BAD_USER_INPUT"
+        assert ("TRENDING" in error["message"]) is is_open
+
+
 async def test_a_socket_carries_so_many_subscriptions_and_no_more(gateway: Running) -> None:
     async with gateway.socket(gateway.bearer("ada")) as talk:
         for number in range(protocol.MOST_AT_ONCE + 1):
