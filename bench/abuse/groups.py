@@ -2,9 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 
-from bench.abuse import documents
+from bench.abuse import caching, demo_viewers, documents, leaks, origins, pages, persisted, streams, tokens, variables
 from bench.abuse.probe import Probe
 
 GROUPS: Mapping[str, Sequence[Probe]] = {
     "documents and cost": documents.PROBES,
+    "variables": variables.PROBES,
+    "tokens and sessions": tokens.PROBES,
+    "information": leaks.PROBES,
+    "origins": origins.PROBES,
+    "demo viewers": demo_viewers.PROBES,
+    "persisted documents": persisted.PROBES,
+    "streams": streams.PROBES,
+    "pages and paths": pages.PROBES,
+    "caching": caching.PROBES,
 }

@@ -136,13 +136,22 @@ class Probe:
         return None if self.check is None else self.check(answer)
 
 
+Headers = Mapping[str, str] | Callable[[Target], Mapping[str, str]]
+"""Headers of a request, or what makes them for a target: a token is signed when it is sent."""
+
+NONE: Mapping[str, str] = MappingProxyType({})
+GRAPHQL_TYPE = {"Accept": "application/graphql-response+json"}
+READING = {"X-Explore-Request": "1"}
+"""Lets a GET through that a page of another site cannot send."""
+
+
 def request(
     name: str,
     statuses: tuple[int, ...],
     *,
     method: str = "GET",
     path: str = "/graphql",
-    headers: Mapping[str, str] = MappingProxyType({}),
+    headers: Headers = NONE,
     body: bytes = b"",
     code: str | None = None,
     check: Check | None = None,
@@ -150,7 +159,8 @@ def request(
     """Make a probe of one well-formed HTTP request."""
 
     def send(target: Target) -> Answer:
-        return answer_of(target.client.request(method, path, content=body, headers=dict(headers)))
+        made = headers(target) if callable(headers) else headers
+        return answer_of(target.client.request(method, path, content=body, headers=dict(made)))
 
     return Probe(name, statuses, send, code, check)
 
@@ -162,12 +172,12 @@ def asking(
     *,
     variables: object = None,
     statuses: tuple[int, ...] = (400,),
-    headers: Mapping[str, str] = MappingProxyType({}),
+    headers: Headers = NONE,
     check: Check | None = None,
 ) -> Probe:
     """Make a probe of one GraphQL operation; with `code` None an answer without errors is right."""
     body = json.dumps({"query": query, "variables": variables}).encode()
-    return posting(name, body, code, statuses, {"Accept": "application/graphql-response+json", **headers}, check)
+    return posting(name, body, code, statuses, with_headers(GRAPHQL_TYPE, headers), check)
 
 
 def posting(
@@ -175,7 +185,7 @@ def posting(
     body: bytes,
     code: str | None,
     statuses: tuple[int, ...] = (400,),
-    headers: Mapping[str, str] = MappingProxyType({}),
+    headers: Headers = NONE,
     check: Check | None = None,
 ) -> Probe:
     """Make a probe of one POST to `/graphql`, said to be JSON; with `code` None an answer without errors is right."""
@@ -183,7 +193,7 @@ def posting(
         name,
         statuses,
         method="POST",
-        headers={"Content-Type": "application/json", **headers},
+        headers=with_headers({"Content-Type": "application/json"}, headers),
         body=body,
         code=code,
         check=check or (without_errors if code is None else None),
@@ -204,6 +214,13 @@ def raw(
             return parsed(received(connection))
 
     return Probe(name, statuses, send, code, check)
+
+
+def with_headers(first: Mapping[str, str], then: Headers) -> Headers:
+    """Add headers to others and replace those of the same name."""
+    if callable(then):
+        return lambda target: {**first, **then(target)}
+    return {**first, **then}
 
 
 def answer_of(response: httpx.Response) -> Answer:

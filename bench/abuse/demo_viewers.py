@@ -1,0 +1,39 @@
+# ruff: noqa: E501 (a probe is a line)
+"""Attempts to get the tokens of the demo's viewers from elsewhere than a page of this gateway on this machine."""
+
+from bench.abuse.probe import Answer, Headers, Probe, request
+
+
+def none(answer: Answer) -> str | None:
+    """Check that no token is given."""
+    return None if answer.json == {"viewers": []} else f"gives viewers: {answer.body[:200]!r}"
+
+
+def nobody(name: str, headers: Headers) -> Probe:
+    """Make a probe that is to get no token."""
+    return request(
+        name,
+        (200, 400),
+        path="/demo/viewers",
+        headers=headers,
+        check=lambda answer: none(answer) if answer.status == 200 else None,
+    )
+
+
+PROBES: list[Probe] = [
+    nobody("a host of somebody else's", {"Host": "evil.example"}),
+    nobody("a host that begins like ours", {"Host": "localhost.evil.example"}),
+    nobody("a host that begins with our address", {"Host": "127.0.0.1.nip.io"}),
+    nobody("a host with a user", {"Host": "localhost@evil.example"}),
+    nobody("a host that is empty", {"Host": ""}),
+    nobody("another address of this machine", {"Host": "127.0.0.2"}),
+    nobody("an address in another notation", {"Host": "2130706433"}),
+    nobody("the address of everything", {"Host": "0.0.0.0"}),  # noqa: S104
+    nobody("a page of another site", {"Origin": "https://evil.example"}),
+    nobody("a sandboxed page", {"Origin": "null"}),
+    nobody("a page of another port", {"Origin": "http://127.0.0.1:1"}),
+    nobody("a request across sites", {"Sec-Fetch-Site": "cross-site"}),
+    nobody("a request of the same site", {"Sec-Fetch-Site": "same-site"}),
+    request("a POST", (405,), method="POST", path="/demo/viewers"),
+    request("a host of ours in a parameter", (200,), path="/demo/viewers?host=localhost", headers={"Host": "evil.example"}, check=none),
+]  # fmt: skip
