@@ -30,12 +30,14 @@ from gateway.graphql_http.media import EVENTS, JSON, negotiated, takes_events
 from gateway.graphql_http.request import METHODS, GraphQLRequest, read_request
 from gateway.limits.budget import REFUSED, REQUEST, UNRECOGNISED, Budgets, OverBudget
 from gateway.limits.deadline import within
-from gateway.limits.document_limits import Analysis
 from gateway.limits.limits import Limits
 from gateway.limits.windows import Windows
 from gateway.live.events import EventStreams
 from gateway.telemetry import note_refusal
 from resolvers.foundations.context import Asker
+
+MOST_VARIABLE_ERRORS = 50
+"""Errors of variables that are written out, each with the value that it is about."""
 
 LONGEST_NAME = 100
 """Characters of an operation's name that are written into the log."""
@@ -197,9 +199,11 @@ class Endpoint:
         try:
             named = await self._naming.find(asked, may_run_any=visitor.is_platform)
             document, operation = self._read(request, asked, named.text)
-            analysis = self._limits.measure(document, asked.variables, is_platform=visitor.is_platform)
-            prepared = self._prepare(document, asked)
-            cost = REQUEST + self._price(analysis, operation, prepared, visitor)
+            coercing = self._limits.measure(document, asked.variables, is_platform=visitor.is_platform)
+            if coercing:
+                await self._budgets.charge(visitor, coercing, _windows(request))
+            prepared = self._prepare(document, asked, most_errors=0)
+            cost = REQUEST + self._price(document, operation, prepared, visitor)
             budget = await self._budgets.charge(visitor, cost, _windows(request))
             self._documents.validate(document)
         except OverBudget:
@@ -208,16 +212,21 @@ class Endpoint:
             await self._budgets.charge(visitor, REFUSED, _windows(request))
             raise
         await self._naming.register(named)
-        asked_and_left = {"asked": cost} if budget is None else budget.extension
-        return Admitted(document, operation.operation, asked_and_left, prepared)
+        if isinstance(prepared, list):
+            prepared = self._prepare(document, asked)  # it has been paid for: the errors can be written out
+        left = {} if budget is None else budget.extension
+        return Admitted(document, operation.operation, {**left, "asked": coercing + cost}, prepared)
 
-    def _prepare(self, document: Document, asked: GraphQLRequest) -> Executor[Any] | list[GraphQLError]:
+    def _prepare(
+        self, document: Document, asked: GraphQLRequest, most_errors: int = MOST_VARIABLE_ERRORS
+    ) -> Executor[Any] | list[GraphQLError]:
         """Coerce the variables, once for pricing and running; gives their errors if they do not fit."""
         return self._graph.execution_context_class.build(
             self._graph._schema,
             document.node,
             raw_variable_values=asked.variables,
             operation_name=asked.operation_name,
+            max_coercion_errors=most_errors,
             is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # says bool, where a TypeGuard is meant
             hide_suggestions=not self._documents.is_open,
             operation_extensions=asked.extensions,
@@ -225,7 +234,7 @@ class Endpoint:
 
     def _price(
         self,
-        analysis: Analysis,
+        document: Document,
         operation: OperationDefinitionNode,
         prepared: Executor[Any] | list[GraphQLError],
         visitor: Visitor,
@@ -233,7 +242,7 @@ class Endpoint:
         """Return the points of an operation; one whose variables do not fit will not run."""
         if isinstance(prepared, list):
             return REFUSED
-        return self._limits.cost(analysis, operation, prepared.variable_values.coerced, is_platform=visitor.is_platform)
+        return self._limits.cost(document, operation, prepared.variable_values.coerced, is_platform=visitor.is_platform)
 
     def _read(
         self, request: HTTPConnection, asked: GraphQLRequest, text: str

@@ -5,7 +5,7 @@ from typing import Any
 from gateway.limits.errors import OverLimit, amount
 
 
-def check_variables(variables: dict[str, Any] | None, *, depth: int, values: int) -> None:
+def check_variables(variables: dict[str, Any] | None, *, depth: int, values: int) -> int:
     """Refuse variables that are nested too deep or too many.
 
     Stops as soon as one of the limits is passed, and never calls itself.
@@ -16,6 +16,10 @@ def check_variables(variables: dict[str, Any] | None, *, depth: int, values: int
         Lists and objects within each other that are allowed.
     values
         Texts, numbers and so on that are allowed, lists and objects counted too.
+
+    Returns
+    -------
+    The number of values.
 
     Raises
     ------
@@ -39,6 +43,7 @@ def check_variables(variables: dict[str, Any] | None, *, depth: int, values: int
         if nested > depth:
             raise OverLimit("VALUES_TOO_DEEP", DEEP.format("The variables are", depth), asked=nested, allowed=depth)
         level = below
+    return counted
 
 
 DEEP = "{} nested more than {} deep. Send flatter values."

@@ -89,6 +89,17 @@ async def test_variables_that_do_not_fit_cost_as_much_as_a_refused_request(clien
     assert run.json()["extensions"]["cost"]["asked"] == 11
 
 
+async def test_many_values_are_paid_for_before_they_are_coerced(gateway):
+    values = {"n": "1", "others": [1] * 1_198}
+    async with gateway(rate_limit_address=1_500) as client:
+        refused, over = await ask(client, NUMBER, variables=values), await ask(client, NUMBER, variables=values)
+    assert error_of(refused)["extensions"]["code"] == "BAD_USER_INPUT"
+    assert refused.json()["extensions"]["cost"]["asked"] == 400 + 1_010
+    assert refused.json()["extensions"]["cost"]["remaining"] == 90
+    assert over.status_code == 429
+    assert error_of(over)["extensions"]["cost"]["asked"] == 400
+
+
 async def test_errors_of_a_document_come_before_errors_of_its_variables(client):
     document = "query($n: Int!, $n: Int!, $m: Nothing) { noSuchField(number: $n) }"
     answer = await ask(client, document, variables={"n": "1"})
