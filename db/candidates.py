@@ -9,7 +9,8 @@ from sqlalchemy import Select, bindparam, func, literal, select, union_all
 from db.columns import Identity, IntegerList, UtcDateTime, among
 from db.engine import Database
 from db.models import Engagement, Like, Project, ProjectTerm, UserTag
-from db.projects import PUBLIC, ProjectFilter, conditions
+from db.projects import ProjectFilter, conditions
+from db.visibility import PUBLIC
 
 _ACTOR = bindparam("actor", type_=Identity)
 _SINCE = bindparam("since", type_=UtcDateTime())

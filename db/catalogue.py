@@ -17,6 +17,7 @@ from db.imports.records import CategoryRecord, ProjectRecord, ToolRecord
 from db.models import OutboxKind, Project, ProjectTerm, Term, TermKind, Tool, User, UserTag, now
 from db.synchronisation.outbox import enqueue
 from db.terms import TermName, terms_by_key
+from db.visibility import PUBLIC_TERM
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ _TOOL = (
     Term.id, Term.key, Term.name, func.coalesce(Tool.tagline, "").label("tagline"), Term.description,
     func.coalesce(Tool.category, "").label("category"), Tool.tags, func.coalesce(Tool.use_cases, "").label("use_cases"),
 )  # fmt: skip
-_TOOLS = select(*_TOOL).outerjoin(Tool, Tool.term_id == Term.id).where(Term.kind == TermKind.TOOL.value)
+_TOOLS = select(*_TOOL).outerjoin(Tool, Tool.term_id == Term.id).where(Term.kind == TermKind.TOOL.value, PUBLIC_TERM)
 _HOLDS_SEARCH = Term.name.icontains(_SEARCH, autoescape=False, escape="/")
 TOOLS_BY_NAME = _TOOLS.where(or_(_HOLDS_SEARCH, _SEARCH == "")).order_by(Term.name, Term.id).limit(_FIRST)
 TOOLS_BY_NAME_AFTER = TOOLS_BY_NAME.where(
@@ -75,7 +76,7 @@ TOOLS_BY_KEY = _TOOLS.where(among(Term.key, _KEYS))
 TOOLS_BY_KEY_BEYOND = TOOLS_BY_KEY.where(~_HOLDS_SEARCH)
 CATEGORIES = (
     select(Term.id, Term.key, Term.name, Term.description)
-    .where(Term.kind == TermKind.CATEGORY.value)
+    .where(Term.kind == TermKind.CATEGORY.value, PUBLIC_TERM)
     .order_by(Term.name, Term.id)
 )
 TERMS_BY_PROJECT = (
@@ -89,7 +90,7 @@ TERMS_BY_PROJECT = (
 async def search_tools(
     database: Database, search: str | None, first: int, after: tuple[str, int] | None = None
 ) -> list[CatalogueTool]:
-    """Read up to `first` tools whose name contains `search` (None or empty: all), by name.
+    """Read up to `first` public tools whose name contains `search` (None or empty: all), by name.
 
     Parameters
     ----------
@@ -105,7 +106,7 @@ async def search_tools(
 
 
 async def tools_by_key(database: Database, keys: Sequence[str], beyond: str | None = None) -> dict[str, CatalogueTool]:
-    """Read the tools with these platform keys; with `beyond`, those only that `search_tools` does not find by it."""
+    """Read the public tools with these platform keys; with `beyond`, those that `search_tools` does not find by it."""
     if beyond is None:
         rows = await database.fetch(TOOLS_BY_KEY, {"keys": keys})
     else:
@@ -118,7 +119,7 @@ def _escaped(search: str) -> str:
 
 
 async def all_categories(database: Database) -> list[Category]:
-    """Read every category, by name."""
+    """Read every public category, by name."""
     return [Category(*row) for row in await database.fetch(CATEGORIES)]
 
 
@@ -149,6 +150,9 @@ _STORED = select(Project.id, Project.key, *(getattr(Project, name) for name in _
 _STORED = _STORED.where(among(Project.key, _KEYS)).order_by(Project.id).with_for_update(key_share=True)
 _STORED_TERMS = select(ProjectTerm.project_id, ProjectTerm.term_id).where(among(ProjectTerm.project_id, _IDS))
 _UPSERT = upsert_batch(Project, "key", *_PROJECT, "updated_at", key=["key"]).returning(Project.id, Project.key)
+_UNLISTED_TOOLS = (
+    select(Term.key).where(among(Term.id, _IDS), Term.kind == TermKind.TOOL.value, ~Term.listed).order_by(Term.key)
+)
 _gone = batch(columns_of(ProjectTerm, "project_id", "term_id")).subquery("gone")
 _DELETE_TERMS = delete(ProjectTerm).where(
     tuple_(ProjectTerm.project_id, ProjectTerm.term_id).in_(select(_gone.c.project_id, _gone.c.term_id))
@@ -194,10 +198,12 @@ async def upsert_projects(connection: AsyncConnection, records: Sequence[Project
     rows = {record.key: _row(record, owners, stored.get(record.key)) for record in wanted}
     differing = [key for key, row in rows.items() if key not in stored or row != _Row(*stored[key][2:])]
     ids |= await _write(connection, {key: rows[key] for key in differing})
-    retagged = await _replace_terms(connection, {ids[record.key]: record for record in wanted})
+    retagged, carried = await _replace_terms(connection, {ids[record.key]: record for record in wanted})
     added = rows.keys() - stored.keys()
     changed = {key for key in rows if key in differing or ids[key] in retagged} - added
     await _tell_index([record for record in wanted if record.key in added or record.key in changed], connection)
+    written = {ids[key] for key in added | changed}
+    await _tell_index_of_tools(connection, {term_id for project_id, term_id in carried if project_id in written})
     return result_of(len(records), len(added), len(changed), refused)
 
 
@@ -236,8 +242,15 @@ async def _write(connection: AsyncConnection, rows: Mapping[str, _Row]) -> dict[
     return {row.key: row.id for row in written}
 
 
-async def _replace_terms(connection: AsyncConnection, projects: Mapping[int, ProjectRecord]) -> set[int]:
-    """Make the records' terms those of each project; give the projects for which that changed anything."""
+async def _replace_terms(
+    connection: AsyncConnection, projects: Mapping[int, ProjectRecord]
+) -> tuple[set[int], set[tuple[int, int]]]:
+    """Make the records' terms those of each project.
+
+    Returns
+    -------
+    The projects for which that changed anything, and the pairs of project and term before and after.
+    """
     named = {project_id: _named_terms(record) for project_id, record in projects.items()}
     terms = await terms_by_key(connection, {term for given in named.values() for term in given})
     wanted = {(project_id, terms[term]) for project_id, given in named.items() for term in given}
@@ -247,7 +260,7 @@ async def _replace_terms(connection: AsyncConnection, projects: Mapping[int, Pro
         await connection.execute(_DELETE_TERMS, {"rows": gone})
     if new := sorted(wanted - stored):
         await connection.execute(_INSERT_TERMS, {"rows": new})
-    return {project_id for project_id, _ in stored ^ wanted}
+    return {project_id for project_id, _ in stored ^ wanted}, stored | wanted
 
 
 def _named_terms(record: ProjectRecord) -> set[TermName]:
@@ -262,12 +275,22 @@ async def _tell_index(records: Sequence[ProjectRecord], connection: AsyncConnect
     await enqueue(connection, OutboxKind.PROJECT, shown)
 
 
+async def _tell_index_of_tools(connection: AsyncConnection, term_ids: Iterable[int]) -> None:
+    """Let the index look at those of the terms that are tools which it may hold only while a public project does."""
+    if ids := sorted(set(term_ids)):
+        tools = await connection.scalars(_UNLISTED_TOOLS, {"ids": ids})
+        await enqueue(connection, OutboxKind.TOOL, tools.all())
+
+
 async def remove_projects(connection: AsyncConnection, keys: Sequence[str]) -> int:
     """Delete projects with every event, like and dismissal of theirs; give how many there were."""
     leaving = (await connection.execute(_LEAVING, {"keys": list(keys)})).all()
     if leaving:
-        await connection.execute(_DELETE, {"ids": [row.id for row in leaving]})
+        ids = {"ids": [row.id for row in leaving]}
+        carried = (await connection.execute(_STORED_TERMS, ids)).all()
+        await connection.execute(_DELETE, ids)
         await enqueue(connection, OutboxKind.PROJECT, [row.key for row in leaving], urgent=True)
+        await _tell_index_of_tools(connection, (row.term_id for row in carried))
     return len(leaving)
 
 
@@ -281,12 +304,12 @@ _STORED_TOOLS = (
     .with_for_update(key_share=True, of=Term)
 )
 _STORED_CATEGORIES = (
-    select(Term.id, Term.key, Term.name, Term.description)
+    select(Term.id, Term.key, Term.name, Term.description, Term.listed)
     .where(Term.kind == TermKind.CATEGORY.value, among(Term.key, _KEYS))
     .order_by(Term.id)
     .with_for_update(key_share=True)
 )
-_UPSERT_TERMS = upsert_batch(Term, "kind", "key", "name", "description", key=["kind", "key"]).returning(
+_UPSERT_TERMS = upsert_batch(Term, "kind", "key", "name", "description", "listed", key=["kind", "key"]).returning(
     Term.id, Term.key
 )
 _UPSERT_TOOLS = upsert_batch(Tool, "term_id", "tagline", "category", "tags", "use_cases", key=["term_id"])
@@ -322,7 +345,7 @@ async def upsert_categories(connection: AsyncConnection, records: Sequence[Categ
     differing = [
         record
         for record in wanted
-        if record.key not in stored or tuple(stored[record.key][2:]) != (record.name, record.description)
+        if record.key not in stored or tuple(stored[record.key][2:]) != (record.name, record.description, True)
     ]
     if not differing:
         return result_of(len(records), 0, 0)
@@ -354,7 +377,7 @@ def _renamed(records: Iterable[ToolRecord | CategoryRecord], stored: Mapping[str
 async def _write_terms(
     connection: AsyncConnection, kind: TermKind, records: Sequence[ToolRecord | CategoryRecord]
 ) -> dict[str, int]:
-    rows = [(kind.value, record.key, record.name, record.description) for record in records]
+    rows = [(kind.value, record.key, record.name, record.description, True) for record in records]
     return {row.key: row.id for row in await connection.execute(_UPSERT_TERMS, {"rows": rows})}
 
 

@@ -11,9 +11,7 @@ from db.columns import Identity, IntegerList, TextList, among
 from db.engine import Database
 from db.models import Dismissal, Engagement, Project, ProjectTerm, Term, TermKind
 from db.people.mutes import MUTED
-
-PUBLIC = and_(~Project.private, ~Project.archived)
-"""Nothing else is ever served to anybody but its owner."""
+from db.visibility import PUBLIC, PUBLIC_TERM, VISIBLE_PROJECT
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +108,11 @@ _CARD_COLUMNS = (
 _IDS = bindparam("ids", type_=IntegerList())
 _KEYS = bindparam("keys", type_=TextList())
 _ACTOR = bindparam("actor", type_=Identity)
-_USER = bindparam("user", type_=Identity)
 
 _DISMISSED = select(Dismissal.project_id).where(Dismissal.actor_id == _ACTOR, Dismissal.project_id == Project.id)
 SHOWABLE_CARDS = select(*_CARD_COLUMNS).where(among(Project.id, _IDS), PUBLIC, ~_DISMISSED.exists(), ~MUTED)
-CARDS_BY_KEY = select(*_CARD_COLUMNS).where(among(Project.key, _KEYS), or_(PUBLIC, Project.owner_id == _USER))
-CARDS_BY_ID = select(*_CARD_COLUMNS).where(among(Project.id, _IDS), or_(PUBLIC, Project.owner_id == _USER))
+CARDS_BY_KEY = select(*_CARD_COLUMNS).where(among(Project.key, _KEYS), VISIBLE_PROJECT)
+CARDS_BY_ID = select(*_CARD_COLUMNS).where(among(Project.id, _IDS), VISIBLE_PROJECT)
 
 TERMS = (
     select(func.aggregate_strings(func.substr(Term.kind, 1, 3).concat(cast(Term.id, Term.key.type)), ","))
@@ -270,9 +267,9 @@ async def terms_of(database: Database, project_id: int) -> list[int]:
 
 
 async def term_ids(database: Database, where: ProjectFilter) -> tuple[frozenset[int], ...]:
-    """Find the ids of the terms a filter names, one group for each kind; an empty group means that none exists."""
+    """Find the ids of the public terms a filter names, one group for each kind; an empty group means none exists."""
     if not where.wanted_terms:
         return ()
     named = or_(*(and_(Term.kind == kind.value, Term.key.in_(keys)) for kind, keys in where.wanted_terms))
-    rows = await database.fetch(select(Term.kind, Term.id).where(named))
+    rows = await database.fetch(select(Term.kind, Term.id).where(named, PUBLIC_TERM))
     return tuple(frozenset(row.id for row in rows if row.kind == kind.value) for kind, _ in where.wanted_terms)

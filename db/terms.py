@@ -1,15 +1,16 @@
 """Finding the taxonomy's terms by what a record calls them, and making those that are missing."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from sqlalchemy import bindparam, or_, select
+from sqlalchemy import bindparam, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.batches import insert_batch
-from db.columns import TextList, among
+from db.columns import IntegerList, TextList, among
 from db.engine import Database
 from db.models import OutboxKind, Term, TermKind
 from db.synchronisation.outbox import enqueue
+from db.visibility import KNOWN_TERM
 
 TermName = tuple[TermKind, str]
 """A term as a record names it: its kind, and its key or its name."""
@@ -17,13 +18,21 @@ TermName = tuple[TermKind, str]
 _KEYS = bindparam("keys", type_=TextList())
 _TERM = select(Term.id, Term.kind, Term.key, Term.name)
 # All kinds are listed so that the index on (kind, key) serves.
-_BY_KEY = _TERM.where(Term.kind.in_([kind.value for kind in TermKind]), among(Term.key, _KEYS))
+TERMS_BY_KEY = _TERM.where(Term.kind.in_([kind.value for kind in TermKind]), among(Term.key, _KEYS))
 _BY_KEY_OR_NAME = _TERM.where(among(Term.key, _KEYS) | among(Term.name, _KEYS))
+_KNOWN = TERMS_BY_KEY.where(KNOWN_TERM)
 _ONE = (
     select(Term.id)
     .where(Term.kind == bindparam("kind"), or_(Term.key == bindparam("text"), Term.name == bindparam("text")))
+    .where(KNOWN_TERM)
     .order_by((Term.key == bindparam("text")).desc(), Term.key)
     .limit(1)
+)
+_LIST = (
+    update(Term)
+    .where(among(Term.id, bindparam("ids", type_=IntegerList())), ~Term.listed)
+    .values(listed=True)
+    .returning(Term.kind, Term.key)
 )
 _INSERT = (
     insert_batch(Term, "kind", "key", "name")
@@ -58,16 +67,39 @@ async def terms_by_key_or_name(connection: AsyncConnection, wanted: Iterable[Ter
     return found
 
 
-async def find_term(database: Database, kind: TermKind, text: str) -> int | None:
-    """Give the id of the term with this key; of the first with this name if no key says so; None if there is none."""
-    rows = await database.fetch(_ONE, {"kind": kind.value, "text": text})
+async def list_terms(connection: AsyncConnection, named: Iterable[TermName]) -> None:
+    """Note that the platform itself names these terms: they exist for everybody from now on."""
+    found = await _find_by_key(connection, set(named))
+    if found:
+        listed = (await connection.execute(_LIST, {"ids": sorted(found.values())})).all()
+        await enqueue(connection, OutboxKind.TOOL, [term.key for term in listed if term.kind == TermKind.TOOL])
+
+
+async def known_terms(
+    database: Database, names: Sequence[TermName], *, user_id: int | None, actor_id: int | None
+) -> dict[TermName, int]:
+    """Find the ids of terms by kind and key; one that does not exist for this user and actor is left out."""
+    if not names:
+        return {}
+    keys = sorted({key for _, key in names})
+    rows = await database.fetch(_KNOWN, {"keys": keys, "user": user_id, "actor": actor_id})
+    found = {(TermKind(row.kind), row.key): row.id for row in rows}
+    return {name: found[name] for name in names if name in found}
+
+
+async def known_term(
+    database: Database, kind: TermKind, text: str, *, user_id: int | None, actor_id: int | None
+) -> int | None:
+    """Find the id of the term with this key, else of the first with this name, as `known_terms` does."""
+    given = {"kind": kind.value, "text": text, "user": user_id, "actor": actor_id}
+    rows = await database.fetch(_ONE, given)
     return rows[0].id if rows else None
 
 
 async def _find_by_key(connection: AsyncConnection, asked: set[TermName]) -> dict[TermName, int]:
     if not asked:
         return {}
-    rows = await connection.execute(_BY_KEY, {"keys": sorted({key for _, key in asked})})
+    rows = await connection.execute(TERMS_BY_KEY, {"keys": sorted({key for _, key in asked})})
     known = {(TermKind(row.kind), row.key): row.id for row in rows}
     return {term: known[term] for term in asked if term in known}
 

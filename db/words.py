@@ -7,8 +7,9 @@ from sqlalchemy import Float, bindparam, case, cast, func, literal, or_, select
 from db.columns import IntegerList, among
 from db.engine import Database
 from db.models import Project, ProjectTerm, Term
-from db.projects import PUBLIC, ProjectFilter, conditions
+from db.projects import ProjectFilter, conditions
 from db.vectors.analysis import words_of
+from db.visibility import PUBLIC
 
 MOST_WORDS = 8
 """Words that a search in the truth looks for: each costs a scan of the texts."""

@@ -14,7 +14,7 @@ from db.activity.pulse import epoch, remaining
 from db.columns import Identity
 from db.engine import Database
 from db.models import Actor, Engagement, EngagementKind, Project, ProjectTerm
-from db.projects import PUBLIC
+from db.visibility import PUBLIC
 
 HALF_LIFE_S = 60 * 86_400.0
 """What somebody did two months ago counts half: the half-life of a viewer's own history everywhere."""

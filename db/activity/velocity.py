@@ -27,7 +27,8 @@ from db.activity.pulse import (
 from db.columns import Identity, IntegerList, UtcDateTime, among
 from db.engine import Database
 from db.models import BusyHour, Engagement, Interaction, InteractionType, Project, ProjectPulse
-from db.projects import FEATURES_FOR_ALL, PUBLIC, TERMS, Feature, ProjectFilter, conditions
+from db.projects import FEATURES_FOR_ALL, TERMS, Feature, ProjectFilter, conditions
+from db.visibility import PUBLIC
 
 USUAL_WINDOWS = 7
 """Windows before the present one that say what is usual."""

@@ -75,7 +75,11 @@ for _name, _first in (
 
 
 class Term(Base):
-    """A term of the taxonomy: a tool, a category or a topic. Projects carry terms, viewers' tags point at them."""
+    """A term of the taxonomy: a tool, a category or a topic. Projects carry terms, viewers' tags point at them.
+
+    `listed` says that the platform has sent it as a tool or a category, or named it in its quiz: it then exists for
+    everybody, whatever projects carry it (`db.visibility`).
+    """
 
     __tablename__ = "terms"
     __table_args__ = (UniqueConstraint("kind", "key"), one_of("kind", TermKind))
@@ -85,6 +89,7 @@ class Term(Base):
     key: Mapped[str]
     name: Mapped[str]
     description: Mapped[str] = mapped_column(default="", server_default="")
+    listed: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
 class Tool(Base):

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import Table, and_, bindparam, cast, delete, insert, literal, null, or_, select, union, update
+from sqlalchemy import Table, bindparam, cast, delete, insert, literal, null, select, union, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.activity.counters import Counts, counts_by_actors, lock_projects, move_counts
@@ -97,15 +97,13 @@ _NAMED = union(
       if "actor_id" in column.table.c)
 )  # fmt: skip
 _NAMED_BY_PROJECTS = select(ProjectTerm.term_id).where(among(ProjectTerm.project_id, _IDS)).distinct()
-# A topic is a free word, and an interest in a tool that nobody described makes the tool: both may be the deleted's own.
+# A topic is a free word, and a project or interest may name a tool or category that the platform never sent: such
+# terms may be the deleted's own.
 _FORGET_WORDS = (
     delete(Term)
     .where(
         among(Term.id, _IDS),
-        or_(
-            Term.kind == TermKind.TOPIC.value,
-            and_(Term.kind == TermKind.TOOL.value, ~select(Tool.term_id).where(Tool.term_id == Term.id).exists()),
-        ),
+        ~Term.listed,
         *(~select(column).where(column == Term.id).correlate(Term).exists() for column in _HOLDERS),
     )
     .returning(Term.kind, Term.key)

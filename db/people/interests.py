@@ -12,24 +12,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.activity.interactions import lock_actors
 from db.batches import insert_batch, upsert_batch
-from db.columns import Identity, IntegerList, TextList, among
-from db.engine import Database
-from db.models import OutboxKind, RemovedInterest, TagSource, Term, TermKind, UserTag, now
+from db.columns import Identity, IntegerList, among
+from db.models import OutboxKind, RemovedInterest, TagSource, UserTag, now
 from db.people.users import raise_versions
 from db.synchronisation.outbox import enqueue
-from db.terms import TermName
 
 STATED = 1.0
 """Confidence of what the viewer says: the plan's."""
 
 _ACTOR = bindparam("actor", type_=Identity)
 _IDS = bindparam("ids", type_=IntegerList())
-_KEYS = bindparam("keys", type_=TextList())
 _STATED_SOURCES = (TagSource.MANUAL.value, TagSource.QUIZ.value)
 
-TERMS_BY_KEY = select(Term.id, Term.kind, Term.key).where(
-    Term.kind.in_([kind.value for kind in TermKind]), among(Term.key, _KEYS)
-)
 _STATED = select(UserTag.term_id, UserTag.source).where(UserTag.actor_id == _ACTOR, UserTag.source.in_(_STATED_SOURCES))
 _MINE = UserTag.actor_id == _ACTOR
 _DELETE = delete(UserTag).where(_MINE, among(UserTag.term_id, _IDS)).returning(UserTag.term_id)
@@ -49,12 +43,6 @@ _ANSWER = _answered.on_conflict_do_update(
 )
 _MARK = insert_batch(RemovedInterest, "actor_id", "term_id", "removed_at").on_conflict_do_nothing()
 _UNMARK = delete(RemovedInterest).where(RemovedInterest.actor_id == _ACTOR, among(RemovedInterest.term_id, _IDS))
-
-
-async def find_terms(database: Database, names: Sequence[TermName]) -> dict[TermName, int]:
-    """Find the ids of terms by kind and key; one that is not there is left out."""
-    rows = await database.fetch(TERMS_BY_KEY, {"keys": sorted({key for _, key in names})}) if names else ()
-    return {(TermKind(row.kind), row.key): row.id for row in rows}
 
 
 async def state_interests(connection: AsyncConnection, actor_id: int, term_ids: Sequence[int]) -> bool:

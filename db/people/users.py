@@ -17,6 +17,7 @@ from db.imports.records import UserRecord
 from db.models import Actor, OutboxKind, Role, User, now
 from db.people.tags import replace_imported_tags
 from db.synchronisation.outbox import enqueue
+from db.visibility import KNOWN_USER
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ VIEWER_BY_SESSION = (
 
 _CARD = (User.id, User.key, User.username, User.bio, User.tier, User.points, User.role)
 USERS_BY_ID = select(*_CARD).where(among(User.id, _IDS))
-USERS_BY_KEY = select(*_CARD).where(among(User.key, _KEYS))
+USERS_BY_KEY = select(*_CARD).where(among(User.key, _KEYS), KNOWN_USER)
 
 _INSERT_USER = (
     postgresql.insert(User)
@@ -212,9 +213,10 @@ async def users_by_id(database: Database, ids: Sequence[int]) -> dict[int, UserC
     return {row.id: _card(row) for row in await database.fetch(USERS_BY_ID, {"ids": ids})}
 
 
-async def users_by_key(database: Database, keys: Sequence[str]) -> dict[str, UserCard]:
-    """Read the cards of the users with these platform keys."""
-    return {row.key: _card(row) for row in await database.fetch(USERS_BY_KEY, {"keys": keys})}
+async def users_by_key(database: Database, keys: Sequence[str], user_id: int | None) -> dict[str, UserCard]:
+    """Read the cards of the users with these platform keys who own a public project, and of this user."""
+    rows = await database.fetch(USERS_BY_KEY, {"keys": keys, "user": user_id})
+    return {row.key: _card(row) for row in rows}
 
 
 def _card(row: Any) -> UserCard:

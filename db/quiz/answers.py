@@ -16,10 +16,10 @@ from db.batches import upsert_batch
 from db.columns import Identity, Json
 from db.engine import Database
 from db.models import Actor, OnboardingQuestion, OnboardingResponse, OutboxKind, QuestionType, TermKind, now
-from db.people.interests import TERMS_BY_KEY, answer_interests
+from db.people.interests import answer_interests
 from db.quiz.questions import Option, Question
 from db.synchronisation.outbox import enqueue
-from db.terms import TermName
+from db.terms import TERMS_BY_KEY, TermName
 
 QUIZ_SETTING = "quiz"
 """The key in `Actor.settings` that is there once anything was answered. It holds the ids of the options chosen, by the

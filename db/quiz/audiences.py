@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, func, select
 
 from db.engine import Database
 from db.models import Like, Project, ProjectTerm, Term, TermKind, Tool
-from db.projects import PUBLIC
+from db.visibility import PUBLIC
 
 LATEST_LIKES = 50_000
 """Likes that are read, the latest first: what parts the audience now, and a bounded table on any platform."""

@@ -12,8 +12,9 @@ from db.changes import Refusal, UpsertResult, last_of_each, result_of
 from db.columns import TextList, among
 from db.engine import Database
 from db.errors import InvalidRecord, UnknownReference
-from db.models import OnboardingQuestion, QuestionType, Term, TermKind, now
+from db.models import OnboardingQuestion, QuestionType, TermKind, now
 from db.quiz.quiz_records import QuestionRecord, canonical_locale
+from db.terms import TERMS_BY_KEY, list_terms
 
 MOST_ACTIVE = 5
 """Questions of a quiz: the plan's "3-5". Each further one costs viewers who would have finished."""
@@ -75,9 +76,6 @@ _KEYS = bindparam("keys", type_=TextList())
 _ALL = select(*OnboardingQuestion.__table__.c).order_by(OnboardingQuestion.position, OnboardingQuestion.key)
 _ACTIVE = _ALL.where(OnboardingQuestion.active)
 _LOCKED = _ALL.with_for_update()
-_TERMS = select(Term.kind, Term.key).where(
-    Term.kind.in_([TermKind.TOOL.value, TermKind.CATEGORY.value]), among(Term.key, _KEYS)
-)
 _UPSERT = upsert_batch(
     OnboardingQuestion, "key", *_COLUMNS, "automatic", "version", "created_at", "updated_at",
     key=["key"], keep=["created_at"],
@@ -170,6 +168,7 @@ async def upsert_questions(
     retired = _others(stored, wanted) if retire_others else []
     _require_short(stored, wanted, retired)
     added, changed = await _write(connection, wanted, stored, automatic=False)
+    await list_terms(connection, {term for record in wanted for option in record.options if (term := option.term)})
     if retired:
         await connection.execute(_RETIRE, {"keys": retired, "is_automatic": False})
     return result_of(len(records), added, changed, refused)
@@ -218,7 +217,7 @@ async def _dangling(connection: AsyncConnection, records: Sequence[QuestionRecor
     named = {option.term for record in records for option in record.options if option.term is not None}
     if not named:
         return []
-    rows = await connection.execute(_TERMS, {"keys": sorted({key for _, key in named})})
+    rows = await connection.execute(TERMS_BY_KEY, {"keys": sorted({key for _, key in named})})
     known = {(TermKind(row.kind), row.key) for row in rows}
     refused = []
     for index, record in enumerate(records):

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 import numpy as np
-from sqlalchemy import Integer, Row, bindparam, func, select
+from sqlalchemy import Integer, Row, and_, bindparam, func, select
 
 from db.columns import Identity, IntegerList, TextList, UtcDateTime, among
 from db.engine import Database
@@ -33,6 +33,7 @@ from db.people.profiles import WHOLE, Without
 from db.synchronisation.texts import ProfileText, ProjectText, ToolText, profile_text, project_text, tool_text
 from db.vectors.analysis import ANALYSIS
 from db.vectors.base import ProfileObject, ProjectObject, ToolObject, Vector
+from db.visibility import PUBLIC, PUBLIC_TERM
 
 IndexObject = ProjectObject | ProfileObject | ToolObject
 T = TypeVar("T", ProjectObject, ProfileObject, ToolObject)
@@ -62,7 +63,7 @@ _PROJECTS = (
         User.username,
     )
     .join(User, User.id == Project.owner_id, isouter=True)
-    .where(among(Project.key, _KEYS), ~Project.private, ~Project.archived)
+    .where(among(Project.key, _KEYS), PUBLIC)
 )
 _PROJECT_TERMS = (
     select(ProjectTerm.project_id, Term.id, Term.kind, Term.name)
@@ -71,12 +72,12 @@ _PROJECT_TERMS = (
     .where(among(Project.key, _KEYS))
     .order_by(Term.name, Term.id)
 )
-_PUBLIC_KEYS = select(Project.key).where(among(Project.key, _KEYS), ~Project.private, ~Project.archived)
+_PUBLIC_KEYS = select(Project.key).where(among(Project.key, _KEYS), PUBLIC)
 
 _TOOLS = (
     select(Term.id, Term.key, Term.name, Term.description, Tool.tagline, Tool.category, Tool.tags, Tool.use_cases)
     .join(Tool, Tool.term_id == Term.id, isouter=True)
-    .where(Term.kind == TermKind.TOOL.value, among(Term.key, _KEYS))
+    .where(Term.kind == TermKind.TOOL.value, among(Term.key, _KEYS), PUBLIC_TERM)
 )
 
 _ACTOR_ROWS = (
@@ -109,12 +110,11 @@ _ACTOR_ACTIVITY = (
 
 _AFTER = bindparam("after", type_=Identity)
 _LIMIT = bindparam("limit", type_=Integer())
-_IS_PUBLIC = ~Project.private & ~Project.archived
-_IS_TOOL = Term.kind == TermKind.TOOL.value
+_IS_TOOL = and_(Term.kind == TermKind.TOOL.value, PUBLIC_TERM)
 _IS_SOMEBODY = Actor.merged_into.is_(None)
 _WALKS = {
     OutboxKind.PROJECT: (
-        select(Project.id, Project.key).where(_IS_PUBLIC, Project.id > _AFTER).order_by(Project.id).limit(_LIMIT)
+        select(Project.id, Project.key).where(PUBLIC, Project.id > _AFTER).order_by(Project.id).limit(_LIMIT)
     ),
     OutboxKind.TOOL: select(Term.id, Term.key).where(_IS_TOOL, Term.id > _AFTER).order_by(Term.id).limit(_LIMIT),
     OutboxKind.PROFILE: (
@@ -122,7 +122,7 @@ _WALKS = {
     ),
 }
 _TOTALS = {
-    OutboxKind.PROJECT: select(func.count().label("n")).select_from(Project).where(_IS_PUBLIC),
+    OutboxKind.PROJECT: select(func.count().label("n")).select_from(Project).where(PUBLIC),
     OutboxKind.TOOL: select(func.count().label("n")).select_from(Term).where(_IS_TOOL),
     OutboxKind.PROFILE: select(func.count().label("n")).select_from(Actor).where(_IS_SOMEBODY),
 }

@@ -10,7 +10,7 @@ import strawberry
 from db.models import TagSource, TermKind
 from db.people import interests, profiles
 from db.people.users import ensure_actor
-from db.terms import TermName
+from db.terms import TermName, known_terms
 from resolvers.foundations.context import Context, Info
 from resolvers.foundations.enums import publish
 from resolvers.foundations.fields import Cost, computed, mutation
@@ -144,7 +144,7 @@ async def _set(context: Context, listed: Sequence[InterestInput]) -> InterestsPa
         return _refused([nobody()])
     if len(listed) > MOST_INTERESTS:
         return _refused([too_many("interests", len(listed), MOST_INTERESTS)])
-    found = await interests.find_terms(context.stores.database, [_name(one) for one in listed if is_key(one.key)])
+    found = await _known(context, listed)
     unknown = [_unknown(one, "interests", n) for n, one in enumerate(listed) if _name(one) not in found]
     if unknown:
         return _refused(unknown)
@@ -158,8 +158,7 @@ async def _set(context: Context, listed: Sequence[InterestInput]) -> InterestsPa
 async def _remove(context: Context, interest: InterestInput) -> InterestsPayload:
     if not context.asker.is_somebody:
         return _refused([nobody()])
-    names = [_name(interest)] if is_key(interest.key) else []
-    found = await interests.find_terms(context.stores.database, names)
+    found = await _known(context, [interest])
     if not found:
         return _refused([_unknown(interest, "interest")])
     viewer = await context.viewer()
@@ -168,6 +167,13 @@ async def _remove(context: Context, interest: InterestInput) -> InterestsPayload
     async with context.write() as connection:
         changed = await interests.remove_interest(connection, viewer.actor_id, found[_name(interest)])
     return InterestsPayload(changed=changed, user_errors=[])
+
+
+async def _known(context: Context, listed: Sequence[InterestInput]) -> dict[TermName, int]:
+    """Return the ids of those terms that exist for the viewer."""
+    viewer = await context.viewer()
+    names = [_name(one) for one in listed if is_key(one.key)]
+    return await known_terms(context.stores.database, names, user_id=viewer.user_id, actor_id=viewer.actor_id)
 
 
 def _name(interest: InterestInput) -> TermName:

@@ -7,7 +7,7 @@ import strawberry
 from db.models import MuteKind, TermKind
 from db.people import mutes
 from db.people.users import ensure_actor
-from db.terms import find_term
+from db.terms import known_term
 from resolvers.foundations.context import Context, Info
 from resolvers.foundations.fields import computed, mutation
 from resolvers.foundations.ids import is_key
@@ -84,7 +84,7 @@ class MutingMutation:
 
 
 async def _subject(context: Context, kind: MuteKind, key: str) -> int | None:
-    """Give the id of what a key names; None if that is nothing, or not the viewer's to see."""
+    """Return the id of what a key names; None if nothing of that key exists for the viewer (`db.visibility`)."""
     if not is_key(key):
         return None
     if kind is MuteKind.OWNER:
@@ -93,7 +93,10 @@ async def _subject(context: Context, kind: MuteKind, key: str) -> int | None:
     if kind is MuteKind.PROJECT:
         card = await context.loaders.cards_by_key.load(key)
         return None if card is None else card.id
-    return await find_term(context.stores.database, _TERMS[kind], key)
+    viewer = await context.viewer()
+    return await known_term(
+        context.stores.database, _TERMS[kind], key, user_id=viewer.user_id, actor_id=viewer.actor_id
+    )
 
 
 def _refused(error: UserError) -> MutePayload:

@@ -125,11 +125,12 @@ class UsersByIdLoader(RememberedLoader[int, UserCard]):
 
 
 class UsersByKeyLoader(MappedLoader[str, UserCard]):
-    """Users, by the platform's key."""
+    """Users who exist for the viewer, by the platform's key."""
 
     async def read(self, keys: Sequence[str]) -> Mapping[str, UserCard]:
         """Read what is behind these keys."""
-        return await users_by_key(self.context.stores.database, keys)
+        viewer = await self.context.viewer()
+        return await users_by_key(self.context.stores.database, keys, viewer.user_id)
 
 
 class ToolsByKeyLoader(MappedLoader[str, CatalogueTool]):

@@ -26,9 +26,10 @@ from db.models import (
     UserTag,
 )
 from db.people import profiles
-from db.projects import PUBLIC, ProjectFilter
+from db.projects import ProjectFilter
 from db.schema import ensure_partitions
 from db.synchronisation import outbox
+from db.visibility import PUBLIC
 from tests.conftest import ENGINES, postgresql_copy, sqlite_copy
 
 NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)

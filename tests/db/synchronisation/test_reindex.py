@@ -112,7 +112,7 @@ async def test_everything_is_written_into_a_new_index_and_nothing_old_is_left(da
     await add_projects(database, 301, archived=True)
     await run(
         database,
-        insert(Term).values(id=1, kind="tool", key="py", name="Python"),
+        insert(Term).values(id=1, kind="tool", key="py", name="Python", listed=True),
         insert(Actor).values([{"id": 1, "session_key": "a"}, {"id": 2, "session_key": "b"}]),
         insert(UserTag).values(actor_id=1, term_id=1, confidence=1.0, source="manual"),
     )
@@ -266,7 +266,7 @@ async def test_a_rebuild_that_is_not_ours_any_more_is_not_put_into_service(datab
 
 async def test_what_differs_is_named_and_mended(database: Database, reindex, vectors, embedder):
     await add_projects(database, *range(1, 8))
-    await run(database, insert(Term).values(id=1, kind="tool", key="py", name="Python"))
+    await run(database, insert(Term).values(id=1, kind="tool", key="py", name="Python", listed=True))
     await reindex.run(ignore)
     assert not await reindex.compare()
     await vectors.remove_projects(["p1"])

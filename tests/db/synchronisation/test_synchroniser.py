@@ -298,9 +298,9 @@ async def test_tools_are_written_and_removed(database: Database, synchroniser, v
         database,
         insert(Term).values(
             [
-                {"id": 1, "kind": "tool", "key": "py", "name": "Python", "description": "A language."},
-                {"id": 2, "kind": "tool", "key": "ada", "name": "Ada", "description": ""},
-                {"id": 3, "kind": "category", "key": "nat", "name": "Nature", "description": ""},
+                {"id": 1, "kind": "tool", "key": "py", "name": "Python", "description": "A language.", "listed": True},
+                {"id": 2, "kind": "tool", "key": "ada", "name": "Ada", "description": "", "listed": True},
+                {"id": 3, "kind": "category", "key": "nat", "name": "Nature", "description": "", "listed": True},
             ]
         ),
         insert(Tool).values(term_id=1, tagline="It fits", category="Languages", tags=["snake", "script"]),
