@@ -49,7 +49,7 @@ def _written(value: Any) -> str:
 
 def _utc(value: Any) -> datetime:
     if not isinstance(value, datetime) or value.tzinfo is None:
-        raise TypeError(f"{value!r} cannot stand in a batch")
+        raise TypeError(f"a {type(value).__name__} cannot stand in a batch")
     return value.astimezone(UTC)
 
 

@@ -15,7 +15,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.sql import Executable
 
+from db.driver_errors import hide_values_in_errors
 from db.errors import InvalidRecord, Store, StoreUnavailable
+from db.redaction import shown_url
 from db.write_ahead import empty_log
 
 Rows = Sequence[Any]
@@ -69,18 +71,30 @@ class Database:
         self.url = parse_url(url)
         self._threads: ThreadPoolExecutor | None = None
         if self.is_sqlite:
-            self._reader = create_engine(self.url, pool_size=pool_size, max_overflow=0)
+            self._reader = create_engine(self.url, pool_size=pool_size, max_overflow=0, hide_parameters=True)
             self._threads = ThreadPoolExecutor(pool_size, thread_name_prefix="sqlite")
-            self._writer = create_async_engine(self.url.set(drivername="sqlite+aiosqlite"), pool_size=1, max_overflow=0)
+            self._writer = create_async_engine(
+                self.url.set(drivername="sqlite+aiosqlite"), pool_size=1, max_overflow=0, hide_parameters=True
+            )
             _prepare_sqlite(self._reader, begin="BEGIN")
             _prepare_sqlite(self._writer.sync_engine, begin="BEGIN IMMEDIATE")
         else:
             self._writer = create_async_engine(
-                self.url.set(drivername="postgresql+asyncpg"), pool_size=pool_size, max_overflow=pool_size
+                self.url.set(drivername="postgresql+asyncpg"),
+                pool_size=pool_size,
+                max_overflow=pool_size,
+                hide_parameters=True,
             )
             # Reading needs no transaction of its own: BEGIN and ROLLBACK would be two more round trips a statement.
             self._autocommit = self._writer.execution_options(isolation_level="AUTOCOMMIT")
             self._reader = self._autocommit.sync_engine
+        for engine in self.engines:
+            hide_values_in_errors(engine)
+
+    @property
+    def where(self) -> str:
+        """The URL as it may be shown."""
+        return shown_url(self.url.render_as_string(hide_password=False))
 
     @property
     def is_sqlite(self) -> bool:

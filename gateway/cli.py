@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from db.errors import IndexIncomplete, InvalidRecord, MigrationPending, StoreUnavailable, TurnLost
 from db.models import Role
+from db.redaction import redact
 from db.schema import require_current
 from gateway.background.worker import run_worker
 from gateway.callers.auth import authority_of
@@ -50,7 +51,7 @@ class _Commands(TyperGroup):
 
 
 def _give_up(ctx: Any, message: str, code: int) -> None:
-    err.print(f"explore: {message}", style="red", markup=False, highlight=False, soft_wrap=True)
+    err.print(redact(f"explore: {message}"), style="red", markup=False, highlight=False, soft_wrap=True)
     ctx.exit(code)
 
 
@@ -246,7 +247,7 @@ def _settings(**overrides: Any) -> Settings:
 
 
 def _say(sentence: str) -> None:
-    err.print(sentence, markup=False, highlight=False, soft_wrap=True)
+    err.print(redact(sentence), markup=False, highlight=False, soft_wrap=True)
 
 
 async def _import(settings: Settings, directory: Path, strict: bool, refused: Path | None) -> int:

@@ -2,20 +2,23 @@
 
 import logging
 import sys
+import traceback
+from types import TracebackType
 from typing import Any
 
 import orjson
 import structlog
 
+from db.redaction import redact
 from gateway.settings import Settings
 
 # Strawberry logs each error of a resolver by itself, before the endpoint knows whether it is a fault: the endpoint
 # logs the faults, once, with the request's id. uvicorn's line for each request would hold the query string.
 _SILENCED = ("strawberry.execution", "uvicorn.access")
 
-# uvicorn tells when it starts and stops, Alembic which database it speaks, httpx (under the clients of other stores)
-# each call with its address, APScheduler each job that it will do: nobody looks for any of it.
-_ONLY_WARNINGS = ("uvicorn.error", "alembic", "httpx", "apscheduler")
+_OURS = ("db", "gateway", "resolvers", "scoring")
+"""The loggers that LOG_LEVEL holds for. Libraries only warn: at lower levels SQLAlchemy and aiosqlite log statements
+with rows and parameters, the client of OpenAI the texts that it sends, httpx each address."""
 
 
 def configure_logs(settings: Settings) -> None:
@@ -35,13 +38,21 @@ def configure_logs(settings: Settings) -> None:
     written.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_rendering(on_terminal)],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *_rendering(on_terminal),
+                _redacted,
+            ],
         )
     )
     root = logging.getLogger()
     root.handlers[:] = [written]
-    root.setLevel(settings.log_level.upper())
+    level = logging.getLevelName(settings.log_level.upper())
+    root.setLevel(max(level, logging.WARNING))
+    for name in _OURS:
+        logging.getLogger(name).setLevel(level)
     _quieten()
+    sys.excepthook = _print_uncaught
 
 
 def _rendering(on_terminal: bool) -> list[structlog.typing.Processor]:
@@ -62,9 +73,16 @@ def _to_json(line: dict[str, Any], **_: Any) -> str:
 def _quieten() -> None:
     for name in _SILENCED:
         logging.getLogger(name).disabled = True
-    for name in ("uvicorn", *_ONLY_WARNINGS):
+    for name in ("uvicorn", "uvicorn.error"):
         logger = logging.getLogger(name)
         logger.handlers.clear()  # uvicorn's own would print every line twice
         logger.propagate = True
-    for name in _ONLY_WARNINGS:
-        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _redacted(_logger: object, _method: str, line: Any) -> str:
+    return redact(line)
+
+
+def _print_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print what ends the process, as Python does, without secrets."""
+    sys.stderr.write(redact("".join(traceback.format_exception(kind, error, trace))))

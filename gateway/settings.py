@@ -8,6 +8,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from db.redaction import redact, remember_secrets
 from gateway.callers.token_settings import TokenSettings, split
 from gateway.document_settings import DocumentSettings
 from gateway.errors import CannotStart, InvalidSettings
@@ -86,10 +87,12 @@ class Settings(TokenSettings, DocumentSettings, LimitSettings, LiveSettings):
         "",
         pattern=r"^(https?://[^\s]+)?$",
         description="Weaviate's REST address, as in http://weaviate:8080. Empty: the embedded index in VAR_DIR.",
+        repr=False,  # an address may hold a password
     )
     weaviate_grpc_url: str = Field(
         "",
         description="Weaviate's gRPC address, as in weaviate:50051. Empty: the host of WEAVIATE_URL, port 50051.",
+        repr=False,  # an address may hold a password
     )
     weaviate_api_key: SecretStr | None = Field(
         None,
@@ -137,6 +140,7 @@ class Settings(TokenSettings, DocumentSettings, LimitSettings, LiveSettings):
         "",
         pattern=r"^(https?://[^\s]+)?$",
         description="An endpoint that speaks OpenAI's /v1/embeddings, as in http://ollama:11434/v1. Empty: OpenAI's.",
+        repr=False,  # an address may hold a password
     )
     redis_url: SecretStr = Field(
         SecretStr(""),
@@ -235,13 +239,15 @@ def load_settings(**overrides: Any) -> Settings:
     """
     given = {name: value for name, value in overrides.items() if value is not None}
     try:
-        return Settings(**given)
+        settings = Settings(**given)
     except ValidationError as error:
         # One bad origin of three is one error for each; a name is mended once.
         lines = {str(detail["loc"][0]): _sentence(detail, given) for detail in error.errors(include_url=False)}
         raise InvalidSettings("\n".join(lines.values())) from None
     except (UnicodeDecodeError, OSError) as error:
         raise InvalidSettings(f"the file .env cannot be read: {_reason(error)}; mend it or move it away") from None
+    remember_secrets(secrets=_secrets(settings), urls=_urls(settings))
+    return settings
 
 
 def make_var_dir(settings: Settings) -> Path:
@@ -274,15 +280,26 @@ def _field(name: str) -> FieldInfo:
     return Settings.model_fields[name]
 
 
+def _secrets(settings: Settings) -> list[str]:
+    """Return every setting that is a secret as a whole."""
+    values = [getattr(settings, name) for name in Settings.model_fields if not name.endswith("_url")]
+    return [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
+
+
+def _urls(settings: Settings) -> list[str]:
+    values = [getattr(settings, name) for name in Settings.model_fields if name.endswith("_url")]
+    return [value.get_secret_value() if isinstance(value, SecretStr) else value for value in values]
+
+
 def _sentence(detail: ErrorDetails, overrides: dict[str, Any]) -> str:
     name = str(detail["loc"][0])
     said = f"--{name}" if name in overrides else name.upper()
     extra = _field(name).json_schema_extra
-    if isinstance(detail["input"], SecretStr):
-        return f"{said} cannot be used. {describe(name)}"
     if isinstance(extra, dict) and "mend" in extra:  # a secret: say its length, never its value
         return f"{said} {detail['ctx']['error']}; {extra['mend']}"
-    return f"{said} is {str(detail['input'])[:100]!r}, which cannot be used. {describe(name)}"
+    if name.endswith("_url") or isinstance(detail["input"], SecretStr):
+        return f"{said} cannot be used. {describe(name)}"
+    return f"{said} is {redact(str(detail['input']))[:100]!r}, which cannot be used. {describe(name)}"
 
 
 def _reason(error: OSError | UnicodeDecodeError) -> str:

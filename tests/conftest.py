@@ -2,6 +2,7 @@
 
 import fcntl
 import itertools
+import logging
 import os
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -16,6 +17,7 @@ from sqlalchemy import event
 
 from db.engine import Database
 from db.schema import migrate
+from tests.leaks import LeakHandler
 from tests.node_packages import NodeMissing, NodePackages, installed
 from tests.running import explore
 from tests.servers import PostgresqlServer, ServerMissing, running_postgresql
@@ -35,6 +37,16 @@ _numbers = itertools.count(1)
 # A law holds on a busy machine as well: an example that waits 0.3 s for its turn has broken none.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def logs_hold_no_secrets() -> Iterator[None]:
+    """Look at every record that is logged in this process during the whole run."""
+    handler = LeakHandler()
+    logging.getLogger().addHandler(handler)
+    yield
+    logging.getLogger().removeHandler(handler)
+    assert handler.found == []
 
 
 @pytest.fixture(scope="session")

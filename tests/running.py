@@ -14,6 +14,7 @@ import pytest
 
 from gateway.callers.auth import authority_of
 from gateway.settings import Settings
+from tests.leaks import leaks, secrets_of
 
 EXPLORE = [str(Path(sys.executable).with_name("explore"))]
 START_WITHIN_S = 90
@@ -40,7 +41,10 @@ def explore(folder, *arguments, **settings):
 
 @contextmanager
 def serving(folder, *arguments, program=EXPLORE, **settings):
-    """Start a server on a free port, and give its process and what it printed until it was ready."""
+    """Start a server on a free port, and give its process and what it printed until it was ready.
+
+    At the end its log must hold nothing of `tests.leaks`: every test with a server is a test of the log.
+    """
     errors = (folder / "stderr").open("w+")
     process = subprocess.Popen(
         [*program, "serve", "--port", "0", *arguments],
@@ -58,6 +62,8 @@ def serving(folder, *arguments, program=EXPLORE, **settings):
         process.wait()
         process.stdout.close()
         errors.close()
+    found = leaks((folder / "stderr").read_text(errors="replace"), secrets_of(settings))
+    assert found == []
 
 
 def read_welcome(process):

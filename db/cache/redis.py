@@ -232,14 +232,16 @@ async def _is_cluster(client: _Client) -> bool:
 
 def _nodes(url: str) -> list[dict[str, Any]]:
     """Read a URL into the connection options of each node it names."""
-    parts = urlsplit(url)
-    account, at, hosts = parts.netloc.rpartition("@")
     try:
+        parts = urlsplit(url)
+        account, at, hosts = parts.netloc.rpartition("@")
         return [_node(urlunsplit(parts._replace(netloc=f"{account}{at}{host}"))) for host in hosts.split(",")]
-    except ValueError as error:
+    except ValueError:  # its text quotes parts of the URL
         raise StoreMisconfigured(
-            Store.CACHE, f"REDIS_URL cannot be read ({error}); write redis://user:password@host:6379/0"
-        ) from error
+            Store.CACHE,
+            "REDIS_URL cannot be read, or names a Unix socket; write redis://user:password@host:6379/0, user and "
+            "password percent-encoded",
+        ) from None
 
 
 def _node(url: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import numpy as np
 from openai import APIConnectionError, APIError, APIStatusError, AsyncOpenAI, OpenAIError
@@ -19,6 +20,7 @@ from openai import APIConnectionError, APIError, APIStatusError, AsyncOpenAI, Op
 from db.embeddings.base import Vectors
 from db.embeddings.tokens import cut, cut_for_certain, estimate
 from db.errors import InvalidRecord, Store, StoreMisconfigured, StoreUnavailable
+from db.redaction import shown_url
 
 T = TypeVar("T")
 
@@ -146,10 +148,11 @@ class OpenAIEmbedder:
         self._not_before = 0.0
         self.usage = Usage()
         try:
+            _ = urlsplit(base_url).port  # the client's own error for a wrong one is of a library under it
             # The client refuses an empty key; a server that asks for none does not look at this one.
             self._client = AsyncOpenAI(api_key=api_key or "none", base_url=base_url, timeout=attempt_s, max_retries=0)
-        except (OpenAIError, ValueError) as error:
-            raise self._misconfigured(f"cannot be used ({error}); check OPENAI_BASE_URL") from error
+        except (OpenAIError, ValueError):  # its text quotes parts of the address
+            raise self._misconfigured("cannot be used; check OPENAI_BASE_URL") from None
 
     @property
     def model(self) -> str:
@@ -303,10 +306,10 @@ class OpenAIEmbedder:
         return asked_s + self._jitter() * FIRST_PAUSE_S  # not all of us in the same instant
 
     def _unavailable(self, reason: str) -> StoreUnavailable:
-        return StoreUnavailable(Store.EMBEDDINGS, f"{self._model} at {self._base_url}: {reason}")
+        return StoreUnavailable(Store.EMBEDDINGS, f"{self._model} at {shown_url(self._base_url)}: {reason}")
 
     def _misconfigured(self, reason: str) -> StoreMisconfigured:
-        return StoreMisconfigured(Store.EMBEDDINGS, f"{self._model} at {self._base_url} {reason}")
+        return StoreMisconfigured(Store.EMBEDDINGS, f"{self._model} at {shown_url(self._base_url)} {reason}")
 
 
 async def _all(work: Sequence[Coroutine[Any, Any, T]]) -> None:
@@ -357,4 +360,4 @@ def _until(date: str, now: str | None) -> float | None:
 def _reason(error: APIError) -> str:
     if isinstance(error, APIStatusError):
         return f"{error.status_code}: {error.message}"
-    return f"{error.message} ({error.__cause__!r})" if error.__cause__ else error.message
+    return f"{error.message} ({type(error.__cause__).__name__})" if error.__cause__ else error.message

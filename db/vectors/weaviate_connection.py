@@ -27,6 +27,7 @@ from weaviate.exceptions import (
 )
 
 from db.errors import Store, StoreMisconfigured, StoreUnavailable
+from db.redaction import shown_url
 
 T = TypeVar("T")
 
@@ -81,7 +82,7 @@ class Address:
         """
         rest = _split(self.url, "WEAVIATE_URL", ("http", "https"))
         if rest.path.strip("/"):
-            raise _misconfigured(f"WEAVIATE_URL {self.url} has a path; the client knows only host and port")
+            raise _misconfigured(f"WEAVIATE_URL {shown_url(self.url)} has a path; the client knows only host and port")
         secure = rest.scheme == "https"
         given = self.grpc_url or f"{rest.scheme}://{_in_brackets(rest.hostname)}:{DEFAULT_GRPC_PORT}"
         url = given if "://" in given else f"{rest.scheme}://{given}"
@@ -111,7 +112,7 @@ def _split(url: str, setting: str, schemes: tuple[str, ...]) -> SplitResult:
     except ValueError:
         good = False
     if not good:
-        raise _misconfigured(f"{setting} {url!r} is no address: write {schemes[0]}://host:port")
+        raise _misconfigured(f"{setting} is {shown_url(url)}, which is no address: write {schemes[0]}://host:port")
     return parts
 
 
@@ -143,7 +144,7 @@ class Connection:
     @property
     def url(self) -> str:
         """Where the server is, for messages."""
-        return self._address.url
+        return shown_url(self._address.url)
 
     async def read(self, call: Callable[[WeaviateAsyncClient], Awaitable[T]]) -> T:
         """Run a call that only reads."""

@@ -13,13 +13,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import jwt
 import orjson
 import structlog
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
+from db.redaction import shown_url
 from gateway.errors import IssuerAway
 
 FRESH_S = 300.0
@@ -84,7 +84,7 @@ class IssuerKeys:
     """
 
     def __init__(self, where: str, fetch: Fetch | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        self.where = _shown(where)
+        self.where = shown_url(where) if "://" in where else where
         self._fetch = fetch or _fetch_from(where)
         self._clock = clock
         self._keys: tuple[IssuerKey, ...] = ()
@@ -246,12 +246,6 @@ def _key(given: Any) -> IssuerKey | None:
 def _is_for_signatures(given: Mapping[str, Any]) -> bool:
     operations = given.get("key_ops", ["verify"])
     return given.get("use", "sig") == "sig" and isinstance(operations, list) and "verify" in operations
-
-
-def _shown(where: str) -> str:
-    """Give the address without what may be secret in it: a password, and the query."""
-    parts = urlsplit(where)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}" if "://" in where else where
 
 
 def _reason(error: OSError | _Unusable) -> str:

@@ -14,6 +14,7 @@ from rich.table import Table
 from db import schema
 from db.engine import Database
 from db.errors import DatabaseFloorError, Store, StoreMisconfigured, StoreUnavailable
+from db.redaction import redact
 from db.stores import Stores
 from db.synchronisation import outbox
 from gateway.callers.auth import SECRET_FILE, authority_of, signing_secret
@@ -68,7 +69,7 @@ def print_findings(console: Console, findings: list[Finding]) -> int:
     table = Table(box=None, show_header=False, pad_edge=False)
     for finding in findings:
         verdict = f"[{colours[finding.verdict]}]{finding.verdict}[/]"
-        table.add_row(verdict, finding.subject, escape(finding.words))
+        table.add_row(verdict, finding.subject, escape(redact(finding.words)))
     console.print(table)
     return int(any(finding.verdict is Verdict.BROKEN for finding in findings))
 
@@ -169,7 +170,7 @@ async def _token_keys(settings: Settings) -> tuple[Verdict, str]:
 
 async def _truth(database: Database) -> tuple[Verdict, str]:
     await require_reachable(database)
-    return Verdict.OK, database.url.render_as_string(hide_password=True)
+    return Verdict.OK, database.where
 
 
 async def _schema(database: Database) -> tuple[Verdict, str]:

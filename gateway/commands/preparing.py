@@ -159,7 +159,7 @@ async def require_reachable(database: Database) -> None:
     CannotStart
         If it does not answer: where it was looked for (without the password), why, and how to mend it.
     """
-    where = database.url.render_as_string(hide_password=True)
+    where = database.where
     try:
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
             await database.fetch(_ALIVE)

@@ -1,0 +1,44 @@
+"""Errors of the database drivers, without the values of rows and parameters that they quote.
+
+PostgreSQL quotes rows in ``DETAIL`` and values in the message of a data exception (class 22); asyncpg quotes the
+argument that it cannot encode. Types of errors and names of constraints, tables and columns stay.
+"""
+
+from sqlalchemy import Engine, event
+from sqlalchemy.engine import ExceptionContext
+
+_OF_DRIVERS = ("asyncpg", "sqlalchemy", "sqlite3")
+_WITHOUT_VALUE = "a value does not fit its type"
+
+
+def hide_values_in_errors(engine: Engine) -> None:
+    """Let no error of this engine carry values, whoever logs it."""
+
+    @event.listens_for(engine, "handle_error")
+    def _hide(context: ExceptionContext) -> None:
+        quotes_value = False
+        error: BaseException | None = context.original_exception
+        while error is not None:
+            quotes_value |= _hide_values(error)
+            error = error.__cause__
+        wrapped = context.sqlalchemy_exception
+        if wrapped is not None and wrapped.args:
+            wrapped.args = (_WITHOUT_VALUE if quotes_value else _first_line(wrapped.args[0]), *wrapped.args[1:])
+
+
+def _hide_values(error: BaseException) -> bool:
+    """Remove values from one error; tell whether its message quoted one."""
+    if not type(error).__module__.startswith(_OF_DRIVERS) or not error.args:
+        return False
+    for name in ("detail", "hint", "context"):
+        if isinstance(getattr(error, name, None), str):
+            setattr(error, name, None)
+    quotes_value = str(getattr(error, "sqlstate", None) or "").startswith("22") or "invalid input" in str(error.args[0])
+    error.args = (_WITHOUT_VALUE if quotes_value else _first_line(error.args[0]),)
+    if quotes_value:
+        error.__cause__ = error.__context__ = None  # what the encoder said of the value
+    return quotes_value
+
+
+def _first_line(message: object) -> str:
+    return str(message).partition("\n")[0]
