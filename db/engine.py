@@ -17,6 +17,7 @@ from sqlalchemy.sql import Executable
 
 from db.driver_errors import hide_values_in_errors
 from db.errors import InvalidRecord, Store, StoreUnavailable
+from db.private_files import make_private_file, make_private_folder
 from db.redaction import shown_url
 from db.write_ahead import empty_log
 
@@ -213,7 +214,9 @@ def parse_url(url: str) -> URL:
     if backend == "sqlite":
         if parsed.database in (None, "", ":memory:"):
             raise InvalidRecord("an SQLite database needs a file: sqlite:///var/explore.sqlite")
-        Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(str(parsed.database)).parent
+        if not folder.exists():
+            make_private_folder(folder)
     return parsed.set(drivername=_BACKENDS[backend])
 
 
@@ -248,6 +251,12 @@ def _away_or_same(error: SQLAlchemyError | OSError) -> Exception:
 
 
 def _prepare_sqlite(engine: Engine, begin: str) -> None:
+    file = Path(str(engine.url.database))
+
+    @event.listens_for(engine, "do_connect")
+    def _keep_private(*_: Any) -> None:
+        make_private_file(file)
+
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # SQLAlchemy says BEGIN itself, below

@@ -8,6 +8,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from db.private_files import make_private_folder
 from db.redaction import redact, remember_secrets
 from gateway.callers.token_settings import TokenSettings, split
 from gateway.document_settings import DocumentSettings
@@ -55,7 +56,8 @@ class Settings(TokenSettings, DocumentSettings, LimitSettings, LiveSettings):
     )
     var_dir: Path = Field(
         Path("var"),
-        description="The folder of the embedded stores and of the signing secret. Made if it is not there.",
+        description="The folder of the embedded stores and of the signing secret. Made if it is not there; "
+        "only its owner may read it.",
     )
     host: str = Field(
         "127.0.0.1",
@@ -260,7 +262,7 @@ def make_var_dir(settings: Settings) -> Path:
     """
     folder = settings.var_dir
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder)
         probe = folder / ".writable"
         probe.touch()
         probe.unlink(missing_ok=True)

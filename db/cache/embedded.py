@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from db.errors import Store, StoreUnavailable
+from db.private_files import make_private_file
 from db.write_ahead import empty_log, overwrite_what_is_deleted, use_write_ahead_log
 
 T = TypeVar("T")
@@ -202,6 +203,7 @@ class EmbeddedCache:
             self._disconnect()
         if self._connection is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
+            make_private_file(self._path)
             self._connection = self._connect()
             self._inode = os.stat(self._path).st_ino
         return self._connection

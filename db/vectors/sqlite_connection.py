@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from db.errors import Store, StoreUnavailable
+from db.private_files import make_private_file
 from db.write_ahead import empty_log, overwrite_what_is_deleted, use_write_ahead_log
 
 
@@ -60,6 +61,8 @@ class Connection:
         if self._connection is None:
             if make:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
+            if make or self._path.exists():
+                make_private_file(self._path)
             self._connection = self._open("rwc" if make else "rw")
             self._inode = self._inode_now()
         return self._connection

@@ -1,7 +1,6 @@
 """`explore doctor`: looks at everything that has to be right, and says how to mend what is not."""
 
 import platform
-import stat
 import sys
 from collections.abc import Awaitable
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from rich.table import Table
 from db import schema
 from db.engine import Database
 from db.errors import DatabaseFloorError, Store, StoreMisconfigured, StoreUnavailable
+from db.private_files import open_to_others
 from db.redaction import redact
 from db.stores import Stores
 from db.synchronisation import outbox
@@ -138,17 +138,17 @@ def _python() -> Finding:
 
 
 async def _folder(settings: Settings) -> tuple[Verdict, str]:
-    return Verdict.OK, f"{make_var_dir(settings).absolute()} can be written"
+    folder = make_var_dir(settings).absolute()
+    if wide := list(open_to_others(folder)):
+        return Verdict.LOOK, f"{wide[0]} can be read by others; mend it with: chmod -R go-rwx {folder}"
+    return Verdict.OK, f"{folder} can be written"
 
 
 async def _secret(settings: Settings) -> tuple[Verdict, str]:
     signing_secret(settings)
     if settings.token_secret is not None:
         return Verdict.OK, "from TOKEN_SECRET"
-    path = settings.var_dir / SECRET_FILE
-    if stat.S_IMODE(path.stat().st_mode) & 0o077:
-        return Verdict.LOOK, f"{path} can be read by others; mend it with: chmod 600 {path}"
-    return Verdict.OK, f"in {path}"
+    return Verdict.OK, f"in {settings.var_dir / SECRET_FILE}"
 
 
 async def _token_keys(settings: Settings) -> tuple[Verdict, str]:
