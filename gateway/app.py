@@ -41,7 +41,7 @@ from gateway.pages import alive, answer_http_exception, front_page, ready
 from gateway.requests import REQUEST_ID_HEADER, RequestLog
 from gateway.runtime import OpenRuntime, context_of, open_runtime
 from gateway.settings import Settings, load_settings
-from gateway.telemetry import metrics
+from gateway.telemetry import Metrics, note_untrusted_forwarding
 from resolvers.schema import schema
 
 PREFLIGHT_AGE_S = 7_200
@@ -84,7 +84,8 @@ def build(settings: Settings, graph: strawberry.Schema, opened: OpenRuntime, fro
     secret = signing_secret(settings)
     authority = authority_of(settings)
     networks = Networks(secret) if settings.bound_networks else None
-    visitors = Visitors(authority, Sessions(secret), networks, Addresses(settings.trusted_proxies))
+    addresses = Addresses(settings.trusted_proxies, note_untrusted_forwarding)
+    visitors = Visitors(authority, Sessions(secret), networks, addresses)
     naming = naming_of(settings)
     limits, budgets = Limits(graph._schema, settings), Budgets(settings, secret)
     documents = Documents(graph._schema, introspection=settings.introspection, parse=limits.parse)
@@ -97,6 +98,7 @@ def build(settings: Settings, graph: strawberry.Schema, opened: OpenRuntime, fro
     origins = Origins(settings.allow_origins)
     sockets = Sockets(endpoint, visitors.address_of, subscriptions, seats, origins, settings.stream_idle_s)
 
+    metrics = Metrics(settings.metrics_token.get_secret_value() if settings.metrics_token else None)
     demo_viewers = DemoViewers(authority, enabled=settings.demo_viewers)
     explore_page = read_explore_page(frontend) if settings.explore_page else {}
     graphiql = read_graphiql(frontend) if settings.graphiql else {}
@@ -106,6 +108,7 @@ def build(settings: Settings, graph: strawberry.Schema, opened: OpenRuntime, fro
         async with opened() as runtime:
             app.state.runtime = runtime
             app.state.issuer_keys = authority.keys
+            app.state.addresses = addresses
             with told_at_the_end(ending):
                 yield
         await naming.close()
@@ -120,7 +123,7 @@ def build(settings: Settings, graph: strawberry.Schema, opened: OpenRuntime, fro
             Route("/healthz", alive, methods=["GET"]),
             Route("/readyz", ready, methods=["GET"]),
             Route("/demo/viewers", demo_viewers.answer, methods=["GET"]),
-            *([Route("/metrics", metrics, methods=["GET"])] if settings.metrics else []),
+            *([Route("/metrics", metrics.answer, methods=["GET"])] if settings.metrics else []),
         ],
         middleware=[
             Middleware(RequestLog),

@@ -16,6 +16,7 @@ from db.errors import MigrationPending
 from db.schema import require_current
 from db.stores import Stores
 from gateway.answers import JsonAnswer, error_answer
+from gateway.callers.addresses import Addresses
 from gateway.callers.issuer_keys import IssuerKeys
 
 EXAMPLE_QUERY = """{
@@ -101,9 +102,10 @@ async def ready(request: Request) -> Response:
         _check("cache", stores.cache.get("readyz")),
     )
     states = dict(zip(names, found, strict=True)) | _issuer(request)
+    told = {"stores": states} | _warnings(request)
     if states["database"] != "ok":
-        return JsonAnswer({"status": "unavailable", "stores": states}, 503)
-    return JsonAnswer({"status": "ok" if set(states.values()) == {"ok"} else "degraded", "stores": states})
+        return JsonAnswer({"status": "unavailable"} | told, 503)
+    return JsonAnswer({"status": "ok" if set(states.values()) == {"ok"} else "degraded"} | told)
 
 
 async def answer_http_exception(_request: Request, error: Exception) -> Response:
@@ -113,6 +115,19 @@ async def answer_http_exception(_request: Request, error: Exception) -> Response
     if error.status_code == 404:
         return error_answer(404, "NOT_FOUND", "There is nothing at this address. GraphQL is at /graphql.")
     return error_answer(error.status_code, "BAD_REQUEST", f"{error.detail}.", headers=error.headers or {})
+
+
+def _warnings(request: Request) -> dict[str, list[str]]:
+    """Give what an operator should look at although everything works."""
+    addresses: Addresses = request.app.state.addresses
+    if not addresses.ignores_proxy:
+        return {}
+    return {
+        "warnings": [
+            "A proxy that TRUSTED_PROXIES does not name forwards requests: all its callers share one budget. The log "
+            "names its address."
+        ]
+    }
 
 
 def _issuer(request: Request) -> dict[str, str]:

@@ -82,8 +82,14 @@ class Settings(TokenSettings, DocumentSettings, LimitSettings, LiveSettings):
     )
     metrics: bool = Field(
         True,
-        description="Whether /metrics tells whoever asks how the gateway does, in Prometheus's format: on or off. "
-        "It names no viewer and no project.",
+        description="Whether /metrics tells how the gateway does, in Prometheus's format: on or off. It names no "
+        "viewer and no project. METRICS_TOKEN says who may read it.",
+    )
+    metrics_token: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="The bearer token that a scrape of /metrics must send, at least 16 characters. Unset: only "
+        "connections from the same machine are answered, and none that a proxy forwards.",
     )
     weaviate_url: str = Field(
         "",

@@ -7,6 +7,7 @@ whichever process answers a scrape adds them all up.
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hmac import compare_digest
 from tempfile import TemporaryDirectory
 
 import structlog
@@ -19,6 +20,8 @@ from starlette.responses import Response
 from db.errors import Store, StoreUnavailable
 from db.resilience import Outcome, State, log_change
 from db.synchronisation.outbox import Backlog, backlog
+from gateway.answers import error_answer
+from gateway.callers.addresses import is_forwarded, is_loopback
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """The environment variable by which prometheus_client finds the folder."""
@@ -46,6 +49,18 @@ _refused = Counter("explore_refused_requests_total", "Requests that were refused
 _uncounted = Counter(
     "explore_uncounted_charges_total", "Charges that one process counted by itself, because Redis was away"
 )
+
+
+_untrusted = Counter(
+    "explore_untrusted_forwarding_total",
+    "Requests with X-Forwarded-For from an address that TRUSTED_PROXIES does not name",
+    ("address",),
+)
+
+
+def note_untrusted_forwarding(is_public: bool) -> None:
+    """Count a forwarding header that was not believed; from a private address it is most likely a proxy's."""
+    _untrusted.labels("public" if is_public else "private").inc()
 
 
 def note_refusal(code: str) -> None:
@@ -81,14 +96,42 @@ def note_spending(tokens: int, dollars: float) -> None:
     _dollars.inc(dollars)
 
 
-async def metrics(request: Request) -> Response:
-    """Answer a scrape. While the truth is away the outbox's numbers are left out."""
-    registry = CollectorRegistry()
-    try:
-        _tell_backlog(registry, await backlog(request.app.state.runtime.stores.database))
-    except StoreUnavailable as away:
-        log.warning("the outbox cannot be counted", reason=away.reason)
-    return Response(_own() + generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+class Metrics:
+    """The address `/metrics`.
+
+    Parameters
+    ----------
+    token
+        What a scrape must send as its bearer token. None: only connections from this machine are answered, and none
+        that a proxy forwards.
+    """
+
+    def __init__(self, token: str | None) -> None:
+        self._token = None if token is None else token.encode()
+
+    async def answer(self, request: Request) -> Response:
+        """Answer a scrape. While the truth is away the outbox's numbers are left out."""
+        if (refusal := self._refusal(request)) is not None:
+            return refusal
+        registry = CollectorRegistry()
+        try:
+            _tell_backlog(registry, await backlog(request.app.state.runtime.stores.database))
+        except StoreUnavailable as away:
+            log.warning("the outbox cannot be counted", reason=away.reason)
+        return Response(_own() + generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+    def _refusal(self, request: Request) -> Response | None:
+        if self._token is not None:
+            scheme, _, given = request.headers.get("authorization", "").partition(" ")
+            if scheme.lower() == "bearer" and compare_digest(given.strip().encode(), self._token):
+                return None
+            return error_answer(
+                401, "UNAUTHENTICATED", "Send the token of METRICS_TOKEN.", headers={"WWW-Authenticate": "Bearer"}
+            )
+        if request.client is not None and is_loopback(request.client.host) and not is_forwarded(request):
+            return None
+        message = "Metrics are for this machine only: set METRICS_TOKEN to scrape them from another one."
+        return error_answer(403, "FORBIDDEN", message)
 
 
 @contextmanager

@@ -4,7 +4,8 @@ Anybody can write an `X-Forwarded-For`. Each proxy adds on the right whom it was
 stands furthest right and is not a proxy's own; what stands left of it is hearsay.
 """
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 import structlog
@@ -18,6 +19,12 @@ HEADER = "X-Forwarded-For"
 MOST_PROXIES = 20
 """Entries of the header that are read, from the right; nobody has that many proxies of their own."""
 
+_FORWARDING = re.compile(
+    r"forwarded|via|cdn-loop|(x-forwarded|x-original|x-envoy|x-amzn|x-arr|cf|fastly|fly|akamai|tailscale|ngrok)-.*"
+    r"|x-real-ip|x-proxyuser-ip|x-client-ip|x-cluster-client-ip|x-remote-(ip|addr)|client-ip|remote-addr|true-client-ip"
+)
+"""Headers that proxies, load balancers, tunnels and CDNs add; no browser and no curl sends one by itself."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -28,18 +35,31 @@ class Addresses:
     ----------
     trusted
         The networks of the proxies whose header is believed.
+    on_untrusted
+        Called for each forwarding header from an address that is not trusted; with whether that address is public.
+
+    Attributes
+    ----------
+    ignores_proxy
+        Whether a private address that is not trusted has sent a forwarding header: most likely a proxy of one's own
+        that TRUSTED_PROXIES does not name. All its callers share one budget.
     """
 
-    def __init__(self, trusted: Sequence[Network] = ()) -> None:
+    def __init__(
+        self, trusted: Sequence[Network] = (), on_untrusted: Callable[[bool], None] = lambda _is_public: None
+    ) -> None:
         self._trusted = tuple(trusted)
-        self._has_warned = False
+        self._on_untrusted = on_untrusted
+        self.ignores_proxy = False
 
     def of(self, connection: HTTPConnection) -> Address | None:
         """Give the caller's address; None where the connection has none, as that of a Unix socket."""
         caller = read_address(connection.client.host) if connection.client else None
         forwarded = connection.headers.getlist(HEADER)
-        if not forwarded or not self._is_trusted(caller):
-            self._warn(caller, bool(forwarded))
+        if not forwarded:
+            return caller
+        if not self._is_trusted(caller):
+            self._note_untrusted(caller)
             return caller
         return self._behind(caller, ",".join(forwarded).split(",")[-MOST_PROXIES:])
 
@@ -58,10 +78,12 @@ class Addresses:
             address.version == network.version and address in network for network in self._trusted
         )
 
-    def _warn(self, caller: Address | None, was_forwarded: bool) -> None:
-        """Say once that a proxy is not believed: until it is, all its callers share one budget."""
-        if was_forwarded and caller is not None and not caller.is_global and not self._has_warned:
-            self._has_warned = True
+    def _note_untrusted(self, caller: Address | None) -> None:
+        """Count a header that is not believed; the first one from a private address is logged."""
+        is_public = caller is not None and caller.is_global
+        self._on_untrusted(is_public)
+        if not is_public and not self.ignores_proxy:
+            self.ignores_proxy = True
             log.warning("a proxy is not believed: if it is yours, name it in TRUSTED_PROXIES", address=str(caller))
 
 
@@ -73,6 +95,17 @@ def read_address(text: str | None) -> Address | None:
         return None
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return mapped or address
+
+
+def is_forwarded(connection: HTTPConnection) -> bool:
+    """Say whether a request names a proxy that it came through, whatever that proxy is worth."""
+    return any(_FORWARDING.fullmatch(name) for name in connection.headers)
+
+
+def is_loopback(host: str | None) -> bool:
+    """Say whether this is a name or an address of this machine and of no other."""
+    address = read_address(host)
+    return host == "localhost" or (address is not None and address.is_loopback)
 
 
 def _without_port(hop: str) -> str:

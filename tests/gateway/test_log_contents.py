@@ -75,6 +75,7 @@ async def test_no_key_title_token_or_password_is_logged_whatever_happens(
             "DATABASE_URL": url,
             "TOKEN_SECRET": SECRET,
             "LOG_LEVEL": "debug",
+            "METRICS_TOKEN": f"{MARK}-scrape-token",
             "REDIS_URL": f"redis://{MARK}:{MARK}%2Fpw@127.0.0.1:{free_port()}/0?client_name={MARK}",
         }
         if engine == "postgresql":

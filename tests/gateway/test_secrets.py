@@ -34,6 +34,7 @@ def everything_is_away() -> dict[str, str]:
         "TOKEN_JWKS_URL": f"http://user:{MARK}@127.0.0.1:{port}/keys?key={MARK}",
         "REDIS_URL": f"redis://user:{MARK}@127.0.0.1:{port}/0",
         "WEAVIATE_URL": f"http://user:{MARK}@127.0.0.1:{port}",
+        "METRICS_TOKEN": f"{MARK}-for-a-scrape",
         "WEAVIATE_API_KEY": MARK,
         "OPENAI_API_KEY": f"sk-{MARK}",
         "OPENAI_BASE_URL": f"http://user:{MARK}@127.0.0.1:{port}/v1?key={MARK}",
@@ -88,6 +89,7 @@ def test_a_settings_object_shows_no_secret() -> None:
         {"OPENAI_BASE_URL": f"http://127.0.0.1:{MARK}/v1"},
         {"OPENAI_BASE_URL": f"http://user:{MARK}@127.0.0.1:{free_port()}/v1"},
         {"ALLOW_ORIGINS": f"https://user:{MARK}@example.com/path"},
+        {"METRICS_TOKEN": MARK},
     ],
 )
 def test_a_command_that_cannot_start_shows_no_secret(
