@@ -154,7 +154,7 @@ class Endpoint:
         if admitted.kind is OperationType.SUBSCRIPTION:
             return await self._stream(request, visitor, admitted)
         if visitor.is_unknown and self._caching.is_shared(request, admitted.document):
-            return await self._answer_all(request, media, admitted)
+            return await self._answer_all(request, media, admitted, opted_out=visitor.asker.opted_out)
         context = self._open_context(request, visitor.asker)
         result = await self._run(context, visitor, admitted)
         response = answer_result(result, media, request.state.request_id, {"cost": admitted.cost})
@@ -171,9 +171,9 @@ class Endpoint:
         stream = await self._streams.begin(request, visitor, admitted.prepared)
         return _with_session(stream, visitor)
 
-    async def _answer_all(self, request: Request, media: str, admitted: Admitted) -> Response:
+    async def _answer_all(self, request: Request, media: str, admitted: Admitted, *, opted_out: bool) -> Response:
         """Answer everybody unknown at once: without a session, and without what is left of somebody's budget."""
-        visitor = Visitor(Asker())
+        visitor = Visitor(Asker(opted_out=opted_out))
         context = self._open_context(request, visitor.asker)
         result = await self._run(context, visitor, admitted)
         response = answer_result(result, media, request.state.request_id)

@@ -35,6 +35,9 @@ MOST_EVENTS = 500
 
 SAME_MINUTES = SAME_WITHIN // timedelta(minutes=1)
 
+OBSERVED = frozenset({InteractionType.VIEW, InteractionType.CLICK, InteractionType.IMPRESSION})
+"""What a page notices by itself. All else somebody does on purpose, and it is stored whatever the request says."""
+
 Act = Callable[[AsyncConnection, int, int], Awaitable[bool]]
 """Something that an actor does with a project: from their ids to whether it changed anything."""
 
@@ -134,8 +137,8 @@ class InteractionResult:
     index: int = strawberry.field(description="Its place in `events`, from 0.")
     status: InteractionStatus = strawberry.field(description="What became of it.")
     code: UserErrorCode | None = strawberry.field(
-        description="Why it was refused, for programs: an UNKNOWN_PROJECT need not be sent again, an INVALID one can "
-        "be mended. Null otherwise."
+        description="Why it was refused, for programs: an UNKNOWN_PROJECT or OPTED_OUT need not be sent again, an "
+        "INVALID one can be mended. Null otherwise."
     )
     message: str | None = strawberry.field(description="Why it was refused, for people; null otherwise.")
 
@@ -184,7 +187,8 @@ class InteractionMutation:
 
     @mutation(
         f"Tell what you did: views, clicks, impressions and all else, up to {MOST_EVENTS} events at once. "
-        "Each event is judged by itself: a bad one does not keep the others out.",
+        "Each event is judged by itself: a bad one does not keep the others out. Of a request with the header "
+        "`Sec-GPC: 1` no view, click or impression is stored.",
         Cost(500, 15, "events", MOST_EVENTS),
     )
     async def record_interactions(
@@ -257,13 +261,7 @@ class _Judged:
     at: datetime
     card: Card | None
     fault: str | None
-
-    @property
-    def code(self) -> UserErrorCode | None:
-        """What kind of reason it is."""
-        if self.fault is None:
-            return None
-        return UserErrorCode.UNKNOWN_PROJECT if self.card is None else UserErrorCode.INVALID
+    code: UserErrorCode | None
 
     def event(self, actor_id: int, asker: Asker, weight: float) -> Event:
         """Give what is to be written."""
@@ -297,16 +295,24 @@ async def _record(context: Context, events: list[InteractionInput]) -> RecordInt
 
 async def _judge(context: Context, events: list[InteractionInput]) -> list[_Judged]:
     cards = await context.loaders.cards_by_key.load_many([event.project for event in events])
-    present = now()
-    return [
-        _Judged(event, min(given(event.at) or present, present), card, _fault(event, card, present))
-        for event, card in zip(events, cards, strict=True)
-    ]
+    present, opted_out = now(), context.asker.opted_out
+    return [_judged(event, card, present, opted_out) for event, card in zip(events, cards, strict=True)]
 
 
-def _fault(event: InteractionInput, card: Card | None, present: datetime) -> str | None:
+def _judged(event: InteractionInput, card: Card | None, present: datetime, opted_out: bool) -> _Judged:
+    fault: str | None
+    code: UserErrorCode | None
     if card is None:
-        return "There is no such project, or it is not yours to see."
+        fault, code = unknown_project().message, UserErrorCode.UNKNOWN_PROJECT
+    elif opted_out and event.type in OBSERVED:
+        fault, code = "It is not stored: the request carries `Sec-GPC: 1`.", UserErrorCode.OPTED_OUT
+    else:
+        fault = _fault(event, present)
+        code = None if fault is None else UserErrorCode.INVALID
+    return _Judged(event, min(given(event.at) or present, present), card, fault, code)
+
+
+def _fault(event: InteractionInput, present: datetime) -> str | None:
     at, rank, snapshot_id = given(event.at), given(event.rank), given(event.snapshot_id)
     if at is not None and at < present - OLDEST:
         return f"It is more than {OLDEST.days} days old."

@@ -339,7 +339,7 @@ class Feeds:
         return replace(page, degraded=degraded_stores([*page.degraded, away.store]))
 
     def _note(self, page: Page, viewer: Viewer, ranking: Ranking | None = None) -> None:
-        if self._served is None or not page.entries:
+        if self._served is None or viewer.opted_out or not page.entries:
             return
         explained = [entry.explained for entry in page.entries]
         others = NO_SAMPLE if ranking is None or page.kind is not FeedKind.FOR_YOU else sample_of(ranking, page)

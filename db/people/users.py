@@ -38,6 +38,8 @@ class Viewer:
         Rises with every act; 0 without an actor.
     settings
         The actor's own settings.
+    opted_out
+        Whether this request asks not to be observed: nothing of what it views or is shown is stored.
     """
 
     actor_id: int | None
@@ -48,6 +50,7 @@ class Viewer:
     role: Role
     version: int
     settings: dict[str, Any]
+    opted_out: bool = False
 
 
 NOBODY = Viewer(None, None, None, None, None, Role.VIEWER, 0, {})

@@ -13,6 +13,9 @@ from gateway.callers.sessions import Sessions
 from gateway.errors import Unauthenticated
 from resolvers.foundations.context import Asker
 
+OPT_OUT_HEADER = "Sec-GPC"
+"""Global Privacy Control: with the value 1, whoever sends the request asks not to be observed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
@@ -88,10 +91,11 @@ class Visitors:
         session_key = self._sessions.read(request.headers.get(SESSION_HEADER))
         address = self.address_of(request)
         network = self._networks.name(str(address)) if self._networks else None
+        opted_out = request.headers.get(OPT_OUT_HEADER) == "1"
         if claims is not None:
-            asker = Asker(claims.user_key, session_key, claims.role, network)
+            asker = Asker(claims.user_key, session_key, claims.role, network, opted_out)
             return Visitor(asker, address=address, expires_at=claims.expires_at)
         if session_key is not None:
-            return Visitor(Asker(session_key=session_key, network=network), address=address)
+            return Visitor(Asker(session_key=session_key, network=network, opted_out=opted_out), address=address)
         session_key, signed = self._sessions.issue()
-        return Visitor(Asker(session_key=session_key, network=network), signed, address)
+        return Visitor(Asker(session_key=session_key, network=network, opted_out=opted_out), signed, address)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -37,12 +37,15 @@ class Asker:
         The role the token claims; None leaves it to the user's row.
     network
         A hash of the network that the request came from, good for a day; None if that says nothing.
+    opted_out
+        Whether the request carries `Sec-GPC: 1` (Global Privacy Control): what it views or is shown is not stored.
     """
 
     user_key: str | None = None
     session_key: str | None = None
     role: Role | None = None
     network: str | None = None
+    opted_out: bool = False
 
     @property
     def is_somebody(self) -> bool:
@@ -90,10 +93,14 @@ class Context:
     async def viewer(self) -> Viewer:
         """Read who asks from the truth, once a request until a mutation calls `forget_viewer`."""
         if self._viewer is None:
-            found = find_viewer(self.stores.database, user_key=self.asker.user_key, session_key=self.asker.session_key)
-            self._viewer = asyncio.ensure_future(found)
+            self._viewer = asyncio.ensure_future(self._find_viewer())
             self._begun.add(self._viewer)
         return await self._viewer
+
+    async def _find_viewer(self) -> Viewer:
+        asker = self.asker
+        found = await find_viewer(self.stores.database, user_key=asker.user_key, session_key=asker.session_key)
+        return replace(found, opted_out=asker.opted_out)
 
     @contextmanager
     def begun(self) -> Iterator[None]:
@@ -117,7 +124,7 @@ class Context:
             return await self.viewer()
         except StoreUnavailable:
             self.is_whole = False
-            return NOBODY
+            return replace(NOBODY, opted_out=self.asker.opted_out)
 
     def forget_viewer(self) -> None:
         """Read the viewer anew next time, and all that was loaded: a mutation has changed the truth."""

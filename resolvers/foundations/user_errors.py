@@ -30,6 +30,7 @@ class UserErrorCode(StrEnum):
     EMPTY = "empty"
     INVALID = "invalid"
     TOO_MANY = "too_many"
+    OPTED_OUT = "opted_out"
 
 
 publish(
@@ -47,6 +48,7 @@ publish(
         "EMPTY": "Nothing was said where something must be.",
         "INVALID": "A value breaks a rule; the message says which.",
         "TOO_MANY": "More at once than is taken; nothing was written.",
+        "OPTED_OUT": "The request carries `Sec-GPC: 1`: views, clicks and impressions are not stored.",
     },
 )
 
