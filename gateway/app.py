@@ -17,7 +17,8 @@ from starlette.routing import Route, WebSocketRoute
 
 from gateway.assets import FRONTEND, GraphiqlBeside, Pages, read_explore_page, read_graphiql
 from gateway.callers.addresses import Addresses
-from gateway.callers.auth import authority_of, signing_secret
+from gateway.callers.auth import authority_of, previous_secret, signing_secret
+from gateway.callers.clock import Clock
 from gateway.callers.demo_viewers import DemoViewers
 from gateway.callers.networks import Networks
 from gateway.callers.sessions import HEADER as SESSION_HEADER
@@ -67,7 +68,13 @@ def create() -> Starlette:
     return app
 
 
-def build(settings: Settings, graph: strawberry.Schema, opened: OpenRuntime, frontend: Path = FRONTEND) -> Starlette:
+def build(
+    settings: Settings,
+    graph: strawberry.Schema,
+    opened: OpenRuntime,
+    frontend: Path = FRONTEND,
+    clock: Clock = Clock(),  # noqa: B008 (it has no state)
+) -> Starlette:
     """Make the application.
 
     Parameters
@@ -80,12 +87,15 @@ def build(settings: Settings, graph: strawberry.Schema, opened: OpenRuntime, fro
         Opens the runtime when the server starts and closes it when the server stops.
     frontend
         The folder of the npm packages whose builds are served.
+    clock
+        Says when tokens end.
     """
     secret = signing_secret(settings)
-    authority = authority_of(settings)
+    authority = authority_of(settings, clock)
     networks = Networks(secret) if settings.bound_networks else None
     addresses = Addresses(settings.trusted_proxies, note_untrusted_forwarding)
-    visitors = Visitors(authority, Sessions(secret), networks, addresses)
+    sessions = Sessions(secret, previous_secret(settings), clock)
+    visitors = Visitors(authority, sessions, networks, addresses)
     naming = naming_of(settings)
     limits, budgets = Limits(graph._schema, settings), Budgets(settings, secret)
     documents = Documents(graph._schema, introspection=settings.introspection, parse=limits.parse)
@@ -93,10 +103,10 @@ def build(settings: Settings, graph: strawberry.Schema, opened: OpenRuntime, fro
     ending = asyncio.Event()
     seats = Seats(settings.max_streams, settings.max_streams_viewer, settings.max_streams_address)
     subscriptions = Subscriptions(context_of)
-    streams = EventStreams(subscriptions, visitors, seats, ending) if settings.subscriptions else None
+    streams = EventStreams(subscriptions, visitors, seats, ending, clock) if settings.subscriptions else None
     endpoint = Endpoint(graph, visitors, naming, documents, limits, budgets, caching, context_of, streams)
     origins = Origins(settings.allow_origins)
-    sockets = Sockets(endpoint, visitors.address_of, subscriptions, seats, origins, settings.stream_idle_s)
+    sockets = Sockets(endpoint, visitors.address_of, subscriptions, seats, origins, settings.stream_idle_s, clock)
 
     metrics = Metrics(settings.metrics_token.get_secret_value() if settings.metrics_token else None)
     demo_viewers = DemoViewers(authority, enabled=settings.demo_viewers)

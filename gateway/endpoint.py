@@ -47,6 +47,7 @@ class OperationContext(Protocol):
     """What this file needs to know of `resolvers.foundations.context.Context`."""
 
     is_whole: bool
+    asker: Asker
 
     def stop(self) -> None:
         """Let go of what the operation still waits for: its time is over."""
@@ -158,7 +159,7 @@ class Endpoint:
         context = self._open_context(request, visitor.asker)
         result = await self._run(context, visitor, admitted)
         response = answer_result(result, media, request.state.request_id, {"cost": admitted.cost})
-        return _with_session(response, visitor)
+        return _with_session(response, self._visitors.session_to_give(visitor, context.asker.session_key))
 
     async def _stream(self, request: Request, visitor: Visitor, admitted: Admitted) -> Response:
         if self._streams is None:
@@ -169,7 +170,7 @@ class Endpoint:
             message = f"Send a subscription over a WebSocket (graphql-transport-ws), or with Accept: {EVENTS}."
             raise RequestRefused(406, "NOT_ACCEPTABLE", message)
         stream = await self._streams.begin(request, visitor, admitted.prepared)
-        return _with_session(stream, visitor)
+        return _with_session(stream, visitor.new_session)
 
     async def _answer_all(self, request: Request, media: str, admitted: Admitted, *, opted_out: bool) -> Response:
         """Answer everybody unknown at once: without a session, and without what is left of somebody's budget."""
@@ -263,9 +264,9 @@ class Endpoint:
         return await within(self._limits.timeout_s(is_platform=visitor.is_platform), running, context.stop)
 
 
-def _with_session(response: Response, visitor: Visitor) -> Response:
-    if visitor.new_session is not None:
-        response.headers[SESSION_HEADER] = visitor.new_session
+def _with_session(response: Response, session: str | None) -> Response:
+    if session is not None:
+        response.headers[SESSION_HEADER] = session
     return response
 
 

@@ -1,9 +1,12 @@
-"""Who is asking: what a bearer token (JWT) says, and the secret that signs our own tokens and session ids."""
+"""Bearer tokens (JWT): signing our own, checking signatures, and the secret for both.
+
+What a token with a good signature must look like besides is the matter of `gateway.callers.token_rules`.
+"""
 
 import os
 import secrets
-import time
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,9 @@ import jwt
 
 from db.models import Role
 from gateway.callers.claims import MAX_KEY, Claims, RoleClaim, claims_of, is_key
+from gateway.callers.clock import Clock
 from gateway.callers.issuer_keys import IssuerKeys
+from gateway.callers.token_rules import MAKE_ONE, PreviousSecret, TokenRules, bearer_token
 from gateway.callers.token_settings import MIN_SECRET_BYTES
 from gateway.errors import CannotStart, Unauthenticated
 from gateway.settings import Settings, make_var_dir
@@ -19,22 +24,12 @@ from gateway.settings import Settings, make_var_dir
 ALGORITHM = "HS256"
 """What the gateway signs its own tokens with."""
 
-LEEWAY_S = 30.0
-"""How far apart our clock and the issuer's may be."""
-
-MAX_TOKEN = 8_192
-"""Characters of the longest token that is looked at: our own have about 250."""
-
 SECRET_FILE = "token_secret"  # noqa: S105 (a file's name)
 
-_MAKE_ONE = "Ask for a new one where you sign in, or make one with: explore token USER"
-
 _SENTENCES: dict[type[Exception], str] = {
-    jwt.ExpiredSignatureError: f"The token has expired. {_MAKE_ONE}",
-    jwt.ImmatureSignatureError: "The token is not valid yet. Compare its issuer's clock with ours.",
     jwt.InvalidIssuerError: "The token was issued by somebody else: its claim iss must be the gateway's TOKEN_ISSUER.",
     jwt.InvalidAudienceError: "The token is meant for others: its claim aud must be the gateway's TOKEN_AUDIENCE.",
-    jwt.InvalidSignatureError: f"The token was altered, or signed with another secret. {_MAKE_ONE}",
+    jwt.InvalidSignatureError: f"The token was altered, or signed with another secret. {MAKE_ONE}",
 }
 
 
@@ -57,8 +52,10 @@ class Authority:
         Those that a token may be signed with.
     role
         Where a token says what its bearer may do.
-    leeway_s
-        How far apart our clock and the issuer's may be.
+    rules
+        What a token with a good signature must look like besides.
+    previous
+        The secret before this one, while what it signed is still accepted.
     """
 
     def __init__(
@@ -70,15 +67,22 @@ class Authority:
         keys: IssuerKeys | None = None,
         algorithms: Iterable[str] = (ALGORITHM,),
         role: RoleClaim = RoleClaim(),  # noqa: B008 (frozen)
-        leeway_s: float = LEEWAY_S,
+        rules: TokenRules = TokenRules(),  # noqa: B008 (frozen)
+        previous: PreviousSecret | None = None,
     ) -> None:
         self._secret = secret
         self._issuer = issuer
         self._audience = audience
         self._algorithms = tuple(name for name in algorithms if name == ALGORITHM or keys is not None)
         self._role = role
-        self._leeway_s = leeway_s
+        self._previous = previous
+        self.rules = rules
         self.keys = keys
+
+    @property
+    def can_issue(self) -> bool:
+        """Whether tokens that the secret signs are accepted."""
+        return ALGORITHM in self._algorithms
 
     def issue(self, user_key: str, role: Role | None = None, hours: float = 24.0) -> str:
         """Sign a token for a user, good for `hours`.
@@ -86,13 +90,22 @@ class Authority:
         Raises
         ------
         CannotStart
-            If the key is no platform key, or the gateway would refuse a token of its own.
+            If the key is no platform key, or the gateway would refuse the token.
         """
         if not is_key(user_key):
             raise CannotStart(f"a user's key has 1 to {MAX_KEY} characters, none of them NUL", exit_code=2)
-        if ALGORITHM not in self._algorithms:
-            raise CannotStart(f"TOKEN_ALGORITHMS leaves {ALGORITHM} out, so tokens come from the issuer only")
-        now = int(time.time())
+        if not self.can_issue:
+            raise CannotStart(
+                f"tokens come from the issuer at TOKEN_JWKS_URL only; to accept tokens that the secret signs as well, "
+                f"name {ALGORITHM} in TOKEN_ALGORITHMS"
+            )
+        if role is Role.ADMINISTRATOR and hours > self.rules.administrator_hours:
+            raise CannotStart(
+                f"an administrator's token lives at most {self.rules.administrator_hours:g} hours, not {hours:g}; give "
+                f"--hours {self.rules.administrator_hours:g} or less, or raise TOKEN_ADMINISTRATOR_HOURS",
+                exit_code=2,
+            )
+        now = int(self.rules.clock.now())
         claims: dict[str, Any] = {
             "sub": user_key,
             "iss": self._issuer,
@@ -116,17 +129,22 @@ class Authority:
         """
         if header is None:
             return None
-        scheme, _, token = header.strip().partition(" ")
-        token = token.strip()
-        if scheme.lower() != "bearer" or not token or " " in token:
-            raise Unauthenticated("The Authorization header must read: Bearer TOKEN")
-        if len(token) > MAX_TOKEN:
-            raise Unauthenticated(f"The token is longer than {MAX_TOKEN} characters. {_MAKE_ONE}")
+        token = bearer_token(header)
         try:
             algorithm, key = await self._key(token)
-            return claims_of(self._verified(token, algorithm, key), self._role)
+            return self._claims(token, algorithm, key)
         except (jwt.PyJWTError, RecursionError, ValueError) as error:
             raise Unauthenticated(self._sentence(error)) from None
+
+    def _claims(self, token: str, algorithm: str, key: Any) -> Claims:
+        try:
+            return claims_of(self._verified(token, algorithm, key), self._role, self.rules)
+        except jwt.InvalidSignatureError:
+            previous = self._previous
+            if algorithm != ALGORITHM or previous is None or previous.until <= self.rules.clock.now():
+                raise
+            claims = claims_of(self._verified(token, algorithm, previous.secret), self._role, self.rules)
+            return replace(claims, ends_at=min(claims.ends_at, previous.until))
 
     async def _key(self, token: str) -> tuple[str, Any]:
         """Choose the algorithm and the key that a token's signature is checked with."""
@@ -140,7 +158,7 @@ class Authority:
             return ALGORITHM, self._secret
         found = await self.keys.find(algorithm, kid)
         if found is None:
-            raise Unauthenticated(f"The token names no key of its issuer (kid, {algorithm}). {_MAKE_ONE}")
+            raise Unauthenticated(f"The token names no key of its issuer (kid, {algorithm}). {MAKE_ONE}")
         return algorithm, found.key
 
     def _verified(self, token: str, algorithm: str, key: Any) -> dict[str, Any]:
@@ -150,8 +168,12 @@ class Authority:
             algorithms=[algorithm],
             issuer=self._issuer,
             audience=self._audience,
-            leeway=self._leeway_s,
-            options={"require": ["exp", "iss", "aud", "sub"]},
+            options={
+                "require": ["exp", "iss", "aud", "sub"],
+                "verify_exp": False,  # the times are the matter of `TokenRules`
+                "verify_nbf": False,
+                "verify_iat": False,
+            },
         )
 
     def _sentence(self, error: Exception) -> str:
@@ -159,10 +181,10 @@ class Authority:
             return f"The token lacks the claim {error.claim}; exp, iss, aud and sub are needed."
         if isinstance(error, jwt.InvalidAlgorithmError):
             return f"The token must be signed with {' or '.join(self._algorithms)}."
-        return _SENTENCES.get(type(error), f"The token cannot be read. {_MAKE_ONE}")
+        return _SENTENCES.get(type(error), f"The token cannot be read. {MAKE_ONE}")
 
 
-def authority_of(settings: Settings) -> Authority:
+def authority_of(settings: Settings, clock: Clock = Clock()) -> Authority:  # noqa: B008 (it has no state)
     """Make the authority that the settings describe; no key is fetched yet.
 
     Raises
@@ -170,20 +192,37 @@ def authority_of(settings: Settings) -> Authority:
     CannotStart
         If the signing secret cannot be had, or no token could ever be good.
     """
-    by_issuer = [name for name in settings.token_algorithms if name != ALGORITHM]
-    if not by_issuer and settings.token_jwks_url:
+    algorithms = settings.accepted_algorithms
+    if settings.token_jwks_url and set(algorithms) == {ALGORITHM}:
         raise CannotStart("TOKEN_JWKS_URL needs an algorithm in TOKEN_ALGORITHMS besides HS256; add RS256 or ES256")
-    if ALGORITHM not in settings.token_algorithms and not settings.token_jwks_url:
+    if ALGORITHM not in algorithms and not settings.token_jwks_url:
         raise CannotStart("TOKEN_ALGORITHMS leaves HS256 out, and there is no TOKEN_JWKS_URL: nobody could sign in")
     return Authority(
         signing_secret(settings),
         settings.token_issuer,
         settings.token_audience,
         keys=IssuerKeys(settings.token_jwks_url) if settings.token_jwks_url else None,
-        algorithms=settings.token_algorithms,
+        algorithms=algorithms,
         role=RoleClaim(settings.token_role_claim, settings.token_role_words),
-        leeway_s=settings.token_leeway_s,
+        rules=TokenRules(settings.token_leeway_s, settings.token_administrator_hours, clock),
+        previous=previous_secret(settings),
     )
+
+
+def previous_secret(settings: Settings) -> PreviousSecret | None:
+    """Return the secret that TOKEN_SECRET replaces, if there is one.
+
+    Raises
+    ------
+    CannotStart
+        If only one of the secret and the time is given.
+    """
+    secret, until = settings.token_secret_previous, settings.token_secret_previous_until
+    if secret is None and until is None:
+        return None
+    if secret is None or until is None:
+        raise CannotStart("TOKEN_SECRET_PREVIOUS and TOKEN_SECRET_PREVIOUS_UNTIL go together; set both or neither")
+    return PreviousSecret(secret.get_secret_value().encode(), until.timestamp())
 
 
 def signing_secret(settings: Settings) -> bytes:

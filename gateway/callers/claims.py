@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from db.models import Role
+from gateway.callers.token_rules import TokenRules
 from gateway.errors import Unauthenticated
 
 MAX_KEY = 200
@@ -23,13 +24,16 @@ class Claims:
         The platform's key of the user, from the claim `sub`.
     role
         What the token lets its bearer do; None leaves it to the user's row.
-    expires_at
-        Seconds since 1970, from the claim `exp`.
+    ends_at
+        The moment from which the token is refused, in seconds since 1970.
+    is_short_lived
+        Whether its life is short enough for an administrator's token.
     """
 
     user_key: str
     role: Role | None
-    expires_at: float = field(default=0.0, compare=False)
+    ends_at: float = field(default=0.0, compare=False)
+    is_short_lived: bool = field(default=True, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +89,19 @@ def is_key(value: Any) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in value)  # half a character: no store takes it
 
 
-def claims_of(payload: Mapping[str, Any], role: RoleClaim) -> Claims:
-    """Read the claims of a token whose signature, issuer, audience and times are good.
+def claims_of(payload: Mapping[str, Any], role: RoleClaim, rules: TokenRules) -> Claims:
+    """Read the claims of a token whose signature, issuer and audience are good.
 
     Raises
     ------
     Unauthenticated
-        If it names nobody, or a role that there is not.
+        If the token's times break a rule, it names nobody, or a role that there is not.
     """
+    times = rules.times(payload)
     if not is_key(payload["sub"]):
         raise Unauthenticated(
             f"The token's subject must be a user's key of 1 to {MAX_KEY} characters, none of them NUL."
         )
-    return Claims(payload["sub"], role.read(payload), float(payload["exp"]))
+    found = role.read(payload)
+    rules.require_life(found, times)
+    return Claims(payload["sub"], found, times.ends_at, rules.is_short_lived(times))

@@ -76,7 +76,7 @@ class IssuerKeys:
     Parameters
     ----------
     where
-        A URL (`https:` or `http:`), or the path of a file.
+        A URL, or the path of a file.
     fetch
         Gets the key set's text; from `where` unless it is said.
     clock
@@ -187,7 +187,11 @@ async def _download(url: str) -> bytes:
     import httpx  # noqa: PLC0415 (0.1 s that only who has an issuer pays)
 
     # In a thread: reading the authorities' certificates takes 20 ms.
-    client = await asyncio.to_thread(httpx.AsyncClient, timeout=DEADLINE_S, follow_redirects=False)
+    # Plain http goes to this machine only (TOKEN_JWKS_URL), and so through no proxy that the environment names.
+    direct = url.startswith("http:")
+    client = await asyncio.to_thread(
+        httpx.AsyncClient, timeout=DEADLINE_S, follow_redirects=False, trust_env=not direct
+    )
     accept = {"Accept": "application/jwk-set+json, application/json;q=0.9, */*;q=0.5"}
     try:
         async with client, client.stream("GET", url, headers=accept) as answer:

@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeAlias
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode
 
 from db.models import Role
+from gateway.callers.addresses import is_loopback
+from gateway.callers.token_rules import ADMINISTRATOR_HOURS, LEEWAY_S
 
 MIN_SECRET_BYTES = 32
 """HS256 asks for a key at least as long as its digest (RFC 7518, section 3.2)."""
@@ -14,6 +17,10 @@ MIN_SECRET_BYTES = 32
 TokenAlgorithm: TypeAlias = Literal[
     "HS256", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"
 ]
+
+
+_BY_SECRET: tuple[TokenAlgorithm, ...] = ("HS256",)
+_BY_ISSUER: tuple[TokenAlgorithm, ...] = ("RS256", "ES256", "EdDSA")
 
 
 def split(value: Any) -> Any:
@@ -29,9 +36,11 @@ def _secret_is_long(value: Any) -> Any:
 
 def _key_set(value: str) -> str:
     scheme, separator, rest = value.partition("://")
-    if separator and (scheme not in ("http", "https") or not rest):
-        raise ValueError("is no address of a key set")
-    return value
+    if not separator or (scheme == "https" and rest):
+        return value
+    if scheme == "http" and is_loopback(urlsplit(value).hostname):
+        return value
+    raise ValueError("is no address that keys can be trusted from")
 
 
 def _roles(value: Any) -> Any:
@@ -48,6 +57,16 @@ class TokenSettings(BaseSettings):
         "Unset: one is made at the first start and kept in VAR_DIR/token_secret.",
         json_schema_extra={"mend": "make a longer one, for example with: openssl rand -base64 48"},
     )
+    token_secret_previous: Annotated[SecretStr | None, BeforeValidator(_secret_is_long)] = Field(
+        None,
+        description="The secret that TOKEN_SECRET replaces. Tokens and session ids that it signed are accepted until "
+        "TOKEN_SECRET_PREVIOUS_UNTIL; it signs nothing new.",
+        json_schema_extra={"mend": f"give the secret that was in use, at least {MIN_SECRET_BYTES} bytes"},
+    )
+    token_secret_previous_until: AwareDatetime | None = Field(
+        None,
+        description="When TOKEN_SECRET_PREVIOUS ends: a date and time with its zone, as in 2027-01-31T12:00:00Z.",
+    )
     token_issuer: str = Field(
         "explore-gateway",
         description="What a token's claim `iss` must be.",
@@ -59,17 +78,19 @@ class TokenSettings(BaseSettings):
     token_jwks_url: Annotated[str, AfterValidator(_key_set)] = Field(
         "",
         description="Where the issuer of tokens publishes its public keys (JWKS), as in "
-        "https://login.example.com/.well-known/jwks.json, or the path of a file. Empty: tokens are signed with the "
-        "secret only.",
+        "https://login.example.com/.well-known/jwks.json, or the path of a file. Plain http is refused, except from a "
+        "loopback address (localhost, 127.0.0.1, ::1). Empty: tokens are signed with the secret only.",
         repr=False,  # an address may hold a password
-        json_schema_extra={"mend": "write an address that begins with https:// or http://, or the path of a file"},
+        json_schema_extra={
+            "mend": "write one that begins with https://, or the path of a file; http:// only from this machine"
+        },
     )
     token_algorithms: Annotated[tuple[TokenAlgorithm, ...], NoDecode, BeforeValidator(split)] = Field(
-        ("HS256", "RS256", "ES256", "EdDSA"),
-        min_length=1,
+        (),
         description="The algorithms that a token may be signed with, separated by commas: HS256 (with the secret), "
-        "and with a key of TOKEN_JWKS_URL RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA. Leave "
-        "HS256 out where only the issuer's tokens shall count.",
+        "and with a key of TOKEN_JWKS_URL RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA. "
+        "Empty: HS256 without TOKEN_JWKS_URL; RS256, ES256 and EdDSA with it, so that only its issuer's tokens count. "
+        "Name HS256 beside them to accept tokens that the secret signs as well.",
     )
     token_role_claim: str = Field(
         "role",
@@ -85,8 +106,28 @@ class TokenSettings(BaseSettings):
         "explore-admins=administrator,explore-sync=service; the roles are viewer, service and administrator.",
     )
     token_leeway_s: float = Field(
-        30.0,
+        LEEWAY_S,
         ge=0,
         le=300,
-        description="Seconds by which our clock and the issuer's may differ, 0 to 300.",
+        description="Seconds by which our clock and the issuer's may differ, 0 to 300: the same for requests, "
+        "WebSockets and event streams.",
     )
+    token_administrator_hours: float = Field(
+        ADMINISTRATOR_HOURS,
+        gt=0,
+        le=87_600,
+        description="The longest life of an administrator's token in hours (from `iat` to `exp`), above 0 to 87600. "
+        "One that lives longer, or does not say when it was issued, is refused.",
+    )
+    claimed_session_hours: float = Field(
+        1.0,
+        ge=0,
+        le=8_760,
+        description="Hours for which a session id stands for the account that has claimed it, 0 to 8760: long enough "
+        "for requests and tabs that still send it. After that it begins a new session.",
+    )
+
+    @property
+    def accepted_algorithms(self) -> tuple[TokenAlgorithm, ...]:
+        """The algorithms that a token may be signed with."""
+        return self.token_algorithms or (_BY_ISSUER if self.token_jwks_url else _BY_SECRET)

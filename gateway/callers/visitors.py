@@ -1,6 +1,7 @@
 """Who sent a request: the holder of a token, of a session, or somebody new."""
 
 from dataclasses import dataclass
+from math import inf
 
 from starlette.requests import HTTPConnection
 
@@ -23,28 +24,26 @@ class Visitor:
 
     Attributes
     ----------
+    is_unknown
+        Whether the request carried neither a token nor a session id of ours.
     new_session
-        The session id to give back, if one was made for them.
+        The session id to give back: of a new session, or of the same one signed with a newer secret.
     address
         Where they are; None if that cannot be told.
-    expires_at
-        When their token does, in seconds since 1970; None without one.
+    ends_at
+        The moment from which their token is refused, in seconds since 1970; infinite without a token.
     """
 
     asker: Asker
+    is_unknown: bool = False
     new_session: str | None = None
     address: Address | None = None
-    expires_at: float | None = None
+    ends_at: float = inf
 
     @property
     def is_platform(self) -> bool:
         """Whether this is the platform's own service or an administrator, by what the token says."""
         return self.asker.role in (Role.SERVICE, Role.ADMINISTRATOR)
-
-    @property
-    def is_unknown(self) -> bool:
-        """Whether nothing tells who this is: neither a token nor a session of ours came along."""
-        return self.new_session is not None
 
 
 class Visitors:
@@ -88,14 +87,33 @@ class Visitors:
         if len(headers) > 1:
             raise Unauthenticated("Send one Authorization header, not several.")
         claims = await self._authority.read(headers[0] if headers else None)
-        session_key = self._sessions.read(request.headers.get(SESSION_HEADER))
+        session = self._sessions.read(request.headers.get(SESSION_HEADER))
+        session_key = session.key if session is not None else None
         address = self.address_of(request)
         network = self._networks.name(str(address)) if self._networks else None
         opted_out = request.headers.get(OPT_OUT_HEADER) == "1"
         if claims is not None:
-            asker = Asker(claims.user_key, session_key, claims.role, network, opted_out)
-            return Visitor(asker, address=address, expires_at=claims.expires_at)
-        if session_key is not None:
-            return Visitor(Asker(session_key=session_key, network=network, opted_out=opted_out), address=address)
+            asker = Asker(
+                claims.user_key,
+                session_key,
+                claims.role,
+                network,
+                may_administer=claims.is_short_lived,
+                opted_out=opted_out,
+            )
+            return Visitor(asker, address=address, ends_at=claims.ends_at)
+        if session is not None:
+            asker = Asker(session_key=session_key, network=network, opted_out=opted_out)
+            return Visitor(asker, new_session=session.renewed, address=address)
         session_key, signed = self._sessions.issue()
-        return Visitor(Asker(session_key=session_key, network=network, opted_out=opted_out), signed, address)
+        asker = Asker(session_key=session_key, network=network, opted_out=opted_out)
+        return Visitor(asker, True, signed, address)
+
+    def session_to_give(self, visitor: Visitor, session_key: str | None) -> str | None:
+        """Return the session id for the answer to a request that was run with this session key; None if there is none.
+
+        The key is another than the visitor's where theirs was claimed and its time is over.
+        """
+        if session_key is None or session_key == visitor.asker.session_key:
+            return visitor.new_session
+        return self._sessions.sign(session_key)

@@ -157,14 +157,12 @@ async def _token_keys(settings: Settings) -> tuple[Verdict, str]:
     found = await keys.refresh()
     if keys.fault is not None:
         return Verdict.BROKEN, f"{keys.where}: {keys.fault}; correct TOKEN_JWKS_URL, or see to the issuer"
-    usable = [key for key in found if key.algorithms & set(settings.token_algorithms)]
+    usable = [key for key in found if key.algorithms & set(settings.accepted_algorithms)]
     if not usable:
         return (
             Verdict.BROKEN,
             f"none of the {len(found)} keys at {keys.where} is for one of TOKEN_ALGORITHMS; add its own",
         )
-    if keys.where.startswith("http://"):
-        return Verdict.LOOK, f"{len(usable)} at {keys.where}; whoever is between could change them: use https"
     return Verdict.OK, f"{len(usable)} at {keys.where}"
 
 

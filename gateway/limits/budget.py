@@ -142,7 +142,7 @@ class Budgets:
             rate = rates.rate_limit_service if visitor.is_platform else rates.rate_limit
             return [self._caller("user", asker.user_key, rate)]
         address = self._address(visitor.address)
-        if asker.session_key is None or visitor.new_session is not None:
+        if asker.session_key is None or visitor.is_unknown:
             return [address]
         return [self._caller("session", asker.session_key, rates.rate_limit), address]
 

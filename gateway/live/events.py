@@ -1,9 +1,9 @@
 """A subscription as an event stream (SSE), as the protocol graphql-sse has it for distinct connections."""
 
 import asyncio
-import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import ExitStack, aclosing, suppress
+from functools import partial
 from typing import Any
 
 import orjson
@@ -12,6 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from gateway.answers import error_entry
+from gateway.callers.clock import Clock
 from gateway.callers.visitors import Visitor, Visitors
 from gateway.graphql_http.media import EVENTS
 from gateway.live.seats import Seats
@@ -26,6 +28,11 @@ _HEADERS = {
 }
 
 
+_TOKEN_ENDED = b"event: next\ndata: %s\n\n" % orjson.dumps(
+    {"errors": [error_entry("UNAUTHENTICATED", "The token has expired. Subscribe again with a new one.")]}
+)
+
+
 class EventStream(Response):
     """An answer that goes on until the subscription ends, the client goes, or its token expires.
 
@@ -35,8 +42,8 @@ class EventStream(Response):
         What there is to tell.
     seat
         What is given back at the end.
-    expires_at
-        When the token does, in seconds since 1970.
+    token_end
+        Waits for the moment from which the token is refused.
     ending
         Set when the server stops: it waits for its streams to end.
     """
@@ -47,14 +54,14 @@ class EventStream(Response):
         self,
         results: AsyncGenerator[Told, None],
         seat: ExitStack,
-        expires_at: float | None,
+        token_end: Callable[[], Coroutine[Any, Any, None]],
         ending: asyncio.Event,
     ) -> None:
         super().__init__(headers=_HEADERS)
         del self.headers["content-length"]
         self._results = results
         self._seat = seat
-        self._expires_at = expires_at
+        self._token_end = token_end
         self._ending = ending
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -64,25 +71,25 @@ class EventStream(Response):
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             await send({"type": "http.response.body", "body": b":\n\n", "more_body": True})
             telling = asyncio.create_task(self._tell(send))
-            others = [asyncio.create_task(work) for work in (_gone(receive), self._ending.wait(), self._expired())]
+            token_end = asyncio.create_task(self._token_end())
+            others = [token_end, *(asyncio.create_task(work) for work in (_gone(receive), self._ending.wait()))]
             try:
                 await asyncio.wait({telling, *others}, return_when=asyncio.FIRST_COMPLETED)
+                has_token_ended = token_end.done()
             finally:
                 for task in (telling, *others):
                     task.cancel()
                 with suppress(asyncio.CancelledError):
                     await telling
             with suppress(OSError):  # whoever has gone away is told nothing
+                if has_token_ended:
+                    await send({"type": "http.response.body", "body": _TOKEN_ENDED, "more_body": True})
                 await send({"type": "http.response.body", "body": b"event: complete\ndata:\n\n", "more_body": False})
 
     async def _tell(self, send: Send) -> None:
         async with aclosing(self._results):
             async for event in _kept_alive(self._results):
                 await send({"type": "http.response.body", "body": event, "more_body": True})
-
-    async def _expired(self) -> None:
-        left_s = float("inf") if self._expires_at is None else self._expires_at - time.time()
-        await asyncio.sleep(min(max(left_s, 0), 10**6))
 
 
 async def _kept_alive(results: AsyncGenerator[Told, None]) -> AsyncGenerator[bytes, None]:
@@ -117,13 +124,18 @@ class EventStreams:
         Who knows the address of a request, and how many streams may be open.
     ending
         Set when the server stops.
+    clock
+        Says when a token ends.
     """
 
-    def __init__(self, subscriptions: Subscriptions, visitors: Visitors, seats: Seats, ending: asyncio.Event) -> None:
+    def __init__(
+        self, subscriptions: Subscriptions, visitors: Visitors, seats: Seats, ending: asyncio.Event, clock: Clock
+    ) -> None:
         self._subscriptions = subscriptions
         self._visitors = visitors
         self._seats = seats
         self._ending = ending
+        self._clock = clock
 
     async def begin(
         self, request: Request, visitor: Visitor, prepared: Executor[Any] | list[GraphQLError]
@@ -141,4 +153,5 @@ class EventStreams:
             stack.enter_context(self._seats.taken(str(self._visitors.address_of(request))))
             stack.enter_context(self._seats.of_viewer(visitor.asker))
             results = await self._subscriptions.begin(request, visitor, prepared)
-            return EventStream(results, stack.pop_all(), visitor.expires_at, self._ending)
+            token_end = partial(self._clock.until, visitor.ends_at)
+            return EventStream(results, stack.pop_all(), token_end, self._ending)

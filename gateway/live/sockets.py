@@ -19,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from gateway.answers import error_entry
+from gateway.callers.clock import Clock
 from gateway.callers.sessions import HEADER as SESSION_HEADER
 from gateway.callers.visitors import Visitor
 from gateway.documents.document import DocumentRefused
@@ -34,9 +35,6 @@ PROTOCOL = "graphql-transport-ws"
 
 INIT_WITHIN_S = 10.0
 """How long a client may take to say who it is."""
-
-LOOK_EVERY_S = 15.0
-"""How often it is looked whether a token has expired or a socket is idle, while the client says nothing."""
 
 MOST_AT_ONCE = 10
 """Subscriptions on one socket."""
@@ -96,6 +94,8 @@ class Sockets:
         Whose pages may open one.
     idle_s
         How long one may be open without a subscription.
+    clock
+        Says when a token ends.
     """
 
     def __init__(
@@ -106,6 +106,7 @@ class Sockets:
         seats: Seats,
         origins: Origins,
         idle_s: float,
+        clock: Clock,
     ) -> None:
         self._gate = gate
         self._address_of = address_of
@@ -113,6 +114,7 @@ class Sockets:
         self._seats = seats
         self._origins = origins
         self._idle_s = idle_s
+        self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hold one conversation, from the handshake to the end."""
@@ -123,7 +125,9 @@ class Sockets:
             return
         started = time.perf_counter()
         with structlog.contextvars.bound_contextvars(request_id=socket.state.request_id):
-            conversation = _Conversation(socket, self._gate, self._subscriptions, self._seats, self._idle_s)
+            conversation = _Conversation(
+                socket, self._gate, self._subscriptions, self._seats, self._idle_s, self._clock
+            )
             code = await self._hold(socket, conversation)
             seconds = round(time.perf_counter() - started, 1)
             log.info("socket", path=scope["path"][:200], code=code, s=seconds, told=conversation.told)
@@ -158,13 +162,16 @@ class _Conversation:
         subscriptions: Subscriptions,
         seats: Seats,
         idle_s: float,
+        clock: Clock,
     ) -> None:
         self._socket = socket
         self._gate = gate
         self._subscriptions = subscriptions
         self._seats = seats
         self._idle_s = idle_s
+        self._clock = clock
         self._visitor: Visitor | None = None
+        self._recognized = asyncio.Event()
         self._running: dict[str, asyncio.Task[None]] = {}
         self._stack = ExitStack()
         self._quiet_since = time.monotonic()
@@ -172,8 +179,24 @@ class _Conversation:
 
     async def hold(self) -> NoReturn:
         """Listen until somebody ends it; raises `Closed` if that is us, `WebSocketDisconnect` if not."""
+        tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._token_ends())]
+        try:
+            await asyncio.gather(*tasks)  # raises as the first of them does
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+        raise RuntimeError("neither task returns")  # for the type checker
+
+    async def _listen(self) -> NoReturn:
         while True:
             await self._answer(await self._heard())
+
+    async def _token_ends(self) -> NoReturn:
+        await self._recognized.wait()
+        assert self._visitor is not None  # noqa: S101 (for the type checker)
+        await self._clock.until(self._visitor.ends_at)
+        raise Closed(4403, "Forbidden: the token has expired")
 
     async def end(self) -> None:
         """Stop everything that runs."""
@@ -196,19 +219,17 @@ class _Conversation:
     def _patience_s(self) -> float:
         """Give how long to listen before looking around; raises `Closed` if it has been long enough."""
         present = time.monotonic()
-        if self._running:
-            self._quiet_since = present
         if self._visitor is None:
             left = INIT_WITHIN_S - (present - self._quiet_since)
             if left <= 0:
                 raise Closed(4408, "Connection initialisation timeout")
             return left
-        if self._visitor.expires_at is not None and self._visitor.expires_at <= time.time():
-            raise Closed(4403, "Forbidden: the token has expired")
+        if self._running:
+            return self._idle_s
         left = self._idle_s - (present - self._quiet_since)
         if left <= 0:
             raise Closed(1000, "Nothing was subscribed to")
-        return min(left, LOOK_EVERY_S)
+        return left
 
     async def _answer(self, message: Mapping[str, Any]) -> None:
         match message.get("type"):
@@ -234,6 +255,7 @@ class _Conversation:
             raise Closed(4400, "Invalid message: payload must be an object")
         try:
             self._visitor = await self._gate.recognise(_as_if_sent(self._socket, payload or {}))
+            self._recognized.set()
             self._stack.enter_context(self._seats.of_viewer(self._visitor.asker))
         except NoSeat as full:
             raise Closed(4429, full.message) from None
@@ -256,7 +278,11 @@ class _Conversation:
             return
         task = asyncio.create_task(self._run(id_, message.get("payload"), self._visitor))
         self._running[id_] = task
-        task.add_done_callback(lambda _: self._running.pop(id_, None))
+        task.add_done_callback(lambda _: self._ended(id_))
+
+    def _ended(self, id_: str) -> None:
+        self._running.pop(id_, None)
+        self._quiet_since = time.monotonic()
 
     async def _run(self, id_: str, payload: Any, visitor: Visitor) -> None:
         try:
@@ -309,6 +335,9 @@ def _id(message: Mapping[str, Any]) -> str:
 
 def _as_if_sent(socket: WebSocket, payload: Mapping[str, Any]) -> HTTPConnection:
     """Give the handshake with what the first message says in the place of headers; their case does not matter."""
+    named = [name.lower() for name in payload if name.lower() in _FROM_PAYLOAD]
+    if len(named) > len(set(named)):
+        raise Closed(4400, "Invalid message: send one Authorization and one X-Session-Id")
     said = {name.lower(): value for name, value in payload.items() if name.lower() in _FROM_PAYLOAD}
     if not all(isinstance(value, str) for value in said.values()):
         raise Closed(4400, "Invalid message: Authorization and X-Session-Id must be text")

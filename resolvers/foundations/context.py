@@ -1,9 +1,11 @@
 """What a resolver can reach: who asks, the stores, the feeds, and the loaders of this one request."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -23,6 +25,11 @@ from scoring.viewers.stages import PLAN_THRESHOLDS, Thresholds
 _RANK = {role: rank for rank, role in enumerate((Role.VIEWER, Role.SERVICE, Role.ADMINISTRATOR))}
 
 
+def new_session_key() -> str:
+    """Return a key of 128 random bits."""
+    return secrets.token_urlsafe(16)
+
+
 @dataclass(frozen=True, slots=True)
 class Asker:
     """Who the edge says is asking: the subject of a token, the holder of a session, or neither.
@@ -39,6 +46,9 @@ class Asker:
         A hash of the network that the request came from, good for a day; None if that says nothing.
     opted_out
         Whether the request carries `Sec-GPC: 1` (Global Privacy Control): what it views or is shown is not stored.
+    may_administer
+        Whether the token's life is short enough for an administrator. One that lives longer gives the rights of a
+        viewer to a user whose row says administrator.
     """
 
     user_key: str | None = None
@@ -46,6 +56,7 @@ class Asker:
     role: Role | None = None
     network: str | None = None
     opted_out: bool = False
+    may_administer: bool = True
 
     @property
     def is_somebody(self) -> bool:
@@ -69,6 +80,8 @@ class Context:
         Whether a person counts in trends only for projects that a served page has shown them.
     changes
         Who tells what changes as it happens; None if nobody does.
+    claimed_session_life
+        For how long a session id stands for the account that claims it.
     is_whole
         Whether every store had its say so far; what is answered without one is of this moment only.
     """
@@ -81,6 +94,7 @@ class Context:
     thresholds: Thresholds = PLAN_THRESHOLDS
     vouched_events_only: bool = False
     changes: Changes | None = None
+    claimed_session_life: timedelta = timedelta(hours=1)
     is_whole: bool = field(default=True, init=False)
     _viewer: "asyncio.Task[Viewer] | None" = field(default=None, init=False)
     _begun: "set[asyncio.Task[Any]]" = field(default_factory=set, init=False)
@@ -100,6 +114,10 @@ class Context:
     async def _find_viewer(self) -> Viewer:
         asker = self.asker
         found = await find_viewer(self.stores.database, user_key=asker.user_key, session_key=asker.session_key)
+        if found is NOBODY and asker.session_key is not None:
+            # A claimed session whose time is over: the request goes on as a new one, whose id the answer carries.
+            self.asker = replace(asker, session_key=new_session_key())
+            found = replace(NOBODY, session_key=self.asker.session_key)
         return replace(found, opted_out=asker.opted_out)
 
     @contextmanager
@@ -133,7 +151,8 @@ class Context:
 
     async def role(self) -> Role:
         """Give what the caller may do: what the token says, else what the user's row says."""
-        return self.asker.role or (await self.viewer()).role
+        role = self.asker.role or (await self.viewer()).role
+        return Role.VIEWER if role is Role.ADMINISTRATOR and not self.asker.may_administer else role
 
     async def is_administrator(self) -> bool:
         """Say whether the caller may do what no service may: appoint, demote and delete administrators."""
@@ -153,6 +172,11 @@ class Context:
             return
         if self.asker.user_key is None:
             raise Unauthenticated(f"This needs a bearer token whose role is {role.value}.")
+        if not self.asker.may_administer and (await self.viewer()).role is Role.ADMINISTRATOR:
+            raise Forbidden(
+                f"This needs the role {role.value}. Your token lives longer than an administrator's may "
+                "(TOKEN_ADMINISTRATOR_HOURS), or does not say when it was issued: use one that lives shorter."
+            )
         raise Forbidden(f"This needs the role {role.value}; your token's is {(await self.role()).value}.")
 
     @asynccontextmanager

@@ -17,6 +17,7 @@ from graphql import GraphQLError
 from db.errors import InvalidRecord, Store, StoreUnavailable, UnknownReference
 from gateway.app import build
 from gateway.callers.auth import Authority
+from gateway.callers.clock import Clock
 from gateway.limits.windows import MemoryWindows
 from gateway.settings import Settings
 from resolvers.foundations.context import Asker
@@ -155,14 +156,14 @@ def gateway(tmp_path) -> Gateway:
 
     @asynccontextmanager
     async def start(
-        runtime: Any = None, frontend: Path | None = None, **settings: Any
+        runtime: Any = None, frontend: Path | None = None, clock: Clock | None = None, **settings: Any
     ) -> AsyncIterator[httpx.AsyncClient]:
         @asynccontextmanager
         async def opened() -> AsyncIterator[Any]:
             yield runtime or FakeRuntime()
 
         given = {"var_dir": tmp_path, "token_secret": SECRET, **settings}
-        app = build(Settings(_env_file=None, **given), GRAPH, opened, frontend or tmp_path)
+        app = build(Settings(_env_file=None, **given), GRAPH, opened, frontend or tmp_path, clock or Clock())
         async with app.router.lifespan_context(app):
             transport = httpx.ASGITransport(app, raise_app_exceptions=True)
             async with httpx.AsyncClient(transport=transport, base_url="http://gateway.test") as client:

@@ -40,6 +40,10 @@ def unsigned(header, payload):
     return f"{part(header)}.{part(payload)}."
 
 
+def signed_with(headers, **changes):
+    return jwt.encode(claims(**changes), SECRET, "HS256", headers)
+
+
 def rsa_key():
     return rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -74,13 +78,19 @@ REFUSED = {
     "subject is a number": (lambda: f"Bearer {unsigned({'alg': 'HS256'}, claims(sub=7))}x", "token"),
     "unknown role": (lambda: f"Bearer {signed(role='king')}", "role"),
     "role is a number": (lambda: f"Bearer {signed(role=7)}", "role"),
-    "expiry is text": (lambda: f"Bearer {signed(exp='soon')}", "cannot be read"),
     "no JWT": (lambda: "Bearer abc", "cannot be read"),
     "nothing after Bearer": (lambda: "Bearer ", "must read: Bearer TOKEN"),
     "empty header": (lambda: "", "must read: Bearer TOKEN"),
     "another scheme": (lambda: "Basic YWRhOmFkYQ==", "must read: Bearer TOKEN"),
     "two tokens": (lambda: "Bearer a b", "must read: Bearer TOKEN"),
     "nested header": (lambda: "Bearer " + base64.urlsafe_b64encode(b"[" * 5000).decode() + ".e30.x", "cannot be read"),
+    "two tokens joined by a proxy": (lambda: f"Bearer {signed()}, Bearer {signed()}", "must read: Bearer TOKEN"),
+    "tab in between": (lambda: f"Bearer\t{signed()}", "must read: Bearer TOKEN"),
+    "no-break space": (lambda: f"Bearer \xa0{signed()}".encode("latin-1"), "must read: Bearer TOKEN"),
+    "quotes": (lambda: f'Bearer "{signed()}"', "must read: Bearer TOKEN"),
+    "critical header": (lambda: f"Bearer {signed_with({'crit': ['exp'], 'exp': 1})}", "cannot be read"),
+    "key id is a number": (lambda: f"Bearer {unsigned({'alg': 'HS256', 'kid': 7}, claims())}", "cannot be read"),
+    "payload is a list": (lambda: f"Bearer {unsigned({'alg': 'HS256'}, [])}", "altered"),
     "10 KB": (lambda: "Bearer " + "a" * 10_000, "longer than"),
 }
 

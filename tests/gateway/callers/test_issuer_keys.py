@@ -417,7 +417,17 @@ def test_settings_of_an_issuer_are_read_from_text(monkeypatch, tmp_path):
         ("TOKEN_ALGORITHMS", "RS256,none", "TOKEN_ALGORITHMS is 'none', which cannot be used"),
         ("TOKEN_ROLE_WORDS", "admins", "TOKEN_ROLE_WORDS is 'admins'"),
         ("TOKEN_ROLE_WORDS", "a=king", "TOKEN_ROLE_WORDS is 'king'"),
-        ("TOKEN_JWKS_URL", "ftp://user:hunter2@x/y", "TOKEN_JWKS_URL is no address of a key set; write an address"),
+        ("TOKEN_JWKS_URL", "ftp://user:hunter2@x/y", "TOKEN_JWKS_URL is no address that keys can be trusted from"),
+        ("TOKEN_JWKS_URL", "http://user:hunter2@login.example.com/y", "http:// only from this machine"),
+        ("TOKEN_JWKS_URL", "http://localhost.example.com/y", "http:// only from this machine"),
+        ("TOKEN_JWKS_URL", "http://127.0.0.1@login.example.com/y", "http:// only from this machine"),
+        ("TOKEN_JWKS_URL", "http://", "http:// only from this machine"),
+        ("TOKEN_JWKS_URL", "HTTP://login.example.com/y", "http:// only from this machine"),
+        ("TOKEN_JWKS_URL", "https://", "TOKEN_JWKS_URL is no address"),
+        ("TOKEN_ADMINISTRATOR_HOURS", "0", "TOKEN_ADMINISTRATOR_HOURS is '0'"),
+        ("TOKEN_SECRET_PREVIOUS", "hunter2", "TOKEN_SECRET_PREVIOUS has 7 bytes; give the secret that was in use"),
+        ("TOKEN_SECRET_PREVIOUS_UNTIL", "2027-01-31", "TOKEN_SECRET_PREVIOUS_UNTIL is '2027-01-31'"),
+        ("CLAIMED_SESSION_HOURS", "-1", "CLAIMED_SESSION_HOURS is '-1'"),
         ("TOKEN_LEEWAY_S", "-1", "TOKEN_LEEWAY_S is '-1'"),
     ],
 )
@@ -430,23 +440,39 @@ def test_a_setting_that_cannot_be_used_is_told(monkeypatch, tmp_path, name, valu
     assert "hunter2" not in refused.value.message
 
 
+@pytest.mark.parametrize("host", ["localhost:1", "127.0.0.1", "127.8.8.8:80", "[::1]:9"])
+def test_keys_may_come_over_plain_http_from_this_machine(tmp_path, host):
+    assert settings(tmp_path, token_jwks_url=f"http://{host}/keys").token_jwks_url
+
+
 def test_a_gateway_where_nobody_could_sign_in_does_not_start(tmp_path):
     with pytest.raises(CannotStart, match="nobody could sign in"):
         authority_of(settings(tmp_path, token_algorithms=("RS256",)))
     with pytest.raises(CannotStart, match="needs an algorithm"):
-        authority_of(settings(tmp_path, token_jwks_url="http://x/y", token_algorithms=("HS256",)))
+        authority_of(settings(tmp_path, token_jwks_url="https://x/y", token_algorithms=("HS256",)))
 
 
 def test_where_only_the_issuers_tokens_count_none_of_our_own_is_made(tmp_path):
-    authority = authority_of(settings(tmp_path, token_jwks_url="http://x/y", token_algorithms=("RS256",)))
-    with pytest.raises(CannotStart, match="tokens come from the issuer only"):
+    authority = authority_of(settings(tmp_path, token_jwks_url="https://x/y"))
+    with pytest.raises(CannotStart, match="name HS256 in TOKEN_ALGORITHMS"):
         authority.issue("ada")
 
 
-async def test_where_only_the_issuers_tokens_count_the_secret_signs_none(issuer):
-    authority = Authority(SECRET.encode(), NAME, "explore", keys=IssuerKeys(issuer.url), algorithms=("RS256",))
-    with pytest.raises(Unauthenticated, match="must be signed with RS256"):
-        await read(authority, by_hand({"alg": "HS256"}, payload(), SECRET.encode()))
+async def test_with_an_issuers_keys_the_secret_signs_no_token_unless_a_setting_says_so(issuer, tmp_path):
+    of_secret = by_hand({"alg": "HS256"}, payload(), SECRET.encode())
+    given = {"token_jwks_url": issuer.url, "token_issuer": NAME}
+    with pytest.raises(Unauthenticated, match="must be signed with RS256 or ES256 or EdDSA"):
+        await read(authority_of(settings(tmp_path, **given)), of_secret)
+    both = authority_of(settings(tmp_path, **given, token_algorithms=("HS256", "RS256")))
+    assert await read(both, of_secret) == Claims("ada", None)
+    assert await read(both, signed(rsa_key(1), "RS256", "one")) == Claims("ada", None)
+
+
+async def test_keys_on_this_machine_are_fetched_past_the_proxies_of_the_environment(authority, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    assert await read(authority, signed(rsa_key(1), "RS256", "one"))
 
 
 async def test_the_doctor_looks_at_the_issuers_keys(issuer, tmp_path):
@@ -458,9 +484,7 @@ async def test_the_doctor_looks_at_the_issuers_keys(issuer, tmp_path):
         return one.verdict, one.words
 
     await migrate_only(made())
-    verdict, words = await found(made())
-    assert (verdict, words.partition(" at ")[0]) == (Verdict.LOOK, "1")
-    assert "use https" in words
+    assert await found(made()) == (Verdict.OK, f"1 at {issuer.url}")
     verdict, words = await found(made(token_algorithms=("ES256",)))
     assert verdict is Verdict.BROKEN
     assert "none of the 1 keys" in words

@@ -1,10 +1,14 @@
 import re
+from datetime import UTC, datetime
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.callers.sessions import HEADER, Sessions
+from gateway.callers.sessions import HEADER, SessionId, Sessions
+from gateway.settings import Settings
+from tests.doubles.clock import ManualClock
 
+OLD = "the secret before it, long enough for HS256 too"
 SESSIONS = Sessions(b"x" * 32)
 QUERY = {"query": "{ asker }"}
 
@@ -46,7 +50,25 @@ async def test_a_signed_in_user_may_bring_a_session_along_and_gets_none(client, 
 
 def test_an_issued_id_is_read_as_its_key():
     key, signed = SESSIONS.issue()
-    assert SESSIONS.read(signed) == key
+    assert SESSIONS.read(signed) == SessionId(key)
+    assert SESSIONS.sign(key) == signed
+
+
+async def test_an_id_of_the_previous_secret_is_the_same_session_and_is_signed_anew_until_the_stated_time(gateway):
+    clock = ManualClock()
+    key, old = Sessions(OLD.encode()).issue()
+    until = datetime.fromtimestamp(clock.now() + 3_600, UTC)
+    async with gateway(clock=clock, token_secret_previous=OLD, token_secret_previous_until=until) as client:
+        answer = await client.post("/graphql", json=QUERY, headers={HEADER: old})
+        renewed = answer.headers[HEADER]
+        assert answer.json()["data"]["asker"] == f"None|{key}|None"
+        assert answer.json()["extensions"]["cost"]["limit"] == Settings(_env_file=None).rate_limit  # not a stranger's
+        clock.advance(3_600)
+        late = await client.post("/graphql", json=QUERY, headers={HEADER: old})
+        assert key not in late.json()["data"]["asker"]
+        again = await client.post("/graphql", json=QUERY, headers={HEADER: renewed})
+        assert again.json()["data"]["asker"] == f"None|{key}|None"
+        assert HEADER not in again.headers
 
 
 def test_another_gateways_id_is_not_ours():

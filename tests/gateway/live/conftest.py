@@ -21,6 +21,7 @@ from db.catalogue import upsert_projects
 from db.engine import Database
 from gateway.app import build
 from gateway.callers.auth import Authority
+from gateway.callers.clock import Clock
 from gateway.runtime import open_runtime
 from gateway.serving import server_config
 from gateway.settings import Settings
@@ -119,8 +120,8 @@ Serve = Callable[..., AbstractAsyncContextManager[Running]]
 
 
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[Running]:
-    app = build(settings, schema, partial(open_runtime, settings))
+async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Running]:
+    app = build(settings, schema, partial(open_runtime, settings), clock=clock or Clock())
     server = uvicorn.Server(server_config(settings, app))
     config = server.config
     config.port = 0
@@ -154,9 +155,9 @@ async def _fill(database: Database) -> None:
 def serve(truth: str, tmp_path: Path) -> Serve:
     """Start a gateway on the store: `async with serve(max_streams=1) as gateway`."""
 
-    def start(**settings: Any) -> AbstractAsyncContextManager[Running]:
+    def start(clock: Clock | None = None, **settings: Any) -> AbstractAsyncContextManager[Running]:
         given = {"var_dir": tmp_path, "token_secret": SECRET, "database_url": truth, **settings}
-        return running(Settings(_env_file=None, **given))
+        return running(Settings(_env_file=None, **given), clock)
 
     return start
 

@@ -128,11 +128,6 @@ async def test_a_stream_with_nothing_to_tell_is_kept_alive(gateway: Running, mon
     assert set(lines) == {":", ""}
 
 
-async def test_a_stream_ends_when_its_token_does(serve) -> None:
-    async with serve(token_leeway_s=0) as gateway, stream(gateway.url, gateway.bearer("ada", hours=2 / 3_600)) as heard:
-        assert await heard.event() == ("complete", None)
-
-
 async def test_a_seat_is_free_again_when_its_client_has_gone(serve) -> None:
     async with serve(max_streams_viewer=1) as gateway:
         async with stream(gateway.url, gateway.bearer("ada")) as first:

@@ -1,0 +1,26 @@
+"""A clock that goes on only when a test says so."""
+
+import asyncio
+import time
+
+from gateway.callers.clock import Clock
+
+
+class ManualClock(Clock):
+    """Starts at the present time and stands still."""
+
+    def __init__(self) -> None:
+        self._present = time.time()
+        self._moved = asyncio.Event()
+
+    def now(self) -> float:
+        return self._present
+
+    def advance(self, seconds: float) -> None:
+        self._present += seconds
+        self._moved.set()
+        self._moved = asyncio.Event()
+
+    async def until(self, moment: float) -> None:
+        while self._present < moment:
+            await self._moved.wait()
