@@ -1,13 +1,15 @@
 """The versions of many viewers, read at once: whether anything of theirs has changed since they were looked at."""
 
 from collections.abc import Iterable, Set
+from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import Select, bindparam, func, select
 
 from db.columns import TextList, among
 from db.engine import Database
-from db.models import Actor, User
+from db.models import Actor, User, now
+from db.people.users import stands
 
 
 class Who(NamedTuple):
@@ -18,7 +20,10 @@ class Who(NamedTuple):
 
 
 class Version(NamedTuple):
-    """Whose a viewer's things are, and how often they have changed. A session that is claimed changes its actor."""
+    """Whose a viewer's things are, and how often they have changed.
+
+    A session that is claimed has its account's actor until the claim ends, and then none.
+    """
 
     actor_id: int
     version: int
@@ -35,7 +40,7 @@ VERSIONS_BY_USER = (
 VERSIONS_BY_SESSION = (
     select(Actor.session_key.label("key"), _MERGED.c.id, _MERGED.c.version)
     .join(_MERGED, _MERGED.c.id == func.coalesce(Actor.merged_into, Actor.id))
-    .where(among(Actor.session_key, _KEYS))
+    .where(among(Actor.session_key, _KEYS), stands())
 )
 
 
@@ -45,14 +50,17 @@ async def versions_of(database: Database, people: Iterable[Who]) -> dict[Who, Ve
     users = {who.user_key for who in asked if who.user_key is not None}
     sessions = {who.session_key for who in asked if who.user_key is None and who.session_key is not None}
     by_user = await _versions(database, VERSIONS_BY_USER, users)
-    by_session = await _versions(database, VERSIONS_BY_SESSION, sessions)
+    by_session = await _versions(database, VERSIONS_BY_SESSION, sessions, now=now())
     return {
         who: by_session.get(who.session_key, UNKNOWN) if who.user_key is None else by_user.get(who.user_key, UNKNOWN)
         for who in asked
     }
 
 
-async def _versions(database: Database, statement: Select[str, int, int], keys: Set[str]) -> dict[str | None, Version]:
+async def _versions(
+    database: Database, statement: Select[str, int, int], keys: Set[str], **values: datetime
+) -> dict[str | None, Version]:
     if not keys:
         return {}
-    return {row.key: Version(row.id, row.version) for row in await database.fetch(statement, {"keys": sorted(keys)})}
+    rows = await database.fetch(statement, {"keys": sorted(keys), **values})
+    return {row.key: Version(row.id, row.version) for row in rows}

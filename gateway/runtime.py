@@ -70,6 +70,8 @@ class Runtime:
         Who tells what changes as it happens; None if nobody does.
     windows
         Where it is counted what callers spend.
+    claimed_session_life
+        As in `resolvers.foundations.context.Context`.
     """
 
     stores: Stores
@@ -80,6 +82,7 @@ class Runtime:
     vouched_events_only: bool = False
     changes: Changes | None = None
     windows: Windows = field(default_factory=MemoryWindows)
+    claimed_session_life: timedelta = timedelta(hours=1)
 
     def open_context(self, asker: Asker) -> Context:
         """Make the context of one request."""
@@ -92,6 +95,7 @@ class Runtime:
             self.thresholds,
             self.vouched_events_only,
             self.changes,
+            self.claimed_session_life,
         )
 
 
@@ -183,6 +187,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
                 vouched_events_only=settings.vouched_events_only,
                 changes=changes,
                 windows=windows,
+                claimed_session_life=timedelta(hours=settings.claimed_session_hours),
             )
 
 

@@ -131,6 +131,7 @@ MUTATIONS: Mapping[str, str] = {
           skipOnboardingQuestion(question: $question) { saved progress { remaining next { id key text } } } }""",
     "resetOnboarding": "mutation { resetOnboarding { saved status { id needsOnboarding } } }",
     "claimSession": "mutation { claimSession { status carried viewer { id kind key } userErrors { code message } } }",
+    "revokeSessions": "mutation { revokeSessions { revoked userErrors { code message } } }",
     "exportMyData": """
         mutation ($after: String) {
           exportMyData(first: 1000, after: $after) { data endCursor hasNextPage userErrors { code message } } }""",
@@ -199,6 +200,7 @@ FAILURES: Mapping[str, tuple[UserErrorCode, ...]] = {
     "skipOnboardingQuestion": (*_SOMEBODY, UserErrorCode.UNKNOWN_QUESTION, UserErrorCode.INACTIVE_QUESTION),
     "resetOnboarding": _SOMEBODY,
     "claimSession": (*_SOMEBODY, UserErrorCode.INVALID, UserErrorCode.NOT_ALLOWED),
+    "revokeSessions": _SOMEBODY,
     "exportMyData": (*_SOMEBODY, UserErrorCode.NOT_ALLOWED),
     "deleteMyData": (*_SOMEBODY, UserErrorCode.NOT_ALLOWED),
     "upsertProjects": (*_RECORDS, UserErrorCode.UNKNOWN_REFERENCE),

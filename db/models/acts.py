@@ -16,6 +16,7 @@ class Actor(Base):
     """Who acts: a user, or the session of somebody not signed in. Everything personal hangs on an actor.
 
     `version` rises in the transaction of every act, so that a stored ranking can tell that it is out of date.
+    A claimed session is `merged_into` the account's actor; its id stands for the account until `claim_ends_at`.
     """
 
     __tablename__ = "actors"
@@ -25,6 +26,7 @@ class Actor(Base):
     user_id: Mapped[int | None] = mapped_column(Identity, ForeignKey("users.id", ondelete="CASCADE"), unique=True)
     session_key: Mapped[str | None] = mapped_column(unique=True)
     merged_into: Mapped[int | None] = mapped_column(Identity, ForeignKey("actors.id", ondelete="CASCADE"), index=True)
+    claim_ends_at: Mapped[datetime | None]
     version: Mapped[int] = mapped_column(Identity, default=0, server_default="0")
     settings: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=sql("'{}'"))
     created_at: Mapped[datetime] = mapped_column(default=now)

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -13,7 +14,7 @@ from sqlalchemy.sql import ColumnElement
 from db.activity.counters import Counts, lock_projects, move_counts
 from db.activity.pulse import Arrival, add_arrivals
 from db.batches import table_of, upsert_batch
-from db.columns import Identity, Json
+from db.columns import Identity, Json, UtcDateTime
 from db.models import (
     Actor,
     Dismissal,
@@ -25,7 +26,9 @@ from db.models import (
     OutboxKind,
     Save,
     TagSource,
+    User,
     UserTag,
+    now,
 )
 from db.people.erasure import PERSONAL
 from db.quiz.answers import QUIZ_SETTING
@@ -48,6 +51,7 @@ class Claim:
     carried: Mapping[str, int]
 
 
+_NOW = bindparam("now", type_=UtcDateTime())
 _FROM = bindparam("session", type_=Identity)
 _TO = bindparam("account", type_=Identity)
 _LOCK = (
@@ -56,7 +60,15 @@ _LOCK = (
     .order_by(Actor.id)
     .with_for_update(key_share=True)
 )
-_MERGE = update(Actor).where(Actor.id == _FROM).values(merged_into=_TO, version=Actor.version + 1)
+_MERGE = (
+    update(Actor)
+    .where(Actor.id == _FROM)
+    .values(
+        merged_into=_TO,
+        version=Actor.version + 1,
+        claim_ends_at=func.coalesce(Actor.claim_ends_at, bindparam("ends_at", type_=UtcDateTime())),
+    )
+)
 _RECEIVE = (
     update(Actor).where(Actor.id == _TO).values(version=Actor.version + 1, settings=bindparam("merged", type_=Json))
 )
@@ -160,8 +172,28 @@ _OUTDATED = (
 )
 
 
-async def claim(connection: AsyncConnection, session_actor: int, account_actor: int) -> Claim:
+_END = update(Actor).where(Actor.claim_ends_at > _NOW).values(claim_ends_at=_NOW)
+_ACCOUNT = select(Actor.id).join(User, User.id == Actor.user_id).where(User.key == bindparam("user_key"))
+_END_OF_ACCOUNT = _END.where(Actor.merged_into.in_(_ACCOUNT))
+_END_OF_SESSION = _END.where(Actor.session_key == bindparam("key"))
+
+
+async def end_claims_of(connection: AsyncConnection, user_key: str) -> int:
+    """Let no session id stand for a user's account any more; returns how many did."""
+    return (await connection.execute(_END_OF_ACCOUNT, {"user_key": user_key, "now": now()})).rowcount
+
+
+async def end_claim(connection: AsyncConnection, session_key: str) -> int:
+    """Let a session id stand for no account any more; returns 1 if it did, else 0."""
+    return (await connection.execute(_END_OF_SESSION, {"key": session_key, "now": now()})).rowcount
+
+
+async def claim(
+    connection: AsyncConnection, session_actor: int, account_actor: int, life: timedelta = timedelta(hours=1)
+) -> Claim:
     """Carry everything of a session over to an account, in a constant number of statements.
+
+    From then on the session's id stands for the account, for as long as `life`; claiming it again does not extend that.
 
     What both have done is one: a like and a like are a like since the earlier of the two, and the counters and pulses
     count one person. Of two answers to a question the later holds; an interest stated in the session takes the place
@@ -185,7 +217,7 @@ async def claim(connection: AsyncConnection, session_actor: int, account_actor: 
         await connection.execute(_DROP[table.name], ids)
     status = ClaimStatus.CLAIMED if session.merged_into is None else ClaimStatus.ALREADY
     if status is ClaimStatus.CLAIMED or carried.total():
-        await connection.execute(_MERGE, ids)
+        await connection.execute(_MERGE, ids | {"ends_at": now() + life})
         await connection.execute(_RECEIVE, ids | {"merged": _merged(session.settings, account.settings, is_newer)})
         await enqueue(connection, OutboxKind.PROFILE, [str(session_actor), str(account_actor)], urgent=True)
     return Claim(status, {name: rows for name, rows in carried.items() if rows})

@@ -135,6 +135,7 @@ _BURY = (
     .values(
         user_id=null(),
         merged_into=null(),
+        claim_ends_at=null(),
         session_key=literal("erased:") + bindparam("receipt") + ":" + cast(Actor.id, Actor.session_key.type),
         settings=bindparam("nothing", type_=Json),
         version=Actor.version + 1,

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, bindparam, func, literal, select, true, update
+from sqlalchemy import ColumnElement, Row, and_, bindparam, func, literal, or_, select, true, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -75,10 +75,17 @@ _IDS = bindparam("ids", type_=IntegerList())
 _NOW = bindparam("now", type_=UtcDateTime())
 
 _MERGED = Actor.__table__.alias("merged")
+
+
+def stands() -> ColumnElement[bool]:
+    """Return the condition that a session id is accepted: it was not claimed, or stands for the account still."""
+    return or_(Actor.merged_into.is_(None), and_(Actor.claim_ends_at.is_not(None), Actor.claim_ends_at > _NOW))
+
+
 VIEWER_BY_USER = (
     select(
         Actor.id.label("actor_id"), User.id.label("user_id"), User.key, User.username, User.role, Actor.version,
-        Actor.settings,
+        Actor.settings, literal(True).label("stands"),
     )
     .select_from(User)
     .outerjoin(Actor, Actor.user_id == User.id)
@@ -88,6 +95,7 @@ VIEWER_BY_SESSION = (
     select(
         _MERGED.c.id.label("actor_id"), User.id.label("user_id"), User.key, User.username,
         literal(Role.VIEWER.value).label("role"), _MERGED.c.version, _MERGED.c.settings,
+        stands().label("stands"),
     )
     .select_from(Actor)
     .join(_MERGED, _MERGED.c.id == func.coalesce(Actor.merged_into, Actor.id))
@@ -153,16 +161,19 @@ _RAISE_VERSIONS = update(Actor).where(among(Actor.id, _IDS)).values(version=Acto
 async def find_viewer(database: Database, *, user_key: str | None = None, session_key: str | None = None) -> Viewer:
     """Find out who is asking, in one statement. A user's key comes before a session's.
 
-    A session that was merged into a user's actor gives that actor. Whoever is not known has no ids and version 0.
+    A session that was merged into a user's actor gives that actor until the claim ends, then `NOBODY`. Whoever is not
+    known has no ids and version 0.
     """
     unknown = Viewer(None, None, user_key, session_key, None, Role.VIEWER, 0, {})
     if user_key is not None:
         rows = await database.fetch(VIEWER_BY_USER, {"key": user_key})
     elif session_key is not None:
-        rows = await database.fetch(VIEWER_BY_SESSION, {"key": session_key})
+        rows = await database.fetch(VIEWER_BY_SESSION, {"key": session_key, "now": now()})
     else:
         return unknown
-    return _viewer(rows[0], session_key) if rows else unknown
+    if not rows:
+        return unknown
+    return _viewer(rows[0], session_key) if rows[0].stands else NOBODY
 
 
 def _viewer(row: Row[Any], session_key: str | None) -> Viewer:

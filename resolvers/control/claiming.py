@@ -1,13 +1,13 @@
-"""How a visitor who signs in takes along what was done before."""
+"""Claiming a session after signing in, and ending such claims."""
 
 import strawberry
 
-from db.people.claims import ClaimStatus, claim
+from db.people.claims import ClaimStatus, claim, end_claim, end_claims_of
 from db.people.users import ensure_actor, ensure_session
 from resolvers.foundations.context import Info
 from resolvers.foundations.enums import publish
 from resolvers.foundations.fields import Cost, computed, mutation
-from resolvers.foundations.user_errors import UserError, UserErrorCode, user_error
+from resolvers.foundations.user_errors import UserError, UserErrorCode, nobody, user_error
 from resolvers.viewer import Viewer, current_viewer
 
 publish(
@@ -40,15 +40,27 @@ class ClaimSessionPayload:
         return await current_viewer(info)
 
 
+@strawberry.type(description="The answer to `revokeSessions`.")
+class RevokeSessionsPayload:
+    """The answer to `revokeSessions`."""
+
+    revoked: int = strawberry.field(description="How many session ids stood for the account and do not any more.")
+    user_errors: list[UserError] = strawberry.field(
+        description="What was wrong with the request; empty if all is well."
+    )
+
+
 @strawberry.type
 class ClaimingMutation:
-    """What somebody can do who has just signed in."""
+    """Mutations that claim a session and end such claims."""
 
     @mutation(
         "Take over what you did before you signed in: events, likes, saves, dismissals, mutes, interests, answers and "
         "settings of a session become your account's. Send the new bearer token together with the session's own "
         "`X-Session-Id`: only who holds both may. What both have done counts once; sending it again does no harm. "
-        "From then on the `X-Session-Id` stands for the account: forget it when the person signs out.",
+        "The `X-Session-Id` stands for the account for a while (CLAIMED_SESSION_HOURS, 1 hour by default), so that "
+        "requests under way are not lost; after that it begins a new session. Forget it when the person signs out, or "
+        "end it at once with `revokeSessions`.",
         Cost(3_000),
     )
     async def claim_session(self, info: Info) -> ClaimSessionPayload | None:
@@ -63,9 +75,28 @@ class ClaimingMutation:
         account = await context.viewer()
         async with context.write() as connection:
             account_id = await ensure_actor(connection, account)
-            found = await claim(connection, await ensure_session(connection, asker.session_key), account_id)
+            session_id = await ensure_session(connection, asker.session_key)
+            found = await claim(connection, session_id, account_id, context.claimed_session_life)
         errors = [_FOREIGN] if found.status is ClaimStatus.FOREIGN else []
         return ClaimSessionPayload(status=found.status, carried=sum(found.carried.values()), user_errors=errors)
+
+    @mutation(
+        "End what session ids claimed for an account stand for: from now on each of them begins a new session. With a "
+        "bearer token, all that were claimed for the account, for example when the person signs out or a device is "
+        "lost; with an `X-Session-Id` only, this one. A session that was not claimed stays as it is: `deleteMyData` "
+        "deletes it.",
+        Cost(1_000),
+    )
+    async def revoke_sessions(self, info: Info) -> RevokeSessionsPayload | None:
+        """Revoke."""
+        context, asker = info.context, info.context.asker
+        revoked = 0
+        async with context.write() as connection:
+            if asker.user_key is not None:
+                revoked = await end_claims_of(connection, asker.user_key)
+            elif asker.session_key is not None:
+                revoked = await end_claim(connection, asker.session_key)
+        return RevokeSessionsPayload(revoked=revoked, user_errors=[] if asker.is_somebody else [nobody()])
 
 
 _FOREIGN = user_error(

@@ -2,7 +2,7 @@ from db.activity.interactions import like
 from db.catalogue import upsert_projects
 from db.engine import Database
 from db.models import now
-from db.people.claims import claim
+from db.people.claims import claim, end_claim
 from db.people.users import ensure_actor, find_viewer
 from db.versions import UNKNOWN, Who, versions_of
 from tests.world import World
@@ -52,6 +52,10 @@ async def test_a_claimed_session_stands_where_its_account_does(database: Databas
         await claim(connection, session, account)
     found = await versions_of(database, [ADA, SESSION])
     assert found[SESSION] == found[ADA]
+    async with database.write() as connection:
+        assert await end_claim(connection, "s1") == 1
+    found = await versions_of(database, [ADA, SESSION])
+    assert found[SESSION] == UNKNOWN != found[ADA]
 
 
 async def test_nobody_costs_nothing(database: Database, statements) -> None:

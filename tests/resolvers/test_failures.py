@@ -102,6 +102,7 @@ TRIES: list[Try] = [
     Try("claimSession", "", NOBODY, "UNAUTHENTICATED"),
     Try("claimSession", "", ADA, "INVALID"),
     Try("claimSession", "", ANOTHER, "NOT_ALLOWED"),
+    Try("revokeSessions", "", NOBODY, "UNAUTHENTICATED"),
     Try("exportMyData", "first: 1", NOBODY, "UNAUTHENTICATED"),
     Try("exportMyData", "first: 1", SESSION, "NOT_ALLOWED"),
     Try("deleteMyData", "projects: KEEP", NOBODY, "UNAUTHENTICATED"),

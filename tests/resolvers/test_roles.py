@@ -40,6 +40,7 @@ RULES = {
     "skipOnboardingQuestion": (SOMEBODY, f'skipOnboardingQuestion(question: "x") {ERRORS}'),
     "resetOnboarding": (SOMEBODY, f"resetOnboarding {ERRORS}"),
     "claimSession": (ACCOUNT, f"claimSession {ERRORS}"),
+    "revokeSessions": (SOMEBODY, f"revokeSessions {ERRORS}"),
     "exportMyData": (SOMEBODY, f"exportMyData {ERRORS}"),
     "deleteMyData": (SOMEBODY, f"deleteMyData(projects: KEEP) {ERRORS}"),
     "upsertProjects": (
@@ -221,3 +222,18 @@ async def test_another_viewers_cursor_opens_nothing(graph: Graph, feed: str) -> 
             assert shared["edges"] == mine["edges"]
         else:
             assert [(error.extensions or {})["code"] for error in result.errors] == ["FOREIGN_CURSOR"]
+
+
+async def test_a_token_that_lives_too_long_gives_an_administrators_row_no_more_than_a_viewers_rights(
+    graph: Graph,
+) -> None:
+    appoint = 'mutation { upsertUsers(users: [{key: "chief", username: "C", role: ADMINISTRATOR}]) { added } }'
+    await graph.data(appoint, ADMINISTRATOR)
+    short, long = Asker(user_key="chief"), Asker(user_key="chief", may_administer=False)
+    remove = 'mutation { removeTheUser: removeUsers(keys: ["nobody"]) { removed userErrors { code } } }'
+    for asker, role in ((short, "ADMINISTRATOR"), (long, "VIEWER")):
+        assert (await graph.data("{ viewer { role } }", asker))["viewer"]["role"] == role
+    assert (await graph.data(remove, short))["removeTheUser"] == {"removed": 0, "userErrors": []}
+    result = await graph.ask(remove, long)
+    assert result.errors is not None
+    assert "TOKEN_ADMINISTRATOR_HOURS" in result.errors[0].message

@@ -26,7 +26,7 @@ from db.models import (
     User,
     UserTag,
 )
-from db.people.claims import Claim, ClaimStatus, claim
+from db.people.claims import Claim, ClaimStatus, claim, end_claim, end_claims_of
 from db.people.erasure import PERSONAL
 from db.people.mutes import mute, mutes_of
 from db.people.users import find_viewer
@@ -252,3 +252,53 @@ async def test_a_claim_costs_the_same_statements_however_much_there_is(
     with statements(database) as many:
         await claimed(database)
     assert len(many) == len(few)
+
+
+# How long a claimed session id stands for the account.
+
+
+async def of_session(database: Database) -> tuple[int | None, str | None]:
+    viewer = await find_viewer(database, session_key="s")
+    return viewer.actor_id, viewer.session_key
+
+
+@pytest.mark.parametrize(("life", "stands"), [(timedelta(hours=1), True), (timedelta(0), False)])
+async def test_a_claimed_session_is_the_account_until_the_claim_ends(
+    database: Database, life: timedelta, stands: bool
+) -> None:
+    await seed(database)
+    assert await of_session(database) == (SESSION, "s")
+    async with database.write() as connection:
+        await claim(connection, SESSION, ACCOUNT, life)
+    assert await of_session(database) == ((ACCOUNT, "s") if stands else (None, None))
+
+
+async def test_a_claim_of_an_earlier_version_has_ended(database: Database) -> None:
+    await seed(database)
+    async with database.write() as connection:
+        await connection.execute(update(Actor).where(Actor.id == SESSION).values(merged_into=ACCOUNT))
+    assert await of_session(database) == (None, None)
+
+
+async def test_claims_end_for_one_session_or_for_the_whole_account(database: Database) -> None:
+    await seed(database)
+    async with database.write() as connection:
+        await connection.execute(insert(Actor), [{"id": n, "session_key": f"s{n}"} for n in (4, 5, 6)])
+        for session, account in ((SESSION, ACCOUNT), (4, ACCOUNT), (5, STRANGER)):
+            await claim(connection, session, account)
+        assert await end_claim(connection, "s") == 1
+        assert await end_claim(connection, "s") == await end_claim(connection, "s6") == 0
+        assert await end_claims_of(connection, "ada") == 1
+        assert await end_claims_of(connection, "ada") == await end_claims_of(connection, "nobody") == 0
+    found = [(await find_viewer(database, session_key=key)).actor_id for key in ("s", "s4", "s5", "s6")]
+    assert found == [None, None, STRANGER, 6]
+
+
+async def test_claiming_again_does_not_extend_a_claim(database: Database) -> None:
+    await seed(database)
+    await claimed(database)
+    async with database.write() as connection:
+        await end_claim(connection, "s")
+    await do(database, Event(SESSION, 1, InteractionType.LIKE, NOON))
+    assert (await claimed(database)).carried["likes"] == 1
+    assert await of_session(database) == (None, None)
