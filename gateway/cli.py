@@ -76,9 +76,15 @@ def serve(
     settings = _settings(host=host, port=port, workers=workers)
     with listen(settings) as listening:
         asyncio.run(preparing.prepare(settings, demo=demo, say=_say))
-        if demo:
+        has_viewers = demo and asyncio.run(preparing.holds_demo_data(settings))
+        if has_viewers:
             os.environ["DEMO_VIEWERS"] = "on"  # each server process reads its settings from the environment
-        print_welcome(out, settings, listening, demo=demo)
+        elif demo:
+            _say(
+                "this store holds other data than the demo's, so there are no demo viewers; for the demo set VAR_DIR "
+                "or DATABASE_URL to an empty store"
+            )
+        print_welcome(out, settings, listening, demo=has_viewers)
         run_server(settings, listening)
 
 

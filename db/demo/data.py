@@ -6,7 +6,7 @@ from datetime import datetime
 import numpy as np
 
 from db.demo.events import make_interactions
-from db.demo.people import make_people
+from db.demo.people import Person, make_people
 from db.demo.projects import make_projects
 from db.demo.vocabulary import categories, tools
 from db.imports.records import CategoryRecord, InteractionRecord, ProjectRecord, ToolRecord, UserRecord
@@ -29,7 +29,16 @@ class DemoData:
     interactions: tuple[InteractionRecord, ...]
 
 
-def generate(now: datetime, seed: int = 7) -> DemoData:
+SEED = 7
+"""Of the demo that commands load."""
+
+
+def demo_people(seed: int) -> tuple[Person, ...]:
+    """Return the people of the demo."""
+    return make_people(_stream(seed, 0))
+
+
+def generate(now: datetime, seed: int = SEED) -> DemoData:
     """Make the demo's data: 60 tools, 18 categories, 600 projects, 300 users and 60 days of what they did.
 
     Parameters
@@ -40,14 +49,17 @@ def generate(now: datetime, seed: int = 7) -> DemoData:
         Another seed gives other people, owners and events around the same projects.
     """
     now = now.replace(microsecond=0)
-    # A stream for each part, so that a change in one does not stir up the others.
-    for_people, for_projects, for_events = (np.random.default_rng([seed, part]) for part in range(3))
-    people = make_people(for_people)
-    projects = make_projects(people, now, for_projects)
+    people = demo_people(seed)
+    projects = make_projects(people, now, _stream(seed, 1))
     return DemoData(
         tools=tools(),
         categories=tuple(category.record for category in categories()),
         users=tuple(person.record for person in people),
         projects=projects,
-        interactions=make_interactions(people, projects, now, for_events),
+        interactions=make_interactions(people, projects, now, _stream(seed, 2)),
     )
+
+
+def _stream(seed: int, part: int) -> np.random.Generator:
+    """Make a stream for each part, so that a change in one leaves the others as they are."""
+    return np.random.default_rng([seed, part])

@@ -1,16 +1,17 @@
 """Putting the demo into an empty store, through the same writes that everything else goes through."""
 
 from collections.abc import Mapping
+from functools import cache
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import bindparam, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.activity.interactions import Event, record
 from db.activity.partitions import prepare_partitions
 from db.catalogue import upsert_categories, upsert_projects, upsert_tools
 from db.changes import UpsertResult
-from db.columns import UNKNOWN_TIME
-from db.demo.data import DemoData
+from db.columns import UNKNOWN_TIME, TextList, among
+from db.demo.data import SEED, DemoData, demo_people
 from db.engine import Database
 from db.imports.records import InteractionRecord
 from db.models import Actor, Project, User
@@ -22,12 +23,30 @@ _HAS_ROWS = select(exists(select(User.id)) | exists(select(Project.id)))
 _ONE_AT_A_TIME = select(func.pg_advisory_xact_lock(7_236_011))
 _ACTORS = select(User.key, Actor.id).join(Actor, Actor.user_id == User.id)
 _PROJECTS = select(Project.key, Project.id)
+_NAMES = select(User.key, User.username).where(among(User.key, bindparam("keys", type_=TextList())))
 
 
 async def is_empty(database: Database) -> bool:
     """Tell whether the store holds neither users nor projects, so that the demo may go in."""
     [row] = await database.fetch(_HAS_ROWS)
     return not row[0]
+
+
+async def holds_demo(database: Database) -> bool:
+    """Tell whether the store holds the demo data: most of its people, each by key and name.
+
+    A platform's own store holds none of them, whatever the keys of its users are; from the demo's store some may have
+    been deleted.
+    """
+    people = _people()
+    rows = await database.fetch(_NAMES, {"keys": sorted(people)})
+    found = sum(1 for row in rows if people[row.key] == row.username)
+    return 2 * found > len(people)
+
+
+@cache
+def _people() -> dict[str, str]:
+    return {person.record.key: person.record.username for person in demo_people(SEED)}
 
 
 async def load(database: Database, data: DemoData) -> None:

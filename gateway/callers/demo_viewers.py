@@ -1,8 +1,9 @@
-"""The demo viewers with a token for each, so that the explore page can look through their eyes.
+"""The demo viewers with a token for each, for the menu "Look as" of the explore page.
 
-Only `explore serve --demo` switches it on, and even then nobody gets them but a page of this very gateway that was
-opened on this machine: tokens are given away here, if only those of people who do not exist. Everybody else gets an
-empty list, which is no error: the page asks wherever it runs.
+A token is given away here, if only that of a person who does not exist. So the list is empty unless the gateway was
+started with the demo, the store holds the demo data, and the request can only come from a page of this gateway that was
+opened on this machine. An empty list is no error: the page asks wherever it runs. The demo's administrator is never on
+the list; `explore token administrator` prints a token for it.
 """
 
 from urllib.parse import urlsplit
@@ -12,18 +13,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from db.columns import TextList, among
-from db.demo import DEMO_VIEWERS
-from db.models import User
+from db.demo import DEMO_VIEWERS, holds_demo
+from db.models import Role, User
 from db.stores import Stores
 from gateway.answers import JsonAnswer
+from gateway.callers.addresses import is_forwarded, is_loopback
 from gateway.callers.auth import Authority
 
-TOKEN_HOURS = 12.0
-"""The page asks for another one when it has run out, so it need not be good for long."""
+TOKEN_HOURS = 24.0
+"""The page asks for another one when it has expired."""
 
-_NAMES_OF_THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
-
-_PEOPLE = select(User.key, User.username).where(among(User.key, bindparam("keys", type_=TextList())))
+_PEOPLE = select(User.key, User.username).where(
+    among(User.key, bindparam("keys", type_=TextList())), User.role == Role.VIEWER.value
+)
 
 
 class DemoViewers:
@@ -32,22 +34,22 @@ class DemoViewers:
     Parameters
     ----------
     authority
-        Who signs the tokens.
+        Signs the tokens.
     enabled
         Whether the gateway was started with the demo.
     """
 
     def __init__(self, authority: Authority, *, enabled: bool) -> None:
         self._authority = authority
-        self._enabled = enabled
+        self._enabled = enabled and authority.can_issue
 
     async def answer(self, request: Request) -> Response:
-        """Give key, name, description and token of each demo viewer who is in the truth."""
-        if not self._enabled or not _is_at_home(request):
-            return JsonAnswer({"viewers": []})
+        """Answer with key, name, description and token of each demo viewer in the store."""
         stores: Stores = request.app.state.runtime.stores
+        if not self._enabled or not _is_at_home(request) or not await holds_demo(stores.database):
+            return JsonAnswer({"viewers": []})
         rows = await stores.database.fetch(_PEOPLE, {"keys": [viewer.key for viewer in DEMO_VIEWERS]})
-        # By name as well: a platform's own user may happen to have the key of a demo viewer.
+        # By name as well: an import after the demo may have made a demo viewer's key somebody else's.
         known = {(row.key, row.username) for row in rows}
         return JsonAnswer(
             {
@@ -56,7 +58,7 @@ class DemoViewers:
                         "key": viewer.key,
                         "username": viewer.username,
                         "what": viewer.what,
-                        "token": self._authority.issue(viewer.key, hours=TOKEN_HOURS),
+                        "token": self._authority.issue(viewer.key, Role.VIEWER, TOKEN_HOURS),
                     }
                     for viewer in DEMO_VIEWERS
                     if (viewer.key, viewer.username) in known
@@ -68,13 +70,26 @@ class DemoViewers:
 def _is_at_home(request: Request) -> bool:
     """Say whether the request can only come from a page of this gateway on this machine.
 
-    The host's name keeps out whoever points a name of their own at 127.0.0.1 (DNS rebinding), the other two headers
-    every page of another origin, whatever ALLOW_ORIGINS says.
+    The socket's own address keeps other machines out, whatever they write into `Host`. The forwarding headers keep out
+    those that come by way of a proxy on this machine, and so does HTTP/1.0, which nginx speaks to its upstreams unless
+    told otherwise. The name in `Host` keeps out a page whose name was pointed at 127.0.0.1 (DNS rebinding), the other
+    two headers every page of another origin, whatever ALLOW_ORIGINS says.
     """
     host = request.headers.get("host", "")
     origin = request.headers.get("origin")
     return (
-        urlsplit(f"//{host}").hostname in _NAMES_OF_THIS_MACHINE
+        request.client is not None
+        and is_loopback(request.client.host)
+        and not is_forwarded(request)
+        and request.scope["http_version"] != "1.0"
+        and is_loopback(_name(host))
         and (origin is None or urlsplit(origin).netloc == host)
         and request.headers.get("sec-fetch-site", "none") in ("same-origin", "none")
     )
+
+
+def _name(host: str) -> str | None:
+    try:
+        return urlsplit(f"//{host}").hostname
+    except ValueError:  # brackets that hold no address
+        return None

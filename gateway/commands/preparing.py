@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from db import jobs, schema
-from db.demo import generate, is_empty
+from db.demo import generate, holds_demo, is_empty
 from db.engine import Database
 from db.errors import StoreMisconfigured, StoreUnavailable
 from db.jobs import Turn
@@ -85,6 +85,12 @@ async def prepare(settings: Settings, *, demo: bool, say: Say) -> bool:
             say("Indexing the demo data ...")
             await drain(stores)
     return True
+
+
+async def holds_demo_data(settings: Settings) -> bool:
+    """Tell whether the store is the demo's, so that there are demo viewers to look as."""
+    async with open_database(settings) as database:
+        return await holds_demo(database)
 
 
 async def _searchable(stores: Stores, say: Say) -> bool:
