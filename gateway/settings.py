@@ -212,8 +212,9 @@ class Settings(TokenSettings, DocumentSettings, LimitSettings, LiveSettings):
     )
     demo_viewers: bool = Field(
         False,
-        description="Whether the explore page may look through the eyes of the demo's viewers: on or off. "
-        "`explore serve --demo` turns it on; their tokens go to pages of the gateway on this machine only.",
+        description="Whether the explore page offers the demo's viewers to look as: on or off. `explore serve --demo` "
+        "turns it on. Their tokens go only to a page that was opened on this machine, without a proxy, on a store that "
+        "holds the demo data.",
     )
     log_format: Annotated[Literal["auto", "console", "json"], BeforeValidator(_lower)] = Field(
         "auto",

@@ -31,7 +31,8 @@ _ACTOR = bindparam("actor", type_=Identity)
 _ACCOUNT = (
     select(
         User.key, User.username, User.bio, User.tier, User.points, User.role, User.created_at, Actor.id.label("actor"),
-        Actor.session_key, Actor.settings, Actor.version, Actor.created_at.label("known_since"),
+        Actor.session_key, Actor.claim_ends_at, Actor.settings, Actor.version,
+        Actor.created_at.label("known_since"),
     )
     .select_from(Actor)
     .outerjoin(User, User.id == Actor.user_id)

@@ -7,6 +7,7 @@ import httpx
 import pytest
 from playwright.async_api import expect
 
+from db.demo import DEMO_VIEWERS
 from db.models import Role
 from gateway.assets import FRONTEND
 from tests.browser.accessibility import violations
@@ -65,6 +66,8 @@ async def test_a_token_that_is_pasted_as_it_was_copied_makes_the_feed_personal(o
 
 async def test_a_demo_viewer_is_chosen_from_a_list(open_page):
     page = await open_page("/graphql")
+    offered = await page.get_by_label("Ask as").locator("option").evaluate_all("all => all.map((one) => one.value)")
+    assert offered == ["", *(viewer.key for viewer in DEMO_VIEWERS if viewer.key != "administrator")]
     await page.get_by_label("Ask as").select_option("narrow")
     await expect(page.get_by_role("status")).to_contain_text("You ask as “narrow”")
     assert (await run(page))["data"]["forYou"]["strategy"] == "PERSONALIZED"

@@ -9,7 +9,7 @@ from itertools import combinations
 import pytest
 from sqlalchemy import Table, func, select
 
-from db.demo import DEMO_VIEWERS, DemoData, generate, is_empty, load
+from db.demo import DEMO_VIEWERS, DemoData, generate, holds_demo, is_empty, load
 from db.demo.projects import slug
 from db.demo.quiz import WISHES
 from db.engine import Database
@@ -340,8 +340,10 @@ async def count(database: Database, model: type[Base]) -> int:
 async def test_the_demo_goes_into_an_empty_store_once(database: Database, data: DemoData) -> None:
     short = replace(data, interactions=data.interactions[-4_000:])
     assert await is_empty(database)
+    assert not await holds_demo(database)
     await load(database, short)
     assert not await is_empty(database)
+    assert await holds_demo(database)
     assert await count(database, User) == 300
     assert await count(database, Project) == 600
     assert await count(database, Actor) == 300

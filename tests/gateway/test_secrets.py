@@ -31,6 +31,9 @@ def everything_is_away() -> dict[str, str]:
     port = free_port()
     return {
         "TOKEN_SECRET": SECRET,
+        "TOKEN_SECRET_PREVIOUS": SECRET[::-1] + MARK,
+        "TOKEN_SECRET_PREVIOUS_UNTIL": "2100-01-01T00:00:00Z",
+        "TOKEN_ALGORITHMS": "HS256,RS256",
         "TOKEN_JWKS_URL": f"http://user:{MARK}@127.0.0.1:{port}/keys?key={MARK}",
         "REDIS_URL": f"redis://user:{MARK}@127.0.0.1:{port}/0",
         "WEAVIATE_URL": f"http://user:{MARK}@127.0.0.1:{port}",
@@ -52,7 +55,11 @@ def secret_settings() -> set[str]:
 
 
 def test_every_setting_that_may_hold_a_secret_is_marked_in_these_tests() -> None:
-    assert secret_settings() == {*everything_is_away(), "DATABASE_URL", "WEAVIATE_GRPC_URL"} - {"LOG_LEVEL"}
+    assert secret_settings() == {*everything_is_away(), "DATABASE_URL", "WEAVIATE_GRPC_URL"} - {
+        "LOG_LEVEL",
+        "TOKEN_ALGORITHMS",
+        "TOKEN_SECRET_PREVIOUS_UNTIL",
+    }
 
 
 def test_a_settings_object_shows_no_secret() -> None:
@@ -67,7 +74,10 @@ def test_a_settings_object_shows_no_secret() -> None:
     "wrong",
     [
         {"TOKEN_SECRET": MARK},
+        {"TOKEN_SECRET_PREVIOUS": MARK},
+        {"TOKEN_SECRET_PREVIOUS": SECRET},
         {"TOKEN_JWKS_URL": f"ftp://{MARK}"},
+        {"TOKEN_JWKS_URL": f"http://user:{MARK}@login.example.com/keys"},
         {"DATABASE_URL": f"mysql://user:{MARK}@127.0.0.1/explore"},
         {"DATABASE_URL": f"postgresql://user:{MARK}@127.0.0.1:{free_port()}/explore"},
         {"REDIS_URL": f"gopher://user:{MARK}@127.0.0.1/0"},

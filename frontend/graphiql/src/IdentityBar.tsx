@@ -28,8 +28,8 @@ export function IdentityBar() {
         <summary>Where do I get a token?</summary>
         <p>
           <code>explore token USER</code> prints one for any user, with <code>--role service</code> one that may write
-          the catalogue. A gateway that was started with <code>--demo</code> (as <code>make run</code> does) prints one
-          for each demo viewer. Without a token you are a visitor, known by the session.
+          the catalogue; <code>explore token heavy</code> prints one for a viewer of the demo. Without a token you are a
+          visitor, known by the session.
         </p>
       </details>
     </header>

@@ -45,7 +45,7 @@ def session(key="s", address=HOME):
 
 
 def stranger(key="new", address=HOME):
-    return Visitor(Asker(session_key=key), "signed", address)
+    return Visitor(Asker(session_key=key), is_unknown=True, new_session="signed", address=address)
 
 
 async def spend_all(limits, visitor, windows, points=100):
