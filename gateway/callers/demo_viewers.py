@@ -23,6 +23,8 @@ from gateway.callers.auth import Authority
 TOKEN_HOURS = 24.0
 """The page asks for another one when it has expired."""
 
+_NAMES_OF_THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
+
 _PEOPLE = select(User.key, User.username).where(
     among(User.key, bindparam("keys", type_=TextList())), User.role == Role.VIEWER.value
 )
@@ -82,7 +84,7 @@ def _is_at_home(request: Request) -> bool:
         and is_loopback(request.client.host)
         and not is_forwarded(request)
         and request.scope["http_version"] != "1.0"
-        and is_loopback(_name(host))
+        and _name(host) in _NAMES_OF_THIS_MACHINE
         and (origin is None or urlsplit(origin).netloc == host)
         and request.headers.get("sec-fetch-site", "none") in ("same-origin", "none")
     )

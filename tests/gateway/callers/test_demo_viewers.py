@@ -124,6 +124,7 @@ async def test_a_request_of_http_1_0_gets_none(demo):
     [
         {"Host": "rebound.example:8000"},
         {"Host": "localhost.example"},
+        {"Host": "127.0.0.2:8000"},
         {"Host": "192.168.1.5:8000"},
         {"Host": "[::1"},
         {"Host": ""},
