@@ -335,12 +335,10 @@ def _id(message: Mapping[str, Any]) -> str:
 
 def _as_if_sent(socket: WebSocket, payload: Mapping[str, Any]) -> HTTPConnection:
     """Give the handshake with what the first message says in the place of headers; their case does not matter."""
-    named = [name.lower() for name in payload if name.lower() in _FROM_PAYLOAD]
-    if len(named) > len(set(named)):
-        raise Closed(4400, "Invalid message: send one Authorization and one X-Session-Id")
-    said = {name.lower(): value for name, value in payload.items() if name.lower() in _FROM_PAYLOAD}
-    if not all(isinstance(value, str) for value in said.values()):
+    said = [(name.lower(), value) for name, value in payload.items() if name.lower() in _FROM_PAYLOAD]
+    if not all(isinstance(value, str) for _, value in said):
         raise Closed(4400, "Invalid message: Authorization and X-Session-Id must be text")
-    kept = [(name, value) for name, value in socket.scope["headers"] if name.decode("latin-1") not in said]
-    added = [(name.encode(), value.encode("latin-1", "replace")) for name, value in said.items()]
+    replaced = {name.encode() for name, _ in said}
+    kept = [(name, value) for name, value in socket.scope["headers"] if name not in replaced]
+    added = [(name.encode(), value.encode("latin-1", "replace")) for name, value in said]
     return HTTPConnection({**socket.scope, "headers": [*kept, *added]})

@@ -7,10 +7,10 @@ from gateway.callers.clock import Clock
 
 
 class ManualClock(Clock):
-    """Starts at the present time and stands still."""
+    """Starts at the present second and stands still."""
 
     def __init__(self) -> None:
-        self._present = time.time()
+        self._present = float(int(time.time()))
         self._moved = asyncio.Event()
 
     def now(self) -> float:
