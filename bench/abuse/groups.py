@@ -2,13 +2,26 @@
 
 from collections.abc import Mapping, Sequence
 
-from bench.abuse import caching, demo_viewers, documents, leaks, origins, pages, persisted, streams, tokens, variables
+from bench.abuse import (
+    caching,
+    demo_viewers,
+    documents,
+    leaks,
+    origins,
+    pages,
+    persisted,
+    streams,
+    token_rules,
+    tokens,
+    variables,
+)
 from bench.abuse.probe import Probe
 
 GROUPS: Mapping[str, Sequence[Probe]] = {
     "documents and cost": documents.PROBES,
     "variables": variables.PROBES,
     "tokens and sessions": tokens.PROBES,
+    "token rules": token_rules.PROBES,
     "information": leaks.PROBES,
     "origins": origins.PROBES,
     "demo viewers": demo_viewers.PROBES,
