@@ -38,7 +38,7 @@ ARGUMENTS = {
     "days": "14",
 }
 VOLATILE = {"cursor", "snapshotId", "generatedAt", "startCursor", "endCursor", "profileAgeSeconds"}
-"""What is new with each answer, whoever asks."""
+"""What is new with each answer, whoever asks; the `id` of a `FeedEdge` too, since it names its ranking."""
 
 OTHERS = (NOBODY, SESSION, user("cook"), SERVICE)
 
@@ -58,7 +58,9 @@ def _selection(type_: GraphQLOutputType, depth: int, seen: tuple[str, ...]) -> s
     fields = [
         _field(f"{named.name}_{name}: {name}", name, field, depth - 1, (*seen, named.name))
         for name, field in named.fields.items()
-        if name not in VOLATILE and (is_leaf_type(get_named_type(field.type)) or not again)
+        if name not in VOLATILE
+        and (named.name, name) != ("FeedEdge", "id")
+        and (is_leaf_type(get_named_type(field.type)) or not again)
     ]
     return f"{{ __typename {' '.join(fields)} }}"
 
