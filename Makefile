@@ -53,6 +53,10 @@ lint: $(VENV)/.dev ## formatting, lint, types, and the direction of the four flo
 	@$(BIN)/lint-imports --no-logo
 	@$(call npm,lint)
 
+.PHONY: audit
+audit: $(VENV)/.dev ## write the software bill of materials to build/sbom, check the dependencies for known vulnerabilities
+	@$(BIN)/python deploy/audit.py
+
 .PHONY: pages
 pages: ## build the explore page and GraphiQL (needs Node.js and npm)
 	@frontend/npm.sh build
