@@ -31,3 +31,8 @@ def error_answer(
 def error_entry(code: str, message: str, **extensions: Any) -> dict[str, Any]:
     """Give the entry of `errors` for a fault that no field of the graph has."""
     return {"message": message, "extensions": {"code": code, **extensions}}
+
+
+def not_found() -> JsonAnswer:
+    """Give the answer for an address where nothing is."""
+    return error_answer(404, "NOT_FOUND", "There is nothing at this address. GraphQL is at /graphql.")

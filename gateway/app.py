@@ -30,6 +30,7 @@ from gateway.endpoint import Endpoint
 from gateway.graphql_http.caching import Caching
 from gateway.graphql_http.request import PREFLIGHT_HEADERS
 from gateway.limits.budget import Budgets
+from gateway.limits.clients import ClientLimit
 from gateway.limits.limits import Limits
 from gateway.live.ending import told_at_the_end
 from gateway.live.events import EventStreams
@@ -137,6 +138,7 @@ def build(
         ],
         middleware=[
             Middleware(RequestLog),
+            *_client_limit(settings, addresses),
             *_cross_origin(settings.allow_origins),
             Middleware(GZipMiddleware, minimum_size=COMPRESSED_FROM, compresslevel=COMPRESSION),
         ],
@@ -144,7 +146,15 @@ def build(
         lifespan=lifespan,
     )
     app.router.default = Pages(explore_page, graphiql)
+    app.router.redirect_slashes = False  # Starlette would build the address from the Host header
     return app
+
+
+def _client_limit(settings: Settings, addresses: Addresses) -> list[Middleware]:
+    """Cap clients behind trusted proxies; the server caps the connections of all others."""
+    if not settings.trusted_proxies:
+        return []
+    return [Middleware(ClientLimit, addresses=addresses, limit=settings.max_connections_address)]
 
 
 def _cross_origin(origins: tuple[str, ...]) -> list[Middleware]:

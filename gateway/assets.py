@@ -15,6 +15,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.answers import not_found
+
 FRONTEND = Path(__file__).parents[1] / "frontend"
 """The npm packages and what they are built into: in a checkout, in the image and in a wheel at the same place."""
 
@@ -106,13 +108,16 @@ class Pages:
         self._index = explore_page.get("/index.html")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request.
+        """Answer one request, or the handshake of a WebSocket with 404.
 
         Raises
         ------
         HTTPException
             404 if nothing is there, 405 for anything but GET and HEAD.
         """
+        if scope["type"] == "websocket":
+            await not_found()(scope, receive, send)
+            return
         request = Request(scope, receive)
         asset = self._find(request)
         if asset is None:

@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse, Response
 from db.errors import MigrationPending
 from db.schema import require_current
 from db.stores import Stores
-from gateway.answers import JsonAnswer, error_answer
+from gateway.answers import JsonAnswer, error_answer, not_found
 from gateway.callers.addresses import Addresses
 from gateway.callers.issuer_keys import IssuerKeys
 
@@ -113,7 +113,7 @@ async def answer_http_exception(_request: Request, error: Exception) -> Response
     if not isinstance(error, HTTPException):
         raise error
     if error.status_code == 404:
-        return error_answer(404, "NOT_FOUND", "There is nothing at this address. GraphQL is at /graphql.")
+        return not_found()
     return error_answer(error.status_code, "BAD_REQUEST", f"{error.detail}.", headers=error.headers or {})
 
 

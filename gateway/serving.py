@@ -1,16 +1,21 @@
 """The server's process or processes: a socket, uvicorn on it, and a clean end."""
 
 import errno
+import resource
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 
+import structlog
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.supervisors import Multiprocess
 
 from gateway.errors import CannotStart
-from gateway.limits.connections import BoundedProtocol
+from gateway.limits.bounds import DEFAULT_BOUNDS, Bounds
+from gateway.limits.clients import RESERVE, ConnectionCaps
+from gateway.limits.connections import BoundedProtocol, BoundedWebSocket
 from gateway.settings import Settings
 from gateway.telemetry import share_between_processes
 
@@ -26,6 +31,12 @@ GRACE_S = 10
 WORKER_ANSWERS_WITHIN_S = 60
 """How long a worker may be silent before it is replaced. While it imports the product it cannot answer, which takes
 2 s of CPU: uvicorn's 5 s are too few on a busy machine, and it would be killed and started for ever."""
+
+
+OTHER_FILES = 512
+"""Files that a process opens besides connections of clients: stores, logs, modules while they load."""
+
+log = structlog.get_logger(__name__)
 
 
 @contextmanager
@@ -49,17 +60,19 @@ def listen(settings: Settings) -> Iterator[socket.socket]:
         yield listening
 
 
-def server_config(settings: Settings, app: str | ASGIApp, *, factory: bool = False) -> uvicorn.Config:
+def server_config(
+    settings: Settings, app: str | ASGIApp, *, factory: bool = False, bounds: Bounds = DEFAULT_BOUNDS
+) -> uvicorn.Config:
     """Say how an application is served."""
+    caps = ConnectionCaps(settings.max_connections, settings.max_connections_address, settings.trusted_proxies)
     return uvicorn.Config(
         app,
         factory=factory,
         workers=settings.workers,
         loop="uvloop",
-        http=BoundedProtocol,
-        limit_concurrency=settings.max_connections,
+        http=partial(BoundedProtocol, caps=caps, bounds=bounds),  # type: ignore[arg-type]  # makes the protocol
         proxy_headers=False,  # `gateway.callers.addresses` reads them, of whom the settings name
-        ws="websockets-sansio" if settings.subscriptions else "none",
+        ws=BoundedWebSocket if settings.subscriptions else "none",
         ws_max_size=MAX_MESSAGE,
         ws_per_message_deflate=False,  # what is told has 150 bytes; and no message unfolds to a thousand times its size
         lifespan="on",
@@ -71,8 +84,20 @@ def server_config(settings: Settings, app: str | ASGIApp, *, factory: bool = Fal
     )
 
 
+def raise_file_limit(connections: int) -> None:
+    """Raise the number of files that the process may open, as far as the system allows, to hold so many connections."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = connections + RESERVE + OTHER_FILES
+    allowed = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    if allowed < needed:
+        log.warning("the process may open fewer files than MAX_CONNECTIONS needs", files=allowed, needed=needed)
+
+
 def run_server(settings: Settings, listening: socket.socket) -> None:
     """Serve until a signal says stop."""
+    raise_file_limit(settings.max_connections)
     config = server_config(settings, "gateway.app:create", factory=True)
     # uvicorn stops cleanly at Ctrl-C and then raises the signal once more for whoever called it.
     with suppress(KeyboardInterrupt):

@@ -26,6 +26,7 @@ INSTALL_POSTGRESQL = (
 INSTALL_REDIS = (
     "Redis's program redis-server is missing; install it: apt-get install -y --no-install-recommends redis-server"
 )
+INSTALL_NGINX = "The program nginx is missing; install it: apt-get install -y --no-install-recommends nginx-light"
 FOLDER_PREFIX = "explore-postgresql-"
 START_TIMEOUT_S = 60.0
 MEMORY_NEEDED = 2**30
@@ -149,6 +150,72 @@ def stop_redis(server: RedisServer) -> None:
     """Stop it at once; it keeps nothing."""
     server.process.kill()
     server.process.wait(10)
+
+
+@contextmanager
+def running_nginx(upstream: int, *, tries: int = PORTS_TO_TRY) -> Iterator[int]:
+    """Start an nginx in front of a port of this machine; gives its own port (0.1 s).
+
+    It keeps one connection to the upstream for all clients, and passes upgrades on as its documentation of WebSockets
+    says.
+    """
+    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+    if program is None:
+        raise ServerMissing(INSTALL_NGINX)
+    with tempfile.TemporaryDirectory(prefix="explore-nginx-") as name:
+        folder = Path(name)
+        for _ in range(tries):
+            port = free_port()
+            (folder / "nginx.conf").write_text(_NGINX.format(port=port, upstream=upstream, folder=folder))
+            process = _spawn([program, "-p", name, "-c", "nginx.conf", "-e", f"{folder}/log"], folder, None)
+            try:
+                if _listens(process, port):
+                    yield port
+                    return
+            finally:
+                process.terminate()
+                process.wait(10)
+        raise RuntimeError(f"nginx did not start:\n{_log(folder)}")
+
+
+_NGINX = """
+daemon off;
+master_process off;
+pid {folder}/pid;
+events {{ worker_connections 256; }}
+http {{
+  access_log off;
+  client_max_body_size 10m;
+  client_body_temp_path {folder}/body;
+  proxy_temp_path {folder}/proxy;
+  fastcgi_temp_path {folder}/fastcgi;
+  uwsgi_temp_path {folder}/uwsgi;
+  scgi_temp_path {folder}/scgi;
+  map $http_upgrade $connection_upgrade {{ default upgrade; '' ''; }}
+  upstream gateway {{ server 127.0.0.1:{upstream}; keepalive 1; }}
+  server {{
+    listen 127.0.0.1:{port};
+    location / {{
+      proxy_pass http://gateway;
+      proxy_http_version 1.1;
+      proxy_set_header Host $host;
+      proxy_set_header Upgrade $http_upgrade;
+      proxy_set_header Connection $connection_upgrade;
+      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+    }}
+  }}
+}}
+"""
+
+
+def _listens(process: subprocess.Popen[bytes], port: int) -> bool:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while process.poll() is None and time.monotonic() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return True
+        time.sleep(0.01)
+    return False
 
 
 def _redis_is_ready(process: subprocess.Popen[bytes], port: int) -> bool:

@@ -58,7 +58,7 @@ class Addresses:
         forwarded = connection.headers.getlist(HEADER)
         if not forwarded:
             return caller
-        if not self._is_trusted(caller):
+        if not self.is_trusted(caller):
             self._note_untrusted(caller)
             return caller
         return self._behind(caller, ",".join(forwarded).split(",")[-MOST_PROXIES:])
@@ -69,11 +69,12 @@ class Addresses:
             if address is None:  # garbage, or `unknown`: the last proxy that we believe is all we know
                 return caller
             caller = address
-            if not self._is_trusted(address):
+            if not self.is_trusted(address):
                 return address
         return caller
 
-    def _is_trusted(self, address: Address | None) -> bool:
+    def is_trusted(self, address: Address | None) -> bool:
+        """Say whether an address is that of a trusted proxy."""
         return address is not None and any(
             address.version == network.version and address in network for network in self._trusted
         )
@@ -106,6 +107,13 @@ def is_loopback(host: str | None) -> bool:
     """Say whether this is a name or an address of this machine and of no other."""
     address = read_address(host)
     return host == "localhost" or (address is not None and address.is_loopback)
+
+
+def client_network(address: Address | None) -> str:
+    """Name the network that counts as one client: an IPv4 address, or 64 bits of an IPv6 address."""
+    if isinstance(address, IPv6Address):
+        return f"{int(address) >> 64:x}::"
+    return str(address)
 
 
 def _without_port(hop: str) -> str:

@@ -7,11 +7,10 @@ whichever address: a platform's server asks for many of them.
 
 from dataclasses import dataclass
 from hashlib import blake2b
-from ipaddress import IPv6Address
 from math import ceil
 
 from db.errors import StoreUnavailable
-from gateway.callers.addresses import Address
+from gateway.callers.addresses import Address, client_network
 from gateway.callers.visitors import Visitor
 from gateway.errors import RequestRefused
 from gateway.limits.settings import LimitSettings
@@ -147,7 +146,7 @@ class Budgets:
         return [self._caller("session", asker.session_key, rates.rate_limit), address]
 
     def _address(self, address: Address | None) -> Caller:
-        return self._caller("address", _place(address), self._settings.rate_limit_address)
+        return self._caller("address", client_network(address), self._settings.rate_limit_address)
 
     def _caller(self, kind: str, name: str, limit: int) -> Caller:
         return Caller(blake2b(f"{kind}:{name}".encode(), key=self._key, digest_size=16).hexdigest(), limit)
@@ -161,10 +160,3 @@ async def _spend(caller: Caller, points: int, windows: Windows) -> Budget:
     if not has_spent:
         raise OverBudget(budget, max(1, ceil(spent.fits_in_s(points, caller.limit))))
     return budget
-
-
-def _place(address: Address | None) -> str:
-    """Name what one household or machine has: an address of the fourth version, 64 bits of the sixth."""
-    if isinstance(address, IPv6Address):
-        return f"{int(address) >> 64:x}::"
-    return str(address)

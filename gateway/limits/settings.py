@@ -139,7 +139,18 @@ class LimitSettings(BaseSettings):
         2_000,
         ge=10,
         le=1_000_000,
-        description="Connections that each server process holds at once, 10 to 1000000; further ones are answered 503.",
+        description="Connections that each server process holds at a time, 10 to 1000000. Requests on further ones are "
+        "answered 503, except to /healthz and /readyz.",
+    )
+    max_connections_address: int = Field(
+        500,
+        ge=1,
+        le=1_000_000,
+        description="Those of one address (IPv4) or network of 64 bits (IPv6) in each server process, 1 to 1000000; "
+        "further ones are answered 429, except to /healthz and /readyz. Behind a proxy of TRUSTED_PROXIES it is the "
+        "requests and WebSockets of one client at a time, and the proxy has no cap. A browser holds up to 7: the "
+        "default is enough for 70 people who load a page in the same second behind one address. Raise it, with "
+        "MAX_CONNECTIONS, for a larger company behind one address.",
     )
     body_timeout_s: float = Field(
         20.0,

@@ -10,7 +10,6 @@ from starlette.requests import HTTPConnection
 from websockets.exceptions import InvalidStatus
 
 from gateway.callers.sessions import HEADER
-from gateway.limits import connections
 from gateway.live import sockets as protocol
 from gateway.live.origins import Origins
 from tests.gateway.live.conftest import SUBSCRIBE, Running
@@ -216,15 +215,6 @@ async def test_a_socket_that_is_not_used_is_closed_and_one_that_is_stays(serve) 
         await asyncio.sleep(1.5)
         await used.say(type="ping")
         await used.hear("pong")
-
-
-async def test_a_socket_outlives_the_time_that_the_head_of_a_request_may_take(serve, monkeypatch) -> None:
-    monkeypatch.setattr(connections, "HEAD_WITHIN_S", 0.3)
-    async with serve() as gateway, gateway.socket(gateway.bearer("ada")) as talk:
-        await talk.subscribe()
-        await asyncio.sleep(1)
-        await gateway.like("ada", "p0001")
-        await talk.told()
 
 
 async def test_the_server_says_that_it_restarts(serve) -> None:

@@ -1,0 +1,222 @@
+"""A gateway on a real socket and on uvloop, in a thread of its own, and clients that write bytes."""
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+
+from gateway.app import build
+from gateway.callers.auth import Authority
+from gateway.limits.bounds import DEFAULT_BOUNDS, Bounds
+from gateway.serving import server_config
+from gateway.settings import Settings
+from tests.gateway.conftest import GRAPH, SECRET, FakeRuntime
+
+PATIENCE_S = 20.0
+"""Tells what comes from what hangs; nothing is timed by it."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer, as it stood on the wire."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def code(self) -> str:
+        """The code of its error."""
+        return str(self.json["errors"][0]["extensions"]["code"])
+
+
+class Wire:
+    """One connection, from the client's side."""
+
+    def __init__(self, port: int, source: str = "127.0.0.1", receive_buffer: int | None = None) -> None:
+        self.socket = socket.socket()
+        if receive_buffer:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self.socket.settimeout(PATIENCE_S)
+        self.socket.bind((source, 0))
+        self.socket.connect(("127.0.0.1", port))
+        self._file = self.socket.makefile("rb")
+
+    def __enter__(self) -> "Wire":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+        self.socket.close()
+
+    def send(self, data: bytes) -> "Wire":
+        self.socket.sendall(data)
+        return self
+
+    def finish(self) -> "Wire":
+        """Send no more; still read."""
+        self.socket.shutdown(socket.SHUT_WR)
+        return self
+
+    def answer(self, *, is_head: bool = False) -> Answer:
+        """Read one answer to its end."""
+        line = self._file.readline()
+        assert line.startswith(b"HTTP/1.1 "), line
+        headers = {}
+        while (field := self._file.readline()) != b"\r\n":
+            assert field, f"the head ended early: {headers}"
+            name, _, value = field.decode("latin-1").partition(":")
+            headers[name.lower()] = value.strip()
+        status = int(line.split()[1])
+        if status < 200 or status in (204, 304) or is_head:
+            return Answer(status, headers, b"")
+        return Answer(status, headers, self._body(headers))
+
+    def _body(self, headers: dict[str, str]) -> bytes:
+        if headers.get("transfer-encoding") != "chunked":
+            return self._file.read(int(headers["content-length"]))
+        body = b""
+        while size := int(self._file.readline(), 16):
+            body += self._file.read(size)
+            self._file.readline()
+        self._file.readline()
+        return body
+
+    def rest(self) -> bytes:
+        """Read until the gateway closes the connection."""
+        try:
+            return self._file.read()
+        except ConnectionResetError:
+            return b""
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the gateway closes the connection, and says nothing before."""
+        return self.rest() == b""
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A running gateway."""
+
+    port: int
+    server: uvicorn.Server
+    authority: Authority
+
+    def wire(self, data: bytes = b"", **options: Any) -> Wire:
+        """Open a connection, and send."""
+        return Wire(self.port, **options).send(data)
+
+    def token(self, user: str) -> str:
+        return self.authority.issue(user)
+
+    def wait_for_connections(self, number: int) -> None:
+        """Wait until the gateway holds so many connections."""
+        until = time.monotonic() + PATIENCE_S
+        while len(self.server.server_state.connections) != number:
+            assert time.monotonic() < until, self.server.server_state.connections
+            time.sleep(0.01)
+
+
+StartEdge = Callable[..., AbstractContextManager[Edge]]
+
+
+@contextmanager
+def running_edge(
+    folder: Path, bounds: Bounds = DEFAULT_BOUNDS, send_buffer: int | None = None, **settings: Any
+) -> Iterator[Edge]:
+    """Start a gateway on the small graph of the tests (0.1 s); `send_buffer` is the kernel's for each connection."""
+
+    @asynccontextmanager
+    async def opened() -> Any:
+        yield FakeRuntime()
+
+    given = {"var_dir": folder, "token_secret": SECRET, "rate_limit": 0, "rate_limit_address": 0, **settings}
+    made = Settings(_env_file=None, **given)
+    with socket.create_server(("127.0.0.1", 0), backlog=2048) as listening:
+        if send_buffer:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
+        server = uvicorn.Server(server_config(made, build(made, GRAPH, opened, folder), bounds=bounds))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        port = listening.getsockname()[1]
+        try:
+            with Wire(port) as first:  # the kernel queues the connection until the server has started
+                assert first.send(get("/healthz")).answer().status == 200
+            yield Edge(port, server, Authority(SECRET.encode(), "explore-gateway", "explore"))
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+@pytest.fixture
+def start_edge(tmp_path: Path) -> StartEdge:
+    """Start a gateway: `with start_edge(max_connections=10) as edge`."""
+
+    def start(**settings: Any) -> AbstractContextManager[Edge]:
+        return running_edge(tmp_path, **settings)
+
+    return start
+
+
+@pytest.fixture(scope="module")
+def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
+    """A gateway with the default settings, for all tests of a file."""
+    with running_edge(tmp_path_factory.mktemp("edge")) as started:
+        yield started
+
+
+def head(line: str, *headers: str, host: bool = True) -> bytes:
+    """Write the head of a request."""
+    lines = [line, *(["Host: gateway.test"] if host else []), *headers, "", ""]
+    return "\r\n".join(lines).encode("latin-1")
+
+
+def get(path: str, *headers: str) -> bytes:
+    """Write a GET."""
+    return head(f"GET {path} HTTP/1.1", *headers)
+
+
+def post(query: str, *headers: str, padding: int = 0) -> bytes:
+    """Write a POST of an operation to `/graphql`, its body made longer by blanks."""
+    body = json.dumps({"query": query}).encode() + b" " * padding
+    return (
+        head("POST /graphql HTTP/1.1", "Content-Type: application/json", f"Content-Length: {len(body)}", *headers)
+        + body
+    )
+
+
+WEBSOCKET = (
+    "Connection: Upgrade",
+    "Upgrade: websocket",
+    "Sec-WebSocket-Version: 13",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    "Sec-WebSocket-Protocol: graphql-transport-ws",
+)
+"""Headers of a handshake."""
+
+
+def frame(message: object, opcode: int = 1) -> bytes:
+    """Write a frame (1 text, 9 ping) as a client sends it, masked with zeros."""
+    payload = json.dumps(message).encode()
+    assert len(payload) < 126
+    return bytes([0x80 | opcode, 0x80 | len(payload)]) + bytes(4) + payload
+
+
+def chunked(query: str, *headers: str) -> bytes:
+    """Write the head of a POST in chunks, and the chunks without the last one."""
+    body = json.dumps({"query": query}).encode()
+    started = head("POST /graphql HTTP/1.1", "Content-Type: application/json", "Transfer-Encoding: chunked", *headers)
+    return started + b"%x\r\n%s\r\n" % (len(body), body)

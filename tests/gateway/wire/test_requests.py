@@ -1,0 +1,320 @@
+"""Requests that are malformed, ambiguous, cut or out of order: each gets one right answer, or none."""
+
+import pytest
+
+from tests.gateway.wire.conftest import Edge, StartEdge, chunked, get, head, post
+
+QUERY = '{ echo(text: "a") }'
+HEALTH = get("/healthz")
+
+MALFORMED = {
+    "no HTTP": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(50),
+    "a preface of HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "HTTP/0.9": b"GET /healthz\r\n\r\n",
+    "HTTP/0.9, named": head("GET /healthz HTTP/0.9"),
+    "HTTP/1.2": head("GET /healthz HTTP/1.2"),
+    "HTTP/2.0": head("GET /healthz HTTP/2.0"),
+    "a method in small letters": head("get /healthz HTTP/1.1"),
+    "an unknown method": head("FOO /healthz HTTP/1.1"),
+    "a tab behind the method": head("GET\t/healthz HTTP/1.1"),
+    "a blank in the address": head("GET /a b HTTP/1.1"),
+    "NUL in the address": head("GET /a\0b HTTP/1.1"),
+    "an address that is not ASCII": head("GET /\xff HTTP/1.1"),
+    "a relative address": head("GET healthz HTTP/1.1"),
+    "no Host": head("GET /healthz HTTP/1.1", host=False),
+    "two Hosts": get("/healthz", "Host: other.test"),
+    "the same Host twice": get("/healthz", "Host: gateway.test"),
+    "two Hosts by HTTP/1.0": head("GET /healthz HTTP/1.0", "Host: a"),
+    "two Hosts in one": head("GET /healthz HTTP/1.1", "Host: a, b", host=False),
+    "a Host with a path": head("GET /healthz HTTP/1.1", "Host: a/b", host=False),
+    "a Host with a user": head("GET /healthz HTTP/1.1", "Host: ada@b", host=False),
+    "a Host with a blank": head("GET /healthz HTTP/1.1", "Host: a b", host=False),
+    "a folded header": get("/healthz", "X-A: b\r\n c"),
+    "a folded header without a value": get("/healthz", "X-A:\r\n\tc"),
+    "a first header that is folded": b"GET /healthz HTTP/1.1\r\n X-A: b\r\nHost: a\r\n\r\n",
+    "a blank before the colon": get("/healthz", "X-A : b"),
+    "a blank in a name": get("/healthz", "X A: b"),
+    "a name that is empty": get("/healthz", ": b"),
+    "a header without a colon": get("/healthz", "X-A"),
+    "NUL in a name": get("/healthz", "X\0A: b"),
+    "a name that is not ASCII": get("/healthz", "X\xff: b"),
+    "NUL in a value": get("/healthz", "X-A: b\0c"),
+    "a control character in a value": get("/healthz", "X-A: b\x01c"),
+    "CR in a value": get("/healthz", "X-A: b\rX-B: c"),
+    "LF in a value": get("/healthz", "X-A: b\nX-B: c"),
+    "two CR at the end of a line": get("/healthz", "X-A: b\r"),
+    "lines that end with LF": b"GET /healthz HTTP/1.1\nHost: a\n\n",
+    "lines that end with CR": b"GET /healthz HTTP/1.1\rHost: a\r\r",
+    "Content-Length with a plus": head("POST /graphql HTTP/1.1", "Content-Length: +5"),
+    "Content-Length below zero": head("POST /graphql HTTP/1.1", "Content-Length: -5"),
+    "Content-Length in hexadecimal": head("POST /graphql HTTP/1.1", "Content-Length: 0x5"),
+    "Content-Length with a blank": head("POST /graphql HTTP/1.1", "Content-Length: 5 5"),
+    "Content-Length as a list": head("POST /graphql HTTP/1.1", "Content-Length: 5, 5"),
+    "Content-Length without a value": head("POST /graphql HTTP/1.1", "Content-Length: "),
+    "Content-Length beyond 64 bits": head("POST /graphql HTTP/1.1", "Content-Length: 99999999999999999999"),
+    "Content-Length twice": head("POST /graphql HTTP/1.1", "Content-Length: 5", "Content-Length: 5"),
+    "two Content-Lengths": head("POST /graphql HTTP/1.1", "Content-Length: 5", "Content-Length: 6"),
+}
+
+CODINGS = {
+    "identity": ("Transfer-Encoding: identity",),
+    "gzip": ("Transfer-Encoding: gzip",),
+    "chunked within gzip": ("Transfer-Encoding: chunked, gzip",),
+    "gzip within chunked": ("Transfer-Encoding: gzip, chunked",),
+    "chunked twice": ("Transfer-Encoding: chunked, chunked",),
+    "chunked in two headers": ("Transfer-Encoding: chunked", "Transfer-Encoding: chunked"),
+    "chunked and identity": ("Transfer-Encoding: chunked", "Transfer-Encoding: identity"),
+    "a word like chunked": ("Transfer-Encoding: xchunked",),
+    "chunked in quotes": ('Transfer-Encoding: "chunked"',),
+    "chunked behind a control character": ("Transfer-Encoding: \x0bchunked",),
+    "nothing": ("Transfer-Encoding: ",),
+    "chunked and a length": ("Transfer-Encoding: chunked", "Content-Length: 5"),
+    "a length and chunked": ("Content-Length: 5", "Transfer-Encoding: chunked"),
+}
+
+CHUNKS = {
+    "a size that is no number": b"g\r\n",
+    "a size below zero": b"-1\r\n",
+    "a size with 0x": b"0x1\r\nx\r\n0\r\n\r\n",
+    "a size beyond 64 bits": b"fffffffffffffffff\r\nx",
+    "a blank behind the size": b"1 \r\nx\r\n0\r\n\r\n",
+    "sizes that end with LF": b"1\nx\n0\n\n",
+    "a chunk longer than its size": b"1\r\nxy\r\n0\r\n\r\n",
+    "a chunk without an end": b"1\r\nx0\r\n\r\n",
+    "an empty line before the size": b"\r\n1\r\nx\r\n0\r\n\r\n",
+    "an extension that ends with LF": b"1;a=b\nx\r\n0\r\n\r\n",
+    "a line within a quoted extension": b'1;a="b\r\nc"\r\nx\r\n0\r\n\r\n',
+    "NUL in an extension": b"1;a\0\r\nx\r\n0\r\n\r\n",
+    "20 KB of extensions": b"1;" + b"a" * 20_000 + b"\r\nx\r\n0\r\n\r\n",
+    "an extension without an end": b"1;" + b"a" * 100_000,
+    "20 KB of extensions in many chunks": b"1;aaaaaaaaaaaaaaaaaaaaaaaa\r\nx\r\n" * 900 + b"0\r\n\r\n",
+    "a trailer of 20 KB": b"1\r\nx\r\n0\r\nX-A: " + b"a" * 20_000 + b"\r\n\r\n",
+    "2,000 trailers": b"1\r\nx\r\n0\r\n" + b"X-A: aaaaaaaaaaaa\r\n" * 2_000 + b"\r\n",
+    "a trailer without an end": b"1\r\nx\r\n0\r\nX-A: " + b"a" * 100_000,
+    "a folded trailer": b"1\r\nx\r\n0\r\nX-A: b\r\n c\r\n\r\n",
+    "20,000 chunks of one byte": b"1\r\nx\r\n" * 20_000 + b"0\r\n\r\n",
+    "leading zeros": b"0" * 20_000 + b"1\r\nx\r\n0\r\n\r\n",
+}
+
+IN_CHUNKS = head("POST /graphql HTTP/1.1", "Content-Type: application/json", "Transfer-Encoding: chunked")
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+def test_a_malformed_head_is_refused_and_nothing_behind_it_is_read(edge: Edge, name: str) -> None:
+    with edge.wire(MALFORMED[name] + HEALTH) as wire:
+        answer = wire.answer()
+        assert (answer.status, answer.code) == (400, "BAD_REQUEST")
+        assert answer.headers["connection"] == "close"
+        assert wire.is_closed
+
+
+@pytest.mark.parametrize("name", CODINGS)
+def test_a_body_whose_framing_is_ambiguous_is_refused(edge: Edge, name: str) -> None:
+    request = head("POST /graphql HTTP/1.1", "Content-Type: application/json", *CODINGS[name])
+    with edge.wire(request + b"5\r\nhello\r\n0\r\n\r\n" + HEALTH) as wire:
+        answer = wire.answer()
+        assert (answer.status, answer.code) == (400, "BAD_REQUEST")
+        assert wire.is_closed
+
+
+@pytest.mark.parametrize("coding", ["Chunked", "chunked  ", "CHUNKED"])
+def test_chunked_may_be_written_in_capitals_and_with_blanks(edge: Edge, coding: str) -> None:
+    request = chunked(QUERY).replace(b"chunked", coding.encode()) + b"0\r\n\r\n"
+    with edge.wire(request + HEALTH) as wire:
+        assert wire.answer().json["data"] == {"echo": "a0"}
+        assert wire.answer().status == 200
+
+
+def test_chunks_by_http_1_0_are_refused(edge: Edge) -> None:
+    with edge.wire(chunked(QUERY).replace(b"HTTP/1.1", b"HTTP/1.0") + b"0\r\n\r\n") as wire:
+        assert wire.answer().status == 400
+        assert wire.is_closed
+
+
+@pytest.mark.parametrize("name", CHUNKS)
+def test_a_chunk_that_is_malformed_or_mostly_framing_is_refused(edge: Edge, name: str) -> None:
+    """The chunks come behind the head: framing that comes in one packet with it is counted from the next one on."""
+    with edge.wire(IN_CHUNKS.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n")) as wire:
+        assert wire.answer().status == 100
+        wire.send(CHUNKS[name])
+        answer = wire.answer()
+        assert (answer.status, answer.code) == (400, "BAD_REQUEST")
+        assert wire.is_closed
+
+
+def test_a_body_in_chunks_of_ordinary_size_is_read_whole(edge: Edge) -> None:
+    body = b'{"query": "{ echo }", "variables": {"a": "' + b"x" * 200_000 + b'"}}'
+    pieces = [body[at : at + 100] for at in range(0, len(body), 100)]
+    with edge.wire(IN_CHUNKS + b"".join(b"%x;a=b\r\n%s\r\n" % (len(piece), piece) for piece in pieces)) as wire:
+        wire.send(b"0\r\nX-A: b\r\n\r\n")
+        assert wire.answer().json["data"] == {"echo": "0"}
+
+
+# Trailers.
+
+
+def test_trailers_are_no_headers_of_their_request_nor_of_the_next(edge: Edge) -> None:
+    trailers = f"0\r\nAuthorization: Bearer {edge.token('mallory')}\r\nX-Request-Id: trailer\r\n\r\n".encode()
+    with edge.wire(chunked("{ asker }") + trailers + post("{ asker }")) as wire:
+        for _ in range(2):
+            answer = wire.answer()
+            assert answer.json["data"]["asker"].startswith("None|")
+            assert answer.headers["x-request-id"] != "trailer"
+
+
+def test_trailers_that_come_before_the_application_looks_are_no_headers(edge: Edge) -> None:
+    trailers = b"0\r\nContent-Encoding: gzip\r\nAccept: text/html\r\n\r\n"
+    with edge.wire(chunked(QUERY) + trailers) as wire:
+        assert wire.answer().json["data"] == {"echo": "a0"}
+
+
+# Heads that are too large.
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        get("/healthz", "X-A: " + "a" * 70_000),
+        get("/healthz?" + "a" * 70_000),
+        get("/healthz", *(f"X-{at}: {'a' * 300}" for at in range(199))).replace(b"a" * 300, b"a" * 400),
+        get("/healthz", *(f"X-{at}: a" for at in range(200))),
+        b"GET /" + b"a" * 300_000,
+        b"GET / HTTP/1.1\r\nX-A: " + b"a" * 300_000,
+    ],
+    ids=["a header", "the address", "many headers", "201 headers", "an address without an end", "no end"],
+)
+def test_a_head_that_is_too_large_is_refused(edge: Edge, request_: bytes) -> None:
+    with edge.wire(request_) as wire:
+        answer = wire.answer()
+        assert (answer.status, answer.code) == (431, "HEADERS_TOO_LARGE")
+        assert wire.is_closed
+
+
+# HTTP/1.0, pipelining, expectations, half-closed clients.
+
+
+@pytest.mark.parametrize("headers", [(), ("Connection: keep-alive",)])
+def test_http_1_0_is_answered_and_closed(edge: Edge, headers: tuple[str, ...]) -> None:
+    request = post(QUERY, *headers).replace(b"HTTP/1.1", b"HTTP/1.0")
+    with edge.wire(request + request) as wire:
+        answer = wire.answer()
+        assert answer.json["data"] == {"echo": "a0"}
+        assert (answer.headers["connection"], answer.headers.get("transfer-encoding")) == ("close", None)
+        assert wire.is_closed
+
+
+def test_http_1_0_needs_no_host(edge: Edge) -> None:
+    with edge.wire(head("GET /healthz HTTP/1.0", host=False)) as wire:
+        assert wire.answer().status == 200
+
+
+def test_pipelined_requests_are_answered_in_order(edge: Edge) -> None:
+    slow, fast = post("{ sleeps(seconds: 0.05) }"), post(QUERY)
+    with edge.wire(slow + fast + HEALTH + fast) as wire:
+        assert wire.answer().json["data"] == {"sleeps": True}
+        assert wire.answer().json["data"] == {"echo": "a0"}
+        assert wire.answer().json == {"status": "ok"}
+        assert wire.answer().json["data"] == {"echo": "a0"}
+
+
+def test_an_error_does_not_overtake_the_answers_before_it(edge: Edge) -> None:
+    with edge.wire(post("{ sleeps(seconds: 0.05) }") + HEALTH + MALFORMED["two Hosts"] + HEALTH) as wire:
+        assert wire.answer().json["data"] == {"sleeps": True}
+        assert wire.answer().json == {"status": "ok"}
+        assert wire.answer().status == 400
+        assert wire.is_closed
+
+
+def test_a_broken_body_does_not_overtake_the_answers_before_it(edge: Edge) -> None:
+    with edge.wire(post("{ sleeps(seconds: 0.05) }") + IN_CHUNKS + b"g\r\n" + HEALTH) as wire:
+        assert wire.answer().json["data"] == {"sleeps": True}
+        assert wire.answer().status == 400
+        assert wire.is_closed
+
+
+def test_an_error_of_the_application_does_not_end_the_connection(edge: Edge) -> None:
+    with edge.wire(post("{ noSuchField }") + get("/nothing") + HEALTH) as wire:
+        assert wire.answer().json["errors"]
+        assert wire.answer().status == 404
+        assert wire.answer().status == 200
+
+
+def test_requests_behind_the_last_one_are_dropped(edge: Edge) -> None:
+    with edge.wire(get("/healthz", "Connection: close") + post('{ fails(how: "key") }')) as wire:
+        assert wire.answer().status == 200
+        assert wire.is_closed
+
+
+def test_only_so_many_requests_wait_for_an_earlier_one(edge: Edge) -> None:
+    with edge.wire(post("{ sleeps(seconds: 0.05) }") + HEALTH * 3_000) as wire:
+        statuses = [wire.answer().status for _ in range(22)]
+        assert statuses == [200] * 21 + [429]
+        assert wire.is_closed
+
+
+def test_a_body_is_asked_for_once_it_is_wanted(edge: Edge) -> None:
+    request = post(QUERY, "Expect: 100-continue")
+    started, body = request.split(b"\r\n\r\n")
+    with edge.wire(started + b"\r\n\r\n") as wire:
+        assert wire.answer().status == 100
+        wire.send(body)
+        assert wire.answer().json["data"] == {"echo": "a0"}
+        assert wire.is_closed, "what follows cannot be told from a body that was left out"
+
+
+def test_a_body_that_is_not_wanted_is_not_asked_for(edge: Edge) -> None:
+    request = head("POST /graphql HTTP/1.1", "Content-Length: 5", "Expect: 100-continue")
+    with edge.wire(request) as wire:
+        wire.send(HEALTH)  # a client that leaves the body out
+        assert wire.answer().status == 415
+        assert wire.is_closed
+
+
+def test_http_1_0_is_not_told_to_continue(edge: Edge) -> None:
+    request = post(QUERY, "Expect: 100-continue").replace(b"HTTP/1.1", b"HTTP/1.0")
+    with edge.wire(request) as wire:
+        assert wire.answer().status == 200
+
+
+def test_an_unknown_expectation_is_ignored(edge: Edge) -> None:
+    with edge.wire(post(QUERY, "Expect: miracles")) as wire:
+        assert wire.answer().status == 200
+
+
+def test_a_client_that_has_sent_everything_is_answered(edge: Edge) -> None:
+    with edge.wire(post("{ sleeps(seconds: 0.05) }") + HEALTH) as wire:
+        wire.finish()
+        assert wire.answer().json["data"] == {"sleeps": True}
+        assert wire.answer().json == {"status": "ok"}
+        assert wire.is_closed
+
+
+@pytest.mark.parametrize("sent", [b"", HEALTH[:10], post(QUERY)[:-3], IN_CHUNKS + b"5\r\nhe"])
+def test_a_client_that_stops_within_a_request_is_closed(edge: Edge, sent: bytes) -> None:
+    with edge.wire(sent) as wire:
+        assert wire.finish().is_closed
+
+
+def test_an_early_answer_reaches_a_client_that_is_still_sending(start_edge: StartEdge) -> None:
+    with start_edge(max_body_kb=1) as edge:
+        for _ in range(20):
+            with edge.wire(post(QUERY, padding=3_000_000)) as wire:
+                assert wire.answer().code == "BODY_TOO_LARGE"
+
+
+# Addresses.
+
+
+@pytest.mark.parametrize("path", ["/graphql/", "/healthz/", "/readyz/", "/metrics/", "//evil.test/graphql"])
+def test_no_redirect_is_made_of_the_host_header(edge: Edge, path: str) -> None:
+    for method in ("GET", "POST"):
+        request = head(f"{method} {path} HTTP/1.1", "Host: evil.test", "Content-Length: 0", host=False)
+        with edge.wire(request) as wire:
+            answer = wire.answer()
+            assert (answer.status, answer.headers.get("location")) == (404, None)
+
+
+@pytest.mark.parametrize("path", ["http://gateway.test/healthz", "http://evil.test/healthz"])
+def test_an_absolute_address_is_read_without_its_host(edge: Edge, path: str) -> None:
+    with edge.wire(get(path)) as wire:
+        assert wire.answer().json == {"status": "ok"}
