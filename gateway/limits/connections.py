@@ -111,6 +111,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._is_reading = True
         """False after the last request of the connection: what follows is dropped."""
         self._is_refused = False
+        self._is_half_closed = False
         self._is_in_head = False
         self._is_in_body = False
         self._head_bytes = 0
@@ -157,13 +158,13 @@ class BoundedProtocol(HttpToolsProtocol):
         """
         if self._is_in_body or self.cycle is None or self.cycle.response_started:
             return None
-        self._is_reading = False
+        self._is_reading, self._is_half_closed = False, True
         self.cycle.keep_alive = False
         return True
 
     def end(self) -> None:
         """Close the connection once its client has, or after a while, if the client may still be sending."""
-        if not (self._is_in_body or self._is_refused):
+        if self._is_half_closed or not (self._is_in_body or self._is_refused):
             self.transport.close()
         elif self._end_timer is None and not self.transport.is_closing():
             self._is_reading = False
@@ -340,8 +341,8 @@ class BoundedProtocol(HttpToolsProtocol):
                 return
             _disconnect(self.cycle)
             waiting = False
-        cycle = self._refusal_cycle()
-        self.cycle = cycle
+        self._is_in_body = False
+        self.cycle = cycle = self._refusal_cycle()
         if waiting:
             self.pipeline.appendleft((cycle, refusal.answer))  # type: ignore[arg-type]
         else:

@@ -148,9 +148,9 @@ class LimitSettings(BaseSettings):
         le=1_000_000,
         description="Those of one address (IPv4) or network of 64 bits (IPv6) in each server process, 1 to 1000000; "
         "further ones are answered 429, except to /healthz and /readyz. Behind a proxy of TRUSTED_PROXIES it is the "
-        "requests and WebSockets of one client at a time, and the proxy has no cap. A browser holds up to 7: the "
-        "default is enough for 70 people who load a page in the same second behind one address. Raise it, with "
-        "MAX_CONNECTIONS, for a larger company behind one address.",
+        "requests and WebSockets of one client at a time; any other proxy counts as one client. A browser holds up to "
+        "7: the default is enough for 70 people behind one address who load a page in the same second. Raise it, with "
+        "MAX_CONNECTIONS, for a larger company.",
     )
     body_timeout_s: float = Field(
         20.0,

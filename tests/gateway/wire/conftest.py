@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import uvicorn
 
+from bench.abuse_http import get
 from gateway.app import build
 from gateway.callers.auth import Authority
 from gateway.limits.bounds import DEFAULT_BOUNDS, Bounds
@@ -178,45 +179,8 @@ def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
         yield started
 
 
-def head(line: str, *headers: str, host: bool = True) -> bytes:
-    """Write the head of a request."""
-    lines = [line, *(["Host: gateway.test"] if host else []), *headers, "", ""]
-    return "\r\n".join(lines).encode("latin-1")
-
-
-def get(path: str, *headers: str) -> bytes:
-    """Write a GET."""
-    return head(f"GET {path} HTTP/1.1", *headers)
-
-
-def post(query: str, *headers: str, padding: int = 0) -> bytes:
-    """Write a POST of an operation to `/graphql`, its body made longer by blanks."""
-    body = json.dumps({"query": query}).encode() + b" " * padding
-    return (
-        head("POST /graphql HTTP/1.1", "Content-Type: application/json", f"Content-Length: {len(body)}", *headers)
-        + body
-    )
-
-
-WEBSOCKET = (
-    "Connection: Upgrade",
-    "Upgrade: websocket",
-    "Sec-WebSocket-Version: 13",
-    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-    "Sec-WebSocket-Protocol: graphql-transport-ws",
-)
-"""Headers of a handshake."""
-
-
 def frame(message: object, opcode: int = 1) -> bytes:
     """Write a frame (1 text, 9 ping) as a client sends it, masked with zeros."""
     payload = json.dumps(message).encode()
     assert len(payload) < 126
     return bytes([0x80 | opcode, 0x80 | len(payload)]) + bytes(4) + payload
-
-
-def chunked(query: str, *headers: str) -> bytes:
-    """Write the head of a POST in chunks, and the chunks without the last one."""
-    body = json.dumps({"query": query}).encode()
-    started = head("POST /graphql HTTP/1.1", "Content-Type: application/json", "Transfer-Encoding: chunked", *headers)
-    return started + b"%x\r\n%s\r\n" % (len(body), body)

@@ -7,11 +7,11 @@ from contextlib import ExitStack
 
 import pytest
 
+from bench.abuse_http import HEALTH, WEBSOCKET, get, head, post
 from gateway.limits.bounds import Bounds
 from gateway.limits.clients import RESERVE
-from tests.gateway.wire.conftest import WEBSOCKET, Edge, StartEdge, Wire, frame, get, head, post, running_edge
+from tests.gateway.wire.conftest import Edge, StartEdge, Wire, frame, running_edge
 
-HEALTH = get("/healthz")
 QUERY = "{ echo }"
 SHORT = Bounds(head_s=0.15, excess_head_s=0.15, keep_alive_s=0.2, stalled_s=0.1, linger_s=0.15)
 SHORT_BEYOND = Bounds(excess_head_s=0.1)

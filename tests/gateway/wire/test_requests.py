@@ -2,101 +2,10 @@
 
 import pytest
 
-from tests.gateway.wire.conftest import Edge, StartEdge, chunked, get, head, post
+from bench.abuse_http import CHUNKS, CODINGS, HEALTH, IN_CHUNKS, MALFORMED, chunked, get, head, post
+from tests.gateway.wire.conftest import Edge, StartEdge
 
 QUERY = '{ echo(text: "a") }'
-HEALTH = get("/healthz")
-
-MALFORMED = {
-    "no HTTP": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(50),
-    "a preface of HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-    "HTTP/0.9": b"GET /healthz\r\n\r\n",
-    "HTTP/0.9, named": head("GET /healthz HTTP/0.9"),
-    "HTTP/1.2": head("GET /healthz HTTP/1.2"),
-    "HTTP/2.0": head("GET /healthz HTTP/2.0"),
-    "a method in small letters": head("get /healthz HTTP/1.1"),
-    "an unknown method": head("FOO /healthz HTTP/1.1"),
-    "a tab behind the method": head("GET\t/healthz HTTP/1.1"),
-    "a blank in the address": head("GET /a b HTTP/1.1"),
-    "NUL in the address": head("GET /a\0b HTTP/1.1"),
-    "an address that is not ASCII": head("GET /\xff HTTP/1.1"),
-    "a relative address": head("GET healthz HTTP/1.1"),
-    "no Host": head("GET /healthz HTTP/1.1", host=False),
-    "two Hosts": get("/healthz", "Host: other.test"),
-    "the same Host twice": get("/healthz", "Host: gateway.test"),
-    "two Hosts by HTTP/1.0": head("GET /healthz HTTP/1.0", "Host: a"),
-    "two Hosts in one": head("GET /healthz HTTP/1.1", "Host: a, b", host=False),
-    "a Host with a path": head("GET /healthz HTTP/1.1", "Host: a/b", host=False),
-    "a Host with a user": head("GET /healthz HTTP/1.1", "Host: ada@b", host=False),
-    "a Host with a blank": head("GET /healthz HTTP/1.1", "Host: a b", host=False),
-    "a folded header": get("/healthz", "X-A: b\r\n c"),
-    "a folded header without a value": get("/healthz", "X-A:\r\n\tc"),
-    "a first header that is folded": b"GET /healthz HTTP/1.1\r\n X-A: b\r\nHost: a\r\n\r\n",
-    "a blank before the colon": get("/healthz", "X-A : b"),
-    "a blank in a name": get("/healthz", "X A: b"),
-    "a name that is empty": get("/healthz", ": b"),
-    "a header without a colon": get("/healthz", "X-A"),
-    "NUL in a name": get("/healthz", "X\0A: b"),
-    "a name that is not ASCII": get("/healthz", "X\xff: b"),
-    "NUL in a value": get("/healthz", "X-A: b\0c"),
-    "a control character in a value": get("/healthz", "X-A: b\x01c"),
-    "CR in a value": get("/healthz", "X-A: b\rX-B: c"),
-    "LF in a value": get("/healthz", "X-A: b\nX-B: c"),
-    "two CR at the end of a line": get("/healthz", "X-A: b\r"),
-    "lines that end with LF": b"GET /healthz HTTP/1.1\nHost: a\n\n",
-    "lines that end with CR": b"GET /healthz HTTP/1.1\rHost: a\r\r",
-    "Content-Length with a plus": head("POST /graphql HTTP/1.1", "Content-Length: +5"),
-    "Content-Length below zero": head("POST /graphql HTTP/1.1", "Content-Length: -5"),
-    "Content-Length in hexadecimal": head("POST /graphql HTTP/1.1", "Content-Length: 0x5"),
-    "Content-Length with a blank": head("POST /graphql HTTP/1.1", "Content-Length: 5 5"),
-    "Content-Length as a list": head("POST /graphql HTTP/1.1", "Content-Length: 5, 5"),
-    "Content-Length without a value": head("POST /graphql HTTP/1.1", "Content-Length: "),
-    "Content-Length beyond 64 bits": head("POST /graphql HTTP/1.1", "Content-Length: 99999999999999999999"),
-    "Content-Length twice": head("POST /graphql HTTP/1.1", "Content-Length: 5", "Content-Length: 5"),
-    "two Content-Lengths": head("POST /graphql HTTP/1.1", "Content-Length: 5", "Content-Length: 6"),
-}
-
-CODINGS = {
-    "identity": ("Transfer-Encoding: identity",),
-    "gzip": ("Transfer-Encoding: gzip",),
-    "chunked within gzip": ("Transfer-Encoding: chunked, gzip",),
-    "gzip within chunked": ("Transfer-Encoding: gzip, chunked",),
-    "chunked twice": ("Transfer-Encoding: chunked, chunked",),
-    "chunked in two headers": ("Transfer-Encoding: chunked", "Transfer-Encoding: chunked"),
-    "chunked and identity": ("Transfer-Encoding: chunked", "Transfer-Encoding: identity"),
-    "a word like chunked": ("Transfer-Encoding: xchunked",),
-    "chunked in quotes": ('Transfer-Encoding: "chunked"',),
-    "chunked behind a control character": ("Transfer-Encoding: \x0bchunked",),
-    "nothing": ("Transfer-Encoding: ",),
-    "chunked and a length": ("Transfer-Encoding: chunked", "Content-Length: 5"),
-    "a length and chunked": ("Content-Length: 5", "Transfer-Encoding: chunked"),
-}
-
-CHUNKS = {
-    "a size that is no number": b"g\r\n",
-    "a size below zero": b"-1\r\n",
-    "a size with 0x": b"0x1\r\nx\r\n0\r\n\r\n",
-    "a size beyond 64 bits": b"fffffffffffffffff\r\nx",
-    "a blank behind the size": b"1 \r\nx\r\n0\r\n\r\n",
-    "sizes that end with LF": b"1\nx\n0\n\n",
-    "a chunk longer than its size": b"1\r\nxy\r\n0\r\n\r\n",
-    "a chunk without an end": b"1\r\nx0\r\n\r\n",
-    "an empty line before the size": b"\r\n1\r\nx\r\n0\r\n\r\n",
-    "an extension that ends with LF": b"1;a=b\nx\r\n0\r\n\r\n",
-    "a line within a quoted extension": b'1;a="b\r\nc"\r\nx\r\n0\r\n\r\n',
-    "NUL in an extension": b"1;a\0\r\nx\r\n0\r\n\r\n",
-    "20 KB of extensions": b"1;" + b"a" * 20_000 + b"\r\nx\r\n0\r\n\r\n",
-    "an extension without an end": b"1;" + b"a" * 100_000,
-    "20 KB of extensions in many chunks": b"1;aaaaaaaaaaaaaaaaaaaaaaaa\r\nx\r\n" * 900 + b"0\r\n\r\n",
-    "a trailer of 20 KB": b"1\r\nx\r\n0\r\nX-A: " + b"a" * 20_000 + b"\r\n\r\n",
-    "2,000 trailers": b"1\r\nx\r\n0\r\n" + b"X-A: aaaaaaaaaaaa\r\n" * 2_000 + b"\r\n",
-    "a trailer without an end": b"1\r\nx\r\n0\r\nX-A: " + b"a" * 100_000,
-    "a folded trailer": b"1\r\nx\r\n0\r\nX-A: b\r\n c\r\n\r\n",
-    "20,000 chunks of one byte": b"1\r\nx\r\n" * 20_000 + b"0\r\n\r\n",
-    "leading zeros": b"0" * 20_000 + b"1\r\nx\r\n0\r\n\r\n",
-}
-
-IN_CHUNKS = head("POST /graphql HTTP/1.1", "Content-Type: application/json", "Transfer-Encoding: chunked")
 
 
 @pytest.mark.parametrize("name", MALFORMED)
@@ -227,6 +136,7 @@ def test_an_error_does_not_overtake_the_answers_before_it(edge: Edge) -> None:
 
 def test_a_broken_body_does_not_overtake_the_answers_before_it(edge: Edge) -> None:
     with edge.wire(post("{ sleeps(seconds: 0.05) }") + IN_CHUNKS + b"g\r\n" + HEALTH) as wire:
+        wire.finish()
         assert wire.answer().json["data"] == {"sleeps": True}
         assert wire.answer().status == 400
         assert wire.is_closed

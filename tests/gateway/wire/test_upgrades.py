@@ -2,20 +2,9 @@
 
 import pytest
 
-from tests.gateway.wire.conftest import WEBSOCKET, Edge, Wire, chunked, frame, get, head, post, running_edge
+from bench.abuse_http import UPGRADES, WEBSOCKET, chunked, get, head, post
+from tests.gateway.wire.conftest import Edge, Wire, frame, running_edge
 from tests.servers import running_nginx
-
-UPGRADES = {
-    "h2c": ("Connection: Upgrade", "Upgrade: h2c"),
-    "h2c as Java and curl send it": ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk"),
-    "an unknown protocol": ("Connection: keep-alive, Upgrade", "Upgrade: foo/2"),
-    "a WebSocket": WEBSOCKET,
-    "a WebSocket by Proxy-Connection": ("Proxy-Connection: Upgrade", "Upgrade: websocket"),
-    "several protocols": ("Connection: Upgrade", "Upgrade: websocket, h2c"),
-    "two Upgrade headers": ("Connection: Upgrade", "Upgrade: h2c", "Upgrade: websocket"),
-    "two Connection headers": ("Connection: Upgrade", "Connection: keep-alive", "Upgrade: h2c"),
-    "an expectation": ("Connection: Upgrade", "Upgrade: h2c", "Expect: 100-continue"),
-}
 
 MINE = '{ echo(text: "mine") }'
 

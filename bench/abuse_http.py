@@ -1,0 +1,252 @@
+# ruff: noqa: E501 (a probe is a line)
+"""Raw HTTP that an attacker sends below GraphQL: ambiguous, malformed, cut and oversized requests.
+
+`tests/gateway/wire` sends each probe once, and more of the same requests.
+"""
+
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import BinaryIO
+
+PATIENCE_S = 20.0
+
+
+def head(line: str, *headers: str, host: bool = True) -> bytes:
+    """Write the head of a request."""
+    lines = [line, *(["Host: gateway.test"] if host else []), *headers, "", ""]
+    return "\r\n".join(lines).encode("latin-1")
+
+
+def get(path: str, *headers: str) -> bytes:
+    """Write a GET."""
+    return head(f"GET {path} HTTP/1.1", *headers)
+
+
+def post(query: str, *headers: str, padding: int = 0) -> bytes:
+    """Write a POST of an operation to `/graphql`, its body made longer by blanks."""
+    body = json.dumps({"query": query}).encode() + b" " * padding
+    return (
+        head("POST /graphql HTTP/1.1", "Content-Type: application/json", f"Content-Length: {len(body)}", *headers)
+        + body
+    )
+
+
+def chunked(query: str, *headers: str) -> bytes:
+    """Write the head of a POST in chunks, and the chunks without the last one."""
+    body = json.dumps({"query": query}).encode()
+    started = head("POST /graphql HTTP/1.1", "Content-Type: application/json", "Transfer-Encoding: chunked", *headers)
+    return started + b"%x\r\n%s\r\n" % (len(body), body)
+
+
+WEBSOCKET = (
+    "Connection: Upgrade",
+    "Upgrade: websocket",
+    "Sec-WebSocket-Version: 13",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    "Sec-WebSocket-Protocol: graphql-transport-ws",
+)
+"""Headers of a handshake."""
+
+
+UPGRADES = {
+    "h2c": ("Connection: Upgrade", "Upgrade: h2c"),
+    "h2c as Java and curl send it": ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk"),
+    "an unknown protocol": ("Connection: keep-alive, Upgrade", "Upgrade: foo/2"),
+    "a WebSocket": WEBSOCKET,
+    "a WebSocket by Proxy-Connection": ("Proxy-Connection: Upgrade", "Upgrade: websocket"),
+    "several protocols": ("Connection: Upgrade", "Upgrade: websocket, h2c"),
+    "two Upgrade headers": ("Connection: Upgrade", "Upgrade: h2c", "Upgrade: websocket"),
+    "two Connection headers": ("Connection: Upgrade", "Connection: keep-alive", "Upgrade: h2c"),
+    "an expectation": ("Connection: Upgrade", "Upgrade: h2c", "Expect: 100-continue"),
+}
+
+
+QUERY = "{ __typename }"
+HEALTH = get("/healthz")
+IN_CHUNKS = head("POST /graphql HTTP/1.1", "Content-Type: application/json", "Transfer-Encoding: chunked")
+
+MALFORMED = {
+    "no HTTP": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(50),
+    "a preface of HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "HTTP/0.9": b"GET /healthz\r\n\r\n",
+    "HTTP/0.9, named": head("GET /healthz HTTP/0.9"),
+    "HTTP/1.2": head("GET /healthz HTTP/1.2"),
+    "HTTP/2.0": head("GET /healthz HTTP/2.0"),
+    "a method in small letters": head("get /healthz HTTP/1.1"),
+    "an unknown method": head("FOO /healthz HTTP/1.1"),
+    "a tab behind the method": head("GET\t/healthz HTTP/1.1"),
+    "a blank in the address": head("GET /a b HTTP/1.1"),
+    "NUL in the address": head("GET /a\0b HTTP/1.1"),
+    "an address that is not ASCII": head("GET /\xff HTTP/1.1"),
+    "a relative address": head("GET healthz HTTP/1.1"),
+    "no Host": head("GET /healthz HTTP/1.1", host=False),
+    "two Hosts": get("/healthz", "Host: other.test"),
+    "the same Host twice": get("/healthz", "Host: gateway.test"),
+    "two Hosts by HTTP/1.0": head("GET /healthz HTTP/1.0", "Host: a"),
+    "two Hosts in one": head("GET /healthz HTTP/1.1", "Host: a, b", host=False),
+    "a Host with a path": head("GET /healthz HTTP/1.1", "Host: a/b", host=False),
+    "a Host with a user": head("GET /healthz HTTP/1.1", "Host: ada@b", host=False),
+    "a Host with a blank": head("GET /healthz HTTP/1.1", "Host: a b", host=False),
+    "a folded header": get("/healthz", "X-A: b\r\n c"),
+    "a folded header without a value": get("/healthz", "X-A:\r\n\tc"),
+    "a first header that is folded": b"GET /healthz HTTP/1.1\r\n X-A: b\r\nHost: a\r\n\r\n",
+    "a blank before the colon": get("/healthz", "X-A : b"),
+    "a blank in a name": get("/healthz", "X A: b"),
+    "a name that is empty": get("/healthz", ": b"),
+    "a header without a colon": get("/healthz", "X-A"),
+    "NUL in a name": get("/healthz", "X\0A: b"),
+    "a name that is not ASCII": get("/healthz", "X\xff: b"),
+    "NUL in a value": get("/healthz", "X-A: b\0c"),
+    "a control character in a value": get("/healthz", "X-A: b\x01c"),
+    "CR in a value": get("/healthz", "X-A: b\rX-B: c"),
+    "LF in a value": get("/healthz", "X-A: b\nX-B: c"),
+    "two CR at the end of a line": get("/healthz", "X-A: b\r"),
+    "lines that end with LF": b"GET /healthz HTTP/1.1\nHost: a\n\n",
+    "lines that end with CR": b"GET /healthz HTTP/1.1\rHost: a\r\r",
+    "Content-Length with a plus": head("POST /graphql HTTP/1.1", "Content-Length: +5"),
+    "Content-Length below zero": head("POST /graphql HTTP/1.1", "Content-Length: -5"),
+    "Content-Length in hexadecimal": head("POST /graphql HTTP/1.1", "Content-Length: 0x5"),
+    "Content-Length with a blank": head("POST /graphql HTTP/1.1", "Content-Length: 5 5"),
+    "Content-Length as a list": head("POST /graphql HTTP/1.1", "Content-Length: 5, 5"),
+    "Content-Length without a value": head("POST /graphql HTTP/1.1", "Content-Length: "),
+    "Content-Length beyond 64 bits": head("POST /graphql HTTP/1.1", "Content-Length: 99999999999999999999"),
+    "Content-Length twice": head("POST /graphql HTTP/1.1", "Content-Length: 5", "Content-Length: 5"),
+    "two Content-Lengths": head("POST /graphql HTTP/1.1", "Content-Length: 5", "Content-Length: 6"),
+}
+
+CODINGS = {
+    "identity": ("Transfer-Encoding: identity",),
+    "gzip": ("Transfer-Encoding: gzip",),
+    "chunked within gzip": ("Transfer-Encoding: chunked, gzip",),
+    "gzip within chunked": ("Transfer-Encoding: gzip, chunked",),
+    "chunked twice": ("Transfer-Encoding: chunked, chunked",),
+    "chunked in two headers": ("Transfer-Encoding: chunked", "Transfer-Encoding: chunked"),
+    "chunked and identity": ("Transfer-Encoding: chunked", "Transfer-Encoding: identity"),
+    "a word like chunked": ("Transfer-Encoding: xchunked",),
+    "chunked in quotes": ('Transfer-Encoding: "chunked"',),
+    "chunked behind a control character": ("Transfer-Encoding: \x0bchunked",),
+    "nothing": ("Transfer-Encoding: ",),
+    "chunked and a length": ("Transfer-Encoding: chunked", "Content-Length: 5"),
+    "a length and chunked": ("Content-Length: 5", "Transfer-Encoding: chunked"),
+}
+
+CHUNKS = {
+    "a size that is no number": b"g\r\n",
+    "a size below zero": b"-1\r\n",
+    "a size with 0x": b"0x1\r\nx\r\n0\r\n\r\n",
+    "a size beyond 64 bits": b"fffffffffffffffff\r\nx",
+    "a blank behind the size": b"1 \r\nx\r\n0\r\n\r\n",
+    "sizes that end with LF": b"1\nx\n0\n\n",
+    "a chunk longer than its size": b"1\r\nxy\r\n0\r\n\r\n",
+    "a chunk without an end": b"1\r\nx0\r\n\r\n",
+    "an empty line before the size": b"\r\n1\r\nx\r\n0\r\n\r\n",
+    "an extension that ends with LF": b"1;a=b\nx\r\n0\r\n\r\n",
+    "a line within a quoted extension": b'1;a="b\r\nc"\r\nx\r\n0\r\n\r\n',
+    "NUL in an extension": b"1;a\0\r\nx\r\n0\r\n\r\n",
+    "20 KB of extensions": b"1;" + b"a" * 20_000 + b"\r\nx\r\n0\r\n\r\n",
+    "an extension without an end": b"1;" + b"a" * 100_000,
+    "20 KB of extensions in many chunks": b"1;aaaaaaaaaaaaaaaaaaaaaaaa\r\nx\r\n" * 900 + b"0\r\n\r\n",
+    "a trailer of 20 KB": b"1\r\nx\r\n0\r\nX-A: " + b"a" * 20_000 + b"\r\n\r\n",
+    "2,000 trailers": b"1\r\nx\r\n0\r\n" + b"X-A: aaaaaaaaaaaa\r\n" * 2_000 + b"\r\n",
+    "a trailer without an end": b"1\r\nx\r\n0\r\nX-A: " + b"a" * 100_000,
+    "a folded trailer": b"1\r\nx\r\n0\r\nX-A: b\r\n c\r\n\r\n",
+    "20,000 chunks of one byte": b"1\r\nx\r\n" * 20_000 + b"0\r\n\r\n",
+    "leading zeros": b"0" * 20_000 + b"1\r\nx\r\n0\r\n\r\n",
+}
+
+
+@dataclass(frozen=True)
+class RawProbe:
+    """Bytes on a connection of their own, and the answers that are right.
+
+    Attributes
+    ----------
+    data
+        What is sent. Then the client sends no more, and reads until the gateway closes the connection.
+    statuses
+        The status of each answer, in order; none where the gateway closes without an answer.
+    """
+
+    name: str
+    data: bytes
+    statuses: tuple[int, ...]
+
+
+def _inside(name: str, padding: int) -> RawProbe:
+    """Put a request into the body of a request with an upgrade, behind empty lines, which parsers skip."""
+    body = b"\r\n" * (padding // 2) + post(QUERY)
+    started = head("POST /graphql HTTP/1.1", f"Content-Length: {len(body)}", *UPGRADES[name])
+    return RawProbe(f"a request in {padding:,} bytes of body, upgrade: {name}", started + body, (415,))
+
+
+PROBES: list[RawProbe] = [
+    *(RawProbe(f"head: {name}", data + HEALTH, (400,)) for name, data in MALFORMED.items()),
+    *(
+        RawProbe(f"coding: {name}", head("POST /graphql HTTP/1.1", *headers) + b"5\r\nhello\r\n0\r\n\r\n", (400,))
+        for name, headers in CODINGS.items()
+    ),
+    *(
+        RawProbe(f"chunks: {name}", IN_CHUNKS.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n") + data, (400,))
+        for name, data in CHUNKS.items()
+        if "without an end" not in name  # these need a further packet: `tests/gateway/wire/test_requests.py`
+    ),
+    *(_inside(name, padding) for name in UPGRADES for padding in (0, 200_000)),
+    *(RawProbe(f"upgrade: {name}", post(QUERY, *more), (200,)) for name, more in UPGRADES.items()),
+    *(
+        RawProbe(f"a WebSocket to {path}", get(path, *WEBSOCKET), (404,))
+        for path in ("/", "/other", "/healthz", "/graphql/", "/metrics", "/demo/viewers")
+    ),
+    *(
+        RawProbe(f"a redirect of {path}", head(f"GET {path} HTTP/1.1", "Host: evil.test", host=False), (404,))
+        for path in ("/graphql/", "/healthz/", "//evil.test/graphql", "/%2f%2fevil.test")
+    ),
+    RawProbe("a WebSocket with a body", get("/graphql", *WEBSOCKET, "Content-Length: 5") + b"hello", (403,)),
+    RawProbe("a WebSocket with chunks", get("/graphql", *WEBSOCKET, "Transfer-Encoding: chunked") + b"0\r\n\r\n", (403,)),
+    RawProbe("a WebSocket and a request", get("/graphql", *WEBSOCKET) + HEALTH, (403,)),
+    RawProbe("a WebSocket by HTTP/1.0", head("GET /healthz HTTP/1.0", *WEBSOCKET), (200,)),
+    RawProbe("a WebSocket by POST", head("POST /graphql HTTP/1.1", *WEBSOCKET), (415,)),
+    RawProbe("a WebSocket with a long header", get("/graphql", *WEBSOCKET, "X-A: " + "a" * 9_000), (431,)),
+    RawProbe("a WebSocket with 150 headers", get("/graphql", *WEBSOCKET, *(f"X-{at}: a" for at in range(150))), (431,)),
+    RawProbe("CONNECT", head("CONNECT gateway.test:80 HTTP/1.1") + HEALTH, (405,)),
+    RawProbe("trailers", chunked(QUERY) + b"0\r\nAuthorization: Bearer forged\r\n\r\n" + HEALTH, (200, 200)),
+    RawProbe("an address of 70,000 letters", get("/healthz?" + "a" * 70_000), (431,)),
+    RawProbe("a header of 70,000 letters", get("/healthz", "X-A: " + "a" * 70_000), (431,)),
+    RawProbe("a header without an end", b"GET / HTTP/1.1\r\nX-A: " + b"a" * 300_000, (431,)),
+    RawProbe("201 headers", get("/healthz", *(f"X-{at}: a" for at in range(200))), (431,)),
+    RawProbe("16,000 headers", b"GET / HTTP/1.1\r\n" + b"A:\r\n" * 16_000, (431,)),
+    RawProbe("HTTP/1.0 kept alive", head("GET /healthz HTTP/1.0", "Connection: keep-alive") * 2, (200,)),
+    RawProbe("a request behind the last one", get("/healthz", "Connection: close") + HEALTH, (200,)),
+    RawProbe("a request behind an error", HEALTH + MALFORMED["two Hosts"] + HEALTH, (200, 400)),
+    RawProbe("a request behind a bad chunk", HEALTH + IN_CHUNKS + b"g\r\n" + HEALTH, (200, 400)),
+    RawProbe("a body that is not asked for", head("POST /graphql HTTP/1.1", "Content-Length: 5", "Expect: 100-continue") + HEALTH, (415,)),
+    RawProbe("half a head", HEALTH[:20], ()),
+    RawProbe("half a body", post(QUERY)[:-1], ()),
+    RawProbe("nothing", b"", ()),
+    RawProbe("300,000 empty lines", b"\r\n" * 150_000, ()),
+    RawProbe("OPTIONS *", head("OPTIONS * HTTP/1.1"), (404,)),
+    RawProbe("TRACE", head("TRACE /graphql HTTP/1.1"), (405,)),
+    RawProbe("a body of 5 MB that is not read", post(QUERY, padding=5_000_000), (413,)),
+]  # fmt: skip
+"""Each is sent on a connection of its own."""
+
+
+def exchange(address: tuple[str, int], data: bytes) -> list[int]:
+    """Send bytes on a connection of their own; gives the statuses of the answers, without `100 Continue`."""
+    with socket.create_connection(address, PATIENCE_S) as connection, connection.makefile("rb") as answers:
+        with suppress(BrokenPipeError, ConnectionResetError):  # the gateway has answered and reads no more
+            connection.sendall(data)
+            connection.shutdown(socket.SHUT_WR)
+        return [status for status in _statuses(answers) if status != 100]
+
+
+def _statuses(answers: BinaryIO) -> Iterator[int]:
+    while line := answers.readline():
+        yield int(line.split()[1])
+        length = 0
+        while (field := answers.readline()) not in (b"\r\n", b""):
+            name, _, value = field.lower().partition(b":")
+            length = int(value) if name == b"content-length" else length
+        answers.read(length)
