@@ -1,23 +1,28 @@
 """The command line: `explore`. Each command reads the settings, calls one function, and says how it went."""
 
 import asyncio
+import errno
 import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+from sqlalchemy.exc import SQLAlchemyError
 from typer.core import TyperGroup
 
-from db.errors import IndexIncomplete, InvalidRecord, MigrationPending, StoreUnavailable, TurnLost
+from db.errors import DatabaseFloorError, InvalidRecord, StoreUnavailable
+from db.imports.importer import find_files
 from db.models import Role
 from db.redaction import redact
 from db.schema import require_current
 from gateway.background.worker import run_worker
 from gateway.callers.auth import authority_of
-from gateway.commands import evaluating, importing, outbox_command, preparing, training, trends
+from gateway.commands import evaluating, importing, outbox_command, preparing, reindexing, training, trends
+from gateway.commands.data_folder import require_data, require_secret
 from gateway.commands.doctor import examine, print_findings
+from gateway.commands.known_user import doubt_about
+from gateway.commands.terminal import advised, called, console, print_plain
 from gateway.commands.welcome import print_welcome
 from gateway.errors import CannotStart
 from gateway.logs import configure_logs
@@ -28,41 +33,73 @@ from scoring import weights
 from scoring.errors import ModelInvalid, NotEvaluable
 from scoring.evaluation.protocols import Options, Windows
 
-out = Console()
-err = Console(stderr=True)
+out = console()
+err = console(stderr=True)
+
+STOPPED = 130
+"""The exit code after Ctrl-C, as shells have it: 128 and the number of SIGINT."""
+
+_AFTER_STOP = {
+    "import": "; whole batches are in, run it again to go on from there",
+    "demo": "; if the data folder is new, delete it and run this again",
+    "reindex": "; the index in service is as it was, run it again to go on from there",
+    "train": "; nothing has changed",
+}
+"""What a command leaves when it is stopped."""
 
 
 class _Commands(TyperGroup):
     """Turns what the product raises on purpose into one sentence and an exit code."""
 
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        return super().make_context(called(), args, parent, **extra)  # usage lines name it as it was called
+
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except CannotStart as error:
-            return _give_up(ctx, error.message, error.exit_code)
-        except InvalidRecord as error:
-            return _give_up(ctx, error.message, 2)
-        except (NotEvaluable, ModelInvalid) as error:
-            return _give_up(ctx, str(error), 2)
-        except StoreUnavailable as error:
-            return _give_up(ctx, f"the {error.store.value} cannot be reached ({error.reason}); try: explore doctor", 1)
-        except (MigrationPending, IndexIncomplete, TurnLost) as error:
-            return _give_up(ctx, str(error), 1)
+        except KeyboardInterrupt:
+            message, code = f"stopped{_AFTER_STOP.get(ctx.invoked_subcommand, '')}", STOPPED
+        except (DatabaseFloorError, CannotStart, NotEvaluable, ModelInvalid) as error:
+            message, code = _sentence(error), _exit_code(error)
+        except SQLAlchemyError as error:
+            message, code = f"the database refuses a statement ({preparing.reason_of(error)}); try: explore doctor", 1
+        except OSError as error:
+            if error.filename is None or error.errno == errno.EPIPE:
+                raise
+            message, code = f"{error.filename} cannot be used: {(error.strerror or 'unknown reason').lower()}", 2
+        err.print(redact(f"explore: {advised(message)}"), style="red", markup=False, highlight=False, soft_wrap=True)
+        ctx.exit(code)
 
 
-def _give_up(ctx: Any, message: str, code: int) -> None:
-    err.print(redact(f"explore: {message}"), style="red", markup=False, highlight=False, soft_wrap=True)
-    ctx.exit(code)
+def _sentence(error: Exception) -> str:
+    if isinstance(error, StoreUnavailable):
+        return f"the {error.store.value} cannot be reached ({error.reason}); try: explore doctor"
+    return str(error)
+
+
+def _exit_code(error: Exception) -> int:
+    """Give 2 for a fault of the caller, 1 for one of the world."""
+    if isinstance(error, CannotStart):
+        return error.exit_code
+    return 2 if isinstance(error, InvalidRecord | NotEvaluable | ModelInvalid) else 1
 
 
 app = typer.Typer(
     cls=_Commands,
-    help="A GraphQL gateway that serves personalised explore pages and explains every rank.",
-    epilog="Settings come from the environment or a file .env; none is needed. Start with: explore serve --demo",
+    help="A GraphQL gateway that serves personalized explore pages and explains every rank.",
+    epilog="Settings come from the environment or a file .env in the folder where the command runs; none is needed. "
+    f"Start with: {called()} serve --demo",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _writable(file: Path | None) -> Path | None:
+    """Refuse a file that cannot be written before any work is done."""
+    if file is not None and (file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK)):
+        raise typer.BadParameter(f"{file} cannot be written; name a file in a folder that is there and can be written")
+    return file
 
 
 @app.command()
@@ -72,7 +109,7 @@ def serve(
     workers: Annotated[int | None, typer.Option(help="Server processes.  [WORKERS, 1]")] = None,
     demo: Annotated[bool, typer.Option("--demo", help="Load the demo data if the store is empty.")] = False,
 ) -> None:
-    """Bring the schema up to date and serve; Ctrl-C stops."""
+    """Bring the schema up to date and serve; Ctrl-C stops. Makes the data folder (VAR_DIR) if it is missing."""
     settings = _settings(host=host, port=port, workers=workers)
     with listen(settings) as listening:
         asyncio.run(preparing.prepare(settings, demo=demo, say=_say))
@@ -90,14 +127,14 @@ def serve(
 
 @app.command()
 def migrate() -> None:
-    """Bring the schema of the truth up to date."""
-    applied = asyncio.run(preparing.migrate_only(_settings()))
+    """Bring the schema of the database up to date. Makes the data folder (VAR_DIR) if it is missing."""
+    applied = asyncio.run(preparing.migrate_only(_settings(), _say))
     _say(f"applied {', '.join(applied)}" if applied else "the schema was up to date")
 
 
 @app.command()
 def demo() -> None:
-    """Load the demo data into an empty store."""
+    """Load the demo data into an empty store. Makes the data folder (VAR_DIR) if it is missing."""
     if not asyncio.run(preparing.prepare(_settings(), demo=True, say=_say)):
         raise CannotStart(
             "the store is not empty, so the demo data was left out; set DATABASE_URL or VAR_DIR to an empty one"
@@ -108,9 +145,15 @@ def demo() -> None:
 def import_(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with the .jsonl or .jsonl.gz files.")],
     strict: Annotated[bool, typer.Option("--strict", help="Write nothing at all if one line is bad.")] = False,
-    refused: Annotated[Path | None, typer.Option(metavar="FILE", help="Write every refused line's fault here.")] = None,
+    refused: Annotated[
+        Path | None, typer.Option(metavar="FILE", callback=_writable, help="Write every refused line's fault here.")
+    ] = None,
 ) -> None:
-    """Read a catalogue, users and interactions from a folder; doing it twice changes nothing."""
+    """Read a catalogue, users and interactions from a folder; doing it twice changes nothing.
+
+    Makes the data folder (VAR_DIR) if it is missing. Exit code 0: all went in; 1: some lines were refused; 2: nothing
+    could be read or written.
+    """
     code = asyncio.run(_import(_settings(), directory, strict, refused))
     raise typer.Exit(code)
 
@@ -121,9 +164,17 @@ def token(
     role: Annotated[Role | None, typer.Option(help="A role for the token; without it the user's own counts.")] = None,
     hours: Annotated[float, typer.Option(min=0.01, max=87_600, help="How long it is good.")] = 24.0,
 ) -> None:
-    """Print a bearer token for a user, and nothing else."""
+    """Print a bearer token for a user, and nothing else on standard output.
+
+    For a user whom the database does not know, a warning goes to standard error; the token is good all the same,
+    and the user is made at the first write.
+    """
     settings = _settings()
-    typer.echo(authority_of(settings).issue(user, role, hours))
+    require_secret(settings)
+    made = authority_of(settings).issue(user, role, hours)
+    if doubt := asyncio.run(doubt_about(settings, user)):
+        _say(f"warning: {doubt}")
+    typer.echo(made)
 
 
 @app.command()
@@ -134,7 +185,10 @@ def schema() -> None:
 
 @app.command()
 def doctor() -> None:
-    """Check Python, the settings and the stores, and say how to mend what is wrong."""
+    """Check Python, the settings and the stores, and say how to fix what is wrong; exit code 1 says that something is.
+
+    Looks at the data folder (VAR_DIR) and makes nothing.
+    """
     findings = asyncio.run(examine(load_settings()))
     raise typer.Exit(print_findings(out, findings))
 
@@ -142,30 +196,31 @@ def doctor() -> None:
 @app.command()
 def worker() -> None:
     """Drain the outbox and do the periodic jobs, beside servers or instead of them; Ctrl-C stops."""
-    asyncio.run(run_worker(_settings()))
+    asyncio.run(run_worker(_settings_of_data()))
 
 
 @app.command()
 def reindex(
-    check: Annotated[bool, typer.Option("--check", help="Compare with the truth and mend what differs.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Compare with the database and repair what differs.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="With --check: only say what differs.")] = False,
 ) -> None:
-    """Write the vector index anew from the truth and swap it in; with --check, exit code 1 says that it differed."""
+    """Write the vector index anew from the database and swap it in.
+
+    With --check, exit code 1 says that the index differed or that rows still wait for it.
+    """
     if dry_run and not check:
         raise InvalidRecord("--dry-run goes with --check: explore reindex --check --dry-run")
+    settings = _settings_of_data()
     if not check:
-        report = asyncio.run(preparing.reindex(_settings(), err))
-        _say(f"the index is whole: {report.written} written, {report.kept} kept, {report.refused} refused")
+        for line in asyncio.run(reindexing.reindex(settings, err)):
+            _say(line)
         return
-    found = asyncio.run(preparing.check(_settings(), repair=not dry_run))
+    found = asyncio.run(reindexing.check(settings, repair=not dry_run))
     for what in ("missing", "stale", "surplus"):
-        for kind, key in getattr(found, what):
+        for kind, key in getattr(found.differences, what):
             typer.echo(f"{what} {kind.value}:{key}")
-    if not found:
-        _say("the index is as the truth is")
-        return
-    _say(f"{len(found)} differ" if dry_run else f"{len(found)} differed and were mended")
-    raise typer.Exit(1)
+    _say(found.told(repaired=not dry_run))
+    raise typer.Exit(0 if found.is_clean else 1)
 
 
 @app.command()
@@ -176,10 +231,10 @@ def outbox(
 ) -> None:
     """Show how far the index is behind and which rows it refuses; exit code 1 says that some are dead."""
     if retry and drop:
-        raise InvalidRecord("either --retry or --drop")
+        raise InvalidRecord("give either --retry or --drop, not both")
     if rows and not (retry or drop):
         raise InvalidRecord("say what to do with them: --retry or --drop")
-    raise typer.Exit(asyncio.run(_outbox(_settings(), rows or [], retry, drop)))
+    raise typer.Exit(asyncio.run(_outbox(_settings_of_data(), rows or [], retry, drop)))
 
 
 @app.command()
@@ -200,8 +255,12 @@ def evaluate(
     last: Annotated[bool, typer.Option("--last", help="Test on what comes after the windows, for one last look.")] = (
         False
     ),
-    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write all numbers here.")] = None,
-    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page with plots here.")] = None,
+    json: Annotated[
+        Path | None, typer.Option(metavar="FILE", callback=_writable, help="Write all numbers here.")
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", callback=_writable, help="Write a page with plots here.")
+    ] = None,
 ) -> None:
     """Measure the product's own ranking on a folder, with baselines beside it."""
     parted = Windows(*(moment.replace(tzinfo=UTC).timestamp() for moment in window)) if window else None
@@ -215,7 +274,7 @@ def train(
     seed: Annotated[int, typer.Option(help="The same seed and log give the same model.")] = 0,
 ) -> None:
     """Fit a model and the constants of trends to this installation's log; they serve if they are better later on."""
-    raise typer.Exit(asyncio.run(_train(_settings(), name, seed)))
+    raise typer.Exit(asyncio.run(_train(_settings_of_data(), name, seed)))
 
 
 @app.command()
@@ -224,16 +283,19 @@ def models(
         str | None, typer.Option("--use", metavar="NAME", help="Put this one, or a preset, in service.")
     ] = None,
     back: Annotated[bool, typer.Option("--back", help="Go back to the one that served before.")] = False,
-    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page with all curves and reports.")] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", callback=_writable, help="Write a page with all curves and reports."),
+    ] = None,
 ) -> None:
     """List the ranking models, choose the one that serves, or draw their curves."""
     if sum((use is not None, back, html is not None)) > 1:
         raise InvalidRecord("one of --use, --back and --html at a time")
     if html is not None:
-        html.write_text(asyncio.run(_drawn_models(_settings())), encoding="utf-8")
+        html.write_text(asyncio.run(_drawn_models(_settings_of_data())), encoding="utf-8")
         _say(f"wrote {html}")
         return
-    asyncio.run(_models(_settings(), use, back))
+    asyncio.run(_models(_settings_of_data(), use, back))
 
 
 @app.command(name="trends")
@@ -243,7 +305,7 @@ def list_trends(
     ] = None,
 ) -> None:
     """List the fitted constants of trends, or go back to earlier ones."""
-    asyncio.run(_trends(_settings(), use))
+    asyncio.run(_trends(_settings_of_data(), use))
 
 
 def _settings(**overrides: Any) -> Settings:
@@ -252,12 +314,20 @@ def _settings(**overrides: Any) -> Settings:
     return settings
 
 
+def _settings_of_data() -> Settings:
+    """Read the settings for a command that works on data that is there, and makes none."""
+    settings = _settings()
+    require_data(settings)
+    return settings
+
+
 def _say(sentence: str) -> None:
-    err.print(redact(sentence), markup=False, highlight=False, soft_wrap=True)
+    print_plain(err, redact(advised(sentence)))
 
 
 async def _import(settings: Settings, directory: Path, strict: bool, refused: Path | None) -> int:
-    async with preparing.open_migrated(settings) as stores:
+    find_files(directory)  # before anything is made
+    async with preparing.open_migrated(settings, _say) as stores:
         return await importing.run_import(stores.database, directory, strict=strict, refused=refused)
 
 

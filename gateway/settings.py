@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import NoDecode, SettingsConfigDict
@@ -31,6 +31,14 @@ def _origin(value: str) -> str:
     return value
 
 
+def _absolute(value: Path) -> Path:
+    """Resolve a folder once, so that every message names the folder that is used."""
+    try:
+        return value.expanduser().absolute()
+    except RuntimeError:  # the home of a user who is not there
+        raise ValueError("names a user who is not there") from None
+
+
 def _lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
@@ -54,10 +62,11 @@ class Settings(TokenSettings, DocumentSettings, LimitSettings, LiveSettings):
         le=100,
         description="Connections to the truth held open by each worker process, 1 to 100.",
     )
-    var_dir: Path = Field(
+    var_dir: Annotated[Path, AfterValidator(_absolute)] = Field(
         Path("var"),
-        description="The folder of the embedded stores and of the signing secret. Made if it is not there; "
-        "only its owner may read it.",
+        description="The folder of the embedded stores and of the signing secret; only its owner may read it. A "
+        "relative path starts at the folder that the command runs in, where a file .env lies too. serve, import, demo "
+        "and migrate make it if it is not there.",
     )
     host: str = Field(
         "127.0.0.1",
@@ -236,6 +245,11 @@ class Settings(TokenSettings, DocumentSettings, LimitSettings, LiveSettings):
     def truth_url(self) -> str:
         """The URL of the relational truth, with the default filled in."""
         return self.database_url or f"sqlite:///{self.var_dir / 'explore.sqlite'}"
+
+    @property
+    def keeps_files(self) -> bool:
+        """Whether a store lies in VAR_DIR; none does if all of them are servers."""
+        return not (self.database_url and self.weaviate_url and self.redis_url.get_secret_value())
 
 
 def load_settings(**overrides: Any) -> Settings:

@@ -72,7 +72,7 @@ def database_of(settings: Settings) -> Database:
 @asynccontextmanager
 async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
     """Open the four stores that the settings name, and close them at the end."""
-    folder = make_var_dir(settings)
+    folder = make_var_dir(settings) if settings.keeps_files else settings.var_dir
     stores = Stores(
         database=database_of(settings),
         vectors=_vectors(settings, folder),

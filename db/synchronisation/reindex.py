@@ -37,7 +37,8 @@ MOST_REFUSED_SHARE = 0.01
 MOST_REFUSED = 10
 """An index without more than this of what the truth holds is worse than yesterday's: it is not put into service."""
 
-Progress = Callable[[OutboxKind, int], None]
+Progress = Callable[[str, float, int], None]
+"""Takes the name of a step, the share of it that is done (0 to 1), and the objects that it has written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ class Reindex:
         Parameters
         ----------
         progress
-            Called with a collection and how many of it have gone through since the last call.
+            Called after each batch of a collection, and of the outbox's rows.
         still_ours
             Called before the swap; raises if somebody else is rebuilding by now.
 
@@ -110,23 +111,40 @@ class Reindex:
                 {} if unfinished is None else dict([pair async for pair in listing(self._vectors, kind, unfinished)])
             )
             await self._fill(kind, generation, known, progress)
-        while await self._synchroniser.drain():
-            pass
+        await self._drain(progress)
         await self._verify(generation)
         if still_ours is not None:
             await still_ours()
         await self._vectors.publish(generation)
-        return Report(self._written, self._kept, self._refused, await self._vectors.counts())
+        return Report(self.written, self._kept, self._refused, await self._vectors.counts())
+
+    @property
+    def written(self) -> int:
+        """The objects that were written so far, those of the outbox's rows included."""
+        return self._written + self._synchroniser.tally.written
 
     async def _fill(self, kind: OutboxKind, generation: str, known: dict[str, str], progress: Progress) -> None:
         """Write a collection; `known` is what the generation held when we began, and is left with the surplus."""
+        step, total, before, read = f"{kind.value}s", await self._shadows.total(kind), self._written, 0
         async for keys in walk(self._shadows, kind, BATCH):
             missing = await self._not_yet(kind, keys, known) if known else keys
             leases = await outbox.claim(self._database, kind, missing, CLAIM_S)
             await self._write(kind, leases, generation)
-            progress(kind, len(keys))
+            read += len(keys)
+            progress(step, min(read / max(total, 1), 1.0), self._written - before)
+        if read:
+            progress(step, 1.0, self._written - before)
         async with self._database.write() as connection:
             await outbox.enqueue(connection, kind, list(known), urgent=True)
+
+    async def _drain(self, progress: Progress) -> None:
+        """Write what the outbox names: changes since, and all that waited there before this rebuild."""
+        waiting, taken = (await outbox.backlog(self._database)).rows, 0
+        while more := await self._synchroniser.drain():
+            taken += more
+            progress("outbox", min(taken / max(waiting, 1), 0.99), self._synchroniser.tally.written)
+        if taken:
+            progress("outbox", 1.0, self._synchroniser.tally.written)
 
     async def _not_yet(self, kind: OutboxKind, keys: Sequence[str], known: dict[str, str]) -> list[str]:
         """Give those keys that the generation does not hold as the truth has them now."""
@@ -162,7 +180,7 @@ class Reindex:
 
     async def _fault(self, generation: str) -> str | None:
         self._refused += self._synchroniser.tally.refused
-        total = self._written + self._kept + self._refused
+        total = self.written + self._kept + self._refused
         if self._refused > max(MOST_REFUSED, MOST_REFUSED_SHARE * total):
             return f"it refuses {self._refused} of {total} objects; see: explore outbox"
         counts = await self._vectors.counts(generation)

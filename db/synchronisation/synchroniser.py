@@ -38,6 +38,8 @@ class Tally:
     ----------
     done
         Rows whose shadow is as the truth was when they were read.
+    written
+        Objects that the index took.
     refused
         Times that a present store did not take a row.
     died
@@ -45,6 +47,7 @@ class Tally:
     """
 
     done: int = 0
+    written: int = 0
     refused: int = 0
     died: int = 0
 
@@ -129,6 +132,7 @@ class Synchroniser:
             works = {kind: await self._shadows.read(kind, _keys(leases, kind)) for kind in OutboxKind}
             gone += await self._remove(works, leases, generations)
             refused = await self._write(works, generations)
+            self.tally.written += sum(len(work.objects) for work in works.values()) - len(refused)
         except StoreUnavailable:
             self._is_prepared = False
             await self._settle(gone)

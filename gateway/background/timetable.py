@@ -115,7 +115,7 @@ async def _learn(stores: Stores, _turn: Turn) -> None:
 
 async def _reindex(stores: Stores, turn: Turn) -> None:
     rebuild = Reindex(stores.database, stores.vectors, stores.embedder)
-    report = await rebuild.run(lambda _kind, _more: None, lambda: jobs.renew(stores.database, turn))
+    report = await rebuild.run(lambda *_: None, lambda: jobs.renew(stores.database, turn))
     log.info("the index was written anew", written=report.written, kept=report.kept, refused=report.refused)
 
 

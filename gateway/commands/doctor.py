@@ -1,26 +1,34 @@
-"""`explore doctor`: looks at everything that has to be right, and says how to mend what is not."""
+"""`explore doctor`: looks at everything that has to be right, makes nothing, and says how to fix what is wrong."""
 
+import os
 import platform
 import sys
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from sqlalchemy.exc import SQLAlchemyError
 
 from db import schema
 from db.engine import Database
 from db.errors import DatabaseFloorError, Store, StoreMisconfigured, StoreUnavailable
+from db.models import OutboxKind
 from db.private_files import open_to_others
 from db.redaction import redact
 from db.stores import Stores
 from db.synchronisation import outbox
+from db.synchronisation.reindex import Reindex
 from gateway.callers.auth import SECRET_FILE, authority_of, signing_secret
-from gateway.commands.preparing import require_reachable
+from gateway.commands.data_folder import require_data
+from gateway.commands.preparing import reason_of, require_reachable
+from gateway.commands.reindexing import holdings
+from gateway.commands.terminal import advised
 from gateway.errors import GatewayError
-from gateway.settings import Settings, make_var_dir
+from gateway.settings import Settings
 from gateway.stores import open_stores
 
 MAX_LAG_S = 60.0
@@ -48,10 +56,11 @@ class Finding:
 
 async def examine(settings: Settings) -> list[Finding]:
     """Run every check; one that fails does not stop the others."""
-    findings = [_python(), await _guarded("folder", _folder(settings)), await _guarded("secret", _secret(settings))]
+    findings = [_python(), await _guarded("folder", _folder(settings))]
     if findings[1].verdict is Verdict.BROKEN:
         return findings
-    if settings.token_jwks_url:
+    findings.append(await _guarded("secret", _secret(settings)))
+    if settings.token_jwks_url and findings[2].verdict is not Verdict.BROKEN:
         findings.append(await _guarded("token keys", _token_keys(settings)))
     try:
         async with open_stores(settings) as stores:
@@ -69,22 +78,41 @@ def print_findings(console: Console, findings: list[Finding]) -> int:
     table = Table(box=None, show_header=False, pad_edge=False)
     for finding in findings:
         verdict = f"[{colours[finding.verdict]}]{finding.verdict}[/]"
-        table.add_row(verdict, finding.subject, escape(redact(finding.words)))
+        table.add_row(verdict, finding.subject, escape(redact(advised(finding.words))))
     console.print(table)
     return int(any(finding.verdict is Verdict.BROKEN for finding in findings))
 
 
 async def _stores(settings: Settings, stores: Stores) -> list[Finding]:
     truth = await _guarded("truth", _truth(stores.database))
-    findings = [truth]
+    findings, is_current = [truth], False
     if truth.verdict is not Verdict.BROKEN:
-        current = await _guarded("schema", _schema(stores.database))
-        findings.append(current)
-        if current.verdict is Verdict.OK:
+        findings.append(await _guarded("schema", _schema(stores.database)))
+        is_current = findings[-1].verdict is Verdict.OK
+        if is_current:
             findings.append(await _guarded("outbox", _outbox(stores.database)))
-    for subject, check in (("vectors", _vectors), ("embeddings", _embeddings), ("cache", _cache)):
-        findings.append(await _guarded(subject, _mended(settings, check(stores))))
+    checks: dict[str, Coroutine[None, None, tuple[Verdict, str]]] = {
+        "vectors": _vectors(stores, is_current),
+        "embeddings": _embeddings(stores),
+        "cache": _cache(stores),
+    }
+    missing = _missing_files(settings)
+    for subject, check in checks.items():
+        if subject in missing:
+            check.close()  # opening the file would make it
+            findings.append(
+                Finding(subject, Verdict.OK, f"{missing[subject]} is not there yet; it is made when needed")
+            )
+        else:
+            findings.append(await _guarded(subject, _mended(settings, check)))
     return findings
+
+
+def _missing_files(settings: Settings) -> dict[str, Path]:
+    """Give the files of embedded stores that no start has made yet."""
+    embedded = {"vectors": not settings.weaviate_url, "cache": not settings.redis_url.get_secret_value()}
+    files = {subject: settings.var_dir / f"{subject}.sqlite" for subject, is_file in embedded.items() if is_file}
+    return {subject: file for subject, file in files.items() if not file.exists()}
 
 
 async def _guarded(subject: str, check: Awaitable[tuple[Verdict, str]]) -> Finding:
@@ -94,6 +122,8 @@ async def _guarded(subject: str, check: Awaitable[tuple[Verdict, str]]) -> Findi
         return Finding(subject, Verdict.BROKEN, error.reason)  # says itself what to set
     except (DatabaseFloorError, GatewayError) as error:
         return Finding(subject, Verdict.BROKEN, str(error))
+    except SQLAlchemyError as error:
+        return Finding(subject, Verdict.BROKEN, f"the database refuses a statement: {reason_of(error)}")
     return Finding(subject, verdict, words)
 
 
@@ -138,13 +168,21 @@ def _python() -> Finding:
 
 
 async def _folder(settings: Settings) -> tuple[Verdict, str]:
-    folder = make_var_dir(settings).absolute()
+    require_data(settings)
+    folder = settings.var_dir
+    if not folder.is_dir():
+        return Verdict.OK, f"{folder} is not there, and nothing lies in it"
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        return Verdict.BROKEN, f"{folder} cannot be written by this user; make it writable, or run as its owner"
     if wide := list(open_to_others(folder)):
-        return Verdict.LOOK, f"{wide[0]} can be read by others; mend it with: chmod -R go-rwx {folder}"
+        return Verdict.LOOK, f"{wide[0]} can be read by others; fix it with: chmod -R go-rwx {folder}"
     return Verdict.OK, f"{folder} can be written"
 
 
 async def _secret(settings: Settings) -> tuple[Verdict, str]:
+    path = settings.var_dir / SECRET_FILE
+    if settings.token_secret is None and not path.exists():
+        return Verdict.OK, f"{path} is not there yet; the first start of a server makes it"
     signing_secret(settings)
     if settings.token_secret is not None:
         return Verdict.OK, "from TOKEN_SECRET"
@@ -188,10 +226,18 @@ async def _outbox(database: Database) -> tuple[Verdict, str]:
     return Verdict.OK, f"{waiting.rows} rows wait"
 
 
-async def _vectors(stores: Stores) -> tuple[Verdict, str]:
+async def _vectors(stores: Stores, is_current: bool) -> tuple[Verdict, str]:
     await stores.vectors.prepare(stores.embedder.model, stores.embedder.dimension)
+    if not is_current:
+        counts = await stores.vectors.counts()
+        return Verdict.OK, ", ".join(f"{count:,} {name}" for name, count in counts.items())
+    totals = await Reindex(stores.database, stores.vectors, stores.embedder).totals()
+    waiting = (await outbox.backlog(stores.database)).rows
     counts = await stores.vectors.counts()
-    return Verdict.OK, ", ".join(f"{count} {name}" for name, count in counts.items())
+    missing = totals[OutboxKind.PROJECT] - counts["Project"]
+    if missing > 0 and not waiting:
+        return Verdict.LOOK, f"{holdings(counts, totals)}; {missing:,} projects are missing: explore reindex --check"
+    return Verdict.OK, holdings(counts, totals)
 
 
 async def _embeddings(stores: Stores) -> tuple[Verdict, str]:

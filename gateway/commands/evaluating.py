@@ -10,7 +10,8 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-from gateway.commands.bars import bars
+from gateway.commands.progress import progress
+from gateway.commands.terminal import console
 from scoring.evaluation import protocols
 from scoring.evaluation.cold import evaluate_cold_start
 from scoring.evaluation.dataset import load_dataset
@@ -49,8 +50,8 @@ def run_evaluate(
     InvalidRecord, NotEvaluable
         If the folder cannot be evaluated so.
     """
-    output = output or Console()
-    with bars(output) as tell:
+    output = output or console()
+    with progress(console(stderr=True)) as tell:
         results = _evaluated(directory, protocol, options, rounds, tell)
     output.print(_table(results, options.seed))
     for name, value in results.facts.items():

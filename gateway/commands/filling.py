@@ -48,5 +48,5 @@ async def is_to_be_filled(stores: Stores) -> bool:
 async def _fill(stores: Stores, turn: Turn) -> None:
     log.info("the index is empty and is written from the truth")
     rebuild = Reindex(stores.database, stores.vectors, stores.embedder)
-    report = await rebuild.run(lambda _kind, _more: None, lambda: jobs.renew(stores.database, turn))
+    report = await rebuild.run(lambda *_: None, lambda: jobs.renew(stores.database, turn))
     log.info("the index was written", written=report.written, refused=report.refused)

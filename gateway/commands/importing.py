@@ -1,75 +1,24 @@
-"""`explore import DIR` at the terminal: a progress bar, the lines that did not go in, a table, and an exit code."""
+"""`explore import DIR` at the terminal: progress, faults, a table, what to do next, and an exit code."""
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TextIO
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 from sqlalchemy.exc import SQLAlchemyError
 
 from db.engine import Database
 from db.errors import InvalidRecord, StoreUnavailable
-from db.imports.importer import BadLine, FileProgress, ImportReport, import_directory
-
-SHOWN_REFUSALS = 50
-"""Lines printed one by one; after that they are counted."""
+from db.imports.importer import FileProgress, ImportReport, import_directory
+from db.synchronisation import outbox
+from gateway.commands.faults import Faults
+from gateway.commands.progress import progress
+from gateway.commands.terminal import advised, console, print_plain
 
 CLEAN = 0
 SOME_REFUSED = 1
 NOTHING_READ = 2
-
-
-class _Rate(ProgressColumn):
-    """Rows read so far, and how many a second."""
-
-    def render(self, task: Task) -> Text:
-        rows = int(task.fields["rows"])
-        elapsed = task.finished_time if task.finished else task.elapsed
-        return Text(f"{rows:>9,} rows {rows / elapsed if elapsed else 0.0:>7,.0f} rows/s", no_wrap=True)
-
-
-class _Bars:
-    """One bar for each file, and for each of the two passes of a strict import."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._tasks: dict[tuple[str, bool], TaskID] = {}
-
-    def show(self, state: FileProgress) -> None:
-        """Move the bar of the file that is being read."""
-        name = state.file, state.checking
-        if name not in self._tasks:
-            what = "checking" if state.checking else "reading"
-            self._tasks[name] = self._progress.add_task(f"{what} {state.file}", total=1.0, rows=0)
-        self._progress.update(self._tasks[name], completed=state.fraction, rows=state.rows)
-
-
-class _Refusals:
-    """Prints the first lines that did not go in, counts the rest, and writes all of them to a file if there is one."""
-
-    def __init__(self, errors: Console, file: TextIO | None) -> None:
-        self._errors = errors
-        self._file = file
-        self._count = 0
-
-    def note(self, line: BadLine) -> None:
-        """Take one line."""
-        self._count += 1
-        if self._count <= SHOWN_REFUSALS:
-            _print_plain(self._errors, str(line))
-        if self._file is not None:
-            self._file.write(f"{line}\n")
-
-    def tell_rest(self, path: Path | None) -> None:
-        """Say how many were not printed, and where they are."""
-        rest = self._count - SHOWN_REFUSALS
-        if rest > 0:
-            where = f"all are in {path}" if path else "--refused FILE writes all of them"
-            _print_plain(self._errors, f"… and {rest:,} more; {where}")
 
 
 async def run_import(
@@ -81,7 +30,7 @@ async def run_import(
     output: Console | None = None,
     errors: Console | None = None,
 ) -> int:
-    """Import a folder and tell at the terminal how it goes.
+    """Import a folder: the table goes to standard output, everything else to standard error.
 
     Parameters
     ----------
@@ -97,46 +46,63 @@ async def run_import(
     int
         The exit code: 0 if all went in, 1 if some lines were refused, 2 if nothing could be read or written.
     """
-    output = output or Console()
-    errors = errors or Console(stderr=True)
+    output, errors = output or console(), errors or console(stderr=True)
     try:
-        report = await _import(database, directory, strict, refused, output, errors)
+        report = await _import(database, directory, strict, refused, errors)
     except InvalidRecord as error:
-        _print_plain(errors, str(error))
+        print_plain(errors, str(error))
         return NOTHING_READ
     except OSError as error:
-        _print_plain(errors, f"{error.filename or directory}: {error.strerror or error}")
+        print_plain(errors, f"{error.filename or directory}: {error.strerror or error}")
         return NOTHING_READ
     except (SQLAlchemyError, StoreUnavailable) as error:
-        _print_plain(errors, f"the database did not take it: {_first_line(error)}")
-        _print_plain(errors, "whole batches are in; run the import again to go on from there")
+        print_plain(errors, f"the database did not take it: {_first_line(error)}")
+        print_plain(errors, "whole batches are in; run the import again to go on from there")
         return NOTHING_READ
     output.print(_table(report))
-    if not report.written:
-        _print_plain(errors, "nothing was written, because --strict refuses all when a line is wrong")
+    for line in await _next_steps(database, report):
+        print_plain(errors, line)
     return _exit_code(report)
 
 
 async def _import(
-    database: Database, directory: Path, strict: bool, refused: Path | None, output: Console, errors: Console
+    database: Database, directory: Path, strict: bool, refused: Path | None, errors: Console
 ) -> ImportReport:
     with ExitStack() as stack:
         file = stack.enter_context(refused.open("w", encoding="utf-8")) if refused else None
-        refusals = _Refusals(errors, file)
-        progress = stack.enter_context(_progress(output))
-        report = await import_directory(
-            database, directory, strict=strict, progress=_Bars(progress).show, on_refusal=refusals.note
+        faults = Faults(file)
+        try:
+            with progress(errors, "lines") as tell:
+
+                def show(state: FileProgress) -> None:
+                    what = "checking" if state.checking else "reading"
+                    tell(f"{what} {state.file}", state.fraction, state.rows)
+
+                return await import_directory(database, directory, strict=strict, progress=show, on_refusal=faults.note)
+        finally:  # also of an import that was stopped
+            for line in faults.told():
+                print_plain(errors, line)
+            if faults and refused is None:
+                print_plain(errors, "--refused FILE writes every refused line's fault into a file")
+
+
+async def _next_steps(database: Database, report: ImportReport) -> list[str]:
+    if not report.written:
+        return ["nothing was written, because --strict refuses all when a line is wrong"]
+    if report.refused and report.refused == report.read:
+        return ["nothing was written: every line was refused"]
+    steps = []
+    if report.refused:
+        steps.append("mend the refused lines and run the import again: what is in already stays as it is")
+    waiting = (await outbox.backlog(database)).rows
+    if waiting:
+        steps.append(
+            f"next: explore serve (writes the {waiting:,} rows that wait for the search index while it serves), "
+            "or explore reindex (writes them now)"
         )
-    refusals.tell_rest(refused)
-    return report
-
-
-@contextmanager
-def _progress(output: Console) -> Iterator[Progress]:
-    columns = (TextColumn("{task.description}"), BarColumn(bar_width=12), _Rate(), TimeElapsedColumn())
-    # Redrawing needs a terminal; elsewhere each file leaves one line at the end.
-    with Progress(*columns, console=output, auto_refresh=output.is_terminal) as progress:
-        yield progress
+    else:
+        steps.append("next: explore serve; the search index is up to date")
+    return [advised(step) for step in steps]
 
 
 def _table(report: ImportReport) -> Table:
@@ -155,13 +121,5 @@ def _exit_code(report: ImportReport) -> int:
     return NOTHING_READ if report.refused == report.read and report.written else SOME_REFUSED
 
 
-def _print_plain(console: Console, text: str) -> None:
-    """Print what may quote a file: nothing in it is markup, and no line is broken, so that `grep` finds it whole."""
-    console.print(Text(text), soft_wrap=True)
-
-
 def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0] if str(error) else type(error).__name__
-
-
-__all__ = ["CLEAN", "NOTHING_READ", "SOME_REFUSED", "run_import"]

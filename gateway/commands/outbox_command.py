@@ -9,6 +9,7 @@ from rich.table import Table
 from db.engine import Database
 from db.errors import InvalidRecord
 from db.synchronisation import dead_letters, outbox
+from gateway.commands.terminal import advised, print_plain
 
 SHOWN = 100
 """Dead rows that are listed; there are seldom more than a few, and the count says if there are."""
@@ -26,7 +27,8 @@ async def show(database: Database, console: Console) -> int:
             since = f"{row.enqueued_at:%Y-%m-%d %H:%M:%S} UTC"
             table.add_row(escape(f"{row.kind.value}:{row.key}"), since, str(row.attempts), escape(row.error))
         console.print(table)
-        console.print("try them again: explore outbox --retry; forget one: explore outbox --drop KIND:KEY")
+        advice = "try them again: explore outbox --retry; forget one: explore outbox --drop KIND:KEY"
+        print_plain(console, advised(advice))
     return int(behind.dead > 0)
 
 

@@ -1,4 +1,4 @@
-"""What is done to the stores before or beside serving: migrations, the demo data, a new index."""
+"""What is done to the stores before or beside serving: migrations and the demo data."""
 
 import asyncio
 import re
@@ -6,23 +6,20 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from asyncpg import PostgresError
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
-from rich.text import Text
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from db import jobs, schema
+from db import schema
 from db.demo import generate, holds_demo, is_empty
 from db.engine import Database
 from db.errors import StoreMisconfigured, StoreUnavailable
-from db.jobs import Turn
 from db.models import now
 from db.stores import Stores
-from db.synchronisation.differences import Differences
-from db.synchronisation.reindex import Reindex, Report
-from gateway.background.timetable import REINDEX
+from db.synchronisation import outbox
 from gateway.callers.auth import authority_of
+from gateway.commands.data_folder import create_data_folder
+from gateway.commands.progress import Tell, progress
+from gateway.commands.terminal import console
 from gateway.documents.trusted import trusted_documents
 from gateway.errors import CannotStart
 from gateway.runtime import scheduler_of, synchroniser_of
@@ -36,27 +33,12 @@ CONNECT_TIMEOUT_S = 10.0
 ANSWER_TIMEOUT_S = 3.0
 """How long a start waits for a store that it can do without."""
 
+DEMO_LINE_EVERY_S = 5.0
+"""How often a line says how far the demo is, in a terminal's absence: `make run` is never silent for ten seconds."""
+
 _ALIVE = text("SELECT 1")
 
 Say = Callable[[str], None]
-
-
-class _Rate(ProgressColumn):
-    """How many objects a second go through, over the last half minute."""
-
-    def render(self, task: Task) -> Text:
-        """Show it, or a dash before the first."""
-        speed = task.finished_speed or task.speed
-        return Text(f"{speed:,.0f}/s" if speed else "-", style="progress.data.speed")
-
-
-_PROGRESS = (
-    TextColumn("{task.description}"),
-    BarColumn(),
-    MofNCompleteColumn(),
-    _Rate(),
-    TimeRemainingColumn(elapsed_when_finished=True),
-)
 
 
 async def prepare(settings: Settings, *, demo: bool, say: Say) -> bool:
@@ -67,6 +49,7 @@ async def prepare(settings: Settings, *, demo: bool, say: Say) -> bool:
     bool
         Whether the demo data was loaded by this call.
     """
+    await _make_data_folder(settings, say)
     authority_of(settings)  # a secret that cannot be had shows now, and not in each worker
     trusted_documents(settings)
     async with open_stores(settings) as stores:
@@ -76,14 +59,16 @@ async def prepare(settings: Settings, *, demo: bool, say: Say) -> bool:
         await _require_accepted(settings, stores)
         if not demo or not await is_empty(stores.database):
             return False
-        say("Loading the demo data: 600 projects, 300 users, 60 days of interactions ...")
-        await load_demo(stores.database, generate(now()))
-        # A server would do this beside the first requests, and the pages that viewers look at would change under them.
-        say("Learning from the demo data ...")
-        await scheduler_of(stores, settings).catch_up()
-        if searchable:
-            say("Indexing the demo data ...")
-            await drain(stores)
+        with progress(console(stderr=True), "rows", every_s=DEMO_LINE_EVERY_S) as tell:
+            tell("loading the demo data", None)
+            await load_demo(stores.database, generate(now()))
+            tell("loading the demo data", 1.0)
+            # A server would do this beside the first requests, and pages would change while viewers look at them.
+            tell("learning from it", None)
+            await scheduler_of(stores, settings).catch_up()
+            tell("learning from it", 1.0)
+            if searchable:
+                await drain(stores, tell)
     return True
 
 
@@ -91,6 +76,14 @@ async def holds_demo_data(settings: Settings) -> bool:
     """Tell whether the store is the demo's, so that there are demo viewers to look as."""
     async with open_database(settings) as database:
         return await holds_demo(database)
+
+
+async def _make_data_folder(settings: Settings, say: Say) -> None:
+    """Make the data folder, unless the database is elsewhere and cannot be used."""
+    if settings.database_url:
+        async with open_database(settings):
+            pass
+    create_data_folder(settings, say)
 
 
 async def _searchable(stores: Stores, say: Say) -> bool:
@@ -130,15 +123,18 @@ async def _require_accepted(settings: Settings, stores: Stores) -> None:
             continue
 
 
-async def migrate_only(settings: Settings) -> list[str]:
+async def migrate_only(settings: Settings, say: Say = lambda _: None) -> list[str]:
     """Bring the schema up to date; gives the revisions that were applied."""
+    await _make_data_folder(settings, say)
     async with open_database(settings) as database:
         return await schema.migrate(database)
 
 
 @asynccontextmanager
-async def open_migrated(settings: Settings) -> AsyncIterator[Stores]:
-    """Open the stores with the truth's schema up to date."""
+async def open_migrated(settings: Settings, say: Say | None = None) -> AsyncIterator[Stores]:
+    """Open the stores with the truth's schema up to date; `say` takes where a missing data folder was made."""
+    if say is not None:
+        await _make_data_folder(settings, say)
     async with open_stores(settings) as stores:
         await require_reachable(stores.database)
         await schema.migrate(stores.database)
@@ -179,77 +175,21 @@ async def require_reachable(database: Database) -> None:
         ) from None
     except (SQLAlchemyError, PostgresError, OSError) as error:
         raise CannotStart(
-            f"the database {where} cannot be used ({_reason(error)}); start it, or mend DATABASE_URL"
+            f"the database {where} cannot be used ({reason_of(error)}); start it, or mend DATABASE_URL"
         ) from None
 
 
-async def drain(stores: Stores) -> None:
+async def drain(stores: Stores, tell: Tell) -> None:
     """Do all the outbox's work now."""
-    synchroniser = synchroniser_of(stores)
-    while await synchroniser.drain():
-        pass
+    synchroniser, waiting, done = synchroniser_of(stores), (await outbox.backlog(stores.database)).rows, 0
+    while taken := await synchroniser.drain():
+        done += taken
+        tell("search index", min(done / max(waiting, 1), 0.99), done)
+    tell("search index", 1.0, done)
 
 
-async def reindex(settings: Settings, console: Console) -> Report:
-    """Write the index anew from the truth beside the one in service, show how far it is, and swap it in.
-
-    Raises
-    ------
-    CannotStart
-        If another process is at it.
-    IndexIncomplete
-        If the new index is not as the truth is; the old one stays in service.
-    """
-    reports: list[Report] = []
-    async with open_migrated(settings) as stores:
-
-        async def work(turn: Turn) -> None:
-            rebuild = Reindex(stores.database, stores.vectors, stores.embedder)
-            with Progress(*_PROGRESS, console=console) as progress:
-                totals = await rebuild.totals()
-                bars = {kind: progress.add_task(f"{kind.value}s", total=total) for kind, total in totals.items()}
-                reports.append(
-                    await rebuild.run(
-                        lambda kind, more: progress.advance(bars[kind], more), lambda: jobs.renew(stores.database, turn)
-                    )
-                )
-
-        await _alone(stores.database, work)
-    return reports[0]
-
-
-async def check(settings: Settings, *, repair: bool) -> Differences:
-    """Compare the index with the truth, and bring up to date what differs if told to; gives what differed.
-
-    Raises
-    ------
-    CannotStart
-        If another process is writing the index anew.
-    """
-    found: list[Differences] = []
-    async with open_migrated(settings) as stores:
-
-        async def work(_turn: Turn) -> None:
-            comparison = Reindex(stores.database, stores.vectors, stores.embedder)
-            found.append(await comparison.compare())
-            if repair:
-                await comparison.repair(found[0])
-
-        await _alone(stores.database, work)
-    return found[0]
-
-
-async def _alone(database: Database, work: Callable[[Turn], Awaitable[None]]) -> None:
-    if not await jobs.in_turn(database, REINDEX, work):
-        record = (await jobs.records(database))[REINDEX]
-        raise CannotStart(
-            f"the index is being written anew by {record.holder} since {record.started_at:%H:%M:%S} UTC; wait for it. "
-            f"If that process was killed, its claim ends within {jobs.LEASE_S:.0f} s"
-        )
-
-
-def _reason(error: Exception) -> str:
-    """Give the driver's own first line, without SQLAlchemy's frame around it."""
+def reason_of(error: Exception) -> str:
+    """Return the driver's own first line, without SQLAlchemy's frame around it."""
     cause = getattr(error, "orig", None) or error
     line = str(cause).partition("\n")[0]
     return re.sub(r"^<class '[^']*'>: ", "", line).rstrip(".") or type(cause).__name__

@@ -20,7 +20,8 @@ from db.ranking_models import (
     model_in_service,
     put_in_service,
 )
-from gateway.commands.bars import bars
+from gateway.commands.progress import progress
+from gateway.commands.terminal import console
 from scoring import weights
 from scoring.blend import Model
 from scoring.errors import ModelInvalid
@@ -89,7 +90,7 @@ async def _serving(database: Database) -> _Serving:
 
 
 async def run_train(database: Database, name: str | None, floor: int, seed: int, output: Console) -> int:
-    """Train once, with bars at the terminal.
+    """Train once, with progress on standard error.
 
     Returns
     -------
@@ -99,7 +100,7 @@ async def run_train(database: Database, name: str | None, floor: int, seed: int,
     serving = await _serving(database)
     if serving.fault:
         output.print(f"compared with {serving.model.name}, for {serving.fault}", markup=False, highlight=False)
-    with bars(output) as tell:
+    with progress(console(stderr=True)) as tell:
         verdict = await train_once(database, name, floor, seed, tell)
     new = verdict.model.name
     became = f"{new} serves now" if verdict.accepted else f"{new} is kept, and {serving.model.name} stays in service"

@@ -88,7 +88,7 @@ async def test_in_the_end_the_index_is_as_the_truth_is(
         done = asyncio.Event()
         racing = [asyncio.create_task(work(Synchroniser(database, vectors, SlowEmbedder(one)), done)) for one in delays]
         rebuild = Reindex(database, vectors, SlowEmbedder(delays[0]))
-        rebuilding = asyncio.create_task(rebuild.run(lambda _kind, _more: None)) if with_rebuild else None
+        rebuilding = asyncio.create_task(rebuild.run(lambda *_: None)) if with_rebuild else None
         for number, (key, fate, pause_ms) in enumerate(changes):
             await change(database, key, fate, number)
             await asyncio.sleep(pause_ms / 1_000)

@@ -132,7 +132,7 @@ def test_the_index_can_be_written_anew_beside_a_running_server(demo):
     assert re.search(r"the index is whole: [1-9]\d* written, 0 kept, 0 refused", done.stderr)
     found = explore(demo[2], "reindex", "--check", "--dry-run")
     assert (found.returncode, found.stdout) == (0, "")
-    assert found.stderr.strip() == "the index is as the truth is"
+    assert found.stderr.strip() == "the index matches the database"
 
 
 def test_what_differs_in_the_index_is_named_mended_and_shows_in_the_exit_code(tmp_path):
@@ -146,7 +146,7 @@ def test_what_differs_in_the_index_is_named_mended_and_shows_in_the_exit_code(tm
     with sqlite3.connect(tmp_path / "var" / "explore.sqlite") as truth:
         truth.execute("UPDATE projects SET private = 1 WHERE key = 'a'")
         truth.execute("UPDATE projects SET title = 'Another' WHERE key = 'b'")
-    for arguments, said in ((("--dry-run",), "2 differ"), ((), "2 differed and were mended")):
+    for arguments, said in ((("--dry-run",), "2 differ"), ((), "2 differed and were repaired")):
         found = explore(tmp_path, "reindex", "--check", *arguments)
         assert found.returncode == 1, found.stderr
         assert sorted(found.stdout.split("\n")) == ["", "stale project:b", "surplus project:a"]
@@ -248,11 +248,13 @@ def test_the_schema_is_printed_as_it_is(tmp_path):
 
 def test_migrating_twice_says_so(tmp_path):
     first, second = explore(tmp_path, "migrate"), explore(tmp_path, "migrate")
-    assert first.stderr.startswith("applied 0001")
+    assert first.stderr.startswith(f"made the data folder {tmp_path}/var\napplied 0001")
     assert second.stderr == "the schema was up to date\n"
 
 
-def test_the_doctor_says_how_to_mend_what_is_broken(tmp_path):
+def test_the_doctor_says_how_to_fix_what_is_broken(tmp_path):
+    (tmp_path / "var").mkdir()
+    (tmp_path / "var" / "explore.sqlite").touch()
     found = explore(tmp_path, "doctor")
     assert found.returncode == 1
     assert "explore migrate" in found.stdout
@@ -284,7 +286,7 @@ async def _ready(address):
 
 async def test_the_commands_work_on_postgresql_too(tmp_path, make_url):
     async with make_url("postgresql") as url:
-        assert explore(tmp_path, "migrate", DATABASE_URL=url).stderr.startswith("applied 0001")
+        assert "\napplied 0001" in explore(tmp_path, "migrate", DATABASE_URL=url).stderr
         with serving(tmp_path, DATABASE_URL=url) as (_, welcome):
             await _ready(address_in(welcome))
             found = explore(tmp_path, "doctor", DATABASE_URL=url)

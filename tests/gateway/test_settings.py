@@ -18,9 +18,9 @@ def empty_place(tmp_path, monkeypatch):
         monkeypatch.delenv(name, raising=False)
 
 
-def test_nothing_needs_to_be_set():
+def test_nothing_needs_to_be_set(tmp_path):
     settings = load_settings()
-    assert settings.truth_url == "sqlite:///var/explore.sqlite"
+    assert settings.truth_url == f"sqlite:///{tmp_path}/var/explore.sqlite"
     assert (settings.host, settings.port, settings.workers, settings.graphiql) == ("127.0.0.1", 8000, 1, True)
 
 
@@ -36,6 +36,16 @@ def test_the_environment_wins_over_the_file_and_an_option_over_both(monkeypatch)
     monkeypatch.setenv("PORT", "2222")
     assert (load_settings().port, load_settings().host) == (2222, "::1")
     assert load_settings(port=3333, host=None).port == 3333
+
+
+def test_the_data_folder_is_named_in_full_wherever_it_is_set(tmp_path, monkeypatch):
+    Path(".env").write_text("VAR_DIR=data/here")
+    assert load_settings().var_dir == tmp_path / "data" / "here"
+    monkeypatch.setenv("VAR_DIR", "../there")
+    assert load_settings().var_dir == tmp_path / ".." / "there"
+    monkeypatch.setenv("HOME", "/home/ada")
+    monkeypatch.setenv("VAR_DIR", "~/explore")
+    assert load_settings().var_dir == Path("/home/ada/explore")
 
 
 def test_an_empty_variable_means_the_default(monkeypatch):
@@ -63,6 +73,7 @@ BAD = {
     "LOG_FORMAT": ["xml"],
     "LOG_LEVEL": ["loud"],
     "TOKEN_SECRET": ["hunter2"],
+    "VAR_DIR": ["~no-such-user/var"],
     "ALLOW_ORIGINS": ["example.com", "https://a.example/path", "ftp://a.example"],
 }
 

@@ -98,7 +98,7 @@ async def drain(synchroniser: Synchroniser) -> None:
         pass
 
 
-def ignore(_kind: OutboxKind, _more: int) -> None:
+def ignore(_step: str, _share: float, _written: int) -> None:
     """Show nothing."""
 
 
@@ -120,16 +120,13 @@ async def test_everything_is_written_into_a_new_index_and_nothing_old_is_left(da
         999, "lost", "t", "", "", (), (), (), "", "article", now(), None, (), np.ones(DIMENSION, np.float32)
     )
     await vectors.upsert_projects([lost])
-    done = dict.fromkeys(OutboxKind, 0)
-
-    def progress(kind: OutboxKind, count: int) -> None:
-        done[kind] += count
-
-    report = await reindex.run(progress)
+    told: dict[str, tuple[float, int]] = {}
+    report = await reindex.run(lambda step, share, written: told.update({step: (share, written)}))
     assert await keys_of(vectors) == named(*range(1, 300))
     assert report.counts == {"Project": 299, "UserProfile": 1, "Tool": 1}
     assert (report.written, report.kept, report.refused) == (301, 0, 0)
-    assert done == await reindex.totals() == {PROJECT: 299, PROFILE: 2, TOOL: 1}
+    assert told == {"projects": (1.0, 299), "profiles": (1.0, 1), "tools": (1.0, 1)}
+    assert await reindex.totals() == {PROJECT: 299, PROFILE: 2, TOOL: 1}
     assert await vectors.staged() is None
     assert (await outbox.backlog(database)).rows == 0
 
@@ -250,6 +247,37 @@ async def test_a_few_refused_objects_do_not_stop_a_rebuild_and_many_do(database:
     await add_projects(database, *range(30, 45), title="unspeakable")
     with pytest.raises(IndexIncomplete, match="refuses 17 of 36 objects"):
         await Reindex(database, vectors, embedder).run(ignore)
+
+
+async def test_rows_that_waited_in_the_outbox_count_as_written(database: Database, reindex):
+    await add_projects(database, *range(1, 300))
+    await run(database, keys=named(*range(1, 300)))
+    told: list[tuple[str, float, int]] = []
+    report = await reindex.run(lambda *news: told.append(news))
+    assert report.written == reindex.written == 299
+    assert told[-1] == ("outbox", 1.0, 299)
+    assert [written for step, _, written in told if step == "projects"] == [0, 0, 0]  # read, and left to the outbox
+    assert [share for step, share, _ in told if step == "outbox"] == sorted({100 / 299, 200 / 299, 0.99, 1.0})
+
+
+async def test_refusals_are_weighed_against_what_the_outbox_brought(database: Database, reindex):
+    await add_projects(database, *range(1, 1_200))
+    await add_projects(database, *range(1_200, 1_211), title="unspeakable")
+    await run(database, keys=named(*range(1, 1_211)))
+    assert (await reindex.run(ignore)).refused == 11  # 1 in 110, below the share that stops a rebuild
+
+
+async def test_a_rebuild_that_fails_knows_how_far_it_came(database: Database, reindex, embedder):
+    await add_projects(database, *range(1, 2 * BATCH + 1))
+
+    async def lose(call: int) -> None:
+        if call == 2:
+            raise StoreUnavailable(Store.EMBEDDINGS, "lost")
+
+    embedder.before = lose
+    with pytest.raises(StoreUnavailable):
+        await reindex.run(ignore)
+    assert reindex.written == BATCH
 
 
 async def test_a_rebuild_that_is_not_ours_any_more_is_not_put_into_service(database: Database, reindex, vectors):

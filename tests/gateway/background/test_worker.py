@@ -36,6 +36,7 @@ async def test_an_index_that_was_away_is_brought_up_to_date_and_no_row_dies(tmp_
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 async def test_a_signal_stops_the_worker_cleanly(tmp_path: Path, stop: signal.Signals):
+    assert explore(tmp_path, "migrate").returncode == 0
     worker = await asyncio.create_subprocess_exec(
         *EXPLORE,
         "worker",
@@ -59,6 +60,7 @@ async def test_a_signal_stops_the_worker_cleanly(tmp_path: Path, stop: signal.Si
 
 
 def test_a_truth_that_is_not_there_is_one_sentence(tmp_path: Path):
+    (tmp_path / "var").mkdir()
     failed = explore(tmp_path, "worker", DATABASE_URL="postgresql://ada:hunter2@127.0.0.1:1/explore")
     assert failed.returncode == 1
     (line,) = failed.stderr.strip().splitlines()

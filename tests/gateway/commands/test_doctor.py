@@ -4,9 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import insert
 
-from gateway.commands.doctor import Finding, Verdict, examine
-from gateway.commands.preparing import migrate_only, prepare
+from db.models import Actor, Project
+from gateway.commands.doctor import Finding, Verdict, examine, print_findings
+from gateway.commands.preparing import migrate_only, open_migrated, prepare
+from gateway.commands.terminal import console
 from gateway.errors import CannotStart
 from gateway.settings import Settings
 from tests.doubles.openai import KEY, Fault, OpenAIDouble
@@ -93,3 +96,21 @@ async def test_a_file_of_ours_that_cannot_be_read_is_to_be_deleted(tmp_path: Pat
     made = settings(tmp_path)
     (tmp_path / "vectors.sqlite").write_bytes(b"this is no database" * 100)
     await assert_broken("vectors", "delete vectors.sqlite* in VAR_DIR", made)
+
+
+async def test_an_index_that_lacks_projects_which_nothing_will_bring_is_to_be_looked_at(tmp_path: Path):
+    made = settings(tmp_path)
+    await migrate_only(made)
+    async with open_migrated(made) as stores, stores.database.write() as connection:
+        await connection.execute(insert(Project).values(key="a", title="A", type="article"))
+        await connection.execute(insert(Actor).values([{"session_key": "a"}, {"session_key": "b"}]))
+    found = await finding("vectors", made)
+    assert found.verdict is Verdict.LOOK
+    assert "2 of 2 people have no profile yet" in found.words
+    assert "1 projects are missing: explore reindex --check" in found.words
+
+
+async def test_the_findings_are_whole_where_the_output_is_no_terminal(tmp_path: Path, capsys):
+    long = Finding("folder", Verdict.BROKEN, f"{'x' * 300} explore migrate")
+    assert print_findings(console(), [long]) == 1
+    assert long.words in capsys.readouterr().out

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ from rich.console import Console
 from sqlalchemy import select
 
 from db.engine import Database
+from db.imports.importer import BadLine
 from db.models import User
-from gateway.commands.importing import CLEAN, NOTHING_READ, SHOWN_REFUSALS, SOME_REFUSED, run_import
+from gateway.commands.faults import SHOWN, Faults
+from gateway.commands.importing import CLEAN, NOTHING_READ, SOME_REFUSED, run_import
 
 USERS = [{"key": f"u{n}", "username": "U"} for n in range(3)]
 
@@ -27,7 +30,7 @@ class Terminal:
 
     def __init__(self, interactive: bool = False) -> None:
         self.output = Console(file=io.StringIO(), width=80, force_terminal=interactive)
-        self.errors = Console(file=io.StringIO(), width=80)
+        self.errors = Console(file=io.StringIO(), width=80, force_terminal=interactive)
 
     @property
     def out(self) -> str:
@@ -51,39 +54,73 @@ def row(out: str, file: str) -> list[str]:
 
 
 @pytest.mark.parametrize("interactive", [False, True])
-async def test_a_clean_import_ends_with_a_table_and_code_0(
+async def test_a_clean_import_ends_with_a_table_what_to_do_next_and_code_0(
     sqlite_database: Database, tmp_path: Path, interactive: bool
 ) -> None:
     terminal = Terminal(interactive)
     assert await terminal.run(sqlite_database, fill(tmp_path, *USERS)) == CLEAN == 0
     assert row(terminal.out, "users.jsonl") == ["3", "3", "0", "0", "0"]
-    assert "3 rows" in terminal.out
-    assert "rows/s" in terminal.out
-    assert terminal.err == ""
+    assert "3 lines, " in terminal.err
+    assert "lines/s" in terminal.err
+    assert "next: explore serve (writes the 3 rows that wait for the search index" in terminal.err
 
 
-async def test_refused_lines_go_to_the_errors_whole_and_the_code_is_1(
+async def test_without_a_terminal_the_errors_hold_a_line_for_each_file_and_the_next_step(
     sqlite_database: Database, tmp_path: Path
 ) -> None:
     terminal = Terminal()
-    long = {"key": "[red]x[/nonsense]" + "y" * 150, "username": "U", "role": "k"}
-    assert await terminal.run(sqlite_database, fill(tmp_path, *USERS, long)) == SOME_REFUSED == 1
-    assert terminal.err == "users.jsonl:4: role: must be 'viewer', 'service' or 'administrator'\n"
-    assert row(terminal.out, "users.jsonl") == ["4", "3", "0", "0", "1"]
+    await terminal.run(sqlite_database, fill(tmp_path, *USERS))
+    read, following = terminal.err.splitlines()
+    assert re.fullmatch(r"reading users\.jsonl: done, 3 lines, [\d,]+ lines/s, \d+ s", read)
+    assert following.startswith("next: explore serve ")
 
 
-async def test_after_fifty_refusals_the_rest_is_counted_and_the_file_has_all(
+async def test_a_fault_is_told_once_with_its_first_line_its_number_of_lines_and_what_to_do(
     sqlite_database: Database, tmp_path: Path
 ) -> None:
-    folder = fill(tmp_path, *USERS, *["nonsense"] * (SHOWN_REFUSALS + 7))
     terminal = Terminal()
-    assert await terminal.run(sqlite_database, folder) == SOME_REFUSED
-    assert len(terminal.err.splitlines()) == SHOWN_REFUSALS + 1
-    assert terminal.err.endswith("… and 7 more; --refused FILE writes all of them\n")
+    strange = [{"key": f"v{n}", "username": "U", "karma": n} for n in range(500)]
+    wrong = {"key": "[red]x[/nonsense]" + "y" * 150, "username": "U", "role": "k"}
+    assert await terminal.run(sqlite_database, fill(tmp_path, *USERS, *strange, wrong)) == SOME_REFUSED == 1
+    reading, karma, advice, role, refused, mend, following = terminal.err.splitlines()
+    assert reading.startswith("reading users.jsonl: done, 504 lines")
+    assert karma == (
+        "users.jsonl:4: karma: is not a field of this record (500 lines have this fault; line 4 is the first)"
+    )
+    assert "docs/import.md" in advice
+    assert role == "users.jsonl:504: role: must be 'viewer', 'service' or 'administrator'"
+    assert refused.startswith("--refused FILE ")
+    assert mend.startswith("mend the refused lines and run the import again")
+    assert following.startswith("next: ")
+    assert row(terminal.out, "users.jsonl") == ["504", "3", "0", "0", "501"]
+
+
+async def test_the_file_of_refusals_has_every_line(sqlite_database: Database, tmp_path: Path) -> None:
     terminal = Terminal()
+    folder = fill(tmp_path, *USERS, *["nonsense"] * 57)
     await terminal.run(sqlite_database, folder, refused=tmp_path / "refused.txt")
-    assert len((tmp_path / "refused.txt").read_text().splitlines()) == SHOWN_REFUSALS + 7
-    assert f"all are in {tmp_path / 'refused.txt'}" in terminal.err
+    assert len((tmp_path / "refused.txt").read_text().splitlines()) == 57
+    assert "--refused" not in terminal.err
+
+
+def test_faults_that_differ_in_values_only_are_one_kind() -> None:
+    faults = Faults()
+    for number, name in ((7, "'it'"), (8, "'has \\' quotes'"), (9, '"it\'s"'), (12, "'2026-05-04'")):
+        faults.note(BadLine("interactions.jsonl", number, f"user: there is no user {name} at 2026-05-0{number}"))
+    faults.note(BadLine("projects.jsonl", 1, "owner: there is no user 'it'"))
+    first, _, other, _ = "\n".join(faults.told()).splitlines()
+    assert first.startswith("interactions.jsonl:7: user: there is no user 'it'")
+    assert "(4 lines have this fault; line 7 is the first)" in first
+    assert other == "projects.jsonl:1: owner: there is no user 'it'"
+
+
+def test_after_twenty_kinds_the_rest_is_counted() -> None:
+    faults = Faults()
+    for number in range(1, SHOWN + 4):
+        for _ in range(2):
+            faults.note(BadLine("users.jsonl", number, f"{'x' * number}: is wrong"))
+    assert len(faults.told()) == SHOWN + 1
+    assert faults.told()[-1] == "… and 3 more kinds of fault in 6 lines"
 
 
 async def test_a_strict_import_says_that_nothing_was_written(sqlite_database: Database, tmp_path: Path) -> None:
@@ -98,7 +135,9 @@ async def test_nothing_to_read_is_code_2_and_one_sentence(sqlite_database: Datab
     terminal = Terminal()
     assert await terminal.run(sqlite_database, tmp_path / "[nowhere]") == NOTHING_READ == 2
     assert terminal.err.endswith("[nowhere] is not a folder; give the one that holds projects.jsonl or users.jsonl\n")
-    assert await Terminal().run(sqlite_database, fill(tmp_path, "x", "y")) == NOTHING_READ
+    terminal = Terminal()
+    assert await terminal.run(sqlite_database, fill(tmp_path, "x", "y")) == NOTHING_READ
+    assert terminal.err.endswith("nothing was written: every line was refused\n")
 
 
 async def test_a_refused_file_that_cannot_be_written_is_one_sentence(sqlite_database: Database, tmp_path: Path) -> None:

@@ -1,0 +1,66 @@
+"""The data folder at the command line: some commands make a missing one and say so, all others require it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from gateway.callers.auth import SECRET_FILE
+from gateway.errors import CannotStart
+from gateway.settings import Settings, make_var_dir
+
+_POINT_THERE = "run this in the folder where the server was started, or set VAR_DIR (in the environment or a file .env)"
+
+
+def create_data_folder(settings: Settings, say: Callable[[str], None]) -> None:
+    """Make the data folder if it is missing, and say where.
+
+    Raises
+    ------
+    CannotStart
+        If it cannot be made or written.
+    """
+    is_missing = not settings.var_dir.is_dir()
+    folder = make_var_dir(settings)
+    if is_missing:
+        say(f"made the data folder {folder}")
+
+
+def require_data(settings: Settings) -> None:
+    """Ask for the data of an installation, and make nothing.
+
+    Raises
+    ------
+    CannotStart
+        If the SQLite file of the truth, or the folder of another embedded store, is missing.
+    """
+    file = database_file(settings)
+    if settings.keeps_files and not settings.var_dir.is_dir():
+        raise CannotStart(f"there is no data folder {settings.var_dir}; {_POINT_THERE}. To make one: explore serve")
+    if file is not None and not file.exists():
+        raise CannotStart(f"there is no database {file}; {_POINT_THERE}. To make one: explore serve")
+
+
+def require_secret(settings: Settings) -> None:
+    """Ask for the signing secret, and make none: a token that another secret signs is refused by every server.
+
+    Raises
+    ------
+    CannotStart
+        If there is neither TOKEN_SECRET nor the file that a server makes at its first start.
+    """
+    path = settings.var_dir / SECRET_FILE
+    if settings.token_secret is None and not path.exists():
+        raise CannotStart(
+            f"there is no signing secret {path}; {_POINT_THERE}, or set TOKEN_SECRET as the server has it"
+        )
+
+
+def database_file(settings: Settings) -> Path | None:
+    """Return the file of the truth; None for a server, or for a URL that cannot be read."""
+    try:
+        url = make_url(settings.truth_url)
+    except (ArgumentError, ValueError):  # said in full by whoever opens it
+        return None
+    return Path(str(url.database)).absolute() if url.get_backend_name() == "sqlite" and url.database else None

@@ -1,0 +1,23 @@
+"""A look at whether the user of a token is known, for the warning of `explore token`."""
+
+from db.errors import DatabaseFloorError
+from db.people.users import find_viewer
+from db.schema import require_current
+from gateway.commands.data_folder import require_data
+from gateway.commands.preparing import open_database
+from gateway.errors import CannotStart
+from gateway.settings import Settings
+
+
+async def doubt_about(settings: Settings, user: str) -> str | None:
+    """Return a sentence if the database does not know this user, or cannot be asked; None if all is well."""
+    try:
+        require_data(settings)
+        async with open_database(settings) as database:
+            await require_current(database)
+            viewer = await find_viewer(database, user_key=user)
+    except (CannotStart, DatabaseFloorError) as error:
+        return f"nobody checked whether the user exists: {error}"
+    if viewer.user_id is not None:
+        return None
+    return f"no user has the key {user!r}: the token is good, and its first write makes the user; check the spelling"

@@ -1,0 +1,133 @@
+"""Progress of long work: bars on a terminal, elsewhere a line for each step and one every ten seconds."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from gateway.commands.terminal import print_plain
+
+LINE_EVERY_S = 10.0
+"""Where the output is no terminal, work that goes on is never silent for longer."""
+
+
+class Tell(Protocol):
+    """Takes how far one step has come."""
+
+    def __call__(self, step: str, share: float | None, count: int | None = None) -> None:
+        """Take the share of the step that is done, from 0 to 1 (None if unknown), and a count of what was done."""
+
+
+@dataclass(slots=True)
+class _Step:
+    """One step: its name, when it began, and how far it is."""
+
+    name: str
+    began: float
+    share: float | None = 0.0
+    count: int | None = None
+
+    def counted(self, unit: str, now: float) -> str:
+        """Write the count and its rate since the step began."""
+        if self.count is None:
+            return ""
+        took = now - self.began
+        return f"{self.count:,} {unit}" + (f", {self.count / took:,.0f} {unit}/s" if took > 0 else "")
+
+
+@contextmanager
+def progress(
+    output: Console,
+    unit: str = "",
+    *,
+    every_s: float = LINE_EVERY_S,
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[Tell]:
+    """Show progress while the block runs.
+
+    Parameters
+    ----------
+    unit
+        The plural of what is counted, as in "lines".
+    every_s
+        Seconds between two lines where the output is no terminal.
+    clock
+        Seconds; a step begins when the block does or the step before was last heard of.
+    """
+    with _bars(output, unit, clock) if output.is_terminal else _lines(output, unit, every_s, clock) as tell:
+        yield tell
+
+
+class _Steps:
+    """The steps that were heard of, and the time at which something was last heard."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._heard = clock()
+        self.steps: dict[str, _Step] = {}
+
+    def hear(self, name: str, share: float | None, count: int | None) -> _Step:
+        """Take news of a step, and give the step."""
+        step = self.steps.setdefault(name, _Step(name, self._heard))
+        step.share, step.count = share, count
+        self._heard = self._clock()
+        return step
+
+
+@contextmanager
+def _bars(output: Console, unit: str, clock: Callable[[], float]) -> Iterator[Tell]:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=20),
+        TextColumn("{task.fields[counted]}"),
+        TimeElapsedColumn(),
+    )
+    steps, tasks = _Steps(clock), dict[str, TaskID]()
+    with Progress(*columns, console=output) as shown:
+
+        def tell(step: str, share: float | None, count: int | None = None) -> None:
+            heard = steps.hear(step, share, count)
+            if step not in tasks:
+                tasks[step] = shown.add_task(step, total=None, counted="")
+            total = None if share is None else 1.0
+            shown.update(tasks[step], total=total, completed=share or 0.0, counted=heard.counted(unit, clock()))
+
+        yield tell
+
+
+@contextmanager
+def _lines(output: Console, unit: str, every_s: float, clock: Callable[[], float]) -> Iterator[Tell]:
+    steps, over = _Steps(clock), threading.Event()
+    current: list[_Step] = []
+
+    def line(step: _Step, state: str) -> None:
+        now = clock()
+        parts = (state, step.counted(unit, now), f"{now - step.began:.0f} s")
+        print_plain(output, f"{step.name}: {', '.join(part for part in parts if part)}")
+
+    def go_on() -> None:
+        while not over.wait(every_s):
+            for step in current:
+                line(step, "" if step.share is None else f"{step.share:.0%}")
+
+    def tell(step: str, share: float | None, count: int | None = None) -> None:
+        was_done = step in steps.steps and steps.steps[step].share == 1.0
+        heard = steps.hear(step, share, count)
+        is_done = share == 1.0
+        current[:] = [] if is_done else [heard]
+        if is_done and not was_done:
+            line(heard, "done")
+
+    # A thread: work that holds the event loop for a minute is told of as well.
+    speaker = threading.Thread(target=go_on, name="progress", daemon=True)
+    speaker.start()
+    try:
+        yield tell
+    finally:
+        over.set()
+        speaker.join()

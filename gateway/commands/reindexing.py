@@ -1,0 +1,128 @@
+"""`explore reindex`: a new index, the comparison of the index with the database, and what to say of both."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from rich.console import Console
+
+from db import jobs
+from db.engine import Database
+from db.errors import StoreUnavailable
+from db.jobs import Turn
+from db.models import OutboxKind
+from db.synchronisation import outbox
+from db.synchronisation.differences import Differences
+from db.synchronisation.reindex import Reindex
+from gateway.background.timetable import REINDEX
+from gateway.commands.preparing import open_migrated
+from gateway.commands.progress import progress
+from gateway.errors import CannotStart
+from gateway.settings import Settings
+
+
+async def reindex(settings: Settings, errors: Console) -> list[str]:
+    """Write the index anew from the truth beside the one in service, show how far it is, and swap it in.
+
+    Returns
+    -------
+    list of str
+        What became of it, a sentence each.
+
+    Raises
+    ------
+    CannotStart
+        If another process is at it, or a store goes away meanwhile; the message says how far it came.
+    IndexIncomplete
+        If the new index is not as the truth is; the old one stays in service.
+    """
+    told: list[str] = []
+    async with open_migrated(settings) as stores:
+
+        async def work(turn: Turn) -> None:
+            rebuild = Reindex(stores.database, stores.vectors, stores.embedder)
+            totals = await rebuild.totals()
+            try:
+                with progress(errors, "written") as tell:
+                    report = await rebuild.run(tell, lambda: jobs.renew(stores.database, turn))
+            except StoreUnavailable as away:
+                raise CannotStart(
+                    f"the {away.store.value} cannot be reached any more ({away.reason}). {rebuild.written:,} objects "
+                    "are written; the index in service is as it was. To go on from there: explore reindex"
+                ) from None
+            told.append(
+                f"the index is whole: {report.written:,} written, {report.kept:,} kept, {report.refused:,} refused"
+            )
+            told.append(f"it holds {holdings(report.counts, totals)}")
+
+        await _alone(stores.database, work)
+    return told
+
+
+def holdings(counts: Mapping[str, int], totals: Mapping[OutboxKind, int]) -> str:
+    """Say what the index holds, and why there are fewer profiles than people."""
+    people, profiles = totals[OutboxKind.PROFILE], counts["UserProfile"]
+    held = f"{counts['Project']:,} projects, {profiles:,} user profiles, {counts['Tool']:,} tools"
+    if profiles >= people:
+        return held
+    return (
+        f"{held}; {people - profiles:,} of {people:,} people have no profile yet: it takes stated interests, "
+        "quiz answers, a bio, a tier or activity of the last 30 days"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a comparison of index and truth found, and how many rows wait in the outbox or are dead there now."""
+
+    differences: Differences
+    waiting: int
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether the index matches the truth, and nothing is on its way."""
+        return not self.differences and not self.waiting
+
+    def told(self, *, repaired: bool) -> str:
+        """Say it in a sentence."""
+        if self.is_clean:
+            return "the index matches the database"
+        found = []
+        if self.differences:
+            found.append(f"{len(self.differences):,} differ" + ("ed and were repaired" if repaired else ""))
+        if self.waiting:
+            found.append(
+                f"not yet: {self.waiting:,} rows wait in the outbox; explore serve or explore worker writes them, "
+                "explore reindex --check writes those that are due"
+            )
+        return "; ".join(found)
+
+
+async def check(settings: Settings, *, repair: bool) -> Checked:
+    """Compare the index with the truth, and bring up to date what differs if told to; gives what differed.
+
+    Raises
+    ------
+    CannotStart
+        If another process is writing the index anew.
+    """
+    found: list[Checked] = []
+    async with open_migrated(settings) as stores:
+
+        async def work(_turn: Turn) -> None:
+            comparison = Reindex(stores.database, stores.vectors, stores.embedder)
+            differences = await comparison.compare()
+            if repair:
+                await comparison.repair(differences)
+            found.append(Checked(differences, (await outbox.backlog(stores.database)).rows))
+
+        await _alone(stores.database, work)
+    return found[0]
+
+
+async def _alone(database: Database, work: Callable[[Turn], Awaitable[None]]) -> None:
+    if not await jobs.in_turn(database, REINDEX, work):
+        record = (await jobs.records(database))[REINDEX]
+        raise CannotStart(
+            f"the index is being written anew by {record.holder} since {record.started_at:%H:%M:%S} UTC; wait for it. "
+            f"If that process was killed, its claim ends within {jobs.LEASE_S:.0f} s"
+        )
