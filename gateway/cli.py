@@ -66,7 +66,11 @@ class _Commands(TyperGroup):
         except OSError as error:
             if error.filename is None or error.errno == errno.EPIPE:
                 raise
-            message, code = f"{error.filename} cannot be used: {(error.strerror or 'unknown reason').lower()}", 2
+            advice = "; run this as its owner, or change its permissions" if isinstance(error, PermissionError) else ""
+            message, code = (
+                f"{error.filename} cannot be used: {(error.strerror or 'no reason given').lower()}{advice}",
+                2,
+            )
         err.print(redact(f"explore: {advised(message)}"), style="red", markup=False, highlight=False, soft_wrap=True)
         ctx.exit(code)
 

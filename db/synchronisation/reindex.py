@@ -142,9 +142,9 @@ class Reindex:
         waiting, taken = (await outbox.backlog(self._database)).rows, 0
         while more := await self._synchroniser.drain():
             taken += more
-            progress("outbox", min(taken / max(waiting, 1), 0.99), self._synchroniser.tally.written)
+            progress("rows of the outbox", min(taken / max(waiting, 1), 0.99), self._synchroniser.tally.written)
         if taken:
-            progress("outbox", 1.0, self._synchroniser.tally.written)
+            progress("rows of the outbox", 1.0, self._synchroniser.tally.written)
 
     async def _not_yet(self, kind: OutboxKind, keys: Sequence[str], known: dict[str, str]) -> list[str]:
         """Give those keys that the generation does not hold as the truth has them now."""

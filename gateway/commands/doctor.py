@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shutil
 import sys
 from collections.abc import Awaitable, Coroutine
 from dataclasses import dataclass
@@ -33,6 +34,9 @@ from gateway.stores import open_stores
 
 MAX_LAG_S = 60.0
 """An outbox row that has waited longer than this means that nobody drains: a busy worker needs a second or two."""
+
+MIN_FREE_BYTES = 256 * 2**20
+"""A rebuild of the index of 20,000 projects writes some 80 MB beside the one in service, and SQLite's logs grow."""
 
 _OLDEST_PYTHON = (3, 11)
 
@@ -122,6 +126,11 @@ async def _guarded(subject: str, check: Awaitable[tuple[Verdict, str]]) -> Findi
         return Finding(subject, Verdict.BROKEN, error.reason)  # says itself what to set
     except (DatabaseFloorError, GatewayError) as error:
         return Finding(subject, Verdict.BROKEN, str(error))
+    except OSError as error:
+        reason = (error.strerror or "no reason given").lower()
+        return Finding(
+            subject, Verdict.BROKEN, f"{error.filename}: {reason}; run this as its owner, or change its permissions"
+        )
     except SQLAlchemyError as error:
         return Finding(subject, Verdict.BROKEN, f"the database refuses a statement: {reason_of(error)}")
     return Finding(subject, verdict, words)
@@ -174,6 +183,8 @@ async def _folder(settings: Settings) -> tuple[Verdict, str]:
         return Verdict.OK, f"{folder} is not there, and nothing lies in it"
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         return Verdict.BROKEN, f"{folder} cannot be written by this user; make it writable, or run as its owner"
+    if shutil.disk_usage(folder).free < MIN_FREE_BYTES:
+        return Verdict.LOOK, f"{folder}: fewer than {MIN_FREE_BYTES // 2**20} MB are free on its disk; make room"
     if wide := list(open_to_others(folder)):
         return Verdict.LOOK, f"{wide[0]} can be read by others; fix it with: chmod -R go-rwx {folder}"
     return Verdict.OK, f"{folder} can be written"
@@ -217,27 +228,28 @@ async def _schema(database: Database) -> tuple[Verdict, str]:
 async def _outbox(database: Database) -> tuple[Verdict, str]:
     waiting = await outbox.backlog(database)
     if waiting.dead:
-        return Verdict.LOOK, f"{waiting.dead} rows were refused for good; see: explore outbox"
+        return Verdict.LOOK, f"{waiting.dead:,} rows were refused for good; see: explore outbox"
     if waiting.lag_s > MAX_LAG_S:
         return (
             Verdict.LOOK,
-            f"{waiting.rows} rows, the oldest waits {waiting.lag_s:.0f} s; start: explore serve",
+            f"{waiting.rows:,} rows, the oldest waits {waiting.lag_s:.0f} s; start: explore serve",
         )
-    return Verdict.OK, f"{waiting.rows} rows wait"
+    return Verdict.OK, f"{waiting.rows:,} rows wait"
 
 
 async def _vectors(stores: Stores, is_current: bool) -> tuple[Verdict, str]:
     await stores.vectors.prepare(stores.embedder.model, stores.embedder.dimension)
-    if not is_current:
-        counts = await stores.vectors.counts()
-        return Verdict.OK, ", ".join(f"{count:,} {name}" for name, count in counts.items())
+    if not is_current or (await outbox.backlog(stores.database)).rows:  # then nothing can be said of what is missing
+        return Verdict.OK, holdings(await stores.vectors.counts())
     totals = await Reindex(stores.database, stores.vectors, stores.embedder).totals()
-    waiting = (await outbox.backlog(stores.database)).rows
     counts = await stores.vectors.counts()
     missing = totals[OutboxKind.PROJECT] - counts["Project"]
-    if missing > 0 and not waiting:
-        return Verdict.LOOK, f"{holdings(counts, totals)}; {missing:,} projects are missing: explore reindex --check"
-    return Verdict.OK, holdings(counts, totals)
+    words = holdings(counts, people=totals[OutboxKind.PROFILE])
+    return (
+        (Verdict.LOOK, f"{words}; {missing:,} projects are missing: explore reindex --check")
+        if missing > 0
+        else (Verdict.OK, words)
+    )
 
 
 async def _embeddings(stores: Stores) -> tuple[Verdict, str]:

@@ -9,10 +9,14 @@ from db.imports.importer import BadLine
 SHOWN = 20
 """Kinds of fault that are printed; a reader who has seen twenty looks into the file that has them all."""
 
-_VALUES = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|\d[\d.,:+TZ-]*")
-"""The parts of a message that differ from line to line: quoted values, numbers and times."""
+_VALUES = re.compile(
+    r"(?<=is no JSON: )[^;]*|(?<=valid datetime or date, )[^;]*"
+    r"|'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|\d[\d.,:+TZ-]*"
+)
+"""The parts of a message that differ from line to line: a parser's words, quoted values, numbers and times."""
 
 _ADVICE = (
+    (" valid datetime", 'write times in ISO 8601 with their zone, such as "2026-05-04T12:30:00Z"'),
     (" is no JSON", "one JSON object stands on each line; `jq -c '.[]' FILE` writes an array so"),
     (
         " is not a field of this record",
@@ -20,8 +24,8 @@ _ADVICE = (
     ),
     (" must be an object", "one JSON object stands on each line; docs/import.md lists its fields"),
     (" is missing", "docs/import.md lists the fields that each line needs"),
-    ("there is no user ", "add the user to users.jsonl, or mend its line if that was refused too"),
-    ("there is no project ", "add the project to projects.jsonl, or mend its line if that was refused too"),
+    ("there is no user ", "add the user to users.jsonl, or fix its line if that was refused too"),
+    ("there is no project ", "add the project to projects.jsonl, or fix its line if that was refused too"),
     ("character NUL", "take the character out where the file is made: no text may hold it"),
     (" is in the future", "compare the clocks and time zones; times are read with their zone"),
 )

@@ -93,7 +93,7 @@ async def _next_steps(database: Database, report: ImportReport) -> list[str]:
         return ["nothing was written: every line was refused"]
     steps = []
     if report.refused:
-        steps.append("mend the refused lines and run the import again: what is in already stays as it is")
+        steps.append("fix the refused lines and run the import again: what is in already stays as it is")
     waiting = (await outbox.backlog(database)).rows
     if waiting:
         steps.append(

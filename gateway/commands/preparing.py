@@ -162,6 +162,11 @@ async def require_reachable(database: Database) -> None:
         If it does not answer: where it was looked for (without the password), why, and how to mend it.
     """
     where = database.where
+    advice = (
+        "see that this user may write the file, or mend DATABASE_URL"
+        if database.is_sqlite
+        else "start it, or mend DATABASE_URL"
+    )
     try:
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
             await database.fetch(_ALIVE)
@@ -170,13 +175,9 @@ async def require_reachable(database: Database) -> None:
             f"no answer from {where} within {CONNECT_TIMEOUT_S:.0f} s; start it, or mend DATABASE_URL"
         ) from None
     except StoreUnavailable as away:
-        raise CannotStart(
-            f"the database {where} cannot be used ({away.reason.lower()}); start it, or mend DATABASE_URL"
-        ) from None
+        raise CannotStart(f"the database {where} cannot be used ({away.reason.lower()}); {advice}") from None
     except (SQLAlchemyError, PostgresError, OSError) as error:
-        raise CannotStart(
-            f"the database {where} cannot be used ({reason_of(error)}); start it, or mend DATABASE_URL"
-        ) from None
+        raise CannotStart(f"the database {where} cannot be used ({reason_of(error)}); {advice}") from None
 
 
 async def drain(stores: Stores, tell: Tell) -> None:

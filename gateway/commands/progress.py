@@ -37,7 +37,7 @@ class _Step:
         if self.count is None:
             return ""
         took = now - self.began
-        return f"{self.count:,} {unit}" + (f", {self.count / took:,.0f} {unit}/s" if took > 0 else "")
+        return f"{self.count:,} {unit}" + (f", {self.count / took:,.0f}/s" if self.count and took > 0 else "")
 
 
 @contextmanager

@@ -40,7 +40,7 @@ async def reindex(settings: Settings, errors: Console) -> list[str]:
 
         async def work(turn: Turn) -> None:
             rebuild = Reindex(stores.database, stores.vectors, stores.embedder)
-            totals = await rebuild.totals()
+            people = (await rebuild.totals())[OutboxKind.PROFILE]
             try:
                 with progress(errors, "written") as tell:
                     report = await rebuild.run(tell, lambda: jobs.renew(stores.database, turn))
@@ -52,15 +52,15 @@ async def reindex(settings: Settings, errors: Console) -> list[str]:
             told.append(
                 f"the index is whole: {report.written:,} written, {report.kept:,} kept, {report.refused:,} refused"
             )
-            told.append(f"it holds {holdings(report.counts, totals)}")
+            told.append(f"it holds {holdings(report.counts, people)}")
 
         await _alone(stores.database, work)
     return told
 
 
-def holdings(counts: Mapping[str, int], totals: Mapping[OutboxKind, int]) -> str:
-    """Say what the index holds, and why there are fewer profiles than people."""
-    people, profiles = totals[OutboxKind.PROFILE], counts["UserProfile"]
+def holdings(counts: Mapping[str, int], people: int = 0) -> str:
+    """Say what the index holds, and why it has fewer profiles than there are people."""
+    profiles = counts["UserProfile"]
     held = f"{counts['Project']:,} projects, {profiles:,} user profiles, {counts['Tool']:,} tools"
     if profiles >= people:
         return held

@@ -255,9 +255,11 @@ async def test_rows_that_waited_in_the_outbox_count_as_written(database: Databas
     told: list[tuple[str, float, int]] = []
     report = await reindex.run(lambda *news: told.append(news))
     assert report.written == reindex.written == 299
-    assert told[-1] == ("outbox", 1.0, 299)
+    assert told[-1] == ("rows of the outbox", 1.0, 299)
     assert [written for step, _, written in told if step == "projects"] == [0, 0, 0]  # read, and left to the outbox
-    assert [share for step, share, _ in told if step == "outbox"] == sorted({100 / 299, 200 / 299, 0.99, 1.0})
+    assert [share for step, share, _ in told if step == "rows of the outbox"] == sorted(
+        {100 / 299, 200 / 299, 0.99, 1.0}
+    )
 
 
 async def test_refusals_are_weighed_against_what_the_outbox_brought(database: Database, reindex):

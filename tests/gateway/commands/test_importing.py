@@ -61,7 +61,6 @@ async def test_a_clean_import_ends_with_a_table_what_to_do_next_and_code_0(
     assert await terminal.run(sqlite_database, fill(tmp_path, *USERS)) == CLEAN == 0
     assert row(terminal.out, "users.jsonl") == ["3", "3", "0", "0", "0"]
     assert "3 lines, " in terminal.err
-    assert "lines/s" in terminal.err
     assert "next: explore serve (writes the 3 rows that wait for the search index" in terminal.err
 
 
@@ -71,7 +70,7 @@ async def test_without_a_terminal_the_errors_hold_a_line_for_each_file_and_the_n
     terminal = Terminal()
     await terminal.run(sqlite_database, fill(tmp_path, *USERS))
     read, following = terminal.err.splitlines()
-    assert re.fullmatch(r"reading users\.jsonl: done, 3 lines, [\d,]+ lines/s, \d+ s", read)
+    assert re.fullmatch(r"reading users\.jsonl: done, 3 lines, [\d,]+/s, \d+ s", read)
     assert following.startswith("next: explore serve ")
 
 
@@ -90,7 +89,7 @@ async def test_a_fault_is_told_once_with_its_first_line_its_number_of_lines_and_
     assert "docs/import.md" in advice
     assert role == "users.jsonl:504: role: must be 'viewer', 'service' or 'administrator'"
     assert refused.startswith("--refused FILE ")
-    assert mend.startswith("mend the refused lines and run the import again")
+    assert mend.startswith("fix the refused lines and run the import again")
     assert following.startswith("next: ")
     assert row(terminal.out, "users.jsonl") == ["504", "3", "0", "0", "501"]
 
@@ -112,6 +111,20 @@ def test_faults_that_differ_in_values_only_are_one_kind() -> None:
     assert first.startswith("interactions.jsonl:7: user: there is no user 'it'")
     assert "(4 lines have this fault; line 7 is the first)" in first
     assert other == "projects.jsonl:1: owner: there is no user 'it'"
+
+
+def test_what_is_no_json_and_what_is_no_time_is_one_kind_whatever_the_parser_says() -> None:
+    faults = Faults()
+    for number, what in enumerate(("EOF while parsing a list at column 1", "trailing characters at column 6"), 1):
+        faults.note(BadLine("projects.jsonl", number, f"is no JSON: {what}"))
+    for number, what in enumerate(("input is too short", "invalid character in year"), 3):
+        faults.note(
+            BadLine("projects.jsonl", number, f"created_at: must be a valid datetime or date, {what}; key: is missing")
+        )
+    assert [line.splitlines()[1] for line in faults.told()] == [
+        "    one JSON object stands on each line; `jq -c '.[]' FILE` writes an array so",
+        '    write times in ISO 8601 with their zone, such as "2026-05-04T12:30:00Z"',
+    ]
 
 
 def test_after_twenty_kinds_the_rest_is_counted() -> None:

@@ -40,14 +40,12 @@ def test_a_finished_step_is_one_line_with_the_rate_since_the_step_before() -> No
         tell("projects", 1.0, 16_000)
         tell("projects", 1.0, 16_000)
     assert printed(console) == [
-        "users: done, 1,000 lines, 500 lines/s, 2 s",
-        "projects: done, 16,000 lines, 2,000 lines/s, 8 s",
+        "users: done, 1,000 lines, 500/s, 2 s",
+        "projects: done, 16,000 lines, 2,000/s, 8 s",
     ]
 
 
-@pytest.mark.parametrize(
-    ("share", "line"), [(0.25, "rows: 25%, 10 rows, 5 rows/s, 2 s"), (None, "rows: 10 rows, 5 rows/s, 2 s")]
-)
+@pytest.mark.parametrize(("share", "line"), [(0.25, "rows: 25%, 10 rows, 5/s, 2 s"), (None, "rows: 10 rows, 5/s, 2 s")])
 def test_work_that_goes_on_says_so_even_while_it_holds_its_thread(share: float | None, line: str) -> None:
     console, clock = silent(), Clock()
     with progress(console, "rows", every_s=0.01, clock=clock) as tell:

@@ -1,0 +1,118 @@
+"""Ctrl-C, a closed pipe and arguments that are nonsense: real processes, and never a traceback."""
+
+import json
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from gateway.cli import app
+from tests.running import EXPLORE, environment, explore
+
+STOP_WITHIN_S = 60
+
+
+def started(folder: Path, *arguments: str, **settings: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*EXPLORE, *arguments],
+        cwd=folder,
+        env=environment(folder, **settings),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_an_import_that_is_stopped_says_that_it_can_be_run_again(tmp_path: Path) -> None:
+    (tmp_path / "users.jsonl").write_text('{"key": "ada", "username": "Ada"}\nnonsense\n')
+    (tmp_path / "projects.jsonl").write_text('{"key": "a", "title": "A", "type": "article"}\n')
+    events = (
+        {
+            "user": "ada",
+            "project": "a",
+            "type": "view",
+            "at": f"2026-05-04T{n // 3600:02}:{n // 60 % 60:02}:{n % 60:02}Z",
+        }
+        for n in range(80_000)
+    )
+    (tmp_path / "interactions.jsonl").write_text("\n".join(map(json.dumps, events)))
+    process = started(tmp_path, "import", ".")
+    assert process.stderr is not None
+    assert process.stderr.readline().startswith("made the data folder ")
+    assert process.stderr.readline().startswith("reading users.jsonl: done, 2 lines")
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=STOP_WITHIN_S)
+    assert (process.returncode, output) == (130, "")
+    assert "users.jsonl:2: is no JSON" in errors  # what was found so far
+    assert errors.splitlines()[-1] == "explore: stopped; whole batches are in, run it again to go on from there"
+    assert "Traceback" not in errors
+
+
+def test_a_stop_while_the_program_loads_is_silent(tmp_path: Path) -> None:
+    slow = tmp_path / "slow"
+    slow.mkdir()
+    (slow / "typer.py").write_text("print('loading', flush=True)\nimport time\ntime.sleep(600)\n")
+    process = started(tmp_path, "doctor", PYTHONPATH=str(slow))
+    assert process.stdout is not None
+    assert process.stdout.readline() == "loading\n"
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=STOP_WITHIN_S) == ("", "")
+    assert process.returncode == -signal.SIGINT
+
+
+def test_a_reader_that_has_seen_enough_ends_a_command_without_a_word(tmp_path: Path) -> None:
+    process = started(tmp_path, "schema")
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.wait(STOP_WITHIN_S) in (0, 1)
+    assert process.stderr is not None
+    assert process.stderr.read() == ""
+
+
+GARBAGE = {
+    "a command that is none": ["nonsense"],
+    "an option that is none": ["serve", "--nonsense"],
+    "a port that is none": ["serve", "--port", "x"],
+    "a role that is none": ["token", "ada", "--role", "king"],
+    "a user that is empty": ["token", ""],
+    "hours without end": ["token", "ada", "--hours", "nan"],
+    "a folder that is not there": ["import", "/no/such/folder"],
+    "a folder that is a file": ["import", "file"],
+    "a file of refusals in a folder that is not there": ["import", ".", "--refused", "/no/such/folder/x"],
+    "a folder as the file of numbers": ["evaluate", ".", "--json", "."],
+    "nothing to evaluate": ["evaluate", "."],
+    "a protocol that is none": ["evaluate", ".", "--protocol", "x"],
+    "times that are none": ["evaluate", ".", "--window", "a", "b", "c"],
+    "two wishes at once": ["models", "--back", "--use", "x"],
+    "a page in a folder that is not there": ["models", "--html", "/no/such/folder/x"],
+    "a model that is none": ["models", "--use", "x"],
+    "constants that are none": ["trends", "--use", "7"],
+    "rows without a wish": ["outbox", "project:a"],
+    "dead rows that are none": ["outbox", "--retry", "project:a"],
+    "a dry run of nothing": ["reindex", "--dry-run"],
+}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an empty installation and a file."""
+    folder = tmp_path_factory.mktemp("garbage")
+    (folder / "file").touch()
+    assert explore(folder, "migrate").returncode == 0
+    (folder / "var" / "token_secret").write_text("a secret of the tests, long enough for HS256")
+    return folder
+
+
+@pytest.mark.parametrize("case", GARBAGE)
+def test_nonsense_is_refused_in_words(place: Path, case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from typer.testing import CliRunner
+
+    monkeypatch.chdir(place)
+    for name, value in environment(place).items():
+        monkeypatch.setenv(name, value)
+    result = CliRunner().invoke(app, GARBAGE[case])
+    assert isinstance(result.exception, SystemExit), result.exception
+    assert result.exit_code in (1, 2)
+    assert result.stdout == ""
+    assert 0 < len(result.stderr.splitlines()) < 10
