@@ -35,4 +35,5 @@ def error_entry(code: str, message: str, **extensions: Any) -> dict[str, Any]:
 
 def not_found() -> JsonAnswer:
     """Give the answer for an address where nothing is."""
-    return error_answer(404, "NOT_FOUND", "There is nothing at this address. GraphQL is at /graphql.")
+    message = "There is nothing at this address. GraphQL is at /graphql."
+    return error_answer(404, "NOT_FOUND", message, headers={"Vary": "Accept"})

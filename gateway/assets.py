@@ -97,6 +97,8 @@ def read_graphiql(frontend: Path = FRONTEND) -> Build:
 class Pages:
     """The ASGI application for every address that is no other's: the explore page, its files and GraphiQL's.
 
+    The page has one address, `/`: what it shows is in the query, as in `/?tab=trending`.
+
     Parameters
     ----------
     explore_page, graphiql
@@ -119,20 +121,12 @@ class Pages:
             await not_found()(scope, receive, send)
             return
         request = Request(scope, receive)
-        asset = self._find(request)
+        asset = self._index if scope["path"] == "/" else self._assets.get(scope["path"])
         if asset is None:
             raise HTTPException(404)
         if request.method not in ("GET", "HEAD"):
             raise HTTPException(405, headers={"Allow": "GET, HEAD"})
         await asset.answer(request)(scope, receive, send)
-
-    def _find(self, request: Request) -> Asset | None:
-        path = request.scope["path"]
-        if path == "/":
-            return self._index
-        # The page has addresses of its own (/trending): they lead to it when a person opens them, not a program.
-        is_route = "." not in path.rpartition("/")[2] and request.method in ("GET", "HEAD") and opens_page(request)
-        return self._assets.get(path) or (self._index if is_route else None)
 
 
 class GraphiqlBeside:
@@ -174,7 +168,7 @@ def _wants_graphiql(request: Request) -> bool:
 def _not_built() -> Response:
     text = (
         "<!doctype html><html lang=en><title>GraphiQL is not built</title><h1>GraphiQL is not built</h1>"
-        "<p>It takes Node.js 20 or newer and npm: <code>make pages</code>, then start the gateway again. "
+        "<p>It takes Node.js 20.19 or newer and npm: <code>make pages</code>, then start the gateway again. "
         "The endpoint itself answers at this address: POST a query to it.</p></html>"
     )
     return HTMLResponse(text, 404, {"Cache-Control": "no-store"})

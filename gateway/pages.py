@@ -16,6 +16,7 @@ from db.errors import MigrationPending
 from db.schema import require_current
 from db.stores import Stores
 from gateway.answers import JsonAnswer, error_answer, not_found
+from gateway.assets import opens_page
 from gateway.callers.addresses import Addresses
 from gateway.callers.issuer_keys import IssuerKeys
 
@@ -49,7 +50,7 @@ a { color: #8ab4f8; } }
 """
 
 _NO_EXPLORE_PAGE = """<p>The explore page belongs here and is not served: it has not been built, or
-<code>EXPLORE_PAGE</code> is off. To build it takes Node.js 20 or newer and npm: <code>make pages</code>, then start
+<code>EXPLORE_PAGE</code> is off. To build it takes Node.js 20.19 or newer and npm: <code>make pages</code>, then start
 the gateway again. Everything else works without it.</p>"""
 
 _PAGE = f"""<!doctype html>
@@ -69,6 +70,14 @@ _PAGE = f"""<!doctype html>
 <p>To ask as somebody, send the header <code>Authorization: Bearer TOKEN</code>; <code>explore token USER</code>
 makes a token. Without one you get what is popular, and a header <code>X-Session-Id</code> to send back, so that the
 next page knows you.</p>
+</body></html>
+"""
+
+_NOT_FOUND = f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Not found</title><style>{_STYLE}</style></head><body>
+<h1>There is nothing at this address</h1>
+<p>The explore page is at <a href="/">/</a>, GraphQL at <a href="/graphql">/graphql</a>.</p>
 </body></html>
 """
 
@@ -108,10 +117,13 @@ async def ready(request: Request) -> Response:
     return JsonAnswer({"status": "ok" if set(states.values()) == {"ok"} else "degraded"} | told)
 
 
-async def answer_http_exception(_request: Request, error: Exception) -> Response:
-    """Answer a wrong address or method in JSON."""
+async def answer_http_exception(request: Request, error: Exception) -> Response:
+    """Answer a wrong address or method: in JSON, or with a page if a person has opened a wrong address in a browser."""
     if not isinstance(error, HTTPException):
         raise error
+    if error.status_code == 404 and request.method in ("GET", "HEAD") and opens_page(request):
+        headers = {"Content-Security-Policy": _POLICY, "Cache-Control": "no-store", "Vary": "Accept"}
+        return HTMLResponse(_NOT_FOUND, 404, headers)
     if error.status_code == 404:
         return not_found()
     return error_answer(error.status_code, "BAD_REQUEST", f"{error.detail}.", headers=error.headers or {})

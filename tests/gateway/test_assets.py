@@ -49,11 +49,22 @@ async def test_no_policy_lets_in_what_is_inline_or_from_another_host(client, pat
     assert "http" not in " ".join(scripts)
 
 
-@pytest.mark.parametrize("path", ["/trending", "/projects/fjord"])
-async def test_an_address_of_the_page_leads_a_person_to_it_and_tells_a_program_that_nothing_is_there(client, path):
-    assert (await client.get(path, headers=BROWSER)).status_code == 200
-    assert (await client.get(path)).status_code == 404
-    assert (await client.post(path, headers=BROWSER)).status_code == 404
+@pytest.mark.parametrize("path", ["/trending", "/projects/fjord", "/index.html", "/graphiql", "/graphiql/"])
+async def test_an_address_of_nothing_is_404_as_a_page_for_a_person_and_as_json_for_a_program(client, path):
+    for method in ("GET", "HEAD"):
+        shown = await client.request(method, path, headers=BROWSER)
+        assert (shown.status_code, shown.headers["content-type"]) == (404, "text/html; charset=utf-8")
+        assert shown.headers["vary"] == "Accept"
+        assert "default-src 'none'; style-src 'sha256-" in shown.headers["content-security-policy"]
+    assert 'href="/graphql"' in (await client.get(path, headers=BROWSER)).text
+    for told in (await client.get(path), await client.post(path, headers=BROWSER)):
+        assert told.status_code == 404
+        assert told.json()["errors"][0]["extensions"]["code"] == "NOT_FOUND"
+
+
+async def test_what_the_page_shows_is_in_the_query_of_its_one_address(client):
+    page = await client.get("/?tab=trending&q=music", headers={"Accept-Encoding": "identity"})
+    assert (page.status_code, page.text) == (200, "<title>explore</title>")
 
 
 async def test_a_script_that_is_not_there_is_not_answered_with_the_page(client):
