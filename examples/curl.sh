@@ -1,13 +1,14 @@
-#!/usr/bin/env bash
+#!/bin/sh
 # The gateway with nothing but curl: sh curl.sh http://127.0.0.1:8000/graphql TOKEN
-set -euo pipefail
-url=$1 token=$2
+set -eu
+url=${1:?usage: sh curl.sh URL TOKEN} token=${2:?usage: sh curl.sh URL TOKEN}
 
 ask() { # ask DOCUMENT [VARIABLES]: as whoever the token names
+  variables=${2:-}
   curl --silent --show-error --fail-with-body "$url" \
     -H "Authorization: Bearer $token" -H "Content-Type: application/json" \
     -H "Accept: application/graphql-response+json" \
-    -d "{\"query\": \"$1\", \"variables\": ${2:-{\}}}"
+    -d "{\"query\": \"$1\", \"variables\": ${variables:-null}}"
   echo
 }
 

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-OLDEST_NODE = 20
+OLDEST_NODE = (20, 19)
+_OLDEST = ".".join(map(str, OLDEST_NODE))
 INSTALL_WITHIN_S = 600
 STAMP = ".installed"
 """Lies in node_modules and holds the hash of the lock file that was installed."""
@@ -98,14 +99,14 @@ def _install(npm: str, folder: Path) -> None:
 
 def _check_version() -> None:
     told = subprocess.run([_program("node"), "--version"], capture_output=True, text=True, check=True).stdout.strip()
-    if int(told.lstrip("v").partition(".")[0]) < OLDEST_NODE:
-        raise NodeMissing(f"Node {told} is too old, {OLDEST_NODE} is needed")
+    if tuple(int(part) for part in told.lstrip("v").split(".")[:2]) < OLDEST_NODE:
+        raise NodeMissing(f"Node.js {told} is too old, {_OLDEST} or newer is needed")
 
 
 def _program(name: str) -> str:
     found = shutil.which(name)
     if found is None:
-        raise NodeMissing(f"{name} is not installed (Node {OLDEST_NODE} or later, with npm)")
+        raise NodeMissing(f"{name} is not installed (Node.js {_OLDEST} or newer, with npm)")
     return found
 
 

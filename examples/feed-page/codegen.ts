@@ -1,7 +1,7 @@
 import type { CodegenConfig } from "@graphql-codegen/cli";
 
 const config: CodegenConfig = {
-  schema: "schema.graphql", // the gateway's own: `explore schema > schema.graphql`, or its address
+  schema: "schema.graphql", // the gateway's own: `.venv/bin/explore schema` prints it; or its address
   documents: "feed-page.ts",
   generates: {
     "gql/": {

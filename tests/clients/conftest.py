@@ -67,7 +67,6 @@ def relay_compiler(node: NodePackages, folder: Path) -> None:
 def typed_page(node: NodePackages, workshop: Build) -> Path:
     """Type the documents of the TypeScript example with graphql-codegen's client preset, and compile it strictly."""
     folder = workshop(EXAMPLES / "feed-page")
-    (folder / "package.json").write_text('{"type": "module"}')
     for program, *options in (("graphql-codegen", "--config", "codegen.ts"), ("tsc", "--project", ".")):
         done = node.run(node.program(program), *options, cwd=folder)
         assert done.returncode == 0, done.stdout + done.stderr
