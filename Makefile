@@ -31,7 +31,7 @@ endef
 npm = frontend/npm.sh $(1) || test $$? = 3
 
 .PHONY: help
-help: ## list the targets
+help: ## list the targets; the program itself is .venv/bin/explore (.venv/bin/explore --help)
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
 .PHONY: run
@@ -58,7 +58,7 @@ audit: $(VENV)/.dev ## write the software bill of materials to build/sbom, check
 	@$(BIN)/python deploy/audit.py
 
 .PHONY: pages
-pages: ## build the explore page and GraphiQL (needs Node.js and npm)
+pages: ## build the explore page and GraphiQL (needs Node.js 20.19 or newer, with npm)
 	@frontend/npm.sh build
 
 .PHONY: format
@@ -81,9 +81,19 @@ lock: $(VENV)/.dev ## resolve pyproject.toml into the hashed lock files
 	@echo uv | $(BIN)/uv pip compile - -c requirements-dev.lock --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet -o requirements-uv.lock
 
 .PHONY: clean
-clean: ## remove the virtual environment, npm's packages, the built pages, the caches and var/ (the embedded stores)
+clean: ## remove what can be made again: the virtual environment, npm's packages, the built pages, the caches; never var/
 	@rm -rf frontend/node_modules frontend/dist frontend/graphiql/node_modules frontend/graphiql/dist
-	@rm -rf $(VENV) var .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+
+.PHONY: clean-data
+clean-data: ## remove var/: the data and the signing secret; asks first (without a terminal: CONFIRM=yes)
+	@if [ ! -e var ]; then echo "there is no var/ here"; exit 0; fi; \
+	answer="$(CONFIRM)"; \
+	if [ -z "$$answer" ] && [ -t 0 ]; then \
+	  printf 'Remove %s with all data and the signing secret, which ends every token? Type yes: ' "$$PWD/var"; read answer; \
+	fi; \
+	if [ "$$answer" != yes ]; then echo "nothing was removed; to remove var/: make clean-data CONFIRM=yes" >&2; exit 1; fi; \
+	rm -rf var
 
 $(VENV)/.run: requirements.lock pyproject.toml
 	$(call install,requirements.lock)
