@@ -101,7 +101,7 @@ async def _next_steps(database: Database, report: ImportReport) -> list[str]:
             "or explore reindex (writes them now)"
         )
     else:
-        steps.append("next: explore serve; the search index is up to date")
+        steps.append("next: explore serve; no row waits for the search index")
     return [advised(step) for step in steps]
 
 
