@@ -129,6 +129,18 @@ def test_every_test_folder_is_a_package() -> None:
     assert [_name(folder) for folder in sorted(folders) if not (folder / "__init__.py").exists()] == []
 
 
+MEASURES = re.compile(r"bounding_box|BoundingClientRect|(scroll|client|offset)(Width|Height)|\.screenshot\(")
+MAY_MEASURE = {f"tests/browser/{name}.py" for name in ("conftest", "layout", "test_layout")}
+
+
+def test_browser_tests_measure_settled_layouts_only() -> None:
+    """`tests/browser/layout.py` waits for the layout to settle; a measurement beside it races with the page."""
+    paths = [path for path in _files() if _name(path).startswith("tests/browser/") and path.suffix == ".py"]
+    found = [f"{_name(path)}: {match[0]}" for path in paths for match in MEASURES.finditer(path.read_text())]
+    assert {_name(path) for path in paths} >= MAY_MEASURE
+    assert [one for one in found if one.partition(":")[0] not in MAY_MEASURE] == []
+
+
 def test_migrations_are_one_line_of_descent() -> None:
     names = sorted(path.stem for path in (ROOT / "db" / "migrations" / "versions").glob("0*.py"))
     assert [name[:4] for name in names] == [f"{number:04}" for number in range(1, len(names) + 1)]

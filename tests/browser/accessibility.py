@@ -5,6 +5,8 @@ from typing import Any
 
 from playwright.async_api import Page
 
+from tests.browser.layout import still
+
 AXE = Path(__file__).parents[2] / "frontend" / "graphiql" / "node_modules" / "axe-core" / "axe.min.js"
 RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 
@@ -13,7 +15,7 @@ _RUN = """async ([tags, exclude]) => (await axe.run({ include: [['html']], exclu
 
 
 async def violations(page: Page, *, except_in: tuple[str, ...] = (), except_rules: tuple[str, ...] = ()) -> list[str]:
-    """Give what axe-core finds on the page as it is now: the rule, what it asks, and the first places.
+    """Give what axe-core finds on the page once its layout has settled: the rule, what it asks, and the first places.
 
     Parameters
     ----------
@@ -24,6 +26,7 @@ async def violations(page: Page, *, except_in: tuple[str, ...] = (), except_rule
     except_rules
         Rules that such parts break wherever they stand.
     """
+    await still(page)
     if not await page.evaluate("() => 'axe' in window"):
         # By the debugger's protocol, so that the page's own content policy stays as strict as it is.
         await page.evaluate(AXE.read_text())

@@ -16,6 +16,7 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 from db.models import Role
 from gateway.assets import FRONTEND
 from tests.browser.guard import VIOLATIONS, Guard
+from tests.browser.layout import still
 from tests.running import address_in, serving, token_of
 
 CHROMIUM = Path("/usr/bin/chromium-headless-shell")
@@ -128,12 +129,13 @@ def _signed_in(viewer: str, token: str) -> str:
 
 @pytest.fixture
 def keep(request: pytest.FixtureRequest) -> Callable[[Page, str], Awaitable[None]]:
-    """Give a function that keeps a screenshot: `await keep(page, "dark")`."""
+    """Give a function that keeps a screenshot of a settled layout: `await keep(page, "dark")`."""
     test = re.sub(r"\W+", "_", request.node.name.removeprefix("test_")).strip("_")
 
     ARTIFACTS.mkdir(parents=True, exist_ok=True)
 
     async def take(page: Page, state: str) -> None:
+        await still(page)
         await page.screenshot(path=ARTIFACTS / f"{test[:80]}.{state}.png")
 
     return take

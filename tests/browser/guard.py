@@ -31,7 +31,12 @@ async def answered(page: Page) -> None:
     async with asyncio.timeout(PATIENCE_S):
         while quiet_s < QUIET_S:
             await asyncio.sleep(step_s)
-            quiet_s = 0.0 if _ON_THE_WAY[page] else quiet_s + step_s
+            quiet_s = quiet_s + step_s if is_answered(page) else 0.0
+
+
+def is_answered(page: Page) -> bool:
+    """Say whether no request of a watched page is open at this moment."""
+    return not _ON_THE_WAY[page]
 
 
 def _is_stream(request: Request) -> bool:

@@ -10,6 +10,7 @@ from gateway.assets import FRONTEND
 from tests.browser.accessibility import violations
 from tests.browser.explore_page import asks_for, cards, keys, look_as, settled
 from tests.browser.guard import answered
+from tests.browser.layout import still
 
 MOST_SCRIPT = 150_000
 """Bytes of JavaScript, compressed, for the whole explore page."""
@@ -80,6 +81,7 @@ async def test_three_hundred_cards_come_without_a_repeat_a_gap_or_a_jump(open_pa
     ranks = await cards(page).evaluate_all("(cards) => cards.map((card) => Number(card.dataset.rank))")
     assert len(set(found)) == len(found) >= 300
     assert ranks == list(range(1, len(found) + 1))
+    await still(page)
     assert await page.evaluate("window.shifted") < STEADY
 
 
@@ -87,7 +89,8 @@ async def test_nothing_moves_while_the_first_cards_arrive(open_page):
     page = await open_page("/?tab=trending", viewer="heavy")
     await settled(page)
     await page.evaluate(SHIFTS)
-    assert await page.evaluate("new Promise((tell) => setTimeout(() => tell(window.shifted), 100))") < STEADY
+    await still(page)
+    assert await page.evaluate("window.shifted") < STEADY
 
 
 async def test_a_search_finds_while_one_types_and_its_address_can_be_sent_on(open_page, keep):

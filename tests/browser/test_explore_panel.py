@@ -8,6 +8,7 @@ from playwright.async_api import expect
 from tests.browser.accessibility import violations
 from tests.browser.explore_page import asks_for, cards, keys, settled
 from tests.browser.guard import answered
+from tests.browser.layout import fits
 
 
 async def open_panel(page):
@@ -31,7 +32,7 @@ async def test_the_panel_says_how_well_somebody_is_known(open_page, keep, scheme
 async def test_the_panel_fits_a_phone(open_page, keep):
     page = await open_page("/", viewer="heavy", viewport={"width": 320, "height": 640}, has_touch=True)
     panel = await open_panel(page)
-    assert await panel.evaluate("(dialog) => dialog.scrollWidth <= dialog.clientWidth && dialog.clientWidth <= 320")
+    assert await fits(panel)
     await keep(page, "phone")
     assert await violations(page) == []
 

@@ -5,6 +5,7 @@ from playwright.async_api import expect
 
 from tests.browser.accessibility import violations
 from tests.browser.explore_page import cards, keys, settled
+from tests.browser.layout import box, fits
 
 TITLE = "A few questions, and this page is yours"
 
@@ -82,11 +83,12 @@ async def test_the_quiz_goes_on_where_it_was_left(open_page):
 async def test_cards_are_drawn_aside_and_the_arrows_do_the_same(open_page):
     page = await open_page("/", quiz=True)
     await expect(quiz(page).get_by_text("Question 1 of")).to_be_visible()
-    box = await quiz(page).get_by_role("heading", level=3).bounding_box()
-    await page.mouse.move(box["x"] + 200, box["y"] + box["height"] / 2)
+    heading = await box(quiz(page).get_by_role("heading", level=3))
+    middle = heading["y"] + heading["height"] / 2
+    await page.mouse.move(heading["x"] + 200, middle)
     await page.mouse.down()
     for step in range(1, 11):
-        await page.mouse.move(box["x"] + 200 - 30 * step, box["y"] + box["height"] / 2)
+        await page.mouse.move(heading["x"] + 200 - 30 * step, middle)
     await page.mouse.up()
     await expect(quiz(page).get_by_text("Question 2 of")).to_be_visible()
     await page.keyboard.press("ArrowLeft")
@@ -125,9 +127,7 @@ async def test_the_keyboard_alone_answers_the_quiz(open_page):
 async def test_the_quiz_fits_a_phone(open_page, keep):
     page = await open_page("/", quiz=True, viewport={"width": 320, "height": 640}, has_touch=True)
     await expect(quiz(page).get_by_text("Question 1 of")).to_be_visible()
-    assert await quiz(page).evaluate(
-        "(dialog) => dialog.scrollWidth <= dialog.clientWidth && dialog.clientWidth <= 320"
-    )
+    assert await fits(quiz(page))
     await keep(page, "phone")
     assert await violations(page) == []
 

@@ -11,11 +11,11 @@ from tests.browser.accessibility import violations
 from tests.browser.conftest import running_demo
 from tests.browser.explore_page import asks_for, cards, keys, settled
 from tests.browser.guard import answered
+from tests.browser.layout import fits, page_fits
 
 PAGE = 24
 """Cards that the page asks for at a time."""
 PHONE = {"width": 320, "height": 640}
-FITS = "document.documentElement.scrollWidth <= innerWidth"
 
 UPSERT = """mutation($projects: [ProjectInput!]!) {
   upsertProjects(projects: $projects) { added changed userErrors { message } } }"""
@@ -56,10 +56,10 @@ async def test_a_title_is_text_whatever_it_holds_and_stays_in_its_card(open_page
     for name, title in HOSTILE.items():
         card = page.locator(f'[data-key="hostile-{name}"]')
         assert await card.get_by_role("heading").text_content() == title
-        assert await card.evaluate("(card) => card.scrollWidth <= card.clientWidth + 1"), name
+        assert await fits(card), name
     assert await page.title() != "taken over"
     assert await page.locator('[data-key="hostile-html"] img').count() == 0
-    assert await page.evaluate(FITS)
+    assert await page_fits(page)
     await keep(page, str(size["width"]))
     assert await violations(page) == []
 
@@ -74,16 +74,16 @@ async def test_a_right_to_left_title_reads_from_the_right(open_page, hostile):
 async def test_the_page_fits_a_phone(open_page, keep, scheme):
     page = await open_page("/", viewer="heavy", viewport=PHONE, color_scheme=scheme, has_touch=True)
     await settled(page)
-    assert await page.evaluate(FITS)
+    assert await page_fits(page)
     await keep(page, scheme)
     assert await violations(page) == []
     await page.get_by_role("button", name="Filters").tap()
-    assert await page.evaluate(FITS)
+    assert await page_fits(page)
     await page.get_by_role("button", name="Filters").tap()
     await cards(page).first.get_by_role("button", name="Why?").tap()
     dialog = page.get_by_role("dialog")
     await expect(dialog.get_by_role("region", name="How the score adds up")).to_be_visible()
-    assert await dialog.evaluate("(dialog) => dialog.scrollWidth <= dialog.clientWidth && dialog.clientWidth <= 320")
+    assert await fits(dialog)
     await keep(page, f"{scheme}_why")
     assert await violations(page) == []
 

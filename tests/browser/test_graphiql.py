@@ -11,6 +11,7 @@ from db.demo import DEMO_VIEWERS
 from db.models import Role
 from gateway.assets import FRONTEND
 from tests.browser.accessibility import violations
+from tests.browser.layout import page_fits
 
 EXAMPLES = sorted(
     path for path in (FRONTEND / "graphiql" / "src" / "examples").glob("*.graphql") if path.stem != "7-live"
@@ -115,7 +116,7 @@ async def test_graphiql_can_be_used_on_a_small_screen(open_page, keep):
     page = await open_page("/graphql", viewport={"width": 480, "height": 800})
     await run(page)
     await keep(page, "small")
-    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert await page_fits(page)
 
 
 async def test_a_subscription_shows_what_happens_until_it_is_stopped(open_page, demo, keep):

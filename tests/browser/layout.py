@@ -1,0 +1,66 @@
+"""Measurements of a page's layout, each taken once the layout has settled."""
+
+import asyncio
+from typing import Any
+
+from playwright.async_api import FloatRect, Locator, Page
+
+from tests.browser.guard import PATIENCE_S, is_answered
+
+_REST = """async () => {
+  const frame = () => new Promise((next) => requestAnimationFrame(next));
+  const idle = () => new Promise((next) => requestIdleCallback(next));
+  const isMoving = () => document.getAnimations().some(
+    (one) => one.playState === 'running' && Number.isFinite(Number(one.effect.getComputedTiming().endTime)));
+  const measure = () => [...document.querySelectorAll('*')].map((one) => [
+    one.offsetLeft, one.offsetTop, one.offsetWidth, one.offsetHeight, one.scrollWidth, one.scrollHeight]).join(' ');
+  await document.fonts.ready;
+  for (let before = ''; ; ) {
+    await idle();
+    await frame();
+    const now = measure();
+    if (!isMoving() && now === before) return;
+    before = now;
+  }
+}"""
+"""Returns when two measurements of all elements, a frame apart, are equal, fonts are loaded and no animation runs that
+will end. One that never ends (a spinner) is not waited for."""
+
+_FITS = """(element) => element.scrollWidth <= element.clientWidth + 1
+  && element.getBoundingClientRect().left >= -1 && element.getBoundingClientRect().right <= innerWidth + 1"""
+"""With one pixel for rounding."""
+
+
+async def still(page: Page) -> None:
+    """Wait until nothing that a watched page has asked is open and its layout has settled."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            was_answered = is_answered(page)
+            await page.evaluate(_REST)
+            if was_answered and is_answered(page):
+                return
+
+
+async def box(element: Locator) -> FloatRect:
+    """Return the place and size of an element that is shown."""
+    await still(element.page)
+    found = await element.bounding_box()
+    assert found is not None, "it is not shown"
+    return found
+
+
+async def measured(element: Locator, expression: str) -> Any:
+    """Return the value of a JavaScript function of an element: ``"(card) => card.scrollTop"``."""
+    await still(element.page)
+    return await element.evaluate(expression)
+
+
+async def fits(element: Locator) -> bool:
+    """Say whether an element is inside the window from left to right, and its content inside the element."""
+    return bool(await measured(element, _FITS))
+
+
+async def page_fits(page: Page) -> bool:
+    """Say whether a page can be read without scrolling sideways."""
+    await still(page)
+    return bool(await page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
