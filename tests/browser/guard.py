@@ -39,6 +39,11 @@ def is_answered(page: Page) -> bool:
     return not _ON_THE_WAY[page]
 
 
+def open_requests(page: Page) -> list[str]:
+    """Name the requests of a watched page that are open at this moment."""
+    return [f"{request.method} {request.url} {(request.post_data or '')[:80]}" for request in _ON_THE_WAY[page]]
+
+
 def _is_stream(request: Request) -> bool:
     return request.headers.get("accept") == "text/event-stream"
 

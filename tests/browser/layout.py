@@ -5,18 +5,16 @@ from typing import Any
 
 from playwright.async_api import FloatRect, Locator, Page
 
-from tests.browser.guard import PATIENCE_S, is_answered
+from tests.browser.guard import PATIENCE_S, is_answered, open_requests
 
 _REST = """async () => {
-  const frame = () => new Promise((next) => requestAnimationFrame(next));
-  const idle = () => new Promise((next) => requestIdleCallback(next));
+  const frame = () => new Promise((next) => requestAnimationFrame(() => setTimeout(next)));
   const isMoving = () => document.getAnimations().some(
     (one) => one.playState === 'running' && Number.isFinite(Number(one.effect.getComputedTiming().endTime)));
   const measure = () => [...document.querySelectorAll('*')].map((one) => [
     one.offsetLeft, one.offsetTop, one.offsetWidth, one.offsetHeight, one.scrollWidth, one.scrollHeight]).join(' ');
   await document.fonts.ready;
   for (let before = ''; ; ) {
-    await idle();
     await frame();
     const now = measure();
     if (!isMoving() && now === before) return;
@@ -33,12 +31,14 @@ _FITS = """(element) => element.scrollWidth <= element.clientWidth + 1
 
 async def still(page: Page) -> None:
     """Wait until nothing that a watched page has asked is open and its layout has settled."""
-    async with asyncio.timeout(PATIENCE_S):
-        while True:
-            was_answered = is_answered(page)
-            await page.evaluate(_REST)
-            if was_answered and is_answered(page):
-                return
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            was_answered = False
+            while not (was_answered and is_answered(page)):
+                was_answered = is_answered(page)
+                await page.evaluate(_REST)
+    except TimeoutError as error:
+        raise AssertionError(f"the layout does not settle; open requests: {open_requests(page)}") from error
 
 
 async def box(element: Locator) -> FloatRect:
