@@ -98,9 +98,7 @@ class MissingSignal:
     have: int = strawberry.field(description="How much there is.")
     needed: int = strawberry.field(description="How much it takes.")
     remaining: int = strawberry.field(description="How much more that is.")
-    text: str = strawberry.field(
-        description='In words, ready to show: for example "3 more likes until your likes alone are enough to go by".'
-    )
+    text: str = strawberry.field(description='In words, ready to show: for example "Like 3 more projects".')
 
 
 @strawberry.type(description="Whether a signal of your ranking has anything to go by.")

@@ -74,7 +74,7 @@ class ProjectCause(Cause):
     async def said(self, info: Info) -> str:
         """Say what it is."""
         card = await info.context.loaders.cards_by_id.load(self.project_id)
-        return f"That you {self.verb} " + ("a project that is gone" if card is None else f"“{card.title}”")
+        return f"The fact that you {self.verb} " + ("a project that is gone" if card is None else f"“{card.title}”")
 
 
 @strawberry.type(

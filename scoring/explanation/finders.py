@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from db.models import EngagementKind, InteractionType, TermKind
+from db.models import EngagementKind, InteractionType
 from db.projects import Feature
 from db.stores import Stores
 from scoring import weights
@@ -101,9 +101,8 @@ def _interests(_: Explained, feature: Feature, evidence: PageEvidence) -> Found:
     carried = {int(id_) for part in incidences([feature.terms]).values() for id_ in part.terms}
     for tag in evidence.profile.tags:
         if tag.term_id in carried:
-            verb = "uses" if tag.kind is TermKind.TOOL else "is about"
-            text = f"It {verb} {tag.name}, one of your interests"
             id_ = f"interest:{tag.kind}:{tag.key}"
+            text = f"Matches your interest in {tag.name}"
             yield StatedInterest(id_, text, tag.term_id, tag.key, tag.name, tag.kind, tag.confidence)
 
 
@@ -136,8 +135,11 @@ def _similar(likeness: Likeness) -> SimilarToProject:
     action, verb = strongest_action(likeness.touch.kinds)
     seed, touch, basis = likeness.seed, likeness.touch, likeness.basis
     by_text = basis is Basis.TEXT
-    said = "Similar to" if by_text else "The same people come to it as to"
-    text = f"{said} “{seed.title}”, which you {verb}"
+    text = (
+        f"Similar to “{seed.title}”, which you {verb}"
+        if by_text
+        else f"People who viewed “{seed.title}” also viewed this"
+    )
     id_ = f"{'similar' if by_text else 'neighbour'}:{seed.key}"
     return SimilarToProject(id_, text, seed.id, likeness.similarity, basis, action, touch.last_at)
 
@@ -146,7 +148,7 @@ def _from_owner(_: Explained, feature: Feature, evidence: PageEvidence) -> Found
     if feature.id in evidence.owners:
         owner, count = evidence.owners[feature.id]
         others = "another project" if count == 1 else f"{count} other projects"
-        text = f"By {owner.username}, who made {others} that you came to"
+        text = f"By {owner.username}, who made {others} you viewed"
         yield FromOwner(f"owner:{owner.key}", text, owner.id, count)
 
 
@@ -157,7 +159,7 @@ def _neighbours(explained: Explained, _: Feature, __: PageEvidence) -> Found:
     value = explained.values[explained.signals.index(Signal.COLLABORATIVE)]
     count = round(value * weights.LIKES_FOR_FULL_COLLABORATION)
     many = f"{count} or more" if count >= weights.LIKES_FOR_FULL_COLLABORATION else str(count)
-    yield PeopleLikeYou("people", f"{many} people with your taste like it", count)
+    yield PeopleLikeYou("people", f"{many} people with similar taste like this", count)
 
 
 def _crowd(id_: str, signals: tuple[Signal, ...], words: str) -> Callable[[Explained, Feature, PageEvidence], Found]:
@@ -171,18 +173,32 @@ def _crowd(id_: str, signals: tuple[Signal, ...], words: str) -> Callable[[Expla
 
 def _popular(_: Explained, feature: Feature, __: PageEvidence) -> Found:
     if feature.like_count >= weights.PEOPLE_FLOOR:
-        yield Popular("popular", f"{feature.like_count} people like it", feature.like_count)
+        yield Popular("popular", f"{feature.like_count} people like this", feature.like_count)
 
 
-_WITHIN = {Window.HOUR: "an hour", Window.DAY: "24 hours", Window.WEEK: "7 days"}
+_WITHIN = {Window.HOUR: "in the last hour", Window.DAY: "today", Window.WEEK: "this week"}
+
+_FAR_MORE = 4.0
+"""Visitors of a window over those of such a window on average from which on it is called far more."""
+
+_MORE = 1.25
+"""The same for more; below it, the number is as usual."""
 
 
 def _trending(_: Explained, feature: Feature, evidence: PageEvidence) -> Found:
     moving = evidence.moving.get(feature.id)
     if moving is not None and moving.comings.people >= weights.PEOPLE_FLOOR:
         window, (people, usual) = moving
-        before = f"{usual:.0f}" if usual >= 1 else "fewer than one" if usual > 0 else "nobody"
-        yield TrendingNow("trending", f"{people} people in {_WITHIN[window]}, usually {before}", people, window, usual)
+        text = f"{people} visitors {_WITHIN[window]}, {_compared(people, usual)}"
+        yield TrendingNow("trending", text, people, window, usual)
+
+
+def _compared(people: int, usual: float) -> str:
+    if people >= _FAR_MORE * usual:
+        return "far more than usual"
+    if people >= _MORE * usual:
+        return "more than usual"
+    return "about as many as usual" if people * _MORE >= usual else "fewer than usual"
 
 
 # --- words, time and lot ----------------------------------------------------------------------------------------------
@@ -191,20 +207,20 @@ def _trending(_: Explained, feature: Feature, evidence: PageEvidence) -> Found:
 def _words(_: Explained, feature: Feature, evidence: PageEvidence) -> Found:
     words = evidence.words.get(feature.id)
     if words:
-        yield KeywordMatch("keywords", f"It says {', '.join(f'“{word}”' for word in words)}", words)
+        yield KeywordMatch("keywords", f"Contains {', '.join(f'“{word}”' for word in words)}", words)
 
 
 def _fresh(_: Explained, feature: Feature, evidence: PageEvidence) -> Found:
     age_days = max((evidence.at - feature.created_at).total_seconds() / 86_400, 0.0)
     if age_days <= weights.FRESH_DAYS:
         days = int(age_days)
-        text = "New today" if days == 0 else f"New: {days} day{'s' if days > 1 else ''} old"
+        text = "Added today" if days == 0 else f"Added {days} day{'s' if days > 1 else ''} ago"
         yield Fresh("fresh", text, age_days)
 
 
 def _exploration(explained: Explained, _: Feature, __: PageEvidence) -> Found:
     if explained.propensity is not None:
-        yield Exploration("exploration", "Shown to find out whether people like it", explained.propensity)
+        yield Exploration("exploration", "New here; we're testing interest", explained.propensity)
 
 
 FINDERS: tuple[Finder, ...] = (
@@ -216,15 +232,15 @@ FINDERS: tuple[Finder, ...] = (
     Finder((Signal.COLLABORATIVE,), _neighbours),
     Finder(
         page_evidence.OF_TASTE,
-        _crowd("people:taste", page_evidence.OF_TASTE, "people with your taste came to it lately"),
+        _crowd("people:taste", page_evidence.OF_TASTE, "people with similar taste viewed this recently"),
     ),
     Finder(
         page_evidence.OF_COMPANY,
-        _crowd("people:company", page_evidence.OF_COMPANY, "people who came to your last projects came to it too"),
+        _crowd("people:company", page_evidence.OF_COMPANY, "people who viewed your recent projects also viewed this"),
     ),
     Finder(
         page_evidence.OF_FELLOWS,
-        _crowd("people:alike", page_evidence.OF_FELLOWS, "of the people most like you came to it"),
+        _crowd("people:alike", page_evidence.OF_FELLOWS, "of the people most similar to you viewed this"),
     ),
     Finder((Signal.POPULARITY, Signal.LIKES, Signal.PEOPLE_LATELY), _popular),
     Finder(tuple(page_evidence.WINDOW_OF), _trending),

@@ -135,13 +135,13 @@ Reason = (
 )
 
 _IN_SHORT: Mapping[Signal, str] = {
-    Signal.QUERY_SIMILARITY: "Among the closest in meaning to what you searched for.",
-    Signal.PROJECT_SIMILARITY: "Similar to the project that you look at.",
-    Signal.VECTOR_SIMILARITY: "Close in meaning to what you like and do.",
-    Signal.BEHAVIORAL_SIGNALS: "Made with tools that you came across lately.",
-    Signal.NOVELTY: "New to you, as your balance between familiar and new asks for.",
-    Signal.NEW_SINCE_VISIT: "New since you were here last.",
-    Signal.TASTE_OF_PROJECT: "People of your taste come to projects like this.",
+    Signal.QUERY_SIMILARITY: "Close in meaning to your search.",
+    Signal.PROJECT_SIMILARITY: "Similar to the project you're viewing.",
+    Signal.VECTOR_SIMILARITY: "Similar to what you like and view.",
+    Signal.BEHAVIORAL_SIGNALS: "Made with tools you've seen recently.",
+    Signal.NOVELTY: "New to you, matching your familiar-or-new setting.",
+    Signal.NEW_SINCE_VISIT: "New since your last visit.",
+    Signal.TASTE_OF_PROJECT: "People with similar taste view projects like this.",
 }
 """What is said when a signal speaks for a project, but nothing can be named as evidence."""
 
@@ -149,13 +149,13 @@ _IN_SHORT: Mapping[Signal, str] = {
 def summary(explained: Explained, found: Sequence[Reason]) -> str:
     """Say in one plain sentence why the project is here; `found` as `find_reasons` orders it."""
     if any(moved.rule is Rule.REMAINDER for moved in explained.adjustments):
-        return "Further down in the catalogue, newest first."
+        return "From the rest of the catalog, newest first."
     if explained.signals == (Signal.CREATED_AT,):
         return "Among the newest projects."
     told = [reason.text for reason in found[:2]]
     if told:
         return f"{told[0]}." if len(told) == 1 else f"{told[0]}; {told[1][0].lower()}{told[1][1:]}."
     if explained.signals == (Signal.PROJECT_SIMILARITY,) and not explained.score:
-        return "Carries the same tools, categories or topics as the project that you look at."
+        return "Shares tools, categories or topics with the project you're viewing."
     speaking = max(_IN_SHORT, key=explained.contribution)
-    return _IN_SHORT[speaking] if explained.contribution(speaking) > 0 else "Picked to round off your page."
+    return _IN_SHORT[speaking] if explained.contribution(speaking) > 0 else "Picked to complete your page."

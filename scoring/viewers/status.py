@@ -185,11 +185,11 @@ def _missing(counts: SignalCounts, enough: Thresholds) -> Sequence[Missing]:
     left = counts.questions - counts.answered - counts.skipped
     people = max(counts.tags, counts.interactions)
     wanted = [
-        (MissingKind.QUIZ, counts.questions - left, counts.questions, "{} of the quiz until your answers are complete"),
-        (MissingKind.PEOPLE, people, weights.SHARED_TAGS_LEAST, "{} until people like you count"),
-        (MissingKind.INTERESTS, counts.tags, enough.tags, "{} until your interests alone are enough to go by"),
-        (MissingKind.INTERACTIONS, counts.interactions, enough.interactions, "{} until what you do is enough to go by"),
-        (MissingKind.LIKES, counts.likes, enough.likes, "{} until your likes alone are enough to go by"),
+        (MissingKind.QUIZ, counts.questions - left, counts.questions, "Answer {}"),
+        (MissingKind.PEOPLE, people, weights.SHARED_TAGS_LEAST, "Add {} to be matched with people like you"),
+        (MissingKind.INTERESTS, counts.tags, enough.tags, "Add {}"),
+        (MissingKind.INTERACTIONS, counts.interactions, enough.interactions, "Open {}"),
+        (MissingKind.LIKES, counts.likes, enough.likes, "Like {}"),
     ]
     return [
         Missing(kind, have, needed, text.format(_more(needed - have, kind)))
@@ -200,10 +200,10 @@ def _missing(counts: SignalCounts, enough: Thresholds) -> Sequence[Missing]:
 
 _NOUNS = {
     MissingKind.QUIZ: ("question", "questions"),
-    MissingKind.PEOPLE: ("interest, or project that you open,", "interests, or projects that you open,"),
+    MissingKind.PEOPLE: ("interest or opened project", "interests or opened projects"),
     MissingKind.INTERESTS: ("interest", "interests"),
-    MissingKind.INTERACTIONS: ("project that you open", "projects that you open"),
-    MissingKind.LIKES: ("like", "likes"),
+    MissingKind.INTERACTIONS: ("project", "projects"),
+    MissingKind.LIKES: ("project", "projects"),
 }
 
 
@@ -216,16 +216,16 @@ def _more(count: int, kind: MissingKind) -> str:
 _Needs = tuple[Callable[[SignalCounts], bool], str]
 
 _NOTHING: _Needs = (lambda counts: True, "")
-_HISTORY: _Needs = (lambda counts: counts.interactions > 0, "You have not opened or liked anything yet.")
-_LATELY: _Needs = (lambda counts: counts.recent_interactions > 0, "You have not opened anything in the last 7 days.")
-_INTERESTS: _Needs = (lambda counts: counts.tags > 0, "You have no interests yet.")
+_HISTORY: _Needs = (lambda counts: counts.interactions > 0, "You haven't opened or liked anything yet.")
+_LATELY: _Needs = (lambda counts: counts.recent_interactions > 0, "You haven't opened anything in the last 7 days.")
+_INTERESTS: _Needs = (lambda counts: counts.tags > 0, "You haven't added any interests yet.")
 _ANYTHING: _Needs = (
     lambda counts: counts.tags > 0 or counts.interactions > 0 or counts.has_answered,
-    "Nothing is known of what you like yet.",
+    "We don't know what you like yet.",
 )
 _PEOPLE: _Needs = (
     lambda counts: max(counts.tags, counts.interactions) >= weights.SHARED_TAGS_LEAST,
-    "Too little is known of you to find people like you.",
+    "We don't know enough about you to find similar people.",
 )
 
 _NEEDS: dict[Signal, _Needs] = {
@@ -249,5 +249,5 @@ def _states(model: Model, counts: SignalCounts, preferences: Preferences) -> Ite
     off = model.signals if not preferences.personalized else switched_off(model, preferences)
     for signal in model.signals:
         holds, otherwise = _NEEDS.get(signal, _HISTORY)
-        why = "You have switched it off in your settings." if signal in off else None if holds(counts) else otherwise
+        why = "Turned off in your settings." if signal in off else None if holds(counts) else otherwise
         yield SignalState(signal, why is None, why)

@@ -46,8 +46,8 @@ async def mutes(graph: Graph) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(
     ("words", "muted"),
     [
-        ("about painting", {"kind": "CATEGORY", "key": "painting", "name": "painting"}),
-        ("uses tool-0", {"kind": "TOOL", "key": "tool-0", "name": "tool-0"}),
+        ("interest in painting", {"kind": "CATEGORY", "key": "painting", "name": "painting"}),
+        ("interest in tool-0", {"kind": "TOOL", "key": "tool-0", "name": "tool-0"}),
         ("SimilarToProject", {"kind": "PROJECT", "key": "p0000", "name": "painting with models, part 0"}),
     ],
 )
@@ -79,7 +79,7 @@ async def test_the_cause_behind_a_reason_is_muted_and_what_changed_is_told(
 async def test_undoing_a_dismissal_undoes_the_mute_that_came_with_it_and_no_other(graph: Graph) -> None:
     await graph.data('mutation { mute(kind: TOOL, key: "tool-6") { changed } }', user("ada"))
     before = await page(graph)
-    await dismiss(graph, "p0012", await reason(graph, "p0012", "about painting"))
+    await dismiss(graph, "p0012", await reason(graph, "p0012", "interest in painting"))
     assert await mutes(graph) == [("CATEGORY", "painting"), ("TOOL", "tool-6")]
     undone = (await graph.data(UNDO, user("ada"), key="p0012"))["undoDismissal"]
     assert undone["changed"] is True
@@ -91,7 +91,7 @@ async def test_undoing_a_dismissal_undoes_the_mute_that_came_with_it_and_no_othe
 
 
 async def test_a_mute_made_by_hand_outlives_the_dismissal_that_would_have_made_it(graph: Graph) -> None:
-    because = await reason(graph, "p0012", "about painting")
+    because = await reason(graph, "p0012", "interest in painting")
     await graph.data('mutation { mute(kind: CATEGORY, key: "painting") { changed } }', user("ada"))
     assert (await dismiss(graph, "p0012", because))["muted"]["key"] == "painting"
     await graph.data(UNDO, user("ada"), key="p0012")
@@ -103,14 +103,14 @@ async def test_a_dismissal_without_a_reason_mutes_nothing(graph: Graph) -> None:
     assert (answer["changed"], answer["muted"]) == (True, None)
     assert "p0012" in [one["key"] for one in answer["pageChange"]["removed"]]
     assert await mutes(graph) == []
-    later = await dismiss(graph, "p0012", await reason(graph, "p0012", "about painting"))
+    later = await dismiss(graph, "p0012", await reason(graph, "p0012", "interest in painting"))
     assert (later["changed"], later["muted"]["key"]) == (True, "painting"), "a reason may come later"
     assert (await dismiss(graph, "p0012", None))["changed"] is False
 
 
 async def test_a_reason_that_speaks_of_everybody_is_kept_and_mutes_nothing(graph: Graph) -> None:
     await graph.world.act("ada", InteractionType.LIKE, "p0006")
-    answer = await dismiss(graph, "p0012", await reason(graph, "p0012", "people like it"))
+    answer = await dismiss(graph, "p0012", await reason(graph, "p0012", "people like this"))
     assert (answer["changed"], answer["muted"]) == (True, None)
     (row,) = await graph.database.fetch(select(Dismissal.because))
     assert row.because in ("popular", "people")

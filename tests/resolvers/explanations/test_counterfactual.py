@@ -29,7 +29,7 @@ async def test_each_cause_is_typed_and_said_in_plain_words(graph: Graph) -> None
                 assert cause["project"] == {"key": "p0000"}
                 assert (cause["viewerAction"], cause["text"]) == (
                     "LIKE",
-                    "That you liked “painting with models, part 0”",
+                    "The fact that you liked “painting with models, part 0”",
                 )
     assert "InterestCause" in seen
 

@@ -141,7 +141,7 @@ async def test_the_feed_of_the_answer_is_made_from_the_answers(quiz: Graph) -> N
     chosen = {"tool-1", "tool-2", "robots"}
     first = feed["edges"][0]
     assert chosen & {one["key"] for one in (*first["node"]["tools"], *first["node"]["categories"])}
-    assert any("one of your interests" in reason["text"] for reason in first["explanation"]["reasons"])
+    assert any("Matches your interest in" in reason["text"] for reason in first["explanation"]["reasons"])
     for edge in feed["edges"]:
         parts = edge["explanation"]["contributions"]
         assert {part["signal"]["name"] for part in parts} == {

@@ -126,18 +126,18 @@ async def test_a_viewer_without_history_gets_only_reasons_that_hold_for_everybod
 @pytest.mark.parametrize(
     ("explained", "reasons", "sentence"),
     [
-        (Explained(1, (), (), (), (Adjustment(Rule.REMAINDER, 0, None, 9, 9),)), [], "Further down in the catalogue"),
+        (Explained(1, (), (), (), (Adjustment(Rule.REMAINDER, 0, None, 9, 9),)), [], "From the rest of the catalog"),
         (Explained(1, (Signal.CREATED_AT,), (5.0,), (5,)), [], "Among the newest projects."),
-        (Explained(1, (Signal.POPULARITY,), (0.0,), (0,)), [], "Picked to round off your page."),
+        (Explained(1, (Signal.POPULARITY,), (0.0,), (0,)), [], "Picked to complete your page."),
         (
             Explained(1, (Signal.POPULARITY,), (0.1,), (5,)),
-            [Popular("popular", "9 people like it", 9)],
-            "9 people like it.",
+            [Popular("popular", "9 people like this", 9)],
+            "9 people like this.",
         ),
         (
             Explained(1, (Signal.POPULARITY,), (0.1,), (5,)),
-            [Popular("popular", "9 people like it", 9), Fresh("fresh", "New today", 0.1)],
-            "9 people like it; new today.",
+            [Popular("popular", "9 people like this", 9), Fresh("fresh", "Added today", 0.1)],
+            "9 people like this; added today.",
         ),
     ],
 )
@@ -205,7 +205,7 @@ async def test_an_owner_is_a_reason_from_another_project_on(world: World):
     await a_crowd(world)
     (one,) = await reasons_of(world, "reader", "p0030", same_owner=0.1)
     assert isinstance(one, FromOwner)
-    assert (one.projects, one.text) == (3, "By Maker, who made 3 other projects that you came to")
+    assert (one.projects, one.text) == (3, "By Maker, who made 3 other projects you viewed")
     (touched,) = await reasons_of(world, "reader", "p0006", same_owner=0.1)
     assert isinstance(touched, FromOwner)
     assert touched.projects == 2
@@ -238,4 +238,4 @@ def test_every_signal_that_can_speak_for_a_project_has_a_reason_or_a_sentence():
     silent = set(Signal) - told - against - {Signal.CREATED_AT, Signal.TASTE_OF_OWNER}
     for signal in silent:
         said = summary(Explained(1, (signal,), (1.0,), (5,)), [])
-        assert said != "Picked to round off your page.", signal
+        assert said != "Picked to complete your page.", signal

@@ -80,7 +80,7 @@ async def test_the_words_that_matched_are_named(world: World):
     assert page.cards[first.project_id].key == "p0000"
     (match,) = [one for one in found[first.project_id] if isinstance(one, KeywordMatch)]
     assert match.terms == ("extract", "text")
-    assert summary(first.explained, found[first.project_id]).startswith("It says “extract”, “text”")
+    assert summary(first.explained, found[first.project_id]).startswith("Contains “extract”, “text”")
 
 
 async def test_a_search_is_walked_by_cursor_and_ends(world: World):

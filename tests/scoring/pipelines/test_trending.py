@@ -155,8 +155,8 @@ async def test_it_says_how_many_people_and_how_many_are_usual(world: World) -> N
     reason = found[0]
     assert isinstance(reason, TrendingNow)
     assert (reason.people, reason.window, reason.usual) == (12, Window.DAY, 2.0)
-    assert reason.text == "12 people in 24 hours, usually 2"
-    assert summary(explained[0], found).startswith("12 people in 24 hours")
+    assert reason.text == "12 visitors today, far more than usual"
+    assert summary(explained[0], found).startswith("12 visitors today")
 
 
 async def test_a_page_costs_the_same_statements_however_long(world: World, statements: CountStatements) -> None:

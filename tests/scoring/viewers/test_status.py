@@ -68,9 +68,9 @@ def test_one_answer_or_a_skip_of_everything_completes_the_quiz() -> None:
 def test_what_is_missing_is_said_in_words() -> None:
     known = status(SignalCounts(questions=4, answered=3, tags=3, interactions=3, likes=2, has_answered=True))
     assert [one.text for one in known.missing] == [
-        "1 more question of the quiz until your answers are complete",
-        "7 more projects that you open until what you do is enough to go by",
-        "3 more likes until your likes alone are enough to go by",
+        "Answer 1 more question",
+        "Open 7 more projects",
+        "Like 3 more projects",
     ]
 
 
@@ -92,7 +92,7 @@ def test_what_is_switched_off_is_not_active_and_says_so() -> None:
     known = status(SignalCounts(tags=3, interactions=10, recent_interactions=2), Preferences(social_signals=False))
     idle = {one.signal: one.why for one in known.signals if not one.active}
     assert set(idle) == {Signal.COLLABORATIVE, Signal.POPULARITY}
-    assert set(idle.values()) == {"You have switched it off in your settings."}
+    assert set(idle.values()) == {"Turned off in your settings."}
 
 
 def test_quality_by_hand() -> None:
