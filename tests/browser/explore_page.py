@@ -24,12 +24,12 @@ async def settled(page: Page) -> None:
 
 async def look_as(page: Page, viewer: str) -> None:
     """Look through the eyes of one of the demo viewers."""
-    await page.get_by_label("Look as").select_option(viewer)
+    await page.get_by_label("Viewing as").select_option(viewer)
 
 
 async def show_newer(page: Page) -> None:
     """Press the button that says that the page has changed."""
-    await page.get_by_role("button", name="Your page has changed").click()
+    await page.get_by_role("button", name="Your page was updated").click()
     await settled(page)
 
 

@@ -60,7 +60,7 @@ async def test_a_save_that_the_gateway_does_not_take_is_taken_back(open_page, gu
     await page.route("**/graphql", lambda route: route.abort() if asks_for(route, "saveProject") else route.continue_())
     button = cards(page).first.get_by_role("button", name="Save")
     await button.click()
-    await expect(page.get_by_text("Saving that was not taken")).to_be_visible()
+    await expect(page.get_by_text("Couldn't save this project.")).to_be_visible()
     await keep(page, "taken_back")
     await expect(button).to_have_attribute("aria-pressed", "false")
     assert await violations(page) == []
@@ -71,7 +71,7 @@ async def test_what_is_dismissed_can_be_brought_back_from_where_it_was(open_page
     before = await keys(page)
     place = page.get_by_role("list", name="Projects").get_by_role("listitem").first
     await cards(page).first.get_by_role("button", name="Not for me").click()
-    await expect(page.get_by_text("You will not be shown this again")).to_be_visible()
+    await expect(page.get_by_text("You won't see this again")).to_be_visible()
     await keep(page, "dismissed")
     assert await violations(page) == []
     await expect(place.get_by_role("button", name="Undo")).to_be_focused()
@@ -99,7 +99,7 @@ async def test_why_adds_up_to_the_last_digit(open_page, keep, scheme):
         total = await sums.locator("tfoot .amount").text_content()
         assert sum(map(amount, rows)) == amount(total)
         assert len(rows) >= 3
-        await expect(dialog.get_by_text("do not add up")).to_have_count(0)
+        await expect(dialog.get_by_text("don't add up")).to_have_count(0)
         if place == 0:
             await keep(page, scheme)
             assert await violations(page) == []
@@ -124,9 +124,9 @@ async def test_dismissing_a_reason_removes_the_project_and_says_what_changed(ope
     before = await keys(page)
     await cards(page).first.get_by_role("button", name="Why?").click()
     dialog = page.get_by_role("dialog")
-    await dialog.get_by_role("button", name="Less like this").first.click()
-    await expect(dialog.get_by_text("This project is dismissed")).to_be_visible()
-    await expect(dialog.get_by_text("Left the first 30 of your page")).to_be_visible()
+    await dialog.get_by_role("button", name="Hide").first.click()
+    await expect(dialog.get_by_text("This project is hidden")).to_be_visible()
+    await expect(dialog.get_by_text("Dropped from your top 30")).to_be_visible()
     await keep(page, "what_changed")
     assert await violations(page) == []
     await page.keyboard.press("Escape")
@@ -158,7 +158,7 @@ async def test_the_keyboard_alone_goes_from_the_top_to_a_like_and_through_the_wh
     await tab_to(card.get_by_role("button", name="Why?"))
     await page.keyboard.press("Enter")
     dialog = page.get_by_role("dialog")
-    await tab_to(dialog.get_by_role("button", name="Less like this").first)
+    await tab_to(dialog.get_by_role("button", name="Hide").first)
     for _ in range(40):  # the focus stays inside
         await page.keyboard.press("Tab")
         inside = "(dialog) => dialog.contains(document.activeElement) || document.activeElement === document.body"

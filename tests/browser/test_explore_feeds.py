@@ -29,7 +29,7 @@ STEADY = 0.02
 async def test_a_stranger_sees_what_is_popular_and_is_told_so(open_page, keep, scheme):
     page = await open_page("/", color_scheme=scheme)
     await settled(page)
-    await expect(page.get_by_text("this is what most people like")).to_be_visible()
+    await expect(page.get_by_text("Popular right now")).to_be_visible()
     await keep(page, scheme)
     assert await violations(page) == []
 

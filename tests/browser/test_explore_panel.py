@@ -40,11 +40,11 @@ async def test_the_panel_fits_a_phone(open_page, keep):
 async def test_what_may_be_used_is_remembered_by_the_gateway(open_page):
     page = await open_page("/", viewer="beatriz-virtanen")
     panel = await open_panel(page)
-    await panel.get_by_role("switch", name="Use what other people do").click()
+    await panel.get_by_role("switch", name="Use other people's activity").click()
     await answered(page)
     other = await open_page("/", viewer="beatriz-virtanen")
     panel = await open_panel(other)
-    await expect(panel.get_by_role("switch", name="Use what other people do")).not_to_be_checked()
+    await expect(panel.get_by_role("switch", name="Use other people's activity")).not_to_be_checked()
 
 
 async def test_an_interest_that_is_removed_stays_away(open_page):
@@ -64,15 +64,15 @@ async def test_everything_can_be_taken_along_and_deleted(open_page, keep, tmp_pa
     page = await open_page("/", viewer="ida-wright")
     panel = await open_panel(page)
     async with page.expect_download() as coming:
-        await panel.get_by_role("button", name="Download all of it").click()
+        await panel.get_by_role("button", name="Download my data").click()
     download = await coming.value
     await download.save_as(tmp_path / "my-data.json")
     assert json.loads((tmp_path / "my-data.json").read_text())
-    await panel.get_by_role("button", name="Delete all of it").click()
+    await panel.get_by_role("button", name="Delete my data").click()
     await keep(page, "asked")
     assert await violations(page) == []
-    await panel.get_by_role("button", name="Yes, delete everything").click()
-    await expect(panel.get_by_text("Everything is deleted")).to_be_visible()
+    await panel.get_by_role("button", name="Delete everything").click()
+    await expect(panel.get_by_text("Your data was deleted")).to_be_visible()
     await keep(page, "deleted")
     assert await violations(page) == []
 

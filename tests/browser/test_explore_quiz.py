@@ -7,7 +7,7 @@ from tests.browser.accessibility import violations
 from tests.browser.explore_page import cards, keys, settled
 from tests.browser.layout import box, fits
 
-TITLE = "A few questions, and this page is yours"
+TITLE = "Make this page yours"
 
 
 def quiz(page):
@@ -44,7 +44,7 @@ async def test_a_stranger_answers_and_has_a_personal_page_without_a_reload(open_
     await keep(page, scheme)
     assert await violations(page) == []
     await finish(page)
-    await expect(page.get_by_text("this is what most people like")).to_have_count(0)
+    await expect(page.get_by_text("Popular right now")).to_have_count(0)
     own = await keys(page)
     await keep(page, f"{scheme}_own_page")
     assert own[:10] != popular[:10]
@@ -121,7 +121,7 @@ async def test_the_keyboard_alone_answers_the_quiz(open_page):
         else:
             await page.keyboard.press("ArrowRight")
     await expect(quiz(page)).to_have_count(0)
-    await expect(page.get_by_text("this is what most people like")).to_have_count(0)
+    await expect(page.get_by_text("Popular right now")).to_have_count(0)
 
 
 async def test_the_quiz_fits_a_phone(open_page, keep):

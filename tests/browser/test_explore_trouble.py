@@ -99,7 +99,7 @@ async def test_a_token_that_runs_out_is_replaced_and_nothing_is_lost(open_page, 
 async def test_a_token_that_runs_out_and_cannot_be_replaced_is_told(open_page, demo, guard, keep):
     guard.allow("401")
     page = await open_page("/", viewer="amara-kaya", token=demo.token("amara-kaya", hours=-1))
-    await expect(page.get_by_text("Your sign-in has run out")).to_be_visible()
+    await expect(page.get_by_text("Your session has expired")).to_be_visible()
     await keep(page, "signed_out")
     assert await violations(page) == []
 
@@ -115,7 +115,7 @@ async def test_a_broken_answer_is_told_and_asked_for_again_at_the_press_of_a_but
         ),
     )
     await page.get_by_role("tab", name="Trending").click()
-    await expect(page.get_by_role("alert")).to_contain_text("That did not work")
+    await expect(page.get_by_role("alert")).to_contain_text("Something went wrong")
     await keep(page, "broken")
     assert await violations(page) == []
     await page.unroute("**/graphql")
@@ -129,7 +129,7 @@ async def test_offline_the_page_stays_and_goes_on_by_itself_when_the_network_is_
     shown = await keys(page)
     await page.context.set_offline(True)
     await page.mouse.wheel(0, 20_000)
-    await expect(page.get_by_role("alert")).to_contain_text("You are offline")
+    await expect(page.get_by_role("alert")).to_contain_text("You're offline")
     await keep(page, "offline")
     assert await violations(page) == []
     assert await keys_now(page) == shown
@@ -144,7 +144,7 @@ async def keys_now(page):
 
 async def test_an_empty_search_says_what_to_do(open_page, keep):
     page = await open_page("/?q=drum&category=no-such-category", viewer="amara-silva")
-    await expect(page.get_by_role("heading", name="Nothing found")).to_be_visible()
+    await expect(page.get_by_role("heading", name="No results")).to_be_visible()
     await keep(page, "nothing")
     assert await violations(page) == []
 
@@ -182,7 +182,7 @@ async def test_a_gateway_that_is_killed_and_comes_back_is_gone_on_with(open_page
         await settled(page)
     # Its process was killed, not stopped.
     await page.get_by_role("tab", name="Trending").click()
-    await expect(page.get_by_role("alert")).to_contain_text("Out of reach")
+    await expect(page.get_by_role("alert")).to_contain_text("Can't connect")
     await keep(page, "away")
     assert await violations(page) == []
     with running_demo(tmp_path, demo_data, "--port", str(urlsplit(address).port)):

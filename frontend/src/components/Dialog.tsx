@@ -1,9 +1,10 @@
-import { type ReactNode, useEffect, useId, useRef } from "react";
+import { type MouseEvent, type PointerEvent, type ReactNode, useEffect, useId, useRef } from "react";
+import { useCloseOnNavigation } from "../hooks/useCloseOnNavigation";
 import { CrossIcon } from "./icons";
 
 interface Props {
   title: string;
-  /** Said above the title, smaller. */
+  /** Smaller text above the title. */
   kicker?: string;
   className?: string;
   onClose: () => void;
@@ -11,27 +12,18 @@ interface Props {
 }
 
 /**
- * A modal dialog: the browser's own, which keeps the focus inside, closes with Escape, makes the rest inert, and gives
- * the focus back to where it was.
+ * A modal dialog, the browser's own: it keeps the focus inside, closes with Escape and makes the rest inert.
+ *
+ * The back button, the close button and a press on the backdrop close it too. Its head stays in view while its body
+ * scrolls. When it closes, the focus returns to the element that had it before.
  */
 export function Dialog({ title, kicker, className = "", onClose, children }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();
-  useEffect(() => {
-    const element = dialog.current;
-    const opener = document.activeElement;
-    const around = opener?.closest("li");
-    if (element && !element.open) element.showModal();
-    return () => {
-      element?.close();
-      // Taken off the page, the browser forgets to whom the focus belongs. A card that was dismissed in here has taken
-      // its buttons along: then it goes to what stands in their place.
-      const heir = opener?.isConnected ? opener : around?.querySelector("button");
-      if (heir instanceof HTMLElement) heir.focus({ preventScroll: true });
-    };
-  }, []);
+  useFocusReturn(dialog);
+  useCloseOnNavigation(dialog, onClose);
+  const backdrop = useBackdrop(onClose);
   return (
-    // A click beside the dialog is a click on its backdrop. With the keyboard Escape does the same, as `cancel`.
     <dialog
       ref={dialog}
       className={`dialog ${className}`}
@@ -40,23 +32,65 @@ export function Dialog({ title, kicker, className = "", onClose, children }: Pro
         event.preventDefault();
         onClose();
       }}
-      onClick={(event) => event.target === dialog.current && onClose()}
+      {...backdrop}
     >
-      <div className="dialog-body">
-        <header className="dialog-head">
-          <div>
-            {kicker && <p className="kicker">{kicker}</p>}
-            <h2 id={id} dir="auto">
-              {title}
-            </h2>
-          </div>
-          <button type="button" className="act" onClick={onClose}>
-            <CrossIcon />
-            <span className="visually-hidden">Close</span>
-          </button>
-        </header>
-        {children}
-      </div>
+      <header className="dialog-head">
+        <div>
+          {kicker && <p className="kicker">{kicker}</p>}
+          <h2 id={id} dir="auto">
+            {title}
+          </h2>
+        </div>
+        <button type="button" className="act" onClick={onClose}>
+          <CrossIcon />
+          <span className="visually-hidden">Close</span>
+        </button>
+      </header>
+      <div className="dialog-body">{children}</div>
     </dialog>
   );
+}
+
+/** Open the dialog, and return the focus when it is removed. */
+function useFocusReturn(dialog: { current: HTMLDialogElement | null }) {
+  useEffect(() => {
+    const element = dialog.current;
+    const opener = document.activeElement;
+    const place = opener?.closest("li");
+    if (element && !element.open) element.showModal();
+    return () => {
+      element?.close();
+      // The opener may be gone: the dialog has dismissed its card (the undo button stands in its place) or has replaced
+      // the feed's banner.
+      const target = opener?.isConnected ? opener : place?.querySelector("button");
+      if (target instanceof HTMLElement && target !== document.body) target.focus({ preventScroll: true });
+      else document.getElementById("feed")?.focus({ preventScroll: true });
+    };
+  }, [dialog]);
+}
+
+/** Close on a press that begins and ends on the backdrop; one that selects text out of the dialog only ends there. */
+function useBackdrop(onClose: () => void) {
+  const began = useRef(false);
+  const ended = useRef(false);
+  return {
+    onPointerDown: (event: PointerEvent<HTMLDialogElement>) => {
+      began.current = isOnBackdrop(event);
+    },
+    onPointerUp: (event: PointerEvent<HTMLDialogElement>) => {
+      ended.current = isOnBackdrop(event);
+    },
+    onClick: () => {
+      if (began.current && ended.current) onClose();
+      began.current = false;
+    },
+  };
+}
+
+/** Whether an event is on the dialog's backdrop, which is outside its box. */
+function isOnBackdrop(event: MouseEvent<HTMLDialogElement>): boolean {
+  if (event.target !== event.currentTarget) return false;
+  const { left, right, top, bottom } = event.currentTarget.getBoundingClientRect();
+  const { clientX, clientY } = event;
+  return clientX < left || clientX >= right || clientY < top || clientY >= bottom;
 }

@@ -16,7 +16,7 @@ export function DismissedCard({ title, also, onUndo }: Props) {
   }, []);
   return (
     <div className="card dismissed">
-      <p>You will not be shown this again:</p>
+      <p>You won't see this again:</p>
       <p dir="auto" className="dismissed-title">
         {title}
       </p>

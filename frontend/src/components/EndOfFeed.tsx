@@ -20,7 +20,7 @@ export function EndOfFeed({ feed }: { feed: Feed }) {
   }, [isWaiting, readMore, state.end]);
   return (
     <div ref={sentinel} className="end-of-feed">
-      {state.phase === "loading-more" && <p>Loading more …</p>}
+      {state.phase === "loading-more" && <p>Loading more…</p>}
       {state.phase === "more-failed" && (
         <p role="alert">
           {state.failure?.message}{" "}
@@ -29,7 +29,7 @@ export function EndOfFeed({ feed }: { feed: Feed }) {
           </button>
         </p>
       )}
-      {state.phase === "ready" && !state.hasMore && state.places.length > 0 && <p>That is all there is.</p>}
+      {state.phase === "ready" && !state.hasMore && state.places.length > 0 && <p>You've reached the end.</p>}
     </div>
   );
 }

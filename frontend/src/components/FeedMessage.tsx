@@ -34,16 +34,16 @@ function Failed({ feed, onGuest }: Pick<Props, "feed" | "onGuest">) {
   const isAway = failure?.kind === "unreachable" || failure?.kind === "offline";
   return (
     <div className="message" role="alert">
-      <h2>{isAway ? "Out of reach" : "That did not work"}</h2>
+      <h2>{isAway ? "Can't connect" : "Something went wrong"}</h2>
       <p>
-        {failure?.message} {isAway && "This page tries again by itself."}
+        {failure?.message} {isAway && "Retrying automatically."}
       </p>
       <button type="button" className="button primary" onClick={feed.refresh}>
         Try again
       </button>
       {failure?.kind === "signed-out" && onGuest && (
         <button type="button" className="button" onClick={onGuest}>
-          Go on as a guest
+          Continue as guest
         </button>
       )}
     </div>
@@ -54,38 +54,37 @@ function Nothing({ state, narrowed }: { state: FeedState; narrowed: boolean }) {
   const isSearch = state.origin?.kind === "SEARCH";
   return (
     <div className="message" role="status">
-      <h2>{isSearch ? "Nothing found" : "Nothing here"}</h2>
+      <h2>{isSearch ? "No results" : "No projects yet"}</h2>
       <p>
         {narrowed
-          ? "The filters may be too narrow: take one away and look again."
+          ? "Try removing a filter."
           : isSearch
-            ? "Try other words, or move the slider towards meaning."
-            : "There are no projects to show yet."}
+            ? "Try other words, or move the slider toward Meaning."
+            : "New projects will appear here."}
       </p>
     </div>
   );
 }
 
 const WITHOUT: Record<Store, string> = {
-  DATABASE: "the database is away: this is the page as it was last seen, up to half an hour old",
-  VECTORS:
-    "the index of likeness is away: projects are found by your interests and by what people do, not by likeness",
-  EMBEDDINGS: "the language model is away: only words are compared, not meanings",
-  CACHE: "the store of rankings is away: further down, projects may be missing or come twice",
+  DATABASE: "this is a saved copy of the page, up to 30 minutes old",
+  VECTORS: "projects similar to what you like are missing",
+  EMBEDDINGS: "search matches words only, not meaning",
+  CACHE: "projects may repeat or be missing as you scroll",
 };
 
-/** In honest words, what a feed had to do without, or why it is not what its name says. */
+/** What a feed is missing while a store is down, or why it is not personal; null if there is nothing to say. */
 export function aboutOrigin({ origin }: Pick<FeedState, "origin">): string | null {
   if (origin === null) return null;
   if (origin.degraded.length > 0) {
     const without = origin.degraded.map((store) => WITHOUT[store]).join("; ");
-    return `This page is poorer than it could be, for ${without}.`;
+    return `Some recommendations are temporarily limited: ${without}.`;
   }
   if (isForStranger({ origin })) {
-    return "Nothing is known of you yet, so this is what most people like. Like something, or answer a few questions, and it becomes yours.";
+    return "Popular right now. Like something or answer a few questions and we'll tailor this page.";
   }
   if (origin.kind === "SEARCH" && origin.strategy === "KEYWORD") {
-    return "These are matches of words alone.";
+    return "Showing keyword matches only.";
   }
   return null;
 }

@@ -57,7 +57,7 @@ function NoticeBar({ notice, close }: { notice: Notice; close: () => void }) {
       )}
       <button type="button" className="act" onClick={close}>
         <CrossIcon />
-        <span className="visually-hidden">Close this message</span>
+        <span className="visually-hidden">Close message</span>
       </button>
     </div>
   );

@@ -9,9 +9,9 @@ export function PageHeader({ children }: { children: ReactNode }) {
     <header className="page-header">
       <h1>Explore</h1>
       {children}
-      <button type="button" className="act" onClick={nextTheme} title={`Colours: ${theme}`}>
+      <button type="button" className="act" onClick={nextTheme} title={`Theme: ${theme}`}>
         <ThemeIcon />
-        <span className="visually-hidden">Colours: {theme}</span>
+        <span className="visually-hidden">Theme: {theme}</span>
       </button>
     </header>
   );

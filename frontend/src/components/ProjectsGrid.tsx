@@ -1,7 +1,8 @@
-import { Fragment, type ReactNode, useEffect, useRef } from "react";
+import { Fragment, memo, useEffect, useRef } from "react";
 import type { Place } from "../feed/feedReducer";
 import type { Feed } from "../feed/useFeed";
 import { useSightings } from "../hooks/useSightings";
+import { useStable } from "../hooks/useStable";
 import { EndOfFeed } from "./EndOfFeed";
 import { FeedMessage } from "./FeedMessage";
 import { ProjectCard } from "./ProjectCard";
@@ -24,8 +25,20 @@ interface Props {
   onGuest?: () => void;
 }
 
-/** The cards of a feed, and what there is to say before, between and behind them. */
-export function ProjectsGrid({ feed, narrowed = false, onQuiz, onWhy, onOpen, onSeen, onGuest }: Props) {
+/**
+ * The cards of a feed, and what there is to say before, between and behind them.
+ *
+ * Memoized, because hundreds of cards take long to render: give it functions that stay the same (`useStable`).
+ */
+export const ProjectsGrid = memo(function ProjectsGrid({
+  feed,
+  narrowed = false,
+  onQuiz,
+  onWhy,
+  onOpen,
+  onSeen,
+  onGuest,
+}: Props) {
   const { places, phase, seams } = feed.state;
   const watch = useSightings();
   const isFirst = phase === "loading" && places.length === 0;
@@ -41,10 +54,8 @@ export function ProjectsGrid({ feed, narrowed = false, onQuiz, onWhy, onOpen, on
       >
         {places.map((place, at) => (
           <Fragment key={place.card.key}>
-            {seams.includes(at) && <li className="seam">From here on, by the latest ranking</li>}
-            <Seen place={place} watch={watch} onSeen={onSeen}>
-              <ProjectCard place={place} {...(onWhy && { onWhy })} {...(onOpen && { onOpen })} />
-            </Seen>
+            {seams.includes(at) && <li className="seam">Updated ranking from here</li>}
+            <PlaceItem place={place} watch={watch} onSeen={onSeen} onWhy={onWhy} onOpen={onOpen} />
           </Fragment>
         ))}
         {isFirst && <SkeletonCards count={FIRST_SKELETONS} />}
@@ -52,23 +63,27 @@ export function ProjectsGrid({ feed, narrowed = false, onQuiz, onWhy, onOpen, on
       {places.length > 0 && <EndOfFeed feed={feed} />}
     </>
   );
-}
+});
 
-interface SeenProps {
+interface PlaceItemProps {
   place: Place;
   watch: ReturnType<typeof useSightings>;
-  onSeen: ((place: Place) => void) | undefined;
-  children: ReactNode;
+  onSeen: Props["onSeen"] | undefined;
+  onWhy: Props["onWhy"] | undefined;
+  onOpen: Props["onOpen"] | undefined;
 }
 
-/** A place in the list that tells when it has been seen. */
-function Seen({ place, watch, onSeen, children }: SeenProps) {
+/** A place in the list, which tells when it has been seen. Memoized: another page of cards leaves it as it is. */
+const PlaceItem = memo(function PlaceItem({ place, watch, onSeen, onWhy, onOpen }: PlaceItemProps) {
   const element = useRef<HTMLLIElement>(null);
-  const latest = useRef(onSeen);
-  latest.current = onSeen;
+  const tell = useStable(() => onSeen?.(place));
   useEffect(() => {
     if (element.current === null) return;
-    return watch(element.current, () => latest.current?.(place));
-  }, [watch, place]);
-  return <li ref={element}>{children}</li>;
-}
+    return watch(element.current, tell);
+  }, [watch, tell, place]);
+  return (
+    <li ref={element} className="place">
+      <ProjectCard place={place} {...(onWhy && { onWhy })} {...(onOpen && { onOpen })} />
+    </li>
+  );
+});

@@ -17,7 +17,7 @@ export function Sparkline({ days }: { days: number[] }) {
       width={WIDTH}
       height={HEIGHT}
       role="img"
-      aria-label={`${total} people came for the first time in ${days.length} days, ${today} of them today`}
+      aria-label={`${total} new visitors in ${days.length} days, ${today} of them today`}
     >
       <polyline points={points.join(" ")} fill="none" />
       <circle cx={x(days.length - 1)} cy={y(today)} r={PAD} />

@@ -7,7 +7,7 @@ interface Props {
   become: (user: SignedIn | null) => void;
 }
 
-/** In the demo: look through somebody else's eyes. Nothing at all elsewhere. */
+/** A choice of the demo's viewers; nothing outside the demo. */
 export function ViewerSwitch({ user, become }: Props) {
   const id = useId();
   const [viewers, setViewers] = useState<DemoViewer[]>([]);
@@ -18,13 +18,13 @@ export function ViewerSwitch({ user, become }: Props) {
   if (viewers.length === 0) return null;
   return (
     <div className="viewer-switch">
-      <label htmlFor={id}>Look as</label>
+      <label htmlFor={id}>Viewing as</label>
       <select
         id={id}
         value={user?.key ?? ""}
         onChange={(event) => become(viewers.find(({ key }) => key === event.target.value) ?? null)}
       >
-        <option value="">A guest</option>
+        <option value="">Guest</option>
         {viewers.map((viewer) => (
           <option key={viewer.key} value={viewer.key}>
             {viewer.name}: {viewer.what}

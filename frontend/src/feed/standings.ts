@@ -20,7 +20,7 @@ interface Listeners {
   /** The gateway did it: the viewer is at this version now. */
   onDone?: (act: Act, version: number) => void;
   /** It did not, and the page shows again what was before. */
-  onFailure?: (act: Act, failure: Failure) => void;
+  onFailure?: (act: Act, want: boolean, failure: Failure) => void;
 }
 
 export class Standings {
@@ -83,7 +83,7 @@ export class Standings {
         talk.want = talk.confirmed;
         const shown = this.#standings.get(key);
         if (shown) this.#show(key, wished(shown, act, talk.confirmed));
-        this.on.onFailure?.(act, failure);
+        this.on.onFailure?.(act, asked, failure);
       }
     }
   }

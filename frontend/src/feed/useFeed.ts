@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useReducer, useRef } from "react";
+import { useCallback, useEffect, useMemo, useReducer, useRef } from "react";
 import { useRetry } from "../hooks/useRetry";
 import { type FeedPage, type FeedSource, fetchFeed } from "../services/explore";
 import { asFailure, Failure } from "../services/failures";
@@ -79,7 +79,8 @@ export function useFeed(gateway: Gateway, source: FeedSource): Feed {
     return () => onItsWay.current?.abort();
   }, [begin, source]);
 
-  return { state, readMore, refresh: useCallback(() => begin(true), [begin]), show };
+  const refresh = useCallback(() => begin(true), [begin]);
+  return useMemo(() => ({ state, readMore, refresh, show }), [state, readMore, refresh, show]);
 }
 
 /** The page behind a cursor; the top of a new ranking if the cursor's own is kept no longer. */

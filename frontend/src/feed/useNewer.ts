@@ -5,7 +5,7 @@ import type { FeedKind } from "../gql/graphql";
 export type NewerReason = "own act" | "elsewhere";
 
 const WORDS: Record<NewerReason, string> = {
-  "own act": "Your page has changed: show it",
+  "own act": "Your page was updated: show it",
   elsewhere: "New on your page: show it",
 };
 

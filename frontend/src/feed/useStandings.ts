@@ -1,10 +1,14 @@
 import { useMemo, useRef } from "react";
 import { useNotices } from "../components/Notices";
-import { sendAct } from "../services/acts";
+import { type Act, sendAct } from "../services/acts";
 import { useGateway } from "../services/GatewayContext";
 import { Standings } from "./standings";
 
-const UNDONE = { liked: "Your like", saved: "Saving that", dismissed: "That" } as const;
+const FAILED: Record<Act, Record<`${boolean}`, string>> = {
+  liked: { true: "Couldn't save your like.", false: "Couldn't remove your like." },
+  saved: { true: "Couldn't save this project.", false: "Couldn't remove this project from your saved ones." },
+  dismissed: { true: "Couldn't hide this project.", false: "Couldn't bring this project back." },
+};
 
 /** The standings of this viewer; each act that the gateway took makes the For You on the screen an older one. */
 export function useStandings(onDone: () => void): Standings {
@@ -16,7 +20,7 @@ export function useStandings(onDone: () => void): Standings {
     () =>
       new Standings((key, act, want) => sendAct(gateway, key, act, want), {
         onDone: () => done.current(),
-        onFailure: (act, failure) => say(`${UNDONE[act]} was not taken. ${failure.message}`),
+        onFailure: (act, want, failure) => say(`${FAILED[act][`${want}`]} ${failure.message}`),
       }),
     [gateway, say],
   );

@@ -20,12 +20,21 @@ interface Swipe {
 /** Draw something to the left or right by finger, pen or mouse. Scrolling up and down stays the browser's. */
 export function useSwipe({ left, right }: { left: () => void; right: () => void }): Swipe {
   const start = useRef<{ x: number; y: number; id: number } | null>(null);
+  /** As `offset`, but current in events that come before the next render. */
+  const drawn = useRef(0);
   const [offset, setOffset] = useState(0);
-  const end = () => {
-    if (offset <= -FAR_ENOUGH) left();
-    if (offset >= FAR_ENOUGH) right();
+  const move = (pixels: number) => {
+    drawn.current = pixels;
+    setOffset(pixels);
+  };
+  const stop = () => {
     start.current = null;
-    setOffset(0);
+    move(0);
+  };
+  const end = () => {
+    if (drawn.current <= -FAR_ENOUGH) left();
+    if (drawn.current >= FAR_ENOUGH) right();
+    stop();
   };
   return {
     offset,
@@ -42,18 +51,15 @@ export function useSwipe({ left, right }: { left: () => void; right: () => void 
       },
       onPointerMove: (event) => {
         if (start.current === null || event.pointerId !== start.current.id) return;
-        const drawn = event.clientX - start.current.x;
-        const isSideways = Math.abs(drawn) > Math.abs(event.clientY - start.current.y);
-        if (offset === 0 && (Math.abs(drawn) < BEGINS || !isSideways)) return;
+        const pixels = event.clientX - start.current.x;
+        const isSideways = Math.abs(pixels) > Math.abs(event.clientY - start.current.y);
+        if (drawn.current === 0 && (Math.abs(pixels) < BEGINS || !isSideways)) return;
         // From here on it is no press: the chip below the finger must not take it for one.
         event.currentTarget.setPointerCapture(event.pointerId);
-        setOffset(drawn);
+        move(pixels);
       },
       onPointerUp: end,
-      onPointerCancel: () => {
-        start.current = null;
-        setOffset(0);
-      },
+      onPointerCancel: stop,
     },
   };
 }

@@ -20,6 +20,7 @@ import { useStandings } from "../feed/useStandings";
 import { useAddress } from "../hooks/useAddress";
 import { useBeacons, useOpened } from "../hooks/useBeacons";
 import { useFeedChanges } from "../hooks/useFeedChanges";
+import { useStable } from "../hooks/useStable";
 import { useStatus } from "../hooks/useStatus";
 import type { Card, FeedPage } from "../services/explore";
 import { useGateway } from "../services/GatewayContext";
@@ -58,7 +59,13 @@ export function ExplorePage({ user, become, beginAnew }: Props) {
     standings.forgetSettled();
     feed.refresh();
     scrollTo({ top: 0 });
+    // The button that was pressed is gone.
+    document.getElementById("feed")?.focus({ preventScroll: true });
   };
+
+  const open = useStable((place: Place) => opened(source.kind, place));
+  const see = useStable((place: Place) => beacons.note("IMPRESSION", source.kind, place));
+  const goOnAsGuest = useStable(() => become(null));
 
   const isSearch = source.kind === "SEARCH";
   const showOwnPage = (known: Status, page: FeedPage | null) => {
@@ -68,7 +75,7 @@ export function ExplorePage({ user, become, beginAnew }: Props) {
     if (source.kind === "FOR_YOU" && page) feed.show(page);
     else change({ tab: "for-you", query: "", types: [], tools: [], categories: [] });
     scrollTo({ top: 0 });
-    say("This page is yours now. Everything you like or dismiss shapes it further.");
+    say("Your page is ready. Likes and dismissals keep improving it.");
   };
   const noteDismissal = (card: Card, dismissed: boolean) => {
     standings.note(card.key, { dismissed }, standingOf(card));
@@ -85,15 +92,15 @@ export function ExplorePage({ user, become, beginAnew }: Props) {
         <Toolbar address={address} change={change} feed={feed.state} />
         <FeedTabs tab={address.tab} isSearch={isSearch} onChange={(tab) => change({ tab, query: "" })} />
         <NewerPill words={newer.words} onShow={showNewer} />
-        <div role="tabpanel" id="feed" aria-labelledby={tabId(address.tab, isSearch)}>
+        <div role="tabpanel" id="feed" tabIndex={-1} aria-labelledby={tabId(address.tab, isSearch)}>
           <ProjectsGrid
             feed={feed}
             narrowed={isNarrowed(address)}
             onQuiz={quiz.open}
             onWhy={setAskedWhy}
-            onOpen={(place) => opened(source.kind, place)}
-            onSeen={(place) => beacons.note("IMPRESSION", source.kind, place)}
-            onGuest={() => become(null)}
+            onOpen={open}
+            onSeen={see}
+            onGuest={goOnAsGuest}
           />
         </div>
       </main>

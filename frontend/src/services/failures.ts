@@ -23,11 +23,11 @@ const KINDS: Record<string, FailureKind> = {
 };
 
 const SENTENCES: Partial<Record<FailureKind, string>> = {
-  offline: "You are offline. What is on the page stays; the rest follows when you are back.",
-  unreachable: "The gateway does not answer at the moment.",
-  "signed-out": "Your sign-in has run out.",
-  busy: "That was a little much at once. Wait a moment, then try again.",
-  broken: "The gateway could not do that just now. Nothing is lost; try again in a moment.",
+  offline: "You're offline. What's loaded stays on the page.",
+  unreachable: "Server unreachable; try again.",
+  "signed-out": "Your session has expired.",
+  busy: "Too many requests. Wait a moment, then try again.",
+  broken: "The server had a problem. Try again in a moment.",
 };
 
 /** An expected failure: `message` is a sentence to show. */
@@ -36,7 +36,7 @@ export class Failure extends Error {
     readonly kind: FailureKind,
     said?: string,
   ) {
-    super(SENTENCES[kind] ?? said ?? "The gateway refused the request.");
+    super(SENTENCES[kind] ?? said ?? "The server refused the request.");
     this.name = "Failure";
   }
 }

@@ -27,11 +27,11 @@ export function OnboardingQuiz({ onClose, onDone }: Props) {
   const gateway = useGateway();
   const asked = useAnswer(useCallback((signal) => fetchQuestions(gateway, signal), [gateway]));
   return (
-    <Dialog title="A few questions, and this page is yours" className="quiz-dialog" onClose={onClose}>
+    <Dialog title="Make this page yours" className="quiz-dialog" onClose={onClose}>
       {asked.failure && <p role="alert">{asked.failure.message}</p>}
-      {asked.isLoading && <p className="soft">One moment …</p>}
+      {asked.isLoading && <p className="soft">Loading questions…</p>}
       {asked.answer && asked.answer.length > 0 && <Cards questions={asked.answer} onDone={onDone} />}
-      {asked.answer?.length === 0 && <p>There are no questions at the moment.</p>}
+      {asked.answer?.length === 0 && <p>No questions right now.</p>}
     </Dialog>
   );
 }
@@ -122,7 +122,7 @@ function Cards({ questions, onDone }: { questions: Question[]; onDone: Props["on
 }
 
 function wordsFor(isLast: boolean, isAnswered: boolean, isSending: boolean): string {
-  if (isSending) return "Making your page …";
-  if (isLast) return isAnswered ? "Show my page" : "Skip, and show my page";
+  if (isSending) return "Building your page…";
+  if (isLast) return isAnswered ? "Show my page" : "Skip and show my page";
   return isAnswered ? "Next" : "Skip";
 }

@@ -30,14 +30,14 @@ export function QuizCard({ question, state, dispatch }: Props) {
         {question.text}
       </h3>
       <p className="soft" dir="auto">
-        {question.description} {!isOne && `Up to ${question.maxChoices}.`}
+        {question.description} {!isOne && `Choose up to ${question.maxChoices}.`}
       </p>
       {question.options.length >= MANY && (
         <input
           type="search"
           className="field"
-          aria-label="Look through the answers"
-          placeholder="Look for one"
+          aria-label="Filter options"
+          placeholder="Filter options"
           value={sought}
           onChange={(event) => setSought(event.target.value)}
         />
@@ -61,7 +61,7 @@ export function QuizCard({ question, state, dispatch }: Props) {
             </label>
           );
         })}
-        {shown.length === 0 && <p className="soft">None of the answers has that in it.</p>}
+        {shown.length === 0 && <p className="soft">No matching options.</p>}
       </fieldset>
       {question.allowsText && (
         <label className="quiz-words">

@@ -29,7 +29,7 @@ export function PersonalizationBadge({ status, onOpen }: { status: Status | null
       </svg>
       <span className="badge-words">{status ? STAGES[status.stage] : "Your page"}</span>
       <span className="visually-hidden">
-        {status && `: profile ${Math.round(quality * 100)} % complete. `}Settings
+        {status && `: profile ${Math.round(quality * 100)}% complete. `}Settings
       </span>
     </button>
   );

@@ -3,23 +3,23 @@ import type { Status } from "../../services/onboarding";
 
 const PARTS: Record<ProfileQualityPart, string> = {
   INTERESTS: "Interests",
-  HISTORY: "What you looked at",
+  HISTORY: "Views",
   LIKES: "Likes",
-  RECENCY: "How lately you came",
+  RECENCY: "Recent visits",
 };
 
 /** How much there is to go by, part by part, and what would help. */
 export function HowWellKnown({ status, onQuiz }: { status: Status; onQuiz: () => void }) {
   return (
     <section className="panel-part" aria-labelledby="how-well">
-      <h3 id="how-well">How well this page knows you: {Math.round(status.quality * 100)} %</h3>
+      <h3 id="how-well">How well this page knows you: {Math.round(status.quality * 100)}%</h3>
       <ul className="quality">
         {status.qualityParts.map(({ part, value, most }) => (
           <li key={part}>
             <label>
               <span>{PARTS[part]}</span>
               <meter value={value} max={most}>
-                {Math.round((100 * value) / most)} %
+                {Math.round((100 * value) / most)}%
               </meter>
             </label>
           </li>
@@ -27,7 +27,7 @@ export function HowWellKnown({ status, onQuiz }: { status: Status; onQuiz: () =>
       </ul>
       {status.missing.length > 0 && (
         <>
-          <p className="soft">What would help:</p>
+          <p className="soft">To improve it:</p>
           <ul className="hints">
             {status.missing.map(({ kind, text }) => (
               <li key={kind}>{text}</li>
@@ -36,7 +36,7 @@ export function HowWellKnown({ status, onQuiz }: { status: Status; onQuiz: () =>
         </>
       )}
       <button type="button" className="button" onClick={onQuiz}>
-        {status.hasCompletedOnboarding ? "Answer the questions anew" : "Answer a few questions"}
+        {status.hasCompletedOnboarding ? "Retake quiz" : "Answer a few questions"}
       </button>
     </section>
   );

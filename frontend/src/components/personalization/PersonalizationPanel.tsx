@@ -33,7 +33,7 @@ const KINDS = {
   OWNER: "person",
   PROJECT: "project",
 } as const;
-const SOURCES = { MANUAL: "you said so", IMPORTED: "from the platform", LEARNED: "learned" } as const;
+const SOURCES = { MANUAL: "added by you", IMPORTED: "imported", LEARNED: "learned" } as const;
 
 /** What the page knows of the viewer and what it may do with it: all of it can be seen, changed and taken away. */
 export function PersonalizationPanel({ status, onClose, onQuiz, onChanged, onDeleted }: Props) {
@@ -61,7 +61,7 @@ export function PersonalizationPanel({ status, onClose, onQuiz, onChanged, onDel
     <Dialog title="Your page" className="panel" onClose={onClose}>
       {status && <HowWellKnown status={status} onQuiz={onQuiz} />}
       <p role="alert">{trouble || asked.failure?.message}</p>
-      {asked.isLoading && <p className="soft">One moment …</p>}
+      {asked.isLoading && <p className="soft">Loading…</p>}
       {known && (
         <>
           <SettingsForm
@@ -74,7 +74,7 @@ export function PersonalizationPanel({ status, onClose, onQuiz, onChanged, onDel
           />
           <KnownList
             title="Your interests"
-            empty="None yet. Answer the questions, or like something."
+            empty="None yet. Take the quiz or like a project."
             act="Remove"
             items={known.interests.map((interest) => ({
               ...interest,
@@ -90,8 +90,8 @@ export function PersonalizationPanel({ status, onClose, onQuiz, onChanged, onDel
             }}
           />
           <KnownList
-            title="What you have muted"
-            empty="Nothing. “Less like this” on a reason mutes its cause."
+            title="Muted"
+            empty="Nothing muted. To mute something, open “Why?” on a project and hide one of its reasons."
             act="Unmute"
             items={known.mutes.map((mute) => ({ ...mute, note: KINDS[mute.kind] }))}
             onAct={({ kind, key }) => {

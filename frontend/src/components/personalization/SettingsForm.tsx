@@ -4,18 +4,18 @@ import type { Settings } from "../../services/personalization";
 type Switch = Exclude<keyof Settings, "discovery" | "__typename">;
 
 const SWITCHES: { name: Switch; label: string; help: string }[] = [
-  { name: "personalized", label: "Make this page personal", help: "Off: For You is what most people like." },
-  { name: "useTopics", label: "Use my interests", help: "Those you stated and those that were learned." },
+  { name: "personalized", label: "Personalize this page", help: "When off, For You shows what's popular." },
+  { name: "useTopics", label: "Use my interests", help: "Interests you added and interests learned from your activity." },
   {
     name: "learnFromViews",
     label: "Learn from what I look at",
-    help: "Off: this page does not report it either.",
+    help: "When off, views aren't recorded.",
   },
   { name: "learnFromLikes", label: "Learn from what I like and save", help: "" },
   {
     name: "socialSignals",
-    label: "Use what other people do",
-    help: "What is popular, and people with your taste.",
+    label: "Use other people's activity",
+    help: "What's popular, and what people with similar taste view.",
   },
 ];
 
@@ -28,7 +28,7 @@ interface Props {
 export function SettingsForm({ settings, onChange }: Props) {
   return (
     <section className="panel-part" aria-labelledby="settings">
-      <h3 id="settings">What it may use</h3>
+      <h3 id="settings">What we use</h3>
       {SWITCHES.map(({ name, label, help }) => (
         <label key={name} className="switch">
           <span>
@@ -72,7 +72,7 @@ function Discovery(props: { value: number; disabled: boolean; onChange: (value: 
           step={5}
           value={value}
           disabled={props.disabled}
-          aria-valuetext={value === 50 ? "balanced" : `${value} of 100 towards new`}
+          aria-valuetext={value === 50 ? "balanced" : `${value} of 100 toward new`}
           onChange={(event) => setValue(Number(event.target.value))}
           onPointerUp={send}
           onKeyUp={send}

@@ -1,10 +1,11 @@
-import { useId, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import type { OwnProjects } from "../../gql/graphql";
 import { asFailure } from "../../services/failures";
 import { useGateway } from "../../services/GatewayContext";
 import { deleteAll, exportAll, type Receipt } from "../../services/personalization";
+import { Dialog } from "../Dialog";
 
-/** Everything that is held: to take along, or to be rid of. */
+/** A download and a deletion of all data stored about the viewer. */
 export function YourData({ onDeleted }: { onDeleted: () => void }) {
   const gateway = useGateway();
   const [isAsking, setAsking] = useState(false);
@@ -26,14 +27,14 @@ export function YourData({ onDeleted }: { onDeleted: () => void }) {
   const download = () =>
     attempt(async () => {
       saveAs("my-data.json", JSON.stringify(await exportAll(gateway), null, 2));
-      return "Your data is in the file my-data.json.";
+      return "Downloaded my-data.json.";
     });
   const remove = (projects: OwnProjects) =>
     attempt(async () => {
       const given = await deleteAll(gateway, projects);
       setAsking(false);
       setReceipt(given);
-      return given ? "Everything is deleted." : "Nothing was held of you, so there was nothing to delete.";
+      return given ? "Your data was deleted." : "There was nothing to delete.";
     });
 
   return (
@@ -41,11 +42,11 @@ export function YourData({ onDeleted }: { onDeleted: () => void }) {
       <h3>Your data</h3>
       <div className="data-acts">
         <button type="button" className="button" disabled={isBusy} onClick={() => void download()}>
-          Download all of it
+          Download my data
         </button>
-        {!isAsking && !receipt && (
+        {!receipt && (
           <button type="button" className="button danger" disabled={isBusy} onClick={() => setAsking(true)}>
-            Delete all of it …
+            Delete my data…
           </button>
         )}
       </div>
@@ -69,40 +70,41 @@ interface ConfirmProps {
 }
 
 function Confirm({ isBusy, onDelete, onCancel }: ConfirmProps) {
-  const id = useId();
   const [projects, setProjects] = useState<OwnProjects>("KEEP");
   return (
-    <fieldset className="confirm" aria-describedby={id}>
-      <legend>Delete everything?</legend>
-      <p id={id}>
-        Likes, saves, interests, answers, settings and all that was learned go at once and cannot be brought
-        back.
+    <Dialog title="Delete your data?" className="confirm" onClose={onCancel}>
+      <p>
+        Your likes, saves, interests, answers and settings are deleted now, with everything learned from them.
+        This can't be undone.
       </p>
       <label>
-        What becomes of projects that you made{" "}
+        Projects you created{" "}
         <select value={projects} onChange={(event) => setProjects(event.target.value as OwnProjects)}>
-          <option value="KEEP">They stay, without your name</option>
-          <option value="REMOVE">They are deleted too</option>
+          <option value="KEEP">Keep them, without your name</option>
+          <option value="REMOVE">Delete them too</option>
         </select>
       </label>
       <div className="data-acts">
         <button type="button" className="button danger" disabled={isBusy} onClick={() => onDelete(projects)}>
-          Yes, delete everything
+          Delete everything
         </button>
         <button type="button" className="button" onClick={onCancel}>
-          No, keep it
+          Cancel
         </button>
       </div>
-    </fieldset>
+    </Dialog>
   );
 }
 
 function ReceiptOf({ receipt, onDone }: { receipt: Receipt; onDone: () => void }) {
   const rows = receipt.deleted.filter(({ rows }) => rows > 0);
+  const done = useRef<HTMLButtonElement>(null);
+  // The button that opened the confirmation is gone.
+  useEffect(() => done.current?.focus(), []);
   return (
     <div className="receipt">
       <p>
-        Receipt <code>{receipt.id}</code>. Caches and indexes follow within some two minutes.
+        Receipt <code>{receipt.id}</code>. Caches and indexes follow within two minutes.
       </p>
       <ul>
         {rows.map(({ what, rows: many }) => (
@@ -111,8 +113,8 @@ function ReceiptOf({ receipt, onDone }: { receipt: Receipt; onDone: () => void }
           </li>
         ))}
       </ul>
-      <button type="button" className="button primary" onClick={onDone}>
-        Begin anew
+      <button type="button" ref={done} className="button primary" onClick={onDone}>
+        Start over
       </button>
     </div>
   );

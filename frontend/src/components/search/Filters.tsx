@@ -58,13 +58,13 @@ function ToolChoices({ chosen, onChange }: { chosen: string[]; onChange: (tools:
         onChange={onChange}
       />
       <label htmlFor={id} className="visually-hidden">
-        Find a tool
+        Search tools
       </label>
       <input
         id={id}
         type="search"
         className="field"
-        placeholder="Find a tool by name, or by what it does"
+        placeholder="Search tools by name or purpose"
         value={typed}
         onChange={(event) => setTyped(event.target.value)}
       />

@@ -49,7 +49,7 @@ export function SearchBar({ query, onQuery }: Props) {
           dir="auto"
           value={typed}
           maxLength={LONGEST}
-          placeholder="Search by words or by meaning"
+          placeholder="Search projects"
           enterKeyHint="search"
           autoComplete="off"
           onChange={(event) => say(event.target.value, event.target.value ? TYPING_REST_MS : 0)}

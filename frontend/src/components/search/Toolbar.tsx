@@ -1,4 +1,4 @@
-import { useState } from "react";
+import { useRef, useState } from "react";
 import type { FeedState } from "../../feed/feedReducer";
 import type { Address } from "../../hooks/useAddress";
 import { useSeenTypes } from "../../hooks/useSeenTypes";
@@ -19,12 +19,14 @@ const NO_FILTERS = { types: [], tools: [], categories: [] };
 export function Toolbar({ address, change, feed }: Props) {
   const filters = address.types.length + address.tools.length + address.categories.length;
   const [isOpen, setOpen] = useState(filters > 0);
+  const toggle = useRef<HTMLButtonElement>(null);
   const types = useSeenTypes(feed.places, address.types);
   return (
     <div className="toolbar">
       <SearchBar query={address.query} onQuery={(query) => change({ query })} />
       {address.query && <MeaningSlider alpha={address.alpha} onAlpha={(alpha) => change({ alpha })} />}
       <button
+        ref={toggle}
         type="button"
         className="button"
         aria-expanded={isOpen}
@@ -35,7 +37,14 @@ export function Toolbar({ address, change, feed }: Props) {
         Filters{filters > 0 && ` (${filters})`}
       </button>
       {filters > 0 && (
-        <button type="button" className="button quiet" onClick={() => change(NO_FILTERS)}>
+        <button
+          type="button"
+          className="button quiet"
+          onClick={() => {
+            change(NO_FILTERS);
+            toggle.current?.focus();
+          }}
+        >
           Clear filters
         </button>
       )}

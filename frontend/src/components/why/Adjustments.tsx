@@ -4,10 +4,10 @@ import type { Adjustment } from "../../services/why";
 import { TitleLink } from "../TitleLink";
 
 const RULES: Record<AdjustmentRule, string> = {
-  DIVERSITY: "so that the page is not all alike",
-  PIN: "because it was pinned by whoever runs this page",
-  EXPLORATION: "so that new projects get a chance",
-  REMAINDER: "because it follows behind what was ranked, newest first",
+  DIVERSITY: "to keep the page varied",
+  PIN: "because the site pinned it",
+  EXPLORATION: "to give new projects a chance",
+  REMAINDER: "because it follows the ranked projects, newest first",
 };
 
 /** What came between the score and the rank. */
@@ -15,7 +15,7 @@ export function Adjustments({ place, adjustments }: { place: Place; adjustments:
   return (
     <section className="why-part" aria-label="From score to rank">
       <h3>From score to rank</h3>
-      {adjustments.length === 0 && <p>Nothing came between: its score alone puts it at rank {place.rank}.</p>}
+      {adjustments.length === 0 && <p>Ranked #{place.rank} by score, no adjustments.</p>}
       <ul className="plain">
         {adjustments.map((adjustment) => (
           <li key={`${adjustment.rule} ${adjustment.fromRank}`}>
@@ -23,7 +23,7 @@ export function Adjustments({ place, adjustments }: { place: Place; adjustments:
               {moved(adjustment)} {RULES[adjustment.rule]}
               {adjustment.becauseOf && (
                 <>
-                  : <TitleLink project={adjustment.becauseOf} /> stands above it
+                  : <TitleLink project={adjustment.becauseOf} /> ranks higher
                 </>
               )}
               .
@@ -36,6 +36,6 @@ export function Adjustments({ place, adjustments }: { place: Place; adjustments:
 }
 
 function moved({ fromRank, toRank }: Adjustment): string {
-  if (fromRank === toRank) return `Its score was weighed again at rank ${toRank}, and it stays there,`;
+  if (fromRank === toRank) return `Reviewed at rank ${toRank} and kept there`;
   return `Moved ${toRank < fromRank ? "up" : "down"} from rank ${fromRank} to ${toRank}`;
 }

@@ -33,7 +33,7 @@ export function ContributionBars({ explanation }: { explanation: Explanation }) 
         </tfoot>
       </table>
       {!sum.isScore && (
-        <p role="alert">These bars do not add up to the score of {explanation.score}: please report that.</p>
+        <p role="alert">These values don't add up to the score {explanation.score}. Please report this.</p>
       )}
       {sum.silent.length > 0 && <Silent sum={sum} />}
     </section>
@@ -97,13 +97,13 @@ function Silent({ sum }: { sum: Sum }) {
   return (
     <details className="silent">
       <summary>
-        {sum.silent.length === 1 ? "One signal adds" : `${sum.silent.length} signals add`} nothing here
+        {sum.silent.length === 1 ? "1 signal adds" : `${sum.silent.length} signals add`} nothing here
       </summary>
       <ul>
         {sum.silent.map(({ signal, switchedOff }) => (
           <li key={signal.name}>
             {signal.label}
-            {switchedOff && " (you have switched it off)"}
+            {switchedOff && " (turned off in your settings)"}
           </li>
         ))}
       </ul>

@@ -1,6 +1,7 @@
 import { useState } from "react";
 import type { Place } from "../../feed/feedReducer";
 import { type BecauseResult, dismissBecause, sendAct } from "../../services/acts";
+import type { TermKind } from "../../gql/graphql";
 import { asFailure } from "../../services/failures";
 import { useGateway } from "../../services/GatewayContext";
 import type { Reason } from "../../services/why";
@@ -14,7 +15,7 @@ interface Props {
   onRestored: () => void;
 }
 
-/** The evidence, each piece with a way to say that it was wrong. */
+/** The reasons, each with a button that hides what it names; reasons that name nothing to hide have none. */
 export function Reasons({ place, reasons, onDismissed, onRestored }: Props) {
   const gateway = useGateway();
   const [asked, setAsked] = useState<string | null>(null);
@@ -48,30 +49,32 @@ export function Reasons({ place, reasons, onDismissed, onRestored }: Props) {
       onRestored();
     });
 
+  if (reasons.length === 0) return null;
   return (
-    <section className="why-part" aria-label="The evidence">
-      <h3>The evidence</h3>
-      {reasons.length === 0 && <p>No single reason stands out.</p>}
+    <section className="why-part" aria-label="Reasons">
+      <h3>Reasons</h3>
       <ul className="reasons">
-        {reasons.map((reason) => (
-          <li key={reason.id} className="reason" data-group={reason.group}>
-            <p>
-              <Evidence reason={reason} />
-            </p>
-            {done === null && (
-              <button
-                type="button"
-                className="button"
-                aria-busy={asked === reason.id}
-                disabled={asked !== null}
-                onClick={() => void lessLike(reason)}
-              >
-                Less like this
-                <span className="visually-hidden">: {reason.text}</span>
-              </button>
-            )}
-          </li>
-        ))}
+        {reasons.map((reason) => {
+          const effect = effectOf(reason);
+          return (
+            <li key={reason.id} className="reason" data-group={reason.group}>
+              <p>
+                <Evidence reason={reason} />
+              </p>
+              {done === null && effect && (
+                <button
+                  type="button"
+                  className="button"
+                  aria-busy={asked === reason.id}
+                  disabled={asked !== null}
+                  onClick={() => void lessLike(reason)}
+                >
+                  {effect}
+                </button>
+              )}
+            </li>
+          );
+        })}
       </ul>
       {/* There before its words, or they would not be read out. */}
       <div role="status">
@@ -80,6 +83,26 @@ export function Reasons({ place, reasons, onDismissed, onRestored }: Props) {
       </div>
     </section>
   );
+}
+
+const HIDE: Record<TermKind, string> = {
+  TOPIC: "Hide everything about",
+  CATEGORY: "Hide everything in",
+  TOOL: "Hide everything made with",
+};
+
+/** What dismissing the project for this reason hides, as the label of a button; null if it mutes nothing. */
+export function effectOf(reason: Reason): string | null {
+  switch (reason.__typename) {
+    case "StatedInterest":
+      return `${HIDE[reason.kind]} ${reason.name}`;
+    case "FromOwner":
+      return reason.owner && `Hide everything by ${reason.owner.username}`;
+    case "SimilarToProject":
+      return reason.project && `Hide this and stop using “${reason.project.title}”`;
+    default:
+      return null;
+  }
 }
 
 /** The reason in words; where they name a project, the name is a link to it. */

@@ -4,8 +4,7 @@ import { asFailure } from "../../services/failures";
 import { useGateway } from "../../services/GatewayContext";
 import { whatWouldRemoveIt } from "../../services/why";
 
-const NOTHING =
-  "Nothing small: no one to three of your interests and acts keep it among the first 30 of your page, or it is not there.";
+const NOTHING = "No single interest keeps this here; many small signals do.";
 
 /** What would take the project off the page. The gateway ranks the page again for it, so it is asked for by a button. */
 export function RemovalQuestion({ place }: { place: Place }) {
@@ -28,7 +27,7 @@ export function RemovalQuestion({ place }: { place: Place }) {
       <p role="status">{answer}</p>
       {answer === null && (
         <button type="button" className="button" disabled={isAsking} onClick={() => void ask()}>
-          {isAsking ? "Ranking your page without this and that …" : "Find out"}
+          {isAsking ? "Checking…" : "Find out"}
         </button>
       )}
     </section>

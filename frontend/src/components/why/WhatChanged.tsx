@@ -3,11 +3,11 @@ import type { MuteKind } from "../../gql/graphql";
 import type { BecauseResult } from "../../services/acts";
 
 const MUTED: Record<MuteKind, (name: string) => string> = {
-  TOPIC: (name) => `What is about ${name} will not come any more`,
-  CATEGORY: (name) => `What is filed under ${name} will not come any more`,
-  TOOL: (name) => `What is made with ${name} will not come any more`,
-  OWNER: (name) => `What ${name} makes will not come any more`,
-  PROJECT: (name) => `Nothing is concluded from what you did with “${name}” any more`,
+  TOPIC: (name) => `We'll hide everything about ${name}`,
+  CATEGORY: (name) => `We'll hide everything in ${name}`,
+  TOOL: (name) => `We'll hide everything made with ${name}`,
+  OWNER: (name) => `We'll hide everything by ${name}`,
+  PROJECT: (name) => `We'll stop using “${name}” for recommendations`,
 };
 
 /** What "less like this" did: to the project, to its cause, and to the viewer's page. */
@@ -19,17 +19,17 @@ export function WhatChanged({ result, onUndo }: { result: BecauseResult; onUndo:
   return (
     <div className="what-changed">
       <p>
-        <strong>Done.</strong> This project is dismissed. {muted && `${MUTED[muted.kind](muted.name)}.`}
+        <strong>Done.</strong> This project is hidden. {muted && `${MUTED[muted.kind](muted.name)}.`}
       </p>
       {pageChange && (
         <dl>
-          <Projects what="Left the first 30 of your page" projects={pageChange.removed} />
-          <Projects what="Came in" projects={pageChange.added} />
+          <Projects what="Dropped from your top 30" projects={pageChange.removed} />
+          <Projects what="Added to your top 30" projects={pageChange.added} />
           <dt>Moved</dt>
           <dd>
             {pageChange.moved.length === 0
-              ? "nothing"
-              : `${pageChange.moved.length} projects, by ${mostPlaces(pageChange.moved)} places at most`}
+              ? "None"
+              : `${pageChange.moved.length} projects, by up to ${mostPlaces(pageChange.moved)} places`}
           </dd>
         </dl>
       )}
@@ -48,7 +48,7 @@ function Projects({ what, projects }: { what: string; projects: { key: string; t
   return (
     <>
       <dt>{what}</dt>
-      {projects.length === 0 && <dd>nothing</dd>}
+      {projects.length === 0 && <dd>None</dd>}
       {projects.map(({ key, title }) => (
         <dd key={key} dir="auto">
           {title}

@@ -29,7 +29,7 @@ export function WhyDialog({ place, feed, onRefresh, onClose, onDismissed, onRest
   return (
     <Dialog title={place.card.title} kicker="Why am I seeing this?" className="why-dialog" onClose={onClose}>
       <div aria-busy={asked.isLoading} aria-live="polite">
-        {asked.isLoading && <p className="soft">Looking it up …</p>}
+        {asked.isLoading && <p className="soft">Loading…</p>}
         {asked.failure && <NoAnswer failure={asked.failure} onRefresh={onRefresh} />}
         {why && <p className="why-summary">{why.summary}</p>}
       </div>
