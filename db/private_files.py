@@ -4,14 +4,23 @@ SQLite gives the files beside a database (``-wal``, ``-shm``, ``-journal``) the 
 """
 
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import TextIO
 
 FILE_MODE, FOLDER_MODE = 0o600, 0o700
 _FOR_OTHERS = 0o077
-_OURS = ("explore.sqlite", "vectors.sqlite", "cache.sqlite", "documents.sqlite", "embeddings.sqlite", "token_secret")
+_OURS = (
+    "explore.sqlite",
+    "vectors.sqlite",
+    "cache.sqlite",
+    "documents.sqlite",
+    "embeddings.sqlite",
+    "token_secret",
+    ".token_secret.",
+    ".writable",
+)
 """What the names of the files in VAR_DIR begin with."""
 
 
@@ -43,8 +52,7 @@ def make_private_file(path: Path) -> None:
         descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, FILE_MODE)
     except FileExistsError:
         for suffix in ("", "-wal", "-shm", "-journal"):
-            with suppress(FileNotFoundError):  # SQLite makes and removes those beside it
-                _narrow(path.with_name(path.name + suffix), FILE_MODE)
+            _narrow(path.with_name(path.name + suffix), FILE_MODE)
         return
     try:
         os.fchmod(descriptor, FILE_MODE)
@@ -55,11 +63,18 @@ def make_private_file(path: Path) -> None:
 def open_to_others(folder: Path) -> Iterator[Path]:
     """Give the folder and those files of ours in it that others than their owner may read, write or enter."""
     for path in (folder, *(entry for entry in sorted(folder.iterdir()) if entry.name.startswith(_OURS))):
-        if path.stat().st_mode & _FOR_OTHERS:
-            yield path
+        with suppress(FileNotFoundError):  # SQLite makes and removes the files beside a database
+            if path.stat().st_mode & _FOR_OTHERS:
+                yield path
+
+
+def open_private(path: Path) -> TextIO:
+    """Open a text file for writing; a new one may be read by its owner only."""
+    return open(path, "w", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, FILE_MODE))
 
 
 def _narrow(path: Path, mode: int) -> None:
-    if stat.S_IMODE(path.stat().st_mode) & _FOR_OTHERS:
-        with suppress(PermissionError):  # another user's: `explore doctor` reports it
+    # SQLite makes and removes the files beside a database; what belongs to another user `explore doctor` reports.
+    with suppress(FileNotFoundError, PermissionError):
+        if path.stat().st_mode & _FOR_OTHERS:
             path.chmod(mode)

@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from db.engine import Database
 from db.errors import InvalidRecord, StoreUnavailable
 from db.imports.importer import FileProgress, ImportReport, import_directory
+from db.private_files import open_private
 from db.synchronisation import outbox
 from gateway.commands.faults import Faults
 from gateway.commands.progress import progress
@@ -69,7 +70,7 @@ async def _import(
     database: Database, directory: Path, strict: bool, refused: Path | None, errors: Console
 ) -> ImportReport:
     with ExitStack() as stack:
-        file = stack.enter_context(refused.open("w", encoding="utf-8")) if refused else None
+        file = stack.enter_context(open_private(refused)) if refused else None
         faults = Faults(file)
         try:
             with progress(errors, "lines") as tell:

@@ -99,6 +99,7 @@ async def test_the_file_of_refusals_has_every_line(sqlite_database: Database, tm
     folder = fill(tmp_path, *USERS, *["nonsense"] * 57)
     await terminal.run(sqlite_database, folder, refused=tmp_path / "refused.txt")
     assert len((tmp_path / "refused.txt").read_text().splitlines()) == 57
+    assert (tmp_path / "refused.txt").stat().st_mode & 0o077 == 0  # lines of people
     assert "--refused" not in terminal.err
 
 
