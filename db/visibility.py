@@ -37,7 +37,8 @@ KNOWN_TERM = or_(
 """A condition on `Term`: it exists for everybody, the user bound to ``user`` owns a project that carries it, or it is
 an interest of the actor bound to ``actor``."""
 
-KNOWN_USER = or_(
-    User.id == _USER, select(Project.id).where(Project.owner_id == User.id, PUBLIC).correlate(User).exists()
-)
+PUBLIC_USER = select(Project.id).where(Project.owner_id == User.id, PUBLIC).correlate(User).exists()
+"""A condition on `User`: they own a public project."""
+
+KNOWN_USER = or_(User.id == _USER, PUBLIC_USER)
 """A condition on `User`: they own a public project, or are the user bound to ``user``."""

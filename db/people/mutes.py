@@ -11,7 +11,7 @@ from db.columns import Identity
 from db.engine import Database
 from db.models import Actor, Mute, MuteKind, Project, ProjectTerm, Term, User, now
 from db.people.users import raise_versions
-from db.visibility import PUBLIC
+from db.visibility import PUBLIC, PUBLIC_USER
 
 _SUBJECTS = {
     MuteKind.TOPIC: Mute.term_id,
@@ -48,7 +48,7 @@ class Muted:
     subject_id
         A term, a user or a project, as `kind` says.
     key, name
-        The platform's key of it, and its name or title; the key again for a project that the actor may not see.
+        The platform's key of it, and its name or title; the key again for what exists for the actor no more.
     since
         When it was muted.
     dismissed_id
@@ -86,7 +86,11 @@ MUTES = (
         func.coalesce(Mute.term_id, Mute.owner_id, Mute.seed_id).label("subject_id"),
         func.coalesce(Term.key, User.key, Project.key).label("key"),
         func.coalesce(
-            Term.name, User.username, case((or_(PUBLIC, Project.owner_id == Actor.user_id), Project.title)), Project.key
+            Term.name,
+            case((PUBLIC_USER, User.username)),
+            case((or_(PUBLIC, Project.owner_id == Actor.user_id), Project.title)),
+            User.key,
+            Project.key,
         ).label("name"),
         Mute.created_at,
         Mute.dismissed_id,

@@ -103,7 +103,7 @@ async def test_a_search_for_tools_answers_as_before_the_hidden_ones_were_there(g
     assert [await graph.data(search, key=f"tool-{how}") for how in HIDDEN] == before
 
 
-async def test_lists_of_tools_and_categories_leave_out_what_is_hidden(hiding: Graph) -> None:
+async def test_lists_and_the_index_of_tools_leave_out_what_is_hidden(hiding: Graph) -> None:
     listed = orjson.dumps(
         await hiding.data(
             """{ tools(first: 100) { edges { node { key } } } categories { key }
@@ -112,9 +112,6 @@ async def test_lists_of_tools_and_categories_leave_out_what_is_hidden(hiding: Gr
     ).decode()
     assert "tool-1" in listed
     assert not any(how in listed for how in HIDDEN)
-
-
-async def test_the_index_of_tools_holds_no_hidden_one(hiding: Graph) -> None:
     vectors, embedder = hiding.world.stores.vectors, hiding.world.stores.embedder
     (vector,) = await embedder.embed(["tool private"])
     found = {key for key, _ in await vectors.nearest_tools(vector, 100)}
@@ -146,19 +143,15 @@ async def test_what_becomes_public_is_found_and_what_becomes_private_is_not(hidi
     assert "tool-private" not in {key for key, _ in await nearest(vector, 100)}
 
 
-async def test_what_the_platform_sends_exists_without_any_project(hiding: Graph) -> None:
+async def test_what_the_platform_sends_or_asks_in_its_quiz_exists_without_any_project(hiding: Graph) -> None:
     async with hiding.database.write() as connection:
         await upsert_tools(connection, [ToolRecord(key="tool-private", name="tool-private")])
         await upsert_categories(connection, [CategoryRecord(key="category-private", name="category-private")])
-    for kind in ("tool", "category"):
-        assert (await hiding.data(SET % kind.upper(), user("ada"), key=f"{kind}-private"))["setInterests"]["changed"]
-
-
-async def test_a_quiz_of_the_platform_lists_its_terms(hiding: Graph) -> None:
     asked = """mutation { upsertOnboardingQuestions(questions: [{ key: "q", type: TOOL_SELECT, text: "Which?",
-      options: [{ key: "a", label: "A", term: { tool: "tool-private" } }] }]) { added userErrors { message } } }"""
+      options: [{ key: "a", label: "A", term: { tool: "tool-archived" } }] }]) { added userErrors { message } } }"""
     assert (await hiding.data(asked, SERVICE))["upsertOnboardingQuestions"]["added"] == 1
-    assert (await hiding.data(SET % "TOOL", user("ada"), key="tool-private"))["setInterests"]["changed"]
+    for kind, key in (("TOOL", "tool-private"), ("CATEGORY", "category-private"), ("TOOL", "tool-archived")):
+        assert (await hiding.data(SET % kind, user("ada"), key=key))["setInterests"]["changed"], key
 
 
 async def test_owners_know_the_terms_of_their_private_projects_and_themselves(hiding: Graph) -> None:
@@ -186,10 +179,17 @@ async def test_an_interest_of_another_kind_with_the_same_key_is_not_meant(hiding
     assert [error["code"] for error in answer["removeInterest"]["userErrors"]] == ["UNKNOWN_REFERENCE"]
 
 
-async def test_a_muted_project_that_became_private_shows_its_key_and_no_new_title(hiding: Graph) -> None:
+async def test_what_was_muted_and_became_private_shows_its_key_and_no_new_name(hiding: Graph) -> None:
     await hiding.world.act("ada", InteractionType.VIEW, "p0006")
-    assert (await hiding.data(MUTE % "PROJECT", user("ada"), key="p0006"))["mute"]["changed"]
-    read = "{ viewer { mutes { key name } } }"
-    assert (await hiding.data(read, user("ada")))["viewer"]["mutes"][0]["name"].startswith("painting")
+    await hiding.world.add_projects(1, start=712, owner="cook")
+    for kind, key in (("PROJECT", "p0006"), ("OWNER", "cook")):
+        assert (await hiding.data(MUTE % kind, user("ada"), key=key))["mute"]["changed"]
+
+    async def names() -> dict[str, str]:
+        muted = (await hiding.data("{ viewer { mutes { key name } } }", user("ada")))["viewer"]["mutes"]
+        return {one["key"]: one["name"] for one in muted}
+
+    assert await names() == {"p0006": "painting with models, part 6", "cook": "Cook"}
     await hiding.world.add_projects(1, start=6, title="a secret plan", private=True)
-    assert (await hiding.data(read, user("ada")))["viewer"]["mutes"] == [{"key": "p0006", "name": "p0006"}]
+    await hiding.world.add_projects(1, start=712, owner="cook", private=True)
+    assert await names() == {"p0006": "p0006", "cook": "cook"}
