@@ -103,6 +103,24 @@ async def test_a_search_for_tools_answers_as_before_the_hidden_ones_were_there(g
     assert [await graph.data(search, key=f"tool-{how}") for how in HIDDEN] == before
 
 
+async def test_a_place_in_a_feed_is_gone_with_its_project_however_that_went(
+    hiding: Graph, statements: CountStatements
+) -> None:
+    page = await hiding.data("{ newest(first: 4) { edges { id node { key } } } }", user("ada"))
+    places = {edge["node"]["key"]: edge["id"] for edge in page["newest"]["edges"]}
+    (private, archived, deleted, shown) = places
+    for key, flags in ((private, {"private": True}), (archived, {"archived": True})):
+        await hiding.world.add_projects(1, start=int(key[1:]), **flags)
+    async with hiding.database.write() as connection:
+        await remove_projects(connection, [deleted])
+    answers = [
+        await _answer(hiding, statements, user("ada"), NODE, places[key]) for key in (private, archived, deleted)
+    ]
+    assert answers[0] == answers[1] == answers[2]
+    assert (await hiding.data(NODE, user("ada"), key=places[private]))["node"] is None
+    assert (await hiding.data(NODE, user("ada"), key=places[shown]))["node"] is not None
+
+
 async def test_lists_and_the_index_of_tools_leave_out_what_is_hidden(hiding: Graph) -> None:
     listed = orjson.dumps(
         await hiding.data(
