@@ -161,3 +161,23 @@ async def test_a_server_that_stops_ends_its_streams_and_does_not_wait_for_them(t
         # uvicorn stops cleanly, and then raises the signal once more for whoever called it.
         assert await asyncio.to_thread(process.wait, PATIENCE_S) in (0, -signal.SIGTERM)
         assert "Cancel 1 running" not in (tmp_path / "stderr").read_text()
+
+
+async def test_a_client_that_goes_gives_its_seat_back_though_a_request_waits_behind_the_stream(serve) -> None:
+    body = json.dumps({"query": SUBSCRIBE}).encode()
+    started = f"POST /graphql HTTP/1.1\r\nHost: a\r\nAccept: text/event-stream\r\nContent-Length: {len(body)}\r\n"
+    request = f"{started}Content-Type: application/json\r\n\r\n".encode() + body
+    async with serve(max_streams=1) as gateway, asyncio.timeout(PATIENCE_S):
+        address = httpx.URL(gateway.url)
+        reader, writer = await asyncio.open_connection(address.host, address.port)
+        writer.write(request + b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert b" 200 " in await reader.readline()
+        writer.transport.abort()
+        await writer.wait_closed()
+        while (await _status(gateway.url)) != 200:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+
+async def _status(url: str) -> int:
+    async with stream(url) as heard:
+        return heard.answer.status_code

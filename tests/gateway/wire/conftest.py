@@ -95,6 +95,10 @@ class Wire:
         self._file.readline()
         return body
 
+    def read(self, number: int) -> bytes:
+        """Read so many bytes."""
+        return self._file.read(number)
+
     def rest(self) -> bytes:
         """Read until the gateway closes the connection."""
         try:
@@ -125,8 +129,11 @@ class Edge:
 
     def wait_for_connections(self, number: int) -> None:
         """Wait until the gateway holds so many connections."""
+        self.wait_until(lambda: len(self.server.server_state.connections) == number)
+
+    def wait_until(self, condition: Callable[[], bool]) -> None:
         until = time.monotonic() + PATIENCE_S
-        while len(self.server.server_state.connections) != number:
+        while not condition():
             assert time.monotonic() < until, self.server.server_state.connections
             time.sleep(0.01)
 
