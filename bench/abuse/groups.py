@@ -15,10 +15,12 @@ from bench.abuse import (
     token_rules,
     tokens,
     variables,
+    wire,
 )
 from bench.abuse.probe import Probe
 
 GROUPS: Mapping[str, Sequence[Probe]] = {
+    "HTTP": wire.PROBES,
     "documents and cost": documents.PROBES,
     "variables": variables.PROBES,
     "tokens and sessions": tokens.PROBES,

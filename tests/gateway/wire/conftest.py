@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from bench.abuse_http import get
+from bench.abuse.wire import get
 from gateway.app import build
 from gateway.callers.auth import Authority
 from gateway.limits.bounds import DEFAULT_BOUNDS, Bounds

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bench.abuse_http import HEALTH, WEBSOCKET, get, head, post
+from bench.abuse.wire import HEALTH, WEBSOCKET, get, head, post
 from gateway.limits.bounds import Bounds
 from gateway.limits.clients import RESERVE
 from tests.gateway.wire.conftest import Edge, StartEdge, Wire, frame, running_edge

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.abuse_http import UPGRADES, WEBSOCKET, chunked, get, head, post
+from bench.abuse.wire import UPGRADES, WEBSOCKET, chunked, get, head, post
 from tests.gateway.wire.conftest import Edge, Wire, frame, running_edge
 from tests.servers import running_nginx
 

@@ -1,15 +1,13 @@
 # ruff: noqa: E501 (a probe is a line)
-"""Raw HTTP that an attacker sends below GraphQL: ambiguous, malformed, cut and oversized requests.
-
-`tests/gateway/wire` sends each probe once, and more of the same requests.
-"""
+"""HTTP below GraphQL: ambiguous, malformed, cut and oversized requests. `tests/gateway/wire` sends them, too."""
 
 import json
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import BinaryIO
+
+from bench.abuse.probe import NO_ANSWER, Answer, Probe, Target
 
 PATIENCE_S = 20.0
 
@@ -158,81 +156,6 @@ CHUNKS = {
 }
 
 
-@dataclass(frozen=True)
-class RawProbe:
-    """Bytes on a connection of their own, and the answers that are right.
-
-    Attributes
-    ----------
-    data
-        What is sent. Then the client sends no more, and reads until the gateway closes the connection.
-    statuses
-        The status of each answer, in order; none where the gateway closes without an answer.
-    """
-
-    name: str
-    data: bytes
-    statuses: tuple[int, ...]
-
-
-def _inside(name: str, padding: int) -> RawProbe:
-    """Put a request into the body of a request with an upgrade, behind empty lines, which parsers skip."""
-    body = b"\r\n" * (padding // 2) + post(QUERY)
-    started = head("POST /graphql HTTP/1.1", f"Content-Length: {len(body)}", *UPGRADES[name])
-    return RawProbe(f"a request in {padding:,} bytes of body, upgrade: {name}", started + body, (415,))
-
-
-PROBES: list[RawProbe] = [
-    *(RawProbe(f"head: {name}", data + HEALTH, (400,)) for name, data in MALFORMED.items()),
-    *(
-        RawProbe(f"coding: {name}", head("POST /graphql HTTP/1.1", *headers) + b"5\r\nhello\r\n0\r\n\r\n", (400,))
-        for name, headers in CODINGS.items()
-    ),
-    *(
-        RawProbe(f"chunks: {name}", IN_CHUNKS.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n") + data, (400,))
-        for name, data in CHUNKS.items()
-        if "without an end" not in name  # these need a further packet: `tests/gateway/wire/test_requests.py`
-    ),
-    *(_inside(name, padding) for name in UPGRADES for padding in (0, 200_000)),
-    *(RawProbe(f"upgrade: {name}", post(QUERY, *more), (200,)) for name, more in UPGRADES.items()),
-    *(
-        RawProbe(f"a WebSocket to {path}", get(path, *WEBSOCKET), (404,))
-        for path in ("/", "/other", "/healthz", "/graphql/", "/metrics", "/demo/viewers")
-    ),
-    *(
-        RawProbe(f"a redirect of {path}", head(f"GET {path} HTTP/1.1", "Host: evil.test", host=False), (404,))
-        for path in ("/graphql/", "/healthz/", "//evil.test/graphql", "/%2f%2fevil.test")
-    ),
-    RawProbe("a WebSocket with a body", get("/graphql", *WEBSOCKET, "Content-Length: 5") + b"hello", (403,)),
-    RawProbe("a WebSocket with chunks", get("/graphql", *WEBSOCKET, "Transfer-Encoding: chunked") + b"0\r\n\r\n", (403,)),
-    RawProbe("a WebSocket and a request", get("/graphql", *WEBSOCKET) + HEALTH, (403,)),
-    RawProbe("a WebSocket by HTTP/1.0", head("GET /healthz HTTP/1.0", *WEBSOCKET), (200,)),
-    RawProbe("a WebSocket by POST", head("POST /graphql HTTP/1.1", *WEBSOCKET), (415,)),
-    RawProbe("a WebSocket with a long header", get("/graphql", *WEBSOCKET, "X-A: " + "a" * 9_000), (431,)),
-    RawProbe("a WebSocket with 150 headers", get("/graphql", *WEBSOCKET, *(f"X-{at}: a" for at in range(150))), (431,)),
-    RawProbe("CONNECT", head("CONNECT gateway.test:80 HTTP/1.1") + HEALTH, (405,)),
-    RawProbe("trailers", chunked(QUERY) + b"0\r\nAuthorization: Bearer forged\r\n\r\n" + HEALTH, (200, 200)),
-    RawProbe("an address of 70,000 letters", get("/healthz?" + "a" * 70_000), (431,)),
-    RawProbe("a header of 70,000 letters", get("/healthz", "X-A: " + "a" * 70_000), (431,)),
-    RawProbe("a header without an end", b"GET / HTTP/1.1\r\nX-A: " + b"a" * 300_000, (431,)),
-    RawProbe("201 headers", get("/healthz", *(f"X-{at}: a" for at in range(200))), (431,)),
-    RawProbe("16,000 headers", b"GET / HTTP/1.1\r\n" + b"A:\r\n" * 16_000, (431,)),
-    RawProbe("HTTP/1.0 kept alive", head("GET /healthz HTTP/1.0", "Connection: keep-alive") * 2, (200,)),
-    RawProbe("a request behind the last one", get("/healthz", "Connection: close") + HEALTH, (200,)),
-    RawProbe("a request behind an error", HEALTH + MALFORMED["two Hosts"] + HEALTH, (200, 400)),
-    RawProbe("a request behind a bad chunk", HEALTH + IN_CHUNKS + b"g\r\n" + HEALTH, (200, 400)),
-    RawProbe("a body that is not asked for", head("POST /graphql HTTP/1.1", "Content-Length: 5", "Expect: 100-continue") + HEALTH, (415,)),
-    RawProbe("half a head", HEALTH[:20], ()),
-    RawProbe("half a body", post(QUERY)[:-1], ()),
-    RawProbe("nothing", b"", ()),
-    RawProbe("300,000 empty lines", b"\r\n" * 150_000, ()),
-    RawProbe("OPTIONS *", head("OPTIONS * HTTP/1.1"), (404,)),
-    RawProbe("TRACE", head("TRACE /graphql HTTP/1.1"), (405,)),
-    RawProbe("a body of 5 MB that is not read", post(QUERY, padding=5_000_000), (413,)),
-]  # fmt: skip
-"""Each is sent on a connection of its own."""
-
-
 def exchange(address: tuple[str, int], data: bytes) -> list[int]:
     """Send bytes on a connection of their own; gives the statuses of the answers, without `100 Continue`."""
     with socket.create_connection(address, PATIENCE_S) as connection, connection.makefile("rb") as answers:
@@ -250,3 +173,80 @@ def _statuses(answers: BinaryIO) -> Iterator[int]:
             name, _, value = field.lower().partition(b":")
             length = int(value) if name == b"content-length" else length
         answers.read(length)
+
+
+def sending(name: str, data: bytes, statuses: tuple[int, ...]) -> Probe:
+    """Make a probe of bytes on a connection of their own, behind which the client closes its half.
+
+    Parameters
+    ----------
+    statuses
+        The status of each answer that is right, in order; none where the gateway closes without an answer.
+    """
+    received: list[int] = []
+
+    def send(target: Target) -> Answer:
+        received[:] = exchange((target.host, target.port), data)
+        return Answer(received[-1] if received else NO_ANSWER)
+
+    def check(_: Answer) -> str | None:
+        return None if tuple(received) == statuses else f"answers {received} instead of {statuses}"
+
+    return Probe(name, statuses[-1:] or (NO_ANSWER,), send, check=check)
+
+
+def _inside(name: str, padding: int) -> Probe:
+    """Put a request into the body of a request with an upgrade, behind empty lines, which parsers skip."""
+    body = b"\r\n" * (padding // 2) + post(QUERY)
+    started = head("POST /graphql HTTP/1.1", f"Content-Length: {len(body)}", *UPGRADES[name])
+    return sending(f"a request in {padding:,} bytes of body, upgrade: {name}", started + body, (415,))
+
+
+PROBES: list[Probe] = [
+    *(sending(f"head: {name}", data + HEALTH, (400,)) for name, data in MALFORMED.items()),
+    *(
+        sending(f"coding: {name}", head("POST /graphql HTTP/1.1", *headers) + b"5\r\nhello\r\n0\r\n\r\n", (400,))
+        for name, headers in CODINGS.items()
+    ),
+    *(
+        sending(f"chunks: {name}", IN_CHUNKS.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n") + data, (400,))
+        for name, data in CHUNKS.items()
+        if "without an end" not in name  # these need a further packet: `tests/gateway/wire/test_requests.py`
+    ),
+    *(_inside(name, padding) for name in UPGRADES for padding in (0, 200_000)),
+    *(sending(f"upgrade: {name}", post(QUERY, *more), (200,)) for name, more in UPGRADES.items()),
+    *(
+        sending(f"a WebSocket to {path}", get(path, *WEBSOCKET), (404,))
+        for path in ("/", "/other", "/healthz", "/graphql/", "/metrics", "/demo/viewers")
+    ),
+    *(
+        sending(f"a redirect of {path}", head(f"GET {path} HTTP/1.1", "Host: evil.test", host=False), (404,))
+        for path in ("/graphql/", "/healthz/", "//evil.test/graphql", "/%2f%2fevil.test")
+    ),
+    sending("a WebSocket with a body", get("/graphql", *WEBSOCKET, "Content-Length: 5") + b"hello", (403,)),
+    sending("a WebSocket with chunks", get("/graphql", *WEBSOCKET, "Transfer-Encoding: chunked") + b"0\r\n\r\n", (403,)),
+    sending("a WebSocket and a request", get("/graphql", *WEBSOCKET) + HEALTH, (403,)),
+    sending("a WebSocket by HTTP/1.0", head("GET /healthz HTTP/1.0", *WEBSOCKET), (200,)),
+    sending("a WebSocket by POST", head("POST /graphql HTTP/1.1", *WEBSOCKET), (415,)),
+    sending("a WebSocket with a long header", get("/graphql", *WEBSOCKET, "X-A: " + "a" * 9_000), (431,)),
+    sending("a WebSocket with 150 headers", get("/graphql", *WEBSOCKET, *(f"X-{at}: a" for at in range(150))), (431,)),
+    sending("CONNECT", head("CONNECT gateway.test:80 HTTP/1.1") + HEALTH, (405,)),
+    sending("trailers", chunked(QUERY) + b"0\r\nAuthorization: Bearer forged\r\n\r\n" + HEALTH, (200, 200)),
+    sending("an address of 70,000 letters", get("/healthz?" + "a" * 70_000), (431,)),
+    sending("a header of 70,000 letters", get("/healthz", "X-A: " + "a" * 70_000), (431,)),
+    sending("a header without an end", b"GET / HTTP/1.1\r\nX-A: " + b"a" * 300_000, (431,)),
+    sending("201 headers", get("/healthz", *(f"X-{at}: a" for at in range(200))), (431,)),
+    sending("16,000 headers", b"GET / HTTP/1.1\r\n" + b"A:\r\n" * 16_000, (431,)),
+    sending("HTTP/1.0 kept alive", head("GET /healthz HTTP/1.0", "Connection: keep-alive") * 2, (200,)),
+    sending("a request behind the last one", get("/healthz", "Connection: close") + HEALTH, (200,)),
+    sending("a request behind an error", HEALTH + MALFORMED["two Hosts"] + HEALTH, (200, 400)),
+    sending("a request behind a bad chunk", HEALTH + IN_CHUNKS + b"g\r\n" + HEALTH, (200, 400)),
+    sending("a body that is not asked for", head("POST /graphql HTTP/1.1", "Content-Length: 5", "Expect: 100-continue") + HEALTH, (415,)),
+    sending("half a head", HEALTH[:20], ()),
+    sending("half a body", post(QUERY)[:-1], ()),
+    sending("nothing", b"", ()),
+    sending("300,000 empty lines", b"\r\n" * 150_000, ()),
+    sending("OPTIONS *", head("OPTIONS * HTTP/1.1"), (404,)),
+    sending("TRACE", head("TRACE /graphql HTTP/1.1"), (405,)),
+    sending("a body of 5 MB that is not read", post(QUERY, padding=5_000_000), (413,)),
+]  # fmt: skip
