@@ -70,7 +70,7 @@ def main() -> int:
     dearest = max((one.cpu_ms for one in everything if allowed_ms(one) == MOST_MS), default=0.0)
     print(
         f"\n{len(everything)} probes, {asked.rounds} rounds: {len(faults)} faults; at most {dearest:.0f} ms of CPU "
-        f"without a price; memory {memory_mb[1]:.0f} MB after the first round, {growth:+.1%} after the last"
+        f"without a price; memory after each round {', '.join(f'{mb:.0f}' for mb in memory_mb[1:])} MB ({growth:+.1%})"
     )
     is_good = not faults and growth <= MOST_GROWTH
     print("verdict: good" if is_good else "verdict: BAD")

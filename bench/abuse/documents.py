@@ -7,6 +7,7 @@ import json
 from graphql import get_introspection_query
 
 from bench.abuse.probe import Probe, asking, posting, request
+from bench.abuse.tokens import signed
 
 
 def times(count: int, text: str) -> str:
@@ -69,6 +70,13 @@ PROBES: list[Probe] = [
     asking("15 searches", "{ " + times(15, 'a#: search(query: "a#", first: 100) { ' + PAGE + " }") + " }", "TOO_COSTLY"),
     asking("what would remove a whole page", "{ forYou(first: 30) { edges { explanation { whatWouldRemoveIt { text } } } } }", "TOO_COSTLY"),
     asking("15 times why not", "{ " + times(15, 'a#: whyNot(key: "a#") { __typename }') + times(14, ' b#: similarTo(key: "a") { x }') + " " + times(15, 'c#: forYou { kind }') + " }", "TOO_MANY_ALIASES"),
+    # what is dear and allowed: its price says so
+    asking("For You, 30 with explanations", "{ forYou(first: 30) { edges { rank score node { key title owner { username } tools { name } } explanation { summary contributions { signal { label } value contribution } adjustments { rule } reasons { text } } } } }", None, statuses=(200,), headers=signed()),
+    asking("For You, 60 with explanations", "{ forYou(first: 60) { edges { explanation { summary contributions { signal { label } value contribution } reasons { text } } } } }", None, statuses=(200,), headers=signed()),
+    asking("four pages of 100", "{ newest(first: 100) { ...p } popular(first: 100) { ...p } trending(first: 100) { ...p } forYou(first: 100) { ...p } } fragment p on Feed { edges { node { key title owner { username } tools { name } } } }", None, statuses=(200,)),
+    asking("a search for 100", 'query { search(query: "music that plays by itself", first: 100) { edges { node { key title } } } }', None, statuses=(200,)),
+    asking("what is similar to what is similar", "{ newest(first: 3) { edges { node { similar(first: 3) { edges { node { similar(first: 3) { edges { node { key } } } } } } } } } }", None, statuses=(200,)),
+    asking("GraphiQL's introspection", INTROSPECTION, None, statuses=(200,)),
     # fragments
     asking("fragments that double", doubling(18, "__typename"), "TOO_MANY_FIELDS"),
     asking("fragments that double and hold nothing", doubling(60, "...nobody"), "TOO_MANY_FRAGMENTS"),
