@@ -28,6 +28,10 @@ _FORWARDING = re.compile(
 log = structlog.get_logger(__name__)
 
 
+def _do_nothing(_is_public: bool) -> None:
+    """Stand in for a callback; unlike a lambda, it can be sent to a worker process."""
+
+
 class Addresses:
     """Tells whose address a request came from.
 
@@ -45,9 +49,7 @@ class Addresses:
         that TRUSTED_PROXIES does not name. All its callers share one budget.
     """
 
-    def __init__(
-        self, trusted: Sequence[Network] = (), on_untrusted: Callable[[bool], None] = lambda _is_public: None
-    ) -> None:
+    def __init__(self, trusted: Sequence[Network] = (), on_untrusted: Callable[[bool], None] = _do_nothing) -> None:
         self._trusted = tuple(trusted)
         self._on_untrusted = on_untrusted
         self.ignores_proxy = False
