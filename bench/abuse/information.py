@@ -90,8 +90,8 @@ ASKED: dict[str, str] = {
         f"the node of a {kind}": f"query(${kind}: ID!) {{ node(id: ${kind}) {{ id __typename }} }}"
         for kind in ("tool", "category", "user")
     },
-    "a filter of For You": "query($key: String!) { forYou(where: {topics: [$key]}) { strategy degraded edges { node { key } } } }",
-    "a filter of a search": 'query($key: String!) { search(query: "music", where: {tools: [$key]}) { strategy degraded edges { node { key } } } }',
+    "a filter of For You": "query($key: String!) { forYou(where: {topics: [$key]}) { strategy edges { node { key } } } }",
+    "a filter of a search": 'query($key: String!) { search(query: "music", where: {tools: [$key]}) { strategy edges { node { key } } } }',
     "a filter beside a known tool": 'query($key: String!) { trending(where: {tools: [$key, "suno"]}, first: 3) { strategy edges { node { key } } } }',
     "why not": "query($key: String!) { whyNot(key: $key) { outcome summary filter ranked } }",
     "an impression": "mutation($key: String!) { recordInteractions(events: [{project: $key, type: IMPRESSION}]) { results { status code message } } }",
