@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from pydantic import SecretStr
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from gateway.callers.auth import Authority
 from gateway.callers.sessions import HEADER as SESSION_HEADER
@@ -70,6 +70,15 @@ def test_a_settings_object_shows_no_secret() -> None:
     assert settings.token_secret == SecretStr(SECRET)
 
 
+def doctor(folder: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, str]) -> Result:
+    """Run `explore doctor` where an installation is: without a database it would look at nothing else."""
+    monkeypatch.chdir(folder)
+    (folder / "explore.sqlite").touch()
+    ended = CliRunner().invoke(app, ["doctor"], env=settings | {"VAR_DIR": str(folder)})
+    assert "there is no database" not in ended.output
+    return ended
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -105,16 +114,14 @@ def test_a_settings_object_shows_no_secret() -> None:
 def test_a_command_that_cannot_start_shows_no_secret(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: dict[str, str]
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    ended = CliRunner().invoke(app, ["doctor"], env=wrong | {"VAR_DIR": str(tmp_path)})
+    ended = doctor(tmp_path, monkeypatch, wrong)
     assert ended.exit_code in (1, 2)
     assert MARK not in ended.output
     assert isinstance(ended.exception, SystemExit)
 
 
 def test_the_doctor_shows_no_secret_of_what_is_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    ended = CliRunner().invoke(app, ["doctor"], env=everything_is_away() | {"VAR_DIR": str(tmp_path)})
+    ended = doctor(tmp_path, monkeypatch, everything_is_away())
     assert ended.exit_code == 1
     assert MARK not in ended.output
     assert len(re.findall("^broken", ended.output, re.MULTILINE)) >= 4
