@@ -6,7 +6,7 @@ opened on this machine. An empty list is no error: the page asks wherever it run
 the list; `explore token administrator` prints a token for it.
 """
 
-from urllib.parse import urlsplit
+import re
 
 from sqlalchemy import bindparam, select
 from starlette.requests import Request
@@ -23,7 +23,8 @@ from gateway.callers.auth import Authority
 TOKEN_HOURS = 24.0
 """The page asks for another one when it has expired."""
 
-_NAMES_OF_THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
+_NAME_OF_THIS_MACHINE = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", re.IGNORECASE)
+"""A `Host` header. `urlsplit` reads `[::1].evil.example` as the address in the brackets."""
 
 _PEOPLE = select(User.key, User.username).where(
     among(User.key, bindparam("keys", type_=TextList())), User.role == Role.VIEWER.value
@@ -84,14 +85,7 @@ def _is_at_home(request: Request) -> bool:
         and is_loopback(request.client.host)
         and not is_forwarded(request)
         and request.scope["http_version"] != "1.0"
-        and _name(host) in _NAMES_OF_THIS_MACHINE
-        and (origin is None or urlsplit(origin).netloc == host)
+        and _NAME_OF_THIS_MACHINE.fullmatch(host) is not None
+        and origin in (None, f"http://{host}", f"https://{host}")
         and request.headers.get("sec-fetch-site", "none") in ("same-origin", "none")
     )
-
-
-def _name(host: str) -> str | None:
-    try:
-        return urlsplit(f"//{host}").hostname
-    except ValueError:  # brackets that hold no address
-        return None
