@@ -103,6 +103,9 @@ PROBES: list[Probe] = [
     alike("an undoing", "mutation($key: String!) { undoDismissal(key: $key) { userErrors { code } } }"),
     alike("an event", "mutation($key: String!) { recordInteractions(events: [{project: $key, type: VIEW}]) { recorded userErrors { code } } }"),
     alike("the end of a save", "mutation($key: String!) { unsaveProject(key: $key) { changed userErrors { code } } }"),
+    alike("tools by a search", "query($key: String!) { tools(search: $key) { edges { node { key } } } }"),
+    *(alike(f"an interest in a {kind}", f"mutation($key: String!) {{ setInterests(interests: [{{kind: {kind}, key: $key}}]) {{ changed userErrors {{ code message }} }} }}") for kind in ("TOOL", "CATEGORY", "TOPIC")),
+    *(alike(f"a mute of a {kind}", f"mutation($key: String!) {{ mute(kind: {kind}, key: $key) {{ changed userErrors {{ code message }} }} }}") for kind in ("TOOL", "CATEGORY", "TOPIC")),
     alike("a like by somebody unknown", "mutation($key: String!) { likeProject(key: $key) { changed userErrors { code } } }", {}),
     # what errors tell
     asking("an error about a key of 60 KB", "query($k: String!) { project(key: $k) { nothing } }", "GRAPHQL_VALIDATION_FAILED", variables={"k": "a" * 60_000}, check=silent(*MACHINE)),

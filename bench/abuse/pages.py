@@ -73,6 +73,7 @@ def unless_page(answer: Answer) -> str | None:
 PROBES: list[Probe] = [
     *(path(f"{name}: {target[:40]}", target, (400, 404)) for name, target in TRAVERSALS.items()),
     *(path(name, target, statuses) for name, (target, statuses) in ODD.items()),
+    request("a path that ends in a slash", (404, 307, 308), path="/graphql/", headers={"Host": "evil.example"}, check=lambda answer: f"leads to {answer.headers['location']}" if "evil" in answer.headers.get("location", "") else None),
     request("a path of two slashes and a host", (400, 404), path="//evil.example/%2f..", check=lambda answer: f"leads to {answer.headers['location']}" if "location" in answer.headers else None),
     request("a POST to a page", (404, 405), method="POST", path="/", body=b"a" * 100_000),
     request("a DELETE of a page", (404, 405), method="DELETE", path="/"),

@@ -68,6 +68,7 @@ BAD: dict[str, Callable[[Target], Mapping[str, str]]] = {
     "that has expired": signed(exp=int(time.time()) - 3_600),
     "that is not valid yet": signed(nbf=int(time.time()) + 3_600),
     "of the year 10^18": signed(exp=10**30, nbf=10**30),
+    "that expires at 10^320": signed(exp=10**320),
     "that expires at minus 10^320": signed(exp=-(10**320)),
     "that expires at infinity": signed(exp=float("inf")),
     "that expires at a text": signed(exp="soon"),
