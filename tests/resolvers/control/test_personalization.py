@@ -90,7 +90,7 @@ async def test_switched_off_sources_are_told_and_the_strategy_follows(graph: Gra
     await graph.data(change, user("ada"), s={"personalized": True, "useTopics": False})
     known = await status(graph, user("ada"))
     assert known["strategy"] == "PERSONALIZED"
-    off = [one["signal"]["name"] for one in known["signals"] if one["why"] and "switched it off" in one["why"]]
+    off = [one["signal"]["name"] for one in known["signals"] if one["why"] and "Turned off" in one["why"]]
     assert off == ["explicit_preferences"]
 
 
