@@ -152,6 +152,7 @@ CHUNKS = {
     "a trailer without an end": b"1\r\nx\r\n0\r\nX-A: " + b"a" * 100_000,
     "a folded trailer": b"1\r\nx\r\n0\r\nX-A: b\r\n c\r\n\r\n",
     "20,000 chunks of one byte": b"1\r\nx\r\n" * 20_000 + b"0\r\n\r\n",
+    "20,000 chunks of eight bytes": b"8\r\n12345678\r\n" * 20_000 + b"0\r\n\r\n",
     "leading zeros": b"0" * 20_000 + b"1\r\nx\r\n0\r\n\r\n",
 }
 

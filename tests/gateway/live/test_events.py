@@ -163,7 +163,11 @@ async def test_a_server_that_stops_ends_its_streams_and_does_not_wait_for_them(t
         assert "Cancel 1 running" not in (tmp_path / "stderr").read_text()
 
 
-async def test_a_client_that_goes_gives_its_seat_back_though_a_request_waits_behind_the_stream(serve) -> None:
+async def test_a_client_that_goes_gives_its_seat_back_though_a_request_waits_behind_the_stream(
+    serve, monkeypatch
+) -> None:
+    """Nothing is read meanwhile, so the next comment on the stream finds out."""
+    monkeypatch.setattr(events, "KEEP_ALIVE_S", 0.05)
     body = json.dumps({"query": SUBSCRIBE}).encode()
     started = f"POST /graphql HTTP/1.1\r\nHost: a\r\nAccept: text/event-stream\r\nContent-Length: {len(body)}\r\n"
     request = f"{started}Content-Type: application/json\r\n\r\n".encode() + body

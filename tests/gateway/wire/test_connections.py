@@ -15,7 +15,7 @@ from tests.gateway.wire.conftest import Edge, StartEdge, Wire, frame, running_ed
 
 QUERY = "{ echo }"
 SHORT = Bounds(head_s=0.15, excess_head_s=0.15, keep_alive_s=0.2, stalled_s=0.1, linger_s=0.15)
-SHORT_BEYOND = Bounds(excess_head_s=0.1)
+SHORT_BEYOND = Bounds(head_s=1_000, excess_head_s=0.1)
 
 
 @pytest.fixture(scope="module")

@@ -48,6 +48,7 @@ def test_a_chunk_that_is_malformed_or_mostly_framing_is_refused(edge: Edge, name
         wire.send(CHUNKS[name])
         answer = wire.answer()
         assert (answer.status, answer.code) == (400, "BAD_REQUEST")
+        assert "x-request-id" not in answer.headers, "refused by the connection, not by the application"
         assert wire.is_closed
 
 
