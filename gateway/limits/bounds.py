@@ -19,7 +19,8 @@ class Bounds:
     headers
         Headers of one request. Browsers send about 20, chains of proxies add about 20.
     framing_bytes
-        Bytes of chunk sizes, chunk extensions and trailers, in addition to one for each byte of the body.
+        Bytes of chunk sizes, chunk extensions and trailers, in addition to one for each byte of the body. They are
+        counted after each read (up to 256 KB) that neither begins nor ends a request.
     pieces, piece_bytes
         A body may come in this many pieces (chunks and reads), and in one more for each `piece_bytes`: a chunk of one
         byte costs about 2 µs, as much as 1 KB in one piece.

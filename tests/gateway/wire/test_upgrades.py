@@ -80,11 +80,12 @@ def test_a_websocket_is_served(edge: Edge) -> None:
         assert b"pong" in wire.read(17)
 
 
-def test_a_websocket_with_a_body_is_answered_as_a_plain_request(edge: Edge) -> None:
-    for more in (("Content-Length: 5",), ("Transfer-Encoding: chunked",)):
-        with edge.wire(get("/graphql", *WEBSOCKET, *more) + b"5\r\nhello\r\n0\r\n\r\n") as wire:
-            assert wire.answer().status == 403
-            assert wire.is_closed
+@pytest.mark.parametrize("body", [b"", b"5\r\nhello\r\n0\r\n\r\n"], ids=["in a packet of its own", "with the head"])
+@pytest.mark.parametrize("framing", ["Content-Length: 5", "Transfer-Encoding: chunked"])
+def test_a_websocket_with_a_body_is_answered_as_a_plain_request(edge: Edge, framing: str, body: bytes) -> None:
+    with edge.wire(get("/graphql", *WEBSOCKET, framing) + body) as wire:
+        assert wire.answer().status == 403
+        assert wire.is_closed
 
 
 def test_frames_that_come_with_the_handshake_are_never_parsed_as_requests(edge: Edge) -> None:
