@@ -7,15 +7,14 @@ BIN := $(VENV)/bin
 # Run a command under a title, with a line every five seconds while it works.
 define step
 	@echo "$(1) ..."; \
-	( $(2) ) & work=$$!; seconds=0; \
-	while kill -0 $$work 2>/dev/null; do \
-	  sleep 1; seconds=$$((seconds + 1)); \
-	  [ $$((seconds % 5)) != 0 ] || echo "  $$seconds s"; \
-	done; \
-	wait $$work
+	( seconds=0; while sleep 1 && kill -0 $$$$ 2>/dev/null; do \
+	    seconds=$$((seconds + 1)); [ $$((seconds % 5)) != 0 ] || echo "  $$seconds s"; \
+	  done ) & ticker=$$!; \
+	( $(2) ); code=$$?; kill $$ticker; exit $$code
 endef
 
 # `venv --without-pip` and `pip --python` need neither ensurepip nor root: a bare Debian lacks the first.
+# `explore --help` compiles the modules that the first start imports.
 # uv installs ten times faster than pip; where it cannot (an index that only pip's settings name), pip does it.
 PIP := $(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check
 define install
@@ -24,7 +23,8 @@ define install
 	  { $(PIP) --require-hashes -r requirements-uv.lock && \
 	    $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r $(1); } || \
 	  $(PIP) --require-hashes -r $(1))
-	$(call step,Installing explore-gateway,$(PIP) --no-deps --no-build-isolation -e .)
+	$(call step,Installing explore-gateway,\
+	  $(PIP) --no-deps --no-build-isolation -e . && $(BIN)/explore --help >/dev/null)
 endef
 
 # A step that takes Node.js is left out where that is not there, with a line that says so; a step that fails, fails.
@@ -37,6 +37,7 @@ help: ## list the targets; the program itself is .venv/bin/explore (.venv/bin/ex
 .PHONY: run
 run: $(VENV)/.run ## set up, build the pages, load the demo data, serve on port 8000 (make run PORT=8001)
 	$(call step,Building the explore page,frontend/npm.sh build || echo "The explore page could not be built; serving without it." >&2)
+	@echo "Starting explore-gateway ..."
 	@$(BIN)/explore serve --demo $(if $(PORT),--port $(PORT))
 
 .PHONY: test
