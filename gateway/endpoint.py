@@ -36,8 +36,9 @@ from gateway.live.events import EventStreams
 from gateway.telemetry import note_refusal
 from resolvers.foundations.context import Asker
 
-MOST_VARIABLE_ERRORS = 50
-"""Errors of variables that are written out, each with the value that it is about."""
+MOST_VARIABLE_ERRORS, MOST_OF_MANY = 50, 10
+"""Errors that are written out of few variables, and of many. An error quotes the whole value that it is about: 50
+of an object with 9,000 unknown fields take 100 ms of CPU, 10 take 25 ms."""
 
 LONGEST_NAME = 100
 """Characters of an operation's name that are written into the log."""
@@ -214,12 +215,13 @@ class Endpoint:
             raise
         await self._naming.register(named)
         if isinstance(prepared, list):
-            prepared = self._prepare(document, asked)  # it has been paid for: the errors can be written out
+            # It has been paid for: the errors can be written out.
+            prepared = self._prepare(document, asked, MOST_OF_MANY if coercing else MOST_VARIABLE_ERRORS)
         left = {} if budget is None else budget.extension
         return Admitted(document, operation.operation, {**left, "asked": coercing + cost}, prepared)
 
     def _prepare(
-        self, document: Document, asked: GraphQLRequest, most_errors: int = MOST_VARIABLE_ERRORS
+        self, document: Document, asked: GraphQLRequest, most_errors: int
     ) -> Executor[Any] | list[GraphQLError]:
         """Coerce the variables, once for pricing and running; gives their errors if they do not fit."""
         return self._graph.execution_context_class.build(
