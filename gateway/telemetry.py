@@ -21,7 +21,7 @@ from db.errors import Store, StoreUnavailable
 from db.resilience import Outcome, State, log_change
 from db.synchronisation.outbox import Backlog, backlog
 from gateway.answers import error_answer
-from gateway.callers.addresses import is_forwarded, is_loopback
+from gateway.callers.addresses import is_local
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """The environment variable by which prometheus_client finds the folder."""
@@ -128,7 +128,7 @@ class Metrics:
             return error_answer(
                 401, "UNAUTHENTICATED", "Send the token of METRICS_TOKEN.", headers={"WWW-Authenticate": "Bearer"}
             )
-        if request.client is not None and is_loopback(request.client.host) and not is_forwarded(request):
+        if is_local(request):
             return None
         message = "Metrics are for this machine only: set METRICS_TOKEN to scrape them from another one."
         return error_answer(403, "FORBIDDEN", message)

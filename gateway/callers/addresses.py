@@ -28,10 +28,6 @@ _FORWARDING = re.compile(
 log = structlog.get_logger(__name__)
 
 
-def _do_nothing(_is_public: bool) -> None:
-    """Stand in for a callback; unlike a lambda, it can be sent to a worker process."""
-
-
 class Addresses:
     """Tells whose address a request came from.
 
@@ -49,7 +45,7 @@ class Addresses:
         that TRUSTED_PROXIES does not name. All its callers share one budget.
     """
 
-    def __init__(self, trusted: Sequence[Network] = (), on_untrusted: Callable[[bool], None] = _do_nothing) -> None:
+    def __init__(self, trusted: Sequence[Network] = (), on_untrusted: Callable[[bool], None] = lambda _: None) -> None:
         self._trusted = tuple(trusted)
         self._on_untrusted = on_untrusted
         self.ignores_proxy = False
@@ -60,7 +56,7 @@ class Addresses:
         forwarded = connection.headers.getlist(HEADER)
         if not forwarded:
             return caller
-        if not self.is_trusted(caller):
+        if not is_among(caller, self._trusted):
             self._note_untrusted(caller)
             return caller
         return self._behind(caller, ",".join(forwarded).split(",")[-MOST_PROXIES:])
@@ -71,15 +67,9 @@ class Addresses:
             if address is None:  # garbage, or `unknown`: the last proxy that we believe is all we know
                 return caller
             caller = address
-            if not self.is_trusted(address):
+            if not is_among(address, self._trusted):
                 return address
         return caller
-
-    def is_trusted(self, address: Address | None) -> bool:
-        """Say whether an address is that of a trusted proxy."""
-        return address is not None and any(
-            address.version == network.version and address in network for network in self._trusted
-        )
 
     def _note_untrusted(self, caller: Address | None) -> None:
         """Count a header that is not believed; the first one from a private address is logged."""
@@ -100,6 +90,13 @@ def read_address(text: str | None) -> Address | None:
     return mapped or address
 
 
+def is_among(address: Address | None, networks: Iterable[Network]) -> bool:
+    """Say whether an address is in one of the networks."""
+    return address is not None and any(
+        address.version == network.version and address in network for network in networks
+    )
+
+
 def is_forwarded(connection: HTTPConnection) -> bool:
     """Say whether a request names a proxy that it came through, whatever that proxy is worth."""
     return any(_FORWARDING.fullmatch(name) for name in connection.headers)
@@ -109,6 +106,11 @@ def is_loopback(host: str | None) -> bool:
     """Say whether this is a name or an address of this machine and of no other."""
     address = read_address(host)
     return host == "localhost" or (address is not None and address.is_loopback)
+
+
+def is_local(connection: HTTPConnection) -> bool:
+    """Say whether a connection comes from this machine, by its own address, and no proxy says that it forwards it."""
+    return connection.client is not None and is_loopback(connection.client.host) and not is_forwarded(connection)
 
 
 def client_network(address: Address | None) -> str:

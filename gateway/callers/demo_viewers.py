@@ -17,7 +17,7 @@ from db.demo import DEMO_VIEWERS, holds_demo
 from db.models import Role, User
 from db.stores import Stores
 from gateway.answers import JsonAnswer
-from gateway.callers.addresses import is_forwarded, is_loopback
+from gateway.callers.addresses import is_local
 from gateway.callers.auth import Authority
 
 TOKEN_HOURS = 24.0
@@ -81,9 +81,7 @@ def _is_at_home(request: Request) -> bool:
     host = request.headers.get("host", "")
     origin = request.headers.get("origin")
     return (
-        request.client is not None
-        and is_loopback(request.client.host)
-        and not is_forwarded(request)
+        is_local(request)
         and request.scope["http_version"] != "1.0"
         and _NAME_OF_THIS_MACHINE.fullmatch(host) is not None
         and origin in (None, f"http://{host}", f"https://{host}")

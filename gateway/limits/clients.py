@@ -7,7 +7,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.answers import JsonAnswer, error_answer
-from gateway.callers.addresses import Address, Addresses, Network, client_network, read_address
+from gateway.callers.addresses import Addresses, Network, client_network, is_among, read_address
 from gateway.telemetry import note_refusal
 
 HEALTH = frozenset({"/healthz", "/readyz"})
@@ -29,12 +29,12 @@ class ClientCap:
     """
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
+        self.limit = limit
         self._held: Counter[str] = Counter()
 
     def take(self, client: str) -> bool:
         """Count one more for a client, unless the client holds as many as allowed."""
-        if self._held[client] >= self._limit:
+        if self._held[client] >= self.limit:
             return False
         self._held[client] += 1
         return True
@@ -62,8 +62,7 @@ class ConnectionCaps:
     def __init__(self, limit: int, limit_client: int, proxies: Sequence[Network] = ()) -> None:
         self._limit = limit
         self._clients = ClientCap(limit_client)
-        self._limit_client = limit_client
-        self._addresses = Addresses(proxies)
+        self._proxies = proxies
         self._admitted: dict[object, str | None] = {}
         self._excess: dict[object, Callable[[], None]] = {}
 
@@ -85,9 +84,9 @@ class ConnectionCaps:
         """
         if len(self._admitted) >= self._limit:
             return self._exceed(connection, end, _full())
-        client = self._client(read_address(host))
+        client = self._client(host)
         if client is not None and not self._clients.take(client):
-            return self._exceed(connection, end, _too_many(self._limit_client))
+            return self._exceed(connection, end, _too_many(self._clients.limit))
         self._admitted[connection] = client
         return None
 
@@ -99,8 +98,9 @@ class ConnectionCaps:
                 self._clients.release(client)
         self._excess.pop(connection, None)
 
-    def _client(self, peer: Address | None) -> str | None:
-        return None if peer is None or self._addresses.is_trusted(peer) else client_network(peer)
+    def _client(self, host: str | None) -> str | None:
+        peer = read_address(host)
+        return None if peer is None or is_among(peer, self._proxies) else client_network(peer)
 
     def _exceed(self, connection: object, end: Callable[[], None], answer: JsonAnswer) -> JsonAnswer:
         note_refusal(TOO_MANY)
@@ -146,7 +146,6 @@ class ClientLimit:
     def __init__(self, app: ASGIApp, addresses: Addresses, limit: int) -> None:
         self._app = app
         self._addresses = addresses
-        self._limit = limit
         self._clients = ClientCap(limit)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -157,7 +156,7 @@ class ClientLimit:
         client = client_network(self._addresses.of(HTTPConnection(scope)))
         if not self._clients.take(client):
             note_refusal(TOO_MANY)
-            await _too_many(self._limit)(scope, receive, send)
+            await _too_many(self._clients.limit)(scope, receive, send)
             return
         try:
             await self._app(scope, receive, send)
