@@ -1,7 +1,7 @@
 # ruff: noqa: E501 (a probe is a line)
 """Attempts to get the tokens of the demo's viewers from elsewhere than a page of this gateway on this machine."""
 
-from bench.abuse.probe import Answer, Headers, Probe, request
+from bench.abuse.probe import Answer, Headers, Probe, raw, request
 
 
 def none(answer: Answer) -> str | None:
@@ -19,6 +19,14 @@ def nobody(name: str, headers: Headers) -> Probe:
         check=lambda answer: none(answer) if answer.status == 200 else None,
     )
 
+
+def but_the_administrator(answer: Answer) -> str | None:
+    """Check that viewers are given, and the administrator is not among them."""
+    keys = [viewer["key"] for viewer in answer.json["viewers"]]
+    return None if "heavy" in keys and "administrator" not in keys else f"gives {keys}"
+
+
+PROXIES = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via", "CF-Connecting-IP", "True-Client-IP")
 
 PROBES: list[Probe] = [
     nobody("a host of somebody else's", {"Host": "evil.example"}),
@@ -40,4 +48,7 @@ PROBES: list[Probe] = [
     nobody("a request of the same site", {"Sec-Fetch-Site": "same-site"}),
     request("a POST", (405,), method="POST", path="/demo/viewers"),
     request("a host of ours in a parameter", (200,), path="/demo/viewers?host=localhost", headers={"Host": "evil.example"}, check=none),
+    request("demo viewers for a page at home", (200,), path="/demo/viewers", check=but_the_administrator),
+    *(nobody(f"demo viewers by way of {name}", {name: "127.0.0.1"}) for name in PROXIES),
+    raw("demo viewers over HTTP/1.0", (200,), b"GET /demo/viewers HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n", check=lambda answer: None if answer.json == {"viewers": []} else f"gives {answer.body[:200]!r}"),
 ]  # fmt: skip

@@ -1,106 +1,51 @@
 # ruff: noqa: E501 (a probe is a line)
-"""Pairs of requests that ask for what is hidden and for what never was: the answers must be identical."""
+"""Attempts to learn of the machine, and of what is hidden, from errors, headers and operators' addresses."""
 
-from collections.abc import Mapping
-
-import httpx
-
-from bench.abuse.probe import (
-    GRAPHQL_TYPE,
-    NONE,
-    Answer,
-    Headers,
-    Probe,
-    Target,
-    answer_of,
-    request,
-    with_headers,
-)
-from bench.abuse.tokens import bearer, signed
-from resolvers.foundations.ids import global_id
-
-HIDDEN = {how: f"shroud{how}" for how in ("private", "archived", "deleted")}
-"""Keys of a project of each kind, and of its tool, category, topic and owner, which no other project has."""
-
-UNKNOWN = "shroudnothing"
-
-_FILL = """
-mutation ($key: String!, $private: Boolean, $archived: Boolean) {
-  upsertUsers(users: [{key: $key, username: $key}]) { userErrors { code message } }
-  upsertProjects(projects: [{key: $key, title: $key, type: "github_repo", description: $key, owner: $key,
-    tools: [$key], categories: [$key], topics: [$key], private: $private, archived: $archived}]) {
-    userErrors { code message } }
-}
-"""
-_DELETE = "mutation ($key: String!) { removeProjects(keys: [$key]) { removed } }"
+from bench.abuse.hidden import HIDDEN
+from bench.abuse.probe import Answer, Check, Probe, asking, request
 
 
-def hide_projects(target: Target) -> None:
-    """Add a private, an archived and a deleted project with terms and an owner of their own."""
-    headers = {"Authorization": f"Bearer {bearer(target, sub='service', role='service')}"}
-    for how, key in HIDDEN.items():
-        flags = {"key": key, "private": how == "private", "archived": how == "archived"}
-        for document in (_FILL, _DELETE) if how == "deleted" else (_FILL,):
-            answer = target.client.post("/graphql", json={"query": document, "variables": flags}, headers=headers)
-            if "errors" in answer.json() or "code" in answer.text:
-                raise RuntimeError(answer.text)
-
-
-def pair(name: str, how: str, query: str, headers: Headers = NONE) -> Probe:
-    """Make a probe that asks for a hidden key and for one that never was; it differs in nothing but the key."""
-
-    def send(target: Target) -> Answer:
-        made = with_headers(GRAPHQL_TYPE, headers)
-        sent = dict(made(target) if callable(made) else made)
-        answers = {word: _ask(target, query, word, sent) for word in (HIDDEN[how], UNKNOWN)}
-        hidden, unknown = (_told(answer, word) for word, answer in answers.items())
-        answer = answer_of(answers[HIDDEN[how]])
-        return Answer(answer.status, answer.body, {**answer.headers, "same": str(hidden == unknown)})
+def silent(*words: str) -> Check:
+    """Return a check that an answer holds none of these words."""
 
     def check(answer: Answer) -> str | None:
-        return None if answer.headers["same"] == "True" else f"not as for what never was: {answer.body[:300]!r}"
+        held = [word for word in words if word.lower().encode() in answer.body.lower()]
+        return f"tells of {held}: {answer.body[:300]!r}" if held else None
 
-    return Probe(f"{name}, {how}", (200, 400), send, check=check, requests=2)
-
-
-def _ask(target: Target, query: str, word: str, headers: Mapping[str, str]) -> httpx.Response:
-    ids = {kind.lower(): global_id(kind, word) for kind in ("Tool", "Category", "User", "Project")}
-    declared = {name: value for name, value in (ids | {"key": word}).items() if f"${name}" in query}
-    return target.client.post("/graphql", json={"query": query, "variables": declared}, headers=headers)
+    return check
 
 
-def _told(answer: httpx.Response, word: str) -> tuple[int, object]:
-    """Give what an answer tells: its status and its content, the key and the price of the operation left out."""
-    content = answer.json()
-    content.get("extensions", {}).pop("cost", None)
-    return answer.status_code, repr(content).replace(word, "KEY")
-
-
-ASKED: dict[str, str] = {
-    **{
-        f"to mute {article} {kind}": f"mutation($key: String!) {{ mute(kind: {kind.upper()}, key: $key) {{ changed userErrors {{ code message path }} }} }}"
-        for article, kind in (("a", "tool"), ("a", "category"), ("a", "topic"), ("an", "owner"), ("a", "project"))
-    },
-    **{
-        f"to state a {kind}": f"mutation($key: String!) {{ setInterests(interests: [{{kind: {kind.upper()}, key: $key}}]) {{ changed userErrors {{ code message path }} }} }}"
-        for kind in ("tool", "category", "topic")
-    },
-    "to remove an interest": "mutation($key: String!) { removeInterest(interest: {kind: TOOL, key: $key}) { changed userErrors { code message path } } }",
-    **{
-        f"the node of a {kind}": f"query(${kind}: ID!) {{ node(id: ${kind}) {{ id __typename }} }}"
-        for kind in ("tool", "category", "user")
-    },
-    "a filter of For You": "query($key: String!) { forYou(where: {topics: [$key]}) { strategy edges { node { key } } } }",
-    "a filter of a search": 'query($key: String!) { search(query: "music", where: {tools: [$key]}) { strategy edges { node { key } } } }',
-    "a filter beside a known tool": 'query($key: String!) { trending(where: {tools: [$key, "suno"]}, first: 3) { strategy edges { node { key } } } }',
-    "why not": "query($key: String!) { whyNot(key: $key) { outcome summary filter ranked } }",
-    "an impression": "mutation($key: String!) { recordInteractions(events: [{project: $key, type: IMPRESSION}]) { results { status code message } } }",
-}
+MACHINE = (
+    "/usr/",
+    "/home/",
+    "/tmp/",  # noqa: S108
+    "site-packages",
+    "uvicorn",
+    "starlette",
+    "sqlite",
+    "postgresql",
+    "explore.sqlite",
+)
+"""Words that tell of the machine."""
 
 PROBES: list[Probe] = [
-    *(pair(name, how, query, signed()) for how in ("private", "archived") for name, query in ASKED.items()),
-    *(pair(name, "deleted", query, signed()) for name, query in ASKED.items() if name.startswith(("to state", "the node"))),
-    *(pair(f"{name} by nobody", "private", query) for name, query in ASKED.items() if name.startswith("the node")),
-    request("metrics through a proxy", (403,), path="/metrics", headers={"X-Forwarded-For": "127.0.0.1"}, code="FORBIDDEN"),
-    request("metrics through a proxy of another make", (403,), path="/metrics", headers={"Forwarded": "for=127.0.0.1"}, code="FORBIDDEN"),
+    # what errors tell
+    asking("an error about a key of 60 KB", "query($k: String!) { project(key: $k) { nothing } }", "GRAPHQL_VALIDATION_FAILED", variables={"k": "a" * 60_000}, check=silent(*MACHINE)),
+    asking("a cursor that is no base64", '{ newest(after: "%%%") { kind } }', "BAD_CURSOR", statuses=(200,), check=silent(*MACHINE)),
+    asking("an id of another kind", '{ node(id: "VXNlcjpub2JvZHk=") { id } }', "BAD_ID", statuses=(200,), check=silent(*MACHINE)),
+    asking("an injection into a search", "query { search(query: \"' OR 1=1; DROP TABLE projects; --\") { kind } }", None, statuses=(200,), check=silent(*MACHINE)),
+    asking("an injection into a filter", "query { newest(where: {tools: [\"') OR 1=1 --\"]}) { edges { node { key } } } }", None, statuses=(200,), check=silent(*MACHINE)),
+    asking("operators of full-text search", 'query { search(query: "NEAR(a b, 1) OR * AND \\"c\\" ^d -e {f g}: h") { kind } }', None, statuses=(200,), check=silent(*MACHINE)),
+    asking("operators of LIKE", 'query { tools(search: "%_%\\\\") { edges { node { key } } } }', None, statuses=(200,), check=silent(*MACHINE)),
+    asking("a receipt of somebody else", '{ deletionReceipt(id: "00000000-0000-0000-0000-000000000000") { __typename } }', None, statuses=(200,), check=silent(*MACHINE)),
+    request("an address that does not exist", (404,), path="/nothing", check=silent(*MACHINE)),
+    request("a method that does not exist", (400, 405), method="BREW", check=silent(*MACHINE)),
+    request("TRACE", (401, 405), method="TRACE", headers={"Authorization": "Bearer veiled"}, check=silent("veiled", *MACHINE)),
+    request("the headers of an answer", (200,), path="/healthz", check=lambda answer: "names its server" if {"server", "x-powered-by"} & answer.headers.keys() else None),
+    request("readiness", (200,), path="/readyz", check=silent(*MACHINE, *HIDDEN.values())),
+    request("metrics", (200, 401, 403, 404), path="/metrics", check=silent(*HIDDEN.values(), "heavy", "/tmp/")),  # noqa: S108
+    request("the files of a profile", (404,), path="/debug/pprof/", check=silent(*MACHINE)),
+    request("the environment", (404,), path="/.env", check=silent("TOKEN_SECRET")),
+    request("a request id with a line break", (200,), path="/healthz", headers={"X-Request-Id": "a%0d%0aSet-Cookie: b"}, check=lambda answer: "set a cookie" if "set-cookie" in answer.headers else None),
+    request("a request id of 5,000 letters", (200,), path="/healthz", headers={"X-Request-Id": "a" * 5_000}, check=lambda answer: None if len(answer.headers["x-request-id"]) < 65 else "repeats it"),
 ]  # fmt: skip

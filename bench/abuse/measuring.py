@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from bench.abuse import information, leaks
+from bench.abuse import hidden
 from bench.abuse.probe import Answer, Probe, Target
 from tests.running import address_in, serving
 
@@ -55,8 +55,7 @@ def running_gateway(folder: Path) -> Iterator[tuple[int, Target]]:
         parts = urlsplit(address)
         with httpx.Client(base_url=address, timeout=60) as client:
             target = Target(str(parts.hostname), int(parts.port or 80), client, SECRET)
-            leaks.hide_something(target)
-            information.hide_projects(target)
+            hidden.hide_projects(target)
             yield process.pid, target
 
 

@@ -1,5 +1,5 @@
 # ruff: noqa: E501 (a probe is a line)
-"""Rules that hold in every way in: a token's times and life, its header, claimed sessions, who gets a demo token."""
+"""Rules that hold in every way in: a token's times and life, its header, and claimed sessions."""
 
 import json
 import math
@@ -7,8 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from bench.abuse.demo_viewers import nobody
-from bench.abuse.probe import Answer, Headers, Probe, Target, answer_of, asking, posting, raw, request
+from bench.abuse.probe import Answer, Headers, Probe, Target, answer_of, asking, posting, raw
 from bench.abuse.streams import FEED, INIT, talking
 from bench.abuse.tokens import ADMINISTRATION, bearer, claims, signed
 
@@ -74,12 +73,6 @@ def says(**expected: object) -> Callable[[Answer], str | None]:
     return check
 
 
-def but_the_administrator(answer: Answer) -> str | None:
-    """Check that viewers are given, and the administrator is not among them."""
-    keys = [viewer["key"] for viewer in answer.json["viewers"]]
-    return None if "heavy" in keys and "administrator" not in keys else f"gives {keys}"
-
-
 NO_TIMES: dict[str, Any] = {
     "10^320": 10**320,
     "true": True,
@@ -88,7 +81,6 @@ NO_TIMES: dict[str, Any] = {
     "in milliseconds": 1_900_000_000_000,
     "NaN": math.nan,
 }
-PROXIES = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via", "CF-Connecting-IP", "True-Client-IP")
 
 PROBES: list[Probe] = [
     *(asking(f"{name} {text}", VIEWER, "UNAUTHENTICATED", statuses=(401,), headers=signed(**{name: value})) for name in ("exp", "nbf", "iat") for text, value in NO_TIMES.items()),
@@ -116,8 +108,4 @@ PROBES: list[Probe] = [
     with_session("a revoked session that is claimed again", lambda ask, session, token: (ask(REVOKE, **token), ask(CLAIM, **session, **token), ask(VIEWER, **session))[-1], says(kind="SESSION"), 7),
     with_session("a stranger who revokes a session", lambda ask, session, token: ask(REVOKE, **{"X-Session-Id": "s1.AAAA"}), says(revoked=0), 5),
     with_session("an export by a claimed session", lambda ask, session, token: ask("mutation { exportMyData { data userErrors { code } } }", **session), says(userErrors=[{"code": "NOT_ALLOWED"}]), 5),
-    # demo viewers
-    request("demo viewers for a page at home", (200,), path="/demo/viewers", check=but_the_administrator),
-    *(nobody(f"demo viewers by way of {name}", {name: "127.0.0.1"}) for name in PROXIES),
-    raw("demo viewers over HTTP/1.0", (200,), b"GET /demo/viewers HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n", check=lambda answer: None if answer.json == {"viewers": []} else f"gives {answer.body[:200]!r}"),
 ]  # fmt: skip
