@@ -20,8 +20,9 @@ _OURS = (
     "token_secret",
     ".token_secret.",
     ".writable",
+    "worker_alive",
 )
-"""What the names of the files in VAR_DIR begin with."""
+"""Beginnings of the names of our files in VAR_DIR."""
 
 
 def make_private_folder(folder: Path) -> None:

@@ -3,12 +3,14 @@
 import asyncio
 import signal
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import structlog
 
 from db import schema
 from db.errors import StoreMisconfigured, StoreUnavailable
+from db.private_files import make_private_file
 from gateway.commands.preparing import require_reachable
 from gateway.errors import CannotStart
 from gateway.runtime import beside, worker_tasks
@@ -45,13 +47,15 @@ async def run_worker(settings: Settings) -> None:
         except StoreUnavailable as error:
             log.warning("a store is away, and is waited for", store=error.store.value, reason=error.reason)
         _, tasks = worker_tasks(stores, settings)
-        alive = settings.var_dir / ALIVE_FILE
-        async with beside({**tasks, "alive": lambda stop: _show_alive(alive, stop)}):
+        if settings.var_dir.is_dir():  # not there where all stores are servers and no container looks at the file
+            tasks["alive"] = partial(_show_alive, settings.var_dir / ALIVE_FILE)
+        async with beside(tasks):
             log.info("the worker is at work")
             await stop.wait()
 
 
 async def _show_alive(file: Path, stop: asyncio.Event) -> None:
+    await asyncio.to_thread(make_private_file, file)
     while not stop.is_set():
         await asyncio.to_thread(file.touch)
         with suppress(TimeoutError):

@@ -76,7 +76,7 @@ async def test_a_database_of_an_earlier_release_is_narrowed_with_what_lies_besid
 
 def test_a_folder_with_nothing_but_files_of_ours_is_narrowed(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
-    for name in ("explore.sqlite", "explore.sqlite-wal", "token_secret", "vectors.sqlite", "cache.sqlite.damaged"):
+    for name in ("explore.sqlite", "explore.sqlite-wal", "token_secret", "cache.sqlite.damaged", "worker_alive"):
         (tmp_path / name).touch(0o644)
     make_private_folder(tmp_path)
     assert mode(tmp_path) == 0o700

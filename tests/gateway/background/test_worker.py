@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.outbox_chaos import Outcome, run
+from db.private_files import open_to_others
 from gateway.background.worker import ALIVE_FILE
 from tests.running import EXPLORE, environment, explore
 from tests.waiting import until
@@ -53,6 +54,7 @@ async def test_a_signal_stops_the_worker_cleanly(tmp_path: Path, stop: signal.Si
             assert line, said
             said += line
         await until((tmp_path / "var" / ALIVE_FILE).exists)
+        assert list(open_to_others(tmp_path / "var")) == []
         worker.send_signal(stop)
         said += await worker.stdout.read()
         assert await worker.wait() == 0, said
