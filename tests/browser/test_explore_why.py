@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import Page, Response, expect
 
 from scoring.weights import FRESH_S, KEPT_S
-from tests.ageing import age_cache
+from tests.aging import age_cache
 from tests.browser.accessibility import violations
 from tests.browser.explore_page import amount, cards, settled
 from tests.browser.guard import answered

@@ -17,7 +17,7 @@ from scoring import weights
 from scoring.deadlines import PATIENT
 from scoring.feeds import Feeds
 from scoring.stored.cursors import Cursor
-from tests.ageing import age_cache
+from tests.aging import age_cache
 from tests.conftest import CountStatements
 from tests.resolvers.conftest import NOBODY, SESSION, Graph, user
 from tests.world import MOMENT, World
