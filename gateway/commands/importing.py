@@ -12,6 +12,7 @@ from db.engine import Database
 from db.errors import InvalidRecord, StoreUnavailable
 from db.imports.importer import FileProgress, ImportReport, import_directory
 from db.private_files import open_private
+from db.redaction import redact
 from db.synchronisation import outbox
 from gateway.commands.faults import Faults
 from gateway.commands.progress import progress
@@ -57,7 +58,7 @@ async def run_import(
         print_plain(errors, f"{error.filename or directory}: {error.strerror or error}")
         return NOTHING_READ
     except (SQLAlchemyError, StoreUnavailable) as error:
-        print_plain(errors, f"the database did not take it: {_first_line(error)}")
+        print_plain(errors, redact(f"the database did not take it: {_first_line(error)}"))
         print_plain(errors, "whole batches are in; run the import again to go on from there")
         return NOTHING_READ
     output.print(_table(report))

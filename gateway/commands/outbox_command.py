@@ -8,6 +8,7 @@ from rich.table import Table
 
 from db.engine import Database
 from db.errors import InvalidRecord
+from db.redaction import redact
 from db.synchronisation import dead_letters, outbox
 from gateway.commands.terminal import advised, print_plain
 
@@ -25,7 +26,7 @@ async def show(database: Database, console: Console) -> int:
             table.add_column(title, overflow="fold")
         for row in await dead_letters.dead_rows(database, SHOWN):
             since = f"{row.enqueued_at:%Y-%m-%d %H:%M:%S} UTC"
-            table.add_row(escape(f"{row.kind.value}:{row.key}"), since, str(row.attempts), escape(row.error))
+            table.add_row(escape(f"{row.kind.value}:{row.key}"), since, str(row.attempts), escape(redact(row.error)))
         console.print(table)
         advice = "try them again: explore outbox --retry; forget one: explore outbox --drop KIND:KEY"
         print_plain(console, advised(advice))
