@@ -58,10 +58,10 @@ def test_work_that_goes_on_says_so_even_while_it_holds_its_thread(share: float |
 
 
 def test_no_thread_is_left() -> None:
-    before = threading.active_count()
     with progress(silent(), every_s=0.01) as tell:
         tell("it", 0.5)
-    assert threading.active_count() == before
+        assert "progress" in {thread.name for thread in threading.enumerate()}
+    assert "progress" not in {thread.name for thread in threading.enumerate()}
 
 
 def test_a_terminal_gets_bars() -> None:
