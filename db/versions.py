@@ -20,7 +20,7 @@ class Who(NamedTuple):
 
 
 class Version(NamedTuple):
-    """Whose a viewer's things are, and how often they have changed.
+    """The actor of a viewer, and how often it has changed.
 
     A session that is claimed has its account's actor until the claim ends, and then none.
     """

@@ -36,7 +36,7 @@ MOST_EVENTS = 500
 SAME_MINUTES = SAME_WITHIN // timedelta(minutes=1)
 
 OBSERVED = frozenset({InteractionType.VIEW, InteractionType.CLICK, InteractionType.IMPRESSION})
-"""What a page notices by itself. All else somebody does on purpose, and it is stored whatever the request says."""
+"""Events that a page reports by itself. All others are deliberate, and are stored whatever the request says."""
 
 Act = Callable[[AsyncConnection, int, int], Awaitable[bool]]
 """Something that an actor does with a project: from their ids to whether it changed anything."""

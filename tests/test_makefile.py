@@ -1,4 +1,4 @@
-"""What `make` removes, and which files of an installation never leave it."""
+"""Removal by `make`, and files that stay out of git and of the image."""
 
 import shutil
 import subprocess

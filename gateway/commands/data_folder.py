@@ -28,12 +28,12 @@ def create_data_folder(settings: Settings, say: Callable[[str], None]) -> None:
 
 
 def require_data(settings: Settings) -> None:
-    """Ask for the data of an installation, and make nothing.
+    """Refuse to go on without the data of an installation, and make nothing.
 
     Raises
     ------
     CannotStart
-        If the SQLite file of the truth, or the folder of another embedded store, is missing.
+        If the SQLite file of the database, or the folder of another embedded store, is missing.
     """
     file = database_file(settings)
     if settings.keeps_files and not settings.var_dir.is_dir():
@@ -43,7 +43,7 @@ def require_data(settings: Settings) -> None:
 
 
 def require_secret(settings: Settings) -> None:
-    """Ask for the signing secret, and make none: a token that another secret signs is refused by every server.
+    """Refuse to go on without a signing secret, and make none: no server accepts what another secret signs.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def require_secret(settings: Settings) -> None:
 
 
 def database_file(settings: Settings) -> Path | None:
-    """Return the file of the truth; None for a server, or for a URL that cannot be read."""
+    """Return the SQLite file of the database; None for a server, or for a URL that cannot be read."""
     try:
         url = make_url(settings.truth_url)
     except (ArgumentError, ValueError):  # said in full by whoever opens it

@@ -29,7 +29,7 @@ _ADVICE = (
     ("character NUL", "take the character out where the file is made: no text may hold it"),
     (" is in the future", "compare the clocks and time zones; times are read with their zone"),
 )
-"""What to do about a fault whose own sentence does not say it, by a part of that sentence."""
+"""Advice for faults whose own sentence holds none, by a part of that sentence."""
 
 
 @dataclass(slots=True)
@@ -49,7 +49,7 @@ class Faults:
     Parameters
     ----------
     file
-        Takes each of them as ``file:line: what is wrong``; None for nobody.
+        Each line is written here as ``file:line: what is wrong``; None writes none.
     """
 
     def __init__(self, file: TextIO | None = None) -> None:

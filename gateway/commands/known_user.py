@@ -1,4 +1,4 @@
-"""A look at whether the user of a token is known, for the warning of `explore token`."""
+"""Check whether the user of a token exists, for the warning of `explore token`."""
 
 from db.errors import DatabaseFloorError
 from db.people.users import find_viewer

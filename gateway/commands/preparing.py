@@ -1,4 +1,4 @@
-"""What is done to the stores before or beside serving: migrations and the demo data."""
+"""Work on the stores before serving: the data folder, migrations and the demo data."""
 
 import asyncio
 import re
@@ -34,7 +34,7 @@ ANSWER_TIMEOUT_S = 3.0
 """How long a start waits for a store that it can do without."""
 
 DEMO_LINE_EVERY_S = 5.0
-"""How often a line says how far the demo is, in a terminal's absence: `make run` is never silent for ten seconds."""
+"""Seconds between two lines of progress where the output is no terminal: `make run` is never silent for ten."""
 
 _ALIVE = text("SELECT 1")
 

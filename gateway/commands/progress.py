@@ -17,10 +17,10 @@ LINE_EVERY_S = 10.0
 
 
 class Tell(Protocol):
-    """Takes how far one step has come."""
+    """Callback that reports the progress of one step."""
 
     def __call__(self, step: str, share: float | None, count: int | None = None) -> None:
-        """Take the share of the step that is done, from 0 to 1 (None if unknown), and a count of what was done."""
+        """Report the share of the step that is done, from 0 to 1 (None if unknown), and a count of what was done."""
 
 
 @dataclass(slots=True)
@@ -57,14 +57,14 @@ def progress(
     every_s
         Seconds between two lines where the output is no terminal.
     clock
-        Seconds; a step begins when the block does or the step before was last heard of.
+        Seconds; a step begins with the block, or with the last report of the step before.
     """
     with _bars(output, unit, clock) if output.is_terminal else _lines(output, unit, every_s, clock) as tell:
         yield tell
 
 
 class _Steps:
-    """The steps that were heard of, and the time at which something was last heard."""
+    """The steps that were reported, and the time of the last report."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -72,7 +72,7 @@ class _Steps:
         self.steps: dict[str, _Step] = {}
 
     def hear(self, name: str, share: float | None, count: int | None) -> _Step:
-        """Take news of a step, and give the step."""
+        """Note a report on a step, and return the step."""
         step = self.steps.setdefault(name, _Step(name, self._heard))
         step.share, step.count = share, count
         self._heard = self._clock()
@@ -123,7 +123,7 @@ def _lines(output: Console, unit: str, every_s: float, clock: Callable[[], float
         if is_done and not was_done:
             line(heard, "done")
 
-    # A thread: work that holds the event loop for a minute is told of as well.
+    # A thread: work that holds the event loop for a minute is reported as well.
     speaker = threading.Thread(target=go_on, name="progress", daemon=True)
     speaker.start()
     try:

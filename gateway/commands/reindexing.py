@@ -1,4 +1,4 @@
-"""`explore reindex`: a new index, the comparison of the index with the database, and what to say of both."""
+"""`explore reindex`: a new index, or a comparison of the index with the database, and their reports."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -21,19 +21,19 @@ from gateway.settings import Settings
 
 
 async def reindex(settings: Settings, errors: Console) -> list[str]:
-    """Write the index anew from the truth beside the one in service, show how far it is, and swap it in.
+    """Write the index anew from the database beside the one in service, show how far it is, and swap it in.
 
     Returns
     -------
     list of str
-        What became of it, a sentence each.
+        The report, a sentence each.
 
     Raises
     ------
     CannotStart
-        If another process is at it, or a store goes away meanwhile; the message says how far it came.
+        If another process writes the index, or a store goes away meanwhile; the message says how far it came.
     IndexIncomplete
-        If the new index is not as the truth is; the old one stays in service.
+        If the new index differs from the database; the old one stays in service.
     """
     told: list[str] = []
     async with open_migrated(settings) as stores:
@@ -59,7 +59,7 @@ async def reindex(settings: Settings, errors: Console) -> list[str]:
 
 
 def holdings(counts: Mapping[str, int], people: int = 0) -> str:
-    """Say what the index holds, and why it has fewer profiles than there are people."""
+    """Describe what the index holds, and why it has fewer profiles than there are people."""
     profiles = counts["UserProfile"]
     held = f"{counts['Project']:,} projects, {profiles:,} user profiles, {counts['Tool']:,} tools"
     if profiles >= people:
@@ -72,18 +72,18 @@ def holdings(counts: Mapping[str, int], people: int = 0) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What a comparison of index and truth found, and how many rows wait in the outbox or are dead there now."""
+    """Result of a comparison: what differed, and how many rows wait in the outbox or are dead there."""
 
     differences: Differences
     waiting: int
 
     @property
     def is_clean(self) -> bool:
-        """Whether the index matches the truth, and nothing is on its way."""
+        """Whether the index matches the database, and no row waits."""
         return not self.differences and not self.waiting
 
     def told(self, *, repaired: bool) -> str:
-        """Say it in a sentence."""
+        """Return the report in one sentence."""
         if self.is_clean:
             return "the index matches the database"
         found = []
@@ -98,7 +98,7 @@ class Checked:
 
 
 async def check(settings: Settings, *, repair: bool) -> Checked:
-    """Compare the index with the truth, and bring up to date what differs if told to; gives what differed.
+    """Compare the index with the database, and repair what differs if told to.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Who may read /metrics, and what is told of proxies that are not trusted."""
+"""Access to /metrics, and reports of proxies that are not trusted."""
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager

@@ -1,4 +1,4 @@
-"""What occurs only on private, archived or deleted projects answers like a key that was never used."""
+"""Keys that occur only on private, archived or deleted projects are answered like keys that were never used."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What every command's output has in common: no line is cut, and advice names the command as it was called."""
+"""Output of every command: no line is cut, and advice names the command as it was called."""
 
 import sys
 from pathlib import Path
