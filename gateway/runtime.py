@@ -15,6 +15,7 @@ from db.activity.velocity import refresh_velocities
 from db.errors import StoreMisconfigured, StoreUnavailable
 from db.jobs import Turn, require
 from db.models import now
+from db.people.claims import CLAIM_LIFE
 from db.schema import require_current
 from db.stores import Stores
 from db.synchronisation.synchroniser import Synchroniser
@@ -82,7 +83,7 @@ class Runtime:
     vouched_events_only: bool = False
     changes: Changes | None = None
     windows: Windows = field(default_factory=MemoryWindows)
-    claimed_session_life: timedelta = timedelta(hours=1)
+    claimed_session_life: timedelta = CLAIM_LIFE
 
     def open_context(self, asker: Asker) -> Context:
         """Make the context of one request."""

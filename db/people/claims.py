@@ -51,6 +51,9 @@ class Claim:
     carried: Mapping[str, int]
 
 
+CLAIM_LIFE = timedelta(hours=1)
+"""Default of CLAIMED_SESSION_HOURS."""
+
 _NOW = bindparam("now", type_=UtcDateTime())
 _FROM = bindparam("session", type_=Identity)
 _TO = bindparam("account", type_=Identity)
@@ -189,7 +192,7 @@ async def end_claim(connection: AsyncConnection, session_key: str) -> int:
 
 
 async def claim(
-    connection: AsyncConnection, session_actor: int, account_actor: int, life: timedelta = timedelta(hours=1)
+    connection: AsyncConnection, session_actor: int, account_actor: int, life: timedelta = CLAIM_LIFE
 ) -> Claim:
     """Carry everything of a session over to an account, in a constant number of statements.
 

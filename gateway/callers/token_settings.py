@@ -1,6 +1,7 @@
 """The settings that say whose tokens are good, and what they let their bearers do."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Annotated, Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
@@ -8,6 +9,7 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, Secr
 from pydantic_settings import BaseSettings, NoDecode
 
 from db.models import Role
+from db.people.claims import CLAIM_LIFE
 from gateway.callers.addresses import is_loopback
 from gateway.callers.token_rules import ADMINISTRATOR_HOURS, LEEWAY_S
 
@@ -120,7 +122,7 @@ class TokenSettings(BaseSettings):
         "One that lives longer, or does not say when it was issued, is refused.",
     )
     claimed_session_hours: float = Field(
-        1.0,
+        CLAIM_LIFE / timedelta(hours=1),
         ge=0,
         le=8_760,
         description="Hours for which a session id stands for the account that has claimed it, 0 to 8760: long enough "

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.errors import StoreUnavailable
 from db.models import Role
+from db.people.claims import CLAIM_LIFE
 from db.people.users import NOBODY, Viewer, find_viewer
 from db.stores import Stores
 from resolvers.foundations.errors import Forbidden, Unauthenticated
@@ -94,7 +95,7 @@ class Context:
     thresholds: Thresholds = PLAN_THRESHOLDS
     vouched_events_only: bool = False
     changes: Changes | None = None
-    claimed_session_life: timedelta = timedelta(hours=1)
+    claimed_session_life: timedelta = CLAIM_LIFE
     is_whole: bool = field(default=True, init=False)
     _viewer: "asyncio.Task[Viewer] | None" = field(default=None, init=False)
     _begun: "set[asyncio.Task[Any]]" = field(default_factory=set, init=False)
