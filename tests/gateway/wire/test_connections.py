@@ -3,13 +3,14 @@
 import itertools
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from bench.abuse.wire import HEALTH, WEBSOCKET, get, head, post
-from gateway.limits.bounds import Bounds
+from gateway.limits.bounds import Bounds, StalledReader
 from gateway.limits.clients import RESERVE
 from tests.gateway.wire.conftest import Edge, StartEdge, Wire, frame, running_edge
 
@@ -82,11 +83,50 @@ def test_a_client_that_does_not_read_its_answer_is_cut_off(impatient: Edge, leng
         impatient.wait_for_connections(0)
 
 
-def test_a_client_that_reads_slowly_is_given_its_answer(impatient: Edge) -> None:
+def test_a_client_that_reads_slowly_is_given_its_answer(start_edge: StartEdge) -> None:
     asked = '{"query": "query($t: String!) { echo(text: $t) }", "variables": {"t": "%s"}}' % ("a" * 200_000)
     started = head("POST /graphql HTTP/1.1", "Content-Type: application/json", f"Content-Length: {len(asked)}")
-    with impatient.wire(started + asked.encode(), receive_buffer=2_048) as wire:
+    with start_edge(send_buffer=4_096) as edge, edge.wire(started + asked.encode(), receive_buffer=2_048) as wire:
         assert len(wire.answer().body) > 200_000
+
+
+class Transport:
+    """A transport whose client reads when a test says so."""
+
+    def __init__(self, waiting: int) -> None:
+        self.waiting = waiting
+        self.is_aborted = False
+
+    def is_closing(self) -> bool:
+        return False
+
+    def get_write_buffer_size(self) -> int:
+        return self.waiting
+
+    def abort(self) -> None:
+        self.is_aborted = True
+
+
+class Loop:
+    """An event loop whose timers run when a test says so."""
+
+    def call_later(self, _delay: float, call: Callable[[], None]) -> None:
+        self.run_timer = call
+
+
+@pytest.mark.parametrize(("bytes_read", "is_cut_off"), [(1_023, True), (1_024, False)])
+def test_a_client_must_take_so_many_bytes_in_each_period(bytes_read: int, is_cut_off: bool) -> None:
+    loop, transport = Loop(), Transport(1_000_000)
+    reader = StalledReader(cast(Any, loop), cast(Any, transport), Bounds(least_read=1_024))
+    reader.pause()
+    loop.run_timer()
+    for _ in range(3):
+        assert not transport.is_aborted
+        transport.waiting -= 1_024
+        loop.run_timer()
+    transport.waiting -= bytes_read
+    loop.run_timer()
+    assert transport.is_aborted is is_cut_off
 
 
 PING = frame("x" * 100, opcode=9)
