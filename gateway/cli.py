@@ -82,7 +82,7 @@ def _sentence(error: Exception) -> str:
 
 
 def _exit_code(error: Exception) -> int:
-    """Give 2 for a fault of the caller, 1 for one of the world."""
+    """Return 2 for a fault of the call, 1 for one of the installation."""
     if isinstance(error, CannotStart):
         return error.exit_code
     return 2 if isinstance(error, InvalidRecord | NotEvaluable | ModelInvalid) else 1

@@ -221,7 +221,7 @@ class Settings(TokenSettings, DocumentSettings, LimitSettings, LiveSettings):
     )
     demo_viewers: bool = Field(
         False,
-        description="Whether the explore page offers the demo's viewers to look as: on or off. `explore serve --demo` "
+        description="Whether the explore page has a menu of the demo's viewers: on or off. `explore serve --demo` "
         "turns it on. Their tokens go only to a page that was opened on this machine, without a proxy, on a store that "
         "holds the demo data.",
     )

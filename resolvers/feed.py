@@ -89,8 +89,8 @@ class FeedEdge(Node):
 
     id: strawberry.ID = strawberry.field(
         description="Names this place in this ranking. `node(id:)` gives the edge again, with the numbers that ranked "
-        "it, until half an hour after the ranking's last use; then the code is SNAPSHOT_EXPIRED. A place in a personal "
-        "ranking is its viewer's only: FOREIGN_ID to others. A place of `newest` does not expire."
+        "it, until half an hour after the ranking's last use; then the code is SNAPSHOT_EXPIRED. Only its viewer may "
+        "read a place in a personal ranking; others get FOREIGN_ID. A place of `newest` does not expire."
     )
     cursor: str = strawberry.field(description="Give it as `after` to start behind this place.")
     rank: int = strawberry.field(description="The place in the whole feed, from 1.")

@@ -1,4 +1,4 @@
-"""The demo viewers with a token for each, for the menu "Look as" of the explore page.
+"""The demo viewers with a token for each, for the menu "Viewing as" of the explore page.
 
 A token is given away here, if only that of a person who does not exist. So the list is empty unless the gateway was
 started with the demo, the store holds the demo data, and the request can only come from a page of this gateway that was

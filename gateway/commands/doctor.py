@@ -180,7 +180,7 @@ async def _folder(settings: Settings) -> tuple[Verdict, str]:
     require_data(settings)
     folder = settings.var_dir
     if not folder.is_dir():
-        return Verdict.OK, f"{folder} is not there, and nothing lies in it"
+        return Verdict.OK, f"{folder} is not there, and no store needs it"
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         return Verdict.BROKEN, f"{folder} cannot be written by this user; make it writable, or run as its owner"
     if shutil.disk_usage(folder).free < MIN_FREE_BYTES:

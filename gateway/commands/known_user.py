@@ -17,7 +17,7 @@ async def doubt_about(settings: Settings, user: str) -> str | None:
             await require_current(database)
             viewer = await find_viewer(database, user_key=user)
     except (CannotStart, DatabaseFloorError) as error:
-        return f"nobody checked whether the user exists: {error}"
+        return f"cannot check whether the user exists: {error}"
     if viewer.user_id is not None:
         return None
     return f"no user has the key {user!r}: the token is good, and its first write makes the user; check the spelling"

@@ -73,7 +73,7 @@ async def prepare(settings: Settings, *, demo: bool, say: Say) -> bool:
 
 
 async def holds_demo_data(settings: Settings) -> bool:
-    """Tell whether the store is the demo's, so that there are demo viewers to look as."""
+    """Say whether the store holds the demo data, and so the demo viewers."""
     async with open_database(settings) as database:
         return await holds_demo(database)
 

@@ -91,7 +91,7 @@ class Checked:
             found.append(f"{len(self.differences):,} differ" + ("ed and were repaired" if repaired else ""))
         if self.waiting:
             found.append(
-                f"not yet: {self.waiting:,} rows wait in the outbox; explore serve or explore worker writes them, "
+                f"{self.waiting:,} rows wait in the outbox; explore serve or explore worker writes them, "
                 "explore reindex --check writes those that are due"
             )
         return "; ".join(found)

@@ -161,7 +161,7 @@ def malformed(message: str = "The request is not well-formed HTTP.") -> Refusal:
 
 def head_too_large() -> Refusal:
     """Make the refusal of a head beyond `Bounds.head_bytes` or `Bounds.headers`."""
-    return Refusal(431, "HEADERS_TOO_LARGE", "The address and the headers are larger than read. Send less of them.")
+    return Refusal(431, "HEADERS_TOO_LARGE", "The address and the headers are too large. Send fewer or shorter ones.")
 
 
 def too_much_framing() -> Refusal:

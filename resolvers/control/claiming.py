@@ -44,7 +44,7 @@ class ClaimSessionPayload:
 class RevokeSessionsPayload:
     """The answer to `revokeSessions`."""
 
-    revoked: int = strawberry.field(description="How many session ids stood for the account and do not any more.")
+    revoked: int = strawberry.field(description="Number of session ids that no longer stand for the account.")
     user_errors: list[UserError] = strawberry.field(
         description="What was wrong with the request; empty if all is well."
     )
@@ -81,10 +81,9 @@ class ClaimingMutation:
         return ClaimSessionPayload(status=found.status, carried=sum(found.carried.values()), user_errors=errors)
 
     @mutation(
-        "End what session ids claimed for an account stand for: from now on each of them begins a new session. With a "
-        "bearer token, all that were claimed for the account, for example when the person signs out or a device is "
-        "lost; with an `X-Session-Id` only, this one. A session that was not claimed stays as it is: `deleteMyData` "
-        "deletes it.",
+        "Revoke claimed session ids: from now on each of them begins a new session. With a bearer token it revokes all "
+        "ids that were claimed for the account, for example when the person signs out or a device is lost; with an "
+        "`X-Session-Id` only, that id. A session that was not claimed stays as it is; `deleteMyData` deletes it.",
         Cost(1_000),
     )
     async def revoke_sessions(self, info: Info) -> RevokeSessionsPayload | None:

@@ -126,5 +126,5 @@ def test_a_token_is_printed_where_there_is_a_secret_and_no_data(place: Path, mon
     monkeypatch.setenv("TOKEN_SECRET", SECRET)
     result = run("token", "ada")
     assert (result.exit_code, result.stdout.count(".")) == (0, 2)
-    assert result.stderr.startswith(f"warning: nobody checked whether the user exists: there is no data folder {place}")
+    assert result.stderr.startswith(f"warning: cannot check whether the user exists: there is no data folder {place}")
     assert not (place / "var").exists()
