@@ -154,6 +154,14 @@ async def test_the_head_stays_in_view_while_a_dialog_scrolls(open_page):
     await expect(close).to_be_in_viewport()
 
 
+@pytest.mark.parametrize("opened", [open_why, open_panel])
+async def test_only_the_body_of_a_dialog_scrolls(open_page, opened):
+    page = await open_page("/", viewer="heavy", viewport={"width": 320, "height": 640}, has_touch=True)
+    dialog = await opened(page)
+    await expect(dialog.get_by_role("region").first).to_be_visible()
+    assert await measured(dialog, "(dialog) => dialog.scrollHeight === dialog.clientHeight")
+
+
 async def test_only_a_press_that_begins_and_ends_on_the_backdrop_closes(open_page):
     page = await open_page("/", viewer="narrow")
     dialog = await open_why(page)

@@ -10,7 +10,7 @@ from gateway.assets import FRONTEND
 from tests.browser.accessibility import violations
 from tests.browser.explore_page import asks_for, cards, keys, look_as, settled
 from tests.browser.guard import answered
-from tests.browser.layout import still
+from tests.browser.layout import fits, still
 
 MOST_SCRIPT = 150_000
 """Bytes of JavaScript, compressed, for the whole explore page."""
@@ -91,6 +91,13 @@ async def test_nothing_moves_while_the_first_cards_arrive(open_page):
     await page.evaluate(SHIFTS)
     await still(page)
     assert await page.evaluate("window.shifted") < STEADY
+
+
+async def test_the_tabs_of_a_search_fit_in_the_narrowest_phone(open_page):
+    page = await open_page("/?q=drums", viewport={"width": 320, "height": 640}, has_touch=True)
+    await settled(page)
+    await expect(page.get_by_role("tab", name="Results")).to_be_in_viewport(ratio=1)
+    assert await fits(page.locator("html"))
 
 
 async def test_a_search_finds_while_one_types_and_its_address_can_be_sent_on(open_page, keep):

@@ -80,8 +80,8 @@ function Confirm({ isBusy, onDelete, onCancel }: ConfirmProps) {
       <label>
         Projects you created{" "}
         <select value={projects} onChange={(event) => setProjects(event.target.value as OwnProjects)}>
-          <option value="KEEP">Keep them, without your name</option>
-          <option value="REMOVE">Delete them too</option>
+          <option value="KEEP">Keep without my name</option>
+          <option value="REMOVE">Delete</option>
         </select>
       </label>
       <div className="data-acts">
