@@ -15,13 +15,14 @@ HIDDEN = "…"
 SHORTEST_SECRET = 4
 """Characters. Removing a shorter one would remove half of every text; nothing so short is a secret."""
 
+_HOST = r"(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?"
 _URL = re.compile(
     r"""(?P<shown>
         (?P<scheme>[a-z][a-z0-9+.-]*)://
         (?:[^/?#@]*@)?
-        (?P<hosts>(?:(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?(?:,(?=[a-z0-9\[]))?)*)
+        (?P<hosts>(?:HOST(?:,HOST)*)?)
         (?P<path>(?:/[\w.~+:-]*)*)
-    )(?:[?#][^@]*)?""",
+    )(?:[?#][^@]*)?""".replace("HOST", _HOST),
     re.IGNORECASE | re.VERBOSE | re.ASCII,
 )
 """A URL that can be read in one way only: an ``@`` ends the user information and stands nowhere else."""
