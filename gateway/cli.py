@@ -64,13 +64,12 @@ class _Commands(TyperGroup):
         except SQLAlchemyError as error:
             message, code = f"the database refuses a statement ({preparing.reason_of(error)}); try: explore doctor", 1
         except OSError as error:
-            if error.filename is None or error.errno == errno.EPIPE:
+            is_full = error.errno == errno.ENOSPC
+            if error.errno == errno.EPIPE or (error.filename is None and not is_full):
                 raise
             advice = "; run this as its owner, or change its permissions" if isinstance(error, PermissionError) else ""
-            message, code = (
-                f"{error.filename} cannot be used: {(error.strerror or 'no reason given').lower()}{advice}",
-                2,
-            )
+            reason = (error.strerror or "no reason given").lower()
+            message, code = f"{error.filename or 'the output'} cannot be used: {reason}{advice}", 2
         err.print(redact(f"explore: {advised(message)}"), style="red", markup=False, highlight=False, soft_wrap=True)
         ctx.exit(code)
 

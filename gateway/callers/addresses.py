@@ -20,10 +20,15 @@ MOST_PROXIES = 20
 """Entries of the header that are read, from the right; nobody has that many proxies of their own."""
 
 _FORWARDING = re.compile(
-    r"forwarded|via|cdn-loop|(x-forwarded|x-original|x-envoy|x-amzn|x-arr|cf|fastly|fly|akamai|tailscale|ngrok)-.*"
+    r"(x-)?forwarded(-for)?|via|cdn-loop|proxy-connection"
+    r"|(x-forwarded|x-original|x-envoy|x-amzn|x-arr|x-appengine|x-azure|cf|fastly|fly|akamai|tailscale|ngrok)-.*"
     r"|x-real-ip|x-proxyuser-ip|x-client-ip|x-cluster-client-ip|x-remote-(ip|addr)|client-ip|remote-addr|true-client-ip"
+    r"|x-varnish|x-scheme|x-request-start"
 )
 """Headers that proxies, load balancers, tunnels and CDNs add; no browser and no curl sends one by itself."""
+
+_NAME_OF_THIS_MACHINE = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", re.IGNORECASE)
+"""A `Host` header. `urlsplit` reads `[::1].evil.example` as the address in the brackets."""
 
 log = structlog.get_logger(__name__)
 
@@ -99,7 +104,7 @@ def is_among(address: Address | None, networks: Iterable[Network]) -> bool:
 
 def is_forwarded(connection: HTTPConnection) -> bool:
     """Say whether a request names a proxy that it came through, whatever that proxy is worth."""
-    return any(_FORWARDING.fullmatch(name) for name in connection.headers)
+    return any(_FORWARDING.fullmatch(name.replace("_", "-")) for name in connection.headers)
 
 
 def is_loopback(host: str | None) -> bool:
@@ -109,8 +114,19 @@ def is_loopback(host: str | None) -> bool:
 
 
 def is_local(connection: HTTPConnection) -> bool:
-    """Say whether a connection comes from this machine, by its own address, and no proxy says that it forwards it."""
-    return connection.client is not None and is_loopback(connection.client.host) and not is_forwarded(connection)
+    """Say whether a request can only come from a program on this machine.
+
+    The socket's own address keeps other machines out, whatever they write into `Host`. The forwarding headers keep out
+    what comes by way of a proxy on this machine, and so does HTTP/1.0, which nginx speaks to its upstreams unless told
+    otherwise. The name in `Host` keeps out a page whose name was pointed at 127.0.0.1 (DNS rebinding).
+    """
+    return (
+        connection.client is not None
+        and is_loopback(connection.client.host)
+        and not is_forwarded(connection)
+        and connection.scope["http_version"] != "1.0"
+        and _NAME_OF_THIS_MACHINE.fullmatch(connection.headers.get("host", "")) is not None
+    )
 
 
 def client_network(address: Address | None) -> str:

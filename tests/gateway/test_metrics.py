@@ -19,7 +19,8 @@ async def scrape(started: httpx.AsyncClient, host: str, **headers: str) -> httpx
     transport = started._transport
     assert isinstance(transport, httpx.ASGITransport)
     transport.client = (host, 5000)
-    return await started.get("/metrics", headers={name: value.encode("latin-1") for name, value in headers.items()})
+    sent = {"Host": "localhost:8000", **headers}
+    return await started.get("/metrics", headers={name: value.encode("latin-1") for name, value in sent.items()})
 
 
 @pytest.fixture
@@ -42,6 +43,10 @@ def runtime(sqlite_database: Database) -> FakeRuntime:
         ("127.0.0.1", {"Forwarded": "for=127.0.0.1"}, 403),
         ("127.0.0.1", {"X-Real-IP": "127.0.0.1"}, 403),
         ("127.0.0.1", {"Via": "1.1 proxy"}, 403),
+        ("127.0.0.1", {"X_Forwarded_For": "127.0.0.1"}, 403),
+        ("127.0.0.1", {"X-Varnish": "32770"}, 403),
+        ("127.0.0.1", {"Host": "rebound.example"}, 403),
+        ("127.0.0.1", {"Host": "[::1].evil.example"}, 403),
         ("10.0.0.5", {"Authorization": "Bearer "}, 403),
     ],
 )
