@@ -44,8 +44,8 @@ def open_requests(page: Page) -> list[str]:
     return [f"{request.method} {request.url} {(request.post_data or '')[:80]}" for request in _ON_THE_WAY[page]]
 
 
-def _is_stream(request: Request) -> bool:
-    return request.headers.get("accept") == "text/event-stream"
+def _is_stream(told: Request | Response, header: str) -> bool:
+    return told.headers.get(header, "").startswith("text/event-stream")
 
 
 class Guard:
@@ -63,7 +63,12 @@ class Guard:
         """Note what this page does from now on; requests to any other origin than this address's are faults."""
         origin = urlsplit(address).netloc
         on_the_way = _ON_THE_WAY.setdefault(page, set())
-        page.on("request", lambda request: None if _is_stream(request) else on_the_way.add(request))
+        page.on("request", lambda request: None if _is_stream(request, "accept") else on_the_way.add(request))
+        # GraphiQL accepts a stream with each request: the answer tells whether it is one.
+        page.on(
+            "response",
+            lambda response: on_the_way.discard(response.request) if _is_stream(response, "content-type") else None,
+        )
         page.on("requestfinished", lambda request: on_the_way.discard(request))  # noqa: PLW0108 (Playwright marks its handlers, which no built-in takes)
         page.on("requestfailed", lambda request: on_the_way.discard(request))  # noqa: PLW0108
         page.on("console", self._note_message)

@@ -126,7 +126,7 @@ async def test_the_delete_confirmation_is_in_view_and_has_the_focus(open_page):
 
 
 async def test_removing_an_interest_moves_the_focus_to_the_next_and_at_last_to_the_heading(open_page):
-    page = await open_page("/", viewer="quiz")
+    page = await open_page("/", viewer="leila-garcia")
     panel = await open_panel(page)
     interests = panel.get_by_role("region", name="Your interests")
     buttons = interests.get_by_role("button", name="Remove")

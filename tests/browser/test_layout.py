@@ -26,7 +26,7 @@ async def test_a_measurement_waits_for_an_animation_to_end(open_page):
     await settled(page)
     await page.evaluate(GROW)
     await page.evaluate(FINISH_LATER)
-    title = page.get_by_role("heading", name="Explore")
+    title = page.get_by_role("heading", name="Explore", exact=True)
     assert await measured(title, "(title) => title.getBoundingClientRect().width") == 400
 
 

@@ -26,7 +26,8 @@ async def seed(database: Database) -> None:
         await connection.execute(insert(User), people)
         await connection.execute(insert(Actor), [{"id": 1, "user_id": 1}, {"id": 2, "user_id": 2}])
         projects = [
-            {"id": n, "key": f"p{n}", "title": title, "type": "article"} for n, title in ((1, "One"), (2, "Two"))
+            {"id": n, "key": f"p{n}", "title": title, "type": "article", "owner_id": 2}  # an owner in public has a name
+            for n, title in ((1, "One"), (2, "Two"))
         ]
         await connection.execute(insert(Project), projects)
         terms = [

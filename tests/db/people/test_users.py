@@ -114,7 +114,8 @@ async def test_a_merged_session_gives_the_users_actor_but_never_the_users_role(d
     boss = await find_viewer(database, user_key="boss")
     session = await ensure(database, await find_viewer(database, session_key="s"))
     async with database.write() as connection:
-        await connection.execute(update(Actor).where(Actor.id == session).values(merged_into=boss.actor_id))
+        claim = {"merged_into": boss.actor_id, "claim_ends_at": datetime(2999, 1, 1, tzinfo=UTC)}
+        await connection.execute(update(Actor).where(Actor.id == session).values(claim))
     merged = await find_viewer(database, session_key="s")
     assert (merged.actor_id, merged.user_key, merged.role) == (boss.actor_id, "boss", Role.VIEWER)
     stale = Viewer(None, None, None, "s", None, Role.VIEWER, 0, {})
