@@ -15,7 +15,7 @@ from gateway.limits.clients import RESERVE
 from tests.gateway.wire.conftest import Edge, StartEdge, Wire, frame, running_edge
 
 QUERY = "{ echo }"
-SHORT = Bounds(head_s=0.15, excess_head_s=0.15, keep_alive_s=0.2, stalled_s=0.1, linger_s=0.15)
+SHORT = Bounds(head_s=0.5, excess_head_s=0.5, keep_alive_s=0.6, stalled_s=0.3, linger_s=0.5)
 SHORT_BEYOND = Bounds(head_s=1_000, excess_head_s=0.1)
 
 
@@ -23,7 +23,7 @@ SHORT_BEYOND = Bounds(head_s=1_000, excess_head_s=0.1)
 def impatient(tmp_path_factory):
     """A gateway with short deadlines."""
     folder = tmp_path_factory.mktemp("edge")
-    with running_edge(folder, SHORT, send_buffer=4_096, body_timeout_s=0.1) as started:
+    with running_edge(folder, SHORT, send_buffer=4_096, body_timeout_s=0.4) as started:
         yield started
 
 
