@@ -152,6 +152,6 @@ async def running_at_scale(database_url: str, folder: Path, **settings: Any) -> 
         app = build(chosen, schema, partial(open_runtime, chosen))
         await stack.enter_async_context(app.router.lifespan_context(app))
         transport = httpx.ASGITransport(app)
-        client = await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url="http://gateway"))
+        client = await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url="http://localhost"))
         authority = Authority(signing_secret(chosen), chosen.token_issuer, chosen.token_audience)
         yield AtScale(client, authority, weaviate, openai, proxies)

@@ -60,6 +60,11 @@ async def fits(element: Locator) -> bool:
     return bool(await measured(element, _FITS))
 
 
+async def shows_its_height(element: Locator) -> bool:
+    """Say whether all of an element's content is as high as the element: nothing in it is scrolled to."""
+    return bool(await measured(element, "(element) => element.scrollHeight === element.clientHeight"))
+
+
 async def page_fits(page: Page) -> bool:
     """Say whether a page can be read without scrolling sideways."""
     await still(page)

@@ -7,7 +7,7 @@ from playwright.async_api import Page, expect
 
 from tests.browser.accessibility import violations
 from tests.browser.explore_page import cards, settled
-from tests.browser.layout import box, fits, measured, still
+from tests.browser.layout import box, fits, measured, shows_its_height, still
 
 QUIZ = "Make this page yours"
 PHONE = {"width": 390, "height": 844}
@@ -159,7 +159,7 @@ async def test_only_the_body_of_a_dialog_scrolls(open_page, opened):
     page = await open_page("/", viewer="heavy", viewport={"width": 320, "height": 640}, has_touch=True)
     dialog = await opened(page)
     await expect(dialog.get_by_role("region").first).to_be_visible()
-    assert await measured(dialog, "(dialog) => dialog.scrollHeight === dialog.clientHeight")
+    assert await shows_its_height(dialog)
 
 
 async def test_only_a_press_that_begins_and_ends_on_the_backdrop_closes(open_page):
