@@ -16,25 +16,25 @@ from pathlib import Path
 
 from sqlalchemy import func, select, update
 
-from db.activity.pulse import pulses, rebuild_pulses
 from db.cache.embedded import EmbeddedCache
+from db.catalog.project_cards import ProjectFilter
+from db.database.engine import Database
 from db.demo import generate, load
 from db.demo.data import DemoData
 from db.embeddings.wordllama import WordLlamaEmbedder
-from db.engine import Database
+from db.interactions.decayed_counters import decayed_counts, rebuild_decayed_counters
 from db.models import Engagement, Interaction, Project, now
-from db.projects import ProjectFilter
 from db.schema import migrate
 from db.stores import Stores
 from db.vectors.embedded import EmbeddedVectorStore
-from resolvers.foundations.context import Asker, Context
+from resolvers.common.context import Caller, Context
 from resolvers.schema import schema
 from scoring.feeds import Feeds
+from scoring.mathematics.velocity import Window
 from scoring.pipelines import trending
-from scoring.velocity import Window
 
 QUERY = "mutation ($events: [InteractionInput!]!) { recordInteractions(events: $events) { recorded } }"
-Call = tuple[Asker, list[dict[str, str]]]
+Call = tuple[Caller, list[dict[str, str]]]
 Attack = Callable[[DemoData, str], AsyncIterator[Call]]
 
 
@@ -46,26 +46,26 @@ def view(project: str, type_: str = "VIEW", minutes_ago: float = 0.0) -> dict[st
 async def fresh_accounts(_: DemoData, target: str) -> AsyncIterator[Call]:
     """200 accounts made today, all behind one prefix."""
     for n in range(200):
-        yield Asker(user_key=f"fresh-{n}", network="farm"), [view(target), view(target, "LIKE")]
+        yield Caller(user_key=f"fresh-{n}", network="farm"), [view(target), view(target, "LIKE")]
 
 
 async def scattered_sessions(_: DemoData, target: str) -> AsyncIterator[Call]:
     """200 sessions without an account, each from a network of its own."""
     for n in range(200):
-        yield Asker(session_key=f"session-{n}", network=f"home-{n}"), [view(target)]
+        yield Caller(session_key=f"session-{n}", network=f"home-{n}"), [view(target)]
 
 
 async def ring(data: DemoData, target: str) -> AsyncIterator[Call]:
     """20 old accounts that belong together, from 20 networks."""
     for n, user in enumerate(data.users[:20]):
-        yield Asker(user_key=user.key, network=f"ring-{n}"), [view(target), view(target, "LIKE")]
+        yield Caller(user_key=user.key, network=f"ring-{n}"), [view(target), view(target, "LIKE")]
 
 
 async def bot(_: DemoData, target: str) -> AsyncIterator[Call]:
     """One account that sends 10,000 views, one every six minutes."""
     events = [view(target, minutes_ago=6.0 * n % 10_000) for n in range(10_000)]
     for start in range(0, len(events), 500):
-        yield Asker(user_key="bot"), events[start : start + 500]
+        yield Caller(user_key="bot"), events[start : start + 500]
 
 
 ATTACKS: tuple[tuple[str, Attack], ...] = (
@@ -111,19 +111,19 @@ async def run(name: str, attack: Attack, folder: Path) -> None:
     )
     target = next(project.key for project in data.projects[::-1] if not project.private and not project.archived)
     before = await place(database, target)
-    async for asker, events in attack(data, target):
-        context = Context(stores, Feeds(stores), asker)
+    async for caller, events in attack(data, target):
+        context = Context(stores, Feeds(stores), caller)
         answer = await schema.execute(QUERY, {"events": events}, context_value=context)
         if answer.errors:
             raise RuntimeError(answer.errors[0].message)
     trusted, by_events = await place(database, target), await place_by_events(database, target)
     ids = [row.id for row in await database.fetch(select(Project.id).where(Project.key == target))]
-    counted = (await pulses(database, ids, now()))[0, 1]
+    counted = (await decayed_counts(database, ids, now()))[0, 1]
     async with database.write() as connection:
         await connection.execute(update(Engagement).values(weight=1.0))
-    await rebuild_pulses(database)
+    await rebuild_decayed_counters(database)
     believed = await place(database, target)
-    people = (await pulses(database, ids, now()))[0, 1]
+    people = (await decayed_counts(database, ids, now()))[0, 1]
     print(
         f"{name:<32} before {before:<15} events {by_events:<4} people {believed:<4} ({people:.1f}) "
         f"trust {trusted} ({counted:.1f})"

@@ -15,14 +15,14 @@ from tempfile import TemporaryDirectory
 for _threads in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_threads, "1")  # as the gateway serves
 
+from db.database.engine import Database
 from db.demo import generate, load
-from db.engine import Database
 from db.models import now
 from db.schema import migrate
-from scoring.evaluation.cold import evaluate_cold_start
-from scoring.evaluation.dataset import Dataset
+from scoring.evaluation.cold_start_protocol import evaluate_cold_start
 from scoring.evaluation.protocols import Options
-from scoring.training.truth import read_truth
+from scoring.replay.dataset import Dataset
+from scoring.training.training_data import read_training_data
 
 
 async def demo_dataset() -> Dataset:
@@ -31,7 +31,7 @@ async def demo_dataset() -> Dataset:
         database = Database(f"sqlite:///{Path(folder) / 'truth.sqlite'}")
         await migrate(database)
         await load(database, generate(now()))
-        truth = await read_truth(database)
+        truth = await read_training_data(database)
         await database.close()
     return truth.dataset
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import structlog
 
-from db.engine import Database
+from db.database.engine import Database
 from db.schema import migrate
 from tests.at_scale import FOR_YOU, SEARCH, AtScale, running_at_scale
 from tests.servers import running_postgresql

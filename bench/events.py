@@ -23,18 +23,18 @@ from pathlib import Path
 import httpx
 import orjson
 
-from db.catalogue import upsert_projects
-from db.engine import Database
-from db.imports.records import ProjectRecord
+from db.catalog.catalog_entries import upsert_projects
+from db.database.engine import Database
 from db.models import now
+from db.records import ProjectRecord
 from db.schema import migrate
-from gateway.callers.auth import Authority
+from gateway.callers.token_authority import TokenAuthority
 
 PROJECTS, VIEWERS = 2_000, 2_000
 SECRET = "only for this measurement, of no use elsewhere"  # noqa: S105 (a database that is thrown away)
 QUERY = """mutation ($events: [InteractionInput!]!) {
   recordInteractions(events: $events) { recorded results { status } } }"""
-TYPES = ("IMPRESSION",) * 60 + ("VIEW",) * 30 + ("CLICK",) * 5 + ("LIKE",) * 3 + ("BOOKMARK",) * 2
+TYPES = ("IMPRESSION",) * 60 + ("VIEW",) * 30 + ("CLICK",) * 5 + ("LIKE",) * 3 + ("SAVE",) * 2
 
 
 def batch_of(chance: random.Random, size: int) -> list[dict[str, object]]:
@@ -55,7 +55,7 @@ def batch_of(chance: random.Random, size: int) -> list[dict[str, object]]:
     ]
 
 
-async def client(url: str, authority: Authority, size: int, until: float, seed: int) -> list[tuple[int, float]]:
+async def client(url: str, authority: TokenAuthority, size: int, until: float, seed: int) -> list[tuple[int, float]]:
     """Send batches, one after the other; give events recorded and seconds of each."""
     chance, done = random.Random(seed), []
     async with httpx.AsyncClient(base_url=url, timeout=60) as http:
@@ -87,7 +87,7 @@ def cpu_s(pid: int) -> float:
 
 
 async def fill(url: str) -> None:
-    """Write the catalogue."""
+    """Write the catalog."""
     database = Database(url)
     await migrate(database)
     made = now() - timedelta(days=9)
@@ -116,7 +116,7 @@ async def run(given: argparse.Namespace, folder: str) -> None:
     url = f"http://127.0.0.1:{given.port}"
     try:
         await until_ready(url)
-        authority = Authority(SECRET.encode(), "explore-gateway", "explore")
+        authority = TokenAuthority(SECRET.encode(), "explore-gateway", "explore")
         spenders = {"gateway": server.pid} | ({"database": given.postgresql_pid} if given.postgresql_pid else {})
         before = {name: cpu_s(pid) for name, pid in spenders.items()}
         started = time.perf_counter()

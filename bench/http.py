@@ -20,9 +20,9 @@ from starlette.types import Message
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from gateway.app import build
-from gateway.callers.auth import signing_secret
-from gateway.commands.preparing import prepare
-from gateway.documents.documents import Documents
+from gateway.callers.token_authority import signing_secret
+from gateway.commands.prepare import prepare
+from gateway.documents.document_cache import DocumentCache
 from gateway.logs import configure_logs
 from gateway.runtime import open_runtime
 from gateway.settings import Settings
@@ -108,13 +108,13 @@ async def cost(app: App, body: bytes, bearer: str) -> tuple[float, float, int]:
 def reading(document: str) -> tuple[float, float]:
     """Give the milliseconds to parse and validate a document the first time, and once it is remembered."""
 
-    def once(documents: Documents) -> float:
+    def once(documents: DocumentCache) -> float:
         began = time.process_time()
         documents.validate(documents.read(document))
         return (time.process_time() - began) * 1000
 
-    first = statistics.median(once(Documents(schema._schema)) for _ in range(20))
-    known = Documents(schema._schema)
+    first = statistics.median(once(DocumentCache(schema._schema)) for _ in range(20))
+    known = DocumentCache(schema._schema)
     return first, statistics.median([once(known) for _ in range(2_000)][10:])
 
 

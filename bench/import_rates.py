@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from db.engine import Database
+from db.database.engine import Database
 from db.imports.importer import ImportReport, import_directory
 from db.schema import migrate
 

@@ -12,14 +12,14 @@ from ipaddress import ip_address
 
 from graphql import OperationDefinitionNode, parse
 
-from gateway.callers.visitors import Visitor
+from gateway.callers.authentication import Authentication
 from gateway.documents.document import Document
-from gateway.documents.documents import Documents
-from gateway.limits.budget import REQUEST, Budgets
+from gateway.documents.document_cache import DocumentCache
+from gateway.limit_settings import LimitSettings
+from gateway.limits.budget import REQUEST_POINTS, Budgets
 from gateway.limits.limits import Limits
-from gateway.limits.settings import LimitSettings
-from gateway.limits.windows import MemoryWindows
-from resolvers.foundations.context import Asker
+from gateway.limits.rate_limits import MemoryRateLimitStore
+from resolvers.common.context import Caller
 from resolvers.schema import schema
 
 FEED = """
@@ -50,13 +50,16 @@ def least_us(what: Callable[[], object], times: int = TIMES) -> float:
     return min(rounds)
 
 
-def charging_us(visitor: Visitor, cost: int) -> float:
+def charging_us(authentication: Authentication, cost: int) -> float:
     """CPU of charging a caller among 50,000 in memory, in µs."""
-    budgets, windows = Budgets(LimitSettings(rate_limit=10**9, rate_limit_address=10**9), b"secret"), MemoryWindows()
+    budgets, windows = (
+        Budgets(LimitSettings(rate_limit=10**9, rate_limit_address=10**9), b"secret"),
+        MemoryRateLimitStore(),
+    )
 
     async def charge_all() -> None:
         for _ in range(TIMES):
-            await budgets.charge(visitor, REQUEST + cost, windows)
+            await budgets.charge(authentication, REQUEST_POINTS + cost, windows)
 
     async def fill() -> None:
         for number in range(50_000):
@@ -69,7 +72,7 @@ def charging_us(visitor: Visitor, cost: int) -> float:
 def main() -> None:
     """Measure each step."""
     limits = Limits(schema._schema, LimitSettings())
-    documents = Documents(schema._schema, parse=limits.parse)
+    documents = DocumentCache(schema._schema, parse=limits.parse)
     for _ in range(2):  # a document is kept when it comes for the second time
         document = documents.read(FEED)
         documents.validate(document)
@@ -78,15 +81,15 @@ def main() -> None:
     variables = {"first": 30, "after": None}
 
     def cost(of: Document, asked: OperationDefinitionNode) -> int:
-        limits.measure(of, variables, is_platform=False)
-        return limits.cost(of, asked, variables, is_platform=False)
+        limits.measure(of, variables, is_privileged=False)
+        return limits.cost(of, asked, variables, is_privileged=False)
 
     def find_again() -> None:
         documents.validate(documents.read(FEED))
 
     points = cost(kept, operation)
-    user = Visitor(Asker("ada"), address=ip_address("203.0.113.9"))
-    anonymous = Visitor(Asker(session_key="s"), address=ip_address("203.0.113.9"))
+    user = Authentication(Caller("ada"), address=ip_address("203.0.113.9"))
+    anonymous = Authentication(Caller(session_key="s"), address=ip_address("203.0.113.9"))
     steps = {
         "parsing the document, once": least_us(lambda: parse(FEED), 50),
         "validating it, once": least_us(lambda: documents.validate(Document(FEED, kept.node)), 20),

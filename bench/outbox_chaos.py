@@ -23,14 +23,14 @@ from pathlib import Path
 
 from sqlalchemy import func, select
 
-from db.catalogue import remove_projects, upsert_projects
+from db import outbox
+from db.catalog.catalog_entries import remove_projects, upsert_projects
+from db.database.engine import Database
 from db.embeddings.wordllama import WordLlamaEmbedder
-from db.engine import Database
-from db.imports.records import ProjectRecord
 from db.models import OutboxRow, Project, now
+from db.records import ProjectRecord
 from db.schema import migrate
-from db.synchronisation import outbox
-from db.synchronisation.reindex import Reindex
+from db.synchronization.reindex import Reindex
 from db.vectors.embedded import EmbeddedVectorStore
 
 KEYS = 400

@@ -17,12 +17,12 @@ for _threads in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import numpy as np
 
-from scoring.blend import Curve, Model, order_by_score, scores
-from scoring.crowd.behaviour import BEHAVIOUR
-from scoring.crowd.history import EventLog
-from scoring.crowd.neighbors import item_neighbours, people_neighbours, tastes, touch_matrix
-from scoring.diversity import Attributes, spread
-from scoring.signals import Incidence
+from scoring.mathematics.additive_model import Curve, Model, order_by_score, scores
+from scoring.mathematics.behavior_evidence import EventLog
+from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS
+from scoring.mathematics.diversity import Attributes, diversify
+from scoring.mathematics.neighbors import interaction_matrix, item_neighbors, tastes, user_neighbors
+from scoring.mathematics.signals import Incidence
 
 CANDIDATES, SIGNALS, KNOTS = 2_000, 12, 20
 
@@ -36,7 +36,7 @@ def blend() -> None:
 
     attributes = Attributes(rng.integers(0, 500, CANDIDATES), carried(20, 2), carried(60, 3))
     xs = tuple(np.linspace(0, 1, KNOTS).tolist())
-    curves = {signal: Curve(xs, tuple(rng.random(KNOTS).tolist())) for signal in list(BEHAVIOUR)[:SIGNALS]}
+    curves = {signal: Curve(xs, tuple(rng.random(KNOTS).tolist())) for signal in list(BEHAVIOR_SIGNALS)[:SIGNALS]}
     model, matrix = Model("bench", curves), rng.random((CANDIDATES, SIGNALS))
     keys = np.array([f"p{n:05}" for n in range(CANDIDATES)])
 
@@ -44,26 +44,26 @@ def blend() -> None:
         score = scores(model.contributions(matrix))
         order = order_by_score(score, keys)
         chosen = Attributes(attributes.owners[order], attributes.categories.take(order), attributes.tools.take(order))
-        spread(score[order], chosen)
+        diversify(score[order], chosen)
 
     times = [_cpu_ms(ranked) for _ in range(200)]
     print(f"blend and re-rank of {CANDIDATES:,} x {SIGNALS}: {min(times):.1f} ms CPU, median {np.median(times):.1f}")
 
 
-def night(events: int, wanted: list[str]) -> None:
+def build_collaborative_model(events: int, wanted: list[str]) -> None:
     """Time what is built at night for so many events: a twentieth as many people, projects by their root."""
     rng = np.random.default_rng(0)
     people, projects = events // 20, min(100_000, int(40 * np.sqrt(events)))
     weight = 1.0 / np.arange(1, projects + 1) ** 0.7
-    touched = rng.choice(projects, events, p=weight / weight.sum())
+    engaged = rng.choice(projects, events, p=weight / weight.sum())
     actors = np.minimum((people * rng.random(events) ** 1.5).astype(np.int64), people - 1)
-    log = EventLog.of(actors, touched, rng.random(events) * 1e7, people, projects)
-    matrix = touch_matrix(log.actors, log.projects, people, projects)
+    log = EventLog.of(actors, engaged, rng.random(events) * 1e7, people, projects)
+    matrix = interaction_matrix(log.actors, log.projects, people, projects)
     print(f"{events:,} events ({matrix.nnz:,} different), {people:,} people, {projects:,} projects", flush=True)
     parts: dict[str, Callable[[], object]] = {
         "tastes": lambda: tastes(matrix),
-        "items": lambda: item_neighbours(matrix),
-        "people": lambda: people_neighbours(matrix),
+        "items": lambda: item_neighbors(matrix),
+        "people": lambda: user_neighbors(matrix),
     }
     print(f"  before: {_peak_gb():.2f} GB")
     for name in wanted or parts:
@@ -83,6 +83,6 @@ def _cpu_ms(work: Callable[[], object]) -> float:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["night"]:
-        night(int(sys.argv[2]), sys.argv[3:])
+        build_collaborative_model(int(sys.argv[2]), sys.argv[3:])
     else:
         blend()

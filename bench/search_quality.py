@@ -4,7 +4,7 @@
 
 DIR holds `projects.jsonl.gz` in the import format and `queries.json`, a list of {"query", "relevant": [keys]}. The
 second kind of query is made here: some of the words of a project's description, without those of its title, have to
-find it. It favours keywords by its making; a change has to help one kind and not hurt the other.
+find it. It favors keywords by its making; a change has to help one kind and not hurt the other.
 """
 # ruff: noqa: E402 (the number of BLAS threads has to stand before NumPy is loaded)
 
@@ -26,11 +26,11 @@ for _threads in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 import orjson
 
 from db.embeddings.wordllama import WordLlamaEmbedder
-from db.synchronisation.texts import ProjectText, project_text
-from db.vectors.analysis import matched, words_of
-from db.vectors.base import HybridHits, ProjectObject, Vector, VectorFilter
+from db.synchronization.embedding_texts import ProjectText, project_text
+from db.vectors.base import HybridHits, ProjectDocument, Vector, VectorFilter
 from db.vectors.embedded import EmbeddedVectorStore
-from db.vectors.fusion import WINDOW, adapted_alpha, reweighed
+from db.vectors.fusion import WINDOW, adapt_alpha, reweight
+from db.vectors.text_analysis import matched_words, query_words
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 EVERYTHING = VectorFilter()
@@ -70,8 +70,8 @@ def known_items(
     seed = random.Random(1)
     queries: list[Query] = []
     for record in seed.sample(projects, len(projects)):
-        title = set(words_of(record["title"]))
-        words = [word for word in words_of(record.get("description", "")) if word not in title]
+        title = set(query_words(record["title"]))
+        words = [word for word in query_words(record.get("description", "")) if word not in title]
         if len(words) >= 4:
             queries.append(Query(" ".join(choose(words, seed)), frozenset({record["key"]})))
         if len(queries) == KNOWN_ITEMS:
@@ -107,8 +107,8 @@ def _text(record: dict[str, Any]) -> str:
     )
 
 
-def _object(id_: int, record: dict[str, Any], text: str, vector: Vector) -> ProjectObject:
-    return ProjectObject(
+def _object(id_: int, record: dict[str, Any], text: str, vector: Vector) -> ProjectDocument:
+    return ProjectDocument(
         id=id_,
         key=record["key"],
         title=record["title"],
@@ -142,9 +142,11 @@ def ways(store: EmbeddedVectorStore, texts: dict[str, str]) -> dict[str, Search]
     async def adapted(query: str, vector: Vector) -> Ranking:
         hits = await store.hybrid(query, vector, DEFAULT_ALPHA, 2 * WINDOW, EVERYTHING)
         by_words = sorted(range(len(hits.ids)), key=lambda place: -hits.keyword_parts[place])[:TOP]
-        words = len(words_of(query)) or 1
-        covered = max((len(matched(query, texts[hits.features[place].key])) / words for place in by_words), default=0.0)
-        return _keys(reweighed(hits, DEFAULT_ALPHA, adapted_alpha(DEFAULT_ALPHA, covered)))
+        words = len(query_words(query)) or 1
+        covered = max(
+            (len(matched_words(query, texts[hits.features[place].key])) / words for place in by_words), default=0.0
+        )
+        return _keys(reweight(hits, DEFAULT_ALPHA, adapt_alpha(DEFAULT_ALPHA, covered)))
 
     return {
         "keywords": at(0.0),

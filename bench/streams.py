@@ -18,7 +18,7 @@ import httpx
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from gateway.callers.auth import Authority
+from gateway.callers.token_authority import TokenAuthority
 from tests.running import address_in, serving
 
 SECRET = "a secret of the bench, long enough for HS256"  # noqa: S105
@@ -58,7 +58,7 @@ async def acted(address: str, tokens: list[str]) -> None:
 
 async def measure(pid: int, address: str, sockets: int) -> None:
     """Open the sockets, wait, and let all be told of something."""
-    authority = Authority(SECRET.encode(), "explore-gateway", "explore")
+    authority = TokenAuthority(SECRET.encode(), "explore-gateway", "explore")
     tokens = [authority.issue(f"viewer-{number}") for number in range(sockets)]
     await acted(address, [authority.issue("somebody else")])
     await asyncio.sleep(10)  # the jobs that a start catches up with

@@ -28,7 +28,7 @@ import numpy as np
 import orjson
 
 from db.embeddings.wordllama import WordLlamaEmbedder
-from db.vectors.base import ProjectObject, Vector, VectorFilter
+from db.vectors.base import ProjectDocument, Vector, VectorFilter
 from db.vectors.embedded import EmbeddedVectorStore
 from db.vectors.fusion import WINDOW
 from db.vectors.matrix import Matrix
@@ -58,10 +58,10 @@ def fill_up(texts: list[str], count: int, seed: random.Random) -> list[str]:
     return mixed
 
 
-def make_objects(texts: list[str], vectors: Vector, seed: random.Random) -> list[ProjectObject]:
+def make_objects(texts: list[str], vectors: Vector, seed: random.Random) -> list[ProjectDocument]:
     """Make objects with eight terms of 2,000 each, 5,000 owners, four types, five years."""
     return [
-        ProjectObject(
+        ProjectDocument(
             id=number + 1,
             key=f"p{number + 1}",
             title=text[:80],
@@ -163,7 +163,7 @@ async def rebuild(texts: list[str], seed: random.Random) -> None:
     await embedder.close()
 
 
-async def run(name: str, objects: list[ProjectObject], queries: Vector) -> None:
+async def run(name: str, objects: list[ProjectDocument], queries: Vector) -> None:
     """Write, load, search and refresh one index, and print what each costs."""
     dimension = len(objects[0].vector)
     with tempfile.TemporaryDirectory() as folder:

@@ -17,14 +17,14 @@ from datetime import datetime, timedelta
 import numpy as np
 from sqlalchemy import event, text
 
-from db.activity.velocity import Formula, refresh_velocities
-from db.engine import Database
+from db.catalog.project_cards import ProjectFilter
+from db.database.engine import Database
+from db.interactions.velocity_queries import VelocityFormula, refresh_velocities
 from db.models import now
-from db.projects import ProjectFilter
 from db.schema import migrate
+from scoring.mathematics.velocity import DEFAULT_TREND_CONSTANTS, Window
 from scoring.pipelines import popular, trending
 from scoring.pipelines.trending import formula_of
-from scoring.velocity import CONSTANTS, Window
 
 
 def peak_mb() -> int:
@@ -87,8 +87,12 @@ async def measure(database: Database, projects: int, events: int) -> None:
     print(f"{projects:,} projects, {events:,} first meetings written in {took_s:.0f} s, {peak_mb()} MB", flush=True)
     issued: list[str] = []
     event.listen(database.engines[-1], "before_cursor_execute", lambda *call: issued.append(call[2]))
-    shipped = formula_of(CONSTANTS[Window.DAY])
-    formulas: dict[str, Formula | None] = {"ours": shipped, "ours again": shipped, "the plan's": None}
+    default_trend_constants = formula_of(DEFAULT_TREND_CONSTANTS[Window.DAY])
+    formulas: dict[str, VelocityFormula | None] = {
+        "ours": default_trend_constants,
+        "ours again": default_trend_constants,
+        "the plan's": None,
+    }
     for name, formula in formulas.items():
         issued.clear()
         started, cpu = time.perf_counter(), time.process_time()

@@ -27,11 +27,11 @@ class Store(StrEnum):
     CACHE = "cache"
 
 
-class DatabaseFloorError(Exception):
+class DatabaseLayerError(Exception):
     """Base of every error that this floor raises on purpose."""
 
 
-class StoreUnavailable(DatabaseFloorError):
+class StoreUnavailable(DatabaseLayerError):
     """A store did not answer in time, or is not there.
 
     Parameters
@@ -56,7 +56,7 @@ class StoreMisconfigured(StoreUnavailable):
     """
 
 
-class InvalidRecord(DatabaseFloorError):
+class InvalidRecord(DatabaseLayerError):
     """A record breaks a rule of the model.
 
     Parameters
@@ -96,13 +96,13 @@ class RefusedObjects(InvalidRecord):
         self.refused = dict(refused)
 
 
-class MigrationPending(DatabaseFloorError):
+class MigrationPending(DatabaseLayerError):
     """The schema of the truth is older than this code; `explore migrate` mends it."""
 
 
-class TurnLost(DatabaseFloorError):
+class LeaseLost(DatabaseLayerError):
     """The lease of a periodic job has run out, and somebody else may have taken it: its late runner stops."""
 
 
-class IndexIncomplete(DatabaseFloorError):
+class IndexIncomplete(DatabaseLayerError):
     """A rebuilt index does not hold what the truth says, so it was not put into service; the message says what."""

@@ -2,7 +2,7 @@
 
 The lock is a row of the truth with a lease. The database's clock measures it, so that hosts whose clocks differ agree.
 Each taking raises the row's token (a *fence*): a holder that was late, and whose lease somebody else took, is refused
-by `require` inside its own transaction, before it writes.
+by `require_lease` inside its own transaction, before it writes.
 """
 
 import asyncio
@@ -23,15 +23,15 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.dml import ReturningInsert
 from sqlalchemy.sql.functions import FunctionElement
 
-from db.columns import UtcDateTime
-from db.engine import Database
-from db.errors import TurnLost
+from db.database.column_types import UtcDateTime
+from db.database.engine import Database
+from db.errors import LeaseLost
 from db.models import Job
 
 LEASE_S = 60.0
 """A worker that was killed blocks its job for no longer than this; a living one renews three times as often."""
 
-LONGEST_ERROR = 1_000
+MAX_ERROR_LENGTH = 1_000
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ def _in_sqlite(element: _in, compiler: SQLCompiler, **kw: Any) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class JobLease:
     """A job in one runner's hands."""
 
     name: str
@@ -64,7 +64,7 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class JobStatus:
     """How a job stands: who has it (None: nobody), since when, and how it ended last."""
 
     name: str
@@ -106,7 +106,9 @@ _FINISH = update(Job).where(_IS_OURS).values(until=null(), finished_at=_NOW, err
 _RECORDS = select(Job.name, Job.holder, Job.started_at, Job.finished_at, Job.error, (Job.until > _NOW).label("runs"))
 
 
-async def take(database: Database, name: str, *, due: datetime | None = None, lease_s: float = LEASE_S) -> Turn | None:
+async def acquire(
+    database: Database, name: str, *, due: datetime | None = None, lease_s: float = LEASE_S
+) -> JobLease | None:
     """Take a job if nobody has it.
 
     Parameters
@@ -120,47 +122,47 @@ async def take(database: Database, name: str, *, due: datetime | None = None, le
     given = {"job": name, "holds": f"{socket.gethostname()}:{os.getpid()}", "due_at": due, "lease_s": lease_s}
     async with database.write() as connection:
         token = (await connection.execute(_TAKE[connection.dialect.name], given)).scalar()
-    return Turn(name, token) if token is not None else None
+    return JobLease(name, token) if token is not None else None
 
 
-async def renew(database: Database, turn: Turn, lease_s: float = LEASE_S) -> None:
-    """Put the end of our lease off; raises `TurnLost` if somebody else has the job."""
+async def renew_lease(database: Database, turn: JobLease, lease_s: float = LEASE_S) -> None:
+    """Put the end of our lease off; raises `LeaseLost` if somebody else has the job."""
     async with database.write() as connection:
         if (await connection.execute(_RENEW, _fence(turn) | {"lease_s": lease_s})).first() is None:
-            raise TurnLost(f"the job {turn.name} has been taken by another worker")
+            raise LeaseLost(f"the job {turn.name} has been taken by another worker")
 
 
-async def require(connection: AsyncConnection, turn: Turn) -> None:
+async def require_lease(connection: AsyncConnection, turn: JobLease) -> None:
     """Refuse the writes of a transaction whose job is ours no more; nobody can take it before the transaction ends.
 
     Raises
     ------
-    TurnLost
+    LeaseLost
         If our lease has run out. The transaction has to be rolled back.
     """
     if (await connection.execute(_REQUIRE, _fence(turn))).first() is None:
-        raise TurnLost(f"the lease of the job {turn.name} has run out")
+        raise LeaseLost(f"the lease of the job {turn.name} has run out")
 
 
-async def finish(database: Database, turn: Turn, error: str | None = None) -> None:
+async def release(database: Database, turn: JobLease, error: str | None = None) -> None:
     """Give a job back, and note how it went; of no effect if somebody else has taken it."""
     async with database.write() as connection:
-        failure = error[:LONGEST_ERROR] if error is not None else None
+        failure = error[:MAX_ERROR_LENGTH] if error is not None else None
         await connection.execute(_FINISH, _fence(turn) | {"failure": failure})
 
 
-async def records(database: Database) -> dict[str, Record]:
+async def job_statuses(database: Database) -> dict[str, JobStatus]:
     """Give how each job stands that was ever run, by name."""
     return {
-        row.name: Record(row.name, row.holder if row.runs else None, row.started_at, row.finished_at, row.error)
+        row.name: JobStatus(row.name, row.holder if row.runs else None, row.started_at, row.finished_at, row.error)
         for row in await database.fetch(_RECORDS)
     }
 
 
-async def in_turn(
+async def run_exclusively(
     database: Database,
     name: str,
-    work: Callable[[Turn], Awaitable[None]],
+    work: Callable[[JobLease], Awaitable[None]],
     *,
     due: datetime | None = None,
     lease_s: float = LEASE_S,
@@ -174,10 +176,10 @@ async def in_turn(
 
     Raises
     ------
-    TurnLost
-        If the lease could not be kept; the work has been cancelled.
+    LeaseLost
+        If the lease could not be kept; the work has been canceled.
     """
-    turn = await take(database, name, due=due, lease_s=lease_s)
+    turn = await acquire(database, name, due=due, lease_s=lease_s)
     if turn is None:
         return False
     working = asyncio.ensure_future(_noted(database, turn, work))
@@ -185,7 +187,7 @@ async def in_turn(
     try:
         await asyncio.wait((working, renewing), return_when=asyncio.FIRST_COMPLETED)
     finally:
-        # The one that goes on is cancelled, and both if we are: neither may outlive this call.
+        # The one that goes on is canceled, and both if we are: neither may outlive this call.
         for task in (working, renewing):
             task.cancel()
         await asyncio.wait((working, renewing))
@@ -195,21 +197,21 @@ async def in_turn(
     return True
 
 
-async def _noted(database: Database, turn: Turn, work: Callable[[Turn], Awaitable[None]]) -> None:
+async def _noted(database: Database, turn: JobLease, work: Callable[[JobLease], Awaitable[None]]) -> None:
     """Do the work and give the job back, whatever happens to it."""
     try:
         await work(turn)
     except asyncio.CancelledError:
-        await finish(database, turn, "it was stopped before its end")
+        await release(database, turn, "it was stopped before its end")
         raise
     except Exception as error:  # whatever the work raises is noted in the job's row, and rises
-        await finish(database, turn, f"{type(error).__name__}: {error}")
+        await release(database, turn, f"{type(error).__name__}: {error}")
         raise
-    await finish(database, turn)
+    await release(database, turn)
 
 
-async def _keep(database: Database, turn: Turn, lease_s: float) -> None:
-    """Renew until cancelled; raises `TurnLost` when the job is ours no more, or cannot be known to be."""
+async def _keep(database: Database, turn: JobLease, lease_s: float) -> None:
+    """Renew until canceled; raises `LeaseLost` when the job is ours no more, or cannot be known to be."""
     clock = asyncio.get_running_loop().time
     held_until = clock() + lease_s
     while True:
@@ -217,14 +219,14 @@ async def _keep(database: Database, turn: Turn, lease_s: float) -> None:
         asked_at = clock()
         try:
             async with asyncio.timeout(max(held_until - asked_at, 0.0)):
-                await renew(database, turn, lease_s)
+                await renew_lease(database, turn, lease_s)
         except (SQLAlchemyError, OSError, TimeoutError) as error:
             log.warning("the lease of the job %s could not be renewed: %s", turn.name, error)
             if clock() >= held_until:
-                raise TurnLost(f"the lease of the job {turn.name} could not be renewed in time") from error
+                raise LeaseLost(f"the lease of the job {turn.name} could not be renewed in time") from error
         else:
             held_until = asked_at + lease_s
 
 
-def _fence(turn: Turn) -> dict[str, Any]:
+def _fence(turn: JobLease) -> dict[str, Any]:
     return {"job": turn.name, "fence": turn.token}

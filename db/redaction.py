@@ -1,6 +1,6 @@
 """Redaction of secrets in what is written for people: log lines, tracebacks, messages of commands.
 
-There are two ways, and what is written takes both. `shown_url` names an address by what is safe to show. `redact` is
+There are two ways, and what is written takes both. `display_url` names an address by what is safe to show. `redact` is
 applied to every text where it leaves the process: it shortens each URL in it, and removes the secrets that
 `remember_secrets` has been told, in every spelling in which a library may repeat them.
 """
@@ -35,7 +35,7 @@ _secrets: dict[str, None] = {}
 """Every spelling of every secret of this process."""
 
 
-def shown_url(url: str) -> str:
+def display_url(url: str) -> str:
     """Return what may be shown of a URL: scheme, hosts, ports and path.
 
     The user information, the query and the fragment are left out. Of a URL that can be read in more than one way, as
@@ -48,10 +48,10 @@ def shown_url(url: str) -> str:
 
 
 def redact(text: str) -> str:
-    """Return a text without known secrets and without what `shown_url` hides of the URLs in it."""
+    """Return a text without known secrets and without what `display_url` hides of the URLs in it."""
     for secret in _secrets:
         text = text.replace(secret, HIDDEN)
-    return _IN_TEXT.sub(lambda found: shown_url(found[0]), text) if "://" in text else text
+    return _IN_TEXT.sub(lambda found: display_url(found[0]), text) if "://" in text else text
 
 
 def remember_secrets(*, secrets: Iterable[str] = (), urls: Iterable[str] = ()) -> None:

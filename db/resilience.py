@@ -15,7 +15,7 @@ from functools import wraps
 from inspect import iscoroutinefunction
 from typing import Any, TypeVar, cast
 
-from db.errors import DatabaseFloorError, Store, StoreUnavailable
+from db.errors import DatabaseLayerError, Store, StoreUnavailable
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -26,16 +26,16 @@ FAILURES = 5
 
 WINDOW_S = 10.0
 
-PAUSE_S = 2.0
+PROBE_INTERVAL_S = 2.0
 """From opening to the first probe, and from one failed probe to the next; keep it at 5 s or less: what comes back is to
 be noticed within 15 s (this pause, a probe's deadline, and the 5 s that a degraded ranking lives)."""
 
-PATIENCE_S = 0.2
+CANCELLATION_COUNTS_AFTER_S = 0.2
 """A caller who gives up after this long counts as a failure of the store: a feed's own deadline may be shorter than
 ours, and a store that swallows everything would never open its circuit. Sooner, the caller just went away."""
 
 
-class State(StrEnum):
+class CircuitState(StrEnum):
     """Of a circuit: CLOSED lets all calls through, OPEN none, HALF_OPEN one at a time."""
 
     CLOSED = "closed"
@@ -43,7 +43,7 @@ class State(StrEnum):
     HALF_OPEN = "half_open"
 
 
-class Outcome(StrEnum):
+class CallOutcome(StrEnum):
     """How a call ended."""
 
     OK = "ok"
@@ -55,22 +55,22 @@ class Outcome(StrEnum):
     CANCELLED = "cancelled"  # the caller went away
 
 
-OnChange = Callable[[Store, State, str], None]
-OnCall = Callable[[Store, str, Outcome, float], None]
+OnChange = Callable[[Store, CircuitState, str], None]
+OnCall = Callable[[Store, str, CallOutcome, float], None]
 
-_SAYS_AWAY = {Outcome.UNAVAILABLE, Outcome.TIMEOUT}
-_SAYS_THERE = {Outcome.OK, Outcome.REFUSED}
+_SAYS_AWAY = {CallOutcome.UNAVAILABLE, CallOutcome.TIMEOUT}
+_SAYS_THERE = {CallOutcome.OK, CallOutcome.REFUSED}
 
 
 @dataclass(slots=True)
-class Breaker:
+class CircuitBreaker:
     """The circuit of one store.
 
     Attributes
     ----------
     failures, window_s
         So many failures within so many seconds open it.
-    pause_s
+    probe_interval_s
         From opening to the first probe, and between probes.
     clock
         Seconds that only go forward.
@@ -78,18 +78,18 @@ class Breaker:
 
     failures: int = FAILURES
     window_s: float = WINDOW_S
-    pause_s: float = PAUSE_S
+    probe_interval_s: float = PROBE_INTERVAL_S
     clock: Callable[[], float] = time.monotonic
     _failed_at: deque[float] = field(default_factory=deque)
     _opened_at: float | None = None
     _probing: bool = False
 
     @property
-    def state(self) -> State:
+    def state(self) -> CircuitState:
         """The state now."""
         if self._opened_at is None:
-            return State.CLOSED
-        return State.OPEN if self.clock() < self._opened_at + self.pause_s else State.HALF_OPEN
+            return CircuitState.CLOSED
+        return CircuitState.OPEN if self.clock() < self._opened_at + self.probe_interval_s else CircuitState.HALF_OPEN
 
     @property
     def is_closed(self) -> bool:
@@ -99,12 +99,12 @@ class Breaker:
     def admit(self) -> bool:
         """Tell whether a call may go to the store; whoever may must report how it ended."""
         state = self.state
-        if state is State.HALF_OPEN and not self._probing:
+        if state is CircuitState.HALF_OPEN and not self._probing:
             self._probing = True
             return True
-        return state is State.CLOSED
+        return state is CircuitState.CLOSED
 
-    def report(self, outcome: Outcome, admitted_at: float) -> None:
+    def report(self, outcome: CallOutcome, admitted_at: float) -> None:
         """Learn how an admitted call ended.
 
         Parameters
@@ -115,7 +115,7 @@ class Breaker:
         if self._opened_at is None:
             if outcome in _SAYS_AWAY:
                 self._note_failure()
-        elif admitted_at >= self._opened_at + self.pause_s:
+        elif admitted_at >= self._opened_at + self.probe_interval_s:
             self._probing = False
             if outcome in _SAYS_THERE:
                 self._opened_at = None
@@ -146,7 +146,7 @@ class Guard:
         Deadlines of single operations that differ, by name: bulk writes take longer than reads.
     breaker
         The store's circuit.
-    patience_s
+    cancellation_counts_after_s
         A caller who gives up after this long counts as a failure of the store.
     on_change
         Called with the store, its new state and the reason whenever the circuit opens or closes; logs by default.
@@ -160,17 +160,17 @@ class Guard:
         deadline_s: float | None,
         *,
         deadlines_s: Mapping[str, float | None] | None = None,
-        breaker: Breaker | None = None,
-        patience_s: float = PATIENCE_S,
+        breaker: CircuitBreaker | None = None,
+        cancellation_counts_after_s: float = CANCELLATION_COUNTS_AFTER_S,
         on_change: OnChange | None = None,
         on_call: OnCall | None = None,
     ) -> None:
         self.store = store
-        self.breaker = Breaker() if breaker is None else breaker
+        self.breaker = CircuitBreaker() if breaker is None else breaker
         self._deadline_s = deadline_s
         self._deadlines_s = dict(deadlines_s or {})
-        self._patience_s = patience_s
-        self._on_change = log_change if on_change is None else on_change
+        self._patience_s = cancellation_counts_after_s
+        self._on_change = log_circuit_change if on_change is None else on_change
         self._on_call = on_call
 
     async def call(self, operation: str, ask: Callable[[], Awaitable[T]]) -> T:
@@ -182,24 +182,24 @@ class Guard:
             It is away, it took longer than the deadline, or its circuit is open.
         """
         if not self.breaker.admit():
-            self._note(operation, Outcome.REJECTED, 0.0)
+            self._note(operation, CallOutcome.REJECTED, 0.0)
             raise StoreUnavailable(self.store, f"{operation}: not asked, it failed a moment ago")
-        admitted_at, outcome, reason = self.breaker.clock(), Outcome.FAILED, ""
+        admitted_at, outcome, reason = self.breaker.clock(), CallOutcome.FAILED, ""
         try:
             answer = await self._within_deadline(operation, ask)
-            outcome = Outcome.OK
+            outcome = CallOutcome.OK
         except TimeoutError:
-            outcome, reason = Outcome.TIMEOUT, f"{operation}: no answer within {self._deadline_of(operation)} s"
+            outcome, reason = CallOutcome.TIMEOUT, f"{operation}: no answer within {self._deadline_of(operation)} s"
             raise StoreUnavailable(self.store, reason) from None
         except StoreUnavailable as away:
-            outcome, reason = Outcome.UNAVAILABLE, away.reason
+            outcome, reason = CallOutcome.UNAVAILABLE, away.reason
             raise
-        except DatabaseFloorError:
-            outcome = Outcome.REFUSED
+        except DatabaseLayerError:
+            outcome = CallOutcome.REFUSED
             raise
         except asyncio.CancelledError:
             waited_s = self.breaker.clock() - admitted_at
-            outcome = Outcome.TIMEOUT if waited_s >= self._patience_s else Outcome.CANCELLED
+            outcome = CallOutcome.TIMEOUT if waited_s >= self._patience_s else CallOutcome.CANCELLED
             reason = f"{operation}: a caller gave up after {waited_s:.1f} s"
             raise
         finally:
@@ -210,7 +210,7 @@ class Guard:
         return self._deadlines_s.get(operation, self._deadline_s)
 
     async def _within_deadline(self, operation: str, ask: Callable[[], Awaitable[T]]) -> T:
-        """Wait for a task of its own: some clients go on for seconds after they were cancelled."""
+        """Wait for a task of its own: some clients go on for seconds after they were canceled."""
         task = asyncio.ensure_future(ask())
         try:
             await asyncio.wait({task}, timeout=self._deadline_of(operation))
@@ -222,19 +222,19 @@ class Guard:
             raise TimeoutError
         return task.result()
 
-    def _report(self, operation: str, outcome: Outcome, admitted_at: float, reason: str) -> None:
+    def _report(self, operation: str, outcome: CallOutcome, admitted_at: float, reason: str) -> None:
         self._note(operation, outcome, self.breaker.clock() - admitted_at)
         was_closed = self.breaker.is_closed
         self.breaker.report(outcome, admitted_at)
         if self.breaker.is_closed is not was_closed:
             self._on_change(self.store, self.breaker.state, reason)
 
-    def _note(self, operation: str, outcome: Outcome, seconds: float) -> None:
+    def _note(self, operation: str, outcome: CallOutcome, seconds: float) -> None:
         if self._on_call is not None:
             self._on_call(self.store, operation, outcome, seconds)
 
 
-_UNGUARDED = ("close", "load_ahead")
+_UNGUARDED = ("close", "preload")
 """What need not ask the store at all: its success must not close the circuit of one that is away."""
 
 
@@ -280,9 +280,9 @@ def _forget(task: asyncio.Future[Any]) -> None:
         log.debug("an abandoned call ended with %r", task.exception())
 
 
-def log_change(store: Store, state: State, reason: str) -> None:
+def log_circuit_change(store: Store, state: CircuitState, reason: str) -> None:
     """Write into the log that a circuit has opened or closed."""
-    if state is State.CLOSED:
+    if state is CircuitState.CLOSED:
         log.info("%s is back", store.value)
     else:
         log.warning("%s failed too often and is not asked until a probe succeeds: %s", store.value, reason)

@@ -12,15 +12,15 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import BigInteger, Connection, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.columns import TextList
-from db.engine import Database
+from db.database.column_types import TextList
+from db.database.engine import Database
 from db.errors import MigrationPending
 from db.models import now
 
 _FOLDER = Path(__file__).parent / "migrations"
 
 MONTHS_AHEAD = 3
-"""Partitions that `prepare_months` keeps ready: the first event of a month shall not wait for a schema change."""
+"""Partitions that `create_upcoming_partitions` keeps ready: the first event of a month shall not wait for a schema change."""
 
 _MIGRATION_LOCK = 7_305_117_001
 _PARTITION_LOCK = 7_305_117_002
@@ -78,11 +78,11 @@ async def migrate(database: Database) -> list[str]:
     async with _one_at_a_time:
         while (revision := await _apply_next(database)) is not None:
             applied.append(revision)
-    await prepare_months(database)
+    await create_upcoming_partitions(database)
     return applied
 
 
-async def pending(database: Database) -> bool:
+async def is_pending(database: Database) -> bool:
     """Tell whether the schema is not the one that this code was written for."""
     return await _revision_of(database) != revisions()[-1]
 
@@ -142,7 +142,7 @@ async def _revision_of(database: Database) -> str | None:
 # --- the months of `interactions` on PostgreSQL --------------------------------------------------------------------
 
 
-async def prepare_months(database: Database, ahead: int = MONTHS_AHEAD) -> None:
+async def create_upcoming_partitions(database: Database, ahead: int = MONTHS_AHEAD) -> None:
     """Make the partitions of this month and of the next ones; `migrate` does it, and a daily job may."""
     if database.is_sqlite:
         return

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from db.cache.base import Cache
+from db.database.engine import Database
 from db.embeddings.base import Embedder
-from db.engine import Database
 from db.vectors.base import VectorStore
 
 

@@ -15,39 +15,39 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Route, WebSocketRoute
 
-from gateway.assets import FRONTEND, GraphiqlBeside, Pages, read_explore_page, read_graphiql
-from gateway.callers.addresses import Addresses
-from gateway.callers.auth import authority_of, previous_secret, signing_secret
+from gateway.assets import FRONTEND, GraphiqlOrEndpoint, StaticFiles, read_explore_page, read_graphiql
+from gateway.callers.authentication import Authenticator
 from gateway.callers.clock import Clock
 from gateway.callers.demo_viewers import DemoViewers
-from gateway.callers.networks import Networks
-from gateway.callers.sessions import HEADER as SESSION_HEADER
-from gateway.callers.sessions import Sessions
-from gateway.callers.visitors import Visitors
-from gateway.documents.documents import Documents
-from gateway.documents.naming import naming_of
+from gateway.callers.network_hash import NetworkHash
+from gateway.callers.session_ids import HEADER as SESSION_HEADER
+from gateway.callers.session_ids import SessionIds
+from gateway.callers.token_authority import previous_secret, signing_secret, token_authority
+from gateway.client_addresses import ClientAddresses
+from gateway.connections.connection_caps import ClientLimit
+from gateway.documents.document_cache import DocumentCache
+from gateway.documents.resolution import document_resolver
 from gateway.endpoint import Endpoint
-from gateway.graphql_http.caching import Caching
-from gateway.graphql_http.request import PREFLIGHT_HEADERS
+from gateway.graphql_http.public_caching import PublicCaching
+from gateway.graphql_http.request_parsing import PREFLIGHT_HEADERS
 from gateway.limits.budget import Budgets
-from gateway.limits.clients import ClientLimit
 from gateway.limits.limits import Limits
-from gateway.live.ending import told_at_the_end
-from gateway.live.events import EventStreams
-from gateway.live.origins import Origins
-from gateway.live.seats import Seats
-from gateway.live.sockets import Sockets
-from gateway.live.subscriptions import Subscriptions
 from gateway.logs import configure_logs
 from gateway.pages import alive, answer_http_exception, front_page, ready
-from gateway.requests import REQUEST_ID_HEADER, RequestLog
-from gateway.runtime import OpenRuntime, context_of, open_runtime
+from gateway.request_log import REQUEST_ID_HEADER, RequestLog
+from gateway.runtime import OpenRuntime, open_runtime, request_context
 from gateway.settings import Settings, load_settings
-from gateway.telemetry import Metrics, note_untrusted_forwarding
+from gateway.subscriptions.allowed_origins import AllowedOrigins
+from gateway.subscriptions.event_streams import EventStreams
+from gateway.subscriptions.execution import SubscriptionExecutor
+from gateway.subscriptions.shutdown import set_on_shutdown_signal
+from gateway.subscriptions.stream_limits import StreamLimits
+from gateway.subscriptions.websockets import WebSocketEndpoint
+from gateway.telemetry import Metrics, count_untrusted_forwarding
 from resolvers.schema import schema
 
 PREFLIGHT_AGE_S = 7_200
-"""How long a browser may remember a CORS preflight; two hours is the most that Chromium honours."""
+"""How long a browser may remember a CORS preflight; two hours is the most that Chromium honors."""
 
 
 COMPRESSED_FROM = 1_000
@@ -92,22 +92,24 @@ def build(
         Says when tokens end.
     """
     secret = signing_secret(settings)
-    authority = authority_of(settings, clock)
-    networks = Networks(secret) if settings.bound_networks else None
-    addresses = Addresses(settings.trusted_proxies, note_untrusted_forwarding)
-    sessions = Sessions(secret, previous_secret(settings), clock)
-    visitors = Visitors(authority, sessions, networks, addresses)
-    naming = naming_of(settings)
+    authority = token_authority(settings, clock)
+    networks = NetworkHash(secret) if settings.network_cap else None
+    addresses = ClientAddresses(settings.trusted_proxies, count_untrusted_forwarding)
+    sessions = SessionIds(secret, previous_secret(settings), clock)
+    visitors = Authenticator(authority, sessions, networks, addresses)
+    naming = document_resolver(settings)
     limits, budgets = Limits(graph._schema, settings), Budgets(settings, secret)
-    documents = Documents(graph._schema, introspection=settings.introspection, parse=limits.parse)
-    caching = Caching(graph._schema, settings.public_cache_s)
+    documents = DocumentCache(graph._schema, introspection=settings.introspection, parse=limits.parse)
+    caching = PublicCaching(graph._schema, settings.public_cache_s)
     ending = asyncio.Event()
-    seats = Seats(settings.max_streams, settings.max_streams_viewer, settings.max_streams_address)
-    subscriptions = Subscriptions(context_of)
+    seats = StreamLimits(settings.max_streams, settings.max_streams_viewer, settings.max_streams_address)
+    subscriptions = SubscriptionExecutor(request_context)
     streams = EventStreams(subscriptions, visitors, seats, ending, clock) if settings.subscriptions else None
-    endpoint = Endpoint(graph, visitors, naming, documents, limits, budgets, caching, context_of, streams)
-    origins = Origins(settings.allow_origins)
-    sockets = Sockets(endpoint, visitors.address_of, subscriptions, seats, origins, settings.stream_idle_s, clock)
+    endpoint = Endpoint(graph, visitors, naming, documents, limits, budgets, caching, request_context, streams)
+    origins = AllowedOrigins(settings.allow_origins)
+    sockets = WebSocketEndpoint(
+        endpoint, visitors.client_address, subscriptions, seats, origins, settings.stream_idle_s, clock
+    )
 
     metrics = Metrics(settings.metrics_token.get_secret_value() if settings.metrics_token else None)
     demo_viewers = DemoViewers(authority, enabled=settings.demo_viewers)
@@ -120,7 +122,7 @@ def build(
             app.state.runtime = runtime
             app.state.issuer_keys = authority.keys
             app.state.addresses = addresses
-            with told_at_the_end(ending):
+            with set_on_shutdown_signal(ending):
                 yield
         await naming.close()
         if authority.keys is not None:
@@ -129,7 +131,7 @@ def build(
     app = Starlette(
         routes=[
             *([] if explore_page else [Route("/", front_page, methods=["GET"])]),
-            Route("/graphql", GraphiqlBeside(endpoint, graphiql) if settings.graphiql else endpoint),
+            Route("/graphql", GraphiqlOrEndpoint(endpoint, graphiql) if settings.graphiql else endpoint),
             *([WebSocketRoute("/graphql", sockets)] if settings.subscriptions else []),
             Route("/healthz", alive, methods=["GET"]),
             Route("/readyz", ready, methods=["GET"]),
@@ -145,12 +147,12 @@ def build(
         exception_handlers={HTTPException: answer_http_exception},
         lifespan=lifespan,
     )
-    app.router.default = Pages(explore_page, graphiql)
+    app.router.default = StaticFiles(explore_page, graphiql)
     app.router.redirect_slashes = False  # Starlette would build the address from the Host header
     return app
 
 
-def _client_limit(settings: Settings, addresses: Addresses) -> list[Middleware]:
+def _client_limit(settings: Settings, addresses: ClientAddresses) -> list[Middleware]:
     """Cap clients behind trusted proxies; the server caps the connections of all others."""
     if not settings.trusted_proxies:
         return []

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.answers import not_found
+from gateway.json_responses import not_found
 
 FRONTEND = Path(__file__).parents[1] / "frontend"
 """The npm packages and what they are built into: in a checkout, in the image and in a wheel at the same place."""
@@ -27,7 +27,7 @@ _CLOSED = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 
 _NOWHERE = "base-uri 'none'; frame-ancestors 'none'; form-action 'none'"
 
 PAGE_POLICY = f"{_CLOSED}; font-src 'self'; img-src 'self' https: data:; {_NOWHERE}"
-"""Pictures may come from elsewhere, for the catalogue names them by address; nothing else may."""
+"""Pictures may come from elsewhere, for the catalog names them by address; nothing else may."""
 
 GRAPHIQL_POLICY = f"{_CLOSED}; font-src 'self' data:; img-src 'self' data:; {_NOWHERE}"
 """GraphiQL brings its icons and the font of its editor as data addresses inside its style sheet."""
@@ -94,7 +94,7 @@ def read_graphiql(frontend: Path = FRONTEND) -> Build:
     return _read(frontend / "graphiql" / "dist", _GRAPHIQL_AT, GRAPHIQL_POLICY)
 
 
-class Pages:
+class StaticFiles:
     """The ASGI application for every address that is no other's: the explore page, its files and GraphiQL's.
 
     The page has one address, `/`: what it shows is in the query, as in `/?tab=trending`.
@@ -129,7 +129,7 @@ class Pages:
         await asset.answer(request)(scope, receive, send)
 
 
-class GraphiqlBeside:
+class GraphiqlOrEndpoint:
     """The ASGI application behind `/graphql`: GraphiQL for a person who opens it in a browser, else the endpoint.
 
     Parameters
@@ -154,7 +154,7 @@ class GraphiqlBeside:
             await self._endpoint(scope, receive, send)
 
 
-def opens_page(request: Request) -> bool:
+def accepts_html(request: Request) -> bool:
     """Say whether a person has opened the address in a browser: programs do not ask for `text/html`."""
     return "text/html" in request.headers.get("accept", "")
 
@@ -162,7 +162,7 @@ def opens_page(request: Request) -> bool:
 def _wants_graphiql(request: Request) -> bool:
     """Say whether to show GraphiQL; whoever brings an operation in the address wants its answer."""
     asks_something = not request.query_params.keys().isdisjoint({"query", "extensions", "documentId"})
-    return request.method in ("GET", "HEAD") and opens_page(request) and not asks_something
+    return request.method in ("GET", "HEAD") and accepts_html(request) and not asks_something
 
 
 def _not_built() -> Response:

@@ -11,26 +11,34 @@ import typer
 from sqlalchemy.exc import SQLAlchemyError
 from typer.core import TyperGroup
 
-from db.errors import DatabaseFloorError, InvalidRecord, StoreUnavailable
+from db.errors import DatabaseLayerError, InvalidRecord, StoreUnavailable
 from db.imports.importer import find_files
 from db.models import Role
 from db.redaction import redact
 from db.schema import require_current
 from gateway.background.worker import run_worker
-from gateway.callers.auth import authority_of
-from gateway.commands import evaluating, importing, outbox_command, preparing, reindexing, training, trends
-from gateway.commands.data_folder import require_data, require_secret
-from gateway.commands.doctor import examine, print_findings
-from gateway.commands.known_user import doubt_about
-from gateway.commands.terminal import advised, called, console, print_plain
+from gateway.callers.token_authority import token_authority
+from gateway.commands import (
+    evaluate_command,
+    import_command,
+    outbox_command,
+    prepare,
+    reindex_command,
+    train_command,
+    trends_command,
+)
+from gateway.commands.console import console, print_plain, program_name, with_program_name
+from gateway.commands.doctor import print_findings, run_checks
+from gateway.commands.known_user import unknown_user_warning
 from gateway.commands.welcome import print_welcome
+from gateway.data_folder import require_data, require_secret
 from gateway.errors import CannotStart
 from gateway.logs import configure_logs
-from gateway.serving import listen, run_server
+from gateway.server import listen, run_server
 from gateway.settings import Settings, load_settings
 from resolvers.schema import sdl
 from scoring import weights
-from scoring.errors import ModelInvalid, NotEvaluable
+from scoring.errors import InsufficientData, InvalidModel
 from scoring.evaluation.protocols import Options, Windows
 
 out = console()
@@ -52,17 +60,20 @@ class _Commands(TyperGroup):
     """Turns what the product raises on purpose into one sentence and an exit code."""
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
-        return super().make_context(called(), args, parent, **extra)  # usage lines name it as it was called
+        return super().make_context(program_name(), args, parent, **extra)  # usage lines name it as it was called
 
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
             message, code = f"stopped{_AFTER_STOP.get(ctx.invoked_subcommand, '')}", STOPPED
-        except (DatabaseFloorError, CannotStart, NotEvaluable, ModelInvalid) as error:
+        except (DatabaseLayerError, CannotStart, InsufficientData, InvalidModel) as error:
             message, code = _sentence(error), _exit_code(error)
         except SQLAlchemyError as error:
-            message, code = f"the database refuses a statement ({preparing.reason_of(error)}); try: explore doctor", 1
+            message, code = (
+                f"the database refuses a statement ({prepare.driver_message(error)}); try: explore doctor",
+                1,
+            )
         except OSError as error:
             is_full = error.errno == errno.ENOSPC
             if error.errno == errno.EPIPE or (error.filename is None and not is_full):
@@ -70,7 +81,9 @@ class _Commands(TyperGroup):
             advice = "; run this as its owner, or change its permissions" if isinstance(error, PermissionError) else ""
             reason = (error.strerror or "no reason given").lower()
             message, code = f"{error.filename or 'the output'} cannot be used: {reason}{advice}", 2
-        err.print(redact(f"explore: {advised(message)}"), style="red", markup=False, highlight=False, soft_wrap=True)
+        err.print(
+            redact(f"explore: {with_program_name(message)}"), style="red", markup=False, highlight=False, soft_wrap=True
+        )
         ctx.exit(code)
 
 
@@ -84,14 +97,14 @@ def _exit_code(error: Exception) -> int:
     """Return 2 for a fault of the call, 1 for one of the installation."""
     if isinstance(error, CannotStart):
         return error.exit_code
-    return 2 if isinstance(error, InvalidRecord | NotEvaluable | ModelInvalid) else 1
+    return 2 if isinstance(error, InvalidRecord | InsufficientData | InvalidModel) else 1
 
 
 app = typer.Typer(
     cls=_Commands,
     help="A GraphQL gateway that serves personalized explore pages and explains every rank.",
     epilog="Settings come from the environment or a file .env in the folder where the command runs; none is needed. "
-    f"Start with: {called()} serve --demo",
+    f"Start with: {program_name()} serve --demo",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -115,8 +128,8 @@ def serve(
     """Bring the schema up to date and serve; Ctrl-C stops. Makes the data folder (VAR_DIR) if it is missing."""
     settings = _settings(host=host, port=port, workers=workers)
     with listen(settings) as listening:
-        asyncio.run(preparing.prepare(settings, demo=demo, say=_say))
-        has_viewers = demo and asyncio.run(preparing.holds_demo_data(settings))
+        asyncio.run(prepare.prepare(settings, demo=demo, say=_say))
+        has_viewers = demo and asyncio.run(prepare.holds_demo_data(settings))
         if has_viewers:
             os.environ["DEMO_VIEWERS"] = "on"  # each server process reads its settings from the environment
         elif demo:
@@ -131,14 +144,14 @@ def serve(
 @app.command()
 def migrate() -> None:
     """Bring the schema of the database up to date. Makes the data folder (VAR_DIR) if it is missing."""
-    applied = asyncio.run(preparing.migrate_only(_settings(), _say))
+    applied = asyncio.run(prepare.migrate_only(_settings(), _say))
     _say(f"applied {', '.join(applied)}" if applied else "the schema was up to date")
 
 
 @app.command()
 def demo() -> None:
     """Load the demo data into an empty store. Makes the data folder (VAR_DIR) if it is missing."""
-    if not asyncio.run(preparing.prepare(_settings(), demo=True, say=_say)):
+    if not asyncio.run(prepare.prepare(_settings(), demo=True, say=_say)):
         raise CannotStart(
             "the store is not empty, so the demo data was left out; set DATABASE_URL or VAR_DIR to an empty one"
         )
@@ -152,7 +165,7 @@ def import_(
         Path | None, typer.Option(metavar="FILE", callback=_writable, help="Write every refused line's fault here.")
     ] = None,
 ) -> None:
-    """Read a catalogue, users and interactions from a folder; doing it twice changes nothing.
+    """Read a catalog, users and interactions from a folder; doing it twice changes nothing.
 
     Makes the data folder (VAR_DIR) if it is missing. Exit code 0: all went in; 1: some lines were refused; 2: nothing
     could be read or written.
@@ -174,8 +187,8 @@ def token(
     """
     settings = _settings()
     require_secret(settings)
-    made = authority_of(settings).issue(user, role, hours)
-    if doubt := asyncio.run(doubt_about(settings, user)):
+    made = token_authority(settings).issue(user, role, hours)
+    if doubt := asyncio.run(unknown_user_warning(settings, user)):
         _say(f"warning: {doubt}")
     typer.echo(made)
 
@@ -192,7 +205,7 @@ def doctor() -> None:
 
     Looks at the data folder (VAR_DIR) and makes nothing.
     """
-    findings = asyncio.run(examine(load_settings()))
+    findings = asyncio.run(run_checks(load_settings()))
     raise typer.Exit(print_findings(out, findings))
 
 
@@ -215,10 +228,10 @@ def reindex(
         raise InvalidRecord("--dry-run goes with --check: explore reindex --check --dry-run")
     settings = _settings_of_data()
     if not check:
-        for line in asyncio.run(reindexing.reindex(settings, err)):
+        for line in asyncio.run(reindex_command.reindex(settings, err)):
             _say(line)
         return
-    found = asyncio.run(reindexing.check(settings, repair=not dry_run))
+    found = asyncio.run(reindex_command.check(settings, repair=not dry_run))
     for what in ("missing", "stale", "surplus"):
         for kind, key in getattr(found.differences, what):
             typer.echo(f"{what} {kind.value}:{key}")
@@ -243,13 +256,13 @@ def outbox(
 @app.command()
 def evaluate(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder in the format of `explore import`.")],
-    protocol: Annotated[evaluating.Protocol, typer.Option(help="How it is replayed.")] = (
-        evaluating.Protocol.FEED_REQUESTS
+    protocol: Annotated[evaluate_command.Protocol, typer.Option(help="How it is replayed.")] = (
+        evaluate_command.Protocol.FEED_REQUESTS
     ),
     seed: Annotated[int, typer.Option(help="The same seed gives the same numbers.")] = 0,
     seeds: Annotated[int, typer.Option(min=1, max=100, help="Splits of the protocol random.")] = 5,
     floor: Annotated[int, typer.Option(min=1, help="People from which neighbour signals count.")] = (
-        weights.PEOPLE_FLOOR
+        weights.ANONYMITY_FLOOR
     ),
     window: Annotated[
         tuple[datetime, datetime, datetime] | None,
@@ -268,7 +281,7 @@ def evaluate(
     """Measure the product's own ranking on a folder, with baselines beside it."""
     parted = Windows(*(moment.replace(tzinfo=UTC).timestamp() for moment in window)) if window else None
     options = Options(seed=seed, floor=floor, windows=parted, last_window=last)
-    evaluating.run_evaluate(directory, protocol, options, rounds=seeds, json_file=json, html_file=html)
+    evaluate_command.run_evaluate(directory, protocol, options, rounds=seeds, json_file=json, html_file=html)
 
 
 @app.command()
@@ -325,17 +338,17 @@ def _settings_of_data() -> Settings:
 
 
 def _say(sentence: str) -> None:
-    print_plain(err, redact(advised(sentence)))
+    print_plain(err, redact(with_program_name(sentence)))
 
 
 async def _import(settings: Settings, directory: Path, strict: bool, refused: Path | None) -> int:
     find_files(directory)  # before anything is made
-    async with preparing.open_migrated(settings, _say) as stores:
-        return await importing.run_import(stores.database, directory, strict=strict, refused=refused)
+    async with prepare.open_migrated(settings, _say) as stores:
+        return await import_command.run_import(stores.database, directory, strict=strict, refused=refused)
 
 
 async def _outbox(settings: Settings, rows: list[str], retry: bool, drop: bool) -> int:
-    async with preparing.open_database(settings) as database:
+    async with prepare.open_database(settings) as database:
         await require_current(database)
         if retry:
             _say(f"{len(await outbox_command.retry(database, rows))} rows live again")
@@ -347,21 +360,21 @@ async def _outbox(settings: Settings, rows: list[str], retry: bool, drop: bool) 
 
 
 async def _train(settings: Settings, name: str | None, seed: int) -> int:
-    async with preparing.open_migrated(settings) as stores:
-        await trends.run_train_trends(stores.database, seed, out)
-        return await training.run_train(stores.database, name, weights.PEOPLE_FLOOR, seed, out)
+    async with prepare.open_migrated(settings) as stores:
+        await trends_command.run_train_trends(stores.database, seed, out)
+        return await train_command.run_train(stores.database, name, weights.ANONYMITY_FLOOR, seed, out)
 
 
 async def _trends(settings: Settings, use: int | None) -> None:
-    async with preparing.open_migrated(settings) as stores:
-        await trends.run_trends(stores.database, use, out)
+    async with prepare.open_migrated(settings) as stores:
+        await trends_command.run_trends(stores.database, use, out)
 
 
 async def _models(settings: Settings, use: str | None, back: bool) -> None:
-    async with preparing.open_migrated(settings) as stores:
-        await training.run_models(stores.database, out, use, back)
+    async with prepare.open_migrated(settings) as stores:
+        await train_command.run_models(stores.database, out, use, back)
 
 
 async def _drawn_models(settings: Settings) -> str:
-    async with preparing.open_migrated(settings) as stores:
-        return await training.drawn_models(stores.database)
+    async with prepare.open_migrated(settings) as stores:
+        return await train_command.models_report(stores.database)

@@ -18,23 +18,23 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from strawberry.execution import optimized_is_awaitable
 
-from gateway.callers.sessions import HEADER as SESSION_HEADER
-from gateway.callers.visitors import Visitor, Visitors
+from gateway.callers.authentication import Authentication, Authenticator
+from gateway.callers.session_ids import HEADER as SESSION_HEADER
 from gateway.documents.document import Document, DocumentRefused
-from gateway.documents.documents import Documents
-from gateway.documents.naming import Naming
+from gateway.documents.document_cache import DocumentCache
+from gateway.documents.resolution import DocumentResolver
 from gateway.errors import RequestRefused, Unauthenticated
-from gateway.graphql_http.answer import answer_refusal, answer_request_errors, answer_result
-from gateway.graphql_http.caching import Caching
-from gateway.graphql_http.media import EVENTS, JSON, negotiated, takes_events
-from gateway.graphql_http.request import METHODS, GraphQLRequest, read_request
-from gateway.limits.budget import REFUSED, REQUEST, UNRECOGNISED, Budgets, OverBudget
+from gateway.graphql_http.media_types import EVENTS, JSON, accepts_event_stream, negotiate_media_type
+from gateway.graphql_http.public_caching import PublicCaching
+from gateway.graphql_http.request_parsing import METHODS, GraphQLRequest, read_request
+from gateway.graphql_http.responses import refusal_response, request_error_response, result_response
+from gateway.limits.budget import REFUSED_POINTS, REQUEST_POINTS, UNAUTHENTICATED_POINTS, Budgets, OverBudget
 from gateway.limits.deadline import within
 from gateway.limits.limits import Limits
-from gateway.limits.windows import Windows
-from gateway.live.events import EventStreams
-from gateway.telemetry import note_refusal
-from resolvers.foundations.context import Asker
+from gateway.limits.rate_limits import RateLimitStore
+from gateway.subscriptions.event_streams import EventStreams
+from gateway.telemetry import count_refused_request
+from resolvers.common.context import Caller
 
 MOST_VARIABLE_ERRORS, MOST_OF_MANY = 50, 10
 """Errors that are written out of few variables, and of many. An error quotes the whole value that it is about: 50
@@ -45,20 +45,20 @@ LONGEST_NAME = 100
 
 
 class OperationContext(Protocol):
-    """What this file needs to know of `resolvers.foundations.context.Context`."""
+    """What this file needs to know of `resolvers.common.context.Context`."""
 
-    is_whole: bool
-    asker: Asker
+    is_complete: bool
+    caller: Caller
 
     def stop(self) -> None:
         """Let go of what the operation still waits for: its time is over."""
 
 
-OpenContext = Callable[[HTTPConnection, Asker], OperationContext]
+OpenContext = Callable[[HTTPConnection, Caller], OperationContext]
 
 
 @dataclass(frozen=True, slots=True)
-class Admitted:
+class AdmittedOperation:
     """An operation that may run.
 
     Attributes
@@ -103,12 +103,12 @@ class Endpoint:
     def __init__(
         self,
         graph: strawberry.Schema,
-        visitors: Visitors,
-        naming: Naming,
-        documents: Documents,
+        visitors: Authenticator,
+        naming: DocumentResolver,
+        documents: DocumentCache,
         limits: Limits,
         budgets: Budgets,
-        caching: Caching,
+        caching: PublicCaching,
         open_context: OpenContext,
         streams: EventStreams | None = None,
     ) -> None:
@@ -138,59 +138,65 @@ class Endpoint:
             return Response(status_code=204, headers={"Allow": METHODS})
         media = JSON
         try:
-            media = negotiated(request.headers.get("accept"))
+            media = negotiate_media_type(request.headers.get("accept"))
             return await self._answer(request, media)
         except RequestRefused as refused:
-            note_refusal(refused.code)
-            return answer_refusal(refused, media)
+            count_refused_request(refused.code)
+            return refusal_response(refused, media)
         except DocumentRefused as refused:
-            return answer_request_errors(refused.errors, media, request.state.request_id, refused.found_while)
+            return request_error_response(refused.errors, media, request.state.request_id, refused.found_while)
 
     async def _answer(self, request: Request, media: str) -> Response:
         """Go the way of an operation: who asks, what for, may they ask for so much; then run it, and answer."""
-        visitor = await self.recognise(request)
+        authentication = await self.authenticate(request)
         asked = await read_request(
-            request, self._limits.max_body(is_platform=visitor.is_platform), self._limits.body_timeout_s
+            request, self._limits.max_body(is_privileged=authentication.is_privileged), self._limits.body_timeout_s
         )
-        admitted = await self.admit(request, visitor, asked)
+        admitted = await self.admit(request, authentication, asked)
         if admitted.kind is OperationType.SUBSCRIPTION:
-            return await self._stream(request, visitor, admitted)
-        if visitor.is_unknown and self._caching.is_shared(request, admitted.document):
-            return await self._answer_all(request, media, admitted, opted_out=visitor.asker.opted_out)
-        context = self._open_context(request, visitor.asker)
-        result = await self._run(context, visitor, admitted)
-        response = answer_result(result, media, request.state.request_id, {"cost": admitted.cost})
-        return _with_session(response, self._visitors.session_to_give(visitor, context.asker.session_key))
+            return await self._stream(request, authentication, admitted)
+        if authentication.is_anonymous and self._caching.is_shared(request, admitted.document):
+            return await self._answer_all(request, media, admitted, opted_out=authentication.caller.opted_out)
+        context = self._open_context(request, authentication.caller)
+        result = await self._run(context, authentication, admitted)
+        response = result_response(result, media, request.state.request_id, {"cost": admitted.cost})
+        return _with_session(response, self._visitors.session_id_to_send(authentication, context.caller.session_key))
 
-    async def _stream(self, request: Request, visitor: Visitor, admitted: Admitted) -> Response:
+    async def _stream(self, request: Request, authentication: Authentication, admitted: AdmittedOperation) -> Response:
         if self._streams is None:
             raise RequestRefused(400, "BAD_REQUEST", "This gateway has no subscriptions: SUBSCRIPTIONS is off.")
         if request.method == "HEAD":
             raise RequestRefused(405, "METHOD_NOT_ALLOWED", "Send a subscription with GET or POST.", {"Allow": METHODS})
-        if not takes_events(request.headers.get("accept")):
+        if not accepts_event_stream(request.headers.get("accept")):
             message = f"Send a subscription over a WebSocket (graphql-transport-ws), or with Accept: {EVENTS}."
             raise RequestRefused(406, "NOT_ACCEPTABLE", message)
-        stream = await self._streams.begin(request, visitor, admitted.prepared)
-        return _with_session(stream, visitor.new_session)
+        stream = await self._streams.begin(request, authentication, admitted.prepared)
+        return _with_session(stream, authentication.session_id_to_send)
 
-    async def _answer_all(self, request: Request, media: str, admitted: Admitted, *, opted_out: bool) -> Response:
+    async def _answer_all(
+        self, request: Request, media: str, admitted: AdmittedOperation, *, opted_out: bool
+    ) -> Response:
         """Answer everybody unknown at once: without a session, and without what is left of somebody's budget."""
-        visitor = Visitor(Asker(opted_out=opted_out))
-        context = self._open_context(request, visitor.asker)
-        result = await self._run(context, visitor, admitted)
-        response = answer_result(result, media, request.state.request_id)
-        is_whole = context.is_whole and not result.errors
-        return self._caching.mark(response, request) if is_whole else response
+        authentication = Authentication(Caller(opted_out=opted_out))
+        context = self._open_context(request, authentication.caller)
+        result = await self._run(context, authentication, admitted)
+        response = result_response(result, media, request.state.request_id)
+        is_complete = context.is_complete and not result.errors
+        return self._caching.mark(response, request) if is_complete else response
 
-    async def recognise(self, request: HTTPConnection) -> Visitor:
+    async def authenticate(self, request: HTTPConnection) -> Authentication:
         """Tell who asks, whichever way they came; a token that is no good costs the address points."""
         try:
-            return await self._visitors.recognise(request)
+            return await self._visitors.authenticate(request)
         except Unauthenticated:
-            await self._budgets.charge_address(self._visitors.address_of(request), UNRECOGNISED, _windows(request))
+            await self._budgets.charge_address(
+                self._visitors.client_address(request), UNAUTHENTICATED_POINTS, _windows(request)
+            )
             raise
 
-    async def admit(self, request: HTTPConnection, visitor: Visitor, asked: GraphQLRequest) -> Admitted:
+    async def admit(
+        self, request: HTTPConnection, authentication: Authentication, asked: GraphQLRequest
+    ) -> AdmittedOperation:
         """Let an operation in that is within the limits and the caller's budget, and that the schema can answer.
 
         Raises
@@ -199,26 +205,26 @@ class Endpoint:
             If it may not be run, whatever its kind and whichever way it came; each says why.
         """
         try:
-            named = await self._naming.find(asked, may_run_any=visitor.is_platform)
+            named = await self._naming.find(asked, may_run_any=authentication.is_privileged)
             document, operation = self._read(request, asked, named.text)
-            coercing = self._limits.measure(document, asked.variables, is_platform=visitor.is_platform)
+            coercing = self._limits.measure(document, asked.variables, is_privileged=authentication.is_privileged)
             if coercing:
-                await self._budgets.charge(visitor, coercing, _windows(request))
+                await self._budgets.charge(authentication, coercing, _windows(request))
             prepared = self._prepare(document, asked, most_errors=0)
-            cost = REQUEST + self._price(document, operation, prepared, visitor)
-            budget = await self._budgets.charge(visitor, cost, _windows(request))
+            cost = REQUEST_POINTS + self._price(document, operation, prepared, authentication)
+            budget = await self._budgets.charge(authentication, cost, _windows(request))
             self._documents.validate(document)
         except OverBudget:
             raise
         except (RequestRefused, DocumentRefused):
-            await self._budgets.charge(visitor, REFUSED, _windows(request))
+            await self._budgets.charge(authentication, REFUSED_POINTS, _windows(request))
             raise
         await self._naming.register(named)
         if isinstance(prepared, list):
             # It has been paid for: the errors can be written out.
             prepared = self._prepare(document, asked, MOST_OF_MANY if coercing else MOST_VARIABLE_ERRORS)
         left = {} if budget is None else budget.extension
-        return Admitted(document, operation.operation, {**left, "asked": coercing + cost}, prepared)
+        return AdmittedOperation(document, operation.operation, {**left, "asked": coercing + cost}, prepared)
 
     def _prepare(
         self, document: Document, asked: GraphQLRequest, most_errors: int
@@ -240,12 +246,14 @@ class Endpoint:
         document: Document,
         operation: OperationDefinitionNode,
         prepared: Executor[Any] | list[GraphQLError],
-        visitor: Visitor,
+        authentication: Authentication,
     ) -> int:
         """Return the points of an operation; one whose variables do not fit will not run."""
         if isinstance(prepared, list):
-            return REFUSED
-        return self._limits.cost(document, operation, prepared.variable_values.coerced, is_platform=visitor.is_platform)
+            return REFUSED_POINTS
+        return self._limits.cost(
+            document, operation, prepared.variable_values.coerced, is_privileged=authentication.is_privileged
+        )
 
     def _read(
         self, request: HTTPConnection, asked: GraphQLRequest, text: str
@@ -256,14 +264,16 @@ class Endpoint:
         _require_right_method(operation, asked)
         return document, operation
 
-    async def _run(self, context: OperationContext, visitor: Visitor, admitted: Admitted) -> ExecutionResult:
+    async def _run(
+        self, context: OperationContext, authentication: Authentication, admitted: AdmittedOperation
+    ) -> ExecutionResult:
         if isinstance(admitted.prepared, list):
             return ExecutionResult(None, admitted.prepared)
         admitted.prepared.context_value = context
         running = execute_root_selection_set(admitted.prepared)
         if isinstance(running, ExecutionResult):
             return running
-        return await within(self._limits.timeout_s(is_platform=visitor.is_platform), running, context.stop)
+        return await within(self._limits.timeout_s(is_privileged=authentication.is_privileged), running, context.stop)
 
 
 def _with_session(response: Response, session: str | None) -> Response:
@@ -272,11 +282,11 @@ def _with_session(response: Response, session: str | None) -> Response:
     return response
 
 
-def _windows(request: HTTPConnection) -> Windows:
-    windows: Windows = request.app.state.runtime.windows
+def _windows(request: HTTPConnection) -> RateLimitStore:
+    windows: RateLimitStore = request.app.state.runtime.windows
     return windows
 
 
 def _require_right_method(operation: OperationDefinitionNode, asked: GraphQLRequest) -> None:
-    if operation.operation is OperationType.MUTATION and not asked.may_write:
+    if operation.operation is OperationType.MUTATION and not asked.allows_mutation:
         raise RequestRefused(405, "METHOD_NOT_ALLOWED", "Send a mutation with POST.", {"Allow": "POST"})

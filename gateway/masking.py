@@ -7,7 +7,7 @@ import structlog
 from graphql import GraphQLError
 
 from db.errors import InvalidRecord, StoreUnavailable, UnknownReference
-from gateway.wording import plain
+from gateway.graphql_messages import plain_message
 
 log = structlog.get_logger(__name__)
 
@@ -23,7 +23,7 @@ _INPUT = re.compile(r"(Variable '\$\w+'|Argument '[\w.(:)]+'|Expected value of t
 _OUTPUT = re.compile(r"(Int|Float|String|Boolean|ID|Enum '\w+') cannot represent ")
 
 
-def visible(error: GraphQLError, request_id: str, found_while: str = INPUT) -> dict[str, Any]:
+def error_for_client(error: GraphQLError, request_id: str, found_while: str = INPUT) -> dict[str, Any]:
     """Give the entry of `errors` for one error, and log it once if the fault is ours.
 
     Parameters
@@ -52,7 +52,7 @@ def visible(error: GraphQLError, request_id: str, found_while: str = INPUT) -> d
             return _entry(error, message, {"code": "STORE_UNAVAILABLE", "store": cause.store.name})
         case _ if error.path is None and _INPUT.match(error.message):
             # A scalar's parser raised something of Python's own: say where, not what.
-            return _entry(error, plain(error.message), {"code": found_while})
+            return _entry(error, plain_message(error.message), {"code": found_while})
         case _:
             log.error("request failed", path=error.path, exc_info=cause)
             return _entry(error, INTERNAL, {"code": "INTERNAL", "requestId": request_id})
@@ -83,4 +83,4 @@ def _is_bad_output(error: GraphQLError) -> bool:
 
 def _message(error: GraphQLError) -> str:
     """Give a message of ours as it stands, and one of graphql-core's in plain words."""
-    return error.message if (error.extensions or {}).get("code") else plain(error.message)
+    return error.message if (error.extensions or {}).get("code") else plain_message(error.message)

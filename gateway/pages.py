@@ -15,10 +15,10 @@ from starlette.responses import HTMLResponse, Response
 from db.errors import MigrationPending
 from db.schema import require_current
 from db.stores import Stores
-from gateway.answers import JsonAnswer, error_answer, not_found
-from gateway.assets import opens_page
-from gateway.callers.addresses import Addresses
+from gateway.assets import accepts_html
 from gateway.callers.issuer_keys import IssuerKeys
+from gateway.client_addresses import ClientAddresses
+from gateway.json_responses import JsonResponse, error_response, not_found
 
 EXAMPLE_QUERY = """{
   forYou(first: 5) {
@@ -57,7 +57,7 @@ _PAGE = f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>explore-gateway</title><style>{_STYLE}</style></head><body>
 <h1>explore-gateway</h1>
-<p>A GraphQL gateway that serves personalised explore pages and explains every rank.</p>
+<p>A GraphQL gateway that serves personalized explore pages and explains every rank.</p>
 {_NO_EXPLORE_PAGE}
 <ul>
 <li><a href="/graphql">/graphql</a>: the endpoint; in a browser, GraphiQL</li>
@@ -94,7 +94,7 @@ async def front_page(_request: Request) -> Response:
 
 async def alive(_request: Request) -> Response:
     """Say that the process answers; asks no store."""
-    return JsonAnswer({"status": "ok"})
+    return JsonResponse({"status": "ok"})
 
 
 async def ready(request: Request) -> Response:
@@ -113,25 +113,25 @@ async def ready(request: Request) -> Response:
     states = dict(zip(names, found, strict=True)) | _issuer(request)
     told = {"stores": states} | _warnings(request)
     if states["database"] != "ok":
-        return JsonAnswer({"status": "unavailable"} | told, 503)
-    return JsonAnswer({"status": "ok" if set(states.values()) == {"ok"} else "degraded"} | told)
+        return JsonResponse({"status": "unavailable"} | told, 503)
+    return JsonResponse({"status": "ok" if set(states.values()) == {"ok"} else "degraded"} | told)
 
 
 async def answer_http_exception(request: Request, error: Exception) -> Response:
     """Answer a wrong address or method: in JSON, or with a page if a person has opened a wrong address in a browser."""
     if not isinstance(error, HTTPException):
         raise error
-    if error.status_code == 404 and request.method in ("GET", "HEAD") and opens_page(request):
+    if error.status_code == 404 and request.method in ("GET", "HEAD") and accepts_html(request):
         headers = {"Content-Security-Policy": _POLICY, "Cache-Control": "no-store", "Vary": "Accept"}
         return HTMLResponse(_NOT_FOUND, 404, headers)
     if error.status_code == 404:
         return not_found()
-    return error_answer(error.status_code, "BAD_REQUEST", f"{error.detail}.", headers=error.headers or {})
+    return error_response(error.status_code, "BAD_REQUEST", f"{error.detail}.", headers=error.headers or {})
 
 
 def _warnings(request: Request) -> dict[str, list[str]]:
     """Give what an operator should look at although everything works."""
-    addresses: Addresses = request.app.state.addresses
+    addresses: ClientAddresses = request.app.state.addresses
     if not addresses.ignores_proxy:
         return {}
     return {

@@ -10,30 +10,30 @@ from functools import partial
 import structlog
 from starlette.requests import HTTPConnection
 
-from db.activity.served import ServedLog
-from db.activity.velocity import refresh_velocities
 from db.errors import StoreMisconfigured, StoreUnavailable
-from db.jobs import Turn, require
+from db.interactions.served_pages import ServedPageLog
+from db.interactions.velocity_queries import refresh_velocities
+from db.jobs import JobLease, require_lease
 from db.models import now
-from db.people.claims import CLAIM_LIFE
+from db.privacy.session_claims import CLAIM_LIFE
 from db.schema import require_current
 from db.stores import Stores
-from db.synchronisation.synchroniser import Synchroniser
+from db.synchronization.synchronizer import IndexSynchronizer
+from gateway.background.index_filling import fill_if_empty
+from gateway.background.scheduled_jobs import scheduled_jobs
 from gateway.background.scheduler import Scheduler
-from gateway.background.timetable import jobs_of
-from gateway.commands.filling import fill_if_empty
-from gateway.limits.windows import MemoryWindows, Windows
+from gateway.limits.rate_limits import MemoryRateLimitStore, RateLimitStore
 from gateway.settings import Settings
-from gateway.stores import hints_of, open_stores, shared_windows
-from resolvers.foundations.context import Asker, Context
-from resolvers.foundations.loaders import Memory
-from scoring.changes import Changes
-from scoring.constants import ConstantsInService
+from gateway.stores import open_feed_change_notifier, open_stores, redis_rate_limit_store
+from resolvers.common.context import Caller, Context
+from resolvers.common.loaders import LoaderFallbacks
+from scoring.feed_changes import FeedChangeWatcher
 from scoring.feeds import Feeds
-from scoring.in_service import ModelInService
+from scoring.mathematics.velocity import Window
+from scoring.mathematics.viewer_stages import BASELINE_THRESHOLDS, Thresholds
+from scoring.models.active_model import ActiveModel
+from scoring.models.active_trend_constants import ActiveTrendConstants
 from scoring.pipelines.trending import formula_of
-from scoring.velocity import Window
-from scoring.viewers.stages import PLAN_THRESHOLDS, Thresholds
 
 RESTART_AFTER_S = 5.0
 """Pause before a background task is started again after a fault of our own."""
@@ -60,83 +60,83 @@ class Runtime:
     Attributes
     ----------
     wake
-        Tells whoever waits for writes that there was one: the synchroniser of this process, and those who tell viewers.
-    memory
+        Tells whoever waits for writes that there was one: the synchronizer of this process, and those who tell viewers.
+    loader_fallbacks
         What was read last of what everybody may see.
     thresholds
         From where on a viewer is known well enough; `personalizationStatus` tells by them.
-    vouched_events_only
-        As in `resolvers.foundations.context.Context`.
+    trending_requires_impression
+        As in `resolvers.common.context.Context`.
     changes
         Who tells what changes as it happens; None if nobody does.
     windows
         Where it is counted what callers spend.
-    claimed_session_life
-        As in `resolvers.foundations.context.Context`.
+    claimed_session_lifetime
+        As in `resolvers.common.context.Context`.
     """
 
     stores: Stores
     feeds: Feeds
     wake: Callable[[], None] | None = None
-    memory: Memory = field(default_factory=Memory)
-    thresholds: Thresholds = PLAN_THRESHOLDS
-    vouched_events_only: bool = False
-    changes: Changes | None = None
-    windows: Windows = field(default_factory=MemoryWindows)
-    claimed_session_life: timedelta = CLAIM_LIFE
+    loader_fallbacks: LoaderFallbacks = field(default_factory=LoaderFallbacks)
+    thresholds: Thresholds = BASELINE_THRESHOLDS
+    trending_requires_impression: bool = False
+    changes: FeedChangeWatcher | None = None
+    windows: RateLimitStore = field(default_factory=MemoryRateLimitStore)
+    claimed_session_lifetime: timedelta = CLAIM_LIFE
 
-    def open_context(self, asker: Asker) -> Context:
+    def open_context(self, caller: Caller) -> Context:
         """Make the context of one request."""
         return Context(
             self.stores,
             self.feeds,
-            asker,
+            caller,
             self.wake,
-            self.memory,
+            self.loader_fallbacks,
             self.thresholds,
-            self.vouched_events_only,
+            self.trending_requires_impression,
             self.changes,
-            self.claimed_session_life,
+            self.claimed_session_lifetime,
         )
 
 
 OpenRuntime = Callable[[], AbstractAsyncContextManager[Runtime]]
 
 
-def context_of(request: HTTPConnection, asker: Asker) -> Context:
+def request_context(request: HTTPConnection, caller: Caller) -> Context:
     """Make the context of one request on the runtime of its application."""
     runtime: Runtime = request.app.state.runtime
-    return runtime.open_context(asker)
+    return runtime.open_context(caller)
 
 
-def synchroniser_of(stores: Stores) -> Synchroniser:
+def build_synchronizer(stores: Stores) -> IndexSynchronizer:
     """Make the worker that keeps the vector index in step with the truth."""
-    return Synchroniser(stores.database, stores.vectors, stores.embedder)
+    return IndexSynchronizer(stores.database, stores.vectors, stores.embedder)
 
 
 Task = Callable[[asyncio.Event], Awaitable[None]]
 
 
-def scheduler_of(stores: Stores, settings: Settings) -> Scheduler:
+def build_scheduler(stores: Stores, settings: Settings) -> Scheduler:
     """Return the scheduler of all periodic jobs."""
-    velocity = ConstantsInService(stores.database)
+    velocity = ActiveTrendConstants(stores.database)
 
-    async def mend(turn: Turn) -> None:
+    async def mend(turn: JobLease) -> None:
         formula = formula_of((await velocity())[Window.DAY])
-        await refresh_velocities(stores.database, formula, now(), lambda connection: require(connection, turn))
+        await refresh_velocities(stores.database, formula, now(), lambda connection: require_lease(connection, turn))
 
-    return Scheduler(stores.database, jobs_of(stores, mend, timedelta(days=settings.events_kept_days)))
+    return Scheduler(stores.database, scheduled_jobs(stores, mend, timedelta(days=settings.event_retention_days)))
 
 
-def worker_tasks(stores: Stores, settings: Settings) -> tuple[Synchroniser, dict[str, Task]]:
+def worker_tasks(stores: Stores, settings: Settings) -> tuple[IndexSynchronizer, dict[str, Task]]:
     """Give what a worker does, in the server's process or in one of its own: drain the outbox, and periodic jobs."""
-    synchroniser = synchroniser_of(stores)
+    synchronizer = build_synchronizer(stores)
     tasks: dict[str, Task] = {
-        "synchroniser": synchroniser.run,
-        "scheduler": scheduler_of(stores, settings).run,
+        "synchronizer": synchronizer.run,
+        "scheduler": build_scheduler(stores, settings).run,
         "filling": lambda stop: fill_if_empty(stores, stop),
     }
-    return synchroniser, tasks
+    return synchronizer, tasks
 
 
 @asynccontextmanager
@@ -152,43 +152,51 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
     """
     async with open_stores(settings) as stores:
         await require_current(stores.database)
-        served = ServedLog(stores.database)
+        served = ServedPageLog(stores.database)
         tasks: dict[str, Task] = {"served": lambda stop: _write_served(served, stop)}
-        tasks["loading ahead"] = lambda stop: _load_ahead(stores, stop)
+        tasks["loading ahead"] = lambda stop: _preload(stores, stop)
         if not await _prepared(stores):
             tasks["preparing"] = lambda stop: _prepare(stores, stop)
         woken: list[Callable[[], None]] = []
         if settings.worker_in_server:
-            synchroniser, more = worker_tasks(stores, settings)
+            synchronizer, more = worker_tasks(stores, settings)
             tasks |= more
-            woken.append(synchroniser.wake)
-        model = ModelInService(stores.database)
+            woken.append(synchronizer.wake)
+        model = ActiveModel(stores.database)
         changes = None
         if settings.subscriptions:
-            hints = hints_of(settings)
-            changes = Changes(stores.database, Feeds(stores, model), hints)
-            tasks |= {"changes": changes.run, "hints": hints.run}
-            woken.append(hints.tell)
-        async with beside(tasks):
+            notifier = open_feed_change_notifier(settings)
+            changes = FeedChangeWatcher(stores.database, Feeds(stores, model), notifier)
+            tasks |= {"changes": changes.run, "hints": notifier.run}
+            woken.append(notifier.notify)
+        async with run_alongside(tasks):
             feeds = Feeds(
                 stores,
                 model,
                 served,
-                velocity=ConstantsInService(stores.database),
-                most_places=settings.trending_most_places,
+                velocity=ActiveTrendConstants(stores.database),
+                max_boost_places=settings.trending_max_shift,
                 exploration=settings.exploration_share,
             )
-            enough = Thresholds(settings.enough_tags, settings.enough_interactions, settings.enough_likes)
-            windows = shared_windows(stores.cache) if settings.redis_url.get_secret_value() else MemoryWindows()
+            enough = Thresholds(
+                settings.personalization_min_interests,
+                settings.personalization_min_projects,
+                settings.personalization_min_likes,
+            )
+            windows = (
+                redis_rate_limit_store(stores.cache)
+                if settings.redis_url.get_secret_value()
+                else MemoryRateLimitStore()
+            )
             yield Runtime(
                 stores,
                 feeds,
                 partial(_call_all, woken),
                 thresholds=enough,
-                vouched_events_only=settings.vouched_events_only,
+                trending_requires_impression=settings.trending_requires_impression,
                 changes=changes,
                 windows=windows,
-                claimed_session_life=timedelta(hours=settings.claimed_session_hours),
+                claimed_session_lifetime=timedelta(hours=settings.claimed_session_hours),
             )
 
 
@@ -198,7 +206,7 @@ def _call_all(listeners: Sequence[Callable[[], None]]) -> None:
 
 
 @asynccontextmanager
-async def beside(tasks: Mapping[str, Task]) -> AsyncIterator[None]:
+async def run_alongside(tasks: Mapping[str, Task]) -> AsyncIterator[None]:
     """Run tasks beside the caller: each is told to stop at the end, and has `STOP_WITHIN_S` to finish what it does."""
     stop = asyncio.Event()
     running = {asyncio.create_task(_keep_running(name, task, stop), name=name) for name, task in tasks.items()}
@@ -227,7 +235,7 @@ async def _prepared(stores: Stores) -> bool:
     """Make the collections; False if the vector store is away, and feeds do without it for now."""
     try:
         await stores.vectors.prepare(stores.embedder.model, stores.embedder.dimension)
-        await stores.vectors.load_ahead()
+        await stores.vectors.preload()
     except StoreMisconfigured:
         raise
     except StoreUnavailable as away:
@@ -242,17 +250,17 @@ async def _prepare(stores: Stores, stop: asyncio.Event) -> None:
     await stop.wait()
 
 
-async def _load_ahead(stores: Stores, stop: asyncio.Event) -> None:
+async def _preload(stores: Stores, stop: asyncio.Event) -> None:
     """Load what a first search would wait for: the embedder's weights, and each new generation of the index."""
     with suppress(StoreUnavailable):  # the guard has counted and logged it; a search finds out for itself
         await stores.embedder.embed(["ready"])
     while not stop.is_set():
         with suppress(StoreUnavailable):
-            await stores.vectors.load_ahead()
+            await stores.vectors.preload()
         await _pause(stop, LOAD_AHEAD_EVERY_S)
 
 
-async def _write_served(served: ServedLog, stop: asyncio.Event) -> None:
+async def _write_served(served: ServedPageLog, stop: asyncio.Event) -> None:
     while not stop.is_set():
         await served.flush()
         await _pause(stop, FLUSH_EVERY_S)

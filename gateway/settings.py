@@ -10,17 +10,17 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 
 from db.private_files import make_private_folder
 from db.redaction import redact, remember_secrets
-from gateway.callers.token_settings import TokenSettings, split
 from gateway.document_settings import DocumentSettings
 from gateway.errors import CannotStart, InvalidSettings
-from gateway.limits.settings import LimitSettings
-from gateway.live.settings import LiveSettings
+from gateway.limit_settings import LimitSettings
+from gateway.subscription_settings import SubscriptionSettings
+from gateway.token_settings import TokenSettings, split
 from scoring.weights import (
     ENOUGH_INTERACTIONS,
     ENOUGH_LIKES,
     ENOUGH_TAGS,
     EXPLORATION_SHARE,
-    TRENDING_MOST_PLACES,
+    MAX_BOOST_PLACES,
 )
 
 
@@ -43,7 +43,7 @@ def _lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
 
-class Settings(TokenSettings, DocumentSettings, LimitSettings, LiveSettings):
+class Settings(TokenSettings, DocumentSettings, LimitSettings, SubscriptionSettings):
     """The settings of a gateway. Each is an environment variable of the same name in capitals."""
 
     model_config = SettingsConfigDict(
@@ -163,14 +163,14 @@ class Settings(TokenSettings, DocumentSettings, LimitSettings, LiveSettings):
         SecretStr(""),
         description="Redis or Redis Cluster, as in redis://redis:6379/0. Empty: a cache file in VAR_DIR.",
     )
-    trending_most_places: int = Field(
-        TRENDING_MOST_PLACES,
+    trending_max_shift: int = Field(
+        MAX_BOOST_PLACES,
         ge=0,
         le=100,
         description="The most places by which a viewer's interests may move a project in trending, 0 to 100; 0 shows "
         "everybody the same.",
     )
-    vouched_events_only: bool = Field(
+    trending_requires_impression: bool = Field(
         False,
         description="Whether a person counts in what is trending only for projects that this gateway has shown them in "
         "the last days: on or off. On where every visit to a project begins on an explore page.",
@@ -182,30 +182,30 @@ class Settings(TokenSettings, DocumentSettings, LimitSettings, LiveSettings):
         description="Share of the places of For You that goes to projects of which little is known, drawn anew for "
         "each viewer and day, 0 to 0.5: how the ranking finds out about them. 0 shows none.",
     )
-    enough_tags: int = Field(
+    personalization_min_interests: int = Field(
         ENOUGH_TAGS,
         ge=1,
         le=1_000,
         description="Interests from which on there is enough data of a viewer to be personal, 1 to 1000.",
     )
-    enough_interactions: int = Field(
+    personalization_min_projects: int = Field(
         ENOUGH_INTERACTIONS,
         ge=1,
         le=10_000,
         description="Projects touched from which on there is enough data of a viewer, 1 to 10000.",
     )
-    enough_likes: int = Field(
+    personalization_min_likes: int = Field(
         ENOUGH_LIKES,
         ge=1,
         le=10_000,
         description="Projects liked from which on there is enough data of a viewer, 1 to 10000.",
     )
-    bound_networks: bool = Field(
+    network_cap: bool = Field(
         True,
         description="Whether many new people of one network (a keyed hash of /24 or /48, good for a day) count as a "
         "few in what is trending: on or off. Off where everybody comes from one office.",
     )
-    events_kept_days: int = Field(
+    event_retention_days: int = Field(
         400,
         ge=31,
         le=36500,
@@ -242,12 +242,12 @@ class Settings(TokenSettings, DocumentSettings, LimitSettings, LiveSettings):
     )
 
     @property
-    def truth_url(self) -> str:
+    def effective_database_url(self) -> str:
         """The URL of the relational truth, with the default filled in."""
         return self.database_url or f"sqlite:///{self.var_dir / 'explore.sqlite'}"
 
     @property
-    def keeps_files(self) -> bool:
+    def uses_data_folder(self) -> bool:
         """Whether a store lies in VAR_DIR; none does if all of them are servers."""
         return not (self.database_url and self.weaviate_url and self.redis_url.get_secret_value())
 

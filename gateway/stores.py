@@ -10,20 +10,20 @@ from pathlib import Path
 
 from db.cache.base import Cache
 from db.cache.embedded import MAX_BYTES, EmbeddedCache
+from db.database.engine import Database
 from db.embeddings.base import Embedder
-from db.embeddings.remembered import RememberedEmbedder
+from db.embeddings.cached import CachedEmbedder
 from db.embeddings.wordllama import WordLlamaEmbedder
-from db.engine import Database
 from db.errors import Store
-from db.hints import Hints
+from db.feed_change_notifier import FeedChangeNotifier
 from db.resilience import Guard, guarded
 from db.stores import Stores
 from db.vectors.base import VectorStore
 from db.vectors.embedded import EmbeddedVectorStore
 from gateway.errors import CannotStart
-from gateway.limits.windows import Windows
+from gateway.limits.rate_limits import RateLimitStore
 from gateway.settings import Settings, make_var_dir
-from gateway.telemetry import note_call, note_circuit, note_spending
+from gateway.telemetry import count_embedding_cost, observe_store_call, record_circuit_state
 
 READING_VECTORS_S, WRITING_VECTORS_S = 2.0, 30.0
 """Deadlines of the vector store. A feed waits less for a source; a bulk write of 100 objects may wait for its turn."""
@@ -52,7 +52,7 @@ _UNBOUNDED = ("prepare", "stage", "staged", "publish", "discard", "scrub")
 """What makes, swaps and scrubs whole collections takes as long as it takes; the engines bound their own calls."""
 
 
-def database_of(settings: Settings) -> Database:
+def connect_database(settings: Settings) -> Database:
     """Make the connection to the truth; nothing is asked yet.
 
     Raises
@@ -63,7 +63,7 @@ def database_of(settings: Settings) -> Database:
         If the URL is none.
     """
     try:
-        return Database(settings.truth_url, settings.database_pool_size)
+        return Database(settings.effective_database_url, settings.database_pool_size)
     except OSError as error:
         reason = (error.strerror or "unknown reason").lower()
         raise CannotStart(f"the folder that DATABASE_URL names cannot be made ({reason}); name another") from None
@@ -72,9 +72,9 @@ def database_of(settings: Settings) -> Database:
 @asynccontextmanager
 async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
     """Open the four stores that the settings name, and close them at the end."""
-    folder = make_var_dir(settings) if settings.keeps_files else settings.var_dir
+    folder = make_var_dir(settings) if settings.uses_data_folder else settings.var_dir
     stores = Stores(
-        database=database_of(settings),
+        database=connect_database(settings),
         vectors=_vectors(settings, folder),
         embedder=_embedder(settings, folder),
         cache=_cache(settings, folder / "cache.sqlite"),
@@ -85,7 +85,7 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
         await stores.close()
 
 
-def documents_cache(settings: Settings) -> Cache:
+def open_documents_cache(settings: Settings) -> Cache:
     """Give the cache of registered documents.
 
     Without Redis it is a file of its own: documents outlive rankings, and would drive them out of theirs.
@@ -100,11 +100,11 @@ def _cache(settings: Settings, file: Path, max_bytes: int = MAX_BYTES) -> Cache:
     return guarded(cache, _guard(Store.CACHE, READING_CACHE_S, deadlines))
 
 
-def shared_windows(cache: Cache) -> Windows:
+def redis_rate_limit_store(cache: Cache) -> RateLimitStore:
     """Count what callers spend on the cache's own connections to Redis, behind its guard."""
-    from gateway.limits.redis_windows import RedisWindows
+    from gateway.limits.redis_rate_limits import RedisRateLimitStore
 
-    return RedisWindows(cache)  # type: ignore[arg-type]  # of Redis, where the settings say so
+    return RedisRateLimitStore(cache)  # type: ignore[arg-type]  # of Redis, where the settings say so
 
 
 def _redis(url: str) -> Cache:
@@ -113,14 +113,14 @@ def _redis(url: str) -> Cache:
     return RedisCache(url)
 
 
-def hints_of(settings: Settings) -> Hints:
+def open_feed_change_notifier(settings: Settings) -> FeedChangeNotifier:
     """Choose how processes tell each other that something was written; nothing is connected yet."""
     url = settings.redis_url.get_secret_value()
     if not url:
-        return Hints()
-    from db.redis_hints import RedisHints
+        return FeedChangeNotifier()
+    from db.redis_feed_change_notifier import RedisFeedChangeNotifier
 
-    return RedisHints(url)
+    return RedisFeedChangeNotifier(url)
 
 
 def _embedder(settings: Settings, folder: Path) -> Embedder:
@@ -131,7 +131,7 @@ def _embedder(settings: Settings, folder: Path) -> Embedder:
     if settings.openai_api_key is None and not settings.openai_base_url:
         return WordLlamaEmbedder()
     kept = _cache(settings, folder / "embeddings.sqlite", EMBEDDINGS_KEPT_BYTES)
-    return RememberedEmbedder(guarded(_openai(settings), _guard(Store.EMBEDDINGS, None)), kept)
+    return CachedEmbedder(guarded(_openai(settings), _guard(Store.EMBEDDINGS, None)), kept)
 
 
 def _openai(settings: Settings) -> Embedder:
@@ -144,7 +144,7 @@ def _openai(settings: Settings) -> Embedder:
         dimension=settings.embedding_dimension,
         base_url=settings.openai_base_url or BASE_URL,
         dollars_per_million=settings.embedding_dollars_per_million,
-        on_spent=note_spending,
+        on_usage=count_embedding_cost,
     )
 
 
@@ -156,7 +156,7 @@ def _vectors(settings: Settings, folder: Path) -> VectorStore:
 
 
 def _guard(store: Store, deadline_s: float | None, deadlines_s: Mapping[str, float | None] | None = None) -> Guard:
-    return Guard(store, deadline_s, deadlines_s=deadlines_s, on_change=note_circuit, on_call=note_call)
+    return Guard(store, deadline_s, deadlines_s=deadlines_s, on_change=record_circuit_state, on_call=observe_store_call)
 
 
 def _weaviate(settings: Settings) -> VectorStore:

@@ -18,10 +18,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from db.errors import Store, StoreUnavailable
-from db.resilience import Outcome, State, log_change
-from db.synchronisation.outbox import Backlog, backlog
-from gateway.answers import error_answer
-from gateway.callers.addresses import is_local
+from db.outbox import Backlog, backlog
+from db.resilience import CallOutcome, CircuitState, log_circuit_change
+from gateway.client_addresses import is_local
+from gateway.json_responses import error_response
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """The environment variable by which prometheus_client finds the folder."""
@@ -47,7 +47,7 @@ _dollars = Counter("explore_embedding_dollars_total", "What they cost, at the pr
 
 _refused = Counter("explore_refused_requests_total", "Requests that were refused before they ran, by code", ("code",))
 _uncounted = Counter(
-    "explore_uncounted_charges_total", "Charges that one process counted by itself, because Redis was away"
+    "explore_local_charges_total", "Charges that one process counted by itself, because Redis was away"
 )
 
 
@@ -58,39 +58,39 @@ _untrusted = Counter(
 )
 
 
-def note_untrusted_forwarding(is_public: bool) -> None:
+def count_untrusted_forwarding(is_public: bool) -> None:
     """Count a forwarding header that was not believed; from a private address it is most likely a proxy's."""
     _untrusted.labels("public" if is_public else "private").inc()
 
 
-def note_refusal(code: str) -> None:
+def count_refused_request(code: str) -> None:
     """Count a request that was refused."""
     _refused.labels(code).inc()
 
 
-def note_uncounted() -> None:
+def count_local_charge() -> None:
     """Count a charge that the other processes do not know of."""
     _uncounted.inc()
 
 
-def note_request(path: str, status: int, seconds: float) -> None:
+def observe_request(path: str, status: int, seconds: float) -> None:
     """Count a request; `path` is one of our own addresses."""
     _requests.labels(path, status).observe(seconds)
 
 
-def note_call(store: Store, operation: str, outcome: Outcome, seconds: float) -> None:
+def observe_store_call(store: Store, operation: str, outcome: CallOutcome, seconds: float) -> None:
     """Count a call to a store (see `db.resilience.Guard`)."""
     _calls.labels(store.value, operation, outcome.value).inc()
     _calling.labels(store.value, operation).inc(seconds)
 
 
-def note_circuit(store: Store, state: State, reason: str) -> None:
+def record_circuit_state(store: Store, state: CircuitState, reason: str) -> None:
     """Remember whether a store is asked, and write it into the log."""
-    _circuits.labels(store.value).set(float(state is not State.CLOSED))
-    log_change(store, state, reason)
+    _circuits.labels(store.value).set(float(state is not CircuitState.CLOSED))
+    log_circuit_change(store, state, reason)
 
 
-def note_spending(tokens: int, dollars: float) -> None:
+def count_embedding_cost(tokens: int, dollars: float) -> None:
     """Add up what embeddings cost."""
     _tokens.inc(tokens)
     _dollars.inc(dollars)
@@ -125,13 +125,13 @@ class Metrics:
             scheme, _, given = request.headers.get("authorization", "").partition(" ")
             if scheme.lower() == "bearer" and compare_digest(given.strip().encode(), self._token):
                 return None
-            return error_answer(
+            return error_response(
                 401, "UNAUTHENTICATED", "Send the token of METRICS_TOKEN.", headers={"WWW-Authenticate": "Bearer"}
             )
         if is_local(request):
             return None
         message = "Metrics are for this machine only: set METRICS_TOKEN to scrape them from another one."
-        return error_answer(403, "FORBIDDEN", message)
+        return error_response(403, "FORBIDDEN", message)
 
 
 @contextmanager

@@ -38,7 +38,7 @@ from strawberry.types.cast import TYPE_CAST_ATTRIBUTE
 from strawberry.types.field import StrawberryField
 
 Copy = Callable[[Any], Any]
-"""From a value of ours to what goes over the wire; raises `_Unexpected` for one that it does not know exactly."""
+"""From a value of ours to what goes over the wire; raises `_UnexpectedValue` for one that it does not know exactly."""
 
 Read = Callable[[Any], Any]
 """From an object to the copy of one of its fields."""
@@ -47,12 +47,12 @@ INT_BOUND = 2**31
 """GraphQL's Int has 32 bits."""
 
 
-class _Unexpected(Exception):
+class _UnexpectedValue(Exception):
     """A value that graphql-core shall look at."""
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class SelectionPlan:
     """How the fields of one selection are answered.
 
     Attributes
@@ -77,7 +77,7 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
         super().__init__(*arguments, **named)
         # Each event of a subscription collects its fields anew: plans would pile up. It has few fields anyway.
         self._may_copy = self.middleware_manager is None and self.operation.operation is not OperationType.SUBSCRIPTION
-        self._plans: dict[tuple[str, int], tuple[GroupedFieldSet, Plan]] = {}
+        self._plans: dict[tuple[str, int], tuple[GroupedFieldSet, SelectionPlan]] = {}
 
     def execute_fields(
         self,
@@ -105,14 +105,14 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
             return _merged(results, rest, others)
         return _merged_later(results, rest, others)
 
-    def _plan(self, parent_type: GraphQLObjectType, fields: GroupedFieldSet) -> Plan:
+    def _plan(self, parent_type: GraphQLObjectType, fields: GroupedFieldSet) -> SelectionPlan:
         """Make the plan of a selection, once in an operation however many objects it is asked of."""
         key = (parent_type.name, id(fields))
         known = self._plans.get(key)
         if known is not None:
             return known[1]
         readers = {name: self._reader(parent_type, details) for name, details in fields.items()}
-        plan = Plan(
+        plan = SelectionPlan(
             names=tuple(fields),
             direct=tuple((name, read) for name, read in readers.items() if read is not None),
             others={name: fields[name] for name, read in readers.items() if read is None},
@@ -164,7 +164,7 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
 
         def copy(value: Any) -> dict[str, Any]:
             if type(value) is not origin or TYPE_CAST_ATTRIBUTE in value.__dict__:
-                raise _Unexpected
+                raise _UnexpectedValue
             return {name: read(value) for name, read in readers}
 
         return copy
@@ -200,7 +200,7 @@ async def _merged_later(
 def _list_of(entry: Copy) -> Copy:
     def copy(value: Any) -> list[Any]:
         if type(value) is not list and type(value) is not tuple:
-            raise _Unexpected  # a generator, say: to look into it would change it
+            raise _UnexpectedValue  # a generator, say: to look into it would change it
         return [entry(one) for one in value]
 
     return copy
@@ -209,7 +209,7 @@ def _list_of(entry: Copy) -> Copy:
 def _exactly(expected: type) -> Copy:
     def copy(value: Any) -> Any:
         if type(value) is not expected:
-            raise _Unexpected
+            raise _UnexpectedValue
         return value
 
     return copy
@@ -218,13 +218,13 @@ def _exactly(expected: type) -> Copy:
 def _int(value: Any) -> int:
     if type(value) is int and -INT_BOUND <= value < INT_BOUND:
         return value
-    raise _Unexpected
+    raise _UnexpectedValue
 
 
 def _float(value: Any) -> float:
     if type(value) is float and isfinite(value):
         return value
-    raise _Unexpected
+    raise _UnexpectedValue
 
 
 def _written(write: Copy) -> Copy:
@@ -233,7 +233,7 @@ def _written(write: Copy) -> Copy:
     def copy(value: Any) -> Any:
         written = write(value)
         if written is None:
-            raise _Unexpected
+            raise _UnexpectedValue
         return written
 
     return copy
@@ -242,7 +242,7 @@ def _written(write: Copy) -> Copy:
 def _time(write: Copy) -> Copy:
     def copy(value: Any) -> Any:
         if type(value) is not datetime:
-            raise _Unexpected
+            raise _UnexpectedValue
         return write(value)
 
     return copy

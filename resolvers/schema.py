@@ -8,35 +8,43 @@ import strawberry
 from strawberry.scalars import JSON
 from strawberry.schema.config import StrawberryConfig
 
-from resolvers.catalogue import CatalogueQuery, Category, Tool
-from resolvers.catalogue_writes import CatalogueMutation
-from resolvers.control.claiming import ClaimingMutation
-from resolvers.control.dismissal import DismissalMutation
-from resolvers.control.interests import InterestsMutation
-from resolvers.control.muting import MutingMutation
-from resolvers.control.personalization import PersonalizationQuery
-from resolvers.control.privacy import PrivacyMutation
-from resolvers.control.removal import RemovalMutation, RemovalQuery
-from resolvers.control.tuning import TuningMutation
+from resolvers.accounts.personal_data import PersonalDataMutation
+from resolvers.accounts.session_mutations import SessionMutation
+from resolvers.accounts.user_removal import DeletionReceiptQuery, UserRemovalMutation
+from resolvers.catalog.catalog_mutations import CatalogMutation
+from resolvers.catalog.catalog_types import CatalogQuery, Category, Tool
+from resolvers.catalog.user import User
+from resolvers.common.context import Info
+from resolvers.common.field_costs import Cost, computed
+from resolvers.common.global_ids import parse_global_id
+from resolvers.common.relay import Node
+from resolvers.common.scalars import ANY_JSON, DATE_TIME
 from resolvers.executor import Executor
-from resolvers.explanations.counterfactual import InterestCause, ProjectCause
-from resolvers.explanations.explanation import REASON_TYPES
-from resolvers.explanations.why_not import WhyNotQuery
-from resolvers.feed import FeedQuery, edge_by_key
-from resolvers.foundations.context import Info
-from resolvers.foundations.fields import Cost, computed
-from resolvers.foundations.ids import parse_global_id
-from resolvers.foundations.node import Node
-from resolvers.foundations.scalars import ANY_JSON, DATE_TIME
-from resolvers.interaction import InteractionMutation
-from resolvers.manual import ABOUT_MUTATION, ABOUT_QUERY, FAILURES, MUTATIONS, QUERIES, SUBSCRIPTIONS, complete
-from resolvers.project import Project, ProjectQuery
-from resolvers.quiz.onboarding import OnboardingQuery
-from resolvers.quiz.onboarding_answers import OnboardingMutation
-from resolvers.quiz.onboarding_writes import OnboardingServiceMutation
-from resolvers.subscription import Subscription
-from resolvers.user import User
-from resolvers.viewer import ViewerQuery
+from resolvers.feed_subscription import Subscription
+from resolvers.feeds.explanation import REASON_TYPES
+from resolvers.feeds.explanation_causes import InterestCause, ProjectCause
+from resolvers.feeds.feed_connection import FeedQuery, edge_by_key
+from resolvers.feeds.project import Project, ProjectQuery
+from resolvers.interactions.dismissal_mutations import DismissalMutation
+from resolvers.interactions.interaction_mutations import InteractionMutation
+from resolvers.onboarding.onboarding_mutations import OnboardingMutation
+from resolvers.onboarding.onboarding_questions import OnboardingQuery
+from resolvers.onboarding.question_mutations import QuestionMutation
+from resolvers.preferences.mute_mutations import MuteMutation
+from resolvers.preferences.personalization_status import PersonalizationQuery
+from resolvers.preferences.settings_mutations import SettingsMutation
+from resolvers.preferences.viewer import ViewerQuery
+from resolvers.preferences.viewer_interests import InterestsMutation
+from resolvers.schema_documentation import (
+    ABOUT_MUTATION,
+    ABOUT_QUERY,
+    MUTATION_ERROR_CODES,
+    MUTATION_EXAMPLES,
+    QUERY_EXAMPLES,
+    SUBSCRIPTION_EXAMPLES,
+    append_examples,
+)
+from resolvers.why_not_query import WhyNotQuery
 
 
 async def _project(info: Info, key: str) -> Node | None:
@@ -96,11 +104,11 @@ class Query(
     WhyNotQuery,
     ProjectQuery,
     NodeQuery,
-    CatalogueQuery,
+    CatalogQuery,
     ViewerQuery,
     OnboardingQuery,
     PersonalizationQuery,
-    RemovalQuery,
+    DeletionReceiptQuery,
 ):
     """Every query."""
 
@@ -110,21 +118,21 @@ class Mutation(
     InteractionMutation,
     DismissalMutation,
     InterestsMutation,
-    MutingMutation,
-    TuningMutation,
+    MuteMutation,
+    SettingsMutation,
     OnboardingMutation,
-    ClaimingMutation,
-    PrivacyMutation,
-    CatalogueMutation,
-    OnboardingServiceMutation,
-    RemovalMutation,
+    SessionMutation,
+    PersonalDataMutation,
+    CatalogMutation,
+    QuestionMutation,
+    UserRemovalMutation,
 ):
     """Every mutation."""
 
 
-complete(Query, QUERIES)
-complete(Mutation, MUTATIONS, FAILURES)
-complete(Subscription, SUBSCRIPTIONS)
+append_examples(Query, QUERY_EXAMPLES)
+append_examples(Mutation, MUTATION_EXAMPLES, MUTATION_ERROR_CODES)
+append_examples(Subscription, SUBSCRIPTION_EXAMPLES)
 
 schema = strawberry.Schema(
     query=Query,

@@ -9,7 +9,7 @@ from scoring import weights
 class Deadlines:
     """Seconds.
 
-    Attributes
+    DiversityAttributes
     ----------
     source_s
         For each source of candidates.

@@ -1,13 +1,13 @@
-"""The demo as a whole: its data, the quiz that its catalogue makes of itself, and the answers to that."""
+"""The demo as a whole: its data, the quiz that its catalog makes of itself, and the answers to that."""
 
+from db.database.engine import Database
 from db.demo import DemoData, load
-from db.demo.quiz import answer_quiz
-from db.engine import Database
-from scoring.onboarding.quiz import refresh_quiz
+from db.demo.onboarding import answer_onboarding
+from scoring.onboarding.generated_questions import refresh_questions
 
 
 async def load_demo(database: Database, data: DemoData) -> None:
-    """Write the demo into an empty store; one that holds anything stays as it is but for the quiz of its catalogue."""
+    """Write the demo into an empty store; one that holds anything stays as it is but for the quiz of its catalog."""
     await load(database, data)
-    await refresh_quiz(database)
-    await answer_quiz(database)
+    await refresh_questions(database)
+    await answer_onboarding(database)

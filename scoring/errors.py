@@ -27,57 +27,57 @@ class BadRequest(ScoringError):
     code = "BAD_REQUEST"
 
 
-class BadPage(BadRequest):
+class InvalidPageRequest(BadRequest):
     """The page that was asked for cannot be cut."""
 
     code = "BAD_PAGE"
 
 
-class FirstOutOfRange(BadPage):
+class FirstOutOfRange(InvalidPageRequest):
     """`first` is negative or above the largest page."""
 
     code = "FIRST_OUT_OF_RANGE"
 
 
-class CursorMalformed(BadPage):
+class CursorMalformed(InvalidPageRequest):
     """The cursor was not made by this service, or was cut short."""
 
     code = "BAD_CURSOR"
 
 
-class CursorElsewhere(BadPage):
+class ForeignCursor(InvalidPageRequest):
     """The cursor belongs to another viewer, feed or filter."""
 
     code = "FOREIGN_CURSOR"
 
 
-class SnapshotExpired(BadPage):
+class SnapshotExpired(InvalidPageRequest):
     """The ranking behind the cursor or the place is gone."""
 
     code = "SNAPSHOT_EXPIRED"
 
 
-class PlaceUnknown(BadPage):
+class UnknownPosition(InvalidPageRequest):
     """No ranking has the place that an id names."""
 
     code = "BAD_ID"
 
 
-class PlaceElsewhere(BadPage):
+class ForeignPosition(InvalidPageRequest):
     """The place is in another viewer's ranking."""
 
     code = "FOREIGN_ID"
 
 
-class BadQuery(BadRequest):
+class InvalidQuery(BadRequest):
     """A search that cannot be made."""
 
     code = "BAD_QUERY"
 
 
-class ModelInvalid(ScoringError):
+class InvalidModel(ScoringError):
     """A ranking model that cannot serve."""
 
 
-class NotEvaluable(ScoringError):
+class InsufficientData(ScoringError):
     """Data that cannot be evaluated or trained on in the way that was asked for."""

@@ -7,9 +7,9 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from db.catalog.project_cards import ProjectFeatures
 from db.models import EngagementKind, TermKind
-from db.projects import Feature
-from scoring.signals import Floats, Incidence, Integers
+from scoring.mathematics.signals import Floats, Incidence, Integers
 
 ANY_ENGAGEMENT = ~EngagementKind(0)
 
@@ -20,7 +20,7 @@ _KIND_OF_PREFIX = {kind.value[:3]: kind for kind in TermKind}
 class FeatureTable:
     """Features of n projects.
 
-    Attributes
+    DiversityAttributes
     ----------
     ids, keys, owners
         (n,) project ids, platform keys, and owner ids with −1 for none.
@@ -51,7 +51,9 @@ class FeatureTable:
         return self.ids.size
 
 
-def feature_table(features: Sequence[Feature], at: datetime, telling: EngagementKind = ANY_ENGAGEMENT) -> FeatureTable:
+def feature_table(
+    features: Sequence[ProjectFeatures], at: datetime, telling: EngagementKind = ANY_ENGAGEMENT
+) -> FeatureTable:
     """Turn rows into arrays, in the same order.
 
     Parameters
@@ -78,7 +80,7 @@ def feature_table(features: Sequence[Feature], at: datetime, telling: Engagement
 
 
 def incidences(texts: Sequence[str | None]) -> dict[TermKind, Incidence]:
-    """Read the terms of n projects (``"too12,cat3"`` or None each, see `db.projects.Feature.terms`), by kind."""
+    """Read the terms of n projects (``"too12,cat3"`` or None each, see `db.catalog.project_cards.Feature.terms`), by kind."""
     pairs: dict[TermKind, tuple[list[int], list[int]]] = {kind: ([], []) for kind in TermKind}
     for row, text in enumerate(texts):
         for term in text.split(",") if text else ():

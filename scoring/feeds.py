@@ -7,37 +7,37 @@ from datetime import datetime
 
 import numpy as np
 
-from db.activity.served import ServedLog
-from db.activity.velocity import velocities
-from db.cache.last_known import LastKnown
+from db.actors.profiles import ProfileExclusions
+from db.actors.users import Viewer
+from db.cache.last_known import LastKnownValues
+from db.catalog.project_cards import ProjectFilter
 from db.errors import StoreUnavailable
+from db.interactions.served_pages import ServedPageLog
+from db.interactions.velocity_queries import velocities
 from db.models import FeedKind, now
-from db.people.profiles import Without
-from db.people.users import Viewer
-from db.projects import ProjectFilter
 from db.stores import Stores
 from scoring import weights
-from scoring.blend import PLAN, Model
-from scoring.constants import ConstantsNow, shipped
-from scoring.crowd.recent_deeds import RecentDeeds
+from scoring.collaborative.recent_interactions import RecentInteractionReader
 from scoring.deadlines import SERVING, Deadlines
-from scoring.errors import CursorElsewhere, SnapshotExpired
-from scoring.explanation.causes import Cause
-from scoring.explanation.counterfactual import FIRST_PAGE, removals
-from scoring.explanation.finders import find_reasons
+from scoring.errors import ForeignCursor, SnapshotExpired
+from scoring.explanation.counterfactual_search import FIRST_PAGE_SIZE, find_counterfactuals
+from scoring.explanation.reason_finders import find_reasons
 from scoring.explanation.reasons import Reason
-from scoring.explanation.why_not import Outcome, WhyNot, filtered_by, placed
-from scoring.in_service import ModelNow, always
+from scoring.explanation.score_causes import Cause
+from scoring.explanation.why_not_outcome import Outcome, WhyNot, excluding_filter, locate_project
+from scoring.mathematics.additive_model import BASELINE, Model
+from scoring.mathematics.velocity import Window
+from scoring.models.active_model import ModelProvider, fixed_model
+from scoring.models.active_trend_constants import TrendConstantsProvider, default_trend_constants
 from scoring.pipelines import cold_start, for_you, popular, search, similar, trending
 from scoring.pipelines.search import SearchQuery
-from scoring.stored import pages
-from scoring.stored.pages import Asked, PageRequest
-from scoring.stored.ranking import Explained, Page, Ranking, degraded_stores
-from scoring.stored.rankings import Place, Rankings
-from scoring.stored.sampling import NO_SAMPLE, sample_of
-from scoring.stored.snapshots import Snapshot, digest, pointer
-from scoring.velocity import Window
-from scoring.viewers.profile import Profile, load_interests, load_profile
+from scoring.profiles.viewer_profile import Profile, load_profile, load_profile_without_vector
+from scoring.ranking import Page, Ranking, ScoredProject, distinct_stores
+from scoring.snapshots import feed_pages
+from scoring.snapshots.feed_pages import PageRequest, RequestKey
+from scoring.snapshots.ranking_cache import RankingCache, RankingKey
+from scoring.snapshots.served_sample import NO_SAMPLE, sample_candidates
+from scoring.snapshots.snapshot_store import RankingSnapshot, digest, pointer
 
 _STORED_AS = {
     FeedKind.FOR_YOU: (FeedKind.FOR_YOU,),
@@ -48,7 +48,7 @@ _STORED_AS = {
 }
 """The rankings that each feed may be cut from."""
 
-_BY_PLAN = always(PLAN)
+_BY_PLAN = fixed_model(BASELINE)
 
 _LAST_PAGES = 500
 """Shared pages that a process remembers for when the truth is away: about 20 MB."""
@@ -71,7 +71,7 @@ class Feeds:
         How long it waits for what it can do without.
     velocity
         Gives the constants of trending; those that ship unless it is said.
-    most_places
+    max_boost_places
         The most that a viewer's interests may move a project in trending.
     exploration
         The share of For You's places that goes to projects of which little is known.
@@ -80,24 +80,24 @@ class Feeds:
     def __init__(
         self,
         stores: Stores,
-        model: ModelNow = _BY_PLAN,
-        served: ServedLog | None = None,
+        model: ModelProvider = _BY_PLAN,
+        served: ServedPageLog | None = None,
         clock: Callable[[], datetime] = now,
         deadlines: Deadlines = SERVING,
-        velocity: ConstantsNow = shipped,
-        most_places: int = weights.TRENDING_MOST_PLACES,
+        velocity: TrendConstantsProvider = default_trend_constants,
+        max_boost_places: int = weights.MAX_BOOST_PLACES,
         exploration: float = weights.EXPLORATION_SHARE,
     ) -> None:
         self._exploration = exploration
         self._velocity = velocity
-        self._most_places = most_places
+        self._most_places = max_boost_places
         self._stores = stores
         self._model = model
         self._served = served
         self._clock = clock
         self._deadlines = deadlines
-        self._rankings = Rankings(stores.cache)
-        self._last_pages: LastKnown[Asked, Page] = LastKnown(_LAST_PAGES)
+        self._rankings = RankingCache(stores.cache)
+        self._last_pages: LastKnownValues[RequestKey, Page] = LastKnownValues(_LAST_PAGES)
 
     async def model(self) -> Model:
         """Give what ranks For You now."""
@@ -130,13 +130,13 @@ class Feeds:
         """Serve the latest projects. Raises as `for_you` does."""
         request = PageRequest.checked(FeedKind.NEWEST, viewer, where, digest(where), first, after)
         if request.after is not None and request.behind is None:
-            raise CursorElsewhere("this cursor comes from another feed; start `newest` without `after`")
+            raise ForeignCursor("this cursor comes from another feed; start `newest` without `after`")
         try:
-            page = await pages.newest_page(self._stores.database, request, self._clock())
+            page = await feed_pages.newest_page(self._stores.database, request, self._clock())
         except StoreUnavailable as away:
             return self._last_known(request, away)
         if viewer.actor_id is None:
-            self._last_pages.note({request.asked: page})
+            self._last_pages.note({request.key: page})
         self._note(page, viewer)
         return page
 
@@ -155,12 +155,12 @@ class Feeds:
         request = PageRequest.checked(FeedKind.SIMILAR, viewer, where, digest(where, project_id), first, after)
         return await self._cut(request, lambda: self._alike(project_id, request))
 
-    async def snapshots(self, ids: Sequence[str]) -> dict[str, Snapshot]:
+    async def snapshots(self, ids: Sequence[str]) -> dict[str, RankingSnapshot]:
         """Find stored rankings by id, one read of the cache each; one that is gone is left out."""
         found = await asyncio.gather(*(self._rankings.by_id(id_) for id_ in ids))
         return {snapshot.id: snapshot for snapshot in found if snapshot is not None}
 
-    async def explain(self, viewer: Viewer, ids: Sequence[int]) -> dict[int, Explained]:
+    async def explain(self, viewer: Viewer, ids: Sequence[int]) -> dict[int, ScoredProject]:
         """Score projects met outside of a feed as For You would score them for this viewer now, all in one go."""
         at = self._clock()
         profile = await load_profile(self._stores, viewer, at, self._deadlines)
@@ -171,62 +171,62 @@ class Feeds:
 
     async def why_not(self, viewer: Viewer, project_id: int, where: ProjectFilter) -> WhyNot:
         """Tell how far a project comes on its way to For You; the caller knows that the viewer may see it."""
-        filter_ = await filtered_by(self._stores, viewer, project_id, where)
+        filter_ = await excluding_filter(self._stores, viewer, project_id, where)
         if filter_ is not None:
             return WhyNot(Outcome.FILTERED, filter_)
         ranking = (await self._personal(viewer, where)).ranking
         if project_id in ranking.ids:
-            return placed(ranking, project_id, None)
-        return placed(ranking, project_id, (await self.explain(viewer, [project_id])).get(project_id))
+            return locate_project(ranking, project_id, None)
+        return locate_project(ranking, project_id, (await self.explain(viewer, [project_id])).get(project_id))
 
     async def preview(self, viewer: Viewer, first: int, where: ProjectFilter) -> Page:
         """Rank a first page of For You that nobody is shown: it is not noted as served."""
         request = PageRequest.checked(FeedKind.FOR_YOU, viewer, where, digest(where), first, None)
-        return await pages.cut(self._stores.database, await self._personal(viewer, where), request)
+        return await feed_pages.cut(self._stores.database, await self._personal(viewer, where), request)
 
     async def counterfactuals(
-        self, viewer: Viewer, explained: Sequence[Explained], where: ProjectFilter
+        self, viewer: Viewer, explained: Sequence[ScoredProject], where: ProjectFilter
     ) -> dict[int, tuple[Cause, ...]]:
         """Find what of a viewer's own doing keeps projects on the first page of For You, by ranking it without."""
         if viewer.actor_id is None:
             return {}
         at, model = self._clock(), await self._model()
-        recent = RecentDeeds(self._stores.database, viewer.actor_id, at)
+        recent = RecentInteractionReader(self._stores.database, viewer.actor_id, at)
 
-        async def first_page(without: Without) -> frozenset[int]:
+        async def first_page(without: ProfileExclusions) -> frozenset[int]:
             profile = await load_profile(self._stores, viewer, at, self._deadlines, without)
             if profile.is_empty:
-                ranking = await cold_start.rank_breadth(self._stores.database, where, at)
+                ranking = await cold_start.rank_diverse_popular(self._stores.database, where, at)
             else:
                 ranks = cold_start.model_for(profile, model)
                 ranking = await for_you.rank(
                     self._stores, profile, where, ranks, at, self._deadlines, self._exploration, recent
                 )
-            return frozenset(ranking.ids[:FIRST_PAGE].tolist())
+            return frozenset(ranking.ids[:FIRST_PAGE_SIZE].tolist())
 
-        profile = await load_interests(self._stores.database, viewer)
+        profile = await load_profile_without_vector(self._stores.database, viewer)
         served = (await self._personal(viewer, where)).ranking
-        page = frozenset(served.ids[:FIRST_PAGE].tolist())
+        page = frozenset(served.ids[:FIRST_PAGE_SIZE].tolist())
         within_s = self._deadlines.counterfactual_s
-        return await removals(self._stores, profile, explained, page, first_page, at, within_s)
+        return await find_counterfactuals(self._stores, profile, explained, page, first_page, at, within_s)
 
     async def velocities(self, ids: Sequence[int]) -> dict[int, float]:
         """Give how fast people come to projects now, all in one go; one that nobody came to is left out."""
         formula = trending.formula_of((await self._velocity())[Window.DAY])
         return await velocities(self._stores.database, ids, formula, self._clock())
 
-    async def reasons(self, viewer: Viewer, explained: Sequence[Explained]) -> dict[int, tuple[Reason, ...]]:
+    async def reasons(self, viewer: Viewer, explained: Sequence[ScoredProject]) -> dict[int, tuple[Reason, ...]]:
         """Find the evidence behind the contributions of a page's projects, the weightiest first."""
         at = self._clock()
-        interests = await load_interests(self._stores.database, viewer)
+        interests = await load_profile_without_vector(self._stores.database, viewer)
         return await find_reasons(self._stores, interests, explained, at, self._deadlines)
 
-    async def _personal(self, viewer: Viewer, where: ProjectFilter) -> Snapshot:
+    async def _personal(self, viewer: Viewer, where: ProjectFilter) -> RankingSnapshot:
         if viewer.actor_id is None:
             return await self._breadth(where)
         model, arguments = await self._model(), digest(where)
 
-        async def make() -> Ranking | Snapshot:
+        async def make() -> Ranking | RankingSnapshot:
             at = self._clock()
             profile = await load_profile(self._stores, viewer, at, self._deadlines)
             if profile.is_empty:
@@ -235,25 +235,27 @@ class Feeds:
             return await for_you.rank(self._stores, profile, where, ranks, at, self._deadlines, self._exploration)
 
         place = pointer(FeedKind.FOR_YOU, viewer, arguments, model.name)
-        return await self._rankings.at(Place(place, viewer.actor_id, arguments, where, weights.FRESH_S), make)
-
-    async def _breadth(self, where: ProjectFilter) -> Snapshot:
-        arguments = digest(where)
-        place = pointer(FeedKind.FOR_YOU, None, arguments, cold_start.BREADTH)
         return await self._rankings.at(
-            Place(place, None, arguments, where, weights.POPULAR_FRESH_S),
-            lambda: cold_start.rank_breadth(self._stores.database, where, self._clock()),
+            RankingKey(place, viewer.actor_id, arguments, where, weights.PERSONAL_FRESH_S), make
         )
 
-    async def _popular(self, where: ProjectFilter) -> Snapshot:
+    async def _breadth(self, where: ProjectFilter) -> RankingSnapshot:
+        arguments = digest(where)
+        place = pointer(FeedKind.FOR_YOU, None, arguments, cold_start.DIVERSE_POPULAR)
+        return await self._rankings.at(
+            RankingKey(place, None, arguments, where, weights.POPULAR_FRESH_S),
+            lambda: cold_start.rank_diverse_popular(self._stores.database, where, self._clock()),
+        )
+
+    async def _popular(self, where: ProjectFilter) -> RankingSnapshot:
         arguments = digest(where)
         place = pointer(FeedKind.POPULAR, None, arguments, popular.NAME)
         return await self._rankings.at(
-            Place(place, None, arguments, where, weights.POPULAR_FRESH_S),
+            RankingKey(place, None, arguments, where, weights.POPULAR_FRESH_S),
             lambda: popular.rank(self._stores.database, where, self._clock()),
         )
 
-    async def _moving(self, window: Window, request: PageRequest) -> Snapshot:
+    async def _moving(self, window: Window, request: PageRequest) -> RankingSnapshot:
         """Find what is moving: for a viewer with interests a ranking of their own, for everybody else a shared one."""
         viewer, name = request.viewer, trending.model_name(window)
 
@@ -265,16 +267,16 @@ class Feeds:
                 self._clock(),
                 profile,
                 constants=await self._velocity(),
-                most_places=self._most_places,
+                max_boost_places=self._most_places,
             )
 
-        async def shared() -> Snapshot:
+        async def shared() -> RankingSnapshot:
             place = pointer(FeedKind.TRENDING, None, request.arguments, name)
             return await self._rankings.at(
-                Place(place, None, request.arguments, request.where, weights.TRENDING_FRESH_S), lambda: rank(None)
+                RankingKey(place, None, request.arguments, request.where, weights.TRENDING_FRESH_S), lambda: rank(None)
             )
 
-        async def own() -> Ranking | Snapshot:
+        async def own() -> Ranking | RankingSnapshot:
             profile = await trending.interests(self._stores.database, viewer)
             return await shared() if profile is None else await rank(profile)
 
@@ -282,10 +284,10 @@ class Feeds:
             return await shared()
         place = pointer(FeedKind.TRENDING, viewer, request.arguments, name)
         return await self._rankings.at(
-            Place(place, viewer.actor_id, request.arguments, request.where, weights.TRENDING_FRESH_S), own
+            RankingKey(place, viewer.actor_id, request.arguments, request.where, weights.TRENDING_FRESH_S), own
         )
 
-    async def _found(self, query: SearchQuery, request: PageRequest) -> Snapshot:
+    async def _found(self, query: SearchQuery, request: PageRequest) -> RankingSnapshot:
         viewer = request.viewer if query.personalized and request.viewer.actor_id is not None else None
 
         async def make() -> Ranking:
@@ -296,17 +298,17 @@ class Feeds:
         place = pointer(FeedKind.SEARCH, viewer, request.arguments, search.MODEL.name)
         actor_id = None if viewer is None else viewer.actor_id
         return await self._rankings.at(
-            Place(place, actor_id, request.arguments, request.where, weights.SEARCH_FRESH_S), make
+            RankingKey(place, actor_id, request.arguments, request.where, weights.SEARCH_FRESH_S), make
         )
 
-    async def _alike(self, project_id: int, request: PageRequest) -> Snapshot:
+    async def _alike(self, project_id: int, request: PageRequest) -> RankingSnapshot:
         place = pointer(FeedKind.SIMILAR, None, request.arguments, similar.MODEL.name)
         return await self._rankings.at(
-            Place(place, None, request.arguments, request.where, weights.SIMILAR_FRESH_S),
+            RankingKey(place, None, request.arguments, request.where, weights.SIMILAR_FRESH_S),
             lambda: similar.rank(self._stores, project_id, request.where, self._clock(), self._deadlines),
         )
 
-    async def _continued(self, request: PageRequest) -> Snapshot | None:
+    async def _continued(self, request: PageRequest) -> RankingSnapshot | None:
         """Find the ranking that a cursor belongs to; None for a first page."""
         if request.after is None:
             return None
@@ -314,35 +316,35 @@ class Feeds:
         if snapshot is None:
             raise SnapshotExpired("the ranking behind this cursor is gone; start again without `after`")
         if not snapshot.is_for(request.viewer):
-            raise CursorElsewhere("this cursor belongs to another viewer; start again without `after`")
+            raise ForeignCursor("this cursor belongs to another viewer; start again without `after`")
         if snapshot.ranking.kind not in _STORED_AS[request.kind] or snapshot.arguments != request.arguments:
-            raise CursorElsewhere("this cursor comes from another feed, filter or query; start again without `after`")
+            raise ForeignCursor("this cursor comes from another feed, filter or query; start again without `after`")
         return snapshot
 
-    async def _cut(self, request: PageRequest, find: Callable[[], Awaitable[Snapshot]]) -> Page:
+    async def _cut(self, request: PageRequest, find: Callable[[], Awaitable[RankingSnapshot]]) -> Page:
         """Cut a page from the ranking that its cursor names, or from the one that `find` finds for a first page."""
         try:
             snapshot = await self._continued(request) or await find()
-            page = await pages.cut(self._stores.database, snapshot, request)
+            page = await feed_pages.cut(self._stores.database, snapshot, request)
         except StoreUnavailable as away:
             return self._last_known(request, away)
         if snapshot.actor_id is None and _is_whole(page, request):
-            self._last_pages.note({request.asked: page})
+            self._last_pages.note({request.key: page})
         self._note(page, request.viewer, snapshot.ranking)
         return page
 
     def _last_known(self, request: PageRequest, away: StoreUnavailable) -> Page:
         """Give the page as everybody last saw it, marked: without the truth nothing newer can be had."""
-        page = self._last_pages.recall([request.asked]).get(request.asked)
+        page = self._last_pages.recall([request.key]).get(request.key)
         if page is None:
             raise away
-        return replace(page, degraded=degraded_stores([*page.degraded, away.store]))
+        return replace(page, degraded=distinct_stores([*page.degraded, away.store]))
 
     def _note(self, page: Page, viewer: Viewer, ranking: Ranking | None = None) -> None:
         if self._served is None or viewer.opted_out or not page.entries:
             return
         explained = [entry.explained for entry in page.entries]
-        others = NO_SAMPLE if ranking is None or page.kind is not FeedKind.FOR_YOU else sample_of(ranking, page)
+        others = NO_SAMPLE if ranking is None or page.kind is not FeedKind.FOR_YOU else sample_candidates(ranking, page)
         self._served.note(
             snapshot_id=page.snapshot_id,
             actor_id=viewer.actor_id,

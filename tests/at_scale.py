@@ -18,7 +18,7 @@ import httpx
 
 from db.models import Role
 from gateway.app import build
-from gateway.callers.auth import Authority, signing_secret
+from gateway.callers.token_authority import TokenAuthority, signing_secret
 from gateway.runtime import open_runtime
 from gateway.settings import Settings
 from resolvers.schema import schema
@@ -37,7 +37,7 @@ class AtScale:
     """A running gateway and what it stands on; a proxy for each store is where its faults are switched."""
 
     client: httpx.AsyncClient
-    authority: Authority
+    authority: TokenAuthority
     weaviate: WeaviateDouble
     openai: OpenAIDouble
     proxies: dict[str, FaultProxy]
@@ -56,7 +56,7 @@ class AtScale:
         return body
 
     async def fill(self, projects: int) -> None:
-        """Write a catalogue and a viewer who likes some of it, as the platform does, and wait until it is indexed."""
+        """Write a catalog and a viewer who likes some of it, as the platform does, and wait until it is indexed."""
         records = [World.project(number) for number in range(projects)]
         written = await self.ask(
             "mutation ($projects: [ProjectInput!]!) "
@@ -153,5 +153,5 @@ async def running_at_scale(database_url: str, folder: Path, **settings: Any) -> 
         await stack.enter_async_context(app.router.lifespan_context(app))
         transport = httpx.ASGITransport(app)
         client = await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url="http://localhost"))
-        authority = Authority(signing_secret(chosen), chosen.token_issuer, chosen.token_audience)
+        authority = TokenAuthority(signing_secret(chosen), chosen.token_issuer, chosen.token_audience)
         yield AtScale(client, authority, weaviate, openai, proxies)

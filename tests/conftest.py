@@ -15,7 +15,7 @@ import hypothesis
 import pytest
 from sqlalchemy import event
 
-from db.engine import Database
+from db.database.engine import Database
 from db.schema import migrate
 from tests.leaks import LeakHandler
 from tests.node_packages import NodeMissing, NodePackages, installed

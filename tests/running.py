@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.callers.auth import authority_of
+from gateway.callers.token_authority import token_authority
 from gateway.settings import Settings
 from tests.leaks import leaks, secrets_of
 
@@ -69,7 +69,7 @@ def serving(folder, *arguments, program=EXPLORE, **settings):
 def read_welcome(process):
     """Read standard output until the last line of the welcome."""
     printed, until = b"", time.monotonic() + START_WITHIN_S
-    while not is_whole(printed):
+    while not is_complete(printed):
         if not select.select([process.stdout], [], [], max(until - time.monotonic(), 0))[0]:
             pytest.fail(f"the server was not ready in {START_WITHIN_S} s; it said {printed!r}")
         chunk = os.read(process.stdout.fileno(), 65_536)
@@ -79,7 +79,7 @@ def read_welcome(process):
     return printed.decode()
 
 
-def is_whole(printed):
+def is_complete(printed):
     """Tell whether the welcome has ended: its last line is empty."""
     return printed.endswith(b"\n\n") and b"/readyz" in printed
 
@@ -90,4 +90,4 @@ def address_in(welcome):
 
 def token_of(folder, user, role=None, hours=1.0):
     """Return a token for a user of the gateway whose VAR_DIR is in the folder, as `explore token` prints it."""
-    return authority_of(Settings(_env_file=None, var_dir=folder / "var")).issue(user, role, hours)
+    return token_authority(Settings(_env_file=None, var_dir=folder / "var")).issue(user, role, hours)

@@ -9,21 +9,21 @@ from typing import Any
 
 from sqlalchemy import select
 
-from db.activity.interactions import Event, record
+from db.actors.users import Viewer, ensure_actor, find_viewer, upsert_users
 from db.cache.embedded import EmbeddedCache
-from db.catalogue import upsert_projects
+from db.catalog.catalog_entries import upsert_projects
+from db.catalog.project_cards import ProjectFilter
+from db.database.engine import Database
 from db.embeddings.wordllama import WordLlamaEmbedder
-from db.engine import Database
-from db.imports.records import ProjectRecord, TagRecord, UserRecord
+from db.interactions.interactions import NewInteraction, record_interactions
 from db.models import InteractionType, Project, now
-from db.people.users import Viewer, ensure_actor, find_viewer, upsert_users
-from db.projects import ProjectFilter
+from db.records import ProjectRecord, TagRecord, UserRecord
 from db.stores import Stores
-from db.synchronisation.synchroniser import Synchroniser
+from db.synchronization.synchronizer import IndexSynchronizer
 from db.vectors.embedded import EmbeddedVectorStore
 from scoring.deadlines import PATIENT
 from scoring.feeds import Feeds
-from scoring.stored.ranking import Page
+from scoring.ranking import Page
 
 ANYTHING = ProjectFilter()
 BEGIN = now()
@@ -41,7 +41,7 @@ class World:
 
     stores: Stores
     feeds: Feeds
-    synchroniser: Synchroniser
+    synchronizer: IndexSynchronizer
 
     async def add_users(self, *keys: str, tags: Sequence[TagRecord] = ()) -> None:
         async with self.stores.database.write() as connection:
@@ -86,15 +86,15 @@ class World:
         viewer = await self.viewer(user)
         assert viewer.actor_id is not None
         events = [
-            Event(viewer.actor_id, project_id, type_, (at or BEGIN) - timedelta(seconds=second))
+            NewInteraction(viewer.actor_id, project_id, type_, (at or BEGIN) - timedelta(seconds=second))
             for second, project_id in enumerate(await self.ids(keys))
         ]
         async with self.stores.database.write() as connection:
-            await record(connection, events)
+            await record_interactions(connection, events)
 
     async def settle(self) -> None:
         """Bring the index into step with the truth."""
-        while await self.synchroniser.drain():
+        while await self.synchronizer.drain():
             pass
 
     async def for_you(self, user: str, first: int = 30, after: str | None = None) -> Page:
@@ -117,7 +117,7 @@ async def embedded_world(database: Database, folder: Path) -> AsyncIterator[Worl
     try:
         # A machine that also runs a browser and two servers may be slow: only a test of deadlines has a short one.
         feeds = Feeds(stores, clock=lambda: MOMENT, deadlines=PATIENT)
-        yield World(stores, feeds, Synchroniser(database, vectors, embedder))
+        yield World(stores, feeds, IndexSynchronizer(database, vectors, embedder))
     finally:
         await vectors.close()
         await embedder.close()

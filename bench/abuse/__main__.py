@@ -13,7 +13,7 @@ MOST_MS = 100.0
 """CPU of one request that has no price."""
 
 POINT_MS = 0.01
-"""CPU of a point (`resolvers.foundations.fields.Cost`)."""
+"""CPU of a point (`resolvers.common.field_costs.Cost`)."""
 
 TOLERANCE = 2.0
 """A priced operation may take this many times the CPU that its points say: the machine is not the one of the prices."""

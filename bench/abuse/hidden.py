@@ -17,7 +17,7 @@ from bench.abuse.probe import (
     with_headers,
 )
 from bench.abuse.tokens import bearer, signed
-from resolvers.foundations.ids import global_id
+from resolvers.common.global_ids import global_id
 
 HIDDEN = {how: f"shroud{how}" for how in ("private", "archived", "deleted")}
 """Keys of a project of each kind, and of its tool, category, topic and owner, which no other project has."""

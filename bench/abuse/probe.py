@@ -24,7 +24,7 @@ INTERNALS = ("Traceback", "graphql-core", "site-packages", ".py", "sqlalchemy", 
 LONGEST_MESSAGE = 1_000
 """Characters of an error's message."""
 
-LONGEST_ERROR = 30_000
+MAX_ERROR_LENGTH = 30_000
 """Bytes of an answer that holds errors only."""
 
 
@@ -131,7 +131,7 @@ class Probe:
             leaked = [word for word in INTERNALS if word.encode() in answer.body]
             if leaked:
                 return f"an error tells of {leaked}"
-            if len(answer.body) > LONGEST_ERROR or any(len(one["message"]) > LONGEST_MESSAGE for one in errors):
+            if len(answer.body) > MAX_ERROR_LENGTH or any(len(one["message"]) > LONGEST_MESSAGE for one in errors):
                 return f"an error of {len(answer.body)} bytes"
         return None if self.check is None else self.check(answer)
 

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from db.errors import Store, StoreUnavailable
 from db.private_files import make_private_file
-from db.write_ahead import empty_log, overwrite_what_is_deleted, use_write_ahead_log
+from db.write_ahead_log import enable_secure_delete, truncate_log, use_write_ahead_log
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -128,7 +128,7 @@ class EmbeddedCache:
 
         def scrubbed(connection: sqlite3.Connection) -> None:
             self._purge(connection, self._clock())
-            empty_log(connection)
+            truncate_log(connection)
 
         await self._run(scrubbed)
 
@@ -220,7 +220,7 @@ class EmbeddedCache:
         )
         try:
             use_write_ahead_log(connection, self._busy_timeout_s)
-            overwrite_what_is_deleted(connection)
+            enable_secure_delete(connection)
             connection.execute("PRAGMA synchronous = NORMAL")  # a power cut loses the newest, and damages nothing
             connection.execute("PRAGMA journal_size_limit = 16777216")
             for statement in _SCHEMA:

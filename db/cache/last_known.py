@@ -8,31 +8,33 @@ from typing import Generic, TypeVar
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
-KEPT_S = 1_800.0
+SNAPSHOT_TTL_S = 1_800.0
 """As long as a stored ranking lives. What went private within this time before the truth went away may still be shown:
 whoever cannot read the truth cannot know (docs/decisions/0007)."""
 
 
-class LastKnown(Generic[K, V]):
+class LastKnownValues(Generic[K, V]):
     """The values that were read last, in this process; the oldest go first.
 
     Parameters
     ----------
-    most
+    max_entries
         Values that are kept.
-    kept_s
+    max_age_s
         How old one may be and still be given.
     clock
         Seconds, rising.
     """
 
-    def __init__(self, most: int, kept_s: float = KEPT_S, clock: Callable[[], float] = time.monotonic) -> None:
-        self._most = most
-        self._kept_s = kept_s
+    def __init__(
+        self, max_entries: int, max_age_s: float = SNAPSHOT_TTL_S, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._most = max_entries
+        self._kept_s = max_age_s
         self._clock = clock
         self._held: OrderedDict[K, tuple[float, V]] = OrderedDict()
 
-    def note(self, found: Mapping[K, V]) -> None:
+    def remember(self, found: Mapping[K, V]) -> None:
         """Remember what was just read."""
         read_at = self._clock()
         for key, value in found.items():
@@ -47,6 +49,6 @@ class LastKnown(Generic[K, V]):
         held = ((key, self._held.get(key)) for key in keys)
         return {key: one[1] for key, one in held if one is not None and one[0] >= since}
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """Forget everything."""
         self._held.clear()

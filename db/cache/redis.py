@@ -191,7 +191,7 @@ class RedisCache:
         client: _Client = Redis(**_options(self._nodes[0]), retry=_once_more())
         try:
             is_cluster = await _is_cluster(client)
-        except BaseException:  # also when we are cancelled: nobody else knows of this client
+        except BaseException:  # also when we are canceled: nobody else knows of this client
             await client.aclose()
             raise
         if not is_cluster:

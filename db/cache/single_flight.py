@@ -26,7 +26,7 @@ Compute = Callable[[], Awaitable[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
-class Made(Generic[T]):
+class Computed(Generic[T]):
     """A value, and for the callers of the process that computed it the thing that it stands for.
 
     Attributes
@@ -35,23 +35,23 @@ class Made(Generic[T]):
         What the cache holds.
     ttl_s
         How long it lives.
-    thing
+    decoded
         What was made; None if the value was found in the cache.
     """
 
     value: bytes
     ttl_s: float
-    thing: T | None = None
+    decoded: T | None = None
 
 
-Make = Callable[[], Awaitable[Made[T]]]
+Make = Callable[[], Awaitable[Computed[T]]]
 
 
 @dataclass(slots=True)
 class _Flight:
     """What is being made, and how many callers wait for it."""
 
-    task: asyncio.Task[Made[Any]]
+    task: asyncio.Task[Computed[Any]]
     callers: int = 0
 
 
@@ -59,8 +59,8 @@ class _Flight:
 _flights: dict[tuple[int, str], _Flight] = {}
 
 
-async def once(cache: Cache, key: str, compute: Compute, *, ttl_s: float, lock_s: float) -> bytes:
-    """Give the value of a key; if the cache does not hold it, see to it that it is computed once (see `made_once`).
+async def compute_once(cache: Cache, key: str, compute: Compute, *, ttl_s: float, lock_s: float) -> bytes:
+    """Give the value of a key; if the cache does not hold it, see to it that it is computed once (see `get_or_compute`).
 
     Parameters
     ----------
@@ -72,18 +72,18 @@ async def once(cache: Cache, key: str, compute: Compute, *, ttl_s: float, lock_s
         How long others wait for whoever computes, at most; longer than computing ever takes.
     """
 
-    async def make() -> Made[None]:
-        return Made(await compute(), ttl_s)
+    async def make() -> Computed[None]:
+        return Computed(await compute(), ttl_s)
 
-    return (await made_once(cache, key, make, lock_s=lock_s)).value
+    return (await get_or_compute(cache, key, make, lock_s=lock_s)).value
 
 
-async def made_once(
-    cache: Cache, key: str, make: Make[T], *, lock_s: float, stops_with_callers: bool = False
-) -> Made[T]:
+async def get_or_compute(
+    cache: Cache, key: str, make: Make[T], *, lock_s: float, cancel_when_abandoned: bool = False
+) -> Computed[T]:
     """Give what a key names; if the cache does not hold it, see to it that it is made once.
 
-    Making is a task of its own: a caller who is cancelled, the first one too, takes nobody along.
+    Making is a task of its own: a caller who is canceled, the first one too, takes nobody along.
 
     Parameters
     ----------
@@ -91,13 +91,13 @@ async def made_once(
         Makes the value and says how long it lives: what was made in a bad moment may live for less. What it raises
         reaches all callers of this process; other processes then try themselves.
     lock_s
-        As for `once`.
-    stops_with_callers
-        Whether it is given up once every caller of this process has been cancelled; else the next one finds it made.
+        As for `compute_once`.
+    cancel_when_abandoned
+        Whether it is given up once every caller of this process has been canceled; else the next one finds it made.
     """
     held = await _look(cache, key)
     if held is not None:
-        return Made(held, 0.0)
+        return Computed(held, 0.0)
     name = (id(cache), key)
     flight = _flights.get(name)
     if flight is None or flight.task.get_loop() is not asyncio.get_running_loop():
@@ -107,12 +107,12 @@ async def made_once(
         return await asyncio.shield(flight.task)
     finally:
         flight.callers -= 1
-        if stops_with_callers and not flight.callers and not flight.task.done():
+        if cancel_when_abandoned and not flight.callers and not flight.task.done():
             _forget(name, flight)  # at once: whoever comes now must not wait for what is being stopped
             flight.task.cancel()
 
 
-def _start(name: tuple[int, str], fly: Coroutine[Any, Any, Made[Any]]) -> _Flight:
+def _start(name: tuple[int, str], fly: Coroutine[Any, Any, Computed[Any]]) -> _Flight:
     flight = _Flight(asyncio.create_task(fly, name=f"single flight of {name[1]}"))
     flight.task.add_done_callback(lambda _: _land(name, flight))
     return flight
@@ -129,12 +129,12 @@ def _forget(name: tuple[int, str], flight: _Flight) -> None:
         del _flights[name]
 
 
-async def _fly(cache: Cache, key: str, make: Make[T], lock_s: float) -> Made[T]:
+async def _fly(cache: Cache, key: str, make: Make[T], lock_s: float) -> Computed[T]:
     lock, token = f"{key}:lock", secrets.token_bytes(16)
     try:
         found = await _wait(cache, key, lock, token, lock_s)
         if found is not None:
-            return Made(found, 0.0)
+            return Computed(found, 0.0)
         made = await make()
         await _keep(cache, key, made)
         return made
@@ -145,14 +145,14 @@ async def _fly(cache: Cache, key: str, make: Make[T], lock_s: float) -> Made[T]:
 async def _wait(cache: Cache, key: str, lock: str, token: bytes, lock_s: float) -> bytes | None:
     """Wait for another's value, or give None to whoever shall compute it: the lock is free, or the cache is away."""
     clock = asyncio.get_running_loop().time
-    deadline, pause_s = clock() + lock_s, FIRST_LOOK_S
+    deadline, probe_interval_s = clock() + lock_s, FIRST_LOOK_S
     try:
         while clock() < deadline:
             if await cache.add(lock, token, lock_s):
                 # Between the caller's look and this lock another may have been through with it.
                 return await cache.get(key)
-            await asyncio.sleep(pause_s)
-            pause_s = min(LAST_LOOK_S, pause_s * 1.5)
+            await asyncio.sleep(probe_interval_s)
+            probe_interval_s = min(LAST_LOOK_S, probe_interval_s * 1.5)
             found = await cache.get_many([key, lock])
             if key in found or found.get(lock) == token:  # ours: an answer to `add` was lost on its way
                 return found.get(key)
@@ -169,7 +169,7 @@ async def _look(cache: Cache, key: str) -> bytes | None:
         return None
 
 
-async def _keep(cache: Cache, key: str, made: Made[Any]) -> None:
+async def _keep(cache: Cache, key: str, made: Computed[Any]) -> None:
     try:
         await cache.put(key, made.value, made.ttl_s)
     except StoreUnavailable as away:

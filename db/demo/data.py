@@ -5,11 +5,11 @@ from datetime import datetime
 
 import numpy as np
 
-from db.demo.events import make_interactions
+from db.demo.content import categories, tools
 from db.demo.people import Person, make_people
 from db.demo.projects import make_projects
-from db.demo.vocabulary import categories, tools
-from db.imports.records import CategoryRecord, InteractionRecord, ProjectRecord, ToolRecord, UserRecord
+from db.demo.simulation import make_interactions
+from db.records import CategoryRecord, InteractionRecord, ProjectRecord, ToolRecord, UserRecord
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,16 +6,16 @@ from functools import cache
 from sqlalchemy import bindparam, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.activity.interactions import Event, record
-from db.activity.partitions import prepare_partitions
-from db.catalogue import upsert_categories, upsert_projects, upsert_tools
-from db.changes import UpsertResult
-from db.columns import UNKNOWN_TIME, TextList, among
+from db.actors.users import upsert_users
+from db.catalog.catalog_entries import upsert_categories, upsert_projects, upsert_tools
+from db.database.column_types import UNKNOWN_TIME, TextList, in_list
+from db.database.engine import Database
 from db.demo.data import SEED, DemoData, demo_people
-from db.engine import Database
-from db.imports.records import InteractionRecord
+from db.interactions.interactions import NewInteraction, record
 from db.models import Actor, Project, User
-from db.people.users import upsert_users
+from db.partitions import prepare_partitions
+from db.records import InteractionRecord
+from db.upsert_results import UpsertResult
 
 EVENTS_A_BATCH = 5_000
 
@@ -23,7 +23,7 @@ _HAS_ROWS = select(exists(select(User.id)) | exists(select(Project.id)))
 _ONE_AT_A_TIME = select(func.pg_advisory_xact_lock(7_236_011))
 _ACTORS = select(User.key, Actor.id).join(Actor, Actor.user_id == User.id)
 _PROJECTS = select(Project.key, Project.id)
-_NAMES = select(User.key, User.username).where(among(User.key, bindparam("keys", type_=TextList())))
+_NAMES = select(User.key, User.username).where(in_list(User.key, bindparam("keys", type_=TextList())))
 
 
 async def is_empty(database: Database) -> bool:
@@ -81,6 +81,6 @@ async def _load_interactions(
     connection: AsyncConnection, interactions: tuple[InteractionRecord, ...], actors: Mapping[str, int]
 ) -> None:
     projects = {row.key: row.id for row in await connection.execute(_PROJECTS)}
-    events = [Event(actors[i.user], projects[i.project], i.type, i.at or UNKNOWN_TIME) for i in interactions]
+    events = [NewInteraction(actors[i.user], projects[i.project], i.type, i.at or UNKNOWN_TIME) for i in interactions]
     for start in range(0, len(events), EVENTS_A_BATCH):
         await record(connection, events[start : start + EVENTS_A_BATCH])

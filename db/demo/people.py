@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from db.demo.interests import INTEREST_INDEX, INTERESTS, Interest
-from db.demo.vocabulary import words
-from db.imports.records import TagRecord, UserRecord
+from db.demo.content import words
+from db.demo.latent_interests import INTEREST_INDEX, INTERESTS, Interest
 from db.models import Role, TermKind
+from db.records import TagRecord, UserRecord
 
 PEOPLE = 300
 VIEWS = 62_000

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from db.demo.interests import about
+from db.demo.content import Idea, categories, home_categories
+from db.demo.latent_interests import about
 from db.demo.people import Person
-from db.demo.vocabulary import Idea, categories, home_categories
-from db.imports.records import ProjectRecord
+from db.records import ProjectRecord
 
 TAKING_OFF = "taking-off"
 FADING = "fading"

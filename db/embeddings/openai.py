@@ -20,7 +20,7 @@ from openai import APIConnectionError, APIError, APIStatusError, AsyncOpenAI, Op
 from db.embeddings.base import Vectors
 from db.embeddings.tokens import cut, cut_for_certain, estimate
 from db.errors import InvalidRecord, Store, StoreMisconfigured, StoreUnavailable
-from db.redaction import shown_url
+from db.redaction import display_url
 
 T = TypeVar("T")
 
@@ -88,7 +88,7 @@ class OpenAIEmbedder:
         The model's name and the components of its vectors.
     base_url
         Where it is, ``/v1`` included.
-    ask_dimension
+    send_dimension
         Whether requests name the dimension. None: for OpenAI's third generation, which shortens vectors on demand.
     deadline_s
         What `embed` may take, retries included.
@@ -104,7 +104,7 @@ class OpenAIEmbedder:
         The price of a million tokens.
     jitter
         Gives a number from 0 to 1.
-    on_spent
+    on_usage
         Called with the tokens and dollars of each answer.
 
     Attributes
@@ -120,7 +120,7 @@ class OpenAIEmbedder:
         model: str = MODEL,
         dimension: int = DIMENSION,
         base_url: str = BASE_URL,
-        ask_dimension: bool | None = None,
+        send_dimension: bool | None = None,
         deadline_s: float = DEADLINE_S,
         attempt_s: float = ATTEMPT_S,
         batch_tokens: int = BATCH_TOKENS,
@@ -130,21 +130,21 @@ class OpenAIEmbedder:
         tries: int = TRIES,
         dollars_per_million: float = DOLLARS_PER_MILLION,
         jitter: Callable[[], float] = random.random,
-        on_spent: Callable[[int, float], None] | None = None,
+        on_usage: Callable[[int, float], None] | None = None,
     ) -> None:
         self._model = model
         self._dimension = dimension
         self._base_url = base_url
-        if ask_dimension is None:
-            ask_dimension = model.startswith("text-embedding-3")
-        self._asked: dict[str, Any] = {"dimensions": dimension} if ask_dimension else {}
+        if send_dimension is None:
+            send_dimension = model.startswith("text-embedding-3")
+        self._asked: dict[str, Any] = {"dimensions": dimension} if send_dimension else {}
         self._deadline_s = deadline_s
         self._batch_tokens, self._batch_texts, self._text_tokens = batch_tokens, batch_texts, text_tokens
         self._slots = asyncio.Semaphore(concurrency)
         self._tries = tries
         self._price = dollars_per_million / 1e6
         self._jitter = jitter
-        self._on_spent = on_spent
+        self._on_spent = on_usage
         self._not_before = 0.0
         self.usage = Usage()
         try:
@@ -235,10 +235,10 @@ class OpenAIEmbedder:
                 return await self._attempt(texts)
             except APIError as error:
                 self._raise_unless_it_may_heal(error)
-                pause_s = self._pause_s(error, attempt)
-                if attempt + 1 == self._tries or clock() + pause_s >= deadline:
+                probe_interval_s = self._pause_s(error, attempt)
+                if attempt + 1 == self._tries or clock() + probe_interval_s >= deadline:
                     raise self._unavailable(_reason(error)) from error
-            await asyncio.sleep(pause_s)
+            await asyncio.sleep(probe_interval_s)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     async def _attempt(self, texts: list[str]) -> Vectors:
@@ -306,10 +306,10 @@ class OpenAIEmbedder:
         return asked_s + self._jitter() * FIRST_PAUSE_S  # not all of us in the same instant
 
     def _unavailable(self, reason: str) -> StoreUnavailable:
-        return StoreUnavailable(Store.EMBEDDINGS, f"{self._model} at {shown_url(self._base_url)}: {reason}")
+        return StoreUnavailable(Store.EMBEDDINGS, f"{self._model} at {display_url(self._base_url)}: {reason}")
 
     def _misconfigured(self, reason: str) -> StoreMisconfigured:
-        return StoreMisconfigured(Store.EMBEDDINGS, f"{self._model} at {shown_url(self._base_url)} {reason}")
+        return StoreMisconfigured(Store.EMBEDDINGS, f"{self._model} at {display_url(self._base_url)} {reason}")
 
 
 async def _all(work: Sequence[Coroutine[Any, Any, T]]) -> None:

@@ -10,23 +10,23 @@ from typing import Any, NamedTuple, TypeVar
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.activity.partitions import prepare_partitions
-from db.catalogue import upsert_categories, upsert_projects, upsert_tools
-from db.changes import Refusal, UpsertResult
-from db.engine import Database
+from db.actors.users import upsert_users
+from db.catalog.catalog_entries import upsert_categories, upsert_projects, upsert_tools
+from db.database.engine import Database
 from db.errors import InvalidRecord
 from db.imports.lines import read_lines
-from db.imports.records import (
+from db.imports.references import Checker, InteractionWriter
+from db.partitions import prepare_partitions
+from db.records import (
     CategoryRecord,
     InteractionRecord,
     ProjectRecord,
     Record,
     ToolRecord,
     UserRecord,
-    faults,
+    validation_errors,
 )
-from db.imports.references import Checker, InteractionWriter
-from db.people.users import upsert_users
+from db.upsert_results import Refusal, UpsertResult
 
 KINDS: dict[str, type[Record]] = {
     "tools": ToolRecord,
@@ -51,7 +51,7 @@ MAX_FAULTS_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
-class BadLine:
+class RejectedLine:
     """A line that did not go in."""
 
     file: str
@@ -109,7 +109,7 @@ class ImportReport:
     """
 
     files: list[FileReport] = field(default_factory=list)
-    refusals: list[BadLine] = field(default_factory=list)
+    refusals: list[RejectedLine] = field(default_factory=list)
     written: bool = True
 
     @property
@@ -124,7 +124,7 @@ class ImportReport:
 
 
 ShowProgress = Callable[[FileProgress], None]
-NoteRefusal = Callable[[BadLine], None]
+OnRejection = Callable[[RejectedLine], None]
 Write = Callable[[AsyncConnection, Sequence[Any]], Awaitable[UpsertResult]]
 Check = Callable[[Sequence[Any]], Awaitable[list[Refusal]]]
 Take = Callable[[Sequence[Any]], Awaitable[UpsertResult]]
@@ -136,7 +136,7 @@ class _Batch(NamedTuple):
 
     numbers: list[int]
     records: list[Record]
-    bad: list[BadLine]
+    bad: list[RejectedLine]
     position: int
 
 
@@ -146,7 +146,7 @@ async def import_directory(
     *,
     strict: bool = False,
     progress: ShowProgress | None = None,
-    on_refusal: NoteRefusal | None = None,
+    on_refusal: OnRejection | None = None,
 ) -> ImportReport:
     """Bring a folder's files into the truth.
 
@@ -241,7 +241,7 @@ def _checks(checker: Checker) -> dict[str, Take]:
 class _Run:
     """One import, and whom it tells."""
 
-    def __init__(self, progress: ShowProgress, on_refusal: NoteRefusal) -> None:
+    def __init__(self, progress: ShowProgress, on_refusal: OnRejection) -> None:
         self._progress = progress
         self._on_refusal = on_refusal
 
@@ -260,7 +260,7 @@ class _Run:
         # Reading and validating run in a thread, so that a server that imports goes on answering.
         while (batch := await asyncio.to_thread(next, batches, None)) is not None:
             result = await take(batch.records) if batch.records else UpsertResult()
-            unwritten = [BadLine(path.name, batch.numbers[r.index], _told(r.error)) for r in result.refused]
+            unwritten = [RejectedLine(path.name, batch.numbers[r.index], _told(r.error)) for r in result.refused]
             bad = sorted(batch.bad + unwritten, key=lambda line: line.line)
             counts.read += len(batch.records) + len(batch.bad)
             counts.added += result.added
@@ -271,7 +271,7 @@ class _Run:
             self._progress(FileProgress(path.name, checking, counts.read, min(batch.position / size, 1.0)))
         self._progress(FileProgress(path.name, checking, counts.read, 1.0))
 
-    def _note(self, bad: Sequence[BadLine], report: ImportReport) -> None:
+    def _note(self, bad: Sequence[RejectedLine], report: ImportReport) -> None:
         for line in bad:
             self._on_refusal(line)
         report.refusals.extend(bad[: MAX_KEPT_REFUSALS - len(report.refusals)])
@@ -293,7 +293,7 @@ def read_batches(path: Path, kind: str) -> Iterator[_Batch]:
     for line in read_lines(path):
         record = line.fault or _validated(model, line.text)
         if isinstance(record, str):
-            batch.bad.append(BadLine(path.name, line.number, record))
+            batch.bad.append(RejectedLine(path.name, line.number, record))
         else:
             batch.numbers.append(line.number)
             batch.records.append(record)
@@ -311,7 +311,7 @@ def _validated(model: type[Record], text: bytes) -> Record | str:
     try:
         return model.model_validate_json(text)
     except ValidationError as error:
-        told = [_told(fault) for fault in faults(error)]
+        told = [_told(fault) for fault in validation_errors(error)]
     more = f" (and {len(told) - MAX_FAULTS_SHOWN} more)" if len(told) > MAX_FAULTS_SHOWN else ""
     return "; ".join(told[:MAX_FAULTS_SHOWN]) + more
 

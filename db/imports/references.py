@@ -11,22 +11,22 @@ import orjson
 from sqlalchemy import Select, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.activity.interactions import Event, record
-from db.catalogue import unknown_owner
-from db.changes import Refusal, UpsertResult, result_of
-from db.columns import TextList, among
-from db.engine import Database
+from db.catalog.catalog_entries import unknown_owner
+from db.database.column_types import TextList, in_list
+from db.database.engine import Database
 from db.errors import UnknownReference
-from db.imports.records import InteractionRecord, ProjectRecord, UserRecord
+from db.interactions.interactions import NewInteraction, record_interactions
 from db.models import Actor, Project, User
+from db.records import InteractionRecord, ProjectRecord, UserRecord
+from db.upsert_results import Refusal, UpsertResult, upsert_result
 
 KEPT = 50_000
 """Keys of each kind kept at hand: about 8 MB, more than a batch ever names."""
 
 _KEYS = bindparam("keys", type_=TextList())
-_ACTORS = select(User.key, Actor.id).join(Actor, Actor.user_id == User.id).where(among(User.key, _KEYS))
-_PROJECTS = select(Project.key, Project.id).where(among(Project.key, _KEYS))
-_USERS = select(User.key).where(among(User.key, _KEYS))
+_ACTORS = select(User.key, Actor.id).join(Actor, Actor.user_id == User.id).where(in_list(User.key, _KEYS))
+_PROJECTS = select(Project.key, Project.id).where(in_list(Project.key, _KEYS))
+_USERS = select(User.key).where(in_list(User.key, _KEYS))
 
 
 class KnownIds:
@@ -64,22 +64,24 @@ class InteractionWriter:
 
     async def __call__(self, connection: AsyncConnection, records: Sequence[InteractionRecord]) -> UpsertResult:
         """Write a batch; a record of an unknown user or project is refused by name."""
-        actors = await self._actors.find(connection, (record.user for record in records))
-        projects = await self._projects.find(connection, (record.project for record in records))
+        actors = await self._actors.find(connection, (record_interactions.user for record_interactions in records))
+        projects = await self._projects.find(
+            connection, (record_interactions.project for record_interactions in records)
+        )
         refused = _dangling(records, actors.keys(), projects.keys())
         left_out = {refusal.index for refusal in refused}
         events = [
-            _event(record, actors[record.user], projects[record.project])
-            for index, record in enumerate(records)
+            _event(record_interactions, actors[record_interactions.user], projects[record_interactions.project])
+            for index, record_interactions in enumerate(records)
             if index not in left_out
         ]
-        return result_of(len(records), await record(connection, events), 0, refused)
+        return upsert_result(len(records), await record_interactions(connection, events), 0, refused)
 
 
-def _event(given: InteractionRecord, actor_id: int, project_id: int) -> Event:
+def _event(given: InteractionRecord, actor_id: int, project_id: int) -> NewInteraction:
     if given.at is None:
-        return Event(actor_id, project_id, given.type)
-    return Event(actor_id, project_id, given.type, given.at)
+        return NewInteraction(actor_id, project_id, given.type)
+    return NewInteraction(actor_id, project_id, given.type, given.at)
 
 
 class Contains(Protocol):
@@ -120,12 +122,16 @@ class Checker:
 
     async def check_users(self, records: Sequence[UserRecord]) -> list[Refusal]:
         """Note the users."""
-        self._note("user", (record.key for record in records))
+        self._note("user", (record_interactions.key for record_interactions in records))
         return []
 
     async def check_projects(self, records: Sequence[ProjectRecord]) -> list[Refusal]:
         """Note the projects, and refuse those whose owner is unknown."""
-        users = await self._known("user", _USERS, (record.owner for record in records if record.owner is not None))
+        users = await self._known(
+            "user",
+            _USERS,
+            (record_interactions.owner for record_interactions in records if record_interactions.owner is not None),
+        )
         refused = [
             Refusal(index, unknown_owner(given.owner))
             for index, given in enumerate(records)
@@ -137,8 +143,10 @@ class Checker:
 
     async def check_interactions(self, records: Sequence[InteractionRecord]) -> list[Refusal]:
         """Refuse the events of unknown users and projects."""
-        users = await self._known("user", _USERS, (record.user for record in records))
-        projects = await self._known("project", _PROJECTS, (record.project for record in records))
+        users = await self._known("user", _USERS, (record_interactions.user for record_interactions in records))
+        projects = await self._known(
+            "project", _PROJECTS, (record_interactions.project for record_interactions in records)
+        )
         return _dangling(records, users, projects)
 
     def _note(self, kind: str, keys: Iterable[str]) -> None:

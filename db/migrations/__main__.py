@@ -12,7 +12,7 @@ from pathlib import Path
 from alembic import command
 from sqlalchemy import Connection
 
-from db.engine import Database
+from db.database.engine import Database
 from db.schema import configuration, migrate, revisions
 
 

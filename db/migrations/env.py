@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from alembic import context
 
-from db.columns import UtcDateTime
+from db.database.column_types import UtcDateTime
 from db.models import Base
 
 

@@ -2,30 +2,16 @@
 
 - `catalogue`: `User`, `Project`, `Term` (a tool, a category or a topic), `Tool`, `ProjectTerm`;
 - `acts`: `Actor` (a user or a session), `Interaction` (raw, append-only), `Engagement` (one row for each actor and
-  project), `Like`, `Save`, `Dismissal`, `Mute`, `ProjectPulse`, `UserTag`, `RemovedInterest`;
+  project), `Like`, `Save`, `Dismissal`, `Mute`, `DecayedCounters`, `UserTag`, `RemovedInterest`;
 - `onboarding`: the quiz;
 - `machine`: `OutboxRow`, `Erasure`, `Job`, `RankingModel`, `ServedPage`, and what is built at night.
 
 Keys: ``id`` is ours, ``key`` is the platform's own and what every input takes.
 """
 
-from db.models.acts import (
-    Actor,
-    Crowd,
-    Dismissal,
-    Engagement,
-    EventId,
-    Interaction,
-    Like,
-    Mute,
-    ProjectPulse,
-    RemovedInterest,
-    Save,
-    UserTag,
-)
 from db.models.base import Base, now
-from db.models.catalogue import Project, ProjectTerm, Term, Tool, User
-from db.models.kinds import (
+from db.models.catalog import Project, ProjectTerm, Term, Tool, User
+from db.models.enums import (
     ENGAGEMENT_BIT,
     EngagementKind,
     FeedKind,
@@ -37,28 +23,42 @@ from db.models.kinds import (
     TagSource,
     TermKind,
 )
-from db.models.machine import (
-    ActorTaste,
-    BusyHour,
-    Erasure,
-    Job,
-    OutboxRow,
-    ProjectNeighbours,
-    ProjectTaste,
-    RankingModel,
-    ServedPage,
-    TasteCircle,
-    VelocityConstants,
+from db.models.interactions import (
+    Actor,
+    DecayedCounters,
+    Dismissal,
+    Engagement,
+    EventId,
+    Interaction,
+    Like,
+    Mute,
+    NetworkCount,
+    RemovedInterest,
+    Save,
+    UserTag,
 )
 from db.models.onboarding import OnboardingQuestion, OnboardingResponse
+from db.models.operations import (
+    ActivityRate,
+    Erasure,
+    ItemFactors,
+    ItemNeighbors,
+    Job,
+    OutboxRow,
+    RankingModel,
+    ServedPage,
+    TasteCluster,
+    UserFactors,
+    VelocityConstants,
+)
 
 __all__ = [
     "ENGAGEMENT_BIT",
     "Actor",
-    "ActorTaste",
+    "UserFactors",
     "Base",
-    "BusyHour",
-    "Crowd",
+    "ActivityRate",
+    "NetworkCount",
     "Dismissal",
     "Engagement",
     "EngagementKind",
@@ -76,9 +76,9 @@ __all__ = [
     "OutboxKind",
     "OutboxRow",
     "Project",
-    "ProjectNeighbours",
-    "ProjectPulse",
-    "ProjectTaste",
+    "ItemNeighbors",
+    "DecayedCounters",
+    "ItemFactors",
     "ProjectTerm",
     "QuestionType",
     "RankingModel",
@@ -87,7 +87,7 @@ __all__ = [
     "Save",
     "ServedPage",
     "TagSource",
-    "TasteCircle",
+    "TasteCluster",
     "Term",
     "TermKind",
     "Tool",

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import CheckConstraint, MetaData
 from sqlalchemy.orm import DeclarativeBase
 
-from db.columns import Json, UtcDateTime
+from db.database.column_types import Json, UtcDateTime
 
 
 def now() -> datetime:
@@ -15,7 +15,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def one_of(column: str, values: type[StrEnum]) -> CheckConstraint:
+def one_of_check(column: str, values: type[StrEnum]) -> CheckConstraint:
     """Hold a column to the values of an enum."""
     listed = ", ".join(f"'{value.value}'" for value in values)
     return CheckConstraint(f"{column} IN ({listed})", name=f"{column}_known")

@@ -7,9 +7,9 @@ from sqlalchemy import ForeignKey, Index, UniqueConstraint, false, true
 from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.columns import Identity
-from db.models.base import Base, now, one_of
-from db.models.kinds import QuestionType
+from db.database.column_types import BigIntId
+from db.models.base import Base, now, one_of_check
+from db.models.enums import QuestionType
 
 
 class OnboardingQuestion(Base):
@@ -18,13 +18,13 @@ class OnboardingQuestion(Base):
     `options` is a list of ``{id, label, icon, description, term, translations}``, `term` ``{kind, key}`` or null;
     `translations` are ``{locale: {text, description}}``, of an option ``{locale: {label, description}}``. From `least`
     to `most` options may be chosen. `version` rises with each change. An `automatic` question was made from the
-    catalogue, and is made anew from it until the platform sends one of the same key.
+    catalog, and is made anew from it until the platform sends one of the same key.
     """
 
     __tablename__ = "onboarding_questions"
-    __table_args__ = (one_of("type", QuestionType),)
+    __table_args__ = (one_of_check("type", QuestionType),)
 
-    id: Mapped[int] = mapped_column(Identity, primary_key=True)
+    id: Mapped[int] = mapped_column(BigIntId, primary_key=True)
     key: Mapped[str] = mapped_column(unique=True)
     type: Mapped[str]
     text: Mapped[str]
@@ -55,10 +55,10 @@ class OnboardingResponse(Base):
         Index(None, "actor_id", "created_at"),
     )
 
-    id: Mapped[int] = mapped_column(Identity, primary_key=True)
-    actor_id: Mapped[int] = mapped_column(Identity, ForeignKey("actors.id", ondelete="CASCADE"))
+    id: Mapped[int] = mapped_column(BigIntId, primary_key=True)
+    actor_id: Mapped[int] = mapped_column(BigIntId, ForeignKey("actors.id", ondelete="CASCADE"))
     question_id: Mapped[int] = mapped_column(
-        Identity, ForeignKey("onboarding_questions.id", ondelete="CASCADE"), index=True
+        BigIntId, ForeignKey("onboarding_questions.id", ondelete="CASCADE"), index=True
     )
     selected_options: Mapped[list[Any]]
     text: Mapped[str] = mapped_column(default="", server_default="")

@@ -16,7 +16,7 @@ Ids = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class ProjectObject:
+class ProjectDocument:
     """A public project as the index holds it: its texts for keyword search, and what filters need.
 
     Nothing in here moves when somebody likes the project: a like must not rewrite an index object.
@@ -40,7 +40,7 @@ class ProjectObject:
 
 
 @dataclass(frozen=True, slots=True)
-class ProfileObject:
+class ProfileDocument:
     """An actor's preferences as one text and one vector."""
 
     actor_id: int
@@ -55,7 +55,7 @@ class ProfileObject:
 
 
 @dataclass(frozen=True, slots=True)
-class ToolObject:
+class ToolDocument:
     """A tool as the index holds it."""
 
     term_id: int
@@ -136,9 +136,9 @@ class HybridHits:
     scores
         (n,) `vector_parts` + `keyword_parts`.
     vector_parts
-        (n,) alpha x the normalised similarity; 0 for a project that the vectors did not find.
+        (n,) alpha x the normalized similarity; 0 for a project that the vectors did not find.
     keyword_parts
-        (n,) (1 − alpha) x the normalised BM25 score; 0 for a project that the words did not find.
+        (n,) (1 − alpha) x the normalized BM25 score; 0 for a project that the words did not find.
     features
         One a hit, in order.
     """
@@ -160,7 +160,7 @@ def collection_name(kind: str, model: str, dimension: int) -> str:
     return f"{kind}_{plain}_{dimension}_{zlib.crc32(model.encode()):08x}"
 
 
-def object_uuid(kind: str, key: str) -> str:
+def document_uuid(kind: str, key: str) -> str:
     """Give an object's deterministic id, the one that `weaviate.util.generate_uuid5(key, kind)` gives.
 
     >>> object_uuid("Project", "p1")
@@ -186,16 +186,16 @@ class VectorStore(Protocol):
     async def health(self) -> None:
         """Return if the store can be searched; raise `StoreUnavailable` if not."""
 
-    async def load_ahead(self) -> None:
+    async def preload(self) -> None:
         """Load what the next searches need, so that none of them waits for it. To be called every second or so."""
 
-    async def upsert_projects(self, objects: Sequence[ProjectObject], into: str | None = None) -> None:
+    async def upsert_projects(self, objects: Sequence[ProjectDocument], into: str | None = None) -> None:
         """Write projects; doing it twice changes nothing. An older project of the same platform key goes."""
 
-    async def upsert_profiles(self, objects: Sequence[ProfileObject], into: str | None = None) -> None:
+    async def upsert_profiles(self, objects: Sequence[ProfileDocument], into: str | None = None) -> None:
         """Write profiles."""
 
-    async def upsert_tools(self, objects: Sequence[ToolObject], into: str | None = None) -> None:
+    async def upsert_tools(self, objects: Sequence[ToolDocument], into: str | None = None) -> None:
         """Write tools."""
 
     async def remove_projects(self, keys: Sequence[str], into: str | None = None) -> None:
@@ -211,7 +211,7 @@ class VectorStore(Protocol):
         """Find the projects nearest to a vector by cosine, ties by id; nothing is near to a vector of zeros."""
 
     async def keyword(self, query: str, limit: int, where: VectorFilter) -> Hits:
-        """Find projects by words: BM25 over their terms, as `db.vectors.analysis` makes them of text and query.
+        """Find projects by words: BM25 over their terms, as `db.vectors.text_analysis` makes them of text and query.
 
         Any text is a query; one without a word beside stop words finds nothing.
         """

@@ -21,12 +21,12 @@ from db.vectors.base import (
     Hits,
     HybridHits,
     Ids,
-    ProfileObject,
-    ProjectObject,
-    ToolObject,
+    ProfileDocument,
+    ProjectDocument,
+    ToolDocument,
     Vector,
     VectorFilter,
-    object_uuid,
+    document_uuid,
 )
 from db.vectors.deltas import Mark
 from db.vectors.full_text_merge import Merge
@@ -44,7 +44,7 @@ BUSY_TIMEOUT_S = 5.0
 
 SEARCHING_THREADS = 2
 
-PAUSE_S = 0.02
+PROBE_INTERVAL_S = 0.02
 """Between two slices of what is dropped: as long as a slice takes. Whoever waits for SQLite's lock looks for it again
 and again, at least every 0.1 s; in about every other look it is free."""
 
@@ -56,7 +56,7 @@ LOADING_S = 40e-6
 """For each project, between the announcement of a generation and its taking over: four times what loading it takes."""
 
 NOTICED_WITHIN_S = 1.0
-"""How often `load_ahead` is to be called."""
+"""How often `preload` is to be called."""
 
 
 class EmbeddedVectorStore:
@@ -90,19 +90,19 @@ class EmbeddedVectorStore:
         """Return if the index can be searched."""
         await _run(self._searching, self._read, lambda connection, generation: None)
 
-    async def load_ahead(self) -> None:
+    async def preload(self) -> None:
         """Load the generation that is about to take over, or the one in service, beside the searches that go on."""
-        await _run(self._loading, self._load_ahead)
+        await _run(self._loading, self._preload)
 
-    async def upsert_projects(self, objects: Sequence[ProjectObject], into: str | None = None) -> None:
+    async def upsert_projects(self, objects: Sequence[ProjectDocument], into: str | None = None) -> None:
         """Write projects."""
         await _run(self._writing, self._write, tables.write_projects, objects, into)
 
-    async def upsert_profiles(self, objects: Sequence[ProfileObject], into: str | None = None) -> None:
+    async def upsert_profiles(self, objects: Sequence[ProfileDocument], into: str | None = None) -> None:
         """Write profiles."""
         await _run(self._writing, self._write, tables.write_profiles, objects, into)
 
-    async def upsert_tools(self, objects: Sequence[ToolObject], into: str | None = None) -> None:
+    async def upsert_tools(self, objects: Sequence[ToolDocument], into: str | None = None) -> None:
         """Write tools."""
         await _run(self._writing, self._write, tables.write_tools, objects, into)
 
@@ -186,7 +186,7 @@ class EmbeddedVectorStore:
     async def publish(self, generation: str) -> None:
         """Put a staged generation into service in one transaction, and drop the one before in slices.
 
-        A large one is announced first, so that all processes have loaded it by then (see `load_ahead`). If this is
+        A large one is announced first, so that all processes have loaded it by then (see `preload`). If this is
         interrupted, the next `stage` or `publish` ends it.
         """
         count = await _run(self._writing, self._announce, generation)
@@ -204,7 +204,7 @@ class EmbeddedVectorStore:
         """Drop what is retired, take the words of removed projects out of the full-text index, and empty the log."""
         await self._in_slices(self._drop_some)
         await self._in_slices(Merge(self._writer, self._prepared()).go_on)
-        await _run(self._writing, self._writer.empty_log)
+        await _run(self._writing, self._writer.truncate_log)
 
     async def close(self) -> None:
         """End the threads and close the file."""
@@ -276,13 +276,13 @@ class EmbeddedVectorStore:
     async def _in_slices(self, work: Callable[[], bool]) -> None:
         """Work while it says that something is left; writers, of other processes too, get in between two slices."""
         while await _run(self._writing, work):  # noqa: ASYNC110 (each look is a slice of the work)
-            await asyncio.sleep(PAUSE_S)
+            await asyncio.sleep(PROBE_INTERVAL_S)
 
     def _drop_some(self) -> bool:
         with self._writer.transaction("BEGIN IMMEDIATE") as connection:
             return generations.drop_some(connection, self._prepared())
 
-    def _load_ahead(self) -> None:
+    def _preload(self) -> None:
         for copy in (self._projects, self._profiles):
             with self._loader.transaction("BEGIN") as connection:
                 generation = generations.next_to_serve(connection, self._prepared())
@@ -386,7 +386,7 @@ def _by_words(
 def _fused(matrix: Matrix, by_vector: Hits, by_words: Hits, alpha: float, limit: int) -> HybridHits:
     """Fuse two legs under the names that Weaviate gives their objects, which break the last ties."""
     ids = np.union1d(by_vector.ids, by_words.ids)
-    uuids = {id_: object_uuid(PROJECT, key) for id_, key in zip(ids.tolist(), matrix.keys_of(ids), strict=True)}
+    uuids = {id_: document_uuid(PROJECT, key) for id_, key in zip(ids.tolist(), matrix.keys_of(ids), strict=True)}
     legs = [Leg([uuids[id_] for id_ in hits.ids.tolist()], hits.scores) for hits in (by_vector, by_words)]
     fused = fuse(legs[0], legs[1], alpha)[: max(limit, 0)]
     id_by_uuid = {uuid: id_ for id_, uuid in uuids.items()}

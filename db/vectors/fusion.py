@@ -17,7 +17,7 @@ from db.vectors.base import HybridHits, Vector
 WINDOW = 100
 """Each leg fetches at least so many hits, whatever the limit: the worst of them sets the zero."""
 
-SAME = 1e-7
+MIN_CONFIDENCE_CHANGE = 1e-7
 """Scores that differ by less are the same."""
 
 
@@ -25,7 +25,7 @@ UNSURE = 0.7
 """A query of whose words no hit holds more than this share was not written in the words of what it looks for."""
 
 POWER_SURE, POWER_UNSURE = 2.0, 0.05
-"""To which powers `adapted_alpha` raises alpha: the default of 0.7 becomes 0.49 and 0.98."""
+"""To which powers `adapt_alpha` raises alpha: the default of 0.7 becomes 0.49 and 0.98."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +55,8 @@ class FusedHit:
 
 def fuse(vectors: Leg, keywords: Leg, alpha: float) -> list[FusedHit]:
     """Unite two legs, best first. A leg whose weight is 0 is to be given empty: it adds no hits either."""
-    vector_parts = dict(zip(vectors.uuids, normalised(vectors.scores, alpha), strict=True))
-    keyword_parts = dict(zip(keywords.uuids, normalised(keywords.scores, 1 - alpha), strict=True))
+    vector_parts = dict(zip(vectors.uuids, normalize_scores(vectors.scores, alpha), strict=True))
+    keyword_parts = dict(zip(keywords.uuids, normalize_scores(keywords.scores, 1 - alpha), strict=True))
     before = dict(zip(vectors.uuids, vectors.scores, strict=True))
     before |= dict(zip(keywords.uuids, keywords.scores, strict=True))
     nothing = np.float32(0)
@@ -70,7 +70,7 @@ def fuse(vectors: Leg, keywords: Leg, alpha: float) -> list[FusedHit]:
     ]
 
 
-def adapted_alpha(alpha: float, covered: float) -> float:
+def adapt_alpha(alpha: float, covered: float) -> float:
     """Move alpha to where the words help: lower when a project holds them all, close to 1 when none does.
 
     Measured on 30 written queries and 1,500 made of projects' own words (bench/README.md, "Search").
@@ -86,7 +86,7 @@ def adapted_alpha(alpha: float, covered: float) -> float:
     return float(alpha ** (POWER_UNSURE + (POWER_SURE - POWER_UNSURE) * sure))
 
 
-def reweighed(hits: HybridHits, alpha: float, to: float) -> HybridHits:
+def reweight(hits: HybridHits, alpha: float, to: float) -> HybridHits:
     """Give hits of one alpha as another alpha orders them; ties keep their order.
 
     The result is what a search with that alpha gives, if `hits` hold all that both legs found (a limit of twice
@@ -102,7 +102,7 @@ def reweighed(hits: HybridHits, alpha: float, to: float) -> HybridHits:
     return HybridHits(hits.ids[order], scores[order], vector_parts[order], keyword_parts[order], features)
 
 
-def normalised(scores: Vector, weight: float) -> Vector:
+def normalize_scores(scores: Vector, weight: float) -> Vector:
     """Stretch scores to run from 0 to `weight`."""
     scores = np.asarray(scores, np.float32)
     if not len(scores):
@@ -116,6 +116,6 @@ def normalised(scores: Vector, weight: float) -> Vector:
 
 def _better_first(left: tuple[float, float, str], right: tuple[float, float, str]) -> int:
     for mine, other in zip(left[:2], right[:2], strict=True):
-        if abs(float(mine) - float(other)) >= SAME:
+        if abs(float(mine) - float(other)) >= MIN_CONFIDENCE_CHANGE:
             return -1 if mine > other else 1
     return -1 if left[2] < right[2] else 1

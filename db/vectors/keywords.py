@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from db.vectors.analysis import terms_of
 from db.vectors.base import Hits, Ids
 from db.vectors.matrix import best
+from db.vectors.text_analysis import query_terms
 
 K1, B = 1.2, 0.75
 """Weaviate's defaults; `db.vectors.weaviate_schema` asks for the same."""
@@ -57,7 +57,7 @@ def table(name: str) -> str:
 
 
 def write(connection: sqlite3.Connection, name: str, texts: Iterable[tuple[int, str]]) -> None:
-    """Write the terms of projects (see `indexed_text`) by id, in place of older ones."""
+    """Write the terms of projects (see `search_terms_of`) by id, in place of older ones."""
     connection.executemany(f"INSERT OR REPLACE INTO {name} (rowid, terms) VALUES (?, ?)", texts)
 
 
@@ -95,7 +95,7 @@ def search(
     most_projects: int = MOST_PROJECTS,
 ) -> Hits:
     """Find the best `limit` projects that pass, best first, ties by id."""
-    terms = _telling(connection, name, terms_of(query), most_projects) if limit > 0 else []
+    terms = _telling(connection, name, query_terms(query), most_projects) if limit > 0 else []
     if not terms:
         return Hits()
     _open_occurrences(connection, name)

@@ -18,7 +18,7 @@ from db.vectors.base import HitFeatures, Hits, Ids, Vector, VectorFilter
 Slots = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
-NOBODY = -1
+ANONYMOUS_VIEWER = -1
 """Stands for "no owner". Ids of the truth start at 1."""
 
 SCORE_DECIMALS = 6
@@ -202,7 +202,7 @@ class Matrix:
             HitFeatures(
                 key=self.keys[slot],
                 type=names[self.types[slot]],
-                owner_id=None if self.owners[slot] == NOBODY else int(self.owners[slot]),
+                owner_id=None if self.owners[slot] == ANONYMOUS_VIEWER else int(self.owners[slot]),
                 created_at=_EPOCH + timedelta(microseconds=int(self.created[slot])),
                 term_ids=tuple(self.terms[start:end].tolist()),
             )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from db.errors import Store, StoreUnavailable
 from db.private_files import make_private_file
-from db.write_ahead import empty_log, overwrite_what_is_deleted, use_write_ahead_log
+from db.write_ahead_log import enable_secure_delete, truncate_log, use_write_ahead_log
 
 
 class Connection:
@@ -35,10 +35,10 @@ class Connection:
                 raise
             connection.commit()
 
-    def empty_log(self) -> None:
+    def truncate_log(self) -> None:
         """Take everything out of the write-ahead log into the file, outside of any transaction."""
         with self.lock, self._mapped_errors():
-            empty_log(self._opened(make=False))
+            truncate_log(self._opened(make=False))
 
     def close(self) -> None:
         """Close what is open; the next transaction opens it again."""
@@ -83,7 +83,7 @@ class Connection:
         )
         try:
             use_write_ahead_log(connection, self._busy_timeout_s)
-            overwrite_what_is_deleted(connection)
+            enable_secure_delete(connection)
             # An acknowledged write must outlive a power cut: the outbox row that asked for it is deleted next.
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA cache_size = -8192")

@@ -12,18 +12,18 @@ import orjson
 
 from db.errors import InvalidRecord
 from db.vectors import keywords
-from db.vectors.analysis import indexed_text
-from db.vectors.base import ProfileObject, ProjectObject, ToolObject, Vector
+from db.vectors.base import ProfileDocument, ProjectDocument, ToolDocument, Vector
 from db.vectors.deltas import next_sequence, remember_gone
 from db.vectors.generations import PROFILE, PROJECT, TOOL, Generation
-from db.vectors.matrix import NOBODY, microseconds
+from db.vectors.matrix import ANONYMOUS_VIEWER, microseconds
+from db.vectors.text_analysis import search_terms_of
 
 
-def write_projects(connection: sqlite3.Connection, generation: Generation, objects: Sequence[ProjectObject]) -> None:
+def write_projects(connection: sqlite3.Connection, generation: Generation, objects: Sequence[ProjectDocument]) -> None:
     """Write projects. A project made anew under an old key has a new id: the older one goes."""
     sequence = next_sequence(connection, generation)
     ids_by_key = [(item.key, item.id) for item in objects]
-    texts = {item.id: indexed_text(item) for item in objects}
+    texts = {item.id: search_terms_of(item) for item in objects}
     gone, older = generation.gone, f"SELECT id FROM {generation.projects} WHERE key = ? AND id <> ?"
     connection.executemany(
         f"INSERT OR REPLACE INTO {gone} (kind, id, sequence) SELECT '{PROJECT}', id, {sequence} FROM ({older})",
@@ -47,7 +47,7 @@ def remove_projects(connection: sqlite3.Connection, generation: Generation, keys
     keywords.remove(connection, generation.words, ids)
 
 
-def write_profiles(connection: sqlite3.Connection, generation: Generation, objects: Sequence[ProfileObject]) -> None:
+def write_profiles(connection: sqlite3.Connection, generation: Generation, objects: Sequence[ProfileDocument]) -> None:
     """Write profiles."""
     sequence = next_sequence(connection, generation)
     rows = []
@@ -75,7 +75,7 @@ def remove_profiles(connection: sqlite3.Connection, generation: Generation, acto
     _remove(connection, generation, PROFILE, generation.profiles, where, actor_ids)
 
 
-def write_tools(connection: sqlite3.Connection, generation: Generation, objects: Sequence[ToolObject]) -> None:
+def write_tools(connection: sqlite3.Connection, generation: Generation, objects: Sequence[ToolDocument]) -> None:
     """Write tools. A tool made anew under an old key replaces the older one."""
     rows = []
     for item in objects:
@@ -155,10 +155,10 @@ def _remove(
     return ids
 
 
-def _project_row(generation: Generation, item: ProjectObject) -> tuple[object, ...]:
+def _project_row(generation: Generation, item: ProjectDocument) -> tuple[object, ...]:
     return (
         item.id,
-        NOBODY if item.owner_id is None else item.owner_id,
+        ANONYMOUS_VIEWER if item.owner_id is None else item.owner_id,
         microseconds(item.created_at),
         item.type,
         np.array(item.term_ids, "<i8").tobytes(),

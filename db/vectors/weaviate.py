@@ -14,7 +14,7 @@ from weaviate.util import generate_uuid5
 
 from db.errors import Store, StoreUnavailable
 from db.vectors import weaviate_search
-from db.vectors.base import Hits, HybridHits, Ids, ProfileObject, ProjectObject, ToolObject, Vector, VectorFilter
+from db.vectors.base import Hits, HybridHits, Ids, ProfileDocument, ProjectDocument, ToolDocument, Vector, VectorFilter
 from db.vectors.weaviate_collections import MOST_HITS, Collections
 from db.vectors.weaviate_connection import Address, Connection
 from db.vectors.weaviate_generations import Generations
@@ -77,19 +77,19 @@ class WeaviateVectorStore:
         await self._generations.prepare(space)
         self._collections.space = space
 
-    async def load_ahead(self) -> None:
+    async def preload(self) -> None:
         """Do nothing: the server holds its collections ready."""
 
-    async def upsert_projects(self, objects: Sequence[ProjectObject], into: str | None = None) -> None:
+    async def upsert_projects(self, objects: Sequence[ProjectDocument], into: str | None = None) -> None:
         """Write projects."""
         await upsert(self._collections, PROJECT, {item.key: item for item in objects}, into, self._batch_size)
 
-    async def upsert_profiles(self, objects: Sequence[ProfileObject], into: str | None = None) -> None:
+    async def upsert_profiles(self, objects: Sequence[ProfileDocument], into: str | None = None) -> None:
         """Write profiles."""
         by_key = {str(item.actor_id): item for item in objects}
         await upsert(self._collections, PROFILE, by_key, into, self._batch_size)
 
-    async def upsert_tools(self, objects: Sequence[ToolObject], into: str | None = None) -> None:
+    async def upsert_tools(self, objects: Sequence[ToolDocument], into: str | None = None) -> None:
         """Write tools."""
         await upsert(self._collections, TOOL, {item.key: item for item in objects}, into, self._batch_size)
 

@@ -27,7 +27,7 @@ from weaviate.exceptions import (
 )
 
 from db.errors import Store, StoreMisconfigured, StoreUnavailable
-from db.redaction import shown_url
+from db.redaction import display_url
 
 T = TypeVar("T")
 
@@ -36,7 +36,7 @@ OLDEST_VERSION = (1, 33)
 
 DEFAULT_GRPC_PORT = 50051
 
-PATIENCE_S = 0.2
+CANCELLATION_COUNTS_AFTER_S = 0.2
 """A caller who goes away after this long without an answer to anybody makes the connection suspect."""
 
 CHANNEL_OPTIONS: tuple[tuple[str, int], ...] = (
@@ -82,7 +82,9 @@ class Address:
         """
         rest = _split(self.url, "WEAVIATE_URL", ("http", "https"))
         if rest.path.strip("/"):
-            raise _misconfigured(f"WEAVIATE_URL {shown_url(self.url)} has a path; the client knows only host and port")
+            raise _misconfigured(
+                f"WEAVIATE_URL {display_url(self.url)} has a path; the client knows only host and port"
+            )
         secure = rest.scheme == "https"
         given = self.grpc_url or f"{rest.scheme}://{_in_brackets(rest.hostname)}:{DEFAULT_GRPC_PORT}"
         url = given if "://" in given else f"{rest.scheme}://{given}"
@@ -112,7 +114,7 @@ def _split(url: str, setting: str, schemes: tuple[str, ...]) -> SplitResult:
     except ValueError:
         good = False
     if not good:
-        raise _misconfigured(f"{setting} is {shown_url(url)}, which is no address: write {schemes[0]}://host:port")
+        raise _misconfigured(f"{setting} is {display_url(url)}, which is no address: write {schemes[0]}://host:port")
     return parts
 
 
@@ -144,7 +146,7 @@ class Connection:
     @property
     def url(self) -> str:
         """Where the server is, for messages."""
-        return shown_url(self._address.url)
+        return display_url(self._address.url)
 
     async def read(self, call: Callable[[WeaviateAsyncClient], Awaitable[T]]) -> T:
         """Run a call that only reads."""
@@ -177,7 +179,7 @@ class Connection:
             raise self._away(f"no answer within {deadline_s:g} s") from error
         except asyncio.CancelledError:
             # A feed's deadline is shorter than ours; a dead connection must not outlive a row of those.
-            if time.monotonic() - started_at >= PATIENCE_S:
+            if time.monotonic() - started_at >= CANCELLATION_COUNTS_AFTER_S:
                 self._give_up(client, started_at)
             raise
         except WeaviateInvalidInputError:
@@ -244,7 +246,7 @@ class Connection:
             if "is not supported" in str(error.message):
                 raise self._too_old(str(error.message)) from error
             raise
-        except BaseException:  # also when we are cancelled: nobody else knows of this client
+        except BaseException:  # also when we are canceled: nobody else knows of this client
             await client.close()
             raise
         return client

@@ -12,7 +12,7 @@ from weaviate.collections.classes.filters import FilterReturn
 from weaviate.collections.classes.internal import MetadataReturn
 
 from db.vectors.base import HitFeatures, Hits, HybridHits, Vector, VectorFilter
-from db.vectors.weaviate_schema import EPOCH, NOBODY
+from db.vectors.weaviate_schema import ANONYMOUS_VIEWER, EPOCH
 
 SCORE_DECIMALS = 6
 """Scores are whole millionths. Equal vectors can differ in the last bit of their distance, which would break ties."""
@@ -21,7 +21,7 @@ LEG = re.compile(
     r"\(Result Set '?(?P<leg>keyword|vector)[^)]*\) Document (?P<uuid>[0-9a-f-]{36}): "
     r"original score (?P<before>[-+.\deE]+), normalized score: (?P<part>[-+.\deE]+)"
 )
-"""One leg in the text with which Weaviate explains a hybrid score; the normalised score has its weight in it."""
+"""One leg in the text with which Weaviate explains a hybrid score; the normalized score has its weight in it."""
 
 SAME_SCORE = 1e-4
 """The parts of an explanation add up to the score, but for rounding, or it was not understood."""
@@ -74,7 +74,7 @@ def features(found: Found) -> HitFeatures:
     return HitFeatures(
         key=read["key"],
         type=read["project_type"],
-        owner_id=None if read["owner_id"] == NOBODY else read["owner_id"],
+        owner_id=None if read["owner_id"] == ANONYMOUS_VIEWER else read["owner_id"],
         created_at=EPOCH + timedelta(microseconds=read["created_us"]),
         term_ids=tuple(read.get("term_ids") or ()),
     )

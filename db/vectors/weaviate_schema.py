@@ -12,21 +12,21 @@ from typing import Any
 
 from weaviate.classes.config import Configure, DataType, Property, StopwordsPreset, Tokenization, VectorDistances
 
-from db.vectors.analysis import indexed_text
-from db.vectors.base import ProfileObject, ProjectObject, ToolObject, collection_name
+from db.vectors.base import ProfileDocument, ProjectDocument, ToolDocument, collection_name
 from db.vectors.keywords import K1, B
+from db.vectors.text_analysis import search_terms_of
 
 PROJECT, PROFILE, TOOL = KINDS = ("Project", "UserProfile", "Tool")
 
 VECTOR = "default"
 """The name of the only vector that an object has."""
 
-NOBODY = 0
+ANONYMOUS_VIEWER = 0
 """Stands for an owner that is not known. Ids start at 1, and a filter on what is null means different things in
 different versions of the server."""
 
 WORDS = "search_terms"
-"""The property that a keyword search reads: the project's terms as `db.vectors.analysis` makes them."""
+"""The property that a keyword search reads: the project's terms as `db.vectors.text_analysis` makes them."""
 
 FEATURES = ["project_id", "key", "project_type", "owner_id", "created_us", "term_ids"]
 """The properties that ride with each hit. The time comes as a number: with dates, a search for 200
@@ -187,14 +187,14 @@ SOURCES = {PROJECT: ["combined_text"], PROFILE: ["preference_text"], TOOL: ["nam
 """What text2vec-openai would embed, for other clients of the server."""
 
 
-def project_properties(item: ProjectObject) -> dict[str, Any]:
+def project_properties(item: ProjectDocument) -> dict[str, Any]:
     """Give a project's properties."""
     return {
         "project_id": item.id,
         "title": item.title,
         "description": item.description,
         "combined_text": item.combined_text,
-        WORDS: indexed_text(item),
+        WORDS: search_terms_of(item),
         "tool_names": list(item.tool_names),
         "category_names": list(item.category_names),
         "topics": list(item.topics),
@@ -202,14 +202,14 @@ def project_properties(item: ProjectObject) -> dict[str, Any]:
         "project_type": item.type,
         "created_at": item.created_at,
         "key": item.key,
-        "owner_id": NOBODY if item.owner_id is None else item.owner_id,
+        "owner_id": ANONYMOUS_VIEWER if item.owner_id is None else item.owner_id,
         "term_ids": list(item.term_ids),
         "created_us": (item.created_at - EPOCH) // timedelta(microseconds=1),
         "fingerprint": item.fingerprint,
     }
 
 
-def profile_properties(item: ProfileObject) -> dict[str, Any]:
+def profile_properties(item: ProfileDocument) -> dict[str, Any]:
     """Give a profile's properties."""
     return {
         "user_id": item.actor_id,
@@ -224,7 +224,7 @@ def profile_properties(item: ProfileObject) -> dict[str, Any]:
     }
 
 
-def tool_properties(item: ToolObject) -> dict[str, Any]:
+def tool_properties(item: ToolDocument) -> dict[str, Any]:
     """Give a tool's properties."""
     return {
         "tool_id": item.term_id,

@@ -8,9 +8,9 @@ import numpy as np
 from weaviate.classes.query import Filter, HybridFusion, MetadataQuery
 from weaviate.collections.classes.filters import FilterReturn
 
-from db.vectors.analysis import terms_of
 from db.vectors.base import Hits, HybridHits, Ids, Vector, VectorFilter
 from db.vectors.fusion import WINDOW, Leg, fuse
+from db.vectors.text_analysis import query_terms
 from db.vectors.weaviate_collections import MOST_HITS, Collections, chunks
 from db.vectors.weaviate_hits import (
     SCORE_DECIMALS,
@@ -86,7 +86,7 @@ async def hybrid(
     if not 0 <= alpha <= 1:
         raise ValueError(f"alpha {alpha} does not lie from 0 to 1")
     limit = min(limit, MOST_HITS)
-    words = " ".join(terms_of(query)) if alpha < 1 else ""
+    words = " ".join(query_terms(query)) if alpha < 1 else ""
     meaning = None if vector is None or alpha == 0 else collections.unit(vector)
     if meaning is not None and not meaning.any():
         meaning = None
@@ -99,7 +99,7 @@ async def hybrid(
 
 async def keyword(collections: Collections, query: str, limit: int, where: VectorFilter) -> Hits:
     """Find projects by words alone (BM25F), ties by id."""
-    words, limit = " ".join(terms_of(query)), min(limit, MOST_HITS)
+    words, limit = " ".join(query_terms(query)), min(limit, MOST_HITS)
     if limit <= 0 or not words or matches_nothing(where):
         return Hits()
     return keyword_hits(await _by_words(collections, words, limit, where), limit)

@@ -15,11 +15,11 @@ from weaviate.exceptions import WeaviateInsertManyAllFailedError
 from weaviate.util import generate_uuid5
 
 from db.errors import InvalidRecord, RefusedObjects, Store, StoreUnavailable
-from db.vectors.base import ProfileObject, ProjectObject, ToolObject, Vector
+from db.vectors.base import ProfileDocument, ProjectDocument, ToolDocument, Vector
 from db.vectors.weaviate_collections import Collection, Collections, chunks, unit
 from db.vectors.weaviate_schema import PROPERTIES_OF, VECTOR
 
-Objects = TypeVar("Objects", ProjectObject, ProfileObject, ToolObject)
+Objects = TypeVar("Objects", ProjectDocument, ProfileDocument, ToolDocument)
 
 REMOVED_AT_ONCE = 1_000
 

@@ -11,9 +11,9 @@ from apscheduler.triggers.interval import IntervalTrigger
 from sqlalchemy.exc import SQLAlchemyError
 
 from db import jobs
-from db.engine import Database
-from db.errors import DatabaseFloorError, TurnLost
-from db.jobs import Turn
+from db.database.engine import Database
+from db.errors import DatabaseLayerError, LeaseLost
+from db.jobs import JobLease
 from db.models import now
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -39,7 +39,7 @@ class PeriodicJob:
 
     name: str
     every: timedelta
-    work: Callable[[Turn], Awaitable[None]]
+    work: Callable[[JobLease], Awaitable[None]]
     offset: timedelta = timedelta()
     catches_up: bool = False
 
@@ -94,10 +94,10 @@ class Scheduler:
         """Do one occurrence if it is ours. What fails is logged, noted in the job's row, and due again next time."""
         due = job.due_at(now())
         try:
-            await jobs.in_turn(self._database, job.name, job.work, due=due, lease_s=self._lease_s)
-        except TurnLost as error:
+            await jobs.run_exclusively(self._database, job.name, job.work, due=due, lease_s=self._lease_s)
+        except LeaseLost as error:
             log.warning("a periodic job was left to another worker", job=job.name, reason=str(error))
-        except (DatabaseFloorError, SQLAlchemyError, OSError) as error:
+        except (DatabaseLayerError, SQLAlchemyError, OSError) as error:
             log.error("a periodic job failed", job=job.name, reason=str(error))  # noqa: TRY400 (a store's fault has no use for our stack)
         except Exception:
             log.exception("a periodic job failed by a fault of ours", job=job.name)

@@ -11,9 +11,9 @@ import structlog
 from db import schema
 from db.errors import StoreMisconfigured, StoreUnavailable
 from db.private_files import make_private_file
-from gateway.commands.preparing import require_reachable
+from gateway.commands.prepare import require_reachable
 from gateway.errors import CannotStart
-from gateway.runtime import beside, worker_tasks
+from gateway.runtime import run_alongside, worker_tasks
 from gateway.settings import Settings
 from gateway.stores import open_stores
 
@@ -49,7 +49,7 @@ async def run_worker(settings: Settings) -> None:
         _, tasks = worker_tasks(stores, settings)
         if settings.var_dir.is_dir():  # not there where all stores are servers and no container looks at the file
             tasks["alive"] = partial(_show_alive, settings.var_dir / ALIVE_FILE)
-        async with beside(tasks):
+        async with run_alongside(tasks):
             log.info("the worker is at work")
             await stop.wait()
 

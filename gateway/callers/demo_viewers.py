@@ -10,19 +10,19 @@ from sqlalchemy import bindparam, select
 from starlette.requests import Request
 from starlette.responses import Response
 
-from db.columns import TextList, among
+from db.database.column_types import TextList, in_list
 from db.demo import DEMO_VIEWERS, holds_demo
 from db.models import Role, User
 from db.stores import Stores
-from gateway.answers import JsonAnswer
-from gateway.callers.addresses import is_local
-from gateway.callers.auth import Authority
+from gateway.callers.token_authority import TokenAuthority
+from gateway.client_addresses import is_local
+from gateway.json_responses import JsonResponse
 
 TOKEN_HOURS = 24.0
 """The page asks for another one when it has expired."""
 
 _PEOPLE = select(User.key, User.username).where(
-    among(User.key, bindparam("keys", type_=TextList())), User.role == Role.VIEWER.value
+    in_list(User.key, bindparam("keys", type_=TextList())), User.role == Role.VIEWER.value
 )
 
 
@@ -37,7 +37,7 @@ class DemoViewers:
         Whether the gateway was started with the demo.
     """
 
-    def __init__(self, authority: Authority, *, enabled: bool) -> None:
+    def __init__(self, authority: TokenAuthority, *, enabled: bool) -> None:
         self._authority = authority
         self._enabled = enabled and authority.can_issue
 
@@ -45,11 +45,11 @@ class DemoViewers:
         """Answer with key, name, description and token of each demo viewer in the store."""
         stores: Stores = request.app.state.runtime.stores
         if not self._enabled or not _is_at_home(request) or not await holds_demo(stores.database):
-            return JsonAnswer({"viewers": []})
+            return JsonResponse({"viewers": []})
         rows = await stores.database.fetch(_PEOPLE, {"keys": [viewer.key for viewer in DEMO_VIEWERS]})
         # By name as well: an import after the demo may have made a demo viewer's key somebody else's.
         known = {(row.key, row.username) for row in rows}
-        return JsonAnswer(
+        return JsonResponse(
             {
                 "viewers": [
                     {

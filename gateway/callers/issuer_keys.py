@@ -19,17 +19,17 @@ import orjson
 import structlog
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from db.redaction import shown_url
+from db.redaction import display_url
 from gateway.errors import IssuerAway
 
-FRESH_S = 300.0
+REFRESH_AFTER_S = 300.0
 """Keys older than this are fetched anew beside the request; older than twice this, before it. So a key that the issuer
 has taken back is refused after ten minutes at the latest, if the issuer can be asked."""
 
-KEPT_S = 86_400.0
+MAX_KEY_AGE_S = 86_400.0
 """How long the last known keys hold while the issuer is away: a night's outage locks nobody out."""
 
-ASK_AGAIN_S = 10.0
+RETRY_AFTER_S = 10.0
 """Between two questions to the issuer, whatever tokens want."""
 
 DEADLINE_S = 3.0
@@ -84,12 +84,12 @@ class IssuerKeys:
     """
 
     def __init__(self, where: str, fetch: Fetch | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        self.where = shown_url(where) if "://" in where else where
+        self.where = display_url(where) if "://" in where else where
         self._fetch = fetch or _fetch_from(where)
         self._clock = clock
         self._keys: tuple[IssuerKey, ...] = ()
         self._fetched_at: float | None = None
-        self._asked_at = -ASK_AGAIN_S + clock()
+        self._asked_at = -RETRY_AFTER_S + clock()
         self._flight: asyncio.Task[None] | None = None
         self.fault: str | None = None
 
@@ -99,7 +99,7 @@ class IssuerKeys:
         Raises
         ------
         IssuerAway
-            If no keys are known, or none that are younger than `KEPT_S`.
+            If no keys are known, or none that are younger than `MAX_KEY_AGE_S`.
         """
         await self._keep_fresh()
         found = self._match(algorithm, kid)
@@ -107,7 +107,7 @@ class IssuerKeys:
             await self._fetched()
             found = self._match(algorithm, kid)
         if found is None and not self._is_known():
-            raise IssuerAway(ASK_AGAIN_S)
+            raise IssuerAway(RETRY_AFTER_S)
         return found
 
     async def refresh(self) -> tuple[IssuerKey, ...]:
@@ -126,11 +126,11 @@ class IssuerKeys:
         return float("inf") if self._fetched_at is None else self._clock() - self._fetched_at
 
     def _is_known(self) -> bool:
-        return self._age_s() <= KEPT_S
+        return self._age_s() <= MAX_KEY_AGE_S
 
     def _asks_again(self) -> bool:
         is_asking = self._flight is not None and not self._flight.done()
-        return is_asking or self._clock() - self._asked_at >= ASK_AGAIN_S
+        return is_asking or self._clock() - self._asked_at >= RETRY_AFTER_S
 
     def _match(self, algorithm: str, kid: str | None) -> IssuerKey | None:
         """Find the one key that fits. A token may leave `kid` out only where there is no choice."""
@@ -140,10 +140,10 @@ class IssuerKeys:
         return fitting[0] if len(fitting) == 1 else None
 
     async def _keep_fresh(self) -> None:
-        if self._age_s() <= FRESH_S or not self._asks_again():
+        if self._age_s() <= REFRESH_AFTER_S or not self._asks_again():
             return
         # An issuer that did not answer last time is asked beside the request: nobody waits for it but who must.
-        if not self._is_known() or (self._age_s() > 2 * FRESH_S and self.fault is None):
+        if not self._is_known() or (self._age_s() > 2 * REFRESH_AFTER_S and self.fault is None):
             await self._fetched()
         else:
             self._begin()

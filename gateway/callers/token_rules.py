@@ -1,7 +1,7 @@
 """The rules for every bearer token: its form, its times, and the longest life of an administrator's token.
 
 HTTP requests, WebSockets and event streams apply the same rules with the same clock and the same leeway. A signature
-says who wrote a token (`gateway.callers.auth`); this module says whether what they wrote is accepted, and until when.
+says who wrote a token (`gateway.callers.token_authority`); this module says whether what they wrote is accepted, and until when.
 """
 
 import re
@@ -22,10 +22,10 @@ ADMINISTRATOR_HOURS = 24.0
 MAX_TOKEN = 8_192
 """Characters of the longest token that is read: those of `explore token` have about 250."""
 
-LATEST = 253_402_300_799
+LATEST_TIME_S = 253_402_300_799
 """The last second of the year 9999. A later time is a mistake (milliseconds) or an attack, and fits no `datetime`."""
 
-MAKE_ONE = "Ask for a new one where you sign in, or make one with: explore token USER"
+NEW_TOKEN_ADVICE = "Ask for a new one where you sign in, or make one with: explore token USER"
 
 # RFC 6750, section 2.1: one scheme, spaces, one token. Two tokens that a proxy has joined with a comma are refused.
 # Some issuers pad each part of a token with "=".
@@ -46,13 +46,13 @@ class TokenTimes:
 
     Attributes
     ----------
-    ends_at
+    expires_at
         The moment from which it is refused everywhere: `exp` plus the leeway, in seconds since 1970.
     life_s
         Seconds from `iat` to `exp`; None if the token does not say when it was issued.
     """
 
-    ends_at: float
+    expires_at: float
     life_s: float | None
 
 
@@ -85,7 +85,7 @@ class TokenRules:
         if expires is None:
             raise Unauthenticated("The token lacks the claim exp; exp, iss, aud and sub are needed.")
         if expires + self.leeway_s <= present:
-            raise Unauthenticated(f"The token has expired. {MAKE_ONE}")
+            raise Unauthenticated(f"The token has expired. {NEW_TOKEN_ADVICE}")
         if max(starts or 0.0, issued or 0.0) > present + self.leeway_s:
             raise Unauthenticated("The token is not valid yet. Compare its issuer's clock with ours.")
         return TokenTimes(expires + self.leeway_s, None if issued is None else expires - issued)
@@ -108,7 +108,7 @@ class TokenRules:
             raise Unauthenticated("An administrator's token must have the claim iat, which says when it was issued.")
         raise Unauthenticated(
             f"An administrator's token lives at most {self.administrator_hours:g} hours "
-            f"(TOKEN_ADMINISTRATOR_HOURS); this one lives {times.life_s / 3_600:.4g}. {MAKE_ONE}"
+            f"(TOKEN_ADMINISTRATOR_HOURS); this one lives {times.life_s / 3_600:.4g}. {NEW_TOKEN_ADVICE}"
         )
 
 
@@ -124,7 +124,7 @@ def bearer_token(header: str) -> str:
     if found is None:
         raise Unauthenticated("The Authorization header must read: Bearer TOKEN")
     if len(found[1]) > MAX_TOKEN:
-        raise Unauthenticated(f"The token is longer than {MAX_TOKEN} characters. {MAKE_ONE}")
+        raise Unauthenticated(f"The token is longer than {MAX_TOKEN} characters. {NEW_TOKEN_ADVICE}")
     return found[1]
 
 
@@ -133,6 +133,8 @@ def _time(payload: Mapping[str, Any], name: str) -> float | None:
     if name not in payload:
         return None
     value = payload[name]
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= LATEST:  # NaN is not >= 0
+    if (
+        isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= LATEST_TIME_S
+    ):  # NaN is not >= 0
         raise Unauthenticated(f"The token's {name} must be a number of seconds since 1970, up to the year 9999.")
     return float(value)

@@ -14,20 +14,19 @@ from rich.markup import escape
 from rich.table import Table
 from sqlalchemy.exc import SQLAlchemyError
 
-from db import schema
-from db.engine import Database
-from db.errors import DatabaseFloorError, Store, StoreMisconfigured, StoreUnavailable
+from db import outbox, schema
+from db.database.engine import Database
+from db.errors import DatabaseLayerError, Store, StoreMisconfigured, StoreUnavailable
 from db.models import OutboxKind
 from db.private_files import open_to_others
 from db.redaction import redact
 from db.stores import Stores
-from db.synchronisation import outbox
-from db.synchronisation.reindex import Reindex
-from gateway.callers.auth import SECRET_FILE, authority_of, signing_secret
-from gateway.commands.data_folder import require_data
-from gateway.commands.preparing import reason_of, require_reachable
-from gateway.commands.reindexing import holdings
-from gateway.commands.terminal import advised
+from db.synchronization.reindex import Reindex
+from gateway.callers.token_authority import SECRET_FILE, signing_secret, token_authority
+from gateway.commands.console import with_program_name
+from gateway.commands.prepare import driver_message, require_reachable
+from gateway.commands.reindex_command import describe_counts
+from gateway.data_folder import require_data
 from gateway.errors import GatewayError
 from gateway.settings import Settings
 from gateway.stores import open_stores
@@ -58,7 +57,7 @@ class Finding:
     words: str
 
 
-async def examine(settings: Settings) -> list[Finding]:
+async def run_checks(settings: Settings) -> list[Finding]:
     """Run every check; one that fails does not stop the others."""
     findings = [_python(), await _guarded("folder", _folder(settings))]
     if findings[1].verdict is Verdict.BROKEN:
@@ -71,7 +70,7 @@ async def examine(settings: Settings) -> list[Finding]:
             findings += await _stores(settings, stores)
     except StoreMisconfigured as error:
         findings.append(Finding(error.store.value, Verdict.BROKEN, error.reason))
-    except (DatabaseFloorError, GatewayError) as error:
+    except (DatabaseLayerError, GatewayError) as error:
         findings.append(Finding("stores", Verdict.BROKEN, str(error)))
     return findings
 
@@ -82,7 +81,7 @@ def print_findings(console: Console, findings: list[Finding]) -> int:
     table = Table(box=None, show_header=False, pad_edge=False)
     for finding in findings:
         verdict = f"[{colours[finding.verdict]}]{finding.verdict}[/]"
-        table.add_row(verdict, finding.subject, escape(redact(advised(finding.words))))
+        table.add_row(verdict, finding.subject, escape(redact(with_program_name(finding.words))))
     console.print(table)
     return int(any(finding.verdict is Verdict.BROKEN for finding in findings))
 
@@ -124,7 +123,7 @@ async def _guarded(subject: str, check: Awaitable[tuple[Verdict, str]]) -> Findi
         verdict, words = await check
     except StoreMisconfigured as error:
         return Finding(subject, Verdict.BROKEN, error.reason)  # says itself what to set
-    except (DatabaseFloorError, GatewayError) as error:
+    except (DatabaseLayerError, GatewayError) as error:
         return Finding(subject, Verdict.BROKEN, str(error))
     except OSError as error:
         reason = (error.strerror or "no reason given").lower()
@@ -132,7 +131,7 @@ async def _guarded(subject: str, check: Awaitable[tuple[Verdict, str]]) -> Findi
             subject, Verdict.BROKEN, f"{error.filename}: {reason}; run this as its owner, or change its permissions"
         )
     except SQLAlchemyError as error:
-        return Finding(subject, Verdict.BROKEN, f"the database refuses a statement: {reason_of(error)}")
+        return Finding(subject, Verdict.BROKEN, f"the database refuses a statement: {driver_message(error)}")
     return Finding(subject, verdict, words)
 
 
@@ -201,7 +200,7 @@ async def _secret(settings: Settings) -> tuple[Verdict, str]:
 
 
 async def _token_keys(settings: Settings) -> tuple[Verdict, str]:
-    keys = authority_of(settings).keys
+    keys = token_authority(settings).keys
     assert keys is not None  # noqa: S101 (the caller has looked at the setting; for the type checker)
     found = await keys.refresh()
     if keys.fault is not None:
@@ -240,11 +239,11 @@ async def _outbox(database: Database) -> tuple[Verdict, str]:
 async def _vectors(stores: Stores, is_current: bool) -> tuple[Verdict, str]:
     await stores.vectors.prepare(stores.embedder.model, stores.embedder.dimension)
     if not is_current or (await outbox.backlog(stores.database)).rows:  # then nothing can be said of what is missing
-        return Verdict.OK, holdings(await stores.vectors.counts())
+        return Verdict.OK, describe_counts(await stores.vectors.counts())
     totals = await Reindex(stores.database, stores.vectors, stores.embedder).totals()
     counts = await stores.vectors.counts()
     missing = totals[OutboxKind.PROJECT] - counts["Project"]
-    words = holdings(counts, people=totals[OutboxKind.PROFILE])
+    words = describe_counts(counts, people=totals[OutboxKind.PROFILE])
     return (
         (Verdict.LOOK, f"{words}; {missing:,} projects are missing: explore reindex --check")
         if missing > 0

@@ -6,11 +6,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from db.engine import Database
+from db import dead_letters, outbox
+from db.database.engine import Database
 from db.errors import InvalidRecord
 from db.redaction import redact
-from db.synchronisation import dead_letters, outbox
-from gateway.commands.terminal import advised, print_plain
+from gateway.commands.console import print_plain, with_program_name
 
 SHOWN = 100
 """Dead rows that are listed; there are seldom more than a few, and the count says if there are."""
@@ -24,12 +24,12 @@ async def show(database: Database, console: Console) -> int:
         table = Table(box=None, pad_edge=False)
         for title in ("row", "since", "tries", "error"):
             table.add_column(title, overflow="fold")
-        for row in await dead_letters.dead_rows(database, SHOWN):
+        for row in await dead_letters.list_dead_letters(database, SHOWN):
             since = f"{row.enqueued_at:%Y-%m-%d %H:%M:%S} UTC"
             table.add_row(escape(f"{row.kind.value}:{row.key}"), since, str(row.attempts), escape(redact(row.error)))
         console.print(table)
         advice = "try them again: explore outbox --retry; forget one: explore outbox --drop KIND:KEY"
-        print_plain(console, advised(advice))
+        print_plain(console, with_program_name(advice))
     return int(behind.dead > 0)
 
 

@@ -10,13 +10,13 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from gateway.commands.terminal import print_plain
+from gateway.commands.console import print_plain
 
 LINE_EVERY_S = 10.0
 """Where the output is no terminal, work that goes on is never silent for longer."""
 
 
-class Tell(Protocol):
+class ReportProgress(Protocol):
     """Callback that reports the progress of one step."""
 
     def __call__(self, step: str, share: float | None, count: int | None = None) -> None:
@@ -47,7 +47,7 @@ def progress(
     *,
     every_s: float = LINE_EVERY_S,
     clock: Callable[[], float] = time.monotonic,
-) -> Iterator[Tell]:
+) -> Iterator[ReportProgress]:
     """Show progress while the block runs.
 
     Parameters
@@ -80,7 +80,7 @@ class _Steps:
 
 
 @contextmanager
-def _bars(output: Console, unit: str, clock: Callable[[], float]) -> Iterator[Tell]:
+def _bars(output: Console, unit: str, clock: Callable[[], float]) -> Iterator[ReportProgress]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=20),
@@ -95,13 +95,15 @@ def _bars(output: Console, unit: str, clock: Callable[[], float]) -> Iterator[Te
             if step not in tasks:
                 tasks[step] = shown.add_task(step, total=None, counted="")
             total = None if share is None else 1.0
-            shown.update(tasks[step], total=total, completed=share or 0.0, counted=heard.counted(unit, clock()))
+            shown.update(
+                tasks[step], total=total, with_untrained_signals=share or 0.0, counted=heard.counted(unit, clock())
+            )
 
         yield tell
 
 
 @contextmanager
-def _lines(output: Console, unit: str, every_s: float, clock: Callable[[], float]) -> Iterator[Tell]:
+def _lines(output: Console, unit: str, every_s: float, clock: Callable[[], float]) -> Iterator[ReportProgress]:
     steps, over = _Steps(clock), threading.Event()
     current: list[_Step] = []
 

@@ -5,8 +5,8 @@ import socket
 from rich.console import Console
 
 from gateway.assets import FRONTEND
-from gateway.commands.terminal import called
-from gateway.serving import address_of
+from gateway.commands.console import program_name
+from gateway.server import address_of
 from gateway.settings import Settings
 
 
@@ -20,6 +20,6 @@ def print_welcome(console: Console, settings: Settings, listening: socket.socket
         lines.append(f"  {'GraphiQL':<14}{address}/graphql")
     lines.append(f"  {'Health':<14}{address}/readyz")
     if demo:
-        lines.append(f"  {'API token':<14}{called()} token heavy   (a demo viewer with a long history)")
+        lines.append(f"  {'API token':<14}{program_name()} token heavy   (a demo viewer with a long history)")
     for line in [*lines, ""]:
         console.print(line, highlight=False, soft_wrap=True)

@@ -10,25 +10,25 @@ from hashlib import blake2b
 from math import ceil
 
 from db.errors import StoreUnavailable
-from gateway.callers.addresses import Address, client_network
-from gateway.callers.visitors import Visitor
+from gateway.callers.authentication import Authentication
+from gateway.client_addresses import Address, client_network
 from gateway.errors import RequestRefused
-from gateway.limits.settings import LimitSettings
-from gateway.limits.windows import MemoryWindows, Windows
-from gateway.telemetry import note_uncounted
+from gateway.limit_settings import LimitSettings
+from gateway.limits.rate_limits import MemoryRateLimitStore, RateLimitStore
+from gateway.telemetry import count_local_charge
 
-REQUEST = 10
+REQUEST_POINTS = 10
 """Points of any request, whatever it asks for: who it is, HTTP and JSON take some 0.1 ms."""
 
-UNRECOGNISED = 100
+UNAUTHENTICATED_POINTS = 100
 """Points of a request whose token is no good, charged to its address."""
 
-REFUSED = 1_000
+REFUSED_POINTS = 1_000
 """Points of a request that is refused for what it asks: reading a document made up to be slow takes some 10 ms."""
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
+class BudgetAccount:
     """Somebody with a budget.
 
     Attributes
@@ -94,9 +94,9 @@ class Budgets:
     def __init__(self, settings: LimitSettings, secret: bytes) -> None:
         self._settings = settings
         self._key = blake2b(secret, person=b"explore budgets").digest()
-        self._own = MemoryWindows()
+        self._own = MemoryRateLimitStore()
 
-    async def charge(self, visitor: Visitor, points: int, windows: Windows) -> Budget | None:
+    async def charge(self, authentication: Authentication, points: int, windows: RateLimitStore) -> Budget | None:
         """Charge a request to whoever sent it.
 
         Parameters
@@ -113,50 +113,50 @@ class Budgets:
         OverBudget
             If there is not enough left. Nothing was charged then, except to a session whose address has spent too much.
         """
-        return await self._charge(self._callers(visitor), points, windows)
+        return await self._charge(self._accounts(authentication), points, windows)
 
-    async def charge_address(self, address: Address | None, points: int, windows: Windows) -> None:
+    async def charge_address(self, address: Address | None, points: int, windows: RateLimitStore) -> None:
         """Charge a request that came from somebody who could not be told. Raises as `charge` does."""
         await self._charge([self._address(address)], points, windows)
 
-    async def _charge(self, callers: list[Caller], points: int, windows: Windows) -> Budget | None:
+    async def _charge(self, callers: list[BudgetAccount], points: int, windows: RateLimitStore) -> Budget | None:
         tightest = None
-        for caller in callers:
-            if caller.limit:
-                budget = await self._spend(caller, points, windows)
+        for account in callers:
+            if account.limit:
+                budget = await self._spend(account, points, windows)
                 tightest = budget if tightest is None or budget.remaining < tightest.remaining else tightest
         return tightest
 
-    async def _spend(self, caller: Caller, points: int, windows: Windows) -> Budget:
+    async def _spend(self, account: BudgetAccount, points: int, windows: RateLimitStore) -> Budget:
         """Spend points; what costs more than a minute's budget costs all of it."""
         try:
-            return await _spend(caller, points, windows)
+            return await _spend(account, points, windows)
         except StoreUnavailable:
-            note_uncounted()
-            return await _spend(caller, points, self._own)
+            count_local_charge()
+            return await _spend(account, points, self._own)
 
-    def _callers(self, visitor: Visitor) -> list[Caller]:
-        asker, rates = visitor.asker, self._settings
-        if asker.user_key is not None:
-            rate = rates.rate_limit_service if visitor.is_platform else rates.rate_limit
-            return [self._caller("user", asker.user_key, rate)]
-        address = self._address(visitor.address)
-        if asker.session_key is None or visitor.is_unknown:
+    def _accounts(self, authentication: Authentication) -> list[BudgetAccount]:
+        caller, rates = authentication.caller, self._settings
+        if caller.user_key is not None:
+            rate = rates.rate_limit_service if authentication.is_privileged else rates.rate_limit
+            return [self._account("user", caller.user_key, rate)]
+        address = self._address(authentication.address)
+        if caller.session_key is None or authentication.is_anonymous:
             return [address]
-        return [self._caller("session", asker.session_key, rates.rate_limit), address]
+        return [self._account("session", caller.session_key, rates.rate_limit), address]
 
-    def _address(self, address: Address | None) -> Caller:
-        return self._caller("address", client_network(address), self._settings.rate_limit_address)
+    def _address(self, address: Address | None) -> BudgetAccount:
+        return self._account("address", client_network(address), self._settings.rate_limit_address)
 
-    def _caller(self, kind: str, name: str, limit: int) -> Caller:
-        return Caller(blake2b(f"{kind}:{name}".encode(), key=self._key, digest_size=16).hexdigest(), limit)
+    def _account(self, kind: str, name: str, limit: int) -> BudgetAccount:
+        return BudgetAccount(blake2b(f"{kind}:{name}".encode(), key=self._key, digest_size=16).hexdigest(), limit)
 
 
-async def _spend(caller: Caller, points: int, windows: Windows) -> Budget:
-    points = min(points, caller.limit)
-    has_spent = await windows.spend(caller.name, points, caller.limit)
-    spent = await windows.spent(caller.name)
-    budget = Budget(points, caller.limit, max(0, caller.limit - ceil(spent.points)), ceil(spent.all_back_in_s()))
+async def _spend(account: BudgetAccount, points: int, windows: RateLimitStore) -> Budget:
+    points = min(points, account.limit)
+    has_spent = await windows.spend(account.name, points, account.limit)
+    spent = await windows.spent(account.name)
+    budget = Budget(points, account.limit, max(0, account.limit - ceil(spent.points)), ceil(spent.seconds_until_full()))
     if not has_spent:
-        raise OverBudget(budget, max(1, ceil(spent.fits_in_s(points, caller.limit))))
+        raise OverBudget(budget, max(1, ceil(spent.seconds_until_affordable(points, account.limit))))
     return budget

@@ -17,7 +17,7 @@ from graphql import (
     VariableNode,
 )
 
-from gateway.limits.outline import Asked, Block, Outline
+from gateway.limits.selections import SelectedField, SelectionBlock, SelectionOutline
 
 MOST = 10**12
 """Beyond it nothing is added up exactly: it is over every limit."""
@@ -44,7 +44,7 @@ class Points(NamedTuple):
     assumed: float = 0.0
 
 
-def cost_of(outline: Outline, operation: int, sizes: Mapping[str, int | None]) -> int:
+def cost_of(outline: SelectionOutline, operation: int, sizes: Mapping[str, int | None]) -> int:
     """Add up what an operation costs.
 
     Parameters
@@ -65,7 +65,7 @@ def cost_of(outline: Outline, operation: int, sizes: Mapping[str, int | None]) -
     return ceil(min(total.once + total.assumed, MOST))
 
 
-def _points(block: Block, below: list[Points], sizes: Mapping[str, int | None]) -> Points:
+def _points(block: SelectionBlock, below: list[Points], sizes: Mapping[str, int | None]) -> Points:
     once = lists = assumed = 0.0
     for asked in block.fields:
         many = _many(asked, sizes)
@@ -87,7 +87,7 @@ def _points(block: Block, below: list[Points], sizes: Mapping[str, int | None]) 
     return Points(min(once, MOST), min(lists, MOST), min(assumed, MOST))
 
 
-def _many(asked: Asked, sizes: Mapping[str, int | None]) -> int:
+def _many(asked: SelectedField, sizes: Mapping[str, int | None]) -> int:
     """Give how many things a field asks for; the most that there can be where that cannot be told."""
     cost, default = asked.price.cost, asked.price.default
     match asked.many:
@@ -123,7 +123,7 @@ def size_of(value: Any) -> int | None:
     return len(value) if isinstance(value, list) else 1
 
 
-def sizing_variables(outline: Outline) -> tuple[str, ...]:
+def sizing_variables(outline: SelectionOutline) -> tuple[str, ...]:
     """Return the names of the variables that say how many things are asked for."""
     names = (
         asked.many.name.value

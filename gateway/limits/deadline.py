@@ -1,4 +1,4 @@
-"""The time that an operation may run. When it is over, all that the operation has begun is cancelled."""
+"""The time that an operation may run. When it is over, all that the operation has begun is canceled."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

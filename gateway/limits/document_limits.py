@@ -6,12 +6,12 @@ from typing import Any
 
 from graphql import DocumentNode, GraphQLSchema, OperationDefinitionNode
 
+from gateway.limit_settings import LimitSettings
 from gateway.limits.cost import cost_of, sizes_of, sizing_variables
+from gateway.limits.document_size import DocumentSize, measure, pairs_to_merge
 from gateway.limits.errors import OverLimit, amount
-from gateway.limits.outline import Outline, outline
-from gateway.limits.prices import Prices
-from gateway.limits.settings import LimitSettings
-from gateway.limits.shape import Sizes, measure, pairs_to_merge
+from gateway.limits.field_costs import FieldCosts
+from gateway.limits.selections import SelectionOutline, outline
 
 COSTS_KEPT = 64
 """Costs that are remembered for a document; a client asks for pages of two or three sizes."""
@@ -37,7 +37,7 @@ class Analysis:
         Costs that were added up, by operation and the sizes of those variables.
     """
 
-    outline: Outline
+    outline: SelectionOutline
     operations: list[OperationDefinitionNode]
     sizing: tuple[str, ...]
     costs: dict[tuple[Any, ...], int] = field(default_factory=dict)
@@ -65,10 +65,10 @@ class DocumentLimits:
     """
 
     def __init__(self, schema: GraphQLSchema, settings: LimitSettings) -> None:
-        self._prices = Prices(schema)
+        self._prices = FieldCosts(schema)
         self._settings = settings
 
-    def analyse(self, document: DocumentNode) -> Analysis:
+    def analyze(self, document: DocumentNode) -> Analysis:
         """Measure a document that has been parsed and not yet validated.
 
         Raises
@@ -82,7 +82,7 @@ class DocumentLimits:
         operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
         return Analysis(outlined, operations, sizing_variables(outlined))
 
-    def _check(self, sizes: Sizes) -> None:
+    def _check(self, sizes: DocumentSize) -> None:
         most, largest = self._settings, sizes.largest
         times, name = sizes.repeats
         for code, asked, allowed, sentence in (
@@ -103,7 +103,7 @@ class DocumentLimits:
                 message = sentence.format(asked=amount(asked), allowed=amount(allowed), name=name[:50])
                 raise OverLimit(code, message, asked=asked, allowed=allowed)
 
-    def _check_merging(self, outlined: Outline) -> None:
+    def _check_merging(self, outlined: SelectionOutline) -> None:
         asked, allowed = pairs_to_merge(outlined), self._settings.max_merges
         if asked > allowed:
             message = _MERGES.format(asked=amount(asked), allowed=amount(allowed))

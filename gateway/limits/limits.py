@@ -6,9 +6,9 @@ from typing import Any
 from graphql import DocumentNode, GraphQLSchema, OperationDefinitionNode
 
 from gateway.documents.document import Document
+from gateway.limit_settings import LimitSettings
 from gateway.limits.document_limits import Analysis, DocumentLimits, check_cost
 from gateway.limits.parsing import parse_within
-from gateway.limits.settings import LimitSettings
 from gateway.limits.variables import check_variables
 
 CHARACTERS = 1_000
@@ -36,26 +36,26 @@ class Limits:
         self._documents = DocumentLimits(schema, settings)
         self._settings = settings
 
-    def max_body(self, *, is_platform: bool) -> int:
+    def max_body(self, *, is_privileged: bool) -> int:
         """Give the bytes that a request body may have."""
-        return 1024 * (self._settings.max_body_kb_service if is_platform else self._settings.max_body_kb)
+        return 1024 * (self._settings.max_body_kb_service if is_privileged else self._settings.max_body_kb)
 
     @property
     def body_timeout_s(self) -> float:
         """The seconds that a request body may take to arrive."""
         return self._settings.body_timeout_s
 
-    def timeout_s(self, *, is_platform: bool) -> float:
+    def timeout_s(self, *, is_privileged: bool) -> float:
         """Give the seconds that an operation may run."""
         most = self._settings
-        return most.operation_timeout_service_s if is_platform else most.operation_timeout_s
+        return most.operation_timeout_service_s if is_privileged else most.operation_timeout_s
 
     def parse(self, text: str) -> DocumentNode:
         """Parse a document that is not too long."""
         most = self._settings
         return parse_within(text, characters=most.max_document_kb * CHARACTERS, tokens=most.max_tokens)
 
-    def measure(self, document: Document, variables: dict[str, Any] | None, *, is_platform: bool) -> int:
+    def measure(self, document: Document, variables: dict[str, Any] | None, *, is_privileged: bool) -> int:
         """Check the size of the variables as they were sent, and of a document the first time that it is sent.
 
         Returns
@@ -63,13 +63,18 @@ class Limits:
         Points for coercing the variables; 0 for few.
         """
         most = self._settings
-        allowed = most.max_values_service if is_platform else most.max_values
+        allowed = most.max_values_service if is_privileged else most.max_values
         values = check_variables(variables, depth=most.max_nesting, values=allowed)
         self._analysis(document)
         return values // VALUES_A_POINT if values > FEW_VALUES else 0
 
     def cost(
-        self, document: Document, operation: OperationDefinitionNode, variables: Mapping[str, Any], *, is_platform: bool
+        self,
+        document: Document,
+        operation: OperationDefinitionNode,
+        variables: Mapping[str, Any],
+        *,
+        is_privileged: bool,
     ) -> int:
         """Return the cost of an operation in points.
 
@@ -79,10 +84,10 @@ class Limits:
             Coerced: the values that the operation runs with.
         """
         cost = self._analysis(document).cost(operation, variables)
-        check_cost(cost, self._settings.max_cost_service if is_platform else self._settings.max_cost)
+        check_cost(cost, self._settings.max_cost_service if is_privileged else self._settings.max_cost)
         return cost
 
     def _analysis(self, document: Document) -> Analysis:
         if document.analysis is None:
-            document.analysis = self._documents.analyse(document.node)
+            document.analysis = self._documents.analyze(document.node)
         return document.analysis

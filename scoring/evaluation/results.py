@@ -5,8 +5,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from scoring.evaluation.metrics import chance_better, clustered_error, graded_ndcg, ndcg, ranks_of, recall
-from scoring.signals import Floats, Integers
+from scoring.mathematics.ranking_metrics import (
+    clustered_standard_error,
+    graded_ndcg,
+    ndcg,
+    probability_better,
+    ranks_of_relevant,
+    recall,
+)
+from scoring.mathematics.signals import Floats, Integers
 
 METRICS = ("ndcg@10", "recall@10", "recall@20")
 COLD_PEOPLE = 5
@@ -14,7 +21,7 @@ COLD_PEOPLE = 5
 
 
 @dataclass(slots=True, eq=False)
-class Measured:
+class RankingMetrics:
     """What one way of ranking did: its numbers at each request, and what stood in its first ten."""
 
     rows: list[tuple[float, ...]] = field(default_factory=list)
@@ -34,7 +41,7 @@ class Measured:
         projects, people
             (n,) dense indexes, and distinct people before the request.
         """
-        ranks = ranks_of(scores, relevant)
+        ranks = ranks_of_relevant(scores, relevant)
         m = relevant.size
         self.rows.append((ndcg(ranks, m), recall(ranks, m, 10), recall(ranks, m, 20)))
         self._note(scores, projects, people)
@@ -43,7 +50,7 @@ class Measured:
         """Note one list whose projects are worth more or less; relevant to recall are the ten that are worth most."""
         best = np.sort(worth)[::-1][:10]
         target = np.flatnonzero(worth >= max(best[-1], 1.0)) if best.size else np.empty(0, np.int64)
-        ranks = ranks_of(scores, target)
+        ranks = ranks_of_relevant(scores, target)
         shares = (recall(ranks, target.size, 10), recall(ranks, target.size, 20))
         self.rows.append((float(graded_ndcg(scores, worth)), *shares))
         self._note(scores, projects, people)
@@ -64,10 +71,10 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Results:
+class EvaluationResults:
     """What a protocol gave.
 
-    Attributes
+    DiversityAttributes
     ----------
     protocol, dataset
         What was measured on what.
@@ -75,7 +82,7 @@ class Results:
         By the name of the way of ranking; `best` names ours.
     viewers
         (requests,) whose request it was: errors are clustered by viewer.
-    catalogue
+    catalog
         How many projects there are.
     facts
         Further numbers of the run: windows, requests, share of new viewers, what the sources brought.
@@ -83,7 +90,7 @@ class Results:
 
     protocol: str
     dataset: str
-    measured: Mapping[str, Measured]
+    measured: Mapping[str, RankingMetrics]
     best: str
     viewers: Integers
     catalogue: int
@@ -95,16 +102,16 @@ class Results:
         rows = [self._row(name, one, ours, seed) for name, one in self.measured.items()]
         return sorted(rows, key=lambda row: -float(str(row["ndcg@10"])))
 
-    def _row(self, name: str, one: Measured, ours: Floats, seed: int) -> dict[str, object]:
+    def _row(self, name: str, one: RankingMetrics, ours: Floats, seed: int) -> dict[str, object]:
         values = one.values
         difference = values[:, 0] - ours
         told: dict[str, object] = {"name": name}
         for column, metric in enumerate(METRICS):
             told[metric] = round(float(values[:, column].mean()), 4)
-            told[f"{metric} error"] = round(clustered_error(values[:, column], self.viewers), 4)
+            told[f"{metric} error"] = round(clustered_standard_error(values[:, column], self.viewers), 4)
         told["against ours"] = round(float(difference.mean()), 4)
-        told["against ours error"] = round(clustered_error(difference, self.viewers), 4)
-        told["chance ours is better"] = round(chance_better(ours, values[:, 0], self.viewers, seed), 3)
+        told["against ours error"] = round(clustered_standard_error(difference, self.viewers), 4)
+        told["chance ours is better"] = round(probability_better(ours, values[:, 0], self.viewers, seed), 3)
         told["coverage"] = round(len(one.shown) / max(self.catalogue, 1), 4)
         told["novelty bits"] = round(float(np.mean(one.surprise)), 2)
         told["cold share"] = round(float(np.mean(one.cold)), 4)

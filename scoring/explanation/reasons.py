@@ -1,6 +1,6 @@
 """Why a project is here, in words: reasons, each with its evidence, and the one sentence that sums them up.
 
-`scoring.explanation.finders` finds them.
+`scoring.explanation.reason_finders` finds them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,8 +9,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from db.models import InteractionType, TermKind
-from scoring.stored.ranking import Explained, Rule
-from scoring.velocity import Window
+from scoring.mathematics.velocity import Window
+from scoring.ranking import Rule, ScoredProject
 from scoring.weights import Signal
 
 
@@ -62,7 +62,7 @@ class FromOwner:
 
 @dataclass(frozen=True, slots=True)
 class PeopleLikeYou:
-    """People like the viewer like it or came to it; `count` is never below `weights.PEOPLE_FLOOR`."""
+    """People like the viewer like it or came to it; `count` is never below `weights.ANONYMITY_FLOOR`."""
 
     id: str
     text: str
@@ -141,12 +141,12 @@ _IN_SHORT: Mapping[Signal, str] = {
     Signal.BEHAVIORAL_SIGNALS: "Made with tools you've seen recently.",
     Signal.NOVELTY: "New to you, matching your familiar-or-new setting.",
     Signal.NEW_SINCE_VISIT: "New since your last visit.",
-    Signal.TASTE_OF_PROJECT: "People with similar taste view projects like this.",
+    Signal.ITEM_FACTORS: "People with similar taste view projects like this.",
 }
 """What is said when a signal speaks for a project, but nothing can be named as evidence."""
 
 
-def summary(explained: Explained, found: Sequence[Reason]) -> str:
+def summary(explained: ScoredProject, found: Sequence[Reason]) -> str:
     """Say in one plain sentence why the project is here; `found` as `find_reasons` orders it."""
     if any(moved.rule is Rule.REMAINDER for moved in explained.adjustments):
         return "From the rest of the catalog, newest first."

@@ -1,1 +1,1 @@
-"""The quiz that the catalogue makes of itself."""
+"""The quiz that the catalog makes of itself."""

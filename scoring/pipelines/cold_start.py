@@ -8,55 +8,55 @@ weeks, spread out over owners, categories and tools so that the first page shows
 from dataclasses import replace
 from datetime import datetime
 
-from db.engine import Database
+from db.catalog.project_cards import ProjectFilter, read_features
+from db.database.engine import Database
 from db.models import FeedKind, TermKind
-from db.projects import ProjectFilter, features
 from scoring import weights
-from scoring.blend import Curve, Model, scores
-from scoring.diversity import Attributes, spread
-from scoring.exploration import NOTHING
 from scoring.features import feature_table
+from scoring.mathematics.additive_model import Curve, Model, scores
+from scoring.mathematics.diversity import DiversityAttributes, diversify
+from scoring.mathematics.exploration import NOTHING
 from scoring.pipelines import popular
 from scoring.pipelines.for_you import adjustments_of
-from scoring.stored.ranking import Ranking
-from scoring.viewers.profile import Profile
+from scoring.profiles.viewer_profile import Profile
+from scoring.ranking import Ranking
 from scoring.weights import Signal
 
-_MATCHES = weights.ANSWER_WORTH
+_MATCHES = weights.ANSWER_MATCH_SCORES
 
 MODEL = Model(
     "onboarding",
     {
         Signal.ANSWER_MATCHES: Curve(tuple(float(n) for n in range(len(_MATCHES))), _MATCHES),
-        Signal.VECTOR_SIMILARITY: Curve.straight(weights.ANSWER_SIMILARITY),
-        Signal.POPULARITY: Curve.straight(weights.ANSWER_POPULARITY),
-        Signal.FRESHNESS: Curve.straight(weights.ANSWER_FRESHNESS),
+        Signal.VECTOR_SIMILARITY: Curve.linear(weights.ANSWER_SIMILARITY),
+        Signal.POPULARITY: Curve.linear(weights.ANSWER_POPULARITY),
+        Signal.FRESHNESS: Curve.linear(weights.ANSWER_FRESHNESS),
     },
 )
 """Ranks for a viewer of whom only the answers are known."""
 
-BREADTH = "breadth"
+DIVERSE_POPULAR = "diverse_popular"
 """The name of the ranking for a viewer of whom nothing is known."""
 
 
 def model_for(profile: Profile, otherwise: Model) -> Model:
     """Give what ranks for this viewer: the answers' own model while there is nothing else."""
-    return MODEL if profile.is_quiz_only else otherwise
+    return MODEL if profile.has_only_answers else otherwise
 
 
-async def rank_breadth(database: Database, where: ProjectFilter, at: datetime) -> Ranking:
+async def rank_diverse_popular(database: Database, where: ProjectFilter, at: datetime) -> Ranking:
     """Rank for a viewer of whom nothing is known: popular, spread out. Two statements, the same for everybody.
 
     What stands lower than its people would put it carries an adjustment that says so.
     """
     ranking = await popular.rank(database, where, at)
     depth = ranking.ids[: weights.DIVERSITY_DEPTH].tolist()
-    found = {one.id: one for one in await features(database, depth, None)}
+    found = {one.id: one for one in await read_features(database, depth, None)}
     if len(found) < len(depth):  # one was deleted between the two statements
         return replace(ranking, kind=FeedKind.FOR_YOU)
     table = feature_table([found[id_] for id_ in depth], at)
-    attributes = Attributes(table.owners, table.terms[TermKind.CATEGORY], table.terms[TermKind.TOOL])
-    order, moved = spread(scores(ranking.contributions[: len(depth)]), attributes, weights.BREADTH_STRENGTH)
+    attributes = DiversityAttributes(table.owners, table.terms[TermKind.CATEGORY], table.terms[TermKind.TOOL])
+    order, moved = diversify(scores(ranking.contributions[: len(depth)]), attributes, weights.UNKNOWN_VIEWER_DIVERSITY)
     served = order + list(range(len(depth), ranking.ids.size))
     return replace(
         ranking,

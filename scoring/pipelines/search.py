@@ -8,30 +8,30 @@ from typing import Self
 
 import numpy as np
 
+from db.catalog.keyword_search import texts_by_id, title_matches
+from db.catalog.project_cards import ProjectFilter, term_ids
 from db.errors import Store, StoreUnavailable
 from db.models import FeedKind
-from db.projects import ProjectFilter, term_ids
 from db.stores import Stores
-from db.vectors.analysis import matched, words_of
 from db.vectors.base import HybridHits, Vector, VectorFilter
-from db.vectors.fusion import WINDOW, adapted_alpha, reweighed
-from db.words import texts_by_id, title_matches
+from db.vectors.fusion import WINDOW, adapt_alpha, reweight
+from db.vectors.text_analysis import matched_words, query_words
 from scoring import weights
-from scoring.blend import Curve, Model, scores
-from scoring.candidates import TermGroups
 from scoring.deadlines import SERVING, Deadlines
-from scoring.errors import BadQuery
-from scoring.signals import vector_similarity
-from scoring.stored.ranking import Ranking, Strategy, degraded_stores
-from scoring.viewers.profile import Profile
+from scoring.errors import InvalidQuery
+from scoring.mathematics.additive_model import Curve, Model, scores
+from scoring.mathematics.signals import vector_similarity
+from scoring.pipelines.candidate_sources import TermGroups
+from scoring.profiles.viewer_profile import Profile
+from scoring.ranking import Ranking, Strategy, distinct_stores
 from scoring.weights import Signal
 
 MODEL = Model(
     "search",
     {
-        Signal.QUERY_SIMILARITY: Curve.straight(1.0),
-        Signal.KEYWORD_MATCH: Curve.straight(1.0),
-        Signal.PERSONAL_BOOST: Curve.straight(weights.SEARCH_BOOST),
+        Signal.QUERY_SIMILARITY: Curve.linear(1.0),
+        Signal.KEYWORD_MATCH: Curve.linear(1.0),
+        Signal.PERSONAL_BOOST: Curve.linear(weights.SEARCH_BOOST),
     },
 )
 """The fused score is the sum of its two legs; the boost is 0 unless it was asked for."""
@@ -45,7 +45,7 @@ _TELLING_HITS = 10
 class SearchQuery:
     """What to look for.
 
-    Attributes
+    DiversityAttributes
     ----------
     text
         The words, without surrounding white space.
@@ -66,17 +66,17 @@ class SearchQuery:
 
         Raises
         ------
-        BadQuery
+        InvalidQuery
             If there is nothing to look for, too much of it, or `alpha` is not from 0 to 1.
         """
         plain = " ".join(text.replace("\x00", " ").split())
         if not plain:
-            raise BadQuery("`query` is empty; say what to look for")
-        if len(plain) > weights.QUERY_MOST:
-            raise BadQuery(f"`query` has {len(plain)} characters; {weights.QUERY_MOST} at most")
+            raise InvalidQuery("`query` is empty; say what to look for")
+        if len(plain) > weights.MAX_QUERY_LENGTH:
+            raise InvalidQuery(f"`query` has {len(plain)} characters; {weights.MAX_QUERY_LENGTH} at most")
         if not (math.isfinite(alpha) and 0.0 <= alpha <= 1.0):
             given = f"is {alpha:g}" if math.isfinite(alpha) else "is beyond all bounds"
-            raise BadQuery(f"`alpha` {given}; use 0 (words only) to 1 (meaning only)")
+            raise InvalidQuery(f"`alpha` {given}; use 0 (words only) to 1 (meaning only)")
         return cls(plain, alpha, personalized)
 
 
@@ -100,11 +100,11 @@ async def rank(
     try:
         async with asyncio.timeout(deadlines.search_s):
             hits = await _hits(stores, query, vector, where, terms)
-            likeness = await _likeness(stores, hits, profile)
+            similarity = await _likeness(stores, hits, profile)
     except (StoreUnavailable, TimeoutError):
-        hits, likeness = await _hits_in_sql(stores, query, where), None
+        hits, similarity = await _hits_in_sql(stores, query, where), None
         vector, away = None, (*away, Store.VECTORS)
-    boost = np.zeros(hits.ids.size) if likeness is None else vector_similarity(likeness)
+    boost = np.zeros(hits.ids.size) if similarity is None else vector_similarity(similarity)
     matrix = np.column_stack([hits.vector_parts.astype(np.float64), hits.keyword_parts.astype(np.float64), boost])
     contributions = MODEL.contributions(matrix)
     order = np.argsort(-scores(contributions), kind="stable")  # equals stay as the engine put them
@@ -118,7 +118,7 @@ async def rank(
         contributions=contributions[order],
         adjustments={},
         generated_at=at,
-        degraded=degraded_stores(away),
+        degraded=distinct_stores(away),
         query=query.text,
     )
 
@@ -145,7 +145,7 @@ async def _hits(
     # Twice a leg's window holds all that both legs found, so that they can be weighed again.
     hits = await stores.vectors.hybrid(query.text, vector, alpha, 2 * WINDOW, narrowed)
     if 0.0 < alpha < 1.0:
-        hits = reweighed(hits, alpha, adapted_alpha(alpha, await _covered(stores, query.text, hits)))
+        hits = reweight(hits, alpha, adapt_alpha(alpha, await _covered(stores, query.text, hits)))
     return _first(hits, weights.SEARCH_HITS)
 
 
@@ -154,12 +154,12 @@ async def _covered(stores: Stores, query: str, hits: HybridHits) -> float:
 
     It tells a query that is written in the words of what it looks for from one that describes it.
     """
-    wanted = len(words_of(query))
+    wanted = len(query_words(query))
     best = hits.ids[np.argsort(-hits.keyword_parts, kind="stable")[:_TELLING_HITS]].tolist()
     if not wanted or not best:
         return 0.0
     texts = await texts_by_id(stores.database, best)
-    return max((len(matched(query, text)) for text in texts.values()), default=0) / wanted
+    return max((len(matched_words(query, text)) for text in texts.values()), default=0) / wanted
 
 
 def _first(hits: HybridHits, n: int) -> HybridHits:

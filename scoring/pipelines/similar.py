@@ -5,20 +5,20 @@ from datetime import datetime
 
 import numpy as np
 
-from db.candidates import tag_matches
+from db.catalog.candidate_queries import tag_matches
+from db.catalog.project_cards import ProjectFilter, term_ids, terms_of
 from db.errors import Store, StoreUnavailable
 from db.models import FeedKind
-from db.projects import ProjectFilter, term_ids, terms_of
 from db.stores import Stores
 from db.vectors.base import Hits, VectorFilter
 from scoring import weights
-from scoring.blend import Curve, Model
 from scoring.deadlines import SERVING, Deadlines
-from scoring.signals import vector_similarity
-from scoring.stored.ranking import Ranking, Strategy
+from scoring.mathematics.additive_model import Curve, Model
+from scoring.mathematics.signals import vector_similarity
+from scoring.ranking import Ranking, Strategy
 from scoring.weights import Signal
 
-MODEL = Model("similar", {Signal.PROJECT_SIMILARITY: Curve.straight(1.0)})
+MODEL = Model("similar", {Signal.PROJECT_SIMILARITY: Curve.linear(1.0)})
 
 
 async def rank(

@@ -5,26 +5,34 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from db.activity.velocity import Formula, Mover, movers
-from db.engine import Database
+from db.actors.actor_preferences import preferences_in
+from db.actors.profiles import tags
+from db.actors.users import Viewer
+from db.catalog.project_cards import ProjectFilter
+from db.database.engine import Database
+from db.interactions.velocity_queries import TrendingProject, VelocityFormula, trending_projects
 from db.models import FeedKind
-from db.people.preferences import preferences_in
-from db.people.profiles import tags
-from db.people.users import Viewer
-from db.projects import ProjectFilter
-from scoring import signals, weights
-from scoring.blend import order_by_score, scores
+from scoring import weights
 from scoring.features import incidences
-from scoring.signals import Floats, Integers
-from scoring.stored.ranking import Ranking, Strategy
-from scoring.velocity import CONSTANTS, Constants, Window, bounded_boost, effective, parts
-from scoring.viewers.profile import Profile
+from scoring.mathematics import signals
+from scoring.mathematics.additive_model import order_by_score, scores
+from scoring.mathematics.signals import Floats, Integers
+from scoring.mathematics.velocity import (
+    DEFAULT_TREND_CONSTANTS,
+    TrendConstants,
+    Window,
+    bounded_boost,
+    effective_actors,
+    score_parts,
+)
+from scoring.profiles.viewer_profile import Profile
+from scoring.ranking import Ranking, Strategy
 from scoring.weights import MILLIONTHS, Signal
 
 PEOPLE_OF: dict[Window, Signal] = {
-    Window.HOUR: Signal.PEOPLE_OF_HOUR,
-    Window.DAY: Signal.PEOPLE_OF_DAY,
-    Window.WEEK: Signal.PEOPLE_OF_WEEK,
+    Window.HOUR: Signal.TRENDING_HOUR,
+    Window.DAY: Signal.TRENDING_DAY,
+    Window.WEEK: Signal.TRENDING_WEEK,
 }
 LENGTH: dict[Window, timedelta] = {
     Window.HOUR: timedelta(hours=1),
@@ -40,9 +48,11 @@ def model_name(window: Window) -> str:
     return f"trending-{window}"
 
 
-def formula_of(constants: Constants) -> Formula:
+def formula_of(constants: TrendConstants) -> VelocityFormula:
     """Give the constants as the database takes them."""
-    return Formula(constants.shares, constants.gravity, constants.offset_h, constants.background, constants.oldest_h)
+    return VelocityFormula(
+        constants.shares, constants.gravity, constants.offset_h, constants.background, constants.oldest_h
+    )
 
 
 async def rank(
@@ -52,8 +62,8 @@ async def rank(
     at: datetime,
     profile: Profile | None = None,
     *,
-    constants: Mapping[Window, Constants] = CONSTANTS,
-    most_places: int = weights.TRENDING_MOST_PLACES,
+    constants: Mapping[Window, TrendConstants] = DEFAULT_TREND_CONSTANTS,
+    max_boost_places: int = weights.MAX_BOOST_PLACES,
 ) -> Ranking:
     """Rank what people come to now, in one statement.
 
@@ -61,17 +71,17 @@ async def rank(
     ----------
     profile
         Whose interests add a little; None ranks for everybody.
-    most_places
+    max_boost_places
         The most that interests may move a project up or down.
     """
     chosen = constants[window]
-    found, people = await movers(
+    found, people = await trending_projects(
         database,
         formula_of(chosen),
         at,
-        floor=weights.TRENDING_FLOOR,
+        floor=weights.MIN_TRENDING_ACTORS,
         floor_half_life=_FLOOR_HALF_LIFE[window],
-        limit=weights.STORED_RANKS,
+        limit=weights.SNAPSHOT_RANKS,
         where=where,
     )
     values, contributions, keys = _shared(found, people, chosen)
@@ -80,7 +90,7 @@ async def rank(
     if profile is not None and found:
         fits = _fits([found[index].terms for index in base], profile)
         boost = np.rint(weights.TRENDING_BOOST * fits * MILLIONTHS).astype(np.int64)
-        bounded = bounded_boost(scores(contributions), boost, most_places)
+        bounded = bounded_boost(scores(contributions), boost, max_boost_places)
         values = np.column_stack([values, fits])
         contributions = np.column_stack([contributions, bounded])
         again = order_by_score(scores(contributions), keys[base])
@@ -108,15 +118,15 @@ async def interests(database: Database, viewer: Viewer) -> Profile | None:
 
 
 def _shared(
-    found: Sequence[Mover], people: Floats, constants: Constants
+    found: Sequence[TrendingProject], people: Floats, constants: TrendConstants
 ) -> tuple[Floats, Integers, np.ndarray[tuple[int], np.dtype[np.str_]]]:
     """Give (n, 2) values and contributions that are the same for everybody, and the (n,) keys."""
     ages_h = np.array([mover.age_h for mover in found], dtype=np.float64)
-    contributions = np.rint(parts(people, ages_h, constants) * MILLIONTHS).astype(np.int64)
+    contributions = np.rint(score_parts(people, ages_h, constants) * MILLIONTHS).astype(np.int64)
     keys = np.array([mover.key for mover in found], dtype=np.str_)
-    return np.column_stack([effective(people, constants), ages_h]), contributions, keys
+    return np.column_stack([effective_actors(people, constants), ages_h]), contributions, keys
 
 
 def _fits(terms: Sequence[str | None], profile: Profile) -> Floats:
-    carried = signals.together(incidences(terms).values())
+    carried = signals.union(incidences(terms).values())
     return signals.explicit_preferences(carried, profile.tag_terms, profile.tag_worth)

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from playwright.async_api import Page, Response, expect
 
-from scoring.weights import FRESH_S, KEPT_S
+from scoring.weights import PERSONAL_FRESH_S, SNAPSHOT_TTL_S
 from tests.aging import age_cache
 from tests.browser.accessibility import violations
 from tests.browser.explore_page import amount, cards, settled
@@ -61,12 +61,12 @@ async def test_the_sum_under_why_is_the_score_of_the_card(open_page, demo, keep,
     score = await score_in(await read.value)
     await settled(page)
     assert await explained_sum(page) == score, "fresh"
-    age_cache(cache, FRESH_S + 10)
+    age_cache(cache, PERSONAL_FRESH_S + 10)
     assert await explained_sum(page) == score, "after 70 s"
     await cards(page).first.get_by_role("button", name="Like").click()
     await answered(page)
     assert await explained_sum(page) == score, "after a like"
-    age_cache(cache, KEPT_S + 1)
+    age_cache(cache, SNAPSHOT_TTL_S + 1)
     if name == "new":
         assert await explained_sum(page) == score, "time of creation alone ranks it, so this does not expire"
         return

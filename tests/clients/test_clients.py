@@ -12,8 +12,8 @@ import pytest
 from graphql import parse
 
 from db.models import Role
-from gateway.documents.trusted import read_manifest
-from resolvers.manual import EXPLORE_PAGE, QUERIES
+from gateway.documents.trusted_documents import read_manifest
+from resolvers.schema_documentation import EXPLORE_PAGE, QUERY_EXAMPLES
 from tests.clients.conftest import EXAMPLES, PROGRAMS, Build, Gateway, persisted, relay_compiler, written
 from tests.node_packages import NodePackages
 
@@ -121,7 +121,7 @@ def test_every_query_of_the_docs_pane_is_answered(gateway: Gateway) -> None:
         assert "errors" not in page
         leader = page["data"]["forYou"]["edges"][0]["node"]
         given = {"key": leader["key"], "keys": [leader["key"]], "id": leader["id"], "text": "music", "after": None}
-        for name, example in QUERIES.items():
+        for name, example in QUERY_EXAMPLES.items():
             answer = client.post(gateway.url, json={"query": example, "variables": given}).json()
             assert "errors" not in answer, answer
             assert answer["data"][name] or name == "deletionReceipt", name

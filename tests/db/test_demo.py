@@ -9,11 +9,10 @@ from itertools import combinations
 import pytest
 from sqlalchemy import Table, func, select
 
+from db.database.engine import Database
 from db.demo import DEMO_VIEWERS, DemoData, generate, holds_demo, is_empty, load
+from db.demo.onboarding import WISHES
 from db.demo.projects import slug
-from db.demo.quiz import WISHES
-from db.engine import Database
-from db.imports.records import InteractionRecord, ProjectRecord
 from db.models import (
     Actor,
     Base,
@@ -28,6 +27,7 @@ from db.models import (
     Term,
     User,
 )
+from db.records import InteractionRecord, ProjectRecord
 
 NOW = datetime(2025, 6, 1, 15, 30, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -271,8 +271,8 @@ def test_neighbours_by_tags_like_enough_together(data: DemoData) -> None:
             likes[event.user].add(event.project)
     for viewer, least in (("heavy", 40), ("narrow", 10)):
         shared = {user: len(tags[viewer] & theirs) for user, theirs in tags.items() if user != viewer}
-        neighbours = sorted((user for user, n in shared.items() if n >= 2), key=lambda user: -shared[user])[:30]
-        liked = Counter(project for user in neighbours for project in likes[user])
+        neighbors = sorted((user for user, n in shared.items() if n >= 2), key=lambda user: -shared[user])[:30]
+        liked = Counter(project for user in neighbors for project in likes[user])
         assert sum(count >= 5 for count in liked.values()) >= least
 
 

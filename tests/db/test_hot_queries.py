@@ -10,9 +10,13 @@ from typing import Any
 import pytest
 from sqlalchemy import bindparam, event, insert, select, text
 
-from db import candidates, projects
-from db.columns import IntegerList, TextList, among
-from db.engine import Database
+from db import outbox
+from db.actors import profiles
+from db.catalog import candidate_queries, project_cards
+from db.catalog.project_cards import ProjectFilter
+from db.catalog.visibility import PUBLIC
+from db.database.column_types import IntegerList, TextList, in_list
+from db.database.engine import Database
 from db.models import (
     Actor,
     Base,
@@ -25,11 +29,7 @@ from db.models import (
     Term,
     UserTag,
 )
-from db.people import profiles
-from db.projects import ProjectFilter
 from db.schema import ensure_partitions
-from db.synchronisation import outbox
-from db.visibility import PUBLIC
 from tests.conftest import ENGINES, postgresql_copy, sqlite_copy
 
 NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
@@ -61,11 +61,13 @@ ANY = ProjectFilter()
 HOT_QUERIES = [
     HotQuery(
         "the newest public projects",
-        lambda database: projects.newest(database, 30, behind=None, where=ANY, actor_id=ACTOR),
+        lambda database: project_cards.newest(database, 30, behind=None, where=ANY, actor_id=ACTOR),
         "ix_projects_newest",
     ),
     HotQuery(
-        "the most popular public projects", lambda database: projects.popular(database, 500, ANY), "ix_projects_popular"
+        "the most popular public projects",
+        lambda database: project_cards.popular(database, 500, ANY),
+        "ix_projects_popular",
     ),
     HotQuery(
         "the public projects that are trending",
@@ -81,14 +83,14 @@ HOT_QUERIES = [
     HotQuery(
         "projects by their keys",
         _statement(
-            select(Project.id).where(among(Project.key, bindparam("keys", type_=TextList()))), keys=["p-1", "p-2"]
+            select(Project.id).where(in_list(Project.key, bindparam("keys", type_=TextList()))), keys=["p-1", "p-2"]
         ),
         "sqlite_autoindex_projects_1",
         "uq_projects_key",
     ),
     HotQuery(
         "what an actor engaged with last",
-        lambda database: profiles.recent_touches(database, ACTOR, 200),
+        lambda database: profiles.recent_engagements(database, ACTOR, 200),
         "ix_engagement_actor_last",
         in_order=False,  # sorted further by project among equal times
     ),
@@ -138,7 +140,7 @@ HOT_QUERIES = [
         "which of some projects an actor likes",
         _statement(
             select(Like.project_id).where(
-                Like.actor_id == ACTOR, among(Like.project_id, bindparam("ids", type_=IntegerList()))
+                Like.actor_id == ACTOR, in_list(Like.project_id, bindparam("ids", type_=IntegerList()))
             ),
             ids=[1, 2, 3],
         ),
@@ -179,7 +181,7 @@ HOT_QUERIES = [
     ),
     HotQuery(
         "likes of people who share an actor's tags",
-        lambda database: candidates.liked_by_neighbours(database, ACTOR, None, neighbours=30, shared=2, floor=2),
+        lambda database: candidate_queries.liked_by_neighbors(database, ACTOR, None, neighbors=30, shared=2, floor=2),
         "ix_user_tags_term_actor",
         in_order=False,
     ),

@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import insert, select
 
 from db import jobs
-from db.engine import Database
-from db.errors import TurnLost
-from db.jobs import Turn
+from db.database.engine import Database
+from db.errors import LeaseLost
+from db.jobs import JobLease
 from db.models import Term
 
 DUE = datetime(2026, 1, 2, 3, tzinfo=UTC)
@@ -21,36 +21,36 @@ async def outlive(seconds: float) -> None:
 
 
 async def test_a_job_in_somebodys_hands_cannot_be_taken(database: Database):
-    turn = await jobs.take(database, "a")
+    turn = await jobs.acquire(database, "a")
     assert turn is not None
-    assert await jobs.take(database, "a") is None
-    assert await jobs.take(database, "b") is not None
-    await jobs.finish(database, turn)
-    assert await jobs.take(database, "a") is not None
+    assert await jobs.acquire(database, "a") is None
+    assert await jobs.acquire(database, "b") is not None
+    await jobs.release(database, turn)
+    assert await jobs.acquire(database, "a") is not None
 
 
 async def test_each_taking_has_a_higher_token(database: Database):
     tokens = []
     for _ in range(3):
-        turn = await jobs.take(database, "a")
+        turn = await jobs.acquire(database, "a")
         assert turn is not None
         tokens.append(turn.token)
-        await jobs.finish(database, turn)
+        await jobs.release(database, turn)
     assert tokens == [1, 2, 3]
 
 
 async def test_a_lease_that_ran_out_is_free(database: Database):
-    assert await jobs.take(database, "a", lease_s=SHORT_S) is not None
+    assert await jobs.acquire(database, "a", lease_s=SHORT_S) is not None
     await outlive(SHORT_S)
-    assert await jobs.take(database, "a") is not None
+    assert await jobs.acquire(database, "a") is not None
 
 
 async def test_a_lease_that_is_renewed_does_not_run_out(database: Database):
-    turn = await jobs.take(database, "a", lease_s=SHORT_S)
+    turn = await jobs.acquire(database, "a", lease_s=SHORT_S)
     assert turn is not None
-    await jobs.renew(database, turn, 60)
+    await jobs.renew_lease(database, turn, 60)
     await outlive(SHORT_S)
-    assert await jobs.take(database, "a") is None
+    assert await jobs.acquire(database, "a") is None
 
 
 async def test_an_occurrence_is_done_once_even_if_it_was_short(database: Database):
@@ -60,68 +60,68 @@ async def test_an_occurrence_is_done_once_even_if_it_was_short(database: Databas
         (DUE - timedelta(hours=1), False),
         (DUE + timedelta(hours=1), True),
     ):
-        turn = await jobs.take(database, "a", due=due)
+        turn = await jobs.acquire(database, "a", due=due)
         assert (turn is not None) is is_ours
         if turn is not None:
-            await jobs.finish(database, turn)
+            await jobs.release(database, turn)
 
 
 async def test_a_job_done_by_hand_leaves_the_occurrence_to_be_done(database: Database):
     for due in (DUE, None, DUE + timedelta(hours=1)):
-        turn = await jobs.take(database, "a", due=due)
+        turn = await jobs.acquire(database, "a", due=due)
         assert turn is not None
-        await jobs.finish(database, turn)
-    assert await jobs.take(database, "a", due=DUE + timedelta(hours=1)) is None
+        await jobs.release(database, turn)
+    assert await jobs.acquire(database, "a", due=DUE + timedelta(hours=1)) is None
 
 
-async def write_a_term(database: Database, turn: Turn) -> None:
+async def write_a_term(database: Database, turn: JobLease) -> None:
     async with database.write() as connection:
-        await jobs.require(connection, turn)
+        await jobs.require_lease(connection, turn)
         await connection.execute(insert(Term).values(kind="tool", key=str(turn.token), name="x"))
 
 
 async def test_the_writes_of_a_late_holder_are_refused(database: Database):
-    late = await jobs.take(database, "a", lease_s=SHORT_S)
+    late = await jobs.acquire(database, "a", lease_s=SHORT_S)
     assert late is not None
     await write_a_term(database, late)
     await outlive(SHORT_S)
-    with pytest.raises(TurnLost):
+    with pytest.raises(LeaseLost):
         await write_a_term(database, late)
-    next_one = await jobs.take(database, "a")
+    next_one = await jobs.acquire(database, "a")
     assert next_one is not None
     await write_a_term(database, next_one)
-    with pytest.raises(TurnLost):
+    with pytest.raises(LeaseLost):
         await write_a_term(database, late)
-    with pytest.raises(TurnLost):
-        await jobs.renew(database, late)
-    await jobs.finish(database, late)  # of no effect
-    assert await jobs.take(database, "a") is None
+    with pytest.raises(LeaseLost):
+        await jobs.renew_lease(database, late)
+    await jobs.release(database, late)  # of no effect
+    assert await jobs.acquire(database, "a") is None
     assert [row.key for row in await database.fetch(select(Term.key).order_by(Term.key))] == ["1", "2"]
 
 
 async def test_many_at_once_are_one(database: Database):
-    turns = await asyncio.gather(*(jobs.take(database, "a", due=DUE) for _ in range(8)))
+    turns = await asyncio.gather(*(jobs.acquire(database, "a", due=DUE) for _ in range(8)))
     assert sum(turn is not None for turn in turns) == 1
 
 
 async def test_work_longer_than_the_lease_keeps_it_and_others_are_told(database: Database):
-    async def work(_: Turn) -> None:
+    async def work(_: JobLease) -> None:
         await asyncio.sleep(4 * SHORT_S)
-        assert await jobs.in_turn(database, "a", work, lease_s=SHORT_S) is False
+        assert await jobs.run_exclusively(database, "a", work, lease_s=SHORT_S) is False
 
-    assert await jobs.in_turn(database, "a", work, lease_s=SHORT_S) is True
-    record = (await jobs.records(database))["a"]
+    assert await jobs.run_exclusively(database, "a", work, lease_s=SHORT_S) is True
+    record = (await jobs.job_statuses(database))["a"]
     assert record.holder is None
     assert record.error is None
 
 
 async def test_work_that_fails_gives_the_job_back_and_says_why(database: Database):
-    async def work(_: Turn) -> None:
+    async def work(_: JobLease) -> None:
         raise ValueError("of no use")
 
     with pytest.raises(ValueError, match="of no use"):
-        await jobs.in_turn(database, "a", work)
-    record = (await jobs.records(database))["a"]
+        await jobs.run_exclusively(database, "a", work)
+    record = (await jobs.job_statuses(database))["a"]
     assert record.error == "ValueError: of no use"
     assert record.holder is None
 
@@ -129,17 +129,17 @@ async def test_work_that_fails_gives_the_job_back_and_says_why(database: Databas
 async def test_work_whose_lease_is_lost_is_stopped(database: Database):
     started, stopped = asyncio.Event(), asyncio.Event()
 
-    async def work(turn: Turn) -> None:
+    async def work(turn: JobLease) -> None:
         started.set()
-        await jobs.finish(database, turn)
-        assert await jobs.take(database, "a") is not None
+        await jobs.release(database, turn)
+        assert await jobs.acquire(database, "a") is not None
         try:
             await asyncio.sleep(60)
         finally:
             stopped.set()
 
-    with pytest.raises(TurnLost):
-        await jobs.in_turn(database, "a", work, lease_s=SHORT_S)
+    with pytest.raises(LeaseLost):
+        await jobs.run_exclusively(database, "a", work, lease_s=SHORT_S)
     assert started.is_set()
     assert stopped.is_set()
 
@@ -147,21 +147,21 @@ async def test_work_whose_lease_is_lost_is_stopped(database: Database):
 async def test_work_that_is_cancelled_gives_the_job_back(database: Database):
     started = asyncio.Event()
 
-    async def work(_: Turn) -> None:
+    async def work(_: JobLease) -> None:
         started.set()
         await asyncio.sleep(60)
 
-    running = asyncio.create_task(jobs.in_turn(database, "a", work))
+    running = asyncio.create_task(jobs.run_exclusively(database, "a", work))
     await started.wait()
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
-    assert (await jobs.records(database))["a"].error == "it was stopped before its end"
-    assert await jobs.take(database, "a") is not None
+    assert (await jobs.job_statuses(database))["a"].error == "it was stopped before its end"
+    assert await jobs.acquire(database, "a") is not None
 
 
 async def test_the_clock_is_the_databases_and_in_utc(database: Database):
-    turn = await jobs.take(database, "a")
+    turn = await jobs.acquire(database, "a")
     assert turn is not None
-    started = (await jobs.records(database))["a"].started_at
+    started = (await jobs.job_statuses(database))["a"].started_at
     assert abs(datetime.now(UTC) - started) < timedelta(seconds=30)

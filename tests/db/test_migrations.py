@@ -14,8 +14,8 @@ from sqlalchemy import CheckConstraint, Connection, insert, inspect, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.columns import UNKNOWN_TIME
-from db.engine import Database
+from db.database.column_types import UNKNOWN_TIME
+from db.database.engine import Database
 from db.errors import MigrationPending
 from db.models import (
     Actor,
@@ -37,7 +37,7 @@ from db.models import (
     UserTag,
     now,
 )
-from db.schema import ensure_partitions, migrate, pending, require_current, revisions
+from db.schema import ensure_partitions, is_pending, migrate, require_current, revisions
 from tests.conftest import ENGINES, MakeDatabase, MakeUrl
 
 TIME = datetime(2025, 3, 14, 15, 9, tzinfo=UTC)
@@ -137,12 +137,12 @@ async def test_an_empty_store_is_migrated_once(engine: str, make_url: MakeUrl) -
     async with make_url(engine) as url:
         database = Database(url)
         try:
-            assert await pending(database)
+            assert await is_pending(database)
             with pytest.raises(MigrationPending, match="explore migrate"):
                 await require_current(database)
 
             assert await migrate(database) == revisions()
-            assert not await pending(database)
+            assert not await is_pending(database)
             await require_current(database)
 
             assert await migrate(database) == []
@@ -161,7 +161,7 @@ async def test_a_database_of_a_newer_version_is_refused_and_left_alone(database:
     for attempt in (migrate, require_current):
         with pytest.raises(MigrationPending, match=r"9999.*newer version"):
             await attempt(database)
-    assert await pending(database)
+    assert await is_pending(database)
 
 
 def _migrate_in_a_process(url: str, barrier: Any, answers: Any) -> None:
@@ -235,7 +235,7 @@ EVENT = {**PAIR, "type": "view", "at": TIME}
 TAG = {"actor_id": 1, "term_id": 1, "confidence": 0.5, "source": "manual"}
 SERVED = {"snapshot_id": "s", "strategy": "x", "model": "m", "first_rank": 1, "projects": []}
 PROJECT = {"key": "p2", "title": "Two", "type": "article"}
-MODEL = {"curves": {}, "in_service": True}
+MODEL = {"curves": {}, "is_active": True}
 ANSWER = {"actor_id": 1, "question_id": 1, "selected_options": []}
 
 RULES = [
@@ -306,8 +306,8 @@ async def _seed_past_sequences(connection: AsyncConnection, database: Database) 
 
 async def test_two_models_may_stand_by(database: Database) -> None:
     async with database.write() as connection:
-        for name, in_service in (("a", False), ("b", False), ("c", True)):
-            await connection.execute(insert(RankingModel), [{"name": name, "curves": {}, "in_service": in_service}])
+        for name, is_active in (("a", False), ("b", False), ("c", True)):
+            await connection.execute(insert(RankingModel), [{"name": name, "curves": {}, "is_active": is_active}])
     assert len(await database.fetch(text("SELECT 1 FROM ranking_models"))) == 3
 
 

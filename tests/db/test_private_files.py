@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from db.cache.embedded import EmbeddedCache
-from db.engine import Database
+from db.database.engine import Database
 from db.private_files import make_private_file, make_private_folder, open_to_others
 from db.vectors.embedded import EmbeddedVectorStore
 

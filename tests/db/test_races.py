@@ -11,12 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, insert, update
 
+from db import outbox
+from db.database.engine import Database
 from db.embeddings.base import Vectors
-from db.engine import Database
 from db.models import OutboxKind, Project
-from db.synchronisation import outbox
-from db.synchronisation.reindex import Reindex
-from db.synchronisation.synchroniser import Synchroniser
+from db.synchronization.reindex import Reindex
+from db.synchronization.synchronizer import IndexSynchronizer
 from db.vectors.embedded import EmbeddedVectorStore
 from tests.conftest import ENGINES, MakeDatabase
 
@@ -55,9 +55,9 @@ async def change(database: Database, key: str, fate: str, number: int) -> None:
         await outbox.enqueue(connection, OutboxKind.PROJECT, [key], urgent=is_hidden)
 
 
-async def work(synchroniser: Synchroniser, done: asyncio.Event) -> None:
+async def work(synchronizer: IndexSynchronizer, done: asyncio.Event) -> None:
     while not done.is_set():
-        if not await synchroniser.drain(1):
+        if not await synchronizer.drain(1):
             await asyncio.sleep(0.001)
 
 
@@ -86,7 +86,9 @@ async def test_in_the_end_the_index_is_as_the_truth_is(
     await vectors.prepare("slow", DIMENSION)
     async with make_database(engine) as database:
         done = asyncio.Event()
-        racing = [asyncio.create_task(work(Synchroniser(database, vectors, SlowEmbedder(one)), done)) for one in delays]
+        racing = [
+            asyncio.create_task(work(IndexSynchronizer(database, vectors, SlowEmbedder(one)), done)) for one in delays
+        ]
         rebuild = Reindex(database, vectors, SlowEmbedder(delays[0]))
         rebuilding = asyncio.create_task(rebuild.run(lambda *_: None)) if with_rebuild else None
         for number, (key, fate, pause_ms) in enumerate(changes):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from db import redaction
-from db.redaction import redact, remember_secrets, shown_url
+from db.redaction import display_url, redact, remember_secrets
 
 CANARY = "xyzzy-secret"
 SCHEMES = ("postgresql", "postgresql+asyncpg", "redis", "rediss", "http", "https", "sqlite", "grpc", "REDIS")
@@ -54,7 +54,7 @@ def urls(draw: st.DrawFn) -> str:
 
 @given(urls())
 def test_a_shown_url_holds_nothing_of_its_secret(url: str) -> None:
-    assert CANARY not in shown_url(url)
+    assert CANARY not in display_url(url)
 
 
 @given(urls(), texts)
@@ -90,7 +90,7 @@ def test_a_remembered_secret_is_removed_in_every_spelling(secret: str, spell: ob
     ],
 )
 def test_what_is_shown_of_a_url(url: str, shown: str) -> None:
-    assert shown_url(url) == shown
+    assert display_url(url) == shown
 
 
 def test_a_url_in_a_text_is_shortened_though_nobody_remembered_it() -> None:
@@ -100,7 +100,7 @@ def test_a_url_in_a_text_is_shortened_though_nobody_remembered_it() -> None:
 
 def test_the_time_for_a_url_grows_with_its_length_only() -> None:
     # Where parts of a pattern can share the same characters, 40 of them take hours.
-    assert shown_url("http://" + "a" * 5_000 + "!") == "http://…"
+    assert display_url("http://" + "a" * 5_000 + "!") == "http://…"
     assert redact("see http://" + "a.b-" * 2_000 + "'") == "see http://" + "a.b-" * 2_000 + "'"
 
 

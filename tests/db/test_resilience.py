@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from db.cache.base import Cache
-from db.cache.memory import MemoryCache
 from db.cache.redis import RedisCache
 from db.embeddings.base import Embedder, Vectors
 from db.errors import InvalidRecord, Store, StoreUnavailable
-from db.resilience import Breaker, Guard, Outcome, State, guarded
+from db.resilience import CallOutcome, CircuitBreaker, CircuitState, Guard, guarded
+from tests.doubles.memory_cache import MemoryCache
 from tests.doubles.proxy import FaultProxy
 from tests.servers import running_redis
 
@@ -31,8 +31,8 @@ class Clock:
         return self.now
 
 
-class Changes(list[tuple[Store, State, str]]):
-    def __call__(self, store: Store, state: State, reason: str) -> None:
+class Changes(list[tuple[Store, CircuitState, str]]):
+    def __call__(self, store: Store, state: CircuitState, reason: str) -> None:
         self.append((store, state, reason))
 
 
@@ -40,10 +40,10 @@ class Tally:
     """Counts calls by operation and outcome, and adds up their time."""
 
     def __init__(self) -> None:
-        self.counts: Counter[tuple[str, Outcome]] = Counter()
+        self.counts: Counter[tuple[str, CallOutcome]] = Counter()
         self.seconds: Counter[str] = Counter()
 
-    def __call__(self, _store: Store, operation: str, outcome: Outcome, seconds: float) -> None:
+    def __call__(self, _store: Store, operation: str, outcome: CallOutcome, seconds: float) -> None:
         self.counts[operation, outcome] += 1
         self.seconds[operation] += seconds  # type: ignore[assignment]
 
@@ -65,7 +65,7 @@ def changes() -> Changes:
 
 @pytest.fixture
 def guard(clock: Clock, changes: Changes, tally: Tally) -> Guard:
-    breaker = Breaker(failures=3, window_s=10, pause_s=2, clock=clock)
+    breaker = CircuitBreaker(failures=3, window_s=10, probe_interval_s=2, clock=clock)
     return Guard(Store.VECTORS, 0.05, deadlines_s={"slowly": None}, breaker=breaker, on_change=changes, on_call=tally)
 
 
@@ -99,7 +99,7 @@ async def fail(guard: Guard, times: int = 3, ask: Ask = away) -> None:
 class TestGuard:
     async def test_an_answer_passes(self, guard: Guard, tally: Tally) -> None:
         assert await guard.call("near", fine) == "fine"
-        assert tally.counts == {("near", Outcome.OK): 1}
+        assert tally.counts == {("near", CallOutcome.OK): 1}
 
     async def test_a_call_ends_at_its_deadline(self, guard: Guard, tally: Tally) -> None:
         started = time.monotonic()
@@ -107,7 +107,7 @@ class TestGuard:
             await guard.call("near", hanging)
         assert time.monotonic() - started < 25  # and not the half minute that it would take
         assert caught.value.store is Store.VECTORS
-        assert tally.counts == {("near", Outcome.TIMEOUT): 1}
+        assert tally.counts == {("near", CallOutcome.TIMEOUT): 1}
 
     async def test_a_client_that_ignores_its_cancellation_does_not_keep_the_caller(self, guard: Guard) -> None:
         released = asyncio.Event()
@@ -141,8 +141,8 @@ class TestGuard:
         with pytest.raises(StoreUnavailable, match="not asked"):
             await guard.call("near", lambda: asked.append(1) or fine())
         assert asked == []
-        assert tally.counts == {("near", Outcome.UNAVAILABLE): 3, ("near", Outcome.REJECTED): 1}
-        assert changes == [(Store.VECTORS, State.OPEN, "nothing listens")]
+        assert tally.counts == {("near", CallOutcome.UNAVAILABLE): 3, ("near", CallOutcome.REJECTED): 1}
+        assert changes == [(Store.VECTORS, CircuitState.OPEN, "nothing listens")]
 
     async def test_failures_that_lie_apart_do_not(self, guard: Guard, clock: Clock) -> None:
         for _ in range(5):
@@ -154,10 +154,10 @@ class TestGuard:
         await fail(guard)
         clock.now += 2
         assert await guard.call("near", fine) == "fine"
-        assert guard.breaker.state is State.CLOSED
-        assert [state for _, state, _ in changes] == [State.OPEN, State.CLOSED]
+        assert guard.breaker.state is CircuitState.CLOSED
+        assert [state for _, state, _ in changes] == [CircuitState.OPEN, CircuitState.CLOSED]
         await fail(guard, 2)
-        assert guard.breaker.state is State.CLOSED  # earlier failures are forgotten
+        assert guard.breaker.state is CircuitState.CLOSED  # earlier failures are forgotten
 
     async def test_a_probe_that_fails_opens_it_for_another_pause(
         self, guard: Guard, clock: Clock, changes: Changes
@@ -196,30 +196,30 @@ class TestGuard:
         for _ in range(5):
             with pytest.raises(InvalidRecord):
                 await guard.call("upsert", refusing)
-        assert guard.breaker.state is State.CLOSED
-        assert tally.counts["upsert", Outcome.REFUSED] == 5
+        assert guard.breaker.state is CircuitState.CLOSED
+        assert tally.counts["upsert", CallOutcome.REFUSED] == 5
         await fail(guard)
         clock.now += 2
         with pytest.raises(InvalidRecord):
             await guard.call("upsert", refusing)
-        assert guard.breaker.state is State.CLOSED
+        assert guard.breaker.state is CircuitState.CLOSED
 
     async def test_a_fault_of_ours_rises_and_says_nothing_about_the_store(self, guard: Guard, clock: Clock) -> None:
         for _ in range(5):
             with pytest.raises(KeyError):
                 await guard.call("near", broken)
-        assert guard.breaker.state is State.CLOSED
+        assert guard.breaker.state is CircuitState.CLOSED
         await fail(guard)
         clock.now += 2
         with pytest.raises(KeyError):
             await guard.call("near", broken)
-        assert guard.breaker.state is State.HALF_OPEN
+        assert guard.breaker.state is CircuitState.HALF_OPEN
         assert await guard.call("near", fine) == "fine"
 
     async def test_a_caller_who_goes_away_at_once_is_no_failure_and_a_patient_one_is(
         self, guard: Guard, clock: Clock, tally: Tally
     ) -> None:
-        for waited_s, outcome in ((0.01, Outcome.CANCELLED), (0.5, Outcome.TIMEOUT)):
+        for waited_s, outcome in ((0.01, CallOutcome.CANCELLED), (0.5, CallOutcome.TIMEOUT)):
             for _ in range(3):
                 call = asyncio.create_task(guard.call("slowly", hanging))
                 await asyncio.sleep(0)
@@ -228,7 +228,7 @@ class TestGuard:
                 with pytest.raises(asyncio.CancelledError):
                     await call
             assert tally.counts["slowly", outcome] == 3
-            assert (guard.breaker.state is State.CLOSED) is (outcome is Outcome.CANCELLED)
+            assert (guard.breaker.state is CircuitState.CLOSED) is (outcome is CallOutcome.CANCELLED)
 
     async def test_time_is_counted_by_operation(self, guard: Guard, clock: Clock, tally: Tally) -> None:
         async def slow() -> str:
@@ -270,9 +270,9 @@ class TestGuardedStores:
             with pytest.raises(StoreUnavailable):
                 await embedder.embed(["a"])
         assert tally.counts == {
-            ("embed", Outcome.OK): 1,
-            ("embed", Outcome.UNAVAILABLE): 3,
-            ("embed", Outcome.REJECTED): 1,
+            ("embed", CallOutcome.OK): 1,
+            ("embed", CallOutcome.UNAVAILABLE): 3,
+            ("embed", CallOutcome.REJECTED): 1,
         }
 
     async def test_closing_is_never_refused(self, guard: Guard) -> None:
@@ -295,7 +295,7 @@ class TestGuardedStores:
 async def test_a_store_behind_a_cable_that_is_cut_is_noticed_and_found_again() -> None:
     with running_redis() as server:
         async with FaultProxy("127.0.0.1", server.port) as proxy:
-            guard = Guard(Store.CACHE, 0.2, breaker=Breaker(failures=3, pause_s=0.5))
+            guard = Guard(Store.CACHE, 0.2, breaker=CircuitBreaker(failures=3, probe_interval_s=0.5))
             behind = RedisCache(f"redis://127.0.0.1:{proxy.port}")
             cache = guarded(behind, guard)
             await cache.put("key", b"value", 60)
@@ -309,7 +309,7 @@ async def test_a_store_behind_a_cable_that_is_cut_is_noticed_and_found_again() -
                 await cache.get("key")
             await proxy.forward()
             async with asyncio.timeout(5):
-                while guard.breaker.state is not State.CLOSED:
+                while guard.breaker.state is not CircuitState.CLOSED:
                     await asyncio.sleep(0.05)
                     try:
                         assert await cache.get("key") == b"value"
@@ -321,12 +321,12 @@ async def test_a_store_behind_a_cable_that_is_cut_is_noticed_and_found_again() -
 class Circuit(RuleBasedStateMachine):
     """Calls begin and end in any order while time passes; a plain model says what the circuit must do."""
 
-    FAILURES, WINDOW_S, PAUSE_S = 3, 10.0, 2.0
+    FAILURES, WINDOW_S, PROBE_INTERVAL_S = 3, 10.0, 2.0
 
     def __init__(self) -> None:
         super().__init__()
         self.clock = Clock()
-        self.breaker = Breaker(self.FAILURES, self.WINDOW_S, self.PAUSE_S, self.clock)
+        self.breaker = CircuitBreaker(self.FAILURES, self.WINDOW_S, self.PROBE_INTERVAL_S, self.clock)
         self.under_way: list[tuple[float, bool]] = []  # when admitted, and whether as a probe
         self.failed_at: list[float] = []
         self.opened_at: float | None = None
@@ -340,7 +340,7 @@ class Circuit(RuleBasedStateMachine):
         admitted = self.breaker.admit()
         if self.opened_at is None:
             assert admitted
-        elif self.clock.now < self.opened_at + self.PAUSE_S:
+        elif self.clock.now < self.opened_at + self.PROBE_INTERVAL_S:
             assert not admitted
         else:
             assert admitted is not any(is_probe for _, is_probe in self.under_way)
@@ -348,17 +348,20 @@ class Circuit(RuleBasedStateMachine):
             self.under_way.append((self.clock.now, self.opened_at is not None))
 
     @precondition(lambda self: self.under_way)
-    @rule(data=st.data(), outcome=st.sampled_from([outcome for outcome in Outcome if outcome is not Outcome.REJECTED]))
-    def a_call_ends(self, data: st.DataObject, outcome: Outcome) -> None:
+    @rule(
+        data=st.data(),
+        outcome=st.sampled_from([outcome for outcome in CallOutcome if outcome is not CallOutcome.REJECTED]),
+    )
+    def a_call_ends(self, data: st.DataObject, outcome: CallOutcome) -> None:
         admitted_at, is_probe = self.under_way.pop(data.draw(st.integers(0, len(self.under_way) - 1)))
         self.breaker.report(outcome, admitted_at)
-        says_away = outcome in (Outcome.UNAVAILABLE, Outcome.TIMEOUT)
+        says_away = outcome in (CallOutcome.UNAVAILABLE, CallOutcome.TIMEOUT)
         if self.opened_at is None and says_away:
             self.failed_at.append(self.clock.now)
             recent = [at for at in self.failed_at if at >= self.clock.now - self.WINDOW_S]
             if len(recent) >= self.FAILURES:
                 self.opened_at, self.failed_at = self.clock.now, []
-        elif is_probe and outcome in (Outcome.OK, Outcome.REFUSED):
+        elif is_probe and outcome in (CallOutcome.OK, CallOutcome.REFUSED):
             self.opened_at, self.failed_at = None, []
         elif is_probe and says_away:
             self.opened_at = self.clock.now
@@ -366,14 +369,14 @@ class Circuit(RuleBasedStateMachine):
     @invariant()
     def its_state_is_that_of_the_model(self) -> None:
         if self.opened_at is None:
-            assert self.breaker.state is State.CLOSED
+            assert self.breaker.state is CircuitState.CLOSED
         else:
-            is_open = self.clock.now < self.opened_at + self.PAUSE_S
-            assert self.breaker.state is (State.OPEN if is_open else State.HALF_OPEN)
+            is_open = self.clock.now < self.opened_at + self.PROBE_INTERVAL_S
+            assert self.breaker.state is (CircuitState.OPEN if is_open else CircuitState.HALF_OPEN)
 
     @invariant()
     def after_the_pause_a_probe_is_under_way_or_may_begin(self) -> None:
-        if self.breaker.state is State.HALF_OPEN:
+        if self.breaker.state is CircuitState.HALF_OPEN:
             assert sum(is_probe for _, is_probe in self.under_way) <= 1
 
 

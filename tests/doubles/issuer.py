@@ -51,7 +51,7 @@ class IssuerDouble:
         How often it was asked.
     status, body
         What it answers instead of its keys, if they are set.
-    pause_s
+    probe_interval_s
         How long it thinks before each answer.
     """
 
@@ -61,7 +61,7 @@ class IssuerDouble:
     status: int = 200
     body: bytes | None = None
     location: str | None = None
-    pause_s: float = 0.0
+    probe_interval_s: float = 0.0
 
     def add(self, key: Any, kid: str, **members: Any) -> Any:
         """Publish a key under a name; gives the key."""
@@ -90,7 +90,7 @@ def running_issuer() -> Iterator[IssuerDouble]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             double.asked += 1
-            time.sleep(double.pause_s)
+            time.sleep(double.probe_interval_s)
             body = double.answer()
             self.send_response(double.status)
             if double.location is not None:

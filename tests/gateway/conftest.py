@@ -16,12 +16,12 @@ from graphql import GraphQLError
 
 from db.errors import InvalidRecord, Store, StoreUnavailable, UnknownReference
 from gateway.app import build
-from gateway.callers.auth import Authority
 from gateway.callers.clock import Clock
-from gateway.limits.windows import MemoryWindows
+from gateway.callers.token_authority import TokenAuthority
+from gateway.limits.rate_limits import MemoryRateLimitStore
 from gateway.settings import Settings
-from resolvers.foundations.context import Asker
-from resolvers.foundations.fields import computed
+from resolvers.common.context import Caller
+from resolvers.common.field_costs import computed
 
 SECRET = "a secret of the tests, long enough for HS256"
 
@@ -52,19 +52,19 @@ class Thing:
 class Query:
     @computed("Shared.", shared=True)
     def thing(self, info: strawberry.Info, whole: bool = True, fails: bool = False) -> Thing | None:
-        info.context.is_whole = whole
+        info.context.is_complete = whole
         if fails:
             raise KeyError("no")
         return Thing()
 
     @computed("Shared, and tells whom it was made for.", shared=True)
     def whose(self, info: strawberry.Info) -> str:
-        return str(info.context.asker)
+        return str(info.context.caller)
 
     @strawberry.field
-    def asker(self, info: strawberry.Info) -> str:
-        asker = info.context.asker
-        return f"{asker.user_key}|{asker.session_key}|{asker.role.value if asker.role else None}"
+    def caller(self, info: strawberry.Info) -> str:
+        caller = info.context.caller
+        return f"{caller.user_key}|{caller.session_key}|{caller.role.value if caller.role else None}"
 
     @strawberry.field
     def echo(self, text: str = "", number: int = 0) -> str:
@@ -128,8 +128,8 @@ class FakeStore:
 
 @dataclass
 class FakeContext:
-    asker: Asker
-    is_whole: bool = True
+    caller: Caller
+    is_complete: bool = True
 
     def stop(self) -> None:
         pass
@@ -141,10 +141,10 @@ class FakeRuntime:
         default_factory=lambda: SimpleNamespace(vectors=FakeStore(), embedder=FakeStore(), cache=FakeStore())
     )
 
-    windows: MemoryWindows = field(default_factory=MemoryWindows)
+    windows: MemoryRateLimitStore = field(default_factory=MemoryRateLimitStore)
 
-    def open_context(self, asker: Asker) -> FakeContext:
-        return FakeContext(asker)
+    def open_context(self, caller: Caller) -> FakeContext:
+        return FakeContext(caller)
 
 
 Gateway = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
@@ -173,9 +173,9 @@ def gateway(tmp_path) -> Gateway:
 
 
 @pytest.fixture
-def authority() -> Authority:
+def authority() -> TokenAuthority:
     """Whoever may sign tokens for the gateway above."""
-    return Authority(SECRET.encode(), "explore-gateway", "explore")
+    return TokenAuthority(SECRET.encode(), "explore-gateway", "explore")
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from db.engine import Database
+from db.database.engine import Database
 from tests.at_scale import FOR_YOU, SEARCH, AtScale, running_at_scale
 
 
@@ -37,11 +37,11 @@ async def whole(at_scale: AtScale, query: str, *, as_nobody: bool = False) -> di
     ask = at_scale.ask_as_nobody if as_nobody else at_scale.ask
     feeds: list[dict[str, Any]] = []
 
-    async def is_whole() -> bool:
+    async def is_complete() -> bool:
         feeds[:] = (await ask(query))["data"].values()
         return feeds[0]["degraded"] == []
 
-    await at_scale.until(is_whole)
+    await at_scale.until(is_complete)
     return feeds[0]
 
 

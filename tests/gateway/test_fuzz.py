@@ -26,7 +26,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from db.models import Role
-from gateway.callers.auth import Authority
+from gateway.callers.token_authority import TokenAuthority
 from resolvers.schema import schema, sdl
 from tests.gateway.conftest import SECRET
 from tests.running import address_in, serving
@@ -54,7 +54,7 @@ def gateway(demo_data, tmp_path_factory):
     folder = tmp_path_factory.mktemp("fuzz")
     shutil.copytree(demo_data, folder / "var")
     free = {"RATE_LIMIT": "0", "RATE_LIMIT_ADDRESS": "0", "TOKEN_SECRET": SECRET, "LOG_LEVEL": "error"}
-    authority = Authority(SECRET.encode(), "explore-gateway", "explore")
+    authority = TokenAuthority(SECRET.encode(), "explore-gateway", "explore")
     tokens = [authority.issue("ada", None), authority.issue("batch", Role.SERVICE)]
     with (
         serving(folder, **free) as (_process, welcome),
@@ -63,9 +63,9 @@ def gateway(demo_data, tmp_path_factory):
         yield client, [{}, *({"Authorization": f"Bearer {token}"} for token in tokens)]
 
 
-def check(gateway, body, asker):
+def check(gateway, body, caller):
     client, askers = gateway
-    headers = {"Content-Type": "application/json", **askers[asker]}
+    headers = {"Content-Type": "application/json", **askers[caller]}
     answer = client.post("/graphql", content=json.dumps(body), headers=headers)
     assert answer.status_code < 500, (body, answer.text[:1_000])
     errors = answer.json().get("errors", [])
@@ -81,8 +81,8 @@ ASKERS = st.integers(0, 2)
 def test_operations_that_fit_the_schema_are_answered(gateway, operation):
     @BOUNDED
     @given(operation.as_strategy(), ASKERS)
-    def run(case, asker):
-        check(gateway, {"query": case.body}, asker)
+    def run(case, caller):
+        check(gateway, {"query": case.body}, caller)
 
     run()
 
@@ -113,14 +113,14 @@ def value_for(type_) -> st.SearchStrategy:
     named = get_named_type(type_)
     if hasattr(named, "fields"):
         fields = {name: value_for(field.type) for name, field in named.fields.items()}
-        shaped = st.fixed_dictionaries({}, optional=fields)
+        parse_graphql_request = st.fixed_dictionaries({}, optional=fields)
     elif hasattr(named, "values"):
-        shaped = st.sampled_from([*named.values, "NOTHING"])
+        parse_graphql_request = st.sampled_from([*named.values, "NOTHING"])
     else:
-        shaped = SCALARS
+        parse_graphql_request = SCALARS
     if "[" in str(type_):
-        shaped = st.lists(shaped, max_size=3)
-    return st.integers(0, 9).flatmap(lambda roll: ANYTHING if roll == 0 else shaped)
+        parse_graphql_request = st.lists(parse_graphql_request, max_size=3)
+    return st.integers(0, 9).flatmap(lambda roll: ANYTHING if roll == 0 else parse_graphql_request)
 
 
 def selection(type_, depth: int) -> str:
@@ -161,7 +161,7 @@ def test_values_that_nobody_would_send_are_answered(gateway, kind, name, field):
 
     @BOUNDED
     @given(st.fixed_dictionaries({}, optional=values), ASKERS)
-    def run(variables, asker):
-        check(gateway, {"query": document(kind, name, field), "variables": variables}, asker)
+    def run(variables, caller):
+        check(gateway, {"query": document(kind, name, field), "variables": variables}, caller)
 
     run()

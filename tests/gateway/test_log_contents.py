@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import make_url as read_url
 
-from db.engine import Database
+from db.database.engine import Database
 from db.models import Role
-from gateway.callers.auth import Authority
+from gateway.callers.token_authority import TokenAuthority
 from tests.conftest import ENGINES, MakeUrl
 from tests.leaks import leaks
 from tests.running import address_in, serving
@@ -69,7 +69,7 @@ async def ask_all(client: httpx.AsyncClient, headers: list[dict[str, str]]) -> l
 async def test_no_key_title_token_or_password_is_logged_whatever_happens(
     tmp_path: Path, make_url: MakeUrl, engine: str
 ) -> None:
-    authority = Authority(SECRET.encode(), "explore-gateway", "explore")
+    authority = TokenAuthority(SECRET.encode(), "explore-gateway", "explore")
     async with make_url(engine) as url:
         secret = {
             "DATABASE_URL": url,

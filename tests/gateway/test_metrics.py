@@ -7,7 +7,7 @@ import httpx
 import pytest
 from prometheus_client import REGISTRY
 
-from db.engine import Database
+from db.database.engine import Database
 from tests.gateway.conftest import FakeRuntime
 
 TOKEN = "a token for Prometheus"

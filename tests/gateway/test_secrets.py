@@ -10,13 +10,13 @@ import pytest
 from pydantic import SecretStr
 from typer.testing import CliRunner, Result
 
-from gateway.callers.auth import Authority
-from gateway.callers.sessions import HEADER as SESSION_HEADER
-from gateway.callers.sessions import Sessions
+from gateway.callers.session_ids import HEADER as SESSION_HEADER
+from gateway.callers.session_ids import SessionIds
+from gateway.callers.token_authority import TokenAuthority
 from gateway.cli import app
 from gateway.settings import Settings
 from tests.doubles.issuer import rsa_key, signed
-from tests.gateway.test_serving import STOP_WITHIN_S
+from tests.gateway.test_server import STOP_WITHIN_S
 from tests.running import address_in, serving
 from tests.servers import free_port
 
@@ -129,10 +129,10 @@ def test_the_doctor_shows_no_secret_of_what_is_away(tmp_path: Path, monkeypatch:
 
 def requests(address: str) -> list[httpx.Response]:
     """Send what fails in as many ways as there are, each time with something marked."""
-    authority = Authority(SECRET.encode(), "explore-gateway", "explore")
+    authority = TokenAuthority(SECRET.encode(), "explore-gateway", "explore")
     good = {"Authorization": f"Bearer {authority.issue(f'ada-{MARK}')}"}
     forged = authority.issue("ada", hours=-1)
-    session = {SESSION_HEADER: Sessions(SECRET.encode()).issue()[1]}
+    session = {SESSION_HEADER: SessionIds(SECRET.encode()).issue()[1]}
     query = "query($q: String!) { search(query: $q) { edges { node { key } } } }"
     variables = {"q": f"{MARK} {good['Authorization']}"}
     with httpx.Client(base_url=address, timeout=30) as client:

@@ -20,7 +20,7 @@ def empty_place(tmp_path, monkeypatch):
 
 def test_nothing_needs_to_be_set(tmp_path):
     settings = load_settings()
-    assert settings.truth_url == f"sqlite:///{tmp_path}/var/explore.sqlite"
+    assert settings.effective_database_url == f"sqlite:///{tmp_path}/var/explore.sqlite"
     assert (settings.host, settings.port, settings.workers, settings.graphiql) == ("127.0.0.1", 8000, 1, True)
 
 

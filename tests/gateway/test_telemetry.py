@@ -4,29 +4,29 @@ import pytest
 from prometheus_client import REGISTRY
 
 from db.errors import Store
-from db.resilience import Outcome, State
-from gateway.telemetry import note_call, note_circuit, note_request, note_spending
+from db.resilience import CallOutcome, CircuitState
+from gateway.telemetry import count_embedding_cost, observe_request, observe_store_call, record_circuit_state
 
 
 @pytest.mark.parametrize(
     ("note", "name", "labels", "more"),
     [
         (
-            lambda: note_call(Store.VECTORS, "near", Outcome.TIMEOUT, 0.25),
+            lambda: observe_store_call(Store.VECTORS, "near", CallOutcome.TIMEOUT, 0.25),
             "explore_store_calls_total",
             {"store": "vectors", "operation": "near", "outcome": "timeout"},
             1,
         ),
         (
-            lambda: note_call(Store.VECTORS, "near", Outcome.OK, 0.25),
+            lambda: observe_store_call(Store.VECTORS, "near", CallOutcome.OK, 0.25),
             "explore_store_seconds_total",
             {"store": "vectors", "operation": "near"},
             0.25,
         ),
-        (lambda: note_spending(1_000, 0.02), "explore_embedding_tokens_total", {}, 1_000),
-        (lambda: note_spending(1_000, 0.02), "explore_embedding_dollars_total", {}, 0.02),
+        (lambda: count_embedding_cost(1_000, 0.02), "explore_embedding_tokens_total", {}, 1_000),
+        (lambda: count_embedding_cost(1_000, 0.02), "explore_embedding_dollars_total", {}, 0.02),
         (
-            lambda: note_request("/graphql", 200, 0.02),
+            lambda: observe_request("/graphql", 200, 0.02),
             "explore_request_seconds_count",
             {"path": "/graphql", "status": "200"},
             1,
@@ -40,6 +40,6 @@ def test_what_is_noted_is_added_up(note, name, labels, more):
 
 
 def test_a_circuit_shows_while_it_is_open():
-    for state, shown in ((State.OPEN, 1.0), (State.CLOSED, 0.0)):
-        note_circuit(Store.CACHE, state, "as the test asked")
+    for state, shown in ((CircuitState.OPEN, 1.0), (CircuitState.CLOSED, 0.0)):
+        record_circuit_state(Store.CACHE, state, "as the test asked")
         assert REGISTRY.get_sample_value("explore_store_circuit_open", {"store": "cache"}) == shown

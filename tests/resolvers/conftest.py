@@ -9,29 +9,29 @@ import orjson
 import pytest
 from strawberry.types import ExecutionResult
 
-from db.engine import Database
-from db.imports.records import TagRecord
+from db.database.engine import Database
 from db.models import InteractionType, Role, TermKind
-from resolvers.foundations.context import Asker, Context
+from db.records import TagRecord
+from resolvers.common.context import Caller, Context
 from resolvers.schema import schema
 from tests.world import World, embedded_world
 
-NOBODY = Asker()
-SESSION = Asker(session_key="s1")
-SERVICE = Asker(user_key="platform", role=Role.SERVICE)
-ADMINISTRATOR = Asker(user_key="chief", role=Role.ADMINISTRATOR)
+ANONYMOUS_VIEWER = Caller()
+SESSION = Caller(session_key="s1")
+SERVICE = Caller(user_key="platform", role=Role.SERVICE)
+ADMINISTRATOR = Caller(user_key="chief", role=Role.ADMINISTRATOR)
 
 PAINTER = (TagRecord(name="painting", kind=TermKind.CATEGORY), TagRecord(name="tool-0", kind=TermKind.TOOL))
 
 
-def user(key: str) -> Asker:
+def user(key: str) -> Caller:
     """Somebody with a token that claims no role."""
-    return Asker(user_key=key)
+    return Caller(user_key=key)
 
 
 @dataclass
 class Graph:
-    """The schema over a world; `wakes` counts how often the synchroniser was woken."""
+    """The schema over a world; `wakes` counts how often the synchronizer was woken."""
 
     world: World
     wakes: list[None] = field(default_factory=list)
@@ -40,22 +40,24 @@ class Graph:
     def database(self) -> Database:
         return self.world.stores.database
 
-    def context(self, asker: Asker) -> Context:
-        return Context(self.world.stores, self.world.feeds, asker, wake=lambda: self.wakes.append(None))
+    def context(self, caller: Caller) -> Context:
+        return Context(self.world.stores, self.world.feeds, caller, wake=lambda: self.wakes.append(None))
 
-    async def ask(self, query: str, asker: Asker = NOBODY, **variables: Any) -> ExecutionResult:
-        return await schema.execute(query, variables, context_value=self.context(asker))
+    async def ask(self, query: str, caller: Caller = ANONYMOUS_VIEWER, **variables: Any) -> ExecutionResult:
+        return await schema.execute(query, variables, context_value=self.context(caller))
 
-    async def data(self, query: str, asker: Asker = NOBODY, **variables: Any) -> dict[str, Any]:
+    async def data(self, query: str, caller: Caller = ANONYMOUS_VIEWER, **variables: Any) -> dict[str, Any]:
         """Ask for what must work, and give it as it goes over the wire."""
-        result = await self.ask(query, asker, **variables)
+        result = await self.ask(query, caller, **variables)
         assert result.errors is None, [error.message for error in result.errors]
         wired: dict[str, Any] = orjson.loads(orjson.dumps(result.data))
         return wired
 
-    async def refusal(self, query: str, asker: Asker = NOBODY, **variables: Any) -> tuple[str, list[str | int] | None]:
+    async def refusal(
+        self, query: str, caller: Caller = ANONYMOUS_VIEWER, **variables: Any
+    ) -> tuple[str, list[str | int] | None]:
         """Ask for what must fail with one error; give its code and path."""
-        result = await self.ask(query, asker, **variables)
+        result = await self.ask(query, caller, **variables)
         assert result.errors is not None
         assert len(result.errors) == 1, [error.message for error in result.errors]
         error = result.errors[0]
@@ -78,7 +80,7 @@ async def graph(database: Database, tmp_path: Path) -> AsyncIterator[Graph]:
         await world.add_users("ada", tags=PAINTER)
         await world.add_projects(40, topics=("daily",), owner="author")
         await world.add_projects(1, start=900, title="Hidden", private=True, owner="maker")
-        await world.add_projects(1, start=901, title="Shown")
+        await world.add_projects(1, start=901, title="ShownProject")
         for n in range(6):
             await world.act(f"painter-{n}", InteractionType.LIKE, "p0000", "p0006", "p0012")
         await world.act("ada", InteractionType.LIKE, "p0000")

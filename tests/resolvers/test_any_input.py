@@ -3,13 +3,13 @@
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from resolvers.foundations.ids import opaque
+from resolvers.common.global_ids import encode_opaque
 from tests.resolvers.conftest import Graph, assert_plain, user
 
 
 def written(text: str) -> str:
     """Spell text as an id or a cursor is spelt; half characters have no spelling."""
-    return opaque(text.encode("utf-8", "replace").decode())
+    return encode_opaque(text.encode("utf-8", "replace").decode())
 
 
 TEXT = st.text(st.characters(), max_size=250)
@@ -27,7 +27,7 @@ query ($text: String!) {
   popular(first: 2, where: {types: [$text], tools: [$text], topics: [$text]}) { edges { rank } }
   newest(first: 2, after: $text) { snapshotId }
 }"""
-WRITE = """
+WRITE_COST = """
 mutation ($text: String!, $id: ID!) {
   likeProject(key: $text) { changed userErrors { code message } }
   dismissProject(key: "p0001", because: $id) { changed userErrors { code message } }
@@ -39,8 +39,8 @@ mutation ($text: String!, $id: ID!) {
 
 
 @given(TEXT | TEXT.map(written))
-@example(opaque("Project:nobody"))
-@example(opaque("Project:\x00"))
+@example(encode_opaque("Project:nobody"))
+@example(encode_opaque("Project:\x00"))
 @SETTINGS
 async def test_any_text_finds_nothing_or_is_refused_by_name(graph: Graph, text: str) -> None:
     for query in ASKS:
@@ -63,10 +63,10 @@ async def test_any_text_is_a_bad_cursor_and_no_more(graph: Graph, text: str) -> 
 
 
 @given(TEXT | TEXT.map(lambda text: written(f"Reason:1:{text}")))
-@example(opaque("Reason:1:\x00"))
+@example(encode_opaque("Reason:1:\x00"))
 @SETTINGS
 async def test_any_text_in_a_write_is_taken_or_is_a_typed_error(graph: Graph, text: str) -> None:
-    data = await graph.data(WRITE, user("ada"), text=text, id=text)
+    data = await graph.data(WRITE_COST, user("ada"), text=text, id=text)
     assert data["likeProject"]["userErrors"][0]["code"] == "UNKNOWN_PROJECT"
     assert data["dismissProject"]["changed"] == (data["dismissProject"]["userErrors"] == [])
     assert data["recordInteractions"]["results"][1]["status"] == "REFUSED"

@@ -69,7 +69,9 @@ def test_every_root_field_shows_an_example_that_asks_for_it(served: GraphQLSchem
     for root in roots(served):
         for name, field in root.fields.items():
             (example,) = FENCE.findall(field.description or "") or [""]
-            assert re.search(rf"\b{name}\b", example), f"{root.name}.{name}: add an example to resolvers/manual.py"
+            assert re.search(rf"\b{name}\b", example), (
+                f"{root.name}.{name}: add an example to resolvers/schema_documentation.py"
+            )
 
 
 def test_limits_of_list_arguments_are_told(served: GraphQLSchema) -> None:
@@ -154,7 +156,7 @@ async def test_no_two_things_share_an_id_in_a_clients_cache(graph: Graph) -> Non
 
 async def test_the_id_of_a_viewer_stays_and_is_another_ones_for_somebody_else(graph: Graph) -> None:
     wanted = "{ viewer { id } personalizationStatus { id } }"
-    ada, cook, session = [await graph.data(wanted, asker) for asker in (user("ada"), user("cook"), SESSION)]
+    ada, cook, session = [await graph.data(wanted, caller) for caller in (user("ada"), user("cook"), SESSION)]
     liked = await graph.data('mutation { likeProject(key: "p0001") { viewer { id version } } }', user("ada"))
     assert liked["likeProject"]["viewer"]["id"] == ada["viewer"]["id"]
     every = [one[name]["id"] for one in (ada, cook, session) for name in ("viewer", "personalizationStatus")]

@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 
 from db.cache.embedded import EmbeddedCache
-from db.catalogue import upsert_projects
+from db.catalog.catalog_entries import upsert_projects
 from db.models import FeedKind, InteractionType
-from resolvers.foundations.context import Asker
-from resolvers.foundations.ids import edge_global_id
+from resolvers.common.context import Caller
+from resolvers.common.global_ids import edge_global_id
 from scoring import weights
 from scoring.deadlines import PATIENT
 from scoring.feeds import Feeds
-from scoring.stored.cursors import Cursor
+from scoring.snapshots.feed_cursors import Cursor
 from tests.aging import age_cache
 from tests.conftest import CountStatements
-from tests.resolvers.conftest import NOBODY, SESSION, Graph, user
+from tests.resolvers.conftest import ANONYMOUS_VIEWER, SESSION, Graph, user
 from tests.world import MOMENT, World
 
 EDGE = """id cursor rank score node { id key }
@@ -40,18 +40,18 @@ STORED = [name for name in FEEDS if name != "newest"]
 NODE = f"query ($id: ID!) {{ node(id: $id) {{ __typename id ... on FeedEdge {{ {EDGE} }} }} }}"
 
 
-async def edges(graph: Graph, name: str, asker: Asker) -> list[dict[str, Any]]:
+async def edges(graph: Graph, name: str, caller: Caller) -> list[dict[str, Any]]:
     document = f"{{ {FEEDS[name]} }} fragment Page on Feed {{ edges {{ __typename {EDGE} }} }}"
-    data = await graph.data(document, asker)
+    data = await graph.data(document, caller)
     found: list[dict[str, Any]] = (data.get("feed") or data["project"]["feed"])["edges"]
     assert found, name
     return found
 
 
-async def again(graph: Graph, ids: list[str], asker: Asker) -> list[dict[str, Any]]:
+async def again(graph: Graph, ids: list[str], caller: Caller) -> list[dict[str, Any]]:
     """Ask for edges by id, all in one request."""
     asked = " ".join(f'n{n}: node(id: "{id_}") {{ ...Edge }}' for n, id_ in enumerate(ids))
-    data = await graph.data(f"{{ {asked} }} fragment Edge on FeedEdge {{ __typename {EDGE} }}", asker)
+    data = await graph.data(f"{{ {asked} }} fragment Edge on FeedEdge {{ __typename {EDGE} }}", caller)
     return list(data.values())
 
 
@@ -60,13 +60,13 @@ def cache_file(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    "asker", [user("ada"), user("cook"), SESSION, NOBODY], ids=["ada", "cook", "session", "nobody"]
+    "asker", [user("ada"), user("cook"), SESSION, ANONYMOUS_VIEWER], ids=["ada", "cook", "session", "nobody"]
 )
-async def test_an_edge_is_found_by_its_id_as_it_was_ranked_in_every_feed(graph: Graph, asker: Asker) -> None:
+async def test_an_edge_is_found_by_its_id_as_it_was_ranked_in_every_feed(graph: Graph, caller: Caller) -> None:
     for name in FEEDS:
-        ranked = await edges(graph, name, asker)
+        ranked = await edges(graph, name, caller)
         assert len({edge["id"] for edge in ranked}) == len(ranked)
-        assert await again(graph, [edge["id"] for edge in ranked], asker) == ranked, name
+        assert await again(graph, [edge["id"] for edge in ranked], caller) == ranked, name
         for edge in ranked:
             parts = [round(part["contribution"] * 1e6) for part in edge["explanation"]["contributions"]]
             assert sum(parts) == round(edge["score"] * 1e6) == round(edge["explanation"]["score"] * 1e6)
@@ -94,10 +94,10 @@ async def test_an_edge_keeps_its_numbers_when_newer_rankings_have_others(graph: 
 
 
 async def test_a_place_behind_the_ranked_ones_has_no_contributions(graph: Graph) -> None:
-    ranked = await edges(graph, "trending", NOBODY)
+    ranked = await edges(graph, "trending", ANONYMOUS_VIEWER)
     behind = [edge for edge in ranked if any(m["rule"] == "REMAINDER" for m in edge["explanation"]["adjustments"])]
     assert behind
-    for edge in await again(graph, [edge["id"] for edge in behind], NOBODY):
+    for edge in await again(graph, [edge["id"] for edge in behind], ANONYMOUS_VIEWER):
         assert (edge["score"], edge["explanation"]["contributions"]) == (0.0, [])
 
 
@@ -118,7 +118,7 @@ async def test_what_would_remove_it_is_asked_of_the_page_that_the_edge_is_on(gra
 async def test_an_edge_of_a_personal_ranking_is_its_viewers_only(graph: Graph) -> None:
     for name in ("forYou", "search for me"):
         (mine, *_) = await edges(graph, name, user("ada"))
-        for other in (user("cook"), user("stranger"), SESSION, NOBODY):
+        for other in (user("cook"), user("stranger"), SESSION, ANONYMOUS_VIEWER):
             assert await graph.refusal(NODE, other, id=mine["id"]) == ("FOREIGN_ID", ["node"])
         assert (await graph.data(NODE, user("ada"), id=mine["id"]))["node"]["id"] == mine["id"]
 
@@ -126,12 +126,12 @@ async def test_an_edge_of_a_personal_ranking_is_its_viewers_only(graph: Graph) -
 async def test_an_edge_of_a_shared_ranking_is_everybodys(graph: Graph) -> None:
     for name in ("popular", "newest", "similar"):
         (shared, *_) = await edges(graph, name, user("ada"))
-        assert (await graph.data(NODE, NOBODY, id=shared["id"]))["node"]["score"] == shared["score"]
+        assert (await graph.data(NODE, ANONYMOUS_VIEWER, id=shared["id"]))["node"]["score"] == shared["score"]
 
 
 async def test_an_edge_whose_ranking_is_gone_says_so(graph: Graph, tmp_path: Path) -> None:
     ids = {name: (await edges(graph, name, user("ada")))[0]["id"] for name in FEEDS}
-    age_cache(cache_file(tmp_path), weights.KEPT_S + 1)
+    age_cache(cache_file(tmp_path), weights.SNAPSHOT_TTL_S + 1)
     for name in STORED:
         assert await graph.refusal(NODE, user("ada"), id=ids[name]) == ("SNAPSHOT_EXPIRED", ["node"])
     assert (await graph.data(NODE, user("ada"), id=ids["newest"]))["node"]["rank"] == 1
@@ -140,7 +140,7 @@ async def test_an_edge_whose_ranking_is_gone_says_so(graph: Graph, tmp_path: Pat
 async def test_to_ask_for_an_edge_is_to_use_its_ranking(graph: Graph, tmp_path: Path) -> None:
     (edge, *_) = await edges(graph, "forYou", user("ada"))
     for _ in range(3):
-        age_cache(cache_file(tmp_path), weights.KEPT_S - 60)
+        age_cache(cache_file(tmp_path), weights.SNAPSHOT_TTL_S - 60)
         assert (await graph.data(NODE, user("ada"), id=edge["id"]))["node"]["id"] == edge["id"]
 
 
@@ -218,7 +218,7 @@ async def test_a_ranking_is_read_once_however_many_of_its_edges_are_asked_for(
     cache = CountedCache(cache_file(tmp_path))
     stores = replace(graph.world.stores, cache=cache)
     feeds = Feeds(stores, clock=lambda: MOMENT, deadlines=PATIENT)
-    counted = Graph(World(stores, feeds, graph.world.synchroniser))
+    counted = Graph(World(stores, feeds, graph.world.synchronizer))
     asked = " ".join(
         f'n{n}: node(id: "{id_}") {{ ... on FeedEdge {{ rank node {{ key }} }} }}' for n, id_ in enumerate(ids)
     )

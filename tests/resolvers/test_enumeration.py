@@ -5,13 +5,13 @@ from typing import Any
 import orjson
 import pytest
 
-from db.catalogue import remove_projects, upsert_categories, upsert_tools
-from db.imports.records import CategoryRecord, ToolRecord
+from db.catalog.catalog_entries import remove_projects, upsert_categories, upsert_tools
 from db.models import InteractionType
-from resolvers.foundations.context import Asker
-from resolvers.foundations.ids import global_id
+from db.records import CategoryRecord, ToolRecord
+from resolvers.common.context import Caller
+from resolvers.common.global_ids import global_id
 from tests.conftest import CountStatements
-from tests.resolvers.conftest import NOBODY, SERVICE, Graph, user
+from tests.resolvers.conftest import ANONYMOUS_VIEWER, SERVICE, Graph, user
 
 HIDDEN = ("private", "archived", "deleted")
 
@@ -76,22 +76,26 @@ def _key(name: str, how: str, document: str) -> str:
     return global_id(types[name], key) if document == NODE else key
 
 
-async def _answer(graph: Graph, statements: CountStatements, asker: Asker, document: str, key: str) -> tuple[str, Any]:
+async def _answer(
+    graph: Graph, statements: CountStatements, caller: Caller, document: str, key: str
+) -> tuple[str, Any]:
     with statements(graph.database) as issued:
-        result = await graph.ask(document.replace("{more}", ""), asker, key=key)
+        result = await graph.ask(document.replace("{more}", ""), caller, key=key)
     errors = [(error.message, error.path, error.extensions) for error in result.errors or ()]
     return orjson.dumps([result.data, errors]).decode().replace(key, "KEY"), sorted(issued)  # sources are asked at once
 
 
-@pytest.mark.parametrize("asker", [user("ada"), NOBODY], ids=["user", "nobody"])
+@pytest.mark.parametrize("asker", [user("ada"), ANONYMOUS_VIEWER], ids=["user", "nobody"])
 async def test_what_is_hidden_answers_like_what_never_was(
-    hiding: Graph, statements: CountStatements, asker: Asker
+    hiding: Graph, statements: CountStatements, caller: Caller
 ) -> None:
     different: list[tuple[str, str, str]] = []
     for name, document in ASKED:
-        await _answer(hiding, statements, asker, document, _key(name, "never", document))  # models and caches are warm
-        unknown = await _answer(hiding, statements, asker, document, _key(name, "absent", document))
-        answers = {how: await _answer(hiding, statements, asker, document, _key(name, how, document)) for how in HIDDEN}
+        await _answer(hiding, statements, caller, document, _key(name, "never", document))  # models and caches are warm
+        unknown = await _answer(hiding, statements, caller, document, _key(name, "absent", document))
+        answers = {
+            how: await _answer(hiding, statements, caller, document, _key(name, how, document)) for how in HIDDEN
+        }
         different += [(how, name, document) for how, answer in answers.items() if answer != unknown]
     assert different == []
 

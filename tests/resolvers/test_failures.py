@@ -8,17 +8,17 @@ import pytest
 from sqlalchemy import insert, literal, select
 
 from db.models import InteractionType, Mute, User, now
-from resolvers.control.muting import MOST_MUTES
-from resolvers.foundations.context import Asker
-from resolvers.foundations.user_errors import UserErrorCode
-from resolvers.manual import FAILURES
+from resolvers.common.context import Caller
+from resolvers.common.user_errors import UserErrorCode
+from resolvers.preferences.mute_mutations import MAX_MUTES
 from resolvers.schema import schema
-from tests.resolvers.conftest import ADMINISTRATOR, NOBODY, SERVICE, SESSION, Graph, assert_plain, user
-from tests.resolvers.quiz.test_onboarding_writes import LEVEL, TOOLS
+from resolvers.schema_documentation import FAILURES
+from tests.resolvers.conftest import ADMINISTRATOR, ANONYMOUS_VIEWER, SERVICE, SESSION, Graph, assert_plain, user
+from tests.resolvers.onboarding.test_question_mutations import LEVEL, TOOLS
 
 ADA = user("ada")
-BOTH = Asker(user_key="cook", session_key="s1")
-ANOTHER = Asker(user_key="ada", session_key="s1")
+BOTH = Caller(user_key="cook", session_key="s1")
+ANOTHER = Caller(user_key="ada", session_key="s1")
 MANY = ["x"] * 1_001
 
 
@@ -27,7 +27,7 @@ class Try(NamedTuple):
 
     mutation: str
     arguments: str
-    asker: Asker
+    caller: Caller
     code: str
     variables: Mapping[str, Any] = MappingProxyType({})
     declared: str = ""
@@ -35,18 +35,21 @@ class Try(NamedTuple):
 
 def acts(mutation: str, arguments: str, unknown: str) -> list[Try]:
     """What fails for everything that is done to a project."""
-    return [Try(mutation, arguments, NOBODY, "UNAUTHENTICATED"), Try(mutation, unknown, ADA, "UNKNOWN_PROJECT")]
+    return [
+        Try(mutation, arguments, ANONYMOUS_VIEWER, "UNAUTHENTICATED"),
+        Try(mutation, unknown, ADA, "UNKNOWN_PROJECT"),
+    ]
 
 
 def answers(mutation: str, name: str, one: str) -> list[Try]:
     """What fails for the two mutations that answer the quiz; `one` is written around an answer."""
 
-    def attempt(answer: str, code: str, asker: Asker = ADA) -> Try:
-        return Try(mutation, f"{name}: {one.replace('*', answer)}", asker, code)
+    def attempt(answer: str, code: str, caller: Caller = ADA) -> Try:
+        return Try(mutation, f"{name}: {one.replace('*', answer)}", caller, code)
 
     eleven = ", ".join(f'"{n}"' for n in range(11))
     return [
-        attempt('{question: "tools", options: ["a"]}', "UNAUTHENTICATED", NOBODY),
+        attempt('{question: "tools", options: ["a"]}', "UNAUTHENTICATED", ANONYMOUS_VIEWER),
         attempt('{question: "nothing", options: ["a"]}', "UNKNOWN_QUESTION"),
         attempt('{question: "retired", options: ["x"]}', "INACTIVE_QUESTION"),
         attempt('{question: "tools", options: ["z"]}', "UNKNOWN_OPTION"),
@@ -78,34 +81,34 @@ def batches(mutation: str, name: str, sound: dict[str, Any], bad: dict[str, Any]
 TRIES: list[Try] = [
     *(one for name in ON_PROJECTS for one in acts(name, 'key: "p0000"', 'key: "p0900"')),
     Try("dismissProject", 'key: "p0000", because: "made up"', ADA, "INVALID"),
-    Try("recordInteractions", "events: []", NOBODY, "UNAUTHENTICATED"),
+    Try("recordInteractions", "events: []", ANONYMOUS_VIEWER, "UNAUTHENTICATED"),
     Try("recordInteractions", "events: $x", ADA, "TOO_MANY", {"x": [{"project": "p0000", "type": "VIEW"}] * 501},
         "($x: [InteractionInput!]!)"),
-    Try("setInterests", "interests: []", NOBODY, "UNAUTHENTICATED"),
+    Try("setInterests", "interests: []", ANONYMOUS_VIEWER, "UNAUTHENTICATED"),
     Try("setInterests", 'interests: [{kind: TOOL, key: "none"}]', ADA, "UNKNOWN_REFERENCE"),
     Try("setInterests", "interests: $x", ADA, "TOO_MANY", {"x": [{"kind": "TOOL", "key": "tool-1"}] * 201},
         "($x: [InterestInput!]!)"),
-    Try("removeInterest", 'interest: {kind: TOOL, key: "tool-1"}', NOBODY, "UNAUTHENTICATED"),
+    Try("removeInterest", 'interest: {kind: TOOL, key: "tool-1"}', ANONYMOUS_VIEWER, "UNAUTHENTICATED"),
     Try("removeInterest", 'interest: {kind: TOOL, key: "none"}', ADA, "UNKNOWN_REFERENCE"),
     *acts("mute", 'kind: PROJECT, key: "p0000"', 'kind: PROJECT, key: "p0900"'),
     Try("mute", 'kind: OWNER, key: "none"', ADA, "UNKNOWN_REFERENCE"),
     Try("mute", 'kind: OWNER, key: "author"', user("hermit"), "TOO_MANY"),
-    Try("unmute", 'kind: OWNER, key: "author"', NOBODY, "UNAUTHENTICATED"),
-    Try("updatePersonalizationSettings", "settings: {discovery: 1}", NOBODY, "UNAUTHENTICATED"),
+    Try("unmute", 'kind: OWNER, key: "author"', ANONYMOUS_VIEWER, "UNAUTHENTICATED"),
+    Try("updatePersonalizationSettings", "settings: {discovery: 1}", ANONYMOUS_VIEWER, "UNAUTHENTICATED"),
     Try("updatePersonalizationSettings", "settings: {discovery: 101}", ADA, "INVALID"),
     *answers("submitOnboarding", "answers", "[*]"),
     *answers("answerOnboardingQuestion", "answer", "*"),
-    Try("skipOnboardingQuestion", 'question: "tools"', NOBODY, "UNAUTHENTICATED"),
+    Try("skipOnboardingQuestion", 'question: "tools"', ANONYMOUS_VIEWER, "UNAUTHENTICATED"),
     Try("skipOnboardingQuestion", 'question: "nothing"', ADA, "UNKNOWN_QUESTION"),
     Try("skipOnboardingQuestion", 'question: "retired"', ADA, "INACTIVE_QUESTION"),
-    Try("resetOnboarding", "", NOBODY, "UNAUTHENTICATED"),
-    Try("claimSession", "", NOBODY, "UNAUTHENTICATED"),
+    Try("resetOnboarding", "", ANONYMOUS_VIEWER, "UNAUTHENTICATED"),
+    Try("claimSession", "", ANONYMOUS_VIEWER, "UNAUTHENTICATED"),
     Try("claimSession", "", ADA, "INVALID"),
     Try("claimSession", "", ANOTHER, "NOT_ALLOWED"),
-    Try("revokeSessions", "", NOBODY, "UNAUTHENTICATED"),
-    Try("exportMyData", "first: 1", NOBODY, "UNAUTHENTICATED"),
+    Try("revokeSessions", "", ANONYMOUS_VIEWER, "UNAUTHENTICATED"),
+    Try("exportMyData", "first: 1", ANONYMOUS_VIEWER, "UNAUTHENTICATED"),
     Try("exportMyData", "first: 1", SESSION, "NOT_ALLOWED"),
-    Try("deleteMyData", "projects: KEEP", NOBODY, "UNAUTHENTICATED"),
+    Try("deleteMyData", "projects: KEEP", ANONYMOUS_VIEWER, "UNAUTHENTICATED"),
     Try("deleteMyData", "projects: KEEP", SESSION, "NOT_ALLOWED"),
     *batches("upsertProjects", "projects", {"key": "n", "title": "N", "type": "t"}, {"type": "Not So"}),
     Try("upsertProjects", 'projects: [{key: "n", title: "N", type: "t", owner: "none"}]', SERVICE, "UNKNOWN_REFERENCE"),
@@ -133,7 +136,7 @@ async def prepared(graph: Graph) -> Graph:
     await graph.data("mutation { claimSession { status } }", BOTH)
     appoint = 'mutation { upsertUsers(users: [{key: "chief", username: "C", role: ADMINISTRATOR}]) { added } }'
     await graph.data(appoint, ADMINISTRATOR)
-    await graph.world.add_users("hermit", *(f"somebody-{n}" for n in range(MOST_MUTES)))
+    await graph.world.add_users("hermit", *(f"somebody-{n}" for n in range(MAX_MUTES)))
     await graph.data('mutation { likeProject(key: "p0000") { changed } }', user("hermit"))
     actor_id = (await graph.world.viewer("hermit")).actor_id
     everybody = select(literal(actor_id), User.id, literal(now())).where(User.key.startswith("somebody-"))
@@ -162,7 +165,7 @@ async def test_what_may_go_wrong_comes_back_as_data_with_its_code(prepared: Grap
     for one in TRIES:
         arguments = f"({one.arguments})" if one.arguments else ""
         document = f"mutation {one.declared} {{ {one.mutation}{arguments} {{ userErrors {{ code message path }} }} }}"
-        payload = (await prepared.data(document, one.asker, **dict(one.variables)))[one.mutation]
+        payload = (await prepared.data(document, one.caller, **dict(one.variables)))[one.mutation]
         codes = [error["code"] for error in payload["userErrors"]]
         assert codes, one[:4]
         assert set(codes) == {one.code}, one[:4]

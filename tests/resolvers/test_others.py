@@ -20,10 +20,10 @@ from graphql import (
 )
 
 from db.models import InteractionType
-from resolvers.foundations.context import Asker
-from resolvers.foundations.ids import global_id
+from resolvers.common.context import Caller
+from resolvers.common.global_ids import global_id
 from resolvers.schema import schema
-from tests.resolvers.conftest import NOBODY, SERVICE, SESSION, Graph, user
+from tests.resolvers.conftest import ANONYMOUS_VIEWER, SERVICE, SESSION, Graph, user
 
 SCHEMA: GraphQLSchema = schema._schema
 DEPTH = 5
@@ -40,7 +40,7 @@ ARGUMENTS = {
 VOLATILE = {"cursor", "snapshotId", "generatedAt", "startCursor", "endCursor", "profileAgeSeconds"}
 """What is new with each answer, whoever asks; the `id` of a `FeedEdge` too, since it names its ranking."""
 
-OTHERS = (NOBODY, SESSION, user("cook"), SERVICE)
+OTHERS = (ANONYMOUS_VIEWER, SESSION, user("cook"), SERVICE)
 
 
 def _selection(type_: GraphQLOutputType, depth: int, seen: tuple[str, ...]) -> str:
@@ -80,10 +80,10 @@ def everything() -> dict[str, str]:
     return {name: f"{{ {_field(name, name, field, DEPTH, ())} }}" for name, field in query.fields.items()}
 
 
-async def answers(graph: Graph, asker: Asker) -> dict[str, Any]:
+async def answers(graph: Graph, caller: Caller) -> dict[str, Any]:
     found = {}
     for name, document in everything().items():
-        result = await graph.ask(document, asker)
+        result = await graph.ask(document, caller)
         found[name] = result.data, [(error.message, error.path) for error in result.errors or []]
     return found
 
@@ -105,12 +105,12 @@ async def a_private_life(graph: Graph) -> None:
 
 
 async def test_what_others_are_answered_is_the_same_whatever_a_viewer_has_said_and_set(graph: Graph) -> None:
-    before = {asker: await answers(graph, asker) for asker in (*OTHERS, user("ada"))}
+    before = {caller: await answers(graph, caller) for caller in (*OTHERS, user("ada"))}
     await a_private_life(graph)
-    for asker in OTHERS:
-        after = await answers(graph, asker)
-        for name, answered in before[asker].items():
-            assert after[name] == answered, (asker, name)
+    for caller in OTHERS:
+        after = await answers(graph, caller)
+        for name, answered in before[caller].items():
+            assert after[name] == answered, (caller, name)
     mine = await answers(graph, user("ada"))
     assert {name for name in mine if mine[name] != before[user("ada")][name]} >= {"viewer", "forYou", "project"}
 
@@ -137,8 +137,8 @@ def test_of_another_person_only_the_public_card_can_be_asked_for() -> None:
 @pytest.mark.parametrize("document", ["exportMyData { data }", "claimSession { status viewer { key } }"])
 async def test_what_is_held_is_given_to_its_owner_only(graph: Graph, document: str) -> None:
     await a_private_life(graph)
-    for asker in OTHERS:
-        told = repr((await graph.ask(f"mutation {{ {document} }}", asker)).data)
+    for caller in OTHERS:
+        told = repr((await graph.ask(f"mutation {{ {document} }}", caller)).data)
         assert "'ada'" not in told
         assert "chess" not in told
 
@@ -147,7 +147,7 @@ async def test_the_evidence_of_a_reason_is_the_askers_own(graph: Graph) -> None:
     await graph.world.act("ada", InteractionType.VIEW, "p0003")
     document = """{ forYou(first: 40) { edges { explanation { reasons { __typename
       ... on SimilarToProject { project { key } } ... on StatedInterest { name } } } } } }"""
-    for asker, own in ((user("ada"), True), (user("cook"), False), (SESSION, False), (NOBODY, False)):
-        edges = (await graph.data(document, asker))["forYou"]["edges"]
+    for caller, own in ((user("ada"), True), (user("cook"), False), (SESSION, False), (ANONYMOUS_VIEWER, False)):
+        edges = (await graph.data(document, caller))["forYou"]["edges"]
         found = {reason["__typename"] for edge in edges for reason in edge["explanation"]["reasons"]}
         assert bool(found & {"SimilarToProject", "StatedInterest"}) is own

@@ -7,10 +7,10 @@ from graphql import GraphQLSchema
 from sqlalchemy import select, update
 
 from db.models import Role, User
-from resolvers.foundations.context import Asker
-from resolvers.foundations.ids import global_id
+from resolvers.common.context import Caller
+from resolvers.common.global_ids import global_id
 from resolvers.schema import schema
-from tests.resolvers.conftest import ADMINISTRATOR, NOBODY, SERVICE, SESSION, Graph, assert_plain, user
+from tests.resolvers.conftest import ADMINISTRATOR, ANONYMOUS_VIEWER, SERVICE, SESSION, Graph, assert_plain, user
 
 SCHEMA: GraphQLSchema = schema._schema
 
@@ -57,9 +57,9 @@ RULES = {
 }
 
 ASKERS = {
-    "nobody": (NOBODY, {ANYBODY}),
+    "nobody": (ANONYMOUS_VIEWER, {ANYBODY}),
     "a session": (SESSION, {ANYBODY, SOMEBODY}),
-    "a viewer": (Asker(user_key="cook", role=Role.VIEWER), {ANYBODY, SOMEBODY, ACCOUNT}),
+    "a viewer": (Caller(user_key="cook", role=Role.VIEWER), {ANYBODY, SOMEBODY, ACCOUNT}),
     "a token without a role": (user("cook"), {ANYBODY, SOMEBODY, ACCOUNT}),
     "the service": (SERVICE, {ANYBODY, SOMEBODY, ACCOUNT, PLATFORM}),
     "an administrator": (ADMINISTRATOR, {ANYBODY, SOMEBODY, ACCOUNT, PLATFORM}),
@@ -75,14 +75,14 @@ def test_every_mutation_has_a_rule() -> None:
 
 @pytest.mark.parametrize("who", ASKERS)
 async def test_each_role_may_do_what_its_rule_says_and_nothing_else(graph: Graph, who: str) -> None:
-    asker, allowed = ASKERS[who]
+    caller, allowed = ASKERS[who]
     for name, (rule, document) in RULES.items():
-        assert (await _refusals(graph, f"mutation {{ {document} }}", name, asker) == set()) is (rule in allowed), name
+        assert (await _refusals(graph, f"mutation {{ {document} }}", name, caller) == set()) is (rule in allowed), name
 
 
-async def _refusals(graph: Graph, document: str, name: str, asker: Asker) -> set[str]:
+async def _refusals(graph: Graph, document: str, name: str, caller: Caller) -> set[str]:
     """Ask, and give those codes of the answer that say that the asker may not."""
-    result = await graph.ask(document, asker)
+    result = await graph.ask(document, caller)
     codes = {(error.extensions or {}).get("code") for error in result.errors or []}
     payload = (result.data or {}).get(name) or {}
     codes |= {getattr(error["code"], "name", error["code"]) for error in payload.get("userErrors", [])}
@@ -102,10 +102,10 @@ async def _roles(graph: Graph) -> dict[str, str]:
     return {row.key: row.role for row in await graph.database.fetch(select(User.key, User.role))}
 
 
-async def _upsert_users(graph: Graph, asker: Asker, *users: dict[str, Any]) -> dict[str, Any]:
+async def _upsert_users(graph: Graph, caller: Caller, *users: dict[str, Any]) -> dict[str, Any]:
     document = """mutation ($given: [UserInput!]!) { upsertUsers(users: $given) {
         added changed unchanged refused userErrors { code message path } } }"""
-    payload: dict[str, Any] = (await graph.data(document, asker, given=list(users)))["upsertUsers"]
+    payload: dict[str, Any] = (await graph.data(document, caller, given=list(users)))["upsertUsers"]
     for error in payload["userErrors"]:
         assert_plain(error["message"])
     return payload
@@ -178,29 +178,29 @@ WAYS = {
     "trending": f"trending(first: 100) {{ edges {{ node {CARD} }} }}",
     "search": f'search(query: "Hidden", first: 100) {{ edges {{ node {CARD} }} }}',
 }
-OTHERS = (NOBODY, SESSION, user("ada"), SERVICE, ADMINISTRATOR)
+OTHERS = (ANONYMOUS_VIEWER, SESSION, user("ada"), SERVICE, ADMINISTRATOR)
 
 
 @pytest.mark.parametrize("way", WAYS)
 async def test_what_is_private_is_shown_to_its_owner_only_whatever_the_way(graph: Graph, way: str) -> None:
-    for asker in OTHERS:
-        told = repr((await graph.ask(f"{{ {WAYS[way]} }}", asker)).data)
-        assert "Hidden" not in told, asker
-        assert "'maker'" not in told, asker
+    for caller in OTHERS:
+        told = repr((await graph.ask(f"{{ {WAYS[way]} }}", caller)).data)
+        assert "Hidden" not in told, caller
+        assert "'maker'" not in told, caller
         unknown = (
             WAYS[way].replace(HIDDEN, "p7777").replace(global_id("Project", HIDDEN), global_id("Project", "p7777"))
         )
-        assert repr((await graph.ask(f"{{ {unknown} }}", asker)).data) == told, asker
+        assert repr((await graph.ask(f"{{ {unknown} }}", caller)).data) == told, caller
     if way in ("project", "projects", "node"):
         assert "Hidden" in repr((await graph.ask(f"{{ {WAYS[way]} }}", user("maker"))).data)
 
 
 @pytest.mark.parametrize("act", ["likeProject", "saveProject", "dismissProject"])
 async def test_nothing_can_be_done_with_what_is_private_and_its_existence_is_not_told(graph: Graph, act: str) -> None:
-    for asker in (SESSION, user("ada"), ADMINISTRATOR):
+    for caller in (SESSION, user("ada"), ADMINISTRATOR):
         answers = [
             await graph.data(
-                f'mutation {{ {act}(key: "{key}") {{ changed userErrors {{ code message path }} }} }}', asker
+                f'mutation {{ {act}(key: "{key}") {{ changed userErrors {{ code message path }} }} }}', caller
             )
             for key in (HIDDEN, "p7777")
         ]
@@ -215,10 +215,10 @@ async def test_another_viewers_cursor_opens_nothing(graph: Graph, feed: str) -> 
     mine = (await graph.data(f"{{ {page % ''} }}", user("ada")))[name]
     next_page = page % f', after: "{mine["pageInfo"]["endCursor"]}"'
     assert (await graph.data(f"{{ {next_page} }}", user("ada")))[name]["edges"]
-    for asker in (NOBODY, SESSION, user("cook"), ADMINISTRATOR):
-        result = await graph.ask(f"{{ {next_page} }}", asker)
+    for caller in (ANONYMOUS_VIEWER, SESSION, user("cook"), ADMINISTRATOR):
+        result = await graph.ask(f"{{ {next_page} }}", caller)
         if result.errors is None:  # a ranking that everybody shares
-            shared = (await graph.data(f"{{ {page % ''} }}", asker))[name]
+            shared = (await graph.data(f"{{ {page % ''} }}", caller))[name]
             assert shared["edges"] == mine["edges"]
         else:
             assert [(error.extensions or {})["code"] for error in result.errors] == ["FOREIGN_CURSOR"]
@@ -229,10 +229,10 @@ async def test_a_token_that_lives_too_long_gives_an_administrators_row_no_more_t
 ) -> None:
     appoint = 'mutation { upsertUsers(users: [{key: "chief", username: "C", role: ADMINISTRATOR}]) { added } }'
     await graph.data(appoint, ADMINISTRATOR)
-    short, long = Asker(user_key="chief"), Asker(user_key="chief", may_administer=False)
+    short, long = Caller(user_key="chief"), Caller(user_key="chief", may_administer=False)
     remove = 'mutation { removeTheUser: removeUsers(keys: ["nobody"]) { removed userErrors { code } } }'
-    for asker, role in ((short, "ADMINISTRATOR"), (long, "VIEWER")):
-        assert (await graph.data("{ viewer { role } }", asker))["viewer"]["role"] == role
+    for caller, role in ((short, "ADMINISTRATOR"), (long, "VIEWER")):
+        assert (await graph.data("{ viewer { role } }", caller))["viewer"]["role"] == role
     assert (await graph.data(remove, short))["removeTheUser"] == {"removed": 0, "userErrors": []}
     result = await graph.ask(remove, long)
     assert result.errors is not None

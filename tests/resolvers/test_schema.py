@@ -17,7 +17,7 @@ from graphql import (
     validate,
 )
 
-from resolvers.foundations.enums import publish
+from resolvers.common.enums import register_enum
 from resolvers.schema import sdl
 
 COMMITTED = Path(__file__).parents[2] / "schema.graphql"
@@ -111,4 +111,4 @@ def test_an_enum_without_a_word_on_each_value_is_not_published() -> None:
         BLUE = 2
 
     with pytest.raises(KeyError):
-        publish(Colour, "Colour", "Colours.", {"RED": "Red."})
+        register_enum(Colour, "Colour", "Colours.", {"RED": "Red."})

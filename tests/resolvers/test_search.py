@@ -51,8 +51,8 @@ async def test_a_bad_search_is_one_clear_error(graph: Graph, variables: dict, co
 
 
 async def test_a_private_project_is_not_found(graph: Graph) -> None:
-    for asker in (user("ada"), user("maker")):
-        feed = (await graph.data(SEARCH, asker, text="Hidden"))["search"]
+    for caller in (user("ada"), user("maker")):
+        feed = (await graph.data(SEARCH, caller, text="Hidden"))["search"]
         assert "p0900" not in [edge["node"]["key"] for edge in feed["edges"]]
 
 

@@ -9,15 +9,15 @@ import pytest
 from db.demo import generate
 from db.demo.projects import FADING, TAKING_OFF
 from db.models import InteractionType, now
-from scoring.crowd.nightly import build_night
+from scoring.collaborative.nightly_training import train_collaborative_model
 from scoring.deadlines import PATIENT
 from scoring.demo import load_demo
 from scoring.explanation.reasons import TrendingNow
 from scoring.feeds import Feeds
-from scoring.in_service import always
-from scoring.models import DEFAULT
-from scoring.stored.ranking import Page, Strategy
-from scoring.velocity import Window
+from scoring.mathematics.velocity import Window
+from scoring.models.active_model import fixed_model
+from scoring.models.model_presets import DEFAULT
+from scoring.ranking import Page, Strategy
 from tests.conftest import sqlite_copy
 from tests.world import ANYTHING, World, embedded_world, keys_of
 
@@ -28,9 +28,9 @@ async def demo(sqlite_template, tmp_path_factory: pytest.TempPathFactory) -> Asy
     async with sqlite_copy(sqlite_template, folder) as database, embedded_world(database, folder) as world:
         await load_demo(database, generate(now()))
         await world.settle()
-        await build_night(database)
-        shipped = Feeds(world.stores, always(DEFAULT), deadlines=PATIENT)
-        yield replace(world, feeds=shipped)
+        await train_collaborative_model(database)
+        default_trend_constants = Feeds(world.stores, fixed_model(DEFAULT), deadlines=PATIENT)
+        yield replace(world, feeds=default_trend_constants)
 
 
 async def first_page(demo: World, user: str) -> Page:

@@ -9,38 +9,38 @@ from pathlib import Path
 
 import pytest
 
-from db.engine import Database
+from db.actors.users import Viewer
+from db.database.engine import Database
 from db.errors import Store
-from db.imports.records import TagRecord
 from db.models import InteractionType, TermKind
-from db.people.users import Viewer
-from scoring.blend import PLAN
-from scoring.crowd.behaviour import BEHAVIOUR
-from scoring.crowd.nightly import build_night
+from db.records import TagRecord
+from scoring.collaborative.nightly_training import train_collaborative_model
 from scoring.deadlines import PATIENT
 from scoring.explanation.reasons import summary
 from scoring.feeds import Feeds
-from scoring.in_service import always
-from scoring.models import DEFAULT, completed, from_data
+from scoring.mathematics.additive_model import BASELINE
+from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS
+from scoring.mathematics.velocity import Window
+from scoring.models.active_model import fixed_model
+from scoring.models.model_presets import DEFAULT, from_data, with_untrained_signals
 from scoring.pipelines.search import SearchQuery
-from scoring.stored.ranking import Entry, Page, Rule, Strategy
-from scoring.velocity import Window
+from scoring.ranking import Page, PageEntry, Rule, Strategy
 from tests.scoring.test_feeds import Away
 from tests.world import ANYTHING, BEGIN, MOMENT, World, embedded_world
 
 CURVE = {"xs": [-1.0, 0.0, 0.5, 3.0, 12.0], "ys": [-0.02, 0.0, 0.031, 0.0477, 0.1]}
-TRAINED = completed(
+TRAINED = with_untrained_signals(
     from_data(
         "trained-1",
         {
-            **{signal.value: CURVE for signal in BEHAVIOUR},
-            "stages": {"heavy": {"age": {"xs": [0.0, 9.0], "ys": [0.01, -0.3]}}, "quiz": {"people_3d": CURVE}},
+            **{signal.value: CURVE for signal in BEHAVIOR_SIGNALS},
+            "stages": {"heavy": {"age": {"xs": [0.0, 9.0], "ys": [0.01, -0.3]}}, "quiz": {"actors_3d": CURVE}},
         },
     )
 )
-"""A model as training stores it: crooked curves for every behaviour signal, and offsets for two stages of viewers."""
+"""A model as training stores it: crooked curves for every behavior signal, and offsets for two stages of viewers."""
 
-MODELS = {model.name: model for model in (PLAN, DEFAULT, TRAINED)}
+MODELS = {model.name: model for model in (BASELINE, DEFAULT, TRAINED)}
 PAINTER = (
     TagRecord(name="painting", kind=TermKind.CATEGORY, confidence=0.7),
     TagRecord(name="tool-0", kind=TermKind.TOOL),
@@ -88,11 +88,11 @@ async def world(sqlite_database: Database, tmp_path: Path) -> AsyncIterator[Worl
             "heavy", InteractionType.LIKE, *(f"p{k:04}" for k in range(0, 40, 4)), at=BEGIN - timedelta(days=2)
         )
         await made.settle()
-        await build_night(made.stores.database)
+        await train_collaborative_model(made.stores.database)
         yield made
 
 
-async def walk(feeds: Feeds, serve: Serve, viewer: Viewer) -> tuple[Page, list[Entry]]:
+async def walk(feeds: Feeds, serve: Serve, viewer: Viewer) -> tuple[Page, list[PageEntry]]:
     """Walk a feed to its end; gives its first page and all of its places."""
     first = page = await serve(feeds, viewer, 40, None)
     entries = [*page.entries]
@@ -102,12 +102,12 @@ async def walk(feeds: Feeds, serve: Serve, viewer: Viewer) -> tuple[Page, list[E
     return first, entries
 
 
-def assert_exact(entries: list[Entry]) -> None:
+def assert_exact(entries: list[PageEntry]) -> None:
     """Hold the law for a whole feed."""
     assert entries
     ranked = [one for one in entries if not any(m.rule is Rule.REMAINDER for m in one.explained.adjustments)]
     assert entries[: len(ranked)] == ranked, "what was not ranked follows behind what was"
-    by_score: dict[int, Entry] = {}
+    by_score: dict[int, PageEntry] = {}
     for entry in ranked:
         one = entry.explained
         assert one.score == sum(one.contributions)
@@ -139,7 +139,7 @@ async def test_the_rank_is_the_score_and_the_adjustments_in_every_feed(world: Wo
 async def test_the_rank_is_the_score_and_the_adjustments_with_every_model(
     world: World, model_name: str, viewer_key: str, strategy: Strategy
 ):
-    feeds = Feeds(world.stores, always(MODELS[model_name]), clock=lambda: MOMENT, deadlines=PATIENT)
+    feeds = Feeds(world.stores, fixed_model(MODELS[model_name]), clock=lambda: MOMENT, deadlines=PATIENT)
     viewer = await world.viewer(viewer_key)
     first, entries = await walk(feeds, FEEDS["for you"], viewer)
     assert first.strategy is strategy
@@ -151,8 +151,8 @@ async def test_the_rank_is_the_score_and_the_adjustments_with_every_model(
 
 
 async def test_a_stage_has_its_own_curves_and_they_are_what_is_added_up(world: World):
-    feeds = Feeds(world.stores, always(TRAINED), clock=lambda: MOMENT, deadlines=PATIENT)
-    plain = Feeds(world.stores, always(replace(TRAINED, offsets={})), clock=lambda: MOMENT, deadlines=PATIENT)
+    feeds = Feeds(world.stores, fixed_model(TRAINED), clock=lambda: MOMENT, deadlines=PATIENT)
+    plain = Feeds(world.stores, fixed_model(replace(TRAINED, offsets={})), clock=lambda: MOMENT, deadlines=PATIENT)
     ids = await world.ids(["p0003"])
     heavy, stated = await world.viewer("heavy"), await world.viewer("stated")
     offset, without = (await feeds.explain(heavy, ids))[ids[0]], (await plain.explain(heavy, ids))[ids[0]]
@@ -163,7 +163,7 @@ async def test_a_stage_has_its_own_curves_and_they_are_what_is_added_up(world: W
 @pytest.mark.parametrize("name", ["for you", "search", "search by words", "similar", "popular", "trending today"])
 async def test_the_law_holds_without_the_index_too(world: World, name: str):
     stores = replace(world.stores, vectors=Away(Store.VECTORS))  # type: ignore[arg-type]
-    feeds = Feeds(stores, always(TRAINED), clock=lambda: MOMENT, deadlines=PATIENT)
+    feeds = Feeds(stores, fixed_model(TRAINED), clock=lambda: MOMENT, deadlines=PATIENT)
     first, entries = await walk(feeds, FEEDS[name], await world.viewer("heavy"))
     assert (Store.VECTORS in first.degraded) == (name in ("for you", "search", "search by words", "similar"))
     assert_exact(entries)

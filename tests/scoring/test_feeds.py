@@ -14,22 +14,22 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import update
 
-from db.activity.interactions import dismiss, unlike
-from db.catalogue import remove_projects, upsert_projects
-from db.columns import UNKNOWN_TIME
-from db.engine import Database
+from db.actors.users import find_viewer
+from db.catalog.catalog_entries import remove_projects, upsert_projects
+from db.catalog.project_cards import ProjectFilter
+from db.database.column_types import UNKNOWN_TIME
+from db.database.engine import Database
 from db.errors import Store, StoreUnavailable
-from db.imports.records import TagRecord
+from db.interactions.interactions import dismiss, unlike
 from db.models import FeedKind, InteractionType, Project, TermKind, now
-from db.people.users import find_viewer
-from db.projects import ProjectFilter
+from db.records import TagRecord
 from scoring import weights
-from scoring.blend import PLAN
 from scoring.deadlines import PATIENT
-from scoring.errors import CursorElsewhere, CursorMalformed, FirstOutOfRange, SnapshotExpired
+from scoring.errors import CursorMalformed, FirstOutOfRange, ForeignCursor, SnapshotExpired
 from scoring.feeds import Feeds
-from scoring.stored.cursors import Cursor
-from scoring.stored.ranking import Rule, Strategy
+from scoring.mathematics.additive_model import BASELINE
+from scoring.ranking import Rule, Strategy
+from scoring.snapshots.feed_cursors import Cursor
 from scoring.weights import Signal
 from tests.conftest import CountStatements, MakeDatabase
 from tests.world import ANYTHING, MOMENT, World, embedded_world, keys_of
@@ -72,13 +72,13 @@ async def test_a_feed_is_ranked_by_exactly_the_contributions_it_shows(world: Wor
     await a_small_community(world)
     page = await world.for_you("ada", 100)
     assert len(page.entries) == 60
-    assert (page.strategy, page.model, page.degraded) == (Strategy.PERSONALIZED, "plan", ())
+    assert (page.strategy, page.model, page.degraded) == (Strategy.PERSONALIZED, "baseline", ())
     by_score = sorted(page.entries, key=lambda entry: (-entry.explained.score, page.cards[entry.project_id].key))
     rank_by_score = {entry.project_id: rank for rank, entry in enumerate(by_score, start=1)}
     for entry in page.entries:
         one = entry.explained
         assert one.score == sum(one.contributions)
-        again = PLAN.contributions(np.array([one.values]))[0]
+        again = BASELINE.contributions(np.array([one.values]))[0]
         assert np.abs(again - np.array(one.contributions)).max() <= 1  # values are kept as float32
         moves = [(m.from_rank, m.to_rank) for m in one.adjustments if m.from_rank != m.to_rank]
         assert moves == (
@@ -135,7 +135,7 @@ async def test_a_walk_meets_each_project_once_and_covers_the_catalogue(world: Wo
 async def test_what_was_not_ranked_follows_behind_newest_first_and_says_so(
     world: World, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(weights, "STORED_RANKS", 20)
+    monkeypatch.setattr(weights, "SNAPSHOT_RANKS", 20)
     await a_small_community(world, projects=75)
     seen = await walk(world, "ada", [8])
     assert len(seen) == len(set(seen)) == 75
@@ -242,7 +242,7 @@ async def test_a_feed_costs_the_same_statements_however_long_or_large(
         with statements(world.stores.database) as cold:
             page = await feeds.for_you(viewer, first, None, ANYTHING)
         assert len(page.entries) == first
-        # tags, touches, people alike, tag matches, shared sources, neighbour lists, behind the touches, features, cards
+        # tags, touches, people alike, tag matches, shared sources, neighbor lists, behind the touches, features, cards
         assert len(cold) == 9, cold
         await world.feeds.for_you(viewer, first, None, ANYTHING)
         with statements(world.stores.database) as warm:
@@ -268,13 +268,13 @@ async def test_a_cursor_works_only_where_it_came_from(world: World):
     await a_small_community(world)
     cursor = (await world.for_you("ada", 5)).entries[-1].cursor
     ada, cook = await world.viewer("ada"), await world.viewer("cook")
-    with pytest.raises(CursorElsewhere, match="another viewer"):
+    with pytest.raises(ForeignCursor, match="another viewer"):
         await world.feeds.for_you(cook, 5, cursor, ANYTHING)
-    with pytest.raises(CursorElsewhere, match="another feed, filter or query"):
+    with pytest.raises(ForeignCursor, match="another feed, filter or query"):
         await world.feeds.for_you(ada, 5, cursor, ProjectFilter(types=("article",)))
-    with pytest.raises(CursorElsewhere, match="another feed"):
+    with pytest.raises(ForeignCursor, match="another feed"):
         await world.feeds.popular(ada, 5, cursor, ANYTHING)
-    with pytest.raises(CursorElsewhere, match="another feed"):
+    with pytest.raises(ForeignCursor, match="another feed"):
         await world.feeds.newest(ada, 5, cursor, ANYTHING)
     with pytest.raises(CursorMalformed):
         await world.feeds.for_you(ada, 5, cursor[:-4], ANYTHING)
@@ -315,7 +315,7 @@ async def test_somebody_unknown_gets_what_is_popular(world: World):
     assert set(keys_of(page)[4:6]) == {"p0003", "p0009"}, "seen by one, liked by nobody"
     assert keys_of(page)[6:] == sorted(keys_of(page)[6:]), "equals stand newest first"
     for entry in page.entries:
-        likes_ever = weights.LIKES_MEMORY * np.log1p(page.cards[entry.project_id].like_count)
+        likes_ever = weights.ALL_TIME_LIKES_WEIGHT * np.log1p(page.cards[entry.project_id].like_count)
         assert entry.explained.contribution(Signal.LIKES) == round(likes_ever * 1e6)
         assert entry.explained.score == sum(entry.explained.contributions)
 

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from db.columns import Json
+from db.database.column_types import Json
 
 revision = "0008"
 down_revision = "0007"

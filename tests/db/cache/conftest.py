@@ -8,8 +8,8 @@ import pytest
 
 from db.cache.base import Cache
 from db.cache.embedded import EmbeddedCache
-from db.cache.memory import MemoryCache
 from db.cache.redis import RedisCache
+from tests.doubles.memory_cache import MemoryCache
 from tests.servers import RedisServer, ServerMissing, running_redis, running_redis_cluster
 
 CACHES = ("embedded", "memory", "redis", "redis-cluster")

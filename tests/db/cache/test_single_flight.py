@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from db.cache.base import Cache
 from db.cache.embedded import EmbeddedCache
-from db.cache.memory import MemoryCache
-from db.cache.single_flight import once
+from db.cache.single_flight import compute_once
 from db.errors import Store, StoreUnavailable
 from tests.db.cache.conftest import SHARED
+from tests.doubles.memory_cache import MemoryCache
 
 PROCESS = """
 import asyncio, sys
@@ -114,10 +114,10 @@ def two(request: pytest.FixtureRequest, open_cache: Callable[[str], Cache]) -> t
 
 async def test_fifty_callers_on_two_workers_compute_once(two: tuple[Cache, Cache]) -> None:
     compute = Computing(0.1)
-    calls = (once(cache, "key", compute, ttl_s=60, lock_s=10) for cache in two * 25)
+    calls = (compute_once(cache, "key", compute, ttl_s=60, lock_s=10) for cache in two * 25)
     assert set(await asyncio.gather(*calls)) == {b"value 1"}
     assert compute.started == 1
-    assert await once(two[1], "key", compute, ttl_s=60, lock_s=10) == b"value 1"
+    assert await compute_once(two[1], "key", compute, ttl_s=60, lock_s=10) == b"value 1"
     assert await two[0].get("key:lock") is None
 
 
@@ -134,13 +134,13 @@ async def test_several_processes_compute_once(tmp_path: Path) -> None:
 async def test_a_value_that_is_there_is_not_computed() -> None:
     cache, compute = MemoryCache(), Computing()
     await cache.put("key", b"kept", 60)
-    assert await once(cache, "key", compute, ttl_s=60, lock_s=10) == b"kept"
+    assert await compute_once(cache, "key", compute, ttl_s=60, lock_s=10) == b"kept"
     assert compute.started == 0
 
 
 async def test_each_key_is_computed() -> None:
     cache, compute = MemoryCache(), Computing()
-    values = await asyncio.gather(*(once(cache, key, compute, ttl_s=60, lock_s=10) for key in "abcabc"))
+    values = await asyncio.gather(*(compute_once(cache, key, compute, ttl_s=60, lock_s=10) for key in "abcabc"))
     assert values[:3] == values[3:]
     assert len(set(values)) == compute.started == 3
 
@@ -148,15 +148,15 @@ async def test_each_key_is_computed() -> None:
 async def test_a_value_expires_and_is_computed_again() -> None:
     cache, compute = MemoryCache(), Computing(0)
     for expected in (b"value 1", b"value 2"):
-        assert await once(cache, "key", compute, ttl_s=0.05, lock_s=10) == expected
+        assert await compute_once(cache, "key", compute, ttl_s=0.05, lock_s=10) == expected
         await asyncio.sleep(0.1)
 
 
 async def test_the_first_caller_who_goes_away_takes_nobody_along(two: tuple[Cache, Cache]) -> None:
     gone = asyncio.Event()
     compute = Computing(until=gone)
-    first = asyncio.create_task(once(two[0], "key", compute, ttl_s=60, lock_s=60))
-    others = [asyncio.create_task(once(cache, "key", compute, ttl_s=60, lock_s=60)) for cache in two]
+    first = asyncio.create_task(compute_once(two[0], "key", compute, ttl_s=60, lock_s=60))
+    others = [asyncio.create_task(compute_once(cache, "key", compute, ttl_s=60, lock_s=60)) for cache in two]
     await compute.begun.wait()
     first.cancel()
     gone.set()
@@ -167,7 +167,7 @@ async def test_the_first_caller_who_goes_away_takes_nobody_along(two: tuple[Cach
 
 async def test_what_was_computed_for_nobody_is_kept() -> None:
     cache, compute = MemoryCache(), Computing(0.05)
-    only = asyncio.create_task(once(cache, "key", compute, ttl_s=60, lock_s=10))
+    only = asyncio.create_task(compute_once(cache, "key", compute, ttl_s=60, lock_s=10))
     await asyncio.sleep(0.02)
     only.cancel()
     await asyncio.sleep(0.1)
@@ -176,9 +176,9 @@ async def test_what_was_computed_for_nobody_is_kept() -> None:
 
 async def test_a_failure_reaches_those_who_waited_here_and_others_try_themselves(two: tuple[Cache, Cache]) -> None:
     compute = Computing(0.2, fails=1)
-    here = [asyncio.create_task(once(two[0], "key", compute, ttl_s=60, lock_s=10)) for _ in range(3)]
+    here = [asyncio.create_task(compute_once(two[0], "key", compute, ttl_s=60, lock_s=10)) for _ in range(3)]
     await asyncio.sleep(0.05)
-    there = asyncio.create_task(once(two[1], "key", compute, ttl_s=60, lock_s=10))
+    there = asyncio.create_task(compute_once(two[1], "key", compute, ttl_s=60, lock_s=10))
     for outcome in await asyncio.gather(*here, return_exceptions=True):
         assert isinstance(outcome, ValueError)
     assert await there == b"value 2"
@@ -189,7 +189,7 @@ async def test_a_dead_leaders_lock_expires(two: tuple[Cache, Cache]) -> None:
     assert await two[0].add("key:lock", b"of one who died", 0.2)
     compute = Computing(0)
     started = time.monotonic()
-    assert await once(two[1], "key", compute, ttl_s=60, lock_s=60) == b"value 1"
+    assert await compute_once(two[1], "key", compute, ttl_s=60, lock_s=60) == b"value 1"
     assert time.monotonic() - started < 25
 
 
@@ -197,7 +197,7 @@ async def test_nobody_waits_longer_than_the_lock_may_take() -> None:
     cache, compute = MemoryCache(), Computing(0)
     assert await cache.add("key:lock", b"of one who hangs", 60)
     started = time.monotonic()
-    assert await once(cache, "key", compute, ttl_s=60, lock_s=0.2) == b"value 1"
+    assert await compute_once(cache, "key", compute, ttl_s=60, lock_s=0.2) == b"value 1"
     assert 0.2 <= time.monotonic() - started < 25
     assert await cache.get("key:lock") == b"of one who hangs"
 
@@ -210,7 +210,7 @@ async def test_a_lock_whose_answer_was_lost_is_ours() -> None:
 
     compute = Computing(0)
     started = time.monotonic()
-    assert await once(Forgetful(), "key", compute, ttl_s=60, lock_s=60) == b"value 1"
+    assert await compute_once(Forgetful(), "key", compute, ttl_s=60, lock_s=60) == b"value 1"
     assert time.monotonic() - started < 25
 
 
@@ -221,7 +221,7 @@ async def test_what_another_put_between_our_look_and_our_lock_is_taken() -> None
             return await super().add(key, value, ttl_s)
 
     compute = Computing(0)
-    assert await once(Late(), "key", compute, ttl_s=60, lock_s=5) == b"another's"
+    assert await compute_once(Late(), "key", compute, ttl_s=60, lock_s=5) == b"another's"
     assert compute.started == 0
 
 
@@ -229,7 +229,7 @@ async def test_what_another_put_between_our_look_and_our_lock_is_taken() -> None
 async def test_without_the_cache_the_value_is_computed_all_the_same(away: tuple[str, ...]) -> None:
     compute = Computing(0.02)
     cache = AwayCache(*away)
-    calls = (once(cache, "key", compute, ttl_s=60, lock_s=0.2) for _ in range(5))
+    calls = (compute_once(cache, "key", compute, ttl_s=60, lock_s=0.2) for _ in range(5))
     assert set(await asyncio.gather(*calls)) == {b"value 1"}
     assert compute.started == 1
 
@@ -245,7 +245,7 @@ async def test_whenever_callers_come_they_all_get_one_value(
 
     async def call(worker: int, after_ms: int) -> bytes:
         await asyncio.sleep(after_ms / 1000)
-        return await once(caches[worker], "key", compute, ttl_s=60, lock_s=30)
+        return await compute_once(caches[worker], "key", compute, ttl_s=60, lock_s=30)
 
     values = await asyncio.gather(*(call(*start) for start in starts))
     for cache in caches:

@@ -262,7 +262,7 @@ class TestWhatWillNotHeal:
 
     async def test_a_dimension_that_the_model_cannot_give_is_one_sentence(self, make_embedder: MakeEmbedder) -> None:
         with pytest.raises(StoreMisconfigured, match="cannot give 64 components"):
-            await make_embedder(model="text-embedding-ada-002", ask_dimension=True).embed(TEXTS)
+            await make_embedder(model="text-embedding-ada-002", send_dimension=True).embed(TEXTS)
 
     async def test_not_a_number_is_refused(self, embedder: OpenAIEmbedder, openai: OpenAIDouble) -> None:
         for value in (np.nan, np.inf):

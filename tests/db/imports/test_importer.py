@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from db.engine import Database
+from db.database.engine import Database
 from db.errors import InvalidRecord
 from db.imports import importer
 from db.imports.importer import FileProgress, ImportReport, import_directory

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from db.vectors.base import ProfileObject, ProjectObject, ToolObject, Vector
+from db.vectors.base import ProfileDocument, ProjectDocument, ToolDocument, Vector
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -26,9 +26,9 @@ def project(
     type_: str = "article",
     terms: Sequence[int] = (),
     day: int = 0,
-) -> ProjectObject:
+) -> ProjectDocument:
     """Make a project's object; `day` is when it was created."""
-    return ProjectObject(
+    return ProjectDocument(
         id=id_,
         key=key if key is not None else f"p{id_}",
         title=f"title {id_}",
@@ -46,11 +46,13 @@ def project(
     )
 
 
-def profile(actor_id: int, vector: Vector) -> ProfileObject:
+def profile(actor_id: int, vector: Vector) -> ProfileDocument:
     """Make a profile's object."""
-    return ProfileObject(actor_id, "likes wood", ("hammer",), ("craft",), "view, like", "gold", 7, vector)
+    return ProfileDocument(actor_id, "likes wood", ("hammer",), ("craft",), "view, like", "gold", 7, vector)
 
 
-def tool(term_id: int, vector: Vector, key: str | None = None) -> ToolObject:
+def tool(term_id: int, vector: Vector, key: str | None = None) -> ToolDocument:
     """Make a tool's object."""
-    return ToolObject(term_id, key or f"t{term_id}", "Hammer", "it hits", "hit it", "craft", ("iron",), "nails", vector)
+    return ToolDocument(
+        term_id, key or f"t{term_id}", "Hammer", "it hits", "hit it", "craft", ("iron",), "nails", vector
+    )

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from db.errors import InvalidRecord
-from db.vectors.base import Hits, ProjectObject, Vector, VectorFilter, VectorStore
+from db.vectors.base import Hits, ProjectDocument, Vector, VectorFilter, VectorStore
 from tests.db.vectors.conftest import DIMENSION, MakeStore
 from tests.db.vectors.objects import EPOCH, profile, project, tool, unit
 
@@ -171,7 +171,7 @@ removals = st.sets(st.integers(1, 45)).map(lambda gone: [f"p{id_}" for id_ in so
 steps = st.lists(st.lists(projects, max_size=15, unique_by=lambda item: item.id) | removals, max_size=6)
 
 
-def passes(item: ProjectObject, where: VectorFilter) -> bool:
+def passes(item: ProjectDocument, where: VectorFilter) -> bool:
     return (
         (where.exclude_owner is None or item.owner_id != where.exclude_owner)
         and item.id not in where.exclude_ids
@@ -181,7 +181,7 @@ def passes(item: ProjectObject, where: VectorFilter) -> bool:
     )
 
 
-def brute_force(held: dict[int, ProjectObject], vector: Vector, limit: int, where: VectorFilter) -> Hits:
+def brute_force(held: dict[int, ProjectDocument], vector: Vector, limit: int, where: VectorFilter) -> Hits:
     """Search one by one, in double precision."""
     scored = []
     for item in held.values():
@@ -200,7 +200,7 @@ class TestSearchLaws:
         self, make_store: MakeStore, steps: list, vector: Vector, limit: int, where: VectorFilter
     ):
         store = await make_store()
-        held: dict[int, ProjectObject] = {}
+        held: dict[int, ProjectDocument] = {}
         for step in steps:
             if step and isinstance(step[0], str):
                 await store.remove_projects(step)

@@ -13,7 +13,7 @@ import pytest
 from weaviate.util import generate_uuid5
 
 from db.errors import StoreUnavailable
-from db.vectors.base import HitFeatures, Hits, HybridHits, ProjectObject, Vector, VectorFilter
+from db.vectors.base import HitFeatures, Hits, HybridHits, ProjectDocument, Vector, VectorFilter
 from db.vectors.fusion import WINDOW, Leg, fuse
 from tests.db.vectors.conftest import DIMENSION
 from tests.db.vectors.objects import EPOCH, profile, project, tool, unit
@@ -24,7 +24,7 @@ EVERYTHING = VectorFilter()
 pytestmark = pytest.mark.parametrize("make_store", SEARCHING_STORES, indirect=True)
 
 
-def text(id_: int, title: str, description: str = "", vector: Vector | None = None, **features: Any) -> ProjectObject:
+def text(id_: int, title: str, description: str = "", vector: Vector | None = None, **features: Any) -> ProjectDocument:
     """Make a project that says only this."""
     features = {"tool_names": (), "category_names": (), "topics": (), **features}
     base = project(id_, unit(1, id_) if vector is None else vector, owner=features.pop("owner", None))

@@ -16,9 +16,9 @@ import pytest
 
 from db.errors import Store, StoreUnavailable
 from db.vectors import deltas, generations, matrix
-from db.vectors.analysis import indexed_text
 from db.vectors.base import VectorFilter
-from db.vectors.embedded import PAUSE_S, EmbeddedVectorStore
+from db.vectors.embedded import PROBE_INTERVAL_S, EmbeddedVectorStore
+from db.vectors.text_analysis import search_terms_of
 from tests.db.vectors.conftest import DIMENSION, MODEL
 from tests.db.vectors.objects import profile, project, unit
 
@@ -180,7 +180,7 @@ async def test_the_terms_of_a_project_written_twice_are_kept_once(two_stores, tm
     connection = sqlite3.connect(tmp_path / "vectors.sqlite")
     rows = connection.execute(f"SELECT rowid, * FROM {serving(connection).words}").fetchall()  # noqa: S608 (a name)
     connection.close()
-    assert rows == [(1, indexed_text(project(1, unit(1))))]
+    assert rows == [(1, search_terms_of(project(1, unit(1))))]
 
 
 async def test_what_is_about_to_take_over_is_loaded_ahead(two_stores):
@@ -190,7 +190,7 @@ async def test_what_is_about_to_take_over_is_loaded_ahead(two_stores):
     generation = await rebuilding.stage()
     await rebuilding.upsert_projects([project(2, unit(1)), project(3, unit(1))], into=generation)
     await asyncio.to_thread(rebuilding._announce, generation)
-    await serving_store.load_ahead()
+    await serving_store.preload()
     loaded = serving_store._projects.ahead.matrix
     assert loaded.ids.tolist() == [2, 3]
     assert await found(serving_store) == [1]
@@ -198,13 +198,13 @@ async def test_what_is_about_to_take_over_is_loaded_ahead(two_stores):
     await rebuilding.upsert_projects([project(4, unit(1))])
     assert await found(serving_store) == [2, 3, 4]
     assert serving_store._newest().columns is loaded.columns
-    await serving_store.load_ahead()
+    await serving_store.preload()
     assert serving_store._projects.ahead is None
 
 
 async def test_what_is_in_service_is_loaded_before_anybody_searches(two_stores):
     await two_stores[0].upsert_projects([project(1, unit(1))])
-    await two_stores[1].load_ahead()
+    await two_stores[1].preload()
     columns = two_stores[1]._projects.ahead.matrix.columns
     assert await found(two_stores[1]) == [1]
     assert two_stores[1]._newest().columns is columns
@@ -306,7 +306,9 @@ async def test_another_process_writes_in_between_while_the_old_generation_is_dro
             left += other.execute(f"SELECT count(*) FROM {old.projects}").fetchone()  # noqa: S608 (a table's name)
         other.execute("UPDATE generations SET forgotten = forgotten")
         other.execute("COMMIT")
-        await asyncio.sleep(PAUSE_S / 2)  # shorter than the pause, so that it comes first; and the store gets its turn
+        await asyncio.sleep(
+            PROBE_INTERVAL_S / 2
+        )  # shorter than the pause, so that it comes first; and the store gets its turn
     await publishing
     other.close()
     await store.close()

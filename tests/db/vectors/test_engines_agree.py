@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from db.vectors.base import ProjectObject, Vector, VectorFilter
+from db.vectors.base import ProjectDocument, Vector, VectorFilter
 from db.vectors.embedded import EmbeddedVectorStore
 from tests.db.vectors.conftest import DIMENSION, MODEL, MakeWeaviateStore
 from tests.db.vectors.objects import project
@@ -24,7 +24,7 @@ def vocabulary(generator: np.random.Generator) -> tuple[list[str], Vector]:
     return list(words)[:VOCABULARY], chances / chances.sum()
 
 
-def corpus() -> list[ProjectObject]:
+def corpus() -> list[ProjectDocument]:
     """Make projects of words that are as unevenly common as real ones."""
     generator = np.random.default_rng(7)
     words, chances = vocabulary(generator)

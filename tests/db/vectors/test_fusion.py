@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from db.vectors.base import HybridHits
-from db.vectors.fusion import UNSURE, Leg, adapted_alpha, fuse, reweighed
+from db.vectors.fusion import UNSURE, Leg, adapt_alpha, fuse, reweight
 from tests.doubles.weaviate.fusion import relative_score_fusion
 
 
@@ -62,7 +62,7 @@ inner_weights = st.integers(1, 7).map(lambda eighths: eighths / 8)
 def test_hits_weighed_anew_are_those_of_the_other_alpha(
     vectors: dict[str, float], keywords: dict[str, float], alpha: float, to: float
 ):
-    made = reweighed(hybrid_hits(leg(**vectors), leg(**keywords), alpha), alpha, to)
+    made = reweight(hybrid_hits(leg(**vectors), leg(**keywords), alpha), alpha, to)
     asked = hybrid_hits(leg(**vectors), leg(**keywords), to)
     assert (np.diff(made.scores) <= 0).all()
     order, expected = np.argsort(made.ids), np.argsort(asked.ids)
@@ -73,18 +73,18 @@ def test_hits_weighed_anew_are_those_of_the_other_alpha(
 
 def test_hits_of_one_leg_cannot_be_weighed_anew():
     alone = hybrid_hits(leg(a=0.9, b=0.1), leg(), 1.0)
-    assert reweighed(alone, 1.0, 0.5) is alone
+    assert reweight(alone, 1.0, 0.5) is alone
 
 
 def test_alpha_moves_towards_words_that_are_found_and_away_from_those_that_are_not():
-    assert adapted_alpha(0.7, 1.0) == pytest.approx(0.7**2.0)
-    assert adapted_alpha(0.7, UNSURE) == adapted_alpha(0.7, 0.0) == pytest.approx(0.7**0.05)
-    assert adapted_alpha(0.7, 0.85) == pytest.approx(0.7**1.025)
+    assert adapt_alpha(0.7, 1.0) == pytest.approx(0.7**2.0)
+    assert adapt_alpha(0.7, UNSURE) == adapt_alpha(0.7, 0.0) == pytest.approx(0.7**0.05)
+    assert adapt_alpha(0.7, 0.85) == pytest.approx(0.7**1.025)
 
 
 @given(alpha=st.floats(0, 1), low=st.floats(0, 1), high=st.floats(0, 1))
 def test_more_words_found_never_raise_alpha_and_its_ends_stay(alpha: float, low: float, high: float):
     low, high = sorted((low, high))
-    assert 0 <= adapted_alpha(alpha, high) <= adapted_alpha(alpha, low) <= 1
-    assert adapted_alpha(0.0, low) == 0
-    assert adapted_alpha(1.0, low) == 1
+    assert 0 <= adapt_alpha(alpha, high) <= adapt_alpha(alpha, low) <= 1
+    assert adapt_alpha(0.0, low) == 0
+    assert adapt_alpha(1.0, low) == 1

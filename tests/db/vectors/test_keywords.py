@@ -39,7 +39,7 @@ class Texts:
 
 @pytest.fixture(scope="module")
 def coloured() -> Iterator[Texts]:
-    """Give 300 texts: colours at random, so that many score the same."""
+    """Give 300 texts: colors at random, so that many score the same."""
     generator = np.random.default_rng(1)
     texts = Texts([" ".join(generator.choice(COLOURS, generator.integers(1, 6))) for _ in range(300)])
     yield texts

@@ -44,7 +44,7 @@ class SearchedProperty:
 
 
 def words(text: Text) -> list[str]:
-    """Split as the tokenisation `word` does: lower case, letters and digits only."""
+    """Split as the tokenization `word` does: lower case, letters and digits only."""
     texts = [text] if isinstance(text, str) else text
     return [word for one in texts for word in re.findall(r"[^\W_]+", one.lower())]
 
@@ -53,9 +53,9 @@ def bm25f(
     documents: Mapping[str, Mapping[str, Text]],
     query: str,
     properties: Iterable[SearchedProperty],
-    among: set[str] | None = None,
+    in_list: set[str] | None = None,
 ) -> dict[str, float]:
-    """Score the documents that hold a word of the query; `among` is the filter's allow-list."""
+    """Score the documents that hold a word of the query; `in_list` is the filter's allow-list."""
     searched = list(properties)
     repeats = {word: count for word, count in Counter(words(query)).items() if word not in STOP_WORDS}
     counts = {
@@ -66,7 +66,7 @@ def bm25f(
     scores: dict[str, float] = {}
     for one in searched:
         for key, of_document in counts[one.name].items():
-            if among is not None and key not in among:
+            if in_list is not None and key not in in_list:
                 continue
             length = of_document.total()
             for word, repeat in repeats.items():

@@ -9,12 +9,12 @@ import pytest
 from sqlalchemy import select
 
 from db import jobs
-from db.engine import Database
-from db.jobs import Turn
-from db.models import ActorTaste, InteractionType, Job, TagSource, UserTag
-from db.quiz.questions import active_questions
+from db.database.engine import Database
+from db.jobs import JobLease
+from db.models import InteractionType, Job, TagSource, UserFactors, UserTag
+from db.onboarding.questions import active_questions
+from gateway.background.scheduled_jobs import HOUR, INTERESTS, QUIZ, REINDEX, TASTES, TRAINING, VELOCITY, scheduled_jobs
 from gateway.background.scheduler import PeriodicJob, Scheduler
-from gateway.background.timetable import HOUR, INTERESTS, QUIZ, REINDEX, TASTES, TRAINING, VELOCITY, jobs_of
 from tests.world import embedded_world
 
 SECOND = timedelta(seconds=1)
@@ -38,7 +38,7 @@ async def run(schedulers: list[Scheduler], condition: Callable[[], bool]) -> Non
             await asyncio.gather(*running)
 
 
-async def nothing(_: Turn) -> None:
+async def nothing(_: JobLease) -> None:
     """Do nothing."""
 
 
@@ -57,11 +57,11 @@ def test_a_job_was_due_at_the_last_whole_multiple(offset_hours, every_hours, exp
 
 
 def test_the_index_is_written_anew_at_three_in_the_morning_and_velocity_is_there_if_somebody_computes_it():
-    listed = {job.name: job for job in jobs_of(None)}  # type: ignore[arg-type]
+    listed = {job.name: job for job in scheduled_jobs(None)}  # type: ignore[arg-type]
     assert listed[REINDEX].due_at(MOMENT + 2 * SECOND) == datetime(2026, 3, 4, 3, tzinfo=UTC)
     assert not listed[REINDEX].catches_up
     assert VELOCITY not in listed
-    hourly = {job.name: job for job in jobs_of(None, velocity=nothing)}[VELOCITY]  # type: ignore[arg-type]
+    hourly = {job.name: job for job in scheduled_jobs(None, velocity=nothing)}[VELOCITY]  # type: ignore[arg-type]
     assert hourly.every == HOUR
 
 
@@ -69,8 +69,8 @@ async def test_two_schedulers_do_each_occurrence_once_and_never_at_the_same_time
     done: Counter[datetime] = Counter()
     at_work = most = 0
 
-    def work_of(job: list[PeriodicJob]) -> Callable[[Turn], Awaitable[None]]:
-        async def work(_: Turn) -> None:
+    def work_of(job: list[PeriodicJob]) -> Callable[[JobLease], Awaitable[None]]:
+        async def work(_: JobLease) -> None:
             nonlocal at_work, most
             at_work += 1
             most = max(most, at_work)
@@ -93,7 +93,7 @@ async def test_two_schedulers_do_each_occurrence_once_and_never_at_the_same_time
 async def test_a_worker_that_starts_does_what_nobody_was_there_to_do_but_only_once(database: Database):
     done = []
 
-    async def work(turn: Turn) -> None:
+    async def work(turn: JobLease) -> None:
         done.append(turn.token)
 
     late = PeriodicJob("late", 100_000 * HOUR, work, catches_up=True)
@@ -101,7 +101,7 @@ async def test_a_worker_that_starts_does_what_nobody_was_there_to_do_but_only_on
     await run([Scheduler(database, [late, strict])], lambda: bool(done))
     marker = []
 
-    async def mark(_: Turn) -> None:
+    async def mark(_: JobLease) -> None:
         marker.append(1)
 
     await run([Scheduler(database, [late, PeriodicJob("mark", SECOND, mark)])], lambda: bool(marker))
@@ -112,7 +112,7 @@ async def test_missed_jobs_are_caught_up_one_after_another_in_their_order(databa
     steps: list[str] = []
 
     def job(name: str, *, catches_up: bool = True) -> PeriodicJob:
-        async def work(_: Turn) -> None:
+        async def work(_: JobLease) -> None:
             steps.append(f"{name} begins")
             await asyncio.sleep(0)
             steps.append(f"{name} ends")
@@ -128,23 +128,23 @@ async def test_missed_jobs_are_caught_up_one_after_another_in_their_order(databa
 async def test_a_job_that_fails_is_noted_and_done_again_when_it_is_due(database: Database):
     calls = []
 
-    async def work(_: Turn) -> None:
+    async def work(_: JobLease) -> None:
         calls.append(1)
         raise OSError("no disk")
 
     await run([Scheduler(database, [PeriodicJob("a", SECOND, work)])], lambda: len(calls) >= 2)
-    assert (await jobs.records(database))["a"].error == "OSError: no disk"
+    assert (await jobs.job_statuses(database))["a"].error == "OSError: no disk"
 
 
 async def test_stopping_ends_what_runs_and_gives_it_back(database: Database):
     started = asyncio.Event()
 
-    async def work(_: Turn) -> None:
+    async def work(_: JobLease) -> None:
         started.set()
         await asyncio.sleep(600)
 
     await run([Scheduler(database, [PeriodicJob("a", HOUR, work, catches_up=True)])], started.is_set)
-    assert (await jobs.records(database))["a"].holder is None
+    assert (await jobs.job_statuses(database))["a"].holder is None
 
 
 async def test_tastes_are_built_at_night_and_by_a_worker_that_starts_where_nobody_has(database: Database, tmp_path):
@@ -153,13 +153,13 @@ async def test_tastes_are_built_at_night_and_by_a_worker_that_starts_where_nobod
         await world.add_projects(3)
         await world.act("ada", InteractionType.LIKE, "p0000", "p0001")
         await world.act("bea", InteractionType.LIKE, "p0001", "p0002")
-        listed = jobs_of(world.stores)
+        listed = scheduled_jobs(world.stores)
         (job,) = [job for job in listed if job.name == TASTES]
         assert job.due_at(MOMENT) == datetime(2026, 3, 4, 1, tzinfo=UTC)
         stop = asyncio.Event()
         running = asyncio.create_task(Scheduler(database, [job]).run(stop))
         async with asyncio.timeout(30):
-            while len(await database.fetch(select(ActorTaste.actor_id))) < 2:  # noqa: ASYNC110 (as above)
+            while len(await database.fetch(select(UserFactors.actor_id))) < 2:  # noqa: ASYNC110 (as above)
                 await asyncio.sleep(0.05)
         stop.set()
         await running
@@ -167,9 +167,9 @@ async def test_tastes_are_built_at_night_and_by_a_worker_that_starts_where_nobod
 
 async def test_a_model_is_trained_at_night_and_too_little_to_learn_from_is_no_fault(database: Database, tmp_path):
     async with embedded_world(database, tmp_path) as world:
-        (job,) = [job for job in jobs_of(world.stores) if job.name == TRAINING]
+        (job,) = [job for job in scheduled_jobs(world.stores) if job.name == TRAINING]
         assert job.due_at(MOMENT) == datetime(2026, 3, 4, 2, tzinfo=UTC)
-        assert await jobs.in_turn(database, job.name, job.work, due=MOMENT, lease_s=60)
+        assert await jobs.run_exclusively(database, job.name, job.work, due=MOMENT, lease_s=60)
     (row,) = await database.fetch(select(Job.error).where(Job.name == TRAINING))
     assert row.error is None
 
@@ -181,11 +181,11 @@ async def test_the_quiz_is_made_and_interests_are_learned_at_night_and_by_a_work
         await world.add_users("ada")
         await world.add_projects(30)
         await world.act("ada", InteractionType.LIKE, "p0000", "p0006", "p0012")
-        listed = [job for job in jobs_of(world.stores) if job.name in (QUIZ, INTERESTS)]
+        listed = [job for job in scheduled_jobs(world.stores) if job.name in (QUIZ, INTERESTS)]
         assert [job.due_at(MOMENT).time() for job in listed] == [time(2, 30), time(2, 40)]
         assert all(job.catches_up for job in listed)
         for job in listed:
-            assert await jobs.in_turn(database, job.name, job.work, due=MOMENT, lease_s=60)
+            assert await jobs.run_exclusively(database, job.name, job.work, due=MOMENT, lease_s=60)
     assert len(await active_questions(database)) == 4
     (tag,) = await database.fetch(select(UserTag.source))
     assert tag.source == TagSource.LEARNED

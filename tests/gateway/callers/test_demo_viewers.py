@@ -54,7 +54,7 @@ async def test_a_page_at_home_gets_a_token_for_a_day_of_each_demo_viewer_but_the
     for viewer in viewers:
         claims = await authority.read(f"Bearer {viewer['token']}")
         assert (claims.user_key, claims.role) == (viewer["key"], Role.VIEWER)
-        assert claims.ends_at <= authority.rules.clock.now() + 86_400 + authority.rules.leeway_s
+        assert claims.expires_at <= authority.rules.clock.now() + 86_400 + authority.rules.leeway_s
 
 
 async def test_somebody_else_with_a_demo_viewers_key_and_somebody_with_a_role_are_not_given_away(demo, database):

@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 
 from db.models import Role
 from gateway.callers import issuer_keys
-from gateway.callers.auth import Authority, authority_of
-from gateway.callers.claims import Claims, RoleClaim
 from gateway.callers.issuer_keys import IssuerKeys
-from gateway.commands.doctor import Verdict, examine
-from gateway.commands.preparing import migrate_only
+from gateway.callers.token_authority import TokenAuthority, token_authority
+from gateway.callers.token_claims import RoleClaim, TokenClaims
+from gateway.commands.doctor import Verdict, run_checks
+from gateway.commands.prepare import migrate_only
 from gateway.errors import CannotStart, IssuerAway, Unauthenticated
 from gateway.settings import Settings, load_settings
 from tests.doubles.issuer import NAME, IssuerDouble, ec_key, ed_key, published, rsa_key, running_issuer, signed
@@ -55,17 +55,17 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-async def authority(issuer: IssuerDouble, clock: Clock) -> AsyncIterator[Authority]:
+async def authority(issuer: IssuerDouble, clock: Clock) -> AsyncIterator[TokenAuthority]:
     keys = IssuerKeys(issuer.url, clock=clock)
-    yield Authority(SECRET.encode(), NAME, "explore", keys=keys, algorithms=ALGORITHMS)
+    yield TokenAuthority(SECRET.encode(), NAME, "explore", keys=keys, algorithms=ALGORITHMS)
     await keys.close()
 
 
-async def read(authority: Authority, token: str) -> Claims | None:
+async def read(authority: TokenAuthority, token: str) -> TokenClaims | None:
     return await authority.read(f"Bearer {token}")
 
 
-async def settled(authority: Authority) -> None:
+async def settled(authority: TokenAuthority) -> None:
     """Wait for the question that is under way, if there is one."""
     keys = authority.keys
     assert keys is not None
@@ -80,23 +80,23 @@ async def settled(authority: Authority) -> None:
 )
 async def test_a_token_signed_by_the_issuer_names_its_user(authority, issuer, make, algorithm):
     key = issuer.add(make(), "its own")
-    assert await read(authority, signed(key, algorithm, "its own")) == Claims("ada", None)
+    assert await read(authority, signed(key, algorithm, "its own")) == TokenClaims("ada", None)
 
 
 async def test_a_token_of_our_own_secret_is_good_beside_the_issuers(authority, issuer):
-    assert await read(authority, authority.issue("ada", Role.SERVICE)) == Claims("ada", Role.SERVICE)
+    assert await read(authority, authority.issue("ada", Role.SERVICE)) == TokenClaims("ada", Role.SERVICE)
     assert issuer.asked == 0
 
 
 async def test_a_hundred_tokens_at_once_ask_the_issuer_once(authority, issuer):
-    issuer.pause_s = 0.1
+    issuer.probe_interval_s = 0.1
     found = await asyncio.gather(*(read(authority, signed(rsa_key(1), "RS256", "one")) for _ in range(100)))
-    assert set(found) == {Claims("ada", None)}
+    assert set(found) == {TokenClaims("ada", None)}
     assert issuer.asked == 1
 
 
 async def test_the_loop_goes_on_while_the_issuer_thinks(authority, issuer):
-    issuer.pause_s = 0.5
+    issuer.probe_interval_s = 0.5
     reading = asyncio.create_task(read(authority, signed(rsa_key(1), "RS256", "one")))
     turns = 0
     while not reading.done():
@@ -107,9 +107,9 @@ async def test_the_loop_goes_on_while_the_issuer_thinks(authority, issuer):
 
 async def test_a_token_without_a_key_id_is_good_only_where_there_is_no_choice(authority, issuer, clock):
     token = signed(rsa_key(1), "RS256")
-    assert await read(authority, token) == Claims("ada", None)
+    assert await read(authority, token) == TokenClaims("ada", None)
     issuer.add(rsa_key(2), "two")
-    clock.now += 2 * issuer_keys.FRESH_S + 1
+    clock.now += 2 * issuer_keys.REFRESH_AFTER_S + 1
     with pytest.raises(Unauthenticated, match="names no key"):
         await read(authority, token)
 
@@ -119,8 +119,8 @@ async def test_after_a_rotation_the_new_key_is_good_at_once_and_the_one_taken_ba
     assert await read(authority, old)
     issuer.keys.clear()
     issuer.add(rsa_key(2), "two")
-    clock.now += issuer_keys.ASK_AGAIN_S
-    assert await read(authority, new) == Claims("ada", None)
+    clock.now += issuer_keys.RETRY_AFTER_S
+    assert await read(authority, new) == TokenClaims("ada", None)
     with pytest.raises(Unauthenticated, match="names no key"):
         await read(authority, old)
 
@@ -130,7 +130,7 @@ async def test_a_key_that_was_taken_back_is_refused_though_no_new_one_was_met(au
     token = signed(rsa_key(1), "RS256", "one")
     assert await read(authority, token)
     del issuer.keys[0]
-    clock.now += issuer_keys.FRESH_S + 1
+    clock.now += issuer_keys.REFRESH_AFTER_S + 1
     assert await read(authority, token)  # the old keys, while new ones are fetched beside it
     await settled(authority)
     with pytest.raises(Unauthenticated):
@@ -149,7 +149,7 @@ async def test_after_a_quiet_hour_the_keys_are_fetched_before_a_token_is_believe
 
 async def test_however_many_unknown_keys_are_named_the_issuer_is_asked_once_in_ten_seconds(authority, issuer, clock):
     assert await read(authority, signed(rsa_key(1), "RS256", "one"))
-    clock.now += issuer_keys.ASK_AGAIN_S
+    clock.now += issuer_keys.RETRY_AFTER_S
     for number in range(50):
         with pytest.raises(Unauthenticated):
             await read(authority, signed(rsa_key(2), "RS256", f"unknown {number}"))
@@ -162,7 +162,7 @@ async def test_the_last_known_keys_hold_for_a_day_while_the_issuer_is_away(autho
     issuer.status = 503
     for _ in range(10):
         clock.now += 8_000
-        assert await read(authority, token) == Claims("ada", None)
+        assert await read(authority, token) == TokenClaims("ada", None)
         await settled(authority)
     assert authority.keys.fault == "it answers 503"
     clock.now += 8_000
@@ -170,8 +170,8 @@ async def test_the_last_known_keys_hold_for_a_day_while_the_issuer_is_away(autho
         await read(authority, token)
     assert away.value.status == 503
     issuer.status = 200
-    clock.now += issuer_keys.ASK_AGAIN_S
-    assert await read(authority, token) == Claims("ada", None)
+    clock.now += issuer_keys.RETRY_AFTER_S
+    assert await read(authority, token) == TokenClaims("ada", None)
     assert authority.keys.fault is None
 
 
@@ -180,7 +180,7 @@ async def test_nobody_waits_for_an_issuer_that_did_not_answer_last_time(authorit
     assert await read(authority, token)
     issuer.status, clock.now = 503, clock.now + 3_600
     assert await read(authority, token)
-    issuer.pause_s, clock.now = 2.0, clock.now + issuer_keys.ASK_AGAIN_S
+    issuer.probe_interval_s, clock.now = 2.0, clock.now + issuer_keys.RETRY_AFTER_S
     assert await read(authority, token)
     assert not authority.keys._flight.done()
 
@@ -212,7 +212,7 @@ async def test_a_token_of_the_issuer_reaches_the_graph(gateway, issuer):
 async def test_keys_may_lie_in_a_file(tmp_path):
     file = tmp_path / "keys.json"
     file.write_text(json.dumps({"keys": [published(rsa_key(1), kid="one")]}))
-    authority = Authority(SECRET.encode(), NAME, "explore", keys=IssuerKeys(str(file)), algorithms=ALGORITHMS)
+    authority = TokenAuthority(SECRET.encode(), NAME, "explore", keys=IssuerKeys(str(file)), algorithms=ALGORITHMS)
     assert await read(authority, signed(rsa_key(1), "RS256", "one"))
 
 
@@ -300,7 +300,7 @@ async def test_no_header_whatever_makes_a_token_good(header):
     async def fetched() -> bytes:
         return json.dumps({"keys": [published(rsa_key(1), kid="one")]}).encode()
 
-    authority = Authority(SECRET.encode(), NAME, "explore", keys=IssuerKeys("", fetched), algorithms=ALGORITHMS)
+    authority = TokenAuthority(SECRET.encode(), NAME, "explore", keys=IssuerKeys("", fetched), algorithms=ALGORITHMS)
     with pytest.raises(Unauthenticated):
         await read(authority, by_hand(header, payload(), b"\0"))
 
@@ -391,8 +391,8 @@ def test_a_role_that_is_none_is_refused(given):
 
 async def test_a_token_of_our_own_says_its_role_in_the_issuers_words():
     words = {"ops": Role.ADMINISTRATOR, "sync": Role.SERVICE}
-    authority = Authority(SECRET.encode(), "i", "a", role=RoleClaim("realm.groups", words))
-    assert await read(authority, authority.issue("ada", Role.SERVICE)) == Claims("ada", Role.SERVICE)
+    authority = TokenAuthority(SECRET.encode(), "i", "a", role=RoleClaim("realm.groups", words))
+    assert await read(authority, authority.issue("ada", Role.SERVICE)) == TokenClaims("ada", Role.SERVICE)
 
 
 # Settings and the doctor.
@@ -405,18 +405,18 @@ def settings(folder: Path, **given: Any) -> Settings:
 def test_settings_of_an_issuer_are_read_from_text(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TOKEN_ALGORITHMS", "RS256, ES256")
-    monkeypatch.setenv("TOKEN_ROLE_WORDS", "explore-admins=administrator, sync=service")
+    monkeypatch.setenv("TOKEN_ROLE_NAMES", "explore-admins=administrator, sync=service")
     read = load_settings()
     assert read.token_algorithms == ("RS256", "ES256")
-    assert dict(read.token_role_words) == {"explore-admins": Role.ADMINISTRATOR, "sync": Role.SERVICE}
+    assert dict(read.token_role_names) == {"explore-admins": Role.ADMINISTRATOR, "sync": Role.SERVICE}
 
 
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
         ("TOKEN_ALGORITHMS", "RS256,none", "TOKEN_ALGORITHMS is 'none', which cannot be used"),
-        ("TOKEN_ROLE_WORDS", "admins", "TOKEN_ROLE_WORDS is 'admins'"),
-        ("TOKEN_ROLE_WORDS", "a=king", "TOKEN_ROLE_WORDS is 'king'"),
+        ("TOKEN_ROLE_NAMES", "admins", "TOKEN_ROLE_NAMES is 'admins'"),
+        ("TOKEN_ROLE_NAMES", "a=king", "TOKEN_ROLE_NAMES is 'king'"),
         ("TOKEN_JWKS_URL", "ftp://user:hunter2@x/y", "TOKEN_JWKS_URL is no address that keys can be trusted from"),
         ("TOKEN_JWKS_URL", "http://user:hunter2@login.example.com/y", "http:// only from this machine"),
         ("TOKEN_JWKS_URL", "http://localhost.example.com/y", "http:// only from this machine"),
@@ -447,13 +447,13 @@ def test_keys_may_come_over_plain_http_from_this_machine(tmp_path, host):
 
 def test_a_gateway_where_nobody_could_sign_in_does_not_start(tmp_path):
     with pytest.raises(CannotStart, match="nobody could sign in"):
-        authority_of(settings(tmp_path, token_algorithms=("RS256",)))
+        token_authority(settings(tmp_path, token_algorithms=("RS256",)))
     with pytest.raises(CannotStart, match="needs an algorithm"):
-        authority_of(settings(tmp_path, token_jwks_url="https://x/y", token_algorithms=("HS256",)))
+        token_authority(settings(tmp_path, token_jwks_url="https://x/y", token_algorithms=("HS256",)))
 
 
 def test_where_only_the_issuers_tokens_count_none_of_our_own_is_made(tmp_path):
-    authority = authority_of(settings(tmp_path, token_jwks_url="https://x/y"))
+    authority = token_authority(settings(tmp_path, token_jwks_url="https://x/y"))
     with pytest.raises(CannotStart, match="name HS256 in TOKEN_ALGORITHMS"):
         authority.issue("ada")
 
@@ -462,10 +462,10 @@ async def test_with_an_issuers_keys_the_secret_signs_no_token_unless_a_setting_s
     of_secret = by_hand({"alg": "HS256"}, payload(), SECRET.encode())
     given = {"token_jwks_url": issuer.url, "token_issuer": NAME}
     with pytest.raises(Unauthenticated, match="must be signed with RS256 or ES256 or EdDSA"):
-        await read(authority_of(settings(tmp_path, **given)), of_secret)
-    both = authority_of(settings(tmp_path, **given, token_algorithms=("HS256", "RS256")))
-    assert await read(both, of_secret) == Claims("ada", None)
-    assert await read(both, signed(rsa_key(1), "RS256", "one")) == Claims("ada", None)
+        await read(token_authority(settings(tmp_path, **given)), of_secret)
+    both = token_authority(settings(tmp_path, **given, token_algorithms=("HS256", "RS256")))
+    assert await read(both, of_secret) == TokenClaims("ada", None)
+    assert await read(both, signed(rsa_key(1), "RS256", "one")) == TokenClaims("ada", None)
 
 
 async def test_keys_on_this_machine_are_fetched_past_the_proxies_of_the_environment(authority, monkeypatch):
@@ -480,7 +480,7 @@ async def test_the_doctor_looks_at_the_issuers_keys(issuer, tmp_path):
         return settings(tmp_path, token_issuer=NAME, **{"token_jwks_url": issuer.url, **given})
 
     async def found(made: Settings) -> tuple[Verdict, str]:
-        one = next(one for one in await examine(made) if one.subject == "token keys")
+        one = next(one for one in await run_checks(made) if one.subject == "token keys")
         return one.verdict, one.words
 
     await migrate_only(made())

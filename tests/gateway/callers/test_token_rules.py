@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from db.models import Role
-from gateway.callers.auth import Authority, authority_of
-from gateway.callers.claims import Claims
-from gateway.callers.token_rules import LATEST, MAX_TOKEN, PreviousSecret, TokenRules, bearer_token
+from gateway.callers.token_authority import TokenAuthority, token_authority
+from gateway.callers.token_claims import TokenClaims
+from gateway.callers.token_rules import LATEST_TIME_S, MAX_TOKEN, PreviousSecret, TokenRules, bearer_token
 from gateway.errors import CannotStart, Unauthenticated
 from gateway.settings import Settings
 from tests.doubles.clock import ManualClock
-from tests.gateway.callers.test_auth import QUERY, claims, signed
+from tests.gateway.callers.test_token_authority import QUERY, claims, signed
 from tests.gateway.conftest import SECRET
 
 OLD = "the secret before it, long enough for HS256 too"
@@ -32,7 +32,7 @@ NO_TIMES = {
     "infinite": math.inf,
     "minus infinite": -math.inf,
     "milliseconds": 1_900_000_000_000,
-    "after the year 9999": LATEST + 1,
+    "after the year 9999": LATEST_TIME_S + 1,
     "more than 64 bits": 2**64,
     "10^320": 10**320,
     "10^4200": 10**4200,
@@ -75,13 +75,13 @@ async def test_a_number_that_json_cannot_hold_is_refused(client):
 
 @given(st.dictionaries(st.sampled_from(["exp", "nbf", "iat"]), st.integers() | st.floats() | st.text() | st.booleans()))
 async def test_whatever_its_times_say_a_token_is_accepted_or_refused(times):
-    authority = Authority(SECRET.encode(), "explore-gateway", "explore")
+    authority = TokenAuthority(SECRET.encode(), "explore-gateway", "explore")
     try:
         found = await authority.read(f"Bearer {jwt.encode(claims(**times), SECRET, 'HS256')}")
     except Unauthenticated:
         return
     assert found is not None
-    assert math.isfinite(found.ends_at)
+    assert math.isfinite(found.expires_at)
 
 
 async def test_a_time_may_be_a_fraction(client):
@@ -97,7 +97,7 @@ def times_at(clock, **offsets):
 
 
 def test_the_leeway_is_the_same_at_both_ends(clock):
-    assert times_at(clock, exp=-29.9).ends_at == pytest.approx(clock.now() + 0.1, rel=0, abs=0.001)
+    assert times_at(clock, exp=-29.9).expires_at == pytest.approx(clock.now() + 0.1, rel=0, abs=0.001)
     for offsets in ({"exp": -30}, {"exp": 60, "nbf": 30.1}, {"exp": 60, "iat": 30.1}):
         with pytest.raises(Unauthenticated):
             times_at(clock, **offsets)
@@ -136,8 +136,8 @@ def administrators(clock, life_s, **changes):
 
 
 async def test_an_administrators_token_lives_a_day_at_most(clock):
-    authority = Authority(SECRET.encode(), "explore-gateway", "explore", rules=TokenRules(clock=clock))
-    assert await authority.read(f"Bearer {administrators(clock, DAY_S)}") == Claims("ada", Role.ADMINISTRATOR)
+    authority = TokenAuthority(SECRET.encode(), "explore-gateway", "explore", rules=TokenRules(clock=clock))
+    assert await authority.read(f"Bearer {administrators(clock, DAY_S)}") == TokenClaims("ada", Role.ADMINISTRATOR)
     for life_s in (DAY_S + 1, 30 * DAY_S):
         with pytest.raises(Unauthenticated, match="lives at most 24 hours"):
             await authority.read(f"Bearer {administrators(clock, life_s)}")
@@ -150,15 +150,15 @@ async def test_an_administrators_token_lives_a_day_at_most(clock):
 
 
 async def test_tokens_of_other_roles_live_as_long_as_their_issuer_says(clock):
-    authority = Authority(SECRET.encode(), "explore-gateway", "explore", rules=TokenRules(clock=clock))
+    authority = TokenAuthority(SECRET.encode(), "explore-gateway", "explore", rules=TokenRules(clock=clock))
     for role in (Role.VIEWER, Role.SERVICE):
         token = administrators(clock, 300 * DAY_S, role=role.value)
-        assert await authority.read(f"Bearer {token}") == Claims("ada", role)
+        assert await authority.read(f"Bearer {token}") == TokenClaims("ada", role)
 
 
 async def test_a_setting_says_how_long_an_administrators_token_lives(tmp_path):
     settings = Settings(_env_file=None, var_dir=tmp_path, token_secret=SECRET, token_administrator_hours=2)
-    authority = authority_of(settings)
+    authority = token_authority(settings)
     assert await authority.read(f"Bearer {authority.issue('ada', Role.ADMINISTRATOR, 2)}")
     with pytest.raises(CannotStart, match="lives at most 2 hours, not 24; give --hours 2 or less"):
         authority.issue("ada", Role.ADMINISTRATOR, 24)
@@ -166,7 +166,7 @@ async def test_a_setting_says_how_long_an_administrators_token_lives(tmp_path):
 
 
 async def test_the_edge_says_whether_a_token_is_short_lived_enough_for_an_administrators_row(clock):
-    authority = Authority(SECRET.encode(), "explore-gateway", "explore", rules=TokenRules(clock=clock))
+    authority = TokenAuthority(SECRET.encode(), "explore-gateway", "explore", rules=TokenRules(clock=clock))
     for changes, may in (({}, True), ({"exp": int(clock.now()) + 2 * DAY_S}, False), ({"iat": ...}, False)):
         found = await authority.read(f"Bearer {administrators(clock, DAY_S, **{'role': ..., **changes})}")
         assert (found.role, found.is_short_lived) == (None, may)
@@ -178,21 +178,21 @@ async def test_the_edge_says_whether_a_token_is_short_lived_enough_for_an_admini
 def rotated(clock, until):
     previous = PreviousSecret(OLD.encode(), until)
     rules = TokenRules(leeway_s=0, clock=clock)
-    return Authority(SECRET.encode(), "explore-gateway", "explore", rules=rules, previous=previous)
+    return TokenAuthority(SECRET.encode(), "explore-gateway", "explore", rules=rules, previous=previous)
 
 
 async def test_the_previous_secret_is_accepted_until_the_stated_time(clock):
     authority = rotated(clock, clock.now() + 300)
     old, new = signed(OLD), signed(SECRET)
     found = await authority.read(f"Bearer {old}")
-    assert found == Claims("ada", None)
-    assert found.ends_at == clock.now() + 300  # and so do the sockets that it opened
+    assert found == TokenClaims("ada", None)
+    assert found.expires_at == clock.now() + 300  # and so do the sockets that it opened
     with pytest.raises(Unauthenticated, match="another secret"):
         await authority.read(f"Bearer {signed('x' * 40)}")
     clock.advance(300)
     with pytest.raises(Unauthenticated, match="another secret"):
         await authority.read(f"Bearer {old}")
-    assert await authority.read(f"Bearer {new}") == Claims("ada", None)
+    assert await authority.read(f"Bearer {new}") == TokenClaims("ada", None)
 
 
 async def test_the_previous_secret_signs_nothing_new_and_loosens_no_rule(clock):
@@ -206,4 +206,4 @@ async def test_the_previous_secret_signs_nothing_new_and_loosens_no_rule(clock):
 @pytest.mark.parametrize("given", [{"token_secret_previous": OLD}, {"token_secret_previous_until": datetime.now(UTC)}])
 def test_a_previous_secret_without_a_time_does_not_start(tmp_path, given):
     with pytest.raises(CannotStart, match="go together"):
-        authority_of(Settings(_env_file=None, var_dir=tmp_path, token_secret=SECRET, **given))
+        token_authority(Settings(_env_file=None, var_dir=tmp_path, token_secret=SECRET, **given))

@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import insert
 
 from db.models import Actor, Project
-from gateway.commands.doctor import Finding, Verdict, examine, print_findings
-from gateway.commands.preparing import migrate_only, open_migrated, prepare
-from gateway.commands.terminal import console
+from gateway.commands.console import console
+from gateway.commands.doctor import Finding, Verdict, print_findings, run_checks
+from gateway.commands.prepare import migrate_only, open_migrated, prepare
 from gateway.errors import CannotStart
 from gateway.settings import Settings
 from tests.doubles.openai import KEY, Fault, OpenAIDouble
@@ -23,7 +23,7 @@ def settings(folder: Path, **given: Any) -> Settings:
 
 async def finding(subject: str, made: Settings) -> Finding:
     await migrate_only(made)
-    found = {one.subject: one for one in await examine(made)}
+    found = {one.subject: one for one in await run_checks(made)}
     return found[subject]
 
 
@@ -36,7 +36,7 @@ async def assert_broken(subject: str, words: str, made: Settings) -> None:
 
 async def test_everything_embedded_is_well(tmp_path: Path):
     await migrate_only(settings(tmp_path))
-    assert all(one.verdict is Verdict.OK for one in await examine(settings(tmp_path)))
+    assert all(one.verdict is Verdict.OK for one in await run_checks(settings(tmp_path)))
 
 
 async def test_a_weaviate_that_is_away_wants_to_be_started(tmp_path: Path):
@@ -77,7 +77,7 @@ async def test_a_model_that_refuses_the_key_or_gives_other_vectors_is_told_at_th
         await assert_broken("embeddings", "refuses the key (401); check OPENAI_API_KEY", wrong)
         with pytest.raises(CannotStart, match=r"refuses the key \(401\); check OPENAI_API_KEY"):
             await prepare(wrong, demo=False, say=print)
-        double.always = Fault(change=lambda vectors: vectors[:, :3])
+        double.fixed_model = Fault(change=lambda vectors: vectors[:, :3])
         other = settings(tmp_path, openai_api_key=KEY, openai_base_url=double.url)
         await assert_broken("embeddings", "gives vectors of 3 components where 1536 are expected", other)
         with pytest.raises(CannotStart, match="gives vectors of 3 components"):

@@ -6,10 +6,10 @@ from datetime import timedelta
 import pytest
 from rich.console import Console
 
-from db.engine import Database
+from db import outbox
+from db.database.engine import Database
 from db.errors import InvalidRecord
 from db.models import OutboxKind
-from db.synchronisation import outbox
 from gateway.commands import outbox_command
 
 

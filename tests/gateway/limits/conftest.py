@@ -7,18 +7,18 @@ import pytest
 import strawberry
 from graphql import VariableValues, get_variable_values, parse
 
+from gateway.limit_settings import LimitSettings
 from gateway.limits.document_limits import DocumentLimits
-from gateway.limits.settings import LimitSettings
-from resolvers.foundations.fields import Cost, computed
+from resolvers.common.field_costs import Cost, computed
 
 
 @strawberry.interface
-class Named:
+class ResolvedDocument:
     name: str
 
 
 @strawberry.type
-class Book(Named):
+class Book(ResolvedDocument):
     @computed("Books like it.", Cost(100, 2, "first", 50))
     def similar(self, first: int = 10) -> "Shelf":
         raise NotImplementedError
@@ -29,7 +29,7 @@ class Book(Named):
 
 
 @strawberry.type
-class Author(Named):
+class Author(ResolvedDocument):
     books: list[Book]
 
 
@@ -50,7 +50,7 @@ class Query:
         raise NotImplementedError
 
     @computed("Something.", Cost(1))
-    def named(self) -> Named | None:
+    def named(self) -> ResolvedDocument | None:
         raise NotImplementedError
 
 
@@ -77,7 +77,7 @@ def cost_of(limits: DocumentLimits) -> CostOf:
     """Return the cost of the first operation of a document with variables as a client sends them."""
 
     def cost(text: str, **variables: Any) -> int:
-        analysis = limits.analyse(parse(text))
+        analysis = limits.analyze(parse(text))
         operation = analysis.operations[0]
         values = get_variable_values(SCHEMA, operation.variable_definitions or (), variables)
         assert isinstance(values, VariableValues), values

@@ -4,7 +4,7 @@ import pytest
 from graphql import GraphQLEnumType, GraphQLNonNull, get_named_type, get_nullable_type, is_list_type
 
 from db.models import Role
-from resolvers.foundations.fields import COST
+from resolvers.common.field_costs import COST
 from resolvers.schema import schema
 
 PROXY_OF_THE_TESTS = "127.0.0.1"  # httpx calls itself so
@@ -168,15 +168,15 @@ async def test_no_page_is_larger_than_a_hundred(query):
     """Pages are checked before anything is read, so there is nothing behind the stores here."""
     from types import SimpleNamespace
 
-    from db.people.users import NOBODY
-    from resolvers.foundations.context import Asker, Context
+    from db.actors.users import ANONYMOUS_VIEWER
+    from resolvers.common.context import Caller, Context
     from scoring.feeds import Feeds
 
     class Everybody(Context):
         async def viewer(self):
-            return NOBODY
+            return ANONYMOUS_VIEWER
 
     stores = SimpleNamespace(database=None, cache=None, vectors=None, embedder=None)
-    context = Everybody(stores, Feeds(stores), Asker())
+    context = Everybody(stores, Feeds(stores), Caller())
     result = await schema.execute(query, context_value=context)
     assert [error.extensions["code"] for error in result.errors] == ["FIRST_OUT_OF_RANGE"]

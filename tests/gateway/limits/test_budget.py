@@ -5,11 +5,11 @@ import pytest
 
 from db.errors import Store, StoreUnavailable
 from db.models import Role
-from gateway.callers.visitors import Visitor
+from gateway.callers.authentication import Authentication
+from gateway.limit_settings import LimitSettings
 from gateway.limits.budget import Budgets, OverBudget
-from gateway.limits.settings import LimitSettings
-from gateway.limits.windows import MemoryWindows
-from resolvers.foundations.context import Asker
+from gateway.limits.rate_limits import MemoryRateLimitStore
+from resolvers.common.context import Caller
 
 HOME, OFFICE = ip_address("203.0.113.9"), ip_address("198.51.100.1")
 
@@ -28,7 +28,7 @@ def clock():
 
 @pytest.fixture
 def windows(clock):
-    return MemoryWindows(clock=clock)
+    return MemoryRateLimitStore(clock=clock)
 
 
 def budgets(**settings):
@@ -37,22 +37,22 @@ def budgets(**settings):
 
 
 def user(key="ada", address=HOME, role=None):
-    return Visitor(Asker(key, None, role), address=address)
+    return Authentication(Caller(key, None, role), address=address)
 
 
 def session(key="s", address=HOME):
-    return Visitor(Asker(session_key=key), address=address)
+    return Authentication(Caller(session_key=key), address=address)
 
 
 def stranger(key="new", address=HOME):
-    return Visitor(Asker(session_key=key), is_unknown=True, new_session="signed", address=address)
+    return Authentication(Caller(session_key=key), is_anonymous=True, session_id_to_send="signed", address=address)
 
 
-async def spend_all(limits, visitor, windows, points=100):
+async def spend_all(limits, authentication, windows, points=100):
     charged = 0
     while True:
         try:
-            await limits.charge(visitor, points, windows)
+            await limits.charge(authentication, points, windows)
         except OverBudget as refused:
             return charged, refused
         charged += points
@@ -165,7 +165,7 @@ async def test_while_redis_is_away_each_process_counts_by_itself():
 
 
 async def test_no_more_callers_are_remembered_than_fit(clock):
-    windows = MemoryWindows(callers=100, clock=clock)
+    windows = MemoryRateLimitStore(callers=100, clock=clock)
     for number in range(1_000):
         await windows.spend(f"caller {number}", 1, 10)
     assert len(windows._counted) == 100

@@ -3,8 +3,8 @@ from graphql import parse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.limit_settings import LimitSettings
 from gateway.limits.document_limits import DocumentLimits
-from gateway.limits.settings import LimitSettings
 from tests.gateway.limits.conftest import SCHEMA
 
 # shelf costs 100, and 2 for each of `first`; a plain field 1.
@@ -64,12 +64,12 @@ def test_a_number_of_thousands_of_digits_is_as_much_as_there_can_be(cost_of):
 
 
 def test_of_several_operations_each_has_its_own_cost(limits):
-    analysis = limits.analyse(parse("query A { shelf { best { name } } } query B { named { name } }"))
+    analysis = limits.analyze(parse("query A { shelf { best { name } } } query B { named { name } }"))
     assert [analysis.cost(operation, {}) for operation in analysis.operations] == [122, 2]
 
 
 def test_the_same_sizes_are_added_up_once(limits):
-    analysis = limits.analyse(parse("query($n: Int, $other: Int) { shelf(first: $n) { books { name } } }"))
+    analysis = limits.analyze(parse("query($n: Int, $other: Int) { shelf(first: $n) { books { name } } }"))
     (operation,) = analysis.operations
     for n, other in [(3, 1), (3, 2), (4, 2), (3, None)]:
         analysis.cost(operation, {"n": n, "other": other})
@@ -77,7 +77,7 @@ def test_the_same_sizes_are_added_up_once(limits):
 
 
 def test_costs_that_are_remembered_do_not_grow_without_bound(limits):
-    analysis = limits.analyse(parse("query($n: Int) { shelf(first: $n) { books { name } } }"))
+    analysis = limits.analyze(parse("query($n: Int) { shelf(first: $n) { books { name } } }"))
     for n in range(10_000):
         analysis.cost(analysis.operations[0], {"n": n})
     assert len(analysis.costs) <= 64
@@ -116,6 +116,6 @@ def test_fragments_cost_what_the_same_query_costs_with_the_fragments_put_in(bloc
         f" fragment f{at} on Named {{ {' '.join('name' if one is None else f'...f{one}' for one in block)} }}"
         for at, block in enumerate(blocks)
     )
-    whole = WIDE.analyse(parse("{ named " + written_out(blocks, 0) + " }"))
-    parts = WIDE.analyse(parse(text))
+    whole = WIDE.analyze(parse("{ named " + written_out(blocks, 0) + " }"))
+    parts = WIDE.analyze(parse(text))
     assert parts.cost(parts.operations[0], {}) == whole.cost(whole.operations[0], {})

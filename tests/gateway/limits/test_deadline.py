@@ -7,17 +7,17 @@ from types import SimpleNamespace
 import pytest
 from sqlalchemy import text
 
-from db.cache.memory import MemoryCache
-from db.cache.single_flight import Made, made_once
+from db.cache.single_flight import Computed, get_or_compute
 from gateway.limits.deadline import OperationTimeout, within
-from resolvers.foundations.context import Asker, Context
-from resolvers.foundations.loaders import MappedLoader
+from resolvers.common.context import Caller, Context
+from resolvers.common.loaders import MappedLoader
+from tests.doubles.memory_cache import MemoryCache
 
 SLOW = text("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :rows) SELECT count(*) FROM n")
 
 
 def context_on(database):
-    return Context(SimpleNamespace(database=database), None, Asker())
+    return Context(SimpleNamespace(database=database), None, Caller())
 
 
 async def test_what_ends_in_time_is_given():
@@ -74,10 +74,10 @@ async def test_a_flight_that_others_wait_for_goes_on():
 
     async def compute():
         await flown.wait()
-        return Made(b"made", 60)
+        return Computed(b"made", 60)
 
     def fly():
-        return made_once(cache, "key", compute, lock_s=5, stops_with_callers=True)
+        return get_or_compute(cache, "key", compute, lock_s=5, cancel_when_abandoned=True)
 
     other = asyncio.create_task(fly())
     with pytest.raises(OperationTimeout):
@@ -95,14 +95,14 @@ async def test_a_flight_that_nobody_waits_for_any_more_is_stopped():
         except asyncio.CancelledError:
             ended.append("cancelled")
             raise
-        return Made(b"", 60)
+        return Computed(b"", 60)
 
     with pytest.raises(OperationTimeout):
-        await within(0.05, made_once(cache, "key", compute, lock_s=5, stops_with_callers=True), lambda: None)
+        await within(0.05, get_or_compute(cache, "key", compute, lock_s=5, cancel_when_abandoned=True), lambda: None)
     await asyncio.sleep(0.01)
     assert ended == ["cancelled"]
 
     async def again():
-        return Made(b"made", 60)
+        return Computed(b"made", 60)
 
-    assert (await made_once(cache, "key", again, lock_s=0.5)).value == b"made"
+    assert (await get_or_compute(cache, "key", again, lock_s=0.5)).value == b"made"

@@ -1,16 +1,16 @@
 import pytest
 from graphql import get_introspection_query, parse
 
+from gateway.limit_settings import LimitSettings
 from gateway.limits.document_limits import DocumentLimits, check_cost
 from gateway.limits.errors import OverLimit
-from gateway.limits.settings import LimitSettings
 from resolvers.schema import schema
 from tests.gateway.limits.conftest import SCHEMA
 
 
 def refusal(text, **settings):
     with pytest.raises(OverLimit) as refused:
-        DocumentLimits(SCHEMA, LimitSettings(**settings)).analyse(parse(text))
+        DocumentLimits(SCHEMA, LimitSettings(**settings)).analyze(parse(text))
     return refused.value
 
 
@@ -71,7 +71,7 @@ AT_THE_LIMIT = {  # a document that is within the limit, and the same with a lit
 @pytest.mark.parametrize("code", AT_THE_LIMIT)
 def test_a_document_may_go_as_far_as_the_limit_and_no_further(limits, code):
     within, beyond, allowed = AT_THE_LIMIT[code]
-    assert limits.analyse(parse(within))
+    assert limits.analyze(parse(within))
     refused = refusal(beyond)
     assert (refused.status, refused.code) == (400, code)
     assert refused.extensions["allowed"] == allowed < refused.extensions["asked"]
@@ -143,11 +143,11 @@ def test_fields_are_merged_through_aliases_fragments_and_parents(limits):
 
 
 def test_a_fragment_that_is_used_twice_is_no_circle(limits):
-    assert limits.analyse(parse("{ ...a ...b } fragment a on Query { ...b } fragment b on Query { named { name } }"))
+    assert limits.analyze(parse("{ ...a ...b } fragment a on Query { ...b } fragment b on Query { named { name } }"))
 
 
 def test_a_fragment_that_is_not_there_is_left_to_validation(limits):
-    assert limits.analyse(parse("{ ...nobody named { name } }"))
+    assert limits.analyze(parse("{ ...nobody named { name } }"))
 
 
 INTROSPECTION = get_introspection_query(
@@ -158,7 +158,7 @@ INTROSPECTION = get_introspection_query(
 
 def test_what_graphiql_asks_of_the_schema_is_within_all_limits():
     limits = DocumentLimits(schema._schema, LimitSettings())
-    analysis = limits.analyse(parse(INTROSPECTION))
+    analysis = limits.analyze(parse(INTROSPECTION))
     check_cost(analysis.cost(analysis.operations[0], {}), LimitSettings().max_cost)
 
 

@@ -26,10 +26,10 @@ from graphql import (
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from gateway.limit_settings import LimitSettings
 from gateway.limits.document_limits import Analysis, DocumentLimits
-from gateway.limits.settings import LimitSettings
+from resolvers.common.field_costs import COST, Cost
 from resolvers.executor import Executor
-from resolvers.foundations.fields import COST, Cost
 from resolvers.schema import schema
 
 SCHEMA = schema._schema
@@ -170,7 +170,7 @@ def asked(draw: st.DrawFn) -> tuple[Sized, str, dict[str, Any]]:
 
 def prepared(text: str, variables: dict[str, Any]) -> tuple[Analysis, Any]:
     document = parse(text)
-    return LIMITS.analyse(document), Executor.build(SCHEMA, document, raw_variable_values=variables)
+    return LIMITS.analyze(document), Executor.build(SCHEMA, document, raw_variable_values=variables)
 
 
 def price(text: str, variables: dict[str, Any] | None = None) -> int:

@@ -15,13 +15,13 @@ import uvicorn
 
 from bench.abuse.wire import get
 from gateway.app import build
-from gateway.callers.auth import Authority
-from gateway.limits.bounds import DEFAULT_BOUNDS, Bounds
-from gateway.serving import server_config
+from gateway.callers.token_authority import TokenAuthority
+from gateway.connections.connection_limits import DEFAULT_CONNECTION_LIMITS, ConnectionLimits
+from gateway.server import server_config
 from gateway.settings import Settings
 from tests.gateway.conftest import GRAPH, SECRET, FakeRuntime
 
-PATIENCE_S = 20.0
+CANCELLATION_COUNTS_AFTER_S = 20.0
 """Tells what comes from what hangs; nothing is timed by it."""
 
 
@@ -50,7 +50,7 @@ class Wire:
         self.socket = socket.socket()
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.socket.settimeout(PATIENCE_S)
+        self.socket.settimeout(CANCELLATION_COUNTS_AFTER_S)
         self.socket.bind((source, 0))
         self.socket.connect(("127.0.0.1", port))
         self._file = self.socket.makefile("rb")
@@ -118,7 +118,7 @@ class Edge:
 
     port: int
     server: uvicorn.Server
-    authority: Authority
+    authority: TokenAuthority
 
     def wire(self, data: bytes = b"", **options: Any) -> Wire:
         """Open a connection, and send."""
@@ -132,7 +132,7 @@ class Edge:
         self.wait_until(lambda: len(self.server.server_state.connections) == number)
 
     def wait_until(self, condition: Callable[[], bool]) -> None:
-        until = time.monotonic() + PATIENCE_S
+        until = time.monotonic() + CANCELLATION_COUNTS_AFTER_S
         while not condition():
             assert time.monotonic() < until, self.server.server_state.connections
             time.sleep(0.01)
@@ -143,7 +143,7 @@ StartEdge = Callable[..., AbstractContextManager[Edge]]
 
 @contextmanager
 def running_edge(
-    folder: Path, bounds: Bounds = DEFAULT_BOUNDS, send_buffer: int | None = None, **settings: Any
+    folder: Path, bounds: ConnectionLimits = DEFAULT_CONNECTION_LIMITS, send_buffer: int | None = None, **settings: Any
 ) -> Iterator[Edge]:
     """Start a gateway on the small graph of the tests (0.1 s); `send_buffer` is the kernel's for each connection."""
 
@@ -163,7 +163,7 @@ def running_edge(
         try:
             with Wire(port) as first:  # the kernel queues the connection until the server has started
                 assert first.send(get("/healthz")).answer().status == 200
-            yield Edge(port, server, Authority(SECRET.encode(), "explore-gateway", "explore"))
+            yield Edge(port, server, TokenAuthority(SECRET.encode(), "explore-gateway", "explore"))
         finally:
             server.should_exit = True
             thread.join()

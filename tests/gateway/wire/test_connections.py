@@ -10,13 +10,13 @@ from typing import Any, cast
 import pytest
 
 from bench.abuse.wire import HEALTH, WEBSOCKET, get, head, post
-from gateway.limits.bounds import Bounds, StalledReader
-from gateway.limits.clients import RESERVE
+from gateway.connections.connection_caps import RESERVE
+from gateway.connections.connection_limits import ConnectionLimits, StalledReader
 from tests.gateway.wire.conftest import Edge, StartEdge, Wire, frame, running_edge
 
 QUERY = "{ echo }"
-SHORT = Bounds(head_s=0.5, excess_head_s=0.5, keep_alive_s=0.6, stalled_s=0.3, linger_s=0.5)
-SHORT_BEYOND = Bounds(head_s=1_000, excess_head_s=0.1)
+SHORT = ConnectionLimits(head_s=0.5, excess_head_s=0.5, keep_alive_s=0.6, stalled_s=0.3, linger_s=0.5)
+SHORT_BEYOND = ConnectionLimits(head_s=1_000, excess_head_s=0.1)
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +117,7 @@ class Loop:
 @pytest.mark.parametrize(("bytes_read", "is_cut_off"), [(1_023, True), (1_024, False)])
 def test_a_client_must_take_so_many_bytes_in_each_period(bytes_read: int, is_cut_off: bool) -> None:
     loop, transport = Loop(), Transport(1_000_000)
-    reader = StalledReader(cast(Any, loop), cast(Any, transport), Bounds(least_read=1_024))
+    reader = StalledReader(cast(Any, loop), cast(Any, transport), ConnectionLimits(least_read=1_024))
     reader.pause()
     loop.run_timer()
     for _ in range(3):
@@ -272,7 +272,7 @@ def test_the_process_may_open_as_many_files_as_it_holds_connections() -> None:
     code = (
         "import resource; _, hard = resource.getrlimit(resource.RLIMIT_NOFILE); "
         "resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard)); "
-        "from gateway.serving import raise_file_limit; raise_file_limit(100); "
+        "from gateway.server import raise_file_limit; raise_file_limit(100); "
         "print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -9,17 +9,23 @@ import numpy as np
 import pytest
 
 from db.models import TermKind
-from scoring.crowd.behaviour import behaviour_matrix
-from scoring.crowd.history import DAY_S, EventLog
-from scoring.errors import NotEvaluable
-from scoring.evaluation.dataset import Dataset, load_dataset
-from scoring.evaluation.lists import Replay, replay
-from scoring.evaluation.metrics import chance_better, clustered_error, ndcg, ranks_of, recall
-from scoring.evaluation.page import html_page
-from scoring.evaluation.protocols import OURS, Options, evaluate_feed, evaluate_leave_last, evaluate_random
-from scoring.evaluation.requests import feed_requests
-from scoring.evaluation.trending import evaluate_trending
-from scoring.signals import Incidence
+from scoring.errors import InsufficientData
+from scoring.evaluation.html_reports import evaluation_html
+from scoring.evaluation.protocols import OURS, Options, evaluate_feed_requests, evaluate_leave_last, evaluate_random
+from scoring.evaluation.trending_protocol import evaluate_trending
+from scoring.mathematics.behavior_evidence import DAY_S, EventLog
+from scoring.mathematics.behavior_signals import behavior_matrix
+from scoring.mathematics.ranking_metrics import (
+    clustered_standard_error,
+    ndcg,
+    probability_better,
+    ranks_of_relevant,
+    recall,
+)
+from scoring.mathematics.signals import Incidence
+from scoring.replay.dataset import Dataset, load_dataset
+from scoring.replay.feed_requests import feed_requests
+from scoring.replay.replayed_requests import Replay, replay_requests
 
 START_S = 1_700_000_000.0 // DAY_S * DAY_S
 
@@ -70,9 +76,9 @@ def test_a_planted_future_event_changes_no_signal_of_an_earlier_request():
         log.n_actors,
         log.n_projects,
     )
-    honest = [behaviour_matrix(one.evidence) for one in replay(Replay(dataset, 1), requests, quiet, "")]
+    honest = [behavior_matrix(one.evidence) for one in replay_requests(Replay(dataset, 1), requests, quiet, "")]
     knowing = Replay(replace(dataset, log=planted), 1)
-    leaking = [behaviour_matrix(one.evidence) for one in replay(knowing, requests, quiet, "")]
+    leaking = [behavior_matrix(one.evidence) for one in replay_requests(knowing, requests, quiet, "")]
     for before, after in zip(honest, leaking, strict=True):
         assert np.array_equal(before, after)
 
@@ -83,7 +89,7 @@ def test_the_leak_test_would_catch_a_leak():
     log = dataset.log
     earlier = EventLog.of(log.actors, log.projects, log.at_s - DAY_S, log.n_actors, log.n_projects)
     (honest,), (leaking,) = (
-        [behaviour_matrix(one.evidence) for one in replay(Replay(data, 1), requests, quiet, "")]
+        [behavior_matrix(one.evidence) for one in replay_requests(Replay(data, 1), requests, quiet, "")]
         for data in (dataset, replace(dataset, log=earlier))
     )
     assert honest.shape != leaking.shape or not np.array_equal(honest, leaking)
@@ -101,12 +107,12 @@ def test_a_request_is_the_first_new_project_of_a_day_and_what_follows_on_it_is_r
 
 def test_the_same_seed_gives_the_same_numbers_and_ours_beats_what_is_simple():
     dataset = a_dataset()
-    first, second = (evaluate_feed(dataset, Options(seed=3, floor=1), quiet) for _ in range(2))
+    first, second = (evaluate_feed_requests(dataset, Options(seed=3, floor=1), quiet) for _ in range(2))
     assert first.summary(3) == second.summary(3)
     rows = {str(row["name"]): row for row in first.summary(3)}
     assert rows[OURS]["ndcg@10"] > rows["newest"]["ndcg@10"]
     assert rows[OURS]["ndcg@10"] > rows["the plan's weights"]["ndcg@10"]
-    page = html_page(first, 3)
+    page = evaluation_html(first, 3)
     assert page.count("<svg") > 5
     assert "http" not in page
     assert "<script" not in page
@@ -118,27 +124,27 @@ def test_static_and_trending_protocols_measure_something():
     rows = {str(row["name"]): float(str(row["ndcg@10"])) for row in static.summary()}
     assert rows[OURS] > rows["popular"]
     assert evaluate_trending(dataset, quiet).summary()[0]["ndcg@10"]
-    assert evaluate_leave_last(dataset, Options(singles=False), quiet).viewers.size
+    assert evaluate_leave_last(dataset, Options(single_signal_scorers=False), quiet).viewers.size
 
 
-@pytest.mark.parametrize("evaluate", [evaluate_feed, evaluate_leave_last])
+@pytest.mark.parametrize("evaluate", [evaluate_feed_requests, evaluate_leave_last])
 def test_a_log_without_times_is_refused_in_a_sentence(evaluate):
     dataset = a_dataset(days=5)
     log = dataset.log
     timeless = replace(dataset, log=EventLog.of(log.actors, log.projects, log.at_s * 0, log.n_actors, log.n_projects))
-    with pytest.raises(NotEvaluable, match="has no times"):
+    with pytest.raises(InsufficientData, match="has no times"):
         evaluate(timeless, Options(), quiet)
 
 
 def test_one_user_or_no_positives_are_refused_in_a_sentence():
     lonely = a_dataset(days=3, people=1)
-    with pytest.raises(NotEvaluable, match="requests to fit on"):
-        evaluate_feed(lonely, Options(), quiet)
+    with pytest.raises(InsufficientData, match="requests to fit on"):
+        evaluate_feed_requests(lonely, Options(), quiet)
     nothing = replace(lonely, log=EventLog.of(*(np.empty(0, np.int64) for _ in range(2)), np.empty(0), 1, 18))
-    with pytest.raises(NotEvaluable, match="0 positives"):
+    with pytest.raises(InsufficientData, match="0 positives"):
         evaluate_random(nothing, Options(), quiet)
-    with pytest.raises(NotEvaluable, match="holds no interactions"):
-        evaluate_feed(nothing, Options(), quiet)
+    with pytest.raises(InsufficientData, match="holds no interactions"):
+        evaluate_feed_requests(nothing, Options(), quiet)
 
 
 def test_a_folder_is_read_with_repeats_counted_once(tmp_path: Path):
@@ -156,15 +162,15 @@ def test_a_folder_is_read_with_repeats_counted_once(tmp_path: Path):
 
 
 def test_ranks_and_gains_by_hand():
-    ranks = ranks_of(np.array([5.0, 3.0, 3.0, 1.0]), np.array([0, 3]))
+    ranks = ranks_of_relevant(np.array([5.0, 3.0, 3.0, 1.0]), np.array([0, 3]))
     assert ranks.tolist() == [0, 3]
     assert recall(ranks, 2, 2) == 0.5
     assert ndcg(ranks, 2) == pytest.approx((1 + 1 / np.log2(5)) / (1 + 1 / np.log2(3)))
-    assert ranks_of(np.zeros(4), np.array([2])).tolist() == [1]  # all tied: the middle
+    assert ranks_of_relevant(np.zeros(4), np.array([2])).tolist() == [1]  # all tied: the middle
 
 
 def test_errors_are_by_viewer_and_a_sure_gain_is_sure():
     values, viewers = np.array([1.0, 1.0, 0.0, 0.0]), np.array([7, 7, 8, 8])
-    assert clustered_error(values, viewers) == pytest.approx(np.sqrt(1.0 + 1.0) / 4)
-    assert chance_better(values + 0.1, values, viewers, seed=0) == 1.0
-    assert chance_better(values, values, viewers, seed=0) == 0.0
+    assert clustered_standard_error(values, viewers) == pytest.approx(np.sqrt(1.0 + 1.0) / 4)
+    assert probability_better(values + 0.1, values, viewers, seed=0) == 1.0
+    assert probability_better(values, values, viewers, seed=0) == 0.0

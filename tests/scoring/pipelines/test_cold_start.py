@@ -7,23 +7,23 @@ import numpy as np
 import pytest
 from sqlalchemy import select
 
+from db.actors.users import find_viewer
+from db.catalog.project_cards import read_features
 from db.demo import generate
 from db.models import ProjectTerm, Term, TermKind, now
-from db.people.users import find_viewer
-from db.projects import features
-from db.quiz.answers import Choice, answer
-from db.quiz.questions import Question, active_questions
-from db.synchronisation.profile_refresh import refresh_profile
+from db.onboarding.answers import CheckedAnswer, store_answers
+from db.onboarding.questions import Question, active_questions
+from db.synchronization.profile_refresh import refresh_profile
 from db.vectors.base import VectorFilter
 from scoring.demo import load_demo
 from scoring.features import incidences
-from scoring.stored.ranking import Page, Rule, Strategy
+from scoring.ranking import Page, Rule, Strategy
 from scoring.weights import Signal
 from tests.conftest import sqlite_copy
 from tests.world import ANYTHING, World, embedded_world, keys_of
 
 NEAR = 48
-"""Projects that count as near to a tool: the tenth of the catalogue whose vectors are nearest to those that use it."""
+"""Projects that count as near to a tool: the tenth of the catalog whose vectors are nearest to those that use it."""
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ async def answered(demo: World, user: str, question: Question, options: Sequence
     assert viewer.actor_id is not None
     chosen = tuple(option for option in question.options if option.id in options)
     async with demo.stores.database.write() as connection:
-        await answer(connection, viewer.actor_id, [Choice(question, chosen)])
+        await store_answers(connection, viewer.actor_id, [CheckedAnswer(question, chosen)])
     await refresh_profile(demo.stores, viewer.actor_id)
     return await demo.for_you(user, 30)
 
@@ -48,7 +48,7 @@ async def answered(demo: World, user: str, question: Question, options: Sequence
 async def carried(demo: World, page: Page, kind: TermKind) -> dict[int, set[str]]:
     """The keys of the terms of this kind that each project of a page carries."""
     names = {row.id: row.key for row in await demo.stores.database.fetch(select(Term.id, Term.key))}
-    found = await features(demo.stores.database, [entry.project_id for entry in page.entries], None)
+    found = await read_features(demo.stores.database, [entry.project_id for entry in page.entries], None)
     return {one.id: {names[int(id_)] for id_ in incidences([one.terms])[kind].terms} for one in found}
 
 

@@ -8,17 +8,17 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from db.engine import Database
+from db.actors.users import find_viewer
+from db.catalog.project_cards import ProjectFilter
+from db.database.engine import Database
 from db.errors import Store, StoreUnavailable
 from db.models import FeedKind, InteractionType, Project
-from db.people.users import find_viewer
-from db.projects import ProjectFilter
 from scoring.deadlines import PATIENT
-from scoring.errors import BadQuery, CursorElsewhere
+from scoring.errors import ForeignCursor, InvalidQuery
 from scoring.explanation.reasons import KeywordMatch, summary
 from scoring.feeds import Feeds
 from scoring.pipelines.search import SearchQuery
-from scoring.stored.ranking import Page, Strategy
+from scoring.ranking import Page, Strategy
 from scoring.weights import Signal
 from tests.scoring.test_feeds import Away, Forgetful
 from tests.world import ANYTHING, World, embedded_world, keys_of
@@ -94,9 +94,9 @@ async def test_a_search_is_walked_by_cursor_and_ends(world: World):
         after = page.entries[-1].cursor
     assert len(seen) == len(set(seen))
     assert seen == keys_of(await search(world, "coffee chess receipts", first=100))
-    with pytest.raises(CursorElsewhere, match="query"):
+    with pytest.raises(ForeignCursor, match="query"):
         await search(world, "something else", after=after)
-    with pytest.raises(CursorElsewhere, match="query"):
+    with pytest.raises(ForeignCursor, match="query"):
         await search(world, "coffee chess receipts", 0.5, after=after)
 
 
@@ -166,7 +166,7 @@ async def test_any_text_is_a_query(world: World, text: str):
     ],
 )
 def test_a_search_that_cannot_be_made_says_why(text: str, alpha: float, sentence: str):
-    with pytest.raises(BadQuery, match=sentence):
+    with pytest.raises(InvalidQuery, match=sentence):
         SearchQuery.checked(text, alpha)
 
 

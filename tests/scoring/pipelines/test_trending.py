@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from db.engine import Database
-from db.imports.records import TagRecord
+from db.actors.users import find_viewer
+from db.catalog.project_cards import ProjectFilter
+from db.database.engine import Database
 from db.models import FeedKind, InteractionType, TermKind
-from db.people.users import find_viewer
-from db.projects import ProjectFilter
+from db.records import TagRecord
 from scoring import weights
 from scoring.explanation.reasons import TrendingNow, summary
 from scoring.feeds import Feeds
-from scoring.stored.ranking import Page, Rule, Strategy
-from scoring.velocity import Window
+from scoring.mathematics.velocity import Window
+from scoring.ranking import Page, Rule, Strategy
 from scoring.weights import Signal
 from tests.conftest import CountStatements
 from tests.scoring.test_feeds import Forgetful
@@ -56,7 +56,7 @@ async def test_what_people_come_to_now_is_first_and_adds_up(world: World) -> Non
     scores = [entry.explained.score for entry in page.entries[:3]]
     assert scores == sorted(scores, reverse=True)
     for entry in page.entries[:3]:
-        assert entry.explained.contribution(Signal.PEOPLE_OF_DAY) > 0
+        assert entry.explained.contribution(Signal.TRENDING_DAY) > 0
         assert entry.explained.contribution(Signal.GRAVITY) < 0
         assert entry.explained.score == sum(entry.explained.contributions)
 
@@ -108,7 +108,7 @@ async def test_a_person_counts_once_whatever_they_do(world: World) -> None:
     await crowd(world, "p0020", 5, hours_ago=0.5, type_=InteractionType.LIKE)
     page = await trending(world)
     assert keys_of(page)[0] == "p0020"
-    come = page.entries[0].explained.contribution(Signal.PEOPLE_OF_DAY) / weights.MILLIONTHS
+    come = page.entries[0].explained.contribution(Signal.TRENDING_DAY) / weights.MILLIONTHS
     left = [5 * 2 ** (-61 / 60 / half_life_h) for half_life_h in (1, 6, 36)]
     assert come == pytest.approx(sum(np.array([0.5, 0.25, 0.25]) * np.log1p(np.array(left) / 0.5)), rel=0.01)
     assert left[0] < page.entries[0].explained.values[0] < left[2]
@@ -122,14 +122,14 @@ async def test_interests_move_a_project_a_little_as_a_contribution(world: World)
     everybody, cook = keys_of(await trending(world)), await trending(world, "cook")
     places = {key: place for place, key in enumerate(everybody)}
     moved = [abs(places[key] - place) for place, key in enumerate(keys_of(cook))]
-    assert 0 < max(moved) <= weights.TRENDING_MOST_PLACES
+    assert 0 < max(moved) <= weights.MAX_BOOST_PLACES
     about_cooking = {"p0003", "p0009"}
     for entry in cook.entries[:12]:
         boost = entry.explained.contribution(Signal.EXPLICIT_PREFERENCES)
         assert (boost > 0) == (cook.cards[entry.project_id].key in about_cooking)
         assert entry.explained.score == sum(entry.explained.contributions)
     assert keys_of(await trending(world, "reader-0"))[:12] == everybody[:12]
-    frozen = Feeds(world.stores, clock=lambda: MOMENT + timedelta(seconds=3), most_places=0)
+    frozen = Feeds(world.stores, clock=lambda: MOMENT + timedelta(seconds=3), max_boost_places=0)
     frozen_page = await frozen.trending(
         await world.viewer("cook"), Window.DAY, 12, None, ProjectFilter(types=("article",))
     )
@@ -176,5 +176,5 @@ async def test_what_the_database_orders_is_what_the_ranking_orders(
     for number in range(25):
         await crowd(world, f"p{number:04}", int(chance.integers(4, 30)), hours_ago=float(chance.uniform(0, 60)))
     whole = keys_of(await trending(Fresh(world)))[:8]  # type: ignore[arg-type]
-    monkeypatch.setattr(weights, "STORED_RANKS", 8)
+    monkeypatch.setattr(weights, "SNAPSHOT_RANKS", 8)
     assert keys_of(await trending(Fresh(world)))[:8] == whole  # type: ignore[arg-type]

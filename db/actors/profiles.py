@@ -1,0 +1,95 @@
+"""Reading what is known about an actor: stated interests and recent engagement."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import bindparam, select
+
+from db.catalog.project_cards import TERMS
+from db.database.column_types import BigIntId
+from db.database.engine import Database
+from db.models import Engagement, Mute, Project, Term, TermKind, UserTag
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """An interest: a term of the taxonomy and how sure it is, from 0 to 1."""
+
+    term_id: int
+    kind: TermKind
+    key: str
+    name: str
+    confidence: float
+    source: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EngagedProject:
+    """A project that the actor has engaged with.
+
+    Attributes
+    ----------
+    kinds
+        `EngagementKind` bits.
+    last_at
+        When it was touched last.
+    terms
+        As `db.catalog.project_cards.ProjectFeatures.terms`.
+    """
+
+    project_id: int
+    kinds: int
+    last_at: datetime
+    terms: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileExclusions:
+    """What a profile leaves out, to see what would be without it: tags, by their terms, and touches, by project."""
+
+    terms: frozenset[int] = frozenset()
+    projects: frozenset[int] = frozenset()
+
+
+NO_EXCLUSIONS = ProfileExclusions()
+"""A profile as it is."""
+
+_ACTOR = bindparam("actor", type_=BigIntId)
+TAGS = (
+    select(UserTag.term_id, Term.kind, Term.key, Term.name, UserTag.confidence, UserTag.source, UserTag.created_at)
+    .join(Term, Term.id == UserTag.term_id)
+    .where(UserTag.actor_id == _ACTOR)
+    .order_by(UserTag.confidence.desc(), UserTag.term_id)
+)
+_IS_NO_EVIDENCE = select(Mute.id).where(Mute.seed_id == Engagement.project_id, Mute.actor_id == _ACTOR).exists()
+RECENT_ENGAGEMENTS = (
+    select(Engagement.project_id, Engagement.kinds, Engagement.last_at, TERMS.label("terms"))
+    .join(Project, Project.id == Engagement.project_id)
+    .where(Engagement.actor_id == _ACTOR, ~_IS_NO_EVIDENCE)
+    .order_by(Engagement.last_at.desc(), Engagement.project_id.desc())
+    .limit(bindparam("limit"))
+)
+
+
+async def tags(database: Database, actor_id: int) -> list[Tag]:
+    """Read an actor's tags, the surest first."""
+    rows = await database.fetch(TAGS, {"actor": actor_id})
+    return [Tag(row.term_id, TermKind(row.kind), row.key, row.name, *row[4:]) for row in rows]
+
+
+async def recent_engagements(database: Database, actor_id: int, limit: int) -> list[EngagedProject]:
+    """Read the projects an actor has engaged with, the latest first, without those muted as evidence."""
+    return [
+        EngagedProject(*row) for row in await database.fetch(RECENT_ENGAGEMENTS, {"actor": actor_id, "limit": limit})
+    ]
+
+
+_TOUCHED = select(Engagement.project_id).where(
+    Engagement.actor_id == _ACTOR, Engagement.project_id == bindparam("project", type_=BigIntId), Engagement.kinds > 0
+)
+
+
+async def has_engaged(database: Database, actor_id: int, project_id: int) -> bool:
+    """Tell whether an actor has engaged with a project."""
+    return bool(await database.fetch(_TOUCHED, {"actor": actor_id, "project": project_id}))

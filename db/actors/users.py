@@ -1,0 +1,313 @@
+"""People and actors: who is asking, and the users that the platform sends us."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, and_, bindparam, func, literal, or_, select, true, update
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.actors.imported_interests import replace_imported_tags
+from db.catalog.visibility import KNOWN_USER
+from db.database.batches import upsert_batch
+from db.database.column_types import IntegerList, TextList, UtcDateTime, in_list
+from db.database.engine import Database
+from db.errors import InvalidRecord, ProtectedUser
+from db.models import Actor, OutboxKind, Role, User, now
+from db.outbox import enqueue
+from db.records import UserRecord
+from db.upsert_results import Refusal, UpsertResult, last_record_by_key, upsert_result
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Who is asking.
+
+    Attributes
+    ----------
+    actor_id
+        What everything personal hangs on; None until the first write.
+    user_id, user_key, username
+        The user, if a token names one; `user_key` is set as soon as the token says so, the others once there is a row.
+    session_key
+        The session, if one was given.
+    role
+        The user's stored role; a session never has more than a viewer's.
+    version
+        Rises with every act; 0 without an actor.
+    settings
+        The actor's own settings.
+    opted_out
+        Whether this request asks not to be observed: nothing of what it views or is shown is stored.
+    """
+
+    actor_id: int | None
+    user_id: int | None
+    user_key: str | None
+    session_key: str | None
+    username: str | None
+    role: Role
+    version: int
+    settings: dict[str, Any]
+    opted_out: bool = False
+
+
+ANONYMOUS_VIEWER = Viewer(None, None, None, None, None, Role.VIEWER, 0, {})
+"""Somebody of whom nothing is known, and nothing can be."""
+
+
+@dataclass(frozen=True, slots=True)
+class UserCard:
+    """A user as a page shows one."""
+
+    id: int
+    key: str
+    username: str
+    bio: str
+    tier: str
+    points: int
+    role: Role
+
+
+_KEYS = bindparam("keys", type_=TextList())
+_IDS = bindparam("ids", type_=IntegerList())
+_NOW = bindparam("now", type_=UtcDateTime())
+
+_MERGED = Actor.__table__.alias("merged")
+
+
+def is_accepted_session() -> ColumnElement[bool]:
+    """Return the condition that a session id is accepted: it was not claimed, or stands for the account still."""
+    return or_(Actor.merged_into.is_(None), and_(Actor.claim_ends_at.is_not(None), Actor.claim_ends_at > _NOW))
+
+
+VIEWER_BY_USER = (
+    select(
+        Actor.id.label("actor_id"), User.id.label("user_id"), User.key, User.username, User.role, Actor.version,
+        Actor.settings, literal(True).label("stands"),
+    )
+    .select_from(User)
+    .outerjoin(Actor, Actor.user_id == User.id)
+    .where(User.key == bindparam("key"))
+)  # fmt: skip
+VIEWER_BY_SESSION = (
+    select(
+        _MERGED.c.id.label("actor_id"), User.id.label("user_id"), User.key, User.username,
+        literal(Role.VIEWER.value).label("role"), _MERGED.c.version, _MERGED.c.settings,
+        is_accepted_session().label("stands"),
+    )
+    .select_from(Actor)
+    .join(_MERGED, _MERGED.c.id == func.coalesce(Actor.merged_into, Actor.id))
+    .outerjoin(User, User.id == _MERGED.c.user_id)
+    .where(Actor.session_key == bindparam("key"))
+)  # fmt: skip
+
+_CARD = (User.id, User.key, User.username, User.bio, User.tier, User.points, User.role)
+USERS_BY_ID = select(*_CARD).where(in_list(User.id, _IDS))
+USERS_BY_KEY = select(*_CARD).where(in_list(User.key, _KEYS), KNOWN_USER)
+
+_INSERT_USER = (
+    postgresql.insert(User)
+    .from_select(
+        ["key", "username", "created_at", "updated_at"],
+        select(bindparam("key", type_=User.key.type), bindparam("key", type_=User.key.type), _NOW, _NOW).where(true()),
+        include_defaults=False,
+    )
+    .on_conflict_do_nothing(index_elements=["key"])
+)
+_INSERT_USERS_ACTORS = (
+    postgresql.insert(Actor)
+    .from_select(
+        ["user_id", "created_at"],
+        select(User.id, _NOW)
+        .outerjoin(Actor, Actor.user_id == User.id)
+        .where(in_list(User.key, _KEYS), Actor.id.is_(None))
+        .order_by(User.id),
+        include_defaults=False,
+    )
+    .on_conflict_do_nothing(index_elements=["user_id"])
+)
+_INSERT_SESSION_ACTOR = (
+    postgresql.insert(Actor)
+    .from_select(
+        ["session_key", "created_at"],
+        select(bindparam("key", type_=Actor.session_key.type), _NOW).where(true()),
+        include_defaults=False,
+    )
+    .on_conflict_do_nothing(index_elements=["session_key"])
+)
+_ACTOR_OF_USER = select(Actor.id).join(User, User.id == Actor.user_id).where(User.key == bindparam("key"))
+_SESSION = select(Actor.id).where(Actor.session_key == bindparam("key"))
+_ACTOR_OF_SESSION = select(func.coalesce(Actor.merged_into, Actor.id)).where(Actor.session_key == bindparam("key"))
+
+# Rows are locked in one order everywhere: users, actors, projects, what hangs on them, the outbox; each by id.
+# (Reading before writing needs no lock on SQLite, where `Database.write` begins with the only writer's lock.)
+_STORED = select(*_CARD).where(in_list(User.key, _KEYS)).order_by(User.id).with_for_update(key_share=True)
+_UPSERT = upsert_batch(
+    User, "key", "username", "bio", "tier", "points", "role", "created_at", "updated_at",
+    key=["key"], keep=["created_at"],
+)  # fmt: skip
+_ACTORS = (
+    select(Actor.id, User.key)
+    .join(User, User.id == Actor.user_id)
+    .where(in_list(User.key, _KEYS))
+    .order_by(Actor.id)
+    .with_for_update(key_share=True, of=Actor)
+)
+_RAISE_VERSIONS = update(Actor).where(in_list(Actor.id, _IDS)).values(version=Actor.version + 1)
+
+
+async def find_viewer(database: Database, *, user_key: str | None = None, session_key: str | None = None) -> Viewer:
+    """Find out who is asking, in one statement. A user's key comes before a session's.
+
+    A session that was merged into a user's actor gives that actor until the claim ends, then `ANONYMOUS_VIEWER`. Whoever is not
+    known has no ids and version 0.
+    """
+    unknown = Viewer(None, None, user_key, session_key, None, Role.VIEWER, 0, {})
+    if user_key is not None:
+        rows = await database.fetch(VIEWER_BY_USER, {"key": user_key})
+    elif session_key is not None:
+        rows = await database.fetch(VIEWER_BY_SESSION, {"key": session_key, "now": now()})
+    else:
+        return unknown
+    if not rows:
+        return unknown
+    return _viewer(rows[0], session_key) if rows[0].is_accepted_session else ANONYMOUS_VIEWER
+
+
+def _viewer(row: Row[Any], session_key: str | None) -> Viewer:
+    return Viewer(
+        actor_id=row.actor_id,
+        user_id=row.user_id,
+        user_key=row.key,
+        session_key=session_key,
+        username=row.username,
+        role=Role(row.role),
+        version=row.version or 0,
+        settings=row.settings or {},
+    )
+
+
+async def ensure_actor(connection: AsyncConnection, viewer: Viewer) -> int:
+    """Give the id of the viewer's actor, made now if this is the viewer's first write.
+
+    An unknown token subject gets a user whose name is the key. Two requests that do this at once get one actor.
+
+    Raises
+    ------
+    InvalidRecord
+        If the viewer has neither a token nor a session.
+    """
+    if viewer.actor_id is not None:
+        return viewer.actor_id
+    if viewer.user_key is not None:
+        key = viewer.user_key
+        await connection.execute(_INSERT_USER, {"key": key, "now": now()})
+        await connection.execute(_INSERT_USERS_ACTORS, {"keys": [key], "now": now()})
+        found = await connection.execute(_ACTOR_OF_USER, {"key": key})
+    elif viewer.session_key is not None:
+        await connection.execute(_INSERT_SESSION_ACTOR, {"key": viewer.session_key, "now": now()})
+        found = await connection.execute(_ACTOR_OF_SESSION, {"key": viewer.session_key})
+    else:
+        raise InvalidRecord("this needs somebody to belong to: send a bearer token, or carry on the X-Session-Id")
+    actor_id: int = found.scalar_one()
+    return actor_id
+
+
+async def ensure_session(connection: AsyncConnection, session_key: str) -> int:
+    """Give the id of a session's own actor, made now if there is none, whoever has claimed the session."""
+    await connection.execute(_INSERT_SESSION_ACTOR, {"key": session_key, "now": now()})
+    actor_id: int = (await connection.execute(_SESSION, {"key": session_key})).scalar_one()
+    return actor_id
+
+
+async def users_by_id(database: Database, ids: Sequence[int]) -> dict[int, UserCard]:
+    """Read the cards of these users."""
+    return {row.id: _card(row) for row in await database.fetch(USERS_BY_ID, {"ids": ids})}
+
+
+async def users_by_key(database: Database, keys: Sequence[str], user_id: int | None) -> dict[str, UserCard]:
+    """Read the cards of the users with these platform keys who own a public project, and of this user."""
+    rows = await database.fetch(USERS_BY_KEY, {"keys": keys, "user": user_id})
+    return {row.key: _card(row) for row in rows}
+
+
+def _card(row: Any) -> UserCard:
+    return UserCard(row.id, row.key, row.username, row.bio, row.tier, row.points, Role(row.role))
+
+
+async def raise_versions(connection: AsyncConnection, actor_ids: Iterable[int]) -> None:
+    """Raise the version of each of these actors by one, so that rankings stored for them are known to be old."""
+    if ids := sorted(set(actor_ids)):
+        await connection.execute(_RAISE_VERSIONS, {"ids": ids})
+
+
+async def upsert_users(
+    connection: AsyncConnection, records: Sequence[UserRecord], *, protected: bool = False
+) -> UpsertResult:
+    """Add users, or change those that differ; each has an actor afterwards.
+
+    With `protected`, a record that would take an administrator's role away is refused.
+
+    A record's tags replace those of an earlier import; tags by hand, from the quiz or learned stay as they are. A tag
+    names its term by key or by name, and makes it when there is none.
+    """
+    stored = await _lock_stored(connection, records)
+    refused = _demotions(records, stored) if protected else []
+    wanted = last_record_by_key(
+        [record for index, record in enumerate(records) if index not in {one.index for one in refused}]
+    )
+    if not wanted:
+        return upsert_result(len(records), 0, 0, refused)
+    keys = {"keys": [record.key for record in wanted]}
+    roles = {key: card.role for key, card in stored.items()}
+    await _write([record for record in wanted if _differs(record, stored.get(record.key))], roles, connection)
+    await connection.execute(_INSERT_USERS_ACTORS, keys | {"now": now()})
+    actors = {row.key: row.id for row in await connection.execute(_ACTORS, keys)}
+    retagged = await replace_imported_tags(connection, {actors[record.key]: record.tags for record in wanted})
+    added = {actors[record.key] for record in wanted if record.key not in stored}
+    changed = {
+        actors[record.key]
+        for record in wanted
+        if actors[record.key] in retagged or _differs(record, stored.get(record.key))
+    } - added
+    await raise_versions(connection, changed)
+    await enqueue(connection, OutboxKind.PROFILE, [str(actor_id) for actor_id in added | changed])
+    return upsert_result(len(records), len(added), len(changed), refused)
+
+
+async def _lock_stored(connection: AsyncConnection, records: Sequence[UserRecord]) -> dict[str, UserCard]:
+    if not records:
+        return {}
+    rows = await connection.execute(_STORED, {"keys": sorted({record.key for record in records})})
+    return {row.key: _card(row) for row in rows}
+
+
+def _demotions(records: Sequence[UserRecord], stored: Mapping[str, UserCard]) -> list[Refusal]:
+    """Find the records that would make somebody less than the administrator that is stored."""
+    error = ProtectedUser("only an administrator may take an administrator's role away", ("role",))
+    administrators = {key for key, card in stored.items() if card.role is Role.ADMINISTRATOR}
+    return [
+        Refusal(index, error)
+        for index, record in enumerate(records)
+        if record.key in administrators and record.role not in (None, Role.ADMINISTRATOR)
+    ]
+
+
+def _differs(record: UserRecord, stored: UserCard | None) -> bool:
+    if stored is None:
+        return True
+    there = (stored.username, stored.bio, stored.tier, stored.points, stored.role)
+    return there != (record.username, record.bio, record.tier, record.points, record.role or stored.role)
+
+
+async def _write(records: Sequence[UserRecord], roles: Mapping[str, Role], connection: AsyncConnection) -> None:
+    """Write users; one whose record names no role keeps what `roles` says it has."""
+    at = now()
+    rows = [
+        (r.key, r.username, r.bio, r.tier, r.points, (r.role or roles.get(r.key, Role.VIEWER)).value, at, at)
+        for r in records
+    ]
+    if rows:
+        await connection.execute(_UPSERT, {"rows": rows})

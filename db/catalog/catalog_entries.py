@@ -1,0 +1,390 @@
+"""The catalog: projects, tools and categories, as the platform sends them and as pages show them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import Row, bindparam, delete, func, or_, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.catalog.terms import TermName, terms_by_key
+from db.catalog.visibility import PUBLIC_TERM
+from db.database.batches import batch, columns_of, insert_batch, upsert_batch
+from db.database.column_types import IntegerList, TextList, in_list
+from db.database.engine import Database
+from db.errors import UnknownReference
+from db.models import OutboxKind, Project, ProjectTerm, Term, TermKind, Tool, User, UserTag, now
+from db.outbox import enqueue
+from db.records import CategoryRecord, ProjectRecord, ToolRecord
+from db.upsert_results import Refusal, UpsertResult, last_record_by_key, upsert_result
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogTerm:
+    """A tool, category or topic that a project carries."""
+
+    id: int
+    kind: TermKind
+    key: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogTool:
+    """A tool as a page shows one."""
+
+    id: int
+    key: str
+    name: str
+    tagline: str
+    description: str
+    category: str
+    tags: tuple[str, ...]
+    use_cases: str
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """A category as a page shows one."""
+
+    id: int
+    key: str
+    name: str
+    description: str
+
+
+_KEYS = bindparam("keys", type_=TextList())
+_IDS = bindparam("ids", type_=IntegerList())
+_SEARCH = bindparam("search", type_=Term.name.type)
+_FIRST = bindparam("first", type_=Term.id.type)
+
+# --- reading -------------------------------------------------------------------------------------------------------
+
+_TOOL = (
+    Term.id, Term.key, Term.name, func.coalesce(Tool.tagline, "").label("tagline"), Term.description,
+    func.coalesce(Tool.category, "").label("category"), Tool.tags, func.coalesce(Tool.use_cases, "").label("use_cases"),
+)  # fmt: skip
+_TOOLS = select(*_TOOL).outerjoin(Tool, Tool.term_id == Term.id).where(Term.kind == TermKind.TOOL.value, PUBLIC_TERM)
+_HOLDS_SEARCH = Term.name.icontains(_SEARCH, autoescape=False, escape="/")
+TOOLS_BY_NAME = _TOOLS.where(or_(_HOLDS_SEARCH, _SEARCH == "")).order_by(Term.name, Term.id).limit(_FIRST)
+TOOLS_BY_NAME_AFTER = TOOLS_BY_NAME.where(
+    tuple_(Term.name, Term.id)
+    > tuple_(bindparam("after_name", type_=Term.name.type), bindparam("after_id", type_=Term.id.type))
+)
+TOOLS_BY_KEY = _TOOLS.where(in_list(Term.key, _KEYS))
+TOOLS_BY_KEY_BEYOND = TOOLS_BY_KEY.where(~_HOLDS_SEARCH)
+CATEGORIES = (
+    select(Term.id, Term.key, Term.name, Term.description)
+    .where(Term.kind == TermKind.CATEGORY.value, PUBLIC_TERM)
+    .order_by(Term.name, Term.id)
+)
+TERMS_BY_PROJECT = (
+    select(ProjectTerm.project_id, Term.id, Term.kind, Term.key, Term.name)
+    .join(Term, Term.id == ProjectTerm.term_id)
+    .where(in_list(ProjectTerm.project_id, _IDS))
+    .order_by(ProjectTerm.project_id, Term.kind, Term.name, Term.id)
+)
+
+
+async def search_tools(
+    database: Database, search: str | None, first: int, after: tuple[str, int] | None = None
+) -> list[CatalogTool]:
+    """Read up to `first` public tools whose name contains `search` (None or empty: all), by name.
+
+    Parameters
+    ----------
+    after
+        The name and id of the last tool of the page before.
+    """
+    parameters: dict[str, Any] = {"search": _escaped(search or ""), "first": first}
+    statement = TOOLS_BY_NAME
+    if after is not None:
+        statement = TOOLS_BY_NAME_AFTER
+        parameters |= {"after_name": after[0], "after_id": after[1]}
+    return [_tool(row) for row in await database.fetch(statement, parameters)]
+
+
+async def tools_by_key(database: Database, keys: Sequence[str], beyond: str | None = None) -> dict[str, CatalogTool]:
+    """Read the public tools with these platform keys; with `beyond`, those that `search_tools` does not find by it."""
+    if beyond is None:
+        rows = await database.fetch(TOOLS_BY_KEY, {"keys": keys})
+    else:
+        rows = await database.fetch(TOOLS_BY_KEY_BEYOND, {"keys": keys, "search": _escaped(beyond)})
+    return {row.key: _tool(row) for row in rows}
+
+
+def _escaped(search: str) -> str:
+    return search.replace("/", "//").replace("%", "/%").replace("_", "/_")
+
+
+async def all_categories(database: Database) -> list[Category]:
+    """Read every public category, by name."""
+    return [Category(*row) for row in await database.fetch(CATEGORIES)]
+
+
+async def terms_by_project(database: Database, project_ids: Sequence[int]) -> dict[int, list[CatalogTerm]]:
+    """Read the terms of each of these projects, by kind and name; a project without any has an empty list."""
+    terms: dict[int, list[CatalogTerm]] = {project_id: [] for project_id in project_ids}
+    for row in await database.fetch(TERMS_BY_PROJECT, {"ids": project_ids}):
+        terms[row.project_id].append(CatalogTerm(row.id, TermKind(row.kind), row.key, row.name))
+    return terms
+
+
+def _tool(row: Row[Any]) -> CatalogTool:
+    tags = tuple(row.tags or ())
+    return CatalogTool(
+        row.id, row.key, row.name, row.tagline, row.description, row.category, tags, row.use_cases
+    )  # fmt: skip
+
+
+# --- projects ------------------------------------------------------------------------------------------------------
+
+_PROJECT = (
+    "title", "description", "type", "owner_id", "url", "image_url", "private", "archived", "source", "created_at",
+)  # fmt: skip
+# The owners are held until the end of the transaction, and before any project, as everywhere: see db/actors/users.py.
+_OWNERS = select(User.id, User.key).where(in_list(User.key, _KEYS)).order_by(User.id)
+_OWNERS = _OWNERS.with_for_update(read=True, key_share=True)
+_STORED = select(Project.id, Project.key, *(getattr(Project, name) for name in _PROJECT))
+_STORED = _STORED.where(in_list(Project.key, _KEYS)).order_by(Project.id).with_for_update(key_share=True)
+_STORED_TERMS = select(ProjectTerm.project_id, ProjectTerm.term_id).where(in_list(ProjectTerm.project_id, _IDS))
+_UPSERT = upsert_batch(Project, "key", *_PROJECT, "updated_at", key=["key"]).returning(Project.id, Project.key)
+_UNLISTED_TOOLS = (
+    select(Term.key).where(in_list(Term.id, _IDS), Term.kind == TermKind.TOOL.value, ~Term.listed).order_by(Term.key)
+)
+_gone = batch(columns_of(ProjectTerm, "project_id", "term_id")).subquery("gone")
+_DELETE_TERMS = delete(ProjectTerm).where(
+    tuple_(ProjectTerm.project_id, ProjectTerm.term_id).in_(select(_gone.c.project_id, _gone.c.term_id))
+)
+_INSERT_TERMS = insert_batch(ProjectTerm, "project_id", "term_id").on_conflict_do_nothing()
+_LEAVING = select(Project.id, Project.key).where(in_list(Project.key, _KEYS)).order_by(Project.id).with_for_update()
+_DELETE = delete(Project).where(in_list(Project.id, _IDS))
+
+
+class _Row(NamedTuple):
+    """What a project's row says, in the order of `_PROJECT`."""
+
+    title: str
+    description: str
+    type: str
+    owner_id: int | None
+    url: str | None
+    image_url: str | None
+    private: bool
+    archived: bool
+    source: dict[str, Any]
+    created_at: datetime
+
+
+async def upsert_projects(connection: AsyncConnection, records: Sequence[ProjectRecord]) -> UpsertResult:
+    """Add projects, or change those that differ: a record says all there is to say about a project.
+
+    Only a missing `created_at` leaves what is there. Tools, categories and topics that are not known yet are made,
+    named like their keys. A record whose owner is unknown is refused.
+    """
+    owners = await _owners(connection, records)
+    refused = [
+        Refusal(index, unknown_owner(record.owner))
+        for index, record in enumerate(records)
+        if record.owner is not None and record.owner not in owners
+    ]
+    wanted = last_record_by_key(record for record in records if record.owner is None or record.owner in owners)
+    if not wanted:
+        return upsert_result(len(records), 0, 0, refused)
+    keys = {"keys": [record.key for record in wanted]}
+    stored = {row.key: row for row in await connection.execute(_STORED, keys)}
+    ids = {key: row.id for key, row in stored.items()}
+    rows = {record.key: _row(record, owners, stored.get(record.key)) for record in wanted}
+    differing = [key for key, row in rows.items() if key not in stored or row != _Row(*stored[key][2:])]
+    ids |= await _write(connection, {key: rows[key] for key in differing})
+    retagged, carried = await _replace_terms(connection, {ids[record.key]: record for record in wanted})
+    added = rows.keys() - stored.keys()
+    changed = {key for key in rows if key in differing or ids[key] in retagged} - added
+    await _tell_index([record for record in wanted if record.key in added or record.key in changed], connection)
+    written = {ids[key] for key in added | changed}
+    await _tell_index_of_tools(connection, {term_id for project_id, term_id in carried if project_id in written})
+    return upsert_result(len(records), len(added), len(changed), refused)
+
+
+def unknown_owner(key: str) -> UnknownReference:
+    """Say that a project's owner does not exist."""
+    return UnknownReference(f"there is no user {key!r} to own this project", ("owner",))
+
+
+async def _owners(connection: AsyncConnection, records: Sequence[ProjectRecord]) -> dict[str, int]:
+    keys = sorted({record.owner for record in records if record.owner is not None})
+    if not keys:
+        return {}
+    return {row.key: row.id for row in await connection.execute(_OWNERS, {"keys": keys})}
+
+
+def _row(record: ProjectRecord, owners: Mapping[str, int], stored: Row[Any] | None) -> _Row:
+    return _Row(
+        record.title,
+        record.description,
+        record.type,
+        None if record.owner is None else owners[record.owner],
+        record.url,
+        record.image_url,
+        record.private,
+        record.archived,
+        record.source,
+        record.created_at or (now() if stored is None else stored.created_at),
+    )
+
+
+async def _write(connection: AsyncConnection, rows: Mapping[str, _Row]) -> dict[str, int]:
+    if not rows:
+        return {}
+    at = now()
+    written = await connection.execute(_UPSERT, {"rows": [(key, *row, at) for key, row in rows.items()]})
+    return {row.key: row.id for row in written}
+
+
+async def _replace_terms(
+    connection: AsyncConnection, projects: Mapping[int, ProjectRecord]
+) -> tuple[set[int], set[tuple[int, int]]]:
+    """Make the records' terms those of each project.
+
+    Returns
+    -------
+    The projects for which that changed anything, and the pairs of project and term before and after.
+    """
+    named = {project_id: _named_terms(record) for project_id, record in projects.items()}
+    terms = await terms_by_key(connection, {term for given in named.values() for term in given})
+    wanted = {(project_id, terms[term]) for project_id, given in named.items() for term in given}
+    rows = await connection.execute(_STORED_TERMS, {"ids": sorted(projects)})
+    stored = {(row.project_id, row.term_id) for row in rows}
+    if gone := sorted(stored - wanted):
+        await connection.execute(_DELETE_TERMS, {"rows": gone})
+    if new := sorted(wanted - stored):
+        await connection.execute(_INSERT_TERMS, {"rows": new})
+    return {project_id for project_id, _ in stored ^ wanted}, stored | wanted
+
+
+def _named_terms(record: ProjectRecord) -> set[TermName]:
+    kinds = ((TermKind.TOOL, record.tools), (TermKind.CATEGORY, record.categories), (TermKind.TOPIC, record.topics))
+    return {(kind, key) for kind, keys in kinds for key in keys}
+
+
+async def _tell_index(records: Sequence[ProjectRecord], connection: AsyncConnection) -> None:
+    hidden = [record.key for record in records if record.private or record.archived]
+    shown = [record.key for record in records if not (record.private or record.archived)]
+    await enqueue(connection, OutboxKind.PROJECT, hidden, urgent=True)
+    await enqueue(connection, OutboxKind.PROJECT, shown)
+
+
+async def _tell_index_of_tools(connection: AsyncConnection, term_ids: Iterable[int]) -> None:
+    """Let the index look at those of the terms that are tools which it may hold only while a public project does."""
+    if ids := sorted(set(term_ids)):
+        tools = await connection.scalars(_UNLISTED_TOOLS, {"ids": ids})
+        await enqueue(connection, OutboxKind.TOOL, tools.all())
+
+
+async def remove_projects(connection: AsyncConnection, keys: Sequence[str]) -> int:
+    """Delete projects with every event, like and dismissal of theirs; give how many there were."""
+    leaving = (await connection.execute(_LEAVING, {"keys": list(keys)})).all()
+    if leaving:
+        ids = {"ids": [row.id for row in leaving]}
+        carried = (await connection.execute(_STORED_TERMS, ids)).all()
+        await connection.execute(_DELETE, ids)
+        await enqueue(connection, OutboxKind.PROJECT, [row.key for row in leaving], urgent=True)
+        await _tell_index_of_tools(connection, (row.term_id for row in carried))
+    return len(leaving)
+
+
+# --- tools and categories ------------------------------------------------------------------------------------------
+
+_STORED_TOOLS = (
+    select(Term.id, Term.key, Term.name, Term.description, Tool.tagline, Tool.category, Tool.tags, Tool.use_cases)
+    .outerjoin(Tool, Tool.term_id == Term.id)
+    .where(Term.kind == TermKind.TOOL.value, in_list(Term.key, _KEYS))
+    .order_by(Term.id)
+    .with_for_update(key_share=True, of=Term)
+)
+_STORED_CATEGORIES = (
+    select(Term.id, Term.key, Term.name, Term.description, Term.listed)
+    .where(Term.kind == TermKind.CATEGORY.value, in_list(Term.key, _KEYS))
+    .order_by(Term.id)
+    .with_for_update(key_share=True)
+)
+_UPSERT_TERMS = upsert_batch(Term, "kind", "key", "name", "description", "listed", key=["kind", "key"]).returning(
+    Term.id, Term.key
+)
+_UPSERT_TOOLS = upsert_batch(Tool, "term_id", "tagline", "category", "tags", "use_cases", key=["term_id"])
+_PROJECTS_THAT_NAME = (
+    select(Project.key)
+    .join(ProjectTerm, ProjectTerm.project_id == Project.id)
+    .where(in_list(ProjectTerm.term_id, _IDS))
+    .distinct()
+)
+_ACTORS_THAT_NAME = select(UserTag.actor_id).where(in_list(UserTag.term_id, _IDS)).distinct()
+
+
+async def upsert_tools(connection: AsyncConnection, records: Sequence[ToolRecord]) -> UpsertResult:
+    """Add tools, or change those that differ. A new name reaches the index of all that carries the tool."""
+    wanted = last_record_by_key(records)
+    stored = await _stored(connection, _STORED_TOOLS, wanted)
+    differing = [record for record in wanted if record.key not in stored or _differs(record, stored[record.key])]
+    if not differing:
+        return upsert_result(len(records), 0, 0)
+    ids = await _write_terms(connection, TermKind.TOOL, differing)
+    rows = [(ids[r.key], r.tagline, r.category, list(r.tags), r.use_cases) for r in differing]
+    await connection.execute(_UPSERT_TOOLS, {"rows": rows})
+    await _tell_what_names(connection, _renamed(differing, stored))
+    await enqueue(connection, OutboxKind.TOOL, [record.key for record in differing])
+    added = sum(record.key not in stored for record in differing)
+    return upsert_result(len(records), added, len(differing) - added)
+
+
+async def upsert_categories(connection: AsyncConnection, records: Sequence[CategoryRecord]) -> UpsertResult:
+    """Add categories, or change those that differ. A new name reaches the index of all that carries the category."""
+    wanted = last_record_by_key(records)
+    stored = await _stored(connection, _STORED_CATEGORIES, wanted)
+    differing = [
+        record
+        for record in wanted
+        if record.key not in stored or tuple(stored[record.key][2:]) != (record.name, record.description, True)
+    ]
+    if not differing:
+        return upsert_result(len(records), 0, 0)
+    await _write_terms(connection, TermKind.CATEGORY, differing)
+    await _tell_what_names(connection, _renamed(differing, stored))
+    added = sum(record.key not in stored for record in differing)
+    return upsert_result(len(records), added, len(differing) - added)
+
+
+async def _stored(
+    connection: AsyncConnection, statement: Any, wanted: Sequence[ToolRecord | CategoryRecord]
+) -> dict[str, Row[Any]]:
+    rows = await connection.execute(statement, {"keys": [record.key for record in wanted]})
+    return {row.key: row for row in rows}
+
+
+def _differs(record: ToolRecord, stored: Row[Any]) -> bool:
+    wanted = (
+        record.name, record.description, record.tagline, record.category, list(record.tags), record.use_cases,
+    )  # fmt: skip
+    return wanted != tuple(stored[2:])
+
+
+def _renamed(records: Iterable[ToolRecord | CategoryRecord], stored: Mapping[str, Row[Any]]) -> list[int]:
+    there = ((record, stored[record.key]) for record in records if record.key in stored)
+    return [row.id for record, row in there if row.name != record.name]
+
+
+async def _write_terms(
+    connection: AsyncConnection, kind: TermKind, records: Sequence[ToolRecord | CategoryRecord]
+) -> dict[str, int]:
+    rows = [(kind.value, record.key, record.name, record.description, True) for record in records]
+    return {row.key: row.id for row in await connection.execute(_UPSERT_TERMS, {"rows": rows})}
+
+
+async def _tell_what_names(connection: AsyncConnection, term_ids: Sequence[int]) -> None:
+    """The texts of projects and profiles hold the names of their terms."""
+    if term_ids:
+        projects = await connection.scalars(_PROJECTS_THAT_NAME, {"ids": term_ids})
+        await enqueue(connection, OutboxKind.PROJECT, projects.all())
+        actors = await connection.scalars(_ACTORS_THAT_NAME, {"ids": term_ids})
+        await enqueue(connection, OutboxKind.PROFILE, [str(actor_id) for actor_id in actors])

@@ -1,0 +1,57 @@
+"""What projects say, and finding them by their words in the truth when the index is away."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Float, bindparam, case, cast, func, literal, or_, select
+
+from db.catalog.project_cards import ProjectFilter, conditions
+from db.catalog.visibility import PUBLIC
+from db.database.column_types import IntegerList, in_list
+from db.database.engine import Database
+from db.models import Project, ProjectTerm, Term
+from db.vectors.text_analysis import query_words
+
+MAX_WORDS = 8
+"""Words that a search in the truth looks for: each costs a scan of the texts."""
+
+_NAMES = (
+    select(func.aggregate_strings(Term.name, " "))
+    .join(ProjectTerm, ProjectTerm.term_id == Term.id)
+    .where(ProjectTerm.project_id == Project.id)
+    .scalar_subquery()
+)
+_TEXTS = select(Project.id, Project.title, Project.description, _NAMES.label("names")).where(
+    in_list(Project.id, bindparam("ids", type_=IntegerList()))
+)
+
+
+async def texts_by_id(database: Database, ids: Sequence[int]) -> dict[int, str]:
+    """Read what projects say: title, description and the names of their terms, as one text each."""
+    rows = await database.fetch(_TEXTS, {"ids": ids})
+    return {row.id: " ".join(part for part in (row.title, row.description, row.names) if part) for row in rows}
+
+
+async def title_matches(database: Database, query: str, limit: int, where: ProjectFilter) -> list[tuple[int, float]]:
+    """Find public projects with the query's words in their title (which counts twice) or description.
+
+    A scan of all texts: what a search falls back on while the index is away, not what it stands on.
+
+    Returns
+    -------
+    Project ids with the share of a full match, 0 to 1, best first, then the newest.
+    """
+    wanted = query_words(query)[:MAX_WORDS]
+    if not wanted:
+        return []
+    in_title = [func.lower(Project.title).contains(word, autoescape=True) for word in wanted]
+    in_text = [func.lower(Project.description).contains(word, autoescape=True) for word in wanted]
+    points = [case((clause, 2), else_=0) for clause in in_title] + [case((clause, 1), else_=0) for clause in in_text]
+    total = sum(points[1:], start=points[0])
+    share = (cast(total, Float) / literal(3 * len(wanted))).label("share")
+    statement = (
+        select(Project.id, share)
+        .where(PUBLIC, or_(*in_title, *in_text), *conditions(where))
+        .order_by(share.desc(), Project.created_at.desc(), Project.id.desc())
+        .limit(limit)
+    )
+    return [(row.id, row.share) for row in await database.fetch(statement)]

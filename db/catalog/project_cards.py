@@ -1,0 +1,275 @@
+"""Reading projects: the cards a page shows, and the features a ranking reads."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import and_, bindparam, case, cast, func, literal, null, or_, select
+from sqlalchemy.sql import ColumnElement
+
+from db.actors.mutes import MUTED
+from db.catalog.visibility import PUBLIC, PUBLIC_TERM, VISIBLE_PROJECT
+from db.database.column_types import BigIntId, IntegerList, TextList, in_list
+from db.database.engine import Database
+from db.models import Dismissal, Engagement, Project, ProjectTerm, Term, TermKind
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectCard:
+    """A project as a page shows it."""
+
+    id: int
+    key: str
+    title: str
+    description: str
+    type: str
+    url: str | None
+    image_url: str | None
+    owner_id: int | None
+    like_count: int
+    view_count: int
+    engagement_velocity: float
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectFeatures:
+    """A project as a ranking reads it, and what the viewer has had to do with it.
+
+    Attributes
+    ----------
+    terms
+        The terms it carries, each as the first three letters of its kind and its id: ``"too12,cat3"``; None for none.
+    kinds, last_at
+        The viewer's `Engagement` with it, None for none.
+    dismissed
+        Whether the viewer has dismissed it.
+    muted
+        Whether the viewer has muted its owner, or something that it carries.
+    """
+
+    id: int
+    key: str
+    type: str
+    owner_id: int | None
+    private: bool
+    archived: bool
+    like_count: int
+    engagement_velocity: float
+    created_at: datetime
+    terms: str | None
+    kinds: int | None
+    last_at: datetime | None
+    dismissed: bool
+    muted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectFilter:
+    """What a feed is narrowed to, all of it together; an empty field allows everything.
+
+    Attributes
+    ----------
+    types
+        One of these types.
+    tools, categories, topics
+        At least one of these keys of each kind.
+    created_after
+        Created at this time or later.
+    """
+
+    types: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    topics: tuple[str, ...] = ()
+    created_after: datetime | None = None
+
+    @property
+    def terms_by_kind(self) -> tuple[tuple[TermKind, tuple[str, ...]], ...]:
+        """The kinds of term that are asked for, with their keys."""
+        asked = ((TermKind.TOOL, self.tools), (TermKind.CATEGORY, self.categories), (TermKind.TOPIC, self.topics))
+        return tuple((kind, keys) for kind, keys in asked if keys)
+
+
+_CARD_COLUMNS = (
+    Project.id,
+    Project.key,
+    Project.title,
+    Project.description,
+    Project.type,
+    Project.url,
+    Project.image_url,
+    Project.owner_id,
+    Project.like_count,
+    Project.view_count,
+    Project.engagement_velocity,
+    Project.created_at,
+)
+_IDS = bindparam("ids", type_=IntegerList())
+_KEYS = bindparam("keys", type_=TextList())
+_ACTOR = bindparam("actor", type_=BigIntId)
+
+_DISMISSED = select(Dismissal.project_id).where(Dismissal.actor_id == _ACTOR, Dismissal.project_id == Project.id)
+SHOWABLE_CARDS = select(*_CARD_COLUMNS).where(in_list(Project.id, _IDS), PUBLIC, ~_DISMISSED.exists(), ~MUTED)
+CARDS_BY_KEY = select(*_CARD_COLUMNS).where(in_list(Project.key, _KEYS), VISIBLE_PROJECT)
+CARDS_BY_ID = select(*_CARD_COLUMNS).where(in_list(Project.id, _IDS), VISIBLE_PROJECT)
+
+TERMS = (
+    select(func.aggregate_strings(func.substr(Term.kind, 1, 3).concat(cast(Term.id, Term.key.type)), ","))
+    .join(ProjectTerm, ProjectTerm.term_id == Term.id)
+    .where(ProjectTerm.project_id == Project.id)
+    .scalar_subquery()
+)
+"""The terms a project carries as one text (see `ProjectFeatures.terms`): one statement instead of one for each kind."""
+
+_FEATURE_COLUMNS = (
+    Project.id,
+    Project.key,
+    Project.type,
+    Project.owner_id,
+    Project.private,
+    Project.archived,
+    Project.like_count,
+    Project.engagement_velocity,
+    Project.created_at,
+)
+FEATURES = (
+    select(
+        *_FEATURE_COLUMNS,
+        TERMS.label("terms"),
+        Engagement.kinds,
+        Engagement.last_at,
+        case((Dismissal.project_id.is_(None), False), else_=True).label("dismissed"),
+        MUTED.label("muted"),
+    )
+    .outerjoin(Engagement, and_(Engagement.project_id == Project.id, Engagement.actor_id == _ACTOR))
+    .outerjoin(Dismissal, and_(Dismissal.project_id == Project.id, Dismissal.actor_id == _ACTOR))
+    .where(in_list(Project.id, _IDS))
+)
+FEATURES_FOR_ALL = select(
+    *_FEATURE_COLUMNS,
+    null().label("terms"),
+    null().label("kinds"),
+    null().label("last_at"),
+    literal(False).label("dismissed"),
+    literal(False).label("muted"),
+)
+
+
+async def showable_cards(
+    database: Database, ids: Sequence[int], actor_id: int | None, *, include_muted: bool = False
+) -> dict[int, ProjectCard]:
+    """Read the cards of those projects that may stand in this actor's feed now: public, not dismissed, not muted.
+
+    Parameters
+    ----------
+    include_muted
+        Leave mutes aside: for what the actor asks for by name.
+    """
+    muter = None if include_muted else actor_id
+    rows = await database.fetch(SHOWABLE_CARDS, {"ids": ids, "actor": actor_id, "muter": muter})
+    return {row.id: ProjectCard(*row) for row in rows}
+
+
+async def cards_by_key(database: Database, keys: Sequence[str], user_id: int | None) -> dict[str, ProjectCard]:
+    """Read the cards of those projects that this user may see: public ones and the user's own."""
+    rows = await database.fetch(CARDS_BY_KEY, {"keys": keys, "user": user_id})
+    return {row.key: ProjectCard(*row) for row in rows}
+
+
+async def cards_by_id(database: Database, ids: Sequence[int], user_id: int | None) -> dict[int, ProjectCard]:
+    """Read the cards of those projects that this user may see: public ones and the user's own."""
+    rows = await database.fetch(CARDS_BY_ID, {"ids": ids, "user": user_id})
+    return {row.id: ProjectCard(*row) for row in rows}
+
+
+async def read_features(database: Database, ids: Sequence[int], actor_id: int | None) -> list[ProjectFeatures]:
+    """Read what a ranking needs of these projects, in one statement; one that is gone has no row."""
+    rows = await database.fetch(FEATURES, {"ids": ids, "actor": actor_id, "muter": actor_id})
+    return [ProjectFeatures(*row) for row in rows]
+
+
+# --- walks through the catalog ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Keyset:
+    """Where a walk through the newest projects stands: behind this project."""
+
+    created_at: datetime
+    id: int
+
+
+async def newest(
+    database: Database,
+    limit: int,
+    *,
+    behind: Keyset | None,
+    where: ProjectFilter,
+    actor_id: int | None,
+    excluded_ids: Sequence[int] = (),
+) -> list[ProjectCard]:
+    """Read public projects by falling time of creation, then falling id, without those dismissed or muted by the actor.
+
+    Parameters
+    ----------
+    behind
+        Start after this place; None starts at the newest.
+    excluded_ids
+        Leave these projects out.
+    """
+    statement = (
+        select(*_CARD_COLUMNS)
+        .where(PUBLIC, ~_DISMISSED.exists(), ~MUTED, *conditions(where))
+        .order_by(Project.created_at.desc(), Project.id.desc())
+        .limit(bindparam("limit", type_=BigIntId))
+    )
+    if behind is not None:
+        statement = statement.where(
+            or_(
+                Project.created_at < behind.created_at,
+                and_(Project.created_at == behind.created_at, Project.id < behind.id),
+            )
+        )
+    if excluded_ids:
+        statement = statement.where(~in_list(Project.id, _IDS))
+    parameters = {"limit": limit, "actor": actor_id, "muter": actor_id, "ids": excluded_ids}
+    return [ProjectCard(*row) for row in await database.fetch(statement, parameters)]
+
+
+async def popular(database: Database, limit: int, where: ProjectFilter) -> list[ProjectFeatures]:
+    """Read the most liked public projects, then the newest of them."""
+    statement = (
+        FEATURES_FOR_ALL.where(PUBLIC, *conditions(where))
+        .order_by(Project.like_count.desc(), Project.created_at.desc(), Project.id.desc())
+        .limit(limit)
+    )
+    return [ProjectFeatures(*row) for row in await database.fetch(statement)]
+
+
+def conditions(where: ProjectFilter) -> list[ColumnElement[bool]]:
+    """Turn a filter into SQL conditions on `Project`."""
+    clauses: list[ColumnElement[bool]] = []
+    if where.types:
+        clauses.append(Project.type.in_(where.types))
+    if where.created_after is not None:
+        clauses.append(Project.created_at >= where.created_after)
+    for kind, keys in where.terms_by_kind:
+        carried = select(ProjectTerm.project_id).join(Term, Term.id == ProjectTerm.term_id)
+        clauses.append(Project.id.in_(carried.where(Term.kind == kind.value, Term.key.in_(keys))))
+    return clauses
+
+
+async def terms_of(database: Database, project_id: int) -> list[int]:
+    """Read the ids of the terms that a project carries."""
+    rows = await database.fetch(select(ProjectTerm.term_id).where(ProjectTerm.project_id == project_id))
+    return [row.term_id for row in rows]
+
+
+async def term_ids(database: Database, where: ProjectFilter) -> tuple[frozenset[int], ...]:
+    """Find the ids of the public terms a filter names, one group for each kind; an empty group means none exists."""
+    if not where.terms_by_kind:
+        return ()
+    named = or_(*(and_(Term.kind == kind.value, Term.key.in_(keys)) for kind, keys in where.terms_by_kind))
+    rows = await database.fetch(select(Term.kind, Term.id).where(named, PUBLIC_TERM))
+    return tuple(frozenset(row.id for row in rows if row.kind == kind.value) for kind, _ in where.terms_by_kind)

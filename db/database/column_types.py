@@ -1,0 +1,114 @@
+"""Column types and clauses that mean the same on SQLite and on PostgreSQL."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Self
+
+import orjson
+from sqlalchemy import JSON, BigInteger, Boolean, DateTime, Dialect, Integer, LargeBinary, Text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+BigIntId = BigInteger().with_variant(Integer, "sqlite")
+"""A 64-bit key. SQLite makes only ``INTEGER`` an alias of its row id."""
+
+Json = JSON().with_variant(JSONB(), "postgresql")
+
+UNKNOWN_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+"""Stands for "nobody knows when": older than everything, so that it decays to nothing in every time-weighted sum."""
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware time in UTC. SQLite stores it without its zone, as text that sorts by time."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Turn an aware time into what the driver stores; a naive one is a programming error."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone cannot be stored")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give the zone back."""
+        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+
+
+class _List(TypeDecorator[Sequence[Any]]):
+    """A list as one bound value: an array on PostgreSQL, JSON text on SQLite."""
+
+    impl = Text
+    cache_ok = True
+    element: TypeEngine[Any]
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Choose what the driver is given."""
+        return dialect.type_descriptor(ARRAY(self.element) if dialect.name == "postgresql" else Text())
+
+    def process_bind_param(self, value: Sequence[Any] | None, dialect: Dialect) -> Any:
+        """Encode the list for the driver."""
+        if value is None:
+            return None
+        return list(value) if dialect.name == "postgresql" else orjson.dumps(list(value)).decode()
+
+
+class IntegerList(_List):
+    """A list of 64-bit integers, to be used with `in_list`."""
+
+    cache_ok = True
+    element = BigInteger()
+
+
+class TextList(_List):
+    """A list of strings, to be used with `in_list`."""
+
+    cache_ok = True
+    element = Text()
+
+
+class in_list(FunctionElement[bool]):
+    """``in_list(column, bindparam("ids", type_=IntegerList()))``: the column's value is in the list.
+
+    One bound value whatever the list's length, so that the statement is compiled once and never meets
+    SQLite's limit of 32,766 variables. An expanding ``IN`` of 700 ids costs 1.5 ms of compilation each time.
+    """
+
+    name = "among"
+    type = Boolean()
+    inherit_cache = True
+
+    def self_group(self, against: Any = None) -> Self:
+        """Stay as it is: SQLAlchemy would append ``= 1`` on SQLite, and no index could serve that."""
+        return self
+
+
+@compiles(in_list, "postgresql")
+def _among_postgresql(element: in_list, compiler: SQLCompiler, **kw: Any) -> str:
+    column, values = element.clauses
+    return f"({compiler.process(column, **kw)} = ANY ({compiler.process(values, **kw)}))"
+
+
+@compiles(in_list)
+def _among_sqlite(element: in_list, compiler: SQLCompiler, **kw: Any) -> str:
+    column, values = element.clauses
+    listed = compiler.process(values, **kw)
+    return f"({compiler.process(column, **kw)} IN (SELECT value FROM json_each({listed})))"  # noqa: S608 (bound values)
+
+
+__all__ = [
+    "UNKNOWN_TIME",
+    "BigIntId",
+    "IntegerList",
+    "Json",
+    "LargeBinary",
+    "TextList",
+    "UtcDateTime",
+    "in_list",
+]

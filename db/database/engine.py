@@ -1,0 +1,274 @@
+"""The connection to the relational truth, and nothing else."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.sql import Executable
+
+from db.database.driver_errors import hide_values_in_errors
+from db.errors import InvalidRecord, Store, StoreUnavailable
+from db.private_files import make_private_file, make_private_folder
+from db.redaction import display_url
+from db.write_ahead_log import truncate_log
+
+Rows = Sequence[Any]
+"""Rows of a result. Not `Row[...]`: statements are built from lists of columns, whose types no checker can follow."""
+Parameters = Mapping[str, Any]
+
+READ_DEADLINE_S = 5.0
+"""A reading statement takes milliseconds; after five seconds nobody waits for the page any more."""
+
+LOG_TIMEOUT_S = 5.0
+"""How long emptying SQLite's log waits for readers."""
+
+_AWAY_SQLSTATES = ("08", "53", "57P", "58")
+"""PostgreSQL's classes for a lost connection, too few resources, a shutdown, and a fault of the system below it."""
+
+_AWAY_SQLITE = (
+    "SQLITE_BUSY",
+    "SQLITE_LOCKED",
+    "SQLITE_IOERR",
+    "SQLITE_CANTOPEN",
+    "SQLITE_CORRUPT",
+    "SQLITE_NOTADB",
+    "SQLITE_FULL",
+    "SQLITE_READONLY",
+    "SQLITE_INTERRUPT",
+)
+
+_BACKENDS = {"sqlite": "sqlite", "postgresql": "postgresql", "postgres": "postgresql"}
+
+
+class Database:
+    """The relational truth: `fetch` to read, `write` to change it.
+
+    On SQLite reads run in a few threads, one hop each (0.32 ms CPU a statement; through aiosqlite, which hops for every
+    call of the driver, 1.34 ms), and writes go through one connection whose transactions start with
+    ``BEGIN IMMEDIATE``: one that reads first and writes then would fail at once when another writer was faster,
+    whatever its ``busy_timeout``. On PostgreSQL both share asyncpg's pool.
+
+    Parameters
+    ----------
+    url
+        ``sqlite:///path`` or ``postgresql://user:password@host/name``; the drivers are chosen here.
+    pool_size
+        Connections held open for reading (on PostgreSQL for writing too).
+    read_deadline_s
+        What a read may take until the truth counts as away.
+    """
+
+    def __init__(self, url: str, pool_size: int = 5, read_deadline_s: float = READ_DEADLINE_S) -> None:
+        self._read_deadline_s = read_deadline_s
+        self.url = parse_url(url)
+        self._threads: ThreadPoolExecutor | None = None
+        if self.is_sqlite:
+            self._reader = create_engine(self.url, pool_size=pool_size, max_overflow=0, hide_parameters=True)
+            self._threads = ThreadPoolExecutor(pool_size, thread_name_prefix="sqlite")
+            self._writer = create_async_engine(
+                self.url.set(drivername="sqlite+aiosqlite"), pool_size=1, max_overflow=0, hide_parameters=True
+            )
+            _prepare_sqlite(self._reader, begin="BEGIN")
+            _prepare_sqlite(self._writer.sync_engine, begin="BEGIN IMMEDIATE")
+        else:
+            self._writer = create_async_engine(
+                self.url.set(drivername="postgresql+asyncpg"),
+                pool_size=pool_size,
+                max_overflow=pool_size,
+                hide_parameters=True,
+            )
+            # Reading needs no transaction of its own: BEGIN and ROLLBACK would be two more round trips a statement.
+            self._autocommit = self._writer.execution_options(isolation_level="AUTOCOMMIT")
+            self._reader = self._autocommit.sync_engine
+        for engine in self.engines:
+            hide_values_in_errors(engine)
+
+    @property
+    def where(self) -> str:
+        """The URL as it may be shown."""
+        return display_url(self.url.render_as_string(hide_password=False))
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether this is the embedded default."""
+        return self.url.get_backend_name() == "sqlite"
+
+    @property
+    def engines(self) -> tuple[Engine, ...]:
+        """The engines that statements run on, for tests that count them."""
+        return tuple(dict.fromkeys((self._reader, self._writer.sync_engine)))
+
+    async def fetch(self, statement: Executable, parameters: Parameters | None = None) -> Rows:
+        """Run one reading statement on a connection of its own and give all its rows.
+
+        Raises
+        ------
+        StoreUnavailable
+            If the truth is away, or does not answer within the deadline.
+        """
+        try:
+            async with asyncio.timeout(self._read_deadline_s):
+                if self._threads is not None:
+                    return await self._fetch_in_thread(self._threads, statement, parameters)
+                return await self._fetch_async(statement, parameters)
+        except TimeoutError:
+            raise StoreUnavailable(Store.DATABASE, f"no answer in {self._read_deadline_s:g} s") from None
+        except (SQLAlchemyError, OSError) as error:
+            raise _away_or_same(error) from error
+
+    async def _fetch_async(self, statement: Executable, parameters: Parameters | None) -> Rows:
+        try:
+            async with self._autocommit.connect() as connection:
+                return (await connection.execute(statement, parameters)).all()
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+        # The server closed a connection that lay in the pool; the pool has thrown them all away by now.
+        async with self._autocommit.connect() as connection:
+            return (await connection.execute(statement, parameters)).all()
+
+    async def _fetch_in_thread(
+        self, threads: ThreadPoolExecutor, statement: Executable, parameters: Parameters | None
+    ) -> Rows:
+        running: list[sqlite3.Connection] = []
+        try:
+            return await asyncio.get_running_loop().run_in_executor(
+                threads, _fetch, self._reader, statement, parameters, running
+            )
+        except asyncio.CancelledError:
+            # The caller is gone; without this the statement would keep its thread to its end.
+            for connection in running:
+                connection.interrupt()
+            raise
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """Lend a connection inside one transaction, committed at the end and rolled back on any error.
+
+        Raises
+        ------
+        StoreUnavailable
+            If the truth is away, or goes away meanwhile.
+        """
+        connection = self._writer.connect()
+        try:
+            await connection.start()
+        except (SQLAlchemyError, OSError) as error:
+            raise _away_or_same(error) from error
+        try:
+            async with connection.begin():
+                yield connection
+        except SQLAlchemyError as error:  # an OSError from in there is the caller's own
+            raise _away_or_same(error) from error
+        finally:
+            await connection.close()
+
+    async def scrub(self) -> None:
+        """See to it that no file of SQLite holds what was deleted; a PostgreSQL cleans up by itself (docs/privacy.md).
+
+        Raises
+        ------
+        StoreUnavailable
+            While others read the log that has to be emptied.
+        """
+        if self.is_sqlite:
+            try:
+                await asyncio.to_thread(_empty_log, str(self.url.database))
+            except sqlite3.Error as error:
+                raise StoreUnavailable(Store.DATABASE, str(error)) from error
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._writer.dispose()
+        if self._threads is not None:
+            self._threads.shutdown()
+            self._reader.dispose()
+
+
+def parse_url(url: str) -> URL:
+    """Read a database URL, and make the folder that an SQLite file will lie in.
+
+    Raises
+    ------
+    InvalidRecord
+        If the URL cannot be read or names a database that this product does not speak.
+    """
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):  # the second for a port that is no number
+        raise InvalidRecord(
+            "DATABASE_URL cannot be read; write sqlite:///var/explore.sqlite or postgresql://user:password@host/name"
+        ) from None
+    backend = parsed.drivername.partition("+")[0]
+    if backend not in _BACKENDS:
+        raise InvalidRecord(f"DATABASE_URL names {backend!r}; SQLite and PostgreSQL are supported")
+    if backend == "sqlite":
+        if parsed.database in (None, "", ":memory:"):
+            raise InvalidRecord("an SQLite database needs a file: sqlite:///var/explore.sqlite")
+        folder = Path(str(parsed.database)).parent
+        if not folder.exists():
+            make_private_folder(folder)
+    return parsed.set(drivername=_BACKENDS[backend])
+
+
+def _fetch(
+    engine: Engine, statement: Executable, parameters: Parameters | None, running: list[sqlite3.Connection]
+) -> Rows:
+    with engine.connect() as connection:
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)  # noqa: S101 (tells the type checker)
+        running.append(driver)
+        try:
+            return connection.execute(statement, parameters).all()
+        finally:
+            running.clear()
+
+
+def _empty_log(path: str) -> None:
+    with closing(sqlite3.connect(path, timeout=LOG_TIMEOUT_S, isolation_level=None)) as connection:
+        truncate_log(connection)
+
+
+def _away_or_same(error: SQLAlchemyError | OSError) -> Exception:
+    """Tell a truth that is away from a statement that is wrong."""
+    original = error.orig if isinstance(error, DBAPIError) else None
+    away = (
+        isinstance(error, (OSError, PoolTimeout))
+        or (isinstance(error, DBAPIError) and error.connection_invalidated)
+        or str(getattr(original, "sqlstate", None) or "").startswith(_AWAY_SQLSTATES)
+        or getattr(original, "sqlite_errorname", "").startswith(_AWAY_SQLITE)
+    )
+    return StoreUnavailable(Store.DATABASE, str(original or error).splitlines()[0]) if away else error
+
+
+def _prepare_sqlite(engine: Engine, begin: str) -> None:
+    file = Path(str(engine.url.database))
+
+    @event.listens_for(engine, "do_connect")
+    def _keep_private(*_: Any) -> None:
+        make_private_file(file)
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # SQLAlchemy says BEGIN itself, below
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute("PRAGMA synchronous = NORMAL")
+        cursor.execute("PRAGMA secure_delete = ON")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.execute("PRAGMA busy_timeout = 10000")
+        cursor.execute("PRAGMA cache_size = -65536")  # 64 MB a connection
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)

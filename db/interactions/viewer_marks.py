@@ -1,0 +1,36 @@
+"""Reading what an actor has marked: likes and saves, for the hearts and bookmarks of a page."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sqlalchemy import bindparam, literal, select, union_all
+
+from db.database.column_types import BigIntId, IntegerList, in_list
+from db.database.engine import Database
+from db.models import Like, Save
+
+
+class Marks(NamedTuple):
+    """Whether an actor likes a project, and keeps it for later."""
+
+    liked: bool = False
+    saved: bool = False
+
+
+_ACTOR = bindparam("actor", type_=BigIntId)
+_IDS = bindparam("ids", type_=IntegerList())
+MARKS = union_all(
+    select(Like.project_id, literal("like").label("mark")).where(
+        Like.actor_id == _ACTOR, in_list(Like.project_id, _IDS)
+    ),
+    select(Save.project_id, literal("save").label("mark")).where(
+        Save.actor_id == _ACTOR, in_list(Save.project_id, _IDS)
+    ),
+)
+
+
+async def marks_by_project(database: Database, actor_id: int, project_ids: Sequence[int]) -> dict[int, Marks]:
+    """Read an actor's marks on these projects, in one statement; a project without any is left out."""
+    rows = await database.fetch(MARKS, {"actor": actor_id, "ids": project_ids})
+    marked = {(row.project_id, row.mark) for row in rows}
+    return {id_: Marks((id_, "like") in marked, (id_, "save") in marked) for id_, _ in marked}

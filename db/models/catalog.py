@@ -1,0 +1,117 @@
+"""What may be recommended, and who owns it."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, PrimaryKeyConstraint, UniqueConstraint, false
+from sqlalchemy import text as sql
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.database.column_types import BigIntId
+from db.models.base import Base, now, one_of_check
+from db.models.enums import Role, TermKind
+
+
+class User(Base):
+    """A person of the platform."""
+
+    __tablename__ = "users"
+    __table_args__ = (one_of_check("role", Role),)
+
+    id: Mapped[int] = mapped_column(BigIntId, primary_key=True)
+    key: Mapped[str] = mapped_column(unique=True)
+    username: Mapped[str]
+    bio: Mapped[str] = mapped_column(default="", server_default="")
+    tier: Mapped[str] = mapped_column(default="", server_default="")
+    points: Mapped[int] = mapped_column(default=0, server_default="0")
+    role: Mapped[str] = mapped_column(default=Role.VIEWER, server_default=Role.VIEWER.value)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    updated_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
+
+
+class Project(Base):
+    """What is recommended. `like_count` and `view_count` are kept by the writes of `Like` and `Interaction`."""
+
+    __tablename__ = "projects"
+
+    id: Mapped[int] = mapped_column(BigIntId, primary_key=True)
+    key: Mapped[str] = mapped_column(unique=True)
+    title: Mapped[str]
+    description: Mapped[str] = mapped_column(default="", server_default="")
+    type: Mapped[str]
+    owner_id: Mapped[int | None] = mapped_column(BigIntId, ForeignKey("users.id", ondelete="SET NULL"), index=True)
+    url: Mapped[str | None]
+    image_url: Mapped[str | None]
+    private: Mapped[bool] = mapped_column(default=False, server_default=false())
+    archived: Mapped[bool] = mapped_column(default=False, server_default=false())
+    source: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=sql("'{}'"))
+    like_count: Mapped[int] = mapped_column(default=0, server_default="0")
+    view_count: Mapped[int] = mapped_column(default=0, server_default="0")
+    engagement_velocity: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    last_velocity_update: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    updated_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
+
+    __table_args__ = (
+        CheckConstraint("like_count >= 0", name="like_count_not_negative"),
+        CheckConstraint("view_count >= 0", name="view_count_not_negative"),
+    )
+
+
+_PUBLIC = ~Project.private & ~Project.archived
+for _name, _first in (
+    ("newest", ()),
+    ("popular", (Project.like_count.desc(),)),
+    ("trending", (Project.engagement_velocity.desc(),)),
+):
+    Index(
+        f"ix_projects_{_name}",
+        *_first,
+        Project.created_at.desc(),
+        Project.id.desc(),
+        postgresql_where=_PUBLIC,
+        sqlite_where=_PUBLIC,
+    )
+
+
+class Term(Base):
+    """A term of the taxonomy: a tool, a category or a topic. Projects carry terms, viewers' tags point at them.
+
+    `listed` says that the platform has sent it as a tool or a category, or named it in its quiz: it then exists for
+    everybody, whatever projects carry it (`db.catalog.visibility`).
+    """
+
+    __tablename__ = "terms"
+    __table_args__ = (UniqueConstraint("kind", "key"), one_of_check("kind", TermKind))
+
+    id: Mapped[int] = mapped_column(BigIntId, primary_key=True)
+    kind: Mapped[str]
+    key: Mapped[str]
+    name: Mapped[str]
+    description: Mapped[str] = mapped_column(default="", server_default="")
+    listed: Mapped[bool] = mapped_column(default=False, server_default=false())
+
+
+class Tool(Base):
+    """What a tool has beyond its `Term`."""
+
+    __tablename__ = "tools"
+
+    term_id: Mapped[int] = mapped_column(BigIntId, ForeignKey("terms.id", ondelete="CASCADE"), primary_key=True)
+    tagline: Mapped[str] = mapped_column(default="", server_default="")
+    category: Mapped[str] = mapped_column(default="", server_default="")
+    tags: Mapped[list[Any]] = mapped_column(default=list, server_default=sql("'[]'"))
+    use_cases: Mapped[str] = mapped_column(default="", server_default="")
+
+
+class ProjectTerm(Base):
+    """A project carries a term."""
+
+    __tablename__ = "project_terms"
+    __table_args__ = (
+        PrimaryKeyConstraint("project_id", "term_id"),
+        Index(None, "term_id", "project_id"),
+    )
+
+    project_id: Mapped[int] = mapped_column(BigIntId, ForeignKey("projects.id", ondelete="CASCADE"))
+    term_id: Mapped[int] = mapped_column(BigIntId, ForeignKey("terms.id", ondelete="CASCADE"))

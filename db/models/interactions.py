@@ -1,0 +1,232 @@
+"""Who did what, and what was counted of it."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, PrimaryKeyConstraint, UniqueConstraint
+from sqlalchemy import text as sql
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.database.column_types import BigIntId
+from db.models.base import Base, now, one_of_check
+from db.models.enums import FeedKind, InteractionType, TagSource
+
+
+class Actor(Base):
+    """Who acts: a user, or the session of somebody not signed in. Everything personal hangs on an actor.
+
+    `version` rises in the transaction of every act, so that a stored ranking can tell that it is out of date.
+    A claimed session is `merged_into` the account's actor; its id stands for the account until `claim_ends_at`.
+    """
+
+    __tablename__ = "actors"
+    __table_args__ = (CheckConstraint("(user_id IS NULL) <> (session_key IS NULL)", name="user_or_session"),)
+
+    id: Mapped[int] = mapped_column(BigIntId, primary_key=True)
+    user_id: Mapped[int | None] = mapped_column(BigIntId, ForeignKey("users.id", ondelete="CASCADE"), unique=True)
+    session_key: Mapped[str | None] = mapped_column(unique=True)
+    merged_into: Mapped[int | None] = mapped_column(BigIntId, ForeignKey("actors.id", ondelete="CASCADE"), index=True)
+    claim_ends_at: Mapped[datetime | None]
+    version: Mapped[int] = mapped_column(BigIntId, default=0, server_default="0")
+    settings: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=sql("'{}'"))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Interaction(Base):
+    """One raw event. Its identity is (actor, project, type, at); append-only; partitioned by month on PostgreSQL.
+
+    An event whose time nobody knows stands at `db.database.column_types.UNKNOWN_TIME`.
+    """
+
+    __tablename__ = "interactions"
+
+    actor_id: Mapped[int] = mapped_column(BigIntId, ForeignKey("actors.id", ondelete="CASCADE"))
+    project_id: Mapped[int] = mapped_column(BigIntId, ForeignKey("projects.id", ondelete="CASCADE"))
+    type: Mapped[str]
+    at: Mapped[datetime]
+    feed_kind: Mapped[str | None]
+    position: Mapped[int | None]
+    snapshot_id: Mapped[str | None]
+    session_key: Mapped[str | None]
+    recorded_at: Mapped[datetime] = mapped_column(default=now)
+
+    __table_args__ = (
+        PrimaryKeyConstraint("actor_id", "project_id", "type", "at"),
+        one_of_check("type", InteractionType),
+        one_of_check("feed_kind", FeedKind),
+        CheckConstraint("position >= 0", name="position_not_negative"),
+        {"postgresql_partition_by": "RANGE (at)"},
+    )
+
+
+Index("ix_interactions_actor_type_at", Interaction.actor_id, Interaction.type, Interaction.at.desc())
+Index("ix_interactions_project_at", Interaction.project_id, Interaction.at.desc())
+
+
+class _ActorOnProject:
+    """The two columns of every table that says something about an actor and a project."""
+
+    actor_id: Mapped[int] = mapped_column(BigIntId, ForeignKey("actors.id", ondelete="CASCADE"), primary_key=True)
+    project_id: Mapped[int] = mapped_column(BigIntId, ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True)
+
+
+class Engagement(_ActorOnProject, Base):
+    """All that one actor has done with one project, in one row; `kinds` holds `EngagementKind` bits.
+
+    `weight` is how much this person counts in the project's pulse, 0 to 1: how far the actor was trusted at its first
+    engagement. It stands here so that the pulse can be counted again from the truth.
+    """
+
+    __tablename__ = "engagement"
+
+    first_at: Mapped[datetime]
+    last_at: Mapped[datetime]
+    kinds: Mapped[int]
+    weight: Mapped[float] = mapped_column(default=1.0, server_default="1")
+
+
+class Like(_ActorOnProject, Base):
+    """An actor likes a project."""
+
+    __tablename__ = "likes"
+
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Save(_ActorOnProject, Base):
+    """An actor keeps a project for later."""
+
+    __tablename__ = "saves"
+
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Dismissal(_ActorOnProject, Base):
+    """An actor does not want to see a project; `reason_id` is the reason's id if one was given."""
+
+    __tablename__ = "dismissals"
+
+    reason_id: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Mute(Base):
+    """An actor does not want to see what carries a term, or what an owner made; or a touched project is no evidence.
+
+    Exactly one of `term_id`, `owner_id` and `seed_id` says what. `dismissed_id` is the project whose dismissal the mute
+    came with, if it came with one.
+    """
+
+    __tablename__ = "mutes"
+
+    id: Mapped[int] = mapped_column(BigIntId, primary_key=True)
+    actor_id: Mapped[int] = mapped_column(BigIntId, ForeignKey("actors.id", ondelete="CASCADE"), index=True)
+    term_id: Mapped[int | None] = mapped_column(BigIntId, ForeignKey("terms.id", ondelete="CASCADE"))
+    owner_id: Mapped[int | None] = mapped_column(BigIntId, ForeignKey("users.id", ondelete="CASCADE"))
+    seed_id: Mapped[int | None] = mapped_column(BigIntId, ForeignKey("projects.id", ondelete="CASCADE"))
+    dismissed_id: Mapped[int | None] = mapped_column(
+        BigIntId, ForeignKey("projects.id", ondelete="SET NULL"), index=True
+    )
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+    # The subject comes first: "has this actor muted this?" is asked for each term of each candidate.
+    __table_args__ = (
+        UniqueConstraint("term_id", "actor_id"),
+        UniqueConstraint("owner_id", "actor_id"),
+        UniqueConstraint("seed_id", "actor_id"),
+        CheckConstraint(
+            "(CASE WHEN term_id IS NULL THEN 0 ELSE 1 END) + (CASE WHEN owner_id IS NULL THEN 0 ELSE 1 END)"
+            " + (CASE WHEN seed_id IS NULL THEN 0 ELSE 1 END) = 1",
+            name="one_subject",
+        ),
+    )
+
+
+class DecayedCounters(Base):
+    """How many distinct people came to a project lately: each counts by its weight, halved every so often.
+
+    The sums are as of the latest first engagement in them: `as_of_s`, Unix seconds, for those that halve by the wall's
+    clock; `as_of_active_h`, busy hours (`db.interactions.activity_time`), for those that halve by the platform's. `db.interactions.decayed_counters`
+    decays them on.
+    """
+
+    __tablename__ = "project_pulses"
+
+    project_id: Mapped[int] = mapped_column(BigIntId, ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True)
+    actors_1h: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    actors_6h: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    actors_3d: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    actors_14d: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    as_of_s: Mapped[float]
+    active_1h: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    active_6h: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    active_36h: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    active_7d: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    as_of_active_h: Mapped[float] = mapped_column(default=0.0, server_default="0")
+
+
+class NetworkCount(Base):
+    """How many new people came to a project from one network, halved every day: what one network adds is bounded.
+
+    `network` is a keyed hash that changes daily; no address is ever stored. Forgotten after some days.
+    """
+
+    __tablename__ = "crowds"
+
+    project_id: Mapped[int] = mapped_column(BigIntId, ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True)
+    network: Mapped[str] = mapped_column(primary_key=True)
+    actors: Mapped[float]
+    as_of_s: Mapped[float] = mapped_column(index=True)
+
+
+class EventId(Base):
+    """A client's own id of an event, kept for as long as the event may be sent again."""
+
+    __tablename__ = "event_ids"
+
+    actor_id: Mapped[int] = mapped_column(BigIntId, ForeignKey("actors.id", ondelete="CASCADE"), primary_key=True)
+    event_id: Mapped[str] = mapped_column(primary_key=True)
+    recorded_at: Mapped[datetime] = mapped_column(default=now, index=True)
+
+
+Index("ix_engagement_actor_last", Engagement.actor_id, Engagement.last_at.desc())
+Index("ix_engagement_first_at", Engagement.first_at)
+Index("ix_engagement_project_last", Engagement.project_id, Engagement.last_at.desc())
+Index("ix_likes_project_created", Like.project_id, Like.created_at.desc())
+Index("ix_likes_actor_created", Like.actor_id, Like.created_at.desc())
+Index("ix_saves_project_id", Save.project_id)
+Index("ix_dismissals_project_id", Dismissal.project_id)
+
+
+class UserTag(Base):
+    """A stated or learned interest of an actor, from 0 to 1."""
+
+    __tablename__ = "user_tags"
+
+    actor_id: Mapped[int] = mapped_column(BigIntId, ForeignKey("actors.id", ondelete="CASCADE"))
+    term_id: Mapped[int] = mapped_column(BigIntId, ForeignKey("terms.id", ondelete="CASCADE"))
+    confidence: Mapped[float]
+    source: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    updated_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
+
+    __table_args__ = (
+        PrimaryKeyConstraint("actor_id", "term_id"),
+        CheckConstraint("confidence >= 0 AND confidence <= 1", name="confidence_in_range"),
+        one_of_check("source", TagSource),
+    )
+
+
+Index("ix_user_tags_actor_term_confidence", UserTag.actor_id, UserTag.term_id, UserTag.confidence.desc())
+Index("ix_user_tags_term_actor", UserTag.term_id, UserTag.actor_id)
+
+
+class RemovedInterest(Base):
+    """An interest that an actor has taken away: neither learning nor an import brings it back, only the actor does."""
+
+    __tablename__ = "removed_interests"
+    __table_args__ = (PrimaryKeyConstraint("actor_id", "term_id"), Index(None, "term_id"))
+
+    actor_id: Mapped[int] = mapped_column(BigIntId, ForeignKey("actors.id", ondelete="CASCADE"))
+    term_id: Mapped[int] = mapped_column(BigIntId, ForeignKey("terms.id", ondelete="CASCADE"))
+    removed_at: Mapped[datetime] = mapped_column(default=now)

@@ -1,0 +1,213 @@
+"""The machine's own: what is behind, whose turn a job is, what was learned, what was served."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, LargeBinary, PrimaryKeyConstraint, false
+from sqlalchemy import text as sql
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.database.column_types import BigIntId
+from db.models.base import Base, now, one_of_check
+from db.models.enums import FeedKind, OutboxKind
+
+
+class OutboxRow(Base):
+    """One shadow that is behind the truth: which one, and since when. It carries no payload: a worker reads the truth.
+
+    `version` rises each time the truth changes again, and a worker deletes the row only if it has not moved meanwhile.
+    `urgent` rows (what must leave the index) go first. A row is free when `available_at` has passed; taking it moves
+    `available_at` forward, which is the lease. `held_until` is the end of an earlier lease that the row was pulled out
+    of by a newer change. A `dead` row was refused too often and waits for an operator.
+    """
+
+    __tablename__ = "outbox"
+
+    kind: Mapped[str]
+    key: Mapped[str]
+    version: Mapped[int] = mapped_column(BigIntId, default=1, server_default="1")
+    urgent: Mapped[bool] = mapped_column(default=False, server_default=false())
+    enqueued_at: Mapped[datetime] = mapped_column(default=now)
+    available_at: Mapped[datetime] = mapped_column(default=now)
+    attempts: Mapped[int] = mapped_column(default=0, server_default="0")
+    dead: Mapped[bool] = mapped_column(default=False, server_default=false())
+    last_error: Mapped[str | None]
+    held_until: Mapped[datetime | None]
+
+    __table_args__ = (
+        PrimaryKeyConstraint("kind", "key"),
+        one_of_check("kind", OutboxKind),
+    )
+
+
+Index("ix_outbox_next", OutboxRow.dead, OutboxRow.urgent.desc(), OutboxRow.available_at)
+
+
+class Erasure(Base):
+    """What is left to do after everything of some actors was deleted from the truth; in the end, its receipt.
+
+    `leftovers` names what shadows may still hold (``actors``, ``projects``: their keys) and is emptied when they do not
+    any more. `report` counts what was deleted. Nothing in the row of a completed erasure tells whose it was.
+    """
+
+    __tablename__ = "erasures"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    requested_at: Mapped[datetime] = mapped_column(default=now)
+    leftovers: Mapped[dict[str, Any]]
+    report: Mapped[dict[str, Any]]
+    completed_at: Mapped[datetime | None] = mapped_column(index=True)
+
+
+class Job(Base):
+    """Whose turn a periodic job is, so that one runner does it however many workers there are.
+
+    `token` rises each time the job is taken; a holder's lease ends at `until` by the database's clock, and is None
+    while nobody holds it. `due` is the occurrence that was taken last: no other worker does it a second time.
+    """
+
+    __tablename__ = "jobs"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    token: Mapped[int] = mapped_column(BigIntId, default=1, server_default="1")
+    holder: Mapped[str]
+    until: Mapped[datetime | None]
+    due: Mapped[datetime | None]
+    started_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+    error: Mapped[str | None]
+
+
+class UserFactors(Base):
+    """What was built last night of an actor: latent factors, the people most alike, and the circle.
+
+    `vector` holds little-endian float16; `neighbors` little-endian int64 actor ids, `similarity` their float32, the most
+    alike first. `cluster` is the id of a `TasteCluster` of the same night; a night never uses an id of the one before.
+    A shadow of `engagement`: it can be built again at any time.
+    """
+
+    __tablename__ = "actor_tastes"
+
+    actor_id: Mapped[int] = mapped_column(BigIntId, ForeignKey("actors.id", ondelete="CASCADE"), primary_key=True)
+    vector: Mapped[bytes] = mapped_column(LargeBinary)
+    neighbors: Mapped[bytes] = mapped_column(LargeBinary)
+    similarity: Mapped[bytes] = mapped_column(LargeBinary)
+    cluster: Mapped[int | None] = mapped_column(BigIntId)
+
+
+class TasteCluster(Base):
+    """The mean taste (float16) of a circle of like-minded people: at least ten."""
+
+    __tablename__ = "taste_circles"
+
+    id: Mapped[int] = mapped_column(BigIntId, primary_key=True)
+    vector: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class ItemFactors(Base):
+    """What was built last night of a project: latent factors (float16), empty for one of too few people."""
+
+    __tablename__ = "project_tastes"
+
+    project_id: Mapped[int] = mapped_column(BigIntId, ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True)
+    vector: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class ItemNeighbors(Base):
+    """The projects that are touched by the same people, by kind of likeness; blobs as in `UserFactors`."""
+
+    __tablename__ = "project_neighbours"
+    __table_args__ = (PrimaryKeyConstraint("project_id", "kind"),)
+
+    project_id: Mapped[int] = mapped_column(BigIntId, ForeignKey("projects.id", ondelete="CASCADE"))
+    kind: Mapped[str]
+    neighbors: Mapped[bytes] = mapped_column(LargeBinary)
+    similarity: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class RankingModel(Base):
+    """A set of curves that ranks: the weights of one preset or of one training run, kept for ever.
+
+    `retired_at` is when it was last taken out of service; the latest of these is what a roll-back goes to.
+    """
+
+    __tablename__ = "ranking_models"
+
+    id: Mapped[int] = mapped_column(BigIntId, primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    curves: Mapped[dict[str, Any]]
+    report: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=sql("'{}'"))
+    is_active: Mapped[bool] = mapped_column(default=False, server_default=false())
+    retired_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+Index(
+    "uq_ranking_models_in_service",
+    RankingModel.is_active,
+    unique=True,
+    postgresql_where=RankingModel.is_active,
+    sqlite_where=RankingModel.is_active,
+)
+
+
+class VelocityConstants(Base):
+    """What makes a trend here, as one training fitted it: the constants of each window; kept for ever."""
+
+    __tablename__ = "velocity_constants"
+
+    id: Mapped[int] = mapped_column(BigIntId, primary_key=True)
+    constants: Mapped[dict[str, Any]]
+    report: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=sql("'{}'"))
+    is_active: Mapped[bool] = mapped_column(default=False, server_default=false())
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+Index(
+    "uq_velocity_constants_in_service",
+    VelocityConstants.is_active,
+    unique=True,
+    postgresql_where=VelocityConstants.is_active,
+    sqlite_where=VelocityConstants.is_active,
+)
+
+
+class ActivityRate(Base):
+    """How fast the platform's clock runs in an hour of the week, 0 to 167 from Monday 00:00 UTC; `db.interactions.activity_time`."""
+
+    __tablename__ = "busy_hours"
+
+    hour: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    start_h: Mapped[float]
+    rate: Mapped[float]
+
+
+class ServedPage(Base):
+    """What was served, for training, replay and support; a sample, kept for 7 days.
+
+    `projects` lists the ids in the order of their ranks from `first_rank`; `contributions` holds their
+    millionths, little-endian int64, row by row, in the order of `signals`, and `values` what the signals were, float32.
+    `explored` lists the projects that were drawn for their places, each as ``[id, propensity]``.
+    `sampled` are some of the ranking's other candidates, each taken with the chance `sampled_share`, and
+    `sampled_values` theirs: without them a model would learn only what the one before it chose to show.
+    """
+
+    __tablename__ = "served_pages"
+    __table_args__ = (one_of_check("feed_kind", FeedKind),)
+
+    id: Mapped[int] = mapped_column(BigIntId, primary_key=True)
+    snapshot_id: Mapped[str] = mapped_column(index=True)
+    actor_id: Mapped[int | None] = mapped_column(BigIntId, ForeignKey("actors.id", ondelete="CASCADE"), index=True)
+    feed_kind: Mapped[str]
+    strategy: Mapped[str]
+    model: Mapped[str]
+    at: Mapped[datetime] = mapped_column(default=now, index=True)
+    first_rank: Mapped[int]
+    projects: Mapped[list[Any]]
+    signals: Mapped[list[Any]] = mapped_column(default=list, server_default=sql("'[]'"))
+    contributions: Mapped[bytes] = mapped_column(LargeBinary, default=b"")
+    explored: Mapped[list[Any]] = mapped_column(default=list, server_default=sql("'[]'"))
+    values: Mapped[bytes] = mapped_column(LargeBinary, default=b"", server_default="")
+    sampled: Mapped[list[Any]] = mapped_column(default=list, server_default=sql("'[]'"))
+    sampled_values: Mapped[bytes] = mapped_column(LargeBinary, default=b"", server_default="")
+    sampled_share: Mapped[float] = mapped_column(default=0.0, server_default="0")

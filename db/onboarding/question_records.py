@@ -1,0 +1,147 @@
+"""Questions of the quiz as they come in, and how they are stored."""
+
+import re
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+
+from db.models import QuestionType, TermKind
+from db.records import Key, Name, Record, Text
+
+MAX_OPTIONS = 50
+"""Options of one question. A picker of more is a list to search in, not a question."""
+
+MAX_LOCALES = 100
+MAX_ANSWER_LENGTH = 500
+"""Characters of what a viewer may write in their own words: a paragraph, about what an embedding can tell apart."""
+
+_LOCALE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
+
+_OFFERS = {QuestionType.TOOL_SELECT: "tool", QuestionType.CATEGORY_SELECT: "category"}
+"""What every option of a question of this type must point at."""
+
+
+def canonical_locale(locale: str) -> str:
+    """Write a BCP 47 language tag in one way: ``de_ch`` is ``de-ch``."""
+    return locale.replace("_", "-").lower()
+
+
+def _is_locale(value: str) -> str:
+    if not _LOCALE.fullmatch(value.replace("_", "-")) or len(value) > 35:
+        raise ValueError('must be a language tag, such as "de" or "pt-BR"')
+    return canonical_locale(value)
+
+
+Locale = Annotated[str, AfterValidator(_is_locale)]
+Label = Annotated[Name, Field(max_length=200)]
+Sentence = Annotated[Text, Field(max_length=1_000)]
+
+
+class OptionTranslation(Record):
+    """An option in another language."""
+
+    locale: Locale
+    label: Label
+    description: Sentence = ""
+
+
+class QuestionTranslation(Record):
+    """A question in another language; its options have their own."""
+
+    locale: Locale
+    text: Sentence
+    description: Sentence = ""
+
+
+class OptionRecord(Record):
+    """An option: free, or pointing at a tool or a category by the platform's key."""
+
+    id: Key
+    label: Label
+    icon: Annotated[Text, Field(max_length=2_000)] = ""
+    description: Sentence = ""
+    tool: Key | None = None
+    category: Key | None = None
+    translations: Annotated[tuple[OptionTranslation, ...], Field(max_length=MAX_LOCALES)] = ()
+
+    @model_validator(mode="after")
+    def _points_at_one_thing(self) -> Self:
+        if self.tool is not None and self.category is not None:
+            raise ValueError("an option points at a tool or at a category, not at both")
+        return self
+
+    @property
+    def term(self) -> tuple[TermKind, str] | None:
+        """What it points at, as kind and key; None if it is free."""
+        if self.tool is not None:
+            return TermKind.TOOL, self.tool
+        return (TermKind.CATEGORY, self.category) if self.category is not None else None
+
+    def stored(self) -> dict[str, Any]:
+        """Give the form in which `OnboardingQuestion.options` holds it."""
+        term = self.term
+        return {
+            "id": self.id,
+            "label": self.label,
+            "icon": self.icon,
+            "description": self.description,
+            "term": None if term is None else {"kind": term[0].value, "key": term[1]},
+            "translations": {
+                one.locale: {"label": one.label, "description": one.description} for one in self.translations
+            },
+        }
+
+
+class QuestionRecord(Record):
+    """A question. Left out, `max_choices` is 1 for an experience, and the number of options for all else."""
+
+    key: Key
+    type: QuestionType
+    text: Annotated[Sentence, StringConstraints(min_length=1)]
+    description: Sentence = ""
+    options: Annotated[tuple[OptionRecord, ...], Field(min_length=1, max_length=MAX_OPTIONS)]
+    order: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    active: bool = True
+    min_choices: Annotated[int, Field(ge=0)] = 1
+    max_choices: Annotated[int | None, Field(ge=1)] = None
+    allows_text: bool = False
+    translations: Annotated[tuple[QuestionTranslation, ...], Field(max_length=MAX_LOCALES)] = ()
+
+    @property
+    def most(self) -> int:
+        """How many options may be chosen."""
+        if self.max_choices is not None:
+            return self.max_choices
+        return 1 if self.type is QuestionType.EXPERIENCE else len(self.options)
+
+    @model_validator(mode="after")
+    def _is_answerable(self) -> Self:
+        ids = [option.id for option in self.options]
+        if len(set(ids)) < len(ids):
+            raise ValueError("two options have one id; give each its own")
+        if self.most > len(ids):
+            raise ValueError(f"maxChoices is {self.most}, and there are only {len(ids)} options")
+        if self.min_choices > self.most:
+            raise ValueError(f"minChoices is {self.min_choices}, which is more than maxChoices, {self.most}")
+        wanted = _OFFERS.get(self.type)
+        aimless = [o.id for o in self.options if wanted is not None and getattr(o, wanted) is None]
+        if aimless:
+            raise ValueError(f"each option of a {self.type.value} question names a {wanted}; {aimless[0]!r} does not")
+        return self
+
+    def stored(self) -> dict[str, Any]:
+        """Give the columns of `OnboardingQuestion` that it decides."""
+        return {
+            "type": self.type.value,
+            "text": self.text,
+            "description": self.description,
+            "options": [option.stored() for option in self.options],
+            "translations": {
+                one.locale: {"text": one.text, "description": one.description} for one in self.translations
+            },
+            "least": self.min_choices,
+            "most": self.most,
+            "allows_text": self.allows_text,
+            "position": self.order,
+            "active": self.active,
+        }

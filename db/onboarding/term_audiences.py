@@ -1,0 +1,94 @@
+"""Who likes what, by tool and category, and how much of the catalog each covers: what a quiz is made from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import bindparam, func, select
+
+from db.catalog.visibility import PUBLIC
+from db.database.engine import Database
+from db.models import Like, Project, ProjectTerm, Term, TermKind, Tool
+
+LATEST_LIKES = 50_000
+"""Likes that are read, the latest first: what parts the audience now, and a bounded table on any platform."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfferedTerm:
+    """A tool or category that public projects carry: its words, and on how many it stands."""
+
+    id: int
+    kind: TermKind
+    key: str
+    name: str
+    description: str
+    projects: int
+
+
+@dataclass(frozen=True, slots=True)
+class LikeTable:
+    """Likes as (m,) arrays, one entry for each like and tool or category of the project: actor, project, term."""
+
+    actors: NDArray[np.int64]
+    projects: NDArray[np.int64]
+    terms: NDArray[np.int64]
+
+
+_KINDS = (TermKind.TOOL.value, TermKind.CATEGORY.value)
+_OFFERED = (
+    select(
+        Term.id, Term.kind, Term.key, Term.name,
+        func.coalesce(Tool.tagline, Term.description).label("description"),
+        func.count().label("projects"),
+    )
+    .join(ProjectTerm, ProjectTerm.term_id == Term.id)
+    .join(Project, Project.id == ProjectTerm.project_id)
+    .outerjoin(Tool, Tool.term_id == Term.id)
+    .where(Term.kind.in_(_KINDS), PUBLIC)
+    .group_by(Term.id, Term.kind, Term.key, Term.name, func.coalesce(Tool.tagline, Term.description))
+    .having(func.count() >= bindparam("least"))
+    .order_by(func.count().desc(), Term.key)
+)  # fmt: skip
+_latest = (
+    select(Like.actor_id, Like.project_id)
+    .order_by(Like.created_at.desc(), Like.actor_id, Like.project_id)
+    .limit(LATEST_LIKES)
+    .subquery("latest")
+)
+_LIKES = (
+    select(_latest.c.actor_id, _latest.c.project_id, ProjectTerm.term_id)
+    .join(ProjectTerm, ProjectTerm.project_id == _latest.c.project_id)
+    .join(Term, Term.id == ProjectTerm.term_id)
+    .where(Term.kind.in_(_KINDS))
+)
+_COVERAGE = (
+    select(ProjectTerm.project_id, ProjectTerm.term_id)
+    .join(Project, Project.id == ProjectTerm.project_id)
+    .join(Term, Term.id == ProjectTerm.term_id)
+    .where(Term.kind.in_(_KINDS), PUBLIC)
+    .order_by(Project.created_at.desc(), ProjectTerm.project_id)
+    .limit(4 * LATEST_LIKES)
+)
+
+
+async def offered_terms(database: Database, least: int) -> list[OfferedTerm]:
+    """Read the tools and categories that at least so many public projects carry, the most common first."""
+    rows = await database.fetch(_OFFERED, {"least": least})
+    return [OfferedTerm(row.id, TermKind(row.kind), *row[2:]) for row in rows]
+
+
+async def latest_likes(database: Database) -> LikeTable:
+    """Read the latest likes with the tools and categories of what is liked."""
+    return LikeTable(*_columns(await database.fetch(_LIKES), 3))
+
+
+async def coverage(database: Database) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Read which public project carries which tool or category: (m,) project ids and (m,) term ids."""
+    projects, terms = _columns(await database.fetch(_COVERAGE), 2)
+    return projects, terms
+
+
+def _columns(rows: Sequence[Sequence[int]], n: int) -> list[NDArray[np.int64]]:
+    return list(np.array(rows, dtype=np.int64).reshape(-1, n).T)

@@ -1,0 +1,255 @@
+"""What is built at night of actors and projects, and the live deeds that it is read with, in fixed statements.
+
+Ids and likeness are kept as blobs: a list of 200 is one row of 2.4 KB instead of 200 rows.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import bindparam, cast, delete, func, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.database.column_types import BigIntId, IntegerList, UtcDateTime, in_list
+from db.database.engine import Database, Rows
+from db.interactions.decayed_counters import epoch
+from db.models import Actor, Engagement, ItemFactors, ItemNeighbors, Project, TasteCluster, UserFactors
+
+Ids = NDArray[np.int64]
+Vector = NDArray[np.float32]
+
+ACTORS_PER_READ = 5_000
+"""Actors whose engagement is read at a time when lists are built: memory stays flat while it streams."""
+ROWS_PER_WRITE = 2_000
+FIRST_ENGAGEMENT_BUCKET_S = 300.0
+"""Arrivals are counted by five minutes: 4,032 numbers for two weeks."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NeighborList:
+    """Somebody's nearest, the most alike first."""
+
+    ids: Ids
+    similarity: Vector
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ViewerFactors:
+    """What was built of an actor at night; `vector` is empty for somebody who was not there yet."""
+
+    vector: Vector
+    people: NeighborList
+
+
+class FirstInteractions(NamedTuple):
+    """First engagements: (m,) projects, actors, and Unix seconds."""
+
+    projects: Ids
+    actors: Ids
+    at_s: NDArray[np.float64]
+
+
+NO_INTERACTIONS = FirstInteractions(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
+
+
+class ActorFactors(NamedTuple):
+    """What the night knows of actors: (m,) ids in rising order, their packed tastes, and their circles or 0."""
+
+    actors: Ids
+    vectors: list[bytes]
+    taste_clusters: Ids
+
+
+NO_FACTORS = ViewerFactors(np.empty(0, np.float32), NeighborList(np.empty(0, np.int64), np.empty(0, np.float32)))
+
+_IDS = bindparam("ids", type_=IntegerList())
+_ACTOR = bindparam("actor", type_=BigIntId)
+_SINCE = bindparam("since", type_=UtcDateTime())
+_TASTE = select(UserFactors.vector, UserFactors.neighbors, UserFactors.similarity).where(UserFactors.actor_id == _ACTOR)
+_OWNERS = (
+    select(Actor.user_id, UserFactors.vector)
+    .join(UserFactors, UserFactors.actor_id == Actor.id)
+    .where(in_list(Actor.user_id, _IDS))
+)
+_PROJECTS = select(ItemFactors.project_id, ItemFactors.vector).where(in_list(ItemFactors.project_id, _IDS))
+_CIRCLES = select(TasteCluster.id, TasteCluster.vector).where(in_list(TasteCluster.id, _IDS))
+_LAST_CIRCLE = select(func.max(TasteCluster.id))
+_LISTS = select(ItemNeighbors.project_id, ItemNeighbors.kind, ItemNeighbors.neighbors, ItemNeighbors.similarity).where(
+    in_list(ItemNeighbors.project_id, _IDS)
+)
+_LISTS_OF_KINDS = _LISTS.where(ItemNeighbors.kind.in_(bindparam("kinds", expanding=True)))
+_TASTES = (
+    select(UserFactors.actor_id, UserFactors.vector, func.coalesce(UserFactors.cluster, 0))
+    .where(in_list(UserFactors.actor_id, _IDS))
+    .order_by(UserFactors.actor_id)
+)
+_DEED = (Engagement.project_id, Engagement.actor_id, epoch(Engagement.first_at))
+_RECENT = (
+    select(*_DEED)
+    .where(in_list(Engagement.project_id, _IDS), Engagement.last_at >= _SINCE, Engagement.first_at >= _SINCE)
+    .where(Engagement.actor_id != _ACTOR, Engagement.kinds > 0)
+    .order_by(Engagement.first_at.desc(), Engagement.project_id, Engagement.actor_id)
+    .limit(bindparam("limit"))
+)
+_OF_PEOPLE = select(*_DEED).where(
+    in_list(Engagement.project_id, _IDS),
+    in_list(Engagement.actor_id, bindparam("actors", type_=IntegerList())),
+    Engagement.kinds > 0,
+)
+_COMPANY = (
+    select(Engagement.actor_id, func.count().label("shared"))
+    .where(in_list(Engagement.project_id, _IDS), Engagement.last_at >= _SINCE, Engagement.first_at >= _SINCE)
+    .where(Engagement.actor_id != _ACTOR, Engagement.kinds > 0)
+    .group_by(Engagement.actor_id)
+    .order_by(func.count().desc(), Engagement.actor_id)
+    .limit(bindparam("limit"))
+)
+_OWNERS_OF = select(Project.id, Project.owner_id).where(in_list(Project.id, _IDS), Project.owner_id.is_not(None))
+_SOME = (
+    select(Engagement.actor_id, Engagement.project_id, Engagement.first_at)
+    .where(Engagement.actor_id > bindparam("behind", type_=BigIntId))
+    .where(Engagement.actor_id <= bindparam("until", type_=BigIntId), Engagement.kinds > 0)
+)
+_BUCKET = cast(func.floor(epoch(Engagement.first_at) / FIRST_ENGAGEMENT_BUCKET_S), BigIntId).label("bucket")
+_ARRIVALS = (
+    select(_BUCKET, func.count().label("count"))
+    .where(Engagement.first_at >= _SINCE, Engagement.kinds > 0)
+    .group_by(_BUCKET)
+    .order_by(_BUCKET)
+)
+_LAST_ACTOR = select(func.max(Actor.id))
+
+
+async def user_neighborhood(database: Database, actor_id: int) -> ViewerFactors:
+    """Read what was built of an actor."""
+    for row in await database.fetch(_TASTE, {"actor": actor_id}):
+        return ViewerFactors(unpack_factors(row.vector), _likened(row))
+    return NO_FACTORS
+
+
+async def owner_factors(database: Database, users: Sequence[int]) -> dict[int, bytes]:
+    """Read the packed tastes of users."""
+    return {row.user_id: row.vector for row in await database.fetch(_OWNERS, {"ids": users})}
+
+
+async def item_factors(database: Database, ids: Sequence[int]) -> dict[int, bytes]:
+    """Read the packed tastes of projects; one of too few people has none."""
+    return {row.project_id: row.vector for row in await database.fetch(_PROJECTS, {"ids": ids})}
+
+
+async def project_neighbors(
+    database: Database, ids: Sequence[int], kinds: Sequence[str]
+) -> list[tuple[int, str, NeighborList]]:
+    """Read the lists of projects, those of some kinds: project, kind, list."""
+    rows = await database.fetch(_LISTS_OF_KINDS, {"ids": ids, "kinds": list(kinds)})
+    return [(row.project_id, row.kind, _likened(row)) for row in rows]
+
+
+async def recent_interactions(
+    database: Database, ids: Sequence[int], actor_id: int, since: datetime, limit: int
+) -> FirstInteractions:
+    """Read who else came to these projects since a moment, the latest first."""
+    return _deeds(await database.fetch(_RECENT, {"ids": ids, "actor": actor_id, "since": since, "limit": limit}))
+
+
+async def user_factors(database: Database, actors: Sequence[int]) -> ActorFactors:
+    """Read what the night knows of actors, for those it knows."""
+    rows = await database.fetch(_TASTES, {"ids": actors})
+    ids, vectors, taste_clusters = zip(*rows, strict=True) if rows else ((), (), ())
+    return ActorFactors(np.array(ids, dtype=np.int64), list(vectors), np.array(taste_clusters, dtype=np.int64))
+
+
+async def taste_clusters(database: Database, ids: Sequence[int]) -> dict[int, bytes]:
+    """Read the packed mean tastes of circles."""
+    return {row.id: row.vector for row in await database.fetch(_CIRCLES, {"ids": ids})}
+
+
+async def first_engagements_of(database: Database, ids: Sequence[int], actors: Sequence[int]) -> FirstInteractions:
+    """Read what these actors ever did with these projects."""
+    return _deeds(await database.fetch(_OF_PEOPLE, {"ids": ids, "actors": actors}))
+
+
+async def session_neighbors_of(
+    database: Database, ids: Sequence[int], actor_id: int, since: datetime, limit: int
+) -> dict[int, int]:
+    """Count, for each other actor, how many of these projects he or she came to since a moment."""
+    rows = await database.fetch(_COMPANY, {"ids": ids, "actor": actor_id, "since": since, "limit": limit})
+    return {row.actor_id: row.shared for row in rows}
+
+
+async def first_engagement_counts(database: Database, since: datetime) -> list[tuple[float, int]]:
+    """Count the first touches of any project by five minutes: the middle of each (Unix seconds), and how many."""
+    rows = await database.fetch(_ARRIVALS, {"since": since})
+    return [((row.bucket + 0.5) * FIRST_ENGAGEMENT_BUCKET_S, row.count) for row in rows]
+
+
+def pack_first_engagement_counts(counted: Sequence[tuple[float, int]]) -> bytes:
+    """Pack arrivals for the cache: all times, then all counts, as little-endian float64."""
+    return np.array(counted, dtype="<f8").reshape(-1, 2).T.tobytes()
+
+
+async def owners_of(database: Database, ids: Sequence[int]) -> dict[int, int]:
+    """Read the owners of projects, for those that have one."""
+    return {row.id: row.owner_id for row in await database.fetch(_OWNERS_OF, {"ids": ids})}
+
+
+# --- the night ------------------------------------------------------------------------------------------------------
+
+
+async def stream_engagement(database: Database) -> AsyncIterator[tuple[Ids, Ids, NDArray[np.float64]]]:
+    """Stream every engagement as (actors, projects, seconds of the first touch), some thousand actors at a time."""
+    last = (await database.fetch(_LAST_ACTOR))[0][0] or 0
+    for behind in range(0, last, ACTORS_PER_READ):
+        rows = await database.fetch(_SOME, {"behind": behind, "until": behind + ACTORS_PER_READ})
+        if rows:
+            yield (
+                np.array([row[0] for row in rows], dtype=np.int64),
+                np.array([row[1] for row in rows], dtype=np.int64),
+                np.array([row[2].timestamp() for row in rows]),
+            )
+
+
+async def next_cluster_id(connection: AsyncConnection) -> int:
+    """Give the first id that no circle has had, so that a reader never mixes two nights."""
+    return int((await connection.execute(_LAST_CIRCLE)).scalar() or 0) + 1
+
+
+async def replace_all(
+    connection: AsyncConnection,
+    model: type[UserFactors | TasteCluster | ItemFactors | ItemNeighbors],
+    rows: Iterable[Any],
+) -> None:
+    """Put new rows in the place of all old ones, in the caller's transaction: readers see the old until it ends."""
+    await connection.execute(delete(model))
+    some: list[Any] = []
+    for row in rows:
+        some.append(row)
+        if len(some) == ROWS_PER_WRITE:
+            await connection.execute(insert(model), some)
+            some = []
+    if some:
+        await connection.execute(insert(model), some)
+
+
+def pack_factors(vector: NDArray[Any]) -> bytes:
+    """Pack factors: little-endian float16, 80 bytes for 40."""
+    return vector.astype("<f2").tobytes()
+
+
+def unpack_factors(blob: bytes) -> Vector:
+    """Unpack what `pack_factors` made."""
+    return np.frombuffer(blob, dtype="<f2").astype(np.float32)
+
+
+def _deeds(rows: Rows) -> FirstInteractions:
+    projects, actors, at_s = zip(*rows, strict=True) if rows else ((), (), ())
+    return FirstInteractions(
+        np.array(projects, dtype=np.int64), np.array(actors, dtype=np.int64), np.array(at_s, dtype=np.float64)
+    )
+
+
+def _likened(row: Any) -> NeighborList:
+    return NeighborList(np.frombuffer(row.neighbors, dtype="<i8"), np.frombuffer(row.similarity, dtype="<f4"))

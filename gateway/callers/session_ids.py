@@ -1,0 +1,89 @@
+"""Session ids for visitors without a token: random, signed by the gateway, stored nowhere.
+
+The first anonymous answer carries an id in the header `X-Session-Id`; a client that sends it back is the same visitor.
+Since it is signed, nobody can make one up or guess another visitor's, and since it is stored nowhere, crawlers cost
+nothing: the session's row in the database is made at its first write. What a session id stands for is decided there:
+`db.actors.users.find_viewer` finds nobody for one that was claimed and whose time is over.
+"""
+
+import hmac
+import re
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass
+from hashlib import sha256
+
+from gateway.callers.clock import Clock
+from gateway.callers.token_rules import PreviousSecret
+from resolvers.common.context import new_session_key
+
+HEADER = "X-Session-Id"
+
+_SHAPE = re.compile(r"s1\.([A-Za-z0-9_-]{22})\.([A-Za-z0-9_-]{43})")
+
+
+@dataclass(frozen=True, slots=True)
+class SessionId:
+    """A session id that the gateway has signed.
+
+    Attributes
+    ----------
+    renewed
+        The same session's id under the present secret, to be given back, if the previous one signed this.
+    """
+
+    key: str
+    renewed: str | None = None
+
+
+class SessionIds:
+    """Signs session ids and verifies them.
+
+    Parameters
+    ----------
+    secret
+        The gateway's signing secret. The key used here is derived from it, so that a session id can never pass for a
+        token's signature or the other way round.
+    previous
+        The secret before this one, while what it signed is still accepted.
+    """
+
+    def __init__(
+        self,
+        secret: bytes,
+        previous: PreviousSecret | None = None,
+        clock: Clock = Clock(),  # noqa: B008 (it has no state)
+    ) -> None:
+        self._signing_key = _signing_key(secret)
+        self._previous = previous
+        self._clock = clock
+
+    def issue(self) -> tuple[str, str]:
+        """Make a new session: its key (128 random bits) and the signed id for the client."""
+        key = new_session_key()
+        return key, self.sign(key)
+
+    def sign(self, key: str) -> str:
+        """Return the id of the session with this key."""
+        return f"s1.{key}.{_signature(self._signing_key, key)}"
+
+    def read(self, header: str | None) -> SessionId | None:
+        """Verify an id; None if the gateway has not signed it."""
+        parts = _SHAPE.fullmatch(header or "")
+        if parts is None:
+            return None
+        key, signature = parts[1], parts[2]
+        if hmac.compare_digest(_signature(self._signing_key, key), signature):
+            return SessionId(key)
+        previous = self._previous
+        if previous is None or previous.until <= self._clock.now():
+            return None
+        is_signed = hmac.compare_digest(_signature(_signing_key(previous.secret), key), signature)
+        return SessionId(key, self.sign(key)) if is_signed else None
+
+
+def _signing_key(secret: bytes) -> bytes:
+    return hmac.digest(secret, b"explore-gateway session ids, version 1", sha256)
+
+
+def _signature(signing_key: bytes, key: str) -> str:
+    return urlsafe_b64encode(hmac.digest(signing_key, key.encode(), sha256)).rstrip(b"=").decode()

@@ -1,0 +1,120 @@
+"""`explore evaluate` at the terminal."""
+
+import asyncio
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+from gateway.commands.console import console
+from gateway.commands.progress import progress
+from scoring.evaluation import protocols
+from scoring.evaluation.cold_start_protocol import evaluate_cold_start
+from scoring.evaluation.html_reports import evaluation_html
+from scoring.evaluation.results import EvaluationResults
+from scoring.evaluation.search_protocol import evaluate_search
+from scoring.evaluation.trending_protocol import evaluate_trending
+from scoring.replay.dataset import load_dataset
+from scoring.replay.replayed_requests import Progress
+
+
+class Protocol(StrEnum):
+    """How a data set is replayed."""
+
+    FEED_REQUESTS = "feed-requests"
+    RANDOM = "random"
+    LEAVE_LAST = "leave-last"
+    TRENDING = "trending"
+    SEARCH = "search"
+    COLD_START = "cold-start"
+
+
+def run_evaluate(
+    directory: Path,
+    protocol: Protocol,
+    options: protocols.Options,
+    *,
+    rounds: int = 5,
+    json_file: Path | None = None,
+    html_file: Path | None = None,
+    output: Console | None = None,
+) -> EvaluationResults:
+    """Evaluate a folder, print the table, and write the files that are asked for.
+
+    Raises
+    ------
+    InvalidRecord, InsufficientData
+        If the folder cannot be evaluated so.
+    """
+    output = output or console()
+    with progress(console(stderr=True)) as tell:
+        results = _evaluated(directory, protocol, options, rounds, tell)
+    output.print(_table(results, options.seed))
+    for name, value in results.facts.items():
+        if isinstance(value, dict) and name != "model":
+            output.print(_facts_table(name, value))
+        elif name != "model":
+            output.print(f"{name}: {value}", markup=False, highlight=False)
+    if json_file is not None:
+        json_file.write_bytes(
+            orjson.dumps(_as_data(results, options.seed), option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS)
+        )
+    if html_file is not None:
+        html_file.write_text(evaluation_html(results, options.seed), encoding="utf-8")
+    return results
+
+
+def _evaluated(
+    directory: Path, protocol: Protocol, options: protocols.Options, rounds: int, tell: Progress
+) -> EvaluationResults:
+    if protocol is Protocol.SEARCH:
+        return asyncio.run(evaluate_search(directory, tell))
+    dataset = load_dataset(directory, tell)
+    match protocol:
+        case Protocol.FEED_REQUESTS:
+            return protocols.evaluate_feed_requests(dataset, options, tell)
+        case Protocol.LEAVE_LAST:
+            return protocols.evaluate_leave_last(dataset, options, tell)
+        case Protocol.RANDOM:
+            return protocols.evaluate_random(dataset, options, tell, rounds)
+        case Protocol.COLD_START:
+            return evaluate_cold_start(dataset, options, tell)
+        case Protocol.TRENDING:
+            return evaluate_trending(dataset, tell)
+
+
+def _facts_table(name: str, facts: Mapping[object, object]) -> Table:
+    columns = next((list(one) for one in facts.values() if isinstance(one, dict)), ["", ""])
+    table = Table(name, *map(str, columns), box=None)
+    for row, one in facts.items():
+        cells = one.values() if isinstance(one, dict) else one if isinstance(one, tuple) else (one,)
+        table.add_row(str(row), *map(str, cells))
+    return table
+
+
+def _table(results: EvaluationResults, seed: int) -> Table:
+    columns = ("ndcg@10", "recall@10", "against ours", "coverage", "cold share")
+    table = Table("ranking", *columns, box=None, title=f"{results.protocol} on {results.dataset}")
+    for row in results.summary(seed):
+        cells = [_rounded(row[c], row.get(f"{c} error")) for c in columns]
+        table.add_row(str(row["name"]), *cells, style="bold" if row["name"] == results.best else None)
+    return table
+
+
+def _rounded(value: object, error: object) -> str:
+    """Write a figure in as few characters as its error allows, so that a row fits a terminal of 80."""
+    return f"{float(str(value)):.3f}" + (f" ±{float(str(error)):.3f}".replace("0.", ".") if error is not None else "")
+
+
+def _as_data(results: EvaluationResults, seed: int) -> dict[str, Any]:
+    return {
+        "protocol": results.protocol,
+        "dataset": results.dataset,
+        "seed": seed,
+        "rankings": results.summary(seed),
+        "facts": dict(results.facts),
+    }

@@ -1,0 +1,174 @@
+"""Caps on the connections and requests that one client may hold open at a time in one server process."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway.client_addresses import ClientAddresses, Network, client_network, is_in_networks, read_address
+from gateway.json_responses import JsonResponse, error_response
+from gateway.telemetry import count_refused_request
+
+HEALTH = frozenset({"/healthz", "/readyz"})
+"""Paths that are answered to a client over its cap as well, and when the process is full."""
+
+RESERVE = 128
+"""Connections over a cap that stay open for a request to `HEALTH`. A further one ends the oldest of them."""
+
+TOO_MANY = "TOO_MANY_CONNECTIONS"
+
+
+class ClientCap:
+    """A count for each client, with a limit.
+
+    Parameters
+    ----------
+    limit
+        The most that one client may hold.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._held: Counter[str] = Counter()
+
+    def take(self, client: str) -> bool:
+        """Count one more for a client, unless the client holds as many as allowed."""
+        if self._held[client] >= self.limit:
+            return False
+        self._held[client] += 1
+        return True
+
+    def release(self, client: str) -> None:
+        """Count one less."""
+        self._held[client] -= 1
+        if not self._held[client]:
+            del self._held[client]
+
+
+class ConnectionCaps:
+    """The connections of one server process: in all, and of each client that connects directly.
+
+    Parameters
+    ----------
+    limit
+        The most connections in all.
+    limit_client
+        The most of one client. Trusted proxies are exempt: `ClientLimit` counts the clients behind them.
+    proxies
+        The networks of trusted proxies.
+    """
+
+    def __init__(self, limit: int, limit_client: int, proxies: Sequence[Network] = ()) -> None:
+        self._limit = limit
+        self._clients = ClientCap(limit_client)
+        self._proxies = proxies
+        self._admitted: dict[object, str | None] = {}
+        self._excess: dict[object, Callable[[], None]] = {}
+
+    def enter(self, connection: object, host: str | None, end: Callable[[], None]) -> JsonResponse | None:
+        """Count a connection.
+
+        Parameters
+        ----------
+        connection
+            Identifies it until `leave`.
+        host
+            The address of the peer; None for a Unix socket, which has no cap for each client.
+        end
+            Closes the connection at once.
+
+        Returns
+        -------
+        None if it is admitted, else the answer to all its requests except those to `HEALTH`.
+        """
+        if len(self._admitted) >= self._limit:
+            return self._exceed(connection, end, _full())
+        client = self._client(host)
+        if client is not None and not self._clients.take(client):
+            return self._exceed(connection, end, _too_many(self._clients.limit))
+        self._admitted[connection] = client
+        return None
+
+    def leave(self, connection: object) -> None:
+        """Stop counting a connection."""
+        if connection in self._admitted:
+            client = self._admitted.pop(connection)
+            if client is not None:
+                self._clients.release(client)
+        self._excess.pop(connection, None)
+
+    def _client(self, host: str | None) -> str | None:
+        peer = read_address(host)
+        return None if peer is None or is_in_networks(peer, self._proxies) else client_network(peer)
+
+    def _exceed(self, connection: object, end: Callable[[], None], answer: JsonResponse) -> JsonResponse:
+        count_refused_request(TOO_MANY)
+        self._excess[connection] = end
+        if len(self._excess) > RESERVE:
+            self._excess.pop(next(iter(self._excess)))()
+        return answer
+
+
+class HealthOnly:
+    """The ASGI application of a connection over a cap.
+
+    Parameters
+    ----------
+    app
+        Answers requests to `HEALTH`.
+    answer
+        Answers all other requests.
+    """
+
+    def __init__(self, app: ASGIApp, answer: JsonResponse) -> None:
+        self._app = app
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        await (self._app if scope["path"] in HEALTH else self._answer)(scope, receive, send)
+
+
+class ClientLimit:
+    """Middleware that caps the concurrent requests and WebSockets of each client behind a trusted proxy.
+
+    Parameters
+    ----------
+    app
+        The application.
+    addresses
+        Finds the address of the client.
+    limit
+        The most requests and WebSockets of one client at a time.
+    """
+
+    def __init__(self, app: ASGIApp, addresses: ClientAddresses, limit: int) -> None:
+        self._app = app
+        self._addresses = addresses
+        self._clients = ClientCap(limit)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request or WebSocket."""
+        if scope["type"] not in ("http", "websocket") or scope["path"] in HEALTH:
+            await self._app(scope, receive, send)
+            return
+        client = client_network(self._addresses.of(HTTPConnection(scope)))
+        if not self._clients.take(client):
+            count_refused_request(TOO_MANY)
+            await _too_many(self._clients.limit)(scope, receive, send)
+            return
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._clients.release(client)
+
+
+def _too_many(limit: int) -> JsonResponse:
+    message = f"Your address has {limit} connections or requests open, the most allowed. Close some and try again."
+    return error_response(429, TOO_MANY, message, headers={"Retry-After": "5"})
+
+
+def _full() -> JsonResponse:
+    message = "The server holds as many connections as it can. Try again in a few seconds."
+    return error_response(503, TOO_MANY, message, headers={"Retry-After": "5"})

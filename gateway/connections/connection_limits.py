@@ -1,0 +1,172 @@
+"""Limits of one HTTP connection, refusals of requests beyond them, and the deadline of a client that does not read."""
+
+import asyncio
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gateway.json_responses import JsonResponse, error_response
+
+
+@dataclass(frozen=True)
+class ConnectionLimits:
+    """Limits of one connection.
+
+    Attributes
+    ----------
+    head_bytes
+        Bytes of the request line and the headers. Proxies and browsers stop at 8 to 32 KB.
+    headers
+        Headers of one request. Browsers send about 20, chains of proxies add about 20.
+    framing_bytes
+        Bytes of chunk sizes, chunk extensions and trailers, in addition to one for each byte of the body. They are
+        counted after each read (up to 256 KB) that neither begins nor ends a request.
+    pieces, piece_bytes
+        A body may come in this many pieces (chunks and reads), and in one more for each `piece_bytes`: a chunk of one
+        byte costs about 2 µs, as much as 1 KB in one piece.
+    pipelined
+        Requests that may wait for the answer to an earlier request.
+    head_s
+        Seconds from the connection, or from the first byte of a further request, to the end of the head.
+    excess_head_s
+        The same for a connection over a cap.
+    keep_alive_s
+        Seconds from an answer to the first byte of the next request.
+    stalled_s
+        Seconds within which a client that does not read fast enough must take `least_read` bytes; a client that takes
+        nothing is cut off after one to two times as long.
+    least_read
+        Bytes, see above.
+    linger_s
+        Seconds for which a connection that is answered and closed drops what its client still sends. To close it at
+        once would reset it, and the client would lose the answer.
+    """
+
+    head_bytes: int = 64 * 1024
+    headers: int = 200
+    framing_bytes: int = 16 * 1024
+    pieces: int = 1_000
+    piece_bytes: int = 64
+    pipelined: int = 20
+    head_s: float = 10.0
+    excess_head_s: float = 2.0
+    keep_alive_s: float = 5.0
+    stalled_s: float = 15.0
+    least_read: int = 1_024
+    linger_s: float = 2.0
+
+
+DEFAULT_CONNECTION_LIMITS = ConnectionLimits()
+
+
+class ConnectionRefusal(Exception):
+    """A request that cannot be read; ends the parsing.
+
+    Parameters
+    ----------
+    status, code, message
+        The answer.
+    """
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+
+    @property
+    def answer(self) -> JsonResponse:
+        """The answer, which ends the connection."""
+        return error_response(self.status, self.code, self.message, headers={"Connection": "close"})
+
+
+_HOST = re.compile(rb"[A-Za-z0-9._~!$&'()*+;=:%\[\]-]*")
+"""Characters of a host name, an address and a port (RFC 3986), without the comma that joins two headers."""
+
+Headers = Sequence[tuple[bytes, bytes]]
+"""Names in lower case, and values."""
+
+
+def check_head(version: str, url: bytes, headers: Headers, bounds: ConnectionLimits) -> None:
+    """Check what the parser does not: size, version, `Host` and `Transfer-Encoding`.
+
+    Raises
+    ------
+    ConnectionRefusal
+        If the head is malformed or too large.
+    """
+    if len(url) + sum(len(name) + len(value) for name, value in headers) > bounds.head_bytes:
+        raise head_too_large()
+    if version not in ("1.0", "1.1"):
+        raise malformed("Send the request as HTTP/1.1 or HTTP/1.0.")
+    hosts = values(headers, b"host")
+    if len(hosts) > 1 or (version == "1.1" and not hosts) or not all(map(_HOST.fullmatch, hosts)):
+        raise malformed("Send one Host header that holds a host name and a port.")
+    codings = values(headers, b"transfer-encoding")
+    if codings and (version == "1.0" or [coding.strip().lower() for coding in codings] != [b"chunked"]):
+        raise malformed("Send the body with a Content-Length, or as HTTP/1.1 in chunks.")
+
+
+def values(headers: Headers, name: bytes) -> list[bytes]:
+    """Return the values of all headers of a name."""
+    return [value for given, value in headers if given == name]
+
+
+class StalledReader:
+    """Ends a connection whose client does not read what waits for it, also while the connection closes.
+
+    Parameters
+    ----------
+    loop, transport
+        Of the connection.
+    bounds
+        Its limits.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, transport: asyncio.Transport, bounds: ConnectionLimits) -> None:
+        self._loop = loop
+        self._transport = transport
+        self._bounds = bounds
+        self._is_paused = False
+        self._before: int | None = None
+        self._timer = loop.call_later(bounds.stalled_s, self._look)
+
+    def pause(self) -> None:
+        """Note that more waits than the transport's limit."""
+        self._is_paused = True
+
+    def resume(self) -> None:
+        """Note that the client has read enough."""
+        self._is_paused, self._before = False, None
+
+    def stop(self) -> None:
+        """Stop looking."""
+        self._timer.cancel()
+
+    def _look(self) -> None:
+        """Compare what waits with what waited: while paused or closing, nothing is added to it."""
+        if self._is_paused or self._transport.is_closing():
+            waiting = self._transport.get_write_buffer_size()
+            if self._before is not None and waiting > self._before - self._bounds.least_read:
+                self._transport.abort()
+                return
+            self._before = waiting
+        self._timer = self._loop.call_later(self._bounds.stalled_s, self._look)
+
+
+def malformed(message: str = "The request is not well-formed HTTP.") -> ConnectionRefusal:
+    """Make the refusal of a request that is not well-formed."""
+    return ConnectionRefusal(400, "BAD_REQUEST", message)
+
+
+def head_too_large() -> ConnectionRefusal:
+    """Make the refusal of a head beyond `ConnectionLimits.head_bytes` or `ConnectionLimits.headers`."""
+    return ConnectionRefusal(
+        431, "HEADERS_TOO_LARGE", "The address and the headers are too large. Send fewer or shorter ones."
+    )
+
+
+def too_much_framing() -> ConnectionRefusal:
+    """Make the refusal of a body beyond `ConnectionLimits.framing_bytes` or `ConnectionLimits.pieces`."""
+    message = "The body comes in too many small pieces, or with too much between them. Send larger chunks."
+    return ConnectionRefusal(400, "BAD_REQUEST", message)

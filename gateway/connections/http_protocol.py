@@ -1,0 +1,398 @@
+"""HTTP/1 connections: strict parsing, limits on size and time, upgrades. All use of uvicorn's private parts is here.
+
+uvicorn on httptools waits without limit for the end of a head and for a client that does not read. It hands trailers to
+the application as headers. Where an upgrade that it does not serve has a body, it parses part of the body as the next
+request. `graphql_http.request` limits the size of a body and the time that it may take.
+"""
+
+import asyncio
+from typing import Any, cast
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from gateway.connections.connection_caps import ConnectionCaps, HealthOnly
+from gateway.connections.connection_limits import (
+    DEFAULT_CONNECTION_LIMITS,
+    ConnectionLimits,
+    ConnectionRefusal,
+    StalledReader,
+    check_head,
+    head_too_large,
+    malformed,
+    too_much_framing,
+    values,
+)
+from gateway.telemetry import count_refused_request
+
+_UNREADABLE = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
+_UPGRADE_HEADERS = frozenset({b"upgrade", b"connection", b"proxy-connection", b"http2-settings"})
+"""Headers left out of a request whose upgrade is ignored."""
+
+
+class LimitedWebSocketProtocol(WebSocketsSansIOProtocol):
+    """uvicorn's WebSocket protocol, bounded.
+
+    Attributes
+    ----------
+    reader, caps, connection
+        Of the `LimitedHttpProtocol` that handed the connection over.
+    """
+
+    reader: StalledReader
+    caps: ConnectionCaps
+    connection: object
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End the WebSocket."""
+        self.reader.stop()
+        self.caps.leave(self.connection)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take frames; read no more while the client does not read, for each ping has an answer."""
+        super().data_received(data)
+        if not (self.writable.is_set() or self.transport.is_closing()):
+            self.transport.pause_reading()
+
+    def pause_writing(self) -> None:
+        """Wait for a client that does not read."""
+        self.reader.pause()
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """Continue to write."""
+        self.reader.resume()
+        super().resume_writing()
+        if not (self.read_paused or self.transport.is_closing()):
+            self.transport.resume_reading()
+
+
+class AnswerTransport:
+    """The transport of a request: its `close` ends the connection with `LimitedHttpProtocol.end`.
+
+    Parameters
+    ----------
+    protocol
+        The protocol of the connection.
+    """
+
+    def __init__(self, protocol: "LimitedHttpProtocol") -> None:
+        self._protocol = protocol
+        self.write = protocol.transport.write
+        self.is_closing = protocol.transport.is_closing
+
+    def close(self) -> None:
+        """End the connection; the answer has been written."""
+        self._protocol.end()
+
+
+class LimitedHttpProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP/1 protocol, made strict and bounded.
+
+    Parameters
+    ----------
+    caps
+        Counts the connections of this process.
+    bounds
+        The limits of one connection.
+    """
+
+    def __init__(
+        self, *arguments: Any, caps: ConnectionCaps, bounds: ConnectionLimits = DEFAULT_CONNECTION_LIMITS, **named: Any
+    ) -> None:
+        super().__init__(*arguments, **named)
+        self.parser = httptools.HttpRequestParser(self)  # without the leniency that uvicorn switches on
+        self.access_log = False  # `gateway.request_log` writes the line of a request
+        self._caps = caps
+        self._bounds = bounds
+        self.timeout_keep_alive = bounds.keep_alive_s  # type: ignore[assignment]  # passed to `call_later`
+        self._is_over_cap = False
+        self._is_reading = True
+        """False after the last request of the connection: what follows is dropped."""
+        self._is_refused = False
+        self._is_half_closed = False
+        self._is_in_head = False
+        self._is_in_body = False
+        self._head_bytes = 0
+        self._framing_bytes = 0
+        self._body_bytes = 0
+        self._pieces = 0
+        self._refusal: ConnectionRefusal | None = None
+        self._running: RequestResponseCycle | None = None
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._end_timer: asyncio.TimerHandle | None = None
+        self._reader: StalledReader
+        self._answers: asyncio.Transport
+
+    # The connection
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Count the connection and wait for the first head."""
+        super().connection_made(transport)
+        self._reader = StalledReader(self.loop, transport, self._bounds)
+        self._answers = cast(asyncio.Transport, AnswerTransport(self))
+        excess = self._caps.enter(self, self.client[0] if self.client else None, transport.abort)
+        if excess is not None:
+            self._is_over_cap = True
+            self.app = HealthOnly(self.app, excess)
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell every unanswered request: uvicorn tells the last one only."""
+        self._stop_awaiting_head()
+        self._reader.stop()
+        self._caps.leave(self)
+        if self._end_timer is not None:
+            self._end_timer.cancel()
+        for cycle in [self._running, *(queued for queued, _ in self.pipeline)]:
+            if cycle is not None:
+                _disconnect(cycle)
+        self.pipeline.clear()
+        super().connection_lost(exc)
+
+    def eof_received(self) -> bool | None:  # type: ignore[override]
+        """Keep the connection of a client that has sent all its requests, until they are answered.
+
+        An answer that has begun is a stream, or is written: then the connection closes.
+        """
+        if self._is_in_body or self.cycle is None or self.cycle.response_started:
+            return None
+        self._is_reading, self._is_half_closed = False, True
+        self.cycle.keep_alive = False
+        return True
+
+    def end(self) -> None:
+        """Close the connection once its client has, or after a while, if the client may still be sending."""
+        if self._is_half_closed or not (self._is_in_body or self._is_refused):
+            self.transport.close()
+        elif self._end_timer is None and not self.transport.is_closing():
+            self._is_reading = False
+            self.flow.resume_reading()
+            self.transport.write_eof()
+            self._end_timer = self.loop.call_later(self._bounds.linger_s, self.transport.close)
+
+    def on_response_complete(self) -> None:
+        """Go on with the next request, unless this was the last answer."""
+        if self._end_timer is None:
+            super().on_response_complete()
+        else:
+            self.server_state.total_requests += 1
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came."""
+        if not self._is_reading:
+            return
+        self._unset_keepalive_if_required()
+        was_in_body, body_bytes = self._is_in_body, self._body_bytes
+        self._parse(data)
+        if self._is_reading and self._is_in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > self._bounds.head_bytes:
+                self._refuse(head_too_large())
+        if self._is_reading and self._is_in_body and was_in_body:
+            self._framing_bytes += len(data) - (self._body_bytes - body_bytes)
+            if self._framing_bytes > self._bounds.framing_bytes + self._body_bytes:
+                self._refuse(too_much_framing())
+        is_idle = self.cycle is None or self.cycle.response_complete
+        if self._is_reading and is_idle and self._head_timer is None and not self.transport.is_closing():
+            self._await_head()
+
+    def _parse(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._decide_upgrade(data[upgrade.args[0] :])
+        except httptools.HttpParserError:
+            if self._is_reading:
+                self._refuse(self._refusal or malformed())
+
+    # Callbacks of the parser
+
+    def on_message_begin(self) -> None:
+        """Begin a head. Raises `malformed()` to stop the parser after the last request."""
+        if not self._is_reading:
+            raise malformed()
+        super().on_message_begin()
+        self._is_in_head, self._head_bytes = True, 0
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; trailers, which come with the end of a body, are ignored."""
+        if not self._is_in_head:
+            return
+        if len(self.headers) >= self._bounds.headers:
+            raise self._stop(head_too_large())
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Check a head and start its request. A head with an upgrade is decided on in `_decide_upgrade`.
+
+        Raises
+        ------
+        ConnectionRefusal
+            If the head is malformed or too large.
+        """
+        self._is_in_head = False
+        self._stop_awaiting_head()
+        self._check_head()
+        if self.parser.should_upgrade():
+            return
+        super().on_headers_complete()
+        self.cycle.transport = self._answers
+        self._is_in_body = True
+        self._framing_bytes = self._body_bytes = self._pieces = 0
+        if self._is_over_cap or self.expect_100_continue:
+            # A client that gets its final answer instead of 100 may leave the body out: what follows cannot be told.
+            self.cycle.keep_alive = False
+        if self.parser.get_http_version() == "1.0":
+            self.cycle.waiting_for_100_continue = False
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of a body. Raises `ConnectionRefusal` if the pieces are too small."""
+        self._body_bytes += len(body)
+        self._pieces += 1
+        if self._pieces > self._bounds.pieces + self._body_bytes // self._bounds.piece_bytes:
+            raise self._stop(too_much_framing())
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """End a request; the last one of a connection ends the reading."""
+        if self.parser.should_upgrade():
+            return
+        self._is_in_body = False
+        super().on_message_complete()
+        self._is_reading = self.cycle.keep_alive
+
+    def _check_head(self) -> None:
+        try:
+            check_head(self.parser.get_http_version(), self.url, self.headers, self._bounds)
+        except ConnectionRefusal as refusal:
+            raise self._stop(refusal) from None
+        if len(self.pipeline) >= self._bounds.pipelined:
+            message = f"{self._bounds.pipelined} requests of this connection wait for their answers. Send fewer."
+            raise self._stop(ConnectionRefusal(429, "TOO_MANY_REQUESTS", message))
+
+    def _stop(self, refusal: ConnectionRefusal) -> ConnectionRefusal:
+        """Remember a refusal: httptools turns it into an error of its own."""
+        self._refusal = refusal
+        return refusal
+
+    # Upgrades
+
+    def _decide_upgrade(self, rest: bytes) -> None:
+        """Hand a WebSocket over, refuse CONNECT, and serve any other request as if it had no upgrade.
+
+        llhttp stops at the end of the head, whatever body the head announces. A request whose upgrade is ignored is
+        therefore parsed again without it, and with `Connection: close`: proxies exist that take everything behind an
+        upgrade for another protocol.
+
+        Parameters
+        ----------
+        rest
+            What came behind the head.
+        """
+        method = self.parser.get_method()
+        if method == b"CONNECT":
+            self._refuse(ConnectionRefusal(405, "METHOD_NOT_ALLOWED", "This is no proxy: CONNECT is not served."))
+        elif not rest and method == b"GET" and self._is_websocket():
+            self.scope["method"] = "GET"
+            self.handle_websocket_upgrade()
+        else:
+            kept = [(name, value) for name, value in self.headers if name not in _UPGRADE_HEADERS]
+            lines = [name + b": " + value for name, value in [*kept, (b"connection", b"close")]]
+            version = self.parser.get_http_version().encode()
+            head = b"\r\n".join([method + b" " + self.url + b" HTTP/" + version, *lines, b"", b""])
+            self.parser = httptools.HttpRequestParser(self)
+            self._parse(head + rest)
+
+    def _is_websocket(self) -> bool:
+        """Say whether the upgrade is to a WebSocket that is served: nothing may come before or with the request."""
+        is_first = self.cycle is None or self.cycle.response_complete
+        has_body = values(self.headers, b"transfer-encoding") or values(self.headers, b"content-length") not in (
+            [],
+            [b"0"],
+        )
+        is_new = self.parser.get_http_version() == "1.1"
+        return self._should_upgrade() and is_first and is_new and not has_body and not self._is_over_cap
+
+    def handle_websocket_upgrade(self) -> None:
+        """Hand the connection over; a handshake that cannot be read is refused."""
+        self._is_reading = False
+        super().handle_websocket_upgrade()
+        websocket = cast(LimitedWebSocketProtocol, self.transport.get_protocol())
+        websocket.reader, websocket.caps, websocket.connection = self._reader, self._caps, self
+        if not websocket.handshake_initiated:  # the library cannot read the head; uvicorn does not write its answer
+            self.transport.write(b"".join(websocket.conn.data_to_send()) or _UNREADABLE)
+            self.transport.close()
+
+    # Refusals
+
+    def _refuse(self, refusal: ConnectionRefusal) -> None:
+        """Answer a request that cannot be read, after all earlier ones; nothing behind it is read."""
+        self._is_reading, self._is_refused = False, True
+        self._stop_awaiting_head()
+        count_refused_request(refusal.code)
+        waiting = self._running is not None and not self._running.response_complete
+        if self._is_in_body and self.pipeline and self.pipeline[0][0] is self.cycle:
+            self.pipeline.popleft()
+        elif self._is_in_body:
+            if self.cycle.response_started:
+                self.end()
+                return
+            _disconnect(self.cycle)
+            waiting = False
+        self._is_in_body = False
+        self.cycle = cycle = self._refusal_cycle()
+        if waiting:
+            self.pipeline.appendleft((cycle, refusal.answer))  # type: ignore[arg-type]
+        else:
+            self._start_asgi_task(cycle, refusal.answer)
+
+    def _refusal_cycle(self) -> RequestResponseCycle:
+        return RequestResponseCycle(
+            scope={**(self.scope or {"type": "http"}), "method": self.parser.get_method().decode("ascii")},
+            transport=self._answers,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=False,
+            keep_alive=False,
+            on_response=self.on_response_complete,
+        )
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
+    # Time
+
+    def pause_writing(self) -> None:
+        """Wait for a client that does not read."""
+        self._reader.pause()
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """Continue to write."""
+        self._reader.resume()
+        super().resume_writing()
+
+    def _await_head(self) -> None:
+        within_s = self._bounds.excess_head_s if self._is_over_cap else self._bounds.head_s
+        self._head_timer = self.loop.call_later(within_s, self.transport.abort)
+
+    def _stop_awaiting_head(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+
+def _disconnect(cycle: RequestResponseCycle) -> None:
+    """Tell the application of a request that its client is gone."""
+    if not cycle.response_complete:
+        cycle.disconnected = True
+    cycle.message_event.set()

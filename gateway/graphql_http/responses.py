@@ -1,0 +1,72 @@
+"""From the result of an operation to an HTTP answer."""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import orjson
+from graphql import ExecutionResult, GraphQLError
+from starlette.responses import Response
+
+from gateway.errors import RequestRefused
+from gateway.graphql_http.media_types import GRAPHQL
+from gateway.json_responses import error_entry
+from gateway.masking import INPUT, error_for_client
+
+NO_STORE = "no-store"
+"""The rule: an answer depends on who asks and on the second they were asked."""
+
+
+class GraphQLResponse(Response):
+    """A GraphQL response. Its `content` is what goes over the wire; `media` one of `graphql_http.media`."""
+
+    def __init__(
+        self,
+        content: Mapping[str, Any],
+        media: str,
+        status: int = 200,
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        super().__init__(
+            orjson.dumps(content),
+            status,
+            {"Cache-Control": NO_STORE, "Vary": "Accept", **headers},
+            media_type=f"{media}; charset=utf-8" if media == GRAPHQL else media,
+        )
+
+
+def result_response(
+    result: ExecutionResult, media: str, request_id: str, extensions: Mapping[str, Any] = MappingProxyType({})
+) -> GraphQLResponse:
+    """Answer with what came of an operation.
+
+    Variables that do not fit are found by the executor, before any field is asked for: that is a request error too.
+    """
+    if result.data is None and result.errors and all(error.path is None for error in result.errors):
+        return request_error_response(result.errors, media, request_id, extensions=extensions)
+    content: dict[str, Any] = {"data": result.data}
+    if result.errors:
+        content["errors"] = [error_for_client(error, request_id) for error in result.errors]
+    if extensions:
+        content["extensions"] = dict(extensions)
+    return GraphQLResponse(content, media)
+
+
+def request_error_response(
+    errors: Sequence[GraphQLError],
+    media: str,
+    request_id: str,
+    found_while: str = INPUT,
+    extensions: Mapping[str, Any] = MappingProxyType({}),
+) -> GraphQLResponse:
+    """Answer an operation that was never run: no `data`, and 400 for a client that reads statuses."""
+    content: dict[str, Any] = {"errors": [error_for_client(error, request_id, found_while) for error in errors]}
+    if extensions:
+        content["extensions"] = dict(extensions)
+    return GraphQLResponse(content, media, 400 if media == GRAPHQL else 200)
+
+
+def refusal_response(refused: RequestRefused, media: str) -> GraphQLResponse:
+    """Answer a request that was refused, whatever it asks for."""
+    content = {"errors": [error_entry(refused.code, refused.message, **refused.extensions)]}
+    return GraphQLResponse(content, media, refused.status, refused.headers)

@@ -1,0 +1,127 @@
+"""What each field of a schema costs, read once from the costs that stand there (`resolvers.common.field_costs`)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from statistics import fmean
+
+from graphql import (
+    GraphQLEnumType,
+    GraphQLField,
+    GraphQLInputObjectType,
+    GraphQLInterfaceType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    SchemaMetaFieldDef,
+    TypeMetaFieldDef,
+    get_named_type,
+    get_nullable_type,
+    is_leaf_type,
+    is_list_type,
+)
+
+from resolvers.common.field_costs import ATTRIBUTE_COST, COST, Cost
+
+
+@dataclass(frozen=True, slots=True)
+class FieldCost:
+    """What one field of the schema costs.
+
+    Attributes
+    ----------
+    cost
+        As it stands at the field.
+    type
+        The type of what it answers with; None for a scalar or an enum value.
+    is_list
+        Whether it answers with a list of objects.
+    entries
+        How many entries that list has where no argument says.
+    default
+        How many things are asked for where the argument `cost.by` is left out; the most that there can be, if the
+        schema has no default.
+    """
+
+    cost: Cost = ATTRIBUTE_COST
+    type: str | None = None
+    is_list: bool = False
+    entries: float = 1.0
+    default: int = 0
+
+
+UNKNOWN = FieldCost()
+"""A field that is not there: validation will say so."""
+
+
+class FieldCosts:
+    """The prices of a schema's fields.
+
+    Parameters
+    ----------
+    schema
+        A schema whose fields may have a `resolvers.common.field_costs.Cost` in their metadata.
+    """
+
+    def __init__(self, schema: GraphQLSchema) -> None:
+        self._by_type = {
+            name: {field: _price(definition) for field, definition in type_.fields.items()}
+            for name, type_ in schema.type_map.items()
+            if isinstance(type_, GraphQLObjectType | GraphQLInterfaceType)
+        }
+        roots = {"query": schema.query_type, "mutation": schema.mutation_type, "subscription": schema.subscription_type}
+        self.roots: Mapping[str, str] = {name: root.name for name, root in roots.items() if root is not None}
+        self._price_introspection(schema)
+
+    def of(self, type_: str | None, field: str) -> FieldCost:
+        """Give the price of a field of a type."""
+        return self._by_type.get(type_ or "", {}).get(field, UNKNOWN)
+
+    def _price_introspection(self, schema: GraphQLSchema) -> None:
+        """Let lists of introspection have as many entries as this schema's have in the middle."""
+        for meta in (("__schema", SchemaMetaFieldDef), ("__type", TypeMetaFieldDef)):
+            self._by_type[self.roots["query"]][meta[0]] = _price(meta[1])
+        for (type_, field), entries in _introspected(schema).items():
+            fields = self._by_type[type_]
+            fields[field] = replace(fields[field], entries=entries)
+
+
+def _price(field: GraphQLField) -> FieldCost:
+    named = get_named_type(field.type)
+    is_leaf = is_leaf_type(named)
+    is_list = not is_leaf and is_list_type(get_nullable_type(field.type))
+    cost = _cost(field)
+    return FieldCost(
+        cost, None if is_leaf else named.name, is_list, cost.entries if is_list else 1.0, _default(field, cost)
+    )
+
+
+def _cost(field: GraphQLField) -> Cost:
+    definition = field.extensions.get("strawberry-definition")
+    found = None if definition is None else definition.metadata.get(COST)
+    return found if isinstance(found, Cost) else ATTRIBUTE_COST
+
+
+def _default(field: GraphQLField, cost: Cost) -> int:
+    default = field.args[cost.by].default_value if cost.by in field.args else None
+    return min(default, cost.most) if isinstance(default, int) else cost.most
+
+
+def _introspected(schema: GraphQLSchema) -> dict[tuple[str, str], float]:
+    """Give how many entries each list of introspection has in the middle, by type and field."""
+    types = list(schema.type_map.values())
+    fielded = [type_ for type_ in types if isinstance(type_, GraphQLObjectType | GraphQLInterfaceType)]
+    fields = [field for type_ in fielded for field in type_.fields.values()]
+    inputs = [type_ for type_ in types if isinstance(type_, GraphQLInputObjectType)]
+    enums = [type_ for type_ in types if isinstance(type_, GraphQLEnumType)]
+    interfaces = [type_ for type_ in types if isinstance(type_, GraphQLInterfaceType)]
+    directives = schema.directives
+    return {
+        ("__Schema", "types"): len(types),
+        ("__Schema", "directives"): len(directives),
+        ("__Type", "fields"): len(fields) / len(types),
+        ("__Type", "interfaces"): sum(len(type_.interfaces) for type_ in fielded) / len(types),
+        ("__Type", "possibleTypes"): sum(len(schema.get_possible_types(type_)) for type_ in interfaces) / len(types),
+        ("__Type", "enumValues"): sum(len(type_.values) for type_ in enums) / len(types),
+        ("__Type", "inputFields"): sum(len(type_.fields) for type_ in inputs) / len(types),
+        ("__Field", "args"): fmean(len(field.args) for field in fields),
+        ("__Directive", "args"): fmean(len(directive.args) for directive in directives),
+    }

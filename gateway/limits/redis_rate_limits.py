@@ -1,0 +1,67 @@
+"""Spent points in Redis or Redis Cluster, for all gateways together: the scripts of the library `limits`."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol, TypeVar
+
+from limits.aio.storage import RedisStorage
+
+from gateway.limits.rate_limits import WINDOW_S, PointsSpent
+
+PREFIX = "explore:limits"
+"""In front of each key."""
+
+T = TypeVar("T")
+
+
+class LendsRedis(Protocol):
+    """What lends its connection to Redis: `db.cache.redis.RedisCache`, behind its guard."""
+
+    async def lend(self, ask: Callable[[Any], Awaitable[T]]) -> T:
+        """Run something on the connection."""
+        ...
+
+
+class RedisRateLimitStore:
+    """Counts in Redis, each operation in one round trip.
+
+    A key holds no more than a hash and lives for two minutes.
+
+    Parameters
+    ----------
+    cache
+        What lends the connection. While it is away each operation raises `StoreUnavailable`, at once when its circuit
+        is open.
+    """
+
+    def __init__(self, cache: LendsRedis) -> None:
+        self._cache = cache
+        self._storage: _Borrowed | None = None
+
+    async def spend(self, caller: str, points: int, limit: int) -> bool:
+        """As in `RateLimitStore`."""
+        return await self._cache.lend(
+            lambda client: self._on(client).acquire_sliding_window_entry(caller, limit, WINDOW_S, points)
+        )
+
+    async def spent(self, caller: str) -> PointsSpent:
+        """As in `RateLimitStore`."""
+        counted = await self._cache.lend(lambda client: self._on(client).get_sliding_window(caller, WINDOW_S))
+        return PointsSpent(*counted)
+
+    def _on(self, client: Any) -> RedisStorage:
+        if self._storage is None or self._storage.client is not client:
+            self._storage = _Borrowed(client)
+        return self._storage
+
+
+class _Borrowed(RedisStorage):
+    """The library's storage on a client that is connected already, to whichever kind of Redis."""
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+        super().__init__("redis://", implementation="redispy", key_prefix=PREFIX)
+
+    def configure_bridge(self) -> None:
+        """Take the client in the place of making one."""
+        self.bridge.storage = self.client  # type: ignore[attr-defined]
+        self.bridge.connection_getter = lambda _: self.client  # type: ignore[attr-defined]

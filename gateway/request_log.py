@@ -1,0 +1,100 @@
+"""Around every request: an id, one line in the log, the security headers, and an answer when the code fails."""
+
+import re
+import secrets
+import time
+
+import structlog
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.json_responses import error_response
+from gateway.masking import INTERNAL
+from gateway.telemetry import observe_request
+
+REQUEST_ID_HEADER = "X-Request-Id"
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+KNOWN_PATHS = frozenset({"/", "/graphql", "/healthz", "/readyz", "/metrics"})
+"""Addresses that are counted by name: whatever else is asked for is one, so that nobody can fill the memory."""
+
+_QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
+"""Asked every few seconds by whatever watches the process: logged at debug."""
+
+SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+
+log = structlog.get_logger(__name__)
+
+
+class RequestLog:
+    """The outermost application: what happens in here is known by its request id."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _request_id(scope)
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
+        status = 499  # the client went away before there was an answer
+        started = time.perf_counter()
+
+        async def noted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                _add_headers(message, request_id)
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self._app(scope, receive, noted)
+            except Exception:
+                log.exception("request failed")
+                if status != 499:
+                    raise  # half an answer is out: the server must cut the connection
+                answer = error_response(500, "INTERNAL", INTERNAL, requestId=request_id)
+                await answer(scope, receive, noted)
+            finally:
+                _write_line(scope, status, started)
+
+
+def _request_id(scope: Scope) -> str:
+    """Take over the id of a proxy in front of us if it looks like one, else make one (64 random bits)."""
+    given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"").decode("latin-1")
+    return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+
+
+def _add_headers(message: Message, request_id: str) -> None:
+    headers = MutableHeaders(scope=message)
+    for name, value in SECURITY_HEADERS.items():
+        headers.setdefault(name, value)
+    headers[REQUEST_ID_HEADER] = request_id
+
+
+def _write_line(scope: Scope, status: int, started: float) -> None:
+    seconds = time.perf_counter() - started
+    path = scope["path"] if scope["path"] in KNOWN_PATHS else "other"
+    if scope["state"].get("is_stream"):  # its hours are no measure of how fast requests are answered
+        path += " (stream)"
+    observe_request(path, status, seconds)
+    operation = scope["state"].get("operation")
+    write = log.debug if scope["path"] in _QUIET else log.info
+    write(
+        "request",
+        method=scope["method"],
+        path=scope["path"][:200],
+        status=status,
+        ms=round(seconds * 1000, 1),
+        **({"operation": operation} if operation else {}),
+    )

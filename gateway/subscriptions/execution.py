@@ -1,0 +1,65 @@
+"""Begins a subscription, and gives what there is to tell as it goes over the wire."""
+
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
+from inspect import isawaitable
+from typing import Any
+
+from graphql import (
+    ExecutionResult,
+    Executor,
+    GraphQLError,
+    create_source_event_stream,
+    map_source_to_response_event,
+)
+from starlette.requests import HTTPConnection
+
+from gateway.callers.authentication import Authentication
+from gateway.documents.document import DocumentRefused
+from gateway.masking import INPUT, error_for_client
+from resolvers.common.context import Caller
+
+ResponsePayload = Mapping[str, Any]
+"""A GraphQL response: `data`, and `errors` if there are any."""
+
+
+class SubscriptionExecutor:
+    """Begins subscriptions.
+
+    Parameters
+    ----------
+    open_context
+        Makes the context of one operation for one asker.
+    """
+
+    def __init__(self, open_context: Callable[[HTTPConnection, Caller], Any]) -> None:
+        self._open_context = open_context
+
+    async def begin(
+        self, connection: HTTPConnection, authentication: Authentication, prepared: Executor[Any] | list[GraphQLError]
+    ) -> AsyncGenerator[ResponsePayload, None]:
+        """Begin a subscription that was let in. Raises `DocumentRefused` if its variables do not fit."""
+        if isinstance(prepared, list):
+            raise DocumentRefused(prepared, INPUT)
+        prepared.context_value = self._open_context(connection, authentication.caller)
+        begun = create_source_event_stream(prepared)
+        events = await begun if isawaitable(begun) else begun
+        if isinstance(events, ExecutionResult):
+            raise DocumentRefused(events.errors or [], INPUT)
+        return _told(map_source_to_response_event(prepared, events), connection.state.request_id)
+
+
+async def _told(results: Any, request_id: str) -> AsyncGenerator[ResponsePayload, None]:
+    try:
+        async with aclosing(results):
+            async for result in results:
+                yield _response(result, request_id)
+    except Exception as error:  # the edge of the graph: the fault is logged there, once, and a client sees an id
+        fault = error if isinstance(error, GraphQLError) else GraphQLError("", path=[], original_error=error)
+        yield {"data": None, "errors": [error_for_client(fault, request_id)]}
+
+
+def _response(result: ExecutionResult, request_id: str) -> ResponsePayload:
+    if not result.errors:
+        return {"data": result.data}
+    return {"data": result.data, "errors": [error_for_client(error, request_id) for error in result.errors]}

@@ -1,0 +1,135 @@
+"""The settings that say whose tokens are good, and what they let their bearers do."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Annotated, Any, Literal, TypeAlias
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, NoDecode
+
+from db.models import Role
+from db.privacy.session_claims import CLAIM_LIFE
+from gateway.callers.token_rules import ADMINISTRATOR_HOURS, LEEWAY_S
+from gateway.client_addresses import is_loopback
+
+MIN_SECRET_BYTES = 32
+"""HS256 asks for a key at least as long as its digest (RFC 7518, section 3.2)."""
+
+TokenAlgorithm: TypeAlias = Literal[
+    "HS256", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"
+]
+
+
+_BY_SECRET: tuple[TokenAlgorithm, ...] = ("HS256",)
+_BY_ISSUER: tuple[TokenAlgorithm, ...] = ("RS256", "ES256", "EdDSA")
+
+
+def split(value: Any) -> Any:
+    """Read a list that is written with commas."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _secret_is_long(value: Any) -> Any:
+    if isinstance(value, str) and len(value.encode()) < MIN_SECRET_BYTES:
+        raise ValueError(f"has {len(value.encode())} bytes")
+    return value
+
+
+def _key_set(value: str) -> str:
+    scheme, separator, rest = value.partition("://")
+    if not separator or (scheme == "https" and rest):
+        return value
+    if scheme == "http" and is_loopback(urlsplit(value).hostname):
+        return value
+    raise ValueError("is no address that keys can be trusted from")
+
+
+def _roles(value: Any) -> Any:
+    """Read ``word=role,word=role``."""
+    return dict(part.rpartition("=")[::2] for part in split(value)) if isinstance(value, str) else value
+
+
+class TokenSettings(BaseSettings):
+    """What `Settings` says of tokens."""
+
+    token_secret: Annotated[SecretStr | None, BeforeValidator(_secret_is_long)] = Field(
+        None,
+        description=f"The secret that signs bearer tokens (HS256) and session ids, at least {MIN_SECRET_BYTES} bytes. "
+        "Unset: one is made at the first start and kept in VAR_DIR/token_secret.",
+        json_schema_extra={"mend": "make a longer one, for example with: openssl rand -base64 48"},
+    )
+    token_secret_previous: Annotated[SecretStr | None, BeforeValidator(_secret_is_long)] = Field(
+        None,
+        description="The secret that TOKEN_SECRET replaces. Tokens and session ids that it signed are accepted until "
+        "TOKEN_SECRET_PREVIOUS_UNTIL; it signs nothing new.",
+        json_schema_extra={"mend": f"give the secret that was in use, at least {MIN_SECRET_BYTES} bytes"},
+    )
+    token_secret_previous_until: AwareDatetime | None = Field(
+        None,
+        description="When TOKEN_SECRET_PREVIOUS ends: a date and time with its zone, as in 2027-01-31T12:00:00Z.",
+    )
+    token_issuer: str = Field(
+        "explore-gateway",
+        description="What a token's claim `iss` must be.",
+    )
+    token_audience: str = Field(
+        "explore",
+        description="What a token's claim `aud` must be or hold.",
+    )
+    token_jwks_url: Annotated[str, AfterValidator(_key_set)] = Field(
+        "",
+        description="Where the issuer of tokens publishes its public keys (JWKS), as in "
+        "https://login.example.com/.well-known/jwks.json, or the path of a file. Plain http is refused, except from a "
+        "loopback address (localhost, 127.0.0.1, ::1). Empty: tokens are signed with the secret only.",
+        repr=False,  # an address may hold a password
+        json_schema_extra={
+            "mend": "write one that begins with https://, or the path of a file; http:// only from this machine"
+        },
+    )
+    token_algorithms: Annotated[tuple[TokenAlgorithm, ...], NoDecode, BeforeValidator(split)] = Field(
+        (),
+        description="The algorithms that a token may be signed with, separated by commas: HS256 (with the secret), "
+        "and with a key of TOKEN_JWKS_URL RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA. "
+        "Empty: HS256 without TOKEN_JWKS_URL; RS256, ES256 and EdDSA with it, so that only its issuer's tokens count. "
+        "Name HS256 beside them to accept tokens that the secret signs as well.",
+    )
+    token_role_claim: str = Field(
+        "role",
+        min_length=1,
+        max_length=200,
+        description="The claim that says what a token's bearer may do: its name, or a path with dots, as in "
+        "realm_access.roles. It holds one word, or a list of which the highest role counts.",
+    )
+    token_role_names: Annotated[Mapping[str, Role], NoDecode, BeforeValidator(_roles)] = Field(
+        {role.value: role for role in Role},
+        min_length=1,
+        description="The issuer's words for our roles, separated by commas, as in "
+        "explore-admins=administrator,explore-sync=service; the roles are viewer, service and administrator.",
+    )
+    token_leeway_s: float = Field(
+        LEEWAY_S,
+        ge=0,
+        le=300,
+        description="Seconds by which our clock and the issuer's may differ, 0 to 300: the same for requests, "
+        "WebSockets and event streams.",
+    )
+    token_administrator_hours: float = Field(
+        ADMINISTRATOR_HOURS,
+        gt=0,
+        le=87_600,
+        description="The longest life of an administrator's token in hours (from `iat` to `exp`), above 0 to 87600. "
+        "One that lives longer, or does not say when it was issued, is refused.",
+    )
+    claimed_session_hours: float = Field(
+        CLAIM_LIFE / timedelta(hours=1),
+        ge=0,
+        le=8_760,
+        description="Hours for which a session id stands for the account that has claimed it, 0 to 8760: long enough "
+        "for requests and tabs that still send it. After that it begins a new session.",
+    )
+
+    @property
+    def accepted_algorithms(self) -> tuple[TokenAlgorithm, ...]:
+        """The algorithms that a token may be signed with."""
+        return self.token_algorithms or (_BY_ISSUER if self.token_jwks_url else _BY_SECRET)

@@ -1,0 +1,160 @@
+"""What viewers can do about everything that is held of them: read it, and delete it."""
+
+import json
+from datetime import datetime
+from typing import Annotated, Any
+
+import strawberry
+from strawberry.scalars import JSON
+
+from db.privacy.erasure import OwnedProjects, erase_session, erase_users
+from db.privacy.personal_data_export import MAX_EXPORT_ROWS, ExportCursor, export_personal_data, key_types
+from db.privacy.projection_erasure import finish_erasures
+from resolvers.accounts.user_removal import DeletionReceipt
+from resolvers.common.context import Context, Info
+from resolvers.common.errors import InvalidArgument, InvalidPage
+from resolvers.common.field_costs import Cost, mutation
+from resolvers.common.global_ids import decode_opaque, encode_opaque
+from resolvers.common.optional_arguments import unset_to_none
+from resolvers.common.user_errors import UserError, UserErrorCode, unauthenticated_error, user_error
+
+_SIGN_IN = (
+    "This session belongs to an account. Send the account's bearer token: "
+    "the X-Session-Id alone is not enough for this."
+)
+
+
+@strawberry.type(description="A page of all that is held of you.")
+class ExportMyDataPayload:
+    """A page of an export."""
+
+    data: JSON = strawberry.field(
+        description="What is held, as an object: `accounts` (the account, and sessions claimed for it), `projects` "
+        "(those you made) and `vector` (what your profile is compared by) on the first page; then rows by the name of "
+        "the table that they lie in. Projects, tools, categories, topics, people and questions are named by the "
+        "platform's keys, times are UTC, bytes are base64. docs/privacy.md says what each table is for."
+    )
+    end_cursor: str | None = strawberry.field(
+        description="Give it as `after` for the next page; null when this is the last one."
+    )
+    has_next_page: bool = strawberry.field(description="Whether there is more.")
+    user_errors: list[UserError] = strawberry.field(
+        description="What was wrong with the request; empty if all is well."
+    )
+
+
+@strawberry.type(description="What became of a deletion.")
+class DeleteMyDataPayload:
+    """The answer to a deletion."""
+
+    receipt: DeletionReceipt | None = strawberry.field(
+        description="What was deleted, and whether all is gone by now; null if nothing was held, or with an error."
+    )
+    user_errors: list[UserError] = strawberry.field(
+        description="What was wrong with the request; empty if all is well."
+    )
+
+
+@strawberry.type
+class PersonalDataMutation:
+    """What a viewer can do about what is held."""
+
+    @mutation(
+        "Everything that is held of you, a page at a time. It is a mutation so that nobody is made to ask for it by "
+        "following a link; it changes nothing.",
+        Cost(1_000, 2, "first", MAX_EXPORT_ROWS),
+    )
+    async def export_my_data(
+        self,
+        info: Info,
+        first: Annotated[
+            int | None, strawberry.argument(description=f"Rows at most on this page: 1 to {MAX_EXPORT_ROWS:,}.")
+        ] = 1_000,
+        after: Annotated[
+            str | None, strawberry.argument(description="`endCursor` of the page before; left out: from the beginning.")
+        ] = strawberry.UNSET,
+    ) -> ExportMyDataPayload | None:
+        """Export."""
+        refused = await _refusal(info.context)
+        if refused is not None:
+            return ExportMyDataPayload(data=JSON({}), end_cursor=None, has_next_page=False, user_errors=[refused])
+        limit = 1_000 if first is None else first
+        if not 1 <= limit <= MAX_EXPORT_ROWS:
+            raise InvalidPage(f"`first` must be from 1 to {MAX_EXPORT_ROWS:,}.", "FIRST_OUT_OF_RANGE")
+        after = unset_to_none(after)
+        place = None if after is None else _read_cursor(after)
+        viewer = await info.context.viewer()
+        if viewer.actor_id is None:
+            return ExportMyDataPayload(data=JSON({}), end_cursor=None, has_next_page=False, user_errors=[])
+        page = await export_personal_data(info.context.stores, viewer.actor_id, limit, place)
+        return ExportMyDataPayload(
+            data=JSON(dict(page.data)),
+            end_cursor=None if page.next is None else _cursor(page.next),
+            has_next_page=page.next is not None,
+            user_errors=[],
+        )
+
+    @mutation(
+        "Delete everything that is held of you: account, sessions claimed for it, events, likes, saves, dismissals, "
+        "mutes, interests, answers, settings, vector and stored rankings. It takes effect at once; the receipt says "
+        "when the last copy is gone. It cannot be undone. Your token stays good: what you do with it afterwards begins "
+        "anew.",
+        Cost(10_000),
+    )
+    async def delete_my_data(
+        self,
+        info: Info,
+        projects: Annotated[
+            OwnedProjects, strawberry.argument(description="What becomes of the projects that you made.")
+        ],
+    ) -> DeleteMyDataPayload | None:
+        """Delete."""
+        refused = await _refusal(info.context)
+        if refused is not None:
+            return DeleteMyDataPayload(receipt=None, user_errors=[refused])
+        viewer = await info.context.viewer()
+        async with info.context.write() as connection:
+            if info.context.caller.user_key is not None:
+                _, receipt = await erase_users(connection, [info.context.caller.user_key], projects)
+            else:
+                receipt = None if viewer.actor_id is None else await erase_session(connection, viewer.actor_id)
+        if receipt is not None:
+            await finish_erasures(info.context.stores, only=receipt.id)
+        return DeleteMyDataPayload(receipt=None if receipt is None else DeletionReceipt.of(receipt), user_errors=[])
+
+
+async def _refusal(context: Context) -> UserError | None:
+    """Say why this caller may not have, or delete, all that is held of the viewer."""
+    if not context.caller.is_identified:
+        return unauthenticated_error()
+    if context.caller.user_key is None and (await context.viewer()).user_id is not None:
+        return user_error(UserErrorCode.NOT_ALLOWED, _SIGN_IN)
+    return None
+
+
+def _cursor(place: ExportCursor) -> str:
+    return encode_opaque(json.dumps(["export", place.table, *map(_written, place.behind)], ensure_ascii=False))
+
+
+def _written(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _read_cursor(cursor: str) -> ExportCursor:
+    try:
+        match json.loads(decode_opaque(cursor) or ""):
+            case ["export", str(table), *values]:
+                types = key_types(table)
+                if len(types) == len(values) or not values:
+                    return ExportCursor(table, tuple(map(_read, values, types)))
+    except (ValueError, KeyError, TypeError, RecursionError):
+        pass
+    raise InvalidArgument("`after` was not made by this service. Take it from `endCursor`.")
+
+
+def _read(value: Any, type_: type) -> Any:
+    if type_ is datetime:
+        return datetime.fromisoformat(value)
+    if type(value) is not type_ or (isinstance(value, int) and not -(2**63) <= value < 2**63):
+        raise TypeError(value)
+    return value

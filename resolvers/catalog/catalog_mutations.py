@@ -1,0 +1,283 @@
+"""What the platform's servers write: projects, tools, categories and users, in batches."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import fields
+from datetime import datetime
+from functools import partial
+from typing import Annotated, Any, TypeVar
+
+import strawberry
+from pydantic import ValidationError
+from sqlalchemy.ext.asyncio import AsyncConnection
+from strawberry.scalars import JSON
+
+from db.actors import users
+from db.catalog import catalog_entries
+from db.models import Role, TermKind
+from db.records import CategoryRecord, ProjectRecord, Record, ToolRecord, UserRecord
+from db.upsert_results import UpsertResult
+from resolvers.common.context import Context, Info
+from resolvers.common.field_costs import Cost, mutation
+from resolvers.common.global_ids import is_valid_key
+from resolvers.common.optional_arguments import unset_to_none
+from resolvers.common.user_errors import (
+    UserError,
+    UserErrorCode,
+    input_validation_errors,
+    refusal_errors,
+    too_many_error,
+    user_error,
+)
+
+MAX_RECORDS = 1_000
+
+R = TypeVar("R", bound=Record)
+Upsert = Callable[[AsyncConnection, Sequence[R]], Awaitable[UpsertResult]]
+Remove = Callable[[AsyncConnection, Sequence[str]], Awaitable[int]]
+
+_WHOLE = "The record is taken as a whole: a field that is left out goes back to its default."
+_BATCH = f"Up to {MAX_RECORDS:,} at once. Needs the role SERVICE. A bad record does not keep the others out. {_WHOLE}"
+
+
+@strawberry.input(description="A project as the platform knows it.")
+class ProjectInput:
+    """A `ProjectRecord`."""
+
+    key: str = strawberry.field(description="The platform's own id, 1 to 200 characters.")
+    title: str = strawberry.field(description="The title, up to 1,000 characters.")
+    type: str = strawberry.field(
+        description="The platform's own kind of project: `[a-z][a-z0-9_]*`, up to 50 characters."
+    )
+    description: str | None = strawberry.field(
+        default=strawberry.UNSET, description="The text, up to 100,000 characters."
+    )
+    tools: list[str] | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Keys of tools, up to 100. One that is not known is made, named like its key.",
+    )
+    categories: list[str] | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Keys of categories, up to 100. One that is not known is made, named like its key.",
+    )
+    topics: list[str] | None = strawberry.field(default=strawberry.UNSET, description="Topics: free words, up to 200.")
+    owner: str | None = strawberry.field(
+        default=strawberry.UNSET, description="The key of the user who made it; must be known."
+    )
+    url: str | None = strawberry.field(default=strawberry.UNSET, description="Where it lives: http or https.")
+    image_url: str | None = strawberry.field(default=strawberry.UNSET, description="A picture of it: http or https.")
+    created_at: datetime | None = strawberry.field(
+        default=strawberry.UNSET, description="When it was made. Left out: as it is stored, or now for a new one."
+    )
+    private: bool | None = strawberry.field(default=strawberry.UNSET, description="True: only its owner may see it.")
+    archived: bool | None = strawberry.field(default=strawberry.UNSET, description="True: it is in no feed any more.")
+    source: JSON | None = strawberry.field(
+        default=strawberry.UNSET,
+        description='An object with what only this type has, for example `{"subreddit": "rust"}`.',
+    )
+
+
+@strawberry.input(description="A tool as the platform knows it.")
+class ToolInput:
+    """A `ToolRecord`."""
+
+    key: str = strawberry.field(description="The platform's own id, 1 to 200 characters.")
+    name: str = strawberry.field(description="The name to show.")
+    tagline: str | None = strawberry.field(default=strawberry.UNSET, description="One line on what it is for.")
+    description: str | None = strawberry.field(default=strawberry.UNSET, description="What it is.")
+    category: str | None = strawberry.field(
+        default=strawberry.UNSET, description="The platform's own grouping of tools."
+    )
+    tags: list[str] | None = strawberry.field(
+        default=strawberry.UNSET, description="Free words it is filed under, up to 200."
+    )
+    use_cases: str | None = strawberry.field(default=strawberry.UNSET, description="What people use it for.")
+
+
+@strawberry.input(description="A category as the platform knows it.")
+class CategoryInput:
+    """A `CategoryRecord`."""
+
+    key: str = strawberry.field(description="The platform's own id, 1 to 200 characters.")
+    name: str = strawberry.field(description="The name to show.")
+    description: str | None = strawberry.field(default=strawberry.UNSET, description="What belongs in it.")
+
+
+@strawberry.input(description="An interest that a user has stated on the platform.")
+class TagInput:
+    """A `TagRecord`."""
+
+    name: str = strawberry.field(description="The key or the name of a tool, category or topic.")
+    kind: TermKind = strawberry.field(description="Which of the three it is.")
+    confidence: float | None = strawberry.field(
+        default=strawberry.UNSET, description="How sure it is, 0 to 1. Left out: 1."
+    )
+
+
+@strawberry.input(description="A user as the platform knows one.")
+class UserInput:
+    """A `UserRecord`."""
+
+    key: str = strawberry.field(
+        description="The platform's own id, 1 to 200 characters; the subject of the user's tokens."
+    )
+    username: str = strawberry.field(description="The name to show.")
+    bio: str | None = strawberry.field(default=strawberry.UNSET, description="What they say about themselves.")
+    tier: str | None = strawberry.field(default=strawberry.UNSET, description="The platform's own rank of its people.")
+    points: int | None = strawberry.field(
+        default=strawberry.UNSET, description="The platform's own score of its people, from 0."
+    )
+    role: Role | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="What they may do. Left out: VIEWER. Only an administrator appoints administrators.",
+    )
+    tags: list[TagInput] | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Their interests, up to 1,000: they replace those that were sent before; what the user said to the "
+        "gateway itself stays.",
+    )
+
+
+@strawberry.type(description="What became of a batch of records.")
+class UpsertPayload:
+    """The answer to a batch of records."""
+
+    added: int = strawberry.field(description="How many were new.")
+    changed: int = strawberry.field(description="How many differed from what was there.")
+    unchanged: int = strawberry.field(description="How many said what was there already.")
+    refused: int = strawberry.field(description="How many were not taken; `userErrors` says why.")
+    user_errors: list[UserError] = strawberry.field(
+        description="What was wrong, each with the path of the record and the field."
+    )
+
+
+@strawberry.type(description="What became of a removal.")
+class RemovePayload:
+    """The answer to a removal."""
+
+    removed: int = strawberry.field(description="How many there were. Keys that name nothing are no fault.")
+    user_errors: list[UserError] = strawberry.field(description="What was wrong with the input; empty if all is well.")
+
+
+Keys = Annotated[list[str], strawberry.argument(description=f"Up to {MAX_RECORDS:,} of the platform's own ids.")]
+
+
+@strawberry.type
+class CatalogMutation:
+    """What the service role can write."""
+
+    @mutation(f"Add projects, or change those that are there. {_BATCH}", Cost(1_000, 50, "projects", MAX_RECORDS))
+    async def upsert_projects(
+        self, info: Info, projects: Annotated[list[ProjectInput], strawberry.argument(description="The projects.")]
+    ) -> UpsertPayload | None:
+        """Write projects."""
+        return await _upsert(info.context, "projects", projects, ProjectRecord, catalog_entries.upsert_projects)
+
+    @mutation(
+        "Delete projects with everything that was ever done with them. Needs the role SERVICE.",
+        Cost(1_000, 50, "keys", MAX_RECORDS),
+    )
+    async def remove_projects(self, info: Info, keys: Keys) -> RemovePayload | None:
+        """Delete projects."""
+        return await _remove(info.context, keys, catalog_entries.remove_projects)
+
+    @mutation(f"Add tools, or change those that are there. {_BATCH}", Cost(1_000, 50, "tools", MAX_RECORDS))
+    async def upsert_tools(
+        self, info: Info, tools: Annotated[list[ToolInput], strawberry.argument(description="The tools.")]
+    ) -> UpsertPayload | None:
+        """Write tools."""
+        return await _upsert(info.context, "tools", tools, ToolRecord, catalog_entries.upsert_tools)
+
+    @mutation(f"Add categories, or change those that are there. {_BATCH}", Cost(1_000, 50, "categories", MAX_RECORDS))
+    async def upsert_categories(
+        self,
+        info: Info,
+        categories: Annotated[list[CategoryInput], strawberry.argument(description="The categories.")],
+    ) -> UpsertPayload | None:
+        """Write categories."""
+        return await _upsert(info.context, "categories", categories, CategoryRecord, catalog_entries.upsert_categories)
+
+    @mutation(f"Add users, or change those that are there. {_BATCH}", Cost(1_000, 50, "users", MAX_RECORDS))
+    async def upsert_users(
+        self,
+        info: Info,
+        people: Annotated[list[UserInput], strawberry.argument(name="users", description="The users.")],
+    ) -> UpsertPayload | None:
+        """Write users."""
+        upsert = partial(users.upsert_users, protected=not await info.context.is_administrator())
+        return await _upsert(info.context, "users", people, UserRecord, upsert)
+
+
+async def _upsert(
+    context: Context, name: str, items: Sequence[Any], record: type[R], upsert: Upsert[R]
+) -> UpsertPayload:
+    await context.require(Role.SERVICE)
+    if len(items) > MAX_RECORDS:
+        return upsert_payload(None, [too_many_error(name, len(items), MAX_RECORDS)], refused=len(items))
+    records, errors = validate_records(name, items, record, await context.role())
+    written = UpsertResult()
+    if records:
+        async with context.write() as connection:
+            written = await upsert(connection, list(records.values()))
+    errors += refusal_errors(written.refused, name, list(records))
+    return upsert_payload(written, errors, refused=len(items) - len(records) + len(written.refused))
+
+
+def upsert_payload(written: UpsertResult | None, errors: list[UserError], refused: int) -> UpsertPayload:
+    """Say what became of a batch; None stands for a batch that was not written."""
+    written = written or UpsertResult()
+    return UpsertPayload(
+        added=written.added,
+        changed=written.changed,
+        unchanged=written.unchanged,
+        refused=refused,
+        user_errors=errors,
+    )
+
+
+def input_fields(value: Any) -> Any:
+    """Give an input object as what a record is made of: fields that were left out, or null, take the default."""
+    if isinstance(value, list):
+        return [input_fields(item) for item in value]
+    if not hasattr(value, "__strawberry_definition__") or isinstance(value, str):
+        return value  # (an enum that the graph knows is text)
+    return {
+        field.name: input_fields(getattr(value, field.name))
+        for field in fields(value)
+        if unset_to_none(getattr(value, field.name)) is not None
+    }
+
+
+def validate_records(
+    name: str, items: Sequence[Any], record: type[R], role: Role, read: Callable[[Any], Any] = input_fields
+) -> tuple[dict[int, R], list[UserError]]:
+    """Check records by their own rules; give the sound ones by their places, and what is wrong with the others.
+
+    Parameters
+    ----------
+    read
+        Makes of an input object what a record is made of.
+    """
+    sound: dict[int, R] = {}
+    errors: list[UserError] = []
+    for index, one in enumerate(items):
+        if getattr(one, "role", None) is Role.ADMINISTRATOR and role is not Role.ADMINISTRATOR:
+            message = "Only an administrator appoints administrators."
+            errors.append(user_error(UserErrorCode.NOT_ALLOWED, message, name, index, "role"))
+            continue
+        try:
+            sound[index] = record.model_validate(read(one))
+        except ValidationError as error:
+            errors += input_validation_errors(error, name, index)
+    return sound, errors
+
+
+async def _remove(context: Context, keys: list[str], remove: Remove) -> RemovePayload:
+    await context.require(Role.SERVICE)
+    if len(keys) > MAX_RECORDS:
+        return RemovePayload(removed=0, user_errors=[too_many_error("keys", len(keys), MAX_RECORDS)])
+    possible = [key for key in dict.fromkeys(keys) if is_valid_key(key)]
+    if not possible:
+        return RemovePayload(removed=0, user_errors=[])
+    async with context.write() as connection:
+        removed = await remove(connection, possible)
+    return RemovePayload(removed=removed, user_errors=[])

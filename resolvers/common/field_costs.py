@@ -1,0 +1,106 @@
+"""`strawberry.field` and `strawberry.mutation` as decorators that keep the function's type, and say what a field costs.
+
+A cost stands where the field does. The edge adds the costs of an operation up before it runs anything
+(`gateway.limits`), and whoever reads the schema finds those that matter in the descriptions.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import strawberry
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+COST = "cost"
+"""Under which a field's metadata holds its cost."""
+
+SHARED = "shared"
+"""Under which a field's metadata says that its answer is the same for everybody whom nobody knows."""
+
+MIN_DOCUMENTED_COST = 1_000
+"""Points from which on a description names the cost: below, a page of results costs more than the field itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What it costs to answer a field once, fields below it not counted. A point is some ten microseconds of CPU.
+
+    Attributes
+    ----------
+    points
+        For asking at all.
+    each
+        For each thing that the argument `by` asks for.
+    by
+        The argument that says how many: a number, or a list whose length counts. Lists right below the field have as
+        many entries. None where no argument does.
+    most
+        The most that the resolver takes; what is beyond is refused by it, and counts as this much.
+    entries
+        How many entries the list has, where the field is a list that no argument sizes.
+    """
+
+    points: int = 0
+    each: int = 0
+    by: str | None = None
+    most: int = 100
+    entries: int = 10
+
+    @property
+    def description_suffix(self) -> str:
+        """The end of a description; empty for what costs next to nothing."""
+        if self.points < MIN_DOCUMENTED_COST and self.each < MIN_DOCUMENTED_COST // 100:
+            return ""
+        each = f", and {self.each:,} for each of `{self.by}`" if self.each and self.by else ""
+        return f" Costs {self.points:,} points{each}."
+
+
+ATTRIBUTE_COST = Cost(1)
+"""An attribute that is there: 3.6 µs in the executor, and its share of the JSON."""
+
+LOADER_COST = Cost(4)
+"""A resolver that waits for a loader: 35 µs in the executor, and its share of the batch."""
+
+READ_COST = Cost(50)
+"""A resolver that reads from the truth by itself: a statement or two."""
+
+WRITE_COST = Cost(500)
+"""A mutation: a transaction, and reading anew what it may have changed."""
+
+
+def computed(description: str, cost: Cost = LOADER_COST, *, shared: bool = False) -> Callable[[F], F]:
+    """Make a method the resolver of a field.
+
+    Parameters
+    ----------
+    description
+        For whoever reads the schema.
+    cost
+        What it costs to answer it.
+    shared
+        Whether its answer is the same for everybody who has neither a token nor a session, so that caches may keep it.
+    """
+    metadata = {**_metadata(cost), SHARED: shared}
+    decorator: Callable[[F], F] = strawberry.field(description=description + cost.description_suffix, metadata=metadata)
+    return decorator
+
+
+def mutation(description: str, cost: Cost = WRITE_COST) -> Callable[[F], F]:
+    """Make a method the resolver of a mutation."""
+    decorator: Callable[[F], F] = strawberry.mutation(
+        description=description + cost.description_suffix, metadata=_metadata(cost)
+    )
+    return decorator
+
+
+def subscription(description: str, cost: Cost = READ_COST) -> Callable[[F], F]:
+    """Make a method the source of a subscription; the cost is that of beginning one."""
+    decorator: Callable[[F], F] = strawberry.subscription(
+        description=description + cost.description_suffix, metadata=_metadata(cost)
+    )
+    return decorator
+
+
+def _metadata(cost: Cost) -> Mapping[str, Cost]:
+    return {COST: cost}

@@ -1,0 +1,151 @@
+"""Global ids and cursors: opaque text that clients hand back, and how to read it without trusting it."""
+
+import base64
+import re
+from hashlib import blake2b
+from typing import NamedTuple
+
+import strawberry
+
+from db.models import FeedKind
+from resolvers.common.errors import InvalidId
+from scoring.errors import CursorMalformed
+from scoring.snapshots.feed_cursors import Cursor
+
+MAX_KEY_LENGTH = 200
+"""Characters of the longest platform key, as in the import format."""
+
+_MAX_OPAQUE_LENGTH = 4_000
+
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class GlobalId(NamedTuple):
+    """What a global id says: the name of a GraphQL type, and the platform's key of one such thing."""
+
+    type: str
+    key: str
+
+
+def global_id(type_: str, key: str) -> strawberry.ID:
+    """Make the id of a thing, the same at any time and on any server."""
+    return strawberry.ID(encode_opaque(f"{type_}:{key}"))
+
+
+def viewer_global_id(type_: str, user_key: str | None, session_key: str | None) -> strawberry.ID:
+    """Make the id of what each viewer has one of: with it a mutation's answer renews it in a client's cache."""
+    who = f"user:{user_key}" if user_key is not None else f"session:{session_key}" if session_key is not None else ""
+    return global_id(type_, who)
+
+
+def parse_global_id(given: str) -> GlobalId:
+    """Read an id that `global_id` made.
+
+    Raises
+    ------
+    InvalidId
+        If it did not.
+    """
+    type_, colon, key = (decode_opaque(given) or "").partition(":")
+    if not colon or not type_.isidentifier() or not is_valid_key(key):
+        raise InvalidId("This id was not made by this service. Take it from a field `id`, unchanged.")
+    return GlobalId(type_, key)
+
+
+def is_valid_key(value: str) -> bool:
+    """Say whether a platform key can look like this; a store need not be asked for one that cannot."""
+    return 1 <= len(value) <= MAX_KEY_LENGTH and is_storable_text(value)
+
+
+def is_storable_text(value: str) -> bool:
+    """Say whether every store takes this text: PostgreSQL refuses NUL, and UTF-8 has no half characters."""
+    return "\x00" not in value and (value.isascii() or _LONE_SURROGATE.search(value) is None)
+
+
+def encode_opaque(text: str) -> str:
+    """Write text so that nobody is tempted to read it (unpadded base64url)."""
+    return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
+
+
+def decode_opaque(given: str) -> str | None:
+    """Read what `encode_opaque` wrote; None for anything that it cannot have written."""
+    if len(given) > _MAX_OPAQUE_LENGTH:
+        return None
+    try:
+        text = base64.b64decode(given + "=" * (-len(given) % 4), altchars=b"-_", validate=True).decode()
+    except ValueError:
+        return None
+    return text if encode_opaque(text) == given else None
+
+
+def option_global_id(question_id: int, key: str) -> strawberry.ID:
+    """Make the id of a question's option: in a client's cache the options of two questions must not be one."""
+    return strawberry.ID(encode_opaque(f"OnboardingOption:{question_id}:{key}"))
+
+
+def reason_global_id(project_id: int, reason_id: str) -> strawberry.ID:
+    """Make the id of a reason. It names the project too: a client's cache must not take one project's for another's."""
+    return strawberry.ID(encode_opaque(f"Reason:{project_id}:{reason_id}"))
+
+
+_NO_EDGE = "This is not the id of a feed's edge. Take it from the field `id` of a FeedEdge, unchanged."
+
+
+class EdgeKey(NamedTuple):
+    """The content of an edge's id behind its type: a feed, and the cursor of a place in it."""
+
+    feed: FeedKind
+    cursor: Cursor
+
+
+def edge_global_id(feed: FeedKind, cursor: str) -> strawberry.ID:
+    """Make the id of a place in a ranking. Its checksum tells an id that was changed from one that has expired."""
+    return global_id("FeedEdge", f"{feed}:{cursor}:{_checksum(feed, cursor)}")
+
+
+def parse_edge_key(key: str) -> EdgeKey:
+    """Read the key of an id that `edge_global_id` made.
+
+    Raises
+    ------
+    InvalidId
+        If it did not.
+    """
+    try:
+        feed, cursor, checksum = key.split(":")
+        named = EdgeKey(FeedKind(feed), Cursor.decode(cursor))
+    except (ValueError, CursorMalformed):
+        raise InvalidId(_NO_EDGE) from None
+    if checksum != _checksum(feed, cursor):
+        raise InvalidId(_NO_EDGE)
+    return named
+
+
+def _checksum(feed: str, cursor: str) -> str:
+    return blake2b(f"{feed}:{cursor}".encode(), digest_size=4).hexdigest()
+
+
+class ReasonId(NamedTuple):
+    """What the id of a reason says: whose reason it is, and the ranking's own id of it."""
+
+    project_id: int
+    reason: str
+
+
+def parse_reason_id(given: str) -> ReasonId:
+    """Read what `reason_global_id` made.
+
+    Raises
+    ------
+    InvalidId
+        If it did not.
+    """
+    match (decode_opaque(given) or "").split(":", 2):
+        case ["Reason", project_id, reason] if reason and is_storable_text(reason) and _is_id(project_id):
+            return ReasonId(int(project_id), reason)
+        case _:
+            raise InvalidId("This is not the id of a reason. Take it from the field `id` of a Reason, unchanged.")
+
+
+def _is_id(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 20

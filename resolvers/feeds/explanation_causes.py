@@ -1,0 +1,110 @@
+"""What would remove a project from the viewer's page: causes that are the viewer's own, to show and to act on."""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Self
+
+import strawberry
+
+from db.actors.profiles import EngagedProject, Tag
+from db.models import InteractionType, TermKind
+from resolvers.common import enums  # noqa: F401 (publishes the enums that are named below)
+from resolvers.common.context import Info
+from resolvers.common.field_costs import computed
+from resolvers.feeds.lazy_project import LazyProject, visible_project
+from scoring.explanation import score_causes as evidence
+from scoring.explanation.reason_finders import strongest_action
+
+
+@strawberry.interface(description="Something of your own that brought a project onto your page.")
+class Cause(ABC):
+    """A cause as a client sees it."""
+
+    @computed("The cause in plain words, ready to show.")
+    async def text(self, info: Info) -> str:
+        """Say what it is."""
+        return await self.said(info)
+
+    @abstractmethod
+    async def said(self, info: Info) -> str:
+        """Say what it is."""
+
+
+@strawberry.type(description="One of your interests. `mute` it to see nothing of it, or take it off your interests.")
+class InterestCause(Cause):
+    """A tag."""
+
+    key: str = strawberry.field(description="The platform's key of the tool, category or topic.")
+    name: str = strawberry.field(description="The interest's name.")
+    kind: TermKind = strawberry.field(description="What the interest is.")
+    confidence: float = strawberry.field(description="How sure the interest is, 0 to 1.")
+
+    @classmethod
+    def of(cls, tag: Tag) -> Self:
+        """Show a tag."""
+        return cls(key=tag.key, name=tag.name, kind=tag.kind, confidence=tag.confidence)
+
+    async def said(self, info: Info) -> str:
+        """Say what it is."""
+        return f"Your interest in {self.name}"
+
+
+@strawberry.type(description="What you did with a project. `mute` it (kind PROJECT) so that it counts no longer.")
+class ProjectCause(Cause):
+    """A touch."""
+
+    viewer_action: InteractionType = strawberry.field(description="The most telling thing that you did with it.")
+    at: datetime = strawberry.field(description="When you last did something with it.")
+    project_id: strawberry.Private[int]
+    verb: strawberry.Private[str]
+
+    @classmethod
+    def of(cls, engagement: EngagedProject) -> Self:
+        """Show a touch."""
+        action, verb = strongest_action(engagement.kinds)
+        return cls(viewer_action=action, at=engagement.last_at, project_id=engagement.project_id, verb=verb)
+
+    @computed("The project that you did it with; null if it is not to be seen any more.")
+    async def project(self, info: Info) -> LazyProject | None:
+        """Give what was touched."""
+        return await visible_project(info, self.project_id)
+
+    async def said(self, info: Info) -> str:
+        """Say what it is."""
+        card = await info.context.loaders.cards_by_id.load(self.project_id)
+        return f"The fact that you {self.verb} " + ("a project that is gone" if card is None else f"“{card.title}”")
+
+
+@strawberry.type(
+    description="The fewest of your own interests and acts without which a project would leave the first 30 of your "
+    "`forYou`. Not a guess: your page was ranked again without them."
+)
+class Counterfactual:
+    """Causes that together keep a project on the page."""
+
+    causes: list[Cause] = strawberry.field(
+        description="One to three; without all of them the project leaves, without some of them it stays."
+    )
+
+    @classmethod
+    def of(cls, found: Sequence[evidence.Cause]) -> Self:
+        """Show causes."""
+        return cls(causes=[_shown(cause) for cause in found])
+
+    @computed("The causes in one plain sentence.")
+    async def text(self, info: Info) -> str:
+        """Say what they are."""
+        said = await asyncio.gather(*(cause.said(info) for cause in self.causes))  # together: one statement
+        told = [said[0], *(f"{one[0].lower()}{one[1:]}" for one in said[1:])]
+        listed = " and ".join([", ".join(told[:-1]), told[-1]]) if len(told) > 1 else told[0]
+        return f"{listed} {'keeps' if len(told) == 1 else 'together keep'} it on your page."
+
+
+def _shown(cause: evidence.Cause) -> Cause:
+    if cause.tag is not None:
+        return InterestCause.of(cause.tag)
+    if cause.engagement is not None:
+        return ProjectCause.of(cause.engagement)
+    raise ValueError("a cause is a tag or a touch")

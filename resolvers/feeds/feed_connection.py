@@ -1,0 +1,337 @@
+"""The feeds: pages cut from a ranking, as Relay connections."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Annotated, Self
+
+import strawberry
+
+from db.actors.users import Viewer
+from db.catalog.project_cards import ProjectCard, ProjectFilter
+from db.errors import Store
+from db.models import FeedKind
+from resolvers.common import enums  # noqa: F401 (publishes the enums that are named below)
+from resolvers.common.context import Info
+from resolvers.common.errors import InvalidArgument, InvalidPage
+from resolvers.common.field_costs import Cost, computed
+from resolvers.common.global_ids import edge_global_id, is_valid_key, parse_edge_key
+from resolvers.common.optional_arguments import unset_to_none
+from resolvers.common.relay import After, Node, PageInfo, page_info
+from resolvers.feeds.explanation import Explanation
+from resolvers.feeds.project import Project
+from scoring.errors import BadRequest, InvalidPageRequest
+from scoring.mathematics.velocity import Window
+from scoring.pipelines.search import SearchQuery
+from scoring.ranking import Page, PageEntry, ScoredProject, Strategy, as_float
+from scoring.snapshots.feed_pages import entry_at
+from scoring.weights import MAX_BOOST_PLACES, MAX_PAGE_SIZE, MAX_QUERY_LENGTH, SEARCH_ALPHA
+
+DEFAULT_PAGE_SIZE = 30
+MAX_FILTER_VALUES = 100
+"""Values that one field of a filter may list."""
+
+Serve = Callable[[Viewer, int, str | None, ProjectFilter], Awaitable[Page]]
+
+
+@strawberry.input(
+    name="ProjectFilter",
+    description="Narrows a feed. All fields that are given must hold; of a list, at least one value. "
+    f"A list has up to {MAX_FILTER_VALUES} values; an empty one allows everything.",
+)
+class ProjectFilterInput:
+    """A filter as a client writes it."""
+
+    types: list[str] | None = strawberry.field(
+        default=strawberry.UNSET, description="Projects of one of these types (`Project.type`)."
+    )
+    tools: list[str] | None = strawberry.field(
+        default=strawberry.UNSET, description="Projects made with one of these tools, by key."
+    )
+    categories: list[str] | None = strawberry.field(
+        default=strawberry.UNSET, description="Projects filed under one of these categories, by key."
+    )
+    topics: list[str] | None = strawberry.field(
+        default=strawberry.UNSET, description="Projects about one of these topics, by key."
+    )
+    created_after: datetime | None = strawberry.field(
+        default=strawberry.UNSET, description="Projects made at this time or later."
+    )
+
+    def read(self) -> ProjectFilter:
+        """Give the filter as the ranking takes it.
+
+        Raises
+        ------
+        InvalidArgument
+            If a list is too long.
+        """
+        return ProjectFilter(
+            types=_values("types", self.types),
+            tools=_values("tools", self.tools),
+            categories=_values("categories", self.categories),
+            topics=_values("topics", self.topics),
+            created_after=unset_to_none(self.created_after),
+        )
+
+
+def _values(name: str, listed: list[str] | None) -> tuple[str, ...]:
+    values = unset_to_none(listed) or []
+    if len(values) > MAX_FILTER_VALUES:
+        raise InvalidArgument(f"`where.{name}` has {len(values)} values; give at most {MAX_FILTER_VALUES}.")
+    if not all(is_valid_key(value) for value in values):
+        raise InvalidArgument(
+            f"`where.{name}` holds a value that no key can be: 1 to 200 characters, none of them NUL."
+        )
+    return tuple(dict.fromkeys(values))
+
+
+@strawberry.type(description="A project's place in a feed.")
+class FeedEdge(Node):
+    """A place on a page. The explanation is made from the numbers of the page when it is asked for."""
+
+    id: strawberry.ID = strawberry.field(
+        description="Names this place in this ranking. `node(id:)` gives the edge again, with the numbers that ranked "
+        "it, until half an hour after the ranking's last use; then the code is SNAPSHOT_EXPIRED. Only its viewer may "
+        "read a place in a personal ranking; others get FOREIGN_ID. A place of `newest` does not expire."
+    )
+    cursor: str = strawberry.field(description="Give it as `after` to start behind this place.")
+    rank: int = strawberry.field(description="The place in the whole feed, from 1.")
+    score: float = strawberry.field(
+        description="What it was ranked by, before adjustments; compare within one feed only."
+    )
+    node: Project = strawberry.field(description="The project.")
+    explained: strawberry.Private[ScoredProject]
+    page: strawberry.Private[ProjectFilter | None]
+    """What For You is narrowed to; None for another feed."""
+
+    @classmethod
+    def of(cls, feed: FeedKind, entry: PageEntry, card: ProjectCard, where: ProjectFilter) -> Self:
+        """Show a place of a feed that is narrowed so."""
+        return cls(
+            id=edge_global_id(feed, entry.cursor),
+            cursor=entry.cursor,
+            rank=entry.rank,
+            score=as_float(entry.explained.score),
+            node=Project.of(card),
+            explained=entry.explained,
+            page=where if feed is FeedKind.FOR_YOU else None,
+        )
+
+    @computed("Why it stands here: the very numbers that ranked this page.")
+    def explanation(self) -> Explanation | None:
+        """Give the numbers that ranked it."""
+        return Explanation.of(self.explained, self.page)
+
+
+@strawberry.type(
+    description="A page of a feed, as a Relay connection. All pages of one walk come from one ranking: nothing comes "
+    "twice and nothing is left out, whatever is liked, hidden or added meanwhile. There is no total."
+)
+class Feed:
+    """A page of a feed."""
+
+    edges: list[FeedEdge] = strawberry.field(description="The places on this page, best first.")
+    page_info: PageInfo = strawberry.field(description="Where this page stands in the feed.")
+    kind: FeedKind = strawberry.field(description="Which feed it is.")
+    strategy: Strategy = strawberry.field(
+        description="How it was made: `forYou` is POPULAR for a viewer of whom nothing is known."
+    )
+    degraded: list[Store] = strawberry.field(
+        description="The stores it had to do without. Not empty: the feed is poorer than it could be; ask again soon. "
+        "With DATABASE it is the page as it was last seen, up to half an hour old, and knows nothing of you."
+    )
+    snapshot_id: strawberry.ID = strawberry.field(
+        description="Names the ranking that the page was cut from. Send it along with interactions."
+    )
+    generated_at: datetime = strawberry.field(description="When that ranking was made.")
+
+    @classmethod
+    def of(cls, page: Page, where: ProjectFilter) -> Self:
+        """Show a page of a feed that is narrowed so."""
+        edges = [
+            FeedEdge.of(page.kind, entry, page.cards[entry.project_id], where)
+            for entry in page.entries
+            if entry.project_id in page.cards
+        ]
+        cursors = [edge.cursor for edge in edges]
+        return cls(
+            edges=edges,
+            page_info=page_info(cursors, has_next=page.has_next, has_previous=page.has_previous),
+            kind=page.kind,
+            strategy=page.strategy,
+            degraded=list(page.degraded),
+            snapshot_id=strawberry.ID(page.snapshot_id),
+            generated_at=page.generated_at,
+        )
+
+
+First = Annotated[
+    int | None,
+    strawberry.argument(
+        description=f"How many projects at most: 0 to {MAX_PAGE_SIZE}; else the code is FIRST_OUT_OF_RANGE."
+    ),
+]
+Where = Annotated[ProjectFilterInput | None, strawberry.argument(description="Narrows the feed.")]
+
+
+@strawberry.type
+class FeedQuery:
+    """The feeds. Each is nullable: one that fails must not take its neighbors along."""
+
+    @computed(
+        "What suits you, ranked from your interests and what you did; what is popular while nothing is "
+        "known of you. Your own projects and those you dismissed or muted are not in it. Null only with an error.",
+        Cost(3_000, 5, "first", MAX_PAGE_SIZE),
+    )
+    async def for_you(
+        self,
+        info: Info,
+        first: First = DEFAULT_PAGE_SIZE,
+        after: After = strawberry.UNSET,
+        where: Where = strawberry.UNSET,
+    ) -> Feed | None:
+        """Serve For You."""
+        return await serve_feed(info, info.context.feeds.for_you, first, after, where, personal=True)
+
+    @computed(
+        "What most people came to in the last weeks or like, the same for everybody. Null only with an error.",
+        Cost(500, 5, "first", MAX_PAGE_SIZE),
+        shared=True,
+    )
+    async def popular(
+        self,
+        info: Info,
+        first: First = DEFAULT_PAGE_SIZE,
+        after: After = strawberry.UNSET,
+        where: Where = strawberry.UNSET,
+    ) -> Feed | None:
+        """Serve the most liked."""
+        return await serve_feed(info, info.context.feeds.popular, first, after, where)
+
+    @computed(
+        "What many people come to now, for its age; live to two seconds. Your interests move a project by "
+        f"a few places at most, {MAX_BOOST_PLACES} unless this gateway is set up otherwise. What nobody comes to "
+        "follows behind, newest first. "
+        "Null only with an error.",
+        Cost(800, 5, "first", MAX_PAGE_SIZE),
+        shared=True,
+    )
+    async def trending(
+        self,
+        info: Info,
+        first: First = DEFAULT_PAGE_SIZE,
+        after: After = strawberry.UNSET,
+        window: Annotated[
+            Window | None, strawberry.argument(description="How far the now of a trend reaches.")
+        ] = Window.DAY,
+        where: Where = strawberry.UNSET,
+    ) -> Feed | None:
+        """Serve what is taking off."""
+
+        async def serve(viewer: Viewer, first: int, after: str | None, where: ProjectFilter) -> Page:
+            return await info.context.feeds.trending(viewer, window or Window.DAY, first, after, where)
+
+        return await serve_feed(info, serve, first, after, where)
+
+    @computed("The latest projects first. Null only with an error.", Cost(300, 5, "first", MAX_PAGE_SIZE), shared=True)
+    async def newest(
+        self,
+        info: Info,
+        first: First = DEFAULT_PAGE_SIZE,
+        after: After = strawberry.UNSET,
+        where: Where = strawberry.UNSET,
+    ) -> Feed | None:
+        """Serve the newest."""
+        return await serve_feed(info, info.context.feeds.newest, first, after, where)
+
+    @computed(
+        "Finds projects by meaning and by words, best first. Only words count while the embedding model is away "
+        "(strategy KEYWORD). `explanation` says how much each added, and which words matched. Null only with an error.",
+        Cost(2_500, 5, "first", MAX_PAGE_SIZE),
+    )
+    async def search(
+        self,
+        info: Info,
+        query: Annotated[
+            str,
+            strawberry.argument(description=f"What to look for, up to {MAX_QUERY_LENGTH} characters, in plain words."),
+        ],
+        alpha: Annotated[
+            float | None,
+            strawberry.argument(
+                description="Share of meaning in the score: 0 is words only, 1 is meaning only. In between it moves "
+                "towards the words when a project holds all of them, and away from them when none does."
+            ),
+        ] = SEARCH_ALPHA,
+        personalized: Annotated[
+            bool | None,
+            strawberry.argument(description="Whether likeness to your profile adds a little, as a contribution."),
+        ] = False,
+        first: First = DEFAULT_PAGE_SIZE,
+        after: After = strawberry.UNSET,
+        where: Where = strawberry.UNSET,
+    ) -> Feed | None:
+        """Search."""
+
+        async def serve(viewer: Viewer, first: int, after: str | None, where: ProjectFilter) -> Page:
+            asked = SearchQuery.checked(query, SEARCH_ALPHA if alpha is None else alpha, bool(personalized))
+            return await info.context.feeds.search(viewer, asked, first, after, where)
+
+        return await serve_feed(info, serve, first, after, where)
+
+
+async def serve_feed(
+    info: Info,
+    serve: Serve,
+    first: int | None,
+    after: str | None,
+    where: ProjectFilterInput | None,
+    default: int = DEFAULT_PAGE_SIZE,
+    *,
+    personal: bool = False,
+) -> Feed:
+    """Serve a page of a feed as the graph shows it; `serve` is a feed of `scoring.feeds.Feeds`.
+
+    While the truth is away nobody knows who asks: a `personal` feed is then one clear error, the others are served as
+    everybody last saw them.
+
+    Raises
+    ------
+    RequestError
+        If an argument cannot be served.
+    """
+    where = unset_to_none(where)
+    asked = ProjectFilter() if where is None else where.read()
+    context = info.context
+    viewer = await (context.viewer() if personal else context.viewer_or_anonymous())
+    try:
+        page = await serve(viewer, default if first is None else first, unset_to_none(after), asked)
+    except BadRequest as refused:
+        raise InvalidPage(_sentence(str(refused)), refused.code) from None
+    context.is_complete = context.is_complete and not page.degraded
+    return Feed.of(page, asked)
+
+
+async def edge_by_key(info: Info, key: str) -> FeedEdge | None:
+    """Give the edge whose global id has this key, as it was ranked; None if its project is not to be seen any more.
+
+    Raises
+    ------
+    RequestError
+        If the id was not made by this service, is another viewer's, or its ranking is gone.
+    """
+    feed, cursor = parse_edge_key(key)
+    loaders, is_stored = info.context.loaders, feed is not FeedKind.NEWEST
+    snapshot = await loaders.snapshots_by_id.load(cursor.snapshot_id) if is_stored else None
+    try:
+        entry = entry_at(feed, cursor, snapshot, await info.context.viewer())
+    except InvalidPageRequest as refused:
+        raise InvalidPage(_sentence(str(refused)), refused.code) from None
+    card = await loaders.cards_by_id.load(entry.project_id)
+    if card is None:
+        return None
+    return FeedEdge.of(feed, entry, card, ProjectFilter() if snapshot is None else snapshot.where)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."

@@ -1,0 +1,20 @@
+"""A project that something else names. Projects have explanations, and explanations name projects."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import strawberry
+
+from resolvers.common.context import Info
+
+if TYPE_CHECKING:
+    from resolvers.feeds.project import Project
+
+LazyProject = Annotated["Project", strawberry.lazy("resolvers.feeds.project")]
+
+
+async def visible_project(info: Info, project_id: int) -> LazyProject | None:
+    """Give a project by our id, if the viewer may see it."""
+    from resolvers.feeds import project  # noqa: PLC0415 (the two modules' types name each other)
+
+    card = await info.context.loaders.cards_by_id.load(project_id)
+    return None if card is None else project.Project.of(card)

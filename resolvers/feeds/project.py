@@ -1,0 +1,188 @@
+"""A project, wherever it is met."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Self
+
+import strawberry
+
+from db.actors.users import Viewer
+from db.catalog.project_cards import ProjectCard, ProjectFilter
+from resolvers.catalog.catalog_types import Category, Tool
+from resolvers.catalog.user import User
+from resolvers.common.context import Info
+from resolvers.common.errors import InvalidArgument
+from resolvers.common.field_costs import READ_COST, Cost, computed
+from resolvers.common.global_ids import global_id
+from resolvers.common.loaders import TermsOfProject
+from resolvers.common.relay import After, Node
+from resolvers.feeds.explanation import Explanation
+from scoring.ranking import Page
+from scoring.weights import MAX_PAGE_SIZE
+
+if TYPE_CHECKING:
+    from resolvers.feeds.feed_connection import Feed
+
+LazyFeed = Annotated["Feed", strawberry.lazy("resolvers.feeds.feed_connection")]
+"""Feeds list projects, and projects have a feed of what is like them."""
+
+MAX_ACTIVITY_DAYS = 90
+"""Days of activity: a quarter, one pixel or two each."""
+
+DEFAULT_ACTIVITY_DAYS = 14
+
+MAX_KEYS = 100
+"""Projects that `projects` gives in one go: the largest page of a feed."""
+
+
+@strawberry.type(description="What is recommended: a repository, a thread, an article, …")
+class Project(Node):
+    """A project. What stands in its row are plain attributes: a resolver a leaf would double the cost of a page."""
+
+    key: str = strawberry.field(description="The platform's own id. Mutations take it.")
+    title: str = strawberry.field(description="The title.")
+    description: str = strawberry.field(description="The text; may be empty or long.")
+    type: str = strawberry.field(description="The platform's own kind of project, for example `github_repo`.")
+    url: str | None = strawberry.field(description="Where it lives, if anywhere.")
+    image_url: str | None = strawberry.field(description="A picture of it, if there is one.")
+    created_at: datetime = strawberry.field(description="When it was made.")
+    like_count: int = strawberry.field(description="How many people like it.")
+    view_count: int = strawberry.field(description="How many times it was viewed.")
+    project_id: strawberry.Private[int]
+    owner_id: strawberry.Private[int | None]
+
+    @classmethod
+    def of(cls, card: ProjectCard) -> Self:
+        """Show a project."""
+        return cls(
+            id=global_id("Project", card.key),
+            key=card.key,
+            title=card.title,
+            description=card.description,
+            type=card.type,
+            url=card.url,
+            image_url=card.image_url,
+            created_at=card.created_at,
+            like_count=card.like_count,
+            view_count=card.view_count,
+            project_id=card.id,
+            owner_id=card.owner_id,
+        )
+
+    @computed(
+        "How fast people come to it at this moment, for comparing projects: people of the last hours, by how much each "
+        "is trusted, divided by a power of its age. 0 while nobody comes.",
+        shared=True,
+    )
+    async def engagement_velocity(self, info: Info) -> float:
+        """Give the velocity, live."""
+        return await info.context.loaders.velocity_by_project.load(self.project_id) or 0.0
+
+    @computed("Who made it; null if nobody is known.", shared=True)
+    async def owner(self, info: Info) -> User | None:
+        """Give the owner."""
+        if self.owner_id is None:
+            return None
+        card = await info.context.loaders.users_by_id.load(self.owner_id)
+        return None if card is None else User.of(card)
+
+    @computed("The tools it is made with, by name.", shared=True)
+    async def tools(self, info: Info) -> list[Tool]:
+        """Give the tools."""
+        return [Tool.of_term(term) for term in (await self._terms(info)).tools]
+
+    @computed("The categories it is filed under, by name.", shared=True)
+    async def categories(self, info: Info) -> list[Category]:
+        """Give the categories."""
+        return [Category.of(term) for term in (await self._terms(info)).categories]
+
+    @computed("Free words it is about, by name.", shared=True)
+    async def topics(self, info: Info) -> list[str]:
+        """Give the topics."""
+        return [term.name for term in (await self._terms(info)).topics]
+
+    @computed("Whether you like it. False for somebody whom nothing is known of.")
+    async def viewer_has_liked(self, info: Info) -> bool:
+        """Tell whether the viewer likes it."""
+        marks = await info.context.loaders.marks_by_project.load(self.project_id)
+        return marks is not None and marks.liked
+
+    @computed("Whether you have kept it for later. False for somebody whom nothing is known of.")
+    async def viewer_has_saved(self, info: Info) -> bool:
+        """Tell whether the viewer keeps it."""
+        marks = await info.context.loaders.marks_by_project.load(self.project_id)
+        return marks is not None and marks.saved
+
+    @computed(
+        "How many people came to it for the first time on each of the last days (UTC), today last: a sparkline.",
+        Cost(6, 1, "days", MAX_ACTIVITY_DAYS),
+        shared=True,
+    )
+    async def activity(
+        self,
+        info: Info,
+        days: Annotated[
+            int | None, strawberry.argument(description=f"How many days: 1 to {MAX_ACTIVITY_DAYS}.")
+        ] = DEFAULT_ACTIVITY_DAYS,
+    ) -> list[int]:
+        """Give people by day."""
+        days = DEFAULT_ACTIVITY_DAYS if days is None else days
+        if not 1 <= days <= MAX_ACTIVITY_DAYS:
+            raise InvalidArgument(f"`days` is {days}; ask for 1 to {MAX_ACTIVITY_DAYS}.")
+        return await info.context.loaders.activity_by_project.load((self.project_id, days)) or [0] * days
+
+    @computed(
+        "The project's current For You score for you, and its parts: for a project met outside of a feed, such as on "
+        "a detail page. It does not explain a place in a feed: `FeedEdge.explanation` has the numbers that ranked the "
+        "place, and `node(id:)` gives them again by `FeedEdge.id`.",
+        Cost(100),
+    )
+    async def explanation(self, info: Info) -> Explanation | None:
+        """Give the score and its parts."""
+        explained = await info.context.loaders.explanation_by_project.load(self.project_id)
+        return None if explained is None else Explanation.of(explained, ProjectFilter())
+
+    @computed("The projects most like it, best first. Null only with an error.", Cost(1_000, 5, "first", MAX_PAGE_SIZE))
+    async def similar(
+        self,
+        info: Info,
+        first: Annotated[int | None, strawberry.argument(description="How many at most: 0 to 100.")] = 10,
+        after: After = strawberry.UNSET,
+    ) -> LazyFeed | None:
+        """Serve what is like it."""
+        from resolvers.feeds import feed_connection  # noqa: PLC0415 (the two modules' types name each other)
+
+        async def serve(viewer: Viewer, first: int, after: str | None, where: ProjectFilter) -> Page:
+            return await info.context.feeds.similar(viewer, self.project_id, first, after, where)
+
+        return await feed_connection.serve_feed(info, serve, first, after, None, default=10)
+
+    async def _terms(self, info: Info) -> TermsOfProject:
+        return await info.context.loaders.terms_by_project.load(self.project_id) or TermsOfProject([], [], [])
+
+
+@strawberry.type
+class ProjectQuery:
+    """How projects are found by key."""
+
+    @computed("One project; null if there is none, or if it is not yours to see.", READ_COST)
+    async def project(
+        self, info: Info, key: Annotated[str, strawberry.argument(description="The platform's own id.")]
+    ) -> Project | None:
+        """Give one project."""
+        card = await info.context.loaders.cards_by_key.load(key)
+        return None if card is None else Project.of(card)
+
+    @computed(
+        "Several projects in the order of their keys; null in place of each that is not to be seen.",
+        Cost(50, 5, "keys", MAX_KEYS),
+    )
+    async def projects(
+        self,
+        info: Info,
+        keys: Annotated[list[str], strawberry.argument(description=f"Up to {MAX_KEYS} of the platform's own ids.")],
+    ) -> list[Project | None]:
+        """Give several projects."""
+        if len(keys) > MAX_KEYS:
+            raise InvalidArgument(f"`keys` has {len(keys)} entries; ask for at most {MAX_KEYS} at a time.")
+        cards = await info.context.loaders.cards_by_key.load_many(keys)
+        return [None if card is None else Project.of(card) for card in cards]

@@ -1,0 +1,163 @@
+"""Answering the quiz: all at once, or one question after another; skipping, and starting over."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Annotated
+
+import strawberry
+
+from db.actors.users import ensure_actor
+from db.errors import StoreUnavailable
+from db.onboarding import answers
+from db.onboarding.questions import all_questions
+from db.synchronization.profile_refresh import refresh_profile
+from resolvers.common.context import Context, Info
+from resolvers.common.field_costs import Cost, computed, mutation
+from resolvers.common.user_errors import UserError, unauthenticated_error
+from resolvers.feeds.feed_connection import DEFAULT_PAGE_SIZE, Feed, First, serve_feed
+from resolvers.onboarding.answer_input import MAX_ANSWERS, OnboardingAnswerInput, check
+from resolvers.onboarding.onboarding_questions import Locale, OnboardingProgress, onboarding_questions_of
+from resolvers.preferences.personalization_status import PersonalizationStatus, personalization_status_of
+from resolvers.preferences.viewer import Viewer, current_viewer
+from resolvers.preferences.viewer_interests import Interest, interests_of
+from scoring.weights import MAX_PAGE_SIZE
+
+REFRESH_WITHIN_S = 2.0
+"""How long the answer waits for the profile's vector; WordLlama takes some milliseconds, an endpoint a few hundred."""
+
+
+@strawberry.type(
+    description="What answering the quiz led to. Ask for as much as you show: `feed` in the same request is the first "
+    "page that the answers have made."
+)
+class OnboardingPayload:
+    """The answer to answers. All that has changed is read when asked for."""
+
+    saved: bool = strawberry.field(
+        description="Whether the answers are stored. False: nothing at all was, and `userErrors` says why."
+    )
+    profile_updated: bool = strawberry.field(
+        description="Whether your profile in the vector index has them already. False while that store is away: what "
+        "you chose counts at once all the same, likeness to your profile follows as soon as it is back."
+    )
+    user_errors: list[UserError] = strawberry.field(
+        description='What was wrong, each with its path, for example `["answers", "0", "options", "2"]`.'
+    )
+
+    @computed(
+        "What you are known to care about now, the surest first; what you chose is among it, with confidence 1.",
+        Cost(50, entries=30),
+    )
+    async def interests(self, info: Info) -> list[Interest]:
+        """Give the interests."""
+        return await interests_of(info.context)
+
+    @computed("How well you are known now.", Cost(500))
+    async def status(self, info: Info) -> PersonalizationStatus:
+        """Give the status."""
+        return await personalization_status_of(info.context)
+
+    @computed("How far you are in the quiz now.", Cost(500))
+    async def progress(self, info: Info, locale: Locale = strawberry.UNSET) -> OnboardingProgress:
+        """Give the progress."""
+        return OnboardingProgress.of(await onboarding_questions_of(info.context, locale))
+
+    @computed(
+        "The first page of `forYou` as it is now. Null if nothing was stored.", Cost(3_000, 5, "first", MAX_PAGE_SIZE)
+    )
+    async def feed(self, info: Info, first: First = DEFAULT_PAGE_SIZE) -> Feed | None:
+        """Serve the first page."""
+        return await serve_feed(info, info.context.feeds.for_you, first, None, None) if self.saved else None
+
+    @computed("You, as you are now.")
+    async def viewer(self, info: Info) -> Viewer:
+        """Give the viewer."""
+        return await current_viewer(info)
+
+
+@strawberry.type
+class OnboardingMutation:
+    """What a viewer can do with the quiz."""
+
+    @mutation(
+        "Answer the quiz: all the answers or, if anything is wrong with one, none. An answer replaces your earlier one "
+        "to the same question; questions that you leave out keep theirs. Tools and categories become interests with "
+        "confidence 1, use case and experience join your profile, and the feed in the answer is made from all that.",
+        Cost(1_000, 20, "answers", MAX_ANSWERS),
+    )
+    async def submit_onboarding(
+        self,
+        info: Info,
+        answers: Annotated[
+            list[OnboardingAnswerInput],
+            strawberry.argument(description=f"One for each question that you answer, up to {MAX_ANSWERS}."),
+        ],
+    ) -> OnboardingPayload | None:
+        """Store answers."""
+        return await _submit(info.context, answers, "answers")
+
+    @mutation(
+        "Answer one question, for a quiz that saves as it goes: whoever leaves in the middle goes on at "
+        "`onboardingProgress.next` later. As `submitOnboarding` otherwise."
+    )
+    async def answer_onboarding_question(
+        self,
+        info: Info,
+        store_answers: Annotated[OnboardingAnswerInput, strawberry.argument(description="The answer.")],
+    ) -> OnboardingPayload | None:
+        """Store one answer."""
+        return await _submit(info.context, [store_answers], "answer")
+
+    @mutation("Skip one question: it counts as done, and says nothing. An earlier answer to it goes.")
+    async def skip_onboarding_question(
+        self, info: Info, question: Annotated[str, strawberry.argument(description="The question's `key`.")]
+    ) -> OnboardingPayload | None:
+        """Store a skip."""
+        return await _submit(info.context, [OnboardingAnswerInput(question=question, skip=True)])
+
+    @mutation(
+        "Start the quiz over: forgets every answer, and the interests that came from them. Interests that you stated "
+        "yourself stay."
+    )
+    async def reset_onboarding(self, info: Info) -> OnboardingPayload | None:
+        """Forget all answers."""
+        return await _reset(info.context)
+
+
+async def _submit(context: Context, sent: Sequence[OnboardingAnswerInput], *path: str) -> OnboardingPayload:
+    if not context.caller.is_identified:
+        return _refused([unauthenticated_error()])
+    checked = check(sent, await all_questions(context.stores.database), *path)
+    if checked.errors:
+        return _refused(checked.errors)
+    viewer = await context.viewer()
+    async with context.write() as connection:
+        actor_id = await ensure_actor(connection, viewer)
+        await answers.store_answers(connection, actor_id, checked.choices)
+    return OnboardingPayload(saved=True, profile_updated=await _refreshed(context, actor_id), user_errors=[])
+
+
+async def _reset(context: Context) -> OnboardingPayload:
+    if not context.caller.is_identified:
+        return _refused([unauthenticated_error()])
+    viewer = await context.viewer()
+    if viewer.actor_id is None:
+        return OnboardingPayload(saved=True, profile_updated=True, user_errors=[])
+    async with context.write() as connection:
+        forgot = await answers.delete_answers(connection, viewer.actor_id)
+    updated = await _refreshed(context, viewer.actor_id) if forgot else True
+    return OnboardingPayload(saved=True, profile_updated=updated, user_errors=[])
+
+
+async def _refreshed(context: Context, actor_id: int) -> bool:
+    """Bring the profile's vector up to date now; what cannot be done now the outbox does later."""
+    try:
+        async with asyncio.timeout(REFRESH_WITHIN_S):
+            await refresh_profile(context.stores, actor_id)
+    except (StoreUnavailable, TimeoutError):
+        return False
+    return True
+
+
+def _refused(errors: list[UserError]) -> OnboardingPayload:
+    return OnboardingPayload(saved=False, profile_updated=False, user_errors=errors)

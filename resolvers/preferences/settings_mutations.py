@@ -1,0 +1,77 @@
+"""How viewers set what the ranking may do with what it knows of them."""
+
+from dataclasses import fields
+from typing import Annotated
+
+import strawberry
+from pydantic import ValidationError
+
+from db.actors.actor_preferences import change_preferences
+from db.actors.users import ensure_actor
+from resolvers.common.context import Info
+from resolvers.common.field_costs import computed, mutation
+from resolvers.common.optional_arguments import unset_to_none
+from resolvers.common.user_errors import UserError, input_validation_errors, unauthenticated_error
+from resolvers.preferences import personalization_settings
+from resolvers.preferences.personalization_settings import PersonalizationSettings
+from resolvers.preferences.viewer import Viewer, current_viewer
+
+
+def _setting(description: str) -> bool | None:
+    return strawberry.field(default=strawberry.UNSET, description=description)  # type: ignore[no-any-return]
+
+
+@strawberry.input(description="The settings to change; one that is left out stays as it is.")
+class PersonalizationSettingsInput:
+    """Settings as a client sends them."""
+
+    personalized: bool | None = _setting(personalization_settings.PERSONALIZED)
+    use_topics: bool | None = _setting(personalization_settings.USE_TOPICS)
+    learn_from_views: bool | None = _setting(personalization_settings.LEARN_FROM_VIEWS)
+    learn_from_likes: bool | None = _setting(personalization_settings.LEARN_FROM_LIKES)
+    social_signals: bool | None = _setting(personalization_settings.SOCIAL_SIGNALS)
+    discovery: int | None = strawberry.field(default=strawberry.UNSET, description=personalization_settings.DISCOVERY)
+
+
+@strawberry.type(description="What became of the settings.")
+class UpdatePersonalizationSettingsPayload:
+    """The answer to a change of settings."""
+
+    changed: bool = strawberry.field(description="Whether anything is different now; false with an error.")
+    user_errors: list[UserError] = strawberry.field(description="What was wrong with the input; empty if all is well.")
+
+    @computed("The settings as they are now.")
+    async def settings(self, info: Info) -> PersonalizationSettings:
+        """Give the settings."""
+        return (await current_viewer(info)).personalization_settings()
+
+    @computed("You, as you are now. The next first page of each feed goes by the settings.")
+    async def viewer(self, info: Info) -> Viewer:
+        """Give the viewer as it is now."""
+        return await current_viewer(info)
+
+
+@strawberry.type
+class SettingsMutation:
+    """What a viewer can set."""
+
+    @mutation("Set what the ranking may do with what it knows of you. All that is given is taken, or nothing of it.")
+    async def update_personalization_settings(
+        self,
+        info: Info,
+        settings: Annotated[PersonalizationSettingsInput, strawberry.argument(description="What to change.")],
+    ) -> UpdatePersonalizationSettingsPayload | None:
+        """Change settings."""
+        if not info.context.caller.is_identified:
+            return UpdatePersonalizationSettingsPayload(changed=False, user_errors=[unauthenticated_error()])
+        asked = {field.name: unset_to_none(getattr(settings, field.name)) for field in fields(settings)}
+        changes = {name: value for name, value in asked.items() if value is not None}
+        viewer = await info.context.viewer()
+        try:
+            async with info.context.write() as connection:
+                changed = await change_preferences(connection, await ensure_actor(connection, viewer), changes)
+        except ValidationError as error:
+            return UpdatePersonalizationSettingsPayload(
+                changed=False, user_errors=input_validation_errors(error, "settings")
+            )
+        return UpdatePersonalizationSettingsPayload(changed=changed, user_errors=[])

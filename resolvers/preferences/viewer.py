@@ -1,0 +1,100 @@
+"""Whoever is asking."""
+
+from typing import Any, Self
+
+import strawberry
+
+from db.actors import mutes, users
+from db.actors.actor_preferences import preferences_in
+from db.models import Role
+from resolvers.catalog.user import User
+from resolvers.common import enums  # noqa: F401 (publishes the enums that are named below)
+from resolvers.common.context import Info
+from resolvers.common.enums import ViewerKind
+from resolvers.common.field_costs import Cost, computed
+from resolvers.common.global_ids import viewer_global_id
+from resolvers.preferences.mute_type import Mute
+from resolvers.preferences.personalization_settings import PersonalizationSettings
+from resolvers.preferences.viewer_interests import Interest, interests_of
+
+
+@strawberry.type(description="Whoever is asking: you.")
+class Viewer:
+    """The viewer of a request."""
+
+    id: strawberry.ID = strawberry.field(
+        description="Opaque, for client caches: with it, the `viewer` in the answer of a mutation renews what your "
+        "page shows of you. `node` does not take it: ask `viewer`."
+    )
+    kind: ViewerKind = strawberry.field(description="How you are known.")
+    key: str | None = strawberry.field(
+        description="The platform's own id of the user that your token names; null without a token."
+    )
+    role: Role = strawberry.field(description="What you may do.")
+    version: int = strawberry.field(
+        description="Rises with everything you do. When it has risen, a first page of `forYou` is ranked anew."
+    )
+    user_id: strawberry.Private[int | None]
+    actor_id: strawberry.Private[int | None]
+    settings: strawberry.Private[dict[str, Any]]
+
+    @classmethod
+    def of(cls, viewer: users.Viewer, role: Role) -> Self:
+        """Show a viewer."""
+        return cls(
+            id=viewer_global_id("Viewer", viewer.user_key, viewer.session_key),
+            kind=viewer_kind_of(viewer),
+            key=viewer.user_key,
+            role=role,
+            version=viewer.version,
+            user_id=viewer.user_id,
+            actor_id=viewer.actor_id,
+            settings=viewer.settings,
+        )
+
+    @computed("Your public card; null without a token, and until the first like of a user who is new here.")
+    async def user(self, info: Info) -> User | None:
+        """Give the user."""
+        if self.user_id is None:
+            return None
+        card = await info.context.loaders.users_by_id.load(self.user_id)
+        return None if card is None else User.of(card)
+
+    @computed("What you are known to care about, the surest first.", Cost(50, entries=30))
+    async def interests(self, info: Info) -> list[Interest]:
+        """Give the tags."""
+        return await interests_of(info.context)
+
+    @computed("What you let the ranking do with what it knows of you. `updatePersonalizationSettings` changes it.")
+    def personalization_settings(self) -> PersonalizationSettings:
+        """Give the settings."""
+        return PersonalizationSettings.of(preferences_in(self.settings))
+
+    @computed("What you have muted, the latest first. `mute` adds to it, `unmute` takes away.", Cost(50, entries=30))
+    async def mutes(self, info: Info) -> list[Mute]:
+        """Give what is muted."""
+        if self.actor_id is None:
+            return []
+        return [Mute.of(muted) for muted in await mutes.mutes_of(info.context.stores.database, self.actor_id)]
+
+
+async def current_viewer(info: Info) -> Viewer:
+    """Show whoever is asking, as the truth knows them now."""
+    return Viewer.of(await info.context.viewer(), await info.context.role())
+
+
+def viewer_kind_of(viewer: users.Viewer) -> ViewerKind:
+    """Tell how a viewer is known."""
+    if viewer.user_key is not None:
+        return ViewerKind.USER
+    return ViewerKind.ANONYMOUS if viewer.session_key is None else ViewerKind.SESSION
+
+
+@strawberry.type
+class ViewerQuery:
+    """Who is asking."""
+
+    @computed("Whoever is asking: you.")
+    async def viewer(self, info: Info) -> Viewer:
+        """Give the viewer."""
+        return await current_viewer(info)

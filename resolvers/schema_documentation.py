@@ -1,0 +1,258 @@
+"""The first page of the manual: what the root types say of the whole, how each field may fail, and an example of it."""
+
+from collections.abc import Mapping, Sequence
+from textwrap import dedent
+from types import MappingProxyType
+
+from strawberry.types import get_object_definition
+from strawberry.utils.str_converters import to_camel_case
+
+from resolvers.common.user_errors import UserErrorCode
+
+EXPLORE_PAGE = """
+    query ExplorePage($after: String) {
+      viewer { id kind }
+      personalizationStatus { id needsOnboarding }
+      forYou(first: 30, after: $after) {
+        snapshotId
+        strategy
+        degraded
+        pageInfo { hasNextPage endCursor }
+        edges {
+          id
+          rank
+          node { id key title description imageUrl createdAt likeCount viewerHasLiked viewerHasSaved
+            owner { id username } tools { id name } categories { id name } topics }
+          explanation { summary reasons { id group text } }
+        }
+      }
+    }"""
+
+QUERY_EXAMPLES: Mapping[str, str] = {
+    "forYou": """
+        query ($after: String) {
+          forYou(first: 30, after: $after) {
+            strategy pageInfo { hasNextPage endCursor }
+            edges { id rank score node { id key title }
+              explanation { summary score contributions { signal { label group } contribution } } } } }""",
+    "popular": """
+        { popular(first: 10) { edges { rank node { id key title likeCount } } pageInfo { hasNextPage endCursor } } }""",
+    "trending": """
+        { trending(first: 10, window: HOUR) { edges { rank node { id key title engagementVelocity activity(days: 7) }
+            explanation { reasons { text ... on TrendingNow { people usual window } } } } } }""",
+    "newest": """
+        { newest(where: { categories: ["music"] }) { edges { node { id key title createdAt } }
+            pageInfo { hasNextPage endCursor } } }""",
+    "search": """
+        query ($text: String!) {
+          search(query: $text, alpha: 0.5, first: 10) {
+            strategy degraded edges { rank score node { id key title }
+              explanation { reasons { text ... on KeywordMatch { terms } } } } } }""",
+    "whyNot": """
+        query ($key: String!) {
+          whyNot(key: $key) { outcome summary filter rank ranked mutes { kind key name } project { id title } } }""",
+    "project": """
+        query ($key: String!) {
+          project(key: $key) { id title description url likeCount viewerHasLiked explanation { score summary }
+            similar(first: 5) { edges { node { id key title } } } } }""",
+    "projects": "query ($keys: [String!]!) { projects(keys: $keys) { id key title } }",
+    "node": """
+        query ($id: ID!) {
+          node(id: $id) { __typename id ... on Project { title } ... on User { username }
+            ... on FeedEdge { rank score node { id title }
+              explanation { summary contributions { signal { label } contribution } adjustments { rule } } } } }""",
+    "tools": """
+        { tools(search: "music", first: 20) { edges { node { id key name tagline } }
+            pageInfo { hasNextPage endCursor } } }""",
+    "categories": "{ categories { id key name description } }",
+    "viewer": """
+        { viewer { id kind key role version user { id username } interests { kind key name confidence source }
+            personalizationSettings { personalized discovery } mutes { kind key name } } }""",
+    "onboardingQuestions": """
+        { onboardingQuestions { id key type text description minChoices maxChoices allowsText
+            options { id key label icon chosen } answer { options text skipped } } }""",
+    "onboardingProgress": "{ onboardingProgress { questions remaining share complete next { id key text } } }",
+    "personalizationStatus": """
+        { personalizationStatus { id stage needsOnboarding quality missing { kind remaining text }
+            signals { signal { name label } active why } } }""",
+    "deletionReceipt": "query ($id: ID!) { deletionReceipt(id: $id) { id completedAt deleted { what rows } } }",
+}
+
+_ACT = "{ changed project { id likeCount viewerHasLiked viewerHasSaved } userErrors { code message } }"
+_ANSWERED = """{ saved userErrors { code message path } status { id needsOnboarding quality }
+            feed(first: 30) { edges { rank node { id key title } } } }"""
+_WRITTEN = "{ added changed unchanged refused userErrors { code message path } }"
+
+MUTATION_EXAMPLES: Mapping[str, str] = {
+    "likeProject": f"mutation ($key: String!) {{ likeProject(key: $key) {_ACT} }}",
+    "unlikeProject": f"mutation ($key: String!) {{ unlikeProject(key: $key) {_ACT} }}",
+    "saveProject": f"mutation ($key: String!) {{ saveProject(key: $key) {_ACT} }}",
+    "unsaveProject": f"mutation ($key: String!) {{ unsaveProject(key: $key) {_ACT} }}",
+    "recordInteractions": """
+        mutation ($snapshot: ID) {
+          recordInteractions(events: [
+            { project: "p-1", type: IMPRESSION, feed: FOR_YOU, rank: 1, snapshotId: $snapshot }
+            { project: "p-1", type: VIEW, id: "a-uuid-of-yours" }
+          ]) { recorded results { index status code message } userErrors { code message } } }""",
+    "dismissProject": """
+        mutation ($key: String!, $reason: ID) {
+          dismissProject(key: $key, because: $reason) {
+            changed muted { kind key name } pageChange { removed { id } added { id title } }
+            userErrors { code message } } }""",
+    "undoDismissal": "mutation ($key: String!) { undoDismissal(key: $key) { changed userErrors { code message } } }",
+    "setInterests": """
+        mutation {
+          setInterests(interests: [{ kind: CATEGORY, key: "music" }, { kind: TOOL, key: "suno" }]) {
+            changed interests { kind key name source } userErrors { code message path } } }""",
+    "removeInterest": """
+        mutation { removeInterest(interest: { kind: CATEGORY, key: "music" }) {
+          changed interests { kind key name } userErrors { code message } } }""",
+    "mute": """
+        mutation { mute(kind: TOPIC, key: "daily") {
+          changed viewer { id mutes { kind key name since } } userErrors { code message } } }""",
+    "unmute": """
+        mutation { unmute(kind: TOPIC, key: "daily") {
+          changed viewer { id mutes { kind key name since } } userErrors { code message } } }""",
+    "updatePersonalizationSettings": """
+        mutation { updatePersonalizationSettings(settings: { discovery: 70, learnFromViews: false }) {
+          changed viewer { id personalizationSettings { discovery learnFromViews } }
+          userErrors { code message path } } }""",
+    "submitOnboarding": f"""
+        mutation {{
+          submitOnboarding(answers: [
+            {{ question: "tools", options: ["suno"] }}
+            {{ question: "experience", skip: true }}
+          ]) {_ANSWERED} }}""",
+    "answerOnboardingQuestion": f"""
+        mutation ($answer: OnboardingAnswerInput!) {{
+          answerOnboardingQuestion(answer: $answer) {_ANSWERED} }}""",
+    "skipOnboardingQuestion": """
+        mutation ($question: String!) {
+          skipOnboardingQuestion(question: $question) { saved progress { remaining next { id key text } } } }""",
+    "resetOnboarding": "mutation { resetOnboarding { saved status { id needsOnboarding } } }",
+    "claimSession": "mutation { claimSession { status carried viewer { id kind key } userErrors { code message } } }",
+    "revokeSessions": "mutation { revokeSessions { revoked userErrors { code message } } }",
+    "exportMyData": """
+        mutation ($after: String) {
+          exportMyData(first: 1000, after: $after) { data endCursor hasNextPage userErrors { code message } } }""",
+    "deleteMyData": """
+        mutation { deleteMyData(projects: KEEP) {
+          receipt { id completedAt deleted { what rows } } userErrors { code message } } }""",
+    "upsertProjects": f"""
+        mutation {{
+          upsertProjects(projects: [
+            {{ key: "p-1", title: "A choir of one", type: "github_repo", tools: ["suno"], owner: "ana" }}
+          ]) {_WRITTEN} }}""",
+    "removeProjects": "mutation ($keys: [String!]!) { removeProjects(keys: $keys) { removed userErrors { message } } }",
+    "upsertTools": f"""
+        mutation {{ upsertTools(tools: [{{ key: "suno", name: "Suno", tagline: "Songs from words" }}])
+          {_WRITTEN} }}""",
+    "upsertCategories": f"""
+        mutation {{ upsertCategories(categories: [{{ key: "music", name: "Music and sound" }}])
+          {_WRITTEN} }}""",
+    "upsertUsers": f"""
+        mutation {{
+          upsertUsers(users: [
+            {{ key: "ana", username: "Ana", tags: [{{ name: "music", kind: CATEGORY }}] }}
+          ]) {_WRITTEN} }}""",
+    "upsertOnboardingQuestions": f"""
+        mutation {{
+          upsertOnboardingQuestions(questions: [
+            {{ key: "tools", type: TOOL_SELECT, text: "Which tools do you use?", maxChoices: 1
+              options: [{{ key: "suno", label: "Suno", term: {{ tool: "suno" }} }}] }}
+          ]) {_WRITTEN} }}""",
+    "refreshOnboardingQuestions": "mutation { refreshOnboardingQuestions { changed } }",
+    "removeUsers": """
+        mutation ($keys: [String!]!) {
+          removeUsers(keys: $keys, projects: KEEP) { removed receipt { id completedAt } userErrors { message } } }""",
+}
+
+
+SUBSCRIPTION_EXAMPLES: Mapping[str, str] = {
+    "feedChanged": """
+        subscription ($since: Int) {
+          feedChanged(feeds: [FOR_YOU, TRENDING], since: $since) { feed reason version at } }""",
+}
+
+_SOMEBODY = (UserErrorCode.UNAUTHENTICATED,)
+_PROJECT = (*_SOMEBODY, UserErrorCode.UNKNOWN_PROJECT)
+_ANSWER = (
+    *_SOMEBODY, UserErrorCode.UNKNOWN_QUESTION, UserErrorCode.INACTIVE_QUESTION, UserErrorCode.UNKNOWN_OPTION,
+    UserErrorCode.EMPTY, UserErrorCode.INVALID, UserErrorCode.TOO_MANY,
+)  # fmt: skip
+_RECORDS = (UserErrorCode.INVALID, UserErrorCode.TOO_MANY)
+
+MUTATION_ERROR_CODES: Mapping[str, tuple[UserErrorCode, ...]] = {
+    "likeProject": _PROJECT,
+    "unlikeProject": _PROJECT,
+    "saveProject": _PROJECT,
+    "unsaveProject": _PROJECT,
+    "recordInteractions": (*_SOMEBODY, UserErrorCode.TOO_MANY),
+    "dismissProject": (*_PROJECT, UserErrorCode.INVALID),
+    "undoDismissal": _PROJECT,
+    "setInterests": (*_SOMEBODY, UserErrorCode.UNKNOWN_REFERENCE, UserErrorCode.TOO_MANY),
+    "removeInterest": (*_SOMEBODY, UserErrorCode.UNKNOWN_REFERENCE),
+    "mute": (*_PROJECT, UserErrorCode.UNKNOWN_REFERENCE, UserErrorCode.TOO_MANY),
+    "unmute": _SOMEBODY,
+    "updatePersonalizationSettings": (*_SOMEBODY, UserErrorCode.INVALID),
+    "submitOnboarding": _ANSWER,
+    "answerOnboardingQuestion": _ANSWER,
+    "skipOnboardingQuestion": (*_SOMEBODY, UserErrorCode.UNKNOWN_QUESTION, UserErrorCode.INACTIVE_QUESTION),
+    "resetOnboarding": _SOMEBODY,
+    "claimSession": (*_SOMEBODY, UserErrorCode.INVALID, UserErrorCode.NOT_ALLOWED),
+    "revokeSessions": _SOMEBODY,
+    "exportMyData": (*_SOMEBODY, UserErrorCode.NOT_ALLOWED),
+    "deleteMyData": (*_SOMEBODY, UserErrorCode.NOT_ALLOWED),
+    "upsertProjects": (*_RECORDS, UserErrorCode.UNKNOWN_REFERENCE),
+    "removeProjects": (UserErrorCode.TOO_MANY,),
+    "upsertTools": _RECORDS,
+    "upsertCategories": _RECORDS,
+    "upsertUsers": (*_RECORDS, UserErrorCode.NOT_ALLOWED),
+    "upsertOnboardingQuestions": (*_RECORDS, UserErrorCode.UNKNOWN_REFERENCE),
+    "refreshOnboardingQuestions": (),
+    "removeUsers": (UserErrorCode.UNKNOWN_REFERENCE, UserErrorCode.NOT_ALLOWED, UserErrorCode.TOO_MANY),
+}
+"""What `userErrors` of each mutation may say."""
+
+
+def _block(example: str) -> str:
+    """Write an example as Markdown shows code."""
+    return f"```graphql\n{dedent(example).strip()}\n```"
+
+
+ABOUT_QUERY = f"""What can be asked. An explore page in one request:
+
+{_block(EXPLORE_PAGE)}
+
+Who is asking: `Authorization: Bearer <token>` names a user. Without it an answer carries the header `X-Session-Id`; \
+send it along from then on, and what a visitor does is remembered.
+
+Lists that have `edges` are Relay connections and run forward only: `first` and `after`, no `last`, no `before`, no \
+total count. A feed field is null only if it failed; then `errors` has an entry with its path and \
+`extensions.code`, and the other fields are there all the same. `id` is opaque and for client caches; `key` is the \
+platform's own id and what every argument takes."""
+
+ABOUT_MUTATION = """What can be done. Each answers with a payload of its own. What was wrong with the input stands in \
+`userErrors`, with a code, a sentence and a path into the arguments. The payload is null only with an entry in \
+`errors`: the role of the token is not enough (UNAUTHENTICATED, FORBIDDEN), or the database is away. There is no \
+`clientMutationId`: what is sent twice counts once (`InteractionInput.at` and `id` say when that holds for events).
+
+Ask for what your page shows: `project { id likeCount viewerHasLiked }` and `viewer { id … }` renew a normalized \
+cache. The next first page of every feed knows of the change already."""
+
+
+def append_examples(
+    root: type, examples: Mapping[str, str], failures: Mapping[str, tuple[UserErrorCode, ...]] = MappingProxyType({})
+) -> None:
+    """Put how it may fail, and its example, behind the description of each root field."""
+    for field in get_object_definition(root, strict=True).fields:
+        name = field.graphql_name or to_camel_case(field.python_name)
+        if codes := failures.get(name):
+            field.description = f"{field.description} `userErrors` may say {_listed(codes)}."
+        if example := examples.get(name):
+            field.description = f"{field.description}\n\n{_block(example)}"
+
+
+def _listed(codes: Sequence[UserErrorCode]) -> str:
+    names = [code.name for code in codes]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"

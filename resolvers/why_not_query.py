@@ -1,0 +1,126 @@
+"""Why a project is not on the viewer's page: the answer for whoever misses it."""
+
+from typing import Annotated
+
+import strawberry
+
+from db.actors.mutes import mutes_of
+from db.catalog.project_cards import ProjectCard, ProjectFilter
+from db.errors import Store
+from resolvers.common import enums  # noqa: F401 (publishes the enums that are named below)
+from resolvers.common.context import Context, Info
+from resolvers.common.field_costs import Cost, computed
+from resolvers.common.optional_arguments import unset_to_none
+from resolvers.feeds.explanation import Explanation
+from resolvers.feeds.feed_connection import ProjectFilterInput, Where
+from resolvers.feeds.project import Project
+from resolvers.preferences.mute_type import Mute
+from scoring.explanation import why_not_outcome
+from scoring.explanation.why_not_outcome import Outcome
+from scoring.pipelines.feed_filters import Filter
+
+FIRST_PAGE_SIZE = 30
+
+_SAID = {
+    Filter.PRIVATE: "It is private: not even its owner meets it in a feed.",
+    Filter.ARCHIVED: "It is archived.",
+    Filter.OWN: "It is your own: For You shows the work of others.",
+    Filter.DISMISSED: "You dismissed it; `undoDismissal` lets it come back.",
+    Filter.MUTED: "You muted its owner or something that it carries (`mutes`); `unmute` lets it come back.",
+    Filter.WHERE: "It does not match `where`.",
+}
+
+
+@strawberry.type(
+    description="How far a project comes on its way to your `forYou`, and where it falls out. It must be yours to "
+    "see; a source of candidates must name it; no filter may remove it; its score then gives it a rank."
+)
+class WhyNot:
+    """Where a project fell out."""
+
+    outcome: Outcome = strawberry.field(description="How far it comes.")
+    summary: str = strawberry.field(description="The answer in one plain sentence, ready to show.")
+    filter: Filter | None = strawberry.field(description="What keeps it out; null unless `outcome` is FILTERED.")
+    rank: int | None = strawberry.field(description="Its rank now, from 1; null unless `outcome` is RANKED.")
+    rank_by_score: int | None = strawberry.field(
+        description="The rank that its score alone would give it among the ranked projects. For one that is not a "
+        "candidate: where it would stand if it were one. Null where it has no score."
+    )
+    ranked: int = strawberry.field(description="How many projects are ranked for you.")
+    explanation: Explanation | None = strawberry.field(
+        description="The numbers that ranked it; for one that is not a candidate, the numbers that it would have. Null "
+        "where it is unknown or filtered."
+    )
+    project: Project | None = strawberry.field(description="The project; null if `outcome` is UNKNOWN.")
+    mutes: list[Mute] = strawberry.field(description="Those of your mutes that keep it out; mostly empty.")
+    degraded: list[Store] = strawberry.field(
+        description="The stores that your feed has to do without at the moment. Not empty: that may be the reason."
+    )
+
+
+@strawberry.type
+class WhyNotQuery:
+    """The question."""
+
+    @computed(
+        "Why a project is not on your `forYou`, or at which rank it is. A project that is not yours to see is unknown, "
+        "whether it exists or not. Null only with an error.",
+        Cost(1_500),
+    )
+    async def why_not_outcome(
+        self,
+        info: Info,
+        key: Annotated[str, strawberry.argument(description="The platform's own id of the project.")],
+        where: Where = strawberry.UNSET,
+    ) -> WhyNot | None:
+        """Tell where it fell out."""
+        card = await info.context.loaders.cards_by_key.load(key)
+        if card is None:
+            return _shown(why_not_outcome.UNKNOWN, None, [])
+        asked: ProjectFilterInput = unset_to_none(where) or ProjectFilterInput()
+        found = await info.context.feeds.why_not(await info.context.viewer(), card.id, asked.read())
+        mutes = await _mutes_of(info.context, card) if found.filter is Filter.MUTED else []
+        return _shown(found, card, mutes, asked.read())
+
+
+def _shown(
+    found: why_not_outcome.WhyNot, card: ProjectCard | None, mutes: list[Mute], page: ProjectFilter | None = None
+) -> WhyNot:
+    return WhyNot(
+        outcome=found.outcome,
+        summary=_summary(found),
+        filter=found.filter,
+        rank=found.rank,
+        rank_by_score=found.rank_by_score,
+        ranked=found.ranked,
+        explanation=None if found.explained is None else Explanation.of(found.explained, page),
+        project=None if card is None else Project.of(card),
+        mutes=mutes,
+        degraded=list(found.degraded),
+    )
+
+
+def _summary(found: why_not_outcome.WhyNot) -> str:
+    if found.filter is not None:
+        return _SAID[found.filter]
+    if found.rank is not None:
+        on_page = ", on the first page" if found.rank <= FIRST_PAGE_SIZE else ""
+        return f"It is there, at rank {found.rank} of {found.ranked}{on_page}."
+    if found.outcome is Outcome.UNKNOWN:
+        return "There is no such project, or it is not yours to see."
+    return (
+        "No source named it as a candidate for you: it is not near your interests, nor new, popular or moving now. "
+        f"It follows behind the {found.ranked} ranked projects."
+    )
+
+
+async def _mutes_of(context: Context, card: ProjectCard) -> list[Mute]:
+    """Give those mutes of the viewer that speak of a project."""
+    viewer = await context.viewer()
+    if viewer.actor_id is None:
+        return []
+    carried = await context.loaders.terms_by_project.load(card.id)
+    terms = {(term.kind.value, term.id) for kind in carried or () for term in kind}
+    subjects = terms | {("owner", card.owner_id)}
+    known = await mutes_of(context.stores.database, viewer.actor_id)
+    return [Mute.of(muted) for muted in known if (muted.kind.value, muted.subject_id) in subjects]

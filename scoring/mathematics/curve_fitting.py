@@ -1,0 +1,212 @@
+"""Fits one curve a signal, so that the sum of the curves puts first what viewers went on to touch.
+
+A generalized additive model with piecewise-linear curves, fitted by listwise softmax over whole candidate lists
+(Cao et al., 2007) with L-BFGS and a penalty on bends. On feed requests it ranks as well as LambdaMART over the same
+signals, and its contributions are exact.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.optimize import minimize
+
+from scoring.mathematics.curve_shapes import MonotoneSteps, Shape
+from scoring.mathematics.signals import Floats, Integers
+
+Matrix32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CandidateLists:
+    """Candidate lists, one below the other.
+
+    DiversityAttributes
+    ----------
+    values
+        (rows, k) signal values.
+    starts
+        (lists + 1,) where each list starts.
+    relevant
+        (rows,) what the viewer went on to touch.
+    weight
+        (rows,) how many candidates a row stands for: above 1 where a list was thinned out evenly.
+    viewers
+        (lists,) whose list it is.
+    stages
+        (lists,) how well the viewer was known then, as an index into `tuple(ViewerStage)`.
+    ranks
+        (rows,) at which rank, from 1, each was seen; 0 for what was not. Empty where nobody knows what was shown.
+    """
+
+    values: Matrix32
+    starts: Integers
+    relevant: NDArray[np.bool_]
+    weight: Matrix32
+    viewers: Integers
+    stages: Integers
+    ranks: Matrix32 = field(default_factory=lambda: np.empty(0, np.float32))
+
+    @property
+    def n(self) -> int:
+        """How many lists there are."""
+        return self.viewers.size
+
+    def of(self, chosen: NDArray[np.bool_]) -> "CandidateLists":
+        """Keep some of the lists, by a (lists,) mask."""
+        sizes = np.diff(self.starts)
+        rows = np.repeat(chosen, sizes)
+        starts = np.concatenate([[0], np.cumsum(sizes[chosen])]).astype(np.int64)
+        kept = (self.values[rows], starts, self.relevant[rows], self.weight[rows])
+        ranks = self.ranks[rows] if self.ranks.size else self.ranks
+        return CandidateLists(*kept, self.viewers[chosen], self.stages[chosen], ranks)
+
+    def columns(self, chosen: Sequence[int]) -> "CandidateLists":
+        """Keep some of the signals."""
+        return replace(self, values=np.ascontiguousarray(self.values[:, chosen]))
+
+
+def concatenate_lists(parts: Sequence[CandidateLists]) -> CandidateLists:
+    """Put lists of the same signals below one another."""
+    sizes = np.concatenate([np.diff(part.starts) for part in parts])
+    whole = (
+        np.concatenate([getattr(part, name) for part in parts])
+        for name in ("values", "relevant", "weight", "viewers", "stages", "ranks")
+    )
+    values, *others = whole
+    return CandidateLists(values, np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64), *others)
+
+
+@dataclass(frozen=True, slots=True)
+class FitOptions:
+    """How curves are fitted.
+
+    DiversityAttributes
+    ----------
+    knots
+        About how many knots a curve has.
+    bend
+        Penalty on the squared second differences of a curve.
+    ridge
+        Penalty on the squared heights.
+    rounds
+        Most rounds of L-BFGS.
+    prior
+        Lists that the common curves are worth where a stage's own are fitted: at as many lists of its own a stage has
+        gone half the way.
+    """
+
+    knots: int = 20
+    bend: float = 1e-2
+    ridge: float = 1e-4
+    rounds: int = 150
+    prior: float = 1_000.0
+
+
+LISTS_OF_PENALTY = 5_000
+"""Lists at which the penalties of a `FitOptions` stand as they are. The loss is a mean over lists, so with fewer of them
+the penalties must weigh more, as a prior does: with 80 lists of a made-up log that is worth .08 of NDCG@10.
+"""
+
+
+def choose_knots(values: Matrix32, relevant: NDArray[np.bool_], count: int) -> Floats:
+    """Choose knots: two thirds at quantiles of the relevant, the rest at quantiles of all and of their tail."""
+    steps = np.linspace(0.0, 1.0, max(2 * count // 3, 2))
+    tail = np.array([0.0, 0.25, 0.5, 0.75, 0.9, 0.97, 0.995, 1.0])
+    found = np.concatenate([np.quantile(values[relevant], steps), np.quantile(values, tail)])
+    knots = np.unique(np.round(found.astype(np.float64), 9))
+    span = knots[-1] - knots[0]
+    apart = np.concatenate([[True], np.diff(knots) > 1e-4 * span]) if span > 0 else np.ones(1, dtype=bool)
+    kept: Floats = knots[apart]
+    return kept
+
+
+def hat_basis(values: Matrix32, knots: Sequence[Floats]) -> sparse.csr_array:
+    """Write values as weights of knots: a row times the heights at the knots is the sum of its curves."""
+    rows, k = values.shape
+    columns = np.empty((rows, k, 2), dtype=np.int32)
+    worth = np.empty((rows, k, 2), dtype=np.float32)
+    first = 0
+    for index, xs in enumerate(knots):
+        if xs.size == 1:
+            columns[:, index] = first
+            worth[:, index] = (1.0, 0.0)
+        else:
+            value = np.clip(values[:, index], xs[0], xs[-1])
+            left = np.clip(np.searchsorted(xs, value, side="right") - 1, 0, xs.size - 2)
+            share = (value - xs[left]) / (xs[left + 1] - xs[left])
+            columns[:, index, 0], columns[:, index, 1] = first + left, first + left + 1
+            worth[:, index, 0], worth[:, index, 1] = 1.0 - share, share
+        first += xs.size
+    pointers = np.arange(0, rows * k * 2 + 1, k * 2, dtype=np.int64 if rows * k * 2 > 2**31 - 1 else np.int32)
+    return sparse.csr_array((worth.ravel(), columns.ravel(), pointers), shape=(rows, first))
+
+
+def fit_curves(
+    lists: CandidateLists,
+    knots: Sequence[Floats],
+    fitting: FitOptions,
+    shapes: Sequence[Shape] | None = None,
+    towards: Sequence[Floats] | None = None,
+) -> list[Floats]:
+    """Fit the heights at the knots.
+
+    Parameters
+    ----------
+    shapes
+        How each curve may run; None lets all of them run freely.
+    towards
+        Heights that the fit starts from and is drawn to, as if `fitting.prior` lists had said so; None draws to 0.
+
+    Returns
+    -------
+    For each signal the heights at its knots.
+    """
+    design = hat_basis(lists.values, knots)
+    back = design.T.tocsr() if design.shape[0] < 200_000 else design.T
+    target = _target(lists)
+    log_weight = np.log(lists.weight.astype(np.float64))
+    sizes = np.diff(lists.starts)
+    n = sizes.size
+    steps = MonotoneSteps.of(knots, shapes or [Shape.FREE] * len(knots))
+    middle = np.zeros(design.shape[1]) if towards is None else np.concatenate(list(towards))
+    penalty = _penalty(knots, fitting, n, 0.0 if towards is None else PULL * fitting.prior / n)
+
+    def loss(moved: Floats) -> tuple[float, Floats]:
+        heights = steps.heights(moved)
+        score = (design @ heights.astype(np.float32)).astype(np.float64) + log_weight
+        top = np.maximum.reduceat(score, lists.starts[:-1])
+        raised = np.exp(score - np.repeat(top, sizes))
+        total = np.add.reduceat(raised, lists.starts[:-1])
+        chosen = float((target * (score - log_weight)).sum())
+        value = float((np.log(total) + top).sum() - chosen) / n
+        slope = back @ ((raised / np.repeat(total, sizes) - target) / n).astype(np.float32)
+        away = heights - middle
+        bent = penalty @ away
+        return value + 0.5 * float(away @ bent), steps.slopes(slope.astype(np.float64) + bent)
+
+    options = {"maxiter": fitting.rounds, "maxcor": 20}
+    begin = steps.moves(middle)
+    found = minimize(loss, begin, jac=True, method="L-BFGS-B", bounds=steps.bounds, options=options)
+    return np.split(steps.heights(found.x), steps.splits)
+
+
+PULL = 1e-4
+"""Penalty on the squared distance from the common curves, for each list of the prior against each of one's own."""
+
+
+def _target(lists: CandidateLists) -> Floats:
+    counts = np.add.reduceat(lists.relevant.astype(np.float64), lists.starts[:-1])
+    diversify = np.repeat(counts, np.diff(lists.starts))
+    return np.where(lists.relevant, 1.0 / np.maximum(diversify, 1.0), 0.0)
+
+
+def _penalty(knots: Sequence[Floats], fitting: FitOptions, n: int, pull: float) -> sparse.csr_array:
+    blocks = []
+    bend, ridge = (strength * LISTS_OF_PENALTY / n for strength in (fitting.bend, fitting.ridge))
+    for xs in knots:
+        bends = np.diff(np.eye(xs.size), n=2, axis=0) if xs.size > 2 else np.zeros((1, xs.size))
+        blocks.append(bend * bends.T @ bends + (ridge + pull) * np.eye(xs.size))
+    return sparse.csr_array(sparse.block_diag(blocks))

@@ -1,0 +1,216 @@
+"""What is built at night: which projects are touched by the same people, and everybody's taste as latent factors.
+
+Days old the lists are as good as new; what people do is read live.
+
+Memory is bounded by the block: a block of rows of the co-occurrence matrix, never the whole of it.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy import sparse
+
+from scoring import weights
+from scoring.mathematics.behavior_evidence import CollaborativeModel, EventLog, Factors, NeighborKind, NeighborLists
+from scoring.mathematics.signals import Floats, Integers
+from scoring.mathematics.taste_clusters import cluster_tastes
+
+BLOCK_ROWS = 2_048
+"""Rows of the co-occurrence matrix held at a time."""
+
+
+def interaction_matrix(actors: Integers, projects: Integers, n_actors: int, n_projects: int) -> sparse.csr_array:
+    """Make the (actors, projects) matrix of ones; a repeated pair counts once."""
+    ones = np.ones(actors.size, dtype=np.float32)
+    made = sparse.csr_array((ones, (actors, projects)), shape=(n_actors, n_projects))
+    made.sum_duplicates()
+    made.data[:] = 1.0
+    return made
+
+
+def build_collaborative_model(
+    log: EventLog, until: int, floor: int = weights.ANONYMITY_FLOOR, seed: int = 0, *, timed: bool = True
+) -> CollaborativeModel:
+    """Build everything that the next day ranks with, from the first `until` events.
+
+    Parameters
+    ----------
+    floor
+        Two projects are neighbors only if at least this many people touched both; fewer people of a project give it
+        no taste.
+    timed
+        Whether only what a timed feed needs is built. Walks, EASE and the people most alike are hard to beat on a
+        static catalog, and worth nothing in a timed feed beside tastes and live counters (see `docs/ranking.md`).
+    """
+    engaged = interaction_matrix(log.actors[:until], log.projects[:until], log.n_actors, log.n_projects)
+    lists = {NeighborKind.COSINE: item_neighbors(engaged, floor)}
+    if timed:
+        return CollaborativeModel(lists, empty_lists(log.n_actors), tastes(engaged, floor=floor, seed=seed))
+    lists[NeighborKind.RP3BETA] = rp3beta_neighbors(engaged, floor)
+    if log.n_projects <= EASE_MOST_PROJECTS:
+        lists[NeighborKind.EASE] = ease_neighbors(engaged, floor)
+    return CollaborativeModel(lists, user_neighbors(engaged), tastes(engaged, floor=floor, seed=seed))
+
+
+def empty_lists(n: int) -> NeighborLists:
+    """Give n empty lists."""
+    return NeighborLists(np.zeros(n + 1, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
+
+
+def list_length(n: int) -> int:
+    """Give the length of lists for a catalog of n: 200, and up to 2,000 where that costs no more than 2 million."""
+    return int(np.clip(LISTED_MOST // max(n, 1), weights.ITEM_NEIGHBOR_COUNT, 10 * weights.ITEM_NEIGHBOR_COUNT))
+
+
+LISTED_MOST = 2_000_000
+CROWD_MOST = 1_000
+EASE_MOST_PROJECTS = 10_000
+"""Above this EASE's dense matrix (8 n² bytes) passes 800 MB."""
+EASE_PENALTY = 100.0
+RP3BETA_DAMPING = 0.5
+"""The exponent beta of RP3beta: how much the crowd's favorites are held down."""
+
+
+def item_neighbors(
+    engaged: sparse.csr_array, floor: int = weights.ANONYMITY_FLOOR, shrinkage: float = weights.ITEM_SHRINKAGE
+) -> NeighborLists:
+    """Build item-kNN lists: cosine of who touched them, shrunken for small counts."""
+    actors = np.asarray(engaged.sum(axis=0), dtype=np.float64).ravel()
+
+    def cosine(rows: Integers, columns: Integers, _walked: Floats, shared: Floats) -> Floats:
+        return shared / (np.sqrt(actors[rows] * actors[columns]) + shrinkage)
+
+    return _lists(engaged, None, cosine, floor)
+
+
+def rp3beta_neighbors(engaged: sparse.csr_array, floor: int = weights.ANONYMITY_FLOOR) -> NeighborLists:
+    """Build RP3beta lists (Paudel et al., 2017): a walk project → person → project, damped by popularity."""
+    actors = np.maximum(np.asarray(engaged.sum(axis=0), dtype=np.float64).ravel(), 1.0)
+    steps = 1.0 / np.maximum(np.asarray(engaged.sum(axis=1), dtype=np.float64).ravel(), 1.0)
+
+    def walk(rows: Integers, columns: Integers, walked: Floats, _shared: Floats) -> Floats:
+        return walked / (actors[rows] * actors[columns] ** RP3BETA_DAMPING)
+
+    return _lists(engaged, steps, walk, floor)
+
+
+def ease_neighbors(engaged: sparse.csr_array, floor: int = weights.ANONYMITY_FLOOR) -> NeighborLists:
+    """Build EASE lists (Steck, 2019): the linear autoencoder's positive weights. Dense: for small catalogs only."""
+    shared = (engaged.T @ engaged).toarray().astype(np.float64)
+    inverse = np.linalg.inv(shared + EASE_PENALTY * np.eye(shared.shape[0]))
+    worth = -inverse / np.diag(inverse)[None, :]
+    worth[(shared < floor) & (floor > 1)] = 0.0
+    np.fill_diagonal(worth, 0.0)
+    rows, columns = np.nonzero(worth)
+    kept = _longest(rows, columns, worth[rows, columns], list_length(shared.shape[0]))
+    return _joined([kept], shared.shape[0])
+
+
+def user_neighbors(engaged: sparse.csr_array, length: int = weights.USER_NEIGHBOR_COUNT) -> NeighborLists:
+    """Build the lists of people most alike: rare projects in common, by the roots of their numbers of touches.
+
+    A project of more than `CROWD_MOST` people is left out: it tells nobody apart, and makes a pair of any two of them.
+    """
+    crowds = np.asarray(engaged.sum(axis=0)).ravel()
+    engaged = (engaged @ sparse.diags_array((crowds <= CROWD_MOST).astype(np.float32))).tocsr()
+    rarity = 1.0 / np.log2(2.0 + np.asarray(engaged.sum(axis=0)).ravel())
+    sizes = np.maximum(np.asarray(engaged.sum(axis=1)).ravel(), 1.0)
+    scaled = (sparse.diags_array(sizes**-0.5) @ engaged).tocsr().astype(np.float32)
+    across = (scaled @ sparse.diags_array(rarity)).T.tocsr().astype(np.float32)
+    blocks = []
+    for start in range(0, scaled.shape[0], BLOCK_ROWS):
+        alike = (scaled[start : start + BLOCK_ROWS] @ across).tocoo()
+        apart = alike.row + start != alike.col
+        blocks.append(_longest(alike.row[apart] + start, alike.col[apart], alike.data[apart], length))
+    return _joined(blocks, scaled.shape[0])
+
+
+def _lists(
+    engaged: sparse.csr_array,
+    steps: Floats | None,
+    similarity: Callable[[Integers, Integers, Floats, Floats], Floats],
+    floor: int,
+) -> NeighborLists:
+    """Make lists block by block: `steps` weighs each person, `similarity` turns shared counts into likeness."""
+    across = engaged.T.tocsr()
+    weighed = engaged if steps is None else (sparse.diags_array(steps.astype(np.float32)) @ engaged).tocsr()
+    n = engaged.shape[1]
+    blocks = []
+    for start in range(0, n, BLOCK_ROWS):
+        part = across[start : start + BLOCK_ROWS]
+        shared = (part @ engaged).tocsr()
+        walked = shared if steps is None else (part @ weighed).tocsr()
+        for matrix in (shared, walked):
+            matrix.sort_indices()
+        rows = np.repeat(np.arange(shared.shape[0]), np.diff(shared.indptr)) + start
+        kept = (rows != shared.indices) & (shared.data >= floor)
+        rows, columns = rows[kept], shared.indices[kept].astype(np.int64)
+        likeness = similarity(rows, columns, walked.data[kept].astype(np.float64), shared.data[kept].astype(np.float64))
+        blocks.append(_longest(rows, columns, likeness, list_length(n)))
+    return _joined(blocks, n)
+
+
+def _longest(rows: Integers, columns: Integers, similarity: Floats, length: int) -> tuple[Integers, Integers, Floats]:
+    """Keep the `length` most similar of each row, the nearest first."""
+    order = np.lexsort((columns, -similarity, rows))
+    rows, columns, similarity = rows[order], columns[order], similarity[order]
+    starts = np.concatenate([[0], np.flatnonzero(np.diff(rows)) + 1]) if rows.size else np.empty(0, np.int64)
+    sizes = np.diff(np.concatenate([starts, [rows.size]]))
+    kept = np.arange(rows.size) - np.repeat(starts, sizes) < length
+    return rows[kept], columns[kept], similarity[kept]
+
+
+def _joined(blocks: list[tuple[Integers, Integers, Floats]], n: int) -> NeighborLists:
+    nothing = np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)  # there may be no block: nobody has come yet
+    rows, columns, similarity = (np.concatenate(parts) for parts in zip(nothing, *blocks, strict=True))
+    starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=n))]).astype(np.int64)
+    return NeighborLists(starts, columns.astype(np.int64), similarity.astype(np.float32))
+
+
+def tastes(
+    engaged: sparse.csr_array,
+    factors: int = weights.FACTOR_COUNT,
+    floor: int = weights.ANONYMITY_FLOOR,
+    seed: int = 0,
+) -> Factors:
+    """Build tastes: a truncated SVD of who touched what.
+
+    Each touch counts 1 / log2(2 + people of the project), a row is scaled by its length plus one. The factors come from
+    a randomized range finder with power iterations (Halko, Martinsson & Tropp, 2011): each step is one pass over the
+    events and holds (actors + projects) x factors numbers, so that any engine that can group and sum can do it.
+
+    Returns
+    -------
+    Factors
+        Unit rows (those of actors shrunken a little); zeros for an actor without events and for a project with fewer
+        people than `floor`. The circles have `weights.MIN_CLUSTER_SIZE` people, whatever the floor.
+    """
+    actors = np.asarray(engaged.sum(axis=0)).ravel()
+    if not engaged.nnz:
+        return Factors.unknown(*engaged.shape)
+    weighed = engaged @ sparse.diags_array((1.0 / np.log2(2.0 + actors)).astype(np.float32))
+    lengths = np.sqrt(np.asarray(weighed.multiply(weighed).sum(axis=1)).ravel()) + 1.0
+    actors, projects = _factors(sparse.diags_array((1.0 / lengths).astype(np.float32)) @ weighed, factors, seed)
+    actors /= np.linalg.norm(actors, axis=1, keepdims=True) + FACTOR_EPSILON
+    projects[actors < floor] = 0.0
+    known = actors.astype(np.float32)
+    return Factors(known, projects.astype(np.float32), *cluster_tastes(known, weights.MIN_CLUSTER_SIZE))
+
+
+FACTOR_EPSILON = 1e-3
+"""Added to the length of an actor's factors before they are made a unit: who has next to nothing stays short."""
+
+POWER_ITERATIONS = 4
+OVERSAMPLING = 10
+
+
+def _factors(matrix: sparse.csr_array, k: int, seed: int) -> tuple[Floats, Floats]:
+    """Give the left factors times the singular values, and the right factors."""
+    width = min(k + OVERSAMPLING, *matrix.shape)
+    across = matrix.T.tocsr()
+    basis = np.random.default_rng(seed).standard_normal((matrix.shape[1], width)).astype(np.float32)
+    for _ in range(POWER_ITERATIONS):
+        basis, _ = np.linalg.qr(across @ (matrix @ basis))
+    left, sizes, right = np.linalg.svd(matrix @ basis, full_matrices=False)
+    kept = min(k, width)
+    return left[:, :kept] * sizes[:kept], (basis @ right[:kept].T)

@@ -1,0 +1,94 @@
+"""Negative evidence: what the viewer was shown and let pass, and what is like the projects the viewer dismissed."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from db.database.engine import Database
+from db.interactions.impression_counts import DismissedProject, impression_counts, last_dismissed
+from scoring import weights
+from scoring.features import FeatureTable, incidences
+from scoring.mathematics.signals import Floats, Integers, union
+from scoring.profiles.viewer_profile import Profile
+from scoring.weights import Signal
+
+SIGNALS = (Signal.IMPRESSION_FATIGUE, Signal.SIMILAR_TO_DISMISSED)
+
+
+@dataclass(frozen=True, slots=True)
+class NegativeFeedback:
+    """What is known against candidates.
+
+    DiversityAttributes
+    ----------
+    shown
+        How often each project was seen lately, by its id.
+    dismissed
+        The projects dismissed last.
+    """
+
+    shown: Mapping[int, int]
+    dismissed: Sequence[DismissedProject]
+
+
+NOTHING = NegativeFeedback({}, ())
+
+
+async def load_negative_feedback(database: Database, profile: Profile, at: datetime) -> NegativeFeedback:
+    """Read what a viewer passed by: two statements."""
+    if profile.viewer.actor_id is None or not profile.preferences.personalized:
+        return NOTHING
+    since = at - timedelta(days=weights.IMPRESSION_FATIGUE_DAYS)
+    return NegativeFeedback(
+        *await asyncio.gather(
+            impression_counts(database, profile.viewer.actor_id, since),
+            last_dismissed(database, profile.viewer.actor_id, weights.MAX_DISMISSALS_READ),
+        )
+    )
+
+
+def impression_fatigue(shown: Integers, untouched: NDArray[np.bool_]) -> Floats:
+    """Times that the viewer saw the project's card lately and did not come, at most `weights.MAX_IMPRESSION_FATIGUE`.
+
+    Parameters
+    ----------
+    shown
+        (n,) impressions within `weights.IMPRESSION_FATIGUE_DAYS`.
+    untouched
+        (n,) whether the viewer has never come to it.
+    """
+    passed: Floats = np.where(untouched, np.minimum(shown, weights.MAX_IMPRESSION_FATIGUE), 0).astype(np.float64)
+    return passed
+
+
+def similar_to_dismissed(table: FeatureTable, profile: Profile, dismissed: Sequence[DismissedProject]) -> Floats:
+    """How far a project is like those that the viewer dismissed. Range 0 to 1.
+
+    Its terms or its owner, whichever says more. A term counts by how often dismissed projects carried it beyond how
+    often touched ones did, full at `weights.DISMISSALS_FOR_FULL`, and a project's terms by their mean; an interest of
+    the viewer's never counts. An owner counts by how many of the dismissed projects are theirs.
+    """
+    worth = _against([one.terms for one in dismissed], [engagement.terms for engagement in profile.engagements])
+    terms = np.array([term for term in worth if term not in set(profile.tag_terms.tolist())], dtype=np.int64)
+    carried = union(table.terms.values())
+    many = np.maximum(np.bincount(carried.rows, minlength=carried.n), 1)
+    by_terms = carried.weighted_sum(terms, np.array([worth[term] for term in terms.tolist()], dtype=np.float64)) / many
+    owners, times = np.unique([one.owner_id for one in dismissed if one.owner_id is not None], return_counts=True)
+    known = dict(zip(owners.tolist(), np.minimum(times / weights.DISMISSALS_FOR_FULL, 1.0).tolist(), strict=True))
+    by_owner = np.array([known.get(owner, 0.0) for owner in table.owners.tolist()])
+    similarity: Floats = np.maximum(by_terms, by_owner)
+    return similarity
+
+
+def _against(dismissed: Sequence[str | None], engaged: Sequence[str | None]) -> dict[int, float]:
+    """Weigh terms by how much oftener they were dismissed than touched; those that were not are left out."""
+    balance: dict[int, int] = {}
+    for texts, sign in ((dismissed, 1), (engaged, -1)):
+        for part in incidences(texts).values():
+            for term in part.terms.tolist():
+                balance[term] = balance.get(term, 0) + sign
+    return {term: min(times / weights.DISMISSALS_FOR_FULL, 1.0) for term, times in balance.items() if times > 0}

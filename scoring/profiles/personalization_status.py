@@ -1,0 +1,253 @@
+"""How well a viewer is known, and what follows from it: a pure function of counts.
+
+Quality is a sum of four parts, each with its greatest share, so that it can be shown as a bar of four pieces:
+
+- interests, .25: full at `Thresholds.tags`;
+- history, .35: log(1 + projects touched), full at five times `Thresholds.interactions`;
+- likes, .25: log(1 + projects liked), full at four times `Thresholds.likes`;
+- recency, .15: halves every 30 days since the viewer last did or said something.
+
+Nobody known has 0. It measures how much there is to go by, not how good a page is; that `explore evaluate` tells.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from db.actors.actor_preferences import Preferences
+from db.actors.profile_counts import SignalCounts
+from scoring import weights
+from scoring.mathematics.additive_model import Model
+from scoring.mathematics.viewer_stages import BASELINE_THRESHOLDS, Thresholds, ViewerStage, stage
+from scoring.pipelines import cold_start
+from scoring.profiles.model_preferences import switched_off
+from scoring.ranking import Strategy
+from scoring.weights import Signal
+
+DAY_S = 86_400.0
+
+
+class QualityPart(StrEnum):
+    """What the quality of a profile is made of."""
+
+    INTERESTS = "interests"
+    HISTORY = "history"
+    LIKES = "likes"
+    RECENCY = "recency"
+
+
+class MissingKind(StrEnum):
+    """What a viewer could give to be known better."""
+
+    QUIZ = "quiz"
+    INTERESTS = "interests"
+    INTERACTIONS = "interactions"
+    LIKES = "likes"
+    PEOPLE = "people"
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Something that is missing: how much there is, how much it takes, and what that opens, in words."""
+
+    kind: MissingKind
+    have: int
+    needed: int
+    text: str
+
+    @property
+    def remaining(self) -> int:
+        """How much more it takes."""
+        return self.needed - self.have
+
+
+@dataclass(frozen=True, slots=True)
+class SignalState:
+    """Whether a signal of the ranking has anything to go by for this viewer; if not, why."""
+
+    signal: Signal
+    active: bool
+    why: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How well a viewer is known.
+
+    DiversityAttributes
+    ----------
+    parts
+        What each part adds to `quality`; they add up to it.
+    profile_age_s
+        Seconds since the viewer last did or said something; None if nothing is known.
+    """
+
+    counts: SignalCounts
+    thresholds: Thresholds
+    stage: ViewerStage
+    strategy: Strategy
+    parts: dict[QualityPart, float]
+    missing: tuple[Missing, ...]
+    signals: tuple[SignalState, ...]
+    profile_age_s: float | None
+
+    @property
+    def quality(self) -> float:
+        """How much there is to go by, 0 to 1."""
+        return min(math.fsum(self.parts.values()), 1.0)
+
+    @property
+    def has_sufficient_data(self) -> bool:
+        """Whether any of the plan's thresholds is reached."""
+        counts, enough = self.counts, self.thresholds
+        return counts.tags >= enough.tags or counts.interactions >= enough.interactions or counts.likes >= enough.likes
+
+    @property
+    def has_completed_onboarding(self) -> bool:
+        """Whether any question was answered, or every one of today's was skipped."""
+        counts = self.counts
+        return counts.has_answered or 0 < counts.questions <= counts.skipped
+
+    @property
+    def needs_onboarding(self) -> bool:
+        """Whether it is worth asking."""
+        return not self.has_sufficient_data and not self.has_completed_onboarding
+
+
+def status_of(
+    counts: SignalCounts,
+    at: datetime,
+    model: Model,
+    preferences: Preferences,
+    thresholds: Thresholds = BASELINE_THRESHOLDS,
+) -> Status:
+    """Tell how well a viewer is known.
+
+    Parameters
+    ----------
+    at
+        The moment to tell it for.
+    model
+        What ranks For You once there is more to go by than answers.
+    preferences
+        What the viewer lets the ranking do. The counts say what is known; what may not be used has no say in the
+        strategy, and its signals are not active.
+    """
+    moments = [moment for moment in (counts.last_engaged_at, counts.last_stated_at) if moment is not None]
+    strategy = _strategy(counts, preferences)
+    ranks = cold_start.MODEL if strategy is Strategy.ONBOARDING else model
+    age_s = max((at - max(moments)).total_seconds(), 0.0) if moments else None
+    return Status(
+        counts=counts,
+        thresholds=thresholds,
+        stage=stage(counts.tags, counts.interactions, counts.likes, counts.has_answered, thresholds),
+        strategy=strategy,
+        parts=_parts(counts, age_s, thresholds),
+        missing=tuple(_missing(counts, thresholds)),
+        signals=tuple(_states(ranks, counts, preferences)),
+        profile_age_s=age_s,
+    )
+
+
+def _strategy(counts: SignalCounts, preferences: Preferences) -> Strategy:
+    """Tell how For You is made, as `scoring.feeds` decides it from the profile."""
+    stated = preferences.use_topics and preferences.personalized
+    engaged = counts.interactions > 0 and preferences.personalized
+    if counts.has_answered and stated and not engaged:
+        return Strategy.ONBOARDING
+    return Strategy.PERSONALIZED if engaged or (counts.tags and stated) else Strategy.POPULAR
+
+
+# --- quality -------------------------------------------------------------------------------------------------------
+
+
+def _parts(counts: SignalCounts, age_s: float | None, enough: Thresholds) -> dict[QualityPart, float]:
+    halvings = math.inf if age_s is None else age_s / DAY_S / weights.QUALITY_HALF_LIFE_DAYS
+    filled = {
+        QualityPart.INTERESTS: min(counts.tags / max(enough.tags, 1), 1.0),
+        QualityPart.HISTORY: _log_share(counts.interactions, 5 * enough.interactions),
+        QualityPart.LIKES: _log_share(counts.likes, 4 * enough.likes),
+        QualityPart.RECENCY: 0.0 if halvings == math.inf else 2.0**-halvings,
+    }
+    return {part: weights.QUALITY_SHARES[part.value] * share for part, share in filled.items()}
+
+
+def _log_share(count: int, full: int) -> float:
+    return min(math.log1p(count) / math.log1p(max(full, 1)), 1.0)
+
+
+# --- what is missing -----------------------------------------------------------------------------------------------
+
+
+def _missing(counts: SignalCounts, enough: Thresholds) -> Sequence[Missing]:
+    left = counts.questions - counts.answered - counts.skipped
+    people = max(counts.tags, counts.interactions)
+    wanted = [
+        (MissingKind.QUIZ, counts.questions - left, counts.questions, "Answer {}"),
+        (MissingKind.PEOPLE, people, weights.MIN_SHARED_TAGS, "Add {} to be matched with people like you"),
+        (MissingKind.INTERESTS, counts.tags, enough.tags, "Add {}"),
+        (MissingKind.INTERACTIONS, counts.interactions, enough.interactions, "Open {}"),
+        (MissingKind.LIKES, counts.likes, enough.likes, "Like {}"),
+    ]
+    return [
+        Missing(kind, have, needed, text.format(_more(needed - have, kind)))
+        for kind, have, needed, text in wanted
+        if have < needed
+    ]
+
+
+_NOUNS = {
+    MissingKind.QUIZ: ("question", "questions"),
+    MissingKind.PEOPLE: ("interest or opened project", "interests or opened projects"),
+    MissingKind.INTERESTS: ("interest", "interests"),
+    MissingKind.INTERACTIONS: ("project", "projects"),
+    MissingKind.LIKES: ("project", "projects"),
+}
+
+
+def _more(count: int, kind: MissingKind) -> str:
+    return f"{count} more {_NOUNS[kind][count > 1]}"
+
+
+# --- which signals have something to go by -------------------------------------------------------------------------
+
+_Needs = tuple[Callable[[SignalCounts], bool], str]
+
+_NOTHING: _Needs = (lambda counts: True, "")
+_HISTORY: _Needs = (lambda counts: counts.interactions > 0, "You haven't opened or liked anything yet.")
+_LATELY: _Needs = (lambda counts: counts.recent_interactions > 0, "You haven't opened anything in the last 7 days.")
+_INTERESTS: _Needs = (lambda counts: counts.tags > 0, "You haven't added any interests yet.")
+_ANYTHING: _Needs = (
+    lambda counts: counts.tags > 0 or counts.interactions > 0 or counts.has_answered,
+    "We don't know what you like yet.",
+)
+_PEOPLE: _Needs = (
+    lambda counts: max(counts.tags, counts.interactions) >= weights.MIN_SHARED_TAGS,
+    "We don't know enough about you to find similar people.",
+)
+
+_NEEDS: dict[Signal, _Needs] = {
+    Signal.VECTOR_SIMILARITY: _ANYTHING,
+    Signal.EXPLICIT_PREFERENCES: _INTERESTS,
+    Signal.ANSWER_MATCHES: _INTERESTS,
+    Signal.BEHAVIORAL_SIGNALS: _LATELY,
+    Signal.COLLABORATIVE: _PEOPLE,
+    **dict.fromkeys(
+        (
+            Signal.POPULARITY, Signal.LIKES, Signal.FRESHNESS, Signal.AGE, Signal.ACTORS_1H, Signal.ACTORS_6H,
+            Signal.ACTORS_3D, Signal.ACTORS_14D, Signal.RECENT_ACTORS, Signal.ACTOR_RATE, Signal.EVENTS_SINCE_CREATION,
+        ),
+        _NOTHING,
+    ),
+}  # fmt: skip
+"""What each signal needs to know of a viewer; all that is not named here reads the viewer's own history."""
+
+
+def _states(model: Model, counts: SignalCounts, preferences: Preferences) -> Iterator[SignalState]:
+    off = model.signals if not preferences.personalized else switched_off(model, preferences)
+    for signal in model.signals:
+        holds, otherwise = _NEEDS.get(signal, _HISTORY)
+        why = "Turned off in your settings." if signal in off else None if holds(counts) else otherwise
+        yield SignalState(signal, why is None, why)

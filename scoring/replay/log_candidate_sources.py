@@ -1,0 +1,156 @@
+"""The sources of candidates: their names, what they cost, and the same sources read from an event log.
+
+`scoring.pipelines.candidate_sources` asks the stores; `LogCandidateSources` finds the same candidates of a past request in a log, so that what
+each source adds can be measured. A test holds the two together.
+"""
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+
+import numpy as np
+
+from scoring import weights
+from scoring.mathematics.behavior_evidence import DAY_S, EventLog, History, LogEvidence, NeighborKind, history_weights
+from scoring.mathematics.signals import Floats, Integers
+
+
+class CandidateSource(StrEnum):
+    """Where a candidate may come from."""
+
+    NEAR = "near"
+    """Vectors near the profile's."""
+    COLLABORATIVE = "collaborative"
+    """Liked by people with the same stated interests, or the same touches."""
+    TAGS = "tags"
+    """Carries terms of the stated interests."""
+    TRENDING = "trending"
+    """Many people for its age, counted hourly."""
+    NEWEST = "newest"
+    POPULAR = "popular"
+    """Most likes of all time."""
+    RECENT = "lately"
+    """Most people among the last first touches on the whole platform; live."""
+    ITEM_NEIGHBORS = "neighbors"
+    """Item-item neighbors of what the viewer touched."""
+    SESSION_NEIGHBORS = "session_neighbors"
+    """What those who touched the viewer's last projects came to."""
+    OWNERS = "owners"
+    """The newest of those who made what the viewer touched."""
+
+
+LOG_SOURCES = (
+    CandidateSource.NEWEST,
+    CandidateSource.POPULAR,
+    CandidateSource.RECENT,
+    CandidateSource.ITEM_NEIGHBORS,
+    CandidateSource.SESSION_NEIGHBORS,
+    CandidateSource.OWNERS,
+)
+"""The sources that a log of events alone can feed: the others want texts, stated interests or the hourly velocity."""
+
+
+def merge_candidates(by_source: Mapping[CandidateSource, Sequence[int] | Integers]) -> Integers:
+    """Unite what the sources brought: distinct ids in the order in which the sources name them."""
+    ids = dict.fromkeys(int(id_) for found in by_source.values() for id_ in found)
+    return np.fromiter(ids, dtype=np.int64, count=len(ids))
+
+
+def nearest_to_history(ids: Integers, similarity: Floats, engaged: Integers, limit: int) -> Integers:
+    """Choose the projects most like all that was touched.
+
+    Parameters
+    ----------
+    ids, similarity
+        (m,) neighbors of touched projects, in any order, and how much each of these likenesses counts.
+    engaged
+        What is no candidate.
+
+    Returns
+    -------
+    At most `limit` ids, the most alike first; equals by id.
+    """
+    found, place = np.unique(ids, return_inverse=True)
+    summed = np.bincount(place, similarity, minlength=found.size)
+    summed[np.isin(found, engaged)] = 0.0
+    order = np.lexsort((found, -summed))[:limit]
+    return found[order[summed[order] > 0]]
+
+
+class LogCandidateSources:
+    """Finds the candidates of past requests in a log, source by source, as `scoring.pipelines.candidate_sources` does in the stores.
+
+    Parameters
+    ----------
+    history
+        The log, its nights, and when projects were published.
+    likes
+        First likes of actors and projects.
+    """
+
+    def __init__(self, history: LogEvidence, likes: EventLog) -> None:
+        self._history = history
+        self._likes = likes
+
+    def of(self, actor: int, at_s: float) -> dict[CandidateSource, Integers]:
+        """Give the candidates of a request by source (dense indexes, best first), without what was touched before."""
+        engagements = self._history.engagements(actor, at_s)
+        exists = np.flatnonzero(self._history.created_s < at_s)
+        found = {
+            CandidateSource.NEWEST: self._best(exists, np.zeros(exists.size), weights.CANDIDATES_NEWEST),
+            CandidateSource.POPULAR: self._popular(exists, at_s),
+            CandidateSource.RECENT: self._lately(exists, at_s),
+            CandidateSource.ITEM_NEIGHBORS: self._neighbours(engagements, at_s),
+            CandidateSource.SESSION_NEIGHBORS: self._company(actor, engagements, at_s),
+            CandidateSource.OWNERS: self._owners(engagements.projects, exists),
+        }
+        unseen = self._history.created_s < at_s
+        unseen[engagements.projects] = False
+        return {source: ids[unseen[ids]] for source, ids in found.items()}
+
+    def _best(self, projects: Integers, worth: Floats, limit: int) -> Integers:
+        """Choose the worthiest; of equals the newest."""
+        return projects[np.lexsort((-projects, -self._history.created_s[projects], -worth))[:limit]]
+
+    def _popular(self, exists: Integers, at_s: float) -> Integers:
+        likes = self._likes
+        counted = np.bincount(likes.projects[: likes.before(at_s)], minlength=likes.n_projects)
+        return self._best(exists, counted[exists].astype(np.float64), weights.CANDIDATES_POPULAR)
+
+    def _lately(self, exists: Integers, at_s: float) -> Integers:
+        log = self._history.log
+        until = log.before(at_s)
+        last = log.projects[max(until - weights.RECENT_SOURCE_ENGAGEMENTS, 0) : until]
+        people = np.bincount(last, minlength=log.n_projects)[exists].astype(np.float64)
+        return self._best(exists[people > 0], people[people > 0], weights.CANDIDATES_RECENT)
+
+    def _neighbours(self, engagements: History, at_s: float) -> Integers:
+        lists = self._history.build_collaborative_model.lists.get(NeighborKind.COSINE)
+        if lists is None:
+            return np.empty(0, np.int64)
+        seeds = engagements.projects[: weights.NEIGHBOR_SEEDS]
+        worth = history_weights((at_s - engagements.at_s[: seeds.size]) / DAY_S)
+        spans = [slice(lists.starts[seed], lists.starts[seed + 1]) for seed in seeds]
+        ids = np.concatenate([lists.ids[span] for span in spans] or [np.empty(0, np.int64)])
+        similarity = [one * lists.similarity[span] for one, span in zip(worth, spans, strict=True)]
+        summed = np.concatenate(similarity or [np.empty(0)])
+        return nearest_to_history(ids, summed, engagements.projects, weights.CANDIDATES_ITEM_NEIGHBORS)
+
+    def _company(self, actor: int, engagements: History, at_s: float) -> Integers:
+        history, log = self._history, self._history.log
+        shared = history.session_neighbors_of(actor, engagements, at_s)
+        people = np.lexsort((np.arange(shared.size), -shared))[: weights.SESSION_NEIGHBOR_COUNT]
+        known = np.zeros(log.n_actors, dtype=bool)
+        known[people[shared[people] > 0]] = True
+        recent = slice(log.before(at_s - weights.RECENT_INTERACTION_DAYS * DAY_S), log.before(at_s))
+        met = log.projects[recent][known[log.actors[recent]]]
+        people_on = np.bincount(met, minlength=log.n_projects)
+        people_on[engagements.projects] = 0
+        enough = np.flatnonzero(people_on >= history.floor)
+        return self._best(enough, people_on[enough].astype(np.float64), weights.CANDIDATES_SESSION_NEIGHBORS)
+
+    def _owners(self, engaged: Integers, exists: Integers) -> Integers:
+        owners = self._history.owners
+        makers = owners[engaged]
+        theirs = exists[np.isin(owners[exists], makers[makers >= 0])]
+        theirs = np.setdiff1d(theirs, engaged)
+        return self._best(theirs, np.zeros(theirs.size), weights.CANDIDATES_OWNERS)

@@ -1,0 +1,75 @@
+"""Cursors: where a walk through a feed stands. Opaque to clients, 60 characters, and safe to tamper with.
+
+A cursor names the snapshot, the rank behind which the next page starts, and, past the stored ranks, the place in the
+walk through the rest of the catalog. It grants nothing: whose snapshot it is and what may be shown is checked again.
+"""
+
+import base64
+import binascii
+import struct
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from db.catalog.project_cards import Keyset
+from scoring.errors import CursorMalformed
+
+_LAYOUT = struct.Struct(">B16sIqq")
+_FORMAT = 1
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NOWHERE = -1
+_LATEST = int((datetime(9999, 1, 1, tzinfo=UTC) - _EPOCH).total_seconds()) * 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """A place in a feed.
+
+    DiversityAttributes
+    ----------
+    snapshot_id
+        The ranking it belongs to.
+    rank
+        The rank it stands at, from 1; the next page starts behind it.
+    behind
+        The project it stands at in the walk by time of creation; None within the stored ranks.
+    """
+
+    snapshot_id: str
+    rank: int
+    behind: Keyset | None = None
+
+    def encode(self) -> str:
+        """Write it as URL-safe text."""
+        at, id_ = (_NOWHERE, _NOWHERE) if self.behind is None else (_micros(self.behind.created_at), self.behind.id)
+        packed = _LAYOUT.pack(_FORMAT, bytes.fromhex(self.snapshot_id), self.rank, at, id_)
+        return base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
+
+    @classmethod
+    def decode(cls, text: str) -> "Cursor":
+        """Read what `encode` wrote.
+
+        Raises
+        ------
+        CursorMalformed
+            For any other text.
+        """
+        try:
+            packed = base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
+            version, snapshot, rank, at, id_ = _LAYOUT.unpack(packed)
+        except (UnicodeEncodeError, binascii.Error, struct.error):
+            raise _malformed() from None
+        if version != _FORMAT or not _NOWHERE <= at <= _LATEST:
+            raise _malformed()
+        behind = None if at == _NOWHERE else Keyset(_EPOCH + timedelta(microseconds=at), id_)
+        cursor = cls(snapshot.hex(), rank, behind)
+        if cursor.encode() != text:  # one place has one name
+            raise _malformed()
+        return cursor
+
+
+def _micros(at: datetime) -> int:
+    return (at - _EPOCH) // timedelta(microseconds=1)
+
+
+def _malformed() -> CursorMalformed:
+    return CursorMalformed("this cursor was not made by this service; send `endCursor` or an edge's `cursor` unchanged")

@@ -1,0 +1,266 @@
+"""Cuts pages from a stored ranking, and walks on through the rest of the catalog behind its last rank.
+
+Every page is checked again in SQL: what became private, archived or deleted, or was dismissed or muted, is skipped and
+the page is filled from what follows, however stale the snapshot or the index.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Self
+
+from db.actors.users import Viewer
+from db.catalog.project_cards import Keyset, ProjectCard, ProjectFilter, newest, showable_cards
+from db.database.engine import Database
+from db.errors import Store
+from db.models import FeedKind
+from scoring import weights
+from scoring.errors import FirstOutOfRange, ForeignPosition, SnapshotExpired, UnknownPosition
+from scoring.ranking import Adjustment, Page, PageEntry, Ranking, Rule, ScoredProject, Strategy
+from scoring.snapshots.feed_cursors import Cursor
+from scoring.snapshots.snapshot_store import RankingSnapshot, new_id
+from scoring.weights import MILLIONTHS, Signal
+
+_SLACK = 20
+"""Ranks read beyond the page: so many may have become invisible until a page needs a second statement."""
+
+_ENDLESS = (FeedKind.FOR_YOU, FeedKind.POPULAR, FeedKind.TRENDING)
+"""Feeds that go on through the rest of the catalog; a search ends with what it found."""
+
+_BY_NAME = (FeedKind.SEARCH, FeedKind.SIMILAR)
+"""Feeds of what the viewer asks for by name: mutes hold in them only if the viewer wants them personal."""
+
+_LAST_ID = 2**62
+"""Above every project's id: a walk that starts here begins with all projects of its moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """One showable place in a feed, with what its cursor must say."""
+
+    cursor: Cursor
+    explained: ScoredProject
+    card: ProjectCard
+
+
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """What a page says of the ranking it was cut from."""
+
+    strategy: Strategy
+    model: str
+    snapshot_id: str
+    generated_at: datetime
+    degraded: tuple[Store, ...]
+
+
+RequestKey = tuple[FeedKind, str, int, Cursor | None]
+"""All of a request but who asks: equal for all who are shown the same page."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """What a client asked for, checked.
+
+    DiversityAttributes
+    ----------
+    kind, viewer, where
+        Which feed, for whom, narrowed to what.
+    arguments
+        Digest of the filter, and of whatever else the feed was asked with; a cursor holds for equal ones only.
+    first
+        Most places wanted.
+    after
+        Where the page starts; None for the first page.
+    """
+
+    kind: FeedKind
+    viewer: Viewer
+    where: ProjectFilter
+    arguments: str
+    first: int
+    after: Cursor | None
+
+    @classmethod
+    def checked(
+        cls, kind: FeedKind, viewer: Viewer, where: ProjectFilter, arguments: str, first: int, after: str | None
+    ) -> Self:
+        """Check a page's size and read its cursor.
+
+        Raises
+        ------
+        InvalidPageRequest
+            If `first` is negative or above `weights.MAX_PAGE_SIZE`, or `after` is no cursor.
+        """
+        if not 0 <= first <= weights.MAX_PAGE_SIZE:
+            raise FirstOutOfRange(
+                f"`first` is {first}; ask for 0 to {weights.MAX_PAGE_SIZE} and follow endCursor for more"
+            )
+        return cls(kind, viewer, where, arguments, first, Cursor.decode(after) if after is not None else None)
+
+    @property
+    def key(self) -> RequestKey:
+        """What was asked for, whoever asks."""
+        return self.kind, self.arguments, self.first, self.after
+
+    @property
+    def hidden_owner(self) -> int | None:
+        """Whose projects are left out: For You never shows the viewer's own."""
+        return self.viewer.user_id if self.kind is FeedKind.FOR_YOU else None
+
+    @property
+    def rank(self) -> int:
+        """The rank behind which the page starts."""
+        return self.after.rank if self.after else 0
+
+    @property
+    def behind(self) -> Keyset | None:
+        """Where the walk by time of creation goes on; None while it has not begun."""
+        return self.after.behind if self.after else None
+
+
+async def cut(database: Database, snapshot: RankingSnapshot, request: PageRequest) -> Page:
+    """Cut a page from a snapshot. For You may be cut from the popular ranking, but never shows the viewer's own."""
+    chosen: list[_Place] = []
+    async for place in _walk(database, snapshot, request):
+        chosen.append(place)
+        if len(chosen) > request.first:
+            break
+    made = snapshot.ranking
+    origin = _Origin(made.strategy, made.model, snapshot.id, made.generated_at, made.degraded)
+    return _page(request, origin, chosen)
+
+
+async def newest_page(database: Database, request: PageRequest, at: datetime) -> Page:
+    """Cut a page of the newest projects: no ranking is stored, the cursor alone says where to go on."""
+    snapshot_id = request.after.snapshot_id if request.after else new_id()
+    cards = await newest(
+        database,
+        request.first + 1,
+        behind=request.behind,
+        where=request.where,
+        actor_id=request.viewer.actor_id,
+    )
+    places = [
+        _Place(Cursor(snapshot_id, rank, keyset), _by_creation(keyset), card)
+        for rank, card in enumerate(cards, start=request.rank + 1)
+        for keyset in [Keyset(card.created_at, card.id)]
+    ]
+    return _page(request, _Origin(Strategy.NEWEST, "newest", snapshot_id, at, ()), places)
+
+
+def entry_at(kind: FeedKind, cursor: Cursor, snapshot: RankingSnapshot | None, viewer: Viewer) -> PageEntry:
+    """Return a place of a feed as its ranking has it.
+
+    A place behind the stored ranks has no contributions. A place of `newest`, which stores no ranking, is read from its
+    cursor: time of creation is all that ranks it.
+
+    Parameters
+    ----------
+    snapshot
+        The ranking that the cursor names; None if it is gone.
+
+    Raises
+    ------
+    SnapshotExpired
+        If the ranking is gone.
+    ForeignPosition
+        If it is another viewer's.
+    UnknownPosition
+        If it has no such place.
+    """
+    if kind is FeedKind.NEWEST:
+        explained = None if cursor.behind is None else _by_creation(cursor.behind)
+    elif snapshot is None:
+        raise SnapshotExpired("the ranking behind this place is gone; ask for the feed again")
+    elif not snapshot.is_for(viewer):
+        raise ForeignPosition("this place is in another viewer's ranking; ask for the feed again")
+    else:
+        explained = _explained_at(kind, cursor, snapshot.ranking)
+    if explained is None:
+        raise UnknownPosition("no ranking has this place; take the id from an edge, unchanged")
+    return PageEntry(cursor.rank, cursor.encode(), explained)
+
+
+def _explained_at(kind: FeedKind, cursor: Cursor, ranking: Ranking) -> ScoredProject | None:
+    """Return what stands at a place; None if nothing can."""
+    if ranking.kind is not kind:
+        return None
+    if cursor.behind is None:
+        return ranking.explained(cursor.rank - 1) if 1 <= cursor.rank <= ranking.ids.size else None
+    is_behind = kind in _ENDLESS and cursor.rank > ranking.ids.size and cursor.behind.id not in ranking.ids
+    return _unranked(cursor.behind.id, cursor.rank) if is_behind else None
+
+
+async def _walk(database: Database, snapshot: RankingSnapshot, request: PageRequest) -> AsyncIterator[_Place]:
+    if request.behind is None:
+        async for place in _ranked(database, snapshot, request):
+            yield place
+    if request.kind in _ENDLESS:
+        async for place in _remainder(database, snapshot, request):
+            yield place
+
+
+async def _ranked(database: Database, snapshot: RankingSnapshot, request: PageRequest) -> AsyncIterator[_Place]:
+    ids, piece_size = snapshot.ranking.ids, request.first + _SLACK
+    by_name = request.kind in _BY_NAME and snapshot.actor_id is None
+    for start in range(request.rank, ids.size, piece_size):
+        piece = ids[start : start + piece_size].tolist()
+        cards = await showable_cards(database, piece, request.viewer.actor_id, include_muted=by_name)
+        for index, id_ in enumerate(piece, start):
+            if id_ in cards and not _is_hidden(cards[id_], request):
+                yield _Place(Cursor(snapshot.id, index + 1), snapshot.ranking.explained(index), cards[id_])
+
+
+async def _remainder(database: Database, snapshot: RankingSnapshot, request: PageRequest) -> AsyncIterator[_Place]:
+    """Walk through what was not ranked, newest first: only what existed when the snapshot was made."""
+    ranked, limit = snapshot.ranking.ids.tolist(), request.first + _SLACK
+    rank, behind = len(ranked), Keyset(snapshot.ranking.generated_at, _LAST_ID)
+    if request.behind is not None:
+        rank, behind = request.rank, request.behind
+    while True:
+        cards = await newest(
+            database,
+            limit,
+            behind=behind,
+            where=request.where,
+            actor_id=request.viewer.actor_id,
+            excluded_ids=ranked,
+        )
+        for card in cards:
+            behind = Keyset(card.created_at, card.id)
+            if _is_hidden(card, request):
+                continue
+            rank += 1
+            yield _Place(Cursor(snapshot.id, rank, behind), _unranked(card.id, rank), card)
+        if len(cards) < limit:
+            return
+
+
+def _is_hidden(card: ProjectCard, request: PageRequest) -> bool:
+    return request.hidden_owner is not None and card.owner_id == request.hidden_owner
+
+
+def _by_creation(place: Keyset) -> ScoredProject:
+    seconds = place.created_at.timestamp()
+    return ScoredProject(place.id, (Signal.CREATED_AT,), (seconds,), (round(seconds * MILLIONTHS),))
+
+
+def _unranked(project_id: int, rank: int) -> ScoredProject:
+    return ScoredProject(project_id, (), (), (), (Adjustment(Rule.REMAINDER, 0, None, rank, rank),))
+
+
+def _page(request: PageRequest, origin: _Origin, places: list[_Place]) -> Page:
+    shown = places[: request.first]
+    return Page(
+        kind=request.kind,
+        strategy=origin.strategy,
+        model=origin.model,
+        snapshot_id=origin.snapshot_id,
+        generated_at=origin.generated_at,
+        degraded=origin.degraded,
+        entries=tuple(PageEntry(place.cursor.rank, place.cursor.encode(), place.explained) for place in shown),
+        cards={place.card.id: place.card for place in shown},
+        has_next=len(places) > request.first,
+        has_previous=request.after is not None,
+    )

@@ -1,0 +1,108 @@
+"""The truth as a data set: what an installation trains on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sqlalchemy import func, select
+
+from db.database.engine import Database
+from db.models import Actor, Like, OnboardingResponse, Project, TermKind, UserTag
+from db.trained_models.collaborative_data import stream_engagement
+from scoring import weights
+from scoring.errors import InsufficientData
+from scoring.mathematics.behavior_evidence import EventLog
+from scoring.mathematics.signals import Floats, Incidence, Integers
+from scoring.replay.dataset import Dataset
+
+_PROJECTS = (
+    select(Project.id, Project.key, Project.created_at, Actor.id.label("owner"))
+    .outerjoin(Actor, Actor.user_id == Project.owner_id)
+    .order_by(Project.id)
+)
+_LIKES = select(Like.actor_id, Like.project_id, Like.created_at)
+_TAGS = select(UserTag.actor_id, UserTag.created_at)
+_ANSWERS = select(OnboardingResponse.actor_id, func.min(OnboardingResponse.created_at).label("first")).group_by(
+    OnboardingResponse.actor_id
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainingData:
+    """An installation's log as a data set, and the ids behind its dense indexes: (u,) and (p,), rising."""
+
+    dataset: Dataset
+    actor_ids: Integers
+    project_ids: Integers
+
+    def actor(self, id_: int) -> int | None:
+        """Give the dense index of an actor; None for one that never touched anything."""
+        at = int(np.searchsorted(self.actor_ids, id_))
+        return at if at < self.actor_ids.size and self.actor_ids[at] == id_ else None
+
+    def projects(self, ids: Integers) -> Integers:
+        """Give the dense indexes of projects, −1 for those that are no more."""
+        at = np.minimum(np.searchsorted(self.project_ids, ids), self.project_ids.size - 1)
+        return np.where(self.project_ids[at] == ids, at, -1)
+
+
+async def read_training_data(database: Database) -> TrainingData:
+    """Read projects and engagement.
+
+    Raises
+    ------
+    InsufficientData
+        If there is no engagement at all.
+    """
+    projects = await database.fetch(_PROJECTS)
+    parts = [part async for part in stream_engagement(database)]
+    if not parts or not projects:
+        raise InsufficientData("nobody has touched any project yet, so there is nothing to train on")
+    actors, engaged, at_s = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    likes = await database.fetch(_LIKES)
+    owners = np.array([row.owner or 0 for row in projects], dtype=np.int64)
+    actor_ids = np.unique(
+        np.concatenate([actors, owners[owners > 0], [row.actor_id for row in likes]]).astype(np.int64)
+    )
+    project_ids = np.array([row.id for row in projects], dtype=np.int64)
+    kept = at_s > 0
+    none = Incidence(project_ids.size, np.empty(0, np.int64), np.empty(0, np.int64))
+
+    def log(actor: Integers, project: Integers, at: Floats) -> EventLog:
+        a, p = np.searchsorted(actor_ids, actor), np.searchsorted(project_ids, project)
+        return EventLog.of(a.astype(np.int64), p.astype(np.int64), at, actor_ids.size, project_ids.size)
+
+    dataset = Dataset(
+        name="this installation",
+        users=actor_ids.astype(np.str_),
+        projects=np.array([row.key for row in projects], dtype=np.str_),
+        texts=("",) * len(projects),
+        created_s=np.array([row.created_at.timestamp() for row in projects]),
+        owners=np.where(owners > 0, np.searchsorted(actor_ids, owners), -1),
+        terms=dict.fromkeys(TermKind, none),
+        log=log(actors[kept], engaged[kept], at_s[kept]),
+        likes=log(
+            np.array([row.actor_id for row in likes], dtype=np.int64),
+            np.array([row.project_id for row in likes], dtype=np.int64),
+            np.array([row.created_at.timestamp() for row in likes]),
+        ),
+        interests_s=_known_since(actor_ids, await database.fetch(_TAGS), await database.fetch(_ANSWERS)),
+    )
+    return TrainingData(dataset, actor_ids, project_ids)
+
+
+def _known_since(actor_ids: Integers, tags: Sequence[Any], answers: Sequence[Any]) -> Floats:
+    """Give the moment of each actor's first answer of the quiz or of the tag that made them enough."""
+    since = np.full(actor_ids.size, np.inf)
+    times: dict[int, list[float]] = {}
+    for tag in tags:
+        times.setdefault(tag.actor_id, []).append(tag.created_at.timestamp())
+    enough = {
+        actor: sorted(at)[weights.ENOUGH_TAGS - 1] for actor, at in times.items() if len(at) >= weights.ENOUGH_TAGS
+    }
+    for actor, at_s in (*enough.items(), *((one.actor_id, one.first.timestamp()) for one in answers)):
+        row = int(np.searchsorted(actor_ids, actor))
+        if row < actor_ids.size and actor_ids[row] == actor:
+            since[row] = min(since[row], at_s)
+    return since

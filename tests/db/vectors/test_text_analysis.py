@@ -1,0 +1,64 @@
+"""What a text becomes before an engine sees it: terms that are the same for both, whatever script it is written in."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from db.vectors import text_analysis
+from db.vectors.text_analysis import matched_words, query_terms, query_words, search_terms_of, stem_of
+from tests.db.vectors.objects import project, unit
+from tests.doubles.weaviate.keywords import STOP_WORDS, words
+
+
+def test_words_are_split_lowered_and_counted_once_without_stop_words():
+    assert query_words("The Kafka-Python client, for KAFKA") == ["kafka", "python", "client"]
+    assert query_words("a\0b") == ["b"]
+    assert query_words("שלום \N{GRINNING FACE} \ud800") == ["שלום"]
+
+
+def test_no_more_words_are_looked_for_than_is_written_down():
+    assert len(query_words(" ".join(f"w{number}" for number in range(500)))) == text_analysis.MAX_WORDS
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("parses", "parsing"), ("cafés", "cafe"), ("cafe\u0301", "café"), ("ﬁle", "files"), ("Ｒust", "rust"), ("Ё", "е")],
+)
+def test_forms_of_a_word_are_one_term(one: str, other: str):
+    assert query_terms(one) == query_terms(other) != []
+
+
+def test_different_words_stay_different_terms():
+    assert len({stem_of(word) for word in ("parse", "sparse", "parsley", "часть", "שלום", "日本")}) == 6
+
+
+def test_a_word_without_end_is_cut():
+    assert stem_of("x" * 10_000) == "x" * text_analysis.LONGEST_TERM
+
+
+@given(text=st.text(max_size=60))
+def test_the_terms_of_a_text_are_terms_to_the_server_too(text: str):
+    """What we send is split by the server as we have split it, and no term is a stop word to it."""
+    for term in query_terms(text):
+        assert words(term) == [term]
+        assert term not in STOP_WORDS
+
+
+@given(query=st.text(max_size=40), before=st.text(max_size=20))
+def test_a_text_is_found_by_all_its_words(query: str, before: str):
+    item = replace(project(1, unit(1)), title="", description="", combined_text=f"{before} {query}")
+    assert set(query_terms(query)) <= set(search_terms_of(item).split(" "))
+    assert matched_words(query, f"{before} {query}") == query_words(query)
+
+
+def test_a_title_counts_three_times_and_a_description_and_names_twice():
+    parts = {"title": "Rust", "description": "Safe rust", "tool_names": ("gcc",), "category_names": (), "topics": ()}
+    item = replace(project(1, unit(1)), **parts, combined_text="Rust Safe rust Tools: gcc")
+    assert sorted(search_terms_of(item).split(" ")) == ["gcc"] * 2 + ["rust"] * 5 + ["safe"] * 2 + ["tool"]
+
+
+def test_matched_words_are_those_that_a_text_holds_whatever_their_endings():
+    assert matched_words("parsing the dates quickly", "It parses any date") == ["parsing", "dates"]
+    assert matched_words("", "text") == []

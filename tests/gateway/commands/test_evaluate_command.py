@@ -1,0 +1,49 @@
+"""`explore evaluate` at the terminal: a table that fits, and files that can be read."""
+
+import io
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from gateway.commands.evaluate_command import Protocol, run_evaluate
+from scoring.evaluation.protocols import OURS, Options
+from tests.scoring.evaluation.test_replay import a_dataset
+
+
+def a_folder(folder: Path) -> Path:
+    """Write the made-up data set in the import format."""
+    made = a_dataset(days=30, people=24)
+
+    def told(seconds: float) -> str:
+        return datetime.fromtimestamp(seconds, UTC).isoformat()
+
+    log = made.log
+    files = {
+        "users": [{"key": key, "username": key} for key in made.users.tolist()],
+        "projects": [
+            {"key": key, "title": key, "type": "article", "created_at": told(at)}
+            for key, at in zip(made.projects.tolist(), made.created_s.tolist(), strict=True)
+        ],
+        "interactions": [
+            {"user": f"u{actor}", "project": f"p{project}", "type": "view", "at": told(at)}
+            for actor, project, at in zip(log.actors.tolist(), log.projects.tolist(), log.at_s.tolist(), strict=True)
+        ],
+    }
+    for name, records in files.items():
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    return folder
+
+
+def test_a_cold_start_is_told_at_the_terminal_as_json_and_as_a_page(tmp_path: Path):
+    folder = a_folder(tmp_path)
+    output = Console(file=io.StringIO(), width=80)
+    files = (tmp_path / "out.json", tmp_path / "out.html")
+    run_evaluate(folder, Protocol.COLD_START, Options(floor=1), json_file=files[0], html_file=files[1], output=output)
+    written = json.loads(files[0].read_text())
+    assert written["rankings"][0]["name"] == OURS
+    assert list(written["facts"]["by touches"]) == ["0", "1", "3", "5", "10"]
+    assert "<svg" in files[1].read_text()
+    assert isinstance(output.file, io.StringIO)
+    assert "by touches" in output.file.getvalue()

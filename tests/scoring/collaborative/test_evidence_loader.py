@@ -1,0 +1,163 @@
+"""What is evaluated is what serves: the evidence from SQL is that from an event log in memory."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlalchemy import select
+
+from db.catalog.project_cards import read_features
+from db.database.engine import Database
+from db.models import Engagement, InteractionType, Project, TasteCluster, UserFactors
+from db.trained_models.collaborative_data import FIRST_ENGAGEMENT_BUCKET_S
+from scoring.collaborative.evidence_loader import load_evidence
+from scoring.collaborative.nightly_training import train_collaborative_model
+from scoring.deadlines import PATIENT
+from scoring.features import feature_table
+from scoring.feeds import Feeds
+from scoring.mathematics.behavior_evidence import BehaviorEvidence, EventLog, LogEvidence
+from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS, behavior_matrix
+from scoring.mathematics.neighbors import build_collaborative_model
+from scoring.models.active_model import fixed_model
+from scoring.models.model_presets import DEFAULT, with_untrained_signals
+from scoring.profiles.viewer_profile import load_profile
+from scoring.weights import Signal
+from tests.conftest import CountStatements
+from tests.world import ANYTHING, BEGIN, MOMENT, World, embedded_world
+
+
+@pytest.fixture
+async def world(database: Database, tmp_path: Path) -> AsyncIterator[World]:
+    async with embedded_world(database, tmp_path) as made:
+        yield made
+
+
+async def a_community(world: World, actors: int = 14, projects: int = 30) -> None:
+    """People of two tastes; each project is touched by those of its taste, a few hours apart."""
+    await world.add_users("maker", *(f"u{n}" for n in range(actors)))
+    await world.add_projects(projects, owner="maker")
+    for person in range(actors):
+        keys = [f"p{n:04}" for n in range(projects) if n % 2 == person % 2 and (n + person) % 5]
+        for place, key in enumerate(keys):
+            await world.act(
+                f"u{person}", InteractionType.VIEW, key, at=BEGIN - timedelta(hours=place * 5 + person, minutes=person)
+            )
+
+
+async def both_evidences(world: World, user: str) -> tuple[BehaviorEvidence, BehaviorEvidence]:
+    """The same viewer and candidates, from SQL and from memory."""
+    database = world.stores.database
+    viewer = await world.viewer(user)
+    rows = await database.fetch(select(Engagement.actor_id, Engagement.project_id, Engagement.first_at))
+    actor_ids, actors = np.unique(np.array([row.actor_id for row in rows]), return_inverse=True)
+    projects_read = await database.fetch(select(Project.id, Project.created_at, Project.owner_id))
+    made = {row.id: row.created_at.timestamp() for row in projects_read}
+    project_ids, projects = np.unique(np.array([row.project_id for row in rows]), return_inverse=True)
+    times = np.array([row.first_at.timestamp() for row in rows])
+    log = EventLog.of(actors, projects, times, actor_ids.size, project_ids.size)
+    created = np.array([made[int(id_)] for id_ in project_ids])
+    history = LogEvidence(log, created, np.full(project_ids.size, -1))
+    history.use_model(build_collaborative_model(log, log.at_s.size, timed=False))
+    me = int(np.searchsorted(actor_ids, viewer.actor_id))
+    candidates = np.setdiff1d(np.arange(project_ids.size), history.engaged(me, MOMENT.timestamp()))
+    await train_collaborative_model(database)
+    table = feature_table(await read_features(database, project_ids[candidates].tolist(), viewer.actor_id), MOMENT)
+    profile = await load_profile(world.stores, viewer, MOMENT)
+    served = await load_evidence(world.stores, profile, table, MOMENT, BEHAVIOR_SIGNALS)
+    order = np.searchsorted(project_ids, table.ids)
+    return served, history.evidence(me, order, MOMENT.timestamp())
+
+
+async def test_every_behaviour_signal_is_the_same_from_sql_and_from_memory(world: World):
+    await a_community(world, actors=24)  # enough for two circles
+    served, replayed = await both_evidences(world, "u3")
+    told = {}
+    for signal in BEHAVIOR_SIGNALS:
+        if signal in (Signal.OWNER_FACTORS, Signal.SAME_OWNER):
+            continue  # the log of this test has no owners
+        ours, theirs = (behavior_matrix(one, (signal,))[:, 0] for one in (served, replayed))
+        if signal in (Signal.EVENTS_SINCE_CREATION, Signal.ACTOR_RATE):  # the store counts arrivals by five minutes
+            settled = served.at_s - served.created_s > FIRST_ENGAGEMENT_BUCKET_S
+            ours, theirs = ours[settled], theirs[settled]
+        tolerance = 0.05 if signal in (Signal.EVENTS_SINCE_CREATION, Signal.ACTOR_RATE, *PEOPLE) else 0.01
+        told[signal] = float(np.abs(ours - theirs).max()) if np.ptp(theirs) > 0 else None
+        assert ours == pytest.approx(theirs, abs=tolerance), signal
+    assert sum(value is not None for value in told.values()) >= 10, told
+    clusters = (Signal.TASTE_CLUSTER_MEAN, Signal.TASTE_CLUSTER_SUM, Signal.TASTE_CLUSTER_RECENT)
+    assert all(told[signal] is not None for signal in clusters), told
+
+
+async def test_a_signal_reads_the_same_whether_it_is_asked_for_alone_or_with_all_others(world: World):
+    await a_community(world, actors=24)
+    await train_collaborative_model(world.stores.database)
+    viewer = await world.viewer("u3")
+    ids = [row.id for row in await world.stores.database.fetch(select(Project.id))]
+    table = feature_table(await read_features(world.stores.database, ids, viewer.actor_id), MOMENT)
+    profile = await load_profile(world.stores, viewer, MOMENT)
+    whole = await load_evidence(world.stores, profile, table, MOMENT, BEHAVIOR_SIGNALS)
+    for signal in BEHAVIOR_SIGNALS:
+        alone = await load_evidence(world.stores, profile, table, MOMENT, (signal,))
+        assert behavior_matrix(alone, (signal,)).tolist() == behavior_matrix(whole, (signal,)).tolist(), signal
+    assert all(column.any() for column in behavior_matrix(whole, MOVING).T)
+
+
+MOVING = (
+    Signal.USER_FACTORS_SUM,
+    Signal.TASTE_CLUSTER_RECENT,
+    Signal.SESSION_NEIGHBORS,
+    Signal.ITEM_NEIGHBORS,
+    Signal.RP3BETA,
+    Signal.SAME_OWNER,
+)
+
+
+async def test_a_night_uses_no_circle_of_the_one_before_and_keeps_none_of_it(world: World):
+    await a_community(world, actors=24)
+    database = world.stores.database
+    ids = []
+    for _ in range(2):
+        await train_collaborative_model(database)
+        ids.append({row.id for row in await database.fetch(select(TasteCluster.id))})
+        members = {row.cluster for row in await database.fetch(select(UserFactors.cluster))}
+        assert members == ids[-1]
+    assert len(ids[0]) == 2
+    assert not ids[0] & ids[1]
+
+
+PEOPLE = (Signal.ACTORS_1H, Signal.ACTORS_6H, Signal.ACTORS_3D, Signal.ACTORS_14D)
+
+
+async def test_a_feed_of_behaviour_ranks_by_what_it_shows(world: World):
+    await a_community(world)
+    await train_collaborative_model(world.stores.database)
+    await world.settle()
+    feeds = Feeds(world.stores, fixed_model(with_untrained_signals(DEFAULT)), clock=lambda: MOMENT, deadlines=PATIENT)
+    page = await feeds.for_you(await world.viewer("u3"), 30, None, ANYTHING)
+    assert page.model == "default"
+    assert any(entry.explained.contribution(Signal.USER_FACTORS_SUM) for entry in page.entries)
+    for entry in page.entries:
+        assert entry.explained.score == sum(entry.explained.contributions)
+
+
+async def test_the_number_of_statements_does_not_grow_with_candidates(world: World, statements: CountStatements):
+    await a_community(world, actors=6, projects=10)
+    viewer = await world.viewer("u1")
+    counts = []
+    for more in (0, 40):
+        if more:
+            await world.add_projects(more, start=100)
+        ids = [row.id for row in await world.stores.database.fetch(select(Project.id))]
+        table = feature_table(await read_features(world.stores.database, ids, viewer.actor_id), MOMENT)
+        profile = await load_profile(world.stores, viewer, MOMENT)
+        with statements(world.stores.database) as counted:
+            await load_evidence(world.stores, profile, table, MOMENT, BEHAVIOR_SIGNALS)
+        counts.append(len(counted))
+    assert counts[0] - counts[1] in (0, 1), counts  # the second finds the arrivals in the cache
+
+
+async def test_a_night_to_which_nobody_has_come_yet_builds_nothing_and_is_no_fault(database: Database) -> None:
+    built = await train_collaborative_model(database)
+    assert built.tastes.actors.shape[0] == 0
+    assert all(not lists.ids.size for lists in built.lists.values())

@@ -1,0 +1,43 @@
+"""Histories are cut to their last touches, and with nothing known the popular feed is what is served."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from scoring.errors import InsufficientData
+from scoring.evaluation.cold_start_protocol import HISTORY_LENGTHS, POPULAR, evaluate_cold_start, truncate_history
+from scoring.evaluation.html_reports import evaluation_html
+from scoring.evaluation.protocols import OURS, Options
+from scoring.mathematics.behavior_evidence import EventLog
+from tests.scoring.evaluation.test_replay import a_dataset, quiet
+
+
+def test_a_cut_keeps_the_last_touches_before_a_moment_and_all_that_came_later():
+    log = EventLog.of(np.array([0, 0, 0, 1, 0, 1]), np.array([0, 1, 2, 3, 4, 5]), np.arange(6.0), 2, 6)
+    for cut, kept in ((0, [3, 4, 5]), (1, [2, 3, 4, 5]), (2, [1, 2, 3, 4, 5]), (9, [0, 1, 2, 3, 4, 5])):
+        assert truncate_history(log, np.array([0]), np.array([4.0]), cut).projects.tolist() == kept
+    both = truncate_history(log, np.array([0, 1]), np.array([4.0, 9.0]), 1)
+    assert both.projects.tolist() == [2, 4, 5]
+
+
+def test_the_curve_begins_at_popular_and_knows_more_with_more_touches():
+    results = evaluate_cold_start(a_dataset(days=40, people=30), Options(floor=1), quiet)
+    curve = results.facts["by touches"]
+    assert isinstance(curve, dict)
+    assert list(curve) == list(HISTORY_LENGTHS)
+    assert curve[0]["difference"] == 0.0
+    assert curve[10]["difference"] > 0.0
+    assert curve[10]["chance ours is better"] > 0.9
+    assert {str(row["name"]) for row in results.summary()} == {OURS, POPULAR}
+    assert "by touches" in evaluation_html(results, 0)
+
+
+def test_viewers_of_few_touches_or_no_times_are_refused_in_a_sentence():
+    with pytest.raises(InsufficientData, match="viewers of 10 touches"):
+        evaluate_cold_start(a_dataset(days=3, people=3), Options(), quiet)
+    dataset = a_dataset(days=5)
+    log = dataset.log
+    timeless = replace(dataset, log=EventLog.of(log.actors, log.projects, log.at_s * 0, log.n_actors, log.n_projects))
+    with pytest.raises(InsufficientData, match="has no times"):
+        evaluate_cold_start(timeless, Options(), quiet)

@@ -1,0 +1,32 @@
+"""What sources reach, and what each adds to the others, by hand and in a replay."""
+
+import numpy as np
+
+from scoring.evaluation.protocols import OURS, SERVED, Options, evaluate_feed_requests
+from scoring.evaluation.source_recall import SourceRecall
+from scoring.replay.log_candidate_sources import LOG_SOURCES, CandidateSource
+from tests.scoring.evaluation.test_replay import a_dataset, quiet
+
+
+def test_what_a_source_adds_is_what_the_others_miss():
+    reach = SourceRecall()
+    brought = {CandidateSource.NEWEST: np.array([1, 2]), CandidateSource.POPULAR: np.array([2, 3, 4])}
+    reach.add(7, brought, np.array([1, 2, 3, 9]))
+    facts = reach.facts()
+    assert facts["recall of the candidates"] == "0.7500 ± 0.0000"
+    assert facts["candidates a request"] == 4
+    sources = facts["sources"]
+    assert isinstance(sources, dict)
+    assert [sources["newest"][name] for name in ("brings", "recall alone", "adds")] == [2, "0.5000 ± 0.0000", 0.25]
+    assert sources["popular"]["recall of all others"] == "0.5000 ± 0.0000"
+    assert "near" in str(facts["sources that a log cannot feed"])
+
+
+def test_a_replay_tells_what_the_candidate_stage_costs_and_how_many_viewers_are_new():
+    results = evaluate_feed_requests(a_dataset(), Options(floor=1, single_signal_scorers=False), quiet)
+    rows = {str(row["name"]): float(str(row["ndcg@10"])) for row in results.summary()}
+    assert rows[SERVED] == rows[OURS]  # 144 projects: the sources bring them all
+    sources = results.facts["sources"]
+    assert isinstance(sources, dict)
+    assert set(sources) == {one.value for one in LOG_SOURCES}
+    assert results.facts["share of new viewers"] == 0.0

@@ -1,0 +1,165 @@
+"""What would remove a project from the page: the smallest set there is, and really taking it away does remove it."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import delete
+
+from db.actors.profiles import EngagedProject, Tag
+from db.actors.users import raise_versions
+from db.database.engine import Database
+from db.models import Engagement, InteractionType, Like, OutboxKind, TermKind, UserTag
+from db.outbox import enqueue
+from db.records import TagRecord
+from scoring.collaborative.nightly_training import train_collaborative_model
+from scoring.deadlines import PATIENT
+from scoring.explanation.counterfactual_search import FIRST_PAGE_SIZE, combined_exclusion, smallest_removal
+from scoring.explanation.score_causes import Cause
+from scoring.feeds import Feeds
+from scoring.mathematics.additive_model import BASELINE, Model
+from scoring.models.active_model import fixed_model
+from scoring.models.model_presets import DEFAULT
+from scoring.profiles.viewer_profile import load_profile
+from tests.world import ANYTHING, BEGIN, MOMENT, World, embedded_world
+
+# --- the search -----------------------------------------------------------------------------------------------------
+
+
+def a_tag(number: int) -> Cause:
+    return Cause(Tag(number, TermKind.TOPIC, f"t{number}", f"T{number}", 1.0, "manual", BEGIN))
+
+
+def a_touch(number: int) -> Cause:
+    return Cause(engagement=EngagedProject(number, 1, BEGIN, None))
+
+
+CAUSES = (a_tag(1), a_touch(1), a_tag(2))
+
+
+@given(st.sets(st.sampled_from(range(8))))
+async def test_the_smallest_set_is_found_and_only_what_was_verified_is_told(enough: set[int]):
+    """`enough` are the sets (as bits) whose removal does it; adding to one does not help unless it is in there."""
+    asked: list[int] = []
+
+    async def leaves(chosen: Sequence[Cause]) -> bool:
+        asked.append(sum(1 << CAUSES.index(cause) for cause in chosen))
+        return asked[-1] in enough
+
+    found = await smallest_removal(CAUSES, leaves)
+    if not enough & {1, 7}:  # neither the likeliest alone nor all of them together
+        assert found is None
+        return
+    assert found is not None
+    assert sum(1 << CAUSES.index(cause) for cause in found) in enough
+    for size in range(1, len(found)):
+        for smaller in combinations(CAUSES, size):
+            assert sum(1 << CAUSES.index(cause) for cause in smaller) not in enough
+    assert len(asked) <= 7
+
+
+async def test_nothing_is_found_where_there_is_nothing_to_take_away():
+    async def never(_: Sequence[Cause]) -> bool:
+        raise AssertionError("nothing to ask")
+
+    assert await smallest_removal((), never) is None
+
+
+# --- a feed ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def world(sqlite_database: Database, tmp_path: Path) -> AsyncIterator[World]:
+    """A large catalog, some people who came to a part of it, and one viewer with two interests and five touches."""
+    tags = (TagRecord(name="painting", kind=TermKind.CATEGORY), TagRecord(name="tool-0", kind=TermKind.TOOL))
+    async with embedded_world(sqlite_database, tmp_path) as made:
+        await made.add_users("maker", *(f"u{n}" for n in range(7)))
+        await made.add_users("ada", tags=tags)
+        await made.add_users("plain")
+        await made.add_projects(400, owner="maker")
+        for n in range(7):
+            keys = [f"p{k:04}" for k in range(3, 180, 6) if (k // 6 + n) % 2]
+            await made.act(f"u{n}", InteractionType.LIKE, *keys)
+        await made.act("ada", InteractionType.LIKE, "p0003", "p0009", "p0021")
+        await made.act("ada", InteractionType.VIEW, "p0001", "p0007")
+        await made.settle()
+        await train_collaborative_model(made.stores.database)
+        yield made
+
+
+async def take_away(world: World, user: str, causes: Sequence[Cause]) -> None:
+    """Really delete tags and all that was done with projects, as if they had never been."""
+    viewer = await world.viewer(user)
+    assert viewer.actor_id is not None
+    async with world.stores.database.write() as connection:
+        for cause in causes:
+            if cause.tag is not None:
+                mine = UserTag.actor_id == viewer.actor_id
+                await connection.execute(delete(UserTag).where(mine, UserTag.term_id == cause.tag.term_id))
+            if cause.engagement is not None:
+                for table in (Engagement, Like):
+                    mine = table.actor_id == viewer.actor_id
+                    await connection.execute(delete(table).where(mine, table.project_id == cause.engagement.project_id))
+        await raise_versions(connection, [viewer.actor_id])
+        await enqueue(connection, OutboxKind.PROFILE, [str(viewer.actor_id)])
+    await world.settle()
+
+
+async def page_ids(feeds: Feeds, world: World, user: str) -> list[int]:
+    page = await feeds.for_you(await world.viewer(user), FIRST_PAGE_SIZE, None, ANYTHING)
+    return [entry.project_id for entry in page.entries]
+
+
+@pytest.mark.parametrize("wanted", [min, max])
+@pytest.mark.parametrize("model", [BASELINE, DEFAULT], ids=lambda model: model.name)
+async def test_really_taking_the_causes_away_removes_the_project_and_less_does_not(
+    world: World, model: Model, wanted: Callable[..., int]
+):
+    feeds = Feeds(world.stores, fixed_model(model), clock=lambda: MOMENT, deadlines=PATIENT)
+    page = await feeds.for_you(await world.viewer("ada"), FIRST_PAGE_SIZE, None, ANYTHING)
+    explained = [entry.explained for entry in page.entries]
+    found = await feeds.counterfactuals(await world.viewer("ada"), explained, ANYTHING)
+    assert len(found) >= 3, "some of a page hangs on something of one's own"
+    assert all(1 <= len(causes) <= 3 for causes in found.values())
+    id_ = wanted(found, key=lambda one: len(found[one]))
+    first, *rest = found[id_]
+    if rest:
+        await take_away(world, "ada", rest)
+        assert id_ in await page_ids(feeds, world, "ada"), "less does not do it"
+    await take_away(world, "ada", [first])
+    assert id_ not in await page_ids(feeds, world, "ada")
+
+
+async def test_what_is_not_on_the_first_page_and_what_nobody_asked_for_has_no_causes(world: World):
+    viewer = await world.viewer("ada")
+    page = await world.feeds.for_you(viewer, 100, None, ANYTHING)
+    below = [entry.explained for entry in page.entries[FIRST_PAGE_SIZE:]]
+    assert await world.feeds.counterfactuals(viewer, below, ANYTHING) == {}
+    plain = await world.viewer("plain")
+    popular = await world.feeds.for_you(plain, FIRST_PAGE_SIZE, None, ANYTHING)
+    assert await world.feeds.counterfactuals(plain, [one.explained for one in popular.entries], ANYTHING) == {}
+
+
+async def test_when_the_time_is_over_nothing_is_claimed(world: World):
+    hurried = replace(PATIENT, counterfactual_s=0.0)
+    feeds = Feeds(world.stores, clock=lambda: MOMENT, deadlines=hurried)
+    viewer = await world.viewer("ada")
+    page = await feeds.for_you(viewer, 5, None, ANYTHING)
+    assert await feeds.counterfactuals(viewer, [entry.explained for entry in page.entries], ANYTHING) == {}
+
+
+async def test_a_profile_without_what_it_leaves_out_is_the_one_of_somebody_who_never_did_it(world: World):
+    viewer = await world.viewer("ada")
+    whole = await load_profile(world.stores, viewer, MOMENT, PATIENT)
+    causes = [Cause(whole.tags[0]), Cause(engagement=whole.engagements[1])]
+    imagined = await load_profile(world.stores, viewer, MOMENT, PATIENT, combined_exclusion(causes))
+    await take_away(world, "ada", causes)
+    real = await load_profile(world.stores, await world.viewer("ada"), MOMENT, PATIENT)
+    assert (imagined.tags, imagined.engagements) == (real.tags, real.engagements)
+    assert imagined.vector is not None
+    assert real.vector is not None
+    assert imagined.vector == pytest.approx(real.vector, abs=1e-6)

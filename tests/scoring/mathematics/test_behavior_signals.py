@@ -1,0 +1,166 @@
+"""The behavior signals, with numbers worked out by hand."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from scoring import weights
+from scoring.mathematics.behavior_evidence import (
+    HOUR_S,
+    NO_INTERACTIONS,
+    BehaviorEvidence,
+    EventLog,
+    FirstInteractions,
+    History,
+    NeighborKind,
+    NeighborLinks,
+    PlatformActivity,
+    same_owner,
+)
+from scoring.mathematics.behavior_signals import (
+    actor_rate,
+    actors_within,
+    age,
+    events_since_creation,
+    item_neighbor_score,
+    item_neighbors_mean,
+    new_since_visit,
+    people_like_you,
+    session_neighbors,
+    taste_cluster_mean,
+    taste_cluster_recent,
+    taste_cluster_sum,
+    user_factors_mean,
+    user_factors_recent,
+    user_factors_sum,
+)
+from scoring.mathematics.neighbors import interaction_matrix, item_neighbors, tastes, user_neighbors
+
+NOW_S = 1_000_000.0
+
+
+def interactions(rows: list[int], similarity: list[float], hours_ago: float = 0.0) -> FirstInteractions:
+    n = len(rows)
+    return FirstInteractions(np.array(rows), np.arange(n), np.array(similarity), np.full(n, NOW_S - hours_ago * HOUR_S))
+
+
+NOTHING = BehaviorEvidence(
+    at_s=NOW_S,
+    created_s=np.array([NOW_S - 3 * HOUR_S, NOW_S + 5.0]),
+    actors=np.zeros((2, 4)),
+    engagements=History(np.array([7, 8]), np.array([NOW_S, NOW_S - 60 * 86_400.0])),
+    links={},
+    user_neighbors=NO_INTERACTIONS,
+    user_neighbor_similarity=0.0,
+    interactions=NO_INTERACTIONS,
+    clusters=NO_INTERACTIONS,
+    session_neighbors=NO_INTERACTIONS,
+    platform_activity=PlatformActivity(np.empty(0), np.empty(0)),
+    item_similarity=np.zeros(2),
+    owner_similarity=np.zeros(2),
+    owner_touches=np.zeros(2),
+)
+
+
+def test_without_evidence_every_signal_of_people_is_nothing():
+    for signal in (
+        user_factors_mean,
+        user_factors_sum,
+        user_factors_recent,
+        session_neighbors,
+        item_neighbor_score,
+        item_neighbors_mean,
+        people_like_you,
+    ):
+        assert signal(NOTHING).tolist() == [0.0, 0.0], signal
+
+
+def test_age_is_in_doublings_of_hours_and_the_future_is_new():
+    assert age(NOTHING).tolist() == [2.0, 0.0]
+
+
+@pytest.mark.parametrize("people", [4, 5])
+def test_fewer_than_five_people_say_nothing_about_taste(actors: int):
+    alike = replace(NOTHING, interactions=interactions([0] * actors, [0.7] * actors, hours_ago=12.0))
+    shown = actors >= weights.ANONYMITY_FLOOR
+    assert user_factors_mean(alike)[0] == pytest.approx(0.7 * actors / (actors + 2) if shown else 0.0)
+    assert user_factors_sum(alike)[0] == pytest.approx(0.7 * actors / np.sqrt(actors + 2) if shown else 0.0)
+    assert user_factors_recent(alike)[0] == pytest.approx(0.7 * actors / 2 if shown else 0.0)
+    with_them = replace(NOTHING, session_neighbors=interactions([0] * actors, [1.0] * actors))
+    assert session_neighbors(with_them)[0] == pytest.approx(np.log2(1 + actors) if shown else 0.0)
+    user_neighbors = replace(
+        NOTHING, user_neighbors=interactions([0] * actors, [0.1] * actors), user_neighbor_similarity=2.0
+    )
+    assert people_like_you(user_neighbors)[0] == pytest.approx(np.sqrt(0.1 * actors / 2.0) if shown else 0.0)
+
+
+def test_one_person_says_something_by_the_circle_and_nothing_alone():
+    one = interactions([0], [0.6], hours_ago=12.0)
+    seen = replace(NOTHING, interactions=one, clusters=one)
+    assert [signal(seen)[0] for signal in (user_factors_mean, user_factors_sum, user_factors_recent)] == [0.0, 0.0, 0.0]
+    assert taste_cluster_mean(seen).tolist() == pytest.approx([0.6 / 3, 0.0])
+    assert taste_cluster_sum(seen).tolist() == pytest.approx([0.6 / np.sqrt(3), 0.0])
+    assert taste_cluster_recent(seen).tolist() == pytest.approx([0.3, 0.0])
+
+
+def test_new_is_what_came_after_the_last_visit_and_this_visit_is_none():
+    made = replace(NOTHING, created_s=NOW_S - np.array([3.0, 7.0]) * HOUR_S)
+    visits = replace(made, engagements=History(np.array([7, 8]), NOW_S - np.array([0.5, 5.0]) * HOUR_S))
+    assert new_since_visit(visits).tolist() == [2.0, 0.0]  # 3 hours are log2(4); of half an hour ago is this visit
+    for never in (History(np.empty(0, np.int64), np.empty(0)), History(np.array([7]), np.array([NOW_S]))):
+        assert new_since_visit(replace(made, engagements=never)).tolist() == [0.0, 0.0]
+
+
+def test_people_count_by_half_lives_that_no_counter_keeps():
+    seen = replace(NOTHING, interactions=interactions([0, 0, 0, 1], [-0.5] * 4, hours_ago=0.25))
+    assert actors_within(0.25)(seen).tolist() == pytest.approx([np.log2(1 + 1.5), np.log2(1.5)])
+
+
+def test_neighbours_of_late_touches_count_more():
+    links = NeighborLinks(np.array([0, 1]), np.array([0, 1]), np.array([0.5, 0.5]))
+    linked = replace(NOTHING, links={NeighborKind.COSINE: links})
+    # the first touch is of now, the second a half-life of 60 days old: worth 1 and .5
+    assert item_neighbor_score(linked).tolist() == pytest.approx([np.sqrt(0.5), np.sqrt(0.25)])
+    assert item_neighbors_mean(linked).tolist() == pytest.approx([0.5 / 1.5, 0.25 / 1.5])
+
+
+def test_the_platforms_clock_counts_what_came_since():
+    platform_activity = PlatformActivity(NOW_S - np.array([4.0, 2.0, 1.0]) * HOUR_S, np.array([8.0, 20.0, 10.0]))
+    busy = replace(NOTHING, platform_activity=platform_activity, interactions=interactions([0, 0, 0], [0.0] * 3))
+    assert events_since_creation(busy).tolist() == pytest.approx([np.log2(31), 0.0])
+    assert actor_rate(busy).tolist() == pytest.approx([np.log2(4) - np.log2(1 + 3.0), 0.0])
+
+
+def test_touches_of_the_same_owner_are_counted_and_no_owner_is_nobody():
+    assert same_owner(np.array([5, -1, 6]), np.array([5, 5, -1, 9])).tolist() == [2.0, 0.0, 0.0]
+
+
+def two_tastes() -> EventLog:
+    pairs = [(person, project) for person in range(12) for project in range(10) if person % 2 == project % 2]
+    actors, projects = np.array(pairs).T
+    return EventLog.of(actors, projects, np.arange(len(pairs), dtype=float), 12, 10)
+
+
+def test_lists_and_tastes_tell_two_tastes_apart():
+    log = two_tastes()
+    engaged = interaction_matrix(log.actors, log.projects, 12, 10)
+    items, actors = item_neighbors(engaged), user_neighbors(engaged)
+    for project in range(10):
+        near = items.ids[items.starts[project] : items.starts[project + 1]]
+        assert sorted(near.tolist()) == [other for other in range(project % 2, 10, 2) if other != project]
+    assert set((actors.ids[: actors.starts[1]] % 2).tolist()) == {0}
+    made = tastes(engaged, factors=2)
+    similarity = made.actors @ made.actors.T
+    assert similarity[0, 2] > 0.9
+    assert abs(similarity[0, 1]) < 0.1
+    assert np.array_equal(made.actors, tastes(engaged, factors=2).actors)
+
+
+def test_projects_that_fewer_than_five_touched_together_are_no_neighbours_and_have_no_taste():
+    log = two_tastes()
+    few = log.actors < 8  # four people of each taste
+    engaged = interaction_matrix(log.actors[few], log.projects[few], 12, 10)
+    assert item_neighbors(engaged).ids.size == 0
+    assert not tastes(engaged).projects.any()
+    assert item_neighbors(engaged, floor=4).ids.size > 0

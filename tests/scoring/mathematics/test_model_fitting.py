@@ -1,0 +1,154 @@
+"""Curves are fitted to what was chosen, a model that is not better stays out, and a broken one is refused."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from scoring.errors import InsufficientData, InvalidModel
+from scoring.mathematics.additive_model import BASELINE, Curve
+from scoring.mathematics.curve_fitting import CandidateLists, FitOptions, choose_knots, fit_curves, hat_basis
+from scoring.mathematics.curve_shapes import MonotoneSteps, Shape
+from scoring.mathematics.model_fitting import MIN_STAGE_LISTS, fit_model
+from scoring.mathematics.viewer_stages import ViewerStage
+from scoring.models.model_presets import DEFAULT, as_data, from_data, with_untrained_signals
+from scoring.training.model_training import fit_and_judge_model
+from scoring.weights import Signal
+from tests.scoring.evaluation.test_replay import a_dataset, quiet
+
+
+def lists(n: int = 400, size: int = 12, seed: int = 0) -> CandidateLists:
+    """In each list the one is chosen whose first value is nearest to 0.5; the second value says nothing."""
+    rng = np.random.default_rng(seed)
+    values = rng.random((n * size, 2)).astype(np.float32)
+    best = np.abs(values[:, 0].reshape(n, size) - 0.5).argmin(axis=1) + np.arange(n) * size
+    relevant = np.zeros(n * size, dtype=bool)
+    relevant[best] = True
+    return CandidateLists(
+        values, np.arange(n + 1) * size, relevant, np.ones(n * size, np.float32), np.arange(n), np.zeros(n, np.int64)
+    )
+
+
+def test_a_curve_finds_what_no_weight_could():
+    model = fit_model("bump", lists(), (Signal.POPULARITY, Signal.COLLABORATIVE))
+    low, middle, high = model.curves[Signal.POPULARITY](np.array([0.02, 0.5, 0.98]))
+    assert middle > max(low, high) + 0.4
+    assert np.ptp(model.curves[Signal.COLLABORATIVE](np.linspace(0, 1, 50))) < 0.3
+
+
+def test_no_evidence_contributes_nothing():
+    model = fit_model("bump", lists(), (Signal.POPULARITY, Signal.COLLABORATIVE))
+    assert model.contributions(np.zeros((1, 2))).tolist() == [[0, 0]]
+
+
+def test_a_signal_that_never_varies_gets_no_curve():
+    fixed = lists()
+    fixed.values[:, 1] = 0.3
+    assert fit_model("one", fixed, (Signal.POPULARITY, Signal.COLLABORATIVE)).signals == (Signal.POPULARITY,)
+
+
+def test_a_thinned_out_row_stands_for_those_that_were_left_out():
+    whole = lists(n=60)
+    twice = CandidateLists(
+        np.repeat(whole.values, np.where(whole.relevant, 1, 2), axis=0),
+        np.arange(61) * 23,
+        np.repeat(whole.relevant, np.where(whole.relevant, 1, 2)),
+        np.ones(60 * 23, np.float32),
+        whole.viewers,
+        whole.stages,
+    )
+    thinned = replace(whole, weight=np.where(whole.relevant, 1, 2).astype(np.float32))
+    knots = [choose_knots(whole.values[:, k], whole.relevant, 6) for k in range(2)]
+    first, second = (np.concatenate(fit_curves(one, knots, FitOptions(bend=0.1))) for one in (twice, thinned))
+    assert first == pytest.approx(second, abs=0.02)
+
+
+def test_hats_add_up_to_the_curve_between_its_knots():
+    knots = [np.array([0.0, 1.0, 3.0])]
+    design = hat_basis(np.array([[0.5], [2.0], [9.0]], dtype=np.float32), knots).toarray()
+    assert design.tolist() == [[0.5, 0.5, 0.0], [0.0, 0.5, 0.5], [0.0, 0.0, 1.0]]
+
+
+def test_a_better_model_is_accepted_and_one_no_better_is_not():
+    dataset = a_dataset(days=40)
+    verdict = fit_and_judge_model(dataset, "new", BASELINE, 0.0, 1, 0, quiet)
+    assert verdict.accepted, verdict.because
+    again = fit_and_judge_model(dataset, "again", verdict.model, 0.0, 1, 0, quiet)
+    assert not again.accepted, again.because
+    assert fit_and_judge_model(dataset, "again", verdict.model, 8.0, 1, 0, quiet).accepted
+
+
+def test_too_little_to_train_on_is_said_in_a_sentence():
+    with pytest.raises(InsufficientData, match="the model in service stays"):
+        fit_and_judge_model(a_dataset(days=6, people=3), "new", BASELINE, 0.0, 1, 0, quiet)
+
+
+def test_a_model_comes_back_from_its_data_as_it_was():
+    staged = replace(DEFAULT, offsets={ViewerStage.LIGHT: {Signal.AGE: Curve((0.0, 1.0), (0.0, -0.1))}})
+    for model in (BASELINE, DEFAULT, with_untrained_signals(DEFAULT), staged):
+        assert from_data(model.name, as_data(model)) == model
+
+
+@pytest.mark.parametrize(
+    ("curves", "said"),
+    [
+        ({"a_signal_of_old": {"xs": [0.0], "ys": [0.0]}}, "a_signal_of_old"),
+        ({"age": {"xs": [0.0], "ys": [float("nan")]}}, "finite"),
+        ({"age": {"ys": [1.0]}}, "numbers xs and ys"),
+        ({}, "no curves"),
+        ({"age": {"xs": [0.0], "ys": [0.0]}, "stages": {"expert": {}}}, "expert, a stage that this version has not"),
+        ({"age": {"xs": [0.0], "ys": [0.0]}, "stages": {"new": {"likes": {"xs": [0.0], "ys": [0.0]}}}}, "no curve"),
+    ],
+)
+def test_a_model_that_cannot_serve_is_refused_in_a_sentence(curves: dict[str, object], said: str):
+    with pytest.raises(InvalidModel, match=said):
+        from_data("broken", curves)
+
+
+def staged_lists(per_stage: int, light: int) -> CandidateLists:
+    """Viewers of the last stage choose the highest value; `light` more lists, of the stage LIGHT, choose the lowest."""
+    both, size = lists(n=per_stage + light), 12
+    values = both.values[:, 0].reshape(-1, size)
+    is_light = np.arange(per_stage + light) >= per_stage
+    best = np.where(is_light, values.argmin(axis=1), values.argmax(axis=1)) + np.arange(is_light.size) * size
+    relevant = np.zeros(both.relevant.size, dtype=bool)
+    relevant[best] = True
+    return replace(both, relevant=relevant, stages=np.where(is_light, 2, 3).astype(np.int64))
+
+
+def test_a_stage_that_behaves_otherwise_gets_curves_of_its_own_and_a_small_one_hardly():
+    ends = np.array([0.05, 0.95])
+    rise = {}
+    for light in (MIN_STAGE_LISTS - 1, MIN_STAGE_LISTS, 2_000):
+        model = fit_model("staged", staged_lists(600, light), (Signal.POPULARITY, Signal.COLLABORATIVE))
+        assert set(model.offsets) == (
+            {ViewerStage.LIGHT, ViewerStage.HEAVY} if light >= MIN_STAGE_LISTS else {ViewerStage.HEAVY}
+        )
+        curves = [model.at(stage).curves[Signal.POPULARITY](ends) for stage in (ViewerStage.LIGHT, ViewerStage.HEAVY)]
+        rise[light] = [float(curve[1] - curve[0]) for curve in curves]
+    assert rise[2_000][0] < 0 < rise[2_000][1]
+    assert rise[MIN_STAGE_LISTS][0] > rise[2_000][0]
+    for model_stage in ViewerStage:
+        assert model.at(model_stage).contributions(np.zeros((1, 2))).tolist() == [[0, 0]]
+
+
+def test_a_curve_that_is_held_runs_one_way_at_every_stage():
+    against = staged_lists(300, 300)
+    for shape, sign in ((Shape.INCREASING, 1), (Shape.DECREASING, -1)):
+        model = fit_model("held", against, (Signal.POPULARITY, Signal.COLLABORATIVE), shapes={Signal.POPULARITY: shape})
+        for stage in ViewerStage:
+            steps = np.diff(model.at(stage).curves[Signal.POPULARITY].ys)
+            assert (sign * steps >= -1e-8).all()
+    free = fit_model("free", against, (Signal.POPULARITY, Signal.COLLABORATIVE), shapes={})
+    assert (np.diff(free.at(ViewerStage.LIGHT).curves[Signal.POPULARITY].ys) < 0).any()
+
+
+def test_steps_and_heights_are_two_ways_to_write_the_same_curves():
+    knots = [np.arange(4.0), np.arange(3.0), np.arange(2.0)]
+    steps = MonotoneSteps.of(knots, [Shape.INCREASING, Shape.FREE, Shape.DECREASING])
+    heights = np.array([-1.0, 0.5, 0.5, 2.0, 3.0, -3.0, 1.0, 4.0, 1.5])
+    assert steps.heights(steps.moves(heights)) == pytest.approx(heights)
+    towards = np.random.default_rng(0).random(9)  # the slope of heights @ towards by each of the moves, numerically
+    moved = steps.moves(heights)
+    slopes = [(steps.heights(moved + 1e-6 * one) - steps.heights(moved)) @ towards / 1e-6 for one in np.eye(9)]
+    assert steps.slopes(towards) == pytest.approx(slopes, abs=1e-6)

@@ -1,0 +1,104 @@
+"""What was seen and let pass, and what is like what was dismissed, speaks against a project."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from db.database.engine import Database
+from db.interactions.impression_counts import impression_counts, last_dismissed
+from db.interactions.interactions import dismiss
+from db.models import InteractionType
+from scoring import weights
+from scoring.deadlines import PATIENT
+from scoring.feeds import Feeds
+from scoring.models.active_model import fixed_model
+from scoring.models.model_presets import DEFAULT
+from scoring.profiles.negative_feedback import impression_fatigue
+from scoring.ranking import Page
+from scoring.weights import Signal
+from tests.scoring.test_feeds import Forgetful
+from tests.world import ANYTHING, MOMENT, World, embedded_world, keys_of
+
+
+@pytest.fixture
+async def world(database: Database, tmp_path: Path) -> AsyncIterator[World]:
+    async with embedded_world(database, tmp_path) as made:
+        await made.add_users("maker", "ada")
+        await made.add_projects(40, owner="maker")
+        await made.act("ada", InteractionType.LIKE, "p0000")
+        await made.settle()
+        yield made
+
+
+async def page_of(world: World) -> Page:
+    # An impression raises no version: it shows when the next ranking is made, here at once.
+    stores = replace(world.stores, cache=Forgetful())  # type: ignore[arg-type]
+    feeds = Feeds(stores, fixed_model(DEFAULT), clock=lambda: MOMENT, deadlines=PATIENT, exploration=0.0)
+    return await feeds.for_you(await world.viewer("ada"), 40, None, ANYTHING)
+
+
+def value(page: Page, signal: Signal, key: str) -> float:
+    (found,) = [e.explained for e in page.entries if page.cards[e.project_id].key == key]
+    return found.values[found.signals.index(signal)]
+
+
+def test_fatigue_counts_what_was_seen_and_not_come_to_up_to_a_limit():
+    shown, untouched = np.array([0, 3, 50, 3]), np.array([True, True, True, False])
+    assert impression_fatigue(shown, untouched).tolist() == [0, 3, weights.MAX_IMPRESSION_FATIGUE, 0]
+
+
+async def test_what_is_seen_again_and_again_sinks_until_the_viewer_comes_to_it(world: World):
+    before = await page_of(world)
+    first = next(key for key in keys_of(before) if key != "p0000")  # which the viewer has come to already
+    for hours in range(8):
+        await world.act("ada", InteractionType.IMPRESSION, first, at=MOMENT - timedelta(hours=1 + hours))
+    await world.act(
+        "ada", InteractionType.IMPRESSION, first, at=MOMENT - timedelta(days=weights.IMPRESSION_FATIGUE_DAYS + 1)
+    )
+    after = await page_of(world)
+    assert value(after, Signal.IMPRESSION_FATIGUE, first) == 8
+    assert keys_of(after).index(first) > keys_of(before).index(first)
+    await world.act("ada", InteractionType.VIEW, first)
+    assert value(await page_of(world), Signal.IMPRESSION_FATIGUE, first) == 0
+
+
+async def test_what_is_like_the_dismissed_counts_against_a_project_the_more_the_oftener(world: World):
+    viewer = await world.viewer("ada")
+    page = await page_of(world)
+    assert all(e.explained.contribution(Signal.SIMILAR_TO_DISMISSED) == 0 for e in page.entries)
+    seen = []
+    for key in ("p0003", "p0009", "p0015"):  # alike in their category and tool
+        (project,) = await world.ids([key])
+        async with world.stores.database.write() as connection:
+            await dismiss(connection, viewer.actor_id, project, MOMENT)
+        seen.append(value(await page_of(world), Signal.SIMILAR_TO_DISMISSED, "p0021"))
+    assert 0 < seen[0] < seen[1] < seen[2] <= 1
+
+
+async def test_somebody_who_likes_as_much_of_a_kind_as_they_dismiss_has_nothing_against_it(world: World):
+    viewer = await world.viewer("ada")
+    await world.act("ada", InteractionType.LIKE, "p0009", "p0015")
+    (project,) = await world.ids(["p0003"])
+    async with world.stores.database.write() as connection:
+        await dismiss(connection, viewer.actor_id, project, MOMENT)
+    by_owner = 1 / weights.DISMISSALS_FOR_FULL
+    assert value(await page_of(world), Signal.SIMILAR_TO_DISMISSED, "p0021") == pytest.approx(by_owner)
+
+
+async def test_the_latest_dismissals_are_read_and_the_latest_impressions_counted(world: World):
+    viewer, database = await world.viewer("ada"), world.stores.database
+    assert viewer.actor_id is not None
+    ids = await world.ids(["p0001", "p0002"])
+    for project in ids:
+        async with database.write() as connection:
+            await dismiss(connection, viewer.actor_id, project, MOMENT)
+    assert len(await last_dismissed(database, viewer.actor_id, 1)) == 1
+    assert len(await last_dismissed(database, viewer.actor_id, 10)) == 2
+    await world.act("ada", InteractionType.IMPRESSION, "p0003", at=MOMENT - timedelta(hours=2))
+    await world.act("ada", InteractionType.IMPRESSION, "p0003", at=MOMENT - timedelta(hours=4))
+    (third,) = await world.ids(["p0003"])
+    assert await impression_counts(database, viewer.actor_id, MOMENT - timedelta(hours=3)) == {third: 1}

@@ -1,0 +1,132 @@
+"""A ranking is made once however many want it, found while it is fresh, and made again when it is not."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from db.cache.embedded import EmbeddedCache
+from db.catalog.project_cards import ProjectFilter
+from db.errors import Store, StoreUnavailable
+from db.models import FeedKind
+from scoring import weights
+from scoring.ranking import Ranking, Strategy
+from scoring.snapshots.ranking_cache import RankingCache, RankingKey
+from scoring.snapshots.snapshot_store import RankingSnapshot
+from scoring.weights import Signal
+from tests.doubles.memory_cache import MemoryCache
+from tests.scoring.test_feeds import Away
+
+SHARED = RankingKey("popular_feed:shared", None, "arguments", ProjectFilter(), 60.0)
+
+
+class Making:
+    """Makes rankings, and counts them."""
+
+    def __init__(self, takes_s: float = 0.0, degraded: tuple[Store, ...] = ()) -> None:
+        self.takes_s = takes_s
+        self.degraded = degraded
+        self.made = 0
+
+    async def __call__(self) -> Ranking:
+        self.made += 1
+        await asyncio.sleep(self.takes_s)
+        return Ranking(
+            kind=FeedKind.POPULAR,
+            strategy=Strategy.POPULAR,
+            model="test",
+            signals=(Signal.LIKES,),
+            ids=np.array([7, self.made]),
+            values=np.ones((2, 1), dtype=np.float32),
+            contributions=np.ones((2, 1), dtype=np.int64),
+            adjustments={},
+            generated_at=datetime(2026, 1, 1, tzinfo=UTC),
+            degraded=self.degraded,
+        )
+
+
+@pytest.fixture
+async def cache(tmp_path: Path) -> AsyncIterator[EmbeddedCache]:
+    opened = EmbeddedCache(tmp_path / "cache.sqlite", busy_timeout_s=30)
+    yield opened
+    await opened.close()
+
+
+async def test_many_requests_on_two_workers_make_one_ranking(cache: EmbeddedCache, tmp_path: Path):
+    other = EmbeddedCache(tmp_path / "cache.sqlite", busy_timeout_s=30)
+    make = Making(takes_s=0.05)
+    workers = (RankingCache(cache), RankingCache(other))
+    found = await asyncio.gather(*(workers[number % 2].at(SHARED, make) for number in range(40)))
+    await other.close()
+    assert make.made == 1
+    assert len({snapshot.id for snapshot in found}) == 1
+    assert all(snapshot.ranking.ids.tolist() == [7, 1] for snapshot in found)
+
+
+async def test_a_ranking_is_found_while_it_is_fresh_and_its_cursors_hold_for_longer():
+    clock = [0.0]
+    rankings, make = RankingCache(MemoryCache(clock=lambda: clock[0])), Making()
+    first = await rankings.at(SHARED, make)
+    clock[0] = 59
+    assert (await rankings.at(SHARED, make)).id == first.id
+    clock[0] = 61
+    second = await rankings.at(SHARED, make)
+    assert second.id != first.id
+    assert make.made == 2
+    assert (await rankings.by_id(first.id)) is not None
+
+
+async def test_what_was_made_without_a_store_is_not_kept_long():
+    clock = [0.0]
+    rankings, make = RankingCache(MemoryCache(clock=lambda: clock[0])), Making(degraded=(Store.VECTORS,))
+    first = await rankings.at(SHARED, make)
+    clock[0] = weights.DEGRADED_FRESH_S - 0.1
+    assert (await rankings.at(SHARED, make)).id == first.id
+    clock[0] = weights.DEGRADED_FRESH_S + 0.1
+    assert (await rankings.at(SHARED, make)).id != first.id
+
+
+async def test_a_pointer_that_outlived_its_ranking_is_put_right():
+    cache, make = MemoryCache(), Making()
+    rankings = RankingCache(cache)
+    gone = await rankings.at(SHARED, make)
+    await cache.delete(f"snapshot:{gone.id}")
+    second = await rankings.at(SHARED, make)
+    assert (await rankings.at(SHARED, make)).id == second.id
+    assert make.made == 2
+
+
+async def test_without_a_cache_each_request_makes_its_own_and_says_so():
+    rankings, make = RankingCache(Away(Store.CACHE)), Making()  # type: ignore[arg-type]
+    first, second = await rankings.at(SHARED, make), await rankings.at(SHARED, make)
+    assert make.made == 2
+    assert first.ranking.degraded == second.ranking.degraded == (Store.CACHE,)
+    assert await rankings.by_id(first.id) is None
+
+
+async def test_another_feeds_ranking_may_stand_in():
+    rankings, make = RankingCache(MemoryCache()), Making()
+    popular = await rankings.at(SHARED, make)
+
+    async def borrow() -> RankingSnapshot:
+        return popular
+
+    own = RankingKey("for_you_feed:1:0", 1, "arguments", ProjectFilter(), 60.0)
+    assert (await rankings.at(own, borrow)).id == popular.id
+    assert (await rankings.at(own, make)).id == popular.id
+    assert make.made == 1
+
+
+async def test_what_fails_is_not_kept():
+    rankings = RankingCache(MemoryCache())
+
+    async def fail() -> Any:
+        raise StoreUnavailable(Store.DATABASE, "as the test asked")
+
+    with pytest.raises(StoreUnavailable):
+        await rankings.at(SHARED, fail)
+    assert (await rankings.at(SHARED, Making())).ranking.degraded == ()

@@ -1,0 +1,67 @@
+"""Clock and constants are found again where they are planted."""
+
+import numpy as np
+import pytest
+
+from db.interactions.activity_time import FIRST_MONDAY_S, HOUR_S, UNIFORM_CLOCK, WEEK_H, WEEK_S, ActivityClock
+from scoring.mathematics.behavior_evidence import EventLog
+from scoring.mathematics.velocity import DEFAULT_TREND_CONSTANTS, Window
+from scoring.training.trend_fitting import MIN_MOMENTS, TrendMoment, fit_clock, fit_trend_constants, trend_moments
+
+
+def test_the_clock_runs_as_fast_as_people_come() -> None:
+    chance = np.random.default_rng(1)
+    week = np.array([9, 10, 11, 14, 15]) * HOUR_S
+    days = np.arange(5) * 24 * HOUR_S
+    starts_s = FIRST_MONDAY_S + np.add.outer(np.add.outer(np.arange(8) * WEEK_S, days), week).ravel()
+    arrivals_s = np.sort(np.repeat(starts_s, 10) + chance.uniform(0, HOUR_S, 10 * starts_s.size))
+    clock = fit_clock(arrivals_s)
+    rates = np.array(clock.rates).reshape(7, 24)
+    assert rates.mean() == pytest.approx(1.0)
+    assert rates[2, 10] > 3
+    assert rates[2, 2] == rates[6].max() == pytest.approx(0.1)
+    friday_evening, monday_morning = (
+        FIRST_MONDAY_S + 4 * 24 * HOUR_S + 20 * HOUR_S,
+        FIRST_MONDAY_S + WEEK_S + 6 * HOUR_S,
+    )
+    assert clock.hours(monday_morning) - clock.hours(friday_evening) < 10
+
+
+def test_too_few_arrivals_make_no_clock() -> None:
+    assert fit_clock(np.arange(999) * HOUR_S) == UNIFORM_CLOCK
+    assert fit_clock(np.arange(5_000.0)) == UNIFORM_CLOCK
+    assert fit_clock(np.empty(0)) == UNIFORM_CLOCK
+
+
+def test_a_moment_knows_what_was_before_and_who_came_after() -> None:
+    at_s, slow = FIRST_MONDAY_S + 10 * WEEK_S, ActivityClock((0.5,) * 84 + (1.5,) * 84)
+    times = at_s + HOUR_S * np.array([-2, -1, *range(7)])
+    log = EventLog.of(np.arange(9), np.array([0, 1, *[1] * 7]), times, 9, 3)
+    created_s = np.array([at_s - 3 * HOUR_S, at_s - 2 * HOUR_S, np.nan])
+    (found,) = trend_moments(log, created_s, slow, np.array([at_s]), 24 * HOUR_S)
+    # The hours before a week's beginning ran at 1.5.
+    assert found.projects.tolist() == [0, 1]
+    assert found.age_h == pytest.approx([4.5, 3.0])
+    assert found.people[:, 1] == pytest.approx([2 ** (-3 / 6), 2 ** (-1.5 / 6)])
+    assert found.next_people.tolist() == [0, 7]
+    assert trend_moments(log, created_s, slow, np.array([at_s]), 2 * HOUR_S) == []
+
+
+def test_a_fit_finds_what_moves_the_people() -> None:
+    chance, listed = np.random.default_rng(5), []
+    for _ in range(MIN_MOMENTS):
+        people, age_h = chance.gamma(0.5, 8.0, (60, 4)), chance.uniform(0.0, 160.0, 60)
+        next_people = np.round(100 * people[:, 2] / (age_h + 1))
+        listed.append(TrendMoment(0.0, np.arange(60), people, age_h, next_people))
+    found = fit_trend_constants(listed)
+    assert found.shares[2] > 0.75
+    assert sum(found.shares) == pytest.approx(1.0)
+    assert found.gravity > 0.6
+    assert fit_trend_constants(listed[:-1], Window.WEEK) == DEFAULT_TREND_CONSTANTS[Window.WEEK]
+
+
+def test_a_week_has_168_busy_hours() -> None:
+    clock = ActivityClock(tuple(np.linspace(0.0, 2.0, WEEK_H).tolist()))
+    at_s = np.array([0.0, 1e9, 1.7e9])
+    assert clock.hours(at_s + WEEK_S) - clock.hours(at_s) == pytest.approx(np.full(3, WEEK_H))
+    assert UNIFORM_CLOCK.hours(at_s) == pytest.approx((at_s - FIRST_MONDAY_S) / HOUR_S)
