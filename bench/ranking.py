@@ -20,7 +20,7 @@ import numpy as np
 from scoring.mathematics.additive_model import Curve, Model, order_by_score, scores
 from scoring.mathematics.behavior_evidence import EventLog
 from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS
-from scoring.mathematics.diversity import Attributes, diversify
+from scoring.mathematics.diversity import DiversityAttributes, diversify
 from scoring.mathematics.neighbors import interaction_matrix, item_neighbors, tastes, user_neighbors
 from scoring.mathematics.signals import Incidence
 
@@ -34,7 +34,7 @@ def blend() -> None:
     def carried(terms: int, each: int) -> Incidence:
         return Incidence(CANDIDATES, np.repeat(np.arange(CANDIDATES), each), rng.integers(0, terms, CANDIDATES * each))
 
-    attributes = Attributes(rng.integers(0, 500, CANDIDATES), carried(20, 2), carried(60, 3))
+    attributes = DiversityAttributes(rng.integers(0, 500, CANDIDATES), carried(20, 2), carried(60, 3))
     xs = tuple(np.linspace(0, 1, KNOTS).tolist())
     curves = {signal: Curve(xs, tuple(rng.random(KNOTS).tolist())) for signal in list(BEHAVIOR_SIGNALS)[:SIGNALS]}
     model, matrix = Model("bench", curves), rng.random((CANDIDATES, SIGNALS))
@@ -43,7 +43,9 @@ def blend() -> None:
     def ranked() -> None:
         score = scores(model.contributions(matrix))
         order = order_by_score(score, keys)
-        chosen = Attributes(attributes.owners[order], attributes.categories.take(order), attributes.tools.take(order))
+        chosen = DiversityAttributes(
+            attributes.owners[order], attributes.categories.take(order), attributes.tools.take(order)
+        )
         diversify(score[order], chosen)
 
     times = [_cpu_ms(ranked) for _ in range(200)]

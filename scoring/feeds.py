@@ -136,7 +136,7 @@ class Feeds:
         except StoreUnavailable as away:
             return self._last_known(request, away)
         if viewer.actor_id is None:
-            self._last_pages.note({request.key: page})
+            self._last_pages.remember({request.key: page})
         self._note(page, viewer)
         return page
 
@@ -329,7 +329,7 @@ class Feeds:
         except StoreUnavailable as away:
             return self._last_known(request, away)
         if snapshot.actor_id is None and _is_whole(page, request):
-            self._last_pages.note({request.key: page})
+            self._last_pages.remember({request.key: page})
         self._note(page, request.viewer, snapshot.ranking)
         return page
 

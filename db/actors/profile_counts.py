@@ -81,7 +81,7 @@ COUNTS = select(
     .scalar_subquery()
     .label("questions"),
     _count(OnboardingResponse, ~OnboardingResponse.skipped).label("has_answered"),
-    _latest(Engagement.last_at, Engagement.actor_id).label("last_act"),
+    _latest(Engagement.last_at, Engagement.actor_id).label("last_engaged_at"),
     _latest(UserTag.updated_at, UserTag.actor_id, UserTag.source != TagSource.LEARNED.value).label("last_tag"),
     _latest(OnboardingResponse.updated_at, OnboardingResponse.actor_id).label("last_answer"),
 )

@@ -11,7 +11,7 @@ from db.catalog.catalog_entries import upsert_categories, upsert_projects, upser
 from db.database.column_types import UNKNOWN_TIME, TextList, in_list
 from db.database.engine import Database
 from db.demo.data import SEED, DemoData, demo_people
-from db.interactions.interactions import NewInteraction, record
+from db.interactions.interactions import NewInteraction, record_interactions
 from db.models import Actor, Project, User
 from db.partitions import prepare_partitions
 from db.records import InteractionRecord
@@ -83,4 +83,4 @@ async def _load_interactions(
     projects = {row.key: row.id for row in await connection.execute(_PROJECTS)}
     events = [NewInteraction(actors[i.user], projects[i.project], i.type, i.at or UNKNOWN_TIME) for i in interactions]
     for start in range(0, len(events), EVENTS_A_BATCH):
-        await record(connection, events[start : start + EVENTS_A_BATCH])
+        await record_interactions(connection, events[start : start + EVENTS_A_BATCH])

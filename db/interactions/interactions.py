@@ -45,11 +45,11 @@ __all__ = [
     "lock_actors",
     "record_interactions",
     "record_new_interactions",
-    "validate_positions",
     "save",
     "undo_dismissal",
     "unlike",
     "unsave",
+    "validate_positions",
 ]
 
 MAX_POSITION = 2**31 - 1

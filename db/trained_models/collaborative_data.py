@@ -60,7 +60,7 @@ class ActorFactors(NamedTuple):
 
     actors: Ids
     vectors: list[bytes]
-    taste_clusters: Ids
+    clusters: Ids
 
 
 NO_FACTORS = ViewerFactors(np.empty(0, np.float32), NeighborList(np.empty(0, np.int64), np.empty(0, np.float32)))

@@ -157,7 +157,7 @@ async def _arrivals(asked: _Asked) -> PlatformActivity:
         known = None
     if known is None:
         since = asked.at - timedelta(days=weights.RECENT_INTERACTION_DAYS)
-        known = stored.pack_first_engagement_counts(await stored.platform_activity(stores.database, since))
+        known = stored.pack_first_engagement_counts(await stored.first_engagement_counts(stores.database, since))
         with suppress(StoreUnavailable):
             await stores.cache.put(_BUSY, known, weights.ACTIVITY_FRESH_S)
     at_s, actors = np.frombuffer(known, dtype="<f8").reshape(2, -1)
@@ -169,13 +169,13 @@ _BUSY = "arrivals"
 
 async def _fellows(asked: _Asked, taste: stored.ViewerFactors) -> tuple[FirstInteractions, float]:
     """Read what those most like the viewer ever did, and the sum of their likeness."""
-    actors = taste.actors
-    if Part.USER_NEIGHBORS not in asked.parts or not actors.ids.size:
+    nearest = taste.people
+    if Part.USER_NEIGHBORS not in asked.parts or not nearest.ids.size:
         return NO_INTERACTIONS, 0.0
-    found = await stored.first_engagements_of(asked.stores.database, asked.ids, actors.ids.tolist())
-    order = np.argsort(actors.ids)
-    similarity = _of_ids(found.actors, actors.ids[order], actors.similarity[order].astype(np.float64))
-    return _rowed(asked.table.ids, found, similarity), float(actors.similarity.sum())
+    found = await stored.first_engagements_of(asked.stores.database, asked.ids, nearest.ids.tolist())
+    order = np.argsort(nearest.ids)
+    similarity = _of_ids(found.actors, nearest.ids[order], nearest.similarity[order].astype(np.float64))
+    return _rowed(asked.table.ids, found, similarity), float(nearest.similarity.sum())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -202,13 +202,15 @@ async def _likeness_of(asked: _Asked, actors: Integers, mine: stored.Vector) -> 
     empty_lists = np.zeros(actors.size)
     if not asked.parts & (Part.TASTES | Part.CIRCLES) or not mine.size:
         return empty_lists, empty_lists
-    actors = await stored.user_factors(asked.stores.database, np.unique(actors).tolist())
-    alike = _of_ids(actors, actors.actors, _likenesses(actors.vectors, mine))
+    factors = await stored.user_factors(asked.stores.database, np.unique(actors).tolist())
+    alike = _of_ids(actors, factors.actors, _likenesses(factors.vectors, mine))
     if Part.CIRCLES not in asked.parts:
         return alike, empty_lists
-    clusters = await stored.clusters(asked.stores.database, np.unique(actors.clusters[actors.clusters > 0]).tolist())
-    to_circle = _of_ids(actors.clusters, *_sorted(clusters, mine))
-    return alike, _of_ids(actors, actors.actors, to_circle)
+    clusters = await stored.taste_clusters(
+        asked.stores.database, np.unique(factors.clusters[factors.clusters > 0]).tolist()
+    )
+    to_circle = _of_ids(factors.clusters, *_sorted(clusters, mine))
+    return alike, _of_ids(actors, factors.actors, to_circle)
 
 
 async def _company(asked: _Asked, interactions: FirstInteractions) -> FirstInteractions:

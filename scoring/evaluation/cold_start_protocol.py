@@ -61,7 +61,7 @@ def evaluate_cold_start(dataset: Dataset, options: Options, progress: Progress) 
     for cut in HISTORY_LENGTHS:
         for one in _cut_lists(dataset, parts, cut, options, progress):
             matrix = behavior_matrix(one.evidence, tuple(BEHAVIOR_SIGNALS))
-            people = one.evidence.people[:, -1]
+            people = one.evidence.actors[:, -1]
             for name, way in ways.items():
                 served = ways[POPULAR] if cut == 0 else way
                 noted = measured.setdefault(cut, {}).setdefault(name, RankingMetrics())
@@ -116,7 +116,7 @@ def _popular(dataset: Dataset) -> Score:
         liked = np.bincount(likes.projects[: likes.before(one.at_s)], minlength=likes.n_projects)[one.projects]
         age_days = np.maximum(one.at_s - one.evidence.created_s, 0.0) / 86_400.0
         return (
-            np.log1p(one.evidence.people[:, -1])
+            np.log1p(one.evidence.actors[:, -1])
             + weights.ALL_TIME_LIKES_WEIGHT * np.log1p(liked)
             + weights.FRESHNESS_TIEBREAK * freshness(age_days)
         )

@@ -228,15 +228,15 @@ def _timed_baselines(dataset: Dataset) -> dict[str, Score]:
     column = {signal: index for index, signal in enumerate(BEHAVIOR_SIGNALS)}
 
     def actors_6h(one: ReplayedRequest, _matrix: Floats) -> Floats:
-        return one.evidence.people[:, 1]
+        return one.evidence.actors[:, 1]
 
     def fresh_and_lively(one: ReplayedRequest, matrix: Floats) -> Floats:
-        return np.log1p(one.evidence.people[:, 1]) + np.exp2(-(np.exp2(matrix[:, column[Signal.AGE]]) - 1.0) / 12.0)
+        return np.log1p(one.evidence.actors[:, 1]) + np.exp2(-(np.exp2(matrix[:, column[Signal.AGE]]) - 1.0) / 12.0)
 
     return {
         "newest": lambda one, _matrix: one.evidence.created_s,
         "popular": lambda one, _matrix: _everyone(dataset, one),
-        "recent popular (3 days)": lambda one, _matrix: one.evidence.people[:, 2],
+        "recent popular (3 days)": lambda one, _matrix: one.evidence.actors[:, 2],
         "recent popular (6 hours)": actors_6h,
         "people 6 h + freshness 12 h": fresh_and_lively,
         "item-kNN": lambda _one, matrix: matrix[:, column[Signal.ITEM_NEIGHBORS]],
@@ -353,7 +353,7 @@ def _measure_static(
         for name, way in ways.items():
             value = way(one, matrix)
             measured.setdefault(name, RankingMetrics()).add(
-                value, one.relevant, one.projects, one.evidence.people[:, 3]
+                value, one.relevant, one.projects, one.evidence.actors[:, 3]
             )
             for row, against in zip(one.relevant.tolist(), drawn, strict=True):
                 above = (value[against] > value[row]).sum() + 0.5 * (value[against] == value[row]).sum()

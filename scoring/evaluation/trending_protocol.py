@@ -70,7 +70,7 @@ def grid(since_s: float, until_s: float) -> Floats:
 
 def _others(dataset: Dataset, history: LogEvidence, wall: TrendMoment) -> dict[str, Floats]:
     log, at_s, projects = dataset.log, wall.at_s, wall.projects
-    people = history.people(projects, at_s)
+    people = history.actors(projects, at_s)
     age_h = np.maximum(at_s - dataset.created_s[projects], 0.0) / HOUR_S
     day = _between(log, at_s - DAY_S, at_s)[projects]
     everyone = _between(log, -np.inf, at_s)[projects]

@@ -12,7 +12,7 @@ import numpy as np
 from db.actors.profiles import EngagedProject
 from db.actors.users import UserCard, users_by_id
 from db.catalog.keyword_search import texts_by_id
-from db.catalog.project_cards import ProjectCard, ProjectFeatures, cards_by_id, features
+from db.catalog.project_cards import ProjectCard, ProjectFeatures, cards_by_id, read_features
 from db.errors import StoreUnavailable
 from db.interactions.velocity_queries import FirstEngagementCounts, count_first_engagements
 from db.stores import Stores
@@ -114,7 +114,7 @@ async def load_page_evidence(
     """
     database = stores.database
     known = {
-        one.id: one for one in await features(database, [e.project_id for e in explained], profile.viewer.actor_id)
+        one.id: one for one in await read_features(database, [e.project_id for e in explained], profile.viewer.actor_id)
     }
     behind = await _behaviour(stores, profile, explained, known, at)
     by_text = await _near(stores, profile, projects_with_contribution(explained, TEXT_SIGNALS), deadlines)
@@ -260,7 +260,7 @@ def _kin(ids: Integers, evidence: BehaviorEvidence, wanted: Sequence[int]) -> _N
 def _crowds(ids: Integers, evidence: BehaviorEvidence) -> dict[tuple[Signal, ...], dict[int, int]]:
     interactions = {
         TASTE_SIGNALS: evidence.interactions,
-        CO_VIEWER_SIGNALS: evidence.company,
+        CO_VIEWER_SIGNALS: evidence.session_neighbors,
         USER_NEIGHBOR_SIGNALS: evidence.user_neighbors,
     }
     return {signals: _people(ids, of) for signals, of in interactions.items()}

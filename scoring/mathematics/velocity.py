@@ -24,13 +24,13 @@ __all__ = [
     "TrendConstants",
     "TrustInputs",
     "Window",
-    "bounded_boost",
-    "log_actors",
-    "effective_actors",
-    "velocity_score",
-    "score_parts",
     "baseline_velocity",
+    "bounded_boost",
+    "effective_actors",
+    "log_actors",
+    "score_parts",
     "trust",
+    "velocity_score",
 ]
 
 

@@ -168,7 +168,7 @@ def _thinned(
     evidence: BehaviorEvidence, relevant: NDArray[np.bool_], rng: np.random.Generator
 ) -> tuple[Integers, NDArray[np.float32]]:
     sure = relevant.copy()
-    for value, most in ((evidence.created_s, NEWEST_KEPT), (evidence.people[:, 1], LIVELIEST_KEPT)):
+    for value, most in ((evidence.created_s, NEWEST_KEPT), (evidence.actors[:, 1], LIVELIEST_KEPT)):
         sure[_best(value, most)] = True
     kept = np.flatnonzero(sure | (rng.random(sure.size) < SHARE_KEPT))
     return kept, np.where(sure[kept], 1.0, 1.0 / SHARE_KEPT).astype(np.float32)

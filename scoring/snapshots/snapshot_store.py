@@ -64,12 +64,12 @@ class SnapshotStore:
 
     async def by_id(self, snapshot_id: str) -> RankingSnapshot | None:
         """Find a ranking by its id, and let it live on from now."""
-        body = await self._cache.get(names.ranking(snapshot_id), extend_s=weights.SNAPSHOT_TTL_S)
+        body = await self._cache.get(names.snapshot_key(snapshot_id), extend_s=weights.SNAPSHOT_TTL_S)
         return decode(body) if body else None
 
     async def keep(self, snapshot: RankingSnapshot) -> None:
         """Store a ranking; of a personal one the cache also remembers whose it is."""
-        await self._cache.put(names.ranking(snapshot.id), encode(snapshot), weights.SNAPSHOT_TTL_S)
+        await self._cache.put(names.snapshot_key(snapshot.id), encode(snapshot), weights.SNAPSHOT_TTL_S)
         if snapshot.actor_id is not None:
             await self._cache.put(names.ownership_key(snapshot.actor_id, snapshot.id), b"", names.OWNERSHIP_TTL_S)
 

@@ -85,7 +85,7 @@ async def _answer(
     return orjson.dumps([result.data, errors]).decode().replace(key, "KEY"), sorted(issued)  # sources are asked at once
 
 
-@pytest.mark.parametrize("asker", [user("ada"), ANONYMOUS_VIEWER], ids=["user", "nobody"])
+@pytest.mark.parametrize("caller", [user("ada"), ANONYMOUS_VIEWER], ids=["user", "nobody"])
 async def test_what_is_hidden_answers_like_what_never_was(
     hiding: Graph, statements: CountStatements, caller: Caller
 ) -> None:

@@ -275,7 +275,7 @@ async def of_session(database: Database) -> tuple[int | None, str | None]:
     return viewer.actor_id, viewer.session_key
 
 
-@pytest.mark.parametrize(("life", "stands"), [(timedelta(hours=1), True), (timedelta(0), False)])
+@pytest.mark.parametrize(("life", "is_accepted_session"), [(timedelta(hours=1), True), (timedelta(0), False)])
 async def test_a_claimed_session_is_the_account_until_the_claim_ends(
     database: Database, life: timedelta, is_accepted_session: bool
 ) -> None:

@@ -28,7 +28,7 @@ async def stored(graph: Graph) -> list[str]:
     return sorted(row.type for row in await graph.database.fetch(found))
 
 
-@pytest.mark.parametrize("asker", [user("ada"), SESSION], ids=["user", "session"])
+@pytest.mark.parametrize("caller", [user("ada"), SESSION], ids=["user", "session"])
 async def test_views_clicks_and_impressions_are_not_stored_and_the_answer_says_so(graph: Graph, caller: Caller) -> None:
     events = [{"project": "p0003", "type": type_.name} for type_ in InteractionType]
     answer = (await graph.data(EVENTS, replace(caller, opted_out=True), events=events))["recordInteractions"]

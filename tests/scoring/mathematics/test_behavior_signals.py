@@ -80,7 +80,7 @@ def test_age_is_in_doublings_of_hours_and_the_future_is_new():
     assert age(NOTHING).tolist() == [2.0, 0.0]
 
 
-@pytest.mark.parametrize("people", [4, 5])
+@pytest.mark.parametrize("actors", [4, 5])
 def test_fewer_than_five_people_say_nothing_about_taste(actors: int):
     alike = replace(NOTHING, interactions=interactions([0] * actors, [0.7] * actors, hours_ago=12.0))
     shown = actors >= weights.ANONYMITY_FLOOR
