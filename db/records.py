@@ -44,6 +44,10 @@ def _as_text(value: Any) -> Any:
     return value
 
 
+def _read_bookmark(value: Any) -> Any:
+    return InteractionType.SAVE if value == "bookmark" else value
+
+
 def _in_the_past(value: datetime) -> datetime:
     if value < UNKNOWN_TIME:
         raise ValueError(f"{value.isoformat()} is before 1970")
@@ -154,7 +158,7 @@ class InteractionRecord(Record):
 
     user: Key
     project: Key
-    type: InteractionType
+    type: Annotated[InteractionType, BeforeValidator(_read_bookmark)]
     at: PastTime | None = None
 
 

@@ -25,12 +25,12 @@ FULL_WEIGHT_ACTORS = 3.0
 RETENTION_S = 7 * 86_400.0
 """A crowd that nobody joined for a week has less than a hundredth left, and goes."""
 
-_added = insert_batch(NetworkCount, "project_id", "network", "people", "as_of_s")
+_added = insert_batch(NetworkCount, "project_id", "network", "actors", "as_of_s")
 _later = case((_added.excluded.as_of_s > NetworkCount.as_of_s, _added.excluded.as_of_s), else_=NetworkCount.as_of_s)
 _ADD = _added.on_conflict_do_update(
     index_elements=["project_id", "network"],
     set_={
-        "people": NetworkCount.actors * decay_factor(_later - NetworkCount.as_of_s, HALF_LIFE_S)
+        "actors": NetworkCount.actors * decay_factor(_later - NetworkCount.as_of_s, HALF_LIFE_S)
         + _added.excluded.actors,
         "as_of_s": _later,
     },

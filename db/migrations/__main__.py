@@ -28,7 +28,7 @@ async def _draft(message: str) -> None:
 
 
 def _write_revision(connection: Connection, message: str) -> None:
-    number = f"{len(revisions()) + 1:04}"
+    number = f"{int(revisions()[-1]) + 1:04}"
     command.revision(configuration(connection), message, autogenerate=True, rev_id=number)
 
 

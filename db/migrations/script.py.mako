@@ -13,7 +13,3 @@ def upgrade() -> None:
     """Go forward."""
     ${upgrades if upgrades else "pass"}
 
-
-def downgrade() -> None:
-    """Go back."""
-    ${downgrades if downgrades else "pass"}

@@ -33,7 +33,7 @@ class InteractionType(StrEnum):
 
     VIEW = "view"
     LIKE = "like"
-    SAVE = "bookmark"
+    SAVE = "save"
     COMMENT = "comment"
     FOLLOW = "follow"
     CLICK = "click"

@@ -150,7 +150,7 @@ class DecayedCounters(Base):
     decays them on.
     """
 
-    __tablename__ = "project_pulses"
+    __tablename__ = "decayed_counters"
 
     project_id: Mapped[int] = mapped_column(BigIntId, ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True)
     actors_1h: Mapped[float] = mapped_column(default=0.0, server_default="0")
@@ -171,7 +171,7 @@ class NetworkCount(Base):
     `network` is a keyed hash that changes daily; no address is ever stored. Forgotten after some days.
     """
 
-    __tablename__ = "crowds"
+    __tablename__ = "network_counts"
 
     project_id: Mapped[int] = mapped_column(BigIntId, ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True)
     network: Mapped[str] = mapped_column(primary_key=True)

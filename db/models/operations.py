@@ -86,7 +86,7 @@ class UserFactors(Base):
     A shadow of `engagement`: it can be built again at any time.
     """
 
-    __tablename__ = "actor_tastes"
+    __tablename__ = "user_factors"
 
     actor_id: Mapped[int] = mapped_column(BigIntId, ForeignKey("actors.id", ondelete="CASCADE"), primary_key=True)
     vector: Mapped[bytes] = mapped_column(LargeBinary)
@@ -98,7 +98,7 @@ class UserFactors(Base):
 class TasteCluster(Base):
     """The mean taste (float16) of a circle of like-minded people: at least ten."""
 
-    __tablename__ = "taste_circles"
+    __tablename__ = "taste_clusters"
 
     id: Mapped[int] = mapped_column(BigIntId, primary_key=True)
     vector: Mapped[bytes] = mapped_column(LargeBinary)
@@ -107,7 +107,7 @@ class TasteCluster(Base):
 class ItemFactors(Base):
     """What was built last night of a project: latent factors (float16), empty for one of too few people."""
 
-    __tablename__ = "project_tastes"
+    __tablename__ = "item_factors"
 
     project_id: Mapped[int] = mapped_column(BigIntId, ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True)
     vector: Mapped[bytes] = mapped_column(LargeBinary)
@@ -116,7 +116,7 @@ class ItemFactors(Base):
 class ItemNeighbors(Base):
     """The projects that are touched by the same people, by kind of likeness; blobs as in `UserFactors`."""
 
-    __tablename__ = "project_neighbours"
+    __tablename__ = "item_neighbors"
     __table_args__ = (PrimaryKeyConstraint("project_id", "kind"),)
 
     project_id: Mapped[int] = mapped_column(BigIntId, ForeignKey("projects.id", ondelete="CASCADE"))
@@ -143,7 +143,7 @@ class RankingModel(Base):
 
 
 Index(
-    "uq_ranking_models_in_service",
+    "uq_ranking_models_is_active",
     RankingModel.is_active,
     unique=True,
     postgresql_where=RankingModel.is_active,
@@ -164,7 +164,7 @@ class VelocityConstants(Base):
 
 
 Index(
-    "uq_velocity_constants_in_service",
+    "uq_velocity_constants_is_active",
     VelocityConstants.is_active,
     unique=True,
     postgresql_where=VelocityConstants.is_active,
@@ -175,7 +175,7 @@ Index(
 class ActivityRate(Base):
     """How fast the platform's clock runs in an hour of the week, 0 to 167 from Monday 00:00 UTC; `db.interactions.activity_time`."""
 
-    __tablename__ = "busy_hours"
+    __tablename__ = "activity_rates"
 
     hour: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     start_h: Mapped[float]

@@ -23,7 +23,7 @@ MAX_EXPORT_ROWS = 5_000
 """Rows of one page: about a megabyte of JSON."""
 
 _KEYED = {model.__tablename__: model for model in (Project, Term, User, OnboardingQuestion)}
-_OTHERS = {"actor_tastes": ("neighbors", "likeness")}
+_OTHERS = {"user_factors": ("neighbors", "similarity")}
 """Columns that tell of other people: who is alike."""
 
 _IDS = bindparam("ids", type_=IntegerList())

@@ -73,7 +73,7 @@ def test_there_is_as_much_of_everything_as_promised(data: DemoData) -> None:
     assert 45_000 <= counts[InteractionType.VIEW] <= 60_000
     assert 9_000 <= counts[InteractionType.LIKE] <= 14_000
     assert counts[InteractionType.DISMISS] >= 300
-    assert min(counts[InteractionType(type_)] for type_ in ("bookmark", "comment", "click")) >= 300
+    assert min(counts[InteractionType(type_)] for type_ in ("save", "comment", "click")) >= 300
 
 
 def test_the_same_time_and_seed_give_the_same_data(data: DemoData) -> None:

@@ -124,7 +124,7 @@ async def test_pulses_are_one_statement_whatever_their_number(database: Database
 platform_activity = st.lists(
     st.tuples(
         st.integers(0, 2), st.integers(0, 1), st.sampled_from([VIEW, LIKE, IMPRESSION]),
-        st.one_of_check(st.just(UNKNOWN_TIME), st.integers(0, 500).map(lambda hours: NOON + timedelta(hours=hours))),
+        st.one_of(st.just(UNKNOWN_TIME), st.integers(0, 500).map(lambda hours: NOON + timedelta(hours=hours))),
     ),
     max_size=12,
 )  # fmt: skip

@@ -306,7 +306,7 @@ async def test_concurrent_batches_over_the_same_rows_all_go_in(database: Databas
 events = st.lists(
     st.tuples(
         st.integers(0, 2), st.integers(0, 2), st.sampled_from(list(InteractionType)),
-        st.one_of_check(st.just(UNKNOWN_TIME), st.integers(0, 3).map(lambda hours: NOON + timedelta(hours=hours))),
+        st.one_of(st.just(UNKNOWN_TIME), st.integers(0, 3).map(lambda hours: NOON + timedelta(hours=hours))),
     ),
     max_size=12,
 )  # fmt: skip

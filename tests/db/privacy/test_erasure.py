@@ -140,8 +140,8 @@ async def traces(world: World, actor: int, folder: Path) -> list[str]:
                 found.append(f"{table}: the actor")
             if table == "outbox" and row["kind"] == "profile" and row["key"] == str(actor):
                 found.append("outbox: the actor")
-            if table == "actor_tastes" and actor in np.frombuffer(row["neighbors"], "<i8"):
-                found.append("actor_tastes: a neighbour")
+            if table == "user_factors" and actor in np.frombuffer(row["neighbors"], "<i8"):
+                found.append("user_factors: a neighbour")
     for key in await world.stores.cache.keys(""):
         value = await world.stores.cache.get(key) or b""
         if key.startswith(f"actor:{actor}:") or b'"actor":%d,' % actor in value:
@@ -362,7 +362,7 @@ async def test_an_export_holds_every_row_of_the_person_and_of_nobody_else(world:
         ("xylograph", "topic"),
     }
     assert page.data["mutes"][0]["owner"] == "painter-5"
-    assert "neighbors" not in page.data["actor_tastes"][0]
+    assert "neighbors" not in page.data["user_factors"][0]
     told = repr(dict(page.data)).lower()
     assert all(word in told for word in WORDS)
 

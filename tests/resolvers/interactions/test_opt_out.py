@@ -55,7 +55,7 @@ async def test_likes_saves_dismissals_and_answers_are_stored(graph: Graph) -> No
         assert (await graph.data(f'mutation {{ {act}(key: "p0003") {{ changed }} }}', caller))[act]["changed"], act
     interests = 'mutation { setInterests(interests: [{ kind: CATEGORY, key: "chess" }]) { changed } }'
     assert (await graph.data(interests, caller))["setInterests"]["changed"]
-    assert await stored(graph) == ["bookmark", "dismiss", "like"]
+    assert await stored(graph) == ["dismiss", "like", "save"]
 
 
 async def test_no_page_is_logged_as_served(graph: Graph) -> None:

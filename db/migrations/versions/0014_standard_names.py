@@ -1,0 +1,103 @@
+"""The names of tables, columns and stored values follow the glossary; nothing else changes."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0014"
+down_revision = "0013"
+branch_labels = None
+depends_on = None
+
+ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+COUNTERS = {
+    "last_s": "as_of_s",
+    "people_1h": "actors_1h",
+    "people_6h": "actors_6h",
+    "people_3d": "actors_3d",
+    "people_14d": "actors_14d",
+    "busy_1h": "active_1h",
+    "busy_6h": "active_6h",
+    "busy_36h": "active_36h",
+    "busy_7d": "active_7d",
+    "last_h": "as_of_active_h",
+}
+TYPES = "type IN ('view', 'like', '{}', 'comment', 'follow', 'click', 'dismiss', 'impression')"
+
+
+def upgrade() -> None:
+    """Copy the renamed tables, rename single columns, and rewrite stored values."""
+    _rename_tables()
+    op.execute("ALTER TABLE dismissals RENAME COLUMN because TO reason_id")
+    for table in ("ranking_models", "velocity_constants"):
+        op.drop_index(f"uq_{table}_in_service", table)
+        op.execute(f"ALTER TABLE {table} RENAME COLUMN in_service TO is_active")
+        active: dict[str, Any] = {"postgresql_where": sa.text("is_active"), "sqlite_where": sa.text("is_active")}
+        op.create_index(f"uq_{table}_is_active", table, ["is_active"], unique=True, **active)
+    _rename_bookmarks()
+
+
+def _rename_tables() -> None:
+    """Copy into new tables: both engines then hold the keys and indexes that the models name."""
+    sums = [_number(new, None if new == "as_of_s" else "0") for new in COUNTERS.values()]
+    op.create_table("decayed_counters", _key("project"), *sums)
+    _copy("project_pulses", "decayed_counters", {"project_id": "project_id"} | COUNTERS)
+    network = sa.Column("network", sa.String(), primary_key=True)
+    op.create_table("network_counts", _key("project"), network, _number("actors"), _number("as_of_s"))
+    _copy(
+        "crowds",
+        "network_counts",
+        {"project_id": "project_id", "network": "network", "people": "actors", "last_s": "as_of_s"},
+    )
+    op.create_index(None, "network_counts", ["as_of_s"])
+    hour = sa.Column("hour", sa.Integer(), primary_key=True, autoincrement=False)
+    op.create_table("activity_rates", hour, _number("start_h"), _number("rate"))
+    _copy("busy_hours", "activity_rates", {"hour": "hour", "start_h": "start_h", "rate": "rate"})
+    lists = {"neighbours": "neighbors", "likeness": "similarity"}
+    cluster = sa.Column("cluster", ID)
+    op.create_table("user_factors", _key("actor"), *map(_bytes, ("vector", "neighbors", "similarity")), cluster)
+    _copy("actor_tastes", "user_factors", {"actor_id": "actor_id", "vector": "vector", "circle": "cluster"} | lists)
+    op.create_table("taste_clusters", sa.Column("id", ID, primary_key=True), _bytes("vector"))
+    _copy("taste_circles", "taste_clusters", {"id": "id", "vector": "vector"})
+    op.create_table("item_factors", _key("project"), _bytes("vector"))
+    _copy("project_tastes", "item_factors", {"project_id": "project_id", "vector": "vector"})
+    kind = sa.Column("kind", sa.String(), primary_key=True)
+    op.create_table("item_neighbors", _key("project"), kind, *map(_bytes, ("neighbors", "similarity")))
+    _copy("project_neighbours", "item_neighbors", {"project_id": "project_id", "kind": "kind"} | lists)
+
+
+def _copy(old: str, new: str, columns: dict[str, str]) -> None:
+    op.execute(f"INSERT INTO {new} ({', '.join(columns.values())}) SELECT {', '.join(columns)} FROM {old}")  # noqa: S608
+    op.drop_table(old)
+
+
+def _rename_bookmarks() -> None:
+    check = op.f("ck_interactions_type_known")
+    update = "UPDATE interactions SET type = 'save' WHERE type = 'bookmark'"
+    if op.get_bind().dialect.name == "postgresql":
+        op.drop_constraint(check, "interactions", type_="check")
+        op.execute(update)
+        op.create_check_constraint(check, "interactions", TYPES.format("save"))
+        return
+    # SQLite cannot alter a constraint. Where only a CHECK changes, its documentation allows this instead of a copy.
+    op.execute("PRAGMA ignore_check_constraints = ON")
+    op.execute(update)
+    op.execute("PRAGMA ignore_check_constraints = OFF")
+    version = op.get_bind().execute(sa.text("PRAGMA schema_version")).scalar_one()
+    op.execute("PRAGMA writable_schema = ON")
+    op.execute("UPDATE sqlite_master SET sql = replace(sql, '''bookmark''', '''save''') WHERE name = 'interactions'")
+    op.execute(f"PRAGMA schema_version = {version + 1}")
+    op.execute("PRAGMA writable_schema = OFF")
+
+
+def _key(of: str) -> sa.Column[int]:
+    return sa.Column(f"{of}_id", ID, sa.ForeignKey(f"{of}s.id", ondelete="CASCADE"), primary_key=True)
+
+
+def _number(name: str, default: str | None = None) -> sa.Column[float]:
+    return sa.Column(name, sa.Double(), server_default=default, nullable=False)
+
+
+def _bytes(name: str) -> sa.Column[bytes]:
+    return sa.Column(name, sa.LargeBinary(), nullable=False)
