@@ -43,7 +43,7 @@ class Signal(StrEnum):
     OWNER_FACTORS = "owner_factors"
     SAME_OWNER = "same_owner"
     SESSION_NEIGHBORS = "session_neighbors"
-    ITEM_NEIGHBORS = "neighbors"
+    ITEM_NEIGHBORS = "item_neighbors"
     ITEM_NEIGHBORS_MEAN = "item_neighbors_mean"
     RP3BETA = "rp3beta"
     EASE = "ease"

@@ -30,7 +30,7 @@ class CandidateSource(StrEnum):
     """Most likes of all time."""
     RECENT = "lately"
     """Most people among the last first touches on the whole platform; live."""
-    ITEM_NEIGHBORS = "neighbors"
+    ITEM_NEIGHBORS = "item_neighbors"
     """Item-item neighbors of what the viewer touched."""
     SESSION_NEIGHBORS = "session_neighbors"
     """What those who touched the viewer's last projects came to."""
