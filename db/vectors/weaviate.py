@@ -1,7 +1,7 @@
 """The index in a Weaviate cluster, for what outgrows one host.
 
 Ids are deterministic, so writing twice changes nothing. Writes ask a quorum of the replicas and searches ask one; why
-is in docs/decisions/weaviate.md.
+is in docs/decisions/0020-weaviate-consistency.md.
 """
 
 import asyncio
