@@ -9,7 +9,7 @@ from scoring import weights
 class Deadlines:
     """Seconds.
 
-    DiversityAttributes
+    Attributes
     ----------
     source_s
         For each source of candidates.

@@ -20,7 +20,7 @@ _KIND_OF_PREFIX = {kind.value[:3]: kind for kind in TermKind}
 class FeatureTable:
     """Features of n projects.
 
-    DiversityAttributes
+    Attributes
     ----------
     ids, keys, owners
         (n,) project ids, platform keys, and owner ids with −1 for none.

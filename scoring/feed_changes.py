@@ -45,7 +45,7 @@ class FeedChangeReason(StrEnum):
 class FeedChange:
     """A feed is not what it was.
 
-    DiversityAttributes
+    Attributes
     ----------
     version
         The viewer's, when this was found out.
@@ -63,7 +63,7 @@ class FeedChange:
 class NotificationTiming:
     """How often is looked and told, in seconds.
 
-    DiversityAttributes
+    Attributes
     ----------
     min_check_s
         The least time between two looks at the viewers' versions, however much is written.

@@ -41,7 +41,7 @@ class Rule(StrEnum):
 class Adjustment:
     """One recorded move of one project.
 
-    DiversityAttributes
+    Attributes
     ----------
     rule
         What moved it. `Rule.EXPLORATION` also moves what made room for a project that got a chance; it is then
@@ -70,7 +70,7 @@ class Adjustment:
 class ScoredProject:
     """A project with the very numbers that ranked it.
 
-    DiversityAttributes
+    Attributes
     ----------
     signals
         The signals of the model, in the order of the next two.
@@ -127,7 +127,7 @@ class PageEntry:
 class Page:
     """A piece of a feed, cut from one stored ranking.
 
-    DiversityAttributes
+    Attributes
     ----------
     cards
         Each entry's project as it was in SQL just now.
@@ -149,7 +149,7 @@ class Page:
 class Ranking:
     """A whole ranking, before pages are cut from it.
 
-    DiversityAttributes
+    Attributes
     ----------
     kind, strategy, model
         What was ranked, how, and by which model.

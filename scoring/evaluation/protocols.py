@@ -42,7 +42,7 @@ class Windows:
 class Options:
     """How an evaluation is run.
 
-    DiversityAttributes
+    Attributes
     ----------
     seed
         Of every draw.

@@ -74,7 +74,7 @@ class RankingMetrics:
 class EvaluationResults:
     """What a protocol gave.
 
-    DiversityAttributes
+    Attributes
     ----------
     protocol, dataset
         What was measured on what.

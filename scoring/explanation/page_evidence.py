@@ -80,7 +80,7 @@ class VisitorCount(NamedTuple):
 class PageEvidence:
     """What is known of a page's projects, each mapping by project id.
 
-    DiversityAttributes
+    Attributes
     ----------
     alike
         The most similar of the viewer's projects, by text and by people.

@@ -37,7 +37,7 @@ Found = Iterator[Reason]
 class ReasonFinder:
     """How one kind of reason is found.
 
-    DiversityAttributes
+    Attributes
     ----------
     signals
         The signals that it speaks for.

@@ -9,7 +9,7 @@ from scoring.weights import Signal
 class SignalDescription:
     """How a signal is shown.
 
-    DiversityAttributes
+    Attributes
     ----------
     label
         A few words for a legend.

@@ -25,7 +25,7 @@ class Outcome(StrEnum):
 class WhyNot:
     """Where a project fell out of a ranking, or where it stands.
 
-    DiversityAttributes
+    Attributes
     ----------
     filter
         What removed it, if something did.

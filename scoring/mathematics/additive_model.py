@@ -22,7 +22,7 @@ from scoring.weights import BASELINE_WEIGHTS, MILLIONTHS, Signal
 class Curve:
     """A piecewise-linear function through knots, constant beyond the first and the last.
 
-    DiversityAttributes
+    Attributes
     ----------
     xs, ys
         (k,) knots, k ≥ 1, `xs` strictly increasing.
@@ -57,7 +57,7 @@ class Curve:
 class Model:
     """What ranks: a name that is stored with every snapshot, and a curve for each signal it uses, in that order.
 
-    DiversityAttributes
+    Attributes
     ----------
     name
         Under which its rankings are stored.

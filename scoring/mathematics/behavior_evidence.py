@@ -90,7 +90,7 @@ NO_ACTIVITY = PlatformActivity(np.empty(0), np.empty(0))
 class BehaviorEvidence:
     """What the behavior signals read; n candidates.
 
-    DiversityAttributes
+    Attributes
     ----------
     at_s
         The moment, Unix seconds. Everything below was known strictly before it.
@@ -153,7 +153,7 @@ class BehaviorEvidence:
 class EventLog:
     """First touches, one for each actor and project, in the order of time.
 
-    DiversityAttributes
+    Attributes
     ----------
     actors, projects, at_s
         (m,) dense indexes from 0, and Unix seconds.
@@ -220,7 +220,7 @@ class NeighborLists(NamedTuple):
 class Factors(NamedTuple):
     """Latent factors, built at night: unit rows, or zeros for what nobody knows enough of.
 
-    DiversityAttributes
+    Attributes
     ----------
     actors, projects
         (n, k) a row each.

@@ -23,7 +23,7 @@ Matrix32 = NDArray[np.float32]
 class CandidateLists:
     """Candidate lists, one below the other.
 
-    DiversityAttributes
+    Attributes
     ----------
     values
         (rows, k) signal values.
@@ -83,7 +83,7 @@ def concatenate_lists(parts: Sequence[CandidateLists]) -> CandidateLists:
 class FitOptions:
     """How curves are fitted.
 
-    DiversityAttributes
+    Attributes
     ----------
     knots
         About how many knots a curve has.

@@ -56,7 +56,7 @@ feed is made of. To hold all costs .0067 ± .0016."""
 class MonotoneSteps:
     """Heights written so that bounds hold their order: the first, then the steps from knot to knot.
 
-    DiversityAttributes
+    Attributes
     ----------
     splits
         Where one curve's heights end and the next one's begin.

@@ -24,7 +24,7 @@ NO_CHANCES: Mapping[int, int] = MappingProxyType({})
 class RankChange(NamedTuple):
     """Why a project does not stand where its score put it.
 
-    DiversityAttributes
+    Attributes
     ----------
     from_rank, to_rank
         Ranks by score and as served, from 1.

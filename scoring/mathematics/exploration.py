@@ -23,7 +23,7 @@ from scoring.mathematics.signals import Integers
 class ExplorationDraw:
     """What was drawn.
 
-    DiversityAttributes
+    Attributes
     ----------
     places
         From a place (0 for the first) to the project that is to stand there, by its index in score order.

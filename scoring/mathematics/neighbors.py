@@ -185,14 +185,14 @@ def tastes(
         Unit rows (those of actors shrunken a little); zeros for an actor without events and for a project with fewer
         people than `floor`. The circles have `weights.MIN_CLUSTER_SIZE` people, whatever the floor.
     """
-    actors = np.asarray(engaged.sum(axis=0)).ravel()
+    people = np.asarray(engaged.sum(axis=0)).ravel()
     if not engaged.nnz:
         return Factors.unknown(*engaged.shape)
-    weighed = engaged @ sparse.diags_array((1.0 / np.log2(2.0 + actors)).astype(np.float32))
+    weighed = engaged @ sparse.diags_array((1.0 / np.log2(2.0 + people)).astype(np.float32))
     lengths = np.sqrt(np.asarray(weighed.multiply(weighed).sum(axis=1)).ravel()) + 1.0
     actors, projects = _factors(sparse.diags_array((1.0 / lengths).astype(np.float32)) @ weighed, factors, seed)
     actors /= np.linalg.norm(actors, axis=1, keepdims=True) + FACTOR_EPSILON
-    projects[actors < floor] = 0.0
+    projects[people < floor] = 0.0
     known = actors.astype(np.float32)
     return Factors(known, projects.astype(np.float32), *cluster_tastes(known, weights.MIN_CLUSTER_SIZE))
 

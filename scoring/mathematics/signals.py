@@ -20,7 +20,7 @@ Cosines = NDArray[np.float32]
 class Incidence:
     """Which candidate carries which term: a sparse (n, terms) matrix of ones, as pairs.
 
-    DiversityAttributes
+    Attributes
     ----------
     n
         Number of candidates.

@@ -46,7 +46,7 @@ class Window(StrEnum):
 class TrendConstants:
     """What an installation can fit.
 
-    DiversityAttributes
+    Attributes
     ----------
     shares
         What the logarithm of people counts at each of `ACTIVE_HALF_LIVES_H`; not negative, together 1.

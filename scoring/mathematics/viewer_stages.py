@@ -22,7 +22,7 @@ class ViewerStage(StrEnum):
 class Thresholds:
     """From where on there is enough of each kind of data to be personal; any one of them is enough (the plan's).
 
-    DiversityAttributes
+    Attributes
     ----------
     tags
         Stated or learned interests.

@@ -34,7 +34,7 @@ _Answer = TypeVar("_Answer")
 class Candidates:
     """What the sources brought.
 
-    DiversityAttributes
+    Attributes
     ----------
     ids
         (n,) distinct project ids in the order in which the sources named them.

@@ -45,7 +45,7 @@ _TELLING_HITS = 10
 class SearchQuery:
     """What to look for.
 
-    DiversityAttributes
+    Attributes
     ----------
     text
         The words, without surrounding white space.

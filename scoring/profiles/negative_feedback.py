@@ -23,7 +23,7 @@ SIGNALS = (Signal.IMPRESSION_FATIGUE, Signal.SIMILAR_TO_DISMISSED)
 class NegativeFeedback:
     """What is known against candidates.
 
-    DiversityAttributes
+    Attributes
     ----------
     shown
         How often each project was seen lately, by its id.

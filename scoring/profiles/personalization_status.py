@@ -76,7 +76,7 @@ class SignalState:
 class Status:
     """How well a viewer is known.
 
-    DiversityAttributes
+    Attributes
     ----------
     parts
         What each part adds to `quality`; they add up to it.

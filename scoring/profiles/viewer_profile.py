@@ -36,7 +36,7 @@ WORTH = {
 class Profile:
     """What is known of a viewer at one moment.
 
-    DiversityAttributes
+    Attributes
     ----------
     viewer
         Who it is.

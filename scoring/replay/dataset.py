@@ -20,7 +20,7 @@ from scoring.mathematics.signals import Floats, Incidence, Integers
 class Dataset:
     """What a folder holds; users and projects are dense indexes from 0.
 
-    DiversityAttributes
+    Attributes
     ----------
     name
         The folder's name.

@@ -16,7 +16,7 @@ EARLIER_POSITIVES = 5
 class FeedRequests:
     """Moments in the order of time.
 
-    DiversityAttributes
+    Attributes
     ----------
     actors, at_s
         (r,) who asked, and when.

@@ -24,7 +24,7 @@ _LATEST = int((datetime(9999, 1, 1, tzinfo=UTC) - _EPOCH).total_seconds()) * 1_0
 class Cursor:
     """A place in a feed.
 
-    DiversityAttributes
+    Attributes
     ----------
     snapshot_id
         The ranking it belongs to.

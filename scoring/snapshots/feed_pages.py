@@ -62,7 +62,7 @@ RequestKey = tuple[FeedKind, str, int, Cursor | None]
 class PageRequest:
     """What a client asked for, checked.
 
-    DiversityAttributes
+    Attributes
     ----------
     kind, viewer, where
         Which feed, for whom, narrowed to what.

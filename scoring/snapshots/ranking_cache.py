@@ -19,7 +19,7 @@ Make = Callable[[], Awaitable[Ranking | RankingSnapshot]]
 class RankingKey:
     """Where a ranking is stored.
 
-    DiversityAttributes
+    Attributes
     ----------
     pointer
         Named after everything that would change the ranking (see `scoring.snapshots.snapshot_store.pointer`).

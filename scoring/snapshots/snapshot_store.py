@@ -33,7 +33,7 @@ _FORMAT = 4
 class RankingSnapshot:
     """A stored ranking.
 
-    DiversityAttributes
+    Attributes
     ----------
     id
         16 random bytes as hex: nobody guesses the cursor of somebody else.

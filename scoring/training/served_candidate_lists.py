@@ -28,7 +28,7 @@ TOUCHED_WITHIN_S = 86_400.0
 class ServedList:
     """One served ranking, with what came of it; n projects of it.
 
-    DiversityAttributes
+    Attributes
     ----------
     actor, at_s
         Whose it was, and when.

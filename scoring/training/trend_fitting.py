@@ -47,7 +47,7 @@ CANDIDATES = 250
 class TrendMoment:
     """What is known at a moment of the n projects that exist, and who came next.
 
-    DiversityAttributes
+    Attributes
     ----------
     at_s
         Unix seconds.
