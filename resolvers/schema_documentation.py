@@ -41,7 +41,7 @@ QUERY_EXAMPLES: Mapping[str, str] = {
         { trending(first: 10, window: HOUR) { edges { rank node { id key title engagementVelocity activity(days: 7) }
             explanation { reasons { text ... on TrendingNow { people usual window } } } } } }""",
     "newest": """
-        { newest(where: { categories: ["music"] }) { edges { node { id key title createdAt } }
+        { newest(where: { categories: ["music"] }) { nodes { id key title createdAt }
             pageInfo { hasNextPage endCursor } } }""",
     "search": """
         query ($text: String!) {
@@ -54,7 +54,7 @@ QUERY_EXAMPLES: Mapping[str, str] = {
     "project": """
         query ($key: String!) {
           project(key: $key) { id title description url likeCount viewerHasLiked explanation { score summary }
-            similar(first: 5) { edges { node { id key title } } } } }""",
+            similar(first: 5) { nodes { id key title } } } }""",
     "projects": "query ($keys: [String!]!) { projects(keys: $keys) { id key title } }",
     "node": """
         query ($id: ID!) {
@@ -62,7 +62,7 @@ QUERY_EXAMPLES: Mapping[str, str] = {
             ... on FeedEdge { rank score node { id title }
               explanation { summary contributions { signal { label } contribution } adjustments { rule } } } } }""",
     "tools": """
-        { tools(search: "music", first: 20) { edges { node { id key name tagline } }
+        { tools(search: "music", first: 20) { nodes { id key name tagline }
             pageInfo { hasNextPage endCursor } } }""",
     "categories": "{ categories { id key name description } }",
     "viewer": """
@@ -228,9 +228,9 @@ Who is asking: `Authorization: Bearer <token>` names a user. Without it an answe
 send it along from then on, and what a visitor does is remembered.
 
 Lists that have `edges` are Relay connections and run forward only: `first` and `after`, no `last`, no `before`, no \
-total count. A feed field is null only if it failed; then `errors` has an entry with its path and \
-`extensions.code`, and the other fields are there all the same. `id` is opaque and for client caches; `key` is the \
-platform's own id and what every argument takes."""
+total count. `nodes` is `edges` without places. A feed field is null only if it failed; then `errors` has an entry with \
+its path and `extensions.code`, and the other fields are there all the same. `id` is opaque and for client caches; `key` \
+is the platform's own id and what every argument takes."""
 
 ABOUT_MUTATION = """What can be done. Each answers with a payload of its own. What was wrong with the input stands in \
 `userErrors`, with a code, a sentence and a path into the arguments. The payload is null only with an entry in \

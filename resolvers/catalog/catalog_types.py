@@ -111,6 +111,7 @@ class ToolConnection:
     """A page of tools."""
 
     edges: list[ToolEdge] = strawberry.field(description="The tools of this page.")
+    nodes: list[Tool] = strawberry.field(description="The tools of this page: `edges` without cursors.")
     page_info: PageInfo = strawberry.field(description="Where this page stands in the list.")
     degraded: list[Store] = strawberry.field(
         description="The stores that a search had to do without: then it looked at names alone. Empty when all is well."
@@ -173,7 +174,8 @@ def _checked(first: int | None) -> int:
 def _page(found: ToolMatches, first: int, *, has_previous: bool) -> ToolConnection:
     edges = [ToolEdge(cursor=_cursor(one.place), node=Tool.of(one.tool)) for one in found.tools[:first]]
     info = page_info([edge.cursor for edge in edges], has_next=len(found.tools) > first, has_previous=has_previous)
-    return ToolConnection(edges=edges, page_info=info, degraded=list(found.degraded))
+    nodes = [edge.node for edge in edges]
+    return ToolConnection(edges=edges, nodes=nodes, page_info=info, degraded=list(found.degraded))
 
 
 def _cursor(place: ToolPosition) -> str:

@@ -127,10 +127,13 @@ class FeedEdge(Node):
     description="A page of a feed, as a Relay connection. All pages of one walk come from one ranking: nothing comes "
     "twice and nothing is left out, whatever is liked, hidden or added meanwhile. There is no total."
 )
-class Feed:
+class FeedConnection:
     """A page of a feed."""
 
     edges: list[FeedEdge] = strawberry.field(description="The places on this page, best first.")
+    nodes: list[Project] = strawberry.field(
+        description="The projects on this page, best first: `edges` without places."
+    )
     page_info: PageInfo = strawberry.field(description="Where this page stands in the feed.")
     kind: FeedKind = strawberry.field(description="Which feed it is.")
     strategy: Strategy = strawberry.field(
@@ -156,6 +159,7 @@ class Feed:
         cursors = [edge.cursor for edge in edges]
         return cls(
             edges=edges,
+            nodes=[edge.node for edge in edges],
             page_info=page_info(cursors, has_next=page.has_next, has_previous=page.has_previous),
             kind=page.kind,
             strategy=page.strategy,
@@ -189,7 +193,7 @@ class FeedQuery:
         first: First = DEFAULT_PAGE_SIZE,
         after: After = strawberry.UNSET,
         where: Where = strawberry.UNSET,
-    ) -> Feed | None:
+    ) -> FeedConnection | None:
         """Serve For You."""
         return await serve_feed(info, info.context.feeds.for_you, first, after, where, personal=True)
 
@@ -204,7 +208,7 @@ class FeedQuery:
         first: First = DEFAULT_PAGE_SIZE,
         after: After = strawberry.UNSET,
         where: Where = strawberry.UNSET,
-    ) -> Feed | None:
+    ) -> FeedConnection | None:
         """Serve the most liked."""
         return await serve_feed(info, info.context.feeds.popular, first, after, where)
 
@@ -225,7 +229,7 @@ class FeedQuery:
             Window | None, strawberry.argument(description="How far the now of a trend reaches.")
         ] = Window.DAY,
         where: Where = strawberry.UNSET,
-    ) -> Feed | None:
+    ) -> FeedConnection | None:
         """Serve what is taking off."""
 
         async def serve(viewer: Viewer, first: int, after: str | None, where: ProjectFilter) -> Page:
@@ -240,7 +244,7 @@ class FeedQuery:
         first: First = DEFAULT_PAGE_SIZE,
         after: After = strawberry.UNSET,
         where: Where = strawberry.UNSET,
-    ) -> Feed | None:
+    ) -> FeedConnection | None:
         """Serve the newest."""
         return await serve_feed(info, info.context.feeds.newest, first, after, where)
 
@@ -270,7 +274,7 @@ class FeedQuery:
         first: First = DEFAULT_PAGE_SIZE,
         after: After = strawberry.UNSET,
         where: Where = strawberry.UNSET,
-    ) -> Feed | None:
+    ) -> FeedConnection | None:
         """Search."""
 
         async def serve(viewer: Viewer, first: int, after: str | None, where: ProjectFilter) -> Page:
@@ -289,7 +293,7 @@ async def serve_feed(
     default: int = DEFAULT_PAGE_SIZE,
     *,
     personal: bool = False,
-) -> Feed:
+) -> FeedConnection:
     """Serve a page of a feed as the graph shows it; `serve` is a feed of `scoring.feeds.Feeds`.
 
     While the truth is away nobody knows who asks: a `personal` feed is then one clear error, the others are served as
@@ -309,7 +313,7 @@ async def serve_feed(
     except BadRequest as refused:
         raise InvalidPage(_sentence(str(refused)), refused.code) from None
     context.is_complete = context.is_complete and not page.degraded
-    return Feed.of(page, asked)
+    return FeedConnection.of(page, asked)
 
 
 async def edge_by_key(info: Info, key: str) -> FeedEdge | None:

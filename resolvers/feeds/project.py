@@ -20,9 +20,9 @@ from scoring.ranking import Page
 from scoring.weights import MAX_PAGE_SIZE
 
 if TYPE_CHECKING:
-    from resolvers.feeds.feed_connection import Feed
+    from resolvers.feeds.feed_connection import FeedConnection
 
-LazyFeed = Annotated["Feed", strawberry.lazy("resolvers.feeds.feed_connection")]
+LazyFeed = Annotated["FeedConnection", strawberry.lazy("resolvers.feeds.feed_connection")]
 """Feeds list projects, and projects have a feed of what is like them."""
 
 MAX_ACTIVITY_DAYS = 90

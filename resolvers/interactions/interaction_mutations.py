@@ -91,13 +91,13 @@ class InteractionInput:
         description="Your own id of this event, up to 200 characters: the same id counts once, whatever else it says.",
     )
     feed: FeedKind | None = strawberry.field(
-        default=strawberry.UNSET, description="The feed it happened in (`Feed.kind`)."
+        default=strawberry.UNSET, description="The feed it happened in (`FeedConnection.kind`)."
     )
     rank: int | None = strawberry.field(
         default=strawberry.UNSET, description="The place in that feed (`FeedEdge.rank`), from 1."
     )
     snapshot_id: strawberry.ID | None = strawberry.field(
-        default=strawberry.UNSET, description="The ranking that the feed came from (`Feed.snapshotId`)."
+        default=strawberry.UNSET, description="The ranking that the feed came from (`FeedConnection.snapshotId`)."
     )
 
 

@@ -14,7 +14,7 @@ from db.synchronization.profile_refresh import refresh_profile
 from resolvers.common.context import Context, Info
 from resolvers.common.field_costs import Cost, computed, mutation
 from resolvers.common.user_errors import UserError, unauthenticated_error
-from resolvers.feeds.feed_connection import DEFAULT_PAGE_SIZE, Feed, First, serve_feed
+from resolvers.feeds.feed_connection import DEFAULT_PAGE_SIZE, FeedConnection, First, serve_feed
 from resolvers.onboarding.answer_input import MAX_ANSWERS, OnboardingAnswerInput, check
 from resolvers.onboarding.onboarding_questions import Locale, OnboardingProgress, onboarding_questions_of
 from resolvers.preferences.personalization_status import PersonalizationStatus, personalization_status_of
@@ -65,7 +65,7 @@ class OnboardingPayload:
     @computed(
         "The first page of `forYou` as it is now. Null if nothing was stored.", Cost(3_000, 5, "first", MAX_PAGE_SIZE)
     )
-    async def feed(self, info: Info, first: First = DEFAULT_PAGE_SIZE) -> Feed | None:
+    async def feed(self, info: Info, first: First = DEFAULT_PAGE_SIZE) -> FeedConnection | None:
         """Serve the first page."""
         return await serve_feed(info, info.context.feeds.for_you, first, None, None) if self.saved else None
 

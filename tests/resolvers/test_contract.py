@@ -93,13 +93,14 @@ def connections(schema: GraphQLSchema) -> list[GraphQLObjectType]:
 
 def test_connections_are_as_relay_wants_them(served: GraphQLSchema) -> None:
     found = connections(served)
-    assert {one.name for one in found} >= {"Feed", "ToolConnection"}
+    assert {one.name for one in found} >= {"FeedConnection", "ToolConnection"}
     for one in found:
         assert str(one.fields["pageInfo"].type) == "PageInfo!"
         edge = get_named_type(one.fields["edges"].type)
         assert isinstance(edge, GraphQLObjectType)
         assert str(edge.fields["cursor"].type) == "String!"
         assert "node" in edge.fields
+        assert get_named_type(one.fields["nodes"].type) is get_named_type(edge.fields["node"].type)
     page_info = served.type_map["PageInfo"]
     assert isinstance(page_info, GraphQLObjectType)
     assert {name: str(field.type) for name, field in page_info.fields.items()} == {

@@ -41,7 +41,7 @@ NODE = f"query ($id: ID!) {{ node(id: $id) {{ __typename id ... on FeedEdge {{ {
 
 
 async def edges(graph: Graph, name: str, caller: Caller) -> list[dict[str, Any]]:
-    document = f"{{ {FEEDS[name]} }} fragment Page on Feed {{ edges {{ __typename {EDGE} }} }}"
+    document = f"{{ {FEEDS[name]} }} fragment Page on FeedConnection {{ edges {{ __typename {EDGE} }} }}"
     data = await graph.data(document, caller)
     found: list[dict[str, Any]] = (data.get("feed") or data["project"]["feed"])["edges"]
     assert found, name

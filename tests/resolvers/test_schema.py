@@ -64,9 +64,9 @@ def test_no_name_betrays_the_language_it_was_written_in() -> None:
 @pytest.mark.parametrize(
     "field",
     [
-        "forYou(first: Int = 30, after: String, where: ProjectFilter): Feed",
-        "popular(first: Int = 30, after: String, where: ProjectFilter): Feed",
-        "newest(first: Int = 30, after: String, where: ProjectFilter): Feed",
+        "forYou(first: Int = 30, after: String, where: ProjectFilter): FeedConnection",
+        "popular(first: Int = 30, after: String, where: ProjectFilter): FeedConnection",
+        "newest(first: Int = 30, after: String, where: ProjectFilter): FeedConnection",
         "project(key: String!): Project",
         "whyNot(key: String!, where: ProjectFilter): WhyNot",
         "projects(keys: [String!]!): [Project]!",
@@ -78,8 +78,8 @@ def test_no_name_betrays_the_language_it_was_written_in() -> None:
 )
 def test_queries_are_as_the_contract_says(field: str) -> None:
     wanted = build_schema(
-        f"type Query {{ {field} }} type Feed {{ a: Int }} type Project {{ a: Int }} interface Node {{ a: Int }} "
-        "type ToolConnection { a: Int } type Category { a: Int } type Viewer { a: Int } type WhyNot { a: Int } "
+        f"type Query {{ {field} }} type FeedConnection {{ a: Int }} type Project {{ a: Int }} "
+        "interface Node { a: Int } type ToolConnection { a: Int } type Category { a: Int } type Viewer { a: Int } type WhyNot { a: Int } "
         "input ProjectFilter { a: Int }"
     )
     assert wanted.query_type is not None

@@ -18,5 +18,5 @@ export async function fetchCategories(gateway: Gateway, signal: AbortSignal): Pr
 /** Tools by name, or those that a few letters or words find. */
 export async function fetchTools(gateway: Gateway, search: string, signal: AbortSignal): Promise<Term[]> {
   const { tools } = await gateway.ask(ToolsDocument, { search: search || null, first: TOOLS_SHOWN }, signal);
-  return tools.edges.map((edge) => edge.node);
+  return tools.nodes;
 }
