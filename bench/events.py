@@ -3,7 +3,7 @@
     python -m bench.events [--batch 500] [--seconds 20] [--clients 4] [--workers 1]
                            [--postgresql EMPTY_DATABASE_URL [--postgresql-pid PID_OF_ITS_FIRST_PROCESS]]
 
-Each call is one viewer's batch: impressions (60 %), views (30 %), clicks, likes and bookmarks, each with an id of its
+Each call is one viewer's batch: impressions (60 %), views (30 %), clicks, likes and saves, each with an id of its
 own, over 2,000 projects. What is counted are events answered RECORDED. Server, database and clients share the machine;
 what each spends of its CPU is read from /proc, since the rate alone says little on a machine that others use too.
 """

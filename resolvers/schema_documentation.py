@@ -228,9 +228,9 @@ Who is asking: `Authorization: Bearer <token>` names a user. Without it an answe
 send it along from then on, and what a visitor does is remembered.
 
 Lists that have `edges` are Relay connections and run forward only: `first` and `after`, no `last`, no `before`, no \
-total count. `nodes` is `edges` without places. A feed field is null only if it failed; then `errors` has an entry with \
-its path and `extensions.code`, and the other fields are there all the same. `id` is opaque and for client caches; `key` \
-is the platform's own id and what every argument takes."""
+total count. `nodes` lists the same without places. A feed field is null only if it failed; then `errors` has an entry \
+with its path and `extensions.code`, and the other fields are there all the same. `id` is opaque and for client \
+caches; `key` is the platform's own id and what every argument takes."""
 
 ABOUT_MUTATION = """What can be done. Each answers with a payload of its own. What was wrong with the input stands in \
 `userErrors`, with a code, a sentence and a path into the arguments. The payload is null only with an entry in \

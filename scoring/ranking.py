@@ -32,7 +32,6 @@ class Rule(StrEnum):
     """Why a project stands elsewhere than its score alone would put it."""
 
     DIVERSITY = "diversity"
-    PIN = "pin"
     EXPLORATION = "exploration"
     REMAINDER = "remainder"
 

@@ -182,7 +182,7 @@ def _rows(
 
 
 def _reactions(rng: np.random.Generator, views: _Views, fit: _Floats, appeal: _Floats) -> set[_Row]:
-    """Draw what follows from a view; a like and a bookmark only once for each pair."""
+    """Draw what follows from a view; a like and a save only once for each pair."""
     suits = fit[views.person, views.project]
     quality = np.clip(0.75 + 0.25 * np.log(appeal[views.project]), 0.4, 1.25)
     first = np.zeros(len(suits), dtype=bool)

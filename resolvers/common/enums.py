@@ -74,7 +74,6 @@ register_enum(
     "Why a project stands at another rank than its score alone would give it.",
     {
         "DIVERSITY": "Too much alike stood above it, or it moved up because others made room.",
-        "PIN": "An operator pinned it.",
         "EXPLORATION": "It was given a chance, to find out whether people like it; or, where `becauseOf` names a "
         "project, it made room for one that was.",
         "REMAINDER": "It was not among the ranked candidates and follows behind them, newest first.",
@@ -163,7 +162,7 @@ register_enum(
     {
         "VIEW": "Looked at its page.",
         "LIKE": "Liked it.",
-        "SAVE": "Kept it for later.",
+        "SAVE": "Saved it for later.",
         "COMMENT": "Commented on it.",
         "FOLLOW": "Followed it or its owner.",
         "CLICK": "Opened its link.",

@@ -79,8 +79,8 @@ def test_no_name_betrays_the_language_it_was_written_in() -> None:
 def test_queries_are_as_the_contract_says(field: str) -> None:
     wanted = build_schema(
         f"type Query {{ {field} }} type FeedConnection {{ a: Int }} type Project {{ a: Int }} "
-        "interface Node { a: Int } type ToolConnection { a: Int } type Category { a: Int } type Viewer { a: Int } type WhyNot { a: Int } "
-        "input ProjectFilter { a: Int }"
+        "interface Node { a: Int } type ToolConnection { a: Int } type Category { a: Int } type Viewer { a: Int } "
+        "type WhyNot { a: Int } input ProjectFilter { a: Int }"
     )
     assert wanted.query_type is not None
     ((name, contract),) = wanted.query_type.fields.items()

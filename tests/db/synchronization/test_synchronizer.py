@@ -255,7 +255,7 @@ async def add_profiles(database: Database) -> None:
             [
                 {"actor_id": 1, "project_id": 1, "first_at": long_ago, "last_at": lately, "kinds": view_and_like},
                 {"actor_id": 1, "project_id": 2, "first_at": lately, "last_at": lately, "kinds": EngagementKind.CLICK},
-                {"actor_id": 1, "project_id": 3, "first_at": long_ago, "last_at": long_ago, "kinds": bookmark},
+                {"actor_id": 1, "project_id": 3, "first_at": long_ago, "last_at": long_ago, "kinds": save},
             ]
         ),
         kind=PROFILE,
@@ -263,7 +263,7 @@ async def add_profiles(database: Database) -> None:
     )
 
 
-view_and_like, bookmark = EngagementKind.VIEW | EngagementKind.LIKE, EngagementKind.SAVE
+view_and_like, save = EngagementKind.VIEW | EngagementKind.LIKE, EngagementKind.SAVE
 
 
 async def test_profiles_are_written_from_tags_bio_tier_and_recent_activity(
