@@ -174,10 +174,9 @@ SUBSCRIPTION_EXAMPLES: Mapping[str, str] = {
           feedChanged(feeds: [FOR_YOU, TRENDING], since: $since) { feed reason version at } }""",
 }
 
-_SOMEBODY = (UserErrorCode.UNAUTHENTICATED,)
-_PROJECT = (*_SOMEBODY, UserErrorCode.UNKNOWN_PROJECT)
+_PROJECT = (UserErrorCode.UNKNOWN_PROJECT,)
 _ANSWER = (
-    *_SOMEBODY, UserErrorCode.UNKNOWN_QUESTION, UserErrorCode.INACTIVE_QUESTION, UserErrorCode.UNKNOWN_OPTION,
+    UserErrorCode.UNKNOWN_QUESTION, UserErrorCode.INACTIVE_QUESTION, UserErrorCode.UNKNOWN_OPTION,
     UserErrorCode.EMPTY, UserErrorCode.INVALID, UserErrorCode.TOO_MANY,
 )  # fmt: skip
 _RECORDS = (UserErrorCode.INVALID, UserErrorCode.TOO_MANY)
@@ -187,30 +186,30 @@ MUTATION_ERROR_CODES: Mapping[str, tuple[UserErrorCode, ...]] = {
     "unlikeProject": _PROJECT,
     "saveProject": _PROJECT,
     "unsaveProject": _PROJECT,
-    "recordInteractions": (*_SOMEBODY, UserErrorCode.TOO_MANY),
+    "recordInteractions": (UserErrorCode.TOO_MANY,),
     "dismissProject": (*_PROJECT, UserErrorCode.INVALID),
     "undoDismissal": _PROJECT,
-    "setInterests": (*_SOMEBODY, UserErrorCode.UNKNOWN_REFERENCE, UserErrorCode.TOO_MANY),
-    "removeInterest": (*_SOMEBODY, UserErrorCode.UNKNOWN_REFERENCE),
+    "setInterests": (UserErrorCode.UNKNOWN_REFERENCE, UserErrorCode.TOO_MANY),
+    "removeInterest": (UserErrorCode.UNKNOWN_REFERENCE,),
     "mute": (*_PROJECT, UserErrorCode.UNKNOWN_REFERENCE, UserErrorCode.TOO_MANY),
-    "unmute": _SOMEBODY,
-    "updatePersonalizationSettings": (*_SOMEBODY, UserErrorCode.INVALID),
+    "unmute": (),
+    "updatePersonalizationSettings": (UserErrorCode.INVALID,),
     "submitOnboarding": _ANSWER,
     "answerOnboardingQuestion": _ANSWER,
-    "skipOnboardingQuestion": (*_SOMEBODY, UserErrorCode.UNKNOWN_QUESTION, UserErrorCode.INACTIVE_QUESTION),
-    "resetOnboarding": _SOMEBODY,
-    "claimSession": (*_SOMEBODY, UserErrorCode.INVALID, UserErrorCode.NOT_ALLOWED),
-    "revokeSessions": _SOMEBODY,
-    "exportMyData": (*_SOMEBODY, UserErrorCode.NOT_ALLOWED),
-    "deleteMyData": (*_SOMEBODY, UserErrorCode.NOT_ALLOWED),
+    "skipOnboardingQuestion": (UserErrorCode.UNKNOWN_QUESTION, UserErrorCode.INACTIVE_QUESTION),
+    "resetOnboarding": (),
+    "claimSession": (UserErrorCode.INVALID, UserErrorCode.FORBIDDEN),
+    "revokeSessions": (),
+    "exportMyData": (UserErrorCode.FORBIDDEN,),
+    "deleteMyData": (UserErrorCode.FORBIDDEN,),
     "upsertProjects": (*_RECORDS, UserErrorCode.UNKNOWN_REFERENCE),
     "removeProjects": (UserErrorCode.TOO_MANY,),
     "upsertTools": _RECORDS,
     "upsertCategories": _RECORDS,
-    "upsertUsers": (*_RECORDS, UserErrorCode.NOT_ALLOWED),
+    "upsertUsers": (*_RECORDS, UserErrorCode.FORBIDDEN),
     "upsertOnboardingQuestions": (*_RECORDS, UserErrorCode.UNKNOWN_REFERENCE),
     "refreshOnboardingQuestions": (),
-    "removeUsers": (UserErrorCode.UNKNOWN_REFERENCE, UserErrorCode.NOT_ALLOWED, UserErrorCode.TOO_MANY),
+    "removeUsers": (UserErrorCode.UNKNOWN_REFERENCE, UserErrorCode.FORBIDDEN, UserErrorCode.TOO_MANY),
 }
 """What `userErrors` of each mutation may say."""
 
@@ -232,10 +231,11 @@ total count. `nodes` lists the same without places. A feed field is null only if
 with its path and `extensions.code`, and the other fields are there all the same. `id` is opaque and for client \
 caches; `key` is the platform's own id and what every argument takes."""
 
-ABOUT_MUTATION = """What can be done. Each answers with a payload of its own. What was wrong with the input stands in \
-`userErrors`, with a code, a sentence and a path into the arguments. The payload is null only with an entry in \
-`errors`: the role of the token is not enough (UNAUTHENTICATED, FORBIDDEN), or the database is away. There is no \
-`clientMutationId`: what is sent twice counts once (`InteractionInput.at` and `id` say when that holds for events).
+ABOUT_MUTATION = """Write operations. Each returns a payload of its own. `userErrors` lists what is wrong with the input, \
+each error with a `path` into the arguments, a `code` and a `message`. The payload is null only if `errors` has an \
+entry: UNAUTHENTICATED if the request needs a token or a session and has none, FORBIDDEN if the token's role is too \
+low, STORE_UNAVAILABLE if a store is down. There is no `clientMutationId`: a repeated mutation counts once (for \
+events, see `InteractionInput.at` and `id`).
 
 Ask for what your page shows: `project { id likeCount viewerHasLiked }` and `viewer { id … }` renew a normalized \
 cache. The next first page of every feed knows of the change already."""

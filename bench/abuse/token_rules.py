@@ -107,5 +107,5 @@ PROBES: list[Probe] = [
     with_session("a session that revokes itself", lambda ask, session, token: (ask(REVOKE, **session), ask(VIEWER, **session))[-1], says(kind="SESSION"), 6),
     with_session("a revoked session that is claimed again", lambda ask, session, token: (ask(REVOKE, **token), ask(CLAIM, **session, **token), ask(VIEWER, **session))[-1], says(kind="SESSION"), 7),
     with_session("a stranger who revokes a session", lambda ask, session, token: ask(REVOKE, **{"X-Session-Id": "s1.AAAA"}), says(revoked=0), 5),
-    with_session("an export by a claimed session", lambda ask, session, token: ask("mutation { exportMyData { data userErrors { code } } }", **session), says(userErrors=[{"code": "NOT_ALLOWED"}]), 5),
+    with_session("an export by a claimed session", lambda ask, session, token: ask("mutation { exportMyData { data userErrors { code } } }", **session), says(userErrors=[{"code": "FORBIDDEN"}]), 5),
 ]  # fmt: skip

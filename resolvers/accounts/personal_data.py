@@ -16,7 +16,7 @@ from resolvers.common.errors import InvalidArgument, InvalidPage
 from resolvers.common.field_costs import Cost, mutation
 from resolvers.common.global_ids import decode_opaque, encode_opaque
 from resolvers.common.optional_arguments import unset_to_none
-from resolvers.common.user_errors import UserError, UserErrorCode, unauthenticated_error, user_error
+from resolvers.common.user_errors import UserError, UserErrorCode, user_error
 
 _SIGN_IN = (
     "This session belongs to an account. Send the account's bearer token: "
@@ -125,10 +125,8 @@ class PersonalDataMutation:
 
 async def _refusal(context: Context) -> UserError | None:
     """Say why this caller may not have, or delete, all that is held of the viewer."""
-    if not context.caller.is_identified:
-        return unauthenticated_error()
     if context.caller.user_key is None and (await context.viewer()).user_id is not None:
-        return user_error(UserErrorCode.NOT_ALLOWED, _SIGN_IN)
+        return user_error(UserErrorCode.FORBIDDEN, _SIGN_IN)
     return None
 
 

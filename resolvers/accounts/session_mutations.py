@@ -6,8 +6,9 @@ from db.actors.users import ensure_actor, ensure_session
 from db.privacy.session_claims import ClaimStatus, claim, end_claim, end_claims_of
 from resolvers.common.context import Info
 from resolvers.common.enums import register_enum
+from resolvers.common.errors import Unauthenticated
 from resolvers.common.field_costs import Cost, computed, mutation
-from resolvers.common.user_errors import UserError, UserErrorCode, unauthenticated_error, user_error
+from resolvers.common.user_errors import UserError, UserErrorCode, user_error
 from resolvers.preferences.viewer import Viewer, current_viewer
 
 register_enum(
@@ -67,7 +68,7 @@ class SessionMutation:
         """Claim."""
         context, caller = info.context, info.context.caller
         if caller.user_key is None:
-            return _refused(UserErrorCode.UNAUTHENTICATED, "Send the bearer token of the account that takes it over.")
+            raise Unauthenticated("Send the bearer token of the account that takes the session over.")
         if caller.session_key is None:
             return _refused(
                 UserErrorCode.INVALID, "Send the X-Session-Id that an earlier answer carried, beside the bearer token."
@@ -95,13 +96,11 @@ class SessionMutation:
                 revoked = await end_claims_of(connection, caller.user_key)
             elif caller.session_key is not None:
                 revoked = await end_claim(connection, caller.session_key)
-        return RevokeSessionsPayload(
-            revoked=revoked, user_errors=[] if caller.is_identified else [unauthenticated_error()]
-        )
+        return RevokeSessionsPayload(revoked=revoked, user_errors=[])
 
 
 _FOREIGN = user_error(
-    UserErrorCode.NOT_ALLOWED,
+    UserErrorCode.FORBIDDEN,
     "This session belongs to another account. Forget its X-Session-Id: the next answer without one carries a new one.",
 )
 

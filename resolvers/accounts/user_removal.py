@@ -86,6 +86,7 @@ class UserRemovalMutation:
         "rankings, and the sessions that were claimed for them. Needs the role SERVICE; administrators are deleted by "
         "administrators only.",
         Cost(5_000, 100, "keys", MAX_RECORDS),
+        Role.SERVICE,
     )
     async def remove_users(
         self,
@@ -103,7 +104,6 @@ class UserRemovalMutation:
         ] = strawberry.UNSET,
     ) -> RemoveUsersPayload | None:
         """Delete users."""
-        await info.context.require(Role.SERVICE)
         if len(keys) > MAX_RECORDS:
             return _refused(too_many_error("keys", len(keys), MAX_RECORDS))
         new_owner = unset_to_none(new_owner)
@@ -139,7 +139,7 @@ class DeletionReceiptQuery:
 
 
 _ADMINISTRATOR = user_error(
-    UserErrorCode.NOT_ALLOWED,
+    UserErrorCode.FORBIDDEN,
     "One of these users is an administrator, whom only an administrator may delete. Nobody was deleted.",
     "keys",
 )

@@ -165,7 +165,11 @@ Keys = Annotated[list[str], strawberry.argument(description=f"Up to {MAX_RECORDS
 class CatalogMutation:
     """What the service role can write."""
 
-    @mutation(f"Add projects, or change those that are there. {_BATCH}", Cost(1_000, 50, "projects", MAX_RECORDS))
+    @mutation(
+        f"Add projects, or change those that are there. {_BATCH}",
+        Cost(1_000, 50, "projects", MAX_RECORDS),
+        Role.SERVICE,
+    )
     async def upsert_projects(
         self, info: Info, projects: Annotated[list[ProjectInput], strawberry.argument(description="The projects.")]
     ) -> UpsertPayload | None:
@@ -175,19 +179,26 @@ class CatalogMutation:
     @mutation(
         "Delete projects with everything that was ever done with them. Needs the role SERVICE.",
         Cost(1_000, 50, "keys", MAX_RECORDS),
+        Role.SERVICE,
     )
     async def remove_projects(self, info: Info, keys: Keys) -> RemovePayload | None:
         """Delete projects."""
         return await _remove(info.context, keys, catalog_entries.remove_projects)
 
-    @mutation(f"Add tools, or change those that are there. {_BATCH}", Cost(1_000, 50, "tools", MAX_RECORDS))
+    @mutation(
+        f"Add tools, or change those that are there. {_BATCH}", Cost(1_000, 50, "tools", MAX_RECORDS), Role.SERVICE
+    )
     async def upsert_tools(
         self, info: Info, tools: Annotated[list[ToolInput], strawberry.argument(description="The tools.")]
     ) -> UpsertPayload | None:
         """Write tools."""
         return await _upsert(info.context, "tools", tools, ToolRecord, catalog_entries.upsert_tools)
 
-    @mutation(f"Add categories, or change those that are there. {_BATCH}", Cost(1_000, 50, "categories", MAX_RECORDS))
+    @mutation(
+        f"Add categories, or change those that are there. {_BATCH}",
+        Cost(1_000, 50, "categories", MAX_RECORDS),
+        Role.SERVICE,
+    )
     async def upsert_categories(
         self,
         info: Info,
@@ -196,7 +207,9 @@ class CatalogMutation:
         """Write categories."""
         return await _upsert(info.context, "categories", categories, CategoryRecord, catalog_entries.upsert_categories)
 
-    @mutation(f"Add users, or change those that are there. {_BATCH}", Cost(1_000, 50, "users", MAX_RECORDS))
+    @mutation(
+        f"Add users, or change those that are there. {_BATCH}", Cost(1_000, 50, "users", MAX_RECORDS), Role.SERVICE
+    )
     async def upsert_users(
         self,
         info: Info,
@@ -210,7 +223,6 @@ class CatalogMutation:
 async def _upsert(
     context: Context, name: str, items: Sequence[Any], record: type[R], upsert: Upsert[R]
 ) -> UpsertPayload:
-    await context.require(Role.SERVICE)
     if len(items) > MAX_RECORDS:
         return upsert_payload(None, [too_many_error(name, len(items), MAX_RECORDS)], refused=len(items))
     records, errors = validate_records(name, items, record, await context.role())
@@ -262,7 +274,7 @@ def validate_records(
     for index, one in enumerate(items):
         if getattr(one, "role", None) is Role.ADMINISTRATOR and role is not Role.ADMINISTRATOR:
             message = "Only an administrator appoints administrators."
-            errors.append(user_error(UserErrorCode.NOT_ALLOWED, message, name, index, "role"))
+            errors.append(user_error(UserErrorCode.FORBIDDEN, message, name, index, "role"))
             continue
         try:
             sound[index] = record.model_validate(read(one))
@@ -272,7 +284,6 @@ def validate_records(
 
 
 async def _remove(context: Context, keys: list[str], remove: Remove) -> RemovePayload:
-    await context.require(Role.SERVICE)
     if len(keys) > MAX_RECORDS:
         return RemovePayload(removed=0, user_errors=[too_many_error("keys", len(keys), MAX_RECORDS)])
     possible = [key for key in dict.fromkeys(keys) if is_valid_key(key)]

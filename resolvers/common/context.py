@@ -160,16 +160,18 @@ class Context:
         return await self.role() is Role.ADMINISTRATOR
 
     async def require(self, role: Role) -> None:
-        """Let nobody pass whose role is less than this.
+        """Require a caller who is known and has at least this role.
 
         Raises
         ------
         Unauthenticated
-            If there is no token at all.
+            If there is neither a token nor a session, or no token where a role is needed.
         Forbidden
             If the token's role is not enough.
         """
-        if _RANK[await self.role()] >= _RANK[role]:
+        if not self.caller.is_identified:
+            raise Unauthenticated("Send a bearer token, or the X-Session-Id that an earlier answer carried.")
+        if role is Role.VIEWER or _RANK[await self.role()] >= _RANK[role]:
             return
         if self.caller.user_key is None:
             raise Unauthenticated(f"This needs a bearer token whose role is {role.value}.")

@@ -6,9 +6,12 @@ A cost stands where the field does. The edge adds the costs of an operation up b
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any, TypeVar
 
 import strawberry
+
+from db.models import Role
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -86,12 +89,21 @@ def computed(description: str, cost: Cost = LOADER_COST, *, shared: bool = False
     return decorator
 
 
-def mutation(description: str, cost: Cost = WRITE_COST) -> Callable[[F], F]:
-    """Make a method the resolver of a mutation."""
-    decorator: Callable[[F], F] = strawberry.mutation(
-        description=description + cost.description_suffix, metadata=_metadata(cost)
-    )
-    return decorator
+def mutation(description: str, cost: Cost = WRITE_COST, role: Role = Role.VIEWER) -> Callable[[F], F]:
+    """Make a method the resolver of a mutation that a caller of at least this role may send."""
+
+    def decorate(resolver: F) -> F:
+        @wraps(resolver)
+        async def checked(self: Any, info: Any, **arguments: Any) -> Any:
+            await info.context.require(role)
+            return await resolver(self, info, **arguments)
+
+        made: F = strawberry.mutation(
+            checked, description=description + cost.description_suffix, metadata=_metadata(cost)
+        )
+        return made
+
+    return decorate
 
 
 def subscription(description: str, cost: Cost = READ_COST) -> Callable[[F], F]:

@@ -20,8 +20,7 @@ MAX_ERRORS_PER_RECORD = 3
 class UserErrorCode(StrEnum):
     """What kind of fault it is."""
 
-    UNAUTHENTICATED = "unauthenticated"
-    NOT_ALLOWED = "not_allowed"
+    FORBIDDEN = "forbidden"
     UNKNOWN_PROJECT = "unknown_project"
     UNKNOWN_REFERENCE = "unknown_reference"
     UNKNOWN_QUESTION = "unknown_question"
@@ -38,8 +37,7 @@ register_enum(
     "UserErrorCode",
     "What kind of fault a mutation found in its input.",
     {
-        "UNAUTHENTICATED": "Nobody to remember it for: send a bearer token, or the X-Session-Id of an earlier answer.",
-        "NOT_ALLOWED": "Your role does not allow this.",
+        "FORBIDDEN": "Your role does not allow this.",
         "UNKNOWN_PROJECT": "There is no such project, or it is not yours to see.",
         "UNKNOWN_REFERENCE": "A key names something that is not there.",
         "UNKNOWN_QUESTION": "The quiz has no such question, and never had.",
@@ -69,14 +67,6 @@ def user_error(code: UserErrorCode, message: str, *path: str | int) -> UserError
     """Note a fault. Names of fields are turned into those of the graph."""
     steps = [to_camel_case(step) if isinstance(step, str) else str(step) for step in path]
     return UserError(code=code, message=message, path=steps)
-
-
-def unauthenticated_error() -> UserError:
-    """Note that there is nobody to remember an act for."""
-    return user_error(
-        UserErrorCode.UNAUTHENTICATED,
-        "Send a bearer token, or the X-Session-Id that an earlier answer carried, so that this can be remembered.",
-    )
 
 
 def unknown_project_error(*path: str | int) -> UserError:
@@ -114,7 +104,7 @@ def _code(error: InvalidRecord) -> UserErrorCode:
         case UnknownReference():
             return UserErrorCode.UNKNOWN_REFERENCE
         case ProtectedUser():
-            return UserErrorCode.NOT_ALLOWED
+            return UserErrorCode.FORBIDDEN
         case _:
             return UserErrorCode.INVALID
 

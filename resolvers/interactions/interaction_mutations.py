@@ -26,13 +26,7 @@ from resolvers.common.enums import register_enum
 from resolvers.common.field_costs import Cost, computed, mutation
 from resolvers.common.global_ids import MAX_KEY_LENGTH, is_storable_text, is_valid_key
 from resolvers.common.optional_arguments import unset_to_none
-from resolvers.common.user_errors import (
-    UserError,
-    UserErrorCode,
-    too_many_error,
-    unauthenticated_error,
-    unknown_project_error,
-)
+from resolvers.common.user_errors import UserError, UserErrorCode, too_many_error, unknown_project_error
 from resolvers.feeds.project import Project
 from resolvers.preferences.viewer import Viewer, current_viewer
 from scoring.mathematics.velocity import trust
@@ -205,8 +199,6 @@ class InteractionMutation:
         ],
     ) -> RecordInteractionsPayload | None:
         """Record events."""
-        if not info.context.caller.is_identified:
-            return RecordInteractionsPayload(results=[], recorded=0, user_errors=[unauthenticated_error()])
         if len(events) > MAX_EVENTS:
             return RecordInteractionsPayload(
                 results=[], recorded=0, user_errors=[too_many_error("events", len(events), MAX_EVENTS)]
@@ -220,8 +212,6 @@ def _refused(error: UserError) -> ProjectActPayload:
 
 async def perform(context: Context, key: str, act: Act) -> ProjectActPayload:
     """Let whoever asks do something with a project, in one transaction."""
-    if not context.caller.is_identified:
-        return _refused(unauthenticated_error())
     card = await context.loaders.cards_by_key.load(key)
     if card is None:
         return _refused(unknown_project_error("key"))

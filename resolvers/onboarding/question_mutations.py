@@ -122,6 +122,7 @@ class QuestionMutation:
         "A bad record does not keep the others out; the record is taken as a whole: what is left out goes back to its "
         "default.",
         Cost(1_000, 100, "questions", MAX_QUESTIONS),
+        Role.SERVICE,
     )
     async def upsert_onboarding_questions(
         self,
@@ -139,15 +140,14 @@ class QuestionMutation:
         "Make the quiz from the catalogue now, as happens every night: after a large import, for example. Questions "
         "that you have sent stay as they are. Needs the role SERVICE.",
         Cost(5_000),
+        Role.SERVICE,
     )
     async def refresh_onboarding_questions(self, info: Info) -> RefreshOnboardingPayload | None:
         """Make the quiz anew."""
-        await info.context.require(Role.SERVICE)
         return RefreshOnboardingPayload(changed=await refresh_questions(info.context.stores.database))
 
 
 async def _upsert(context: Context, sent: Sequence[OnboardingQuestionInput], retire_others: bool) -> UpsertPayload:
-    await context.require(Role.SERVICE)
     if len(sent) > MAX_QUESTIONS:
         return upsert_payload(None, [too_many_error("questions", len(sent), MAX_QUESTIONS)], refused=len(sent))
     records, errors = validate_records("questions", sent, QuestionRecord, await context.role(), _question)

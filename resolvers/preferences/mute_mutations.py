@@ -11,13 +11,7 @@ from db.models import MuteKind, TermKind
 from resolvers.common.context import Context, Info
 from resolvers.common.field_costs import computed, mutation
 from resolvers.common.global_ids import is_valid_key
-from resolvers.common.user_errors import (
-    UserError,
-    UserErrorCode,
-    unauthenticated_error,
-    unknown_project_error,
-    user_error,
-)
+from resolvers.common.user_errors import UserError, UserErrorCode, unknown_project_error, user_error
 from resolvers.preferences.viewer import Viewer, current_viewer
 
 MAX_MUTES = 1_000
@@ -56,8 +50,6 @@ class MuteMutation:
     )
     async def mute(self, info: Info, kind: Kind, key: Key) -> MutePayload | None:
         """Mute."""
-        if not info.context.caller.is_identified:
-            return _refused(unauthenticated_error())
         subject_id = await _subject(info.context, kind, key)
         if subject_id is None:
             return _refused(_unknown(kind))
@@ -72,8 +64,6 @@ class MuteMutation:
     @mutation("Take a mute back. What is not muted is no fault: it changes nothing.")
     async def unmute(self, info: Info, kind: Kind, key: Key) -> MutePayload | None:
         """Take a mute back."""
-        if not info.context.caller.is_identified:
-            return _refused(unauthenticated_error())
         viewer = await info.context.viewer()
         if viewer.actor_id is None:
             return MutePayload(changed=False, user_errors=[])

@@ -11,7 +11,7 @@ from db.actors.users import ensure_actor
 from resolvers.common.context import Info
 from resolvers.common.field_costs import computed, mutation
 from resolvers.common.optional_arguments import unset_to_none
-from resolvers.common.user_errors import UserError, input_validation_errors, unauthenticated_error
+from resolvers.common.user_errors import UserError, input_validation_errors
 from resolvers.preferences import personalization_settings
 from resolvers.preferences.personalization_settings import PersonalizationSettings
 from resolvers.preferences.viewer import Viewer, current_viewer
@@ -62,8 +62,6 @@ class SettingsMutation:
         settings: Annotated[PersonalizationSettingsInput, strawberry.argument(description="What to change.")],
     ) -> UpdatePersonalizationSettingsPayload | None:
         """Change settings."""
-        if not info.context.caller.is_identified:
-            return UpdatePersonalizationSettingsPayload(changed=False, user_errors=[unauthenticated_error()])
         asked = {field.name: unset_to_none(getattr(settings, field.name)) for field in fields(settings)}
         changes = {name: value for name, value in asked.items() if value is not None}
         viewer = await info.context.viewer()

@@ -15,7 +15,7 @@ from resolvers.common.context import Context, Info
 from resolvers.common.enums import register_enum
 from resolvers.common.field_costs import Cost, computed, mutation
 from resolvers.common.global_ids import is_valid_key
-from resolvers.common.user_errors import UserError, UserErrorCode, too_many_error, unauthenticated_error, user_error
+from resolvers.common.user_errors import UserError, UserErrorCode, too_many_error, user_error
 
 MAX_INTERESTS = 200
 """Interests that one viewer states: more than anybody reads through in a settings page."""
@@ -140,8 +140,6 @@ class InterestsMutation:
 
 
 async def _set(context: Context, listed: Sequence[InterestInput]) -> InterestsPayload:
-    if not context.caller.is_identified:
-        return _refused([unauthenticated_error()])
     if len(listed) > MAX_INTERESTS:
         return _refused([too_many_error("interests", len(listed), MAX_INTERESTS)])
     found = await _known(context, listed)
@@ -156,8 +154,6 @@ async def _set(context: Context, listed: Sequence[InterestInput]) -> InterestsPa
 
 
 async def _remove(context: Context, interest: InterestInput) -> InterestsPayload:
-    if not context.caller.is_identified:
-        return _refused([unauthenticated_error()])
     found = await _known(context, [interest])
     if not found:
         return _refused([_unknown(interest, "interest")])

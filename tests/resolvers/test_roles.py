@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 from graphql import GraphQLSchema
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
-from db.models import Role, User
+from db.models import Actor, Role, User
 from resolvers.common.context import Caller
 from resolvers.common.global_ids import global_id
 from resolvers.schema import schema
@@ -64,7 +64,7 @@ ASKERS = {
     "the service": (SERVICE, {ANYBODY, SOMEBODY, ACCOUNT, PLATFORM}),
     "an administrator": (ADMINISTRATOR, {ANYBODY, SOMEBODY, ACCOUNT, PLATFORM}),
 }
-REFUSALS = {"UNAUTHENTICATED", "FORBIDDEN", "NOT_ALLOWED"}
+REFUSALS = {"UNAUTHENTICATED", "FORBIDDEN"}
 
 
 def test_every_mutation_has_a_rule() -> None:
@@ -78,6 +78,14 @@ async def test_each_role_may_do_what_its_rule_says_and_nothing_else(graph: Graph
     caller, allowed = ASKERS[who]
     for name, (rule, document) in RULES.items():
         assert (await _refusals(graph, f"mutation {{ {document} }}", name, caller) == set()) is (rule in allowed), name
+
+
+async def test_a_mutation_of_nobody_has_one_error_and_no_payload(graph: Graph) -> None:
+    before = await graph.database.fetch(select(func.count()).select_from(Actor))
+    for name, (_, document) in RULES.items():
+        assert await graph.refusal(f"mutation {{ {document} }}", ANONYMOUS_VIEWER) == ("UNAUTHENTICATED", [name])
+    assert await graph.database.fetch(select(func.count()).select_from(Actor)) == before
+    assert graph.wakes == []
 
 
 async def _refusals(graph: Graph, document: str, name: str, caller: Caller) -> set[str]:
@@ -117,7 +125,7 @@ async def test_a_service_takes_no_administrators_role_away_and_writes_the_others
     payload = await _upsert_users(graph, SERVICE, demoted, {"key": "cook", "username": "Chef"})
     assert (payload["changed"], payload["refused"]) == (1, 1)
     (error,) = payload["userErrors"]
-    assert (error["code"], error["path"]) == ("NOT_ALLOWED", ["users", "0", "role"])
+    assert (error["code"], error["path"]) == ("FORBIDDEN", ["users", "0", "role"])
     assert (await _roles(graph))["maker"] == "administrator"
     assert (await _upsert_users(graph, ADMINISTRATOR, demoted))["changed"] == 1
     assert (await _roles(graph))["maker"] == "viewer"
@@ -141,7 +149,7 @@ async def test_a_service_changes_what_else_is_said_of_an_administrator(graph: Gr
 async def test_a_service_appoints_no_administrator(graph: Graph) -> None:
     for key in ("cook", "unheard-of"):
         payload = await _upsert_users(graph, SERVICE, {"key": key, "username": "X", "role": "ADMINISTRATOR"})
-        assert [error["code"] for error in payload["userErrors"]] == ["NOT_ALLOWED"]
+        assert [error["code"] for error in payload["userErrors"]] == ["FORBIDDEN"]
     assert "administrator" not in (await _roles(graph)).values()
 
 
@@ -149,7 +157,7 @@ async def test_a_service_deletes_no_administrator_and_then_nobody_else_of_the_ba
     await _appoint(graph, "maker")
     document = 'mutation { removeUsers(keys: ["cook", "maker"]) { removed receipt { id } userErrors { code path } } }'
     refused = (await graph.data(document, SERVICE))["removeUsers"]
-    assert refused == {"removed": 0, "receipt": None, "userErrors": [{"code": "NOT_ALLOWED", "path": ["keys"]}]}
+    assert refused == {"removed": 0, "receipt": None, "userErrors": [{"code": "FORBIDDEN", "path": ["keys"]}]}
     assert {"cook", "maker"} <= (await _roles(graph)).keys()
     assert (await graph.data(document, ADMINISTRATOR))["removeUsers"]["removed"] == 2
 

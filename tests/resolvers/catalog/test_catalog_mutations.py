@@ -162,7 +162,7 @@ async def test_only_an_administrator_appoints_administrators(graph: Graph) -> No
     payload = await write(graph, "upsertUsers", record)
     assert counts(payload) == (0, 0, 0, 1)
     assert [(error["code"], error["path"]) for error in payload["userErrors"]] == [
-        ("NOT_ALLOWED", ["users", "0", "role"])
+        ("FORBIDDEN", ["users", "0", "role"])
     ]
     assert counts(await write(graph, "upsertUsers", record, caller=ADMINISTRATOR)) == (1, 0, 0, 0)
 

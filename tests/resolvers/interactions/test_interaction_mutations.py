@@ -4,15 +4,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from db.actors.users import find_viewer
 from db.interactions.decayed_counters import decayed_counts
-from db.models import Actor, Dismissal, Interaction, User, now
+from db.models import Dismissal, Interaction, User, now
 from resolvers.common.context import Caller
 from resolvers.common.global_ids import global_id, reason_global_id
 from scoring.mathematics.velocity import ANONYMOUS_TRUST, NEW_TRUST
-from tests.resolvers.conftest import ANONYMOUS_VIEWER, SERVICE, SESSION, Graph, assert_plain, user
+from tests.resolvers.conftest import SERVICE, SESSION, Graph, assert_plain, user
 
 ACT = """
 mutation ($key: String!) { %s(key: $key) {
@@ -100,24 +100,6 @@ async def test_a_session_can_act_and_is_remembered(graph: Graph) -> None:
     assert answer["changed"] is True
     assert answer["project"]["viewerHasLiked"] is True
     assert answer["viewer"] == {"kind": "SESSION", "version": 1}
-
-
-async def test_somebody_with_neither_token_nor_session_is_told_what_to_send(graph: Graph) -> None:
-    actors = select(func.count()).select_from(Actor)
-    before = (await graph.database.fetch(actors))[0][0]
-    for name in (name for pair in PAIRS for name in pair):
-        answer = await act(graph, name, caller=ANONYMOUS_VIEWER)
-        assert (answer["changed"], answer["project"]) == (False, None)
-        (error,) = answer["userErrors"]
-        assert (error["code"], error["path"]) == ("UNAUTHENTICATED", [])
-        assert_plain(error["message"])
-    payload = (await graph.data(RECORD, ANONYMOUS_VIEWER, events=[{"project": "p0000", "type": "VIEW"}]))[
-        "recordInteractions"
-    ]
-    assert [error["code"] for error in payload["userErrors"]] == ["UNAUTHENTICATED"]
-    assert (payload["results"], payload["recorded"]) == ([], 0)
-    assert (await graph.database.fetch(actors))[0][0] == before
-    assert graph.wakes == []
 
 
 async def test_a_project_that_is_not_there_or_not_yours_is_a_typed_error(graph: Graph) -> None:

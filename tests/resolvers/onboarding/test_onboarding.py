@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from db.database.engine import Database
 from db.embeddings.base import Embedder
 from db.errors import Store, StoreUnavailable
-from db.models import Actor, OnboardingQuestion, OnboardingResponse, UserTag
+from db.models import OnboardingQuestion, OnboardingResponse, UserTag
 from db.onboarding.question_records import MAX_ANSWER_LENGTH
 from db.onboarding.questions import upsert_questions
 from db.stores import Stores
@@ -19,7 +19,7 @@ from resolvers.common.context import Caller
 from scoring.feeds import Feeds
 from scoring.onboarding.generated_questions import refresh_questions
 from tests.conftest import CountStatements
-from tests.resolvers.conftest import ANONYMOUS_VIEWER, SESSION, Graph, assert_plain, user
+from tests.resolvers.conftest import SESSION, Graph, assert_plain, user
 from tests.scoring.onboarding.test_generated_questions import own_question
 from tests.world import MOMENT, embedded_world
 
@@ -320,19 +320,6 @@ async def test_a_fault_of_one_answer_has_the_path_of_that_argument(quiz: Graph) 
     assert [error["path"] for error in payload["userErrors"]] == [["answer", "options", "0"]]
     payload = (await quiz.data(SKIP, user("cook"), question="x"))["skipOnboardingQuestion"]
     assert [(e["code"], e["path"]) for e in payload["userErrors"]] == [("UNKNOWN_QUESTION", ["question"])]
-
-
-async def test_somebody_with_neither_token_nor_session_is_told_what_to_send(quiz: Graph) -> None:
-    actors = await rows(quiz, Actor)
-    for payload in (
-        await submit(quiz, ANSWERS, ANONYMOUS_VIEWER),
-        (await quiz.data(ANSWER, ANONYMOUS_VIEWER, answer=ANSWERS[0]))["answerOnboardingQuestion"],
-        (await quiz.data(SKIP, ANONYMOUS_VIEWER, question="tools"))["skipOnboardingQuestion"],
-        (await quiz.data(RESET, ANONYMOUS_VIEWER))["resetOnboarding"],
-    ):
-        assert [error["code"] for error in payload["userErrors"]] == ["UNAUTHENTICATED"]
-        assert payload["status"]["stage"] == "NEW"
-    assert await rows(quiz, Actor) == actors
 
 
 async def test_the_same_option_twice_counts_once(quiz: Graph) -> None:
