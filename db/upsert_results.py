@@ -1,7 +1,7 @@
 """What a set-based write tells its caller: how many records were new, changed or the same, and which were refused."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from db.errors import InvalidRecord
@@ -26,12 +26,16 @@ class UpsertResult:
         key the last one counts; those before it are unchanged.
     refused
         Those that were not written, in the order of their places.
+    added_keys, changed_keys
+        The keys of the new and of the changed records; empty for records without a key.
     """
 
     added: int = 0
     changed: int = 0
     unchanged: int = 0
     refused: tuple[Refusal, ...] = ()
+    added_keys: frozenset[str] = field(default=frozenset(), compare=False)
+    changed_keys: frozenset[str] = field(default=frozenset(), compare=False)
 
 
 class HasKey(Protocol):
@@ -54,6 +58,10 @@ def last_record_by_key(records: Iterable[R]) -> list[R]:
     return [by_key[key] for key in sorted(by_key)]
 
 
-def upsert_result(given: int, added: int, changed: int, refused: Sequence[Refusal] = ()) -> UpsertResult:
-    """Count what remains of the records given as unchanged."""
-    return UpsertResult(added, changed, given - added - changed - len(refused), tuple(refused))
+def upsert_result(
+    given: int, added: Iterable[str] = (), changed: Iterable[str] = (), refused: Sequence[Refusal] = ()
+) -> UpsertResult:
+    """Return the result of a batch of `given` records; all others than those named are unchanged."""
+    new, different = frozenset(added), frozenset(changed)
+    unchanged = given - len(new) - len(different) - len(refused)
+    return UpsertResult(len(new), len(different), unchanged, tuple(refused), new, different)

@@ -81,7 +81,7 @@ QUERY_EXAMPLES: Mapping[str, str] = {
 _ACT = "{ changed project { id likeCount viewerHasLiked viewerHasSaved } userErrors { code message } }"
 _ANSWERED = """{ saved userErrors { code message path } status { id needsOnboarding quality }
             feed(first: 30) { edges { rank node { id key title } } } }"""
-_WRITTEN = "{ added changed unchanged refused userErrors { code message path } }"
+_WRITTEN = "{ results { key status userErrors { code message path } } userErrors { code message path } }"
 
 MUTATION_EXAMPLES: Mapping[str, str] = {
     "likeProject": f"mutation ($key: String!) {{ likeProject(key: $key) {_ACT} }}",
@@ -93,7 +93,8 @@ MUTATION_EXAMPLES: Mapping[str, str] = {
           recordInteractions(events: [
             { project: "p-1", type: IMPRESSION, feed: FOR_YOU, rank: 1, snapshotId: $snapshot }
             { project: "p-1", type: VIEW, id: "a-uuid-of-yours" }
-          ]) { recorded results { index status code message } userErrors { code message } } }""",
+          ]) { recorded results { index status userErrors { path code message } }
+            userErrors { path code message } } }""",
     "dismissProject": """
         mutation ($key: String!, $reason: ID) {
           dismissProject(key: $key, because: $reason) {
@@ -231,9 +232,9 @@ total count. `nodes` lists the same without places. A feed field is null only if
 with its path and `extensions.code`, and the other fields are there all the same. `id` is opaque and for client \
 caches; `key` is the platform's own id and what every argument takes."""
 
-ABOUT_MUTATION = """Write operations. Each returns a payload of its own. `userErrors` lists what is wrong with the input, \
-each error with a `path` into the arguments, a `code` and a `message`. The payload is null only if `errors` has an \
-entry: UNAUTHENTICATED if the request needs a token or a session and has none, FORBIDDEN if the token's role is too \
+ABOUT_MUTATION = """Write operations. Each returns a payload of its own. `userErrors` lists what is wrong with the \
+input, each error with a `path` into the arguments, a `code` and a `message`. The payload is null only if `errors` has \
+an entry: UNAUTHENTICATED if the request needs a token or a session and has none, FORBIDDEN if the token's role is too \
 low, STORE_UNAVAILABLE if a store is down. There is no `clientMutationId`: a repeated mutation counts once (for \
 events, see `InteractionInput.at` and `id`).
 

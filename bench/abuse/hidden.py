@@ -109,7 +109,7 @@ ASKED: dict[str, str] = {
     "a dismissal": "mutation($key: String!) { dismissProject(key: $key) { userErrors { code } } }",
     "an undoing": "mutation($key: String!) { undoDismissal(key: $key) { userErrors { code } } }",
     "a view": "mutation($key: String!) { recordInteractions(events: [{project: $key, type: VIEW}]) { recorded userErrors { code } } }",
-    "an impression": "mutation($key: String!) { recordInteractions(events: [{project: $key, type: IMPRESSION}]) { results { status code message } } }",
+    "an impression": "mutation($key: String!) { recordInteractions(events: [{project: $key, type: IMPRESSION}]) { results { status userErrors { code message path } } } }",
 }
 
 PROBES: list[Probe] = [

@@ -259,22 +259,20 @@ async def upsert_users(
         [record for index, record in enumerate(records) if index not in {one.index for one in refused}]
     )
     if not wanted:
-        return upsert_result(len(records), 0, 0, refused)
+        return upsert_result(len(records), refused=refused)
     keys = {"keys": [record.key for record in wanted]}
     roles = {key: card.role for key, card in stored.items()}
     await _write([record for record in wanted if _differs(record, stored.get(record.key))], roles, connection)
     await connection.execute(_INSERT_USERS_ACTORS, keys | {"now": now()})
     actors = {row.key: row.id for row in await connection.execute(_ACTORS, keys)}
     retagged = await replace_imported_tags(connection, {actors[record.key]: record.tags for record in wanted})
-    added = {actors[record.key] for record in wanted if record.key not in stored}
+    added = {record.key for record in wanted if record.key not in stored}
     changed = {
-        actors[record.key]
-        for record in wanted
-        if actors[record.key] in retagged or _differs(record, stored.get(record.key))
+        record.key for record in wanted if actors[record.key] in retagged or _differs(record, stored.get(record.key))
     } - added
-    await raise_versions(connection, changed)
-    await enqueue(connection, OutboxKind.PROFILE, [str(actor_id) for actor_id in added | changed])
-    return upsert_result(len(records), len(added), len(changed), refused)
+    await raise_versions(connection, [actors[key] for key in changed])
+    await enqueue(connection, OutboxKind.PROFILE, [str(actors[key]) for key in added | changed])
+    return upsert_result(len(records), added, changed, refused)
 
 
 async def _lock_stored(connection: AsyncConnection, records: Sequence[UserRecord]) -> dict[str, UserCard]:

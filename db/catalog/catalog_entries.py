@@ -191,7 +191,7 @@ async def upsert_projects(connection: AsyncConnection, records: Sequence[Project
     ]
     wanted = last_record_by_key(record for record in records if record.owner is None or record.owner in owners)
     if not wanted:
-        return upsert_result(len(records), 0, 0, refused)
+        return upsert_result(len(records), refused=refused)
     keys = {"keys": [record.key for record in wanted]}
     stored = {row.key: row for row in await connection.execute(_STORED, keys)}
     ids = {key: row.id for key, row in stored.items()}
@@ -204,7 +204,7 @@ async def upsert_projects(connection: AsyncConnection, records: Sequence[Project
     await _tell_index([record for record in wanted if record.key in added or record.key in changed], connection)
     written = {ids[key] for key in added | changed}
     await _tell_index_of_tools(connection, {term_id for project_id, term_id in carried if project_id in written})
-    return upsert_result(len(records), len(added), len(changed), refused)
+    return upsert_result(len(records), added, changed, refused)
 
 
 def unknown_owner(key: str) -> UnknownReference:
@@ -328,14 +328,14 @@ async def upsert_tools(connection: AsyncConnection, records: Sequence[ToolRecord
     stored = await _stored(connection, _STORED_TOOLS, wanted)
     differing = [record for record in wanted if record.key not in stored or _differs(record, stored[record.key])]
     if not differing:
-        return upsert_result(len(records), 0, 0)
+        return upsert_result(len(records))
     ids = await _write_terms(connection, TermKind.TOOL, differing)
     rows = [(ids[r.key], r.tagline, r.category, list(r.tags), r.use_cases) for r in differing]
     await connection.execute(_UPSERT_TOOLS, {"rows": rows})
     await _tell_what_names(connection, _renamed(differing, stored))
     await enqueue(connection, OutboxKind.TOOL, [record.key for record in differing])
-    added = sum(record.key not in stored for record in differing)
-    return upsert_result(len(records), added, len(differing) - added)
+    keys = {record.key for record in differing}
+    return upsert_result(len(records), keys - stored.keys(), keys & stored.keys())
 
 
 async def upsert_categories(connection: AsyncConnection, records: Sequence[CategoryRecord]) -> UpsertResult:
@@ -348,11 +348,11 @@ async def upsert_categories(connection: AsyncConnection, records: Sequence[Categ
         if record.key not in stored or tuple(stored[record.key][2:]) != (record.name, record.description, True)
     ]
     if not differing:
-        return upsert_result(len(records), 0, 0)
+        return upsert_result(len(records))
     await _write_terms(connection, TermKind.CATEGORY, differing)
     await _tell_what_names(connection, _renamed(differing, stored))
-    added = sum(record.key not in stored for record in differing)
-    return upsert_result(len(records), added, len(differing) - added)
+    keys = {record.key for record in differing}
+    return upsert_result(len(records), keys - stored.keys(), keys & stored.keys())
 
 
 async def _stored(

@@ -18,7 +18,7 @@ from db.errors import UnknownReference
 from db.interactions.interactions import NewInteraction, record_interactions
 from db.models import Actor, Project, User
 from db.records import InteractionRecord, ProjectRecord, UserRecord
-from db.upsert_results import Refusal, UpsertResult, upsert_result
+from db.upsert_results import Refusal, UpsertResult
 
 KEPT = 50_000
 """Keys of each kind kept at hand: about 8 MB, more than a batch ever names."""
@@ -75,7 +75,8 @@ class InteractionWriter:
             for index, record_interactions in enumerate(records)
             if index not in left_out
         ]
-        return upsert_result(len(records), await record_interactions(connection, events), 0, refused)
+        new = await record_interactions(connection, events)
+        return UpsertResult(new, 0, len(events) - new, tuple(refused))
 
 
 def _event(given: InteractionRecord, actor_id: int, project_id: int) -> NewInteraction:

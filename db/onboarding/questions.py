@@ -191,7 +191,7 @@ async def replace_generated_questions(connection: AsyncConnection, records: Sequ
     gone = sorted(key for key, row in ours.items() if row.active and key not in {record.key for record in wanted})
     if gone:
         await connection.execute(_RETIRE, {"keys": gone, "is_automatic": True})
-    return added + changed + len(gone)
+    return len(added) + len(changed) + len(gone)
 
 
 async def _stored(connection: AsyncConnection) -> dict[str, Any]:
@@ -234,19 +234,19 @@ async def _dangling(connection: AsyncConnection, records: Sequence[QuestionRecor
 
 async def _write(
     connection: AsyncConnection, wanted: Sequence[QuestionRecord], stored: Mapping[str, Any], *, automatic: bool
-) -> tuple[int, int]:
-    """Write the questions that differ; give how many were added and changed."""
-    at, rows, added = now(), [], 0
+) -> tuple[set[str], set[str]]:
+    """Write the questions that differ; return the keys of the new and of the changed ones."""
+    at, rows = now(), []
     for record in sorted(wanted, key=lambda record: record.key):
         columns, there = record.stored(), stored.get(record.key)
         if there is not None and there.automatic == automatic and _same(columns, there):
             continue
-        added += there is None
         version = 1 if there is None else there.version + (not _same(columns, there))
         rows.append((record.key, *(columns[name] for name in _COLUMNS), automatic, version, at, at))
     if rows:
         await connection.execute(_UPSERT, {"rows": rows})
-    return added, len(rows) - added
+    written = {row[0] for row in rows}
+    return written - stored.keys(), written & stored.keys()
 
 
 def _same(columns: Mapping[str, Any], there: Any) -> bool:

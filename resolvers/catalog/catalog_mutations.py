@@ -1,8 +1,10 @@
 """What the platform's servers write: projects, tools, categories and users, in batches."""
 
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import fields
 from datetime import datetime
+from enum import StrEnum
 from functools import partial
 from typing import Annotated, Any, TypeVar
 
@@ -11,12 +13,13 @@ from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from strawberry.scalars import JSON
 
+from db import upsert_results
 from db.actors import users
 from db.catalog import catalog_entries
 from db.models import Role, TermKind
 from db.records import CategoryRecord, ProjectRecord, Record, ToolRecord, UserRecord
-from db.upsert_results import UpsertResult
 from resolvers.common.context import Context, Info
+from resolvers.common.enums import register_enum
 from resolvers.common.field_costs import Cost, mutation
 from resolvers.common.global_ids import is_valid_key
 from resolvers.common.optional_arguments import unset_to_none
@@ -32,7 +35,7 @@ from resolvers.common.user_errors import (
 MAX_RECORDS = 1_000
 
 R = TypeVar("R", bound=Record)
-Upsert = Callable[[AsyncConnection, Sequence[R]], Awaitable[UpsertResult]]
+Upsert = Callable[[AsyncConnection, Sequence[R]], Awaitable[upsert_results.UpsertResult]]
 Remove = Callable[[AsyncConnection, Sequence[str]], Awaitable[int]]
 
 _WHOLE = "The record is taken as a whole: a field that is left out goes back to its default."
@@ -137,16 +140,51 @@ class UserInput:
     )
 
 
-@strawberry.type(description="What became of a batch of records.")
-class UpsertPayload:
-    """The answer to a batch of records."""
+class UpsertStatus(StrEnum):
+    """The outcome of one record."""
 
-    added: int = strawberry.field(description="How many were new.")
-    changed: int = strawberry.field(description="How many differed from what was there.")
-    unchanged: int = strawberry.field(description="How many said what was there already.")
-    refused: int = strawberry.field(description="How many were not taken; `userErrors` says why.")
+    ADDED = "added"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+    REFUSED = "refused"
+
+
+register_enum(
+    UpsertStatus,
+    "UpsertStatus",
+    "The outcome of one record.",
+    {
+        "ADDED": "The record is new.",
+        "CHANGED": "The record replaces a different one of the same key.",
+        "UNCHANGED": "The stored record is the same, or a later record of the batch has the same key.",
+        "REFUSED": "The record is not stored; `userErrors` says why.",
+    },
+)
+
+
+@strawberry.type(description="The outcome of one record of a batch.")
+class UpsertResult:
+    """The outcome of one record."""
+
+    index: int = strawberry.field(description="The index of the record in the argument, from 0.")
+    key: str = strawberry.field(description="The key of the record.")
+    status: UpsertStatus = strawberry.field(description="The outcome.")
+    user_errors: list[UserError] = strawberry.field(description="Why it was refused; empty otherwise.")
+
+
+@strawberry.type(description="The outcome of a batch of records.")
+class UpsertPayload:
+    """The outcome of a batch of records."""
+
+    results: list[UpsertResult] = strawberry.field(
+        description="One for each record, in order; empty if the whole batch was refused."
+    )
+    added: int = strawberry.field(description="The number of new records.")
+    changed: int = strawberry.field(description="The number of records that differed from the stored ones.")
+    unchanged: int = strawberry.field(description="The number of records that were stored already.")
+    refused: int = strawberry.field(description="The number of records that were refused.")
     user_errors: list[UserError] = strawberry.field(
-        description="What was wrong, each with the path of the record and the field."
+        description="What is wrong with the batch as a whole; the errors of single records are in `results`."
     )
 
 
@@ -224,25 +262,45 @@ async def _upsert(
     context: Context, name: str, items: Sequence[Any], record: type[R], upsert: Upsert[R]
 ) -> UpsertPayload:
     if len(items) > MAX_RECORDS:
-        return upsert_payload(None, [too_many_error(name, len(items), MAX_RECORDS)], refused=len(items))
+        return refused_batch(items, too_many_error(name, len(items), MAX_RECORDS))
     records, errors = validate_records(name, items, record, await context.role())
-    written = UpsertResult()
+    written = upsert_results.UpsertResult()
     if records:
         async with context.write() as connection:
             written = await upsert(connection, list(records.values()))
     errors += refusal_errors(written.refused, name, list(records))
-    return upsert_payload(written, errors, refused=len(items) - len(records) + len(written.refused))
+    return upsert_payload(items, written, errors)
 
 
-def upsert_payload(written: UpsertResult | None, errors: list[UserError], refused: int) -> UpsertPayload:
-    """Say what became of a batch; None stands for a batch that was not written."""
-    written = written or UpsertResult()
+def refused_batch(items: Sequence[Any], error: UserError) -> UpsertPayload:
+    """Return the payload of a batch of which nothing was written."""
+    return UpsertPayload(results=[], added=0, changed=0, unchanged=0, refused=len(items), user_errors=[error])
+
+
+def upsert_payload(
+    items: Sequence[Any], written: upsert_results.UpsertResult, errors: Sequence[UserError]
+) -> UpsertPayload:
+    """Return the payload of a written batch; the second step of each error's path is the index of its item."""
+    faults: dict[int, list[UserError]] = defaultdict(list)
+    for error in errors:
+        faults[int(error.path[1])].append(error)
+    last = {item.key: index for index, item in enumerate(items) if index not in faults}
+    statuses = dict.fromkeys(written.added_keys, UpsertStatus.ADDED)
+    statuses |= dict.fromkeys(written.changed_keys, UpsertStatus.CHANGED)
+    results = []
+    for index, item in enumerate(items):
+        status = UpsertStatus.REFUSED if index in faults else UpsertStatus.UNCHANGED
+        if last.get(item.key) == index:
+            status = statuses.get(item.key, UpsertStatus.UNCHANGED)
+        results.append(UpsertResult(index=index, key=item.key, status=status, user_errors=faults.get(index, [])))
+    count = Counter(result.status for result in results)
     return UpsertPayload(
-        added=written.added,
-        changed=written.changed,
-        unchanged=written.unchanged,
-        refused=refused,
-        user_errors=errors,
+        results=results,
+        added=count[UpsertStatus.ADDED],
+        changed=count[UpsertStatus.CHANGED],
+        unchanged=count[UpsertStatus.UNCHANGED],
+        refused=count[UpsertStatus.REFUSED],
+        user_errors=[],
     )
 
 

@@ -7,7 +7,7 @@ A cost stands where the field does. The edge adds the costs of an operation up b
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import strawberry
 
@@ -98,10 +98,10 @@ def mutation(description: str, cost: Cost = WRITE_COST, role: Role = Role.VIEWER
             await info.context.require(role)
             return await resolver(self, info, **arguments)
 
-        made: F = strawberry.mutation(
+        made: Any = strawberry.mutation(
             checked, description=description + cost.description_suffix, metadata=_metadata(cost)
         )
-        return made
+        return cast(F, made)
 
     return decorate
 

@@ -26,7 +26,7 @@ from resolvers.common.enums import register_enum
 from resolvers.common.field_costs import Cost, computed, mutation
 from resolvers.common.global_ids import MAX_KEY_LENGTH, is_storable_text, is_valid_key
 from resolvers.common.optional_arguments import unset_to_none
-from resolvers.common.user_errors import UserError, UserErrorCode, too_many_error, unknown_project_error
+from resolvers.common.user_errors import UserError, UserErrorCode, too_many_error, unknown_project_error, user_error
 from resolvers.feeds.project import Project
 from resolvers.preferences.viewer import Viewer, current_viewer
 from scoring.mathematics.velocity import trust
@@ -130,17 +130,16 @@ register_enum(
 )
 
 
-@strawberry.type(description="What became of one event.")
+@strawberry.type(description="The outcome of one event.")
 class InteractionResult:
-    """The answer to one event."""
+    """The outcome of one event."""
 
-    index: int = strawberry.field(description="Its place in `events`, from 0.")
-    status: InteractionStatus = strawberry.field(description="What became of it.")
-    code: UserErrorCode | None = strawberry.field(
-        description="Why it was refused, for programs: an UNKNOWN_PROJECT or OPTED_OUT need not be sent again, an "
-        "INVALID one can be mended. Null otherwise."
+    index: int = strawberry.field(description="The index of the event in `events`, from 0.")
+    status: InteractionStatus = strawberry.field(description="The outcome.")
+    user_errors: list[UserError] = strawberry.field(
+        description="Why it was refused; empty otherwise. Do not resend an event with the code UNKNOWN_PROJECT or "
+        "OPTED_OUT."
     )
-    message: str | None = strawberry.field(description="Why it was refused, for people; null otherwise.")
 
 
 @strawberry.type(description="What became of a batch of events.")
@@ -261,6 +260,10 @@ class _Judged:
     fault: str | None
     code: UserErrorCode | None
 
+    def errors(self, *path: str | int) -> list[UserError]:
+        """Return the errors of a refused event."""
+        return [] if self.code is None or self.fault is None else [user_error(self.code, self.fault, *path)]
+
     def event(self, actor_id: int, caller: Caller, weight: float) -> NewInteraction:
         """Give what is to be written."""
         if self.card is None:
@@ -285,7 +288,7 @@ async def _record(context: Context, events: list[InteractionInput]) -> RecordInt
     sound = [index for index, one in enumerate(judged) if one.fault is None]
     recorded = await _write(context, {index: judged[index] for index in sound}) if sound else set()
     results = [
-        InteractionResult(index=index, status=_status(one, index in recorded), code=one.code, message=one.fault)
+        InteractionResult(index=index, status=_status(one, index in recorded), user_errors=one.errors("events", index))
         for index, one in enumerate(judged)
     ]
     return RecordInteractionsPayload(results=results, recorded=len(recorded), user_errors=[])

@@ -9,7 +9,14 @@ from db.errors import InvalidRecord
 from db.models import QuestionType, Role
 from db.onboarding.question_records import MAX_OPTIONS, QuestionRecord
 from db.onboarding.questions import MAX_ACTIVE_QUESTIONS, upsert_questions
-from resolvers.catalog.catalog_mutations import UpsertPayload, input_fields, upsert_payload, validate_records
+from db.upsert_results import UpsertResult
+from resolvers.catalog.catalog_mutations import (
+    UpsertPayload,
+    input_fields,
+    refused_batch,
+    upsert_payload,
+    validate_records,
+)
 from resolvers.common.context import Context, Info
 from resolvers.common.field_costs import Cost, mutation
 from resolvers.common.user_errors import UserError, UserErrorCode, refusal_errors, too_many_error, user_error
@@ -149,19 +156,18 @@ class QuestionMutation:
 
 async def _upsert(context: Context, sent: Sequence[OnboardingQuestionInput], retire_others: bool) -> UpsertPayload:
     if len(sent) > MAX_QUESTIONS:
-        return upsert_payload(None, [too_many_error("questions", len(sent), MAX_QUESTIONS)], refused=len(sent))
+        return refused_batch(sent, too_many_error("questions", len(sent), MAX_QUESTIONS))
     records, errors = validate_records("questions", sent, QuestionRecord, await context.role(), _question)
-    if not records and not retire_others:
-        return upsert_payload(None, _as_sent(errors), refused=len(sent))
-    try:
-        async with context.write() as connection:
-            written = await upsert_questions(connection, list(records.values()), retire_others=retire_others)
-    except InvalidRecord as error:
-        message = f"{error.message[:1].upper()}{error.message[1:]}."
-        errors = [*_as_sent(errors), user_error(UserErrorCode.TOO_MANY, message, "questions")]
-        return upsert_payload(None, errors, refused=len(sent))
+    written = UpsertResult()
+    if records or retire_others:
+        try:
+            async with context.write() as connection:
+                written = await upsert_questions(connection, list(records.values()), retire_others=retire_others)
+        except InvalidRecord as error:
+            message = f"{error.message[:1].upper()}{error.message[1:]}."
+            return refused_batch(sent, user_error(UserErrorCode.TOO_MANY, message, "questions"))
     errors += refusal_errors(written.refused, "questions", list(records))
-    return upsert_payload(written, _as_sent(errors), refused=len(sent) - len(records) + len(written.refused))
+    return upsert_payload(sent, written, _as_sent(errors))
 
 
 def _question(sent: OnboardingQuestionInput) -> dict[str, Any]:

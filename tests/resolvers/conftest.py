@@ -65,6 +65,14 @@ class Graph:
         return (error.extensions or {})["code"], error.path
 
 
+def all_errors(payload: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the user errors of a batch and those of its items."""
+    errors = [*payload["userErrors"], *(error for item in payload["results"] for error in item["userErrors"])]
+    for error in errors:
+        assert_plain(error["message"])
+    return errors
+
+
 def assert_plain(message: str) -> None:
     """A client's sentence: it ends as one and shows nothing of Python."""
     assert not message[0].islower(), message

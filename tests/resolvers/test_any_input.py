@@ -33,7 +33,7 @@ mutation ($text: String!, $id: ID!) {
   dismissProject(key: "p0001", because: $id) { changed userErrors { code message } }
   undoDismissal(key: "p0001") { changed }
   recordInteractions(events: [{project: "p0001", type: VIEW, snapshotId: $id}, {project: $text, type: CLICK}]) {
-    results { status message }
+    results { status userErrors { message } }
   }
 }"""
 

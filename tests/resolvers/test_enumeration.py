@@ -39,7 +39,7 @@ ASKED: list[tuple[str, str]] = [
     *(("ghost", ACT % act)
       for act in ("likeProject", "unlikeProject", "saveProject", "unsaveProject", "dismissProject", "undoDismissal")),
     ("ghost", "mutation ($key: String!) { recordInteractions(events: [{ project: $key, type: VIEW }]) "
-     "{ recorded results { status code message } } }"),
+     "{ recorded results { status userErrors { code message path } } } }"),
     ("ghost", "query ($key: String!) { whyNot(key: $key) { outcome summary project { key } } }"),
     ("ghost", "query ($key: String!) { project(key: $key) { key } }"),
     ("ghost", "query ($key: String!) { projects(keys: [$key, \"p0000\"]) { key } }"),

@@ -10,7 +10,7 @@ from db.models import Actor, Role, User
 from resolvers.common.context import Caller
 from resolvers.common.global_ids import global_id
 from resolvers.schema import schema
-from tests.resolvers.conftest import ADMINISTRATOR, ANONYMOUS_VIEWER, SERVICE, SESSION, Graph, assert_plain, user
+from tests.resolvers.conftest import ADMINISTRATOR, ANONYMOUS_VIEWER, SERVICE, SESSION, Graph, all_errors, user
 
 SCHEMA: GraphQLSchema = schema._schema
 
@@ -112,10 +112,10 @@ async def _roles(graph: Graph) -> dict[str, str]:
 
 async def _upsert_users(graph: Graph, caller: Caller, *users: dict[str, Any]) -> dict[str, Any]:
     document = """mutation ($given: [UserInput!]!) { upsertUsers(users: $given) {
-        added changed unchanged refused userErrors { code message path } } }"""
+        added changed unchanged refused userErrors { code message path }
+        results { index key status userErrors { code message path } } } }"""
     payload: dict[str, Any] = (await graph.data(document, caller, given=list(users)))["upsertUsers"]
-    for error in payload["userErrors"]:
-        assert_plain(error["message"])
+    all_errors(payload)
     return payload
 
 
@@ -124,7 +124,7 @@ async def test_a_service_takes_no_administrators_role_away_and_writes_the_others
     demoted = {"key": "maker", "username": "Maker", "role": "VIEWER"}
     payload = await _upsert_users(graph, SERVICE, demoted, {"key": "cook", "username": "Chef"})
     assert (payload["changed"], payload["refused"]) == (1, 1)
-    (error,) = payload["userErrors"]
+    (error,) = all_errors(payload)
     assert (error["code"], error["path"]) == ("FORBIDDEN", ["users", "0", "role"])
     assert (await _roles(graph))["maker"] == "administrator"
     assert (await _upsert_users(graph, ADMINISTRATOR, demoted))["changed"] == 1

@@ -77,6 +77,7 @@ async def test_projects_are_added_changed_and_left_alone(database: Database) -> 
         project("d"),
     )  # fmt: skip
     assert result == UpsertResult(added=1, changed=1, unchanged=2)
+    assert len(result.added_keys) == len(result.changed_keys) == 1
 
 
 async def test_an_unchanged_project_writes_nothing(database: Database) -> None:

@@ -6,7 +6,7 @@ from sqlalchemy import select, update
 
 from db.models import OutboxRow, Project, Role, User
 from resolvers.common.context import Caller
-from tests.resolvers.conftest import ADMINISTRATOR, ANONYMOUS_VIEWER, SERVICE, SESSION, Graph, assert_plain, user
+from tests.resolvers.conftest import ADMINISTRATOR, ANONYMOUS_VIEWER, SERVICE, SESSION, Graph, all_errors, user
 
 INPUTS = {
     "upsertProjects": ("projects", "ProjectInput", {"key": "new", "title": "New", "type": "article"}),
@@ -20,7 +20,8 @@ REMOVALS = ("removeProjects", "removeUsers")
 def upsert(name: str) -> str:
     argument, type_, _ = INPUTS[name]
     return f"""mutation ($given: [{type_}!]!) {{ {name}({argument}: $given) {{
-        added changed unchanged refused userErrors {{ code message path }} }} }}"""
+        added changed unchanged refused userErrors {{ code message path }}
+        results {{ index key status userErrors {{ code message path }} }} }} }}"""
 
 
 def remove(name: str) -> str:
@@ -29,8 +30,7 @@ def remove(name: str) -> str:
 
 async def write(graph: Graph, name: str, *given: dict[str, Any], caller: Caller = SERVICE) -> dict[str, Any]:
     payload: dict[str, Any] = (await graph.data(upsert(name), caller, given=list(given)))[name]
-    for error in payload["userErrors"]:
-        assert_plain(error["message"])
+    all_errors(payload)
     return payload
 
 
@@ -106,6 +106,21 @@ async def test_a_project_is_written_with_all_it_has_and_put_into_the_outbox(grap
     assert [row.key for row in outbox] == ["new"]
 
 
+async def test_every_record_has_a_result(graph: Graph) -> None:
+    records = [
+        {"key": "a", "name": "A"},
+        {"key": "", "name": "B"},
+        {"key": "tool-1", "name": "C"},
+        {"key": "a", "name": "D"},
+    ]
+    payload = await write(graph, "upsertTools", *records)
+    assert [(one["index"], one["key"], one["status"], len(one["userErrors"])) for one in payload["results"]] == [
+        (0, "a", "UNCHANGED", 0), (1, "", "REFUSED", 1), (2, "tool-1", "CHANGED", 0), (3, "a", "ADDED", 0),
+    ]  # fmt: skip
+    assert counts(payload) == (1, 1, 1, 1)
+    assert payload["userErrors"] == []
+
+
 async def test_what_is_left_out_or_null_goes_back_to_its_default(graph: Graph) -> None:
     record = INPUTS["upsertProjects"][2]
     await write(graph, "upsertProjects", record | {"description": "Text", "tools": ["tool-1"], "private": True})
@@ -125,11 +140,11 @@ async def test_a_bad_record_is_named_by_its_path_and_does_not_keep_the_others_ou
     records = [good | {"key": f"n{n}"} | change for n, (change, _) in enumerate(bad)]
     payload = await write(graph, "upsertProjects", *records, good | {"key": "fine", "owner": "nobody"}, good)
     assert counts(payload) == (1, 0, 0, len(bad) + 1)
-    paths = [error["path"] for error in payload["userErrors"]]
+    paths = [error["path"] for error in all_errors(payload)]
     assert paths == [["projects", str(n), field] for n, (_, field) in enumerate(bad)] + [
         ["projects", str(len(bad)), "owner"]
     ]
-    codes = [error["code"] for error in payload["userErrors"]]
+    codes = [error["code"] for error in all_errors(payload)]
     assert codes == ["INVALID"] * len(bad) + ["UNKNOWN_REFERENCE"]
 
 
@@ -141,7 +156,7 @@ async def test_the_place_of_a_fault_inside_a_list_is_named(graph: Graph) -> None
         record | {"tags": [{"name": "tool-1", "kind": "TOOL"}, {"name": "x", "kind": "TOPIC", "confidence": 1.5}]},
         record | {"points": -1},
     )
-    assert [error["path"] for error in payload["userErrors"]] == [
+    assert [error["path"] for error in all_errors(payload)] == [
         ["users", "0", "tags", "1", "confidence"],
         ["users", "1", "points"],
     ]
@@ -161,9 +176,7 @@ async def test_only_an_administrator_appoints_administrators(graph: Graph) -> No
     record = INPUTS["upsertUsers"][2] | {"role": "ADMINISTRATOR"}
     payload = await write(graph, "upsertUsers", record)
     assert counts(payload) == (0, 0, 0, 1)
-    assert [(error["code"], error["path"]) for error in payload["userErrors"]] == [
-        ("FORBIDDEN", ["users", "0", "role"])
-    ]
+    assert [(error["code"], error["path"]) for error in all_errors(payload)] == [("FORBIDDEN", ["users", "0", "role"])]
     assert counts(await write(graph, "upsertUsers", record, caller=ADMINISTRATOR)) == (1, 0, 0, 0)
 
 
@@ -171,7 +184,7 @@ async def test_more_than_a_thousand_records_are_refused_and_none_is_written(grap
     for name, (argument, _, record) in INPUTS.items():
         payload = await write(graph, name, *[record] * 1_001)
         assert counts(payload) == (0, 0, 0, 1_001)
-        assert [(error["code"], error["path"]) for error in payload["userErrors"]] == [("TOO_MANY", [argument])]
+        assert [(error["code"], error["path"]) for error in all_errors(payload)] == [("TOO_MANY", [argument])]
     for name in REMOVALS:
         data = await graph.data(remove(name), SERVICE, given=["p0001"] * 1_001)
         assert data[name] == {"removed": 0, "userErrors": [{"code": "TOO_MANY", "path": ["keys"]}]}
