@@ -39,11 +39,11 @@ DOCUMENTS = {
     "feed, 30 cards with terms and owner": f"""query Page {{ forYou(first: 30) {{ strategy degraded snapshotId
         pageInfo {{ endCursor hasNextPage }}
         edges {{ rank score cursor node {{ {CARD} viewerHasLiked viewerHasSaved
-          owner {{ key username }} tools {{ key name }} categories {{ key name }} topics }} }} }} }}""",
+          owner {{ key username }} tools {{ key name }} categories {{ key name }} topics {{ key name }} }} }} }} }}""",
     "feed, 30 cards with terms, owner and why": f"""query Why {{ forYou(first: 30) {{ strategy degraded snapshotId
         pageInfo {{ endCursor hasNextPage }}
         edges {{ rank score cursor node {{ {CARD} viewerHasLiked viewerHasSaved
-          owner {{ key username }} tools {{ key name }} categories {{ key name }} topics }}
+          owner {{ key username }} tools {{ key name }} categories {{ key name }} topics {{ key name }} }}
           explanation {{ score summary contributions {{ signal {{ name label group }} value contribution }}
             adjustments {{ rule fromRank toRank }} }} }} }} }}""",
 }

@@ -12,7 +12,7 @@ from resolvers.accounts.personal_data import PersonalDataMutation
 from resolvers.accounts.session_mutations import SessionMutation
 from resolvers.accounts.user_removal import DeletionReceiptQuery, UserRemovalMutation
 from resolvers.catalog.catalog_mutations import CatalogMutation
-from resolvers.catalog.catalog_types import CatalogQuery, Category, Tool
+from resolvers.catalog.catalog_types import CatalogQuery, Category, Tool, Topic
 from resolvers.catalog.user import User
 from resolvers.common.context import Info
 from resolvers.common.field_costs import Cost, computed
@@ -62,6 +62,11 @@ async def _tool(info: Info, key: str) -> Node | None:
     return None if tool is None else Tool.of(tool)
 
 
+async def _topic(info: Info, key: str) -> Node | None:
+    term = await info.context.loaders.topics_by_key.load(key)
+    return None if term is None else Topic.of(term)
+
+
 async def _category(info: Info, key: str) -> Node | None:
     category = await info.context.loaders.categories_by_key.load(key)
     return None if category is None else Category.of(category)
@@ -72,6 +77,7 @@ _FIND: dict[str, Callable[[Info, str], Awaitable[Node | None]]] = {
     "User": _user,
     "Tool": _tool,
     "Category": _category,
+    "Topic": _topic,
     "FeedEdge": edge_by_key,
 }
 

@@ -22,7 +22,7 @@ EXPLORE_PAGE = """
           id
           rank
           node { id key title description imageUrl createdAt likeCount viewerHasLiked viewerHasSaved
-            owner { id username } tools { id name } categories { id name } topics }
+            owner { id username } tools { id name } categories { id name } topics { id name } }
           explanation { summary reasons { id group text } }
         }
       }
@@ -64,6 +64,8 @@ QUERY_EXAMPLES: Mapping[str, str] = {
     "tools": """
         { tools(search: "music", first: 20) { nodes { id key name tagline }
             pageInfo { hasNextPage endCursor } } }""",
+    "topics": """
+        { topics(search: "dai", first: 20) { nodes { id key name } pageInfo { hasNextPage endCursor } } }""",
     "categories": "{ categories { id key name description } }",
     "viewer": """
         { viewer { id kind key role version user { id username } interests { kind key name confidence source }

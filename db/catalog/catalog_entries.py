@@ -68,16 +68,24 @@ _TOOL = (
 _TOOLS = select(*_TOOL).outerjoin(Tool, Tool.term_id == Term.id).where(Term.kind == TermKind.TOOL.value, PUBLIC_TERM)
 _HOLDS_SEARCH = Term.name.icontains(_SEARCH, autoescape=False, escape="/")
 TOOLS_BY_NAME = _TOOLS.where(or_(_HOLDS_SEARCH, _SEARCH == "")).order_by(Term.name, Term.id).limit(_FIRST)
-TOOLS_BY_NAME_AFTER = TOOLS_BY_NAME.where(
-    tuple_(Term.name, Term.id)
-    > tuple_(bindparam("after_name", type_=Term.name.type), bindparam("after_id", type_=Term.id.type))
-)
+_AFTER = tuple_(bindparam("after_name", type_=Term.name.type), bindparam("after_id", type_=Term.id.type))
+TOOLS_BY_NAME_AFTER = TOOLS_BY_NAME.where(tuple_(Term.name, Term.id) > _AFTER)
 TOOLS_BY_KEY = _TOOLS.where(in_list(Term.key, _KEYS))
 TOOLS_BY_KEY_BEYOND = TOOLS_BY_KEY.where(~_HOLDS_SEARCH)
 CATEGORIES = (
     select(Term.id, Term.key, Term.name, Term.description)
     .where(Term.kind == TermKind.CATEGORY.value, PUBLIC_TERM)
     .order_by(Term.name, Term.id)
+)
+TOPICS_BY_NAME = (
+    select(Term.id, Term.kind, Term.key, Term.name)
+    .where(Term.kind == TermKind.TOPIC.value, PUBLIC_TERM, or_(_HOLDS_SEARCH, _SEARCH == ""))
+    .order_by(Term.name, Term.id)
+    .limit(_FIRST)
+)
+TOPICS_BY_NAME_AFTER = TOPICS_BY_NAME.where(tuple_(Term.name, Term.id) > _AFTER)
+TOPICS_BY_KEY = select(Term.id, Term.kind, Term.key, Term.name).where(
+    Term.kind == TermKind.TOPIC.value, PUBLIC_TERM, in_list(Term.key, _KEYS)
 )
 TERMS_BY_PROJECT = (
     select(ProjectTerm.project_id, Term.id, Term.kind, Term.key, Term.name)
@@ -97,12 +105,30 @@ async def search_tools(
     after
         The name and id of the last tool of the page before.
     """
+    statement = TOOLS_BY_NAME if after is None else TOOLS_BY_NAME_AFTER
+    return [_tool(row) for row in await database.fetch(statement, _by_name(search, first, after))]
+
+
+async def search_topics(
+    database: Database, search: str | None, first: int, after: tuple[str, int] | None = None
+) -> list[CatalogTerm]:
+    """Read up to `first` public topics, as `search_tools` does tools."""
+    statement = TOPICS_BY_NAME if after is None else TOPICS_BY_NAME_AFTER
+    return [_term(row) for row in await database.fetch(statement, _by_name(search, first, after))]
+
+
+async def topics_by_key(database: Database, keys: Sequence[str]) -> dict[str, CatalogTerm]:
+    """Read the public topics with these platform keys."""
+    return {row.key: _term(row) for row in await database.fetch(TOPICS_BY_KEY, {"keys": keys})}
+
+
+def _by_name(search: str | None, first: int, after: tuple[str, int] | None) -> dict[str, Any]:
     parameters: dict[str, Any] = {"search": _escaped(search or ""), "first": first}
-    statement = TOOLS_BY_NAME
-    if after is not None:
-        statement = TOOLS_BY_NAME_AFTER
-        parameters |= {"after_name": after[0], "after_id": after[1]}
-    return [_tool(row) for row in await database.fetch(statement, parameters)]
+    return parameters if after is None else parameters | {"after_name": after[0], "after_id": after[1]}
+
+
+def _term(row: Row[Any]) -> CatalogTerm:
+    return CatalogTerm(row.id, TermKind(row.kind), row.key, row.name)
 
 
 async def tools_by_key(database: Database, keys: Sequence[str], beyond: str | None = None) -> dict[str, CatalogTool]:
@@ -127,7 +153,7 @@ async def terms_by_project(database: Database, project_ids: Sequence[int]) -> di
     """Read the terms of each of these projects, by kind and name; a project without any has an empty list."""
     terms: dict[int, list[CatalogTerm]] = {project_id: [] for project_id in project_ids}
     for row in await database.fetch(TERMS_BY_PROJECT, {"ids": project_ids}):
-        terms[row.project_id].append(CatalogTerm(row.id, TermKind(row.kind), row.key, row.name))
+        terms[row.project_id].append(_term(row))
     return terms
 
 

@@ -1,7 +1,6 @@
-"""Tools and categories: what projects are made with and filed under."""
+"""Tools, categories and topics."""
 
-import json
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 import strawberry
 
@@ -12,14 +11,13 @@ from resolvers.common import enums  # noqa: F401 (publishes the enum that is nam
 from resolvers.common.context import Info
 from resolvers.common.errors import InvalidArgument, InvalidPage
 from resolvers.common.field_costs import Cost, computed
-from resolvers.common.global_ids import decode_opaque, encode_opaque, global_id, is_storable_text
+from resolvers.common.global_ids import bad_cursor, decode_cursor, encode_cursor, global_id, is_storable_text
 from resolvers.common.optional_arguments import unset_to_none
-from resolvers.common.relay import After, Node, PageInfo, page_info
+from resolvers.common.relay import After, Connection, Node, edges_of, page_info
 from scoring.pipelines.tool_search import (
     MIN_SEMANTIC_LENGTH,
     NamePosition,
     SimilarityPosition,
-    ToolMatches,
     ToolPosition,
     find_tools,
 )
@@ -98,24 +96,29 @@ class Category(Node):
         return category.description if category is not None else ""
 
 
-@strawberry.type(description="A tool on a page of the list of tools.")
-class ToolEdge:
-    """A place on a page of tools."""
+@strawberry.type(description="A topic that projects are about.")
+class Topic(Node):
+    """A topic."""
 
-    cursor: str = strawberry.field(description="Give it as `after` to start behind this tool.")
-    node: Tool = strawberry.field(description="The tool.")
+    key: str = strawberry.field(description="The platform's own id.")
+    name: str = strawberry.field(description="The name to show.")
+
+    @classmethod
+    def of(cls, term: CatalogTerm) -> Self:
+        """Show a topic."""
+        return cls(id=global_id("Topic", term.key), key=term.key, name=term.name)
 
 
 @strawberry.type(description="A page of tools.")
-class ToolConnection:
+class ToolConnection(Connection[Tool]):
     """A page of tools."""
 
-    edges: list[ToolEdge] = strawberry.field(description="The tools of this page.")
-    nodes: list[Tool] = strawberry.field(description="The tools of this page: `edges` without cursors.")
-    page_info: PageInfo = strawberry.field(description="Where this page stands in the list.")
     degraded: list[Store] = strawberry.field(
-        description="The stores that a search had to do without: then it looked at names alone. Empty when all is well."
+        description="The stores that were unavailable: a search then matches names only. Empty in the normal case."
     )
+
+
+First = Annotated[int | None, strawberry.argument(description=f"The number of items per page: 0 to {MAX_PAGE_SIZE}.")]
 
 
 @strawberry.type
@@ -138,20 +141,42 @@ class CatalogQuery:
                 f"{MIN_SEMANTIC_LENGTH} letters on, what a tool is good for."
             ),
         ] = strawberry.UNSET,
-        first: Annotated[
-            int | None, strawberry.argument(description=f"How many at most: 0 to {MAX_PAGE_SIZE}.")
-        ] = DEFAULT_PAGE_SIZE,
+        first: First = DEFAULT_PAGE_SIZE,
         after: After = strawberry.UNSET,
     ) -> ToolConnection:
         """Give a page of tools."""
-        first, search, after = _checked(first), unset_to_none(search), unset_to_none(after)
-        if search is not None and not (len(search) <= MAX_SEARCH_LENGTH and is_storable_text(search)):
-            raise InvalidArgument(f"`search` must have at most {MAX_SEARCH_LENGTH} characters, none of them NUL.")
-        place = None if after is None else _read_cursor(after)
+        first, search, after = _checked(first), _checked_search(search), unset_to_none(after)
+        place = None if after is None else _tool_place(after)
         # One more than asked for tells whether there is a next page.
-        found = await find_tools(info.context.stores, search or "", first + 1, place)
+        found = await find_tools(info.context.stores, search, first + 1, place)
         info.context.is_complete = info.context.is_complete and not found.degraded
-        return _page(found, first, has_previous=after is not None)
+        edges, nodes = edges_of([(_tool_cursor(one.place), Tool.of(one.tool)) for one in found.tools[:first]])
+        info_ = page_info(
+            [edge.cursor for edge in edges], has_next=len(found.tools) > first, has_previous=place is not None
+        )
+        return ToolConnection(edges=edges, nodes=nodes, page_info=info_, degraded=list(found.degraded))
+
+    @computed(
+        "Lists the topics of public projects by name, or those whose name contains `search`.",
+        Cost(200, 2, "first", MAX_PAGE_SIZE),
+        shared=True,
+    )
+    async def topics(
+        self,
+        info: Info,
+        search: Annotated[
+            str | None, strawberry.argument(description="A part of a name, in upper or lower case.")
+        ] = strawberry.UNSET,
+        first: First = DEFAULT_PAGE_SIZE,
+        after: After = strawberry.UNSET,
+    ) -> Connection[Topic]:
+        """List topics."""
+        first, search, after = _checked(first), _checked_search(search), unset_to_none(after)
+        place = None if after is None else _name_place("topic", decode_cursor(after))
+        found = await catalog_entries.search_topics(info.context.stores.database, search, first + 1, place)
+        edges, nodes = edges_of([(encode_cursor("topic", one.name, one.id), Topic.of(one)) for one in found[:first]])
+        info_ = page_info([edge.cursor for edge in edges], has_next=len(found) > first, has_previous=place is not None)
+        return Connection(edges=edges, nodes=nodes, page_info=info_)
 
     @computed("All categories, by name.", Cost(50, entries=50), shared=True)
     async def categories(self, info: Info) -> list[Category]:
@@ -171,25 +196,31 @@ def _checked(first: int | None) -> int:
     return first
 
 
-def _page(found: ToolMatches, first: int, *, has_previous: bool) -> ToolConnection:
-    edges = [ToolEdge(cursor=_cursor(one.place), node=Tool.of(one.tool)) for one in found.tools[:first]]
-    info = page_info([edge.cursor for edge in edges], has_next=len(found.tools) > first, has_previous=has_previous)
-    nodes = [edge.node for edge in edges]
-    return ToolConnection(edges=edges, nodes=nodes, page_info=info, degraded=list(found.degraded))
+def _checked_search(search: str | None) -> str:
+    search = unset_to_none(search) or ""
+    if not (len(search) <= MAX_SEARCH_LENGTH and is_storable_text(search)):
+        raise InvalidArgument(f"`search` must have at most {MAX_SEARCH_LENGTH} characters, none of them NUL.")
+    return search
 
 
-def _cursor(place: ToolPosition) -> str:
-    what = ["tool", place.name, place.id] if isinstance(place, NamePosition) else ["near", place.similarity, place.key]
-    return encode_opaque(json.dumps(what, ensure_ascii=False))
+def _tool_cursor(place: ToolPosition) -> str:
+    if isinstance(place, NamePosition):
+        return encode_cursor("tool", place.name, place.id)
+    return encode_cursor("near", place.similarity, place.key)
 
 
-def _read_cursor(cursor: str) -> ToolPosition:
-    try:
-        match json.loads(decode_opaque(cursor) or ""):
-            case ["tool", str(name), int(id_)] if is_storable_text(name) and type(id_) is int and 0 <= id_ < 2**63:
-                return NamePosition(name, id_)
-            case ["near", float(similarity), str(key)] if is_storable_text(key) and -1 <= similarity <= 1:
-                return SimilarityPosition(similarity, key)
-    except (ValueError, RecursionError):
-        pass
-    raise InvalidPage("`after` was not made by this service. Take it from `pageInfo.endCursor`.", "BAD_CURSOR")
+def _tool_place(cursor: str) -> ToolPosition:
+    match decode_cursor(cursor):
+        case ["near", float(similarity), str(key)] if is_storable_text(key) and -1 <= similarity <= 1:
+            return SimilarityPosition(similarity, key)
+        case place:
+            return NamePosition(*_name_place("tool", place))
+
+
+def _name_place(kind: str, place: list[Any]) -> tuple[str, int]:
+    match place:
+        case [str(found), str(name), int(id_)] if (
+            found == kind and is_storable_text(name) and type(id_) is int and 0 <= id_ < 2**63
+        ):
+            return name, id_
+    raise bad_cursor()

@@ -1,14 +1,15 @@
 """Global ids and cursors: opaque text that clients hand back, and how to read it without trusting it."""
 
 import base64
+import json
 import re
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import strawberry
 
 from db.models import FeedKind
-from resolvers.common.errors import InvalidId
+from resolvers.common.errors import InvalidId, InvalidPage
 from scoring.errors import CursorMalformed
 from scoring.snapshots.feed_cursors import Cursor
 
@@ -76,6 +77,33 @@ def decode_opaque(given: str) -> str | None:
     except ValueError:
         return None
     return text if encode_opaque(text) == given else None
+
+
+def encode_cursor(*place: str | float) -> str:
+    """Return the cursor of a place in a list that is not a feed."""
+    return encode_opaque(json.dumps(place, ensure_ascii=False))
+
+
+def decode_cursor(cursor: str) -> list[Any]:
+    """Return the values that `encode_cursor` was given; their number and types are not checked.
+
+    Raises
+    ------
+    InvalidPage
+        If it did not make the cursor.
+    """
+    try:
+        place = json.loads(decode_opaque(cursor) or "")
+    except (ValueError, RecursionError):
+        raise bad_cursor() from None
+    if not isinstance(place, list):
+        raise bad_cursor()
+    return place
+
+
+def bad_cursor() -> InvalidPage:
+    """Return the error for a cursor that is not of the list."""
+    return InvalidPage("`after` was not made by this service. Take it from `pageInfo.endCursor`.", "BAD_CURSOR")
 
 
 def option_global_id(question_id: int, key: str) -> strawberry.ID:

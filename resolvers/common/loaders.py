@@ -17,6 +17,7 @@ from db.catalog.catalog_entries import (
     all_categories,
     terms_by_project,
     tools_by_key,
+    topics_by_key,
 )
 from db.catalog.project_cards import ProjectCard, ProjectFilter, cards_by_id, cards_by_key
 from db.errors import StoreUnavailable
@@ -146,6 +147,14 @@ class ToolsByKeyLoader(MappedLoader[str, CatalogTool]):
     async def read(self, keys: Sequence[str]) -> Mapping[str, CatalogTool]:
         """Read what is behind these keys."""
         return await tools_by_key(self.context.stores.database, keys)
+
+
+class TopicsByKeyLoader(MappedLoader[str, CatalogTerm]):
+    """Topics, by the platform's key."""
+
+    async def read(self, keys: Sequence[str]) -> Mapping[str, CatalogTerm]:
+        """Read what is behind these keys."""
+        return await topics_by_key(self.context.stores.database, keys)
 
 
 class CategoriesByKeyLoader(MappedLoader[str, Category]):
@@ -290,6 +299,11 @@ class Loaders:
     def tools_by_key(self) -> ToolsByKeyLoader:
         """Tools, by the platform's key."""
         return ToolsByKeyLoader(self._context)
+
+    @cached_property
+    def topics_by_key(self) -> TopicsByKeyLoader:
+        """Topics, by the platform's key."""
+        return TopicsByKeyLoader(self._context)
 
     @cached_property
     def categories_by_key(self) -> CategoriesByKeyLoader:

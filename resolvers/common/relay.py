@@ -1,8 +1,11 @@
 """What client caches build on: things with a global id, and pages of lists."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Generic, TypeVar
 
 import strawberry
+
+T = TypeVar("T")
 
 
 @strawberry.interface(description="A thing that can be found again by its id.")
@@ -38,6 +41,28 @@ def page_info(cursors: list[str], *, has_next: bool, has_previous: bool) -> Page
         start_cursor=cursors[0] if cursors else None,
         end_cursor=cursors[-1] if cursors else None,
     )
+
+
+@strawberry.type(description="An item on a page of a list.")
+class Edge(Generic[T]):
+    """An item with its cursor."""
+
+    cursor: str = strawberry.field(description="A cursor for `after`: the next page starts behind this item.")
+    node: T = strawberry.field(description="The item.")
+
+
+@strawberry.type(description="A page of a list.")
+class Connection(Generic[T]):
+    """A page of a list."""
+
+    edges: list[Edge[T]] = strawberry.field(description="The items of this page with their cursors.")
+    nodes: list[T] = strawberry.field(description="The items of this page.")
+    page_info: PageInfo = strawberry.field(description="The position of this page in the list.")
+
+
+def edges_of(items: Sequence[tuple[str, T]]) -> tuple[list[Edge[T]], list[T]]:
+    """Return the edges and the nodes of items with their cursors."""
+    return [Edge(cursor=cursor, node=item) for cursor, item in items], [item for _, item in items]
 
 
 After = Annotated[

@@ -7,7 +7,7 @@ import strawberry
 
 from db.actors.users import Viewer
 from db.catalog.project_cards import ProjectCard, ProjectFilter
-from resolvers.catalog.catalog_types import Category, Tool
+from resolvers.catalog.catalog_types import Category, Tool, Topic
 from resolvers.catalog.user import User
 from resolvers.common.context import Info
 from resolvers.common.errors import InvalidArgument
@@ -95,10 +95,10 @@ class Project(Node):
         """Give the categories."""
         return [Category.of(term) for term in (await self._terms(info)).categories]
 
-    @computed("Free words it is about, by name.", shared=True)
-    async def topics(self, info: Info) -> list[str]:
+    @computed("The topics it is about, by name.", shared=True)
+    async def topics(self, info: Info) -> list[Topic]:
         """Give the topics."""
-        return [term.name for term in (await self._terms(info)).topics]
+        return [Topic.of(term) for term in (await self._terms(info)).topics]
 
     @computed("Whether you like it. False for somebody whom nothing is known of.")
     async def viewer_has_liked(self, info: Info) -> bool:

@@ -108,7 +108,7 @@ async def test_without_the_truth_there_is_one_clear_error(at_scale: AtScale):
 
 TRENDING = """{ trending(first: 10) {
   degraded
-  edges { rank score node { key title tools { key } topics owner { key } viewerHasLiked } explanation { score } }
+  edges { rank score node { key title tools { key } topics { key } viewerHasLiked } explanation { score } }
 } }"""
 NEWEST = "{ newest(first: 10) { degraded edges { node { key } } } }"
 

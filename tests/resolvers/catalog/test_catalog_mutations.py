@@ -92,12 +92,12 @@ async def test_a_project_is_written_with_all_it_has_and_put_into_the_outbox(grap
     }  # fmt: skip
     assert counts(await write(graph, "upsertProjects", given)) == (1, 0, 0, 0)
     data = await graph.data(
-        """{ project(key: "new") { title description type url imageUrl createdAt topics
+        """{ project(key: "new") { title description type url imageUrl createdAt topics { key }
              tools { key } categories { key } owner { key } } }"""
     )
     assert data["project"] == {
         "title": "New", "description": "Text", "type": "github_repo", "url": "https://example.org/x",
-        "imageUrl": "https://example.org/x.png", "createdAt": "2026-01-02T02:04:05Z", "topics": ["daily"],
+        "imageUrl": "https://example.org/x.png", "createdAt": "2026-01-02T02:04:05Z", "topics": [{"key": "daily"}],
         "tools": [{"key": "fresh"}, {"key": "tool-1"}], "categories": [{"key": "chess"}], "owner": {"key": "maker"},
     }  # fmt: skip
     (row,) = await graph.database.fetch(select(Project.source).where(Project.key == "new"))

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from db.catalog.catalog_entries import upsert_categories, upsert_tools
+from db.catalog.catalog_entries import upsert_categories, upsert_projects, upsert_tools
 from db.errors import Store, StoreUnavailable
-from db.records import CategoryRecord, ToolRecord
-from resolvers.common.global_ids import encode_opaque
+from db.records import CategoryRecord, ProjectRecord, ToolRecord
+from resolvers.common.global_ids import encode_cursor, encode_opaque
 from tests.conftest import CountStatements
 from tests.resolvers.conftest import Graph
 
@@ -46,6 +46,31 @@ async def test_a_search_finds_what_the_name_contains_as_it_is_written(graph: Gra
     for search, wanted in (("BRUSH", ["brush"]), ("100%", ["brush"]), ("_", []), ("", None), (None, None)):
         found = [edge["node"]["key"] for edge in (await graph.data(TOOLS, search=search))["tools"]["edges"]]
         assert found == wanted or (wanted is None and len(found) == 8)
+
+
+async def test_topics_are_listed_by_name_and_found_by_a_part_of_it_but_not_those_of_private_projects(
+    graph: Graph,
+) -> None:
+    async with graph.database.write() as connection:
+        await upsert_projects(connection, [
+            ProjectRecord(key="maps", title="Maps", type="article", topics=("Maps of 1900", "100%", "daily")),
+            ProjectRecord(key="secret", title="Secret", type="article", topics=("secret maps",), private=True),
+        ])  # fmt: skip
+    query = """query ($search: String, $first: Int, $after: String) {
+        topics(search: $search, first: $first, after: $after) {
+          edges { cursor } nodes { id key } pageInfo { hasNextPage hasPreviousPage endCursor } } }"""
+    whole = (await graph.data(query))["topics"]
+    keys = [topic["key"] for topic in whole["nodes"]]
+    assert keys == ["100%", "Maps of 1900", "daily"]
+    one = (await graph.data(query, first=1, after=whole["edges"][0]["cursor"]))["topics"]
+    assert [topic["key"] for topic in one["nodes"]] == keys[1:2]
+    assert one["pageInfo"] == {"hasNextPage": True, "hasPreviousPage": True, "endCursor": whole["edges"][1]["cursor"]}
+    for search, found in (("MAPS", ["Maps of 1900"]), ("%", ["100%"]), ("secret", [])):
+        assert [topic["key"] for topic in (await graph.data(query, search=search))["topics"]["nodes"]] == found
+    again = await graph.data("query ($id: ID!) { node(id: $id) { ... on Topic { key } } }", id=whole["nodes"][0]["id"])
+    assert again["node"] == {"key": "100%"}
+    for cursor in (encode_cursor("tool", "daily", 1), encode_cursor("topic", "daily", "1"), "x"):
+        assert await graph.refusal(query, after=cursor) == ("BAD_CURSOR", ["topics"])
 
 
 async def add_instruments(graph: Graph) -> None:

@@ -26,7 +26,7 @@ query ($first: Int) {
     edges {
       rank score
       node {
-        key title owner { key username } tools { key name } categories { key name } topics
+        key title owner { key username } tools { key name } categories { key name } topics { key name }
         viewerHasLiked viewerHasSaved likeCount viewCount engagementVelocity
       }
       explanation {
@@ -191,7 +191,7 @@ async def test_terms_owner_and_marks_are_shown(graph: Graph) -> None:
     nodes = {edge["node"]["key"]: edge["node"] for edge in feed["edges"]}
     assert nodes["p0000"]["tools"] == [{"key": "tool-0", "name": "tool-0"}]
     assert nodes["p0000"]["categories"] == [{"key": "painting", "name": "painting"}]
-    assert nodes["p0000"]["topics"] == ["daily"]
+    assert nodes["p0000"]["topics"] == [{"key": "daily", "name": "daily"}]
     assert nodes["p0000"]["owner"] == {"key": "author", "username": "Author"}
     assert nodes["p0901"]["owner"] is None
     marks = {key: (node["viewerHasLiked"], node["viewerHasSaved"]) for key, node in nodes.items()}
@@ -237,7 +237,7 @@ async def test_what_is_not_asked_for_is_not_read(graph: Graph, statements: Count
         await graph.data(PAGE, user("ada"))
     assert len(issued) == 2, issued  # the viewer, and the cards that may be shown
     with statements(graph.database) as issued:
-        await graph.data(PAGE.replace("likeCount", "tools { key } topics categories { key }"), user("ada"))
+        await graph.data(PAGE.replace("likeCount", "tools { key } topics { key } categories { key }"), user("ada"))
     assert len(issued) == 3, issued  # one more for all the terms
     with statements(graph.database) as issued:
         await graph.data(PAGE.replace("likeCount", "viewerHasLiked viewerHasSaved"), user("ada"))
