@@ -27,11 +27,12 @@ from db.models import Engagement, Interaction, Project, now
 from db.schema import migrate
 from db.stores import Stores
 from db.vectors.embedded import EmbeddedVectorStore
-from resolvers.common.context import Caller, Context
+from resolvers.common.context import Context
 from resolvers.schema import schema
 from scoring.feeds import Feeds
 from scoring.mathematics.velocity import Window
 from scoring.pipelines import trending
+from scoring.use_cases.unit_of_work import Caller
 
 QUERY = "mutation ($events: [InteractionInput!]!) { recordInteractions(events: $events) { recorded } }"
 Call = tuple[Caller, list[dict[str, str]]]
@@ -112,7 +113,7 @@ async def run(name: str, attack: Attack, folder: Path) -> None:
     target = next(project.key for project in data.projects[::-1] if not project.private and not project.archived)
     before = await place(database, target)
     async for caller, events in attack(data, target):
-        context = Context(stores, Feeds(stores), caller)
+        context = Context(stores, caller, feeds=Feeds(stores))
         answer = await schema.execute(QUERY, {"events": events}, context_value=context)
         if answer.errors:
             raise RuntimeError(answer.errors[0].message)

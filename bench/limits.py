@@ -19,8 +19,8 @@ from gateway.limit_settings import LimitSettings
 from gateway.limits.budget import REQUEST_POINTS, Budgets
 from gateway.limits.limits import Limits
 from gateway.limits.rate_limits import MemoryRateLimitStore
-from resolvers.common.context import Caller
 from resolvers.schema import schema
+from scoring.use_cases.unit_of_work import Caller
 
 FEED = """
 query Explore($first: Int = 30, $after: String) {

@@ -34,7 +34,7 @@ from gateway.limits.limits import Limits
 from gateway.limits.rate_limits import RateLimitStore
 from gateway.subscriptions.event_streams import EventStreams
 from gateway.telemetry import count_refused_request
-from resolvers.common.context import Caller
+from scoring.use_cases.unit_of_work import Caller
 
 MOST_VARIABLE_ERRORS, MOST_OF_MANY = 50, 10
 """Errors that are written out of few variables, and of many. An error quotes the whole value that it is about: 50

@@ -25,7 +25,7 @@ from gateway.background.scheduler import Scheduler
 from gateway.limits.rate_limits import MemoryRateLimitStore, RateLimitStore
 from gateway.settings import Settings
 from gateway.stores import open_feed_change_notifier, open_stores, redis_rate_limit_store
-from resolvers.common.context import Caller, Context
+from resolvers.common.context import Context
 from resolvers.common.loaders import LoaderFallbacks
 from scoring.feed_changes import FeedChangeWatcher
 from scoring.feeds import Feeds
@@ -34,6 +34,7 @@ from scoring.mathematics.viewer_stages import BASELINE_THRESHOLDS, Thresholds
 from scoring.models.active_model import ActiveModel
 from scoring.models.active_trend_constants import ActiveTrendConstants
 from scoring.pipelines.trending import formula_of
+from scoring.use_cases.unit_of_work import Caller
 
 RESTART_AFTER_S = 5.0
 """Pause before a background task is started again after a fault of our own."""
@@ -66,13 +67,13 @@ class Runtime:
     thresholds
         From where on a viewer is known well enough; `personalizationStatus` tells by them.
     trending_requires_impression
-        As in `resolvers.common.context.Context`.
+        As in `scoring.use_cases.unit_of_work.UnitOfWork`.
     changes
         Who tells what changes as it happens; None if nobody does.
     windows
         Where it is counted what callers spend.
     claimed_session_lifetime
-        As in `resolvers.common.context.Context`.
+        As in `scoring.use_cases.unit_of_work.UnitOfWork`.
     """
 
     stores: Stores
@@ -89,14 +90,14 @@ class Runtime:
         """Make the context of one request."""
         return Context(
             self.stores,
-            self.feeds,
             caller,
             self.wake,
-            self.loader_fallbacks,
-            self.thresholds,
             self.trending_requires_impression,
-            self.changes,
             self.claimed_session_lifetime,
+            feeds=self.feeds,
+            loader_fallbacks=self.loader_fallbacks,
+            thresholds=self.thresholds,
+            changes=self.changes,
         )
 
 

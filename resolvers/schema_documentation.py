@@ -7,7 +7,7 @@ from types import MappingProxyType
 from strawberry.types import get_object_definition
 from strawberry.utils.str_converters import to_camel_case
 
-from resolvers.common.user_errors import UserErrorCode
+from scoring.use_cases.input_errors import UserErrorCode
 
 EXPLORE_PAGE = """
     query ExplorePage($after: String) {

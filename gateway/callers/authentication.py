@@ -12,7 +12,7 @@ from gateway.callers.session_ids import SessionIds
 from gateway.callers.token_authority import TokenAuthority
 from gateway.client_addresses import Address, ClientAddresses
 from gateway.errors import Unauthenticated
-from resolvers.common.context import Caller
+from scoring.use_cases.unit_of_work import Caller
 
 OPT_OUT_HEADER = "Sec-GPC"
 """Global Privacy Control: with the value 1, whoever sends the request asks not to be observed."""

@@ -14,7 +14,7 @@ from hashlib import sha256
 
 from gateway.callers.clock import Clock
 from gateway.callers.token_rules import PreviousSecret
-from resolvers.common.context import new_session_key
+from scoring.use_cases.unit_of_work import new_session_key
 
 HEADER = "X-Session-Id"
 

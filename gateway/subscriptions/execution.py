@@ -17,7 +17,7 @@ from starlette.requests import HTTPConnection
 from gateway.callers.authentication import Authentication
 from gateway.documents.document import DocumentRefused
 from gateway.masking import INPUT, error_for_client
-from resolvers.common.context import Caller
+from scoring.use_cases.unit_of_work import Caller
 
 ResponsePayload = Mapping[str, Any]
 """A GraphQL response: `data`, and `errors` if there are any."""

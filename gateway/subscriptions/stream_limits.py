@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from gateway.errors import RequestRefused
-from resolvers.common.context import Caller
+from scoring.use_cases.unit_of_work import Caller
 
 
 class TooManyStreams(RequestRefused):

@@ -7,21 +7,16 @@ from typing import Annotated, Any
 import strawberry
 from strawberry.scalars import JSON
 
-from db.privacy.erasure import OwnedProjects, erase_session, erase_users
-from db.privacy.personal_data_export import MAX_EXPORT_ROWS, ExportCursor, export_personal_data, key_types
-from db.privacy.projection_erasure import finish_erasures
+from db.privacy.erasure import OwnedProjects
+from db.privacy.personal_data_export import MAX_EXPORT_ROWS, ExportCursor, ExportPage, key_types
 from resolvers.accounts.user_removal import DeletionReceipt
-from resolvers.common.context import Context, Info
+from resolvers.common.context import Info
 from resolvers.common.errors import InvalidArgument, InvalidPage
 from resolvers.common.field_costs import Cost, mutation
 from resolvers.common.global_ids import decode_opaque, encode_opaque
 from resolvers.common.optional_arguments import unset_to_none
-from resolvers.common.user_errors import UserError, UserErrorCode, user_error
-
-_SIGN_IN = (
-    "This session belongs to an account. Send the account's bearer token: "
-    "the X-Session-Id alone is not enough for this."
-)
+from resolvers.common.user_errors import UserError, attempt
+from scoring.use_cases.personal_data import delete_personal_data, export_personal_data
 
 
 @strawberry.type(description="A page of all that is held of you.")
@@ -75,23 +70,17 @@ class PersonalDataMutation:
         ] = strawberry.UNSET,
     ) -> ExportMyDataPayload | None:
         """Export."""
-        refused = await _refusal(info.context)
-        if refused is not None:
-            return ExportMyDataPayload(data=JSON({}), end_cursor=None, has_next_page=False, user_errors=[refused])
         limit = 1_000 if first is None else first
         if not 1 <= limit <= MAX_EXPORT_ROWS:
             raise InvalidPage(f"`first` must be from 1 to {MAX_EXPORT_ROWS:,}.", "FIRST_OUT_OF_RANGE")
         after = unset_to_none(after)
         place = None if after is None else _read_cursor(after)
-        viewer = await info.context.viewer()
-        if viewer.actor_id is None:
-            return ExportMyDataPayload(data=JSON({}), end_cursor=None, has_next_page=False, user_errors=[])
-        page = await export_personal_data(info.context.stores, viewer.actor_id, limit, place)
+        page, errors = await attempt(export_personal_data(info.context, limit, place), ExportPage({}, None))
         return ExportMyDataPayload(
             data=JSON(dict(page.data)),
             end_cursor=None if page.next is None else _cursor(page.next),
             has_next_page=page.next is not None,
-            user_errors=[],
+            user_errors=errors,
         )
 
     @mutation(
@@ -109,25 +98,8 @@ class PersonalDataMutation:
         ],
     ) -> DeleteMyDataPayload | None:
         """Delete."""
-        refused = await _refusal(info.context)
-        if refused is not None:
-            return DeleteMyDataPayload(receipt=None, user_errors=[refused])
-        viewer = await info.context.viewer()
-        async with info.context.write() as connection:
-            if info.context.caller.user_key is not None:
-                _, receipt = await erase_users(connection, [info.context.caller.user_key], projects)
-            else:
-                receipt = None if viewer.actor_id is None else await erase_session(connection, viewer.actor_id)
-        if receipt is not None:
-            await finish_erasures(info.context.stores, only=receipt.id)
-        return DeleteMyDataPayload(receipt=None if receipt is None else DeletionReceipt.of(receipt), user_errors=[])
-
-
-async def _refusal(context: Context) -> UserError | None:
-    """Say why this caller may not have, or delete, all that is held of the viewer."""
-    if context.caller.user_key is None and (await context.viewer()).user_id is not None:
-        return user_error(UserErrorCode.FORBIDDEN, _SIGN_IN)
-    return None
+        receipt, errors = await attempt(delete_personal_data(info.context, projects), None)
+        return DeleteMyDataPayload(receipt=None if receipt is None else DeletionReceipt.of(receipt), user_errors=errors)
 
 
 def _cursor(place: ExportCursor) -> str:

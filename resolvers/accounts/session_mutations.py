@@ -2,14 +2,14 @@
 
 import strawberry
 
-from db.actors.users import ensure_actor, ensure_session
-from db.privacy.session_claims import ClaimStatus, claim, end_claim, end_claims_of
+from db.privacy.session_claims import ClaimStatus
 from resolvers.common.context import Info
 from resolvers.common.enums import register_enum
-from resolvers.common.errors import Unauthenticated
 from resolvers.common.field_costs import Cost, computed, mutation
-from resolvers.common.user_errors import UserError, UserErrorCode, user_error
+from resolvers.common.user_errors import UserError, attempt, user_error
 from resolvers.preferences.viewer import Viewer, current_viewer
+from scoring.use_cases import session_claims
+from scoring.use_cases.input_errors import UserErrorCode
 
 register_enum(
     ClaimStatus,
@@ -66,20 +66,11 @@ class SessionMutation:
     )
     async def claim_session(self, info: Info) -> ClaimSessionPayload | None:
         """Claim."""
-        context, caller = info.context, info.context.caller
-        if caller.user_key is None:
-            raise Unauthenticated("Send the bearer token of the account that takes the session over.")
-        if caller.session_key is None:
-            return _refused(
-                UserErrorCode.INVALID, "Send the X-Session-Id that an earlier answer carried, beside the bearer token."
-            )
-        account = await context.viewer()
-        async with context.write() as connection:
-            account_id = await ensure_actor(connection, account)
-            session_id = await ensure_session(connection, caller.session_key)
-            found = await claim(connection, session_id, account_id, context.claimed_session_lifetime)
-        errors = [_FOREIGN] if found.status is ClaimStatus.FOREIGN else []
-        return ClaimSessionPayload(status=found.status, carried=sum(found.carried.values()), user_errors=errors)
+        claimed, errors = await attempt(session_claims.claim_session(info.context), None)
+        if claimed is None:
+            return ClaimSessionPayload(status=None, carried=0, user_errors=errors)
+        errors = [_FOREIGN] if claimed.status is ClaimStatus.FOREIGN else []
+        return ClaimSessionPayload(status=claimed.status, carried=sum(claimed.carried.values()), user_errors=errors)
 
     @mutation(
         "Revoke claimed session ids: from now on each of them begins a new session. With a bearer token it revokes all "
@@ -89,21 +80,11 @@ class SessionMutation:
     )
     async def revoke_sessions(self, info: Info) -> RevokeSessionsPayload | None:
         """Revoke."""
-        context, caller = info.context, info.context.caller
-        revoked = 0
-        async with context.write() as connection:
-            if caller.user_key is not None:
-                revoked = await end_claims_of(connection, caller.user_key)
-            elif caller.session_key is not None:
-                revoked = await end_claim(connection, caller.session_key)
-        return RevokeSessionsPayload(revoked=revoked, user_errors=[])
+        revoked, errors = await attempt(session_claims.revoke_sessions(info.context), 0)
+        return RevokeSessionsPayload(revoked=revoked, user_errors=errors)
 
 
 _FOREIGN = user_error(
     UserErrorCode.FORBIDDEN,
     "This session belongs to another account. Forget its X-Session-Id: the next answer without one carries a new one.",
 )
-
-
-def _refused(code: UserErrorCode, message: str) -> ClaimSessionPayload:
-    return ClaimSessionPayload(status=None, carried=0, user_errors=[user_error(code, message)])

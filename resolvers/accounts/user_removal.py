@@ -14,9 +14,10 @@ from resolvers.catalog.catalog_mutations import MAX_RECORDS, Keys
 from resolvers.common.context import Info
 from resolvers.common.enums import register_enum
 from resolvers.common.field_costs import READ_COST, Cost, computed, mutation
-from resolvers.common.global_ids import is_valid_key
 from resolvers.common.optional_arguments import unset_to_none
-from resolvers.common.user_errors import UserError, UserErrorCode, too_many_error, user_error
+from resolvers.common.user_errors import UserError, too_many_error, user_error
+from scoring.use_cases.input_errors import UserErrorCode
+from scoring.use_cases.keys import is_valid_key
 
 register_enum(
     OwnedProjects,

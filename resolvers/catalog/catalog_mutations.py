@@ -21,16 +21,10 @@ from db.records import CategoryRecord, ProjectRecord, Record, ToolRecord, UserRe
 from resolvers.common.context import Context, Info
 from resolvers.common.enums import register_enum
 from resolvers.common.field_costs import Cost, mutation
-from resolvers.common.global_ids import is_valid_key
 from resolvers.common.optional_arguments import unset_to_none
-from resolvers.common.user_errors import (
-    UserError,
-    UserErrorCode,
-    input_validation_errors,
-    refusal_errors,
-    too_many_error,
-    user_error,
-)
+from resolvers.common.user_errors import UserError, input_validation_errors, refusal_errors, too_many_error, user_error
+from scoring.use_cases.input_errors import UserErrorCode
+from scoring.use_cases.keys import is_valid_key
 
 MAX_RECORDS = 1_000
 

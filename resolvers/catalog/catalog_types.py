@@ -11,7 +11,7 @@ from resolvers.common import enums  # noqa: F401 (publishes the enum that is nam
 from resolvers.common.context import Info
 from resolvers.common.errors import InvalidArgument, InvalidPage
 from resolvers.common.field_costs import Cost, computed
-from resolvers.common.global_ids import bad_cursor, decode_cursor, encode_cursor, global_id, is_storable_text
+from resolvers.common.global_ids import bad_cursor, decode_cursor, encode_cursor, global_id
 from resolvers.common.optional_arguments import unset_to_none
 from resolvers.common.relay import After, Connection, Node, edges_of, page_info
 from scoring.pipelines.tool_search import (
@@ -21,6 +21,7 @@ from scoring.pipelines.tool_search import (
     ToolPosition,
     find_tools,
 )
+from scoring.use_cases.keys import is_storable_text
 
 MAX_PAGE_SIZE = 100
 DEFAULT_PAGE_SIZE = 50

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import re
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -12,13 +11,9 @@ from db.models import FeedKind
 from resolvers.common.errors import InvalidId, InvalidPage
 from scoring.errors import CursorMalformed
 from scoring.snapshots.feed_cursors import Cursor
-
-MAX_KEY_LENGTH = 200
-"""Characters of the longest platform key, as in the import format."""
+from scoring.use_cases.keys import is_storable_text, is_valid_key
 
 _MAX_OPAQUE_LENGTH = 4_000
-
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class GlobalId(NamedTuple):
@@ -51,16 +46,6 @@ def parse_global_id(given: str) -> GlobalId:
     if not colon or not type_.isidentifier() or not is_valid_key(key):
         raise InvalidId("This id was not made by this service. Take it from a field `id`, unchanged.")
     return GlobalId(type_, key)
-
-
-def is_valid_key(value: str) -> bool:
-    """Say whether a platform key can look like this; a store need not be asked for one that cannot."""
-    return 1 <= len(value) <= MAX_KEY_LENGTH and is_storable_text(value)
-
-
-def is_storable_text(value: str) -> bool:
-    """Say whether every store takes this text: PostgreSQL refuses NUL, and UTF-8 has no half characters."""
-    return "\x00" not in value and (value.isascii() or _LONE_SURROGATE.search(value) is None)
 
 
 def encode_opaque(text: str) -> str:

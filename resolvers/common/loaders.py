@@ -24,11 +24,11 @@ from db.errors import StoreUnavailable
 from db.interactions.velocity_queries import activity_by_day
 from db.interactions.viewer_marks import Marks, marks_by_project
 from db.models import TermKind, now
-from resolvers.common.global_ids import is_valid_key
 from scoring.explanation.reasons import Reason
 from scoring.explanation.score_causes import Cause
 from scoring.ranking import ScoredProject
 from scoring.snapshots.snapshot_store import RankingSnapshot
+from scoring.use_cases.keys import is_valid_key
 
 if TYPE_CHECKING:
     from resolvers.common.context import Context

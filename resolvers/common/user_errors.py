@@ -1,36 +1,20 @@
-"""What a caller of a mutation did wrong, as data: a code for programs, a sentence for people, a path into the input."""
+"""Expected failures of mutations as the graph shows them."""
 
-from collections.abc import Iterable, Sequence
-from enum import StrEnum
-from itertools import islice
+from collections.abc import Awaitable, Iterable, Sequence
+from typing import Self, TypeVar
 
 import strawberry
 from pydantic import ValidationError
 from strawberry.utils.str_converters import to_camel_case
 
 from db.errors import InvalidRecord, ProtectedUser, UnknownReference
-from db.records import validation_errors
 from db.upsert_results import Refusal
 from resolvers.common.enums import register_enum
+from resolvers.common.errors import Unauthenticated
+from scoring.use_cases import input_errors
+from scoring.use_cases.input_errors import CallerUnidentified, InputError, InputRefused, UserErrorCode
 
-MAX_ERRORS_PER_RECORD = 3
-"""Faults of one record that are told: whoever mends three looks at the record anyway."""
-
-
-class UserErrorCode(StrEnum):
-    """What kind of fault it is."""
-
-    FORBIDDEN = "forbidden"
-    UNKNOWN_PROJECT = "unknown_project"
-    UNKNOWN_REFERENCE = "unknown_reference"
-    UNKNOWN_QUESTION = "unknown_question"
-    INACTIVE_QUESTION = "inactive_question"
-    UNKNOWN_OPTION = "unknown_option"
-    EMPTY = "empty"
-    INVALID = "invalid"
-    TOO_MANY = "too_many"
-    OPTED_OUT = "opted_out"
-
+T = TypeVar("T")
 
 register_enum(
     UserErrorCode,
@@ -62,40 +46,48 @@ class UserError:
         "empty if it is about the request as a whole."
     )
 
+    @classmethod
+    def of(cls, error: InputError) -> Self:
+        """Show an error. Names of fields become those of the graph."""
+        steps = [to_camel_case(step) if isinstance(step, str) else str(step) for step in error.path]
+        return cls(code=error.code, message=_sentence(error), path=steps)
+
+
+async def attempt(use_case: Awaitable[T], failed: T) -> tuple[T, list[UserError]]:
+    """Run a use case; return its result, or `failed` with the errors in its input.
+
+    Raises
+    ------
+    Unauthenticated
+        If the use case needs a caller, or a token, that is not there.
+    """
+    try:
+        return await use_case, []
+    except CallerUnidentified as error:
+        raise Unauthenticated(str(error)) from None
+    except InputRefused as refused:
+        return failed, [UserError.of(error) for error in refused.errors]
+
 
 def user_error(code: UserErrorCode, message: str, *path: str | int) -> UserError:
-    """Note a fault. Names of fields are turned into those of the graph."""
-    steps = [to_camel_case(step) if isinstance(step, str) else str(step) for step in path]
-    return UserError(code=code, message=message, path=steps)
-
-
-def unknown_project_error(*path: str | int) -> UserError:
-    """Note that a key names no project that the viewer may see."""
-    return user_error(UserErrorCode.UNKNOWN_PROJECT, "There is no such project, or it is not yours to see.", *path)
+    """Return an error as the graph shows it."""
+    return UserError.of(InputError(code, message, path))
 
 
 def too_many_error(name: str, given: int, most: int) -> UserError:
-    """Note that a list is too long."""
-    return user_error(UserErrorCode.TOO_MANY, f"{given} at once are too many: send at most {most}.", name)
+    """Return the error of a list that is too long."""
+    return UserError.of(input_errors.too_many_error(name, given, most))
 
 
 def input_validation_errors(error: ValidationError, *path: str | int) -> list[UserError]:
-    """Note what a record's own rules found."""
-    found = islice(validation_errors(error), MAX_ERRORS_PER_RECORD)
-    return [user_error(UserErrorCode.INVALID, _sentence(fault), *path, *fault.path) for fault in found]
+    """Return the errors that a record's own rules found."""
+    return [UserError.of(fault) for fault in input_errors.validation_errors(error, *path)]
 
 
 def refusal_errors(refused: Iterable[Refusal], name: str, indexes: Sequence[int]) -> list[UserError]:
-    """Note which records the truth did not take; `indexes` are their places in the caller's list."""
+    """Return the errors of records that the database did not take; `indexes` are their places in the caller's list."""
     return [
-        user_error(
-            _code(refusal.error),
-            _sentence(refusal.error),
-            name,
-            indexes[refusal.index],
-            *refusal.error.path,
-        )
-        for refusal in refused
+        user_error(_code(one.error), one.error.message, name, indexes[one.index], *one.error.path) for one in refused
     ]
 
 
@@ -109,9 +101,10 @@ def _code(error: InvalidRecord) -> UserErrorCode:
             return UserErrorCode.INVALID
 
 
-def _sentence(fault: InvalidRecord) -> str:
-    """Make a sentence of what a floor below says of a field, for example "must not be empty"."""
-    field = next((step for step in reversed(fault.path) if isinstance(step, str)), None)
-    if field is None or not fault.message.startswith(("is ", "has ", "must ")):
-        return f"{fault.message[:1].upper()}{fault.message[1:].rstrip('.')}."
-    return f"`{to_camel_case(field)}` {fault.message.rstrip('.')}."
+def _sentence(error: InputError) -> str:
+    """Return a whole sentence, also for a predicate such as "must not be empty" about the last field of the path."""
+    field = next((step for step in reversed(error.path) if isinstance(step, str)), None)
+    message = error.message.rstrip(".")
+    if field is None or not message.startswith(("is ", "has ", "must ")):
+        return f"{message[:1].upper()}{message[1:]}."
+    return f"`{to_camel_case(field)}` {message}."

@@ -14,7 +14,7 @@ from resolvers.common import enums  # noqa: F401 (publishes the enums that are n
 from resolvers.common.context import Info
 from resolvers.common.errors import InvalidArgument, InvalidPage
 from resolvers.common.field_costs import Cost, computed
-from resolvers.common.global_ids import edge_global_id, is_valid_key, parse_edge_key
+from resolvers.common.global_ids import edge_global_id, parse_edge_key
 from resolvers.common.optional_arguments import unset_to_none
 from resolvers.common.relay import After, Node, PageInfo, page_info
 from resolvers.feeds.explanation import Explanation
@@ -24,6 +24,7 @@ from scoring.mathematics.velocity import Window
 from scoring.pipelines.search import SearchQuery
 from scoring.ranking import Page, PageEntry, ScoredProject, Strategy, as_float
 from scoring.snapshots.feed_pages import entry_at
+from scoring.use_cases.keys import is_valid_key
 from scoring.weights import MAX_BOOST_PLACES, MAX_PAGE_SIZE, MAX_QUERY_LENGTH, SEARCH_ALPHA
 
 DEFAULT_PAGE_SIZE = 30

@@ -1,29 +1,21 @@
 """Answering the quiz: all at once, or one question after another; skipping, and starting over."""
 
-import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable
 from typing import Annotated
 
 import strawberry
 
-from db.actors.users import ensure_actor
-from db.errors import StoreUnavailable
-from db.onboarding import answers
-from db.onboarding.questions import all_questions
-from db.synchronization.profile_refresh import refresh_profile
-from resolvers.common.context import Context, Info
+from resolvers.common.context import Info
 from resolvers.common.field_costs import Cost, computed, mutation
-from resolvers.common.user_errors import UserError
+from resolvers.common.user_errors import UserError, attempt
 from resolvers.feeds.feed_connection import DEFAULT_PAGE_SIZE, FeedConnection, First, serve_feed
-from resolvers.onboarding.answer_input import MAX_ANSWERS, OnboardingAnswerInput, check
+from resolvers.onboarding.answer_input import OnboardingAnswerInput
 from resolvers.onboarding.onboarding_questions import Locale, OnboardingProgress, onboarding_questions_of
 from resolvers.preferences.personalization_status import PersonalizationStatus, personalization_status_of
 from resolvers.preferences.viewer import Viewer, current_viewer
 from resolvers.preferences.viewer_interests import Interest, interests_of
+from scoring.use_cases.onboarding_answers import MAX_ANSWERS, SentAnswer, reset_answers, submit_answers
 from scoring.weights import MAX_PAGE_SIZE
-
-REFRESH_WITHIN_S = 2.0
-"""How long the answer waits for the profile's vector; WordLlama takes some milliseconds, an endpoint a few hundred."""
 
 
 @strawberry.type(
@@ -94,7 +86,7 @@ class OnboardingMutation:
         ],
     ) -> OnboardingPayload | None:
         """Store answers."""
-        return await _submit(info.context, answers, "answers")
+        return await _payload(submit_answers(info.context, [one.read() for one in answers], "answers"))
 
     @mutation(
         "Answer one question, for a quiz that saves as it goes: whoever leaves in the middle goes on at "
@@ -106,14 +98,14 @@ class OnboardingMutation:
         store_answers: Annotated[OnboardingAnswerInput, strawberry.argument(description="The answer.")],
     ) -> OnboardingPayload | None:
         """Store one answer."""
-        return await _submit(info.context, [store_answers], "answer")
+        return await _payload(submit_answers(info.context, [store_answers.read()], "answer"))
 
     @mutation("Skip one question: it counts as done, and says nothing. An earlier answer to it goes.")
     async def skip_onboarding_question(
         self, info: Info, question: Annotated[str, strawberry.argument(description="The question's `key`.")]
     ) -> OnboardingPayload | None:
         """Store a skip."""
-        return await _submit(info.context, [OnboardingAnswerInput(question=question, skip=True)])
+        return await _payload(submit_answers(info.context, [SentAnswer(question, skip=True)]))
 
     @mutation(
         "Start the quiz over: forgets every answer, and the interests that came from them. Interests that you stated "
@@ -121,39 +113,9 @@ class OnboardingMutation:
     )
     async def reset_onboarding(self, info: Info) -> OnboardingPayload | None:
         """Forget all answers."""
-        return await _reset(info.context)
+        return await _payload(reset_answers(info.context))
 
 
-async def _submit(context: Context, sent: Sequence[OnboardingAnswerInput], *path: str) -> OnboardingPayload:
-    checked = check(sent, await all_questions(context.stores.database), *path)
-    if checked.errors:
-        return _refused(checked.errors)
-    viewer = await context.viewer()
-    async with context.write() as connection:
-        actor_id = await ensure_actor(connection, viewer)
-        await answers.store_answers(connection, actor_id, checked.choices)
-    return OnboardingPayload(saved=True, profile_updated=await _refreshed(context, actor_id), user_errors=[])
-
-
-async def _reset(context: Context) -> OnboardingPayload:
-    viewer = await context.viewer()
-    if viewer.actor_id is None:
-        return OnboardingPayload(saved=True, profile_updated=True, user_errors=[])
-    async with context.write() as connection:
-        forgot = await answers.delete_answers(connection, viewer.actor_id)
-    updated = await _refreshed(context, viewer.actor_id) if forgot else True
-    return OnboardingPayload(saved=True, profile_updated=updated, user_errors=[])
-
-
-async def _refreshed(context: Context, actor_id: int) -> bool:
-    """Bring the profile's vector up to date now; what cannot be done now the outbox does later."""
-    try:
-        async with asyncio.timeout(REFRESH_WITHIN_S):
-            await refresh_profile(context.stores, actor_id)
-    except (StoreUnavailable, TimeoutError):
-        return False
-    return True
-
-
-def _refused(errors: list[UserError]) -> OnboardingPayload:
-    return OnboardingPayload(saved=False, profile_updated=False, user_errors=errors)
+async def _payload(use_case: Awaitable[bool]) -> OnboardingPayload:
+    updated, errors = await attempt(use_case, False)
+    return OnboardingPayload(saved=not errors, profile_updated=updated, user_errors=errors)

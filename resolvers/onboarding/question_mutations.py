@@ -19,8 +19,9 @@ from resolvers.catalog.catalog_mutations import (
 )
 from resolvers.common.context import Context, Info
 from resolvers.common.field_costs import Cost, mutation
-from resolvers.common.user_errors import UserError, UserErrorCode, refusal_errors, too_many_error, user_error
+from resolvers.common.user_errors import UserError, refusal_errors, too_many_error, user_error
 from scoring.onboarding.generated_questions import refresh_questions
+from scoring.use_cases.input_errors import UserErrorCode
 
 MAX_QUESTIONS = 50
 

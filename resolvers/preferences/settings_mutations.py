@@ -4,17 +4,15 @@ from dataclasses import fields
 from typing import Annotated
 
 import strawberry
-from pydantic import ValidationError
 
-from db.actors.actor_preferences import change_preferences
-from db.actors.users import ensure_actor
 from resolvers.common.context import Info
 from resolvers.common.field_costs import computed, mutation
 from resolvers.common.optional_arguments import unset_to_none
-from resolvers.common.user_errors import UserError, input_validation_errors
+from resolvers.common.user_errors import UserError, attempt
 from resolvers.preferences import personalization_settings
 from resolvers.preferences.personalization_settings import PersonalizationSettings
 from resolvers.preferences.viewer import Viewer, current_viewer
+from scoring.use_cases.update_settings import update_settings
 
 
 def _setting(description: str) -> bool | None:
@@ -64,12 +62,5 @@ class SettingsMutation:
         """Change settings."""
         asked = {field.name: unset_to_none(getattr(settings, field.name)) for field in fields(settings)}
         changes = {name: value for name, value in asked.items() if value is not None}
-        viewer = await info.context.viewer()
-        try:
-            async with info.context.write() as connection:
-                changed = await change_preferences(connection, await ensure_actor(connection, viewer), changes)
-        except ValidationError as error:
-            return UpdatePersonalizationSettingsPayload(
-                changed=False, user_errors=input_validation_errors(error, "settings")
-            )
-        return UpdatePersonalizationSettingsPayload(changed=changed, user_errors=[])
+        changed, errors = await attempt(update_settings(info.context, changes), False)
+        return UpdatePersonalizationSettingsPayload(changed=changed, user_errors=errors)

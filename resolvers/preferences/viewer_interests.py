@@ -1,24 +1,19 @@
 """Interests: what a viewer is known to care about, how that came to be known, and how to change it."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Self
 
 import strawberry
 
-from db.actors import profiles, stated_interests
-from db.actors.users import ensure_actor
-from db.catalog.terms import TermName, known_terms
+from db.actors import profiles
 from db.models import TagSource, TermKind
 from resolvers.common.context import Context, Info
 from resolvers.common.enums import register_enum
 from resolvers.common.field_costs import Cost, computed, mutation
-from resolvers.common.global_ids import is_valid_key
-from resolvers.common.user_errors import UserError, UserErrorCode, too_many_error, user_error
-
-MAX_INTERESTS = 200
-"""Interests that one viewer states: more than anybody reads through in a settings page."""
+from resolvers.common.user_errors import UserError, attempt
+from scoring.use_cases import stated_interests
+from scoring.use_cases.stated_interests import MAX_INTERESTS
 
 
 class InterestSource(StrEnum):
@@ -102,7 +97,7 @@ class InterestsPayload:
     user_errors: list[UserError] = strawberry.field(description="What was wrong with the input; empty if all is well.")
 
     @computed("What you are known to care about now, the surest first.", Cost(50, entries=30))
-    async def stated_interests(self, info: Info) -> list[Interest]:
+    async def interests(self, info: Info) -> list[Interest]:
         """Give the interests."""
         return await interests_of(info.context)
 
@@ -120,13 +115,15 @@ class InterestsMutation:
     async def set_interests(
         self,
         info: Info,
-        stated_interests: Annotated[
+        interests: Annotated[
             list[InterestInput],
             strawberry.argument(description=f"All of them, up to {MAX_INTERESTS}; an empty list for none."),
         ],
     ) -> InterestsPayload | None:
         """State interests."""
-        return await _set(info.context, stated_interests)
+        named = [(one.kind, one.key) for one in interests]
+        changed, errors = await attempt(stated_interests.set_interests(info.context, named), False)
+        return InterestsPayload(changed=changed, user_errors=errors)
 
     @mutation(
         "Take one interest away, however it came to be known. It stays away: neither learning nor the platform "
@@ -136,50 +133,6 @@ class InterestsMutation:
         self, info: Info, interest: Annotated[InterestInput, strawberry.argument(description="Which one.")]
     ) -> InterestsPayload | None:
         """Take an interest away."""
-        return await _remove(info.context, interest)
-
-
-async def _set(context: Context, listed: Sequence[InterestInput]) -> InterestsPayload:
-    if len(listed) > MAX_INTERESTS:
-        return _refused([too_many_error("interests", len(listed), MAX_INTERESTS)])
-    found = await _known(context, listed)
-    unknown = [_unknown(one, "interests", n) for n, one in enumerate(listed) if _name(one) not in found]
-    if unknown:
-        return _refused(unknown)
-    viewer = await context.viewer()
-    async with context.write() as connection:
-        actor_id = await ensure_actor(connection, viewer)
-        changed = await stated_interests.store_stated_interests(connection, actor_id, sorted(set(found.values())))
-    return InterestsPayload(changed=changed, user_errors=[])
-
-
-async def _remove(context: Context, interest: InterestInput) -> InterestsPayload:
-    found = await _known(context, [interest])
-    if not found:
-        return _refused([_unknown(interest, "interest")])
-    viewer = await context.viewer()
-    if viewer.actor_id is None:
-        return InterestsPayload(changed=False, user_errors=[])
-    async with context.write() as connection:
-        changed = await stated_interests.remove_interest(connection, viewer.actor_id, found[_name(interest)])
-    return InterestsPayload(changed=changed, user_errors=[])
-
-
-async def _known(context: Context, listed: Sequence[InterestInput]) -> dict[TermName, int]:
-    """Return the ids of those terms that exist for the viewer."""
-    viewer = await context.viewer()
-    names = [_name(one) for one in listed if is_valid_key(one.key)]
-    return await known_terms(context.stores.database, names, user_id=viewer.user_id, actor_id=viewer.actor_id)
-
-
-def _name(interest: InterestInput) -> TermName:
-    return TermKind(interest.kind), interest.key
-
-
-def _unknown(interest: InterestInput, *path: str | int) -> UserError:
-    message = f"There is no {TermKind(interest.kind).value} with this key; `tools` and `categories` list what there is."
-    return user_error(UserErrorCode.UNKNOWN_REFERENCE, message, *path, "key")
-
-
-def _refused(errors: list[UserError]) -> InterestsPayload:
-    return InterestsPayload(changed=False, user_errors=errors)
+        named = (interest.kind, interest.key)
+        changed, errors = await attempt(stated_interests.remove_interest(info.context, named), False)
+        return InterestsPayload(changed=changed, user_errors=errors)

@@ -20,8 +20,8 @@ from gateway.callers.clock import Clock
 from gateway.callers.token_authority import TokenAuthority
 from gateway.limits.rate_limits import MemoryRateLimitStore
 from gateway.settings import Settings
-from resolvers.common.context import Caller
 from resolvers.common.field_costs import computed
+from scoring.use_cases.unit_of_work import Caller
 
 SECRET = "a secret of the tests, long enough for HS256"
 

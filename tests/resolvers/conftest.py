@@ -12,8 +12,9 @@ from strawberry.types import ExecutionResult
 from db.database.engine import Database
 from db.models import InteractionType, Role, TermKind
 from db.records import TagRecord
-from resolvers.common.context import Caller, Context
+from resolvers.common.context import Context
 from resolvers.schema import schema
+from scoring.use_cases.unit_of_work import Caller
 from tests.world import World, embedded_world
 
 ANONYMOUS_VIEWER = Caller()
@@ -41,7 +42,7 @@ class Graph:
         return self.world.stores.database
 
     def context(self, caller: Caller) -> Context:
-        return Context(self.world.stores, self.world.feeds, caller, wake=lambda: self.wakes.append(None))
+        return Context(self.world.stores, caller, lambda: self.wakes.append(None), feeds=self.world.feeds)
 
     async def ask(self, query: str, caller: Caller = ANONYMOUS_VIEWER, **variables: Any) -> ExecutionResult:
         return await schema.execute(query, variables, context_value=self.context(caller))

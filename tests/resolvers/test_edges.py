@@ -11,12 +11,12 @@ import pytest
 from db.cache.embedded import EmbeddedCache
 from db.catalog.catalog_entries import upsert_projects
 from db.models import FeedKind, InteractionType
-from resolvers.common.context import Caller
 from resolvers.common.global_ids import edge_global_id
 from scoring import weights
 from scoring.deadlines import PATIENT
 from scoring.feeds import Feeds
 from scoring.snapshots.feed_cursors import Cursor
+from scoring.use_cases.unit_of_work import Caller
 from tests.aging import age_cache
 from tests.conftest import CountStatements
 from tests.resolvers.conftest import ANONYMOUS_VIEWER, SESSION, Graph, user

@@ -8,8 +8,8 @@ import pytest
 from db.catalog.catalog_entries import remove_projects, upsert_categories, upsert_tools
 from db.models import InteractionType
 from db.records import CategoryRecord, ToolRecord
-from resolvers.common.context import Caller
 from resolvers.common.global_ids import global_id
+from scoring.use_cases.unit_of_work import Caller
 from tests.conftest import CountStatements
 from tests.resolvers.conftest import ANONYMOUS_VIEWER, SERVICE, Graph, user
 

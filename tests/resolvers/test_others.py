@@ -20,9 +20,9 @@ from graphql import (
 )
 
 from db.models import InteractionType
-from resolvers.common.context import Caller
 from resolvers.common.global_ids import global_id
 from resolvers.schema import schema
+from scoring.use_cases.unit_of_work import Caller
 from tests.resolvers.conftest import ANONYMOUS_VIEWER, SERVICE, SESSION, Graph, user
 
 SCHEMA: GraphQLSchema = schema._schema

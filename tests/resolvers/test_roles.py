@@ -7,9 +7,9 @@ from graphql import GraphQLSchema
 from sqlalchemy import func, select, update
 
 from db.models import Actor, Role, User
-from resolvers.common.context import Caller
 from resolvers.common.global_ids import global_id
 from resolvers.schema import schema
+from scoring.use_cases.unit_of_work import Caller
 from tests.resolvers.conftest import ADMINISTRATOR, ANONYMOUS_VIEWER, SERVICE, SESSION, Graph, all_errors, user
 
 SCHEMA: GraphQLSchema = schema._schema

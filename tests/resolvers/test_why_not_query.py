@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import update
 
 from db.models import InteractionType, Project
-from resolvers.common.context import Caller
+from scoring.use_cases.unit_of_work import Caller
 from tests.resolvers.conftest import ANONYMOUS_VIEWER, Graph, assert_plain, user
 
 WHY_NOT = """query ($key: String!, $where: ProjectFilter) { whyNot(key: $key, where: $where) {

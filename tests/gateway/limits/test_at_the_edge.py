@@ -169,14 +169,15 @@ async def test_no_page_is_larger_than_a_hundred(query):
     from types import SimpleNamespace
 
     from db.actors.users import ANONYMOUS_VIEWER
-    from resolvers.common.context import Caller, Context
+    from resolvers.common.context import Context
     from scoring.feeds import Feeds
+    from scoring.use_cases.unit_of_work import Caller
 
     class Everybody(Context):
         async def viewer(self):
             return ANONYMOUS_VIEWER
 
     stores = SimpleNamespace(database=None, cache=None, vectors=None, embedder=None)
-    context = Everybody(stores, Feeds(stores), Caller())
+    context = Everybody(stores, Caller(), feeds=Feeds(stores))
     result = await schema.execute(query, context_value=context)
     assert [error.extensions["code"] for error in result.errors] == ["FIRST_OUT_OF_RANGE"]

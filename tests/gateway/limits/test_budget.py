@@ -9,7 +9,7 @@ from gateway.callers.authentication import Authentication
 from gateway.limit_settings import LimitSettings
 from gateway.limits.budget import Budgets, OverBudget
 from gateway.limits.rate_limits import MemoryRateLimitStore
-from resolvers.common.context import Caller
+from scoring.use_cases.unit_of_work import Caller
 
 HOME, OFFICE = ip_address("203.0.113.9"), ip_address("198.51.100.1")
 

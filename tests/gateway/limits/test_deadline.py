@@ -9,15 +9,16 @@ from sqlalchemy import text
 
 from db.cache.single_flight import Computed, get_or_compute
 from gateway.limits.deadline import OperationTimeout, within
-from resolvers.common.context import Caller, Context
+from resolvers.common.context import Context
 from resolvers.common.loaders import MappedLoader
+from scoring.use_cases.unit_of_work import Caller
 from tests.doubles.memory_cache import MemoryCache
 
 SLOW = text("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :rows) SELECT count(*) FROM n")
 
 
 def context_on(database):
-    return Context(SimpleNamespace(database=database), None, Caller())
+    return Context(SimpleNamespace(database=database), Caller(), feeds=None)
 
 
 async def test_what_ends_in_time_is_given():

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from db.models import InteractionType, Project
 from db.privacy.projection_erasure import finish_erasures
-from resolvers.common.context import Caller
+from scoring.use_cases.unit_of_work import Caller
 from tests.db.privacy.test_erasure import AFTER
 from tests.resolvers.conftest import ANONYMOUS_VIEWER, SERVICE, SESSION, Graph, assert_plain, user
 

@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import select, update
 
 from db.models import OutboxRow, Project, Role, User
-from resolvers.common.context import Caller
+from scoring.use_cases.unit_of_work import Caller
 from tests.resolvers.conftest import ADMINISTRATOR, ANONYMOUS_VIEWER, SERVICE, SESSION, Graph, all_errors, user
 
 INPUTS = {

@@ -36,7 +36,7 @@ def scored(project_id: int, score: int) -> ScoredProject:
 async def test_a_project_that_two_feeds_score_differently_keeps_each_its_own_reasons() -> None:
     feeds: Any = ScoreAsReason()
     stores: Any = SimpleNamespace(database=None)
-    loader = Context(stores, feeds, ANONYMOUS_VIEWER).loaders.reasons_by_project
+    loader = Context(stores, ANONYMOUS_VIEWER, feeds=feeds).loaders.reasons_by_project
     asked = [scored(1, 10), scored(2, 20), scored(1, 11), scored(1, 12), scored(2, 20)]
     found = await asyncio.gather(*(loader.load(one) for one in asked))
     assert [reasons[0].text for reasons in found] == ["10", "20", "11", "12", "20"]

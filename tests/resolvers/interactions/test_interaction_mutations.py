@@ -9,9 +9,9 @@ from sqlalchemy import select
 from db.actors.users import find_viewer
 from db.interactions.decayed_counters import decayed_counts
 from db.models import Dismissal, Interaction, User, now
-from resolvers.common.context import Caller
 from resolvers.common.global_ids import global_id, reason_global_id
 from scoring.mathematics.velocity import ANONYMOUS_TRUST, NEW_TRUST
+from scoring.use_cases.unit_of_work import Caller
 from tests.resolvers.conftest import SERVICE, SESSION, Graph, all_errors, assert_plain, user
 
 ACT = """

@@ -7,10 +7,10 @@ from sqlalchemy import func, select
 
 from db.interactions.served_pages import ServedPageLog
 from db.models import Interaction, InteractionType, ServedPage
-from resolvers.common.context import Caller
-from resolvers.interactions.interaction_mutations import PASSIVE_TYPES
 from scoring.deadlines import PATIENT
 from scoring.feeds import Feeds
+from scoring.use_cases.project_interactions import PASSIVE_TYPES
+from scoring.use_cases.unit_of_work import Caller
 from tests.resolvers.conftest import SESSION, Graph, user
 from tests.world import MOMENT
 

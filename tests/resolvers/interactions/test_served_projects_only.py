@@ -7,8 +7,9 @@ import pytest
 from db.interactions.decayed_counters import decayed_counts
 from db.interactions.served_pages import ServedPageLog, ShownProject, were_served
 from db.models import FeedKind, now
-from resolvers.common.context import Caller, Context
+from resolvers.common.context import Context
 from resolvers.schema import schema
+from scoring.use_cases.unit_of_work import Caller
 from tests.resolvers.conftest import SESSION, Graph, user
 
 RECORD = "mutation ($events: [InteractionInput!]!) { recordInteractions(events: $events) { recorded } }"

@@ -15,9 +15,9 @@ from db.models import OnboardingQuestion, OnboardingResponse, UserTag
 from db.onboarding.question_records import MAX_ANSWER_LENGTH
 from db.onboarding.questions import upsert_questions
 from db.stores import Stores
-from resolvers.common.context import Caller
 from scoring.feeds import Feeds
 from scoring.onboarding.generated_questions import refresh_questions
+from scoring.use_cases.unit_of_work import Caller
 from tests.conftest import CountStatements
 from tests.resolvers.conftest import SESSION, Graph, assert_plain, user
 from tests.scoring.onboarding.test_generated_questions import own_question

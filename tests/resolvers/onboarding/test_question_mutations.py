@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import select
 
 from db.models import OnboardingQuestion
-from resolvers.common.context import Caller
+from scoring.use_cases.unit_of_work import Caller
 from tests.resolvers.conftest import ANONYMOUS_VIEWER, SERVICE, Graph, all_errors, user
 
 UPSERT = """mutation ($questions: [OnboardingQuestionInput!]!, $retireOthers: Boolean) {

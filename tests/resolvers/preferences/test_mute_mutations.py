@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from db.models import InteractionType
-from resolvers.common.context import Caller
+from scoring.use_cases.unit_of_work import Caller
 from tests.conftest import CountStatements
 from tests.resolvers.conftest import SESSION, Graph, user
 

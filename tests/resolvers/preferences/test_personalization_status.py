@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from db.models import InteractionType
-from resolvers.common.context import Caller
 from resolvers.schema import schema
 from scoring.mathematics.viewer_stages import Thresholds
 from scoring.onboarding.generated_questions import refresh_questions
+from scoring.use_cases.unit_of_work import Caller
 from tests.conftest import CountStatements
 from tests.resolvers.conftest import ANONYMOUS_VIEWER, SESSION, Graph, user
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from resolvers.common.context import Caller
+from scoring.use_cases.unit_of_work import Caller
 from tests.resolvers.conftest import SESSION, Graph, assert_plain, user
 
 UPDATE = """mutation ($settings: PersonalizationSettingsInput!) { updatePersonalizationSettings(settings: $settings) {

@@ -1,7 +1,7 @@
 """Who is asking."""
 
 from db.models import Role
-from resolvers.common.context import Caller
+from scoring.use_cases.unit_of_work import Caller
 from tests.conftest import CountStatements
 from tests.resolvers.conftest import ANONYMOUS_VIEWER, SERVICE, SESSION, Graph, user
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from resolvers.common.context import Caller
 from scoring.profiles.interest_learning import learn_interests
+from scoring.use_cases.unit_of_work import Caller
 from tests.resolvers.conftest import SESSION, Graph, assert_plain, user
 from tests.world import MOMENT
 
