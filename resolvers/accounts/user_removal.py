@@ -6,17 +6,15 @@ from typing import Annotated, Self
 
 import strawberry
 
-from db.errors import ProtectedUser, UnknownReference
 from db.models import Role
-from db.privacy.erasure import ErasureReceipt, OwnedProjects, erase_users, receipt_of
-from db.privacy.projection_erasure import finish_erasures
+from db.privacy.erasure import ErasureReceipt, OwnedProjects, receipt_of
 from resolvers.catalog.catalog_mutations import MAX_RECORDS, Keys
 from resolvers.common.context import Info
 from resolvers.common.enums import register_enum
 from resolvers.common.field_costs import READ_COST, Cost, computed, mutation
 from resolvers.common.optional_arguments import unset_to_none
-from resolvers.common.user_errors import UserError, too_many_error, user_error
-from scoring.use_cases.input_errors import UserErrorCode
+from resolvers.common.user_errors import UserError, attempt
+from scoring.use_cases import catalog_records
 from scoring.use_cases.keys import is_valid_key
 
 register_enum(
@@ -105,25 +103,10 @@ class UserRemovalMutation:
         ] = strawberry.UNSET,
     ) -> RemoveUsersPayload | None:
         """Delete users."""
-        if len(keys) > MAX_RECORDS:
-            return _refused(too_many_error("keys", len(keys), MAX_RECORDS))
-        new_owner = unset_to_none(new_owner)
-        if new_owner is not None and not is_valid_key(new_owner):
-            return _refused(_no_owner("There is no such user."))
-        possible = [key for key in dict.fromkeys(keys) if is_valid_key(key)]
-        try:
-            async with info.context.write() as connection:
-                removed, receipt = await erase_users(
-                    connection, possible, projects, new_owner, protected=not await info.context.is_administrator()
-                )
-        except ProtectedUser:
-            return _refused(_ADMINISTRATOR)
-        except UnknownReference as error:
-            return _refused(_no_owner(f"{error.message[:1].upper()}{error.message[1:]}."))
-        if receipt is not None:
-            await finish_erasures(info.context.stores, only=receipt.id)
+        use_case = catalog_records.remove_users(info.context, keys, projects, unset_to_none(new_owner))
+        (removed, receipt), errors = await attempt(use_case, (0, None))
         shown = None if receipt is None else DeletionReceipt.of(receipt)
-        return RemoveUsersPayload(removed=removed, receipt=shown, user_errors=[])
+        return RemoveUsersPayload(removed=removed, receipt=shown, user_errors=errors)
 
 
 @strawberry.type
@@ -137,18 +120,3 @@ class DeletionReceiptQuery:
         """Give a receipt."""
         found = await receipt_of(info.context.stores.database, id) if is_valid_key(id) else None
         return None if found is None else DeletionReceipt.of(found)
-
-
-_ADMINISTRATOR = user_error(
-    UserErrorCode.FORBIDDEN,
-    "One of these users is an administrator, whom only an administrator may delete. Nobody was deleted.",
-    "keys",
-)
-
-
-def _refused(error: UserError) -> RemoveUsersPayload:
-    return RemoveUsersPayload(removed=0, receipt=None, user_errors=[error])
-
-
-def _no_owner(message: str) -> UserError:
-    return user_error(UserErrorCode.UNKNOWN_REFERENCE, message, "newOwner")
