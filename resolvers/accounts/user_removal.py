@@ -8,13 +8,14 @@ import strawberry
 
 from db.models import Role
 from db.privacy.erasure import ErasureReceipt, OwnedProjects, receipt_of
-from resolvers.catalog.catalog_mutations import MAX_RECORDS, Keys
+from resolvers.catalog.catalog_mutations import Keys
 from resolvers.common.context import Info
 from resolvers.common.enums import register_enum
 from resolvers.common.field_costs import READ_COST, Cost, computed, mutation
 from resolvers.common.optional_arguments import unset_to_none
 from resolvers.common.user_errors import UserError, attempt
 from scoring.use_cases import catalog_records
+from scoring.use_cases.catalog_records import MAX_RECORDS
 from scoring.use_cases.keys import is_valid_key
 
 register_enum(

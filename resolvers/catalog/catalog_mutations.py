@@ -1,36 +1,22 @@
 """What the platform's servers write: projects, tools, categories and users, in batches."""
 
-from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Sequence
 from dataclasses import fields
 from datetime import datetime
-from enum import StrEnum
-from functools import partial
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Self
 
 import strawberry
-from pydantic import ValidationError
-from sqlalchemy.ext.asyncio import AsyncConnection
 from strawberry.scalars import JSON
 
-from db import upsert_results
-from db.actors import users
-from db.catalog import catalog_entries
 from db.models import Role, TermKind
-from db.records import CategoryRecord, ProjectRecord, Record, ToolRecord, UserRecord
-from resolvers.common.context import Context, Info
+from resolvers.common.context import Info
 from resolvers.common.enums import register_enum
 from resolvers.common.field_costs import Cost, mutation
 from resolvers.common.optional_arguments import unset_to_none
-from resolvers.common.user_errors import UserError, input_validation_errors, refusal_errors, too_many_error, user_error
-from scoring.use_cases.input_errors import UserErrorCode
-from scoring.use_cases.keys import is_valid_key
-
-MAX_RECORDS = 1_000
-
-R = TypeVar("R", bound=Record)
-Upsert = Callable[[AsyncConnection, Sequence[R]], Awaitable[upsert_results.UpsertResult]]
-Remove = Callable[[AsyncConnection, Sequence[str]], Awaitable[int]]
+from resolvers.common.user_errors import UserError, attempt
+from scoring.use_cases import catalog_records
+from scoring.use_cases.catalog_records import MAX_RECORDS, UpsertedRecord, UpsertStatus
 
 _WHOLE = "The record is taken as a whole: a field that is left out goes back to its default."
 _BATCH = f"Up to {MAX_RECORDS:,} at once. Needs the role SERVICE. A bad record does not keep the others out. {_WHOLE}"
@@ -134,15 +120,6 @@ class UserInput:
     )
 
 
-class UpsertStatus(StrEnum):
-    """The outcome of one record."""
-
-    ADDED = "added"
-    CHANGED = "changed"
-    UNCHANGED = "unchanged"
-    REFUSED = "refused"
-
-
 register_enum(
     UpsertStatus,
     "UpsertStatus",
@@ -165,6 +142,12 @@ class UpsertResult:
     status: UpsertStatus = strawberry.field(description="The outcome.")
     user_errors: list[UserError] = strawberry.field(description="Why it was refused; empty otherwise.")
 
+    @classmethod
+    def of(cls, index: int, one: UpsertedRecord) -> Self:
+        """Show the outcome of a record."""
+        errors = [UserError.of(error) for error in one.errors]
+        return cls(index=index, key=one.key, status=one.status, user_errors=errors)
+
 
 @strawberry.type(description="The outcome of a batch of records.")
 class UpsertPayload:
@@ -180,6 +163,20 @@ class UpsertPayload:
     user_errors: list[UserError] = strawberry.field(
         description="What is wrong with the batch as a whole; the errors of single records are in `results`."
     )
+
+    @classmethod
+    async def of(cls, items: Sequence[Any], use_case: Awaitable[list[UpsertedRecord]]) -> Self:
+        """Run a use case on a batch and show its outcome."""
+        upserted, errors = await attempt(use_case, [])
+        count = Counter(one.status for one in upserted)
+        return cls(
+            results=[UpsertResult.of(index, one) for index, one in enumerate(upserted)],
+            added=count[UpsertStatus.ADDED],
+            changed=count[UpsertStatus.CHANGED],
+            unchanged=count[UpsertStatus.UNCHANGED],
+            refused=len(items) if errors else count[UpsertStatus.REFUSED],
+            user_errors=errors,
+        )
 
 
 @strawberry.type(description="What became of a removal.")
@@ -206,7 +203,7 @@ class CatalogMutation:
         self, info: Info, projects: Annotated[list[ProjectInput], strawberry.argument(description="The projects.")]
     ) -> UpsertPayload | None:
         """Write projects."""
-        return await _upsert(info.context, "projects", projects, ProjectRecord, catalog_entries.upsert_projects)
+        return await UpsertPayload.of(projects, catalog_records.upsert_projects(info.context, input_fields(projects)))
 
     @mutation(
         "Delete projects with everything that was ever done with them. Needs the role SERVICE.",
@@ -215,7 +212,8 @@ class CatalogMutation:
     )
     async def remove_projects(self, info: Info, keys: Keys) -> RemovePayload | None:
         """Delete projects."""
-        return await _remove(info.context, keys, catalog_entries.remove_projects)
+        removed, errors = await attempt(catalog_records.remove_projects(info.context, keys), 0)
+        return RemovePayload(removed=removed, user_errors=errors)
 
     @mutation(
         f"Add tools, or change those that are there. {_BATCH}", Cost(1_000, 50, "tools", MAX_RECORDS), Role.SERVICE
@@ -224,7 +222,7 @@ class CatalogMutation:
         self, info: Info, tools: Annotated[list[ToolInput], strawberry.argument(description="The tools.")]
     ) -> UpsertPayload | None:
         """Write tools."""
-        return await _upsert(info.context, "tools", tools, ToolRecord, catalog_entries.upsert_tools)
+        return await UpsertPayload.of(tools, catalog_records.upsert_tools(info.context, input_fields(tools)))
 
     @mutation(
         f"Add categories, or change those that are there. {_BATCH}",
@@ -237,7 +235,9 @@ class CatalogMutation:
         categories: Annotated[list[CategoryInput], strawberry.argument(description="The categories.")],
     ) -> UpsertPayload | None:
         """Write categories."""
-        return await _upsert(info.context, "categories", categories, CategoryRecord, catalog_entries.upsert_categories)
+        return await UpsertPayload.of(
+            categories, catalog_records.upsert_categories(info.context, input_fields(categories))
+        )
 
     @mutation(
         f"Add users, or change those that are there. {_BATCH}", Cost(1_000, 50, "users", MAX_RECORDS), Role.SERVICE
@@ -248,54 +248,7 @@ class CatalogMutation:
         people: Annotated[list[UserInput], strawberry.argument(name="users", description="The users.")],
     ) -> UpsertPayload | None:
         """Write users."""
-        upsert = partial(users.upsert_users, protected=not await info.context.is_administrator())
-        return await _upsert(info.context, "users", people, UserRecord, upsert)
-
-
-async def _upsert(
-    context: Context, name: str, items: Sequence[Any], record: type[R], upsert: Upsert[R]
-) -> UpsertPayload:
-    if len(items) > MAX_RECORDS:
-        return refused_batch(items, too_many_error(name, len(items), MAX_RECORDS))
-    records, errors = validate_records(name, items, record, await context.role())
-    written = upsert_results.UpsertResult()
-    if records:
-        async with context.write() as connection:
-            written = await upsert(connection, list(records.values()))
-    errors += refusal_errors(written.refused, name, list(records))
-    return upsert_payload(items, written, errors)
-
-
-def refused_batch(items: Sequence[Any], error: UserError) -> UpsertPayload:
-    """Return the payload of a batch of which nothing was written."""
-    return UpsertPayload(results=[], added=0, changed=0, unchanged=0, refused=len(items), user_errors=[error])
-
-
-def upsert_payload(
-    items: Sequence[Any], written: upsert_results.UpsertResult, errors: Sequence[UserError]
-) -> UpsertPayload:
-    """Return the payload of a written batch; the second step of each error's path is the index of its item."""
-    faults: dict[int, list[UserError]] = defaultdict(list)
-    for error in errors:
-        faults[int(error.path[1])].append(error)
-    last = {item.key: index for index, item in enumerate(items) if index not in faults}
-    statuses = dict.fromkeys(written.added_keys, UpsertStatus.ADDED)
-    statuses |= dict.fromkeys(written.changed_keys, UpsertStatus.CHANGED)
-    results = []
-    for index, item in enumerate(items):
-        status = UpsertStatus.REFUSED if index in faults else UpsertStatus.UNCHANGED
-        if last.get(item.key) == index:
-            status = statuses.get(item.key, UpsertStatus.UNCHANGED)
-        results.append(UpsertResult(index=index, key=item.key, status=status, user_errors=faults.get(index, [])))
-    count = Counter(result.status for result in results)
-    return UpsertPayload(
-        results=results,
-        added=count[UpsertStatus.ADDED],
-        changed=count[UpsertStatus.CHANGED],
-        unchanged=count[UpsertStatus.UNCHANGED],
-        refused=count[UpsertStatus.REFUSED],
-        user_errors=[],
-    )
+        return await UpsertPayload.of(people, catalog_records.upsert_users(info.context, input_fields(people)))
 
 
 def input_fields(value: Any) -> Any:
@@ -309,38 +262,3 @@ def input_fields(value: Any) -> Any:
         for field in fields(value)
         if unset_to_none(getattr(value, field.name)) is not None
     }
-
-
-def validate_records(
-    name: str, items: Sequence[Any], record: type[R], role: Role, read: Callable[[Any], Any] = input_fields
-) -> tuple[dict[int, R], list[UserError]]:
-    """Check records by their own rules; give the sound ones by their places, and what is wrong with the others.
-
-    Parameters
-    ----------
-    read
-        Makes of an input object what a record is made of.
-    """
-    sound: dict[int, R] = {}
-    errors: list[UserError] = []
-    for index, one in enumerate(items):
-        if getattr(one, "role", None) is Role.ADMINISTRATOR and role is not Role.ADMINISTRATOR:
-            message = "Only an administrator appoints administrators."
-            errors.append(user_error(UserErrorCode.FORBIDDEN, message, name, index, "role"))
-            continue
-        try:
-            sound[index] = record.model_validate(read(one))
-        except ValidationError as error:
-            errors += input_validation_errors(error, name, index)
-    return sound, errors
-
-
-async def _remove(context: Context, keys: list[str], remove: Remove) -> RemovePayload:
-    if len(keys) > MAX_RECORDS:
-        return RemovePayload(removed=0, user_errors=[too_many_error("keys", len(keys), MAX_RECORDS)])
-    possible = [key for key in dict.fromkeys(keys) if is_valid_key(key)]
-    if not possible:
-        return RemovePayload(removed=0, user_errors=[])
-    async with context.write() as connection:
-        removed = await remove(connection, possible)
-    return RemovePayload(removed=removed, user_errors=[])

@@ -73,10 +73,6 @@ class Context(UnitOfWork):
         super().discard_loaded()
         self.__dict__.pop("loaders", None)
 
-    async def is_administrator(self) -> bool:
-        """Return whether the caller may do what no service may: appoint, demote and delete administrators."""
-        return await self.role() is Role.ADMINISTRATOR
-
     async def require(self, role: Role) -> None:
         """Require a caller who is known and has at least this role.
 

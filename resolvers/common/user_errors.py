@@ -1,17 +1,13 @@
 """Expected failures of mutations as the graph shows them."""
 
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable
 from typing import Self, TypeVar
 
 import strawberry
-from pydantic import ValidationError
 from strawberry.utils.str_converters import to_camel_case
 
-from db.errors import InvalidRecord, ProtectedUser, UnknownReference
-from db.upsert_results import Refusal
 from resolvers.common.enums import register_enum
 from resolvers.common.errors import Unauthenticated
-from scoring.use_cases import input_errors
 from scoring.use_cases.input_errors import CallerUnidentified, InputError, InputRefused, UserErrorCode
 
 T = TypeVar("T")
@@ -72,33 +68,6 @@ async def attempt(use_case: Awaitable[T], failed: T) -> tuple[T, list[UserError]
 def user_error(code: UserErrorCode, message: str, *path: str | int) -> UserError:
     """Return an error as the graph shows it."""
     return UserError.of(InputError(code, message, path))
-
-
-def too_many_error(name: str, given: int, most: int) -> UserError:
-    """Return the error of a list that is too long."""
-    return UserError.of(input_errors.too_many_error(name, given, most))
-
-
-def input_validation_errors(error: ValidationError, *path: str | int) -> list[UserError]:
-    """Return the errors that a record's own rules found."""
-    return [UserError.of(fault) for fault in input_errors.validation_errors(error, *path)]
-
-
-def refusal_errors(refused: Iterable[Refusal], name: str, indexes: Sequence[int]) -> list[UserError]:
-    """Return the errors of records that the database did not take; `indexes` are their places in the caller's list."""
-    return [
-        user_error(_code(one.error), one.error.message, name, indexes[one.index], *one.error.path) for one in refused
-    ]
-
-
-def _code(error: InvalidRecord) -> UserErrorCode:
-    match error:
-        case UnknownReference():
-            return UserErrorCode.UNKNOWN_REFERENCE
-        case ProtectedUser():
-            return UserErrorCode.FORBIDDEN
-        case _:
-            return UserErrorCode.INVALID
 
 
 def _sentence(error: InputError) -> str:

@@ -5,25 +5,16 @@ from typing import Annotated, Any
 
 import strawberry
 
-from db.errors import InvalidRecord
 from db.models import QuestionType, Role
-from db.onboarding.question_records import MAX_OPTIONS, QuestionRecord
-from db.onboarding.questions import MAX_ACTIVE_QUESTIONS, upsert_questions
-from db.upsert_results import UpsertResult
-from resolvers.catalog.catalog_mutations import (
-    UpsertPayload,
-    input_fields,
-    refused_batch,
-    upsert_payload,
-    validate_records,
-)
-from resolvers.common.context import Context, Info
+from db.onboarding.question_records import MAX_OPTIONS
+from db.onboarding.questions import MAX_ACTIVE_QUESTIONS
+from resolvers.catalog.catalog_mutations import UpsertPayload, input_fields
+from resolvers.common.context import Info
 from resolvers.common.field_costs import Cost, mutation
-from resolvers.common.user_errors import UserError, refusal_errors, too_many_error, user_error
+from resolvers.common.user_errors import UserError
 from scoring.onboarding.generated_questions import refresh_questions
-from scoring.use_cases.input_errors import UserErrorCode
-
-MAX_QUESTIONS = 50
+from scoring.use_cases import catalog_records
+from scoring.use_cases.catalog_records import MAX_QUESTIONS
 
 
 @strawberry.input(description="An option in another language.")
@@ -142,7 +133,12 @@ class QuestionMutation:
         ] = False,
     ) -> UpsertPayload | None:
         """Write questions."""
-        return await _upsert(info.context, questions, bool(retire_others))
+        items = [_question(one) for one in questions]
+        use_case = catalog_records.upsert_questions(info.context, items, retire_others=bool(retire_others))
+        payload = await UpsertPayload.of(items, use_case)
+        for result in payload.results:
+            _name_as_sent(result.user_errors)
+        return payload
 
     @mutation(
         "Make the quiz from the catalogue now, as happens every night: after a large import, for example. Questions "
@@ -155,22 +151,6 @@ class QuestionMutation:
         return RefreshOnboardingPayload(changed=await refresh_questions(info.context.stores.database))
 
 
-async def _upsert(context: Context, sent: Sequence[OnboardingQuestionInput], retire_others: bool) -> UpsertPayload:
-    if len(sent) > MAX_QUESTIONS:
-        return refused_batch(sent, too_many_error("questions", len(sent), MAX_QUESTIONS))
-    records, errors = validate_records("questions", sent, QuestionRecord, await context.role(), _question)
-    written = UpsertResult()
-    if records or retire_others:
-        try:
-            async with context.write() as connection:
-                written = await upsert_questions(connection, list(records.values()), retire_others=retire_others)
-        except InvalidRecord as error:
-            message = f"{error.message[:1].upper()}{error.message[1:]}."
-            return refused_batch(sent, user_error(UserErrorCode.TOO_MANY, message, "questions"))
-    errors += refusal_errors(written.refused, "questions", list(records))
-    return upsert_payload(sent, written, _as_sent(errors))
-
-
 def _question(sent: OnboardingQuestionInput) -> dict[str, Any]:
     """Give a question as what its record is made of: there an option's key is its id, and its term no object."""
     question: dict[str, Any] = input_fields(sent)
@@ -179,11 +159,10 @@ def _question(sent: OnboardingQuestionInput) -> dict[str, Any]:
     return question
 
 
-def _as_sent(errors: Sequence[UserError]) -> list[UserError]:
-    """Make paths into the records paths into what was sent."""
+def _name_as_sent(errors: Sequence[UserError]) -> None:
+    """Change paths into records to paths into the input."""
     steps = {"id": ["key"], "tool": ["term", "tool"], "category": ["term", "category"]}
     for error in errors:
         match error.path:
             case [_, _, "options", _, step, *_] if step in steps:
                 error.path[4:5] = steps[step]
-    return list(errors)

@@ -1,18 +1,158 @@
-"""Batches of records that the platform's servers send or delete: projects, tools, categories and users."""
+"""Batches of records that the platform's servers send or delete: projects, tools, categories, users and questions."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+from typing import Any, TypeVar
 
+from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.errors import ProtectedUser, UnknownReference
+from db.actors import users
+from db.catalog import catalog_entries
+from db.errors import InvalidRecord, ProtectedUser, UnknownReference
 from db.models import Role
+from db.onboarding import questions
+from db.onboarding.question_records import QuestionRecord
 from db.privacy.erasure import OwnedProjects, Receipt, erase_users
-from scoring.use_cases.input_errors import InputRefused, UserErrorCode, refused, too_many_error
+from db.records import CategoryRecord, ProjectRecord, Record, ToolRecord, UserRecord
+from db.upsert_results import UpsertResult
+from scoring.use_cases.input_errors import (
+    InputError,
+    InputRefused,
+    UserErrorCode,
+    record_error,
+    refused,
+    too_many_error,
+    validation_errors,
+)
 from scoring.use_cases.keys import is_valid_key
 from scoring.use_cases.personal_data import finish_deletion
 from scoring.use_cases.unit_of_work import UnitOfWork
 
 MAX_RECORDS = 1_000
+MAX_QUESTIONS = 50
+
+R = TypeVar("R", bound=Record)
+Item = Mapping[str, Any]
+"""A record as it was sent: field names and values; it has a text under ``key``."""
+
+
+class UpsertStatus(StrEnum):
+    """Outcomes of sent records."""
+
+    ADDED = "added"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class UpsertedRecord:
+    """The outcome of one sent record; `errors` say why it was refused."""
+
+    key: str
+    status: UpsertStatus
+    errors: Sequence[InputError] = ()
+
+
+async def upsert_projects(work: UnitOfWork, items: Sequence[Item]) -> list[UpsertedRecord]:
+    """Add or replace projects; an invalid one does not affect the others. More than `MAX_RECORDS` are refused."""
+    return await _upsert(work, "projects", items, ProjectRecord, catalog_entries.upsert_projects)
+
+
+async def upsert_tools(work: UnitOfWork, items: Sequence[Item]) -> list[UpsertedRecord]:
+    """Add or replace tools, as `upsert_projects`."""
+    return await _upsert(work, "tools", items, ToolRecord, catalog_entries.upsert_tools)
+
+
+async def upsert_categories(work: UnitOfWork, items: Sequence[Item]) -> list[UpsertedRecord]:
+    """Add or replace categories, as `upsert_projects`."""
+    return await _upsert(work, "categories", items, CategoryRecord, catalog_entries.upsert_categories)
+
+
+async def upsert_users(work: UnitOfWork, items: Sequence[Item]) -> list[UpsertedRecord]:
+    """Add or replace users, as `upsert_projects`. Only an administrator appoints or demotes administrators."""
+    protected = await work.role() is not Role.ADMINISTRATOR
+    upsert = partial(users.upsert_users, protected=protected)
+    return await _upsert(work, "users", items, UserRecord, upsert, may_appoint=not protected)
+
+
+async def upsert_questions(
+    work: UnitOfWork, items: Sequence[Item], *, retire_others: bool = False
+) -> list[UpsertedRecord]:
+    """Add or replace onboarding questions, as `upsert_projects`, up to `MAX_QUESTIONS`.
+
+    With `retire_others`, no other question is asked any more. A batch that leaves too many active is refused.
+    """
+    upsert = partial(questions.upsert_questions, retire_others=retire_others)
+    try:
+        return await _upsert(
+            work, "questions", items, QuestionRecord, upsert, most=MAX_QUESTIONS, also_empty=retire_others
+        )
+    except InvalidRecord as error:
+        raise refused(UserErrorCode.TOO_MANY, error.message, "questions") from None
+
+
+async def _upsert(
+    work: UnitOfWork,
+    name: str,
+    items: Sequence[Item],
+    record_type: type[R],
+    upsert: Callable[[AsyncConnection, Sequence[R]], Awaitable[UpsertResult]],
+    *,
+    most: int = MAX_RECORDS,
+    may_appoint: bool = True,
+    also_empty: bool = False,
+) -> list[UpsertedRecord]:
+    if len(items) > most:
+        raise InputRefused(too_many_error(name, len(items), most))
+    records: dict[int, R] = {}
+    errors: dict[int, list[InputError]] = defaultdict(list)
+    for index, item in enumerate(items):
+        if item.get("role") is Role.ADMINISTRATOR and not may_appoint:
+            message = "Only an administrator appoints administrators."
+            errors[index].append(InputError(UserErrorCode.FORBIDDEN, message, (name, index, "role")))
+            continue
+        try:
+            records[index] = record_type.model_validate(item)
+        except ValidationError as error:
+            errors[index] += validation_errors(error, name, index)
+    written = UpsertResult()
+    if records or also_empty:
+        async with work.write() as connection:
+            written = await upsert(connection, list(records.values()))
+    places = list(records)
+    for one in written.refused:
+        errors[places[one.index]].append(record_error(one.error, name, places[one.index]))
+    return _outcomes(items, written, errors)
+
+
+def _outcomes(
+    items: Sequence[Item], written: UpsertResult, errors: Mapping[int, Sequence[InputError]]
+) -> list[UpsertedRecord]:
+    """Return the outcome of each item; of several with one key the last counts, and the others are unchanged."""
+    last = {item["key"]: index for index, item in enumerate(items) if index not in errors}
+    statuses = dict.fromkeys(written.added_keys, UpsertStatus.ADDED)
+    statuses |= dict.fromkeys(written.changed_keys, UpsertStatus.CHANGED)
+    outcomes = []
+    for index, item in enumerate(items):
+        status = UpsertStatus.REFUSED if index in errors else UpsertStatus.UNCHANGED
+        if last.get(item["key"]) == index:
+            status = statuses.get(item["key"], UpsertStatus.UNCHANGED)
+        outcomes.append(UpsertedRecord(item["key"], status, errors.get(index, ())))
+    return outcomes
+
+
+async def remove_projects(work: UnitOfWork, keys: Sequence[str]) -> int:
+    """Delete projects with all interactions with them; return how many there were."""
+    possible = _possible_keys(keys)
+    if not possible:
+        return 0
+    async with work.write() as connection:
+        return await catalog_entries.remove_projects(connection, possible)
 
 
 async def remove_users(
@@ -31,7 +171,7 @@ async def remove_users(
         If there are more than `MAX_RECORDS`, the new owner is unknown, or one of them is an administrator and the
         caller is not. Nobody was deleted then.
     """
-    possible = possible_keys(keys)
+    possible = _possible_keys(keys)
     if new_owner is not None and not is_valid_key(new_owner):
         raise refused(UserErrorCode.UNKNOWN_REFERENCE, "There is no such user.", "new_owner")
     protected = await work.role() is not Role.ADMINISTRATOR
@@ -47,24 +187,7 @@ async def remove_users(
     return removed, receipt
 
 
-async def remove_records(
-    work: UnitOfWork, keys: Sequence[str], remove: Callable[[AsyncConnection, Sequence[str]], Awaitable[int]]
-) -> int:
-    """Delete records by key; return how many there were.
-
-    Raises
-    ------
-    InputRefused
-        If there are more than `MAX_RECORDS`.
-    """
-    possible = possible_keys(keys)
-    if not possible:
-        return 0
-    async with work.write() as connection:
-        return await remove(connection, possible)
-
-
-def possible_keys(keys: Sequence[str]) -> list[str]:
+def _possible_keys(keys: Sequence[str]) -> list[str]:
     """Return those keys, each once, that can name something."""
     if len(keys) > MAX_RECORDS:
         raise InputRefused(too_many_error("keys", len(keys), MAX_RECORDS))

@@ -6,6 +6,7 @@ from itertools import islice
 
 from pydantic import ValidationError
 
+from db.errors import InvalidRecord, ProtectedUser, UnknownReference
 from db.records import faults
 from scoring.errors import ScoringError
 
@@ -71,3 +72,13 @@ def validation_errors(error: ValidationError, *path: Step) -> list[InputError]:
     """Return the faults that a record's own rules found."""
     found = islice(faults(error), MAX_ERRORS_PER_RECORD)
     return [InputError(UserErrorCode.INVALID, fault.message, (*path, *fault.path)) for fault in found]
+
+
+def record_error(error: InvalidRecord, *path: Step) -> InputError:
+    """Return the error of a record that the database refused."""
+    code = UserErrorCode.INVALID
+    if isinstance(error, UnknownReference):
+        code = UserErrorCode.UNKNOWN_REFERENCE
+    elif isinstance(error, ProtectedUser):
+        code = UserErrorCode.FORBIDDEN
+    return InputError(code, error.message, (*path, *error.path))
