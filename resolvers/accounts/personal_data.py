@@ -16,7 +16,7 @@ from resolvers.common.field_costs import Cost, mutation
 from resolvers.common.global_ids import decode_opaque, encode_opaque
 from resolvers.common.optional_arguments import unset_to_none
 from resolvers.common.user_errors import UserError, attempt
-from scoring.use_cases.personal_data import delete_personal_data, export_personal_data
+from scoring.use_cases.manage_account import delete_viewer, export_viewer
 
 
 @strawberry.type(description="A page of all that is held of you.")
@@ -75,7 +75,7 @@ class PersonalDataMutation:
             raise InvalidPage(f"`first` must be from 1 to {MAX_EXPORT_ROWS:,}.", "FIRST_OUT_OF_RANGE")
         after = unset_to_none(after)
         place = None if after is None else _read_cursor(after)
-        page, errors = await attempt(export_personal_data(info.context, limit, place), ExportPage({}, None))
+        page, errors = await attempt(export_viewer(info.context, limit, place), ExportPage({}, None))
         return ExportMyDataPayload(
             data=JSON(dict(page.data)),
             end_cursor=None if page.next is None else _cursor(page.next),
@@ -98,7 +98,7 @@ class PersonalDataMutation:
         ],
     ) -> DeleteMyDataPayload | None:
         """Delete."""
-        receipt, errors = await attempt(delete_personal_data(info.context, projects), None)
+        receipt, errors = await attempt(delete_viewer(info.context, projects), None)
         return DeleteMyDataPayload(receipt=None if receipt is None else DeletionReceipt.of(receipt), user_errors=errors)
 
 

@@ -8,7 +8,7 @@ from resolvers.common.enums import register_enum
 from resolvers.common.field_costs import Cost, computed, mutation
 from resolvers.common.user_errors import UserError, attempt, user_error
 from resolvers.preferences.viewer import Viewer, current_viewer
-from scoring.use_cases import session_claims
+from scoring.use_cases import manage_account
 from scoring.use_cases.input_errors import UserErrorCode
 
 register_enum(
@@ -66,7 +66,7 @@ class SessionMutation:
     )
     async def claim_session(self, info: Info) -> ClaimSessionPayload | None:
         """Claim."""
-        claimed, errors = await attempt(session_claims.claim_session(info.context), None)
+        claimed, errors = await attempt(manage_account.claim_session(info.context), None)
         if claimed is None:
             return ClaimSessionPayload(status=None, carried=0, user_errors=errors)
         errors = [_FOREIGN] if claimed.status is ClaimStatus.FOREIGN else []
@@ -80,7 +80,7 @@ class SessionMutation:
     )
     async def revoke_sessions(self, info: Info) -> RevokeSessionsPayload | None:
         """Revoke."""
-        revoked, errors = await attempt(session_claims.revoke_sessions(info.context), 0)
+        revoked, errors = await attempt(manage_account.revoke_sessions(info.context), 0)
         return RevokeSessionsPayload(revoked=revoked, user_errors=errors)
 
 

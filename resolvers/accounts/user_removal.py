@@ -14,9 +14,8 @@ from resolvers.common.enums import register_enum
 from resolvers.common.field_costs import READ_COST, Cost, computed, mutation
 from resolvers.common.optional_arguments import unset_to_none
 from resolvers.common.user_errors import UserError, attempt
-from scoring.use_cases import catalog_records
-from scoring.use_cases.catalog_records import MAX_RECORDS
-from scoring.use_cases.keys import is_valid_key
+from scoring.use_cases import manage_account
+from scoring.use_cases.platform_keys import MAX_RECORDS, is_valid_key
 
 register_enum(
     OwnedProjects,
@@ -104,7 +103,7 @@ class UserRemovalMutation:
         ] = strawberry.UNSET,
     ) -> RemoveUsersPayload | None:
         """Delete users."""
-        use_case = catalog_records.remove_users(info.context, keys, projects, unset_to_none(new_owner))
+        use_case = manage_account.remove_users(info.context, keys, projects, unset_to_none(new_owner))
         (removed, receipt), errors = await attempt(use_case, (0, None))
         shown = None if receipt is None else DeletionReceipt.of(receipt)
         return RemoveUsersPayload(removed=removed, receipt=shown, user_errors=errors)

@@ -15,8 +15,9 @@ from resolvers.common.enums import register_enum
 from resolvers.common.field_costs import Cost, mutation
 from resolvers.common.optional_arguments import unset_to_none
 from resolvers.common.user_errors import UserError, attempt
-from scoring.use_cases import catalog_records
-from scoring.use_cases.catalog_records import MAX_RECORDS, UpsertedRecord, UpsertStatus
+from scoring.use_cases import upsert_catalog
+from scoring.use_cases.platform_keys import MAX_RECORDS
+from scoring.use_cases.upsert_catalog import UpsertedRecord, UpsertStatus
 
 _WHOLE = "The record is taken as a whole: a field that is left out goes back to its default."
 _BATCH = f"Up to {MAX_RECORDS:,} at once. Needs the role SERVICE. A bad record does not keep the others out. {_WHOLE}"
@@ -203,7 +204,7 @@ class CatalogMutation:
         self, info: Info, projects: Annotated[list[ProjectInput], strawberry.argument(description="The projects.")]
     ) -> UpsertPayload | None:
         """Write projects."""
-        return await UpsertPayload.of(projects, catalog_records.upsert_projects(info.context, input_fields(projects)))
+        return await UpsertPayload.of(projects, upsert_catalog.upsert_projects(info.context, input_fields(projects)))
 
     @mutation(
         "Delete projects with everything that was ever done with them. Needs the role SERVICE.",
@@ -212,7 +213,7 @@ class CatalogMutation:
     )
     async def remove_projects(self, info: Info, keys: Keys) -> RemovePayload | None:
         """Delete projects."""
-        removed, errors = await attempt(catalog_records.remove_projects(info.context, keys), 0)
+        removed, errors = await attempt(upsert_catalog.remove_projects(info.context, keys), 0)
         return RemovePayload(removed=removed, user_errors=errors)
 
     @mutation(
@@ -222,7 +223,7 @@ class CatalogMutation:
         self, info: Info, tools: Annotated[list[ToolInput], strawberry.argument(description="The tools.")]
     ) -> UpsertPayload | None:
         """Write tools."""
-        return await UpsertPayload.of(tools, catalog_records.upsert_tools(info.context, input_fields(tools)))
+        return await UpsertPayload.of(tools, upsert_catalog.upsert_tools(info.context, input_fields(tools)))
 
     @mutation(
         f"Add categories, or change those that are there. {_BATCH}",
@@ -236,7 +237,7 @@ class CatalogMutation:
     ) -> UpsertPayload | None:
         """Write categories."""
         return await UpsertPayload.of(
-            categories, catalog_records.upsert_categories(info.context, input_fields(categories))
+            categories, upsert_catalog.upsert_categories(info.context, input_fields(categories))
         )
 
     @mutation(
@@ -248,7 +249,7 @@ class CatalogMutation:
         people: Annotated[list[UserInput], strawberry.argument(name="users", description="The users.")],
     ) -> UpsertPayload | None:
         """Write users."""
-        return await UpsertPayload.of(people, catalog_records.upsert_users(info.context, input_fields(people)))
+        return await UpsertPayload.of(people, upsert_catalog.upsert_users(info.context, input_fields(people)))
 
 
 def input_fields(value: Any) -> Any:

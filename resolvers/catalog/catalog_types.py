@@ -21,7 +21,7 @@ from scoring.pipelines.tool_search import (
     ToolPosition,
     find_tools,
 )
-from scoring.use_cases.keys import is_storable_text
+from scoring.use_cases.platform_keys import is_storable_text
 
 MAX_PAGE_SIZE = 100
 DEFAULT_PAGE_SIZE = 50

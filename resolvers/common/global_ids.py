@@ -11,7 +11,7 @@ from db.models import FeedKind
 from resolvers.common.errors import InvalidId, InvalidPage
 from scoring.errors import CursorMalformed
 from scoring.snapshots.feed_cursors import Cursor
-from scoring.use_cases.keys import is_storable_text, is_valid_key
+from scoring.use_cases.platform_keys import is_storable_text, is_valid_key
 
 _MAX_OPAQUE_LENGTH = 4_000
 

@@ -28,7 +28,7 @@ from scoring.explanation.reasons import Reason
 from scoring.explanation.score_causes import Cause
 from scoring.ranking import ScoredProject
 from scoring.snapshots.snapshot_store import RankingSnapshot
-from scoring.use_cases.keys import is_valid_key
+from scoring.use_cases.platform_keys import is_valid_key
 
 if TYPE_CHECKING:
     from resolvers.common.context import Context

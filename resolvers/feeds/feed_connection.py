@@ -24,7 +24,7 @@ from scoring.mathematics.velocity import Window
 from scoring.pipelines.search import SearchQuery
 from scoring.ranking import Page, PageEntry, ScoredProject, Strategy, as_float
 from scoring.snapshots.feed_pages import entry_at
-from scoring.use_cases.keys import is_valid_key
+from scoring.use_cases.platform_keys import is_valid_key
 from scoring.weights import MAX_BOOST_PLACES, MAX_PAGE_SIZE, MAX_QUERY_LENGTH, SEARCH_ALPHA
 
 DEFAULT_PAGE_SIZE = 30

@@ -69,8 +69,8 @@ class DismissalPayload(ProjectActPayload):
     before: strawberry.Private[Page | None] = None
 
     @computed(
-        f"What it changed among the first {FIRST_PAGE_SIZE} projects of your `forYou`: your page is ranked before and after "
-        "if you ask for this. Null with an error.",
+        f"What it changed among the first {FIRST_PAGE_SIZE} projects of your `forYou`: your page is ranked before and "
+        "after if you ask for this. Null with an error.",
         Cost(6_000),
     )
     async def page_change(self, info: Info) -> PageChange | None:

@@ -72,7 +72,8 @@ class InteractionInput:
     at: datetime | None = strawberry.field(
         default=strawberry.UNSET,
         description=f"When. Left out or in the future: now. More than {OLDEST.days} days ago: refused. The same thing "
-        f"within {DUPLICATE_WINDOW_MINUTES} minutes counts once, so an event may safely be sent again if its time is given.",
+        f"within {DUPLICATE_WINDOW_MINUTES} minutes counts once, so an event may safely be sent again if its time is "
+        "given.",
     )
     id: strawberry.ID | None = strawberry.field(
         default=strawberry.UNSET,

@@ -4,7 +4,7 @@ import strawberry
 
 from db.onboarding.question_records import MAX_ANSWER_LENGTH
 from resolvers.common.optional_arguments import unset_to_none
-from scoring.use_cases.onboarding_answers import SentAnswer
+from scoring.use_cases.submit_onboarding import SentAnswer
 
 
 @strawberry.input(description="What you answer to one question of the quiz.")
@@ -19,8 +19,8 @@ class OnboardingAnswerInput:
     )
     text: str | None = strawberry.field(
         default=strawberry.UNSET,
-        description=f"Your own words, where the question's `allowsText` is true: up to {MAX_ANSWER_LENGTH} characters, kept "
-        "exactly as sent. They join the text that your profile is made from.",
+        description=f"Your own words, where the question's `allowsText` is true: up to {MAX_ANSWER_LENGTH} characters, "
+        "kept exactly as sent. They join the text that your profile is made from.",
     )
     skip: bool | None = strawberry.field(
         default=strawberry.UNSET, description="True: you would rather not say. Leave the others out then."

@@ -14,7 +14,7 @@ from resolvers.onboarding.onboarding_questions import Locale, OnboardingProgress
 from resolvers.preferences.personalization_status import PersonalizationStatus, personalization_status_of
 from resolvers.preferences.viewer import Viewer, current_viewer
 from resolvers.preferences.viewer_interests import Interest, interests_of
-from scoring.use_cases.onboarding_answers import MAX_ANSWERS, SentAnswer, reset_answers, submit_answers
+from scoring.use_cases.submit_onboarding import MAX_ANSWERS, SentAnswer, reset_answers, submit_answers
 from scoring.weights import MAX_PAGE_SIZE
 
 
@@ -95,10 +95,10 @@ class OnboardingMutation:
     async def answer_onboarding_question(
         self,
         info: Info,
-        store_answers: Annotated[OnboardingAnswerInput, strawberry.argument(description="The answer.")],
+        answer: Annotated[OnboardingAnswerInput, strawberry.argument(description="The answer.")],
     ) -> OnboardingPayload | None:
         """Store one answer."""
-        return await _payload(submit_answers(info.context, [store_answers.read()], "answer"))
+        return await _payload(submit_answers(info.context, [answer.read()], "answer"))
 
     @mutation("Skip one question: it counts as done, and says nothing. An earlier answer to it goes.")
     async def skip_onboarding_question(

@@ -13,8 +13,8 @@ from resolvers.common.context import Info
 from resolvers.common.field_costs import Cost, mutation
 from resolvers.common.user_errors import UserError
 from scoring.onboarding.generated_questions import refresh_questions
-from scoring.use_cases import catalog_records
-from scoring.use_cases.catalog_records import MAX_QUESTIONS
+from scoring.use_cases import upsert_catalog
+from scoring.use_cases.upsert_catalog import MAX_QUESTIONS
 
 
 @strawberry.input(description="An option in another language.")
@@ -116,8 +116,8 @@ class QuestionMutation:
     """What the service role can do with the quiz."""
 
     @mutation(
-        f"Add questions to the quiz, or change those that are there; at most {MAX_ACTIVE_QUESTIONS} are asked. Each change "
-        "gives a question a new `version`. Answers that were given stay as they were meant. Needs the role SERVICE. "
+        f"Add questions to the quiz, or change those that are there; at most {MAX_ACTIVE_QUESTIONS} are asked. Each "
+        "change gives a question a new `version`. Answers that were given stay as they were meant. Needs the role SERVICE. "
         "A bad record does not keep the others out; the record is taken as a whole: what is left out goes back to its "
         "default.",
         Cost(1_000, 100, "questions", MAX_QUESTIONS),
@@ -134,7 +134,7 @@ class QuestionMutation:
     ) -> UpsertPayload | None:
         """Write questions."""
         items = [_question(one) for one in questions]
-        use_case = catalog_records.upsert_questions(info.context, items, retire_others=bool(retire_others))
+        use_case = upsert_catalog.upsert_questions(info.context, items, retire_others=bool(retire_others))
         payload = await UpsertPayload.of(items, use_case)
         for result in payload.results:
             _name_as_sent(result.user_errors)

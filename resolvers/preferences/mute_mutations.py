@@ -9,8 +9,8 @@ from resolvers.common.context import Info
 from resolvers.common.field_costs import computed, mutation
 from resolvers.common.user_errors import UserError, attempt
 from resolvers.preferences.viewer import Viewer, current_viewer
-from scoring.use_cases import mute_subjects
-from scoring.use_cases.mute_subjects import MAX_MUTES
+from scoring.use_cases import change_preferences
+from scoring.use_cases.change_preferences import MAX_MUTES
 
 Kind = Annotated[MuteKind, strawberry.argument(description="What it is.")]
 Key = Annotated[
@@ -43,11 +43,11 @@ class MuteMutation:
     )
     async def mute(self, info: Info, kind: Kind, key: Key) -> MutePayload | None:
         """Mute."""
-        changed, errors = await attempt(mute_subjects.mute(info.context, kind, key), False)
+        changed, errors = await attempt(change_preferences.mute(info.context, kind, key), False)
         return MutePayload(changed=changed, user_errors=errors)
 
     @mutation("Take a mute back. What is not muted is no fault: it changes nothing.")
     async def unmute(self, info: Info, kind: Kind, key: Key) -> MutePayload | None:
         """Take a mute back."""
-        changed, errors = await attempt(mute_subjects.unmute(info.context, kind, key), False)
+        changed, errors = await attempt(change_preferences.unmute(info.context, kind, key), False)
         return MutePayload(changed=changed, user_errors=errors)

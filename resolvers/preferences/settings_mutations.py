@@ -12,7 +12,7 @@ from resolvers.common.user_errors import UserError, attempt
 from resolvers.preferences import personalization_settings
 from resolvers.preferences.personalization_settings import PersonalizationSettings
 from resolvers.preferences.viewer import Viewer, current_viewer
-from scoring.use_cases.update_settings import update_settings
+from scoring.use_cases.change_preferences import update_settings
 
 
 def _setting(description: str) -> bool | None:

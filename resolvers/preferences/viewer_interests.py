@@ -12,8 +12,8 @@ from resolvers.common.context import Context, Info
 from resolvers.common.enums import register_enum
 from resolvers.common.field_costs import Cost, computed, mutation
 from resolvers.common.user_errors import UserError, attempt
-from scoring.use_cases import stated_interests
-from scoring.use_cases.stated_interests import MAX_INTERESTS
+from scoring.use_cases import change_preferences
+from scoring.use_cases.change_preferences import MAX_INTERESTS
 
 
 class InterestSource(StrEnum):
@@ -122,7 +122,7 @@ class InterestsMutation:
     ) -> InterestsPayload | None:
         """State interests."""
         named = [(one.kind, one.key) for one in interests]
-        changed, errors = await attempt(stated_interests.set_interests(info.context, named), False)
+        changed, errors = await attempt(change_preferences.set_interests(info.context, named), False)
         return InterestsPayload(changed=changed, user_errors=errors)
 
     @mutation(
@@ -134,5 +134,5 @@ class InterestsMutation:
     ) -> InterestsPayload | None:
         """Take an interest away."""
         named = (interest.kind, interest.key)
-        changed, errors = await attempt(stated_interests.remove_interest(info.context, named), False)
+        changed, errors = await attempt(change_preferences.remove_interest(info.context, named), False)
         return InterestsPayload(changed=changed, user_errors=errors)

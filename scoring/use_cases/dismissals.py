@@ -13,7 +13,7 @@ from db.catalog.project_cards import ProjectCard, cards_by_key
 from db.interactions import interactions
 from db.models import MuteKind, TermKind, now
 from scoring.use_cases.input_errors import InputRefused, UserErrorCode, refused
-from scoring.use_cases.keys import is_valid_key
+from scoring.use_cases.platform_keys import is_valid_key
 from scoring.use_cases.project_interactions import change_project
 from scoring.use_cases.unit_of_work import UnitOfWork
 

@@ -6,8 +6,8 @@ from itertools import islice
 
 from pydantic import ValidationError
 
+from db import records
 from db.errors import InvalidRecord, ProtectedUser, UnknownReference
-from db.records import faults
 from scoring.errors import ScoringError
 
 MAX_ERRORS_PER_RECORD = 3
@@ -70,7 +70,7 @@ def too_many_error(name: str, given: int, most: int) -> InputError:
 
 def validation_errors(error: ValidationError, *path: Step) -> list[InputError]:
     """Return the faults that a record's own rules found."""
-    found = islice(faults(error), MAX_ERRORS_PER_RECORD)
+    found = islice(records.validation_errors(error), MAX_ERRORS_PER_RECORD)
     return [InputError(UserErrorCode.INVALID, fault.message, (*path, *fault.path)) for fault in found]
 
 

@@ -7,12 +7,12 @@ from enum import StrEnum
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.actors.actor_trust import MAX_INTERACTION_AGE, standing
+from db.actors.actor_trust import MAX_INTERACTION_AGE, read_trust_inputs
 from db.actors.users import ensure_actor
 from db.catalog.project_cards import ProjectCard, cards_by_key
 from db.interactions import interactions
 from db.interactions.client_interactions import record_client_interactions
-from db.interactions.interactions import Event
+from db.interactions.interactions import NewInteraction
 from db.interactions.served_pages import ShownProject, were_served
 from db.models import FeedKind, InteractionType, now
 from scoring.mathematics.velocity import trust
@@ -24,7 +24,7 @@ from scoring.use_cases.input_errors import (
     too_many_error,
     unknown_project_error,
 )
-from scoring.use_cases.keys import MAX_KEY_LENGTH, is_storable_text, is_valid_key
+from scoring.use_cases.platform_keys import MAX_KEY_LENGTH, is_storable_text, is_valid_key
 from scoring.use_cases.unit_of_work import UnitOfWork
 
 MAX_EVENTS = 500
@@ -32,7 +32,7 @@ MAX_EVENTS = 500
 PASSIVE_TYPES = frozenset({InteractionType.VIEW, InteractionType.CLICK, InteractionType.IMPRESSION})
 """Interactions that a page reports by itself; all others are deliberate and are stored despite an opt-out."""
 
-FeedChange = Callable[[AsyncConnection, int, int], Awaitable[bool]]
+ProjectChange = Callable[[AsyncConnection, int, int], Awaitable[bool]]
 """A change of an actor's relation to a project, from their ids to whether anything changed."""
 
 
@@ -85,7 +85,7 @@ async def unsave_project(work: UnitOfWork, key: str) -> bool:
     return await change_project(work, key, interactions.unsave)
 
 
-async def change_project(work: UnitOfWork, key: str, change: FeedChange) -> bool:
+async def change_project(work: UnitOfWork, key: str, change: ProjectChange) -> bool:
     """Apply a change to a project that the viewer may see, in one transaction.
 
     Raises
@@ -137,7 +137,7 @@ async def record_interactions(work: UnitOfWork, sent: Sequence[SentInteraction])
         shown = [ShownProject(cards[one.project].id, one.snapshot_id) for one in valid]
         weights = await _weights(work, connection, actor_id, shown)
         events = [
-            Event(
+            NewInteraction(
                 actor_id=actor_id,
                 project_id=cards[one.project].id,
                 type=one.type,
@@ -165,7 +165,7 @@ async def _weights(
     work: UnitOfWork, connection: AsyncConnection, actor_id: int, shown: Sequence[ShownProject]
 ) -> list[float]:
     """Return the weight of each interaction in trends: the trust in the actor, 0 if a served page must vouch for it."""
-    known = await standing(connection, actor_id, now())
+    known = await read_trust_inputs(connection, actor_id, now())
     projects = known.recent_projects + len({one.project_id for one in shown})
     weight = trust(replace(known, recent_projects=projects))
     if not work.trending_requires_impression:

@@ -26,7 +26,7 @@ def new_session_key() -> str:
 class Caller:
     """The sender of a request, as claimed by its token or its signed session id.
 
-    DiversityAttributes
+    Attributes
     ----------
     user_key
         The platform's key of the user, from the token.
@@ -59,7 +59,7 @@ class Caller:
 class UnitOfWork:
     """One request's access to the stores.
 
-    DiversityAttributes
+    Attributes
     ----------
     wake
         Called after each commit, so that the outbox is read before its next poll.

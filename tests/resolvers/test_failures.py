@@ -10,8 +10,8 @@ from sqlalchemy import insert, literal, select
 from db.models import InteractionType, Mute, User, now
 from resolvers.schema import schema
 from resolvers.schema_documentation import FAILURES
+from scoring.use_cases.change_preferences import MAX_MUTES
 from scoring.use_cases.input_errors import UserErrorCode
-from scoring.use_cases.mute_subjects import MAX_MUTES
 from scoring.use_cases.unit_of_work import Caller
 from tests.resolvers.conftest import ADMINISTRATOR, SERVICE, SESSION, Graph, all_errors, user
 from tests.resolvers.onboarding.test_question_mutations import LEVEL, TOOLS

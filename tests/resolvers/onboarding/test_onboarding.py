@@ -160,8 +160,8 @@ async def test_answering_with_the_feed_takes_a_constant_number_of_statements(
         with statements(quiz.database) as issued:
             await quiz.data(FEED, user("cook"), answers=answers, first=first)
         counts.append(len(issued))
-    # The questions and the viewer; 8 for the answers (tests/db/onboarding/test_answers.py); 4 for the profile's vector; the
-    # viewer again, 6 for a new ranking, the cards, the terms; and 3 for the reasons.
+    # The questions and the viewer; 8 for the answers (tests/db/onboarding/test_answers.py); 4 for the profile's vector;
+    # the viewer again, 6 for a new ranking, the cards, the terms; and 3 for the reasons.
     assert counts == [26, 26]
 
 

@@ -6,7 +6,7 @@ from db.models import QuestionType
 from db.onboarding.question_records import MAX_ANSWER_LENGTH
 from db.onboarding.questions import Option, Question
 from scoring.use_cases.input_errors import InputRefused, Step, UserErrorCode
-from scoring.use_cases.onboarding_answers import MAX_ANSWERS, MAX_REPORTED_ERRORS, SentAnswer, check_answers
+from scoring.use_cases.submit_onboarding import MAX_ANSWERS, MAX_REPORTED_ERRORS, SentAnswer, check_answers
 
 
 def question(

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from db.actors.users import ensure_actor
 from db.errors import StoreUnavailable
 from db.onboarding import answers
-from db.onboarding.answers import Choice
+from db.onboarding.answers import CheckedAnswer
 from db.onboarding.question_records import MAX_ANSWER_LENGTH
 from db.onboarding.questions import Question, all_questions
 from db.synchronization.profile_refresh import refresh_profile
 from scoring.use_cases.input_errors import InputError, InputRefused, Step, UserErrorCode, too_many_error
-from scoring.use_cases.keys import is_storable_text
+from scoring.use_cases.platform_keys import is_storable_text
 from scoring.use_cases.unit_of_work import UnitOfWork
 
 MAX_ANSWERS = 50
@@ -52,7 +52,7 @@ async def submit_answers(work: UnitOfWork, sent: Sequence[SentAnswer], *path: St
     choices = check_answers(sent, await all_questions(work.stores.database), *path)
     async with work.write() as connection:
         actor_id = await ensure_actor(connection, viewer)
-        await answers.answer(connection, actor_id, choices)
+        await answers.store_answers(connection, actor_id, choices)
     return await _refresh_profile(work, actor_id)
 
 
@@ -76,7 +76,7 @@ async def _refresh_profile(work: UnitOfWork, actor_id: int) -> bool:
     return True
 
 
-def check_answers(sent: Sequence[SentAnswer], questions: Sequence[Question], *path: Step) -> list[Choice]:
+def check_answers(sent: Sequence[SentAnswer], questions: Sequence[Question], *path: Step) -> list[CheckedAnswer]:
     """Check answers against the questions.
 
     Raises
@@ -90,7 +90,7 @@ def check_answers(sent: Sequence[SentAnswer], questions: Sequence[Question], *pa
         raise InputRefused(too_many_error("answers", len(sent), MAX_ANSWERS))
     by_key = {question.key: question for question in questions}
     errors: list[InputError] = []
-    choices: list[Choice] = []
+    choices: list[CheckedAnswer] = []
     seen: set[str] = set()
     for index, answer in enumerate(sent):
         where = (*path, index) if path == ("answers",) else path
@@ -101,8 +101,8 @@ def check_answers(sent: Sequence[SentAnswer], questions: Sequence[Question], *pa
             found = _answer_errors(answer, question, where)
         errors += found
         if question is not None and not found:
-            options = (question.option(key) for key in dict.fromkeys(answer.options))
-            choices.append(Choice(question, tuple(one for one in options if one is not None), answer.text.strip()))
+            options = tuple(one for one in question.options if one.id in answer.options)
+            choices.append(CheckedAnswer(question, options, answer.text.strip()))
     if errors:
         raise InputRefused(*errors[:MAX_REPORTED_ERRORS])
     return choices

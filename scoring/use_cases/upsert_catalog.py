@@ -1,4 +1,4 @@
-"""Batches of records that the platform's servers send or delete: projects, tools, categories, users and questions."""
+"""Batches of records that the platform's servers upsert or remove."""
 
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -12,11 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.actors import users
 from db.catalog import catalog_entries
-from db.errors import InvalidRecord, ProtectedUser, UnknownReference
+from db.errors import InvalidRecord
 from db.models import Role
 from db.onboarding import questions
 from db.onboarding.question_records import QuestionRecord
-from db.privacy.erasure import OwnedProjects, Receipt, erase_users
 from db.records import CategoryRecord, ProjectRecord, Record, ToolRecord, UserRecord
 from db.upsert_results import UpsertResult
 from scoring.use_cases.input_errors import (
@@ -28,11 +27,9 @@ from scoring.use_cases.input_errors import (
     too_many_error,
     validation_errors,
 )
-from scoring.use_cases.keys import is_valid_key
-from scoring.use_cases.personal_data import finish_deletion
+from scoring.use_cases.platform_keys import MAX_RECORDS, possible_keys
 from scoring.use_cases.unit_of_work import UnitOfWork
 
-MAX_RECORDS = 1_000
 MAX_QUESTIONS = 50
 
 R = TypeVar("R", bound=Record)
@@ -148,47 +145,8 @@ def _outcomes(
 
 async def remove_projects(work: UnitOfWork, keys: Sequence[str]) -> int:
     """Delete projects with all interactions with them; return how many there were."""
-    possible = _possible_keys(keys)
+    possible = possible_keys(keys)
     if not possible:
         return 0
     async with work.write() as connection:
         return await catalog_entries.remove_projects(connection, possible)
-
-
-async def remove_users(
-    work: UnitOfWork, keys: Sequence[str], projects: OwnedProjects, new_owner: str | None = None
-) -> tuple[int, Receipt | None]:
-    """Delete users with everything they did; return how many there were, and the receipt of the deletion.
-
-    Parameters
-    ----------
-    new_owner
-        The key of the user who gets the projects that are kept; None for nobody.
-
-    Raises
-    ------
-    InputRefused
-        If there are more than `MAX_RECORDS`, the new owner is unknown, or one of them is an administrator and the
-        caller is not. Nobody was deleted then.
-    """
-    possible = _possible_keys(keys)
-    if new_owner is not None and not is_valid_key(new_owner):
-        raise refused(UserErrorCode.UNKNOWN_REFERENCE, "There is no such user.", "new_owner")
-    protected = await work.role() is not Role.ADMINISTRATOR
-    try:
-        async with work.write() as connection:
-            removed, receipt = await erase_users(connection, possible, projects, new_owner, protected=protected)
-    except ProtectedUser:
-        message = "One of these users is an administrator, whom only an administrator may delete. Nobody was deleted."
-        raise refused(UserErrorCode.FORBIDDEN, message, "keys") from None
-    except UnknownReference as error:
-        raise refused(UserErrorCode.UNKNOWN_REFERENCE, error.message, "new_owner") from None
-    await finish_deletion(work, receipt)
-    return removed, receipt
-
-
-def _possible_keys(keys: Sequence[str]) -> list[str]:
-    """Return those keys, each once, that can name something."""
-    if len(keys) > MAX_RECORDS:
-        raise InputRefused(too_many_error("keys", len(keys), MAX_RECORDS))
-    return [key for key in dict.fromkeys(keys) if is_valid_key(key)]

@@ -1,0 +1,125 @@
+"""A viewer's stated interests, mutes and settings."""
+
+from collections.abc import Mapping, Sequence
+
+from pydantic import ValidationError
+
+from db.actors import mutes, stated_interests
+from db.actors.actor_preferences import change_preferences
+from db.actors.users import Viewer, ensure_actor, users_by_key
+from db.catalog.project_cards import cards_by_key
+from db.catalog.terms import TermName, known_term, known_terms
+from db.models import MuteKind, TermKind
+from scoring.use_cases.input_errors import (
+    InputError,
+    InputRefused,
+    Step,
+    UserErrorCode,
+    refused,
+    too_many_error,
+    unknown_project_error,
+    validation_errors,
+)
+from scoring.use_cases.platform_keys import is_valid_key
+from scoring.use_cases.unit_of_work import UnitOfWork
+
+MAX_INTERESTS = 200
+"""Interests that one viewer may state: more than anybody reads through on a settings page."""
+
+MAX_MUTES = 1_000
+"""Mutes of one viewer; a longer list calls for a filter."""
+
+_TERM_KINDS = {MuteKind.TOPIC: TermKind.TOPIC, MuteKind.CATEGORY: TermKind.CATEGORY, MuteKind.TOOL: TermKind.TOOL}
+
+
+async def set_interests(work: UnitOfWork, stated: Sequence[TermName]) -> bool:
+    """Make these terms the viewer's stated interests, and no others; return whether anything changed."""
+    viewer = await work.identified_viewer()
+    if len(stated) > MAX_INTERESTS:
+        raise InputRefused(too_many_error("interests", len(stated), MAX_INTERESTS))
+    found = await _term_ids(work, viewer, stated)
+    unknown = [_unknown_interest(one, "interests", index) for index, one in enumerate(stated) if one not in found]
+    if unknown:
+        raise InputRefused(*unknown)
+    async with work.write() as connection:
+        actor_id = await ensure_actor(connection, viewer)
+        return await stated_interests.store_stated_interests(connection, actor_id, sorted(set(found.values())))
+
+
+async def remove_interest(work: UnitOfWork, interest: TermName) -> bool:
+    """Remove one interest, whatever its source; neither learning nor an import brings it back."""
+    viewer = await work.identified_viewer()
+    found = await _term_ids(work, viewer, [interest])
+    if not found:
+        raise InputRefused(_unknown_interest(interest, "interest"))
+    if viewer.actor_id is None:
+        return False
+    async with work.write() as connection:
+        return await stated_interests.remove_interest(connection, viewer.actor_id, found[interest])
+
+
+async def _term_ids(work: UnitOfWork, viewer: Viewer, names: Sequence[TermName]) -> dict[TermName, int]:
+    """Return the ids of the terms that exist for the viewer."""
+    possible = [one for one in names if is_valid_key(one[1])]
+    return await known_terms(work.stores.database, possible, user_id=viewer.user_id, actor_id=viewer.actor_id)
+
+
+def _unknown_interest(interest: TermName, *path: Step) -> InputError:
+    message = f"There is no {TermKind(interest[0]).value} with this key; `tools` and `categories` list what there is."
+    return InputError(UserErrorCode.UNKNOWN_REFERENCE, message, (*path, "key"))
+
+
+async def mute(work: UnitOfWork, kind: MuteKind, key: str) -> bool:
+    """Mute a subject that exists for the viewer; return whether anything changed."""
+    viewer = await work.identified_viewer()
+    subject_id = await _subject_id(work, viewer, kind, key) if is_valid_key(key) else None
+    if subject_id is None:
+        raise InputRefused(_unknown_subject(kind))
+    known = [] if viewer.actor_id is None else await mutes.mutes_of(work.stores.database, viewer.actor_id)
+    if len(known) >= MAX_MUTES:
+        raise refused(UserErrorCode.TOO_MANY, f"You have muted {MAX_MUTES:,} things: unmute some.")
+    async with work.write() as connection:
+        return await mutes.mute(connection, await ensure_actor(connection, viewer), kind, subject_id)
+
+
+async def unmute(work: UnitOfWork, kind: MuteKind, key: str) -> bool:
+    """Take a mute back, by the subject's key or name; return whether there was one.
+
+    It is looked up among the viewer's mutes, not in the catalog: the subject may be private or renamed by now.
+    """
+    viewer = await work.identified_viewer()
+    known = [] if viewer.actor_id is None else await mutes.mutes_of(work.stores.database, viewer.actor_id)
+    named = [one for one in known if one.kind is kind and key in (one.key, one.name)]
+    if viewer.actor_id is None or not named:
+        return False
+    by_key_first = min(named, key=lambda one: one.key != key)
+    async with work.write() as connection:
+        return await mutes.unmute(connection, viewer.actor_id, kind, by_key_first.subject_id)
+
+
+async def _subject_id(work: UnitOfWork, viewer: Viewer, kind: MuteKind, key: str) -> int | None:
+    database = work.stores.database
+    if kind is MuteKind.OWNER:
+        user = (await users_by_key(database, [key], viewer.user_id)).get(key)
+        return None if user is None else user.id
+    if kind is MuteKind.PROJECT:
+        card = (await cards_by_key(database, [key], viewer.user_id)).get(key)
+        return None if card is None else card.id
+    return await known_term(database, _TERM_KINDS[kind], key, user_id=viewer.user_id, actor_id=viewer.actor_id)
+
+
+def _unknown_subject(kind: MuteKind) -> InputError:
+    if kind is MuteKind.PROJECT:
+        return unknown_project_error("key")
+    noun = "person" if kind is MuteKind.OWNER else kind.value
+    return InputError(UserErrorCode.UNKNOWN_REFERENCE, f"There is no {noun} of this key.", ("key",))
+
+
+async def update_settings(work: UnitOfWork, changes: Mapping[str, bool | int]) -> bool:
+    """Apply all changes or none; a setting that is left out stays. Return whether anything changed."""
+    viewer = await work.identified_viewer()
+    try:
+        async with work.write() as connection:
+            return await change_preferences(connection, await ensure_actor(connection, viewer), changes)
+    except ValidationError as error:
+        raise InputRefused(*validation_errors(error, "settings")) from None

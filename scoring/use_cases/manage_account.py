@@ -1,0 +1,105 @@
+"""Claims of sessions, and the export and deletion of everything that is held of a viewer."""
+
+from collections.abc import Sequence
+
+from db.actors.users import Viewer, ensure_actor, ensure_session
+from db.errors import ProtectedUser, UnknownReference
+from db.models import Role
+from db.privacy.erasure import ErasureReceipt, OwnedProjects, erase_session, erase_users
+from db.privacy.personal_data_export import ExportCursor, ExportPage, export_personal_data
+from db.privacy.projection_erasure import finish_erasures
+from db.privacy.session_claims import Claim, claim, end_claim, end_claims_of
+from scoring.use_cases.input_errors import CallerUnidentified, UserErrorCode, refused
+from scoring.use_cases.platform_keys import is_valid_key, possible_keys
+from scoring.use_cases.unit_of_work import UnitOfWork
+
+_SIGN_IN = (
+    "This session belongs to an account. Send the account's bearer token: "
+    "the X-Session-Id alone is not enough for this."
+)
+
+
+async def claim_session(work: UnitOfWork) -> Claim:
+    """Carry everything of the caller's session over to the caller's account; a foreign session is left alone.
+
+    The caller must hold both a bearer token and the session id.
+    """
+    caller = work.caller
+    if caller.user_key is None:
+        raise CallerUnidentified("Send the bearer token of the account that takes the session over.")
+    if caller.session_key is None:
+        message = "Send the X-Session-Id that an earlier answer carried, beside the bearer token."
+        raise refused(UserErrorCode.INVALID, message)
+    account = await work.viewer()
+    async with work.write() as connection:
+        account_id = await ensure_actor(connection, account)
+        session_id = await ensure_session(connection, caller.session_key)
+        return await claim(connection, session_id, account_id, work.claimed_session_lifetime)
+
+
+async def revoke_sessions(work: UnitOfWork) -> int:
+    """End the claims of all sessions of the account, or of the caller's session alone; return their number."""
+    caller = work.require_identified()
+    async with work.write() as connection:
+        if caller.user_key is not None:
+            return await end_claims_of(connection, caller.user_key)
+        return await end_claim(connection, caller.session_key or "")
+
+
+async def export_viewer(work: UnitOfWork, limit: int, after: ExportCursor | None = None) -> ExportPage:
+    """Read a page of everything that is held of the viewer."""
+    viewer = await _account_holder(work)
+    if viewer.actor_id is None:
+        return ExportPage({}, None)
+    return await export_personal_data(work.stores, viewer.actor_id, limit, after)
+
+
+async def delete_viewer(work: UnitOfWork, projects: OwnedProjects) -> ErasureReceipt | None:
+    """Delete everything that is held of the viewer; None if nothing is."""
+    viewer = await _account_holder(work)
+    receipt: ErasureReceipt | None = None
+    async with work.write() as connection:
+        if work.caller.user_key is not None:
+            _, receipt = await erase_users(connection, [work.caller.user_key], projects)
+        elif viewer.actor_id is not None:
+            receipt = await erase_session(connection, viewer.actor_id)
+    await _finish_erasure(work, receipt)
+    return receipt
+
+
+async def remove_users(
+    work: UnitOfWork, keys: Sequence[str], projects: OwnedProjects, new_owner: str | None = None
+) -> tuple[int, ErasureReceipt | None]:
+    """Delete users with everything they did; return their number and the receipt.
+
+    Projects that are kept go to the user `new_owner`, or to nobody. Only an administrator deletes administrators: if
+    there is one among them, nobody is deleted.
+    """
+    possible = possible_keys(keys)
+    if new_owner is not None and not is_valid_key(new_owner):
+        raise refused(UserErrorCode.UNKNOWN_REFERENCE, "There is no such user.", "new_owner")
+    protected = await work.role() is not Role.ADMINISTRATOR
+    try:
+        async with work.write() as connection:
+            removed, receipt = await erase_users(connection, possible, projects, new_owner, protected=protected)
+    except ProtectedUser:
+        message = "One of these users is an administrator, whom only an administrator may delete. Nobody was deleted."
+        raise refused(UserErrorCode.FORBIDDEN, message, "keys") from None
+    except UnknownReference as error:
+        raise refused(UserErrorCode.UNKNOWN_REFERENCE, error.message, "new_owner") from None
+    await _finish_erasure(work, receipt)
+    return removed, receipt
+
+
+async def _finish_erasure(work: UnitOfWork, receipt: ErasureReceipt | None) -> None:
+    """Empty the other stores, as far as they answer; the periodic job does the rest."""
+    if receipt is not None:
+        await finish_erasures(work.stores, only=receipt.id)
+
+
+async def _account_holder(work: UnitOfWork) -> Viewer:
+    """Return the viewer. A session id alone does not reach the data of the account that has claimed it."""
+    viewer = await work.identified_viewer()
+    if work.caller.user_key is None and viewer.user_id is not None:
+        raise refused(UserErrorCode.FORBIDDEN, _SIGN_IN)
+    return viewer
