@@ -39,13 +39,7 @@ class Dismissed:
 
 
 async def dismiss_project(work: UnitOfWork, key: str, because: DismissalReason | None = None) -> Dismissed:
-    """Dismiss a project, and mute the cause behind a reason.
-
-    Raises
-    ------
-    InputRefused
-        If there is no such project, or the project cannot have given this viewer the reason.
-    """
+    """Dismiss a project, and mute the cause behind a reason."""
     cause = None if because is None else await _cause_of(work, key, because)
 
     async def change(connection: AsyncConnection, actor_id: int, project_id: int) -> bool:

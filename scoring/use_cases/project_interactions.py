@@ -86,13 +86,7 @@ async def unsave_project(work: UnitOfWork, key: str) -> bool:
 
 
 async def change_project(work: UnitOfWork, key: str, change: ProjectChange) -> bool:
-    """Apply a change to a project that the viewer may see, in one transaction.
-
-    Raises
-    ------
-    InputRefused
-        If there is no such project.
-    """
+    """Apply a change to a project that the viewer may see, in one transaction."""
     viewer = await work.identified_viewer()
     cards = await cards_by_key(work.stores.database, [key], viewer.user_id) if is_valid_key(key) else {}
     if key not in cards:
@@ -112,13 +106,7 @@ async def _keep(work: UnitOfWork, key: str, keep: Callable[..., Awaitable[bool]]
 
 
 async def record_interactions(work: UnitOfWork, sent: Sequence[SentInteraction]) -> list[RecordedInteraction]:
-    """Record interactions in one transaction; an invalid one does not affect the others.
-
-    Raises
-    ------
-    InputRefused
-        If there are more than `MAX_EVENTS`.
-    """
+    """Record interactions in one transaction; an invalid one does not affect the others."""
     viewer = await work.identified_viewer()
     if len(sent) > MAX_EVENTS:
         raise InputRefused(too_many_error("events", len(sent), MAX_EVENTS))

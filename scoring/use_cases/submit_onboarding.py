@@ -42,11 +42,6 @@ async def submit_answers(work: UnitOfWork, sent: Sequence[SentAnswer], *path: St
     ----------
     path
         The place of the answers in the caller's input, for errors; ``("answers",)`` is followed by the index.
-
-    Raises
-    ------
-    InputRefused
-        If any answer does not fit its question.
     """
     viewer = await work.identified_viewer()
     choices = check_answers(sent, await all_questions(work.stores.database), *path)
@@ -77,13 +72,7 @@ async def _refresh_profile(work: UnitOfWork, actor_id: int) -> bool:
 
 
 def check_answers(sent: Sequence[SentAnswer], questions: Sequence[Question], *path: Step) -> list[CheckedAnswer]:
-    """Check answers against the questions.
-
-    Raises
-    ------
-    InputRefused
-        With up to `MAX_REPORTED_ERRORS` errors.
-    """
+    """Check answers against the questions."""
     if not sent:
         raise InputRefused(InputError(UserErrorCode.EMPTY, "Answer at least one question.", path))
     if len(sent) > MAX_ANSWERS:
@@ -101,7 +90,7 @@ def check_answers(sent: Sequence[SentAnswer], questions: Sequence[Question], *pa
             found = _answer_errors(answer, question, where)
         errors += found
         if question is not None and not found:
-            options = tuple(one for one in question.options if one.id in answer.options)
+            options = tuple(one for key in dict.fromkeys(answer.options) if (one := question.option(key)) is not None)
             choices.append(CheckedAnswer(question, options, answer.text.strip()))
     if errors:
         raise InputRefused(*errors[:MAX_REPORTED_ERRORS])

@@ -94,13 +94,7 @@ class UnitOfWork:
         return replace(found, opted_out=caller.opted_out)
 
     def require_identified(self) -> Caller:
-        """Return the caller.
-
-        Raises
-        ------
-        CallerUnidentified
-            If the caller has neither a token nor a session.
-        """
+        """Return the caller."""
         if not self.caller.is_identified:
             raise CallerUnidentified("Send a bearer token, or the X-Session-Id that an earlier answer carried.")
         return self.caller
