@@ -100,10 +100,11 @@ class DismissalMutation:
         ] = strawberry.UNSET,
     ) -> DismissalPayload | None:
         """Dismiss, and mute the cause."""
+        given = unset_to_none(reason_id)
         try:
-            reason = None if unset_to_none(reason_id) is None else DismissalReason(*parse_reason_id(reason_id))
+            reason = None if given is None else DismissalReason(*parse_reason_id(given))
         except InvalidId as error:
-            refused = user_error(UserErrorCode.INVALID, error.message, "because")
+            refused = user_error(UserErrorCode.INVALID, error.message, "reason_id")
             return DismissalPayload(changed=False, user_errors=[refused])
         return await _payload(info, key, dismissals.dismiss_project(info.context, key, reason))
 

@@ -38,13 +38,13 @@ class Dismissed:
     muted: Muted | None = None
 
 
-async def dismiss_project(work: UnitOfWork, key: str, because: DismissalReason | None = None) -> Dismissed:
+async def dismiss_project(work: UnitOfWork, key: str, reason: DismissalReason | None = None) -> Dismissed:
     """Dismiss a project, and mute the cause behind a reason."""
-    cause = None if because is None else await _cause_of(work, key, because)
+    cause = None if reason is None else await _cause_of(work, key, reason)
 
     async def change(connection: AsyncConnection, actor_id: int, project_id: int) -> bool:
-        reason = None if because is None else because.reason
-        changed = await interactions.dismiss(connection, actor_id, project_id, now(), reason)
+        reason_key = None if reason is None else reason.reason
+        changed = await interactions.dismiss(connection, actor_id, project_id, now(), reason_key)
         if cause is not None:
             changed |= await mutes.mute(connection, actor_id, *cause, dismissed_id=project_id)
         return changed
@@ -68,15 +68,15 @@ Subject = tuple[MuteKind, int]
 """What a mute names: a kind, and the id of a term, user or project."""
 
 
-async def _cause_of(work: UnitOfWork, key: str, because: DismissalReason) -> Subject | None:
+async def _cause_of(work: UnitOfWork, key: str, reason: DismissalReason) -> Subject | None:
     """Return the subject behind a reason; None if it has none, or if there is no such project."""
     viewer = await work.identified_viewer()
     card = await _card(work, viewer, key)
     if card is None:
         return None
-    if card.id != because.project_id:
+    if card.id != reason.project_id:
         raise _refused("This is a reason of another project. Take the id from this project's own explanation.")
-    kind, _, rest = because.reason.partition(":")
+    kind, _, rest = reason.reason.partition(":")
     if kind in _NOTHING_TO_MUTE:
         return None
     subject = await _subject(work, viewer, card, kind, rest)
@@ -86,7 +86,7 @@ async def _cause_of(work: UnitOfWork, key: str, because: DismissalReason) -> Sub
 
 
 def _refused(message: str) -> InputRefused:
-    return refused(UserErrorCode.INVALID, message, "because")
+    return refused(UserErrorCode.INVALID, message, "reason_id")
 
 
 async def _card(work: UnitOfWork, viewer: Viewer, key: str) -> ProjectCard | None:

@@ -75,13 +75,13 @@ class UnitOfWork:
     trending_requires_impression: bool = False
     claimed_session_lifetime: timedelta = CLAIM_LIFE
     _viewer: "asyncio.Task[Viewer] | None" = field(default=None, init=False)
-    _begun: "set[asyncio.Task[Any]]" = field(default_factory=set, init=False)
+    _tasks: "set[asyncio.Task[Any]]" = field(default_factory=set, init=False)
 
     async def viewer(self) -> Viewer:
         """Read the viewer from the database, once until the next write."""
         if self._viewer is None:
             self._viewer = asyncio.ensure_future(self._find_viewer())
-            self._begun.add(self._viewer)
+            self._tasks.add(self._viewer)
         return await self._viewer
 
     async def _find_viewer(self) -> Viewer:
@@ -111,7 +111,7 @@ class UnitOfWork:
 
     def stop(self) -> None:
         """Cancel the tasks that the request has begun."""
-        for task in self._begun:
+        for task in self._tasks:
             task.cancel()
 
     def discard_loaded(self) -> None:
