@@ -30,7 +30,7 @@ query Explore($first: Int = 30, $after: String) {
     edges { rank score cursor
       node { ...Card }
       explanation { summary contributions { signal { label group } value contribution }
-        adjustments { rule penalty fromRank toRank } reasons { id text group ... on Popular { likes } } } } }
+        adjustments { rule penalty fromRank toRank } reasons { id text group ... on Popular { likeCount } } } } }
 }
 fragment Card on Project { id key title description url imageUrl createdAt likeCount viewerHasLiked viewerHasSaved
   owner { username } tools { key name } categories { key name } }

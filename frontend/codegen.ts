@@ -14,7 +14,7 @@ const config: CodegenConfig = {
       config: {
         documentMode: "string",
         enumsAsTypes: true,
-        scalars: { DateTime: "string", JSON: "unknown", ID: "string" },
+        scalars: { Date: "string", DateTime: "string", JSON: "unknown", URL: "string", ID: "string" },
         skipTypename: false,
         useTypeImports: true,
       },

@@ -251,6 +251,7 @@ def _time(write: Copy) -> Copy:
 _SCALARS: dict[str, Copy] = {
     GraphQLString.name: _exactly(str),
     GraphQLID.name: _exactly(str),
+    "URL": _exactly(str),
     GraphQLBoolean.name: _exactly(bool),
     GraphQLInt.name: _int,
     GraphQLFloat.name: _float,

@@ -23,7 +23,7 @@ register_enum(
         "VIEWER": "You did or said something, here or on another device, or the platform changed what it says of you.",
         "MODEL": "Another ranking model came into service.",
         "PEOPLE": "Other people's doing brought other projects to the top.",
-        "CATALOGUE": "Projects came, or went.",
+        "CATALOG": "Projects came, or went.",
     },
 )
 

@@ -1,7 +1,7 @@
 """The graph as a whole: every subject's queries and mutations in one schema."""
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated
 
 import strawberry
@@ -18,7 +18,7 @@ from resolvers.common.context import Info
 from resolvers.common.field_costs import Cost, computed
 from resolvers.common.global_ids import parse_global_id
 from resolvers.common.relay import Node
-from resolvers.common.scalars import ANY_JSON, DATE_TIME
+from resolvers.common.scalars import ANY_JSON, DATE, DATE_TIME, URL, URL_SCALAR
 from resolvers.executor import Executor
 from resolvers.feed_subscription import Subscription
 from resolvers.feeds.explanation import REASON_TYPES
@@ -146,7 +146,7 @@ schema = strawberry.Schema(
     subscription=Subscription,
     types=[*REASON_TYPES, InterestCause, ProjectCause],
     execution_context_class=Executor,
-    config=StrawberryConfig(scalar_map={datetime: DATE_TIME, JSON: ANY_JSON}),
+    config=StrawberryConfig(scalar_map={date: DATE, datetime: DATE_TIME, JSON: ANY_JSON, URL: URL_SCALAR}),
 )
 
 

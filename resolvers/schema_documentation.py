@@ -39,7 +39,7 @@ QUERY_EXAMPLES: Mapping[str, str] = {
         { popular(first: 10) { edges { rank node { id key title likeCount } } pageInfo { hasNextPage endCursor } } }""",
     "trending": """
         { trending(first: 10, window: HOUR) { edges { rank node { id key title engagementVelocity activity(days: 7) }
-            explanation { reasons { text ... on TrendingNow { people usual window } } } } } }""",
+            explanation { reasons { text ... on TrendingNow { visitorCount usualVisitorCount window } } } } } }""",
     "newest": """
         { newest(where: { categories: ["music"] }) { nodes { id key title createdAt }
             pageInfo { hasNextPage endCursor } } }""",
@@ -50,7 +50,7 @@ QUERY_EXAMPLES: Mapping[str, str] = {
               explanation { reasons { text ... on KeywordMatch { terms } } } } } }""",
     "whyNot": """
         query ($key: String!) {
-          whyNot(key: $key) { outcome summary filter rank ranked mutes { kind key name } project { id title } } }""",
+          whyNot(key: $key) { outcome summary filter rank rankedCount mutes { kind key name } project { title } } }""",
     "project": """
         query ($key: String!) {
           project(key: $key) { id title description url likeCount viewerHasLiked explanation { score summary }
@@ -69,15 +69,15 @@ QUERY_EXAMPLES: Mapping[str, str] = {
     "categories": "{ categories { id key name description } }",
     "viewer": """
         { viewer { id kind key role version user { id username } interests { kind key name confidence source }
-            personalizationSettings { personalized discovery } mutes { kind key name } } }""",
+            personalizationSettings { personalized discovery } mutes(first: 50) { nodes { kind key name } } } }""",
     "onboardingQuestions": """
         { onboardingQuestions { id key type text description minChoices maxChoices allowsText
             options { id key label icon chosen } answer { options text skipped } } }""",
     "onboardingProgress": "{ onboardingProgress { questions remaining share complete next { id key text } } }",
     "personalizationStatus": """
         { personalizationStatus { id stage needsOnboarding quality missing { kind remaining text }
-            signals { signal { name label } active why } } }""",
-    "deletionReceipt": "query ($id: ID!) { deletionReceipt(id: $id) { id completedAt deleted { what rows } } }",
+            signals { signal { name label } active inactiveReason } } }""",
+    "deletionReceipt": "query ($id: ID!) { deletionReceipt(id: $id) { id completedAt deleted { name count } } }",
 }
 
 _ACT = "{ changed project { id likeCount viewerHasLiked viewerHasSaved } userErrors { code message } }"
@@ -99,7 +99,7 @@ MUTATION_EXAMPLES: Mapping[str, str] = {
             userErrors { path code message } } }""",
     "dismissProject": """
         mutation ($key: String!, $reason: ID) {
-          dismissProject(key: $key, because: $reason) {
+          dismissProject(key: $key, reasonId: $reason) {
             changed muted { kind key name } pageChange { removed { id } added { id title } }
             userErrors { code message } } }""",
     "undoDismissal": "mutation ($key: String!) { undoDismissal(key: $key) { changed userErrors { code message } } }",
@@ -112,10 +112,10 @@ MUTATION_EXAMPLES: Mapping[str, str] = {
           changed interests { kind key name } userErrors { code message } } }""",
     "mute": """
         mutation { mute(kind: TOPIC, key: "daily") {
-          changed viewer { id mutes { kind key name since } } userErrors { code message } } }""",
+          changed viewer { id mutes(first: 50) { nodes { kind key name since } } } userErrors { code message } } }""",
     "unmute": """
         mutation { unmute(kind: TOPIC, key: "daily") {
-          changed viewer { id mutes { kind key name since } } userErrors { code message } } }""",
+          changed viewer { id mutes(first: 50) { nodes { kind key name since } } } userErrors { code message } } }""",
     "updatePersonalizationSettings": """
         mutation { updatePersonalizationSettings(settings: { discovery: 70, learnFromViews: false }) {
           changed viewer { id personalizationSettings { discovery learnFromViews } }
@@ -133,14 +133,15 @@ MUTATION_EXAMPLES: Mapping[str, str] = {
         mutation ($question: String!) {
           skipOnboardingQuestion(question: $question) { saved progress { remaining next { id key text } } } }""",
     "resetOnboarding": "mutation { resetOnboarding { saved status { id needsOnboarding } } }",
-    "claimSession": "mutation { claimSession { status carried viewer { id kind key } userErrors { code message } } }",
+    "claimSession": "mutation { claimSession { status transferredCount viewer { id key } userErrors { message } } }",
     "revokeSessions": "mutation { revokeSessions { revoked userErrors { code message } } }",
     "exportMyData": """
         mutation ($after: String) {
-          exportMyData(first: 1000, after: $after) { data endCursor hasNextPage userErrors { code message } } }""",
+          exportMyData(first: 1000, after: $after) {
+            data pageInfo { hasNextPage endCursor } userErrors { code message } } }""",
     "deleteMyData": """
         mutation { deleteMyData(projects: KEEP) {
-          receipt { id completedAt deleted { what rows } } userErrors { code message } } }""",
+          receipt { id completedAt deleted { name count } } userErrors { code message } } }""",
     "upsertProjects": f"""
         mutation {{
           upsertProjects(projects: [

@@ -46,7 +46,7 @@ class WhyNot:
         description="The rank that its score alone would give it among the ranked projects. For one that is not a "
         "candidate: where it would stand if it were one. Null where it has no score."
     )
-    ranked: int = strawberry.field(description="How many projects are ranked for you.")
+    ranked_count: int = strawberry.field(description="The number of projects that are ranked for you.")
     explanation: Explanation | None = strawberry.field(
         description="The numbers that ranked it; for one that is not a candidate, the numbers that it would have. Null "
         "where it is unknown or filtered."
@@ -67,7 +67,7 @@ class WhyNotQuery:
         "whether it exists or not. Null only with an error.",
         Cost(1_500),
     )
-    async def why_not_outcome(
+    async def why_not(
         self,
         info: Info,
         key: Annotated[str, strawberry.argument(description="The platform's own id of the project.")],
@@ -92,7 +92,7 @@ def _shown(
         filter=found.filter,
         rank=found.rank,
         rank_by_score=found.rank_by_score,
-        ranked=found.ranked,
+        ranked_count=found.ranked,
         explanation=None if found.explained is None else Explanation.of(found.explained, page),
         project=None if card is None else Project.of(card),
         mutes=mutes,

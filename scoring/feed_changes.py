@@ -38,7 +38,7 @@ class FeedChangeReason(StrEnum):
     VIEWER = "viewer"
     MODEL = "model"
     PEOPLE = "people"
-    CATALOGUE = "catalogue"
+    CATALOG = "catalog"
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +254,7 @@ class FeedChangeWatcher:
         for feed in sorted(wanted):
             top = await self._top(feed)
             if self._tops.get(feed, top) != top:
-                reason = FeedChangeReason.CATALOGUE if feed is FeedKind.NEWEST else FeedChangeReason.PEOPLE
+                reason = FeedChangeReason.CATALOG if feed is FeedKind.NEWEST else FeedChangeReason.PEOPLE
                 self._tell_all(feed, reason)
             self._tops[feed] = top
 

@@ -130,6 +130,8 @@ class Page:
     ----------
     cards
         Each entry's project as it was in SQL just now.
+    ranked_count
+        The number of ranked projects; None if no ranking is stored. More may follow behind them.
     """
 
     kind: FeedKind
@@ -142,6 +144,7 @@ class Page:
     cards: Mapping[int, ProjectCard]
     has_next: bool
     has_previous: bool
+    ranked_count: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,7 +101,7 @@ ASKED: dict[str, str] = {
     "a filter of For You": "query($key: String!) { forYou(where: {topics: [$key]}) { strategy edges { node { key } } } }",
     "a filter of a search": 'query($key: String!) { search(query: "music", where: {tools: [$key]}) { strategy edges { node { key } } } }',
     "a filter beside a known tool": 'query($key: String!) { trending(where: {tools: [$key, "suno"]}, first: 3) { strategy edges { node { key } } } }',
-    "why not": "query($key: String!) { whyNot(key: $key) { outcome summary filter ranked } }",
+    "why not": "query($key: String!) { whyNot(key: $key) { outcome summary filter rankedCount } }",
     **{
         f"a {act} of its project": f"mutation($key: String!) {{ {act}Project(key: $key) {{ changed userErrors {{ code }} }} }}"
         for act in ("like", "save", "unsave")

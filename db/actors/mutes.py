@@ -53,6 +53,8 @@ class Muted:
         When it was muted.
     dismissed_id
         The project whose dismissal it came with, if it came with one.
+    id
+        Rises with time; the place of a cursor.
     """
 
     kind: MuteKind
@@ -61,6 +63,7 @@ class Muted:
     name: str
     since: datetime
     dismissed_id: int | None
+    id: int
 
 
 _LOCK = select(Actor.id).where(Actor.id == _ACTOR).with_for_update(key_share=True)
@@ -94,6 +97,7 @@ MUTES = (
         ).label("name"),
         Mute.created_at,
         Mute.dismissed_id,
+        Mute.id,
     )
     .join(Actor, Actor.id == Mute.actor_id)
     .outerjoin(Term, Term.id == Mute.term_id)
@@ -102,6 +106,9 @@ MUTES = (
     .where(Mute.actor_id == _ACTOR)
     .order_by(Mute.id.desc())
 )
+MUTES_PAGE = MUTES.where(Mute.id < bindparam("before", type_=BigIntId)).limit(bindparam("first", type_=BigIntId))
+LAST_ID = 2**62
+"""Above every id of a row."""
 
 
 async def mute(
@@ -134,6 +141,13 @@ async def unmute_dismissed(connection: AsyncConnection, actor_id: int, project_i
     await connection.execute(_LOCK, {"actor": actor_id})
     gone = await connection.execute(_DELETE_DISMISSED, {"actor": actor_id, "dismissed": project_id})
     return await _changed(connection, actor_id, gone.first() is not None)
+
+
+async def mutes_page(database: Database, actor_id: int, first: int, before_id: int | None = None) -> list[Muted]:
+    """Read up to `first` mutes of an actor that are older than `before_id`, the latest first."""
+    parameters = {"actor": actor_id, "first": first, "before": LAST_ID if before_id is None else before_id}
+    rows = await database.fetch(MUTES_PAGE, parameters)
+    return [Muted(MuteKind(row.kind), *row[1:]) for row in rows]
 
 
 async def mutes_of(database: Database, actor_id: int) -> list[Muted]:

@@ -8,7 +8,7 @@ const config: CodegenConfig = {
       preset: "client",
       presetConfig: { persistedDocuments: { hashAlgorithm: "sha256" } },
       config: {
-        scalars: { DateTime: "string", JSON: "unknown" },
+        scalars: { Date: "string", DateTime: "string", JSON: "unknown", URL: "string" },
         enumsAsTypes: true,
         useTypeImports: true,
         emitLegacyCommonJSImports: false,

@@ -1,6 +1,5 @@
 """What viewers can do about everything that is held of them: read it, and delete it."""
 
-import json
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -11,10 +10,11 @@ from db.privacy.erasure import OwnedProjects
 from db.privacy.personal_data_export import MAX_EXPORT_ROWS, ExportCursor, ExportPage, key_types
 from resolvers.accounts.user_removal import DeletionReceipt
 from resolvers.common.context import Info
-from resolvers.common.errors import InvalidArgument, InvalidPage
+from resolvers.common.errors import InvalidPage
 from resolvers.common.field_costs import Cost, mutation
-from resolvers.common.global_ids import decode_opaque, encode_opaque
+from resolvers.common.global_ids import bad_cursor, decode_cursor, encode_cursor
 from resolvers.common.optional_arguments import unset_to_none
+from resolvers.common.relay import PageInfo
 from resolvers.common.user_errors import UserError, attempt
 from scoring.use_cases.manage_account import delete_viewer, export_viewer
 
@@ -29,10 +29,7 @@ class ExportMyDataPayload:
         "the table that they lie in. Projects, tools, categories, topics, people and questions are named by the "
         "platform's keys, times are UTC, bytes are base64. docs/privacy.md says what each table is for."
     )
-    end_cursor: str | None = strawberry.field(
-        description="Give it as `after` for the next page; null when this is the last one."
-    )
-    has_next_page: bool = strawberry.field(description="Whether there is more.")
+    page_info: PageInfo = strawberry.field(description="The position of this page in the export.")
     user_errors: list[UserError] = strawberry.field(
         description="What was wrong with the request; empty if all is well."
     )
@@ -66,7 +63,8 @@ class PersonalDataMutation:
             int | None, strawberry.argument(description=f"Rows at most on this page: 1 to {MAX_EXPORT_ROWS:,}.")
         ] = 1_000,
         after: Annotated[
-            str | None, strawberry.argument(description="`endCursor` of the page before; left out: from the beginning.")
+            str | None,
+            strawberry.argument(description="The `pageInfo.endCursor` of the page before. Default: the first page."),
         ] = strawberry.UNSET,
     ) -> ExportMyDataPayload | None:
         """Export."""
@@ -76,10 +74,17 @@ class PersonalDataMutation:
         after = unset_to_none(after)
         place = None if after is None else _read_cursor(after)
         page, errors = await attempt(export_viewer(info.context, limit, place), ExportPage({}, None))
+        cursor = None
+        if page.next is not None:
+            cursor = encode_cursor("export", page.next.table, *map(_written, page.next.behind))
         return ExportMyDataPayload(
             data=JSON(dict(page.data)),
-            end_cursor=None if page.next is None else _cursor(page.next),
-            has_next_page=page.next is not None,
+            page_info=PageInfo(
+                has_next_page=cursor is not None,
+                has_previous_page=place is not None,
+                start_cursor=None,
+                end_cursor=cursor,
+            ),
             user_errors=errors,
         )
 
@@ -102,24 +107,20 @@ class PersonalDataMutation:
         return DeleteMyDataPayload(receipt=None if receipt is None else DeletionReceipt.of(receipt), user_errors=errors)
 
 
-def _cursor(place: ExportCursor) -> str:
-    return encode_opaque(json.dumps(["export", place.table, *map(_written, place.behind)], ensure_ascii=False))
-
-
 def _written(value: Any) -> Any:
     return value.isoformat() if isinstance(value, datetime) else value
 
 
 def _read_cursor(cursor: str) -> ExportCursor:
-    try:
-        match json.loads(decode_opaque(cursor) or ""):
-            case ["export", str(table), *values]:
+    match decode_cursor(cursor):
+        case ["export", str(table), *values]:
+            try:
                 types = key_types(table)
                 if len(types) == len(values) or not values:
                     return ExportCursor(table, tuple(map(_read, values, types)))
-    except (ValueError, KeyError, TypeError, RecursionError):
-        pass
-    raise InvalidArgument("`after` was not made by this service. Take it from `endCursor`.")
+            except (ValueError, KeyError, TypeError):
+                pass
+    raise bad_cursor()
 
 
 def _read(value: Any, type_: type) -> Any:

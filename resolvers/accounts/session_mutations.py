@@ -28,7 +28,7 @@ class ClaimSessionPayload:
     """The answer to a claim."""
 
     status: ClaimStatus | None = strawberry.field(description="What became of it; null with an error.")
-    carried: int = strawberry.field(
+    transferred_count: int = strawberry.field(
         description="How many likes, saves, events, interests, answers and the like were carried over just now."
     )
     user_errors: list[UserError] = strawberry.field(
@@ -68,9 +68,11 @@ class SessionMutation:
         """Claim."""
         claimed, errors = await attempt(manage_account.claim_session(info.context), None)
         if claimed is None:
-            return ClaimSessionPayload(status=None, carried=0, user_errors=errors)
+            return ClaimSessionPayload(status=None, transferred_count=0, user_errors=errors)
         errors = [_FOREIGN] if claimed.status is ClaimStatus.FOREIGN else []
-        return ClaimSessionPayload(status=claimed.status, carried=sum(claimed.carried.values()), user_errors=errors)
+        return ClaimSessionPayload(
+            status=claimed.status, transferred_count=sum(claimed.carried.values()), user_errors=errors
+        )
 
     @mutation(
         "Revoke claimed session ids: from now on each of them begins a new session. With a bearer token it revokes all "

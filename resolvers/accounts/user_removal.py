@@ -32,8 +32,8 @@ register_enum(
 class DeletedRows:
     """A line of a receipt."""
 
-    what: str = strawberry.field(description="What they were, for example `likes`.")
-    rows: int = strawberry.field(description="How many.")
+    name: str = strawberry.field(description="What they were, for example `likes`.")
+    count: int = strawberry.field(description="How many.")
 
 
 @strawberry.type(description="What was deleted. A receipt names nobody.")
@@ -62,7 +62,7 @@ class DeletionReceipt:
 
 
 def _lines(report: Mapping[str, int]) -> list[DeletedRows]:
-    return [DeletedRows(what=what, rows=rows) for what, rows in sorted(report.items())]
+    return [DeletedRows(name=name, count=count) for name, count in sorted(report.items())]
 
 
 @strawberry.type(description="What became of a removal of users.")

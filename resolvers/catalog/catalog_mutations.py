@@ -14,6 +14,7 @@ from resolvers.common.context import Info
 from resolvers.common.enums import register_enum
 from resolvers.common.field_costs import Cost, mutation
 from resolvers.common.optional_arguments import unset_to_none
+from resolvers.common.scalars import URL
 from resolvers.common.user_errors import UserError, attempt
 from scoring.use_cases import upsert_catalog
 from scoring.use_cases.platform_keys import MAX_RECORDS
@@ -47,8 +48,8 @@ class ProjectInput:
     owner: str | None = strawberry.field(
         default=strawberry.UNSET, description="The key of the user who made it; must be known."
     )
-    url: str | None = strawberry.field(default=strawberry.UNSET, description="Where it lives: http or https.")
-    image_url: str | None = strawberry.field(default=strawberry.UNSET, description="A picture of it: http or https.")
+    url: URL | None = strawberry.field(default=strawberry.UNSET, description="Where it lives: http or https.")
+    image_url: URL | None = strawberry.field(default=strawberry.UNSET, description="A picture of it: http or https.")
     created_at: datetime | None = strawberry.field(
         default=strawberry.UNSET, description="When it was made. Left out: as it is stored, or now for a new one."
     )

@@ -9,11 +9,20 @@ from db.catalog.catalog_entries import CatalogTerm, CatalogTool
 from db.errors import Store
 from resolvers.common import enums  # noqa: F401 (publishes the enum that is named below)
 from resolvers.common.context import Info
-from resolvers.common.errors import InvalidArgument, InvalidPage
+from resolvers.common.errors import InvalidArgument
 from resolvers.common.field_costs import Cost, computed
 from resolvers.common.global_ids import bad_cursor, decode_cursor, encode_cursor, global_id
 from resolvers.common.optional_arguments import unset_to_none
-from resolvers.common.relay import After, Connection, Node, edges_of, page_info
+from resolvers.common.relay import (
+    DEFAULT_PAGE_SIZE,
+    MAX_PAGE_SIZE,
+    After,
+    Connection,
+    First,
+    Node,
+    checked_first,
+    connection_parts,
+)
 from scoring.pipelines.tool_search import (
     MIN_SEMANTIC_LENGTH,
     NamePosition,
@@ -23,8 +32,6 @@ from scoring.pipelines.tool_search import (
 )
 from scoring.use_cases.platform_keys import is_storable_text
 
-MAX_PAGE_SIZE = 100
-DEFAULT_PAGE_SIZE = 50
 MAX_SEARCH_LENGTH = 200
 
 
@@ -119,9 +126,6 @@ class ToolConnection(Connection[Tool]):
     )
 
 
-First = Annotated[int | None, strawberry.argument(description=f"The number of items per page: 0 to {MAX_PAGE_SIZE}.")]
-
-
 @strawberry.type
 class CatalogQuery:
     """What can be asked of the catalog."""
@@ -146,16 +150,14 @@ class CatalogQuery:
         after: After = strawberry.UNSET,
     ) -> ToolConnection:
         """Give a page of tools."""
-        first, search, after = _checked(first), _checked_search(search), unset_to_none(after)
+        first, search, after = checked_first(first), _checked_search(search), unset_to_none(after)
         place = None if after is None else _tool_place(after)
         # One more than asked for tells whether there is a next page.
         found = await find_tools(info.context.stores, search, first + 1, place)
         info.context.is_complete = info.context.is_complete and not found.degraded
-        edges, nodes = edges_of([(_tool_cursor(one.place), Tool.of(one.tool)) for one in found.tools[:first]])
-        info_ = page_info(
-            [edge.cursor for edge in edges], has_next=len(found.tools) > first, has_previous=place is not None
-        )
-        return ToolConnection(edges=edges, nodes=nodes, page_info=info_, degraded=list(found.degraded))
+        items = [(_tool_cursor(one.place), Tool.of(one.tool)) for one in found.tools]
+        parts = connection_parts(items, first, has_previous=place is not None)
+        return ToolConnection(**parts, degraded=list(found.degraded))
 
     @computed(
         "Lists the topics of public projects by name, or those whose name contains `search`.",
@@ -172,12 +174,11 @@ class CatalogQuery:
         after: After = strawberry.UNSET,
     ) -> Connection[Topic]:
         """List topics."""
-        first, search, after = _checked(first), _checked_search(search), unset_to_none(after)
+        first, search, after = checked_first(first), _checked_search(search), unset_to_none(after)
         place = None if after is None else _name_place("topic", decode_cursor(after))
         found = await catalog_entries.search_topics(info.context.stores.database, search, first + 1, place)
-        edges, nodes = edges_of([(encode_cursor("topic", one.name, one.id), Topic.of(one)) for one in found[:first]])
-        info_ = page_info([edge.cursor for edge in edges], has_next=len(found) > first, has_previous=place is not None)
-        return Connection(edges=edges, nodes=nodes, page_info=info_)
+        items = [(encode_cursor("topic", one.name, one.id), Topic.of(one)) for one in found]
+        return Connection(**connection_parts(items, first, has_previous=place is not None))
 
     @computed("All categories, by name.", Cost(50, entries=50), shared=True)
     async def categories(self, info: Info) -> list[Category]:
@@ -187,14 +188,6 @@ class CatalogQuery:
         for category in found:
             loader.prime(category.key, category)
         return [Category.of(category) for category in found]
-
-
-def _checked(first: int | None) -> int:
-    if first is None:
-        return DEFAULT_PAGE_SIZE
-    if not 0 <= first <= MAX_PAGE_SIZE:
-        raise InvalidPage(f"`first` must be from 0 to {MAX_PAGE_SIZE}.", "FIRST_OUT_OF_RANGE")
-    return first
 
 
 def _checked_search(search: str | None) -> str:

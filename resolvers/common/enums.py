@@ -74,7 +74,7 @@ register_enum(
     "Why a project stands at another rank than its score alone would give it.",
     {
         "DIVERSITY": "Too much alike stood above it, or it moved up because others made room.",
-        "EXPLORATION": "It was given a chance, to find out whether people like it; or, where `becauseOf` names a "
+        "EXPLORATION": "It was given a chance, to find out whether people like it; or, where `blockedBy` names a "
         "project, it made room for one that was.",
         "REMAINDER": "It was not among the ranked candidates and follows behind them, newest first.",
     },
@@ -176,7 +176,7 @@ class SignalGroup(StrEnum):
     """What kind of evidence a signal or a reason is."""
 
     CONTENT = "content"
-    STATED_CONFIDENCE = "stated"
+    STATED = "stated"
     BEHAVIOR = "behavior"
     PEOPLE = "people"
     TIME = "time"
@@ -189,7 +189,7 @@ register_enum(
     "What kind of evidence a signal or a reason is: one colour for each.",
     {
         "CONTENT": "What the project says.",
-        "STATED_CONFIDENCE": "What you said that you care about.",
+        "STATED": "What you said that you care about.",
         "BEHAVIOR": "What you did.",
         "PEOPLE": "What other people do.",
         "TIME": "How new or old it is.",

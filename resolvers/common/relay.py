@@ -1,11 +1,16 @@
 """What client caches build on: things with a global id, and pages of lists."""
 
 from collections.abc import Sequence
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Generic, TypedDict, TypeVar
 
 import strawberry
 
+from resolvers.common.errors import InvalidPage
+
 T = TypeVar("T")
+
+MAX_PAGE_SIZE = 100
+DEFAULT_PAGE_SIZE = 50
 
 
 @strawberry.interface(description="A thing that can be found again by its id.")
@@ -60,11 +65,48 @@ class Connection(Generic[T]):
     page_info: PageInfo = strawberry.field(description="The position of this page in the list.")
 
 
-def edges_of(items: Sequence[tuple[str, T]]) -> tuple[list[Edge[T]], list[T]]:
-    """Return the edges and the nodes of items with their cursors."""
-    return [Edge(cursor=cursor, node=item) for cursor, item in items], [item for _, item in items]
+class ConnectionParts(TypedDict, Generic[T]):
+    """The arguments of a `Connection`."""
+
+    edges: list[Edge[T]]
+    nodes: list[T]
+    page_info: PageInfo
 
 
+def connection_parts(items: Sequence[tuple[str, T]], first: int, *, has_previous: bool) -> ConnectionParts[T]:
+    """Return the parts of the page with the first of these items, each with its cursor.
+
+    Parameters
+    ----------
+    items
+        One more than `first` if there is a next page.
+    has_previous
+        Whether the page is not the first one.
+    """
+    shown = items[:first]
+    return ConnectionParts(
+        edges=[Edge(cursor=cursor, node=item) for cursor, item in shown],
+        nodes=[item for _, item in shown],
+        page_info=page_info([cursor for cursor, _ in shown], has_next=len(items) > first, has_previous=has_previous),
+    )
+
+
+def checked_first(first: int | None) -> int:
+    """Return the size of a page, `DEFAULT_PAGE_SIZE` if it is null.
+
+    Raises
+    ------
+    InvalidPage
+        If it is out of range.
+    """
+    if first is None:
+        return DEFAULT_PAGE_SIZE
+    if not 0 <= first <= MAX_PAGE_SIZE:
+        raise InvalidPage(f"`first` must be from 0 to {MAX_PAGE_SIZE}.", "FIRST_OUT_OF_RANGE")
+    return first
+
+
+First = Annotated[int | None, strawberry.argument(description=f"The number of items per page: 0 to {MAX_PAGE_SIZE}.")]
 After = Annotated[
     str | None,
     strawberry.argument(

@@ -1,7 +1,7 @@
 """The scalars of the graph that are not GraphQL's own."""
 
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, date, datetime
+from typing import Any, NewType
 
 import strawberry
 from graphql import GraphQLError
@@ -17,6 +17,19 @@ def _read_time(value: Any) -> datetime:
         raise GraphQLError(f"This is no time. {_TIME_FORMAT_HINT}") from None
 
 
+def _read_date(value: Any) -> date:
+    try:
+        return date.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise GraphQLError('This is not a date. Write an ISO 8601 date, as in "2026-11-23".') from None
+
+
+def _read_url(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    raise GraphQLError('This is not a URL. Write text, as in "https://example.org/a".')
+
+
 def _write_time(value: datetime) -> str:
     return value.isoformat().replace("+00:00", "Z")
 
@@ -28,6 +41,25 @@ ANY_JSON = strawberry.scalar(
         "it. As an argument write it as a GraphQL value, or send it as a variable."
     ),
     specified_by_url="https://datatracker.ietf.org/doc/html/rfc8259",
+)
+
+URL = NewType("URL", str)
+"""The type of a field that is an address."""
+
+URL_SCALAR = strawberry.scalar(
+    name="URL",
+    description='An absolute HTTP or HTTPS address, for example `"https://example.org/a"`.',
+    specified_by_url="https://datatracker.ietf.org/doc/html/rfc3986",
+    serialize=str,
+    parse_value=_read_url,
+)
+
+DATE = strawberry.scalar(
+    name="Date",
+    description='A day as ISO 8601 text, for example `"2026-11-23"`.',
+    specified_by_url="https://datatracker.ietf.org/doc/html/rfc3339",
+    serialize=date.isoformat,
+    parse_value=_read_date,
 )
 
 DATE_TIME = strawberry.scalar(

@@ -81,7 +81,7 @@ class Adjustment:
         )
 
     @computed("The project further up that stood in its way; null if none did.")
-    async def because_of(self, info: Info) -> LazyProject | None:
+    async def blocked_by(self, info: Info) -> LazyProject | None:
         """Give what stood in the way."""
         return await visible_project(info, self.blocker_id) if self.blocker_id is not None else None
 
@@ -91,7 +91,7 @@ class Reason:
     """A reason as a client sees it."""
 
     id: strawberry.ID = strawberry.field(
-        description="Names this reason for this project. `dismissProject(because:)` takes it."
+        description="Names this reason for this project. `dismissProject(reasonId:)` takes it."
     )
     text: str = strawberry.field(description="The reason in plain words, ready to show.")
     group: SignalGroup = strawberry.field(description="What kind of evidence it is: for colours.")
@@ -131,7 +131,7 @@ class SimilarToProject(Reason):
 class FromOwner(Reason):
     """The same owner."""
 
-    projects: int = strawberry.field(description="How many other projects of this owner you came to.")
+    project_count: int = strawberry.field(description="How many other projects of this owner you came to.")
     owner_id: strawberry.Private[int] = 0
 
     @computed("The owner; null if the account is gone.")
@@ -155,18 +155,18 @@ class PeopleLikeYou(Reason):
 class Popular(Reason):
     """Likes."""
 
-    likes: int = strawberry.field(description="How many.")
+    like_count: int = strawberry.field(description="How many.")
 
 
-@strawberry.type(description="People come to the project now: compare `people` with `usual`.")
+@strawberry.type(description="People come to the project now: compare `visitorCount` with `usualVisitorCount`.")
 class TrendingNow(Reason):
     """Velocity."""
 
-    people: int = strawberry.field(
+    visitor_count: int = strawberry.field(
         description=f"How many came for the first time within the window; never fewer than {weights.ANONYMITY_FLOOR}."
     )
     window: Window = strawberry.field(description="The window: the last hour, 24 hours or 7 days.")
-    usual: float = strawberry.field(description="How many came within such a window on average before.")
+    usual_visitor_count: float = strawberry.field(description="How many came within such a window on average before.")
 
 
 @strawberry.type(description="The project has words that were searched for.")
@@ -236,7 +236,8 @@ class Explanation:
         return evidence.summary(self.explained, await self._found(info))
 
     @computed(
-        "The evidence, the weightiest first. Ask for details by type: `... on Popular { likes }`.", Cost(30, entries=5)
+        "The evidence, the weightiest first. Ask for details by type: `... on Popular { likeCount }`.",
+        Cost(30, entries=5),
     )
     async def reasons(self, info: Info) -> list[Reason]:
         """Give the evidence."""

@@ -136,6 +136,9 @@ class FeedConnection:
         description="The projects on this page, best first: `edges` without places."
     )
     page_info: PageInfo = strawberry.field(description="Where this page stands in the feed.")
+    ranked_count: int | None = strawberry.field(
+        description="The number of ranked projects. `forYou`, `popular` and `trending` continue behind them with all others, newest first. Null for `newest`, which is not ranked."
+    )
     kind: FeedKind = strawberry.field(description="Which feed it is.")
     strategy: Strategy = strawberry.field(
         description="How it was made: `forYou` is POPULAR for a viewer of whom nothing is known."
@@ -162,6 +165,7 @@ class FeedConnection:
             edges=edges,
             nodes=[edge.node for edge in edges],
             page_info=page_info(cursors, has_next=page.has_next, has_previous=page.has_previous),
+            ranked_count=page.ranked_count,
             kind=page.kind,
             strategy=page.strategy,
             degraded=list(page.degraded),

@@ -1,12 +1,14 @@
 """A project, wherever it is met."""
 
-from datetime import datetime
+import datetime as dt
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Self
 
 import strawberry
 
 from db.actors.users import Viewer
 from db.catalog.project_cards import ProjectCard, ProjectFilter
+from db.models import now
 from resolvers.catalog.catalog_types import Category, Tool, Topic
 from resolvers.catalog.user import User
 from resolvers.common.context import Info
@@ -15,6 +17,7 @@ from resolvers.common.field_costs import READ_COST, Cost, computed
 from resolvers.common.global_ids import global_id
 from resolvers.common.loaders import TermsOfProject
 from resolvers.common.relay import After, Node
+from resolvers.common.scalars import URL
 from resolvers.feeds.explanation import Explanation
 from scoring.ranking import Page
 from scoring.weights import MAX_PAGE_SIZE
@@ -34,6 +37,17 @@ MAX_KEYS = 100
 """Projects that `projects` gives in one go: the largest page of a feed."""
 
 
+Days = Annotated[int | None, strawberry.argument(description=f"The number of days: 1 to {MAX_ACTIVITY_DAYS}.")]
+
+
+@strawberry.type(description="The visitors of one day.")
+class DailyActivity:
+    """The visitors of one day."""
+
+    date: dt.date = strawberry.field(description="The day (UTC).")
+    count: int = strawberry.field(description="The number of people who visited the project for the first time.")
+
+
 @strawberry.type(description="What is recommended: a repository, a thread, an article, …")
 class Project(Node):
     """A project. What stands in its row are plain attributes: a resolver a leaf would double the cost of a page."""
@@ -42,8 +56,8 @@ class Project(Node):
     title: str = strawberry.field(description="The title.")
     description: str = strawberry.field(description="The text; may be empty or long.")
     type: str = strawberry.field(description="The platform's own kind of project, for example `github_repo`.")
-    url: str | None = strawberry.field(description="Where it lives, if anywhere.")
-    image_url: str | None = strawberry.field(description="A picture of it, if there is one.")
+    url: URL | None = strawberry.field(description="Where it lives, if anywhere.")
+    image_url: URL | None = strawberry.field(description="A picture of it, if there is one.")
     created_at: datetime = strawberry.field(description="When it was made.")
     like_count: int = strawberry.field(description="How many people like it.")
     view_count: int = strawberry.field(description="How many times it was viewed.")
@@ -59,8 +73,8 @@ class Project(Node):
             title=card.title,
             description=card.description,
             type=card.type,
-            url=card.url,
-            image_url=card.image_url,
+            url=None if card.url is None else URL(card.url),
+            image_url=None if card.image_url is None else URL(card.image_url),
             created_at=card.created_at,
             like_count=card.like_count,
             view_count=card.view_count,
@@ -117,18 +131,26 @@ class Project(Node):
         Cost(6, 1, "days", MAX_ACTIVITY_DAYS),
         shared=True,
     )
-    async def activity(
-        self,
-        info: Info,
-        days: Annotated[
-            int | None, strawberry.argument(description=f"How many days: 1 to {MAX_ACTIVITY_DAYS}.")
-        ] = DEFAULT_ACTIVITY_DAYS,
-    ) -> list[int]:
+    async def activity(self, info: Info, days: Days = DEFAULT_ACTIVITY_DAYS) -> list[int]:
         """Give people by day."""
         days = DEFAULT_ACTIVITY_DAYS if days is None else days
         if not 1 <= days <= MAX_ACTIVITY_DAYS:
             raise InvalidArgument(f"`days` is {days}; ask for 1 to {MAX_ACTIVITY_DAYS}.")
         return await info.context.loaders.activity_by_project.load((self.project_id, days)) or [0] * days
+
+    @computed(
+        "The number of first-time visitors on each of the last days (UTC), with dates, today last.",
+        Cost(8, 2, "days", MAX_ACTIVITY_DAYS),
+        shared=True,
+    )
+    async def activity_by_day(self, info: Info, days: Days = DEFAULT_ACTIVITY_DAYS) -> list[DailyActivity]:
+        """Return the visitors of each day."""
+        counts = await self.activity(info, days)
+        today = now().date()
+        return [
+            DailyActivity(date=today - timedelta(days=age), count=count)
+            for age, count in zip(reversed(range(len(counts))), counts, strict=True)
+        ]
 
     @computed(
         "The project's current For You score for you, and its parts: for a project met outside of a feed, such as on "

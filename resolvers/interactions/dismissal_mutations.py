@@ -14,7 +14,7 @@ from resolvers.common.global_ids import parse_reason_id
 from resolvers.common.optional_arguments import unset_to_none
 from resolvers.common.user_errors import attempt, user_error
 from resolvers.feeds.project import Project
-from resolvers.interactions.interaction_mutations import Key, ProjectActPayload
+from resolvers.interactions.interaction_mutations import Key, ProjectInteractionPayload
 from resolvers.preferences.mute_type import Mute
 from scoring.ranking import Page
 from scoring.use_cases import dismissals
@@ -58,7 +58,7 @@ class PageChange:
 
 
 @strawberry.type(description="What became of `dismissProject` and `undoDismissal`.")
-class DismissalPayload(ProjectActPayload):
+class DismissalPayload(ProjectInteractionPayload):
     """The answer to a dismissal."""
 
     muted: Mute | None = strawberry.field(
@@ -85,7 +85,7 @@ class DismissalMutation:
     """What a viewer can dismiss."""
 
     @mutation(
-        "Do not show me this project any more, in any feed. With `reason_id`, the cause behind that reason is muted as "
+        "Do not show me this project any more, in any feed. With `reasonId`, the cause behind that reason is muted as "
         "well: the interest's tool, category or topic, the owner, or what you once did with the similar project."
     )
     async def dismiss_project(

@@ -33,7 +33,7 @@ Key = Annotated[str, strawberry.argument(description="The platform's own id of t
 
 
 @strawberry.type(description="What an act on a project led to.")
-class ProjectActPayload:
+class ProjectInteractionPayload:
     """The answer to a like and its kin. What has changed is read when asked for."""
 
     changed: bool = strawberry.field(
@@ -158,24 +158,24 @@ class InteractionMutation:
     """What a viewer can do."""
 
     @mutation("Like a project. A second like changes nothing. Ask for `project { id likeCount viewerHasLiked }`.")
-    async def like_project(self, info: Info, key: Key) -> ProjectActPayload | None:
+    async def like_project(self, info: Info, key: Key) -> ProjectInteractionPayload | None:
         """Like."""
-        return await ProjectActPayload.of(key, project_interactions.like_project(info.context, key))
+        return await ProjectInteractionPayload.of(key, project_interactions.like_project(info.context, key))
 
     @mutation("Take a like back.")
-    async def unlike_project(self, info: Info, key: Key) -> ProjectActPayload | None:
+    async def unlike_project(self, info: Info, key: Key) -> ProjectInteractionPayload | None:
         """Take a like back."""
-        return await ProjectActPayload.of(key, project_interactions.unlike_project(info.context, key))
+        return await ProjectInteractionPayload.of(key, project_interactions.unlike_project(info.context, key))
 
     @mutation("Keep a project for later.")
-    async def save_project(self, info: Info, key: Key) -> ProjectActPayload | None:
+    async def save_project(self, info: Info, key: Key) -> ProjectInteractionPayload | None:
         """Save."""
-        return await ProjectActPayload.of(key, project_interactions.save_project(info.context, key))
+        return await ProjectInteractionPayload.of(key, project_interactions.save_project(info.context, key))
 
     @mutation("Do not keep a project any longer.")
-    async def unsave_project(self, info: Info, key: Key) -> ProjectActPayload | None:
+    async def unsave_project(self, info: Info, key: Key) -> ProjectInteractionPayload | None:
         """Take a save back."""
-        return await ProjectActPayload.of(key, project_interactions.unsave_project(info.context, key))
+        return await ProjectInteractionPayload.of(key, project_interactions.unsave_project(info.context, key))
 
     @mutation(
         f"Tell what you did: views, clicks, impressions and all else, up to {MAX_EVENTS} events at once. "

@@ -52,7 +52,7 @@ register_enum(
     "MissingSignalKind",
     "What a viewer could give to be known better.",
     {
-        "QUIZ": "Open questions of the quiz.",
+        "ONBOARDING": "Unanswered onboarding questions.",
         "PEOPLE": "Enough interests or touched projects to find people alike.",
         "INTERESTS": "Interests up to the threshold.",
         "INTERACTIONS": "Touched projects up to the threshold.",
@@ -65,8 +65,8 @@ register_enum(
 class SignalSummary:
     """Counts of what is known."""
 
-    tags: int = strawberry.field(description="Interests of any source: stated, imported and learned.")
-    learned_tags: int = strawberry.field(description="How many of these are learned from what you did.")
+    interests: int = strawberry.field(description="Interests of any source: stated, imported and learned.")
+    learned_interests: int = strawberry.field(description="How many of these are learned from what you did.")
     interactions: int = strawberry.field(description="Projects that you did something with; each counts once.")
     likes: int = strawberry.field(description="Projects that you like now.")
     answers: int = strawberry.field(description="Questions of today's quiz that you answered.")
@@ -76,7 +76,7 @@ class SignalSummary:
 class PersonalizationThresholds:
     """The operator's thresholds."""
 
-    tags: int = strawberry.field(description="Interests.")
+    interests: int = strawberry.field(description="Interests.")
     interactions: int = strawberry.field(description="Projects that you did something with.")
     likes: int = strawberry.field(description="Projects that you like.")
 
@@ -87,7 +87,7 @@ class ProfileQualityShare:
 
     part: QualityPart = strawberry.field(description="Which part.")
     value: float = strawberry.field(description="What it adds.")
-    most: float = strawberry.field(description="The most that it can add; these add up to 1.")
+    maximum: float = strawberry.field(description="The most that it can add; these add up to 1.")
 
 
 @strawberry.type(description="Something that you could give to be known better.")
@@ -107,7 +107,7 @@ class SignalState:
 
     signal: Signal = strawberry.field(description="The signal.")
     active: bool = strawberry.field(description="Whether it can add to a score of yours.")
-    why: str | None = strawberry.field(description="Why it cannot, in words; null if it can.")
+    inactive_reason: str | None = strawberry.field(description="Why it cannot, in words; null if it can.")
 
 
 @strawberry.type(
@@ -159,26 +159,28 @@ class PersonalizationStatus:
             has_completed_onboarding=known.has_completed_onboarding,
             needs_onboarding=known.needs_onboarding,
             signal_summary=SignalSummary(
-                tags=counts.tags,
-                learned_tags=counts.learned_tags,
+                interests=counts.tags,
+                learned_interests=counts.learned_tags,
                 interactions=counts.interactions,
                 likes=counts.likes,
                 answers=counts.answered,
             ),
             thresholds=PersonalizationThresholds(
-                tags=enough.tags, interactions=enough.interactions, likes=enough.likes
+                interests=enough.tags, interactions=enough.interactions, likes=enough.likes
             ),
             stage=known.stage,
             quality=known.quality,
             quality_parts=[
-                ProfileQualityShare(part=part, value=value, most=weights.QUALITY_SHARES[part.value])
+                ProfileQualityShare(part=part, value=value, maximum=weights.QUALITY_SHARES[part.value])
                 for part, value in known.parts.items()
             ],
             missing=[
                 MissingSignal(kind=m.kind, have=m.have, needed=m.needed, remaining=m.remaining, text=m.text)
                 for m in known.missing
             ],
-            signals=[SignalState(signal=described(s.signal), active=s.active, why=s.why) for s in known.signals],
+            signals=[
+                SignalState(signal=described(s.signal), active=s.active, inactive_reason=s.why) for s in known.signals
+            ],
             profile_age_seconds=known.profile_age_s,
             strategy=known.strategy,
         )

@@ -12,7 +12,17 @@ from resolvers.common import enums  # noqa: F401 (publishes the enums that are n
 from resolvers.common.context import Info
 from resolvers.common.enums import ViewerKind
 from resolvers.common.field_costs import Cost, computed
-from resolvers.common.global_ids import viewer_global_id
+from resolvers.common.global_ids import bad_cursor, decode_cursor, encode_cursor, viewer_global_id
+from resolvers.common.optional_arguments import unset_to_none
+from resolvers.common.relay import (
+    DEFAULT_PAGE_SIZE,
+    MAX_PAGE_SIZE,
+    After,
+    Connection,
+    First,
+    checked_first,
+    connection_parts,
+)
 from resolvers.preferences.mute_type import Mute
 from resolvers.preferences.personalization_settings import PersonalizationSettings
 from resolvers.preferences.viewer_interests import Interest, interests_of
@@ -70,12 +80,25 @@ class Viewer:
         """Give the settings."""
         return PersonalizationSettings.of(preferences_in(self.settings))
 
-    @computed("What you have muted, the latest first. `mute` adds to it, `unmute` takes away.", Cost(50, entries=30))
-    async def mutes(self, info: Info) -> list[Mute]:
-        """Give what is muted."""
-        if self.actor_id is None:
-            return []
-        return [Mute.of(muted) for muted in await mutes.mutes_of(info.context.stores.database, self.actor_id)]
+    @computed("Your mutes, the latest first.", Cost(50, 2, "first", MAX_PAGE_SIZE))
+    async def mutes(
+        self, info: Info, first: First = DEFAULT_PAGE_SIZE, after: After = strawberry.UNSET
+    ) -> Connection[Mute]:
+        """Return a page of the mutes."""
+        first, after = checked_first(first), unset_to_none(after)
+        before = None if after is None else _mute_id(after)
+        found = []
+        if self.actor_id is not None:
+            found = await mutes.mutes_page(info.context.stores.database, self.actor_id, first + 1, before)
+        items = [(encode_cursor("mute", one.id), Mute.of(one)) for one in found]
+        return Connection(**connection_parts(items, first, has_previous=before is not None))
+
+
+def _mute_id(cursor: str) -> int:
+    match decode_cursor(cursor):
+        case ["mute", int(id_)] if type(id_) is int and 0 <= id_ < 2**63:
+            return id_
+    raise bad_cursor()
 
 
 async def current_viewer(info: Info) -> Viewer:

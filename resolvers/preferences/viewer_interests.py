@@ -53,7 +53,7 @@ class Interest:
     kind: TermKind = strawberry.field(description="Which of the three it is.")
     confidence: float = strawberry.field(description="How sure it is, 0 to 1.")
     source: InterestSource = strawberry.field(description="How it came to be known.")
-    from_quiz: bool = strawberry.field(
+    from_onboarding: bool = strawberry.field(
         description="Whether it stands on an answer of the quiz: another answer takes it away again. One that you "
         "stated yourself stays whatever you answer."
     )
@@ -68,7 +68,7 @@ class Interest:
             kind=tag.kind,
             confidence=tag.confidence,
             source=_SHOWN_AS[TagSource(tag.source)],
-            from_quiz=tag.source == TagSource.QUIZ,
+            from_onboarding=tag.source == TagSource.QUIZ,
             since=tag.since,
         )
 

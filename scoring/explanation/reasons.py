@@ -51,12 +51,12 @@ class SimilarToProject:
 
 @dataclass(frozen=True, slots=True)
 class FromOwner:
-    """The viewer has touched other projects of the same owner; `projects` says how many."""
+    """The viewer has touched other projects of the same owner; `project_count` says how many."""
 
     id: str
     text: str
     owner_id: int
-    projects: int
+    project_count: int
     group: str = "behavior"
 
 
@@ -76,19 +76,19 @@ class Popular:
 
     id: str
     text: str
-    likes: int
+    like_count: int
     group: str = "people"
 
 
 @dataclass(frozen=True, slots=True)
 class TrendingNow:
-    """People come to it now; `people` came within the window, `usual` on average within the windows before."""
+    """People come to it now; `visitor_count` came within the window, `usual_visitor_count` on average within the windows before."""
 
     id: str
     text: str
-    people: int
+    visitor_count: int
     window: Window
-    usual: float
+    usual_visitor_count: float
     group: str = "people"
 
 

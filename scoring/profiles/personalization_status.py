@@ -41,7 +41,7 @@ class QualityPart(StrEnum):
 class MissingKind(StrEnum):
     """What a viewer could give to be known better."""
 
-    QUIZ = "quiz"
+    ONBOARDING = "onboarding"
     INTERESTS = "interests"
     INTERACTIONS = "interactions"
     LIKES = "likes"
@@ -185,7 +185,7 @@ def _missing(counts: SignalCounts, enough: Thresholds) -> Sequence[Missing]:
     left = counts.questions - counts.answered - counts.skipped
     people = max(counts.tags, counts.interactions)
     wanted = [
-        (MissingKind.QUIZ, counts.questions - left, counts.questions, "Answer {}"),
+        (MissingKind.ONBOARDING, counts.questions - left, counts.questions, "Answer {}"),
         (MissingKind.PEOPLE, people, weights.MIN_SHARED_TAGS, "Add {} to be matched with people like you"),
         (MissingKind.INTERESTS, counts.tags, enough.tags, "Add {}"),
         (MissingKind.INTERACTIONS, counts.interactions, enough.interactions, "Open {}"),
@@ -199,7 +199,7 @@ def _missing(counts: SignalCounts, enough: Thresholds) -> Sequence[Missing]:
 
 
 _NOUNS = {
-    MissingKind.QUIZ: ("question", "questions"),
+    MissingKind.ONBOARDING: ("question", "questions"),
     MissingKind.PEOPLE: ("interest or opened project", "interests or opened projects"),
     MissingKind.INTERESTS: ("interest", "interests"),
     MissingKind.INTERACTIONS: ("project", "projects"),

@@ -52,6 +52,7 @@ class _Origin:
     snapshot_id: str
     generated_at: datetime
     degraded: tuple[Store, ...]
+    ranked_count: int | None = None
 
 
 RequestKey = tuple[FeedKind, str, int, Cursor | None]
@@ -127,7 +128,7 @@ async def cut(database: Database, snapshot: RankingSnapshot, request: PageReques
         if len(chosen) > request.first:
             break
     made = snapshot.ranking
-    origin = _Origin(made.strategy, made.model, snapshot.id, made.generated_at, made.degraded)
+    origin = _Origin(made.strategy, made.model, snapshot.id, made.generated_at, made.degraded, made.ids.size)
     return _page(request, origin, chosen)
 
 
@@ -263,4 +264,5 @@ def _page(request: PageRequest, origin: _Origin, places: list[_Place]) -> Page:
         cards={place.card.id: place.card for place in shown},
         has_next=len(places) > request.first,
         has_previous=request.after is not None,
+        ranked_count=origin.ranked_count,
     )

@@ -45,7 +45,7 @@ ASKED: list[dict[str, Any]] = [
     {"query": f'mutation {{ mute(kind: TOPIC, key: "{MARK}-topic") {{ changed }} }}'},
     {"query": f'mutation {{ setInterests(interests: [{{ kind: TOPIC, key: "{MARK}-topic" }}]) {{ changed }} }}'},
     {"query": f'mutation {{ answerOnboardingQuestion(answer: {{ question: "{MARK}", text: "{MARK}" }}) {{ saved }} }}'},
-    {"query": "mutation { exportMyData { endCursor } }"},
+    {"query": "mutation { exportMyData { pageInfo { endCursor } } }"},
     {"query": f"{{ {MARK}"},
     {"query": f'{{ node(id: "{MARK}") {{ id }} }}'},
 ]  # fmt: skip

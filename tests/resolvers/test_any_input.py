@@ -30,7 +30,7 @@ query ($text: String!) {
 WRITE_COST = """
 mutation ($text: String!, $id: ID!) {
   likeProject(key: $text) { changed userErrors { code message } }
-  dismissProject(key: "p0001", because: $id) { changed userErrors { code message } }
+  dismissProject(key: "p0001", reasonId: $id) { changed userErrors { code message } }
   undoDismissal(key: "p0001") { changed }
   recordInteractions(events: [{project: "p0001", type: VIEW, snapshotId: $id}, {project: $text, type: CLICK}]) {
     results { status userErrors { message } }

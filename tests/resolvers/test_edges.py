@@ -24,7 +24,7 @@ from tests.world import MOMENT, World
 
 EDGE = """id cursor rank score node { id key }
   explanation { score summary contributions { value contribution switchedOff signal { name } }
-    adjustments { rule penalty fromRank toRank becauseOf { key } } reasons { id text } }"""
+    adjustments { rule penalty fromRank toRank blockedBy { key } } reasons { id text } }"""
 FEEDS = {
     "forYou": "feed: forYou(first: 100) { ...Page }",
     "forYou of a filter": 'feed: forYou(first: 100, where: {topics: ["daily"], types: ["article"]}) { ...Page }',

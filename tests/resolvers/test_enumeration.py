@@ -208,7 +208,9 @@ async def test_what_was_muted_and_became_private_shows_its_key_and_no_new_name(h
         assert (await hiding.data(MUTE % kind, user("ada"), key=key))["mute"]["changed"]
 
     async def names() -> dict[str, str]:
-        muted = (await hiding.data("{ viewer { mutes { key name } } }", user("ada")))["viewer"]["mutes"]
+        muted = (await hiding.data("{ viewer { mutes { nodes { key name } } } }", user("ada")))["viewer"]["mutes"][
+            "nodes"
+        ]
         return {one["key"]: one["name"] for one in muted}
 
     assert await names() == {"p0006": "painting with models, part 6", "cook": "Cook"}

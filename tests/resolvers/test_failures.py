@@ -76,7 +76,7 @@ def batches(mutation: str, name: str, sound: dict[str, Any], bad: dict[str, Any]
 
 TRIES: list[Try] = [
     *(one for name in ON_PROJECTS for one in acts(name, 'key: "p0900"')),
-    Try("dismissProject", 'key: "p0000", because: "made up"', ADA, "INVALID"),
+    Try("dismissProject", 'key: "p0000", reasonId: "made up"', ADA, "INVALID"),
     Try("recordInteractions", "events: $x", ADA, "TOO_MANY", {"x": [{"project": "p0000", "type": "VIEW"}] * 501},
         "($x: [InteractionInput!]!)"),
     Try("setInterests", 'interests: [{kind: TOOL, key: "none"}]', ADA, "UNKNOWN_REFERENCE"),

@@ -96,9 +96,9 @@ def test_queries_are_as_the_contract_says(field: str) -> None:
 def test_a_document_that_uses_every_reason_is_valid() -> None:
     document = parse(
         """{ forYou { edges { node { ... on Node { id } } explanation { reasons { id text group
-          ... on StatedInterest { key name kind confidence } ... on FromOwner { owner { key } projects }
+          ... on StatedInterest { key name kind confidence } ... on FromOwner { owner { key } projectCount }
           ... on SimilarToProject { project { key } similarity basis viewerAction at }
-          ... on PeopleLikeYou { count } ... on Popular { likes } ... on Fresh { ageDays } } } } } }"""
+          ... on PeopleLikeYou { count } ... on Popular { likeCount } ... on Fresh { ageDays } } } } } }"""
     )
     assert validate(built(), document) == []
 

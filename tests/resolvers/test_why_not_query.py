@@ -10,7 +10,7 @@ from scoring.use_cases.unit_of_work import Caller
 from tests.resolvers.conftest import ANONYMOUS_VIEWER, Graph, assert_plain, user
 
 WHY_NOT = """query ($key: String!, $where: ProjectFilter) { whyNot(key: $key, where: $where) {
-  outcome summary filter rank rankByScore ranked degraded project { key } mutes { kind key }
+  outcome summary filter rank rankByScore rankedCount degraded project { key } mutes { kind key }
   explanation { score contributions { signal { name } contribution } adjustments { fromRank toRank } } } }"""
 
 

@@ -164,7 +164,7 @@ async def test_a_project_that_comes_is_told_to_all_who_look_at_the_newest(world:
             await world.add_projects(1, start=500, created_at=MOMENT)
             for box in (ada, session):
                 (told,) = await taken(box)
-                assert (told.feed, told.reason) == (FeedKind.NEWEST, FeedChangeReason.CATALOGUE)
+                assert (told.feed, told.reason) == (FeedKind.NEWEST, FeedChangeReason.CATALOG)
 
 
 async def test_another_model_in_service_is_told(world: World) -> None:

@@ -1,8 +1,8 @@
 /** What somebody does with a project, sent to the gateway. */
 
 import {
-  DismissBecauseDocument,
-  type DismissBecauseMutation,
+  DismissForReasonDocument,
+  type DismissForReasonMutation,
   DismissDocument,
   LikeDocument,
   SaveDocument,
@@ -52,11 +52,11 @@ export async function sendAct(gateway: Gateway, key: string, act: Act, want: boo
   return { standing, version: done.viewer.version };
 }
 
-export type BecauseResult = NonNullable<DismissBecauseMutation["result"]>;
+export type BecauseResult = NonNullable<DismissForReasonMutation["result"]>;
 
 /** Dismiss a project for one of the reasons that it was shown for; says what that changed on the page. */
-export async function dismissBecause(gateway: Gateway, key: string, because: string): Promise<BecauseResult> {
-  return accepted((await gateway.act(DismissBecauseDocument, { key, because })).result);
+export async function dismissBecause(gateway: Gateway, key: string, reasonId: string): Promise<BecauseResult> {
+  return accepted((await gateway.act(DismissForReasonDocument, { key, reasonId })).result);
 }
 
 /** Give a payload back if it was accepted. */

@@ -7,7 +7,7 @@ import {
   ExportPageDocument,
   type KnownInterestFragment,
   type MutedFragment,
-  type OwnProjects,
+  type OwnedProjects,
   PersonalizationDocument,
   type PersonalizationQuery,
   type PersonalizationSettingsInput,
@@ -21,11 +21,12 @@ import type { Gateway } from "./gateway";
 export type Settings = SettingsFragment;
 export type Interest = KnownInterestFragment;
 export type Mute = MutedFragment;
-export type Known = PersonalizationQuery["viewer"];
+export type Known = Omit<PersonalizationQuery["viewer"], "mutes"> & { mutes: Mute[] };
 export type Receipt = NonNullable<NonNullable<DeleteAllMutation["result"]>["receipt"]>;
 
 export async function fetchKnown(gateway: Gateway, signal: AbortSignal): Promise<Known> {
-  return (await gateway.ask(PersonalizationDocument, {}, signal)).viewer;
+  const { viewer } = await gateway.ask(PersonalizationDocument, {}, signal);
+  return { ...viewer, mutes: viewer.mutes.nodes };
 }
 
 export async function changeSettings(
@@ -40,7 +41,7 @@ export async function removeInterest(gateway: Gateway, { kind, key }: Interest):
 }
 
 export async function unmute(gateway: Gateway, { kind, key }: Mute): Promise<Mute[]> {
-  return accepted((await gateway.act(UnmuteDocument, { kind, key })).result).viewer.mutes;
+  return accepted((await gateway.act(UnmuteDocument, { kind, key })).result).viewer.mutes.nodes;
 }
 
 /** Everything that is held of the viewer: its pages put together, rows behind rows. */
@@ -48,19 +49,19 @@ export async function exportAll(gateway: Gateway): Promise<Record<string, unknow
   const whole: Record<string, unknown> = {};
   let after: string | null = null;
   do {
-    const page: { data: unknown; endCursor: string | null; hasNextPage: boolean } = accepted(
+    const page: { data: unknown; pageInfo: { hasNextPage: boolean; endCursor: string | null } } = accepted(
       (await gateway.act(ExportPageDocument, { after })).result,
     );
     for (const [name, held] of Object.entries(page.data as Record<string, unknown>)) {
       const before = whole[name];
       whole[name] = Array.isArray(before) && Array.isArray(held) ? [...before, ...held] : held;
     }
-    after = page.hasNextPage ? page.endCursor : null;
+    after = page.pageInfo.hasNextPage ? page.pageInfo.endCursor : null;
   } while (after !== null);
   return whole;
 }
 
 /** Delete everything; a viewer of whom nothing is held gets no receipt. */
-export async function deleteAll(gateway: Gateway, projects: OwnProjects): Promise<Receipt | null> {
+export async function deleteAll(gateway: Gateway, projects: OwnedProjects): Promise<Receipt | null> {
   return accepted((await gateway.act(DeleteAllDocument, { projects })).result).receipt;
 }

@@ -98,7 +98,7 @@ graphql`
       }
     }
     ... on TrendingNow {
-      people
+      visitorCount
       window
     }
   }

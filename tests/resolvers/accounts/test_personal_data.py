@@ -13,15 +13,17 @@ from tests.db.privacy.test_erasure import AFTER
 from tests.resolvers.conftest import ANONYMOUS_VIEWER, SERVICE, SESSION, Graph, assert_plain, user
 
 EXPORT = """mutation ($first: Int, $after: String) { exportMyData(first: $first, after: $after) {
-  data endCursor hasNextPage userErrors { code path message } } }"""
-DELETE = """mutation ($projects: OwnProjects!) { deleteMyData(projects: $projects) {
-  receipt { id requestedAt completedAt deleted { what rows } } userErrors { code path message } } }"""
-REMOVE = """mutation ($keys: [String!]!, $projects: OwnProjects, $newOwner: String) {
+  data pageInfo { endCursor hasNextPage hasPreviousPage } userErrors { code path message } } }"""
+DELETE = """mutation ($projects: OwnedProjects!) { deleteMyData(projects: $projects) {
+  receipt { id requestedAt completedAt deleted { name count } } userErrors { code path message } } }"""
+REMOVE = """mutation ($keys: [String!]!, $projects: OwnedProjects, $newOwner: String) {
   removeUsers(keys: $keys, projects: $projects, newOwner: $newOwner) {
-  removed receipt { id deleted { what rows } } userErrors { code path message } } }"""
+  removed receipt { id deleted { name count } } userErrors { code path message } } }"""
 RECEIPT = "query ($id: ID!) { deletionReceipt(id: $id) { id completedAt } }"
-CLAIM = "mutation { claimSession { status carried userErrors { code path message } viewer { key version } } }"
-VIEWER = "{ viewer { kind key version interests { key } mutes { key } personalizationSettings { discovery } } }"
+CLAIM = "mutation { claimSession { status transferredCount userErrors { code path message } viewer { key version } } }"
+VIEWER = (
+    "{ viewer { kind key version interests { key } mutes { nodes { key } } personalizationSettings { discovery } } }"
+)
 
 
 async def answer(graph: Graph, document: str, caller: Caller, **given: Any) -> dict[str, Any]:
@@ -38,15 +40,16 @@ def only(answered: dict[str, Any]) -> tuple[str, list[str]]:
 async def test_everything_is_exported_page_by_page(graph: Graph) -> None:
     await graph.world.act("ada", InteractionType.VIEW, "p0001", "p0002", "p0003")
     whole = await answer(graph, EXPORT, user("ada"))
-    assert (whole["hasNextPage"], whole["endCursor"], whole["userErrors"]) == (False, None, [])
+    assert whole["pageInfo"] == {"endCursor": None, "hasNextPage": False, "hasPreviousPage": False}
+    assert whole["userErrors"] == []
     assert whole["data"]["accounts"][0]["key"] == "ada"
     assert len(whole["data"]["interactions"]) == 4
     rows, after = [], None
     for _ in range(50):
         page = await answer(graph, EXPORT, user("ada"), first=2, after=after)
         rows += page["data"].get("interactions", [])
-        after = page["endCursor"]
-        if not page["hasNextPage"]:
+        after = page["pageInfo"]["endCursor"]
+        if not page["pageInfo"]["hasNextPage"]:
             break
     assert rows == whole["data"]["interactions"]
 
@@ -54,7 +57,7 @@ async def test_everything_is_exported_page_by_page(graph: Graph) -> None:
 async def test_who_has_done_nothing_has_nothing(graph: Graph) -> None:
     for caller in (SESSION, user("stranger")):
         found = await answer(graph, EXPORT, caller)
-        assert (found["data"], found["hasNextPage"], found["userErrors"]) == ({}, False, [])
+        assert (found["data"], found["pageInfo"]["hasNextPage"], found["userErrors"]) == ({}, False, [])
         assert (await answer(graph, DELETE, caller, projects="REMOVE")) == {"receipt": None, "userErrors": []}
 
 
@@ -76,7 +79,7 @@ async def test_a_page_of_an_export_that_cannot_be_is_one_error(graph: Graph) -> 
         )
     ]
     for after in ("", "garbage", "\x00", "A" * 9_999, *made):
-        assert await graph.refusal(EXPORT, user("ada"), after=after) == ("BAD_USER_INPUT", ["exportMyData"])
+        assert await graph.refusal(EXPORT, user("ada"), after=after) == ("BAD_CURSOR", ["exportMyData"])
 
 
 async def test_a_forged_cursor_shows_nothing_of_others(graph: Graph) -> None:
@@ -92,7 +95,7 @@ async def test_who_deletes_everything_is_a_stranger_at_once_and_the_receipt_is_c
     assert found["userErrors"] == []
     receipt = found["receipt"]
     assert receipt["completedAt"] is None
-    assert {"what": "likes", "rows": 1} in receipt["deleted"]
+    assert {"name": "likes", "count": 1} in receipt["deleted"]
     viewer = (await graph.data(VIEWER, user("ada")))["viewer"]
     assert (viewer["version"], viewer["interests"]) == (0, [])
     after = (await graph.data('{ project(key: "p0000") { likeCount viewerHasLiked } }', user("ada")))["project"]
@@ -143,7 +146,7 @@ async def test_the_service_deletes_users_and_names_who_owns_what_is_kept(graph: 
 async def test_a_session_is_deleted_by_its_holder(graph: Graph) -> None:
     await graph.data('mutation { likeProject(key: "p0001") { changed } }', SESSION)
     found = await answer(graph, DELETE, SESSION, projects="KEEP")
-    assert {"what": "likes", "rows": 1} in found["receipt"]["deleted"]
+    assert {"name": "likes", "count": 1} in found["receipt"]["deleted"]
     project = (await graph.data('{ project(key: "p0001") { likeCount viewerHasLiked } }', SESSION))["project"]
     assert project == {"likeCount": 0, "viewerHasLiked": False}
 
@@ -163,14 +166,14 @@ async def test_who_signs_in_takes_the_session_along(graph: Graph) -> None:
         await graph.data(document, SESSION)
     found = await answer(graph, CLAIM, BOTH)
     assert (found["status"], found["userErrors"], found["viewer"]["key"]) == ("CLAIMED", [], "cook")
-    assert found["carried"] >= 5
+    assert found["transferredCount"] >= 5
     viewer = (await graph.data(VIEWER, user("cook")))["viewer"]
-    assert viewer["mutes"] == [{"key": "tool-5"}]
+    assert viewer["mutes"]["nodes"] == [{"key": "tool-5"}]
     assert viewer["personalizationSettings"] == {"discovery": 80}
     project = (await graph.data('{ project(key: "p0001") { likeCount viewerHasLiked } }', user("cook")))["project"]
     assert project == {"likeCount": 1, "viewerHasLiked": True}
     again = await answer(graph, CLAIM, BOTH)
-    assert (again["status"], again["carried"], again["userErrors"]) == ("ALREADY", 0, [])
+    assert (again["status"], again["transferredCount"], again["userErrors"]) == ("ALREADY", 0, [])
     assert again["viewer"]["version"] == found["viewer"]["version"]
 
 
@@ -186,7 +189,7 @@ async def test_a_claim_needs_both_and_a_claimed_session_is_nobody_elses(graph: G
     assert only(await answer(graph, CLAIM, user("cook"))) == ("INVALID", [])
     await answer(graph, CLAIM, BOTH)
     found = await answer(graph, CLAIM, Caller(user_key="ada", session_key="s1"))
-    assert (found["status"], found["carried"]) == ("FOREIGN", 0)
+    assert (found["status"], found["transferredCount"]) == ("FOREIGN", 0)
     assert only(found) == ("FORBIDDEN", [])
 
 

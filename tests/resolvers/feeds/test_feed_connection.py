@@ -32,7 +32,7 @@ query ($first: Int) {
       explanation {
         score summary
         contributions { value contribution signal { name label group unit } }
-        adjustments { rule penalty fromRank toRank becauseOf { key } }
+        adjustments { rule penalty fromRank toRank blockedBy { key } }
         reasons { id text group }
       }
     }
@@ -218,7 +218,7 @@ async def test_a_page_costs_the_same_statements_however_long_it_is_and_however_m
 ) -> None:
     await graph.world.add_projects(projects, start=1_000, topics=("daily",), owner="author")
     await graph.world.settle()
-    whole = WHOLE.replace("becauseOf { key }", "")  # a short page may have nothing that stood in the way
+    whole = WHOLE.replace("blockedBy { key }", "")  # a short page may have nothing that stood in the way
     for first, seen in ((10, "p0001"), (100, "p0002")):  # another project: a repeated view is no new act
         await graph.world.act("ada", InteractionType.VIEW, seen)
         with statements(graph.database) as new:
@@ -266,7 +266,7 @@ async def test_trending_says_how_many_people_came_and_a_view_shows_at_once(graph
     query = """query ($window: TrendingWindow) { trending(first: 5, window: $window) {
       kind strategy edges { score node { key } explanation {
         score summary contributions { contribution signal { name unit group } }
-        reasons { text group ... on TrendingNow { people window usual } } } } } }"""
+        reasons { text group ... on TrendingNow { visitorCount window usualVisitorCount } } } } } }"""
     for n in range(6):
         await graph.world.act(f"painter-{n}", InteractionType.VIEW, "p0039")
     for window in ("HOUR", "DAY", "WEEK"):

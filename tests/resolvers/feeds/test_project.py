@@ -1,6 +1,7 @@
 """Projects met outside of a feed, and what is loaded with them."""
 
-from datetime import timedelta
+from datetime import date, timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -17,9 +18,9 @@ query ($keys: [String!]!) { projects(keys: $keys) {
   explanation {
     score summary contributions { contribution signal { name } }
     reasons { __typename id group text
-      ... on StatedInterest { key name kind confidence } ... on FromOwner { owner { key } projects }
+      ... on StatedInterest { key name kind confidence } ... on FromOwner { owner { key } projectCount }
       ... on SimilarToProject { project { key } similarity basis viewerAction at }
-      ... on Popular { likes } ... on PeopleLikeYou { count } ... on Fresh { ageDays } }
+      ... on Popular { likeCount } ... on PeopleLikeYou { count } ... on Fresh { ageDays } }
   }
 } }"""
 
@@ -142,3 +143,12 @@ async def test_activity_of_no_days_or_too_many_is_refused(graph: Graph, days: in
     query = 'query ($days: Int!) { project(key: "p0007") { activity(days: $days) } }'
     code, path = await graph.refusal(query, days=days)
     assert (code, path) == ("BAD_USER_INPUT", ["project", "activity"])
+
+
+async def test_activity_by_day_has_the_counts_of_activity_with_their_dates(graph: Graph) -> None:
+    query = '{ project(key: "p0000") { activity(days: 3) activityByDay(days: 3) { date count } } }'
+    project = (await graph.data(query))["project"]
+    days = [date.fromisoformat(day["date"]) for day in project["activityByDay"]]
+    assert [day["count"] for day in project["activityByDay"]] == project["activity"]
+    assert [(later - earlier).days for earlier, later in pairwise(days)] == [1, 1]
+    assert now().date() - days[-1] <= timedelta(days=1)

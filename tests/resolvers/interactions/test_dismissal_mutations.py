@@ -10,7 +10,7 @@ from resolvers.common.global_ids import reason_global_id
 from tests.resolvers.conftest import Graph, assert_plain, user
 
 CHANGE = "pageChange { removed { key } added { key } moved { project { key } fromRank toRank } }"
-DISMISS = f"""mutation ($key: String!, $because: ID) {{ dismissProject(key: $key, because: $because) {{
+DISMISS = f"""mutation ($key: String!, $reasonId: ID) {{ dismissProject(key: $key, reasonId: $reasonId) {{
   changed muted {{ kind key name }} {CHANGE} userErrors {{ code message path }} }} }}"""
 UNDO = f"mutation ($key: String!) {{ undoDismissal(key: $key) {{ changed {CHANGE} }} }}"
 REASONS = "query ($key: String!) { project(key: $key) { explanation { reasons { __typename id text } } } }"
@@ -39,8 +39,8 @@ async def dismiss(graph: Graph, key: str, reason_id: str | None, caller: str = "
 
 
 async def mutes(graph: Graph) -> list[tuple[str, str]]:
-    data = await graph.data("{ viewer { mutes { kind key } } }", user("ada"))
-    return [(one["kind"], one["key"]) for one in data["viewer"]["mutes"]]
+    data = await graph.data("{ viewer { mutes { nodes { kind key } } } }", user("ada"))
+    return [(one["kind"], one["key"]) for one in data["viewer"]["mutes"]["nodes"]]
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ async def test_a_forged_or_foreign_reason_is_refused_and_nothing_is_written(grap
         answer = await dismiss(graph, "p0012", reason_id)
         assert (answer["changed"], answer["muted"], answer["pageChange"]) == (False, None, None)
         ((code, path),) = [(error["code"], error["path"]) for error in answer["userErrors"]]
-        assert (code, path) == ("INVALID", ["because"]), reason_id
+        assert (code, path) == ("INVALID", ["reasonId"]), reason_id
         assert_plain(answer["userErrors"][0]["message"])
     assert await graph.data(version, user("ada")) == before
     assert await graph.database.fetch(select(Mute.id)) == []

@@ -74,9 +74,9 @@ async def test_what_was_dismissed_is_in_no_feed_until_it_is_undone(graph: Graph)
 
 
 async def test_a_dismissal_keeps_the_reason_that_was_wrong(graph: Graph) -> None:
-    query = """mutation ($because: ID) {
-      dismissProject(key: "p0001", because: $because) { changed userErrors { code path } } }"""
-    bad = {"dismissProject": {"changed": False, "userErrors": [{"code": "INVALID", "path": ["because"]}]}}
+    query = """mutation ($reasonId: ID) {
+      dismissProject(key: "p0001", reasonId: $reasonId) { changed userErrors { code path } } }"""
+    bad = {"dismissProject": {"changed": False, "userErrors": [{"code": "INVALID", "path": ["reasonId"]}]}}
     (wanted,) = await graph.world.ids(["p0001"])
     for garbage in ("", "nonsense", global_id("Project", "p0001")):
         assert await graph.data(query, user("ada"), reason_id=garbage) == bad

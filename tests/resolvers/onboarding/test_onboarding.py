@@ -23,9 +23,9 @@ from tests.resolvers.conftest import SESSION, Graph, assert_plain, user
 from tests.scoring.onboarding.test_generated_questions import own_question
 from tests.world import MOMENT, embedded_world
 
-PAYLOAD = """{ saved profileUpdated userErrors { code message path } interests { key kind confidence source fromQuiz }
+PAYLOAD = """{ saved profileUpdated userErrors { code message path } interests { key kind confidence source fromOnboarding }
   progress { questions answered skipped remaining share complete next { key } }
-  status { needsOnboarding hasCompletedOnboarding stage strategy signalSummary { tags answers } }
+  status { needsOnboarding hasCompletedOnboarding stage strategy signalSummary { interests answers } }
   viewer { version } }"""
 SUBMIT = f"mutation ($answers: [OnboardingAnswerInput!]!) {{ submitOnboarding(answers: $answers) {PAYLOAD} }}"
 ANSWER = f"mutation ($answer: OnboardingAnswerInput!) {{ answerOnboardingQuestion(answer: $answer) {PAYLOAD} }}"
@@ -107,12 +107,12 @@ async def test_answers_become_interests_a_status_and_a_feed_in_one_round_trip(qu
     assert {(one["kind"], one["key"]) for one in payload["interests"]} == {
         ("TOOL", "tool-1"), ("TOOL", "tool-2"), ("CATEGORY", "robots"),
     }  # fmt: skip
-    assert {(one["confidence"], one["source"], one["fromQuiz"]) for one in payload["interests"]} == {
+    assert {(one["confidence"], one["source"], one["fromOnboarding"]) for one in payload["interests"]} == {
         (1.0, "MANUAL", True)
     }
     assert payload["status"] == {
         "needsOnboarding": False, "hasCompletedOnboarding": True, "stage": "QUIZ", "strategy": "ONBOARDING",
-        "signalSummary": {"tags": 3, "answers": 4},
+        "signalSummary": {"interests": 3, "answers": 4},
     }  # fmt: skip
     assert payload["progress"] == {
         "questions": 4, "answered": 4, "skipped": 0, "remaining": 0, "share": 1.0, "complete": True, "next": None,
@@ -180,7 +180,7 @@ async def test_interests_made_by_hand_outlive_every_answer(quiz: Graph) -> None:
     await quiz.data(stated, user("cook"))
     await submit(quiz, ANSWERS)
     payload = await submit(quiz, [{"question": "tools", "options": ["tool-3"]}])
-    shown = {one["key"]: one["fromQuiz"] for one in payload["interests"]}
+    shown = {one["key"]: one["fromOnboarding"] for one in payload["interests"]}
     assert shown == {"tool-1": False, "tool-3": True, "robots": True}
 
 
@@ -206,7 +206,7 @@ async def test_whoever_skips_all_is_not_asked_again_and_gets_what_is_popular(qui
     assert payload["progress"]["complete"] is True
     assert payload["status"] == {
         "needsOnboarding": False, "hasCompletedOnboarding": True, "stage": "NEW", "strategy": "POPULAR",
-        "signalSummary": {"tags": 0, "answers": 0},
+        "signalSummary": {"interests": 0, "answers": 0},
     }  # fmt: skip
     assert (await quiz.data("{ forYou { strategy } }", user("cook")))["forYou"]["strategy"] == "POPULAR"
 

@@ -5,12 +5,13 @@ from typing import Any
 import pytest
 
 from db.models import InteractionType
+from resolvers.common.global_ids import encode_cursor
 from scoring.use_cases.unit_of_work import Caller
 from tests.conftest import CountStatements
 from tests.resolvers.conftest import SESSION, Graph, user
 
 MUTE = """mutation ($kind: MuteKind!, $key: String!) { mute(kind: $kind, key: $key) {
-  changed userErrors { code path message } viewer { version mutes { kind key name since } } } }"""
+  changed userErrors { code path message } viewer { version mutes { nodes { kind key name since } } } } }"""
 UNMUTE = MUTE.replace("mute(kind", "unmute(kind")
 FEEDS = """{ forYou(first: 100) { edges { node { key } } } popular(first: 100) { edges { node { key } } }
   trending(first: 100) { edges { node { key } } } newest(first: 100) { edges { node { key } } }
@@ -50,14 +51,14 @@ async def test_what_is_muted_leaves_every_feed_but_those_asked_for_by_name_and_c
     assert all(gone & before[name] for name in (*LISTS, *BY_NAME))
     answer = await muted(graph, user("ada"), kind, key)
     assert (answer["changed"], answer["userErrors"]) == (True, [])
-    assert [(one["kind"], one["key"]) for one in answer["viewer"]["mutes"]] == [(kind, key)]
+    assert [(one["kind"], one["key"]) for one in answer["viewer"]["mutes"]["nodes"]] == [(kind, key)]
     after = await shown(graph, user("ada"))
     for name in LISTS:
         assert after[name] == before[name] - gone, name
     for name in BY_NAME:
         assert after[name] == before[name], name
     assert await shown(graph, user("cook")) != after
-    assert (await muted(graph, user("ada"), kind, key, UNMUTE))["viewer"]["mutes"] == []
+    assert (await muted(graph, user("ada"), kind, key, UNMUTE))["viewer"]["mutes"]["nodes"] == []
     assert await shown(graph, user("ada")) == before
 
 
@@ -121,3 +122,23 @@ async def test_a_page_that_is_being_walked_skips_what_is_muted_meanwhile(graph: 
     keys = [edge["node"]["key"] for edge in second["edges"]]
     assert len(keys) == 5
     assert not set(keys) & PAINTINGS
+
+
+async def test_mutes_are_paged_and_a_page_holds_while_others_come_and_go(graph: Graph) -> None:
+    for n in range(5):
+        assert (await muted(graph, user("ada"), "TOOL", f"tool-{n}"))["changed"]
+    query = """query ($first: Int, $after: String) { viewer { mutes(first: $first, after: $after) {
+        edges { cursor node { key } } nodes { key } pageInfo { hasNextPage hasPreviousPage endCursor } } } }"""
+    seen: list[str] = []
+    after = None
+    for page in range(3):
+        found = (await graph.data(query, user("ada"), first=2, after=after))["viewer"]["mutes"]
+        seen += [one["key"] for one in found["nodes"]]
+        after = found["pageInfo"]["endCursor"]
+        assert found["pageInfo"] == {"hasNextPage": page < 2, "hasPreviousPage": page > 0, "endCursor": after}
+        await muted(graph, user("ada"), "OWNER", f"painter-{page}")
+        await muted(graph, user("ada"), "TOOL", seen[-1], UNMUTE)
+    assert seen == [f"tool-{n}" for n in (4, 3, 2, 1, 0)]
+    for cursor in (encode_cursor("mute", "1"), encode_cursor("topic", "x", 1), "x"):
+        assert await graph.refusal(query, user("ada"), after=cursor) == ("BAD_CURSOR", ["viewer", "mutes"])
+    assert await graph.refusal(query, user("ada"), first=101) == ("FIRST_OUT_OF_RANGE", ["viewer", "mutes"])

@@ -15,9 +15,9 @@ from tests.resolvers.conftest import ANONYMOUS_VIEWER, SESSION, Graph, user
 
 STATUS = """{ personalizationStatus {
   about hasSufficientData hasCompletedOnboarding needsOnboarding stage quality strategy profileAgeSeconds
-  signalSummary { tags learnedTags interactions likes answers } thresholds { tags interactions likes }
+  signalSummary { interests learnedInterests interactions likes answers } thresholds { interests interactions likes }
   qualityParts { part value most } missing { kind have needed remaining text }
-  signals { signal { name label group } active why } } forYou(first: 1) { strategy } }"""
+  signals { signal { name label group } active inactiveReason } } forYou(first: 1) { strategy } }"""
 
 ACT = "mutation ($key: String!) { act(key: $key) { __typename } }"
 
@@ -35,8 +35,8 @@ async def status(graph: Graph, caller: Caller) -> dict[str, Any]:
 async def test_a_user_a_session_and_nobody_each_have_a_status(graph: Graph) -> None:
     ada = await status(graph, user("ada"))
     assert (ada["about"], ada["stage"], ada["strategy"]) == ("USER", "LIGHT", "PERSONALIZED")
-    assert ada["signalSummary"] == {"tags": 2, "learnedTags": 0, "interactions": 1, "likes": 1, "answers": 0}
-    assert ada["thresholds"] == {"tags": 3, "interactions": 10, "likes": 5}
+    assert ada["signalSummary"] == {"interests": 2, "learnedInterests": 0, "interactions": 1, "likes": 1, "answers": 0}
+    assert ada["thresholds"] == {"interests": 3, "interactions": 10, "likes": 5}
     assert 0 < ada["profileAgeSeconds"] < 3_600
     for caller, about in ((SESSION, "SESSION"), (ANONYMOUS_VIEWER, "ANONYMOUS"), (user("stranger"), "USER")):
         known = await status(graph, caller)
@@ -90,7 +90,11 @@ async def test_switched_off_sources_are_told_and_the_strategy_follows(graph: Gra
     await graph.data(change, user("ada"), s={"personalized": True, "useTopics": False})
     known = await status(graph, user("ada"))
     assert known["strategy"] == "PERSONALIZED"
-    off = [one["signal"]["name"] for one in known["signals"] if one["why"] and "Turned off" in one["why"]]
+    off = [
+        one["signal"]["name"]
+        for one in known["signals"]
+        if one["inactiveReason"] and "Turned off" in one["inactiveReason"]
+    ]
     assert off == ["explicit_preferences"]
 
 
@@ -113,6 +117,6 @@ async def test_the_status_is_one_statement_however_much_was_done(graph: Graph, s
 async def test_the_operators_thresholds_hold(graph: Graph) -> None:
     context = replace(graph.context(user("ada")), thresholds=Thresholds(tags=1, interactions=2, likes=3))
     result = await schema.execute(
-        "{ personalizationStatus { hasSufficientData thresholds { tags } } }", context_value=context
+        "{ personalizationStatus { hasSufficientData thresholds { interests } } }", context_value=context
     )
-    assert result.data == {"personalizationStatus": {"hasSufficientData": True, "thresholds": {"tags": 1}}}
+    assert result.data == {"personalizationStatus": {"hasSufficientData": True, "thresholds": {"interests": 1}}}

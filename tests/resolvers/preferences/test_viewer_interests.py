@@ -8,7 +8,7 @@ from tests.resolvers.conftest import SESSION, Graph, assert_plain, user
 from tests.world import MOMENT
 
 SET = """mutation ($interests: [InterestInput!]!) { setInterests(interests: $interests) {
-  changed userErrors { code message path } interests { kind key name confidence source fromQuiz since } } }"""
+  changed userErrors { code message path } interests { kind key name confidence source fromOnboarding since } } }"""
 REMOVE = """mutation ($interest: InterestInput!) { removeInterest(interest: $interest) {
   changed userErrors { code message path } interests { kind key source } } }"""
 
@@ -37,7 +37,7 @@ async def test_stated_interests_are_those_and_the_next_page_shows_them(graph: Gr
     payload = await state(graph, [ROBOTS, DAILY, ROBOTS])
     assert (payload["changed"], payload["userErrors"]) == (True, [])
     assert shown(payload) == {"robots": "MANUAL", "daily": "MANUAL"}
-    assert {(one["confidence"], one["fromQuiz"]) for one in payload["interests"]} == {(1.0, False)}
+    assert {(one["confidence"], one["fromOnboarding"]) for one in payload["interests"]} == {(1.0, False)}
     data = await graph.data("{ forYou(first: 3) { strategy edges { node { categories { key } } } } }", user("cook"))
     assert data["forYou"]["strategy"] == "PERSONALIZED"
     assert data["forYou"]["edges"][0]["node"]["categories"] == [{"key": "robots"}]

@@ -76,7 +76,7 @@ async def test_every_reason_is_backed_by_what_is_in_the_truth(world: World):
         InteractionType.LIKE,
     )
     assert 0.35 <= similar.similarity <= 1.0
-    assert by_type[Popular].likes == 6  # type: ignore[attr-defined]
+    assert by_type[Popular].like_count == 6  # type: ignore[attr-defined]
     assert Fresh not in by_type
     assert "“painting with models, part 6”" in similar.text
 
@@ -198,7 +198,7 @@ async def test_behaviour_of_others_is_told_as_numbers_of_people(world: World):
         assert 5 <= one.count <= 12, signal
     (trending,) = await reasons_of(world, "reader", "p0030", actors_6h=0.1)
     assert isinstance(trending, TrendingNow)
-    assert (trending.people, trending.window, trending.usual) == (12, Window.DAY, 0.0)
+    assert (trending.visitor_count, trending.window, trending.usual_visitor_count) == (12, Window.DAY, 0.0)
 
 
 async def test_a_neighbour_by_people_names_the_project_and_what_the_viewer_did_with_it(world: World):
@@ -215,10 +215,10 @@ async def test_an_owner_is_a_reason_from_another_project_on(world: World):
     await a_crowd(world)
     (one,) = await reasons_of(world, "reader", "p0030", same_owner=0.1)
     assert isinstance(one, FromOwner)
-    assert (one.projects, one.text) == (3, "By Maker, who made 3 other projects you viewed")
+    assert (one.project_count, one.text) == (3, "By Maker, who made 3 other projects you viewed")
     (engaged,) = await reasons_of(world, "reader", "p0006", same_owner=0.1)
     assert isinstance(engaged, FromOwner)
-    assert engaged.projects == 2
+    assert engaged.project_count == 2
     assert await reasons_of(world, "u0", "p0050", same_owner=0.1) == []
 
 

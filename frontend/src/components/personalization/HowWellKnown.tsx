@@ -14,12 +14,12 @@ export function HowWellKnown({ status, onQuiz }: { status: Status; onQuiz: () =>
     <section className="panel-part" aria-labelledby="how-well">
       <h3 id="how-well">How well this page knows you: {Math.round(status.quality * 100)}%</h3>
       <ul className="quality">
-        {status.qualityParts.map(({ part, value, most }) => (
+        {status.qualityParts.map(({ part, value, maximum }) => (
           <li key={part}>
             <label>
               <span>{PARTS[part]}</span>
-              <meter value={value} max={most}>
-                {Math.round((100 * value) / most)}%
+              <meter value={value} max={maximum}>
+                {Math.round((100 * value) / maximum)}%
               </meter>
             </label>
           </li>

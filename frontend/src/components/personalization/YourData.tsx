@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from "react";
-import type { OwnProjects } from "../../gql/graphql";
+import type { OwnedProjects } from "../../gql/graphql";
 import { asFailure } from "../../services/failures";
 import { useGateway } from "../../services/GatewayContext";
 import { deleteAll, exportAll, type Receipt } from "../../services/personalization";
@@ -29,7 +29,7 @@ export function YourData({ onDeleted }: { onDeleted: () => void }) {
       saveAs("my-data.json", JSON.stringify(await exportAll(gateway), null, 2));
       return "Downloaded my-data.json.";
     });
-  const remove = (projects: OwnProjects) =>
+  const remove = (projects: OwnedProjects) =>
     attempt(async () => {
       const given = await deleteAll(gateway, projects);
       setAsking(false);
@@ -65,12 +65,12 @@ export function YourData({ onDeleted }: { onDeleted: () => void }) {
 
 interface ConfirmProps {
   isBusy: boolean;
-  onDelete: (projects: OwnProjects) => void;
+  onDelete: (projects: OwnedProjects) => void;
   onCancel: () => void;
 }
 
 function Confirm({ isBusy, onDelete, onCancel }: ConfirmProps) {
-  const [projects, setProjects] = useState<OwnProjects>("KEEP");
+  const [projects, setProjects] = useState<OwnedProjects>("KEEP");
   return (
     <Dialog title="Delete your data?" className="confirm" onClose={onCancel}>
       <p>
@@ -79,7 +79,7 @@ function Confirm({ isBusy, onDelete, onCancel }: ConfirmProps) {
       </p>
       <label>
         Projects you created{" "}
-        <select value={projects} onChange={(event) => setProjects(event.target.value as OwnProjects)}>
+        <select value={projects} onChange={(event) => setProjects(event.target.value as OwnedProjects)}>
           <option value="KEEP">Keep without my name</option>
           <option value="REMOVE">Delete</option>
         </select>
@@ -97,7 +97,7 @@ function Confirm({ isBusy, onDelete, onCancel }: ConfirmProps) {
 }
 
 function ReceiptOf({ receipt, onDone }: { receipt: Receipt; onDone: () => void }) {
-  const rows = receipt.deleted.filter(({ rows }) => rows > 0);
+  const rows = receipt.deleted.filter(({ count }) => count > 0);
   const done = useRef<HTMLButtonElement>(null);
   // The button that opened the confirmation is gone.
   useEffect(() => done.current?.focus(), []);
@@ -107,9 +107,9 @@ function ReceiptOf({ receipt, onDone }: { receipt: Receipt; onDone: () => void }
         Receipt <code>{receipt.id}</code>. Caches and indexes follow within two minutes.
       </p>
       <ul>
-        {rows.map(({ what, rows: many }) => (
-          <li key={what}>
-            {many} {what.replaceAll("_", " ")}
+        {rows.map(({ name, count }) => (
+          <li key={name}>
+            {count} {name.replaceAll("_", " ")}
           </li>
         ))}
       </ul>

@@ -5,7 +5,6 @@ import { TitleLink } from "../TitleLink";
 
 const RULES: Record<AdjustmentRule, string> = {
   DIVERSITY: "to keep the page varied",
-  PIN: "because the site pinned it",
   EXPLORATION: "to give new projects a chance",
   REMAINDER: "because it follows the ranked projects, newest first",
 };
@@ -21,9 +20,9 @@ export function Adjustments({ place, adjustments }: { place: Place; adjustments:
           <li key={`${adjustment.rule} ${adjustment.fromRank}`}>
             <p>
               {moved(adjustment)} {RULES[adjustment.rule]}
-              {adjustment.becauseOf && (
+              {adjustment.blockedBy && (
                 <>
-                  : <TitleLink project={adjustment.becauseOf} /> ranks higher
+                  : <TitleLink project={adjustment.blockedBy} /> ranks higher
                 </>
               )}
               .
