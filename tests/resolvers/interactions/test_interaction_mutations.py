@@ -7,11 +7,8 @@ import pytest
 from sqlalchemy import select
 
 from db.actors.users import find_viewer
-from db.interactions.decayed_counters import decayed_counts
 from db.models import Dismissal, Interaction, User, now
 from resolvers.common.global_ids import global_id, reason_global_id
-from scoring.mathematics.velocity import ANONYMOUS_TRUST, NEW_TRUST
-from scoring.use_cases.unit_of_work import Caller
 from tests.resolvers.conftest import SERVICE, SESSION, Graph, all_errors, assert_plain, user
 
 ACT = """
@@ -195,26 +192,6 @@ async def test_one_bad_event_among_many_good_ones_is_named(graph: Graph) -> None
     payload = await record(graph, events)
     assert payload["recorded"] == 499
     assert [one["index"] for one in payload["results"] if one["status"] == "REFUSED"] == [137]
-
-
-async def test_a_crowd_from_one_network_counts_little_and_a_new_session_less_than_a_user(graph: Graph) -> None:
-    for n in range(30):
-        await record(graph, [{"project": "p0001", "type": "VIEW"}], Caller(session_key=f"bot-{n}", network="room"))
-        await record(graph, [{"project": "p0002", "type": "VIEW"}], Caller(session_key=f"visitor-{n}"))
-        await act(graph, "likeProject", "p0003", user(f"person-{n}"))
-    ids = await graph.world.ids(["p0001", "p0002", "p0003"])
-    people = (await decayed_counts(graph.database, ids, now()))[:, 3]
-    assert people[0] < 6 * ANONYMOUS_TRUST * NEW_TRUST + 0.01
-    assert people[1] == pytest.approx(30 * ANONYMOUS_TRUST * NEW_TRUST, rel=0.01)
-    assert people[2] == pytest.approx(30 * NEW_TRUST, rel=0.01)
-
-
-async def test_an_event_from_the_future_happens_now(graph: Graph) -> None:
-    before = now()
-    payload = await record(graph, [{"project": "p0001", "type": "VIEW", "at": "2999-01-01T00:00:00Z"}])
-    assert payload["recorded"] == 1
-    (row,) = await graph.database.fetch(select(Interaction.at).where(Interaction.type == "view"))
-    assert before <= row.at <= now()
 
 
 async def test_five_hundred_events_are_taken_and_one_more_is_not(graph: Graph) -> None:

@@ -42,13 +42,6 @@ async def test_views_clicks_and_impressions_are_not_stored_and_the_answer_says_s
     assert await stored(graph) == sorted(type_.value for type_ in InteractionType if type_ not in PASSIVE_TYPES)
 
 
-async def test_without_the_header_they_are_stored(graph: Graph) -> None:
-    events = [{"project": "p0003", "type": type_.name} for type_ in PASSIVE_TYPES]
-    answer = (await graph.data(EVENTS, user("ada"), events=events))["recordInteractions"]
-    assert answer["recorded"] == len(PASSIVE_TYPES)
-    assert await stored(graph) == sorted(PASSIVE_TYPES)
-
-
 async def test_likes_saves_dismissals_and_answers_are_stored(graph: Graph) -> None:
     caller = replace(user("ada"), opted_out=True)
     for act in ("likeProject", "saveProject", "dismissProject"):
