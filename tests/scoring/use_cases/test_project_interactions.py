@@ -103,7 +103,7 @@ async def test_more_than_five_hundred_are_refused_together(world: World) -> None
     assert [(error.code, error.path) for error in refused.value.errors] == [(UserErrorCode.TOO_MANY, ("events",))]
 
 
-@pytest.mark.parametrize("asker", [ADA, SESSION], ids=["user", "session"])
+@pytest.mark.parametrize("caller", [ADA, SESSION], ids=["user", "session"])
 async def test_an_opt_out_keeps_passive_interactions_out_and_deliberate_ones_in(world: World, caller: Caller) -> None:
     opted_out = Caller(user_key=caller.user_key, session_key=caller.session_key, opted_out=True)
     sent = [SentInteraction("p0001", type_) for type_ in InteractionType]
