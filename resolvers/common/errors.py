@@ -1,22 +1,22 @@
-"""What a caller of the graph can do wrong. Each becomes one GraphQL error with a code in `extensions` and a path.
+"""Errors of requests. Each becomes one GraphQL error with a code in `extensions` and a path.
 
 ```
-GraphRefusal (a GraphQLError)
-├── BadInput            BAD_USER_INPUT    an argument that no store can be asked with
-├── BadId               BAD_ID            a global id that this service has not made
-├── PageRefused         of `InvalidPageRequest`      a page or a place that cannot be given: FIRST_OUT_OF_RANGE, BAD_CURSOR, …
-├── Unauthenticated     UNAUTHENTICATED   a token is needed
-└── Forbidden           FORBIDDEN         the token's role is not enough
+RequestError (a GraphQLError)
+├── InvalidArgument     BAD_USER_INPUT    an argument that no store can be asked with
+├── InvalidId           BAD_ID            a global id that this service did not make
+├── InvalidPage         of the ranking    a page or a place that cannot be served: FIRST_OUT_OF_RANGE, BAD_CURSOR, …
+├── Unauthenticated     UNAUTHENTICATED   no token, and no session where one is enough
+└── Forbidden           FORBIDDEN         a role that is not enough
 ```
 
-What the caller of a mutation did wrong with its data is no error of this kind but a `UserError` in the payload.
+Errors in the data of a mutation are no errors of this kind but `UserError` entries of its payload.
 """
 
 from graphql import GraphQLError
 
 
 class RequestError(GraphQLError):
-    """Base of every error that this floor raises on purpose; the message says how to mend the request."""
+    """Base of every error that this layer raises on purpose; the message says how to correct the request."""
 
     code = "BAD_USER_INPUT"
 
@@ -29,22 +29,22 @@ class InvalidArgument(RequestError):
 
 
 class InvalidId(RequestError):
-    """A global id that this service has not made."""
+    """A global id that this service did not make."""
 
     code = "BAD_ID"
 
 
 class InvalidPage(RequestError):
-    """A page that cannot be cut. The code is that of the ranking's own error."""
+    """A page that cannot be served. The code is that of the ranking's own error."""
 
 
 class Unauthenticated(RequestError):
-    """A token is needed."""
+    """A request without a token, or without a session where one is enough."""
 
     code = "UNAUTHENTICATED"
 
 
 class Forbidden(RequestError):
-    """The token's role is not enough."""
+    """A caller whose role is not enough."""
 
     code = "FORBIDDEN"

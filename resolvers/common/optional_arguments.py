@@ -1,4 +1,4 @@
-"""Reading what a client may leave out."""
+"""Optional arguments."""
 
 from typing import TypeVar
 
@@ -8,5 +8,5 @@ T = TypeVar("T")
 
 
 def unset_to_none(value: T | None) -> T | None:
-    """Give an argument's value; None if it was left out or is null, which mean the same everywhere in this graph."""
+    """Return an argument's value; None if it is null or left out, which mean the same in every field of the graph."""
     return None if value is strawberry.UNSET else value

@@ -1,1 +1,4 @@
-"""Package interactions."""
+"""Mutations on single projects: like, save, dismiss, and batches of recorded interactions.
+
+The rules are in `scoring.use_cases`; mutes and interests, which hold for many projects, are in `preferences`.
+"""

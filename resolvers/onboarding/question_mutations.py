@@ -117,7 +117,8 @@ class QuestionMutation:
 
     @mutation(
         f"Add questions to the quiz, or change those that are there; at most {MAX_ACTIVE_QUESTIONS} are asked. Each "
-        "change gives a question a new `version`. Answers that were given stay as they were meant. Needs the role SERVICE. "
+        "change gives a question a new `version`. Answers that were given stay as they were meant. Needs the role "
+        "SERVICE. "
         "A bad record does not keep the others out; the record is taken as a whole: what is left out goes back to its "
         "default.",
         Cost(1_000, 100, "questions", MAX_QUESTIONS),

@@ -1,1 +1,4 @@
-"""What viewers decide about their own page and data: interests, mutes, settings, status, export and deletion."""
+"""The viewer, the interests, mutes and settings that the viewer decides on, and the personalization status.
+
+Export, deletion and sessions are in `accounts`.
+"""
