@@ -85,7 +85,7 @@ def is_accepted_session() -> ColumnElement[bool]:
 VIEWER_BY_USER = (
     select(
         Actor.id.label("actor_id"), User.id.label("user_id"), User.key, User.username, User.role, Actor.version,
-        Actor.settings, literal(True).label("stands"),
+        Actor.settings, literal(True).label("is_accepted_session"),
     )
     .select_from(User)
     .outerjoin(Actor, Actor.user_id == User.id)
@@ -95,7 +95,7 @@ VIEWER_BY_SESSION = (
     select(
         _MERGED.c.id.label("actor_id"), User.id.label("user_id"), User.key, User.username,
         literal(Role.VIEWER.value).label("role"), _MERGED.c.version, _MERGED.c.settings,
-        is_accepted_session().label("stands"),
+        is_accepted_session().label("is_accepted_session"),
     )
     .select_from(Actor)
     .join(_MERGED, _MERGED.c.id == func.coalesce(Actor.merged_into, Actor.id))
