@@ -9,7 +9,7 @@ from sqlalchemy import insert, literal, select
 
 from db.models import InteractionType, Mute, User, now
 from resolvers.schema import schema
-from resolvers.schema_documentation import FAILURES
+from resolvers.schema_documentation import MUTATION_ERROR_CODES
 from scoring.use_cases.change_preferences import MAX_MUTES
 from scoring.use_cases.input_errors import UserErrorCode
 from scoring.use_cases.unit_of_work import Caller
@@ -132,7 +132,7 @@ async def prepared(graph: Graph) -> Graph:
 
 def test_every_code_that_a_description_lists_is_tried() -> None:
     assert schema.mutation is not None
-    described = {(name, code.name) for name, codes in FAILURES.items() for code in codes}
+    described = {(name, code.name) for name, codes in MUTATION_ERROR_CODES.items() for code in codes}
     tried = {(one.mutation, one.code) for one in TRIES}
     assert tried == described
 
@@ -140,8 +140,8 @@ def test_every_code_that_a_description_lists_is_tried() -> None:
 def test_every_mutation_says_how_it_may_fail() -> None:
     mutation = schema._schema.mutation_type
     assert mutation is not None
-    assert set(FAILURES) == set(mutation.fields)
-    for name, codes in FAILURES.items():
+    assert set(MUTATION_ERROR_CODES) == set(mutation.fields)
+    for name, codes in MUTATION_ERROR_CODES.items():
         told = (mutation.fields[name].description or "").partition("```")[0]
         assert {code.name for code in UserErrorCode if code.name in told} == {code.name for code in codes}, name
 
