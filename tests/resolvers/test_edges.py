@@ -60,7 +60,7 @@ def cache_file(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    "asker", [user("ada"), user("cook"), SESSION, ANONYMOUS_VIEWER], ids=["ada", "cook", "session", "nobody"]
+    "caller", [user("ada"), user("cook"), SESSION, ANONYMOUS_VIEWER], ids=["ada", "cook", "session", "nobody"]
 )
 async def test_an_edge_is_found_by_its_id_as_it_was_ranked_in_every_feed(graph: Graph, caller: Caller) -> None:
     for name in FEEDS:

@@ -22,7 +22,8 @@ from tests.resolvers.conftest import SESSION, Graph, assert_plain, user
 from tests.scoring.onboarding.test_generated_questions import own_question
 from tests.world import MOMENT, embedded_world
 
-PAYLOAD = """{ saved profileUpdated userErrors { code message path } interests { key kind confidence source fromOnboarding }
+PAYLOAD = """{ saved profileUpdated userErrors { code message path }
+  interests { key kind confidence source fromOnboarding }
   progress { questions answered skipped remaining share complete next { key } }
   status { needsOnboarding hasCompletedOnboarding stage strategy signalSummary { interests answers } }
   viewer { version } }"""
