@@ -178,7 +178,7 @@ SUBSCRIPTION_EXAMPLES: Mapping[str, str] = {
           feedChanged(feeds: [FOR_YOU, TRENDING], since: $since) { feed reason version at } }""",
 }
 
-_PROJECT = (UserErrorCode.UNKNOWN_PROJECT,)
+_PROJECT = (UserErrorCode.UNKNOWN_PROJECT, UserErrorCode.INVALID)
 _ANSWER = (
     UserErrorCode.UNKNOWN_QUESTION, UserErrorCode.INACTIVE_QUESTION, UserErrorCode.UNKNOWN_OPTION,
     UserErrorCode.EMPTY, UserErrorCode.INVALID, UserErrorCode.TOO_MANY,
@@ -191,16 +191,20 @@ MUTATION_ERROR_CODES: Mapping[str, tuple[UserErrorCode, ...]] = {
     "saveProject": _PROJECT,
     "unsaveProject": _PROJECT,
     "recordInteractions": (UserErrorCode.TOO_MANY,),
-    "dismissProject": (*_PROJECT, UserErrorCode.INVALID),
+    "dismissProject": _PROJECT,
     "undoDismissal": _PROJECT,
-    "setInterests": (UserErrorCode.UNKNOWN_REFERENCE, UserErrorCode.TOO_MANY),
-    "removeInterest": (UserErrorCode.UNKNOWN_REFERENCE,),
+    "setInterests": (UserErrorCode.UNKNOWN_REFERENCE, UserErrorCode.INVALID, UserErrorCode.TOO_MANY),
+    "removeInterest": (UserErrorCode.UNKNOWN_REFERENCE, UserErrorCode.INVALID),
     "mute": (*_PROJECT, UserErrorCode.UNKNOWN_REFERENCE, UserErrorCode.TOO_MANY),
-    "unmute": (),
+    "unmute": (UserErrorCode.INVALID,),
     "updatePersonalizationSettings": (UserErrorCode.INVALID,),
     "submitOnboarding": _ANSWER,
     "answerOnboardingQuestion": _ANSWER,
-    "skipOnboardingQuestion": (UserErrorCode.UNKNOWN_QUESTION, UserErrorCode.INACTIVE_QUESTION),
+    "skipOnboardingQuestion": (
+        UserErrorCode.UNKNOWN_QUESTION,
+        UserErrorCode.INACTIVE_QUESTION,
+        UserErrorCode.INVALID,
+    ),
     "resetOnboarding": (),
     "claimSession": (UserErrorCode.INVALID, UserErrorCode.FORBIDDEN),
     "revokeSessions": (),
@@ -233,7 +237,7 @@ send it along from then on, and what a visitor does is remembered.
 Lists that have `edges` are Relay connections and run forward only: `first` and `after`, no `last`, no `before`, no \
 total count. `nodes` lists the same without places. A feed field is null only if it failed; then `errors` has an entry \
 with its path and `extensions.code`, and the other fields are there all the same. `id` is opaque and for client \
-caches; `key` is the platform's own id and what every argument takes."""
+caches; `key` is the platform's own id. Arguments take either of them."""
 
 ABOUT_MUTATION = """Write operations. Each returns a payload of its own. `userErrors` lists what is wrong with the \
 input, each error with a `path` into the arguments, a `code` and a `message`. The payload is null only if `errors` has \

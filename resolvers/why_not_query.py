@@ -1,7 +1,5 @@
 """Why a project is not on the viewer's page: the answer for whoever misses it."""
 
-from typing import Annotated
-
 import strawberry
 
 from db.actors.mutes import mutes_of
@@ -11,6 +9,7 @@ from resolvers.common import enums  # noqa: F401 (publishes the enums that are n
 from resolvers.common.context import Context, Info
 from resolvers.common.field_costs import Cost, computed
 from resolvers.common.optional_arguments import unset_to_none
+from resolvers.common.references import ProjectId, ProjectKey, Reference, key_of
 from resolvers.feeds.explanation import Explanation
 from resolvers.feeds.feed_connection import ProjectFilterInput, Where
 from resolvers.feeds.project import Project
@@ -70,11 +69,12 @@ class WhyNotQuery:
     async def why_not(
         self,
         info: Info,
-        key: Annotated[str, strawberry.argument(description="The platform's own id of the project.")],
+        key: ProjectKey = strawberry.UNSET,
+        id: ProjectId = strawberry.UNSET,
         where: Where = strawberry.UNSET,
     ) -> WhyNot | None:
         """Tell where it fell out."""
-        card = await info.context.loaders.cards_by_key.load(key)
+        card = await info.context.loaders.cards_by_key.load(key_of("Project", Reference(key, id)))
         if card is None:
             return _shown(why_not_outcome.UNKNOWN, None, [])
         asked: ProjectFilterInput = unset_to_none(where) or ProjectFilterInput()

@@ -162,7 +162,7 @@ class _Outlining:
 
     def _asked(self, node: FieldNode, type_: str | None) -> SelectedField:
         price = self._prices.of(type_, node.name.value)
-        many = next((given.value for given in node.arguments or () if given.name.value == price.cost.by), None)
+        many = next((given.value for given in node.arguments or () if given.name.value in (price.cost.by, price.cost.or_by)), None)
         below = None if node.selection_set is None else self._index[id(node.selection_set)]
         key = node.name.value if node.alias is None else node.alias.value
         return SelectedField(node.name.value, key, node.alias is not None, price, many, below)

@@ -38,6 +38,8 @@ class Cost:
     by
         The argument that says how many: a number, or a list whose length counts. Lists right below the field have as
         many entries. None where no argument does.
+    or_by
+        The argument that says how many where `by` is left out: `ids` beside `keys`.
     most
         The most that the resolver takes; what is beyond is refused by it, and counts as this much.
     entries
@@ -49,6 +51,7 @@ class Cost:
     by: str | None = None
     most: int = 100
     entries: int = 10
+    or_by: str | None = None
 
     @property
     def description_suffix(self) -> str:

@@ -8,6 +8,7 @@ from strawberry.utils.str_converters import to_camel_case
 
 from resolvers.common.enums import register_enum
 from resolvers.common.errors import Unauthenticated
+from resolvers.common.references import InvalidReference
 from scoring.use_cases.input_errors import CallerUnidentified, InputError, InputRefused, UserErrorCode
 
 T = TypeVar("T")
@@ -61,6 +62,8 @@ async def attempt(use_case: Awaitable[T], failed: T) -> tuple[T, list[UserError]
         return await use_case, []
     except CallerUnidentified as error:
         raise Unauthenticated(str(error)) from None
+    except InvalidReference as error:
+        return failed, [user_error(UserErrorCode.INVALID, error.message, *error.argument_path)]
     except InputRefused as refused:
         return failed, [UserError.of(error) for error in refused.errors]
 

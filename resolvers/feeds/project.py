@@ -16,6 +16,7 @@ from resolvers.common.errors import InvalidArgument
 from resolvers.common.field_costs import READ_COST, Cost, computed
 from resolvers.common.global_ids import global_id
 from resolvers.common.loaders import TermsOfProject
+from resolvers.common.references import ProjectId, ProjectKey, Reference, key_of, keys_of
 from resolvers.common.relay import After, Node
 from resolvers.common.scalars import URL
 from resolvers.feeds.explanation import Explanation
@@ -186,25 +187,34 @@ class Project(Node):
 class ProjectQuery:
     """How projects are found by key."""
 
-    @computed("One project; null if there is none, or if it is not yours to see.", READ_COST)
+    @computed("The project; null if it does not exist or you may not see it.", READ_COST)
     async def project(
-        self, info: Info, key: Annotated[str, strawberry.argument(description="The platform's own id.")]
+        self, info: Info, key: ProjectKey = strawberry.UNSET, id: ProjectId = strawberry.UNSET
     ) -> Project | None:
-        """Give one project."""
-        card = await info.context.loaders.cards_by_key.load(key)
+        """Return a project."""
+        card = await info.context.loaders.cards_by_key.load(key_of("Project", Reference(key, id)))
         return None if card is None else Project.of(card)
 
     @computed(
-        "Several projects in the order of their keys; null in place of each that is not to be seen.",
-        Cost(50, 5, "keys", MAX_KEYS),
+        "Several projects, in the order of `keys` or `ids`; null for each that does not exist or that you may not see.",
+        Cost(50, 5, "keys", MAX_KEYS, or_by="ids"),
     )
     async def projects(
         self,
         info: Info,
-        keys: Annotated[list[str], strawberry.argument(description=f"Up to {MAX_KEYS} of the platform's own ids.")],
+        keys: Annotated[
+            list[str] | None,
+            strawberry.argument(
+                description=f"The `key`s of the projects, up to {MAX_KEYS}. Give either `keys` or `ids`."
+            ),
+        ] = strawberry.UNSET,
+        ids: Annotated[
+            list[strawberry.ID] | None, strawberry.argument(description=f"The `id`s of the projects, up to {MAX_KEYS}.")
+        ] = strawberry.UNSET,
     ) -> list[Project | None]:
-        """Give several projects."""
-        if len(keys) > MAX_KEYS:
-            raise InvalidArgument(f"`keys` has {len(keys)} entries; ask for at most {MAX_KEYS} at a time.")
-        cards = await info.context.loaders.cards_by_key.load_many(keys)
+        """Return several projects."""
+        found = keys_of("Project", keys, ids)
+        if len(found) > MAX_KEYS:
+            raise InvalidArgument(f"You asked for {len(found)} projects; ask for at most {MAX_KEYS}.")
+        cards = await info.context.loaders.cards_by_key.load_many(found)
         return [None if card is None else Project.of(card) for card in cards]

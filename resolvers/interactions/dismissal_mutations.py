@@ -1,6 +1,7 @@
 """Mutations that dismiss a project or take that back, and what they change on the viewer's page."""
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Annotated, Self
 
 import strawberry
@@ -12,9 +13,10 @@ from resolvers.common.errors import InvalidId
 from resolvers.common.field_costs import Cost, computed, mutation
 from resolvers.common.global_ids import parse_reason_id
 from resolvers.common.optional_arguments import unset_to_none
+from resolvers.common.references import ProjectId, ProjectKey, Reference, key_of
 from resolvers.common.user_errors import attempt, user_error
 from resolvers.feeds.project import Project
-from resolvers.interactions.interaction_mutations import Key, ProjectInteractionPayload
+from resolvers.interactions.interaction_mutations import ProjectInteractionPayload
 from resolvers.preferences.mute_type import Mute
 from scoring.ranking import Page
 from scoring.use_cases import dismissals
@@ -91,7 +93,8 @@ class DismissalMutation:
     async def dismiss_project(
         self,
         info: Info,
-        key: Key,
+        key: ProjectKey = strawberry.UNSET,
+        id: ProjectId = strawberry.UNSET,
         reason_id: Annotated[
             strawberry.ID | None,
             strawberry.argument(
@@ -106,21 +109,30 @@ class DismissalMutation:
         except InvalidId as error:
             refused = user_error(UserErrorCode.INVALID, error.message, "reason_id")
             return DismissalPayload(changed=False, user_errors=[refused])
-        return await _payload(info, key, dismissals.dismiss_project(info.context, key, reason))
+        use_case = partial(dismissals.dismiss_project, reason=reason)
+        return await _payload(info, Reference(key, id), use_case)
 
     @mutation("Let a dismissed project come back, and what was muted along with it.")
-    async def undo_dismissal(self, info: Info, key: Key) -> DismissalPayload | None:
+    async def undo_dismissal(
+        self, info: Info, key: ProjectKey = strawberry.UNSET, id: ProjectId = strawberry.UNSET
+    ) -> DismissalPayload | None:
         """Take a dismissal back."""
-        return await _payload(info, key, dismissals.undo_dismissal(info.context, key))
+        return await _payload(info, Reference(key, id), dismissals.undo_dismissal)
 
 
-async def _payload(info: Info, key: str, use_case: Awaitable[Dismissed]) -> DismissalPayload:
+async def _payload(
+    info: Info, reference: Reference, use_case: Callable[[Context, str], Awaitable[Dismissed]]
+) -> DismissalPayload:
+    async def change() -> tuple[Dismissed, str | None]:
+        key = key_of("Project", reference)
+        return await use_case(info.context, key), key
+
     before = await _page(info.context) if _asks_for(info, "pageChange") else None
-    done, errors = await attempt(use_case, Dismissed(changed=False))
+    (done, key), errors = await attempt(change(), (Dismissed(changed=False), None))
     return DismissalPayload(
         changed=done.changed,
         user_errors=errors,
-        key=None if errors else key,
+        key=key,
         muted=None if done.muted is None else Mute.of(done.muted),
         before=None if errors else before,
     )

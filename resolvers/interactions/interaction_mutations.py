@@ -1,6 +1,6 @@
 """Likes, saves and batches of interactions."""
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Self
@@ -16,20 +16,23 @@ from db.models import FeedKind, InteractionType
 from resolvers.common.context import Info
 from resolvers.common.enums import register_enum
 from resolvers.common.field_costs import Cost, computed, mutation
+from resolvers.common.references import InvalidReference, ProjectId, ProjectKey, Reference, key_of
 from resolvers.common.user_errors import UserError, attempt
 from resolvers.feeds.project import Project
 from resolvers.preferences.viewer import Viewer, current_viewer
 from scoring.use_cases import project_interactions
+from scoring.use_cases.input_errors import InputError, UserErrorCode
 from scoring.use_cases.project_interactions import (
     MAX_EVENTS,
     InteractionStatus,
     RecordedInteraction,
     SentInteraction,
 )
+from scoring.use_cases.unit_of_work import UnitOfWork
 
 DUPLICATE_WINDOW_MINUTES = DUPLICATE_WINDOW // timedelta(minutes=1)
 
-Key = Annotated[str, strawberry.argument(description="The platform's own id of the project.")]
+ProjectUseCase = Callable[[UnitOfWork, str], Awaitable[bool]]
 
 
 @strawberry.type(description="What an act on a project led to.")
@@ -44,10 +47,15 @@ class ProjectInteractionPayload:
     key: strawberry.Private[str | None] = None
 
     @classmethod
-    async def of(cls, key: str, change: Awaitable[bool]) -> Self:
-        """Run a use case on a project and show its result."""
-        changed, errors = await attempt(change, False)
-        return cls(changed=changed, user_errors=errors, key=None if errors else key)
+    async def of(cls, info: Info, reference: Reference, use_case: ProjectUseCase) -> Self:
+        """Run a use case on the project that a client names and show its result."""
+
+        async def change() -> tuple[bool, str | None]:
+            key = key_of("Project", reference)
+            return await use_case(info.context, key), key
+
+        (changed, key), errors = await attempt(change(), (False, None))
+        return cls(changed=changed, user_errors=errors, key=key)
 
     @computed("The project with its counters as they are now; null with an error.")
     async def project(self, info: Info) -> Project | None:
@@ -67,8 +75,13 @@ class ProjectInteractionPayload:
 class InteractionInput:
     """An event as a client sends it."""
 
-    project: str = strawberry.field(description="The platform's own id of the project.")
     type: InteractionType = strawberry.field(description="What was done.")
+    project: str | None = strawberry.field(
+        default=strawberry.UNSET, description="The `key` of the project. Give either `project` or `projectId`."
+    )
+    project_id: strawberry.ID | None = strawberry.field(
+        default=strawberry.UNSET, description="The `id` of the project."
+    )
     at: datetime | None = strawberry.field(
         default=strawberry.UNSET,
         description=f"When. Left out or in the future: now. More than {OLDEST.days} days ago: refused. The same thing "
@@ -158,24 +171,32 @@ class InteractionMutation:
     """What a viewer can do."""
 
     @mutation("Like a project. A second like changes nothing. Ask for `project { id likeCount viewerHasLiked }`.")
-    async def like_project(self, info: Info, key: Key) -> ProjectInteractionPayload | None:
+    async def like_project(
+        self, info: Info, key: ProjectKey = strawberry.UNSET, id: ProjectId = strawberry.UNSET
+    ) -> ProjectInteractionPayload | None:
         """Like."""
-        return await ProjectInteractionPayload.of(key, project_interactions.like_project(info.context, key))
+        return await ProjectInteractionPayload.of(info, Reference(key, id), project_interactions.like_project)
 
     @mutation("Take a like back.")
-    async def unlike_project(self, info: Info, key: Key) -> ProjectInteractionPayload | None:
+    async def unlike_project(
+        self, info: Info, key: ProjectKey = strawberry.UNSET, id: ProjectId = strawberry.UNSET
+    ) -> ProjectInteractionPayload | None:
         """Take a like back."""
-        return await ProjectInteractionPayload.of(key, project_interactions.unlike_project(info.context, key))
+        return await ProjectInteractionPayload.of(info, Reference(key, id), project_interactions.unlike_project)
 
     @mutation("Keep a project for later.")
-    async def save_project(self, info: Info, key: Key) -> ProjectInteractionPayload | None:
+    async def save_project(
+        self, info: Info, key: ProjectKey = strawberry.UNSET, id: ProjectId = strawberry.UNSET
+    ) -> ProjectInteractionPayload | None:
         """Save."""
-        return await ProjectInteractionPayload.of(key, project_interactions.save_project(info.context, key))
+        return await ProjectInteractionPayload.of(info, Reference(key, id), project_interactions.save_project)
 
     @mutation("Do not keep a project any longer.")
-    async def unsave_project(self, info: Info, key: Key) -> ProjectInteractionPayload | None:
+    async def unsave_project(
+        self, info: Info, key: ProjectKey = strawberry.UNSET, id: ProjectId = strawberry.UNSET
+    ) -> ProjectInteractionPayload | None:
         """Take a save back."""
-        return await ProjectInteractionPayload.of(key, project_interactions.unsave_project(info.context, key))
+        return await ProjectInteractionPayload.of(info, Reference(key, id), project_interactions.unsave_project)
 
     @mutation(
         f"Tell what you did: views, clicks, impressions and all else, up to {MAX_EVENTS} events at once. "
@@ -191,10 +212,31 @@ class InteractionMutation:
         ],
     ) -> RecordInteractionsPayload | None:
         """Record events."""
-        sent = [SentInteraction(**vars(event)) for event in events]
+        sent, refused = _sent(events)
         results, errors = await attempt(project_interactions.record_interactions(info.context, sent), [])
+        shown = [refused.get(index) or InteractionResult.of(index, one) for index, one in enumerate(results)]
         return RecordInteractionsPayload(
-            results=[InteractionResult.of(index, one) for index, one in enumerate(results)],
+            results=shown,
             recorded=sum(one.status is InteractionStatus.RECORDED for one in results),
             user_errors=errors,
         )
+
+
+def _sent(events: Sequence[InteractionInput]) -> tuple[list[SentInteraction], dict[int, InteractionResult]]:
+    """Return the events as the use case takes them, and the results of those that name no project.
+
+    The use case gets those too, with a key that no project has, so that the indexes of the results stay the same.
+    """
+    sent: list[SentInteraction] = []
+    refused: dict[int, InteractionResult] = {}
+    for index, event in enumerate(events):
+        named = vars(event).copy()
+        reference = Reference(named["project"], named.pop("project_id"), "project", "projectId")
+        try:
+            named["project"] = key_of("Project", reference)
+        except InvalidReference as error:
+            named["project"] = ""
+            fault = InputError(UserErrorCode.INVALID, error.message, ("events", index, *error.argument_path))
+            refused[index] = InteractionResult.of(index, RecordedInteraction(InteractionStatus.REFUSED, fault))
+        sent.append(SentInteraction(**named))
+    return sent, refused

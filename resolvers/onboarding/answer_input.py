@@ -4,14 +4,25 @@ import strawberry
 
 from db.onboarding.question_records import MAX_ANSWER_LENGTH
 from resolvers.common.optional_arguments import unset_to_none
+from resolvers.common.references import Reference, key_of
 from scoring.use_cases.submit_onboarding import SentAnswer
+
+
+def question_key(key: str | None, id_: strawberry.ID | None) -> str:
+    """Return the key of the question that a client names."""
+    return key_of("OnboardingQuestion", Reference(key, id_, "question", "questionId"))
 
 
 @strawberry.input(description="What you answer to one question of the quiz.")
 class OnboardingAnswerInput:
     """An answer as a client sends it."""
 
-    question: str = strawberry.field(description="The question's `key`.")
+    question: str | None = strawberry.field(
+        default=strawberry.UNSET, description="The `key` of the question. Give either `question` or `questionId`."
+    )
+    question_id: strawberry.ID | None = strawberry.field(
+        default=strawberry.UNSET, description="The `id` of the question."
+    )
     options: list[str] | None = strawberry.field(
         default=strawberry.UNSET,
         description="The options chosen, by `key`, from the question's `minChoices` to its `maxChoices`. The same one "
@@ -29,7 +40,7 @@ class OnboardingAnswerInput:
     def read(self) -> SentAnswer:
         """Return the answer as the use case takes it."""
         return SentAnswer(
-            self.question,
+            question_key(self.question, self.question_id),
             tuple(unset_to_none(self.options) or ()),
             unset_to_none(self.text) or "",
             bool(unset_to_none(self.skip)),

@@ -7,9 +7,10 @@ import strawberry
 
 from resolvers.common.context import Info
 from resolvers.common.field_costs import Cost, computed, mutation
+from resolvers.common.references import path_prefix
 from resolvers.common.user_errors import UserError, attempt
 from resolvers.feeds.feed_connection import DEFAULT_PAGE_SIZE, FeedConnection, First, serve_feed
-from resolvers.onboarding.answer_input import OnboardingAnswerInput
+from resolvers.onboarding.answer_input import OnboardingAnswerInput, question_key
 from resolvers.onboarding.onboarding_questions import Locale, OnboardingProgress, onboarding_questions_of
 from resolvers.preferences.personalization_status import PersonalizationStatus, personalization_status_of
 from resolvers.preferences.viewer import Viewer, current_viewer
@@ -86,7 +87,15 @@ class OnboardingMutation:
         ],
     ) -> OnboardingPayload | None:
         """Store answers."""
-        return await _payload(submit_answers(info.context, [one.read() for one in answers], "answers"))
+
+        async def submit() -> bool:
+            sent = []
+            for index, one in enumerate(answers):
+                with path_prefix("answers", index):
+                    sent.append(one.read())
+            return await submit_answers(info.context, sent, "answers")
+
+        return await _payload(submit())
 
     @mutation(
         "Answer one question, for a quiz that saves as it goes: whoever leaves in the middle goes on at "
@@ -98,14 +107,32 @@ class OnboardingMutation:
         answer: Annotated[OnboardingAnswerInput, strawberry.argument(description="The answer.")],
     ) -> OnboardingPayload | None:
         """Store one answer."""
-        return await _payload(submit_answers(info.context, [answer.read()], "answer"))
+
+        async def submit() -> bool:
+            with path_prefix("answer"):
+                sent = answer.read()
+            return await submit_answers(info.context, [sent], "answer")
+
+        return await _payload(submit())
 
     @mutation("Skip one question: it counts as done, and says nothing. An earlier answer to it goes.")
     async def skip_onboarding_question(
-        self, info: Info, question: Annotated[str, strawberry.argument(description="The question's `key`.")]
+        self,
+        info: Info,
+        question: Annotated[
+            str | None,
+            strawberry.argument(description="The `key` of the question. Give either `question` or `questionId`."),
+        ] = strawberry.UNSET,
+        question_id: Annotated[
+            strawberry.ID | None, strawberry.argument(description="The `id` of the question.")
+        ] = strawberry.UNSET,
     ) -> OnboardingPayload | None:
         """Store a skip."""
-        return await _payload(submit_answers(info.context, [SentAnswer(question, skip=True)]))
+
+        async def submit() -> bool:
+            return await submit_answers(info.context, [SentAnswer(question_key(question, question_id), skip=True)])
+
+        return await _payload(submit())
 
     @mutation(
         "Start the quiz over: forgets every answer, and the interests that came from them. Interests that you stated "

@@ -1,21 +1,26 @@
 """How viewers mute what they do not want to see, and let it speak again."""
 
-from typing import Annotated
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Self
 
 import strawberry
 
 from db.models import MuteKind
 from resolvers.common.context import Info
 from resolvers.common.field_costs import computed, mutation
+from resolvers.common.references import mutable_of
 from resolvers.common.user_errors import UserError, attempt
 from resolvers.preferences.viewer import Viewer, current_viewer
 from scoring.use_cases import change_preferences
 from scoring.use_cases.change_preferences import MAX_MUTES
+from scoring.use_cases.unit_of_work import UnitOfWork
 
-Kind = Annotated[MuteKind, strawberry.argument(description="What it is.")]
-Key = Annotated[
-    str, strawberry.argument(description="The platform's own id of it. A topic, category or tool may also be named.")
+Kind = Annotated[MuteKind | None, strawberry.argument(description="The kind. Give either `id`, or `kind` and `key`.")]
+Key = Annotated[str | None, strawberry.argument(description="The `key`; for a topic, category or tool also its name.")]
+Id = Annotated[
+    strawberry.ID | None, strawberry.argument(description="The `id` of a topic, category, tool, user or project.")
 ]
+MuteUseCase = Callable[[UnitOfWork, MuteKind, str], Awaitable[bool]]
 
 
 @strawberry.type(description="What became of `mute` and `unmute`.")
@@ -26,6 +31,18 @@ class MutePayload:
         description="Whether anything is different now: false for what was muted already, and with an error."
     )
     user_errors: list[UserError] = strawberry.field(description="What was wrong with the input; empty if all is well.")
+
+    @classmethod
+    async def of(
+        cls, info: Info, kind: MuteKind | None, key: str | None, id_: strawberry.ID | None, use_case: MuteUseCase
+    ) -> Self:
+        """Run a use case on what a client names and show its result."""
+
+        async def change() -> bool:
+            return await use_case(info.context, *mutable_of(kind, key, id_))
+
+        changed, errors = await attempt(change(), False)
+        return cls(changed=changed, user_errors=errors)
 
     @computed("You, as you are now; `mutes` lists what is muted. The next first page of each feed goes by it.")
     async def viewer(self, info: Info) -> Viewer:
@@ -41,13 +58,15 @@ class MuteMutation:
         "Keep what is about a topic, in a category, made with a tool or made by somebody out of your feeds, or "
         f"conclude nothing from a project any more. Up to {MAX_MUTES:,} mutes; a second one changes nothing."
     )
-    async def mute(self, info: Info, kind: Kind, key: Key) -> MutePayload | None:
+    async def mute(
+        self, info: Info, kind: Kind = strawberry.UNSET, key: Key = strawberry.UNSET, id: Id = strawberry.UNSET
+    ) -> MutePayload | None:
         """Mute."""
-        changed, errors = await attempt(change_preferences.mute(info.context, kind, key), False)
-        return MutePayload(changed=changed, user_errors=errors)
+        return await MutePayload.of(info, kind, key, id, change_preferences.mute)
 
     @mutation("Take a mute back. What is not muted is no fault: it changes nothing.")
-    async def unmute(self, info: Info, kind: Kind, key: Key) -> MutePayload | None:
+    async def unmute(
+        self, info: Info, kind: Kind = strawberry.UNSET, key: Key = strawberry.UNSET, id: Id = strawberry.UNSET
+    ) -> MutePayload | None:
         """Take a mute back."""
-        changed, errors = await attempt(change_preferences.unmute(info.context, kind, key), False)
-        return MutePayload(changed=changed, user_errors=errors)
+        return await MutePayload.of(info, kind, key, id, change_preferences.unmute)

@@ -11,6 +11,7 @@ from db.models import TagSource, TermKind
 from resolvers.common.context import Context, Info
 from resolvers.common.enums import register_enum
 from resolvers.common.field_costs import Cost, computed, mutation
+from resolvers.common.references import path_prefix, term_of
 from resolvers.common.user_errors import UserError, attempt
 from scoring.use_cases import change_preferences
 from scoring.use_cases.change_preferences import MAX_INTERESTS
@@ -77,8 +78,13 @@ class Interest:
 class InterestInput:
     """A term of the taxonomy, as a client names it."""
 
-    kind: TermKind = strawberry.field(description="Which of the three it is.")
-    key: str = strawberry.field(description="The platform's own id of it.")
+    kind: TermKind | None = strawberry.field(
+        default=strawberry.UNSET, description="The kind. Give either `id`, or `kind` and `key`."
+    )
+    key: str | None = strawberry.field(default=strawberry.UNSET, description="The `key`.")
+    id: strawberry.ID | None = strawberry.field(
+        default=strawberry.UNSET, description="The `id` of a `Tool`, `Category` or `Topic`."
+    )
 
 
 async def interests_of(context: Context) -> list[Interest]:
@@ -121,8 +127,15 @@ class InterestsMutation:
         ],
     ) -> InterestsPayload | None:
         """State interests."""
-        named = [(one.kind, one.key) for one in interests]
-        changed, errors = await attempt(change_preferences.set_interests(info.context, named), False)
+
+        async def change() -> bool:
+            named = []
+            for index, one in enumerate(interests):
+                with path_prefix("interests", index):
+                    named.append(term_of(one.kind, one.key, one.id))
+            return await change_preferences.set_interests(info.context, named)
+
+        changed, errors = await attempt(change(), False)
         return InterestsPayload(changed=changed, user_errors=errors)
 
     @mutation(
@@ -133,6 +146,11 @@ class InterestsMutation:
         self, info: Info, interest: Annotated[InterestInput, strawberry.argument(description="Which one.")]
     ) -> InterestsPayload | None:
         """Take an interest away."""
-        named = (interest.kind, interest.key)
-        changed, errors = await attempt(change_preferences.remove_interest(info.context, named), False)
+
+        async def change() -> bool:
+            with path_prefix("interest"):
+                named = term_of(interest.kind, interest.key, interest.id)
+            return await change_preferences.remove_interest(info.context, named)
+
+        changed, errors = await attempt(change(), False)
         return InterestsPayload(changed=changed, user_errors=errors)

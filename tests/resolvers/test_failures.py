@@ -35,7 +35,7 @@ class Try(NamedTuple):
 
 def acts(mutation: str, unknown: str) -> list[Try]:
     """What fails for everything that is done to a project."""
-    return [Try(mutation, unknown, ADA, "UNKNOWN_PROJECT")]
+    return [Try(mutation, unknown, ADA, "UNKNOWN_PROJECT"), Try(mutation, "", ADA, "INVALID")]
 
 
 def answers(mutation: str, name: str, one: str) -> list[Try]:
@@ -83,6 +83,10 @@ TRIES: list[Try] = [
     Try("setInterests", "interests: $x", ADA, "TOO_MANY", {"x": [{"kind": "TOOL", "key": "tool-1"}] * 201},
         "($x: [InterestInput!]!)"),
     Try("removeInterest", 'interest: {kind: TOOL, key: "none"}', ADA, "UNKNOWN_REFERENCE"),
+    Try("removeInterest", "interest: {kind: TOOL}", ADA, "INVALID"),
+    Try("setInterests", "interests: [{kind: TOOL}]", ADA, "INVALID"),
+    Try("unmute", "kind: TOOL", ADA, "INVALID"),
+    Try("skipOnboardingQuestion", "", ADA, "INVALID"),
     *acts("mute", 'kind: PROJECT, key: "p0900"'),
     Try("mute", 'kind: OWNER, key: "none"', ADA, "UNKNOWN_REFERENCE"),
     Try("mute", 'kind: OWNER, key: "author"', user("hermit"), "TOO_MANY"),
