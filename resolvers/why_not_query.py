@@ -11,7 +11,7 @@ from resolvers.common.field_costs import Cost, computed
 from resolvers.common.optional_arguments import unset_to_none
 from resolvers.common.references import ProjectId, ProjectKey, Reference, key_of
 from resolvers.feeds.explanation import Explanation
-from resolvers.feeds.feed_connection import ProjectFilterInput, Where
+from resolvers.feeds.feed_connection import Where
 from resolvers.feeds.project import Project
 from resolvers.preferences.mute_type import Mute
 from scoring.explanation import why_not_outcome
@@ -77,10 +77,11 @@ class WhyNotQuery:
         card = await info.context.loaders.cards_by_key.load(key_of("Project", Reference(key, id)))
         if card is None:
             return _shown(why_not_outcome.UNKNOWN, None, [])
-        asked: ProjectFilterInput = unset_to_none(where) or ProjectFilterInput()
-        found = await info.context.feeds.why_not(await info.context.viewer(), card.id, asked.read())
+        given = unset_to_none(where)
+        narrowed = ProjectFilter() if given is None else await given.read(info.context)
+        found = await info.context.feeds.why_not(await info.context.viewer(), card.id, narrowed)
         mutes = await _mutes_of(info.context, card) if found.filter is Filter.MUTED else []
-        return _shown(found, card, mutes, asked.read())
+        return _shown(found, card, mutes, narrowed)
 
 
 def _shown(

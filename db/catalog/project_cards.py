@@ -1,7 +1,7 @@
 """Reading projects: the cards a page shows, and the features a ranking reads."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import and_, bindparam, case, cast, func, literal, null, or_, select
@@ -74,8 +74,14 @@ class ProjectFilter:
         One of these types.
     tools, categories, topics
         At least one of these keys of each kind.
-    created_after
-        Created at this time or later.
+    created_after, created_before
+        Created at `created_after` or later, and before `created_before`.
+    owner_id
+        Of this user.
+    exclude_keys
+        None of these projects.
+    excluded_ids
+        The ids of `exclude_keys`, for the vector index.
     """
 
     types: tuple[str, ...] = ()
@@ -83,6 +89,10 @@ class ProjectFilter:
     categories: tuple[str, ...] = ()
     topics: tuple[str, ...] = ()
     created_after: datetime | None = None
+    created_before: datetime | None = None
+    owner_id: int | None = None
+    exclude_keys: tuple[str, ...] = ()
+    excluded_ids: tuple[int, ...] = field(default=(), compare=False)
 
     @property
     def terms_by_kind(self) -> tuple[tuple[TermKind, tuple[str, ...]], ...]:
@@ -254,6 +264,12 @@ def conditions(where: ProjectFilter) -> list[ColumnElement[bool]]:
         clauses.append(Project.type.in_(where.types))
     if where.created_after is not None:
         clauses.append(Project.created_at >= where.created_after)
+    if where.created_before is not None:
+        clauses.append(Project.created_at < where.created_before)
+    if where.owner_id is not None:
+        clauses.append(Project.owner_id == where.owner_id)
+    if where.exclude_keys:
+        clauses.append(Project.key.not_in(where.exclude_keys))
     for kind, keys in where.terms_by_kind:
         carried = select(ProjectTerm.project_id).join(Term, Term.id == ProjectTerm.term_id)
         clauses.append(Project.id.in_(carried.where(Term.kind == kind.value, Term.key.in_(keys))))

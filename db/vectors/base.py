@@ -84,8 +84,10 @@ class VectorFilter:
         One of these types; empty allows all.
     any_terms
         For each group, at least one of its term ids: ``((1, 2), (7,))`` means (1 or 2) and 7.
-    created_after
-        Created at this time or later.
+    created_after, created_before
+        Created at `created_after` or later, and before `created_before`.
+    owner
+        Of this user.
     """
 
     exclude_owner: int | None = None
@@ -93,6 +95,8 @@ class VectorFilter:
     types: frozenset[str] = frozenset()
     any_terms: tuple[frozenset[int], ...] = ()
     created_after: datetime | None = None
+    created_before: datetime | None = None
+    owner: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -256,6 +256,10 @@ class Matrix:
             passing &= carries
         if where.created_after is not None:
             passing &= self.created >= microseconds(where.created_after)
+        if where.created_before is not None:
+            passing &= self.created < microseconds(where.created_before)
+        if where.owner is not None:
+            passing &= self.owners == where.owner
         return passing
 
     @cached_property

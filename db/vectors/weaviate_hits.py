@@ -59,6 +59,10 @@ def conditions(where: VectorFilter) -> FilterReturn | None:
     parts += [Filter.by_property("term_ids").contains_any(sorted(group)) for group in where.any_terms]
     if where.created_after is not None:
         parts.append(Filter.by_property("created_at").greater_or_equal(where.created_after))
+    if where.created_before is not None:
+        parts.append(Filter.by_property("created_at").less_than(where.created_before))
+    if where.owner is not None:
+        parts.append(Filter.by_property("owner_id").equal(where.owner))
     return Filter.all_of(parts) if parts else None
 
 

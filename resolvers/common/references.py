@@ -105,12 +105,12 @@ def mutable_of(kind: MuteKind | None, key: str | None, id_: strawberry.ID | None
 def _kind_and_key(
     kind: TermKind | MuteKind | None, key: str | None, id_: strawberry.ID | None, types: tuple[str, ...]
 ) -> tuple[str, str]:
-    kind, key, id_ = unset_to_none(kind), unset_to_none(key), unset_to_none(id_)
-    if id_ is not None and kind is None and key is None:
+    named, key, id_ = unset_to_none(kind), unset_to_none(key), unset_to_none(id_)
+    if id_ is not None and named is None and key is None:
         return _parse(id_, types, "id")
-    if id_ is not None or kind is None or key is None:
+    if id_ is not None or named is None or key is None:
         raise InvalidReference("Give either `id`, or `kind` and `key`.", "id")
-    return next(type_ for type_ in types if _MUTE_KINDS[type_].value == kind.value), key
+    return next(type_ for type_ in types if _MUTE_KINDS[type_].value == named.value), key
 
 
 def _parse(id_: str | None, types: tuple[str, ...], argument: str) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from db.catalog.project_cards import ProjectCard, ProjectFilter
 from db.errors import Store
 from db.models import FeedKind
 from resolvers.common import enums  # noqa: F401 (publishes the enums that are named below)
-from resolvers.common.context import Info
+from resolvers.common.context import Context, Info
 from resolvers.common.errors import InvalidArgument, InvalidPage
 from resolvers.common.field_costs import Cost, computed
 from resolvers.common.global_ids import edge_global_id, parse_edge_key
@@ -30,6 +30,9 @@ from scoring.weights import MAX_BOOST_PLACES, MAX_PAGE_SIZE, MAX_QUERY_LENGTH, S
 DEFAULT_PAGE_SIZE = 30
 MAX_FILTER_VALUES = 100
 """Values that one field of a filter may list."""
+
+NO_USER_ID = 0
+"""An id that no user has."""
 
 Serve = Callable[[Viewer, int, str | None, ProjectFilter], Awaitable[Page]]
 
@@ -54,24 +57,41 @@ class ProjectFilterInput:
     topics: list[str] | None = strawberry.field(
         default=strawberry.UNSET, description="Projects about one of these topics, by key."
     )
+    owner: str | None = strawberry.field(default=strawberry.UNSET, description="Projects of this user, by key.")
+    exclude_keys: list[str] | None = strawberry.field(
+        default=strawberry.UNSET, description="All projects but these, by key."
+    )
     created_after: datetime | None = strawberry.field(
-        default=strawberry.UNSET, description="Projects made at this time or later."
+        default=strawberry.UNSET, description="Projects created at this time or later."
+    )
+    created_before: datetime | None = strawberry.field(
+        default=strawberry.UNSET, description="Projects created before this time."
     )
 
-    def read(self) -> ProjectFilter:
-        """Give the filter as the ranking takes it.
+    async def read(self, context: Context) -> ProjectFilter:
+        """Return the filter as the ranking takes it. A user who does not exist for the viewer owns nothing.
 
         Raises
         ------
         InvalidArgument
-            If a list is too long.
+            If a list is too long, or a value cannot be a key.
         """
+        owner_key, excluded = unset_to_none(self.owner), _values("excludeKeys", self.exclude_keys)
+        owner_id = None
+        if owner_key is not None:
+            owner = await context.loaders.users_by_key.load(*_values("owner", [owner_key]))
+            owner_id = NO_USER_ID if owner is None else owner.id
+        cards = await context.loaders.cards_by_key.load_many(list(excluded))
         return ProjectFilter(
             types=_values("types", self.types),
             tools=_values("tools", self.tools),
             categories=_values("categories", self.categories),
             topics=_values("topics", self.topics),
             created_after=unset_to_none(self.created_after),
+            created_before=unset_to_none(self.created_before),
+            owner_id=owner_id,
+            exclude_keys=excluded,
+            excluded_ids=tuple(card.id for card in cards if card is not None),
         )
 
 
@@ -310,8 +330,8 @@ async def serve_feed(
         If an argument cannot be served.
     """
     where = unset_to_none(where)
-    asked = ProjectFilter() if where is None else where.read()
     context = info.context
+    asked = ProjectFilter() if where is None else await where.read(context)
     viewer = await (context.viewer() if personal else context.viewer_or_anonymous())
     try:
         page = await serve(viewer, default if first is None else first, unset_to_none(after), asked)

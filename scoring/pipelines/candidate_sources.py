@@ -4,7 +4,7 @@ The nearest vectors alone would lose most of what is relevant: recall .11 of the
 """
 
 import asyncio
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -125,15 +125,25 @@ async def likes_by_neighbors(stores: Stores, profile: Profile) -> dict[int, int]
     )
 
 
-async def _nearest(stores: Stores, profile: Profile, where: ProjectFilter, terms: TermGroups) -> Hits:
-    if profile.vector is None:
-        return Hits()
-    narrowed = VectorFilter(
-        exclude_owner=profile.viewer.user_id,
+def vector_filter(
+    where: ProjectFilter, terms: TermGroups, *, exclude_owner: int | None = None, exclude_ids: Iterable[int] = ()
+) -> VectorFilter:
+    """Return what a feed is narrowed to as a filter of the vector index."""
+    return VectorFilter(
+        exclude_owner=exclude_owner,
+        exclude_ids=frozenset((*where.excluded_ids, *exclude_ids)),
         types=frozenset(where.types),
         any_terms=terms,
         created_after=where.created_after,
+        created_before=where.created_before,
+        owner=where.owner_id,
     )
+
+
+async def _nearest(stores: Stores, profile: Profile, where: ProjectFilter, terms: TermGroups) -> Hits:
+    if profile.vector is None:
+        return Hits()
+    narrowed = vector_filter(where, terms, exclude_owner=profile.viewer.user_id)
     return await stores.vectors.near(profile.vector, weights.CANDIDATES_NEAR, narrowed)
 
 

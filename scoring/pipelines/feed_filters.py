@@ -63,11 +63,14 @@ def select(
 
 
 def _matches(feature: ProjectFeatures, where: ProjectFilter, terms: TermGroups) -> bool:
-    if where.types and feature.type not in where.types:
-        return False
-    if where.created_after is not None and feature.created_at < where.created_after:
-        return False
-    if not terms:
-        return True
+    is_outside = (
+        (where.types and feature.type not in where.types)
+        or (where.created_after is not None and feature.created_at < where.created_after)
+        or (where.created_before is not None and feature.created_at >= where.created_before)
+        or (where.owner_id is not None and feature.owner_id != where.owner_id)
+        or feature.key in where.exclude_keys
+    )
+    if is_outside or not terms:
+        return not is_outside
     carried = {int(id_) for kind in TermKind for id_ in incidences([feature.terms])[kind].terms}
     return all(carried & group for group in terms)

@@ -13,7 +13,7 @@ from db.catalog.project_cards import ProjectFilter, term_ids
 from db.errors import Store, StoreUnavailable
 from db.models import FeedKind
 from db.stores import Stores
-from db.vectors.base import HybridHits, Vector, VectorFilter
+from db.vectors.base import HybridHits, Vector
 from db.vectors.fusion import WINDOW, adapt_alpha, reweight
 from db.vectors.text_analysis import matched_words, query_words
 from scoring import weights
@@ -21,7 +21,7 @@ from scoring.deadlines import SERVING, Deadlines
 from scoring.errors import InvalidQuery
 from scoring.mathematics.additive_model import Curve, Model, scores
 from scoring.mathematics.signals import vector_similarity
-from scoring.pipelines.candidate_sources import TermGroups
+from scoring.pipelines.candidate_sources import TermGroups, vector_filter
 from scoring.profiles.viewer_profile import Profile
 from scoring.ranking import Ranking, Strategy, distinct_stores
 from scoring.weights import Signal
@@ -141,7 +141,7 @@ async def _hits(
     stores: Stores, query: SearchQuery, vector: Vector | None, where: ProjectFilter, terms: TermGroups
 ) -> HybridHits:
     alpha = 0.0 if vector is None else query.alpha  # without a vector the words count in full
-    narrowed = VectorFilter(types=frozenset(where.types), any_terms=terms, created_after=where.created_after)
+    narrowed = vector_filter(where, terms)
     # Twice a leg's window holds all that both legs found, so that they can be weighed again.
     hits = await stores.vectors.hybrid(query.text, vector, alpha, 2 * WINDOW, narrowed)
     if 0.0 < alpha < 1.0:

@@ -10,11 +10,12 @@ from db.catalog.project_cards import ProjectFilter, term_ids, terms_of
 from db.errors import Store, StoreUnavailable
 from db.models import FeedKind
 from db.stores import Stores
-from db.vectors.base import Hits, VectorFilter
+from db.vectors.base import Hits
 from scoring import weights
 from scoring.deadlines import SERVING, Deadlines
 from scoring.mathematics.additive_model import Curve, Model
 from scoring.mathematics.signals import vector_similarity
+from scoring.pipelines.candidate_sources import vector_filter
 from scoring.ranking import Ranking, Strategy
 from scoring.weights import Signal
 
@@ -50,12 +51,7 @@ async def _nearest(stores: Stores, project_id: int, where: ProjectFilter) -> Hit
     _, rows = await stores.vectors.project_vectors(np.array([project_id], dtype=np.int64))
     if not len(rows):
         return Hits()
-    narrowed = VectorFilter(
-        exclude_ids=frozenset({project_id}),
-        types=frozenset(where.types),
-        any_terms=await term_ids(stores.database, where),
-        created_after=where.created_after,
-    )
+    narrowed = vector_filter(where, await term_ids(stores.database, where), exclude_ids=[project_id])
     return await stores.vectors.near(rows[0], weights.SIMILAR_HITS, narrowed)
 
 

@@ -92,6 +92,9 @@ def digest(where: ProjectFilter, *others: str | float) -> str:
         sorted(where.types),
         *([kind, sorted(keys)] for kind, keys in where.terms_by_kind),
         where.created_after,
+        where.created_before,
+        where.owner_id,
+        sorted(where.exclude_keys),
     ]
     return hashlib.blake2b(orjson.dumps(fields), digest_size=8).hexdigest()
 
@@ -136,9 +139,12 @@ def decode(body: bytes) -> RankingSnapshot | None:
 
 
 def _filter(fields: Mapping[str, Any]) -> ProjectFilter:
-    lists = {name: tuple(fields[name]) for name in ("types", "tools", "categories", "topics")}
-    after = fields["created_after"]
-    return ProjectFilter(**lists, created_after=None if after is None else datetime.fromisoformat(after))
+    read: dict[str, Any] = {
+        name: tuple(fields[name]) for name in ("types", "tools", "categories", "topics", "exclude_keys", "excluded_ids")
+    }
+    for name in ("created_after", "created_before"):
+        read[name] = None if fields[name] is None else datetime.fromisoformat(fields[name])
+    return ProjectFilter(**read, owner_id=fields["owner_id"])
 
 
 def _ranking(header: Mapping[str, Any], body: bytes, start: int) -> Ranking:

@@ -101,6 +101,10 @@ class TestVectorStore:
         assert await found(VectorFilter(any_terms=(frozenset(),))) == []
         assert await found(VectorFilter(created_after=EPOCH + timedelta(days=1))) == [2, 3]
         assert await found(VectorFilter(created_after=EPOCH + timedelta(days=1, microseconds=1))) == [3]
+        assert await found(VectorFilter(created_before=EPOCH + timedelta(days=1))) == [1]
+        assert await found(VectorFilter(created_before=EPOCH + timedelta(days=1, microseconds=1))) == [1, 2]
+        assert await found(VectorFilter(owner=10)) == [1]
+        assert await found(VectorFilter(owner=10, exclude_owner=10)) == []
 
     async def test_similarities_keep_the_order_asked_for_and_say_what_is_missing(self, vector_store: VectorStore):
         await vector_store.upsert_projects([project(1, unit(1)), project(2, unit(3, 4))])
@@ -166,6 +170,8 @@ filters = st.builds(
     types=st.frozensets(st.sampled_from(["article", "prompt", "unheard"]), max_size=2),
     any_terms=st.lists(st.frozensets(st.integers(1, 7), min_size=1, max_size=3), max_size=2).map(tuple),
     created_after=st.none() | st.integers(0, 6).map(lambda day: EPOCH + timedelta(days=day)),
+    created_before=st.none() | st.integers(0, 6).map(lambda day: EPOCH + timedelta(days=day)),
+    owner=st.none() | st.integers(1, 3),
 )
 removals = st.sets(st.integers(1, 45)).map(lambda gone: [f"p{id_}" for id_ in sorted(gone)])
 steps = st.lists(st.lists(projects, max_size=15, unique_by=lambda item: item.id) | removals, max_size=6)
@@ -178,6 +184,8 @@ def passes(item: ProjectDocument, where: VectorFilter) -> bool:
         and (not where.types or item.type in where.types)
         and all(group & set(item.term_ids) for group in where.any_terms)
         and (where.created_after is None or item.created_at >= where.created_after)
+        and (where.created_before is None or item.created_at < where.created_before)
+        and (where.owner is None or item.owner_id == where.owner)
     )
 
 

@@ -122,6 +122,44 @@ async def test_an_empty_filter_allows_everything(graph: Graph) -> None:
         assert len(feed["edges"]) == 41
 
 
+WALKS = ("forYou", "popular", "trending", "newest", "search")
+
+
+@pytest.mark.parametrize("feed", WALKS)
+async def test_every_feed_narrows_to_an_owner_a_time_and_what_was_not_seen_yet(graph: Graph, feed: str) -> None:
+    await graph.world.add_projects(3, start=950, owner="maker", title="daily models of a maker")
+    await graph.world.settle()
+    arguments = 'query: "daily models", ' if feed == "search" else ""
+    query = f"""query ($where: ProjectFilter, $after: String) {{ feed: {feed}({arguments}first: 2, after: $after, where: $where) {{
+        nodes {{ key createdAt owner {{ key }} }} pageInfo {{ endCursor hasNextPage }} }} }}"""
+
+    async def walk(where: dict[str, Any]) -> list[dict[str, Any]]:
+        seen: list[dict[str, Any]] = []
+        after = None
+        while True:
+            page = (await graph.data(query, user("ada"), where=where, after=after))["feed"]
+            seen += page["nodes"]
+            after = page["pageInfo"]["endCursor"]
+            if not page["pageInfo"]["hasNextPage"]:
+                return seen
+
+    made = await walk({"owner": "maker"})
+    assert {node["key"] for node in made} == {"p0950", "p0951", "p0952"}
+    assert {node["owner"]["key"] for node in made} == {"maker"}
+    rest = await walk({"owner": "maker", "excludeKeys": ["p0951", "unheard-of"]})
+    assert {node["key"] for node in rest} == {"p0950", "p0952"}
+    moment = sorted(node["createdAt"] for node in made)[1]
+    older = await walk({"owner": "maker", "createdBefore": moment})
+    newer = await walk({"owner": "maker", "createdAfter": moment})
+    assert {node["key"] for node in (*older, *newer)} == {node["key"] for node in made}
+    assert all(node["createdAt"] < moment for node in older)
+    assert await walk({"owner": "nobody"}) == []
+    cursor = (await graph.data(query, user("ada"), where={"owner": "maker"}))["feed"]["pageInfo"]["endCursor"]
+    for other in ({"owner": "author"}, {"owner": "maker", "excludeKeys": ["p0001"]}, {}):
+        if feed != "newest":  # the cursor of `newest` is a time and holds for any filter
+            assert await graph.refusal(query, user("ada"), where=other, after=cursor) == ("FOREIGN_CURSOR", ["feed"])
+
+
 BAD_PAGES: list[tuple[dict[str, Any], str]] = [
     ({"first": -1}, "FIRST_OUT_OF_RANGE"),
     ({"first": 101}, "FIRST_OUT_OF_RANGE"),
@@ -135,6 +173,8 @@ BAD_PAGES: list[tuple[dict[str, Any], str]] = [
     ({"where": {"tools": [""]}}, "BAD_USER_INPUT"),
     ({"where": {"topics": ["x" * 201]}}, "BAD_USER_INPUT"),
     ({"where": {"categories": [str(n) for n in range(101)]}}, "BAD_USER_INPUT"),
+    ({"where": {"excludeKeys": [str(n) for n in range(101)]}}, "BAD_USER_INPUT"),
+    ({"where": {"owner": ""}}, "BAD_USER_INPUT"),
 ]
 
 
