@@ -31,11 +31,16 @@ from graphql import (
     GraphQLString,
     OperationType,
 )
-from graphql.execution.collect_fields import FieldDetailsList, GroupedFieldSet
-from graphql.pyutils import Path
-from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
-from strawberry.types.cast import TYPE_CAST_ATTRIBUTE
-from strawberry.types.field import StrawberryField
+
+from resolvers.common.compat import (
+    TYPE_CAST_ATTRIBUTE,
+    ExecutionContext,
+    FieldDetailsList,
+    GroupedFieldSet,
+    Path,
+    field_definition,
+    object_definition,
+)
 
 Copy = Callable[[Any], Any]
 """From a value of ours to what goes over the wire; raises `_UnexpectedValue` for one that it does not know exactly."""
@@ -70,7 +75,7 @@ class SelectionPlan:
     others: GroupedFieldSet
 
 
-class Executor(StrawberryGraphQLCoreExecutionContext):
+class Executor(ExecutionContext):
     """Executes one operation."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
@@ -157,7 +162,7 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
 
     def _copy_object(self, type_: GraphQLObjectType, details: FieldDetailsList) -> Copy | None:
         plan = self._plan(type_, self.collect_subfields(type_, details).grouped_field_set)
-        definition = type_.extensions.get("strawberry-definition")
+        definition = object_definition(type_)
         if plan.others or definition is None or definition.is_type_of is not None:
             return None
         origin, readers = definition.origin, plan.direct
@@ -172,8 +177,8 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
 
 def _attribute(field: GraphQLField) -> str | None:
     """Give the name of the attribute that a field is, if it is nothing else."""
-    definition = field.extensions.get("strawberry-definition")
-    if not isinstance(definition, StrawberryField) or field.args or definition.extensions:
+    definition = field_definition(field)
+    if definition is None or field.args or definition.extensions:
         return None
     is_attribute = definition.base_resolver is None and definition.default_resolver is getattr
     return definition.python_name if is_attribute else None

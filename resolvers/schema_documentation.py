@@ -4,9 +4,7 @@ from collections.abc import Mapping, Sequence
 from textwrap import dedent
 from types import MappingProxyType
 
-from strawberry.types import get_object_definition
-from strawberry.utils.str_converters import to_camel_case
-
+from resolvers.common.compat import fields_of, to_camel_case
 from scoring.use_cases.input_errors import UserErrorCode
 
 EXPLORE_PAGE = """
@@ -253,7 +251,7 @@ def append_examples(
     root: type, examples: Mapping[str, str], failures: Mapping[str, tuple[UserErrorCode, ...]] = MappingProxyType({})
 ) -> None:
     """Put how it may fail, and its example, behind the description of each root field."""
-    for field in get_object_definition(root, strict=True).fields:
+    for field in fields_of(root):
         name = field.graphql_name or to_camel_case(field.python_name)
         if codes := failures.get(name):
             field.description = f"{field.description} `userErrors` may say {_listed(codes)}."

@@ -10,6 +10,7 @@ import strawberry
 from strawberry.scalars import JSON
 
 from db.models import Role, TermKind
+from resolvers.common.compat import is_input
 from resolvers.common.context import Info
 from resolvers.common.enums import register_enum
 from resolvers.common.field_costs import Cost, mutation
@@ -257,7 +258,7 @@ def input_fields(value: Any) -> Any:
     """Give an input object as what a record is made of: fields that were left out, or null, take the default."""
     if isinstance(value, list):
         return [input_fields(item) for item in value]
-    if not hasattr(value, "__strawberry_definition__") or isinstance(value, str):
+    if not is_input(value):
         return value  # (an enum that the graph knows is text)
     return {
         field.name: input_fields(getattr(value, field.name))

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from enum import Enum, StrEnum
 
 import strawberry
-from strawberry.types.enum import StrawberryEnumDefinition
 
 from db.errors import Store
 from db.models import FeedKind, InteractionType, MuteKind, QuestionType, Role, TermKind
+from resolvers.common.compat import enum_definition
 from scoring.explanation.reasons import Basis
 from scoring.explanation.why_not_outcome import Outcome
 from scoring.mathematics.velocity import Window
@@ -24,8 +24,7 @@ def register_enum(enum: type[Enum], name: str, description: str, values: Mapping
         What each member means, by the member's name; all of them must be there.
     """
     strawberry.enum(enum, name=name, description=description)
-    definition: StrawberryEnumDefinition = enum.__strawberry_definition__  # type: ignore[attr-defined]
-    for value in definition.values:
+    for value in enum_definition(enum).values:
         value.description = values[value.name]
 
 

@@ -4,8 +4,8 @@ from collections.abc import Awaitable
 from typing import Self, TypeVar
 
 import strawberry
-from strawberry.utils.str_converters import to_camel_case
 
+from resolvers.common.compat import to_camel_case
 from resolvers.common.enums import register_enum
 from resolvers.common.errors import Unauthenticated
 from resolvers.common.references import InvalidReference

@@ -25,7 +25,7 @@ from scoring import weights
 from scoring.ranking import Adjustment, Ranking, Rule, Strategy
 from scoring.weights import Signal
 
-_FORMAT = 4
+_FORMAT = 5
 """Raised when the layout changes; a body of another format counts as gone."""
 
 

@@ -1,0 +1,101 @@
+"""Private parts of Strawberry and graphql-core that the resolvers rely on, in one place.
+
+`tests/resolvers/common/test_compat.py` fails with a sentence for each part that a new version has changed.
+"""
+
+from collections.abc import Callable, Mapping
+from enum import Enum
+from importlib.metadata import version
+from inspect import getsource
+from typing import Any
+
+from graphql import GraphQLField, GraphQLObjectType
+from graphql.execution.collect_fields import FieldDetailsList, GroupedFieldSet
+from graphql.pyutils import Path
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext as ExecutionContext
+from strawberry.types import get_object_definition
+from strawberry.types.base import StrawberryObjectDefinition
+from strawberry.types.cast import TYPE_CAST_ATTRIBUTE
+from strawberry.types.enum import StrawberryEnumDefinition
+from strawberry.types.field import StrawberryField
+from strawberry.utils.str_converters import to_camel_case
+
+__all__ = [
+    "TYPE_CAST_ATTRIBUTE",
+    "ExecutionContext",
+    "FieldDetailsList",
+    "GroupedFieldSet",
+    "Path",
+    "enum_definition",
+    "field_definition",
+    "fields_of",
+    "incompatibilities",
+    "is_input",
+    "object_definition",
+    "read_input_by",
+    "to_camel_case",
+]
+
+TESTED = {"strawberry-graphql": (0, 341), "graphql-core": (3, 3)}
+"""Versions for which the resolvers are tested, as the beginning of the version number."""
+
+_PARTS: dict[type, str] = {
+    ExecutionContext: "execute_fields collect_subfields middleware_manager operation",
+    StrawberryField: "base_resolver default_resolver extensions python_name graphql_name description metadata",
+    StrawberryObjectDefinition: "fields from_input is_type_of origin",
+    StrawberryEnumDefinition: "values",
+}
+"""Attributes of each class that the resolvers use."""
+
+_DEFINITION = "strawberry-definition"
+
+
+def field_definition(field: GraphQLField) -> StrawberryField | None:
+    """Return the Strawberry field behind a field of the graphql-core schema."""
+    found = field.extensions.get(_DEFINITION)
+    return found if isinstance(found, StrawberryField) else None
+
+
+def object_definition(type_: GraphQLObjectType) -> StrawberryObjectDefinition | None:
+    """Return the Strawberry type behind a type of the graphql-core schema."""
+    found = type_.extensions.get(_DEFINITION)
+    return found if isinstance(found, StrawberryObjectDefinition) else None
+
+
+def fields_of(type_: type) -> list[StrawberryField]:
+    """Return the fields of a class that is a Strawberry type."""
+    return get_object_definition(type_, strict=True).fields
+
+
+def enum_definition(enum: type[Enum]) -> StrawberryEnumDefinition:
+    """Return the definition of an enum that is part of the graph."""
+    found: StrawberryEnumDefinition = enum.__strawberry_definition__  # type: ignore[attr-defined]
+    return found
+
+
+def is_input(value: Any) -> bool:
+    """Tell whether a value is an instance of an input type."""
+    return isinstance(getattr(value, "__strawberry_definition__", None), StrawberryObjectDefinition)
+
+
+def read_input_by(type_: type, read: Callable[[Mapping[str, Any]], Any]) -> None:
+    """Make instances of an input type with a function of the values by their GraphQL names."""
+    get_object_definition(type_, strict=True).from_input = lambda _type, values, _context: read(values)
+
+
+def incompatibilities() -> list[str]:
+    """Return a sentence for each untested version and each private attribute that is gone."""
+    found = []
+    for package, tested in TESTED.items():
+        installed = version(package)
+        if tuple(int(part) for part in installed.split(".")[: len(tested)]) != tested:
+            expected = ".".join(map(str, tested))
+            found.append(f"{package} {installed} is not tested: run tests/resolvers, then replace {expected} in TESTED")
+    for owner, names in _PARTS.items():
+        source = "".join(getsource(base) for base in owner.__mro__ if base is not object and base.__module__ != "abc")
+        found += [
+            f"{owner.__module__}.{owner.__name__} has no {name} any more: adapt resolvers/common/compat.py"
+            for name in names.split()
+            if not hasattr(owner, name) and f"self.{name}" not in source and f"{name}:" not in source
+        ]
+    return found
