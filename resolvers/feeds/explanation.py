@@ -2,14 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import fields
-from datetime import datetime
 from functools import cache
-from typing import Self
+from typing import Any, Self, get_type_hints
 
 import strawberry
 
 from db.catalog.project_cards import ProjectFilter
-from db.models import InteractionType, TermKind
 from resolvers.catalog.user import User
 from resolvers.common.context import Info
 from resolvers.common.enums import SignalGroup
@@ -19,9 +17,7 @@ from resolvers.feeds.explanation_causes import Counterfactual
 from resolvers.feeds.lazy_project import LazyProject, visible_project
 from scoring import ranking, weights
 from scoring.explanation import reasons as evidence
-from scoring.explanation.reasons import Basis
 from scoring.explanation.signal_descriptions import SIGNALS
-from scoring.mathematics.velocity import Window
 from scoring.ranking import Rule, ScoredProject, as_float
 
 
@@ -97,102 +93,47 @@ class Reason:
     group: SignalGroup = strawberry.field(description="What kind of evidence it is: for colours.")
 
 
-@strawberry.type(description="The project carries a tool, category or topic that is one of your interests.")
-class StatedInterest(Reason):
-    """A tag that matches."""
+class _OtherProject:
+    """The field `project` of a reason that names one."""
 
-    key: str = strawberry.field(description="The platform's key of the tool, category or topic.")
-    name: str = strawberry.field(description="The interest's name.")
-    kind: TermKind = strawberry.field(description="What the interest is.")
-    confidence: float = strawberry.field(description="How sure the interest is, 0 to 1.")
+    project_id: strawberry.Private[int]
 
-
-@strawberry.type(description="The project is like one that you touched.")
-class SimilarToProject(Reason):
-    """A neighbor of something touched."""
-
-    similarity: float = strawberry.field(
-        description="How alike the two are, at most 1: the cosine of what `basis` compares."
-    )
-    basis: Basis = strawberry.field(description="What makes them alike.")
-    viewer_action: InteractionType = strawberry.field(
-        description="The most telling thing that you did with the other one."
-    )
-    at: datetime = strawberry.field(description="When you last did something with the other one.")
-    project_id: strawberry.Private[int] = 0
-
-    @computed("The other project; null if it is not to be seen any more.")
+    @computed("The other project; null if you may not see it any more.")
     async def project(self, info: Info) -> LazyProject | None:
-        """Give what was touched."""
+        """Return the project."""
         return await visible_project(info, self.project_id)
 
 
-@strawberry.type(description="The project is by an owner of whom you came to other projects.")
-class FromOwner(Reason):
-    """The same owner."""
+class _Owner:
+    """The field `owner` of a reason that names one."""
 
-    project_count: int = strawberry.field(description="How many other projects of this owner you came to.")
-    owner_id: strawberry.Private[int] = 0
+    owner_id: strawberry.Private[int]
 
-    @computed("The owner; null if the account is gone.")
+    @computed("The owner; null if the account is deleted.")
     async def owner(self, info: Info) -> User | None:
-        """Give the owner."""
+        """Return the owner."""
         card = await info.context.loaders.users_by_id.load(self.owner_id)
         return None if card is None else User.of(card)
 
 
-@strawberry.type(description="People with your taste like the project, or came to it; `text` says which.")
-class PeopleLikeYou(Reason):
-    """Neighbors like it."""
-
-    count: int = strawberry.field(
-        description=f"How many; never fewer than {weights.ANONYMITY_FLOOR}, so that nobody can be told from it. Of those "
-        f"who like it no more than {weights.LIKES_FOR_FULL_COLLABORATION} are counted."
-    )
+_RESOLVED: Mapping[type[evidence.Reason], type] = {
+    evidence.SimilarToProject: _OtherProject,
+    evidence.FromOwner: _Owner,
+}
 
 
-@strawberry.type(description="Many people like the project.")
-class Popular(Reason):
-    """Likes."""
-
-    like_count: int = strawberry.field(description="How many.")
-
-
-@strawberry.type(description="People come to the project now: compare `visitorCount` with `usualVisitorCount`.")
-class TrendingNow(Reason):
-    """Velocity."""
-
-    visitor_count: int = strawberry.field(
-        description=f"How many came for the first time within the window; never fewer than {weights.ANONYMITY_FLOOR}."
-    )
-    window: Window = strawberry.field(description="The window: the last hour, 24 hours or 7 days.")
-    usual_visitor_count: float = strawberry.field(description="How many came within such a window on average before.")
-
-
-@strawberry.type(description="The project has words that were searched for.")
-class KeywordMatch(Reason):
-    """Words."""
-
-    terms: list[str] = strawberry.field(description="The words, as the query writes them.")
-
-
-@strawberry.type(description="The project is new.")
-class Fresh(Reason):
-    """Age."""
-
-    age_days: float = strawberry.field(description="Its age in days.")
-
-
-@strawberry.type(
-    description="Little is known of the project so far, so it was given this place to find out whether people like it."
-)
-class Exploration(Reason):
-    """A chance."""
-
-    propensity: float = strawberry.field(
-        description="How likely it was to be drawn for this place, 0 to 1: all projects of which little is known had "
-        "the same chance."
-    )
+def _graph_type(reason: type[evidence.Reason]) -> type[Reason]:
+    """Return the GraphQL type of a reason: its documented fields, and those that need a loader."""
+    hints, namespace = get_type_hints(reason, include_extras=True), dict(vars(_RESOLVED.get(reason, object)))
+    annotations: dict[str, Any] = dict(namespace.get("__annotations__", {}))
+    for field in fields(reason):
+        hint = hints[field.name]
+        if isinstance(description := getattr(hint, "__metadata__", (None,))[0], str):
+            annotations[field.name] = list[str] if hint.__origin__ == tuple[str, ...] else hint.__origin__
+            namespace[field.name] = strawberry.field(description=description)
+    made = {name: value for name, value in namespace.items() if not name.startswith("__")}
+    class_ = type(reason.__name__, (Reason,), made | {"__annotations__": annotations, "__doc__": reason.__doc__})
+    return strawberry.type(class_, description=reason.__doc__)
 
 
 @strawberry.type(description="Why a project has this score for this viewer. The numbers are those that ranked it.")
@@ -261,23 +202,14 @@ class Explanation:
         return await info.context.loaders.reasons_by_project.load(self.explained) or ()
 
 
-_SHOWN: Mapping[type[evidence.Reason], type[Reason]] = {
-    evidence.StatedInterest: StatedInterest,
-    evidence.SimilarToProject: SimilarToProject,
-    evidence.FromOwner: FromOwner,
-    evidence.PeopleLikeYou: PeopleLikeYou,
-    evidence.Popular: Popular,
-    evidence.TrendingNow: TrendingNow,
-    evidence.KeywordMatch: KeywordMatch,
-    evidence.Fresh: Fresh,
-    evidence.Exploration: Exploration,
+_GRAPH_TYPES: Mapping[type[evidence.Reason], type[Reason]] = {
+    reason: _graph_type(reason) for reason in evidence.REASONS
 }
-"""The type that shows each kind of reason: its fields are the reason's own, by name."""
 
-REASON_TYPES = tuple(_SHOWN.values())
+REASON_TYPES = tuple(_GRAPH_TYPES.values())
 
 
 def _reason(project_id: int, found: evidence.Reason) -> Reason:
-    shown = _SHOWN[type(found)]
-    told = {field.name: getattr(found, field.name) for field in fields(shown) if field.init}
-    return shown(**told | {"id": reason_global_id(project_id, found.id), "group": SignalGroup(found.group)})
+    shown: Any = _GRAPH_TYPES[type(found)]
+    values = {field.name: getattr(found, field.name) for field in fields(shown) if field.init}
+    return shown(**values | {"id": reason_global_id(project_id, found.id), "group": SignalGroup(found.group)})  # type: ignore[no-any-return]

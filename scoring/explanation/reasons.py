@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Annotated, ClassVar
 
 from db.models import InteractionType, TermKind
 from scoring.mathematics.velocity import Window
 from scoring.ranking import Rule, ScoredProject
-from scoring.weights import Signal
+from scoring.weights import ANONYMITY_FLOOR, LIKES_FOR_FULL_COLLABORATION, Signal
 
 
 class Basis(StrEnum):
@@ -22,116 +23,113 @@ class Basis(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class StatedInterest:
-    """The project carries a term that the viewer has as a tag."""
+class Reason:
+    """A piece of evidence. The GraphQL types are made from the subclasses; annotated fields are public."""
 
     id: str
     text: str
+    group: ClassVar[str]
+
+
+@dataclass(frozen=True, slots=True)
+class StatedInterest(Reason):
+    """The project has a tool, category or topic that is one of your interests."""
+
     term_id: int
-    key: str
-    name: str
-    kind: TermKind
-    confidence: float
-    group: str = "stated"
+    key: Annotated[str, "The key of the tool, category or topic."]
+    name: Annotated[str, "The name of the interest."]
+    kind: Annotated[TermKind, "The kind of the interest."]
+    confidence: Annotated[float, "The confidence of the interest, 0 to 1."]
+    group = "stated"
 
 
 @dataclass(frozen=True, slots=True)
-class SimilarToProject:
-    """The project is near to one that the viewer has touched, by their vectors or by the people who touch both."""
+class SimilarToProject(Reason):
+    """The project is similar to one that you interacted with."""
 
-    id: str
-    text: str
     project_id: int
-    similarity: float
-    basis: Basis
-    viewer_action: InteractionType
-    at: datetime
-    group: str = "behavior"
+    similarity: Annotated[float, "The cosine similarity of the two projects by `basis`, at most 1."]
+    basis: Annotated[Basis, "What is compared."]
+    viewer_action: Annotated[InteractionType, "Your strongest interaction with the other project."]
+    at: Annotated[datetime, "When you last interacted with the other project."]
+    group = "behavior"
 
 
 @dataclass(frozen=True, slots=True)
-class FromOwner:
-    """The viewer has touched other projects of the same owner; `project_count` says how many."""
+class FromOwner(Reason):
+    """You visited other projects of the same owner."""
 
-    id: str
-    text: str
     owner_id: int
-    project_count: int
-    group: str = "behavior"
+    project_count: Annotated[int, "The number of other projects of this owner that you visited."]
+    group = "behavior"
 
 
 @dataclass(frozen=True, slots=True)
-class PeopleLikeYou:
-    """People like the viewer like it or came to it; `count` is never below `weights.ANONYMITY_FLOOR`."""
+class PeopleLikeYou(Reason):
+    """People with similar taste liked or visited the project; `text` says which."""
 
-    id: str
-    text: str
-    count: int
-    group: str = "people"
-
-
-@dataclass(frozen=True, slots=True)
-class Popular:
-    """Many people like it."""
-
-    id: str
-    text: str
-    like_count: int
-    group: str = "people"
+    count: Annotated[
+        int,
+        f"The number of people. Never below {ANONYMITY_FLOOR}, so that nobody can be identified. "
+        f"Likes are counted up to {LIKES_FOR_FULL_COLLABORATION}.",
+    ]
+    group = "people"
 
 
 @dataclass(frozen=True, slots=True)
-class TrendingNow:
-    """People come to it now; `visitor_count` came within the window, `usual_visitor_count` on average within the windows before."""
+class Popular(Reason):
+    """Many people like the project."""
 
-    id: str
-    text: str
-    visitor_count: int
-    window: Window
-    usual_visitor_count: float
-    group: str = "people"
+    like_count: Annotated[int, "The number of likes."]
+    group = "people"
 
 
 @dataclass(frozen=True, slots=True)
-class KeywordMatch:
-    """The project has words that were searched for."""
+class TrendingNow(Reason):
+    """The project has more visitors than usual."""
 
-    id: str
-    text: str
-    terms: tuple[str, ...]
-    group: str = "content"
-
-
-@dataclass(frozen=True, slots=True)
-class Fresh:
-    """It is new."""
-
-    id: str
-    text: str
-    age_days: float
-    group: str = "time"
+    visitor_count: Annotated[
+        int, f"The number of first-time visitors within the window. Never below {ANONYMITY_FLOOR}."
+    ]
+    window: Annotated[Window, "The length of the window: an hour, 24 hours or 7 days."]
+    usual_visitor_count: Annotated[float, "The average number of first-time visitors in earlier windows."]
+    group = "people"
 
 
 @dataclass(frozen=True, slots=True)
-class Exploration:
-    """Little is known of it, and it was drawn for this place; `propensity` says how likely that was."""
+class KeywordMatch(Reason):
+    """The project contains words of the search query."""
 
-    id: str
-    text: str
-    propensity: float
-    group: str = "discovery"
+    terms: Annotated[tuple[str, ...], "The words as written in the query."]
+    group = "content"
 
 
-Reason = (
-    StatedInterest
-    | SimilarToProject
-    | FromOwner
-    | PeopleLikeYou
-    | Popular
-    | TrendingNow
-    | KeywordMatch
-    | Fresh
-    | Exploration
+@dataclass(frozen=True, slots=True)
+class Fresh(Reason):
+    """The project is new."""
+
+    age_days: Annotated[float, "The age of the project in days."]
+    group = "time"
+
+
+@dataclass(frozen=True, slots=True)
+class Exploration(Reason):
+    """The project has few visitors so far and got this rank to find out whether people like it."""
+
+    propensity: Annotated[float, "The probability with which the project was drawn for this rank, 0 to 1."]
+    group = "discovery"
+
+
+REASONS = (
+    StatedInterest,
+    SimilarToProject,
+    FromOwner,
+    PeopleLikeYou,
+    Popular,
+    TrendingNow,
+    KeywordMatch,
+    Fresh,
+    Exploration,
 )
 
 _IN_SHORT: Mapping[Signal, str] = {
