@@ -14,7 +14,7 @@ from gateway.commands.console import console
 from gateway.commands.progress import progress
 from scoring.evaluation import protocols
 from scoring.evaluation.cold_start_protocol import evaluate_cold_start
-from scoring.evaluation.html_reports import evaluation_html
+from scoring.evaluation.html_reports import evaluation_html, facts_table
 from scoring.evaluation.results import EvaluationResults
 from scoring.evaluation.search_protocol import evaluate_search
 from scoring.evaluation.trending_protocol import evaluate_trending
@@ -88,11 +88,10 @@ def _evaluated(
 
 
 def _facts_table(name: str, facts: Mapping[object, object]) -> Table:
-    columns = next((list(one) for one in facts.values() if isinstance(one, dict)), ["", ""])
-    table = Table(name, *map(str, columns), box=None)
-    for row, one in facts.items():
-        cells = one.values() if isinstance(one, dict) else one if isinstance(one, tuple) else (one,)
-        table.add_row(str(row), *map(str, cells))
+    head, rows = facts_table(facts)
+    table = Table(name, *head[1:], box=None)
+    for row in rows:
+        table.add_row(*map(str, row))
     return table
 
 

@@ -24,10 +24,10 @@ from gateway.commands.console import console
 from gateway.commands.progress import progress
 from scoring import weights
 from scoring.errors import InvalidModel
+from scoring.evaluation.html_reports import models_html
 from scoring.mathematics.additive_model import Model
 from scoring.models.model_presets import DEFAULT, PRESETS, as_data, from_data
 from scoring.replay.replayed_requests import Progress
-from scoring.training.model_reports import models_html
 from scoring.training.model_training import ModelVerdict, fit_and_judge_model
 from scoring.training.served_lists import read_served_lists
 from scoring.training.training_data import read_training_data

@@ -1,74 +1,175 @@
-"""An evaluation as one self-contained HTML page: a table, bars, and a plot of every curve. Nothing is loaded."""
+"""HTML reports of evaluations and of trained models: one self-contained page, which loads nothing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from html import escape
 from typing import Any
 
-from scoring.evaluation.curve_plots import curve_plots
+import numpy as np
+
+from db.trained_models.ranking_models import StoredModel
+from scoring.errors import InvalidModel
 from scoring.evaluation.results import EvaluationResults
+from scoring.mathematics.additive_model import Curve, Model
+from scoring.mathematics.viewer_stages import ViewerStage
 from scoring.models.model_presets import from_data
+from scoring.weights import Signal
 
 STYLE = (
     "body{font:14px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#222}"
     "table{border-collapse:collapse;width:100%}td,th{padding:.2rem .5rem;text-align:right;border-bottom:1px solid #ddd}"
     "td:first-child,th:first-child{text-align:left}figure{display:inline-block;margin:.5rem}"
-    "figcaption{text-align:center}.ours{font-weight:600;background:#eef6ff}svg{display:block}"
+    "figcaption{text-align:center}.highlight{font-weight:600;background:#eef6ff}svg{display:block}"
 )
-_HEADING = "<h2>The curves: what a value of a signal adds to the score</h2>"
+COLORS: Mapping[str, str] = {
+    "everybody": "#4a7fb5",
+    ViewerStage.NEW: "#c0504d",
+    ViewerStage.QUIZ: "#9b6fb0",
+    ViewerStage.LIGHT: "#e0963c",
+    ViewerStage.HEAVY: "#5a9a5a",
+}
 _COLUMNS = ("ndcg@10", "recall@10", "recall@20", "against ours", "coverage", "novelty bits", "cold share")
 
 
 def evaluation_html(results: EvaluationResults, seed: int) -> str:
-    """Write the page."""
+    """Return the report of one evaluation: a table of the rankings, facts, and a plot of each curve of its model."""
     rows = results.summary(seed)
-    title = escape(f"{results.protocol} on {results.dataset}")
-    told = {name: value for name, value in results.facts.items() if name != "model"}
-    facts = "".join(
-        f"<li>{escape(name)}: {escape(str(value))}</li>" for name, value in told.items() if not isinstance(value, dict)
+    best = max(float(str(row["ndcg@10"])) for row in rows) or 1.0
+    table = _table(
+        ("ranking", *_COLUMNS, ""),
+        ([row["name"], *(_with_error(row, c) for c in _COLUMNS), _bar(row["ndcg@10"], best)] for row in rows),
+        highlighted=results.best,
     )
-    tables = "".join(_facts_table(name, value) for name, value in told.items() if isinstance(value, dict))
+    facts = {name: value for name, value in results.facts.items() if name != "model"}
+    tables = "".join(
+        f"<h2>{escape(name)}</h2>{_table(*facts_table(value))}"
+        for name, value in facts.items()
+        if isinstance(value, dict)
+    )
     curves = results.facts.get("model")
     plots = curve_plots(from_data(results.best, curves)) if isinstance(curves, dict) else ""
+    heading = "<h2>Curves: the contribution of each signal by its value</h2>" if plots else ""
+    plain = {name: value for name, value in facts.items() if not isinstance(value, dict)}
+    return _page(f"{results.protocol} on {results.dataset}", _list(plain), table, tables, heading, plots)
+
+
+def models_html(models: Sequence[StoredModel]) -> str:
+    """Return the report of all stored models, the latest first."""
+    return _page("Ranking models", *map(_model, models) if models else ["<p>No model was trained or chosen yet.</p>"])
+
+
+def facts_table(facts: Mapping[object, object]) -> tuple[list[str], list[list[object]]]:
+    """Return the head and rows of a table of facts, each of which is a number, a tuple or a mapping of columns."""
+    columns = next((list(fact) for fact in facts.values() if isinstance(fact, dict)), [""])
+    cells = {
+        name: fact.values() if isinstance(fact, dict) else fact if isinstance(fact, tuple) else (fact,)
+        for name, fact in facts.items()
+    }
+    return ["", *map(str, columns)], [[name, *values] for name, values in cells.items()]
+
+
+def _model(model: StoredModel) -> str:
+    report = model.report
+    facts = {
+        "made": f"{model.created_at:%Y-%m-%d %H:%M} UTC",
+        "learned from": report.get("learned from"),
+        "fitted on": _window(report.get("fitted")),
+        "judged on": _window(report.get("judged")),
+        "verdict": report.get("because"),
+        "fault of the active model": report.get("fault"),
+    }
+    try:
+        plots = curve_plots(from_data(model.name, model.curves))
+    except InvalidModel as error:
+        plots = f"<p>{escape(str(error))}</p>"
+    measured: Mapping[str, float] = report.get("ndcg@10", {})
+    errors = report.get("error", {})
+    rows = [
+        [name, f"{value:.4f} ± {errors.get(name, 0.0):.4f}"]
+        for name, value in sorted(measured.items(), key=lambda pair: -pair[1])
+    ]
+    table = _table(("ranking", "NDCG@10"), rows, highlighted="new") if rows else ""
+    title = f"<h2>{escape(model.name)}{' (active)' if model.is_active else ''}</h2>"
+    return title + _list({name: fact for name, fact in facts.items() if fact}) + table + plots
+
+
+def _window(window: Mapping[str, Any] | None) -> str | None:
+    if not window:
+        return None
+    since, until = (datetime.fromtimestamp(window[name], UTC) for name in ("from_s", "until_s"))
+    return f"{window['requests']} requests, {since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M} UTC"
+
+
+# --- parts of a page --------------------------------------------------------------------------------------------------
+
+
+class _Markup(str):
+    """Text that is HTML already."""
+
+    __slots__ = ()
+
+
+def _page(title: str, *parts: str) -> str:
     return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{STYLE}</style>'
-        f"<h1>{title}</h1><ul>{facts}</ul>{_table(rows, results.best)}{_bars(rows)}{tables}"
-        f"{_HEADING if plots else ''}{plots}</html>\n"
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style>'
+        f"<h1>{escape(title)}</h1>{''.join(parts)}</html>\n"
     )
 
 
-def _table(rows: Sequence[Mapping[str, Any]], best: str) -> str:
-    head = "".join(f"<th>{escape(column)}</th>" for column in ("ranking", *_COLUMNS))
-    body = "".join(
-        f"<tr{' class=ours' if row['name'] == best else ''}><td>{escape(str(row['name']))}</td>"
-        + "".join(f"<td>{row[column]}{_error(row, column)}</td>" for column in _COLUMNS)
-        + "</tr>"
-        for row in rows
-    )
-    return f"<table><tr>{head}</tr>{body}</table>"
+def _list(facts: Mapping[str, object]) -> str:
+    return "<ul>" + "".join(f"<li>{escape(name)}: {escape(str(fact))}</li>" for name, fact in facts.items()) + "</ul>"
 
 
-def _facts_table(name: str, facts: Mapping[object, object]) -> str:
-    columns = next((list(one) for one in facts.values() if isinstance(one, dict)), [""])
-    head = "".join(f"<th>{escape(str(column))}</th>" for column in ("", *columns))
-    body = "".join(
-        f"<tr><td>{escape(str(row))}</td>"
-        + "".join(f"<td>{escape(str(cell))}</td>" for cell in (one.values() if isinstance(one, dict) else (one,)))
-        + "</tr>"
-        for row, one in facts.items()
-    )
-    return f"<h2>{escape(name)}</h2><table><tr>{head}</tr>{body}</table>"
+def _table(head: Sequence[str], rows: Iterable[Sequence[object]], highlighted: str | None = None) -> str:
+    def row(cells: Sequence[object]) -> str:
+        shown = "".join(f"<td>{c if isinstance(c, _Markup) else escape(str(c))}</td>" for c in cells)
+        return f"<tr{' class=highlight' if cells[0] == highlighted else ''}>{shown}</tr>"
+
+    columns = "".join(f"<th>{escape(column)}</th>" for column in head)
+    return f"<table><tr>{columns}</tr>{''.join(map(row, rows))}</table>"
 
 
-def _error(row: Mapping[str, Any], column: str) -> str:
+def _bar(value: object, most: float) -> _Markup:
+    return _Markup(f'<meter min="0" max="{most:.4f}" value="{value}"></meter>')
+
+
+def _with_error(row: Mapping[str, Any], column: str) -> str:
     error = row.get(f"{column} error")
-    return f" ± {error}" if error else ""
+    return f"{row[column]}" + (f" ± {error}" if error else "")
 
 
-def _bars(rows: Sequence[Mapping[str, Any]]) -> str:
-    most = max(float(row["ndcg@10"]) for row in rows) or 1.0
-    drawn = "".join(
-        f'<text x="0" y="{18 * n + 13}" font-size="12">{escape(str(row["name"]))}</text>'
-        f'<rect x="260" y="{18 * n + 3}" width="{440 * float(row["ndcg@10"]) / most:.1f}" height="12" fill="#4a7fb5"/>'
-        for n, row in enumerate(rows)
+# --- curves -----------------------------------------------------------------------------------------------------------
+
+
+def curve_plots(model: Model) -> str:
+    """Return an SVG figure for each signal, with one line for everybody and one for each stage that differs."""
+    staged = {stage: model.at(stage) for stage in ViewerStage if stage in model.offsets}
+    legend = "".join(
+        f'<span style="color:{COLORS[name]}">&#9632; {escape(name)}</span> ' for name in ("everybody", *staged)
     )
-    return f'<h2>NDCG@10</h2><svg width="720" height="{18 * len(rows) + 6}" role="img">{drawn}</svg>'
+    figures = "".join(
+        _figure(signal, {"everybody": curve} | {stage.value: at.curves[signal] for stage, at in staged.items()})
+        for signal, curve in model.curves.items()
+    )
+    return f"<p>{legend}</p>{figures}"
+
+
+def _figure(signal: Signal, lines: Mapping[str, Curve]) -> str:
+    xs = np.unique(np.concatenate([curve.xs for curve in lines.values()]))
+    heights = {name: curve(xs) for name, curve in lines.items()}
+    low = min(0.0, *(float(ys.min()) for ys in heights.values()))
+    high = max(0.0, *(float(ys.max()) for ys in heights.values()))
+    across = 10 + 200 * (xs - xs[0]) / (float(xs[-1] - xs[0]) or 1.0)
+    scale = 100 / ((high - low) or 1.0)
+
+    def line(name: str) -> str:
+        down = 110 - scale * (heights[name] - low)
+        points = " ".join(f"{x:.1f},{y:.1f}" for x, y in zip(across.tolist(), down.tolist(), strict=True))
+        return f'<polyline points="{points}" fill="none" stroke="{COLORS[name]}" stroke-width="2"/>'
+
+    drawn = "".join(line(name) for name in reversed(heights))
+    return (
+        f'<figure><svg width="220" height="120" role="img" aria-label="{escape(signal)}">'
+        f'<path d="M10 {110 + scale * low:.1f}H210" stroke="#bbb"/>{drawn}</svg>'
+        f"<figcaption>{escape(signal)}<br>{xs[0]:.3g} to {xs[-1]:.3g}, {low:+.2f} to {high:+.2f}</figcaption></figure>"
+    )
