@@ -1,1 +1,4 @@
-"""Why a project is where it is: reasons with their evidence, what would remove it, and why another is not there."""
+"""Explanations: reasons with evidence, counterfactual causes, and the diagnosis of a missing project.
+
+The numbers that are explained come from `scoring.ranking`; how a client sees them is decided in `resolvers`.
+"""

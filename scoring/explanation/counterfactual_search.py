@@ -1,7 +1,7 @@
-"""What would remove a project from the first page: the fewest of the viewer's own tags and touches that keep it there.
+"""Counterfactual explanations: the smallest part of the viewer's profile without which a project leaves the page.
 
-The likeliest causes are guessed from their shares in the score; each guess is verified by ranking again without them,
-by the very code that ranked the page. A guess that does not hold is not told.
+Candidates come from their estimated shares in the score. Each is verified by ranking again without it, by the code that
+ranked the page; an unverified candidate is never shown.
 """
 
 import asyncio
@@ -21,9 +21,10 @@ from scoring.ranking import ScoredProject
 FIRST_PAGE_SIZE = 30
 
 Leaves = Callable[[Sequence[Cause]], Awaitable[bool]]
+"""Whether a project leaves the first page if these causes are left out."""
 
 FirstPage = Callable[[ProfileExclusions], Awaitable[frozenset[int]]]
-"""Ranks a viewer's first page without some of the viewer's own doing: the ids of its projects."""
+"""Ranks a viewer's first page without part of the profile; the ids of its projects."""
 
 
 async def find_counterfactuals(
@@ -35,32 +36,28 @@ async def find_counterfactuals(
     at: datetime,
     within_s: float,
 ) -> dict[int, tuple[Cause, ...]]:
-    """Find for each project what would remove it, one after another, as far as the time goes.
+    """Return by project id the causes that keep it on the page, as far as the time permits.
 
     Parameters
     ----------
     page
-        The ids of the first page as it is. For a project that is not on it there is nothing to find.
+        The ids of the first page as it is. A project that is not on it has no entry.
     within_s
-        The time for all of them together. What has not been verified by then is not told.
-
-    Returns
-    -------
-    Causes by project id.
+        The time for all projects together, in seconds.
     """
     found: dict[int, tuple[Cause, ...]] = {}
     pages: dict[ProfileExclusions, frozenset[int]] = {}
 
     def leaves(project_id: int) -> Leaves:
-        async def ask(chosen: Sequence[Cause]) -> bool:
+        async def verify(chosen: Sequence[Cause]) -> bool:
             without = combined_exclusion(chosen)
             if without not in pages:
                 pages[without] = await first_page(without)
             return project_id not in pages[without]
 
-        return ask
+        return verify
 
-    with suppress(StoreUnavailable, TimeoutError):  # an extra: the page stands without it
+    with suppress(StoreUnavailable, TimeoutError):  # optional: the page is complete without it
         async with asyncio.timeout(within_s):
             for one in explained:
                 if one.project_id in page:
@@ -72,14 +69,12 @@ async def find_counterfactuals(
 
 
 async def smallest_removal(causes: Sequence[Cause], leaves: Leaves) -> tuple[Cause, ...] | None:
-    """Find the smallest set of causes without which a project leaves the page; of equals, that of the likeliest.
+    """Return the smallest set of causes without which a project leaves the page; None if all together do not suffice.
 
     Parameters
     ----------
     causes
-        The likeliest first. It is tried alone, then all of them together: if that does not do it, nothing is found.
-    leaves
-        Ranks again without some of them, and tells whether the project has left.
+        The likeliest first. Of sets of equal size, the one of the likelier causes wins.
     """
     if not causes:
         return None
@@ -95,7 +90,7 @@ async def smallest_removal(causes: Sequence[Cause], leaves: Leaves) -> tuple[Cau
 
 
 def combined_exclusion(causes: Sequence[Cause]) -> ProfileExclusions:
-    """Unite what is left out with each of some causes."""
+    """Return the union of the parts that some causes stand for."""
     parts = [cause.without for cause in causes]
     return ProfileExclusions(
         frozenset().union(*(part.terms for part in parts)), frozenset().union(*(part.projects for part in parts))

@@ -1,8 +1,8 @@
-"""What is looked up for a page's reasons, for all its projects together, and only if its signals ask for it."""
+"""Evidence for the reasons of a page: loaded for all its projects together, and only for signals that added score."""
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -32,7 +32,7 @@ from scoring.ranking import ScoredProject
 from scoring.weights import Signal
 
 TEXT_SIGNALS = (Signal.VECTOR_SIMILARITY, Signal.PERSONAL_BOOST)
-NEIGHBOR_SIGNALS = (Signal.ITEM_NEIGHBORS, Signal.ITEM_NEIGHBORS_MEAN, Signal.RP3BETA, Signal.EASE)
+NEIGHBOR_SIGNALS = (Signal.ITEM_NEIGHBORS, Signal.ITEM_NEIGHBORS_MEAN)
 TASTE_SIGNALS = (
     Signal.USER_FACTORS_MEAN,
     Signal.USER_FACTORS_SUM,
@@ -42,9 +42,8 @@ TASTE_SIGNALS = (
     Signal.TASTE_CLUSTER_RECENT,
 )
 CO_VIEWER_SIGNALS = (Signal.SESSION_NEIGHBORS,)
-USER_NEIGHBOR_SIGNALS = (Signal.USER_NEIGHBORS,)
 OWNER_SIGNALS = (Signal.SAME_OWNER,)
-_OF_BEHAVIOUR = (*NEIGHBOR_SIGNALS, *TASTE_SIGNALS, *CO_VIEWER_SIGNALS, *USER_NEIGHBOR_SIGNALS, *OWNER_SIGNALS)
+_COLLABORATIVE = (*NEIGHBOR_SIGNALS, *TASTE_SIGNALS, *CO_VIEWER_SIGNALS, *OWNER_SIGNALS)
 
 WINDOW_OF_SIGNAL: Mapping[Signal, Window] = {
     **{signal: window for window, signal in trending.PEOPLE_OF.items()},
@@ -57,11 +56,11 @@ WINDOW_OF_SIGNAL: Mapping[Signal, Window] = {
     Signal.RECENT_ACTORS: Window.WEEK,
     Signal.ACTOR_RATE: Window.WEEK,
 }
-"""The window in which a signal's people are best counted for a reader: the longer the half-life, the longer it is."""
+"""The window whose visitors are shown as evidence for a signal: the longer its half-life, the longer the window."""
 
 
 class SimilarProject(NamedTuple):
-    """What makes a project similar to one that the viewer touched; a cosine, of vectors or of who touches both."""
+    """A project of the viewer's history that is similar to a ranked one; cosine of the vectors or of the visitors."""
 
     seed: ProjectCard
     engagement: EngagedProject
@@ -70,7 +69,7 @@ class SimilarProject(NamedTuple):
 
 
 class VisitorCount(NamedTuple):
-    """How many people came within a window."""
+    """The visitors of a project within a window."""
 
     window: Window
     count_first_engagements: FirstEngagementCounts
@@ -78,20 +77,20 @@ class VisitorCount(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PageEvidence:
-    """What is known of a page's projects, each mapping by project id.
+    """Evidence for the reasons of a page; each mapping is by project id.
 
     Attributes
     ----------
     alike
-        The most similar of the viewer's projects, by text and by people.
+        The most similar project of the viewer's history, by text and by visitors.
     words
-        The words that a search found.
+        The words that the project shares with the search.
     moving
-        How many people came.
+        Visitors within a window.
     crowds
-        For each group of signals, how many people of like taste, of the same company, or most like the viewer came.
+        For each group of collaborative signals, the number of similar people who engaged with the project.
     owners
-        The owner, and how many other projects of the same owner the viewer touched.
+        The owner, and the number of the owner's other projects that the viewer engaged with.
     """
 
     profile: Profile
@@ -107,46 +106,56 @@ class PageEvidence:
 async def load_page_evidence(
     stores: Stores, profile: Profile, explained: Sequence[ScoredProject], at: datetime, deadlines: Deadlines = SERVING
 ) -> PageEvidence:
-    """Look up the evidence for a page: one statement and what its signals ask for, however many projects there are.
+    """Load the evidence for a page, in a number of statements that does not depend on the number of projects.
 
-    Similarity by text costs a call to the vector store, every similarity a statement for titles; words one; people who
-    come one for each window; behavior what `load_evidence` costs, and one for owners.
+    One statement reads features. Text similarity costs a call to the vector store, any similarity a statement for
+    titles, words one, visitors one for each window, collaborative signals what `load_evidence` costs, and owners one.
     """
-    database = stores.database
-    known = {
-        one.id: one for one in await read_features(database, [e.project_id for e in explained], profile.viewer.actor_id)
-    }
-    behind = await _behaviour(stores, profile, explained, known, at)
-    by_text = await _near(stores, profile, projects_with_contribution(explained, TEXT_SIGNALS), deadlines)
-    by_people = {} if behind is None else _kin(*behind, projects_with_contribution(explained, NEIGHBOR_SIGNALS))
+    ids = [one.project_id for one in explained]
+    known = {one.id: one for one in await read_features(stores.database, ids, profile.viewer.actor_id)}
+    loaded = await _collaborative(stores, profile, explained, known, at)
+    by_text = await _nearest_by_text(stores, profile, projects_with_contribution(explained, TEXT_SIGNALS), deadlines)
+    by_people = (
+        {} if loaded is None else _nearest_by_people(*loaded, projects_with_contribution(explained, NEIGHBOR_SIGNALS))
+    )
     return PageEvidence(
         profile=profile,
         at=at,
         features=known,
-        alike=await _titled(stores, profile, {Basis.TEXT: by_text, Basis.PEOPLE: by_people}),
+        alike=await _with_titles(stores, profile, {Basis.TEXT: by_text, Basis.PEOPLE: by_people}),
         words=await _matched_words(stores, explained),
-        moving=await _moving(stores, explained, at),
-        crowds={} if behind is None else _crowds(*behind),
-        owners={} if behind is None else await _owners(stores, known, *behind),
+        moving=await _visitors(stores, explained, at),
+        crowds={} if loaded is None else _similar_people(*loaded),
+        owners={} if loaded is None else await _owners(stores, known, *loaded),
     )
 
 
 def total_contribution(explained: ScoredProject, signals: Iterable[Signal]) -> int:
-    """Give what some signals together added to the score, in millionths."""
+    """Return the sum of the contributions of some signals, in millionths."""
     return sum(explained.contribution(signal) for signal in signals)
 
 
-def projects_with_contribution(explained: Sequence[ScoredProject], signals: Iterable[Signal]) -> list[int]:
-    """Give the projects to whose score some signals added something."""
-    wanted = tuple(signals)
-    return [one.project_id for one in explained if total_contribution(one, wanted) > 0]
+def projects_with_contribution(explained: Sequence[ScoredProject], signals: Collection[Signal]) -> list[int]:
+    """Return the ids of the projects whose score some signals raised."""
+    return [one.project_id for one in explained if total_contribution(one, signals) > 0]
 
 
-# --- words and numbers of people ------------------------------------------------------------------------------------
+async def text_similarities(
+    vectors: VectorStore, ids: Collection[int], seeds: Sequence[int]
+) -> dict[int, dict[int, float]]:
+    """Return the cosine of each project and each seed, by project and seed id, in one call to the vector store."""
+    known, rows = await vectors.project_vectors(np.array(sorted({*ids, *seeds}), dtype=np.int64))
+    row_of = {int(id_): row for row, id_ in enumerate(known)}
+    seeds = [seed for seed in seeds if seed in row_of]
+    similarity = rows @ rows[[row_of[seed] for seed in seeds]].T if seeds else np.zeros((len(rows), 0))
+    return {id_: dict(zip(seeds, similarity[row_of[id_]].tolist(), strict=True)) for id_ in ids if id_ in row_of}
+
+
+# --- words and visitors -----------------------------------------------------------------------------------------------
 
 
 async def _matched_words(stores: Stores, explained: Sequence[ScoredProject]) -> dict[int, tuple[str, ...]]:
-    """Find the words that each project shares with the search that ranked it."""
+    """Return the words that each project shares with the search that ranked it."""
     searched = {one.project_id: one.query for one in explained if one.query is not None}
     if not searched:
         return {}
@@ -154,8 +163,8 @@ async def _matched_words(stores: Stores, explained: Sequence[ScoredProject]) -> 
     return {id_: tuple(matched_words(query, texts.get(id_, ""))) for id_, query in searched.items()}
 
 
-async def _moving(stores: Stores, explained: Sequence[ScoredProject], at: datetime) -> dict[int, VisitorCount]:
-    """Count people in the window of the signal that added most, one statement for each window on the page."""
+async def _visitors(stores: Stores, explained: Sequence[ScoredProject], at: datetime) -> dict[int, VisitorCount]:
+    """Count visitors in the window of the signal that added most, in one statement for each window on the page."""
     wanted: dict[Window, list[int]] = {}
     for one in explained:
         strongest = max(WINDOW_OF_SIGNAL, key=one.contribution)
@@ -164,20 +173,20 @@ async def _moving(stores: Stores, explained: Sequence[ScoredProject], at: dateti
     found: dict[int, VisitorCount] = {}
     for window, ids in wanted.items():
         counted = await count_first_engagements(stores.database, ids, trending.LENGTH[window], at)
-        found |= {id_: VisitorCount(window, came) for id_, came in counted.items()}
+        found |= {id_: VisitorCount(window, count) for id_, count in counted.items()}
     return found
 
 
-# --- what is similar ------------------------------------------------------------------------------------------------
+# --- similar projects -------------------------------------------------------------------------------------------------
 
 _Nearest = dict[int, tuple[int, float]]
-"""By project id: the nearest of the viewer's projects, and how near."""
+"""By project id: the id of the most similar project of the viewer's history, and the similarity."""
 
 
-async def _titled(
+async def _with_titles(
     stores: Stores, profile: Profile, nearest: Mapping[Basis, _Nearest]
 ) -> dict[int, tuple[SimilarProject, ...]]:
-    """Read the projects that others are similar to; one that is not to be seen any more is no evidence."""
+    """Read the cards of the similar projects; one that the viewer may not see any more is no evidence."""
     seeds = {seed for found in nearest.values() for seed, _ in found.values()}
     if not seeds:
         return {}
@@ -187,13 +196,12 @@ async def _titled(
     for basis, found in nearest.items():
         for id_, (seed, similarity) in found.items():
             if seed in cards:
-                likeness = SimilarProject(cards[seed], engagements[seed], similarity, basis)
-                alike[id_] = (*alike.get(id_, ()), likeness)
+                alike[id_] = (*alike.get(id_, ()), SimilarProject(cards[seed], engagements[seed], similarity, basis))
     return alike
 
 
-async def _near(stores: Stores, profile: Profile, ids: Sequence[int], deadlines: Deadlines) -> _Nearest:
-    """Find for each project the most similar one that the viewer touched lately, if it is similar enough."""
+async def _nearest_by_text(stores: Stores, profile: Profile, ids: Sequence[int], deadlines: Deadlines) -> _Nearest:
+    """Find the most similar project among the viewer's latest; none below `weights.MIN_REASON_SIMILARITY`."""
     seeds = [
         engagement.project_id
         for engagement in profile.engagements[: weights.PROFILE_VECTOR_PROJECTS]
@@ -203,51 +211,18 @@ async def _near(stores: Stores, profile: Profile, ids: Sequence[int], deadlines:
         return {}
     try:
         async with asyncio.timeout(deadlines.vectors_s):
-            return await _nearest(stores.vectors, ids, seeds)
+            similarities = await text_similarities(stores.vectors, ids, seeds)
     except (StoreUnavailable, TimeoutError):
-        return {}  # evidence is an extra: the contributions stand without it
+        return {}  # evidence is optional: the contributions are exact without it
+    best = {
+        id_: max(((seed, value) for seed, value in row.items() if seed != id_), key=lambda pair: pair[1], default=None)
+        for id_, row in similarities.items()
+    }
+    return {id_: pair for id_, pair in best.items() if pair is not None and pair[1] >= weights.MIN_REASON_SIMILARITY}
 
 
-async def _nearest(vectors: VectorStore, ids: Sequence[int], seeds: Sequence[int]) -> _Nearest:
-    known, rows = await vectors.project_vectors(np.array(sorted({*ids, *seeds}), dtype=np.int64))
-    row_of = {int(id_): row for row, id_ in enumerate(known)}
-    seeds = [seed for seed in seeds if seed in row_of]
-    if not seeds:
-        return {}
-    likeness = rows @ rows[[row_of[seed] for seed in seeds]].T
-    found: _Nearest = {}
-    for id_ in ids:
-        others = [n for n, seed in enumerate(seeds) if seed != id_]
-        if id_ not in row_of or not others:
-            continue
-        best = max(others, key=lambda n: float(likeness[row_of[id_], n]))
-        similarity = float(likeness[row_of[id_], best])
-        if similarity >= weights.MIN_REASON_SIMILARITY:
-            found[id_] = (seeds[best], similarity)
-    return found
-
-
-# --- behavior ------------------------------------------------------------------------------------------------------
-
-
-async def _behaviour(
-    stores: Stores,
-    profile: Profile,
-    explained: Sequence[ScoredProject],
-    known: Mapping[int, ProjectFeatures],
-    at: datetime,
-) -> tuple[Integers, BehaviorEvidence] | None:
-    """Read what the behavior signals read, for those projects that they speak for."""
-    ids = [id_ for id_ in projects_with_contribution(explained, _OF_BEHAVIOUR) if id_ in known]
-    if not ids:
-        return None
-    table = feature_table([known[id_] for id_ in ids], at)
-    asked = {signal for one in explained for signal in one.signals}
-    return table.ids, await load_evidence(stores, profile, table, at, asked)
-
-
-def _kin(ids: Integers, evidence: BehaviorEvidence, wanted: Sequence[int]) -> _Nearest:
-    """Find for each project the one of the viewer's that shares most people with it, by whatever list has it."""
+def _nearest_by_people(ids: Integers, evidence: BehaviorEvidence, wanted: Sequence[int]) -> _Nearest:
+    """Find the project of the viewer's history that shares most visitors, by whichever neighbor list has it."""
     found: _Nearest = {}
     for links in evidence.links.values():
         for row, engagement, similarity in zip(*(part.tolist() for part in links), strict=True):
@@ -257,29 +232,41 @@ def _kin(ids: Integers, evidence: BehaviorEvidence, wanted: Sequence[int]) -> _N
     return {id_: found[id_] for id_ in wanted if id_ in found}
 
 
-def _crowds(ids: Integers, evidence: BehaviorEvidence) -> dict[tuple[Signal, ...], dict[int, int]]:
-    interactions = {
-        TASTE_SIGNALS: evidence.interactions,
-        CO_VIEWER_SIGNALS: evidence.session_neighbors,
-        USER_NEIGHBOR_SIGNALS: evidence.user_neighbors,
-    }
-    return {signals: _people(ids, of) for signals, of in interactions.items()}
+# --- collaborative signals --------------------------------------------------------------------------------------------
 
 
-def _people(ids: Integers, interactions: FirstInteractions) -> dict[int, int]:
-    """Count the people who are alike at all, by project."""
-    alike = Counter(ids[interactions.rows[interactions.similarity > 0]].tolist())
-    return {id_: count for id_, count in alike.items() if count >= weights.ANONYMITY_FLOOR}
+async def _collaborative(
+    stores: Stores,
+    profile: Profile,
+    explained: Sequence[ScoredProject],
+    known: Mapping[int, ProjectFeatures],
+    at: datetime,
+) -> tuple[Integers, BehaviorEvidence] | None:
+    """Load the inputs of the collaborative signals, for the projects whose score these raised."""
+    ids = [id_ for id_ in projects_with_contribution(explained, _COLLABORATIVE) if id_ in known]
+    if not ids:
+        return None
+    table = feature_table([known[id_] for id_ in ids], at)
+    used = {signal for one in explained for signal in one.signals}
+    return table.ids, await load_evidence(stores, profile, table, at, used)
+
+
+def _similar_people(ids: Integers, evidence: BehaviorEvidence) -> dict[tuple[Signal, ...], dict[int, int]]:
+    """Count the people with any similarity to the viewer, by project; fewer than `weights.ANONYMITY_FLOOR` are none."""
+
+    def counted(interactions: FirstInteractions) -> dict[int, int]:
+        counts = Counter(ids[interactions.rows[interactions.similarity > 0]].tolist())
+        return {id_: count for id_, count in counts.items() if count >= weights.ANONYMITY_FLOOR}
+
+    return {TASTE_SIGNALS: counted(evidence.interactions), CO_VIEWER_SIGNALS: counted(evidence.session_neighbors)}
 
 
 async def _owners(
     stores: Stores, known: Mapping[int, ProjectFeatures], ids: Integers, evidence: BehaviorEvidence
 ) -> dict[int, tuple[UserCard, int]]:
-    own = set(evidence.engagements.projects.tolist())  # a touch of the project itself is none of another one
+    own = set(evidence.engagements.projects.tolist())  # the project itself is not one of the owner's other projects
     others = zip(ids.tolist(), evidence.owner_touches.tolist(), strict=True)
     engaged = {id_: left for id_, count in others if (left := int(count) - (id_ in own)) > 0}
     owners = {id_: owner for id_ in engaged if (owner := known[id_].owner_id) is not None}
-    if not owners:
-        return {}
-    cards = await users_by_id(stores.database, sorted(set(owners.values())))
+    cards = await users_by_id(stores.database, sorted(set(owners.values()))) if owners else {}
     return {id_: (cards[owner], engaged[id_]) for id_, owner in owners.items() if owner in cards}

@@ -1,16 +1,25 @@
-"""Finds the reasons behind a page: one table that says which signals a reason speaks for, and how it is found."""
+"""Reasons of a page: one table of finders, each for the signals whose contributions its reasons explain."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from db.catalog.project_cards import ProjectFeatures
 from db.models import EngagementKind, InteractionType
 from db.stores import Stores
 from scoring import weights
 from scoring.deadlines import SERVING, Deadlines
-from scoring.explanation import page_evidence
-from scoring.explanation.page_evidence import PageEvidence, SimilarProject, load_page_evidence, total_contribution
+from scoring.explanation.page_evidence import (
+    CO_VIEWER_SIGNALS,
+    NEIGHBOR_SIGNALS,
+    OWNER_SIGNALS,
+    TASTE_SIGNALS,
+    TEXT_SIGNALS,
+    WINDOW_OF_SIGNAL,
+    PageEvidence,
+    load_page_evidence,
+    total_contribution,
+)
 from scoring.explanation.reasons import (
     Basis,
     Exploration,
@@ -31,40 +40,40 @@ from scoring.ranking import ScoredProject
 from scoring.weights import Signal
 
 Found = Iterator[Reason]
+Find = Callable[[ScoredProject, ProjectFeatures, PageEvidence], Found]
+
+
+def _added(explained: ScoredProject, signals: tuple[Signal, ...]) -> int:
+    return total_contribution(explained, signals) or -1
 
 
 @dataclass(frozen=True, slots=True)
 class ReasonFinder:
-    """How one kind of reason is found.
+    """Finder of one kind of reason.
 
     Attributes
     ----------
     signals
-        The signals that it speaks for.
+        The signals whose contributions the reason explains.
     find
-        Gives the reasons, if the evidence bears any.
+        Yields the reasons that the evidence supports.
     weighted_sum
-        Gives the reason's weight, in millionths of score; below 0 there is none.
+        Returns the reason's weight, in millionths of score; below 0 the reason is left out.
     """
 
     signals: tuple[Signal, ...]
-    find: Callable[[ScoredProject, ProjectFeatures, PageEvidence], Found]
-    weighted_sum: Callable[[ScoredProject, tuple[Signal, ...]], int] = lambda explained, signals: (
-        total_contribution(explained, signals) or -1
-    )
+    find: Find
+    weighted_sum: Callable[[ScoredProject, tuple[Signal, ...]], int] = _added
 
 
-def _even_against(explained: ScoredProject, signals: tuple[Signal, ...]) -> int:
-    """Let a reason be told, last, even where its signals only took something off.
-
-    A new project is new even under a model in which age costs every project something.
-    """
+def _even_if_negative(explained: ScoredProject, signals: tuple[Signal, ...]) -> int:
+    """Weigh a reason at least 0 if its signals counted: a new project is new even where age lowers every score."""
     counted = any(explained.contribution(signal) for signal in signals)
     return max(total_contribution(explained, signals), 0) if counted else -1
 
 
-def _before_all(explained: ScoredProject, _: tuple[Signal, ...]) -> int:
-    """Let it be told first if the project was drawn for its place: nothing else put it there."""
+def _first_if_drawn(explained: ScoredProject, _: tuple[Signal, ...]) -> int:
+    """Put the reason first if the place was drawn by exploration, whatever the contributions."""
     added = sum(contribution for contribution in explained.contributions if contribution > 0)
     return -1 if explained.propensity is None else added + 1
 
@@ -76,11 +85,9 @@ async def find_reasons(
     at: datetime,
     deadlines: Deadlines = SERVING,
 ) -> dict[int, tuple[Reason, ...]]:
-    """Find the reasons of a page's projects, set-based (see `page_evidence.load_page_evidence` for what it costs).
+    """Return the reasons of a page's projects by project id, those behind the largest contributions first.
 
-    Returns
-    -------
-    Reasons by project id, those behind the largest contribution first.
+    `page_evidence.load_page_evidence` says what it costs.
     """
     evidence = await load_page_evidence(stores, profile, explained, at, deadlines)
     return {
@@ -92,17 +99,17 @@ async def find_reasons(
 
 def _reasons(explained: ScoredProject, feature: ProjectFeatures, evidence: PageEvidence) -> tuple[Reason, ...]:
     weighed = [(finder.weighted_sum(explained, finder.signals), finder) for finder in REASON_FINDERS]
-    spoken = sorted((pair for pair in weighed if pair[0] >= 0), key=lambda pair: -pair[0])
-    return tuple(reason for _, finder in spoken for reason in finder.find(explained, feature, evidence))
+    ordered = sorted((pair for pair in weighed if pair[0] >= 0), key=lambda pair: -pair[0])
+    return tuple(reason for _, finder in ordered for reason in finder.find(explained, feature, evidence))
 
 
-# --- what the viewer said and did -----------------------------------------------------------------------------------
+# --- the viewer's own interests and history ---------------------------------------------------------------------------
 
 
 def _interests(_: ScoredProject, feature: ProjectFeatures, evidence: PageEvidence) -> Found:
-    carried = {int(id_) for part in incidences([feature.terms]).values() for id_ in part.terms}
+    terms = {int(id_) for part in incidences([feature.terms]).values() for id_ in part.terms}
     for tag in evidence.profile.tags:
-        if tag.term_id in carried:
+        if tag.term_id in terms:
             id_ = f"interest:{tag.kind}:{tag.key}"
             text = f"Matches your interest in {tag.name}"
             yield StatedInterest(id_, text, tag.term_id, tag.key, tag.name, tag.kind, tag.confidence)
@@ -116,34 +123,26 @@ ACTIONS = {
     EngagementKind.VIEW: (InteractionType.VIEW, "viewed"),
     EngagementKind.CLICK: (InteractionType.CLICK, "opened"),
 }
-"""The most telling action first."""
+"""From the strongest action to the weakest, with its past tense."""
 
 
 def strongest_action(kinds: int) -> tuple[InteractionType, str]:
-    """Give the most telling of what a viewer did with a project, and its past tense."""
-    return next(told for kind, told in ACTIONS.items() if kinds & kind)
+    """Return the strongest of a viewer's actions on a project, and its past tense."""
+    return next(action for kind, action in ACTIONS.items() if kinds & kind)
 
 
-def _similar_by(basis: Basis) -> Callable[[ScoredProject, ProjectFeatures, PageEvidence], Found]:
+def _similar(basis: Basis) -> Find:
     def find(_: ScoredProject, feature: ProjectFeatures, evidence: PageEvidence) -> Found:
-        for likeness in evidence.alike.get(feature.id, ()):
-            if likeness.basis is basis:
-                yield _similar(likeness)
+        for seed, engagement, similarity, by in evidence.alike.get(feature.id, ()):
+            if by is basis:
+                action, verb = strongest_action(engagement.kinds)
+                if basis is Basis.TEXT:
+                    id_, text = f"similar:{seed.key}", f"Similar to “{seed.title}”, which you {verb}"
+                else:
+                    id_, text = f"neighbour:{seed.key}", f"People who viewed “{seed.title}” also viewed this"
+                yield SimilarToProject(id_, text, seed.id, similarity, basis, action, engagement.last_at)
 
     return find
-
-
-def _similar(likeness: SimilarProject) -> SimilarToProject:
-    action, verb = strongest_action(likeness.engagement.kinds)
-    seed, engagement, basis = likeness.seed, likeness.engagement, likeness.basis
-    by_text = basis is Basis.TEXT
-    text = (
-        f"Similar to “{seed.title}”, which you {verb}"
-        if by_text
-        else f"People who viewed “{seed.title}” also viewed this"
-    )
-    id_ = f"{'similar' if by_text else 'neighbour'}:{seed.key}"
-    return SimilarToProject(id_, text, seed.id, likeness.similarity, basis, action, engagement.last_at)
 
 
 def _from_owner(_: ScoredProject, feature: ProjectFeatures, evidence: PageEvidence) -> Found:
@@ -154,19 +153,17 @@ def _from_owner(_: ScoredProject, feature: ProjectFeatures, evidence: PageEviden
         yield FromOwner(f"owner:{owner.key}", text, owner.id, count)
 
 
-# --- other people ---------------------------------------------------------------------------------------------------
+# --- other people -----------------------------------------------------------------------------------------------------
 
 
-def _neighbours(explained: ScoredProject, _: ProjectFeatures, __: PageEvidence) -> Found:
+def _similar_people_like(explained: ScoredProject, _: ProjectFeatures, __: PageEvidence) -> Found:
     value = explained.values[explained.signals.index(Signal.COLLABORATIVE)]
     count = round(value * weights.LIKES_FOR_FULL_COLLABORATION)
     many = f"{count} or more" if count >= weights.LIKES_FOR_FULL_COLLABORATION else str(count)
     yield PeopleLikeYou("people", f"{many} people with similar taste like this", count)
 
 
-def _crowd(
-    id_: str, signals: tuple[Signal, ...], words: str
-) -> Callable[[ScoredProject, ProjectFeatures, PageEvidence], Found]:
+def _similar_people_viewed(id_: str, signals: tuple[Signal, ...], words: str) -> Find:
     def find(_: ScoredProject, feature: ProjectFeatures, evidence: PageEvidence) -> Found:
         count = evidence.crowds.get(signals, {}).get(feature.id, 0)
         if count >= weights.ANONYMITY_FLOOR:
@@ -183,10 +180,10 @@ def _popular(_: ScoredProject, feature: ProjectFeatures, __: PageEvidence) -> Fo
 _WITHIN = {Window.HOUR: "in the last hour", Window.DAY: "today", Window.WEEK: "this week"}
 
 _FAR_MORE = 4.0
-"""Visitors of a window over those of such a window on average from which on it is called far more."""
+"""Visitors of a window, over those of an average window before, from which on the text says "far more than usual"."""
 
 _MORE = 1.25
-"""The same for more; below it, the number is as usual."""
+"""The same ratio for "more than usual"; its inverse for "fewer than usual"."""
 
 
 def _trending(_: ScoredProject, feature: ProjectFeatures, evidence: PageEvidence) -> Found:
@@ -205,7 +202,7 @@ def _compared(people: int, usual: float) -> str:
     return "about as many as usual" if people * _MORE >= usual else "fewer than usual"
 
 
-# --- words, time and lot ----------------------------------------------------------------------------------------------
+# --- words, time and exploration --------------------------------------------------------------------------------------
 
 
 def _words(_: ScoredProject, feature: ProjectFeatures, evidence: PageEvidence) -> Found:
@@ -215,11 +212,10 @@ def _words(_: ScoredProject, feature: ProjectFeatures, evidence: PageEvidence) -
 
 
 def _fresh(_: ScoredProject, feature: ProjectFeatures, evidence: PageEvidence) -> Found:
-    age_days = max((evidence.at - feature.created_at).total_seconds() / 86_400, 0.0)
-    if age_days <= weights.FRESH_DAYS:
-        days = int(age_days)
-        text = "Added today" if days == 0 else f"Added {days} day{'s' if days > 1 else ''} ago"
-        yield Fresh("fresh", text, age_days)
+    age = max(evidence.at - feature.created_at, timedelta())
+    if age <= timedelta(days=weights.FRESH_DAYS):
+        text = f"Added {age.days} day{'s' if age.days > 1 else ''} ago" if age.days else "Added today"
+        yield Fresh("fresh", text, age / timedelta(days=1))
 
 
 def _exploration(explained: ScoredProject, _: ProjectFeatures, __: PageEvidence) -> Found:
@@ -227,30 +223,23 @@ def _exploration(explained: ScoredProject, _: ProjectFeatures, __: PageEvidence)
         yield Exploration("exploration", "New here; we're testing interest", explained.propensity)
 
 
+_TASTE = "people with similar taste viewed this recently"
+_SESSION = "people who viewed your recent projects also viewed this"
+
 REASON_FINDERS: tuple[ReasonFinder, ...] = (
     ReasonFinder((Signal.EXPLICIT_PREFERENCES, Signal.ANSWER_MATCHES), _interests),
-    ReasonFinder(page_evidence.TEXT_SIGNALS, _similar_by(Basis.TEXT)),
-    ReasonFinder(page_evidence.NEIGHBOR_SIGNALS, _similar_by(Basis.PEOPLE)),
-    ReasonFinder(page_evidence.OWNER_SIGNALS, _from_owner),
+    ReasonFinder(TEXT_SIGNALS, _similar(Basis.TEXT)),
+    ReasonFinder(NEIGHBOR_SIGNALS, _similar(Basis.PEOPLE)),
+    ReasonFinder(OWNER_SIGNALS, _from_owner),
     ReasonFinder((Signal.KEYWORD_MATCH,), _words),
-    ReasonFinder((Signal.COLLABORATIVE,), _neighbours),
-    ReasonFinder(
-        page_evidence.TASTE_SIGNALS,
-        _crowd("people:taste", page_evidence.TASTE_SIGNALS, "people with similar taste viewed this recently"),
-    ),
-    ReasonFinder(
-        page_evidence.CO_VIEWER_SIGNALS,
-        _crowd(
-            "people:company", page_evidence.CO_VIEWER_SIGNALS, "people who viewed your recent projects also viewed this"
-        ),
-    ),
-    ReasonFinder(
-        page_evidence.USER_NEIGHBOR_SIGNALS,
-        _crowd("people:alike", page_evidence.USER_NEIGHBOR_SIGNALS, "of the people most similar to you viewed this"),
-    ),
+    ReasonFinder((Signal.COLLABORATIVE,), _similar_people_like),
+    ReasonFinder(TASTE_SIGNALS, _similar_people_viewed("people:taste", TASTE_SIGNALS, _TASTE)),
+    ReasonFinder(CO_VIEWER_SIGNALS, _similar_people_viewed("people:company", CO_VIEWER_SIGNALS, _SESSION)),
     ReasonFinder((Signal.POPULARITY, Signal.LIKES, Signal.RECENT_POPULARITY), _popular),
-    ReasonFinder(tuple(page_evidence.WINDOW_OF_SIGNAL), _trending),
-    ReasonFinder((Signal.FRESHNESS, Signal.AGE, Signal.EVENTS_SINCE_CREATION, Signal.GRAVITY), _fresh, _even_against),
-    ReasonFinder((), _exploration, _before_all),
+    ReasonFinder(tuple(WINDOW_OF_SIGNAL), _trending),
+    ReasonFinder(
+        (Signal.FRESHNESS, Signal.AGE, Signal.EVENTS_SINCE_CREATION, Signal.GRAVITY), _fresh, _even_if_negative
+    ),
+    ReasonFinder((), _exploration, _first_if_drawn),
 )
-"""Every kind of reason. Of two with the same weight, the one further up is told first."""
+"""The finders of all kinds of reasons. Of two with equal weight, the upper one comes first."""

@@ -1,4 +1,4 @@
-"""Why a project is not on a viewer's page: how far it came through the stages of For You, and where it fell out."""
+"""Diagnosis of a project that is missing from For You: the stage of the pipeline that removed it, or its rank."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,7 +13,7 @@ from scoring.ranking import Ranking, ScoredProject
 
 
 class Outcome(StrEnum):
-    """How far a project came."""
+    """The stage that a project reached."""
 
     UNKNOWN = "unknown"
     FILTERED = "filtered"
@@ -23,22 +23,22 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WhyNot:
-    """Where a project fell out of a ranking, or where it stands.
+    """The stage that a project reached, with its rank and numbers.
 
     Attributes
     ----------
     filter
-        What removed it, if something did.
+        The filter that removed it, if any.
     rank
-        Where it stands, from 1, if it was ranked.
+        Its rank, from 1; None unless it was ranked.
     rank_by_score
-        Where its score alone would put it among the ranked projects; also for one that was no candidate.
+        The rank that its score alone would give it, also for a project that was no candidate.
     ranked
-        How many projects were ranked.
+        The number of ranked projects.
     explained
-        Its numbers: those that ranked it, or those that it would have had.
+        The numbers that ranked it, or that it would have as a candidate.
     degraded
-        The stores that the ranking had to do without: what is missing may be their fault.
+        The stores that the ranking had to do without, and that may be the cause.
     """
 
     outcome: Outcome
@@ -54,22 +54,25 @@ UNKNOWN = WhyNot(Outcome.UNKNOWN)
 
 
 async def excluding_filter(stores: Stores, viewer: Viewer, project_id: int, where: ProjectFilter) -> Filter | None:
-    """Tell what keeps a project out of a viewer's For You now, in two statements; None if nothing does."""
+    """Return the filter that keeps a project out of a viewer's For You now, or None, in two statements."""
     found = await read_features(stores.database, [project_id], viewer.actor_id)
     removed = select(found, viewer.user_id, where, await term_ids(stores.database, where)).removed
     return next((filter_ for filter_, ids in removed.items() if ids), None)
 
 
 def locate_project(ranking: Ranking, project_id: int, otherwise: ScoredProject | None) -> WhyNot:
-    """Find a project in a ranking; `otherwise` are the numbers that it would have, were it a candidate."""
+    """Locate a project in a ranking; `otherwise` holds its numbers if it is not in it."""
     index = next(iter((ranking.ids == project_id).nonzero()[0].tolist()), None)
     explained = otherwise if index is None else ranking.explained(index)
-    higher = None if explained is None else int((scores(ranking.contributions) > explained.score).sum())
     return WhyNot(
         Outcome.NOT_A_CANDIDATE if index is None else Outcome.RANKED,
         rank=None if index is None else index + 1,
-        rank_by_score=None if higher is None else higher + 1,
+        rank_by_score=None if explained is None else _rank_of(explained, ranking),
         ranked=ranking.ids.size,
         explained=explained,
         degraded=ranking.degraded,
     )
+
+
+def _rank_of(explained: ScoredProject, ranking: Ranking) -> int:
+    return 1 + int((scores(ranking.contributions) > explained.score).sum())

@@ -12,6 +12,7 @@ from db.models import InteractionType, TermKind
 from db.records import TagRecord
 from scoring.collaborative.nightly_training import train_collaborative_model
 from scoring.deadlines import PATIENT
+from scoring.evaluation.protocols import TIMED_SIGNALS
 from scoring.explanation.reason_finders import REASON_FINDERS
 from scoring.explanation.reasons import (
     Basis,
@@ -186,13 +187,7 @@ HOUR = timedelta(hours=1)
 
 async def test_behaviour_of_others_is_told_as_numbers_of_people(world: World):
     await a_crowd(world)
-    for signal in (
-        "user_factors_sum",
-        "user_factors_mean",
-        "user_factors_recent",
-        "session_neighbors",
-        "user_neighbors",
-    ):
+    for signal in ("user_factors_sum", "user_factors_mean", "user_factors_recent", "session_neighbors"):
         (one,) = await reasons_of(world, "reader", "p0030", **{signal: 0.1})
         assert isinstance(one, PeopleLikeYou), signal
         assert 5 <= one.count <= 12, signal
@@ -245,7 +240,8 @@ def test_every_signal_is_described_for_people():
 def test_every_signal_that_can_speak_for_a_project_has_a_reason_or_a_sentence():
     told = {signal for finder in REASON_FINDERS for signal in finder.signals}
     against = {Signal.IMPRESSION_FATIGUE, Signal.SIMILAR_TO_DISMISSED}  # these never speak for a project
-    silent = set(Signal) - told - against - {Signal.CREATED_AT, Signal.OWNER_FACTORS}
+    evaluated_only = set(BEHAVIOR_SIGNALS) - set(TIMED_SIGNALS)
+    silent = set(Signal) - told - against - evaluated_only - {Signal.CREATED_AT, Signal.OWNER_FACTORS}
     for signal in silent:
         said = summary(ScoredProject(1, (signal,), (1.0,), (5,)), [])
         assert said != "Picked to complete your page.", signal
