@@ -41,8 +41,8 @@ def main() -> None:
     seed = int(sys.argv[1]) if len(sys.argv) > 1 else 0
     dataset = asyncio.run(demo_dataset())
     results = evaluate_cold_start(dataset, Options(seed=seed), lambda _what, _share: None)
-    print(f"{results.facts['viewers']} viewers; NDCG@10 by touches left")
-    print(json.dumps(results.facts["by touches"], indent=1))
+    print(f"{results.facts['viewers']} viewers; NDCG@10 by interactions left")
+    print(json.dumps(results.facts["by interactions"], indent=1))
 
 
 if __name__ == "__main__":

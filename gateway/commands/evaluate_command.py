@@ -96,11 +96,11 @@ def _facts_table(name: str, facts: Mapping[object, object]) -> Table:
 
 
 def _table(results: EvaluationResults, seed: int) -> Table:
-    columns = ("ndcg@10", "recall@10", "against ours", "coverage", "cold share")
+    columns = ("ndcg@10", "recall@10", "difference", "coverage", "cold share")
     table = Table("ranking", *columns, box=None, title=f"{results.protocol} on {results.dataset}")
     for row in results.summary(seed):
         cells = [_rounded(row[c], row.get(f"{c} error")) for c in columns]
-        table.add_row(str(row["name"]), *cells, style="bold" if row["name"] == results.best else None)
+        table.add_row(str(row["name"]), *cells, style="bold" if row["name"] == results.reference else None)
     return table
 
 

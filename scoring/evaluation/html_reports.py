@@ -28,7 +28,7 @@ COLORS: Mapping[str, str] = {
     ViewerStage.LIGHT: "#e0963c",
     ViewerStage.HEAVY: "#5a9a5a",
 }
-_COLUMNS = ("ndcg@10", "recall@10", "recall@20", "against ours", "coverage", "novelty bits", "cold share")
+_COLUMNS = ("ndcg@10", "recall@10", "recall@20", "difference", "coverage", "novelty bits", "cold share")
 
 
 def evaluation_html(results: EvaluationResults, seed: int) -> str:
@@ -38,7 +38,7 @@ def evaluation_html(results: EvaluationResults, seed: int) -> str:
     table = _table(
         ("ranking", *_COLUMNS, ""),
         ([row["name"], *(_with_error(row, c) for c in _COLUMNS), _bar(row["ndcg@10"], best)] for row in rows),
-        highlighted=results.best,
+        highlighted=results.reference,
     )
     facts = {name: value for name, value in results.facts.items() if name != "model"}
     tables = "".join(
@@ -47,7 +47,7 @@ def evaluation_html(results: EvaluationResults, seed: int) -> str:
         if isinstance(value, dict)
     )
     curves = results.facts.get("model")
-    plots = curve_plots(from_data(results.best, curves)) if isinstance(curves, dict) else ""
+    plots = curve_plots(from_data(results.reference, curves)) if isinstance(curves, dict) else ""
     heading = "<h2>Curves: the contribution of each signal by its value</h2>" if plots else ""
     plain = {name: value for name, value in facts.items() if not isinstance(value, dict)}
     return _page(f"{results.protocol} on {results.dataset}", _list(plain), table, tables, heading, plots)

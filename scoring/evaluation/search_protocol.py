@@ -1,32 +1,42 @@
-"""The search protocol: written queries with known answers, asked of the product's own search."""
+"""The search protocol: queries with known answers, asked of the product's own search over a temporary installation."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import orjson
 
+from db import schema
+from db.cache.embedded import EmbeddedCache
 from db.catalog.project_cards import ProjectFilter, cards_by_key
+from db.database.engine import Database
+from db.embeddings.wordllama import WordLlamaEmbedder
+from db.imports.importer import import_directory
 from db.models import now
 from db.stores import Stores
+from db.synchronization.synchronizer import IndexSynchronizer
+from db.vectors.embedded import EmbeddedVectorStore
 from scoring import weights
 from scoring.deadlines import PATIENT
 from scoring.errors import InsufficientData
-from scoring.evaluation.results import EvaluationResults, RankingMetrics
-from scoring.evaluation.temporary_installation import temporary_installation
-from scoring.mathematics.ranking_metrics import clustered_standard_error
+from scoring.evaluation.results import EvaluationResults, mean_with_error
 from scoring.mathematics.signals import Floats, Integers
 from scoring.pipelines import search
 from scoring.pipelines.search import SearchQuery
+from scoring.replay.measurements import RankingMetrics
 from scoring.replay.replayed_requests import Progress
 
-OURS = "ours: as served"
-WAYS = {
-    OURS: weights.SEARCH_ALPHA,
-    "words alone": 0.0,
-    "meaning alone": 1.0,
-    "half words, half meaning": 0.5,
+SERVED = "as served"
+ALPHAS = {
+    SERVED: weights.SEARCH_ALPHA,
+    "keywords alone": 0.0,
+    "vectors alone": 1.0,
+    "half keywords, half vectors": 0.5,
 }
+"""The share of vectors in the fused score, by the name of the ranking."""
 QUERIES = "queries.json"
 
 
@@ -61,52 +71,75 @@ def read_queries(directory: Path) -> list[Query]:
 
 
 async def evaluate_search(directory: Path, progress: Progress) -> EvaluationResults:
-    """Import a folder into stores of its own, ask every query in every way, and see where the answers stand."""
+    """Import a folder into a temporary installation, and rank the answers of every query in every way."""
     queries = read_queries(directory)
-    async with temporary_installation(directory, progress) as stores:
+    async with _installation(directory, progress) as stores:
         cards = await cards_by_key(stores.database, sorted({key for one in queries for key in one.relevant}), None)
         ids = {key: card.id for key, card in cards.items()}
-        asked = [one for one in queries if any(key in ids for key in one.relevant)]
-        if not asked:
+        answerable = [one for one in queries if any(key in ids for key in one.relevant)]
+        if not answerable:
             raise InsufficientData(f"no query of {directory / QUERIES} has a relevant project that the folder holds")
-        measured = {name: RankingMetrics() for name in WAYS}
-        reciprocal: dict[str, list[float]] = {name: [] for name in WAYS}
-        for number, query in enumerate(asked):
+        measured = {name: RankingMetrics() for name in ALPHAS}
+        reciprocal: dict[str, list[float]] = {name: [] for name in ALPHAS}
+        for number, query in enumerate(answerable):
             relevant = np.array([ids[key] for key in query.relevant if key in ids], dtype=np.int64)
-            for name, alpha in WAYS.items():
-                found = await _found(stores, query.text, alpha)
+            for name, alpha in ALPHAS.items():
+                asked = SearchQuery.checked(query.text, alpha)
+                found = (await search.rank(stores, asked, ProjectFilter(), None, now(), PATIENT)).ids
                 scores, projects = _as_scores(found, relevant)
                 rows = np.flatnonzero(np.isin(projects, relevant))
                 measured[name].add(scores, rows, projects, np.zeros(projects.size))
                 places = np.flatnonzero(np.isin(found, relevant))
                 reciprocal[name].append(1.0 / (places[0] + 1.0) if places.size else 0.0)
-            progress("queries", (number + 1) / len(asked))
-        catalogue = sum((await stores.vectors.counts()).values())
+            progress("queries", (number + 1) / len(answerable))
+        n_projects = sum((await stores.vectors.counts()).values())
+    each = np.arange(len(answerable))
     facts: dict[str, object] = {
-        "alpha as served": f"{weights.SEARCH_ALPHA:g}, weighed anew for each query (half and half too)",
-        "queries": len(asked),
-        "queries without an answer in the folder": len(queries) - len(asked),
-        "reciprocal rank, first 100": {name: _told(values) for name, values in reciprocal.items()},
+        "alpha as served": f"{weights.SEARCH_ALPHA:g}, adapted to each query (half and half too)",
+        "queries": len(answerable),
+        "queries without an answer in the folder": len(queries) - len(answerable),
+        "reciprocal rank, first 100": {name: mean_with_error(values, each) for name, values in reciprocal.items()},
         "an answer in the first 10": {
-            name: _told([float(value >= 0.1) for value in values]) for name, values in reciprocal.items()
+            name: mean_with_error([float(value >= 0.1) for value in values], each)
+            for name, values in reciprocal.items()
         },
     }
-    return EvaluationResults("search", directory.name, measured, OURS, np.arange(len(asked)), catalogue, facts)
+    return EvaluationResults("search", directory.name, measured, SERVED, each, n_projects, facts)
 
 
-async def _found(stores: Stores, text: str, alpha: float) -> Integers:
-    ranking = await search.rank(stores, SearchQuery.checked(text, alpha), ProjectFilter(), None, now(), PATIENT)
-    return ranking.ids
+@asynccontextmanager
+async def _installation(directory: Path, progress: Progress) -> AsyncIterator[Stores]:
+    """Import a folder into empty embedded stores, and index it; everything is deleted at the end."""
+    with TemporaryDirectory(prefix="explore-evaluate-") as name:
+        folder = Path(name)
+        stores = Stores(
+            Database(f"sqlite:///{folder / 'database.sqlite'}"),
+            EmbeddedVectorStore(folder / "vectors.sqlite"),
+            WordLlamaEmbedder(),
+            EmbeddedCache(folder / "cache.sqlite"),
+        )
+        try:
+            await schema.migrate(stores.database)
+            await stores.vectors.prepare(stores.embedder.model, stores.embedder.dimension)
+            report = await import_directory(
+                stores.database, directory, progress=lambda one: progress(one.file, one.fraction)
+            )
+            await _index(stores, sum(file.added for file in report.files), progress)
+            yield stores
+        finally:
+            await stores.close()
+
+
+async def _index(stores: Stores, expected: int, progress: Progress) -> None:
+    synchronizer, done = IndexSynchronizer(stores.database, stores.vectors, stores.embedder), 0
+    while indexed := await synchronizer.drain():
+        done += indexed
+        progress("index", min(done / max(expected, 1), 1.0))
+    progress("index", 1.0)
 
 
 def _as_scores(found: Integers, relevant: Integers) -> tuple[Floats, Integers]:
-    """Write an order as scores, with what was not found behind it."""
+    """Express an order as scores, with the missed answers behind it, where they have no rank among the first 20."""
     missed = relevant[~np.isin(relevant, found)]
-    behind = np.full(weights.SEARCH_HITS, -1)  # so that what was missed has no rank among the first 20
-    projects = np.concatenate([found, behind, missed])
+    projects = np.concatenate([found, np.full(weights.SEARCH_HITS, -1), missed])
     return -np.arange(projects.size, dtype=np.float64), projects
-
-
-def _told(values: list[float]) -> str:
-    array = np.array(values)
-    return f"{array.mean():.4f} ± {clustered_standard_error(array, np.arange(array.size)):.4f}"

@@ -1,48 +1,49 @@
-"""What the sources of candidates reach of what viewers went on to touch, and what each of them adds."""
+"""Recall of the candidate sources: alone, together, and without each."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from scoring.mathematics.ranking_metrics import clustered_standard_error
+from scoring.evaluation.results import mean_with_error
 from scoring.mathematics.signals import Integers
 from scoring.replay.log_candidate_sources import LOG_SOURCES, CandidateSource, merge_candidates
 
 
 @dataclass(slots=True, eq=False)
 class SourceRecall:
-    """Counts, request by request, the relevant projects that each source and the union of all of them brought."""
+    """Recall of the relevant projects, request by request."""
 
     viewers: list[int] = field(default_factory=list)
+    union: list[float] = field(default_factory=list)
+    candidates: list[int] = field(default_factory=list)
     alone: dict[CandidateSource, list[float]] = field(default_factory=dict)
     without: dict[CandidateSource, list[float]] = field(default_factory=dict)
-    union: list[float] = field(default_factory=list)
-    brought: dict[CandidateSource, list[int]] = field(default_factory=dict)
-    candidates: list[int] = field(default_factory=list)
+    sizes: dict[CandidateSource, list[int]] = field(default_factory=dict)
 
     def add(self, viewer: int, by_source: Mapping[CandidateSource, Integers], relevant: Integers) -> None:
-        """Note one request: what each source brought, and the relevant projects (dense indexes)."""
-        all_of_them = merge_candidates(by_source)
+        """Count one request: the projects that each source finds, and the relevant ones (dense indexes)."""
+        union = merge_candidates(by_source)
         self.viewers.append(viewer)
-        self.union.append(_share(all_of_them, relevant))
-        self.candidates.append(all_of_them.size)
+        self.union.append(_recall(union, relevant))
+        self.candidates.append(union.size)
         for source, ids in by_source.items():
             others = merge_candidates({name: found for name, found in by_source.items() if name is not source})
-            self.alone.setdefault(source, []).append(_share(ids, relevant))
-            self.without.setdefault(source, []).append(_share(others, relevant))
-            self.brought.setdefault(source, []).append(ids.size)
+            self.alone.setdefault(source, []).append(_recall(ids, relevant))
+            self.without.setdefault(source, []).append(_recall(others, relevant))
+            self.sizes.setdefault(source, []).append(ids.size)
 
     def facts(self) -> dict[str, object]:
-        """Give the recall of the union, and for each source its own, what the union would be without it, and sizes."""
+        """Return the recall of all sources together, and of each alone and of all others, with sizes."""
+        viewers = np.array(self.viewers)
         return {
-            "recall of the candidates": _told(self.union, self.viewers),
+            "recall of the candidates": mean_with_error(self.union, viewers),
             "candidates a request": round(float(np.mean(self.candidates))),
             "sources": {
                 source.value: {
-                    "brings": round(float(np.mean(self.brought[source]))),
-                    "recall alone": _told(self.alone[source], self.viewers),
-                    "recall of all others": _told(self.without[source], self.viewers),
+                    "candidates": round(float(np.mean(self.sizes[source]))),
+                    "recall alone": mean_with_error(self.alone[source], viewers),
+                    "recall of all others": mean_with_error(self.without[source], viewers),
                     "adds": round(float(np.mean(self.union) - np.mean(self.without[source])), 4),
                 }
                 for source in self.alone
@@ -51,10 +52,5 @@ class SourceRecall:
         }
 
 
-def _share(found: Integers, relevant: Integers) -> float:
+def _recall(found: Integers, relevant: Integers) -> float:
     return float(np.isin(relevant, found).mean())
-
-
-def _told(values: list[float], viewers: list[int]) -> str:
-    array = np.array(values)
-    return f"{array.mean():.4f} ± {clustered_standard_error(array, np.array(viewers)):.4f}"

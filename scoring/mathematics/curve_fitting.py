@@ -1,4 +1,4 @@
-"""Fits one curve a signal, so that the sum of the curves puts first what viewers went on to touch.
+"""Fitting of one curve per signal, so that the sum of the curves ranks first what viewers engaged with afterwards.
 
 A generalized additive model with piecewise-linear curves, fitted by listwise softmax over whole candidate lists
 (Cao et al., 2007) with L-BFGS and a penalty on bends. On feed requests it ranks as well as LambdaMART over the same
@@ -21,24 +21,24 @@ Matrix32 = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CandidateLists:
-    """Candidate lists, one below the other.
+    """Candidate lists, concatenated.
 
     Attributes
     ----------
     values
         (rows, k) signal values.
     starts
-        (lists + 1,) where each list starts.
+        (lists + 1,) first row of each list.
     relevant
-        (rows,) what the viewer went on to touch.
+        (rows,) whether the viewer engaged with it afterwards.
     weight
-        (rows,) how many candidates a row stands for: above 1 where a list was thinned out evenly.
+        (rows,) candidates that a row stands for: above 1 where a list was thinned out evenly.
     viewers
-        (lists,) whose list it is.
+        (lists,) viewer of each list.
     stages
-        (lists,) how well the viewer was known then, as an index into `tuple(ViewerStage)`.
+        (lists,) stage of the viewer, as an index into `tuple(ViewerStage)`.
     ranks
-        (rows,) at which rank, from 1, each was seen; 0 for what was not. Empty where nobody knows what was shown.
+        (rows,) rank at which each was seen, from 1; 0 if it was not. Empty if ranks are unknown.
     """
 
     values: Matrix32
@@ -49,13 +49,27 @@ class CandidateLists:
     stages: Integers
     ranks: Matrix32 = field(default_factory=lambda: np.empty(0, np.float32))
 
+    @classmethod
+    def single(
+        cls,
+        values: Matrix32,
+        relevant: NDArray[np.bool_],
+        weight: Matrix32,
+        viewer: int,
+        stage: int,
+        ranks: Matrix32 | None = None,
+    ) -> "CandidateLists":
+        """Make one list."""
+        of_rows = (values, np.array([0, relevant.size]), relevant, weight)
+        return cls(*of_rows, np.array([viewer]), np.array([stage]), np.empty(0, np.float32) if ranks is None else ranks)
+
     @property
     def n(self) -> int:
-        """How many lists there are."""
+        """The number of lists."""
         return self.viewers.size
 
     def of(self, chosen: NDArray[np.bool_]) -> "CandidateLists":
-        """Keep some of the lists, by a (lists,) mask."""
+        """Select lists by a (lists,) mask."""
         sizes = np.diff(self.starts)
         rows = np.repeat(chosen, sizes)
         starts = np.concatenate([[0], np.cumsum(sizes[chosen])]).astype(np.int64)
@@ -64,18 +78,17 @@ class CandidateLists:
         return CandidateLists(*kept, self.viewers[chosen], self.stages[chosen], ranks)
 
     def columns(self, chosen: Sequence[int]) -> "CandidateLists":
-        """Keep some of the signals."""
+        """Select signals by column."""
         return replace(self, values=np.ascontiguousarray(self.values[:, chosen]))
 
 
 def concatenate_lists(parts: Sequence[CandidateLists]) -> CandidateLists:
-    """Put lists of the same signals below one another."""
+    """Concatenate lists of the same signals."""
     sizes = np.concatenate([np.diff(part.starts) for part in parts])
-    whole = (
+    values, *others = (
         np.concatenate([getattr(part, name) for part in parts])
         for name in ("values", "relevant", "weight", "viewers", "stages", "ranks")
     )
-    values, *others = whole
     return CandidateLists(values, np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64), *others)
 
 

@@ -1,4 +1,4 @@
-"""Candidate lists of past requests with the product's signals: what a model is fitted to and measured on."""
+"""Replay of past feed requests: their candidates with the inputs of the signals as they were at that moment."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -15,35 +15,44 @@ from scoring.mathematics.behavior_evidence import (
     LogEvidence,
 )
 from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS, behavior_matrix
-from scoring.mathematics.curve_fitting import CandidateLists
+from scoring.mathematics.curve_fitting import CandidateLists, joined
 from scoring.mathematics.neighbors import build_collaborative_model, interaction_matrix, tastes
 from scoring.mathematics.signals import Floats, Integers
 from scoring.mathematics.viewer_stages import ViewerStage, stage
 from scoring.replay.dataset import Dataset
-from scoring.replay.feed_requests import FeedRequests, candidates_at
+from scoring.replay.feed_requests import FeedRequests
 from scoring.replay.log_candidate_sources import LogCandidateSources
 from scoring.weights import Signal
 
 Progress = Callable[[str, float], None]
 
 NEWEST_KEPT, LIVELIEST_KEPT, SHARE_KEPT = 40, 60, 0.05
-"""A list is thinned out to what is relevant, its newest, its liveliest, and this share of the rest, each of which then
-stands for as many as were left out. Unlike hard negatives alone this keeps the softmax unbiased; 140 rows do for 1,500.
+"""Rows of a thinned-out list: the relevant ones, the newest, those with most visitors, and this share of the rest, each
+of which stands for 20. Unlike hard negatives alone this keeps the softmax unbiased; 140 rows replace 1,500.
 """
 
-
 NEIGHBOR_LISTS_DAYS = 7.0
-"""Neighbor lists are rebuilt so often in a replay: a week old they lose nothing, and each costs a second."""
+"""Days between two builds of the neighbor lists in a replay: lists of a week ago are as good, and each costs 1 s."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReplayedRequest:
-    """One request's candidates: their dense indexes, the rows that are relevant, and what was known of the viewer.
+    """The candidates of one request.
 
-    `brought` is what the sources bring, for those who ask.
+    DiversityAttributes
+    ----------
+    projects
+        (n,) dense indexes.
+    relevant
+        Rows of the relevant ones.
+    evidence
+        Inputs of the behavior signals.
+    stage
+        The viewer's stage.
+    brought
+        The projects that the candidate sources find, if these are measured.
     """
 
-    request: int
     actor: int
     at_s: float
     projects: Integers
@@ -54,31 +63,24 @@ class ReplayedRequest:
 
 
 class Replay:
-    """A log as it stood at one moment after another, with the nights between them: yesterday's lists, live events.
+    """A log as it was at successive moments: live events, and neighbors and factors of the last nightly training.
 
-    Moments must not go back, for lists are only ever built anew.
+    Moments must not go back in time, because lists are only built for later moments.
 
     Parameters
     ----------
-    dataset
-        The log.
     floor
-        Neighbor signals count from this many people on.
+        People from which on neighbor signals count.
     seed
-        Of the nights' draws.
+        Of the random draws of the nightly training.
     seen
-        What viewers had truly touched, if the log is cut: that is never a candidate. The log itself unless given.
+        The complete log, if `dataset` holds a truncated one: what a viewer knows is no candidate.
     rebuild_days
-        How often tastes are built anew.
+        Days between two builds of the factors.
     """
 
     def __init__(
-        self,
-        dataset: Dataset,
-        floor: int,
-        seed: int = 0,
-        seen: EventLog | None = None,
-        rebuild_days: float = 1.0,
+        self, dataset: Dataset, floor: int, seed: int = 0, seen: EventLog | None = None, rebuild_days: float = 1.0
     ) -> None:
         self.history = LogEvidence(dataset.log, dataset.created_s, dataset.owners, floor)
         self.sources = LogCandidateSources(self.history, dataset.likes)
@@ -90,7 +92,7 @@ class Replay:
         self._last_night = self._lists_due = -1.0
 
     def evidence(self, actor: int, projects: Integers, at_s: float) -> BehaviorEvidence:
-        """Give what was known of a viewer and of projects (dense indexes) strictly before a moment."""
+        """Return the inputs of the signals of a viewer and projects (dense indexes), known strictly before a moment."""
         midnight = float(np.floor(at_s / self._night_s) * self._night_s)
         if midnight != self._last_night:
             young = midnight < self._lists_due
@@ -101,35 +103,36 @@ class Replay:
         return self.history.evidence(actor, projects, at_s)
 
     def candidates_for(self, actor: int, at_s: float) -> Integers:
-        """Give the projects that existed strictly before a moment and that the viewer had not touched."""
-        engaged = self._seen.projects[self._seen_by.of(actor, self._seen.before(at_s))]
-        return candidates_at(self._dataset, self._dataset.log, engaged, at_s)
+        """Return the projects that existed strictly before a moment and that are new to the viewer."""
+        candidates = self._dataset.created_s < at_s
+        candidates[self._seen.projects[self._seen_by.of(actor, self._seen.before(at_s))]] = False
+        return np.flatnonzero(candidates)
 
     def stage_of(self, actor: int, evidence: BehaviorEvidence) -> ViewerStage:
-        """Tell how well the viewer was known whose evidence this is."""
+        """Return the stage of the viewer at the moment of the evidence."""
         likes = self._likes_of.of(actor, self._dataset.likes.before(evidence.at_s)).size
         stated = bool(self._dataset.interests_s[actor] < evidence.at_s)
         return stage(0, evidence.engagements.projects.size, likes, stated)
 
 
 VIEWER_STAGES = tuple(ViewerStage)
-"""The stages in the order in which `CandidateLists.stages` counts them."""
+"""The stages by their index in `CandidateLists.stages`."""
 
 
-def replay_requests(past: Replay, requests: FeedRequests, progress: Progress, what: str) -> Iterator[ReplayedRequest]:
-    """Go through requests in the order of time."""
+def replay_requests(past: Replay, requests: FeedRequests, progress: Progress, label: str) -> Iterator[ReplayedRequest]:
+    """Yield the candidates of each request, in the order of time."""
     for index in range(requests.n):
         actor, at_s = int(requests.actors[index]), float(requests.at_s[index])
         projects = past.candidates_for(actor, at_s)
         relevant = np.searchsorted(projects, requests.relevant[index])
         evidence = past.evidence(actor, projects, at_s)
-        yield ReplayedRequest(index, actor, at_s, projects, relevant, evidence, past.stage_of(actor, evidence))
+        yield ReplayedRequest(actor, at_s, projects, relevant, evidence, past.stage_of(actor, evidence))
         if index % 50 == 0 or index == requests.n - 1:
-            progress(what, (index + 1) / requests.n)
+            progress(label, (index + 1) / requests.n)
 
 
 def _built(log: EventLog, midnight: float, floor: int, seed: int, old: CollaborativeModel | None) -> CollaborativeModel:
-    """Build tastes anew, and lists if there are none young enough."""
+    """Build the factors, and the neighbor lists unless recent ones are given."""
     until = log.before(midnight)
     if old is None:
         return build_collaborative_model(log, until, floor, seed)
@@ -140,28 +143,16 @@ def _built(log: EventLog, midnight: float, floor: int, seed: int, old: Collabora
 def training_lists(
     candidates: Iterator[ReplayedRequest], seed: int, signals: tuple[Signal, ...] = tuple(BEHAVIOR_SIGNALS)
 ) -> CandidateLists:
-    """Compute the signals of thinned-out lists."""
+    """Return thinned-out lists with their signals, to fit a model to."""
     rng = np.random.default_rng(seed)
-    values, relevant, weight, viewers, stages = [], [], [], [], []
+    lists = []
     for one in candidates:
-        matrix = behavior_matrix(one.evidence, signals).astype(np.float32)
         marked = np.zeros(one.projects.size, dtype=bool)
         marked[one.relevant] = True
         kept, stands_for = _thinned(one.evidence, marked, rng)
-        values.append(matrix[kept])
-        relevant.append(marked[kept])
-        weight.append(stands_for)
-        viewers.append(one.actor)
-        stages.append(VIEWER_STAGES.index(one.stage))
-    sizes = [part.size for part in weight]
-    return CandidateLists(
-        np.concatenate(values),
-        np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
-        np.concatenate(relevant),
-        np.concatenate(weight),
-        np.array(viewers, dtype=np.int64),
-        np.array(stages, dtype=np.int64),
-    )
+        values = behavior_matrix(one.evidence, signals).astype(np.float32)[kept]
+        lists.append(CandidateLists.single(values, marked[kept], stands_for, one.actor, VIEWER_STAGES.index(one.stage)))
+    return joined(lists)
 
 
 def _thinned(

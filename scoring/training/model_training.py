@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.errors import InsufficientData
-from scoring.evaluation.protocols import TIMED_SIGNALS, measure, model_scorer, single_signal_scorers
 from scoring.mathematics.additive_model import Model
 from scoring.mathematics.behavior_evidence import DAY_S
 from scoring.mathematics.model_fitting import fit_model, fit_model_with_positions
@@ -18,7 +17,9 @@ from scoring.mathematics.unbiased_metrics import score_lists, unbiased_ndcg
 from scoring.models.model_presets import UNTRAINED_SIGNALS, with_untrained_signals
 from scoring.replay.dataset import Dataset
 from scoring.replay.feed_requests import FeedRequests, feed_requests
+from scoring.replay.measurements import all_time_people, measure
 from scoring.replay.replayed_requests import Progress, Replay, replay_requests, training_lists
+from scoring.replay.scorers import TIMED_SIGNALS, model_scorer, single_signal_scorers
 from scoring.training.served_candidate_lists import ServedList, served_candidate_lists
 
 LIKELY = 0.9
@@ -129,12 +130,11 @@ def _from_replay(
             f"there are {fitting.n} feed requests to fit on and {judging.n} to judge on; at least {MIN_REQUESTS} "
             "each are needed, so the model in service stays"
         )
-    lists = training_lists(
-        replay_requests(Replay(dataset, floor, seed), fitting, progress, "fitting"), seed, TIMED_SIGNALS
-    )
-    model = with_untrained_signals(fit_model(name, lists, TIMED_SIGNALS))
+    fitted = replay_requests(Replay(dataset, floor, seed), fitting, progress, "fitting")
+    model = with_untrained_signals(fit_model(name, training_lists(fitted, seed, TIMED_SIGNALS), TIMED_SIGNALS))
     ways = {"new": model_scorer(model), "in service": model_scorer(serving), **single_signal_scorers(model)}
-    measured = measure(dataset, replay_requests(Replay(dataset, floor, seed), judging, progress, "judging"), ways)
+    lists = replay_requests(Replay(dataset, floor, seed), judging, progress, "judging")
+    measured = measure(lists, ways, lambda one: all_time_people(dataset.log, one))
     return _Trial(
         model,
         {way: one.values[:, 0] for way, one in measured.items()},

@@ -70,16 +70,11 @@ def served_candidate_lists(
         columns = dict(zip(behaviour, behavior_matrix(evidence, behaviour).T, strict=True)) if behaviour else {}
         columns |= dict(zip(one.signals, one.values.T, strict=True))
         nothing = np.zeros(one.projects.size)
+        values = np.column_stack([columns.get(signal, nothing) for signal in signals]).astype(np.float32)
+        weight = np.where(one.relevant, 1.0, one.stands_for).astype(np.float32)
+        stage = VIEWER_STAGES.index(replay_requests.stage_of(one.actor, evidence))
         parts.append(
-            CandidateLists(
-                np.column_stack([columns.get(signal, nothing) for signal in signals]).astype(np.float32),
-                np.array([0, one.projects.size]),
-                one.relevant,
-                np.where(one.relevant, 1.0, one.stands_for).astype(np.float32),
-                np.array([one.actor]),
-                np.array([VIEWER_STAGES.index(replay_requests.stage_of(one.actor, evidence))]),
-                one.ranks.astype(np.float32),
-            )
+            CandidateLists.single(values, one.relevant, weight, one.actor, stage, one.ranks.astype(np.float32))
         )
         progress("logged pages", (index + 1) / len(logged))
     return concatenate_lists(parts)

@@ -8,16 +8,16 @@ import numpy as np
 from sqlalchemy import func, select
 
 from db.database.engine import Database
-from db.models import Actor, Like, OnboardingResponse, Project, TermKind, UserTag
+from db.models import Actor, Like, OnboardingResponse, Project, UserTag
 from db.trained_models.collaborative_data import stream_engagement
 from scoring import weights
 from scoring.errors import InsufficientData
 from scoring.mathematics.behavior_evidence import EventLog
-from scoring.mathematics.signals import Floats, Incidence, Integers
+from scoring.mathematics.signals import Floats, Integers
 from scoring.replay.dataset import Dataset
 
 _PROJECTS = (
-    select(Project.id, Project.key, Project.created_at, Actor.id.label("owner"))
+    select(Project.id, Project.created_at, Actor.id.label("owner"))
     .outerjoin(Actor, Actor.user_id == Project.owner_id)
     .order_by(Project.id)
 )
@@ -67,7 +67,6 @@ async def read_training_data(database: Database) -> TrainingData:
     )
     project_ids = np.array([row.id for row in projects], dtype=np.int64)
     kept = at_s > 0
-    none = Incidence(project_ids.size, np.empty(0, np.int64), np.empty(0, np.int64))
 
     def log(actor: Integers, project: Integers, at: Floats) -> EventLog:
         a, p = np.searchsorted(actor_ids, actor), np.searchsorted(project_ids, project)
@@ -75,12 +74,8 @@ async def read_training_data(database: Database) -> TrainingData:
 
     dataset = Dataset(
         name="this installation",
-        users=actor_ids.astype(np.str_),
-        projects=np.array([row.key for row in projects], dtype=np.str_),
-        texts=("",) * len(projects),
         created_s=np.array([row.created_at.timestamp() for row in projects]),
         owners=np.where(owners > 0, np.searchsorted(actor_ids, owners), -1),
-        terms=dict.fromkeys(TermKind, none),
         log=log(actors[kept], engaged[kept], at_s[kept]),
         likes=log(
             np.array([row.actor_id for row in likes], dtype=np.int64),

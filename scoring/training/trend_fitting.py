@@ -15,9 +15,14 @@ from scoring.mathematics.behavior_evidence import EventLog
 from scoring.mathematics.ranking_metrics import graded_ndcg
 from scoring.mathematics.signals import Floats, Integers
 from scoring.mathematics.velocity import ACTIVE_HALF_LIVES_H, DEFAULT_TREND_CONSTANTS, TrendConstants, Window
+from scoring.replay.dataset import Dataset
 
+FITTED_SHARE = 0.6
+"""Share of a log's time that constants are fitted on; the rest is for judging."""
+WARMING_S = 8 * 24 * HOUR_S
+"""The first days of a log are left out: its counters have not filled up."""
 EVERY_S = 17 * HOUR_S
-"""Moments stand 17 h apart, so that they come at all hours."""
+"""Moments are 17 h apart, so that they fall on all hours of the day."""
 QUIET = 7
 """A moment after which fewer people come than this says nothing of an order of ten."""
 MIN_MOMENTS = 30
@@ -95,6 +100,15 @@ def trend_moments(
             people = _people(log, log_h, known, at_h)[projects]
             found.append(TrendMoment(at_s, projects, people, at_h - created_h[projects], next_people))
     return found
+
+
+def moments_between(
+    dataset: Dataset, clock: ActivityClock, since_s: float, until_s: float, window: Window = Window.DAY
+) -> list[TrendMoment]:
+    """Return the moments of a span, `EVERY_S` apart, whose horizon ends within it."""
+    horizon_s = HORIZON_S[window]
+    times_s = np.arange(since_s, until_s - horizon_s, EVERY_S)
+    return trend_moments(dataset.log, dataset.created_s, clock, times_s, horizon_s)
 
 
 def _people(log: EventLog, log_h: Floats, known: int, at_h: float) -> Floats:

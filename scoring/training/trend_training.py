@@ -13,21 +13,17 @@ from scoring.mathematics.signals import Floats
 from scoring.mathematics.velocity import TrendConstants, Window, velocity_score
 from scoring.replay.dataset import Dataset
 from scoring.training.trend_fitting import (
-    EVERY_S,
-    HORIZON_S,
+    FITTED_SHARE,
     MIN_MOMENTS,
+    WARMING_S,
     TrendMoment,
     fit_clock,
     fit_trend_constants,
-    trend_moments,
+    moments_between,
 )
 
 LIKELY = 0.9
 """New constants must be better than those in service with this chance."""
-FITTED_SHARE = 0.6
-"""Of the log's time; judged on the rest."""
-WARMING_S = 8 * 86_400.0
-"""The first days of a log are left out: its counters have not filled up."""
 
 ConstantsByWindow = Mapping[Window, TrendConstants]
 
@@ -58,15 +54,15 @@ def fit_and_judge_trends(
         raise InsufficientData("no event has a time, so the constants of trends stay")
     cut = float(times[0] + FITTED_SHARE * (times[-1] - times[0]))
     clock = fit_clock(times[times < cut])
-    early = {window: _moments(dataset, clock, times[0] + WARMING_S, cut, window) for window in Window}
-    late = _moments(dataset, clock, cut, times[-1], Window.DAY)
+    early = {window: moments_between(dataset, clock, times[0] + WARMING_S, cut, window) for window in Window}
+    late = moments_between(dataset, clock, cut, times[-1])
     if min(len(early[Window.DAY]), len(late)) < MIN_MOMENTS:
         raise InsufficientData(
             f"there are {len(early[Window.DAY])} moments to fit trends on and {len(late)} to judge them on; "
             f"at least {MIN_MOMENTS} each are needed, so the constants in service stay"
         )
     fitted = {window: fit_trend_constants(listed, window) for window, listed in early.items()}
-    by_serving_clock = _moments(dataset, serving_clock, cut, times[-1], Window.DAY)
+    by_serving_clock = moments_between(dataset, serving_clock, cut, times[-1])
     new, old = _ndcg(late, fitted[Window.DAY]), _ndcg(by_serving_clock, serving[Window.DAY])
     weeks = np.array([int(one.at_s - cut) // (7 * 86_400) for one in late])
     chance = probability_better(new, old, weeks, seed)
@@ -83,13 +79,6 @@ def fit_and_judge_trends(
         "seed": seed,
     }
     return TrendVerdict(fitted, clock, chance >= LIKELY, told, report)
-
-
-def _moments(
-    dataset: Dataset, clock: ActivityClock, since_s: float, until_s: float, window: Window
-) -> list[TrendMoment]:
-    times_s = np.arange(since_s, until_s - HORIZON_S[window], EVERY_S)
-    return trend_moments(dataset.log, dataset.created_s, clock, times_s, HORIZON_S[window])
 
 
 def _ndcg(listed: list[TrendMoment], constants: TrendConstants) -> Floats:

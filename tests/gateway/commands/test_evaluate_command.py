@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from gateway.commands.evaluate_command import Protocol, run_evaluate
-from scoring.evaluation.protocols import OURS, Options
+from scoring.evaluation.protocols import FITTED, Options
 from tests.scoring.evaluation.test_replay import a_dataset
 
 
@@ -21,10 +21,10 @@ def a_folder(folder: Path) -> Path:
 
     log = made.log
     files = {
-        "users": [{"key": key, "username": key} for key in made.users.tolist()],
+        "users": [{"key": f"u{n}", "username": f"u{n}"} for n in range(log.n_actors)],
         "projects": [
-            {"key": key, "title": key, "type": "article", "created_at": told(at)}
-            for key, at in zip(made.projects.tolist(), made.created_s.tolist(), strict=True)
+            {"key": f"p{n}", "title": f"p{n}", "type": "article", "created_at": told(at)}
+            for n, at in enumerate(made.created_s.tolist())
         ],
         "interactions": [
             {"user": f"u{actor}", "project": f"p{project}", "type": "view", "at": told(at)}
@@ -42,8 +42,8 @@ def test_a_cold_start_is_told_at_the_terminal_as_json_and_as_a_page(tmp_path: Pa
     files = (tmp_path / "out.json", tmp_path / "out.html")
     run_evaluate(folder, Protocol.COLD_START, Options(floor=1), json_file=files[0], html_file=files[1], output=output)
     written = json.loads(files[0].read_text())
-    assert written["rankings"][0]["name"] == OURS
-    assert list(written["facts"]["by touches"]) == ["0", "1", "3", "5", "10"]
+    assert written["rankings"][0]["name"] == FITTED
+    assert list(written["facts"]["by interactions"]) == ["0", "1", "3", "5", "10"]
     assert "<svg" in files[1].read_text()
     assert isinstance(output.file, io.StringIO)
-    assert "by touches" in output.file.getvalue()
+    assert "by interactions" in output.file.getvalue()

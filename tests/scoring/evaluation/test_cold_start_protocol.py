@@ -8,7 +8,7 @@ import pytest
 from scoring.errors import InsufficientData
 from scoring.evaluation.cold_start_protocol import HISTORY_LENGTHS, POPULAR, evaluate_cold_start, truncate_history
 from scoring.evaluation.html_reports import evaluation_html
-from scoring.evaluation.protocols import OURS, Options
+from scoring.evaluation.protocols import FITTED, Options
 from scoring.mathematics.behavior_evidence import EventLog
 from tests.scoring.evaluation.test_replay import a_dataset, quiet
 
@@ -23,18 +23,18 @@ def test_a_cut_keeps_the_last_touches_before_a_moment_and_all_that_came_later():
 
 def test_the_curve_begins_at_popular_and_knows_more_with_more_touches():
     results = evaluate_cold_start(a_dataset(days=40, people=30), Options(floor=1), quiet)
-    curve = results.facts["by touches"]
+    curve = results.facts["by interactions"]
     assert isinstance(curve, dict)
     assert list(curve) == list(HISTORY_LENGTHS)
     assert curve[0]["difference"] == 0.0
     assert curve[10]["difference"] > 0.0
-    assert curve[10]["chance ours is better"] > 0.9
-    assert {str(row["name"]) for row in results.summary()} == {OURS, POPULAR}
-    assert "by touches" in evaluation_html(results, 0)
+    assert curve[10]["chance fitted is better"] > 0.9
+    assert {str(row["name"]) for row in results.summary()} == {FITTED, POPULAR}
+    assert "by interactions" in evaluation_html(results, 0)
 
 
 def test_viewers_of_few_touches_or_no_times_are_refused_in_a_sentence():
-    with pytest.raises(InsufficientData, match="viewers of 10 touches"):
+    with pytest.raises(InsufficientData, match="viewers of 10 interactions"):
         evaluate_cold_start(a_dataset(days=3, people=3), Options(), quiet)
     dataset = a_dataset(days=5)
     log = dataset.log

@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from db.models import TermKind
 from scoring.errors import InsufficientData
 from scoring.evaluation.html_reports import evaluation_html
-from scoring.evaluation.protocols import OURS, Options, evaluate_feed_requests, evaluate_leave_last, evaluate_random
+from scoring.evaluation.protocols import FITTED, Options, evaluate_feed_requests, evaluate_leave_last, evaluate_random
 from scoring.evaluation.trending_protocol import evaluate_trending
 from scoring.mathematics.behavior_evidence import DAY_S, EventLog
 from scoring.mathematics.behavior_signals import behavior_matrix
@@ -22,7 +21,6 @@ from scoring.mathematics.ranking_metrics import (
     ranks_of_relevant,
     recall,
 )
-from scoring.mathematics.signals import Incidence
 from scoring.replay.dataset import Dataset, load_dataset
 from scoring.replay.feed_requests import feed_requests
 from scoring.replay.replayed_requests import Replay, replay_requests
@@ -43,15 +41,10 @@ def a_dataset(days: int = 24, people: int = 16, seed: int = 0) -> Dataset:
                 projects.append(project)
                 at_s.append(created[project] + 60 + rng.exponential(0.7 * DAY_S))
     log = EventLog.of(np.array(actors), np.array(projects), np.array(at_s), people, created.size)
-    none = Incidence(created.size, np.empty(0, np.int64), np.empty(0, np.int64))
     return Dataset(
         name="made up",
-        users=np.array([f"u{n}" for n in range(people)]),
-        projects=np.array([f"p{n}" for n in range(created.size)]),
-        texts=("",) * created.size,
         created_s=created,
         owners=np.full(created.size, -1),
-        terms=dict.fromkeys(TermKind, none),
         log=log,
         likes=log,
         interests_s=np.full(people, np.inf),
@@ -64,7 +57,7 @@ def quiet(_what: str, _share: float) -> None:
 
 def test_a_planted_future_event_changes_no_signal_of_an_earlier_request():
     dataset = a_dataset(days=20)
-    requests = feed_requests(dataset).part(60, 66)
+    requests = feed_requests(dataset).chosen(np.arange(60, 66))
     until = float(requests.at_s[-1])
     log = dataset.log
     # Everybody touches everything right at and after the last request: a leak would show in any of the signals.
@@ -85,7 +78,7 @@ def test_a_planted_future_event_changes_no_signal_of_an_earlier_request():
 
 def test_the_leak_test_would_catch_a_leak():
     dataset = a_dataset(days=20)
-    requests = feed_requests(dataset).part(60, 61)
+    requests = feed_requests(dataset).chosen(np.arange(60, 61))
     log = dataset.log
     earlier = EventLog.of(log.actors, log.projects, log.at_s - DAY_S, log.n_actors, log.n_projects)
     (honest,), (leaking,) = (
@@ -110,8 +103,8 @@ def test_the_same_seed_gives_the_same_numbers_and_ours_beats_what_is_simple():
     first, second = (evaluate_feed_requests(dataset, Options(seed=3, floor=1), quiet) for _ in range(2))
     assert first.summary(3) == second.summary(3)
     rows = {str(row["name"]): row for row in first.summary(3)}
-    assert rows[OURS]["ndcg@10"] > rows["newest"]["ndcg@10"]
-    assert rows[OURS]["ndcg@10"] > rows["the plan's weights"]["ndcg@10"]
+    assert rows[FITTED]["ndcg@10"] > rows["newest"]["ndcg@10"]
+    assert rows[FITTED]["ndcg@10"] > rows["baseline weights"]["ndcg@10"]
     page = evaluation_html(first, 3)
     assert page.count("<svg") > 5
     assert "http" not in page
@@ -122,7 +115,7 @@ def test_static_and_trending_protocols_measure_something():
     dataset = a_dataset()
     static = evaluate_random(dataset, Options(floor=1), quiet, rounds=1)
     rows = {str(row["name"]): float(str(row["ndcg@10"])) for row in static.summary()}
-    assert rows[OURS] > rows["popular"]
+    assert rows[FITTED] > rows["popular"]
     assert evaluate_trending(dataset, quiet).summary()[0]["ndcg@10"]
     assert evaluate_leave_last(dataset, Options(single_signal_scorers=False), quiet).viewers.size
 

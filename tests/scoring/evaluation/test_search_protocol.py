@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from scoring.errors import InsufficientData
-from scoring.evaluation.search_protocol import OURS, evaluate_search, read_queries
+from scoring.evaluation.search_protocol import SERVED, evaluate_search, read_queries
 from tests.scoring.evaluation.test_replay import quiet
 
 SUBJECTS = {
@@ -35,8 +35,8 @@ async def test_queries_find_what_was_meant(tmp_path: Path):
     )
     results = await evaluate_search(folder, quiet)
     rows = {str(row["name"]): row for row in results.summary()}
-    assert rows[OURS]["recall@10"] == 1.0
-    assert float(str(rows[OURS]["ndcg@10"])) > 0.6
+    assert rows[SERVED]["recall@10"] == 1.0
+    assert float(str(rows[SERVED]["ndcg@10"])) > 0.6
     assert results.facts["queries"] == 2
     assert results.facts["queries without an answer in the folder"] == 1
     assert results.catalogue == len(SUBJECTS)

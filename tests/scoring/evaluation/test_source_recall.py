@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from scoring.evaluation.protocols import OURS, SERVED, Options, evaluate_feed_requests
+from scoring.evaluation.protocols import AS_SERVED, FITTED, Options, evaluate_feed_requests
 from scoring.evaluation.source_recall import SourceRecall
 from scoring.replay.log_candidate_sources import LOG_SOURCES, CandidateSource
 from tests.scoring.evaluation.test_replay import a_dataset, quiet
@@ -17,7 +17,7 @@ def test_what_a_source_adds_is_what_the_others_miss():
     assert facts["candidates a request"] == 4
     sources = facts["sources"]
     assert isinstance(sources, dict)
-    assert [sources["newest"][name] for name in ("brings", "recall alone", "adds")] == [2, "0.5000 ± 0.0000", 0.25]
+    assert [sources["newest"][name] for name in ("candidates", "recall alone", "adds")] == [2, "0.5000 ± 0.0000", 0.25]
     assert sources["popular"]["recall of all others"] == "0.5000 ± 0.0000"
     assert "near" in str(facts["sources that a log cannot feed"])
 
@@ -25,7 +25,7 @@ def test_what_a_source_adds_is_what_the_others_miss():
 def test_a_replay_tells_what_the_candidate_stage_costs_and_how_many_viewers_are_new():
     results = evaluate_feed_requests(a_dataset(), Options(floor=1, single_signal_scorers=False), quiet)
     rows = {str(row["name"]): float(str(row["ndcg@10"])) for row in results.summary()}
-    assert rows[SERVED] == rows[OURS]  # 144 projects: the sources bring them all
+    assert rows[AS_SERVED] == rows[FITTED]  # 144 projects: the sources bring them all
     sources = results.facts["sources"]
     assert isinstance(sources, dict)
     assert set(sources) == {one.value for one in LOG_SOURCES}

@@ -12,7 +12,6 @@ from db.models import InteractionType, TermKind
 from db.records import TagRecord
 from scoring.collaborative.nightly_training import train_collaborative_model
 from scoring.deadlines import PATIENT
-from scoring.evaluation.protocols import TIMED_SIGNALS
 from scoring.explanation.reason_finders import REASON_FINDERS
 from scoring.explanation.reasons import (
     Basis,
@@ -35,6 +34,7 @@ from scoring.mathematics.velocity import Window
 from scoring.models.active_model import fixed_model
 from scoring.models.model_presets import from_data
 from scoring.ranking import Adjustment, Rule, ScoredProject
+from scoring.replay.scorers import TIMED_SIGNALS
 from scoring.weights import Signal
 from tests.world import ANYTHING, BEGIN, MOMENT, World, embedded_world
 
