@@ -47,8 +47,8 @@ def evaluate_cold_start(dataset: Dataset, options: Options, progress: Progress) 
     testing = known.chosen(np.sort(np.unique(known.actors, return_index=True)[1]))
     if not testing.n or not fitting.n:
         raise InsufficientData(
-            f"{dataset.name} has {fitting.n} requests to fit on and {testing.n} viewers of {max(HISTORY_LENGTHS)} interactions to "
-            "test on; give other windows or more events"
+            f"{dataset.name} has {fitting.n} requests to fit on and {testing.n} viewers of {max(HISTORY_LENGTHS)} "
+            "interactions to test on; give other windows or more events"
         )
     model = fitted_model(dataset, fitting, options, progress)
     folds = np.array_split(np.random.default_rng(options.seed).permutation(testing.n), FOLDS)

@@ -1,7 +1,7 @@
 """Causes of a project's score within the viewer's own profile: interests and history, each with its share.
 
-The shares are estimates that order the search for a counterfactual. `scoring.explanation.counterfactual_search` verifies each
-by ranking again without it.
+The shares are estimates that order the search for a counterfactual (`scoring.explanation.counterfactual_search`), which
+verifies each by ranking again without it.
 """
 
 from collections import defaultdict

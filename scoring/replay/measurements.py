@@ -9,7 +9,7 @@ from scoring.mathematics.behavior_evidence import EventLog
 from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS, behavior_matrix
 from scoring.mathematics.ranking_metrics import graded_ndcg, ndcg, ranks_of_relevant, recall
 from scoring.mathematics.signals import Floats, Integers
-from scoring.replay.replayed_requests import Candidates
+from scoring.replay.replayed_requests import ReplayedRequest
 from scoring.replay.scorers import Score
 
 METRICS = ("ndcg@10", "recall@10", "recall@20")
@@ -18,10 +18,10 @@ COLD_PEOPLE = 5
 
 
 @dataclass(slots=True, eq=False)
-class Measured:
+class RankingMetrics:
     """Metrics of one ranking: a row for each list, and statistics of the first ten places.
 
-    DiversityAttributes
+    Attributes
     ----------
     rows
         `METRICS` of each list.
@@ -77,18 +77,18 @@ class Measured:
         return np.array(self.rows).reshape(-1, len(METRICS))
 
 
-def all_time_people(log: EventLog, one: Candidates) -> Floats:
+def all_time_people(log: EventLog, one: ReplayedRequest) -> Floats:
     """Return the (n,) people who engaged with each candidate before the request."""
     counted = np.bincount(log.projects[: log.before(one.at_s)], minlength=log.n_projects)
     return counted[one.projects].astype(np.float64)
 
 
 def measure(
-    lists: Iterable[Candidates],
+    lists: Iterable[ReplayedRequest],
     scorers: Mapping[str, Score],
-    people: Callable[[Candidates], Floats],
-    observe: Callable[[Candidates, Mapping[str, Floats]], None] = lambda *_: None,
-) -> dict[str, Measured]:
+    people: Callable[[ReplayedRequest], Floats],
+    observe: Callable[[ReplayedRequest, Mapping[str, Floats]], None] = lambda *_: None,
+) -> dict[str, RankingMetrics]:
     """Let each scorer rank each list.
 
     Parameters
@@ -98,7 +98,7 @@ def measure(
     observe
         Receives each list with its scores, by the name of the scorer.
     """
-    measured = {name: Measured() for name in scorers}
+    measured = {name: RankingMetrics() for name in scorers}
     for one in lists:
         matrix, counted = behavior_matrix(one.evidence, tuple(BEHAVIOR_SIGNALS)), people(one)
         scores = {name: score(one, matrix) for name, score in scorers.items()}
@@ -108,9 +108,9 @@ def measure(
     return measured
 
 
-def joined_measurements(parts: Iterable[Measured]) -> Measured:
+def joined_measurements(parts: Iterable[RankingMetrics]) -> RankingMetrics:
     """Concatenate the metrics of one ranking over several parts of the requests."""
-    whole = Measured()
+    whole = RankingMetrics()
     for part in parts:
         whole.rows += part.rows
         whole.novelty += part.novelty

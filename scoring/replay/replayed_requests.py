@@ -15,7 +15,7 @@ from scoring.mathematics.behavior_evidence import (
     LogEvidence,
 )
 from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS, behavior_matrix
-from scoring.mathematics.curve_fitting import CandidateLists, joined
+from scoring.mathematics.curve_fitting import CandidateLists, concatenate_lists
 from scoring.mathematics.neighbors import build_collaborative_model, interaction_matrix, tastes
 from scoring.mathematics.signals import Floats, Integers
 from scoring.mathematics.viewer_stages import ViewerStage, stage
@@ -39,7 +39,7 @@ NEIGHBOR_LISTS_DAYS = 7.0
 class ReplayedRequest:
     """The candidates of one request.
 
-    DiversityAttributes
+    Attributes
     ----------
     projects
         (n,) dense indexes.
@@ -152,7 +152,7 @@ def training_lists(
         kept, stands_for = _thinned(one.evidence, marked, rng)
         values = behavior_matrix(one.evidence, signals).astype(np.float32)[kept]
         lists.append(CandidateLists.single(values, marked[kept], stands_for, one.actor, VIEWER_STAGES.index(one.stage)))
-    return joined(lists)
+    return concatenate_lists(lists)
 
 
 def _thinned(

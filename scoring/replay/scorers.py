@@ -8,11 +8,11 @@ from scoring.mathematics.additive_model import Model, scores
 from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS
 from scoring.mathematics.signals import Floats
 from scoring.mathematics.viewer_stages import ViewerStage
-from scoring.replay.replayed_requests import Candidates
+from scoring.replay.replayed_requests import ReplayedRequest
 from scoring.weights import Signal
 
-Score = Callable[[Candidates, Floats], Floats]
-"""Scores the n candidates of a request by them and their (n, k) behavior signals, in the order of `BEHAVIOR_SIGNALS`."""
+Score = Callable[[ReplayedRequest, Floats], Floats]
+"""Scores the n candidates of a request; the (n, k) behavior signals are in the order of `BEHAVIOR_SIGNALS`."""
 
 COLUMNS: Mapping[Signal, int] = {signal: column for column, signal in enumerate(BEHAVIOR_SIGNALS)}
 """The column of each behavior signal."""
@@ -27,7 +27,7 @@ def model_scorer(model: Model) -> Score:
     """Score by a model, at the viewer's stage; signals that a log cannot yield (texts, interests) are 0."""
     by_stage = {stage: model.at(stage) for stage in ViewerStage}
 
-    def score(one: Candidates, matrix: Floats) -> Floats:
+    def score(one: ReplayedRequest, matrix: Floats) -> Floats:
         nothing = np.zeros(matrix.shape[0])
         columns = [matrix[:, COLUMNS[signal]] if signal in COLUMNS else nothing for signal in model.signals]
         return scores(by_stage[one.stage].contributions(np.column_stack(columns))).astype(np.float64)

@@ -1,59 +1,91 @@
-"""The log of what was served, read from the truth for training."""
+"""Candidate lists from the log of served pages: shown projects with ranks, a sample of the others, and choices.
 
-from collections.abc import Iterable, Sequence
+A viewer chooses among what is seen, and the first places are seen most. A model fitted to choices as if everything had
+been seen alike learns the order of the feed that it serves. So the place is fitted beside the signals, as one more
+curve that is left out when the model serves: the listwise softmax with an additive place is the position-based model
+(Richardson et al., 2007; Ai et al., 2018, fit both together), in which the probability of a choice is that of a look
+times the project's utility. "Not shown" is one more place, so that projects found in other ways count too.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
+from numpy.typing import NDArray
 
 from db.database.engine import Database
 from db.interactions import served_pages
-from scoring.mathematics.curve_fitting import Matrix32
-from scoring.mathematics.signals import Floats
-from scoring.training.served_candidate_lists import TOUCHED_WITHIN_S, ServedList
+from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS, behavior_matrix
+from scoring.mathematics.curve_fitting import CandidateLists, Matrix32, concatenate_lists
+from scoring.mathematics.signals import Floats, Integers
+from scoring.replay.dataset import Dataset
+from scoring.replay.replayed_requests import VIEWER_STAGES, Progress, Replay
 from scoring.training.training_data import TrainingData
 from scoring.weights import Signal
 
-PAGES_MOST = 20_000
+MAX_PAGES = 20_000
 """Pages read for one training, the latest: 4 KB each."""
+CHOSEN_WITHIN_S = 86_400.0
+"""An interaction more than a day after the feed was served is not attributed to it."""
 
 
-async def read_served_lists(database: Database, truth: TrainingData, since: datetime) -> list[ServedList]:
-    """Read the rankings of which a client reported what was seen, and after which something was touched."""
-    pages = await served_pages.personal_pages(database, since, PAGES_MOST)
+@dataclass(frozen=True, slots=True, eq=False)
+class ServedList:
+    """n projects of one served ranking.
+
+    Attributes
+    ----------
+    actor, at_s
+        Viewer (dense index) and Unix seconds.
+    projects
+        (n,) dense indexes.
+    ranks
+        (n,) rank at which each was seen, from 1; 0 if it was not.
+    stands_for
+        (n,) candidates that it stands for: above 1 for a sample of what was not shown.
+    relevant
+        (n,) whether the viewer engaged with it within `CHOSEN_WITHIN_S`, from the feed or elsewhere.
+    signals, values
+        (k,) and (n, k): the signals that ranked it.
+    """
+
+    actor: int
+    at_s: float
+    projects: Integers
+    ranks: Floats
+    stands_for: Floats
+    relevant: NDArray[np.bool_]
+    signals: tuple[Signal, ...]
+    values: Matrix32
+
+
+async def read_served_lists(database: Database, data: TrainingData, since: datetime) -> list[ServedList]:
+    """Read the rankings whose impressions a client reported and which an interaction followed."""
+    pages = await served_pages.personal_pages(database, since, MAX_PAGES)
     seen: dict[tuple[str, int], set[int]] = {}
     for one in await served_pages.impressions(database, since):
         seen.setdefault((one.snapshot_id, one.actor_id), set()).add(one.project_id)
-    engaging_interactions = _Acts(await served_pages.engaging_interactions(database, since))
+    chosen: dict[int, list[tuple[float, int]]] = {}
+    for event in await served_pages.engaging_interactions(database, since):
+        chosen.setdefault(event.actor_id, []).append((event.at.timestamp(), event.project_id))
     rankings: dict[tuple[str, int], list[served_pages.LoggedPage]] = {}
     for page in reversed(pages):
         rankings.setdefault((page.snapshot_id, page.actor_id), []).append(page)
-    lists = (
-        _list(truth, pages_of, seen[key], engaging_interactions) for key, pages_of in rankings.items() if key in seen
-    )
+    lists = (_list(data, of_ranking, seen[key], chosen) for key, of_ranking in rankings.items() if key in seen)
     return [one for one in lists if one is not None]
 
 
-class _Acts:
-    """What each actor touched, in the order of time."""
-
-    def __init__(self, rows: Iterable[served_pages.EngagingInteraction]) -> None:
-        self._by_actor: dict[int, list[tuple[float, int]]] = {}
-        for row in rows:
-            self._by_actor.setdefault(row.actor_id, []).append((row.at.timestamp(), row.project_id))
-
-    def of(self, actor_id: int, since_s: float) -> set[int]:
-        """Give the ids of the projects that an actor touched soon after a moment."""
-        until_s = since_s + TOUCHED_WITHIN_S
-        return {id_ for at_s, id_ in self._by_actor.get(actor_id, ()) if since_s <= at_s < until_s}
-
-
 def _list(
-    truth: TrainingData, pages: Sequence[served_pages.LoggedPage], seen: set[int], engaging_interactions: _Acts
+    data: TrainingData,
+    pages: Sequence[served_pages.LoggedPage],
+    seen: set[int],
+    chosen: dict[int, list[tuple[float, int]]],
 ) -> ServedList | None:
-    """Join the pages of one ranking: what was seen at its rank, what was not and the sample without one."""
+    """Join the pages of one ranking; what was not seen, and the sample, have no rank."""
     first, signals = pages[0], tuple(pages[0].signals)
-    known = set(Signal)
-    if not known.issuperset(signals):
+    actor = data.actor(first.actor_id)
+    if actor is None or not set(Signal).issuperset(signals):
         return None  # ranked by a version that had other signals
     rows: dict[int, tuple[float, float, Floats]] = {}
     for page in pages:
@@ -64,17 +96,17 @@ def _list(
         for rank, (id_, value) in enumerate(zip(page.projects, shown, strict=False), page.first_rank):
             rows[id_] = (float(rank) if id_ in seen else 0.0, 1.0, value)
     ids = np.array(list(rows), dtype=np.int64)
-    ids = ids[truth.projects(ids) >= 0]
-    engaged = engaging_interactions.of(first.actor_id, first.at.timestamp())
-    relevant = np.isin(ids, list(engaged))
-    actor = truth.actor(first.actor_id)
-    if actor is None or not relevant.any() or relevant.all():
+    ids = ids[data.projects(ids) >= 0]
+    at_s = first.at.timestamp()
+    answers = [id_ for when, id_ in chosen.get(first.actor_id, ()) if at_s <= when < at_s + CHOSEN_WITHIN_S]
+    relevant = np.isin(ids, answers)
+    if not relevant.any() or relevant.all():
         return None
     ranks, stands_for, values = zip(*(rows[id_] for id_ in ids.tolist()), strict=True)
     return ServedList(
         actor=actor,
-        at_s=first.at.timestamp(),
-        projects=truth.projects(ids),
+        at_s=at_s,
+        projects=data.projects(ids),
         ranks=np.array(ranks),
         stands_for=np.array(stands_for),
         relevant=relevant,
@@ -85,3 +117,28 @@ def _list(
 
 def _matrix(packed: bytes, columns: int) -> Matrix32:
     return np.frombuffer(packed, dtype="<f4").reshape(-1, columns)
+
+
+def served_candidate_lists(
+    dataset: Dataset, served: Sequence[ServedList], signals: tuple[Signal, ...], floor: int, progress: Progress
+) -> CandidateLists:
+    """Concatenate served rankings, with a column for each of `signals` and the rank of each row.
+
+    A signal has its logged value. One that the model did not use then is computed from what was known strictly before
+    that moment if it is a behavior signal, and is 0 if not.
+    """
+    replay = Replay(dataset, floor)
+    behavior = tuple(signal for signal in signals if signal in BEHAVIOR_SIGNALS)
+    parts = []
+    for index, one in enumerate(sorted(served, key=lambda one: one.at_s)):
+        evidence = replay.evidence(one.actor, one.projects, one.at_s)
+        columns = dict(zip(behavior, behavior_matrix(evidence, behavior).T, strict=True)) if behavior else {}
+        columns |= dict(zip(one.signals, one.values.T, strict=True))
+        nothing = np.zeros(one.projects.size)
+        values = np.column_stack([columns.get(signal, nothing) for signal in signals]).astype(np.float32)
+        weight = np.where(one.relevant, 1.0, one.stands_for).astype(np.float32)
+        stage = VIEWER_STAGES.index(replay.stage_of(one.actor, evidence))
+        ranks = one.ranks.astype(np.float32)
+        parts.append(CandidateLists.single(values, one.relevant, weight, one.actor, stage, ranks))
+        progress("served pages", (index + 1) / len(served))
+    return concatenate_lists(parts)

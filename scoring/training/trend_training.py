@@ -1,4 +1,4 @@
-"""Whether fitted constants may make the trends: judged on later moments than they were fitted on."""
+"""Fitting of the trend constants, and their comparison with the active ones on later moments."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,9 +8,11 @@ import numpy as np
 
 from db.interactions.activity_time import ActivityClock
 from scoring.errors import InsufficientData
+from scoring.mathematics.behavior_evidence import DAY_S
 from scoring.mathematics.ranking_metrics import clustered_standard_error, graded_ndcg, probability_better
 from scoring.mathematics.signals import Floats
 from scoring.mathematics.velocity import TrendConstants, Window, velocity_score
+from scoring.models.active_trend_constants import ConstantsByWindow
 from scoring.replay.dataset import Dataset
 from scoring.training.trend_fitting import (
     FITTED_SHARE,
@@ -23,14 +25,12 @@ from scoring.training.trend_fitting import (
 )
 
 LIKELY = 0.9
-"""New constants must be better than those in service with this chance."""
-
-ConstantsByWindow = Mapping[Window, TrendConstants]
+"""New constants must be better than the active ones with this probability."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrendVerdict:
-    """What became of new constants: they, their clock, whether they may serve, why in a sentence, and the numbers."""
+    """New constants and their clock, whether they are accepted, the reason in one sentence, and the figures."""
 
     constants: ConstantsByWindow
     clock: ActivityClock
@@ -40,48 +40,48 @@ class TrendVerdict:
 
 
 def fit_and_judge_trends(
-    dataset: Dataset, serving: ConstantsByWindow, serving_clock: ActivityClock, seed: int
+    dataset: Dataset, active: ConstantsByWindow, active_clock: ActivityClock, seed: int
 ) -> TrendVerdict:
-    """Fit clock and constants on the first part of a log, and compare the day's with those in service on the rest.
+    """Fit clock and constants on the first part of a log, and compare the day's with the active ones on the rest.
 
     Raises
     ------
     InsufficientData
-        If the log holds too little to fit or to judge on.
+        If the log holds too little to fit or to compare on.
     """
     times = dataset.log.at_s[dataset.log.at_s > 0]
     if not times.size:
-        raise InsufficientData("no event has a time, so the constants of trends stay")
+        raise InsufficientData("no event has a time, so the trend constants stay")
     cut = float(times[0] + FITTED_SHARE * (times[-1] - times[0]))
     clock = fit_clock(times[times < cut])
     early = {window: moments_between(dataset, clock, times[0] + WARMING_S, cut, window) for window in Window}
     late = moments_between(dataset, clock, cut, times[-1])
     if min(len(early[Window.DAY]), len(late)) < MIN_MOMENTS:
         raise InsufficientData(
-            f"there are {len(early[Window.DAY])} moments to fit trends on and {len(late)} to judge them on; "
-            f"at least {MIN_MOMENTS} each are needed, so the constants in service stay"
+            f"there are {len(early[Window.DAY])} moments to fit trends on and {len(late)} to compare on; "
+            f"at least {MIN_MOMENTS} each are needed, so the active constants stay"
         )
-    fitted = {window: fit_trend_constants(listed, window) for window, listed in early.items()}
-    by_serving_clock = moments_between(dataset, serving_clock, cut, times[-1])
-    new, old = _ndcg(late, fitted[Window.DAY]), _ndcg(by_serving_clock, serving[Window.DAY])
-    weeks = np.array([int(one.at_s - cut) // (7 * 86_400) for one in late])
-    chance = probability_better(new, old, weeks, seed)
-    told = f"NDCG@10 {new.mean():.4f} against {old.mean():.4f}; better with a chance of {chance:.0%}"
+    fitted = {window: fit_trend_constants(of_window, window) for window, of_window in early.items()}
+    values = {
+        "new": _ndcg(late, fitted[Window.DAY]),
+        "active": _ndcg(moments_between(dataset, active_clock, cut, times[-1]), active[Window.DAY]),
+    }
+    weeks = np.array([int(one.at_s - cut) // (7 * int(DAY_S)) for one in late])
+    probability = probability_better(values["new"], values["active"], weeks, seed)
+    means = {key: round(float(one.mean()), 5) for key, one in values.items()}
     report = {
         "fitted": {"moments": len(early[Window.DAY]), "from_s": float(times[0]), "until_s": cut},
         "judged": {"moments": len(late), "from_s": cut, "until_s": float(times[-1])},
-        "ndcg@10": {"new": round(float(new.mean()), 5), "in service": round(float(old.mean()), 5)},
-        "error": {
-            "new": round(clustered_standard_error(new, weeks), 5),
-            "in service": round(clustered_standard_error(old, weeks), 5),
-        },
-        "chance better than those in service": chance,
+        "ndcg@10": means,
+        "error": {key: round(clustered_standard_error(one, weeks), 5) for key, one in values.items()},
+        "probability better than the active constants": probability,
         "seed": seed,
     }
-    return TrendVerdict(fitted, clock, chance >= LIKELY, told, report)
+    because = f"NDCG@10 {means['new']:.4f} against {means['active']:.4f}; better with probability {probability:.0%}"
+    return TrendVerdict(fitted, clock, probability >= LIKELY, because, report)
 
 
-def _ndcg(listed: list[TrendMoment], constants: TrendConstants) -> Floats:
+def _ndcg(moments: list[TrendMoment], constants: TrendConstants) -> Floats:
     return np.array(
-        [float(graded_ndcg(velocity_score(one.people, one.age_h, constants), one.next_people)) for one in listed]
+        [float(graded_ndcg(velocity_score(one.people, one.age_h, constants), one.next_people)) for one in moments]
     )

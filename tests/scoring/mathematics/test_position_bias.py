@@ -6,9 +6,14 @@ import pytest
 from scoring.mathematics.additive_model import Curve
 from scoring.mathematics.curve_fitting import CandidateLists
 from scoring.mathematics.model_fitting import fit_model, fit_model_with_positions
-from scoring.mathematics.position_bias import MIN_PROPENSITY, PositionBias, position_columns, position_knots
+from scoring.mathematics.position_bias import (
+    MIN_PROPENSITY,
+    PositionBias,
+    position_columns,
+    position_knots,
+    unbiased_ndcg,
+)
 from scoring.mathematics.signals import Floats
-from scoring.mathematics.unbiased_metrics import unbiased_ndcg
 from scoring.weights import Signal
 
 LIKED, PUSHED = Signal.ITEM_FACTORS, Signal.POPULARITY
@@ -67,17 +72,17 @@ def test_corrected_for_places_the_truth_is_recovered_better_than_without():
 
 
 def test_the_chance_to_be_looked_at_is_found_beside_the_worth():
-    _, looks = fit_model_with_positions("corrected", a_feeds_log(), (LIKED, PUSHED))
+    _, bias = fit_model_with_positions("corrected", a_feeds_log(), (LIKED, PUSHED))
     ranks = np.array([1, 2, 4, 8, 12], dtype=np.float32)
-    assert looks.chance(ranks) == pytest.approx(1.0 / ranks, abs=0.12)
-    assert looks.chance(np.zeros(1, np.float32))[0] == pytest.approx(0.05, abs=0.04)
+    assert bias.propensities(ranks) == pytest.approx(1.0 / ranks, abs=0.12)
+    assert bias.propensities(np.zeros(1, np.float32))[0] == pytest.approx(0.05, abs=0.04)
 
 
 def test_places_are_two_columns_and_never_more_likely_further_down():
     assert position_columns(np.array([1, 8, 0], dtype=np.float32)).tolist() == [[0, 0], [3, 0], [0, 1]]
     assert position_knots(np.array([0, 1, 5], dtype=np.float32))[0] == pytest.approx(np.log2([1, 2, 3, 4, 5]))
-    looks = PositionBias(Curve((0.0, 5.0), (2.0, -30.0)), -40.0)
-    assert looks.chance(np.array([1, 32, 0], dtype=np.float32)).tolist() == [1.0, MIN_PROPENSITY, MIN_PROPENSITY]
+    bias = PositionBias(Curve((0.0, 5.0), (2.0, -30.0)), -40.0)
+    assert bias.propensities(np.array([1, 32, 0], dtype=np.float32)).tolist() == [1.0, MIN_PROPENSITY, MIN_PROPENSITY]
 
 
 def test_a_choice_from_an_unlikely_place_counts_for_more_when_a_ranking_is_judged():

@@ -18,8 +18,7 @@ from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS
 from scoring.models.active_model import fixed_model
 from scoring.models.model_presets import DEFAULT
 from scoring.training.model_training import MIN_SERVED_LISTS, fit_and_judge_model
-from scoring.training.served_candidate_lists import served_candidate_lists
-from scoring.training.served_lists import read_served_lists
+from scoring.training.served_lists import read_served_lists, served_candidate_lists
 from scoring.training.training_data import read_training_data
 from scoring.weights import Signal
 from tests.scoring.evaluation.test_replay import quiet
