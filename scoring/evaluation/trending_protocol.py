@@ -20,7 +20,7 @@ from scoring.replay.measurements import RankingMetrics
 from scoring.replay.replayed_requests import Progress
 from scoring.training.trend_fitting import (
     FITTED_SHARE,
-    WARMING_S,
+    WARM_UP_S,
     TrendMoment,
     fit_clock,
     fit_trend_constants,
@@ -46,7 +46,7 @@ def evaluate_trending(dataset: Dataset, progress: Progress) -> EvaluationResults
     times = log.at_s[log.at_s > 0]
     cut = times[0] + FITTED_SHARE * (times[-1] - times[0])
     clock = fit_clock(times[times < cut])
-    constants = fit_trend_constants(moments_between(dataset, clock, times[0] + WARMING_S, cut))
+    constants = fit_trend_constants(moments_between(dataset, clock, times[0] + WARM_UP_S, cut))
     tested = moments_between(dataset, clock, cut, times[-1])
     if not tested:
         raise InsufficientData(
@@ -75,23 +75,21 @@ def _baselines(dataset: Dataset, history: LogEvidence, wall: TrendMoment) -> dic
     log, at_s, projects = dataset.log, wall.at_s, wall.projects
     people = history.actors(projects, at_s)
     age_h = np.maximum(at_s - dataset.created_s[projects], 0.0) / HOUR_S
-    day = _between(log, at_s - DAY_S, at_s)[projects]
     everyone = _between(log, -np.inf, at_s)[projects]
-    counts = [
-        _between(dataset.likes, at_s - DAY_S, at_s)[projects],
-        _between(dataset.likes, at_s - 2 * DAY_S, at_s - DAY_S)[projects],
-        day,
-        _between(log, at_s - 2 * DAY_S, at_s - DAY_S)[projects],
-    ]
+    likes, likes_before, views, views_before = (
+        _between(log_, at_s - (days + 1) * DAY_S, at_s - days * DAY_S)[projects].astype(np.int64)
+        for log_ in (dataset.likes, log)
+        for days in (0, 1)
+    )
     return {
         SHIPPED: velocity.velocity_score(wall.people, wall.age_h, DEFAULT_TREND_CONSTANTS[Window.DAY]),
         "people 6 h − 0.6 log age": np.log(people[:, 1] + 1e-9) - 0.6 * np.log(age_h + 2.0),
         "people 6 h": people[:, 1],
-        "people of 24 h": day,
+        "people of 24 h": views.astype(np.float64),
         "Hacker News gravity": everyone / (age_h + 2.0) ** 1.8,
         "Reddit hot": np.log10(np.maximum(everyone, 1.0)) - age_h * HOUR_S / 45_000.0,
         "all-time people": everyone,
-        "baseline velocity": velocity.baseline_velocity(*(one.astype(np.int64) for one in counts), age_h / 24.0),
+        "baseline velocity": velocity.baseline_velocity(likes, likes_before, views, views_before, age_h / 24.0),
     }
 
 

@@ -1,4 +1,4 @@
-"""The truth as a data set: what an installation trains on."""
+"""The database as a data set to train on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,25 +30,25 @@ _ANSWERS = select(OnboardingResponse.actor_id, func.min(OnboardingResponse.creat
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainingData:
-    """An installation's log as a data set, and the ids behind its dense indexes: (u,) and (p,), rising."""
+    """An installation's log as a data set, with the (u,) and (p,) ids of its dense indexes, ascending."""
 
     dataset: Dataset
     actor_ids: Integers
     project_ids: Integers
 
     def actor(self, id_: int) -> int | None:
-        """Give the dense index of an actor; None for one that never touched anything."""
+        """Return the dense index of an actor, or None without any interaction."""
         at = int(np.searchsorted(self.actor_ids, id_))
         return at if at < self.actor_ids.size and self.actor_ids[at] == id_ else None
 
     def projects(self, ids: Integers) -> Integers:
-        """Give the dense indexes of projects, −1 for those that are no more."""
+        """Return the dense indexes of projects, −1 for those that were deleted."""
         at = np.minimum(np.searchsorted(self.project_ids, ids), self.project_ids.size - 1)
         return np.where(self.project_ids[at] == ids, at, -1)
 
 
 async def read_training_data(database: Database) -> TrainingData:
-    """Read projects and engagement.
+    """Read projects, engagement and likes.
 
     Raises
     ------
@@ -58,7 +58,7 @@ async def read_training_data(database: Database) -> TrainingData:
     projects = await database.fetch(_PROJECTS)
     parts = [part async for part in stream_engagement(database)]
     if not parts or not projects:
-        raise InsufficientData("nobody has touched any project yet, so there is nothing to train on")
+        raise InsufficientData("there is no interaction with any project yet, so there is nothing to train on")
     actors, engaged, at_s = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     likes = await database.fetch(_LIKES)
     owners = np.array([row.owner or 0 for row in projects], dtype=np.int64)
@@ -66,7 +66,7 @@ async def read_training_data(database: Database) -> TrainingData:
         np.concatenate([actors, owners[owners > 0], [row.actor_id for row in likes]]).astype(np.int64)
     )
     project_ids = np.array([row.id for row in projects], dtype=np.int64)
-    kept = at_s > 0
+    timed = at_s > 0
 
     def log(actor: Integers, project: Integers, at: Floats) -> EventLog:
         a, p = np.searchsorted(actor_ids, actor), np.searchsorted(project_ids, project)
@@ -76,7 +76,7 @@ async def read_training_data(database: Database) -> TrainingData:
         name="this installation",
         created_s=np.array([row.created_at.timestamp() for row in projects]),
         owners=np.where(owners > 0, np.searchsorted(actor_ids, owners), -1),
-        log=log(actors[kept], engaged[kept], at_s[kept]),
+        log=log(actors[timed], engaged[timed], at_s[timed]),
         likes=log(
             np.array([row.actor_id for row in likes], dtype=np.int64),
             np.array([row.project_id for row in likes], dtype=np.int64),
@@ -88,7 +88,7 @@ async def read_training_data(database: Database) -> TrainingData:
 
 
 def _known_since(actor_ids: Integers, tags: Sequence[Any], answers: Sequence[Any]) -> Floats:
-    """Give the moment of each actor's first answer of the quiz or of the tag that made them enough."""
+    """Return the time of each actor's first onboarding answer or of the tag that completed `weights.ENOUGH_TAGS`."""
     since = np.full(actor_ids.size, np.inf)
     times: dict[int, list[float]] = {}
     for tag in tags:

@@ -17,7 +17,7 @@ from scoring.replay.dataset import Dataset
 from scoring.training.trend_fitting import (
     FITTED_SHARE,
     MIN_MOMENTS,
-    WARMING_S,
+    WARM_UP_S,
     TrendMoment,
     fit_clock,
     fit_trend_constants,
@@ -54,7 +54,7 @@ def fit_and_judge_trends(
         raise InsufficientData("no event has a time, so the trend constants stay")
     cut = float(times[0] + FITTED_SHARE * (times[-1] - times[0]))
     clock = fit_clock(times[times < cut])
-    early = {window: moments_between(dataset, clock, times[0] + WARMING_S, cut, window) for window in Window}
+    early = {window: moments_between(dataset, clock, times[0] + WARM_UP_S, cut, window) for window in Window}
     late = moments_between(dataset, clock, cut, times[-1])
     if min(len(early[Window.DAY]), len(late)) < MIN_MOMENTS:
         raise InsufficientData(

@@ -108,12 +108,12 @@ async def test_all_curves_are_drawn_on_a_page_that_loads_nothing(database: Datab
 
 async def test_too_little_to_learn_from_is_a_sentence_and_changes_nothing(world: World):
     database = world.stores.database
-    with pytest.raises(InsufficientData, match="nobody has touched"):
+    with pytest.raises(InsufficientData, match="no interaction with any project"):
         await run_train(database, None, 1, 0, console())
     await world.add_projects(3)
     await world.add_users("only")
     await world.act("only", InteractionType.VIEW, "p0000", "p0001")
-    with pytest.raises(InsufficientData, match="the model in service stays"):
+    with pytest.raises(InsufficientData, match="the active model stays"):
         await run_train(database, None, 1, 0, console())
     assert not await all_models(database)
 
@@ -145,7 +145,7 @@ async def test_a_trained_model_is_kept_with_its_report_whatever_is_in_service(wo
     assert "compared with default, for the model broken uses a_signal_of_old" in printed(output)
     assert code == (0 if await serving(database) == "mine" else 1)
     kept = next(one for one in await all_models(database) if one.name == "mine")
-    assert kept.report["learned from"].startswith("a replay of who touched what")
+    assert kept.report["learned from"].startswith("a replay of interactions")
     assert kept.report["fitted"]["until_s"] < kept.report["judged"]["from_s"]
     assert kept.report["fault"]
     assert "mine" in await models_report(database)
