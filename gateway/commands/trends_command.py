@@ -73,7 +73,7 @@ async def run_trends(database: Database, use: int | None, output: Console) -> No
     for one in stored.values():
         judged = one.report.get("ndcg@10", {})
         made, serves = f"{one.created_at:%Y-%m-%d %H:%M} UTC", "yes" if one.is_active else ""
-        table.add_row(str(one.id), made, serves, str(judged.get("new", "")), str(judged.get("in service", "")))
+        table.add_row(str(one.id), made, serves, str(judged.get("new", "")), str(judged.get("active", "")))
     output.print(table)
     if not any(one.is_active for one in stored.values()):
         _say(output, "the constants that ship serve")

@@ -96,7 +96,7 @@ async def test_a_small_log_changes_nothing_and_says_so(database: Database) -> No
         await record_interactions(
             connection, [NewInteraction(actor, one, InteractionType.VIEW, MONDAY) for actor in actors]
         )
-    with pytest.raises(InsufficientData, match="the constants in service stay"):
+    with pytest.raises(InsufficientData, match="the active constants stay"):
         await train_trends(database, 0)
     assert await active_constants(database) is None
     assert await clock_of(database) == list(ActivityClock().rates)
