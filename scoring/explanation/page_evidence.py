@@ -68,11 +68,8 @@ class SimilarProject(NamedTuple):
     basis: Basis
 
 
-class VisitorCount(NamedTuple):
-    """The visitors of a project within a window."""
-
-    window: Window
-    count_first_engagements: FirstEngagementCounts
+Visitors = dict[int, tuple[Window, FirstEngagementCounts]]
+"""By project id: the visitors within a window."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +78,13 @@ class PageEvidence:
 
     Attributes
     ----------
-    alike
+    similar
         The most similar project of the viewer's history, by text and by visitors.
     words
         The words that the project shares with the search.
-    moving
+    visitors
         Visitors within a window.
-    crowds
+    similar_people
         For each group of collaborative signals, the number of similar people who engaged with the project.
     owners
         The owner, and the number of the owner's other projects that the viewer engaged with.
@@ -96,10 +93,10 @@ class PageEvidence:
     profile: Profile
     at: datetime
     features: Mapping[int, ProjectFeatures]
-    alike: Mapping[int, tuple[SimilarProject, ...]]
+    similar: Mapping[int, tuple[SimilarProject, ...]]
     words: Mapping[int, tuple[str, ...]]
-    moving: Mapping[int, VisitorCount]
-    crowds: Mapping[tuple[Signal, ...], Mapping[int, int]]
+    visitors: Visitors
+    similar_people: Mapping[tuple[Signal, ...], Mapping[int, int]]
     owners: Mapping[int, tuple[UserCard, int]]
 
 
@@ -115,17 +112,16 @@ async def load_page_evidence(
     known = {one.id: one for one in await read_features(stores.database, ids, profile.viewer.actor_id)}
     loaded = await _collaborative(stores, profile, explained, known, at)
     by_text = await _nearest_by_text(stores, profile, projects_with_contribution(explained, TEXT_SIGNALS), deadlines)
-    by_people = (
-        {} if loaded is None else _nearest_by_people(*loaded, projects_with_contribution(explained, NEIGHBOR_SIGNALS))
-    )
+    neighbors = projects_with_contribution(explained, NEIGHBOR_SIGNALS)
+    by_people = {} if loaded is None else _nearest_by_people(*loaded, neighbors)
     return PageEvidence(
         profile=profile,
         at=at,
         features=known,
-        alike=await _with_titles(stores, profile, {Basis.TEXT: by_text, Basis.PEOPLE: by_people}),
+        similar=await _with_titles(stores, profile, {Basis.TEXT: by_text, Basis.PEOPLE: by_people}),
         words=await _matched_words(stores, explained),
-        moving=await _visitors(stores, explained, at),
-        crowds={} if loaded is None else _similar_people(*loaded),
+        visitors=await _visitors(stores, explained, at),
+        similar_people={} if loaded is None else _similar_people(*loaded),
         owners={} if loaded is None else await _owners(stores, known, *loaded),
     )
 
@@ -163,17 +159,17 @@ async def _matched_words(stores: Stores, explained: Sequence[ScoredProject]) -> 
     return {id_: tuple(matched_words(query, texts.get(id_, ""))) for id_, query in searched.items()}
 
 
-async def _visitors(stores: Stores, explained: Sequence[ScoredProject], at: datetime) -> dict[int, VisitorCount]:
+async def _visitors(stores: Stores, explained: Sequence[ScoredProject], at: datetime) -> Visitors:
     """Count visitors in the window of the signal that added most, in one statement for each window on the page."""
     wanted: dict[Window, list[int]] = {}
     for one in explained:
         strongest = max(WINDOW_OF_SIGNAL, key=one.contribution)
         if one.contribution(strongest) > 0:
             wanted.setdefault(WINDOW_OF_SIGNAL[strongest], []).append(one.project_id)
-    found: dict[int, VisitorCount] = {}
+    found: Visitors = {}
     for window, ids in wanted.items():
         counted = await count_first_engagements(stores.database, ids, trending.LENGTH[window], at)
-        found |= {id_: VisitorCount(window, count) for id_, count in counted.items()}
+        found |= {id_: (window, count) for id_, count in counted.items()}
     return found
 
 
@@ -192,21 +188,19 @@ async def _with_titles(
         return {}
     cards = await cards_by_id(stores.database, sorted(seeds), profile.viewer.user_id)
     engagements = {engagement.project_id: engagement for engagement in profile.engagements}
-    alike: dict[int, tuple[SimilarProject, ...]] = {}
+    similar: dict[int, tuple[SimilarProject, ...]] = {}
     for basis, found in nearest.items():
         for id_, (seed, similarity) in found.items():
             if seed in cards:
-                alike[id_] = (*alike.get(id_, ()), SimilarProject(cards[seed], engagements[seed], similarity, basis))
-    return alike
+                one = SimilarProject(cards[seed], engagements[seed], similarity, basis)
+                similar[id_] = (*similar.get(id_, ()), one)
+    return similar
 
 
 async def _nearest_by_text(stores: Stores, profile: Profile, ids: Sequence[int], deadlines: Deadlines) -> _Nearest:
     """Find the most similar project among the viewer's latest; none below `weights.MIN_REASON_SIMILARITY`."""
-    seeds = [
-        engagement.project_id
-        for engagement in profile.engagements[: weights.PROFILE_VECTOR_PROJECTS]
-        if engagement.kinds
-    ]
+    latest = profile.engagements[: weights.PROFILE_VECTOR_PROJECTS]
+    seeds = [engagement.project_id for engagement in latest if engagement.kinds]
     if not seeds or not ids:
         return {}
     try:

@@ -57,13 +57,13 @@ class ReasonFinder:
         The signals whose contributions the reason explains.
     find
         Yields the reasons that the evidence supports.
-    weighted_sum
+    weigh
         Returns the reason's weight, in millionths of score; below 0 the reason is left out.
     """
 
     signals: tuple[Signal, ...]
     find: Find
-    weighted_sum: Callable[[ScoredProject, tuple[Signal, ...]], int] = _added
+    weigh: Callable[[ScoredProject, tuple[Signal, ...]], int] = _added
 
 
 def _even_if_negative(explained: ScoredProject, signals: tuple[Signal, ...]) -> int:
@@ -98,7 +98,7 @@ async def find_reasons(
 
 
 def _reasons(explained: ScoredProject, feature: ProjectFeatures, evidence: PageEvidence) -> tuple[Reason, ...]:
-    weighed = [(finder.weighted_sum(explained, finder.signals), finder) for finder in REASON_FINDERS]
+    weighed = [(finder.weigh(explained, finder.signals), finder) for finder in REASON_FINDERS]
     ordered = sorted((pair for pair in weighed if pair[0] >= 0), key=lambda pair: -pair[0])
     return tuple(reason for _, finder in ordered for reason in finder.find(explained, feature, evidence))
 
@@ -133,13 +133,13 @@ def strongest_action(kinds: int) -> tuple[InteractionType, str]:
 
 def _similar(basis: Basis) -> Find:
     def find(_: ScoredProject, feature: ProjectFeatures, evidence: PageEvidence) -> Found:
-        for seed, engagement, similarity, by in evidence.alike.get(feature.id, ()):
+        for seed, engagement, similarity, by in evidence.similar.get(feature.id, ()):
             if by is basis:
                 action, verb = strongest_action(engagement.kinds)
                 if basis is Basis.TEXT:
                     id_, text = f"similar:{seed.key}", f"Similar to “{seed.title}”, which you {verb}"
                 else:
-                    id_, text = f"neighbour:{seed.key}", f"People who viewed “{seed.title}” also viewed this"
+                    id_, text = f"neighbor:{seed.key}", f"People who viewed “{seed.title}” also viewed this"
                 yield SimilarToProject(id_, text, seed.id, similarity, basis, action, engagement.last_at)
 
     return find
@@ -165,7 +165,7 @@ def _similar_people_like(explained: ScoredProject, _: ProjectFeatures, __: PageE
 
 def _similar_people_viewed(id_: str, signals: tuple[Signal, ...], words: str) -> Find:
     def find(_: ScoredProject, feature: ProjectFeatures, evidence: PageEvidence) -> Found:
-        count = evidence.crowds.get(signals, {}).get(feature.id, 0)
+        count = evidence.similar_people.get(signals, {}).get(feature.id, 0)
         if count >= weights.ANONYMITY_FLOOR:
             yield PeopleLikeYou(id_, f"{count} {words}", count)
 
@@ -187,9 +187,9 @@ _MORE = 1.25
 
 
 def _trending(_: ScoredProject, feature: ProjectFeatures, evidence: PageEvidence) -> Found:
-    moving = evidence.moving.get(feature.id)
-    if moving is not None and moving.count_first_engagements.people >= weights.ANONYMITY_FLOOR:
-        window, (people, usual) = moving
+    visitors = evidence.visitors.get(feature.id)
+    if visitors is not None and visitors[1].people >= weights.ANONYMITY_FLOOR:
+        window, (people, usual) = visitors
         text = f"{people} visitors {_WITHIN[window]}, {_compared(people, usual)}"
         yield TrendingNow("trending", text, people, window, usual)
 

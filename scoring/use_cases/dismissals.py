@@ -102,7 +102,7 @@ async def _subject(work: UnitOfWork, viewer: Viewer, card: ProjectCard, kind: st
     if kind == "owner" and card.owner_id is not None:
         owner = (await users_by_id(database, [card.owner_id])).get(card.owner_id)
         return (MuteKind.OWNER, owner.id) if owner is not None and owner.key == rest else None
-    if kind in ("similar", "neighbour") and viewer.actor_id is not None:
+    if kind in ("similar", "neighbor") and viewer.actor_id is not None:
         similar = await _card(work, viewer, rest)
         if similar is not None and await has_engaged(database, viewer.actor_id, similar.id):
             return MuteKind.PROJECT, similar.id
