@@ -1,4 +1,4 @@
-"""Histories are cut to their last touches, and with nothing known the popular feed is what is served."""
+"""Histories are truncated to their last interactions, and an empty history gets the popular feed."""
 
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ from scoring.mathematics.behavior_evidence import EventLog
 from tests.scoring.evaluation.test_replay import a_dataset, quiet
 
 
-def test_a_cut_keeps_the_last_touches_before_a_moment_and_all_that_came_later():
+def test_truncation_keeps_the_last_events_before_a_moment_and_all_later_ones():
     log = EventLog.of(np.array([0, 0, 0, 1, 0, 1]), np.array([0, 1, 2, 3, 4, 5]), np.arange(6.0), 2, 6)
     for cut, kept in ((0, [3, 4, 5]), (1, [2, 3, 4, 5]), (2, [1, 2, 3, 4, 5]), (9, [0, 1, 2, 3, 4, 5])):
         assert truncate_history(log, np.array([0]), np.array([4.0]), cut).projects.tolist() == kept
@@ -21,7 +21,7 @@ def test_a_cut_keeps_the_last_touches_before_a_moment_and_all_that_came_later():
     assert both.projects.tolist() == [2, 4, 5]
 
 
-def test_the_curve_begins_at_popular_and_knows_more_with_more_touches():
+def test_the_curve_starts_at_popular_and_rises_with_the_number_of_interactions():
     results = evaluate_cold_start(a_dataset(days=40, people=30), Options(floor=1), quiet)
     curve = results.facts["by interactions"]
     assert isinstance(curve, dict)
@@ -33,7 +33,7 @@ def test_the_curve_begins_at_popular_and_knows_more_with_more_touches():
     assert "by interactions" in evaluation_html(results, 0)
 
 
-def test_viewers_of_few_touches_or_no_times_are_refused_in_a_sentence():
+def test_viewers_with_few_interactions_or_no_times_are_refused():
     with pytest.raises(InsufficientData, match="viewers of 10 interactions"):
         evaluate_cold_start(a_dataset(days=3, people=3), Options(), quiet)
     dataset = a_dataset(days=5)

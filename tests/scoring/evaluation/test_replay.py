@@ -1,4 +1,4 @@
-"""A replay knows nothing of the future, gives the same numbers for the same seed, and names what it cannot measure."""
+"""A replay uses no future events, is deterministic for a seed, and refuses data that it cannot measure."""
 
 import gzip
 import json
@@ -29,7 +29,7 @@ START_S = 1_700_000_000.0 // DAY_S * DAY_S
 
 
 def a_dataset(days: int = 24, people: int = 16, seed: int = 0) -> Dataset:
-    """Two tastes; six new projects a day; people read some of those of their taste, mostly on the first day."""
+    """Two tastes and six new projects a day; people read some projects of their taste, mostly on the first day."""
     rng = np.random.default_rng(seed)
     created = np.repeat(START_S + np.arange(days) * DAY_S, 6) + rng.random(days * 6) * DAY_S / 2
     taste = np.arange(created.size) % 2
@@ -98,7 +98,7 @@ def test_a_request_is_the_first_new_project_of_a_day_and_what_follows_on_it_is_r
     assert requests.relevant[0].tolist() == [5, 6, 7]
 
 
-def test_the_same_seed_gives_the_same_numbers_and_ours_beats_what_is_simple():
+def test_the_same_seed_gives_the_same_numbers_and_the_model_beats_baselines():
     dataset = a_dataset()
     first, second = (evaluate_feed_requests(dataset, Options(seed=3, floor=1), quiet) for _ in range(2))
     assert first.summary(3) == second.summary(3)
@@ -111,7 +111,7 @@ def test_the_same_seed_gives_the_same_numbers_and_ours_beats_what_is_simple():
     assert "<script" not in page
 
 
-def test_static_and_trending_protocols_measure_something():
+def test_static_and_trending_protocols_give_metrics():
     dataset = a_dataset()
     static = evaluate_random(dataset, Options(floor=1), quiet, rounds=1)
     rows = {str(row["name"]): float(str(row["ndcg@10"])) for row in static.summary()}
@@ -121,7 +121,7 @@ def test_static_and_trending_protocols_measure_something():
 
 
 @pytest.mark.parametrize("evaluate", [evaluate_feed_requests, evaluate_leave_last])
-def test_a_log_without_times_is_refused_in_a_sentence(evaluate):
+def test_a_log_without_times_is_refused(evaluate):
     dataset = a_dataset(days=5)
     log = dataset.log
     timeless = replace(dataset, log=EventLog.of(log.actors, log.projects, log.at_s * 0, log.n_actors, log.n_projects))
@@ -129,7 +129,7 @@ def test_a_log_without_times_is_refused_in_a_sentence(evaluate):
         evaluate(timeless, Options(), quiet)
 
 
-def test_one_user_or_no_positives_are_refused_in_a_sentence():
+def test_one_user_or_no_positives_are_refused():
     lonely = a_dataset(days=3, people=1)
     with pytest.raises(InsufficientData, match="requests to fit on"):
         evaluate_feed_requests(lonely, Options(), quiet)
@@ -140,7 +140,7 @@ def test_one_user_or_no_positives_are_refused_in_a_sentence():
         evaluate_feed_requests(nothing, Options(), quiet)
 
 
-def test_a_folder_is_read_with_repeats_counted_once(tmp_path: Path):
+def test_repeated_events_of_a_folder_count_once(tmp_path: Path):
     def write(kind: str, *records: dict[str, object]) -> None:
         with gzip.open(tmp_path / f"{kind}.jsonl.gz", "wt") as file:
             file.writelines(json.dumps(record) + "\n" for record in records)
@@ -162,7 +162,7 @@ def test_ranks_and_gains_by_hand():
     assert ranks_of_relevant(np.zeros(4), np.array([2])).tolist() == [1]  # all tied: the middle
 
 
-def test_errors_are_by_viewer_and_a_sure_gain_is_sure():
+def test_errors_are_clustered_by_viewer_and_a_constant_gain_is_certain():
     values, viewers = np.array([1.0, 1.0, 0.0, 0.0]), np.array([7, 7, 8, 8])
     assert clustered_standard_error(values, viewers) == pytest.approx(np.sqrt(1.0 + 1.0) / 4)
     assert probability_better(values + 0.1, values, viewers, seed=0) == 1.0

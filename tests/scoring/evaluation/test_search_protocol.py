@@ -1,4 +1,4 @@
-"""The search protocol asks the product's own search, over stores of its own, and names what a folder lacks."""
+"""The search protocol runs the product's search over temporary stores, and reports what a folder lacks."""
 
 import json
 from pathlib import Path
@@ -26,7 +26,7 @@ def a_folder(folder: Path, *queries: object) -> Path:
     return folder
 
 
-async def test_queries_find_what_was_meant(tmp_path: Path):
+async def test_queries_find_their_answers(tmp_path: Path):
     folder = a_folder(
         tmp_path,
         {"query": "speech to words", "relevant": ["speech", "gone"]},
@@ -51,13 +51,13 @@ async def test_queries_find_what_was_meant(tmp_path: Path):
         ("{", "cannot be read"),
     ],
 )
-def test_a_folder_without_readable_queries_is_refused_in_a_sentence(tmp_path: Path, queries: str | None, said: str):
+def test_a_folder_without_readable_queries_is_refused(tmp_path: Path, queries: str | None, said: str):
     if queries is not None:
         (tmp_path / "queries.json").write_text(queries)
     with pytest.raises(InsufficientData, match=said):
         read_queries(tmp_path)
 
 
-async def test_answers_that_the_folder_does_not_hold_are_refused_in_a_sentence(tmp_path: Path):
+async def test_answers_that_the_folder_lacks_are_refused(tmp_path: Path):
     with pytest.raises(InsufficientData, match="no query of"):
         await evaluate_search(a_folder(tmp_path, {"query": "x", "relevant": ["gone"]}), quiet)

@@ -1,4 +1,4 @@
-"""What sources reach, and what each adds to the others, by hand and in a replay."""
+"""Recall of the candidate sources, by hand and in a replay."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from scoring.replay.log_candidate_sources import LOG_SOURCES, CandidateSource
 from tests.scoring.evaluation.test_replay import a_dataset, quiet
 
 
-def test_what_a_source_adds_is_what_the_others_miss():
+def test_a_source_adds_the_recall_that_the_others_miss():
     reach = SourceRecall()
     brought = {CandidateSource.NEWEST: np.array([1, 2]), CandidateSource.POPULAR: np.array([2, 3, 4])}
     reach.add(7, brought, np.array([1, 2, 3, 9]))
@@ -22,7 +22,7 @@ def test_what_a_source_adds_is_what_the_others_miss():
     assert "near" in str(facts["sources that a log cannot feed"])
 
 
-def test_a_replay_tells_what_the_candidate_stage_costs_and_how_many_viewers_are_new():
+def test_a_replay_reports_the_recall_of_candidates_and_the_share_of_new_viewers():
     results = evaluate_feed_requests(a_dataset(), Options(floor=1, single_signal_scorers=False), quiet)
     rows = {str(row["name"]): float(str(row["ndcg@10"])) for row in results.summary()}
     assert rows[AS_SERVED] == rows[FITTED]  # 144 projects: the sources bring them all

@@ -1,4 +1,4 @@
-"""What would remove a project from the page: the smallest set there is, and really taking it away does remove it."""
+"""Counterfactuals are the smallest sets of causes, and removing them really removes the project."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
@@ -42,7 +42,7 @@ CAUSES = (a_tag(1), a_touch(1), a_tag(2))
 
 
 @given(st.sets(st.sampled_from(range(8))))
-async def test_the_smallest_set_is_found_and_only_what_was_verified_is_told(enough: set[int]):
+async def test_the_smallest_verified_set_is_found(enough: set[int]):
     """`enough` are the sets (as bits) whose removal does it; adding to one does not help unless it is in there."""
     asked: list[int] = []
 
@@ -62,7 +62,7 @@ async def test_the_smallest_set_is_found_and_only_what_was_verified_is_told(enou
     assert len(asked) <= 7
 
 
-async def test_nothing_is_found_where_there_is_nothing_to_take_away():
+async def test_nothing_is_found_without_causes():
     async def never(_: Sequence[Cause]) -> bool:
         raise AssertionError("nothing to ask")
 
@@ -116,7 +116,7 @@ async def page_ids(feeds: Feeds, world: World, user: str) -> list[int]:
 
 @pytest.mark.parametrize("wanted", [min, max])
 @pytest.mark.parametrize("model", [BASELINE, DEFAULT], ids=lambda model: model.name)
-async def test_really_taking_the_causes_away_removes_the_project_and_less_does_not(
+async def test_removing_the_causes_removes_the_project_and_removing_fewer_does_not(
     world: World, model: Model, wanted: Callable[..., int]
 ):
     feeds = Feeds(world.stores, fixed_model(model), clock=lambda: MOMENT, deadlines=PATIENT)
@@ -134,7 +134,7 @@ async def test_really_taking_the_causes_away_removes_the_project_and_less_does_n
     assert id_ not in await page_ids(feeds, world, "ada")
 
 
-async def test_what_is_not_on_the_first_page_and_what_nobody_asked_for_has_no_causes(world: World):
+async def test_a_project_outside_the_first_page_has_no_causes(world: World):
     viewer = await world.viewer("ada")
     page = await world.feeds.for_you(viewer, 100, None, ANYTHING)
     below = [entry.explained for entry in page.entries[FIRST_PAGE_SIZE:]]
@@ -144,7 +144,7 @@ async def test_what_is_not_on_the_first_page_and_what_nobody_asked_for_has_no_ca
     assert await world.feeds.counterfactuals(plain, [one.explained for one in popular.entries], ANYTHING) == {}
 
 
-async def test_when_the_time_is_over_nothing_is_claimed(world: World):
+async def test_nothing_is_found_after_the_deadline(world: World):
     hurried = replace(PATIENT, counterfactual_s=0.0)
     feeds = Feeds(world.stores, clock=lambda: MOMENT, deadlines=hurried)
     viewer = await world.viewer("ada")
@@ -152,7 +152,7 @@ async def test_when_the_time_is_over_nothing_is_claimed(world: World):
     assert await feeds.counterfactuals(viewer, [entry.explained for entry in page.entries], ANYTHING) == {}
 
 
-async def test_a_profile_without_what_it_leaves_out_is_the_one_of_somebody_who_never_did_it(world: World):
+async def test_a_profile_with_exclusions_equals_that_of_an_actor_without_these_interactions(world: World):
     viewer = await world.viewer("ada")
     whole = await load_profile(world.stores, viewer, MOMENT, PATIENT)
     causes = [Cause(whole.tags[0]), Cause(engagement=whole.engagements[1])]

@@ -56,7 +56,7 @@ async def world(sqlite_database: Database, tmp_path: Path) -> AsyncIterator[Worl
         yield made
 
 
-async def test_every_reason_is_backed_by_what_is_in_the_truth(world: World):
+async def test_every_reason_is_backed_by_the_database(world: World):
     ada = await world.viewer("ada")
     page = await world.feeds.for_you(ada, 100, None, ANYTHING)
     found = await world.feeds.reasons(ada, [entry.explained for entry in page.entries])
@@ -82,7 +82,7 @@ async def test_every_reason_is_backed_by_what_is_in_the_truth(world: World):
     assert "“painting with models, part 6”" in similar.text
 
 
-async def test_reasons_stand_in_the_order_of_what_they_contributed(world: World):
+async def test_reasons_are_ordered_by_contribution(world: World):
     ada = await world.viewer("ada")
     page = await world.feeds.for_you(ada, 100, None, ANYTHING)
     found = await world.feeds.reasons(ada, [entry.explained for entry in page.entries])
@@ -104,7 +104,7 @@ async def test_reasons_stand_in_the_order_of_what_they_contributed(world: World)
         assert all(value >= 0 for value in worth)
 
 
-async def test_only_the_new_is_called_new_and_only_where_that_counted(world: World):
+async def test_only_new_projects_are_called_fresh_and_only_where_freshness_counted(world: World):
     ada = await world.viewer("ada")
     personal = await world.feeds.for_you(ada, 100, None, ANYTHING)
     found = await world.feeds.reasons(ada, [entry.explained for entry in personal.entries])
@@ -116,7 +116,7 @@ async def test_only_the_new_is_called_new_and_only_where_that_counted(world: Wor
         assert any(isinstance(one, Fresh) for one in reasons) == (age <= timedelta(days=7))
 
 
-async def test_a_viewer_without_history_gets_only_reasons_that_hold_for_everybody(world: World):
+async def test_a_viewer_without_history_gets_only_reasons_without_a_history(world: World):
     await world.add_users("newcomer")
     newcomer = await world.viewer("newcomer")
     page = await world.feeds.for_you(newcomer, 100, None, ANYTHING)
@@ -185,7 +185,7 @@ async def a_crowd(world: World) -> None:
 HOUR = timedelta(hours=1)
 
 
-async def test_behaviour_of_others_is_told_as_numbers_of_people(world: World):
+async def test_collaborative_signals_give_numbers_of_people(world: World):
     await a_crowd(world)
     for signal in ("user_factors_sum", "user_factors_mean", "user_factors_recent", "session_neighbors"):
         (one,) = await reasons_of(world, "reader", "p0030", **{signal: 0.1})
@@ -196,7 +196,7 @@ async def test_behaviour_of_others_is_told_as_numbers_of_people(world: World):
     assert (trending.visitor_count, trending.window, trending.usual_visitor_count) == (12, Window.DAY, 0.0)
 
 
-async def test_a_neighbour_by_people_names_the_project_and_what_the_viewer_did_with_it(world: World):
+async def test_an_item_neighbor_names_the_project_and_the_viewers_action(world: World):
     await a_crowd(world)
     (one,) = await reasons_of(world, "reader", "p0030", item_neighbors_mean=0.5)
     assert isinstance(one, SimilarToProject)
@@ -206,7 +206,7 @@ async def test_a_neighbour_by_people_names_the_project_and_what_the_viewer_did_w
     assert 0.3 < one.similarity <= 1.0
 
 
-async def test_an_owner_is_a_reason_from_another_project_on(world: World):
+async def test_an_owner_is_a_reason_from_one_other_project_on(world: World):
     await a_crowd(world)
     (one,) = await reasons_of(world, "reader", "p0030", same_owner=0.1)
     assert isinstance(one, FromOwner)
@@ -217,7 +217,7 @@ async def test_an_owner_is_a_reason_from_another_project_on(world: World):
     assert await reasons_of(world, "u0", "p0050", same_owner=0.1) == []
 
 
-async def test_fewer_than_five_people_are_no_reason_whatever_the_model(world: World):
+async def test_fewer_than_five_people_are_never_a_reason(world: World):
     await world.add_users("reader", *(f"u{n}" for n in range(4)))
     for n in range(4):
         await world.act(f"u{n}", InteractionType.VIEW, "p0001", "p0002", "p0003", "p0004", at=BEGIN - HOUR)
@@ -228,20 +228,20 @@ async def test_fewer_than_five_people_are_no_reason_whatever_the_model(world: Wo
     assert not [one for one in found if isinstance(one, PeopleLikeYou | Popular | TrendingNow)], found
 
 
-async def test_a_new_project_is_called_new_even_where_age_costs_something_but_last(world: World):
+async def test_freshness_with_a_negative_contribution_is_the_last_reason(world: World):
     found = await reasons_of(world, "ada", "p0000", age=-0.03, explicit_preferences=0.25)
     assert [type(one) for one in found] == [StatedInterest, StatedInterest, Fresh]
 
 
-def test_every_signal_is_described_for_people():
+def test_every_signal_has_a_description():
     assert set(SIGNALS) == set(Signal)
 
 
-def test_every_signal_that_can_speak_for_a_project_has_a_reason_or_a_sentence():
-    told = {signal for finder in REASON_FINDERS for signal in finder.signals}
-    against = {Signal.IMPRESSION_FATIGUE, Signal.SIMILAR_TO_DISMISSED}  # these never speak for a project
+def test_every_signal_that_can_raise_a_score_has_a_reason_or_a_summary():
+    explained = {signal for finder in REASON_FINDERS for signal in finder.signals}
+    negative = {Signal.IMPRESSION_FATIGUE, Signal.SIMILAR_TO_DISMISSED}  # these never speak for a project
     evaluated_only = set(BEHAVIOR_SIGNALS) - set(TIMED_SIGNALS)
-    silent = set(Signal) - told - against - evaluated_only - {Signal.CREATED_AT, Signal.OWNER_FACTORS}
+    silent = set(Signal) - explained - negative - evaluated_only - {Signal.CREATED_AT, Signal.OWNER_FACTORS}
     for signal in silent:
         said = summary(ScoredProject(1, (signal,), (1.0,), (5,)), [])
         assert said != "Picked to complete your page.", signal

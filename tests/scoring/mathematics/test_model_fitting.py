@@ -1,4 +1,4 @@
-"""Curves are fitted to what was chosen, a model that is not better stays out, and a broken one is refused."""
+"""Curves fit the choices, a model that is not better is not accepted, and an invalid one is refused."""
 
 from dataclasses import replace
 
@@ -36,7 +36,7 @@ def lists(n: int = 400, size: int = 12, seed: int = 0) -> CandidateLists:
     )
 
 
-def test_a_curve_finds_what_no_weight_could():
+def test_a_curve_fits_what_no_weight_could():
     model = fit_model("bump", lists(), (Signal.POPULARITY, Signal.COLLABORATIVE))
     low, middle, high = model.curves[Signal.POPULARITY](np.array([0.02, 0.5, 0.98]))
     assert middle > max(low, high) + 0.4
@@ -54,7 +54,7 @@ def test_a_signal_that_never_varies_gets_no_curve():
     assert fit_model("one", fixed, (Signal.POPULARITY, Signal.COLLABORATIVE)).signals == (Signal.POPULARITY,)
 
 
-def test_a_thinned_out_row_stands_for_those_that_were_left_out():
+def test_a_thinned_out_row_weighs_as_much_as_the_rows_it_stands_for():
     whole = lists(n=60)
     twice = CandidateLists(
         np.repeat(whole.values, np.where(whole.relevant, 1, 2), axis=0),
@@ -85,12 +85,12 @@ def test_a_better_model_is_accepted_and_one_no_better_is_not():
     assert fit_and_judge_model(dataset, "again", verdict.model, 8.0, 1, 0, quiet).accepted
 
 
-def test_too_little_to_train_on_is_said_in_a_sentence():
+def test_too_little_data_is_refused():
     with pytest.raises(InsufficientData, match="the active model stays"):
         fit_and_judge_model(a_dataset(days=6, people=3), "new", BASELINE, 0.0, 1, 0, quiet)
 
 
-def test_a_model_comes_back_from_its_data_as_it_was():
+def test_a_model_survives_its_stored_form():
     staged = replace(DEFAULT, offsets={ViewerStage.LIGHT: {Signal.AGE: Curve((0.0, 1.0), (0.0, -0.1))}})
     for model in (BASELINE, DEFAULT, with_untrained_signals(DEFAULT), staged):
         assert from_data(model.name, as_data(model)) == model
@@ -107,7 +107,7 @@ def test_a_model_comes_back_from_its_data_as_it_was():
         ({"age": {"xs": [0.0], "ys": [0.0]}, "stages": {"new": {"likes": {"xs": [0.0], "ys": [0.0]}}}}, "no curve"),
     ],
 )
-def test_a_model_that_cannot_serve_is_refused_in_a_sentence(curves: dict[str, object], said: str):
+def test_an_invalid_model_is_refused(curves: dict[str, object], said: str):
     with pytest.raises(InvalidModel, match=said):
         from_data("broken", curves)
 
@@ -123,7 +123,7 @@ def staged_lists(per_stage: int, light: int) -> CandidateLists:
     return replace(both, relevant=relevant, stages=np.where(is_light, 2, 3).astype(np.int64))
 
 
-def test_a_stage_that_behaves_otherwise_gets_curves_of_its_own_and_a_small_one_hardly():
+def test_a_stage_that_differs_gets_its_own_curves_in_proportion_to_its_lists():
     ends = np.array([0.05, 0.95])
     rise = {}
     for light in (MIN_STAGE_LISTS - 1, MIN_STAGE_LISTS, 2_000):
@@ -139,7 +139,7 @@ def test_a_stage_that_behaves_otherwise_gets_curves_of_its_own_and_a_small_one_h
         assert model.at(model_stage).contributions(np.zeros((1, 2))).tolist() == [[0, 0]]
 
 
-def test_a_curve_that_is_held_runs_one_way_at_every_stage():
+def test_a_constrained_curve_is_monotone_at_every_stage():
     against = staged_lists(300, 300)
     for shape, sign in ((Shape.INCREASING, 1), (Shape.DECREASING, -1)):
         model = fit_model("held", against, (Signal.POPULARITY, Signal.COLLABORATIVE), shapes={Signal.POPULARITY: shape})
@@ -150,7 +150,7 @@ def test_a_curve_that_is_held_runs_one_way_at_every_stage():
     assert (np.diff(free.at(ViewerStage.LIGHT).curves[Signal.POPULARITY].ys) < 0).any()
 
 
-def test_steps_and_heights_are_two_ways_to_write_the_same_curves():
+def test_the_monotone_basis_turns_steps_into_heights():
     basis, bounded = monotone_basis([4, 3, 2], [Shape.INCREASING, Shape.FREE, Shape.DECREASING])
     steps = np.array([-1.0, 1.5, 0.0, 1.5, 3.0, -3.0, 1.0, 4.0, 2.5])
     assert (basis @ steps).tolist() == [-1.0, 0.5, 0.5, 2.0, 3.0, -3.0, 1.0, 4.0, 1.5]

@@ -1,4 +1,4 @@
-"""Fitted to what was chosen in a feed, a model learns what viewers like and not what the feed before it put first."""
+"""A model fitted with positions learns what viewers like, and not the order of the feed that they saw."""
 
 import numpy as np
 import pytest
@@ -17,8 +17,8 @@ from scoring.mathematics.signals import Floats
 from scoring.weights import Signal
 
 LIKED, PUSHED = Signal.ITEM_FACTORS, Signal.POPULARITY
-WORTH = 3.0
-"""What viewers truly think: log odds of `WORTH` times the first signal; the second is worth nothing to them."""
+PREFERENCE = 3.0
+"""What viewers truly think: log odds of `PREFERENCE` times the first signal; the second is worth nothing to them."""
 TOP_SIZE, OTHERS = 12, 6
 
 
@@ -34,7 +34,7 @@ def a_feeds_log(n: int = 2_500, seed: int = 0) -> CandidateLists:
     values = np.take_along_axis(values, order[:, :, None], axis=1)
     ranks = np.tile(np.concatenate([np.arange(1, TOP_SIZE + 1), np.zeros(OTHERS)]), (n, 1)).astype(np.float32)
     looked = np.where(ranks > 0, 1.0 / np.maximum(ranks, 1.0), 0.05)
-    odds = np.exp(WORTH * values[:, :, 0]) * looked
+    odds = np.exp(PREFERENCE * values[:, :, 0]) * looked
     chosen = (odds.cumsum(axis=1) > rng.random((n, 1)) * odds.sum(axis=1, keepdims=True)).argmax(axis=1)
     relevant = np.zeros((n, size), dtype=bool)
     relevant[np.arange(n), chosen] = True
@@ -55,14 +55,14 @@ def rise(curve: Curve) -> float:
     return float(high - low) * 10.0
 
 
-def test_corrected_for_places_the_truth_is_recovered_better_than_without():
+def test_the_correction_for_positions_recovers_the_preferences():
     log = a_feeds_log()
     plain = fit_model("plain", log, (LIKED, PUSHED))
     corrected, _ = fit_model_with_positions("corrected", log, (LIKED, PUSHED))
     assert rise(plain.curves[PUSHED]) > 1.0  # it has learned the feed's own order
     assert abs(rise(corrected.curves[PUSHED])) < 0.35
-    assert rise(corrected.curves[LIKED]) == pytest.approx(WORTH * 0.9, abs=0.35)
-    truth = WORTH * log.values[:, 0]
+    assert rise(corrected.curves[LIKED]) == pytest.approx(PREFERENCE * 0.9, abs=0.35)
+    truth = PREFERENCE * log.values[:, 0]
 
     def agreement(scores: Floats) -> float:
         return float(np.corrcoef(scores, truth)[0, 1])
@@ -71,21 +71,21 @@ def test_corrected_for_places_the_truth_is_recovered_better_than_without():
     assert agreement(corrected.contributions(columns).sum(axis=1)) > agreement(plain.contributions(columns).sum(axis=1))
 
 
-def test_the_chance_to_be_looked_at_is_found_beside_the_worth():
+def test_propensities_are_recovered_beside_the_preferences():
     _, bias = fit_model_with_positions("corrected", a_feeds_log(), (LIKED, PUSHED))
     ranks = np.array([1, 2, 4, 8, 12], dtype=np.float32)
     assert bias.propensities(ranks) == pytest.approx(1.0 / ranks, abs=0.12)
     assert bias.propensities(np.zeros(1, np.float32))[0] == pytest.approx(0.05, abs=0.04)
 
 
-def test_places_are_two_columns_and_never_more_likely_further_down():
+def test_positions_are_two_columns_with_bounded_propensities():
     assert position_columns(np.array([1, 8, 0], dtype=np.float32)).tolist() == [[0, 0], [3, 0], [0, 1]]
     assert position_knots(np.array([0, 1, 5], dtype=np.float32))[0] == pytest.approx(np.log2([1, 2, 3, 4, 5]))
     bias = PositionBias(Curve((0.0, 5.0), (2.0, -30.0)), -40.0)
     assert bias.propensities(np.array([1, 32, 0], dtype=np.float32)).tolist() == [1.0, MIN_PROPENSITY, MIN_PROPENSITY]
 
 
-def test_a_choice_from_an_unlikely_place_counts_for_more_when_a_ranking_is_judged():
+def test_a_choice_at_an_unlikely_position_counts_more():
     """By hand: two chosen, of chance 1 and 1/4, so gains 1 and 4; the row that stands for two takes two ranks."""
     lists = CandidateLists(
         np.zeros((3, 1), np.float32),

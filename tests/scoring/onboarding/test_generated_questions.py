@@ -1,4 +1,4 @@
-"""The quiz that a catalog makes of itself, on both engines."""
+"""Onboarding questions generated from the catalog, on both engines."""
 
 import pytest
 from sqlalchemy import update
@@ -53,7 +53,7 @@ def offered(question: Question) -> list[str]:
     return [option.id for option in question.options]
 
 
-async def test_a_catalogue_nobody_likes_asks_for_what_covers_it(database: Database) -> None:
+async def test_without_likes_the_options_cover_the_catalog(database: Database) -> None:
     await add_projects(database, {"music": 9, "code": 6, "games": 4, "rare": 2})
     assert await refresh_questions(database) == 4
     asked = await active_questions(database)
@@ -66,7 +66,7 @@ async def test_a_catalogue_nobody_likes_asks_for_what_covers_it(database: Databa
     assert (asked[3].least, asked[3].most) == (1, 1)
 
 
-async def test_likes_choose_what_tells_people_apart_before_what_is_common(database: Database) -> None:
+async def test_likes_select_options_that_separate_people_before_common_ones(database: Database) -> None:
     """Twenty common subjects that nobody likes, and three rare ones with a crowd each: these are asked for."""
     await add_projects(database, {f"common-{n:02}": 8 for n in range(20)} | {"music": 4, "code": 4, "games": 4})
     await add_fans(database, {"music": 20, "code": 20, "games": 20})
@@ -76,7 +76,7 @@ async def test_likes_choose_what_tells_people_apart_before_what_is_common(databa
     assert set(offered(asked["tools"])) == {"music-tool", "code-tool", "games-tool"}
 
 
-async def test_a_platform_without_enough_to_choose_from_asks_the_free_questions_alone(database: Database) -> None:
+async def test_a_small_catalog_asks_only_the_free_questions(database: Database) -> None:
     await add_projects(database, {"music": 9, "code": 6})
     await refresh_questions(database)
     assert [question.key for question in await active_questions(database)] == ["use-case", "experience"]
@@ -85,7 +85,7 @@ async def test_a_platform_without_enough_to_choose_from_asks_the_free_questions_
     assert len(await active_questions(database)) == 4
 
 
-async def test_making_it_again_changes_nothing_until_the_best_options_are_clearly_better(database: Database) -> None:
+async def test_options_change_only_if_the_best_ones_are_clearly_better(database: Database) -> None:
     await add_projects(database, {f"s{n:02}": 30 - n for n in range(weights.MAX_OPTIONS + 1)})
     await refresh_questions(database)
     assert await refresh_questions(database) == 0
@@ -114,7 +114,7 @@ def own_question(key: str, **fields: object) -> QuestionRecord:
     return QuestionRecord(**{"key": key, "type": QuestionType.USE_CASE, "text": "Why?", "options": options} | fields)
 
 
-async def test_what_the_platform_has_sent_is_never_made_anew(database: Database) -> None:
+async def test_uploaded_questions_are_never_changed(database: Database) -> None:
     await add_projects(database, {"music": 5, "code": 4, "games": 3})
     await refresh_questions(database)
     async with database.write() as connection:
@@ -127,7 +127,7 @@ async def test_what_the_platform_has_sent_is_never_made_anew(database: Database)
     assert "film" in offered(asked["categories"])  # those that were not taken over go on
 
 
-async def test_a_quiz_of_the_platforms_own_gets_no_question_beside_it(database: Database) -> None:
+async def test_uploaded_questions_get_no_generated_ones_beside_them(database: Database) -> None:
     await add_projects(database, {"music": 5, "code": 4, "games": 3})
     async with database.write() as connection:
         await upsert_questions(connection, [own_question("mine")])
@@ -146,7 +146,7 @@ async def test_retiring_all_others_keeps_them_away(database: Database) -> None:
     assert len(await all_questions(database)) == 5
 
 
-async def test_it_is_spoken_in_four_languages_and_falls_back(database: Database) -> None:
+async def test_texts_are_in_four_languages_with_a_fallback(database: Database) -> None:
     await add_projects(database, {"music": 5, "code": 4, "games": 3})
     await refresh_questions(database)
     texts = {}
@@ -160,7 +160,9 @@ async def test_it_is_spoken_in_four_languages_and_falls_back(database: Database)
     assert all(texts[other] == texts[None] for other in ("en", "ja", "", "-", "x" * 35))
 
 
-async def test_it_is_made_in_a_constant_number_of_statements(database: Database, statements: CountStatements) -> None:
+async def test_generation_takes_a_constant_number_of_statements(
+    database: Database, statements: CountStatements
+) -> None:
     counts = []
     for n in range(2):
         await add_projects(database, {f"s{n}-{m}": 3 + n for m in range(5 + 20 * n)})
@@ -172,7 +174,7 @@ async def test_it_is_made_in_a_constant_number_of_statements(database: Database,
 
 
 @pytest.mark.parametrize("count", [MAX_ACTIVE_QUESTIONS, MAX_ACTIVE_QUESTIONS + 1])
-async def test_a_quiz_has_at_most_five_questions(database: Database, count: int) -> None:
+async def test_at_most_five_questions_are_active(database: Database, count: int) -> None:
     records = [own_question(f"q{n}") for n in range(count)]
     if count > MAX_ACTIVE_QUESTIONS:
         with pytest.raises(InvalidRecord, match="at most 5"):

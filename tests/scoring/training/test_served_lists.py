@@ -1,4 +1,4 @@
-"""What was served, seen and touched becomes candidate lists: served ranks, a sample of the others, and answers."""
+"""Served pages, impressions and interactions become candidate lists with ranks, a sample and choices."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -54,7 +54,7 @@ async def served(world: World, database: Database) -> list[str]:
     return [str(id_) for id_ in (*ids, row.sampled[0])]
 
 
-async def test_a_served_ranking_becomes_a_list_with_places_values_and_answers(database: Database, tmp_path: Path):
+async def test_a_served_ranking_becomes_a_list_with_ranks_values_and_choices(database: Database, tmp_path: Path):
     async with embedded_world(database, tmp_path) as world:
         ids = [int(id_) for id_ in await served(world, database)]
         truth = await read_training_data(database)
@@ -70,7 +70,7 @@ async def test_a_served_ranking_becomes_a_list_with_places_values_and_answers(da
     assert one.signals == DEFAULT.signals
 
 
-async def test_logged_values_are_taken_as_they_were_and_others_are_replayed(database: Database, tmp_path: Path):
+async def test_logged_values_are_kept_and_others_are_replayed(database: Database, tmp_path: Path):
     async with embedded_world(database, tmp_path) as world:
         await served(world, database)
         truth = await read_training_data(database)
@@ -84,14 +84,14 @@ async def test_logged_values_are_taken_as_they_were_and_others_are_replayed(data
     assert lists.ranks.max() == 6
 
 
-async def test_what_nobody_reported_as_seen_is_not_learned_from(database: Database, tmp_path: Path):
+async def test_rankings_without_impressions_are_left_out(database: Database, tmp_path: Path):
     async with embedded_world(database, tmp_path) as world:
         await served(world, database)
         truth = await read_training_data(database)
         assert not await read_served_lists(database, truth, MOMENT + timedelta(seconds=1))
 
 
-async def test_enough_served_rankings_are_learned_from_and_the_report_says_so(database: Database, tmp_path: Path):
+async def test_enough_served_rankings_are_learned_from_and_reported(database: Database, tmp_path: Path):
     async with embedded_world(database, tmp_path) as world:
         await served(world, database)
         truth = await read_training_data(database)

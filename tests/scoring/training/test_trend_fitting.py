@@ -1,4 +1,4 @@
-"""Clock and constants are found again where they are planted."""
+"""Fits recover a planted clock and planted constants."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from scoring.mathematics.velocity import DEFAULT_TREND_CONSTANTS, Window
 from scoring.training.trend_fitting import MIN_MOMENTS, TrendMoment, fit_clock, fit_trend_constants, trend_moments
 
 
-def test_the_clock_runs_as_fast_as_people_come() -> None:
+def test_the_clock_runs_as_fast_as_first_interactions_happen() -> None:
     chance = np.random.default_rng(1)
     week = np.array([9, 10, 11, 14, 15]) * HOUR_S
     days = np.arange(5) * 24 * HOUR_S
@@ -27,13 +27,13 @@ def test_the_clock_runs_as_fast_as_people_come() -> None:
     assert clock.hours(monday_morning) - clock.hours(friday_evening) < 10
 
 
-def test_too_few_arrivals_make_no_clock() -> None:
+def test_too_few_first_interactions_give_the_uniform_clock() -> None:
     assert fit_clock(np.arange(999) * HOUR_S) == UNIFORM_CLOCK
     assert fit_clock(np.arange(5_000.0)) == UNIFORM_CLOCK
     assert fit_clock(np.empty(0)) == UNIFORM_CLOCK
 
 
-def test_a_moment_knows_what_was_before_and_who_came_after() -> None:
+def test_a_moment_holds_the_people_before_and_after_it() -> None:
     at_s, slow = FIRST_MONDAY_S + 10 * WEEK_S, ActivityClock((0.5,) * 84 + (1.5,) * 84)
     times = at_s + HOUR_S * np.array([-2, -1, *range(7)])
     log = EventLog.of(np.arange(9), np.array([0, 1, *[1] * 7]), times, 9, 3)
@@ -47,7 +47,7 @@ def test_a_moment_knows_what_was_before_and_who_came_after() -> None:
     assert trend_moments(log, created_s, slow, np.array([at_s]), 2 * HOUR_S) == []
 
 
-def test_a_fit_finds_what_moves_the_people() -> None:
+def test_a_fit_recovers_the_planted_constants() -> None:
     chance, listed = np.random.default_rng(5), []
     for _ in range(MIN_MOMENTS):
         people, age_h = chance.gamma(0.5, 8.0, (60, 4)), chance.uniform(0.0, 160.0, 60)
@@ -60,7 +60,7 @@ def test_a_fit_finds_what_moves_the_people() -> None:
     assert fit_trend_constants(listed[:-1], Window.WEEK) == DEFAULT_TREND_CONSTANTS[Window.WEEK]
 
 
-def test_a_week_has_168_busy_hours() -> None:
+def test_a_week_has_168_active_hours() -> None:
     clock = ActivityClock(tuple(np.linspace(0.0, 2.0, WEEK_H).tolist()))
     at_s = np.array([0.0, 1e9, 1.7e9])
     assert clock.hours(at_s + WEEK_S) - clock.hours(at_s) == pytest.approx(np.full(3, WEEK_H))
