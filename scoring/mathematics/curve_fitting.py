@@ -19,6 +19,7 @@ from scoring.mathematics.signals import Floats, Integers
 from scoring.weights import Signal
 
 Matrix32 = NDArray[np.float32]
+NO_RANKS: Matrix32 = np.empty(0, np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,21 +50,15 @@ class CandidateLists:
     weight: Matrix32
     viewers: Integers
     stages: Integers
-    ranks: Matrix32 = field(default_factory=lambda: np.empty(0, np.float32))
+    ranks: Matrix32 = field(default_factory=lambda: NO_RANKS)
 
     @classmethod
     def single(
-        cls,
-        values: Matrix32,
-        relevant: NDArray[np.bool_],
-        weight: Matrix32,
-        viewer: int,
-        stage: int,
-        ranks: Matrix32 | None = None,
+        cls, values: Matrix32, relevant: NDArray[np.bool_], weight: Matrix32, viewer: int, stage: int, ranks: Matrix32
     ) -> "CandidateLists":
         """Make one list."""
-        of_rows = (values, np.array([0, relevant.size]), relevant, weight)
-        return cls(*of_rows, np.array([viewer]), np.array([stage]), np.empty(0, np.float32) if ranks is None else ranks)
+        starts = np.array([0, relevant.size])
+        return cls(values, starts, relevant, weight, np.array([viewer]), np.array([stage]), ranks)
 
     @property
     def n(self) -> int:
@@ -200,14 +195,9 @@ def hat_basis(values: Matrix32, knots: Sequence[Floats]) -> sparse.csr_array:
 
 
 def monotone_basis(sizes: Sequence[int], shapes: Sequence[Shape]) -> tuple[sparse.csr_array, NDArray[np.bool_]]:
-    """Express the heights of constrained curves by steps whose sign is bounded.
+    """Return the (knots, knots) matrix that turns a first height and steps of each curve into its heights.
 
-    Returns
-    -------
-    basis
-        (knots, knots) matrix that turns a first height and steps into heights; the identity for free curves.
-    bounded
-        (knots,) which numbers are steps, and must not be negative.
+    It is the identity for free curves. The (knots,) mask marks the steps, which must not be negative.
     """
     blocks, bounded = [], []
     for size, shape in zip(sizes, shapes, strict=True):

@@ -39,17 +39,7 @@ class RankingMetrics:
     cold: list[float] = field(default_factory=list)
 
     def add(self, scores: Floats, relevant: Integers, projects: Integers, people: Floats) -> None:
-        """Measure one list.
-
-        Parameters
-        ----------
-        scores
-            (n,) of the candidates.
-        relevant
-            Rows of the relevant ones.
-        projects, people
-            (n,) dense indexes, and distinct people before the request.
-        """
+        """Measure one list by its (n,) scores, rows of the relevant, dense indexes, and people before the request."""
         ranks = ranks_of_relevant(scores, relevant)
         m = relevant.size
         self._add((ndcg(ranks, m), recall(ranks, m, 10), recall(ranks, m, 20)), scores, projects, people)
@@ -91,12 +81,8 @@ def measure(
 ) -> dict[str, RankingMetrics]:
     """Let each scorer rank each list.
 
-    Parameters
-    ----------
-    people
-        Returns the (n,) people before a request, for novelty and cold shares.
-    observe
-        Receives each list with its scores, by the name of the scorer.
+    `people` returns the (n,) people before a request, for novelty and cold shares; `observe` receives each list with
+    its scores, by the name of the scorer.
     """
     measured = {name: RankingMetrics() for name in scorers}
     for one in lists:

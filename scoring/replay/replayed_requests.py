@@ -15,9 +15,9 @@ from scoring.mathematics.behavior_evidence import (
     LogEvidence,
 )
 from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS, behavior_matrix
-from scoring.mathematics.curve_fitting import CandidateLists, concatenate_lists
+from scoring.mathematics.curve_fitting import NO_RANKS, CandidateLists, concatenate_lists
 from scoring.mathematics.neighbors import build_collaborative_model, interaction_matrix, tastes
-from scoring.mathematics.signals import Floats, Integers
+from scoring.mathematics.signals import Integers
 from scoring.mathematics.viewer_stages import ViewerStage, stage
 from scoring.replay.dataset import Dataset
 from scoring.replay.feed_requests import FeedRequests
@@ -37,20 +37,9 @@ NEIGHBOR_LISTS_DAYS = 7.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReplayedRequest:
-    """The candidates of one request.
+    """The n candidates of one request, and the rows of the relevant ones.
 
-    Attributes
-    ----------
-    projects
-        (n,) dense indexes.
-    relevant
-        Rows of the relevant ones.
-    evidence
-        Inputs of the behavior signals.
-    stage
-        The viewer's stage.
-    brought
-        The projects that the candidate sources find, if these are measured.
+    `brought` holds the projects that the candidate sources find, if these are measured.
     """
 
     actor: int
@@ -87,19 +76,19 @@ class Replay:
         self._dataset, self._floor, self._seed = dataset, floor, seed
         self._seen = dataset.log if seen is None else seen
         self._seen_by = GroupedEvents.by(self._seen.actors, self._seen.n_actors)
-        self._night_s = rebuild_days * DAY_S
+        self._rebuild_s = rebuild_days * DAY_S
         self._likes_of = GroupedEvents.by(dataset.likes.actors, dataset.likes.n_actors)
-        self._last_night = self._lists_due = -1.0
+        self._trained_s = self._lists_due_s = -1.0
 
     def evidence(self, actor: int, projects: Integers, at_s: float) -> BehaviorEvidence:
         """Return the inputs of the signals of a viewer and projects (dense indexes), known strictly before a moment."""
-        midnight = float(np.floor(at_s / self._night_s) * self._night_s)
-        if midnight != self._last_night:
-            young = midnight < self._lists_due
-            old = self.history.build_collaborative_model if young else None
-            self.history.use_model(_built(self._dataset.log, midnight, self._floor, self._seed, old))
-            self._lists_due = self._lists_due if young else midnight + NEIGHBOR_LISTS_DAYS * DAY_S
-            self._last_night = midnight
+        trained_s = float(np.floor(at_s / self._rebuild_s) * self._rebuild_s)
+        if trained_s != self._trained_s:
+            recent = trained_s < self._lists_due_s
+            old = self.history.build_collaborative_model if recent else None
+            self.history.use_model(_train(self._dataset.log, trained_s, self._floor, self._seed, old))
+            self._lists_due_s = self._lists_due_s if recent else trained_s + NEIGHBOR_LISTS_DAYS * DAY_S
+            self._trained_s = trained_s
         return self.history.evidence(actor, projects, at_s)
 
     def candidates_for(self, actor: int, at_s: float) -> Integers:
@@ -131,9 +120,9 @@ def replay_requests(past: Replay, requests: FeedRequests, progress: Progress, la
             progress(label, (index + 1) / requests.n)
 
 
-def _built(log: EventLog, midnight: float, floor: int, seed: int, old: CollaborativeModel | None) -> CollaborativeModel:
+def _train(log: EventLog, at_s: float, floor: int, seed: int, old: CollaborativeModel | None) -> CollaborativeModel:
     """Build the factors, and the neighbor lists unless recent ones are given."""
-    until = log.before(midnight)
+    until = log.before(at_s)
     if old is None:
         return build_collaborative_model(log, until, floor, seed)
     engaged = interaction_matrix(log.actors[:until], log.projects[:until], log.n_actors, log.n_projects)
@@ -151,7 +140,8 @@ def training_lists(
         marked[one.relevant] = True
         kept, stands_for = _thinned(one.evidence, marked, rng)
         values = behavior_matrix(one.evidence, signals).astype(np.float32)[kept]
-        lists.append(CandidateLists.single(values, marked[kept], stands_for, one.actor, VIEWER_STAGES.index(one.stage)))
+        stage_index = VIEWER_STAGES.index(one.stage)
+        lists.append(CandidateLists.single(values, marked[kept], stands_for, one.actor, stage_index, NO_RANKS))
     return concatenate_lists(lists)
 
 
@@ -160,10 +150,6 @@ def _thinned(
 ) -> tuple[Integers, NDArray[np.float32]]:
     sure = relevant.copy()
     for value, most in ((evidence.created_s, NEWEST_KEPT), (evidence.actors[:, 1], LIVELIEST_KEPT)):
-        sure[_best(value, most)] = True
+        sure[np.argpartition(-value, most)[:most] if value.size > most else slice(None)] = True
     kept = np.flatnonzero(sure | (rng.random(sure.size) < SHARE_KEPT))
     return kept, np.where(sure[kept], 1.0, 1.0 / SHARE_KEPT).astype(np.float32)
-
-
-def _best(value: Floats, most: int) -> Integers:
-    return np.argpartition(-value, most)[:most] if value.size > most else np.arange(value.size)
