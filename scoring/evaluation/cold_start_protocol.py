@@ -25,7 +25,7 @@ FOLDS = 5
 """Parts of the viewers that are truncated together, so that four fifths of the platform stay as they were."""
 TRAINING_EVERY_DAYS = 7.0
 """Days between two builds of the factors: a build per night for each part and each length would take 20 minutes."""
-POPULAR = "decayed popular"
+POPULAR = "popular"
 
 
 def evaluate_cold_start(dataset: Dataset, options: Options, progress: Progress) -> EvaluationResults:
@@ -124,6 +124,6 @@ def _difference(fitted: Floats, popular: Floats, viewers: Integers, seed: int) -
         FITTED: round(float(fitted.mean()), 4),
         POPULAR: round(float(popular.mean()), 4),
         "difference": round(float(difference.mean()), 4),
-        "difference error": round(clustered_standard_error(difference, viewers), 4),
-        "chance fitted is better": round(probability_better(fitted, popular, viewers, seed), 3),
+        "error": round(clustered_standard_error(difference, viewers), 4),
+        "probability better": round(probability_better(fitted, popular, viewers, seed), 3),
     }

@@ -28,7 +28,7 @@ def test_the_curve_starts_at_popular_and_rises_with_the_number_of_interactions()
     assert list(curve) == list(HISTORY_LENGTHS)
     assert curve[0]["difference"] == 0.0
     assert curve[10]["difference"] > 0.0
-    assert curve[10]["chance fitted is better"] > 0.9
+    assert curve[10]["probability better"] > 0.9
     assert {str(row["name"]) for row in results.summary()} == {FITTED, POPULAR}
     assert "by interactions" in evaluation_html(results, 0)
 

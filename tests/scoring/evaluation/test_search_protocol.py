@@ -39,7 +39,7 @@ async def test_queries_find_their_answers(tmp_path: Path):
     assert float(str(rows[SERVED]["ndcg@10"])) > 0.6
     assert results.facts["queries"] == 2
     assert results.facts["queries without an answer in the folder"] == 1
-    assert results.catalogue == len(SUBJECTS)
+    assert results.n_projects == len(SUBJECTS)
 
 
 @pytest.mark.parametrize(
