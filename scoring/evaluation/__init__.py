@@ -1,1 +1,4 @@
-"""How well the product's own pipeline ranks on data in the import format."""
+"""Evaluation of the product's own ranking and search on data in the import format, with reports.
+
+Replays and scorers belong in `scoring.replay`, the fit of a model in `scoring.mathematics`.
+"""

@@ -68,8 +68,8 @@ class SimilarProject(NamedTuple):
     basis: Basis
 
 
-Visitors = dict[int, tuple[Window, FirstEngagementCounts]]
-"""By project id: the visitors within a window."""
+EngagementCounts = dict[int, tuple[Window, FirstEngagementCounts]]
+"""By project id: a window, and the first engagements within it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +82,8 @@ class PageEvidence:
         The most similar project of the viewer's history, by text and by visitors.
     words
         The words that the project shares with the search.
-    visitors
-        Visitors within a window.
+    engagement_counts
+        First engagements within a window, which texts call visitors.
     similar_people
         For each group of collaborative signals, the number of similar people who engaged with the project.
     owners
@@ -95,7 +95,7 @@ class PageEvidence:
     features: Mapping[int, ProjectFeatures]
     similar: Mapping[int, tuple[SimilarProject, ...]]
     words: Mapping[int, tuple[str, ...]]
-    visitors: Visitors
+    engagement_counts: EngagementCounts
     similar_people: Mapping[tuple[Signal, ...], Mapping[int, int]]
     owners: Mapping[int, tuple[UserCard, int]]
 
@@ -120,7 +120,7 @@ async def load_page_evidence(
         features=known,
         similar=await _with_titles(stores, profile, {Basis.TEXT: by_text, Basis.PEOPLE: by_people}),
         words=await _matched_words(stores, explained),
-        visitors=await _visitors(stores, explained, at),
+        engagement_counts=await _engagement_counts(stores, explained, at),
         similar_people={} if loaded is None else _similar_people(*loaded),
         owners={} if loaded is None else await _owners(stores, known, *loaded),
     )
@@ -159,14 +159,14 @@ async def _matched_words(stores: Stores, explained: Sequence[ScoredProject]) -> 
     return {id_: tuple(matched_words(query, texts.get(id_, ""))) for id_, query in searched.items()}
 
 
-async def _visitors(stores: Stores, explained: Sequence[ScoredProject], at: datetime) -> Visitors:
+async def _engagement_counts(stores: Stores, explained: Sequence[ScoredProject], at: datetime) -> EngagementCounts:
     """Count visitors in the window of the signal that added most, in one statement for each window on the page."""
     wanted: dict[Window, list[int]] = {}
     for one in explained:
         strongest = max(WINDOW_OF_SIGNAL, key=one.contribution)
         if one.contribution(strongest) > 0:
             wanted.setdefault(WINDOW_OF_SIGNAL[strongest], []).append(one.project_id)
-    found: Visitors = {}
+    found: EngagementCounts = {}
     for window, ids in wanted.items():
         counted = await count_first_engagements(stores.database, ids, trending.LENGTH[window], at)
         found |= {id_: (window, count) for id_, count in counted.items()}

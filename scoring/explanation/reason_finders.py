@@ -187,9 +187,9 @@ _MORE = 1.25
 
 
 def _trending(_: ScoredProject, feature: ProjectFeatures, evidence: PageEvidence) -> Found:
-    visitors = evidence.visitors.get(feature.id)
-    if visitors is not None and visitors[1].people >= weights.ANONYMITY_FLOOR:
-        window, (people, usual) = visitors
+    counted = evidence.engagement_counts.get(feature.id)
+    if counted is not None and counted[1].people >= weights.ANONYMITY_FLOOR:
+        window, (people, usual) = counted
         text = f"{people} visitors {_WITHIN[window]}, {_compared(people, usual)}"
         yield TrendingNow("trending", text, people, window, usual)
 

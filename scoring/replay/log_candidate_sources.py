@@ -1,7 +1,7 @@
-"""The sources of candidates: their names, what they cost, and the same sources read from an event log.
+"""Names of the candidate sources, and the same sources read from an event log.
 
-`scoring.pipelines.candidate_sources` asks the stores; `LogCandidateSources` finds the same candidates of a past request in a log, so that what
-each source adds can be measured. A test holds the two together.
+`scoring.pipelines.candidate_sources` reads the stores; `LogCandidateSources` finds the same candidates of past requests
+in a log, so that each source can be measured. A test compares the two.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,27 +15,27 @@ from scoring.mathematics.signals import Floats, Integers
 
 
 class CandidateSource(StrEnum):
-    """Where a candidate may come from."""
+    """Source of candidates."""
 
     NEAR = "near"
-    """Vectors near the profile's."""
+    """Nearest vectors to the profile's."""
     COLLABORATIVE = "collaborative"
-    """Liked by people with the same stated interests, or the same touches."""
+    """Liked by people with the same stated interests, or the same history."""
     TAGS = "tags"
-    """Carries terms of the stated interests."""
+    """Projects with terms of the stated interests."""
     TRENDING = "trending"
-    """Many people for its age, counted hourly."""
+    """Highest velocity, computed hourly."""
     NEWEST = "newest"
     POPULAR = "popular"
     """Most likes of all time."""
     RECENT = "lately"
-    """Most people among the last first touches on the whole platform; live."""
+    """Most people among the latest first interactions on the whole platform; live."""
     ITEM_NEIGHBORS = "item_neighbors"
-    """Item-item neighbors of what the viewer touched."""
+    """Item neighbors of the viewer's history."""
     SESSION_NEIGHBORS = "session_neighbors"
-    """What those who touched the viewer's last projects came to."""
+    """Projects of the people who engaged with the viewer's latest projects."""
     OWNERS = "owners"
-    """The newest of those who made what the viewer touched."""
+    """The newest projects of the owners in the viewer's history."""
 
 
 LOG_SOURCES = (
@@ -46,28 +46,28 @@ LOG_SOURCES = (
     CandidateSource.SESSION_NEIGHBORS,
     CandidateSource.OWNERS,
 )
-"""The sources that a log of events alone can feed: the others want texts, stated interests or the hourly velocity."""
+"""Sources that need only a log of events: the others need texts, stated interests or the hourly velocity."""
 
 
 def merge_candidates(by_source: Mapping[CandidateSource, Sequence[int] | Integers]) -> Integers:
-    """Unite what the sources brought: distinct ids in the order in which the sources name them."""
+    """Return the distinct ids of all sources, in their order."""
     ids = dict.fromkeys(int(id_) for found in by_source.values() for id_ in found)
     return np.fromiter(ids, dtype=np.int64, count=len(ids))
 
 
 def nearest_to_history(ids: Integers, similarity: Floats, engaged: Integers, limit: int) -> Integers:
-    """Choose the projects most like all that was touched.
+    """Return the projects most similar to a whole history.
 
     Parameters
     ----------
     ids, similarity
-        (m,) neighbors of touched projects, in any order, and how much each of these likenesses counts.
+        (m,) neighbors of the history's projects, in any order, with weighted similarities.
     engaged
-        What is no candidate.
+        The history, which is no candidate.
 
     Returns
     -------
-    At most `limit` ids, the most alike first; equals by id.
+    At most `limit` ids, the most similar first; ties by id.
     """
     found, place = np.unique(ids, return_inverse=True)
     summed = np.bincount(place, similarity, minlength=found.size)
@@ -77,12 +77,12 @@ def nearest_to_history(ids: Integers, similarity: Floats, engaged: Integers, lim
 
 
 class LogCandidateSources:
-    """Finds the candidates of past requests in a log, source by source, as `scoring.pipelines.candidate_sources` does in the stores.
+    """Candidates of past requests by source, read from a log.
 
     Parameters
     ----------
     history
-        The log, its nights, and when projects were published.
+        The log with its nightly trainings, and the times of publication.
     likes
         First likes of actors and projects.
     """
@@ -92,14 +92,14 @@ class LogCandidateSources:
         self._likes = likes
 
     def of(self, actor: int, at_s: float) -> dict[CandidateSource, Integers]:
-        """Give the candidates of a request by source (dense indexes, best first), without what was touched before."""
+        """Return the candidates of a request by source (dense indexes, best first), without the viewer's history."""
         engagements = self._history.engagements(actor, at_s)
         exists = np.flatnonzero(self._history.created_s < at_s)
         found = {
             CandidateSource.NEWEST: self._best(exists, np.zeros(exists.size), weights.CANDIDATES_NEWEST),
             CandidateSource.POPULAR: self._popular(exists, at_s),
             CandidateSource.RECENT: self._lately(exists, at_s),
-            CandidateSource.ITEM_NEIGHBORS: self._neighbours(engagements, at_s),
+            CandidateSource.ITEM_NEIGHBORS: self._item_neighbors(engagements, at_s),
             CandidateSource.SESSION_NEIGHBORS: self._company(actor, engagements, at_s),
             CandidateSource.OWNERS: self._owners(engagements.projects, exists),
         }
@@ -108,7 +108,7 @@ class LogCandidateSources:
         return {source: ids[unseen[ids]] for source, ids in found.items()}
 
     def _best(self, projects: Integers, worth: Floats, limit: int) -> Integers:
-        """Choose the worthiest; of equals the newest."""
+        """Return the projects of the highest value; of ties the newest."""
         return projects[np.lexsort((-projects, -self._history.created_s[projects], -worth))[:limit]]
 
     def _popular(self, exists: Integers, at_s: float) -> Integers:
@@ -123,7 +123,7 @@ class LogCandidateSources:
         people = np.bincount(last, minlength=log.n_projects)[exists].astype(np.float64)
         return self._best(exists[people > 0], people[people > 0], weights.CANDIDATES_RECENT)
 
-    def _neighbours(self, engagements: History, at_s: float) -> Integers:
+    def _item_neighbors(self, engagements: History, at_s: float) -> Integers:
         lists = self._history.build_collaborative_model.lists.get(NeighborKind.COSINE)
         if lists is None:
             return np.empty(0, np.int64)

@@ -25,7 +25,7 @@ from scoring.training.served_lists import ServedList, served_candidate_lists
 LIKELY = 0.9
 """A new model must be better than the active one, and than the best single signal, with this probability."""
 NOT_WORSE = 0.002
-"""When the active model is over `STALE_DAYS` old, a new one is accepted if its NDCG@10 is not lower by more."""
+"""Loss of NDCG@10 that is accepted for a new model if the active one is over `STALE_DAYS` old."""
 STALE_DAYS = 7.0
 WINDOW_DAYS = 120.0
 """Days before the log's end to learn from: tastes and habits drift, and a season is enough."""
