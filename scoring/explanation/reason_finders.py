@@ -1,8 +1,8 @@
 """Reasons of a page: one table of finders, each for the signals whose contributions its reasons explain."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from db.catalog.project_cards import ProjectFeatures
 from db.models import EngagementKind, InteractionType
@@ -39,76 +39,71 @@ from scoring.profiles.viewer_profile import Profile
 from scoring.ranking import ScoredProject
 from scoring.weights import Signal
 
+
+class _Case(NamedTuple):
+    """A project of the page, with its numbers and all evidence."""
+
+    scored: ScoredProject
+    feature: ProjectFeatures
+    evidence: PageEvidence
+
+
 Found = Iterator[Reason]
-Find = Callable[[ScoredProject, ProjectFeatures, PageEvidence], Found]
+Find = Callable[[_Case], Found]
 
 
-def _added(explained: ScoredProject, signals: tuple[Signal, ...]) -> int:
-    return total_contribution(explained, signals) or -1
+def _added(case: _Case, signals: tuple[Signal, ...]) -> int:
+    return total_contribution(case.scored, signals) or -1
 
 
-@dataclass(frozen=True, slots=True)
-class ReasonFinder:
-    """Finder of one kind of reason.
+def _even_if_negative(case: _Case, signals: tuple[Signal, ...]) -> int:
+    """Weigh a reason at least 0 if its signals counted: a new project is new even where age lowers every score."""
+    counted = any(case.scored.contribution(signal) for signal in signals)
+    return max(total_contribution(case.scored, signals), 0) if counted else -1
 
-    Attributes
-    ----------
-    signals
-        The signals whose contributions the reason explains.
-    find
-        Yields the reasons that the evidence supports.
-    weigh
-        Returns the reason's weight, in millionths of score; below 0 the reason is left out.
+
+def _first_if_drawn(case: _Case, _: tuple[Signal, ...]) -> int:
+    """Put the reason first if the place was drawn by exploration, whatever the contributions."""
+    added = sum(contribution for contribution in case.scored.contributions if contribution > 0)
+    return -1 if case.scored.propensity is None else added + 1
+
+
+class ReasonFinder(NamedTuple):
+    """Finder of one kind of reason, which explains the contributions of `signals` as far as the evidence supports it.
+
+    The weight that orders them is in millionths of score; below 0 the reason is left out.
     """
 
     signals: tuple[Signal, ...]
     find: Find
-    weigh: Callable[[ScoredProject, tuple[Signal, ...]], int] = _added
-
-
-def _even_if_negative(explained: ScoredProject, signals: tuple[Signal, ...]) -> int:
-    """Weigh a reason at least 0 if its signals counted: a new project is new even where age lowers every score."""
-    counted = any(explained.contribution(signal) for signal in signals)
-    return max(total_contribution(explained, signals), 0) if counted else -1
-
-
-def _first_if_drawn(explained: ScoredProject, _: tuple[Signal, ...]) -> int:
-    """Put the reason first if the place was drawn by exploration, whatever the contributions."""
-    added = sum(contribution for contribution in explained.contributions if contribution > 0)
-    return -1 if explained.propensity is None else added + 1
+    weigh: Callable[[_Case, tuple[Signal, ...]], int] = _added
 
 
 async def find_reasons(
-    stores: Stores,
-    profile: Profile,
-    explained: Sequence[ScoredProject],
-    at: datetime,
-    deadlines: Deadlines = SERVING,
+    stores: Stores, profile: Profile, explained: Sequence[ScoredProject], at: datetime, deadlines: Deadlines = SERVING
 ) -> dict[int, tuple[Reason, ...]]:
     """Return the reasons of a page's projects by project id, those behind the largest contributions first.
 
     `page_evidence.load_page_evidence` says what it costs.
     """
     evidence = await load_page_evidence(stores, profile, explained, at, deadlines)
-    return {
-        one.project_id: _reasons(one, evidence.features[one.project_id], evidence)
-        for one in explained
-        if one.project_id in evidence.features
-    }
+    features = evidence.features
+    cases = (_Case(one, features[one.project_id], evidence) for one in explained if one.project_id in features)
+    return {case.scored.project_id: _reasons(case) for case in cases}
 
 
-def _reasons(explained: ScoredProject, feature: ProjectFeatures, evidence: PageEvidence) -> tuple[Reason, ...]:
-    weighed = [(finder.weigh(explained, finder.signals), finder) for finder in REASON_FINDERS]
+def _reasons(case: _Case) -> tuple[Reason, ...]:
+    weighed = [(finder.weigh(case, finder.signals), finder) for finder in REASON_FINDERS]
     ordered = sorted((pair for pair in weighed if pair[0] >= 0), key=lambda pair: -pair[0])
-    return tuple(reason for _, finder in ordered for reason in finder.find(explained, feature, evidence))
+    return tuple(reason for _, finder in ordered for reason in finder.find(case))
 
 
 # --- the viewer's own interests and history ---------------------------------------------------------------------------
 
 
-def _interests(_: ScoredProject, feature: ProjectFeatures, evidence: PageEvidence) -> Found:
-    terms = {int(id_) for part in incidences([feature.terms]).values() for id_ in part.terms}
-    for tag in evidence.profile.tags:
+def _interests(case: _Case) -> Found:
+    terms = {int(id_) for part in incidences([case.feature.terms]).values() for id_ in part.terms}
+    for tag in case.evidence.profile.tags:
         if tag.term_id in terms:
             id_ = f"interest:{tag.kind}:{tag.key}"
             text = f"Matches your interest in {tag.name}"
@@ -132,8 +127,8 @@ def strongest_action(kinds: int) -> tuple[InteractionType, str]:
 
 
 def _similar(basis: Basis) -> Find:
-    def find(_: ScoredProject, feature: ProjectFeatures, evidence: PageEvidence) -> Found:
-        for seed, engagement, similarity, by in evidence.similar.get(feature.id, ()):
+    def find(case: _Case) -> Found:
+        for seed, engagement, similarity, by in case.evidence.similar.get(case.feature.id, ()):
             if by is basis:
                 action, verb = strongest_action(engagement.kinds)
                 if basis is Basis.TEXT:
@@ -145,9 +140,9 @@ def _similar(basis: Basis) -> Find:
     return find
 
 
-def _from_owner(_: ScoredProject, feature: ProjectFeatures, evidence: PageEvidence) -> Found:
-    if feature.id in evidence.owners:
-        owner, count = evidence.owners[feature.id]
+def _from_owner(case: _Case) -> Found:
+    if case.feature.id in case.evidence.owners:
+        owner, count = case.evidence.owners[case.feature.id]
         others = "another project" if count == 1 else f"{count} other projects"
         text = f"By {owner.username}, who made {others} you viewed"
         yield FromOwner(f"owner:{owner.key}", text, owner.id, count)
@@ -156,25 +151,25 @@ def _from_owner(_: ScoredProject, feature: ProjectFeatures, evidence: PageEviden
 # --- other people -----------------------------------------------------------------------------------------------------
 
 
-def _similar_people_like(explained: ScoredProject, _: ProjectFeatures, __: PageEvidence) -> Found:
-    value = explained.values[explained.signals.index(Signal.COLLABORATIVE)]
+def _similar_people_like(case: _Case) -> Found:
+    value = case.scored.values[case.scored.signals.index(Signal.COLLABORATIVE)]
     count = round(value * weights.LIKES_FOR_FULL_COLLABORATION)
     many = f"{count} or more" if count >= weights.LIKES_FOR_FULL_COLLABORATION else str(count)
     yield PeopleLikeYou("people", f"{many} people with similar taste like this", count)
 
 
 def _similar_people_viewed(id_: str, signals: tuple[Signal, ...], words: str) -> Find:
-    def find(_: ScoredProject, feature: ProjectFeatures, evidence: PageEvidence) -> Found:
-        count = evidence.similar_people.get(signals, {}).get(feature.id, 0)
+    def find(case: _Case) -> Found:
+        count = case.evidence.similar_people.get(signals, {}).get(case.feature.id, 0)
         if count >= weights.ANONYMITY_FLOOR:
             yield PeopleLikeYou(id_, f"{count} {words}", count)
 
     return find
 
 
-def _popular(_: ScoredProject, feature: ProjectFeatures, __: PageEvidence) -> Found:
-    if feature.like_count >= weights.ANONYMITY_FLOOR:
-        yield Popular("popular", f"{feature.like_count} people like this", feature.like_count)
+def _popular(case: _Case) -> Found:
+    if case.feature.like_count >= weights.ANONYMITY_FLOOR:
+        yield Popular("popular", f"{case.feature.like_count} people like this", case.feature.like_count)
 
 
 _WITHIN = {Window.HOUR: "in the last hour", Window.DAY: "today", Window.WEEK: "this week"}
@@ -186,8 +181,8 @@ _MORE = 1.25
 """The same ratio for "more than usual"; its inverse for "fewer than usual"."""
 
 
-def _trending(_: ScoredProject, feature: ProjectFeatures, evidence: PageEvidence) -> Found:
-    counted = evidence.engagement_counts.get(feature.id)
+def _trending(case: _Case) -> Found:
+    counted = case.evidence.engagement_counts.get(case.feature.id)
     if counted is not None and counted[1].people >= weights.ANONYMITY_FLOOR:
         window, (people, usual) = counted
         text = f"{people} visitors {_WITHIN[window]}, {_compared(people, usual)}"
@@ -205,22 +200,22 @@ def _compared(people: int, usual: float) -> str:
 # --- words, time and exploration --------------------------------------------------------------------------------------
 
 
-def _words(_: ScoredProject, feature: ProjectFeatures, evidence: PageEvidence) -> Found:
-    words = evidence.words.get(feature.id)
+def _words(case: _Case) -> Found:
+    words = case.evidence.words.get(case.feature.id)
     if words:
         yield KeywordMatch("keywords", f"Contains {', '.join(f'“{word}”' for word in words)}", words)
 
 
-def _fresh(_: ScoredProject, feature: ProjectFeatures, evidence: PageEvidence) -> Found:
-    age = max(evidence.at - feature.created_at, timedelta())
+def _fresh(case: _Case) -> Found:
+    age = max(case.evidence.at - case.feature.created_at, timedelta())
     if age <= timedelta(days=weights.FRESH_DAYS):
         text = f"Added {age.days} day{'s' if age.days > 1 else ''} ago" if age.days else "Added today"
         yield Fresh("fresh", text, age / timedelta(days=1))
 
 
-def _exploration(explained: ScoredProject, _: ProjectFeatures, __: PageEvidence) -> Found:
-    if explained.propensity is not None:
-        yield Exploration("exploration", "New here; we're testing interest", explained.propensity)
+def _exploration(case: _Case) -> Found:
+    if case.scored.propensity is not None:
+        yield Exploration("exploration", "New here; we're testing interest", case.scored.propensity)
 
 
 _TASTE = "people with similar taste viewed this recently"
