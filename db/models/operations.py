@@ -79,19 +79,16 @@ class Job(Base):
 
 
 class UserFactors(Base):
-    """What was built last night of an actor: latent factors, the people most alike, and the circle.
+    """Latent factors and taste cluster of an actor, rebuilt from `engagement` by the nightly training.
 
-    `vector` holds little-endian float16; `neighbors` little-endian int64 actor ids, `similarity` their float32, the most
-    alike first. `cluster` is the id of a `TasteCluster` of the same night; a night never uses an id of the one before.
-    A shadow of `engagement`: it can be built again at any time.
+    `vector` holds little-endian float16. `cluster` is the id of a `TasteCluster` of the same training run, which never
+    reuses an id of the run before.
     """
 
     __tablename__ = "user_factors"
 
     actor_id: Mapped[int] = mapped_column(BigIntId, ForeignKey("actors.id", ondelete="CASCADE"), primary_key=True)
     vector: Mapped[bytes] = mapped_column(LargeBinary)
-    neighbors: Mapped[bytes] = mapped_column(LargeBinary)
-    similarity: Mapped[bytes] = mapped_column(LargeBinary)
     cluster: Mapped[int | None] = mapped_column(BigIntId)
 
 
@@ -114,13 +111,11 @@ class ItemFactors(Base):
 
 
 class ItemNeighbors(Base):
-    """The projects that are touched by the same people, by kind of likeness; blobs as in `UserFactors`."""
+    """Projects that the same actors engage with: little-endian int64 ids, the nearest first, and float32 cosines."""
 
     __tablename__ = "item_neighbors"
-    __table_args__ = (PrimaryKeyConstraint("project_id", "kind"),)
 
-    project_id: Mapped[int] = mapped_column(BigIntId, ForeignKey("projects.id", ondelete="CASCADE"))
-    kind: Mapped[str]
+    project_id: Mapped[int] = mapped_column(BigIntId, ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True)
     neighbors: Mapped[bytes] = mapped_column(LargeBinary)
     similarity: Mapped[bytes] = mapped_column(LargeBinary)
 

@@ -23,8 +23,6 @@ MAX_EXPORT_ROWS = 5_000
 """Rows of one page: about a megabyte of JSON."""
 
 _KEYED = {model.__tablename__: model for model in (Project, Term, User, OnboardingQuestion)}
-_OTHERS = {"user_factors": ("neighbors", "similarity")}
-"""Columns that tell of other people: who is alike."""
 
 _IDS = bindparam("ids", type_=IntegerList())
 _ACTOR = bindparam("actor", type_=BigIntId)
@@ -126,7 +124,7 @@ def _statement(table: Table) -> Select[Any]:
     source: Any = table
     shown: list[Any] = [column.label(f"_key{place}") for place, column in enumerate(table.primary_key)]
     for column in table.columns:
-        if column.name == "actor_id" or column.name in _OTHERS.get(table.name, ()):
+        if column.name == "actor_id":
             continue
         keyed = _keyed(column)
         if keyed is None:

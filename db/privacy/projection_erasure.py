@@ -1,42 +1,25 @@
-"""The second half of a deletion: caches, the index, neighbor lists, tombstones and the files of SQLite.
+"""The second half of a deletion: caches, the index, tombstones and the files of SQLite.
 
 See `db.privacy.erasure`. Safe to run at any time, twice, and by several workers at once.
 """
 
 import logging
-from collections.abc import Sequence
 from datetime import datetime
 
-import numpy as np
-from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.cache.names import delete_actor_entries
-from db.database.column_types import BigIntId, IntegerList, Json, TextList, UtcDateTime, in_list
-from db.database.engine import Database
+from db.database.column_types import IntegerList, Json, TextList, UtcDateTime, in_list
 from db.errors import StoreUnavailable
-from db.models import Actor, Erasure, OutboxKind, OutboxRow, Project, UserFactors, now
+from db.models import Actor, Erasure, OutboxKind, OutboxRow, Project, now
 from db.outbox import pending
 from db.privacy.erasure import ERASURE_GRACE, ErasureRemainder, delete_rows
 from db.stores import Stores
 
 log = logging.getLogger(__name__)
 
-LISTS_PER_READ = 2_000
-"""Neighbor lists that are looked through at a time: 2,400 bytes each."""
-
 _OPEN = select(Erasure.id, Erasure.requested_at, Erasure.leftovers).where(Erasure.completed_at.is_(None))
-_LISTS = (
-    select(UserFactors.actor_id, UserFactors.neighbors, UserFactors.similarity)
-    .where(UserFactors.actor_id > bindparam("behind", type_=BigIntId), func.length(UserFactors.neighbors) > 0)
-    .order_by(UserFactors.actor_id)
-    .limit(LISTS_PER_READ)
-)
-_SHORTEN = (
-    update(UserFactors)
-    .where(UserFactors.actor_id == bindparam("actor", type_=BigIntId), UserFactors.neighbors == bindparam("before"))
-    .values(neighbors=bindparam("ids"), similarity=bindparam("worth"))
-)
 _TOMBSTONES = (
     select(Actor.id)
     .where(in_list(Actor.id, bindparam("ids", type_=IntegerList())), Actor.session_key.like("erased:%"))
@@ -83,7 +66,6 @@ async def _finish_one(stores: Stores, receipt: str, leftovers: ErasureRemainder,
     for actor_id in leftovers.actors:
         await delete_actor_entries(stores.cache, actor_id)
     await _empty_index(stores, leftovers)
-    await _empty_lists(stores.database, leftovers.actors)
     # The index has the maker's name beside a project that stays, until the outbox has told it.
     if not is_over or await pending(stores.database, OutboxKind.PROJECT, leftovers.kept):
         return False
@@ -105,23 +87,6 @@ async def _empty_index(stores: Stores, leftovers: ErasureRemainder) -> None:
     for generation in [None] if staged is None else [None, staged]:
         await stores.vectors.remove_profiles(leftovers.actors, generation)
         await stores.vectors.remove_projects(gone, generation)
-
-
-async def _empty_lists(database: Database, actors: Sequence[int]) -> None:
-    """Take actors out of the lists of the people most alike."""
-    leaving, behind = np.array(actors, dtype=np.int64), 0
-    while actors and (rows := await database.fetch(_LISTS, {"behind": behind})):
-        behind = rows[-1].actor_id
-        shorter = []
-        for row in rows:
-            kept = ~np.isin(np.frombuffer(row.neighbors, "<i8"), leaving)
-            if not kept.all():
-                ids = np.frombuffer(row.neighbors, "<i8")[kept].tobytes()
-                worth = np.frombuffer(row.similarity, "<f4")[kept].tobytes()
-                shorter.append({"actor": row.actor_id, "before": row.neighbors, "ids": ids, "worth": worth})
-        if shorter:
-            async with database.write() as connection:
-                await connection.execute(_SHORTEN, shorter)
 
 
 async def _remove_tombstones(connection: AsyncConnection, leftovers: ErasureRemainder) -> None:

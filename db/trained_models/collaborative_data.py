@@ -14,7 +14,7 @@ from sqlalchemy import bindparam, cast, delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.database.column_types import BigIntId, IntegerList, UtcDateTime, in_list
-from db.database.engine import Database, Rows
+from db.database.engine import Database
 from db.interactions.decayed_counters import epoch
 from db.models import Actor, Engagement, ItemFactors, ItemNeighbors, Project, TasteCluster, UserFactors
 
@@ -30,18 +30,10 @@ FIRST_ENGAGEMENT_BUCKET_S = 300.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NeighborList:
-    """Somebody's nearest, the most alike first."""
+    """Neighbors of a project, the nearest first."""
 
     ids: Ids
     similarity: Vector
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ViewerFactors:
-    """What was built of an actor at night; `vector` is empty for somebody who was not there yet."""
-
-    vector: Vector
-    people: NeighborList
 
 
 class FirstInteractions(NamedTuple):
@@ -63,12 +55,12 @@ class ActorFactors(NamedTuple):
     clusters: Ids
 
 
-NO_FACTORS = ViewerFactors(np.empty(0, np.float32), NeighborList(np.empty(0, np.int64), np.empty(0, np.float32)))
+NO_FACTORS = np.empty(0, np.float32)
 
 _IDS = bindparam("ids", type_=IntegerList())
 _ACTOR = bindparam("actor", type_=BigIntId)
 _SINCE = bindparam("since", type_=UtcDateTime())
-_TASTE = select(UserFactors.vector, UserFactors.neighbors, UserFactors.similarity).where(UserFactors.actor_id == _ACTOR)
+_TASTE = select(UserFactors.vector).where(UserFactors.actor_id == _ACTOR)
 _OWNERS = (
     select(Actor.user_id, UserFactors.vector)
     .join(UserFactors, UserFactors.actor_id == Actor.id)
@@ -77,10 +69,9 @@ _OWNERS = (
 _PROJECTS = select(ItemFactors.project_id, ItemFactors.vector).where(in_list(ItemFactors.project_id, _IDS))
 _CIRCLES = select(TasteCluster.id, TasteCluster.vector).where(in_list(TasteCluster.id, _IDS))
 _LAST_CIRCLE = select(func.max(TasteCluster.id))
-_LISTS = select(ItemNeighbors.project_id, ItemNeighbors.kind, ItemNeighbors.neighbors, ItemNeighbors.similarity).where(
+_LISTS = select(ItemNeighbors.project_id, ItemNeighbors.neighbors, ItemNeighbors.similarity).where(
     in_list(ItemNeighbors.project_id, _IDS)
 )
-_LISTS_OF_KINDS = _LISTS.where(ItemNeighbors.kind.in_(bindparam("kinds", expanding=True)))
 _TASTES = (
     select(UserFactors.actor_id, UserFactors.vector, func.coalesce(UserFactors.cluster, 0))
     .where(in_list(UserFactors.actor_id, _IDS))
@@ -93,11 +84,6 @@ _RECENT = (
     .where(Engagement.actor_id != _ACTOR, Engagement.kinds > 0)
     .order_by(Engagement.first_at.desc(), Engagement.project_id, Engagement.actor_id)
     .limit(bindparam("limit"))
-)
-_OF_PEOPLE = select(*_DEED).where(
-    in_list(Engagement.project_id, _IDS),
-    in_list(Engagement.actor_id, bindparam("actors", type_=IntegerList())),
-    Engagement.kinds > 0,
 )
 _COMPANY = (
     select(Engagement.actor_id, func.count().label("shared"))
@@ -123,11 +109,10 @@ _ARRIVALS = (
 _LAST_ACTOR = select(func.max(Actor.id))
 
 
-async def user_neighborhood(database: Database, actor_id: int) -> ViewerFactors:
-    """Read what was built of an actor."""
-    for row in await database.fetch(_TASTE, {"actor": actor_id}):
-        return ViewerFactors(unpack_factors(row.vector), _likened(row))
-    return NO_FACTORS
+async def factors_of(database: Database, actor_id: int) -> Vector:
+    """Return the latent factors of an actor, empty before the first nightly training that knows the actor."""
+    rows = await database.fetch(_TASTE, {"actor": actor_id})
+    return unpack_factors(rows[0].vector) if rows else NO_FACTORS
 
 
 async def owner_factors(database: Database, users: Sequence[int]) -> dict[int, bytes]:
@@ -140,19 +125,26 @@ async def item_factors(database: Database, ids: Sequence[int]) -> dict[int, byte
     return {row.project_id: row.vector for row in await database.fetch(_PROJECTS, {"ids": ids})}
 
 
-async def project_neighbors(
-    database: Database, ids: Sequence[int], kinds: Sequence[str]
-) -> list[tuple[int, str, NeighborList]]:
-    """Read the lists of projects, those of some kinds: project, kind, list."""
-    rows = await database.fetch(_LISTS_OF_KINDS, {"ids": ids, "kinds": list(kinds)})
-    return [(row.project_id, row.kind, _likened(row)) for row in rows]
+async def project_neighbors(database: Database, ids: Sequence[int]) -> dict[int, NeighborList]:
+    """Return the neighbor lists of projects, by project id; a project without neighbors is left out."""
+    rows = await database.fetch(_LISTS, {"ids": ids})
+    return {
+        row.project_id: NeighborList(
+            np.frombuffer(row.neighbors, dtype="<i8"), np.frombuffer(row.similarity, dtype="<f4")
+        )
+        for row in rows
+    }
 
 
 async def recent_interactions(
     database: Database, ids: Sequence[int], actor_id: int, since: datetime, limit: int
 ) -> FirstInteractions:
     """Read who else came to these projects since a moment, the latest first."""
-    return _deeds(await database.fetch(_RECENT, {"ids": ids, "actor": actor_id, "since": since, "limit": limit}))
+    rows = await database.fetch(_RECENT, {"ids": ids, "actor": actor_id, "since": since, "limit": limit})
+    projects, actors, at_s = zip(*rows, strict=True) if rows else ((), (), ())
+    return FirstInteractions(
+        np.array(projects, dtype=np.int64), np.array(actors, dtype=np.int64), np.array(at_s, dtype=np.float64)
+    )
 
 
 async def user_factors(database: Database, actors: Sequence[int]) -> ActorFactors:
@@ -165,11 +157,6 @@ async def user_factors(database: Database, actors: Sequence[int]) -> ActorFactor
 async def taste_clusters(database: Database, ids: Sequence[int]) -> dict[int, bytes]:
     """Read the packed mean tastes of circles."""
     return {row.id: row.vector for row in await database.fetch(_CIRCLES, {"ids": ids})}
-
-
-async def first_engagements_of(database: Database, ids: Sequence[int], actors: Sequence[int]) -> FirstInteractions:
-    """Read what these actors ever did with these projects."""
-    return _deeds(await database.fetch(_OF_PEOPLE, {"ids": ids, "actors": actors}))
 
 
 async def session_neighbors_of(
@@ -242,14 +229,3 @@ def pack_factors(vector: NDArray[Any]) -> bytes:
 def unpack_factors(blob: bytes) -> Vector:
     """Unpack what `pack_factors` made."""
     return np.frombuffer(blob, dtype="<f2").astype(np.float32)
-
-
-def _deeds(rows: Rows) -> FirstInteractions:
-    projects, actors, at_s = zip(*rows, strict=True) if rows else ((), (), ())
-    return FirstInteractions(
-        np.array(projects, dtype=np.int64), np.array(actors, dtype=np.int64), np.array(at_s, dtype=np.float64)
-    )
-
-
-def _likened(row: Any) -> NeighborList:
-    return NeighborList(np.frombuffer(row.neighbors, dtype="<i8"), np.frombuffer(row.similarity, dtype="<f4"))

@@ -1,4 +1,4 @@
-"""Who came to projects lately, read once for each project however often the same page is ranked again."""
+"""Recent interactions of other actors, read once a project while the same page is ranked several times."""
 
 from datetime import datetime, timedelta
 
@@ -11,17 +11,15 @@ from scoring.mathematics.signals import Integers
 
 
 class RecentInteractionReader:
-    """Others' deeds of the last `weights.RECENT_INTERACTION_DAYS`, as they were at one moment.
+    """Reader of others' interactions in the last `weights.RECENT_INTERACTION_DAYS` before one moment.
 
-    It lives as long as one question does. Finding what would remove a project ranks a page up to seven times; the
-    candidates are nearly the same each time, and their 9,000 deeds are a third of what a ranking costs.
+    A counterfactual search ranks a page up to seven times with nearly the same candidates, and their 9,000 interactions
+    are a third of the cost of a ranking.
 
     Parameters
     ----------
     actor_id
-        Whose own deeds are left out; 0 for nobody's.
-    at
-        The moment.
+        The actor whose own interactions are left out; 0 for none.
     """
 
     def __init__(self, database: Database, actor_id: int, at: datetime) -> None:
@@ -33,13 +31,13 @@ class RecentInteractionReader:
         self._cut = False
 
     async def of(self, ids: Integers) -> stored.FirstInteractions:
-        """Give the deeds at some projects, at most the latest `weights.MAX_RECENT_INTERACTIONS`."""
+        """Return the interactions with the given projects, at most the latest `weights.MAX_RECENT_INTERACTIONS`."""
         new = np.setdiff1d(ids, self._read)
-        if self._cut:  # which ones are the latest depends on what else is asked for
+        if self._cut:  # which ones are the latest depends on all the projects asked for
             return await self._fetch(ids)
         if new.size:
             found = await self._fetch(new)
-            union = _one_behind_the_other(self._known, found)
+            union = stored.FirstInteractions(*(np.concatenate(pair) for pair in zip(self._known, found, strict=True)))
             self._cut = union.projects.size >= weights.MAX_RECENT_INTERACTIONS
             if self._cut:
                 return await self._fetch(ids) if self._read.size else found
@@ -50,13 +48,3 @@ class RecentInteractionReader:
     async def _fetch(self, ids: Integers) -> stored.FirstInteractions:
         most = weights.MAX_RECENT_INTERACTIONS
         return await stored.recent_interactions(self._database, ids.tolist(), self._actor_id, self._since, most)
-
-
-def _one_behind_the_other(
-    first: stored.FirstInteractions, second: stored.FirstInteractions
-) -> stored.FirstInteractions:
-    return stored.FirstInteractions(
-        np.concatenate([first.projects, second.projects]),
-        np.concatenate([first.actors, second.actors]),
-        np.concatenate([first.at_s, second.at_s]),
-    )

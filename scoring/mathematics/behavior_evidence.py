@@ -1,8 +1,7 @@
-"""What the behavior signals read of one viewer, n candidates and one moment, as arrays.
+"""Input arrays of the behavior signals, for one viewer, n candidates and one moment.
 
-The signals never ask a store: they read an `BehaviorEvidence`. Two makers fill it with the same meaning: `LogEvidence` from an
-event log in memory, strictly before the moment (evaluation and training), and `scoring.collaborative.evidence_loader` from SQL
-(serving). So what is evaluated is what serves.
+`LogEvidence` makes an `BehaviorEvidence` from an event log in memory, strictly before the moment (evaluation and training);
+`scoring.collaborative.evidence_loader` makes the same from the database (serving). So evaluation measures what is served.
 """
 
 from collections.abc import Mapping
@@ -13,15 +12,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from db.time_units import DAY_S as DAY_S
+from db.time_units import HOUR_S as HOUR_S
 from scoring import weights
 from scoring.mathematics.signals import Floats, Integers
 
-HOUR_S = 3_600.0
-DAY_S = 86_400.0
-
 
 class NeighborKind(StrEnum):
-    """What makes two projects neighbors."""
+    """Kinds of item-item neighbor lists. Only the cosine's are served; evaluation measures all of them."""
 
     COSINE = "cosine"
     RP3BETA = "rp3beta"
@@ -29,40 +27,37 @@ class NeighborKind(StrEnum):
 
 
 class Part(Flag):
-    """The parts of an `BehaviorEvidence` that cost a statement each; what the viewer touched is known anyhow."""
+    """Parts of an `BehaviorEvidence` that cost a statement each when it is loaded from the database."""
 
     NOTHING = 0
-    PEOPLE = auto()
-    COSINE = auto()
-    RP3BETA = auto()
-    EASE = auto()
-    USER_NEIGHBORS = auto()
+    ACTORS = auto()
+    ITEM_NEIGHBORS = auto()
     INTERACTIONS = auto()
-    TASTES = auto()
-    CIRCLES = auto()
+    USER_FACTORS = auto()
+    CLUSTERS = auto()
     SESSION_NEIGHBORS = auto()
-    ARRIVALS = auto()
+    ACTIVITY = auto()
     ITEM_FACTORS = auto()
     OWNER_FACTORS = auto()
     OWNERS = auto()
 
 
 class History(NamedTuple):
-    """What the viewer touched, the latest first: (h,) project ids and the seconds of the first touch."""
+    """The viewer's history, the latest first: (h,) project ids and Unix seconds of the first interaction."""
 
     projects: Integers
     at_s: Floats
 
 
 class PlatformActivity(NamedTuple):
-    """How busy the platform was: (m,) Unix seconds in order, and first touches at each."""
+    """Activity of the whole platform: (m,) ascending Unix seconds, and the number of first interactions at each."""
 
     at_s: Floats
     actors: Floats
 
 
 class NeighborLinks(NamedTuple):
-    """Item-item neighborhood: (m,) candidate rows, indexes into the viewer's touches, and similarities."""
+    """Candidates that are neighbors of the history: (m,) candidate rows, indexes into `History`, similarities."""
 
     rows: Integers
     engagements: Integers
@@ -70,10 +65,7 @@ class NeighborLinks(NamedTuple):
 
 
 class FirstInteractions(NamedTuple):
-    """What other people did: (m,) candidate rows, who (any number that tells people apart), likeness, seconds.
-
-    One entry for a person and a project: the first touch.
-    """
+    """First interactions of other actors: (m,) candidate rows, actor ids, similarities, Unix seconds."""
 
     rows: Integers
     actors: Integers
@@ -88,43 +80,42 @@ NO_ACTIVITY = PlatformActivity(np.empty(0), np.empty(0))
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BehaviorEvidence:
-    """What the behavior signals read; n candidates.
+    """Input of the behavior signals for n candidates.
 
     Attributes
     ----------
     at_s
-        The moment, Unix seconds. Everything below was known strictly before it.
+        The moment, Unix seconds. Everything below happened strictly before it.
     created_s
-        (n,) when each candidate was published.
+        (n,) times of publication.
     actors
-        (n, 4) distinct people, each decayed since the first touch, at `weights.ACTOR_HALF_LIVES_H`.
+        (n, 4) distinct actors, decayed since their first interaction, at `weights.ACTOR_HALF_LIVES_H`.
     engagements
         The viewer's own history.
     links
-        Candidates that are item-item neighbors of the viewer's touches, for each kind of list.
-    user_neighbors
-        Deeds of all time of the `weights.USER_NEIGHBOR_COUNT` most like the viewer; its similarity is theirs.
-    user_neighbor_similarity
-        The sum of likeness of all of them, whatever they did.
+        Candidates that are item-item neighbors of the viewer's history, by kind of list.
     interactions
-        Who touched the candidates in the last `weights.RECENT_INTERACTION_DAYS`; the similarity is the likeness of their
-        taste to the viewer's, −1 to 1, 0 where nobody knows.
+        Interactions with the candidates in the last `weights.RECENT_INTERACTION_DAYS`. The similarity is that of the actor's
+        latent factors to the viewer's, −1 to 1, 0 if unknown.
     clusters
-        The same deeds, each told of a circle of at least `weights.MIN_CLUSTER_SIZE` like-minded people and not of the
-        person: the similarity is the likeness of the viewer's taste to the mean of the circle. It has no floor.
+        The same interactions. The similarity is that of the viewer's factors to the mean of the actor's taste cluster,
+        which has at least `weights.MIN_CLUSTER_SIZE` members; no floor applies.
     session_neighbors
-        Those of the deeds that are by people who touched one of the viewer's last `weights.SESSION_PROJECTS` projects
-        in the days before; the similarity is how many of these they touched.
+        Those of the interactions by actors who engaged with the viewer's last `weights.SESSION_PROJECTS` projects
+        within `weights.SESSION_DAYS`. The similarity is the number of these projects.
     platform_activity
-        First touches of any project in the last `weights.RECENT_INTERACTION_DAYS`: times in order, and how many at each.
-    item_similarity
-        (n,) likeness of the viewer's taste to the candidate's as it was at night.
-    owner_similarity
-        (n,) likeness of the viewer's taste to that of the candidate's owner.
+        Activity of the platform in the last `weights.RECENT_INTERACTION_DAYS`.
+    item_similarity, owner_similarity
+        (n,) similarities of the viewer's factors to those of the candidate and of its owner.
     owner_touches
-        (n,) earlier projects of the same owner that the viewer touched.
+        (n,) other projects of the candidate's owner in the viewer's history.
+    user_neighbors
+        Interactions of all time of the viewer's user neighbors, with their similarity to the viewer. Only evaluation
+        fills it.
+    user_neighbor_similarity
+        The sum of the similarities of all user neighbors.
     floor
-        What fewer people than this did counts as nothing, so that no contribution tells what one of them did.
+        The fewest actors that count, so that no contribution reveals what one of them did.
     """
 
     at_s: float
@@ -132,8 +123,6 @@ class BehaviorEvidence:
     actors: Floats
     engagements: History
     links: Mapping[NeighborKind, NeighborLinks]
-    user_neighbors: FirstInteractions
-    user_neighbor_similarity: float
     interactions: FirstInteractions
     clusters: FirstInteractions
     session_neighbors: FirstInteractions
@@ -141,24 +130,21 @@ class BehaviorEvidence:
     item_similarity: Floats
     owner_similarity: Floats
     owner_touches: Floats
+    user_neighbors: FirstInteractions = NO_INTERACTIONS
+    user_neighbor_similarity: float = 0.0
     floor: int = weights.ANONYMITY_FLOOR
 
     @property
     def n(self) -> int:
-        """How many candidates there are."""
+        """Number of candidates."""
         return self.created_s.size
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EventLog:
-    """First touches, one for each actor and project, in the order of time.
+    """First interactions, one for each actor and project, in the order of time.
 
-    Attributes
-    ----------
-    actors, projects, at_s
-        (m,) dense indexes from 0, and Unix seconds.
-    n_actors, n_projects
-        How many there are of each.
+    `actors` and `projects` are (m,) dense indexes from 0, `at_s` Unix seconds.
     """
 
     actors: Integers
@@ -169,7 +155,7 @@ class EventLog:
 
     @classmethod
     def of(cls, actors: Integers, projects: Integers, at_s: Floats, n_actors: int, n_projects: int) -> "EventLog":
-        """Sort events by time, and keep the first of each actor and project."""
+        """Sort events by time and keep the first of each actor and project."""
         order = np.lexsort((projects, actors, at_s))
         actors, projects, at_s = actors[order], projects[order], at_s[order]
         _, first = np.unique(actors * n_projects + projects, return_index=True)
@@ -177,29 +163,29 @@ class EventLog:
         return cls(actors[first], projects[first], at_s[first], n_actors, n_projects)
 
     def before(self, at_s: float) -> int:
-        """Count the events strictly before a moment: `log[:count]` is what was known then."""
+        """Count the events strictly before a moment."""
         return int(np.searchsorted(self.at_s, at_s, side="left"))
 
 
 class GroupedEvents(NamedTuple):
-    """Indexes of a log's events, by group: those of group g are `events[starts[g]:starts[g + 1]]`, in time order."""
+    """Event indexes by group: those of group g are `events[starts[g]:starts[g + 1]]`, in the order of time."""
 
     events: Integers
     starts: Integers
 
     @classmethod
     def by(cls, groups: Integers, n: int) -> "GroupedEvents":
-        """Group events by a number from 0 to n − 1 each."""
+        """Group events by a number from 0 to n − 1."""
         order = np.argsort(groups, kind="stable").astype(np.int64)
         return cls(order, np.concatenate([[0], np.cumsum(np.bincount(groups, minlength=n))]).astype(np.int64))
 
     def of(self, group: int, until: int) -> Integers:
-        """Give the events of a group that stand before index `until` of the log."""
+        """Return the events of a group before index `until` of the log."""
         events = self.events[self.starts[group] : self.starts[group + 1]]
         return events[: np.searchsorted(events, until)]
 
     def of_all(self, groups: Integers, until: int) -> Integers:
-        """Give the events of several groups that stand before index `until`, and nothing about the order."""
+        """Return the events of several groups before index `until`, in no particular order."""
         if not groups.size:
             return np.empty(0, np.int64)
         starts, sizes = self.starts[groups], self.starts[groups + 1] - self.starts[groups]
@@ -210,7 +196,7 @@ class GroupedEvents(NamedTuple):
 
 
 class NeighborLists(NamedTuple):
-    """Neighbor lists: those of g are `ids[starts[g]:starts[g + 1]]` with `similarity`, the nearest first."""
+    """Neighbor lists: that of g is `ids[starts[g]:starts[g + 1]]` with `similarity`, the nearest first."""
 
     starts: Integers
     ids: Integers
@@ -218,16 +204,16 @@ class NeighborLists(NamedTuple):
 
 
 class Factors(NamedTuple):
-    """Latent factors, built at night: unit rows, or zeros for what nobody knows enough of.
+    """Latent factors: unit rows, or zeros where too little is known.
 
     Attributes
     ----------
     actors, projects
-        (n, k) a row each.
+        (n, k) factors.
     cluster_of
-        (n_actors,) the circle of each actor, −1 for none.
+        (n_actors,) taste cluster of each actor, −1 for none.
     clusters
-        (c + 1, k) the mean taste of each circle; the last row is zeros (see `scoring.mathematics.taste_clusters`).
+        (c + 1, k) mean factors of each taste cluster; the last row is zeros.
     """
 
     actors: NDArray[np.float32]
@@ -237,31 +223,29 @@ class Factors(NamedTuple):
 
     @classmethod
     def unknown(cls, n_actors: int, n_projects: int) -> "Factors":
-        """Give the tastes of people and projects of whom nobody knows anything."""
+        """Return factors of actors and projects without any interaction."""
         none = np.zeros((1, 1), np.float32)
         return cls(none.repeat(n_actors, 0), none.repeat(n_projects, 0), np.full(n_actors, -1), none)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CollaborativeModel:
-    """What was built at night (see `scoring.mathematics.neighbors`): lists of projects by kind, lists of people, tastes."""
+    """Output of the nightly training: item neighbors by kind, factors and, for evaluation, user neighbors."""
 
     lists: Mapping[NeighborKind, NeighborLists]
-    actors: NeighborLists
     tastes: Factors
+    actors: NeighborLists | None = None
 
 
 class LogEvidence:
-    """Makes evidence from an event log in memory. Whatever happened at or after the moment does not exist for it.
+    """Evidence from an event log in memory, strictly before the requested moment.
 
     Parameters
     ----------
-    log
-        The events.
     created_s
-        (n_projects,) when each project was published.
+        (n_projects,) times of publication.
     owners
-        (n_projects,) the actor whose project it is, −1 for none.
+        (n_projects,) owning actors, −1 for none.
     floor
         As `BehaviorEvidence.floor`.
     """
@@ -276,28 +260,23 @@ class LogEvidence:
         self._by_actor = GroupedEvents.by(log.actors, log.n_actors)
         self._by_project = GroupedEvents.by(log.projects, log.n_projects)
         self._row = np.full(log.n_projects, -1, dtype=np.int64)
-        empty_lists = NeighborLists(
-            np.zeros(log.n_actors + 1, np.int64), np.empty(0, np.int64), np.empty(0, np.float32)
-        )
-        self.build_collaborative_model = CollaborativeModel(
-            {}, empty_lists, Factors.unknown(log.n_actors, log.n_projects)
-        )
+        self.build_collaborative_model = CollaborativeModel({}, Factors.unknown(log.n_actors, log.n_projects))
 
     def use_model(self, build_collaborative_model: CollaborativeModel) -> None:
-        """Take what stands from now on: as in the product, it is built at night and used all day."""
+        """Use another nightly training from now on."""
         self.build_collaborative_model = build_collaborative_model
 
     def engaged(self, actor: int, at_s: float) -> Integers:
-        """Give the projects that an actor touched before a moment."""
+        """Return the projects of an actor's history before a moment."""
         return self.log.projects[self._by_actor.of(actor, self.log.before(at_s))]
 
     def engagements(self, actor: int, at_s: float) -> History:
-        """Give what an actor touched before a moment, and when, the latest first."""
+        """Return an actor's history before a moment."""
         own = self._by_actor.of(actor, self.log.before(at_s))[::-1]
         return History(self.log.projects[own], self.log.at_s[own])
 
     def session_neighbors_of(self, actor: int, engagements: History, at_s: float) -> Floats:
-        """Count, for each actor, how many of the actor's last projects he or she came to lately: (n_actors,)."""
+        """Count for each of (n_actors,) actors the shared projects among the viewer's last ones."""
         met = self._by_project.of_all(engagements.projects[: weights.SESSION_PROJECTS], self.log.before(at_s))
         met = met[self.log.at_s[met] >= at_s - weights.SESSION_DAYS * DAY_S]
         shared = np.bincount(self.log.actors[met], minlength=self.log.n_actors).astype(np.float64)
@@ -305,14 +284,16 @@ class LogEvidence:
         return shared
 
     def evidence(self, actor: int, candidates: Integers, at_s: float) -> BehaviorEvidence:
-        """Gather what was known of an actor and of candidates (dense indexes) strictly before a moment."""
+        """Return the evidence of an actor and candidates (dense indexes) strictly before a moment."""
         until = self.log.before(at_s)
         self._row[candidates] = np.arange(candidates.size)
         engagements = self.engagements(actor, at_s)
         recent = np.arange(self.log.before(at_s - weights.RECENT_INTERACTION_DAYS * DAY_S), until)
+        shared = self.session_neighbors_of(actor, engagements, at_s)
         tastes = self.build_collaborative_model.tastes
         taste = tastes.actors[actor]
         owners = self.owners[candidates]
+        user_neighbors, user_neighbor_similarity = self._fellows(actor, until)
         made = BehaviorEvidence(
             at_s=at_s,
             created_s=self.created_s[candidates],
@@ -321,24 +302,22 @@ class LogEvidence:
             links={
                 kind: self._links(lists, engagements) for kind, lists in self.build_collaborative_model.lists.items()
             },
-            user_neighbors=self._fellow_deeds(actor, until),
-            user_neighbor_similarity=float(
-                self.build_collaborative_model.actors.similarity[self._fellow_span(actor)].sum()
-            ),
+            user_neighbors=user_neighbors,
+            user_neighbor_similarity=user_neighbor_similarity,
             interactions=self._deeds(recent, tastes.actors @ taste),
             clusters=self._deeds(recent, (tastes.clusters @ taste)[tastes.cluster_of]),
-            session_neighbors=self._company(recent, self.session_neighbors_of(actor, engagements, at_s)),
+            session_neighbors=self._deeds(recent[shared[self.log.actors[recent]] > 0], shared),
             platform_activity=PlatformActivity(self.log.at_s[recent], np.ones(recent.size)),
             item_similarity=(tastes.projects[candidates] @ taste).astype(np.float64),
             owner_similarity=np.where(owners >= 0, tastes.actors[np.maximum(owners, 0)] @ taste, 0.0),
-            owner_touches=same_owner(owners, self.owners[engagements.projects]),
+            owner_touches=count_same_owner(owners, self.owners[engagements.projects]),
             floor=self.floor,
         )
         self._row[candidates] = -1
         return made
 
     def actors(self, candidates: Integers, at_s: float) -> Floats:
-        """Count distinct people before a moment, decayed: (n, 4), as `BehaviorEvidence.actors`."""
+        """Return the decayed actors of candidates before a moment, as `BehaviorEvidence.actors`."""
         until = self.log.before(at_s)
         columns = []
         for half_life_h in weights.ACTOR_HALF_LIVES_H:
@@ -356,20 +335,14 @@ class LogEvidence:
         actors = self.log.actors[events]
         return FirstInteractions(rows, actors, similarity[actors].astype(np.float64), self.log.at_s[events])
 
-    def _company(self, recent: Integers, shared: Floats) -> FirstInteractions:
-        return self._deeds(recent[shared[self.log.actors[recent]] > 0], shared)
-
-    def _fellow_deeds(self, actor: int, until: int) -> FirstInteractions:
-        span = self._fellow_span(actor)
-        actors = self.build_collaborative_model.actors.ids[span]
+    def _fellows(self, actor: int, until: int) -> tuple[FirstInteractions, float]:
+        lists = self.build_collaborative_model.actors
+        if lists is None:
+            return NO_INTERACTIONS, 0.0
+        span = slice(lists.starts[actor], lists.starts[actor + 1])
         likeness = np.zeros(self.log.n_actors)
-        likeness[actors] = self.build_collaborative_model.actors.similarity[span]
-        return self._deeds(self._by_actor.of_all(actors, until), likeness)
-
-    def _fellow_span(self, actor: int) -> slice:
-        return slice(
-            self.build_collaborative_model.actors.starts[actor], self.build_collaborative_model.actors.starts[actor + 1]
-        )
+        likeness[lists.ids[span]] = lists.similarity[span]
+        return self._deeds(self._by_actor.of_all(lists.ids[span], until), likeness), float(likeness.sum())
 
     def _links(self, lists: NeighborLists, engagements: History) -> NeighborLinks:
         starts, sizes = lists.starts[engagements.projects], np.diff(lists.starts)[engagements.projects]
@@ -381,8 +354,8 @@ class LogEvidence:
         return NeighborLinks(rows[kept], source[kept], lists.similarity[at][kept].astype(np.float64))
 
 
-def same_owner(owners: Integers, touched_owners: Integers) -> Floats:
-    """Count for each candidate's owner (−1 for none) the touched projects of the same owner."""
+def count_same_owner(owners: Integers, touched_owners: Integers) -> Floats:
+    """Count for each candidate's owner (−1 for none) the projects of the same owner in the viewer's history."""
     if not owners.size:
         return np.zeros(0)
     ids, times = np.unique(touched_owners[touched_owners >= 0], return_counts=True)
@@ -393,5 +366,5 @@ def same_owner(owners: Integers, touched_owners: Integers) -> Floats:
 
 
 def history_weights(ages_days: Floats) -> Floats:
-    """Give what each of the viewer's touches counts, by its age: half every `weights.HISTORY_HALF_LIFE_DAYS`."""
+    """Return the weight of each project of a history: halved every `weights.HISTORY_HALF_LIFE_DAYS`."""
     return np.exp2(-np.maximum(ages_days, 0.0) / weights.HISTORY_HALF_LIFE_DAYS)

@@ -1,7 +1,7 @@
-"""The behavior signals: pure functions of an `BehaviorEvidence`, each giving (n,) values. "No evidence" is 0 in each of them.
+"""Behavior signals: functions of an `BehaviorEvidence` that return (n,) values, 0 without evidence.
 
-Sums over people are 0 below `BehaviorEvidence.floor` people: the floor is on the signal, not on the sentence shown. What fewer
-did is told of circles (`scoring.mathematics.taste_clusters`), never of persons.
+Sums over actors are 0 below `BehaviorEvidence.floor` actors. The floor applies to the signal and not only to the explanation,
+because a contribution would reveal the rest. Below the floor only taste clusters count (`scoring.mathematics.taste_clusters`).
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -10,10 +10,9 @@ from operator import or_
 
 import numpy as np
 
+from db.time_units import DAY_S, HOUR_S
 from scoring import weights
 from scoring.mathematics.behavior_evidence import (
-    DAY_S,
-    HOUR_S,
     NO_LINKS,
     BehaviorEvidence,
     FirstInteractions,
@@ -26,18 +25,12 @@ from scoring.weights import Signal
 
 
 def age(evidence: BehaviorEvidence) -> Floats:
-    """Time since publication: log2(1 + hours). Range 0 (now, or from the future) to about 17 (ten years)."""
+    """Age: log2(1 + hours). Range 0 (now, or in the future) to about 17 (ten years)."""
     return np.log2(1.0 + np.maximum(evidence.at_s - evidence.created_s, 0.0) / HOUR_S)
 
 
 def actors(half_life: int) -> Callable[[BehaviorEvidence], Floats]:
-    """Distinct people lately: log2(1 + decayed people). Range 0 to about 20.
-
-    Parameters
-    ----------
-    half_life
-        Index into `weights.ACTOR_HALF_LIVES_H`.
-    """
+    """Decayed actors at the half-life of an index of `weights.ACTOR_HALF_LIVES_H`: log2(1 + actors). Range 0 to 20."""
 
     def signal(evidence: BehaviorEvidence) -> Floats:
         return np.log2(1.0 + evidence.actors[:, half_life])
@@ -46,12 +39,12 @@ def actors(half_life: int) -> Callable[[BehaviorEvidence], Floats]:
 
 
 def recent_actors(evidence: BehaviorEvidence) -> Floats:
-    """People of the last `weights.RECENT_INTERACTION_DAYS`, all alike: log2(1 + people). Range 0 to about 15."""
+    """Actors of the last `weights.RECENT_INTERACTION_DAYS`, not decayed: log2(1 + actors). Range 0 to about 15."""
     return np.log2(1.0 + _count(evidence, evidence.interactions))
 
 
 def actors_within(half_life_h: float) -> Callable[[BehaviorEvidence], Floats]:
-    """Distinct people at a half-life for which no counter is kept: log2(1 + decayed people). Range 0 to about 15."""
+    """Decayed actors at a half-life without a stored counter: log2(1 + actors). Range 0 to about 15."""
 
     def signal(evidence: BehaviorEvidence) -> Floats:
         ones = evidence.interactions._replace(similarity=np.ones(evidence.interactions.rows.size))
@@ -61,10 +54,9 @@ def actors_within(half_life_h: float) -> Callable[[BehaviorEvidence], Floats]:
 
 
 def new_since_visit(evidence: BehaviorEvidence) -> Floats:
-    """Published since the viewer's last visit: then its age, log2(1 + hours), else 0. Range 0 to about 17.
+    """Age of a project published since the viewer's previous session, else 0. Range 0 to about 17.
 
-    What was there at the last visit has been passed by, what came since has had no chance. A touch less than
-    `weights.SESSION_GAP_H` ago belongs to this visit. 0 also for a viewer who was never here.
+    An interaction of the last `weights.SESSION_GAP_H` belongs to the current session. 0 for a viewer without history.
     """
     earlier = evidence.engagements.at_s[evidence.engagements.at_s <= evidence.at_s - weights.SESSION_GAP_H * HOUR_S]
     if not earlier.size:
@@ -73,20 +65,17 @@ def new_since_visit(evidence: BehaviorEvidence) -> Floats:
 
 
 def events_since_creation(evidence: BehaviorEvidence) -> Floats:
-    """Age by the clock of the platform: log2(1 + first touches of anything since publication). Range 0 to about 15.
-
-    A night counts little by this clock, and a busy morning much: it says how often a project could have been chosen.
-    """
+    """Age in activity: log2(1 + first interactions on the platform since publication). Range 0 to about 15."""
     return np.log2(1.0 + _since(evidence))
 
 
 def actor_rate(evidence: BehaviorEvidence) -> Floats:
-    """People for the chances it had: log2(1 + people) − log2(1 + deeds since / prior). Range about −12 to 6."""
+    """Actors per activity: log2(1 + actors) − log2(1 + interactions since / prior). Range about −12 to 6."""
     return recent_actors(evidence) - np.log2(1.0 + _since(evidence) / weights.RATE_PRIOR)
 
 
 def _since(evidence: BehaviorEvidence) -> Floats:
-    """Count the first touches on the whole platform since each candidate was published."""
+    """Count the first interactions on the whole platform since each candidate was published."""
     platform_activity = evidence.platform_activity
     passed = np.concatenate([[0.0], np.cumsum(platform_activity.actors)])
     gone_by: Floats = passed[-1] - passed[np.searchsorted(platform_activity.at_s, evidence.created_s, side="right")]
@@ -94,76 +83,75 @@ def _since(evidence: BehaviorEvidence) -> Floats:
 
 
 def user_factors_mean(evidence: BehaviorEvidence) -> Floats:
-    """Mean likeness of taste of the people who touched it lately, shrunken towards 0. Range −1 to 1."""
+    """Mean similarity of the viewer to the recent actors, shrunk towards 0. Range −1 to 1."""
     total, count = _likeness(evidence, evidence.interactions, evidence.floor)
     return total / (count + weights.FACTOR_SHRINKAGE)
 
 
 def user_factors_sum(evidence: BehaviorEvidence) -> Floats:
-    """The same, where many count more than few: the sum over the root of their number. Range about −30 to 30."""
+    """Similarity to the recent actors: the sum over the root of their number. Range about −30 to 30."""
     total, count = _likeness(evidence, evidence.interactions, evidence.floor)
     return total / np.sqrt(count + weights.FACTOR_SHRINKAGE)
 
 
 def user_factors_recent(evidence: BehaviorEvidence) -> Floats:
-    """Sum of the likenesses, each halved every `weights.RECENT_FACTORS_HALF_LIFE_H`. Range about −100 to 100."""
+    """Decayed sum of similarities to the recent actors (`weights.RECENT_FACTORS_HALF_LIFE_H`). Range about −100 to 100."""
     summed = _decayed(evidence, evidence.interactions, weights.RECENT_FACTORS_HALF_LIFE_H)
     return np.where(_count(evidence, evidence.interactions) >= evidence.floor, summed, 0.0)
 
 
 def taste_cluster_mean(evidence: BehaviorEvidence) -> Floats:
-    """Mean likeness of the circles of the people who touched it lately, shrunken towards 0. Range −1 to 1.
+    """Mean similarity to the taste clusters of the recent actors, shrunk towards 0. Range −1 to 1.
 
-    No floor is needed, also where one person came: a circle is told of, and stands for at least
-    `weights.MIN_CLUSTER_SIZE` people.
+    No floor applies: each cluster has at least `weights.MIN_CLUSTER_SIZE` members.
     """
     total, count = _likeness(evidence, evidence.clusters)
     return total / (count + weights.FACTOR_SHRINKAGE)
 
 
 def taste_cluster_sum(evidence: BehaviorEvidence) -> Floats:
-    """The same, where many count more than few: the sum over the root of their number. Range about −30 to 30."""
+    """Similarity to the clusters of the recent actors: the sum over the root of their number. Range −30 to 30."""
     total, count = _likeness(evidence, evidence.clusters)
     return total / np.sqrt(count + weights.FACTOR_SHRINKAGE)
 
 
 def taste_cluster_recent(evidence: BehaviorEvidence) -> Floats:
-    """Sum of the circles' likenesses, each halved every `weights.RECENT_FACTORS_HALF_LIFE_H`. Range about −100 to 100."""
+    """Decayed sum of similarities to the clusters of the recent actors. Range about −100 to 100."""
     return _decayed(evidence, evidence.clusters, weights.RECENT_FACTORS_HALF_LIFE_H)
 
 
 def session_neighbors(evidence: BehaviorEvidence) -> Floats:
-    """What those who touched the viewer's last projects touched too: log2(1 + decayed sum). Range 0 to about 15."""
+    """Session-based kNN: log2(1 + decayed interactions of the viewer's session neighbors). Range 0 to about 15."""
     summed = _decayed(evidence, evidence.session_neighbors, weights.SESSION_NEIGHBORS_HALF_LIFE_H)
     return np.log2(1.0 + np.where(_count(evidence, evidence.session_neighbors) >= evidence.floor, summed, 0.0))
 
 
 def item_neighbor_score(evidence: BehaviorEvidence) -> Floats:
-    """Item-kNN: root of the summed similarities to the viewer's touches, late ones counting more. Range 0 to about 10.
+    """Item-kNN: root of the summed similarities to the history, weighted by recency. Range 0 to about 10.
 
-    The floor is in the lists: two projects are neighbors only if enough people touched both.
+    The floor is in the lists: two projects are neighbors only if enough actors share them.
     """
     return np.sqrt(_linked(evidence))
 
 
 def item_neighbors_mean(evidence: BehaviorEvidence) -> Floats:
-    """The mean similarity to the viewer's touches, late ones counting more. Range 0 to 1."""
+    """Item-kNN: mean similarity to the history, weighted by recency. Range 0 to 1."""
     worth = _worth(evidence).sum()
     return _linked(evidence) / worth if worth > 0 else _linked(evidence)
 
 
 def rp3beta(evidence: BehaviorEvidence) -> Floats:
-    """RP3beta: the root of the damped chance to walk from one of the viewer's touches to the project. Range 0 to 1."""
+    """RP3beta: root of the damped probability to walk from the history to the project. Range 0 to 1."""
     return np.sqrt(_summed(evidence, NeighborKind.RP3BETA) / max(evidence.engagements.projects.size, 1))
 
 
 def ease(evidence: BehaviorEvidence) -> Floats:
-    """EASE: the linear autoencoder's sum over all touches of the viewer. Range about −1 to 2."""
+    """EASE: the linear autoencoder's sum over the history. Range about −1 to 2."""
     return _summed(evidence, NeighborKind.EASE)
 
 
 def user_neighbors(evidence: BehaviorEvidence) -> Floats:
-    """User-kNN: share of the likeness of the nearest people who touched it, at any time. Range 0 to 1."""
+    """User-kNN: root of the share of the user neighbors' similarity that engaged with it. Range 0 to 1."""
     interactions = evidence.user_neighbors
     summed = np.bincount(interactions.rows, interactions.similarity, minlength=evidence.n)
     enough = np.where(_count(evidence, interactions) >= evidence.floor, summed, 0.0)
@@ -182,12 +170,11 @@ def _linked(evidence: BehaviorEvidence) -> Floats:
 
 
 def _worth(evidence: BehaviorEvidence) -> Floats:
-    """Give what each of the viewer's touches counts: half as much every `weights.HISTORY_HALF_LIFE_DAYS`."""
     return history_weights((evidence.at_s - evidence.engagements.at_s) / DAY_S)
 
 
 def _likeness(evidence: BehaviorEvidence, interactions: FirstInteractions, floor: int = 1) -> tuple[Floats, Floats]:
-    """Give (n,) sums of likeness, 0 below the floor, and (n,) numbers of people."""
+    """Return (n,) sums of similarity, 0 below the floor, and (n,) numbers of actors."""
     count = _count(evidence, interactions)
     total = np.bincount(interactions.rows, interactions.similarity, minlength=evidence.n)
     return np.where(count >= floor, total, 0.0), count
@@ -232,41 +219,42 @@ BEHAVIOR_SIGNALS: Mapping[Signal, Callable[[BehaviorEvidence], Floats]] = {
     Signal.EASE: ease,
     Signal.USER_NEIGHBORS: user_neighbors,
 }
-"""Every signal that is read from behavior, in the order of a trained model's columns."""
+"""Behavior signals, in the order of a trained model's columns."""
+
+EVALUATION_ONLY = frozenset({Signal.RP3BETA, Signal.EASE, Signal.USER_NEIGHBORS})
+"""Signals that only `explore evaluate` computes. They win on static data sets and add nothing in a timed feed, so the
+nightly training does not build their lists (docs/ranking.md)."""
 
 _READS: Mapping[Signal, Part] = {
-    Signal.ACTORS_1H: Part.PEOPLE,
-    Signal.ACTORS_6H: Part.PEOPLE,
-    Signal.ACTORS_3D: Part.PEOPLE,
-    Signal.ACTORS_14D: Part.PEOPLE,
+    Signal.ACTORS_1H: Part.ACTORS,
+    Signal.ACTORS_6H: Part.ACTORS,
+    Signal.ACTORS_3D: Part.ACTORS,
+    Signal.ACTORS_14D: Part.ACTORS,
     Signal.ACTORS_15M: Part.INTERACTIONS,
     Signal.ACTORS_1D: Part.INTERACTIONS,
     Signal.RECENT_ACTORS: Part.INTERACTIONS,
-    Signal.EVENTS_SINCE_CREATION: Part.ARRIVALS,
-    Signal.ACTOR_RATE: Part.INTERACTIONS | Part.ARRIVALS,
-    Signal.USER_FACTORS_MEAN: Part.INTERACTIONS | Part.TASTES,
-    Signal.USER_FACTORS_SUM: Part.INTERACTIONS | Part.TASTES,
-    Signal.USER_FACTORS_RECENT: Part.INTERACTIONS | Part.TASTES,
-    Signal.TASTE_CLUSTER_MEAN: Part.INTERACTIONS | Part.CIRCLES,
-    Signal.TASTE_CLUSTER_SUM: Part.INTERACTIONS | Part.CIRCLES,
-    Signal.TASTE_CLUSTER_RECENT: Part.INTERACTIONS | Part.CIRCLES,
+    Signal.EVENTS_SINCE_CREATION: Part.ACTIVITY,
+    Signal.ACTOR_RATE: Part.INTERACTIONS | Part.ACTIVITY,
+    Signal.USER_FACTORS_MEAN: Part.INTERACTIONS | Part.USER_FACTORS,
+    Signal.USER_FACTORS_SUM: Part.INTERACTIONS | Part.USER_FACTORS,
+    Signal.USER_FACTORS_RECENT: Part.INTERACTIONS | Part.USER_FACTORS,
+    Signal.TASTE_CLUSTER_MEAN: Part.INTERACTIONS | Part.CLUSTERS,
+    Signal.TASTE_CLUSTER_SUM: Part.INTERACTIONS | Part.CLUSTERS,
+    Signal.TASTE_CLUSTER_RECENT: Part.INTERACTIONS | Part.CLUSTERS,
     Signal.ITEM_FACTORS: Part.ITEM_FACTORS,
     Signal.OWNER_FACTORS: Part.OWNER_FACTORS,
     Signal.SAME_OWNER: Part.OWNERS,
     Signal.SESSION_NEIGHBORS: Part.INTERACTIONS | Part.SESSION_NEIGHBORS,
-    Signal.ITEM_NEIGHBORS: Part.COSINE,
-    Signal.ITEM_NEIGHBORS_MEAN: Part.COSINE,
-    Signal.RP3BETA: Part.RP3BETA,
-    Signal.EASE: Part.EASE,
-    Signal.USER_NEIGHBORS: Part.USER_NEIGHBORS,
+    Signal.ITEM_NEIGHBORS: Part.ITEM_NEIGHBORS,
+    Signal.ITEM_NEIGHBORS_MEAN: Part.ITEM_NEIGHBORS,
 }
 
 
 def required_parts(signals: Iterable[Signal]) -> Part:
-    """Name the parts of an `BehaviorEvidence` that signals read; the others may be empty for them."""
+    """Return the parts of an `BehaviorEvidence` that the given signals read."""
     return reduce(or_, (_READS.get(signal, Part.NOTHING) for signal in signals), Part.NOTHING)
 
 
 def behavior_matrix(evidence: BehaviorEvidence, signals: tuple[Signal, ...] = tuple(BEHAVIOR_SIGNALS)) -> Floats:
-    """Compute signals: an (n, k) matrix with a column for each."""
+    """Compute signals: an (n, k) matrix with one column a signal."""
     return np.column_stack([BEHAVIOR_SIGNALS[signal](evidence) for signal in signals])

@@ -1,8 +1,6 @@
-"""What is built at night: which projects are touched by the same people, and everybody's taste as latent factors.
+"""Item neighbors, user neighbors and latent factors, learned from an event log.
 
-Days old the lists are as good as new; what people do is read live.
-
-Memory is bounded by the block: a block of rows of the co-occurrence matrix, never the whole of it.
+Memory holds one block of rows of the co-occurrence matrix at a time, except for EASE.
 """
 
 from collections.abc import Callable
@@ -20,7 +18,7 @@ BLOCK_ROWS = 2_048
 
 
 def interaction_matrix(actors: Integers, projects: Integers, n_actors: int, n_projects: int) -> sparse.csr_array:
-    """Make the (actors, projects) matrix of ones; a repeated pair counts once."""
+    """Return the (actors, projects) matrix of ones; a repeated pair counts once."""
     ones = np.ones(actors.size, dtype=np.float32)
     made = sparse.csr_array((ones, (actors, projects)), shape=(n_actors, n_projects))
     made.sum_duplicates()
@@ -31,34 +29,28 @@ def interaction_matrix(actors: Integers, projects: Integers, n_actors: int, n_pr
 def build_collaborative_model(
     log: EventLog, until: int, floor: int = weights.ANONYMITY_FLOOR, seed: int = 0, *, timed: bool = True
 ) -> CollaborativeModel:
-    """Build everything that the next day ranks with, from the first `until` events.
+    """Learn item neighbors and factors from the first `until` events.
 
     Parameters
     ----------
     floor
-        Two projects are neighbors only if at least this many people touched both; fewer people of a project give it
-        no taste.
+        The fewest actors that two neighbors share, and that give a project factors.
     timed
-        Whether only what a timed feed needs is built. Walks, EASE and the people most alike are hard to beat on a
-        static catalog, and worth nothing in a timed feed beside tastes and live counters (see `docs/ranking.md`).
+        Whether only what is served is learned. Evaluation on static data sets also measures RP3beta, EASE and user
+        neighbors, which add nothing in a timed feed (docs/ranking.md).
     """
     engaged = interaction_matrix(log.actors[:until], log.projects[:until], log.n_actors, log.n_projects)
     lists = {NeighborKind.COSINE: item_neighbors(engaged, floor)}
     if timed:
-        return CollaborativeModel(lists, empty_lists(log.n_actors), tastes(engaged, floor=floor, seed=seed))
+        return CollaborativeModel(lists, tastes(engaged, floor=floor, seed=seed))
     lists[NeighborKind.RP3BETA] = rp3beta_neighbors(engaged, floor)
     if log.n_projects <= EASE_MOST_PROJECTS:
         lists[NeighborKind.EASE] = ease_neighbors(engaged, floor)
-    return CollaborativeModel(lists, user_neighbors(engaged), tastes(engaged, floor=floor, seed=seed))
-
-
-def empty_lists(n: int) -> NeighborLists:
-    """Give n empty lists."""
-    return NeighborLists(np.zeros(n + 1, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
+    return CollaborativeModel(lists, tastes(engaged, floor=floor, seed=seed), user_neighbors(engaged))
 
 
 def list_length(n: int) -> int:
-    """Give the length of lists for a catalog of n: 200, and up to 2,000 where that costs no more than 2 million."""
+    """Return the list length for n projects: 200, and up to 2,000 while all lists hold at most 2 million entries."""
     return int(np.clip(LISTED_MOST // max(n, 1), weights.ITEM_NEIGHBOR_COUNT, 10 * weights.ITEM_NEIGHBOR_COUNT))
 
 
@@ -68,13 +60,13 @@ EASE_MOST_PROJECTS = 10_000
 """Above this EASE's dense matrix (8 n² bytes) passes 800 MB."""
 EASE_PENALTY = 100.0
 RP3BETA_DAMPING = 0.5
-"""The exponent beta of RP3beta: how much the crowd's favorites are held down."""
+"""The exponent beta of RP3beta, which damps popular projects."""
 
 
 def item_neighbors(
     engaged: sparse.csr_array, floor: int = weights.ANONYMITY_FLOOR, shrinkage: float = weights.ITEM_SHRINKAGE
 ) -> NeighborLists:
-    """Build item-kNN lists: cosine of who touched them, shrunken for small counts."""
+    """Build item-kNN lists: cosine of the actors, shrunk for small counts."""
     actors = np.asarray(engaged.sum(axis=0), dtype=np.float64).ravel()
 
     def cosine(rows: Integers, columns: Integers, _walked: Floats, shared: Floats) -> Floats:
@@ -107,9 +99,9 @@ def ease_neighbors(engaged: sparse.csr_array, floor: int = weights.ANONYMITY_FLO
 
 
 def user_neighbors(engaged: sparse.csr_array, length: int = weights.USER_NEIGHBOR_COUNT) -> NeighborLists:
-    """Build the lists of people most alike: rare projects in common, by the roots of their numbers of touches.
+    """Build user-kNN lists: shared projects weighted by rarity, over the root of the history's length.
 
-    A project of more than `CROWD_MOST` people is left out: it tells nobody apart, and makes a pair of any two of them.
+    Projects of more than `CROWD_MOST` actors are left out: they distinguish nobody and pair everybody.
     """
     crowds = np.asarray(engaged.sum(axis=0)).ravel()
     engaged = (engaged @ sparse.diags_array((crowds <= CROWD_MOST).astype(np.float32))).tocsr()
@@ -131,7 +123,7 @@ def _lists(
     similarity: Callable[[Integers, Integers, Floats, Floats], Floats],
     floor: int,
 ) -> NeighborLists:
-    """Make lists block by block: `steps` weighs each person, `similarity` turns shared counts into likeness."""
+    """Build lists block by block: `steps` weighs each actor, `similarity` is computed from the shared counts."""
     across = engaged.T.tocsr()
     weighed = engaged if steps is None else (sparse.diags_array(steps.astype(np.float32)) @ engaged).tocsr()
     n = engaged.shape[1]
@@ -151,7 +143,7 @@ def _lists(
 
 
 def _longest(rows: Integers, columns: Integers, similarity: Floats, length: int) -> tuple[Integers, Integers, Floats]:
-    """Keep the `length` most similar of each row, the nearest first."""
+    """Keep the `length` most similar columns of each row, the nearest first."""
     order = np.lexsort((columns, -similarity, rows))
     rows, columns, similarity = rows[order], columns[order], similarity[order]
     starts = np.concatenate([[0], np.flatnonzero(np.diff(rows)) + 1]) if rows.size else np.empty(0, np.int64)
@@ -161,7 +153,7 @@ def _longest(rows: Integers, columns: Integers, similarity: Floats, length: int)
 
 
 def _joined(blocks: list[tuple[Integers, Integers, Floats]], n: int) -> NeighborLists:
-    nothing = np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)  # there may be no block: nobody has come yet
+    nothing = np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)  # without projects there is no block
     rows, columns, similarity = (np.concatenate(parts) for parts in zip(nothing, *blocks, strict=True))
     starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=n))]).astype(np.int64)
     return NeighborLists(starts, columns.astype(np.int64), similarity.astype(np.float32))
@@ -173,17 +165,17 @@ def tastes(
     floor: int = weights.ANONYMITY_FLOOR,
     seed: int = 0,
 ) -> Factors:
-    """Build tastes: a truncated SVD of who touched what.
+    """Compute latent factors by a truncated SVD of the interaction matrix, and the taste clusters.
 
-    Each touch counts 1 / log2(2 + people of the project), a row is scaled by its length plus one. The factors come from
-    a randomized range finder with power iterations (Halko, Martinsson & Tropp, 2011): each step is one pass over the
-    events and holds (actors + projects) x factors numbers, so that any engine that can group and sum can do it.
+    An interaction counts 1 / log2(2 + actors of the project); a row is divided by its length plus one. The SVD uses a
+    randomized range finder with power iterations (Halko, Martinsson & Tropp, 2011): each step is one pass over the
+    events and holds (actors + projects) x factors numbers, which any engine that groups and sums can do.
 
     Returns
     -------
     Factors
-        Unit rows (those of actors shrunken a little); zeros for an actor without events and for a project with fewer
-        people than `floor`. The circles have `weights.MIN_CLUSTER_SIZE` people, whatever the floor.
+        Unit rows (those of actors slightly shrunk); zeros for an actor without events and for a project of fewer than
+        `floor` actors. Taste clusters have at least `weights.MIN_CLUSTER_SIZE` members, whatever the floor.
     """
     people = np.asarray(engaged.sum(axis=0)).ravel()
     if not engaged.nnz:
@@ -198,14 +190,14 @@ def tastes(
 
 
 FACTOR_EPSILON = 1e-3
-"""Added to the length of an actor's factors before they are made a unit: who has next to nothing stays short."""
+"""Added to the length of an actor's factors before normalization, so that near-zero factors stay short."""
 
 POWER_ITERATIONS = 4
 OVERSAMPLING = 10
 
 
 def _factors(matrix: sparse.csr_array, k: int, seed: int) -> tuple[Floats, Floats]:
-    """Give the left factors times the singular values, and the right factors."""
+    """Return the left factors times the singular values, and the right factors."""
     width = min(k + OVERSAMPLING, *matrix.shape)
     across = matrix.T.tocsr()
     basis = np.random.default_rng(seed).standard_normal((matrix.shape[1], width)).astype(np.float32)

@@ -1,8 +1,7 @@
-"""Circles: groups of like-minded people, large enough that what one of a group did tells of none of them.
+"""K-anonymous taste clusters: groups of actors with similar latent factors.
 
-Most projects of a feed are hours old, and fewer people than the floor have touched them. What is known of their taste
-may not be told, but that of a circle of ten may: each person's taste is replaced by the mean of the circle
-(microaggregation: Domingo-Ferrer & Mateo-Sanz, 2002; cut as in LeFevre, DeWitt & Ramakrishnan's Mondrian, 2006).
+The mean factors of a cluster stand for each member's own (microaggregation: Domingo-Ferrer & Mateo-Sanz, 2002; split
+as in Mondrian: LeFevre, DeWitt & Ramakrishnan, 2006). So projects below the anonymity floor can use the signal too.
 """
 
 import numpy as np
@@ -14,28 +13,28 @@ Vectors = NDArray[np.float32]
 
 NO_CLUSTER = -1
 SMALLEST_SHARE = 0.25
-"""The smaller part of a cut is at least this share, so that a cut is done about log n times and not n times."""
+"""The smaller part of a split is at least this share, so that the depth is about log n."""
 
 
 def cluster_tastes(tastes: Vectors, least: int) -> tuple[Integers, Vectors]:
-    """Part people into circles of alike ones.
+    """Divide actors into clusters of similar factors.
 
-    Each group is cut in two across its principal axis, where that takes off most of its variance, as long as both
-    parts keep `least` people. Costs about n · k² · log n.
+    Each group is split along its principal axis, where that removes most of its variance, while both parts keep
+    `least` members. Costs about n · k² · log n.
 
     Parameters
     ----------
     tastes
-        (n, k) a row a person; zeros for somebody of no known taste, who belongs to no circle.
+        (n, k) factors; a row of zeros belongs to no cluster.
     least
-        People in a circle; fewer people than this make none.
+        The fewest members of a cluster.
 
     Returns
     -------
     of
-        (n,) index of each person's circle, `NO_CLUSTER` for none.
+        (n,) index of each actor's cluster, `NO_CLUSTER` for none.
     means
-        (c + 1, k) the mean taste of each circle; the last row is zeros, which is what `NO_CLUSTER` finds.
+        (c + 1, k) mean factors of each cluster; the last row is zeros, at the index `NO_CLUSTER`.
     """
     of = np.full(tastes.shape[0], NO_CLUSTER, dtype=np.int64)
     means: list[Vectors] = []
@@ -43,17 +42,17 @@ def cluster_tastes(tastes: Vectors, least: int) -> tuple[Integers, Vectors]:
     waiting = [known] if known.size >= least else []
     while waiting:
         group = waiting.pop()
-        cut = _cut(tastes[group], least)
-        if cut is None:
+        second = _split(tastes[group], least)
+        if second is None:
             of[group] = len(means)
             means.append(tastes[group].mean(axis=0))
         else:
-            waiting += [group[~cut], group[cut]]
+            waiting += [group[~second], group[second]]
     return of, np.array([*means, np.zeros(tastes.shape[1])], dtype=np.float32)
 
 
-def _cut(tastes: Vectors, least: int) -> NDArray[np.bool_] | None:
-    """Say which of a group go into the second part; None if it is too small to be cut."""
+def _split(tastes: Vectors, least: int) -> NDArray[np.bool_] | None:
+    """Return the members of the second part; None if the group is too small to split."""
     n = tastes.shape[0]
     if n < 2 * least:
         return None

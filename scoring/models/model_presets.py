@@ -7,6 +7,7 @@ from typing import Any
 from scoring import weights
 from scoring.errors import InvalidModel
 from scoring.mathematics.additive_model import BASELINE, Curve, Model
+from scoring.mathematics.behavior_signals import EVALUATION_ONLY
 from scoring.mathematics.viewer_stages import ViewerStage
 from scoring.weights import BASELINE_WEIGHTS, Signal
 
@@ -81,7 +82,7 @@ def from_data(name: str, data: Mapping[str, Any]) -> Model:
     Raises
     ------
     InvalidModel
-        If it names a signal or a stage that no longer exists, or holds a curve that cannot serve.
+        If it names an unknown stage, or a signal that is unknown or only evaluated, or holds an invalid curve.
     """
     curves = _read_curves(name, {key: one for key, one in data.items() if key != _STAGES})
     if not curves:
@@ -97,6 +98,11 @@ def _read_curves(name: str, data: Mapping[str, Any]) -> dict[Signal, Curve]:
     gone = sorted(set(data) - {signal.value for signal in Signal})
     if gone:
         raise InvalidModel(f"the model {name} uses {', '.join(gone)}, which this version has not; train it anew")
+    unserved = sorted(EVALUATION_ONLY.intersection(data))
+    if unserved:
+        raise InvalidModel(
+            f"the model {name} uses {', '.join(unserved)}, which only evaluation computes; train it anew"
+        )
     try:
         return {Signal(key): Curve(tuple(one["xs"]), tuple(one["ys"])) for key, one in data.items()}
     except (KeyError, TypeError, ValueError) as error:

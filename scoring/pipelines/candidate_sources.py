@@ -15,11 +15,12 @@ from db.catalog.candidate_queries import co_engaged_candidates, liked_by_neighbo
 from db.catalog.project_cards import ProjectFilter
 from db.errors import Store, StoreUnavailable
 from db.stores import Stores
+from db.time_units import DAY_S
 from db.trained_models.collaborative_data import project_neighbors
 from db.vectors.base import Hits, VectorFilter
 from scoring import weights
 from scoring.deadlines import Deadlines
-from scoring.mathematics.behavior_evidence import DAY_S, NeighborKind, history_weights
+from scoring.mathematics.behavior_evidence import history_weights
 from scoring.mathematics.signals import Integers
 from scoring.profiles.viewer_profile import Profile
 from scoring.replay.log_candidate_sources import CandidateSource, merge_candidates, nearest_to_history
@@ -172,12 +173,12 @@ async def _neighbours(stores: Stores, profile: Profile, at: datetime) -> list[in
     ages_s = {engagement.project_id: (at - engagement.last_at).total_seconds() for engagement in profile.engagements}
     if not engaged:
         return []
-    lists = await project_neighbors(stores.database, engaged[: weights.NEIGHBOR_SEEDS], [NeighborKind.COSINE])
+    lists = await project_neighbors(stores.database, engaged[: weights.NEIGHBOR_SEEDS])
     if not lists:
         return []
-    worth = history_weights(np.array([ages_s[project] / DAY_S for project, _, _ in lists]))
-    similarity = np.concatenate([w * one.similarity for w, (_, _, one) in zip(worth, lists, strict=True)])
-    ids = np.concatenate([one.ids for _, _, one in lists])
+    worth = history_weights(np.array([ages_s[project] / DAY_S for project in lists]))
+    similarity = np.concatenate([w * one.similarity for w, one in zip(worth, lists.values(), strict=True)])
+    ids = np.concatenate([one.ids for one in lists.values()])
     chosen = nearest_to_history(ids, similarity, np.array(engaged, dtype=np.int64), weights.CANDIDATES_ITEM_NEIGHBORS)
     return [int(id_) for id_ in chosen]
 

@@ -9,8 +9,9 @@ from enum import StrEnum
 
 import numpy as np
 
+from db.time_units import DAY_S
 from scoring import weights
-from scoring.mathematics.behavior_evidence import DAY_S, EventLog, History, LogEvidence, NeighborKind, history_weights
+from scoring.mathematics.behavior_evidence import EventLog, History, LogEvidence, NeighborKind, history_weights
 from scoring.mathematics.signals import Floats, Integers
 
 

@@ -1,4 +1,4 @@
-"""The names of tables, columns and stored values follow the glossary; nothing else changes."""
+"""The names of tables, columns and stored values follow the glossary; neighbor lists that only evaluation read go."""
 
 from typing import Any
 
@@ -54,17 +54,17 @@ def _rename_tables() -> None:
     hour = sa.Column("hour", sa.Integer(), primary_key=True, autoincrement=False)
     op.create_table("activity_rates", hour, _number("start_h"), _number("rate"))
     _copy("busy_hours", "activity_rates", {"hour": "hour", "start_h": "start_h", "rate": "rate"})
-    lists = {"neighbours": "neighbors", "likeness": "similarity"}
     cluster = sa.Column("cluster", ID)
-    op.create_table("user_factors", _key("actor"), *map(_bytes, ("vector", "neighbors", "similarity")), cluster)
-    _copy("actor_tastes", "user_factors", {"actor_id": "actor_id", "vector": "vector", "circle": "cluster"} | lists)
+    op.create_table("user_factors", _key("actor"), _bytes("vector"), cluster)
+    _copy("actor_tastes", "user_factors", {"actor_id": "actor_id", "vector": "vector", "circle": "cluster"})
     op.create_table("taste_clusters", sa.Column("id", ID, primary_key=True), _bytes("vector"))
     _copy("taste_circles", "taste_clusters", {"id": "id", "vector": "vector"})
     op.create_table("item_factors", _key("project"), _bytes("vector"))
     _copy("project_tastes", "item_factors", {"project_id": "project_id", "vector": "vector"})
-    kind = sa.Column("kind", sa.String(), primary_key=True)
-    op.create_table("item_neighbors", _key("project"), kind, *map(_bytes, ("neighbors", "similarity")))
-    _copy("project_neighbours", "item_neighbors", {"project_id": "project_id", "kind": "kind"} | lists)
+    op.create_table("item_neighbors", _key("project"), *map(_bytes, ("neighbors", "similarity")))
+    op.execute("DELETE FROM project_neighbours WHERE kind <> 'cosine'")
+    lists = {"project_id": "project_id", "neighbours": "neighbors", "likeness": "similarity"}
+    _copy("project_neighbours", "item_neighbors", lists)
 
 
 def _copy(old: str, new: str, columns: dict[str, str]) -> None:

@@ -7,7 +7,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from sqlalchemy import func, insert, select, text
 
@@ -106,11 +105,7 @@ async def a_full_life(world: World) -> tuple[int, ServedPageLog]:
         await connection.execute(insert(OnboardingResponse), [answer])
         (term,) = await connection.scalars(select(Term.id).where(Term.key == "xylograph"))
         await connection.execute(insert(RemovedInterest), [{"actor_id": actor, "term_id": term}])
-        other = (await find_viewer(database, user_key="painter-0")).actor_id
-        similarity = np.array([0.5, 0.25], "<f4").tobytes()
-        for who, neighbors in ((actor, [other, other]), (other, [actor, session])):
-            row = {"actor_id": who, "vector": b"\1\2", "neighbors": np.array(neighbors, "<i8").tobytes()}
-            await connection.execute(insert(UserFactors), [row | {"likeness": similarity}])
+        await connection.execute(insert(UserFactors), [{"actor_id": actor, "vector": b"\1\2"}])
     await world.settle()
     served = ServedPageLog(database)
     feeds = Feeds(world.stores, clock=lambda: MOMENT, deadlines=PATIENT, served=served)
@@ -140,8 +135,6 @@ async def traces(world: World, actor: int, folder: Path) -> list[str]:
                 found.append(f"{table}: the actor")
             if table == "outbox" and row["kind"] == "profile" and row["key"] == str(actor):
                 found.append("outbox: the actor")
-            if table == "user_factors" and actor in np.frombuffer(row["neighbors"], "<i8"):
-                found.append("user_factors: a neighbour")
     for key in await world.stores.cache.keys(""):
         value = await world.stores.cache.get(key) or b""
         if key.startswith(f"actor:{actor}:") or b'"actor":%d,' % actor in value:

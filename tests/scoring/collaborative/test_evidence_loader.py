@@ -18,7 +18,7 @@ from scoring.deadlines import PATIENT
 from scoring.features import feature_table
 from scoring.feeds import Feeds
 from scoring.mathematics.behavior_evidence import BehaviorEvidence, EventLog, LogEvidence
-from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS, behavior_matrix
+from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS, EVALUATION_ONLY, behavior_matrix
 from scoring.mathematics.neighbors import build_collaborative_model
 from scoring.models.active_model import fixed_model
 from scoring.models.model_presets import DEFAULT, with_untrained_signals
@@ -26,6 +26,8 @@ from scoring.profiles.viewer_profile import load_profile
 from scoring.weights import Signal
 from tests.conftest import CountStatements
 from tests.world import ANYTHING, BEGIN, MOMENT, World, embedded_world
+
+SERVED = tuple(signal for signal in BEHAVIOR_SIGNALS if signal not in EVALUATION_ONLY)
 
 
 @pytest.fixture
@@ -59,13 +61,13 @@ async def both_evidences(world: World, user: str) -> tuple[BehaviorEvidence, Beh
     log = EventLog.of(actors, projects, times, actor_ids.size, project_ids.size)
     created = np.array([made[int(id_)] for id_ in project_ids])
     history = LogEvidence(log, created, np.full(project_ids.size, -1))
-    history.use_model(build_collaborative_model(log, log.at_s.size, timed=False))
+    history.use_model(build_collaborative_model(log, log.at_s.size))
     me = int(np.searchsorted(actor_ids, viewer.actor_id))
     candidates = np.setdiff1d(np.arange(project_ids.size), history.engaged(me, MOMENT.timestamp()))
     await train_collaborative_model(database)
     table = feature_table(await read_features(database, project_ids[candidates].tolist(), viewer.actor_id), MOMENT)
     profile = await load_profile(world.stores, viewer, MOMENT)
-    served = await load_evidence(world.stores, profile, table, MOMENT, BEHAVIOR_SIGNALS)
+    served = await load_evidence(world.stores, profile, table, MOMENT, SERVED)
     order = np.searchsorted(project_ids, table.ids)
     return served, history.evidence(me, order, MOMENT.timestamp())
 
@@ -74,7 +76,7 @@ async def test_every_behaviour_signal_is_the_same_from_sql_and_from_memory(world
     await a_community(world, actors=24)  # enough for two circles
     served, replayed = await both_evidences(world, "u3")
     told = {}
-    for signal in BEHAVIOR_SIGNALS:
+    for signal in SERVED:
         if signal in (Signal.OWNER_FACTORS, Signal.SAME_OWNER):
             continue  # the log of this test has no owners
         ours, theirs = (behavior_matrix(one, (signal,))[:, 0] for one in (served, replayed))
@@ -96,8 +98,8 @@ async def test_a_signal_reads_the_same_whether_it_is_asked_for_alone_or_with_all
     ids = [row.id for row in await world.stores.database.fetch(select(Project.id))]
     table = feature_table(await read_features(world.stores.database, ids, viewer.actor_id), MOMENT)
     profile = await load_profile(world.stores, viewer, MOMENT)
-    whole = await load_evidence(world.stores, profile, table, MOMENT, BEHAVIOR_SIGNALS)
-    for signal in BEHAVIOR_SIGNALS:
+    whole = await load_evidence(world.stores, profile, table, MOMENT, SERVED)
+    for signal in SERVED:
         alone = await load_evidence(world.stores, profile, table, MOMENT, (signal,))
         assert behavior_matrix(alone, (signal,)).tolist() == behavior_matrix(whole, (signal,)).tolist(), signal
     assert all(column.any() for column in behavior_matrix(whole, MOVING).T)
@@ -108,7 +110,6 @@ MOVING = (
     Signal.TASTE_CLUSTER_RECENT,
     Signal.SESSION_NEIGHBORS,
     Signal.ITEM_NEIGHBORS,
-    Signal.RP3BETA,
     Signal.SAME_OWNER,
 )
 
@@ -152,7 +153,7 @@ async def test_the_number_of_statements_does_not_grow_with_candidates(world: Wor
         table = feature_table(await read_features(world.stores.database, ids, viewer.actor_id), MOMENT)
         profile = await load_profile(world.stores, viewer, MOMENT)
         with statements(world.stores.database) as counted:
-            await load_evidence(world.stores, profile, table, MOMENT, BEHAVIOR_SIGNALS)
+            await load_evidence(world.stores, profile, table, MOMENT, SERVED)
         counts.append(len(counted))
     assert counts[0] - counts[1] in (0, 1), counts  # the second finds the arrivals in the cache
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from db.time_units import DAY_S, HOUR_S
 from scoring import weights
 from scoring.mathematics.behavior_evidence import (
-    HOUR_S,
     NO_INTERACTIONS,
     BehaviorEvidence,
     EventLog,
@@ -16,7 +16,7 @@ from scoring.mathematics.behavior_evidence import (
     NeighborKind,
     NeighborLinks,
     PlatformActivity,
-    same_owner,
+    count_same_owner,
 )
 from scoring.mathematics.behavior_signals import (
     actor_rate,
@@ -49,10 +49,8 @@ NOTHING = BehaviorEvidence(
     at_s=NOW_S,
     created_s=np.array([NOW_S - 3 * HOUR_S, NOW_S + 5.0]),
     actors=np.zeros((2, 4)),
-    engagements=History(np.array([7, 8]), np.array([NOW_S, NOW_S - 60 * 86_400.0])),
+    engagements=History(np.array([7, 8]), np.array([NOW_S, NOW_S - 60 * DAY_S])),
     links={},
-    user_neighbors=NO_INTERACTIONS,
-    user_neighbor_similarity=0.0,
     interactions=NO_INTERACTIONS,
     clusters=NO_INTERACTIONS,
     session_neighbors=NO_INTERACTIONS,
@@ -133,7 +131,7 @@ def test_the_platforms_clock_counts_what_came_since():
 
 
 def test_touches_of_the_same_owner_are_counted_and_no_owner_is_nobody():
-    assert same_owner(np.array([5, -1, 6]), np.array([5, 5, -1, 9])).tolist() == [2.0, 0.0, 0.0]
+    assert count_same_owner(np.array([5, -1, 6]), np.array([5, 5, -1, 9])).tolist() == [2.0, 0.0, 0.0]
 
 
 def two_tastes() -> EventLog:
