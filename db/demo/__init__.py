@@ -1,7 +1,11 @@
-"""The demo: a small community that publishes AI projects, all of it written and made up by us."""
+"""The demo community: a deterministic generator of its records, and loading them into an empty database.
 
+Everything that only the demo needs belongs here, the written content in `material/` included; rules that apply to a
+platform's own data do not.
+"""
+
+from db.demo.content import DEMO_VIEWERS, DemoViewer
 from db.demo.data import DemoData, generate
 from db.demo.load import holds_demo, is_empty, load
-from db.demo.people import DEMO_VIEWERS, DemoViewer
 
 __all__ = ["DEMO_VIEWERS", "DemoData", "DemoViewer", "generate", "holds_demo", "is_empty", "load"]

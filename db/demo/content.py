@@ -1,8 +1,9 @@
-"""The word material of the demo: tools, categories and ideas for projects, read from `material/`.
+"""The written content of the demo, read from `material/`: tools, categories, project ideas, interests and viewers.
 
-All of it was written for this demo by hand: a page of thirty cards has to read like the work of thirty people.
+The texts are written by hand, so that a page of thirty cards reads like the work of thirty people.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -10,21 +11,21 @@ from typing import Any
 
 import orjson
 
-from db.records import CategoryRecord, ToolRecord
+from db.records import CategoryRecord, ToolRecord, UserRecord
 
 _MATERIAL = files("db.demo") / "material"
 
 
 @dataclass(frozen=True, slots=True)
 class Idea:
-    """What a project is about, before it has an owner, a date and a place in the catalog.
+    """The subject of a project, before it has an owner and a date.
 
     Attributes
     ----------
     tools, categories, topics
         Keys; the first category is the idea's own.
     key
-        The project's key if it must be known; otherwise it follows from the title.
+        The project's key; None derives it from the title.
     """
 
     type: str
@@ -37,66 +38,133 @@ class Idea:
 
 
 @dataclass(frozen=True, slots=True)
-class CategoryMaterial:
-    """A category with the subreddits its threads come from and its ideas."""
+class CategoryContent:
+    """A category, the subreddits its threads come from, and its project ideas."""
 
     record: CategoryRecord
     subreddits: tuple[str, ...]
     ideas: tuple[Idea, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Interest:
+    """One latent interest.
+
+    Attributes
+    ----------
+    categories
+        Weight of each category, 0 to 1.
+    tools, topics
+        Keys of what somebody with this interest uses and follows.
+    bios
+        Sentences for the biographies of such people.
+    """
+
+    key: str
+    categories: Mapping[str, float]
+    tools: tuple[str, ...]
+    topics: tuple[str, ...]
+    bios: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DemoViewer:
+    """A named viewer to sign in as. `key` is the subject of the viewer's token.
+
+    Attributes
+    ----------
+    record
+        The user.
+    taste
+        Share of each interest, by the interest's key.
+    views
+        Expected views in 60 days.
+    day_starts
+        Hour (UTC) at which the viewer's day begins.
+    """
+
+    key: str
+    username: str
+    description: str
+    record: UserRecord
+    taste: Mapping[str, float]
+    views: float
+    day_starts: int
+
+
+TIERS = ((0, "newcomer"), (60, "explorer"), (400, "maker"), (1_500, "mentor"), (5_000, "pioneer"))
+"""The least points of each tier."""
+
+
+def tier_of(points: int) -> str:
+    """Return the tier of a user with this many points."""
+    return [name for least, name in TIERS if points >= least][-1]
+
+
 @cache
-def categories() -> tuple[CategoryMaterial, ...]:
-    """Give the 18 categories, by key."""
+def categories() -> tuple[CategoryContent, ...]:
+    """Return the 18 categories, by key."""
     found = (path for path in (_MATERIAL / "projects").iterdir() if path.name.endswith(".json"))
-    material = [_category(orjson.loads(path.read_bytes())) for path in found]
-    return tuple(sorted(material, key=lambda category: category.record.key))
+    content = [_category(orjson.loads(path.read_bytes())) for path in found]
+    return tuple(sorted(content, key=lambda category: category.record.key))
 
 
 @cache
 def tools() -> tuple[ToolRecord, ...]:
-    """Give the 60 tools."""
+    """Return the 60 tools."""
     names = {category.record.key: category.record.name for category in categories()}
-    return tuple(_tool(given, names) for given in _tool_material())
-
-
-@cache
-def words(list_: str) -> tuple[str, ...]:
-    """Give one of the word lists about people: ``first_names``, ``last_names`` or ``occupations``."""
-    return tuple(orjson.loads((_MATERIAL / "people.json").read_bytes())[list_])
+    return tuple(ToolRecord(category=names.get(tool.pop("home"), "Language models"), **tool) for tool in _load("tools"))
 
 
 @cache
 def home_categories() -> dict[str, str]:
-    """Give the category each tool belongs to, by the tool's key; general assistants belong to none."""
-    return {given["key"]: given["home"] for given in _tool_material() if given["home"]}
+    """Return the category of each tool, by the tool's key; general assistants have none."""
+    return {tool["key"]: tool["home"] for tool in _load("tools") if tool["home"]}
 
 
 @cache
-def _tool_material() -> tuple[dict[str, Any], ...]:
-    return tuple(orjson.loads((_MATERIAL / "tools.json").read_bytes()))
+def special_ideas() -> dict[str, tuple[Idea, ...]]:
+    """Return the ideas outside the categories: ``scripted`` (one takes off, one fades) and ``difficult``.
+
+    The difficult ones are what every page has to render: no text, right-to-left script, markup, a very long title.
+    """
+    return {name: tuple(Idea(**_tuples(idea)) for idea in ideas) for name, ideas in _load("special_projects").items()}
 
 
-def _tool(given: dict[str, Any], names: dict[str, str]) -> ToolRecord:
-    fields = {name: value for name, value in given.items() if name != "home"}
-    return ToolRecord(**fields, category=names.get(given["home"], "Language models"))
+@cache
+def interests() -> tuple[Interest, ...]:
+    """Return the ten interests that people's tastes are mixtures of."""
+    return tuple(Interest(**_tuples(interest)) for interest in _load("interests"))
 
 
-def _category(given: dict[str, Any]) -> CategoryMaterial:
+@cache
+def words(name: str) -> tuple[str, ...]:
+    """Return a list of words about people: ``first_names``, ``last_names``, ``occupations`` or ``closings``."""
+    return tuple(_load("people")[name])
+
+
+def _viewer(given: dict[str, Any]) -> DemoViewer:
+    taste, views, day_starts = given.pop("taste"), given.pop("views"), given.pop("day_starts")
+    description = given.pop("description")
+    record = UserRecord(**given, tier=tier_of(given["points"]))
+    return DemoViewer(record.key, record.username, description, record, taste, views, day_starts)
+
+
+def _category(given: dict[str, Any]) -> CategoryContent:
     key = given["key"]
-    return CategoryMaterial(
+    return CategoryContent(
         record=CategoryRecord(key=key, name=given["name"], description=given["description"]),
         subreddits=tuple(given["subreddits"]),
-        ideas=tuple(_idea(idea, key) for idea in given["projects"]),
+        ideas=tuple(Idea(**_tuples(idea), categories=(key,)) for idea in given["projects"]),
     )
 
 
-def _idea(given: dict[str, Any], category: str) -> Idea:
-    return Idea(
-        type=given["type"],
-        title=given["title"],
-        description=given["description"],
-        tools=tuple(given["tools"]),
-        categories=(category,),
-        topics=tuple(given["topics"]),
-    )
+def _tuples(given: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+
+
+def _load(name: str) -> Any:
+    return orjson.loads((_MATERIAL / f"{name}.json").read_bytes())
+
+
+DEMO_VIEWERS = tuple(_viewer(given) for given in _load("viewers"))

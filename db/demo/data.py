@@ -1,4 +1,4 @@
-"""The demo as a whole: a small community, made anew from a time and a seed."""
+"""The demo data set, generated from a time and a seed."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,15 +11,18 @@ from db.demo.projects import make_projects
 from db.demo.simulation import make_interactions
 from db.records import CategoryRecord, InteractionRecord, ProjectRecord, ToolRecord, UserRecord
 
+SEED = 7
+"""The seed of the demo that commands load."""
+
 
 @dataclass(frozen=True, slots=True)
 class DemoData:
-    """All records of the demo; every key they mention is among them, but for topics, which are made when met.
+    """All records of the demo. Every key they mention is among them, except topics, which are created when met.
 
     Attributes
     ----------
     interactions
-        In time order; the last ones happen at the time the demo was made for.
+        In time order, up to the time the demo was made for.
     """
 
     tools: tuple[ToolRecord, ...]
@@ -29,24 +32,20 @@ class DemoData:
     interactions: tuple[InteractionRecord, ...]
 
 
-SEED = 7
-"""Of the demo that commands load."""
-
-
 def demo_people(seed: int) -> tuple[Person, ...]:
     """Return the people of the demo."""
     return make_people(_stream(seed, 0))
 
 
 def generate(now: datetime, seed: int = SEED) -> DemoData:
-    """Make the demo's data: 60 tools, 18 categories, 600 projects, 300 users and 60 days of what they did.
+    """Generate the demo's data: 60 tools, 18 categories, 600 projects, 300 users and 60 days of interactions.
 
     Parameters
     ----------
     now
-        When the 60 days end; an aware time, not in the future.
+        End of the 60 days; an aware time, not in the future.
     seed
-        Another seed gives other people, owners and events around the same projects.
+        Another seed gives other people, owners and interactions around the same projects.
     """
     now = now.replace(microsecond=0)
     people = demo_people(seed)
@@ -61,5 +60,5 @@ def generate(now: datetime, seed: int = SEED) -> DemoData:
 
 
 def _stream(seed: int, part: int) -> np.random.Generator:
-    """Make a stream for each part, so that a change in one leaves the others as they are."""
+    """Return an independent random stream for each part, so that a change in one leaves the others as they are."""
     return np.random.default_rng([seed, part])

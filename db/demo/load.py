@@ -1,6 +1,6 @@
-"""Putting the demo into an empty store, through the same writes that everything else goes through."""
+"""Loading of the demo into an empty database, through the product's own writes."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from functools import cache
 
 from sqlalchemy import bindparam, exists, func, select
@@ -15,32 +15,30 @@ from db.interactions.interactions import NewInteraction, record_interactions
 from db.models import Actor, Project, User
 from db.partitions import prepare_partitions
 from db.records import InteractionRecord
-from db.upsert_results import UpsertResult
 
-EVENTS_A_BATCH = 5_000
+BATCH_EVENTS = 5_000
 
 _HAS_ROWS = select(exists(select(User.id)) | exists(select(Project.id)))
-_ONE_AT_A_TIME = select(func.pg_advisory_xact_lock(7_236_011))
+_LOCK = select(func.pg_advisory_xact_lock(7_236_011))
 _ACTORS = select(User.key, Actor.id).join(Actor, Actor.user_id == User.id)
 _PROJECTS = select(Project.key, Project.id)
 _NAMES = select(User.key, User.username).where(in_list(User.key, bindparam("keys", type_=TextList())))
 
 
 async def is_empty(database: Database) -> bool:
-    """Tell whether the store holds neither users nor projects, so that the demo may go in."""
+    """Return whether the database holds neither users nor projects, so that the demo may be loaded."""
     [row] = await database.fetch(_HAS_ROWS)
     return not row[0]
 
 
 async def holds_demo(database: Database) -> bool:
-    """Tell whether the store holds the demo data: most of its people, each by key and name.
+    """Return whether the database holds the demo data: most of its people, matched by key and name.
 
-    A platform's own store holds none of them, whatever the keys of its users are; from the demo's store some may have
-    been deleted.
+    Some of them may have been deleted; a platform's own database holds none of them, whatever its users' keys are.
     """
     people = _people()
     rows = await database.fetch(_NAMES, {"keys": sorted(people)})
-    found = sum(1 for row in rows if people[row.key] == row.username)
+    found = sum(people[row.key] == row.username for row in rows)
     return 2 * found > len(people)
 
 
@@ -50,37 +48,35 @@ def _people() -> dict[str, str]:
 
 
 async def load(database: Database, data: DemoData) -> None:
-    """Write the demo in one transaction; a store that holds anything already stays as it is.
+    """Write the demo in one transaction; a database that holds anything already stays as it is.
 
-    Of two servers that start at once on one store, one loads and the other finds it done.
+    Of two servers that start at once on one database, one loads the demo and the other finds it loaded.
     """
     await prepare_partitions(database, (one.at for one in data.interactions if one.at is not None))
     async with database.write() as connection:
         if not database.is_sqlite:  # SQLite's BEGIN IMMEDIATE lets in one writer at a time anyway
-            await connection.execute(_ONE_AT_A_TIME)
+            await connection.execute(_LOCK)
         if await connection.scalar(_HAS_ROWS):
             return
-        await _load_catalogue(connection, data)
-        actors = {row.key: row.id for row in await connection.execute(_ACTORS)}
-        await _load_interactions(connection, data.interactions, actors)
+        await _load_catalog(connection, data)
+        await _load_interactions(connection, data.interactions)
 
 
-async def _load_catalogue(connection: AsyncConnection, data: DemoData) -> None:
-    _require_all(await upsert_tools(connection, data.tools))
-    _require_all(await upsert_categories(connection, data.categories))
-    _require_all(await upsert_users(connection, data.users))
-    _require_all(await upsert_projects(connection, data.projects))
+async def _load_catalog(connection: AsyncConnection, data: DemoData) -> None:
+    results = [
+        await upsert_tools(connection, data.tools),
+        await upsert_categories(connection, data.categories),
+        await upsert_users(connection, data.users),
+        await upsert_projects(connection, data.projects),
+    ]
+    for result in results:
+        for refusal in result.refused:
+            raise refusal.error
 
 
-def _require_all(result: UpsertResult) -> None:
-    for refusal in result.refused:
-        raise refusal.error
-
-
-async def _load_interactions(
-    connection: AsyncConnection, interactions: tuple[InteractionRecord, ...], actors: Mapping[str, int]
-) -> None:
+async def _load_interactions(connection: AsyncConnection, interactions: Sequence[InteractionRecord]) -> None:
+    actors = {row.key: row.id for row in await connection.execute(_ACTORS)}
     projects = {row.key: row.id for row in await connection.execute(_PROJECTS)}
     events = [NewInteraction(actors[i.user], projects[i.project], i.type, i.at or UNKNOWN_TIME) for i in interactions]
-    for start in range(0, len(events), EVENTS_A_BATCH):
-        await record_interactions(connection, events[start : start + EVENTS_A_BATCH])
+    for start in range(0, len(events), BATCH_EVENTS):
+        await record_interactions(connection, events[start : start + BATCH_EVENTS])

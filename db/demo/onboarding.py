@@ -1,4 +1,4 @@
-"""The answers of the demo's viewer who has done nothing but the quiz: somebody who makes pictures."""
+"""Onboarding answers of the demo viewer `quiz`, a person who makes pictures."""
 
 from collections.abc import Mapping
 
@@ -16,11 +16,11 @@ WISHES: Mapping[QuestionType, tuple[int, tuple[str, ...]]] = {
     QuestionType.USE_CASE: (1, ("art",)),
     QuestionType.EXPERIENCE: (1, ("regular",)),
 }
-"""How many options the viewer chooses, and which, the dearest first: the catalog decides what is offered."""
+"""Number of options that the viewer chooses, and the preferred options, best first; the catalog decides the offer."""
 
 
 async def answer_onboarding(database: Database) -> None:
-    """Answer the quiz, as it stands, as the viewer `quiz` would."""
+    """Answer the active onboarding questions as the viewer `quiz`."""
     choices = [choice for question in await active_questions(database) if (choice := _choice(question)).options]
     if not choices:
         return

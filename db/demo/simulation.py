@@ -1,8 +1,8 @@
-"""Sixty days of views, likes and dismissals: who looked at what, and when.
+"""Simulation of sixty days of views, likes and dismissals.
 
-A person comes on some days, at hours of their own, and looks at a handful of projects in a row. Which ones is a draw
-with odds of taste x appeal x freshness, against what has been seen already. What is liked, kept, commented or
-followed to its source is drawn from the views. Two projects follow a script: one takes off, one fades.
+A person visits on some days, at personal hours, and views a handful of projects in a row. Projects are drawn with
+odds of taste x appeal x freshness, reduced for projects seen before. Likes, bookmarks, comments and clicks are drawn
+from the views. Two projects have a scripted history: one takes off, one fades.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from db.demo.people import DEMO_VIEWERS, Person
+from db.demo.content import DEMO_VIEWERS
+from db.demo.people import Person
 from db.demo.projects import FADING, TAKING_OFF, affinities
 from db.models import InteractionType
 from db.records import InteractionRecord, ProjectRecord
@@ -26,10 +27,8 @@ _QUIET_PEOPLE = 14
 _FADING_PEAK_DAYS = 14.0
 _FADING_SPREAD_DAYS = 1.7
 _FADING_SILENT_DAYS = 5.5
-"""An archived project is out of sight for the last 20 days."""
-
 _VISIT_HOURS = np.array([1, 3, 6, 7, 6, 5, 8, 9, 6, 5, 5, 6, 8, 10, 11, 9, 5, 2, 1, 0.5, 0.3, 0.3, 0.3, 0.5])
-"""How often a visit begins in each hour since the person's day began: breakfast, lunch and the evening."""
+"""Relative frequency of visits by hour since the person's day began: breakfast, lunch and the evening."""
 
 _WEEKEND = 0.75
 _VIEWS_A_VISIT = 7.0
@@ -42,7 +41,7 @@ _Integers = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class _Views:
-    """Views as parallel arrays: person, project, seconds before the end (negative numbers: ago)."""
+    """Views as parallel arrays: person, project, and seconds relative to the end (negative)."""
 
     person: _Integers
     project: _Integers
@@ -52,18 +51,18 @@ class _Views:
 def make_interactions(
     people: Sequence[Person], projects: Sequence[ProjectRecord], now: datetime, rng: np.random.Generator
 ) -> tuple[InteractionRecord, ...]:
-    """Make all events, in time order; none before its project was created, none after `now`."""
+    """Simulate all interactions, in time order; none before its project was created, none after `now`."""
     fit = affinities(people, projects)
     appeal = np.minimum(rng.lognormal(0.0, 1.3, len(projects)), 10.0)
     created_s = np.array([_ago_s(project, now) for project in projects])
     odds = _odds(people, projects, fit, appeal)
-    views = _ordinary_views(rng, people, fit, odds, created_s, now)
+    views = _ordinary_views(rng, people, odds, created_s, now)
     rows = _rows(views, InteractionType.VIEW) | _reactions(rng, views, fit, appeal)
     rows |= _dismissals(rng, views, np.where(odds > 0, (1 - fit) ** 2, 0.0), created_s)
     keys = [project.key for project in projects]
     taking_off, fading = keys.index(TAKING_OFF), keys.index(FADING)
-    rows |= _scripted(rng, _taking_off(rng, people, projects, taking_off), like=0.45)
-    rows |= _scripted(rng, _fading(rng, people, projects, fading), like=0.4)
+    rows |= _scripted(rng, _taking_off(rng, people, projects[taking_off], taking_off), like=0.45)
+    rows |= _scripted(rng, _fading(rng, people, projects[fading], fading), like=0.4)
     events = sorted((now + timedelta(seconds=at_s), u, p, type_) for u, p, type_, at_s in rows)
     return tuple(
         InteractionRecord(user=people[u].record.key, project=keys[p], type=type_, at=at) for at, u, p, type_ in events
@@ -71,7 +70,7 @@ def make_interactions(
 
 
 _Row = tuple[int, int, InteractionType, int]
-"""Person, project, what, and when: whole seconds before the end, negative."""
+"""Person, project, interaction type, and whole seconds relative to the end (negative)."""
 
 
 def _ago_s(project: ProjectRecord, now: datetime) -> float:
@@ -80,7 +79,7 @@ def _ago_s(project: ProjectRecord, now: datetime) -> float:
 
 
 def _odds(people: Sequence[Person], projects: Sequence[ProjectRecord], fit: _Floats, appeal: _Floats) -> _Floats:
-    """Give how likely each person is to look at each project, before freshness; zero for what cannot be."""
+    """Return the odds of each person viewing each project, before freshness; zero where it is impossible."""
     odds: _Floats = (0.03 + fit**2) * appeal
     for column, project in enumerate(projects):
         if project.private or project.key in (TAKING_OFF, FADING):
@@ -95,31 +94,23 @@ def _odds(people: Sequence[Person], projects: Sequence[ProjectRecord], fit: _Flo
 
 
 def _ordinary_views(
-    rng: np.random.Generator,
-    people: Sequence[Person],
-    fit: _Floats,
-    odds: _Floats,
-    created_s: _Floats,
-    now: datetime,
+    rng: np.random.Generator, people: Sequence[Person], odds: _Floats, created_s: _Floats, now: datetime
 ) -> _Views:
-    seen = np.ones_like(fit)
+    interest_left = np.ones_like(odds)
     parts: list[_Views] = []
     for day in range(DAYS):
         start_s = (day - DAYS) * DAY_S
-        today = odds * seen * _freshness(created_s, start_s)
+        today = odds * interest_left * _freshness(created_s, start_s)
         counts = _views_today(rng, people, day, now + timedelta(seconds=start_s + DAY_S / 2))
         part = _one_day(rng, people, counts, today, created_s, start_s, now)
-        seen[part.person, part.project] *= 0.12  # people come back to a thing, but not often
+        interest_left[part.person, part.project] *= 0.12  # people return to a project, but not often
         parts.append(part)
-    return _Views(
-        np.concatenate([part.person for part in parts]),
-        np.concatenate([part.project for part in parts]),
-        np.concatenate([part.at_s for part in parts]),
-    )
+    columns = zip(*((part.person, part.project, part.at_s) for part in parts), strict=True)
+    return _Views(*(np.concatenate(column) for column in columns))
 
 
 def _freshness(created_s: _Floats, start_s: float) -> _Floats:
-    """Give new things an advantage that wears off in days, and nothing to what does not exist yet."""
+    """Return the advantage of new projects, which wears off in days; zero for a project that does not exist yet."""
     age_days = np.maximum(start_s + DAY_S - created_s, 0) / DAY_S
     part_of_day = np.minimum(age_days, 1.0)
     freshness: _Floats = part_of_day * (0.3 + 1.8 * np.exp(-age_days / 5) + 0.8 * np.exp(-age_days / 30))
@@ -130,7 +121,7 @@ def _views_today(rng: np.random.Generator, people: Sequence[Person], day: int, d
     rate = np.array([person.views for person in people]) / DAYS
     growth = 0.85 + 0.3 * day / DAYS  # the community grows by a third in the two months
     rate = rate * growth * (_WEEKEND if date.weekday() >= 5 else 1.08)
-    # Whoever looks at little makes short visits rather than none for weeks on end.
+    # People with few views make short visits rather than none for weeks on end.
     comes = np.clip(rate / _VIEWS_A_VISIT, 0.12, 0.95)
     return np.where(rng.random(len(people)) < comes, rng.poisson(rate / comes), 0)
 
@@ -157,13 +148,13 @@ def _one_day(
         chosen.append(unique)
         times.append(start_s + _visit(rng, people[int(row)].day_starts - hour, len(unique)))
     project, at_s = np.concatenate(chosen), np.concatenate(times)
-    # What was made today is seen some time between then and tonight.
+    # A project created today is viewed at some time between its creation and the end of the day.
     late = created_s[project] + rng.uniform(0.05, 0.9, len(project)) * (start_s + DAY_S - created_s[project])
     return _Views(np.concatenate(persons), project, np.where(at_s <= created_s[project], late, at_s))
 
 
 def _visit(rng: np.random.Generator, day_starts_in: int, count: int) -> _Floats:
-    """Give the seconds since the window's start at which one visit's views happen."""
+    """Return the seconds since the window's start of one visit's views."""
     hour = day_starts_in + int(rng.choice(24, p=_VISIT_HOURS / _VISIT_HOURS.sum()))
     first_s = (hour % 24 + rng.random()) * 3_600
     at_s: _Floats = first_s + np.cumsum(rng.exponential(_PAUSE_S, count))
@@ -182,7 +173,7 @@ def _rows(
 
 
 def _reactions(rng: np.random.Generator, views: _Views, fit: _Floats, appeal: _Floats) -> set[_Row]:
-    """Draw what follows from a view; a like and a save only once for each pair."""
+    """Draw the reactions to views; at most one like and one save for each pair."""
     suits = fit[views.person, views.project]
     quality = np.clip(0.75 + 0.25 * np.log(appeal[views.project]), 0.4, 1.25)
     first = np.zeros(len(suits), dtype=bool)
@@ -197,7 +188,7 @@ def _reactions(rng: np.random.Generator, views: _Views, fit: _Floats, appeal: _F
 
 
 def _dismissals(rng: np.random.Generator, views: _Views, dislike: _Floats, created_s: _Floats) -> set[_Row]:
-    """Let people wave away, during their visits, what suits them badly and what they never look at."""
+    """Let people dismiss, during their visits, projects that suit them badly and that they never viewed."""
     dislike = dislike.copy()
     dislike[views.person, views.project] = 0
     rows: set[_Row] = set()
@@ -211,33 +202,26 @@ def _dismissals(rng: np.random.Generator, views: _Views, dislike: _Floats, creat
     return rows
 
 
-# --- the two that follow a script ----------------------------------------------------------------------------------
-
-
-def _crowd(rng: np.random.Generator, people: Sequence[Person], project: ProjectRecord, count: int) -> _Integers:
-    """Choose people, the eager ones more often; the demo viewers are kept out, so that both are news to them."""
-    named = {viewer.key for viewer in DEMO_VIEWERS} | {project.owner}
-    odds = np.array([0.0 if person.record.key in named else person.views**0.5 for person in people])
+def _sample(rng: np.random.Generator, people: Sequence[Person], project: ProjectRecord, count: int) -> _Integers:
+    """Choose people, frequent visitors more often, and no demo viewer, so that the project is new to those."""
+    excluded = {viewer.key for viewer in DEMO_VIEWERS} | {project.owner}
+    odds = np.array([0.0 if person.record.key in excluded else person.views**0.5 for person in people])
     return rng.choice(len(people), count, replace=False, p=odds / odds.sum())
 
 
-def _taking_off(
-    rng: np.random.Generator, people: Sequence[Person], projects: Sequence[ProjectRecord], column: int
-) -> _Views:
-    """A few visitors in weeks, then a crowd in the last six hours, denser towards the end."""
-    crowd = _crowd(rng, people, projects[column], _QUIET_PEOPLE + BURST_PEOPLE)
+def _taking_off(rng: np.random.Generator, people: Sequence[Person], project: ProjectRecord, column: int) -> _Views:
+    """Make a few views over weeks, then a burst in the last six hours, denser towards the end."""
+    viewers = _sample(rng, people, project, _QUIET_PEOPLE + BURST_PEOPLE)
     quiet_s = -rng.uniform(1.0, 32.0, _QUIET_PEOPLE) * DAY_S
     burst_s = -(1 - rng.beta(2.5, 1.0, BURST_PEOPLE)) * BURST.total_seconds() * 0.98 - 100
-    return _Views(crowd, np.full(len(crowd), column), np.concatenate([quiet_s, burst_s]))
+    return _Views(viewers, np.full(len(viewers), column), np.concatenate([quiet_s, burst_s]))
 
 
-def _fading(
-    rng: np.random.Generator, people: Sequence[Person], projects: Sequence[ProjectRecord], column: int
-) -> _Views:
-    """The talk of the place two weeks ago, silent for days."""
-    crowd = _crowd(rng, people, projects[column], FADING_PEOPLE)
+def _fading(rng: np.random.Generator, people: Sequence[Person], project: ProjectRecord, column: int) -> _Views:
+    """Make a peak two weeks ago, and no view in the last days."""
+    viewers = _sample(rng, people, project, FADING_PEOPLE)
     days_ago = rng.normal(_FADING_PEAK_DAYS, _FADING_SPREAD_DAYS, FADING_PEOPLE)
-    return _Views(crowd, np.full(len(crowd), column), -np.clip(days_ago, _FADING_SILENT_DAYS, 30.0) * DAY_S)
+    return _Views(viewers, np.full(len(viewers), column), -np.clip(days_ago, _FADING_SILENT_DAYS, 30.0) * DAY_S)
 
 
 def _scripted(rng: np.random.Generator, views: _Views, like: float) -> set[_Row]:

@@ -55,7 +55,7 @@ class DemoViewers:
                     {
                         "key": viewer.key,
                         "username": viewer.username,
-                        "what": viewer.what,
+                        "what": viewer.description,
                         "token": self._authority.issue(viewer.key, Role.VIEWER, TOKEN_HOURS),
                     }
                     for viewer in DEMO_VIEWERS
