@@ -1,7 +1,7 @@
-"""What comes in: the records of the import format, which the service-side mutations take too.
+"""Records of the import format, which the service-side mutations take too, and their validation.
 
-Validation happens here and nowhere else, so that a bad line of a file and a bad argument of a mutation get the same
-sentence. The format is described in `docs/import.md`.
+An invalid line of a file and an invalid argument of a mutation get the same message. The format is described in
+`docs/import.md`.
 """
 
 import re
@@ -27,11 +27,10 @@ from db.errors import InvalidRecord
 from db.models import InteractionType, Role, TermKind, now
 
 MAX_CLOCK_SKEW = timedelta(minutes=5)
-"""How far ahead of our clock a platform's clock may run."""
+"""Tolerated lead of a platform's clock over ours."""
 
 MAX_TEXT = 100_000
-"""Characters of the longest text that is taken. A page shows a few hundred, an embedding reads a few thousand."""
-
+"""Maximum characters of a text. A page shows a few hundred, an embedding reads a few thousand."""
 
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 """An escaped NUL: an odd number of backslashes before ``u0000``."""
@@ -65,9 +64,9 @@ def _plain_json(value: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(f"is longer than {MAX_TEXT} bytes as JSON")
     if _NUL.search(written):
         raise ValueError("must not contain the character NUL")
-    # JSON knows no NaN and no infinity; what is read back must equal what was sent, so both become null here.
-    told: dict[str, Any] = orjson.loads(written)
-    return told
+    # JSON has no NaN and no infinity; both become null here, so that what is read back equals what is returned.
+    stored: dict[str, Any] = orjson.loads(written)
+    return stored
 
 
 def _without_nul(value: str) -> str:
@@ -76,20 +75,17 @@ def _without_nul(value: str) -> str:
     return value
 
 
-Key = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_without_nul)]
-Name = Annotated[
-    str, StringConstraints(min_length=1, max_length=500, strip_whitespace=True), AfterValidator(_without_nul)
-]
-Title = Annotated[
-    str, StringConstraints(min_length=1, max_length=1_000, strip_whitespace=True), AfterValidator(_without_nul)
-]
-Text = Annotated[str, StringConstraints(max_length=MAX_TEXT), AfterValidator(_without_nul)]
+_NO_NUL = AfterValidator(_without_nul)
+Key = Annotated[str, StringConstraints(min_length=1, max_length=200), _NO_NUL]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=500, strip_whitespace=True), _NO_NUL]
+Title = Annotated[str, StringConstraints(min_length=1, max_length=1_000, strip_whitespace=True), _NO_NUL]
+Text = Annotated[str, StringConstraints(max_length=MAX_TEXT), _NO_NUL]
 PastTime = Annotated[AwareDatetime, BeforeValidator(_as_text), AfterValidator(_in_the_past)]
 Url = Annotated[str, StringConstraints(max_length=2_000, pattern=r"^https?://[^\s]+$")]
 
 
 class Record(BaseModel):
-    """Base of all records: immutable, and strict about names so that a misspelt field is not lost in silence."""
+    """Base of all records: immutable. Unknown fields are errors, so that a misspelled field is not silently lost."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -103,7 +99,7 @@ class TagRecord(Record):
 
 
 class UserRecord(Record):
-    """A user. `tags` replaces an earlier import's, tags made by hand stay; no role keeps the one that is there."""
+    """A user. `tags` replace those of an earlier import, tags set by hand stay; without `role` the role is kept."""
 
     key: Key
     username: Name
@@ -135,7 +131,7 @@ class CategoryRecord(Record):
 
 
 class ProjectRecord(Record):
-    """A project. `tools`, `categories` and `topics` are keys; one that is not known yet is made, named like its key."""
+    """A project. `tools`, `categories` and `topics` are keys; an unknown one is created with its key as name."""
 
     key: Key
     title: Title
@@ -163,7 +159,7 @@ class InteractionRecord(Record):
 
 
 def validation_errors(error: ValidationError) -> Iterator[InvalidRecord]:
-    """Say each thing that is wrong with a record in a sentence of ours, with its path in the record."""
+    """Yield one error with a message of ours and its path for each fault of a record."""
     for details in error.errors(include_url=False):
         yield InvalidRecord(_sentence(details), details["loc"])
 
@@ -184,7 +180,7 @@ _SENTENCES = {
     "string_too_short": "must not be empty",
     "value_error": "{error}",
 }
-"""What we say where Pydantic's own words are not for those who write the files."""
+"""Messages by Pydantic's error type, where Pydantic's own ones do not fit authors of files."""
 
 
 def _sentence(details: ErrorDetails) -> str:

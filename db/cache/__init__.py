@@ -1,1 +1,4 @@
-"""What may be lost: snapshots and shared values with a time to live."""
+"""Caches with a time to live: one protocol, an implementation per file, and single-flight computation.
+
+Storing bytes that may be lost belongs here; what the bytes mean does not.
+"""

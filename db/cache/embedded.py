@@ -1,45 +1,44 @@
-"""The embedded cache: one SQLite file that several processes share and that outlives a restart.
+"""The embedded cache: one SQLite file that several processes share and that survives a restart.
 
-What is in it may be lost. A file that is damaged is set aside and made anew; the caller does not notice.
+A damaged file is set aside and replaced by an empty one; the caller does not notice.
 """
 
 import asyncio
 import logging
-import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TypeVar
 
 from db.errors import Store, StoreUnavailable
-from db.private_files import make_private_file
-from db.write_ahead_log import enable_secure_delete, truncate_log, use_write_ahead_log
+from db.sqlite_file import SqliteFile
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 MAX_BYTES = 256 * 2**20
-"""Of values, keys not counted: 8,000 stored rankings of 32 KB."""
+"""Maximum size of all values, keys not counted: 8,000 ranking snapshots of 32 KB."""
 
 PURGE_EVERY_S = 60.0
 PURGE_SHARE = 1 / 16
-"""A process also purges when it has put so large a share of `max_bytes`: the bound is exceeded by that much at most."""
+"""A process also purges after storing this share of `max_bytes`, so the limit is exceeded by that much at most."""
 
 BUSY_TIMEOUT_S = 2.0
 
-_SCHEMA = (
+_SETUP = (
+    "PRAGMA synchronous = NORMAL",  # a power cut loses the newest values and damages nothing
+    "PRAGMA journal_size_limit = 16777216",
     "CREATE TABLE IF NOT EXISTS entries (key TEXT PRIMARY KEY, expires_at REAL NOT NULL, size INTEGER NOT NULL)",
     "CREATE INDEX IF NOT EXISTS entries_expires_at ON entries (expires_at)",
-    # Apart from the entries: to extend a life must not rewrite the value (32 KB).
+    # Separate from the entries: extending a time to live does not rewrite the value (32 KB).
     "CREATE TABLE IF NOT EXISTS bodies (key TEXT PRIMARY KEY, value BLOB NOT NULL)",
     "CREATE TRIGGER IF NOT EXISTS body_goes AFTER DELETE ON entries BEGIN DELETE FROM bodies WHERE key = OLD.key; END",
 )
-_GET = """
-    SELECT value FROM entries JOIN bodies USING (key) WHERE key = :key AND expires_at > :now"""
-_IS_THERE = "SELECT 1 FROM entries WHERE key = :key AND expires_at > :now"
+_GET = "SELECT value FROM entries JOIN bodies USING (key) WHERE key = :key AND expires_at > :now"
+_EXISTS = "SELECT 1 FROM entries WHERE key = :key AND expires_at > :now"
 _GET_AND_EXTEND = """
     UPDATE entries SET expires_at = :until WHERE key = :key AND expires_at > :now
     RETURNING (SELECT value FROM bodies WHERE bodies.key = entries.key)"""
@@ -63,13 +62,13 @@ class EmbeddedCache:
     Parameters
     ----------
     path
-        The file; it and its folder are made when first needed.
+        The file; it and its folder are created on first use.
     max_bytes
-        Values in all. What expires first goes first; a value that is larger than all of it is not kept.
+        Maximum size of all values. Those that expire first are evicted first; a larger value is not stored.
     clock
         Seconds since 1970, the same in all processes that share the file.
     busy_timeout_s
-        How long to wait for another process's writer.
+        Maximum wait for another process's write.
     """
 
     def __init__(
@@ -79,109 +78,112 @@ class EmbeddedCache:
         clock: Callable[[], float] = time.time,
         busy_timeout_s: float = BUSY_TIMEOUT_S,
     ) -> None:
-        self._path = path
+        self._file = SqliteFile(path, Store.CACHE, busy_timeout_s, _SETUP)
         self._max_bytes = max_bytes
         self._clock = clock
-        self._busy_timeout_s = busy_timeout_s
-        self._connection: sqlite3.Connection | None = None
-        self._inode = 0
         self._put_since_purge = 0
         self._purge_at = 0.0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="cache")
 
     async def get(self, key: str, *, extend_s: float | None = None) -> bytes | None:
-        """Give a value, or None if it is not there or has expired; keep it for `extend_s` seconds from now on."""
-        return await self._run(lambda connection: self._get(connection, key, extend_s))
+        """Return a value, or None if it is missing or expired; extend its life to `extend_s` seconds from now on."""
+
+        def get(connection: sqlite3.Connection) -> bytes | None:
+            now = self._clock()
+            if extend_s is None:
+                row = connection.execute(_GET, {"key": key, "now": now}).fetchone()
+            else:
+                extended = connection.execute(_GET_AND_EXTEND, {"key": key, "now": now, "until": now + extend_s})
+                row = next(iter(extended.fetchall()), None)
+            return None if row is None else row[0]
+
+        return await self._run(get)
 
     async def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
-        """Give the values that are there, by key."""
-        return await self._run(lambda connection: self._get_many(connection, keys))
+        """Return the existing values, by key."""
+
+        def get_many(connection: sqlite3.Connection) -> dict[str, bytes]:
+            now = self._clock()
+            # One statement for each key: SQLite runs in this process, and lists of other lengths are other statements.
+            rows = ((key, connection.execute(_GET, {"key": key, "now": now}).fetchone()) for key in keys)
+            return {key: row[0] for key, row in rows if row is not None}
+
+        return await self._run(get_many)
 
     async def put(self, key: str, value: bytes, ttl_s: float) -> None:
-        """Keep a value for `ttl_s` seconds, in place of an earlier one."""
-        await self._run(lambda connection: self._put_many(connection, {key: value}, ttl_s))
+        """Store a value for `ttl_s` seconds, replacing an earlier one."""
+        await self.put_many({key: value}, ttl_s)
 
     async def put_many(self, values: Mapping[str, bytes], ttl_s: float) -> None:
-        """Keep several values for `ttl_s` seconds, all of them or none."""
+        """Store several values for `ttl_s` seconds, all of them or none."""
+
+        def put_many(connection: sqlite3.Connection) -> None:
+            for key, value in values.items():
+                self._put(connection, key, value, ttl_s)
+
         if values:
-            await self._run(lambda connection: self._put_many(connection, values, ttl_s))
+            await self._write(put_many)
 
     async def add(self, key: str, value: bytes, ttl_s: float) -> bool:
-        """Keep a value if there is none, and tell whether it was kept."""
-        return await self._run(lambda connection: self._add(connection, key, value, ttl_s))
+        """Store a value if there is none, and return whether it was stored."""
+
+        def add(connection: sqlite3.Connection) -> bool:
+            exists = connection.execute(_EXISTS, {"key": key, "now": self._clock()}).fetchone()
+            if exists is None:
+                self._put(connection, key, value, ttl_s)
+            return exists is None
+
+        return await self._write(add)
 
     async def delete(self, key: str) -> None:
-        """Forget a value."""
+        """Delete a value."""
         await self._run(lambda connection: connection.execute(_DELETE, {"key": key}))
 
     async def keys(self, prefix: str) -> list[str]:
-        """List the keys that begin with this text."""
+        """Return the keys with this prefix."""
 
-        def listed(connection: sqlite3.Connection) -> list[str]:
+        def keys(connection: sqlite3.Connection) -> list[str]:
             rows = connection.execute(_KEYS, {"prefix": prefix, "now": self._clock()})
             return [key for (key,) in rows if key.startswith(prefix)]
 
-        return await self._run(listed)
+        return await self._run(keys)
 
     async def scrub(self) -> None:
-        """Delete what has expired, and empty the file's write-ahead log."""
-
-        def scrubbed(connection: sqlite3.Connection) -> None:
-            self._purge(connection, self._clock())
-            truncate_log(connection)
-
-        await self._run(scrubbed)
+        """Delete expired values, and empty the file's write-ahead log."""
+        await self._run(lambda connection: self._purge(connection, self._clock()))
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._file.truncate_log)
 
     async def close(self) -> None:
-        """End the thread and close the file."""
+        """Stop the thread and close the file."""
         await asyncio.to_thread(self._thread.shutdown)
-        self._disconnect()
+        self._file.close()
 
     async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._attempt, work)
+        return await self._in_thread(self._file.connection, work)
 
-    def _attempt(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Do it; with a damaged file, once more with a new one."""
-        try:
+    async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        return await self._in_thread(self._file.transaction, work)
+
+    async def _in_thread(
+        self, lend: Callable[..., AbstractContextManager[sqlite3.Connection]], work: Callable[[sqlite3.Connection], T]
+    ) -> T:
+        def attempt() -> T:
+            with lend(create=True) as connection:
+                return work(connection)
+
+        def attempt_again_if_damaged() -> T:
             try:
-                return work(self._opened())
-            except sqlite3.DatabaseError as error:
-                if not _is_damage(error):
+                return attempt()
+            except StoreUnavailable as error:
+                if not _is_damage(error.__cause__):
                     raise
-                self._set_aside(error)
-                return work(self._opened())
-        except (sqlite3.Error, OSError) as error:
-            self._disconnect()
-            raise StoreUnavailable(Store.CACHE, f"{self._path}: {error}") from error
+                log.warning("the cache file is damaged and replaced by an empty one: %s", error.reason)
+                self._file.set_aside()
+                return attempt()
 
-    def _get(self, connection: sqlite3.Connection, key: str, extend_s: float | None) -> bytes | None:
-        now = self._clock()
-        if extend_s is None:
-            row = connection.execute(_GET, {"key": key, "now": now}).fetchone()
-        else:
-            until = {"key": key, "now": now, "until": now + extend_s}
-            row = next(iter(connection.execute(_GET_AND_EXTEND, until).fetchall()), None)
-        return None if row is None else row[0]
+        return await asyncio.get_running_loop().run_in_executor(self._thread, attempt_again_if_damaged)
 
-    def _get_many(self, connection: sqlite3.Connection, keys: Sequence[str]) -> dict[str, bytes]:
-        now = self._clock()
-        # A statement a key: SQLite runs in this process, and a list of keys would be another statement at each length.
-        rows = ((key, connection.execute(_GET, {"key": key, "now": now}).fetchone()) for key in keys)
-        return {key: row[0] for key, row in rows if row is not None}
-
-    def _put_many(self, connection: sqlite3.Connection, values: Mapping[str, bytes], ttl_s: float) -> None:
-        with _writing(connection):
-            for key, value in values.items():
-                self._write(connection, key, value, ttl_s)
-
-    def _add(self, connection: sqlite3.Connection, key: str, value: bytes, ttl_s: float) -> bool:
-        with _writing(connection):
-            is_there = connection.execute(_IS_THERE, {"key": key, "now": self._clock()}).fetchone()
-            if is_there is None:
-                self._write(connection, key, value, ttl_s)
-        return is_there is None
-
-    def _write(self, connection: sqlite3.Connection, key: str, value: bytes, ttl_s: float) -> None:
+    def _put(self, connection: sqlite3.Connection, key: str, value: bytes, ttl_s: float) -> None:
         if len(value) > self._max_bytes:
             connection.execute(_DELETE, {"key": key})
             return
@@ -197,67 +199,7 @@ class EmbeddedCache:
         connection.execute(_EVICT, {"max_bytes": self._max_bytes})
         self._purge_at, self._put_since_purge = now + PURGE_EVERY_S, 0
 
-    def _opened(self) -> sqlite3.Connection:
-        """Give the connection to the file that is there now: another process may have set the last one aside."""
-        if self._connection is not None and not self._is_same_file():
-            self._disconnect()
-        if self._connection is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            make_private_file(self._path)
-            self._connection = self._connect()
-            self._inode = os.stat(self._path).st_ino
-        return self._connection
 
-    def _is_same_file(self) -> bool:
-        try:
-            return os.stat(self._path).st_ino == self._inode
-        except FileNotFoundError:
-            return False
-
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            self._path, timeout=self._busy_timeout_s, isolation_level=None, check_same_thread=False
-        )
-        try:
-            use_write_ahead_log(connection, self._busy_timeout_s)
-            enable_secure_delete(connection)
-            connection.execute("PRAGMA synchronous = NORMAL")  # a power cut loses the newest, and damages nothing
-            connection.execute("PRAGMA journal_size_limit = 16777216")
-            for statement in _SCHEMA:
-                connection.execute(statement)
-        except sqlite3.Error:
-            connection.close()
-            raise
-        return connection
-
-    def _set_aside(self, error: sqlite3.DatabaseError) -> None:
-        """Move the damaged file away, unless another process has already put a new one in its place."""
-        log.warning("the cache file %s is damaged (%s); it is set aside as .damaged and made anew", self._path, error)
-        is_ours = self._connection is None or self._is_same_file()
-        self._disconnect()
-        if is_ours:
-            for suffix in ("-wal", "-shm"):
-                Path(f"{self._path}{suffix}").unlink(missing_ok=True)
-            if self._path.exists():
-                os.replace(self._path, f"{self._path}.damaged")
-
-    def _disconnect(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-
-@contextmanager
-def _writing(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    except BaseException:  # also a KeyboardInterrupt: the connection outlives it, and must not stay in a transaction
-        connection.rollback()
-        raise
-    connection.commit()
-
-
-def _is_damage(error: sqlite3.DatabaseError) -> bool:
+def _is_damage(error: BaseException | None) -> bool:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)

@@ -1,4 +1,4 @@
-"""What was read of the truth lately, for what everybody shares, while the truth itself is away."""
+"""Recently read values, kept in memory."""
 
 import time
 from collections import OrderedDict
@@ -8,47 +8,47 @@ from typing import Generic, TypeVar
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
-SNAPSHOT_TTL_S = 1_800.0
-"""As long as a stored ranking lives. What went private within this time before the truth went away may still be shown:
-whoever cannot read the truth cannot know (docs/decisions/0007)."""
+MAX_AGE_S = 1_800.0
+"""As long as a ranking snapshot lives. Values replace shared data while the database is unavailable; a project that
+became private within this time before the outage may still be shown (docs/decisions/0007)."""
 
 
 class LastKnownValues(Generic[K, V]):
-    """The values that were read last, in this process; the oldest go first.
+    """The values that were read last in this process, bounded in number and age.
 
     Parameters
     ----------
     max_entries
-        Values that are kept.
+        Maximum number of values; the oldest are dropped first.
     max_age_s
-        How old one may be and still be given.
+        Maximum age of a returned value.
     clock
-        Seconds, rising.
+        Monotonic seconds.
     """
 
     def __init__(
-        self, max_entries: int, max_age_s: float = SNAPSHOT_TTL_S, clock: Callable[[], float] = time.monotonic
+        self, max_entries: int, max_age_s: float = MAX_AGE_S, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._most = max_entries
         self._kept_s = max_age_s
         self._clock = clock
-        self._held: OrderedDict[K, tuple[float, V]] = OrderedDict()
+        self._entries: OrderedDict[K, tuple[float, V]] = OrderedDict()
 
     def remember(self, found: Mapping[K, V]) -> None:
-        """Remember what was just read."""
+        """Keep values that were just read."""
         read_at = self._clock()
         for key, value in found.items():
-            self._held[key] = (read_at, value)
-            self._held.move_to_end(key)
-        while len(self._held) > self._most:
-            self._held.popitem(last=False)
+            self._entries[key] = (read_at, value)
+            self._entries.move_to_end(key)
+        while len(self._entries) > self._most:
+            self._entries.popitem(last=False)
 
     def recall(self, keys: Iterable[K]) -> dict[K, V]:
-        """Give what is remembered of these, and is not too old."""
-        since = self._clock() - self._kept_s
-        held = ((key, self._held.get(key)) for key in keys)
-        return {key: one[1] for key, one in held if one is not None and one[0] >= since}
+        """Return the kept values of these keys that are not too old."""
+        oldest = self._clock() - self._kept_s
+        entries = ((key, self._entries.get(key)) for key in keys)
+        return {key: entry[1] for key, entry in entries if entry is not None and entry[0] >= oldest}
 
     def clear(self) -> None:
-        """Forget everything."""
-        self._held.clear()
+        """Drop all values."""
+        self._entries.clear()

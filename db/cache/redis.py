@@ -1,14 +1,13 @@
 """The cache on Redis or Redis Cluster, for gateways on several machines.
 
-Which of the two it is the server tells (or the URL, by naming several nodes). What was lost in an outage stays lost;
-the client connects again by itself.
+The server says whether it is a cluster, or the URL does by naming several nodes. The client reconnects by itself;
+values lost in an outage stay lost.
 """
 
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
@@ -29,23 +28,23 @@ from redis.exceptions import (
 from db.errors import Store, StoreMisconfigured, StoreUnavailable
 
 T = TypeVar("T")
-# redis-py types every command as "awaitable or not", whichever client it is: what comes back is checked by the tests.
+# redis-py types every command as "awaitable or not" for both clients; tests check the results.
 _Client: TypeAlias = Any
 log = logging.getLogger(__name__)
 
 DEADLINE_S = 0.5
-"""A call takes 0.2 ms in one data centre; past half a second computing anew is the better answer."""
+"""A call takes 0.2 ms in one data center; after half a second, computing the value again is faster."""
 
 CONNECTIONS = 32
-"""To each node, from each worker process; who finds none free waits for one until the deadline."""
+"""Maximum connections to each node from each worker process; further calls wait until the deadline."""
 
 PREFIX = "explore:"
-"""In front of each key: a Redis is often shared with other programs."""
+"""Prefix of each key: a Redis is often shared with other programs."""
 
 DEFAULT_PORT = 6379
 
 SCANNED_AT_ONCE = 1_000
-"""Keys that Redis looks at in one call while it lists some: about 0.3 ms of its time."""
+"""Keys that Redis examines in one call of a listing: about 0.3 ms of its time."""
 
 
 class RedisCache:
@@ -54,22 +53,22 @@ class RedisCache:
     Parameters
     ----------
     url
-        ``redis://[user:password@]host:port/0``; ``rediss://`` for TLS, with ``?ssl_ca_certs=…`` for an authority of
-        one's own; several nodes of a cluster as ``redis://host:port,host:port``.
+        ``redis://[user:password@]host:port/0``; ``rediss://`` for TLS, with ``?ssl_ca_certs=…`` for a private
+        certificate authority; several nodes of a cluster as ``redis://host:port,host:port``.
     deadline_s
-        What a call may take, waiting for a connection and connecting included.
+        Time limit of a call, connecting included.
     prefix
-        In front of each key.
+        Prefix of each key.
 
     Raises
     ------
     StoreMisconfigured
-        If the URL cannot be read.
+        If the URL is invalid.
     """
 
     def __init__(self, url: str, *, deadline_s: float = DEADLINE_S, prefix: str = PREFIX) -> None:
         self._nodes = _nodes(url)
-        self._where = ",".join(f"{host}:{port}" for host, port in self._hosts())
+        self._address = ",".join(f"{host}:{port}" for host, port in self._hosts())
         self._deadline_s = deadline_s
         self._prefix = prefix
         self._client: _Client = None
@@ -77,74 +76,73 @@ class RedisCache:
         self._free = asyncio.Semaphore(CONNECTIONS)
 
     async def get(self, key: str, *, extend_s: float | None = None) -> bytes | None:
-        """Give a value, or None if it is not there or has expired; keep it for `extend_s` seconds from now on."""
+        """Return a value, or None if it is missing or expired; extend its life to `extend_s` seconds from now on."""
         if extend_s is None:
             return await self._call(lambda client: client.get(self._name(key)))
         return await self._call(lambda client: client.getex(self._name(key), px=_milliseconds(extend_s)))
 
     async def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
-        """Give the values that are there, by key: one round trip to each node concerned."""
+        """Return the existing values, by key: one round trip to each node concerned."""
         if not keys:
             return {}
 
-        async def ask(client: _Client) -> list[bytes | None]:
-            # A pipeline and not MGET, whose keys must all lie in one slot of a cluster.
+        async def get_many(client: _Client) -> list[bytes | None]:
+            # A pipeline rather than MGET, whose keys must all lie in one slot of a cluster.
             pipeline = client.pipeline(transaction=False)
             for key in keys:
                 pipeline.get(self._name(key))
-            answer: list[bytes | None] = await pipeline.execute()
-            return answer
+            values: list[bytes | None] = await pipeline.execute()
+            return values
 
-        found = await self._call(ask)
+        found = await self._call(get_many)
         return {key: value for key, value in zip(keys, found, strict=True) if value is not None}
 
     async def put(self, key: str, value: bytes, ttl_s: float) -> None:
-        """Keep a value for `ttl_s` seconds, in place of an earlier one."""
+        """Store a value for `ttl_s` seconds, replacing an earlier one."""
         await self._call(lambda client: client.set(self._name(key), value, px=_milliseconds(ttl_s)))
 
     async def put_many(self, values: Mapping[str, bytes], ttl_s: float) -> None:
-        """Keep several values for `ttl_s` seconds: one round trip to each node concerned."""
+        """Store several values for `ttl_s` seconds: one round trip to each node concerned."""
         if not values:
             return
 
-        async def tell(client: _Client) -> None:
+        async def put_many(client: _Client) -> None:
             pipeline = client.pipeline(transaction=False)
             for key, value in values.items():
                 pipeline.set(self._name(key), value, px=_milliseconds(ttl_s))
             await pipeline.execute()
 
-        await self._call(tell)
+        await self._call(put_many)
 
     async def add(self, key: str, value: bytes, ttl_s: float) -> bool:
-        """Keep a value if there is none, and tell whether it was kept.
+        """Store a value if there is none, and return whether it was stored.
 
-        If the connection breaks after Redis did it and before it said so, the second try says False for what is ours:
-        who must know compares the value.
+        If the connection breaks before Redis acknowledges the write, the retry returns False although the value was
+        stored; callers to whom it matters compare the value.
         """
-        return bool(
-            await self._call(lambda client: client.set(self._name(key), value, nx=True, px=_milliseconds(ttl_s)))
-        )
+        name, ttl_ms = self._name(key), _milliseconds(ttl_s)
+        return bool(await self._call(lambda client: client.set(name, value, nx=True, px=ttl_ms)))
 
     async def delete(self, key: str) -> None:
-        """Forget a value."""
+        """Delete a value."""
         await self._call(lambda client: client.delete(self._name(key)))
 
     async def keys(self, prefix: str) -> list[str]:
-        """List the keys that begin with this text, of every node of a cluster."""
+        """Return the keys with this prefix, of every node of a cluster."""
         pattern = re.sub(r"([*?\[\]\\^-])", r"\\\1", self._name(prefix)) + "*"
 
-        async def ask(client: _Client) -> list[bytes]:
+        async def scan(client: _Client) -> list[bytes]:
             return [key async for key in client.scan_iter(match=pattern, count=SCANNED_AT_ONCE)]
 
-        names = {bytes(name).decode() for name in await self._call(ask)}
+        names = {bytes(name).decode() for name in await self._call(scan)}
         return sorted(name.removeprefix(self._name("")) for name in names)
 
-    async def lend(self, ask: Callable[[_Client], Awaitable[T]]) -> T:
-        """Run something of another library's on this connection, by the same deadline and with the same errors."""
-        return await self._call(ask)
+    async def lend(self, call: Callable[[_Client], Awaitable[T]]) -> T:
+        """Run a call of another library on this connection, with the same deadline and errors."""
+        return await self._call(call)
 
     async def scrub(self) -> None:
-        """Do nothing: Redis frees what is deleted; what its own files keep is told in docs/privacy.md."""
+        """Do nothing: Redis frees deleted values; docs/privacy.md describes its own files."""
 
     async def close(self) -> None:
         """Close the connections."""
@@ -158,26 +156,23 @@ class RedisCache:
     def _hosts(self) -> list[tuple[str, int]]:
         return [(node.get("host", "localhost"), node.get("port", DEFAULT_PORT)) for node in self._nodes]
 
-    async def _call(self, ask: Callable[[_Client], Awaitable[T]]) -> T:
-        async with self._telling_errors(), asyncio.timeout(self._deadline_s), self._free:
-            return await ask(self._client or await self._connect())
-
-    @asynccontextmanager
-    async def _telling_errors(self) -> AsyncIterator[None]:
+    async def _call(self, call: Callable[[_Client], Awaitable[T]]) -> T:
         try:
-            yield
+            async with asyncio.timeout(self._deadline_s), self._free:
+                return await call(self._client or await self._connect())
         except TimeoutError as error:
             raise self._unavailable(f"no answer within {self._deadline_s} s") from error
         except (AuthenticationError, AuthenticationWrongNumberOfArgsError, NoPermissionError) as error:
             raise StoreMisconfigured(
-                Store.CACHE, f"Redis at {self._where} refuses us ({error}); check user and password in REDIS_URL"
+                Store.CACHE,
+                f"Redis at {self._address} rejects the login ({error}); check user and password in REDIS_URL",
             ) from error
         except (RedisError, RedisClusterException, OSError, AttributeError) as error:
-            # AttributeError: when a cluster is down, redis-py 8.1 closes connections that other tasks are setting up.
+            # AttributeError: while a cluster is down, redis-py 8.1 closes connections that other tasks are setting up.
             raise self._unavailable(str(error) or type(error).__name__) from error
 
     def _unavailable(self, reason: str) -> StoreUnavailable:
-        return StoreUnavailable(Store.CACHE, f"Redis at {self._where}: {reason}")
+        return StoreUnavailable(Store.CACHE, f"Redis at {self._address}: {reason}")
 
     async def _connect(self) -> _Client:
         async with self._connecting:
@@ -191,7 +186,7 @@ class RedisCache:
         client: _Client = Redis(**_options(self._nodes[0]), retry=_once_more())
         try:
             is_cluster = await _is_cluster(client)
-        except BaseException:  # also when we are canceled: nobody else knows of this client
+        except BaseException:  # also on cancellation: nothing else references this client
             await client.aclose()
             raise
         if not is_cluster:
@@ -202,21 +197,21 @@ class RedisCache:
     async def _cluster(self) -> _Client:
         options = {name: value for name, value in self._nodes[0].items() if name not in ("host", "port", "db")}
         nodes = [ClusterNode(host, port) for host, port in self._hosts()]
-        # No steps: every fifth slot that has moved would close the connections of all other tasks.
+        # Without steps: every fifth moved slot would close the connections of all other tasks.
         client: _Client = RedisCluster(
             startup_nodes=nodes, **_options(options), retry=_once_more(), reinitialize_steps=0
         )
-        # Before anybody asks: commands that wait for the first map of the slots are sent to random nodes.
+        # Before the first command: commands that wait for the first slot map are sent to random nodes.
         return await client.initialize()
 
 
 def _options(options: dict[str, Any]) -> dict[str, Any]:
-    # RESP2: the third version's handshake asks for notifications that only Redis Enterprise knows.
+    # RESP2: the handshake of RESP3 asks for notifications that only Redis Enterprise supports.
     return {**options, "protocol": 2, "max_connections": 2 * CONNECTIONS}
 
 
 def _once_more() -> Retry:
-    """Try a second time at once: after a restart of Redis every pooled connection is dead without knowing it."""
+    """Retry once immediately: after a restart of Redis every pooled connection is dead."""
     return Retry(ConstantBackoff(0.01), 1)
 
 
@@ -225,18 +220,18 @@ async def _is_cluster(client: _Client) -> bool:
         return bool((await client.info("cluster")).get("cluster_enabled"))
     except AuthenticationError:
         raise
-    except ResponseError:  # a hosted Redis may keep INFO to itself
-        log.info("Redis does not tell whether it is a cluster; it is taken for a single one")
+    except ResponseError:  # a hosted Redis may not allow INFO
+        log.info("Redis does not say whether it is a cluster; assuming a single server")
         return False
 
 
 def _nodes(url: str) -> list[dict[str, Any]]:
-    """Read a URL into the connection options of each node it names."""
+    """Return the connection options of each node in a URL."""
     try:
         parts = urlsplit(url)
         account, at, hosts = parts.netloc.rpartition("@")
         return [_node(urlunsplit(parts._replace(netloc=f"{account}{at}{host}"))) for host in hosts.split(",")]
-    except ValueError:  # its text quotes parts of the URL
+    except ValueError:  # its message quotes parts of the URL
         raise StoreMisconfigured(
             Store.CACHE,
             "REDIS_URL cannot be read, or names a Unix socket; write redis://user:password@host:6379/0, user and "
@@ -254,5 +249,5 @@ def _node(url: str) -> dict[str, Any]:
 
 
 def _milliseconds(seconds: float) -> int:
-    """Round to what Redis takes; it refuses 0."""
+    """Round to milliseconds; Redis rejects 0."""
     return max(1, round(seconds * 1000))

@@ -1,8 +1,8 @@
-"""Single flight: a cold key is computed once, however many tasks and workers want it at the same moment.
+"""Single flight: a missing value is computed once, however many tasks and workers want it at the same time.
 
-In one process the callers share a task. Between processes a lock in the cache decides who computes; the others look
-for the value until it is there, until the lock is free, or until the lock would have expired, and then do it
-themselves. A cache that is away costs the sharing between processes, never the answer.
+In one process the callers share a task. Between processes a lock in the cache selects the one that computes. The others
+poll until the value exists, the lock is free, or the lock would have expired, and then compute the value themselves.
+Without the cache each process computes for itself.
 """
 
 import asyncio
@@ -17,9 +17,8 @@ from db.errors import StoreUnavailable
 
 log = logging.getLogger(__name__)
 
-FIRST_LOOK_S = 0.005
-LAST_LOOK_S = 0.05
-"""Followers look again after 5 ms, then ever later, up to 50 ms: a ranking takes about 40 ms."""
+FIRST_POLL_S, LAST_POLL_S = 0.005, 0.05
+"""Polling intervals grow from 5 ms to 50 ms: a ranking takes about 40 ms."""
 
 T = TypeVar("T")
 Compute = Callable[[], Awaitable[bytes]]
@@ -27,16 +26,16 @@ Compute = Callable[[], Awaitable[bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Computed(Generic[T]):
-    """A value, and for the callers of the process that computed it the thing that it stands for.
+    """A value, and in the process that computed it the object that it encodes.
 
     Attributes
     ----------
     value
-        What the cache holds.
+        Bytes for the cache.
     ttl_s
-        How long it lives.
+        Time to live.
     decoded
-        What was made; None if the value was found in the cache.
+        The decoded object; None if the value was found in the cache.
     """
 
     value: bytes
@@ -49,27 +48,20 @@ Make = Callable[[], Awaitable[Computed[T]]]
 
 @dataclass(slots=True)
 class _Flight:
-    """What is being made, and how many callers wait for it."""
+    """A running computation and the number of callers that wait for it."""
 
     task: asyncio.Task[Computed[Any]]
     callers: int = 0
 
 
-# By cache and key. A task holds its cache, so that the cache's id cannot become another's meanwhile.
+# By cache and key. A task references its cache, so the cache's id cannot be reused meanwhile.
 _flights: dict[tuple[int, str], _Flight] = {}
 
 
 async def compute_once(cache: Cache, key: str, compute: Compute, *, ttl_s: float, lock_s: float) -> bytes:
-    """Give the value of a key; if the cache does not hold it, see to it that it is computed once (see `get_or_compute`).
+    """Return the value of a key, computed once if the cache does not hold it, with a fixed time to live.
 
-    Parameters
-    ----------
-    compute
-        Makes the value. What it raises reaches all callers of this process; other processes then try themselves.
-    ttl_s
-        How long the value lives.
-    lock_s
-        How long others wait for whoever computes, at most; longer than computing ever takes.
+    See `get_or_compute` for the parameters.
     """
 
     async def make() -> Computed[None]:
@@ -81,23 +73,23 @@ async def compute_once(cache: Cache, key: str, compute: Compute, *, ttl_s: float
 async def get_or_compute(
     cache: Cache, key: str, make: Make[T], *, lock_s: float, cancel_when_abandoned: bool = False
 ) -> Computed[T]:
-    """Give what a key names; if the cache does not hold it, see to it that it is made once.
+    """Return the value of a key, computed once if the cache does not hold it.
 
-    Making is a task of its own: a caller who is canceled, the first one too, takes nobody along.
+    The computation is a separate task: the cancellation of a caller does not affect the others.
 
     Parameters
     ----------
     make
-        Makes the value and says how long it lives: what was made in a bad moment may live for less. What it raises
-        reaches all callers of this process; other processes then try themselves.
+        Computes the value and its time to live. Its error reaches all callers of this process; other processes then
+        compute the value themselves.
     lock_s
-        As for `compute_once`.
+        Maximum wait for another process; longer than the computation ever takes.
     cancel_when_abandoned
-        Whether it is given up once every caller of this process has been canceled; else the next one finds it made.
+        Whether the computation is canceled once every caller of this process has been; otherwise it completes.
     """
-    held = await _look(cache, key)
-    if held is not None:
-        return Computed(held, 0.0)
+    cached = await _get(cache, key)
+    if cached is not None:
+        return Computed(cached, 0.0)
     name = (id(cache), key)
     flight = _flights.get(name)
     if flight is None or flight.task.get_loop() is not asyncio.get_running_loop():
@@ -108,7 +100,7 @@ async def get_or_compute(
     finally:
         flight.callers -= 1
         if cancel_when_abandoned and not flight.callers and not flight.task.done():
-            _forget(name, flight)  # at once: whoever comes now must not wait for what is being stopped
+            _forget(name, flight)  # first: a new caller must not wait for a canceled task
             flight.task.cancel()
 
 
@@ -120,7 +112,7 @@ def _start(name: tuple[int, str], fly: Coroutine[Any, Any, Computed[Any]]) -> _F
 
 def _land(name: tuple[int, str], flight: _Flight) -> None:
     _forget(name, flight)
-    if not flight.task.cancelled() and flight.task.exception() is not None:  # looked at: its callers may all have gone
+    if not flight.task.cancelled() and flight.task.exception() is not None:  # retrieved: all callers may be gone
         log.debug("%s failed: %r", flight.task.get_name(), flight.task.exception())
 
 
@@ -143,26 +135,26 @@ async def _fly(cache: Cache, key: str, make: Make[T], lock_s: float) -> Computed
 
 
 async def _wait(cache: Cache, key: str, lock: str, token: bytes, lock_s: float) -> bytes | None:
-    """Wait for another's value, or give None to whoever shall compute it: the lock is free, or the cache is away."""
+    """Return the value of another process, or None if this one is to compute it."""
     clock = asyncio.get_running_loop().time
-    deadline, probe_interval_s = clock() + lock_s, FIRST_LOOK_S
+    deadline, probe_interval_s = clock() + lock_s, FIRST_POLL_S
     try:
         while clock() < deadline:
             if await cache.add(lock, token, lock_s):
-                # Between the caller's look and this lock another may have been through with it.
+                # Another process may have stored the value between the caller's read and this lock.
                 return await cache.get(key)
             await asyncio.sleep(probe_interval_s)
-            probe_interval_s = min(LAST_LOOK_S, probe_interval_s * 1.5)
+            probe_interval_s = min(LAST_POLL_S, probe_interval_s * 1.5)
             found = await cache.get_many([key, lock])
-            if key in found or found.get(lock) == token:  # ours: an answer to `add` was lost on its way
+            if key in found or found.get(lock) == token:  # ours: the response to `add` was lost
                 return found.get(key)
     except StoreUnavailable:
         return None
-    log.warning("whoever computes %s has not come up with it in %s s; it is computed here too", key, lock_s)
+    log.warning("another process has not computed %s within %s s; computing it here too", key, lock_s)
     return None
 
 
-async def _look(cache: Cache, key: str) -> bytes | None:
+async def _get(cache: Cache, key: str) -> bytes | None:
     try:
         return await cache.get(key)
     except StoreUnavailable:
@@ -173,13 +165,13 @@ async def _keep(cache: Cache, key: str, made: Computed[Any]) -> None:
     try:
         await cache.put(key, made.value, made.ttl_s)
     except StoreUnavailable as away:
-        log.debug("%s was computed and not kept: %s", key, away)
+        log.debug("%s was computed and not cached: %s", key, away)
 
 
 async def _release(cache: Cache, lock: str, token: bytes) -> None:
-    """Free the lock if it is still ours. In between it may pass to another: then one more computes, nothing worse."""
+    """Release the lock if it is still ours. If it passes to another process in between, one more process computes."""
     try:
         if await cache.get(lock) == token:
             await cache.delete(lock)
     except StoreUnavailable as away:
-        log.debug("%s was not freed and expires by itself: %s", lock, away)
+        log.debug("%s was not released and will expire: %s", lock, away)

@@ -1,4 +1,4 @@
-"""What an embedding model is to this product."""
+"""The protocol of embedding models."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -14,7 +14,7 @@ class Embedder(Protocol):
 
     @property
     def model(self) -> str:
-        """The model's name, stored beside each vector it makes."""
+        """Name of the model, stored beside each vector."""
 
     @property
     def dimension(self) -> int:
@@ -34,4 +34,10 @@ class Embedder(Protocol):
         """
 
     async def close(self) -> None:
-        """Let go of connections."""
+        """Release connections."""
+
+
+def normalize_rows(vectors: Vectors) -> None:
+    """Scale each row to unit length in place; a row of zeros stays as it is."""
+    lengths = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
+    np.divide(vectors, lengths, out=vectors, where=lengths > 0, casting="same_kind")

@@ -1,14 +1,13 @@
-"""An embedder that is never asked twice for the same text: vectors are kept by what they were made from.
+"""An embedder behind a cache, so that no text is paid for twice.
 
-Give it a cache of its own: a vector of 1,536 components is 6 KB and lives 90 days, and would drive rankings, which live
-30 minutes, out of a cache that evicts what expires first.
+It needs a cache of its own: a vector of 1,536 components has 6 KB and lives 90 days, and would displace rankings, which
+live 30 minutes, from a cache that evicts the entries that expire first.
 """
 
 import asyncio
 import hashlib
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,59 +18,27 @@ from db.errors import StoreUnavailable
 
 log = logging.getLogger(__name__)
 
-SNAPSHOT_TTL_S = 90 * 86_400.0
-"""Texts that come back after a quarter of a year are paid for again."""
+TTL_S = 90 * 86_400.0
+"""Texts that return after a quarter of a year are paid for again."""
 
 CHUNK = 256
-"""New texts that are asked for together: what was answered is kept even if the next chunk fails."""
+"""New texts of one request: an answered chunk is kept even if the next one fails."""
 
 LOCK_S = 30.0
 
 
-@dataclass(slots=True)
-class Memory:
-    """How often the vectors were at hand.
-
-    Attributes
-    ----------
-    hits
-        Texts whose vector was kept.
-    misses
-        Texts that the embedder was asked for.
-    """
-
-    hits: int = 0
-    misses: int = 0
-
-
 class CachedEmbedder:
-    """An embedder behind a cache.
+    """An embedder behind a cache. While the cache is unavailable, all texts go to the embedder."""
 
-    Parameters
-    ----------
-    embedder
-        Asked for what is not kept.
-    cache
-        Where vectors are kept; while it is away all texts go to the embedder.
-    kept_s
-        How long.
-
-    Attributes
-    ----------
-    memory
-        Hits and misses since the start.
-    """
-
-    def __init__(self, embedder: Embedder, cache: Cache, kept_s: float = SNAPSHOT_TTL_S) -> None:
+    def __init__(self, embedder: Embedder, cache: Cache, ttl_s: float = TTL_S) -> None:
         self._embedder = embedder
         self._cache = cache
-        self._kept_s = kept_s
+        self._ttl_s = ttl_s
         self._space = f"{embedder.model}\0{embedder.dimension}\0".encode()
-        self.memory = Memory()
 
     @property
     def model(self) -> str:
-        """The model's name."""
+        """Name of the model."""
         return self._embedder.model
 
     @property
@@ -80,22 +47,21 @@ class CachedEmbedder:
         return self._embedder.dimension
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
-        """Embed texts into unit vectors; only new ones are paid for, each once.
+        """Embed texts into unit vectors; only new texts reach the embedder, each once.
 
         Raises
         ------
         StoreUnavailable
-            If a new text cannot be embedded; those that could be are kept.
+            If a new text cannot be embedded; the vectors of the others are kept.
         """
         keys = [self._key(text) for text in texts]
         wanted = dict(zip(keys, texts, strict=True))
-        found = await self._recall(list(wanted))
+        found = await self._cached(list(wanted))
         missing = {key: text for key, text in wanted.items() if key not in found}
-        self.memory.hits += len(texts) - len(missing)
         if len(missing) == 1:
-            found |= await self._make_one(*next(iter(missing.items())))
+            found |= await self._embed_one(*next(iter(missing.items())))
         elif missing:
-            found |= await self._make_many(missing)
+            found |= await self._embed_many(missing)
         vectors = np.empty((len(texts), self.dimension), np.float32)
         for row, key in enumerate(keys):
             vectors[row] = np.frombuffer(found[key], "<f4")
@@ -110,48 +76,47 @@ class CachedEmbedder:
         digest = hashlib.blake2b(self._space + text.encode(errors="surrogatepass"), digest_size=20)
         return f"embedding:{digest.hexdigest()}"
 
-    async def _recall(self, keys: list[str]) -> dict[str, bytes]:
+    async def _cached(self, keys: list[str]) -> dict[str, bytes]:
         try:
             found = await self._cache.get_many(keys)
             damaged = [key for key, value in found.items() if not self._is_sound(value)]
             for key in damaged:
-                log.warning("%s holds no vector of %s components; it is made anew", key, self.dimension)
+                log.warning("%s is not a vector of %s components; embedding the text again", key, self.dimension)
                 await self._cache.delete(key)
         except StoreUnavailable as away:
-            log.debug("vectors are made anew: %s", away)
+            log.debug("cached vectors are unavailable: %s", away)
             return {}
         return {key: value for key, value in found.items() if key not in damaged}
 
     def _is_sound(self, value: bytes) -> bool:
         return len(value) == 4 * self.dimension and bool(np.isfinite(np.frombuffer(value, "<f4")).all())
 
-    async def _make_one(self, key: str, text: str) -> dict[str, bytes]:
-        """Embed one text, most often a search query: once for all who want it at the same moment."""
+    async def _embed_one(self, key: str, text: str) -> dict[str, bytes]:
+        """Embed one text, most often a search query: once for all concurrent callers."""
 
-        async def make() -> bytes:
-            return (await self._ask({key: text}))[key]
+        async def compute() -> bytes:
+            return (await self._embed({key: text}))[key]
 
-        return {key: await compute_once(self._cache, key, make, ttl_s=self._kept_s, lock_s=LOCK_S)}
+        return {key: await compute_once(self._cache, key, compute, ttl_s=self._ttl_s, lock_s=LOCK_S)}
 
-    async def _make_many(self, missing: dict[str, str]) -> dict[str, bytes]:
-        """Embed the texts of a batch; that of one worker alone, so that nobody else waits for them."""
+    async def _embed_many(self, missing: dict[str, str]) -> dict[str, bytes]:
+        """Embed a batch without single flight: batches are the work of one worker."""
         items = list(missing.items())
         chunks = [dict(items[start : start + CHUNK]) for start in range(0, len(items), CHUNK)]
-        made = await asyncio.gather(*map(self._ask_and_keep, chunks), return_exceptions=True)
+        made = await asyncio.gather(*map(self._embed_and_keep, chunks), return_exceptions=True)
         for chunk in made:
             if isinstance(chunk, BaseException):
                 raise chunk
         return {key: value for chunk in made if isinstance(chunk, dict) for key, value in chunk.items()}
 
-    async def _ask_and_keep(self, texts: dict[str, str]) -> dict[str, bytes]:
-        values = await self._ask(texts)
+    async def _embed_and_keep(self, texts: dict[str, str]) -> dict[str, bytes]:
+        values = await self._embed(texts)
         try:
-            await self._cache.put_many(values, self._kept_s)
+            await self._cache.put_many(values, self._ttl_s)
         except StoreUnavailable as away:
-            log.debug("%s vectors are not kept: %s", len(values), away)
+            log.debug("%s vectors are not cached: %s", len(values), away)
         return values
 
-    async def _ask(self, texts: dict[str, str]) -> dict[str, bytes]:
-        self.memory.misses += len(texts)
+    async def _embed(self, texts: dict[str, str]) -> dict[str, bytes]:
         vectors = await self._embedder.embed(list(texts.values()))
         return {key: vector.astype("<f4").tobytes() for key, vector in zip(texts, vectors, strict=True)}

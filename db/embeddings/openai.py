@@ -1,6 +1,6 @@
-"""OpenAI's embeddings, and those of every server that speaks the same (Ollama, vLLM, text-embeddings-inference).
+"""Embeddings of OpenAI and of servers with the same interface (Ollama, vLLM, text-embeddings-inference).
 
-The client's own retries are off: ours end with the deadline, and one Retry-After holds all requests back.
+The client's own retries are off: ours end with the deadline, and one Retry-After delays all requests.
 """
 
 import asyncio
@@ -9,7 +9,6 @@ import binascii
 import json
 import random
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -17,8 +16,8 @@ from urllib.parse import urlsplit
 import numpy as np
 from openai import APIConnectionError, APIError, APIStatusError, AsyncOpenAI, OpenAIError
 
-from db.embeddings.base import Vectors
-from db.embeddings.tokens import cut, cut_for_certain, estimate
+from db.embeddings.base import Vectors, normalize_rows
+from db.embeddings.tokens import estimate_tokens, truncate, truncate_bytes
 from db.errors import InvalidRecord, Store, StoreMisconfigured, StoreUnavailable
 from db.redaction import display_url
 
@@ -28,53 +27,28 @@ BASE_URL = "https://api.openai.com/v1"
 MODEL = "text-embedding-3-small"
 DIMENSION = 1536
 DOLLARS_PER_MILLION = 0.02
-"""OpenAI's price for a million tokens of text-embedding-3-small."""
+"""OpenAI's price of a million tokens of text-embedding-3-small."""
 
 TEXT_TOKENS = 8_191
-"""The longest text that OpenAI's models take."""
+"""Maximum tokens of a text for OpenAI's models."""
 
 BATCH_TOKENS = 50_000
-"""Estimated tokens of one request. OpenAI takes 300,000; a smaller one costs less to repeat."""
+"""Maximum estimated tokens of a request. OpenAI takes 300,000; a smaller request costs less to repeat."""
 
 BATCH_TEXTS = 256
-"""Texts of one request. OpenAI takes 2,048; 256 vectors of 1,536 components are 2 MB of answer."""
+"""Maximum texts of a request. OpenAI takes 2,048; 256 vectors of 1,536 components are a response of 2 MB."""
 
 CONCURRENCY = 4
 TRIES = 6
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 8.0
-"""Before the n-th retry a random part of min(8, 0.5 × 2ⁿ) seconds (full jitter), or what Retry-After asks for."""
+FIRST_PAUSE_S, MAX_PAUSE_S = 0.5, 8.0
+"""The n-th retry waits a random part of min(8, 0.5 × 2ⁿ) seconds (full jitter), or as long as Retry-After says."""
 
 DEADLINE_S = 30.0
 ATTEMPT_S = 15.0
 
-_MAY_HEAL = frozenset({408, 409, 425, 429})
+_TRANSIENT = frozenset({408, 409, 425, 429})
 _REFUSED_KEY = frozenset({401, 403})
 _REFUSED_INPUT = frozenset({400, 413, 422})
-
-
-@dataclass(slots=True)
-class Usage:
-    """What was asked and spent since the start.
-
-    Attributes
-    ----------
-    requests
-        Sent, retries included.
-    retries
-        Of these, repetitions.
-    texts
-        Embedded.
-    tokens
-        As the server counted them; estimated where it does not tell.
-    dollars
-        At the price of the settings.
-    """
-
-    requests: int = 0
-    retries: int = 0
-    texts: int = 0
-    tokens: int = 0
-    dollars: float = 0.0
 
 
 class OpenAIEmbedder:
@@ -83,34 +57,21 @@ class OpenAIEmbedder:
     Parameters
     ----------
     api_key
-        Empty for a server that asks for none.
-    model, dimension
-        The model's name and the components of its vectors.
+        Empty for a server that requires none.
     base_url
-        Where it is, ``/v1`` included.
+        Address, ``/v1`` included.
     send_dimension
-        Whether requests name the dimension. None: for OpenAI's third generation, which shortens vectors on demand.
-    deadline_s
-        What `embed` may take, retries included.
-    attempt_s
-        What one request may take.
+        Whether requests name the dimension. None: only for OpenAI's third generation, which shortens vectors on demand.
+    deadline_s, attempt_s
+        Time limits of `embed`, retries included, and of one request.
     batch_tokens, batch_texts, text_tokens
-        Bounds on a request and on a text; a longer text is cut.
-    concurrency
-        Requests at once.
-    tries
-        How often a request is sent at most.
-    dollars_per_million
-        The price of a million tokens.
+        Limits of a request and of a text; a longer text is truncated.
+    concurrency, tries
+        Concurrent requests, and attempts for each request.
     jitter
-        Gives a number from 0 to 1.
+        Returns a random number from 0 to 1.
     on_usage
-        Called with the tokens and dollars of each answer.
-
-    Attributes
-    ----------
-    usage
-        What was asked and spent since the start.
+        Called with the tokens and dollars of each response.
     """
 
     def __init__(
@@ -137,7 +98,7 @@ class OpenAIEmbedder:
         self._base_url = base_url
         if send_dimension is None:
             send_dimension = model.startswith("text-embedding-3")
-        self._asked: dict[str, Any] = {"dimensions": dimension} if send_dimension else {}
+        self._extra: dict[str, Any] = {"dimensions": dimension} if send_dimension else {}
         self._deadline_s = deadline_s
         self._batch_tokens, self._batch_texts, self._text_tokens = batch_tokens, batch_texts, text_tokens
         self._slots = asyncio.Semaphore(concurrency)
@@ -146,17 +107,16 @@ class OpenAIEmbedder:
         self._jitter = jitter
         self._on_spent = on_usage
         self._not_before = 0.0
-        self.usage = Usage()
         try:
-            _ = urlsplit(base_url).port  # the client's own error for a wrong one is of a library under it
-            # The client refuses an empty key; a server that asks for none does not look at this one.
+            _ = urlsplit(base_url).port  # raises here: the client's own error is one of a library below it
+            # The client rejects an empty key; a server that requires none ignores this one.
             self._client = AsyncOpenAI(api_key=api_key or "none", base_url=base_url, timeout=attempt_s, max_retries=0)
         except (OpenAIError, ValueError):  # its text quotes parts of the address
             raise self._misconfigured("cannot be used; check OPENAI_BASE_URL") from None
 
     @property
     def model(self) -> str:
-        """The model's name."""
+        """Name of the model."""
         return self._model
 
     @property
@@ -170,13 +130,13 @@ class OpenAIEmbedder:
         Raises
         ------
         StoreMisconfigured
-            The key is refused, the model unknown, or its vectors have another dimension.
+            If the key is refused, the model is unknown, or its vectors have another dimension.
         StoreUnavailable
-            It did not answer within the deadline, or made no sense.
+            If it did not answer within the deadline, or the response is invalid.
         InvalidRecord
-            It refuses a text for what it is; the path tells which.
+            If it rejects a text; the path holds its index.
         """
-        readable = [cut(_readable(text), self._text_tokens) for text in texts]
+        readable = [truncate(_readable(text), self._text_tokens) for text in texts]
         vectors = np.zeros((len(texts), self._dimension), np.float32)
         batches = list(self._batches([row for row, text in enumerate(readable) if text], readable))
         deadline = asyncio.get_running_loop().time() + self._deadline_s
@@ -195,7 +155,7 @@ class OpenAIEmbedder:
         batch: list[int] = []
         tokens = 0
         for row in rows:
-            cost = estimate(texts[row])
+            cost = estimate_tokens(texts[row])
             if batch and (len(batch) == self._batch_texts or tokens + cost > self._batch_tokens):
                 yield batch
                 batch, tokens = [], 0
@@ -205,10 +165,10 @@ class OpenAIEmbedder:
             yield batch
 
     async def _embed_batch(self, rows: list[int], texts: list[str], into: Vectors, deadline: float) -> None:
-        """Embed some of the texts; if they are refused, each half by itself, and a single one shortened."""
+        """Embed some of the texts; if they are rejected, each half separately, and a single text truncated."""
         try:
             async with self._slots:
-                into[rows] = await self._ask([texts[row] for row in rows], deadline)
+                into[rows] = await self._request([texts[row] for row in rows], deadline)
         except APIStatusError as error:
             if len(rows) > 1:
                 middle = len(rows) // 2
@@ -216,25 +176,26 @@ class OpenAIEmbedder:
                 await self._embed_batch(rows[middle:], texts, into, deadline)
                 return
             row = rows[0]
-            shorter = cut_for_certain(texts[row], self._text_tokens)
+            shorter = truncate_bytes(texts[row], self._text_tokens)
             if shorter == texts[row]:
                 raise InvalidRecord(f"the embedding model refuses the text: {error.message}", (row,)) from error
             texts[row] = shorter
             await self._embed_batch(rows, texts, into, deadline)
 
-    async def _ask(self, texts: list[str], deadline: float) -> Vectors:
-        """Send a request until it is answered; an `APIStatusError` that rises is a refusal of these texts."""
+    async def _request(self, texts: list[str], deadline: float) -> Vectors:
+        """Send a request, with retries.
+
+        Raises `APIStatusError` if these texts are rejected.
+        """
         clock = asyncio.get_running_loop().time
         for attempt in range(self._tries):
             if self._not_before >= deadline:
-                raise self._unavailable(f"it asked us to wait for {self._not_before - clock():.0f} s more")
+                raise self._unavailable(f"it asks us to wait {self._not_before - clock():.0f} s longer")
             await asyncio.sleep(max(0.0, self._not_before - clock()))
-            self.usage.requests += 1
-            self.usage.retries += attempt > 0
             try:
                 return await self._attempt(texts)
             except APIError as error:
-                self._raise_unless_it_may_heal(error)
+                self._raise_unless_transient(error)
                 probe_interval_s = self._pause_s(error, attempt)
                 if attempt + 1 == self._tries or clock() + probe_interval_s >= deadline:
                     raise self._unavailable(_reason(error)) from error
@@ -243,25 +204,21 @@ class OpenAIEmbedder:
 
     async def _attempt(self, texts: list[str]) -> Vectors:
         answer = await self._client.embeddings.with_raw_response.create(
-            input=texts, model=self._model, encoding_format="base64", **self._asked
+            input=texts, model=self._model, encoding_format="base64", **self._extra
         )
         try:
             body = json.loads(answer.content)
             items = sorted(body["data"], key=lambda item: item["index"])
             indices, rows = [item["index"] for item in items], [_vector(item["embedding"]) for item in items]
-            tokens = (body.get("usage") or {}).get("total_tokens") or sum(estimate(text) for text in texts)
+            tokens = (body.get("usage") or {}).get("total_tokens") or sum(estimate_tokens(text) for text in texts)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise self._unavailable("its answer is no list of embeddings; check OPENAI_BASE_URL") from error
-        self.usage.tokens += tokens
-        self.usage.dollars += tokens * self._price
         if self._on_spent is not None:
             self._on_spent(tokens, tokens * self._price)
-        vectors = self._checked(indices, rows, len(texts))
-        self.usage.texts += len(texts)
-        return vectors
+        return self._checked(indices, rows, len(texts))
 
     def _checked(self, indices: list[int], rows: list[Vectors], expected: int) -> Vectors:
-        """Refuse what would spoil the index; scale the rest to unit length."""
+        """Return valid vectors, scaled to unit length."""
         if indices != list(range(expected)):
             raise self._unavailable(f"it was sent {expected} texts and answered with {len(rows)} vectors")
         wrong = next((row.size for row in rows if row.shape != (self._dimension,)), None)
@@ -273,12 +230,11 @@ class OpenAIEmbedder:
         vectors = np.stack(rows)
         if not np.isfinite(vectors).all():
             raise self._unavailable("it answered with vectors that are not finite numbers")
-        lengths = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
-        np.divide(vectors, lengths, out=vectors, where=lengths > 0, casting="same_kind")
+        normalize_rows(vectors)
         return vectors
 
-    def _raise_unless_it_may_heal(self, error: APIError) -> None:
-        """Sort errors: those of the settings, refusals of the texts (raised as they are), and those to try again."""
+    def _raise_unless_transient(self, error: APIError) -> None:
+        """Raise errors of the settings, and rejections of the texts as they are; return for transient errors."""
         if isinstance(error, APIConnectionError) or not isinstance(error, APIStatusError):
             return
         status = error.status_code
@@ -294,16 +250,16 @@ class OpenAIEmbedder:
             if error.param == "dimensions":
                 raise self._misconfigured(f"cannot give {self._dimension} components: {error.message}") from error
             raise error
-        if status < 500 and status not in _MAY_HEAL:
+        if status < 500 and status not in _TRANSIENT:
             raise self._misconfigured(f"refuses the request ({status}): {error.message}") from error
 
     def _pause_s(self, error: APIError, attempt: int) -> float:
         asked_s = _retry_after_s(error)
-        backoff_s: float = self._jitter() * min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**attempt)
+        backoff_s: float = self._jitter() * min(MAX_PAUSE_S, FIRST_PAUSE_S * 2**attempt)
         if asked_s is None:
             return backoff_s
         self._not_before = max(self._not_before, asyncio.get_running_loop().time() + asked_s)
-        return asked_s + self._jitter() * FIRST_PAUSE_S  # not all of us in the same instant
+        return asked_s + self._jitter() * FIRST_PAUSE_S  # so that not all clients retry at the same instant
 
     def _unavailable(self, reason: str) -> StoreUnavailable:
         return StoreUnavailable(Store.EMBEDDINGS, f"{self._model} at {display_url(self._base_url)}: {reason}")
@@ -313,7 +269,7 @@ class OpenAIEmbedder:
 
 
 async def _all(work: Sequence[Coroutine[Any, Any, T]]) -> None:
-    """Run together; when one fails the rest are stopped, and its error rises as it is."""
+    """Run concurrently; the first error cancels the rest and propagates unchanged."""
     tasks = [asyncio.create_task(item) for item in work]
     try:
         await asyncio.gather(*tasks)
@@ -323,7 +279,7 @@ async def _all(work: Sequence[Coroutine[Any, Any, T]]) -> None:
 
 
 def _readable(text: str) -> str:
-    """Drop lone surrogates, which cannot be sent, and NUL, which some servers refuse."""
+    """Drop lone surrogates, which cannot be sent, and NUL, which some servers reject."""
     return text.replace("\0", " ").encode(errors="ignore").decode().strip()
 
 
@@ -333,11 +289,11 @@ def _vector(embedding: str | list[float]) -> Vectors:
             return np.frombuffer(base64.b64decode(embedding, validate=True), "<f4").astype(np.float32)
         except binascii.Error as error:
             raise ValueError("no base64") from error
-    return np.asarray(embedding, np.float32)  # some servers do not know base64
+    return np.asarray(embedding, np.float32)  # some servers do not support base64
 
 
 def _retry_after_s(error: APIError) -> float | None:
-    """Read how long a server asks us to wait: milliseconds, seconds or a date."""
+    """Return the seconds of a Retry-After header, given as milliseconds, seconds or a date."""
     if not isinstance(error, APIStatusError):
         return None
     headers = error.response.headers
@@ -350,7 +306,7 @@ def _retry_after_s(error: APIError) -> float | None:
 
 
 def _until(date: str, now: str | None) -> float | None:
-    """Count the seconds to a date by the server's own clock."""
+    """Return the seconds until a date by the server's own clock."""
     try:
         return max(0.0, (parsedate_to_datetime(date) - parsedate_to_datetime(now or "")).total_seconds())
     except (ValueError, TypeError):

@@ -1,42 +1,37 @@
-"""How many tokens a text is worth, estimated without a tokeniser: theirs would have to be downloaded.
+"""Token estimates without a tokenizer, which would have to be downloaded.
 
-The byte-level tokenisers of these models (cl100k and its kin) make about one token of 4 characters of English prose, of
+The byte-level tokenizers of these models (cl100k and similar) make about one token of 4 characters of English prose, of
 3 of source code, and of one Chinese character. The estimate is a third of a token for an ASCII character and half a
-token for each UTF-8 byte of any other: above the truth for prose. Base64 and the like exceed it; nothing exceeds one
-token a byte, which is what the embedder falls back to when a server says that a text is too long.
+token for each UTF-8 byte of any other: too high for prose. Base64 and the like exceed it. No text exceeds one token a
+byte, the bound that the embedder falls back to when a server rejects a text as too long.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-WHOLE = 6
-"""Costs are counted in sixths of a token, so that sums are exact: thirds added as floats drift past the limit."""
+SIXTHS = 6
+"""Costs are counted in sixths of a token, so that sums are exact: sums of float thirds drift past the limit."""
 
 ASCII_COST, BYTE_COST = 2, 3
 
 
-def estimate(text: str) -> int:
-    """Estimate a text's tokens, at least 1."""
-    if text.isascii():
-        return max(1, _tokens(len(text) * ASCII_COST))
-    return max(1, _tokens(int(_costs(text).sum())))
+def estimate_tokens(text: str) -> int:
+    """Estimate the number of tokens of a text, at least 1."""
+    sixths = len(text) * ASCII_COST if text.isascii() else int(_costs(text).sum())
+    return max(1, -(-sixths // SIXTHS))
 
 
-def cut(text: str, tokens: int) -> str:
-    """Give the longest beginning of a text whose estimate is within `tokens`."""
-    text = text[: tokens * WHOLE // ASCII_COST]  # no character costs less
+def truncate(text: str, tokens: int) -> str:
+    """Return the longest prefix of a text whose estimate is at most `tokens`."""
+    text = text[: tokens * SIXTHS // ASCII_COST]  # no character costs less
     if text.isascii():
         return text
-    return text[: int(np.searchsorted(np.cumsum(_costs(text)), tokens * WHOLE, side="right"))]
+    return text[: int(np.searchsorted(np.cumsum(_costs(text)), tokens * SIXTHS, side="right"))]
 
 
-def cut_for_certain(text: str, tokens: int) -> str:
-    """Give the longest beginning of a text that cannot be more than `tokens`: a byte is a token at most."""
+def truncate_bytes(text: str, tokens: int) -> str:
+    """Return the longest prefix that cannot have more than `tokens` tokens: as many bytes."""
     return text.encode()[:tokens].decode(errors="ignore")
-
-
-def _tokens(sixths: int) -> int:
-    return -(-sixths // WHOLE)
 
 
 def _costs(text: str) -> NDArray[np.int64]:

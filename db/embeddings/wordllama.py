@@ -1,6 +1,6 @@
-"""WordLlama: static word vectors that ship with the package. No key, no server, no network.
+"""WordLlama embeddings: static word vectors that ship with the package. No key, no server, no network.
 
-A text costs 0.06 ms CPU, so that nothing is cached here.
+A text takes 0.06 ms CPU, so nothing is cached here.
 """
 
 import asyncio
@@ -14,24 +14,24 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError
 
-from db.embeddings.base import Vectors
+from db.embeddings.base import Vectors, normalize_rows
 from db.errors import Store, StoreUnavailable
 
 MAX_CHARACTERS = 20_000
-"""How much of a text is read: the mean of some 5,000 words hardly moves any more."""
+"""Characters of a text that are read: the mean of some 5,000 words hardly changes any more."""
 
 MAX_TOKENS = 16_384
 """Token vectors gathered at once: 16 MB."""
 
 
 class WordLlamaEmbedder:
-    """The embedded default: the mean of a text's word vectors, loaded when first needed (0.3 s), 256 components."""
+    """The embedded default: means of word vectors with 256 components, loaded on first use (0.3 s)."""
 
     model = "wordllama-l2-supercat"
     dimension = 256
 
     def __init__(self) -> None:
-        # One thread: the model is CPU bound and its tokeniser brings threads of its own for large batches.
+        # One thread: the model is CPU bound and its tokenizer has its own threads for large batches.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="wordllama")
         self._weights: Vectors | None = None
         self._tokenizer: Any = None
@@ -54,8 +54,7 @@ class WordLlamaEmbedder:
             for start in range(0, len(known), MAX_TOKENS):
                 vectors[row] += weights[known[start : start + MAX_TOKENS]].sum(axis=0)
         # Not WordLlama's own norm=True: it divides an empty text by zero, and pads every text to the longest.
-        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        np.divide(vectors, lengths, out=vectors, where=lengths > 0)
+        normalize_rows(vectors)
         return vectors
 
     def _load(self) -> tuple[Vectors, Any]:
@@ -68,7 +67,7 @@ class WordLlamaEmbedder:
 
 
 def _readable(text: str) -> str:
-    """Cut a text, and drop lone surrogates: JSON lets such halves of characters through, the tokeniser does not."""
+    """Truncate a text and drop lone surrogates, which JSON allows and the tokenizer rejects."""
     return text.strip()[:MAX_CHARACTERS].encode(errors="ignore").decode()
 
 
@@ -79,12 +78,12 @@ def _weights_and_tokenizer(dimension: int) -> tuple[Vectors, Any]:
     root = logging.getLogger()
     with _importing:
         handlers, level = list(root.handlers), root.level
-        import wordllama  # noqa: PLC0415 (0.25 s that only a process which embeds shall pay)
+        import wordllama  # noqa: PLC0415 (0.25 s that only a process that embeds pays)
 
-        # Its import calls logging.basicConfig(level=INFO), which is the edge's to decide.
+        # Its import calls logging.basicConfig(level=INFO); the gateway configures logging.
         root.handlers[:] = handlers
         root.setLevel(level)
-    # Without cache_dir it looks for its tokeniser in a folder that the wheel does not have, then on the network.
+    # Without cache_dir it looks for its tokenizer in a folder that the wheel does not have, then on the network.
     inference = wordllama.WordLlama.load(
         dim=dimension, cache_dir=Path(wordllama.__file__).parent, disable_download=True
     )

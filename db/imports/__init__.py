@@ -1,1 +1,4 @@
-"""Records that come in: their shape, and the import of whole folders."""
+"""Import of whole folders of files into the database.
+
+Reading, checking and writing batches belong here; the records and their validation do not.
+"""

@@ -1,11 +1,11 @@
-"""`explore import`: a folder of files into the truth, batch by batch. The format is described in `docs/import.md`."""
+"""Import of a folder of files into the database, in batches. The format is described in `docs/import.md`."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -26,7 +26,7 @@ from db.records import (
     UserRecord,
     validation_errors,
 )
-from db.upsert_results import Refusal, UpsertResult
+from db.upsert_results import UpsertResult
 
 KINDS: dict[str, type[Record]] = {
     "tools": ToolRecord,
@@ -35,24 +35,25 @@ KINDS: dict[str, type[Record]] = {
     "projects": ProjectRecord,
     "interactions": InteractionRecord,
 }
-"""What is read, in this order: a file refers only to those before it."""
+"""Record types by file name, in reading order: a file refers only to those before it."""
 
 BATCH_ROWS = 2_000
 """Records of one transaction. 500, 2,000 and 5,000 take 1.2, 1.2 and 1.5 s CPU for 20,000 projects on SQLite."""
 
 BATCH_EVENTS = 5_000
-"""The same for interactions: 500, 2,000, 5,000 and 10,000 take 3.8, 2.6, 2.6 and 2.7 s CPU for 46,000 of them."""
+"""Interactions of one transaction. 500, 2,000, 5,000 and 10,000 take 3.8, 2.6, 2.6 and 2.7 s CPU for 46,000 of them."""
 
 BATCH_BYTES = 4_000_000
-"""A batch ends early at this many bytes of text, so that memory stays flat whatever the lines are like."""
+"""A batch ends early at this many bytes of text, so that memory is bounded."""
 
 MAX_KEPT_REFUSALS = 50
 MAX_FAULTS_SHOWN = 3
+MAX_MESSAGE = 300
 
 
 @dataclass(frozen=True, slots=True)
 class RejectedLine:
-    """A line that did not go in."""
+    """A line that was not imported."""
 
     file: str
     line: int
@@ -64,7 +65,7 @@ class RejectedLine:
 
 @dataclass(frozen=True, slots=True)
 class FileProgress:
-    """How far one file is.
+    """Progress within one file.
 
     Attributes
     ----------
@@ -73,7 +74,7 @@ class FileProgress:
     rows
         Lines read so far, blank ones not counted.
     fraction
-        Of the file's bytes, from 0 to 1.
+        Share of the file's bytes, from 0 to 1.
     """
 
     file: str
@@ -84,7 +85,7 @@ class FileProgress:
 
 @dataclass(slots=True)
 class FileReport:
-    """What became of one file's lines: `read` is the sum of the other four."""
+    """Counts of one file's lines: `read` is the sum of the other four."""
 
     file: str
     read: int = 0
@@ -96,14 +97,14 @@ class FileReport:
 
 @dataclass(slots=True)
 class ImportReport:
-    """What became of an import.
+    """The result of an import.
 
     Attributes
     ----------
     files
-        One report for each file, in the order in which they were read.
+        One report for each file, in reading order.
     refusals
-        The first `MAX_KEPT_REFUSALS` lines that did not go in; the files' reports count them all.
+        The first `MAX_KEPT_REFUSALS` lines that were not imported; the files' reports count them all.
     written
         False if a strict import was refused as a whole.
     """
@@ -119,20 +120,18 @@ class ImportReport:
 
     @property
     def refused(self) -> int:
-        """Lines of all files that did not go in."""
+        """Lines of all files that were not imported."""
         return sum(report.refused for report in self.files)
 
 
 ShowProgress = Callable[[FileProgress], None]
 OnRejection = Callable[[RejectedLine], None]
 Write = Callable[[AsyncConnection, Sequence[Any]], Awaitable[UpsertResult]]
-Check = Callable[[Sequence[Any]], Awaitable[list[Refusal]]]
-Take = Callable[[Sequence[Any]], Awaitable[UpsertResult]]
-T = TypeVar("T")
+Consumer = Callable[[Sequence[Any]], Awaitable[UpsertResult]]
 
 
 class _Batch(NamedTuple):
-    """Some lines of one file: the records among them with their line numbers, and the lines that are none."""
+    """Some lines of one file: valid records with their line numbers, and invalid lines."""
 
     numbers: list[int]
     records: list[Record]
@@ -148,19 +147,19 @@ async def import_directory(
     progress: ShowProgress | None = None,
     on_refusal: OnRejection | None = None,
 ) -> ImportReport:
-    """Bring a folder's files into the truth.
+    """Import the files of a folder.
 
-    Each batch is one transaction: a stop in the middle leaves whole batches, and the next run goes on from there,
-    because what is there already is left alone. A line that is wrong is reported, the others go in.
+    Each batch is one transaction. An interrupted import leaves whole batches, and the next run continues from there,
+    because existing records are left unchanged. Invalid lines are reported; all others are imported.
 
     Parameters
     ----------
     strict
-        Read everything first, and write nothing if any line is wrong.
+        Read everything first, and write nothing if any line is invalid.
     progress
         Called after each batch.
     on_refusal
-        Called for each line that did not go in; the report keeps only the first ones.
+        Called for each line that is not imported; the report keeps only the first ones.
 
     Raises
     ------
@@ -168,18 +167,18 @@ async def import_directory(
         If the folder is missing, holds none of the files, or holds one twice.
     """
     files = find_files(directory)
-    run = _Run(progress or (lambda _: None), on_refusal or (lambda _: None))
+    run = _Import(files, progress or (lambda _: None), on_refusal or (lambda _: None))
     if strict:
         with closing(Checker(database)) as checker:
-            checked = await run.read(files, _checks(checker), checking=True)
-        if checked.refused:
-            checked.written = False
-            return checked
-    return await run.read(files, _writes(database), checking=False)
+            report = await run.pass_to(checker.consumers(), checking=True)
+        if report.refused:
+            report.written = False
+            return report
+    return await run.pass_to(_writers(database), checking=False)
 
 
 def find_files(directory: Path) -> dict[str, Path]:
-    """Find the files of the format in a folder, by kind, in the order in which they are read."""
+    """Return the import files of a folder by kind, in reading order."""
     if not directory.is_dir():
         raise InvalidRecord(f"{directory} is not a folder; give the one that holds projects.jsonl or users.jsonl")
     found: dict[str, Path] = {}
@@ -195,17 +194,19 @@ def find_files(directory: Path) -> dict[str, Path]:
     return found
 
 
-def _writes(database: Database) -> dict[str, Take]:
-    def in_transaction(write: Write) -> Take:
-        async def take(records: Sequence[Any]) -> UpsertResult:
+def _writers(database: Database) -> dict[str, Consumer]:
+    """Return, for each kind of record, a function that writes a batch in one transaction."""
+
+    def in_transaction(write: Write) -> Consumer:
+        async def consume(records: Sequence[Any]) -> UpsertResult:
             async with database.write() as connection:
                 return await write(connection, records)
 
-        return take
+        return consume
 
     write_interactions = in_transaction(InteractionWriter())
 
-    async def take_interactions(records: Sequence[InteractionRecord]) -> UpsertResult:
+    async def consume_interactions(records: Sequence[InteractionRecord]) -> UpsertResult:
         await prepare_partitions(database, (record.at for record in records if record.at is not None))
         return await write_interactions(records)
 
@@ -214,67 +215,47 @@ def _writes(database: Database) -> dict[str, Take]:
         "categories": in_transaction(upsert_categories),
         "users": in_transaction(upsert_users),
         "projects": in_transaction(upsert_projects),
-        "interactions": take_interactions,
+        "interactions": consume_interactions,
     }
 
 
-def _checks(checker: Checker) -> dict[str, Take]:
-    def without_writing(check: Check) -> Take:
-        async def take(records: Sequence[Any]) -> UpsertResult:
-            refused = await check(records)
-            return UpsertResult(unchanged=len(records) - len(refused), refused=tuple(refused))
+@dataclass(frozen=True, slots=True)
+class _Import:
+    """One import: its files and its listeners."""
 
-        return take
+    files: Mapping[str, Path]
+    progress: ShowProgress
+    on_refusal: OnRejection
 
-    async def nothing_to_check(_records: Sequence[Any]) -> list[Refusal]:
-        return []
-
-    return {
-        "tools": without_writing(nothing_to_check),
-        "categories": without_writing(nothing_to_check),
-        "users": without_writing(checker.check_users),
-        "projects": without_writing(checker.check_projects),
-        "interactions": without_writing(checker.check_interactions),
-    }
-
-
-class _Run:
-    """One import, and whom it tells."""
-
-    def __init__(self, progress: ShowProgress, on_refusal: OnRejection) -> None:
-        self._progress = progress
-        self._on_refusal = on_refusal
-
-    async def read(self, files: dict[str, Path], takes: dict[str, Take], *, checking: bool) -> ImportReport:
-        """Read every file, and give its records to the one who takes them."""
+    async def pass_to(self, consumers: Mapping[str, Consumer], *, checking: bool) -> ImportReport:
+        """Read every file and pass its records to the consumer of its kind."""
         report = ImportReport()
-        for kind, path in files.items():
-            report.files.append(FileReport(path.name))
-            await self._read_file(path, kind, takes[kind], report, checking)
+        for kind, path in self.files.items():
+            counts = FileReport(path.name)
+            report.files.append(counts)
+            size = _size(path)
+            batches = read_batches(path, kind)
+            # Reading and validating run in a thread, so that a server that imports keeps answering.
+            while (batch := await asyncio.to_thread(next, batches, None)) is not None:
+                bad = await self._consume(batch, consumers[kind], counts)
+                report.refusals.extend(bad[: MAX_KEPT_REFUSALS - len(report.refusals)])
+                self.progress(FileProgress(path.name, checking, counts.read, min(batch.position / size, 1.0)))
+            self.progress(FileProgress(path.name, checking, counts.read, 1.0))
         return report
 
-    async def _read_file(self, path: Path, kind: str, take: Take, report: ImportReport, checking: bool) -> None:
-        counts = report.files[-1]
-        size = _size(path)
-        batches = read_batches(path, kind)
-        # Reading and validating run in a thread, so that a server that imports goes on answering.
-        while (batch := await asyncio.to_thread(next, batches, None)) is not None:
-            result = await take(batch.records) if batch.records else UpsertResult()
-            unwritten = [RejectedLine(path.name, batch.numbers[r.index], _told(r.error)) for r in result.refused]
-            bad = sorted(batch.bad + unwritten, key=lambda line: line.line)
-            counts.read += len(batch.records) + len(batch.bad)
-            counts.added += result.added
-            counts.changed += result.changed
-            counts.unchanged += result.unchanged
-            counts.refused += len(bad)
-            self._note(bad, report)
-            self._progress(FileProgress(path.name, checking, counts.read, min(batch.position / size, 1.0)))
-        self._progress(FileProgress(path.name, checking, counts.read, 1.0))
-
-    def _note(self, bad: Sequence[RejectedLine], report: ImportReport) -> None:
+    async def _consume(self, batch: _Batch, consume: Consumer, counts: FileReport) -> list[RejectedLine]:
+        """Pass one batch on, count the result, and return the refused lines."""
+        result = await consume(batch.records) if batch.records else UpsertResult()
+        refused = [RejectedLine(counts.file, batch.numbers[one.index], _message(one.error)) for one in result.refused]
+        bad = sorted(batch.bad + refused, key=lambda line: line.line)
+        counts.read += len(batch.records) + len(batch.bad)
+        counts.added += result.added
+        counts.changed += result.changed
+        counts.unchanged += result.unchanged
+        counts.refused += len(bad)
         for line in bad:
-            self._on_refusal(line)
-        report.refusals.extend(bad[: MAX_KEPT_REFUSALS - len(report.refusals)])
+            self.on_refusal(line)
+        return bad
 
 
 def _size(path: Path) -> int:
@@ -287,9 +268,9 @@ def _size(path: Path) -> int:
 def read_batches(path: Path, kind: str) -> Iterator[_Batch]:
     """Read a file as validated records, in batches bounded by number and by bytes."""
     model = KINDS[kind]
-    most = BATCH_EVENTS if kind == "interactions" else BATCH_ROWS
+    max_rows = BATCH_EVENTS if kind == "interactions" else BATCH_ROWS
     batch = _Batch([], [], [], 0)
-    held = position = 0
+    size = position = 0
     for line in read_lines(path):
         record = line.fault or _validated(model, line.text)
         if isinstance(record, str):
@@ -297,31 +278,28 @@ def read_batches(path: Path, kind: str) -> Iterator[_Batch]:
         else:
             batch.numbers.append(line.number)
             batch.records.append(record)
-        held += len(line.text)
+        size += len(line.text)
         position = line.position
-        if len(batch.records) + len(batch.bad) >= most or held >= BATCH_BYTES:
+        if len(batch.records) + len(batch.bad) >= max_rows or size >= BATCH_BYTES:
             yield batch._replace(position=position)
-            batch, held = _Batch([], [], [], 0), 0
+            batch, size = _Batch([], [], [], 0), 0
     if batch.records or batch.bad:
         yield batch._replace(position=position)
 
 
 def _validated(model: type[Record], text: bytes) -> Record | str:
-    """Give the record, or a sentence that says what is wrong with it."""
+    """Return the record, or a sentence that says what is wrong with it."""
     try:
         return model.model_validate_json(text)
     except ValidationError as error:
-        told = [_told(fault) for fault in validation_errors(error)]
-    more = f" (and {len(told) - MAX_FAULTS_SHOWN} more)" if len(told) > MAX_FAULTS_SHOWN else ""
-    return "; ".join(told[:MAX_FAULTS_SHOWN]) + more
+        messages = [_message(fault) for fault in validation_errors(error)]
+    more = f" (and {len(messages) - MAX_FAULTS_SHOWN} more)" if len(messages) > MAX_FAULTS_SHOWN else ""
+    return "; ".join(messages[:MAX_FAULTS_SHOWN]) + more
 
 
-def _told(fault: InvalidRecord) -> str:
+def _message(fault: InvalidRecord) -> str:
+    """Format an error on one printable line of bounded length: it may quote the file."""
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in fault.path).lstrip(".")
-    return _shortened(f"{path}: {fault.message}" if path else fault.message)
-
-
-def _shortened(text: str, most: int = 300) -> str:
-    """Keep a message on one line, of a length that a terminal can show: it may quote what the file says."""
+    text = f"{path}: {fault.message}" if path else fault.message
     text = "".join(character if character.isprintable() else "�" for character in text)
-    return text if len(text) <= most else text[: most - 1] + "…"
+    return text if len(text) <= MAX_MESSAGE else text[: MAX_MESSAGE - 1] + "…"

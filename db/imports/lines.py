@@ -1,4 +1,4 @@
-"""The lines of an import file, read as a stream: plain or gzip, and never more than one line in memory."""
+"""Streaming line reader of import files, plain or gzip, with at most one line in memory."""
 
 import gzip
 import zlib
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 MAX_LINE = 1_000_000
-"""Bytes of the longest line that is taken. Longer ones are skipped without being held in memory."""
+"""Maximum bytes of a line. Longer lines are skipped without being held in memory."""
 
 _BOM = b"\xef\xbb\xbf"
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
@@ -19,18 +19,18 @@ _GZIP = b"\x1f\x8b"
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line that is not blank, or what is wrong with it.
+    """One line that is not blank, or an error.
 
     Attributes
     ----------
     number
-        Its number in the file, from 1.
+        Line number in the file, from 1.
     text
-        Its bytes without the line's end; empty if there is a `fault`.
+        Bytes without the line ending; empty if there is a `fault`.
     fault
-        What is wrong with the line, or with the file from here on.
+        Error of the line, or of the file from here on.
     position
-        How far into the file as it lies on the disk, in bytes.
+        Offset in the file as stored on disk, in bytes.
     """
 
     number: int
@@ -40,7 +40,7 @@ class Line:
 
 
 def read_lines(path: Path) -> Iterator[Line]:
-    """Read a file line by line. A file that breaks off ends with a line that says so; nothing is raised."""
+    """Read a file line by line. An unreadable rest of the file becomes a last line with a fault; nothing is raised."""
     number = 0
     try:
         with path.open("rb") as raw, closing(_opened(raw, path)) as stream:

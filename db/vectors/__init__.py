@@ -1,1 +1,4 @@
-"""Vectors and keywords: a shadow of the truth that can be searched."""
+"""Vector stores: one protocol, an engine per package, and the text analysis and score fusion that they share.
+
+Storing and searching vectors and keywords belongs here; computing vectors and choosing what is indexed does not.
+"""

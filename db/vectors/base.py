@@ -1,12 +1,12 @@
-"""What a vector store is to this product: one protocol, an engine a file, one contract test-suite."""
+"""The protocol of vector stores, and the documents, filters and hits that all engines share."""
 
 import re
 import uuid
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Protocol
+from datetime import UTC, datetime, timedelta
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,14 +14,26 @@ from numpy.typing import NDArray
 Vector = NDArray[np.float32]
 Ids = NDArray[np.int64]
 
+PROJECT, PROFILE, TOOL = KINDS = ("Project", "UserProfile", "Tool")
+"""The three collections."""
+
+NO_OWNER = 0
+"""Owner id of a project without owner. Ids start at 1; versions of Weaviate filter on null differently."""
+
+SCORE_DECIMALS = 6
+"""Cosines are rounded: the products of equal vectors can differ in the last bit, which would break ties."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 @dataclass(frozen=True, slots=True)
 class ProjectDocument:
-    """A public project as the index holds it: its texts for keyword search, and what filters need.
+    """A public project in the index: texts for keyword search, and the fields that filters need.
 
-    Nothing in here moves when somebody likes the project: a like must not rewrite an index object.
+    It holds no counters, so that a like does not rewrite an index document.
     """
 
+    kind: ClassVar[str] = PROJECT
     id: int
     key: str
     title: str
@@ -43,6 +55,7 @@ class ProjectDocument:
 class ProfileDocument:
     """An actor's preferences as one text and one vector."""
 
+    kind: ClassVar[str] = PROFILE
     actor_id: int
     preference_text: str
     tool_interests: tuple[str, ...]
@@ -53,11 +66,17 @@ class ProfileDocument:
     vector: Vector
     fingerprint: str = ""
 
+    @property
+    def key(self) -> str:
+        """The actor id in decimal digits."""
+        return str(self.actor_id)
+
 
 @dataclass(frozen=True, slots=True)
 class ToolDocument:
-    """A tool as the index holds it."""
+    """A tool in the index."""
 
+    kind: ClassVar[str] = TOOL
     term_id: int
     key: str
     name: str
@@ -70,9 +89,12 @@ class ToolDocument:
     fingerprint: str = ""
 
 
+IndexDocument = ProjectDocument | ProfileDocument | ToolDocument
+
+
 @dataclass(frozen=True, slots=True)
 class VectorFilter:
-    """What a hit must satisfy, all of it together.
+    """Conditions that every hit satisfies.
 
     Attributes
     ----------
@@ -101,13 +123,21 @@ class VectorFilter:
 
 @dataclass(frozen=True, slots=True)
 class HitFeatures:
-    """What a hit brings along, so that no second hop is needed: all that does not move when somebody likes it."""
+    """The immutable features of a hit, so that no second query is needed."""
 
     key: str
     type: str
     owner_id: int | None
     created_at: datetime
     term_ids: tuple[int, ...]
+
+
+def _no_ids() -> Ids:
+    return np.empty(0, np.int64)
+
+
+def _no_scores() -> Vector:
+    return np.empty(0, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,19 +149,19 @@ class Hits:
     ids
         (n,) project ids.
     scores
-        (n,) cosine similarity of the vectors, from −1 to 1; of a keyword search, the BM25 score.
+        (n,) cosine similarities from −1 to 1; BM25 scores for a keyword search.
     features
-        One a hit, in order.
+        Features of each hit, in order.
     """
 
-    ids: Ids = field(default_factory=lambda: np.empty(0, np.int64))
-    scores: Vector = field(default_factory=lambda: np.empty(0, np.float32))
+    ids: Ids = field(default_factory=_no_ids)
+    scores: Vector = field(default_factory=_no_scores)
     features: tuple[HitFeatures, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class HybridHits:
-    """Projects found by meaning and by words, best first.
+    """Projects found by vectors and keywords, best first.
 
     Attributes
     ----------
@@ -140,22 +170,22 @@ class HybridHits:
     scores
         (n,) `vector_parts` + `keyword_parts`.
     vector_parts
-        (n,) alpha x the normalized similarity; 0 for a project that the vectors did not find.
+        (n,) alpha x the normalized similarity; 0 for a project that the vector search did not find.
     keyword_parts
-        (n,) (1 − alpha) x the normalized BM25 score; 0 for a project that the words did not find.
+        (n,) (1 − alpha) x the normalized BM25 score; 0 for a project that the keyword search did not find.
     features
-        One a hit, in order.
+        Features of each hit, in order.
     """
 
-    ids: Ids = field(default_factory=lambda: np.empty(0, np.int64))
-    scores: Vector = field(default_factory=lambda: np.empty(0, np.float32))
-    vector_parts: Vector = field(default_factory=lambda: np.empty(0, np.float32))
-    keyword_parts: Vector = field(default_factory=lambda: np.empty(0, np.float32))
+    ids: Ids = field(default_factory=_no_ids)
+    scores: Vector = field(default_factory=_no_scores)
+    vector_parts: Vector = field(default_factory=_no_scores)
+    keyword_parts: Vector = field(default_factory=_no_scores)
     features: tuple[HitFeatures, ...] = ()
 
 
 def collection_name(kind: str, model: str, dimension: int) -> str:
-    """Name the collection of one embedding space, in letters, digits and underscores; no two models share one.
+    """Return the collection name of an embedding space, in letters, digits and underscores; unique for each model.
 
     >>> collection_name("Project", "text-embedding-3-small", 1536)
     'Project_text_embedding_3_small_1536_03765544'
@@ -165,7 +195,7 @@ def collection_name(kind: str, model: str, dimension: int) -> str:
 
 
 def document_uuid(kind: str, key: str) -> str:
-    """Give an object's deterministic id, the one that `weaviate.util.generate_uuid5(key, kind)` gives.
+    """Return the deterministic id of a document, the same as `weaviate.util.generate_uuid5(key, kind)`.
 
     >>> object_uuid("Project", "p1")
     '9cd03b18-081e-5f59-b6fc-36e064d6646b'
@@ -173,105 +203,113 @@ def document_uuid(kind: str, key: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_DNS, kind + key))
 
 
+def microseconds(at: datetime) -> int:
+    """Convert a time to whole microseconds since 1970."""
+    return (at - _EPOCH) // timedelta(microseconds=1)
+
+
+def from_microseconds(value: int) -> datetime:
+    """Convert whole microseconds since 1970 to a time."""
+    return _EPOCH + timedelta(microseconds=value)
+
+
+def unit(vector: Vector) -> Vector:
+    """Scale a vector to length 1; a vector of zeros stays as it is."""
+    length = np.linalg.norm(vector.astype(np.float64))
+    return (vector / length if length > 0 else vector).astype(np.float32)
+
+
 class VectorStore(Protocol):
-    """A searchable shadow of the truth.
+    """A searchable projection of the database.
 
-    Every method raises `StoreUnavailable` when the store is not there, or has not been prepared. The three upserts
-    write all of their objects or none, and raise `InvalidRecord` for an object that no try will make fit: a vector of
-    another dimension, or one that is not finite. Vectors are kept as unit vectors; one of zeros stays as it is.
+    Every method raises `StoreUnavailable` if the store cannot be reached or has not been prepared. Vectors are stored
+    as unit vectors; a vector of zeros stays as it is.
 
-    A *generation* is one filling of the collections. Upserts and removals go to the one in service, unless ``into``
-    names another that `stage` has made.
+    A *generation* is one filling of the collections. Writes go to the active generation, unless ``into`` names another
+    one made by `stage`.
     """
 
     async def prepare(self, model: str, dimension: int) -> None:
-        """Make the collections for this embedding model if they are not there; those of other models are left alone."""
+        """Create missing collections for this embedding model; those of other models are left alone."""
 
     async def health(self) -> None:
-        """Return if the store can be searched; raise `StoreUnavailable` if not."""
+        """Return if the store can be searched; raise `StoreUnavailable` otherwise."""
 
     async def preload(self) -> None:
-        """Load what the next searches need, so that none of them waits for it. To be called every second or so."""
+        """Load what the next searches need, so that none of them waits for it. To be called about every second."""
 
-    async def upsert_projects(self, objects: Sequence[ProjectDocument], into: str | None = None) -> None:
-        """Write projects; doing it twice changes nothing. An older project of the same platform key goes."""
+    async def upsert(self, documents: Sequence[IndexDocument], into: str | None = None) -> None:
+        """Write documents of one kind, idempotently. A project replaces an older one with the same key.
 
-    async def upsert_profiles(self, objects: Sequence[ProfileDocument], into: str | None = None) -> None:
-        """Write profiles."""
+        Raises
+        ------
+        InvalidRecord
+            If a vector has another dimension or is not finite; nothing has been written.
+        RefusedObjects
+            If the store rejects some documents; the others are written.
+        """
 
-    async def upsert_tools(self, objects: Sequence[ToolDocument], into: str | None = None) -> None:
-        """Write tools."""
-
-    async def remove_projects(self, keys: Sequence[str], into: str | None = None) -> None:
-        """Remove projects by platform key; an unknown key is no error."""
-
-    async def remove_profiles(self, actor_ids: Sequence[int], into: str | None = None) -> None:
-        """Remove profiles; an unknown actor is no error."""
-
-    async def remove_tools(self, keys: Sequence[str], into: str | None = None) -> None:
-        """Remove tools by platform key; an unknown key is no error."""
+    async def remove(self, kind: str, keys: Sequence[str], into: str | None = None) -> None:
+        """Remove documents of one of the `KINDS`; unknown keys are no error."""
 
     async def near(self, vector: Vector, limit: int, where: VectorFilter) -> Hits:
-        """Find the projects nearest to a vector by cosine, ties by id; nothing is near to a vector of zeros."""
+        """Find the projects nearest to a vector by cosine, ties by id; a vector of zeros finds nothing."""
 
     async def keyword(self, query: str, limit: int, where: VectorFilter) -> Hits:
-        """Find projects by words: BM25 over their terms, as `db.vectors.text_analysis` makes them of text and query.
+        """Find projects by keywords: BM25 over their terms (`db.vectors.text_analysis`), ties by id.
 
-        Any text is a query; one without a word beside stop words finds nothing.
+        Any text is a query; one of stop words only finds nothing.
         """
 
     async def hybrid(
         self, query: str, vector: Vector | None, alpha: float, limit: int, where: VectorFilter
     ) -> HybridHits:
-        """Find projects by words and by meaning, fused by Weaviate's relativeScoreFusion (`db.vectors.fusion`).
+        """Find projects by keywords and vector, fused by Weaviate's relativeScoreFusion (`db.vectors.fusion`).
 
-        Alpha 1 skips the words, 0 the vectors; a `vector` that is None or zeros leaves the words alone, at their weight
-        of 1 − alpha. Raises `ValueError` for an alpha outside 0 to 1.
+        Alpha is the weight of the vector: 1 skips the keywords, 0 skips the vector. A `vector` of None or zeros leaves
+        the keywords at their weight of 1 − alpha. Raises `ValueError` for an alpha outside 0 to 1.
         """
 
     async def similarities(self, vector: Vector, ids: Ids) -> Vector:
-        """Give the cosine of each project to the vector, shape of `ids`; NaN for one that the index does not hold."""
+        """Return the cosine of each project to the vector, shape of `ids`; NaN for a project not in the index."""
 
     async def project_vectors(self, ids: Ids) -> tuple[Ids, Vector]:
-        """Give the vectors of those projects that the index holds: (m,) ids and (m, dimension) rows."""
+        """Return the vectors of the projects in the index, in the order of `ids`: (m,) ids and (m, dimension) rows."""
 
     async def profile(self, actor_id: int) -> Vector | None:
-        """Give an actor's profile vector, or None if the index does not hold one."""
+        """Return an actor's profile vector, or None if the index holds none."""
 
     async def nearest_profiles(self, vector: Vector, limit: int, exclude_actor: int | None) -> tuple[Ids, Vector]:
-        """Find the actors whose profiles are nearest: (n,) actor ids and their cosines, best first, ties by id."""
+        """Find the actors with the nearest profiles: (n,) actor ids and their cosines, best first, ties by id."""
 
     async def nearest_tools(self, vector: Vector, limit: int) -> list[tuple[str, float]]:
         """Find the nearest tools: platform keys and cosines, best first, ties by key."""
 
     async def counts(self, generation: str | None = None) -> dict[str, int]:
-        """Count the objects of each collection: ``Project``, ``UserProfile``, ``Tool``."""
+        """Return the number of documents of each kind."""
 
     async def listing(
         self, collection: str, after: str | None, limit: int, generation: str | None = None
     ) -> list[tuple[str, str]]:
-        """List (key, fingerprint) of a collection's objects after a key, by key in code point order.
-
-        A profile's key is its actor id in decimal digits.
-        """
+        """Return (key, fingerprint) of the documents of a kind after a key, by key in code point order."""
 
     async def stage(self) -> str:
-        """Make an empty generation beside the one in service, drop an unfinished one, and give its name."""
+        """Create an empty generation beside the active one, replacing an unfinished one, and return its name."""
 
     async def staged(self) -> str | None:
-        """Give the name of an unfinished generation, if there is one."""
+        """Return the name of the unfinished generation, if there is one."""
 
     async def publish(self, generation: str) -> None:
-        """Put a staged generation into service at once, while searches go on, and drop the one before.
+        """Activate a staged generation without interrupting searches, and drop the previous one.
 
         Raises `StoreUnavailable` if there is no such generation.
         """
 
     async def discard(self, generation: str) -> None:
-        """Drop a generation that is not in service; an unknown one is no error."""
+        """Drop a generation that is not active; an unknown one is no error."""
 
     async def scrub(self) -> None:
-        """See to it that no file of this host holds what was removed, not a word of it; raises while others read it."""
+        """Erase removed documents from the files of this host; raises while other processes read them."""
 
     async def close(self) -> None:
-        """Let go of files and connections."""
+        """Release files and connections."""

@@ -1,8 +1,8 @@
-"""Weaviate's relativeScoreFusion: how the hits of a search by meaning and one by words become one list.
+"""Weaviate's relativeScoreFusion of the hits of a vector search and a keyword search.
 
-Each leg's scores are stretched to run from 0 (its worst hit) to 1 (its best) and weighed, alpha for the vectors and
-1 − alpha for the words; a project that a leg has not found gets nothing from it; equal scores all get the full weight.
-Ties go to the higher score before the fusion, that of the words if they found it, then to the lower uuid.
+Each leg's scores are scaled from 0 (its worst hit) to 1 (its best) and weighted, alpha for the vectors and 1 − alpha for
+the keywords. A project missing from a leg gets 0 from it; equal scores all get the full weight. Ties are broken by the
+score before the fusion (the keyword score if there is one), then by the lower uuid.
 Source: `FusionRelativeScore` in Weaviate's usecases/traverser/hybrid, in single precision as there.
 """
 
@@ -15,30 +15,21 @@ import numpy as np
 from db.vectors.base import HybridHits, Vector
 
 WINDOW = 100
-"""Each leg fetches at least so many hits, whatever the limit: the worst of them sets the zero."""
+"""Minimum hits of each leg, whatever the limit: the worst of them sets the zero."""
 
 MIN_CONFIDENCE_CHANGE = 1e-7
-"""Scores that differ by less are the same."""
-
+"""Scores that differ by less are equal."""
 
 UNSURE = 0.7
-"""A query of whose words no hit holds more than this share was not written in the words of what it looks for."""
+"""Share of a query's words up to which a hit does not count as a keyword match."""
 
 POWER_SURE, POWER_UNSURE = 2.0, 0.05
-"""To which powers `adapt_alpha` raises alpha: the default of 0.7 becomes 0.49 and 0.98."""
+"""Exponents of `adapt_alpha` with and without a keyword match: the default alpha of 0.7 becomes 0.49 and 0.98."""
 
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """The hits of one search, best first.
-
-    Attributes
-    ----------
-    uuids
-        Which objects.
-    scores
-        (n,) 1 − cosine distance, or BM25.
-    """
+    """The hits of one search, best first. `scores` are (n,) cosines or BM25 scores."""
 
     uuids: Sequence[str]
     scores: Vector
@@ -46,7 +37,7 @@ class Leg:
 
 @dataclass(frozen=True, slots=True)
 class FusedHit:
-    """One object's parts; its score is their sum."""
+    """The parts of one document's score; the score is their sum."""
 
     uuid: str
     vector_part: float
@@ -54,7 +45,7 @@ class FusedHit:
 
 
 def fuse(vectors: Leg, keywords: Leg, alpha: float) -> list[FusedHit]:
-    """Unite two legs, best first. A leg whose weight is 0 is to be given empty: it adds no hits either."""
+    """Fuse two legs, best first. A leg of weight 0 must be empty: it adds no hits either."""
     vector_parts = dict(zip(vectors.uuids, normalize_scores(vectors.scores, alpha), strict=True))
     keyword_parts = dict(zip(keywords.uuids, normalize_scores(keywords.scores, 1 - alpha), strict=True))
     before = dict(zip(vectors.uuids, vectors.scores, strict=True))
@@ -71,26 +62,26 @@ def fuse(vectors: Leg, keywords: Leg, alpha: float) -> list[FusedHit]:
 
 
 def adapt_alpha(alpha: float, covered: float) -> float:
-    """Move alpha to where the words help: lower when a project holds them all, close to 1 when none does.
+    """Adapt alpha to the keyword match: lower if a project holds all words of the query, close to 1 if none does.
 
     Measured on 30 written queries and 1,500 made of projects' own words (bench/README.md, "Search").
 
     Parameters
     ----------
     alpha
-        As asked for, from 0 to 1; both ends stay where they are.
+        Requested alpha, from 0 to 1; 0 and 1 stay unchanged.
     covered
-        The share of the query's words, stop words aside, that a hit by words holds; of the first ten hits, the most.
+        Maximum share of the query's words, without stop words, that one of the first ten keyword hits holds.
     """
     sure = min(max((covered - UNSURE) / (1 - UNSURE), 0.0), 1.0)
     return float(alpha ** (POWER_UNSURE + (POWER_SURE - POWER_UNSURE) * sure))
 
 
 def reweight(hits: HybridHits, alpha: float, to: float) -> HybridHits:
-    """Give hits of one alpha as another alpha orders them; ties keep their order.
+    """Reorder hits of one alpha for another alpha; ties keep their order.
 
-    The result is what a search with that alpha gives, if `hits` hold all that both legs found (a limit of twice
-    `WINDOW` does). A leg whose weight was 0 cannot come back: then the hits stay as they are.
+    The result equals a search with that alpha if `hits` hold all hits of both legs (a limit of twice `WINDOW` does). A
+    leg of weight 0 cannot be restored: then the hits stay unchanged.
     """
     if not 0 < alpha < 1:
         return hits
@@ -103,7 +94,7 @@ def reweight(hits: HybridHits, alpha: float, to: float) -> HybridHits:
 
 
 def normalize_scores(scores: Vector, weight: float) -> Vector:
-    """Stretch scores to run from 0 to `weight`."""
+    """Scale scores to run from 0 to `weight`."""
     scores = np.asarray(scores, np.float32)
     if not len(scores):
         return scores

@@ -72,8 +72,10 @@ class OpenAIDouble:
         For the next requests, one each, in order.
     always
         For every request once `faults` is used up.
+    received
+        Number of requests received, failed ones included.
     requests
-        The bodies received.
+        Bodies of the requests that were not refused at the door.
     paid
         How often each text was embedded.
     most_at_once
@@ -84,6 +86,7 @@ class OpenAIDouble:
 
     faults: list[Fault] = field(default_factory=list)
     always: Fault = Fault()
+    received: int = 0
     requests: list[dict[str, Any]] = field(default_factory=list)
     paid: Counter[str] = field(default_factory=Counter)
     most_at_once: int = 0
@@ -135,6 +138,7 @@ class OpenAIDouble:
             name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head.splitlines())
         }
         content = await reader.readexactly(int(headers.get("content-length", "0")))
+        self.received += 1
         self._at_once += 1
         self.most_at_once = max(self.most_at_once, self._at_once)
         try:

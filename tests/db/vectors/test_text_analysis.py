@@ -19,7 +19,7 @@ def test_words_are_split_lowered_and_counted_once_without_stop_words():
 
 
 def test_no_more_words_are_looked_for_than_is_written_down():
-    assert len(query_words(" ".join(f"w{number}" for number in range(500)))) == text_analysis.MAX_WORDS
+    assert len(query_words(" ".join(f"w{number}" for number in range(500)))) == text_analysis.MAX_QUERY_WORDS
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_different_words_stay_different_terms():
 
 
 def test_a_word_without_end_is_cut():
-    assert stem_of("x" * 10_000) == "x" * text_analysis.LONGEST_TERM
+    assert stem_of("x" * 10_000) == "x" * text_analysis.MAX_TERM_LENGTH
 
 
 @given(text=st.text(max_size=60))

@@ -1,29 +1,36 @@
-"""The generations of the embedded index: each filling of an embedding space has tables of its own.
+"""Generations of the embedded index: each filling of an embedding space has its own tables.
 
-One generation of a space is in service. The next one is filled beside it, takes over in one transaction, and the old
-one is dropped a slice at a time. Every function runs inside a transaction.
+One generation of a space is active. The next one is filled beside it and activated in one transaction; the old one is
+dropped in slices. Every function runs inside a transaction.
 """
-# ruff: noqa: S608 (the names of tables consist of letters, digits and underscores; see `collection_name`)
+# ruff: noqa: S608 (table names consist of letters, digits and underscores; see `collection_name`)
 
 import secrets
 import sqlite3
 from dataclasses import dataclass
 
-from db.vectors import keywords
-from db.vectors.base import collection_name
-
-PROJECT, PROFILE, TOOL = "Project", "UserProfile", "Tool"
+from db.vectors.base import KINDS, PROJECT, collection_name
+from db.vectors.embedded import keywords
 
 SERVING, STAGED, RETIRED = "serving", "staged", "retired"
-"""A generation is filled, put into service, and retired when the next one has taken over. A retired one has no name any
-more for readers and writers, and is dropped."""
+"""States: a generation is staged while it is filled, then serving, and retired when the next one replaces it. Readers
+and writers no longer find a retired one, and it is dropped."""
 
-LAYOUT = 2
-"""To be raised with every change of the tables: what a file of another layout holds is dropped, and is to be written
-anew from the truth."""
+LAYOUT = 3
+"""Version of the tables, to be raised with every change: the contents of a file of another version are dropped and
+written again from the database."""
 
 DROPPED_AT_ONCE = 1_000
-"""Rows: 15 ms of the file's only write lock, where dropping 100,000 projects at once holds it for 1.4 to 6 s."""
+"""Rows of one slice: 15 ms of the file's write lock. Dropping 100,000 projects at once holds it for 1.4 to 6 s."""
+
+_COLUMNS = (
+    "id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, sequence INTEGER NOT NULL, vector BLOB NOT NULL, "
+    "fingerprint TEXT NOT NULL"
+)
+_PROJECT_COLUMNS = (
+    ", owner_id INTEGER NOT NULL, created_at INTEGER NOT NULL, type TEXT NOT NULL, terms BLOB NOT NULL, "
+    "words INTEGER NOT NULL"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +42,13 @@ class Space:
 
     @property
     def name(self) -> str:
-        """What the space's generations are known by."""
+        """Name of the space in the table of generations."""
         return collection_name("Space", self.model, self.dimension)
 
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """One filling of a space: the names of its tables, and its dimension. `identity` is new with each making."""
+    """One filling of a space: its dimension and the names of its tables. `identity` is unique."""
 
     space: Space
     number: int
@@ -49,8 +56,8 @@ class Generation:
 
     @property
     def name(self) -> str:
-        """The generation's row in the table of generations."""
-        return self._table("Space")
+        """Name of the generation."""
+        return self.table("Space")
 
     @property
     def dimension(self) -> int:
@@ -58,36 +65,22 @@ class Generation:
         return self.space.dimension
 
     @property
-    def projects(self) -> str:
-        """The table of projects."""
-        return self._table(PROJECT)
-
-    @property
     def words(self) -> str:
-        """The full-text table of the projects' texts."""
-        return self._table("Words")
+        """Name of the full-text table of the projects."""
+        return self.table("Words")
 
     @property
     def gone(self) -> str:
-        """The table of ids that were removed."""
-        return self._table("Gone")
+        """Name of the table of removed ids."""
+        return self.table("Gone")
 
-    @property
-    def profiles(self) -> str:
-        """The table of profiles."""
-        return self._table(PROFILE)
-
-    @property
-    def tools(self) -> str:
-        """The table of tools."""
-        return self._table(TOOL)
-
-    def _table(self, kind: str) -> str:
+    def table(self, kind: str) -> str:
+        """Return the name of the table of a kind of document."""
         return f"{collection_name(kind, self.space.model, self.space.dimension)}_g{self.number}"
 
 
 def create(connection: sqlite3.Connection, space: Space) -> None:
-    """Put an empty first generation into service if the space has none yet."""
+    """Activate an empty first generation if the space has none yet."""
     [[layout]] = connection.execute("PRAGMA user_version").fetchall()
     if layout != LAYOUT:
         _drop_everything(connection)
@@ -103,7 +96,7 @@ def create(connection: sqlite3.Connection, space: Space) -> None:
 
 
 def _drop_everything(connection: sqlite3.Connection) -> None:
-    """Drop all tables. The virtual ones come first: they take those that they keep their texts in along."""
+    """Drop all tables; virtual ones first, since they drop the tables that hold their texts."""
     listed = "SELECT name FROM sqlite_master WHERE type = 'table' AND {} AND name NOT LIKE 'sqlite_%'"
     for which in ("sql LIKE 'CREATE VIRTUAL%'", "true"):
         for (name,) in connection.execute(listed.format(which)).fetchall():
@@ -111,33 +104,33 @@ def _drop_everything(connection: sqlite3.Connection) -> None:
 
 
 def stage(connection: sqlite3.Connection, space: Space) -> Generation:
-    """Make an empty generation beside the one in service, in place of an unfinished one, which is retired."""
+    """Create an empty generation beside the active one, and retire an unfinished one."""
     _retire(connection, space, STAGED)
     return _make(connection, space, STAGED)
 
 
 def announce(connection: sqlite3.Connection, generation: Generation) -> int:
-    """Tell readers that a generation is about to take over, and give how many projects they have to load."""
+    """Mark a generation as about to be activated, and return the number of projects that readers have to load."""
     connection.execute("UPDATE generations SET announced = 1 WHERE name = ?", (generation.name,))
-    [[count]] = connection.execute(f"SELECT count(*) FROM {generation.projects}").fetchall()
+    [[count]] = connection.execute(f"SELECT count(*) FROM {generation.table(PROJECT)}").fetchall()
     return int(count)
 
 
 def publish(connection: sqlite3.Connection, generation: Generation) -> None:
-    """Put a generation into service, and retire the one before."""
+    """Activate a generation, and retire the previous one."""
     _retire(connection, generation.space, SERVING)
     connection.execute(f"UPDATE generations SET state = '{SERVING}' WHERE name = ?", (generation.name,))
 
 
 def discard(connection: sqlite3.Connection, space: Space, name: str) -> None:
-    """Retire the unfinished generation if that is its name."""
+    """Retire the unfinished generation if it has this name."""
     found = staged(connection, space)
     if found is not None and found.name == name:
         _retire(connection, space, STAGED)
 
 
 def drop_some(connection: sqlite3.Connection, space: Space, most: int = DROPPED_AT_ONCE) -> bool:
-    """Drop so many rows of what is retired, and tables that have become empty; tell whether anything is left.
+    """Drop at most this many rows of retired generations, and tables that are empty; return whether more is left.
 
     The pages stay in the file, for the next generations.
     """
@@ -145,7 +138,7 @@ def drop_some(connection: sqlite3.Connection, space: Space, most: int = DROPPED_
     if found is None:
         return False
     if _empty(connection, found, most):
-        for table in (found.projects, found.words, found.gone, found.profiles, found.tools):
+        for table in (*map(found.table, KINDS), found.words, found.gone):
             connection.execute(f"DROP TABLE IF EXISTS {table}")
         connection.execute("DELETE FROM generations WHERE name = ?", (found.name,))
     return _generation(connection, space, "state = ?", RETIRED) is not None
@@ -156,12 +149,11 @@ def _retire(connection: sqlite3.Connection, space: Space, state: str) -> None:
 
 
 def _empty(connection: sqlite3.Connection, generation: Generation, most: int) -> bool:
-    """Delete so many rows of a generation's tables, and tell whether that was all."""
-    words = generation.words
-    # The tables that FTS5 keeps its texts and its index in. Deleting by FTS5 itself makes its index grow: dropping it
-    # then still takes 0.9 s. Without the two records of the index that come first, its table could not be opened.
-    of_words = ((f"{words}_content", -1), (f"{words}_data", 10))
-    for table, after in ((generation.projects, -1), (generation.profiles, -1), (generation.tools, -1), *of_words):
+    """Delete at most this many rows of a generation's tables, and return whether none is left."""
+    # FTS5's own tables of texts and of its index: deleting through FTS5 makes its index grow, and dropping that still
+    # takes 0.9 s. Without the first two records of the index its table could not be opened.
+    of_words = ((f"{generation.words}_content", -1), (f"{generation.words}_data", 10))
+    for table, after in (*((generation.table(kind), -1) for kind in KINDS), *of_words):
         most -= _delete_some(connection, table, after, most)
         if most <= 0:
             return False
@@ -173,29 +165,29 @@ def _delete_some(connection: sqlite3.Connection, table: str, after: int, most: i
     try:
         return connection.execute(f"DELETE FROM {table} WHERE rowid IN ({some})", (after, most)).rowcount
     except sqlite3.OperationalError as error:
-        # A build of SQLite that is defensive by default guards FTS5's tables: then they go all at once at the end.
+        # A build of SQLite that is defensive by default protects FTS5's tables; they are dropped as a whole instead.
         if "may not be modified" in str(error):
             return 0
         raise
 
 
 def serving(connection: sqlite3.Connection, space: Space) -> Generation | None:
-    """Give the generation in service; None if the space has not been prepared."""
+    """Return the active generation; None if the space has not been prepared."""
     return _generation(connection, space, "state = ?", SERVING)
 
 
 def staged(connection: sqlite3.Connection, space: Space) -> Generation | None:
-    """Give the unfinished generation."""
+    """Return the unfinished generation."""
     return _generation(connection, space, "state = ?", STAGED)
 
 
 def next_to_serve(connection: sqlite3.Connection, space: Space) -> Generation | None:
-    """Give the generation that is about to take over; if there is none, the one in service."""
+    """Return the announced generation, or the active one if none is announced."""
     return _generation(connection, space, "announced AND state = ?", STAGED) or serving(connection, space)
 
 
 def named(connection: sqlite3.Connection, space: Space, name: str) -> Generation | None:
-    """Give a generation that is in service or unfinished by its name."""
+    """Return the active or unfinished generation of this name."""
     return _generation(connection, space, f"state <> '{RETIRED}' AND name = ?", name)
 
 
@@ -213,25 +205,15 @@ def _make(connection: sqlite3.Connection, space: Space, state: str) -> Generatio
         "SELECT coalesce(max(number), 0) + 1 FROM generations WHERE space = ?", (space.name,)
     ).fetchall()
     made = Generation(space, number, secrets.token_hex(8))
-    for statement in (
-        f"""CREATE TABLE {made.projects} (
-            id INTEGER PRIMARY KEY, sequence INTEGER NOT NULL, owner_id INTEGER NOT NULL, created_at INTEGER NOT NULL,
-            type TEXT NOT NULL, terms BLOB NOT NULL, vector BLOB NOT NULL, key TEXT NOT NULL UNIQUE,
-            username TEXT NOT NULL, fingerprint TEXT NOT NULL, words INTEGER NOT NULL)""",
-        f"CREATE INDEX {made.projects}_sequence ON {made.projects} (sequence)",
-        f"CREATE TABLE {made.gone} (kind TEXT, id INTEGER, sequence INTEGER NOT NULL, PRIMARY KEY (kind, id))",
-        f"CREATE INDEX {made.gone}_sequence ON {made.gone} (kind, sequence)",
-        f"""CREATE TABLE {made.profiles} (
-            id INTEGER PRIMARY KEY, sequence INTEGER NOT NULL, vector BLOB NOT NULL, features TEXT NOT NULL,
-            fingerprint TEXT NOT NULL)""",
-        f"CREATE INDEX {made.profiles}_sequence ON {made.profiles} (sequence)",
-        f"CREATE INDEX {made.profiles}_key ON {made.profiles} (CAST(id AS TEXT))",
-        f"""CREATE TABLE {made.tools} (
-            term_id INTEGER PRIMARY KEY, vector BLOB NOT NULL, key TEXT NOT NULL UNIQUE, features TEXT NOT NULL,
-            fingerprint TEXT NOT NULL)""",
-        keywords.table(made.words),
-    ):
-        connection.execute(statement)
+    for kind in KINDS:
+        table, more = made.table(kind), _PROJECT_COLUMNS if kind == PROJECT else ""
+        connection.execute(f"CREATE TABLE {table} ({_COLUMNS}{more})")
+        connection.execute(f"CREATE INDEX {table}_sequence ON {table} (sequence)")
+    connection.execute(
+        f"CREATE TABLE {made.gone} (kind TEXT, id INTEGER, sequence INTEGER NOT NULL, PRIMARY KEY (kind, id))"
+    )
+    connection.execute(f"CREATE INDEX {made.gone}_sequence ON {made.gone} (kind, sequence)")
+    connection.execute(keywords.table(made.words))
     connection.execute(
         "INSERT INTO generations (name, space, number, state, identity) VALUES (?, ?, ?, ?, ?)",
         (made.name, space.name, number, state, made.identity),

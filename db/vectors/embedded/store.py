@@ -16,6 +16,7 @@ from typing import TypeVar
 import numpy as np
 
 from db.errors import Store, StoreUnavailable
+from db.sqlite_file import SqliteFile
 from db.vectors import deltas, generations, keywords, tables
 from db.vectors.base import (
     Hits,
@@ -34,7 +35,6 @@ from db.vectors.fusion import WINDOW, Leg, fuse
 from db.vectors.generations import PROFILE, PROJECT, Generation, Space
 from db.vectors.keywords import Corpus
 from db.vectors.matrix import SCORE_DECIMALS, Mask, Matrix
-from db.vectors.sqlite_connection import Connection
 
 T = TypeVar("T")
 Write = Callable[[sqlite3.Connection, Generation, Sequence[T]], None]

@@ -1,9 +1,9 @@
-"""How a reader of the embedded index follows what is written: it fetches only what changed since it last looked.
+"""Incremental reads of the embedded index: only changes since the reader's last position.
 
-Each write of a generation carries its next `sequence`, and beside the objects stands a list of ids that are gone.
-SQLite lets one writer in at a time, so sequences become visible in order. Every function runs inside a transaction.
+Each write of a generation gets its next `sequence`, and removed ids are recorded beside the documents. SQLite admits one
+writer at a time, so sequences become visible in order. Every function runs inside a transaction.
 """
-# ruff: noqa: S608 (the names of tables consist of letters, digits and underscores; see `collection_name`)
+# ruff: noqa: S608 (table names consist of letters, digits and underscores; see `collection_name`)
 
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -13,20 +13,20 @@ from typing import Any
 
 import numpy as np
 
-from db.vectors.base import Ids
-from db.vectors.generations import PROJECT, Generation
-from db.vectors.matrix import Rows
+from db.vectors.base import PROFILE, PROJECT, Ids
+from db.vectors.embedded.generations import Generation
+from db.vectors.embedded.matrix import Rows
 
 CHUNK = 4_096
 """Rows fetched at once: 4 MB of vectors at 256 dimensions."""
 
-MOST_GONE = 10_000
-"""How many ids of what was removed are remembered. A reader that is further behind loads everything anew."""
+MAX_GONE = 10_000
+"""Maximum number of removed ids kept. A reader that is further behind loads everything."""
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
-    """How far a reader has read: which making of the tables, and its sequence."""
+class Position:
+    """Position of a reader: the identity of the generation, and its sequence."""
 
     identity: str
     sequence: int
@@ -34,12 +34,12 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """What changed in a collection since a `Mark`; `full` means that `chunks` hold everything there is.
+    """Changes of a collection since a `Position`; if `full`, `chunks` hold all rows.
 
-    What is gone has to be taken away first: an id may have come back since, and is then in `chunks` too.
+    Removed ids are applied first: an id may have been written again since, and is then in `chunks` too.
     """
 
-    mark: Mark
+    position: Position
     full: bool
     expected: int
     chunks: Iterator[Rows]
@@ -47,7 +47,7 @@ class Delta:
 
 
 def next_sequence(connection: sqlite3.Connection, generation: Generation) -> int:
-    """Give the number that the next write carries."""
+    """Return the sequence of the next write."""
     [[sequence]] = connection.execute(
         "UPDATE generations SET sequence = sequence + 1 WHERE name = ? RETURNING sequence", (generation.name,)
     ).fetchall()
@@ -55,46 +55,46 @@ def next_sequence(connection: sqlite3.Connection, generation: Generation) -> int
 
 
 def remember_gone(connection: sqlite3.Connection, generation: Generation, kind: str, ids: Sequence[int]) -> None:
-    """Remember ids that were removed, for readers."""
+    """Record removed ids for readers."""
     sequence = next_sequence(connection, generation)
     connection.executemany(
         f"INSERT OR REPLACE INTO {generation.gone} (kind, id, sequence) VALUES ('{kind}', ?, {sequence})",
         [(id_,) for id_ in ids],
     )
-    _forget(connection, generation)
+    _prune(connection, generation)
 
 
-def newest_mark(connection: sqlite3.Connection, generation: Generation) -> Mark:
-    """Give the mark of a reader that has read everything."""
+def newest_position(connection: sqlite3.Connection, generation: Generation) -> Position:
+    """Return the position of a reader that has read everything."""
     [sequence] = connection.execute("SELECT sequence FROM generations WHERE name = ?", (generation.name,)).fetchone()
-    return Mark(generation.identity, sequence)
+    return Position(generation.identity, sequence)
 
 
-def changes(connection: sqlite3.Connection, generation: Generation, kind: str, since: Mark | None) -> Delta:
-    """Read what changed in the projects or profiles after a mark.
+def changes(connection: sqlite3.Connection, generation: Generation, kind: str, since: Position | None) -> Delta:
+    """Read the changes of projects or profiles since a position.
 
-    Everything, if that is None, too long ago, or of another making of the tables.
+    Reads all rows if the position is None, too old, or of another generation.
     """
-    table, read = (generation.projects, _project_rows) if kind == PROJECT else (generation.profiles, _profile_rows)
+    table, read = generation.table(kind), _project_rows if kind == PROJECT else _profile_rows
     [forgotten] = connection.execute("SELECT forgotten FROM generations WHERE name = ?", (generation.name,)).fetchone()
-    mark = newest_mark(connection, generation)
-    if since is None or since.identity != mark.identity or not forgotten <= since.sequence <= mark.sequence:
+    newest = newest_position(connection, generation)
+    if since is None or since.identity != newest.identity or not forgotten <= since.sequence <= newest.sequence:
         [[expected]] = connection.execute(f"SELECT count(*) FROM {table}").fetchall()
-        # In the order of the file.
-        return Delta(mark, True, expected, read(connection, generation, "ORDER BY id", ()), np.empty(0, np.int64))
+        # In file order.
+        return Delta(newest, True, expected, read(connection, generation, "ORDER BY id", ()), np.empty(0, np.int64))
     after = (since.sequence,)
     gone = connection.execute(f"SELECT id FROM {generation.gone} WHERE kind = '{kind}' AND sequence > ?", after)
     ids = np.array([row[0] for row in gone.fetchall()], np.int64)
-    # By sequence: ordered by id, SQLite would go through the whole table to save itself a sort (66 ms, not 0.1).
+    # Ordered by id, SQLite would scan the whole table to avoid a sort (66 ms instead of 0.1).
     chunks = read(connection, generation, "WHERE sequence > ? ORDER BY sequence, id", after)
-    return Delta(mark, False, 0, chunks, ids)
+    return Delta(newest, False, 0, chunks, ids)
 
 
 def _project_rows(
     connection: sqlite3.Connection, generation: Generation, which: str, parameters: tuple[int, ...]
 ) -> Iterator[Rows]:
     cursor = connection.execute(
-        f"SELECT id, owner_id, created_at, type, key, terms, vector, words FROM {generation.projects} {which}",
+        f"SELECT id, owner_id, created_at, type, key, terms, vector, words FROM {generation.table(PROJECT)} {which}",
         parameters,
     )
     for chunk in _chunks(cursor):
@@ -115,7 +115,7 @@ def _project_rows(
 def _profile_rows(
     connection: sqlite3.Connection, generation: Generation, which: str, parameters: tuple[int, ...]
 ) -> Iterator[Rows]:
-    for chunk in _chunks(connection.execute(f"SELECT id, vector FROM {generation.profiles} {which}", parameters)):
+    for chunk in _chunks(connection.execute(f"SELECT id, vector FROM {generation.table(PROFILE)} {which}", parameters)):
         ids, vectors = zip(*chunk, strict=True)
         nothing = np.zeros(len(chunk), np.int64)
         yield Rows(
@@ -136,13 +136,13 @@ def _chunks(cursor: sqlite3.Cursor) -> Iterator[list[Any]]:
         yield chunk
 
 
-def _forget(connection: sqlite3.Connection, generation: Generation) -> None:
-    """Drop all but the newest half of the ids that are gone, once there are too many."""
+def _prune(connection: sqlite3.Connection, generation: Generation) -> None:
+    """Delete all but the newest half of the removed ids once there are too many."""
     [[count]] = connection.execute(f"SELECT count(*) FROM {generation.gone}").fetchall()
-    if count <= MOST_GONE:
+    if count <= MAX_GONE:
         return
     [[forgotten]] = connection.execute(
-        f"SELECT sequence FROM {generation.gone} ORDER BY sequence DESC LIMIT 1 OFFSET ?", (MOST_GONE // 2,)
+        f"SELECT sequence FROM {generation.gone} ORDER BY sequence DESC LIMIT 1 OFFSET ?", (MAX_GONE // 2,)
     ).fetchall()
     connection.execute(f"DELETE FROM {generation.gone} WHERE sequence <= ?", (forgotten,))
     connection.execute("UPDATE generations SET forgotten = ? WHERE name = ?", (forgotten, generation.name))

@@ -1,45 +1,47 @@
-"""The projects of one embedding space as arrays in memory: a matrix of vectors, and what filters look at.
+"""Projects of one embedding space as arrays in memory: a matrix of vectors and the columns that filters need.
 
-A `Matrix` never changes, so that any number of threads can search one while the next is made. Growing appends past the
-rows that older ones see; a changed project gets a new row and its old row is no longer alive.
+A `Matrix` is immutable, so that any number of threads can search one while the next is built. New rows are appended
+after the rows that older matrices see; a changed project gets a new row, and its old row is dead.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from db.vectors.base import HitFeatures, Hits, Ids, Vector, VectorFilter
+from db.vectors.base import (
+    NO_OWNER,
+    SCORE_DECIMALS,
+    HitFeatures,
+    Hits,
+    Ids,
+    Vector,
+    VectorFilter,
+    from_microseconds,
+    microseconds,
+)
 
 Slots = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
-ANONYMOUS_VIEWER = -1
-"""Stands for "no owner". Ids of the truth start at 1."""
-
-SCORE_DECIMALS = 6
-"""Scores are whole millionths. Equal vectors can differ in the last bit of their products, which would break ties."""
-
 SPARSE = 4
-"""If fewer than one row in so many passes a filter, only those are gathered and multiplied. At 100,000 x 256 this costs
-15 ms for one in 3, 9 for one in 4, 4 for one in 8; multiplying all costs 12."""
+"""If fewer than one row in this many passes a filter, only those are gathered and multiplied. At 100,000 x 256 this
+takes 15 ms for one in 3, 9 for one in 4, 4 for one in 8; multiplying all takes 12."""
 
 GROWTH = 1.25
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-MOST_DEAD = 0.25
-"""The share of rows no longer alive at which a matrix is made anew."""
+MAX_DEAD = 0.25
+"""Share of dead rows at which a matrix is rebuilt."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Projects on their way from the file into a matrix, column by column.
+    """Projects read from the file, by column.
 
-    `terms` is flat, and `term_counts` cuts it; `lengths` are of the texts, in terms that keyword search knows.
+    `terms` is flat, split by `term_counts`; `lengths` are the numbers of terms of the texts.
     """
 
     ids: Ids
@@ -54,7 +56,7 @@ class Rows:
 
 
 class _Buffer:
-    """An array that grows at its end, with room to spare. What was appended is never written again."""
+    """An array that grows at its end, with spare capacity. Appended rows are never changed."""
 
     def __init__(self, width: int | None, dtype: type[np.generic]) -> None:
         self._rows = np.empty((0,) if width is None else (0, width), dtype)
@@ -62,7 +64,7 @@ class _Buffer:
 
     def reserve(self, capacity: int) -> None:
         if capacity > len(self._rows):
-            # Older matrices keep looking at the array that is left behind.
+            # Older matrices keep the previous array.
             grown = np.empty((capacity, *self._rows.shape[1:]), self._rows.dtype)
             grown[: self.used] = self._rows[: self.used]
             self._rows = grown
@@ -82,7 +84,7 @@ class _Buffer:
 
 
 class Columns:
-    """The growing arrays behind a line of matrices. Only one thread at a time may grow them."""
+    """The growing arrays behind a series of matrices. Only one thread at a time may grow them."""
 
     def __init__(self, dimension: int) -> None:
         self.dimension = dimension
@@ -111,13 +113,13 @@ class Columns:
         self._ids.append(rows.ids)
 
     def reserve(self, count: int) -> None:
-        """Make room for `count` rows at once, so that loading many does not copy them again and again."""
+        """Reserve capacity for `count` rows, so that loading many does not copy them repeatedly."""
         of_each = (self._ids, self._owners, self._created, self._types, self._keys, self._vectors, self._lengths)
         for buffer in of_each:
             buffer.reserve(count)
 
     def matrix(self, alive: Mask) -> "Matrix":
-        """Give what there is as a matrix."""
+        """Return the current rows as a matrix."""
         return Matrix(
             columns=self,
             alive=alive,
@@ -136,7 +138,7 @@ class Columns:
 
 @dataclass(frozen=True, eq=False)
 class Matrix:
-    """All projects of one space at one moment; a row is a slot, and only slots that are alive count."""
+    """All projects of one space at one time; a row is a slot, and slots that are not alive are ignored."""
 
     columns: Columns
     alive: Mask
@@ -153,9 +155,9 @@ class Matrix:
 
     @classmethod
     def of(cls, dimension: int, chunks: Iterable[Rows], expected: int = 0) -> "Matrix":
-        """Make a matrix of rows that come in chunks, each id once; `expected` of them in all, as far as is known."""
+        """Build a matrix from chunks of rows, each id once; `expected` is the estimated number of rows."""
         columns = Columns(dimension)
-        columns.reserve(int(expected * GROWTH))  # room that was never touched costs no memory
+        columns.reserve(int(expected * GROWTH))  # untouched capacity takes no memory
         count = 0
         for rows in chunks:
             columns.append(rows)
@@ -163,18 +165,18 @@ class Matrix:
         return columns.matrix(np.ones(count, np.bool_))
 
     def without(self, ids: Ids) -> "Matrix":
-        """Give the matrix without some ids."""
+        """Return the matrix without some ids."""
         alive = self.alive.copy()
         alive[self._slots(ids)] = False
         return replace(self, alive=alive)
 
     def with_rows(self, rows: Rows) -> "Matrix":
-        """Give the matrix with rows written, in place of older ones. Only the newest of a line may grow."""
+        """Return the matrix with rows added or replaced. Only the newest matrix of a series may grow."""
         alive = np.concatenate([self.alive, np.ones(len(rows.ids), np.bool_)])
         alive[self._slots(rows.ids)] = False
         self.columns.append(rows)
         grown = self.columns.matrix(alive)
-        return grown if alive.sum() >= len(alive) * (1 - MOST_DEAD) else grown._compacted()
+        return grown if alive.sum() >= len(alive) * (1 - MAX_DEAD) else grown._compacted()
 
     def near(self, vector: Vector, limit: int, where: VectorFilter) -> Hits:
         """Find the nearest by cosine, ties by id."""
@@ -182,7 +184,7 @@ class Matrix:
         return replace(hits, features=self.features(hits.ids))
 
     def nearest(self, vector: Vector, limit: int, passing: Mask) -> Hits:
-        """Find the nearest of those slots that pass, without their features."""
+        """Find the nearest of the slots that pass, without their features."""
         if limit <= 0 or not vector.any():
             return Hits()
         slots = np.flatnonzero(passing)
@@ -193,56 +195,56 @@ class Matrix:
         return best(self.ids[slots], products.round(SCORE_DECIMALS), limit)
 
     def features(self, ids: Ids) -> tuple[HitFeatures, ...]:
-        """Give what is known of projects that are all here."""
+        """Return the features of existing projects."""
         slots = self._slots(ids)
         names = {code: name for name, code in self.codes.items()}
-        # Slots were appended in their order, so that a slot's terms stand together.
+        # Slots are appended in order, so a slot's terms are adjacent.
         first, last = np.searchsorted(self.term_slots, slots), np.searchsorted(self.term_slots, slots, "right")
         return tuple(
             HitFeatures(
                 key=self.keys[slot],
                 type=names[self.types[slot]],
-                owner_id=None if self.owners[slot] == ANONYMOUS_VIEWER else int(self.owners[slot]),
-                created_at=_EPOCH + timedelta(microseconds=int(self.created[slot])),
+                owner_id=None if self.owners[slot] == NO_OWNER else int(self.owners[slot]),
+                created_at=from_microseconds(int(self.created[slot])),
                 term_ids=tuple(self.terms[start:end].tolist()),
             )
             for slot, start, end in zip(slots.tolist(), first.tolist(), last.tolist(), strict=True)
         )
 
     def keys_of(self, ids: Ids) -> list[str]:
-        """Give the platform keys of projects that are all here."""
+        """Return the platform keys of existing projects."""
         keys: list[str] = self.keys[self._slots(ids)].tolist()
         return keys
 
     def lengths_of(self, ids: Ids) -> NDArray[np.int32]:
-        """Give the lengths of the texts of projects that are all here."""
+        """Return the lengths of the texts of existing projects."""
         return self.lengths[self._slots(ids)]
 
     @cached_property
     def mean_length(self) -> float:
-        """The terms in the mean text; 0 if there is none."""
+        """Mean number of terms of a text; 0 without any project."""
         return float(self.lengths[self.alive].mean()) if self.alive.any() else 0.0
 
     def pass_of(self, ids: Ids, passing: Mask) -> Mask:
-        """Tell which ids are here and pass."""
+        """Return which ids exist and pass."""
         passes = self._holds(ids)
         passes[passes] = passing[self._slots(ids)]
         return passes
 
     def similarities(self, vector: Vector, ids: Ids) -> Vector:
-        """Give each project's cosine to the vector; NaN for one that is not here."""
+        """Return each project's cosine to the vector; NaN for an unknown project."""
         here = self._holds(ids)
         scores = np.full(ids.shape, np.nan, np.float32)
         scores[here] = (self.vectors[self._slots(ids[here])] @ vector).round(SCORE_DECIMALS)
         return scores
 
     def vectors_of(self, ids: Ids) -> tuple[Ids, Vector]:
-        """Give the ids that are here, and their vectors."""
+        """Return the existing ids and their vectors."""
         known = ids[self._holds(ids)]
         return known, self.vectors[self._slots(known)]
 
     def passing(self, where: VectorFilter) -> Mask:
-        """Tell which slots are alive and satisfy a filter."""
+        """Return which slots are alive and satisfy a filter."""
         passing = self.alive.copy()
         if where.exclude_owner is not None:
             passing &= self.owners != where.exclude_owner
@@ -264,7 +266,7 @@ class Matrix:
 
     @cached_property
     def _by_id(self) -> tuple[Ids, Slots]:
-        """All ids that are alive, sorted, and the slot of each. Ids mostly rise already: 1 ms at 100,000."""
+        """All living ids, sorted, and the slot of each. Ids are mostly ascending already: 1 ms at 100,000."""
         slots = np.flatnonzero(self.alive)
         order = np.argsort(self.ids[slots], kind="stable")
         return self.ids[slots][order], slots[order]
@@ -278,12 +280,12 @@ class Matrix:
         return holds
 
     def _slots(self, ids: Ids) -> Slots:
-        """Give the slots of those ids that are here."""
+        """Return the slots of the existing ids."""
         known, slots = self._by_id
         return slots[np.searchsorted(known, ids[self._holds(ids)])]
 
     def _compacted(self) -> "Matrix":
-        """Give the same matrix in arrays of its own, without the rows that are no longer alive."""
+        """Return the same matrix in new arrays, without dead rows."""
         slots = np.flatnonzero(self.alive)
         names = {code: name for name, code in self.codes.items()}
         kept = self.alive[self.term_slots]
@@ -302,7 +304,7 @@ class Matrix:
 
 
 def best(ids: Ids, scores: Vector, limit: int) -> Hits:
-    """Give the `limit` highest scores, best first, ties by id, without sorting the rest."""
+    """Return the `limit` highest scores, best first, ties by id, without sorting the rest."""
     if limit < len(ids):
         last = len(ids) - limit
         threshold = np.partition(scores, last)[last]
@@ -312,8 +314,3 @@ def best(ids: Ids, scores: Vector, limit: int) -> Hits:
         ids, scores = ids[chosen], scores[chosen]
     order = np.lexsort((ids, -scores))
     return Hits(ids[order], scores[order])
-
-
-def microseconds(at: datetime) -> int:
-    """Turn a time into whole microseconds since 1970."""
-    return (at - _EPOCH) // timedelta(microseconds=1)

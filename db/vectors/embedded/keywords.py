@@ -1,10 +1,10 @@
-"""Keyword search in the embedded index: which projects hold which terms is FTS5's to know, BM25 is computed here.
+"""Keyword search in the embedded index: FTS5 finds the projects of a term, BM25 is computed here.
 
-FTS5's own `bm25` looks up each project's length in the file, 1 us an occurrence; here the lengths are in memory, and a
-term's projects come as one string: 0.2 us. And its idf is another: what more than half of the projects hold counts for
-nothing there.
+FTS5's own `bm25` looks up each project's length in the file, 1 us for each occurrence; here the lengths are in memory,
+and a term's projects come as one string: 0.2 us. Its idf also differs: a term in more than half of the projects counts
+for nothing there.
 """
-# ruff: noqa: S608 (tables are named in letters, digits and underscores)
+# ruff: noqa: S608 (table names consist of letters, digits and underscores)
 
 import math
 import sqlite3
@@ -15,15 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from db.vectors.base import Hits, Ids
-from db.vectors.matrix import best
-from db.vectors.text_analysis import query_terms
+from db.vectors.embedded.matrix import best
+from db.vectors.text_analysis import K1, B, query_terms
 
-K1, B = 1.2, 0.75
-"""Weaviate's defaults; `db.vectors.weaviate_schema` asks for the same."""
+MAX_POSTINGS = 20_000
+"""Maximum number of projects scored, summed over a query's terms. The rarest terms come first; past this number, common
+terms are left out."""
 
-MOST_PROJECTS = 20_000
-"""How many projects are scored, added up over a query's terms. The rarest terms come first: past that number, terms
-that tell little are left out."""
+MERGED_AT_ONCE = 500
+"""Pages of the full-text index that one call of `merge` writes: about 10 ms of the file's write lock."""
 
 Mask = NDArray[np.bool_]
 Counts = NDArray[np.int64]
@@ -31,18 +31,18 @@ Counts = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """What scoring has to know of all texts.
+    """Statistics of all texts, for scoring.
 
     Attributes
     ----------
     size
-        How many projects there are, filter or not.
+        Number of projects, without any filter.
     mean_length
-        Terms in the mean text.
+        Mean number of terms of a text.
     lengths
-        Gives the terms in the texts of some projects, which are all here.
+        Returns the number of terms of existing projects' texts.
     passes
-        Tells which of some projects pass the filter.
+        Returns which projects pass the filter.
     """
 
     size: int
@@ -52,12 +52,12 @@ class Corpus:
 
 
 def table(name: str) -> str:
-    """Write the statement that makes the table. It keeps the terms as well: else no row could be removed from it."""
+    """Return the statement that creates the table. It stores the terms too: otherwise no row could be removed."""
     return f"CREATE VIRTUAL TABLE {name} USING fts5(terms, columnsize = 0, tokenize = 'unicode61 remove_diacritics 0')"
 
 
 def write(connection: sqlite3.Connection, name: str, texts: Iterable[tuple[int, str]]) -> None:
-    """Write the terms of projects (see `search_terms_of`) by id, in place of older ones."""
+    """Write the terms of projects (see `search_terms_of`) by id, replacing older ones."""
     connection.executemany(f"INSERT OR REPLACE INTO {name} (rowid, terms) VALUES (?, ?)", texts)
 
 
@@ -66,24 +66,20 @@ def remove(connection: sqlite3.Connection, name: str, ids: Sequence[int]) -> Non
     connection.executemany(f"DELETE FROM {name} WHERE rowid = ?", [(id_,) for id_ in ids])
 
 
-MERGED_AT_ONCE = 500
-"""Pages of the full-text index that one call of `merge` writes: about 10 ms of the file's write lock."""
-
-
 def merge(connection: sqlite3.Connection, name: str, *, first: bool) -> bool:
-    """Merge a part of the full-text index, and tell whether anything is left to merge.
+    """Merge a part of the full-text index, and return whether anything is left to merge.
 
-    FTS5 only notes that a text was removed: its words stay until everything is merged.
+    FTS5 only marks a text as removed: its words stay in the file until everything is merged.
 
     Parameters
     ----------
     first
-        Whether this begins a merge of everything; else it goes on with one.
+        Whether this begins a full merge; otherwise it continues one.
     """
     before = connection.total_changes
     pages = -MERGED_AT_ONCE if first else MERGED_AT_ONCE
     connection.execute(f"INSERT INTO {name} ({name}, rank) VALUES ('merge', {pages})")
-    return connection.total_changes - before >= 2  # by FTS5's manual: fewer means that there was nothing to do
+    return connection.total_changes - before >= 2  # FTS5's manual: fewer means that there was nothing to do
 
 
 def search(
@@ -92,23 +88,23 @@ def search(
     query: str,
     limit: int,
     corpus: Corpus,
-    most_projects: int = MOST_PROJECTS,
+    max_postings: int = MAX_POSTINGS,
 ) -> Hits:
-    """Find the best `limit` projects that pass, best first, ties by id."""
-    terms = _telling(connection, name, query_terms(query), most_projects) if limit > 0 else []
+    """Return the best `limit` projects that pass the filter, best first, ties by id."""
+    terms = _selective(connection, name, query_terms(query), max_postings) if limit > 0 else []
     if not terms:
         return Hits()
     _open_occurrences(connection, name)
     scored = [_scored(*_occurrences(connection, name, term), corpus) for term in terms]
     ids, places = np.unique(np.concatenate([ids for ids, _ in scored]), return_inverse=True)
-    # Added in the same order of terms for each, so that equal texts have equal scores.
+    # Summed in the same order of terms for each project, so that equal texts have equal scores.
     scores = np.bincount(places, np.concatenate([parts for _, parts in scored])).astype(np.float32)
     passing = corpus.passes(ids)
     return best(ids[passing], scores[passing], limit)
 
 
 def idf(size: int, holding: int) -> float:
-    """Give what a term is worth that so many of the projects hold.
+    """Return the inverse document frequency of a term that `holding` of the projects hold.
 
     >>> round(idf(100, 1), 3), round(idf(100, 60), 3)
     (4.211, 0.512)
@@ -117,31 +113,31 @@ def idf(size: int, holding: int) -> float:
 
 
 def _scored(ids: Ids, counts: Counts, corpus: Corpus) -> tuple[Ids, NDArray[np.float64]]:
-    """Give a term's part of each project's score: idf x f / (f + k1 (1 - b + b length / mean length))."""
+    """Return a term's part of each project's score: idf x f / (f + k1 (1 - b + b length / mean length))."""
     norm = K1 * (1 - B + B * corpus.lengths(ids) / corpus.mean_length)
     return ids, idf(corpus.size, len(ids)) * counts / (counts + norm)
 
 
 def _open_occurrences(connection: sqlite3.Connection, name: str) -> None:
-    """Make FTS5's view of where each term occurs known to this connection; it holds nothing itself."""
+    """Create FTS5's view of term occurrences in this connection; it stores nothing itself."""
     connection.execute(f"CREATE VIRTUAL TABLE IF NOT EXISTS temp.{name}_at USING fts5vocab(main, {name}, instance)")
 
 
 def _occurrences(connection: sqlite3.Connection, name: str, term: str) -> tuple[Ids, Counts]:
-    """Give the projects that hold a term, by id, and how often each does."""
+    """Return the projects that hold a term, by id, and the number of occurrences in each."""
     [[listed]] = connection.execute(f"SELECT group_concat(doc) FROM temp.{name}_at WHERE term = ?", (term,)).fetchall()
     return np.unique(np.fromstring(listed or "", np.int64, sep=","), return_counts=True)
 
 
-def _telling(connection: sqlite3.Connection, name: str, terms: Sequence[str], room: int) -> list[str]:
-    """Give the terms that occur at all, the rarest first, as many as there is room for and at least one."""
+def _selective(connection: sqlite3.Connection, name: str, terms: Sequence[str], room: int) -> list[str]:
+    """Return the occurring terms, rarest first: at least one, and no more than `room` postings in all."""
     statement = f"SELECT count(*) FROM {name} WHERE {name} MATCH ?"
-    # Quoted, so that no term is an operator.
+    # Quoted, so that no term is parsed as an operator.
     counted = [(connection.execute(statement, (f'"{term}"',)).fetchone()[0], term) for term in terms]
-    telling: list[str] = []
+    selected: list[str] = []
     for count, term in sorted((count, term) for count, term in counted if count):
-        if telling and count > room:
+        if selected and count > room:
             break
-        telling.append(term)
+        selected.append(term)
         room -= count
-    return telling
+    return selected

@@ -1,0 +1,119 @@
+"""A connection to an SQLite file that several processes share, opened on first use and reopened when it is replaced."""
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from db.errors import Store, StoreUnavailable
+from db.private_files import make_private_file
+from db.write_ahead_log import enable_secure_delete, truncate_log, use_write_ahead_log
+
+
+class SqliteFile:
+    """One connection to a file, for one thread at a time. Its errors become `StoreUnavailable`.
+
+    Parameters
+    ----------
+    store
+        The store that the file belongs to, for errors.
+    busy_timeout_s
+        Maximum wait for the lock of another process.
+    setup
+        Statements for each new connection.
+    """
+
+    def __init__(self, path: Path, store: Store, busy_timeout_s: float, setup: Sequence[str]) -> None:
+        self.path = path
+        self.lock = threading.RLock()
+        self._store = store
+        self._busy_timeout_s = busy_timeout_s
+        self._setup = setup
+        self._connection: sqlite3.Connection | None = None
+        self._inode = 0
+
+    @contextmanager
+    def connection(self, *, create: bool = False) -> Iterator[sqlite3.Connection]:
+        """Lend the connection outside a transaction; `create` makes the file and its folder if they are missing."""
+        with self.lock, self._mapped_errors():
+            yield self._opened(create)
+
+    @contextmanager
+    def transaction(self, begin: str = "BEGIN IMMEDIATE", *, create: bool = False) -> Iterator[sqlite3.Connection]:
+        """Lend the connection inside one transaction."""
+        with self.connection(create=create) as connection:
+            connection.execute(begin)
+            try:
+                yield connection
+            except BaseException:  # also KeyboardInterrupt: the connection must not stay in a transaction
+                connection.rollback()
+                raise
+            connection.commit()
+
+    def truncate_log(self) -> None:
+        """Move the write-ahead log into the file, outside any transaction."""
+        with self.connection() as connection:
+            truncate_log(connection)
+
+    def set_aside(self) -> None:
+        """Rename the file to ``.damaged``, unless another process has already replaced it."""
+        with self.lock, self._mapped_errors():
+            self.close()
+            if self._inode_now() == self._inode:
+                for suffix in ("-wal", "-shm"):
+                    Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+                if self.path.exists():
+                    os.replace(self.path, f"{self.path}.damaged")
+
+    def close(self) -> None:
+        """Close the connection; the next use opens it again."""
+        with self.lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    @contextmanager
+    def _mapped_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            self.close()  # its state is unknown, so the next use opens a new one
+            raise StoreUnavailable(self._store, f"{self.path}: {error}") from error
+
+    def _opened(self, create: bool) -> sqlite3.Connection:
+        if self._connection is not None and self._inode_now() != self._inode:
+            self.close()  # the file was removed or replaced
+        if self._connection is None:
+            if create:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+            if create or self.path.exists():
+                make_private_file(self.path)
+            self._inode = self._inode_now()
+            self._connection = self._open("rwc" if create else "rw")
+        return self._connection
+
+    def _inode_now(self) -> int:
+        try:
+            return os.stat(self.path).st_ino
+        except FileNotFoundError:
+            return 0
+
+    def _open(self, mode: str) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            f"{self.path.absolute().as_uri()}?mode={mode}",
+            uri=True,
+            timeout=self._busy_timeout_s,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        try:
+            use_write_ahead_log(connection, self._busy_timeout_s)
+            enable_secure_delete(connection)
+            for statement in self._setup:
+                connection.execute(statement)
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
