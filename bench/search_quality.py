@@ -26,7 +26,7 @@ for _threads in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 import orjson
 
 from db.embeddings.wordllama import WordLlamaEmbedder
-from db.synchronization.embedding_texts import ProjectText, project_text
+from db.synchronization.embedding_texts import project_text
 from db.vectors.base import HybridHits, ProjectDocument, Vector, VectorFilter
 from db.vectors.embedded import EmbeddedVectorStore
 from db.vectors.fusion import WINDOW, adapt_alpha, reweight
@@ -91,7 +91,7 @@ async def fill(store: EmbeddedVectorStore, embedder: WordLlamaEmbedder, projects
         batch = projects[first : first + BATCH]
         texts = [_text(record) for record in batch]
         vectors = await embedder.embed(texts)
-        await store.upsert_projects(
+        await store.upsert(
             [
                 _object(first + place, record, text, vector)
                 for place, (record, text, vector) in enumerate(zip(batch, texts, vectors, strict=True), start=1)
@@ -101,9 +101,11 @@ async def fill(store: EmbeddedVectorStore, embedder: WordLlamaEmbedder, projects
 
 def _text(record: dict[str, Any]) -> str:
     return project_text(
-        ProjectText(
-            record["title"], record.get("description", ""), record["topics"], record["tools"], record["categories"]
-        )
+        record["title"],
+        record.get("description", ""),
+        topics=record["topics"],
+        tools=record["tools"],
+        categories=record["categories"],
     )
 
 

@@ -30,8 +30,8 @@ import orjson
 from db.embeddings.wordllama import WordLlamaEmbedder
 from db.vectors.base import ProjectDocument, Vector, VectorFilter
 from db.vectors.embedded import EmbeddedVectorStore
+from db.vectors.embedded.matrix import Matrix
 from db.vectors.fusion import WINDOW
-from db.vectors.matrix import Matrix
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 TYPES = ("article", "github_repo", "reddit_thread", "prompt")
@@ -149,7 +149,7 @@ async def rebuild(texts: list[str], seed: random.Random) -> None:
                 batch = objects[start : start + REBUILD_BATCH]
                 vectors = await embedder.embed([item.combined_text for item in batch])
                 made = [replace(item, vector=vector) for item, vector in zip(batch, vectors, strict=True)]
-                await store.upsert_projects(made, into=generation)
+                await store.upsert(made, into=generation)
             filled, cpu = time.perf_counter() - started, time.process_time() - cpu
             started = time.perf_counter()
             await store.publish(generation)
@@ -172,7 +172,7 @@ async def run(name: str, objects: list[ProjectDocument], queries: Vector) -> Non
         await store.prepare("bench", dimension)
         started = time.perf_counter()
         for first in range(0, len(objects), BATCH):
-            await store.upsert_projects(objects[first : first + BATCH])
+            await store.upsert(objects[first : first + BATCH])
         seconds = time.perf_counter() - started
         print(f"{name}: {len(objects):,} x {dimension}")
         print(
@@ -202,7 +202,7 @@ async def run(name: str, objects: list[ProjectDocument], queries: Vector) -> Non
             await search_words(store, [item.description for item in objects], queries, label, where)
 
         async def change_and_search(number: int) -> None:
-            await store.upsert_projects(objects[number : number + 1])
+            await store.upsert(objects[number : number + 1])
             await store.near(queries[0], LIMIT, VectorFilter())
 
         median, worst = await measured(change_and_search, SEARCHES)

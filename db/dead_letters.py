@@ -1,4 +1,4 @@
-"""Outbox rows that a present store refused too often: they wait for an operator, who tries them again or drops them."""
+"""Dead letters: outbox rows that an available store rejected too often, to be retried or dropped by an operator."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from db.models import OutboxKind, OutboxRow, now
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A row that was refused for good, until somebody says otherwise or the truth changes."""
+    """An outbox row that is not retried until an operator asks for it or the database changes."""
 
     kind: OutboxKind
     key: str
@@ -46,7 +46,7 @@ _DROP = delete(OutboxRow).where(OutboxRow.dead, _IS_NAMED).returning(_NAME)
 
 
 async def list_dead_letters(database: Database, limit: int) -> list[DeadLetter]:
-    """Give the dead rows that have waited longest, and why the store refused them."""
+    """Return the oldest dead letters, with the store's reasons."""
     rows = await database.fetch(_DEAD, {"limit": limit})
     return [
         DeadLetter(OutboxKind(row.kind), row.key, row.enqueued_at, row.attempts, row.last_error or "") for row in rows
@@ -54,7 +54,7 @@ async def list_dead_letters(database: Database, limit: int) -> list[DeadLetter]:
 
 
 async def retry(database: Database, names: Sequence[str] = ()) -> list[str]:
-    """Bring dead rows back to life: those named ``kind:key``, or without a name all of them. Gives their names.
+    """Revive the dead letters named ``kind:key``, or all of them without a name, and return their names.
 
     Raises
     ------
@@ -67,7 +67,7 @@ async def retry(database: Database, names: Sequence[str] = ()) -> list[str]:
 
 
 async def drop(database: Database, names: Sequence[str]) -> list[str]:
-    """Forget dead rows named ``kind:key``: their shadows stay as they are. Gives the names of those that were dead.
+    """Delete the dead letters named ``kind:key``, leaving their index documents unchanged, and return their names.
 
     Raises
     ------

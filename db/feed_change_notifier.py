@@ -1,7 +1,7 @@
-"""Hints that something was written: so that whoever waits for a change looks now, and not at the next poll.
+"""Notifications that the database has changed, so that subscribers check for changes before their next poll.
 
-A hint says nothing but "look", and may be lost: whoever relies on it also looks by itself now and then. So no key of
-anybody travels, and a Redis that is away costs seconds, not changes.
+A notification has no payload and may be lost, so subscribers also poll. No key of a user is transmitted, and an
+unavailable Redis delays changes by seconds.
 """
 
 import asyncio
@@ -9,25 +9,25 @@ from collections.abc import Callable
 
 
 class FeedChangeNotifier:
-    """Hints within one process."""
+    """Notifications within one process."""
 
     def __init__(self) -> None:
-        self._listeners: list[Callable[[], None]] = []
+        self._callbacks: list[Callable[[], None]] = []
 
     @property
     def receives_remote(self) -> bool:
-        """Whether the hints of other processes arrive just now."""
+        """Whether notifications of other processes are received now."""
         return False
 
     def subscribe(self, callback: Callable[[], None]) -> None:
-        """Call this at each hint, from now on."""
-        self._listeners.append(callback)
+        """Call `callback` at each notification."""
+        self._callbacks.append(callback)
 
     def notify(self) -> None:
-        """Say that something was written; never waits."""
-        for callback in self._listeners:
+        """Notify subscribers of a change; never waits."""
+        for callback in self._callbacks:
             callback()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Do what sending and hearing hints needs, until told to stop."""
+        """Send and receive notifications until stopped."""
         await stop.wait()

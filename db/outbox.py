@@ -1,15 +1,15 @@
-"""Which shadows are behind the truth: rows written with the truth, taken by workers under a lease, deleted when done.
+"""The outbox: rows that name index documents to be updated, taken by workers under a lease, deleted when processed.
 
-The laws, and why the code is as it is:
+Rules:
 
-- A row is written in the transaction that changes the truth, carries no payload, and is one per (kind, key).
+- A row is written in the transaction of the change, has no payload, and is unique for (kind, key).
 - Taking a row moves `available_at` to the end of the lease. No transaction is held while a worker works.
-- `settle` deletes a row only if neither its version nor its lease has moved. Otherwise somebody else has worked on the
-  same key meanwhile, or will, and nobody knows whose words the shadow kept: the row stays (or comes back) for one more
-  pass. That pass waits for the lease of the other, so two workers cannot wake each other for ever.
-- A change pulls a row out of the lease that it is under: a newer word need not wait for a slow worker. That worker may
-  still write, and may be killed before it looks at the truth again, so the row is not deleted before it has settled or
-  its lease has run out (`held_until`).
+- `settle` deletes a row only if neither its version nor its lease has changed. Otherwise another worker has processed
+  the same key meanwhile, or will, and the index state is unknown: the row stays (or is restored) for one more pass. That
+  pass waits for the other lease, so two workers cannot wake each other forever.
+- A change pulls a row out of its lease: it need not wait for a slow worker. That worker may still write, and may be
+  killed before it reads the database again, so the row is not deleted before it has settled or its lease has expired
+  (`held_until`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -45,14 +45,14 @@ from db.models import OutboxKind, OutboxRow, now
 
 MAX_ATTEMPTS = 3
 RETRY_AFTER = timedelta(seconds=60)
-"""The plan's: three tries, 60 s apart."""
+"""Three attempts, 60 s apart, as specified."""
 
 MAX_ERROR_LENGTH = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """One outbox row in a worker's hands, until a time at which others may take it."""
+    """One outbox row taken by a worker, until a time at which others may take it."""
 
     kind: OutboxKind
     key: str
@@ -62,16 +62,16 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """How far the shadows are behind.
+    """The number of unprocessed rows.
 
     Attributes
     ----------
     rows
-        Rows that wait or are being worked on.
+        Rows that wait or are being processed.
     lag_s
-        Age of the oldest of them, in seconds; 0 without any.
+        Age of the oldest of them in seconds; 0 without any.
     dead
-        Rows that were refused too often and wait for an operator.
+        Rows that were rejected too often and wait for an operator.
     """
 
     rows: int
@@ -80,7 +80,7 @@ class Backlog:
 
 
 def _upsert(anew: dict[str, Any]) -> dict[str, Insert]:
-    """Build, for each engine: a row for each key, or a higher version of the row that is there."""
+    """Build, for each engine, the insert of a row for each key, or the update of an existing one to a higher version."""
     given = [
         bindparam("kind", type_=String()),
         bindparam("now", type_=UtcDateTime()),
@@ -103,7 +103,7 @@ def _upsert(anew: dict[str, Any]) -> dict[str, Insert]:
 
 
 def _later(one: SQLColumnExpression[Any], other: SQLColumnExpression[Any]) -> ColumnElement[Any]:
-    """Give the later of two times, of which the second may be missing."""
+    """Return the later of two times; the second may be null."""
     return case((other > one, other), else_=one)
 
 
@@ -193,25 +193,21 @@ _PENDING = select(OutboxRow.key, OutboxRow.dead).where(
 
 
 async def enqueue(connection: AsyncConnection, kind: OutboxKind, keys: Sequence[str], *, urgent: bool = False) -> None:
-    """Note that shadows are behind, in the transaction that changes the truth.
+    """Request the update of index documents, in the transaction of the change.
 
     Parameters
     ----------
-    connection
-        The transaction of the change.
-    kind
-        Which shadow.
     keys
-        A project's or tool's platform key, an actor's id as text.
+        A project's or tool's platform key, or an actor's id as text.
     urgent
-        Go before others: for what must leave the index. The newest word counts.
+        Whether to process it before others, for removals from the index. The last call counts.
     """
     at = now()
     await _run_upsert(connection, _ENQUEUE, kind, set(keys), {"now": at, "free_at": at, "urgent": urgent})
 
 
 async def take(database: Database, limit: int, lease_s: float, *, only_urgent: bool = False) -> list[Lease]:
-    """Take up to `limit` free rows for `lease_s` seconds: urgent ones first, then those that wait longest."""
+    """Take up to `limit` free rows for `lease_s` seconds: urgent ones first, then the oldest."""
     at = now()
     until = at + timedelta(seconds=lease_s)
     given = {"now": at, "until": until, "limit": limit, "only_urgent": only_urgent}
@@ -224,15 +220,15 @@ async def take(database: Database, limit: int, lease_s: float, *, only_urgent: b
 
 
 async def claim(database: Database, kind: OutboxKind, keys: Sequence[str], lease_s: float) -> list[Lease]:
-    """Take keys of which no row tells, by making their rows; a row that is there is left to whoever drains next.
+    """Take keys without a row by creating their rows; existing rows are left to the next worker.
 
-    Such a row is pulled out of its lease, as a change would do it: whoever holds it took it before this call, and one
-    more pass has to be made that knows what is true since. A dead one comes to life.
+    An existing row is pulled out of its lease, as by a change: its holder took it before this call, and one more pass is
+    needed. A dead row is revived.
 
     Returns
     -------
     list of Lease
-        The rows that were made.
+        The created rows.
     """
     at = now()
     until = at + timedelta(seconds=lease_s)
@@ -245,7 +241,7 @@ async def claim(database: Database, kind: OutboxKind, keys: Sequence[str], lease
 
 
 async def settle(database: Database, rows: Sequence[Lease]) -> None:
-    """Delete rows that are done; one that moved meanwhile comes up once more, and so does one that another may hold."""
+    """Delete processed rows; one that changed meanwhile, or that another worker may hold, is processed again."""
     for kind, until, held in _by_lease(rows):
         at = now()
         given = _parameters(kind, until, held)
@@ -257,7 +253,7 @@ async def settle(database: Database, rows: Sequence[Lease]) -> None:
 
 
 async def release(database: Database, rows: Sequence[Lease], delay_s: float = 0.0) -> None:
-    """Give rows back untried, to be taken again after `delay_s` seconds."""
+    """Return rows without counting an attempt, to be taken again after `delay_s` seconds."""
     for kind, until, held in _by_lease(rows):
         async with database.write() as connection:
             await connection.execute(
@@ -266,12 +262,12 @@ async def release(database: Database, rows: Sequence[Lease], delay_s: float = 0.
 
 
 async def refuse(database: Database, rows: Sequence[Lease], error: str, after: timedelta = RETRY_AFTER) -> int:
-    """Count a failed try of rows that a present store does not take; the third is the last and leaves them dead.
+    """Count a failed attempt of rows that an available store rejects; after the third they are dead.
 
     Returns
     -------
     int
-        How many of them are dead now.
+        Number of rows that are dead now.
     """
     died = 0
     for kind, until, held in _by_lease(rows):
@@ -282,13 +278,13 @@ async def refuse(database: Database, rows: Sequence[Lease], error: str, after: t
 
 
 async def backlog(database: Database) -> Backlog:
-    """Tell how far the shadows are behind."""
+    """Return the number of unprocessed rows."""
     row = (await database.fetch(_BACKLOG))[0]
     return Backlog(row.rows, (now() - row.oldest).total_seconds() if row.oldest is not None else 0.0, row.dead)
 
 
 async def pending(database: Database, kind: OutboxKind, keys: Sequence[str]) -> dict[str, bool]:
-    """Give those keys whose shadow the outbox knows to be behind, and whether their row is dead."""
+    """Return the keys with an outbox row, and whether it is dead."""
     if not keys:
         return {}
     rows = await database.fetch(_PENDING, {"of_kind": kind.value, "keys": list(keys)})
@@ -302,14 +298,14 @@ async def _run_upsert(
     keys: set[str],
     parameters: dict[str, Any],
 ) -> None:
-    # Sorted and without doubles: two transactions then lock in one order, and no row is met twice by one statement.
+    # Sorted and unique: transactions lock in one order, and a statement touches no row twice.
     if keys:
         statement = statements[connection.dialect.name]
         await connection.execute(statement, {"kind": kind.value, "keys": sorted(keys)} | parameters)
 
 
 def _by_lease(rows: Sequence[Lease]) -> Iterator[tuple[OutboxKind, datetime, list[Lease]]]:
-    """Group rows for one statement and one transaction each, so that no two kinds are locked at once."""
+    """Group rows for one transaction each, so that no two kinds are locked at once."""
     for (kind, until), group in groupby(sorted(rows, key=_lease_of), key=_lease_of):
         yield kind, until, list(group)
 

@@ -38,16 +38,7 @@ EMBEDDINGS_KEPT_BYTES = 2 * 1024**3
 DOCUMENTS_KEPT_BYTES = 32 * 1024**2
 """Of documents that clients have registered: 10,000 of 3 KB."""
 
-_WRITES = (
-    "upsert_projects",
-    "upsert_profiles",
-    "upsert_tools",
-    "remove_projects",
-    "remove_profiles",
-    "remove_tools",
-    "listing",
-    "counts",
-)
+_WRITES = ("upsert", "remove", "listing", "counts")
 _UNBOUNDED = ("prepare", "stage", "staged", "publish", "discard", "scrub")
 """What makes, swaps and scrubs whole collections takes as long as it takes; the engines bound their own calls."""
 
@@ -160,9 +151,7 @@ def _guard(store: Store, deadline_s: float | None, deadlines_s: Mapping[str, flo
 
 
 def _weaviate(settings: Settings) -> VectorStore:
-    from db.vectors.weaviate import WeaviateVectorStore
-    from db.vectors.weaviate_connection import Address
-    from db.vectors.weaviate_schema import Layout
+    from db.vectors.weaviate import Address, Layout, WeaviateVectorStore
 
     openai_key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else None
     address = Address(

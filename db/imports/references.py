@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.cache.last_known import LastKnownValues
 from db.catalog.catalog_entries import unknown_owner
-from db.database.column_types import TextList, in_list
+from db.database.column_types import UNKNOWN_TIME, TextList, in_list
 from db.database.engine import Database
 from db.errors import UnknownReference
 from db.interactions.interactions import NewInteraction, record_interactions
@@ -40,17 +40,15 @@ class InteractionWriter:
     async def __call__(self, connection: AsyncConnection, records: Sequence[InteractionRecord]) -> UpsertResult:
         """Write a batch; a record of an unknown user or project is refused."""
         actors = await _find(
-            connection, _ACTORS, self._actors, {record_interactions.user for record_interactions in records}
+            connection, _ACTORS, self._actors, {given.user for given in records}
         )
         projects = await _find(
-            connection, _PROJECTS, self._projects, {record_interactions.project for record_interactions in records}
+            connection, _PROJECTS, self._projects, {given.project for given in records}
         )
         refused = _dangling(records, actors, projects)
         refused_at = {refusal.index for refusal in refused}
         events = [
-            NewInteraction(
-                actors[given.user], projects[given.project], given.type, *([] if given.at is None else [given.at])
-            )
+            NewInteraction(actors[given.user], projects[given.project], given.type, given.at or UNKNOWN_TIME)
             for index, given in enumerate(records)
             if index not in refused_at
         ]
@@ -65,7 +63,7 @@ async def _find(
     found = known.recall(keys)
     if missing := sorted(keys - found.keys()):
         found |= {row.key: row.id for row in await connection.execute(statement, {"keys": missing})}
-    known.note(found)
+    known.remember(found)
     return found
 
 

@@ -16,6 +16,7 @@ from db.models import Actor, Erasure, OutboxKind, OutboxRow, Project, now
 from db.outbox import pending
 from db.privacy.erasure import ERASURE_GRACE, ErasureRemainder, delete_rows
 from db.stores import Stores
+from db.vectors.base import PROFILE, PROJECT
 
 log = logging.getLogger(__name__)
 
@@ -85,8 +86,8 @@ async def _empty_index(stores: Stores, leftovers: ErasureRemainder) -> None:
     gone = [key for key in leftovers.removed if key not in there]
     staged = await stores.vectors.staged()
     for generation in [None] if staged is None else [None, staged]:
-        await stores.vectors.remove_profiles(leftovers.actors, generation)
-        await stores.vectors.remove_projects(gone, generation)
+        await stores.vectors.remove(PROFILE, [str(actor_id) for actor_id in leftovers.actors], generation)
+        await stores.vectors.remove(PROJECT, gone, generation)
 
 
 async def _remove_tombstones(connection: AsyncConnection, leftovers: ErasureRemainder) -> None:

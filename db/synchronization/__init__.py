@@ -1,1 +1,4 @@
-"""How the index follows the truth: the outbox, its workers, and writing all of it anew."""
+"""Synchronization of the vector index with the database: reading, embedding and writing index documents.
+
+Bringing the index up to date belongs here, row by row or as a whole; recording what has changed (`db.outbox`) does not.
+"""

@@ -1,4 +1,4 @@
-"""What differs between the truth and the index: each object's fingerprint is compared, and nothing is embedded."""
+"""Comparison of the index with the database by each document's fingerprint, without embedding anything."""
 
 from collections.abc import AsyncIterator, Collection, Iterator
 from dataclasses import dataclass
@@ -9,124 +9,128 @@ from db import outbox
 from db.database.engine import Database
 from db.models import OutboxKind
 from db.synchronization.index_documents import IndexDocumentReader
-from db.synchronization.index_writer import COLLECTIONS, Named
+from db.synchronization.index_writer import COLLECTIONS, DocumentName
 from db.vectors.base import VectorStore
 
 PAGE = 500
 
 _Pair: TypeAlias = tuple[str | None, str | None]
-"""The fingerprints of one object in the truth and in the index; None where it is not."""
+"""Fingerprints of one document in the database and in the index; None where it is missing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Differences:
-    """Where the index is not as the truth is.
+    """Differences between the index and the database.
 
     Attributes
     ----------
     missing
-        What the index should hold and does not.
+        Documents that the index lacks.
     stale
-        What it holds with other words or features than the truth has.
+        Documents whose content differs.
     surplus
-        What it holds and should not: private, archived, deleted, or of an actor of whom nothing is known.
+        Documents that must not be in the index: private, archived or deleted, or profiles without any preference.
     """
 
-    missing: tuple[Named, ...] = ()
-    stale: tuple[Named, ...] = ()
-    surplus: tuple[Named, ...] = ()
+    missing: tuple[DocumentName, ...] = ()
+    stale: tuple[DocumentName, ...] = ()
+    surplus: tuple[DocumentName, ...] = ()
 
     def __len__(self) -> int:
         return len(self.missing) + len(self.stale) + len(self.surplus)
 
-    def __iter__(self) -> Iterator[Named]:
+    def __iter__(self) -> Iterator[DocumentName]:
         return chain(self.missing, self.stale, self.surplus)
 
     def summary(self) -> str:
-        """Say it in one line, with a few examples."""
+        """Return the counts and a few examples in one line."""
         parts = []
-        for what, names in (("missing", self.missing), ("stale", self.stale), ("surplus", self.surplus)):
+        for label, names in (("missing", self.missing), ("stale", self.stale), ("surplus", self.surplus)):
             if names:
                 shown = ", ".join(f"{kind.value}:{key}" for kind, key in names[:3])
-                parts.append(f"{len(names)} {what} ({shown}{', ...' if len(names) > 3 else ''})")
+                parts.append(f"{len(names)} {label} ({shown}{', ...' if len(names) > 3 else ''})")
         return "; ".join(parts) or "nothing"
 
 
 class Comparison:
-    """Compares while others go on writing: a difference counts if it is seen twice, and the outbox knows nothing of it.
+    """Compares while others write: a difference counts if it is seen twice and the outbox holds no row of it.
 
-    Why that is enough: a change is committed together with its outbox row, and the row goes after the index has been
-    written. A change before the first look whose row is gone between the looks is in the index at the second; one after
-    the first look shows another fingerprint at the second.
+    A change is committed together with its outbox row, and the row is deleted after the index has been written. A
+    change before the first pass whose row is deleted between the passes is in the index at the second pass; a change
+    after the first pass has another fingerprint at the second.
 
     Parameters
     ----------
     generation
-        Which filling of the index; None for the one in service.
+        Generation of the index; None for the active one.
     """
 
     def __init__(
-        self, database: Database, documents: IndexDocumentReader, vectors: VectorStore, generation: str | None = None
+        self,
+        database: Database,
+        documents: IndexDocumentReader,
+        vectors: VectorStore,
+        generation: str | None = None,
     ) -> None:
         self._database = database
         self._documents = documents
         self._vectors = vectors
         self._generation = generation
 
-    async def run(self, *, dead_count: bool) -> Differences:
-        """Look twice.
+    async def run(self, *, include_dead: bool) -> Differences:
+        """Compare in two passes.
 
         Parameters
         ----------
-        dead_count
-            Whether it is a difference what the index has refused for good.
+        include_dead
+            Whether documents with a dead outbox row count as differences.
         """
-        found: dict[Named, _Pair] = {}
+        found: dict[DocumentName, _Pair] = {}
         for kind in OutboxKind:
-            seen = await self._look(kind, None)
+            seen = await self._differing(kind, None)
             for keys in _pages(list(seen)):
                 pending = await outbox.pending(self._database, kind, keys)
                 for key, is_dead in pending.items():
-                    if not (is_dead and dead_count):
+                    if not (is_dead and include_dead):
                         del seen[key]
-            again = await self._look(kind, seen) if seen else {}
+            again = await self._differing(kind, seen) if seen else {}
             found |= {(kind, key): pair for key, pair in seen.items() if again.get(key) == pair}
         return Differences(
-            missing=tuple(name for name, (_, there) in found.items() if there is None),
-            stale=tuple(name for name, (true, there) in found.items() if true is not None and there is not None),
-            surplus=tuple(name for name, (true, _) in found.items() if true is None),
+            missing=tuple(name for name, (_, indexed) in found.items() if indexed is None),
+            stale=tuple(name for name, pair in found.items() if None not in pair),
+            surplus=tuple(name for name, (expected, _) in found.items() if expected is None),
         )
 
-    async def _look(self, kind: OutboxKind, only: Collection[str] | None) -> dict[str, _Pair]:
-        """Give what differs of one collection, or of these keys of it. Holds the collection's listing meanwhile."""
-        there = {
-            key: there
-            async for key, there in listing(self._vectors, kind, self._generation)
+    async def _differing(self, kind: OutboxKind, only: Collection[str] | None) -> dict[str, _Pair]:
+        """Return the differing documents of a collection, or of these keys. Holds the whole listing in memory."""
+        indexed = {
+            key: fingerprint
+            async for key, fingerprint in listing(self._vectors, kind, self._generation)
             if only is None or key in only
         }
         differing: dict[str, _Pair] = {}
         async for keys in self._keys(kind, only):
-            objects = (await self._documents.read(kind, keys)).objects
+            documents = (await self._documents.read(kind, keys)).documents
             for key in keys:
-                pair = (objects[key].fingerprint if key in objects else None, there.pop(key, None))
+                pair = (documents[key].fingerprint if key in documents else None, indexed.pop(key, None))
                 if pair[0] != pair[1]:
                     differing[key] = pair
-        # What the walk did not meet is not public, or not there; or it has come since, which the second look will see.
-        return differing | {key: (None, fingerprint) for key, fingerprint in there.items()}
+        # Documents outside the pages are not public or do not exist, or are new, which the second pass detects.
+        return differing | {key: (None, fingerprint) for key, fingerprint in indexed.items()}
 
     async def _keys(self, kind: OutboxKind, only: Collection[str] | None) -> AsyncIterator[list[str]]:
         if only is not None:
             for keys in _pages(list(only)):
                 yield keys
             return
-        async for keys in walk(self._documents, kind, PAGE):
+        async for keys in pages(self._documents, kind, PAGE):
             yield keys
 
 
-async def walk(documents: IndexDocumentReader, kind: OutboxKind, limit: int) -> AsyncIterator[list[str]]:
-    """Give the keys of what the truth says the index may hold, page by page."""
+async def pages(documents: IndexDocumentReader, kind: OutboxKind, limit: int) -> AsyncIterator[list[str]]:
+    """Yield the keys of all possible documents of a collection, page by page."""
     after = 0
-    while rows := await documents.walk(kind, after, limit):
+    while rows := await documents.page(kind, after, limit):
         yield [key for _, key in rows]
         after = rows[-1][0]
 
@@ -134,7 +138,7 @@ async def walk(documents: IndexDocumentReader, kind: OutboxKind, limit: int) -> 
 async def listing(
     vectors: VectorStore, kind: OutboxKind, generation: str | None = None
 ) -> AsyncIterator[tuple[str, str]]:
-    """Give every key and fingerprint of one of the index's collections."""
+    """Yield the key and fingerprint of every document of a collection of the index."""
     after: str | None = None
     while page := await vectors.listing(COLLECTIONS[kind], after, PAGE, generation):
         for pair in page:

@@ -1,4 +1,4 @@
-"""What the shadows should hold: objects of the index as the truth is at the moment of asking, without vectors yet."""
+"""Index documents read from the database, before their texts are embedded."""
 
 import hashlib
 from collections import defaultdict
@@ -31,18 +31,17 @@ from db.models import (
     UserTag,
     now,
 )
-from db.synchronization.embedding_texts import ProfileText, ProjectText, ToolText, profile_text, project_text, tool_text
-from db.vectors.base import ProfileDocument, ProjectDocument, ToolDocument, Vector
+from db.synchronization.embedding_texts import profile_text, project_text, tool_text
+from db.vectors.base import IndexDocument, ProfileDocument, ProjectDocument, ToolDocument, Vector
 from db.vectors.text_analysis import ANALYSIS
 
-IndexDocument = ProjectDocument | ProfileDocument | ToolDocument
 T = TypeVar("T", ProjectDocument, ProfileDocument, ToolDocument)
 
 RECENT = timedelta(days=30)
-"""Acts within this time show in the text of a profile."""
+"""Engagement within this time is part of the text of a profile."""
 
 FINGERPRINT_BYTES = 16
-"""Two different objects share a fingerprint once in 2^64 pairs of a collection."""
+"""Two different documents of a collection share a fingerprint with a probability of 2^-64 at 2^32 documents."""
 
 _NO_VECTOR: Vector = np.empty(0, np.float32)
 _NOT_IN_FINGERPRINT = frozenset({"vector", "fingerprint"})
@@ -97,7 +96,7 @@ _ACTOR_ANSWERS = (
     .where(in_list(OnboardingResponse.actor_id, _ACTORS), ~OnboardingResponse.skipped)
     .order_by(OnboardingQuestion.position, OnboardingQuestion.id)
 )
-# SQLite has no bit_or: each kind is looked at by itself.
+# SQLite has no bit_or, so each kind is aggregated separately.
 _ACTOR_ACTIVITY = (
     select(
         Engagement.actor_id,
@@ -111,47 +110,50 @@ _ACTOR_ACTIVITY = (
 _AFTER = bindparam("after", type_=BigIntId)
 _LIMIT = bindparam("limit", type_=Integer())
 _IS_TOOL = and_(Term.kind == TermKind.TOOL.value, PUBLIC_TERM)
-_IS_SOMEBODY = Actor.merged_into.is_(None)
-_WALKS = {
+_IS_ACTIVE_ACTOR = Actor.merged_into.is_(None)
+_PAGES = {
     OutboxKind.PROJECT: (
         select(Project.id, Project.key).where(PUBLIC, Project.id > _AFTER).order_by(Project.id).limit(_LIMIT)
     ),
     OutboxKind.TOOL: select(Term.id, Term.key).where(_IS_TOOL, Term.id > _AFTER).order_by(Term.id).limit(_LIMIT),
     OutboxKind.PROFILE: (
-        select(Actor.id, Actor.id.label("key")).where(_IS_SOMEBODY, Actor.id > _AFTER).order_by(Actor.id).limit(_LIMIT)
+        select(Actor.id, Actor.id.label("key"))
+        .where(_IS_ACTIVE_ACTOR, Actor.id > _AFTER)
+        .order_by(Actor.id)
+        .limit(_LIMIT)
     ),
 }
 _TOTALS = {
     OutboxKind.PROJECT: select(func.count().label("n")).select_from(Project).where(PUBLIC),
     OutboxKind.TOOL: select(func.count().label("n")).select_from(Term).where(_IS_TOOL),
-    OutboxKind.PROFILE: select(func.count().label("n")).select_from(Actor).where(_IS_SOMEBODY),
+    OutboxKind.PROFILE: select(func.count().label("n")).select_from(Actor).where(_IS_ACTIVE_ACTOR),
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
-    """What one collection needs: objects without vectors, the text that each vector is made from, and what must go.
+class IndexChanges:
+    """Changes of one collection, by outbox key: a project's or tool's platform key, or an actor's id as text.
 
-    Everything is known by its key in the outbox: a project's or tool's platform key, an actor's id as text.
+    Attributes
+    ----------
+    documents
+        Documents to write, without vectors.
+    texts
+        The text of each document's vector.
+    remove
+        Keys of documents to remove.
     """
 
-    objects: Mapping[str, IndexDocument]
+    documents: Mapping[str, IndexDocument]
     texts: Mapping[str, str]
     remove: Sequence[str]
 
-    def of(self, keys: set[str]) -> "Work":
-        """Give the objects of these keys, and nothing to remove."""
-        objects = {key: item for key, item in self.objects.items() if key in keys}
-        return Work(objects, {key: self.texts[key] for key in objects}, [])
-
 
 class IndexDocumentReader:
-    """Reads the truth as the index should show it. A fixed number of statements a call, however many keys.
+    """Reads index documents from the database, with a fixed number of statements for any number of keys.
 
     Parameters
     ----------
-    database
-        The truth.
     space
         The embedding model and its dimension: part of every fingerprint.
     """
@@ -160,10 +162,10 @@ class IndexDocumentReader:
         self._database = database
         self._space = space
 
-    async def read(self, kind: OutboxKind, keys: Sequence[str]) -> Work:
-        """Give what the index should hold of these keys; those that should not be there are in `Work.remove`."""
+    async def read(self, kind: OutboxKind, keys: Sequence[str]) -> IndexChanges:
+        """Return the documents of these keys; keys that must not be in the index are in `remove`."""
         if not keys:
-            return Work({}, {}, [])
+            return IndexChanges({}, {}, [])
         if kind is OutboxKind.PROJECT:
             return await self._projects(list(keys))
         if kind is OutboxKind.PROFILE:
@@ -171,86 +173,87 @@ class IndexDocumentReader:
         return await self._tools(list(keys))
 
     async def public(self, keys: Sequence[str]) -> set[str]:
-        """Give those of the projects that are public now."""
+        """Return the keys of those projects that are public now."""
         return {row.key for row in await self._database.fetch(_PUBLIC_KEYS, {"keys": list(keys)})} if keys else set()
 
-    async def walk(self, kind: OutboxKind, after: int, limit: int) -> list[tuple[int, str]]:
-        """Give ids and keys of what the index may hold, by id; an actor of whom nothing is known is among them."""
-        rows = await self._database.fetch(_WALKS[kind], {"after": after, "limit": limit})
+    async def page(self, kind: OutboxKind, after: int, limit: int) -> list[tuple[int, str]]:
+        """Return ids and keys of possible documents, by id; actors without any known preference are included."""
+        rows = await self._database.fetch(_PAGES[kind], {"after": after, "limit": limit})
         return [(row.id, str(row.key)) for row in rows]
 
     async def total(self, kind: OutboxKind) -> int:
-        """Count what `walk` would give."""
+        """Return the number of rows of all pages."""
         return int((await self._database.fetch(_TOTALS[kind]))[0].n)
 
-    async def _projects(self, keys: list[str]) -> Work:
+    async def profile_text(self, actor_id: int, excluded: ProfileExclusions) -> str:
+        """Return the text of a profile without the excluded tags and engagement; empty if nothing is left."""
+        changes = await self._profiles([str(actor_id)], excluded)
+        return changes.texts.get(str(actor_id), "")
+
+    async def _projects(self, keys: list[str]) -> IndexChanges:
         rows = await self._database.fetch(_PROJECTS, {"keys": keys})
         terms: dict[int, list[Row[Any]]] = defaultdict(list)
         for term in await self._database.fetch(_PROJECT_TERMS, {"keys": keys}):
             terms[term.project_id].append(term)
-        objects = {row.key: _project_object(row, terms[row.id]) for row in rows}
-        return self._work(keys, objects, {key: item.combined_text for key, item in objects.items()})
+        documents = {row.key: _project_document(row, terms[row.id]) for row in rows}
+        return self._changes(keys, documents, {key: document.combined_text for key, document in documents.items()})
 
-    async def profile_text(self, actor_id: int, without: ProfileExclusions) -> str:
-        """Write the text of a profile as it would be without some of its tags and touches; empty if nothing is left."""
-        work = await self._profiles([str(actor_id)], without)
-        return work.texts.get(str(actor_id), "")
-
-    async def _profiles(self, keys: list[str], without: ProfileExclusions = NO_EXCLUSIONS) -> Work:
+    async def _profiles(self, keys: list[str], excluded: ProfileExclusions = NO_EXCLUSIONS) -> IndexChanges:
         actors = [int(key) for key in keys]
         tags: dict[int, list[Row[Any]]] = defaultdict(list)
         for tag in await self._database.fetch(_ACTOR_TAGS, {"actors": actors}):
-            if tag.term_id not in without.terms:
+            if tag.term_id not in excluded.terms:
                 tags[tag.actor_id].append(tag)
         answers: dict[int, list[Row[Any]]] = defaultdict(list)
         for answer in await self._database.fetch(_ACTOR_ANSWERS, {"actors": actors}):
             answers[answer.actor_id].append(answer)
-        since = {"actors": actors, "since": now() - RECENT, "without": sorted(without.projects)}
-        activity = {row.actor_id: row for row in await self._database.fetch(_ACTOR_ACTIVITY, since)}
+        recent = {"actors": actors, "since": now() - RECENT, "without": sorted(excluded.projects)}
+        activity = {row.actor_id: row for row in await self._database.fetch(_ACTOR_ACTIVITY, recent)}
         rows = await self._database.fetch(_ACTOR_ROWS, {"actors": actors})
-        profiles = (_profile_object(row, tags[row.id], answers[row.id], _kinds(activity.get(row.id))) for row in rows)
-        # Nothing known is no profile: its vector would be zeros.
-        objects = {str(item.actor_id): item for item in profiles if item.preference_text}
-        return self._work(keys, objects, {key: item.preference_text for key, item in objects.items()})
+        profiles = (_profile_document(row, tags[row.id], answers[row.id], activity.get(row.id)) for row in rows)
+        # An actor without any known preference has no profile: its vector would be zeros.
+        documents = {profile.key: profile for profile in profiles if profile.preference_text}
+        return self._changes(keys, documents, {key: document.preference_text for key, document in documents.items()})
 
-    async def _tools(self, keys: list[str]) -> Work:
-        objects = {row.key: _tool_object(row) for row in await self._database.fetch(_TOOLS, {"keys": keys})}
+    async def _tools(self, keys: list[str]) -> IndexChanges:
+        documents = {row.key: _tool_document(row) for row in await self._database.fetch(_TOOLS, {"keys": keys})}
         texts = {
-            key: tool_text(ToolText(tool.name, tool.description, tool.tagline, tool.category, tool.tags))
-            for key, tool in objects.items()
+            key: tool_text(tool.name, tool.description, tool.tagline, tool.category, tool.tags)
+            for key, tool in documents.items()
         }
-        return self._work(keys, objects, texts)
+        return self._changes(keys, documents, texts)
 
-    def _work(self, keys: Sequence[str], objects: Mapping[str, T], texts: Mapping[str, str]) -> Work:
+    def _changes(self, keys: Sequence[str], documents: Mapping[str, T], texts: Mapping[str, str]) -> IndexChanges:
         signed: dict[str, IndexDocument] = {
-            key: replace(item, fingerprint=fingerprint(item, texts[key], self._space)) for key, item in objects.items()
+            key: replace(document, fingerprint=fingerprint(document, texts[key], self._space))
+            for key, document in documents.items()
         }
-        return Work(signed, texts, [key for key in keys if key not in signed])
+        return IndexChanges(signed, texts, [key for key in keys if key not in signed])
 
 
-def fingerprint(item: IndexDocument, text: str, space: tuple[str, int]) -> str:
-    """Give the hash of all that an index object is made from: fields, the vector's text, the model, the analysis."""
-    values = [getattr(item, field.name) for field in fields(item) if field.name not in _NOT_IN_FINGERPRINT]
+def fingerprint(document: IndexDocument, text: str, space: tuple[str, int]) -> str:
+    """Return the hash of a document's fields, the text of its vector, the model, and the version of the analysis."""
+    values = [getattr(document, field.name) for field in fields(document) if field.name not in _NOT_IN_FINGERPRINT]
     return hashlib.blake2b(repr((ANALYSIS, space, text, values)).encode(), digest_size=FINGERPRINT_BYTES).hexdigest()
 
 
-def _project_object(row: Row[Any], terms: Sequence[Row[Any]]) -> ProjectDocument:
+def _project_document(row: Row[Any], terms: Sequence[Row[Any]]) -> ProjectDocument:
     names = {kind: tuple(term.name for term in terms if term.kind == kind) for kind in TermKind}
-    text = ProjectText(
-        title=row.title,
-        description=row.description,
+    text = project_text(
+        row.title,
+        row.description,
         topics=names[TermKind.TOPIC],
         tools=names[TermKind.TOOL],
         categories=names[TermKind.CATEGORY],
-        subreddit=_words(row.source, "subreddit"),
-        thread_text=_words(row.source, "selftext"),
+        subreddit=_text_of(row.source, "subreddit"),
+        thread_text=_text_of(row.source, "selftext"),
     )
     return ProjectDocument(
         id=row.id,
         key=row.key,
         title=row.title,
         description=row.description,
-        combined_text=project_text(text),
+        combined_text=text,
         tool_names=names[TermKind.TOOL],
         category_names=names[TermKind.CATEGORY],
         topics=names[TermKind.TOPIC],
@@ -263,30 +266,32 @@ def _project_object(row: Row[Any], terms: Sequence[Row[Any]]) -> ProjectDocument
     )
 
 
-def _words(source: dict[str, Any], name: str) -> str:
+def _text_of(source: dict[str, Any], name: str) -> str:
     value = source.get(name)
     return value if isinstance(value, str) else ""
 
 
-def _profile_object(
-    row: Row[Any], tags: Sequence[Row[Any]], answers: Sequence[Row[Any]], activity: Sequence[str]
+def _profile_document(
+    row: Row[Any], tags: Sequence[Row[Any]], answers: Sequence[Row[Any]], engagement: Row[Any] | None
 ) -> ProfileDocument:
     tools = [(tag.name, tag.confidence) for tag in tags if tag.kind == TermKind.TOOL]
     interests = [(tag.name, tag.confidence) for tag in tags if tag.kind != TermKind.TOOL]
+    kinds = EngagementKind.__members__ if engagement is not None else ()
+    activity = [name.lower() for name in kinds if getattr(engagement, name)]
     tier = row.tier or ""
-    text = ProfileText(
-        tools,
-        interests,
-        row.bio or "",
-        activity,
-        tier,
-        use_cases=_answered(answers, QuestionType.USE_CASE),
-        experience=_answered(answers, QuestionType.EXPERIENCE),
+    text = profile_text(
+        tools=tools,
+        interests=interests,
+        bio=row.bio or "",
+        activity=activity,
+        tier=tier,
+        use_cases=[answer.words for answer in answers if answer.type == QuestionType.USE_CASE],
+        experience=[answer.words for answer in answers if answer.type == QuestionType.EXPERIENCE],
         own_words=[answer.text for answer in answers],
     )
     return ProfileDocument(
         actor_id=row.id,
-        preference_text=profile_text(text),
+        preference_text=text,
         tool_interests=tuple(name for name, _ in tools),
         category_interests=tuple(name for name, _ in interests),
         activity_summary=", ".join(activity),
@@ -296,17 +301,7 @@ def _profile_object(
     )
 
 
-def _answered(answers: Sequence[Row[Any]], type_: QuestionType) -> list[str]:
-    return [answer.words for answer in answers if answer.type == type_]
-
-
-def _kinds(activity: Row[Any] | None) -> list[str]:
-    if activity is None:
-        return []
-    return [str(kind.name).lower() for kind in EngagementKind if getattr(activity, str(kind.name))]
-
-
-def _tool_object(row: Row[Any]) -> ToolDocument:
+def _tool_document(row: Row[Any]) -> ToolDocument:
     return ToolDocument(
         term_id=row.id,
         key=row.key,

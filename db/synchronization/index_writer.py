@@ -1,109 +1,96 @@
-"""Writes index objects: embeds their texts, and puts them into generations of the index or takes them out."""
+"""Writing of index documents: embedding their texts, and writing or removing them in generations of the index."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import chain
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from db.embeddings.base import Embedder, Vectors
 from db.errors import InvalidRecord, RefusedObjects
 from db.models import OutboxKind
-from db.synchronization.index_documents import IndexDocument, Work
-from db.vectors.base import VectorStore
+from db.synchronization.index_documents import IndexChanges
+from db.vectors.base import PROFILE, PROJECT, TOOL, IndexDocument, VectorStore
 
-Named = tuple[OutboxKind, str]
-"""A shadow: which collection, and its key in the outbox."""
+DocumentName = tuple[OutboxKind, str]
+"""A document's collection and its outbox key."""
 
-COLLECTIONS = {OutboxKind.PROJECT: "Project", OutboxKind.PROFILE: "UserProfile", OutboxKind.TOOL: "Tool"}
-"""What the index calls each of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Door:
-    """How one collection is written."""
-
-    upsert: Callable[[Sequence[Any], str | None], Awaitable[None]]
-    remove: Callable[[Sequence[str], str | None], Awaitable[None]]
+COLLECTIONS = {OutboxKind.PROJECT: PROJECT, OutboxKind.PROFILE: PROFILE, OutboxKind.TOOL: TOOL}
+"""Names of the collections in the index."""
 
 
 class IndexWriter:
-    """Puts objects into the index and takes them out.
-
-    A *generation* of None is the one in service (see `VectorStore`).
-    """
+    """Writes documents to the index and removes them. A *generation* of None is the active one (see `VectorStore`)."""
 
     def __init__(self, vectors: VectorStore, embedder: Embedder) -> None:
+        self._vectors = vectors
         self._embedder = embedder
-        self._doors = {
-            OutboxKind.PROJECT: _Door(vectors.upsert_projects, vectors.remove_projects),
-            OutboxKind.PROFILE: _Door(
-                vectors.upsert_profiles, lambda keys, into: vectors.remove_profiles([int(key) for key in keys], into)
-            ),
-            OutboxKind.TOOL: _Door(vectors.upsert_tools, vectors.remove_tools),
-        }
 
     async def remove(self, kind: OutboxKind, keys: Sequence[str], generations: Sequence[str | None]) -> None:
-        """Take objects out of each generation; needs no embedder."""
+        """Remove documents from each generation; needs no embedder."""
         for generation in generations if keys else ():
-            await self._doors[kind].remove(keys, generation)
+            await self._vectors.remove(COLLECTIONS[kind], keys, generation)
 
-    async def write(self, works: Mapping[OutboxKind, Work], generations: Sequence[str | None]) -> dict[Named, str]:
-        """Embed all objects at once and write them into each generation.
+    async def write(
+        self, changes: Mapping[OutboxKind, IndexChanges], generations: Sequence[str | None]
+    ) -> dict[DocumentName, str]:
+        """Embed all documents in one call and write them to each generation.
 
         Returns
         -------
         dict
-            What the index or the embedding model refuses, and why; all else is written.
+            Documents that the index or the embedding model rejects, with the reasons; all others are written.
 
         Raises
         ------
         StoreUnavailable
-            If the index or the embedder is away. Some objects may have been written; to write them again does no harm.
+            If the index or the embedder is unavailable. Some documents may have been written; writes are idempotent.
         """
-        names: list[Named] = [(kind, key) for kind, work in works.items() for key in work.objects]
-        vectors, refused = await self._embed([works[kind].texts[key] for kind, key in names], names)
+        names: list[DocumentName] = [(kind, key) for kind, change in changes.items() for key in change.documents]
+        vectors, refused = await self._embed([changes[kind].texts[key] for kind, key in names], names)
         rows = dict(zip(names, vectors, strict=True))
-        for kind, work in works.items():
-            objects = {
-                key: replace(item, vector=rows[kind, key])
-                for key, item in work.objects.items()
+        for kind, change in changes.items():
+            documents = [
+                replace(document, vector=rows[kind, key])
+                for key, document in change.documents.items()
                 if (kind, key) not in refused
-            }
-            for generation in generations if objects else ():
-                reasons = await self._put(self._doors[kind], objects, generation)
+            ]
+            for generation in generations if documents else ():
+                reasons = await self._put(documents, generation)
                 refused |= {(kind, key): reason for key, reason in reasons.items()}
         return refused
 
-    async def _embed(self, texts: Sequence[str], names: Sequence[Named]) -> tuple[Vectors, dict[Named, str]]:
-        """Embed all texts at once; if one is refused, one by one, with a row of zeros for each refused text."""
-        nothing = np.zeros((0, self._embedder.dimension), np.float32)
-        if not texts:
-            return nothing, {}
+    async def _embed(
+        self, texts: Sequence[str], names: Sequence[DocumentName]
+    ) -> tuple[Vectors, dict[DocumentName, str]]:
+        """Embed all texts in one call; if one is rejected, one by one, with a row of zeros for each rejected text."""
+        vectors = np.zeros((len(texts), self._embedder.dimension), np.float32)
+        refused: dict[DocumentName, str] = {}
         try:
-            return await self._embedder.embed(texts), {}
+            return (await self._embedder.embed(texts) if texts else vectors), refused
         except InvalidRecord:
-            pass
-        rows, refused = [nothing], {}
-        for name, text in zip(names, texts, strict=True):
-            try:
-                rows.append(await self._embedder.embed([text]))
-            except InvalidRecord as error:
-                refused[name] = error.message
-                rows.append(np.zeros((1, self._embedder.dimension), np.float32))
-        return np.concatenate(rows), refused
+            for row, (name, text) in enumerate(zip(names, texts, strict=True)):
+                try:
+                    vectors[row] = (await self._embedder.embed([text]))[0]
+                except InvalidRecord as error:
+                    refused[name] = error.message
+        return vectors, refused
 
-    async def _put(self, door: _Door, objects: Mapping[str, IndexDocument], generation: str | None) -> dict[str, str]:
-        """Write objects, all at once; if the store names those that it refuses it took the others, else one by one."""
+    async def _put(self, documents: Sequence[IndexDocument], generation: str | None) -> dict[str, str]:
+        """Write documents in one call, and return the rejected ones by key.
+
+        A store that names the rejected documents has written the others; otherwise each is written separately.
+        """
         try:
-            await door.upsert(list(objects.values()), generation)
+            await self._vectors.upsert(documents, generation)
         except RefusedObjects as error:
-            return {key: reason for key, reason in error.refused.items() if key in objects}
+            keys = {document.key for document in documents}
+            return {key: reason for key, reason in error.refused.items() if key in keys}
         except InvalidRecord as error:
-            if len(objects) == 1:
-                return dict.fromkeys(objects, error.message)
+            if len(documents) == 1:
+                return {documents[0].key: error.message}
         else:
             return {}
-        singly = [await self._put(door, {key: item}, generation) for key, item in objects.items()]
-        return dict(chain.from_iterable(reasons.items() for reasons in singly))
+        refused: dict[str, str] = {}
+        for document in documents:
+            refused |= await self._put([document], generation)
+        return refused

@@ -1,6 +1,5 @@
-"""Bringing one viewer's profile vector up to date now, for a request whose answer depends on it."""
+"""Immediate update of one viewer's profile vector, for a request whose result depends on it."""
 
-from db.embeddings.base import Embedder
 from db.models import OutboxKind
 from db.stores import Stores
 from db.synchronization.index_documents import IndexDocumentReader
@@ -8,26 +7,20 @@ from db.synchronization.index_writer import IndexWriter
 
 
 async def refresh_profile(stores: Stores, actor_id: int) -> None:
-    """Write the profile as the truth has it now into the index, and into one that is being built beside it.
+    """Write the current profile to the active generation of the index, and to the staged one if there is one.
 
-    The outbox row that the truth's change left stays, so that a crash, or a worker that wrote what it had read before
-    the change, is put right within the second: writing twice changes nothing.
+    The outbox row of the change stays: after a crash, or if a worker writes an older profile, it is processed within a
+    second. Writing twice changes nothing.
 
     Raises
     ------
     StoreUnavailable
-        If the index or the embedding model is away; the outbox does it later.
+        If the index or the embedding model is unavailable; the outbox row is processed later.
     """
-    documents, writer = (
-        IndexDocumentReader(stores.database, _space(stores.embedder)),
-        IndexWriter(stores.vectors, stores.embedder),
-    )
-    work = await documents.read(OutboxKind.PROFILE, [str(actor_id)])
+    documents = IndexDocumentReader(stores.database, (stores.embedder.model, stores.embedder.dimension))
+    writer = IndexWriter(stores.vectors, stores.embedder)
+    changes = await documents.read(OutboxKind.PROFILE, [str(actor_id)])
     staged = await stores.vectors.staged()
     generations = [None] if staged is None else [None, staged]
-    await writer.remove(OutboxKind.PROFILE, work.remove, generations)
-    await writer.write({OutboxKind.PROFILE: work}, generations)
-
-
-def _space(embedder: Embedder) -> tuple[str, int]:
-    return embedder.model, embedder.dimension
+    await writer.remove(OutboxKind.PROFILE, changes.remove, generations)
+    await writer.write({OutboxKind.PROFILE: changes}, generations)

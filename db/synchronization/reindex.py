@@ -1,16 +1,16 @@
-"""Writes the whole index anew from the truth, beside the one in service, and swaps it in.
+"""Rebuild of the whole index from the database, beside the active one, which it then replaces.
 
-Nothing that changes meanwhile is lost, and no older word overwrites a newer one, by the laws of the outbox: each batch
-is *claimed* before the truth is read, as if its rows had been taken; and whoever drains writes into both generations
-while there is a second one (see `IndexSynchronizer`).
+Changes during the rebuild are not lost, and no older content overwrites newer content. Each batch is *claimed* in the
+outbox before its documents are read, as if its rows had been taken; while there is a second generation, synchronizers
+write to both (see `IndexSynchronizer`).
 
-- A change before a claim is in what the claimer reads. One after it pulls the row out of the claim, and is written into
-  both by whoever drains it; the claimer's `settle` sees that and asks for one more pass.
-- A row that is there already when a batch is claimed is pulled out of whatever lease it is under and drained before the
-  swap: a worker that took it before the second generation was made does not know of that one, and a claim of a run that
-  was killed has no worker at all.
-- Killed at any moment, the next run goes on where this one stood: what the new generation holds with the fingerprint
-  that the truth has now is not written again.
+- A change before a claim is in the documents that are read. A later change pulls the row out of the claim, and a
+  synchronizer writes it to both generations; `settle` detects that and requests one more pass.
+- An outbox row that exists when its batch is claimed is pulled out of its lease and processed before the swap: a worker
+  that took it before the second generation existed does not write to that generation, and a claim of a killed run has
+  no worker at all.
+- After a kill at any moment the next run continues: documents that the new generation holds with the current
+  fingerprint are not written again.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -23,7 +23,7 @@ from db.embeddings.base import Embedder
 from db.errors import IndexIncomplete
 from db.models import OutboxKind
 from db.outbox import RETRY_AFTER, Lease
-from db.synchronization.index_comparison import Comparison, Differences, listing, walk
+from db.synchronization.index_comparison import Comparison, Differences, listing, pages
 from db.synchronization.index_documents import IndexDocumentReader
 from db.synchronization.index_writer import COLLECTIONS, IndexWriter
 from db.synchronization.synchronizer import IndexSynchronizer
@@ -31,26 +31,26 @@ from db.vectors.base import VectorStore
 
 BATCH = 250
 CLAIM_S = 120.0
-"""A batch takes 0.1 s with embedded stores; OpenAI may ask us to wait a minute. A killed run's claims last so long."""
+"""A batch takes 0.1 s with embedded stores; OpenAI may delay a request by a minute."""
 
-MOST_REFUSED_SHARE = 0.01
-MOST_REFUSED = 10
-"""An index without more than this of what the truth holds is worse than yesterday's: it is not put into service."""
+MAX_REFUSED_SHARE = 0.01
+MAX_REFUSED = 10
+"""A generation that lacks more documents than both limits is not activated: the previous one is better."""
 
 Progress = Callable[[str, float, int], None]
-"""Takes the name of a step, the share of it that is done (0 to 1), and the objects that it has written."""
+"""Receives the name of a step, its completed share (0 to 1), and the documents it has written."""
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """What a rebuild did.
+class ReindexReport:
+    """The result of a rebuild.
 
     Attributes
     ----------
     written, kept, refused
-        Objects that were written, that an unfinished run had written before, and that the index did not take.
+        Documents that were written, that an unfinished run had written before, and that the index rejected.
     counts
-        Objects by collection in the index that is in service now.
+        Documents of each collection in the active index.
     """
 
     written: int
@@ -60,14 +60,12 @@ class Report:
 
 
 class Reindex:
-    """One rebuild of the index.
+    """One rebuild of the index, or a comparison and repair.
 
     Parameters
     ----------
-    database, vectors, embedder
-        The truth; the index; and whose space the index is in.
     retry_after
-        How long a row rests that the index refused.
+        Delay before a row is retried that the index rejected.
     """
 
     def __init__(
@@ -83,120 +81,53 @@ class Reindex:
         self._written = self._kept = self._refused = 0
 
     async def totals(self) -> dict[OutboxKind, int]:
-        """Count what there is to do; an actor of whom nothing is known counts and is passed over."""
+        """Return the number of possible documents; actors without any known preference are included."""
         return {kind: await self._documents.total(kind) for kind in OutboxKind}
 
-    async def run(self, progress: Progress, assert_still_leader: Callable[[], Awaitable[None]] | None = None) -> Report:
-        """Fill a new generation, or go on with an unfinished one, verify it, and put it into service.
+    async def run(
+        self, progress: Progress, assert_still_leader: Callable[[], Awaitable[None]] | None = None
+    ) -> ReindexReport:
+        """Fill a new or unfinished generation, verify it, and activate it.
 
         Parameters
         ----------
         progress
-            Called after each batch of a collection, and of the outbox's rows.
+            Called after each batch of documents and of outbox rows.
         assert_still_leader
-            Called before the swap; raises if somebody else is rebuilding by now.
+            Called before the swap; raises if another process has taken over the rebuild.
 
         Raises
         ------
         IndexIncomplete
-            If the new generation does not hold what the truth says; the old one stays in service.
+            If the new generation differs from the database; the old one stays active.
         StoreUnavailable
-            If a store is away; the next run goes on from here.
+            If a store is unavailable; the next run continues.
         """
         await self._vectors.prepare(*self._space)
         unfinished = await self._vectors.staged()
         generation = unfinished if unfinished is not None else await self._vectors.stage()
         for kind in OutboxKind:
-            known = (
-                {} if unfinished is None else dict([pair async for pair in listing(self._vectors, kind, unfinished)])
-            )
-            await self._fill(kind, generation, known, progress)
+            held = {} if unfinished is None else dict([pair async for pair in listing(self._vectors, kind, unfinished)])
+            await self._fill(kind, generation, held, progress)
         await self._drain(progress)
         await self._verify(generation)
         if assert_still_leader is not None:
             await assert_still_leader()
         await self._vectors.publish(generation)
-        return Report(self.written, self._kept, self._refused, await self._vectors.counts())
+        return ReindexReport(self.written, self._kept, self._refused, await self._vectors.counts())
 
     @property
     def written(self) -> int:
-        """The objects that were written so far, those of the outbox's rows included."""
-        return self._written + self._synchronizer.tally.written
-
-    async def _fill(self, kind: OutboxKind, generation: str, known: dict[str, str], progress: Progress) -> None:
-        """Write a collection; `known` is what the generation held when we began, and is left with the surplus."""
-        step, total, before, read = f"{kind.value}s", await self._documents.total(kind), self._written, 0
-        async for keys in walk(self._documents, kind, BATCH):
-            missing = await self._not_yet(kind, keys, known) if known else keys
-            leases = await outbox.claim(self._database, kind, missing, CLAIM_S)
-            await self._write(kind, leases, generation)
-            read += len(keys)
-            progress(step, min(read / max(total, 1), 1.0), self._written - before)
-        if read:
-            progress(step, 1.0, self._written - before)
-        async with self._database.write() as connection:
-            await outbox.enqueue(connection, kind, list(known), urgent=True)
-
-    async def _drain(self, progress: Progress) -> None:
-        """Write what the outbox names: changes since, and all that waited there before this rebuild."""
-        waiting, taken = (await outbox.backlog(self._database)).rows, 0
-        while more := await self._synchronizer.drain():
-            taken += more
-            progress("rows of the outbox", min(taken / max(waiting, 1), 0.99), self._synchronizer.tally.written)
-        if taken:
-            progress("rows of the outbox", 1.0, self._synchronizer.tally.written)
-
-    async def _not_yet(self, kind: OutboxKind, keys: Sequence[str], known: dict[str, str]) -> list[str]:
-        """Give those keys that the generation does not hold as the truth has them now."""
-        objects = (await self._documents.read(kind, keys)).objects
-        there = {key: known.pop(key, None) for key in keys}
-        missing = [key for key in keys if key in objects and objects[key].fingerprint != there[key]]
-        gone = [key for key in keys if key not in objects and there[key] is not None]
-        self._kept += len(objects) - len(missing)
-        return missing + gone
-
-    async def _write(self, kind: OutboxKind, leases: Sequence[Lease], generation: str) -> None:
-        if not leases:
-            return
-        work = await self._documents.read(kind, [lease.key for lease in leases])
-        await self._writer.remove(kind, work.remove, [generation])
-        refused = await self._writer.write({kind: work}, [generation])
-        if kind is OutboxKind.PROJECT:
-            public = await self._documents.public(list(work.objects))
-            await self._writer.remove(kind, [key for key in work.objects if key not in public], [generation])
-        await outbox.settle(self._database, [lease for lease in leases if (kind, lease.key) not in refused])
-        for lease in leases:
-            if (reason := refused.get((kind, lease.key))) is not None:
-                await outbox.refuse(self._database, [lease], reason, self._retry_after)
-        self._refused += len(refused)
-        self._written += len(work.objects) - len(refused)
-
-    async def _verify(self, generation: str) -> None:
-        """Look whether the new generation may go into service; if not, throw it away and say why."""
-        reason = await self._fault(generation)
-        if reason is not None:
-            await self._vectors.discard(generation)
-            raise IndexIncomplete(f"the new index is not put into service, the old one stays: {reason}")
-
-    async def _fault(self, generation: str) -> str | None:
-        self._refused += self._synchronizer.tally.refused
-        total = self.written + self._kept + self._refused
-        if self._refused > max(MOST_REFUSED, MOST_REFUSED_SHARE * total):
-            return f"it refuses {self._refused} of {total} objects; see: explore outbox"
-        counts = await self._vectors.counts(generation)
-        differences = await Comparison(self._database, self._documents, self._vectors, generation).run(dead_count=False)
-        if not differences:
-            return None
-        held = ", ".join(f"{counts[name]} {name}" for name in COLLECTIONS.values())
-        return f"it holds {held}, and differs from the truth: {differences.summary()}"
+        """Documents written so far, those of outbox rows included."""
+        return self._written + self._synchronizer.written
 
     async def compare(self) -> Differences:
-        """Give what differs between the truth and the index in service, beside what the outbox knows to be behind."""
+        """Return the differences between the active index and the database, except pending outbox rows."""
         await self._vectors.prepare(*self._space)
-        return await Comparison(self._database, self._documents, self._vectors).run(dead_count=True)
+        return await Comparison(self._database, self._documents, self._vectors).run(include_dead=True)
 
     async def repair(self, differences: Differences) -> None:
-        """Bring what differs up to date."""
+        """Bring the differing documents up to date."""
         surplus = set(differences.surplus)
         async with self._database.write() as connection:
             for kind in OutboxKind:
@@ -205,3 +136,71 @@ class Reindex:
                     await outbox.enqueue(connection, kind, keys, urgent=urgent)
         while await self._synchronizer.drain():
             pass
+
+    async def _fill(self, kind: OutboxKind, generation: str, held: dict[str, str], progress: Progress) -> None:
+        """Write a collection; `held` are fingerprints in the generation, and ends up with the surplus documents."""
+        step, total, before, read = f"{kind.value}s", await self._documents.total(kind), self._written, 0
+        async for keys in pages(self._documents, kind, BATCH):
+            missing = await self._missing(kind, keys, held) if held else keys
+            leases = await outbox.claim(self._database, kind, missing, CLAIM_S)
+            await self._write(kind, leases, generation)
+            read += len(keys)
+            progress(step, min(read / max(total, 1), 1.0), self._written - before)
+        if read:
+            progress(step, 1.0, self._written - before)
+        async with self._database.write() as connection:
+            await outbox.enqueue(connection, kind, list(held), urgent=True)
+
+    async def _drain(self, progress: Progress) -> None:
+        """Process the outbox: changes during the rebuild, and rows that waited before it."""
+        waiting, taken = (await outbox.backlog(self._database)).rows, 0
+        while more := await self._synchronizer.drain():
+            taken += more
+            progress("rows of the outbox", min(taken / max(waiting, 1), 0.99), self._synchronizer.written)
+        if taken:
+            progress("rows of the outbox", 1.0, self._synchronizer.written)
+
+    async def _missing(self, kind: OutboxKind, keys: Sequence[str], held: dict[str, str]) -> list[str]:
+        """Return the keys of documents that the generation does not hold with the current content."""
+        documents = (await self._documents.read(kind, keys)).documents
+        known = {key: held.pop(key, None) for key in keys}
+        missing = [key for key in keys if key in documents and documents[key].fingerprint != known[key]]
+        surplus = [key for key in keys if key not in documents and known[key] is not None]
+        self._kept += len(documents) - len(missing)
+        return missing + surplus
+
+    async def _write(self, kind: OutboxKind, leases: Sequence[Lease], generation: str) -> None:
+        if not leases:
+            return
+        changes = await self._documents.read(kind, [lease.key for lease in leases])
+        await self._writer.remove(kind, changes.remove, [generation])
+        refused = await self._writer.write({kind: changes}, [generation])
+        if kind is OutboxKind.PROJECT:
+            public = await self._documents.public(list(changes.documents))
+            await self._writer.remove(kind, [key for key in changes.documents if key not in public], [generation])
+        await outbox.settle(self._database, [lease for lease in leases if (kind, lease.key) not in refused])
+        for lease in leases:
+            if (reason := refused.get((kind, lease.key))) is not None:
+                await outbox.refuse(self._database, [lease], reason, self._retry_after)
+        self._refused += len(refused)
+        self._written += len(changes.documents) - len(refused)
+
+    async def _verify(self, generation: str) -> None:
+        """Discard the new generation and raise if it must not be activated."""
+        reason = await self._fault(generation)
+        if reason is not None:
+            await self._vectors.discard(generation)
+            raise IndexIncomplete(f"the new index is not activated, the old one stays: {reason}")
+
+    async def _fault(self, generation: str) -> str | None:
+        self._refused += self._synchronizer.refused
+        total = self.written + self._kept + self._refused
+        if self._refused > max(MAX_REFUSED, MAX_REFUSED_SHARE * total):
+            return f"it rejects {self._refused} of {total} documents; see: explore outbox"
+        counts = await self._vectors.counts(generation)
+        comparison = Comparison(self._database, self._documents, self._vectors, generation)
+        differences = await comparison.run(include_dead=False)
+        if not differences:
+            return None
+        holds = ", ".join(f"{counts[name]} {name}" for name in COLLECTIONS.values())
+        return f"it holds {holds}, and differs from the database: {differences.summary()}"

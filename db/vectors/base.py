@@ -232,9 +232,6 @@ class VectorStore(Protocol):
     async def prepare(self, model: str, dimension: int) -> None:
         """Create missing collections for this embedding model; those of other models are left alone."""
 
-    async def health(self) -> None:
-        """Return if the store can be searched; raise `StoreUnavailable` otherwise."""
-
     async def preload(self) -> None:
         """Load what the next searches need, so that none of them waits for it. To be called about every second."""
 
@@ -278,9 +275,6 @@ class VectorStore(Protocol):
 
     async def profile(self, actor_id: int) -> Vector | None:
         """Return an actor's profile vector, or None if the index holds none."""
-
-    async def nearest_profiles(self, vector: Vector, limit: int, exclude_actor: int | None) -> tuple[Ids, Vector]:
-        """Find the actors with the nearest profiles: (n,) actor ids and their cosines, best first, ties by id."""
 
     async def nearest_tools(self, vector: Vector, limit: int) -> list[tuple[str, float]]:
         """Find the nearest tools: platform keys and cosines, best first, ties by key."""

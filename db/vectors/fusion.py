@@ -1,6 +1,6 @@
 """Weaviate's relativeScoreFusion of the hits of a vector search and a keyword search.
 
-Each leg's scores are scaled from 0 (its worst hit) to 1 (its best) and weighted, alpha for the vectors and 1 − alpha for
+Each leg's scores are scaled from 0 (its worst hit) to 1 (its best) and weighted: alpha for the vectors, 1 − alpha for
 the keywords. A project missing from a leg gets 0 from it; equal scores all get the full weight. Ties are broken by the
 score before the fusion (the keyword score if there is one), then by the lower uuid.
 Source: `FusionRelativeScore` in Weaviate's usecases/traverser/hybrid, in single precision as there.

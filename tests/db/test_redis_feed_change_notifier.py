@@ -56,7 +56,7 @@ async def test_a_hint_of_one_process_is_heard_by_another() -> None:
 
 
 async def test_a_redis_that_went_away_and_came_back_is_heard_again(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(redis_feed_change_notifier, "AGAIN_AFTER_S", 0.1)
+    monkeypatch.setattr(redis_feed_change_notifier, "RETRY_AFTER_S", 0.1)
     redis = start_redis(tmp_path)
     here, there = RedisFeedChangeNotifier(redis.url), RedisFeedChangeNotifier(redis.url)
     async with at_work(here) as at_home, at_work(there) as heard:
@@ -101,7 +101,7 @@ async def test_a_thousand_writes_are_few_hints_to_others() -> None:
             for _ in range(1_000):
                 here.notify()
                 await asyncio.sleep(0)
-            await asyncio.sleep(3 * redis_feed_change_notifier.TOLD_EVERY_S)
+            await asyncio.sleep(3 * redis_feed_change_notifier.NOTIFY_EVERY_S)
             assert 1 <= count - before <= 5
 
 

@@ -1,7 +1,7 @@
-"""Incremental reads of the embedded index: only changes since the reader's last position.
+"""Incremental reads of the projects of the embedded index: only changes since the reader's last position.
 
-Each write of a generation gets its next `sequence`, and removed ids are recorded beside the documents. SQLite admits one
-writer at a time, so sequences become visible in order. Every function runs inside a transaction.
+Each write of a generation gets its next `sequence`, and removed ids are recorded beside the documents. SQLite admits
+one writer at a time, so sequences become visible in order. Every function runs inside a transaction.
 """
 # ruff: noqa: S608 (table names consist of letters, digits and underscores; see `collection_name`)
 
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from db.vectors.base import PROFILE, PROJECT, Ids
+from db.vectors.base import PROJECT, Ids
 from db.vectors.embedded.generations import Generation
 from db.vectors.embedded.matrix import Rows
 
@@ -34,7 +34,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """Changes of a collection since a `Position`; if `full`, `chunks` hold all rows.
+    """Changes since a `Position`; if `full`, `chunks` hold all rows.
 
     Removed ids are applied first: an id may have been written again since, and is then in `chunks` too.
     """
@@ -54,11 +54,11 @@ def next_sequence(connection: sqlite3.Connection, generation: Generation) -> int
     return int(sequence)
 
 
-def remember_gone(connection: sqlite3.Connection, generation: Generation, kind: str, ids: Sequence[int]) -> None:
+def remember_gone(connection: sqlite3.Connection, generation: Generation, ids: Sequence[int]) -> None:
     """Record removed ids for readers."""
     sequence = next_sequence(connection, generation)
     connection.executemany(
-        f"INSERT OR REPLACE INTO {generation.gone} (kind, id, sequence) VALUES ('{kind}', ?, {sequence})",
+        f"INSERT OR REPLACE INTO {generation.gone} (id, sequence) VALUES (?, {sequence})",
         [(id_,) for id_ in ids],
     )
     _prune(connection, generation)
@@ -70,27 +70,26 @@ def newest_position(connection: sqlite3.Connection, generation: Generation) -> P
     return Position(generation.identity, sequence)
 
 
-def changes(connection: sqlite3.Connection, generation: Generation, kind: str, since: Position | None) -> Delta:
-    """Read the changes of projects or profiles since a position.
+def changes(connection: sqlite3.Connection, generation: Generation, since: Position | None) -> Delta:
+    """Read the changes since a position.
 
     Reads all rows if the position is None, too old, or of another generation.
     """
-    table, read = generation.table(kind), _project_rows if kind == PROJECT else _profile_rows
     [forgotten] = connection.execute("SELECT forgotten FROM generations WHERE name = ?", (generation.name,)).fetchone()
     newest = newest_position(connection, generation)
     if since is None or since.identity != newest.identity or not forgotten <= since.sequence <= newest.sequence:
-        [[expected]] = connection.execute(f"SELECT count(*) FROM {table}").fetchall()
+        [[expected]] = connection.execute(f"SELECT count(*) FROM {generation.table(PROJECT)}").fetchall()
         # In file order.
-        return Delta(newest, True, expected, read(connection, generation, "ORDER BY id", ()), np.empty(0, np.int64))
+        return Delta(newest, True, expected, _rows(connection, generation, "ORDER BY id", ()), np.empty(0, np.int64))
     after = (since.sequence,)
-    gone = connection.execute(f"SELECT id FROM {generation.gone} WHERE kind = '{kind}' AND sequence > ?", after)
+    gone = connection.execute(f"SELECT id FROM {generation.gone} WHERE sequence > ?", after)
     ids = np.array([row[0] for row in gone.fetchall()], np.int64)
     # Ordered by id, SQLite would scan the whole table to avoid a sort (66 ms instead of 0.1).
-    chunks = read(connection, generation, "WHERE sequence > ? ORDER BY sequence, id", after)
+    chunks = _rows(connection, generation, "WHERE sequence > ? ORDER BY sequence, id", after)
     return Delta(newest, False, 0, chunks, ids)
 
 
-def _project_rows(
+def _rows(
     connection: sqlite3.Connection, generation: Generation, which: str, parameters: tuple[int, ...]
 ) -> Iterator[Rows]:
     cursor = connection.execute(
@@ -109,25 +108,6 @@ def _project_rows(
             term_counts=np.array([len(blob) // 8 for blob in terms], np.int64),
             vectors=np.frombuffer(b"".join(vectors), "<f4").reshape(len(chunk), generation.dimension),
             lengths=np.array(lengths, np.int32),
-        )
-
-
-def _profile_rows(
-    connection: sqlite3.Connection, generation: Generation, which: str, parameters: tuple[int, ...]
-) -> Iterator[Rows]:
-    for chunk in _chunks(connection.execute(f"SELECT id, vector FROM {generation.table(PROFILE)} {which}", parameters)):
-        ids, vectors = zip(*chunk, strict=True)
-        nothing = np.zeros(len(chunk), np.int64)
-        yield Rows(
-            ids=np.array(ids, np.int64),
-            owners=nothing,
-            created=nothing,
-            types=[""] * len(chunk),
-            keys=[""] * len(chunk),
-            terms=np.empty(0, np.int64),
-            term_counts=nothing,
-            vectors=np.frombuffer(b"".join(vectors), "<f4").reshape(len(chunk), generation.dimension),
-            lengths=np.zeros(len(chunk), np.int32),
         )
 
 

@@ -6,6 +6,7 @@ Every function runs inside a transaction.
 
 import sqlite3
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import orjson
@@ -32,27 +33,22 @@ from db.vectors.text_analysis import search_terms_of
 
 def write(connection: sqlite3.Connection, generation: Generation, documents: Sequence[IndexDocument]) -> None:
     """Write documents of one kind. A document replaces one with the same key and another id."""
-    kind = documents[0].kind
-    table, sequence = generation.table(kind), next_sequence(connection, generation)
-    rows = [_row(generation, item) for item in documents]
+    table, rows = generation.table(documents[0].kind), [_row(generation, item) for item in documents]
     ids_by_key = [(row["key"], row["id"]) for row in rows]
-    older = f"SELECT id FROM {table} WHERE key = ? AND id <> ?"
-    connection.executemany(
-        f"INSERT OR REPLACE INTO {generation.gone} (kind, id, sequence) SELECT '{kind}', id, {sequence} FROM ({older})",
-        ids_by_key,
-    )
-    if kind == PROJECT:
+    projects = [item for item in documents if isinstance(item, ProjectDocument)]
+    if projects:
+        sequence = next_sequence(connection, generation)
+        older = f"SELECT id FROM {table} WHERE key = ? AND id <> ?"
+        connection.executemany(
+            f"INSERT OR REPLACE INTO {generation.gone} (id, sequence) SELECT id, {sequence} FROM ({older})", ids_by_key
+        )
         connection.executemany(f"DELETE FROM {generation.words} WHERE rowid IN ({older})", ids_by_key)
-        texts = {item.id: search_terms_of(item) for item in documents if isinstance(item, ProjectDocument)}
-        for row in rows:
-            row["words"] = texts[row["id"]].count(" ") + 1
+        texts = {item.id: search_terms_of(item) for item in projects}
         keywords.write(connection, generation.words, texts.items())
+        rows = [row | {"sequence": sequence, "words": texts[row["id"]].count(" ") + 1} for row in rows]
     connection.executemany(f"DELETE FROM {table} WHERE key = ? AND id <> ?", ids_by_key)
-    connection.executemany(
-        f"INSERT OR REPLACE INTO {table} (sequence, {', '.join(rows[0])}) "
-        f"VALUES ({sequence}, {', '.join(':' + name for name in rows[0])})",
-        rows,
-    )
+    names = ", ".join(rows[0]), ", ".join(f":{name}" for name in rows[0])
+    connection.executemany(f"INSERT OR REPLACE INTO {table} ({names[0]}) VALUES ({names[1]})", rows)
 
 
 def remove(connection: sqlite3.Connection, generation: Generation, kind: str, keys: Sequence[str]) -> None:
@@ -62,10 +58,9 @@ def remove(connection: sqlite3.Connection, generation: Generation, kind: str, ke
         (orjson.dumps(list(keys)).decode(),),
     )
     ids = [row[0] for row in deleted.fetchall()]
-    if ids:
-        remember_gone(connection, generation, kind, ids)
-        if kind == PROJECT:
-            keywords.remove(connection, generation.words, ids)
+    if ids and kind == PROJECT:
+        remember_gone(connection, generation, ids)
+        keywords.remove(connection, generation.words, ids)
 
 
 def profile_vector(connection: sqlite3.Connection, generation: Generation, actor_id: int) -> Vector | None:
@@ -97,7 +92,7 @@ def listing(
     ).fetchall()
 
 
-def _row(generation: Generation, item: IndexDocument) -> dict[str, object]:
+def _row(generation: Generation, item: IndexDocument) -> dict[str, Any]:
     row = {"key": item.key, "vector": _blob(generation, item), "fingerprint": item.fingerprint}
     if isinstance(item, ProjectDocument):
         return row | {

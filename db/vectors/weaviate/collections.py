@@ -1,33 +1,32 @@
-"""The collections of one embedding space in Weaviate, as calls reach them: by kind, generation and consistency."""
+"""Access to the collections of one embedding space, by kind, generation and consistency level."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
-import numpy as np
 from weaviate import WeaviateAsyncClient
 from weaviate.classes.config import ConsistencyLevel
 from weaviate.collections import CollectionAsync
 
 from db.errors import Store, StoreUnavailable
-from db.vectors.base import Vector
-from db.vectors.weaviate_connection import Connection
-from db.vectors.weaviate_schema import Space
+from db.vectors.base import Vector, unit
+from db.vectors.weaviate.connection import Connection
+from db.vectors.weaviate.schema import Space
 
 T = TypeVar("T")
 Collection = CollectionAsync[Any, Any]
 
-MOST_HITS = 10_000
-"""Weaviate gives no more (QUERY_MAXIMUM_RESULTS), however it is asked."""
+MAX_HITS = 10_000
+"""Weaviate's limit on results (QUERY_MAXIMUM_RESULTS)."""
 
 
 class Collections:
-    """Lends collections to calls: the generation in service, under its alias, or one by its name.
+    """Runs calls on collections: on the active generation through its alias, or on one by name.
 
     Attributes
     ----------
     space
-        Set once the collections have been prepared.
+        The embedding space; None until the collections have been prepared.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -36,24 +35,21 @@ class Collections:
 
     @property
     def url(self) -> str:
-        """Where the server is, for messages."""
+        """Address of the server, for messages."""
         return self._connection.url
 
     def prepared(self) -> Space:
-        """Give the space; raise `StoreUnavailable` if nothing has been prepared."""
+        """Return the space; raise `StoreUnavailable` if nothing has been prepared."""
         if self.space is None:
-            raise StoreUnavailable(
-                Store.VECTORS, f"Weaviate at {self.url} has not been prepared for an embedding model"
-            )
+            message = f"Weaviate at {self.url} has not been prepared for an embedding model"
+            raise StoreUnavailable(Store.VECTORS, message)
         return self.space
 
     def unit(self, vector: Vector) -> Vector:
-        """Give a query's vector at length 1; raise `ValueError` if it is not of this space."""
+        """Return a query's vector at length 1; raise `ValueError` if it is not of this space."""
         dimension = self.prepared().dimension
         if vector.shape != (dimension,):
-            raise ValueError(
-                f"a vector of shape {vector.shape} cannot be compared with those of {dimension} components"
-            )
+            raise ValueError(f"a vector of shape {vector.shape} cannot be compared with {dimension} components")
         return unit(vector)
 
     async def read(
@@ -66,25 +62,25 @@ class Collections:
     ) -> Any:
         """Run a call that only reads."""
         self.prepared()
-        return await self._connection.read(lambda client: call(self._held(client, kind, generation, level)))
+        return await self._connection.read(lambda client: call(self._collection(client, kind, generation, level)))
 
     async def write(self, kind: str, call: Callable[[Collection], Any], into: str | None) -> Any:
         """Run a call that writes, acknowledged by a quorum of the replicas."""
         return await self._connection.write(
-            lambda client: call(self._held(client, kind, into, ConsistencyLevel.QUORUM))
+            lambda client: call(self._collection(client, kind, into, ConsistencyLevel.QUORUM))
         )
 
-    def _held(
+    def _collection(
         self, client: WeaviateAsyncClient, kind: str, generation: str | None, level: ConsistencyLevel
     ) -> Collection:
         space = self.prepared()
         name = space.alias(kind) if generation is None else space.collection(kind, number_of(generation))
-        held: Collection = client.collections.use(name, skip_argument_validation=True)
-        return held.with_consistency_level(level)
+        collection: Collection = client.collections.use(name, skip_argument_validation=True)
+        return collection.with_consistency_level(level)
 
 
 def number_of(generation: str) -> int:
-    """Read a generation's number from its name."""
+    """Return a generation's number from its name."""
     match = re.fullmatch(r"g(\d+)", generation)
     if match is None:
         raise ValueError(f"{generation!r} names no generation")
@@ -92,12 +88,6 @@ def number_of(generation: str) -> int:
 
 
 def chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    """Cut what is too much for one call."""
+    """Split a sequence into parts of a size that one call takes."""
     for first in range(0, len(items), size):
         yield items[first : first + size]
-
-
-def unit(vector: Vector) -> Vector:
-    """Give a vector at length 1; one of zeros stays so."""
-    length = np.linalg.norm(vector)
-    return (vector / length if length > 0 else vector).astype(np.float32)

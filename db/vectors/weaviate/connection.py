@@ -1,7 +1,7 @@
-"""The connection to Weaviate: made when first needed, made anew after a failure, each call with a deadline of ours.
+"""The connection to Weaviate: opened on first use, reopened after a failure, with a time limit for each call.
 
-The client by itself waits far too long: with gRPC down a search sleeps 1 + 2 + … + 32 s between its tries. A TCP
-connection into a black hole is worse, for gRPC keeps it. So a call that ran out of time gives its connection up.
+The client's own limits are too long: with gRPC down a search sleeps 1 + 2 + … + 32 s between its attempts, and gRPC
+keeps a TCP connection that no longer delivers packets. A call that times out therefore abandons its connection.
 """
 
 import asyncio
@@ -32,15 +32,15 @@ from db.redaction import display_url
 T = TypeVar("T")
 
 OLDEST_VERSION = (1, 33)
-"""The first with aliases and the filter ContainsNone."""
+"""The first version with aliases and the filter ContainsNone."""
 
 DEFAULT_GRPC_PORT = 50051
 
 CANCELLATION_COUNTS_AFTER_S = 0.2
-"""A caller who goes away after this long without an answer to anybody makes the connection suspect."""
+"""A call cancelled after this long, with no response to any other call meanwhile, abandons the connection."""
 
 CHANNEL_OPTIONS: tuple[tuple[str, int], ...] = (
-    # gRPC shares connections among channels of one address: a new channel would get the dead one again.
+    # gRPC shares connections among channels of one address: a new channel would get the dead connection again.
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 1_000),
@@ -53,18 +53,16 @@ LENGTHS_DIFFER = re.compile(r"vector lengths don't match|vector with length|dime
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a server is, and what lets us in.
+    """Addresses and keys of a server.
 
     Attributes
     ----------
     url
-        Of REST: ``https://weaviate.example.org``.
+        Address of REST: ``https://weaviate.example.org``.
     grpc_url
-        Of gRPC: ``https://grpc.example.org:443`` or ``host:50051``. Empty: the host of `url`, port 50051, TLS as there.
-    api_key
-        Sent with each call.
+        Address of gRPC: ``https://grpc.example.org:443`` or ``host:50051``. Empty: host and TLS of `url`, port 50051.
     openai_api_key
-        Sent along for the server's text2vec-openai.
+        Sent for the server's text2vec-openai.
     """
 
     url: str
@@ -73,13 +71,7 @@ class Address:
     openai_api_key: str | None = field(default=None, repr=False)
 
     def parameters(self) -> ConnectionParams:
-        """Give what the client asks for.
-
-        Raises
-        ------
-        StoreMisconfigured
-            If one of the two is no address.
-        """
+        """Return the parameters for the client; raise `StoreMisconfigured` for an invalid address."""
         rest = _split(self.url, "WEAVIATE_URL", ("http", "https"))
         if rest.path.strip("/"):
             raise _misconfigured(
@@ -123,14 +115,12 @@ def _misconfigured(reason: str) -> StoreMisconfigured:
 
 
 class Connection:
-    """Runs calls on a client, which it makes, replaces and closes.
+    """Runs calls on a client, which it opens, replaces and closes.
 
     Parameters
     ----------
-    address
-        Where to.
     read_deadline_s, write_deadline_s
-        How long a call may take, connecting included.
+        Time limits of a call, connecting included.
     """
 
     def __init__(self, address: Address, read_deadline_s: float, write_deadline_s: float) -> None:
@@ -145,7 +135,7 @@ class Connection:
 
     @property
     def url(self) -> str:
-        """Where the server is, for messages."""
+        """Address of the server, for messages."""
         return display_url(self._address.url)
 
     async def read(self, call: Callable[[WeaviateAsyncClient], Awaitable[T]]) -> T:
@@ -157,7 +147,7 @@ class Connection:
         return await self._run(call, self._write_deadline_s)
 
     async def close(self) -> None:
-        """Close what is open."""
+        """Close the connection."""
         client, self._client = self._client, None
         tasks = [*self._closing, *([self._connecting] if self._connecting is not None else [])]
         for task in tasks:
@@ -167,7 +157,7 @@ class Connection:
             await client.close()
 
     async def _run(self, call: Callable[[WeaviateAsyncClient], Awaitable[T]], deadline_s: float) -> T:
-        """Run a call within its deadline, and turn what goes wrong into the errors of this floor."""
+        """Run a call within its time limit, and convert the client's errors to those of this layer."""
         started_at = time.monotonic()
         client: WeaviateAsyncClient | None = None
         try:
@@ -175,27 +165,27 @@ class Connection:
                 client = await self._connected()
                 answer = await call(client)
         except TimeoutError as error:
-            self._give_up(client, started_at)
-            raise self._away(f"no answer within {deadline_s:g} s") from error
+            self._abandon(client, started_at)
+            raise self._unavailable(f"no answer within {deadline_s:g} s") from error
         except asyncio.CancelledError:
-            # A feed's deadline is shorter than ours; a dead connection must not outlive a row of those.
+            # A feed's time limit is shorter than ours; a dead connection must not survive many of those.
             if time.monotonic() - started_at >= CANCELLATION_COUNTS_AFTER_S:
-                self._give_up(client, started_at)
+                self._abandon(client, started_at)
             raise
         except WeaviateInvalidInputError:
-            raise  # a fault of this code
+            raise  # an error of this code
         except UnexpectedStatusCodeError as error:
             raise self._by_status(error) from error
         except WeaviateBaseError as error:
             raise self._by_message(str(error.message)) from error
         except (httpx.HTTPError, OSError, grpc.RpcError) as error:
-            self._give_up(client, started_at)
-            raise self._away(str(error) or type(error).__name__) from error
+            self._abandon(client, started_at)
+            raise self._unavailable(str(error) or type(error).__name__) from error
         self._answered_at = time.monotonic()
         return answer
 
     async def _connected(self) -> WeaviateAsyncClient:
-        """Give the client; who waits for it may go away without ending the connecting that others wait for."""
+        """Return the client; cancelling one caller does not cancel the connecting that others wait for."""
         while self._client is None:
             task, mine = self._connecting, self._connecting is None
             if task is None:
@@ -206,7 +196,7 @@ class Connection:
             except TimeoutError:
                 if mine:
                     raise
-                # Another caller's connecting ran out of time; this one still has some.
+                # Connecting for another caller timed out; this one has time left.
         return self._client
 
     async def _connect_once(self) -> None:
@@ -217,7 +207,7 @@ class Connection:
             self._connecting = None
 
     async def _connect(self) -> WeaviateAsyncClient:
-        # The client's own checks ask the package index for its newest version at each start; ours are in `_check`.
+        # The client's own checks query the package index at each start; ours are in `_check`.
         client = WeaviateAsyncClient(
             self._parameters,
             auth_client_secret=Auth.api_key(self._address.api_key) if self._address.api_key else None,
@@ -246,7 +236,7 @@ class Connection:
             if "is not supported" in str(error.message):
                 raise self._too_old(str(error.message)) from error
             raise
-        except BaseException:  # also when we are canceled: nobody else knows of this client
+        except BaseException:  # also on cancellation: nothing else references this client
             await client.close()
             raise
         return client
@@ -270,7 +260,7 @@ class Connection:
     def _by_status(self, error: UnexpectedStatusCodeError) -> StoreUnavailable:
         if error.status_code in (401, 403):
             return self._key_refused()
-        return self._away(f"{error.status_code}: {error.message}")
+        return self._unavailable(f"{error.status_code}: {error.message}")
 
     def _by_message(self, message: str) -> StoreUnavailable:
         if KEY_REFUSED.search(message):
@@ -279,13 +269,13 @@ class Connection:
             return _misconfigured(
                 f"Weaviate at {self.url} holds vectors of another length than the model makes; run `explore reindex`"
             )
-        return self._away(message)
+        return self._unavailable(message)
 
-    def _away(self, reason: str) -> StoreUnavailable:
+    def _unavailable(self, reason: str) -> StoreUnavailable:
         return StoreUnavailable(Store.VECTORS, f"Weaviate at {self.url}: {reason}")
 
-    def _give_up(self, client: WeaviateAsyncClient | None, since: float) -> None:
-        """Make the next call connect anew, unless others were answered meanwhile; calls under way may still end."""
+    def _abandon(self, client: WeaviateAsyncClient | None, since: float) -> None:
+        """Make the next call reconnect, unless another call was answered meanwhile; running calls may still end."""
         if client is None or client is not self._client or self._answered_at > since:
             return
         self._client = None
@@ -301,6 +291,6 @@ class Connection:
 
 
 def _retrieve(task: asyncio.Task[None]) -> None:
-    """Look at a task's error, which nobody may wait for any more."""
+    """Retrieve a task's error, since all of its callers may be gone."""
     if not task.cancelled():
         task.exception()

@@ -1,4 +1,4 @@
-"""The generations of Weaviate's collections: made, put into service by moving an alias, and dropped."""
+"""Generations of Weaviate collections: created, activated by moving an alias, and dropped."""
 
 import asyncio
 from collections.abc import Mapping
@@ -8,43 +8,26 @@ from weaviate import WeaviateAsyncClient
 from weaviate.exceptions import UnexpectedStatusCodeError
 
 from db.errors import Store, StoreMisconfigured, StoreUnavailable
-from db.vectors.weaviate_collections import Collection, number_of
-from db.vectors.weaviate_connection import Connection
-from db.vectors.weaviate_schema import (
-    KINDS,
-    PROFILE,
-    PROJECT,
-    TOOL,
-    VECTOR,
-    Layout,
-    Space,
-    collection_arguments,
-    missing_properties,
-)
+from db.vectors.base import KINDS, PROFILE, PROJECT, TOOL
+from db.vectors.weaviate.collections import Collection, number_of
+from db.vectors.weaviate.connection import Connection
+from db.vectors.weaviate.schema import VECTOR, Layout, Space, collection_arguments, properties_of
 
 
 class Generations:
-    """Makes, swaps and drops the collections of embedding spaces.
-
-    Parameters
-    ----------
-    connection
-        To the server.
-    layout
-        Of what is made.
-    """
+    """Creates, swaps and drops the collections of embedding spaces; `layout` applies to new ones."""
 
     def __init__(self, connection: Connection, layout: Layout) -> None:
         self._connection = connection
         self._layout = layout
 
     async def prepare(self, space: Space) -> None:
-        """Make the collections of this space if they are not there; those of other spaces are left alone.
+        """Create the missing collections of this space; those of other spaces are left alone.
 
         Raises
         ------
         StoreMisconfigured
-            If the address is no Weaviate's, the key is refused, or the collections hold vectors of another length.
+            If no Weaviate answers, the key is rejected, or the collections hold vectors of another dimension.
         """
         served = await self._served(space)
         existing = await self._existing(space)
@@ -58,7 +41,7 @@ class Generations:
         await self._check_dimension(space)
 
     async def stage(self, space: Space) -> str:
-        """Make an empty generation beside the one in service, drop all others, and give its name."""
+        """Create an empty generation beside the active one, drop all others, and return its name."""
         existing, served = await self._existing(space), await self._served(space)
         await self._drop_all_but(space, existing, set(served.values()))
         number = 1 + max(max(existing[kind], default=0) for kind in KINDS)
@@ -67,17 +50,14 @@ class Generations:
         return f"g{number}"
 
     async def staged(self, space: Space) -> str | None:
-        """Name the newest generation that is complete but not, or not wholly, in service."""
+        """Return the newest generation that is complete but not, or only partly, active."""
         existing, served = await self._existing(space), await self._served(space)
         complete = set.intersection(*(set(existing[kind]) for kind in KINDS))
         newer = [number for number in complete if any(served.get(kind, 0) < number for kind in KINDS)]
         return f"g{max(newer)}" if newer else None
 
     async def publish(self, space: Space, generation: str, drop_after_s: float) -> None:
-        """Put a generation into service, kind by kind; each swap is atomic. Then drop all others of this space.
-
-        If it is interrupted, `staged` names the generation again, and publishing it again ends the work.
-        """
+        """Activate a generation, kind by kind, and drop all others of this space after `drop_after_s` seconds."""
         number = number_of(generation)
         existing = await self._existing(space)
         if any(number not in existing[kind] for kind in KINDS):
@@ -90,15 +70,15 @@ class Generations:
         await self._drop_all_but(space, existing, {number})
 
     async def discard(self, space: Space, generation: str) -> None:
-        """Drop a generation that is not in service."""
+        """Drop a generation that is not active."""
         number = number_of(generation)
         if number in (await self._served(space)).values():
-            raise ValueError(f"generation {generation} is in service")
+            raise ValueError(f"generation {generation} is active")
         for kind in KINDS:
             await self._drop(space.collection(kind, number))
 
     async def _served(self, space: Space) -> dict[str, int]:
-        """Give the generation in service of each kind that has one."""
+        """Return the active generation of each kind that has one."""
         aliases = await self._connection.read(lambda client: client.alias.list_all())
         found = {
             kind: space.number(kind, aliases[space.alias(kind)].collection)
@@ -108,7 +88,7 @@ class Generations:
         return {kind: number for kind, number in found.items() if number is not None}
 
     async def _existing(self, space: Space) -> dict[str, dict[int, set[str]]]:
-        """Give the generations of each kind, and the names of their properties."""
+        """Return the generations of each kind, and the names of their properties."""
         collections = await self._connection.read(lambda client: client.collections.list_all())
         return {
             kind: {
@@ -127,18 +107,19 @@ class Generations:
                 await client.collections.create(name, **collection_arguments(kind, space, self._layout))
             except UnexpectedStatusCodeError as error:
                 if error.status_code == 422 and await client.collections.exists(name):
-                    return  # another process was quicker
+                    return  # created by another process
                 if error.status_code == 422:
                     raise StoreMisconfigured(
-                        Store.VECTORS, f"Weaviate at {self._connection.url} makes no collection {name}: {error.message}"
+                        Store.VECTORS,
+                        f"Weaviate at {self._connection.url} cannot create the collection {name}: {error.message}",
                     ) from error
                 raise
 
         await self._connection.write(call)
 
-    async def _complete(self, space: Space, kind: str, there: set[str]) -> None:
-        """Add the properties that a collection made by an older version of this code lacks."""
-        for one in missing_properties(kind, there):
+    async def _complete(self, space: Space, kind: str, existing: set[str]) -> None:
+        """Add the properties that a collection created by an older version lacks."""
+        for one in properties_of(kind, existing):
             await self._connection.write(
                 lambda client, one=one: client.collections.use(space.alias(kind)).config.add_property(one)  # type: ignore[misc]
             )
@@ -153,7 +134,7 @@ class Generations:
                 await client.alias.create(alias_name=alias, target_collection=name)
             except UnexpectedStatusCodeError:
                 if not await client.alias.exists(alias_name=alias):
-                    raise  # else another process was quicker
+                    raise  # otherwise it was created by another process
 
         await self._connection.write(call)
 

@@ -1,8 +1,7 @@
-"""From the words of this floor to those of Weaviate and back: filters, hits, and the parts of a hybrid score."""
+"""Conversion between this layer's filters and hits and Weaviate's, and the parts of a hybrid score."""
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
@@ -11,24 +10,30 @@ from weaviate.classes.query import Filter
 from weaviate.collections.classes.filters import FilterReturn
 from weaviate.collections.classes.internal import MetadataReturn
 
-from db.vectors.base import HitFeatures, Hits, HybridHits, Vector, VectorFilter
-from db.vectors.weaviate_schema import ANONYMOUS_VIEWER, EPOCH
-
-SCORE_DECIMALS = 6
-"""Scores are whole millionths. Equal vectors can differ in the last bit of their distance, which would break ties."""
+from db.vectors.base import (
+    NO_OWNER,
+    SCORE_DECIMALS,
+    HitFeatures,
+    Hits,
+    HybridHits,
+    Ids,
+    Vector,
+    VectorFilter,
+    from_microseconds,
+)
 
 LEG = re.compile(
     r"\(Result Set '?(?P<leg>keyword|vector)[^)]*\) Document (?P<uuid>[0-9a-f-]{36}): "
     r"original score (?P<before>[-+.\deE]+), normalized score: (?P<part>[-+.\deE]+)"
 )
-"""One leg in the text with which Weaviate explains a hybrid score; the normalized score has its weight in it."""
+"""One leg in Weaviate's textual explanation of a hybrid score; the normalized score includes the leg's weight."""
 
 SAME_SCORE = 1e-4
-"""The parts of an explanation add up to the score, but for rounding, or it was not understood."""
+"""Tolerance of the sum of the parts: a larger difference means that the explanation was not understood."""
 
 
 class Found(Protocol):
-    """What the client gives for a hit."""
+    """A hit as the client returns it."""
 
     uuid: UUID
     properties: Mapping[str, Any]
@@ -36,19 +41,19 @@ class Found(Protocol):
 
 
 class Parts(NamedTuple):
-    """What each leg of a hybrid search gave to a score."""
+    """The contributions of both legs to a hybrid score."""
 
     vector: float
     keyword: float
 
 
 def matches_nothing(where: VectorFilter) -> bool:
-    """Say whether a filter lets nothing pass, which Weaviate's filters cannot say."""
+    """Return whether no project passes a filter, which Weaviate's filters cannot express."""
     return not all(where.any_terms)
 
 
 def conditions(where: VectorFilter) -> FilterReturn | None:
-    """Translate a filter; None lets all pass."""
+    """Convert a filter; None lets all projects pass."""
     parts: list[FilterReturn] = []
     if where.exclude_owner is not None:
         parts.append(Filter.by_property("owner_id").not_equal(where.exclude_owner))
@@ -67,55 +72,53 @@ def conditions(where: VectorFilter) -> FilterReturn | None:
 
 
 def similarity(found: Found) -> float:
-    """Give the cosine of a hit of a vector search."""
+    """Return the cosine of a hit of a vector search."""
     distance = found.metadata.distance
     return 1.0 - distance if distance is not None else float("nan")
 
 
-def features(found: Found) -> HitFeatures:
-    """Read what rides with a hit."""
-    read = found.properties
-    return HitFeatures(
-        key=read["key"],
-        type=read["project_type"],
-        owner_id=None if read["owner_id"] == ANONYMOUS_VIEWER else read["owner_id"],
-        created_at=EPOCH + timedelta(microseconds=read["created_us"]),
-        term_ids=tuple(read.get("term_ids") or ()),
-    )
-
-
 def nearest_hits(objects: Sequence[Found], limit: int) -> Hits:
-    """Give the first hits of a vector search, ties by id."""
+    """Return the first hits of a vector search, ties by id."""
     scores = np.array([similarity(found) for found in objects], np.float32).round(SCORE_DECIMALS)
     return _ordered(objects, scores, limit)
 
 
 def keyword_hits(objects: Sequence[Found], limit: int) -> Hits:
-    """Give the first hits of a keyword search, ties by id."""
+    """Return the first hits of a keyword search, ties by id."""
     return _ordered(objects, np.array([found.metadata.score for found in objects], np.float32), limit)
 
 
 def _ordered(objects: Sequence[Found], scores: Vector, limit: int) -> Hits:
-    ids = np.array([found.properties["project_id"] for found in objects], np.int64)
+    ids = _ids(objects)
     order = np.lexsort((ids, -scores))[:limit]
-    return Hits(ids[order], scores[order], tuple(features(objects[index]) for index in order))
+    return Hits(ids[order], scores[order], tuple(_features(objects[index]) for index in order))
 
 
 def hybrid_hits(objects: Sequence[Found], parts: Sequence[Parts]) -> HybridHits:
-    """Give the hits of a hybrid search in the order they came in."""
+    """Return the hits of a hybrid search in their order."""
     vector_parts = np.array([part.vector for part in parts], np.float32)
     keyword_parts = np.array([part.keyword for part in parts], np.float32)
-    return HybridHits(
-        ids=np.array([found.properties["project_id"] for found in objects], np.int64),
-        scores=vector_parts + keyword_parts,
-        vector_parts=vector_parts,
-        keyword_parts=keyword_parts,
-        features=tuple(features(found) for found in objects),
+    features = tuple(_features(found) for found in objects)
+    return HybridHits(_ids(objects), vector_parts + keyword_parts, vector_parts, keyword_parts, features)
+
+
+def _ids(objects: Sequence[Found]) -> Ids:
+    return np.array([found.properties["project_id"] for found in objects], np.int64)
+
+
+def _features(found: Found) -> HitFeatures:
+    read = found.properties
+    return HitFeatures(
+        key=read["key"],
+        type=read["project_type"],
+        owner_id=None if read["owner_id"] == NO_OWNER else read["owner_id"],
+        created_at=from_microseconds(read["created_us"]),
+        term_ids=tuple(read.get("term_ids") or ()),
     )
 
 
 def explained(objects: Sequence[Found]) -> list[Parts] | None:
-    """Read the parts of each score; None if one text is not in the form we know, or does not add up."""
+    """Read the parts of each score; None if an explanation has an unknown form or does not add up."""
     parts = []
     for found in objects:
         one = explained_parts(found.metadata.explain_score or "", str(found.uuid))
@@ -126,7 +129,7 @@ def explained(objects: Sequence[Found]) -> list[Parts] | None:
 
 
 def explained_parts(text: str, uuid: str) -> Parts | None:
-    r"""Read the two parts of one explanation; None if it is not in the form we know.
+    r"""Read the two parts of one explanation; None if it has an unknown form.
 
     >>> explained_parts(
     ...     "\nHybrid (Result Set keyword,bm25) Document 0b0a7f7c-8a3b-5a43-9d3c-0c2a1b0f2f10: "

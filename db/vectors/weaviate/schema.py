@@ -1,38 +1,28 @@
-"""The collections in Weaviate, as code: their names, their properties, and what an object becomes in them.
+"""Weaviate collections: names, properties, and the conversion of documents to properties.
 
 A collection is named after its kind, its embedding space and its generation (`Project_wordllama_256_0a1b2c3d_g1`) and
-is served under an alias without the generation. A rebuilt generation takes over by moving the alias.
+served under an alias without the generation. A rebuilt generation is activated by moving the alias.
 """
 
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from weaviate.classes.config import Configure, DataType, Property, StopwordsPreset, Tokenization, VectorDistances
 
-from db.vectors.base import ProfileDocument, ProjectDocument, ToolDocument, collection_name
-from db.vectors.keywords import K1, B
-from db.vectors.text_analysis import search_terms_of
-
-PROJECT, PROFILE, TOOL = KINDS = ("Project", "UserProfile", "Tool")
+from db.vectors.base import NO_OWNER, PROFILE, PROJECT, TOOL, IndexDocument, collection_name, microseconds
+from db.vectors.text_analysis import K1, B, search_terms_of
 
 VECTOR = "default"
-"""The name of the only vector that an object has."""
-
-ANONYMOUS_VIEWER = 0
-"""Stands for an owner that is not known. Ids start at 1, and a filter on what is null means different things in
-different versions of the server."""
+"""Name of the only vector of an object."""
 
 WORDS = "search_terms"
-"""The property that a keyword search reads: the project's terms as `db.vectors.text_analysis` makes them."""
+"""Property that a keyword search reads: the project's stems as `db.vectors.text_analysis` makes them."""
 
 FEATURES = ["project_id", "key", "project_type", "owner_id", "created_us", "term_ids"]
-"""The properties that ride with each hit. The time comes as a number: with dates, a search for 200
-costs 11 ms of CPU instead of 9."""
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+"""Properties returned with each hit. The time is a number: with dates, a search for 200 takes 11 ms CPU, not 9."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,33 +34,33 @@ class Space:
     dimension: int
 
     def alias(self, kind: str) -> str:
-        """Give the name under which a kind is served."""
+        """Return the name under which a kind is served."""
         name = self.prefix + collection_name(kind, self.model, self.dimension)
         return name[:1].upper() + name[1:]
 
     def collection(self, kind: str, number: int) -> str:
-        """Give the name of one generation of a kind."""
+        """Return the name of one generation of a kind."""
         return f"{self.alias(kind)}_g{number}"
 
     def number(self, kind: str, collection: str) -> int | None:
-        """Read the generation's number from a collection's name; None for a name of something else."""
+        """Return the generation's number in a collection's name; None for another name."""
         match = re.fullmatch(re.escape(self.alias(kind)) + r"_g(\d+)", collection)
         return int(match[1]) if match else None
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How the collections are made.
+    """Settings of new collections.
 
     Attributes
     ----------
     replicas
         Copies of each object, on as many nodes.
     shards
-        Parts of each collection; None leaves it to the server, which makes one a node.
+        Parts of each collection; None leaves it to the server, which makes one for each node.
     openai_vectorizer
-        Name text2vec-openai as the vectorizer, so that other clients of the same server can search by text. Our own
-        vectors are always sent along, and it is never asked for one.
+        Whether to name text2vec-openai as the vectorizer, so that other clients of the server can search by text. Our
+        own vectors are always sent, and the vectorizer is never used.
     """
 
     replicas: int = 1
@@ -78,16 +68,34 @@ class Layout:
     openai_vectorizer: bool = False
 
 
+class Field(NamedTuple):
+    """A property of a collection, and the function that reads its value from a document."""
+
+    property: Property
+    value: Callable[[Any], Any]
+
+
 def collection_arguments(kind: str, space: Space, layout: Layout) -> dict[str, Any]:
-    """Give the arguments of `collections.create`, but for the name."""
+    """Return the arguments of `collections.create`, except the name."""
     return {
         "description": f"{kind} objects of explore-gateway; vectors of {space.model}, {space.dimension} components",
-        "properties": PROPERTIES[kind],
+        "properties": properties_of(kind),
         "vector_config": _vector_config(kind, space, layout),
         "inverted_index_config": Configure.inverted_index(bm25_k1=K1, bm25_b=B, stopwords_preset=StopwordsPreset.EN),
         "replication_config": Configure.replication(factor=layout.replicas),
         "sharding_config": None if layout.shards is None else Configure.sharding(desired_count=layout.shards),
     }
+
+
+def properties_of(kind: str, existing: Iterable[str] = ()) -> list[Property]:
+    """Return the properties of a collection, except existing ones."""
+    known = set(existing)
+    return [field.property for field in FIELDS[kind] if field.property.name not in known]
+
+
+def values_of(document: IndexDocument) -> dict[str, Any]:
+    """Return the properties of a document by name."""
+    return {field.property.name: field.value(document) for field in FIELDS[document.kind]}
 
 
 def _vector_config(kind: str, space: Space, layout: Layout) -> Any:
@@ -104,74 +112,74 @@ def _vector_config(kind: str, space: Space, layout: Layout) -> Any:
     )
 
 
-def _words(name: str, kind: DataType = DataType.TEXT) -> Property:
-    """Make a text that a keyword search can read and no filter does; ours reads `WORDS` only."""
-    return Property(
-        name=name, data_type=kind, tokenization=Tokenization.WORD, index_searchable=True, index_filterable=False
+def _field(name: str, kind: DataType, value: Callable[[Any], Any] | None, **flags: Any) -> Field:
+    read = value or attrgetter(name)
+    return Field(
+        Property(name=name, data_type=kind, **flags),
+        (lambda document: list(read(document))) if kind.endswith("[]") else read,
     )
 
 
-def _name(name: str) -> Property:
+def _words(name: str, kind: DataType = DataType.TEXT, value: Callable[[Any], Any] | None = None) -> Field:
+    """Make a text for keyword search, without filters; ours reads `WORDS` only."""
+    flags = {"tokenization": Tokenization.WORD, "index_searchable": True, "index_filterable": False}
+    return _field(name, kind, value, **flags)
+
+
+def _name(name: str, value: Callable[[Any], Any] | None = None) -> Field:
     """Make a text that a filter compares as a whole."""
-    return Property(
-        name=name,
-        data_type=DataType.TEXT,
-        tokenization=Tokenization.FIELD,
-        index_searchable=False,
-        index_filterable=True,
-    )
+    flags = {"tokenization": Tokenization.FIELD, "index_searchable": False, "index_filterable": True}
+    return _field(name, DataType.TEXT, value, **flags)
 
 
-def _kept(name: str, kind: DataType = DataType.TEXT) -> Property:
-    """Make a property that is only given back."""
-    text = kind in (DataType.TEXT, DataType.TEXT_ARRAY)
-    return Property(
-        name=name,
-        data_type=kind,
-        tokenization=Tokenization.FIELD if text else None,
-        index_searchable=False if text else None,
-        index_filterable=False,
-    )
+def _stored(name: str, kind: DataType = DataType.TEXT, value: Callable[[Any], Any] | None = None) -> Field:
+    """Make a property without index."""
+    text = {"tokenization": Tokenization.FIELD, "index_searchable": False} if kind.startswith("text") else {}
+    return _field(name, kind, value, index_filterable=False, **text)
 
 
-def _number(name: str, kind: DataType = DataType.INT) -> Property:
+def _number(name: str, kind: DataType = DataType.INT, value: Callable[[Any], Any] | None = None) -> Field:
     """Make a number that a filter compares."""
-    return Property(name=name, data_type=kind, index_filterable=True)
+    return _field(name, kind, value, index_filterable=True)
 
 
-PROPERTIES: dict[str, list[Property]] = {
-    # The plan's popularity_score and engagement_velocity are left out: a like must not rewrite an index object.
+def _owner_id(document: Any) -> int:
+    return NO_OWNER if document.owner_id is None else int(document.owner_id)
+
+
+FIELDS: dict[str, list[Field]] = {
+    # The specification's popularity_score and engagement_velocity are left out: a like must not rewrite an object.
     PROJECT: [
-        _number("project_id"),
+        _number("project_id", value=attrgetter("id")),
         _words("title"),
         _words("description"),
         _words("combined_text"),
-        _words(WORDS),
+        _words(WORDS, value=search_terms_of),
         _words("tool_names", DataType.TEXT_ARRAY),
         _words("category_names", DataType.TEXT_ARRAY),
         _words("topics", DataType.TEXT_ARRAY),
         _name("username"),
-        _name("project_type"),
-        Property(name="created_at", data_type=DataType.DATE, index_filterable=True, index_range_filters=True),
+        _name("project_type", attrgetter("type")),
+        _field("created_at", DataType.DATE, None, index_filterable=True, index_range_filters=True),
         _name("key"),
-        _number("owner_id"),
+        _number("owner_id", value=_owner_id),
         _number("term_ids", DataType.INT_ARRAY),
-        _kept("created_us", DataType.INT),
-        _kept("fingerprint"),
+        _stored("created_us", DataType.INT, lambda document: microseconds(document.created_at)),
+        _stored("fingerprint"),
     ],
     PROFILE: [
-        _number("user_id"),
-        _kept("preference_text"),
-        _kept("tool_interests", DataType.TEXT_ARRAY),
-        _kept("category_interests", DataType.TEXT_ARRAY),
-        _kept("activity_summary"),
+        _number("user_id", value=attrgetter("actor_id")),
+        _stored("preference_text"),
+        _stored("tool_interests", DataType.TEXT_ARRAY),
+        _stored("category_interests", DataType.TEXT_ARRAY),
+        _stored("activity_summary"),
         _name("tier"),
-        _kept("total_points", DataType.INT),
+        _stored("total_points", DataType.INT),
         _name("key"),
-        _kept("fingerprint"),
+        _stored("fingerprint"),
     ],
     TOOL: [
-        _number("tool_id"),
+        _number("tool_id", value=attrgetter("term_id")),
         _words("name"),
         _words("description"),
         _words("tagline"),
@@ -179,74 +187,9 @@ PROPERTIES: dict[str, list[Property]] = {
         _words("tags", DataType.TEXT_ARRAY),
         _words("use_cases"),
         _name("key"),
-        _kept("fingerprint"),
+        _stored("fingerprint"),
     ],
 }
 
 SOURCES = {PROJECT: ["combined_text"], PROFILE: ["preference_text"], TOOL: ["name", "description", "tagline"]}
-"""What text2vec-openai would embed, for other clients of the server."""
-
-
-def project_properties(item: ProjectDocument) -> dict[str, Any]:
-    """Give a project's properties."""
-    return {
-        "project_id": item.id,
-        "title": item.title,
-        "description": item.description,
-        "combined_text": item.combined_text,
-        WORDS: search_terms_of(item),
-        "tool_names": list(item.tool_names),
-        "category_names": list(item.category_names),
-        "topics": list(item.topics),
-        "username": item.username,
-        "project_type": item.type,
-        "created_at": item.created_at,
-        "key": item.key,
-        "owner_id": ANONYMOUS_VIEWER if item.owner_id is None else item.owner_id,
-        "term_ids": list(item.term_ids),
-        "created_us": (item.created_at - EPOCH) // timedelta(microseconds=1),
-        "fingerprint": item.fingerprint,
-    }
-
-
-def profile_properties(item: ProfileDocument) -> dict[str, Any]:
-    """Give a profile's properties."""
-    return {
-        "user_id": item.actor_id,
-        "preference_text": item.preference_text,
-        "tool_interests": list(item.tool_interests),
-        "category_interests": list(item.category_interests),
-        "activity_summary": item.activity_summary,
-        "tier": item.tier,
-        "total_points": item.total_points,
-        "key": str(item.actor_id),
-        "fingerprint": item.fingerprint,
-    }
-
-
-def tool_properties(item: ToolDocument) -> dict[str, Any]:
-    """Give a tool's properties."""
-    return {
-        "tool_id": item.term_id,
-        "name": item.name,
-        "description": item.description,
-        "tagline": item.tagline,
-        "category": item.category,
-        "tags": list(item.tags),
-        "use_cases": item.use_cases,
-        "key": item.key,
-        "fingerprint": item.fingerprint,
-    }
-
-
-PROPERTIES_OF: dict[str, Callable[[Any], dict[str, Any]]] = {
-    PROJECT: project_properties,
-    PROFILE: profile_properties,
-    TOOL: tool_properties,
-}
-
-
-def missing_properties(kind: str, there: Iterable[str]) -> list[Property]:
-    """Give the properties that a collection made by an older version of this code lacks."""
-    known = set(there)
-    return [one for one in PROPERTIES[kind] if one.name not in known]
+"""Properties that text2vec-openai would embed, for other clients of the server."""

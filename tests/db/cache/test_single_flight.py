@@ -22,7 +22,7 @@ PROCESS = """
 import asyncio, sys
 from pathlib import Path
 from db.cache.embedded import EmbeddedCache
-from db.cache.single_flight import once
+from db.cache.single_flight import compute_once
 
 async def main(folder: Path) -> None:
     cache = EmbeddedCache(folder / "cache.sqlite", busy_timeout_s=30)
@@ -35,7 +35,7 @@ async def main(folder: Path) -> None:
 
     while not (folder / "go").exists():
         await asyncio.sleep(0.005)
-    values = await asyncio.gather(*(once(cache, "key", compute, ttl_s=60, lock_s=30) for _ in range(10)))
+    values = await asyncio.gather(*(compute_once(cache, "key", compute, ttl_s=60, lock_s=30) for _ in range(10)))
     assert set(values) == {b"value"}
     await cache.close()
 

@@ -13,8 +13,7 @@ from db.models import InteractionType
 from db.privacy.projection_erasure import finish_erasures
 from db.stores import Stores
 from db.synchronization.synchronizer import IndexSynchronizer
-from db.vectors.weaviate import WeaviateVectorStore
-from db.vectors.weaviate_connection import Address
+from db.vectors.weaviate import Address, WeaviateVectorStore
 from scoring.deadlines import PATIENT
 from scoring.feeds import Feeds
 from tests.db.privacy.test_erasure import AFTER, WORDS, a_full_life, erase

@@ -15,7 +15,7 @@ from db.errors import IndexIncomplete, InvalidRecord, Store, StoreUnavailable
 from db.models import Actor, OutboxKind, Project, Term, UserTag, now
 from db.synchronization.reindex import BATCH, Reindex
 from db.synchronization.synchronizer import IndexSynchronizer
-from db.vectors.base import ProjectDocument, VectorFilter
+from db.vectors.base import IndexDocument, ProjectDocument, VectorFilter
 from db.vectors.embedded import EmbeddedVectorStore
 
 PROJECT, PROFILE, TOOL = OutboxKind.PROJECT, OutboxKind.PROFILE, OutboxKind.TOOL
@@ -53,10 +53,10 @@ class LetterEmbedder:
 class ForgetfulStore(EmbeddedVectorStore):
     """An index that says yes and does not write projects named in `forgets`."""
 
-    forgets: frozenset[str] = frozenset()
+    forgets: frozenset[tuple[str, str]] = frozenset()
 
-    async def upsert_projects(self, objects: Sequence[ProjectDocument], into: str | None = None) -> None:
-        await super().upsert_projects([item for item in objects if item.key not in self.forgets], into)
+    async def upsert(self, documents: Sequence[IndexDocument], into: str | None = None) -> None:
+        await super().upsert([item for item in documents if (item.kind, item.key) not in self.forgets], into)
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ async def test_everything_is_written_into_a_new_index_and_nothing_old_is_left(da
     lost = ProjectDocument(
         999, "lost", "t", "", "", (), (), (), "", "article", now(), None, (), np.ones(DIMENSION, np.float32)
     )
-    await vectors.upsert_projects([lost])
+    await vectors.upsert([lost])
     told: dict[str, tuple[float, int]] = {}
     report = await reindex.run(lambda step, share, written: told.update({step: (share, written)}))
     assert await keys_of(vectors) == named(*range(1, 300))
@@ -231,7 +231,7 @@ async def test_a_worker_that_took_a_row_before_the_rebuild_began_cannot_hide_its
 async def test_an_index_that_does_not_hold_the_truth_is_not_put_into_service(database: Database, reindex, vectors):
     await add_projects(database, 1, 2, 3)
     await reindex.run(ignore)
-    vectors.forgets = frozenset({"p2"})
+    vectors.forgets = frozenset({("Project", "p2")})
     with pytest.raises(IndexIncomplete, match=r"2 Project, .* 1 missing \(project:p2\)"):
         await reindex.run(ignore)
     assert await keys_of(vectors) == ["p1", "p2", "p3"]
@@ -299,8 +299,8 @@ async def test_what_differs_is_named_and_mended(database: Database, reindex, vec
     await run(database, insert(Term).values(id=1, kind="tool", key="py", name="Python", listed=True))
     await reindex.run(ignore)
     assert not await reindex.compare()
-    await vectors.remove_projects(["p1"])
-    await vectors.remove_tools(["py"])
+    await vectors.remove("Project", ["p1"])
+    await vectors.remove("Tool", ["py"])
     await run(database, update(Project).where(Project.key == "p2").values(title="another"))
     await run(database, update(Project).where(Project.key == "p3").values(private=True))
     await run(database, delete(Project).where(Project.key == "p4"))

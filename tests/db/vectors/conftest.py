@@ -15,8 +15,7 @@ import pytest
 
 from db.vectors.base import VectorStore
 from db.vectors.embedded import EmbeddedVectorStore
-from db.vectors.weaviate import WeaviateVectorStore
-from db.vectors.weaviate_connection import Address
+from db.vectors.weaviate import Address, WeaviateVectorStore
 from tests.doubles.weaviate import running_weaviate
 from tests.doubles.weaviate.cleaning import drop_collections
 

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from db.errors import InvalidRecord
-from db.vectors.base import Hits, ProjectDocument, Vector, VectorFilter, VectorStore
+from db.vectors.base import PROFILE, PROJECT, TOOL, Hits, ProjectDocument, Vector, VectorFilter, VectorStore
 from tests.db.vectors.conftest import DIMENSION, MakeStore
 from tests.db.vectors.objects import EPOCH, profile, project, tool, unit
 
@@ -21,13 +21,13 @@ def ids(*values: int) -> np.ndarray:
 
 class TestVectorStore:
     async def test_the_nearest_comes_first_with_its_cosine(self, vector_store: VectorStore):
-        await vector_store.upsert_projects([project(1, unit(0, 1)), project(2, unit(1)), project(3, unit(1, 1))])
+        await vector_store.upsert([project(1, unit(0, 1)), project(2, unit(1)), project(3, unit(1, 1))])
         hits = await vector_store.near(unit(1), 2, EVERYTHING)
         assert hits.ids.tolist() == [2, 3]
         assert hits.scores.tolist() == pytest.approx([1.0, 0.5**0.5], abs=1e-5)
 
     async def test_equal_scores_are_ordered_by_id(self, vector_store: VectorStore):
-        await vector_store.upsert_projects([project(id_, unit(1, 2)) for id_ in (9, 4, 7, 1, 8)])
+        await vector_store.upsert([project(id_, unit(1, 2)) for id_ in (9, 4, 7, 1, 8)])
         hits = await vector_store.near(unit(1), 3, EVERYTHING)
         assert hits.ids.tolist() == [1, 4, 7]
 
@@ -35,53 +35,51 @@ class TestVectorStore:
         assert (await vector_store.near(unit(1), 5, EVERYTHING)).ids.tolist() == []
 
     async def test_nothing_is_near_to_a_vector_of_zeros(self, vector_store: VectorStore):
-        await vector_store.upsert_projects([project(1, unit(1))])
+        await vector_store.upsert([project(1, unit(1))])
         assert (await vector_store.near(np.zeros(DIMENSION, np.float32), 5, EVERYTHING)).ids.tolist() == []
 
     async def test_the_length_of_a_vector_does_not_count(self, vector_store: VectorStore):
-        await vector_store.upsert_projects(
-            [project(1, unit(3, 4) * np.float32(5)), project(2, unit(1) / np.float32(9))]
-        )
+        await vector_store.upsert([project(1, unit(3, 4) * np.float32(5)), project(2, unit(1) / np.float32(9))])
         hits = await vector_store.near(unit(1) * np.float32(7), 2, EVERYTHING)
         assert hits.ids.tolist() == [2, 1]
         assert hits.scores.tolist() == pytest.approx([1.0, 0.6], abs=1e-5)
 
     async def test_writing_twice_changes_nothing(self, vector_store: VectorStore):
         objects = [project(1, unit(1)), project(2, unit(0, 1))]
-        await vector_store.upsert_projects(objects)
-        await vector_store.upsert_projects(objects)
+        await vector_store.upsert(objects)
+        await vector_store.upsert(objects)
         assert (await vector_store.near(unit(1), 9, EVERYTHING)).ids.tolist() == [1, 2]
         assert (await vector_store.counts())["Project"] == 2
 
     async def test_a_later_write_replaces_an_earlier_one(self, vector_store: VectorStore):
-        await vector_store.upsert_projects([project(1, unit(1), type_="article"), project(2, unit(1, 1))])
+        await vector_store.upsert([project(1, unit(1), type_="article"), project(2, unit(1, 1))])
         await vector_store.near(unit(1), 9, EVERYTHING)
-        await vector_store.upsert_projects([project(1, unit(0, 1), type_="prompt")])
+        await vector_store.upsert([project(1, unit(0, 1), type_="prompt")])
         assert (await vector_store.near(unit(1), 9, EVERYTHING)).ids.tolist() == [2, 1]
         only_prompts = VectorFilter(types=frozenset({"prompt"}))
         assert (await vector_store.near(unit(1), 9, only_prompts)).ids.tolist() == [1]
 
     async def test_a_project_made_anew_under_its_key_replaces_the_old_one(self, vector_store: VectorStore):
-        await vector_store.upsert_projects([project(1, unit(1), key="same")])
+        await vector_store.upsert([project(1, unit(1), key="same")])
         await vector_store.near(unit(1), 9, EVERYTHING)
-        await vector_store.upsert_projects([project(2, unit(1), key="same")])
+        await vector_store.upsert([project(2, unit(1), key="same")])
         assert (await vector_store.near(unit(1), 9, EVERYTHING)).ids.tolist() == [2]
 
     async def test_what_was_removed_is_not_found(self, vector_store: VectorStore):
-        await vector_store.upsert_projects([project(1, unit(1)), project(2, unit(1))])
+        await vector_store.upsert([project(1, unit(1)), project(2, unit(1))])
         await vector_store.near(unit(1), 9, EVERYTHING)
-        await vector_store.remove_projects(["p1", "never heard of"])
+        await vector_store.remove(PROJECT, ["p1", "never heard of"])
         assert (await vector_store.near(unit(1), 9, EVERYTHING)).ids.tolist() == [2]
 
     async def test_what_was_removed_can_come_back(self, vector_store: VectorStore):
-        await vector_store.upsert_projects([project(1, unit(1))])
-        await vector_store.remove_projects(["p1"])
+        await vector_store.upsert([project(1, unit(1))])
+        await vector_store.remove(PROJECT, ["p1"])
         await vector_store.near(unit(1), 9, EVERYTHING)
-        await vector_store.upsert_projects([project(1, unit(1))])
+        await vector_store.upsert([project(1, unit(1))])
         assert (await vector_store.near(unit(1), 9, EVERYTHING)).ids.tolist() == [1]
 
     async def test_each_filter_holds(self, vector_store: VectorStore):
-        await vector_store.upsert_projects(
+        await vector_store.upsert(
             [
                 project(1, unit(1), owner=10, type_="article", terms=[1, 2], day=0),
                 project(2, unit(1), owner=11, type_="prompt", terms=[2, 3], day=1),
@@ -107,30 +105,30 @@ class TestVectorStore:
         assert await found(VectorFilter(owner=10, exclude_owner=10)) == []
 
     async def test_similarities_keep_the_order_asked_for_and_say_what_is_missing(self, vector_store: VectorStore):
-        await vector_store.upsert_projects([project(1, unit(1)), project(2, unit(3, 4))])
+        await vector_store.upsert([project(1, unit(1)), project(2, unit(3, 4))])
         values = await vector_store.similarities(unit(1), ids(2, 77, 1))
         assert values.tolist() == pytest.approx([0.6, np.nan, 1.0], nan_ok=True, abs=1e-5)
         assert (await vector_store.similarities(unit(1), ids())).shape == (0,)
 
     async def test_vectors_of_projects_come_with_the_ids_that_are_known(self, vector_store: VectorStore):
-        await vector_store.upsert_projects([project(1, unit(1)), project(2, unit(3, 4))])
+        await vector_store.upsert([project(1, unit(1)), project(2, unit(3, 4))])
         known, vectors = await vector_store.project_vectors(ids(2, 77, 1))
         assert known.tolist() == [2, 1]
         assert np.allclose(vectors, [unit(3, 4), unit(1)])
 
     async def test_a_profile_is_kept_replaced_and_removed(self, vector_store: VectorStore):
-        await vector_store.upsert_profiles([profile(5, unit(1)), profile(6, unit(0, 1))])
-        await vector_store.upsert_profiles([profile(5, unit(1, 1))])
+        await vector_store.upsert([profile(5, unit(1)), profile(6, unit(0, 1))])
+        await vector_store.upsert([profile(5, unit(1, 1))])
         assert np.allclose(await vector_store.profile(5), unit(1, 1))
-        await vector_store.remove_profiles([5, 99])
+        await vector_store.remove(PROFILE, ["5", "99"])
         assert await vector_store.profile(5) is None
         assert await vector_store.profile(6) is not None
 
     async def test_collections_are_counted(self, vector_store: VectorStore):
-        await vector_store.upsert_projects([project(1, unit(1))])
-        await vector_store.upsert_profiles([profile(1, unit(1)), profile(2, unit(1))])
-        await vector_store.upsert_tools([tool(id_, unit(1)) for id_ in (1, 2, 3)])
-        await vector_store.remove_tools(["t2", "unheard"])
+        await vector_store.upsert([project(1, unit(1))])
+        await vector_store.upsert([profile(1, unit(1)), profile(2, unit(1))])
+        await vector_store.upsert([tool(id_, unit(1)) for id_ in (1, 2, 3)])
+        await vector_store.remove(TOOL, ["t2", "unheard"])
         assert await vector_store.counts() == {"Project": 1, "UserProfile": 2, "Tool": 2}
 
     @pytest.mark.parametrize("vector", [np.full(DIMENSION, np.nan, np.float32), np.ones(DIMENSION + 1, np.float32)])
@@ -138,14 +136,14 @@ class TestVectorStore:
         self, vector_store: VectorStore, vector: Vector
     ):
         with pytest.raises(InvalidRecord, match="p2"):
-            await vector_store.upsert_projects([project(1, unit(1)), project(2, vector)])
+            await vector_store.upsert([project(1, unit(1)), project(2, vector)])
         assert (await vector_store.counts())["Project"] == 0
 
     async def test_a_space_of_another_model_starts_empty_and_leaves_the_old_one(self, vector_store: VectorStore):
-        await vector_store.upsert_projects([project(1, unit(1))])
+        await vector_store.upsert([project(1, unit(1))])
         await vector_store.prepare("another-model", 4)
         assert (await vector_store.near(unit(1, dimension=4), 9, EVERYTHING)).ids.tolist() == []
-        await vector_store.upsert_projects([project(2, unit(1, dimension=4))])
+        await vector_store.upsert([project(2, unit(1, dimension=4))])
         await vector_store.prepare("test-model", DIMENSION)
         assert (await vector_store.near(unit(1), 9, EVERYTHING)).ids.tolist() == [1]
 
@@ -211,10 +209,10 @@ class TestSearchLaws:
         held: dict[int, ProjectDocument] = {}
         for step in steps:
             if step and isinstance(step[0], str):
-                await store.remove_projects(step)
+                await store.remove(PROJECT, step)
                 held = {id_: item for id_, item in held.items() if item.key not in step}
             else:
-                await store.upsert_projects(step)
+                await store.upsert(step)
                 held |= {item.id: item for item in step}
             await store.near(vector, 1, EVERYTHING)  # so that the matrix grows step by step
         expected = brute_force(held, vector, limit, where)

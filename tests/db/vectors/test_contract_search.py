@@ -13,7 +13,7 @@ import pytest
 from weaviate.util import generate_uuid5
 
 from db.errors import StoreUnavailable
-from db.vectors.base import HitFeatures, Hits, HybridHits, ProjectDocument, Vector, VectorFilter
+from db.vectors.base import PROJECT, HitFeatures, Hits, HybridHits, ProjectDocument, Vector, VectorFilter
 from db.vectors.fusion import WINDOW, Leg, fuse
 from tests.db.vectors.conftest import DIMENSION
 from tests.db.vectors.objects import EPOCH, profile, project, tool, unit
@@ -53,7 +53,7 @@ def keys(hits: Hits | HybridHits) -> list[str]:
 class TestFeatures:
     async def test_what_does_not_move_rides_with_each_hit(self, vector_store: Any):
         made = project(7, unit(1), key="seven", owner=3, type_="repo", terms=[4, 9], day=2)
-        await vector_store.upsert_projects([made, project(8, unit(0, 1), day=3)])
+        await vector_store.upsert([made, project(8, unit(0, 1), day=3)])
         expected = (
             HitFeatures("seven", "repo", 3, made.created_at, (4, 9)),
             HitFeatures("p8", "article", None, project(8, unit(1), day=3).created_at, ()),
@@ -65,53 +65,53 @@ class TestFeatures:
 
 class TestKeyword:
     async def test_a_word_finds_the_projects_that_hold_it(self, vector_store: Any):
-        await vector_store.upsert_projects(TEXTS)
+        await vector_store.upsert(TEXTS)
         assert set((await vector_store.keyword("language", 10, EVERYTHING)).ids.tolist()) == {1, 2, 5}
         assert (await vector_store.keyword("BALCONY!", 10, EVERYTHING)).ids.tolist() == [4]
 
     async def test_names_of_tools_categories_and_topics_are_words_too(self, vector_store: Any):
-        await vector_store.upsert_projects(TEXTS)
+        await vector_store.upsert(TEXTS)
         for word, id_ in (("claude", 3), ("hardware", 4), ("games", 3)):
             assert (await vector_store.keyword(word, 10, EVERYTHING)).ids.tolist() == [id_]
 
     async def test_a_title_counts_for_more_than_a_description(self, vector_store: Any):
-        await vector_store.upsert_projects([text(1, "one thing", "a lantern"), text(2, "a lantern", "one thing")])
+        await vector_store.upsert([text(1, "one thing", "a lantern"), text(2, "a lantern", "one thing")])
         hits = await vector_store.keyword("lantern", 10, EVERYTHING)
         assert hits.ids.tolist() == [2, 1]
         assert hits.scores[0] > hits.scores[1] > 0
 
     async def test_more_matching_words_come_first_and_ties_are_ordered_by_id(self, vector_store: Any):
         same = [text(id_, "red kite") for id_ in (9, 4)]
-        await vector_store.upsert_projects([*same, text(5, "red barn"), text(6, "blue sea")])
+        await vector_store.upsert([*same, text(5, "red barn"), text(6, "blue sea")])
         assert (await vector_store.keyword("red kite", 10, EVERYTHING)).ids.tolist() == [4, 9, 5]
 
     async def test_a_filter_holds_and_a_limit_cuts(self, vector_store: Any):
-        await vector_store.upsert_projects(TEXTS)
+        await vector_store.upsert(TEXTS)
         not_mine = await vector_store.keyword("language", 10, VectorFilter(exclude_owner=10))
         assert set(not_mine.ids.tolist()) == {1, 5}
         assert len((await vector_store.keyword("language", 2, EVERYTHING)).ids) == 2
         assert len((await vector_store.keyword("language", 0, EVERYTHING)).ids) == 0
 
     async def test_what_was_removed_or_rewritten_is_not_found_by_its_old_words(self, vector_store: Any):
-        await vector_store.upsert_projects(TEXTS)
-        await vector_store.remove_projects(["p1"])
-        await vector_store.upsert_projects([text(2, "A garden planner", "plants and seasons")])
+        await vector_store.upsert(TEXTS)
+        await vector_store.remove(PROJECT, ["p1"])
+        await vector_store.upsert([text(2, "A garden planner", "plants and seasons")])
         assert (await vector_store.keyword("language", 10, EVERYTHING)).ids.tolist() == [5]
 
     @pytest.mark.parametrize("query", ["", "   ", '"', "*", "-", "(", "🙂", "the and of", "\0", "\ud800"])
     async def test_a_query_without_a_word_finds_nothing(self, vector_store: Any, query: str):
-        await vector_store.upsert_projects(TEXTS)
+        await vector_store.upsert(TEXTS)
         assert (await vector_store.keyword(query, 10, EVERYTHING)).ids.tolist() == []
 
     @pytest.mark.parametrize(
         "query", ['"chess', "chess*", "chess NEAR", "chess OR", "-chess", "title:chess", "chess^9", "chess\0", "(chess"]
     )
     async def test_operators_are_no_operators(self, vector_store: Any, query: str):
-        await vector_store.upsert_projects(TEXTS)
+        await vector_store.upsert(TEXTS)
         assert set((await vector_store.keyword(query, 10, EVERYTHING)).ids.tolist()) == {3, 5}
 
     async def test_any_script_and_any_length_is_a_query(self, vector_store: Any):
-        await vector_store.upsert_projects([text(1, "שלום עולם"), text(2, "привет мир")])
+        await vector_store.upsert([text(1, "שלום עולם"), text(2, "привет мир")])
         assert (await vector_store.keyword("עולם", 10, EVERYTHING)).ids.tolist() == [1]
         assert (await vector_store.keyword("МИР " * 2_500, 10, EVERYTHING)).ids.tolist() == [2]
 
@@ -120,7 +120,7 @@ class TestHybrid:
     @pytest.mark.parametrize("alpha", [0.0, 0.3, 0.7, 1.0])
     @pytest.mark.parametrize("where", [EVERYTHING, VectorFilter(exclude_owner=10, exclude_ids=frozenset({4}))])
     async def test_it_is_the_fusion_of_its_two_legs(self, vector_store: Any, alpha: float, where: VectorFilter):
-        await vector_store.upsert_projects(TEXTS)
+        await vector_store.upsert(TEXTS)
         query, vector = "a language model for chess", unit(1, 3)
         nearest = await vector_store.near(vector, WINDOW, where) if alpha > 0 else Hits()
         by_words = await vector_store.keyword(query, WINDOW, where) if alpha < 1 else Hits()
@@ -131,14 +131,14 @@ class TestHybrid:
         assert hits.keyword_parts.tolist() == pytest.approx([one.keyword_part for one in expected], abs=1e-4)
 
     async def test_the_parts_add_up_to_the_score_and_scores_fall(self, vector_store: Any):
-        await vector_store.upsert_projects(TEXTS)
+        await vector_store.upsert(TEXTS)
         hits = await vector_store.hybrid("language chess", unit(1, 2), 0.6, 10, EVERYTHING)
         assert hits.ids.tolist()
         assert hits.scores.tolist() == (hits.vector_parts + hits.keyword_parts).tolist()
         assert (np.diff(hits.scores) <= 1e-6).all()
 
     async def test_the_best_of_a_leg_gets_its_weight_and_the_worst_nothing(self, vector_store: Any):
-        await vector_store.upsert_projects(TEXTS)
+        await vector_store.upsert(TEXTS)
         hits = await vector_store.hybrid("language model", unit(1, 1), 0.75, 10, EVERYTHING)
         assert max(hits.vector_parts) == pytest.approx(0.75)
         assert max(hits.keyword_parts) == pytest.approx(0.25)
@@ -146,7 +146,7 @@ class TestHybrid:
         assert min(part for key, part in zip(keys(hits), hits.keyword_parts, strict=True) if key in "p1 p2 p5") == 0
 
     async def test_the_window_and_not_the_limit_sets_the_zero(self, vector_store: Any):
-        await vector_store.upsert_projects(TEXTS)
+        await vector_store.upsert(TEXTS)
         wide = await vector_store.hybrid("language model", unit(1, 1), 0.5, 10, EVERYTHING)
         narrow = await vector_store.hybrid("language model", unit(1, 1), 0.5, 2, EVERYTHING)
         assert narrow.ids.tolist() == wide.ids.tolist()[:2]
@@ -154,7 +154,7 @@ class TestHybrid:
 
     @pytest.mark.parametrize("vector", [None, np.zeros(DIMENSION, np.float32)])
     async def test_without_a_meaning_words_alone_count_at_their_weight(self, vector_store: Any, vector: Vector | None):
-        await vector_store.upsert_projects(TEXTS)
+        await vector_store.upsert(TEXTS)
         hits = await vector_store.hybrid("language", vector, 0.7, 10, EVERYTHING)
         assert set(hits.ids.tolist()) == {1, 2, 5}
         assert not hits.vector_parts.any()
@@ -163,7 +163,7 @@ class TestHybrid:
 
     @pytest.mark.parametrize("query", ["", '"', "🙂", "the and"])
     async def test_without_words_the_meaning_alone_counts_at_its_weight(self, vector_store: Any, query: str):
-        await vector_store.upsert_projects(TEXTS)
+        await vector_store.upsert(TEXTS)
         hits = await vector_store.hybrid(query, unit(1, 4), 0.7, 10, EVERYTHING)
         assert hits.ids.tolist() == (await vector_store.near(unit(1, 4), 10, EVERYTHING)).ids.tolist()
         assert max(hits.vector_parts) == pytest.approx(0.7)
@@ -178,26 +178,16 @@ class TestHybrid:
         assert (await vector_store.hybrid("language", unit(1), 0.7, 10, EVERYTHING)).ids.tolist() == []
 
 
-class TestProfilesAndTools:
-    async def test_the_nearest_profiles_leave_one_actor_out(self, vector_store: Any):
-        await vector_store.upsert_profiles([profile(id_, unit(1, id_ - 4)) for id_ in (4, 5, 6, 7)])
-        ids, scores = await vector_store.nearest_profiles(unit(1), 2, 4)
-        assert ids.tolist() == [5, 6]
-        assert scores.tolist() == pytest.approx([0.5**0.5, 0.2**0.5], abs=1e-5)
-        assert (await vector_store.nearest_profiles(unit(1), 1, None))[0].tolist() == [4]
-
+class TestTools:
     async def test_the_nearest_tools_come_by_key(self, vector_store: Any):
-        await vector_store.upsert_tools([tool(1, unit(1)), tool(2, unit(1, 1)), tool(3, unit(0, 1))])
+        await vector_store.upsert([tool(1, unit(1)), tool(2, unit(1, 1)), tool(3, unit(0, 1))])
         pairs = await vector_store.nearest_tools(unit(1), 2)
         assert [key for key, _ in pairs] == ["t1", "t2"]
         assert [score for _, score in pairs] == pytest.approx([1.0, 0.5**0.5], abs=1e-5)
 
     async def test_nothing_is_near_to_a_vector_of_zeros(self, vector_store: Any):
-        await vector_store.upsert_tools([tool(1, unit(1))])
-        await vector_store.upsert_profiles([profile(1, unit(1))])
-        zeros = np.zeros(DIMENSION, np.float32)
-        assert await vector_store.nearest_tools(zeros, 2) == []
-        assert (await vector_store.nearest_profiles(zeros, 2, None))[0].tolist() == []
+        await vector_store.upsert([tool(1, unit(1))])
+        assert await vector_store.nearest_tools(np.zeros(DIMENSION, np.float32), 2) == []
 
 
 class TestListing:
@@ -206,26 +196,26 @@ class TestListing:
         made = [
             replace(project(id_, unit(1), key=key), fingerprint=f"f{key}") for id_, key in enumerate(names, start=1)
         ]
-        await vector_store.upsert_projects(made)
+        await vector_store.upsert(made)
         listed: list[tuple[str, str]] = []
         while page := await vector_store.listing("Project", listed[-1][0] if listed else None, 4):
             listed += page
         assert listed == [(key, f"f{key}") for key in sorted(names)]
 
     async def test_profiles_and_tools_are_listed_too(self, vector_store: Any):
-        await vector_store.upsert_profiles([replace(profile(12, unit(1)), fingerprint="x")])
-        await vector_store.upsert_tools([replace(tool(3, unit(1)), fingerprint="y")])
+        await vector_store.upsert([replace(profile(12, unit(1)), fingerprint="x")])
+        await vector_store.upsert([replace(tool(3, unit(1)), fingerprint="y")])
         assert await vector_store.listing("UserProfile", None, 10) == [("12", "x")]
         assert await vector_store.listing("Tool", None, 10) == [("t3", "y")]
 
 
 class TestRebuild:
     async def test_a_staged_generation_is_not_seen_until_it_is_published(self, vector_store: Any):
-        await vector_store.upsert_projects([project(1, unit(1))])
+        await vector_store.upsert([project(1, unit(1))])
         generation = await vector_store.stage()
         assert await vector_store.staged() == generation
-        await vector_store.upsert_projects([project(2, unit(1)), project(3, unit(1))], into=generation)
-        await vector_store.remove_projects(["p3"], into=generation)
+        await vector_store.upsert([project(2, unit(1)), project(3, unit(1))], into=generation)
+        await vector_store.remove(PROJECT, ["p3"], into=generation)
         assert await found(vector_store) == [1]
         assert await vector_store.listing("Project", None, 10, generation) == [("p2", "")]
         assert (await vector_store.counts(generation))["Project"] == 1
@@ -234,20 +224,20 @@ class TestRebuild:
         assert await vector_store.staged() is None
 
     async def test_profiles_and_tools_change_over_too(self, vector_store: Any):
-        await vector_store.upsert_profiles([profile(1, unit(1))])
-        await vector_store.upsert_tools([tool(1, unit(1))])
+        await vector_store.upsert([profile(1, unit(1))])
+        await vector_store.upsert([tool(1, unit(1))])
         generation = await vector_store.stage()
-        await vector_store.upsert_profiles([profile(2, unit(1))], into=generation)
-        await vector_store.upsert_tools([tool(2, unit(1))], into=generation)
+        await vector_store.upsert([profile(2, unit(1))], into=generation)
+        await vector_store.upsert([tool(2, unit(1))], into=generation)
         await vector_store.publish(generation)
         assert await vector_store.profile(1) is None
         assert await vector_store.profile(2) is not None
         assert [key for key, _ in await vector_store.nearest_tools(unit(1), 9)] == ["t2"]
 
     async def test_searches_go_on_while_a_generation_is_published(self, vector_store: Any):
-        await vector_store.upsert_projects([project(1, unit(1))])
+        await vector_store.upsert([project(1, unit(1))])
         generation = await vector_store.stage()
-        await vector_store.upsert_projects([project(2, unit(1))], into=generation)
+        await vector_store.upsert([project(2, unit(1))], into=generation)
         seen = [await found(vector_store)]
         assert seen == [[1]]
 
@@ -259,7 +249,7 @@ class TestRebuild:
         assert all(one in ([1], [2]) for one in seen)
 
     async def test_a_discarded_generation_is_gone(self, vector_store: Any):
-        await vector_store.upsert_projects([project(1, unit(1))])
+        await vector_store.upsert([project(1, unit(1))])
         generation = await vector_store.stage()
         await vector_store.discard(generation)
         assert await vector_store.staged() is None
@@ -269,20 +259,17 @@ class TestRebuild:
 
     async def test_staging_again_starts_empty(self, vector_store: Any):
         first = await vector_store.stage()
-        await vector_store.upsert_projects([project(1, unit(1))], into=first)
+        await vector_store.upsert([project(1, unit(1))], into=first)
         second = await vector_store.stage()
         assert await vector_store.listing("Project", None, 10, second) == []
         assert await vector_store.staged() == second
 
     async def test_a_store_prepared_anew_finds_the_generation_in_service(self, vector_store: Any):
         generation = await vector_store.stage()
-        await vector_store.upsert_projects([project(2, unit(1))], into=generation)
+        await vector_store.upsert([project(2, unit(1))], into=generation)
         await vector_store.publish(generation)
         await vector_store.prepare("test-model", DIMENSION)
         assert await found(vector_store) == [2]
-
-    async def test_health_is_silent(self, vector_store: Any):
-        await vector_store.health()
 
 
 async def found(store: Any, objects: Sequence[int] = ()) -> list[int]:

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from db.errors import Store, StoreUnavailable
-from db.vectors import deltas, generations, matrix
-from db.vectors.base import VectorFilter
-from db.vectors.embedded import PROBE_INTERVAL_S, EmbeddedVectorStore
+from db.vectors.base import PROJECT, VectorFilter
+from db.vectors.embedded import EmbeddedVectorStore, deltas, generations, matrix
+from db.vectors.embedded.store import SLICE_PAUSE_S
 from db.vectors.text_analysis import search_terms_of
 from tests.db.vectors.conftest import DIMENSION, MODEL
 from tests.db.vectors.objects import profile, project, unit
@@ -36,7 +36,7 @@ async def main(path: str, first: int, last: int, size: int) -> None:
     await store.prepare(MODEL, DIMENSION)
     for batch in range(first, last):
         ids = range(batch * size + 1, (batch + 1) * size + 1)
-        await store.upsert_projects([project(id_, unit(1, batch), type_=f"batch{batch}") for id_ in ids])
+        await store.upsert([project(id_, unit(1, batch), type_=f"batch{batch}") for id_ in ids])
         print(batch, flush=True)
     await store.close()
 
@@ -103,25 +103,25 @@ async def found(store: EmbeddedVectorStore, where: VectorFilter = EVERYTHING) ->
 async def test_what_one_process_writes_and_removes_another_sees(two_stores):
     writer, reader = two_stores
     assert await found(reader) == []
-    await writer.upsert_projects([project(1, unit(1)), project(2, unit(1))])
+    await writer.upsert([project(1, unit(1)), project(2, unit(1))])
     assert await found(reader) == [1, 2]
-    await writer.remove_projects(["p1"])
+    await writer.remove(PROJECT, ["p1"])
     assert await found(reader) == [2]
-    await writer.upsert_projects([project(1, unit(1)), project(3, unit(1))])
+    await writer.upsert([project(1, unit(1)), project(3, unit(1))])
     assert await found(reader) == [1, 2, 3]
 
 
 async def test_a_refresh_reads_only_what_changed(two_stores, tmp_path: Path):
     writer, _ = two_stores
-    await writer.upsert_projects([project(id_, unit(1)) for id_ in range(1, 5_001)])
+    await writer.upsert([project(id_, unit(1)) for id_ in range(1, 5_001)])
     with sqlite3.connect(tmp_path / "vectors.sqlite") as connection:
         generation = serving(connection)
-        mark = deltas.changes(connection, generation, generations.PROJECT, None).mark
-        await writer.upsert_projects([project(7, unit(1)), project(6_000, unit(1))])
-        await writer.remove_projects(["p8"])
+        mark = deltas.changes(connection, generation, None).position
+        await writer.upsert([project(7, unit(1)), project(6_000, unit(1))])
+        await writer.remove(PROJECT, ["p8"])
         hundreds: list[None] = []
         connection.set_progress_handler(lambda: hundreds.append(None), 100)
-        delta = deltas.changes(connection, generation, generations.PROJECT, mark)
+        delta = deltas.changes(connection, generation, mark)
         assert not delta.full
         assert [rows.ids.tolist() for rows in delta.chunks] == [[7, 6_000]]
         assert len(hundreds) < 10, "went through the whole table"
@@ -131,33 +131,33 @@ async def test_a_refresh_reads_only_what_changed(two_stores, tmp_path: Path):
 
 async def test_a_reader_too_far_behind_the_removals_reads_everything_anew(two_stores, tmp_path: Path):
     writer, reader = two_stores
-    count = deltas.MOST_GONE + 10
-    await writer.upsert_projects([project(id_, unit(1)) for id_ in range(1, count + 1)])
+    count = deltas.MAX_GONE + 10
+    await writer.upsert([project(id_, unit(1)) for id_ in range(1, count + 1)])
     assert len(await found(reader)) == count
     for first in range(1, count - 5, 1_000):
-        await writer.remove_projects([f"p{id_}" for id_ in range(first, min(first + 1_000, count - 4))])
+        await writer.remove(PROJECT, [f"p{id_}" for id_ in range(first, min(first + 1_000, count - 4))])
     with sqlite3.connect(tmp_path / "vectors.sqlite") as connection:
         count_gone = f"SELECT count(*) FROM {serving(connection).gone}"  # noqa: S608 (a table's name)
         [[remembered]] = connection.execute(count_gone).fetchall()
     connection.close()
-    assert remembered < deltas.MOST_GONE
+    assert remembered < deltas.MAX_GONE
     assert await found(reader) == list(range(count - 4, count + 1))
 
 
 async def test_rows_no_longer_alive_do_not_pile_up_in_memory(two_stores):
     writer, reader = two_stores
     for round_ in range(40):
-        await writer.upsert_projects([project(id_, unit(1, round_), terms=[id_]) for id_ in range(1, 11)])
+        await writer.upsert([project(id_, unit(1, round_), terms=[id_]) for id_ in range(1, 11)])
         assert await found(reader, VectorFilter(any_terms=(frozenset({3, 4}),))) == [3, 4]
-    assert len(reader._newest().alive) <= 10 / (1 - matrix.MOST_DEAD) + 1
+    assert len(reader._newest().alive) <= 10 / (1 - matrix.MAX_DEAD) + 1
 
 
 async def test_a_matrix_in_use_does_not_change_when_the_next_one_is_made(two_stores):
     writer, reader = two_stores
-    await writer.upsert_projects([project(id_, unit(1)) for id_ in range(1, 6)])
+    await writer.upsert([project(id_, unit(1)) for id_ in range(1, 6)])
     old = reader._newest()
-    await writer.upsert_projects([project(1, unit(0, 1)), project(9, unit(1))])
-    await writer.remove_projects(["p2"])
+    await writer.upsert([project(1, unit(0, 1)), project(9, unit(1))])
+    await writer.remove(PROJECT, ["p2"])
     new = reader._newest()
     assert old.near(unit(1), 9, EVERYTHING).ids.tolist() == [1, 2, 3, 4, 5]
     assert old.near(unit(1), 9, EVERYTHING).scores.tolist() == [1.0] * 5
@@ -170,13 +170,13 @@ async def test_a_store_opened_again_holds_what_was_written(tmp_path: Path):
         store = EmbeddedVectorStore(path)
         await store.prepare(MODEL, DIMENSION)
         assert await found(store) == expected
-        await store.upsert_projects([project(1, unit(1))])
+        await store.upsert([project(1, unit(1))])
         await store.close()
 
 
 async def test_the_terms_of_a_project_written_twice_are_kept_once(two_stores, tmp_path: Path):
-    await two_stores[0].upsert_projects([project(1, unit(1))])
-    await two_stores[0].upsert_projects([project(1, unit(1))])
+    await two_stores[0].upsert([project(1, unit(1))])
+    await two_stores[0].upsert([project(1, unit(1))])
     connection = sqlite3.connect(tmp_path / "vectors.sqlite")
     rows = connection.execute(f"SELECT rowid, * FROM {serving(connection).words}").fetchall()  # noqa: S608 (a name)
     connection.close()
@@ -185,17 +185,17 @@ async def test_the_terms_of_a_project_written_twice_are_kept_once(two_stores, tm
 
 async def test_what_is_about_to_take_over_is_loaded_ahead(two_stores):
     rebuilding, serving_store = two_stores
-    await rebuilding.upsert_projects([project(1, unit(1))])
+    await rebuilding.upsert([project(1, unit(1))])
     assert await found(serving_store) == [1]
     generation = await rebuilding.stage()
-    await rebuilding.upsert_projects([project(2, unit(1)), project(3, unit(1))], into=generation)
-    await asyncio.to_thread(rebuilding._announce, generation)
+    await rebuilding.upsert([project(2, unit(1)), project(3, unit(1))], into=generation)
+    await rebuilding._announce(generation)
     await serving_store.preload()
     loaded = serving_store._projects.ahead.matrix
     assert loaded.ids.tolist() == [2, 3]
     assert await found(serving_store) == [1]
     await rebuilding.publish(generation)
-    await rebuilding.upsert_projects([project(4, unit(1))])
+    await rebuilding.upsert([project(4, unit(1))])
     assert await found(serving_store) == [2, 3, 4]
     assert serving_store._newest().columns is loaded.columns
     await serving_store.preload()
@@ -203,7 +203,7 @@ async def test_what_is_about_to_take_over_is_loaded_ahead(two_stores):
 
 
 async def test_what_is_in_service_is_loaded_before_anybody_searches(two_stores):
-    await two_stores[0].upsert_projects([project(1, unit(1))])
+    await two_stores[0].upsert([project(1, unit(1))])
     await two_stores[1].preload()
     columns = two_stores[1]._projects.ahead.matrix.columns
     assert await found(two_stores[1]) == [1]
@@ -212,7 +212,7 @@ async def test_what_is_in_service_is_loaded_before_anybody_searches(two_stores):
 
 async def test_an_announcement_that_nobody_follows_up_is_ended_by_the_next_run(two_stores):
     generation = await two_stores[0].stage()
-    await asyncio.to_thread(two_stores[0]._announce, generation)
+    await two_stores[0]._announce(generation)
     assert await two_stores[1].staged() == generation
     await two_stores[1].publish(generation)
     assert await two_stores[1].staged() is None
@@ -222,13 +222,13 @@ async def test_a_file_of_an_older_layout_is_begun_anew(tmp_path: Path):
     path = tmp_path / "vectors.sqlite"
     older, newer = EmbeddedVectorStore(path), EmbeddedVectorStore(path)
     await older.prepare(MODEL, DIMENSION)
-    await older.upsert_projects([project(1, unit(1))])
+    await older.upsert([project(1, unit(1))])
     await older.close()
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA user_version = 0")
     await newer.prepare(MODEL, DIMENSION)
     assert await found(newer) == []
-    await newer.upsert_projects([project(2, unit(1))])
+    await newer.upsert([project(2, unit(1))])
     assert (await newer.keyword("title", 9, EVERYTHING)).ids.tolist() == [2]
     await newer.prepare(MODEL, DIMENSION)
     assert await found(newer) == [2]
@@ -249,7 +249,7 @@ async def main(path: str, rounds: int, size: int) -> None:
         generation = await store.stage()
         for first in range(1, size + 1, 50):
             made = [project(id_, unit(1), type_=f"round{round_}") for id_ in range(first, first + 50)]
-            await store.upsert_projects(made, into=generation)
+            await store.upsert(made, into=generation)
         await store.publish(generation)
         print(round_, flush=True)
     await store.close()
@@ -260,7 +260,7 @@ asyncio.run(main(sys.argv[1], *map(int, sys.argv[2:])))
 
 async def test_searches_never_see_an_empty_or_mixed_index_while_another_process_rebuilds_it(two_stores, tmp_path: Path):
     store, size = two_stores[0], 200
-    await store.upsert_projects([project(id_, unit(1), type_="round0") for id_ in range(1, size + 1)])
+    await store.upsert([project(id_, unit(1), type_="round0") for id_ in range(1, size + 1)])
     rebuilder = start(REBUILDER, tmp_path / "vectors.sqlite", 12, size)
     rounds = []
     while rebuilder.poll() is None:
@@ -295,7 +295,7 @@ async def test_another_process_writes_in_between_while_the_old_generation_is_dro
     store = EmbeddedVectorStore(tmp_path / "vectors.sqlite", busy_timeout_s=30)
     await store.prepare(MODEL, DIMENSION)
     size = 5 * generations.DROPPED_AT_ONCE // 2
-    await store.upsert_projects([project(id_, unit(1)) for id_ in range(1, size + 1)])
+    await store.upsert([project(id_, unit(1)) for id_ in range(1, size + 1)])
     other = sqlite3.connect(tmp_path / "vectors.sqlite", isolation_level=None, timeout=30)
     old, left = serving(other), []
     publishing = asyncio.create_task(store.publish(await store.stage()))
@@ -303,11 +303,11 @@ async def test_another_process_writes_in_between_while_the_old_generation_is_dro
         # In the thread of the event loop: until this is done, no further slice is asked for.
         other.execute("BEGIN IMMEDIATE")
         if tables_of(tmp_path / "vectors.sqlite", old):
-            left += other.execute(f"SELECT count(*) FROM {old.projects}").fetchone()  # noqa: S608 (a table's name)
+            left += other.execute(f"SELECT count(*) FROM {old.table(PROJECT)}").fetchone()  # noqa: S608 (a table's name)
         other.execute("UPDATE generations SET forgotten = forgotten")
         other.execute("COMMIT")
         await asyncio.sleep(
-            PROBE_INTERVAL_S / 2
+            SLICE_PAUSE_S / 2
         )  # shorter than the pause, so that it comes first; and the store gets its turn
     await publishing
     other.close()
@@ -320,7 +320,7 @@ async def test_an_unfinished_generation_that_is_discarded_or_replaced_is_dropped
     store, path = two_stores[0], tmp_path / "vectors.sqlite"
     for end in (store.discard, lambda _: store.stage()):
         name = await store.stage()
-        await store.upsert_projects([project(1, unit(1))], into=name)
+        await store.upsert([project(1, unit(1))], into=name)
         with sqlite3.connect(path) as connection:
             unfinished = generations.named(connection, generations.Space(MODEL, DIMENSION), name)
         connection.close()
@@ -333,7 +333,7 @@ async def test_an_unfinished_generation_that_is_discarded_or_replaced_is_dropped
 async def test_a_retired_generation_has_no_name_for_readers_and_writers(two_stores, tmp_path: Path):
     store, _ = two_stores
     old = retire_what_serves(tmp_path / "vectors.sqlite", await store.stage())
-    for call in (store.counts(old.name), store.upsert_projects([project(1, unit(1))], into=old.name)):
+    for call in (store.counts(old.name), store.upsert([project(1, unit(1))], into=old.name)):
         with pytest.raises(StoreUnavailable, match="no generation"):
             await call
     with pytest.raises(StoreUnavailable, match="no generation"):
@@ -342,8 +342,8 @@ async def test_a_retired_generation_has_no_name_for_readers_and_writers(two_stor
 
 async def test_a_drop_that_ends_suddenly_anywhere_goes_on_with_the_next_connection(two_stores, tmp_path: Path):
     store, path = two_stores[0], tmp_path / "vectors.sqlite"
-    await store.upsert_projects([project(id_, unit(1)) for id_ in range(1, 4)])
-    await store.upsert_profiles([profile(1, unit(1))])
+    await store.upsert([project(id_, unit(1)) for id_ in range(1, 4)])
+    await store.upsert([profile(1, unit(1))])
     old, slices, more = retire_what_serves(path, await store.stage()), 0, True
     while more:
         with sqlite3.connect(path) as connection:
@@ -366,7 +366,7 @@ class Defensive(sqlite3.Connection):
 
 async def test_an_old_generation_is_dropped_where_the_tables_of_fts5_are_guarded(two_stores, tmp_path: Path):
     store, path = two_stores[0], tmp_path / "vectors.sqlite"
-    await store.upsert_projects([project(1, unit(1))])
+    await store.upsert([project(1, unit(1))])
     old = retire_what_serves(path, await store.stage())
     with sqlite3.connect(path, factory=Defensive) as connection:
         while generations.drop_some(connection, old.space):
@@ -378,17 +378,8 @@ async def test_an_old_generation_is_dropped_where_the_tables_of_fts5_are_guarded
 async def test_writes_go_to_the_generation_that_another_process_has_published(two_stores):
     publisher, writer = two_stores
     await publisher.publish(await publisher.stage())
-    await writer.upsert_projects([project(1, unit(1))])
+    await writer.upsert([project(1, unit(1))])
     assert await found(publisher) == [1]
-
-
-async def test_profiles_follow_what_another_process_writes_and_removes(two_stores):
-    writer, reader = two_stores
-    await writer.upsert_profiles([profile(1, unit(1)), profile(2, unit(1, 1))])
-    assert (await reader.nearest_profiles(unit(1), 9, None))[0].tolist() == [1, 2]
-    await writer.remove_profiles([1])
-    await writer.upsert_profiles([profile(3, unit(1))])
-    assert (await reader.nearest_profiles(unit(1), 9, None))[0].tolist() == [3, 2]
 
 
 async def test_several_processes_write_one_file_at_once(tmp_path: Path):
@@ -434,19 +425,19 @@ async def test_an_index_that_was_not_prepared_is_unavailable(tmp_path: Path):
         await store.near(unit(1), 1, EVERYTHING)
     assert caught.value.store is Store.VECTORS
     with pytest.raises(StoreUnavailable):
-        await store.upsert_projects([project(1, unit(1))])
+        await store.upsert([project(1, unit(1))])
     await store.close()
 
 
 async def test_an_index_whose_file_went_away_is_unavailable_until_it_is_prepared_again(two_stores, tmp_path: Path):
     store, other = two_stores
-    await store.upsert_projects([project(1, unit(1))])
+    await store.upsert([project(1, unit(1))])
     remove_all_of(tmp_path)
-    for call in (store.near(unit(1), 1, EVERYTHING), store.counts(), store.remove_projects(["p1"])):
+    for call in (store.near(unit(1), 1, EVERYTHING), store.counts(), store.remove(PROJECT, ["p1"])):
         with pytest.raises(StoreUnavailable):
             await call
     await other.prepare(MODEL, DIMENSION)
-    await other.upsert_projects([project(2, unit(1))])
+    await other.upsert([project(2, unit(1))])
     assert await found(store) == [2]
 
 
@@ -463,15 +454,15 @@ async def test_a_locked_index_refuses_writers_and_serves_readers(tmp_path: Path)
     path = tmp_path / "vectors.sqlite"
     store = EmbeddedVectorStore(path, busy_timeout_s=0.05)
     await store.prepare(MODEL, DIMENSION)
-    await store.upsert_projects([project(1, unit(1))])
+    await store.upsert([project(1, unit(1))])
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(StoreUnavailable, match="locked"):
-        await store.upsert_projects([project(2, unit(1))])
+        await store.upsert([project(2, unit(1))])
     assert await found(store) == [1]
     other.rollback()
     other.close()
-    await store.upsert_projects([project(2, unit(1))])
+    await store.upsert([project(2, unit(1))])
     assert await found(store) == [1, 2]
     await store.close()
 

@@ -66,7 +66,7 @@ async def test_the_first_ten_of_both_engines_share_nine(
     try:
         for store in (embedded, weaviate):
             await store.prepare(MODEL, DIMENSION)
-            await store.upsert_projects(objects)
+            await store.upsert(objects)
         for _ in range(20):
             query = " ".join(generator.choice(objects[generator.integers(SIZE)].description.split(), 3))
             vector = generator.standard_normal(DIMENSION).astype(np.float32)

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from db.vectors import keywords
 from db.vectors.base import Hits
-from db.vectors.keywords import Corpus
+from db.vectors.embedded import keywords
+from db.vectors.embedded.keywords import Corpus
 from tests.doubles.weaviate.keywords import SearchedProperty, bm25f
 
 COLOURS = ("red", "green", "blue", "amber", "pink")
@@ -83,7 +83,7 @@ def test_words_that_are_too_common_give_way_to_rarer_ones_and_one_is_always_left
     texts = Texts(["often"] * 30 + ["seldom", "often seldom"])
 
     def found(query: str, most: int) -> int:
-        return len(texts.search(query, most_projects=most).ids)
+        return len(texts.search(query, max_postings=most).ids)
 
     assert found("often seldom", 100) == 32
     assert found("often seldom", 30) == 2

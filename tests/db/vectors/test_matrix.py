@@ -3,7 +3,7 @@
 import numpy as np
 
 from db.vectors.base import VectorFilter
-from db.vectors.matrix import Matrix, Rows, best
+from db.vectors.embedded.matrix import Matrix, Rows, best
 
 
 def rows(ids: list[int], vectors: np.ndarray) -> Rows:

@@ -14,11 +14,10 @@ from weaviate.collections.classes.internal import MetadataReturn
 from weaviate.util import generate_uuid5
 
 from db.errors import InvalidRecord, RefusedObjects, Store, StoreMisconfigured, StoreUnavailable
-from db.vectors.base import VectorFilter
-from db.vectors.weaviate import WeaviateVectorStore
-from db.vectors.weaviate_connection import Address
-from db.vectors.weaviate_hits import Parts, explained, explained_parts
-from db.vectors.weaviate_schema import FEATURES, KINDS, PROPERTIES, Layout, Space
+from db.vectors.base import KINDS, PROJECT, VectorFilter
+from db.vectors.weaviate import Address, Layout, WeaviateVectorStore
+from db.vectors.weaviate.hits import Parts, explained, explained_parts
+from db.vectors.weaviate.schema import FEATURES, Space, properties_of
 from tests.db.vectors.conftest import DIMENSION, MODEL
 from tests.db.vectors.objects import profile, project, tool, unit
 from tests.doubles.proxy import FaultProxy
@@ -85,15 +84,13 @@ READS: dict[str, Call] = {
     "similarities": lambda store: store.similarities(unit(1), np.array([1])),
     "project_vectors": lambda store: store.project_vectors(np.array([1])),
     "profile": lambda store: store.profile(1),
-    "nearest_profiles": lambda store: store.nearest_profiles(unit(1), 3, None),
     "nearest_tools": lambda store: store.nearest_tools(unit(1), 3),
     "counts": lambda store: store.counts(),
     "listing": lambda store: store.listing("Project", None, 5),
-    "health": lambda store: store.health(),
 }
 WRITES: dict[str, Call] = {
-    "upsert": lambda store: store.upsert_projects([project(2, unit(1))]),
-    "remove": lambda store: store.remove_projects(["p1"]),
+    "upsert": lambda store: store.upsert([project(2, unit(1))]),
+    "remove": lambda store: store.remove(PROJECT, ["p1"]),
 }
 
 
@@ -117,7 +114,7 @@ class TestOutages:
     async def test_grpc_that_refuses_while_rest_is_up_costs_the_deadline_and_no_more(
         self, double: WeaviateDouble, store: WeaviateVectorStore
     ):
-        await store.upsert_projects([project(1, unit(1))])
+        await store.upsert([project(1, unit(1))])
         double.stop_grpc()
         for _ in range(2):
             assert await seconds_until_away(READS["near"](store)) < PROMPTLY_S
@@ -141,7 +138,7 @@ class TestOutages:
         ):
             address = Address(f"http://127.0.0.1:{rest.port}", f"http://127.0.0.1:{rpc.port}")
             async with opened(double, address=address) as store:
-                await store.upsert_projects([project(1, unit(1))])
+                await store.upsert([project(1, unit(1))])
                 for proxy in (rest, rpc):
                     switched = getattr(proxy, fault)()
                     if switched is not None:
@@ -156,7 +153,7 @@ class TestOutages:
         async with FaultProxy("127.0.0.1", double.grpc_port) as proxy:
             address = Address(double.url, f"127.0.0.1:{proxy.port}")
             async with opened(double, address=address) as store:
-                await store.upsert_projects([project(1, unit(1))])
+                await store.upsert([project(1, unit(1))])
                 proxy.black_hole()
                 before = proxy.connections
                 with pytest.raises(TimeoutError):
@@ -197,14 +194,8 @@ class TestOutages:
     async def test_a_store_that_was_not_prepared_is_unavailable(self, double: WeaviateDouble):
         async with opened(double, ready=False) as store:
             for call in (*READS.values(), *WRITES.values(), lambda store: store.stage()):
-                if call is not READS["health"]:
-                    with pytest.raises(StoreUnavailable, match="not been prepared"):
-                        await call(store)
-
-    async def test_a_server_that_is_not_ready_is_not_healthy(self, double: WeaviateDouble, store: WeaviateVectorStore):
-        double.faults.rest_status = 503
-        with pytest.raises(StoreUnavailable, match="not ready"):
-            await store.health()
+                with pytest.raises(StoreUnavailable, match="not been prepared"):
+                    await call(store)
 
     async def test_collections_that_were_dropped_are_unavailable_until_prepared_again(
         self, double: WeaviateDouble, store: WeaviateVectorStore
@@ -252,7 +243,7 @@ class TestMisconfiguration:
             address = Address(double.url, double.grpc_url, "right")
             assert "right" not in repr(address)
             async with opened(double, address=address) as store:
-                await store.upsert_projects([project(1, unit(1))])
+                await store.upsert([project(1, unit(1))])
                 assert (await store.counts())["Project"] == 1
 
     async def test_a_key_that_is_taken_back_is_told(self, double: WeaviateDouble, store: WeaviateVectorStore):
@@ -319,7 +310,7 @@ class TestRefusals:
     ):
         double.faults.refused_objects = {generate_uuid5(key, "Project"): f"bad {key}" for key in ("p2", "p5")}
         with pytest.raises(RefusedObjects) as caught:
-            await store.upsert_projects([project(id_, unit(1)) for id_ in range(1, 7)])
+            await store.upsert([project(id_, unit(1)) for id_ in range(1, 7)])
         assert caught.value.refused == {"p2": "bad p2", "p5": "bad p5"}
         assert isinstance(caught.value, InvalidRecord)
         assert (await store.near(unit(1), 9, EVERYTHING)).ids.tolist() == [1, 3, 4, 6]
@@ -329,7 +320,7 @@ class TestRefusals:
     ):
         double.faults.refused_objects = {generate_uuid5("p1", "Project"): "bad"}
         with pytest.raises(RefusedObjects) as caught:
-            await store.upsert_projects([project(1, unit(1))])
+            await store.upsert([project(1, unit(1))])
         assert list(caught.value.refused) == ["p1"]
         assert "bad" in caught.value.refused["p1"]
 
@@ -346,11 +337,11 @@ class TestRefusals:
     ):
         double.faults.refused_objects = {generate_uuid5("p2", "Project"): reason}
         with pytest.raises(StoreUnavailable):
-            await store.upsert_projects([project(1, unit(1)), project(2, unit(1))])
+            await store.upsert([project(1, unit(1)), project(2, unit(1))])
 
     async def test_objects_are_sent_in_batches(self, double: WeaviateDouble):
         async with opened(double, batch_size=4) as store:
-            await store.upsert_projects([project(id_, unit(1)) for id_ in range(1, 11)])
+            await store.upsert([project(id_, unit(1)) for id_ in range(1, 11)])
             assert [name for name, _ in double.calls].count("BatchObjects") == 3
             assert (await store.counts())["Project"] == 10
 
@@ -360,10 +351,10 @@ class TestConsistency:
         self, double: WeaviateDouble, store: WeaviateVectorStore
     ):
         double.calls.clear()
-        await store.upsert_projects([project(1, unit(1))])
-        await store.upsert_profiles([profile(1, unit(1))])
-        await store.upsert_tools([tool(1, unit(1))])
-        await store.remove_projects(["p1"])
+        await store.upsert([project(1, unit(1))])
+        await store.upsert([profile(1, unit(1))])
+        await store.upsert([tool(1, unit(1))])
+        await store.remove(PROJECT, ["p1"])
         assert set(double.calls) == {("BatchObjects", "QUORUM"), ("BatchDelete", "QUORUM")}
         double.calls.clear()
         for name in ("near", "hybrid", "keyword", "similarities", "profile"):
@@ -406,18 +397,18 @@ class TestCollections:
             made = double.state.find(Space("", MODEL, DIMENSION).alias("Project")).config
             vectorizer = made["vectorConfig"]["default"]["vectorizer"]["text2vec-openai"]
             assert (vectorizer["model"], vectorizer["dimensions"]) == (MODEL, DIMENSION)
-            await store.upsert_projects([project(1, unit(1))])
+            await store.upsert([project(1, unit(1))])
             assert (await store.near(unit(1), 1, EVERYTHING)).scores.tolist() == [1.0]
 
     async def test_what_the_server_does_not_make_is_told(self, double: WeaviateDouble):
         async with opened(double, ready=False, prefix="not-a-name_") as store:
-            with pytest.raises(StoreMisconfigured, match="makes no collection Not-a-name_"):
+            with pytest.raises(StoreMisconfigured, match="cannot create the collection Not-a-name_"):
                 await store.prepare(MODEL, DIMENSION)
 
     async def test_gateways_that_start_at_once_agree(self, double: WeaviateDouble):
         async with opened(double, ready=False) as one, opened(double, ready=False) as other:
             await asyncio.gather(*(store.prepare(MODEL, DIMENSION) for store in (one, other, one, other)))
-            await one.upsert_projects([project(1, unit(1))])
+            await one.upsert([project(1, unit(1))])
             assert (await other.near(unit(1), 1, EVERYTHING)).ids.tolist() == [1]
             assert len(double.state.collections) == len(KINDS)
 
@@ -427,13 +418,13 @@ class TestCollections:
         held = double.state.find(Space("", MODEL, DIMENSION).alias("Project"))
         held.config["properties"] = [one for one in held.config["properties"] if one["name"] != "fingerprint"]
         await store.prepare(MODEL, DIMENSION)
-        assert {one["name"] for one in held.config["properties"]} == {one.name for one in PROPERTIES["Project"]}
+        assert {one["name"] for one in held.config["properties"]} == {one.name for one in properties_of("Project")}
 
     async def test_a_publishing_that_was_cut_short_is_ended_by_the_next(
         self, double: WeaviateDouble, store: WeaviateVectorStore
     ):
         generation = await store.stage()
-        await store.upsert_projects([project(1, unit(1))], into=generation)
+        await store.upsert([project(1, unit(1))], into=generation)
         space = Space("", MODEL, DIMENSION)
         double.state.point(space.alias("Tool"), space.collection("Tool", 2), new=False)
         assert await store.staged() == generation
@@ -442,7 +433,7 @@ class TestCollections:
         assert set(double.state.collections) == {space.collection(kind, 2) for kind in KINDS}
 
     async def test_the_generation_in_service_cannot_be_discarded(self, store: WeaviateVectorStore):
-        with pytest.raises(ValueError, match="in service"):
+        with pytest.raises(ValueError, match="is active"):
             await store.discard("g1")
         with pytest.raises(ValueError, match="names no generation"):
             await store.discard("Project")
@@ -450,13 +441,13 @@ class TestCollections:
 
 class TestSearches:
     async def test_ties_beyond_the_first_window_are_still_broken_by_id(self, store: WeaviateVectorStore):
-        await store.upsert_projects([project(id_, unit(1, 2)) for id_ in range(200, 0, -1)])
+        await store.upsert([project(id_, unit(1, 2)) for id_ in range(200, 0, -1)])
         assert (await store.near(unit(1), 3, EVERYTHING)).ids.tolist() == [1, 2, 3]
 
     async def test_an_explanation_that_is_not_understood_costs_two_searches_and_changes_nothing(
         self, double: WeaviateDouble, store: WeaviateVectorStore
     ):
-        await store.upsert_projects([project(id_, unit(1, id_), key=f"k{id_}") for id_ in range(1, 20)])
+        await store.upsert([project(id_, unit(1, id_), key=f"k{id_}") for id_ in range(1, 20)])
         understood = await store.hybrid("title 7 about", unit(1, 5), 0.6, 10, EVERYTHING)
         double.faults.garbled_explanations = True
         double.calls.clear()
@@ -467,7 +458,7 @@ class TestSearches:
         assert not_understood.keyword_parts.tolist() == pytest.approx(understood.keyword_parts.tolist(), abs=1e-5)
 
     async def test_more_than_the_server_gives_is_never_asked_for(self, store: WeaviateVectorStore):
-        await store.upsert_projects([project(1, unit(1))])
+        await store.upsert([project(1, unit(1))])
         for limit in (9_990, 10_000, 1_000_000):
             assert (await store.near(unit(1), limit, EVERYTHING)).ids.tolist() == [1]
             assert (await store.keyword("title", limit, EVERYTHING)).ids.tolist() == [1]
@@ -478,7 +469,7 @@ class TestSearches:
             await store.near(unit(1, dimension=5), 1, EVERYTHING)
 
     def test_the_features_of_a_hit_are_properties(self):
-        assert set(FEATURES) <= {one.name for one in PROPERTIES["Project"]}
+        assert set(FEATURES) <= {one.name for one in properties_of("Project")}
 
 
 BOTH = (

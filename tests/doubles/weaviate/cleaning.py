@@ -3,7 +3,7 @@
 from weaviate import WeaviateAsyncClient
 from weaviate.auth import Auth
 
-from db.vectors.weaviate_connection import Address
+from db.vectors.weaviate import Address
 
 
 async def drop_collections(address: Address, prefix: str) -> None:
