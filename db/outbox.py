@@ -298,7 +298,7 @@ async def _run_upsert(
     keys: set[str],
     parameters: dict[str, Any],
 ) -> None:
-    # Sorted and unique: transactions lock in one order, and a statement touches no row twice.
+    # Sorted and unique: transactions lock in one order, and a statement updates no row twice.
     if keys:
         statement = statements[connection.dialect.name]
         await connection.execute(statement, {"kind": kind.value, "keys": sorted(keys)} | parameters)

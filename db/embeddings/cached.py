@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from db.cache.base import Cache
-from db.cache.single_flight import compute_once
+from db.cache.single_flight import Computed, get_or_compute
 from db.embeddings.base import Embedder, Vectors
 from db.errors import StoreUnavailable
 
@@ -94,10 +94,10 @@ class CachedEmbedder:
     async def _embed_one(self, key: str, text: str) -> dict[str, bytes]:
         """Embed one text, most often a search query: once for all concurrent callers."""
 
-        async def compute() -> bytes:
-            return (await self._embed({key: text}))[key]
+        async def compute() -> Computed[None]:
+            return Computed((await self._embed({key: text}))[key], self._ttl_s)
 
-        return {key: await compute_once(self._cache, key, compute, ttl_s=self._ttl_s, lock_s=LOCK_S)}
+        return {key: (await get_or_compute(self._cache, key, compute, lock_s=LOCK_S)).value}
 
     async def _embed_many(self, missing: dict[str, str]) -> dict[str, bytes]:
         """Embed a batch without single flight: batches are the work of one worker."""

@@ -183,11 +183,11 @@ def find_files(directory: Path) -> dict[str, Path]:
         raise InvalidRecord(f"{directory} is not a folder; give the one that holds projects.jsonl or users.jsonl")
     found: dict[str, Path] = {}
     for kind in KINDS:
-        there = [path for suffix in (".jsonl", ".jsonl.gz") if (path := directory / f"{kind}{suffix}").exists()]
-        if len(there) > 1:
-            raise InvalidRecord(f"{directory} holds both {there[0].name} and {there[1].name}; keep one of them")
-        if there:
-            found[kind] = there[0]
+        matching = [path for suffix in (".jsonl", ".jsonl.gz") if (path := directory / f"{kind}{suffix}").exists()]
+        if len(matching) > 1:
+            raise InvalidRecord(f"{directory} holds both {matching[0].name} and {matching[1].name}; keep one of them")
+        if matching:
+            found[kind] = matching[0]
     if not found:
         known = ", ".join(f"{kind}.jsonl" for kind in KINDS)
         raise InvalidRecord(f"{directory} holds nothing to import; looked for {known}, each also as .jsonl.gz")
@@ -246,7 +246,10 @@ class _Import:
     async def _consume(self, batch: _Batch, consume: Consumer, counts: FileReport) -> list[RejectedLine]:
         """Pass one batch on, count the result, and return the refused lines."""
         result = await consume(batch.records) if batch.records else UpsertResult()
-        refused = [RejectedLine(counts.file, batch.numbers[one.index], _message(one.error)) for one in result.refused]
+        refused = [
+            RejectedLine(counts.file, batch.numbers[refusal.index], _message(refusal.error))
+            for refusal in result.refused
+        ]
         bad = sorted(batch.bad + refused, key=lambda line: line.line)
         counts.read += len(batch.records) + len(batch.bad)
         counts.added += result.added

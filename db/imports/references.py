@@ -39,12 +39,8 @@ class InteractionWriter:
 
     async def __call__(self, connection: AsyncConnection, records: Sequence[InteractionRecord]) -> UpsertResult:
         """Write a batch; a record of an unknown user or project is refused."""
-        actors = await _find(
-            connection, _ACTORS, self._actors, {given.user for given in records}
-        )
-        projects = await _find(
-            connection, _PROJECTS, self._projects, {given.project for given in records}
-        )
+        actors = await _find(connection, _ACTORS, self._actors, {given.user for given in records})
+        projects = await _find(connection, _PROJECTS, self._projects, {given.project for given in records})
         refused = _dangling(records, actors, projects)
         refused_at = {refusal.index for refusal in refused}
         events = [

@@ -88,52 +88,38 @@ class Columns:
 
     def __init__(self, dimension: int) -> None:
         self.dimension = dimension
-        self._ids = _Buffer(None, np.int64)
-        self._owners = _Buffer(None, np.int64)
-        self._created = _Buffer(None, np.int64)
-        self._types = _Buffer(None, np.int32)
-        self._keys = _Buffer(None, np.object_)
-        self._terms = _Buffer(None, np.int64)
-        self._term_slots = _Buffer(None, np.int32)
-        self._vectors = _Buffer(dimension, np.float32)
-        self._lengths = _Buffer(None, np.int32)
+        self._by_row = {
+            "ids": _Buffer(None, np.int64),
+            "owners": _Buffer(None, np.int64),
+            "created": _Buffer(None, np.int64),
+            "types": _Buffer(None, np.int32),
+            "keys": _Buffer(None, np.object_),
+            "vectors": _Buffer(dimension, np.float32),
+            "lengths": _Buffer(None, np.int32),
+        }
+        self._by_term = {"terms": _Buffer(None, np.int64), "term_slots": _Buffer(None, np.int32)}
         self._codes: dict[str, int] = {}
 
     def append(self, rows: Rows) -> None:
         """Append rows at the end."""
-        first = self._ids.used
-        self._term_slots.append(np.repeat(np.arange(first, first + len(rows.ids)), rows.term_counts))
-        self._terms.append(rows.terms)
-        self._types.append(np.array([self._codes.setdefault(name, len(self._codes)) for name in rows.types], np.int32))
-        self._keys.append(np.array(rows.keys, np.object_))
-        self._owners.append(rows.owners)
-        self._created.append(rows.created)
-        self._vectors.append(rows.vectors)
-        self._lengths.append(rows.lengths)
-        self._ids.append(rows.ids)
+        first = self._by_row["ids"].used
+        slots = np.arange(first, first + len(rows.ids))
+        codes = [self._codes.setdefault(name, len(self._codes)) for name in rows.types]
+        converted = {"types": np.array(codes, np.int32), "keys": np.array(rows.keys, np.object_)}
+        for name, buffer in self._by_row.items():
+            buffer.append(converted[name] if name in converted else getattr(rows, name))
+        self._by_term["terms"].append(rows.terms)
+        self._by_term["term_slots"].append(np.repeat(slots, rows.term_counts))
 
     def reserve(self, count: int) -> None:
         """Reserve capacity for `count` rows, so that loading many does not copy them repeatedly."""
-        of_each = (self._ids, self._owners, self._created, self._types, self._keys, self._vectors, self._lengths)
-        for buffer in of_each:
+        for buffer in self._by_row.values():
             buffer.reserve(count)
 
     def matrix(self, alive: Mask) -> "Matrix":
         """Return the current rows as a matrix."""
-        return Matrix(
-            columns=self,
-            alive=alive,
-            ids=self._ids.rows,
-            owners=self._owners.rows,
-            created=self._created.rows,
-            types=self._types.rows,
-            keys=self._keys.rows,
-            codes=dict(self._codes),
-            terms=self._terms.rows,
-            term_slots=self._term_slots.rows,
-            vectors=self._vectors.rows,
-            lengths=self._lengths.rows,
-        )
+        arrays = {name: buffer.rows for name, buffer in (self._by_row | self._by_term).items()}
+        return Matrix(columns=self, alive=alive, codes=dict(self._codes), **arrays)
 
 
 @dataclass(frozen=True, eq=False)

@@ -37,7 +37,7 @@ OLDEST_VERSION = (1, 33)
 DEFAULT_GRPC_PORT = 50051
 
 CANCELLATION_COUNTS_AFTER_S = 0.2
-"""A call cancelled after this long, with no response to any other call meanwhile, abandons the connection."""
+"""A call canceled after this long, with no response to any other call meanwhile, abandons the connection."""
 
 CHANNEL_OPTIONS: tuple[tuple[str, int], ...] = (
     # gRPC shares connections among channels of one address: a new channel would get the dead connection again.
@@ -185,7 +185,7 @@ class Connection:
         return answer
 
     async def _connected(self) -> WeaviateAsyncClient:
-        """Return the client; cancelling one caller does not cancel the connecting that others wait for."""
+        """Return the client; canceling one caller does not cancel the connecting that others wait for."""
         while self._client is None:
             task, mine = self._connecting, self._connecting is None
             if task is None:

@@ -92,7 +92,7 @@ class Generations:
         collections = await self._connection.read(lambda client: client.collections.list_all())
         return {
             kind: {
-                number: {one.name for one in config.properties}
+                number: {item.name for item in config.properties}
                 for name, config in collections.items()
                 if (number := space.number(kind, name)) is not None
             }
@@ -119,9 +119,9 @@ class Generations:
 
     async def _complete(self, space: Space, kind: str, existing: set[str]) -> None:
         """Add the properties that a collection created by an older version lacks."""
-        for one in properties_of(kind, existing):
+        for missing in properties_of(kind, existing):
             await self._connection.write(
-                lambda client, one=one: client.collections.use(space.alias(kind)).config.add_property(one)  # type: ignore[misc]
+                lambda client, missing=missing: client.collections.use(space.alias(kind)).config.add_property(missing)  # type: ignore[misc]
             )
 
     async def _point(self, space: Space, kind: str, number: int) -> None:
@@ -148,11 +148,11 @@ class Generations:
 
     async def _check_dimension(self, space: Space) -> None:
         def call(client: WeaviateAsyncClient) -> Any:
-            held: Collection = client.collections.use(space.alias(PROJECT))
-            return held.query.fetch_objects(limit=1, include_vector=[VECTOR], return_properties=["key"])
+            collection: Collection = client.collections.use(space.alias(PROJECT))
+            return collection.query.fetch_objects(limit=1, include_vector=[VECTOR], return_properties=["key"])
 
-        for one in (await self._connection.read(call)).objects:
-            length = len(one.vector.get(VECTOR, ()))
+        for found in (await self._connection.read(call)).objects:
+            length = len(found.vector.get(VECTOR, ()))
             if length not in (0, space.dimension):
                 raise StoreMisconfigured(
                     Store.VECTORS,

@@ -46,7 +46,7 @@ class WeaviateSearch:
         while True:
             found = await self._nearest(PROJECT, vector, window, conditions(where), FEATURES)
             exhausted = len(found) < window or window == MAX_HITS
-            # Hits that tie with the last one may lie beyond the window.
+            # Hits that tie with the last hit may lie beyond the window.
             if exhausted or round(similarity(found[limit - 1]) - similarity(found[-1]), SCORE_DECIMALS) > 0:
                 return nearest_hits(found, limit)
             window = min(4 * window, MAX_HITS)
@@ -82,7 +82,7 @@ class WeaviateSearch:
         for some in chunks(np.unique(ids).tolist(), MAX_HITS):
             only = Filter.by_property("project_id").contains_any(some)
             found = await self._nearest(PROJECT, vector, len(some), only, ["project_id"])
-            known |= {one.properties["project_id"]: similarity(one) for one in found}
+            known |= {hit.properties["project_id"]: similarity(hit) for hit in found}
         scores = [known.get(id_, np.nan) for id_ in ids.tolist()]
         return np.array(scores, np.float32).round(SCORE_DECIMALS)
 
@@ -112,7 +112,7 @@ class WeaviateSearch:
         if limit <= 0 or not vector.any():
             return []
         found = await self._nearest(TOOL, vector, limit, None, ["key"])
-        pairs = [(str(one.properties["key"]), round(similarity(one), SCORE_DECIMALS)) for one in found]
+        pairs = [(str(hit.properties["key"]), round(similarity(hit), SCORE_DECIMALS)) for hit in found]
         return sorted(pairs, key=lambda pair: (-pair[1], pair[0]))
 
     async def _nearest(
@@ -141,7 +141,7 @@ class WeaviateSearch:
                 return_properties=["project_id"],
             ),
         )
-        return {one.properties["project_id"]: one.vector[VECTOR] for one in found.objects}
+        return {hit.properties["project_id"]: hit.vector[VECTOR] for hit in found.objects}
 
     async def _by_keywords(self, words: str, limit: int, where: VectorFilter) -> list[Any]:
         found = await self._collections.read(
@@ -196,13 +196,13 @@ class WeaviateSearch:
             return await self._by_keywords(words, window, where) if words else []
 
         near, matching = await asyncio.gather(by_vector(), by_keywords())
-        found = {str(one.uuid): one for one in (*matching, *near)}
-        vector_leg = _leg(near, [similarity(one) for one in near])
-        keyword_leg = _leg(matching, [one.metadata.score for one in matching])
+        found = {str(hit.uuid): hit for hit in (*matching, *near)}
+        vector_leg = _leg(near, [similarity(hit) for hit in near])
+        keyword_leg = _leg(matching, [hit.metadata.score for hit in matching])
         fused = fuse(vector_leg, keyword_leg, alpha)[:limit]
         parts = [Parts(hit.vector_part, hit.keyword_part) for hit in fused]
         return hybrid_hits([found[hit.uuid] for hit in fused], parts)
 
 
 def _leg(objects: Sequence[Any], scores: Sequence[float]) -> Leg:
-    return Leg([str(one.uuid) for one in objects], np.array(scores, np.float32))
+    return Leg([str(hit.uuid) for hit in objects], np.array(scores, np.float32))

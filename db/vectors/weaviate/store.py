@@ -111,7 +111,7 @@ class WeaviateVectorStore(WeaviateSearch):
             generation=generation,
             level=ConsistencyLevel.QUORUM,
         )
-        return [(str(one.properties["key"]), str(one.properties.get("fingerprint") or "")) for one in found.objects]
+        return [(str(item.properties["key"]), str(item.properties.get("fingerprint") or "")) for item in found.objects]
 
     async def stage(self) -> str:
         """Create an empty generation beside the active one, drop all others, and return its name."""

@@ -9,6 +9,7 @@ import pytest
 from db.cache.base import Cache
 from db.cache.embedded import EmbeddedCache
 from db.cache.redis import RedisCache
+from db.cache.single_flight import Computed, get_or_compute
 from tests.doubles.memory_cache import MemoryCache
 from tests.servers import RedisServer, ServerMissing, running_redis, running_redis_cluster
 
@@ -99,3 +100,14 @@ def make_cache(request: pytest.FixtureRequest, open_cache: Callable[[str], Cache
 async def cache(make_cache: MakeCache) -> Cache:
     """Give an empty cache of each engine in turn."""
     return await make_cache()
+
+
+async def compute_once(
+    cache: Cache, key: str, compute: Callable[[], Awaitable[bytes]], *, ttl_s: float, lock_s: float
+) -> bytes:
+    """Return the bytes of a key by single flight, with a fixed time to live."""
+
+    async def computed() -> Computed[None]:
+        return Computed(await compute(), ttl_s)
+
+    return (await get_or_compute(cache, key, computed, lock_s=lock_s)).value

@@ -13,16 +13,15 @@ from hypothesis import strategies as st
 
 from db.cache.base import Cache
 from db.cache.embedded import EmbeddedCache
-from db.cache.single_flight import compute_once
 from db.errors import Store, StoreUnavailable
-from tests.db.cache.conftest import SHARED
+from tests.db.cache.conftest import SHARED, compute_once
 from tests.doubles.memory_cache import MemoryCache
 
 PROCESS = """
 import asyncio, sys
 from pathlib import Path
 from db.cache.embedded import EmbeddedCache
-from db.cache.single_flight import compute_once
+from tests.db.cache.conftest import compute_once
 
 async def main(folder: Path) -> None:
     cache = EmbeddedCache(folder / "cache.sqlite", busy_timeout_s=30)

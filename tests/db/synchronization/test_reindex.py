@@ -245,7 +245,7 @@ async def test_a_few_refused_objects_do_not_stop_a_rebuild_and_many_do(database:
     assert report.refused == 2
     assert await keys_of(vectors) == named(*range(1, 20))
     await add_projects(database, *range(30, 45), title="unspeakable")
-    with pytest.raises(IndexIncomplete, match="refuses 17 of 36 objects"):
+    with pytest.raises(IndexIncomplete, match="rejects 17 of 36 documents"):
         await Reindex(database, vectors, embedder).run(ignore)
 
 
