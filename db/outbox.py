@@ -5,8 +5,8 @@ Rules:
 - A row is written in the transaction of the change, has no payload, and is unique for (kind, key).
 - Taking a row moves `available_at` to the end of the lease. No transaction is held while a worker works.
 - `settle` deletes a row only if neither its version nor its lease has changed. Otherwise another worker has processed
-  the same key meanwhile, or will, and the index state is unknown: the row stays (or is restored) for one more pass. That
-  pass waits for the other lease, so two workers cannot wake each other forever.
+  the same key meanwhile, or will, and the index state is unknown: the row stays (or is restored) for one more pass.
+  That pass waits for the other lease, so two workers cannot wake each other forever.
 - A change pulls a row out of its lease: it need not wait for a slow worker. That worker may still write, and may be
   killed before it reads the database again, so the row is not deleted before it has settled or its lease has expired
   (`held_until`).
@@ -80,7 +80,7 @@ class Backlog:
 
 
 def _upsert(anew: dict[str, Any]) -> dict[str, Insert]:
-    """Build, for each engine, the insert of a row for each key, or the update of an existing one to a higher version."""
+    """Build, for each engine, the insert of a row for each key, or its update to a higher version."""
     given = [
         bindparam("kind", type_=String()),
         bindparam("now", type_=UtcDateTime()),

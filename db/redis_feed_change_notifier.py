@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from db.cache.redis import node_urls
 from db.feed_change_notifier import FeedChangeNotifier
 
 CHANNEL = "explore:written"
@@ -37,7 +37,7 @@ class RedisFeedChangeNotifier(FeedChangeNotifier):
 
     def __init__(self, url: str) -> None:
         super().__init__()
-        self._urls = _urls(url)
+        self._urls = node_urls(url)
         self._pending = asyncio.Event()
         self._receives = False
 
@@ -103,10 +103,3 @@ async def _until(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
             task.cancel()
     with suppress(asyncio.CancelledError):
         await working
-
-
-def _urls(url: str) -> list[str]:
-    """Return the URL of each node in a URL."""
-    parts = urlsplit(url)
-    account, at, hosts = parts.netloc.rpartition("@")
-    return [urlunsplit(parts._replace(netloc=f"{account}{at}{host}")) for host in hosts.split(",")]

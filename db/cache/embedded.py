@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TypeVar
 
+from db.cache.base import Cache
 from db.errors import Store, StoreUnavailable
 from db.sqlite_file import SqliteFile
 
@@ -56,7 +57,7 @@ _EVICT = """
         WHERE kept > :max_bytes)"""
 
 
-class EmbeddedCache:
+class EmbeddedCache(Cache):
     """Bytes by key in an SQLite file.
 
     Parameters
@@ -86,8 +87,6 @@ class EmbeddedCache:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="cache")
 
     async def get(self, key: str, *, extend_s: float | None = None) -> bytes | None:
-        """Return a value, or None if it is missing or expired; extend its life to `extend_s` seconds from now on."""
-
         def get(connection: sqlite3.Connection) -> bytes | None:
             now = self._clock()
             if extend_s is None:
@@ -100,8 +99,6 @@ class EmbeddedCache:
         return await self._run(get)
 
     async def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
-        """Return the existing values, by key."""
-
         def get_many(connection: sqlite3.Connection) -> dict[str, bytes]:
             now = self._clock()
             # One statement for each key: SQLite runs in this process, and lists of other lengths are other statements.
@@ -111,12 +108,9 @@ class EmbeddedCache:
         return await self._run(get_many)
 
     async def put(self, key: str, value: bytes, ttl_s: float) -> None:
-        """Store a value for `ttl_s` seconds, replacing an earlier one."""
         await self.put_many({key: value}, ttl_s)
 
     async def put_many(self, values: Mapping[str, bytes], ttl_s: float) -> None:
-        """Store several values for `ttl_s` seconds, all of them or none."""
-
         def put_many(connection: sqlite3.Connection) -> None:
             for key, value in values.items():
                 self._put(connection, key, value, ttl_s)
@@ -125,8 +119,6 @@ class EmbeddedCache:
             await self._write(put_many)
 
     async def add(self, key: str, value: bytes, ttl_s: float) -> bool:
-        """Store a value if there is none, and return whether it was stored."""
-
         def add(connection: sqlite3.Connection) -> bool:
             exists = connection.execute(_EXISTS, {"key": key, "now": self._clock()}).fetchone()
             if exists is None:
@@ -136,12 +128,9 @@ class EmbeddedCache:
         return await self._write(add)
 
     async def delete(self, key: str) -> None:
-        """Delete a value."""
         await self._run(lambda connection: connection.execute(_DELETE, {"key": key}))
 
     async def keys(self, prefix: str) -> list[str]:
-        """Return the keys with this prefix."""
-
         def keys(connection: sqlite3.Connection) -> list[str]:
             rows = connection.execute(_KEYS, {"prefix": prefix, "now": self._clock()})
             return [key for (key,) in rows if key.startswith(prefix)]
@@ -154,7 +143,6 @@ class EmbeddedCache:
         await asyncio.get_running_loop().run_in_executor(self._thread, self._file.truncate_log)
 
     async def close(self) -> None:
-        """Stop the thread and close the file."""
         await asyncio.to_thread(self._thread.shutdown)
         self._file.close()
 

@@ -25,6 +25,7 @@ from redis.exceptions import (
     ResponseError,
 )
 
+from db.cache.base import Cache
 from db.errors import Store, StoreMisconfigured, StoreUnavailable
 
 T = TypeVar("T")
@@ -47,7 +48,7 @@ SCANNED_AT_ONCE = 1_000
 """Keys that Redis examines in one call of a listing: about 0.3 ms of its time."""
 
 
-class RedisCache:
+class RedisCache(Cache):
     """Bytes by key in Redis.
 
     Parameters
@@ -76,13 +77,11 @@ class RedisCache:
         self._free = asyncio.Semaphore(CONNECTIONS)
 
     async def get(self, key: str, *, extend_s: float | None = None) -> bytes | None:
-        """Return a value, or None if it is missing or expired; extend its life to `extend_s` seconds from now on."""
         if extend_s is None:
             return await self._call(lambda client: client.get(self._name(key)))
         return await self._call(lambda client: client.getex(self._name(key), px=_milliseconds(extend_s)))
 
     async def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
-        """Return the existing values, by key: one round trip to each node concerned."""
         if not keys:
             return {}
 
@@ -98,11 +97,9 @@ class RedisCache:
         return {key: value for key, value in zip(keys, found, strict=True) if value is not None}
 
     async def put(self, key: str, value: bytes, ttl_s: float) -> None:
-        """Store a value for `ttl_s` seconds, replacing an earlier one."""
         await self._call(lambda client: client.set(self._name(key), value, px=_milliseconds(ttl_s)))
 
     async def put_many(self, values: Mapping[str, bytes], ttl_s: float) -> None:
-        """Store several values for `ttl_s` seconds: one round trip to each node concerned."""
         if not values:
             return
 
@@ -124,11 +121,9 @@ class RedisCache:
         return bool(await self._call(lambda client: client.set(name, value, nx=True, px=ttl_ms)))
 
     async def delete(self, key: str) -> None:
-        """Delete a value."""
         await self._call(lambda client: client.delete(self._name(key)))
 
     async def keys(self, prefix: str) -> list[str]:
-        """Return the keys with this prefix, of every node of a cluster."""
         pattern = re.sub(r"([*?\[\]\\^-])", r"\\\1", self._name(prefix)) + "*"
 
         async def scan(client: _Client) -> list[bytes]:
@@ -145,7 +140,6 @@ class RedisCache:
         """Do nothing: Redis frees deleted values; docs/privacy.md describes its own files."""
 
     async def close(self) -> None:
-        """Close the connections."""
         client, self._client = self._client, None
         if client is not None:
             await client.aclose()
@@ -225,12 +219,17 @@ async def _is_cluster(client: _Client) -> bool:
         return False
 
 
+def node_urls(url: str) -> list[str]:
+    """Return the URL of each node in a URL that names several hosts."""
+    parts = urlsplit(url)
+    account, at, hosts = parts.netloc.rpartition("@")
+    return [urlunsplit(parts._replace(netloc=f"{account}{at}{host}")) for host in hosts.split(",")]
+
+
 def _nodes(url: str) -> list[dict[str, Any]]:
     """Return the connection options of each node in a URL."""
     try:
-        parts = urlsplit(url)
-        account, at, hosts = parts.netloc.rpartition("@")
-        return [_node(urlunsplit(parts._replace(netloc=f"{account}{at}{host}"))) for host in hosts.split(",")]
+        return [_node(node_url) for node_url in node_urls(url)]
     except ValueError:  # its message quotes parts of the URL
         raise StoreMisconfigured(
             Store.CACHE,

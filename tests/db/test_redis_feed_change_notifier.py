@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from db import redis_feed_change_notifier
+from db.cache.redis import node_urls
 from db.feed_change_notifier import FeedChangeNotifier
 from db.redis_feed_change_notifier import RedisFeedChangeNotifier
 from tests.servers import running_redis, running_redis_cluster, start_redis, stop_redis
@@ -120,4 +121,4 @@ async def test_hints_pass_between_the_nodes_of_a_cluster() -> None:
     [("redis://u:p@a:1,b:2/0", "redis://u:p@a:1/0", "redis://u:p@b:2/0"), ("rediss://a", "rediss://a", None)],
 )
 def test_each_node_that_a_url_names_has_a_url_of_its_own(url, first, second) -> None:
-    assert redis_feed_change_notifier._urls(url) == [one for one in (first, second) if one is not None]
+    assert node_urls(url) == [one for one in (first, second) if one is not None]

@@ -26,6 +26,7 @@ from db.vectors.base import (
     IndexDocument,
     Vector,
     VectorFilter,
+    VectorStore,
     document_uuid,
     unit,
 )
@@ -63,7 +64,7 @@ _SETUP = (
 )
 
 
-class EmbeddedVectorStore:
+class EmbeddedVectorStore(VectorStore):
     """Vectors in one SQLite file.
 
     Parameters
@@ -87,7 +88,6 @@ class EmbeddedVectorStore:
         self._loading = ThreadPoolExecutor(1, thread_name_prefix="vectors-load")
 
     async def prepare(self, model: str, dimension: int) -> None:
-        """Create missing collections for this embedding model; those of other models are left alone."""
         await _run(self._writing, self._prepare, Space(model, dimension))
 
     async def preload(self) -> None:
@@ -95,50 +95,40 @@ class EmbeddedVectorStore:
         await _run(self._loading, self._preload)
 
     async def upsert(self, documents: Sequence[IndexDocument], into: str | None = None) -> None:
-        """Write documents of one kind, all of them or none."""
         if documents:
             await self._write(
                 lambda connection: tables.write(connection, self._generation(connection, into), documents)
             )
 
     async def remove(self, kind: str, keys: Sequence[str], into: str | None = None) -> None:
-        """Remove documents by key."""
         if keys:
             await self._write(
                 lambda connection: tables.remove(connection, self._generation(connection, into), kind, keys)
             )
 
     async def near(self, vector: Vector, limit: int, where: VectorFilter) -> Hits:
-        """Find the projects nearest to a vector by cosine, ties by id."""
         return await _run(self._searching, lambda: self._newest().near(self._unit(vector), limit, where))
 
     async def keyword(self, query: str, limit: int, where: VectorFilter) -> Hits:
-        """Find projects by keywords, ties by id."""
         return await _run(self._searching, self._keyword, query, limit, where)
 
     async def hybrid(
         self, query: str, vector: Vector | None, alpha: float, limit: int, where: VectorFilter
     ) -> HybridHits:
-        """Find projects by keywords and vector."""
         if not 0 <= alpha <= 1:
             raise ValueError(f"alpha is from 0 to 1, not {alpha}")
         return await _run(self._searching, self._hybrid, query, vector, alpha, limit, where)
 
     async def similarities(self, vector: Vector, ids: Ids) -> Vector:
-        """Return the cosine of each project to the vector; NaN for a project not in the index."""
         return await _run(self._searching, lambda: self._newest().similarities(self._unit(vector), ids))
 
     async def project_vectors(self, ids: Ids) -> tuple[Ids, Vector]:
-        """Return the vectors of the projects in the index."""
         return await _run(self._searching, lambda: self._newest().vectors_of(ids))
 
     async def profile(self, actor_id: int) -> Vector | None:
-        """Return an actor's profile vector."""
         return await self._read(lambda connection, generation: tables.profile_vector(connection, generation, actor_id))
 
     async def nearest_tools(self, vector: Vector, limit: int) -> list[tuple[str, float]]:
-        """Find the nearest tools, ties by key."""
-
         def nearest_tools(connection: sqlite3.Connection, generation: Generation) -> list[tuple[str, float]]:
             keys, vectors = tables.tool_vectors(connection, generation)
             scores = (vectors @ self._unit(vector)).round(SCORE_DECIMALS)
@@ -148,20 +138,16 @@ class EmbeddedVectorStore:
         return await self._read(nearest_tools)
 
     async def counts(self, generation: str | None = None) -> dict[str, int]:
-        """Return the number of documents of each kind."""
         return await self._read(tables.counts, generation)
 
     async def listing(
         self, collection: str, after: str | None, limit: int, generation: str | None = None
     ) -> list[tuple[str, str]]:
-        """Return (key, fingerprint) of the documents of a kind after a key, by key."""
         return await self._read(
             lambda connection, read: tables.listing(connection, read, collection, after, limit), generation
         )
 
     async def stage(self) -> str:
-        """Create an empty generation beside the active one, replacing an unfinished one."""
-
         def stage(connection: sqlite3.Connection) -> str:
             self._generation(connection, None)
             return generations.stage(connection, self._prepared()).name
@@ -171,7 +157,6 @@ class EmbeddedVectorStore:
         return name
 
     async def staged(self) -> str | None:
-        """Return the name of the unfinished generation."""
         found = await self._read(lambda connection, active: generations.staged(connection, active.space))
         return None if found is None else found.name
 
@@ -188,7 +173,6 @@ class EmbeddedVectorStore:
         await self._drop_retired()
 
     async def discard(self, generation: str) -> None:
-        """Drop a generation that is not active."""
         await self._write(lambda connection: generations.discard(connection, self._prepared(), generation))
         await self._drop_retired()
 
@@ -200,7 +184,6 @@ class EmbeddedVectorStore:
         await _run(self._writing, self._writer.truncate_log)
 
     async def close(self) -> None:
-        """Stop the threads and close the file."""
         for threads in (self._searching, self._writing, self._loading):
             await asyncio.to_thread(threads.shutdown)
         for file in (self._reader, self._writer, self._loader):

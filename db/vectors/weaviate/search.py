@@ -52,7 +52,6 @@ class WeaviateSearch:
             window = min(4 * window, MAX_HITS)
 
     async def keyword(self, query: str, limit: int, where: VectorFilter) -> Hits:
-        """Find projects by keywords (BM25F), ties by id."""
         words, limit = " ".join(query_terms(query)), min(limit, MAX_HITS)
         if limit <= 0 or not words or matches_nothing(where):
             return Hits()
@@ -61,7 +60,6 @@ class WeaviateSearch:
     async def hybrid(
         self, query: str, vector: Vector | None, alpha: float, limit: int, where: VectorFilter
     ) -> HybridHits:
-        """Find projects by keywords and vector, fused by relativeScoreFusion."""
         if not 0 <= alpha <= 1:
             raise ValueError(f"alpha {alpha} is not from 0 to 1")
         limit = min(limit, MAX_HITS)
@@ -76,7 +74,6 @@ class WeaviateSearch:
         return await self._fused_there(words, unit, alpha, limit, where)
 
     async def similarities(self, vector: Vector, ids: Ids) -> Vector:
-        """Return the cosine of each project to the vector; NaN for a project not in the index."""
         vector = self._collections.unit(vector)
         known: dict[int, float] = {}
         for some in chunks(np.unique(ids).tolist(), MAX_HITS):
@@ -87,7 +84,6 @@ class WeaviateSearch:
         return np.array(scores, np.float32).round(SCORE_DECIMALS)
 
     async def project_vectors(self, ids: Ids) -> tuple[Ids, Vector]:
-        """Return the vectors of the projects in the index, in the order of `ids`."""
         found: dict[int, list[float]] = {}
         for some in chunks(np.unique(ids).tolist(), VECTORS_AT_ONCE):
             found |= await self._vectors(list(some))
@@ -96,7 +92,6 @@ class WeaviateSearch:
         return np.array(known, np.int64), vectors.reshape(len(known), self._collections.prepared().dimension)
 
     async def profile(self, actor_id: int) -> Vector | None:
-        """Return an actor's profile vector."""
         uuid = generate_uuid5(str(actor_id), PROFILE)
         found = await self._collections.read(
             PROFILE,
@@ -107,7 +102,6 @@ class WeaviateSearch:
         return None if found is None else np.array(found.vector[VECTOR], np.float32)
 
     async def nearest_tools(self, vector: Vector, limit: int) -> list[tuple[str, float]]:
-        """Find the nearest tools: keys and cosines, ties by key."""
         vector, limit = self._collections.unit(vector), min(limit, MAX_HITS)
         if limit <= 0 or not vector.any():
             return []

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from weaviate.classes.config import ConsistencyLevel
 from weaviate.classes.query import Filter, Sort
 
-from db.vectors.base import KINDS, IndexDocument
+from db.vectors.base import KINDS, IndexDocument, VectorStore
 from db.vectors.weaviate import writes
 from db.vectors.weaviate.collections import MAX_HITS, Collections
 from db.vectors.weaviate.connection import Address, Connection
@@ -25,7 +25,7 @@ DROP_AFTER_S = 2.0
 """Delay before a replaced generation is dropped, so that searches that began on it, on any node, can end."""
 
 
-class WeaviateVectorStore(WeaviateSearch):
+class WeaviateVectorStore(WeaviateSearch, VectorStore):
     """Vectors in Weaviate.
 
     Parameters
@@ -76,17 +76,13 @@ class WeaviateVectorStore(WeaviateSearch):
         """Do nothing: the server keeps its collections loaded."""
 
     async def upsert(self, documents: Sequence[IndexDocument], into: str | None = None) -> None:
-        """Write documents of one kind."""
         if documents:
             await writes.upsert(self._collections, documents, into, self._batch_size)
 
     async def remove(self, kind: str, keys: Sequence[str], into: str | None = None) -> None:
-        """Remove documents by key."""
         await writes.remove(self._collections, kind, keys, into)
 
     async def counts(self, generation: str | None = None) -> dict[str, int]:
-        """Return the number of documents of each kind."""
-
         async def count(kind: str) -> int:
             counted = await self._collections.read(
                 kind, lambda collection: collection.aggregate.over_all(total_count=True), generation=generation
@@ -98,7 +94,6 @@ class WeaviateVectorStore(WeaviateSearch):
     async def listing(
         self, collection: str, after: str | None, limit: int, generation: str | None = None
     ) -> list[tuple[str, str]]:
-        """Return (key, fingerprint) of the documents of a kind after a key, by key."""
         where = None if after is None else Filter.by_property("key").greater_than(after)
         found = await self._collections.read(
             collection,
@@ -114,11 +109,9 @@ class WeaviateVectorStore(WeaviateSearch):
         return [(str(item.properties["key"]), str(item.properties.get("fingerprint") or "")) for item in found.objects]
 
     async def stage(self) -> str:
-        """Create an empty generation beside the active one, drop all others, and return its name."""
         return await self._generations.stage(self._collections.prepared())
 
     async def staged(self) -> str | None:
-        """Return the newest generation that is complete but not, or only partly, active."""
         return await self._generations.staged(self._collections.prepared())
 
     async def publish(self, generation: str) -> None:
@@ -129,12 +122,10 @@ class WeaviateVectorStore(WeaviateSearch):
         await self._generations.publish(self._collections.prepared(), generation, self._drop_after_s)
 
     async def discard(self, generation: str) -> None:
-        """Drop a generation that is not active."""
         await self._generations.discard(self._collections.prepared(), generation)
 
     async def scrub(self) -> None:
         """Do nothing: the files are the server's, which merges removed objects away by itself."""
 
     async def close(self) -> None:
-        """Close the connection."""
         await self._connection.close()
