@@ -79,7 +79,7 @@ class Backlog:
     dead: int
 
 
-def _upsert(anew: dict[str, Any]) -> dict[str, Insert]:
+def _upsert(values: dict[str, Any]) -> dict[str, Insert]:
     """Build, for each engine, the insert of a row for each key, or its update to a higher version."""
     given = [
         bindparam("kind", type_=String()),
@@ -95,7 +95,7 @@ def _upsert(anew: dict[str, Any]) -> dict[str, Insert]:
         "sqlite": (sqlite.insert(OutboxRow), select(listed.c.value, *given).where(true())),
     }
     columns = ["key", "kind", "enqueued_at", "available_at", "urgent"]
-    changed = {"version": OutboxRow.version + 1} | anew
+    changed = {"version": OutboxRow.version + 1} | values
     return {
         dialect: insert.from_select(columns, rows).on_conflict_do_update(index_elements=["kind", "key"], set_=changed)
         for dialect, (insert, rows) in sources.items()
@@ -112,7 +112,7 @@ _UNTIL = bindparam("until", type_=UtcDateTime())
 _FREE_AT = bindparam("free_at", type_=UtcDateTime())
 
 _IS_PULLED_OUT = OutboxRow.available_at > _NOW
-_AFRESH: dict[str, Any] = {
+_RESET: dict[str, Any] = {
     "held_until": case(
         (_IS_PULLED_OUT, _later(OutboxRow.available_at, OutboxRow.held_until)), else_=OutboxRow.held_until
     ),
@@ -121,15 +121,15 @@ _AFRESH: dict[str, Any] = {
     "dead": False,
     "last_error": None,
 }
-_ENQUEUE = _upsert(_AFRESH | {"urgent": bindparam("urgent", type_=Boolean())})
-_ONCE_MORE = _upsert(
+_ENQUEUE = _upsert(_RESET | {"urgent": bindparam("urgent", type_=Boolean())})
+_REPROCESS = _upsert(
     {
         "available_at": case((OutboxRow.available_at == _UNTIL, _NOW), else_=OutboxRow.available_at),
         "held_until": case((OutboxRow.held_until == _UNTIL, null()), else_=OutboxRow.held_until),
     }
 )
 _CLAIM = {
-    dialect: statement.returning(OutboxRow.key, OutboxRow.version) for dialect, statement in _upsert(_AFRESH).items()
+    dialect: statement.returning(OutboxRow.key, OutboxRow.version) for dialect, statement in _upsert(_RESET).items()
 }
 
 _FREE = (
@@ -222,8 +222,8 @@ async def take(database: Database, limit: int, lease_s: float, *, only_urgent: b
 async def claim(database: Database, kind: OutboxKind, keys: Sequence[str], lease_s: float) -> list[Lease]:
     """Take keys without a row by creating their rows; existing rows are left to the next worker.
 
-    An existing row is pulled out of its lease, as by a change: its holder took it before this call, and one more pass is
-    needed. A dead row is revived.
+    An existing row is pulled out of its lease, as by a change: its holder took it before this call, and one more pass
+    is needed. A dead row is revived.
 
     Returns
     -------
@@ -249,7 +249,7 @@ async def settle(database: Database, rows: Sequence[Lease]) -> None:
         async with database.write() as connection:
             waiting = set(await connection.scalars(_WAIT_FOR_OTHER, given | {"now": at}))
             deleted = set(await connection.scalars(_DELETE, given))
-            await _run_upsert(connection, _ONCE_MORE, kind, {row.key for row in held} - deleted - waiting, again)
+            await _run_upsert(connection, _REPROCESS, kind, {row.key for row in held} - deleted - waiting, again)
 
 
 async def release(database: Database, rows: Sequence[Lease], delay_s: float = 0.0) -> None:

@@ -165,7 +165,7 @@ def validation_errors(error: ValidationError) -> Iterator[InvalidRecord]:
 
 
 _SENTENCES = {
-    "json_invalid": "is no JSON: {error}",
+    "json_invalid": "is not valid JSON: {error}",
     "missing": "is missing",
     "extra_forbidden": "is not a field of this record",
     "model_type": "must be an object, as {{…}}",

@@ -190,7 +190,7 @@ class OpenAIEmbedder:
         clock = asyncio.get_running_loop().time
         for attempt in range(self._tries):
             if self._not_before >= deadline:
-                raise self._unavailable(f"it asks us to wait {self._not_before - clock():.0f} s longer")
+                raise self._unavailable(f"it asks for a pause of {self._not_before - clock():.0f} s")
             await asyncio.sleep(max(0.0, self._not_before - clock()))
             try:
                 return await self._attempt(texts)
@@ -212,7 +212,7 @@ class OpenAIEmbedder:
             indices, rows = [item["index"] for item in items], [_vector(item["embedding"]) for item in items]
             tokens = (body.get("usage") or {}).get("total_tokens") or sum(estimate_tokens(text) for text in texts)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise self._unavailable("its answer is no list of embeddings; check OPENAI_BASE_URL") from error
+            raise self._unavailable("its response is not a list of embeddings; check OPENAI_BASE_URL") from error
         if self._on_spent is not None:
             self._on_spent(tokens, tokens * self._price)
         return self._checked(indices, rows, len(texts))
@@ -220,7 +220,7 @@ class OpenAIEmbedder:
     def _checked(self, indices: list[int], rows: list[Vectors], expected: int) -> Vectors:
         """Return valid vectors, scaled to unit length."""
         if indices != list(range(expected)):
-            raise self._unavailable(f"it was sent {expected} texts and answered with {len(rows)} vectors")
+            raise self._unavailable(f"it returned {len(rows)} vectors for {expected} texts")
         wrong = next((row.size for row in rows if row.shape != (self._dimension,)), None)
         if wrong is not None:
             raise self._misconfigured(
@@ -229,7 +229,7 @@ class OpenAIEmbedder:
             )
         vectors = np.stack(rows)
         if not np.isfinite(vectors).all():
-            raise self._unavailable("it answered with vectors that are not finite numbers")
+            raise self._unavailable("it returned vectors that are not finite")
         normalize_rows(vectors)
         return vectors
 

@@ -10,14 +10,14 @@ SHOWN = 20
 """Kinds of fault that are printed; a reader who has seen twenty looks into the file that has them all."""
 
 _VALUES = re.compile(
-    r"(?<=is no JSON: )[^;]*|(?<=valid datetime or date, )[^;]*"
+    r"(?<=is not valid JSON: )[^;]*|(?<=valid datetime or date, )[^;]*"
     r"|'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|\d[\d.,:+TZ-]*"
 )
 """The parts of a message that differ from line to line: a parser's words, quoted values, numbers and times."""
 
 _ADVICE = (
     (" valid datetime", 'write times in ISO 8601 with their zone, such as "2026-05-04T12:30:00Z"'),
-    (" is no JSON", "one JSON object stands on each line; `jq -c '.[]' FILE` writes an array so"),
+    (" is not valid JSON", "one JSON object stands on each line; `jq -c '.[]' FILE` writes an array so"),
     (
         " is not a field of this record",
         "leave the field out, or put it under `source` of a project; the names are in docs/import.md",

@@ -106,7 +106,7 @@ def _split(url: str, setting: str, schemes: tuple[str, ...]) -> SplitResult:
     except ValueError:
         good = False
     if not good:
-        raise _misconfigured(f"{setting} is {display_url(url)}, which is no address: write {schemes[0]}://host:port")
+        raise _misconfigured(f"{setting} is {display_url(url)}, which is not an address: write {schemes[0]}://host:port")
     return parts
 
 

@@ -252,7 +252,7 @@ class TestWhatWillNotHeal:
         self, embedder: OpenAIEmbedder, openai: OpenAIDouble, body: bytes
     ) -> None:
         openai.always = Fault(body=body)
-        with pytest.raises(StoreUnavailable, match="no list of embeddings; check OPENAI_BASE_URL"):
+        with pytest.raises(StoreUnavailable, match="not a list of embeddings; check OPENAI_BASE_URL"):
             await embedder.embed(TEXTS)
 
     async def test_another_dimension_is_one_sentence(self, embedder: OpenAIEmbedder, openai: OpenAIDouble) -> None:
@@ -273,7 +273,7 @@ class TestWhatWillNotHeal:
 
     async def test_a_wrong_count_is_refused(self, embedder: OpenAIEmbedder, openai: OpenAIDouble) -> None:
         openai.always = Fault(change=lambda vectors: vectors[:2])
-        with pytest.raises(StoreUnavailable, match="sent 3 texts and answered with 2 vectors"):
+        with pytest.raises(StoreUnavailable, match="returned 2 vectors for 3 texts"):
             await embedder.embed(TEXTS)
 
     async def test_a_used_up_quota_is_not_tried_again(self, embedder: OpenAIEmbedder, openai: OpenAIDouble) -> None:

@@ -167,8 +167,8 @@ async def test_any_order_and_any_repetition_of_the_lines_give_the_same_truth(
 
 
 BAD_LINES: list[tuple[str, dict[str, Any] | bytes, str]] = [
-    ("users", b'{"key": "x"', "is no JSON: EOF while parsing an object at column 11"),
-    ("users", b'{"key": "x", "username": "\xff"}', "is no JSON: invalid unicode code point"),
+    ("users", b'{"key": "x"', "is not valid JSON: EOF while parsing an object at column 11"),
+    ("users", b'{"key": "x", "username": "\xff"}', "is not valid JSON: invalid unicode code point"),
     ("users", b"[1, 2]", "must be an object, as {…}"),
     ("users", {"key": "x"}, "username: is missing"),
     ("users", {"key": "x", "username": "X", "nick": "y"}, "nick: is not a field of this record"),
@@ -290,7 +290,7 @@ FILES: dict[str, tuple[Callable[[Path], None], int, list[str]]] = {
          "(Compressed file ended before the end-of-stream marker was reached)"],
     ),
     "a folder": (lambda folder: (folder / "users.jsonl").mkdir(), 0, ["users.jsonl:1: cannot be read: Is a directory"]),
-    "a NUL": (_write(b"\0" + TWO), 1, ["users.jsonl:1: is no JSON: expected value at column 1"]),
+    "a NUL": (_write(b"\0" + TWO), 1, ["users.jsonl:1: is not valid JSON: expected value at column 1"]),
 }  # fmt: skip
 
 

@@ -117,7 +117,7 @@ def test_faults_that_differ_in_values_only_are_one_kind() -> None:
 def test_what_is_no_json_and_what_is_no_time_is_one_kind_whatever_the_parser_says() -> None:
     faults = ImportErrors()
     for number, what in enumerate(("EOF while parsing a list at column 1", "trailing characters at column 6"), 1):
-        faults.note(RejectedLine("projects.jsonl", number, f"is no JSON: {what}"))
+        faults.note(RejectedLine("projects.jsonl", number, f"is not valid JSON: {what}"))
     for number, what in enumerate(("input is too short", "invalid character in year"), 3):
         faults.note(
             RejectedLine(

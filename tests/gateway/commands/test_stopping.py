@@ -45,7 +45,7 @@ def test_an_import_that_is_stopped_says_that_it_can_be_run_again(tmp_path: Path)
     process.send_signal(signal.SIGINT)
     output, errors = process.communicate(timeout=STOP_WITHIN_S)
     assert (process.returncode, output) == (130, "")
-    assert "users.jsonl:2: is no JSON" in errors  # what was found so far
+    assert "users.jsonl:2: is not valid JSON" in errors  # what was found so far
     assert errors.splitlines()[-1] == "explore: stopped; whole batches are in, run it again to go on from there"
     assert "Traceback" not in errors
 
