@@ -83,5 +83,5 @@ def _checked(names: Sequence[str]) -> list[str]:
         kind, _, key = name.partition(":")
         if kind not in _KINDS or not key:
             kinds = ", ".join(_KINDS)
-            raise InvalidRecord(f"{name!r} is not the name of an outbox row; write KIND:KEY, where KIND is one of {kinds}")
+            raise InvalidRecord(f"{name!r} is not an outbox row; write KIND:KEY, where KIND is one of {kinds}")
     return list(names)
