@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 import numpy as np
-from sqlalchemy import Integer, Row, and_, bindparam, func, select
+from sqlalchemy import ColumnElement, Integer, Row, and_, bindparam, func, select
 
 from db.actors.profiles import NO_EXCLUSIONS, ProfileExclusions
 from db.catalog.visibility import PUBLIC, PUBLIC_TERM
@@ -109,25 +109,18 @@ _ACTOR_ACTIVITY = (
 
 _AFTER = bindparam("after", type_=BigIntId)
 _LIMIT = bindparam("limit", type_=Integer())
-_IS_TOOL = and_(Term.kind == TermKind.TOOL.value, PUBLIC_TERM)
-_IS_ACTIVE_ACTOR = Actor.merged_into.is_(None)
+_ROWS: dict[OutboxKind, tuple[Any, Any, ColumnElement[bool]]] = {
+    OutboxKind.PROJECT: (Project.id, Project.key, PUBLIC),
+    OutboxKind.TOOL: (Term.id, Term.key, and_(Term.kind == TermKind.TOOL.value, PUBLIC_TERM)),
+    OutboxKind.PROFILE: (Actor.id, Actor.id, Actor.merged_into.is_(None)),
+}
+"""Id, key and condition of the rows that may have an index document."""
+
 _PAGES = {
-    OutboxKind.PROJECT: (
-        select(Project.id, Project.key).where(PUBLIC, Project.id > _AFTER).order_by(Project.id).limit(_LIMIT)
-    ),
-    OutboxKind.TOOL: select(Term.id, Term.key).where(_IS_TOOL, Term.id > _AFTER).order_by(Term.id).limit(_LIMIT),
-    OutboxKind.PROFILE: (
-        select(Actor.id, Actor.id.label("key"))
-        .where(_IS_ACTIVE_ACTOR, Actor.id > _AFTER)
-        .order_by(Actor.id)
-        .limit(_LIMIT)
-    ),
+    kind: select(id_.label("id"), key.label("key")).where(condition, id_ > _AFTER).order_by(id_).limit(_LIMIT)
+    for kind, (id_, key, condition) in _ROWS.items()
 }
-_TOTALS = {
-    OutboxKind.PROJECT: select(func.count().label("n")).select_from(Project).where(PUBLIC),
-    OutboxKind.TOOL: select(func.count().label("n")).select_from(Term).where(_IS_TOOL),
-    OutboxKind.PROFILE: select(func.count().label("n")).select_from(Actor).where(_IS_ACTIVE_ACTOR),
-}
+_TOTALS = {kind: select(func.count(id_).label("n")).where(condition) for kind, (id_, _, condition) in _ROWS.items()}
 
 
 @dataclass(frozen=True, slots=True)
