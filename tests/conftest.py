@@ -1,38 +1,32 @@
 """The stores that tests run on: a real PostgreSQL and a real SQLite, each test with a fresh and migrated database."""
 
 import fcntl
-import itertools
 import logging
 import os
-import shutil
+import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import hypothesis
 import pytest
 from sqlalchemy import event
 
 from db.database.engine import Database
-from db.schema import migrate
 from tests.leaks import LeakHandler
 from tests.node_packages import NodeMissing, NodePackages, installed
-from tests.running import explore
+from tests.running import serving
 from tests.servers import PostgresqlServer, ServerMissing, running_postgresql
+from tests.templates import Template, created, migrated
 
-TEMPLATE = "explore_template"
-DEADLINE_S = 30.0
-"""Of the databases that no test makes slow: two cores may be busy with a browser and four servers."""
+STOPS_WITHIN_S = 30
 ENGINES = ("sqlite", "postgresql")
 NOT_COUNTED = ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "PRAGMA")
 
 MakeUrl = Callable[[str], AbstractAsyncContextManager[str]]
 MakeDatabase = Callable[[str], AbstractAsyncContextManager[Database]]
 CountStatements = Callable[[Database], AbstractContextManager[list[str]]]
-
-_numbers = itertools.count(1)
 
 # A law holds on a busy machine as well: an example that waits 0.3 s for its turn has broken none.
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -61,7 +55,7 @@ def postgresql_server() -> Iterator[PostgresqlServer]:
 
 @pytest.fixture(scope="session")
 def demo_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a VAR_DIR with the demo data, loaded once for all processes of the run: it takes 14 s of CPU.
+    """Return a VAR_DIR as the first `explore serve --demo` leaves it, made once for all workers: it takes 14 s of CPU.
 
     The periodic jobs have run on it, so that no server of a test changes what viewers see while they look.
     """
@@ -71,8 +65,9 @@ def demo_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with (shared / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (shared / "loaded").exists():
-            done = explore(shared, "demo")
-            assert done.returncode == 0, done.stderr
+            with serving(shared, "--demo") as (server, _):
+                server.terminate()
+                assert server.wait(STOPS_WITHIN_S) in (0, -signal.SIGTERM)
             (shared / "loaded").touch()
     return shared / "var"
 
@@ -87,19 +82,23 @@ def node() -> NodePackages:
 
 
 @pytest.fixture(scope="session")
-async def postgresql_template(postgresql_server: PostgresqlServer) -> PostgresqlServer:
-    """Give the server once its template database is migrated: a copy takes 0.02 s."""
-    await _as_owner(postgresql_server, f"CREATE DATABASE {TEMPLATE}")
-    await _migrate(postgresql_server.url(TEMPLATE))
-    return postgresql_server
+async def postgresql_template(
+    postgresql_server: PostgresqlServer, tmp_path_factory: pytest.TempPathFactory
+) -> Template:
+    """Migrate one PostgreSQL database for all tests to copy."""
+    return await Template(tmp_path_factory.mktemp("postgresql"), postgresql_server).filled(migrated)
 
 
 @pytest.fixture(scope="session")
-async def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Migrate one SQLite file for all tests to copy."""
-    path = tmp_path_factory.mktemp("sqlite") / "template.sqlite"
-    await _migrate(f"sqlite:///{path}")
-    return path
+async def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Template:
+    """Migrate one SQLite database for all tests to copy."""
+    return await Template(tmp_path_factory.mktemp("sqlite")).filled(migrated)
+
+
+@pytest.fixture(params=ENGINES)
+def template(request: pytest.FixtureRequest) -> Template:
+    """Give the migrated template of each engine in turn."""
+    return request.getfixturevalue(f"{request.param}_template")  # type: ignore[no-any-return]
 
 
 @pytest.fixture
@@ -111,42 +110,33 @@ def make_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         if engine == "sqlite":
             yield f"sqlite:///{tmp_path_factory.mktemp('empty') / 'truth.sqlite'}"
             return
-        async with _created(request.getfixturevalue("postgresql_server"), "template1") as url:
+        async with created(request.getfixturevalue("postgresql_server"), "template1") as url:
             yield url
 
     return lend
 
 
 @pytest.fixture
-def make_database(sqlite_template: Path, postgresql_template: PostgresqlServer, tmp_path: Path) -> MakeDatabase:
+def make_database(sqlite_template: Template, postgresql_template: Template, tmp_path: Path) -> MakeDatabase:
     """Give a function that lends fresh, migrated databases: ``async with make_database("sqlite") as database``.
 
     For tests that need more than one, and for property tests, where each example needs its own.
     """
-
-    @asynccontextmanager
-    async def lend(engine: str) -> AsyncIterator[Database]:
-        if engine == "sqlite":
-            async with sqlite_copy(sqlite_template, tmp_path) as database:
-                yield database
-        else:
-            async with postgresql_copy(postgresql_template) as database:
-                yield database
-
-    return lend
+    templates = {"sqlite": sqlite_template, "postgresql": postgresql_template}
+    return lambda engine: templates[engine].copy(tmp_path)
 
 
 @pytest.fixture
-async def sqlite_database(sqlite_template: Path, tmp_path: Path) -> AsyncIterator[Database]:
+async def sqlite_database(sqlite_template: Template, tmp_path: Path) -> AsyncIterator[Database]:
     """Give a fresh, migrated SQLite database."""
-    async with sqlite_copy(sqlite_template, tmp_path) as database:
+    async with sqlite_template.copy(tmp_path) as database:
         yield database
 
 
 @pytest.fixture
-async def postgresql_database(postgresql_template: PostgresqlServer) -> AsyncIterator[Database]:
+async def postgresql_database(postgresql_template: Template, tmp_path: Path) -> AsyncIterator[Database]:
     """Give a fresh, migrated PostgreSQL database."""
-    async with postgresql_copy(postgresql_template) as database:
+    async with postgresql_template.copy(tmp_path) as database:
         yield database
 
 
@@ -182,52 +172,3 @@ def count_statements(database: Database) -> Iterator[list[str]]:
     finally:
         for engine in database.engines:
             event.remove(engine, "before_cursor_execute", note)
-
-
-async def _migrate(url: str) -> None:
-    database = Database(url)
-    try:
-        await migrate(database)
-    finally:
-        await database.close()
-
-
-@asynccontextmanager
-async def sqlite_copy(template: Path, folder: Path) -> AsyncIterator[Database]:
-    """Lend a copy of the migrated file, in this folder."""
-    path = folder / f"truth_{next(_numbers)}.sqlite"
-    shutil.copyfile(template, path)
-    database = Database(f"sqlite:///{path}", read_deadline_s=DEADLINE_S)
-    try:
-        yield database
-    finally:
-        await database.close()
-
-
-@asynccontextmanager
-async def postgresql_copy(server: PostgresqlServer) -> AsyncIterator[Database]:
-    """Lend a copy of the migrated template, dropped at the end."""
-    async with _created(server, TEMPLATE) as url:
-        database = Database(url, read_deadline_s=DEADLINE_S)
-        try:
-            yield database
-        finally:
-            await database.close()
-
-
-@asynccontextmanager
-async def _created(server: PostgresqlServer, template: str) -> AsyncIterator[str]:
-    name = f"explore_{next(_numbers)}"
-    await _as_owner(server, f"CREATE DATABASE {name} TEMPLATE {template}")
-    try:
-        yield server.url(name)
-    finally:
-        await _as_owner(server, f"DROP DATABASE {name} WITH (FORCE)")
-
-
-async def _as_owner(server: PostgresqlServer, statement: str) -> None:
-    connection = await asyncpg.connect(server.url("postgres"))
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()

@@ -6,6 +6,7 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,9 +16,11 @@ import pytest
 from gateway.callers.token_authority import token_authority
 from gateway.settings import Settings
 from tests.leaks import leaks, secrets_of
+from tests.preloaded import Program
 
 EXPLORE = [str(Path(sys.executable).with_name("explore"))]
 START_WITHIN_S = 90
+ENDS_WITHIN_S = 120
 
 
 def environment(folder, **settings):
@@ -28,51 +31,57 @@ def environment(folder, **settings):
 
 def explore(folder, *arguments, **settings):
     """Run a command to its end."""
-    return subprocess.run(
-        [*EXPLORE, *arguments],
-        cwd=folder,
-        env=environment(folder, **settings),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
+        program = Program(arguments, folder, environment(folder, **settings), output, errors)
+        try:
+            program.wait(ENDS_WITHIN_S)
+        finally:
+            program.kill()
+        for stream in (output, errors):
+            stream.seek(0)
+        return subprocess.CompletedProcess(program.args, program.returncode, output.read(), errors.read())
 
 
 @contextmanager
-def serving(folder, *arguments, program=EXPLORE, **settings):
+def serving(folder, *arguments, program=None, **settings):
     """Start a server on a free port, and give its process and what it printed until it was ready.
 
+    It is the preloaded program, or one that is given as a command: `program=EXPLORE` starts the installed one.
     At the end its log must hold nothing of `tests.leaks`: every test with a server is a test of the log.
     """
-    errors = (folder / "stderr").open("w+")
-    process = subprocess.Popen(
-        [*program, "serve", "--port", "0", *arguments],
-        cwd=folder,
-        env=environment(folder, **settings),
-        stdout=subprocess.PIPE,
-        stderr=errors,
-        start_new_session=True,
-    )
-    try:
-        yield process, read_welcome(process)
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)  # its workers too
-        process.wait()
-        process.stdout.close()
-        errors.close()
+    arguments = ["serve", "--port", "0", *arguments]
+    environs = environment(folder, **settings)
+    reading, writing = os.pipe()
+    with (folder / "stderr").open("w+") as errors, open(reading, "rb") as output:
+        with open(writing, "wb") as printed:
+            if program is None:
+                process = Program(arguments, folder, environs, printed, errors)
+            else:
+                process = subprocess.Popen(
+                    [*program, *arguments],
+                    cwd=folder,
+                    env=environs,
+                    stdout=printed,
+                    stderr=errors,
+                    start_new_session=True,
+                )
+        try:
+            yield process, read_welcome(output)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # its workers too
+            process.wait()
     found = leaks((folder / "stderr").read_text(errors="replace"), secrets_of(settings))
     assert found == []
 
 
-def read_welcome(process):
+def read_welcome(output):
     """Read standard output until the last line of the welcome."""
     printed, until = b"", time.monotonic() + START_WITHIN_S
     while not is_complete(printed):
-        if not select.select([process.stdout], [], [], max(until - time.monotonic(), 0))[0]:
+        if not select.select([output], [], [], max(until - time.monotonic(), 0))[0]:
             pytest.fail(f"the server was not ready in {START_WITHIN_S} s; it said {printed!r}")
-        chunk = os.read(process.stdout.fileno(), 65_536)
+        chunk = os.read(output.fileno(), 65_536)
         if not chunk:
             pytest.fail(f"the server ended; it said {printed!r}")
         printed += chunk

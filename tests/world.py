@@ -1,12 +1,15 @@
 """A small world for tests of the ranking: the four stores as the embedded defaults, and short ways to fill them."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import select
 
 from db.actors.users import Viewer, ensure_actor, find_viewer, upsert_users
@@ -24,6 +27,7 @@ from db.vectors.embedded import EmbeddedVectorStore
 from scoring.deadlines import PATIENT
 from scoring.feeds import Feeds
 from scoring.ranking import Page
+from tests.templates import Fill, Template, opened
 
 ANYTHING = ProjectFilter()
 BEGIN = now()
@@ -31,6 +35,9 @@ BEGIN = now()
 
 MOMENT = BEGIN + timedelta(seconds=30)
 """When the feeds of these tests are ranked: one moment, so that no age moves between two calls."""
+
+EMBEDDER = WordLlamaEmbedder()
+"""One for all worlds of this process: to load the model takes 0.1 s of CPU."""
 
 SUBJECTS = ("painting", "speech", "robots", "cooking", "finance", "chess")
 
@@ -72,9 +79,12 @@ class World:
 
     async def viewer(self, key: str) -> Viewer:
         """Read a viewer, with an actor to hang things on."""
-        async with self.stores.database.write() as connection:
-            await ensure_actor(connection, await find_viewer(self.stores.database, user_key=key))
-        return await find_viewer(self.stores.database, user_key=key)
+        found = await find_viewer(self.stores.database, user_key=key)
+        if found.actor_id is None:
+            async with self.stores.database.write() as connection:
+                await ensure_actor(connection, found)
+            found = await find_viewer(self.stores.database, user_key=key)
+        return found
 
     async def ids(self, keys: Iterable[str]) -> list[int]:
         keys = list(keys)
@@ -110,15 +120,47 @@ def keys_of(page: Page) -> list[str]:
 @asynccontextmanager
 async def embedded_world(database: Database, folder: Path) -> AsyncIterator[World]:
     """Open a world on this database, with its index and cache in `folder`."""
-    embedder = WordLlamaEmbedder()
     vectors = EmbeddedVectorStore(folder / "vectors.sqlite")
-    await vectors.prepare(embedder.model, embedder.dimension)
-    stores = Stores(database, vectors, embedder, EmbeddedCache(folder / "cache.sqlite"))
+    await vectors.prepare(EMBEDDER.model, EMBEDDER.dimension)
+    stores = Stores(database, vectors, EMBEDDER, EmbeddedCache(folder / "cache.sqlite"))
     try:
         # A machine that also runs a browser and two servers may be slow: only a test of deadlines has a short one.
         feeds = Feeds(stores, clock=lambda: MOMENT, deadlines=PATIENT)
-        yield World(stores, feeds, IndexSynchronizer(database, vectors, embedder))
+        yield World(stores, feeds, IndexSynchronizer(database, vectors, EMBEDDER))
     finally:
         await vectors.close()
-        await embedder.close()
         await stores.cache.close()
+
+
+@asynccontextmanager
+async def demo_world(demo_data: Path, folder: Path) -> AsyncIterator[World]:
+    """Open a world on a copy of the demo data, learned from and indexed."""
+    shutil.copytree(demo_data, folder, dirs_exist_ok=True)
+    async with opened(f"sqlite:///{folder / 'explore.sqlite'}") as database, embedded_world(database, folder) as world:
+        yield world
+
+
+@cache
+def filling(fill: Callable[[World], Awaitable[None]]) -> Fill:
+    """Make what fills a template out of what fills a world."""
+
+    async def fill_stores(database: Database, folder: Path) -> None:
+        async with embedded_world(database, folder) as world:
+            await fill(world)
+
+    return fill_stores
+
+
+def world_fixture(fill: Callable[[World], Awaitable[None]]) -> Callable[..., AsyncIterator[World]]:
+    """Make a fixture that gives a world as a function has filled it: once for each worker, and a copy for each test.
+
+    It runs on each engine, or on the one whose `template` a test module gives.
+    """
+
+    @pytest.fixture
+    async def world(template: Template, tmp_path: Path) -> AsyncIterator[World]:
+        filled = await template.filled(filling(fill))
+        async with filled.copy(tmp_path) as database, embedded_world(database, tmp_path) as world:
+            yield world
+
+    return world

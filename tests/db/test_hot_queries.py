@@ -30,7 +30,8 @@ from db.models import (
     UserTag,
 )
 from db.schema import ensure_partitions
-from tests.conftest import ENGINES, postgresql_copy, sqlite_copy
+from tests.conftest import ENGINES
+from tests.templates import Template
 
 NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
 ACTOR, PROJECT, TERM = 7, 11, 3
@@ -248,14 +249,13 @@ async def _fill(database: Database) -> None:
 @pytest.fixture(scope="module", params=ENGINES)
 async def filled(
     request: pytest.FixtureRequest,
-    sqlite_template: Path,
-    postgresql_template: Any,
+    sqlite_template: Template,
+    postgresql_template: Template,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Database]:
     """Fill one database of each engine for all queries: they read only, or are explained and not run."""
-    folder = tmp_path_factory.mktemp("hot")
-    copies = {"sqlite": sqlite_copy(sqlite_template, folder), "postgresql": postgresql_copy(postgresql_template)}
-    async with copies[request.param] as database:
+    templates = {"sqlite": sqlite_template, "postgresql": postgresql_template}
+    async with templates[request.param].copy(tmp_path_factory.mktemp("hot")) as database:
         await _fill(database)
         yield database
 
@@ -304,10 +304,10 @@ async def test_an_index_serves(query: HotQuery, filled: Database) -> None:
 
 
 async def test_the_months_that_a_query_does_not_need_are_not_opened(
-    postgresql_template: Any,
+    postgresql_template: Template, tmp_path: Path
 ) -> None:
     statement = select(Interaction.actor_id).where(Interaction.at >= NOW - timedelta(days=3), Interaction.at < NOW)
-    async with postgresql_copy(postgresql_template) as database:
+    async with postgresql_template.copy(tmp_path) as database:
         async with database.write() as connection:
             await ensure_partitions(connection, [NOW - timedelta(days=31 * n) for n in range(6)])
         plan = await _plan(database, _statement(statement))

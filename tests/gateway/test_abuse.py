@@ -1,5 +1,6 @@
 """Each probe of `bench.abuse`, sent once to a running gateway."""
 
+import shutil
 import socket
 import time
 
@@ -13,8 +14,10 @@ PROBES = [pytest.param(probe, id=f"{group}: {probe.name}") for group, probes in 
 
 
 @pytest.fixture(scope="module")
-def target(tmp_path_factory):
-    with running_gateway(tmp_path_factory.mktemp("abuse")) as (_process, target):
+def target(demo_data, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("abuse")
+    shutil.copytree(demo_data, folder / "var")
+    with running_gateway(folder) as (_process, target):
         yield target
 
 

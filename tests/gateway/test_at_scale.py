@@ -12,10 +12,8 @@ from tests.at_scale import FOR_YOU, SEARCH, AtScale, running_at_scale
 
 @pytest.fixture(scope="module")
 async def at_scale(postgresql_template, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[AtScale]:
-    from tests.conftest import postgresql_copy
-
     folder: Path = tmp_path_factory.mktemp("at_scale")
-    async with postgresql_copy(postgresql_template) as database, running_at_scale(url_of(database), folder) as running:
+    async with postgresql_template.copy(folder) as database, running_at_scale(url_of(database), folder) as running:
         await running.fill(60)
         yield running
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import shutil
 import signal
 import socket
 import sqlite3
@@ -22,9 +23,10 @@ STOP_WITHIN_S = 30
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory):
+def demo(demo_data, tmp_path_factory):
     """A server with the demo data, for all tests of this file: its address, its welcome and its folder."""
     folder = tmp_path_factory.mktemp("demo")
+    shutil.copytree(demo_data, folder / "var")
     with serving(folder, "--demo") as (_, welcome):
         yield address_in(welcome), welcome, folder
 

@@ -1,8 +1,6 @@
 """The graph on real stores: ask it as anybody."""
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -15,7 +13,7 @@ from db.records import TagRecord
 from resolvers.common.context import Context
 from resolvers.schema import schema
 from scoring.use_cases.unit_of_work import Caller
-from tests.world import World, embedded_world
+from tests.world import World, world_fixture
 
 ANONYMOUS_VIEWER = Caller()
 SESSION = Caller(session_key="s1")
@@ -81,17 +79,23 @@ def assert_plain(message: str) -> None:
     assert not any(word in message for word in ("Traceback", "NoneType", "object at", "Error", "<class")), message
 
 
+async def a_small_community(world: World) -> None:
+    """Add painters, a cook, and a maker who owns a private project."""
+    await world.add_users("author", "maker", "cook", *(f"painter-{n}" for n in range(6)))
+    await world.add_users("ada", tags=PAINTER)
+    await world.add_projects(40, topics=("daily",), owner="author")
+    await world.add_projects(1, start=900, title="Hidden", private=True, owner="maker")
+    await world.add_projects(1, start=901, title="ShownProject")
+    for n in range(6):
+        await world.act(f"painter-{n}", InteractionType.LIKE, "p0000", "p0006", "p0012")
+    await world.act("ada", InteractionType.LIKE, "p0000")
+    await world.settle()
+
+
+world = world_fixture(a_small_community)
+
+
 @pytest.fixture
-async def graph(database: Database, tmp_path: Path) -> AsyncIterator[Graph]:
-    """Give the graph over a small community: painters, a cook, a maker who owns a private project."""
-    async with embedded_world(database, tmp_path) as world:
-        await world.add_users("author", "maker", "cook", *(f"painter-{n}" for n in range(6)))
-        await world.add_users("ada", tags=PAINTER)
-        await world.add_projects(40, topics=("daily",), owner="author")
-        await world.add_projects(1, start=900, title="Hidden", private=True, owner="maker")
-        await world.add_projects(1, start=901, title="ShownProject")
-        for n in range(6):
-            await world.act(f"painter-{n}", InteractionType.LIKE, "p0000", "p0006", "p0012")
-        await world.act("ada", InteractionType.LIKE, "p0000")
-        await world.settle()
-        yield Graph(world)
+def graph(world: World) -> Graph:
+    """Give the graph over a small community."""
+    return Graph(world)

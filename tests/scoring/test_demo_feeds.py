@@ -3,32 +3,25 @@
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from itertools import combinations
+from pathlib import Path
 
 import pytest
 
-from db.demo import generate
 from db.demo.projects import FADING, TAKING_OFF
 from db.models import InteractionType, now
-from scoring.collaborative.nightly_training import train_collaborative_model
 from scoring.deadlines import PATIENT
-from scoring.demo import load_demo
 from scoring.explanation.reasons import TrendingNow
 from scoring.feeds import Feeds
 from scoring.mathematics.velocity import Window
 from scoring.models.active_model import fixed_model
 from scoring.models.model_presets import DEFAULT
 from scoring.ranking import Page, Strategy
-from tests.conftest import sqlite_copy
-from tests.world import ANYTHING, World, embedded_world, keys_of
+from tests.world import ANYTHING, World, demo_world, keys_of
 
 
 @pytest.fixture(scope="module")
-async def demo(sqlite_template, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
-    folder = tmp_path_factory.mktemp("demo")
-    async with sqlite_copy(sqlite_template, folder) as database, embedded_world(database, folder) as world:
-        await load_demo(database, generate(now()))
-        await world.settle()
-        await train_collaborative_model(database)
+async def demo(demo_data: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    async with demo_world(demo_data, tmp_path_factory.mktemp("demo")) as world:
         default_trend_constants = Feeds(world.stores, fixed_model(DEFAULT), deadlines=PATIENT)
         yield replace(world, feeds=default_trend_constants)
 

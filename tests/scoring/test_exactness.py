@@ -2,15 +2,13 @@
 order of scores and the recorded adjustments, nothing else.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
 from db.actors.users import Viewer
-from db.database.engine import Database
 from db.errors import Store
 from db.models import InteractionType, TermKind
 from db.records import TagRecord
@@ -26,7 +24,8 @@ from scoring.models.model_presets import DEFAULT, from_data, with_untrained_sign
 from scoring.pipelines.search import SearchQuery
 from scoring.ranking import Page, PageEntry, Rule, Strategy
 from tests.scoring.test_feeds import Away
-from tests.world import ANYTHING, BEGIN, MOMENT, World, embedded_world
+from tests.templates import Template
+from tests.world import ANYTHING, BEGIN, MOMENT, World, world_fixture
 
 CURVE = {"xs": [-1.0, 0.0, 0.5, 3.0, 12.0], "ys": [-0.02, 0.0, 0.031, 0.0477, 0.1]}
 TRAINED = with_untrained_signals(
@@ -74,22 +73,26 @@ FEEDS: dict[str, Serve] = {
 
 
 @pytest.fixture
-async def world(sqlite_database: Database, tmp_path: Path) -> AsyncIterator[World]:
+def template(sqlite_template: Template) -> Template:
+    """One engine will do: what is tested is computed from rows."""
+    return sqlite_template
+
+
+async def painters(world: World) -> None:
     """Painters who came lately, one heavy viewer, one who answered nothing but has tags, and one nobody knows."""
-    async with embedded_world(sqlite_database, tmp_path) as made:
-        await made.add_users("maker", "newcomer", *(f"u{n}" for n in range(9)))
-        await made.add_users("heavy", "stated", tags=PAINTER)
-        await made.add_projects(120, owner="maker")
-        for n in range(9):
-            keys = [f"p{k:04}" for k in range(0, 120, 2) if (k // 2 + n) % 3]
-            await made.act(f"u{n}", InteractionType.VIEW, *keys, at=BEGIN - timedelta(hours=n))
-            await made.act(f"u{n}", InteractionType.LIKE, *keys[:7], at=BEGIN - timedelta(hours=n, minutes=5))
-        await made.act(
-            "heavy", InteractionType.LIKE, *(f"p{k:04}" for k in range(0, 40, 4)), at=BEGIN - timedelta(days=2)
-        )
-        await made.settle()
-        await train_collaborative_model(made.stores.database)
-        yield made
+    await world.add_users("maker", "newcomer", *(f"u{n}" for n in range(9)))
+    await world.add_users("heavy", "stated", tags=PAINTER)
+    await world.add_projects(120, owner="maker")
+    for n in range(9):
+        keys = [f"p{k:04}" for k in range(0, 120, 2) if (k // 2 + n) % 3]
+        await world.act(f"u{n}", InteractionType.VIEW, *keys, at=BEGIN - timedelta(hours=n))
+        await world.act(f"u{n}", InteractionType.LIKE, *keys[:7], at=BEGIN - timedelta(hours=n, minutes=5))
+    await world.act("heavy", InteractionType.LIKE, *(f"p{k:04}" for k in range(0, 40, 4)), at=BEGIN - timedelta(days=2))
+    await world.settle()
+    await train_collaborative_model(world.stores.database)
+
+
+world = world_fixture(painters)
 
 
 async def walk(feeds: Feeds, serve: Serve, viewer: Viewer) -> tuple[Page, list[PageEntry]]:

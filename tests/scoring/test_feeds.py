@@ -1,7 +1,7 @@
 """The laws of the feeds, on real stores."""
 
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -18,7 +18,6 @@ from db.actors.users import find_viewer
 from db.catalog.catalog_entries import remove_projects, upsert_projects
 from db.catalog.project_cards import ProjectFilter
 from db.database.column_types import UNKNOWN_TIME
-from db.database.engine import Database
 from db.errors import Store, StoreUnavailable
 from db.interactions.interactions import dismiss, unlike
 from db.models import FeedKind, InteractionType, Project, TermKind, now
@@ -31,16 +30,11 @@ from scoring.mathematics.additive_model import BASELINE
 from scoring.ranking import Rule, Strategy
 from scoring.snapshots.feed_cursors import Cursor
 from scoring.weights import Signal
-from tests.conftest import CountStatements, MakeDatabase
-from tests.world import ANYTHING, MOMENT, World, embedded_world, keys_of
+from tests.conftest import CountStatements
+from tests.templates import Template
+from tests.world import ANYTHING, MOMENT, World, embedded_world, filling, keys_of, world_fixture
 
 PAINTER = (TagRecord(name="painting", kind=TermKind.CATEGORY), TagRecord(name="tool-0", kind=TermKind.TOOL))
-
-
-@pytest.fixture
-async def world(database: Database, tmp_path: Path) -> AsyncIterator[World]:
-    async with embedded_world(database, tmp_path) as made:
-        yield made
 
 
 async def a_small_community(world: World, projects: int = 60) -> None:
@@ -53,6 +47,13 @@ async def a_small_community(world: World, projects: int = 60) -> None:
     await world.act("ada", InteractionType.LIKE, "p0000", "p0006")
     await world.act("cook", InteractionType.VIEW, "p0003", "p0009")
     await world.settle()
+
+
+async def nothing(world: World) -> None:
+    """Leave the stores empty."""
+
+
+world, empty = world_fixture(a_small_community), world_fixture(nothing)
 
 
 async def walk(world: World, user: str, sizes: list[int], most: int = 200) -> list[str]:
@@ -69,7 +70,6 @@ async def walk(world: World, user: str, sizes: list[int], most: int = 200) -> li
 
 
 async def test_a_feed_is_ranked_by_exactly_the_contributions_it_shows(world: World):
-    await a_small_community(world)
     page = await world.for_you("ada", 100)
     assert len(page.entries) == 60
     assert (page.strategy, page.model, page.degraded) == (Strategy.PERSONALIZED, "baseline", ())
@@ -87,14 +87,12 @@ async def test_a_feed_is_ranked_by_exactly_the_contributions_it_shows(world: Wor
 
 
 async def test_each_viewer_gets_a_feed_of_their_own(world: World):
-    await a_small_community(world)
     ada, cook = keys_of(await world.for_you("ada", 10)), keys_of(await world.for_you("cook", 10))
     assert sum(key in ("p0012", "p0018", "p0024", "p0030") for key in ada) >= 3, ada
     assert ada != cook
 
 
 async def test_a_like_moves_the_next_first_page_at_once(world: World):
-    await a_small_community(world)
     before = await world.for_you("cook", 100)
     assert (await world.for_you("cook")).snapshot_id == before.snapshot_id
     await world.act("cook", InteractionType.LIKE, "p0015")
@@ -106,7 +104,6 @@ async def test_a_like_moves_the_next_first_page_at_once(world: World):
 
 
 async def test_people_like_you_counts_only_from_five_people_on(world: World):
-    await a_small_community(world)
     await world.act("painter-0", InteractionType.LIKE, "p0024")
     cook = await world.viewer("cook")
     await world.act("cook", InteractionType.LIKE, "p0000", "p0006")
@@ -118,7 +115,6 @@ async def test_people_like_you_counts_only_from_five_people_on(world: World):
 
 
 async def test_the_explanation_of_a_project_elsewhere_is_the_feeds_own(world: World):
-    await a_small_community(world)
     page = await world.for_you("ada")
     elsewhere = await world.feeds.explain(await world.viewer("ada"), list(page.cards))
     for entry in page.entries:
@@ -126,21 +122,21 @@ async def test_the_explanation_of_a_project_elsewhere_is_the_feeds_own(world: Wo
         assert elsewhere[entry.project_id].contributions == pytest.approx(entry.explained.contributions, abs=2)
 
 
-async def test_a_walk_meets_each_project_once_and_covers_the_catalogue(world: World):
-    await a_small_community(world, projects=75)
-    seen = await walk(world, "ada", [7, 30, 1])
+async def test_a_walk_meets_each_project_once_and_covers_the_catalogue(empty: World):
+    await a_small_community(empty, projects=75)
+    seen = await walk(empty, "ada", [7, 30, 1])
     assert len(seen) == len(set(seen)) == 75
 
 
 async def test_what_was_not_ranked_follows_behind_newest_first_and_says_so(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    empty: World, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(weights, "SNAPSHOT_RANKS", 20)
-    await a_small_community(world, projects=75)
-    seen = await walk(world, "ada", [8])
+    await a_small_community(empty, projects=75)
+    seen = await walk(empty, "ada", [8])
     assert len(seen) == len(set(seen)) == 75
     assert seen[20:] == sorted(seen[20:])  # keys rise as projects grow older
-    first = await world.for_you("ada", 30)
+    first = await empty.for_you("ada", 30)
     tail = first.entries[20:]
     assert {entry.explained.adjustments[0].rule for entry in tail} == {Rule.REMAINDER}
     assert {entry.explained.score for entry in tail} == {0}
@@ -150,14 +146,14 @@ async def test_what_was_not_ranked_follows_behind_newest_first_and_says_so(
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32), sizes=st.lists(st.integers(1, 40), min_size=1, max_size=4))
 async def test_a_walk_holds_while_the_world_changes(
-    make_database: MakeDatabase, tmp_path: Path, seed: int, sizes: list[int]
+    sqlite_template: Template, tmp_path: Path, seed: int, sizes: list[int]
 ):
     """Projects are added, liked, hidden and removed between pages: nothing twice, nothing hidden, nothing left out."""
     chance = random.Random(seed)
     folder = tmp_path / uuid4().hex
     folder.mkdir()
-    async with make_database("sqlite") as database, embedded_world(database, folder) as world:
-        await a_small_community(world)
+    community = await sqlite_template.filled(filling(a_small_community))
+    async with community.copy(folder) as database, embedded_world(database, folder) as world:
         original = {f"p{number:04}" for number in range(60)}
         seen: list[str] = []
         hidden: set[str] = set()
@@ -218,7 +214,6 @@ async def hide(world: World, how: str, key: str) -> None:
 async def test_what_may_not_be_seen_is_never_served(world: World, how: str, user: str):
     if user == "nobody" and how in ("own", "dismissed"):
         user = "ada"
-    await a_small_community(world)
     first = await world.for_you(user, 5)
     victim, second_page = "p0018", first.entries[-1].cursor
     await hide(world, how, victim)
@@ -233,28 +228,27 @@ async def test_what_may_not_be_seen_is_never_served(world: World, how: str, user
 
 @pytest.mark.parametrize("projects", [200, 2_000])
 async def test_a_feed_costs_the_same_statements_however_long_or_large(
-    world: World, statements: CountStatements, projects: int
+    empty: World, statements: CountStatements, projects: int
 ):
-    await a_small_community(world, projects)
+    await a_small_community(empty, projects)
     for first in (10, 100):
-        viewer = await world.viewer("ada")
-        feeds = Feeds(replace(world.stores, cache=Forgetful()), deadlines=PATIENT)
-        with statements(world.stores.database) as cold:
+        viewer = await empty.viewer("ada")
+        feeds = Feeds(replace(empty.stores, cache=Forgetful()), deadlines=PATIENT)
+        with statements(empty.stores.database) as cold:
             page = await feeds.for_you(viewer, first, None, ANYTHING)
         assert len(page.entries) == first
         # tags, touches, people alike, tag matches, shared sources, neighbor lists, behind the touches, features, cards
         assert len(cold) == 9, cold
-        await world.feeds.for_you(viewer, first, None, ANYTHING)
-        with statements(world.stores.database) as warm:
-            await world.feeds.for_you(viewer, first, None, ANYTHING)
+        await empty.feeds.for_you(viewer, first, None, ANYTHING)
+        with statements(empty.stores.database) as warm:
+            await empty.feeds.for_you(viewer, first, None, ANYTHING)
         assert len(warm) == 1, warm
-        with statements(world.stores.database) as evidence:
-            await world.feeds.reasons(viewer, [entry.explained for entry in page.entries])
+        with statements(empty.stores.database) as evidence:
+            await empty.feeds.reasons(viewer, [entry.explained for entry in page.entries])
         assert len(evidence) == 4, evidence  # tags, touches, features, titles of what is similar
 
 
 async def test_a_snapshot_outlives_a_restart_and_serves_other_workers(world: World, tmp_path: Path):
-    await a_small_community(world)
     first = await world.for_you("ada", 10)
     async with embedded_world(world.stores.database, tmp_path) as other:
         assert (await other.for_you("ada", 10)).snapshot_id == first.snapshot_id
@@ -265,7 +259,6 @@ async def test_a_snapshot_outlives_a_restart_and_serves_other_workers(world: Wor
 
 
 async def test_a_cursor_works_only_where_it_came_from(world: World):
-    await a_small_community(world)
     cursor = (await world.for_you("ada", 5)).entries[-1].cursor
     ada, cook = await world.viewer("ada"), await world.viewer("cook")
     with pytest.raises(ForeignCursor, match="another viewer"):
@@ -281,7 +274,6 @@ async def test_a_cursor_works_only_where_it_came_from(world: World):
 
 
 async def test_a_cursor_whose_snapshot_is_gone_says_so(world: World):
-    await a_small_community(world)
     entry = (await world.for_you("ada", 5)).entries[-1]
     await world.stores.cache.delete(f"snapshot:{Cursor.decode(entry.cursor).snapshot_id}")
     with pytest.raises(SnapshotExpired, match="start again"):
@@ -289,21 +281,19 @@ async def test_a_cursor_whose_snapshot_is_gone_says_so(world: World):
 
 
 @pytest.mark.parametrize("first", [-1, 101, 10**9, -(2**31)])
-async def test_a_page_size_out_of_range_is_refused(world: World, first: int):
-    viewer = await find_viewer(world.stores.database)
-    for feed in (world.feeds.for_you, world.feeds.popular, world.feeds.newest):
+async def test_a_page_size_out_of_range_is_refused(empty: World, first: int):
+    viewer = await find_viewer(empty.stores.database)
+    for feed in (empty.feeds.for_you, empty.feeds.popular, empty.feeds.newest):
         with pytest.raises(FirstOutOfRange, match="0 to 100"):
             await feed(viewer, first, None, ANYTHING)
 
 
 async def test_a_page_of_none_is_an_empty_page(world: World):
-    await a_small_community(world)
     page = await world.for_you("ada", 0)
     assert (page.entries, page.has_next) == ((), True)
 
 
 async def test_somebody_unknown_gets_what_is_popular(world: World):
-    await a_small_community(world)
     nobody = await find_viewer(world.stores.database)
     breadth = await world.feeds.for_you(nobody, 60, None, ANYTHING)
     assert (breadth.kind, breadth.strategy, breadth.model) == (FeedKind.FOR_YOU, Strategy.POPULAR, "popular")
@@ -320,23 +310,23 @@ async def test_somebody_unknown_gets_what_is_popular(world: World):
         assert entry.explained.score == sum(entry.explained.contributions)
 
 
-async def test_what_was_popular_fades_and_likes_are_remembered(world: World):
-    await world.add_users(*(f"fan-{n}" for n in range(9)))
-    await world.add_projects(6)
+async def test_what_was_popular_fades_and_likes_are_remembered(empty: World):
+    await empty.add_users(*(f"fan-{n}" for n in range(9)))
+    await empty.add_projects(6)
     for n in range(9):
-        await world.act(f"fan-{n}", InteractionType.LIKE, "p0005", at=now() - timedelta(days=200))
-        await world.act(f"fan-{n % 2}", InteractionType.VIEW, "p0003")
-        await world.act(f"fan-{n}", InteractionType.LIKE, "p0004", at=UNKNOWN_TIME + timedelta(seconds=0.5))
-    page = await world.feeds.popular(await find_viewer(world.stores.database), 6, None, ANYTHING)
+        await empty.act(f"fan-{n}", InteractionType.LIKE, "p0005", at=now() - timedelta(days=200))
+        await empty.act(f"fan-{n % 2}", InteractionType.VIEW, "p0003")
+        await empty.act(f"fan-{n}", InteractionType.LIKE, "p0004", at=UNKNOWN_TIME + timedelta(seconds=0.5))
+    page = await empty.feeds.popular(await find_viewer(empty.stores.database), 6, None, ANYTHING)
     assert keys_of(page) == ["p0003", "p0005", "p0004", "p0000", "p0001", "p0002"]
 
 
-async def test_newest_is_a_walk_that_added_projects_do_not_disturb(world: World):
-    await world.add_projects(25, start=5)
-    nobody = await find_viewer(world.stores.database)
-    first = await world.feeds.newest(nobody, 10, None, ANYTHING)
-    await world.add_projects(5)
-    second = await world.feeds.newest(nobody, 30, first.entries[-1].cursor, ANYTHING)
+async def test_newest_is_a_walk_that_added_projects_do_not_disturb(empty: World):
+    await empty.add_projects(25, start=5)
+    nobody = await find_viewer(empty.stores.database)
+    first = await empty.feeds.newest(nobody, 10, None, ANYTHING)
+    await empty.add_projects(5)
+    second = await empty.feeds.newest(nobody, 30, first.entries[-1].cursor, ANYTHING)
     assert keys_of(first) + keys_of(second) == [f"p{number:04}" for number in range(5, 30)]
     assert [entry.rank for entry in second.entries] == list(range(11, 26))
     assert not second.has_next
@@ -351,14 +341,14 @@ async def test_newest_is_a_walk_that_added_projects_do_not_disturb(world: World)
         (ProjectFilter(tools=("no such tool",)), lambda _: False),
     ],
 )
-async def test_a_filter_narrows_every_feed(world: World, where: ProjectFilter, fits: Any):
-    await a_small_community(world, projects=90)
-    async with world.stores.database.write() as connection:
-        await upsert_projects(connection, [world.project(number, type="prompt") for number in range(0, 90, 10)])
-    await world.settle()
+async def test_a_filter_narrows_every_feed(empty: World, where: ProjectFilter, fits: Any):
+    await a_small_community(empty, projects=90)
+    async with empty.stores.database.write() as connection:
+        await upsert_projects(connection, [empty.project(number, type="prompt") for number in range(0, 90, 10)])
+    await empty.settle()
     wanted = {f"p{number:04}" for number in range(90) if fits(number)}
-    for viewer in (await world.viewer("ada"), await find_viewer(world.stores.database)):
-        for feed in (world.feeds.for_you, world.feeds.popular, world.feeds.newest):
+    for viewer in (await empty.viewer("ada"), await find_viewer(empty.stores.database)):
+        for feed in (empty.feeds.for_you, empty.feeds.popular, empty.feeds.newest):
             page = await feed(viewer, 100, None, where)
             assert set(keys_of(page)) == wanted, page.strategy
             assert not page.has_next
@@ -397,7 +387,6 @@ class Forgetful:
 
 
 async def test_without_the_index_a_feed_comes_from_what_is_left_and_says_so(world: World):
-    await a_small_community(world)
     feeds = Feeds(replace(world.stores, vectors=Away(Store.VECTORS)), deadlines=PATIENT)  # type: ignore[arg-type]
     viewer = await world.viewer("ada")
     page = await feeds.for_you(viewer, 30, None, ANYTHING)
@@ -410,7 +399,6 @@ async def test_without_the_index_a_feed_comes_from_what_is_left_and_says_so(worl
 
 
 async def test_without_the_cache_a_feed_is_made_each_time_and_says_so(world: World):
-    await a_small_community(world)
     feeds = Feeds(replace(world.stores, cache=Away(Store.CACHE)), deadlines=PATIENT)  # type: ignore[arg-type]
     viewer = await world.viewer("ada")
     page = await feeds.for_you(viewer, 5, None, ANYTHING)
@@ -420,7 +408,6 @@ async def test_without_the_cache_a_feed_is_made_each_time_and_says_so(world: Wor
 
 
 async def test_an_unliked_project_loses_its_penalty(world: World):
-    await a_small_community(world)
     viewer = await world.viewer("ada")
     assert viewer.actor_id is not None
     (project_id,) = await world.ids(["p0000"])
@@ -447,7 +434,6 @@ class Breakable:
 
 
 async def test_without_the_truth_a_shared_page_is_as_everybody_saw_it_last(world: World):
-    await a_small_community(world)
     database = Breakable(world.stores.database, Store.DATABASE)
     feeds = Feeds(replace(world.stores, database=database), clock=lambda: MOMENT, deadlines=PATIENT)  # type: ignore[arg-type]
     nobody, ada = await world.viewer("stranger"), await world.viewer("ada")

@@ -1,7 +1,7 @@
 """Somebody who is deleted is nowhere: in no row, no entry of the cache, no vector, and no byte of a file."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -52,7 +52,7 @@ from scoring.deadlines import PATIENT
 from scoring.feeds import Feeds
 from scoring.mathematics.velocity import Window
 from scoring.pipelines.search import SearchQuery
-from tests.world import ANYTHING, BEGIN, MOMENT, World, embedded_world
+from tests.world import ANYTHING, BEGIN, MOMENT, World, world_fixture
 
 KEY = "zebulon-key"
 WORDS = ("zebulon", "quokkaphile", "xylograph", "zzsession")
@@ -61,15 +61,16 @@ WORDS = ("zebulon", "quokkaphile", "xylograph", "zzsession")
 AFTER = now() + ERASURE_GRACE + timedelta(hours=1)
 
 
-@pytest.fixture
-async def world(database: Database, tmp_path: Path) -> AsyncIterator[World]:
-    async with embedded_world(database, tmp_path) as made:
-        await made.add_users("author", *(f"painter-{n}" for n in range(6)))
-        await made.add_projects(30, topics=("daily",), owner="author")
-        for n in range(6):
-            await made.act(f"painter-{n}", InteractionType.LIKE, "p0000", "p0006")
-            await made.act(f"painter-{n}", InteractionType.VIEW, "p0001")
-        yield made
+async def painters(world: World) -> None:
+    """Add painters who have come to the same projects."""
+    await world.add_users("author", *(f"painter-{n}" for n in range(6)))
+    await world.add_projects(30, topics=("daily",), owner="author")
+    for n in range(6):
+        await world.act(f"painter-{n}", InteractionType.LIKE, "p0000", "p0006")
+        await world.act(f"painter-{n}", InteractionType.VIEW, "p0001")
+
+
+world = world_fixture(painters)
 
 
 async def a_full_life(world: World) -> tuple[int, ServedPageLog]:

@@ -1,4 +1,4 @@
-"""The stores as `explore demo` leaves them."""
+"""The stores as the first `explore serve --demo` leaves them."""
 
 import sqlite3
 from contextlib import closing

@@ -26,8 +26,8 @@ from gateway.runtime import open_runtime
 from gateway.server import server_config
 from gateway.settings import Settings
 from resolvers.schema import schema
-from tests.conftest import sqlite_copy
 from tests.gateway.conftest import SECRET
+from tests.templates import Template
 from tests.world import World
 
 _turns = itertools.count(1)
@@ -139,9 +139,9 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
 
 
 @pytest.fixture
-async def truth(sqlite_template: Path, tmp_path: Path) -> AsyncIterator[str]:
+async def truth(sqlite_template: Template, tmp_path: Path) -> AsyncIterator[str]:
     """Give the URL of a store with some people and projects."""
-    async with sqlite_copy(sqlite_template, tmp_path) as database:
+    async with sqlite_template.copy(tmp_path) as database:
         await _fill(database)
         yield f"sqlite:///{database.url.database}"
 
@@ -163,10 +163,10 @@ def serve(truth: str, tmp_path: Path) -> Serve:
 
 
 @pytest.fixture(scope="module")
-async def shared_gateway(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
+async def shared_gateway(sqlite_template: Template, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
     """A gateway with the default settings, for all tests of a file: to start one takes a second."""
     folder = tmp_path_factory.mktemp("gateway")
-    async with sqlite_copy(sqlite_template, folder) as database:
+    async with sqlite_template.copy(folder) as database:
         await _fill(database)
     given = {"var_dir": folder, "token_secret": SECRET, "database_url": f"sqlite:///{database.url.database}"}
     async with running(Settings(_env_file=None, **given)) as started:

@@ -1,26 +1,23 @@
 """Ranking a page again reads only what is new to it, and what it remembers is what a fresh reading gives."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import numpy as np
 import pytest
 from sqlalchemy import select
 
-from db.database.engine import Database
 from db.models import Project
 from scoring import weights
 from scoring.collaborative.recent_interactions import RecentInteractionReader
 from tests.conftest import CountStatements
 from tests.scoring.collaborative.test_evidence_loader import a_community
-from tests.world import MOMENT, World, embedded_world
+from tests.world import MOMENT, World, world_fixture
 
 
-@pytest.fixture
-async def world(database: Database, tmp_path: Path) -> AsyncIterator[World]:
-    async with embedded_world(database, tmp_path) as made:
-        await a_community(made, actors=6, projects=20)
-        yield made
+async def six_people(world: World) -> None:
+    """Add six people of two tastes and twenty projects."""
+    await a_community(world, actors=6, projects=20)
+
+
+world = world_fixture(six_people)
 
 
 async def recent_and_ids(world: World) -> tuple[RecentInteractionReader, np.ndarray]:

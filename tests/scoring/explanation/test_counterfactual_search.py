@@ -1,9 +1,8 @@
 """Counterfactuals are the smallest sets of causes, and removing them really removes the project."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import combinations
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,7 +11,6 @@ from sqlalchemy import delete
 
 from db.actors.profiles import EngagedProject, Tag
 from db.actors.users import raise_versions
-from db.database.engine import Database
 from db.models import Engagement, InteractionType, Like, OutboxKind, TermKind, UserTag
 from db.outbox import enqueue
 from db.records import TagRecord
@@ -25,7 +23,8 @@ from scoring.mathematics.additive_model import BASELINE, Model
 from scoring.models.active_model import fixed_model
 from scoring.models.model_presets import DEFAULT
 from scoring.profiles.viewer_profile import load_profile
-from tests.world import ANYTHING, BEGIN, MOMENT, World, embedded_world
+from tests.templates import Template
+from tests.world import ANYTHING, BEGIN, MOMENT, World, world_fixture
 
 # --- the search -----------------------------------------------------------------------------------------------------
 
@@ -73,22 +72,28 @@ async def test_nothing_is_found_without_causes():
 
 
 @pytest.fixture
-async def world(sqlite_database: Database, tmp_path: Path) -> AsyncIterator[World]:
+def template(sqlite_template: Template) -> Template:
+    """One engine will do: what is tested is computed from rows."""
+    return sqlite_template
+
+
+async def a_large_catalog(world: World) -> None:
     """A large catalog, some people who came to a part of it, and one viewer with two interests and five touches."""
     tags = (TagRecord(name="painting", kind=TermKind.CATEGORY), TagRecord(name="tool-0", kind=TermKind.TOOL))
-    async with embedded_world(sqlite_database, tmp_path) as made:
-        await made.add_users("maker", *(f"u{n}" for n in range(7)))
-        await made.add_users("ada", tags=tags)
-        await made.add_users("plain")
-        await made.add_projects(400, owner="maker")
-        for n in range(7):
-            keys = [f"p{k:04}" for k in range(3, 180, 6) if (k // 6 + n) % 2]
-            await made.act(f"u{n}", InteractionType.LIKE, *keys)
-        await made.act("ada", InteractionType.LIKE, "p0003", "p0009", "p0021")
-        await made.act("ada", InteractionType.VIEW, "p0001", "p0007")
-        await made.settle()
-        await train_collaborative_model(made.stores.database)
-        yield made
+    await world.add_users("maker", *(f"u{n}" for n in range(7)))
+    await world.add_users("ada", tags=tags)
+    await world.add_users("plain")
+    await world.add_projects(400, owner="maker")
+    for n in range(7):
+        keys = [f"p{k:04}" for k in range(3, 180, 6) if (k // 6 + n) % 2]
+        await world.act(f"u{n}", InteractionType.LIKE, *keys)
+    await world.act("ada", InteractionType.LIKE, "p0003", "p0009", "p0021")
+    await world.act("ada", InteractionType.VIEW, "p0001", "p0007")
+    await world.settle()
+    await train_collaborative_model(world.stores.database)
+
+
+world = world_fixture(a_large_catalog)
 
 
 async def take_away(world: World, user: str, causes: Sequence[Cause]) -> None:

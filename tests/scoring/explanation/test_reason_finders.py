@@ -1,13 +1,10 @@
 """Reasons: evidence that can be checked, and one plain sentence."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
 from db.catalog.catalog_entries import upsert_projects
-from db.database.engine import Database
 from db.models import InteractionType, TermKind
 from db.records import TagRecord
 from scoring.collaborative.nightly_training import train_collaborative_model
@@ -36,7 +33,8 @@ from scoring.models.model_presets import from_data
 from scoring.ranking import Adjustment, Rule, ScoredProject
 from scoring.replay.scorers import TIMED_SIGNALS
 from scoring.weights import Signal
-from tests.world import ANYTHING, BEGIN, MOMENT, World, embedded_world
+from tests.templates import Template
+from tests.world import ANYTHING, BEGIN, MOMENT, World, world_fixture
 
 TAGS = (
     TagRecord(name="painting", kind=TermKind.CATEGORY, confidence=0.8),
@@ -45,15 +43,22 @@ TAGS = (
 
 
 @pytest.fixture
-async def world(sqlite_database: Database, tmp_path: Path) -> AsyncIterator[World]:
-    async with embedded_world(sqlite_database, tmp_path) as made:
-        await made.add_users("ada", *(f"painter-{n}" for n in range(6)), tags=TAGS)
-        await made.add_projects(60)
-        for n in range(6):
-            await made.act(f"painter-{n}", InteractionType.LIKE, "p0042", "p0010")
-        await made.act("ada", InteractionType.LIKE, "p0006")
-        await made.settle()
-        yield made
+def template(sqlite_template: Template) -> Template:
+    """One engine will do: what is tested is computed from rows."""
+    return sqlite_template
+
+
+async def painters(world: World) -> None:
+    """Add painters, and a viewer with interests."""
+    await world.add_users("ada", *(f"painter-{n}" for n in range(6)), tags=TAGS)
+    await world.add_projects(60)
+    for n in range(6):
+        await world.act(f"painter-{n}", InteractionType.LIKE, "p0042", "p0010")
+    await world.act("ada", InteractionType.LIKE, "p0006")
+    await world.settle()
+
+
+world = world_fixture(painters)
 
 
 async def test_every_reason_is_backed_by_the_database(world: World):

@@ -1,8 +1,6 @@
 """Exploration: a lot that is the same all day, keeps every limit, and tells of each place that it gave away."""
 
-from collections.abc import AsyncIterator
 from datetime import date, timedelta
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from db.database.engine import Database
 from db.interactions.served_pages import ServedPageLog
 from db.models import InteractionType, ServedPage
 from scoring import weights
@@ -20,7 +17,7 @@ from scoring.feeds import Feeds
 from scoring.mathematics.exploration import NOTHING, diversify_and_explore, draw, seed_of
 from scoring.ranking import Page, Rule
 from tests.scoring.mathematics.test_diversity import attributes, rankings
-from tests.world import ANYTHING, BEGIN, MOMENT, World, embedded_world
+from tests.world import ANYTHING, BEGIN, MOMENT, World, world_fixture
 
 IDS = np.arange(1, 1_001)
 ALL = np.ones(1_000, dtype=bool)
@@ -136,17 +133,18 @@ def test_projects_from_far_below_get_their_place_and_all_that_made_room_say_for_
 # --- a feed ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-async def world(database: Database, tmp_path: Path) -> AsyncIterator[World]:
-    async with embedded_world(database, tmp_path) as made:
-        await made.add_users("ada", "maker", *(f"u{n}" for n in range(6)))
-        await made.add_projects(90)
-        await made.add_projects(1, start=900, owner="ada")
-        await made.act("ada", InteractionType.LIKE, "p0000", "p0006", "p0080")
-        for n in range(6):
-            await made.act(f"u{n}", InteractionType.LIKE, *(f"p{k:04}" for k in range(10, 60)))
-        await made.settle()
-        yield made
+async def users_of_some_projects(world: World) -> None:
+    """Add projects that a few users know and others that nobody does."""
+    await world.add_users("ada", "maker", *(f"u{n}" for n in range(6)))
+    await world.add_projects(90)
+    await world.add_projects(1, start=900, owner="ada")
+    await world.act("ada", InteractionType.LIKE, "p0000", "p0006", "p0080")
+    for n in range(6):
+        await world.act(f"u{n}", InteractionType.LIKE, *(f"p{k:04}" for k in range(10, 60)))
+    await world.settle()
+
+
+world = world_fixture(users_of_some_projects)
 
 
 def explored(page: Page) -> list[int]:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,29 +10,23 @@ from sqlalchemy import select
 
 from db.actors.users import find_viewer
 from db.catalog.project_cards import read_features
-from db.demo import generate
-from db.models import ProjectTerm, Term, TermKind, now
+from db.models import ProjectTerm, Term, TermKind
 from db.onboarding.answers import CheckedAnswer, store_answers
 from db.onboarding.questions import Question, active_questions
 from db.synchronization.profile_refresh import refresh_profile
 from db.vectors.base import VectorFilter
-from scoring.demo import load_demo
 from scoring.features import incidences
 from scoring.ranking import Page, Rule, Strategy
 from scoring.weights import Signal
-from tests.conftest import sqlite_copy
-from tests.world import ANYTHING, World, embedded_world, keys_of
+from tests.world import ANYTHING, World, demo_world, keys_of
 
 NEAR = 48
 """Projects that count as near to a tool: the tenth of the catalog whose vectors are nearest to those that use it."""
 
 
 @pytest.fixture(scope="module")
-async def demo(sqlite_template, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:  # type: ignore[no-untyped-def]
-    folder = tmp_path_factory.mktemp("cold")
-    async with sqlite_copy(sqlite_template, folder) as database, embedded_world(database, folder) as world:
-        await load_demo(database, generate(now()))
-        await world.settle()
+async def demo(demo_data: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    async with demo_world(demo_data, tmp_path_factory.mktemp("cold")) as world:
         yield world
 
 

@@ -1,8 +1,6 @@
 """Search on real stores: what it finds, what it says of it, and what it does when a store is away."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +8,6 @@ from sqlalchemy import update
 
 from db.actors.users import find_viewer
 from db.catalog.project_cards import ProjectFilter
-from db.database.engine import Database
 from db.errors import Store, StoreUnavailable
 from db.models import FeedKind, InteractionType, Project
 from scoring.deadlines import PATIENT
@@ -21,7 +18,7 @@ from scoring.pipelines.search import SearchQuery
 from scoring.ranking import Page, Strategy
 from scoring.weights import Signal
 from tests.scoring.test_feeds import Away, Forgetful
-from tests.world import ANYTHING, World, embedded_world, keys_of
+from tests.world import ANYTHING, World, keys_of, world_fixture
 
 TEXTS = {
     "p0000": ("Extracting text from scanned pages", "An OCR pipeline for old letters."),
@@ -33,14 +30,15 @@ TEXTS = {
 }
 
 
-@pytest.fixture
-async def world(database: Database, tmp_path: Path) -> AsyncIterator[World]:
-    async with embedded_world(database, tmp_path) as made:
-        await made.add_users("ada")
-        for number, (title, description) in enumerate(TEXTS.values()):
-            await made.add_projects(1, start=number, title=title, description=description)
-        await made.settle()
-        yield made
+async def projects_of_texts(world: World) -> None:
+    """Add projects that say and mean it."""
+    await world.add_users("ada")
+    for number, (title, description) in enumerate(TEXTS.values()):
+        await world.add_projects(1, start=number, title=title, description=description)
+    await world.settle()
+
+
+world = world_fixture(projects_of_texts)
 
 
 async def search(world: World, text: str, alpha: float = 0.7, feeds: Feeds | None = None, **page: Any) -> Page:

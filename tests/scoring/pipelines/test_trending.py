@@ -1,16 +1,13 @@
 """The trending feed, on real stores."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from db.actors.users import find_viewer
 from db.catalog.project_cards import ProjectFilter
-from db.database.engine import Database
 from db.models import FeedKind, InteractionType, TermKind
 from db.records import TagRecord
 from scoring import weights
@@ -21,18 +18,19 @@ from scoring.ranking import Page, Rule, Strategy
 from scoring.weights import Signal
 from tests.conftest import CountStatements
 from tests.scoring.test_feeds import Forgetful
-from tests.world import ANYTHING, MOMENT, World, embedded_world, keys_of
+from tests.world import ANYTHING, MOMENT, World, keys_of, world_fixture
 
 PEOPLE = [f"reader-{n}" for n in range(30)]
 
 
-@pytest.fixture
-async def world(database: Database, tmp_path: Path) -> AsyncIterator[World]:
-    async with embedded_world(database, tmp_path) as made:
-        await made.add_users(*PEOPLE)
-        await made.add_users("cook", tags=(TagRecord(name="cooking", kind=TermKind.CATEGORY),))
-        await made.add_projects(40)
-        yield made
+async def readers(world: World) -> None:
+    """Add readers, a cook and forty projects."""
+    await world.add_users(*PEOPLE)
+    await world.add_users("cook", tags=(TagRecord(name="cooking", kind=TermKind.CATEGORY),))
+    await world.add_projects(40)
+
+
+world = world_fixture(readers)
 
 
 async def crowd(world: World, key: str, people: int, hours_ago: float, type_: InteractionType = InteractionType.VIEW):

@@ -1,18 +1,14 @@
 """A viewer's own settings change the curves, and nothing else about the sums."""
 
-from collections.abc import AsyncIterator
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from db.actors.actor_preferences import Preferences, change_preferences
 from db.actors.users import find_viewer
-from db.database.engine import Database
 from db.models import EngagementKind, InteractionType, TermKind
 from db.records import TagRecord
 from scoring import weights
@@ -22,7 +18,7 @@ from scoring.models.model_presets import DEFAULT, PRESETS
 from scoring.profiles.model_preferences import NEEDS, apply_preferences, learnable_kinds, novelty_weight, switched_off
 from scoring.ranking import Page, Strategy
 from scoring.weights import Signal
-from tests.world import ANYTHING, World, embedded_world, keys_of
+from tests.world import ANYTHING, World, keys_of, world_fixture
 
 SWITCHES = ("use_topics", "learn_from_views", "learn_from_likes", "social_signals")
 ANY_PREFERENCES = st.builds(Preferences, **dict.fromkeys(SWITCHES, st.booleans()), discovery=st.integers(0, 100))
@@ -122,18 +118,19 @@ def test_a_larger_balance_never_shows_less_that_is_new_among_the_best(base: list
 # --- on a page -----------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-async def world(database: Database, tmp_path: Path) -> AsyncIterator[World]:
-    async with embedded_world(database, tmp_path) as made:
-        painter = (TagRecord(name="painting", kind=TermKind.CATEGORY), TagRecord(name="tool-0", kind=TermKind.TOOL))
-        await made.add_users("ada", *(f"painter-{n}" for n in range(7)), tags=painter)
-        await made.add_projects(60)
-        for n in range(7):
-            await made.act(f"painter-{n}", InteractionType.LIKE, "p0000", "p0006", "p0012", "p0018")
-        await made.act("ada", InteractionType.LIKE, "p0000", "p0006")
-        await made.act("ada", InteractionType.VIEW, "p0003")
-        await made.settle()
-        yield made
+async def painters(world: World) -> None:
+    """Add painters who like the same paintings, and a viewer like them."""
+    painter = (TagRecord(name="painting", kind=TermKind.CATEGORY), TagRecord(name="tool-0", kind=TermKind.TOOL))
+    await world.add_users("ada", *(f"painter-{n}" for n in range(7)), tags=painter)
+    await world.add_projects(60)
+    for n in range(7):
+        await world.act(f"painter-{n}", InteractionType.LIKE, "p0000", "p0006", "p0012", "p0018")
+    await world.act("ada", InteractionType.LIKE, "p0000", "p0006")
+    await world.act("ada", InteractionType.VIEW, "p0003")
+    await world.settle()
+
+
+world = world_fixture(painters)
 
 
 async def set_preferences(world: World, **changes: Any) -> None:

@@ -1,14 +1,11 @@
 """What was seen and let pass, and what is like what was dismissed, speaks against a project."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from db.database.engine import Database
 from db.interactions.impression_counts import impression_counts, last_dismissed
 from db.interactions.interactions import dismiss
 from db.models import InteractionType
@@ -21,17 +18,18 @@ from scoring.profiles.negative_feedback import impression_fatigue
 from scoring.ranking import Page
 from scoring.weights import Signal
 from tests.scoring.test_feeds import Forgetful
-from tests.world import ANYTHING, MOMENT, World, embedded_world, keys_of
+from tests.world import ANYTHING, MOMENT, World, keys_of, world_fixture
 
 
-@pytest.fixture
-async def world(database: Database, tmp_path: Path) -> AsyncIterator[World]:
-    async with embedded_world(database, tmp_path) as made:
-        await made.add_users("maker", "ada")
-        await made.add_projects(40, owner="maker")
-        await made.act("ada", InteractionType.LIKE, "p0000")
-        await made.settle()
-        yield made
+async def one_viewer(world: World) -> None:
+    """Add a viewer who has liked one of forty projects."""
+    await world.add_users("maker", "ada")
+    await world.add_projects(40, owner="maker")
+    await world.act("ada", InteractionType.LIKE, "p0000")
+    await world.settle()
+
+
+world = world_fixture(one_viewer)
 
 
 async def page_of(world: World) -> Page:
