@@ -44,7 +44,7 @@ run: $(VENV)/.run ## set up, build the pages, load the demo data, serve on port 
 test: $(VENV)/.dev ## set up, then run the whole test-suite (needs PostgreSQL's programs)
 	@$(call npm,build)
 	@$(call npm,test)
-	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
+	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --durations=20
 
 .PHONY: lint
 lint: $(VENV)/.dev ## formatting, lint, types, and the direction of the four floors
@@ -80,6 +80,14 @@ lock: $(VENV)/.dev ## resolve pyproject.toml into the hashed lock files
 	@$(BIN)/uv pip compile pyproject.toml --group build --universal --python-version 3.11 --generate-hashes --no-header --quiet -o requirements.lock
 	@$(BIN)/uv pip compile pyproject.toml --group dev -c requirements.lock --universal --python-version 3.11 --generate-hashes --no-header --quiet -o requirements-dev.lock
 	@echo uv | $(BIN)/uv pip compile - -c requirements-dev.lock --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet -o requirements-uv.lock
+
+.PHONY: lock-check
+lock-check: $(VENV)/.dev ## check that the lock file installs on Python 3.11, 3.12 and 3.13, from wheels alone
+	@for version in 3.11 3.12 3.13; do \
+	  $(BIN)/uv pip install --dry-run --quiet --require-hashes --only-binary :all: --python $(BIN)/python \
+	    --python-version $$version --target $(VENV)/lock-check -r requirements-dev.lock || exit 1; \
+	  echo "Python $$version: ok"; \
+	done
 
 .PHONY: clean
 clean: ## remove what can be made again: the virtual environment, npm's packages, the built pages, the caches; never var/

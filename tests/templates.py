@@ -67,7 +67,7 @@ class Template:
     async def copy(self, folder: Path) -> AsyncIterator[Database]:
         """Lend a copy of the database, and put copies of the files into a folder."""
         # A test may open several copies in one folder: the SQLite file gets a name of its own.
-        path = folder / f"truth_{next(_numbers)}.sqlite"
+        path = folder / f"database_{next(_numbers)}.sqlite"
         for file in self.folder.iterdir():
             shutil.copyfile(file, path if file.name == SQLITE_FILE else folder / file.name)
         if self.server is None:
