@@ -46,6 +46,10 @@ test: $(VENV)/.dev ## set up, then run the whole test-suite (needs PostgreSQL's 
 	@$(call npm,test)
 	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --durations=20
 
+.PHONY: check
+check: lint ## formatting, lint, types, import rules, and the tests that need no server: under two minutes
+	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile -m "not servers" --quiet
+
 .PHONY: lint
 lint: $(VENV)/.dev ## formatting, lint, types, and the direction of the four floors
 	@$(BIN)/ruff format --check .

@@ -14,7 +14,6 @@ import json
 import os
 import random
 import sqlite3
-import subprocess
 import sys
 import tempfile
 import time
@@ -32,6 +31,7 @@ from db.records import ProjectRecord
 from db.schema import migrate
 from db.synchronization.reindex import Reindex
 from db.vectors.embedded import EmbeddedVectorStore
+from tests.preloaded import Program
 
 KEYS = 400
 """Few enough that every project is deleted and made again several times."""
@@ -70,19 +70,16 @@ class Outcome:
 
 
 class Workers:
-    """`explore worker` in processes of their own."""
+    """`explore worker` in processes of their own, which have loaded the product when they start."""
 
     def __init__(self, folder: Path, url: str, count: int) -> None:
-        self._command = [str(Path(sys.executable).with_name("explore")), "worker"]
         self._environment = os.environ | {"VAR_DIR": str(folder), "DATABASE_URL": url, "LOG_LEVEL": "error"}
         self._folder = folder
         self._processes = [self._start() for _ in range(count)]
 
-    def _start(self) -> subprocess.Popen[bytes]:
+    def _start(self) -> Program:
         with (self._folder / "workers.log").open("ab") as log:
-            return subprocess.Popen(  # noqa: S603 (our own command)
-                self._command, env=self._environment, cwd=self._folder, stdout=log, stderr=log
-            )
+            return Program(["worker"], self._folder, self._environment, log, log)
 
     def kill(self, number: int) -> None:
         """Kill one at once, and start another in its place."""

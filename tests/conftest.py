@@ -24,6 +24,9 @@ STOPS_WITHIN_S = 30
 ENGINES = ("sqlite", "postgresql")
 NOT_COUNTED = ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "PRAGMA")
 
+OPEN_DATABASES = {"template", "sqlite_template", "postgresql_template", "postgresql_server", "database", "make_url"}
+START_SERVERS = {"demo_data", "node", "redis_server", "redis_cluster", "weaviate_address", "browser"}
+
 MakeUrl = Callable[[str], AbstractAsyncContextManager[str]]
 MakeDatabase = Callable[[str], AbstractAsyncContextManager[Database]]
 CountStatements = Callable[[Database], AbstractContextManager[list[str]]]
@@ -31,6 +34,13 @@ CountStatements = Callable[[Database], AbstractContextManager[list[str]]]
 # A law holds on a busy machine as well: an example that waits 0.3 s for its turn has broken none.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests whose fixtures open a database or start a server; modules that do so themselves are marked."""
+    for item in items:
+        if isinstance(item, pytest.Function) and not (OPEN_DATABASES | START_SERVERS).isdisjoint(item.fixturenames):
+            item.add_marker(pytest.mark.servers)
 
 
 @pytest.fixture(scope="session", autouse=True)

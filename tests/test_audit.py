@@ -9,6 +9,8 @@ import pytest
 
 from deploy import audit
 
+pytestmark = pytest.mark.servers
+
 TODAY = date(2026, 11, 29)
 LOCK = """\
 first==1.0 \\

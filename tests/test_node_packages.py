@@ -11,6 +11,8 @@ import pytest
 from tests.node_packages import OLDEST_NODE, NodeMissing, NodePackages, installed
 from tests.servers import free_port
 
+pytestmark = pytest.mark.servers
+
 ROOT = Path(__file__).parents[1]
 NODE = ROOT / "tests" / "node"
 PACKAGES = ("frontend", "frontend/graphiql", "tests/node", "examples/feed-page")

@@ -16,6 +16,8 @@ from db.database.engine import Database
 from db.private_files import make_private_file, make_private_folder, open_to_others
 from db.vectors.embedded import EmbeddedVectorStore
 
+pytestmark = pytest.mark.servers
+
 
 @pytest.fixture(params=[0o000, 0o022, 0o077, 0o177], ids=oct)
 def umask(request: pytest.FixtureRequest) -> Iterator[None]:

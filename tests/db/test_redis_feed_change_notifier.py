@@ -14,6 +14,8 @@ from db.redis_feed_change_notifier import RedisFeedChangeNotifier
 from tests.servers import running_redis, running_redis_cluster, start_redis, stop_redis
 from tests.waiting import until
 
+pytestmark = pytest.mark.servers
+
 
 @asynccontextmanager
 async def at_work(notifier: FeedChangeNotifier) -> AsyncIterator[asyncio.Event]:

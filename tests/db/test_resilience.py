@@ -20,6 +20,8 @@ from tests.doubles.memory_cache import MemoryCache
 from tests.doubles.proxy import FaultProxy
 from tests.servers import running_redis
 
+pytestmark = pytest.mark.servers
+
 Ask = Callable[[], Awaitable[str]]
 
 

@@ -10,6 +10,8 @@ from bench.abuse.groups import GROUPS
 from bench.abuse.measuring import running_gateway
 from bench.abuse.probe import Target
 
+pytestmark = pytest.mark.servers
+
 PROBES = [pytest.param(probe, id=f"{group}: {probe.name}") for group, probes in GROUPS.items() for probe in probes]
 
 

@@ -10,6 +10,8 @@ import yaml
 
 from gateway.settings import Settings
 
+pytestmark = pytest.mark.servers
+
 ROOT = Path(__file__).parents[2]
 VARIABLE = re.compile(r"\$\{(\w+)(:?[?-])?([^}]*)\}")
 SECRETS = ("POSTGRES_PASSWORD", "REDIS_PASSWORD", "TOKEN_SECRET", "WEAVIATE_API_KEY")

@@ -14,6 +14,8 @@ import pytest
 
 from tests.running import START_WITHIN_S, address_in, serving
 
+pytestmark = pytest.mark.servers
+
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("gateway", "resolvers", "scoring", "db")
 BUILDS = ("frontend/dist", "frontend/graphiql/dist")

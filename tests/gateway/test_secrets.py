@@ -20,6 +20,8 @@ from tests.gateway.test_server import STOP_WITHIN_S
 from tests.running import address_in, serving
 from tests.servers import free_port
 
+pytestmark = pytest.mark.servers
+
 MARK = "xyzzy"
 """In every secret below, and in nothing else."""
 

@@ -17,6 +17,8 @@ from db.embeddings.wordllama import WordLlamaEmbedder
 from db.vectors.embedded import EmbeddedVectorStore
 from tests.running import START_WITHIN_S, address_in, explore, serving, token_of
 
+pytestmark = pytest.mark.servers
+
 PROMPTLY_S = 30
 """Tells what comes from what hangs; nothing here is timed."""
 STOP_WITHIN_S = 30

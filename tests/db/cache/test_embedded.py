@@ -13,6 +13,8 @@ import pytest
 from db.cache.embedded import PURGE_EVERY_S, PURGE_SHARE, EmbeddedCache
 from db.errors import Store, StoreUnavailable
 
+pytestmark = pytest.mark.servers
+
 PROCESS = """
 import asyncio, sys
 from pathlib import Path

@@ -18,6 +18,8 @@ from tests.db.cache.conftest import MakeRedis
 from tests.doubles.proxy import FaultProxy
 from tests.servers import RedisServer, free_port, running_redis, start_redis, stop_redis
 
+pytestmark = pytest.mark.servers
+
 DEADLINE_S = 0.3
 PROMPTLY_S = 25
 """Without a deadline these calls would never end; this only tells the two apart, on a machine however busy."""

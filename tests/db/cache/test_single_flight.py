@@ -17,6 +17,8 @@ from db.errors import Store, StoreUnavailable
 from tests.db.cache.conftest import SHARED, compute_once
 from tests.doubles.memory_cache import MemoryCache
 
+pytestmark = pytest.mark.servers
+
 PROCESS = """
 import asyncio, sys
 from pathlib import Path

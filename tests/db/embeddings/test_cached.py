@@ -12,6 +12,8 @@ from tests.db.embeddings.conftest import MakeEmbedder
 from tests.doubles.memory_cache import MemoryCache
 from tests.doubles.openai import Fault, OpenAIDouble, embed_words
 
+pytestmark = pytest.mark.servers
+
 TEXTS = ["chess in Rust", "chess in Zig", "plants"]
 
 

@@ -12,6 +12,8 @@ from tests.db.embeddings.conftest import MakeEmbedder
 from tests.doubles.openai import Fault, OpenAIDouble, embed_words
 from tests.doubles.proxy import FaultProxy
 
+pytestmark = pytest.mark.servers
+
 TEXTS = ["a chess engine in Rust", "a chess engine in Zig", "watering plants with a Raspberry Pi"]
 
 

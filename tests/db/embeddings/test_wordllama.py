@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from db.embeddings.wordllama import WordLlamaEmbedder
 
+pytestmark = pytest.mark.servers
+
 WITHOUT_NETWORK = """
 import asyncio, logging, socket, sys
 

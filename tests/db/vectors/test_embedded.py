@@ -22,6 +22,8 @@ from db.vectors.text_analysis import search_terms_of
 from tests.db.vectors.conftest import DIMENSION, MODEL
 from tests.db.vectors.objects import profile, project, unit
 
+pytestmark = pytest.mark.servers
+
 EVERYTHING = VectorFilter()
 
 WRITER = """

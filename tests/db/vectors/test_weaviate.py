@@ -23,6 +23,8 @@ from tests.db.vectors.objects import profile, project, tool, unit
 from tests.doubles.proxy import FaultProxy
 from tests.doubles.weaviate import WeaviateDouble, running_weaviate
 
+pytestmark = pytest.mark.servers
+
 EVERYTHING = VectorFilter()
 DEADLINE_S = 2.0
 PROMPTLY_S = 30

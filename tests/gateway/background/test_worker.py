@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,8 +9,13 @@ import pytest
 from bench.outbox_chaos import Outcome, run
 from db.private_files import open_to_others
 from gateway.background.worker import ALIVE_FILE
-from tests.running import EXPLORE, environment, explore
+from tests.preloaded import Program
+from tests.running import environment, explore
 from tests.waiting import until
+
+pytestmark = pytest.mark.servers
+
+STOPS_WITHIN_S = 60
 
 
 def whole(outcome: Outcome) -> bool:
@@ -19,46 +23,37 @@ def whole(outcome: Outcome) -> bool:
 
 
 async def test_killed_workers_leave_the_index_as_the_truth_is(tmp_path: Path):
-    outcome = await run(tmp_path, changes=600, kills=3, lives_s=(1.5, 5.0))
+    outcome = await run(tmp_path, changes=600, kills=3, lives_s=(0.3, 1.5))
     assert (outcome.changes, outcome.kills) == (600, 3)
     assert whole(outcome), outcome
 
 
 async def test_killed_workers_leave_the_index_whole_on_postgresql(tmp_path: Path, make_url):
     async with make_url("postgresql") as url:
-        outcome = await run(tmp_path, url=url, changes=600, kills=3, lives_s=(1.5, 5.0), seed=3)
+        outcome = await run(tmp_path, url=url, changes=600, kills=3, lives_s=(0.3, 1.5), seed=3)
     assert whole(outcome), outcome
 
 
 async def test_an_index_that_was_away_is_brought_up_to_date_and_no_row_dies(tmp_path: Path):
-    outcome = await run(tmp_path, changes=300, kills=1, workers=1, cut_off_s=8.0, lives_s=(8.0, 9.0))
+    outcome = await run(tmp_path, changes=300, kills=1, workers=1, cut_off_s=6.5, lives_s=(6.5, 7.5))
     assert whole(outcome), outcome
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 async def test_a_signal_stops_the_worker_cleanly(tmp_path: Path, stop: signal.Signals):
     assert explore(tmp_path, "migrate").returncode == 0
-    worker = await asyncio.create_subprocess_exec(
-        *EXPLORE,
-        "worker",
-        env=environment(tmp_path, LOG_FORMAT="json"),
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    assert worker.stdout is not None
-    said = b""
-    async with asyncio.timeout(60):
-        while b"the worker is at work" not in said:
-            line = await worker.stdout.readline()
-            assert line, said
-            said += line
+    log = tmp_path / "log"
+    with log.open("wb") as output:
+        worker = Program(["worker"], tmp_path, environment(tmp_path, LOG_FORMAT="json"), output, output)
+    try:
+        await until(lambda: "the worker is at work" in log.read_text())
         await until((tmp_path / "var" / ALIVE_FILE).exists)
         assert list(open_to_others(tmp_path / "var")) == []
         worker.send_signal(stop)
-        said += await worker.stdout.read()
-        assert await worker.wait() == 0, said
-    assert b"Traceback" not in said
+        assert await asyncio.to_thread(worker.wait, STOPS_WITHIN_S) == 0, log.read_text()
+    finally:
+        worker.kill()
+    assert "Traceback" not in log.read_text()
 
 
 def test_a_truth_that_is_not_there_is_one_sentence(tmp_path: Path):

@@ -16,6 +16,8 @@ from tests.doubles.openai import KEY, Fault, OpenAIDouble
 from tests.doubles.weaviate import running_weaviate
 from tests.servers import free_port, running_redis
 
+pytestmark = pytest.mark.servers
+
 
 def settings(folder: Path, **given: Any) -> Settings:
     return Settings(_env_file=None, **{"var_dir": folder, **given})

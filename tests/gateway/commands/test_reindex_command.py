@@ -15,6 +15,8 @@ from gateway.errors import CannotStart
 from gateway.settings import Settings
 from tests.doubles.openai import KEY, Fault, OpenAIDouble
 
+pytestmark = pytest.mark.servers
+
 
 def errors() -> Console:
     return Console(file=io.StringIO(), width=1_000)

@@ -10,6 +10,8 @@ import pytest
 from gateway.cli import app
 from tests.running import EXPLORE, environment, explore
 
+pytestmark = pytest.mark.servers
+
 STOP_WITHIN_S = 60
 
 

@@ -12,6 +12,8 @@ from gateway.cli import app
 from tests.gateway.callers.test_issuer_keys import SECRET
 from tests.running import address_in, explore, serving
 
+pytestmark = pytest.mark.servers
+
 
 @pytest.fixture(autouse=True)
 def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

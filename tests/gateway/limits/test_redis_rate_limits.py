@@ -11,6 +11,8 @@ from gateway.limits.rate_limits import PointsSpent
 from gateway.limits.redis_rate_limits import RedisRateLimitStore
 from tests.servers import running_redis, running_redis_cluster
 
+pytestmark = pytest.mark.servers
+
 
 @contextmanager
 def running(kind):

@@ -15,6 +15,8 @@ from gateway.subscriptions import event_streams
 from tests.gateway.subscriptions.conftest import CANCELLATION_COUNTS_AFTER_S, SUBSCRIBE, Running
 from tests.running import address_in, serving, token_of
 
+pytestmark = pytest.mark.servers
+
 EVENTS = {"Accept": "text/event-stream"}
 
 

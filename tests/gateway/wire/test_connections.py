@@ -14,6 +14,8 @@ from gateway.connections.connection_caps import RESERVE
 from gateway.connections.connection_limits import ConnectionLimits, StalledReader
 from tests.gateway.wire.conftest import Edge, StartEdge, Wire, frame, running_edge
 
+pytestmark = pytest.mark.servers
+
 QUERY = "{ echo }"
 SHORT = ConnectionLimits(head_s=0.5, excess_head_s=0.5, keep_alive_s=0.6, stalled_s=0.3, linger_s=0.5)
 SHORT_BEYOND = ConnectionLimits(head_s=1_000, excess_head_s=0.1)

@@ -6,6 +6,8 @@ from bench.abuse.wire import UPGRADES, WEBSOCKET, chunked, get, head, post
 from tests.gateway.wire.conftest import Edge, Wire, frame, running_edge
 from tests.servers import running_nginx
 
+pytestmark = pytest.mark.servers
+
 MINE = '{ echo(text: "mine") }'
 
 
