@@ -20,7 +20,7 @@ import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from db import outbox
 from db.catalog.catalog_entries import remove_projects, upsert_projects
@@ -192,8 +192,12 @@ async def run(
     cut_off_s: float = 0.0,
     seed: int = 1,
     lives_s: tuple[float, float] = (1.5, 8.0),
+    expire_leases: bool = False,
 ) -> Outcome:
-    """Do it all in this folder, and give what happened."""
+    """Do it all in this folder, and give what happened.
+
+    With `expire_leases` the leases of killed workers, and of living ones, end with the last kill, not after a minute.
+    """
     chance = random.Random(seed)
     url = url or f"sqlite:///{folder / 'explore.sqlite'}"
     path = folder / "vectors.sqlite"
@@ -208,6 +212,9 @@ async def run(
             await cut_off(path, cut_off_s)
         outcome = await writing
         outcome.cut_off_s = cut_off_s
+        if expire_leases:
+            async with database.write() as connection:
+                await connection.execute(update(OutboxRow).values(available_at=now()))
         outcome.draining_s = await until_drained(database)
         await compare(database, path, outcome)
     finally:

@@ -106,7 +106,7 @@ class AtScale:
             default=0,
         )
 
-    async def until(self, true: Any, within_s: float = 60.0) -> float:
+    async def until(self, true: Any, within_s: float = 120.0) -> float:
         """Wait until something is so; gives how long that took."""
         start = time.perf_counter()
         while not (await true() if asyncio.iscoroutinefunction(true) else true()):

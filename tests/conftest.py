@@ -31,9 +31,11 @@ MakeUrl = Callable[[str], AbstractAsyncContextManager[str]]
 MakeDatabase = Callable[[str], AbstractAsyncContextManager[Database]]
 CountStatements = Callable[[Database], AbstractContextManager[list[str]]]
 
-# A law holds on a busy machine as well: an example that waits 0.3 s for its turn has broken none.
-hypothesis.settings.register_profile("untimed", deadline=None)
-hypothesis.settings.load_profile("untimed")
+# A law holds on a busy machine as well: an example that waits 0.3 s for its turn has broken none. A long run with new
+# examples: pytest --hypothesis-profile=thorough.
+hypothesis.settings.register_profile("suite", deadline=None, max_examples=30)
+hypothesis.settings.register_profile("thorough", deadline=None, max_examples=1_000)
+hypothesis.settings.load_profile("suite")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

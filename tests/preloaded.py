@@ -18,25 +18,32 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("gateway", "resolvers", "scoring", "db")
 LATE = ("wordllama", "uvicorn.loops.uvloop", "uvicorn.lifespan.on", "alembic.command")
 """Modules that the product imports when it first needs them."""
+RUN_EXPLORE = "from gateway.main import main; main()"
 LONGEST_REQUEST = 2**18
 
 
 class Program:
-    """A running `explore`, with the methods of `subprocess.Popen` that the tests use."""
+    """A running `explore`, or other code in its place, with the methods of `subprocess.Popen` that the tests use."""
 
     def __init__(
-        self, arguments: Sequence[str], folder: Path, environment: Mapping[str, str], stdout: IO, stderr: IO
+        self,
+        arguments: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str],
+        stdout: IO[Any],
+        stderr: IO[Any],
+        code: str = RUN_EXPLORE,
     ) -> None:
         self.args = ["explore", *arguments]
         self.returncode: int | None = None
         self._status, theirs = os.pipe()
-        request = json.dumps([self.args, str(folder), dict(environment)]).encode()
+        request = json.dumps([self.args, str(folder), dict(environment), code]).encode()
         assert len(request) < LONGEST_REQUEST
         try:
             socket.send_fds(_importer()[0], [request], [stdout.fileno(), stderr.fileno(), theirs])
@@ -127,13 +134,16 @@ def _reap() -> None:
             pass
 
 
-def _keep(arguments: list[str], folder: str, environment: dict[str, str], out: int, err: int, status: int) -> None:
-    """Start the program, tell its id and, when it has ended, its exit code."""
+def _keep(
+    arguments: list[str], folder: str, environment: dict[str, str], code: str, out: int, err: int, status: int
+) -> None:
+    """Start the program, which tells its id, and tell its exit code when it has ended."""
     process = os.fork()
     if process == 0:
+        os.setsid()
+        os.write(status, b"%d\n" % os.getpid())
         os.close(status)
-        _become(arguments, folder, environment, out, err)
-    os.write(status, b"%d\n" % process)
+        _become(arguments, folder, environment, code, out, err)
     os.close(out)
     os.close(err)
     _, ended = os.waitpid(process, 0)
@@ -141,8 +151,7 @@ def _keep(arguments: list[str], folder: str, environment: dict[str, str], out: i
     os._exit(0)
 
 
-def _become(arguments: list[str], folder: str, environment: dict[str, str], out: int, err: int) -> None:
-    os.setsid()
+def _become(arguments: list[str], folder: str, environment: dict[str, str], code: str, out: int, err: int) -> None:
     os.dup2(out, 1)
     os.dup2(err, 2)
     os.close(out)
@@ -152,20 +161,19 @@ def _become(arguments: list[str], folder: str, environment: dict[str, str], out:
     os.environ.update(environment)
     sys.argv = [str(Path(sys.executable).with_name("explore")), *arguments[1:]]
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    from gateway.main import main
-
-    code: int | str | None = 1
+    ended: int | str | None = 1
     try:
-        main()
-        code = 0
+        exec(code, {"__name__": "__main__"})  # noqa: S102 (of the tests)
+        ended = 0
     except SystemExit as end:
-        code = end.code
+        ended = end.code
     except BaseException:
         sys.excepthook(*sys.exc_info())
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code if isinstance(code, int) else int(code is not None))
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError):  # nobody may read it any more
+                stream.flush()
+        os._exit(ended if isinstance(ended, int) else int(ended is not None))
 
 
 if __name__ == "__main__":

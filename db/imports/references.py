@@ -19,7 +19,7 @@ from db.errors import UnknownReference
 from db.interactions.interactions import NewInteraction, record_interactions
 from db.models import Actor, Project, User
 from db.records import InteractionRecord, ProjectRecord, UserRecord
-from db.upsert_results import Refusal, UpsertResult
+from db.upsert_results import Refusal, UpsertResult, upsert_result
 
 MAX_KNOWN = 50_000
 """Recently used keys of each kind kept in memory: about 8 MB, more than a batch ever names."""
@@ -119,13 +119,13 @@ class Checker:
         ]
         refused_at = {refusal.index for refusal in refused}
         self._add("project", (given.key for index, given in enumerate(records) if index not in refused_at))
-        return upsert_result(len(records), 0, 0, refused)
+        return upsert_result(len(records), refused=refused)
 
     async def _check_interactions(self, records: Sequence[InteractionRecord]) -> UpsertResult:
         """Refuse interactions of unknown users and with unknown projects."""
         users = await self._known("user", _USERS, {given.user for given in records})
         projects = await self._known("project", _PROJECTS, {given.project for given in records})
-        return upsert_result(len(records), 0, 0, _dangling(records, users, projects))
+        return upsert_result(len(records), refused=_dangling(records, users, projects))
 
     def _add(self, kind: str, keys: Iterable[str]) -> None:
         self._keys.execute("BEGIN")

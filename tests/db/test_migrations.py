@@ -1,10 +1,11 @@
 """The migrated schema is the models' schema, refuses what must not be, and takes its months as they come."""
 
 import asyncio
-import multiprocessing
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -39,6 +40,8 @@ from db.models import (
 )
 from db.schema import ensure_partitions, is_pending, migrate, require_current, revisions
 from tests.conftest import ENGINES, MakeDatabase, MakeUrl
+from tests.preloaded import Program
+from tests.running import environment
 
 TIME = datetime(2025, 3, 14, 15, 9, tzinfo=UTC)
 
@@ -164,35 +167,27 @@ async def test_a_database_of_a_newer_version_is_refused_and_left_alone(database:
     assert await is_pending(database)
 
 
-def _migrate_in_a_process(url: str, barrier: Any, answers: Any) -> None:
-    async def run() -> list[str]:
-        database = Database(url)
-        try:
-            return await migrate(database)
-        finally:
-            await database.close()
-
-    barrier.wait(60)
-    try:
-        answers.put(asyncio.run(run()))
-    except Exception as error:
-        answers.put(repr(error))
-        raise
-
-
 @pytest.mark.parametrize("engine", ENGINES)
-async def test_processes_that_migrate_at_once_share_the_work_and_none_fails(engine: str, make_url: MakeUrl) -> None:
-    processes = multiprocessing.get_context("spawn")
+async def test_processes_that_migrate_at_once_share_the_work_and_none_fails(
+    engine: str, make_url: MakeUrl, tmp_path: Path
+) -> None:
+    said = [tmp_path / f"process_{number}" for number in range(3)]
     async with make_url(engine) as url:
-        barrier, answers = processes.Barrier(3), processes.Queue()
-        workers = [processes.Process(target=_migrate_in_a_process, args=(url, barrier, answers)) for _ in range(3)]
-        for worker in workers:
-            worker.start()
-        found = [await asyncio.to_thread(answers.get, timeout=60) for _ in workers]
-        for worker in workers:
-            await asyncio.to_thread(worker.join, 60)
+        processes = []
+        for path in said:
+            with path.open("w") as output:
+                settings = environment(tmp_path, DATABASE_URL=url)
+                processes.append(Program(["migrate"], tmp_path, settings, output, output))
+        for process in processes:
+            assert await asyncio.to_thread(process.wait, 60) == 0
     # One transaction a revision: each was applied once, by whichever process came first.
-    assert sorted(revision for applied in found for revision in applied) == revisions()
+    applied = [
+        revision
+        for path in said
+        for line in re.findall(r"^applied (.+)$", path.read_text(), re.MULTILINE)
+        for revision in line.split(", ")
+    ]
+    assert sorted(applied) == revisions()
 
 
 # --- what must hold ------------------------------------------------------------------------------------------------

@@ -383,4 +383,4 @@ class Circuit(RuleBasedStateMachine):
 
 
 TestCircuit = Circuit.TestCase
-TestCircuit.settings = settings(max_examples=200, stateful_step_count=60, deadline=None)
+TestCircuit.settings = settings(max_examples=60, stateful_step_count=60, deadline=None)

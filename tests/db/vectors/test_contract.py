@@ -200,7 +200,7 @@ def brute_force(held: dict[int, ProjectDocument], vector: Vector, limit: int, wh
 
 
 class TestSearchLaws:
-    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(steps=steps, vector=vectors, limit=st.integers(0, 45), where=filters)
     async def test_near_finds_what_brute_force_finds_after_any_history(
         self, make_store: MakeStore, steps: list, vector: Vector, limit: int, where: VectorFilter

@@ -98,17 +98,26 @@ class TestKeyword:
         await vector_store.upsert([text(2, "A garden planner", "plants and seasons")])
         assert (await vector_store.keyword("language", 10, EVERYTHING)).ids.tolist() == [5]
 
-    @pytest.mark.parametrize("query", ["", "   ", '"', "*", "-", "(", "🙂", "the and of", "\0", "\ud800"])
-    async def test_a_query_without_a_word_finds_nothing(self, vector_store: Any, query: str):
+    async def test_a_query_without_a_word_finds_nothing(self, vector_store: Any):
         await vector_store.upsert(TEXTS)
-        assert (await vector_store.keyword(query, 10, EVERYTHING)).ids.tolist() == []
+        for query in ("", "   ", '"', "*", "-", "(", "🙂", "the and of", "\0", "\ud800"):
+            assert (await vector_store.keyword(query, 10, EVERYTHING)).ids.tolist() == [], query
 
-    @pytest.mark.parametrize(
-        "query", ['"chess', "chess*", "chess NEAR", "chess OR", "-chess", "title:chess", "chess^9", "chess\0", "(chess"]
-    )
-    async def test_operators_are_no_operators(self, vector_store: Any, query: str):
+    async def test_operators_are_no_operators(self, vector_store: Any):
         await vector_store.upsert(TEXTS)
-        assert set((await vector_store.keyword(query, 10, EVERYTHING)).ids.tolist()) == {3, 5}
+        operators = (
+            '"chess',
+            "chess*",
+            "chess NEAR",
+            "chess OR",
+            "-chess",
+            "title:chess",
+            "chess^9",
+            "chess\0",
+            "(chess",
+        )
+        for query in operators:
+            assert set((await vector_store.keyword(query, 10, EVERYTHING)).ids.tolist()) == {3, 5}, query
 
     async def test_any_script_and_any_length_is_a_query(self, vector_store: Any):
         await vector_store.upsert([text(1, "שלום עולם"), text(2, "привет мир")])

@@ -23,19 +23,21 @@ def whole(outcome: Outcome) -> bool:
 
 
 async def test_killed_workers_leave_the_index_as_the_truth_is(tmp_path: Path):
-    outcome = await run(tmp_path, changes=600, kills=3, lives_s=(0.3, 1.5))
+    outcome = await run(tmp_path, changes=600, kills=3, lives_s=(0.3, 1.5), expire_leases=True)
     assert (outcome.changes, outcome.kills) == (600, 3)
     assert whole(outcome), outcome
 
 
 async def test_killed_workers_leave_the_index_whole_on_postgresql(tmp_path: Path, make_url):
     async with make_url("postgresql") as url:
-        outcome = await run(tmp_path, url=url, changes=600, kills=3, lives_s=(0.3, 1.5), seed=3)
+        outcome = await run(tmp_path, url=url, changes=600, kills=3, lives_s=(0.3, 1.5), expire_leases=True, seed=3)
     assert whole(outcome), outcome
 
 
 async def test_an_index_that_was_away_is_brought_up_to_date_and_no_row_dies(tmp_path: Path):
-    outcome = await run(tmp_path, changes=300, kills=1, workers=1, cut_off_s=6.5, lives_s=(6.5, 7.5))
+    outcome = await run(
+        tmp_path, changes=300, kills=1, workers=1, cut_off_s=6.5, lives_s=(6.5, 7.5), expire_leases=True
+    )
     assert whole(outcome), outcome
 
 

@@ -1,8 +1,7 @@
 import base64
 import json
+import os
 import stat
-import subprocess
-import sys
 import time
 
 import jwt
@@ -18,6 +17,7 @@ from gateway.callers.token_claims import TokenClaims
 from gateway.errors import CannotStart, Unauthenticated
 from gateway.settings import Settings
 from tests.gateway.conftest import SECRET
+from tests.preloaded import Program
 
 QUERY = {"query": "{ asker }"}
 
@@ -168,21 +168,17 @@ def test_the_secret_is_made_once_and_only_its_owner_can_read_it(tmp_path):
 def test_workers_that_start_at_once_agree_on_one_secret(tmp_path):
     code = (
         "import sys\nfrom pathlib import Path\nfrom gateway.callers.token_authority import signing_secret\n"
-        "from gateway.settings import Settings\nsys.stdin.readline()\n"
+        "from gateway.settings import Settings\n"
         "print(signing_secret(Settings(_env_file=None, var_dir=Path(sys.argv[1]))).decode())"
     )
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        for _ in range(6)
-    ]
-    for process in started:  # all are let go together, as near as one can
-        process.stdin.write("\n")
-        process.stdin.flush()
-    printed = {process.communicate()[0].strip() for process in started}
-    assert len(printed) == 1
-    assert len(printed.pop()) >= 32
+    with (tmp_path / "printed").open("w+") as printed:
+        started = [Program([str(tmp_path)], tmp_path, os.environ, printed, printed, code) for _ in range(6)]
+        assert [process.wait(60) for process in started] == [0] * 6
+        printed.seek(0)
+        secrets = printed.read().split()
+    assert len(secrets) == 6
+    assert len(set(secrets)) == 1
+    assert len(secrets[0]) >= 32
 
 
 def test_a_given_secret_is_used_and_none_is_written(tmp_path):

@@ -1,13 +1,18 @@
 """Ctrl-C, a closed pipe and arguments that are nonsense: real processes, and never a traceback."""
 
 import json
+import os
 import signal
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import pytest
 
 from gateway.cli import app
+from tests.preloaded import Program
 from tests.running import EXPLORE, environment, explore
 
 pytestmark = pytest.mark.servers
@@ -15,16 +20,17 @@ pytestmark = pytest.mark.servers
 STOP_WITHIN_S = 60
 
 
-def started(folder: Path, *arguments: str, **settings: str) -> subprocess.Popen[str]:
-    # A test run in the background of a shell ignores SIGINT, and so would what it starts.
-    return subprocess.Popen(
-        ["env", "--default-signal=INT", *EXPLORE, *arguments],
-        cwd=folder,
-        env=environment(folder, **settings),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+@contextmanager
+def started(folder: Path, *arguments: str) -> Iterator[tuple[Program, IO[str], IO[str]]]:
+    """Start a command; gives it, its output and its errors."""
+    (output, to_output), (errors, to_errors) = os.pipe(), os.pipe()
+    with open(output) as reads_output, open(errors) as reads_errors:
+        with open(to_output, "w") as writes_output, open(to_errors, "w") as writes_errors:
+            program = Program(arguments, folder, environment(folder), writes_output, writes_errors)
+        try:
+            yield program, reads_output, reads_errors
+        finally:
+            program.kill()
 
 
 def test_an_import_that_is_stopped_says_that_it_can_be_run_again(tmp_path: Path) -> None:
@@ -40,13 +46,13 @@ def test_an_import_that_is_stopped_says_that_it_can_be_run_again(tmp_path: Path)
         for n in range(80_000)
     )
     (tmp_path / "interactions.jsonl").write_text("\n".join(map(json.dumps, events)))
-    process = started(tmp_path, "import", ".")
-    assert process.stderr is not None
-    assert process.stderr.readline().startswith("made the data folder ")
-    assert process.stderr.readline().startswith("reading users.jsonl: done, 2 lines")
-    process.send_signal(signal.SIGINT)
-    output, errors = process.communicate(timeout=STOP_WITHIN_S)
-    assert (process.returncode, output) == (130, "")
+    with started(tmp_path, "import", ".") as (process, reads_output, reads_errors):
+        assert reads_errors.readline().startswith("made the data folder ")
+        assert reads_errors.readline().startswith("reading users.jsonl: done, 2 lines")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(STOP_WITHIN_S) == 130
+        output, errors = reads_output.read(), reads_errors.read()
+    assert output == ""
     assert "users.jsonl:2: is not valid JSON" in errors  # what was found so far
     assert errors.splitlines()[-1] == "explore: stopped; whole batches are in, run it again to go on from there"
     assert "Traceback" not in errors
@@ -56,7 +62,15 @@ def test_a_stop_while_the_program_loads_is_silent(tmp_path: Path) -> None:
     slow = tmp_path / "slow"
     slow.mkdir()
     (slow / "typer.py").write_text("print('loading', flush=True)\nimport time\ntime.sleep(600)\n")
-    process = started(tmp_path, "doctor", PYTHONPATH=str(slow))
+    # A test run in the background of a shell ignores SIGINT, and so would what it starts.
+    process = subprocess.Popen(
+        ["env", "--default-signal=INT", *EXPLORE, "doctor"],
+        cwd=tmp_path,
+        env=environment(tmp_path, PYTHONPATH=str(slow)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     assert process.stdout is not None
     assert process.stdout.readline() == "loading\n"
     process.send_signal(signal.SIGINT)
@@ -65,12 +79,10 @@ def test_a_stop_while_the_program_loads_is_silent(tmp_path: Path) -> None:
 
 
 def test_a_reader_that_has_seen_enough_ends_a_command_without_a_word(tmp_path: Path) -> None:
-    process = started(tmp_path, "schema")
-    assert process.stdout is not None
-    process.stdout.close()
-    assert process.wait(STOP_WITHIN_S) in (0, 1)
-    assert process.stderr is not None
-    assert process.stderr.read() == ""
+    with started(tmp_path, "schema") as (process, reads_output, reads_errors):
+        reads_output.close()
+        assert process.wait(STOP_WITHIN_S) in (0, 1)
+        assert reads_errors.read() == ""
 
 
 GARBAGE = {
