@@ -214,7 +214,7 @@ async def run(
         outcome.cut_off_s = cut_off_s
         if expire_leases:
             async with database.write() as connection:
-                await connection.execute(update(OutboxRow).values(available_at=now()))
+                await connection.execute(update(OutboxRow).values(available_at=now(), held_until=None))
         outcome.draining_s = await until_drained(database)
         await compare(database, path, outcome)
     finally:

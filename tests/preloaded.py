@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache
@@ -103,6 +104,7 @@ def _importer() -> tuple[socket.socket, subprocess.Popen[bytes]]:
 
 
 def _import_all() -> None:
+    """Import the product, with the filters of warnings as Python sets them: weaviate's client shows all warnings."""
     for root in PACKAGES:
         for module in pkgutil.walk_packages(importlib.import_module(root).__path__, f"{root}."):
             if not module.name.endswith((".__main__", ".env")) and ".versions." not in module.name:
@@ -177,5 +179,7 @@ def _become(arguments: list[str], folder: str, environment: dict[str, str], code
 
 
 if __name__ == "__main__":
-    _import_all()
-    _serve(socket.socket(fileno=int(sys.argv[1])))
+    with warnings.catch_warnings():
+        _import_all()
+    with socket.socket(fileno=int(sys.argv[1])) as requests_of_tests:
+        _serve(requests_of_tests)
