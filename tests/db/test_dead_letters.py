@@ -1,4 +1,4 @@
-"""What was refused for good can be seen, tried again, and forgotten."""
+"""Dead letters can be listed, retried and dropped."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""The demo is complete, believable, and the same each time; it goes into a store once."""
+"""The demo is complete, plausible and deterministic, and is loaded once."""
 
 import re
 from collections import Counter, defaultdict
@@ -54,7 +54,7 @@ def people_at(data: DemoData, first: timedelta, last: timedelta) -> Counter[str]
 
 
 def when(record: InteractionRecord | ProjectRecord) -> datetime:
-    """Give the time of what always has one here."""
+    """Return the time of a record, which always has one here."""
     time = record.at if isinstance(record, InteractionRecord) else record.created_at
     assert time is not None
     return time

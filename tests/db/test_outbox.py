@@ -1,4 +1,4 @@
-"""The outbox's laws: nothing is lost, nothing is done for ever, and nobody's newer word is deleted."""
+"""Rules of the outbox: no change is lost, no row is processed forever, no newer change is deleted."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""Hints between processes, over a real Redis that also goes away."""
+"""Notifications between processes over a real Redis, also during its outages."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.servers
 
 @asynccontextmanager
 async def at_work(notifier: FeedChangeNotifier) -> AsyncIterator[asyncio.Event]:
-    """Run hints beside the test; gives an event that each hint sets."""
+    """Run a notifier beside the test, and lend an event that each notification sets."""
     stop, heard = asyncio.Event(), asyncio.Event()
     notifier.subscribe(heard.set)
     running = asyncio.create_task(notifier.run(stop))

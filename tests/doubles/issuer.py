@@ -19,7 +19,7 @@ NAME = "https://login.example.com"
 
 @cache
 def rsa_key(number: int, bits: int = 2048) -> rsa.RSAPrivateKey:
-    """Give an RSA key, made once for all tests: it takes up to half a second."""
+    """Return an RSA key, made once for all tests: it takes up to half a second."""
     return rsa.generate_private_key(public_exponent=65537, key_size=bits)
 
 
@@ -41,7 +41,7 @@ def published(key: Any, **members: Any) -> dict[str, Any]:
 
 @dataclass
 class IssuerDouble:
-    """What it publishes and how it answers may be changed at any time.
+    """Its published keys and its responses may be changed at any time.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""A cache in the process's own memory: bounded, with a time to live, gone with the process.
+"""A cache in process memory, bounded in bytes, with a time to live.
 
 For tests, and for values that one process alone needs; several workers share nothing through it.
 """
@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 MAX_BYTES = 64 * 2**20
-"""Of keys and values: 2,000 stored rankings of 32 KB."""
+"""Limit of keys and values: 2,000 ranking snapshots of 32 KB."""
 
 ENTRY_BYTES = 200
-"""What an entry costs beside its key and value, so that a million empty values are not free."""
+"""Bytes counted for an entry besides its key and value, so that empty values are not free."""
 
 
 class _Entry(NamedTuple):
@@ -21,7 +21,7 @@ class _Entry(NamedTuple):
 
 
 class MemoryCache:
-    """Bytes by key in a dictionary; what was not used for longest goes first.
+    """Bytes by key in a dictionary; the least recently used are evicted first.
 
     Parameters
     ----------
@@ -39,11 +39,11 @@ class MemoryCache:
 
     @property
     def size_bytes(self) -> int:
-        """What the entries weigh now, never more than `max_bytes`."""
+        """Bytes of all entries, at most `max_bytes`."""
         return self._bytes
 
     async def get(self, key: str, *, extend_s: float | None = None) -> bytes | None:
-        """Give a value, or None if it is not there or has expired; keep it for `extend_s` seconds from now on."""
+        """Return a value, or None if it is missing or expired; extend its life to `extend_s` seconds from now on."""
         entry = self._living(key)
         if entry is None:
             return None
@@ -53,11 +53,11 @@ class MemoryCache:
         return entry.value
 
     async def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
-        """Give the values that are there, by key."""
+        """Return the existing values, by key."""
         return {key: value for key in keys if (value := await self.get(key)) is not None}
 
     async def put(self, key: str, value: bytes, ttl_s: float) -> None:
-        """Keep a value for `ttl_s` seconds, in place of an earlier one."""
+        """Store a value for `ttl_s` seconds, replacing an earlier one."""
         self._forget(key)
         weight = _weight(key, value)
         if weight > self._max_bytes:
@@ -68,30 +68,30 @@ class MemoryCache:
             self._forget(next(iter(self._entries)))
 
     async def put_many(self, values: Mapping[str, bytes], ttl_s: float) -> None:
-        """Keep several values for `ttl_s` seconds."""
+        """Store several values for `ttl_s` seconds."""
         for key, value in values.items():
             await self.put(key, value, ttl_s)
 
     async def add(self, key: str, value: bytes, ttl_s: float) -> bool:
-        """Keep a value if there is none, and tell whether it was kept."""
+        """Store a value if there is none, and return whether it was stored."""
         if self._living(key) is not None:
             return False
         await self.put(key, value, ttl_s)  # it never waits, so that no other task comes in between
         return True
 
     async def delete(self, key: str) -> None:
-        """Forget a value."""
+        """Delete a value."""
         self._forget(key)
 
     async def keys(self, prefix: str) -> list[str]:
-        """List the keys that begin with this text."""
+        """Return the keys with this prefix."""
         return [key for key in list(self._entries) if key.startswith(prefix) and self._living(key) is not None]
 
     async def scrub(self) -> None:
-        """Do nothing: it has no file."""
+        """Do nothing: there is no file."""
 
     async def close(self) -> None:
-        """Forget everything."""
+        """Delete all values."""
         self._entries.clear()
         self._bytes = 0
 

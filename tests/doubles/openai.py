@@ -28,7 +28,7 @@ MOST_TEXTS, MOST_TOKENS, MOST_TEXT_TOKENS = 2_048, 300_000, 8_192
 
 @dataclass(frozen=True)
 class Fault:
-    """What happens to one request instead of the answer. Everything that is not set stays as it should be.
+    """A fault of one request. Unset fields leave the response correct.
 
     Attributes
     ----------
@@ -111,14 +111,14 @@ class OpenAIDouble:
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """Port of the server."""
         assert self._server is not None
         port: int = self._server.sockets[0].getsockname()[1]
         return port
 
     @property
     def url(self) -> str:
-        """What a client takes as its base URL."""
+        """Base URL for a client."""
         return f"http://127.0.0.1:{self.port}/v1"
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -206,7 +206,7 @@ def _admit(path: str, headers: dict[str, str], fault: Fault) -> None:
 
 
 def embed_words(texts: list[str], dimension: int) -> NDArray[np.float32]:
-    """Give each text the sum of its words' vectors, shortened to a dimension and scaled to a length of 1."""
+    """Return for each text the sum of its words' vectors, truncated to a dimension and scaled to length 1."""
     vectors = np.zeros((len(texts), NATIVE_DIMENSION), np.float32)
     for row, text in enumerate(texts):
         for word in re.findall(r"\w+", text.lower()) or [text]:

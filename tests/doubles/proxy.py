@@ -1,4 +1,4 @@
-"""A TCP proxy that does to a store's connections what networks and dying servers do.
+"""A TCP proxy that injects faults of networks and failing servers into a store's connections.
 
     async with FaultProxy("127.0.0.1", server_port) as proxy:
         client = connect(proxy.port)
@@ -30,7 +30,7 @@ class _Link:
 
 
 class FaultProxy:
-    """Passes bytes on between clients and one server until it is told otherwise.
+    """Forwards bytes between clients and one server until a fault is set.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class FaultProxy:
 
     @property
     def port(self) -> int:
-        """Where clients connect, on 127.0.0.1; it stays the same while the proxy refuses."""
+        """Port for clients on 127.0.0.1; it stays the same while the proxy refuses connections."""
         return self._port
 
     async def __aenter__(self) -> "FaultProxy":
@@ -76,45 +76,45 @@ class FaultProxy:
             self._held.close()
 
     async def forward(self) -> None:
-        """Pass everything on, without delay; what a black hole has swallowed meanwhile arrives now."""
+        """Forward everything without delay; bytes held by a black hole arrive now."""
         self._mode, self._delay_s, self._cut_after, self._bytes_per_s = "forward", 0.0, None, None
         await self._listen()
         self._wake()
 
     async def refuse(self) -> None:
-        """Reset what is open, and have the kernel refuse new connections: a server that is down."""
+        """Reset open connections, and refuse new ones: a server that is down."""
         self._mode = "forward"
         self._wake()
         await self._close_listener()
         self._reset_all()
 
     def black_hole(self) -> None:
-        """Accept connections and bytes, and answer nothing: a cable that is cut, a server that hangs."""
+        """Accept connections and bytes without any response: a cut cable, a hanging server."""
         self._mode = "black hole"
         self._wake()
 
     def reset(self) -> None:
-        """Reset (RST) what is open, and each new connection as soon as it is accepted."""
+        """Reset (RST) open connections, and each new one as soon as it is accepted."""
         self._mode = "reset"
         self._wake()
         self._reset_all()
 
     def reset_open(self) -> None:
-        """Reset what is open, once: a server that was started anew. New connections pass."""
+        """Reset open connections once: a restarted server. New connections pass."""
         self._reset_all()
 
     def delay(self, seconds: float) -> None:
-        """Hold back each piece that the server sends for so long."""
+        """Delay each piece that the server sends."""
         self._delay_s = seconds
 
     def cut_after(self, n_bytes: int) -> None:
-        """Close each connection once the server has sent so many bytes through it, counted from now."""
+        """Close each connection after this many bytes of the server, counted from now."""
         self._cut_after = n_bytes
         for link in self._links:
             link.answered = 0
 
     def throttle(self, bytes_per_s: float) -> None:
-        """Let so many bytes a second through, in each direction of each connection."""
+        """Limit the bytes per second in each direction of each connection."""
         self._bytes_per_s = bytes_per_s
 
     async def _listen(self) -> None:

@@ -1,4 +1,4 @@
-"""What the cache in memory does beyond the contract: bounded in bytes, what was not used for longest goes first."""
+"""The cache in memory beyond the contract: its size limit, and eviction of the least recently used value."""
 
 from hypothesis import given
 from hypothesis import strategies as st

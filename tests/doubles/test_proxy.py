@@ -1,4 +1,4 @@
-"""The fault proxy does what it says, to connections that are open and to new ones."""
+"""The fault proxy, on open and on new connections."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""The caches that the contract is tested on. A new engine joins by its name here."""
+"""The caches under the contract tests. A new engine is added by its name here."""
 
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -15,10 +15,10 @@ from tests.servers import RedisServer, ServerMissing, running_redis, running_red
 
 CACHES = ("embedded", "memory", "redis", "redis-cluster")
 SHARED = ("embedded", "redis", "redis-cluster")
-"""Those that several processes share."""
+"""Engines that several processes share."""
 
 DEADLINE_S = 5.0
-"""Of the caches that no test makes slow: two cores may be busy."""
+"""Time limit of the caches that no test slows down: two cores may be busy."""
 
 MakeCache = Callable[[], Awaitable[Cache]]
 MakeRedis = Callable[..., RedisCache]
@@ -48,7 +48,7 @@ def redis_cluster() -> Iterator[list[RedisServer]]:
 
 @pytest.fixture
 async def make_redis() -> AsyncIterator[MakeRedis]:
-    """Give a function that makes Redis caches by URL; those of one test share keys that no other test has."""
+    """Return a function that makes Redis caches by URL; those of one test share keys that no other test has."""
     opened: list[RedisCache] = []
     prefix = f"test{next(_numbers)}:"
 
@@ -65,7 +65,7 @@ async def make_redis() -> AsyncIterator[MakeRedis]:
 async def open_cache(
     request: pytest.FixtureRequest, tmp_path: Path, make_redis: MakeRedis
 ) -> AsyncIterator[Callable[[str], Cache]]:
-    """Give a function that opens a cache of an engine, on one store each, empty at first."""
+    """Return a function that opens a cache of an engine, on one store each, empty at first."""
     opened: list[Cache] = []
     memory = MemoryCache()
 
@@ -88,7 +88,7 @@ async def open_cache(
 
 @pytest.fixture(params=CACHES)
 def make_cache(request: pytest.FixtureRequest, open_cache: Callable[[str], Cache]) -> MakeCache:
-    """Give a function that opens one store, empty at first, as often as a test has processes."""
+    """Return a function that opens one store, empty at first, as often as a test has processes."""
 
     async def make() -> Cache:
         return open_cache(request.param)
@@ -98,7 +98,7 @@ def make_cache(request: pytest.FixtureRequest, open_cache: Callable[[str], Cache
 
 @pytest.fixture
 async def cache(make_cache: MakeCache) -> Cache:
-    """Give an empty cache of each engine in turn."""
+    """Return an empty cache of each engine in turn."""
     return await make_cache()
 
 

@@ -1,4 +1,4 @@
-"""What every cache does, whatever its engine."""
+"""Contract of every cache."""
 
 import asyncio
 

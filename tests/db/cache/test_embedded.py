@@ -1,4 +1,4 @@
-"""What the embedded cache does beyond the contract: a bound in bytes, a restart, a damaged file."""
+"""The embedded cache beyond the contract: its size limit, a restart, a damaged file."""
 
 import asyncio
 import sqlite3

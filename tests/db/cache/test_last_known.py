@@ -1,4 +1,4 @@
-"""What was read last is given back, until it is too old or there is no room."""
+"""Recently read values are returned until they are too old or displaced."""
 
 from db.cache.last_known import LastKnownValues
 

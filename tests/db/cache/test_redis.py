@@ -1,4 +1,4 @@
-"""What Redis adds to the contract: outages, deadlines, passwords, TLS, and a cluster that loses a node."""
+"""Redis beyond the contract: outages, deadlines, passwords, TLS, and a cluster that loses a node."""
 
 import asyncio
 import signal
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.servers
 
 DEADLINE_S = 0.3
 PROMPTLY_S = 25
-"""Without a deadline these calls would never end; this only tells the two apart, on a machine however busy."""
+"""Without a deadline these calls would never end; this bound only distinguishes the two, on a machine however busy."""
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def behind(proxy: FaultProxy, make_redis: MakeRedis) -> RedisCache:
 
 
 async def recovered(cache: RedisCache, within_s: float = 5.0) -> bool:
-    """Put until it works."""
+    """Put until it succeeds."""
     started = time.monotonic()
     while time.monotonic() - started < within_s:
         try:
@@ -230,7 +230,7 @@ class TestCluster:
 
 
 def _moved(servers: list[RedisServer]) -> int:
-    """Count the answers that sent a client to another node."""
+    """Count the redirections to another node."""
     told = 0
     for server in servers:
         with Redis(port=server.port) as client:

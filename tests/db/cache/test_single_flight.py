@@ -1,4 +1,4 @@
-"""A cold key is computed once across tasks and workers, and nobody waits for the dead."""
+"""A missing value is computed once across tasks and workers, and a killed worker delays nobody for long."""
 
 import asyncio
 import subprocess
@@ -73,7 +73,7 @@ class Computing:
 
 
 class AwayCache(MemoryCache):
-    """A cache that is away for the operations a test names."""
+    """A cache that is unavailable for the operations a test names."""
 
     def __init__(self, *away: str) -> None:
         super().__init__()
@@ -109,7 +109,7 @@ class AwayCache(MemoryCache):
 
 @pytest.fixture(params=SHARED)
 def two(request: pytest.FixtureRequest, open_cache: Callable[[str], Cache]) -> tuple[Cache, Cache]:
-    """Give two connections to one store, as two workers have."""
+    """Return two connections to one store, as two workers have."""
     return open_cache(request.param), open_cache(request.param)
 
 

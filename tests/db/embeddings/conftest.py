@@ -13,14 +13,14 @@ MakeEmbedder = Callable[..., OpenAIEmbedder]
 
 @pytest.fixture
 async def openai() -> AsyncIterator[OpenAIDouble]:
-    """Give a server of its own to each test."""
+    """Return a server of its own to each test."""
     async with OpenAIDouble() as double:
         yield double
 
 
 @pytest.fixture
 async def make_embedder(openai: OpenAIDouble) -> AsyncIterator[MakeEmbedder]:
-    """Give a function that makes embedders on the server; they retry without a pause unless a test says otherwise."""
+    """Return a function that makes embedders on the server; they retry without a pause unless a test says otherwise."""
     made: list[OpenAIEmbedder] = []
 
     def make(api_key: str = KEY, **options: Any) -> OpenAIEmbedder:
@@ -35,5 +35,5 @@ async def make_embedder(openai: OpenAIDouble) -> AsyncIterator[MakeEmbedder]:
 
 @pytest.fixture
 def embedder(make_embedder: MakeEmbedder) -> OpenAIEmbedder:
-    """Give an embedder with 64 components."""
+    """Return an embedder with 64 components."""
     return make_embedder()

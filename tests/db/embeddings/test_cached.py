@@ -76,7 +76,7 @@ async def test_a_damaged_value_is_made_anew(remembered: CachedEmbedder, openai: 
 
 
 class AwayCache(MemoryCache):
-    """A cache that is not there."""
+    """An unavailable cache."""
 
     async def get(self, key: str, *, extend_s: float | None = None) -> bytes | None:
         raise StoreUnavailable(Store.CACHE, "away")

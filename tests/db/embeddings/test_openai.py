@@ -1,4 +1,4 @@
-"""The real `openai` client against a local server: batches, retries, deadlines, refusals, and what it all cost."""
+"""The real `openai` client against a local server: batches, retries, deadlines, rejections and costs."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""The estimate of tokens: additive, never below one, and a cut that keeps within it."""
+"""Token estimates: additive, at least one, and truncation to them."""
 
 from hypothesis import example, given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""The embedded embedder: real weights, no network, no surprises."""
+"""The embedded embedder with its real weights and without network."""
 
 import asyncio
 import subprocess

@@ -1,4 +1,4 @@
-"""Importing a folder: what is right goes in, once; what is wrong is named by file and line; on both engines."""
+"""Import of a folder on both engines: valid lines are imported once, invalid ones reported by file and line."""
 
 import gzip
 import json
@@ -83,7 +83,7 @@ def counts(report: ImportReport) -> dict[str, tuple[int, ...]]:
 
 
 async def truth(database: Database) -> dict[str, list[tuple[object, ...]]]:
-    """Read everything an import writes, by the platform's keys, without our ids and without the times of writing."""
+    """Read everything an import writes by platform key, without ids and times of writing."""
     owner = select(User.key).where(User.id == Project.owner_id).scalar_subquery()
     project = select(
         Project.key, Project.title, Project.type, Project.private, Project.created_at, owner, Project.like_count,

@@ -1,4 +1,4 @@
-"""The index is written anew beside the one in service, and nothing that changes meanwhile is lost."""
+"""The index is rebuilt beside the active one, and no change meanwhile is lost."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -27,7 +27,7 @@ class Killed(BaseException):
 
 
 class LetterEmbedder:
-    """Embeds by the frequency of letters; before a call it does what `before` says, given the number of the call."""
+    """Embeds by the frequency of letters; calls `before` with the number of the call before each call."""
 
     model = "letters"
     dimension = DIMENSION
@@ -47,11 +47,11 @@ class LetterEmbedder:
         return np.array([[text.count(letter) + 0.1 for letter in "aeinorst"] for text in texts], np.float32)
 
     async def close(self) -> None:
-        """Have nothing to let go of."""
+        """Do nothing."""
 
 
 class ForgetfulStore(EmbeddedVectorStore):
-    """An index that says yes and does not write projects named in `forgets`."""
+    """An index that acknowledges documents named in `forgets` without writing them."""
 
     forgets: frozenset[tuple[str, str]] = frozenset()
 
@@ -99,7 +99,7 @@ async def drain(synchronizer: IndexSynchronizer) -> None:
 
 
 def ignore(_step: str, _share: float, _written: int) -> None:
-    """Show nothing."""
+    """Ignore progress."""
 
 
 def named(*ids: int) -> list[str]:
@@ -171,7 +171,7 @@ async def test_a_killed_rebuild_goes_on_where_it_stood(database: Database, reind
 async def test_changes_while_the_index_is_rebuilt_are_in_the_new_one(
     database: Database, reindex, vectors, embedder, when
 ):
-    """The change comes after the truth was read for a batch, and somebody else drains it before that is written."""
+    """The change follows the read of a batch, and another worker processes it before the batch is written."""
     await add_projects(database, *range(1, 2 * BATCH + 11))
     other = IndexSynchronizer(database, vectors, LetterEmbedder())
 

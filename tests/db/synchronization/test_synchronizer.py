@@ -1,4 +1,4 @@
-"""The index follows the truth: what is public is in it, and nothing else, whoever is at work at the same time."""
+"""The index follows the database: it holds public documents only, whatever runs concurrently."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -39,7 +39,7 @@ DIMENSION = 8
 
 
 class LetterEmbedder:
-    """An embedder by the frequency of letters. It notes the texts, and does something else first if told to."""
+    """An embedder by the frequency of letters, which records its texts and calls a hook first."""
 
     model = "letters"
     dimension = DIMENSION
@@ -65,11 +65,11 @@ class LetterEmbedder:
         return np.array([[text.count(letter) + 0.1 for letter in "aeinorst"] for text in texts], np.float32)
 
     async def close(self) -> None:
-        """Have nothing to let go of."""
+        """Do nothing."""
 
 
 class RefusingStore(EmbeddedVectorStore):
-    """An index that is away while `is_away`, and is given a broken vector for projects named in `broken`."""
+    """An index that is unavailable while `is_away`, and gets an invalid vector for projects named in `broken`."""
 
     is_away = False
     broken: frozenset[str] = frozenset()
@@ -118,7 +118,7 @@ def synchronizer(database: Database, vectors: RefusingStore, embedder: LetterEmb
 
 
 async def run(database: Database, *statements: object, kind: OutboxKind = PROJECT, keys: Sequence[str] = ()) -> None:
-    """Change the truth, and say so in the outbox."""
+    """Change the database, and enqueue outbox rows."""
     async with database.write() as connection:
         for statement in statements:
             await connection.execute(statement)  # type: ignore[call-overload]

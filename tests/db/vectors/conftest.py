@@ -1,4 +1,4 @@
-"""The vector stores that the contract is tested on. A new engine joins by its name here.
+"""The vector stores under the contract tests. A new engine is added by its name here.
 
 Weaviate is a double that speaks its protocols, or the true server that WEAVIATE_TEST_URL (and WEAVIATE_TEST_GRPC_URL,
 WEAVIATE_TEST_API_KEY) names.
@@ -30,7 +30,7 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(params=VECTOR_STORES)
 async def make_store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[MakeStore]:
-    """Give a function that makes a fresh, prepared store of each engine in turn."""
+    """Return a function that makes a fresh, prepared store of each engine in turn."""
     opened: list[VectorStore] = []
 
     async def make() -> VectorStore:
@@ -50,7 +50,7 @@ async def make_store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIte
 
 @pytest.fixture(scope="session")
 def weaviate_address() -> Iterator[Address]:
-    """Give the address of the Weaviate that tests run on."""
+    """Return the address of the Weaviate that tests run on."""
     if url := os.environ.get("WEAVIATE_TEST_URL"):
         grpc_url, key = os.environ.get("WEAVIATE_TEST_GRPC_URL", ""), os.environ.get("WEAVIATE_TEST_API_KEY")
         yield Address(url, grpc_url, key)
@@ -61,7 +61,7 @@ def weaviate_address() -> Iterator[Address]:
 
 @pytest.fixture(scope="session")
 def weaviate_prefix(weaviate_address: Address) -> Iterator[str]:
-    """Give a prefix for the collections of this run; what was made under it is dropped at the end."""
+    """Return a prefix for the collections of this run, which are dropped at the end."""
     prefix = f"Test{os.getpid()}x"
     yield prefix
     asyncio.run(drop_collections(weaviate_address, prefix))
@@ -69,7 +69,7 @@ def weaviate_prefix(weaviate_address: Address) -> Iterator[str]:
 
 @pytest.fixture
 def make_weaviate_store(weaviate_address: Address, weaviate_prefix: str) -> MakeWeaviateStore:
-    """Give a function that makes stores with collections of their own, neither prepared nor closed."""
+    """Return a function that makes stores with collections of their own, neither prepared nor closed."""
 
     def make(**arguments: Any) -> WeaviateVectorStore:
         arguments = {"prefix": f"{weaviate_prefix}{next(_numbers)}_", "drop_after_s": 0.0, **arguments}
@@ -80,5 +80,5 @@ def make_weaviate_store(weaviate_address: Address, weaviate_prefix: str) -> Make
 
 @pytest.fixture
 async def vector_store(make_store: MakeStore) -> VectorStore:
-    """Give a fresh, prepared store of each engine in turn."""
+    """Return a fresh, prepared store of each engine in turn."""
     return await make_store()

@@ -1,4 +1,4 @@
-"""Objects for the index, with what a test does not care about filled in."""
+"""Index documents with defaults for irrelevant fields."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -11,7 +11,7 @@ EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def unit(*components: float, dimension: int = 8) -> Vector:
-    """Give a unit vector whose first components are in these proportions."""
+    """Return a unit vector whose first components are in these proportions."""
     vector = np.zeros(dimension, np.float32)
     vector[: len(components)] = components
     return vector / np.linalg.norm(vector)
@@ -27,7 +27,7 @@ def project(
     terms: Sequence[int] = (),
     day: int = 0,
 ) -> ProjectDocument:
-    """Make a project's object; `day` is when it was created."""
+    """Make a project's document; `day` is its day of creation."""
     return ProjectDocument(
         id=id_,
         key=key if key is not None else f"p{id_}",
@@ -47,12 +47,12 @@ def project(
 
 
 def profile(actor_id: int, vector: Vector) -> ProfileDocument:
-    """Make a profile's object."""
+    """Make a profile's document."""
     return ProfileDocument(actor_id, "likes wood", ("hammer",), ("craft",), "view, like", "gold", 7, vector)
 
 
 def tool(term_id: int, vector: Vector, key: str | None = None) -> ToolDocument:
-    """Make a tool's object."""
+    """Make a tool's document."""
     return ToolDocument(
         term_id, key or f"t{term_id}", "Hammer", "it hits", "hit it", "craft", ("iron",), "nails", vector
     )

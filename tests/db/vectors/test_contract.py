@@ -1,4 +1,4 @@
-"""What every vector store does, whatever its engine."""
+"""Contract of every vector store: nearest projects, filters, writes."""
 
 from datetime import timedelta
 
@@ -188,7 +188,7 @@ def passes(item: ProjectDocument, where: VectorFilter) -> bool:
 
 
 def brute_force(held: dict[int, ProjectDocument], vector: Vector, limit: int, where: VectorFilter) -> Hits:
-    """Search one by one, in double precision."""
+    """Search by brute force, in double precision."""
     scored = []
     for item in held.values():
         lengths = np.linalg.norm(item.vector.astype(float)) * np.linalg.norm(vector.astype(float))

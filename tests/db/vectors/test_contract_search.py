@@ -1,4 +1,4 @@
-"""What every vector store does beyond nearest projects: words, fusion, profiles, tools, and a rebuild without a pause.
+"""Contract of every vector store: keywords, fusion, tools, and a rebuild without interruption.
 
 An engine joins by its name in `SEARCHING_STORES`.
 """
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.parametrize("make_store", SEARCHING_STORES, indirect=Tr
 
 
 def text(id_: int, title: str, description: str = "", vector: Vector | None = None, **features: Any) -> ProjectDocument:
-    """Make a project that says only this."""
+    """Make a project with this text only."""
     features = {"tool_names": (), "category_names": (), "topics": (), **features}
     base = project(id_, unit(1, id_) if vector is None else vector, owner=features.pop("owner", None))
     names = (name for kind in ("tool_names", "category_names", "topics") for name in features[kind])

@@ -1,4 +1,4 @@
-"""What the embedded index does beyond the contract: one file, several processes, sudden ends."""
+"""The embedded index beyond the contract: one file, several processes, sudden ends."""
 
 import asyncio
 import random
@@ -66,7 +66,7 @@ def serving(connection: sqlite3.Connection) -> generations.Generation:
 
 
 def retire_what_serves(path: Path, staged: str) -> generations.Generation:
-    """Publish a generation as a process does that then ends suddenly; give the one that nobody dropped."""
+    """Publish a generation like a process that then ends suddenly, and return the one that was not dropped."""
     with sqlite3.connect(path) as connection:
         old = serving(connection)
         found = generations.named(connection, old.space, staged)
@@ -358,7 +358,7 @@ async def test_a_drop_that_ends_suddenly_anywhere_goes_on_with_the_next_connecti
 
 
 class Defensive(sqlite3.Connection):
-    """A connection of a SQLite that lets nobody but FTS5 touch FTS5's own tables."""
+    """A connection of a SQLite build that protects FTS5's own tables."""
 
     def execute(self, statement: str, *parameters: Any) -> sqlite3.Cursor:
         if re.match(r"DELETE FROM Words_\w+_(data|content|docsize) ", statement):

@@ -1,4 +1,4 @@
-"""The two engines find the same: they score the same terms by the same formula."""
+"""Both engines find the same projects: they score the same terms by the same formula."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,11 +13,11 @@ from tests.db.vectors.conftest import DIMENSION, MODEL, MakeWeaviateStore
 from tests.db.vectors.objects import project
 
 SIZE, VOCABULARY, COMMON = 400, 1_500, 30
-"""Words are drawn with chances of 1 / (rank + COMMON): what a language has left without its stop words."""
+"""Words are drawn with probability 1 / (rank + COMMON), like a language without its stop words."""
 
 
 def vocabulary(generator: np.random.Generator) -> tuple[list[str], Vector]:
-    """Make words that no stemmer changes, and how common each is."""
+    """Make words that no stemmer changes, and the frequency of each."""
     syllables = [consonant + vowel for consonant in "bdfgklmnprtvz" for vowel in "aou"]
     words = dict.fromkeys("".join(generator.choice(syllables, 4)) + "k" for _ in range(2 * VOCABULARY))
     chances = 1 / (np.arange(VOCABULARY) + COMMON)
@@ -25,7 +25,7 @@ def vocabulary(generator: np.random.Generator) -> tuple[list[str], Vector]:
 
 
 def corpus() -> list[ProjectDocument]:
-    """Make projects of words that are as unevenly common as real ones."""
+    """Make projects of words with realistic frequencies."""
     generator = np.random.default_rng(7)
     words, chances = vocabulary(generator)
 

@@ -47,7 +47,7 @@ def test_it_fuses_as_the_double_of_weaviate_does(vectors: dict[str, float], keyw
 
 
 def hybrid_hits(vectors: Leg, keywords: Leg, alpha: float) -> HybridHits:
-    """Fuse; a project's id is the place of its letter."""
+    """Fuse; a project's id is the position of its letter."""
     fused = fuse(vectors, keywords, alpha)
     vector_parts = np.array([hit.vector_part for hit in fused], np.float32)
     keyword_parts = np.array([hit.keyword_part for hit in fused], np.float32)

@@ -1,4 +1,4 @@
-"""Searching by terms in the embedded index: a filter filters, scores are BM25, and common terms give way."""
+"""Keyword search in the embedded index: filters, BM25 scores, and the omission of common terms."""
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
@@ -39,7 +39,7 @@ class Texts:
 
 @pytest.fixture(scope="module")
 def coloured() -> Iterator[Texts]:
-    """Give 300 texts: colors at random, so that many score the same."""
+    """Return 300 texts: colors at random, so that many score the same."""
     generator = np.random.default_rng(1)
     texts = Texts([" ".join(generator.choice(COLOURS, generator.integers(1, 6))) for _ in range(300)])
     yield texts

@@ -1,4 +1,4 @@
-"""The arithmetic of the matrix that the contract's small examples do not reach."""
+"""Arithmetic of the matrix beyond the contract's small examples."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""What a text becomes before an engine sees it: terms that are the same for both, whatever script it is written in."""
+"""Text analysis: the same terms for both engines, in any script."""
 
 from dataclasses import replace
 
@@ -40,7 +40,7 @@ def test_a_word_without_end_is_cut():
 
 @given(text=st.text(max_size=60))
 def test_the_terms_of_a_text_are_terms_to_the_server_too(text: str):
-    """What we send is split by the server as we have split it, and no term is a stop word to it."""
+    """The server splits the terms as they were sent, and none is a stop word to it."""
     for term in query_terms(text):
         assert words(term) == [term]
         assert term not in STOP_WORDS

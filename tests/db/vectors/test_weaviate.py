@@ -1,4 +1,4 @@
-"""What is particular to Weaviate: deadlines, outages, refusals, keys, consistency, aliases. On the double only."""
+"""Weaviate beyond the contract: deadlines, outages, rejections, keys, consistency, aliases. On the double only."""
 
 import asyncio
 import time
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.servers
 EVERYTHING = VectorFilter()
 DEADLINE_S = 2.0
 PROMPTLY_S = 30
-"""Left alone the client blocks for 63 s; this only tells the two apart, on a machine however busy."""
+"""By itself the client blocks for 63 s; this bound only distinguishes the two, on a machine however busy."""
 UUID = "0b0a7f7c-8a3b-5a43-9d3c-0c2a1b0f2f10"
 
 
@@ -40,7 +40,7 @@ def double() -> Iterator[WeaviateDouble]:
 
 @asynccontextmanager
 async def opened(double: WeaviateDouble, *, ready: bool = True, **arguments: Any) -> AsyncIterator[WeaviateVectorStore]:
-    """Lend a store with short deadlines on the double, or where `address` says."""
+    """Lend a store with short deadlines on the double, or at `address`."""
     address = arguments.pop("address", Address(double.url, double.grpc_url))
     deadlines = {"read_deadline_s": DEADLINE_S, "write_deadline_s": 2 * DEADLINE_S, "drop_after_s": 0.0}
     store = WeaviateVectorStore(address, **{**deadlines, **arguments})
@@ -59,7 +59,7 @@ async def store(double: WeaviateDouble) -> AsyncIterator[WeaviateVectorStore]:
 
 
 async def seconds_until_away(call: Awaitable[object]) -> float:
-    """Time a call that has to say that the store is away."""
+    """Measure a call that must report the store as unavailable."""
     started_at = time.perf_counter()
     with pytest.raises(StoreUnavailable) as caught:
         await call
@@ -68,7 +68,7 @@ async def seconds_until_away(call: Awaitable[object]) -> float:
 
 
 async def seconds_until_back(store: WeaviateVectorStore, ids: list[int]) -> float:
-    """Search until these are found again."""
+    """Search until these projects are found again."""
     started_at = time.perf_counter()
     while True:
         try:

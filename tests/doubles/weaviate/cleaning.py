@@ -1,4 +1,4 @@
-"""Leaving a server as it was found, be it the double or a true one."""
+"""Cleanup of a server, the double or a real one."""
 
 from weaviate import WeaviateAsyncClient
 from weaviate.auth import Auth
@@ -7,7 +7,7 @@ from db.vectors.weaviate import Address
 
 
 async def drop_collections(address: Address, prefix: str) -> None:
-    """Drop all collections and aliases whose names begin so."""
+    """Drop all collections and aliases with this prefix."""
     key = Auth.api_key(address.api_key) if address.api_key else None
     async with WeaviateAsyncClient(address.parameters(), auth_client_secret=key, skip_init_checks=True) as client:
         for alias in await client.alias.list_all():

@@ -1,4 +1,4 @@
-"""What a test can make the double do wrong."""
+"""Faults of the double that a test can set."""
 
 from dataclasses import dataclass, field
 
@@ -7,7 +7,7 @@ import grpc
 
 @dataclass(slots=True)
 class Faults:
-    """Faults in force; the values of a new one are those of a server in good health.
+    """The faults in effect; the defaults are those of a healthy server.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Which objects pass a filter, as the wire carries it."""
+"""Evaluation of the wire protocol's filters."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -18,7 +18,7 @@ Predicate = Callable[[StoredObject], bool]
 
 
 def predicate(filters: Filters, collection: Collection) -> Predicate:
-    """Give a function that says whether an object passes."""
+    """Return a predicate of objects."""
     operator = filters.operator
     inner = [predicate(one, collection) for one in filters.filters]
     if operator == Filters.OPERATOR_AND:
@@ -54,7 +54,7 @@ def _held(name: str, item: StoredObject, collection: Collection) -> list[Any]:
 
 
 def _in_type(value: Any, name: str, collection: Collection) -> Any:
-    """Give a value as it is compared: a moment for a date, the words for text that is split into words."""
+    """Return a value for comparison: a time for a date, the words of a tokenized text."""
     kind = collection.type_of(name)
     if kind == "date":
         return datetime.fromisoformat(value)
@@ -64,7 +64,7 @@ def _in_type(value: Any, name: str, collection: Collection) -> Any:
 
 
 def _comparison(operator: int, asked: list[Any]) -> Callable[[list[Any]], bool]:
-    """Give a function that compares the values that an object holds with those asked for."""
+    """Return a function that compares an object's values with those of the filter."""
     exact = frozenset(asked)
     by_words = any(isinstance(one, frozenset) for one in asked)
 

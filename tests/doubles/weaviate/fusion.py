@@ -1,4 +1,4 @@
-"""Weaviate's relativeScoreFusion, and the text in which it explains itself."""
+"""Weaviate's relativeScoreFusion, with its textual explanation."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

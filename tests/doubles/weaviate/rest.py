@@ -151,7 +151,7 @@ class RestHandler(BaseHTTPRequestHandler):
     do_POST = do_PUT = do_PATCH = do_HEAD = do_DELETE = do_GET
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Stay silent."""
+        """Write no log."""
 
 
 def _error(message: str) -> Json:

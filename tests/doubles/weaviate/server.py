@@ -20,7 +20,7 @@ MOST_BYTES = 104_858_000
 
 
 class WeaviateDouble:
-    """A server that can be stopped and started again on its ports, with what it held.
+    """A server that can be stopped and restarted on its ports with its data.
 
     Parameters
     ----------
@@ -39,12 +39,12 @@ class WeaviateDouble:
 
     @property
     def url(self) -> str:
-        """Where REST is."""
+        """Address of REST."""
         return f"http://{HOST}:{self.http_port}"
 
     @property
     def grpc_url(self) -> str:
-        """Where gRPC is."""
+        """Address of gRPC."""
         return f"http://{HOST}:{self.grpc_port}"
 
     @property
@@ -53,12 +53,12 @@ class WeaviateDouble:
         return self.service.calls
 
     def start(self) -> None:
-        """Serve, on the ports of before if there are any."""
+        """Serve, on the previous ports if there are any."""
         self.start_rest()
         self.start_grpc()
 
     def stop(self) -> None:
-        """Close both ports; what is held stays."""
+        """Close both ports; the data stays."""
         self.stop_grpc()
         self.stop_rest()
 
@@ -71,7 +71,7 @@ class WeaviateDouble:
         threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True).start()
 
     def stop_rest(self) -> None:
-        """Close the REST port; connections that are open go on."""
+        """Close the REST port; open connections continue."""
         if self._http is not None:
             self._http.shutdown()
             self._http.server_close()

@@ -32,7 +32,7 @@ KEYWORD_LEG, VECTOR_LEG = "keyword,bm25", "vector,hybridVector"
 
 
 class Hit:
-    """A found object with what its metadata tell."""
+    """A found object with its metadata."""
 
     def __init__(self, item: StoredObject, **metadata: Any) -> None:
         self.item = item
@@ -53,7 +53,7 @@ class WeaviateService(weaviate_pb2_grpc.WeaviateServicer):  # type: ignore[misc]
         return self._answered(request, context, self._search)
 
     def BatchObjects(self, request: Any, context: grpc.ServicerContext) -> Any:
-        """Write objects, each accepted or refused by itself."""
+        """Write objects, each accepted or rejected separately."""
         return self._answered(request, context, self._batch)
 
     def BatchDelete(self, request: Any, context: grpc.ServicerContext) -> Any:
@@ -65,7 +65,7 @@ class WeaviateService(weaviate_pb2_grpc.WeaviateServicer):  # type: ignore[misc]
         return self._answered(request, context, self._aggregate)
 
     def health(self, _request: Any, _context: grpc.ServicerContext) -> Any:
-        """Say that the server serves."""
+        """Report the server as serving."""
         serving = health_weaviate_pb2.WeaviateHealthCheckResponse.SERVING
         return health_weaviate_pb2.WeaviateHealthCheckResponse(status=serving)
 
@@ -201,7 +201,7 @@ def _sparse(collection: Collection, query: str, properties: Iterable[str], allow
 
 
 def _asked_vector(search: Any) -> np.ndarray:
-    """Find the vector in one of the places that the client's versions put it in."""
+    """Return the vector from any of the fields that versions of the client use."""
     for place in (search.vector_bytes, *(one.vector_bytes for one in search.vectors)):
         if place:
             return np.frombuffer(place, "<f4")

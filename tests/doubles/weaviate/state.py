@@ -1,4 +1,4 @@
-"""What the double holds: collections, aliases and objects, in memory."""
+"""State of the double: collections, aliases and objects, in memory."""
 
 import re
 import threading
@@ -26,7 +26,7 @@ TYPES: dict[str, type | tuple[type, ...]] = {
 
 
 class Refused(Exception):
-    """What the server answers with an error; the text is the server's."""
+    """An error response with the server's text."""
 
     def __init__(self, message: str, status: int = 422) -> None:
         super().__init__(message)
@@ -69,25 +69,25 @@ class Collection:
         raise Refused(f"no such prop with name '{name}' found in class '{self.name}' in the schema")
 
     def type_of(self, name: str) -> str:
-        """Give a property's data type."""
+        """Return a property's data type."""
         return "text" if name in ("_id", "id") else str(self._property(name)["dataType"][0])
 
     def tokenisation_of(self, name: str) -> str:
-        """Give how a text property is split."""
+        """Return the tokenization of a text property."""
         return str(self._property(name).get("tokenization", "word"))
 
     def check_filterable(self, name: str) -> None:
-        """Refuse a filter on what has no index for it."""
+        """Reject a filter on a property without its index."""
         if not self._property(name)["indexFilterable"]:
             raise Refused(f"Filtering by property '{name}' requires inverted index. Is `indexFilterable` on?")
 
     def check_searchable(self, name: str) -> None:
-        """Refuse a keyword search on what has no index for it."""
+        """Reject a keyword search on a property without its index."""
         if not self._property(name)["indexSearchable"]:
             raise Refused(f"Property '{name}' is not indexed and searchable. Please enable `indexSearchable`.")
 
     def put(self, uuid: str, properties: Json, vectors: dict[str, np.ndarray]) -> None:
-        """Write an object whole, over an older one."""
+        """Write a whole object, replacing an older one."""
         checked = {name: self._checked(name, value) for name, value in properties.items() if value is not None}
         for name, vector in vectors.items():
             self._check_vector(name, len(vector))
@@ -128,7 +128,7 @@ class Collection:
 
 
 class State:
-    """All collections and aliases. Whoever reads or writes holds `lock`."""
+    """All collections and aliases. Readers and writers hold `lock`."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
@@ -136,7 +136,7 @@ class State:
         self.aliases: dict[str, str] = {}
 
     def find(self, name: str) -> Collection:
-        """Give a collection by its name or by an alias."""
+        """Return a collection by its name or by an alias."""
         real = self.aliases.get(name, name)
         if real not in self.collections:
             raise Refused(f"could not find class {name} in schema", 404)
@@ -200,5 +200,5 @@ def _full_property(config: Json) -> Json:
 
 
 def canonical(uuid: str) -> str:
-    """Give a uuid in its usual form."""
+    """Return a uuid in canonical form."""
     return str(UUID(uuid))
