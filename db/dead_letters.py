@@ -56,10 +56,7 @@ async def list_dead_letters(database: Database, limit: int) -> list[DeadLetter]:
 async def retry(database: Database, names: Sequence[str] = ()) -> list[str]:
     """Revive the dead letters named ``kind:key``, or all of them without a name, and return their names.
 
-    Raises
-    ------
-    InvalidRecord
-        If a name is not of this form.
+    Raises `InvalidRecord` if a name is not of this form.
     """
     given = {"names": _checked(names)} if names else {}
     async with database.write() as connection:
@@ -69,10 +66,7 @@ async def retry(database: Database, names: Sequence[str] = ()) -> list[str]:
 async def drop(database: Database, names: Sequence[str]) -> list[str]:
     """Delete the dead letters named ``kind:key``, leaving their index documents unchanged, and return their names.
 
-    Raises
-    ------
-    InvalidRecord
-        If a name is not of this form.
+    Raises `InvalidRecord` if a name is not of this form.
     """
     async with database.write() as connection:
         return list(await connection.scalars(_DROP, {"names": _checked(names)}))

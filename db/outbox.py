@@ -62,21 +62,11 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """The number of unprocessed rows.
+    """The number of unprocessed rows."""
 
-    Attributes
-    ----------
-    rows
-        Rows that wait or are being processed.
-    lag_s
-        Age of the oldest of them in seconds; 0 without any.
-    dead
-        Rows that were rejected too often and wait for an operator.
-    """
-
-    rows: int
-    lag_s: float
-    dead: int
+    rows: int  # rows that wait or are being processed
+    lag_s: float  # age of the oldest of them in seconds; 0 without any
+    dead: int  # rows that were rejected too often and wait for an operator
 
 
 def _upsert(values: dict[str, Any]) -> dict[str, Insert]:
@@ -195,12 +185,8 @@ _PENDING = select(OutboxRow.key, OutboxRow.dead).where(
 async def enqueue(connection: AsyncConnection, kind: OutboxKind, keys: Sequence[str], *, urgent: bool = False) -> None:
     """Request the update of index documents, in the transaction of the change.
 
-    Parameters
-    ----------
-    keys
-        A project's or tool's platform key, or an actor's id as text.
-    urgent
-        Whether to process it before others, for removals from the index. The last call counts.
+    A key is a project's or tool's platform key, or an actor's id as text. Urgent rows, for removals from the index, are
+    processed before others; the last call counts.
     """
     at = now()
     await _run_upsert(connection, _ENQUEUE, kind, set(keys), {"now": at, "free_at": at, "urgent": urgent})
@@ -223,12 +209,7 @@ async def claim(database: Database, kind: OutboxKind, keys: Sequence[str], lease
     """Take keys without a row by creating their rows; existing rows are left to the next worker.
 
     An existing row is pulled out of its lease, as by a change: its holder took it before this call, and one more pass
-    is needed. A dead row is revived.
-
-    Returns
-    -------
-    list of Lease
-        The created rows.
+    is needed. A dead row is revived. Returns the created rows.
     """
     at = now()
     until = at + timedelta(seconds=lease_s)
@@ -262,13 +243,7 @@ async def release(database: Database, rows: Sequence[Lease], delay_s: float = 0.
 
 
 async def refuse(database: Database, rows: Sequence[Lease], error: str, after: timedelta = RETRY_AFTER) -> int:
-    """Count a failed attempt of rows that an available store rejects; after the third they are dead.
-
-    Returns
-    -------
-    int
-        Number of rows that are dead now.
-    """
+    """Count a failed attempt of rows that an available store rejects, and return how many are dead after the third."""
     died = 0
     for kind, until, held in _by_lease(rows):
         given = {"free_at": now() + after, "error": error[:MAX_ERROR_LENGTH]}

@@ -13,16 +13,9 @@ from db.write_ahead_log import enable_secure_delete, truncate_log, use_write_ahe
 
 
 class SqliteFile:
-    """One connection to a file, for one thread at a time. Its errors become `StoreUnavailable`.
+    """One connection to a file, for one thread at a time. Its errors become `StoreUnavailable` of `store`.
 
-    Parameters
-    ----------
-    store
-        The store that the file belongs to, for errors.
-    busy_timeout_s
-        Maximum wait for the lock of another process.
-    setup
-        Statements for each new connection.
+    Each new connection executes the statements of `setup`, and waits at most `busy_timeout_s` for a lock.
     """
 
     def __init__(self, path: Path, store: Store, busy_timeout_s: float, setup: Sequence[str]) -> None:

@@ -11,13 +11,7 @@ class Cache(Protocol):
     """
 
     async def get(self, key: str, *, extend_s: float | None = None) -> bytes | None:
-        """Return a value, or None if it is missing or expired.
-
-        Parameters
-        ----------
-        extend_s
-            New time to live from now on, if the value exists.
-        """
+        """Return a value, or None if it is missing or expired; `extend_s` sets a new time to live from now on."""
 
     async def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
         """Return the existing values, by key, in one call to the store."""

@@ -58,18 +58,10 @@ _EVICT = """
 
 
 class EmbeddedCache(Cache):
-    """Bytes by key in an SQLite file.
+    """Bytes by key in an SQLite file, created on first use.
 
-    Parameters
-    ----------
-    path
-        The file; it and its folder are created on first use.
-    max_bytes
-        Maximum size of all values. Those that expire first are evicted first; a larger value is not stored.
-    clock
-        Seconds since 1970, the same in all processes that share the file.
-    busy_timeout_s
-        Maximum wait for another process's write.
+    Values beyond `max_bytes` in all are evicted, those that expire first before others; a larger value is not stored.
+    `clock` gives seconds since 1970, the same in all processes that share the file.
     """
 
     def __init__(

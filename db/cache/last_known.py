@@ -14,23 +14,13 @@ became private within this time before the outage may still be shown (docs/decis
 
 
 class LastKnownValues(Generic[K, V]):
-    """The values that were read last in this process, bounded in number and age.
-
-    Parameters
-    ----------
-    max_entries
-        Maximum number of values; the oldest are dropped first.
-    max_age_s
-        Maximum age of a returned value.
-    clock
-        Monotonic seconds.
-    """
+    """The values that were read last in this process, bounded in number and age; the oldest are dropped first."""
 
     def __init__(
         self, max_entries: int, max_age_s: float = MAX_AGE_S, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._most = max_entries
-        self._kept_s = max_age_s
+        self._max_entries = max_entries
+        self._max_age_s = max_age_s
         self._clock = clock
         self._entries: OrderedDict[K, tuple[float, V]] = OrderedDict()
 
@@ -40,12 +30,12 @@ class LastKnownValues(Generic[K, V]):
         for key, value in found.items():
             self._entries[key] = (read_at, value)
             self._entries.move_to_end(key)
-        while len(self._entries) > self._most:
+        while len(self._entries) > self._max_entries:
             self._entries.popitem(last=False)
 
     def recall(self, keys: Iterable[K]) -> dict[K, V]:
         """Return the kept values of these keys that are not too old."""
-        oldest = self._clock() - self._kept_s
+        oldest = self._clock() - self._max_age_s
         entries = ((key, self._entries.get(key)) for key in keys)
         return {key: entry[1] for key, entry in entries if entry is not None and entry[0] >= oldest}
 

@@ -61,10 +61,7 @@ class RedisCache(Cache):
     prefix
         Prefix of each key.
 
-    Raises
-    ------
-    StoreMisconfigured
-        If the URL is invalid.
+    Raises `StoreMisconfigured` if the URL is invalid.
     """
 
     def __init__(self, url: str, *, deadline_s: float = DEADLINE_S, prefix: str = PREFIX) -> None:

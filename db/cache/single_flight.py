@@ -25,21 +25,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Computed(Generic[T]):
-    """A value, and in the process that computed it the object that it encodes.
-
-    Attributes
-    ----------
-    value
-        Bytes for the cache.
-    ttl_s
-        Time to live.
-    decoded
-        The decoded object; None if the value was found in the cache.
-    """
+    """A value, and in the process that computed it the object that it encodes."""
 
     value: bytes
     ttl_s: float
-    decoded: T | None = None
+    decoded: T | None = None  # the decoded object; None if the value was found in the cache
 
 
 Compute = Callable[[], Awaitable[Computed[T]]]

@@ -18,23 +18,15 @@ _MATERIAL = files("db.demo") / "material"
 
 @dataclass(frozen=True, slots=True)
 class Idea:
-    """The subject of a project, before it has an owner and a date.
-
-    Attributes
-    ----------
-    tools, categories, topics
-        Keys; the first category is the idea's own.
-    key
-        The project's key; None derives it from the title.
-    """
+    """The subject of a project, before it has an owner and a date."""
 
     type: str
     title: str
     description: str
-    tools: tuple[str, ...]
+    tools: tuple[str, ...]  # keys; the first category is the idea's own
     categories: tuple[str, ...]
     topics: tuple[str, ...]
-    key: str | None = None
+    key: str | None = None  # the project's key; None derives it from the title
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,48 +40,26 @@ class CategoryContent:
 
 @dataclass(frozen=True, slots=True)
 class Interest:
-    """One latent interest.
-
-    Attributes
-    ----------
-    categories
-        Weight of each category, 0 to 1.
-    tools, topics
-        Keys of what somebody with this interest uses and follows.
-    bios
-        Sentences for the biographies of such people.
-    """
+    """One latent interest."""
 
     key: str
-    categories: Mapping[str, float]
-    tools: tuple[str, ...]
+    categories: Mapping[str, float]  # weight of each category, 0 to 1
+    tools: tuple[str, ...]  # keys of what somebody with this interest uses and follows
     topics: tuple[str, ...]
-    bios: tuple[str, ...]
+    bios: tuple[str, ...]  # sentences for the biographies of such people
 
 
 @dataclass(frozen=True, slots=True)
 class DemoViewer:
-    """A named viewer to sign in as. `key` is the subject of the viewer's token.
-
-    Attributes
-    ----------
-    record
-        The user.
-    taste
-        Share of each interest, by the interest's key.
-    views
-        Expected views in 60 days.
-    day_starts
-        Hour (UTC) at which the viewer's day begins.
-    """
+    """A named viewer to sign in as. `key` is the subject of the viewer's token."""
 
     key: str
     username: str
     description: str
     record: UserRecord
-    taste: Mapping[str, float]
-    views: float
-    day_starts: int
+    taste: Mapping[str, float]  # share of each interest, by the interest's key
+    views: float  # expected views in 60 days
+    day_starts: int  # hour (UTC) at which the viewer's day begins
 
 
 TIERS = ((0, "newcomer"), (60, "explorer"), (400, "maker"), (1_500, "mentor"), (5_000, "pioneer"))

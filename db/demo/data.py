@@ -17,19 +17,13 @@ SEED = 7
 
 @dataclass(frozen=True, slots=True)
 class DemoData:
-    """All records of the demo. Every key they mention is among them, except topics, which are created when met.
-
-    Attributes
-    ----------
-    interactions
-        In time order, up to the time the demo was made for.
-    """
+    """All records of the demo. Every key they mention is among them, except topics, which are created when met."""
 
     tools: tuple[ToolRecord, ...]
     categories: tuple[CategoryRecord, ...]
     users: tuple[UserRecord, ...]
     projects: tuple[ProjectRecord, ...]
-    interactions: tuple[InteractionRecord, ...]
+    interactions: tuple[InteractionRecord, ...]  # in time order, up to the time the demo was made for
 
 
 def demo_people(seed: int) -> tuple[Person, ...]:
@@ -40,12 +34,8 @@ def demo_people(seed: int) -> tuple[Person, ...]:
 def generate(now: datetime, seed: int = SEED) -> DemoData:
     """Generate the demo's data: 60 tools, 18 categories, 600 projects, 300 users and 60 days of interactions.
 
-    Parameters
-    ----------
-    now
-        End of the 60 days; an aware time, not in the future.
-    seed
-        Another seed gives other people, owners and interactions around the same projects.
+    The 60 days end at `now`, an aware time that is not in the future. Another seed gives other people, owners and
+    interactions around the same projects.
     """
     now = now.replace(microsecond=0)
     people = demo_people(seed)

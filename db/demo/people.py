@@ -24,22 +24,12 @@ _DAY_START_ODDS = (0.05, 0.27, 0.27, 0.2, 0.16, 0.05)
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A user and the parameters of the simulation.
-
-    Attributes
-    ----------
-    taste
-        Shares of the interests, which sum to 1; zeros for a person who never comes.
-    views
-        Expected views in 60 days.
-    day_starts
-        Hour (UTC) at which this person's day begins.
-    """
+    """A user and the parameters of the simulation."""
 
     record: UserRecord
-    taste: tuple[float, ...]
-    views: float
-    day_starts: int
+    taste: tuple[float, ...]  # shares of the interests, which sum to 1; zeros for a person who never comes
+    views: float  # expected views in 60 days
+    day_starts: int  # hour (UTC) at which this person's day begins
 
 
 def make_people(rng: np.random.Generator) -> tuple[Person, ...]:

@@ -27,10 +27,7 @@ class Embedder(Protocol):
         -------
         (len(texts), dimension) array of unit vectors; a text without any known word gives a row of zeros.
 
-        Raises
-        ------
-        StoreUnavailable
-            If the model cannot be reached; nothing was embedded.
+        Raises `StoreUnavailable` if the model cannot be reached; nothing was embedded.
         """
 
     async def close(self) -> None:

@@ -49,10 +49,7 @@ class CachedEmbedder:
     async def embed(self, texts: Sequence[str]) -> Vectors:
         """Embed texts into unit vectors; only new texts reach the embedder, each once.
 
-        Raises
-        ------
-        StoreUnavailable
-            If a new text cannot be embedded; the vectors of the others are kept.
+        Raises `StoreUnavailable` if a new text cannot be embedded; the vectors of the others are kept.
         """
         keys = [self._key(text) for text in texts]
         wanted = dict(zip(keys, texts, strict=True))

@@ -65,22 +65,12 @@ class RejectedLine:
 
 @dataclass(frozen=True, slots=True)
 class FileProgress:
-    """Progress within one file.
-
-    Attributes
-    ----------
-    checking
-        Whether this is the first of the two passes of a strict import, which writes nothing.
-    rows
-        Lines read so far, blank ones not counted.
-    fraction
-        Share of the file's bytes, from 0 to 1.
-    """
+    """Progress within one file."""
 
     file: str
-    checking: bool
-    rows: int
-    fraction: float
+    checking: bool  # whether this is the first of the two passes of a strict import, which writes nothing
+    rows: int  # lines read so far, blank ones not counted
+    fraction: float  # share of the file's bytes, from 0 to 1
 
 
 @dataclass(slots=True)
@@ -97,21 +87,12 @@ class FileReport:
 
 @dataclass(slots=True)
 class ImportReport:
-    """The result of an import.
+    """The result of an import."""
 
-    Attributes
-    ----------
-    files
-        One report for each file, in reading order.
-    refusals
-        The first `MAX_KEPT_REFUSALS` lines that were not imported; the files' reports count them all.
-    written
-        False if a strict import was refused as a whole.
-    """
-
-    files: list[FileReport] = field(default_factory=list)
+    files: list[FileReport] = field(default_factory=list)  # one report for each file, in reading order
+    # The first `MAX_KEPT_REFUSALS` lines that were not imported; the files' reports count them all
     refusals: list[RejectedLine] = field(default_factory=list)
-    written: bool = True
+    written: bool = True  # false if a strict import was refused as a whole
 
     @property
     def read(self) -> int:
@@ -150,21 +131,11 @@ async def import_directory(
     """Import the files of a folder.
 
     Each batch is one transaction. An interrupted import leaves whole batches, and the next run continues from there,
-    because existing records are left unchanged. Invalid lines are reported; all others are imported.
+    because existing records are left unchanged. Invalid lines are passed to `on_refusal`, all others are imported. A
+    `strict` import reads everything first, and writes nothing if any line is invalid. `progress` is called after each
+    batch.
 
-    Parameters
-    ----------
-    strict
-        Read everything first, and write nothing if any line is invalid.
-    progress
-        Called after each batch.
-    on_refusal
-        Called for each line that is not imported; the report keeps only the first ones.
-
-    Raises
-    ------
-    InvalidRecord
-        If the folder is missing, holds none of the files, or holds one twice.
+    Raises `InvalidRecord` if the folder is missing, holds none of the files, or holds one twice.
     """
     files = find_files(directory)
     run = _Import(files, progress or (lambda _: None), on_refusal or (lambda _: None))

@@ -19,24 +19,12 @@ _GZIP = b"\x1f\x8b"
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line that is not blank, or an error.
+    """One line that is not blank, or an error."""
 
-    Attributes
-    ----------
-    number
-        Line number in the file, from 1.
-    text
-        Bytes without the line ending; empty if there is a `fault`.
-    fault
-        Error of the line, or of the file from here on.
-    position
-        Offset in the file as stored on disk, in bytes.
-    """
-
-    number: int
-    text: bytes
-    fault: str | None
-    position: int
+    number: int  # line number in the file, from 1
+    text: bytes  # bytes without the line ending; empty if there is a `fault`
+    fault: str | None  # error of the line, or of the file from here on
+    position: int  # offset in the file as stored on disk, in bytes
 
 
 def read_lines(path: Path) -> Iterator[Line]:

@@ -20,20 +20,11 @@ _Pair: TypeAlias = tuple[str | None, str | None]
 
 @dataclass(frozen=True, slots=True)
 class Differences:
-    """Differences between the index and the database.
+    """Differences between the index and the database."""
 
-    Attributes
-    ----------
-    missing
-        Documents that the index lacks.
-    stale
-        Documents whose content differs.
-    surplus
-        Documents that must not be in the index: private, archived or deleted, or profiles without any preference.
-    """
-
-    missing: tuple[DocumentName, ...] = ()
-    stale: tuple[DocumentName, ...] = ()
+    missing: tuple[DocumentName, ...] = ()  # documents that the index lacks
+    stale: tuple[DocumentName, ...] = ()  # documents whose content differs
+    # Documents that must not be in the index: private, archived or deleted, or profiles without any preference
     surplus: tuple[DocumentName, ...] = ()
 
     def __len__(self) -> int:
@@ -57,12 +48,7 @@ class Comparison:
 
     A change is committed together with its outbox row, and the row is deleted after the index has been written. A
     change before the first pass whose row is deleted between the passes is in the index at the second pass; a change
-    after the first pass has another fingerprint at the second.
-
-    Parameters
-    ----------
-    generation
-        Generation of the index; None for the active one.
+    after the first pass has another fingerprint at the second. A generation of None is the active one.
     """
 
     def __init__(
@@ -78,13 +64,7 @@ class Comparison:
         self._generation = generation
 
     async def run(self, *, include_dead: bool) -> Differences:
-        """Compare in two passes.
-
-        Parameters
-        ----------
-        include_dead
-            Whether documents with a dead outbox row count as differences.
-        """
+        """Compare in two passes; `include_dead` counts documents with a dead outbox row as differences."""
         found: dict[DocumentName, _Pair] = {}
         for kind in OutboxKind:
             seen = await self._differing(kind, None)

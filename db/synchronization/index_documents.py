@@ -125,30 +125,17 @@ _TOTALS = {kind: select(func.count(id_).label("n")).where(condition) for kind, (
 
 @dataclass(frozen=True, slots=True)
 class IndexChanges:
-    """Changes of one collection, by outbox key: a project's or tool's platform key, or an actor's id as text.
+    """Changes of one collection, by outbox key: a project's or tool's platform key, or an actor's id as text."""
 
-    Attributes
-    ----------
-    documents
-        Documents to write, without vectors.
-    texts
-        The text of each document's vector.
-    remove
-        Keys of documents to remove.
-    """
-
-    documents: Mapping[str, IndexDocument]
-    texts: Mapping[str, str]
-    remove: Sequence[str]
+    documents: Mapping[str, IndexDocument]  # documents to write, without vectors
+    texts: Mapping[str, str]  # the text of each document's vector
+    remove: Sequence[str]  # keys of documents to remove
 
 
 class IndexDocumentReader:
     """Reads index documents from the database, with a fixed number of statements for any number of keys.
 
-    Parameters
-    ----------
-    space
-        The embedding model and its dimension: part of every fingerprint.
+    `space`, the embedding model and its dimension, is part of every fingerprint.
     """
 
     def __init__(self, database: Database, space: tuple[str, int]) -> None:

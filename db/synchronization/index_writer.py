@@ -33,17 +33,10 @@ class IndexWriter:
     async def write(
         self, changes: Mapping[OutboxKind, IndexChanges], generations: Sequence[str | None]
     ) -> dict[DocumentName, str]:
-        """Embed all documents in one call and write them to each generation.
+        """Embed all documents in one call, write them to each generation, and return rejected ones with the reasons.
 
-        Returns
-        -------
-        dict
-            Documents that the index or the embedding model rejects, with the reasons; all others are written.
-
-        Raises
-        ------
-        StoreUnavailable
-            If the index or the embedder is unavailable. Some documents may have been written; writes are idempotent.
+        Raises `StoreUnavailable` if the index or the embedder is unavailable. Some documents may have been written;
+        writes are idempotent.
         """
         names: list[DocumentName] = [(kind, key) for kind, change in changes.items() for key in change.documents]
         vectors, refused = await self._embed([changes[kind].texts[key] for kind, key in names], names)

@@ -12,10 +12,7 @@ async def refresh_profile(stores: Stores, actor_id: int) -> None:
     The outbox row of the change stays: after a crash, or if a worker writes an older profile, it is processed within a
     second. Writing twice changes nothing.
 
-    Raises
-    ------
-    StoreUnavailable
-        If the index or the embedding model is unavailable; the outbox row is processed later.
+    Raises `StoreUnavailable` if the index or the embedding model is unavailable; the outbox row is processed later.
     """
     documents = IndexDocumentReader(stores.database, (stores.embedder.model, stores.embedder.dimension))
     writer = IndexWriter(stores.vectors, stores.embedder)

@@ -43,30 +43,16 @@ Progress = Callable[[str, float, int], None]
 
 @dataclass(frozen=True, slots=True)
 class ReindexReport:
-    """The result of a rebuild.
+    """The result of a rebuild."""
 
-    Attributes
-    ----------
-    written, kept, refused
-        Documents that were written, that an unfinished run had written before, and that the index rejected.
-    counts
-        Documents of each collection in the active index.
-    """
-
-    written: int
+    written: int  # documents that were written, that an unfinished run had written before, and that the index rejected
     kept: int
     refused: int
-    counts: Mapping[str, int]
+    counts: Mapping[str, int]  # documents of each collection in the active index
 
 
 class Reindex:
-    """One rebuild of the index, or a comparison and repair.
-
-    Parameters
-    ----------
-    retry_after
-        Delay before a row is retried that the index rejected.
-    """
+    """One rebuild of the index, or a comparison and repair. Rejected rows are retried after `retry_after`."""
 
     def __init__(
         self, database: Database, vectors: VectorStore, embedder: Embedder, *, retry_after: timedelta = RETRY_AFTER

@@ -35,18 +35,8 @@ class IndexSynchronizer:
     Only public projects are in the index. Removals are processed first and need no embedder. A project that becomes
     private, archived or deleted while its batch is written is removed before the batch is settled; a later change has
     moved its outbox row, which then stays. While a new generation is filled, each row is written to both generations.
-
-    Parameters
-    ----------
-    retry_after
-        Delay before a row is retried that an available store rejected.
-
-    Attributes
-    ----------
-    written
-        Documents written since the start.
-    refused
-        Rejections by an available store since the start.
+    A row that an available store rejects is retried after `retry_after`. `written` and `refused` count documents since
+    the start.
     """
 
     def __init__(
@@ -88,17 +78,10 @@ class IndexSynchronizer:
                     await _any_of((stop, self._woken), POLL_S)
 
     async def drain(self, limit: int = BATCH, *, only_urgent: bool = False) -> int:
-        """Process up to `limit` outbox rows.
+        """Process up to `limit` outbox rows, and return the number taken; 0 if the outbox is empty.
 
-        Returns
-        -------
-        int
-            Rows taken; 0 if the outbox is empty.
-
-        Raises
-        ------
-        StoreUnavailable
-            If the index or the embedder is unavailable; the rows have been released and count no attempt.
+        Raises `StoreUnavailable` if the index or the embedder is unavailable; the rows have been released and count no
+        attempt.
         """
         leases = await outbox.take(self._database, limit, LEASE_S, only_urgent=only_urgent)
         if not leases:

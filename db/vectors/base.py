@@ -94,31 +94,16 @@ IndexDocument = ProjectDocument | ProfileDocument | ToolDocument
 
 @dataclass(frozen=True, slots=True)
 class VectorFilter:
-    """Conditions that every hit satisfies.
+    """Conditions that every hit satisfies."""
 
-    Attributes
-    ----------
-    exclude_owner
-        No project of this user.
-    exclude_ids
-        None of these projects.
-    types
-        One of these types; empty allows all.
-    any_terms
-        For each group, at least one of its term ids: ``((1, 2), (7,))`` means (1 or 2) and 7.
-    created_after, created_before
-        Created at `created_after` or later, and before `created_before`.
-    owner
-        Of this user.
-    """
-
-    exclude_owner: int | None = None
-    exclude_ids: frozenset[int] = frozenset()
-    types: frozenset[str] = frozenset()
+    exclude_owner: int | None = None  # no project of this user
+    exclude_ids: frozenset[int] = frozenset()  # none of these projects
+    types: frozenset[str] = frozenset()  # one of these types; empty allows all
+    # For each group, at least one of its term ids: ``((1, 2), (7,))`` means (1 or 2) and 7
     any_terms: tuple[frozenset[int], ...] = ()
-    created_after: datetime | None = None
+    created_after: datetime | None = None  # created at `created_after` or later, and before `created_before`
     created_before: datetime | None = None
-    owner: int | None = None
+    owner: int | None = None  # of this user
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,46 +127,25 @@ def _no_scores() -> Vector:
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """Projects found, best first.
+    """Projects found, best first."""
 
-    Attributes
-    ----------
-    ids
-        (n,) project ids.
-    scores
-        (n,) cosine similarities from −1 to 1; BM25 scores for a keyword search.
-    features
-        Features of each hit, in order.
-    """
-
-    ids: Ids = field(default_factory=_no_ids)
+    ids: Ids = field(default_factory=_no_ids)  # (n,) project ids
+    # (n,) cosine similarities from −1 to 1; BM25 scores for a keyword search
     scores: Vector = field(default_factory=_no_scores)
-    features: tuple[HitFeatures, ...] = ()
+    features: tuple[HitFeatures, ...] = ()  # features of each hit, in order
 
 
 @dataclass(frozen=True, slots=True)
 class HybridHits:
-    """Projects found by vectors and keywords, best first.
+    """Projects found by vectors and keywords, best first."""
 
-    Attributes
-    ----------
-    ids
-        (n,) project ids.
-    scores
-        (n,) `vector_parts` + `keyword_parts`.
-    vector_parts
-        (n,) alpha x the normalized similarity; 0 for a project that the vector search did not find.
-    keyword_parts
-        (n,) (1 − alpha) x the normalized BM25 score; 0 for a project that the keyword search did not find.
-    features
-        Features of each hit, in order.
-    """
-
-    ids: Ids = field(default_factory=_no_ids)
-    scores: Vector = field(default_factory=_no_scores)
+    ids: Ids = field(default_factory=_no_ids)  # (n,) project ids
+    scores: Vector = field(default_factory=_no_scores)  # (n,) `vector_parts` + `keyword_parts`
+    # (n,) alpha x the normalized similarity; 0 for a project that the vector search did not find
     vector_parts: Vector = field(default_factory=_no_scores)
+    # (n,) (1 − alpha) x the normalized BM25 score; 0 for a project that the keyword search did not find
     keyword_parts: Vector = field(default_factory=_no_scores)
-    features: tuple[HitFeatures, ...] = ()
+    features: tuple[HitFeatures, ...] = ()  # features of each hit, in order
 
 
 def collection_name(kind: str, model: str, dimension: int) -> str:

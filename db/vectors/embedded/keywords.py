@@ -31,24 +31,12 @@ Counts = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """Statistics of all texts, for scoring.
+    """Statistics of all texts, for scoring."""
 
-    Attributes
-    ----------
-    size
-        Number of projects, without any filter.
-    mean_length
-        Mean number of terms of a text.
-    lengths
-        Returns the number of terms of existing projects' texts.
-    passes
-        Returns which projects pass the filter.
-    """
-
-    size: int
-    mean_length: float
-    lengths: Callable[[Ids], NDArray[np.int32]]
-    passes: Callable[[Ids], Mask]
+    size: int  # number of projects, without any filter
+    mean_length: float  # mean number of terms of a text
+    lengths: Callable[[Ids], NDArray[np.int32]]  # returns the number of terms of existing projects' texts
+    passes: Callable[[Ids], Mask]  # returns which projects pass the filter
 
 
 def table(name: str) -> str:
@@ -69,12 +57,8 @@ def remove(connection: sqlite3.Connection, name: str, ids: Sequence[int]) -> Non
 def merge(connection: sqlite3.Connection, name: str, *, first: bool) -> bool:
     """Merge a part of the full-text index, and return whether anything is left to merge.
 
-    FTS5 only marks a text as removed: its words stay in the file until everything is merged.
-
-    Parameters
-    ----------
-    first
-        Whether this begins a full merge; otherwise it continues one.
+    FTS5 only marks a text as removed: its words stay in the file until everything is merged. The `first` call begins a
+    full merge, the others continue it.
     """
     before = connection.total_changes
     pages = -MERGED_AT_ONCE if first else MERGED_AT_ONCE

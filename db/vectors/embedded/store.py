@@ -65,15 +65,7 @@ _SETUP = (
 
 
 class EmbeddedVectorStore(VectorStore):
-    """Vectors in one SQLite file.
-
-    Parameters
-    ----------
-    path
-        The file; `prepare` creates it and its folder.
-    busy_timeout_s
-        Maximum wait for a lock.
-    """
+    """Vectors in one SQLite file, which `prepare` creates with its folder."""
 
     def __init__(self, path: Path, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
         self._reader, self._writer, self._loader = (

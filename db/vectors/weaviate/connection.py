@@ -53,22 +53,13 @@ LENGTHS_DIFFER = re.compile(r"vector lengths don't match|vector with length|dime
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Addresses and keys of a server.
+    """Addresses and keys of a server."""
 
-    Attributes
-    ----------
-    url
-        Address of REST: ``https://weaviate.example.org``.
-    grpc_url
-        Address of gRPC: ``https://grpc.example.org:443`` or ``host:50051``. Empty: host and TLS of `url`, port 50051.
-    openai_api_key
-        Sent for the server's text2vec-openai.
-    """
-
-    url: str
+    url: str  # address of REST: ``https://weaviate.example.org``
+    # Address of gRPC: ``https://grpc.example.org:443`` or ``host:50051``. Empty: host and TLS of `url`, port 50051.
     grpc_url: str = ""
     api_key: str | None = field(default=None, repr=False)
-    openai_api_key: str | None = field(default=None, repr=False)
+    openai_api_key: str | None = field(default=None, repr=False)  # sent for the server's text2vec-openai
 
     def parameters(self) -> ConnectionParams:
         """Return the parameters for the client; raise `StoreMisconfigured` for an invalid address."""
@@ -106,7 +97,9 @@ def _split(url: str, setting: str, schemes: tuple[str, ...]) -> SplitResult:
     except ValueError:
         good = False
     if not good:
-        raise _misconfigured(f"{setting} is {display_url(url)}, which is not an address: write {schemes[0]}://host:port")
+        raise _misconfigured(
+            f"{setting} is {display_url(url)}, which is not an address: write {schemes[0]}://host:port"
+        )
     return parts
 
 
@@ -115,13 +108,7 @@ def _misconfigured(reason: str) -> StoreMisconfigured:
 
 
 class Connection:
-    """Runs calls on a client, which it opens, replaces and closes.
-
-    Parameters
-    ----------
-    read_deadline_s, write_deadline_s
-        Time limits of a call, connecting included.
-    """
+    """Runs calls on a client, which it opens, replaces and closes. The time limits of calls include connecting."""
 
     def __init__(self, address: Address, read_deadline_s: float, write_deadline_s: float) -> None:
         self._address = address

@@ -50,21 +50,12 @@ class Space:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Settings of new collections.
+    """Settings of new collections."""
 
-    Attributes
-    ----------
-    replicas
-        Copies of each object, on as many nodes.
-    shards
-        Parts of each collection; None leaves it to the server, which makes one for each node.
-    openai_vectorizer
-        Whether to name text2vec-openai as the vectorizer, so that other clients of the server can search by text. Our
-        own vectors are always sent, and the vectorizer is never used.
-    """
-
-    replicas: int = 1
-    shards: int | None = None
+    replicas: int = 1  # copies of each object, on as many nodes
+    shards: int | None = None  # parts of each collection; None leaves it to the server, which makes one for each node
+    # Whether to name text2vec-openai as the vectorizer, so that other clients of the server can search by text. Our own
+    # vectors are always sent, and the vectorizer is never used.
     openai_vectorizer: bool = False
 
 

@@ -28,18 +28,8 @@ DROP_AFTER_S = 2.0
 class WeaviateVectorStore(WeaviateSearch, VectorStore):
     """Vectors in Weaviate.
 
-    Parameters
-    ----------
-    layout
-        Settings of new collections.
-    batch_size
-        Maximum objects of one write.
-    prefix
-        Prefix of all collection names, for gateways that share a server.
-    read_deadline_s, write_deadline_s
-        Time limits of a call, after which the store counts as unavailable.
-    drop_after_s
-        Delay before `publish` drops what it replaced.
+    `layout` applies to new collections, and `prefix` to the names of all, for gateways that share a server. After the
+    time limit of a call the store counts as unavailable.
     """
 
     def __init__(
