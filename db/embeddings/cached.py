@@ -31,20 +31,11 @@ class CachedEmbedder:
     """An embedder behind a cache. While the cache is unavailable, all texts go to the embedder."""
 
     def __init__(self, embedder: Embedder, cache: Cache, ttl_s: float = TTL_S) -> None:
+        self.model, self.dimension = embedder.model, embedder.dimension
         self._embedder = embedder
         self._cache = cache
         self._ttl_s = ttl_s
         self._space = f"{embedder.model}\0{embedder.dimension}\0".encode()
-
-    @property
-    def model(self) -> str:
-        """Name of the model."""
-        return self._embedder.model
-
-    @property
-    def dimension(self) -> int:
-        """Components of each vector."""
-        return self._embedder.dimension
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
         """Embed texts into unit vectors; only new texts reach the embedder, each once.

@@ -93,8 +93,8 @@ class OpenAIEmbedder:
         jitter: Callable[[], float] = random.random,
         on_usage: Callable[[int, float], None] | None = None,
     ) -> None:
-        self._model = model
-        self._dimension = dimension
+        self.model = model
+        self.dimension = dimension
         self._base_url = base_url
         if send_dimension is None:
             send_dimension = model.startswith("text-embedding-3")
@@ -105,7 +105,7 @@ class OpenAIEmbedder:
         self._tries = tries
         self._price = dollars_per_million / 1e6
         self._jitter = jitter
-        self._on_spent = on_usage
+        self._on_usage = on_usage
         self._not_before = 0.0
         try:
             _ = urlsplit(base_url).port  # raises here: the client's own error is one of a library below it
@@ -113,16 +113,6 @@ class OpenAIEmbedder:
             self._client = AsyncOpenAI(api_key=api_key or "none", base_url=base_url, timeout=attempt_s, max_retries=0)
         except (OpenAIError, ValueError):  # its text quotes parts of the address
             raise self._misconfigured("cannot be used; check OPENAI_BASE_URL") from None
-
-    @property
-    def model(self) -> str:
-        """Name of the model."""
-        return self._model
-
-    @property
-    def dimension(self) -> int:
-        """Components of each vector."""
-        return self._dimension
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
         """Embed texts into unit vectors; an empty text gives a row of zeros and is not sent.
@@ -137,7 +127,7 @@ class OpenAIEmbedder:
             If it rejects a text; the path holds its index.
         """
         readable = [truncate(_readable(text), self._text_tokens) for text in texts]
-        vectors = np.zeros((len(texts), self._dimension), np.float32)
+        vectors = np.zeros((len(texts), self.dimension), np.float32)
         batches = list(self._batches([row for row, text in enumerate(readable) if text], readable))
         deadline = asyncio.get_running_loop().time() + self._deadline_s
         try:
@@ -196,15 +186,15 @@ class OpenAIEmbedder:
                 return await self._attempt(texts)
             except APIError as error:
                 self._raise_unless_transient(error)
-                probe_interval_s = self._pause_s(error, attempt)
-                if attempt + 1 == self._tries or clock() + probe_interval_s >= deadline:
+                pause_s = self._pause_s(error, attempt)
+                if attempt + 1 == self._tries or clock() + pause_s >= deadline:
                     raise self._unavailable(_reason(error)) from error
-            await asyncio.sleep(probe_interval_s)
+            await asyncio.sleep(pause_s)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     async def _attempt(self, texts: list[str]) -> Vectors:
         answer = await self._client.embeddings.with_raw_response.create(
-            input=texts, model=self._model, encoding_format="base64", **self._extra
+            input=texts, model=self.model, encoding_format="base64", **self._extra
         )
         try:
             body = json.loads(answer.content)
@@ -213,18 +203,18 @@ class OpenAIEmbedder:
             tokens = (body.get("usage") or {}).get("total_tokens") or sum(estimate_tokens(text) for text in texts)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise self._unavailable("its response is not a list of embeddings; check OPENAI_BASE_URL") from error
-        if self._on_spent is not None:
-            self._on_spent(tokens, tokens * self._price)
+        if self._on_usage is not None:
+            self._on_usage(tokens, tokens * self._price)
         return self._checked(indices, rows, len(texts))
 
     def _checked(self, indices: list[int], rows: list[Vectors], expected: int) -> Vectors:
         """Return valid vectors, scaled to unit length."""
         if indices != list(range(expected)):
             raise self._unavailable(f"it returned {len(rows)} vectors for {expected} texts")
-        wrong = next((row.size for row in rows if row.shape != (self._dimension,)), None)
+        wrong = next((row.size for row in rows if row.shape != (self.dimension,)), None)
         if wrong is not None:
             raise self._misconfigured(
-                f"gives vectors of {wrong} components where {self._dimension} are expected; "
+                f"gives vectors of {wrong} components where {self.dimension} are expected; "
                 "set the model's own dimension and run `explore reindex`"
             )
         vectors = np.stack(rows)
@@ -248,24 +238,24 @@ class OpenAIEmbedder:
             raise self._unavailable("the account's quota is used up") from error
         if status in _REFUSED_INPUT:
             if error.param == "dimensions":
-                raise self._misconfigured(f"cannot give {self._dimension} components: {error.message}") from error
+                raise self._misconfigured(f"cannot give {self.dimension} components: {error.message}") from error
             raise error
         if status < 500 and status not in _TRANSIENT:
             raise self._misconfigured(f"refuses the request ({status}): {error.message}") from error
 
     def _pause_s(self, error: APIError, attempt: int) -> float:
-        asked_s = _retry_after_s(error)
+        requested_s = _retry_after_s(error)
         backoff_s: float = self._jitter() * min(MAX_PAUSE_S, FIRST_PAUSE_S * 2**attempt)
-        if asked_s is None:
+        if requested_s is None:
             return backoff_s
-        self._not_before = max(self._not_before, asyncio.get_running_loop().time() + asked_s)
-        return asked_s + self._jitter() * FIRST_PAUSE_S  # so that not all clients retry at the same instant
+        self._not_before = max(self._not_before, asyncio.get_running_loop().time() + requested_s)
+        return requested_s + self._jitter() * FIRST_PAUSE_S  # so that not all clients retry at the same instant
 
     def _unavailable(self, reason: str) -> StoreUnavailable:
-        return StoreUnavailable(Store.EMBEDDINGS, f"{self._model} at {display_url(self._base_url)}: {reason}")
+        return StoreUnavailable(Store.EMBEDDINGS, f"{self.model} at {display_url(self._base_url)}: {reason}")
 
     def _misconfigured(self, reason: str) -> StoreMisconfigured:
-        return StoreMisconfigured(Store.EMBEDDINGS, f"{self._model} at {display_url(self._base_url)} {reason}")
+        return StoreMisconfigured(Store.EMBEDDINGS, f"{self.model} at {display_url(self._base_url)} {reason}")
 
 
 async def _all(work: Sequence[Coroutine[Any, Any, T]]) -> None:
