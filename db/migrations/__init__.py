@@ -1,1 +1,4 @@
-"""The history of the truth's schema, one revision a file in `versions`; `db.schema` applies them."""
+"""Migrations of the database schema, one revision in each file of `versions`; `db.schema` applies them.
+
+There are no downgrades: restore the backup made before the migration.
+"""

@@ -1,7 +1,7 @@
-"""Draft the next revision: ``python -m db.migrations "what changes"``, then read it and mend it.
+"""Draft the next revision: ``python -m db.migrations "summary"``; then review and complete it.
 
-Alembic compares the models with a scratch SQLite database at the newest revision. What it cannot see (a changed check
-constraint, PostgreSQL's partitions) has to be written by hand; `tests/db/test_migrations.py` tells when it was not.
+Alembic compares the models with a scratch SQLite database at the newest revision. Changed check constraints and
+PostgreSQL's partitions have to be written by hand; `tests/db/test_migrations.py` fails if they are missing.
 """
 
 import asyncio
@@ -34,5 +34,5 @@ def _write_revision(connection: Connection, message: str) -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
-        sys.exit('Say what changes: python -m db.migrations "projects gain a licence"')
+        sys.exit('Usage: python -m db.migrations "projects have a license"')
     asyncio.run(_draft(sys.argv[1]))

@@ -1,4 +1,4 @@
-"""What Alembic runs for each command; the connection, already in a transaction, comes from `db.schema`."""
+"""Alembic's environment; the connection, in a transaction, comes from `db.schema`."""
 
 from typing import Any, Literal
 
@@ -9,14 +9,14 @@ from db.models import Base
 
 
 def _render(kind: str, item: Any, _autogenerate: object) -> str | Literal[False]:
-    """Write our own types into a new revision as what they are to the database, so that old revisions never change."""
+    """Write our own types as their database types into a new revision, so that old revisions never change."""
     if kind == "type" and isinstance(item, UtcDateTime):
         return "sa.DateTime(timezone=True)"
     return False
 
 
 def _include(_item: object, name: str | None, kind: str, reflected: bool, compared: object) -> bool:
-    """Leave the months' partitions of `interactions` out: they are made by `db.schema.ensure_partitions`."""
+    """Leave out the monthly partitions of `interactions` (`db.partitions`)."""
     return not (kind == "table" and reflected and compared is None and str(name).startswith("interactions_"))
 
 

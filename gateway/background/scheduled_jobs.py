@@ -11,8 +11,8 @@ from db.interactions.retention import delete_expired
 from db.interactions.served_pages import ServedPageLog
 from db.jobs import JobLease
 from db.models import now
+from db.partitions import create_upcoming_partitions
 from db.privacy.projection_erasure import finish_erasures
-from db.schema import create_upcoming_partitions
 from db.stores import Stores
 from db.synchronization.reindex import Reindex
 from gateway.background.scheduler import PeriodicJob

@@ -29,7 +29,7 @@ from db.models import (
     Term,
     UserTag,
 )
-from db.schema import ensure_partitions
+from db.partitions import ensure_partitions
 from tests.conftest import ENGINES
 from tests.templates import Template
 

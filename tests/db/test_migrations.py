@@ -1,4 +1,4 @@
-"""The migrated schema is the models' schema, refuses what must not be, and takes its months as they come."""
+"""The migrated schema equals the models, refuses invalid rows, and has monthly partitions."""
 
 import asyncio
 import re
@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import CheckConstraint, Connection, insert, inspect, text
+from sqlalchemy import CheckConstraint, Connection, MetaData, insert, inspect, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -21,10 +22,15 @@ from db.errors import MigrationPending
 from db.models import (
     Actor,
     Base,
+    DecayedCounters,
     Dismissal,
     Engagement,
     Interaction,
+    ItemFactors,
+    ItemNeighbors,
+    Job,
     Like,
+    NetworkCount,
     OnboardingQuestion,
     OnboardingResponse,
     OutboxRow,
@@ -33,16 +39,21 @@ from db.models import (
     RankingModel,
     Save,
     ServedPage,
+    TasteCluster,
     Term,
     User,
+    UserFactors,
     UserTag,
+    VelocityConstants,
     now,
 )
-from db.schema import ensure_partitions, is_pending, migrate, require_current, revisions
+from db.partitions import ensure_partitions
+from db.schema import configuration, migrate, require_current, revisions
 from tests.conftest import ENGINES, MakeDatabase, MakeUrl
 from tests.preloaded import Program
 from tests.running import environment
 
+PAIR = {"actor_id": 1, "project_id": 1}
 TIME = datetime(2025, 3, 14, 15, 9, tzinfo=UTC)
 
 
@@ -140,12 +151,10 @@ async def test_an_empty_store_is_migrated_once(engine: str, make_url: MakeUrl) -
     async with make_url(engine) as url:
         database = Database(url)
         try:
-            assert await is_pending(database)
             with pytest.raises(MigrationPending, match="explore migrate"):
                 await require_current(database)
 
             assert await migrate(database) == revisions()
-            assert not await is_pending(database)
             await require_current(database)
 
             assert await migrate(database) == []
@@ -158,13 +167,108 @@ async def test_revisions_are_numbered_in_order() -> None:
     assert revisions() == sorted(revisions())
 
 
-async def test_a_database_of_a_newer_version_is_refused_and_left_alone(database: Database) -> None:
-    async with database.write() as connection:
-        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    for attempt in (migrate, require_current):
-        with pytest.raises(MigrationPending, match=r"9999.*newer version"):
-            await attempt(database)
-    assert await is_pending(database)
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    ("revision", "advice"),
+    [("9999", "9999.*newer version"), ("0012", "0012.*upgrades from 0013.*version before.*import"), ("0001", "0001")],
+)
+async def test_a_database_at_an_unknown_revision_is_refused_and_left_alone(
+    engine: str, revision: str, advice: str, make_database: MakeDatabase
+) -> None:
+    async with make_database(engine) as database:
+        async with database.write() as connection:
+            await connection.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
+        before = await _catalogue(database)
+        for attempt in (migrate, require_current):
+            with pytest.raises(MigrationPending, match=advice):
+                await attempt(database)
+        assert await _catalogue(database) == before
+        assert [row.version_num for row in await database.fetch(text("SELECT * FROM alembic_version"))] == [revision]
+
+
+FIRST_ROWS: Mapping[str, Mapping[str, Any]] = {
+    "users": {"id": 1, "key": "u1", "username": "Ada", "created_at": TIME, "updated_at": TIME},
+    "projects": {"id": 1, "key": "p1", "title": "One", "type": "article", "created_at": TIME, "updated_at": TIME},
+    "actors": {"id": 1, "user_id": 1, "settings": {"quiz": {}}, "created_at": TIME},
+    "interactions": {**PAIR, "type": "bookmark", "at": TIME, "recorded_at": TIME},
+    "saves": {**PAIR, "created_at": TIME},
+    "dismissals": {**PAIR, "because": "signal:topic", "created_at": TIME},
+    "project_pulses": {
+        "project_id": 1, "people_1h": 1.0, "people_6h": 2.0, "people_3d": 3.0, "people_14d": 4.0, "last_s": 5.0,
+        "busy_1h": 6.0, "busy_6h": 7.0, "busy_36h": 8.0, "busy_7d": 9.0, "last_h": 10.0,
+    },
+    "crowds": {"project_id": 1, "network": "n", "people": 2.5, "last_s": 7.0},
+    "actor_tastes": {"actor_id": 1, "vector": b"v", "neighbours": b"n", "likeness": b"l", "circle": 3},
+    "taste_circles": {"id": 3, "vector": b"c"},
+    "project_tastes": {"project_id": 1, "vector": b"w"},
+    "project_neighbours": {"project_id": 1, "kind": "cosine", "neighbours": b"m", "likeness": b"k"},
+    "ranking_models": {
+        "id": 1, "name": "mine", "curves": {"taste_of_crowd": {"xs": [0]}, "stages": {"quiz": {"neighbours": {}}}},
+        "in_service": True, "created_at": TIME,
+    },
+    "served_pages": {
+        "id": 1, "snapshot_id": "s", "feed_kind": "for_you", "strategy": "personalized", "model": "plan", "at": TIME,
+        "first_rank": 1, "projects": [1], "signals": ["people_1h", "company", "age"], "contributions": b"c",
+    },
+    "jobs": {"name": "prepare months", "holder": "h", "started_at": TIME},
+    "velocity_constants": {"id": 1, "constants": {}, "in_service": True, "created_at": TIME},
+}  # fmt: skip
+"""A row for each table that a later revision touches, as revision 0013 has it."""
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+async def test_a_database_of_the_version_before_keeps_its_rows(engine: str, make_url: MakeUrl) -> None:
+    async with make_url(engine) as url:
+        database = Database(url)
+        async with database.write() as connection:
+            await connection.run_sync(lambda sync: command.upgrade(configuration(sync), "0013"))
+            await connection.run_sync(_insert_first_rows)
+        assert await migrate(database) == revisions()[1:]
+        async with database.write() as connection:
+            assert await connection.run_sync(_differences) == []
+        rows = {model: (await database.fetch(select(*model.__table__.c)))[0] for model in KEPT}
+        hours = (await database.fetch(text("SELECT count(*) AS n FROM activity_rates")))[0].n
+        await database.close()
+    assert {model: row._mapping for model, row in rows.items() if not KEPT[model].items() <= row._mapping.items()} == {}
+    assert hours == 168
+
+
+def _insert_first_rows(connection: Connection) -> None:
+    tables = MetaData()
+    tables.reflect(connection, only=list(FIRST_ROWS))
+    for name, row in FIRST_ROWS.items():
+        stored = {
+            key: value.replace(tzinfo=None)
+            if isinstance(value, datetime) and connection.dialect.name == "sqlite"
+            else value
+            for key, value in row.items()
+        }
+        connection.execute(insert(tables.tables[name]), [stored])
+
+
+KEPT: Mapping[type[Base], Mapping[str, Any]] = {
+    User: {"key": "u1", "username": "Ada"},
+    Actor: {"id": 1, "user_id": 1, "settings": {"quiz": {}}, "created_at": TIME},
+    Interaction: {**PAIR, "type": "save", "at": TIME, "recorded_at": TIME},
+    Save: {**PAIR, "created_at": TIME},
+    Dismissal: {**PAIR, "reason_id": "signal:topic", "created_at": TIME},
+    DecayedCounters: {
+        "project_id": 1, "actors_1h": 1.0, "actors_6h": 2.0, "actors_3d": 3.0, "actors_14d": 4.0, "as_of_s": 5.0,
+        "active_1h": 6.0, "active_6h": 7.0, "active_36h": 8.0, "active_7d": 9.0, "as_of_active_h": 10.0,
+    },
+    NetworkCount: {"project_id": 1, "network": "n", "actors": 2.5, "as_of_s": 7.0},
+    UserFactors: {"actor_id": 1, "vector": b"v", "cluster": 3},
+    TasteCluster: {"id": 3, "vector": b"c"},
+    ItemFactors: {"project_id": 1, "vector": b"w"},
+    ItemNeighbors: {"project_id": 1, "neighbors": b"m", "similarity": b"k"},
+    RankingModel: {
+        "name": "mine", "is_active": True, "created_at": TIME,
+        "curves": {"user_factors_sum": {"xs": [0]}, "stages": {"quiz": {"item_neighbors": {}}}},
+    },
+    ServedPage: {"model": "baseline", "signals": ["actors_1h", "session_neighbors", "age"], "contributions": b"c"},
+    Job: {"name": "create partitions", "started_at": TIME},
+    VelocityConstants: {"id": 1, "is_active": True},
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -213,7 +317,6 @@ async def _seed(connection: AsyncConnection) -> None:
     await connection.execute(insert(OnboardingQuestion), [question])
 
 
-PAIR = {"actor_id": 1, "project_id": 1}
 EVENT = {**PAIR, "type": "view", "at": TIME}
 TAG = {"actor_id": 1, "term_id": 1, "confidence": 0.5, "source": "manual"}
 SERVED = {"snapshot_id": "s", "strategy": "x", "model": "m", "first_rank": 1, "projects": []}

@@ -7,7 +7,7 @@ from sqlalchemy import select, text
 from db.database.column_types import UNKNOWN_TIME
 from db.database.engine import Database
 from db.interactions.client_interactions import record_client_interactions
-from db.interactions.new_interaction import NewInteraction
+from db.interactions.engagement import NewInteraction
 from db.interactions.retention import delete_expired
 from db.models import Engagement, EventId, Interaction, InteractionType, NetworkCount, now
 from db.partitions import prepare_partitions
