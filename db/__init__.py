@@ -1,1 +1,4 @@
-"""The stores: relational truth, vectors, embeddings, cache, outbox, migrations."""
+"""Stores: the relational database, and the vector index, embeddings and cache, which are projections or caches of it.
+
+Rules of rankings belong in `scoring`; the API belongs in `resolvers`.
+"""

@@ -1,16 +1,16 @@
-"""What can go wrong in the stores.
+"""Errors of the stores.
 
 ```
-DatabaseFloorError
-├── StoreUnavailable     a store did not answer in time, or is not there: the caller may go on without it
-│   └── StoreMisconfigured  it will not heal by itself: a refused key, an unknown model; the message says what to set
-├── InvalidRecord        a record breaks a rule of the model: the caller's fault; the message says how to mend it
-│   ├── UnknownReference a key that names nothing
+DatabaseLayerError
+├── StoreUnavailable     a store did not answer in time or cannot be reached; the caller may go on without it
+│   └── StoreMisconfigured  a refused key or an unknown model; the message says what to set
+├── InvalidRecord        a record breaks a rule of the model; the message says how to correct it
+│   ├── UnknownReference a key of nothing that exists
 │   ├── ProtectedUser    an administrator, whom only administrators may demote or delete
-│   └── RefusedObjects   a store that is there refuses some of the objects it was given; it names each and why
-├── MigrationPending     the schema of the truth is older than this code
-├── TurnLost             a periodic job is somebody else's by now; the late runner stops
-└── IndexIncomplete      a rebuilt index differs from the truth, and was not put into service
+│   └── RefusedObjects   a store refuses some of the objects; the error names each with the reason
+├── MigrationPending     the schema of the database is not the one of this version
+├── LeaseLost            the lease of a periodic job has expired; its runner stops
+└── IndexIncomplete      a rebuilt index differs from the database, and was not activated
 ```
 """
 
@@ -19,7 +19,7 @@ from enum import StrEnum
 
 
 class Store(StrEnum):
-    """The four stores a request may have to do without."""
+    """The stores that a request may have to do without."""
 
     DATABASE = "database"
     VECTORS = "vectors"
@@ -28,18 +28,13 @@ class Store(StrEnum):
 
 
 class DatabaseLayerError(Exception):
-    """Base of every error that this floor raises on purpose."""
+    """Base of every error that this layer raises on purpose."""
 
 
 class StoreUnavailable(DatabaseLayerError):
-    """A store did not answer in time, or is not there.
+    """A store did not answer in time, or cannot be reached.
 
-    Parameters
-    ----------
-    store
-        Which of the four.
-    reason
-        One line for the log; never shown to a client.
+    `reason`: one line for the log, never shown to a client.
     """
 
     def __init__(self, store: Store, reason: str) -> None:
@@ -49,10 +44,9 @@ class StoreUnavailable(DatabaseLayerError):
 
 
 class StoreMisconfigured(StoreUnavailable):
-    """A store that will not heal by itself: it refuses our key, or does not know the model we ask for.
+    """A store that stays unavailable until its settings change: a refused key, an unknown model.
 
-    A request goes on without it, as without any store that is away; at start-up the reason is printed: it is one
-    sentence that says what to set.
+    Requests go on without it. At start-up the reason is printed: one sentence that says what to set.
     """
 
 
@@ -62,9 +56,9 @@ class InvalidRecord(DatabaseLayerError):
     Parameters
     ----------
     message
-        One sentence that says what is wrong and how to mend it.
+        One sentence that says what is wrong and how to correct it.
     path
-        Where in the caller's input it is, outermost first: ``("projects", 3, "title")``.
+        The position in the caller's input, outermost first: ``("projects", 3, "title")``.
     """
 
     def __init__(self, message: str, path: tuple[str | int, ...] = ()) -> None:
@@ -74,20 +68,17 @@ class InvalidRecord(DatabaseLayerError):
 
 
 class UnknownReference(InvalidRecord):
-    """A key that names nothing in the truth."""
+    """A key of nothing that exists."""
 
 
 class ProtectedUser(InvalidRecord):
-    """A user who is an administrator: only administrators may change that user's role, or delete the user."""
+    """An administrator, whose role only administrators may change, and whom only they may delete."""
 
 
 class RefusedObjects(InvalidRecord):
-    """A store that is there refuses some of the objects it was given; it took the others.
+    """A store refused some of the given objects and took the others.
 
-    Parameters
-    ----------
-    refused
-        The key of each refused object, and the store's reason.
+    `refused`: the key of each refused object, and the store's reason.
     """
 
     def __init__(self, refused: Mapping[str, str]) -> None:
@@ -97,12 +88,12 @@ class RefusedObjects(InvalidRecord):
 
 
 class MigrationPending(DatabaseLayerError):
-    """The schema of the truth is older than this code; `explore migrate` mends it."""
+    """The schema of the database is not the one that this version needs."""
 
 
 class LeaseLost(DatabaseLayerError):
-    """The lease of a periodic job has run out, and somebody else may have taken it: its late runner stops."""
+    """The lease of a periodic job has expired, and another worker may hold it."""
 
 
 class IndexIncomplete(DatabaseLayerError):
-    """A rebuilt index does not hold what the truth says, so it was not put into service; the message says what."""
+    """A rebuilt index differs from the database, and was not activated; the message says how."""

@@ -1,8 +1,7 @@
-"""Redaction of secrets in what is written for people: log lines, tracebacks, messages of commands.
+"""Removal of secrets from everything written for people: log lines, tracebacks, messages of commands.
 
-There are two ways, and what is written takes both. `display_url` names an address by what is safe to show. `redact` is
-applied to every text where it leaves the process: it shortens each URL in it, and removes the secrets that
-`remember_secrets` has been told, in every spelling in which a library may repeat them.
+`display_url` returns the safe parts of an address. `redact`, applied to every text that leaves the process, shortens
+each URL in it and removes the secrets given to `remember_secrets`, in every spelling that a library may use.
 """
 
 import json
@@ -13,7 +12,7 @@ from urllib.parse import quote, quote_plus, unquote, unquote_plus
 HIDDEN = "…"
 
 SHORTEST_SECRET = 4
-"""Characters. Removing a shorter one would remove half of every text; nothing so short is a secret."""
+"""Characters. Removing shorter ones would destroy the text, and no secret is so short."""
 
 _HOST = r"(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?"
 _URL = re.compile(
@@ -25,21 +24,20 @@ _URL = re.compile(
     )(?:[?#][^@]*)?""".replace("HOST", _HOST),
     re.IGNORECASE | re.VERBOSE | re.ASCII,
 )
-"""A URL that can be read in one way only: an ``@`` ends the user information and stands nowhere else."""
+"""An unambiguous URL: its only ``@`` ends the user information."""
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE | re.ASCII)
 _IN_TEXT = re.compile(r"[a-z][a-z0-9+.-]{0,30}://[^\s\"'<>`”“]+", re.IGNORECASE | re.ASCII)
 _HARMLESS = frozenset({"ssl", "sslmode", "host", "port", "db", "protocol", "application_name"})
-"""Names in a URL's query whose values are no secret."""
+"""Query parameters whose values are no secret."""
 
 _secrets: dict[str, None] = {}
 """Every spelling of every secret of this process."""
 
 
 def display_url(url: str) -> str:
-    """Return what may be shown of a URL: scheme, hosts, ports and path.
+    """Return the parts of a URL that may be shown: scheme, hosts, ports and path.
 
-    The user information, the query and the fragment are left out. Of a URL that can be read in more than one way, as
-    with a password in which an ``@`` or a ``/`` is not percent-encoded, only the scheme is shown.
+    Of an ambiguous URL, such as one whose password has an ``@`` or ``/`` that is not percent-encoded, only the scheme.
     """
     if found := _URL.fullmatch(url):
         return f"{found['scheme']}://{found['hosts']}{found['path']}"
@@ -48,14 +46,14 @@ def display_url(url: str) -> str:
 
 
 def redact(text: str) -> str:
-    """Return a text without known secrets and without what `display_url` hides of the URLs in it."""
+    """Return a text without known secrets, and with each URL in it as `display_url`."""
     for secret in _secrets:
         text = text.replace(secret, HIDDEN)
     return _IN_TEXT.sub(lambda found: display_url(found[0]), text) if "://" in text else text
 
 
 def remember_secrets(*, secrets: Iterable[str] = (), urls: Iterable[str] = ()) -> None:
-    """Let `redact` remove these secrets from now on, and what the URLs hold as user information or in their query."""
+    """Let `redact` remove these secrets, and the user information and query values of these URLs."""
     spelled = {spelling for secret in (*secrets, *_secrets_of(urls)) for spelling in _spellings(secret)}
     known = {*_secrets, *(one for one in spelled if len(one) >= SHORTEST_SECRET)}
     _secrets.clear()
@@ -77,7 +75,7 @@ def _secrets_of(urls: Iterable[str]) -> Iterator[str]:
 
 
 def _spellings(secret: str) -> set[str]:
-    """Return the ways in which a library may write a secret: percent-encoded or decoded, escaped in JSON or Python."""
+    """Return the spellings of a secret: percent-encoded or decoded, escaped in JSON or Python."""
     plain = {secret, unquote(secret), unquote_plus(secret)}
     plain |= {quote(one, safe="") for one in plain} | {quote_plus(one) for one in plain}
     escaped = {json.dumps(one, ensure_ascii=ascii_)[1:-1] for one in plain for ascii_ in (True, False)}

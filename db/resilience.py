@@ -1,7 +1,7 @@
-"""What stands between a request and a store that fails: a deadline, a circuit breaker, and an observer.
+"""Protection against failing stores: a deadline, a circuit breaker and an observer for each.
 
 A guarded store answers within its deadline or raises `StoreUnavailable`; after several failures it raises at once,
-until a probe finds that the store is back. What to do without the store is for the floors above.
+until a probe succeeds. The layers above decide what to do without the store.
 """
 
 import asyncio
@@ -22,21 +22,21 @@ S = TypeVar("S")
 log = logging.getLogger(__name__)
 
 FAILURES = 5
-"""Within `WINDOW_S`: one lost connection or a slow minute of a few calls shall not cut a store off."""
+"""Within `WINDOW_S`, so that one lost connection or a few slow calls do not open the circuit."""
 
 WINDOW_S = 10.0
 
 PROBE_INTERVAL_S = 2.0
-"""From opening to the first probe, and from one failed probe to the next; keep it at 5 s or less: what comes back is to
-be noticed within 15 s (this pause, a probe's deadline, and the 5 s that a degraded ranking lives)."""
+"""At most 5 s, so that a recovery shows within 15 s (this interval, a probe's deadline, and the 5 s of a degraded
+ranking)."""
 
 CANCELLATION_COUNTS_AFTER_S = 0.2
-"""A caller who gives up after this long counts as a failure of the store: a feed's own deadline may be shorter than
-ours, and a store that swallows everything would never open its circuit. Sooner, the caller just went away."""
+"""A call canceled after this long counts as a failure: a feed's own deadline may be shorter than the store's, and a
+hanging store would never open its circuit. An earlier cancellation means that the client left."""
 
 
 class CircuitState(StrEnum):
-    """Of a circuit: CLOSED lets all calls through, OPEN none, HALF_OPEN one at a time."""
+    """State of a circuit: CLOSED admits all calls, OPEN none, HALF_OPEN one at a time."""
 
     CLOSED = "closed"
     OPEN = "open"
@@ -44,22 +44,22 @@ class CircuitState(StrEnum):
 
 
 class CallOutcome(StrEnum):
-    """How a call ended."""
+    """Outcome of a call."""
 
     OK = "ok"
-    UNAVAILABLE = "unavailable"  # the store said so, or nothing listens
-    TIMEOUT = "timeout"  # our deadline, or that of a caller with patience
-    REJECTED = "rejected"  # not asked: the circuit is open
-    REFUSED = "refused"  # it answered, and refuses what it was given
-    FAILED = "failed"  # an error that nobody foresaw
-    CANCELLED = "cancelled"  # the caller went away
+    UNAVAILABLE = "unavailable"  # the store said so, or cannot be reached
+    TIMEOUT = "timeout"  # the deadline, or a late cancellation
+    REJECTED = "rejected"  # not called: the circuit is open
+    REFUSED = "refused"  # the store refused the input
+    FAILED = "failed"  # an unexpected error
+    CANCELLED = "cancelled"  # the caller left
 
 
 OnChange = Callable[[Store, CircuitState, str], None]
 OnCall = Callable[[Store, str, CallOutcome, float], None]
 
-_SAYS_AWAY = {CallOutcome.UNAVAILABLE, CallOutcome.TIMEOUT}
-_SAYS_THERE = {CallOutcome.OK, CallOutcome.REFUSED}
+_FAILURES = {CallOutcome.UNAVAILABLE, CallOutcome.TIMEOUT}
+_SUCCESSES = {CallOutcome.OK, CallOutcome.REFUSED}
 
 
 @dataclass(slots=True)
@@ -69,11 +69,11 @@ class CircuitBreaker:
     Attributes
     ----------
     failures, window_s
-        So many failures within so many seconds open it.
+        Number of failures within so many seconds that opens the circuit.
     probe_interval_s
         From opening to the first probe, and between probes.
     clock
-        Seconds that only go forward.
+        Monotonic seconds.
     """
 
     failures: int = FAILURES
@@ -93,11 +93,11 @@ class CircuitBreaker:
 
     @property
     def is_closed(self) -> bool:
-        """Whether all calls go through."""
+        """Whether all calls are admitted."""
         return self._opened_at is None
 
     def admit(self) -> bool:
-        """Tell whether a call may go to the store; whoever may must report how it ended."""
+        """Tell whether a call may go to the store; an admitted call must be reported."""
         state = self.state
         if state is CircuitState.HALF_OPEN and not self._probing:
             self._probing = True
@@ -105,22 +105,20 @@ class CircuitBreaker:
         return state is CircuitState.CLOSED
 
     def report(self, outcome: CallOutcome, admitted_at: float) -> None:
-        """Learn how an admitted call ended.
+        """Record the outcome of an admitted call.
 
-        Parameters
-        ----------
-        admitted_at
-            When it was let through, by the same clock: what was sent before the circuit opened tells nothing new.
+        `admitted_at`: the time of admission, by the same clock: a call from before the circuit opened tells nothing
+        new.
         """
         if self._opened_at is None:
-            if outcome in _SAYS_AWAY:
+            if outcome in _FAILURES:
                 self._note_failure()
         elif admitted_at >= self._opened_at + self.probe_interval_s:
             self._probing = False
-            if outcome in _SAYS_THERE:
+            if outcome in _SUCCESSES:
                 self._opened_at = None
                 self._failed_at.clear()
-            elif outcome in _SAYS_AWAY:
+            elif outcome in _FAILURES:
                 self._opened_at = self.clock()
 
     def _note_failure(self) -> None:
@@ -134,24 +132,20 @@ class CircuitBreaker:
 
 
 class Guard:
-    """Calls one store.
+    """The guard of one store.
 
     Parameters
     ----------
-    store
-        Which.
     deadline_s
-        What a call may take; None sets no bound.
+        Deadline of a call; None sets none.
     deadlines_s
-        Deadlines of single operations that differ, by name: bulk writes take longer than reads.
-    breaker
-        The store's circuit.
+        Deadlines of single operations, by name: bulk writes take longer than reads.
     cancellation_counts_after_s
-        A caller who gives up after this long counts as a failure of the store.
+        A call canceled after this long counts as a failure of the store.
     on_change
-        Called with the store, its new state and the reason whenever the circuit opens or closes; logs by default.
+        Called with store, new state and reason when the circuit opens or closes; logs by default.
     on_call
-        Called with the store, the operation, its outcome and the seconds it took, after each call.
+        Called with store, operation, outcome and seconds after each call.
     """
 
     def __init__(
@@ -169,21 +163,18 @@ class Guard:
         self.breaker = CircuitBreaker() if breaker is None else breaker
         self._deadline_s = deadline_s
         self._deadlines_s = dict(deadlines_s or {})
-        self._patience_s = cancellation_counts_after_s
+        self._cancellation_counts_after_s = cancellation_counts_after_s
         self._on_change = log_circuit_change if on_change is None else on_change
         self._on_call = on_call
 
     async def call(self, operation: str, ask: Callable[[], Awaitable[T]]) -> T:
-        """Ask the store.
+        """Call the store.
 
-        Raises
-        ------
-        StoreUnavailable
-            It is away, it took longer than the deadline, or its circuit is open.
+        Raises `StoreUnavailable` if it cannot be reached, exceeded the deadline, or its circuit is open.
         """
         if not self.breaker.admit():
             self._note(operation, CallOutcome.REJECTED, 0.0)
-            raise StoreUnavailable(self.store, f"{operation}: not asked, it failed a moment ago")
+            raise StoreUnavailable(self.store, f"{operation}: not called, the circuit is open")
         admitted_at, outcome, reason = self.breaker.clock(), CallOutcome.FAILED, ""
         try:
             answer = await self._within_deadline(operation, ask)
@@ -191,16 +182,16 @@ class Guard:
         except TimeoutError:
             outcome, reason = CallOutcome.TIMEOUT, f"{operation}: no answer within {self._deadline_of(operation)} s"
             raise StoreUnavailable(self.store, reason) from None
-        except StoreUnavailable as away:
-            outcome, reason = CallOutcome.UNAVAILABLE, away.reason
+        except StoreUnavailable as error:
+            outcome, reason = CallOutcome.UNAVAILABLE, error.reason
             raise
         except DatabaseLayerError:
             outcome = CallOutcome.REFUSED
             raise
         except asyncio.CancelledError:
             waited_s = self.breaker.clock() - admitted_at
-            outcome = CallOutcome.TIMEOUT if waited_s >= self._patience_s else CallOutcome.CANCELLED
-            reason = f"{operation}: a caller gave up after {waited_s:.1f} s"
+            outcome = CallOutcome.TIMEOUT if waited_s >= self._cancellation_counts_after_s else CallOutcome.CANCELLED
+            reason = f"{operation}: canceled after {waited_s:.1f} s"
             raise
         finally:
             self._report(operation, outcome, admitted_at, reason)
@@ -210,7 +201,7 @@ class Guard:
         return self._deadlines_s.get(operation, self._deadline_s)
 
     async def _within_deadline(self, operation: str, ask: Callable[[], Awaitable[T]]) -> T:
-        """Wait for a task of its own: some clients go on for seconds after they were canceled."""
+        """Run a separate task: some clients go on for seconds after a cancellation."""
         task = asyncio.ensure_future(ask())
         try:
             await asyncio.wait({task}, timeout=self._deadline_of(operation))
@@ -235,14 +226,11 @@ class Guard:
 
 
 _UNGUARDED = ("close", "preload")
-"""What need not ask the store at all: its success must not close the circuit of one that is away."""
+"""Methods that may succeed without the store, and so must not close its circuit."""
 
 
 def guarded(store: S, guard: Guard) -> S:
-    """Give a store whose every method goes through the guard: a vector store, an embedder, a cache.
-
-    Properties are passed on as they are, and so is what does not ask the store (`_UNGUARDED`).
-    """
+    """Return a proxy of a store whose coroutine methods, except `_UNGUARDED`, go through the guard."""
     return cast(S, _Guarded(store, guard))
 
 
@@ -260,7 +248,7 @@ class _Guarded:
         async def through(*arguments: Any, **named: Any) -> Any:
             return await self._guard.call(name, lambda: attribute(*arguments, **named))
 
-        self.__dict__[name] = through  # found at once the next time
+        self.__dict__[name] = through  # found without __getattr__ next time
         return through
 
 
@@ -271,7 +259,7 @@ def _abandon(task: asyncio.Future[Any]) -> None:
 
 
 _abandoned: set[asyncio.Future[Any]] = set()
-"""Tasks that were told to stop: the loop itself holds them weakly."""
+"""Canceled tasks, which the event loop references only weakly."""
 
 
 def _forget(task: asyncio.Future[Any]) -> None:
@@ -281,8 +269,8 @@ def _forget(task: asyncio.Future[Any]) -> None:
 
 
 def log_circuit_change(store: Store, state: CircuitState, reason: str) -> None:
-    """Write into the log that a circuit has opened or closed."""
+    """Log that a circuit has opened or closed."""
     if state is CircuitState.CLOSED:
-        log.info("%s is back", store.value)
+        log.info("%s is available again", store.value)
     else:
-        log.warning("%s failed too often and is not asked until a probe succeeds: %s", store.value, reason)
+        log.warning("%s failed too often and is not called until a probe succeeds: %s", store.value, reason)

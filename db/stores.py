@@ -1,4 +1,4 @@
-"""The four stores, opened and handed down together."""
+"""The four stores as one object."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from db.vectors.base import VectorStore
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """What the floors above read from and write to. Only `database` holds the truth; the rest can be rebuilt."""
+    """The stores of a process. Only the database is authoritative; the others can be rebuilt."""
 
     database: Database
     vectors: VectorStore
@@ -18,7 +18,7 @@ class Stores:
     cache: Cache
 
     async def close(self) -> None:
-        """Close all four."""
+        """Close all stores."""
         await self.vectors.close()
         await self.embedder.close()
         await self.cache.close()

@@ -1,4 +1,4 @@
-"""What a set-based write tells its caller: how many records were new, changed or the same, and which were refused."""
+"""Results of bulk upserts: new, changed, unchanged and refused records."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from db.errors import InvalidRecord
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A record that was not written: its place in the caller's sequence, and what is wrong with it."""
+    """A record that was not written: its index in the batch, and the error."""
 
     index: int
     error: InvalidRecord
@@ -17,17 +17,10 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class UpsertResult:
-    """What became of the records of one batch. The four add up to the records given.
+    """Numbers of new, changed, unchanged and refused records of a batch, which add up to the records given.
 
-    Attributes
-    ----------
-    added, changed, unchanged
-        How many were new, differed from what was there, or said what was there already. Of several records with one
-        key the last one counts; those before it are unchanged.
-    refused
-        Those that were not written, in the order of their places.
-    added_keys, changed_keys
-        The keys of the new and of the changed records; empty for records without a key.
+    Of several records with one key the last one counts; those before it are unchanged. `added_keys` and `changed_keys`
+    are empty for records without a key.
     """
 
     added: int = 0
@@ -52,7 +45,7 @@ R = TypeVar("R", bound=HasKey)
 def last_record_by_key(records: Iterable[R]) -> list[R]:
     """Keep the last record of each key, sorted by key.
 
-    Every batch inserts in that order, so that two concurrent ones wait for each other instead of blocking each other.
+    Sorted inserts of concurrent batches wait for each other instead of deadlocking.
     """
     by_key = {record.key: record for record in records}
     return [by_key[key] for key in sorted(by_key)]

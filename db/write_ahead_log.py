@@ -1,4 +1,4 @@
-"""SQLite's write-ahead log: turned on by several processes at the same moment, and emptied of what was deleted."""
+"""SQLite's write-ahead log: activation by concurrent processes, and removal of deleted pages."""
 
 import sqlite3
 import time
@@ -7,12 +7,10 @@ RETRY_S = 0.01
 
 
 def use_write_ahead_log(connection: sqlite3.Connection, wait_s: float) -> None:
-    """Turn the write-ahead log on. SQLite's own busy timeout does not cover this statement, so we wait for others.
+    """Activate the write-ahead log, waiting for other processes; SQLite's busy timeout does not cover this statement.
 
-    Raises
-    ------
-    sqlite3.OperationalError
-        If another process still held the file after `wait_s` seconds, or it cannot be written.
+    Raises `sqlite3.OperationalError` if another process still held the file after `wait_s` seconds, or it cannot be
+    written.
     """
     until = time.monotonic() + wait_s
     while True:
@@ -27,17 +25,14 @@ def use_write_ahead_log(connection: sqlite3.Connection, wait_s: float) -> None:
 
 
 def enable_secure_delete(connection: sqlite3.Connection) -> None:
-    """Let SQLite write zeros over what is deleted. Debian builds it so; others need to be told."""
+    """Let SQLite overwrite deleted content with zeros. Debian's build does so by default, others do not."""
     connection.execute("PRAGMA secure_delete = ON")
 
 
 def truncate_log(connection: sqlite3.Connection) -> None:
-    """Write the log into the file and cut it to nothing: else it holds pages as they were before a deletion.
+    """Write the log into the database file and truncate it: it holds pages from before a deletion.
 
-    Raises
-    ------
-    sqlite3.OperationalError
-        If a reader still needs it after the connection's busy timeout.
+    Raises `sqlite3.OperationalError` if a reader still needs it after the connection's busy timeout.
     """
     busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     if busy:

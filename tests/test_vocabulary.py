@@ -47,8 +47,8 @@ NAMES = {
 }
 """Words that no identifier has as a part, and what to write instead."""
 
-PROPER_NAMES = {"from_quiz", "QUIZ", "quiz"}
-"""Names that the API or stored rows hold: `Interest.fromQuiz`, the interest source and the viewer stage QUIZ."""
+PROPER_NAMES = {"from_quiz", "QUIZ", "quiz", "visitors"}
+"""Names of the API, stored rows and libraries: `Interest.fromQuiz`, the source and stage QUIZ, `sqlalchemy.sql.visitors`."""
 
 PHRASES = {
     r"the truth": "the database",

@@ -1,1 +1,4 @@
-"""Who acts, and what is known of them: accounts, interests, settings, and how all of it is handed over or deleted."""
+"""Actors: identity of users and sessions, and what is known of each: interests, preferences, mutes, trust inputs.
+
+Interactions with projects belong in `db.interactions`; claims, export and deletion belong in `db.privacy`.
+"""

@@ -1,4 +1,4 @@
-"""What viewers let the ranking do with what it knows of them: a typed part of an actor's settings."""
+"""Preferences of viewers about their rankings: a typed part of `Actor.settings`."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,28 +11,28 @@ from db.database.column_types import BigIntId, Json
 from db.models import Actor
 
 _NAME = "preferences"
-"""Where they stand in `Actor.settings`."""
+"""Key in `Actor.settings`."""
 
 BALANCED = 50
 
 
 class Preferences(BaseModel):
-    """A viewer's own settings. The defaults let the ranking do as it was fitted.
+    """A viewer's preferences.
 
     Attributes
     ----------
     personalized
-        Whether there is a profile at all. Without one For You is the popular feed.
+        Whether there is a profile at all; without one, For You is the popular feed.
     use_topics
-        Whether interests count: those stated, answered, imported or learned.
+        Whether interests of any source count.
     learn_from_views
-        Whether anything is concluded from views and clicks.
+        Whether views and clicks count.
     learn_from_likes
-        Whether anything is concluded from likes, saves, comments and follows.
+        Whether likes, saves, comments and follows count.
     social_signals
-        Whether it counts what other people do.
+        Whether signals of other users' behavior count.
     discovery
-        From 0, what is familiar, to 100, what is new to the viewer.
+        From 0, familiar projects, to 100, new ones.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
@@ -61,12 +61,9 @@ _WRITE = (
 
 
 async def change_preferences(connection: AsyncConnection, actor_id: int, changes: Mapping[str, Any]) -> bool:
-    """Change some of an actor's preferences and leave the rest; give whether anything is different now.
+    """Change some preferences of an actor; return whether that changed anything.
 
-    Raises
-    ------
-    pydantic.ValidationError
-        If a value is not one that the preference can have.
+    Raises `pydantic.ValidationError` if a value is not allowed.
     """
     settings: dict[str, Any] = (await connection.execute(_LOCK, {"actor": actor_id})).scalar_one()
     there = preferences_in(settings)

@@ -1,4 +1,4 @@
-"""How far an actor can be relied on: what the truth knows of it when it comes to something new."""
+"""Inputs of the actor trust score."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,25 +8,26 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.database.column_types import BigIntId, UtcDateTime
 from db.models import Actor, Engagement
+from db.time_units import DAY_S
 
 MAX_INTERACTION_AGE = timedelta(days=7)
-"""A client's events older than this are refused, so an engagement this old was lived through here, or imported."""
+"""Older events of clients are refused, so an older engagement was recorded in time, or imported."""
 
 RECENT = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
 class TrustInputs:
-    """What is known of an actor's reliability.
+    """Inputs of the trust score of an actor.
 
     Attributes
     ----------
     signed_in
-        Whether it is a user, not a session.
+        Whether the actor is a user, not a session.
     age_days
-        Days since it is known here: since its row was made, or since an engagement that no client can have made up.
+        Days since the actor was created, or since an engagement too old for a client to have invented.
     recent_projects
-        Projects it was at within the last hour.
+        Projects engaged with in the last hour.
     """
 
     signed_in: bool
@@ -47,7 +48,7 @@ _LATELY = (
     .where(Engagement.actor_id == _ACTOR, Engagement.last_at > bindparam("since", type_=UtcDateTime()))
     .scalar_subquery()
 )
-_STANDING = select(
+_INPUTS = select(
     Actor.user_id.is_not(None).label("signed_in"),
     Actor.created_at,
     _EARLIEST.label("earliest"),
@@ -56,7 +57,7 @@ _STANDING = select(
 
 
 async def read_trust_inputs(connection: AsyncConnection, actor_id: int, at: datetime) -> TrustInputs:
-    """Read how an actor that exists stands, in one statement."""
-    row = (await connection.execute(_STANDING, {"actor": actor_id, "since": at - RECENT})).one()
+    """Read the trust inputs of an existing actor, in one statement."""
+    row = (await connection.execute(_INPUTS, {"actor": actor_id, "since": at - RECENT})).one()
     known_since = row.created_at if row.earliest is None else min(row.created_at, row.earliest + MAX_INTERACTION_AGE)
-    return TrustInputs(bool(row.signed_in), (at - known_since).total_seconds() / 86_400, row.lately)
+    return TrustInputs(bool(row.signed_in), (at - known_since).total_seconds() / DAY_S, row.lately)

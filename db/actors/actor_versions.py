@@ -1,4 +1,4 @@
-"""The versions of many viewers, read at once: whether anything of theirs has changed since they were looked at."""
+"""Versions of many viewers, read at once to detect changes."""
 
 from collections.abc import Iterable, Set
 from datetime import datetime
@@ -13,16 +13,16 @@ from db.models import Actor, User, now
 
 
 class ActorKeys(NamedTuple):
-    """Somebody as the edge knows them. A user's key comes before a session's."""
+    """Key of a user or session; a user's key comes before a session's."""
 
     user_key: str | None
     session_key: str | None
 
 
 class ActorVersion(NamedTuple):
-    """The actor of a viewer, and how often it has changed.
+    """An actor and its version.
 
-    A session that is claimed has its account's actor until the claim ends, and then none.
+    A claimed session has its account's actor until the claim ends, and then none.
     """
 
     actor_id: int
@@ -30,7 +30,7 @@ class ActorVersion(NamedTuple):
 
 
 UNKNOWN_VERSION = ActorVersion(0, 0)
-"""Of somebody who has not done anything yet."""
+"""The version of a viewer without an actor."""
 
 _KEYS = bindparam("keys", type_=TextList())
 _MERGED = Actor.__table__.alias("merged")
@@ -45,17 +45,17 @@ VERSIONS_BY_SESSION = (
 
 
 async def versions_of(database: Database, people: Iterable[ActorKeys]) -> dict[ActorKeys, ActorVersion]:
-    """Read where these viewers stand, in two statements at most however many they are."""
-    asked = set(people)
-    users = {who.user_key for who in asked if who.user_key is not None}
-    sessions = {who.session_key for who in asked if who.user_key is None and who.session_key is not None}
+    """Read the versions of viewers, in at most two statements."""
+    keys = set(people)
+    users = {key.user_key for key in keys if key.user_key is not None}
+    sessions = {key.session_key for key in keys if key.user_key is None and key.session_key is not None}
     by_user = await _versions(database, VERSIONS_BY_USER, users)
     by_session = await _versions(database, VERSIONS_BY_SESSION, sessions, now=now())
     return {
-        who: by_session.get(who.session_key, UNKNOWN_VERSION)
-        if who.user_key is None
-        else by_user.get(who.user_key, UNKNOWN_VERSION)
-        for who in asked
+        key: by_session.get(key.session_key, UNKNOWN_VERSION)
+        if key.user_key is None
+        else by_user.get(key.user_key, UNKNOWN_VERSION)
+        for key in keys
     }
 
 

@@ -1,17 +1,19 @@
-"""What actors have muted: terms and owners, whose projects leave their feeds, and projects that are no evidence."""
+"""Mutes of actors: terms and owners, whose projects leave their feeds, and projects that are no evidence."""
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import bindparam, case, delete, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql import Executable
 
-from db.actors.users import raise_versions
+from db.actors.users import lock_actors, raise_versions
 from db.catalog.visibility import PUBLIC, PUBLIC_USER
 from db.database.column_types import BigIntId
 from db.database.engine import Database
-from db.models import Actor, Mute, MuteKind, Project, ProjectTerm, Term, User, now
+from db.models import Actor, Mute, MuteKind, Project, Term, User, now
 
 _SUBJECTS = {
     MuteKind.TOPIC: Mute.term_id,
@@ -20,41 +22,27 @@ _SUBJECTS = {
     MuteKind.OWNER: Mute.owner_id,
     MuteKind.PROJECT: Mute.seed_id,
 }
-"""Where each kind of subject stands: the id of a term, of a user, or of a project."""
+"""The column of each kind of subject."""
 
 _ACTOR = bindparam("actor", type_=BigIntId)
-_MUTER = bindparam("muter", type_=BigIntId)
 _SUBJECT = bindparam("subject", type_=BigIntId)
 _DISMISSED = bindparam("dismissed", type_=BigIntId)
-
-MUTED = or_(
-    select(Mute.id)
-    .join(ProjectTerm, ProjectTerm.term_id == Mute.term_id)
-    .where(ProjectTerm.project_id == Project.id, Mute.actor_id == _MUTER)
-    .exists(),
-    select(Mute.id).where(Mute.owner_id == Project.owner_id, Mute.actor_id == _MUTER).exists(),
-)
-"""A condition on `Project`: the actor bound to ``muter`` has muted its owner or a term that it carries; None has not.
-
-Looked up from the project's own terms, so that it costs the same however much is muted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Muted:
-    """Something that an actor has muted.
+    """A muted term, owner or project.
 
     Attributes
     ----------
     subject_id
-        A term, a user or a project, as `kind` says.
+        The id of a term, a user or a project, by `kind`.
     key, name
-        The platform's key of it, and its name or title; the key again for what exists for the actor no more.
-    since
-        When it was muted.
+        The subject's key, and its name or title; the key again if the subject is not visible to the actor.
     dismissed_id
-        The project whose dismissal it came with, if it came with one.
+        The project whose dismissal created the mute, if any.
     id
-        Rises with time; the place of a cursor.
+        Rises with time; the position of a cursor.
     """
 
     kind: MuteKind
@@ -66,7 +54,6 @@ class Muted:
     id: int
 
 
-_LOCK = select(Actor.id).where(Actor.id == _ACTOR).with_for_update(key_share=True)
 _INSERT = {
     column.key: insert(Mute)
     .values({"actor_id": _ACTOR, column.key: _SUBJECT, "dismissed_id": _DISMISSED, "created_at": bindparam("at")})
@@ -114,49 +101,46 @@ LAST_ID = 2**62
 async def mute(
     connection: AsyncConnection, actor_id: int, kind: MuteKind, subject_id: int, *, dismissed_id: int | None = None
 ) -> bool:
-    """Let an actor mute something; give whether that changed anything.
+    """Mute a subject; return whether that changed anything.
 
     Parameters
     ----------
     subject_id
-        The id of a term, for the three kinds of them; of a user, for an owner; of a project, for evidence.
+        The id of a term, a user or a project, by `kind`.
     dismissed_id
-        The project whose dismissal the mute comes with; `unmute_dismissed` finds it again.
+        The project whose dismissal creates the mute; `unmute_dismissed` removes it again.
     """
     given = {"actor": actor_id, "subject": subject_id, "dismissed": dismissed_id, "at": now()}
-    await connection.execute(_LOCK, {"actor": actor_id})
-    made = await connection.execute(_INSERT[_SUBJECTS[kind].key], given)
-    return await _changed(connection, actor_id, made.first() is not None)
+    return await _change(connection, _INSERT[_SUBJECTS[kind].key], given)
 
 
 async def unmute(connection: AsyncConnection, actor_id: int, kind: MuteKind, subject_id: int) -> bool:
-    """Take a mute back; give whether there was one."""
-    await connection.execute(_LOCK, {"actor": actor_id})
-    gone = await connection.execute(_DELETE[_SUBJECTS[kind].key], {"actor": actor_id, "subject": subject_id})
-    return await _changed(connection, actor_id, gone.first() is not None)
+    """Remove a mute; return whether there was one."""
+    return await _change(connection, _DELETE[_SUBJECTS[kind].key], {"actor": actor_id, "subject": subject_id})
 
 
 async def unmute_dismissed(connection: AsyncConnection, actor_id: int, project_id: int) -> bool:
-    """Take back the mutes that came with the dismissal of a project; give whether there were any."""
-    await connection.execute(_LOCK, {"actor": actor_id})
-    gone = await connection.execute(_DELETE_DISMISSED, {"actor": actor_id, "dismissed": project_id})
-    return await _changed(connection, actor_id, gone.first() is not None)
+    """Remove the mutes that a dismissal created; return whether there were any."""
+    return await _change(connection, _DELETE_DISMISSED, {"actor": actor_id, "dismissed": project_id})
+
+
+async def _change(connection: AsyncConnection, statement: Executable, values: dict[str, Any]) -> bool:
+    """Run a statement that returns the changed mutes, with the actor locked, and raise its version if there are any."""
+    await lock_actors(connection, [values["actor"]])
+    if (await connection.execute(statement, values)).first() is None:
+        return False
+    await raise_versions(connection, [values["actor"]])
+    return True
 
 
 async def mutes_page(database: Database, actor_id: int, first: int, before_id: int | None = None) -> list[Muted]:
-    """Read up to `first` mutes of an actor that are older than `before_id`, the latest first."""
+    """Read up to `first` mutes of an actor that are older than `before_id`, latest first."""
     parameters = {"actor": actor_id, "first": first, "before": LAST_ID if before_id is None else before_id}
     rows = await database.fetch(MUTES_PAGE, parameters)
     return [Muted(MuteKind(row.kind), *row[1:]) for row in rows]
 
 
 async def mutes_of(database: Database, actor_id: int) -> list[Muted]:
-    """Read what an actor has muted, the latest first."""
+    """Read the mutes of an actor, latest first."""
     rows = await database.fetch(MUTES, {"actor": actor_id})
     return [Muted(MuteKind(row.kind), *row[1:]) for row in rows]
-
-
-async def _changed(connection: AsyncConnection, actor_id: int, changed: bool) -> bool:
-    if changed:
-        await raise_versions(connection, [actor_id])
-    return changed

@@ -1,4 +1,4 @@
-"""How much is known of an actor: counts of what it stated and did, and when that was, in one statement."""
+"""Counts of an actor's statements and engagement: the input of personalization status and viewer stages."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,22 +12,22 @@ from db.models import Engagement, EngagementKind, Like, OnboardingQuestion, Onbo
 
 @dataclass(frozen=True, slots=True)
 class SignalCounts:
-    """What is known of an actor.
+    """Counts of what is known of an actor.
 
     Attributes
     ----------
     tags, learned_tags
-        Interests of any source, and how many of them are learned.
+        Interests of any source, and the learned ones of them.
     interactions, recent_interactions, likes
-        Distinct projects: touched at any time, touched lately, and liked.
+        Distinct projects: engaged with at any time, recently, and liked.
     answered, skipped
-        Questions of today's quiz that were answered, and those that the actor did not want to answer.
+        Active onboarding questions that the actor answered, and declined.
     questions
-        Questions of today's quiz.
+        Active onboarding questions.
     has_answered
-        Whether any question was ever answered, asked today or not.
+        Whether the actor ever answered a question, active or not.
     last_engaged_at, last_stated_at
-        When the actor last did something, and last said something (an interest or an answer); None for never.
+        Times of the latest engagement, and of the latest interest or answer; None for never.
     """
 
     tags: int = 0
@@ -45,15 +45,15 @@ class SignalCounts:
 
 _ACTOR = bindparam("actor", type_=BigIntId)
 _SINCE = bindparam("since", type_=UtcDateTime())
-_TELLING = Engagement.kinds.bitwise_and(bindparam("kinds", type_=Integer())) > 0
+_OF_KINDS = Engagement.kinds.bitwise_and(bindparam("kinds", type_=Integer())) > 0
 
 
 def _count(model: type, *conditions: SQLColumnExpression[bool]) -> ScalarSelect[int]:
     return select(func.count()).select_from(model).where(model.actor_id == _ACTOR, *conditions).scalar_subquery()  # type: ignore[attr-defined]
 
 
-def _asked(*conditions: SQLColumnExpression[bool]) -> ScalarSelect[int]:
-    """Count the actor's answers to questions that are asked today."""
+def _count_answers(*conditions: SQLColumnExpression[bool]) -> ScalarSelect[int]:
+    """Count the actor's answers to active questions."""
     answers = select(func.count()).select_from(
         join(OnboardingResponse, OnboardingQuestion, OnboardingQuestion.id == OnboardingResponse.question_id)
     )
@@ -70,11 +70,11 @@ def _latest(
 COUNTS = select(
     _count(UserTag).label("tags"),
     _count(UserTag, UserTag.source == TagSource.LEARNED.value).label("learned_tags"),
-    _count(Engagement, _TELLING).label("interactions"),
-    _count(Engagement, _TELLING, Engagement.last_at > _SINCE).label("recent_interactions"),
+    _count(Engagement, _OF_KINDS).label("interactions"),
+    _count(Engagement, _OF_KINDS, Engagement.last_at > _SINCE).label("recent_interactions"),
     _count(Like).label("likes"),
-    _asked(~OnboardingResponse.skipped).label("answered"),
-    _asked(OnboardingResponse.skipped).label("skipped"),
+    _count_answers(~OnboardingResponse.skipped).label("answered"),
+    _count_answers(OnboardingResponse.skipped).label("skipped"),
     select(func.count())
     .select_from(OnboardingQuestion)
     .where(OnboardingQuestion.active)
@@ -90,27 +90,16 @@ COUNTS = select(
 async def signal_counts(
     database: Database, actor_id: int | None, recent_since: datetime, kinds: EngagementKind
 ) -> SignalCounts:
-    """Count what is known of an actor, in one statement; of nobody only the quiz is known.
+    """Count what is known of an actor, in one statement.
 
     Parameters
     ----------
     recent_since
-        From when on a touch is a recent one.
+        Start of recent engagement.
     kinds
-        The kinds of engagement that count as touching.
+        The kinds of engagement that count.
     """
     [row] = await database.fetch(COUNTS, {"actor": actor_id, "since": recent_since, "kinds": int(kinds)})
-    said = [moment for moment in (row.last_tag, row.last_answer) if moment is not None]
-    return SignalCounts(
-        tags=row.tags,
-        learned_tags=row.learned_tags,
-        interactions=row.interactions,
-        recent_interactions=row.recent_interactions,
-        likes=row.likes,
-        answered=row.answered,
-        skipped=row.skipped,
-        questions=row.questions,
-        has_answered=row.has_answered > 0,
-        last_engaged_at=row.last_engaged_at,
-        last_stated_at=max(said, default=None),
-    )
+    *counts, answers, last_engaged_at, last_tag, last_answer = row
+    stated = [moment for moment in (last_tag, last_answer) if moment is not None]
+    return SignalCounts(*counts, answers > 0, last_engaged_at, max(stated, default=None))

@@ -1,4 +1,4 @@
-"""Reading what is known about an actor: stated interests and recent engagement."""
+"""Reads of an actor's profile: interests and recent engagement."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +13,7 @@ from db.models import Engagement, Mute, Project, Term, TermKind, UserTag
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """An interest: a term of the taxonomy and how sure it is, from 0 to 1."""
+    """An interest of an actor, with a confidence from 0 to 1."""
 
     term_id: int
     kind: TermKind
@@ -28,14 +28,7 @@ class Tag:
 class EngagedProject:
     """A project that the actor has engaged with.
 
-    Attributes
-    ----------
-    kinds
-        `EngagementKind` bits.
-    last_at
-        When it was touched last.
-    terms
-        As `db.catalog.project_cards.ProjectFeatures.terms`.
+    `kinds` holds `EngagementKind` bits; `terms` is as in `db.catalog.project_cards.ProjectFeatures`.
     """
 
     project_id: int
@@ -46,14 +39,13 @@ class EngagedProject:
 
 @dataclass(frozen=True, slots=True)
 class ProfileExclusions:
-    """What a profile leaves out, to see what would be without it: tags, by their terms, and touches, by project."""
+    """Parts left out of a counterfactual profile: interests by term id, and engagements by project id."""
 
     terms: frozenset[int] = frozenset()
     projects: frozenset[int] = frozenset()
 
 
 NO_EXCLUSIONS = ProfileExclusions()
-"""A profile as it is."""
 
 _ACTOR = bindparam("actor", type_=BigIntId)
 TAGS = (
@@ -73,23 +65,23 @@ RECENT_ENGAGEMENTS = (
 
 
 async def tags(database: Database, actor_id: int) -> list[Tag]:
-    """Read an actor's tags, the surest first."""
+    """Read an actor's interests, the most confident first."""
     rows = await database.fetch(TAGS, {"actor": actor_id})
     return [Tag(row.term_id, TermKind(row.kind), row.key, row.name, *row[4:]) for row in rows]
 
 
 async def recent_engagements(database: Database, actor_id: int, limit: int) -> list[EngagedProject]:
-    """Read the projects an actor has engaged with, the latest first, without those muted as evidence."""
+    """Read the latest engagements of an actor, without projects muted as evidence."""
     return [
         EngagedProject(*row) for row in await database.fetch(RECENT_ENGAGEMENTS, {"actor": actor_id, "limit": limit})
     ]
 
 
-_TOUCHED = select(Engagement.project_id).where(
+_ENGAGED = select(Engagement.project_id).where(
     Engagement.actor_id == _ACTOR, Engagement.project_id == bindparam("project", type_=BigIntId), Engagement.kinds > 0
 )
 
 
 async def has_engaged(database: Database, actor_id: int, project_id: int) -> bool:
     """Tell whether an actor has engaged with a project."""
-    return bool(await database.fetch(_TOUCHED, {"actor": actor_id, "project": project_id}))
+    return bool(await database.fetch(_ENGAGED, {"actor": actor_id, "project": project_id}))

@@ -1,7 +1,7 @@
-"""People and actors: who is asking, and the users that the platform sends us."""
+"""Users and actors: identification of the viewer, and the platform's user records."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, and_, bindparam, func, literal, or_, select, true, update
@@ -22,24 +22,24 @@ from db.upsert_results import Refusal, UpsertResult, last_record_by_key, upsert_
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Who is asking.
+    """The actor of a request.
 
     Attributes
     ----------
     actor_id
-        What everything personal hangs on; None until the first write.
+        None until the first write.
     user_id, user_key, username
-        The user, if a token names one; `user_key` is set as soon as the token says so, the others once there is a row.
+        The user, if a token names one; only `user_key` while the user has no row.
     session_key
-        The session, if one was given.
+        The session, if the request has one.
     role
-        The user's stored role; a session never has more than a viewer's.
+        The user's stored role; VIEWER for a session.
     version
-        Rises with every act; 0 without an actor.
+        Rises with every write of the actor; 0 without an actor.
     settings
         The actor's own settings.
     opted_out
-        Whether this request asks not to be observed: nothing of what it views or is shown is stored.
+        Whether the request asks that no view and no impression be stored.
     """
 
     actor_id: int | None
@@ -54,12 +54,12 @@ class Viewer:
 
 
 ANONYMOUS_VIEWER = Viewer(None, None, None, None, None, Role.VIEWER, 0, {})
-"""Somebody of whom nothing is known, and nothing can be."""
+"""A viewer without any identity, for whom nothing is stored."""
 
 
 @dataclass(frozen=True, slots=True)
 class UserCard:
-    """A user as a page shows one."""
+    """A user for a page."""
 
     id: int
     key: str
@@ -78,7 +78,7 @@ _MERGED = Actor.__table__.alias("merged")
 
 
 def is_accepted_session() -> ColumnElement[bool]:
-    """Return the condition that a session id is accepted: it was not claimed, or stands for the account still."""
+    """Return the condition that a session id is accepted: unclaimed, or claimed for a time that has not ended."""
     return or_(Actor.merged_into.is_(None), and_(Actor.claim_ends_at.is_not(None), Actor.claim_ends_at > _NOW))
 
 
@@ -103,7 +103,7 @@ VIEWER_BY_SESSION = (
     .where(Actor.session_key == bindparam("key"))
 )  # fmt: skip
 
-_CARD = (User.id, User.key, User.username, User.bio, User.tier, User.points, User.role)
+_CARD = [getattr(User, field.name) for field in fields(UserCard)]
 USERS_BY_ID = select(*_CARD).where(in_list(User.id, _IDS))
 USERS_BY_KEY = select(*_CARD).where(in_list(User.key, _KEYS), KNOWN_USER)
 
@@ -141,8 +141,8 @@ _ACTOR_OF_USER = select(Actor.id).join(User, User.id == Actor.user_id).where(Use
 _SESSION = select(Actor.id).where(Actor.session_key == bindparam("key"))
 _ACTOR_OF_SESSION = select(func.coalesce(Actor.merged_into, Actor.id)).where(Actor.session_key == bindparam("key"))
 
-# Rows are locked in one order everywhere: users, actors, projects, what hangs on them, the outbox; each by id.
-# (Reading before writing needs no lock on SQLite, where `Database.write` begins with the only writer's lock.)
+# Every transaction locks rows in one order: users, actors, projects, dependent rows, the outbox; each by id.
+# (SQLite needs no row locks: `Database.write` takes the write lock of the file first.)
 _STORED = select(*_CARD).where(in_list(User.key, _KEYS)).order_by(User.id).with_for_update(key_share=True)
 _UPSERT = upsert_batch(
     User, "key", "username", "bio", "tier", "points", "role", "created_at", "updated_at",
@@ -155,14 +155,15 @@ _ACTORS = (
     .order_by(Actor.id)
     .with_for_update(key_share=True, of=Actor)
 )
+_LOCK_ACTORS = select(Actor.id).where(in_list(Actor.id, _IDS)).order_by(Actor.id).with_for_update(key_share=True)
 _RAISE_VERSIONS = update(Actor).where(in_list(Actor.id, _IDS)).values(version=Actor.version + 1)
 
 
 async def find_viewer(database: Database, *, user_key: str | None = None, session_key: str | None = None) -> Viewer:
-    """Find out who is asking, in one statement. A user's key comes before a session's.
+    """Identify the viewer, in one statement; a user's key comes before a session's.
 
-    A session that was merged into a user's actor gives that actor until the claim ends, then `ANONYMOUS_VIEWER`. Whoever is not
-    known has no ids and version 0.
+    A session that was merged into a user's actor yields that actor until the claim ends, then `ANONYMOUS_VIEWER`. An
+    unknown viewer has no ids and version 0.
     """
     unknown = Viewer(None, None, user_key, session_key, None, Role.VIEWER, 0, {})
     if user_key is not None:
@@ -177,27 +178,16 @@ async def find_viewer(database: Database, *, user_key: str | None = None, sessio
 
 
 def _viewer(row: Row[Any], session_key: str | None) -> Viewer:
-    return Viewer(
-        actor_id=row.actor_id,
-        user_id=row.user_id,
-        user_key=row.key,
-        session_key=session_key,
-        username=row.username,
-        role=Role(row.role),
-        version=row.version or 0,
-        settings=row.settings or {},
-    )
+    role, version, settings = Role(row.role), row.version or 0, row.settings or {}
+    return Viewer(row.actor_id, row.user_id, row.key, session_key, row.username, role, version, settings)
 
 
 async def ensure_actor(connection: AsyncConnection, viewer: Viewer) -> int:
-    """Give the id of the viewer's actor, made now if this is the viewer's first write.
+    """Return the id of the viewer's actor, and create it at the viewer's first write.
 
-    An unknown token subject gets a user whose name is the key. Two requests that do this at once get one actor.
+    An unknown token subject gets a user named like its key. Concurrent requests get one actor.
 
-    Raises
-    ------
-    InvalidRecord
-        If the viewer has neither a token nor a session.
+    Raises `InvalidRecord` if the viewer has neither a token nor a session.
     """
     if viewer.actor_id is not None:
         return viewer.actor_id
@@ -210,25 +200,25 @@ async def ensure_actor(connection: AsyncConnection, viewer: Viewer) -> int:
         await connection.execute(_INSERT_SESSION_ACTOR, {"key": viewer.session_key, "now": now()})
         found = await connection.execute(_ACTOR_OF_SESSION, {"key": viewer.session_key})
     else:
-        raise InvalidRecord("this needs somebody to belong to: send a bearer token, or carry on the X-Session-Id")
+        raise InvalidRecord("this needs a viewer: send a bearer token, or the X-Session-Id of an earlier response")
     actor_id: int = found.scalar_one()
     return actor_id
 
 
 async def ensure_session(connection: AsyncConnection, session_key: str) -> int:
-    """Give the id of a session's own actor, made now if there is none, whoever has claimed the session."""
+    """Return the id of a session's own actor, claimed or not, and create it if there is none."""
     await connection.execute(_INSERT_SESSION_ACTOR, {"key": session_key, "now": now()})
     actor_id: int = (await connection.execute(_SESSION, {"key": session_key})).scalar_one()
     return actor_id
 
 
 async def users_by_id(database: Database, ids: Sequence[int]) -> dict[int, UserCard]:
-    """Read the cards of these users."""
+    """Read the cards of users."""
     return {row.id: _card(row) for row in await database.fetch(USERS_BY_ID, {"ids": ids})}
 
 
 async def users_by_key(database: Database, keys: Sequence[str], user_id: int | None) -> dict[str, UserCard]:
-    """Read the cards of the users with these platform keys who own a public project, and of this user."""
+    """Read the cards of users with these keys who own a public project, and of the given user."""
     rows = await database.fetch(USERS_BY_KEY, {"keys": keys, "user": user_id})
     return {row.key: _card(row) for row in rows}
 
@@ -237,10 +227,21 @@ def _card(row: Any) -> UserCard:
     return UserCard(row.id, row.key, row.username, row.bio, row.tier, row.points, Role(row.role))
 
 
+async def lock_actors(connection: AsyncConnection, ids: Iterable[int]) -> set[int]:
+    """Lock actors in the order of their ids until the transaction ends; return those that exist."""
+    return set(await connection.scalars(_LOCK_ACTORS, {"ids": sorted(set(ids))}))
+
+
 async def raise_versions(connection: AsyncConnection, actor_ids: Iterable[int]) -> None:
-    """Raise the version of each of these actors by one, so that rankings stored for them are known to be old."""
+    """Raise the version of each actor by one, so that ranking snapshots made before are known to be old."""
     if ids := sorted(set(actor_ids)):
         await connection.execute(_RAISE_VERSIONS, {"ids": ids})
+
+
+async def mark_profiles_changed(connection: AsyncConnection, actor_ids: Collection[int]) -> None:
+    """Raise the versions of these actors, and enqueue their index documents."""
+    await raise_versions(connection, actor_ids)
+    await enqueue(connection, OutboxKind.PROFILE, [str(actor_id) for actor_id in actor_ids])
 
 
 async def upsert_users(
@@ -250,8 +251,8 @@ async def upsert_users(
 
     With `protected`, a record that would take an administrator's role away is refused.
 
-    A record's tags replace those of an earlier import; tags by hand, from the quiz or learned stay as they are. A tag
-    names its term by key or by name, and makes it when there is none.
+    A record's tags replace the imported interests; interests of other sources stay. A tag names its term by key or
+    name; an unknown term is created.
     """
     stored = await _lock_stored(connection, records)
     refused = _demotions(records, stored) if protected else []
@@ -283,7 +284,7 @@ async def _lock_stored(connection: AsyncConnection, records: Sequence[UserRecord
 
 
 def _demotions(records: Sequence[UserRecord], stored: Mapping[str, UserCard]) -> list[Refusal]:
-    """Find the records that would make somebody less than the administrator that is stored."""
+    """Return refusals of the records that take an administrator's role away."""
     error = ProtectedUser("only an administrator may take an administrator's role away", ("role",))
     administrators = {key for key, card in stored.items() if card.role is Role.ADMINISTRATOR}
     return [
@@ -296,12 +297,12 @@ def _demotions(records: Sequence[UserRecord], stored: Mapping[str, UserCard]) ->
 def _differs(record: UserRecord, stored: UserCard | None) -> bool:
     if stored is None:
         return True
-    there = (stored.username, stored.bio, stored.tier, stored.points, stored.role)
-    return there != (record.username, record.bio, record.tier, record.points, record.role or stored.role)
+    present = (stored.username, stored.bio, stored.tier, stored.points, stored.role)
+    return present != (record.username, record.bio, record.tier, record.points, record.role or stored.role)
 
 
 async def _write(records: Sequence[UserRecord], roles: Mapping[str, Role], connection: AsyncConnection) -> None:
-    """Write users; one whose record names no role keeps what `roles` says it has."""
+    """Write users; a record without a role keeps the stored one."""
     at = now()
     rows = [
         (r.key, r.username, r.bio, r.tier, r.points, (r.role or roles.get(r.key, Role.VIEWER)).value, at, at)

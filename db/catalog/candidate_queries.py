@@ -1,4 +1,4 @@
-"""Where candidates come from in the truth: what everybody may like, what matches the tags, what people alike like."""
+"""Candidate sources in the database: popular, new and active projects, matching tags, and co-engagement."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -15,14 +15,15 @@ from db.models import Engagement, Like, Project, ProjectTerm, UserTag
 _ACTOR = bindparam("actor", type_=BigIntId)
 _SINCE = bindparam("since", type_=UtcDateTime())
 _PEOPLE = func.count().label("people")
-_LATEST = (
+_NEWEST_FIRST = (Project.created_at.desc(), Project.id.desc())
+_latest = (
     select(Engagement.project_id)
     .where(Engagement.kinds > 0, Engagement.first_at <= bindparam("at", type_=UtcDateTime()))
     .order_by(Engagement.first_at.desc(), Engagement.actor_id, Engagement.project_id)
-    .limit(bindparam("arrivals"))
+    .limit(bindparam("latest"))
     .subquery("latest")
 )
-_LIVELY = select(_LATEST.c.project_id, _PEOPLE).group_by(_LATEST.c.project_id).subquery("lively")
+_active = select(_latest.c.project_id, _PEOPLE).group_by(_latest.c.project_id).subquery("active")
 
 
 async def shared_candidates(
@@ -36,60 +37,55 @@ async def shared_candidates(
     at: datetime,
     where: ProjectFilter,
 ) -> dict[str, list[int]]:
-    """Find the projects that are candidates for everybody, best first, in one statement.
+    """Find the candidates that do not depend on the viewer, best first, in one statement.
 
-    Parameters
-    ----------
-    lately, platform_activity
-        How many projects of those that most people came to among so many last first touches of anything before `at`.
-        However large the platform is, this costs the same, and it is live.
+    `lately`, `platform_activity`: the number of projects to take from those with the most actors among the
+    `platform_activity` latest first engagements before `at`. The cost does not grow with the platform.
 
-    Returns
-    -------
-    Project ids under ``"trending"``, ``"newest"``, ``"popular"`` and ``"lately"``.
+    Returns project ids under ``"trending"``, ``"newest"``, ``"popular"`` and ``"lately"``.
     """
-    created, tie = Project.created_at.desc(), Project.id.desc()
-    legs = {
-        "trending": (trending, (Project.engagement_velocity.desc(), created, tie)),
-        "newest": (newest, (created, tie)),
-        "popular": (popular, (Project.like_count.desc(), created, tie)),
-    }
     public = select(Project.id).where(PUBLIC, *conditions(where))
-    chosen = {name: public.order_by(*order).limit(limit) for name, (limit, order) in legs.items()}
-    lively = public.join(_LIVELY, _LIVELY.c.project_id == Project.id)
-    chosen["lately"] = lively.order_by(_LIVELY.c.people.desc(), created, tie).limit(lately)
-    return await _legs(database, chosen, {"at": at, "arrivals": platform_activity})
+    active = public.join(_active, _active.c.project_id == Project.id)
+    sources = {
+        "trending": public.order_by(Project.engagement_velocity.desc(), *_NEWEST_FIRST).limit(trending),
+        "newest": public.order_by(*_NEWEST_FIRST).limit(newest),
+        "popular": public.order_by(Project.like_count.desc(), *_NEWEST_FIRST).limit(popular),
+        "lately": active.order_by(_active.c.people.desc(), *_NEWEST_FIRST).limit(lately),
+    }
+    return await _fetch_sources(database, sources, {"at": at, "latest": platform_activity})
 
 
-async def _legs(database: Database, legs: Mapping[str, Select[Any]], values: Mapping[str, Any]) -> dict[str, list[int]]:
-    """Ask several selections of project ids in one statement; each keeps its order."""
-    named = [select(literal(name).label("source"), leg.subquery(name).c.id) for name, leg in legs.items()]
-    found: dict[str, list[int]] = {name: [] for name in legs}
+async def _fetch_sources(
+    database: Database, sources: Mapping[str, Select[Any]], values: Mapping[str, Any]
+) -> dict[str, list[int]]:
+    """Run several selections of project ids in one statement; each keeps its order."""
+    named = [select(literal(name).label("source"), one.subquery(name).c.id) for name, one in sources.items()]
+    found: dict[str, list[int]] = {name: [] for name in sources}
     for row in await database.fetch(union_all(*named), values):
         found[row.source].append(row.id)
     return found
 
 
-_MET = (
+_co_engaged_actors = (
     select(Engagement.actor_id)
     .where(in_list(Engagement.project_id, bindparam("last", type_=IntegerList())), Engagement.actor_id != _ACTOR)
     .where(Engagement.last_at >= _SINCE, Engagement.first_at >= _SINCE, Engagement.kinds > 0)
     .group_by(Engagement.actor_id)
     .order_by(func.count().desc(), Engagement.actor_id)
     .limit(bindparam("most"))
-    .subquery("met")
+    .subquery("co_engaged_actors")
 )
-_DEEDS_SINCE = bindparam("deeds_since", type_=UtcDateTime())
-_OF_COMPANY = (
+_ENGAGED_SINCE = bindparam("engaged_since", type_=UtcDateTime())
+_co_engaged = (
     select(Engagement.project_id, _PEOPLE)
-    .where(Engagement.actor_id.in_(select(_MET.c.actor_id)), Engagement.kinds > 0)
-    .where(Engagement.last_at >= _DEEDS_SINCE, Engagement.first_at >= _DEEDS_SINCE)
+    .where(Engagement.actor_id.in_(select(_co_engaged_actors.c.actor_id)), Engagement.kinds > 0)
+    .where(Engagement.last_at >= _ENGAGED_SINCE, Engagement.first_at >= _ENGAGED_SINCE)
     .group_by(Engagement.project_id)
     .having(func.count() >= bindparam("floor"))
-    .subquery("of_company")
+    .subquery("co_engaged")
 )
-_TOUCHED = bindparam("touched", type_=IntegerList())
-_MAKERS = select(Project.owner_id).where(in_list(Project.id, _TOUCHED), Project.owner_id.is_not(None))
+_ENGAGED = bindparam("engaged", type_=IntegerList())
+_OWNERS = select(Project.owner_id).where(in_list(Project.id, _ENGAGED), Project.owner_id.is_not(None))
 
 
 async def co_engaged_candidates(
@@ -106,40 +102,35 @@ async def co_engaged_candidates(
     owners: int,
     where: ProjectFilter,
 ) -> dict[str, list[int]]:
-    """Find what those who touched the actor's last projects touched, and what the owners of the touched made.
-
-    One statement. Parameters as the signals of the same names read them (see `scoring.collaborative.evidence_loader`).
+    """Find projects of actors that engaged with the same projects, and of the owners of those, in one statement.
 
     Parameters
     ----------
     last, since
-        The actor's last projects, and the moment since which others came to them.
+        The actor's latest projects, and the earliest engagement of other actors with them that counts.
     interactions_since
-        What these others came to before it is left out.
+        The earliest engagement of those actors with other projects that counts.
     most
-        How many of these people count, those with most in common first.
+        The number of actors that count, those with the most shared projects first.
     floor
-        What fewer of them came to is left out.
+        The least number of actors for a project.
     company, owners
-        How many projects each source brings.
+        The number of projects for each source.
 
-    Returns
-    -------
-    Project ids under ``"company"``, most people first, and ``"owners"``, the newest first.
+    Returns project ids under ``"company"``, most actors first, and ``"owners"``, newest first; none of `engaged`.
     """
-    public = select(Project.id).where(PUBLIC, ~in_list(Project.id, _TOUCHED), *conditions(where))
-    created, tie = Project.created_at.desc(), Project.id.desc()
-    met = public.join(_OF_COMPANY, _OF_COMPANY.c.project_id == Project.id)
-    legs = {
-        "company": met.order_by(_OF_COMPANY.c.people.desc(), created, tie).limit(company),
-        "owners": public.where(Project.owner_id.in_(_MAKERS)).order_by(created, tie).limit(owners),
+    public = select(Project.id).where(PUBLIC, ~in_list(Project.id, _ENGAGED), *conditions(where))
+    co_engaged = public.join(_co_engaged, _co_engaged.c.project_id == Project.id)
+    sources = {
+        "company": co_engaged.order_by(_co_engaged.c.people.desc(), *_NEWEST_FIRST).limit(company),
+        "owners": public.where(Project.owner_id.in_(_OWNERS)).order_by(*_NEWEST_FIRST).limit(owners),
     }
-    values = {"actor": actor_id, "last": last, "since": since, "deeds_since": interactions_since, "most": most}
-    return await _legs(database, legs, values | {"floor": floor, "touched": engaged})
+    values = {"actor": actor_id, "last": last, "since": since, "engaged_since": interactions_since, "most": most}
+    return await _fetch_sources(database, sources, values | {"floor": floor, "engaged": engaged})
 
 
 async def tag_matches(database: Database, terms: Sequence[int], limit: int, where: ProjectFilter) -> list[int]:
-    """Find the public projects that carry most of these terms, then the newest of them."""
+    """Find the public projects that carry the most of these terms, then the newest."""
     statement = (
         select(ProjectTerm.project_id)
         .join(Project, Project.id == ProjectTerm.project_id)
@@ -151,30 +142,28 @@ async def tag_matches(database: Database, terms: Sequence[int], limit: int, wher
     return [row.project_id for row in await database.fetch(statement, {"terms": terms})]
 
 
-_NEIGHBOURS_BY_TAGS = (
-    select(UserTag.actor_id)
-    .where(in_list(UserTag.term_id, bindparam("terms", type_=IntegerList())), UserTag.actor_id != _ACTOR)
-    .group_by(UserTag.actor_id)
-    .having(func.count() >= bindparam("shared"))
-    .order_by(func.count().desc(), UserTag.actor_id)
-    .limit(bindparam("neighbors"))
-)
-_NEIGHBOURS_BY_PROJECTS = (
-    select(Engagement.actor_id)
-    .where(in_list(Engagement.project_id, bindparam("projects", type_=IntegerList())), Engagement.actor_id != _ACTOR)
-    .group_by(Engagement.actor_id)
-    .having(func.count() >= bindparam("shared"))
-    .order_by(func.count().desc(), Engagement.actor_id)
-    .limit(bindparam("neighbors"))
-)
-_LIKED_BY_TAG_NEIGHBOURS, _LIKED_BY_PROJECT_NEIGHBOURS = (
-    select(Like.project_id, _PEOPLE)
-    .where(Like.actor_id.in_(select(neighbors.subquery("neighbors").c.actor_id)))
-    .group_by(Like.project_id)
-    .having(func.count() >= bindparam("floor"))
-    .order_by(_PEOPLE.desc(), Like.project_id)
-    for neighbors in (_NEIGHBOURS_BY_TAGS, _NEIGHBOURS_BY_PROJECTS)
-)
+def _liked_by_neighbors(actor_id: Any, shared_id: Any) -> Select[Any]:
+    """Count likes of the actors that share the most of the bound ids, by project."""
+    neighbors = (
+        select(actor_id)
+        .where(in_list(shared_id, bindparam("ids", type_=IntegerList())), actor_id != _ACTOR)
+        .group_by(actor_id)
+        .having(func.count() >= bindparam("shared"))
+        .order_by(func.count().desc(), actor_id)
+        .limit(bindparam("neighbors"))
+        .subquery("neighbors")
+    )
+    return (
+        select(Like.project_id, _PEOPLE)
+        .where(Like.actor_id.in_(select(neighbors.c.actor_id)))
+        .group_by(Like.project_id)
+        .having(func.count() >= bindparam("floor"))
+        .order_by(_PEOPLE.desc(), Like.project_id)
+    )
+
+
+_LIKED_BY_TAG_NEIGHBORS = _liked_by_neighbors(UserTag.actor_id, UserTag.term_id)
+_LIKED_BY_PROJECT_NEIGHBORS = _liked_by_neighbors(Engagement.actor_id, Engagement.project_id)
 
 
 async def liked_by_neighbors(
@@ -187,28 +176,19 @@ async def liked_by_neighbors(
     shared: int,
     floor: int,
 ) -> dict[int, int]:
-    """Count, for each project, the likes of the people most like the actor.
+    """Count the likes of the actor's neighbors, by project, most first.
 
     Parameters
     ----------
     engaged
-        Find people who touched these projects too; None finds people who share tags.
-    terms
-        The terms of the tags to share.
+        Neighbors have engaged with these projects; None finds neighbors with tags of these `terms`.
     neighbors
-        How many people count, those with most in common first.
+        The number of neighbors, those with the most in common first.
     shared
-        The least they have in common.
+        The least number of common projects or terms.
     floor
-        A project liked by fewer of them is left out.
-
-    Returns
-    -------
-    People by project id, most first.
+        The least number of likes for a project.
     """
-    people = {"actor": actor_id, "neighbors": neighbors, "shared": shared, "floor": floor}
-    if engaged is None:
-        rows = await database.fetch(_LIKED_BY_TAG_NEIGHBOURS, people | {"terms": terms})
-    else:
-        rows = await database.fetch(_LIKED_BY_PROJECT_NEIGHBOURS, people | {"projects": engaged})
-    return {row.project_id: row.people for row in rows}
+    given = {"actor": actor_id, "neighbors": neighbors, "shared": shared, "floor": floor}
+    statement, ids = (_LIKED_BY_TAG_NEIGHBORS, terms) if engaged is None else (_LIKED_BY_PROJECT_NEIGHBORS, engaged)
+    return {row.project_id: row.people for row in await database.fetch(statement, given | {"ids": ids})}

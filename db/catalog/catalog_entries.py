@@ -1,9 +1,8 @@
-"""The catalog: projects, tools and categories, as the platform sends them and as pages show them."""
+"""Projects, tools, categories and topics: reads for pages, and upserts of the platform's records."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, TypeVar
 
 from sqlalchemy import Row, bindparam, delete, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -19,10 +18,12 @@ from db.outbox import enqueue
 from db.records import CategoryRecord, ProjectRecord, ToolRecord
 from db.upsert_results import Refusal, UpsertResult, last_record_by_key, upsert_result
 
+R = TypeVar("R", ToolRecord, CategoryRecord)
+
 
 @dataclass(frozen=True, slots=True)
 class CatalogTerm:
-    """A tool, category or topic that a project carries."""
+    """A tool, category or topic of a project."""
 
     id: int
     kind: TermKind
@@ -32,7 +33,7 @@ class CatalogTerm:
 
 @dataclass(frozen=True, slots=True)
 class CatalogTool:
-    """A tool as a page shows one."""
+    """A tool for a page."""
 
     id: int
     key: str
@@ -46,7 +47,7 @@ class CatalogTool:
 
 @dataclass(frozen=True, slots=True)
 class Category:
-    """A category as a page shows one."""
+    """A category for a page."""
 
     id: int
     key: str
@@ -66,12 +67,12 @@ _TOOL = (
     func.coalesce(Tool.category, "").label("category"), Tool.tags, func.coalesce(Tool.use_cases, "").label("use_cases"),
 )  # fmt: skip
 _TOOLS = select(*_TOOL).outerjoin(Tool, Tool.term_id == Term.id).where(Term.kind == TermKind.TOOL.value, PUBLIC_TERM)
-_HOLDS_SEARCH = Term.name.icontains(_SEARCH, autoescape=False, escape="/")
-TOOLS_BY_NAME = _TOOLS.where(or_(_HOLDS_SEARCH, _SEARCH == "")).order_by(Term.name, Term.id).limit(_FIRST)
+_MATCHES_SEARCH = Term.name.icontains(_SEARCH, autoescape=False, escape="/")
+TOOLS_BY_NAME = _TOOLS.where(or_(_MATCHES_SEARCH, _SEARCH == "")).order_by(Term.name, Term.id).limit(_FIRST)
 _AFTER = tuple_(bindparam("after_name", type_=Term.name.type), bindparam("after_id", type_=Term.id.type))
 TOOLS_BY_NAME_AFTER = TOOLS_BY_NAME.where(tuple_(Term.name, Term.id) > _AFTER)
 TOOLS_BY_KEY = _TOOLS.where(in_list(Term.key, _KEYS))
-TOOLS_BY_KEY_BEYOND = TOOLS_BY_KEY.where(~_HOLDS_SEARCH)
+TOOLS_BY_KEY_BEYOND = TOOLS_BY_KEY.where(~_MATCHES_SEARCH)
 CATEGORIES = (
     select(Term.id, Term.key, Term.name, Term.description)
     .where(Term.kind == TermKind.CATEGORY.value, PUBLIC_TERM)
@@ -79,7 +80,7 @@ CATEGORIES = (
 )
 TOPICS_BY_NAME = (
     select(Term.id, Term.kind, Term.key, Term.name)
-    .where(Term.kind == TermKind.TOPIC.value, PUBLIC_TERM, or_(_HOLDS_SEARCH, _SEARCH == ""))
+    .where(Term.kind == TermKind.TOPIC.value, PUBLIC_TERM, or_(_MATCHES_SEARCH, _SEARCH == ""))
     .order_by(Term.name, Term.id)
     .limit(_FIRST)
 )
@@ -100,10 +101,7 @@ async def search_tools(
 ) -> list[CatalogTool]:
     """Read up to `first` public tools whose name contains `search` (None or empty: all), by name.
 
-    Parameters
-    ----------
-    after
-        The name and id of the last tool of the page before.
+    `after`: the name and id of the last tool of the page before.
     """
     statement = TOOLS_BY_NAME if after is None else TOOLS_BY_NAME_AFTER
     return [_tool(row) for row in await database.fetch(statement, _by_name(search, first, after))]
@@ -118,7 +116,7 @@ async def search_topics(
 
 
 async def topics_by_key(database: Database, keys: Sequence[str]) -> dict[str, CatalogTerm]:
-    """Read the public topics with these platform keys."""
+    """Read the public topics with these keys."""
     return {row.key: _term(row) for row in await database.fetch(TOPICS_BY_KEY, {"keys": keys})}
 
 
@@ -132,7 +130,7 @@ def _term(row: Row[Any]) -> CatalogTerm:
 
 
 async def tools_by_key(database: Database, keys: Sequence[str], beyond: str | None = None) -> dict[str, CatalogTool]:
-    """Read the public tools with these platform keys; with `beyond`, those that `search_tools` does not find by it."""
+    """Read the public tools with these keys; with `beyond`, only those that `search_tools` does not find by it."""
     if beyond is None:
         rows = await database.fetch(TOOLS_BY_KEY, {"keys": keys})
     else:
@@ -145,12 +143,12 @@ def _escaped(search: str) -> str:
 
 
 async def all_categories(database: Database) -> list[Category]:
-    """Read every public category, by name."""
+    """Read the public categories, by name."""
     return [Category(*row) for row in await database.fetch(CATEGORIES)]
 
 
 async def terms_by_project(database: Database, project_ids: Sequence[int]) -> dict[int, list[CatalogTerm]]:
-    """Read the terms of each of these projects, by kind and name; a project without any has an empty list."""
+    """Read the terms of projects, by kind and name; a project without any has an empty list."""
     terms: dict[int, list[CatalogTerm]] = {project_id: [] for project_id in project_ids}
     for row in await database.fetch(TERMS_BY_PROJECT, {"ids": project_ids}):
         terms[row.project_id].append(_term(row))
@@ -158,10 +156,7 @@ async def terms_by_project(database: Database, project_ids: Sequence[int]) -> di
 
 
 def _tool(row: Row[Any]) -> CatalogTool:
-    tags = tuple(row.tags or ())
-    return CatalogTool(
-        row.id, row.key, row.name, row.tagline, row.description, row.category, tags, row.use_cases
-    )  # fmt: skip
+    return CatalogTool(**{**row._mapping, "tags": tuple(row.tags or ())})
 
 
 # --- projects ------------------------------------------------------------------------------------------------------
@@ -169,7 +164,7 @@ def _tool(row: Row[Any]) -> CatalogTool:
 _PROJECT = (
     "title", "description", "type", "owner_id", "url", "image_url", "private", "archived", "source", "created_at",
 )  # fmt: skip
-# The owners are held until the end of the transaction, and before any project, as everywhere: see db/actors/users.py.
+# Owners are locked until the end of the transaction, and before any project; see db/actors/users.py.
 _OWNERS = select(User.id, User.key).where(in_list(User.key, _KEYS)).order_by(User.id)
 _OWNERS = _OWNERS.with_for_update(read=True, key_share=True)
 _STORED = select(Project.id, Project.key, *(getattr(Project, name) for name in _PROJECT))
@@ -188,26 +183,11 @@ _LEAVING = select(Project.id, Project.key).where(in_list(Project.key, _KEYS)).or
 _DELETE = delete(Project).where(in_list(Project.id, _IDS))
 
 
-class _Row(NamedTuple):
-    """What a project's row says, in the order of `_PROJECT`."""
-
-    title: str
-    description: str
-    type: str
-    owner_id: int | None
-    url: str | None
-    image_url: str | None
-    private: bool
-    archived: bool
-    source: dict[str, Any]
-    created_at: datetime
-
-
 async def upsert_projects(connection: AsyncConnection, records: Sequence[ProjectRecord]) -> UpsertResult:
-    """Add projects, or change those that differ: a record says all there is to say about a project.
+    """Add projects, or change those that differ: a record replaces all attributes of its project.
 
-    Only a missing `created_at` leaves what is there. Tools, categories and topics that are not known yet are made,
-    named like their keys. A record whose owner is unknown is refused.
+    A missing `created_at` keeps the stored one. Unknown tools, categories and topics are created, named like their
+    keys. A record of an unknown owner is refused.
     """
     owners = await _owners(connection, records)
     refused = [
@@ -222,19 +202,19 @@ async def upsert_projects(connection: AsyncConnection, records: Sequence[Project
     stored = {row.key: row for row in await connection.execute(_STORED, keys)}
     ids = {key: row.id for key, row in stored.items()}
     rows = {record.key: _row(record, owners, stored.get(record.key)) for record in wanted}
-    differing = [key for key, row in rows.items() if key not in stored or row != _Row(*stored[key][2:])]
+    differing = [key for key, row in rows.items() if key not in stored or row != tuple(stored[key][2:])]
     ids |= await _write(connection, {key: rows[key] for key in differing})
     retagged, carried = await _replace_terms(connection, {ids[record.key]: record for record in wanted})
     added = rows.keys() - stored.keys()
     changed = {key for key in rows if key in differing or ids[key] in retagged} - added
-    await _tell_index([record for record in wanted if record.key in added or record.key in changed], connection)
+    await _enqueue_projects([record for record in wanted if record.key in added or record.key in changed], connection)
     written = {ids[key] for key in added | changed}
-    await _tell_index_of_tools(connection, {term_id for project_id, term_id in carried if project_id in written})
+    await _enqueue_unlisted_tools(connection, {term_id for project_id, term_id in carried if project_id in written})
     return upsert_result(len(records), added, changed, refused)
 
 
 def unknown_owner(key: str) -> UnknownReference:
-    """Say that a project's owner does not exist."""
+    """Return the error of a project whose owner does not exist."""
     return UnknownReference(f"there is no user {key!r} to own this project", ("owner",))
 
 
@@ -245,22 +225,15 @@ async def _owners(connection: AsyncConnection, records: Sequence[ProjectRecord])
     return {row.key: row.id for row in await connection.execute(_OWNERS, {"keys": keys})}
 
 
-def _row(record: ProjectRecord, owners: Mapping[str, int], stored: Row[Any] | None) -> _Row:
-    return _Row(
-        record.title,
-        record.description,
-        record.type,
-        None if record.owner is None else owners[record.owner],
-        record.url,
-        record.image_url,
-        record.private,
-        record.archived,
-        record.source,
-        record.created_at or (now() if stored is None else stored.created_at),
-    )
+def _row(record: ProjectRecord, owners: Mapping[str, int], stored: Row[Any] | None) -> tuple[Any, ...]:
+    """Return the values of `_PROJECT`."""
+    owner_id = None if record.owner is None else owners[record.owner]
+    created_at = record.created_at or (now() if stored is None else stored.created_at)
+    values = {**dict(record), "owner_id": owner_id, "created_at": created_at}
+    return tuple(values[name] for name in _PROJECT)
 
 
-async def _write(connection: AsyncConnection, rows: Mapping[str, _Row]) -> dict[str, int]:
+async def _write(connection: AsyncConnection, rows: Mapping[str, tuple[Any, ...]]) -> dict[str, int]:
     if not rows:
         return {}
     at = now()
@@ -271,11 +244,9 @@ async def _write(connection: AsyncConnection, rows: Mapping[str, _Row]) -> dict[
 async def _replace_terms(
     connection: AsyncConnection, projects: Mapping[int, ProjectRecord]
 ) -> tuple[set[int], set[tuple[int, int]]]:
-    """Make the records' terms those of each project.
+    """Replace the terms of each project by those of its record.
 
-    Returns
-    -------
-    The projects for which that changed anything, and the pairs of project and term before and after.
+    Returns the projects whose terms changed, and the pairs of project and term before and after.
     """
     named = {project_id: _named_terms(record) for project_id, record in projects.items()}
     terms = await terms_by_key(connection, {term for given in named.values() for term in given})
@@ -294,29 +265,29 @@ def _named_terms(record: ProjectRecord) -> set[TermName]:
     return {(kind, key) for kind, keys in kinds for key in keys}
 
 
-async def _tell_index(records: Sequence[ProjectRecord], connection: AsyncConnection) -> None:
+async def _enqueue_projects(records: Sequence[ProjectRecord], connection: AsyncConnection) -> None:
     hidden = [record.key for record in records if record.private or record.archived]
     shown = [record.key for record in records if not (record.private or record.archived)]
     await enqueue(connection, OutboxKind.PROJECT, hidden, urgent=True)
     await enqueue(connection, OutboxKind.PROJECT, shown)
 
 
-async def _tell_index_of_tools(connection: AsyncConnection, term_ids: Iterable[int]) -> None:
-    """Let the index look at those of the terms that are tools which it may hold only while a public project does."""
+async def _enqueue_unlisted_tools(connection: AsyncConnection, term_ids: Iterable[int]) -> None:
+    """Enqueue the tools whose index document depends on the public projects that carry them."""
     if ids := sorted(set(term_ids)):
         tools = await connection.scalars(_UNLISTED_TOOLS, {"ids": ids})
         await enqueue(connection, OutboxKind.TOOL, tools.all())
 
 
 async def remove_projects(connection: AsyncConnection, keys: Sequence[str]) -> int:
-    """Delete projects with every event, like and dismissal of theirs; give how many there were."""
+    """Delete projects with their events, likes and dismissals; return their number."""
     leaving = (await connection.execute(_LEAVING, {"keys": list(keys)})).all()
     if leaving:
         ids = {"ids": [row.id for row in leaving]}
         carried = (await connection.execute(_STORED_TERMS, ids)).all()
         await connection.execute(_DELETE, ids)
         await enqueue(connection, OutboxKind.PROJECT, [row.key for row in leaving], urgent=True)
-        await _tell_index_of_tools(connection, (row.term_id for row in carried))
+        await _enqueue_unlisted_tools(connection, (row.term_id for row in carried))
     return len(leaving)
 
 
@@ -339,78 +310,71 @@ _UPSERT_TERMS = upsert_batch(Term, "kind", "key", "name", "description", "listed
     Term.id, Term.key
 )
 _UPSERT_TOOLS = upsert_batch(Tool, "term_id", "tagline", "category", "tags", "use_cases", key=["term_id"])
-_PROJECTS_THAT_NAME = (
+_PROJECTS_WITH_TERMS = (
     select(Project.key)
     .join(ProjectTerm, ProjectTerm.project_id == Project.id)
     .where(in_list(ProjectTerm.term_id, _IDS))
     .distinct()
 )
-_ACTORS_THAT_NAME = select(UserTag.actor_id).where(in_list(UserTag.term_id, _IDS)).distinct()
+_ACTORS_WITH_TERMS = select(UserTag.actor_id).where(in_list(UserTag.term_id, _IDS)).distinct()
 
 
 async def upsert_tools(connection: AsyncConnection, records: Sequence[ToolRecord]) -> UpsertResult:
-    """Add tools, or change those that differ. A new name reaches the index of all that carries the tool."""
-    wanted = last_record_by_key(records)
-    stored = await _stored(connection, _STORED_TOOLS, wanted)
-    differing = [record for record in wanted if record.key not in stored or _differs(record, stored[record.key])]
-    if not differing:
-        return upsert_result(len(records))
-    ids = await _write_terms(connection, TermKind.TOOL, differing)
-    rows = [(ids[r.key], r.tagline, r.category, list(r.tags), r.use_cases) for r in differing]
-    await connection.execute(_UPSERT_TOOLS, {"rows": rows})
-    await _tell_what_names(connection, _renamed(differing, stored))
-    await enqueue(connection, OutboxKind.TOOL, [record.key for record in differing])
-    keys = {record.key for record in differing}
-    return upsert_result(len(records), keys - stored.keys(), keys & stored.keys())
+    """Add tools, or change those that differ; a new name updates the index documents that contain it."""
+
+    def values(record: ToolRecord) -> tuple[Any, ...]:
+        return (
+            record.name, record.description, record.tagline, record.category, list(record.tags), record.use_cases,
+        )  # fmt: skip
+
+    ids, result = await _upsert_terms(connection, TermKind.TOOL, records, _STORED_TOOLS, values)
+    rows = [
+        (ids[r.key], r.tagline, r.category, list(r.tags), r.use_cases)
+        for r in last_record_by_key(records)
+        if r.key in ids
+    ]
+    if rows:
+        await connection.execute(_UPSERT_TOOLS, {"rows": rows})
+    await enqueue(connection, OutboxKind.TOOL, sorted(ids))
+    return result
 
 
 async def upsert_categories(connection: AsyncConnection, records: Sequence[CategoryRecord]) -> UpsertResult:
-    """Add categories, or change those that differ. A new name reaches the index of all that carries the category."""
-    wanted = last_record_by_key(records)
-    stored = await _stored(connection, _STORED_CATEGORIES, wanted)
-    differing = [
-        record
-        for record in wanted
-        if record.key not in stored or tuple(stored[record.key][2:]) != (record.name, record.description, True)
-    ]
+    """Add categories, or change those that differ, as `upsert_tools`."""
+
+    def values(record: CategoryRecord) -> tuple[Any, ...]:
+        return record.name, record.description, True
+
+    _, result = await _upsert_terms(connection, TermKind.CATEGORY, records, _STORED_CATEGORIES, values)
+    return result
+
+
+async def _upsert_terms(
+    connection: AsyncConnection,
+    kind: TermKind,
+    records: Sequence[R],
+    stored_terms: Any,
+    values: Callable[[R], tuple[Any, ...]],
+) -> tuple[dict[str, int], UpsertResult]:
+    """Write the terms whose `values` differ from the stored ones; return the ids of those, by key."""
+    wanted = {record.key: record for record in last_record_by_key(records)}
+    stored = {row.key: row for row in await connection.execute(stored_terms, {"keys": list(wanted)})}
+    differing = {
+        key: record for key, record in wanted.items() if key not in stored or tuple(stored[key][2:]) != values(record)
+    }
     if not differing:
-        return upsert_result(len(records))
-    await _write_terms(connection, TermKind.CATEGORY, differing)
-    await _tell_what_names(connection, _renamed(differing, stored))
-    keys = {record.key for record in differing}
-    return upsert_result(len(records), keys - stored.keys(), keys & stored.keys())
+        return {}, upsert_result(len(records))
+    rows = [(kind.value, key, record.name, record.description, True) for key, record in differing.items()]
+    ids = {row.key: row.id for row in await connection.execute(_UPSERT_TERMS, {"rows": rows})}
+    renamed = [ids[key] for key in differing if key in stored and stored[key].name != differing[key].name]
+    await _enqueue_carriers(connection, renamed)
+    return ids, upsert_result(len(records), differing.keys() - stored.keys(), differing.keys() & stored.keys())
 
 
-async def _stored(
-    connection: AsyncConnection, statement: Any, wanted: Sequence[ToolRecord | CategoryRecord]
-) -> dict[str, Row[Any]]:
-    rows = await connection.execute(statement, {"keys": [record.key for record in wanted]})
-    return {row.key: row for row in rows}
-
-
-def _differs(record: ToolRecord, stored: Row[Any]) -> bool:
-    wanted = (
-        record.name, record.description, record.tagline, record.category, list(record.tags), record.use_cases,
-    )  # fmt: skip
-    return wanted != tuple(stored[2:])
-
-
-def _renamed(records: Iterable[ToolRecord | CategoryRecord], stored: Mapping[str, Row[Any]]) -> list[int]:
-    there = ((record, stored[record.key]) for record in records if record.key in stored)
-    return [row.id for record, row in there if row.name != record.name]
-
-
-async def _write_terms(
-    connection: AsyncConnection, kind: TermKind, records: Sequence[ToolRecord | CategoryRecord]
-) -> dict[str, int]:
-    rows = [(kind.value, record.key, record.name, record.description, True) for record in records]
-    return {row.key: row.id for row in await connection.execute(_UPSERT_TERMS, {"rows": rows})}
-
-
-async def _tell_what_names(connection: AsyncConnection, term_ids: Sequence[int]) -> None:
-    """The texts of projects and profiles hold the names of their terms."""
+async def _enqueue_carriers(connection: AsyncConnection, term_ids: Sequence[int]) -> None:
+    """Enqueue the projects and profiles whose texts contain the names of these terms."""
     if term_ids:
-        projects = await connection.scalars(_PROJECTS_THAT_NAME, {"ids": term_ids})
+        projects = await connection.scalars(_PROJECTS_WITH_TERMS, {"ids": term_ids})
         await enqueue(connection, OutboxKind.PROJECT, projects.all())
-        actors = await connection.scalars(_ACTORS_THAT_NAME, {"ids": term_ids})
+        actors = await connection.scalars(_ACTORS_WITH_TERMS, {"ids": term_ids})
         await enqueue(connection, OutboxKind.PROFILE, [str(actor_id) for actor_id in actors])

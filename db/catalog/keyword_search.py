@@ -1,4 +1,4 @@
-"""What projects say, and finding them by their words in the truth when the index is away."""
+"""Texts of projects, and keyword search in the database while the index is unavailable."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from db.models import Project, ProjectTerm, Term
 from db.vectors.text_analysis import query_words
 
 MAX_WORDS = 8
-"""Words that a search in the truth looks for: each costs a scan of the texts."""
+"""Words of a query that count: each costs a scan of the texts."""
 
 _NAMES = (
     select(func.aggregate_strings(Term.name, " "))
@@ -26,7 +26,7 @@ _TEXTS = select(Project.id, Project.title, Project.description, _NAMES.label("na
 
 
 async def texts_by_id(database: Database, ids: Sequence[int]) -> dict[int, str]:
-    """Read what projects say: title, description and the names of their terms, as one text each."""
+    """Read title, description and term names of projects, as one text each."""
     rows = await database.fetch(_TEXTS, {"ids": ids})
     return {row.id: " ".join(part for part in (row.title, row.description, row.names) if part) for row in rows}
 
@@ -34,11 +34,9 @@ async def texts_by_id(database: Database, ids: Sequence[int]) -> dict[int, str]:
 async def title_matches(database: Database, query: str, limit: int, where: ProjectFilter) -> list[tuple[int, float]]:
     """Find public projects with the query's words in their title (which counts twice) or description.
 
-    A scan of all texts: what a search falls back on while the index is away, not what it stands on.
+    It scans all texts: a fallback while the index is unavailable.
 
-    Returns
-    -------
-    Project ids with the share of a full match, 0 to 1, best first, then the newest.
+    Returns project ids with the share of a full match, 0 to 1, best first, then newest.
     """
     wanted = query_words(query)[:MAX_WORDS]
     if not wanted:

@@ -1,14 +1,13 @@
-"""Reading projects: the cards a page shows, and the features a ranking reads."""
+"""Reads of projects: cards for pages, and features for rankings."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 
 from sqlalchemy import and_, bindparam, case, cast, func, literal, null, or_, select
 from sqlalchemy.sql import ColumnElement
 
-from db.actors.mutes import MUTED
-from db.catalog.visibility import PUBLIC, PUBLIC_TERM, VISIBLE_PROJECT
+from db.catalog.visibility import MUTED, PUBLIC, PUBLIC_TERM, VISIBLE_PROJECT
 from db.database.column_types import BigIntId, IntegerList, TextList, in_list
 from db.database.engine import Database
 from db.models import Dismissal, Engagement, Project, ProjectTerm, Term, TermKind
@@ -16,7 +15,7 @@ from db.models import Dismissal, Engagement, Project, ProjectTerm, Term, TermKin
 
 @dataclass(frozen=True, slots=True)
 class ProjectCard:
-    """A project as a page shows it."""
+    """A project for a page."""
 
     id: int
     key: str
@@ -34,18 +33,16 @@ class ProjectCard:
 
 @dataclass(frozen=True, slots=True)
 class ProjectFeatures:
-    """A project as a ranking reads it, and what the viewer has had to do with it.
+    """A project for a ranking, with the viewer's engagement.
 
     Attributes
     ----------
     terms
-        The terms it carries, each as the first three letters of its kind and its id: ``"too12,cat3"``; None for none.
+        Its terms, each as the first three letters of the kind and the id: ``"too12,cat3"``; None for none.
     kinds, last_at
         The viewer's `Engagement` with it, None for none.
-    dismissed
-        Whether the viewer has dismissed it.
     muted
-        Whether the viewer has muted its owner, or something that it carries.
+        Whether the viewer has muted its owner or one of its terms.
     """
 
     id: int
@@ -66,7 +63,7 @@ class ProjectFeatures:
 
 @dataclass(frozen=True, slots=True)
 class ProjectFilter:
-    """What a feed is narrowed to, all of it together; an empty field allows everything.
+    """Conditions on the projects of a feed, all of which must hold; an empty field allows everything.
 
     Attributes
     ----------
@@ -96,25 +93,12 @@ class ProjectFilter:
 
     @property
     def terms_by_kind(self) -> tuple[tuple[TermKind, tuple[str, ...]], ...]:
-        """The kinds of term that are asked for, with their keys."""
+        """The filtered kinds of terms, with their keys."""
         asked = ((TermKind.TOOL, self.tools), (TermKind.CATEGORY, self.categories), (TermKind.TOPIC, self.topics))
         return tuple((kind, keys) for kind, keys in asked if keys)
 
 
-_CARD_COLUMNS = (
-    Project.id,
-    Project.key,
-    Project.title,
-    Project.description,
-    Project.type,
-    Project.url,
-    Project.image_url,
-    Project.owner_id,
-    Project.like_count,
-    Project.view_count,
-    Project.engagement_velocity,
-    Project.created_at,
-)
+_CARD_COLUMNS = [getattr(Project, field.name) for field in fields(ProjectCard)]
 _IDS = bindparam("ids", type_=IntegerList())
 _KEYS = bindparam("keys", type_=TextList())
 _ACTOR = bindparam("actor", type_=BigIntId)
@@ -130,19 +114,9 @@ TERMS = (
     .where(ProjectTerm.project_id == Project.id)
     .scalar_subquery()
 )
-"""The terms a project carries as one text (see `ProjectFeatures.terms`): one statement instead of one for each kind."""
+"""The terms of a project as one text, see `ProjectFeatures.terms`."""
 
-_FEATURE_COLUMNS = (
-    Project.id,
-    Project.key,
-    Project.type,
-    Project.owner_id,
-    Project.private,
-    Project.archived,
-    Project.like_count,
-    Project.engagement_velocity,
-    Project.created_at,
-)
+_FEATURE_COLUMNS = [getattr(Project, field.name) for field in fields(ProjectFeatures)[:9]]
 FEATURES = (
     select(
         *_FEATURE_COLUMNS,
@@ -169,12 +143,9 @@ FEATURES_FOR_ALL = select(
 async def showable_cards(
     database: Database, ids: Sequence[int], actor_id: int | None, *, include_muted: bool = False
 ) -> dict[int, ProjectCard]:
-    """Read the cards of those projects that may stand in this actor's feed now: public, not dismissed, not muted.
+    """Read the cards that may be in this actor's feed now: public, not dismissed, not muted.
 
-    Parameters
-    ----------
-    include_muted
-        Leave mutes aside: for what the actor asks for by name.
+    `include_muted`: ignore mutes, for what the actor asks for by name.
     """
     muter = None if include_muted else actor_id
     rows = await database.fetch(SHOWABLE_CARDS, {"ids": ids, "actor": actor_id, "muter": muter})
@@ -182,29 +153,29 @@ async def showable_cards(
 
 
 async def cards_by_key(database: Database, keys: Sequence[str], user_id: int | None) -> dict[str, ProjectCard]:
-    """Read the cards of those projects that this user may see: public ones and the user's own."""
+    """Read the cards that this user may see: public projects and their own."""
     rows = await database.fetch(CARDS_BY_KEY, {"keys": keys, "user": user_id})
     return {row.key: ProjectCard(*row) for row in rows}
 
 
 async def cards_by_id(database: Database, ids: Sequence[int], user_id: int | None) -> dict[int, ProjectCard]:
-    """Read the cards of those projects that this user may see: public ones and the user's own."""
+    """Read the cards that this user may see, as `cards_by_key`."""
     rows = await database.fetch(CARDS_BY_ID, {"ids": ids, "user": user_id})
     return {row.id: ProjectCard(*row) for row in rows}
 
 
 async def read_features(database: Database, ids: Sequence[int], actor_id: int | None) -> list[ProjectFeatures]:
-    """Read what a ranking needs of these projects, in one statement; one that is gone has no row."""
+    """Read the features of projects in one statement; a deleted project has no row."""
     rows = await database.fetch(FEATURES, {"ids": ids, "actor": actor_id, "muter": actor_id})
     return [ProjectFeatures(*row) for row in rows]
 
 
-# --- walks through the catalog ---------------------------------------------------------------------------------
+# --- pages of the catalog ------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Keyset:
-    """Where a walk through the newest projects stands: behind this project."""
+    """The last project of a page of the newest projects."""
 
     created_at: datetime
     id: int
@@ -219,14 +190,9 @@ async def newest(
     actor_id: int | None,
     excluded_ids: Sequence[int] = (),
 ) -> list[ProjectCard]:
-    """Read public projects by falling time of creation, then falling id, without those dismissed or muted by the actor.
+    """Read public projects, newest first, without those dismissed or muted by the actor.
 
-    Parameters
-    ----------
-    behind
-        Start after this place; None starts at the newest.
-    excluded_ids
-        Leave these projects out.
+    `behind`: start after this project; None starts at the newest.
     """
     statement = (
         select(*_CARD_COLUMNS)
@@ -248,7 +214,7 @@ async def newest(
 
 
 async def popular(database: Database, limit: int, where: ProjectFilter) -> list[ProjectFeatures]:
-    """Read the most liked public projects, then the newest of them."""
+    """Read the most liked public projects, then the newest."""
     statement = (
         FEATURES_FOR_ALL.where(PUBLIC, *conditions(where))
         .order_by(Project.like_count.desc(), Project.created_at.desc(), Project.id.desc())
@@ -258,7 +224,7 @@ async def popular(database: Database, limit: int, where: ProjectFilter) -> list[
 
 
 def conditions(where: ProjectFilter) -> list[ColumnElement[bool]]:
-    """Turn a filter into SQL conditions on `Project`."""
+    """Convert a filter to SQL conditions on `Project`."""
     clauses: list[ColumnElement[bool]] = []
     if where.types:
         clauses.append(Project.type.in_(where.types))
@@ -277,13 +243,13 @@ def conditions(where: ProjectFilter) -> list[ColumnElement[bool]]:
 
 
 async def terms_of(database: Database, project_id: int) -> list[int]:
-    """Read the ids of the terms that a project carries."""
+    """Read the ids of a project's terms."""
     rows = await database.fetch(select(ProjectTerm.term_id).where(ProjectTerm.project_id == project_id))
     return [row.term_id for row in rows]
 
 
 async def term_ids(database: Database, where: ProjectFilter) -> tuple[frozenset[int], ...]:
-    """Find the ids of the public terms a filter names, one group for each kind; an empty group means none exists."""
+    """Find the ids of the public terms of a filter, one group for each kind; an empty group means that none exists."""
     if not where.terms_by_kind:
         return ()
     named = or_(*(and_(Term.kind == kind.value, Term.key.in_(keys)) for kind, keys in where.terms_by_kind))

@@ -1,4 +1,4 @@
-"""Finding the taxonomy's terms by what a record calls them, and making those that are missing."""
+"""Lookup of terms by key or name, and creation of missing ones."""
 
 from collections.abc import Iterable, Sequence
 
@@ -13,7 +13,7 @@ from db.models import OutboxKind, Term, TermKind
 from db.outbox import enqueue
 
 TermName = tuple[TermKind, str]
-"""A term as a record names it: its kind, and its key or its name."""
+"""Kind and key (or name) of a term."""
 
 _KEYS = bindparam("keys", type_=TextList())
 _TERM = select(Term.id, Term.kind, Term.key, Term.name)
@@ -42,18 +42,18 @@ _INSERT = (
 
 
 async def terms_by_key(connection: AsyncConnection, wanted: Iterable[TermName]) -> dict[TermName, int]:
-    """Give the id of each (kind, key); a term that is not known yet is made, named like its key."""
+    """Return the id of each (kind, key); an unknown term is created, named like its key."""
     asked = set(wanted)
     found = await _find_by_key(connection, asked)
     if missing := asked - found.keys():
-        found |= await _make(connection, missing)
+        found |= await _create(connection, missing)
     return found
 
 
 async def terms_by_key_or_name(connection: AsyncConnection, wanted: Iterable[TermName]) -> dict[TermName, int]:
-    """Give the id of each (kind, key or name); what is neither becomes a new term with that key and that name.
+    """Return the id of each (kind, key or name); an unknown one becomes a term with that key and name.
 
-    A key comes before a name; of several terms with one name the first by key counts.
+    A key wins over a name; of several terms with one name the first by key counts.
     """
     asked = set(wanted)
     if not asked:
@@ -63,12 +63,12 @@ async def terms_by_key_or_name(connection: AsyncConnection, wanted: Iterable[Ter
     known = by_name | {(TermKind(row.kind), row.key): row.id for row in rows}
     found = {term: known[term] for term in asked if term in known}
     if missing := asked - found.keys():
-        found |= await _make(connection, missing)
+        found |= await _create(connection, missing)
     return found
 
 
 async def mark_terms_listed(connection: AsyncConnection, named: Iterable[TermName]) -> None:
-    """Note that the platform itself names these terms: they exist for everybody from now on."""
+    """Mark terms as named by the platform itself, and so visible to everybody."""
     found = await _find_by_key(connection, set(named))
     if found:
         listed = (await connection.execute(_LIST, {"ids": sorted(found.values())})).all()
@@ -78,7 +78,7 @@ async def mark_terms_listed(connection: AsyncConnection, named: Iterable[TermNam
 async def known_terms(
     database: Database, names: Sequence[TermName], *, user_id: int | None, actor_id: int | None
 ) -> dict[TermName, int]:
-    """Find the ids of terms by kind and key; one that does not exist for this user and actor is left out."""
+    """Return the ids of terms by kind and key, without those that do not exist for this user and actor."""
     if not names:
         return {}
     keys = sorted({key for _, key in names})
@@ -90,7 +90,7 @@ async def known_terms(
 async def known_term(
     database: Database, kind: TermKind, text: str, *, user_id: int | None, actor_id: int | None
 ) -> int | None:
-    """Find the id of the term with this key, else of the first with this name, as `known_terms` does."""
+    """Return the id of the term with this key, else of the first with this name, as `known_terms` does."""
     given = {"kind": kind.value, "text": text, "user": user_id, "actor": actor_id}
     rows = await database.fetch(_ONE, given)
     return rows[0].id if rows else None
@@ -104,10 +104,10 @@ async def _find_by_key(connection: AsyncConnection, asked: set[TermName]) -> dic
     return {term: known[term] for term in asked if term in known}
 
 
-async def _make(connection: AsyncConnection, missing: set[TermName]) -> dict[TermName, int]:
+async def _create(connection: AsyncConnection, missing: set[TermName]) -> dict[TermName, int]:
     rows = [(kind.value, key, key) for kind, key in sorted(missing)]
     made = {(TermKind(row.kind), row.key): row.id for row in await connection.execute(_INSERT, {"rows": rows})}
     await enqueue(connection, OutboxKind.TOOL, [key for kind, key in made if kind is TermKind.TOOL])
-    if len(made) < len(missing):  # somebody else made one in between
+    if len(made) < len(missing):  # another transaction created one meanwhile
         made |= await _find_by_key(connection, missing - made.keys())
     return made

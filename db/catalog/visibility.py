@@ -1,21 +1,21 @@
-"""The rule for what exists for a caller: SQL conditions that every statement on behalf of a viewer shares.
+"""Rules of visibility: SQL conditions that every statement on behalf of a viewer shares.
 
-A project exists for everybody while it is public, and for its owner at any time. A tool, category or topic exists for
-everybody if the platform has sent it (`Term.listed`) or a public project carries it; a user exists for everybody who
-owns a public project. What occurs on private, archived or deleted projects only is answered like a key that was never
-used. The platform's own service writes by key and is not bound by this.
+A project is visible to everybody while it is public, and to its owner always. A term is visible to everybody if the
+platform has sent it (`Term.listed`) or a public project carries it; a user, if they own a public project. Anything
+else is answered like an unknown key. The platform's own service writes by key and is not restricted.
 """
 
 from sqlalchemy import and_, bindparam, or_, select
 
 from db.database.column_types import BigIntId
-from db.models import Project, ProjectTerm, Term, User, UserTag
+from db.models import Mute, Project, ProjectTerm, Term, User, UserTag
 
 PUBLIC = and_(~Project.private, ~Project.archived)
-"""A condition on `Project`: nothing else is ever served to anybody but its owner."""
+"""A condition on `Project`: neither private nor archived."""
 
 _USER = bindparam("user", type_=BigIntId)
 _ACTOR = bindparam("actor", type_=BigIntId)
+_MUTER = bindparam("muter", type_=BigIntId)
 _CARRYING = (
     select(ProjectTerm.project_id)
     .join(Project, Project.id == ProjectTerm.project_id)
@@ -24,21 +24,32 @@ _CARRYING = (
 )
 
 VISIBLE_PROJECT = or_(PUBLIC, Project.owner_id == _USER)
-"""A condition on `Project`: the user bound to ``user`` may see it."""
+"""A condition on `Project`: visible to the user bound to ``user``."""
 
 PUBLIC_TERM = or_(Term.listed, _CARRYING.where(PUBLIC).exists())
-"""A condition on `Term`: it exists for everybody."""
+"""A condition on `Term`: visible to everybody."""
 
 KNOWN_TERM = or_(
     PUBLIC_TERM,
     _CARRYING.where(Project.owner_id == _USER).exists(),
     select(UserTag.term_id).where(UserTag.term_id == Term.id, UserTag.actor_id == _ACTOR).correlate(Term).exists(),
 )
-"""A condition on `Term`: it exists for everybody, the user bound to ``user`` owns a project that carries it, or it is
-an interest of the actor bound to ``actor``."""
+"""A condition on `Term`: public, carried by a project of the user bound to ``user``, or an interest of the actor bound
+to ``actor``."""
 
 PUBLIC_USER = select(Project.id).where(Project.owner_id == User.id, PUBLIC).correlate(User).exists()
-"""A condition on `User`: they own a public project."""
+"""A condition on `User`: owns a public project."""
 
 KNOWN_USER = or_(User.id == _USER, PUBLIC_USER)
-"""A condition on `User`: they own a public project, or are the user bound to ``user``."""
+"""A condition on `User`: owns a public project, or is the user bound to ``user``."""
+
+MUTED = or_(
+    select(Mute.id)
+    .join(ProjectTerm, ProjectTerm.term_id == Mute.term_id)
+    .where(ProjectTerm.project_id == Project.id, Mute.actor_id == _MUTER)
+    .exists(),
+    select(Mute.id).where(Mute.owner_id == Project.owner_id, Mute.actor_id == _MUTER).exists(),
+)
+"""A condition on `Project`: the actor bound to ``muter`` (None: nobody) has muted its owner or one of its terms.
+
+It starts from the project's terms, so that its cost does not depend on the number of mutes."""

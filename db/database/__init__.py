@@ -1,1 +1,4 @@
-"""Package database."""
+"""Access to the relational database: connections, column types, batch statements.
+
+Models belong in `db.models`, migrations in `db.migrations`, queries in the packages of their subject.
+"""

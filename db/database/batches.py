@@ -1,7 +1,7 @@
-"""Many rows as one bound value: the statements that write a whole batch at once, on SQLite and on PostgreSQL.
+"""Statements that write a whole batch, on SQLite and on PostgreSQL.
 
-A batch travels as one JSON text, so a statement is compiled once, whatever the number of rows, and never meets a limit
-on variables (32,766 on SQLite, 32,767 on PostgreSQL).
+A batch is bound as one JSON text, so that a statement is compiled once for any number of rows, and has no limit on
+variables (32,766 on SQLite, 32,767 on PostgreSQL).
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,20 +13,19 @@ from sqlalchemy import Dialect, Table, Text, bindparam, select, true
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.dialects.postgresql.dml import Insert
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.sql import ColumnElement, Select
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.visitors import InternalTraversal
 from sqlalchemy.types import JSON, TypeDecorator, TypeEngine
 
-from db.models import Base
-
 Row = Sequence[Any]
-"""One row of a batch: its values in the order of the batch's columns."""
+"""Values of one row, in the order of the batch's columns."""
 
 
 class BatchRows(TypeDecorator[Sequence[Row]]):
-    """Rows as one JSON text. Times are written as the engine stores them; objects and lists stay JSON."""
+    """Rows as one JSON text, with times in the form of the engine; objects and lists stay JSON."""
 
     impl = Text
     cache_ok = True
@@ -49,7 +48,7 @@ def _written(value: Any) -> str:
 
 def _utc(value: Any) -> datetime:
     if not isinstance(value, datetime) or value.tzinfo is None:
-        raise TypeError(f"a {type(value).__name__} cannot stand in a batch")
+        raise TypeError(f"a {type(value).__name__} cannot be part of a batch")
     return value.astimezone(UTC)
 
 
@@ -101,37 +100,37 @@ def _item_sqlite(element: _Item, compiler: SQLCompiler, **kw: Any) -> str:
 
 
 def batch(columns: Mapping[str, TypeEngine[Any]], name: str = "rows") -> Select[Any]:
-    """Select the columns of the batch that is bound to the parameter `name`."""
+    """Select the columns of the batch bound to the parameter `name`."""
     given = _unpacked(bindparam(name, type_=BatchRows())).table_valued("value", name="given")
     items = (_Item(given.c.value, position, type_) for position, type_ in enumerate(columns.values()))
     return select(*(item.label(column) for column, item in zip(columns, items, strict=True))).select_from(given)
 
 
-def columns_of(model: type[Base], *names: str) -> dict[str, TypeEngine[Any]]:
-    """Give the named columns of a table with their types."""
+def columns_of(model: type[DeclarativeBase], *names: str) -> dict[str, TypeEngine[Any]]:
+    """Return the named columns of a table with their types."""
     table = table_of(model)
     return {name: table.c[name].type for name in names}
 
 
-def insert_batch(model: type[Base], *names: str) -> Insert:
-    """Insert the batch's rows, whose values stand in the order of `names`; to be given an ``on_conflict_…`` clause.
+def insert_batch(model: type[DeclarativeBase], *names: str) -> Insert:
+    """Insert the rows of a batch, with values in the order of `names`; add an ``on_conflict_…`` clause to it.
 
-    PostgreSQL's construct compiles on SQLite too: the two engines write the clause alike.
+    PostgreSQL's construct compiles on SQLite too: both engines write the clause alike.
     """
     # Without a WHERE, SQLite would read ON CONFLICT as the ON of a join.
     rows = batch(columns_of(model, *names)).where(true())
     return insert(table_of(model)).from_select(list(names), rows, include_defaults=False)
 
 
-def upsert_batch(model: type[Base], *names: str, key: Sequence[str], keep: Sequence[str] = ()) -> Insert:
-    """Insert the batch's rows, or overwrite those that have the same `key`, all but the columns to `keep`."""
+def upsert_batch(model: type[DeclarativeBase], *names: str, key: Sequence[str], keep: Sequence[str] = ()) -> Insert:
+    """Insert the rows of a batch, or overwrite those with the same `key`, except the columns to `keep`."""
     statement = insert_batch(model, *names)
     overwritten = {name: statement.excluded[name] for name in names if name not in key and name not in keep}
     return statement.on_conflict_do_update(index_elements=list(key), set_=overwritten)
 
 
-def table_of(model: type[Base]) -> Table:
-    """Give a model's table."""
+def table_of(model: type[DeclarativeBase]) -> Table:
+    """Return the table of a model."""
     table = model.__table__
     assert isinstance(table, Table)  # noqa: S101 (no model is mapped to anything else)
     return table

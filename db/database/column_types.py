@@ -18,7 +18,7 @@ BigIntId = BigInteger().with_variant(Integer, "sqlite")
 Json = JSON().with_variant(JSONB(), "postgresql")
 
 UNKNOWN_TIME = datetime(1970, 1, 1, tzinfo=UTC)
-"""Stands for "nobody knows when": older than everything, so that it decays to nothing in every time-weighted sum."""
+"""Time of an event whose time is unknown: so old that it decays to nothing in every time-weighted sum."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -28,7 +28,7 @@ class UtcDateTime(TypeDecorator[datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Turn an aware time into what the driver stores; a naive one is a programming error."""
+        """Convert an aware time for the driver; a naive one is a programming error."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -37,7 +37,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Give the zone back."""
+        """Restore the zone."""
         return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
 
 
@@ -49,7 +49,7 @@ class _List(TypeDecorator[Sequence[Any]]):
     element: TypeEngine[Any]
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """Choose what the driver is given."""
+        """Choose the type for the driver."""
         return dialect.type_descriptor(ARRAY(self.element) if dialect.name == "postgresql" else Text())
 
     def process_bind_param(self, value: Sequence[Any] | None, dialect: Dialect) -> Any:
@@ -60,14 +60,14 @@ class _List(TypeDecorator[Sequence[Any]]):
 
 
 class IntegerList(_List):
-    """A list of 64-bit integers, to be used with `in_list`."""
+    """A list of 64-bit integers, for `in_list`."""
 
     cache_ok = True
     element = BigInteger()
 
 
 class TextList(_List):
-    """A list of strings, to be used with `in_list`."""
+    """A list of strings, for `in_list`."""
 
     cache_ok = True
     element = Text()
@@ -76,8 +76,8 @@ class TextList(_List):
 class in_list(FunctionElement[bool]):
     """``in_list(column, bindparam("ids", type_=IntegerList()))``: the column's value is in the list.
 
-    One bound value whatever the list's length, so that the statement is compiled once and never meets
-    SQLite's limit of 32,766 variables. An expanding ``IN`` of 700 ids costs 1.5 ms of compilation each time.
+    One bound value for any length, so that the statement is compiled once and has no limit on variables (32,766 on
+    SQLite). An expanding ``IN`` of 700 ids costs 1.5 ms of compilation each time.
     """
 
     name = "among"
@@ -85,7 +85,7 @@ class in_list(FunctionElement[bool]):
     inherit_cache = True
 
     def self_group(self, against: Any = None) -> Self:
-        """Stay as it is: SQLAlchemy would append ``= 1`` on SQLite, and no index could serve that."""
+        """Return itself: SQLAlchemy would append ``= 1`` on SQLite, which no index serves."""
         return self
 
 

@@ -1,7 +1,7 @@
-"""Errors of the database drivers, without the values of rows and parameters that they quote.
+"""Removal of row and parameter values from errors of the database drivers.
 
-PostgreSQL quotes rows in ``DETAIL`` and values in the message of a data exception (class 22); asyncpg quotes the
-argument that it cannot encode. Types of errors and names of constraints, tables and columns stay.
+PostgreSQL quotes rows in ``DETAIL`` and values in messages of data exceptions (class 22); asyncpg quotes an argument
+that it cannot encode. Types of errors and names of constraints, tables and columns stay.
 """
 
 from sqlalchemy import Engine, event
@@ -12,7 +12,7 @@ _WITHOUT_VALUE = "a value does not fit its type"
 
 
 def hide_values_in_errors(engine: Engine) -> None:
-    """Let no error of this engine carry values, whoever logs it."""
+    """Remove values from every error of this engine."""
 
     @event.listens_for(engine, "handle_error")
     def _hide(context: ExceptionContext) -> None:
@@ -27,7 +27,7 @@ def hide_values_in_errors(engine: Engine) -> None:
 
 
 def _hide_values(error: BaseException) -> bool:
-    """Remove values from one error; tell whether its message quoted one."""
+    """Remove values from one error; return whether its message quoted one."""
     if not type(error).__module__.startswith(_OF_DRIVERS) or not error.args:
         return False
     for name in ("detail", "hint", "context"):
@@ -36,7 +36,7 @@ def _hide_values(error: BaseException) -> bool:
     quotes_value = str(getattr(error, "sqlstate", None) or "").startswith("22") or "invalid input" in str(error.args[0])
     error.args = (_WITHOUT_VALUE if quotes_value else _first_line(error.args[0]),)
     if quotes_value:
-        error.__cause__ = error.__context__ = None  # what the encoder said of the value
+        error.__cause__ = error.__context__ = None  # the encoder's error quotes the value
     return quotes_value
 
 

@@ -1,4 +1,4 @@
-"""The connection to the relational truth, and nothing else."""
+"""Connections to the relational database."""
 
 import asyncio
 import sqlite3
@@ -22,19 +22,19 @@ from db.redaction import display_url
 from db.write_ahead_log import truncate_log
 
 Rows = Sequence[Any]
-"""Rows of a result. Not `Row[...]`: statements are built from lists of columns, whose types no checker can follow."""
+"""Rows of a result. Not `Row[...]`: no type checker can follow statements built from lists of columns."""
 Parameters = Mapping[str, Any]
 
 READ_DEADLINE_S = 5.0
-"""A reading statement takes milliseconds; after five seconds nobody waits for the page any more."""
+"""A reading statement takes milliseconds; after five seconds no client waits any more."""
 
 LOG_TIMEOUT_S = 5.0
-"""How long emptying SQLite's log waits for readers."""
+"""Wait for readers of SQLite's write-ahead log."""
 
-_AWAY_SQLSTATES = ("08", "53", "57P", "58")
-"""PostgreSQL's classes for a lost connection, too few resources, a shutdown, and a fault of the system below it."""
+_UNAVAILABLE_SQLSTATES = ("08", "53", "57P", "58")
+"""PostgreSQL's classes for lost connections, exhausted resources, shutdown, and system errors."""
 
-_AWAY_SQLITE = (
+_UNAVAILABLE_SQLITE = (
     "SQLITE_BUSY",
     "SQLITE_LOCKED",
     "SQLITE_IOERR",
@@ -50,21 +50,21 @@ _BACKENDS = {"sqlite": "sqlite", "postgresql": "postgresql", "postgres": "postgr
 
 
 class Database:
-    """The relational truth: `fetch` to read, `write` to change it.
+    """The relational database: `fetch` to read, `write` to change it.
 
-    On SQLite reads run in a few threads, one hop each (0.32 ms CPU a statement; through aiosqlite, which hops for every
-    call of the driver, 1.34 ms), and writes go through one connection whose transactions start with
-    ``BEGIN IMMEDIATE``: one that reads first and writes then would fail at once when another writer was faster,
-    whatever its ``busy_timeout``. On PostgreSQL both share asyncpg's pool.
+    On SQLite, reads run in a few threads (0.32 ms CPU a statement; 1.34 ms through aiosqlite, which changes threads for
+    each driver call). Writes use one connection whose transactions start with ``BEGIN IMMEDIATE``: one that reads first
+    and then writes would fail at once if another writer was faster, despite ``busy_timeout``. On PostgreSQL both share
+    asyncpg's pool.
 
     Parameters
     ----------
     url
         ``sqlite:///path`` or ``postgresql://user:password@host/name``; the drivers are chosen here.
     pool_size
-        Connections held open for reading (on PostgreSQL for writing too).
+        Open connections for reading (on PostgreSQL for writing too).
     read_deadline_s
-        What a read may take until the truth counts as away.
+        Duration of a read after which the database counts as unavailable.
     """
 
     def __init__(self, url: str, pool_size: int = 5, read_deadline_s: float = READ_DEADLINE_S) -> None:
@@ -86,7 +86,7 @@ class Database:
                 max_overflow=pool_size,
                 hide_parameters=True,
             )
-            # Reading needs no transaction of its own: BEGIN and ROLLBACK would be two more round trips a statement.
+            # Reads need no transaction: BEGIN and ROLLBACK would add two round trips a statement.
             self._autocommit = self._writer.execution_options(isolation_level="AUTOCOMMIT")
             self._reader = self._autocommit.sync_engine
         for engine in self.engines:
@@ -94,7 +94,7 @@ class Database:
 
     @property
     def where(self) -> str:
-        """The URL as it may be shown."""
+        """The URL without secrets."""
         return display_url(self.url.render_as_string(hide_password=False))
 
     @property
@@ -104,16 +104,13 @@ class Database:
 
     @property
     def engines(self) -> tuple[Engine, ...]:
-        """The engines that statements run on, for tests that count them."""
+        """The engines of all statements, for tests that count them."""
         return tuple(dict.fromkeys((self._reader, self._writer.sync_engine)))
 
     async def fetch(self, statement: Executable, parameters: Parameters | None = None) -> Rows:
-        """Run one reading statement on a connection of its own and give all its rows.
+        """Run one reading statement and return all its rows.
 
-        Raises
-        ------
-        StoreUnavailable
-            If the truth is away, or does not answer within the deadline.
+        Raises `StoreUnavailable` if the database cannot be reached, or does not answer within the deadline.
         """
         try:
             async with asyncio.timeout(self._read_deadline_s):
@@ -123,7 +120,7 @@ class Database:
         except TimeoutError:
             raise StoreUnavailable(Store.DATABASE, f"no answer in {self._read_deadline_s:g} s") from None
         except (SQLAlchemyError, OSError) as error:
-            raise _away_or_same(error) from error
+            raise _translate(error) from error
 
     async def _fetch_async(self, statement: Executable, parameters: Parameters | None) -> Rows:
         try:
@@ -132,7 +129,7 @@ class Database:
         except DBAPIError as error:
             if not error.connection_invalidated:
                 raise
-        # The server closed a connection that lay in the pool; the pool has thrown them all away by now.
+        # The server closed an idle connection of the pool, which has discarded all of them by now.
         async with self._autocommit.connect() as connection:
             return (await connection.execute(statement, parameters)).all()
 
@@ -145,40 +142,34 @@ class Database:
                 threads, _fetch, self._reader, statement, parameters, running
             )
         except asyncio.CancelledError:
-            # The caller is gone; without this the statement would keep its thread to its end.
+            # Otherwise the statement would occupy its thread to its end.
             for connection in running:
                 connection.interrupt()
             raise
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
-        """Lend a connection inside one transaction, committed at the end and rolled back on any error.
+        """Open a transaction, committed at the end and rolled back on any error.
 
-        Raises
-        ------
-        StoreUnavailable
-            If the truth is away, or goes away meanwhile.
+        Raises `StoreUnavailable` if the database cannot be reached, or the connection is lost.
         """
         connection = self._writer.connect()
         try:
             await connection.start()
         except (SQLAlchemyError, OSError) as error:
-            raise _away_or_same(error) from error
+            raise _translate(error) from error
         try:
             async with connection.begin():
                 yield connection
-        except SQLAlchemyError as error:  # an OSError from in there is the caller's own
-            raise _away_or_same(error) from error
+        except SQLAlchemyError as error:  # an OSError inside is the caller's own
+            raise _translate(error) from error
         finally:
             await connection.close()
 
     async def scrub(self) -> None:
-        """See to it that no file of SQLite holds what was deleted; a PostgreSQL cleans up by itself (docs/privacy.md).
+        """Overwrite deleted rows in SQLite's files; PostgreSQL does that itself (docs/privacy.md).
 
-        Raises
-        ------
-        StoreUnavailable
-            While others read the log that has to be emptied.
+        Raises `StoreUnavailable` while other connections read the write-ahead log.
         """
         if self.is_sqlite:
             try:
@@ -195,16 +186,13 @@ class Database:
 
 
 def parse_url(url: str) -> URL:
-    """Read a database URL, and make the folder that an SQLite file will lie in.
+    """Parse a database URL, and create the folder of an SQLite file.
 
-    Raises
-    ------
-    InvalidRecord
-        If the URL cannot be read or names a database that this product does not speak.
+    Raises `InvalidRecord` if the URL cannot be parsed, or names an unsupported database.
     """
     try:
         parsed = make_url(url)
-    except (ArgumentError, ValueError):  # the second for a port that is no number
+    except (ArgumentError, ValueError):  # ValueError: a port that is no number
         raise InvalidRecord(
             "DATABASE_URL cannot be read; write sqlite:///var/explore.sqlite or postgresql://user:password@host/name"
         ) from None
@@ -238,16 +226,16 @@ def _empty_log(path: str) -> None:
         truncate_log(connection)
 
 
-def _away_or_same(error: SQLAlchemyError | OSError) -> Exception:
-    """Tell a truth that is away from a statement that is wrong."""
+def _translate(error: SQLAlchemyError | OSError) -> Exception:
+    """Distinguish an unavailable database from a wrong statement."""
     original = error.orig if isinstance(error, DBAPIError) else None
-    away = (
+    unavailable = (
         isinstance(error, (OSError, PoolTimeout))
         or (isinstance(error, DBAPIError) and error.connection_invalidated)
-        or str(getattr(original, "sqlstate", None) or "").startswith(_AWAY_SQLSTATES)
-        or getattr(original, "sqlite_errorname", "").startswith(_AWAY_SQLITE)
+        or str(getattr(original, "sqlstate", None) or "").startswith(_UNAVAILABLE_SQLSTATES)
+        or getattr(original, "sqlite_errorname", "").startswith(_UNAVAILABLE_SQLITE)
     )
-    return StoreUnavailable(Store.DATABASE, str(original or error).splitlines()[0]) if away else error
+    return StoreUnavailable(Store.DATABASE, str(original or error).splitlines()[0]) if unavailable else error
 
 
 def _prepare_sqlite(engine: Engine, begin: str) -> None:
@@ -259,7 +247,7 @@ def _prepare_sqlite(engine: Engine, begin: str) -> None:
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # SQLAlchemy says BEGIN itself, below
+        connection.isolation_level = None  # SQLAlchemy emits BEGIN, below
         cursor = connection.cursor()
         cursor.execute("PRAGMA journal_mode = WAL")
         cursor.execute("PRAGMA synchronous = NORMAL")

@@ -1,1 +1,4 @@
-"""What people do with projects: events, engagement, and the counters that live from them."""
+"""Interactions of actors with projects: raw events, the engagement aggregated from them, and live counters.
+
+Interests, settings and identity of actors belong in `db.actors`; fitted models belong in `db.trained_models`.
+"""

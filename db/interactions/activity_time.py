@@ -1,10 +1,8 @@
-"""The platform's clock: busy hours, which pass as fast as the platform is busy.
+"""Activity time: a clock that passes as fast as the platform is busy, in active hours.
 
-Nights and weekends bring few people to anything, so a trend of Friday evening is hardly older on Monday morning: age
-and decay are counted in hours of a usual week's activity. An hour of the week (UTC, from Monday 00:00) has a rate; a
-week has 168 busy hours whatever the rates. The clock stands in the truth, `active_hours`, so that every process that
-writes or ranks reads the same one, in the statement that needs it. Until an installation has fitted its own, all rates
-are 1.
+A week has 168 active hours. Each hour of the week (UTC, from Monday 00:00) has a rate, so that age and decay count
+hours of usual activity: a trend of Friday evening is hardly older on Monday morning. The rates are in the table
+`activity_rates`, which every statement that needs them joins. All rates are 1 until an installation fits its own.
 """
 
 from dataclasses import dataclass
@@ -19,44 +17,44 @@ from sqlalchemy.sql import ColumnElement
 
 from db.database.batches import insert_batch
 from db.models import ActivityRate, DecayedCounters
+from db.time_units import DAY_S, HOUR_S, WEEK_S
 
-HOUR_S, WEEK_H = 3_600.0, 168
-WEEK_S = WEEK_H * HOUR_S
-FIRST_MONDAY_S = 4 * 86_400.0
-"""Unix seconds of the first Monday, 00:00 UTC: busy hours are counted from there."""
+WEEK_H = 168
+FIRST_MONDAY_S = 4 * DAY_S
+"""Unix seconds of the first Monday, 00:00 UTC: the origin of active hours."""
 
 
 @dataclass(frozen=True)
 class ActivityClock:
-    """The clock as numbers, for what is computed outside of the truth.
+    """The clock as numbers, for computations outside of the database.
 
     Attributes
     ----------
     rates
-        168 numbers, above 0, of mean 1.
+        168 numbers above 0, of mean 1.
     """
 
     rates: tuple[float, ...] = (1.0,) * WEEK_H
 
     @cached_property
     def starts_h(self) -> NDArray[np.float64]:
-        """(168,) busy hours of a week at the beginning of each of its hours."""
+        """(168,) active hours of a week at the start of each of its hours."""
         return np.concatenate([[0.0], np.cumsum(self.rates)[:-1]])
 
     def hours(self, at_s: ArrayLike) -> NDArray[np.float64]:
-        """Give the busy hours of Unix seconds, an array of any shape."""
+        """Convert Unix seconds, an array of any shape, to active hours."""
         since_s = np.asarray(at_s, dtype=np.float64) - FIRST_MONDAY_S
         week = np.floor(since_s / WEEK_S)
         within_h = (since_s - week * WEEK_S) / HOUR_S
         hour = np.minimum(within_h.astype(np.int64), WEEK_H - 1)
-        given: NDArray[np.float64] = (
+        hours: NDArray[np.float64] = (
             week * WEEK_H + self.starts_h[hour] + np.array(self.rates)[hour] * (within_h - hour)
         )
-        return given
+        return hours
 
 
 UNIFORM_CLOCK = ActivityClock()
-"""The wall's clock."""
+"""Wall-clock time."""
 
 Seconds = ColumnElement[float] | InstrumentedAttribute[float]
 
@@ -64,20 +62,19 @@ _REAL = Float(53)
 
 
 def hour_of_week(at_s: Seconds) -> ColumnElement[int]:
-    """Give the row of `ActivityRate` that Unix seconds fall into, in SQL."""
+    """Return the key of the `ActivityRate` of a time, in SQL."""
     return func.floor(_within_s(at_s) / HOUR_S).cast(Integer)
 
 
 def active_hours(at_s: Seconds) -> ColumnElement[float]:
-    """Give the busy hours of Unix seconds, in a statement that joins `ActivityRate` on `hour_of_week`."""
+    """Convert Unix seconds to active hours in a statement that joins `ActivityRate` on `hour_of_week`."""
     week = func.floor((at_s - FIRST_MONDAY_S) / WEEK_S, type_=_REAL)
-    return (
-        week * float(WEEK_H) + ActivityRate.start_h + ActivityRate.rate * (_within_s(at_s) / HOUR_S - ActivityRate.hour)
-    )
+    within_h = _within_s(at_s) / HOUR_S
+    return week * float(WEEK_H) + ActivityRate.start_h + ActivityRate.rate * (within_h - ActivityRate.hour)
 
 
 def active_hours_of(at_s: Seconds) -> ColumnElement[float]:
-    """Give the busy hours of Unix seconds, in a statement of any kind."""
+    """Convert Unix seconds to active hours by a subquery, in any statement."""
     return select(active_hours(at_s)).where(ActivityRate.hour == hour_of_week(at_s)).scalar_subquery()
 
 
@@ -85,14 +82,13 @@ def _within_s(at_s: Seconds) -> ColumnElement[float]:
     return at_s - FIRST_MONDAY_S - func.floor((at_s - FIRST_MONDAY_S) / WEEK_S, type_=_REAL) * WEEK_S
 
 
-_CLEAR = delete(ActivityRate)
-_SET = insert_batch(ActivityRate, "hour", "start_h", "rate")
-_CARRY = update(DecayedCounters).values(as_of_active_h=active_hours_of(DecayedCounters.as_of_s))
+_INSERT = insert_batch(ActivityRate, "hour", "start_h", "rate")
+_UPDATE_TIMES = update(DecayedCounters).values(as_of_active_h=active_hours_of(DecayedCounters.as_of_s))
 
 
 async def store_clock(connection: AsyncConnection, clock: ActivityClock) -> None:
-    """Let the platform's clock run like this from now on; the sums that halve by it are counted at the next mend."""
-    await connection.execute(_CLEAR)
+    """Replace the rates; the sums that decay in active hours are recounted by the next hourly job."""
+    await connection.execute(delete(ActivityRate))
     rows = zip(range(WEEK_H), clock.starts_h.tolist(), clock.rates, strict=True)
-    await connection.execute(_SET, {"rows": list(rows)})
-    await connection.execute(_CARRY)
+    await connection.execute(_INSERT, {"rows": list(rows)})
+    await connection.execute(_UPDATE_TIMES)

@@ -1,4 +1,4 @@
-"""Events as clients send them: often twice, and by people who press a button again."""
+"""Interactions as clients send them: with repeated requests and repeated clicks."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -6,16 +6,17 @@ from datetime import datetime, timedelta
 from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.actors.users import lock_actors
 from db.database.batches import batch, columns_of, insert_batch
 from db.database.column_types import BigIntId, UtcDateTime
-from db.interactions.interactions import interaction_identity, lock_actors, record_new_interactions, validate_positions
-from db.interactions.new_interaction import NewInteraction
+from db.interactions.engagement import NewInteraction
+from db.interactions.interactions import interaction_identity, record_new_interactions, validate_positions
 from db.models import EventId, Interaction, now
 
 DUPLICATE_WINDOW = timedelta(minutes=5)
-"""The same thing again within this time is the same thing: a reload, a double click, a list scrolled back."""
+"""The same interaction within this time counts once: a reload, a double click, a list scrolled back."""
 
-_REMEMBER = (
+_INSERT_IDS = (
     insert_batch(EventId, "actor_id", "event_id", "recorded_at")
     .on_conflict_do_nothing()
     .returning(EventId.actor_id, EventId.event_id)
@@ -34,7 +35,7 @@ _SAME = (
         & (Interaction.at > _windows.c.low)
         & (Interaction.at < _windows.c.high),
     )
-    # The bounds of the whole call: PostgreSQL need not look into every month.
+    # The bounds of the whole call let PostgreSQL skip partitions.
     .where(
         Interaction.at > bindparam("least", type_=UtcDateTime()),
         Interaction.at < bindparam("most", type_=UtcDateTime()),
@@ -45,39 +46,26 @@ _SAME = (
 async def record_client_interactions(
     connection: AsyncConnection, events: Sequence[NewInteraction], ids: Sequence[str | None] | None = None
 ) -> list[bool]:
-    """Write events as clients send them: often twice, and by people who press a button again.
+    """Record events without duplicates, in a constant number of statements; return for each whether it is new.
 
-    Left out are those whose id the actor has sent before, and those that say the same of the same project within
-    `DUPLICATE_WINDOW` of another; the earliest of a call counts. A constant number of statements.
-
-    Parameters
-    ----------
-    ids
-        The client's own id of each event, None for none.
-
-    Returns
-    -------
-    Whether each event is new, in order.
-
-    Raises
-    ------
-    InvalidRecord
-        As `record_new_interactions`.
+    Left out are events whose id the actor has sent before, and events of the same type on the same project within
+    `DUPLICATE_WINDOW` of another; the earliest of a call counts. `ids` are the client's own ids, None for none. Raises
+    `InvalidRecord` as `record_new_interactions`.
     """
     validate_positions(events)
     await lock_actors(connection, {event.actor_id for event in events})
-    fresh = await _not_sent_before(connection, events, ids or [None] * len(events))
-    apart = await _apart(connection, events, fresh)
+    fresh = await _with_new_id(connection, events, ids or [None] * len(events))
+    apart = await _without_duplicates(connection, events, fresh)
     new = await record_new_interactions(connection, [events[place] for place in apart])
     written = {interaction_identity(event) for event in new}
-    told = set(apart)
-    return [place in told and interaction_identity(event) in written for place, event in enumerate(events)]
+    kept = set(apart)
+    return [place in kept and interaction_identity(event) in written for place, event in enumerate(events)]
 
 
-async def _not_sent_before(
+async def _with_new_id(
     connection: AsyncConnection, events: Sequence[NewInteraction], ids: Sequence[str | None]
 ) -> list[int]:
-    """Give the places of the events whose id is new, or that have none; and remember those ids."""
+    """Store the ids; return the indexes of the events whose id is new, or that have none."""
     first: dict[tuple[int, str], int] = {}
     for place, (event, id_) in enumerate(zip(events, ids, strict=True)):
         if id_ is not None:
@@ -85,7 +73,7 @@ async def _not_sent_before(
     if not first:
         return list(range(len(events)))
     rows = [(*mark, now()) for mark in sorted(first)]
-    new = {(row.actor_id, row.event_id) for row in await connection.execute(_REMEMBER, {"rows": rows})}
+    new = {(row.actor_id, row.event_id) for row in await connection.execute(_INSERT_IDS, {"rows": rows})}
     return [
         place
         for place, (event, id_) in enumerate(zip(events, ids, strict=True))
@@ -93,8 +81,10 @@ async def _not_sent_before(
     ]
 
 
-async def _apart(connection: AsyncConnection, events: Sequence[NewInteraction], places: Sequence[int]) -> list[int]:
-    """Give those places whose event is `DUPLICATE_WINDOW` away from any like it, in this call and in the truth."""
+async def _without_duplicates(
+    connection: AsyncConnection, events: Sequence[NewInteraction], places: Sequence[int]
+) -> list[int]:
+    """Return the indexes of the events without an equal one within `DUPLICATE_WINDOW`, in the call or stored."""
     last: dict[tuple[int, int, str], datetime] = {}
     kept: list[int] = []
     for place in sorted(places, key=lambda place: events[place].at):

@@ -1,6 +1,7 @@
-"""Engagement: one row for each actor and project, and what its first moment says to the project's pulse."""
+"""Interactions to record, and engagement: one row for each actor and project, aggregated from them."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
@@ -8,14 +9,46 @@ from sqlalchemy import bindparam, case, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.database.batches import batch, columns_of, insert_batch
+from db.database.column_types import UNKNOWN_TIME
 from db.interactions.decayed_counters import FirstEngagement, add_first_engagements
 from db.interactions.network_cap import NetworkActor, count_network_actors
-from db.interactions.new_interaction import NewInteraction, Pair
-from db.models import ENGAGEMENT_BIT, Engagement, EngagementKind
+from db.models import ENGAGEMENT_BIT, Engagement, EngagementKind, FeedKind, InteractionType
 
 
-class _Engaged(NamedTuple):
-    """What new events add to one row of `Engagement`; `network` is that of its first event."""
+@dataclass(frozen=True, slots=True)
+class NewInteraction:
+    """An interaction of an actor with a project. Its identity is (actor, project, type, at).
+
+    Attributes
+    ----------
+    at
+        `UNKNOWN_TIME` if the time is not known.
+    feed_kind, position, snapshot_id
+        The feed, the rank in it from 0, and the ranking snapshot; None outside of a feed.
+    weight
+        Weight of the actor in the project's counters if this is the first engagement of the two, 0 to 1.
+    network
+        Daily hash of the actor's network; None if unknown or shared by too many to tell anything.
+    """
+
+    actor_id: int
+    project_id: int
+    type: InteractionType
+    at: datetime = UNKNOWN_TIME
+    feed_kind: FeedKind | None = None
+    position: int | None = None
+    snapshot_id: str | None = None
+    session_key: str | None = None
+    weight: float = 1.0
+    network: str | None = None
+
+
+Pair = tuple[int, int]
+"""The ids of an actor and a project."""
+
+
+class _NewEngagement(NamedTuple):
+    """The aggregate of new events of one pair; `weight` and `network` are those of the first event."""
 
     first_at: datetime
     last_at: datetime
@@ -25,86 +58,73 @@ class _Engaged(NamedTuple):
 
 
 class _First(NamedTuple):
-    """The first engagement of an actor with a project, as the truth has it."""
+    """The stored first engagement of a pair."""
 
     at: datetime
     weight: float
 
 
-_engaged = insert_batch(Engagement, "actor_id", "project_id", "first_at", "last_at", "kinds", "weight")
-_ENGAGE = _engaged.on_conflict_do_update(
+_new = insert_batch(Engagement, "actor_id", "project_id", "first_at", "last_at", "kinds", "weight")
+_given = _new.excluded
+_UPSERT = _new.on_conflict_do_update(
     index_elements=["actor_id", "project_id"],
     set_={
-        "first_at": case(
-            (_engaged.excluded.first_at < Engagement.first_at, _engaged.excluded.first_at), else_=Engagement.first_at
-        ),
-        "last_at": case(
-            (_engaged.excluded.last_at > Engagement.last_at, _engaged.excluded.last_at), else_=Engagement.last_at
-        ),
-        "kinds": Engagement.kinds.bitwise_or(_engaged.excluded.kinds),
+        "first_at": case((_given.first_at < Engagement.first_at, _given.first_at), else_=Engagement.first_at),
+        "last_at": case((_given.last_at > Engagement.last_at, _given.last_at), else_=Engagement.last_at),
+        "kinds": Engagement.kinds.bitwise_or(_given.kinds),
     },
 )
 _pairs = batch(columns_of(Engagement, "actor_id", "project_id")).subquery("pairs")
 _FIRSTS = select(Engagement.actor_id, Engagement.project_id, Engagement.first_at, Engagement.weight).join(
     _pairs, (_pairs.c.actor_id == Engagement.actor_id) & (_pairs.c.project_id == Engagement.project_id)
 )
-
-_ENGAGED_PAIR = (Engagement.actor_id == bindparam("actor"), Engagement.project_id == bindparam("project"))
-_CLEAR_BIT = (
-    update(Engagement)
-    .where(*_ENGAGED_PAIR)
-    .values(kinds=Engagement.kinds.bitwise_and(bindparam("mask", type_=Engagement.kinds.type)))
-)
-_DROP_EMPTY = (
-    delete(Engagement).where(*_ENGAGED_PAIR, Engagement.kinds == 0).returning(Engagement.first_at, Engagement.weight)
+_IS_PAIR = (Engagement.actor_id == bindparam("actor"), Engagement.project_id == bindparam("project"))
+_MASK = bindparam("mask", type_=Engagement.kinds.type)
+_CLEAR_BIT = update(Engagement).where(*_IS_PAIR).values(kinds=Engagement.kinds.bitwise_and(_MASK))
+_DELETE_EMPTY = (
+    delete(Engagement).where(*_IS_PAIR, Engagement.kinds == 0).returning(Engagement.first_at, Engagement.weight)
 )
 
 
 async def apply_engagement(connection: AsyncConnection, events: Iterable[NewInteraction]) -> None:
-    """Gather events in the rows of their actors and projects, which must be locked, and tell the pulses who is new."""
-    engaged = _gathered(events)
-    if not engaged:
+    """Merge events into the rows of their pairs, which must be locked, and add new pairs to the decayed counters."""
+    merged = _merged(events)
+    if not merged:
         return
-    there = await connection.execute(_FIRSTS, {"rows": sorted(engaged)})
-    known = {(row.actor_id, row.project_id): _First(row.first_at, row.weight) for row in there}
-    weights = await _weights(connection, {pair: one for pair, one in engaged.items() if pair not in known})
-    rows = [(*pair, *one[:3], weights.get(pair, one.weight)) for pair, one in sorted(engaged.items())]
-    await connection.execute(_ENGAGE, {"rows": rows})
-    await add_first_engagements(connection, _arrivals(engaged, known, weights))
+    stored = await connection.execute(_FIRSTS, {"rows": sorted(merged)})
+    known = {(row.actor_id, row.project_id): _First(row.first_at, row.weight) for row in stored}
+    weights = await _weights(connection, {pair: one for pair, one in merged.items() if pair not in known})
+    rows = [(*pair, *one[:3], weights.get(pair, one.weight)) for pair, one in sorted(merged.items())]
+    await connection.execute(_UPSERT, {"rows": rows})
+    await add_first_engagements(connection, _first_engagements(merged, known, weights))
 
 
-def _gathered(events: Iterable[NewInteraction]) -> dict[Pair, _Engaged]:
-    engaged: dict[Pair, _Engaged] = {}
+def _merged(events: Iterable[NewInteraction]) -> dict[Pair, _NewEngagement]:
+    merged: dict[Pair, _NewEngagement] = {}
     for event in events:
         bit = ENGAGEMENT_BIT.get(event.type)
         if bit is None:
             continue
         pair = event.actor_id, event.project_id
-        one = engaged.get(pair)
-        if one is None:
-            engaged[pair] = _Engaged(event.at, event.at, int(bit), event.weight, event.network)
-            continue
+        one = merged.get(pair) or _NewEngagement(event.at, event.at, 0, event.weight, event.network)
         weight, network = (event.weight, event.network) if event.at < one.first_at else one[3:]
-        engaged[pair] = _Engaged(
-            min(one.first_at, event.at), max(one.last_at, event.at), one.kinds | int(bit), weight, network
-        )
-    return engaged
+        first_at, last_at = min(one.first_at, event.at), max(one.last_at, event.at)
+        merged[pair] = _NewEngagement(first_at, last_at, one.kinds | int(bit), weight, network)
+    return merged
 
 
-async def _weights(connection: AsyncConnection, new: Mapping[Pair, _Engaged]) -> dict[Pair, float]:
-    """Give what each new pair counts: the more came to the project from one network lately, the less."""
-    network_actors = [
-        NetworkActor(pair[1], one.network, one.first_at) for pair, one in new.items() if one.network is not None
-    ]
-    shares = iter(await count_network_actors(connection, network_actors))
+async def _weights(connection: AsyncConnection, new: Mapping[Pair, _NewEngagement]) -> dict[Pair, float]:
+    """Return the weight of each new pair, reduced if many actors of its network came to the project lately."""
+    actors = [NetworkActor(pair[1], one.network, one.first_at) for pair, one in new.items() if one.network is not None]
+    shares = iter(await count_network_actors(connection, actors))
     return {pair: one.weight * (1.0 if one.network is None else next(shares)) for pair, one in new.items()}
 
 
-def _arrivals(
-    engaged: Mapping[Pair, _Engaged], known: Mapping[Pair, _First], weights: Mapping[Pair, float]
+def _first_engagements(
+    merged: Mapping[Pair, _NewEngagement], known: Mapping[Pair, _First], weights: Mapping[Pair, float]
 ) -> Iterator[FirstEngagement]:
-    """Tell the pulses who is new, and whose first engagement turned out to be earlier."""
-    for pair, one in engaged.items():
+    """Yield the new pairs, and the corrections for pairs whose first engagement moved to an earlier time."""
+    for pair, one in merged.items():
         first = known.get(pair)
         if first is None:
             yield FirstEngagement(pair[1], one.first_at, weights[pair])
@@ -116,8 +136,8 @@ def _arrivals(
 async def remove_engagement_kind(
     connection: AsyncConnection, actor_id: int, project_id: int, bit: EngagementKind
 ) -> None:
-    """Forget one kind of engagement; where none is left there was no engagement."""
+    """Remove one kind of engagement; a row without any kind is deleted and subtracted from the decayed counters."""
     pair = {"actor": actor_id, "project": project_id}
     await connection.execute(_CLEAR_BIT, pair | {"mask": ~int(bit)})
-    for row in await connection.execute(_DROP_EMPTY, pair):
+    for row in await connection.execute(_DELETE_EMPTY, pair):
         await add_first_engagements(connection, [FirstEngagement(project_id, row.first_at, -row.weight)])

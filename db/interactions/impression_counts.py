@@ -1,4 +1,4 @@
-"""What an actor was shown without coming to it, and what an actor dismissed."""
+"""Impressions and dismissals of an actor: the inputs of impression fatigue and negative feedback."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from db.models import Dismissal, Interaction, InteractionType, Project
 
 @dataclass(frozen=True, slots=True)
 class DismissedProject:
-    """A project that the actor dismissed: its owner, and its terms as `db.catalog.project_cards.ProjectFeatures.terms`."""
+    """The owner of a dismissed project, and its terms as in `db.catalog.project_cards.ProjectFeatures`."""
 
     owner_id: int | None
     terms: str | None
@@ -40,13 +40,13 @@ DISMISSED_PROJECTS = (
 
 
 async def impression_counts(database: Database, actor_id: int, since: datetime) -> Mapping[int, int]:
-    """Count by project how often its card was seen by the actor since then, as the client's impressions tell."""
+    """Count the actor's impressions since a time, by project."""
     rows = await database.fetch(IMPRESSION_COUNTS, {"actor": actor_id, "since": since})
     return {row.project_id: row.times for row in rows}
 
 
 async def last_dismissed(database: Database, actor_id: int, limit: int) -> list[DismissedProject]:
-    """Read what the actor dismissed last."""
+    """Read the latest dismissals of the actor."""
     return [
         DismissedProject(*row) for row in await database.fetch(DISMISSED_PROJECTS, {"actor": actor_id, "limit": limit})
     ]

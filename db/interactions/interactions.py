@@ -1,67 +1,33 @@
-"""Who did what with which project: raw events, and all that follows from them in the same transaction.
+"""Writes of interactions: raw events and everything derived from them, in one transaction.
 
-An event enters `interactions` once. What it says is gathered in `engagement` (one row for each actor and project),
-in `likes`, `saves` and `dismissals`, in the two counters of the project and in its pulse. Every writer locks in one
-order, actors before projects before the rest, each by id, so that concurrent batches wait for each other and never
-block each other.
+An event is stored once in `interactions`. The same transaction updates `engagement`, `likes`, `saves`, `dismissals`,
+the like and view counters and the decayed counters. Every writer locks in one order, actors, then projects, then the
+rest, each by id, so that concurrent batches cannot deadlock.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.sql import Executable
 from sqlalchemy.sql.dml import Insert
 
-from db.actors.users import raise_versions
+from db.actors.users import lock_actors, mark_profiles_changed
 from db.database.batches import batch, columns_of, insert_batch
-from db.database.column_types import IntegerList, in_list
 from db.errors import InvalidRecord
-from db.interactions.engagement import apply_engagement, remove_engagement_kind
-from db.interactions.new_interaction import NewInteraction, Pair
+from db.interactions.engagement import NewInteraction, Pair, apply_engagement, remove_engagement_kind
 from db.interactions.project_counters import ProjectCounts, add_counts, lock_projects
-from db.models import (
-    Actor,
-    Base,
-    Dismissal,
-    EngagementKind,
-    Interaction,
-    InteractionType,
-    Like,
-    OutboxKind,
-    Save,
-    now,
-)
-from db.outbox import enqueue
+from db.models import Dismissal, EngagementKind, Interaction, InteractionType, Like, Save, now
 
 __all__ = [
-    "MAX_POSITION",
-    "NewInteraction",
-    "dismiss",
-    "interaction_identity",
-    "like",
-    "lock_actors",
-    "record_interactions",
-    "record_new_interactions",
-    "save",
-    "undo_dismissal",
-    "unlike",
-    "unsave",
-    "validate_positions",
-]
+    "MAX_POSITION", "NewInteraction", "dismiss", "interaction_identity", "like", "record_interactions",
+    "record_new_interactions", "save", "undo_dismissal", "unlike", "unsave", "validate_positions",
+]  # fmt: skip
 
 MAX_POSITION = 2**31 - 1
 MAX_ID = 2**63 - 1
 
-
-_LOCK_ACTORS = (
-    select(Actor.id)
-    .where(in_list(Actor.id, bindparam("ids", type_=IntegerList())))
-    .order_by(Actor.id)
-    .with_for_update(key_share=True)
-)
 _INSERT = (
     insert_batch(
         Interaction, "actor_id", "project_id", "type", "at", "feed_kind", "position", "snapshot_id", "session_key",
@@ -70,79 +36,62 @@ _INSERT = (
     .on_conflict_do_nothing()
     .returning(Interaction.actor_id, Interaction.project_id, Interaction.type, Interaction.at)
 )  # fmt: skip
-
 _pairs = batch(columns_of(Like, "actor_id", "project_id")).subquery("pairs")
 _LIKED = select(Like.actor_id, Like.project_id).join(
     _pairs, (_pairs.c.actor_id == Like.actor_id) & (_pairs.c.project_id == Like.project_id)
 )
 
+_STATES: Mapping[InteractionType, Any] = {
+    InteractionType.LIKE: Like,
+    InteractionType.SAVE: Save,
+    InteractionType.DISMISS: Dismissal,
+}
+"""Tables of states that hold until they are taken back, by the interaction that sets them."""
 
-def _earliest(model: type[Base], *names: str) -> Insert:
-    """Insert rows that say since when; where there is one, the earlier time stays, whatever the order of arrival."""
-    statement = insert_batch(model, "actor_id", "project_id", "created_at", *names)
-    table = model.__table__
-    earlier = statement.excluded.created_at < table.c.created_at
+
+def _insert_state(model: Any) -> Insert:
+    """Insert states; of a state that exists, the earlier time stays, whatever the order of events."""
+    statement = insert_batch(model, "actor_id", "project_id", "created_at")
+    new = statement.excluded.created_at
+    earlier = new < model.created_at
     return statement.on_conflict_do_update(
-        index_elements=["actor_id", "project_id"], set_={"created_at": statement.excluded.created_at}, where=earlier
+        index_elements=["actor_id", "project_id"], set_={"created_at": new}, where=earlier
     )
 
 
-_KEEP: dict[InteractionType, Insert] = {
-    InteractionType.LIKE: _earliest(Like),
-    InteractionType.SAVE: _earliest(Save),
-    InteractionType.DISMISS: _earliest(Dismissal),
+def _is_pair(model: Any) -> tuple[Any, Any]:
+    return model.actor_id == bindparam("actor"), model.project_id == bindparam("project")
+
+
+_INSERT_STATE = {type_: _insert_state(model) for type_, model in _STATES.items()}
+_FIND_STATE = {type_: select(model.actor_id).where(*_is_pair(model)) for type_, model in _STATES.items()}
+_DELETE_STATE = {
+    type_: delete(model).where(*_is_pair(model)).returning(model.project_id) for type_, model in _STATES.items()
 }
-
-
-def _taken_back(model: Any) -> Executable:
-    where = (model.actor_id == bindparam("actor_id"), model.project_id == bindparam("project_id"))
-    return delete(model).where(*where).returning(model.project_id)
-
-
-_UNLIKE = _taken_back(Like)
-_UNSAVE = _taken_back(Save)
-_UNDO_DISMISSAL = _taken_back(Dismissal)
-_IS_KEPT = {
-    type_: select(model.actor_id).where(
-        model.actor_id == bindparam("actor_id"), model.project_id == bindparam("project_id")
-    )
-    for type_, model in (
-        (InteractionType.LIKE, Like),
-        (InteractionType.SAVE, Save),
-        (InteractionType.DISMISS, Dismissal),
-    )
-}
-_SET_REASON = (
-    update(Dismissal)
-    .where(Dismissal.actor_id == bindparam("actor"), Dismissal.project_id == bindparam("project"))
-    .values(reason_id=bindparam("reason", type_=Dismissal.reason_id.type))
-)
+_REASON = bindparam("reason", type_=Dismissal.reason_id.type)
+_SET_REASON = update(Dismissal).where(*_is_pair(Dismissal)).values(reason_id=_REASON)
 
 
 async def record_interactions(connection: AsyncConnection, events: Sequence[NewInteraction]) -> int:
-    """Write events as `record_new_interactions` does; give how many were new."""
+    """Record events as `record_new_interactions` does; return the number of new ones."""
     return len(await record_new_interactions(connection, events))
 
 
 async def record_new_interactions(
     connection: AsyncConnection, events: Sequence[NewInteraction]
 ) -> list[NewInteraction]:
-    """Write events, up to about 5,000 a call, in a constant number of statements; give those that were new.
+    """Record events, up to about 5,000 a call, in a constant number of statements; return the new ones.
 
-    An event that is there already is ignored, and one whose actor or project does not exist (any more) is left out.
-    Each actor with a new event gets a higher version, once, and its profile goes into the outbox; being shown
-    something (an impression) is no act and does neither.
+    A stored event is ignored, and so is one of an unknown actor or project. The version of each actor with a new event
+    other than an impression rises once, and its index document is enqueued.
 
-    Raises
-    ------
-    InvalidRecord
-        If a position is negative or above 2**31 - 1.
+    Raises `InvalidRecord` if a position is negative or above 2**31 - 1.
     """
     validate_positions(events)
-    given = await _existing(connection, events)
-    if not given:
+    possible = await _lock(connection, events)
+    if not possible:
         return []
-    new = await _insert(connection, given)
+    new = await _insert(connection, possible)
     await _apply(connection, new)
     return new
 
@@ -156,14 +105,14 @@ async def like(
     weight: float = 1.0,
     network: str | None = None,
 ) -> bool:
-    """Let an actor like a project; give whether that changed anything. `weight` and `network` as in `NewInteraction`."""
+    """Like a project; return whether that changed anything. `weight` and `network` as in `NewInteraction`."""
     event = NewInteraction(actor_id, project_id, InteractionType.LIKE, at, weight=weight, network=network)
-    return await _keep(connection, event)
+    return await _set_state(connection, event)
 
 
 async def unlike(connection: AsyncConnection, actor_id: int, project_id: int) -> bool:
-    """Take a like back; give whether there was one. The raw event stays: it did happen."""
-    if not await _take_back(connection, _UNLIKE, actor_id, project_id):
+    """Remove a like; return whether there was one. The raw event stays."""
+    if not await _remove_state(connection, InteractionType.LIKE, actor_id, project_id):
         return False
     await add_counts(connection, {project_id: ProjectCounts(likes=-1)})
     await remove_engagement_kind(connection, actor_id, project_id, EngagementKind.LIKE)
@@ -179,14 +128,14 @@ async def save(
     weight: float = 1.0,
     network: str | None = None,
 ) -> bool:
-    """Let an actor keep a project for later; give whether that changed anything. As `like`."""
+    """Save a project for later, as `like`."""
     event = NewInteraction(actor_id, project_id, InteractionType.SAVE, at, weight=weight, network=network)
-    return await _keep(connection, event)
+    return await _set_state(connection, event)
 
 
 async def unsave(connection: AsyncConnection, actor_id: int, project_id: int) -> bool:
-    """Take a save back; give whether there was one."""
-    if not await _take_back(connection, _UNSAVE, actor_id, project_id):
+    """Remove a save; return whether there was one."""
+    if not await _remove_state(connection, InteractionType.SAVE, actor_id, project_id):
         return False
     await remove_engagement_kind(connection, actor_id, project_id, EngagementKind.SAVE)
     return True
@@ -195,15 +144,11 @@ async def unsave(connection: AsyncConnection, actor_id: int, project_id: int) ->
 async def dismiss(
     connection: AsyncConnection, actor_id: int, project_id: int, at: datetime, reason_id: str | None = None
 ) -> bool:
-    """Let an actor not see a project any more; give whether that changed anything.
+    """Hide a project from an actor's feeds; return whether that changed anything.
 
-    Parameters
-    ----------
-    reason_id
-        The id of the reason that the actor found wrong, if any; that of the first dismissal stays.
+    `reason_id`: the explanation's reason that the actor rejects, if any; that of the first dismissal stays.
     """
-    event = NewInteraction(actor_id, project_id, InteractionType.DISMISS, at)
-    if not await _keep(connection, event):
+    if not await _set_state(connection, NewInteraction(actor_id, project_id, InteractionType.DISMISS, at)):
         return False
     if reason_id is not None:
         await connection.execute(_SET_REASON, {"actor": actor_id, "project": project_id, "reason": reason_id})
@@ -211,48 +156,37 @@ async def dismiss(
 
 
 async def undo_dismissal(connection: AsyncConnection, actor_id: int, project_id: int) -> bool:
-    """Let a dismissed project come back; give whether it was dismissed."""
-    return await _take_back(connection, _UNDO_DISMISSAL, actor_id, project_id)
-
-
-# --- a batch of events ---------------------------------------------------------------------------------------------
+    """Show a dismissed project again; return whether it was dismissed."""
+    return await _remove_state(connection, InteractionType.DISMISS, actor_id, project_id)
 
 
 def validate_positions(events: Sequence[NewInteraction]) -> None:
-    """Refuse a position that no feed has."""
+    """Raise `InvalidRecord` for a position outside of any feed."""
     for index, event in enumerate(events):
         if event.position is not None and not 0 <= event.position <= MAX_POSITION:
-            raise InvalidRecord(
-                f"position must be from 0 to {MAX_POSITION}, not {event.position}", (index, "position")
-            )  # fmt: skip
+            message = f"position must be from 0 to {MAX_POSITION}, not {event.position}"
+            raise InvalidRecord(message, (index, "position"))
 
 
-async def _existing(connection: AsyncConnection, events: Sequence[NewInteraction]) -> list[NewInteraction]:
-    """Keep the events whose actor and project exist, each identity once, and lock those actors and projects."""
-    possible = [event for event in events if _may_exist(event.actor_id, event.project_id)]
+def interaction_identity(event: NewInteraction) -> tuple[int, int, str, datetime]:
+    """Return the primary key of an event."""
+    return event.actor_id, event.project_id, event.type.value, event.at
+
+
+async def _lock(connection: AsyncConnection, events: Sequence[NewInteraction]) -> list[NewInteraction]:
+    """Lock the events' actors and projects; return the events whose both exist, each identity once."""
+    possible = [event for event in events if _are_keys(event.actor_id, event.project_id)]
     if not possible:
         return []
     actors = await lock_actors(connection, {event.actor_id for event in possible})
     projects = await lock_projects(connection, {event.project_id for event in possible})
-    once = {interaction_identity(event): event for event in reversed(possible)}
-    return [
-        once[interaction_identity] for interaction_identity in sorted(once) if interaction_identity[0] in actors and interaction_identity[1] in projects
-    ]  # fmt: skip
+    unique = {interaction_identity(event): event for event in reversed(possible)}
+    return [unique[key] for key in sorted(unique) if key[0] in actors and key[1] in projects]
 
 
-def _may_exist(*ids: int) -> bool:
-    """Tell whether these fit into a key; a driver refuses a number that does not."""
+def _are_keys(*ids: int) -> bool:
+    """Test that ids fit the key's type; a driver refuses a number that does not."""
     return all(0 < id_ <= MAX_ID for id_ in ids)
-
-
-def interaction_identity(event: NewInteraction) -> tuple[int, int, str, datetime]:
-    """Give what makes two events the same."""
-    return event.actor_id, event.project_id, event.type.value, event.at
-
-
-async def lock_actors(connection: AsyncConnection, ids: Iterable[int]) -> set[int]:
-    """Lock these actors in the order of their ids until the transaction ends; give those that exist."""
-    return set(await connection.scalars(_LOCK_ACTORS, {"ids": sorted(set(ids))}))
 
 
 async def _insert(connection: AsyncConnection, events: Sequence[NewInteraction]) -> list[NewInteraction]:
@@ -266,68 +200,65 @@ async def _insert(connection: AsyncConnection, events: Sequence[NewInteraction])
 
 
 async def _apply(connection: AsyncConnection, events: Sequence[NewInteraction]) -> None:
-    """Bring engagement, what is kept, the counters and the actors up to date with these new events."""
+    """Update engagement, states, counters and actors by new events."""
     await apply_engagement(connection, events)
     likes = await _new_likes(connection, events)
-    for type_ in _KEEP:
-        await _keep_since(connection, type_, [event for event in events if event.type is type_])
+    for type_ in _STATES:
+        await _insert_states(connection, type_, [event for event in events if event.type is type_])
     await _count(connection, likes, [event for event in events if event.type is InteractionType.VIEW])
-    acted = {event.actor_id for event in events if event.type is not InteractionType.IMPRESSION}
-    await raise_versions(connection, acted)
-    await enqueue(connection, OutboxKind.PROFILE, [str(actor_id) for actor_id in acted])
+    await mark_profiles_changed(
+        connection, {event.actor_id for event in events if event.type is not InteractionType.IMPRESSION}
+    )
 
 
 async def _new_likes(connection: AsyncConnection, events: Iterable[NewInteraction]) -> set[Pair]:
-    """Give those who like what they have not liked before. Their actors are locked, so nobody else adds a like."""
+    """Return the pairs without a like so far; their actors are locked, so no other transaction adds one."""
     likes = {(event.actor_id, event.project_id) for event in events if event.type is InteractionType.LIKE}
     if not likes:
         return set()
-    there = await connection.execute(_LIKED, {"rows": sorted(likes)})
-    return likes - {(row.actor_id, row.project_id) for row in there}
+    stored = await connection.execute(_LIKED, {"rows": sorted(likes)})
+    return likes - {(row.actor_id, row.project_id) for row in stored}
 
 
-async def _keep_since(connection: AsyncConnection, type_: InteractionType, events: Iterable[NewInteraction]) -> None:
+async def _insert_states(connection: AsyncConnection, type_: InteractionType, events: Iterable[NewInteraction]) -> None:
     since: dict[Pair, datetime] = {}
     for event in events:
         pair = event.actor_id, event.project_id
         since[pair] = min(event.at, since.get(pair, event.at))
     if since:
-        await connection.execute(_KEEP[type_], {"rows": [(*pair, at) for pair, at in sorted(since.items())]})
+        rows = [(*pair, at) for pair, at in sorted(since.items())]
+        await connection.execute(_INSERT_STATE[type_], {"rows": rows})
 
 
 async def _count(connection: AsyncConnection, likes: Iterable[Pair], views: Iterable[NewInteraction]) -> None:
-    moves: dict[int, ProjectCounts] = {}
-    for _, project_id in likes:
-        counts = moves.get(project_id, ProjectCounts())
-        moves[project_id] = counts._replace(likes=counts.likes + 1)
-    for event in views:
-        counts = moves.get(event.project_id, ProjectCounts())
-        moves[event.project_id] = counts._replace(views=counts.views + 1)
-    await add_counts(connection, moves)
+    changes: dict[int, ProjectCounts] = {}
+    for project_id, new in (
+        *((project_id, ProjectCounts(likes=1)) for _, project_id in likes),
+        *((event.project_id, ProjectCounts(views=1)) for event in views),
+    ):
+        counts = changes.get(project_id, ProjectCounts())
+        changes[project_id] = ProjectCounts(counts.likes + new.likes, counts.views + new.views)
+    await add_counts(connection, changes)
 
 
-# --- one act -------------------------------------------------------------------------------------------------------
-
-
-async def _keep(connection: AsyncConnection, event: NewInteraction) -> bool:
-    """Make a like, a save or a dismissal, unless there is one. One taken back may come again at the same moment."""
-    given = await _existing(connection, [event])
-    pair = {"actor_id": event.actor_id, "project_id": event.project_id}
-    if not given or (await connection.execute(_IS_KEPT[event.type], pair)).first() is not None:
+async def _set_state(connection: AsyncConnection, event: NewInteraction) -> bool:
+    """Set a like, save or dismissal unless it is set; one that was removed may come again at the same moment."""
+    possible = await _lock(connection, [event])
+    pair = {"actor": event.actor_id, "project": event.project_id}
+    if not possible or (await connection.execute(_FIND_STATE[event.type], pair)).first() is not None:
         return False
-    await _insert(connection, given)
-    await _apply(connection, given)
+    await _insert(connection, possible)
+    await _apply(connection, possible)
     return True
 
 
-async def _take_back(connection: AsyncConnection, statement: Executable, actor_id: int, project_id: int) -> bool:
-    if not _may_exist(actor_id, project_id):
+async def _remove_state(connection: AsyncConnection, type_: InteractionType, actor_id: int, project_id: int) -> bool:
+    if not _are_keys(actor_id, project_id):
         return False
     await lock_actors(connection, [actor_id])
     await lock_projects(connection, [project_id])
-    deleted = await connection.execute(statement, {"actor_id": actor_id, "project_id": project_id})
+    deleted = await connection.execute(_DELETE_STATE[type_], {"actor": actor_id, "project": project_id})
     if deleted.first() is None:
         return False
-    await raise_versions(connection, [actor_id])
-    await enqueue(connection, OutboxKind.PROFILE, [str(actor_id)])
+    await mark_profiles_changed(connection, [actor_id])
     return True

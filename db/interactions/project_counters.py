@@ -1,6 +1,5 @@
-"""The counters that stand on a project, `like_count` and `view_count`: always as many as there are likes and views."""
+"""Like and view counters of projects, equal at all times to the numbers of `Like` and view `Interaction` rows."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -21,45 +20,41 @@ _VIEWS = (
     .where(in_list(Interaction.actor_id, _IDS), Interaction.type == InteractionType.VIEW.value)
     .group_by(Interaction.project_id)
 )
-_moves = batch(columns_of(Project, "id", "like_count", "view_count")).subquery("moves")
-_MOVE = (
+_changes = batch(columns_of(Project, "id", "like_count", "view_count")).subquery("changes")
+_ADD = (
     update(Project)
-    .where(Project.id == _moves.c.id)
+    .where(Project.id == _changes.c.id)
     .values(
-        like_count=Project.like_count + _moves.c.like_count,
-        view_count=Project.view_count + _moves.c.view_count,
+        like_count=Project.like_count + _changes.c.like_count,
+        view_count=Project.view_count + _changes.c.view_count,
         updated_at=Project.updated_at,  # a count is no change of the project
     )
 )
 
 
 class ProjectCounts(NamedTuple):
-    """Likes and views of one project, or by how much they move."""
+    """Likes and views of one project, or changes of them."""
 
     likes: int = 0
     views: int = 0
 
 
 async def lock_projects(connection: AsyncConnection, ids: Iterable[int]) -> dict[int, str]:
-    """Lock these projects in the order of their ids until the transaction ends; give the keys of those that exist."""
+    """Lock projects in the order of their ids until the transaction ends; return the keys of those that exist."""
     rows = await connection.execute(_LOCK, {"ids": sorted(set(ids))})
     return {row.id: row.key for row in rows}
 
 
 async def counts_by_actors(connection: AsyncConnection, actor_ids: Sequence[int]) -> dict[int, ProjectCounts]:
-    """Count what these actors together have added to each project's counters."""
-    likes: dict[int, int] = defaultdict(int)
-    views: dict[int, int] = defaultdict(int)
-    for statement, counted in ((_LIKES, likes), (_VIEWS, views)):
-        for project_id, count in await connection.execute(statement, {"ids": list(actor_ids)}):
-            counted[project_id] = count
-    return {
-        project_id: ProjectCounts(likes[project_id], views[project_id]) for project_id in likes.keys() | views.keys()
-    }
+    """Count the likes and views of these actors, by project."""
+    ids = {"ids": list(actor_ids)}
+    likes: dict[int, int] = {row[0]: row[1] for row in await connection.execute(_LIKES, ids)}
+    views: dict[int, int] = {row[0]: row[1] for row in await connection.execute(_VIEWS, ids)}
+    return {id_: ProjectCounts(likes.get(id_, 0), views.get(id_, 0)) for id_ in likes.keys() | views.keys()}
 
 
-async def add_counts(connection: AsyncConnection, moves: Mapping[int, ProjectCounts]) -> None:
+async def add_counts(connection: AsyncConnection, changes: Mapping[int, ProjectCounts]) -> None:
     """Add to the counters of projects that `lock_projects` has locked."""
-    rows = [(project_id, move.likes, move.views) for project_id, move in sorted(moves.items()) if any(move)]
+    rows = [(project_id, change.likes, change.views) for project_id, change in sorted(changes.items()) if any(change)]
     if rows:
-        await connection.execute(_MOVE, {"rows": rows})
+        await connection.execute(_ADD, {"rows": rows})

@@ -1,4 +1,4 @@
-"""The log of what was served: noted without waiting, written in batches, kept for 7 days; and what came of it."""
+"""Log of served pages: collected in memory, written in batches, kept for 7 days, and read for training."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -13,10 +13,10 @@ from db.database.engine import Database
 from db.models import Actor, FeedKind, Interaction, InteractionType, ServedPage, now
 
 RETENTION = timedelta(days=7)
-_MOST = 2_000
-"""Pages that may wait to be written; beyond that the oldest are lost, and counted: serving must not wait for a log."""
+_MAX_WAITING = 2_000
+"""Pages waiting to be written; beyond that the oldest are dropped and counted, so that serving never waits."""
 
-_LIVING = (
+_EXISTING_ACTORS = (
     select(Actor.id)
     .where(in_list(Actor.id, bindparam("ids", type_=IntegerList())))
     .order_by(Actor.id)
@@ -24,15 +24,8 @@ _LIVING = (
 )
 
 
-async def _of_the_living(connection: AsyncConnection, pages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Leave out the pages of actors that were deleted while they waited: they would keep all others out."""
-    ids = sorted({page["actor_id"] for page in pages if page["actor_id"] is not None})
-    living = {None, *await connection.scalars(_LIVING, {"ids": ids})}
-    return [page for page in pages if page["actor_id"] in living]
-
-
 class ServedPageLog:
-    """Collects served pages in memory until `flush` writes them; a crash loses what was not written yet.
+    """Collects served pages until `flush` writes them; a crash loses the waiting ones.
 
     Attributes
     ----------
@@ -46,37 +39,39 @@ class ServedPageLog:
         self.lost = 0
 
     def note(self, **page: Any) -> None:
-        """Remember a page; the names are the columns of `ServedPage`."""
-        if len(self._waiting) >= _MOST:
+        """Add a page; the names are the columns of `ServedPage`."""
+        if len(self._waiting) >= _MAX_WAITING:
             self._waiting.popleft()
             self.lost += 1
         self._waiting.append(page)
 
     async def flush(self) -> int:
-        """Write what has been noted since the last time, and give how many pages that were."""
+        """Write the waiting pages; return their number. Pages of actors deleted in between are left out."""
         pages, self._waiting = self._waiting, deque()
         if not pages:
             return 0
         try:
             async with self._database.write() as connection:
-                if known := await _of_the_living(connection, pages):
-                    await connection.execute(insert(ServedPage), known)
-        except BaseException:  # also when we are canceled: what was not written waits for the last flush
+                ids = sorted({page["actor_id"] for page in pages if page["actor_id"] is not None})
+                existing = {None, *await connection.scalars(_EXISTING_ACTORS, {"ids": ids})}
+                if rows := [page for page in pages if page["actor_id"] in existing]:
+                    await connection.execute(insert(ServedPage), rows)
+        except BaseException:  # after a cancellation too, the pages wait for the last flush
             self._waiting.extendleft(reversed(pages))
             raise
         return len(pages)
 
     async def expire(self) -> None:
-        """Forget pages that were served more than `RETENTION` ago."""
+        """Delete the pages older than `RETENTION`."""
         async with self._database.write() as connection:
             await connection.execute(delete(ServedPage).where(ServedPage.at < now() - RETENTION))
 
 
 class LoggedPage(NamedTuple):
-    """A page of a personal feed as it was served, with a sample of the ranking's other candidates.
+    """A served page of For You, with a sample of the ranking's other candidates.
 
     `values` and `sampled_values` are (n, signals) matrices of float32, little-endian, row by row; `sampled_share` is
-    the chance with which each of the others was taken.
+    the probability with which each other candidate was sampled.
     """
 
     snapshot_id: str
@@ -92,7 +87,7 @@ class LoggedPage(NamedTuple):
 
 
 class Impression(NamedTuple):
-    """A client's word that a viewer saw a project in a ranking."""
+    """An impression of a project in a ranking, as the client reported it."""
 
     snapshot_id: str
     actor_id: int
@@ -100,7 +95,7 @@ class Impression(NamedTuple):
 
 
 class EngagingInteraction(NamedTuple):
-    """Something that an actor did with a project, however it was found."""
+    """An interaction that counts as engagement."""
 
     actor_id: int
     project_id: int
@@ -115,33 +110,33 @@ _PERSONAL = (
     .order_by(ServedPage.at.desc(), ServedPage.id.desc())
     .limit(bindparam("limit"))
 )
-_SEEN = (
+_IMPRESSIONS = (
     select(Interaction.snapshot_id, Interaction.actor_id, Interaction.project_id)
     .where(Interaction.at >= _SINCE, Interaction.type == InteractionType.IMPRESSION)
     .where(Interaction.snapshot_id.is_not(None))
 )
-_DONE = select(Interaction.actor_id, Interaction.project_id, Interaction.at).where(
+_ENGAGING = select(Interaction.actor_id, Interaction.project_id, Interaction.at).where(
     Interaction.at >= _SINCE, Interaction.type.not_in((InteractionType.IMPRESSION, InteractionType.DISMISS))
 )
 
 
 async def personal_pages(database: Database, since: datetime, limit: int) -> list[LoggedPage]:
-    """Read the pages of For You that were served since a moment and can be learned from, the latest first."""
+    """Read the pages of For You since a time that have a sample of candidates, latest first."""
     return [LoggedPage(*row) for row in await database.fetch(_PERSONAL, {"since": since, "limit": limit})]
 
 
 async def impressions(database: Database, since: datetime) -> list[Impression]:
-    """Read what viewers were shown of a ranking since a moment, as clients report it."""
-    return [Impression(*row) for row in await database.fetch(_SEEN, {"since": since})]
+    """Read the impressions in rankings since a time."""
+    return [Impression(*row) for row in await database.fetch(_IMPRESSIONS, {"since": since})]
 
 
 async def engaging_interactions(database: Database, since: datetime) -> list[EngagingInteraction]:
-    """Read all that was done with projects since a moment: every kind of engagement."""
-    return [EngagingInteraction(*row) for row in await database.fetch(_DONE, {"since": since})]
+    """Read the interactions of every kind of engagement since a time."""
+    return [EngagingInteraction(*row) for row in await database.fetch(_ENGAGING, {"since": since})]
 
 
 class ShownProject(NamedTuple):
-    """A project that an actor came to, and the ranking that the client says it was in."""
+    """A project of an interaction, and the ranking snapshot that the client names."""
 
     project_id: int
     snapshot_id: str | None
@@ -154,10 +149,10 @@ _PAGES = select(ServedPage.snapshot_id, ServedPage.actor_id, ServedPage.projects
 
 
 async def were_served(connection: AsyncConnection, actor_id: int, shown: Sequence[ShownProject]) -> list[bool]:
-    """Tell for each project whether a page that was served held it, in one statement.
+    """Tell for each project whether a logged page held it, in one statement.
 
-    The page is one of the actor's own, whatever the client says, or the one that it names, if that was served to the
-    actor or to somebody who had no actor yet. Pages are known some `RETENTION`, from about a second after they were served.
+    The page is any of the actor's own, or the named one if it was served to no actor. Pages are known for about
+    `RETENTION`, from about a second after they were served.
     """
     named = sorted({one.snapshot_id for one in shown if one.snapshot_id is not None})
     own: set[int] = set()

@@ -1,4 +1,4 @@
-"""Reading what an actor has marked: likes and saves, for the hearts and bookmarks of a page."""
+"""Likes and saves of an actor on the projects of a page."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from db.models import Like, Save
 
 
 class Marks(NamedTuple):
-    """Whether an actor likes a project, and keeps it for later."""
+    """Whether an actor has liked and saved a project."""
 
     liked: bool = False
     saved: bool = False
@@ -20,12 +20,12 @@ class Marks(NamedTuple):
 _ACTOR = bindparam("actor", type_=BigIntId)
 _IDS = bindparam("ids", type_=IntegerList())
 MARKS = union_all(
-    select(Like.project_id, literal("like").label("mark")).where(
-        Like.actor_id == _ACTOR, in_list(Like.project_id, _IDS)
-    ),
-    select(Save.project_id, literal("save").label("mark")).where(
-        Save.actor_id == _ACTOR, in_list(Save.project_id, _IDS)
-    ),
+    *(
+        select(model.project_id, literal(mark).label("mark")).where(
+            model.actor_id == _ACTOR, in_list(model.project_id, _IDS)
+        )
+        for mark, model in (("like", Like), ("save", Save))
+    )
 )
 
 

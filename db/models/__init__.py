@@ -1,12 +1,8 @@
-"""The relational truth: one model for SQLite and PostgreSQL.
+"""Models of the relational database, the same for SQLite and PostgreSQL. Queries belong in the packages that use them.
 
-- `catalogue`: `User`, `Project`, `Term` (a tool, a category or a topic), `Tool`, `ProjectTerm`;
-- `acts`: `Actor` (a user or a session), `Interaction` (raw, append-only), `Engagement` (one row for each actor and
-  project), `Like`, `Save`, `Dismissal`, `Mute`, `DecayedCounters`, `UserTag`, `RemovedInterest`;
-- `onboarding`: the quiz;
-- `machine`: `OutboxRow`, `Erasure`, `Job`, `RankingModel`, `ServedPage`, and what is built at night.
-
-Keys: ``id`` is ours, ``key`` is the platform's own and what every input takes.
+`catalog` holds users, projects and terms; `interactions` holds actors and what they did; `onboarding` holds questions
+and answers; `operations` holds outbox, jobs, erasures, served pages and trained models. In every table ``id`` is
+internal and ``key`` is the platform's own id, which inputs take.
 """
 
 from db.models.base import Base, now
@@ -53,46 +49,10 @@ from db.models.operations import (
 )
 
 __all__ = [
-    "ENGAGEMENT_BIT",
-    "ActivityRate",
-    "Actor",
-    "Base",
-    "DecayedCounters",
-    "Dismissal",
-    "Engagement",
-    "EngagementKind",
-    "Erasure",
-    "EventId",
-    "FeedKind",
-    "Interaction",
-    "InteractionType",
-    "ItemFactors",
-    "ItemNeighbors",
-    "Job",
-    "Like",
-    "Mute",
-    "MuteKind",
-    "NetworkCount",
-    "OnboardingQuestion",
-    "OnboardingResponse",
-    "OutboxKind",
-    "OutboxRow",
-    "Project",
-    "ProjectTerm",
-    "QuestionType",
-    "RankingModel",
-    "RemovedInterest",
-    "Role",
-    "Save",
-    "ServedPage",
-    "TagSource",
-    "TasteCluster",
-    "Term",
-    "TermKind",
-    "Tool",
-    "User",
-    "UserFactors",
-    "UserTag",
-    "VelocityConstants",
-    "now",
-]
+    "ENGAGEMENT_BIT", "ActivityRate", "Actor", "Base", "DecayedCounters", "Dismissal", "Engagement",
+    "EngagementKind", "Erasure", "EventId", "FeedKind", "Interaction", "InteractionType", "ItemFactors",
+    "ItemNeighbors", "Job", "Like", "Mute", "MuteKind", "NetworkCount", "OnboardingQuestion", "OnboardingResponse",
+    "OutboxKind", "OutboxRow", "Project", "ProjectTerm", "QuestionType", "RankingModel", "RemovedInterest", "Role",
+    "Save", "ServedPage", "TagSource", "TasteCluster", "Term", "TermKind", "Tool", "User", "UserFactors", "UserTag",
+    "VelocityConstants", "now",
+]  # fmt: skip

@@ -1,4 +1,4 @@
-"""What all tables share: names of constraints, types of columns, the present time."""
+"""Declarative base of the models: names of constraints, types of columns, the present time."""
 
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -11,18 +11,18 @@ from db.database.column_types import Json, UtcDateTime
 
 
 def now() -> datetime:
-    """Give the present time in UTC."""
+    """Return the present time in UTC."""
     return datetime.now(UTC)
 
 
 def one_of_check(column: str, values: type[StrEnum]) -> CheckConstraint:
-    """Hold a column to the values of an enum."""
+    """Restrict a column to the values of an enum."""
     listed = ", ".join(f"'{value.value}'" for value in values)
     return CheckConstraint(f"{column} IN ({listed})", name=f"{column}_known")
 
 
 class Base(DeclarativeBase):
-    """All tables, with constraints named alike on both engines so that migrations can find them."""
+    """Base of all models, with constraint names that both engines share, so that migrations find them."""
 
     metadata = MetaData(
         naming_convention={

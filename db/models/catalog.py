@@ -1,4 +1,4 @@
-"""What may be recommended, and who owns it."""
+"""Projects, their owners and their terms."""
 
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ from db.models.enums import Role, TermKind
 
 
 class User(Base):
-    """A person of the platform."""
+    """A user of the platform."""
 
     __tablename__ = "users"
     __table_args__ = (one_of_check("role", Role),)
@@ -30,10 +30,9 @@ class User(Base):
 
 
 class Project(Base):
-    """What is recommended. `like_count` and `view_count` are kept by the writes of `Like` and `Interaction`."""
+    """A recommended item. Writes of `Like` and `Interaction` maintain `like_count` and `view_count`."""
 
     __tablename__ = "projects"
-
     id: Mapped[int] = mapped_column(BigIntId, primary_key=True)
     key: Mapped[str] = mapped_column(unique=True)
     title: Mapped[str]
@@ -75,10 +74,10 @@ for _name, _first in (
 
 
 class Term(Base):
-    """A term of the taxonomy: a tool, a category or a topic. Projects carry terms, viewers' tags point at them.
+    """A tool, category or topic. Projects carry terms; interests refer to them.
 
-    `listed` says that the platform has sent it as a tool or a category, or named it in its quiz: it then exists for
-    everybody, whatever projects carry it (`db.catalog.visibility`).
+    `listed` terms were sent by the platform as a tool or category, or named in its onboarding questions: they are
+    visible to everybody, whatever projects carry them (`db.catalog.visibility`).
     """
 
     __tablename__ = "terms"
@@ -93,10 +92,9 @@ class Term(Base):
 
 
 class Tool(Base):
-    """What a tool has beyond its `Term`."""
+    """Attributes of a tool beyond its `Term`."""
 
     __tablename__ = "tools"
-
     term_id: Mapped[int] = mapped_column(BigIntId, ForeignKey("terms.id", ondelete="CASCADE"), primary_key=True)
     tagline: Mapped[str] = mapped_column(default="", server_default="")
     category: Mapped[str] = mapped_column(default="", server_default="")
@@ -105,7 +103,7 @@ class Tool(Base):
 
 
 class ProjectTerm(Base):
-    """A project carries a term."""
+    """A term of a project."""
 
     __tablename__ = "project_terms"
     __table_args__ = (

@@ -1,10 +1,10 @@
-"""The closed sets of values that columns hold, as the platform's words in lower case."""
+"""Closed sets of values of columns."""
 
 from enum import IntFlag, StrEnum
 
 
 class Role(StrEnum):
-    """What a caller may do: read as a viewer, write the catalog, or run experiments as well."""
+    """Permissions of a caller: read as a viewer, write the catalog, or administer."""
 
     VIEWER = "viewer"
     SERVICE = "service"
@@ -12,7 +12,7 @@ class Role(StrEnum):
 
 
 class TermKind(StrEnum):
-    """What a taxonomy term is."""
+    """Kinds of terms."""
 
     TOOL = "tool"
     CATEGORY = "category"
@@ -20,7 +20,7 @@ class TermKind(StrEnum):
 
 
 class TagSource(StrEnum):
-    """Where a viewer's tag comes from: stated by hand, answered in the quiz, imported, or learned from behavior."""
+    """Sources of an interest: set by hand, chosen in onboarding, imported, or learned from interactions."""
 
     MANUAL = "manual"
     QUIZ = "quiz"
@@ -29,7 +29,7 @@ class TagSource(StrEnum):
 
 
 class InteractionType(StrEnum):
-    """What an actor did with a project. All but the last two count as engagement."""
+    """Types of interactions. All but the last two count as engagement."""
 
     VIEW = "view"
     LIKE = "like"
@@ -42,7 +42,7 @@ class InteractionType(StrEnum):
 
 
 class EngagementKind(IntFlag):
-    """The kinds of engagement one actor has had with one project, as bits of `Engagement.kinds`."""
+    """Kinds of engagement of an actor with a project, as bits of `Engagement.kinds`."""
 
     VIEW = 1
     LIKE = 2
@@ -60,7 +60,7 @@ ENGAGEMENT_BIT: dict[InteractionType, EngagementKind] = {
 
 
 class FeedKind(StrEnum):
-    """The feeds that a page can come from."""
+    """Feeds that serve pages."""
 
     FOR_YOU = "for_you"
     TRENDING = "trending"
@@ -71,7 +71,7 @@ class FeedKind(StrEnum):
 
 
 class QuestionType(StrEnum):
-    """The plan's four kinds of onboarding question."""
+    """The four types of onboarding question."""
 
     TOOL_SELECT = "tool_select"
     CATEGORY_SELECT = "category_select"
@@ -80,7 +80,7 @@ class QuestionType(StrEnum):
 
 
 class MuteKind(StrEnum):
-    """What a viewer can mute: what a project carries, who made it, or a project as evidence for others."""
+    """Subjects of a mute: a term, an owner, or a project as evidence."""
 
     TOPIC = "topic"
     CATEGORY = "category"
@@ -90,7 +90,7 @@ class MuteKind(StrEnum):
 
 
 class OutboxKind(StrEnum):
-    """Which shadow an outbox row will bring up to date."""
+    """Kinds of index documents that an outbox row updates."""
 
     PROJECT = "project"
     PROFILE = "profile"

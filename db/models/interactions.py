@@ -1,4 +1,4 @@
-"""Who did what, and what was counted of it."""
+"""Actors, their interactions with projects, and counters of them."""
 
 from datetime import datetime
 from typing import Any
@@ -13,10 +13,10 @@ from db.models.enums import FeedKind, InteractionType, TagSource
 
 
 class Actor(Base):
-    """Who acts: a user, or the session of somebody not signed in. Everything personal hangs on an actor.
+    """A user, or the session of an anonymous visitor. Every interaction and setting belongs to an actor.
 
-    `version` rises in the transaction of every act, so that a stored ranking can tell that it is out of date.
-    A claimed session is `merged_into` the account's actor; its id stands for the account until `claim_ends_at`.
+    `version` rises in the transaction of each write of the actor, and so tells that a ranking snapshot is out of date.
+    A claimed session is `merged_into` the account's actor, and its id stands for the account until `claim_ends_at`.
     """
 
     __tablename__ = "actors"
@@ -33,13 +33,12 @@ class Actor(Base):
 
 
 class Interaction(Base):
-    """One raw event. Its identity is (actor, project, type, at); append-only; partitioned by month on PostgreSQL.
+    """One raw event: append-only, identified by (actor, project, type, at), partitioned by month on PostgreSQL.
 
-    An event whose time nobody knows stands at `db.database.column_types.UNKNOWN_TIME`.
+    An event of unknown time is stored at `db.database.column_types.UNKNOWN_TIME`.
     """
 
     __tablename__ = "interactions"
-
     actor_id: Mapped[int] = mapped_column(BigIntId, ForeignKey("actors.id", ondelete="CASCADE"))
     project_id: Mapped[int] = mapped_column(BigIntId, ForeignKey("projects.id", ondelete="CASCADE"))
     type: Mapped[str]
@@ -64,21 +63,20 @@ Index("ix_interactions_project_at", Interaction.project_id, Interaction.at.desc(
 
 
 class _ActorOnProject:
-    """The two columns of every table that says something about an actor and a project."""
+    """The primary key of tables about an actor and a project."""
 
     actor_id: Mapped[int] = mapped_column(BigIntId, ForeignKey("actors.id", ondelete="CASCADE"), primary_key=True)
     project_id: Mapped[int] = mapped_column(BigIntId, ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True)
 
 
 class Engagement(_ActorOnProject, Base):
-    """All that one actor has done with one project, in one row; `kinds` holds `EngagementKind` bits.
+    """All interactions of one actor with one project; `kinds` holds `EngagementKind` bits.
 
-    `weight` is how much this person counts in the project's pulse, 0 to 1: how far the actor was trusted at its first
-    engagement. It stands here so that the pulse can be counted again from the truth.
+    `weight` is the actor's weight in the project's decayed counters, 0 to 1, fixed at the first engagement. It is
+    stored so that the counters can be recounted.
     """
 
     __tablename__ = "engagement"
-
     first_at: Mapped[datetime]
     last_at: Mapped[datetime]
     kinds: Mapped[int]
@@ -86,39 +84,35 @@ class Engagement(_ActorOnProject, Base):
 
 
 class Like(_ActorOnProject, Base):
-    """An actor likes a project."""
+    """A like."""
 
     __tablename__ = "likes"
-
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 
 class Save(_ActorOnProject, Base):
-    """An actor keeps a project for later."""
+    """A project saved for later."""
 
     __tablename__ = "saves"
-
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 
 class Dismissal(_ActorOnProject, Base):
-    """An actor does not want to see a project; `reason_id` is the reason's id if one was given."""
+    """A project hidden from an actor's feeds; `reason_id` is the rejected reason of the explanation, if any."""
 
     __tablename__ = "dismissals"
-
     reason_id: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 
 class Mute(Base):
-    """An actor does not want to see what carries a term, or what an owner made; or a touched project is no evidence.
+    """A muted term or owner, whose projects leave the actor's feeds, or a project that is no evidence for rankings.
 
-    Exactly one of `term_id`, `owner_id` and `seed_id` says what. `dismissed_id` is the project whose dismissal the mute
-    came with, if it came with one.
+    Exactly one of `term_id`, `owner_id` and `seed_id` is set. `dismissed_id` is the project whose dismissal created the
+    mute, if any.
     """
 
     __tablename__ = "mutes"
-
     id: Mapped[int] = mapped_column(BigIntId, primary_key=True)
     actor_id: Mapped[int] = mapped_column(BigIntId, ForeignKey("actors.id", ondelete="CASCADE"), index=True)
     term_id: Mapped[int | None] = mapped_column(BigIntId, ForeignKey("terms.id", ondelete="CASCADE"))
@@ -129,7 +123,7 @@ class Mute(Base):
     )
     created_at: Mapped[datetime] = mapped_column(default=now)
 
-    # The subject comes first: "has this actor muted this?" is asked for each term of each candidate.
+    # The subject comes first: queries look up the mutes of each term of each candidate.
     __table_args__ = (
         UniqueConstraint("term_id", "actor_id"),
         UniqueConstraint("owner_id", "actor_id"),
@@ -143,15 +137,13 @@ class Mute(Base):
 
 
 class DecayedCounters(Base):
-    """How many distinct people came to a project lately: each counts by its weight, halved every so often.
+    """Decayed sums of the weights of a project's distinct actors, by half-life (`db.interactions.decayed_counters`).
 
-    The sums are as of the latest first engagement in them: `as_of_s`, Unix seconds, for those that halve by the wall's
-    clock; `as_of_active_h`, busy hours (`db.interactions.activity_time`), for those that halve by the platform's. `db.interactions.decayed_counters`
-    decays them on.
+    The sums are as of the latest first engagement in them: `as_of_s` in Unix seconds for those in wall-clock time,
+    `as_of_active_h` in active hours for those in activity time.
     """
 
     __tablename__ = "decayed_counters"
-
     project_id: Mapped[int] = mapped_column(BigIntId, ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True)
     actors_1h: Mapped[float] = mapped_column(default=0.0, server_default="0")
     actors_6h: Mapped[float] = mapped_column(default=0.0, server_default="0")
@@ -166,13 +158,12 @@ class DecayedCounters(Base):
 
 
 class NetworkCount(Base):
-    """How many new people came to a project from one network, halved every day: what one network adds is bounded.
+    """Decayed count of a project's new actors from one network, which caps the weight of further ones.
 
-    `network` is a keyed hash that changes daily; no address is ever stored. Forgotten after some days.
+    `network` is a keyed hash that changes daily; no address is stored.
     """
 
     __tablename__ = "network_counts"
-
     project_id: Mapped[int] = mapped_column(BigIntId, ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True)
     network: Mapped[str] = mapped_column(primary_key=True)
     actors: Mapped[float]
@@ -183,7 +174,6 @@ class EventId(Base):
     """A client's own id of an event, kept for as long as the event may be sent again."""
 
     __tablename__ = "event_ids"
-
     actor_id: Mapped[int] = mapped_column(BigIntId, ForeignKey("actors.id", ondelete="CASCADE"), primary_key=True)
     event_id: Mapped[str] = mapped_column(primary_key=True)
     recorded_at: Mapped[datetime] = mapped_column(default=now, index=True)
@@ -199,10 +189,9 @@ Index("ix_dismissals_project_id", Dismissal.project_id)
 
 
 class UserTag(Base):
-    """A stated or learned interest of an actor, from 0 to 1."""
+    """A stated, imported or learned interest of an actor; `confidence` is from 0 to 1."""
 
     __tablename__ = "user_tags"
-
     actor_id: Mapped[int] = mapped_column(BigIntId, ForeignKey("actors.id", ondelete="CASCADE"))
     term_id: Mapped[int] = mapped_column(BigIntId, ForeignKey("terms.id", ondelete="CASCADE"))
     confidence: Mapped[float]
@@ -222,7 +211,7 @@ Index("ix_user_tags_term_actor", UserTag.term_id, UserTag.actor_id)
 
 
 class RemovedInterest(Base):
-    """An interest that an actor has taken away: neither learning nor an import brings it back, only the actor does."""
+    """An interest that an actor has removed: learning and imports do not add it again, only the actor does."""
 
     __tablename__ = "removed_interests"
     __table_args__ = (PrimaryKeyConstraint("actor_id", "term_id"), Index(None, "term_id"))

@@ -1,4 +1,4 @@
-"""The onboarding quiz: questions and answers."""
+"""Onboarding questions and answers."""
 
 from datetime import datetime
 from typing import Any
@@ -13,12 +13,12 @@ from db.models.enums import QuestionType
 
 
 class OnboardingQuestion(Base):
-    """A question of the quiz.
+    """An onboarding question.
 
     `options` is a list of ``{id, label, icon, description, term, translations}``, `term` ``{kind, key}`` or null;
     `translations` are ``{locale: {text, description}}``, of an option ``{locale: {label, description}}``. From `least`
-    to `most` options may be chosen. `version` rises with each change. An `automatic` question was made from the
-    catalog, and is made anew from it until the platform sends one of the same key.
+    to `most` options may be chosen. `version` rises with each change. An `automatic` question was generated from the
+    catalog, and is generated again until the platform sends one with its key.
     """
 
     __tablename__ = "onboarding_questions"
@@ -43,10 +43,11 @@ class OnboardingQuestion(Base):
 
 
 class OnboardingResponse(Base):
-    """An actor's answer to one question; sending it again replaces it.
+    """An actor's answer to one question; a new answer replaces it.
 
-    `term_ids` and `words` are what the answer meant when it was given, however the question changes: the terms that it
-    made interests of, and what it adds to the text of the profile. `skipped` says that the actor did not want to say.
+    `term_ids` (the interests that the answer set) and `words` (its part of the profile's text) are fixed when the
+    answer is given, so that a later change of the question does not alter them. `skipped` means that the actor
+    declined.
     """
 
     __tablename__ = "onboarding_responses"

@@ -1,4 +1,4 @@
-"""The machine's own: what is behind, whose turn a job is, what was learned, what was served."""
+"""Operational tables: outbox, erasures, jobs, trained models, served pages."""
 
 from datetime import datetime
 from typing import Any
@@ -13,16 +13,15 @@ from db.models.enums import FeedKind, OutboxKind
 
 
 class OutboxRow(Base):
-    """One shadow that is behind the truth: which one, and since when. It carries no payload: a worker reads the truth.
+    """An index document to update. The row has no payload: a worker reads the present row of the database.
 
-    `version` rises each time the truth changes again, and a worker deletes the row only if it has not moved meanwhile.
-    `urgent` rows (what must leave the index) go first. A row is free when `available_at` has passed; taking it moves
-    `available_at` forward, which is the lease. `held_until` is the end of an earlier lease that the row was pulled out
-    of by a newer change. A `dead` row was refused too often and waits for an operator.
+    `version` rises with each further change, and a worker deletes the row only if its version has not changed. `urgent`
+    rows (removals) go first. A row is free once `available_at` has passed; a worker's lease moves `available_at`
+    forward. `held_until` is the end of a lease that a newer change interrupted. A `dead` row failed too often and waits
+    for an operator.
     """
 
     __tablename__ = "outbox"
-
     kind: Mapped[str]
     key: Mapped[str]
     version: Mapped[int] = mapped_column(BigIntId, default=1, server_default="1")
@@ -44,14 +43,13 @@ Index("ix_outbox_next", OutboxRow.dead, OutboxRow.urgent.desc(), OutboxRow.avail
 
 
 class Erasure(Base):
-    """What is left to do after everything of some actors was deleted from the truth; in the end, its receipt.
+    """A deletion of actors whose projections are not all clean yet; afterwards its receipt.
 
-    `leftovers` names what shadows may still hold (``actors``, ``projects``: their keys) and is emptied when they do not
-    any more. `report` counts what was deleted. Nothing in the row of a completed erasure tells whose it was.
+    `leftovers` lists what projections may still hold (keys of ``actors`` and ``projects``) and is emptied when they
+    hold it no more. `report` counts the deleted rows. A completed row identifies nobody.
     """
 
     __tablename__ = "erasures"
-
     id: Mapped[str] = mapped_column(primary_key=True)
     requested_at: Mapped[datetime] = mapped_column(default=now)
     leftovers: Mapped[dict[str, Any]]
@@ -60,14 +58,13 @@ class Erasure(Base):
 
 
 class Job(Base):
-    """Whose turn a periodic job is, so that one runner does it however many workers there are.
+    """The lock of a periodic job, which lets one worker run it.
 
-    `token` rises each time the job is taken; a holder's lease ends at `until` by the database's clock, and is None
-    while nobody holds it. `due` is the occurrence that was taken last: no other worker does it a second time.
+    `token` rises with each acquisition; the lease ends at `until` by the database's clock, None while nobody holds it.
+    `due` is the latest acquired occurrence: no worker runs it twice.
     """
 
     __tablename__ = "jobs"
-
     name: Mapped[str] = mapped_column(primary_key=True)
     token: Mapped[int] = mapped_column(BigIntId, default=1, server_default="1")
     holder: Mapped[str]
@@ -86,26 +83,23 @@ class UserFactors(Base):
     """
 
     __tablename__ = "user_factors"
-
     actor_id: Mapped[int] = mapped_column(BigIntId, ForeignKey("actors.id", ondelete="CASCADE"), primary_key=True)
     vector: Mapped[bytes] = mapped_column(LargeBinary)
     cluster: Mapped[int | None] = mapped_column(BigIntId)
 
 
 class TasteCluster(Base):
-    """The mean taste (float16) of a circle of like-minded people: at least ten."""
+    """The mean user factors (float16) of at least ten similar actors."""
 
     __tablename__ = "taste_clusters"
-
     id: Mapped[int] = mapped_column(BigIntId, primary_key=True)
     vector: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class ItemFactors(Base):
-    """What was built last night of a project: latent factors (float16), empty for one of too few people."""
+    """Nightly latent factors (float16) of a project; empty for one with too few actors."""
 
     __tablename__ = "item_factors"
-
     project_id: Mapped[int] = mapped_column(BigIntId, ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True)
     vector: Mapped[bytes] = mapped_column(LargeBinary)
 
@@ -114,20 +108,18 @@ class ItemNeighbors(Base):
     """Projects that the same actors engage with: little-endian int64 ids, the nearest first, and float32 cosines."""
 
     __tablename__ = "item_neighbors"
-
     project_id: Mapped[int] = mapped_column(BigIntId, ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True)
     neighbors: Mapped[bytes] = mapped_column(LargeBinary)
     similarity: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class RankingModel(Base):
-    """A set of curves that ranks: the weights of one preset or of one training run, kept for ever.
+    """The weights of one preset or training run; never deleted.
 
-    `retired_at` is when it was last taken out of service; the latest of these is what a roll-back goes to.
+    `retired_at` is the time of the last deactivation; a roll-back activates the latest of these.
     """
 
     __tablename__ = "ranking_models"
-
     id: Mapped[int] = mapped_column(BigIntId, primary_key=True)
     name: Mapped[str] = mapped_column(unique=True)
     curves: Mapped[dict[str, Any]]
@@ -147,10 +139,9 @@ Index(
 
 
 class VelocityConstants(Base):
-    """What makes a trend here, as one training fitted it: the constants of each window; kept for ever."""
+    """Fitted constants of the trending formula, by window; never deleted."""
 
     __tablename__ = "velocity_constants"
-
     id: Mapped[int] = mapped_column(BigIntId, primary_key=True)
     constants: Mapped[dict[str, Any]]
     report: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=sql("'{}'"))
@@ -168,23 +159,25 @@ Index(
 
 
 class ActivityRate(Base):
-    """How fast the platform's clock runs in an hour of the week, 0 to 167 from Monday 00:00 UTC; `db.interactions.activity_time`."""
+    """The speed of activity time in an hour of the week, 0 to 167 from Monday 00:00 UTC.
+
+    See `db.interactions.activity_time`.
+    """
 
     __tablename__ = "activity_rates"
-
     hour: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     start_h: Mapped[float]
     rate: Mapped[float]
 
 
 class ServedPage(Base):
-    """What was served, for training, replay and support; a sample, kept for 7 days.
+    """A served page, logged for training, replay and support; a sample, kept for 7 days.
 
-    `projects` lists the ids in the order of their ranks from `first_rank`; `contributions` holds their
-    millionths, little-endian int64, row by row, in the order of `signals`, and `values` what the signals were, float32.
-    `explored` lists the projects that were drawn for their places, each as ``[id, propensity]``.
-    `sampled` are some of the ranking's other candidates, each taken with the chance `sampled_share`, and
-    `sampled_values` theirs: without them a model would learn only what the one before it chose to show.
+    `projects` lists ids by rank from `first_rank`; `contributions` holds their millionths, little-endian int64, row by
+    row, in the order of `signals`, and `values` the signals' values, float32. `explored` lists the projects placed by
+    exploration, each as ``[id, propensity]``. `sampled` are some of the ranking's other candidates, each drawn with
+    probability `sampled_share`, with their `sampled_values`: training on shown projects only would repeat the choices
+    of the model before.
     """
 
     __tablename__ = "served_pages"

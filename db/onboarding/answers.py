@@ -1,7 +1,7 @@
-"""What viewers answered in the quiz, and what follows from it in the same transaction.
+"""Answers to onboarding questions, and the interests and settings that follow from them.
 
-An answer keeps what it meant when it was given (terms, words), so that a question which changes later takes nothing
-away from anybody. Tools and categories become interests, all else goes into the text of the profile and the settings.
+An answer keeps its meaning (terms, words) from the time it was given, so that a later change of the question does not
+alter it. Tools and categories become interests; everything else goes into the profile's text and the settings.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,26 +22,22 @@ from db.onboarding.questions import Option, Question
 from db.outbox import enqueue
 
 ONBOARDING_SETTING = "quiz"
-"""The key in `Actor.settings` that is there once anything was answered. It holds the ids of the options chosen, by the
-types of question that make no interests: ``{"use_case": ["work"], "experience": ["new"]}``."""
+"""Key in `Actor.settings`, present after any answer: ids of chosen options by the types of question that do not set
+interests, ``{"use_case": ["work"], "experience": ["new"]}``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was answered to one question.
+    """The stored answer to one question.
 
     Attributes
     ----------
     options
-        Ids of the chosen options, as the question had them then.
+        Ids of the chosen options, in the version of the question that was answered.
     text
         The viewer's own words.
     skipped
-        Whether the viewer did not want to say.
-    question_version
-        The version of the question that was answered.
-    answered_at
-        When it was answered last.
+        Whether the viewer declined to answer.
     """
 
     question_id: int
@@ -54,7 +50,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class CheckedAnswer:
-    """An answer that has been checked: the question, the options chosen, and own words; neither is a skip."""
+    """A validated answer: the question, the chosen options, and own words; neither means declined."""
 
     question: Question
     options: tuple[Option, ...] = ()
@@ -62,32 +58,32 @@ class CheckedAnswer:
 
     @property
     def skipped(self) -> bool:
-        """Whether nothing was said."""
+        """Whether the answer is empty."""
         return not self.options and not self.text
 
     @property
     def words(self) -> str:
-        """What it adds to the profile's text. Options that point at a term are interests, which stand there anyway."""
-        said = (
+        """The part of the profile's text. Options with a term are interests instead."""
+        texts = (
             f"{option.label} ({option.description})" if option.description else option.label for option in self.free
         )
-        return ", ".join(said)
+        return ", ".join(texts)
 
     @property
     def free(self) -> tuple[Option, ...]:
-        """The chosen options that point at nothing."""
+        """The chosen options without a term."""
         return tuple(option for option in self.options if option.term is None)
 
 
-class _Said(NamedTuple):
-    """What the settings know of an answer."""
+class _Setting(NamedTuple):
+    """The part of an answer that the settings hold."""
 
     type: str
     options: Sequence[str]
     skipped: bool
 
 
-_KEPT_TYPES = (QuestionType.USE_CASE.value, QuestionType.EXPERIENCE.value)
+_SETTING_TYPES = (QuestionType.USE_CASE.value, QuestionType.EXPERIENCE.value)
 _ACTOR = bindparam("actor", type_=BigIntId)
 ANSWERS = select(
     OnboardingResponse.question_id, OnboardingResponse.selected_options, OnboardingResponse.text,
@@ -117,16 +113,15 @@ _SET = (
 
 
 async def answers_of(database: Database, actor_id: int) -> dict[int, Answer]:
-    """Read what an actor answered, by the question's id."""
+    """Read an actor's answers, by question id."""
     rows = await database.fetch(ANSWERS, {"actor": actor_id})
     return {row[0]: Answer(row[0], tuple(row[1]), *row[2:]) for row in rows}
 
 
 async def store_answers(connection: AsyncConnection, actor_id: int, choices: Sequence[CheckedAnswer]) -> None:
-    """Store answers in the place of earlier ones to the same questions, and let them count from now on.
+    """Store answers in place of earlier ones to the same questions, in a constant number of statements.
 
-    Everything or, if the transaction fails, nothing. Of two at once the second waits for the first and then replaces
-    it: its locks are the actor's row before all else. A constant number of statements.
+    The actor's row is locked first, so that of two concurrent calls the second replaces the first.
     """
     settings: dict[str, Any] = (await connection.execute(_LOCK, {"actor": actor_id})).scalar_one()
     stored = (await connection.execute(_STORED, {"actor": actor_id})).all()
@@ -138,13 +133,15 @@ async def store_answers(connection: AsyncConnection, actor_id: int, choices: Seq
     kept = {term_id for row in stored if row.question_id not in answered for term_id in row.term_ids}
     before = {term_id for row in stored if row.question_id in answered for term_id in row.term_ids}
     await store_onboarding_interests(connection, actor_id, sorted(chosen), sorted(before - chosen - kept))
-    said = [_Said(row.type, row.selected_options, row.skipped) for row in stored if row.question_id not in answered]
-    said += [_Said(c.question.type, [option.id for option in c.options], c.skipped) for c in choices]
-    await _set(connection, actor_id, settings, said)
+    settings_of = [
+        _Setting(row.type, row.selected_options, row.skipped) for row in stored if row.question_id not in answered
+    ]
+    settings_of += [_Setting(c.question.type, [option.id for option in c.options], c.skipped) for c in choices]
+    await _set(connection, actor_id, settings, settings_of)
 
 
 async def delete_answers(connection: AsyncConnection, actor_id: int) -> bool:
-    """Take all answers back, with the interests that came from them; give whether there were any."""
+    """Delete all answers with their interests; return whether there were any."""
     settings: dict[str, Any] = (await connection.execute(_LOCK, {"actor": actor_id})).scalar_one()
     stored = (await connection.execute(_STORED, {"actor": actor_id})).all()
     if not stored:
@@ -166,27 +163,19 @@ def _chosen(choice: CheckedAnswer, terms: Mapping[TermName, int]) -> list[int]:
 
 
 def _row(actor_id: int, choice: CheckedAnswer, terms: Mapping[TermName, int]) -> tuple[object, ...]:
-    at = now()
-    return (
-        actor_id,
-        choice.question.id,
-        [option.id for option in choice.options],
-        choice.text,
-        choice.words,
-        _chosen(choice, terms),
-        choice.skipped,
-        choice.question.version,
-        at,
-        at,
-    )
+    question, options, at = choice.question, [option.id for option in choice.options], now()
+    content = (choice.text, choice.words, _chosen(choice, terms), choice.skipped)
+    return (actor_id, question.id, options, *content, question.version, at, at)
 
 
-async def _set(connection: AsyncConnection, actor_id: int, settings: Mapping[str, Any], said: Sequence[_Said]) -> None:
-    """Keep what use case and experience say where every request finds it, with the viewer, and raise the version."""
+async def _set(
+    connection: AsyncConnection, actor_id: int, settings: Mapping[str, Any], answers: Sequence[_Setting]
+) -> None:
+    """Store the answers to use case and experience questions in the settings, and raise the version."""
     changed = {name: value for name, value in settings.items() if name != ONBOARDING_SETTING}
-    if any(not one.skipped for one in said):
+    if any(not one.skipped for one in answers):
         changed[ONBOARDING_SETTING] = {
-            kind: [option for one in said if one.type == kind for option in one.options] for kind in _KEPT_TYPES
+            kind: [option for one in answers if one.type == kind for option in one.options] for kind in _SETTING_TYPES
         }
     await connection.execute(_SET, {"actor": actor_id, "changed": changed})
     await enqueue(connection, OutboxKind.PROFILE, [str(actor_id)])

@@ -1,4 +1,4 @@
-"""Questions of the quiz as they come in, and how they are stored."""
+"""Records of onboarding questions, and their stored form."""
 
 import re
 from typing import Annotated, Any, Self
@@ -9,20 +9,20 @@ from db.models import QuestionType, TermKind
 from db.records import Key, Name, Record, Text
 
 MAX_OPTIONS = 50
-"""Options of one question. A picker of more is a list to search in, not a question."""
+"""Options of one question."""
 
 MAX_LOCALES = 100
 MAX_ANSWER_LENGTH = 500
-"""Characters of what a viewer may write in their own words: a paragraph, about what an embedding can tell apart."""
+"""Characters of an answer in own words: a paragraph."""
 
 _LOCALE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
 
 _OFFERS = {QuestionType.TOOL_SELECT: "tool", QuestionType.CATEGORY_SELECT: "category"}
-"""What every option of a question of this type must point at."""
+"""The reference that every option of a question of this type must have."""
 
 
 def canonical_locale(locale: str) -> str:
-    """Write a BCP 47 language tag in one way: ``de_ch`` is ``de-ch``."""
+    """Normalize a BCP 47 language tag: ``de_CH`` becomes ``de-ch``."""
     return locale.replace("_", "-").lower()
 
 
@@ -38,7 +38,7 @@ Sentence = Annotated[Text, Field(max_length=1_000)]
 
 
 class OptionTranslation(Record):
-    """An option in another language."""
+    """A translation of an option."""
 
     locale: Locale
     label: Label
@@ -46,7 +46,7 @@ class OptionTranslation(Record):
 
 
 class QuestionTranslation(Record):
-    """A question in another language; its options have their own."""
+    """A translation of a question, without its options."""
 
     locale: Locale
     text: Sentence
@@ -54,7 +54,7 @@ class QuestionTranslation(Record):
 
 
 class OptionRecord(Record):
-    """An option: free, or pointing at a tool or a category by the platform's key."""
+    """An option, with the key of a tool or category, or without either."""
 
     id: Key
     label: Label
@@ -65,20 +65,20 @@ class OptionRecord(Record):
     translations: Annotated[tuple[OptionTranslation, ...], Field(max_length=MAX_LOCALES)] = ()
 
     @model_validator(mode="after")
-    def _points_at_one_thing(self) -> Self:
+    def _has_one_reference(self) -> Self:
         if self.tool is not None and self.category is not None:
-            raise ValueError("an option points at a tool or at a category, not at both")
+            raise ValueError("an option refers to a tool or to a category, not to both")
         return self
 
     @property
     def term(self) -> tuple[TermKind, str] | None:
-        """What it points at, as kind and key; None if it is free."""
+        """The kind and key of its tool or category; None if it has none."""
         if self.tool is not None:
             return TermKind.TOOL, self.tool
         return (TermKind.CATEGORY, self.category) if self.category is not None else None
 
     def stored(self) -> dict[str, Any]:
-        """Give the form in which `OnboardingQuestion.options` holds it."""
+        """Return the form in `OnboardingQuestion.options`."""
         term = self.term
         return {
             "id": self.id,
@@ -93,7 +93,7 @@ class OptionRecord(Record):
 
 
 class QuestionRecord(Record):
-    """A question. Left out, `max_choices` is 1 for an experience, and the number of options for all else."""
+    """A question. Without `max_choices`, 1 option may be chosen for an experience, and all of any other type."""
 
     key: Key
     type: QuestionType
@@ -109,7 +109,7 @@ class QuestionRecord(Record):
 
     @property
     def most(self) -> int:
-        """How many options may be chosen."""
+        """The largest number of chosen options."""
         if self.max_choices is not None:
             return self.max_choices
         return 1 if self.type is QuestionType.EXPERIENCE else len(self.options)
@@ -124,13 +124,15 @@ class QuestionRecord(Record):
         if self.min_choices > self.most:
             raise ValueError(f"minChoices is {self.min_choices}, which is more than maxChoices, {self.most}")
         wanted = _OFFERS.get(self.type)
-        aimless = [o.id for o in self.options if wanted is not None and getattr(o, wanted) is None]
-        if aimless:
-            raise ValueError(f"each option of a {self.type.value} question names a {wanted}; {aimless[0]!r} does not")
+        incomplete = [o.id for o in self.options if wanted is not None and getattr(o, wanted) is None]
+        if incomplete:
+            raise ValueError(
+                f"each option of a {self.type.value} question names a {wanted}; {incomplete[0]!r} does not"
+            )
         return self
 
     def stored(self) -> dict[str, Any]:
-        """Give the columns of `OnboardingQuestion` that it decides."""
+        """Return its columns of `OnboardingQuestion`."""
         return {
             "type": self.type.value,
             "text": self.text,

@@ -1,4 +1,4 @@
-"""The questions of the quiz: reading them, and taking those of the platform or of the catalog."""
+"""Onboarding questions: reads, and writes of those of the platform or generated from the catalog."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ from db.onboarding.question_records import QuestionRecord, canonical_locale
 from db.upsert_results import Refusal, UpsertResult, last_record_by_key, upsert_result
 
 MAX_ACTIVE_QUESTIONS = 5
-"""Questions of a quiz: the plan's "3-5". Each further one costs viewers who would have finished."""
+"""Active questions at most, from the specification's "3-5": each further one costs viewers who would have finished."""
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """An answer to choose, in one language. `term` is the (kind, key) that it points at; None if it is free."""
+    """An option in one language; `term` is the (kind, key) of its tool or category, None if it has none."""
 
     id: str
     label: str
@@ -38,13 +38,13 @@ class Question:
     Attributes
     ----------
     locale
-        The language that its text is in; None for the one that it was written in.
+        The language of its text; None for the original.
     least, most
-        How many options may be chosen.
+        Bounds of the number of chosen options.
     allows_text
-        Whether it also takes an answer in the viewer's own words.
+        Whether it takes an answer in the viewer's own words.
     automatic
-        Whether it was made from the catalog, and not sent by the platform.
+        Whether it was generated from the catalog.
     version
         Rises with each change.
     """
@@ -65,7 +65,7 @@ class Question:
     locale: str | None
 
     def option(self, id_: str) -> Option | None:
-        """Give the option with this id."""
+        """Return the option with this id."""
         return next((option for option in self.options if option.id == id_), None)
 
 
@@ -92,32 +92,25 @@ _RETIRE = (
 
 
 async def active_questions(database: Database, locale: str | None = None) -> list[Question]:
-    """Read the quiz in its order, in a language as far as it is spoken there: ``de-CH``, ``de``, else as written."""
+    """Read the active questions in order, in the closest language: ``de-CH``, else ``de``, else the original."""
     return [_question(row, locale) for row in await database.fetch(_ACTIVE)]
 
 
 async def all_questions(database: Database, locale: str | None = None) -> list[Question]:
-    """Read every question, those that are not asked any more too."""
+    """Read every question, active or not."""
     return [_question(row, locale) for row in await database.fetch(_ALL)]
 
 
 def _question(row: Any, locale: str | None) -> Question:
     spoken, words = _translated(row.translations, locale)
+    same = ("id", "key", "position", "active", "least", "most", "allows_text", "automatic", "version")
     return Question(
-        id=row.id,
-        key=row.key,
         type=QuestionType(row.type),
         text=words.get("text") or row.text,
         description=words.get("description") or row.description,
         options=tuple(_option(option, locale) for option in row.options),
-        position=row.position,
-        active=row.active,
-        least=row.least,
-        most=row.most,
-        allows_text=row.allows_text,
-        automatic=row.automatic,
-        version=row.version,
         locale=spoken,
+        **{name: getattr(row, name) for name in same},
     )
 
 
@@ -134,7 +127,7 @@ def _option(stored: Mapping[str, Any], locale: str | None) -> Option:
 
 
 def _translated(translations: Mapping[str, Any], locale: str | None) -> tuple[str | None, Mapping[str, str]]:
-    """Find the words of a language, or of the wider one that it belongs to."""
+    """Return the texts of a language, or of a wider one."""
     wanted = canonical_locale(locale) if locale else ""
     while wanted:
         if wanted in translations:
@@ -149,20 +142,14 @@ def _translated(translations: Mapping[str, Any], locale: str | None) -> tuple[st
 async def upsert_questions(
     connection: AsyncConnection, records: Sequence[QuestionRecord], *, retire_others: bool = False
 ) -> UpsertResult:
-    """Take questions from the platform; each is its own from then on, and no longer made from the catalog.
+    """Store questions of the platform; each replaces a generated one of its key.
 
-    Parameters
-    ----------
-    retire_others
-        Whether all questions that are not among the records are asked no more.
+    `retire_others`: whether to deactivate all questions that are not among the records.
 
-    Raises
-    ------
-    InvalidRecord
-        If more than `MAX_ACTIVE_QUESTIONS` questions would be asked; nothing is written then.
+    Raises `InvalidRecord` if more than `MAX_ACTIVE_QUESTIONS` would be active; nothing is written then.
     """
     stored = await _stored(connection)
-    refused = await _dangling(connection, records)
+    refused = await _with_unknown_terms(connection, records)
     bad = {refusal.index for refusal in refused}
     wanted = last_record_by_key([record for index, record in enumerate(records) if index not in bad])
     retired = _others(stored, wanted) if retire_others else []
@@ -177,18 +164,17 @@ async def upsert_questions(
 
 
 async def replace_generated_questions(connection: AsyncConnection, records: Sequence[QuestionRecord]) -> int:
-    """Make these the questions of the catalog, in the place of those before; give how many changed.
+    """Replace the generated questions; return the number of changes.
 
-    A question that the platform has sent stays as it is, and so does a quiz that the platform has made itself: beside
-    active questions of its own none is added.
+    Questions of the platform stay, and while any of them is active no generated one is added.
     """
     stored = await _stored(connection)
-    ours = {key: row for key, row in stored.items() if row.automatic}
+    generated = {key: row for key, row in stored.items() if row.automatic}
     if any(row.active and not row.automatic for row in stored.values()):
-        records = [record for record in records if record.key in ours]
-    wanted = [record for record in records if record.key in ours or record.key not in stored]
+        records = [record for record in records if record.key in generated]
+    wanted = [record for record in records if record.key in generated or record.key not in stored]
     added, changed = await _write(connection, wanted, stored, automatic=True)
-    gone = sorted(key for key, row in ours.items() if row.active and key not in {record.key for record in wanted})
+    gone = sorted(key for key, row in generated.items() if row.active and key not in {record.key for record in wanted})
     if gone:
         await connection.execute(_RETIRE, {"keys": gone, "is_automatic": True})
     return len(added) + len(changed) + len(gone)
@@ -209,13 +195,13 @@ def _require_short(stored: Mapping[str, Any], wanted: Sequence[QuestionRecord], 
     active |= {record.key for record in wanted if record.active}
     if len(active) > MAX_ACTIVE_QUESTIONS:
         raise InvalidRecord(
-            f"{len(active)} questions would be asked, and a quiz has at most {MAX_ACTIVE_QUESTIONS}: send others with active "
-            f"false, or retire all others; active would be {', '.join(sorted(active))}"
+            f"{len(active)} questions would be active, and at most {MAX_ACTIVE_QUESTIONS} may be: send others with "
+            f"active false, or retire all others; active would be {', '.join(sorted(active))}"
         )
 
 
-async def _dangling(connection: AsyncConnection, records: Sequence[QuestionRecord]) -> list[Refusal]:
-    """Find the records that name a tool or category that is not there, with the first that each names."""
+async def _with_unknown_terms(connection: AsyncConnection, records: Sequence[QuestionRecord]) -> list[Refusal]:
+    """Return refusals of the records that refer to an unknown tool or category."""
     named = {option.term for record in records for option in record.options if option.term is not None}
     if not named:
         return []

@@ -1,4 +1,4 @@
-"""Who likes what, by tool and category, and how much of the catalog each covers: what a quiz is made from."""
+"""Likes and projects by tool and category: the input of generated onboarding questions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from db.database.engine import Database
 from db.models import Like, Project, ProjectTerm, Term, TermKind, Tool
 
 LATEST_LIKES = 50_000
-"""Likes that are read, the latest first: what parts the audience now, and a bounded table on any platform."""
+"""Likes that are read, latest first, which bounds the table on any platform."""
 
 
 @dataclass(frozen=True, slots=True)
 class OfferedTerm:
-    """A tool or category that public projects carry: its words, and on how many it stands."""
+    """A tool or category of public projects, with its texts and number of projects."""
 
     id: int
     kind: TermKind
@@ -74,18 +74,18 @@ _COVERAGE = (
 
 
 async def offered_terms(database: Database, least: int) -> list[OfferedTerm]:
-    """Read the tools and categories that at least so many public projects carry, the most common first."""
+    """Read the tools and categories of at least so many public projects, the most common first."""
     rows = await database.fetch(_OFFERED, {"least": least})
     return [OfferedTerm(row.id, TermKind(row.kind), *row[2:]) for row in rows]
 
 
 async def latest_likes(database: Database) -> LikeTable:
-    """Read the latest likes with the tools and categories of what is liked."""
+    """Read the latest likes with the tools and categories of their projects."""
     return LikeTable(*_columns(await database.fetch(_LIKES), 3))
 
 
 async def coverage(database: Database) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Read which public project carries which tool or category: (m,) project ids and (m,) term ids."""
+    """Read the tools and categories of public projects: (m,) project ids and (m,) term ids."""
     projects, terms = _columns(await database.fetch(_COVERAGE), 2)
     return projects, terms
 

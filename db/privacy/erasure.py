@@ -1,17 +1,17 @@
-"""Deleting people: everything of theirs in the truth at once, and in the shadows as soon as those can be reached.
+"""Deletion of actors: in the database at once, in projections as soon as they can be reached.
 
-1. One transaction deletes every row of the actors, puts counters and pulses right, and notes in `Erasure` what is left
-   to do. The actors' own rows become nameless *tombstones*: a request that is under way may still write to them, and
-   SQLite, which gives the id of a deleted last row to the next one, must not make somebody else of them meanwhile.
-2. `finish` empties cache, index and neighbor lists at once, and once more when `ERASURE_GRACE` has passed: only then has every
-   request ended that knew the actors. Then the tombstones go, and what SQLite's files still hold of deleted pages.
+1. One transaction deletes every row of the actors, corrects the counters, and stores the remaining work in `Erasure`.
+   The actors' own rows become anonymous *tombstones*: a request in progress may still write to them, and SQLite reuses
+   the id of a deleted last row.
+2. `finish_erasures` cleans cache and index at once, and again when `ERASURE_GRACE` has passed and every request that
+   knew the actors has ended. Then the tombstones are deleted, and SQLite's free pages overwritten.
 
-Whatever interrupts it, `finish` begins again where it was: every step may be done twice.
+`finish_erasures` continues after an interruption: every step may be repeated.
 """
 
 import secrets
 from collections import Counter
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -30,11 +30,11 @@ from db.models import Actor, Base, Erasure, OutboxKind, Project, ProjectTerm, Ro
 from db.outbox import enqueue
 
 ERASURE_GRACE = timedelta(seconds=90)
-"""No request and no batch of the outbox takes longer; see `db.synchronization.synchronizer.LEASE_S`."""
+"""Longer than any request or outbox batch; see `db.synchronization.synchronizer.LEASE_S`."""
 
 
 class OwnedProjects(StrEnum):
-    """What becomes of the projects that a deleted user made."""
+    """Treatment of the projects of a deleted user."""
 
     REMOVE = "remove"
     KEEP = "keep"
@@ -42,16 +42,16 @@ class OwnedProjects(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ErasureReceipt:
-    """What was deleted, and whether all of it is gone.
+    """Deleted rows, and the completion of the deletion.
 
     Attributes
     ----------
     id
-        128 random bits: whoever has it may ask how far the deletion is.
+        128 random bits, which give access to the status.
     report
-        Rows by what they were: the names of tables, and ``users``.
+        Number of rows by table, and of ``users``.
     completed_at
-        When nothing was left in any store; None while something may be.
+        Time at which no store held anything of the actors; None before.
     """
 
     id: str
@@ -62,14 +62,9 @@ class ErasureReceipt:
 
 @dataclass(frozen=True, slots=True)
 class ErasureRemainder:
-    """What shadows may still hold of the deleted.
+    """Remains of deleted actors in projections.
 
-    Attributes
-    ----------
-    actors
-        Their ids.
-    removed, kept
-        Keys of the projects that went with them, and of those that stay without their name.
+    `actors` are ids; `removed` and `kept` are keys of deleted projects, and of projects that stay without their owner.
     """
 
     actors: list[int] = field(default_factory=list)
@@ -82,37 +77,36 @@ _KEYS = bindparam("keys", type_=TextList())
 PERSONAL: Sequence[Table] = [
     table for table in Base.metadata.sorted_tables if "actor_id" in table.c and table.c.actor_id.foreign_keys
 ]
-"""Every table whose rows belong to an actor; a new one is among them by itself."""
+"""Every table with a foreign key to the actor of its rows."""
 
 _DELETE_ROWS = {table.name: delete(table).where(in_list(table.c.actor_id, _IDS)) for table in PERSONAL}
 
-_HOLDERS = [
+_REFERENCES = [
     column
     for table in Base.metadata.sorted_tables
     for column in table.c
     if any(key.column is table_of(Term).c.id for key in column.foreign_keys) and table.name != Tool.__tablename__
 ]
 _NAMED = union(
-    *(select(column).where(in_list(column.table.c.actor_id, _IDS), column.is_not(None)) for column in _HOLDERS
+    *(select(column).where(in_list(column.table.c.actor_id, _IDS), column.is_not(None)) for column in _REFERENCES
       if "actor_id" in column.table.c)
 )  # fmt: skip
 _NAMED_BY_PROJECTS = select(ProjectTerm.term_id).where(in_list(ProjectTerm.project_id, _IDS)).distinct()
-# A topic is a free word, and a project or interest may name a tool or category that the platform never sent: such
-# terms may be the deleted's own.
-_FORGET_WORDS = (
+# Topics are free text, and so are tools and categories that the platform never sent: they may identify the deleted.
+_DELETE_UNUSED_TERMS = (
     delete(Term)
     .where(
         in_list(Term.id, _IDS),
         ~Term.listed,
-        *(~select(column).where(column == Term.id).correlate(Term).exists() for column in _HOLDERS),
+        *(~select(column).where(column == Term.id).correlate(Term).exists() for column in _REFERENCES),
     )
     .returning(Term.kind, Term.key)
 )
-"""Of terms that the deleted had named, those that nobody and nothing carries any more."""
+"""Delete the terms of the deleted that nothing refers to any more."""
 
-# Rows are locked in one order everywhere: users, actors, projects, what hangs on them, the outbox; each by id.
-_LEAVING = select(User.id, User.role).where(in_list(User.key, _KEYS)).order_by(User.id).with_for_update()
-_LEAVING_ACTORS = (
+# Every transaction locks rows in one order: users, actors, projects, dependent rows, the outbox; each by id.
+_DELETED = select(User.id, User.role).where(in_list(User.key, _KEYS)).order_by(User.id).with_for_update()
+_DELETED_ACTORS = (
     select(Actor.id)
     .where(
         in_list(Actor.user_id, _IDS)
@@ -121,7 +115,7 @@ _LEAVING_ACTORS = (
     .order_by(Actor.id)
     .with_for_update()
 )  # fmt: skip
-_LEAVING_SESSION = (
+_DELETED_SESSION = (
     select(Actor.id)
     .where(Actor.id == bindparam("actor", type_=BigIntId), Actor.user_id.is_(None), Actor.merged_into.is_(None))
     .with_for_update()
@@ -129,7 +123,7 @@ _LEAVING_SESSION = (
 _NEW_OWNER = select(User.id).where(User.key == bindparam("key")).with_for_update(read=True, key_share=True)
 _OWNED = select(Project.id, Project.key).where(in_list(Project.owner_id, _IDS)).order_by(Project.id)
 _HAND_OVER = update(Project).where(in_list(Project.owner_id, _IDS)).values(owner_id=bindparam("owner", type_=BigIntId))
-_BURY = (
+_MAKE_TOMBSTONES = (
     update(Actor)
     .where(in_list(Actor.id, _IDS))
     .values(
@@ -156,66 +150,60 @@ async def erase_users(
     *,
     protected: bool = False,
 ) -> tuple[int, ErasureReceipt | None]:
-    """Delete users with all that hangs on them, and the sessions that were claimed for them.
+    """Delete users with everything of theirs, and the sessions claimed for them.
 
     Parameters
     ----------
     projects
-        Whether the projects that they made go too.
+        Whether their projects are deleted too.
     new_owner
-        The key of the user who owns the projects that are kept from now on; None leaves them without an owner.
+        The key of the new owner of kept projects; None leaves them without one.
     protected
-        Whether administrators are left alone: then nobody at all is deleted where one of the users is one.
+        Whether to refuse the whole batch if one of the users is an administrator.
 
-    Returns
-    -------
-    How many of the users there were, and the receipt; None if there was nobody.
+    Returns the number of deleted users, and the receipt; None if there were none.
 
-    Raises
-    ------
-    UnknownReference
-        If there is no such new owner, or he or she is being deleted too.
-    ProtectedUser
-        If one of the users is an administrator, and those are protected.
+    Raises `UnknownReference` if the new owner does not exist, or is being deleted. Raises `ProtectedUser` if one of the
+    users is a protected administrator.
     """
     owner_id = await _owner(connection, keys, new_owner)
-    leaving = (await connection.execute(_LEAVING, {"keys": list(keys)})).all()
+    leaving = (await connection.execute(_DELETED, {"keys": list(keys)})).all()
     if protected and any(row.role == Role.ADMINISTRATOR for row in leaving):
         raise ProtectedUser("one of these users is an administrator, whom only an administrator may delete", ("keys",))
     user_ids = [row.id for row in leaving]
     if not user_ids:
         return 0, None
-    actor_ids = list(await connection.scalars(_LEAVING_ACTORS, {"ids": user_ids}))
+    actor_ids = list(await connection.scalars(_DELETED_ACTORS, {"ids": user_ids}))
     owned = {row.id: row.key for row in await connection.execute(_OWNED, {"ids": user_ids})}
     named = set(await connection.scalars(_NAMED, {"ids": actor_ids}))
     if projects is OwnedProjects.REMOVE:
         named |= set(await connection.scalars(_NAMED_BY_PROJECTS, {"ids": list(owned)}))
-    report = await _delete_rows(connection, actor_ids, owned)
+    report = await delete_rows(connection, actor_ids, owned)
     removed, kept = (list(owned.values()), []) if projects is OwnedProjects.REMOVE else ([], list(owned.values()))
     if removed:
         report["projects"] = await remove_projects(connection, removed)
     if kept:
         await connection.execute(_HAND_OVER, {"ids": user_ids, "owner": owner_id})
         await enqueue(connection, OutboxKind.PROJECT, kept)
-    report["terms"] = await _forget_words(connection, named)
+    report["terms"] = await _delete_unused_terms(connection, named)
     report["users"] = len(user_ids)
-    receipt = await _bury(connection, ErasureRemainder(actor_ids, removed, kept), report)
+    receipt = await _make_tombstones(connection, ErasureRemainder(actor_ids, removed, kept), report)
     await connection.execute(_DELETE_USERS, {"ids": user_ids})
     return len(user_ids), receipt
 
 
 async def erase_session(connection: AsyncConnection, actor_id: int) -> ErasureReceipt | None:
-    """Delete all that a session has done that nobody has claimed; None if this is no such session's actor."""
-    if (await connection.execute(_LEAVING_SESSION, {"actor": actor_id})).first() is None:
+    """Delete everything of an unclaimed session; None if this is no such session's actor."""
+    if (await connection.execute(_DELETED_SESSION, {"actor": actor_id})).first() is None:
         return None
     named = set(await connection.scalars(_NAMED, {"ids": [actor_id]}))
-    report = await _delete_rows(connection, [actor_id], {})
-    report["terms"] = await _forget_words(connection, named)
-    return await _bury(connection, ErasureRemainder([actor_id]), report)
+    report = await delete_rows(connection, [actor_id])
+    report["terms"] = await _delete_unused_terms(connection, named)
+    return await _make_tombstones(connection, ErasureRemainder([actor_id]), report)
 
 
 async def receipt_of(database: Database, id_: str) -> ErasureReceipt | None:
-    """Read how far a deletion is."""
+    """Read the status of a deletion."""
     rows = await database.fetch(_RECEIPT, {"receipt": id_})
     return ErasureReceipt(*rows[0]) if rows else None
 
@@ -229,15 +217,15 @@ async def _owner(connection: AsyncConnection, leaving: Sequence[str], key: str |
     return int(owner_id)
 
 
-async def delete_rows(connection: AsyncConnection, actor_ids: Sequence[int]) -> Counter[str]:
-    """Delete what actors have written since they were buried; give how many rows of each table."""
-    return await _delete_rows(connection, actor_ids, {})
+async def delete_rows(
+    connection: AsyncConnection, actor_ids: Sequence[int], project_ids: Iterable[int] = ()
+) -> Counter[str]:
+    """Delete all rows of these locked actors, and subtract them from counters; return their number by table.
 
-
-async def _delete_rows(connection: AsyncConnection, actor_ids: Sequence[int], owned: Mapping[int, str]) -> Counter[str]:
-    """Delete all rows of these actors, which must be locked, and put right what was counted of them."""
+    `project_ids` are further projects to lock in the same order.
+    """
     counts = await counts_by_actors(connection, actor_ids)
-    await lock_projects(connection, counts.keys() | owned.keys())
+    await lock_projects(connection, {*counts, *project_ids})
     await add_counts(connection, {id_: ProjectCounts(-count.likes, -count.views) for id_, count in counts.items()})
     await subtract_actors(connection, actor_ids)
     report: Counter[str] = Counter()
@@ -246,24 +234,21 @@ async def _delete_rows(connection: AsyncConnection, actor_ids: Sequence[int], ow
     return report
 
 
-async def _forget_words(connection: AsyncConnection, named: Set[int]) -> int:
-    """Delete those of the terms that nobody and nothing carries any more; give how many there were."""
-    words = (await connection.execute(_FORGET_WORDS, {"ids": sorted(named)})).all()
-    await enqueue(connection, OutboxKind.TOOL, [word.key for word in words if word.kind == TermKind.TOOL], urgent=True)
-    return len(words)
+async def _delete_unused_terms(connection: AsyncConnection, named: Set[int]) -> int:
+    """Delete the terms that nothing refers to any more; return their number."""
+    terms = (await connection.execute(_DELETE_UNUSED_TERMS, {"ids": sorted(named)})).all()
+    await enqueue(connection, OutboxKind.TOOL, [term.key for term in terms if term.kind == TermKind.TOOL], urgent=True)
+    return len(terms)
 
 
-async def _bury(connection: AsyncConnection, leftovers: ErasureRemainder, report: Counter[str]) -> ErasureReceipt:
-    """Leave tombstones in the place of the actors, and note what is left to do."""
+async def _make_tombstones(
+    connection: AsyncConnection, leftovers: ErasureRemainder, report: Counter[str]
+) -> ErasureReceipt:
+    """Turn the actors into tombstones, and store the remaining work."""
     receipt = ErasureReceipt(secrets.token_urlsafe(16), now(), {name: n for name, n in report.items() if n}, None)
     buried = {"ids": leftovers.actors, "receipt": receipt.id, "nothing": {}, "at": receipt.requested_at}
-    await connection.execute(_BURY, buried)
-    row = {
-        "id": receipt.id,
-        "requested_at": receipt.requested_at,
-        "leftovers": asdict(leftovers),
-        "report": dict(receipt.report),
-    }
-    await connection.execute(insert(Erasure), row)
+    await connection.execute(_MAKE_TOMBSTONES, buried)
+    row = {"id": receipt.id, "requested_at": receipt.requested_at, "report": dict(receipt.report)}
+    await connection.execute(insert(Erasure), row | {"leftovers": asdict(leftovers)})
     await enqueue(connection, OutboxKind.PROFILE, [str(id_) for id_ in leftovers.actors], urgent=True)
     return receipt

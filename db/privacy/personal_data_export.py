@@ -1,7 +1,7 @@
-"""Everything that is held of a person, as plain data: a page at a time, however much it is.
+"""Export of everything stored about an actor, as plain data in pages.
 
-The tables that belong to an actor are read by their own descriptions, so that a new one is exported by itself: ids of
-projects, terms, users and questions become the platform's keys, bytes become base64.
+Tables with an actor's rows are read by their metadata, so that new ones are included. Ids of projects, terms, users
+and questions become the platform's keys; bytes become base64.
 """
 
 import base64
@@ -50,7 +50,7 @@ _OWN_PROJECTS = (
 
 @dataclass(frozen=True, slots=True)
 class ExportCursor:
-    """Where an export goes on: in this table, behind the row with this primary key."""
+    """The position after the row with this primary key of a table."""
 
     table: str
     behind: tuple[Any, ...]
@@ -58,7 +58,7 @@ class ExportCursor:
 
 @dataclass(frozen=True, slots=True)
 class ExportPage:
-    """A page of an export: rows by the name of their table, and where the next page begins; None at the end."""
+    """Rows by table, and the position of the next page; None at the end."""
 
     data: Mapping[str, Any]
     next: ExportCursor | None
@@ -67,7 +67,7 @@ class ExportPage:
 async def export_personal_data(
     stores: Stores, actor_id: int, limit: int = MAX_EXPORT_ROWS, after: ExportCursor | None = None
 ) -> ExportPage:
-    """Read what is held of an actor and of the sessions claimed for it; accounts, projects and vector come first."""
+    """Read a page of the data of an actor and of its claimed sessions; the first has accounts, projects and vector."""
     accounts = await stores.database.fetch(_ACCOUNT, {"actor": actor_id})
     ids = [row.actor for row in accounts]
     data: dict[str, Any] = {}
@@ -91,7 +91,7 @@ async def export_personal_data(
 
 
 def key_types(table: str) -> Sequence[type]:
-    """Give the Python types of a personal table's primary key, to read a `ExportCursor` back; raises `KeyError`."""
+    """Return the Python types of a personal table's primary key, to parse a cursor; raises `KeyError`."""
     found = {one.name: one for one in PERSONAL}[table]
     return [
         datetime if isinstance(column.type, UtcDateTime) else column.type.python_type for column in found.primary_key
@@ -120,7 +120,7 @@ def _bound(table: Table) -> list[Any]:
 
 
 def _statement(table: Table) -> Select[Any]:
-    """Select the rows of a table: its primary key for the cursor, then its columns, with keys in the place of ids."""
+    """Select a table's primary key for the cursor, then its columns, with keys in place of ids."""
     source: Any = table
     shown: list[Any] = [column.label(f"_key{place}") for place, column in enumerate(table.primary_key)]
     for column in table.columns:
@@ -146,7 +146,7 @@ def _statement(table: Table) -> Select[Any]:
 
 
 def _keyed(column: Column[Any]) -> Any:
-    """Give the model that a column points at, if the platform has a key for its rows."""
+    """Return the model that a column refers to, if its rows have a key."""
     return next((_KEYED.get(key.column.table.name) for key in column.foreign_keys), None)
 
 

@@ -1,6 +1,6 @@
-"""The second half of a deletion: caches, the index, tombstones and the files of SQLite.
+"""Second half of a deletion: cache, index, tombstones and the files of SQLite.
 
-See `db.privacy.erasure`. Safe to run at any time, twice, and by several workers at once.
+See `db.privacy.erasure`. Safe to run at any time, repeatedly, and by several workers at once.
 """
 
 import logging
@@ -29,9 +29,11 @@ _TOMBSTONES = (
 )
 _REMOVE = delete(Actor).where(in_list(Actor.id, bindparam("ids", type_=IntegerList())))
 _KEYS = bindparam("keys", type_=TextList())
-_FORGET_ROWS = delete(OutboxRow).where(OutboxRow.kind == bindparam("of_kind"), in_list(OutboxRow.key, _KEYS))
-_STILL_THERE = select(Project.key).where(in_list(Project.key, _KEYS))
-_SETTLE = update(Erasure).where(Erasure.id == bindparam("receipt")).values(leftovers=bindparam("nothing", type_=Json))
+_DELETE_OUTBOX_ROWS = delete(OutboxRow).where(OutboxRow.kind == bindparam("of_kind"), in_list(OutboxRow.key, _KEYS))
+_EXISTING_PROJECTS = select(Project.key).where(in_list(Project.key, _KEYS))
+_CLEAR_LEFTOVERS = (
+    update(Erasure).where(Erasure.id == bindparam("receipt")).values(leftovers=bindparam("nothing", type_=Json))
+)
 _COMPLETE = (
     update(Erasure)
     .where(Erasure.id == bindparam("receipt"), Erasure.completed_at.is_(None))
@@ -40,16 +42,9 @@ _COMPLETE = (
 
 
 async def finish_erasures(stores: Stores, at: datetime | None = None, only: str | None = None) -> int:
-    """Go on with every deletion that is not completed; give how many are completed now.
+    """Continue every open deletion, or that of one receipt; return the number of completed ones.
 
-    A store that is away leaves a deletion as it is, for the next time.
-
-    Parameters
-    ----------
-    at
-        The present time.
-    only
-        Go on with the deletion of this receipt and no other.
+    A deletion waits for the next call while a store is unavailable.
     """
     at, done = at or now(), 0
     for row in await stores.database.fetch(_OPEN):
@@ -58,8 +53,8 @@ async def finish_erasures(stores: Stores, at: datetime | None = None, only: str 
         leftovers = ErasureRemainder(**row.leftovers)
         try:
             done += await _finish_one(stores, row.id, leftovers, is_over=row.requested_at + ERASURE_GRACE <= at)
-        except StoreUnavailable as away:
-            log.warning("a deletion waits for a store: %s", away)
+        except StoreUnavailable as error:
+            log.warning("a deletion waits for a store: %s", error)
     return done
 
 
@@ -67,12 +62,12 @@ async def _finish_one(stores: Stores, receipt: str, leftovers: ErasureRemainder,
     for actor_id in leftovers.actors:
         await delete_actor_entries(stores.cache, actor_id)
     await _empty_index(stores, leftovers)
-    # The index has the maker's name beside a project that stays, until the outbox has told it.
+    # The index documents of kept projects contain the owner's name until the outbox has updated them.
     if not is_over or await pending(stores.database, OutboxKind.PROJECT, leftovers.kept):
         return False
     async with stores.database.write() as connection:
         await _remove_tombstones(connection, leftovers)
-        await connection.execute(_SETTLE, {"receipt": receipt, "nothing": {}})
+        await connection.execute(_CLEAR_LEFTOVERS, {"receipt": receipt, "nothing": {}})
     for store in (stores.cache, stores.vectors, stores.database):
         await store.scrub()
     async with stores.database.write() as connection:
@@ -81,9 +76,9 @@ async def _finish_one(stores: Stores, receipt: str, leftovers: ErasureRemainder,
 
 
 async def _empty_index(stores: Stores, leftovers: ErasureRemainder) -> None:
-    """Take profiles and projects out of the index; a project that somebody made anew under its key stays."""
-    there = {row.key for row in await stores.database.fetch(_STILL_THERE, {"keys": leftovers.removed})}
-    gone = [key for key in leftovers.removed if key not in there]
+    """Remove profiles and projects from the index, except projects created anew under a deleted key."""
+    existing = {row.key for row in await stores.database.fetch(_EXISTING_PROJECTS, {"keys": leftovers.removed})}
+    gone = [key for key in leftovers.removed if key not in existing]
     staged = await stores.vectors.staged()
     for generation in [None] if staged is None else [None, staged]:
         await stores.vectors.remove(PROFILE, [str(actor_id) for actor_id in leftovers.actors], generation)
@@ -91,13 +86,13 @@ async def _empty_index(stores: Stores, leftovers: ErasureRemainder) -> None:
 
 
 async def _remove_tombstones(connection: AsyncConnection, leftovers: ErasureRemainder) -> None:
-    """Delete what was written to tombstones, then them, and what the outbox says of all that is gone."""
-    buried = list(await connection.scalars(_TOMBSTONES, {"ids": leftovers.actors}))
-    if buried:
-        await delete_rows(connection, buried)
-        await connection.execute(_REMOVE, {"ids": buried})
-    there = set(await connection.scalars(_STILL_THERE, {"keys": leftovers.removed}))
-    gone = [key for key in leftovers.removed if key not in there]
+    """Delete the tombstones with the rows written for them, and the outbox rows of all that is deleted."""
+    tombstones = list(await connection.scalars(_TOMBSTONES, {"ids": leftovers.actors}))
+    if tombstones:
+        await delete_rows(connection, tombstones)
+        await connection.execute(_REMOVE, {"ids": tombstones})
+    existing = set(await connection.scalars(_EXISTING_PROJECTS, {"keys": leftovers.removed}))
+    gone = [key for key in leftovers.removed if key not in existing]
     profiles = [str(id_) for id_ in leftovers.actors]
     for kind, keys in ((OutboxKind.PROFILE, profiles), (OutboxKind.PROJECT, gone)):
-        await connection.execute(_FORGET_ROWS, {"of_kind": kind.value, "keys": keys})
+        await connection.execute(_DELETE_OUTBOX_ROWS, {"of_kind": kind.value, "keys": keys})

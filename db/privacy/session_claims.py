@@ -1,4 +1,4 @@
-"""Claiming a session: what somebody did before signing in becomes the account's, and one person counts once."""
+"""Claims of sessions: what a visitor did before signing in is merged into the account, and counts once."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -36,7 +36,7 @@ from db.privacy.erasure import PERSONAL
 
 
 class ClaimStatus(StrEnum):
-    """What became of a claim."""
+    """Outcome of a claim."""
 
     CLAIMED = "claimed"
     ALREADY = "already"
@@ -45,7 +45,7 @@ class ClaimStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What became of a claim, and how many rows of each table were carried over by it."""
+    """Outcome of a claim, and the number of rows of each table that it moved."""
 
     status: ClaimStatus
     carried: Mapping[str, int]
@@ -72,7 +72,7 @@ _MERGE = (
         claim_ends_at=func.coalesce(Actor.claim_ends_at, bindparam("ends_at", type_=UtcDateTime())),
     )
 )
-_RECEIVE = (
+_UPDATE_ACCOUNT = (
     update(Actor).where(Actor.id == _TO).values(version=Actor.version + 1, settings=bindparam("merged", type_=Json))
 )
 
@@ -80,7 +80,7 @@ _STATED = (TagSource.MANUAL.value, TagSource.QUIZ.value)
 
 
 def _clashes(table: Table) -> ColumnElement[bool] | None:
-    """Give the condition that a row of the session cannot be the account's because the account has its like."""
+    """Return the condition that the account already has a row with the unique key of a row of the session."""
     other = table.alias("other")
     unique = [constraint for constraint in table.constraints if isinstance(constraint, UniqueConstraint)]
     keys = [list(constraint.columns) for constraint in (table.primary_key, *unique)]
@@ -127,9 +127,7 @@ _BOTH_VIEWED = (
     .join(
         _view,
         and_(
-            _view.c.project_id == Interaction.project_id,
-            _view.c.type == Interaction.type,
-            _view.c.at == Interaction.at,
+            *(_view.c[c.key] == c for c in (Interaction.project_id, Interaction.type, Interaction.at)),
             _view.c.actor_id == _FROM,
         ),
     )
@@ -139,7 +137,7 @@ _BOTH_VIEWED = (
 
 
 def _since_earlier(model: Any) -> Any:
-    """Let what both have kept stand since the earlier of the two times."""
+    """Move the account's states that both have to the earlier of the two times."""
     table = table_of(model)
     other = table.alias("theirs")
     same = and_(other.c.project_id == table.c.project_id, other.c.actor_id == _FROM)
@@ -149,13 +147,13 @@ def _since_earlier(model: Any) -> Any:
 
 _SINCE_EARLIER = [_since_earlier(model) for model in (Like, Save, Dismissal)]
 
-# What was said in the session counts more than what was only learned of the account, or imported.
-_said = table_of(UserTag).alias("said")
-_GUESSED = delete(UserTag).where(
+# An interest stated in the session wins over a learned or imported one of the account.
+_stated = table_of(UserTag).alias("stated")
+_OVERRIDDEN = delete(UserTag).where(
     UserTag.actor_id == _TO,
     UserTag.source.not_in(_STATED),
-    select(_said.c.term_id)
-    .where(_said.c.actor_id == _FROM, _said.c.term_id == UserTag.term_id, _said.c.source.in_(_STATED))
+    select(_stated.c.term_id)
+    .where(_stated.c.actor_id == _FROM, _stated.c.term_id == UserTag.term_id, _stated.c.source.in_(_STATED))
     .exists(),
 )
 _newer = table_of(OnboardingResponse).alias("newer")
@@ -182,26 +180,23 @@ _END_OF_SESSION = _END.where(Actor.session_key == bindparam("key"))
 
 
 async def end_claims_of(connection: AsyncConnection, user_key: str) -> int:
-    """Let no session id stand for a user's account any more; returns how many did."""
+    """End all claims of a user's account; return the number of ended ones."""
     return (await connection.execute(_END_OF_ACCOUNT, {"user_key": user_key, "now": now()})).rowcount
 
 
 async def end_claim(connection: AsyncConnection, session_key: str) -> int:
-    """Let a session id stand for no account any more; returns 1 if it did, else 0."""
+    """End the claim of a session id; return 1 if there was one, else 0."""
     return (await connection.execute(_END_OF_SESSION, {"key": session_key, "now": now()})).rowcount
 
 
 async def claim(
     connection: AsyncConnection, session_actor: int, account_actor: int, life: timedelta = CLAIM_LIFE
 ) -> Claim:
-    """Carry everything of a session over to an account, in a constant number of statements.
+    """Merge a session into an account, in a constant number of statements.
 
-    From then on the session's id stands for the account, for as long as `life`; claiming it again does not extend that.
-
-    What both have done is one: a like and a like are a like since the earlier of the two, and the counters and pulses
-    count one person. Of two answers to a question the later holds; an interest stated in the session takes the place
-    of one that was learned. Safe to run again, and at once: the later one finds the session claimed, and carries over
-    what came in between.
+    The session's id stands for the account for `life` from then on; a second claim does not extend that. Of two likes
+    the earlier counts, and counters count one actor. Of two answers to a question the later counts; an interest stated
+    in the session replaces a learned one. Repeated and concurrent claims move what the session did in between.
     """
     ids = {"session": session_actor, "account": account_actor}
     actors = {row.id: row for row in await connection.execute(_LOCK, ids)}
@@ -211,7 +206,7 @@ async def claim(
     if session.user_id is not None or session.merged_into not in (None, account_actor):
         return Claim(ClaimStatus.FOREIGN, {})
     await _count_once(connection, ids)
-    for statement in (*_SINCE_EARLIER, _GUESSED):
+    for statement in (*_SINCE_EARLIER, _OVERRIDDEN):
         await connection.execute(statement, ids)
     is_newer = (await connection.execute(_OUTDATED, ids)).first() is not None
     carried: Counter[str] = Counter()
@@ -221,13 +216,15 @@ async def claim(
     status = ClaimStatus.CLAIMED if session.merged_into is None else ClaimStatus.ALREADY
     if status is ClaimStatus.CLAIMED or carried.total():
         await connection.execute(_MERGE, ids | {"ends_at": now() + life})
-        await connection.execute(_RECEIVE, ids | {"merged": _merged(session.settings, account.settings, is_newer)})
+        await connection.execute(
+            _UPDATE_ACCOUNT, ids | {"merged": _merged(session.settings, account.settings, is_newer)}
+        )
         await enqueue(connection, OutboxKind.PROFILE, [str(session_actor), str(account_actor)], urgent=True)
     return Claim(status, {name: rows for name, rows in carried.items() if rows})
 
 
 def _merged(session: Mapping[str, Any], account: Mapping[str, Any], is_newer: bool) -> dict[str, Any]:
-    """Keep the account's settings, with those that only the session has; newer answers are the session's."""
+    """Merge settings: the account's first, except that the session's newer onboarding answers win."""
     merged = {**session, **account}
     return merged | (
         {ONBOARDING_SETTING: session[ONBOARDING_SETTING]} if is_newer and ONBOARDING_SETTING in session else {}
@@ -235,31 +232,25 @@ def _merged(session: Mapping[str, Any], account: Mapping[str, Any], is_newer: bo
 
 
 async def _count_once(connection: AsyncConnection, ids: Mapping[str, int]) -> None:
-    """Make one engagement of two, and take the second like, view and person out of what was counted."""
+    """Merge engagements of both actors, and subtract the second like, view and actor from counters."""
     engaged = (await connection.execute(_BOTH_ENGAGED, ids)).all()
     liked = list(await connection.scalars(_BOTH_LIKED, ids))
     viewed = {row.project_id: row.views for row in await connection.execute(_BOTH_VIEWED, ids)}
     await lock_projects(connection, {row.project_id for row in engaged} | {*liked} | viewed.keys())
     moves = {id_: ProjectCounts(-(id_ in liked), -viewed.get(id_, 0)) for id_ in {*liked} | viewed.keys()}
     await add_counts(connection, moves)
-    await add_first_engagements(connection, _arrivals(engaged))
-    rows = [
-        (
-            ids["account"],
-            row.project_id,
-            min(row.first_at, row.session_first_at),
-            max(row.last_at, row.session_last_at),
-            row.kinds | row.session_kinds,
-            row.weight,
-        )
-        for row in engaged
-    ]
+    await add_first_engagements(connection, _corrections(engaged))
+    rows = []
+    for row in engaged:
+        first_at, last_at = min(row.first_at, row.session_first_at), max(row.last_at, row.session_last_at)
+        kinds = row.kinds | row.session_kinds
+        rows.append((ids["account"], row.project_id, first_at, last_at, kinds, row.weight))
     if rows:
         await connection.execute(_ENGAGE, {"rows": sorted(rows)})
 
 
-def _arrivals(engaged: Sequence[Any]) -> Iterable[FirstEngagement]:
-    """Take the session's arrival out, and let the account's have been at the earlier time, by the account's weight."""
+def _corrections(engaged: Sequence[Any]) -> Iterable[FirstEngagement]:
+    """Yield the corrections: the session's engagement out, the account's moved to the earlier time, with its weight."""
     for row in engaged:
         yield FirstEngagement(row.project_id, row.session_first_at, -row.session_weight)
         if row.session_first_at < row.first_at:

@@ -1,11 +1,12 @@
-"""What is built at night of actors and projects, and the live deeds that it is read with, in fixed statements.
+"""Data of the collaborative signals: latent factors, taste clusters, neighbor lists, and live first engagements.
 
-Ids and likeness are kept as blobs: a list of 200 is one row of 2.4 KB instead of 200 rows.
+Neighbor lists are stored as blobs: a list of 200 is one row of 2.4 KB.
 """
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,10 +23,10 @@ Ids = NDArray[np.int64]
 Vector = NDArray[np.float32]
 
 ACTORS_PER_READ = 5_000
-"""Actors whose engagement is read at a time when lists are built: memory stays flat while it streams."""
+"""Actors in one statement of `stream_engagement`, which bounds its memory."""
 ROWS_PER_WRITE = 2_000
 FIRST_ENGAGEMENT_BUCKET_S = 300.0
-"""Arrivals are counted by five minutes: 4,032 numbers for two weeks."""
+"""Five minutes: 4,032 numbers for two weeks."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,7 +49,7 @@ NO_INTERACTIONS = FirstInteractions(np.empty(0, np.int64), np.empty(0, np.int64)
 
 
 class ActorFactors(NamedTuple):
-    """What the night knows of actors: (m,) ids in rising order, their packed tastes, and their circles or 0."""
+    """Factors of actors: (m,) ascending ids, packed factors, and cluster ids or 0."""
 
     actors: Ids
     vectors: list[bytes]
@@ -60,32 +61,32 @@ NO_FACTORS = np.empty(0, np.float32)
 _IDS = bindparam("ids", type_=IntegerList())
 _ACTOR = bindparam("actor", type_=BigIntId)
 _SINCE = bindparam("since", type_=UtcDateTime())
-_TASTE = select(UserFactors.vector).where(UserFactors.actor_id == _ACTOR)
+_FACTORS = select(UserFactors.vector).where(UserFactors.actor_id == _ACTOR)
 _OWNERS = (
     select(Actor.user_id, UserFactors.vector)
     .join(UserFactors, UserFactors.actor_id == Actor.id)
     .where(in_list(Actor.user_id, _IDS))
 )
 _PROJECTS = select(ItemFactors.project_id, ItemFactors.vector).where(in_list(ItemFactors.project_id, _IDS))
-_CIRCLES = select(TasteCluster.id, TasteCluster.vector).where(in_list(TasteCluster.id, _IDS))
-_LAST_CIRCLE = select(func.max(TasteCluster.id))
+_CLUSTERS = select(TasteCluster.id, TasteCluster.vector).where(in_list(TasteCluster.id, _IDS))
+_LAST_CLUSTER = select(func.max(TasteCluster.id))
 _LISTS = select(ItemNeighbors.project_id, ItemNeighbors.neighbors, ItemNeighbors.similarity).where(
     in_list(ItemNeighbors.project_id, _IDS)
 )
-_TASTES = (
+_FACTORS_OF_ACTORS = (
     select(UserFactors.actor_id, UserFactors.vector, func.coalesce(UserFactors.cluster, 0))
     .where(in_list(UserFactors.actor_id, _IDS))
     .order_by(UserFactors.actor_id)
 )
-_DEED = (Engagement.project_id, Engagement.actor_id, epoch(Engagement.first_at))
+_FIRST = (Engagement.project_id, Engagement.actor_id, epoch(Engagement.first_at))
 _RECENT = (
-    select(*_DEED)
+    select(*_FIRST)
     .where(in_list(Engagement.project_id, _IDS), Engagement.last_at >= _SINCE, Engagement.first_at >= _SINCE)
     .where(Engagement.actor_id != _ACTOR, Engagement.kinds > 0)
     .order_by(Engagement.first_at.desc(), Engagement.project_id, Engagement.actor_id)
     .limit(bindparam("limit"))
 )
-_COMPANY = (
+_SESSION_NEIGHBORS = (
     select(Engagement.actor_id, func.count().label("shared"))
     .where(in_list(Engagement.project_id, _IDS), Engagement.last_at >= _SINCE, Engagement.first_at >= _SINCE)
     .where(Engagement.actor_id != _ACTOR, Engagement.kinds > 0)
@@ -94,13 +95,13 @@ _COMPANY = (
     .limit(bindparam("limit"))
 )
 _OWNERS_OF = select(Project.id, Project.owner_id).where(in_list(Project.id, _IDS), Project.owner_id.is_not(None))
-_SOME = (
+_SLICE = (
     select(Engagement.actor_id, Engagement.project_id, Engagement.first_at)
-    .where(Engagement.actor_id > bindparam("behind", type_=BigIntId))
+    .where(Engagement.actor_id > bindparam("after", type_=BigIntId))
     .where(Engagement.actor_id <= bindparam("until", type_=BigIntId), Engagement.kinds > 0)
 )
 _BUCKET = cast(func.floor(epoch(Engagement.first_at) / FIRST_ENGAGEMENT_BUCKET_S), BigIntId).label("bucket")
-_ARRIVALS = (
+_COUNTS = (
     select(_BUCKET, func.count().label("count"))
     .where(Engagement.first_at >= _SINCE, Engagement.kinds > 0)
     .group_by(_BUCKET)
@@ -111,17 +112,17 @@ _LAST_ACTOR = select(func.max(Actor.id))
 
 async def factors_of(database: Database, actor_id: int) -> Vector:
     """Return the latent factors of an actor, empty before the first nightly training that knows the actor."""
-    rows = await database.fetch(_TASTE, {"actor": actor_id})
+    rows = await database.fetch(_FACTORS, {"actor": actor_id})
     return unpack_factors(rows[0].vector) if rows else NO_FACTORS
 
 
 async def owner_factors(database: Database, users: Sequence[int]) -> dict[int, bytes]:
-    """Read the packed tastes of users."""
+    """Read the packed factors of users."""
     return {row.user_id: row.vector for row in await database.fetch(_OWNERS, {"ids": users})}
 
 
 async def item_factors(database: Database, ids: Sequence[int]) -> dict[int, bytes]:
-    """Read the packed tastes of projects; one of too few people has none."""
+    """Read the packed factors of projects; one with too few actors has none."""
     return {row.project_id: row.vector for row in await database.fetch(_PROJECTS, {"ids": ids})}
 
 
@@ -139,7 +140,7 @@ async def project_neighbors(database: Database, ids: Sequence[int]) -> dict[int,
 async def recent_interactions(
     database: Database, ids: Sequence[int], actor_id: int, since: datetime, limit: int
 ) -> FirstInteractions:
-    """Read who else came to these projects since a moment, the latest first."""
+    """Read the latest first engagements of other actors with these projects since a time."""
     rows = await database.fetch(_RECENT, {"ids": ids, "actor": actor_id, "since": since, "limit": limit})
     projects, actors, at_s = zip(*rows, strict=True) if rows else ((), (), ())
     return FirstInteractions(
@@ -148,49 +149,49 @@ async def recent_interactions(
 
 
 async def user_factors(database: Database, actors: Sequence[int]) -> ActorFactors:
-    """Read what the night knows of actors, for those it knows."""
-    rows = await database.fetch(_TASTES, {"ids": actors})
+    """Read the factors of those actors that have any."""
+    rows = await database.fetch(_FACTORS_OF_ACTORS, {"ids": actors})
     ids, vectors, taste_clusters = zip(*rows, strict=True) if rows else ((), (), ())
     return ActorFactors(np.array(ids, dtype=np.int64), list(vectors), np.array(taste_clusters, dtype=np.int64))
 
 
 async def taste_clusters(database: Database, ids: Sequence[int]) -> dict[int, bytes]:
-    """Read the packed mean tastes of circles."""
-    return {row.id: row.vector for row in await database.fetch(_CIRCLES, {"ids": ids})}
+    """Read the packed mean factors of taste clusters."""
+    return {row.id: row.vector for row in await database.fetch(_CLUSTERS, {"ids": ids})}
 
 
 async def session_neighbors_of(
     database: Database, ids: Sequence[int], actor_id: int, since: datetime, limit: int
 ) -> dict[int, int]:
-    """Count, for each other actor, how many of these projects he or she came to since a moment."""
-    rows = await database.fetch(_COMPANY, {"ids": ids, "actor": actor_id, "since": since, "limit": limit})
+    """Count the shared projects of other actors that engaged with these projects since a time."""
+    rows = await database.fetch(_SESSION_NEIGHBORS, {"ids": ids, "actor": actor_id, "since": since, "limit": limit})
     return {row.actor_id: row.shared for row in rows}
 
 
 async def first_engagement_counts(database: Database, since: datetime) -> list[tuple[float, int]]:
-    """Count the first touches of any project by five minutes: the middle of each (Unix seconds), and how many."""
-    rows = await database.fetch(_ARRIVALS, {"since": since})
+    """Count the first engagements with any project by five minutes: middle (Unix seconds), count."""
+    rows = await database.fetch(_COUNTS, {"since": since})
     return [((row.bucket + 0.5) * FIRST_ENGAGEMENT_BUCKET_S, row.count) for row in rows]
 
 
 def pack_first_engagement_counts(counted: Sequence[tuple[float, int]]) -> bytes:
-    """Pack arrivals for the cache: all times, then all counts, as little-endian float64."""
+    """Pack counts for the cache: all times, then all counts, as little-endian float64."""
     return np.array(counted, dtype="<f8").reshape(-1, 2).T.tobytes()
 
 
 async def owners_of(database: Database, ids: Sequence[int]) -> dict[int, int]:
-    """Read the owners of projects, for those that have one."""
+    """Read the owners of projects that have one."""
     return {row.id: row.owner_id for row in await database.fetch(_OWNERS_OF, {"ids": ids})}
 
 
-# --- the night ------------------------------------------------------------------------------------------------------
+# --- nightly training ----------------------------------------------------------------------------------------------
 
 
 async def stream_engagement(database: Database) -> AsyncIterator[tuple[Ids, Ids, NDArray[np.float64]]]:
-    """Stream every engagement as (actors, projects, seconds of the first touch), some thousand actors at a time."""
+    """Stream all engagement as (actors, projects, Unix seconds of the first), in slices of actors."""
     last = (await database.fetch(_LAST_ACTOR))[0][0] or 0
-    for behind in range(0, last, ACTORS_PER_READ):
-        rows = await database.fetch(_SOME, {"behind": behind, "until": behind + ACTORS_PER_READ})
+    for after in range(0, last, ACTORS_PER_READ):
+        rows = await database.fetch(_SLICE, {"after": after, "until": after + ACTORS_PER_READ})
         if rows:
             yield (
                 np.array([row[0] for row in rows], dtype=np.int64),
@@ -200,8 +201,8 @@ async def stream_engagement(database: Database) -> AsyncIterator[tuple[Ids, Ids,
 
 
 async def next_cluster_id(connection: AsyncConnection) -> int:
-    """Give the first id that no circle has had, so that a reader never mixes two nights."""
-    return int((await connection.execute(_LAST_CIRCLE)).scalar() or 0) + 1
+    """Return the first unused id, so that readers never mix clusters of two training runs."""
+    return int((await connection.execute(_LAST_CLUSTER)).scalar() or 0) + 1
 
 
 async def replace_all(
@@ -209,23 +210,18 @@ async def replace_all(
     model: type[UserFactors | TasteCluster | ItemFactors | ItemNeighbors],
     rows: Iterable[Any],
 ) -> None:
-    """Put new rows in the place of all old ones, in the caller's transaction: readers see the old until it ends."""
+    """Replace all rows of a table in the caller's transaction; readers see the old ones until it ends."""
     await connection.execute(delete(model))
-    some: list[Any] = []
-    for row in rows:
-        some.append(row)
-        if len(some) == ROWS_PER_WRITE:
-            await connection.execute(insert(model), some)
-            some = []
-    if some:
-        await connection.execute(insert(model), some)
+    remaining = iter(rows)
+    while chunk := list(islice(remaining, ROWS_PER_WRITE)):
+        await connection.execute(insert(model), chunk)
 
 
 def pack_factors(vector: NDArray[Any]) -> bytes:
-    """Pack factors: little-endian float16, 80 bytes for 40."""
+    """Pack factors as little-endian float16, 80 bytes for 40."""
     return vector.astype("<f2").tobytes()
 
 
 def unpack_factors(blob: bytes) -> Vector:
-    """Unpack what `pack_factors` made."""
+    """Unpack the result of `pack_factors`."""
     return np.frombuffer(blob, dtype="<f2").astype(np.float32)

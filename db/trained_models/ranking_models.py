@@ -1,7 +1,7 @@
-"""The ranking models of this installation: kept for ever, one of them in service."""
+"""Registry of ranking models: never deleted, at most one of them active."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +16,7 @@ from db.models import RankingModel, now
 
 @dataclass(frozen=True, slots=True)
 class StoredModel:
-    """A model as it is kept: its curves by signal, and the report of how it was made and judged."""
+    """A model: its curves by signal, and the report of its training and evaluation."""
 
     name: str
     curves: Mapping[str, Any]
@@ -25,38 +25,32 @@ class StoredModel:
     created_at: datetime
 
 
-_COLUMNS = (
-    RankingModel.name,
-    RankingModel.curves,
-    RankingModel.report,
-    RankingModel.is_active,
-    RankingModel.created_at,
-)
+_COLUMNS = [getattr(RankingModel, field.name) for field in fields(StoredModel)]
 _ALL = select(*_COLUMNS).order_by(RankingModel.created_at.desc(), RankingModel.id.desc())
-_IN_SERVICE = select(*_COLUMNS).where(RankingModel.is_active)
-_RETIRE = (
+_ACTIVE = select(*_COLUMNS).where(RankingModel.is_active)
+_DEACTIVATE = (
     update(RankingModel)
     .where(RankingModel.is_active)
     .values(is_active=False, retired_at=bindparam("at", type_=UtcDateTime()))
 )
-_BEFORE = (
+_PREVIOUS = (
     select(RankingModel.name)
     .where(RankingModel.retired_at.is_not(None), RankingModel.is_active.is_(False))
     .order_by(RankingModel.retired_at.desc(), RankingModel.id.desc())
     .limit(1)
 )
 _NAMED = select(RankingModel.id).where(RankingModel.name == bindparam("chosen"))
-_APPOINT = update(RankingModel).where(RankingModel.name == bindparam("chosen")).values(is_active=True)
+_ACTIVATE = update(RankingModel).where(RankingModel.name == bindparam("chosen")).values(is_active=True)
 
 
 async def all_models(database: Database) -> list[StoredModel]:
-    """List every model, the latest first."""
+    """Read every model, latest first."""
     return [StoredModel(*row) for row in await database.fetch(_ALL)]
 
 
 async def active_model(database: Database) -> StoredModel | None:
-    """Read the model that ranks; None while none was chosen."""
-    for row in await database.fetch(_IN_SERVICE):
+    """Read the active model; None while the built-in preset ranks."""
+    for row in await database.fetch(_ACTIVE):
         return StoredModel(*row)
     return None
 
@@ -64,34 +58,30 @@ async def active_model(database: Database) -> StoredModel | None:
 async def store_model(
     connection: AsyncConnection, name: str, curves: Mapping[str, Any], report: Mapping[str, Any]
 ) -> None:
-    """Keep a model, out of service.
+    """Store a model without activating it.
 
-    Raises
-    ------
-    InvalidRecord
-        If there is one of that name: models are never overwritten.
+    Raises `InvalidRecord` if there is one of that name: models are never overwritten.
     """
     if (await connection.execute(_NAMED, {"chosen": name})).first():
-        raise InvalidRecord(f"there is a model named {name!r} already; models are kept for ever, so take another name")
+        raise InvalidRecord(
+            f"there is a model named {name!r} already; models are never deleted, so choose another name"
+        )
     await connection.execute(insert(RankingModel).values(name=name, curves=dict(curves), report=dict(report)))
 
 
 async def activate_model(connection: AsyncConnection, name: str | None) -> None:
-    """Let a model rank from now on, and no other; None lets the preset rank that ships.
+    """Activate a model, and deactivate the one before; None activates the built-in preset.
 
-    Raises
-    ------
-    InvalidRecord
-        If there is no model of that name; nothing has changed once the caller's transaction is rolled back.
+    Raises `InvalidRecord` if there is no model of that name; the caller must roll the transaction back.
     """
-    await connection.execute(_RETIRE, {"at": now()})
-    if name is not None and (await connection.execute(_APPOINT, {"chosen": name})).rowcount != 1:
+    await connection.execute(_DEACTIVATE, {"at": now()})
+    if name is not None and (await connection.execute(_ACTIVATE, {"chosen": name})).rowcount != 1:
         raise InvalidRecord(f"there is no model named {name!r}; see: explore models")
 
 
 async def previous_model(database: Database) -> str | None:
-    """Name the model that was in service before the one that is; None if that was the preset that ships."""
-    for row in await database.fetch(_BEFORE):
+    """Return the name of the model that was active before; None if that was the built-in preset."""
+    for row in await database.fetch(_PREVIOUS):
         name: str = row.name
         return name
     return None

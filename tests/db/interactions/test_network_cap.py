@@ -51,7 +51,7 @@ async def test_somebody_who_was_there_already_joins_no_crowd(database: Database)
     (ann, *_), (one, *_) = await populate(database)
     for minutes in range(5):
         await write(database, NewInteraction(ann, one, VIEW, NOON + timedelta(minutes=minutes), network="room"))
-    assert [row.people for row in await database.fetch(select(NetworkCount.people))] == [1.0]
+    assert [row.actors for row in await database.fetch(select(NetworkCount.actors))] == [1.0]
 
 
 async def test_a_crowd_that_nobody_joins_is_forgotten(database: Database) -> None:
