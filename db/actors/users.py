@@ -4,13 +4,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, bindparam, func, literal, or_, select, true, update
+from sqlalchemy import ColumnElement, Row, and_, bindparam, func, literal, or_, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.actors.imported_interests import replace_imported_tags
 from db.catalog.visibility import KNOWN_USER
-from db.database.batches import upsert_batch
+from db.database.batches import insert_batch, upsert_batch
 from db.database.column_types import IntegerList, TextList, UtcDateTime, in_list
 from db.database.engine import Database
 from db.errors import InvalidRecord, ProtectedUser
@@ -107,14 +107,8 @@ _CARD = [getattr(User, field.name) for field in fields(UserCard)]
 USERS_BY_ID = select(*_CARD).where(in_list(User.id, _IDS))
 USERS_BY_KEY = select(*_CARD).where(in_list(User.key, _KEYS), KNOWN_USER)
 
-_INSERT_USER = (
-    postgresql.insert(User)
-    .from_select(
-        ["key", "username", "created_at", "updated_at"],
-        select(bindparam("key", type_=User.key.type), bindparam("key", type_=User.key.type), _NOW, _NOW).where(true()),
-        include_defaults=False,
-    )
-    .on_conflict_do_nothing(index_elements=["key"])
+_INSERT_USER = insert_batch(User, "key", "username", "created_at", "updated_at").on_conflict_do_nothing(
+    index_elements=["key"]
 )
 _INSERT_USERS_ACTORS = (
     postgresql.insert(Actor)
@@ -128,14 +122,8 @@ _INSERT_USERS_ACTORS = (
     )
     .on_conflict_do_nothing(index_elements=["user_id"])
 )
-_INSERT_SESSION_ACTOR = (
-    postgresql.insert(Actor)
-    .from_select(
-        ["session_key", "created_at"],
-        select(bindparam("key", type_=Actor.session_key.type), _NOW).where(true()),
-        include_defaults=False,
-    )
-    .on_conflict_do_nothing(index_elements=["session_key"])
+_INSERT_SESSION = insert_batch(Actor, "session_key", "created_at").on_conflict_do_nothing(
+    index_elements=["session_key"]
 )
 _ACTOR_OF_USER = select(Actor.id).join(User, User.id == Actor.user_id).where(User.key == bindparam("key"))
 _SESSION = select(Actor.id).where(Actor.session_key == bindparam("key"))
@@ -193,11 +181,12 @@ async def ensure_actor(connection: AsyncConnection, viewer: Viewer) -> int:
         return viewer.actor_id
     if viewer.user_key is not None:
         key = viewer.user_key
-        await connection.execute(_INSERT_USER, {"key": key, "now": now()})
-        await connection.execute(_INSERT_USERS_ACTORS, {"keys": [key], "now": now()})
+        at = now()
+        await connection.execute(_INSERT_USER, {"rows": [(key, key, at, at)]})
+        await connection.execute(_INSERT_USERS_ACTORS, {"keys": [key], "now": at})
         found = await connection.execute(_ACTOR_OF_USER, {"key": key})
     elif viewer.session_key is not None:
-        await connection.execute(_INSERT_SESSION_ACTOR, {"key": viewer.session_key, "now": now()})
+        await connection.execute(_INSERT_SESSION, {"rows": [(viewer.session_key, now())]})
         found = await connection.execute(_ACTOR_OF_SESSION, {"key": viewer.session_key})
     else:
         raise InvalidRecord("this needs a viewer: send a bearer token, or the X-Session-Id of an earlier response")
@@ -207,7 +196,7 @@ async def ensure_actor(connection: AsyncConnection, viewer: Viewer) -> int:
 
 async def ensure_session(connection: AsyncConnection, session_key: str) -> int:
     """Return the id of a session's own actor, claimed or not, and create it if there is none."""
-    await connection.execute(_INSERT_SESSION_ACTOR, {"key": session_key, "now": now()})
+    await connection.execute(_INSERT_SESSION, {"rows": [(session_key, now())]})
     actor_id: int = (await connection.execute(_SESSION, {"key": session_key})).scalar_one()
     return actor_id
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import numpy as np
-from sqlalchemy import Float, bindparam, case, func, literal, select, true, update
+from sqlalchemy import Float, Select, bindparam, case, func, literal, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import ColumnElement
 
@@ -100,18 +100,24 @@ _POPULARITY = sum(
 _SCORE = _POPULARITY - _GRAVITY * func.ln(1.0 + _CAPPED_AGE_H / _OFFSET_H)
 _VELOCITY = _BACKGROUND * (func.exp(_POPULARITY) - 1.0) * func.power(1.0 + _CAPPED_AGE_H / _OFFSET_H, -_GRAVITY)
 
-_TRENDING = (
-    select(
-        Project.id,
-        Project.key,
-        TERMS.label("terms"),
-        _AGE_H.label("age_h"),
-        *(people.label(name) for name, people in zip(ACTIVE_COLUMNS, _ACTIVE_COUNTS, strict=True)),
+
+def _with_velocity(*columns: Any) -> Select[Any]:
+    return (
+        select(*columns)
+        .join(DecayedCounters, DecayedCounters.project_id == Project.id)
+        .join(_present, true())
+        .join(ActivityRate, ActivityRate.hour == hour_of_week(_CREATED_S))
     )
-    .join(DecayedCounters, DecayedCounters.project_id == Project.id)
-    .join(_present, true())
-    .join(ActivityRate, ActivityRate.hour == hour_of_week(_CREATED_S))
+
+
+_TRENDING = _with_velocity(
+    Project.id,
+    Project.key,
+    TERMS.label("terms"),
+    _AGE_H.label("age_h"),
+    *(count.label(name) for name, count in zip(ACTIVE_COLUMNS, _ACTIVE_COUNTS, strict=True)),
 )
+_VELOCITIES = _with_velocity(Project.id, _VELOCITY.label("velocity")).where(in_list(Project.id, _IDS))
 
 
 async def trending_projects(
@@ -137,15 +143,6 @@ async def trending_projects(
     found = [TrendingProject(*row[: -len(ACTIVE_COLUMNS)]) for row in rows]
     actors = np.array([row[-len(ACTIVE_COLUMNS) :] for row in rows], dtype=np.float64)
     return found, actors.reshape(-1, len(ACTIVE_COLUMNS))
-
-
-_VELOCITIES = (
-    select(Project.id, _VELOCITY.label("velocity"))
-    .join(DecayedCounters, DecayedCounters.project_id == Project.id)
-    .join(_present, true())
-    .join(ActivityRate, ActivityRate.hour == hour_of_week(_CREATED_S))
-    .where(in_list(Project.id, _IDS))
-)
 
 
 async def velocities(
