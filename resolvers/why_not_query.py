@@ -15,10 +15,9 @@ from resolvers.feeds.feed_connection import Where
 from resolvers.feeds.project import Project
 from resolvers.preferences.mute_type import Mute
 from scoring.explanation import why_not_outcome
+from scoring.explanation.counterfactual_search import FIRST_PAGE_SIZE
 from scoring.explanation.why_not_outcome import Outcome
 from scoring.pipelines.feed_filters import Filter
-
-FIRST_PAGE_SIZE = 30
 
 _SAID = {
     Filter.PRIVATE: "It is private: not even its owner meets it in a feed.",

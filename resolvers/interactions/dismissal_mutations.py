@@ -18,12 +18,11 @@ from resolvers.common.user_errors import attempt, user_error
 from resolvers.feeds.project import Project
 from resolvers.interactions.interaction_mutations import ProjectInteractionPayload
 from resolvers.preferences.mute_type import Mute
+from scoring.explanation.counterfactual_search import FIRST_PAGE_SIZE
 from scoring.ranking import Page
 from scoring.use_cases import dismissals
 from scoring.use_cases.dismissals import DismissalReason, Dismissed
 from scoring.use_cases.input_errors import UserErrorCode
-
-FIRST_PAGE_SIZE = 30
 
 
 @strawberry.type(description="A project that stands at another rank now.")

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 
 import strawberry
 
-from db.actors.actor_trust import MAX_INTERACTION_AGE as OLDEST
+from db.actors.actor_trust import MAX_INTERACTION_AGE
 from db.interactions.client_interactions import DUPLICATE_WINDOW
 from db.models import FeedKind, InteractionType
 from resolvers.common.compat import read_input_by, to_camel_case
@@ -82,9 +82,9 @@ class InteractionInput:
     )
     at: datetime | None = strawberry.field(
         default=strawberry.UNSET,
-        description=f"When. Left out or in the future: now. More than {OLDEST.days} days ago: refused. The same thing "
-        f"within {DUPLICATE_WINDOW_MINUTES} minutes counts once, so an event may safely be sent again if its time is "
-        "given.",
+        description=f"When. Left out or in the future: now. More than {MAX_INTERACTION_AGE.days} days ago: refused. "
+        f"The same thing within {DUPLICATE_WINDOW_MINUTES} minutes counts once, so an event may safely be sent again "
+        "if its time is given.",
     )
     id: strawberry.ID | None = strawberry.field(
         default=strawberry.UNSET,
