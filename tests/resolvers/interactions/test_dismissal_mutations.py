@@ -34,7 +34,7 @@ async def page(graph: Graph, caller: str = "ada") -> list[str]:
 
 
 async def dismiss(graph: Graph, key: str, reason_id: str | None, caller: str = "ada") -> dict[str, Any]:
-    payload: dict[str, Any] = (await graph.data(DISMISS, user(caller), key=key, reason_id=reason_id))["dismissProject"]
+    payload: dict[str, Any] = (await graph.data(DISMISS, user(caller), key=key, reasonId=reason_id))["dismissProject"]
     return payload
 
 

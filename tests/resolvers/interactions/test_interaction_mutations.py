@@ -76,8 +76,8 @@ async def test_a_dismissal_keeps_the_reason_that_was_wrong(graph: Graph) -> None
     bad = {"dismissProject": {"changed": False, "userErrors": [{"code": "INVALID", "path": ["reasonId"]}]}}
     (wanted,) = await graph.world.ids(["p0001"])
     for garbage in ("", "nonsense", global_id("Project", "p0001")):
-        assert await graph.data(query, user("ada"), reason_id=garbage) == bad
-    data = await graph.data(query, user("ada"), reason_id=reason_global_id(wanted, "popular"))
+        assert await graph.data(query, user("ada"), reasonId=garbage) == bad
+    data = await graph.data(query, user("ada"), reasonId=reason_global_id(wanted, "popular"))
     assert data["dismissProject"]["changed"] is True
     rows = await graph.database.fetch(select(Dismissal.reason_id))
     assert [row.reason_id for row in rows] == ["popular"]

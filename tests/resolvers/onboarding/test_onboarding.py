@@ -14,6 +14,7 @@ from db.errors import Store, StoreUnavailable
 from db.models import OnboardingQuestion, OnboardingResponse, UserTag
 from db.onboarding.questions import upsert_questions
 from db.stores import Stores
+from scoring.deadlines import PATIENT
 from scoring.feeds import Feeds
 from scoring.onboarding.generated_questions import refresh_questions
 from scoring.use_cases.unit_of_work import Caller
@@ -309,7 +310,7 @@ async def without_embeddings(sqlite_database: Database, tmp_path: Path) -> Async
         await refresh_questions(sqlite_database)
         stores = world.stores
         world.stores = Stores(stores.database, stores.vectors, AwayEmbedder(stores.embedder), stores.cache)
-        world.feeds = Feeds(world.stores, clock=lambda: MOMENT)
+        world.feeds = Feeds(world.stores, clock=lambda: MOMENT, deadlines=PATIENT)
         yield Graph(world)
 
 
