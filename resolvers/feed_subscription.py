@@ -18,41 +18,40 @@ from scoring.feed_changes import WATCHABLE_FEEDS, FeedChangeReason
 register_enum(
     FeedChangeReason,
     "FeedChangeReason",
-    "Why a feed is not what it was.",
+    "Why a feed changed.",
     {
-        "VIEWER": "You did or said something, here or on another device, or the platform changed what it says of you.",
-        "MODEL": "Another ranking model came into service.",
-        "PEOPLE": "Other people's doing brought other projects to the top.",
-        "CATALOG": "Projects came, or went.",
+        "VIEWER": "You interacted, here or on another device, or the platform changed your data.",
+        "MODEL": "Another ranking model became active.",
+        "PEOPLE": "Interactions of other people changed the first ranks.",
+        "CATALOG": "Projects were added or removed.",
     },
 )
 
 
 @strawberry.type(
-    description="A feed is not what it was: ask for its first page again, at once or when the reader wants it. "
-    "Pages that are being walked through stay as they are."
+    description=("A change of a feed. Query its first page again to see it. Later pages of the old ranking stay valid.")
 )
 class FeedChanged:
     """A change of a feed."""
 
-    feed: FeedKind = strawberry.field(description="Which feed.")
-    reason: FeedChangeReason = strawberry.field(
-        description="Why it changed, as far as is known; of several the latest."
-    )
+    feed: FeedKind = strawberry.field(description="The feed.")
+    reason: FeedChangeReason = strawberry.field(description="The reason of the change; the latest of several.")
     version: int = strawberry.field(
-        description="Your `Viewer.version` by now. An event of the reason VIEWER whose version a mutation's own answer "
-        "has told you already is about that mutation."
+        description=(
+            "The current `Viewer.version`. If the reason is VIEWER and a mutation already returned this version, "
+            "the event reports that mutation."
+        )
     )
     at: datetime = strawberry.field(description="When the change was noticed.")
 
 
-@strawberry.type(description="What you can be told as it happens: over a WebSocket (graphql-transport-ws) or SSE.")
+@strawberry.type(description="Subscriptions, over a WebSocket (graphql-transport-ws) or server-sent events.")
 class Subscription:
     """Every subscription."""
 
     @subscription(
-        "Be told that a feed of yours is not what it was, within seconds. Changes that come fast are told as one. "
-        "Nothing is told of how a feed looked before you began: give `since` for that.",
+        "Reports changes of feeds within seconds. Changes in quick succession are reported once. Changes before "
+        "the subscription are not reported; pass `since` for that.",
         Cost(200),
     )
     async def feed_changed(
@@ -61,15 +60,19 @@ class Subscription:
         feeds: Annotated[
             list[FeedKind],
             strawberry.argument(
-                description="The feeds you want to be told of: FOR_YOU, TRENDING, POPULAR, NEWEST. A search and what "
-                "is similar do not change by themselves."
+                description=(
+                    "The feeds to report: FOR_YOU, TRENDING, POPULAR, NEWEST. Search results and similar projects "
+                    "do not change by themselves."
+                )
             ),
         ] = list(WATCHABLE_FEEDS),  # noqa: B006 (Strawberry writes it into the schema)
         since: Annotated[
             int | None,
             strawberry.argument(
-                description="The `Viewer.version` you know of. If yours is another by now you are told at once, so "
-                "that nothing is missed between a page and this, or while you were not connected."
+                description=(
+                    "The last known `Viewer.version`. If the current version differs, an event is sent at once, "
+                    "so that no change is missed between a query and the subscription."
+                )
             ),
         ] = strawberry.UNSET,
     ) -> AsyncGenerator[FeedChanged, None]:

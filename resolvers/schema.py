@@ -91,12 +91,12 @@ class NodeQuery:
     """How things are found by global id."""
 
     @computed(
-        "The thing with this id; null if there is none, or if it is not yours to see. The id of a `FeedEdge` gives the "
-        "place as it was ranked, with its explanation: SNAPSHOT_EXPIRED once the ranking is gone.",
+        "The object with a global id; null if it does not exist or you may not see it. The id of a `FeedEdge` "
+        "returns the edge with its explanation, or the error SNAPSHOT_EXPIRED if the ranking is gone.",
         _FOUND,
     )
     async def node(
-        self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="A field `id`, unchanged.")]
+        self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The global id.")]
     ) -> Node | None:
         """Give the thing with this id."""
         wanted = parse_global_id(id)

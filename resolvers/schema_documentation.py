@@ -1,6 +1,6 @@
 """The first page of the manual: what the root types say of the whole, how each field may fail, and an example of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from textwrap import dedent
 from types import MappingProxyType
 
@@ -221,44 +221,38 @@ MUTATION_ERROR_CODES: Mapping[str, tuple[UserErrorCode, ...]] = {
 
 
 def _block(example: str) -> str:
-    """Write an example as Markdown shows code."""
+    """Return an example as a Markdown code block."""
     return f"```graphql\n{dedent(example).strip()}\n```"
 
 
-ABOUT_QUERY = f"""What can be asked. An explore page in one request:
+ABOUT_QUERY = f"""Read operations. An explore page in one request:
 
 {_block(EXPLORE_PAGE)}
 
-Who is asking: `Authorization: Bearer <token>` names a user. Without it an answer carries the header `X-Session-Id`; \
-send it along from then on, and what a visitor does is remembered.
+To identify a user, send `Authorization: Bearer <token>`. Otherwise, responses carry an `X-Session-Id`; send it with \
+later requests to keep a profile without an account.
 
-Lists that have `edges` are Relay connections and run forward only: `first` and `after`, no `last`, no `before`, no \
-total count. `nodes` lists the same without places. A feed field is null only if it failed; then `errors` has an entry \
-with its path and `extensions.code`, and the other fields are there all the same. `id` is opaque and for client \
-caches; `key` is the platform's own id. Arguments take either of them."""
+Lists with `edges` are Relay connections, which can be paged forward with `first` and `after`; `nodes` lists the same \
+items without cursors. There is no total count. A feed is null only on error: `errors` then has an entry with its path \
+and `extensions.code`, and other fields are unaffected. Arguments take the platform's own `key` or the global `id`."""
 
-ABOUT_MUTATION = """Write operations. Each returns a payload of its own. `userErrors` lists what is wrong with the \
-input, each error with a `path` into the arguments, a `code` and a `message`. The payload is null only if `errors` has \
-an entry: UNAUTHENTICATED if the request needs a token or a session and has none, FORBIDDEN if the token's role is too \
-low, STORE_UNAVAILABLE if a store is down. There is no `clientMutationId`: a repeated mutation counts once (for \
-events, see `InteractionInput.at` and `id`).
+ABOUT_MUTATION = """Write operations. Each returns a payload. Its `userErrors` list the errors in the input, each with \
+a `path` into the arguments, a `code` and a `message`. The payload is null only if `errors` has an entry: \
+UNAUTHENTICATED if the request needs a token or a session and has none, FORBIDDEN if the token's role is too low, \
+STORE_UNAVAILABLE if a store is down. A repeated mutation counts once (for events, see `InteractionInput.at` and \
+`InteractionInput.id`).
 
-Ask for what your page shows: `project { id likeCount viewerHasLiked }` and `viewer { id … }` renew a normalized \
-cache. The next first page of every feed knows of the change already."""
+Select what your page shows, for example `project { id likeCount viewerHasLiked }` and `viewer { id version }`, to \
+update a normalized cache. The next first page of each feed includes the change."""
 
 
 def append_examples(
     root: type, examples: Mapping[str, str], failures: Mapping[str, tuple[UserErrorCode, ...]] = MappingProxyType({})
 ) -> None:
-    """Put how it may fail, and its example, behind the description of each root field."""
+    """Append the error codes and the example to the description of each root field."""
     for field in fields_of(root):
         name = field.graphql_name or to_camel_case(field.python_name)
         if codes := failures.get(name):
-            field.description = f"{field.description} `userErrors` may say {_listed(codes)}."
+            field.description = f"{field.description} Codes of `userErrors`: {', '.join(code.name for code in codes)}."
         if example := examples.get(name):
             field.description = f"{field.description}\n\n{_block(example)}"
-
-
-def _listed(codes: Sequence[UserErrorCode]) -> str:
-    names = [code.name for code in codes]
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"

@@ -29,30 +29,33 @@ _SAID = {
 }
 
 
-@strawberry.type(
-    description="How far a project comes on its way to your `forYou`, and where it falls out. It must be yours to "
-    "see; a source of candidates must name it; no filter may remove it; its score then gives it a rank."
-)
+@strawberry.type(description="Why a project is not in your `forYou`, or its rank.")
 class WhyNot:
     """Where a project fell out."""
 
-    outcome: Outcome = strawberry.field(description="How far it comes.")
-    summary: str = strawberry.field(description="The answer in one plain sentence, ready to show.")
-    filter: Filter | None = strawberry.field(description="What keeps it out; null unless `outcome` is FILTERED.")
-    rank: int | None = strawberry.field(description="Its rank now, from 1; null unless `outcome` is RANKED.")
-    rank_by_score: int | None = strawberry.field(
-        description="The rank that its score alone would give it among the ranked projects. For one that is not a "
-        "candidate: where it would stand if it were one. Null where it has no score."
+    outcome: Outcome = strawberry.field(description="The outcome.")
+    summary: str = strawberry.field(description="The answer in one sentence.")
+    filter: Filter | None = strawberry.field(
+        description=("The filter that removes the project; null unless `outcome` is FILTERED.")
     )
-    ranked_count: int = strawberry.field(description="The number of projects that are ranked for you.")
+    rank: int | None = strawberry.field(description="The current rank, from 1; null unless `outcome` is RANKED.")
+    rank_by_score: int | None = strawberry.field(
+        description=(
+            "The rank by score only. For a project that is not a candidate, the rank that it would have. Null "
+            "without a score."
+        )
+    )
+    ranked_count: int = strawberry.field(description="The number of ranked projects.")
     explanation: Explanation | None = strawberry.field(
-        description="The numbers that ranked it; for one that is not a candidate, the numbers that it would have. Null "
-        "where it is unknown or filtered."
+        description=(
+            "The parts of the score. For a project that is not a candidate, those that it would have. Null if "
+            "unknown or filtered."
+        )
     )
     project: Project | None = strawberry.field(description="The project; null if `outcome` is UNKNOWN.")
-    mutes: list[Mute] = strawberry.field(description="Those of your mutes that keep it out; mostly empty.")
+    mutes: list[Mute] = strawberry.field(description="Your mutes that remove the project.")
     degraded: list[Store] = strawberry.field(
-        description="The stores that your feed has to do without at the moment. Not empty: that may be the reason."
+        description="The stores that were unavailable, which may be the reason. Empty in the normal case."
     )
 
 
@@ -61,8 +64,8 @@ class WhyNotQuery:
     """The question."""
 
     @computed(
-        "Why a project is not on your `forYou`, or at which rank it is. A project that is not yours to see is unknown, "
-        "whether it exists or not. Null only with an error.",
+        "Explains why a project is not in your `forYou`, or returns its rank. A project that you may not see is "
+        "UNKNOWN, like one that does not exist. Null only on error.",
         Cost(1_500),
     )
     async def why_not(

@@ -19,32 +19,30 @@ from resolvers.common.user_errors import UserError, attempt
 from scoring.use_cases.manage_account import delete_viewer, export_viewer
 
 
-@strawberry.type(description="A page of all that is held of you.")
+@strawberry.type(description="A page of the personal data stored about you.")
 class ExportMyDataPayload:
     """A page of an export."""
 
     data: JSON = strawberry.field(
-        description="What is held, as an object: `accounts` (the account, and sessions claimed for it), `projects` "
-        "(those you made) and `vector` (what your profile is compared by) on the first page; then rows by the name of "
-        "the table that they lie in. Projects, tools, categories, topics, people and questions are named by the "
-        "platform's keys, times are UTC, bytes are base64. docs/privacy.md says what each table is for."
+        description=(
+            "The data as an object. The first page has `accounts` (your account and the sessions claimed for it), "
+            "`projects` (yours) and `vector` (your profile vector); all pages have rows by table name. Keys "
+            "identify projects, tools, categories, topics, users and questions. Times are UTC, bytes are base64. "
+            "docs/privacy.md describes each table."
+        )
     )
     page_info: PageInfo = strawberry.field(description="The position of this page in the export.")
-    user_errors: list[UserError] = strawberry.field(
-        description="What was wrong with the request; empty if all is well."
-    )
+    user_errors: list[UserError] = strawberry.field(description="The errors in the request; empty on success.")
 
 
-@strawberry.type(description="What became of a deletion.")
+@strawberry.type(description="The return value of `deleteMyData`.")
 class DeleteMyDataPayload:
     """The answer to a deletion."""
 
     receipt: DeletionReceipt | None = strawberry.field(
-        description="What was deleted, and whether all is gone by now; null if nothing was held, or with an error."
+        description="A receipt of the deletion; null if nothing was stored, or on error."
     )
-    user_errors: list[UserError] = strawberry.field(
-        description="What was wrong with the request; empty if all is well."
-    )
+    user_errors: list[UserError] = strawberry.field(description="The errors in the request; empty on success.")
 
 
 @strawberry.type
@@ -52,19 +50,21 @@ class PersonalDataMutation:
     """What a viewer can do about what is held."""
 
     @mutation(
-        "Everything that is held of you, a page at a time. It is a mutation so that nobody is made to ask for it by "
-        "following a link; it changes nothing.",
+        "Export the personal data stored about you, page by page. A mutation, so that following a link cannot "
+        "request it; it changes nothing.",
         Cost(1_000, 2, "first", MAX_EXPORT_ROWS),
     )
     async def export_my_data(
         self,
         info: Info,
         first: Annotated[
-            int | None, strawberry.argument(description=f"Rows at most on this page: 1 to {MAX_EXPORT_ROWS:,}.")
+            int | None, strawberry.argument(description=f"The number of rows per page: 1 to {MAX_EXPORT_ROWS:,}.")
         ] = 1_000,
         after: Annotated[
             str | None,
-            strawberry.argument(description="The `pageInfo.endCursor` of the page before. Default: the first page."),
+            strawberry.argument(
+                description=("The `pageInfo.endCursor` of the previous page. Default: the first page.")
+            ),
         ] = strawberry.UNSET,
     ) -> ExportMyDataPayload | None:
         """Export."""
@@ -89,18 +89,15 @@ class PersonalDataMutation:
         )
 
     @mutation(
-        "Delete everything that is held of you: account, sessions claimed for it, events, likes, saves, dismissals, "
-        "mutes, interests, answers, settings, vector and stored rankings. It takes effect at once; the receipt says "
-        "when the last copy is gone. It cannot be undone. Your token stays good: what you do with it afterwards begins "
-        "anew.",
+        "Delete all personal data stored about you: account, claimed sessions, interactions, likes, saves, "
+        "dismissals, mutes, interests, answers, settings, profile vector and stored rankings. The deletion takes "
+        "effect at once and cannot be undone. Your token remains valid and starts with an empty profile.",
         Cost(10_000),
     )
     async def delete_my_data(
         self,
         info: Info,
-        projects: Annotated[
-            OwnedProjects, strawberry.argument(description="What becomes of the projects that you made.")
-        ],
+        projects: Annotated[OwnedProjects, strawberry.argument(description="What happens to your projects.")],
     ) -> DeleteMyDataPayload | None:
         """Delete."""
         receipt, errors = await attempt(delete_viewer(info.context, projects), None)

@@ -14,41 +14,39 @@ from scoring.use_cases.input_errors import UserErrorCode
 register_enum(
     ClaimStatus,
     "ClaimStatus",
-    "What became of a claim.",
+    "The outcome of `claimSession`.",
     {
-        "CLAIMED": "What was done in the session is yours now.",
-        "ALREADY": "It was yours already; what came in between has been carried over too.",
-        "FOREIGN": "It belongs to another account, and stays there.",
+        "CLAIMED": "The data of the session now belongs to your account.",
+        "ALREADY": "The session was already yours; data added since then has been transferred as well.",
+        "FOREIGN": "The session belongs to another account and stays there.",
     },
 )
 
 
-@strawberry.type(description="What became of a claim.")
+@strawberry.type(description="The return value of `claimSession`.")
 class ClaimSessionPayload:
     """The answer to a claim."""
 
-    status: ClaimStatus | None = strawberry.field(description="What became of it; null with an error.")
+    status: ClaimStatus | None = strawberry.field(description="The outcome; null on error.")
     transferred_count: int = strawberry.field(
-        description="How many likes, saves, events, interests, answers and the like were carried over just now."
+        description=(
+            "The number of likes, saves, interactions, interests, answers and other rows transferred by this request."
+        )
     )
-    user_errors: list[UserError] = strawberry.field(
-        description="What was wrong with the request; empty if all is well."
-    )
+    user_errors: list[UserError] = strawberry.field(description="The errors in the request; empty on success.")
 
-    @computed("You, as you are now.")
+    @computed("The viewer after the change.")
     async def viewer(self, info: Info) -> Viewer:
         """Give the viewer as it is now."""
         return await current_viewer(info)
 
 
-@strawberry.type(description="The answer to `revokeSessions`.")
+@strawberry.type(description="The return value of `revokeSessions`.")
 class RevokeSessionsPayload:
     """The answer to `revokeSessions`."""
 
-    revoked: int = strawberry.field(description="Number of session ids that no longer stand for the account.")
-    user_errors: list[UserError] = strawberry.field(
-        description="What was wrong with the request; empty if all is well."
-    )
+    revoked: int = strawberry.field(description="The number of revoked session ids.")
+    user_errors: list[UserError] = strawberry.field(description="The errors in the request; empty on success.")
 
 
 @strawberry.type
@@ -56,12 +54,12 @@ class SessionMutation:
     """Mutations that claim a session and end such claims."""
 
     @mutation(
-        "Take over what you did before you signed in: events, likes, saves, dismissals, mutes, interests, answers and "
-        "settings of a session become your account's. Send the new bearer token together with the session's own "
-        "`X-Session-Id`: only who holds both may. What both have done counts once; sending it again does no harm. "
-        "The `X-Session-Id` stands for the account for a while (CLAIMED_SESSION_HOURS, 1 hour by default), so that "
-        "requests under way are not lost; after that it begins a new session. Forget it when the person signs out, or "
-        "end it at once with `revokeSessions`.",
+        "Transfer what you did before you signed in to your account: interactions, likes, saves, dismissals, "
+        "mutes, interests, answers and settings of a session. Send the bearer token together with the "
+        "`X-Session-Id` of the session. Data that both have counts once; repeating the request is safe. The "
+        "`X-Session-Id` stands for the account for a limited time (CLAIMED_SESSION_HOURS, 1 hour by default) and "
+        "then starts a new session. Discard it when the person signs out, or end it at once with "
+        "`revokeSessions`.",
         Cost(3_000),
     )
     async def claim_session(self, info: Info) -> ClaimSessionPayload | None:
@@ -75,9 +73,9 @@ class SessionMutation:
         )
 
     @mutation(
-        "Revoke claimed session ids: from now on each of them begins a new session. With a bearer token it revokes all "
-        "ids that were claimed for the account, for example when the person signs out or a device is lost; with an "
-        "`X-Session-Id` only, that id. A session that was not claimed stays as it is; `deleteMyData` deletes it.",
+        "Revoke claimed session ids, each of which then starts a new session. With a bearer token, revokes all "
+        "ids claimed for the account, for example on sign-out or when a device is lost; with an `X-Session-Id` "
+        "only, that id. A session that was not claimed is unaffected; use `deleteMyData` to delete it.",
         Cost(1_000),
     )
     async def revoke_sessions(self, info: Info) -> RevokeSessionsPayload | None:

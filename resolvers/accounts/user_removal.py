@@ -20,35 +20,37 @@ from scoring.use_cases.platform_keys import MAX_RECORDS, is_valid_key
 register_enum(
     OwnedProjects,
     "OwnedProjects",
-    "What becomes of the projects that a deleted user made.",
+    "What happens to the projects of a deleted user.",
     {
-        "REMOVE": "They are deleted too, with everything that was ever done with them.",
-        "KEEP": "They stay, without an owner or handed to another one.",
+        "REMOVE": "The projects are deleted with all their data.",
+        "KEEP": "The projects stay, without an owner or with a new one.",
     },
 )
 
 
-@strawberry.type(description="How many rows of a kind were deleted.")
+@strawberry.type(description="The number of deleted rows of one kind.")
 class DeletedRows:
     """A line of a receipt."""
 
-    name: str = strawberry.field(description="What they were, for example `likes`.")
-    count: int = strawberry.field(description="How many.")
+    name: str = strawberry.field(description="The kind, for example `likes`.")
+    count: int = strawberry.field(description="The number of rows.")
 
 
-@strawberry.type(description="What was deleted. A receipt names nobody.")
+@strawberry.type(description="The receipt of a deletion. It identifies nobody.")
 class DeletionReceipt:
     """A receipt as its holder sees it."""
 
-    id: strawberry.ID = strawberry.field(description="Ask `deletionReceipt` with it how far the deletion is.")
+    id: strawberry.ID = strawberry.field(description="The id to pass to `deletionReceipt`.")
     requested_at: datetime = strawberry.field(
-        description="When everything was deleted from the database: from then on nobody is shown any of it."
+        description="When the data was deleted from the database. From then on it is not shown to anybody."
     )
     completed_at: datetime | None = strawberry.field(
-        description="When the caches, the index and the files of this service held nothing of it any more, some two "
-        "minutes later; null until then. What backups keep is the operator's."
+        description=(
+            "When the data was also deleted from caches, index and files, about two minutes later; null until "
+            "then. Backups follow the operator's policy."
+        )
     )
-    deleted: list[DeletedRows] = strawberry.field(description="What was deleted, by name.")
+    deleted: list[DeletedRows] = strawberry.field(description="The deleted rows by kind.")
 
     @classmethod
     def of(cls, receipt: ErasureReceipt) -> Self:
@@ -65,15 +67,15 @@ def _lines(report: Mapping[str, int]) -> list[DeletedRows]:
     return [DeletedRows(name=name, count=count) for name, count in sorted(report.items())]
 
 
-@strawberry.type(description="What became of a removal of users.")
+@strawberry.type(description="The return value of `removeUsers`.")
 class RemoveUsersPayload:
     """The answer to a removal of users."""
 
-    removed: int = strawberry.field(description="How many there were. Keys that name nobody are no fault.")
+    removed: int = strawberry.field(description="The number of deleted users. Unknown keys are ignored.")
     receipt: DeletionReceipt | None = strawberry.field(
-        description="What was deleted, and whether all is gone by now; null if there was nobody, or with an error."
+        description="A receipt of the deletion; null if there was no such user, or on error."
     )
-    user_errors: list[UserError] = strawberry.field(description="What was wrong with the input; empty if all is well.")
+    user_errors: list[UserError] = strawberry.field(description="The errors in the input; empty on success.")
 
 
 @strawberry.type
@@ -81,9 +83,8 @@ class UserRemovalMutation:
     """How the platform's service deletes users."""
 
     @mutation(
-        "Delete users with everything they ever did: events, likes, saves, interests, answers, vectors, stored "
-        "rankings, and the sessions that were claimed for them. Needs the role SERVICE; administrators are deleted by "
-        "administrators only.",
+        "Delete users and all their data: interactions, likes, saves, interests, answers, profile vectors, stored "
+        "rankings and claimed sessions. Requires the role SERVICE; only administrators delete administrators.",
         Cost(5_000, 100, "keys", MAX_RECORDS),
         Role.SERVICE,
     )
@@ -92,13 +93,15 @@ class UserRemovalMutation:
         info: Info,
         keys: Keys,
         projects: Annotated[
-            OwnedProjects, strawberry.argument(description="What becomes of the projects that they made.")
+            OwnedProjects, strawberry.argument(description="What happens to the projects of these users.")
         ] = OwnedProjects.KEEP,
         new_owner: Annotated[
             str | None,
             strawberry.argument(
-                description="The key of the user who owns the projects that are kept, for example a placeholder of the "
-                "platform's own. Left out: nobody does. That user sees the private ones among them."
+                description=(
+                    "The key of the user who becomes the owner of projects that are kept. Default: none. The new "
+                    "owner sees private projects among them."
+                )
             ),
         ] = strawberry.UNSET,
     ) -> RemoveUsersPayload | None:
@@ -113,9 +116,11 @@ class UserRemovalMutation:
 class DeletionReceiptQuery:
     """How far deletions are."""
 
-    @computed("How far a deletion is; null if there is no such receipt. Whoever has the receipt may ask.", READ_COST)
+    @computed(
+        "The progress of a deletion; null if there is no such receipt. Anybody who has the id may query it.", READ_COST
+    )
     async def deletion_receipt(
-        self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The receipt's `id`.")]
+        self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The `id` of the receipt.")]
     ) -> DeletionReceipt | None:
         """Give a receipt."""
         found = await receipt_of(info.context.stores.database, id) if is_valid_key(id) else None

@@ -21,105 +21,119 @@ from scoring.use_cases import upsert_catalog
 from scoring.use_cases.platform_keys import MAX_RECORDS
 from scoring.use_cases.upsert_catalog import UpsertedRecord, UpsertStatus
 
-_WHOLE = "The record is taken as a whole: a field that is left out goes back to its default."
-_BATCH = f"Up to {MAX_RECORDS:,} at once. Needs the role SERVICE. A bad record does not keep the others out. {_WHOLE}"
+_BATCH = (
+    f"Up to {MAX_RECORDS:,} records. Requires the role SERVICE. A bad record does not affect the others. "
+    "A record replaces the stored one; omitted fields get their defaults."
+)
 
 
-@strawberry.input(description="A project as the platform knows it.")
+@strawberry.input(description="The data of a project.")
 class ProjectInput:
     """A `ProjectRecord`."""
 
     key: str = strawberry.field(description="The platform's own id, 1 to 200 characters.")
     title: str = strawberry.field(description="The title, up to 1,000 characters.")
     type: str = strawberry.field(
-        description="The platform's own kind of project: `[a-z][a-z0-9_]*`, up to 50 characters."
+        description="The platform's own type of project: `[a-z][a-z0-9_]*`, up to 50 characters."
     )
     description: str | None = strawberry.field(
-        default=strawberry.UNSET, description="The text, up to 100,000 characters."
+        default=strawberry.UNSET, description="The description, up to 100,000 characters."
     )
     tools: list[str] | None = strawberry.field(
         default=strawberry.UNSET,
-        description="Keys of tools, up to 100. One that is not known is made, named like its key.",
+        description="The keys of tools, up to 100. Unknown tools are created with their key as name.",
     )
     categories: list[str] | None = strawberry.field(
         default=strawberry.UNSET,
-        description="Keys of categories, up to 100. One that is not known is made, named like its key.",
+        description="The keys of categories, up to 100. Unknown categories are created with their key as name.",
     )
-    topics: list[str] | None = strawberry.field(default=strawberry.UNSET, description="Topics: free words, up to 200.")
+    topics: list[str] | None = strawberry.field(
+        default=strawberry.UNSET,
+        description=("The keys of topics, up to 200. Unknown topics are created with their key as name."),
+    )
     owner: str | None = strawberry.field(
-        default=strawberry.UNSET, description="The key of the user who made it; must be known."
+        default=strawberry.UNSET, description="The key of the owner, an existing user."
     )
-    url: URL | None = strawberry.field(default=strawberry.UNSET, description="Where it lives: http or https.")
-    image_url: URL | None = strawberry.field(default=strawberry.UNSET, description="A picture of it: http or https.")
+    url: URL | None = strawberry.field(
+        default=strawberry.UNSET, description=("The address of the project, http or https.")
+    )
+    image_url: URL | None = strawberry.field(
+        default=strawberry.UNSET, description=("The address of an image, http or https.")
+    )
     created_at: datetime | None = strawberry.field(
-        default=strawberry.UNSET, description="When it was made. Left out: as it is stored, or now for a new one."
+        default=strawberry.UNSET,
+        description=("When the project was created. Default: the stored time, or now for a new project."),
     )
-    private: bool | None = strawberry.field(default=strawberry.UNSET, description="True: only its owner may see it.")
-    archived: bool | None = strawberry.field(default=strawberry.UNSET, description="True: it is in no feed any more.")
+    private: bool | None = strawberry.field(
+        default=strawberry.UNSET, description=("Whether only its owner may see the project.")
+    )
+    archived: bool | None = strawberry.field(
+        default=strawberry.UNSET, description=("Whether the project is excluded from all feeds.")
+    )
     source: JSON | None = strawberry.field(
         default=strawberry.UNSET,
-        description='An object with what only this type has, for example `{"subreddit": "rust"}`.',
+        description='An object with data specific to the type, for example `{"subreddit": "rust"}`.',
     )
 
 
-@strawberry.input(description="A tool as the platform knows it.")
+@strawberry.input(description="The data of a tool.")
 class ToolInput:
     """A `ToolRecord`."""
 
     key: str = strawberry.field(description="The platform's own id, 1 to 200 characters.")
-    name: str = strawberry.field(description="The name to show.")
-    tagline: str | None = strawberry.field(default=strawberry.UNSET, description="One line on what it is for.")
-    description: str | None = strawberry.field(default=strawberry.UNSET, description="What it is.")
-    category: str | None = strawberry.field(
-        default=strawberry.UNSET, description="The platform's own grouping of tools."
+    name: str = strawberry.field(description="The display name.")
+    tagline: str | None = strawberry.field(
+        default=strawberry.UNSET, description=("The purpose of the tool in one line.")
     )
-    tags: list[str] | None = strawberry.field(
-        default=strawberry.UNSET, description="Free words it is filed under, up to 200."
-    )
-    use_cases: str | None = strawberry.field(default=strawberry.UNSET, description="What people use it for.")
+    description: str | None = strawberry.field(default=strawberry.UNSET, description="The description.")
+    category: str | None = strawberry.field(default=strawberry.UNSET, description="The platform's own group of tools.")
+    tags: list[str] | None = strawberry.field(default=strawberry.UNSET, description="Free tags, up to 200.")
+    use_cases: str | None = strawberry.field(default=strawberry.UNSET, description="The use cases.")
 
 
-@strawberry.input(description="A category as the platform knows it.")
+@strawberry.input(description="The data of a category.")
 class CategoryInput:
     """A `CategoryRecord`."""
 
     key: str = strawberry.field(description="The platform's own id, 1 to 200 characters.")
-    name: str = strawberry.field(description="The name to show.")
-    description: str | None = strawberry.field(default=strawberry.UNSET, description="What belongs in it.")
+    name: str = strawberry.field(description="The display name.")
+    description: str | None = strawberry.field(default=strawberry.UNSET, description="The description.")
 
 
-@strawberry.input(description="An interest that a user has stated on the platform.")
+@strawberry.input(description="An interest that a user stated on the platform.")
 class TagInput:
     """A `TagRecord`."""
 
     name: str = strawberry.field(description="The key or the name of a tool, category or topic.")
-    kind: TermKind = strawberry.field(description="Which of the three it is.")
+    kind: TermKind = strawberry.field(description="The kind.")
     confidence: float | None = strawberry.field(
-        default=strawberry.UNSET, description="How sure it is, 0 to 1. Left out: 1."
+        default=strawberry.UNSET, description="The confidence, 0 to 1. Default: 1."
     )
 
 
-@strawberry.input(description="A user as the platform knows one.")
+@strawberry.input(description="The data of a user.")
 class UserInput:
     """A `UserRecord`."""
 
     key: str = strawberry.field(
-        description="The platform's own id, 1 to 200 characters; the subject of the user's tokens."
+        description="The platform's own id, 1 to 200 characters, which is the subject of the user's tokens."
     )
-    username: str = strawberry.field(description="The name to show.")
-    bio: str | None = strawberry.field(default=strawberry.UNSET, description="What they say about themselves.")
-    tier: str | None = strawberry.field(default=strawberry.UNSET, description="The platform's own rank of its people.")
+    username: str = strawberry.field(description="The display name.")
+    bio: str | None = strawberry.field(default=strawberry.UNSET, description=("The user's description of themselves."))
+    tier: str | None = strawberry.field(default=strawberry.UNSET, description=("The platform's own tier of the user."))
     points: int | None = strawberry.field(
-        default=strawberry.UNSET, description="The platform's own score of its people, from 0."
+        default=strawberry.UNSET, description="The platform's own score of the user, from 0."
     )
     role: Role | None = strawberry.field(
         default=strawberry.UNSET,
-        description="What they may do. Left out: VIEWER. Only an administrator appoints administrators.",
+        description="The role. Default: VIEWER. Only administrators appoint administrators.",
     )
     tags: list[TagInput] | None = strawberry.field(
         default=strawberry.UNSET,
-        description="Their interests, up to 1,000: they replace those that were sent before; what the user said to the "
-        "gateway itself stays.",
+        description=(
+            "The interests, up to 1,000. They replace those of earlier requests; interests that the user stated "
+            "here are kept."
+        ),
     )
 
 
@@ -182,15 +196,15 @@ class UpsertPayload:
         )
 
 
-@strawberry.type(description="What became of a removal.")
+@strawberry.type(description="The return value of a removal.")
 class RemovePayload:
     """The answer to a removal."""
 
-    removed: int = strawberry.field(description="How many there were. Keys that name nothing are no fault.")
-    user_errors: list[UserError] = strawberry.field(description="What was wrong with the input; empty if all is well.")
+    removed: int = strawberry.field(description="The number of deleted projects. Unknown keys are ignored.")
+    user_errors: list[UserError] = strawberry.field(description="The errors in the input; empty on success.")
 
 
-Keys = Annotated[list[str], strawberry.argument(description=f"Up to {MAX_RECORDS:,} of the platform's own ids.")]
+Keys = Annotated[list[str], strawberry.argument(description=f"The `key`s, up to {MAX_RECORDS:,}.")]
 
 
 @strawberry.type
@@ -198,7 +212,7 @@ class CatalogMutation:
     """What the service role can write."""
 
     @mutation(
-        f"Add projects, or change those that are there. {_BATCH}",
+        f"Create or update projects. {_BATCH}",
         Cost(1_000, 50, "projects", MAX_RECORDS),
         Role.SERVICE,
     )
@@ -209,7 +223,7 @@ class CatalogMutation:
         return await UpsertPayload.of(projects, upsert_catalog.upsert_projects(info.context, input_fields(projects)))
 
     @mutation(
-        "Delete projects with everything that was ever done with them. Needs the role SERVICE.",
+        "Delete projects and all their data. Requires the role SERVICE.",
         Cost(1_000, 50, "keys", MAX_RECORDS),
         Role.SERVICE,
     )
@@ -218,9 +232,7 @@ class CatalogMutation:
         removed, errors = await attempt(upsert_catalog.remove_projects(info.context, keys), 0)
         return RemovePayload(removed=removed, user_errors=errors)
 
-    @mutation(
-        f"Add tools, or change those that are there. {_BATCH}", Cost(1_000, 50, "tools", MAX_RECORDS), Role.SERVICE
-    )
+    @mutation(f"Create or update tools. {_BATCH}", Cost(1_000, 50, "tools", MAX_RECORDS), Role.SERVICE)
     async def upsert_tools(
         self, info: Info, tools: Annotated[list[ToolInput], strawberry.argument(description="The tools.")]
     ) -> UpsertPayload | None:
@@ -228,7 +240,7 @@ class CatalogMutation:
         return await UpsertPayload.of(tools, upsert_catalog.upsert_tools(info.context, input_fields(tools)))
 
     @mutation(
-        f"Add categories, or change those that are there. {_BATCH}",
+        f"Create or update categories. {_BATCH}",
         Cost(1_000, 50, "categories", MAX_RECORDS),
         Role.SERVICE,
     )
@@ -242,9 +254,7 @@ class CatalogMutation:
             categories, upsert_catalog.upsert_categories(info.context, input_fields(categories))
         )
 
-    @mutation(
-        f"Add users, or change those that are there. {_BATCH}", Cost(1_000, 50, "users", MAX_RECORDS), Role.SERVICE
-    )
+    @mutation(f"Create or update users. {_BATCH}", Cost(1_000, 50, "users", MAX_RECORDS), Role.SERVICE)
     async def upsert_users(
         self,
         info: Info,

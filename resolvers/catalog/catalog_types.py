@@ -40,7 +40,7 @@ class Tool(Node):
     """A tool. A project's terms carry its key and name only; the rest is read when asked for."""
 
     key: str = strawberry.field(description="The platform's own id.")
-    name: str = strawberry.field(description="The name to show.")
+    name: str = strawberry.field(description="The display name.")
     known: strawberry.Private[CatalogTool | None] = None
 
     @classmethod
@@ -53,27 +53,27 @@ class Tool(Node):
         """Show a tool of which the key and the name have been read."""
         return cls(id=global_id("Tool", term.key), key=term.key, name=term.name)
 
-    @computed("One line on what it is for; empty if nobody wrote one.", shared=True)
+    @computed("The purpose of the tool in one line; may be empty.", shared=True)
     async def tagline(self, info: Info) -> str:
         """Give the tagline."""
         return (await self._whole(info)).tagline
 
-    @computed("What it is, in a paragraph or more; may be empty.", shared=True)
+    @computed("The description; may be empty.", shared=True)
     async def description(self, info: Info) -> str:
         """Give the description."""
         return (await self._whole(info)).description
 
-    @computed("The platform's own grouping of tools, as free text; may be empty.", shared=True)
+    @computed("The platform's own group of tools; may be empty.", shared=True)
     async def category(self, info: Info) -> str:
         """Give the category."""
         return (await self._whole(info)).category
 
-    @computed("Free words it is filed under.", shared=True)
+    @computed("The free tags of the tool.", shared=True)
     async def tags(self, info: Info) -> list[str]:
         """Give the tags."""
         return list((await self._whole(info)).tags)
 
-    @computed("What people use it for; may be empty.", shared=True)
+    @computed("The use cases; may be empty.", shared=True)
     async def use_cases(self, info: Info) -> str:
         """Give the use cases."""
         return (await self._whole(info)).use_cases
@@ -85,31 +85,31 @@ class Tool(Node):
         return self.known
 
 
-@strawberry.type(description="A category that projects are filed under.")
+@strawberry.type(description="A category of projects.")
 class Category(Node):
     """A category. A project's terms carry its key and name only; the description is read when asked for."""
 
     key: str = strawberry.field(description="The platform's own id.")
-    name: str = strawberry.field(description="The name to show.")
+    name: str = strawberry.field(description="The display name.")
 
     @classmethod
     def of(cls, category: catalog_entries.Category | CatalogTerm) -> Self:
         """Show a category."""
         return cls(id=global_id("Category", category.key), key=category.key, name=category.name)
 
-    @computed("What belongs in it; may be empty.", shared=True)
+    @computed("The description; may be empty.", shared=True)
     async def description(self, info: Info) -> str:
         """Give the description."""
         category = await info.context.loaders.categories_by_key.load(self.key)
         return category.description if category is not None else ""
 
 
-@strawberry.type(description="A topic that projects are about.")
+@strawberry.type(description="A topic of projects.")
 class Topic(Node):
     """A topic."""
 
     key: str = strawberry.field(description="The platform's own id.")
-    name: str = strawberry.field(description="The name to show.")
+    name: str = strawberry.field(description="The display name.")
 
     @classmethod
     def of(cls, term: CatalogTerm) -> Self:
@@ -122,7 +122,7 @@ class ToolConnection(Connection[Tool]):
     """A page of tools."""
 
     degraded: list[Store] = strawberry.field(
-        description="The stores that were unavailable: a search then matches names only. Empty in the normal case."
+        description="The stores that were unavailable; a search then matches names only. Empty in the normal case."
     )
 
 
@@ -131,8 +131,8 @@ class CatalogQuery:
     """What can be asked of the catalog."""
 
     @computed(
-        "Tools, for pickers and filters: all of them by name, or those that `search` finds. A search gives those whose "
-        "name contains it, by name, and behind them a few that mean something like it, the most similar first.",
+        "A list of tools by name, or the results of a search: tools whose name contains `search`, by name, and "
+        "after them a few tools of similar meaning, most similar first.",
         Cost(200, 2, "first", MAX_PAGE_SIZE),
         shared=True,
     )
@@ -142,8 +142,9 @@ class CatalogQuery:
         search: Annotated[
             str | None,
             strawberry.argument(
-                description="What to look for: a part of a name (upper and lower case are alike), or, from "
-                f"{MIN_SEMANTIC_LENGTH} letters on, what a tool is good for."
+                description=(
+                    f"A part of a name, case-insensitive, or a purpose of at least {MIN_SEMANTIC_LENGTH} characters."
+                )
             ),
         ] = strawberry.UNSET,
         first: First = DEFAULT_PAGE_SIZE,
@@ -160,7 +161,7 @@ class CatalogQuery:
         return ToolConnection(**parts, degraded=list(found.degraded))
 
     @computed(
-        "Lists the topics of public projects by name, or those whose name contains `search`.",
+        "A list of the topics of public projects by name, or of those whose name contains `search`.",
         Cost(200, 2, "first", MAX_PAGE_SIZE),
         shared=True,
     )
@@ -168,7 +169,7 @@ class CatalogQuery:
         self,
         info: Info,
         search: Annotated[
-            str | None, strawberry.argument(description="A part of a name, in upper or lower case.")
+            str | None, strawberry.argument(description="A part of a name, case-insensitive.")
         ] = strawberry.UNSET,
         first: First = DEFAULT_PAGE_SIZE,
         after: After = strawberry.UNSET,
@@ -180,7 +181,7 @@ class CatalogQuery:
         items = [(encode_cursor("topic", one.name, one.id), Topic.of(one)) for one in found]
         return Connection(**connection_parts(items, first, has_previous=place is not None))
 
-    @computed("All categories, by name.", Cost(50, entries=50), shared=True)
+    @computed("All categories by name.", Cost(50, entries=50), shared=True)
     async def categories(self, info: Info) -> list[Category]:
         """Give all categories."""
         loader = info.context.loaders.categories_by_key

@@ -9,15 +9,15 @@ from resolvers.common.global_ids import global_id
 from resolvers.common.relay import Node
 
 
-@strawberry.type(description="A person of the platform.")
+@strawberry.type(description="A user of the platform.")
 class User(Node):
     """A user's public card."""
 
     key: str = strawberry.field(description="The platform's own id.")
-    username: str = strawberry.field(description="The name to show.")
-    bio: str = strawberry.field(description="What they say about themselves; may be empty.")
-    tier: str = strawberry.field(description="The platform's own rank of its people; may be empty.")
-    points: int = strawberry.field(description="The platform's own score of its people.")
+    username: str = strawberry.field(description="The display name.")
+    bio: str = strawberry.field(description="The user's description of themselves; may be empty.")
+    tier: str = strawberry.field(description="The platform's own tier of the user; may be empty.")
+    points: int = strawberry.field(description="The platform's own score of the user.")
 
     @classmethod
     def of(cls, card: UserCard) -> Self:

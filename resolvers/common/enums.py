@@ -33,140 +33,148 @@ register_enum(
     "FeedKind",
     "The feeds of an explore page.",
     {
-        "FOR_YOU": "Ranked for this viewer.",
-        "TRENDING": "What is taking off now.",
-        "POPULAR": "What most people like.",
-        "NEWEST": "The latest projects first.",
-        "SEARCH": "What a search found.",
-        "SIMILAR": "What is like one project.",
+        "FOR_YOU": "Projects ranked for the viewer.",
+        "TRENDING": "Projects with many visitors right now.",
+        "POPULAR": "Projects that most people like.",
+        "NEWEST": "Projects by creation time, latest first.",
+        "SEARCH": "The results of a search.",
+        "SIMILAR": "Projects similar to one project.",
     },
 )
 register_enum(
     Strategy,
     "FeedStrategy",
-    "How a feed was made. A feed for a viewer that nothing is known of is made another way than its name says.",
+    "How a feed was ranked. It differs from the feed's name if nothing is known about the viewer.",
     {
-        "PERSONALIZED": "From the viewer's interests and history.",
-        "ONBOARDING": "From the viewer's answers to the quiz alone: there is no history yet.",
-        "POPULAR": "By the people of the last weeks and by likes, the same for everybody.",
-        "VELOCITY": "By how fast people come to it.",
-        "NEWEST": "By time of creation.",
-        "HYBRID": "By meaning and keywords, in the shares that were asked for.",
-        "KEYWORD": "By keywords alone.",
-        "SIMILAR": "By likeness to one project.",
+        "PERSONALIZED": "By the viewer's interests and interactions.",
+        "ONBOARDING": "By the viewer's onboarding answers; there are no interactions yet.",
+        "POPULAR": "By visitors of the last weeks and likes, the same for everybody.",
+        "VELOCITY": "By the rate of visitors.",
+        "NEWEST": "By creation time.",
+        "HYBRID": "By meaning and keywords, weighted by `alpha`.",
+        "KEYWORD": "By keywords only.",
+        "SIMILAR": "By similarity to one project.",
     },
 )
 register_enum(
     Store,
     "Store",
-    "The stores behind the gateway. A feed names those it had to do without.",
+    "The stores behind the gateway.",
     {
-        "DATABASE": "The relational truth.",
-        "VECTORS": "The vector index: without it nothing is found by likeness.",
-        "EMBEDDINGS": "What turns text into vectors.",
-        "CACHE": "Where rankings are kept: without it each page is ranked anew and cursors do not hold.",
+        "DATABASE": "The relational database.",
+        "VECTORS": "The vector index. Without it, similarity cannot be computed.",
+        "EMBEDDINGS": "The embedding model, which turns text into vectors.",
+        "CACHE": "The cache of rankings. Without it, each page is ranked anew and cursors do not hold.",
     },
 )
 register_enum(
     Rule,
     "AdjustmentRule",
-    "Why a project stands at another rank than its score alone would give it.",
+    "Why a project has another rank than its score gives.",
     {
-        "DIVERSITY": "Too much alike stood above it, or it moved up because others made room.",
-        "EXPLORATION": "It was given a chance, to find out whether people like it; or, where `blockedBy` names a "
-        "project, it made room for one that was.",
-        "REMAINDER": "It was not among the ranked candidates and follows behind them, newest first.",
+        "DIVERSITY": "Similar projects rank higher, or the project moved up because others were demoted.",
+        "EXPLORATION": (
+            "The project got this rank to find out whether people like it, or it was moved by the project in "
+            "`blockedBy`, which did."
+        ),
+        "REMAINDER": "The project was not ranked and follows the ranked projects, newest first.",
     },
 )
 register_enum(
     Basis,
     "SimilarityBasis",
-    "What makes two projects alike.",
-    {"TEXT": "What they say: their texts mean much the same.", "PEOPLE": "Who comes: the same people come to both."},
+    "What makes two projects similar.",
+    {"TEXT": "Their texts have a similar meaning.", "PEOPLE": "The same people visit both."},
 )
 register_enum(
     Outcome,
     "WhyNotOutcome",
-    "How far a project comes on its way to `forYou`.",
+    "The outcome of the search for a project in `forYou`.",
     {
-        "UNKNOWN": "There is no such project, or it is not yours to see.",
-        "FILTERED": "Something keeps it out; `filter` says what.",
-        "NOT_A_CANDIDATE": "No source named it for you, so it was not ranked.",
-        "RANKED": "It is there; `rank` says where.",
+        "UNKNOWN": "The project does not exist, or you may not see it.",
+        "FILTERED": "A filter removes the project; see `filter`.",
+        "NOT_A_CANDIDATE": "No candidate source returned the project, so it was not ranked.",
+        "RANKED": "The project is in the feed; see `rank`.",
     },
 )
 register_enum(
     Filter,
     "FeedFilter",
-    "What keeps a project out of a feed.",
+    "A filter that removes projects from feeds.",
     {
-        "PRIVATE": "It is private, and yours: nobody meets it in a feed.",
-        "ARCHIVED": "It is archived.",
-        "OWN": "It is your own.",
-        "DISMISSED": "You dismissed it.",
-        "MUTED": "You muted its owner or something that it carries.",
-        "WHERE": "The feed is narrowed to something else.",
+        "PRIVATE": "The project is private, and yours.",
+        "ARCHIVED": "The project is archived.",
+        "OWN": "The project is yours.",
+        "DISMISSED": "You dismissed the project.",
+        "MUTED": "You muted its owner or one of its tools, categories or topics.",
+        "WHERE": "The project does not match `where`.",
     },
 )
 register_enum(
     Window,
     "TrendingWindow",
-    "How far the now of a trend reaches.",
-    {"HOUR": "The last hour or so.", "DAY": "The last day.", "WEEK": "The last week."},
+    "The window of a trend.",
+    {"HOUR": "The last hour.", "DAY": "The last 24 hours.", "WEEK": "The last 7 days."},
 )
 register_enum(
     TermKind,
     "TermKind",
-    "The kinds of term that projects carry and that interests point at.",
-    {"TOOL": "A tool.", "CATEGORY": "A category.", "TOPIC": "A topic: a free word."},
+    "The kinds of things that projects and interests refer to.",
+    {"TOOL": "A tool.", "CATEGORY": "A category.", "TOPIC": "A topic."},
 )
 register_enum(
     MuteKind,
     "MuteKind",
-    "What can be muted.",
+    "The kinds of things that can be muted.",
     {
-        "TOPIC": "A topic: what is about it leaves your feeds.",
-        "CATEGORY": "A category: what is filed under it leaves your feeds.",
-        "TOOL": "A tool: what is made with it leaves your feeds.",
-        "OWNER": "A person: what they made leaves your feeds.",
-        "PROJECT": "A project that you touched: it may still be shown, but nothing is concluded from it any more. "
-        "For reasons like `Similar to …, which you viewed` that are not to the point.",
+        "TOPIC": "A topic. Its projects are removed from your feeds.",
+        "CATEGORY": "A category. Its projects are removed from your feeds.",
+        "TOOL": "A tool. Projects made with it are removed from your feeds.",
+        "OWNER": "A user. Their projects are removed from your feeds.",
+        "PROJECT": (
+            "A project that you interacted with. It is still shown, but your interactions with it no longer "
+            'influence your feeds. Use it for reasons such as "Similar to …, which you viewed".'
+        ),
     },
 )
 register_enum(
     QuestionType,
     "OnboardingQuestionType",
-    "The kinds of question in the quiz.",
+    "The types of onboarding questions.",
     {
-        "TOOL_SELECT": "Which tools: each option stands for one, and choosing it makes that an interest.",
-        "CATEGORY_SELECT": "Which categories: each option stands for one, and choosing it makes that an interest.",
-        "USE_CASE": "What the viewer is here for: joins the text that the profile is made from.",
-        "EXPERIENCE": "How far the viewer is: joins that text as well, and is kept with the viewer's settings.",
+        "TOOL_SELECT": "Asks for tools. Each option stands for a tool, which becomes an interest if chosen.",
+        "CATEGORY_SELECT": (
+            "Asks for categories. Each option stands for a category, which becomes an interest if chosen."
+        ),
+        "USE_CASE": "Asks for a purpose. The chosen labels become part of the profile text.",
+        "EXPERIENCE": (
+            "Asks for experience. The chosen label becomes part of the profile text and of the viewer's settings."
+        ),
     },
 )
 register_enum(
     Role,
     "Role",
-    "What a caller may do.",
+    "The roles of callers.",
     {
-        "VIEWER": "Read feeds, and act as oneself.",
-        "SERVICE": "Write the catalogue and the users as well: for the platform's own servers.",
-        "ADMINISTRATOR": "All of that, and appoint administrators.",
+        "VIEWER": "May read feeds and act as oneself.",
+        "SERVICE": "May also write the catalog and users; for the platform's own servers.",
+        "ADMINISTRATOR": "May also appoint administrators.",
     },
 )
 register_enum(
     InteractionType,
     "InteractionType",
-    "What somebody did with a project.",
+    "The types of interactions with a project.",
     {
-        "VIEW": "Looked at its page.",
+        "VIEW": "Viewed its page.",
         "LIKE": "Liked it.",
         "SAVE": "Saved it for later.",
         "COMMENT": "Commented on it.",
         "FOLLOW": "Followed it or its owner.",
         "CLICK": "Opened its link.",
-        "DISMISS": "Does not want to see it any more.",
-        "IMPRESSION": "Had it on the screen. Says nothing about taste, but tells what was shown.",
+        "DISMISS": "Dismissed it from all feeds.",
+        "IMPRESSION": "Saw it on the screen. Not a sign of interest, but a record of what was shown.",
     },
 )
 
@@ -185,14 +193,14 @@ class SignalGroup(StrEnum):
 register_enum(
     SignalGroup,
     "SignalGroup",
-    "What kind of evidence a signal or a reason is: one colour for each.",
+    "The kind of evidence of a signal or reason, for example for its color.",
     {
-        "CONTENT": "What the project says.",
-        "STATED": "What you said that you care about.",
-        "BEHAVIOR": "What you did.",
-        "PEOPLE": "What other people do.",
-        "TIME": "How new or old it is.",
-        "DISCOVERY": "A place given away to learn more; only reasons have it.",
+        "CONTENT": "The content of the project.",
+        "STATED": "Interests that you stated.",
+        "BEHAVIOR": "Your interactions.",
+        "PEOPLE": "The interactions of other people.",
+        "TIME": "The age of the project.",
+        "DISCOVERY": "A rank given to learn more about the project; only reasons have it.",
     },
 )
 
@@ -208,11 +216,11 @@ class ViewerKind(StrEnum):
 register_enum(
     ViewerKind,
     "ViewerKind",
-    "How a viewer is known.",
+    "How a viewer is identified.",
     {
         "USER": "By a bearer token.",
-        "SESSION": "By the header X-Session-Id: somebody who has not signed in, but comes back.",
-        "ANONYMOUS": "Not at all: nothing can be remembered.",
+        "SESSION": "By an `X-Session-Id`.",
+        "ANONYMOUS": "Not at all; nothing can be stored.",
     },
 )
 

@@ -13,28 +13,22 @@ MAX_PAGE_SIZE = 100
 DEFAULT_PAGE_SIZE = 50
 
 
-@strawberry.interface(description="A thing that can be found again by its id.")
+@strawberry.interface(description="An object with an id.")
 class Node:
     """The interface of everything that `Query.node` gives."""
 
-    id: strawberry.ID = strawberry.field(
-        description="Opaque and the same for ever, for client caches and for `node`; every other input takes `key`."
-    )
+    id: strawberry.ID = strawberry.field(description="The global id, opaque and stable, for client caches and `node`.")
 
 
-@strawberry.type(
-    description="Where a page of a list stands, as Relay defines it. Lists run forward only: keep what you have shown."
-)
+@strawberry.type(description="The position of a page in a list, as Relay defines it. Lists can be paged forward only.")
 class PageInfo:
     """The page that the edges are."""
 
-    has_next_page: bool = strawberry.field(description="Whether there is more behind the last edge.")
-    has_previous_page: bool = strawberry.field(
-        description="Whether there is anything before the first edge: true for every page but the first."
-    )
+    has_next_page: bool = strawberry.field(description="Whether there is a next page.")
+    has_previous_page: bool = strawberry.field(description="Whether there is a previous page.")
     start_cursor: str | None = strawberry.field(description="The cursor of the first edge; null on an empty page.")
     end_cursor: str | None = strawberry.field(
-        description="The cursor of the last edge: give it as `after` to get the next page; null on an empty page."
+        description="The cursor of the last edge, to pass as `after`; null on an empty page."
     )
 
 
@@ -48,11 +42,11 @@ def page_info(cursors: list[str], *, has_next: bool, has_previous: bool) -> Page
     )
 
 
-@strawberry.type(description="An item on a page of a list.")
+@strawberry.type(description="An item of a list.")
 class Edge(Generic[T]):
     """An item with its cursor."""
 
-    cursor: str = strawberry.field(description="A cursor for `after`: the next page starts behind this item.")
+    cursor: str = strawberry.field(description="The cursor of the item, to pass as `after`.")
     node: T = strawberry.field(description="The item.")
 
 
@@ -110,8 +104,10 @@ First = Annotated[int | None, strawberry.argument(description=f"The number of it
 After = Annotated[
     str | None,
     strawberry.argument(
-        description="Start behind this cursor: the `pageInfo.endCursor` of the page before. Left out: the first page. "
-        "A cursor of a feed holds for half an hour after its last use; then the code is SNAPSHOT_EXPIRED: begin anew "
-        "without it. BAD_CURSOR: it is not of this list."
+        description=(
+            "The `pageInfo.endCursor` of the previous page. Default: the first page. A cursor of a feed expires "
+            "half an hour after its last use: on the error SNAPSHOT_EXPIRED, start again without it. BAD_CURSOR "
+            "means that the cursor is not of this list."
+        )
     ),
 ]

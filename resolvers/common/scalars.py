@@ -37,8 +37,8 @@ def _write_time(value: datetime) -> str:
 ANY_JSON = strawberry.scalar(
     name="JSON",
     description=(
-        "Any JSON value: an object, a list, text, a number, true, false or null. The field that has it says what is in "
-        "it. As an argument write it as a GraphQL value, or send it as a variable."
+        "Any JSON value: an object, a list, a string, a number, true, false or null. As an argument, write it as "
+        "a GraphQL value or send it as a variable."
     ),
     specified_by_url="https://datatracker.ietf.org/doc/html/rfc8259",
 )
@@ -56,7 +56,7 @@ URL_SCALAR = strawberry.scalar(
 
 DATE = strawberry.scalar(
     name="Date",
-    description='A day as ISO 8601 text, for example `"2026-11-23"`.',
+    description='A date in ISO 8601, for example `"2026-11-23"`.',
     specified_by_url="https://datatracker.ietf.org/doc/html/rfc3339",
     serialize=date.isoformat,
     parse_value=_read_date,
@@ -65,8 +65,8 @@ DATE = strawberry.scalar(
 DATE_TIME = strawberry.scalar(
     name="DateTime",
     description=(
-        'A time as ISO 8601 text, for example `"2026-11-23T09:30:00Z"`. Times come back in UTC. '
-        "A time that you send without a zone is read as UTC."
+        'A time in ISO 8601, for example `"2026-11-23T09:30:00Z"`. Returned in UTC. An input without a time zone '
+        "is read as UTC."
     ),
     specified_by_url="https://datatracker.ietf.org/doc/html/rfc3339",
     serialize=_write_time,

@@ -16,31 +16,33 @@ T = TypeVar("T")
 register_enum(
     UserErrorCode,
     "UserErrorCode",
-    "What kind of fault a mutation found in its input.",
+    "The kind of an error in the input of a mutation.",
     {
         "FORBIDDEN": "Your role does not allow this.",
-        "UNKNOWN_PROJECT": "There is no such project, or it is not yours to see.",
-        "UNKNOWN_REFERENCE": "A key names something that is not there.",
-        "UNKNOWN_QUESTION": "The quiz has no such question, and never had.",
-        "INACTIVE_QUESTION": "The question is not asked any more; read `onboardingQuestions` anew.",
-        "UNKNOWN_OPTION": "The question has no such option (any more).",
-        "EMPTY": "Nothing was said where something must be.",
-        "INVALID": "A value breaks a rule; the message says which.",
-        "TOO_MANY": "More at once than is taken; nothing was written.",
-        "OPTED_OUT": "The request carries `Sec-GPC: 1`: views, clicks and impressions are not stored.",
+        "UNKNOWN_PROJECT": "The project does not exist, or you may not see it.",
+        "UNKNOWN_REFERENCE": "A key refers to something that does not exist.",
+        "UNKNOWN_QUESTION": "The question does not exist.",
+        "INACTIVE_QUESTION": "The question is no longer asked. Query `onboardingQuestions` again.",
+        "UNKNOWN_OPTION": "The question has no such option.",
+        "EMPTY": "A required value is missing.",
+        "INVALID": "A value violates a rule; the message says which.",
+        "TOO_MANY": "The limit is exceeded; nothing was written.",
+        "OPTED_OUT": "The request has the header `Sec-GPC: 1`; views, clicks and impressions are not stored.",
     },
 )
 
 
-@strawberry.type(description="A fault in the input of a mutation.")
+@strawberry.type(description="An error in the input of a mutation.")
 class UserError:
     """A fault as data."""
 
-    code: UserErrorCode = strawberry.field(description="What kind of fault it is.")
-    message: str = strawberry.field(description="What is wrong and how to mend it, for people.")
+    code: UserErrorCode = strawberry.field(description="The kind of error.")
+    message: str = strawberry.field(description="What is wrong and how to fix it, for people.")
     path: list[str] = strawberry.field(
-        description='Where it is, from the mutation\'s argument inwards, for example `["projects", "3", "title"]`; '
-        "empty if it is about the request as a whole."
+        description=(
+            'The path from the argument of the mutation inward, for example `["projects", "3", "title"]`; empty '
+            "if the error is about the whole request."
+        )
     )
 
     @classmethod

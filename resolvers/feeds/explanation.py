@@ -21,14 +21,14 @@ from scoring.explanation.signal_descriptions import SIGNALS
 from scoring.ranking import Rule, ScoredProject, as_float
 
 
-@strawberry.type(description="One of the measures that a score is made of.")
+@strawberry.type(description="A measure that contributes to a score.")
 class Signal:
     """A signal, described for people."""
 
-    name: str = strawberry.field(description="Its name for programs, for example `vector_similarity`.")
-    label: str = strawberry.field(description="A few words for a legend.")
-    group: SignalGroup = strawberry.field(description="What kind of evidence it is: for colours.")
-    unit: str = strawberry.field(description="What its value counts.")
+    name: str = strawberry.field(description="The name, for example `vector_similarity`.")
+    label: str = strawberry.field(description="A short label.")
+    group: SignalGroup = strawberry.field(description="The kind of evidence.")
+    unit: str = strawberry.field(description="The unit of its value.")
 
 
 @cache
@@ -38,31 +38,32 @@ def described(signal: weights.Signal) -> Signal:
     return Signal(name=signal.value, label=words.label, group=SignalGroup(words.group), unit=words.unit)
 
 
-@strawberry.type(description="What one signal added to the score.")
+@strawberry.type(description="The contribution of a signal to a score.")
 class Contribution:
     """A signal's share of a score."""
 
     signal: Signal = strawberry.field(description="The signal.")
-    value: float = strawberry.field(description="What was measured, in the signal's unit.")
-    contribution: float = strawberry.field(description="What that added to the score, or took off it; may be negative.")
+    value: float = strawberry.field(description="The value of the signal, in its unit.")
+    contribution: float = strawberry.field(description="The amount added to the score; may be negative.")
     switched_off: bool = strawberry.field(
-        description="Whether you have switched it off (`updatePersonalizationSettings`): it then adds 0, whatever its "
-        "value."
+        description=("Whether you switched the signal off with `updatePersonalizationSettings`. It then contributes 0.")
     )
 
 
-@strawberry.type(description="One move of a project away from the rank that its score alone would give it.")
+@strawberry.type(description="A change of rank after scoring.")
 class Adjustment:
     """A recorded move."""
 
-    rule: Rule = strawberry.field(description="What moved it.")
+    rule: Rule = strawberry.field(description="The rule.")
     penalty: float = strawberry.field(
-        description="The score that the rule took off when this place was given. Within a page, score minus penalty "
-        "falls from place to place, except where an owner or a category had its share of the page, or a place was "
-        "given away by exploration."
+        description=(
+            "The score that the rule subtracted. Within a page, the score minus the penalty falls from rank to "
+            "rank, except where an owner or a category reached its share of the page, or a rank was given to a "
+            "new project."
+        )
     )
-    from_rank: int = strawberry.field(description="Its rank by score alone, from 1.")
-    to_rank: int = strawberry.field(description="Its rank as served, from 1.")
+    from_rank: int = strawberry.field(description="The rank by score only, from 1.")
+    to_rank: int = strawberry.field(description="The final rank, from 1.")
     blocker_id: strawberry.Private[int | None] = None
 
     @classmethod
@@ -76,21 +77,19 @@ class Adjustment:
             blocker_id=moved.because_of,
         )
 
-    @computed("The project further up that stood in its way; null if none did.")
+    @computed("The higher-ranked project that caused the change; null if there is none.")
     async def blocked_by(self, info: Info) -> LazyProject | None:
         """Give what stood in the way."""
         return await visible_project(info, self.blocker_id) if self.blocker_id is not None else None
 
 
-@strawberry.interface(description="A piece of evidence behind the score, in words and with its details by type.")
+@strawberry.interface(description="A piece of evidence for a score. Query its details by type.")
 class Reason:
     """A reason as a client sees it."""
 
-    id: strawberry.ID = strawberry.field(
-        description="Names this reason for this project. `dismissProject(reasonId:)` takes it."
-    )
-    text: str = strawberry.field(description="The reason in plain words, ready to show.")
-    group: SignalGroup = strawberry.field(description="What kind of evidence it is: for colours.")
+    id: strawberry.ID = strawberry.field(description="The id of the reason, for `dismissProject(reasonId:)`.")
+    text: str = strawberry.field(description="The reason as text for display.")
+    group: SignalGroup = strawberry.field(description="The kind of evidence.")
 
 
 class _OtherProject:
@@ -136,17 +135,15 @@ def _graph_type(reason: type[evidence.Reason]) -> type[Reason]:
     return strawberry.type(class_, description=reason.__doc__)
 
 
-@strawberry.type(description="Why a project has this score for this viewer. The numbers are those that ranked it.")
+@strawberry.type(description="The parts of a score, as used in the ranking.")
 class Explanation:
     """An explained score. Words are looked up when asked for; the numbers are there."""
 
-    score: float = strawberry.field(description="The score. Higher ranks first; compare within one feed only.")
+    score: float = strawberry.field(description="The score. Comparable within one feed only.")
     contributions: list[Contribution] = strawberry.field(
-        description="What each signal added, the largest in size first. They add up to `score`."
+        description="The contribution of each signal, largest first. They add up to `score`."
     )
-    adjustments: list[Adjustment] = strawberry.field(
-        description="What came between the score and the rank; empty if nothing did."
-    )
+    adjustments: list[Adjustment] = strawberry.field(description="The changes of rank after scoring.")
     explained: strawberry.Private[ScoredProject]
     page: strawberry.Private[ProjectFilter | None] = None
 
@@ -171,13 +168,13 @@ class Explanation:
             page=page,
         )
 
-    @computed("One plain sentence, for a tooltip.", Cost(30))
+    @computed("The explanation in one sentence.", Cost(30))
     async def summary(self, info: Info) -> str:
         """Give the sentence."""
         return evidence.summary(self.explained, await self._found(info))
 
     @computed(
-        "The evidence, the weightiest first. Ask for details by type: `... on Popular { likeCount }`.",
+        "The evidence, most important first. Query details by type: `... on Popular { likeCount }`.",
         Cost(30, entries=5),
     )
     async def reasons(self, info: Info) -> list[Reason]:
@@ -185,10 +182,10 @@ class Explanation:
         return [_reason(self.explained.project_id, found) for found in await self._found(info)]
 
     @computed(
-        "What of your own doing keeps the project among the first 30 of your `forYou`: the fewest interests and acts "
-        "(up to 3) without which it would leave, found by ranking your page again without them. Null if it is not "
-        "there, in other feeds, if nothing of yours would remove it, or if 300 ms were not enough: ask it for one "
-        "project at a time, when somebody wants to know, since all that a request asks shares that time.",
+        "The smallest set of your interests and interactions (up to 3) without which the project would leave the "
+        "first 30 of your `forYou`, found by ranking without them. Null if the project is not there, in other "
+        "feeds, if no such set exists, or if 300 ms were not enough. All explanations of a request share that "
+        "time, so query it for one project at a time.",
         Cost(2_000),
     )
     async def what_would_remove_it(self, info: Info) -> Counterfactual | None:

@@ -18,11 +18,11 @@ from scoring.explanation import score_causes as evidence
 from scoring.explanation.reason_finders import strongest_action
 
 
-@strawberry.interface(description="Something of your own that brought a project onto your page.")
+@strawberry.interface(description="An interest or interaction of yours that brings a project onto your page.")
 class Cause(ABC):
     """A cause as a client sees it."""
 
-    @computed("The cause in plain words, ready to show.")
+    @computed("The cause as text for display.")
     async def text(self, info: Info) -> str:
         """Say what it is."""
         return await self.said(info)
@@ -32,14 +32,16 @@ class Cause(ABC):
         """Say what it is."""
 
 
-@strawberry.type(description="One of your interests. `mute` it to see nothing of it, or take it off your interests.")
+@strawberry.type(
+    description=("One of your interests. Remove it with `removeInterest`, or mute it to hide its projects.")
+)
 class InterestCause(Cause):
     """A tag."""
 
-    key: str = strawberry.field(description="The platform's key of the tool, category or topic.")
-    name: str = strawberry.field(description="The interest's name.")
-    kind: TermKind = strawberry.field(description="What the interest is.")
-    confidence: float = strawberry.field(description="How sure the interest is, 0 to 1.")
+    key: str = strawberry.field(description="The key of the tool, category or topic.")
+    name: str = strawberry.field(description="The name of the interest.")
+    kind: TermKind = strawberry.field(description="The kind of the interest.")
+    confidence: float = strawberry.field(description="The confidence of the interest, 0 to 1.")
 
     @classmethod
     def of(cls, tag: Tag) -> Self:
@@ -51,12 +53,12 @@ class InterestCause(Cause):
         return f"Your interest in {self.name}"
 
 
-@strawberry.type(description="What you did with a project. `mute` it (kind PROJECT) so that it counts no longer.")
+@strawberry.type(description="Your interaction with a project. Mute it (kind PROJECT) to ignore the interaction.")
 class ProjectCause(Cause):
     """A touch."""
 
-    viewer_action: InteractionType = strawberry.field(description="The most telling thing that you did with it.")
-    at: datetime = strawberry.field(description="When you last did something with it.")
+    viewer_action: InteractionType = strawberry.field(description="Your strongest interaction with the project.")
+    at: datetime = strawberry.field(description="When you last interacted with the project.")
     project_id: strawberry.Private[int]
     verb: strawberry.Private[str]
 
@@ -66,7 +68,7 @@ class ProjectCause(Cause):
         action, verb = strongest_action(engagement.kinds)
         return cls(viewer_action=action, at=engagement.last_at, project_id=engagement.project_id, verb=verb)
 
-    @computed("The project that you did it with; null if it is not to be seen any more.")
+    @computed("The project; null if you may not see it any more.")
     async def project(self, info: Info) -> LazyProject | None:
         """Give what was touched."""
         return await visible_project(info, self.project_id)
@@ -78,14 +80,16 @@ class ProjectCause(Cause):
 
 
 @strawberry.type(
-    description="The fewest of your own interests and acts without which a project would leave the first 30 of your "
-    "`forYou`. Not a guess: your page was ranked again without them."
+    description=(
+        "The smallest set of your interests and interactions without which a project would leave the first 30 of "
+        "your `forYou`."
+    )
 )
 class Counterfactual:
     """Causes that together keep a project on the page."""
 
     causes: list[Cause] = strawberry.field(
-        description="One to three; without all of them the project leaves, without some of them it stays."
+        description="One to three causes. The project leaves only if all of them are removed."
     )
 
     @classmethod
@@ -93,7 +97,7 @@ class Counterfactual:
         """Show causes."""
         return cls(causes=[_shown(cause) for cause in found])
 
-    @computed("The causes in one plain sentence.")
+    @computed("The causes in one sentence.")
     async def text(self, info: Info) -> str:
         """Say what they are."""
         said = await asyncio.gather(*(cause.said(info) for cause in self.causes))  # together: one statement

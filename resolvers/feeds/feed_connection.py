@@ -39,33 +39,29 @@ Serve = Callable[[Viewer, int, str | None, ProjectFilter], Awaitable[Page]]
 
 @strawberry.input(
     name="ProjectFilter",
-    description="Narrows a feed. All fields that are given must hold; of a list, at least one value. "
-    f"A list has up to {MAX_FILTER_VALUES} values; an empty one allows everything.",
+    description=(
+        "A filter of a feed. A project must match all given fields, and at least one value of each list. A list "
+        f"has up to {MAX_FILTER_VALUES} values; an empty list matches all projects."
+    ),
 )
 class ProjectFilterInput:
     """A filter as a client writes it."""
 
     types: list[str] | None = strawberry.field(
-        default=strawberry.UNSET, description="Projects of one of these types (`Project.type`)."
+        default=strawberry.UNSET, description="The types of projects (`Project.type`)."
     )
-    tools: list[str] | None = strawberry.field(
-        default=strawberry.UNSET, description="Projects made with one of these tools, by key."
-    )
-    categories: list[str] | None = strawberry.field(
-        default=strawberry.UNSET, description="Projects filed under one of these categories, by key."
-    )
-    topics: list[str] | None = strawberry.field(
-        default=strawberry.UNSET, description="Projects about one of these topics, by key."
-    )
-    owner: str | None = strawberry.field(default=strawberry.UNSET, description="Projects of this user, by key.")
+    tools: list[str] | None = strawberry.field(default=strawberry.UNSET, description="The keys of tools.")
+    categories: list[str] | None = strawberry.field(default=strawberry.UNSET, description="The keys of categories.")
+    topics: list[str] | None = strawberry.field(default=strawberry.UNSET, description="The keys of topics.")
+    owner: str | None = strawberry.field(default=strawberry.UNSET, description="The key of the owner.")
     exclude_keys: list[str] | None = strawberry.field(
-        default=strawberry.UNSET, description="All projects but these, by key."
+        default=strawberry.UNSET, description="The keys of projects to leave out."
     )
     created_after: datetime | None = strawberry.field(
-        default=strawberry.UNSET, description="Projects created at this time or later."
+        default=strawberry.UNSET, description="The earliest creation time."
     )
     created_before: datetime | None = strawberry.field(
-        default=strawberry.UNSET, description="Projects created before this time."
+        default=strawberry.UNSET, description="The time before which projects were created."
     )
 
     async def read(self, context: Context) -> ProjectFilter:
@@ -106,20 +102,20 @@ def _values(name: str, listed: list[str] | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(values))
 
 
-@strawberry.type(description="A project's place in a feed.")
+@strawberry.type(description="A project at its rank in a feed.")
 class FeedEdge(Node):
     """A place on a page. The explanation is made from the numbers of the page when it is asked for."""
 
     id: strawberry.ID = strawberry.field(
-        description="Names this place in this ranking. `node(id:)` gives the edge again, with the numbers that ranked "
-        "it, until half an hour after the ranking's last use; then the code is SNAPSHOT_EXPIRED. Only its viewer may "
-        "read a place in a personal ranking; others get FOREIGN_ID. A place of `newest` does not expire."
+        description=(
+            "The global id of this rank in this ranking. `node(id:)` returns the edge with the numbers of the "
+            "ranking until half an hour after its last use, then the error SNAPSHOT_EXPIRED. For an edge of "
+            "another viewer's personal ranking, the error is FOREIGN_ID. Edges of `newest` do not expire."
+        )
     )
-    cursor: str = strawberry.field(description="Give it as `after` to start behind this place.")
-    rank: int = strawberry.field(description="The place in the whole feed, from 1.")
-    score: float = strawberry.field(
-        description="What it was ranked by, before adjustments; compare within one feed only."
-    )
+    cursor: str = strawberry.field(description="The cursor of the edge, to pass as `after`.")
+    rank: int = strawberry.field(description="The rank in the whole feed, from 1.")
+    score: float = strawberry.field(description="The score before adjustments. Comparable within one feed only.")
     node: Project = strawberry.field(description="The project.")
     explained: strawberry.Private[ScoredProject]
     page: strawberry.Private[ProjectFilter | None]
@@ -138,39 +134,42 @@ class FeedEdge(Node):
             page=where if feed is FeedKind.FOR_YOU else None,
         )
 
-    @computed("Why it stands here: the very numbers that ranked this page.")
+    @computed("The parts of the score, as used in this ranking.")
     def explanation(self) -> Explanation | None:
         """Give the numbers that ranked it."""
         return Explanation.of(self.explained, self.page)
 
 
 @strawberry.type(
-    description="A page of a feed, as a Relay connection. All pages of one walk come from one ranking: nothing comes "
-    "twice and nothing is left out, whatever is liked, hidden or added meanwhile. There is no total."
+    description=(
+        "A page of a feed. All pages that follow each other are of one ranking, so that no project is repeated or "
+        "left out, whatever changes meanwhile."
+    )
 )
 class FeedConnection:
     """A page of a feed."""
 
-    edges: list[FeedEdge] = strawberry.field(description="The places on this page, best first.")
-    nodes: list[Project] = strawberry.field(
-        description="The projects on this page, best first: `edges` without places."
-    )
-    page_info: PageInfo = strawberry.field(description="Where this page stands in the feed.")
+    edges: list[FeedEdge] = strawberry.field(description="The projects of this page with their ranks, best first.")
+    nodes: list[Project] = strawberry.field(description="The projects of this page, best first.")
+    page_info: PageInfo = strawberry.field(description="The position of this page in the feed.")
     ranked_count: int | None = strawberry.field(
-        description="The number of ranked projects. `forYou`, `popular` and `trending` continue behind them with all others, newest first. Null for `newest`, which is not ranked."
+        description=(
+            "The number of ranked projects. `forYou`, `popular` and `trending` continue with all other projects, "
+            "newest first. Null for `newest`, which is not ranked."
+        )
     )
-    kind: FeedKind = strawberry.field(description="Which feed it is.")
+    kind: FeedKind = strawberry.field(description="The feed.")
     strategy: Strategy = strawberry.field(
-        description="How it was made: `forYou` is POPULAR for a viewer of whom nothing is known."
+        description="How the feed was ranked. `forYou` is POPULAR while nothing is known about the viewer."
     )
     degraded: list[Store] = strawberry.field(
-        description="The stores it had to do without. Not empty: the feed is poorer than it could be; ask again soon. "
-        "With DATABASE it is the page as it was last seen, up to half an hour old, and knows nothing of you."
+        description=(
+            "The stores that were unavailable; query again soon for a complete feed. With DATABASE, the page is "
+            "up to half an hour old and not personal. Empty in the normal case."
+        )
     )
-    snapshot_id: strawberry.ID = strawberry.field(
-        description="Names the ranking that the page was cut from. Send it along with interactions."
-    )
-    generated_at: datetime = strawberry.field(description="When that ranking was made.")
+    snapshot_id: strawberry.ID = strawberry.field(description="The id of the ranking, to send with interactions.")
+    generated_at: datetime = strawberry.field(description="When the ranking was made.")
 
     @classmethod
     def of(cls, page: Page, where: ProjectFilter) -> Self:
@@ -196,9 +195,7 @@ class FeedConnection:
 
 First = Annotated[
     int | None,
-    strawberry.argument(
-        description=f"How many projects at most: 0 to {MAX_PAGE_SIZE}; else the code is FIRST_OUT_OF_RANGE."
-    ),
+    strawberry.argument(description=f"The number of projects per page: 0 to {MAX_PAGE_SIZE}."),
 ]
 Where = Annotated[ProjectFilterInput | None, strawberry.argument(description="Narrows the feed.")]
 
@@ -208,8 +205,8 @@ class FeedQuery:
     """The feeds. Each is nullable: one that fails must not take its neighbors along."""
 
     @computed(
-        "What suits you, ranked from your interests and what you did; what is popular while nothing is "
-        "known of you. Your own projects and those you dismissed or muted are not in it. Null only with an error.",
+        "Projects ranked for you by your interests and interactions, or popular projects while nothing is known "
+        "about you. Excludes your own projects and those that you dismissed or muted. Null only on error.",
         Cost(3_000, 5, "first", MAX_PAGE_SIZE),
     )
     async def for_you(
@@ -223,7 +220,8 @@ class FeedQuery:
         return await serve_feed(info, info.context.feeds.for_you, first, after, where, personal=True)
 
     @computed(
-        "What most people came to in the last weeks or like, the same for everybody. Null only with an error.",
+        "Projects with the most visitors of the last weeks and the most likes, the same for everybody. Null only "
+        "on error.",
         Cost(500, 5, "first", MAX_PAGE_SIZE),
         shared=True,
     )
@@ -238,10 +236,9 @@ class FeedQuery:
         return await serve_feed(info, info.context.feeds.popular, first, after, where)
 
     @computed(
-        "What many people come to now, for its age; live to two seconds. Your interests move a project by "
-        f"a few places at most, {MAX_BOOST_PLACES} unless this gateway is set up otherwise. What nobody comes to "
-        "follows behind, newest first. "
-        "Null only with an error.",
+        "Projects with many visitors for their age, up to date within two seconds. Your interests move a project "
+        f"by at most {MAX_BOOST_PLACES} ranks by default. Projects without visitors follow, newest first. Null "
+        "only on error.",
         Cost(800, 5, "first", MAX_PAGE_SIZE),
         shared=True,
     )
@@ -250,9 +247,7 @@ class FeedQuery:
         info: Info,
         first: First = DEFAULT_PAGE_SIZE,
         after: After = strawberry.UNSET,
-        window: Annotated[
-            Window | None, strawberry.argument(description="How far the now of a trend reaches.")
-        ] = Window.DAY,
+        window: Annotated[Window | None, strawberry.argument(description="The window of the trend.")] = Window.DAY,
         where: Where = strawberry.UNSET,
     ) -> FeedConnection | None:
         """Serve what is taking off."""
@@ -262,7 +257,7 @@ class FeedQuery:
 
         return await serve_feed(info, serve, first, after, where)
 
-    @computed("The latest projects first. Null only with an error.", Cost(300, 5, "first", MAX_PAGE_SIZE), shared=True)
+    @computed("All projects, latest first. Null only on error.", Cost(300, 5, "first", MAX_PAGE_SIZE), shared=True)
     async def newest(
         self,
         info: Info,
@@ -274,8 +269,8 @@ class FeedQuery:
         return await serve_feed(info, info.context.feeds.newest, first, after, where)
 
     @computed(
-        "Finds projects by meaning and by words, best first. Only words count while the embedding model is away "
-        "(strategy KEYWORD). `explanation` says how much each added, and which words matched. Null only with an error.",
+        "Projects that match a query by meaning and keywords, best first. While the embedding model is "
+        "unavailable, only keywords count (strategy KEYWORD). Null only on error.",
         Cost(2_500, 5, "first", MAX_PAGE_SIZE),
     )
     async def search(
@@ -283,18 +278,20 @@ class FeedQuery:
         info: Info,
         query: Annotated[
             str,
-            strawberry.argument(description=f"What to look for, up to {MAX_QUERY_LENGTH} characters, in plain words."),
+            strawberry.argument(description=f"The query, up to {MAX_QUERY_LENGTH} characters."),
         ],
         alpha: Annotated[
             float | None,
             strawberry.argument(
-                description="Share of meaning in the score: 0 is words only, 1 is meaning only. In between it moves "
-                "towards the words when a project holds all of them, and away from them when none does."
+                description=(
+                    "The weight of meaning: 0 counts keywords only, 1 meaning only. In between, the weight of "
+                    "keywords rises if a project contains all words of the query, and falls if none does."
+                )
             ),
         ] = SEARCH_ALPHA,
         personalized: Annotated[
             bool | None,
-            strawberry.argument(description="Whether likeness to your profile adds a little, as a contribution."),
+            strawberry.argument(description="Whether similarity to your profile contributes to the score."),
         ] = False,
         first: First = DEFAULT_PAGE_SIZE,
         after: After = strawberry.UNSET,

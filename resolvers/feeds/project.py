@@ -41,27 +41,27 @@ MAX_KEYS = 100
 Days = Annotated[int | None, strawberry.argument(description=f"The number of days: 1 to {MAX_ACTIVITY_DAYS}.")]
 
 
-@strawberry.type(description="The visitors of one day.")
+@strawberry.type(description="The number of visitors on one day.")
 class DailyActivity:
     """The visitors of one day."""
 
-    date: dt.date = strawberry.field(description="The day (UTC).")
-    count: int = strawberry.field(description="The number of people who visited the project for the first time.")
+    date: dt.date = strawberry.field(description="The date (UTC).")
+    count: int = strawberry.field(description="The number of first-time visitors.")
 
 
-@strawberry.type(description="What is recommended: a repository, a thread, an article, …")
+@strawberry.type(description="A project, such as a repository, a thread or an article.")
 class Project(Node):
     """A project. What stands in its row are plain attributes: a resolver a leaf would double the cost of a page."""
 
-    key: str = strawberry.field(description="The platform's own id. Mutations take it.")
+    key: str = strawberry.field(description="The platform's own id.")
     title: str = strawberry.field(description="The title.")
-    description: str = strawberry.field(description="The text; may be empty or long.")
-    type: str = strawberry.field(description="The platform's own kind of project, for example `github_repo`.")
-    url: URL | None = strawberry.field(description="Where it lives, if anywhere.")
-    image_url: URL | None = strawberry.field(description="A picture of it, if there is one.")
-    created_at: datetime = strawberry.field(description="When it was made.")
-    like_count: int = strawberry.field(description="How many people like it.")
-    view_count: int = strawberry.field(description="How many times it was viewed.")
+    description: str = strawberry.field(description="The description; may be empty.")
+    type: str = strawberry.field(description="The platform's own type of project, for example `github_repo`.")
+    url: URL | None = strawberry.field(description="The address of the project.")
+    image_url: URL | None = strawberry.field(description="The address of an image.")
+    created_at: datetime = strawberry.field(description="When the project was created.")
+    like_count: int = strawberry.field(description="The number of people who like the project.")
+    view_count: int = strawberry.field(description="The number of views.")
     project_id: strawberry.Private[int]
     owner_id: strawberry.Private[int | None]
 
@@ -84,15 +84,15 @@ class Project(Node):
         )
 
     @computed(
-        "How fast people come to it at this moment, for comparing projects: people of the last hours, by how much each "
-        "is trusted, divided by a power of its age. 0 while nobody comes.",
+        "The current rate of visitors, for comparing projects: recent visitors weighted by trust, divided by a "
+        "power of the age. 0 without visitors.",
         shared=True,
     )
     async def engagement_velocity(self, info: Info) -> float:
         """Give the velocity, live."""
         return await info.context.loaders.velocity_by_project.load(self.project_id) or 0.0
 
-    @computed("Who made it; null if nobody is known.", shared=True)
+    @computed("The owner; null if unknown.", shared=True)
     async def owner(self, info: Info) -> User | None:
         """Give the owner."""
         if self.owner_id is None:
@@ -100,35 +100,35 @@ class Project(Node):
         card = await info.context.loaders.users_by_id.load(self.owner_id)
         return None if card is None else User.of(card)
 
-    @computed("The tools it is made with, by name.", shared=True)
+    @computed("The tools of the project by name.", shared=True)
     async def tools(self, info: Info) -> list[Tool]:
         """Give the tools."""
         return [Tool.of_term(term) for term in (await self._terms(info)).tools]
 
-    @computed("The categories it is filed under, by name.", shared=True)
+    @computed("The categories of the project by name.", shared=True)
     async def categories(self, info: Info) -> list[Category]:
         """Give the categories."""
         return [Category.of(term) for term in (await self._terms(info)).categories]
 
-    @computed("The topics it is about, by name.", shared=True)
+    @computed("The topics of the project by name.", shared=True)
     async def topics(self, info: Info) -> list[Topic]:
         """Give the topics."""
         return [Topic.of(term) for term in (await self._terms(info)).topics]
 
-    @computed("Whether you like it. False for somebody whom nothing is known of.")
+    @computed("Whether the viewer likes the project.")
     async def viewer_has_liked(self, info: Info) -> bool:
         """Tell whether the viewer likes it."""
         marks = await info.context.loaders.marks_by_project.load(self.project_id)
         return marks is not None and marks.liked
 
-    @computed("Whether you have kept it for later. False for somebody whom nothing is known of.")
+    @computed("Whether the viewer saved the project.")
     async def viewer_has_saved(self, info: Info) -> bool:
         """Tell whether the viewer keeps it."""
         marks = await info.context.loaders.marks_by_project.load(self.project_id)
         return marks is not None and marks.saved
 
     @computed(
-        "How many people came to it for the first time on each of the last days (UTC), today last: a sparkline.",
+        "The number of first-time visitors on each of the last days (UTC), today last, for a sparkline.",
         Cost(6, 1, "days", MAX_ACTIVITY_DAYS),
         shared=True,
     )
@@ -140,7 +140,7 @@ class Project(Node):
         return await info.context.loaders.activity_by_project.load((self.project_id, days)) or [0] * days
 
     @computed(
-        "The number of first-time visitors on each of the last days (UTC), with dates, today last.",
+        "The number of first-time visitors on each of the last days (UTC) with its date, today last.",
         Cost(8, 2, "days", MAX_ACTIVITY_DAYS),
         shared=True,
     )
@@ -154,9 +154,8 @@ class Project(Node):
         ]
 
     @computed(
-        "The project's current For You score for you, and its parts: for a project met outside of a feed, such as on "
-        "a detail page. It does not explain a place in a feed: `FeedEdge.explanation` has the numbers that ranked the "
-        "place, and `node(id:)` gives them again by `FeedEdge.id`.",
+        "The current For You score of the project, for use outside of feeds, for example on a detail page. To "
+        "explain a rank in a feed, use `FeedEdge.explanation`.",
         Cost(100),
     )
     async def explanation(self, info: Info) -> Explanation | None:
@@ -164,11 +163,13 @@ class Project(Node):
         explained = await info.context.loaders.explanation_by_project.load(self.project_id)
         return None if explained is None else Explanation.of(explained, ProjectFilter())
 
-    @computed("The projects most like it, best first. Null only with an error.", Cost(1_000, 5, "first", MAX_PAGE_SIZE))
+    @computed("The most similar projects, best first. Null only on error.", Cost(1_000, 5, "first", MAX_PAGE_SIZE))
     async def similar(
         self,
         info: Info,
-        first: Annotated[int | None, strawberry.argument(description="How many at most: 0 to 100.")] = 10,
+        first: Annotated[
+            int | None, strawberry.argument(description="The number of projects per page: 0 to 100.")
+        ] = 10,
         after: After = strawberry.UNSET,
     ) -> LazyFeed | None:
         """Serve what is like it."""

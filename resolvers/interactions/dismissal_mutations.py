@@ -25,22 +25,22 @@ from scoring.use_cases.dismissals import DismissalReason, Dismissed
 from scoring.use_cases.input_errors import UserErrorCode
 
 
-@strawberry.type(description="A project that stands at another rank now.")
+@strawberry.type(description="A project with a changed rank.")
 class MovedProject:
     """A move."""
 
     project: Project = strawberry.field(description="The project.")
-    from_rank: int = strawberry.field(description="Its rank before, from 1.")
-    to_rank: int = strawberry.field(description="Its rank now, from 1.")
+    from_rank: int = strawberry.field(description="The rank before, from 1.")
+    to_rank: int = strawberry.field(description="The rank now, from 1.")
 
 
-@strawberry.type(description=f"What an act changed among the first {FIRST_PAGE_SIZE} projects of your `forYou`.")
+@strawberry.type(description=f"The changes among the first {FIRST_PAGE_SIZE} projects of your `forYou`.")
 class PageChange:
     """The difference of two pages."""
 
-    removed: list[Project] = strawberry.field(description="Were there before and are not now, in their old order.")
-    added: list[Project] = strawberry.field(description="Are there now and were not before, in their new order.")
-    moved: list[MovedProject] = strawberry.field(description="Are still there, at another rank.")
+    removed: list[Project] = strawberry.field(description="Projects that left the page, in their old order.")
+    added: list[Project] = strawberry.field(description="Projects that are new on the page, in their new order.")
+    moved: list[MovedProject] = strawberry.field(description="Projects at another rank.")
 
     @classmethod
     def between(cls, before: Page, after: Page) -> Self:
@@ -58,20 +58,22 @@ class PageChange:
         )
 
 
-@strawberry.type(description="What became of `dismissProject` and `undoDismissal`.")
+@strawberry.type(description="The return value of `dismissProject` and `undoDismissal`.")
 class DismissalPayload(ProjectInteractionPayload):
     """The answer to a dismissal."""
 
     muted: Mute | None = strawberry.field(
         default=None,
-        description="What was muted along with it, because of the reason that was wrong; null if nothing was, as with "
-        "reasons that speak of everybody or of time. `unmute` takes it back alone, `undoDismissal` both.",
+        description=(
+            "The mute that `reasonId` caused; null if the reason cannot be muted, such as popularity or age. "
+            "`unmute` reverts the mute only, `undoDismissal` both."
+        ),
     )
     before: strawberry.Private[Page | None] = None
 
     @computed(
-        f"What it changed among the first {FIRST_PAGE_SIZE} projects of your `forYou`: your page is ranked before and "
-        "after if you ask for this. Null with an error.",
+        f"The changes among the first {FIRST_PAGE_SIZE} projects of your `forYou`. If selected, the page is ranked "
+        "before and after the change. Null on error.",
         Cost(6_000),
     )
     async def page_change(self, info: Info) -> PageChange | None:
@@ -86,8 +88,8 @@ class DismissalMutation:
     """What a viewer can dismiss."""
 
     @mutation(
-        "Do not show me this project any more, in any feed. With `reasonId`, the cause behind that reason is muted as "
-        "well: the interest's tool, category or topic, the owner, or what you once did with the similar project."
+        "Dismiss a project from all feeds. With `reasonId`, also mutes the cause of that reason: the tool, "
+        "category or topic, the owner, or your interaction with the similar project."
     )
     async def dismiss_project(
         self,
@@ -96,9 +98,7 @@ class DismissalMutation:
         id: ProjectId = strawberry.UNSET,
         reason_id: Annotated[
             strawberry.ID | None,
-            strawberry.argument(
-                description="The reason that was wrong: the `id` of one of this very project's reasons."
-            ),
+            strawberry.argument(description="The `id` of a reason of this project."),
         ] = strawberry.UNSET,
     ) -> DismissalPayload | None:
         """Dismiss, and mute the cause."""
@@ -111,7 +111,7 @@ class DismissalMutation:
         use_case = partial(dismissals.dismiss_project, reason=reason)
         return await _payload(info, Reference(key, id), use_case)
 
-    @mutation("Let a dismissed project come back, and what was muted along with it.")
+    @mutation("Undo the dismissal of a project, and the mute that came with it.")
     async def undo_dismissal(
         self, info: Info, key: ProjectKey = strawberry.UNSET, id: ProjectId = strawberry.UNSET
     ) -> DismissalPayload | None:

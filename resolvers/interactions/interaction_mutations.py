@@ -33,15 +33,14 @@ DUPLICATE_WINDOW_MINUTES = DUPLICATE_WINDOW // timedelta(minutes=1)
 ProjectUseCase = Callable[[UnitOfWork, str], Awaitable[bool]]
 
 
-@strawberry.type(description="What an act on a project led to.")
+@strawberry.type(description="The return value of mutations on a project.")
 class ProjectInteractionPayload:
     """The answer to a like and its kin. What has changed is read when asked for."""
 
     changed: bool = strawberry.field(
-        description="Whether anything is different now: false if it was so already, as with a second like, and with an "
-        "error."
+        description="Whether the request changed anything; false if repeated, and on error."
     )
-    user_errors: list[UserError] = strawberry.field(description="What was wrong with the input; empty if all is well.")
+    user_errors: list[UserError] = strawberry.field(description="The errors in the input; empty on success.")
     key: strawberry.Private[str | None] = None
 
     @classmethod
@@ -55,7 +54,7 @@ class ProjectInteractionPayload:
         (changed, key), errors = await attempt(change(), (False, None))
         return cls(changed=changed, user_errors=errors, key=key)
 
-    @computed("The project with its counters as they are now; null with an error.")
+    @computed("The project after the change; null on error.")
     async def project(self, info: Info) -> Project | None:
         """Give the project as it is now."""
         if self.key is None:
@@ -63,17 +62,17 @@ class ProjectInteractionPayload:
         card = await info.context.loaders.cards_by_key.load(self.key)
         return None if card is None else Project.of(card)
 
-    @computed("You, as you are now.")
+    @computed("The viewer after the change.")
     async def viewer(self, info: Info) -> Viewer:
         """Give the viewer as it is now."""
         return await current_viewer(info)
 
 
-@strawberry.input(description="One thing that you did with one project.")
+@strawberry.input(description="One interaction with one project.")
 class InteractionInput:
     """An event as a client sends it."""
 
-    type: InteractionType = strawberry.field(description="What was done.")
+    type: InteractionType = strawberry.field(description="The type of interaction.")
     project: str | None = strawberry.field(
         default=strawberry.UNSET, description="The `key` of the project. Give either `project` or `projectId`."
     )
@@ -82,22 +81,24 @@ class InteractionInput:
     )
     at: datetime | None = strawberry.field(
         default=strawberry.UNSET,
-        description=f"When. Left out or in the future: now. More than {MAX_INTERACTION_AGE.days} days ago: refused. "
-        f"The same thing within {DUPLICATE_WINDOW_MINUTES} minutes counts once, so an event may safely be sent again "
-        "if its time is given.",
+        description=(
+            f"When it happened. Default, and if in the future: now. Events older than {MAX_INTERACTION_AGE.days} days are "
+            f"refused. Equal interactions within {DUPLICATE_WINDOW_MINUTES} minutes count once, so an event with a "
+            "time can be resent."
+        ),
     )
     id: strawberry.ID | None = strawberry.field(
         default=strawberry.UNSET,
-        description="Your own id of this event, up to 200 characters: the same id counts once, whatever else it says.",
+        description="Your own id of the event, up to 200 characters. Events with the same id count once.",
     )
     feed: FeedKind | None = strawberry.field(
-        default=strawberry.UNSET, description="The feed it happened in (`FeedConnection.kind`)."
+        default=strawberry.UNSET, description="The feed in which it happened (`FeedConnection.kind`)."
     )
     rank: int | None = strawberry.field(
-        default=strawberry.UNSET, description="The place in that feed (`FeedEdge.rank`), from 1."
+        default=strawberry.UNSET, description="The rank in that feed (`FeedEdge.rank`), from 1."
     )
     snapshot_id: strawberry.ID | None = strawberry.field(
-        default=strawberry.UNSET, description="The ranking that the feed came from (`FeedConnection.snapshotId`)."
+        default=strawberry.UNSET, description="The ranking of that feed (`FeedConnection.snapshotId`)."
     )
 
 
@@ -119,11 +120,13 @@ read_input_by(InteractionInput, _read_event)
 register_enum(
     InteractionStatus,
     "InteractionStatus",
-    "What became of an event.",
+    "The outcome of one event.",
     {
-        "RECORDED": "It counts from now on.",
-        "DUPLICATE": f"The same id, or the same thing within {DUPLICATE_WINDOW_MINUTES} minutes, was there already.",
-        "REFUSED": "It was not taken; the message says why.",
+        "RECORDED": "The event is stored.",
+        "DUPLICATE": (
+            f"The same id, or an equal interaction within {DUPLICATE_WINDOW_MINUTES} minutes, was already stored."
+        ),
+        "REFUSED": "The event is not stored; `userErrors` says why.",
     },
 )
 
@@ -145,19 +148,19 @@ class InteractionResult:
         return cls(index=index, status=one.status, user_errors=[] if one.error is None else [UserError.of(one.error)])
 
 
-@strawberry.type(description="What became of a batch of events.")
+@strawberry.type(description="The return value of `recordInteractions`.")
 class RecordInteractionsPayload:
     """The answer to a batch of events."""
 
     results: list[InteractionResult] = strawberry.field(
         description="One for each event, in order; empty if the whole batch was refused."
     )
-    recorded: int = strawberry.field(description="How many events were new.")
+    recorded: int = strawberry.field(description="The number of new events.")
     user_errors: list[UserError] = strawberry.field(
-        description="What was wrong with the batch as a whole; a single event's fault stands in `results`."
+        description="The errors in the batch as a whole; the errors of single events are in `results`."
     )
 
-    @computed("You, as you are now.")
+    @computed("The viewer after the change.")
     async def viewer(self, info: Info) -> Viewer:
         """Give the viewer as it is now."""
         return await current_viewer(info)
@@ -167,28 +170,28 @@ class RecordInteractionsPayload:
 class InteractionMutation:
     """What a viewer can do."""
 
-    @mutation("Like a project. A second like changes nothing. Ask for `project { id likeCount viewerHasLiked }`.")
+    @mutation("Like a project.")
     async def like_project(
         self, info: Info, key: ProjectKey = strawberry.UNSET, id: ProjectId = strawberry.UNSET
     ) -> ProjectInteractionPayload | None:
         """Like."""
         return await ProjectInteractionPayload.of(info, Reference(key, id), project_interactions.like_project)
 
-    @mutation("Take a like back.")
+    @mutation("Remove a like.")
     async def unlike_project(
         self, info: Info, key: ProjectKey = strawberry.UNSET, id: ProjectId = strawberry.UNSET
     ) -> ProjectInteractionPayload | None:
         """Take a like back."""
         return await ProjectInteractionPayload.of(info, Reference(key, id), project_interactions.unlike_project)
 
-    @mutation("Keep a project for later.")
+    @mutation("Save a project for later.")
     async def save_project(
         self, info: Info, key: ProjectKey = strawberry.UNSET, id: ProjectId = strawberry.UNSET
     ) -> ProjectInteractionPayload | None:
         """Save."""
         return await ProjectInteractionPayload.of(info, Reference(key, id), project_interactions.save_project)
 
-    @mutation("Do not keep a project any longer.")
+    @mutation("Remove a project from those saved.")
     async def unsave_project(
         self, info: Info, key: ProjectKey = strawberry.UNSET, id: ProjectId = strawberry.UNSET
     ) -> ProjectInteractionPayload | None:
@@ -196,16 +199,16 @@ class InteractionMutation:
         return await ProjectInteractionPayload.of(info, Reference(key, id), project_interactions.unsave_project)
 
     @mutation(
-        f"Tell what you did: views, clicks, impressions and all else, up to {MAX_EVENTS} events at once. "
-        "Each event is judged by itself: a bad one does not keep the others out. Of a request with the header "
-        "`Sec-GPC: 1` no view, click or impression is stored.",
+        f"Record views, clicks, impressions and other interactions, up to {MAX_EVENTS} at once. Each event has its "
+        "own result; a bad event does not affect the others. With the header `Sec-GPC: 1`, views, clicks and "
+        "impressions are not stored.",
         Cost(500, 15, "events", MAX_EVENTS),
     )
     async def record_interactions(
         self,
         info: Info,
         events: Annotated[
-            list[InteractionInput], strawberry.argument(description=f"Up to {MAX_EVENTS} events, in any order.")
+            list[InteractionInput], strawberry.argument(description=f"The events in any order, up to {MAX_EVENTS}.")
         ],
     ) -> RecordInteractionsPayload | None:
         """Record events."""

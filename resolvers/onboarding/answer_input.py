@@ -13,7 +13,7 @@ def question_key(key: str | None, id_: strawberry.ID | None) -> str:
     return key_of("OnboardingQuestion", Reference(key, id_, "question", "questionId"))
 
 
-@strawberry.input(description="What you answer to one question of the quiz.")
+@strawberry.input(description="The answer to one onboarding question.")
 class OnboardingAnswerInput:
     """An answer as a client sends it."""
 
@@ -25,16 +25,20 @@ class OnboardingAnswerInput:
     )
     options: list[str] | None = strawberry.field(
         default=strawberry.UNSET,
-        description="The options chosen, by `key`, from the question's `minChoices` to its `maxChoices`. The same one "
-        "twice counts once.",
+        description=(
+            "The `key`s of the chosen options, from `minChoices` to `maxChoices` of the question. Repeated "
+            "options count once."
+        ),
     )
     text: str | None = strawberry.field(
         default=strawberry.UNSET,
-        description=f"Your own words, where the question's `allowsText` is true: up to {MAX_ANSWER_LENGTH} characters, "
-        "kept exactly as sent. They join the text that your profile is made from.",
+        description=(
+            f"A free-text answer, if the question's `allowsText` is true, up to {MAX_ANSWER_LENGTH} characters. It "
+            "becomes part of the profile text."
+        ),
     )
     skip: bool | None = strawberry.field(
-        default=strawberry.UNSET, description="True: you would rather not say. Leave the others out then."
+        default=strawberry.UNSET, description="Whether to skip the question. Omit the other fields then."
     )
 
     def read(self) -> SentAnswer:

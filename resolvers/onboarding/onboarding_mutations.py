@@ -20,49 +20,54 @@ from scoring.weights import MAX_PAGE_SIZE
 
 
 @strawberry.type(
-    description="What answering the quiz led to. Ask for as much as you show: `feed` in the same request is the first "
-    "page that the answers have made."
+    description=(
+        "The return value of onboarding mutations. Select `feed` to get the first page with the new answers in "
+        "the same request."
+    )
 )
 class OnboardingPayload:
     """The answer to answers. All that has changed is read when asked for."""
 
-    saved: bool = strawberry.field(
-        description="Whether the answers are stored. False: nothing at all was, and `userErrors` says why."
-    )
+    saved: bool = strawberry.field(description="Whether the answers are stored; if not, `userErrors` says why.")
     profile_updated: bool = strawberry.field(
-        description="Whether your profile in the vector index has them already. False while that store is away: what "
-        "you chose counts at once all the same, likeness to your profile follows as soon as it is back."
+        description=(
+            "Whether the profile in the vector index is up to date. If not, the new interests count at once, and "
+            "similarity follows when the index is available."
+        )
     )
     user_errors: list[UserError] = strawberry.field(
-        description='What was wrong, each with its path, for example `["answers", "0", "options", "2"]`.'
+        description=(
+            'The errors in the input, with paths such as `["answers", "0", "options", "2"]`; empty on success.'
+        )
     )
 
     @computed(
-        "What you are known to care about now, the surest first; what you chose is among it, with confidence 1.",
+        "Your interests after the change, by confidence. Those that you chose have the confidence 1.",
         Cost(50, entries=30),
     )
     async def interests(self, info: Info) -> list[Interest]:
         """Give the interests."""
         return await interests_of(info.context)
 
-    @computed("How well you are known now.", Cost(500))
+    @computed("How well the viewer is known after the change.", Cost(500))
     async def status(self, info: Info) -> PersonalizationStatus:
         """Give the status."""
         return await personalization_status_of(info.context)
 
-    @computed("How far you are in the quiz now.", Cost(500))
+    @computed("The progress of onboarding after the change.", Cost(500))
     async def progress(self, info: Info, locale: Locale = strawberry.UNSET) -> OnboardingProgress:
         """Give the progress."""
         return OnboardingProgress.of(await onboarding_questions_of(info.context, locale))
 
     @computed(
-        "The first page of `forYou` as it is now. Null if nothing was stored.", Cost(3_000, 5, "first", MAX_PAGE_SIZE)
+        "The first page of `forYou` after the change; null if nothing was stored.",
+        Cost(3_000, 5, "first", MAX_PAGE_SIZE),
     )
     async def feed(self, info: Info, first: First = DEFAULT_PAGE_SIZE) -> FeedConnection | None:
         """Serve the first page."""
         return await serve_feed(info, info.context.feeds.for_you, first, None, None) if self.saved else None
 
-    @computed("You, as you are now.")
+    @computed("The viewer after the change.")
     async def viewer(self, info: Info) -> Viewer:
         """Give the viewer."""
         return await current_viewer(info)
@@ -73,9 +78,9 @@ class OnboardingMutation:
     """What a viewer can do with the quiz."""
 
     @mutation(
-        "Answer the quiz: all the answers or, if anything is wrong with one, none. An answer replaces your earlier one "
-        "to the same question; questions that you leave out keep theirs. Tools and categories become interests with "
-        "confidence 1, use case and experience join your profile, and the feed in the answer is made from all that.",
+        "Answer onboarding questions. Stores all answers, or none if one has an error. An answer replaces the "
+        "earlier one to the same question; other answers are kept. Chosen tools and categories become interests "
+        "with the confidence 1; other answers become part of the profile text.",
         Cost(1_000, 20, "answers", MAX_ANSWERS),
     )
     async def submit_onboarding(
@@ -83,7 +88,7 @@ class OnboardingMutation:
         info: Info,
         answers: Annotated[
             list[OnboardingAnswerInput],
-            strawberry.argument(description=f"One for each question that you answer, up to {MAX_ANSWERS}."),
+            strawberry.argument(description=f"The answers, up to {MAX_ANSWERS}."),
         ],
     ) -> OnboardingPayload | None:
         """Store answers."""
@@ -97,10 +102,7 @@ class OnboardingMutation:
 
         return await _payload(submit())
 
-    @mutation(
-        "Answer one question, for a quiz that saves as it goes: whoever leaves in the middle goes on at "
-        "`onboardingProgress.next` later. As `submitOnboarding` otherwise."
-    )
+    @mutation("Answer one onboarding question. A viewer who leaves continues at `onboardingProgress.next`.")
     async def answer_onboarding_question(
         self,
         info: Info,
@@ -115,7 +117,7 @@ class OnboardingMutation:
 
         return await _payload(submit())
 
-    @mutation("Skip one question: it counts as done, and says nothing. An earlier answer to it goes.")
+    @mutation("Skip one onboarding question. It counts as done; an earlier answer is deleted.")
     async def skip_onboarding_question(
         self,
         info: Info,
@@ -135,8 +137,8 @@ class OnboardingMutation:
         return await _payload(submit())
 
     @mutation(
-        "Start the quiz over: forgets every answer, and the interests that came from them. Interests that you stated "
-        "yourself stay."
+        "Delete all onboarding answers and the interests that came from them. Interests that you stated otherwise "
+        "are kept."
     )
     async def reset_onboarding(self, info: Info) -> OnboardingPayload | None:
         """Forget all answers."""

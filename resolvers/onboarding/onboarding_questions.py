@@ -23,25 +23,29 @@ MAX_LOCALE_LENGTH = 35
 Locale = Annotated[
     str | None,
     strawberry.argument(
-        description='A language tag such as "de" or "pt-BR". Where a text is not there in it, the wider language is '
-        "tried (`de-CH`, then `de`), then the language that the question was written in. Left out: that one."
+        description=(
+            'A language tag such as "de" or "pt-BR". Falls back to the wider language (`de-CH`, then `de`), then '
+            "to the original language. Default: the original language."
+        )
     ),
 ]
 
 
-@strawberry.type(description="One answer that can be chosen.")
+@strawberry.type(description="An option of an onboarding question.")
 class OnboardingOption:
     """An option of a question."""
 
-    id: strawberry.ID = strawberry.field(description="Opaque and the same for ever, for client caches.")
-    key: str = strawberry.field(description="Names it within its question; `OnboardingAnswerInput.options` takes it.")
-    label: str = strawberry.field(description="A word or two for a button or a chip.")
+    id: strawberry.ID = strawberry.field(description="The global id, opaque and stable, for client caches.")
+    key: str = strawberry.field(description="The key within the question, for `OnboardingAnswerInput.options`.")
+    label: str = strawberry.field(description="A short label.")
     icon: str = strawberry.field(
-        description='What the platform gave for a picture: the name of a drawing such as "rocket", an emoji, or a URL. '
-        "Empty for the tools and categories of a quiz that was made from the catalogue: show the first letter."
+        description=(
+            'A picture of the platform\'s choice: the name of a drawing such as "rocket", an emoji or a URL; may '
+            "be empty."
+        )
     )
-    description: str = strawberry.field(description="One line that says more; may be empty.")
-    chosen: bool = strawberry.field(description="Whether you have chosen it: for showing the quiz filled in again.")
+    description: str = strawberry.field(description="A description in one line; may be empty.")
+    chosen: bool = strawberry.field(description="Whether the viewer chose the option.")
     term: strawberry.Private[tuple[TermKind, str] | None] = None
 
     @classmethod
@@ -57,7 +61,7 @@ class OnboardingOption:
             term=option.term,
         )
 
-    @computed("The tool that it stands for; choosing it makes that an interest of yours. Null for any other option.")
+    @computed("The tool that becomes an interest if the option is chosen; null for other options.")
     async def tool(self, info: Info) -> Tool | None:
         """Give the tool."""
         if self.term is None or self.term[0] is not TermKind.TOOL:
@@ -65,7 +69,7 @@ class OnboardingOption:
         tool = await info.context.loaders.tools_by_key.load(self.term[1])
         return None if tool is None else Tool.of(tool)
 
-    @computed("The category that it stands for; choosing it makes that an interest of yours. Null for any other.")
+    @computed("The category that becomes an interest if the option is chosen; null for other options.")
     async def category(self, info: Info) -> Category | None:
         """Give the category."""
         if self.term is None or self.term[0] is not TermKind.CATEGORY:
@@ -74,47 +78,44 @@ class OnboardingOption:
         return None if category is None else Category.of(category)
 
 
-@strawberry.type(description="What you answered to a question.")
+@strawberry.type(description="The viewer's answer to a question.")
 class OnboardingAnswer:
     """An answer as it is stored."""
 
     options: list[str] = strawberry.field(
-        description="The options that you chose, by key. One that the question has no longer is still named here."
+        description="The keys of the chosen options, including those that the question no longer has."
     )
     text: str = strawberry.field(
-        description="Your own words, exactly as you sent them: escape them where you show them. Empty for none."
+        description="The free-text answer as sent; empty if there is none. Escape it for display."
     )
-    skipped: bool = strawberry.field(description="Whether you would rather not say.")
-    answered_at: datetime = strawberry.field(description="When you answered it last.")
-    outdated: bool = strawberry.field(
-        description="Whether the question has changed since. Your answer still counts; it may be worth asking again."
-    )
+    skipped: bool = strawberry.field(description="Whether the viewer skipped the question.")
+    answered_at: datetime = strawberry.field(description="When the viewer last answered.")
+    outdated: bool = strawberry.field(description="Whether the question has changed since. The answer still counts.")
 
 
-@strawberry.type(description="A question of the onboarding quiz. A quiz has three to five.")
+@strawberry.type(description="An onboarding question. There are three to five.")
 class OnboardingQuestion:
     """A question in one language, with the viewer's answer."""
 
-    id: strawberry.ID = strawberry.field(description="Opaque and the same for ever, for client caches.")
-    key: str = strawberry.field(description="Names the question; answers take it.")
-    type: QuestionType = strawberry.field(description="What kind of question it is, and what answering it leads to.")
+    id: strawberry.ID = strawberry.field(description="The global id, opaque and stable, for client caches.")
+    key: str = strawberry.field(description="The key, for answers.")
+    type: QuestionType = strawberry.field(description="The type of question.")
     text: str = strawberry.field(description="The question.")
-    description: str = strawberry.field(description="A line of help to show below it; may be empty.")
-    options: list[OnboardingOption] = strawberry.field(description="What can be chosen, in this order.")
-    order: int = strawberry.field(description="Its place in the quiz: questions come with the smallest first.")
+    description: str = strawberry.field(description="A help text; may be empty.")
+    options: list[OnboardingOption] = strawberry.field(description="The options in display order.")
+    order: int = strawberry.field(description="The position: questions are in ascending order.")
     min_choices: int = strawberry.field(
-        description="How many options must be chosen at least; own words count as one. Whoever does not want to "
-        "answer skips the question."
+        description="The minimum number of chosen options. A free-text answer counts as one."
     )
-    max_choices: int = strawberry.field(description="How many may be chosen: 1 asks for radio buttons.")
+    max_choices: int = strawberry.field(description="The maximum number of chosen options.")
     allows_text: bool = strawberry.field(
-        description=f"Whether it also takes an answer in own words, up to {MAX_ANSWER_LENGTH} characters."
+        description=f"Whether the question takes a free-text answer, up to {MAX_ANSWER_LENGTH} characters."
     )
-    version: int = strawberry.field(description="Rises each time the question or its options change.")
-    locale: str | None = strawberry.field(
-        description="The language its text is in; null for the one that it was written in."
+    version: int = strawberry.field(
+        description=("The version, which rises with each change of the question or its options.")
     )
-    answer: OnboardingAnswer | None = strawberry.field(description="What you answered; null if you have not yet.")
+    locale: str | None = strawberry.field(description="The language of the text; null for the original language.")
+    answer: OnboardingAnswer | None = strawberry.field(description="The viewer's answer; null if there is none.")
 
     @classmethod
     def of(cls, question: questions.Question, answer: answers.Answer | None) -> Self:
@@ -136,19 +137,19 @@ class OnboardingQuestion:
         )
 
 
-@strawberry.type(description="How far you are in the quiz: what a progress bar and a button “Go on” need.")
+@strawberry.type(description="The progress of the viewer in onboarding.")
 class OnboardingProgress:
     """How many questions are done, and which comes next."""
 
-    questions: int = strawberry.field(description="How many questions the quiz has now.")
-    answered: int = strawberry.field(description="How many of them you answered.")
-    skipped: int = strawberry.field(description="How many of them you skipped.")
-    remaining: int = strawberry.field(description="How many are still open.")
-    share: float = strawberry.field(description="Share that is done, 0 to 1; 1 for a quiz without questions.")
-    complete: bool = strawberry.field(description="Whether nothing is open.")
-    next: OnboardingQuestion | None = strawberry.field(
-        description="The first open question, to go on with; null if nothing is open."
+    questions: int = strawberry.field(description="The number of questions.")
+    answered: int = strawberry.field(description="The number of answered questions.")
+    skipped: int = strawberry.field(description="The number of skipped questions.")
+    remaining: int = strawberry.field(description="The number of open questions.")
+    share: float = strawberry.field(
+        description=("The share of answered and skipped questions, 0 to 1; 1 if there are no questions.")
     )
+    complete: bool = strawberry.field(description="Whether no question is open.")
+    next: OnboardingQuestion | None = strawberry.field(description="The first open question; null if there is none.")
 
     @classmethod
     def of(cls, asked: Sequence[OnboardingQuestion]) -> Self:
@@ -192,16 +193,16 @@ class OnboardingQuery:
     """What can be asked of the quiz."""
 
     @computed(
-        "The onboarding quiz, in its order, each question with what you answered. It is made from the catalogue "
-        "(the tools and categories that tell the audience apart best) unless the platform has sent its own. Whether "
-        "to show it, `personalizationStatus.needsOnboarding` says; whoever has answered may always answer anew.",
+        "The onboarding questions in order, with the viewer's answers. They are generated from the catalog unless "
+        "the platform has sent its own. `personalizationStatus.needsOnboarding` says whether to show them; "
+        "answers can be changed at any time.",
         Cost(500, entries=5),
     )
     async def onboarding_questions(self, info: Info, locale: Locale = strawberry.UNSET) -> list[OnboardingQuestion]:
         """Give the questions."""
         return await onboarding_questions_of(info.context, locale)
 
-    @computed("How far you are in the quiz, and which question comes next: for resuming it where you left.", Cost(500))
+    @computed("The progress of the viewer in onboarding, and the next question.", Cost(500))
     async def onboarding_progress(self, info: Info, locale: Locale = strawberry.UNSET) -> OnboardingProgress:
         """Tell how far the viewer is."""
         return OnboardingProgress.of(await onboarding_questions_of(info.context, locale))

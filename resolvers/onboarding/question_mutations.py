@@ -17,98 +17,101 @@ from scoring.use_cases import upsert_catalog
 from scoring.use_cases.upsert_catalog import MAX_QUESTIONS
 
 
-@strawberry.input(description="An option in another language.")
+@strawberry.input(description="The translation of an option.")
 class OptionTranslationInput:
     """An `OptionTranslation`."""
 
-    locale: str = strawberry.field(description='A language tag, such as "de" or "pt-BR".')
-    label: str = strawberry.field(description="The label in it.")
-    description: str | None = strawberry.field(default=strawberry.UNSET, description="The description in it.")
+    locale: str = strawberry.field(description='A language tag such as "de" or "pt-BR".')
+    label: str = strawberry.field(description="The translated label.")
+    description: str | None = strawberry.field(default=strawberry.UNSET, description="The translated description.")
 
 
-@strawberry.input(description="A question in another language; its options have their own translations.")
+@strawberry.input(description="The translation of a question; options have their own translations.")
 class QuestionTranslationInput:
     """A `QuestionTranslation`."""
 
-    locale: str = strawberry.field(description='A language tag, such as "de" or "pt-BR".')
-    text: str = strawberry.field(description="The question in it.")
-    description: str | None = strawberry.field(default=strawberry.UNSET, description="The line of help in it.")
+    locale: str = strawberry.field(description='A language tag such as "de" or "pt-BR".')
+    text: str = strawberry.field(description="The translated question.")
+    description: str | None = strawberry.field(default=strawberry.UNSET, description="The translated help text.")
 
 
-@strawberry.input(one_of=True, description="What an option stands for: exactly one of these.")
+@strawberry.input(one_of=True, description="What an option stands for.")
 class OptionTermInput:
     """A tool or a category."""
 
     tool: str | None = strawberry.field(
-        default=strawberry.UNSET, description="The key of a tool; options of TOOL_SELECT need it."
+        default=strawberry.UNSET, description="The key of a tool; required for options of TOOL_SELECT."
     )
     category: str | None = strawberry.field(
-        default=strawberry.UNSET, description="The key of a category; options of CATEGORY_SELECT need it."
+        default=strawberry.UNSET, description="The key of a category; required for options of CATEGORY_SELECT."
     )
 
 
-@strawberry.input(description="An option of a question: free, or standing for a tool or a category.")
+@strawberry.input(description="The data of an option.")
 class OnboardingOptionInput:
     """An `OptionRecord`."""
 
     key: str = strawberry.field(
-        description="Names it within its question, up to 200 characters. Keep it: stored answers name it."
+        description="The key within the question, up to 200 characters. Stored answers refer to it."
     )
-    label: str = strawberry.field(description="A word or two, up to 200 characters.")
+    label: str = strawberry.field(description="The label, up to 200 characters.")
     icon: str | None = strawberry.field(
-        default=strawberry.UNSET, description="Whatever your client makes a picture of: a name, an emoji or a URL."
+        default=strawberry.UNSET, description="A picture for your client: a name, an emoji or a URL."
     )
     description: str | None = strawberry.field(
-        default=strawberry.UNSET, description="One line that says more, up to 1,000 characters."
+        default=strawberry.UNSET, description="The description, up to 1,000 characters."
     )
     term: OptionTermInput | None = strawberry.field(
         default=strawberry.UNSET,
-        description="What it stands for: choosing it makes that an interest. Left out: nothing, its words alone count.",
+        description="The tool or category that becomes an interest if the option is chosen. Default: none.",
     )
     translations: list[OptionTranslationInput] | None = strawberry.field(
-        default=strawberry.UNSET, description="Its words in other languages."
+        default=strawberry.UNSET, description="The translations."
     )
 
 
-@strawberry.input(description="A question of the quiz. From now on it is yours, and no longer made from the catalogue.")
+@strawberry.input(
+    description=("The data of an onboarding question. A question that is sent is no longer generated from the catalog.")
+)
 class OnboardingQuestionInput:
     """A `QuestionRecord`."""
 
-    key: str = strawberry.field(description="Names it, up to 200 characters. A known key changes that question.")
-    type: QuestionType = strawberry.field(description="What kind of question it is.")
+    key: str = strawberry.field(description="The key, up to 200 characters. A known key updates that question.")
+    type: QuestionType = strawberry.field(description="The type of question.")
     text: str = strawberry.field(description="The question, up to 1,000 characters.")
     options: list[OnboardingOptionInput] = strawberry.field(
-        description=f"What can be chosen: 1 to {MAX_OPTIONS}, in this order."
+        description=f"The options in display order: 1 to {MAX_OPTIONS}."
     )
     description: str | None = strawberry.field(
-        default=strawberry.UNSET, description="A line of help, up to 1,000 characters."
+        default=strawberry.UNSET, description="A help text, up to 1,000 characters."
     )
     order: int | None = strawberry.field(
-        default=strawberry.UNSET, description="Its place: questions come with the smallest first. Left out: 0."
+        default=strawberry.UNSET, description="The position: questions are in ascending order. Default: 0."
     )
     active: bool | None = strawberry.field(
-        default=strawberry.UNSET, description="False: it is not asked any more; answers to it still count."
+        default=strawberry.UNSET,
+        description=("Whether the question is asked. Stored answers count in any case. Default: true."),
     )
     min_choices: int | None = strawberry.field(
-        default=strawberry.UNSET, description="How many must be chosen at least. Left out: 1."
+        default=strawberry.UNSET, description="The minimum number of chosen options. Default: 1."
     )
     max_choices: int | None = strawberry.field(
         default=strawberry.UNSET,
-        description="How many may be chosen. Left out: 1 for EXPERIENCE, all for any other type.",
+        description="The maximum number of chosen options. Default: 1 for EXPERIENCE, otherwise all.",
     )
     allows_text: bool | None = strawberry.field(
-        default=strawberry.UNSET, description="Whether it also takes own words. Left out: false."
+        default=strawberry.UNSET, description="Whether the question takes a free-text answer. Default: false."
     )
     translations: list[QuestionTranslationInput] | None = strawberry.field(
-        default=strawberry.UNSET, description="Its words in other languages."
+        default=strawberry.UNSET, description="The translations."
     )
 
 
-@strawberry.type(description="What became of the quiz that is made from the catalogue.")
+@strawberry.type(description="The return value of `refreshOnboardingQuestions`.")
 class RefreshOnboardingPayload:
     """The answer to a refresh."""
 
-    changed: int = strawberry.field(description="How many questions are different now.")
+    changed: int = strawberry.field(description="The number of changed questions.")
 
 
 @strawberry.type
@@ -116,21 +119,21 @@ class QuestionMutation:
     """What the service role can do with the quiz."""
 
     @mutation(
-        f"Add questions to the quiz, or change those that are there; at most {MAX_ACTIVE_QUESTIONS} are asked. Each "
-        "change gives a question a new `version`. Answers that were given stay as they were meant. Needs the role "
-        "SERVICE. "
-        "A bad record does not keep the others out; the record is taken as a whole: what is left out goes back to its "
-        "default.",
+        f"Create or update onboarding questions; at most {MAX_ACTIVE_QUESTIONS} are asked. Each change raises the "
+        "question's `version`; stored answers keep their meaning. Requires the role SERVICE. A bad record does "
+        "not affect the others. A record replaces the stored one; omitted fields get their defaults.",
         Cost(1_000, 100, "questions", MAX_QUESTIONS),
         Role.SERVICE,
     )
     async def upsert_onboarding_questions(
         self,
         info: Info,
-        questions: Annotated[list[OnboardingQuestionInput], strawberry.argument(description=f"Up to {MAX_QUESTIONS}.")],
+        questions: Annotated[
+            list[OnboardingQuestionInput], strawberry.argument(description=(f"The questions, up to {MAX_QUESTIONS}."))
+        ],
         retire_others: Annotated[
             bool | None,
-            strawberry.argument(description="True: whatever is not among these questions is asked no more."),
+            strawberry.argument(description="Whether to stop asking all other questions."),
         ] = False,
     ) -> UpsertPayload | None:
         """Write questions."""
@@ -142,8 +145,8 @@ class QuestionMutation:
         return payload
 
     @mutation(
-        "Make the quiz from the catalogue now, as happens every night: after a large import, for example. Questions "
-        "that you have sent stay as they are. Needs the role SERVICE.",
+        "Generate onboarding questions from the catalog now, as happens every night, for example after a large "
+        "import. Questions sent by the platform are kept. Requires the role SERVICE.",
         Cost(5_000),
         Role.SERVICE,
     )

@@ -23,14 +23,14 @@ Id = Annotated[
 MuteUseCase = Callable[[UnitOfWork, MuteKind, str], Awaitable[bool]]
 
 
-@strawberry.type(description="What became of `mute` and `unmute`.")
+@strawberry.type(description="The return value of `mute` and `unmute`.")
 class MutePayload:
     """The answer to a mute."""
 
     changed: bool = strawberry.field(
-        description="Whether anything is different now: false for what was muted already, and with an error."
+        description="Whether the request changed anything; false if repeated, and on error."
     )
-    user_errors: list[UserError] = strawberry.field(description="What was wrong with the input; empty if all is well.")
+    user_errors: list[UserError] = strawberry.field(description="The errors in the input; empty on success.")
 
     @classmethod
     async def of(
@@ -44,7 +44,7 @@ class MutePayload:
         changed, errors = await attempt(change(), False)
         return cls(changed=changed, user_errors=errors)
 
-    @computed("You, as you are now; `mutes` lists what is muted. The next first page of each feed goes by it.")
+    @computed("The viewer after the change.")
     async def viewer(self, info: Info) -> Viewer:
         """Give the viewer as it is now."""
         return await current_viewer(info)
@@ -55,8 +55,8 @@ class MuteMutation:
     """What a viewer can mute."""
 
     @mutation(
-        "Keep what is about a topic, in a category, made with a tool or made by somebody out of your feeds, or "
-        f"conclude nothing from a project any more. Up to {MAX_MUTES:,} mutes; a second one changes nothing."
+        "Mute a topic, category, tool or user to remove their projects from your feeds, or a project to ignore "
+        f"your interactions with it. Up to {MAX_MUTES:,} mutes."
     )
     async def mute(
         self, info: Info, kind: Kind = strawberry.UNSET, key: Key = strawberry.UNSET, id: Id = strawberry.UNSET
@@ -64,7 +64,7 @@ class MuteMutation:
         """Mute."""
         return await MutePayload.of(info, kind, key, id, change_preferences.mute)
 
-    @mutation("Take a mute back. What is not muted is no fault: it changes nothing.")
+    @mutation("Remove a mute. Does nothing if there is none.")
     async def unmute(
         self, info: Info, kind: Kind = strawberry.UNSET, key: Key = strawberry.UNSET, id: Id = strawberry.UNSET
     ) -> MutePayload | None:

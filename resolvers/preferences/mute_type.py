@@ -11,15 +11,16 @@ from resolvers.common import enums  # noqa: F401 (publishes the enum that is nam
 
 
 @strawberry.type(
-    description="Something that you have muted. It holds in every feed but `similar` and a plain `search`, where you "
-    "ask for things by name; in a search that is `personalized` it holds."
+    description=(
+        "Something that you muted. Applies to all feeds except `similar` and a `search` that is not personalized."
+    )
 )
 class Mute:
     """A mute as its maker sees it."""
 
-    kind: MuteKind = strawberry.field(description="What it is.")
-    key: str = strawberry.field(description="The platform's own id of it; `unmute` takes it.")
-    name: str = strawberry.field(description="Its name, or the project's title.")
+    kind: MuteKind = strawberry.field(description="The kind.")
+    key: str = strawberry.field(description="The platform's own id, for `unmute`.")
+    name: str = strawberry.field(description="The name or title.")
     since: datetime = strawberry.field(description="When you muted it.")
 
     @classmethod

@@ -6,20 +6,22 @@ import strawberry
 
 from db.actors.actor_preferences import Preferences
 
-PERSONALIZED = "Whether there is a profile of you at all. Without one `forYou` is the popular feed; mutes still hold."
-USE_TOPICS = "Whether your interests count: those you stated, answered in the quiz, or that were learned."
-LEARN_FROM_VIEWS = "Whether anything is concluded from what you viewed or opened."
-LEARN_FROM_LIKES = "Whether anything is concluded from what you liked, saved, commented on or followed."
-SOCIAL_SIGNALS = "Whether it counts what other people do: how many come, and what people like you like."
+PERSONALIZED = "Whether to use a profile. Without one, `forYou` is the popular feed; mutes still apply."
+USE_TOPICS = "Whether interests count, whether stated, answered or learned."
+LEARN_FROM_VIEWS = "Whether views and clicks influence the ranking."
+LEARN_FROM_LIKES = "Whether likes, saves, comments and follows influence the ranking."
+SOCIAL_SIGNALS = "Whether interactions of other people count: visitors, and likes of people with similar taste."
 DISCOVERY = (
-    "From 0, more of what is familiar, to 100, more of what is new to you: tools, categories and topics that you have "
-    "not met. 50 leaves the ranking as it is. It shows in the explanations as the signal `novelty`."
+    "The preference from familiar (0) to new (100) tools, categories and topics. 50 is neutral. Explanations show it "
+    "as the signal `novelty`."
 )
 
 
 @strawberry.type(
-    description="What you let the ranking do with what it knows of you. What is switched off adds nothing to any "
-    "score, and the explanations say so (`Contribution.switchedOff`)."
+    description=(
+        "Your settings for personalization. Signals that are switched off contribute nothing to scores; see "
+        "`Contribution.switchedOff`."
+    )
 )
 class PersonalizationSettings:
     """The settings as their owner sees them."""

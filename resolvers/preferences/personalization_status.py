@@ -25,128 +25,138 @@ from scoring.ranking import Strategy
 register_enum(
     ViewerStage,
     "ViewerStage",
-    "How well a viewer is known. What somebody did says more than what somebody said, so it is looked at first.",
+    "How well a viewer is known. Interactions count more than stated interests.",
     {
-        "NEW": "Nothing is known that a feed could go by.",
-        "QUIZ": "The quiz is answered, or interests are stated, and nothing has been done yet.",
-        "LIGHT": "Something has been done, but less than the thresholds.",
-        "HEAVY": "As many projects were touched or liked as the thresholds say, or more.",
+        "NEW": "Nothing is known.",
+        "QUIZ": "Onboarding is answered, or interests are stated, but there are no interactions.",
+        "LIGHT": "There are interactions, but fewer than the thresholds.",
+        "HEAVY": "The viewer reached the threshold of interactions or likes.",
     },
 )
 register_enum(
     QualityPart,
     "ProfileQualityPart",
-    "What the quality of a profile is made of.",
+    "The parts of a profile's quality.",
     {
-        "INTERESTS": f"Interests, of any source: up to {weights.QUALITY_SHARES['interests']:g}, full at the threshold.",
-        "HISTORY": f"Projects that you did something with: up to {weights.QUALITY_SHARES['history']:g}, by the "
-        "logarithm, full at five times the threshold.",
-        "LIKES": f"Projects that you like: up to {weights.QUALITY_SHARES['likes']:g}, by the logarithm, full at four "
-        "times the threshold.",
-        "RECENCY": f"How long ago you last did or said something: up to {weights.QUALITY_SHARES['recency']:g}, halved "
-        f"every {weights.QUALITY_HALF_LIFE_DAYS:g} days.",
+        "INTERESTS": (
+            f"Interests of any source: up to {weights.QUALITY_SHARES['interests']:g}, reached at the threshold."
+        ),
+        "HISTORY": (
+            f"Projects that you interacted with: up to {weights.QUALITY_SHARES['history']:g} on a logarithmic "
+            "scale, reached at five times the threshold."
+        ),
+        "LIKES": (
+            f"Likes: up to {weights.QUALITY_SHARES['likes']:g} on a logarithmic scale, reached at four times the "
+            "threshold."
+        ),
+        "RECENCY": (
+            f"The time since your last interaction or answer: up to {weights.QUALITY_SHARES['recency']:g}, halved "
+            f"every {weights.QUALITY_HALF_LIFE_DAYS:g} days."
+        ),
     },
 )
 register_enum(
     MissingKind,
     "MissingSignalKind",
-    "What a viewer could give to be known better.",
+    "The kinds of data that would improve a profile.",
     {
         "ONBOARDING": "Unanswered onboarding questions.",
-        "PEOPLE": "Enough interests or touched projects to find people alike.",
-        "INTERESTS": "Interests up to the threshold.",
-        "INTERACTIONS": "Touched projects up to the threshold.",
-        "LIKES": "Likes up to the threshold.",
+        "PEOPLE": "Interests or interactions, enough to find people with similar taste.",
+        "INTERESTS": "Interests, up to the threshold.",
+        "INTERACTIONS": "Projects to interact with, up to the threshold.",
+        "LIKES": "Likes, up to the threshold.",
     },
 )
 
 
-@strawberry.type(description="How much is known of you, counted.")
+@strawberry.type(description="The amount of data about the viewer.")
 class SignalSummary:
     """Counts of what is known."""
 
-    interests: int = strawberry.field(description="Interests of any source: stated, imported and learned.")
-    learned_interests: int = strawberry.field(description="How many of these are learned from what you did.")
-    interactions: int = strawberry.field(description="Projects that you did something with; each counts once.")
-    likes: int = strawberry.field(description="Projects that you like now.")
-    answers: int = strawberry.field(description="Questions of today's quiz that you answered.")
+    interests: int = strawberry.field(description="The number of interests of any source.")
+    learned_interests: int = strawberry.field(description="The number of interests learned from interactions.")
+    interactions: int = strawberry.field(description="The number of projects that the viewer interacted with.")
+    likes: int = strawberry.field(description="The number of current likes.")
+    answers: int = strawberry.field(description="The number of answered onboarding questions.")
 
 
-@strawberry.type(description="From where on there is enough of each kind of data; any one of them is enough.")
+@strawberry.type(description=("The amount of data that is enough for personalization. One of the three is sufficient."))
 class PersonalizationThresholds:
     """The operator's thresholds."""
 
-    interests: int = strawberry.field(description="Interests.")
-    interactions: int = strawberry.field(description="Projects that you did something with.")
-    likes: int = strawberry.field(description="Projects that you like.")
+    interests: int = strawberry.field(description="The number of interests.")
+    interactions: int = strawberry.field(description="The number of projects interacted with.")
+    likes: int = strawberry.field(description="The number of likes.")
 
 
-@strawberry.type(description="What one part adds to the quality of your profile.")
+@strawberry.type(description="The share of one part in the quality of a profile.")
 class ProfileQualityShare:
     """A part of the quality."""
 
-    part: QualityPart = strawberry.field(description="Which part.")
-    value: float = strawberry.field(description="What it adds.")
-    maximum: float = strawberry.field(description="The most that it can add; these add up to 1.")
+    part: QualityPart = strawberry.field(description="The part.")
+    value: float = strawberry.field(description="The amount that it adds.")
+    maximum: float = strawberry.field(description="The maximum that it can add. The maxima add up to 1.")
 
 
-@strawberry.type(description="Something that you could give to be known better.")
+@strawberry.type(description="Data that would improve the profile.")
 class MissingSignal:
     """A step to the next threshold."""
 
-    kind: MissingKind = strawberry.field(description="What it is.")
-    have: int = strawberry.field(description="How much there is.")
-    needed: int = strawberry.field(description="How much it takes.")
-    remaining: int = strawberry.field(description="How much more that is.")
-    text: str = strawberry.field(description='In words, ready to show: for example "Like 3 more projects".')
+    kind: MissingKind = strawberry.field(description="The kind of data.")
+    have: int = strawberry.field(description="The current amount.")
+    needed: int = strawberry.field(description="The required amount.")
+    remaining: int = strawberry.field(description="The missing amount.")
+    text: str = strawberry.field(description='A text for display, for example "Like 3 more projects".')
 
 
-@strawberry.type(description="Whether a signal of your ranking has anything to go by.")
+@strawberry.type(description="Whether a signal has data about the viewer.")
 class SignalState:
     """A signal, on or idle."""
 
     signal: Signal = strawberry.field(description="The signal.")
-    active: bool = strawberry.field(description="Whether it can add to a score of yours.")
-    inactive_reason: str | None = strawberry.field(description="Why it cannot, in words; null if it can.")
+    active: bool = strawberry.field(description="Whether the signal can contribute to the viewer's scores.")
+    inactive_reason: str | None = strawberry.field(description=("Why it cannot, as text for display; null if active."))
 
 
-@strawberry.type(
-    description="How well you are known, and what your feed is made from. Without a token it is about your session; "
-    "without a session about nobody."
-)
+@strawberry.type(description="How well the viewer is known, and how their feed is ranked.")
 class PersonalizationStatus:
     """A status as a client sees it."""
 
     id: strawberry.ID = strawberry.field(
-        description="Opaque, for client caches: with it, the `status` in the answer to the quiz renews what your page "
-        "shows of it."
+        description=(
+            "The global id, opaque and stable, for client caches: the `status` in mutation results updates it."
+        )
     )
-    about: ViewerKind = strawberry.field(description="Whether it is about a user, a session, or nobody.")
-    has_sufficient_data: bool = strawberry.field(
-        description="Whether at least one of the thresholds is reached: enough to be personal."
-    )
+    about: ViewerKind = strawberry.field(description="How the viewer is identified.")
+    has_sufficient_data: bool = strawberry.field(description="Whether one of the thresholds is reached.")
     has_completed_onboarding: bool = strawberry.field(
-        description="Whether you answered any question of the quiz, or skipped them all: no need to ask again."
+        description="Whether the viewer answered an onboarding question, or skipped them all."
     )
     needs_onboarding: bool = strawberry.field(
-        description="Whether the quiz should be shown: there is neither enough data nor an answer."
+        description="Whether to show onboarding: there is neither enough data nor an answer."
     )
-    signal_summary: SignalSummary = strawberry.field(description="How much is known, counted.")
-    thresholds: PersonalizationThresholds = strawberry.field(description="What counts as enough.")
-    stage: ViewerStage = strawberry.field(description="How well you are known, as one of four stages.")
+    signal_summary: SignalSummary = strawberry.field(description="The amount of data about the viewer.")
+    thresholds: PersonalizationThresholds = strawberry.field(
+        description=("The amount of data that is enough for personalization.")
+    )
+    stage: ViewerStage = strawberry.field(description="How well the viewer is known.")
     quality: float = strawberry.field(
-        description="How much there is to go by, 0 (nothing) to 1 (as much as helps): the sum of `qualityParts`, for a "
-        "badge or a ring. It does not measure how good a page is."
+        description=(
+            "The quality of the profile from 0 to 1, the sum of `qualityParts`. It does not measure the quality "
+            "of feeds."
+        )
     )
-    quality_parts: list[ProfileQualityShare] = strawberry.field(description="What the quality is made of.")
-    missing: list[MissingSignal] = strawberry.field(description="What would help, the nearest at hand first.")
+    quality_parts: list[ProfileQualityShare] = strawberry.field(description="The parts of the quality.")
+    missing: list[MissingSignal] = strawberry.field(
+        description=("Data that would improve the profile, most achievable first.")
+    )
     signals: list[SignalState] = strawberry.field(
-        description="The signals of the ranking, and which of them have something to go by."
+        description="The signals of the ranking, and whether they have data about the viewer."
     )
     profile_age_seconds: float | None = strawberry.field(
-        description="Seconds since you last did or said something that your profile is made from; null for none."
+        description="The seconds since the viewer's last interaction or answer; null if there is none."
     )
-    strategy: Strategy = strawberry.field(description="How `forYou` is made for you now.")
+    strategy: Strategy = strawberry.field(description="How `forYou` is ranked for the viewer.")
 
     @classmethod
     def of(cls, known: personalization_status.Status, viewer: Viewer) -> Self:
@@ -201,8 +211,8 @@ class PersonalizationQuery:
     """What can be asked about the viewer's profile."""
 
     @computed(
-        "How well you are known: whether to show the quiz, a badge for the profile's quality, and what would make it "
-        "better. True to the second.",
+        "How well the viewer is known: whether to show onboarding, the quality of the profile, and how to improve "
+        "it. Always current.",
         Cost(500),
     )
     async def personalization_status(self, info: Info) -> PersonalizationStatus:

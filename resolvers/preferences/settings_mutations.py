@@ -19,7 +19,7 @@ def _setting(description: str) -> bool | None:
     return strawberry.field(default=strawberry.UNSET, description=description)  # type: ignore[no-any-return]
 
 
-@strawberry.input(description="The settings to change; one that is left out stays as it is.")
+@strawberry.input(description="Settings to change. Omitted settings are kept.")
 class PersonalizationSettingsInput:
     """Settings as a client sends them."""
 
@@ -31,19 +31,19 @@ class PersonalizationSettingsInput:
     discovery: int | None = strawberry.field(default=strawberry.UNSET, description=personalization_settings.DISCOVERY)
 
 
-@strawberry.type(description="What became of the settings.")
+@strawberry.type(description="The return value of `updatePersonalizationSettings`.")
 class UpdatePersonalizationSettingsPayload:
     """The answer to a change of settings."""
 
-    changed: bool = strawberry.field(description="Whether anything is different now; false with an error.")
-    user_errors: list[UserError] = strawberry.field(description="What was wrong with the input; empty if all is well.")
+    changed: bool = strawberry.field(description="Whether the request changed anything; false on error.")
+    user_errors: list[UserError] = strawberry.field(description="The errors in the input; empty on success.")
 
-    @computed("The settings as they are now.")
+    @computed("The settings after the change.")
     async def settings(self, info: Info) -> PersonalizationSettings:
         """Give the settings."""
         return (await current_viewer(info)).personalization_settings()
 
-    @computed("You, as you are now. The next first page of each feed goes by the settings.")
+    @computed("The viewer after the change.")
     async def viewer(self, info: Info) -> Viewer:
         """Give the viewer as it is now."""
         return await current_viewer(info)
@@ -53,11 +53,11 @@ class UpdatePersonalizationSettingsPayload:
 class SettingsMutation:
     """What a viewer can set."""
 
-    @mutation("Set what the ranking may do with what it knows of you. All that is given is taken, or nothing of it.")
+    @mutation("Change your settings for personalization. Stores all changes, or none if one has an error.")
     async def update_personalization_settings(
         self,
         info: Info,
-        settings: Annotated[PersonalizationSettingsInput, strawberry.argument(description="What to change.")],
+        settings: Annotated[PersonalizationSettingsInput, strawberry.argument(description=("The settings to change."))],
     ) -> UpdatePersonalizationSettingsPayload | None:
         """Change settings."""
         asked = {field.name: unset_to_none(getattr(settings, field.name)) for field in fields(settings)}

@@ -28,21 +28,23 @@ from resolvers.preferences.personalization_settings import PersonalizationSettin
 from resolvers.preferences.viewer_interests import Interest, interests_of
 
 
-@strawberry.type(description="Whoever is asking: you.")
+@strawberry.type(description="The current caller.")
 class Viewer:
     """The viewer of a request."""
 
     id: strawberry.ID = strawberry.field(
-        description="Opaque, for client caches: with it, the `viewer` in the answer of a mutation renews what your "
-        "page shows of you. `node` does not take it: ask `viewer`."
+        description=(
+            "The global id, opaque and stable, for client caches: the `viewer` in mutation results updates it. "
+            "Not supported by `node`."
+        )
     )
-    kind: ViewerKind = strawberry.field(description="How you are known.")
-    key: str | None = strawberry.field(
-        description="The platform's own id of the user that your token names; null without a token."
-    )
-    role: Role = strawberry.field(description="What you may do.")
+    kind: ViewerKind = strawberry.field(description="How the viewer is identified.")
+    key: str | None = strawberry.field(description="The platform's own id of the user; null without a token.")
+    role: Role = strawberry.field(description="The role.")
     version: int = strawberry.field(
-        description="Rises with everything you do. When it has risen, a first page of `forYou` is ranked anew."
+        description=(
+            "The version, which rises with each change by the viewer. The first page of `forYou` is then ranked anew."
+        )
     )
     user_id: strawberry.Private[int | None]
     actor_id: strawberry.Private[int | None]
@@ -62,7 +64,7 @@ class Viewer:
             settings=viewer.settings,
         )
 
-    @computed("Your public card; null without a token, and until the first like of a user who is new here.")
+    @computed("The public profile; null without a token, and before the first interaction of a new user.")
     async def user(self, info: Info) -> User | None:
         """Give the user."""
         if self.user_id is None:
@@ -70,17 +72,17 @@ class Viewer:
         card = await info.context.loaders.users_by_id.load(self.user_id)
         return None if card is None else User.of(card)
 
-    @computed("What you are known to care about, the surest first.", Cost(50, entries=30))
+    @computed("The viewer's interests, highest confidence first.", Cost(50, entries=30))
     async def interests(self, info: Info) -> list[Interest]:
         """Give the tags."""
         return await interests_of(info.context)
 
-    @computed("What you let the ranking do with what it knows of you. `updatePersonalizationSettings` changes it.")
+    @computed("The viewer's settings for personalization.")
     def personalization_settings(self) -> PersonalizationSettings:
         """Give the settings."""
         return PersonalizationSettings.of(preferences_in(self.settings))
 
-    @computed("Your mutes, the latest first.", Cost(50, 2, "first", MAX_PAGE_SIZE))
+    @computed("The viewer's mutes, latest first.", Cost(50, 2, "first", MAX_PAGE_SIZE))
     async def mutes(
         self, info: Info, first: First = DEFAULT_PAGE_SIZE, after: After = strawberry.UNSET
     ) -> Connection[Mute]:
@@ -117,7 +119,7 @@ def viewer_kind_of(viewer: users.Viewer) -> ViewerKind:
 class ViewerQuery:
     """Who is asking."""
 
-    @computed("Whoever is asking: you.")
+    @computed("The current caller.")
     async def viewer(self, info: Info) -> Viewer:
         """Give the viewer."""
         return await current_viewer(info)

@@ -28,12 +28,13 @@ class InterestSource(StrEnum):
 register_enum(
     InterestSource,
     "InterestSource",
-    "How the gateway came to know of an interest.",
+    "The source of an interest.",
     {
-        "MANUAL": "You said so, in your settings or in the quiz. Its confidence is 1.",
-        "IMPORTED": "The platform sent it.",
-        "LEARNED": "Learned from what you did; surer the more you do, and fading when you stop. Never as sure as "
-        "what you say yourself.",
+        "MANUAL": "Stated by the viewer, in settings or onboarding. The confidence is 1.",
+        "IMPORTED": "Sent by the platform.",
+        "LEARNED": (
+            "Learned from interactions. The confidence rises with their number, falls with time and stays below 1."
+        ),
     },
 )
 
@@ -45,20 +46,19 @@ _SHOWN_AS = {
 }
 
 
-@strawberry.type(description="A tool, category or topic that a viewer is known to care about.")
+@strawberry.type(description="A tool, category or topic that a viewer is interested in.")
 class Interest:
     """A tag of a viewer."""
 
     key: str = strawberry.field(description="The platform's own id of the tool, category or topic.")
-    name: str = strawberry.field(description="Its name.")
-    kind: TermKind = strawberry.field(description="Which of the three it is.")
-    confidence: float = strawberry.field(description="How sure it is, 0 to 1.")
-    source: InterestSource = strawberry.field(description="How it came to be known.")
+    name: str = strawberry.field(description="The name.")
+    kind: TermKind = strawberry.field(description="The kind.")
+    confidence: float = strawberry.field(description="The confidence, 0 to 1.")
+    source: InterestSource = strawberry.field(description="The source.")
     from_onboarding: bool = strawberry.field(
-        description="Whether it stands on an answer of the quiz: another answer takes it away again. One that you "
-        "stated yourself stays whatever you answer."
+        description="Whether the interest came from an onboarding answer, and is removed with it."
     )
-    since: datetime = strawberry.field(description="Since when it is known.")
+    since: datetime = strawberry.field(description="When the interest was added.")
 
     @classmethod
     def of(cls, tag: profiles.Tag) -> Self:
@@ -95,14 +95,14 @@ async def interests_of(context: Context) -> list[Interest]:
     return [Interest.of(tag) for tag in await profiles.tags(context.stores.database, viewer.actor_id)]
 
 
-@strawberry.type(description="Your interests after a change. The next first page of `forYou` is ranked by them.")
+@strawberry.type(description="The return value of mutations on interests.")
 class InterestsPayload:
     """The answer to a change of interests."""
 
-    changed: bool = strawberry.field(description="Whether anything is different now; false with an error.")
-    user_errors: list[UserError] = strawberry.field(description="What was wrong with the input; empty if all is well.")
+    changed: bool = strawberry.field(description="Whether the request changed anything; false on error.")
+    user_errors: list[UserError] = strawberry.field(description="The errors in the input; empty on success.")
 
-    @computed("What you are known to care about now, the surest first.", Cost(50, entries=30))
+    @computed("Your interests after the change, highest confidence first.", Cost(50, entries=30))
     async def interests(self, info: Info) -> list[Interest]:
         """Give the interests."""
         return await interests_of(info.context)
@@ -113,9 +113,9 @@ class InterestsMutation:
     """What a viewer can do with interests."""
 
     @mutation(
-        "State your interests: these, and no others. What you stated before, here or in the quiz, and leave out now "
-        "counts as removed: neither learning nor the platform brings it back, until you state it again. Interests "
-        "that are learned or imported stay beside them; `removeInterest` takes one away.",
+        "Replace your stated interests. Stated interests that are not in the list are removed: neither learning "
+        "nor the platform adds them again until you state them. Learned and imported interests are kept; use "
+        "`removeInterest` for those.",
         Cost(500, 5, "interests", MAX_INTERESTS),
     )
     async def set_interests(
@@ -123,7 +123,7 @@ class InterestsMutation:
         info: Info,
         interests: Annotated[
             list[InterestInput],
-            strawberry.argument(description=f"All of them, up to {MAX_INTERESTS}; an empty list for none."),
+            strawberry.argument(description=f"The interests, up to {MAX_INTERESTS}; an empty list for none."),
         ],
     ) -> InterestsPayload | None:
         """State interests."""
@@ -139,11 +139,13 @@ class InterestsMutation:
         return InterestsPayload(changed=changed, user_errors=errors)
 
     @mutation(
-        "Take one interest away, however it came to be known. It stays away: neither learning nor the platform "
-        "brings it back, until you state it or choose it in the quiz."
+        "Remove one interest of any source. Neither learning nor the platform adds it again until you state it or "
+        "choose it in onboarding."
     )
     async def remove_interest(
-        self, info: Info, interest: Annotated[InterestInput, strawberry.argument(description="Which one.")]
+        self,
+        info: Info,
+        interest: Annotated[InterestInput, strawberry.argument(description=("The interest to remove."))],
     ) -> InterestsPayload | None:
         """Take an interest away."""
 

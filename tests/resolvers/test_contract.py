@@ -172,6 +172,7 @@ async def test_every_implementation_of_node_is_found_again_by_its_id(graph: Grap
         "User": '{ project(key: "p0000") { owner { id } } }',
         "Tool": "{ tools(first: 1) { edges { node { id } } } }",
         "Category": "{ categories { id } }",
+        "Topic": "{ topics(first: 1) { nodes { id } } }",
         "FeedEdge": "{ forYou(first: 1) { edges { id } } }",
     }
     assert {one.name for one in served.get_possible_types(node)} == set(given)
