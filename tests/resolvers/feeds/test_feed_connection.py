@@ -130,7 +130,8 @@ async def test_every_feed_narrows_to_an_owner_a_time_and_what_was_not_seen_yet(g
     await graph.world.add_projects(3, start=950, owner="maker", title="daily models of a maker")
     await graph.world.settle()
     arguments = 'query: "daily models", ' if feed == "search" else ""
-    query = f"""query ($where: ProjectFilter, $after: String) {{ feed: {feed}({arguments}first: 2, after: $after, where: $where) {{
+    query = f"""query ($where: ProjectFilter, $after: String) {{
+        feed: {feed}({arguments}first: 2, after: $after, where: $where) {{
         nodes {{ key createdAt owner {{ key }} }} pageInfo {{ endCursor hasNextPage }} }} }}"""
 
     async def walk(where: dict[str, Any]) -> list[dict[str, Any]]:
