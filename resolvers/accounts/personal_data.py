@@ -21,8 +21,6 @@ from scoring.use_cases.manage_account import delete_viewer, export_viewer
 
 @strawberry.type(description="A page of the personal data stored about you.")
 class ExportMyDataPayload:
-    """A page of an export."""
-
     data: JSON = strawberry.field(
         description=(
             "The data as an object. The first page has `accounts` (your account and the sessions claimed for it), "
@@ -37,8 +35,6 @@ class ExportMyDataPayload:
 
 @strawberry.type(description="The return value of `deleteMyData`.")
 class DeleteMyDataPayload:
-    """The answer to a deletion."""
-
     receipt: DeletionReceipt | None = strawberry.field(
         description="A receipt of the deletion; null if nothing was stored, or on error."
     )
@@ -67,7 +63,6 @@ class PersonalDataMutation:
             ),
         ] = strawberry.UNSET,
     ) -> ExportMyDataPayload | None:
-        """Export."""
         limit = 1_000 if first is None else first
         if not 1 <= limit <= MAX_EXPORT_ROWS:
             raise InvalidPage(f"`first` must be from 1 to {MAX_EXPORT_ROWS:,}.", "FIRST_OUT_OF_RANGE")
@@ -99,7 +94,6 @@ class PersonalDataMutation:
         info: Info,
         projects: Annotated[OwnedProjects, strawberry.argument(description="What happens to your projects.")],
     ) -> DeleteMyDataPayload | None:
-        """Delete."""
         receipt, errors = await attempt(delete_viewer(info.context, projects), None)
         return DeleteMyDataPayload(receipt=None if receipt is None else DeletionReceipt.of(receipt), user_errors=errors)
 

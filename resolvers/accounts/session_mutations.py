@@ -25,8 +25,6 @@ register_enum(
 
 @strawberry.type(description="The return value of `claimSession`.")
 class ClaimSessionPayload:
-    """The answer to a claim."""
-
     status: ClaimStatus | None = strawberry.field(description="The outcome; null on error.")
     transferred_count: int = strawberry.field(
         description=(
@@ -37,14 +35,11 @@ class ClaimSessionPayload:
 
     @computed("The viewer after the change.")
     async def viewer(self, info: Info) -> Viewer:
-        """Give the viewer as it is now."""
         return await current_viewer(info)
 
 
 @strawberry.type(description="The return value of `revokeSessions`.")
 class RevokeSessionsPayload:
-    """The answer to `revokeSessions`."""
-
     revoked: int = strawberry.field(description="The number of revoked session ids.")
     user_errors: list[UserError] = strawberry.field(description="The errors in the request; empty on success.")
 
@@ -63,7 +58,6 @@ class SessionMutation:
         Cost(3_000),
     )
     async def claim_session(self, info: Info) -> ClaimSessionPayload | None:
-        """Claim."""
         claimed, errors = await attempt(manage_account.claim_session(info.context), None)
         if claimed is None:
             return ClaimSessionPayload(status=None, transferred_count=0, user_errors=errors)
@@ -79,7 +73,6 @@ class SessionMutation:
         Cost(1_000),
     )
     async def revoke_sessions(self, info: Info) -> RevokeSessionsPayload | None:
-        """Revoke."""
         revoked, errors = await attempt(manage_account.revoke_sessions(info.context), 0)
         return RevokeSessionsPayload(revoked=revoked, user_errors=errors)
 

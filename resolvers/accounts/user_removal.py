@@ -30,16 +30,12 @@ register_enum(
 
 @strawberry.type(description="The number of deleted rows of one kind.")
 class DeletedRows:
-    """A line of a receipt."""
-
     name: str = strawberry.field(description="The kind, for example `likes`.")
     count: int = strawberry.field(description="The number of rows.")
 
 
 @strawberry.type(description="The receipt of a deletion. It identifies nobody.")
 class DeletionReceipt:
-    """A receipt as its holder sees it."""
-
     id: strawberry.ID = strawberry.field(description="The id to pass to `deletionReceipt`.")
     requested_at: datetime = strawberry.field(
         description="When the data was deleted from the database. From then on it is not shown to anybody."
@@ -69,8 +65,6 @@ def _lines(report: Mapping[str, int]) -> list[DeletedRows]:
 
 @strawberry.type(description="The return value of `removeUsers`.")
 class RemoveUsersPayload:
-    """The answer to a removal of users."""
-
     removed: int = strawberry.field(description="The number of deleted users. Unknown keys are ignored.")
     receipt: DeletionReceipt | None = strawberry.field(
         description="A receipt of the deletion; null if there was no such user, or on error."
@@ -105,7 +99,6 @@ class UserRemovalMutation:
             ),
         ] = strawberry.UNSET,
     ) -> RemoveUsersPayload | None:
-        """Delete users."""
         use_case = manage_account.remove_users(info.context, keys, projects, unset_to_none(new_owner))
         (removed, receipt), errors = await attempt(use_case, (0, None))
         shown = None if receipt is None else DeletionReceipt.of(receipt)
@@ -122,6 +115,5 @@ class DeletionReceiptQuery:
     async def deletion_receipt(
         self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The `id` of the receipt.")]
     ) -> DeletionReceipt | None:
-        """Give a receipt."""
         found = await receipt_of(info.context.stores.database, id) if is_valid_key(id) else None
         return None if found is None else DeletionReceipt.of(found)

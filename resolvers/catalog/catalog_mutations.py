@@ -29,8 +29,6 @@ _BATCH = (
 
 @strawberry.input(description="The data of a project.")
 class ProjectInput:
-    """A `ProjectRecord`."""
-
     key: str = strawberry.field(description="The platform's own id, 1 to 200 characters.")
     title: str = strawberry.field(description="The title, up to 1,000 characters.")
     type: str = strawberry.field(
@@ -78,8 +76,6 @@ class ProjectInput:
 
 @strawberry.input(description="The data of a tool.")
 class ToolInput:
-    """A `ToolRecord`."""
-
     key: str = strawberry.field(description="The platform's own id, 1 to 200 characters.")
     name: str = strawberry.field(description="The display name.")
     tagline: str | None = strawberry.field(
@@ -93,8 +89,6 @@ class ToolInput:
 
 @strawberry.input(description="The data of a category.")
 class CategoryInput:
-    """A `CategoryRecord`."""
-
     key: str = strawberry.field(description="The platform's own id, 1 to 200 characters.")
     name: str = strawberry.field(description="The display name.")
     description: str | None = strawberry.field(default=strawberry.UNSET, description="The description.")
@@ -102,8 +96,6 @@ class CategoryInput:
 
 @strawberry.input(description="An interest that a user stated on the platform.")
 class TagInput:
-    """A `TagRecord`."""
-
     name: str = strawberry.field(description="The key or the name of a tool, category or topic.")
     kind: TermKind = strawberry.field(description="The kind.")
     confidence: float | None = strawberry.field(
@@ -113,8 +105,6 @@ class TagInput:
 
 @strawberry.input(description="The data of a user.")
 class UserInput:
-    """A `UserRecord`."""
-
     key: str = strawberry.field(
         description="The platform's own id, 1 to 200 characters, which is the subject of the user's tokens."
     )
@@ -152,8 +142,6 @@ register_enum(
 
 @strawberry.type(description="The outcome of one record of a batch.")
 class UpsertResult:
-    """The outcome of one record."""
-
     index: int = strawberry.field(description="The index of the record in the argument, from 0.")
     key: str = strawberry.field(description="The key of the record.")
     status: UpsertStatus = strawberry.field(description="The outcome.")
@@ -168,8 +156,6 @@ class UpsertResult:
 
 @strawberry.type(description="The outcome of a batch of records.")
 class UpsertPayload:
-    """The outcome of a batch of records."""
-
     results: list[UpsertResult] = strawberry.field(
         description="One for each record, in order; empty if the whole batch was refused."
     )
@@ -198,8 +184,6 @@ class UpsertPayload:
 
 @strawberry.type(description="The return value of a removal.")
 class RemovePayload:
-    """The answer to a removal."""
-
     removed: int = strawberry.field(description="The number of deleted projects. Unknown keys are ignored.")
     user_errors: list[UserError] = strawberry.field(description="The errors in the input; empty on success.")
 
@@ -219,7 +203,6 @@ class CatalogMutation:
     async def upsert_projects(
         self, info: Info, projects: Annotated[list[ProjectInput], strawberry.argument(description="The projects.")]
     ) -> UpsertPayload | None:
-        """Write projects."""
         return await UpsertPayload.of(projects, upsert_catalog.upsert_projects(info.context, input_fields(projects)))
 
     @mutation(
@@ -228,7 +211,6 @@ class CatalogMutation:
         Role.SERVICE,
     )
     async def remove_projects(self, info: Info, keys: Keys) -> RemovePayload | None:
-        """Delete projects."""
         removed, errors = await attempt(upsert_catalog.remove_projects(info.context, keys), 0)
         return RemovePayload(removed=removed, user_errors=errors)
 
@@ -236,7 +218,6 @@ class CatalogMutation:
     async def upsert_tools(
         self, info: Info, tools: Annotated[list[ToolInput], strawberry.argument(description="The tools.")]
     ) -> UpsertPayload | None:
-        """Write tools."""
         return await UpsertPayload.of(tools, upsert_catalog.upsert_tools(info.context, input_fields(tools)))
 
     @mutation(
@@ -249,7 +230,6 @@ class CatalogMutation:
         info: Info,
         categories: Annotated[list[CategoryInput], strawberry.argument(description="The categories.")],
     ) -> UpsertPayload | None:
-        """Write categories."""
         return await UpsertPayload.of(
             categories, upsert_catalog.upsert_categories(info.context, input_fields(categories))
         )
@@ -260,7 +240,6 @@ class CatalogMutation:
         info: Info,
         people: Annotated[list[UserInput], strawberry.argument(name="users", description="The users.")],
     ) -> UpsertPayload | None:
-        """Write users."""
         return await UpsertPayload.of(people, upsert_catalog.upsert_users(info.context, input_fields(people)))
 
 

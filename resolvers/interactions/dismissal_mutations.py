@@ -27,8 +27,6 @@ from scoring.use_cases.input_errors import UserErrorCode
 
 @strawberry.type(description="A project with a changed rank.")
 class MovedProject:
-    """A move."""
-
     project: Project = strawberry.field(description="The project.")
     from_rank: int = strawberry.field(description="The rank before, from 1.")
     to_rank: int = strawberry.field(description="The rank now, from 1.")
@@ -36,8 +34,6 @@ class MovedProject:
 
 @strawberry.type(description=f"The changes among the first {FIRST_PAGE_SIZE} projects of your `forYou`.")
 class PageChange:
-    """The difference of two pages."""
-
     removed: list[Project] = strawberry.field(description="Projects that left the page, in their old order.")
     added: list[Project] = strawberry.field(description="Projects that are new on the page, in their new order.")
     moved: list[MovedProject] = strawberry.field(description="Projects at another rank.")
@@ -60,8 +56,6 @@ class PageChange:
 
 @strawberry.type(description="The return value of `dismissProject` and `undoDismissal`.")
 class DismissalPayload(ProjectInteractionPayload):
-    """The answer to a dismissal."""
-
     muted: Mute | None = strawberry.field(
         default=None,
         description=(
@@ -77,7 +71,6 @@ class DismissalPayload(ProjectInteractionPayload):
         Cost(6_000),
     )
     async def page_change(self, info: Info) -> PageChange | None:
-        """Compare the page before with the page now."""
         if self.before is None:
             return None
         return PageChange.between(self.before, await _page(info.context))
@@ -101,7 +94,6 @@ class DismissalMutation:
             strawberry.argument(description="The `id` of a reason of this project."),
         ] = strawberry.UNSET,
     ) -> DismissalPayload | None:
-        """Dismiss, and mute the cause."""
         given = unset_to_none(reason_id)
         try:
             reason = None if given is None else DismissalReason(*parse_reason_id(given))
@@ -115,7 +107,6 @@ class DismissalMutation:
     async def undo_dismissal(
         self, info: Info, key: ProjectKey = strawberry.UNSET, id: ProjectId = strawberry.UNSET
     ) -> DismissalPayload | None:
-        """Take a dismissal back."""
         return await _payload(info, Reference(key, id), dismissals.undo_dismissal)
 
 

@@ -35,8 +35,6 @@ ProjectUseCase = Callable[[UnitOfWork, str], Awaitable[bool]]
 
 @strawberry.type(description="The return value of mutations on a project.")
 class ProjectInteractionPayload:
-    """The answer to a like and its kin. What has changed is read when asked for."""
-
     changed: bool = strawberry.field(
         description="Whether the request changed anything; false if repeated, and on error."
     )
@@ -56,7 +54,6 @@ class ProjectInteractionPayload:
 
     @computed("The project after the change; null on error.")
     async def project(self, info: Info) -> Project | None:
-        """Give the project as it is now."""
         if self.key is None:
             return None
         card = await info.context.loaders.cards_by_key.load(self.key)
@@ -64,14 +61,11 @@ class ProjectInteractionPayload:
 
     @computed("The viewer after the change.")
     async def viewer(self, info: Info) -> Viewer:
-        """Give the viewer as it is now."""
         return await current_viewer(info)
 
 
 @strawberry.input(description="One interaction with one project.")
 class InteractionInput:
-    """An event as a client sends it."""
-
     type: InteractionType = strawberry.field(description="The type of interaction.")
     project: str | None = strawberry.field(
         default=strawberry.UNSET, description="The `key` of the project. Give either `project` or `projectId`."
@@ -133,8 +127,6 @@ register_enum(
 
 @strawberry.type(description="The outcome of one event.")
 class InteractionResult:
-    """The outcome of one event."""
-
     index: int = strawberry.field(description="The index of the event in `events`, from 0.")
     status: InteractionStatus = strawberry.field(description="The outcome.")
     user_errors: list[UserError] = strawberry.field(
@@ -150,8 +142,6 @@ class InteractionResult:
 
 @strawberry.type(description="The return value of `recordInteractions`.")
 class RecordInteractionsPayload:
-    """The answer to a batch of events."""
-
     results: list[InteractionResult] = strawberry.field(
         description="One for each event, in order; empty if the whole batch was refused."
     )
@@ -162,7 +152,6 @@ class RecordInteractionsPayload:
 
     @computed("The viewer after the change.")
     async def viewer(self, info: Info) -> Viewer:
-        """Give the viewer as it is now."""
         return await current_viewer(info)
 
 
@@ -174,28 +163,24 @@ class InteractionMutation:
     async def like_project(
         self, info: Info, key: ProjectKey = strawberry.UNSET, id: ProjectId = strawberry.UNSET
     ) -> ProjectInteractionPayload | None:
-        """Like."""
         return await ProjectInteractionPayload.of(info, Reference(key, id), project_interactions.like_project)
 
     @mutation("Remove a like.")
     async def unlike_project(
         self, info: Info, key: ProjectKey = strawberry.UNSET, id: ProjectId = strawberry.UNSET
     ) -> ProjectInteractionPayload | None:
-        """Take a like back."""
         return await ProjectInteractionPayload.of(info, Reference(key, id), project_interactions.unlike_project)
 
     @mutation("Save a project for later.")
     async def save_project(
         self, info: Info, key: ProjectKey = strawberry.UNSET, id: ProjectId = strawberry.UNSET
     ) -> ProjectInteractionPayload | None:
-        """Save."""
         return await ProjectInteractionPayload.of(info, Reference(key, id), project_interactions.save_project)
 
     @mutation("Remove a project from those saved.")
     async def unsave_project(
         self, info: Info, key: ProjectKey = strawberry.UNSET, id: ProjectId = strawberry.UNSET
     ) -> ProjectInteractionPayload | None:
-        """Take a save back."""
         return await ProjectInteractionPayload.of(info, Reference(key, id), project_interactions.unsave_project)
 
     @mutation(
@@ -211,7 +196,6 @@ class InteractionMutation:
             list[InteractionInput], strawberry.argument(description=f"The events in any order, up to {MAX_EVENTS}.")
         ],
     ) -> RecordInteractionsPayload | None:
-        """Record events."""
         sent, refused = _sent(events)
         results, errors = await attempt(project_interactions.record_interactions(info.context, sent), [])
         shown = [refused.get(index) or InteractionResult.of(index, one) for index, one in enumerate(results)]

@@ -15,8 +15,6 @@ def question_key(key: str | None, id_: strawberry.ID | None) -> str:
 
 @strawberry.input(description="The answer to one onboarding question.")
 class OnboardingAnswerInput:
-    """An answer as a client sends it."""
-
     question: str | None = strawberry.field(
         default=strawberry.UNSET, description="The `key` of the question. Give either `question` or `questionId`."
     )

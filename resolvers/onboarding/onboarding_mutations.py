@@ -26,8 +26,6 @@ from scoring.weights import MAX_PAGE_SIZE
     )
 )
 class OnboardingPayload:
-    """The answer to answers. All that has changed is read when asked for."""
-
     saved: bool = strawberry.field(description="Whether the answers are stored; if not, `userErrors` says why.")
     profile_updated: bool = strawberry.field(
         description=(
@@ -46,17 +44,14 @@ class OnboardingPayload:
         Cost(50, entries=30),
     )
     async def interests(self, info: Info) -> list[Interest]:
-        """Give the interests."""
         return await interests_of(info.context)
 
     @computed("How well the viewer is known after the change.", Cost(500))
     async def status(self, info: Info) -> PersonalizationStatus:
-        """Give the status."""
         return await personalization_status_of(info.context)
 
     @computed("The progress of onboarding after the change.", Cost(500))
     async def progress(self, info: Info, locale: Locale = strawberry.UNSET) -> OnboardingProgress:
-        """Give the progress."""
         return OnboardingProgress.of(await onboarding_questions_of(info.context, locale))
 
     @computed(
@@ -64,12 +59,10 @@ class OnboardingPayload:
         Cost(3_000, 5, "first", MAX_PAGE_SIZE),
     )
     async def feed(self, info: Info, first: First = DEFAULT_PAGE_SIZE) -> FeedConnection | None:
-        """Serve the first page."""
         return await serve_feed(info, info.context.feeds.for_you, first, None, None) if self.saved else None
 
     @computed("The viewer after the change.")
     async def viewer(self, info: Info) -> Viewer:
-        """Give the viewer."""
         return await current_viewer(info)
 
 
@@ -91,7 +84,6 @@ class OnboardingMutation:
             strawberry.argument(description=f"The answers, up to {MAX_ANSWERS}."),
         ],
     ) -> OnboardingPayload | None:
-        """Store answers."""
 
         async def submit() -> bool:
             sent = []
@@ -108,7 +100,6 @@ class OnboardingMutation:
         info: Info,
         answer: Annotated[OnboardingAnswerInput, strawberry.argument(description="The answer.")],
     ) -> OnboardingPayload | None:
-        """Store one answer."""
 
         async def submit() -> bool:
             with path_prefix("answer"):
@@ -129,7 +120,6 @@ class OnboardingMutation:
             strawberry.ID | None, strawberry.argument(description="The `id` of the question.")
         ] = strawberry.UNSET,
     ) -> OnboardingPayload | None:
-        """Store a skip."""
 
         async def submit() -> bool:
             return await submit_answers(info.context, [SentAnswer(question_key(question, question_id), skip=True)])
@@ -141,7 +131,6 @@ class OnboardingMutation:
         "are kept."
     )
     async def reset_onboarding(self, info: Info) -> OnboardingPayload | None:
-        """Forget all answers."""
         return await _payload(reset_answers(info.context))
 
 

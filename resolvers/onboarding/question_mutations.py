@@ -19,8 +19,6 @@ from scoring.use_cases.upsert_catalog import MAX_QUESTIONS
 
 @strawberry.input(description="The translation of an option.")
 class OptionTranslationInput:
-    """An `OptionTranslation`."""
-
     locale: str = strawberry.field(description='A language tag such as "de" or "pt-BR".')
     label: str = strawberry.field(description="The translated label.")
     description: str | None = strawberry.field(default=strawberry.UNSET, description="The translated description.")
@@ -28,8 +26,6 @@ class OptionTranslationInput:
 
 @strawberry.input(description="The translation of a question; options have their own translations.")
 class QuestionTranslationInput:
-    """A `QuestionTranslation`."""
-
     locale: str = strawberry.field(description='A language tag such as "de" or "pt-BR".')
     text: str = strawberry.field(description="The translated question.")
     description: str | None = strawberry.field(default=strawberry.UNSET, description="The translated help text.")
@@ -37,8 +33,6 @@ class QuestionTranslationInput:
 
 @strawberry.input(one_of=True, description="What an option stands for.")
 class OptionTermInput:
-    """A tool or a category."""
-
     tool: str | None = strawberry.field(
         default=strawberry.UNSET, description="The key of a tool; required for options of TOOL_SELECT."
     )
@@ -49,8 +43,6 @@ class OptionTermInput:
 
 @strawberry.input(description="The data of an option.")
 class OnboardingOptionInput:
-    """An `OptionRecord`."""
-
     key: str = strawberry.field(
         description="The key within the question, up to 200 characters. Stored answers refer to it."
     )
@@ -74,8 +66,6 @@ class OnboardingOptionInput:
     description=("The data of an onboarding question. A question that is sent is no longer generated from the catalog.")
 )
 class OnboardingQuestionInput:
-    """A `QuestionRecord`."""
-
     key: str = strawberry.field(description="The key, up to 200 characters. A known key updates that question.")
     type: QuestionType = strawberry.field(description="The type of question.")
     text: str = strawberry.field(description="The question, up to 1,000 characters.")
@@ -109,8 +99,6 @@ class OnboardingQuestionInput:
 
 @strawberry.type(description="The return value of `refreshOnboardingQuestions`.")
 class RefreshOnboardingPayload:
-    """The answer to a refresh."""
-
     changed: int = strawberry.field(description="The number of changed questions.")
 
 
@@ -136,7 +124,6 @@ class QuestionMutation:
             strawberry.argument(description="Whether to stop asking all other questions."),
         ] = False,
     ) -> UpsertPayload | None:
-        """Write questions."""
         items = [_question(one) for one in questions]
         use_case = upsert_catalog.upsert_questions(info.context, items, retire_others=bool(retire_others))
         payload = await UpsertPayload.of(items, use_case)
@@ -151,7 +138,6 @@ class QuestionMutation:
         Role.SERVICE,
     )
     async def refresh_onboarding_questions(self, info: Info) -> RefreshOnboardingPayload | None:
-        """Make the quiz anew."""
         return RefreshOnboardingPayload(changed=await refresh_questions(info.context.stores.database))
 
 

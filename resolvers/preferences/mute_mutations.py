@@ -25,8 +25,6 @@ MuteUseCase = Callable[[UnitOfWork, MuteKind, str], Awaitable[bool]]
 
 @strawberry.type(description="The return value of `mute` and `unmute`.")
 class MutePayload:
-    """The answer to a mute."""
-
     changed: bool = strawberry.field(
         description="Whether the request changed anything; false if repeated, and on error."
     )
@@ -46,7 +44,6 @@ class MutePayload:
 
     @computed("The viewer after the change.")
     async def viewer(self, info: Info) -> Viewer:
-        """Give the viewer as it is now."""
         return await current_viewer(info)
 
 
@@ -61,12 +58,10 @@ class MuteMutation:
     async def mute(
         self, info: Info, kind: Kind = strawberry.UNSET, key: Key = strawberry.UNSET, id: Id = strawberry.UNSET
     ) -> MutePayload | None:
-        """Mute."""
         return await MutePayload.of(info, kind, key, id, change_preferences.mute)
 
     @mutation("Remove a mute. Does nothing if there is none.")
     async def unmute(
         self, info: Info, kind: Kind = strawberry.UNSET, key: Key = strawberry.UNSET, id: Id = strawberry.UNSET
     ) -> MutePayload | None:
-        """Take a mute back."""
         return await MutePayload.of(info, kind, key, id, change_preferences.unmute)

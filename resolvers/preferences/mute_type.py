@@ -16,8 +16,6 @@ from resolvers.common import enums  # noqa: F401 (publishes the enum that is nam
     )
 )
 class Mute:
-    """A mute as its maker sees it."""
-
     kind: MuteKind = strawberry.field(description="The kind.")
     key: str = strawberry.field(description="The platform's own id, for `unmute`.")
     name: str = strawberry.field(description="The name or title.")

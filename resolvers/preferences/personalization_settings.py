@@ -24,8 +24,6 @@ DISCOVERY = (
     )
 )
 class PersonalizationSettings:
-    """The settings as their owner sees them."""
-
     personalized: bool = strawberry.field(description=PERSONALIZED)
     use_topics: bool = strawberry.field(description=USE_TOPICS)
     learn_from_views: bool = strawberry.field(description=LEARN_FROM_VIEWS)

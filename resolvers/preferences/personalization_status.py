@@ -71,8 +71,6 @@ register_enum(
 
 @strawberry.type(description="The amount of data about the viewer.")
 class SignalSummary:
-    """Counts of what is known."""
-
     interests: int = strawberry.field(description="The number of interests of any source.")
     learned_interests: int = strawberry.field(description="The number of interests learned from interactions.")
     interactions: int = strawberry.field(description="The number of projects that the viewer interacted with.")
@@ -82,8 +80,6 @@ class SignalSummary:
 
 @strawberry.type(description=("The amount of data that is enough for personalization. One of the three is sufficient."))
 class PersonalizationThresholds:
-    """The operator's thresholds."""
-
     interests: int = strawberry.field(description="The number of interests.")
     interactions: int = strawberry.field(description="The number of projects interacted with.")
     likes: int = strawberry.field(description="The number of likes.")
@@ -91,8 +87,6 @@ class PersonalizationThresholds:
 
 @strawberry.type(description="The share of one part in the quality of a profile.")
 class ProfileQualityShare:
-    """A part of the quality."""
-
     part: QualityPart = strawberry.field(description="The part.")
     value: float = strawberry.field(description="The amount that it adds.")
     maximum: float = strawberry.field(description="The maximum that it can add. The maxima add up to 1.")
@@ -100,8 +94,6 @@ class ProfileQualityShare:
 
 @strawberry.type(description="Data that would improve the profile.")
 class MissingSignal:
-    """A step to the next threshold."""
-
     kind: MissingKind = strawberry.field(description="The kind of data.")
     have: int = strawberry.field(description="The current amount.")
     needed: int = strawberry.field(description="The required amount.")
@@ -111,8 +103,6 @@ class MissingSignal:
 
 @strawberry.type(description="Whether a signal has data about the viewer.")
 class SignalState:
-    """A signal, on or idle."""
-
     signal: Signal = strawberry.field(description="The signal.")
     active: bool = strawberry.field(description="Whether the signal can contribute to the viewer's scores.")
     inactive_reason: str | None = strawberry.field(description=("Why it cannot, as text for display; null if active."))
@@ -120,8 +110,6 @@ class SignalState:
 
 @strawberry.type(description="How well the viewer is known, and how their feed is ranked.")
 class PersonalizationStatus:
-    """A status as a client sees it."""
-
     id: strawberry.ID = strawberry.field(
         description=(
             "The global id, opaque and stable, for client caches: the `status` in mutation results updates it."
@@ -216,5 +204,4 @@ class PersonalizationQuery:
         Cost(500),
     )
     async def personalization_status(self, info: Info) -> PersonalizationStatus:
-        """Give the status."""
         return await personalization_status_of(info.context)

@@ -21,8 +21,6 @@ def _setting(description: str) -> bool | None:
 
 @strawberry.input(description="Settings to change. Omitted settings are kept.")
 class PersonalizationSettingsInput:
-    """Settings as a client sends them."""
-
     personalized: bool | None = _setting(personalization_settings.PERSONALIZED)
     use_topics: bool | None = _setting(personalization_settings.USE_TOPICS)
     learn_from_views: bool | None = _setting(personalization_settings.LEARN_FROM_VIEWS)
@@ -33,19 +31,15 @@ class PersonalizationSettingsInput:
 
 @strawberry.type(description="The return value of `updatePersonalizationSettings`.")
 class UpdatePersonalizationSettingsPayload:
-    """The answer to a change of settings."""
-
     changed: bool = strawberry.field(description="Whether the request changed anything; false on error.")
     user_errors: list[UserError] = strawberry.field(description="The errors in the input; empty on success.")
 
     @computed("The settings after the change.")
     async def settings(self, info: Info) -> PersonalizationSettings:
-        """Give the settings."""
         return (await current_viewer(info)).personalization_settings()
 
     @computed("The viewer after the change.")
     async def viewer(self, info: Info) -> Viewer:
-        """Give the viewer as it is now."""
         return await current_viewer(info)
 
 
@@ -59,7 +53,6 @@ class SettingsMutation:
         info: Info,
         settings: Annotated[PersonalizationSettingsInput, strawberry.argument(description=("The settings to change."))],
     ) -> UpdatePersonalizationSettingsPayload | None:
-        """Change settings."""
         asked = {field.name: unset_to_none(getattr(settings, field.name)) for field in fields(settings)}
         changes = {name: value for name, value in asked.items() if value is not None}
         changed, errors = await attempt(update_settings(info.context, changes), False)

@@ -30,8 +30,6 @@ from resolvers.preferences.viewer_interests import Interest, interests_of
 
 @strawberry.type(description="The current caller.")
 class Viewer:
-    """The viewer of a request."""
-
     id: strawberry.ID = strawberry.field(
         description=(
             "The global id, opaque and stable, for client caches: the `viewer` in mutation results updates it. "
@@ -66,7 +64,6 @@ class Viewer:
 
     @computed("The public profile; null without a token, and before the first interaction of a new user.")
     async def user(self, info: Info) -> User | None:
-        """Give the user."""
         if self.user_id is None:
             return None
         card = await info.context.loaders.users_by_id.load(self.user_id)
@@ -74,19 +71,16 @@ class Viewer:
 
     @computed("The viewer's interests, highest confidence first.", Cost(50, entries=30))
     async def interests(self, info: Info) -> list[Interest]:
-        """Give the tags."""
         return await interests_of(info.context)
 
     @computed("The viewer's settings for personalization.")
     def personalization_settings(self) -> PersonalizationSettings:
-        """Give the settings."""
         return PersonalizationSettings.of(preferences_in(self.settings))
 
     @computed("The viewer's mutes, latest first.", Cost(50, 2, "first", MAX_PAGE_SIZE))
     async def mutes(
         self, info: Info, first: First = DEFAULT_PAGE_SIZE, after: After = strawberry.UNSET
     ) -> Connection[Mute]:
-        """Return a page of the mutes."""
         first, after = checked_first(first), unset_to_none(after)
         before = None if after is None else _mute_id(after)
         found = []
@@ -121,5 +115,4 @@ class ViewerQuery:
 
     @computed("The current caller.")
     async def viewer(self, info: Info) -> Viewer:
-        """Give the viewer."""
         return await current_viewer(info)

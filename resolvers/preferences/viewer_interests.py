@@ -48,8 +48,6 @@ _SHOWN_AS = {
 
 @strawberry.type(description="A tool, category or topic that a viewer is interested in.")
 class Interest:
-    """A tag of a viewer."""
-
     key: str = strawberry.field(description="The platform's own id of the tool, category or topic.")
     name: str = strawberry.field(description="The name.")
     kind: TermKind = strawberry.field(description="The kind.")
@@ -76,8 +74,6 @@ class Interest:
 
 @strawberry.input(description="A tool, category or topic.")
 class InterestInput:
-    """A term of the taxonomy, as a client names it."""
-
     kind: TermKind | None = strawberry.field(
         default=strawberry.UNSET, description="The kind. Give either `id`, or `kind` and `key`."
     )
@@ -97,14 +93,11 @@ async def interests_of(context: Context) -> list[Interest]:
 
 @strawberry.type(description="The return value of mutations on interests.")
 class InterestsPayload:
-    """The answer to a change of interests."""
-
     changed: bool = strawberry.field(description="Whether the request changed anything; false on error.")
     user_errors: list[UserError] = strawberry.field(description="The errors in the input; empty on success.")
 
     @computed("Your interests after the change, highest confidence first.", Cost(50, entries=30))
     async def interests(self, info: Info) -> list[Interest]:
-        """Give the interests."""
         return await interests_of(info.context)
 
 
@@ -126,7 +119,6 @@ class InterestsMutation:
             strawberry.argument(description=f"The interests, up to {MAX_INTERESTS}; an empty list for none."),
         ],
     ) -> InterestsPayload | None:
-        """State interests."""
 
         async def change() -> bool:
             named = []
@@ -147,7 +139,6 @@ class InterestsMutation:
         info: Info,
         interest: Annotated[InterestInput, strawberry.argument(description=("The interest to remove."))],
     ) -> InterestsPayload | None:
-        """Take an interest away."""
 
         async def change() -> bool:
             with path_prefix("interest"):
