@@ -68,7 +68,7 @@ class PersonalDataMutation:
             raise InvalidPage(f"`first` must be from 1 to {MAX_EXPORT_ROWS:,}.", "FIRST_OUT_OF_RANGE")
         after = unset_to_none(after)
         place = None if after is None else _read_cursor(after)
-        page, errors = await attempt(export_viewer(info.context, limit, place), ExportPage({}, None))
+        page, errors = await attempt(lambda: export_viewer(info.context, limit, place), ExportPage({}, None))
         cursor = None
         if page.next is not None:
             cursor = encode_cursor("export", page.next.table, *map(_written, page.next.behind))
@@ -94,7 +94,7 @@ class PersonalDataMutation:
         info: Info,
         projects: Annotated[OwnedProjects, strawberry.argument(description="What happens to your projects.")],
     ) -> DeleteMyDataPayload | None:
-        receipt, errors = await attempt(delete_viewer(info.context, projects), None)
+        receipt, errors = await attempt(lambda: delete_viewer(info.context, projects), None)
         return DeleteMyDataPayload(receipt=None if receipt is None else DeletionReceipt.of(receipt), user_errors=errors)
 
 

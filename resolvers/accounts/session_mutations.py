@@ -58,7 +58,7 @@ class SessionMutation:
         Cost(3_000),
     )
     async def claim_session(self, info: Info) -> ClaimSessionPayload | None:
-        claimed, errors = await attempt(manage_account.claim_session(info.context), None)
+        claimed, errors = await attempt(lambda: manage_account.claim_session(info.context), None)
         if claimed is None:
             return ClaimSessionPayload(status=None, transferred_count=0, user_errors=errors)
         errors = [_FOREIGN] if claimed.status is ClaimStatus.FOREIGN else []
@@ -73,7 +73,7 @@ class SessionMutation:
         Cost(1_000),
     )
     async def revoke_sessions(self, info: Info) -> RevokeSessionsPayload | None:
-        revoked, errors = await attempt(manage_account.revoke_sessions(info.context), 0)
+        revoked, errors = await attempt(lambda: manage_account.revoke_sessions(info.context), 0)
         return RevokeSessionsPayload(revoked=revoked, user_errors=errors)
 
 

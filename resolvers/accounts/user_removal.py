@@ -99,8 +99,9 @@ class UserRemovalMutation:
             ),
         ] = strawberry.UNSET,
     ) -> RemoveUsersPayload | None:
-        use_case = manage_account.remove_users(info.context, keys, projects, unset_to_none(new_owner))
-        (removed, receipt), errors = await attempt(use_case, (0, None))
+        (removed, receipt), errors = await attempt(
+            lambda: manage_account.remove_users(info.context, keys, projects, unset_to_none(new_owner)), (0, None)
+        )
         shown = None if receipt is None else DeletionReceipt.of(receipt)
         return RemoveUsersPayload(removed=removed, receipt=shown, user_errors=errors)
 

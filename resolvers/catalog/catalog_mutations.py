@@ -1,7 +1,7 @@
 """What the platform's servers write: projects, tools, categories and users, in batches."""
 
 from collections import Counter
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import fields
 from datetime import datetime
 from typing import Annotated, Any, Self
@@ -19,7 +19,10 @@ from resolvers.common.scalars import URL
 from resolvers.common.user_errors import UserError, attempt
 from scoring.use_cases import upsert_catalog
 from scoring.use_cases.platform_keys import MAX_RECORDS
-from scoring.use_cases.upsert_catalog import UpsertedRecord, UpsertStatus
+from scoring.use_cases.unit_of_work import UnitOfWork
+from scoring.use_cases.upsert_catalog import Item, UpsertedRecord, UpsertStatus
+
+Upsert = Callable[[UnitOfWork, Sequence[Item]], Awaitable[list[UpsertedRecord]]]
 
 _BATCH = (
     f"Up to {MAX_RECORDS:,} records. Requires the role SERVICE. A bad record does not affect the others. "
@@ -168,9 +171,9 @@ class UpsertPayload:
     )
 
     @classmethod
-    async def of(cls, items: Sequence[Any], use_case: Awaitable[list[UpsertedRecord]]) -> Self:
+    async def of(cls, info: Info, use_case: Upsert, items: Sequence[Item]) -> Self:
         """Run a use case on a batch and show its outcome."""
-        upserted, errors = await attempt(use_case, [])
+        upserted, errors = await attempt(lambda: use_case(info.context, items), [])
         count = Counter(one.status for one in upserted)
         return cls(
             results=[UpsertResult.of(index, one) for index, one in enumerate(upserted)],
@@ -203,7 +206,7 @@ class CatalogMutation:
     async def upsert_projects(
         self, info: Info, projects: Annotated[list[ProjectInput], strawberry.argument(description="The projects.")]
     ) -> UpsertPayload | None:
-        return await UpsertPayload.of(projects, upsert_catalog.upsert_projects(info.context, input_fields(projects)))
+        return await UpsertPayload.of(info, upsert_catalog.upsert_projects, input_fields(projects))
 
     @mutation(
         "Delete projects and all their data. Requires the role SERVICE.",
@@ -211,14 +214,14 @@ class CatalogMutation:
         Role.SERVICE,
     )
     async def remove_projects(self, info: Info, keys: Keys) -> RemovePayload | None:
-        removed, errors = await attempt(upsert_catalog.remove_projects(info.context, keys), 0)
+        removed, errors = await attempt(lambda: upsert_catalog.remove_projects(info.context, keys), 0)
         return RemovePayload(removed=removed, user_errors=errors)
 
     @mutation(f"Create or update tools. {_BATCH}", Cost(1_000, 50, "tools", MAX_RECORDS), Role.SERVICE)
     async def upsert_tools(
         self, info: Info, tools: Annotated[list[ToolInput], strawberry.argument(description="The tools.")]
     ) -> UpsertPayload | None:
-        return await UpsertPayload.of(tools, upsert_catalog.upsert_tools(info.context, input_fields(tools)))
+        return await UpsertPayload.of(info, upsert_catalog.upsert_tools, input_fields(tools))
 
     @mutation(
         f"Create or update categories. {_BATCH}",
@@ -240,7 +243,7 @@ class CatalogMutation:
         info: Info,
         people: Annotated[list[UserInput], strawberry.argument(name="users", description="The users.")],
     ) -> UpsertPayload | None:
-        return await UpsertPayload.of(people, upsert_catalog.upsert_users(info.context, input_fields(people)))
+        return await UpsertPayload.of(info, upsert_catalog.upsert_users, input_fields(people))
 
 
 def input_fields(value: Any) -> Any:

@@ -1,6 +1,6 @@
 """Expected failures of mutations as the graph shows them."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Self, TypeVar
 
 import strawberry
@@ -52,8 +52,8 @@ class UserError:
         return cls(code=error.code, message=_sentence(error), path=steps)
 
 
-async def attempt(use_case: Awaitable[T], failed: T) -> tuple[T, list[UserError]]:
-    """Run a use case; return its result, or `failed` with the errors in its input.
+async def attempt(use_case: Callable[[], Awaitable[T]], failed: T) -> tuple[T, list[UserError]]:
+    """Run a use case; return its result, or `failed` with the errors in its input, also those of reading arguments.
 
     Raises
     ------
@@ -61,7 +61,7 @@ async def attempt(use_case: Awaitable[T], failed: T) -> tuple[T, list[UserError]
         If the use case needs a caller, or a token, that is not there.
     """
     try:
-        return await use_case, []
+        return await use_case(), []
     except CallerUnidentified as error:
         raise Unauthenticated(str(error)) from None
     except InvalidReference as error:

@@ -113,16 +113,12 @@ class DismissalMutation:
 async def _payload(
     info: Info, reference: Reference, use_case: Callable[[Context, str], Awaitable[Dismissed]]
 ) -> DismissalPayload:
-    async def change() -> tuple[Dismissed, str | None]:
-        key = key_of("Project", reference)
-        return await use_case(info.context, key), key
-
     before = await _page(info.context) if _asks_for(info, "pageChange") else None
-    (done, key), errors = await attempt(change(), (Dismissed(changed=False), None))
+    done, errors = await attempt(lambda: use_case(info.context, key_of("Project", reference)), Dismissed(changed=False))
     return DismissalPayload(
         changed=done.changed,
         user_errors=errors,
-        key=key,
+        key=None if errors else key_of("Project", reference),
         muted=None if done.muted is None else Mute.of(done.muted),
         before=None if errors else before,
     )

@@ -44,13 +44,8 @@ class ProjectInteractionPayload:
     @classmethod
     async def of(cls, info: Info, reference: Reference, use_case: ProjectUseCase) -> Self:
         """Run a use case on the project that a client names and show its result."""
-
-        async def change() -> tuple[bool, str | None]:
-            key = key_of("Project", reference)
-            return await use_case(info.context, key), key
-
-        (changed, key), errors = await attempt(change(), (False, None))
-        return cls(changed=changed, user_errors=errors, key=key)
+        changed, errors = await attempt(lambda: use_case(info.context, key_of("Project", reference)), False)
+        return cls(changed=changed, user_errors=errors, key=None if errors else key_of("Project", reference))
 
     @computed("The project after the change; null on error.")
     async def project(self, info: Info) -> Project | None:
@@ -76,8 +71,8 @@ class InteractionInput:
     at: datetime | None = strawberry.field(
         default=strawberry.UNSET,
         description=(
-            f"When it happened. Default, and if in the future: now. Events older than {MAX_INTERACTION_AGE.days} days are "
-            f"refused. Equal interactions within {DUPLICATE_WINDOW_MINUTES} minutes count once, so an event with a "
+            f"When it happened. Default, and if in the future: now. Events older than {MAX_INTERACTION_AGE.days} days "
+            f"are refused. Equal interactions within {DUPLICATE_WINDOW_MINUTES} minutes count once, so an event with a "
             "time can be resent."
         ),
     )
@@ -197,7 +192,7 @@ class InteractionMutation:
         ],
     ) -> RecordInteractionsPayload | None:
         sent, refused = _sent(events)
-        results, errors = await attempt(project_interactions.record_interactions(info.context, sent), [])
+        results, errors = await attempt(lambda: project_interactions.record_interactions(info.context, sent), [])
         shown = [refused.get(index) or InteractionResult.of(index, one) for index, one in enumerate(results)]
         return RecordInteractionsPayload(
             results=shown,

@@ -4,7 +4,7 @@ import strawberry
 
 from db.onboarding.question_records import MAX_ANSWER_LENGTH
 from resolvers.common.optional_arguments import unset_to_none
-from resolvers.common.references import Reference, key_of
+from resolvers.common.references import Reference, key_of, path_prefix
 from scoring.use_cases.submit_onboarding import SentAnswer
 
 
@@ -39,10 +39,12 @@ class OnboardingAnswerInput:
         default=strawberry.UNSET, description="Whether to skip the question. Omit the other fields then."
     )
 
-    def read(self) -> SentAnswer:
-        """Return the answer as the use case takes it."""
+    def read(self, *path: str | int) -> SentAnswer:
+        """Return the answer at this path of the arguments as the use case takes it."""
+        with path_prefix(*path):
+            key = question_key(self.question, self.question_id)
         return SentAnswer(
-            question_key(self.question, self.question_id),
+            key,
             tuple(unset_to_none(self.options) or ()),
             unset_to_none(self.text) or "",
             bool(unset_to_none(self.skip)),

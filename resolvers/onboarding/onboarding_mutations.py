@@ -1,13 +1,12 @@
 """Answering the quiz: all at once, or one question after another; skipping, and starting over."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 import strawberry
 
 from resolvers.common.context import Info
 from resolvers.common.field_costs import Cost, computed, mutation
-from resolvers.common.references import path_prefix
 from resolvers.common.user_errors import UserError, attempt
 from resolvers.feeds.feed_connection import DEFAULT_PAGE_SIZE, FeedConnection, First, serve_feed
 from resolvers.onboarding.answer_input import OnboardingAnswerInput, question_key
@@ -84,15 +83,11 @@ class OnboardingMutation:
             strawberry.argument(description=f"The answers, up to {MAX_ANSWERS}."),
         ],
     ) -> OnboardingPayload | None:
-
-        async def submit() -> bool:
-            sent = []
-            for index, one in enumerate(answers):
-                with path_prefix("answers", index):
-                    sent.append(one.read())
-            return await submit_answers(info.context, sent, "answers")
-
-        return await _payload(submit())
+        return await _payload(
+            lambda: submit_answers(
+                info.context, [one.read("answers", index) for index, one in enumerate(answers)], "answers"
+            )
+        )
 
     @mutation("Answer one onboarding question. A viewer who leaves continues at `onboardingProgress.next`.")
     async def answer_onboarding_question(
@@ -100,13 +95,7 @@ class OnboardingMutation:
         info: Info,
         answer: Annotated[OnboardingAnswerInput, strawberry.argument(description="The answer.")],
     ) -> OnboardingPayload | None:
-
-        async def submit() -> bool:
-            with path_prefix("answer"):
-                sent = answer.read()
-            return await submit_answers(info.context, [sent], "answer")
-
-        return await _payload(submit())
+        return await _payload(lambda: submit_answers(info.context, [answer.read("answer")], "answer"))
 
     @mutation("Skip one onboarding question. It counts as done; an earlier answer is deleted.")
     async def skip_onboarding_question(
@@ -120,20 +109,18 @@ class OnboardingMutation:
             strawberry.ID | None, strawberry.argument(description="The `id` of the question.")
         ] = strawberry.UNSET,
     ) -> OnboardingPayload | None:
-
-        async def submit() -> bool:
-            return await submit_answers(info.context, [SentAnswer(question_key(question, question_id), skip=True)])
-
-        return await _payload(submit())
+        return await _payload(
+            lambda: submit_answers(info.context, [SentAnswer(question_key(question, question_id), skip=True)])
+        )
 
     @mutation(
         "Delete all onboarding answers and the interests that came from them. Interests that you stated otherwise "
         "are kept."
     )
     async def reset_onboarding(self, info: Info) -> OnboardingPayload | None:
-        return await _payload(reset_answers(info.context))
+        return await _payload(lambda: reset_answers(info.context))
 
 
-async def _payload(use_case: Awaitable[bool]) -> OnboardingPayload:
+async def _payload(use_case: Callable[[], Awaitable[bool]]) -> OnboardingPayload:
     updated, errors = await attempt(use_case, False)
     return OnboardingPayload(saved=not errors, profile_updated=updated, user_errors=errors)

@@ -1,6 +1,7 @@
 """What the platform's servers do with the quiz: send their own questions, or have them made from the catalog now."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, Any
 
 import strawberry
@@ -124,9 +125,8 @@ class QuestionMutation:
             strawberry.argument(description="Whether to stop asking all other questions."),
         ] = False,
     ) -> UpsertPayload | None:
-        items = [_question(one) for one in questions]
-        use_case = upsert_catalog.upsert_questions(info.context, items, retire_others=bool(retire_others))
-        payload = await UpsertPayload.of(items, use_case)
+        use_case = partial(upsert_catalog.upsert_questions, retire_others=bool(retire_others))
+        payload = await UpsertPayload.of(info, use_case, [_question(one) for one in questions])
         for result in payload.results:
             _name_as_sent(result.user_errors)
         return payload

@@ -1,7 +1,6 @@
 """How viewers mute what they do not want to see, and let it speak again."""
 
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Self
+from typing import Annotated
 
 import strawberry
 
@@ -13,14 +12,12 @@ from resolvers.common.user_errors import UserError, attempt
 from resolvers.preferences.viewer import Viewer, current_viewer
 from scoring.use_cases import change_preferences
 from scoring.use_cases.change_preferences import MAX_MUTES
-from scoring.use_cases.unit_of_work import UnitOfWork
 
 Kind = Annotated[MuteKind | None, strawberry.argument(description="The kind. Give either `id`, or `kind` and `key`.")]
 Key = Annotated[str | None, strawberry.argument(description="The `key`; for a topic, category or tool also its name.")]
 Id = Annotated[
     strawberry.ID | None, strawberry.argument(description="The `id` of a topic, category, tool, user or project.")
 ]
-MuteUseCase = Callable[[UnitOfWork, MuteKind, str], Awaitable[bool]]
 
 
 @strawberry.type(description="The return value of `mute` and `unmute`.")
@@ -29,18 +26,6 @@ class MutePayload:
         description="Whether the request changed anything; false if repeated, and on error."
     )
     user_errors: list[UserError] = strawberry.field(description="The errors in the input; empty on success.")
-
-    @classmethod
-    async def of(
-        cls, info: Info, kind: MuteKind | None, key: str | None, id_: strawberry.ID | None, use_case: MuteUseCase
-    ) -> Self:
-        """Run a use case on what a client names and show its result."""
-
-        async def change() -> bool:
-            return await use_case(info.context, *mutable_of(kind, key, id_))
-
-        changed, errors = await attempt(change(), False)
-        return cls(changed=changed, user_errors=errors)
 
     @computed("The viewer after the change.")
     async def viewer(self, info: Info) -> Viewer:
@@ -58,10 +43,16 @@ class MuteMutation:
     async def mute(
         self, info: Info, kind: Kind = strawberry.UNSET, key: Key = strawberry.UNSET, id: Id = strawberry.UNSET
     ) -> MutePayload | None:
-        return await MutePayload.of(info, kind, key, id, change_preferences.mute)
+        changed, errors = await attempt(
+            lambda: change_preferences.mute(info.context, *mutable_of(kind, key, id)), False
+        )
+        return MutePayload(changed=changed, user_errors=errors)
 
     @mutation("Remove a mute. Does nothing if there is none.")
     async def unmute(
         self, info: Info, kind: Kind = strawberry.UNSET, key: Key = strawberry.UNSET, id: Id = strawberry.UNSET
     ) -> MutePayload | None:
-        return await MutePayload.of(info, kind, key, id, change_preferences.unmute)
+        changed, errors = await attempt(
+            lambda: change_preferences.unmute(info.context, *mutable_of(kind, key, id)), False
+        )
+        return MutePayload(changed=changed, user_errors=errors)

@@ -55,5 +55,5 @@ class SettingsMutation:
     ) -> UpdatePersonalizationSettingsPayload | None:
         asked = {field.name: unset_to_none(getattr(settings, field.name)) for field in fields(settings)}
         changes = {name: value for name, value in asked.items() if value is not None}
-        changed, errors = await attempt(update_settings(info.context, changes), False)
+        changed, errors = await attempt(lambda: update_settings(info.context, changes), False)
         return UpdatePersonalizationSettingsPayload(changed=changed, user_errors=errors)

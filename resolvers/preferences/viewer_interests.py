@@ -82,6 +82,11 @@ class InterestInput:
         default=strawberry.UNSET, description="The `id` of a `Tool`, `Category` or `Topic`."
     )
 
+    def term(self, *path: str | int) -> tuple[TermKind, str]:
+        """Return the kind and the key, for an interest at this path of the arguments."""
+        with path_prefix(*path):
+            return term_of(self.kind, self.key, self.id)
+
 
 async def interests_of(context: Context) -> list[Interest]:
     """Give what the viewer is known to care about, the surest first."""
@@ -119,15 +124,12 @@ class InterestsMutation:
             strawberry.argument(description=f"The interests, up to {MAX_INTERESTS}; an empty list for none."),
         ],
     ) -> InterestsPayload | None:
-
-        async def change() -> bool:
-            named = []
-            for index, one in enumerate(interests):
-                with path_prefix("interests", index):
-                    named.append(term_of(one.kind, one.key, one.id))
-            return await change_preferences.set_interests(info.context, named)
-
-        changed, errors = await attempt(change(), False)
+        changed, errors = await attempt(
+            lambda: change_preferences.set_interests(
+                info.context, [one.term("interests", index) for index, one in enumerate(interests)]
+            ),
+            False,
+        )
         return InterestsPayload(changed=changed, user_errors=errors)
 
     @mutation(
@@ -139,11 +141,7 @@ class InterestsMutation:
         info: Info,
         interest: Annotated[InterestInput, strawberry.argument(description=("The interest to remove."))],
     ) -> InterestsPayload | None:
-
-        async def change() -> bool:
-            with path_prefix("interest"):
-                named = term_of(interest.kind, interest.key, interest.id)
-            return await change_preferences.remove_interest(info.context, named)
-
-        changed, errors = await attempt(change(), False)
+        changed, errors = await attempt(
+            lambda: change_preferences.remove_interest(info.context, interest.term("interest")), False
+        )
         return InterestsPayload(changed=changed, user_errors=errors)
