@@ -34,7 +34,7 @@ _COLUMNS = ("ndcg@10", "recall@10", "recall@20", "difference", "coverage", "nove
 def evaluation_html(results: EvaluationResults, seed: int) -> str:
     """Return the report of one evaluation: a table of the rankings, facts, and a plot of each curve of its model."""
     rows = results.summary(seed)
-    best = max(float(str(row["ndcg@10"])) for row in rows) or 1.0
+    best = max(row["ndcg@10"] for row in rows) or 1.0
     table = _table(
         ("ranking", *_COLUMNS, ""),
         ([row["name"], *(_with_error(row, c) for c in _COLUMNS), _bar(row["ndcg@10"], best)] for row in rows),

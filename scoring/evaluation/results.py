@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -36,16 +37,16 @@ class EvaluationResults:
     n_projects: int
     facts: Mapping[str, object]
 
-    def summary(self, seed: int = 0) -> list[dict[str, object]]:
+    def summary(self, seed: int = 0) -> list[dict[str, Any]]:
         """Return a row for each ranking, the best first."""
         reference = self.measured[self.reference].values[:, 0]
         rows = [self._row(name, one, reference, seed) for name, one in self.measured.items()]
-        return sorted(rows, key=lambda row: -float(str(row["ndcg@10"])))
+        return sorted(rows, key=lambda row: -row["ndcg@10"])
 
-    def _row(self, name: str, one: RankingMetrics, reference: Floats, seed: int) -> dict[str, object]:
+    def _row(self, name: str, one: RankingMetrics, reference: Floats, seed: int) -> dict[str, Any]:
         values = one.values
         columns = {metric: values[:, column] for column, metric in enumerate(METRICS)}
-        row: dict[str, object] = {"name": name}
+        row: dict[str, Any] = {"name": name}
         for column, of_requests in (columns | {"difference": values[:, 0] - reference}).items():
             row[column] = round(float(of_requests.mean()), 4)
             row[f"{column} error"] = round(clustered_standard_error(of_requests, self.viewers), 4)

@@ -86,7 +86,7 @@ def _list(
     first, signals = pages[0], tuple(pages[0].signals)
     actor = data.actor(first.actor_id)
     if actor is None or not set(Signal).issuperset(signals):
-        return None  # ranked by a version that had other signals
+        return None  # of a deleted actor, or ranked by a version with other signals
     rows: dict[int, tuple[float, float, Floats]] = {}
     for page in pages:
         for id_, value in zip(page.sampled, _matrix(page.sampled_values, len(signals)), strict=False):
