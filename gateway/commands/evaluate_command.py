@@ -1,6 +1,7 @@
 """`explore evaluate` at the terminal."""
 
 import asyncio
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 
 import orjson
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from gateway.commands.console import console
 from gateway.commands.progress import progress
@@ -97,7 +98,9 @@ def _facts_table(name: str, facts: Mapping[object, object]) -> Table:
 
 def _table(results: EvaluationResults, seed: int) -> Table:
     columns = ("ndcg@10", "recall@10", "difference", "coverage", "cold share")
-    table = Table("ranking", *columns, box=None, title=f"{results.protocol} on {results.dataset}")
+    table = Table(
+        Column("ranking", overflow="fold"), *columns, box=None, title=f"{results.protocol} on {results.dataset}"
+    )
     for row in results.summary(seed):
         cells = [_rounded(row[c], row.get(f"{c} error")) for c in columns]
         table.add_row(str(row["name"]), *cells, style="bold" if row["name"] == results.reference else None)
@@ -106,7 +109,8 @@ def _table(results: EvaluationResults, seed: int) -> Table:
 
 def _rounded(value: object, error: object) -> str:
     """Write a figure in as few characters as its error allows, so that a row fits a terminal of 80."""
-    return f"{float(str(value)):.3f}" + (f" ±{float(str(error)):.3f}".replace("0.", ".") if error is not None else "")
+    text = f"{float(str(value)):.3f}" + (f" ±{float(str(error)):.3f}" if error is not None else "")
+    return re.sub(r"\b0\.", ".", text)
 
 
 def _as_data(results: EvaluationResults, seed: int) -> dict[str, Any]:
