@@ -184,7 +184,7 @@ def _timed_baselines(dataset: Dataset) -> dict[str, Score]:
         "popular": lambda one, _matrix: all_time_people(dataset.log, one),
         "recent popular (3 days)": lambda one, _matrix: one.evidence.actors[:, 2],
         "recent popular (6 hours)": lambda one, _matrix: one.evidence.actors[:, 1],
-        "people 6 h + freshness 12 h": fresh_and_lively,
+        "actors 6 h + freshness 12 h": fresh_and_lively,
         "item-kNN": single(Signal.ITEM_NEIGHBORS),
         "default weights": model_scorer(DEFAULT),
         "baseline weights": baseline_weights,

@@ -83,12 +83,12 @@ def _baselines(dataset: Dataset, history: LogEvidence, wall: TrendMoment) -> dic
     )
     return {
         SHIPPED: velocity.velocity_score(wall.people, wall.age_h, DEFAULT_TREND_CONSTANTS[Window.DAY]),
-        "people 6 h − 0.6 log age": np.log(people[:, 1] + 1e-9) - 0.6 * np.log(age_h + 2.0),
-        "people 6 h": people[:, 1],
-        "people of 24 h": views.astype(np.float64),
+        "actors 6 h − 0.6 log age": np.log(people[:, 1] + 1e-9) - 0.6 * np.log(age_h + 2.0),
+        "actors 6 h": people[:, 1],
+        "actors of 24 h": views.astype(np.float64),
         "Hacker News gravity": everyone / (age_h + 2.0) ** 1.8,
         "Reddit hot": np.log10(np.maximum(everyone, 1.0)) - age_h * HOUR_S / 45_000.0,
-        "all-time people": everyone,
+        "all-time actors": everyone,
         "baseline velocity": velocity.baseline_velocity(likes, likes_before, views, views_before, age_h / 24.0),
     }
 
