@@ -13,20 +13,10 @@ from scoring.replay.measurements import METRICS, RankingMetrics
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EvaluationResults:
-    """Results of one protocol on one data set.
+    """Metrics of all rankings by one protocol on one data set, by the name of the ranking.
 
-    Attributes
-    ----------
-    measured
-        The metrics by the name of the ranking.
-    reference
-        The name of the ranking that the others are compared with.
-    viewers
-        (requests,) viewer of each request: errors are clustered by viewer.
-    n_projects
-        The number of projects that could be shown.
-    facts
-        Further numbers of the run: windows, requests, share of new viewers, recall of the sources.
+    The other rankings are compared with `reference`. Errors are clustered by the (requests,) `viewers`. `n_projects`
+    could be shown. `facts` are further numbers: requests, share of new viewers, recall of the sources.
     """
 
     protocol: str

@@ -216,18 +216,10 @@ def fit_curves(
     shapes: Sequence[Shape] | None = None,
     towards: Sequence[Floats] | None = None,
 ) -> list[Floats]:
-    """Fit the heights at the knots.
+    """Return for each signal the fitted heights at its knots.
 
-    Parameters
-    ----------
-    shapes
-        Constraint of each curve; None leaves all free.
-    towards
-        Heights that the fit starts from and is drawn to with the weight of `options.prior` lists; None draws to 0.
-
-    Returns
-    -------
-    For each signal the heights at its knots.
+    The fit starts from the heights `towards`, and is drawn to them with the weight of `options.prior` lists; without
+    them it is drawn to 0. Without `shapes` all curves are free.
     """
     design = hat_basis(lists.values, knots)
     transposed = design.T.tocsr() if design.shape[0] < 200_000 else design.T

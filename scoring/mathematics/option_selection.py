@@ -24,12 +24,7 @@ Gain = Callable[[Floats], Floats]
 def information_gain(bits: Bits, liked: Floats) -> Gain:
     """Return the information gain of each option, in bits.
 
-    Parameters
-    ----------
-    bits
-        (n, t) whether a person would choose the option.
-    liked
-        (n, k) shares of the person's likes by category; a row sums to 1.
+    `bits` is (n, t), whether a person would choose the option; `liked` is (n, k), shares of their likes by category.
     """
     chose = bits.astype(np.float64)
 
@@ -94,10 +89,7 @@ def option_audience(actors: Integers, projects: Integers, terms: Integers, optio
 
     Returns
     -------
-    people
-        (n,) actors with at least `weights.MIN_AUDIENCE_LIKES` likes, ascending.
-    bits
-        (n, t) whether each would choose each.
+    The (n,) actors with at least `weights.MIN_AUDIENCE_LIKES` likes, ascending, and (n, t) who would choose what.
     """
     people, likes = np.unique(np.unique(np.column_stack([actors, projects]), axis=0)[:, 0], return_counts=True)
     enough = likes >= weights.MIN_AUDIENCE_LIKES

@@ -21,8 +21,6 @@ class Dataset:
 
     Attributes
     ----------
-    name
-        The folder's name.
     created_s
         (p,) Unix seconds; the first event of a project without a creation time; NaN if neither is known.
     owners

@@ -15,14 +15,9 @@ EARLIER_POSITIVES = 5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FeedRequests:
-    """Requests in the order of time.
+    """The (r,) viewers and Unix seconds of requests, in the order of time.
 
-    Attributes
-    ----------
-    actors, at_s
-        (r,) viewer and Unix seconds.
-    relevant
-        The existing projects that each viewer first engaged with from then to the end of that UTC day.
+    `relevant` holds the existing projects that each viewer first engaged with from then to the end of that UTC day.
     """
 
     actors: Integers

@@ -19,18 +19,10 @@ COLD_PEOPLE = 5
 
 @dataclass(slots=True, eq=False)
 class RankingMetrics:
-    """Metrics of one ranking: a row for each list, and statistics of the first ten places.
+    """Metrics of one ranking: `METRICS` of each list, and statistics of its first ten places.
 
-    Attributes
-    ----------
-    rows
-        `METRICS` of each list.
-    shown
-        The times that each project was among the first ten.
-    novelty
-        The mean −log2 popularity share of the first ten, in bits.
-    cold
-        The share of cold projects among the first ten.
+    `shown` counts how often each project was among them. `novelty` is their mean −log2 popularity share in bits, `cold`
+    the share of cold projects, for each list.
     """
 
     rows: list[tuple[float, ...]] = field(default_factory=list)

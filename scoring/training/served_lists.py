@@ -32,14 +32,10 @@ CHOSEN_WITHIN_S = 86_400.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ServedList:
-    """n projects of one served ranking.
+    """n projects of one served ranking; viewer and projects are dense indexes.
 
     Attributes
     ----------
-    actor, at_s
-        Viewer (dense index) and Unix seconds.
-    projects
-        (n,) dense indexes.
     ranks
         (n,) rank at which each was seen, from 1; 0 if it was not.
     stands_for

@@ -54,14 +54,10 @@ CANDIDATES = 250
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrendMoment:
-    """The n projects that exist at a moment, with the people before and after it.
+    """The n projects (dense indexes) that exist at a moment, with the people before and after it.
 
     Attributes
     ----------
-    at_s
-        Unix seconds.
-    projects
-        (n,) dense indexes.
     people
         (n, 4) distinct people, decayed by the activity clock, a column for each of `ACTIVE_HALF_LIVES_H`.
     age_h
