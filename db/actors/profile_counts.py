@@ -1,6 +1,6 @@
 """Counts of an actor's statements and engagement: the input of personalization status and viewer stages."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Integer, ScalarSelect, SQLColumnExpression, bindparam, func, join, select
@@ -100,6 +100,7 @@ async def signal_counts(
         The kinds of engagement that count.
     """
     [row] = await database.fetch(COUNTS, {"actor": actor_id, "since": recent_since, "kinds": int(kinds)})
-    *counts, answers, last_engaged_at, last_tag, last_answer = row
+    counts, (answers, last_engaged_at, last_tag, last_answer) = row[:-4], row[-4:]
     stated = [moment for moment in (last_tag, last_answer) if moment is not None]
-    return SignalCounts(*counts, answers > 0, last_engaged_at, max(stated, default=None))
+    times = {"last_engaged_at": last_engaged_at, "last_stated_at": max(stated, default=None)}
+    return replace(SignalCounts(*counts), has_answered=answers > 0, **times)

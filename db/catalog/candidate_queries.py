@@ -142,7 +142,7 @@ async def tag_matches(database: Database, terms: Sequence[int], limit: int, wher
     return [row.project_id for row in await database.fetch(statement, {"terms": terms})]
 
 
-def _liked_by_neighbors(actor_id: Any, shared_id: Any) -> Select[Any]:
+def _liked_by_neighbors(actor_id: Any, shared_id: Any) -> Select[int, int]:
     """Count likes of the actors that share the most of the bound ids, by project."""
     neighbors = (
         select(actor_id)

@@ -233,9 +233,7 @@ class CatalogMutation:
         info: Info,
         categories: Annotated[list[CategoryInput], strawberry.argument(description="The categories.")],
     ) -> UpsertPayload | None:
-        return await UpsertPayload.of(
-            categories, upsert_catalog.upsert_categories(info.context, input_fields(categories))
-        )
+        return await UpsertPayload.of(info, upsert_catalog.upsert_categories, input_fields(categories))
 
     @mutation(f"Create or update users. {_BATCH}", Cost(1_000, 50, "users", MAX_RECORDS), Role.SERVICE)
     async def upsert_users(

@@ -12,6 +12,7 @@ from resolvers.common.references import InvalidReference
 from scoring.use_cases.input_errors import CallerUnidentified, InputError, InputRefused, UserErrorCode
 
 T = TypeVar("T")
+F = TypeVar("F")
 
 register_enum(
     UserErrorCode,
@@ -52,7 +53,7 @@ class UserError:
         return cls(code=error.code, message=_sentence(error), path=steps)
 
 
-async def attempt(use_case: Callable[[], Awaitable[T]], failed: T) -> tuple[T, list[UserError]]:
+async def attempt(use_case: Callable[[], Awaitable[T]], failed: F) -> tuple[T | F, list[UserError]]:
     """Run a use case; return its result, or `failed` with the errors in its input, also those of reading arguments.
 
     Raises

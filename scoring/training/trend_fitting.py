@@ -10,7 +10,8 @@ from itertools import product
 
 import numpy as np
 
-from db.interactions.activity_time import FIRST_MONDAY_S, HOUR_S, UNIFORM_CLOCK, WEEK_H, WEEK_S, ActivityClock
+from db.interactions.activity_time import FIRST_MONDAY_S, UNIFORM_CLOCK, WEEK_H, ActivityClock
+from db.time_units import HOUR_S, WEEK_S
 from scoring.mathematics.behavior_evidence import EventLog
 from scoring.mathematics.ranking_metrics import graded_ndcg
 from scoring.mathematics.signals import Floats, Integers
