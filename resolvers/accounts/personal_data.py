@@ -1,4 +1,4 @@
-"""What viewers can do about everything that is held of them: read it, and delete it."""
+"""Export and deletion of everything that is held of the viewer."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -43,8 +43,6 @@ class DeleteMyDataPayload:
 
 @strawberry.type
 class PersonalDataMutation:
-    """What a viewer can do about what is held."""
-
     @mutation(
         "Export the personal data stored about you, page by page. A mutation, so that following a link cannot "
         "request it; it changes nothing.",

@@ -1,4 +1,4 @@
-"""Claiming a session after signing in, and ending such claims."""
+"""Claims of sessions after signing in, and their revocation."""
 
 import strawberry
 
@@ -46,8 +46,6 @@ class RevokeSessionsPayload:
 
 @strawberry.type
 class SessionMutation:
-    """Mutations that claim a session and end such claims."""
-
     @mutation(
         "Transfer what you did before you signed in to your account: interactions, likes, saves, dismissals, "
         "mutes, interests, answers and settings of a session. Send the bearer token together with the "

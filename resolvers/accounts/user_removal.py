@@ -1,4 +1,4 @@
-"""Deleting users as the platform's service does, and the receipts of deletions."""
+"""Deletion of users by the platform, and the receipts of deletions."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -74,8 +74,6 @@ class RemoveUsersPayload:
 
 @strawberry.type
 class UserRemovalMutation:
-    """How the platform's service deletes users."""
-
     @mutation(
         "Delete users and all their data: interactions, likes, saves, interests, answers, profile vectors, stored "
         "rankings and claimed sessions. Requires the role SERVICE; only administrators delete administrators.",
@@ -108,8 +106,6 @@ class UserRemovalMutation:
 
 @strawberry.type
 class DeletionReceiptQuery:
-    """How far deletions are."""
-
     @computed(
         "The progress of a deletion; null if there is no such receipt. Anybody who has the id may query it.", READ_COST
     )

@@ -1,4 +1,4 @@
-"""What the platform's servers write: projects, tools, categories and users, in batches."""
+"""Bulk mutations by which the platform sends projects, tools, categories and users."""
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
@@ -196,8 +196,6 @@ Keys = Annotated[list[str], strawberry.argument(description=f"The `key`s, up to 
 
 @strawberry.type
 class CatalogMutation:
-    """What the service role can write."""
-
     @mutation(
         f"Create or update projects. {_BATCH}",
         Cost(1_000, 50, "projects", MAX_RECORDS),

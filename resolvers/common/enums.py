@@ -1,4 +1,4 @@
-"""The enums of the graph: those of the floors below, under their public names, each value with its meaning."""
+"""The enums of the graph: those of the layers below under their public names, each value with its meaning."""
 
 from collections.abc import Mapping
 from enum import Enum, StrEnum
@@ -16,7 +16,7 @@ from scoring.ranking import Rule, Strategy
 
 
 def register_enum(enum: type[Enum], name: str, description: str, values: Mapping[str, str]) -> None:
-    """Give an enum a place in the graph.
+    """Register an enum under its public name.
 
     Parameters
     ----------
@@ -180,7 +180,7 @@ register_enum(
 
 
 class SignalGroup(StrEnum):
-    """What kind of evidence a signal or a reason is."""
+    """Kinds of evidence behind a signal or a reason."""
 
     CONTENT = "content"
     STATED = "stated"
@@ -206,7 +206,7 @@ register_enum(
 
 
 class ViewerKind(StrEnum):
-    """How a viewer is known."""
+    """Kinds of viewers."""
 
     USER = "user"
     SESSION = "session"

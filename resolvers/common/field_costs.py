@@ -1,4 +1,4 @@
-"""`strawberry.field` and `strawberry.mutation` as decorators that keep the function's type, and say what a field costs.
+"""Decorators for fields and mutations that keep the function's type and declare the cost of a field.
 
 A cost stands where the field does. The edge adds the costs of an operation up before it runs anything
 (`gateway.limits`), and whoever reads the schema finds those that matter in the descriptions.
@@ -16,18 +16,18 @@ from db.models import Role
 F = TypeVar("F", bound=Callable[..., Any])
 
 COST = "cost"
-"""Under which a field's metadata holds its cost."""
+"""The key of the cost in a field's metadata."""
 
 SHARED = "shared"
-"""Under which a field's metadata says that its answer is the same for everybody whom nobody knows."""
+"""The key in a field's metadata that tells whether its answer is the same for all anonymous callers."""
 
 MIN_DOCUMENTED_COST = 1_000
-"""Points from which on a description names the cost: below, a page of results costs more than the field itself."""
+"""Points from which on a description names the cost; below, a page of results costs more than the field itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What it costs to answer a field once, fields below it not counted. A point is some ten microseconds of CPU.
+    """The cost of answering a field once, without the fields below it. A point is about ten microseconds of CPU.
 
     Attributes
     ----------
@@ -63,16 +63,16 @@ class Cost:
 
 
 ATTRIBUTE_COST = Cost(1)
-"""An attribute that is there: 3.6 µs in the executor, and its share of the JSON."""
+"""An attribute: 3.6 µs in the executor, and its share of the JSON."""
 
 LOADER_COST = Cost(4)
 """A resolver that waits for a loader: 35 µs in the executor, and its share of the batch."""
 
 READ_COST = Cost(50)
-"""A resolver that reads from the truth by itself: a statement or two."""
+"""A resolver with one or two statements of its own."""
 
 WRITE_COST = Cost(500)
-"""A mutation: a transaction, and reading anew what it may have changed."""
+"""A mutation: a transaction, and reading again what it may have changed."""
 
 
 def computed(description: str, cost: Cost = LOADER_COST, *, shared: bool = False) -> Callable[[F], F]:

@@ -1,4 +1,4 @@
-"""Global ids and cursors: opaque text that clients hand back, and how to read it without trusting it."""
+"""Global ids and cursors: opaque text that clients send back, and its validation."""
 
 import base64
 import json
@@ -17,7 +17,7 @@ _MAX_OPAQUE_LENGTH = 4_000
 
 
 class GlobalId(NamedTuple):
-    """What a global id says: the name of a GraphQL type, and the platform's key of one such thing."""
+    """The content of a global id: the name of a GraphQL type, and the platform's key of one such thing."""
 
     type: str
     key: str
@@ -49,7 +49,7 @@ def parse_global_id(given: str) -> GlobalId:
 
 
 def encode_opaque(text: str) -> str:
-    """Write text so that nobody is tempted to read it (unpadded base64url)."""
+    """Encode text as unpadded base64url."""
     return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
 
 
@@ -139,7 +139,7 @@ def _checksum(feed: str, cursor: str) -> str:
 
 
 class ReasonId(NamedTuple):
-    """What the id of a reason says: whose reason it is, and the ranking's own id of it."""
+    """The content of a reason's id: its project, and the ranking's own id of it."""
 
     project_id: int
     reason: str

@@ -1,4 +1,4 @@
-"""The loaders: one class for each path to the stores, one statement for all that a request asks on that path."""
+"""DataLoaders: one class for each access path, and one statement for all that a request reads on it."""
 
 from abc import abstractmethod
 from collections.abc import Hashable, Iterator, Mapping, Sequence
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from resolvers.common.context import Context
 
 _MAX_REMEMBERED = 20_000
-"""Projects, and people: what 500 pages show."""
+"""Projects, and users: as many as 500 pages show."""
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -59,20 +59,20 @@ class MappedLoader(DataLoader[K, V | None]):
 
 
 class FallbackLoader(MappedLoader[K, V]):
-    """A loader of what everybody may see: while the truth is away it gives what was read last."""
+    """A loader of what every viewer may see. While the database is away it returns the last known values."""
 
     @property
     @abstractmethod
     def last_known(self) -> LastKnownValues[K, V]:
-        """Where it is remembered."""
+        """Return the values that are kept for an outage."""
 
     async def batch_load_fn(self, keys: list[K]) -> list[V | None]:
-        """Read a batch, or remember it.
+        """Read a batch, or return its last known values.
 
         Raises
         ------
         StoreUnavailable
-            If the truth is away and not all of them are remembered.
+            If the database is away and not all values are known.
         """
         try:
             with self.context.canceled_with_request():
@@ -96,7 +96,7 @@ class TermsOfProject(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class LoaderFallbacks:
-    """What the loaders of one process read last, for while the truth is away."""
+    """The last known values of one process, for an outage of the database."""
 
     terms: LastKnownValues[int, TermsOfProject] = field(default_factory=lambda: LastKnownValues(_MAX_REMEMBERED))
     users: LastKnownValues[int, UserCard] = field(default_factory=lambda: LastKnownValues(_MAX_REMEMBERED))
@@ -107,11 +107,9 @@ class TermsByProjectLoader(FallbackLoader[int, TermsOfProject]):
 
     @property
     def last_known(self) -> LastKnownValues[int, TermsOfProject]:
-        """Where they are remembered."""
         return self.context.loader_fallbacks.terms
 
     async def read(self, keys: Sequence[int]) -> Mapping[int, TermsOfProject]:
-        """Read what is behind these project ids."""
         terms = await terms_by_project(self.context.stores.database, keys)
         kinds = (TermKind.TOOL, TermKind.CATEGORY, TermKind.TOPIC)
         return {
@@ -124,11 +122,9 @@ class UsersByIdLoader(FallbackLoader[int, UserCard]):
 
     @property
     def last_known(self) -> LastKnownValues[int, UserCard]:
-        """Where they are remembered."""
         return self.context.loader_fallbacks.users
 
     async def read(self, keys: Sequence[int]) -> Mapping[int, UserCard]:
-        """Read what is behind these ids."""
         return await users_by_id(self.context.stores.database, keys)
 
 
@@ -136,16 +132,14 @@ class UsersByKeyLoader(MappedLoader[str, UserCard]):
     """Users who exist for the viewer, by the platform's key."""
 
     async def read(self, keys: Sequence[str]) -> Mapping[str, UserCard]:
-        """Read what is behind these keys."""
         viewer = await self.context.viewer()
         return await users_by_key(self.context.stores.database, keys, viewer.user_id)
 
 
 class ToolsByKeyLoader(MappedLoader[str, CatalogTool]):
-    """Tools with all that is known of them, by the platform's key."""
+    """Tools with all their fields, by the platform's key."""
 
     async def read(self, keys: Sequence[str]) -> Mapping[str, CatalogTool]:
-        """Read what is behind these keys."""
         return await tools_by_key(self.context.stores.database, keys)
 
 
@@ -153,7 +147,6 @@ class TopicsByKeyLoader(MappedLoader[str, CatalogTerm]):
     """Topics, by the platform's key."""
 
     async def read(self, keys: Sequence[str]) -> Mapping[str, CatalogTerm]:
-        """Read what is behind these keys."""
         return await topics_by_key(self.context.stores.database, keys)
 
 
@@ -161,7 +154,6 @@ class CategoriesByKeyLoader(MappedLoader[str, Category]):
     """Categories, by the platform's key. There are few of them: all are read."""
 
     async def read(self, keys: Sequence[str]) -> Mapping[str, Category]:
-        """Read what is behind these keys."""
         return {category.key: category for category in await all_categories(self.context.stores.database)}
 
 
@@ -169,7 +161,6 @@ class CardsByKeyLoader(MappedLoader[str, ProjectCard]):
     """Projects that the viewer may see, by the platform's key."""
 
     async def read(self, keys: Sequence[str]) -> Mapping[str, ProjectCard]:
-        """Read what is behind these keys."""
         possible = [key for key in keys if is_valid_key(key)]
         if not possible:
             return {}
@@ -181,16 +172,14 @@ class CardsByIdLoader(MappedLoader[int, ProjectCard]):
     """Projects that the viewer may see, by our id."""
 
     async def read(self, keys: Sequence[int]) -> Mapping[int, ProjectCard]:
-        """Read what is behind these ids."""
         viewer = await self.context.viewer()
         return await cards_by_id(self.context.stores.database, keys, viewer.user_id)
 
 
 class ViewerMarksByProjectLoader(MappedLoader[int, Marks]):
-    """Whether the viewer likes and keeps a project; None for neither."""
+    """The viewer's like and save of a project; None for neither."""
 
     async def read(self, keys: Sequence[int]) -> Mapping[int, Marks]:
-        """Read what is behind these project ids."""
         viewer = await self.context.viewer_or_anonymous()
         if viewer.actor_id is None:
             return {}
@@ -198,10 +187,10 @@ class ViewerMarksByProjectLoader(MappedLoader[int, Marks]):
 
 
 class ActivityByProjectLoader(MappedLoader[tuple[int, int], list[int]]):
-    """People who came to a project, by day; the keys are project and number of days."""
+    """Actors who first engaged with a project, by day; a key is a project and a number of days."""
 
     async def read(self, keys: Sequence[tuple[int, int]]) -> Mapping[tuple[int, int], list[int]]:
-        """Count for these projects: one statement for each length that is asked for."""
+        """Count with one statement for each number of days."""
         found: dict[tuple[int, int], list[int]] = {}
         for days in sorted({days for _, days in keys}):
             ids = [project_id for project_id, length in keys if length == days]
@@ -211,10 +200,9 @@ class ActivityByProjectLoader(MappedLoader[tuple[int, int], list[int]]):
 
 
 class VelocityByProjectLoader(MappedLoader[int, float]):
-    """How fast people come to a project now; None if nobody ever did."""
+    """The velocity of a project now; None without any interaction."""
 
     async def read(self, keys: Sequence[int]) -> Mapping[int, float]:
-        """Read the counters behind these project ids."""
         return await self.context.feeds.velocities(keys)
 
 
@@ -222,7 +210,6 @@ class SnapshotsByIdLoader(MappedLoader[str, RankingSnapshot]):
     """Stored rankings, by id; None for one that is gone."""
 
     async def read(self, keys: Sequence[str]) -> Mapping[str, RankingSnapshot]:
-        """Read these rankings, each once."""
         return await self.context.feeds.snapshots(keys)
 
 
@@ -230,7 +217,6 @@ class ExplanationByProjectLoader(MappedLoader[int, ScoredProject]):
     """A project's score for the viewer as it would be now: the whole batch in one call of the ranking."""
 
     async def read(self, keys: Sequence[int]) -> Mapping[int, ScoredProject]:
-        """Score these projects."""
         return await self.context.feeds.explain(await self.context.viewer(), keys)
 
 
@@ -238,7 +224,6 @@ class ReasonsByProjectLoader(MappedLoader[ScoredProject, tuple[Reason, ...]]):
     """The evidence behind the numbers of a project."""
 
     async def read(self, keys: Sequence[ScoredProject]) -> Mapping[ScoredProject, tuple[Reason, ...]]:
-        """Gather the evidence."""
         viewer = await self.context.viewer()
         found: dict[ScoredProject, tuple[Reason, ...]] = {}
         for batch in _each_project_once(keys):
@@ -248,12 +233,11 @@ class ReasonsByProjectLoader(MappedLoader[ScoredProject, tuple[Reason, ...]]):
 
 
 class CausesByProjectLoader(MappedLoader[tuple[ScoredProject, ProjectFilter], tuple[Cause, ...]]):
-    """What would remove a project from the viewer's For You, narrowed to something; None if nothing was found."""
+    """Causes without which a project would leave the viewer's For You under a filter; None if there are none."""
 
     async def read(
         self, keys: Sequence[tuple[ScoredProject, ProjectFilter]]
     ) -> Mapping[tuple[ScoredProject, ProjectFilter], tuple[Cause, ...]]:
-        """Rank the viewer's page again, without this and that."""
         viewer = await self.context.viewer()
         found: dict[tuple[ScoredProject, ProjectFilter], tuple[Cause, ...]] = {}
         for where in dict.fromkeys(where for _, where in keys):
@@ -264,7 +248,7 @@ class CausesByProjectLoader(MappedLoader[tuple[ScoredProject, ProjectFilter], tu
 
 
 def _each_project_once(given: Sequence[ScoredProject]) -> Iterator[dict[int, ScoredProject]]:
-    """Split what was asked so that no batch holds a project twice: two feeds of one request score it differently."""
+    """Split so that no batch holds a project twice: two feeds of one request score it differently."""
     left = list(given)
     while left:
         batch: dict[int, ScoredProject] = {}
@@ -275,82 +259,23 @@ def _each_project_once(given: Sequence[ScoredProject]) -> Iterator[dict[int, Sco
 
 
 class Loaders:
-    """The loaders of one request, each made when it is first asked for."""
+    """The loaders of one request, each made when it is first used."""
 
     def __init__(self, context: "Context") -> None:
-        self._context = context
+        self.context = context
 
-    @cached_property
-    def terms_by_project(self) -> TermsByProjectLoader:
-        """Tools, categories and topics of a project."""
-        return TermsByProjectLoader(self._context)
-
-    @cached_property
-    def users_by_id(self) -> UsersByIdLoader:
-        """Users, by our id."""
-        return UsersByIdLoader(self._context)
-
-    @cached_property
-    def users_by_key(self) -> UsersByKeyLoader:
-        """Users, by the platform's key."""
-        return UsersByKeyLoader(self._context)
-
-    @cached_property
-    def tools_by_key(self) -> ToolsByKeyLoader:
-        """Tools, by the platform's key."""
-        return ToolsByKeyLoader(self._context)
-
-    @cached_property
-    def topics_by_key(self) -> TopicsByKeyLoader:
-        """Topics, by the platform's key."""
-        return TopicsByKeyLoader(self._context)
-
-    @cached_property
-    def categories_by_key(self) -> CategoriesByKeyLoader:
-        """Categories, by the platform's key."""
-        return CategoriesByKeyLoader(self._context)
-
-    @cached_property
-    def velocity_by_project(self) -> VelocityByProjectLoader:
-        """How fast people come to a project now."""
-        return VelocityByProjectLoader(self._context)
-
-    @cached_property
-    def cards_by_key(self) -> CardsByKeyLoader:
-        """Visible projects, by the platform's key."""
-        return CardsByKeyLoader(self._context)
-
-    @cached_property
-    def cards_by_id(self) -> CardsByIdLoader:
-        """Visible projects, by our id."""
-        return CardsByIdLoader(self._context)
-
-    @cached_property
-    def marks_by_project(self) -> ViewerMarksByProjectLoader:
-        """The viewer's likes and saves."""
-        return ViewerMarksByProjectLoader(self._context)
-
-    @cached_property
-    def activity_by_project(self) -> ActivityByProjectLoader:
-        """People by day."""
-        return ActivityByProjectLoader(self._context)
-
-    @cached_property
-    def snapshots_by_id(self) -> SnapshotsByIdLoader:
-        """Stored rankings, by id."""
-        return SnapshotsByIdLoader(self._context)
-
-    @cached_property
-    def explanation_by_project(self) -> ExplanationByProjectLoader:
-        """A project's score for the viewer."""
-        return ExplanationByProjectLoader(self._context)
-
-    @cached_property
-    def reasons_by_project(self) -> ReasonsByProjectLoader:
-        """The evidence behind the numbers of a project."""
-        return ReasonsByProjectLoader(self._context)
-
-    @cached_property
-    def causes_by_project(self) -> CausesByProjectLoader:
-        """What would remove a project from the viewer's page."""
-        return CausesByProjectLoader(self._context)
+    terms_by_project = cached_property(lambda self: TermsByProjectLoader(self.context))
+    users_by_id = cached_property(lambda self: UsersByIdLoader(self.context))
+    users_by_key = cached_property(lambda self: UsersByKeyLoader(self.context))
+    tools_by_key = cached_property(lambda self: ToolsByKeyLoader(self.context))
+    topics_by_key = cached_property(lambda self: TopicsByKeyLoader(self.context))
+    categories_by_key = cached_property(lambda self: CategoriesByKeyLoader(self.context))
+    velocity_by_project = cached_property(lambda self: VelocityByProjectLoader(self.context))
+    cards_by_key = cached_property(lambda self: CardsByKeyLoader(self.context))
+    cards_by_id = cached_property(lambda self: CardsByIdLoader(self.context))
+    marks_by_project = cached_property(lambda self: ViewerMarksByProjectLoader(self.context))
+    activity_by_project = cached_property(lambda self: ActivityByProjectLoader(self.context))
+    snapshots_by_id = cached_property(lambda self: SnapshotsByIdLoader(self.context))
+    explanation_by_project = cached_property(lambda self: ExplanationByProjectLoader(self.context))
+    reasons_by_project = cached_property(lambda self: ReasonsByProjectLoader(self.context))
+    causes_by_project = cached_property(lambda self: CausesByProjectLoader(self.context))

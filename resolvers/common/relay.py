@@ -1,4 +1,4 @@
-"""What client caches build on: things with a global id, and pages of lists."""
+"""Relay types: nodes with a global id, and pages of lists."""
 
 from collections.abc import Sequence
 from typing import Annotated, Generic, TypedDict, TypeVar

@@ -78,8 +78,6 @@ class DismissalPayload(ProjectInteractionPayload):
 
 @strawberry.type
 class DismissalMutation:
-    """What a viewer can dismiss."""
-
     @mutation(
         "Dismiss a project from all feeds. With `reasonId`, also mutes the cause of that reason: the tool, "
         "category or topic, the owner, or your interaction with the similar project."

@@ -152,8 +152,6 @@ class RecordInteractionsPayload:
 
 @strawberry.type
 class InteractionMutation:
-    """What a viewer can do."""
-
     @mutation("Like a project.")
     async def like_project(
         self, info: Info, key: ProjectKey = strawberry.UNSET, id: ProjectId = strawberry.UNSET

@@ -1,4 +1,4 @@
-"""Answering the quiz: all at once, or one question after another; skipping, and starting over."""
+"""Mutations of the viewer's onboarding answers."""
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated
@@ -67,8 +67,6 @@ class OnboardingPayload:
 
 @strawberry.type
 class OnboardingMutation:
-    """What a viewer can do with the quiz."""
-
     @mutation(
         "Answer onboarding questions. Stores all answers, or none if one has an error. An answer replaces the "
         "earlier one to the same question; other answers are kept. Chosen tools and categories become interests "

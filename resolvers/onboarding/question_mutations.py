@@ -1,4 +1,4 @@
-"""What the platform's servers do with the quiz: send their own questions, or have them made from the catalog now."""
+"""Mutations by which the platform sends onboarding questions, or has them generated."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -105,8 +105,6 @@ class RefreshOnboardingPayload:
 
 @strawberry.type
 class QuestionMutation:
-    """What the service role can do with the quiz."""
-
     @mutation(
         f"Create or update onboarding questions; at most {MAX_ACTIVE_QUESTIONS} are asked. Each change raises the "
         "question's `version`; stored answers keep their meaning. Requires the role SERVICE. A bad record does "

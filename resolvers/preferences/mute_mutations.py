@@ -1,4 +1,4 @@
-"""How viewers mute what they do not want to see, and let it speak again."""
+"""Mutations that mute a subject or take a mute back."""
 
 from typing import Annotated
 
@@ -34,8 +34,6 @@ class MutePayload:
 
 @strawberry.type
 class MuteMutation:
-    """What a viewer can mute."""
-
     @mutation(
         "Mute a topic, category, tool or user to remove their projects from your feeds, or a project to ignore "
         f"your interactions with it. Up to {MAX_MUTES:,} mutes."

@@ -1,4 +1,4 @@
-"""Something that a viewer has muted."""
+"""A mute of the viewer."""
 
 from datetime import datetime
 from typing import Self

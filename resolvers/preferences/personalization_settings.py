@@ -1,4 +1,4 @@
-"""A viewer's own settings of the ranking."""
+"""The personalization settings of the viewer."""
 
 from typing import Self
 

@@ -1,4 +1,4 @@
-"""How well a viewer is known, and what that means for the feed."""
+"""The personalization status: the amount of data about the viewer, and its effect on feeds."""
 
 from datetime import timedelta
 from typing import Self
@@ -196,8 +196,6 @@ async def personalization_status_of(context: Context) -> PersonalizationStatus:
 
 @strawberry.type
 class PersonalizationQuery:
-    """What can be asked about the viewer's profile."""
-
     @computed(
         "How well the viewer is known: whether to show onboarding, the quality of the profile, and how to improve "
         "it. Always current.",

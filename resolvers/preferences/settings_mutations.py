@@ -1,4 +1,4 @@
-"""How viewers set what the ranking may do with what it knows of them."""
+"""The mutation of the personalization settings."""
 
 from dataclasses import fields
 from typing import Annotated
@@ -45,8 +45,6 @@ class UpdatePersonalizationSettingsPayload:
 
 @strawberry.type
 class SettingsMutation:
-    """What a viewer can set."""
-
     @mutation("Change your settings for personalization. Stores all changes, or none if one has an error.")
     async def update_personalization_settings(
         self,

@@ -1,4 +1,4 @@
-"""Whoever is asking."""
+"""The viewer of a request."""
 
 from typing import Any, Self
 
@@ -98,7 +98,7 @@ def _mute_id(cursor: str) -> int:
 
 
 async def current_viewer(info: Info) -> Viewer:
-    """Show whoever is asking, as the truth knows them now."""
+    """Show whoever is asking, as stored now."""
     return Viewer.of(await info.context.viewer(), await info.context.role())
 
 
@@ -111,8 +111,6 @@ def viewer_kind_of(viewer: users.Viewer) -> ViewerKind:
 
 @strawberry.type
 class ViewerQuery:
-    """Who is asking."""
-
     @computed("The current caller.")
     async def viewer(self, info: Info) -> Viewer:
         return await current_viewer(info)

@@ -1,4 +1,4 @@
-"""Interests: what a viewer is known to care about, how that came to be known, and how to change it."""
+"""Interests of the viewer, their sources, and the mutations that change them."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -18,7 +18,7 @@ from scoring.use_cases.change_preferences import MAX_INTERESTS
 
 
 class InterestSource(StrEnum):
-    """How an interest came to be known, as far as a viewer cares."""
+    """Sources of interests, as viewers see them."""
 
     MANUAL = "manual"
     IMPORTED = "imported"
@@ -89,7 +89,7 @@ class InterestInput:
 
 
 async def interests_of(context: Context) -> list[Interest]:
-    """Give what the viewer is known to care about, the surest first."""
+    """Return the viewer's interests, highest confidence first."""
     viewer = await context.viewer()
     if viewer.actor_id is None:
         return []
@@ -108,8 +108,6 @@ class InterestsPayload:
 
 @strawberry.type
 class InterestsMutation:
-    """What a viewer can do with interests."""
-
     @mutation(
         "Replace your stated interests. Stated interests that are not in the list are removed: neither learning "
         "nor the platform adds them again until you state them. Learned and imported interests are kept; use "
