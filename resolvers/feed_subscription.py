@@ -9,6 +9,7 @@ import strawberry
 from db.actors.actor_versions import ActorKeys, ActorVersion
 from db.models import FeedKind
 from resolvers.common.context import Info
+from resolvers.common.descriptions import object_type
 from resolvers.common.enums import register_enum
 from resolvers.common.errors import InvalidArgument
 from resolvers.common.field_costs import Cost, subscription
@@ -28,11 +29,9 @@ register_enum(
 )
 
 
-@strawberry.type(
-    description=("A change of a feed. Query its first page again to see it. Later pages of the old ranking stay valid.")
-)
+@object_type
 class FeedChanged:
-    """A change of a feed."""
+    """A change of a feed. Query its first page again to see it. Later pages of the old ranking stay valid."""
 
     feed: FeedKind = strawberry.field(description="The feed.")
     reason: FeedChangeReason = strawberry.field(description="The reason of the change; the latest of several.")
@@ -45,15 +44,11 @@ class FeedChanged:
     at: datetime = strawberry.field(description="When the change was noticed.")
 
 
-@strawberry.type(description="Subscriptions, over a WebSocket (graphql-transport-ws) or server-sent events.")
+@object_type
 class Subscription:
-    """Every subscription."""
+    """Subscriptions, over a WebSocket (graphql-transport-ws) or server-sent events."""
 
-    @subscription(
-        "Reports changes of feeds within seconds. Changes in quick succession are reported once. Changes before "
-        "the subscription are not reported; pass `since` for that.",
-        Cost(200),
-    )
+    @subscription(Cost(200))
     async def feed_changed(
         self,
         info: Info,
@@ -76,7 +71,11 @@ class Subscription:
             ),
         ] = strawberry.UNSET,
     ) -> AsyncGenerator[FeedChanged, None]:
-        """Tell of changes until the client goes."""
+        """Reports changes of feeds within seconds.
+
+        Changes in quick succession are reported once. Changes before the subscription are not reported; pass `since`
+        for that.
+        """
         wanted = frozenset(feeds)
         if not wanted or not wanted <= set(WATCHABLE_FEEDS):
             raise InvalidArgument(

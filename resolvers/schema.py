@@ -90,15 +90,15 @@ _FOUND = Cost(150)
 class NodeQuery:
     """How things are found by global id."""
 
-    @computed(
-        "The object with a global id; null if it does not exist or you may not see it. The id of a `FeedEdge` "
-        "returns the edge with its explanation, or the error SNAPSHOT_EXPIRED if the ranking is gone.",
-        _FOUND,
-    )
+    @computed(_FOUND)
     async def node(
         self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The global id.")]
     ) -> Node | None:
-        """Give the thing with this id."""
+        """The object with a global id; null if it does not exist or you may not see it.
+
+        The id of a `FeedEdge` returns the edge with its explanation, or the error SNAPSHOT_EXPIRED if the ranking is
+        gone.
+        """
         wanted = parse_global_id(id)
         find = _FIND.get(wanted.type)
         return None if find is None else await find(info, wanted.key)

@@ -7,6 +7,7 @@ from db.catalog.project_cards import ProjectCard, ProjectFilter
 from db.errors import Store
 from resolvers.common import enums  # noqa: F401 (publishes the enums that are named below)
 from resolvers.common.context import Context, Info
+from resolvers.common.descriptions import object_type
 from resolvers.common.field_costs import Cost, computed
 from resolvers.common.optional_arguments import unset_to_none
 from resolvers.common.references import ProjectId, ProjectKey, Reference, key_of
@@ -29,9 +30,9 @@ _SAID = {
 }
 
 
-@strawberry.type(description="Why a project is not in your `forYou`, or its rank.")
+@object_type
 class WhyNot:
-    """Where a project fell out."""
+    """Why a project is not in your `forYou`, or its rank."""
 
     outcome: Outcome = strawberry.field(description="The outcome.")
     summary: str = strawberry.field(description="The answer in one sentence.")
@@ -63,11 +64,7 @@ class WhyNot:
 class WhyNotQuery:
     """The question."""
 
-    @computed(
-        "Explains why a project is not in your `forYou`, or returns its rank. A project that you may not see is "
-        "UNKNOWN, like one that does not exist. Null only on error.",
-        Cost(1_500),
-    )
+    @computed(Cost(1_500))
     async def why_not(
         self,
         info: Info,
@@ -75,7 +72,10 @@ class WhyNotQuery:
         id: ProjectId = strawberry.UNSET,
         where: Where = strawberry.UNSET,
     ) -> WhyNot | None:
-        """Tell where it fell out."""
+        """Explains why a project is not in your `forYou`, or returns its rank.
+
+        A project that you may not see is UNKNOWN, like one that does not exist. Null only on error.
+        """
         card = await info.context.loaders.cards_by_key.load(key_of("Project", Reference(key, id)))
         if card is None:
             return _shown(why_not_outcome.UNKNOWN, None, [])

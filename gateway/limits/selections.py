@@ -162,7 +162,8 @@ class _Outlining:
 
     def _asked(self, node: FieldNode, type_: str | None) -> SelectedField:
         price = self._prices.of(type_, node.name.value)
-        many = next((given.value for given in node.arguments or () if given.name.value in (price.cost.by, price.cost.or_by)), None)
+        sizing = (price.cost.by, price.cost.or_by)
+        many = next((given.value for given in node.arguments or () if given.name.value in sizing), None)
         below = None if node.selection_set is None else self._index[id(node.selection_set)]
         key = node.name.value if node.alias is None else node.alias.value
         return SelectedField(node.name.value, key, node.alias is not None, price, many, below)

@@ -10,6 +10,7 @@ from db.privacy.erasure import OwnedProjects
 from db.privacy.personal_data_export import MAX_EXPORT_ROWS, ExportCursor, ExportPage, key_types
 from resolvers.accounts.user_removal import DeletionReceipt
 from resolvers.common.context import Info
+from resolvers.common.descriptions import object_type
 from resolvers.common.errors import InvalidPage
 from resolvers.common.field_costs import Cost, mutation
 from resolvers.common.global_ids import bad_cursor, decode_cursor, encode_cursor
@@ -19,8 +20,10 @@ from resolvers.common.user_errors import UserError, attempt
 from scoring.use_cases.manage_account import delete_viewer, export_viewer
 
 
-@strawberry.type(description="A page of the personal data stored about you.")
+@object_type
 class ExportMyDataPayload:
+    """A page of the personal data stored about you."""
+
     data: JSON = strawberry.field(
         description=(
             "The data as an object. The first page has `accounts` (your account and the sessions claimed for it), "
@@ -33,8 +36,10 @@ class ExportMyDataPayload:
     user_errors: list[UserError] = strawberry.field(description="The errors in the request; empty on success.")
 
 
-@strawberry.type(description="The return value of `deleteMyData`.")
+@object_type
 class DeleteMyDataPayload:
+    """The return value of `deleteMyData`."""
+
     receipt: DeletionReceipt | None = strawberry.field(
         description="A receipt of the deletion; null if nothing was stored, or on error."
     )
@@ -43,11 +48,7 @@ class DeleteMyDataPayload:
 
 @strawberry.type
 class PersonalDataMutation:
-    @mutation(
-        "Export the personal data stored about you, page by page. A mutation, so that following a link cannot "
-        "request it; it changes nothing.",
-        Cost(1_000, 2, "first", MAX_EXPORT_ROWS),
-    )
+    @mutation(Cost(1_000, 2, "first", MAX_EXPORT_ROWS))
     async def export_my_data(
         self,
         info: Info,
@@ -61,6 +62,10 @@ class PersonalDataMutation:
             ),
         ] = strawberry.UNSET,
     ) -> ExportMyDataPayload | None:
+        """Export the personal data stored about you, page by page.
+
+        A mutation, so that following a link cannot request it; it changes nothing.
+        """
         limit = 1_000 if first is None else first
         if not 1 <= limit <= MAX_EXPORT_ROWS:
             raise InvalidPage(f"`first` must be from 1 to {MAX_EXPORT_ROWS:,}.", "FIRST_OUT_OF_RANGE")
@@ -81,17 +86,18 @@ class PersonalDataMutation:
             user_errors=errors,
         )
 
-    @mutation(
-        "Delete all personal data stored about you: account, claimed sessions, interactions, likes, saves, "
-        "dismissals, mutes, interests, answers, settings, profile vector and stored rankings. The deletion takes "
-        "effect at once and cannot be undone. Your token remains valid and starts with an empty profile.",
-        Cost(10_000),
-    )
+    @mutation(Cost(10_000))
     async def delete_my_data(
         self,
         info: Info,
         projects: Annotated[OwnedProjects, strawberry.argument(description="What happens to your projects.")],
     ) -> DeleteMyDataPayload | None:
+        """Delete all personal data stored about you.
+
+        This includes account, claimed sessions, interactions, likes, saves, dismissals, mutes, interests, answers,
+        settings, profile vector and stored rankings. The deletion takes effect at once and cannot be undone. Your token
+        remains valid and starts with an empty profile.
+        """
         receipt, errors = await attempt(lambda: delete_viewer(info.context, projects), None)
         return DeleteMyDataPayload(receipt=None if receipt is None else DeletionReceipt.of(receipt), user_errors=errors)
 

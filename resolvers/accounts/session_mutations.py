@@ -4,6 +4,7 @@ import strawberry
 
 from db.privacy.session_claims import ClaimStatus
 from resolvers.common.context import Info
+from resolvers.common.descriptions import object_type
 from resolvers.common.enums import register_enum
 from resolvers.common.field_costs import Cost, computed, mutation
 from resolvers.common.user_errors import UserError, attempt, user_error
@@ -23,8 +24,10 @@ register_enum(
 )
 
 
-@strawberry.type(description="The return value of `claimSession`.")
+@object_type
 class ClaimSessionPayload:
+    """The return value of `claimSession`."""
+
     status: ClaimStatus | None = strawberry.field(description="The outcome; null on error.")
     transferred_count: int = strawberry.field(
         description=(
@@ -33,29 +36,32 @@ class ClaimSessionPayload:
     )
     user_errors: list[UserError] = strawberry.field(description="The errors in the request; empty on success.")
 
-    @computed("The viewer after the change.")
+    @computed()
     async def viewer(self, info: Info) -> Viewer:
+        """The viewer after the change."""
         return await current_viewer(info)
 
 
-@strawberry.type(description="The return value of `revokeSessions`.")
+@object_type
 class RevokeSessionsPayload:
+    """The return value of `revokeSessions`."""
+
     revoked: int = strawberry.field(description="The number of revoked session ids.")
     user_errors: list[UserError] = strawberry.field(description="The errors in the request; empty on success.")
 
 
 @strawberry.type
 class SessionMutation:
-    @mutation(
-        "Transfer what you did before you signed in to your account: interactions, likes, saves, dismissals, "
-        "mutes, interests, answers and settings of a session. Send the bearer token together with the "
-        "`X-Session-Id` of the session. Data that both have counts once; repeating the request is safe. The "
-        "`X-Session-Id` stands for the account for a limited time (CLAIMED_SESSION_HOURS, 1 hour by default) and "
-        "then starts a new session. Discard it when the person signs out, or end it at once with "
-        "`revokeSessions`.",
-        Cost(3_000),
-    )
+    @mutation(Cost(3_000))
     async def claim_session(self, info: Info) -> ClaimSessionPayload | None:
+        """Transfer what you did before you signed in to your account.
+
+        This includes interactions, likes, saves, dismissals, mutes, interests, answers and settings of a session. Send
+        the bearer token together with the `X-Session-Id` of the session. Data that both have counts once; repeating the
+        request is safe. The `X-Session-Id` stands for the account for a limited time (CLAIMED_SESSION_HOURS, 1 hour by
+        default) and then starts a new session. Discard it when the person signs out, or end it at once with
+        `revokeSessions`.
+        """
         claimed, errors = await attempt(lambda: manage_account.claim_session(info.context), None)
         if claimed is None:
             return ClaimSessionPayload(status=None, transferred_count=0, user_errors=errors)
@@ -64,13 +70,14 @@ class SessionMutation:
             status=claimed.status, transferred_count=sum(claimed.carried.values()), user_errors=errors
         )
 
-    @mutation(
-        "Revoke claimed session ids, each of which then starts a new session. With a bearer token, revokes all "
-        "ids claimed for the account, for example on sign-out or when a device is lost; with an `X-Session-Id` "
-        "only, that id. A session that was not claimed is unaffected; use `deleteMyData` to delete it.",
-        Cost(1_000),
-    )
+    @mutation(Cost(1_000))
     async def revoke_sessions(self, info: Info) -> RevokeSessionsPayload | None:
+        """Revoke claimed session ids, each of which then starts a new session.
+
+        With a bearer token, revokes all ids claimed for the account, for example on sign-out or when a device is lost;
+        with an `X-Session-Id` only, that id. A session that was not claimed is unaffected; use `deleteMyData` to delete
+        it.
+        """
         revoked, errors = await attempt(lambda: manage_account.revoke_sessions(info.context), 0)
         return RevokeSessionsPayload(revoked=revoked, user_errors=errors)
 

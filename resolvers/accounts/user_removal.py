@@ -10,6 +10,7 @@ from db.models import Role
 from db.privacy.erasure import ErasureReceipt, OwnedProjects, receipt_of
 from resolvers.catalog.catalog_mutations import Keys
 from resolvers.common.context import Info
+from resolvers.common.descriptions import object_type
 from resolvers.common.enums import register_enum
 from resolvers.common.field_costs import READ_COST, Cost, computed, mutation
 from resolvers.common.optional_arguments import unset_to_none
@@ -28,14 +29,18 @@ register_enum(
 )
 
 
-@strawberry.type(description="The number of deleted rows of one kind.")
+@object_type
 class DeletedRows:
+    """The number of deleted rows of one kind."""
+
     name: str = strawberry.field(description="The kind, for example `likes`.")
     count: int = strawberry.field(description="The number of rows.")
 
 
-@strawberry.type(description="The receipt of a deletion. It identifies nobody.")
+@object_type
 class DeletionReceipt:
+    """The receipt of a deletion. It identifies nobody."""
+
     id: strawberry.ID = strawberry.field(description="The id to pass to `deletionReceipt`.")
     requested_at: datetime = strawberry.field(
         description="When the data was deleted from the database. From then on it is not shown to anybody."
@@ -63,8 +68,10 @@ def _lines(report: Mapping[str, int]) -> list[DeletedRows]:
     return [DeletedRows(name=name, count=count) for name, count in sorted(report.items())]
 
 
-@strawberry.type(description="The return value of `removeUsers`.")
+@object_type
 class RemoveUsersPayload:
+    """The return value of `removeUsers`."""
+
     removed: int = strawberry.field(description="The number of deleted users. Unknown keys are ignored.")
     receipt: DeletionReceipt | None = strawberry.field(
         description="A receipt of the deletion; null if there was no such user, or on error."
@@ -74,12 +81,7 @@ class RemoveUsersPayload:
 
 @strawberry.type
 class UserRemovalMutation:
-    @mutation(
-        "Delete users and all their data: interactions, likes, saves, interests, answers, profile vectors, stored "
-        "rankings and claimed sessions. Requires the role SERVICE; only administrators delete administrators.",
-        Cost(5_000, 100, "keys", MAX_RECORDS),
-        Role.SERVICE,
-    )
+    @mutation(Cost(5_000, 100, "keys", MAX_RECORDS), Role.SERVICE)
     async def remove_users(
         self,
         info: Info,
@@ -97,6 +99,11 @@ class UserRemovalMutation:
             ),
         ] = strawberry.UNSET,
     ) -> RemoveUsersPayload | None:
+        """Delete users and all their data.
+
+        This includes interactions, likes, saves, interests, answers, profile vectors, stored rankings and claimed
+        sessions. Requires the role SERVICE; only administrators delete administrators.
+        """
         (removed, receipt), errors = await attempt(
             lambda: manage_account.remove_users(info.context, keys, projects, unset_to_none(new_owner)), (0, None)
         )
@@ -106,11 +113,10 @@ class UserRemovalMutation:
 
 @strawberry.type
 class DeletionReceiptQuery:
-    @computed(
-        "The progress of a deletion; null if there is no such receipt. Anybody who has the id may query it.", READ_COST
-    )
+    @computed(READ_COST)
     async def deletion_receipt(
         self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The `id` of the receipt.")]
     ) -> DeletionReceipt | None:
+        """The progress of a deletion; null if there is no such receipt. Anybody who has the id may query it."""
         found = await receipt_of(info.context.stores.database, id) if is_valid_key(id) else None
         return None if found is None else DeletionReceipt.of(found)

@@ -12,6 +12,7 @@ from strawberry.scalars import JSON
 from db.models import Role, TermKind
 from resolvers.common.compat import is_input
 from resolvers.common.context import Info
+from resolvers.common.descriptions import input_type, object_type
 from resolvers.common.enums import register_enum
 from resolvers.common.field_costs import Cost, mutation
 from resolvers.common.optional_arguments import unset_to_none
@@ -26,12 +27,14 @@ Upsert = Callable[[UnitOfWork, Sequence[Item]], Awaitable[list[UpsertedRecord]]]
 
 _BATCH = (
     f"Up to {MAX_RECORDS:,} records. Requires the role SERVICE. A bad record does not affect the others. "
-    "A record replaces the stored one; omitted fields get their defaults."
+    "A record replaces the stored one; omitted fields get their defaults"
 )
 
 
-@strawberry.input(description="The data of a project.")
+@input_type
 class ProjectInput:
+    """The data of a project."""
+
     key: str = strawberry.field(description="The platform's own id, 1 to 200 characters.")
     title: str = strawberry.field(description="The title, up to 1,000 characters.")
     type: str = strawberry.field(
@@ -77,8 +80,10 @@ class ProjectInput:
     )
 
 
-@strawberry.input(description="The data of a tool.")
+@input_type
 class ToolInput:
+    """The data of a tool."""
+
     key: str = strawberry.field(description="The platform's own id, 1 to 200 characters.")
     name: str = strawberry.field(description="The display name.")
     tagline: str | None = strawberry.field(
@@ -90,15 +95,19 @@ class ToolInput:
     use_cases: str | None = strawberry.field(default=strawberry.UNSET, description="The use cases.")
 
 
-@strawberry.input(description="The data of a category.")
+@input_type
 class CategoryInput:
+    """The data of a category."""
+
     key: str = strawberry.field(description="The platform's own id, 1 to 200 characters.")
     name: str = strawberry.field(description="The display name.")
     description: str | None = strawberry.field(default=strawberry.UNSET, description="The description.")
 
 
-@strawberry.input(description="An interest that a user stated on the platform.")
+@input_type
 class TagInput:
+    """An interest that a user stated on the platform."""
+
     name: str = strawberry.field(description="The key or the name of a tool, category or topic.")
     kind: TermKind = strawberry.field(description="The kind.")
     confidence: float | None = strawberry.field(
@@ -106,8 +115,10 @@ class TagInput:
     )
 
 
-@strawberry.input(description="The data of a user.")
+@input_type
 class UserInput:
+    """The data of a user."""
+
     key: str = strawberry.field(
         description="The platform's own id, 1 to 200 characters, which is the subject of the user's tokens."
     )
@@ -143,8 +154,10 @@ register_enum(
 )
 
 
-@strawberry.type(description="The outcome of one record of a batch.")
+@object_type
 class UpsertResult:
+    """The outcome of one record of a batch."""
+
     index: int = strawberry.field(description="The index of the record in the argument, from 0.")
     key: str = strawberry.field(description="The key of the record.")
     status: UpsertStatus = strawberry.field(description="The outcome.")
@@ -157,8 +170,10 @@ class UpsertResult:
         return cls(index=index, key=one.key, status=one.status, user_errors=errors)
 
 
-@strawberry.type(description="The outcome of a batch of records.")
+@object_type
 class UpsertPayload:
+    """The outcome of a batch of records."""
+
     results: list[UpsertResult] = strawberry.field(
         description="One for each record, in order; empty if the whole batch was refused."
     )
@@ -185,8 +200,10 @@ class UpsertPayload:
         )
 
 
-@strawberry.type(description="The return value of a removal.")
+@object_type
 class RemovePayload:
+    """The return value of a removal."""
+
     removed: int = strawberry.field(description="The number of deleted projects. Unknown keys are ignored.")
     user_errors: list[UserError] = strawberry.field(description="The errors in the input; empty on success.")
 
@@ -196,49 +213,42 @@ Keys = Annotated[list[str], strawberry.argument(description=f"The `key`s, up to 
 
 @strawberry.type
 class CatalogMutation:
-    @mutation(
-        f"Create or update projects. {_BATCH}",
-        Cost(1_000, 50, "projects", MAX_RECORDS),
-        Role.SERVICE,
-    )
+    @mutation(Cost(1_000, 50, "projects", MAX_RECORDS), Role.SERVICE)
     async def upsert_projects(
         self, info: Info, projects: Annotated[list[ProjectInput], strawberry.argument(description="The projects.")]
     ) -> UpsertPayload | None:
+        """Create or update projects. {_BATCH}."""
         return await UpsertPayload.of(info, upsert_catalog.upsert_projects, input_fields(projects))
 
-    @mutation(
-        "Delete projects and all their data. Requires the role SERVICE.",
-        Cost(1_000, 50, "keys", MAX_RECORDS),
-        Role.SERVICE,
-    )
+    @mutation(Cost(1_000, 50, "keys", MAX_RECORDS), Role.SERVICE)
     async def remove_projects(self, info: Info, keys: Keys) -> RemovePayload | None:
+        """Delete projects and all their data. Requires the role SERVICE."""
         removed, errors = await attempt(lambda: upsert_catalog.remove_projects(info.context, keys), 0)
         return RemovePayload(removed=removed, user_errors=errors)
 
-    @mutation(f"Create or update tools. {_BATCH}", Cost(1_000, 50, "tools", MAX_RECORDS), Role.SERVICE)
+    @mutation(Cost(1_000, 50, "tools", MAX_RECORDS), Role.SERVICE)
     async def upsert_tools(
         self, info: Info, tools: Annotated[list[ToolInput], strawberry.argument(description="The tools.")]
     ) -> UpsertPayload | None:
+        """Create or update tools. {_BATCH}."""
         return await UpsertPayload.of(info, upsert_catalog.upsert_tools, input_fields(tools))
 
-    @mutation(
-        f"Create or update categories. {_BATCH}",
-        Cost(1_000, 50, "categories", MAX_RECORDS),
-        Role.SERVICE,
-    )
+    @mutation(Cost(1_000, 50, "categories", MAX_RECORDS), Role.SERVICE)
     async def upsert_categories(
         self,
         info: Info,
         categories: Annotated[list[CategoryInput], strawberry.argument(description="The categories.")],
     ) -> UpsertPayload | None:
+        """Create or update categories. {_BATCH}."""
         return await UpsertPayload.of(info, upsert_catalog.upsert_categories, input_fields(categories))
 
-    @mutation(f"Create or update users. {_BATCH}", Cost(1_000, 50, "users", MAX_RECORDS), Role.SERVICE)
+    @mutation(Cost(1_000, 50, "users", MAX_RECORDS), Role.SERVICE)
     async def upsert_users(
         self,
         info: Info,
         people: Annotated[list[UserInput], strawberry.argument(name="users", description="The users.")],
     ) -> UpsertPayload | None:
+        """Create or update users. {_BATCH}."""
         return await UpsertPayload.of(info, upsert_catalog.upsert_users, input_fields(people))
 
 

@@ -9,6 +9,7 @@ from db.catalog.catalog_entries import CatalogTerm, CatalogTool
 from db.errors import Store
 from resolvers.common import enums  # noqa: F401 (publishes the enum that is named below)
 from resolvers.common.context import Info
+from resolvers.common.descriptions import object_type
 from resolvers.common.errors import InvalidArgument
 from resolvers.common.field_costs import Cost, computed
 from resolvers.common.global_ids import bad_cursor, decode_cursor, encode_cursor, global_id
@@ -35,9 +36,9 @@ from scoring.use_cases.platform_keys import is_storable_text
 MAX_SEARCH_LENGTH = 200
 
 
-@strawberry.type(description="A tool that projects are made with.")
+@object_type
 class Tool(Node):
-    """A tool. A project's terms carry its key and name only; the rest is read when asked for."""
+    """A tool that projects are made with."""
 
     key: str = strawberry.field(description="The platform's own id.")
     name: str = strawberry.field(description="The display name.")
@@ -53,29 +54,29 @@ class Tool(Node):
         """Show a tool of which the key and the name have been read."""
         return cls(id=global_id("Tool", term.key), key=term.key, name=term.name)
 
-    @computed("The purpose of the tool in one line; may be empty.", shared=True)
+    @computed(shared=True)
     async def tagline(self, info: Info) -> str:
-        """Give the tagline."""
+        """The purpose of the tool in one line; may be empty."""
         return (await self._whole(info)).tagline
 
-    @computed("The description; may be empty.", shared=True)
+    @computed(shared=True)
     async def description(self, info: Info) -> str:
-        """Give the description."""
+        """The description; may be empty."""
         return (await self._whole(info)).description
 
-    @computed("The platform's own group of tools; may be empty.", shared=True)
+    @computed(shared=True)
     async def category(self, info: Info) -> str:
-        """Give the category."""
+        """The platform's own group of tools; may be empty."""
         return (await self._whole(info)).category
 
-    @computed("The free tags of the tool.", shared=True)
+    @computed(shared=True)
     async def tags(self, info: Info) -> list[str]:
-        """Give the tags."""
+        """The free tags of the tool."""
         return list((await self._whole(info)).tags)
 
-    @computed("The use cases; may be empty.", shared=True)
+    @computed(shared=True)
     async def use_cases(self, info: Info) -> str:
-        """Give the use cases."""
+        """The use cases; may be empty."""
         return (await self._whole(info)).use_cases
 
     async def _whole(self, info: Info) -> CatalogTool:
@@ -85,9 +86,9 @@ class Tool(Node):
         return self.known
 
 
-@strawberry.type(description="A category of projects.")
+@object_type
 class Category(Node):
-    """A category. A project's terms carry its key and name only; the description is read when asked for."""
+    """A category of projects."""
 
     key: str = strawberry.field(description="The platform's own id.")
     name: str = strawberry.field(description="The display name.")
@@ -97,16 +98,16 @@ class Category(Node):
         """Show a category."""
         return cls(id=global_id("Category", category.key), key=category.key, name=category.name)
 
-    @computed("The description; may be empty.", shared=True)
+    @computed(shared=True)
     async def description(self, info: Info) -> str:
-        """Give the description."""
+        """The description; may be empty."""
         category = await info.context.loaders.categories_by_key.load(self.key)
         return category.description if category is not None else ""
 
 
-@strawberry.type(description="A topic of projects.")
+@object_type
 class Topic(Node):
-    """A topic."""
+    """A topic of projects."""
 
     key: str = strawberry.field(description="The platform's own id.")
     name: str = strawberry.field(description="The display name.")
@@ -117,7 +118,7 @@ class Topic(Node):
         return cls(id=global_id("Topic", term.key), key=term.key, name=term.name)
 
 
-@strawberry.type(description="A page of tools.")
+@object_type
 class ToolConnection(Connection[Tool]):
     """A page of tools."""
 
@@ -130,12 +131,7 @@ class ToolConnection(Connection[Tool]):
 class CatalogQuery:
     """What can be asked of the catalog."""
 
-    @computed(
-        "A list of tools by name, or the results of a search: tools whose name contains `search`, by name, and "
-        "after them a few tools of similar meaning, most similar first.",
-        Cost(200, 2, "first", MAX_PAGE_SIZE),
-        shared=True,
-    )
+    @computed(Cost(200, 2, "first", MAX_PAGE_SIZE), shared=True)
     async def tools(
         self,
         info: Info,
@@ -150,7 +146,11 @@ class CatalogQuery:
         first: First = DEFAULT_PAGE_SIZE,
         after: After = strawberry.UNSET,
     ) -> ToolConnection:
-        """Give a page of tools."""
+        """A list of tools by name, or the results of a search.
+
+        A search returns tools whose name contains `search`, by name, and after them a few tools of similar meaning,
+        most similar first.
+        """
         first, search, after = checked_first(first), _checked_search(search), unset_to_none(after)
         place = None if after is None else _tool_place(after)
         # One more than asked for tells whether there is a next page.
@@ -160,11 +160,7 @@ class CatalogQuery:
         parts = connection_parts(items, first, has_previous=place is not None)
         return ToolConnection(**parts, degraded=list(found.degraded))
 
-    @computed(
-        "A list of the topics of public projects by name, or of those whose name contains `search`.",
-        Cost(200, 2, "first", MAX_PAGE_SIZE),
-        shared=True,
-    )
+    @computed(Cost(200, 2, "first", MAX_PAGE_SIZE), shared=True)
     async def topics(
         self,
         info: Info,
@@ -174,16 +170,16 @@ class CatalogQuery:
         first: First = DEFAULT_PAGE_SIZE,
         after: After = strawberry.UNSET,
     ) -> Connection[Topic]:
-        """List topics."""
+        """A list of the topics of public projects by name, or of those whose name contains `search`."""
         first, search, after = checked_first(first), _checked_search(search), unset_to_none(after)
         place = None if after is None else _name_place("topic", decode_cursor(after))
         found = await catalog_entries.search_topics(info.context.stores.database, search, first + 1, place)
         items = [(encode_cursor("topic", one.name, one.id), Topic.of(one)) for one in found]
         return Connection(**connection_parts(items, first, has_previous=place is not None))
 
-    @computed("All categories by name.", Cost(50, entries=50), shared=True)
+    @computed(Cost(50, entries=50), shared=True)
     async def categories(self, info: Info) -> list[Category]:
-        """Give all categories."""
+        """All categories by name."""
         loader = info.context.loaders.categories_by_key
         found = await catalog_entries.all_categories(info.context.stores.database)
         for category in found:

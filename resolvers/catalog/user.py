@@ -5,13 +5,14 @@ from typing import Self
 import strawberry
 
 from db.actors.users import UserCard
+from resolvers.common.descriptions import object_type
 from resolvers.common.global_ids import global_id
 from resolvers.common.relay import Node
 
 
-@strawberry.type(description="A user of the platform.")
+@object_type
 class User(Node):
-    """A user's public card."""
+    """A user of the platform."""
 
     key: str = strawberry.field(description="The platform's own id.")
     username: str = strawberry.field(description="The display name.")

@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 import strawberry
 
 from db.models import Role
+from resolvers.common.descriptions import description_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -75,25 +76,28 @@ WRITE_COST = Cost(500)
 """A mutation: a transaction, and reading again what it may have changed."""
 
 
-def computed(description: str, cost: Cost = LOADER_COST, *, shared: bool = False) -> Callable[[F], F]:
-    """Make a method the resolver of a field.
+def computed(cost: Cost = LOADER_COST, *, shared: bool = False) -> Callable[[F], F]:
+    """Make a method the resolver of a field that its docstring describes.
 
     Parameters
     ----------
-    description
-        For whoever reads the schema.
     cost
-        What it costs to answer it.
+        The cost of the field.
     shared
-        Whether its answer is the same for everybody who has neither a token nor a session, so that caches may keep it.
+        Whether all callers without a token and a session get the same answer, so that caches may keep it.
     """
-    metadata = {**_metadata(cost), SHARED: shared}
-    decorator: Callable[[F], F] = strawberry.field(description=description + cost.description_suffix, metadata=metadata)
-    return decorator
+
+    def decorate(resolver: F) -> F:
+        made: Any = strawberry.field(
+            resolver, description=_description(resolver, cost), metadata={**_metadata(cost), SHARED: shared}
+        )
+        return cast(F, made)
+
+    return decorate
 
 
-def mutation(description: str, cost: Cost = WRITE_COST, role: Role = Role.VIEWER) -> Callable[[F], F]:
-    """Make a method the resolver of a mutation that a caller of at least this role may send."""
+def mutation(cost: Cost = WRITE_COST, role: Role = Role.VIEWER) -> Callable[[F], F]:
+    """Make a method the resolver of a mutation for callers with at least this role; its docstring describes it."""
 
     def decorate(resolver: F) -> F:
         @wraps(resolver)
@@ -101,20 +105,26 @@ def mutation(description: str, cost: Cost = WRITE_COST, role: Role = Role.VIEWER
             await info.context.require(role)
             return await resolver(self, info, **arguments)
 
-        made: Any = strawberry.mutation(
-            checked, description=description + cost.description_suffix, metadata=_metadata(cost)
+        made: Any = strawberry.mutation(checked, description=_description(resolver, cost), metadata=_metadata(cost))
+        return cast(F, made)
+
+    return decorate
+
+
+def subscription(cost: Cost = READ_COST) -> Callable[[F], F]:
+    """Make a method the source of a subscription that its docstring describes; the cost is that of starting it."""
+
+    def decorate(resolver: F) -> F:
+        made: Any = strawberry.subscription(
+            resolver, description=_description(resolver, cost), metadata=_metadata(cost)
         )
         return cast(F, made)
 
     return decorate
 
 
-def subscription(description: str, cost: Cost = READ_COST) -> Callable[[F], F]:
-    """Make a method the source of a subscription; the cost is that of beginning one."""
-    decorator: Callable[[F], F] = strawberry.subscription(
-        description=description + cost.description_suffix, metadata=_metadata(cost)
-    )
-    return decorator
+def _description(resolver: Any, cost: Cost) -> str:
+    return description_of(resolver) + cost.description_suffix
 
 
 def _metadata(cost: Cost) -> Mapping[str, Cost]:

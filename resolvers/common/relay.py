@@ -5,6 +5,7 @@ from typing import Annotated, Generic, TypedDict, TypeVar
 
 import strawberry
 
+from resolvers.common.descriptions import object_type
 from resolvers.common.errors import InvalidPage
 
 T = TypeVar("T")
@@ -20,9 +21,9 @@ class Node:
     id: strawberry.ID = strawberry.field(description="The global id, opaque and stable, for client caches and `node`.")
 
 
-@strawberry.type(description="The position of a page in a list, as Relay defines it. Lists can be paged forward only.")
+@object_type
 class PageInfo:
-    """The page that the edges are."""
+    """The position of a page in a list, as Relay defines it. Lists can be paged forward only."""
 
     has_next_page: bool = strawberry.field(description="Whether there is a next page.")
     has_previous_page: bool = strawberry.field(description="Whether there is a previous page.")
@@ -42,15 +43,15 @@ def page_info(cursors: list[str], *, has_next: bool, has_previous: bool) -> Page
     )
 
 
-@strawberry.type(description="An item of a list.")
+@object_type
 class Edge(Generic[T]):
-    """An item with its cursor."""
+    """An item of a list."""
 
     cursor: str = strawberry.field(description="The cursor of the item, to pass as `after`.")
     node: T = strawberry.field(description="The item.")
 
 
-@strawberry.type(description="A page of a list.")
+@object_type
 class Connection(Generic[T]):
     """A page of a list."""
 

@@ -6,6 +6,7 @@ from typing import Self, TypeVar
 import strawberry
 
 from resolvers.common.compat import to_camel_case
+from resolvers.common.descriptions import object_type
 from resolvers.common.enums import register_enum
 from resolvers.common.errors import Unauthenticated
 from resolvers.common.references import InvalidReference
@@ -33,9 +34,9 @@ register_enum(
 )
 
 
-@strawberry.type(description="An error in the input of a mutation.")
+@object_type
 class UserError:
-    """A fault as data."""
+    """An error in the input of a mutation."""
 
     code: UserErrorCode = strawberry.field(description="The kind of error.")
     message: str = strawberry.field(description="What is wrong and how to fix it, for people.")

@@ -10,6 +10,7 @@ import strawberry
 from db.catalog.project_cards import ProjectFilter
 from resolvers.catalog.user import User
 from resolvers.common.context import Info
+from resolvers.common.descriptions import object_type
 from resolvers.common.enums import SignalGroup
 from resolvers.common.field_costs import Cost, computed
 from resolvers.common.global_ids import reason_global_id
@@ -21,9 +22,9 @@ from scoring.explanation.signal_descriptions import SIGNALS
 from scoring.ranking import Rule, ScoredProject, as_float
 
 
-@strawberry.type(description="A measure that contributes to a score.")
+@object_type
 class Signal:
-    """A signal, described for people."""
+    """A measure that contributes to a score."""
 
     name: str = strawberry.field(description="The name, for example `vector_similarity`.")
     label: str = strawberry.field(description="A short label.")
@@ -38,9 +39,9 @@ def described(signal: weights.Signal) -> Signal:
     return Signal(name=signal.value, label=words.label, group=SignalGroup(words.group), unit=words.unit)
 
 
-@strawberry.type(description="The contribution of a signal to a score.")
+@object_type
 class Contribution:
-    """A signal's share of a score."""
+    """The contribution of a signal to a score."""
 
     signal: Signal = strawberry.field(description="The signal.")
     value: float = strawberry.field(description="The value of the signal, in its unit.")
@@ -50,9 +51,9 @@ class Contribution:
     )
 
 
-@strawberry.type(description="A change of rank after scoring.")
+@object_type
 class Adjustment:
-    """A recorded move."""
+    """A change of rank after scoring."""
 
     rule: Rule = strawberry.field(description="The rule.")
     penalty: float = strawberry.field(
@@ -77,9 +78,9 @@ class Adjustment:
             blocker_id=moved.because_of,
         )
 
-    @computed("The higher-ranked project that caused the change; null if there is none.")
+    @computed()
     async def blocked_by(self, info: Info) -> LazyProject | None:
-        """Give what stood in the way."""
+        """The higher-ranked project that caused the change; null if there is none."""
         return await visible_project(info, self.blocker_id) if self.blocker_id is not None else None
 
 
@@ -97,9 +98,9 @@ class _OtherProject:
 
     project_id: strawberry.Private[int]
 
-    @computed("The other project; null if you may not see it any more.")
+    @computed()
     async def project(self, info: Info) -> LazyProject | None:
-        """Return the project."""
+        """The other project; null if you may not see it any more."""
         return await visible_project(info, self.project_id)
 
 
@@ -108,9 +109,9 @@ class _Owner:
 
     owner_id: strawberry.Private[int]
 
-    @computed("The owner; null if the account is deleted.")
+    @computed()
     async def owner(self, info: Info) -> User | None:
-        """Return the owner."""
+        """The owner; null if the account is deleted."""
         card = await info.context.loaders.users_by_id.load(self.owner_id)
         return None if card is None else User.of(card)
 
@@ -135,9 +136,9 @@ def _graph_type(reason: type[evidence.Reason]) -> type[Reason]:
     return strawberry.type(class_, description=reason.__doc__)
 
 
-@strawberry.type(description="The parts of a score, as used in the ranking.")
+@object_type
 class Explanation:
-    """An explained score. Words are looked up when asked for; the numbers are there."""
+    """The parts of a score, as used in the ranking."""
 
     score: float = strawberry.field(description="The score. Comparable within one feed only.")
     contributions: list[Contribution] = strawberry.field(
@@ -168,28 +169,24 @@ class Explanation:
             page=page,
         )
 
-    @computed("The explanation in one sentence.", Cost(30))
+    @computed(Cost(30))
     async def summary(self, info: Info) -> str:
-        """Give the sentence."""
+        """The explanation in one sentence."""
         return evidence.summary(self.explained, await self._found(info))
 
-    @computed(
-        "The evidence, most important first. Query details by type: `... on Popular { likeCount }`.",
-        Cost(30, entries=5),
-    )
+    @computed(Cost(30, entries=5))
     async def reasons(self, info: Info) -> list[Reason]:
-        """Give the evidence."""
+        """The evidence, most important first. Query details by type: `... on Popular { likeCount }`."""
         return [_reason(self.explained.project_id, found) for found in await self._found(info)]
 
-    @computed(
-        "The smallest set of your interests and interactions (up to 3) without which the project would leave the "
-        "first 30 of your `forYou`, found by ranking without them. Null if the project is not there, in other "
-        "feeds, if no such set exists, or if 300 ms were not enough. All explanations of a request share that "
-        "time, so query it for one project at a time.",
-        Cost(2_000),
-    )
+    @computed(Cost(2_000))
     async def what_would_remove_it(self, info: Info) -> Counterfactual | None:
-        """Give the causes."""
+        """The smallest set of your interests and interactions that keeps the project on your page.
+
+        Without them (up to 3), it would leave the first 30 of your `forYou`, as found by ranking without them. Null if
+        the project is not there, in other feeds, if no such set exists, or if 300 ms were not enough. All explanations
+        of a request share that time, so query it for one project at a time.
+        """
         if self.page is None:
             return None
         found = await info.context.loaders.causes_by_project.load((self.explained, self.page))

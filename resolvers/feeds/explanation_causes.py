@@ -12,6 +12,7 @@ from db.actors.profiles import EngagedProject, Tag
 from db.models import InteractionType, TermKind
 from resolvers.common import enums  # noqa: F401 (publishes the enums that are named below)
 from resolvers.common.context import Info
+from resolvers.common.descriptions import object_type
 from resolvers.common.field_costs import computed
 from resolvers.feeds.lazy_project import LazyProject, visible_project
 from scoring.explanation import score_causes as evidence
@@ -22,9 +23,9 @@ from scoring.explanation.reason_finders import strongest_action
 class Cause(ABC):
     """A cause as a client sees it."""
 
-    @computed("The cause as text for display.")
+    @computed()
     async def text(self, info: Info) -> str:
-        """Say what it is."""
+        """The cause as text for display."""
         return await self.said(info)
 
     @abstractmethod
@@ -32,11 +33,9 @@ class Cause(ABC):
         """Say what it is."""
 
 
-@strawberry.type(
-    description=("One of your interests. Remove it with `removeInterest`, or mute it to hide its projects.")
-)
+@object_type
 class InterestCause(Cause):
-    """A tag."""
+    """One of your interests. Remove it with `removeInterest`, or mute it to hide its projects."""
 
     key: str = strawberry.field(description="The key of the tool, category or topic.")
     name: str = strawberry.field(description="The name of the interest.")
@@ -53,9 +52,9 @@ class InterestCause(Cause):
         return f"Your interest in {self.name}"
 
 
-@strawberry.type(description="Your interaction with a project. Mute it (kind PROJECT) to ignore the interaction.")
+@object_type
 class ProjectCause(Cause):
-    """A touch."""
+    """Your interaction with a project. Mute it (kind PROJECT) to ignore the interaction."""
 
     viewer_action: InteractionType = strawberry.field(description="Your strongest interaction with the project.")
     at: datetime = strawberry.field(description="When you last interacted with the project.")
@@ -68,9 +67,9 @@ class ProjectCause(Cause):
         action, verb = strongest_action(engagement.kinds)
         return cls(viewer_action=action, at=engagement.last_at, project_id=engagement.project_id, verb=verb)
 
-    @computed("The project; null if you may not see it any more.")
+    @computed()
     async def project(self, info: Info) -> LazyProject | None:
-        """Give what was touched."""
+        """The project; null if you may not see it any more."""
         return await visible_project(info, self.project_id)
 
     async def said(self, info: Info) -> str:
@@ -79,14 +78,12 @@ class ProjectCause(Cause):
         return f"The fact that you {self.verb} " + ("a project that is gone" if card is None else f"“{card.title}”")
 
 
-@strawberry.type(
-    description=(
-        "The smallest set of your interests and interactions without which a project would leave the first 30 of "
-        "your `forYou`."
-    )
-)
+@object_type
 class Counterfactual:
-    """Causes that together keep a project on the page."""
+    """The smallest set of your interests and interactions that keeps a project on your page.
+
+    Without them, it would leave the first 30 of your `forYou`.
+    """
 
     causes: list[Cause] = strawberry.field(
         description="One to three causes. The project leaves only if all of them are removed."
@@ -97,9 +94,9 @@ class Counterfactual:
         """Show causes."""
         return cls(causes=[_shown(cause) for cause in found])
 
-    @computed("The causes in one sentence.")
+    @computed()
     async def text(self, info: Info) -> str:
-        """Say what they are."""
+        """The causes in one sentence."""
         said = await asyncio.gather(*(cause.said(info) for cause in self.causes))  # together: one statement
         told = [said[0], *(f"{one[0].lower()}{one[1:]}" for one in said[1:])]
         listed = " and ".join([", ".join(told[:-1]), told[-1]]) if len(told) > 1 else told[0]

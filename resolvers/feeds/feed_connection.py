@@ -12,6 +12,7 @@ from db.errors import Store
 from db.models import FeedKind
 from resolvers.common import enums  # noqa: F401 (publishes the enums that are named below)
 from resolvers.common.context import Context, Info
+from resolvers.common.descriptions import object_type
 from resolvers.common.errors import InvalidArgument, InvalidPage
 from resolvers.common.field_costs import Cost, computed
 from resolvers.common.global_ids import edge_global_id, parse_edge_key
@@ -25,7 +26,12 @@ from scoring.pipelines.search import SearchQuery
 from scoring.ranking import Page, PageEntry, ScoredProject, Strategy, as_float
 from scoring.snapshots.feed_pages import entry_at
 from scoring.use_cases.platform_keys import is_valid_key
-from scoring.weights import MAX_BOOST_PLACES, MAX_PAGE_SIZE, MAX_QUERY_LENGTH, SEARCH_ALPHA
+from scoring.weights import (
+    MAX_BOOST_PLACES,  # noqa: F401 (a docstring names it)
+    MAX_PAGE_SIZE,
+    MAX_QUERY_LENGTH,
+    SEARCH_ALPHA,
+)
 
 DEFAULT_PAGE_SIZE = 30
 MAX_FILTER_VALUES = 100
@@ -102,9 +108,9 @@ def _values(name: str, listed: list[str] | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(values))
 
 
-@strawberry.type(description="A project at its rank in a feed.")
+@object_type
 class FeedEdge(Node):
-    """A place on a page. The explanation is made from the numbers of the page when it is asked for."""
+    """A project at its rank in a feed."""
 
     id: strawberry.ID = strawberry.field(
         description=(
@@ -134,20 +140,19 @@ class FeedEdge(Node):
             page=where if feed is FeedKind.FOR_YOU else None,
         )
 
-    @computed("The parts of the score, as used in this ranking.")
+    @computed()
     def explanation(self) -> Explanation | None:
-        """Give the numbers that ranked it."""
+        """The parts of the score, as used in this ranking."""
         return Explanation.of(self.explained, self.page)
 
 
-@strawberry.type(
-    description=(
-        "A page of a feed. All pages that follow each other are of one ranking, so that no project is repeated or "
-        "left out, whatever changes meanwhile."
-    )
-)
+@object_type
 class FeedConnection:
-    """A page of a feed."""
+    """A page of a feed.
+
+    All pages that follow each other are of one ranking, so that no project is repeated or left out, whatever changes
+    meanwhile.
+    """
 
     edges: list[FeedEdge] = strawberry.field(description="The projects of this page with their ranks, best first.")
     nodes: list[Project] = strawberry.field(description="The projects of this page, best first.")
@@ -204,11 +209,7 @@ Where = Annotated[ProjectFilterInput | None, strawberry.argument(description="Na
 class FeedQuery:
     """The feeds. Each is nullable: one that fails must not take its neighbors along."""
 
-    @computed(
-        "Projects ranked for you by your interests and interactions, or popular projects while nothing is known "
-        "about you. Excludes your own projects and those that you dismissed or muted. Null only on error.",
-        Cost(3_000, 5, "first", MAX_PAGE_SIZE),
-    )
+    @computed(Cost(3_000, 5, "first", MAX_PAGE_SIZE))
     async def for_you(
         self,
         info: Info,
@@ -216,15 +217,14 @@ class FeedQuery:
         after: After = strawberry.UNSET,
         where: Where = strawberry.UNSET,
     ) -> FeedConnection | None:
-        """Serve For You."""
+        """Projects ranked for you by your interests and interactions.
+
+        While nothing is known about you, the popular projects. Excludes your own projects and those that you dismissed
+        or muted. Null only on error.
+        """
         return await serve_feed(info, info.context.feeds.for_you, first, after, where, personal=True)
 
-    @computed(
-        "Projects with the most visitors of the last weeks and the most likes, the same for everybody. Null only "
-        "on error.",
-        Cost(500, 5, "first", MAX_PAGE_SIZE),
-        shared=True,
-    )
+    @computed(Cost(500, 5, "first", MAX_PAGE_SIZE), shared=True)
     async def popular(
         self,
         info: Info,
@@ -232,16 +232,13 @@ class FeedQuery:
         after: After = strawberry.UNSET,
         where: Where = strawberry.UNSET,
     ) -> FeedConnection | None:
-        """Serve the most liked."""
+        """Projects with the most visitors of the last weeks and the most likes, the same for everybody.
+
+        Null only on error.
+        """
         return await serve_feed(info, info.context.feeds.popular, first, after, where)
 
-    @computed(
-        "Projects with many visitors for their age, up to date within two seconds. Your interests move a project "
-        f"by at most {MAX_BOOST_PLACES} ranks by default. Projects without visitors follow, newest first. Null "
-        "only on error.",
-        Cost(800, 5, "first", MAX_PAGE_SIZE),
-        shared=True,
-    )
+    @computed(Cost(800, 5, "first", MAX_PAGE_SIZE), shared=True)
     async def trending(
         self,
         info: Info,
@@ -250,14 +247,18 @@ class FeedQuery:
         window: Annotated[Window | None, strawberry.argument(description="The window of the trend.")] = Window.DAY,
         where: Where = strawberry.UNSET,
     ) -> FeedConnection | None:
-        """Serve what is taking off."""
+        """Projects with many visitors for their age, up to date within two seconds.
+
+        Your interests move a project by at most {MAX_BOOST_PLACES} ranks by default. Projects without visitors follow,
+        newest first. Null only on error.
+        """
 
         async def serve(viewer: Viewer, first: int, after: str | None, where: ProjectFilter) -> Page:
             return await info.context.feeds.trending(viewer, window or Window.DAY, first, after, where)
 
         return await serve_feed(info, serve, first, after, where)
 
-    @computed("All projects, latest first. Null only on error.", Cost(300, 5, "first", MAX_PAGE_SIZE), shared=True)
+    @computed(Cost(300, 5, "first", MAX_PAGE_SIZE), shared=True)
     async def newest(
         self,
         info: Info,
@@ -265,14 +266,10 @@ class FeedQuery:
         after: After = strawberry.UNSET,
         where: Where = strawberry.UNSET,
     ) -> FeedConnection | None:
-        """Serve the newest."""
+        """All projects, latest first. Null only on error."""
         return await serve_feed(info, info.context.feeds.newest, first, after, where)
 
-    @computed(
-        "Projects that match a query by meaning and keywords, best first. While the embedding model is "
-        "unavailable, only keywords count (strategy KEYWORD). Null only on error.",
-        Cost(2_500, 5, "first", MAX_PAGE_SIZE),
-    )
+    @computed(Cost(2_500, 5, "first", MAX_PAGE_SIZE))
     async def search(
         self,
         info: Info,
@@ -297,7 +294,10 @@ class FeedQuery:
         after: After = strawberry.UNSET,
         where: Where = strawberry.UNSET,
     ) -> FeedConnection | None:
-        """Search."""
+        """Projects that match a query by meaning and keywords, best first.
+
+        While the embedding model is unavailable, only keywords count (strategy KEYWORD). Null only on error.
+        """
 
         async def serve(viewer: Viewer, first: int, after: str | None, where: ProjectFilter) -> Page:
             asked = SearchQuery.checked(query, SEARCH_ALPHA if alpha is None else alpha, bool(personalized))

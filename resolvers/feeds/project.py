@@ -12,6 +12,7 @@ from db.models import now
 from resolvers.catalog.catalog_types import Category, Tool, Topic
 from resolvers.catalog.user import User
 from resolvers.common.context import Info
+from resolvers.common.descriptions import object_type
 from resolvers.common.errors import InvalidArgument
 from resolvers.common.field_costs import READ_COST, Cost, computed
 from resolvers.common.global_ids import global_id
@@ -41,17 +42,17 @@ MAX_KEYS = 100
 Days = Annotated[int | None, strawberry.argument(description=f"The number of days: 1 to {MAX_ACTIVITY_DAYS}.")]
 
 
-@strawberry.type(description="The number of visitors on one day.")
+@object_type
 class DailyActivity:
-    """The visitors of one day."""
+    """The number of visitors on one day."""
 
     date: dt.date = strawberry.field(description="The date (UTC).")
     count: int = strawberry.field(description="The number of first-time visitors.")
 
 
-@strawberry.type(description="A project, such as a repository, a thread or an article.")
+@object_type
 class Project(Node):
-    """A project. What stands in its row are plain attributes: a resolver a leaf would double the cost of a page."""
+    """A project, such as a repository, a thread or an article."""
 
     key: str = strawberry.field(description="The platform's own id.")
     title: str = strawberry.field(description="The title.")
@@ -83,69 +84,60 @@ class Project(Node):
             owner_id=card.owner_id,
         )
 
-    @computed(
-        "The current rate of visitors, for comparing projects: recent visitors weighted by trust, divided by a "
-        "power of the age. 0 without visitors.",
-        shared=True,
-    )
+    @computed(shared=True)
     async def engagement_velocity(self, info: Info) -> float:
-        """Give the velocity, live."""
+        """The current rate of visitors, for comparing projects.
+
+        It is the number of recent visitors, weighted by trust, divided by a power of the age. 0 without visitors.
+        """
         return await info.context.loaders.velocity_by_project.load(self.project_id) or 0.0
 
-    @computed("The owner; null if unknown.", shared=True)
+    @computed(shared=True)
     async def owner(self, info: Info) -> User | None:
-        """Give the owner."""
+        """The owner; null if unknown."""
         if self.owner_id is None:
             return None
         card = await info.context.loaders.users_by_id.load(self.owner_id)
         return None if card is None else User.of(card)
 
-    @computed("The tools of the project by name.", shared=True)
+    @computed(shared=True)
     async def tools(self, info: Info) -> list[Tool]:
-        """Give the tools."""
+        """The tools of the project by name."""
         return [Tool.of_term(term) for term in (await self._terms(info)).tools]
 
-    @computed("The categories of the project by name.", shared=True)
+    @computed(shared=True)
     async def categories(self, info: Info) -> list[Category]:
-        """Give the categories."""
+        """The categories of the project by name."""
         return [Category.of(term) for term in (await self._terms(info)).categories]
 
-    @computed("The topics of the project by name.", shared=True)
+    @computed(shared=True)
     async def topics(self, info: Info) -> list[Topic]:
-        """Give the topics."""
+        """The topics of the project by name."""
         return [Topic.of(term) for term in (await self._terms(info)).topics]
 
-    @computed("Whether the viewer likes the project.")
+    @computed()
     async def viewer_has_liked(self, info: Info) -> bool:
-        """Tell whether the viewer likes it."""
+        """Whether the viewer likes the project."""
         marks = await info.context.loaders.marks_by_project.load(self.project_id)
         return marks is not None and marks.liked
 
-    @computed("Whether the viewer saved the project.")
+    @computed()
     async def viewer_has_saved(self, info: Info) -> bool:
-        """Tell whether the viewer keeps it."""
+        """Whether the viewer saved the project."""
         marks = await info.context.loaders.marks_by_project.load(self.project_id)
         return marks is not None and marks.saved
 
-    @computed(
-        "The number of first-time visitors on each of the last days (UTC), today last, for a sparkline.",
-        Cost(6, 1, "days", MAX_ACTIVITY_DAYS),
-        shared=True,
-    )
+    @computed(Cost(6, 1, "days", MAX_ACTIVITY_DAYS), shared=True)
     async def activity(self, info: Info, days: Days = DEFAULT_ACTIVITY_DAYS) -> list[int]:
-        """Give people by day."""
+        """The number of first-time visitors on each of the last days (UTC), today last, for a sparkline."""
         days = DEFAULT_ACTIVITY_DAYS if days is None else days
         if not 1 <= days <= MAX_ACTIVITY_DAYS:
             raise InvalidArgument(f"`days` is {days}; ask for 1 to {MAX_ACTIVITY_DAYS}.")
         return await info.context.loaders.activity_by_project.load((self.project_id, days)) or [0] * days
 
-    @computed(
-        "The number of first-time visitors on each of the last days (UTC) with its date, today last.",
-        Cost(8, 2, "days", MAX_ACTIVITY_DAYS),
-        shared=True,
-    )
+    @computed(Cost(8, 2, "days", MAX_ACTIVITY_DAYS), shared=True)
     async def activity_by_day(self, info: Info, days: Days = DEFAULT_ACTIVITY_DAYS) -> list[DailyActivity]:
-        """Return the visitors of each day."""
+        """The number of first-time visitors on each of the last days (UTC) with its date, today last."""
         counts = await self.activity(info, days)
         today = now().date()
         return [
@@ -153,17 +145,16 @@ class Project(Node):
             for age, count in zip(reversed(range(len(counts))), counts, strict=True)
         ]
 
-    @computed(
-        "The current For You score of the project, for use outside of feeds, for example on a detail page. To "
-        "explain a rank in a feed, use `FeedEdge.explanation`.",
-        Cost(100),
-    )
+    @computed(Cost(100))
     async def explanation(self, info: Info) -> Explanation | None:
-        """Give the score and its parts."""
+        """The current For You score of the project, for use outside of feeds, for example on a detail page.
+
+        To explain a rank in a feed, use `FeedEdge.explanation`.
+        """
         explained = await info.context.loaders.explanation_by_project.load(self.project_id)
         return None if explained is None else Explanation.of(explained, ProjectFilter())
 
-    @computed("The most similar projects, best first. Null only on error.", Cost(1_000, 5, "first", MAX_PAGE_SIZE))
+    @computed(Cost(1_000, 5, "first", MAX_PAGE_SIZE))
     async def similar(
         self,
         info: Info,
@@ -172,7 +163,7 @@ class Project(Node):
         ] = 10,
         after: After = strawberry.UNSET,
     ) -> LazyFeed | None:
-        """Serve what is like it."""
+        """The most similar projects, best first. Null only on error."""
         from resolvers.feeds import feed_connection  # noqa: PLC0415 (the two modules' types name each other)
 
         async def serve(viewer: Viewer, first: int, after: str | None, where: ProjectFilter) -> Page:
@@ -188,18 +179,15 @@ class Project(Node):
 class ProjectQuery:
     """How projects are found by key."""
 
-    @computed("The project; null if it does not exist or you may not see it.", READ_COST)
+    @computed(READ_COST)
     async def project(
         self, info: Info, key: ProjectKey = strawberry.UNSET, id: ProjectId = strawberry.UNSET
     ) -> Project | None:
-        """Return a project."""
+        """The project; null if it does not exist or you may not see it."""
         card = await info.context.loaders.cards_by_key.load(key_of("Project", Reference(key, id)))
         return None if card is None else Project.of(card)
 
-    @computed(
-        "Several projects, in the order of `keys` or `ids`; null for each that does not exist or that you may not see.",
-        Cost(50, 5, "keys", MAX_KEYS, or_by="ids"),
-    )
+    @computed(Cost(50, 5, "keys", MAX_KEYS, or_by="ids"))
     async def projects(
         self,
         info: Info,
@@ -213,7 +201,10 @@ class ProjectQuery:
             list[strawberry.ID] | None, strawberry.argument(description=f"The `id`s of the projects, up to {MAX_KEYS}.")
         ] = strawberry.UNSET,
     ) -> list[Project | None]:
-        """Return several projects."""
+        """Several projects, in the order of `keys` or `ids`.
+
+        An item is null if the project does not exist or you may not see it.
+        """
         found = keys_of("Project", keys, ids)
         if len(found) > MAX_KEYS:
             raise InvalidArgument(f"You asked for {len(found)} projects; ask for at most {MAX_KEYS}.")

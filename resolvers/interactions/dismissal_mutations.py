@@ -9,6 +9,7 @@ from strawberry.types.nodes import SelectedField, Selection
 
 from db.catalog.project_cards import ProjectFilter
 from resolvers.common.context import Context, Info
+from resolvers.common.descriptions import object_type
 from resolvers.common.errors import InvalidId
 from resolvers.common.field_costs import Cost, computed, mutation
 from resolvers.common.global_ids import parse_reason_id
@@ -25,15 +26,19 @@ from scoring.use_cases.dismissals import DismissalReason, Dismissed
 from scoring.use_cases.input_errors import UserErrorCode
 
 
-@strawberry.type(description="A project with a changed rank.")
+@object_type
 class MovedProject:
+    """A project with a changed rank."""
+
     project: Project = strawberry.field(description="The project.")
     from_rank: int = strawberry.field(description="The rank before, from 1.")
     to_rank: int = strawberry.field(description="The rank now, from 1.")
 
 
-@strawberry.type(description=f"The changes among the first {FIRST_PAGE_SIZE} projects of your `forYou`.")
+@object_type
 class PageChange:
+    """The changes among the first {FIRST_PAGE_SIZE} projects of your `forYou`."""
+
     removed: list[Project] = strawberry.field(description="Projects that left the page, in their old order.")
     added: list[Project] = strawberry.field(description="Projects that are new on the page, in their new order.")
     moved: list[MovedProject] = strawberry.field(description="Projects at another rank.")
@@ -54,8 +59,10 @@ class PageChange:
         )
 
 
-@strawberry.type(description="The return value of `dismissProject` and `undoDismissal`.")
+@object_type
 class DismissalPayload(ProjectInteractionPayload):
+    """The return value of `dismissProject` and `undoDismissal`."""
+
     muted: Mute | None = strawberry.field(
         default=None,
         description=(
@@ -65,12 +72,12 @@ class DismissalPayload(ProjectInteractionPayload):
     )
     before: strawberry.Private[Page | None] = None
 
-    @computed(
-        f"The changes among the first {FIRST_PAGE_SIZE} projects of your `forYou`. If selected, the page is ranked "
-        "before and after the change. Null on error.",
-        Cost(6_000),
-    )
+    @computed(Cost(6_000))
     async def page_change(self, info: Info) -> PageChange | None:
+        """The changes among the first {FIRST_PAGE_SIZE} projects of your `forYou`.
+
+        If selected, the page is ranked before and after the change. Null on error.
+        """
         if self.before is None:
             return None
         return PageChange.between(self.before, await _page(info.context))
@@ -78,10 +85,7 @@ class DismissalPayload(ProjectInteractionPayload):
 
 @strawberry.type
 class DismissalMutation:
-    @mutation(
-        "Dismiss a project from all feeds. With `reasonId`, also mutes the cause of that reason: the tool, "
-        "category or topic, the owner, or your interaction with the similar project."
-    )
+    @mutation()
     async def dismiss_project(
         self,
         info: Info,
@@ -92,6 +96,11 @@ class DismissalMutation:
             strawberry.argument(description="The `id` of a reason of this project."),
         ] = strawberry.UNSET,
     ) -> DismissalPayload | None:
+        """Dismiss a project from all feeds.
+
+        With `reasonId`, also mutes the cause of that reason: the tool, category or topic, the owner, or your
+        interaction with the similar project.
+        """
         given = unset_to_none(reason_id)
         try:
             reason = None if given is None else DismissalReason(*parse_reason_id(given))
@@ -101,10 +110,11 @@ class DismissalMutation:
         use_case = partial(dismissals.dismiss_project, reason=reason)
         return await _payload(info, Reference(key, id), use_case)
 
-    @mutation("Undo the dismissal of a project, and the mute that came with it.")
+    @mutation()
     async def undo_dismissal(
         self, info: Info, key: ProjectKey = strawberry.UNSET, id: ProjectId = strawberry.UNSET
     ) -> DismissalPayload | None:
+        """Undo the dismissal of a project, and the mute that came with it."""
         return await _payload(info, Reference(key, id), dismissals.undo_dismissal)
 
 

@@ -12,6 +12,7 @@ from db.interactions.client_interactions import DUPLICATE_WINDOW
 from db.models import FeedKind, InteractionType
 from resolvers.common.compat import read_input_by, to_camel_case
 from resolvers.common.context import Info
+from resolvers.common.descriptions import input_type, object_type
 from resolvers.common.enums import register_enum
 from resolvers.common.field_costs import Cost, computed, mutation
 from resolvers.common.references import InvalidReference, ProjectId, ProjectKey, Reference, key_of
@@ -33,8 +34,10 @@ DUPLICATE_WINDOW_MINUTES = DUPLICATE_WINDOW // timedelta(minutes=1)
 ProjectUseCase = Callable[[UnitOfWork, str], Awaitable[bool]]
 
 
-@strawberry.type(description="The return value of mutations on a project.")
+@object_type
 class ProjectInteractionPayload:
+    """The return value of mutations on a project."""
+
     changed: bool = strawberry.field(
         description="Whether the request changed anything; false if repeated, and on error."
     )
@@ -47,20 +50,24 @@ class ProjectInteractionPayload:
         changed, errors = await attempt(lambda: use_case(info.context, key_of("Project", reference)), False)
         return cls(changed=changed, user_errors=errors, key=None if errors else key_of("Project", reference))
 
-    @computed("The project after the change; null on error.")
+    @computed()
     async def project(self, info: Info) -> Project | None:
+        """The project after the change; null on error."""
         if self.key is None:
             return None
         card = await info.context.loaders.cards_by_key.load(self.key)
         return None if card is None else Project.of(card)
 
-    @computed("The viewer after the change.")
+    @computed()
     async def viewer(self, info: Info) -> Viewer:
+        """The viewer after the change."""
         return await current_viewer(info)
 
 
-@strawberry.input(description="One interaction with one project.")
+@input_type
 class InteractionInput:
+    """One interaction with one project."""
+
     type: InteractionType = strawberry.field(description="The type of interaction.")
     project: str | None = strawberry.field(
         default=strawberry.UNSET, description="The `key` of the project. Give either `project` or `projectId`."
@@ -120,8 +127,10 @@ register_enum(
 )
 
 
-@strawberry.type(description="The outcome of one event.")
+@object_type
 class InteractionResult:
+    """The outcome of one event."""
+
     index: int = strawberry.field(description="The index of the event in `events`, from 0.")
     status: InteractionStatus = strawberry.field(description="The outcome.")
     user_errors: list[UserError] = strawberry.field(
@@ -135,8 +144,10 @@ class InteractionResult:
         return cls(index=index, status=one.status, user_errors=[] if one.error is None else [UserError.of(one.error)])
 
 
-@strawberry.type(description="The return value of `recordInteractions`.")
+@object_type
 class RecordInteractionsPayload:
+    """The return value of `recordInteractions`."""
+
     results: list[InteractionResult] = strawberry.field(
         description="One for each event, in order; empty if the whole batch was refused."
     )
@@ -145,43 +156,43 @@ class RecordInteractionsPayload:
         description="The errors in the batch as a whole; the errors of single events are in `results`."
     )
 
-    @computed("The viewer after the change.")
+    @computed()
     async def viewer(self, info: Info) -> Viewer:
+        """The viewer after the change."""
         return await current_viewer(info)
 
 
 @strawberry.type
 class InteractionMutation:
-    @mutation("Like a project.")
+    @mutation()
     async def like_project(
         self, info: Info, key: ProjectKey = strawberry.UNSET, id: ProjectId = strawberry.UNSET
     ) -> ProjectInteractionPayload | None:
+        """Like a project."""
         return await ProjectInteractionPayload.of(info, Reference(key, id), project_interactions.like_project)
 
-    @mutation("Remove a like.")
+    @mutation()
     async def unlike_project(
         self, info: Info, key: ProjectKey = strawberry.UNSET, id: ProjectId = strawberry.UNSET
     ) -> ProjectInteractionPayload | None:
+        """Remove a like."""
         return await ProjectInteractionPayload.of(info, Reference(key, id), project_interactions.unlike_project)
 
-    @mutation("Save a project for later.")
+    @mutation()
     async def save_project(
         self, info: Info, key: ProjectKey = strawberry.UNSET, id: ProjectId = strawberry.UNSET
     ) -> ProjectInteractionPayload | None:
+        """Save a project for later."""
         return await ProjectInteractionPayload.of(info, Reference(key, id), project_interactions.save_project)
 
-    @mutation("Remove a project from those saved.")
+    @mutation()
     async def unsave_project(
         self, info: Info, key: ProjectKey = strawberry.UNSET, id: ProjectId = strawberry.UNSET
     ) -> ProjectInteractionPayload | None:
+        """Remove a project from those saved."""
         return await ProjectInteractionPayload.of(info, Reference(key, id), project_interactions.unsave_project)
 
-    @mutation(
-        f"Record views, clicks, impressions and other interactions, up to {MAX_EVENTS} at once. Each event has its "
-        "own result; a bad event does not affect the others. With the header `Sec-GPC: 1`, views, clicks and "
-        "impressions are not stored.",
-        Cost(500, 15, "events", MAX_EVENTS),
-    )
+    @mutation(Cost(500, 15, "events", MAX_EVENTS))
     async def record_interactions(
         self,
         info: Info,
@@ -189,6 +200,11 @@ class InteractionMutation:
             list[InteractionInput], strawberry.argument(description=f"The events in any order, up to {MAX_EVENTS}.")
         ],
     ) -> RecordInteractionsPayload | None:
+        """Record views, clicks, impressions and other interactions, up to {MAX_EVENTS} at once.
+
+        Each event has its own result; a bad event does not affect the others. With the header `Sec-GPC: 1`, views,
+        clicks and impressions are not stored.
+        """
         sent, refused = _sent(events)
         results, errors = await attempt(lambda: project_interactions.record_interactions(info.context, sent), [])
         shown = [refused.get(index) or InteractionResult.of(index, one) for index, one in enumerate(results)]

@@ -3,6 +3,7 @@
 import strawberry
 
 from db.onboarding.question_records import MAX_ANSWER_LENGTH
+from resolvers.common.descriptions import input_type
 from resolvers.common.optional_arguments import unset_to_none
 from resolvers.common.references import Reference, key_of, path_prefix
 from scoring.use_cases.submit_onboarding import SentAnswer
@@ -13,8 +14,10 @@ def question_key(key: str | None, id_: strawberry.ID | None) -> str:
     return key_of("OnboardingQuestion", Reference(key, id_, "question", "questionId"))
 
 
-@strawberry.input(description="The answer to one onboarding question.")
+@input_type
 class OnboardingAnswerInput:
+    """The answer to one onboarding question."""
+
     question: str | None = strawberry.field(
         default=strawberry.UNSET, description="The `key` of the question. Give either `question` or `questionId`."
     )

@@ -6,6 +6,7 @@ from typing import Annotated
 import strawberry
 
 from resolvers.common.context import Info
+from resolvers.common.descriptions import object_type
 from resolvers.common.field_costs import Cost, computed, mutation
 from resolvers.common.user_errors import UserError, attempt
 from resolvers.feeds.feed_connection import DEFAULT_PAGE_SIZE, FeedConnection, First, serve_feed
@@ -18,13 +19,13 @@ from scoring.use_cases.submit_onboarding import MAX_ANSWERS, SentAnswer, reset_a
 from scoring.weights import MAX_PAGE_SIZE
 
 
-@strawberry.type(
-    description=(
-        "The return value of onboarding mutations. Select `feed` to get the first page with the new answers in "
-        "the same request."
-    )
-)
+@object_type
 class OnboardingPayload:
+    """The return value of onboarding mutations.
+
+    Select `feed` to get the first page with the new answers in the same request.
+    """
+
     saved: bool = strawberry.field(description="Whether the answers are stored; if not, `userErrors` says why.")
     profile_updated: bool = strawberry.field(
         description=(
@@ -38,41 +39,35 @@ class OnboardingPayload:
         )
     )
 
-    @computed(
-        "Your interests after the change, by confidence. Those that you chose have the confidence 1.",
-        Cost(50, entries=30),
-    )
+    @computed(Cost(50, entries=30))
     async def interests(self, info: Info) -> list[Interest]:
+        """Your interests after the change, by confidence. Those that you chose have the confidence 1."""
         return await interests_of(info.context)
 
-    @computed("How well the viewer is known after the change.", Cost(500))
+    @computed(Cost(500))
     async def status(self, info: Info) -> PersonalizationStatus:
+        """How well the viewer is known after the change."""
         return await personalization_status_of(info.context)
 
-    @computed("The progress of onboarding after the change.", Cost(500))
+    @computed(Cost(500))
     async def progress(self, info: Info, locale: Locale = strawberry.UNSET) -> OnboardingProgress:
+        """The progress of onboarding after the change."""
         return OnboardingProgress.of(await onboarding_questions_of(info.context, locale))
 
-    @computed(
-        "The first page of `forYou` after the change; null if nothing was stored.",
-        Cost(3_000, 5, "first", MAX_PAGE_SIZE),
-    )
+    @computed(Cost(3_000, 5, "first", MAX_PAGE_SIZE))
     async def feed(self, info: Info, first: First = DEFAULT_PAGE_SIZE) -> FeedConnection | None:
+        """The first page of `forYou` after the change; null if nothing was stored."""
         return await serve_feed(info, info.context.feeds.for_you, first, None, None) if self.saved else None
 
-    @computed("The viewer after the change.")
+    @computed()
     async def viewer(self, info: Info) -> Viewer:
+        """The viewer after the change."""
         return await current_viewer(info)
 
 
 @strawberry.type
 class OnboardingMutation:
-    @mutation(
-        "Answer onboarding questions. Stores all answers, or none if one has an error. An answer replaces the "
-        "earlier one to the same question; other answers are kept. Chosen tools and categories become interests "
-        "with the confidence 1; other answers become part of the profile text.",
-        Cost(1_000, 20, "answers", MAX_ANSWERS),
-    )
+    @mutation(Cost(1_000, 20, "answers", MAX_ANSWERS))
     async def submit_onboarding(
         self,
         info: Info,
@@ -81,21 +76,28 @@ class OnboardingMutation:
             strawberry.argument(description=f"The answers, up to {MAX_ANSWERS}."),
         ],
     ) -> OnboardingPayload | None:
+        """Answer onboarding questions.
+
+        Stores all answers, or none if one has an error. An answer replaces the earlier one to the same question; other
+        answers are kept. Chosen tools and categories become interests with the confidence 1; other answers become part
+        of the profile text.
+        """
         return await _payload(
             lambda: submit_answers(
                 info.context, [one.read("answers", index) for index, one in enumerate(answers)], "answers"
             )
         )
 
-    @mutation("Answer one onboarding question. A viewer who leaves continues at `onboardingProgress.next`.")
+    @mutation()
     async def answer_onboarding_question(
         self,
         info: Info,
         answer: Annotated[OnboardingAnswerInput, strawberry.argument(description="The answer.")],
     ) -> OnboardingPayload | None:
+        """Answer one onboarding question. A viewer who leaves continues at `onboardingProgress.next`."""
         return await _payload(lambda: submit_answers(info.context, [answer.read("answer")], "answer"))
 
-    @mutation("Skip one onboarding question. It counts as done; an earlier answer is deleted.")
+    @mutation()
     async def skip_onboarding_question(
         self,
         info: Info,
@@ -107,15 +109,17 @@ class OnboardingMutation:
             strawberry.ID | None, strawberry.argument(description="The `id` of the question.")
         ] = strawberry.UNSET,
     ) -> OnboardingPayload | None:
+        """Skip one onboarding question. It counts as done; an earlier answer is deleted."""
         return await _payload(
             lambda: submit_answers(info.context, [SentAnswer(question_key(question, question_id), skip=True)])
         )
 
-    @mutation(
-        "Delete all onboarding answers and the interests that came from them. Interests that you stated otherwise "
-        "are kept."
-    )
+    @mutation()
     async def reset_onboarding(self, info: Info) -> OnboardingPayload | None:
+        """Delete all onboarding answers and the interests that came from them.
+
+        Interests that you stated otherwise are kept.
+        """
         return await _payload(lambda: reset_answers(info.context))
 
 

@@ -13,6 +13,7 @@ from db.onboarding.questions import active_questions
 from resolvers.catalog.catalog_types import Category, Tool
 from resolvers.common import enums  # noqa: F401 (publishes the enums that are named below)
 from resolvers.common.context import Context, Info
+from resolvers.common.descriptions import object_type
 from resolvers.common.field_costs import Cost, computed
 from resolvers.common.global_ids import global_id, option_global_id
 from resolvers.common.optional_arguments import unset_to_none
@@ -31,9 +32,9 @@ Locale = Annotated[
 ]
 
 
-@strawberry.type(description="An option of an onboarding question.")
+@object_type
 class OnboardingOption:
-    """An option of a question."""
+    """An option of an onboarding question."""
 
     id: strawberry.ID = strawberry.field(description="The global id, opaque and stable, for client caches.")
     key: str = strawberry.field(description="The key within the question, for `OnboardingAnswerInput.options`.")
@@ -61,26 +62,26 @@ class OnboardingOption:
             term=option.term,
         )
 
-    @computed("The tool that becomes an interest if the option is chosen; null for other options.")
+    @computed()
     async def tool(self, info: Info) -> Tool | None:
-        """Give the tool."""
+        """The tool that becomes an interest if the option is chosen; null for other options."""
         if self.term is None or self.term[0] is not TermKind.TOOL:
             return None
         tool = await info.context.loaders.tools_by_key.load(self.term[1])
         return None if tool is None else Tool.of(tool)
 
-    @computed("The category that becomes an interest if the option is chosen; null for other options.")
+    @computed()
     async def category(self, info: Info) -> Category | None:
-        """Give the category."""
+        """The category that becomes an interest if the option is chosen; null for other options."""
         if self.term is None or self.term[0] is not TermKind.CATEGORY:
             return None
         category = await info.context.loaders.categories_by_key.load(self.term[1])
         return None if category is None else Category.of(category)
 
 
-@strawberry.type(description="The viewer's answer to a question.")
+@object_type
 class OnboardingAnswer:
-    """An answer as it is stored."""
+    """The viewer's answer to a question."""
 
     options: list[str] = strawberry.field(
         description="The keys of the chosen options, including those that the question no longer has."
@@ -93,9 +94,9 @@ class OnboardingAnswer:
     outdated: bool = strawberry.field(description="Whether the question has changed since. The answer still counts.")
 
 
-@strawberry.type(description="An onboarding question. There are three to five.")
+@object_type
 class OnboardingQuestion:
-    """A question in one language, with the viewer's answer."""
+    """An onboarding question. There are three to five."""
 
     id: strawberry.ID = strawberry.field(description="The global id, opaque and stable, for client caches.")
     key: str = strawberry.field(description="The key, for answers.")
@@ -137,9 +138,9 @@ class OnboardingQuestion:
         )
 
 
-@strawberry.type(description="The progress of the viewer in onboarding.")
+@object_type
 class OnboardingProgress:
-    """How many questions are done, and which comes next."""
+    """The progress of the viewer in onboarding."""
 
     questions: int = strawberry.field(description="The number of questions.")
     answered: int = strawberry.field(description="The number of answered questions.")
@@ -192,17 +193,16 @@ async def onboarding_questions_of(context: Context, locale: str | None) -> list[
 class OnboardingQuery:
     """What can be asked of the quiz."""
 
-    @computed(
-        "The onboarding questions in order, with the viewer's answers. They are generated from the catalog unless "
-        "the platform has sent its own. `personalizationStatus.needsOnboarding` says whether to show them; "
-        "answers can be changed at any time.",
-        Cost(500, entries=5),
-    )
+    @computed(Cost(500, entries=5))
     async def onboarding_questions(self, info: Info, locale: Locale = strawberry.UNSET) -> list[OnboardingQuestion]:
-        """Give the questions."""
+        """The onboarding questions in order, with the viewer's answers.
+
+        They are generated from the catalog unless the platform has sent its own.
+        `personalizationStatus.needsOnboarding` says whether to show them; answers can be changed at any time.
+        """
         return await onboarding_questions_of(info.context, locale)
 
-    @computed("The progress of the viewer in onboarding, and the next question.", Cost(500))
+    @computed(Cost(500))
     async def onboarding_progress(self, info: Info, locale: Locale = strawberry.UNSET) -> OnboardingProgress:
-        """Tell how far the viewer is."""
+        """The progress of the viewer in onboarding, and the next question."""
         return OnboardingProgress.of(await onboarding_questions_of(info.context, locale))

@@ -8,9 +8,10 @@ import strawberry
 
 from db.models import QuestionType, Role
 from db.onboarding.question_records import MAX_OPTIONS
-from db.onboarding.questions import MAX_ACTIVE_QUESTIONS
+from db.onboarding.questions import MAX_ACTIVE_QUESTIONS  # noqa: F401 (a docstring names it)
 from resolvers.catalog.catalog_mutations import UpsertPayload, input_fields
 from resolvers.common.context import Info
+from resolvers.common.descriptions import input_type, object_type
 from resolvers.common.field_costs import Cost, mutation
 from resolvers.common.user_errors import UserError
 from scoring.onboarding.generated_questions import refresh_questions
@@ -18,15 +19,19 @@ from scoring.use_cases import upsert_catalog
 from scoring.use_cases.upsert_catalog import MAX_QUESTIONS
 
 
-@strawberry.input(description="The translation of an option.")
+@input_type
 class OptionTranslationInput:
+    """The translation of an option."""
+
     locale: str = strawberry.field(description='A language tag such as "de" or "pt-BR".')
     label: str = strawberry.field(description="The translated label.")
     description: str | None = strawberry.field(default=strawberry.UNSET, description="The translated description.")
 
 
-@strawberry.input(description="The translation of a question; options have their own translations.")
+@input_type
 class QuestionTranslationInput:
+    """The translation of a question; options have their own translations."""
+
     locale: str = strawberry.field(description='A language tag such as "de" or "pt-BR".')
     text: str = strawberry.field(description="The translated question.")
     description: str | None = strawberry.field(default=strawberry.UNSET, description="The translated help text.")
@@ -42,8 +47,10 @@ class OptionTermInput:
     )
 
 
-@strawberry.input(description="The data of an option.")
+@input_type
 class OnboardingOptionInput:
+    """The data of an option."""
+
     key: str = strawberry.field(
         description="The key within the question, up to 200 characters. Stored answers refer to it."
     )
@@ -63,10 +70,10 @@ class OnboardingOptionInput:
     )
 
 
-@strawberry.input(
-    description=("The data of an onboarding question. A question that is sent is no longer generated from the catalog.")
-)
+@input_type
 class OnboardingQuestionInput:
+    """The data of an onboarding question. A question that is sent is no longer generated from the catalog."""
+
     key: str = strawberry.field(description="The key, up to 200 characters. A known key updates that question.")
     type: QuestionType = strawberry.field(description="The type of question.")
     text: str = strawberry.field(description="The question, up to 1,000 characters.")
@@ -98,20 +105,16 @@ class OnboardingQuestionInput:
     )
 
 
-@strawberry.type(description="The return value of `refreshOnboardingQuestions`.")
+@object_type
 class RefreshOnboardingPayload:
+    """The return value of `refreshOnboardingQuestions`."""
+
     changed: int = strawberry.field(description="The number of changed questions.")
 
 
 @strawberry.type
 class QuestionMutation:
-    @mutation(
-        f"Create or update onboarding questions; at most {MAX_ACTIVE_QUESTIONS} are asked. Each change raises the "
-        "question's `version`; stored answers keep their meaning. Requires the role SERVICE. A bad record does "
-        "not affect the others. A record replaces the stored one; omitted fields get their defaults.",
-        Cost(1_000, 100, "questions", MAX_QUESTIONS),
-        Role.SERVICE,
-    )
+    @mutation(Cost(1_000, 100, "questions", MAX_QUESTIONS), Role.SERVICE)
     async def upsert_onboarding_questions(
         self,
         info: Info,
@@ -123,19 +126,23 @@ class QuestionMutation:
             strawberry.argument(description="Whether to stop asking all other questions."),
         ] = False,
     ) -> UpsertPayload | None:
+        """Create or update onboarding questions; at most {MAX_ACTIVE_QUESTIONS} are asked.
+
+        Each change raises the question's `version`; stored answers keep their meaning. Requires the role SERVICE. A bad
+        record does not affect the others. A record replaces the stored one; omitted fields get their defaults.
+        """
         use_case = partial(upsert_catalog.upsert_questions, retire_others=bool(retire_others))
         payload = await UpsertPayload.of(info, use_case, [_question(one) for one in questions])
         for result in payload.results:
             _name_as_sent(result.user_errors)
         return payload
 
-    @mutation(
-        "Generate onboarding questions from the catalog now, as happens every night, for example after a large "
-        "import. Questions sent by the platform are kept. Requires the role SERVICE.",
-        Cost(5_000),
-        Role.SERVICE,
-    )
+    @mutation(Cost(5_000), Role.SERVICE)
     async def refresh_onboarding_questions(self, info: Info) -> RefreshOnboardingPayload | None:
+        """Generate onboarding questions from the catalog now, as happens every night, for example after a large import.
+
+        Questions sent by the platform are kept. Requires the role SERVICE.
+        """
         return RefreshOnboardingPayload(changed=await refresh_questions(info.context.stores.database))
 
 

@@ -5,6 +5,7 @@ from typing import Self
 import strawberry
 
 from db.actors.actor_preferences import Preferences
+from resolvers.common.descriptions import object_type
 
 PERSONALIZED = "Whether to use a profile. Without one, `forYou` is the popular feed; mutes still apply."
 USE_TOPICS = "Whether interests count, whether stated, answered or learned."
@@ -17,13 +18,13 @@ DISCOVERY = (
 )
 
 
-@strawberry.type(
-    description=(
-        "Your settings for personalization. Signals that are switched off contribute nothing to scores; see "
-        "`Contribution.switchedOff`."
-    )
-)
+@object_type
 class PersonalizationSettings:
+    """Your settings for personalization.
+
+    Signals that are switched off contribute nothing to scores; see `Contribution.switchedOff`.
+    """
+
     personalized: bool = strawberry.field(description=PERSONALIZED)
     use_topics: bool = strawberry.field(description=USE_TOPICS)
     learn_from_views: bool = strawberry.field(description=LEARN_FROM_VIEWS)

@@ -10,6 +10,7 @@ from db.actors.profile_counts import signal_counts
 from db.actors.users import Viewer
 from db.models import now
 from resolvers.common.context import Context, Info
+from resolvers.common.descriptions import object_type
 from resolvers.common.enums import ViewerKind, register_enum
 from resolvers.common.field_costs import Cost, computed
 from resolvers.common.global_ids import viewer_global_id
@@ -69,8 +70,10 @@ register_enum(
 )
 
 
-@strawberry.type(description="The amount of data about the viewer.")
+@object_type
 class SignalSummary:
+    """The amount of data about the viewer."""
+
     interests: int = strawberry.field(description="The number of interests of any source.")
     learned_interests: int = strawberry.field(description="The number of interests learned from interactions.")
     interactions: int = strawberry.field(description="The number of projects that the viewer interacted with.")
@@ -78,22 +81,28 @@ class SignalSummary:
     answers: int = strawberry.field(description="The number of answered onboarding questions.")
 
 
-@strawberry.type(description=("The amount of data that is enough for personalization. One of the three is sufficient."))
+@object_type
 class PersonalizationThresholds:
+    """The amount of data that is enough for personalization. One of the three is sufficient."""
+
     interests: int = strawberry.field(description="The number of interests.")
     interactions: int = strawberry.field(description="The number of projects interacted with.")
     likes: int = strawberry.field(description="The number of likes.")
 
 
-@strawberry.type(description="The share of one part in the quality of a profile.")
+@object_type
 class ProfileQualityShare:
+    """The share of one part in the quality of a profile."""
+
     part: QualityPart = strawberry.field(description="The part.")
     value: float = strawberry.field(description="The amount that it adds.")
     maximum: float = strawberry.field(description="The maximum that it can add. The maxima add up to 1.")
 
 
-@strawberry.type(description="Data that would improve the profile.")
+@object_type
 class MissingSignal:
+    """Data that would improve the profile."""
+
     kind: MissingKind = strawberry.field(description="The kind of data.")
     have: int = strawberry.field(description="The current amount.")
     needed: int = strawberry.field(description="The required amount.")
@@ -101,15 +110,19 @@ class MissingSignal:
     text: str = strawberry.field(description='A text for display, for example "Like 3 more projects".')
 
 
-@strawberry.type(description="Whether a signal has data about the viewer.")
+@object_type
 class SignalState:
+    """Whether a signal has data about the viewer."""
+
     signal: Signal = strawberry.field(description="The signal.")
     active: bool = strawberry.field(description="Whether the signal can contribute to the viewer's scores.")
     inactive_reason: str | None = strawberry.field(description=("Why it cannot, as text for display; null if active."))
 
 
-@strawberry.type(description="How well the viewer is known, and how their feed is ranked.")
+@object_type
 class PersonalizationStatus:
+    """How well the viewer is known, and how their feed is ranked."""
+
     id: strawberry.ID = strawberry.field(
         description=(
             "The global id, opaque and stable, for client caches: the `status` in mutation results updates it."
@@ -196,10 +209,10 @@ async def personalization_status_of(context: Context) -> PersonalizationStatus:
 
 @strawberry.type
 class PersonalizationQuery:
-    @computed(
-        "How well the viewer is known: whether to show onboarding, the quality of the profile, and how to improve "
-        "it. Always current.",
-        Cost(500),
-    )
+    @computed(Cost(500))
     async def personalization_status(self, info: Info) -> PersonalizationStatus:
+        """How well the viewer is known: whether to show onboarding, the quality of the profile, and how to improve it.
+
+        Always current.
+        """
         return await personalization_status_of(info.context)

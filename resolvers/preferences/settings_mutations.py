@@ -6,6 +6,7 @@ from typing import Annotated
 import strawberry
 
 from resolvers.common.context import Info
+from resolvers.common.descriptions import input_type, object_type
 from resolvers.common.field_costs import computed, mutation
 from resolvers.common.optional_arguments import unset_to_none
 from resolvers.common.user_errors import UserError, attempt
@@ -19,8 +20,10 @@ def _setting(description: str) -> bool | None:
     return strawberry.field(default=strawberry.UNSET, description=description)  # type: ignore[no-any-return]
 
 
-@strawberry.input(description="Settings to change. Omitted settings are kept.")
+@input_type
 class PersonalizationSettingsInput:
+    """Settings to change. Omitted settings are kept."""
+
     personalized: bool | None = _setting(personalization_settings.PERSONALIZED)
     use_topics: bool | None = _setting(personalization_settings.USE_TOPICS)
     learn_from_views: bool | None = _setting(personalization_settings.LEARN_FROM_VIEWS)
@@ -29,28 +32,33 @@ class PersonalizationSettingsInput:
     discovery: int | None = strawberry.field(default=strawberry.UNSET, description=personalization_settings.DISCOVERY)
 
 
-@strawberry.type(description="The return value of `updatePersonalizationSettings`.")
+@object_type
 class UpdatePersonalizationSettingsPayload:
+    """The return value of `updatePersonalizationSettings`."""
+
     changed: bool = strawberry.field(description="Whether the request changed anything; false on error.")
     user_errors: list[UserError] = strawberry.field(description="The errors in the input; empty on success.")
 
-    @computed("The settings after the change.")
+    @computed()
     async def settings(self, info: Info) -> PersonalizationSettings:
+        """The settings after the change."""
         return (await current_viewer(info)).personalization_settings()
 
-    @computed("The viewer after the change.")
+    @computed()
     async def viewer(self, info: Info) -> Viewer:
+        """The viewer after the change."""
         return await current_viewer(info)
 
 
 @strawberry.type
 class SettingsMutation:
-    @mutation("Change your settings for personalization. Stores all changes, or none if one has an error.")
+    @mutation()
     async def update_personalization_settings(
         self,
         info: Info,
         settings: Annotated[PersonalizationSettingsInput, strawberry.argument(description=("The settings to change."))],
     ) -> UpdatePersonalizationSettingsPayload | None:
+        """Change your settings for personalization. Stores all changes, or none if one has an error."""
         asked = {field.name: unset_to_none(getattr(settings, field.name)) for field in fields(settings)}
         changes = {name: value for name, value in asked.items() if value is not None}
         changed, errors = await attempt(lambda: update_settings(info.context, changes), False)

@@ -10,6 +10,7 @@ from db.models import Role
 from resolvers.catalog.user import User
 from resolvers.common import enums  # noqa: F401 (publishes the enums that are named below)
 from resolvers.common.context import Info
+from resolvers.common.descriptions import object_type
 from resolvers.common.enums import ViewerKind
 from resolvers.common.field_costs import Cost, computed
 from resolvers.common.global_ids import bad_cursor, decode_cursor, encode_cursor, viewer_global_id
@@ -28,8 +29,10 @@ from resolvers.preferences.personalization_settings import PersonalizationSettin
 from resolvers.preferences.viewer_interests import Interest, interests_of
 
 
-@strawberry.type(description="The current caller.")
+@object_type
 class Viewer:
+    """The current caller."""
+
     id: strawberry.ID = strawberry.field(
         description=(
             "The global id, opaque and stable, for client caches: the `viewer` in mutation results updates it. "
@@ -62,25 +65,29 @@ class Viewer:
             settings=viewer.settings,
         )
 
-    @computed("The public profile; null without a token, and before the first interaction of a new user.")
+    @computed()
     async def user(self, info: Info) -> User | None:
+        """The public profile; null without a token, and before the first interaction of a new user."""
         if self.user_id is None:
             return None
         card = await info.context.loaders.users_by_id.load(self.user_id)
         return None if card is None else User.of(card)
 
-    @computed("The viewer's interests, highest confidence first.", Cost(50, entries=30))
+    @computed(Cost(50, entries=30))
     async def interests(self, info: Info) -> list[Interest]:
+        """The viewer's interests, highest confidence first."""
         return await interests_of(info.context)
 
-    @computed("The viewer's settings for personalization.")
+    @computed()
     def personalization_settings(self) -> PersonalizationSettings:
+        """The viewer's settings for personalization."""
         return PersonalizationSettings.of(preferences_in(self.settings))
 
-    @computed("The viewer's mutes, latest first.", Cost(50, 2, "first", MAX_PAGE_SIZE))
+    @computed(Cost(50, 2, "first", MAX_PAGE_SIZE))
     async def mutes(
         self, info: Info, first: First = DEFAULT_PAGE_SIZE, after: After = strawberry.UNSET
     ) -> Connection[Mute]:
+        """The viewer's mutes, latest first."""
         first, after = checked_first(first), unset_to_none(after)
         before = None if after is None else _mute_id(after)
         found = []
@@ -111,6 +118,7 @@ def viewer_kind_of(viewer: users.Viewer) -> ViewerKind:
 
 @strawberry.type
 class ViewerQuery:
-    @computed("The current caller.")
+    @computed()
     async def viewer(self, info: Info) -> Viewer:
+        """The current caller."""
         return await current_viewer(info)

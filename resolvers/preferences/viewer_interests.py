@@ -9,6 +9,7 @@ import strawberry
 from db.actors import profiles
 from db.models import TagSource, TermKind
 from resolvers.common.context import Context, Info
+from resolvers.common.descriptions import input_type, object_type
 from resolvers.common.enums import register_enum
 from resolvers.common.field_costs import Cost, computed, mutation
 from resolvers.common.references import path_prefix, term_of
@@ -46,8 +47,10 @@ _SHOWN_AS = {
 }
 
 
-@strawberry.type(description="A tool, category or topic that a viewer is interested in.")
+@object_type
 class Interest:
+    """A tool, category or topic that a viewer is interested in."""
+
     key: str = strawberry.field(description="The platform's own id of the tool, category or topic.")
     name: str = strawberry.field(description="The name.")
     kind: TermKind = strawberry.field(description="The kind.")
@@ -72,8 +75,10 @@ class Interest:
         )
 
 
-@strawberry.input(description="A tool, category or topic.")
+@input_type
 class InterestInput:
+    """A tool, category or topic."""
+
     kind: TermKind | None = strawberry.field(
         default=strawberry.UNSET, description="The kind. Give either `id`, or `kind` and `key`."
     )
@@ -96,24 +101,22 @@ async def interests_of(context: Context) -> list[Interest]:
     return [Interest.of(tag) for tag in await profiles.tags(context.stores.database, viewer.actor_id)]
 
 
-@strawberry.type(description="The return value of mutations on interests.")
+@object_type
 class InterestsPayload:
+    """The return value of mutations on interests."""
+
     changed: bool = strawberry.field(description="Whether the request changed anything; false on error.")
     user_errors: list[UserError] = strawberry.field(description="The errors in the input; empty on success.")
 
-    @computed("Your interests after the change, highest confidence first.", Cost(50, entries=30))
+    @computed(Cost(50, entries=30))
     async def interests(self, info: Info) -> list[Interest]:
+        """Your interests after the change, highest confidence first."""
         return await interests_of(info.context)
 
 
 @strawberry.type
 class InterestsMutation:
-    @mutation(
-        "Replace your stated interests. Stated interests that are not in the list are removed: neither learning "
-        "nor the platform adds them again until you state them. Learned and imported interests are kept; use "
-        "`removeInterest` for those.",
-        Cost(500, 5, "interests", MAX_INTERESTS),
-    )
+    @mutation(Cost(500, 5, "interests", MAX_INTERESTS))
     async def set_interests(
         self,
         info: Info,
@@ -122,6 +125,11 @@ class InterestsMutation:
             strawberry.argument(description=f"The interests, up to {MAX_INTERESTS}; an empty list for none."),
         ],
     ) -> InterestsPayload | None:
+        """Replace your stated interests.
+
+        Stated interests that are not in the list are removed: neither learning nor the platform adds them again until
+        you state them. Learned and imported interests are kept; use `removeInterest` for those.
+        """
         changed, errors = await attempt(
             lambda: change_preferences.set_interests(
                 info.context, [one.term("interests", index) for index, one in enumerate(interests)]
@@ -130,15 +138,16 @@ class InterestsMutation:
         )
         return InterestsPayload(changed=changed, user_errors=errors)
 
-    @mutation(
-        "Remove one interest of any source. Neither learning nor the platform adds it again until you state it or "
-        "choose it in onboarding."
-    )
+    @mutation()
     async def remove_interest(
         self,
         info: Info,
         interest: Annotated[InterestInput, strawberry.argument(description=("The interest to remove."))],
     ) -> InterestsPayload | None:
+        """Remove one interest of any source.
+
+        Neither learning nor the platform adds it again until you state it or choose it in onboarding.
+        """
         changed, errors = await attempt(
             lambda: change_preferences.remove_interest(info.context, interest.term("interest")), False
         )

@@ -35,29 +35,29 @@ class Mood(Enum):
 class Thing:
     name: str = "a"
 
-    @computed("The same for all.", shared=True)
+    @computed(shared=True)
     def size(self) -> int:
         return 1
 
-    @computed("Somebody's own.")
+    @computed()
     def is_mine(self) -> bool:
         return False
 
-    @computed("Other things.", shared=True)
+    @computed(shared=True)
     def like_it(self) -> list["Thing"]:
         return [Thing()]
 
 
 @strawberry.type
 class Query:
-    @computed("Shared.", shared=True)
+    @computed(shared=True)
     def thing(self, info: strawberry.Info, whole: bool = True, fails: bool = False) -> Thing | None:
         info.context.is_complete = whole
         if fails:
             raise KeyError("no")
         return Thing()
 
-    @computed("Shared, and tells whom it was made for.", shared=True)
+    @computed(shared=True)
     def whose(self, info: strawberry.Info) -> str:
         return str(info.context.caller)
 

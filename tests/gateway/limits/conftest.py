@@ -19,11 +19,11 @@ class ResolvedDocument:
 
 @strawberry.type
 class Book(ResolvedDocument):
-    @computed("Books like it.", Cost(100, 2, "first", 50))
+    @computed(Cost(100, 2, "first", 50))
     def similar(self, first: int = 10) -> "Shelf":
         raise NotImplementedError
 
-    @computed("Who wrote it.", Cost(4, entries=3))
+    @computed(Cost(4, entries=3))
     def authors(self) -> list["Author"]:
         raise NotImplementedError
 
@@ -41,15 +41,15 @@ class Shelf:
 
 @strawberry.type
 class Query:
-    @computed("A shelf.", Cost(100, 2, "first", 50))
+    @computed(Cost(100, 2, "first", 50))
     def shelf(self, first: int | None = 10) -> Shelf | None:
         raise NotImplementedError
 
-    @computed("Books by key.", Cost(5, 1, "keys", 20))
+    @computed(Cost(5, 1, "keys", 20))
     def books(self, keys: list[str]) -> list[Book | None]:
         raise NotImplementedError
 
-    @computed("Something.", Cost(1))
+    @computed(Cost(1))
     def named(self) -> ResolvedDocument | None:
         raise NotImplementedError
 
