@@ -1,12 +1,11 @@
-"""The executor: graphql-core's, but for what is a plain attribute all the way down, which is read without ceremony.
+"""The executor: graphql-core's, with a fast path for fields resolved by plain attribute access.
 
-graphql-core builds a path, an info and a resolver's call for every field of every object: 3.6 µs for an attribute, of
-which a page of a feed has thousands. Where a field and all fields below it are attributes of ours (no resolver, no
-argument, no interface or union) its value is copied in 0.3 µs.
+graphql-core builds a path, an info and a resolver call for every field of every object: 3.6 µs for an attribute, of
+which a page of a feed has thousands. Where a field and all fields below it are attributes (no resolver, no argument, no
+interface or union), the value is serialized in 0.3 µs.
 
-Nothing is decided here: whatever is not exactly what the schema promises (a wrong type, a null that may not be, an
-exception, something to await) is left, with all that is below it, to graphql-core, which finds it anew and says of it
-what it always says. That is sound because reading an attribute twice changes nothing.
+Values that the schema does not allow (a wrong type, a forbidden null, an exception, an awaitable) are left to
+graphql-core, which resolves the field again and reports the error. Reading an attribute twice changes nothing.
 """
 
 from collections.abc import Awaitable, Callable
@@ -43,31 +42,31 @@ from resolvers.common.compat import (
 )
 
 Copy = Callable[[Any], Any]
-"""From a value of ours to what goes over the wire; raises `_UnexpectedValue` for one that it does not know exactly."""
+"""A function from a resolved value to its serialized form; raises `_UnexpectedValue` for any other value."""
 
 Read = Callable[[Any], Any]
-"""From an object to the copy of one of its fields."""
+"""A function from an object to the serialized value of one of its fields."""
 
 INT_BOUND = 2**31
-"""GraphQL's Int has 32 bits."""
+"""The bound of GraphQL's Int, which has 32 bits."""
 
 
 class _UnexpectedValue(Exception):
-    """A value that graphql-core shall look at."""
+    """A value that graphql-core handles."""
 
 
 @dataclass(frozen=True, slots=True)
 class SelectionPlan:
-    """How the fields of one selection are answered.
+    """The split of one selection into direct fields and others.
 
     Attributes
     ----------
     names
-        All of them, in the order of the answer.
+        All fields, in the order of the response.
     direct
-        Those that are attributes all the way down.
+        Fields read by plain attribute access, with all fields below them.
     others
-        Those that graphql-core answers.
+        Fields that graphql-core resolves.
     """
 
     names: tuple[str, ...]
@@ -76,11 +75,11 @@ class SelectionPlan:
 
 
 class Executor(ExecutionContext):
-    """Executes one operation."""
+    """The execution of one operation."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        # Each event of a subscription collects its fields anew: plans would pile up. It has few fields anyway.
+        # Each event of a subscription collects its fields again, so that plans would accumulate.
         self._may_copy = self.middleware_manager is None and self.operation.operation is not OperationType.SUBSCRIPTION
         self._plans: dict[tuple[str, int], tuple[GroupedFieldSet, SelectionPlan]] = {}
 
@@ -92,7 +91,7 @@ class Executor(ExecutionContext):
         grouped_field_set: GroupedFieldSet,
         position_context: Any,
     ) -> Awaitable[dict[str, Any]] | dict[str, Any]:
-        """Answer the fields of one object: the direct ones at once, the others as graphql-core does."""
+        """Resolve the fields of one object: direct fields here, others by graphql-core."""
         if not self._may_copy or position_context is not None:
             return super().execute_fields(parent_type, source_value, path, grouped_field_set, position_context)
         plan = self._plan(parent_type, grouped_field_set)
@@ -101,7 +100,7 @@ class Executor(ExecutionContext):
         for name, read in plan.direct:
             try:
                 results[name] = read(source_value)
-            except Exception:  # whatever it is, graphql-core comes to it again and reports it
+            except Exception:  # graphql-core resolves the field again and reports the error
                 others = _with(others, name, grouped_field_set)
         if not others:
             return results
@@ -111,7 +110,7 @@ class Executor(ExecutionContext):
         return _merged_later(results, rest, others)
 
     def _plan(self, parent_type: GraphQLObjectType, fields: GroupedFieldSet) -> SelectionPlan:
-        """Make the plan of a selection, once in an operation however many objects it is asked of."""
+        """Split a selection, once per operation for all its objects."""
         key = (parent_type.name, id(fields))
         known = self._plans.get(key)
         if known is not None:
@@ -122,11 +121,11 @@ class Executor(ExecutionContext):
             direct=tuple((name, read) for name, read in readers.items() if read is not None),
             others={name: fields[name] for name, read in readers.items() if read is None},
         )
-        self._plans[key] = (fields, plan)  # the fields are kept alive, so that none gets their id
+        self._plans[key] = (fields, plan)  # keeps the fields alive, so that their id is not reused
         return plan
 
     def _reader(self, parent_type: GraphQLObjectType, details: FieldDetailsList) -> Read | None:
-        """Give what reads a field; None if graphql-core is to answer it."""
+        """Return the reader of a field; None if graphql-core resolves it."""
         name = details[0].node.name.value
         if name == "__typename":
             type_name = parent_type.name
@@ -148,7 +147,7 @@ class Executor(ExecutionContext):
         return None if present is None else lambda value: None if value is None else present(value)
 
     def _copy_present(self, type_: GraphQLOutputType, details: FieldDetailsList) -> Copy | None:
-        """Give what copies a value that is not null."""
+        """Return the serializer of a value that is not null."""
         if isinstance(type_, GraphQLList):
             entry = self._copy(type_.of_type, details)
             return None if entry is None else _list_of(entry)
@@ -176,7 +175,7 @@ class Executor(ExecutionContext):
 
 
 def _attribute(field: GraphQLField) -> str | None:
-    """Give the name of the attribute that a field is, if it is nothing else."""
+    """Return the name of the attribute behind a field without resolver, arguments and extensions."""
     definition = field_definition(field)
     if definition is None or field.args or definition.extensions:
         return None
@@ -185,14 +184,14 @@ def _attribute(field: GraphQLField) -> str | None:
 
 
 def _with(others: GroupedFieldSet, name: str, fields: GroupedFieldSet) -> GroupedFieldSet:
-    """Add a field to what graphql-core answers, in the order in which it would come to it."""
+    """Add a field to those that graphql-core resolves, in document order."""
     return {other: details for other, details in fields.items() if other in others or other == name}
 
 
 def _merged(results: dict[str, Any], rest: dict[str, Any], others: GroupedFieldSet) -> dict[str, Any]:
     results.update(rest)
     for name in others.keys() - rest.keys():
-        del results[name]  # a field that the schema does not have
+        del results[name]  # a field that is not in the schema
     return results
 
 
@@ -205,7 +204,7 @@ async def _merged_later(
 def _list_of(entry: Copy) -> Copy:
     def copy(value: Any) -> list[Any]:
         if type(value) is not list and type(value) is not tuple:
-            raise _UnexpectedValue  # a generator, say: to look into it would change it
+            raise _UnexpectedValue  # iterating over a generator would consume it
         return [entry(one) for one in value]
 
     return copy
@@ -233,7 +232,7 @@ def _float(value: Any) -> float:
 
 
 def _written(write: Copy) -> Copy:
-    """Copy as the type itself does; a value that it does not have raises."""
+    """Return the type's own serializer, which raises for an invalid value."""
 
     def copy(value: Any) -> Any:
         written = write(value)

@@ -1,4 +1,4 @@
-"""What a client is told as it happens: that a feed is not what it was."""
+"""The subscription to changes of feeds."""
 
 from collections.abc import AsyncGenerator
 from datetime import datetime
@@ -71,7 +71,7 @@ class Subscription:
             ),
         ] = strawberry.UNSET,
     ) -> AsyncGenerator[FeedChanged, None]:
-        """Reports changes of feeds within seconds.
+        """Report changes of feeds within seconds.
 
         Changes in quick succession are reported once. Changes before the subscription are not reported; pass `since`
         for that.
@@ -83,7 +83,7 @@ class Subscription:
             )
         changes, caller = info.context.changes, info.context.caller
         if changes is None:
-            raise InvalidArgument("This gateway tells nothing as it happens: SUBSCRIPTIONS is off.")
+            raise InvalidArgument("Subscriptions are off (SUBSCRIPTIONS).")
         who = ActorKeys(caller.user_key, caller.session_key)
         since = unset_to_none(since)
         stood = await changes.version_of(who)

@@ -1,4 +1,4 @@
-"""The graph as a whole: every subject's queries and mutations in one schema."""
+"""The GraphQL schema, composed of the queries and mutations of each subject."""
 
 from collections.abc import Awaitable, Callable
 from datetime import date, datetime
@@ -83,12 +83,12 @@ _FIND: dict[str, Callable[[Info, str], Awaitable[Node | None]]] = {
 
 
 _FOUND = Cost(150)
-"""A statement or two; for an edge also its stored ranking, 1.5 ms of CPU to read and unpack."""
+"""One or two statements; for an edge also its stored ranking, 1.5 ms of CPU to read and unpack."""
 
 
 @strawberry.type
 class NodeQuery:
-    """How things are found by global id."""
+    """The query `node`."""
 
     @computed(_FOUND)
     async def node(
@@ -116,7 +116,7 @@ class Query(
     PersonalizationQuery,
     DeletionReceiptQuery,
 ):
-    """Every query."""
+    """All queries."""
 
 
 @strawberry.type(description=ABOUT_MUTATION)
@@ -133,7 +133,7 @@ class Mutation(
     QuestionMutation,
     UserRemovalMutation,
 ):
-    """Every mutation."""
+    """All mutations."""
 
 
 append_examples(Query, QUERY_EXAMPLES)
@@ -151,6 +151,6 @@ schema = strawberry.Schema(
 
 
 def sdl() -> str:
-    """Write the schema in GraphQL's own language, as `schema.graphql` holds it."""
+    """Return the schema definition language, as in `schema.graphql`."""
     lines = schema.as_str().splitlines()
     return "".join(f"{line.rstrip()}\n" for line in lines)  # the printer indents empty lines of descriptions

@@ -1,4 +1,4 @@
-"""Why a project is not on the viewer's page: the answer for whoever misses it."""
+"""The query `whyNot`, which explains the absence of a project from `forYou`."""
 
 import strawberry
 
@@ -20,19 +20,19 @@ from scoring.explanation.counterfactual_search import FIRST_PAGE_SIZE
 from scoring.explanation.why_not_outcome import Outcome
 from scoring.pipelines.feed_filters import Filter
 
-_SAID = {
-    Filter.PRIVATE: "It is private: not even its owner meets it in a feed.",
-    Filter.ARCHIVED: "It is archived.",
-    Filter.OWN: "It is your own: For You shows the work of others.",
-    Filter.DISMISSED: "You dismissed it; `undoDismissal` lets it come back.",
-    Filter.MUTED: "You muted its owner or something that it carries (`mutes`); `unmute` lets it come back.",
-    Filter.WHERE: "It does not match `where`.",
+_FILTER_SUMMARIES = {
+    Filter.PRIVATE: "The project is private: feeds do not show it, even to its owner.",
+    Filter.ARCHIVED: "The project is archived.",
+    Filter.OWN: "The project is yours: For You shows projects of others.",
+    Filter.DISMISSED: "You dismissed the project; `undoDismissal` reverts this.",
+    Filter.MUTED: "You muted its owner, or one of its tools, categories or topics (`mutes`); `unmute` reverts this.",
+    Filter.WHERE: "The project does not match `where`.",
 }
 
 
 @object_type
 class WhyNot:
-    """Why a project is not in your `forYou`, or its rank."""
+    """The position of a project on its way to your `forYou`."""
 
     outcome: Outcome = strawberry.field(description="The outcome.")
     summary: str = strawberry.field(description="The answer in one sentence.")
@@ -62,7 +62,7 @@ class WhyNot:
 
 @strawberry.type
 class WhyNotQuery:
-    """The question."""
+    """The query `whyNot`."""
 
     @computed(Cost(1_500))
     async def why_not(
@@ -72,7 +72,7 @@ class WhyNotQuery:
         id: ProjectId = strawberry.UNSET,
         where: Where = strawberry.UNSET,
     ) -> WhyNot | None:
-        """Explains why a project is not in your `forYou`, or returns its rank.
+        """Explain why a project is not in your `forYou`, or return its rank.
 
         A project that you may not see is UNKNOWN, like one that does not exist. Null only on error.
         """
@@ -105,20 +105,20 @@ def _shown(
 
 def _summary(found: why_not_outcome.WhyNot) -> str:
     if found.filter is not None:
-        return _SAID[found.filter]
+        return _FILTER_SUMMARIES[found.filter]
     if found.rank is not None:
         on_page = ", on the first page" if found.rank <= FIRST_PAGE_SIZE else ""
-        return f"It is there, at rank {found.rank} of {found.ranked}{on_page}."
+        return f"The project is at rank {found.rank} of {found.ranked}{on_page}."
     if found.outcome is Outcome.UNKNOWN:
-        return "There is no such project, or it is not yours to see."
+        return "The project does not exist, or you may not see it."
     return (
-        "No source named it as a candidate for you: it is not near your interests, nor new, popular or moving now. "
-        f"It follows behind the {found.ranked} ranked projects."
+        "No candidate source returned the project: it is not close to your interests, and not new, popular or "
+        f"trending. It follows the {found.ranked} ranked projects."
     )
 
 
 async def _mutes_of(context: Context, card: ProjectCard) -> list[Mute]:
-    """Give those mutes of the viewer that speak of a project."""
+    """Return the viewer's mutes that remove a project."""
     viewer = await context.viewer()
     if viewer.actor_id is None:
         return []

@@ -46,12 +46,12 @@ class Tool(Node):
 
     @classmethod
     def of(cls, tool: CatalogTool) -> Self:
-        """Show a tool that has been read whole."""
+        """Return a tool with all its fields."""
         return cls(id=global_id("Tool", tool.key), key=tool.key, name=tool.name, known=tool)
 
     @classmethod
     def of_term(cls, term: CatalogTerm) -> Self:
-        """Show a tool of which the key and the name have been read."""
+        """Return a tool by key and name; other fields are loaded on demand."""
         return cls(id=global_id("Tool", term.key), key=term.key, name=term.name)
 
     @computed(shared=True)
@@ -95,7 +95,7 @@ class Category(Node):
 
     @classmethod
     def of(cls, category: catalog_entries.Category | CatalogTerm) -> Self:
-        """Show a category."""
+        """Return a category."""
         return cls(id=global_id("Category", category.key), key=category.key, name=category.name)
 
     @computed(shared=True)
@@ -114,7 +114,7 @@ class Topic(Node):
 
     @classmethod
     def of(cls, term: CatalogTerm) -> Self:
-        """Show a topic."""
+        """Return a topic."""
         return cls(id=global_id("Topic", term.key), key=term.key, name=term.name)
 
 
@@ -129,7 +129,7 @@ class ToolConnection(Connection[Tool]):
 
 @strawberry.type
 class CatalogQuery:
-    """What can be asked of the catalog."""
+    """Queries of the catalog."""
 
     @computed(Cost(200, 2, "first", MAX_PAGE_SIZE), shared=True)
     async def tools(
@@ -153,7 +153,7 @@ class CatalogQuery:
         """
         first, search, after = checked_first(first), _checked_search(search), unset_to_none(after)
         place = None if after is None else _tool_place(after)
-        # One more than asked for tells whether there is a next page.
+        # One item more than requested tells whether there is a next page.
         found = await find_tools(info.context.stores, search, first + 1, place)
         info.context.is_complete = info.context.is_complete and not found.degraded
         items = [(_tool_cursor(one.place), Tool.of(one.tool)) for one in found.tools]

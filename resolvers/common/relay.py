@@ -16,7 +16,7 @@ DEFAULT_PAGE_SIZE = 50
 
 @strawberry.interface(description="An object with an id.")
 class Node:
-    """The interface of everything that `Query.node` gives."""
+    """The interface of the objects that `Query.node` returns."""
 
     id: strawberry.ID = strawberry.field(description="The global id, opaque and stable, for client caches and `node`.")
 
@@ -34,7 +34,7 @@ class PageInfo:
 
 
 def page_info(cursors: list[str], *, has_next: bool, has_previous: bool) -> PageInfo:
-    """Describe the page whose edges have these cursors."""
+    """Return the position of a page whose edges have these cursors."""
     return PageInfo(
         has_next_page=has_next,
         has_previous_page=has_previous,
@@ -69,7 +69,7 @@ class ConnectionParts(TypedDict, Generic[T]):
 
 
 def connection_parts(items: Sequence[tuple[str, T]], first: int, *, has_previous: bool) -> ConnectionParts[T]:
-    """Return the parts of the page with the first of these items, each with its cursor.
+    """Return the page with the first of these items and their cursors.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The scalars of the graph that are not GraphQL's own."""
+"""Custom scalars."""
 
 from datetime import UTC, date, datetime
 from typing import Any, NewType
@@ -14,7 +14,7 @@ def _read_time(value: Any) -> datetime:
         time = datetime.fromisoformat(value)
         return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
     except (TypeError, ValueError, OverflowError):
-        raise GraphQLError(f"This is no time. {_TIME_FORMAT_HINT}") from None
+        raise GraphQLError(f"This is not a time. {_TIME_FORMAT_HINT}") from None
 
 
 def _read_date(value: Any) -> date:

@@ -1,4 +1,4 @@
-"""Why a project is where it is: the numbers that ranked it, what moved it, and the evidence in words."""
+"""Explanations of scores: contributions, adjustments and reasons."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -34,7 +34,7 @@ class Signal:
 
 @cache
 def described(signal: weights.Signal) -> Signal:
-    """Show a signal."""
+    """Return a signal."""
     words = SIGNALS[signal]
     return Signal(name=signal.value, label=words.label, group=SignalGroup(words.group), unit=words.unit)
 
@@ -69,7 +69,7 @@ class Adjustment:
 
     @classmethod
     def of(cls, moved: ranking.Adjustment) -> Self:
-        """Show a move."""
+        """Return an adjustment."""
         return cls(
             rule=moved.rule,
             penalty=as_float(moved.penalty),
@@ -86,7 +86,7 @@ class Adjustment:
 
 @strawberry.interface(description="A piece of evidence for a score. Query its details by type.")
 class Reason:
-    """A reason as a client sees it."""
+    """A reason."""
 
     id: strawberry.ID = strawberry.field(description="The id of the reason, for `dismissProject(reasonId:)`.")
     text: str = strawberry.field(description="The reason as text for display.")
@@ -94,7 +94,7 @@ class Reason:
 
 
 class _OtherProject:
-    """The field `project` of a reason that names one."""
+    """The field `project` of a reason."""
 
     project_id: strawberry.Private[int]
 
@@ -105,7 +105,7 @@ class _OtherProject:
 
 
 class _Owner:
-    """The field `owner` of a reason that names one."""
+    """The field `owner` of a reason."""
 
     owner_id: strawberry.Private[int]
 
@@ -150,7 +150,7 @@ class Explanation:
 
     @classmethod
     def of(cls, explained: ScoredProject, page: ProjectFilter | None = None) -> Self:
-        """Show a score with its parts; `page` is what For You is narrowed to, None for another feed."""
+        """Return a score with its parts; `page` is the filter of For You, None for other feeds."""
         parts = zip(explained.signals, explained.values, explained.contributions, strict=True)
         strongest_first = sorted(parts, key=lambda part: (-abs(part[2]), part[0].value))
         return cls(

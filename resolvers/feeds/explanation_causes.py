@@ -1,4 +1,4 @@
-"""What would remove a project from the viewer's page: causes that are the viewer's own, to show and to act on."""
+"""Interests and interactions of the viewer that keep a project on the page."""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -21,16 +21,16 @@ from scoring.explanation.reason_finders import strongest_action
 
 @strawberry.interface(description="An interest or interaction of yours that brings a project onto your page.")
 class Cause(ABC):
-    """A cause as a client sees it."""
+    """An interest or interaction."""
 
     @computed()
     async def text(self, info: Info) -> str:
         """The cause as text for display."""
-        return await self.said(info)
+        return await self.described(info)
 
     @abstractmethod
-    async def said(self, info: Info) -> str:
-        """Say what it is."""
+    async def described(self, info: Info) -> str:
+        """Return the cause as text."""
 
 
 @object_type
@@ -44,11 +44,11 @@ class InterestCause(Cause):
 
     @classmethod
     def of(cls, tag: Tag) -> Self:
-        """Show a tag."""
+        """Return the cause of an interest."""
         return cls(key=tag.key, name=tag.name, kind=tag.kind, confidence=tag.confidence)
 
-    async def said(self, info: Info) -> str:
-        """Say what it is."""
+    async def described(self, info: Info) -> str:
+        """Return the cause as text."""
         return f"Your interest in {self.name}"
 
 
@@ -63,7 +63,7 @@ class ProjectCause(Cause):
 
     @classmethod
     def of(cls, engagement: EngagedProject) -> Self:
-        """Show a touch."""
+        """Return the cause of an interaction."""
         action, verb = strongest_action(engagement.kinds)
         return cls(viewer_action=action, at=engagement.last_at, project_id=engagement.project_id, verb=verb)
 
@@ -72,8 +72,8 @@ class ProjectCause(Cause):
         """The project; null if you may not see it any more."""
         return await visible_project(info, self.project_id)
 
-    async def said(self, info: Info) -> str:
-        """Say what it is."""
+    async def described(self, info: Info) -> str:
+        """Return the cause as text."""
         card = await info.context.loaders.cards_by_id.load(self.project_id)
         return f"The fact that you {self.verb} " + ("a project that is gone" if card is None else f"“{card.title}”")
 
@@ -91,16 +91,16 @@ class Counterfactual:
 
     @classmethod
     def of(cls, found: Sequence[evidence.Cause]) -> Self:
-        """Show causes."""
+        """Return a set of causes."""
         return cls(causes=[_shown(cause) for cause in found])
 
     @computed()
     async def text(self, info: Info) -> str:
         """The causes in one sentence."""
-        said = await asyncio.gather(*(cause.said(info) for cause in self.causes))  # together: one statement
-        told = [said[0], *(f"{one[0].lower()}{one[1:]}" for one in said[1:])]
-        listed = " and ".join([", ".join(told[:-1]), told[-1]]) if len(told) > 1 else told[0]
-        return f"{listed} {'keeps' if len(told) == 1 else 'together keep'} it on your page."
+        described = await asyncio.gather(*(cause.described(info) for cause in self.causes))  # together: one statement
+        sentences = [described[0], *(f"{one[0].lower()}{one[1:]}" for one in described[1:])]
+        listed = " and ".join([", ".join(sentences[:-1]), sentences[-1]]) if len(sentences) > 1 else sentences[0]
+        return f"{listed} {'keeps' if len(sentences) == 1 else 'together keep'} it on your page."
 
 
 def _shown(cause: evidence.Cause) -> Cause:
@@ -108,4 +108,4 @@ def _shown(cause: evidence.Cause) -> Cause:
         return InterestCause.of(cause.tag)
     if cause.engagement is not None:
         return ProjectCause.of(cause.engagement)
-    raise ValueError("a cause is a tag or a touch")
+    raise ValueError("a cause is an interest or an interaction")

@@ -1,4 +1,4 @@
-"""The feeds: pages cut from a ranking, as Relay connections."""
+"""Feeds as Relay connections."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -35,10 +35,10 @@ from scoring.weights import (
 
 DEFAULT_PAGE_SIZE = 30
 MAX_FILTER_VALUES = 100
-"""Values that one field of a filter may list."""
+"""The maximum number of values in one field of a filter."""
 
 NO_USER_ID = 0
-"""An id that no user has."""
+"""The id of no user."""
 
 Serve = Callable[[Viewer, int, str | None, ProjectFilter], Awaitable[Page]]
 
@@ -51,7 +51,7 @@ Serve = Callable[[Viewer, int, str | None, ProjectFilter], Awaitable[Page]]
     ),
 )
 class ProjectFilterInput:
-    """A filter as a client writes it."""
+    """A filter of a feed."""
 
     types: list[str] | None = strawberry.field(
         default=strawberry.UNSET, description="The types of projects (`Project.type`)."
@@ -125,11 +125,11 @@ class FeedEdge(Node):
     node: Project = strawberry.field(description="The project.")
     explained: strawberry.Private[ScoredProject]
     page: strawberry.Private[ProjectFilter | None]
-    """What For You is narrowed to; None for another feed."""
+    """The filter of For You; None for other feeds."""
 
     @classmethod
     def of(cls, feed: FeedKind, entry: PageEntry, card: ProjectCard, where: ProjectFilter) -> Self:
-        """Show a place of a feed that is narrowed so."""
+        """Return the edge of an entry of a feed with this filter."""
         return cls(
             id=edge_global_id(feed, entry.cursor),
             cursor=entry.cursor,
@@ -178,7 +178,7 @@ class FeedConnection:
 
     @classmethod
     def of(cls, page: Page, where: ProjectFilter) -> Self:
-        """Show a page of a feed that is narrowed so."""
+        """Return the connection of a page with this filter."""
         edges = [
             FeedEdge.of(page.kind, entry, page.cards[entry.project_id], where)
             for entry in page.entries
@@ -207,7 +207,7 @@ Where = Annotated[ProjectFilterInput | None, strawberry.argument(description="Na
 
 @strawberry.type
 class FeedQuery:
-    """The feeds. Each is nullable: one that fails must not take its neighbors along."""
+    """The feeds, each nullable, so that an error in one leaves the others unaffected."""
 
     @computed(Cost(3_000, 5, "first", MAX_PAGE_SIZE))
     async def for_you(
@@ -316,10 +316,10 @@ async def serve_feed(
     *,
     personal: bool = False,
 ) -> FeedConnection:
-    """Serve a page of a feed as the graph shows it; `serve` is a feed of `scoring.feeds.Feeds`.
+    """Return a page of a feed; `serve` is a method of `scoring.feeds.Feeds`.
 
-    While the truth is away nobody knows who asks: a `personal` feed is then one clear error, the others are served as
-    everybody last saw them.
+    While the database is unavailable, the viewer is unknown: a `personal` feed is then an error; other feeds are served
+    as last seen.
 
     Raises
     ------
@@ -339,7 +339,7 @@ async def serve_feed(
 
 
 async def edge_by_key(info: Info, key: str) -> FeedEdge | None:
-    """Give the edge whose global id has this key, as it was ranked; None if its project is not to be seen any more.
+    """Return the edge with this key of a global id, as it was ranked; None if its project is not visible any more.
 
     Raises
     ------

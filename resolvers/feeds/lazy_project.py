@@ -1,4 +1,4 @@
-"""A project that something else names. Projects have explanations, and explanations name projects."""
+"""Lazy references to projects from explanations, which projects refer to in turn."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,8 +13,8 @@ LazyProject = Annotated["Project", strawberry.lazy("resolvers.feeds.project")]
 
 
 async def visible_project(info: Info, project_id: int) -> LazyProject | None:
-    """Give a project by our id, if the viewer may see it."""
-    from resolvers.feeds import project  # noqa: PLC0415 (the two modules' types name each other)
+    """Return the project with this database id if the viewer may see it."""
+    from resolvers.feeds import project  # noqa: PLC0415 (the types of the two modules refer to each other)
 
     card = await info.context.loaders.cards_by_id.load(project_id)
     return None if card is None else project.Project.of(card)

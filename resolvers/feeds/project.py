@@ -1,4 +1,4 @@
-"""A project, wherever it is met."""
+"""Projects."""
 
 import datetime as dt
 from datetime import datetime, timedelta
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
     from resolvers.feeds.feed_connection import FeedConnection
 
 LazyFeed = Annotated["FeedConnection", strawberry.lazy("resolvers.feeds.feed_connection")]
-"""Feeds list projects, and projects have a feed of what is like them."""
+"""A lazy type: feeds list projects, and projects have a feed of similar ones."""
 
 MAX_ACTIVITY_DAYS = 90
-"""Days of activity: a quarter, one pixel or two each."""
+"""The maximum number of days of activity, a quarter."""
 
 DEFAULT_ACTIVITY_DAYS = 14
 
 MAX_KEYS = 100
-"""Projects that `projects` gives in one go: the largest page of a feed."""
+"""The maximum number of projects of `projects`, as for the largest page of a feed."""
 
 
 Days = Annotated[int | None, strawberry.argument(description=f"The number of days: 1 to {MAX_ACTIVITY_DAYS}.")]
@@ -68,7 +68,7 @@ class Project(Node):
 
     @classmethod
     def of(cls, card: ProjectCard) -> Self:
-        """Show a project."""
+        """Return a project."""
         return cls(
             id=global_id("Project", card.key),
             key=card.key,
@@ -164,7 +164,7 @@ class Project(Node):
         after: After = strawberry.UNSET,
     ) -> LazyFeed | None:
         """The most similar projects, best first. Null only on error."""
-        from resolvers.feeds import feed_connection  # noqa: PLC0415 (the two modules' types name each other)
+        from resolvers.feeds import feed_connection  # noqa: PLC0415 (the types of the two modules refer to each other)
 
         async def serve(viewer: Viewer, first: int, after: str | None, where: ProjectFilter) -> Page:
             return await info.context.feeds.similar(viewer, self.project_id, first, after, where)
@@ -177,7 +177,7 @@ class Project(Node):
 
 @strawberry.type
 class ProjectQuery:
-    """How projects are found by key."""
+    """Queries of projects."""
 
     @computed(READ_COST)
     async def project(

@@ -46,7 +46,7 @@ class OnboardingPayload:
 
     @computed(Cost(500))
     async def status(self, info: Info) -> PersonalizationStatus:
-        """How well the viewer is known after the change."""
+        """The personalization status after the change."""
         return await personalization_status_of(info.context)
 
     @computed(Cost(500))

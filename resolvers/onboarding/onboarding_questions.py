@@ -1,4 +1,4 @@
-"""The quiz as a client shows it: questions, what was answered, and how far the viewer is."""
+"""Onboarding questions with the viewer's answers and progress."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -19,7 +19,7 @@ from resolvers.common.global_ids import global_id, option_global_id
 from resolvers.common.optional_arguments import unset_to_none
 
 MAX_LOCALE_LENGTH = 35
-"""Characters of the longest language tag that RFC 5646 asks programs to take."""
+"""The length of the longest language tag that RFC 5646 requires programs to accept."""
 
 Locale = Annotated[
     str | None,
@@ -51,7 +51,7 @@ class OnboardingOption:
 
     @classmethod
     def of(cls, option: questions.Option, question_id: int, answer: answers.Answer | None) -> Self:
-        """Show an option of a question."""
+        """Return an option of a question."""
         return cls(
             id=option_global_id(question_id, option.id),
             key=option.id,
@@ -120,7 +120,7 @@ class OnboardingQuestion:
 
     @classmethod
     def of(cls, question: questions.Question, answer: answers.Answer | None) -> Self:
-        """Show a question."""
+        """Return a question."""
         return cls(
             id=global_id("OnboardingQuestion", question.key),
             key=question.key,
@@ -154,7 +154,7 @@ class OnboardingProgress:
 
     @classmethod
     def of(cls, asked: Sequence[OnboardingQuestion]) -> Self:
-        """Count the questions of a quiz."""
+        """Return the progress in these questions."""
         skipped = sum(one.answer is not None and one.answer.skipped for one in asked)
         still_open = [one for one in asked if one.answer is None]
         done = len(asked) - len(still_open)
@@ -180,7 +180,7 @@ def _answer(answer: answers.Answer, question: questions.Question) -> OnboardingA
 
 
 async def onboarding_questions_of(context: Context, locale: str | None) -> list[OnboardingQuestion]:
-    """Give the quiz with the viewer's answers: two statements."""
+    """Return the questions with the viewer's answers, in two statements."""
     locale = unset_to_none(locale)
     database = context.stores.database
     asked = await active_questions(database, locale if locale and len(locale) <= MAX_LOCALE_LENGTH else None)
@@ -191,7 +191,7 @@ async def onboarding_questions_of(context: Context, locale: str | None) -> list[
 
 @strawberry.type
 class OnboardingQuery:
-    """What can be asked of the quiz."""
+    """Queries of onboarding."""
 
     @computed(Cost(500, entries=5))
     async def onboarding_questions(self, info: Info, locale: Locale = strawberry.UNSET) -> list[OnboardingQuestion]:

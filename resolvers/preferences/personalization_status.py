@@ -121,7 +121,7 @@ class SignalState:
 
 @object_type
 class PersonalizationStatus:
-    """How well the viewer is known, and how their feed is ranked."""
+    """The amount of data about the viewer, and its effect on their feed."""
 
     id: strawberry.ID = strawberry.field(
         description=(
@@ -161,7 +161,7 @@ class PersonalizationStatus:
 
     @classmethod
     def of(cls, known: personalization_status.Status, viewer: Viewer) -> Self:
-        """Show what is known of a viewer."""
+        """Return the status of a viewer."""
         counts, enough = known.counts, known.thresholds
         return cls(
             id=viewer_global_id("PersonalizationStatus", viewer.user_key, viewer.session_key),
@@ -198,7 +198,7 @@ class PersonalizationStatus:
 
 
 async def personalization_status_of(context: Context) -> PersonalizationStatus:
-    """Tell how well the viewer is known now: one statement beside the viewer's own."""
+    """Return the current status, in one statement besides the viewer's own."""
     viewer, at = await context.viewer(), now()
     recent = at - timedelta(days=weights.RECENT_VIEWS_DAYS)
     allowed = preferences_in(viewer.settings)
@@ -211,7 +211,7 @@ async def personalization_status_of(context: Context) -> PersonalizationStatus:
 class PersonalizationQuery:
     @computed(Cost(500))
     async def personalization_status(self, info: Info) -> PersonalizationStatus:
-        """How well the viewer is known: whether to show onboarding, the quality of the profile, and how to improve it.
+        """The amount of data about the viewer: whether to show onboarding, and the quality of the profile.
 
         Always current.
         """

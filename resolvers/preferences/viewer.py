@@ -53,7 +53,7 @@ class Viewer:
 
     @classmethod
     def of(cls, viewer: users.Viewer, role: Role) -> Self:
-        """Show a viewer."""
+        """Return a viewer."""
         return cls(
             id=viewer_global_id("Viewer", viewer.user_key, viewer.session_key),
             kind=viewer_kind_of(viewer),
@@ -105,12 +105,12 @@ def _mute_id(cursor: str) -> int:
 
 
 async def current_viewer(info: Info) -> Viewer:
-    """Show whoever is asking, as stored now."""
+    """Return the viewer of the request as currently stored."""
     return Viewer.of(await info.context.viewer(), await info.context.role())
 
 
 def viewer_kind_of(viewer: users.Viewer) -> ViewerKind:
-    """Tell how a viewer is known."""
+    """Return the kind of a viewer."""
     if viewer.user_key is not None:
         return ViewerKind.USER
     return ViewerKind.ANONYMOUS if viewer.session_key is None else ViewerKind.SESSION
