@@ -1,6 +1,6 @@
-"""Why a project is here, in words: reasons, each with its evidence, and the one sentence that sums them up.
+"""Reasons for a project's place, each with its evidence, and the sentence that summarizes them.
 
-`scoring.explanation.reason_finders` finds them.
+`scoring.explanation.reason_finders` finds them; the GraphQL types are made from these classes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from scoring.weights import ANONYMITY_FLOOR, LIKES_FOR_FULL_COLLABORATION, Signa
 
 
 class Basis(StrEnum):
-    """What makes two projects alike."""
+    """Basis on which two projects are similar."""
 
     TEXT = "text"
     PEOPLE = "people"
@@ -132,7 +132,7 @@ REASONS = (
     Exploration,
 )
 
-_IN_SHORT: Mapping[Signal, str] = {
+_SUMMARIES: Mapping[Signal, str] = {
     Signal.QUERY_SIMILARITY: "Close in meaning to your search.",
     Signal.PROJECT_SIMILARITY: "Similar to the project you're viewing.",
     Signal.VECTOR_SIMILARITY: "Similar to what you like and view.",
@@ -141,19 +141,19 @@ _IN_SHORT: Mapping[Signal, str] = {
     Signal.NEW_SINCE_VISIT: "New since your last visit.",
     Signal.ITEM_FACTORS: "People with similar taste view projects like this.",
 }
-"""What is said when a signal speaks for a project, but nothing can be named as evidence."""
+"""Summaries by the strongest signal, for a project without evidence to name."""
 
 
 def summary(explained: ScoredProject, found: Sequence[Reason]) -> str:
-    """Say in one plain sentence why the project is here; `found` as `find_reasons` orders it."""
-    if any(moved.rule is Rule.REMAINDER for moved in explained.adjustments):
+    """Summarize the reasons in one sentence; `found` in the order of `find_reasons`."""
+    if any(adjustment.rule is Rule.REMAINDER for adjustment in explained.adjustments):
         return "From the rest of the catalog, newest first."
     if explained.signals == (Signal.CREATED_AT,):
         return "Among the newest projects."
-    told = [reason.text for reason in found[:2]]
-    if told:
-        return f"{told[0]}." if len(told) == 1 else f"{told[0]}; {told[1][0].lower()}{told[1][1:]}."
+    texts = [reason.text for reason in found[:2]]
+    if texts:
+        return f"{texts[0]}." if len(texts) == 1 else f"{texts[0]}; {texts[1][0].lower()}{texts[1][1:]}."
     if explained.signals == (Signal.PROJECT_SIMILARITY,) and not explained.score:
         return "Shares tools, categories or topics with the project you're viewing."
-    speaking = max(_IN_SHORT, key=explained.contribution)
-    return _IN_SHORT[speaking] if explained.contribution(speaking) > 0 else "Picked to complete your page."
+    strongest = max(_SUMMARIES, key=explained.contribution)
+    return _SUMMARIES[strongest] if explained.contribution(strongest) > 0 else "Picked to complete your page."
