@@ -7,7 +7,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Table, UniqueConstraint, and_, bindparam, delete, func, or_, select, update
+from sqlalchemy import Table, UniqueConstraint, and_, bindparam, delete, false, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import ColumnElement
 
@@ -79,25 +79,22 @@ _UPDATE_ACCOUNT = (
 _STATED = (TagSource.MANUAL.value, TagSource.QUIZ.value)
 
 
-def _clashes(table: Table) -> ColumnElement[bool] | None:
+def _clashes(table: Table) -> ColumnElement[bool]:
     """Return the condition that the account already has a row with the unique key of a row of the session."""
     other = table.alias("other")
     unique = [constraint for constraint in table.constraints if isinstance(constraint, UniqueConstraint)]
-    keys = [list(constraint.columns) for constraint in (table.primary_key, *unique)]
     found = [
         select(other.c.actor_id)
-        .where(other.c.actor_id == _TO, *(other.c[c.name] == c for c in key if c.name != "actor_id"))
+        .where(other.c.actor_id == _TO, *(other.c[c.name] == c for c in key.columns if c.name != "actor_id"))
         .exists()
-        for key in keys
-        if any(column.name == "actor_id" for column in key)
+        for key in (table.primary_key, *unique)
+        if any(column.name == "actor_id" for column in key.columns)
     ]
-    return or_(*found) if found else None
+    return or_(false(), *found)
 
 
 def _carry(table: Table) -> Any:
-    clashes = _clashes(table)
-    statement = update(table).where(table.c.actor_id == _FROM).values(actor_id=_TO)
-    return statement if clashes is None else statement.where(~clashes)
+    return update(table).where(table.c.actor_id == _FROM, ~_clashes(table)).values(actor_id=_TO)
 
 
 _CARRY = {table.name: _carry(table) for table in PERSONAL}

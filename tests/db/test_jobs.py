@@ -20,7 +20,7 @@ async def outlive(seconds: float) -> None:
     await asyncio.sleep(seconds + 0.05)
 
 
-async def test_a_job_in_somebodys_hands_cannot_be_taken(database: Database):
+async def test_a_held_job_cannot_be_acquired(database: Database):
     turn = await jobs.acquire(database, "a")
     assert turn is not None
     assert await jobs.acquire(database, "a") is None

@@ -444,7 +444,7 @@ async def test_rows_land_in_the_partition_of_their_month(postgresql_database: Da
     assert found == [f"interactions_{month}" for month in ("2025_01", "2025_02", "2025_12", "2026_01")]
 
 
-async def test_a_time_that_nobody_knows_needs_no_new_partition(postgresql_database: Database) -> None:
+async def test_an_unknown_time_needs_no_new_partition(postgresql_database: Database) -> None:
     async with postgresql_database.write() as connection:
         await _seed(connection)
         await ensure_partitions(connection, [UNKNOWN_TIME])

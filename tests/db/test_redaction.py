@@ -93,7 +93,7 @@ def test_what_is_shown_of_a_url(url: str, shown: str) -> None:
     assert display_url(url) == shown
 
 
-def test_a_url_in_a_text_is_shortened_though_nobody_remembered_it() -> None:
+def test_an_unknown_url_in_a_text_is_shortened() -> None:
     assert redact("no answer from http://me:word@host/v1?key=word, gave up") == "no answer from http://host/v1 gave up"
     assert redact("http://host/v1 is fine") == "http://host/v1 is fine"
 

@@ -135,9 +135,7 @@ class TestGuard:
         with pytest.raises(StoreUnavailable):
             await guard.call("near", slow)
 
-    async def test_failures_open_the_circuit_and_then_nobody_is_asked(
-        self, guard: Guard, changes: Changes, tally: Tally
-    ) -> None:
+    async def test_an_open_circuit_admits_no_call(self, guard: Guard, changes: Changes, tally: Tally) -> None:
         await fail(guard)
         asked = []
         with pytest.raises(StoreUnavailable, match="not asked"):

@@ -19,7 +19,7 @@ async def read(database: Database, actor: int) -> TrustInputs:
         return await read_trust_inputs(connection, actor, now())
 
 
-async def test_somebody_new_is_new_whatever_times_their_events_claim(database: Database) -> None:
+async def test_a_new_actor_is_new_whatever_times_its_events_claim(database: Database) -> None:
     (ann, *_), (one, two, _) = await populate(database)
     await write(
         database, NewInteraction(ann, one, VIEW, now() - timedelta(days=6.9)), NewInteraction(ann, two, VIEW, now())

@@ -58,7 +58,7 @@ async def test_a_claimed_session_stands_where_its_account_does(database: Databas
     assert found[SESSION] == UNKNOWN_VERSION != found[ADA]
 
 
-async def test_nobody_costs_nothing(database: Database, statements) -> None:
+async def test_no_viewers_cost_no_statement(database: Database, statements) -> None:
     with statements(database) as issued:
         assert await versions_of(database, []) == {}
         assert await versions_of(database, [ActorKeys(None, None)]) == {ActorKeys(None, None): UNKNOWN_VERSION}

@@ -240,7 +240,7 @@ async def test_a_closed_database_has_left_postgresql(
     pytest.fail("connections were left open")
 
 
-async def test_a_truth_that_is_away_is_told_from_a_statement_that_is_wrong():
+async def test_an_unavailable_database_differs_from_a_wrong_statement():
     database = Database("postgresql://nobody@127.0.0.1:9/nothing")
     with pytest.raises(StoreUnavailable, match="database"):
         await database.fetch(text("SELECT 1"))
@@ -270,7 +270,7 @@ async def test_a_read_survives_that_the_server_closed_its_connections(postgresql
     assert (await postgresql_database.fetch(text("SELECT 7")))[0][0] == 7
 
 
-async def test_a_transaction_whose_connection_was_cut_says_that_the_truth_is_away(postgresql_database: Database):
+async def test_a_cut_connection_makes_the_database_unavailable(postgresql_database: Database):
     with pytest.raises(StoreUnavailable):
         async with postgresql_database.write() as connection:
             await connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))

@@ -45,14 +45,14 @@ async def test_people_count_once_and_fade(database: Database) -> None:
     assert not found[[0, 2]].any()
 
 
-async def test_a_time_nobody_knows_counts_nothing(database: Database) -> None:
+async def test_an_unknown_time_counts_nothing(database: Database) -> None:
     (ann, bob, _), (one, *_) = await populate(database)
     await write(database, NewInteraction(ann, one, VIEW), NewInteraction(bob, one, VIEW, NOON))
     await write(database, NewInteraction(bob, one, LIKE, UNKNOWN_TIME), NewInteraction(ann, one, VIEW, NOON))
     assert (await decayed_counts(database, [one], NOON)).tolist() == [[0, 0, 0, 0]]
 
 
-async def test_an_earlier_event_that_comes_late_moves_the_arrival(database: Database) -> None:
+async def test_a_late_event_of_an_earlier_time_moves_the_first_engagement(database: Database) -> None:
     (ann, *_), (one, *_) = await populate(database)
     await write(database, NewInteraction(ann, one, VIEW, NOON, weight=0.5))
     await write(database, NewInteraction(ann, one, VIEW, NOON - 3 * HOUR, weight=1.0))
@@ -70,7 +70,7 @@ async def test_what_is_taken_back_counts_no_more(database: Database) -> None:
     assert (await decayed_counts(database, [one], NOON)).tolist() == [[0, 0, 0, 0]]
 
 
-async def test_whoever_is_removed_leaves_the_pulse(database: Database) -> None:
+async def test_a_deleted_actor_leaves_the_decayed_counters(database: Database) -> None:
     (ann, bob, _), (one, *_) = await populate(database)
     await write(database, NewInteraction(ann, one, VIEW, NOON), NewInteraction(bob, one, VIEW, NOON))
     async with database.write() as connection:
@@ -113,7 +113,7 @@ async def test_a_rebuild_mends_what_has_drifted_in_as_many_statements_as_ever(
     np.testing.assert_allclose(after, before, rtol=1e-6)
 
 
-async def test_pulses_are_one_statement_whatever_their_number(database: Database, statements: CountStatements) -> None:
+async def test_decayed_counts_are_one_statement_for_any_number(database: Database, statements: CountStatements) -> None:
     _, projects = await populate(database, 1, 30)
     with statements(database) as issued:
         assert (await decayed_counts(database, projects, NOON)).shape == (30, 4)
@@ -133,7 +133,7 @@ platform_activity = st.lists(
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), drawn=platform_activity, cuts=st.lists(st.integers(0, 12), max_size=3))
-async def test_any_order_gives_the_pulse_that_the_truth_defines(
+async def test_any_order_gives_the_counters_that_engagement_defines(
     make_database: MakeDatabase, engine: str, data: st.DataObject, drawn: list, cuts: list[int]
 ) -> None:
     shuffled = data.draw(st.permutations(drawn))

@@ -317,7 +317,7 @@ events = st.lists(
     max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(data=st.data(), drawn=events, cut=st.integers(0, 12))
-async def test_any_order_any_repetition_and_any_batches_give_the_same_truth(
+async def test_any_order_repetition_and_batches_give_the_same_rows(
     make_database: MakeDatabase, engine: str, data: st.DataObject, drawn: list, cut: int
 ) -> None:
     shuffled = data.draw(st.permutations(drawn + drawn[: len(drawn) // 2]))

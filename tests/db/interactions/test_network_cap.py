@@ -16,7 +16,7 @@ from tests.db.interactions.test_interactions import NOON, populate, write
 VIEW = InteractionType.VIEW
 
 
-def test_a_crowd_never_counts_more_than_twice_what_is_free() -> None:
+def test_a_network_never_counts_more_than_twice_the_full_weight_actors() -> None:
     shares = [network_weight(place) for place in range(1, 100_000)]
     assert shares[:3] == [1.0, 1.0, 1.0]
     assert shares == sorted(shares, reverse=True)
@@ -34,9 +34,7 @@ async def test_people_of_one_network_count_less_and_less_and_others_in_full(data
     assert found[1, 0] == pytest.approx(50)
 
 
-async def test_a_crowd_in_one_batch_counts_like_one_that_comes_one_by_one(
-    database: Database, statements: CountStatements
-) -> None:
+async def test_a_network_counts_alike_in_one_batch_and_in_many(database: Database, statements: CountStatements) -> None:
     actors, (one, two, *_) = await populate(database, 20, 2)
     for actor in actors:
         await write(database, NewInteraction(actor, one, VIEW, NOON, network="room"))
@@ -47,14 +45,14 @@ async def test_a_crowd_in_one_batch_counts_like_one_that_comes_one_by_one(
     assert len(issued) <= 12, issued
 
 
-async def test_somebody_who_was_there_already_joins_no_crowd(database: Database) -> None:
+async def test_an_actor_counts_once_for_a_network(database: Database) -> None:
     (ann, *_), (one, *_) = await populate(database)
     for minutes in range(5):
         await write(database, NewInteraction(ann, one, VIEW, NOON + timedelta(minutes=minutes), network="room"))
     assert [row.actors for row in await database.fetch(select(NetworkCount.actors))] == [1.0]
 
 
-async def test_a_crowd_that_nobody_joins_is_forgotten(database: Database) -> None:
+async def test_a_network_count_without_new_actors_is_deleted(database: Database) -> None:
     (ann, bob, _), (one, *_) = await populate(database)
     await write(database, NewInteraction(ann, one, VIEW, NOON - timedelta(days=8), network="old"))
     await write(database, NewInteraction(bob, one, VIEW, NOON, network="new"))

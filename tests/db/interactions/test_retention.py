@@ -48,7 +48,7 @@ async def test_a_month_that_is_partly_young_stays_whole_on_postgresql(postgresql
     assert months[0].there is None
 
 
-async def test_ids_and_crowds_are_forgotten_when_they_can_mean_nothing_any_more(database: Database) -> None:
+async def test_expired_ids_and_network_counts_are_deleted(database: Database) -> None:
     (ann, bob, _), (one, two, _) = await populate(database)
     at = now()
     async with database.write() as connection:

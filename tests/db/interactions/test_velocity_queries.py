@@ -73,7 +73,7 @@ async def test_an_empty_catalogue_has_nothing_to_mend(database: Database) -> Non
     await refresh_velocities(database, OURS, NOON)
 
 
-async def test_movers_come_in_the_order_of_the_formula_with_their_pulses(database: Database) -> None:
+async def test_trending_projects_are_in_the_order_of_the_formula(database: Database) -> None:
     actors, (one, two, three) = await populate(database, 8)
     await born(database, 6)
     await write(database, *(NewInteraction(actor, two, VIEW, NOON - HOUR) for actor in actors))
@@ -87,7 +87,7 @@ async def test_movers_come_in_the_order_of_the_formula_with_their_pulses(databas
     assert [mover.age_h for mover in found] == pytest.approx([6.0, 6.0])
 
 
-async def test_comings_are_counted_within_the_window_and_before_it(database: Database) -> None:
+async def test_first_engagements_are_counted_in_the_window_and_before_it(database: Database) -> None:
     actors, (one, two, _) = await populate(database, 20)
     for place, actor in enumerate(actors):
         await write(database, NewInteraction(actor, one, VIEW, NOON - (place + 0.5) * HOUR))

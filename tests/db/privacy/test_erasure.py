@@ -283,7 +283,7 @@ async def test_without_a_new_owner_what_is_kept_has_none(world: World) -> None:
     assert row.owner_id is None
 
 
-async def test_a_receipt_names_nobody(world: World) -> None:
+async def test_a_receipt_identifies_no_person(world: World) -> None:
     actor, _ = await a_full_life(world)
     await erase(world)
     await world.settle()

@@ -209,7 +209,7 @@ async def test_a_claim_is_done_once_and_carries_over_what_came_in_between(databa
     assert await counters(database) == [(1, 1, 0), (2, 0, 1), (3, 0, 0), (4, 0, 0)]
 
 
-async def test_a_claimed_session_is_nobody_elses(database: Database) -> None:
+async def test_a_claimed_session_belongs_to_one_account(database: Database) -> None:
     await seed(database)
     await do(database, NewInteraction(SESSION, 1, InteractionType.LIKE, NOON))
     await claimed(database)
