@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Mapping
 
-from sqlalchemy import bindparam, delete, select, tuple_
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.database.batches import batch, columns_of, upsert_batch
+from db.database.batches import delete_batch, upsert_batch
 from db.database.column_types import IntegerList, in_list
 from db.models import RemovedInterest, TagSource, UserTag, now
 
@@ -17,10 +17,7 @@ _STORED = select(UserTag.actor_id, UserTag.term_id, UserTag.confidence, UserTag.
     in_list(UserTag.actor_id, _IDS)
 )
 _REMOVED = select(RemovedInterest.actor_id, RemovedInterest.term_id).where(in_list(RemovedInterest.actor_id, _IDS))
-_gone = batch(columns_of(UserTag, "actor_id", "term_id")).subquery("gone")
-_DELETE = delete(UserTag).where(
-    tuple_(UserTag.actor_id, UserTag.term_id).in_(select(_gone.c.actor_id, _gone.c.term_id))
-)
+_DELETE = delete_batch(UserTag, "actor_id", "term_id")
 UPSERT = upsert_batch(
     UserTag, "actor_id", "term_id", "confidence", "source", "created_at", "updated_at",
     key=["actor_id", "term_id"], keep=["created_at"],

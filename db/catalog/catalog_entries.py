@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.catalog.terms import TermName, terms_by_key
 from db.catalog.visibility import PUBLIC_TERM
-from db.database.batches import batch, columns_of, insert_batch, upsert_batch
+from db.database.batches import delete_batch, insert_batch, upsert_batch
 from db.database.column_types import IntegerList, TextList, in_list
 from db.database.engine import Database
 from db.errors import UnknownReference
@@ -174,10 +174,7 @@ _UPSERT = upsert_batch(Project, "key", *_PROJECT, "updated_at", key=["key"]).ret
 _UNLISTED_TOOLS = (
     select(Term.key).where(in_list(Term.id, _IDS), Term.kind == TermKind.TOOL.value, ~Term.listed).order_by(Term.key)
 )
-_gone = batch(columns_of(ProjectTerm, "project_id", "term_id")).subquery("gone")
-_DELETE_TERMS = delete(ProjectTerm).where(
-    tuple_(ProjectTerm.project_id, ProjectTerm.term_id).in_(select(_gone.c.project_id, _gone.c.term_id))
-)
+_DELETE_TERMS = delete_batch(ProjectTerm, "project_id", "term_id")
 _INSERT_TERMS = insert_batch(ProjectTerm, "project_id", "term_id").on_conflict_do_nothing()
 _LEAVING = select(Project.id, Project.key).where(in_list(Project.key, _KEYS)).order_by(Project.id).with_for_update()
 _DELETE = delete(Project).where(in_list(Project.id, _IDS))

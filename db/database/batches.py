@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Dialect, Table, Text, bindparam, select, true
+from sqlalchemy import Delete, Dialect, Table, Text, bindparam, delete, select, true, tuple_
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.dialects.postgresql.dml import Insert
 from sqlalchemy.ext.compiler import compiles
@@ -127,6 +127,12 @@ def upsert_batch(model: type[DeclarativeBase], *names: str, key: Sequence[str], 
     statement = insert_batch(model, *names)
     overwritten = {name: statement.excluded[name] for name in names if name not in key and name not in keep}
     return statement.on_conflict_do_update(index_elements=list(key), set_=overwritten)
+
+
+def delete_batch(model: type[DeclarativeBase], *names: str) -> Delete:
+    """Delete the rows whose columns `names` equal a row of the batch."""
+    table, rows = table_of(model), batch(columns_of(model, *names)).subquery("rows")
+    return delete(table).where(tuple_(*(table.c[name] for name in names)).in_(select(*rows.c)))
 
 
 def table_of(model: type[DeclarativeBase]) -> Table:
