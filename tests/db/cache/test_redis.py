@@ -21,6 +21,8 @@ from tests.servers import RedisServer, free_port, running_redis, start_redis, st
 pytestmark = pytest.mark.servers
 
 DEADLINE_S = 0.3
+CALM_DEADLINE_S = 3.0
+"""Time limit of calls that must succeed within it, also on a loaded machine."""
 PROMPTLY_S = 25
 """Without a deadline these calls would never end; this bound only distinguishes the two, on a machine however busy."""
 
@@ -210,7 +212,7 @@ class TestCluster:
     async def test_a_node_that_hangs_costs_its_own_keys_the_deadline_and_others_nothing(
         self, redis_cluster: list[RedisServer], make_redis: MakeRedis
     ) -> None:
-        cache = make_redis(redis_cluster[0].url, DEADLINE_S)
+        cache = make_redis(redis_cluster[0].url, CALM_DEADLINE_S)
         keys = [f"key{number}" for number in range(30)]
         await cache.put_many(dict.fromkeys(keys, b"value"), 60)
         there = {key: cache._client.get_node_from_key(cache._name(key)).port for key in keys}
