@@ -20,9 +20,8 @@ from tests.servers import RedisServer, free_port, running_redis, start_redis, st
 
 pytestmark = pytest.mark.servers
 
-DEADLINE_S = 0.3
-CALM_DEADLINE_S = 3.0
-"""Time limit of calls that must succeed within it, also on a loaded machine."""
+DEADLINE_S = 1.0
+"""Time limit that some calls must exceed and others keep, also on a loaded machine."""
 PROMPTLY_S = 25
 """Without a deadline these calls would never end; this bound only distinguishes the two, on a machine however busy."""
 
@@ -56,7 +55,7 @@ class TestOutages:
         await behind.put("key", b"value", 60)
         proxy.black_hole()
         started = time.monotonic()
-        with pytest.raises(StoreUnavailable, match=r"no answer within 0\.3 s") as caught:
+        with pytest.raises(StoreUnavailable, match=r"no answer within 1\.0 s") as caught:
             await behind.get("key")
         assert time.monotonic() - started < PROMPTLY_S
         assert caught.value.store is Store.CACHE
@@ -105,7 +104,7 @@ class TestOutages:
     ) -> None:
         keys = [f"key{number}" for number in range(20)]
         await behind.put_many({key: key.encode() for key in keys}, 60)
-        proxy.delay(DEADLINE_S * 1.5)
+        proxy.delay(DEADLINE_S * 4)
         late = await asyncio.gather(*map(behind.get, keys), return_exceptions=True)
         assert all(isinstance(answer, StoreUnavailable) for answer in late)
         await proxy.forward()
@@ -212,7 +211,7 @@ class TestCluster:
     async def test_a_node_that_hangs_costs_its_own_keys_the_deadline_and_others_nothing(
         self, redis_cluster: list[RedisServer], make_redis: MakeRedis
     ) -> None:
-        cache = make_redis(redis_cluster[0].url, CALM_DEADLINE_S)
+        cache = make_redis(redis_cluster[0].url, DEADLINE_S)
         keys = [f"key{number}" for number in range(30)]
         await cache.put_many(dict.fromkeys(keys, b"value"), 60)
         there = {key: cache._client.get_node_from_key(cache._name(key)).port for key in keys}
