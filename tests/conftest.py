@@ -4,6 +4,7 @@ import fcntl
 import logging
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
@@ -38,6 +39,12 @@ hypothesis.settings.register_profile("thorough", deadline=None, max_examples=1_0
 hypothesis.settings.load_profile("suite")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Run one worker more than there are cores: tests also wait, for servers, timeouts and the browser."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests whose fixtures open a database or start a server; modules that do so themselves are marked."""
     for item in items:
@@ -53,6 +60,18 @@ def logs_hold_no_secrets() -> Iterator[None]:
     yield
     logging.getLogger().removeHandler(handler)
     assert handler.found == []
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """Undo what a command that runs in this process makes of the logs.
+
+    Its handler writes to a stream that is closed when it ends, and has replaced the one that looks for secrets.
+    """
+    root = logging.getLogger()
+    before = (root.handlers[:], root.level, sys.excepthook)
+    yield
+    root.handlers[:], root.level, sys.excepthook = before
 
 
 @pytest.fixture(scope="session")
