@@ -93,12 +93,15 @@ class World:
         return [found[key] for key in keys]
 
     async def act(self, user: str, type_: InteractionType, *keys: str, at: datetime | None = None) -> None:
-        viewer = await self.viewer(user)
-        assert viewer.actor_id is not None
-        events = [
-            NewInteraction(viewer.actor_id, project_id, type_, (at or BEGIN) - timedelta(seconds=second))
-            for second, project_id in enumerate(await self.ids(keys))
-        ]
+        times = [(at or BEGIN) - timedelta(seconds=second) for second in range(len(keys))]
+        await self.act_all([(user, type_, key, time) for key, time in zip(keys, times, strict=True)])
+
+    async def act_all(self, acts: Sequence[tuple[str, InteractionType, str, datetime]]) -> None:
+        """Record what several users do with projects at these times."""
+        actors = {user: (await self.viewer(user)).actor_id for user in dict.fromkeys(user for user, *_ in acts)}
+        keys = list(dict.fromkeys(key for _, _, key, _ in acts))
+        ids = dict(zip(keys, await self.ids(keys), strict=True))
+        events = [NewInteraction(actors[user] or 0, ids[key], type_, time) for user, type_, key, time in acts]
         async with self.stores.database.write() as connection:
             await record_interactions(connection, events)
 

@@ -12,6 +12,7 @@ from db.actors.actor_versions import UNKNOWN_VERSION, ActorKeys, ActorVersion
 from db.database.engine import Database
 from db.feed_change_notifier import FeedChangeNotifier
 from db.models import FeedKind, InteractionType, now
+from scoring.deadlines import PATIENT
 from scoring.feed_changes import (
     WATCHABLE_FEEDS,
     FeedChange,
@@ -110,7 +111,7 @@ async def world(sqlite_database: Database, tmp_path: Path) -> AsyncIterator[Worl
 async def watching(
     world: World, model: Lever | None = None, pace: NotificationTiming = FAST
 ) -> AsyncIterator[FeedChangeWatcher]:
-    feeds = Feeds(world.stores, model or Lever(), clock=lambda: MOMENT)
+    feeds = Feeds(world.stores, model or Lever(), clock=lambda: MOMENT, deadlines=PATIENT)
     changes, stop = FeedChangeWatcher(world.stores.database, feeds, FeedChangeNotifier(), pace), asyncio.Event()
     running = asyncio.create_task(changes.run(stop))
     try:

@@ -42,10 +42,10 @@ async def a_community(world: World, actors: int = 14, projects: int = 30) -> Non
     await world.add_projects(projects, owner="maker")
     for person in range(actors):
         keys = [f"p{n:04}" for n in range(projects) if n % 2 == person % 2 and (n + person) % 5]
-        for place, key in enumerate(keys):
-            await world.act(
-                f"u{person}", InteractionType.VIEW, key, at=BEGIN - timedelta(hours=place * 5 + person, minutes=person)
-            )
+        hours = [place * 5 + person for place in range(len(keys))]
+        times = [BEGIN - timedelta(hours=number, minutes=person) for number in hours]
+        user, view = f"u{person}", InteractionType.VIEW
+        await world.act_all([(user, view, key, time) for key, time in zip(keys, times, strict=True)])
 
 
 async def both_evidences(world: World, user: str) -> tuple[BehaviorEvidence, BehaviorEvidence]:

@@ -11,6 +11,7 @@ from db.catalog.project_cards import ProjectFilter
 from db.models import FeedKind, InteractionType, TermKind
 from db.records import TagRecord
 from scoring import weights
+from scoring.deadlines import PATIENT
 from scoring.explanation.reasons import TrendingNow, summary
 from scoring.feeds import Feeds
 from scoring.mathematics.velocity import Window
@@ -34,8 +35,8 @@ world = world_fixture(readers)
 
 
 async def crowd(world: World, key: str, people: int, hours_ago: float, type_: InteractionType = InteractionType.VIEW):
-    for user in PEOPLE[:people]:
-        await world.act(user, type_, key, at=MOMENT - timedelta(hours=hours_ago, seconds=60))
+    at = MOMENT - timedelta(hours=hours_ago, seconds=60)
+    await world.act_all([(user, type_, key, at) for user in PEOPLE[:people]])
 
 
 async def trending(world: World, user: str | None = None, window: Window = Window.DAY, **rest: object) -> Page:
@@ -89,7 +90,7 @@ class Fresh:
     def __init__(self, world: World) -> None:
         self.stores = world.stores
         self.viewer = world.viewer
-        self.feeds = Feeds(replace(world.stores, cache=Forgetful()), clock=lambda: MOMENT)  # type: ignore[arg-type]
+        self.feeds = Feeds(replace(world.stores, cache=Forgetful()), clock=lambda: MOMENT, deadlines=PATIENT)  # type: ignore[arg-type]
 
 
 async def test_windows_reach_differently_far(world: World) -> None:
@@ -127,7 +128,7 @@ async def test_interests_move_a_project_a_little_as_a_contribution(world: World)
         assert (boost > 0) == (cook.cards[entry.project_id].key in about_cooking)
         assert entry.explained.score == sum(entry.explained.contributions)
     assert keys_of(await trending(world, "reader-0"))[:12] == everybody[:12]
-    frozen = Feeds(world.stores, clock=lambda: MOMENT + timedelta(seconds=3), max_boost_places=0)
+    frozen = Feeds(world.stores, clock=lambda: MOMENT + timedelta(seconds=3), max_boost_places=0, deadlines=PATIENT)
     frozen_page = await frozen.trending(
         await world.viewer("cook"), Window.DAY, 12, None, ProjectFilter(types=("article",))
     )

@@ -13,6 +13,7 @@ from db.interactions.served_pages import ServedPageLog
 from db.models import FeedKind, InteractionType, ServedPage, TermKind
 from db.records import TagRecord
 from scoring import weights
+from scoring.deadlines import PATIENT
 from scoring.feeds import Feeds
 from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS
 from scoring.models.active_model import fixed_model
@@ -34,7 +35,7 @@ async def served(world: World, database: Database) -> list[str]:
     await world.act("ada", InteractionType.VIEW, "p0007", at=MOMENT - timedelta(days=2))
     await world.settle()
     log = ServedPageLog(database)
-    feeds = Feeds(world.stores, fixed_model(DEFAULT), log, clock=lambda: MOMENT)
+    feeds = Feeds(world.stores, fixed_model(DEFAULT), log, clock=lambda: MOMENT, deadlines=PATIENT)
     viewer = await world.viewer("ada")
     page = await feeds.for_you(viewer, 10, None, ANYTHING)
     await log.flush()
