@@ -21,7 +21,7 @@ from scoring.mathematics.additive_model import Curve, Model, order_by_score, sco
 from scoring.mathematics.behavior_evidence import EventLog
 from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS
 from scoring.mathematics.diversity import DiversityAttributes, diversify
-from scoring.mathematics.neighbors import interaction_matrix, item_neighbors, tastes, user_neighbors
+from scoring.mathematics.neighbors import interaction_matrix, item_neighbors, learn_factors, user_neighbors
 from scoring.mathematics.signals import Incidence
 
 CANDIDATES, SIGNALS, KNOTS = 2_000, 12, 20
@@ -63,7 +63,7 @@ def build_collaborative_model(events: int, wanted: list[str]) -> None:
     matrix = interaction_matrix(log.actors, log.projects, people, projects)
     print(f"{events:,} events ({matrix.nnz:,} different), {people:,} people, {projects:,} projects", flush=True)
     parts: dict[str, Callable[[], object]] = {
-        "tastes": lambda: tastes(matrix),
+        "tastes": lambda: learn_factors(matrix),
         "items": lambda: item_neighbors(matrix),
         "people": lambda: user_neighbors(matrix),
     }

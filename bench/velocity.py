@@ -19,6 +19,7 @@ from sqlalchemy import event, text
 
 from db.catalog.project_cards import ProjectFilter
 from db.database.engine import Database
+from db.time_units import DAY_S
 from db.interactions.velocity_queries import VelocityFormula, refresh_velocities
 from db.models import now
 from db.schema import migrate
@@ -40,7 +41,7 @@ async def fill(database: Database, projects: int, events: int) -> None:
         assert raw is not None  # noqa: S101 (a connection that is open has a driver)
         users = ((n, f"u{n}", "u", at, at) for n in range(1, people + 1))
         actors = ((n, n, at) for n in range(1, people + 1))
-        ages_s = enumerate(chance.uniform(0, 90 * 86_400, projects).tolist(), start=1)
+        ages_s = enumerate(chance.uniform(0, 90 * DAY_S, projects).tolist(), start=1)
         made = ((n, f"p{n}", "t", "article", at - timedelta(seconds=age_s), at) for n, age_s in ages_s)
         met = meetings(chance, projects, events, at)
         tables: dict[str, tuple[str, Iterator[tuple[object, ...]]]] = {
@@ -72,7 +73,7 @@ def meetings(
     while made < events:
         person += 1
         met = np.unique((projects * chance.power(0.35, 60)).astype(int) + 1)[: min(50, events - made)]
-        for project, seconds in zip(met.tolist(), chance.uniform(0, 60 * 86_400, met.size).tolist(), strict=True):
+        for project, seconds in zip(met.tolist(), chance.uniform(0, 60 * DAY_S, met.size).tolist(), strict=True):
             time_ = at - timedelta(seconds=seconds)
             yield person, min(project, projects), time_, time_, 1, 1.0
         made += met.size
@@ -87,10 +88,10 @@ async def measure(database: Database, projects: int, events: int) -> None:
     print(f"{projects:,} projects, {events:,} first meetings written in {took_s:.0f} s, {peak_mb()} MB", flush=True)
     issued: list[str] = []
     event.listen(database.engines[-1], "before_cursor_execute", lambda *call: issued.append(call[2]))
-    default_trend_constants = formula_of(DEFAULT_TREND_CONSTANTS[Window.DAY])
+    shipped = formula_of(DEFAULT_TREND_CONSTANTS[Window.DAY])
     formulas: dict[str, VelocityFormula | None] = {
-        "ours": default_trend_constants,
-        "ours again": default_trend_constants,
+        "ours": shipped,
+        "ours again": shipped,
         "the plan's": None,
     }
     for name, formula in formulas.items():

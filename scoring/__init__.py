@@ -1,1 +1,4 @@
-"""The ranking: mathematics (arrays in, arrays out) and pipelines (call stores, call mathematics, return a ranking)."""
+"""Ranking of projects: mathematics, pipelines, snapshots, explanations, training, evaluation and the use cases.
+
+`docs/ranking.md` describes the ranking, and `pyproject.toml` states which package may import which.
+"""

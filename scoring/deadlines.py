@@ -1,25 +1,30 @@
-"""How long a feed waits for what it can do without."""
+"""Deadlines for calls to stores that a feed can do without."""
 
+import asyncio
+from collections.abc import Awaitable
 from dataclasses import dataclass
+from typing import TypeVar
 
+from db.errors import Store, StoreUnavailable
 from scoring import weights
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """Seconds.
+    """Deadlines in seconds.
 
     Attributes
     ----------
     source_s
-        For each source of candidates.
+        For each candidate source.
     vectors_s
-        For each call to the vector store while ranking. Three come one after another, and after the first that failed
-        none is asked, so that a store in a black hole costs one of these, and one more if reasons are asked for.
+        For each call to the vector store while ranking. Three calls follow one another, and none follows a failed one.
     search_s
-        For the embedding model, and then for the index, when somebody searches.
+        For the embedding model, and then for the index, in a search.
     counterfactual_s
-        For all that one request asks of what would remove projects from a page.
+        For all counterfactuals of one request.
     """
 
     source_s: float = weights.SOURCE_DEADLINE_S
@@ -29,7 +34,22 @@ class Deadlines:
 
 
 SERVING = Deadlines()
-"""What a client waits for."""
+"""Deadlines of requests."""
 
 PATIENT = Deadlines(60.0, 60.0, 60.0, 60.0)
-"""For evaluation and tests, which want the whole ranking on a machine however busy."""
+"""Deadlines of evaluation and tests, which need complete rankings on a busy machine."""
+
+
+async def within(seconds: float, store: Store, answer: Awaitable[T]) -> T:
+    """Wait for an answer of a store.
+
+    Raises
+    ------
+    StoreUnavailable
+        If there is no answer in time.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            return await answer
+    except TimeoutError:
+        raise StoreUnavailable(store, f"no answer within {seconds:g} s") from None

@@ -1,4 +1,4 @@
-"""The demo as a whole: its data, the quiz that its catalog makes of itself, and the answers to that."""
+"""Demo installation: its data, the onboarding questions of its catalog, and answers to them."""
 
 from db.database.engine import Database
 from db.demo import DemoData, load
@@ -7,7 +7,7 @@ from scoring.onboarding.generated_questions import refresh_questions
 
 
 async def load_demo(database: Database, data: DemoData) -> None:
-    """Write the demo into an empty store; one that holds anything stays as it is but for the quiz of its catalog."""
+    """Load the demo data into an empty database, and refresh the questions of any other."""
     await load(database, data)
     await refresh_questions(database)
     await answer_onboarding(database)

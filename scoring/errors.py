@@ -1,34 +1,34 @@
-"""What can go wrong in the ranking.
+"""Errors of the ranking.
 
 ```
 ScoringError
-├── BadRequest            what was asked for cannot be served; the text says how to mend it
-│   ├── BadPage           the page that was asked for cannot be cut
+├── BadRequest                invalid argument; the message says how to fix it
+│   ├── InvalidPageRequest    page that cannot be cut
 │   │   ├── FirstOutOfRange   `first` is negative or above the largest page
-│   │   ├── CursorMalformed   the cursor was not made by this service, or was cut short
-│   │   ├── CursorElsewhere   the cursor belongs to another viewer, feed or filter
-│   │   ├── SnapshotExpired   the ranking behind the cursor or the place is gone
-│   │   ├── PlaceUnknown      no ranking has the place that an id names
-│   │   └── PlaceElsewhere    the place is in another viewer's ranking
-│   └── BadQuery          a search that cannot be made: nothing to look for, too long, alpha out of range
-├── ModelInvalid          a ranking model that cannot serve
-└── NotEvaluable          data that cannot be evaluated or trained on as asked; the text says what is missing
+│   │   ├── CursorMalformed   not a cursor of this service
+│   │   ├── ForeignCursor     cursor of another viewer, feed or filter
+│   │   ├── SnapshotExpired   expired ranking of a cursor or place
+│   │   ├── UnknownPosition   place that no ranking has
+│   │   └── ForeignPosition   place of another viewer's ranking
+│   └── InvalidQuery          empty or too long search, or alpha out of range
+├── InvalidModel              ranking model that cannot serve
+└── InsufficientData          too little data to evaluate or train on; the message says what is missing
 ```
 """
 
 
 class ScoringError(Exception):
-    """Base of every error that this floor raises on purpose."""
+    """Base of the errors of this layer."""
 
 
 class BadRequest(ScoringError):
-    """What was asked for cannot be served. The text says how to mend the request."""
+    """Invalid argument of a request. The message says how to fix it."""
 
     code = "BAD_REQUEST"
 
 
 class InvalidPageRequest(BadRequest):
-    """The page that was asked for cannot be cut."""
+    """Page that cannot be cut."""
 
     code = "BAD_PAGE"
 
@@ -40,44 +40,44 @@ class FirstOutOfRange(InvalidPageRequest):
 
 
 class CursorMalformed(InvalidPageRequest):
-    """The cursor was not made by this service, or was cut short."""
+    """Text that is not a cursor of this service."""
 
     code = "BAD_CURSOR"
 
 
 class ForeignCursor(InvalidPageRequest):
-    """The cursor belongs to another viewer, feed or filter."""
+    """Cursor of another viewer, feed or filter."""
 
     code = "FOREIGN_CURSOR"
 
 
 class SnapshotExpired(InvalidPageRequest):
-    """The ranking behind the cursor or the place is gone."""
+    """Expired ranking of a cursor or place."""
 
     code = "SNAPSHOT_EXPIRED"
 
 
 class UnknownPosition(InvalidPageRequest):
-    """No ranking has the place that an id names."""
+    """Place that no ranking has."""
 
     code = "BAD_ID"
 
 
 class ForeignPosition(InvalidPageRequest):
-    """The place is in another viewer's ranking."""
+    """Place of another viewer's ranking."""
 
     code = "FOREIGN_ID"
 
 
 class InvalidQuery(BadRequest):
-    """A search that cannot be made."""
+    """Search that cannot be made."""
 
     code = "BAD_QUERY"
 
 
 class InvalidModel(ScoringError):
-    """A ranking model that cannot serve."""
+    """Ranking model that cannot serve."""
 
 
 class InsufficientData(ScoringError):
-    """Data that cannot be evaluated or trained on in the way that was asked for."""
+    """Too little data to evaluate or train on as requested."""

@@ -1,4 +1,4 @@
-"""What is known of the candidates, as arrays: one row a project, one pass for each signal."""
+"""Features of candidates as arrays, one row a project."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from db.catalog.project_cards import ProjectFeatures
 from db.models import EngagementKind, TermKind
-from scoring.mathematics.signals import Floats, Incidence, Integers
+from db.time_units import DAY_S
+from scoring.mathematics.diversity import DiversityAttributes
+from scoring.mathematics.signals import Floats, Incidence, Integers, union
 
 ANY_ENGAGEMENT = ~EngagementKind(0)
 
@@ -25,13 +27,13 @@ class FeatureTable:
     ids, keys, owners
         (n,) project ids, platform keys, and owner ids with −1 for none.
     age_days
-        (n,) days since creation, 0 for one from the future.
+        (n,) days since creation, at least 0.
     likes
         (n,) all-time likes.
     terms
-        Tools, categories and topics that they carry, by kind.
+        Tools, categories and topics, by kind.
     viewed_at
-        (n,) Unix seconds of the viewer's last engagement, 0 for never.
+        (n,) Unix seconds of the viewer's last engagement, 0 for none.
     liked
         (n,) whether the viewer likes it.
     """
@@ -47,40 +49,50 @@ class FeatureTable:
 
     @property
     def n(self) -> int:
-        """How many projects there are."""
+        """Number of projects."""
         return self.ids.size
+
+    @property
+    def all_terms(self) -> Incidence:
+        """Terms of every kind."""
+        return union(self.terms.values())
+
+    def diversity_attributes(self, rows: Integers) -> DiversityAttributes:
+        """Return the attributes of these rows for re-ranking."""
+        categories, tools = (self.terms[kind].take(rows) for kind in (TermKind.CATEGORY, TermKind.TOOL))
+        return DiversityAttributes(self.owners[rows], categories, tools)
 
 
 def feature_table(
-    features: Sequence[ProjectFeatures], at: datetime, telling: EngagementKind = ANY_ENGAGEMENT
+    features: Sequence[ProjectFeatures], at: datetime, kinds: EngagementKind = ANY_ENGAGEMENT
 ) -> FeatureTable:
     """Turn rows into arrays, in the same order.
 
     Parameters
     ----------
     at
-        The moment that ages are counted from.
-    telling
-        The kinds of the viewer's engagement that count; of others there was none.
+        Moment for which ages are computed.
+    kinds
+        Kinds of the viewer's engagement that count.
     """
     now_s = at.timestamp()
-    kinds = np.array([(feature.kinds or 0) & telling for feature in features], dtype=np.int64)
+    counted = np.array([(feature.kinds or 0) & kinds for feature in features], dtype=np.int64)
     return FeatureTable(
         ids=np.array([feature.id for feature in features], dtype=np.int64),
         keys=np.array([feature.key for feature in features], dtype=np.str_),
         owners=np.array([-1 if f.owner_id is None else f.owner_id for f in features], dtype=np.int64),
-        age_days=np.array([max(now_s - f.created_at.timestamp(), 0.0) / 86_400 for f in features]),
+        age_days=np.array([max(now_s - f.created_at.timestamp(), 0.0) / DAY_S for f in features]),
         likes=np.array([feature.like_count for feature in features], dtype=np.int64),
         terms=incidences([feature.terms for feature in features]),
         viewed_at=np.array(
-            [f.last_at.timestamp() if f.last_at and n else 0.0 for f, n in zip(features, kinds, strict=True)]
+            [f.last_at.timestamp() if f.last_at and n else 0.0 for f, n in zip(features, counted, strict=True)]
         ),
-        liked=(kinds & EngagementKind.LIKE) > 0,
+        liked=(counted & EngagementKind.LIKE) > 0,
     )
 
 
 def incidences(texts: Sequence[str | None]) -> dict[TermKind, Incidence]:
-    """Read the terms of n projects (``"too12,cat3"`` or None each, see `db.catalog.project_cards.Feature.terms`), by kind."""
+    """Parse the terms of n projects, each ``"too12,cat3"`` or None (`db.catalog.project_cards`), by kind."""
     pairs: dict[TermKind, tuple[list[int], list[int]]] = {kind: ([], []) for kind in TermKind}
     for row, text in enumerate(texts):
         for term in text.split(",") if text else ():

@@ -1,14 +1,14 @@
-"""Telling viewers that a feed of theirs is not what it was: their own acts elsewhere, another model, the crowd.
+"""Notification of viewers whose feed has changed: by their own interactions elsewhere, another model, or others.
 
-One watcher in each process looks for all who wait there: at the versions of the viewers after each write (or every few
-seconds, for writes that nobody hinted at), and now and then at what everybody is shown. Each viewer has a mailbox that
-holds one change of each feed, the latest: somebody who reads slowly, or acts fast, makes no queue.
+One watcher a process serves all viewers keys wait in it. It reads the viewers' versions after each write (or every few
+seconds, for writes without a notification), and now and then the shared feeds. The queue of a viewer holds only the
+latest change of each feed, so it cannot grow.
 """
 
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterator, Set
+from collections.abc import Iterator, Set
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,15 +25,14 @@ from scoring.feeds import Feeds
 from scoring.mathematics.velocity import Window
 
 WATCHABLE_FEEDS = (FeedKind.FOR_YOU, FeedKind.TRENDING, FeedKind.POPULAR, FeedKind.NEWEST)
-"""The feeds whose changes can be waited for; a search or a likeness is asked for once."""
+"""Feeds whose changes can be subscribed to."""
 
 TOP_SIZE = 12
-"""Projects at the top of a shared feed: it has changed when others are among them. What moves further down, or trades
-places, is not worth anybody's attention."""
+"""Top projects of a shared feed: it has changed when the set of them has."""
 
 
 class FeedChangeReason(StrEnum):
-    """Why a feed is not what it was."""
+    """Causes of a changed feed."""
 
     VIEWER = "viewer"
     MODEL = "model"
@@ -43,15 +42,7 @@ class FeedChangeReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FeedChange:
-    """A feed is not what it was.
-
-    Attributes
-    ----------
-    version
-        The viewer's, when this was found out.
-    at
-        When it was found out.
-    """
+    """Change of a feed; `version` is the viewer's version and `at` the time when it was detected."""
 
     feed: FeedKind
     reason: FeedChangeReason
@@ -61,20 +52,20 @@ class FeedChange:
 
 @dataclass(frozen=True, slots=True)
 class NotificationTiming:
-    """How often is looked and told, in seconds.
+    """Intervals in seconds.
 
     Attributes
     ----------
     min_check_s
-        The least time between two looks at the viewers' versions, however much is written.
+        Shortest time between two reads of the viewers' versions.
     max_check_s, notified_s
-        The most time between two, while the hints of other processes do not arrive, and while they do.
+        Longest time between two reads, without and with notifications from other processes.
     shared_check_s
-        Between two looks at what everybody is shown.
+        Time between two reads of the shared feeds.
     min_notice_s
-        The least time between two changes that one viewer is told of.
+        Shortest time between two notifications of one viewer.
     spread_s
-        What concerns everybody is told within this time, to each at a moment of their own: they all come back for it.
+        Time over which a change for all viewers is spread, so that they do not all request the feed at once.
     """
 
     min_check_s: float = 0.5
@@ -87,55 +78,52 @@ class NotificationTiming:
 
 DEFAULT_TIMING = NotificationTiming()
 
-Top = Callable[[FeedKind], Awaitable[frozenset[int]]]
-"""Gives the projects at the top of a feed that everybody shares."""
-
 
 class NotificationQueue:
-    """What one viewer is still to be told.
+    """Pending changes of one viewer.
 
     Parameters
     ----------
-    who, feeds
-        Whose it is, and what they want to be told of.
+    keys, feeds
+        Keys of the viewer's actor, and the feeds that the viewer subscribes to.
     version
-        Where they stood when they were looked at last.
+        Version of the viewer at the last check.
     """
 
-    def __init__(self, who: ActorKeys, feeds: Set[FeedKind], version: ActorVersion, min_notice_s: float) -> None:
-        self.who = who
+    def __init__(self, keys: ActorKeys, feeds: Set[FeedKind], version: ActorVersion, min_notice_s: float) -> None:
+        self.keys = keys
         self.feeds = feeds
         self.version = version
-        self._quiet_s = min_notice_s
-        self._waiting: dict[FeedKind, tuple[float, FeedChange]] = {}
+        self._min_notice_s = min_notice_s
+        self._pending: dict[FeedKind, tuple[float, FeedChange]] = {}
         self._not_before = 0.0
         self._changed = asyncio.Event()
         self._is_closed = False
 
     def put(self, change: FeedChange, after_s: float = 0.0) -> None:
-        """Tell of a change, in `after_s` seconds; an earlier one of the same feed that was not told yet is dropped."""
+        """Add a change that is due in `after_s` seconds; it replaces a pending change of the same feed."""
         if change.feed not in self.feeds:
             return
         due = time.monotonic() + after_s
-        if change.feed in self._waiting:
-            due = min(due, self._waiting[change.feed][0])
-        self._waiting[change.feed] = due, change
+        if change.feed in self._pending:
+            due = min(due, self._pending[change.feed][0])
+        self._pending[change.feed] = due, change
         self._changed.set()
 
     def close(self) -> None:
-        """Tell nothing more."""
+        """Stop notifying."""
         self._is_closed = True
         self._changed.set()
 
     async def take(self) -> list[FeedChange]:
-        """Wait for changes and take them; none at all when the mailbox is closed."""
+        """Wait for changes and return them; an empty list once the queue is closed."""
         while not self._is_closed:
             due = self._due()
             present = time.monotonic()
             if due is not None and due <= present:
-                self._not_before = present + self._quiet_s
-                ready = [feed for feed, (at, _) in self._waiting.items() if at <= present]
-                return [self._waiting.pop(feed)[1] for feed in ready]
+                self._not_before = present + self._min_notice_s
+                ready = [feed for feed, (at, _) in self._pending.items() if at <= present]
+                return [self._pending.pop(feed)[1] for feed in ready]
             self._changed.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(None if due is None else due - present):
@@ -143,32 +131,34 @@ class NotificationQueue:
         return []
 
     def _due(self) -> float | None:
-        if not self._waiting:
+        if not self._pending:
             return None
-        return max(self._not_before, min(due for due, _ in self._waiting.values()))
+        return max(self._not_before, min(due for due, _ in self._pending.values()))
 
 
 class FeedChangeWatcher:
-    """Watches for all viewers who wait in this process.
+    """Watcher for all viewers keys are subscribed in this process.
 
     Parameters
     ----------
-    database
-        Where versions are read.
     feeds
-        What everybody is shown. What is read here is seen by nobody: give one that notes nothing as served.
+        Shared feeds, read without a log of served pages.
     notifier
-        Who says that something was written.
+        Notifier of writes in this and other processes.
     """
 
     def __init__(
-        self, database: Database, feeds: Feeds, notifier: FeedChangeNotifier, pace: NotificationTiming = DEFAULT_TIMING
+        self,
+        database: Database,
+        feeds: Feeds,
+        notifier: FeedChangeNotifier,
+        timing: NotificationTiming = DEFAULT_TIMING,
     ) -> None:
         self._database = database
         self._feeds = feeds
         self._notifier = notifier
-        self._pace = pace
-        self._boxes: set[NotificationQueue] = set()
+        self._timing = timing
+        self._queues: set[NotificationQueue] = set()
         self._notified = asyncio.Event()
         self._tops: dict[FeedKind, frozenset[int]] = {}
         self._model: str | None = None
@@ -177,36 +167,36 @@ class FeedChangeWatcher:
 
     @property
     def waiting(self) -> int:
-        """How many mailboxes there are."""
-        return len(self._boxes)
+        """Number of open queues."""
+        return len(self._queues)
 
-    async def version_of(self, who: ActorKeys) -> ActorVersion:
-        """Read where a viewer stands."""
-        return (await versions_of(self._database, [who]))[who]
+    async def version_of(self, keys: ActorKeys) -> ActorVersion:
+        """Return the present version of a viewer."""
+        return (await versions_of(self._database, [keys]))[keys]
 
     @contextmanager
     def notification_queue(
-        self, who: ActorKeys, feeds: Set[FeedKind], version: ActorVersion
+        self, keys: ActorKeys, feeds: Set[FeedKind], version: ActorVersion
     ) -> Iterator[NotificationQueue]:
-        """Lend a mailbox to a viewer who stood there when they looked last."""
-        box = NotificationQueue(who, feeds, version, self._pace.min_notice_s)
+        """Open a queue for a viewer whose last known version is given."""
+        queue = NotificationQueue(keys, feeds, version, self._timing.min_notice_s)
         if self._is_closed:
-            box.close()
-        self._boxes.add(box)
-        self._notified.set()  # something may have changed since they looked
+            queue.close()
+        self._queues.add(queue)
+        self._notified.set()  # the version may have changed meanwhile
         try:
-            yield box
+            yield queue
         finally:
-            self._boxes.discard(box)
+            self._queues.discard(queue)
 
     def close(self) -> None:
-        """Tell nobody anything more: every mailbox closes, and so does each that is opened later."""
+        """Close every queue, and each that is opened later."""
         self._is_closed = True
-        for box in self._boxes:
-            box.close()
+        for queue in self._queues:
+            queue.close()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Watch until told to stop. A store that is away is asked again at the next look."""
+        """Watch until `stop` is set. An unavailable store is read again at the next check."""
         async with asyncio.TaskGroup() as tasks:
             watching = [tasks.create_task(self._watch_viewers()), tasks.create_task(self._watch_shared())]
             await stop.wait()
@@ -216,60 +206,58 @@ class FeedChangeWatcher:
 
     async def _watch_viewers(self) -> None:
         while True:
-            longest = self._pace.notified_s if self._notifier.receives_remote else self._pace.max_check_s
+            longest = self._timing.notified_s if self._notifier.receives_remote else self._timing.max_check_s
             with suppress(TimeoutError):
                 async with asyncio.timeout(longest):
                     await self._notified.wait()
             self._notified.clear()
-            if self._boxes:
+            if self._queues:
                 with suppress(StoreUnavailable):
-                    await self._look_at_viewers()
-            await asyncio.sleep(self._pace.min_check_s)
+                    await self._check_viewers()
+            await asyncio.sleep(self._timing.min_check_s)
 
-    async def _look_at_viewers(self) -> None:
-        boxes = list(self._boxes)
-        found = await versions_of(self._database, {box.who for box in boxes})
-        for box in boxes:
-            version = found[box.who]
-            if version != box.version:
-                box.version = version
-                box.put(FeedChange(FeedKind.FOR_YOU, FeedChangeReason.VIEWER, version.version, now()))
+    async def _check_viewers(self) -> None:
+        queues = list(self._queues)
+        found = await versions_of(self._database, {queue.keys for queue in queues})
+        for queue in queues:
+            version = found[queue.keys]
+            if version != queue.version:
+                queue.version = version
+                queue.put(FeedChange(FeedKind.FOR_YOU, FeedChangeReason.VIEWER, version.version, now()))
 
     async def _watch_shared(self) -> None:
         while True:
-            if self._boxes:
+            if self._queues:
                 with suppress(StoreUnavailable):
-                    await self._look_at_shared()
+                    await self._check_shared()
             else:
-                self._tops.clear()  # whoever comes next has looked at newer ones
+                self._tops.clear()  # the next subscriber knows the present feeds
                 self._model = None
-            await asyncio.sleep(self._pace.shared_check_s)
+            await asyncio.sleep(self._timing.shared_check_s)
 
-    async def _look_at_shared(self) -> None:
+    async def _check_shared(self) -> None:
         model = (await self._feeds.model()).name
         if self._model not in (None, model):
-            self._tell_all(FeedKind.FOR_YOU, FeedChangeReason.MODEL)
+            self._notify_all(FeedKind.FOR_YOU, FeedChangeReason.MODEL)
         self._model = model
-        wanted = {feed for box in self._boxes for feed in box.feeds} - {FeedKind.FOR_YOU}
+        wanted = {feed for queue in self._queues for feed in queue.feeds} - {FeedKind.FOR_YOU}
         for feed in sorted(wanted):
             top = await self._top(feed)
             if self._tops.get(feed, top) != top:
                 reason = FeedChangeReason.CATALOG if feed is FeedKind.NEWEST else FeedChangeReason.PEOPLE
-                self._tell_all(feed, reason)
+                self._notify_all(feed, reason)
             self._tops[feed] = top
 
     async def _top(self, feed: FeedKind) -> frozenset[int]:
         everything = ProjectFilter()
-        match feed:
-            case FeedKind.TRENDING:
-                page = await self._feeds.trending(ANONYMOUS_VIEWER, Window.DAY, TOP_SIZE, None, everything)
-            case FeedKind.POPULAR:
-                page = await self._feeds.popular(ANONYMOUS_VIEWER, TOP_SIZE, None, everything)
-            case _:
-                page = await self._feeds.newest(ANONYMOUS_VIEWER, TOP_SIZE, None, everything)
+        if feed is FeedKind.TRENDING:
+            page = await self._feeds.trending(ANONYMOUS_VIEWER, Window.DAY, TOP_SIZE, None, everything)
+        else:
+            shared = self._feeds.popular if feed is FeedKind.POPULAR else self._feeds.newest
+            page = await shared(ANONYMOUS_VIEWER, TOP_SIZE, None, everything)
         return frozenset(entry.project_id for entry in page.entries)
 
-    def _tell_all(self, feed: FeedKind, reason: FeedChangeReason) -> None:
+    def _notify_all(self, feed: FeedKind, reason: FeedChangeReason) -> None:
         at = now()
-        for box in self._boxes:
-            box.put(FeedChange(feed, reason, box.version.version, at), random.uniform(0, self._pace.spread_s))  # noqa: S311
+        for queue in self._queues:
+            queue.put(FeedChange(feed, reason, queue.version.version, at), random.uniform(0, self._timing.spread_s))  # noqa: S311

@@ -1,7 +1,7 @@
-"""What a ranking is: an order, the contributions that made the scores, and every adjustment of rank."""
+"""Rankings: an order of projects, the contributions that add up to the scores, and every adjustment of rank."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 from db.catalog.project_cards import ProjectCard
 from db.errors import Store
 from db.models import FeedKind
+from scoring.mathematics.diversity import RankChange
+from scoring.mathematics.exploration import NOTHING, ExplorationDraw
 from scoring.mathematics.signals import Integers
 from scoring.weights import MILLIONTHS, Signal
 
 
 class Strategy(StrEnum):
-    """How a feed was made."""
+    """Strategies that make a feed."""
 
     PERSONALIZED = "personalized"
     ONBOARDING = "onboarding"
@@ -29,7 +31,7 @@ class Strategy(StrEnum):
 
 
 class Rule(StrEnum):
-    """Why a project stands elsewhere than its score alone would put it."""
+    """Rules that change a rank."""
 
     DIVERSITY = "diversity"
     EXPLORATION = "exploration"
@@ -38,23 +40,23 @@ class Rule(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Adjustment:
-    """One recorded move of one project.
+    """Recorded change of a project's rank.
 
     Attributes
     ----------
     rule
-        What moved it. `Rule.EXPLORATION` also moves what made room for a project that got a chance; it is then
-        `because_of` that one.
+        Rule that applied. `Rule.EXPLORATION` also marks projects that made room for an explored one, which is then
+        `because_of`.
     penalty
-        Millionths of score that the rule took off when the project was placed. Within a page, score minus penalty falls
-        from rank to rank, except where an owner or a category had filled it, or a place was given away.
+        Millionths of score that the rule subtracted. Within a page, score minus penalty falls from rank to rank, except
+        where an owner or a category reached its limit, or exploration gave the place away.
     because_of
-        The id of the project above that stood in its way, or None.
+        Id of the project above that caused the change, or None.
     from_rank, to_rank
-        Ranks by score and as served, from 1. Both are the same for `Rule.REMAINDER`: the project was not among the
-        ranked candidates and follows behind them, newest first.
+        Ranks by score and as served, from 1; equal for `Rule.REMAINDER`, which marks a project that was no candidate
+        and follows the ranked ones, newest first.
     propensity
-        How likely the project was to be drawn for its place; None unless it got a chance.
+        Probability with which exploration drew the project for its place; None for other projects.
     """
 
     rule: Rule
@@ -67,22 +69,18 @@ class Adjustment:
 
 @dataclass(frozen=True, slots=True)
 class ScoredProject:
-    """A project with the very numbers that ranked it.
+    """Project with the numbers that ranked it.
 
     Attributes
     ----------
-    signals
-        The signals of the model, in the order of the next two.
-    values
-        Each signal's value.
-    contributions
-        Each signal's contribution, in millionths. They add up to `score`.
+    signals, values, contributions
+        (k,) signals of the model, their values, and their contributions in millionths, which add up to `score`.
     adjustments
-        What moved the project away from its rank by score.
+        Changes of the project's rank.
     query
-        What was searched for, if a search ranked it.
+        Text of the search that ranked it, or None.
     switched_off
-        The signals that the viewer has switched off; their contributions are 0.
+        Signals that the viewer has switched off; their contributions are 0.
     """
 
     project_id: int
@@ -95,22 +93,22 @@ class ScoredProject:
 
     @property
     def propensity(self) -> float | None:
-        """How likely the project was to be drawn for its place, if the place was given to it by exploration."""
+        """Probability with which exploration drew the project, or None."""
         return next((moved.propensity for moved in self.adjustments if moved.propensity is not None), None)
 
     @property
     def score(self) -> int:
-        """The score in millionths: the sum of the contributions, nothing else."""
+        """The score in millionths: the sum of the contributions."""
         return sum(self.contributions)
 
     def contribution(self, signal: Signal) -> int:
-        """Give one signal's contribution in millionths, 0 if the model does not use it."""
+        """Return a signal's contribution in millionths, 0 if the model does not use it."""
         return self.contributions[self.signals.index(signal)] if signal in self.signals else 0
 
 
 @dataclass(frozen=True, slots=True)
 class PageEntry:
-    """One place on a page: its rank (from 1), the cursor behind it, and the project with its numbers."""
+    """Place on a page: rank from 1, cursor, and the project with its numbers."""
 
     rank: int
     cursor: str
@@ -118,20 +116,15 @@ class PageEntry:
 
     @property
     def project_id(self) -> int:
-        """The project that stands here."""
+        """Id of the project."""
         return self.explained.project_id
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A piece of a feed, cut from one stored ranking.
+    """Page of a feed, cut from one snapshot; `cards` are the projects as they are in the database now, by id.
 
-    Attributes
-    ----------
-    cards
-        Each entry's project as it was in SQL just now.
-    ranked_count
-        The number of ranked projects; None if no ranking is stored. More may follow behind them.
+    `ranked_count` is the number of ranked projects, after which others may follow; None without a snapshot.
     """
 
     kind: FeedKind
@@ -149,28 +142,28 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """A whole ranking, before pages are cut from it.
+    """Complete ranking.
 
     Attributes
     ----------
     kind, strategy, model
-        What was ranked, how, and by which model.
+        Feed, strategy, and name of the model.
     signals
-        The k signals, in the order of the columns of the matrices.
+        (k,) signals, in the order of the matrices' columns.
     ids
         (n,) project ids as served, best first.
     values
         (n, k) signal values.
     contributions
-        (n, k) millionths; a row's sum is the project's score.
+        (n, k) millionths; the sum of a row is the project's score.
     adjustments
-        By index into `ids`.
-    generated_at, degraded
-        When, and which stores were away.
+        Changes of rank by index into `ids`.
+    degraded
+        Stores that were unavailable.
     query
-        What was searched for, if it is the ranking of a search.
+        Text of a search, or None.
     switched_off
-        The signals that the viewer has switched off.
+        Signals that the viewer has switched off.
     """
 
     kind: FeedKind
@@ -186,8 +179,14 @@ class Ranking:
     query: str | None = None
     switched_off: frozenset[Signal] = frozenset()
 
+    def take(self, order: Sequence[int] | Integers) -> "Ranking":
+        """Return the ranking in another order of its rows, without adjustments."""
+        rows = np.asarray(order, dtype=np.int64)
+        ids, values, contributions = self.ids[rows], self.values[rows], self.contributions[rows]
+        return replace(self, ids=ids, values=values, contributions=contributions, adjustments={})
+
     def explained(self, index: int) -> ScoredProject:
-        """Give the project at an index of `ids` with its numbers."""
+        """Return the project at an index of `ids` with its numbers."""
         moved = self.adjustments.get(index)
         return ScoredProject(
             int(self.ids[index]),
@@ -200,11 +199,33 @@ class Ranking:
         )
 
 
+def adjustments_of(
+    changes: Mapping[int, RankChange], ids: Integers, drawn: ExplorationDraw = NOTHING
+) -> dict[int, Adjustment]:
+    """Return changes, by index in score order into `ids`, as adjustments by index as served."""
+    return {
+        change.to_rank - 1: Adjustment(
+            _rule(change),
+            change.penalty,
+            int(ids[change.blocker]) if change.blocker >= 0 else None,
+            change.from_rank,
+            change.to_rank,
+            drawn.propensities[index] if change.explored else None,
+        )
+        for index, change in changes.items()
+    }
+
+
+def _rule(change: RankChange) -> Rule:
+    made_room = change.blocker >= 0 and not change.penalty
+    return Rule.EXPLORATION if change.explored or made_room else Rule.DIVERSITY
+
+
 def as_float(millionths: int) -> float:
-    """Turn millionths into the number a client sees."""
+    """Return millionths as the number in the GraphQL API."""
     return millionths / MILLIONTHS
 
 
 def distinct_stores(stores: Sequence[Store]) -> tuple[Store, ...]:
-    """Name each store once, in a fixed order."""
+    """Return each store once, in a fixed order."""
     return tuple(store for store in Store if store in stores)

@@ -1,13 +1,10 @@
-"""Every tunable of the ranking, once: value, unit, meaning, reason.
-
-A value here is a default that serves until `explore train` (or an operator) finds a better one for the installation.
-"""
+"""Signals and tunables of the ranking: value, unit, meaning and reason of each, defined once."""
 
 from enum import StrEnum
 
 
 class Signal(StrEnum):
-    """What a score is made of. The value is the name under which a contribution is stored and explained."""
+    """Signals of the ranking models. Snapshots, served pages and stored models hold the values."""
 
     VECTOR_SIMILARITY = "vector_similarity"
     EXPLICIT_PREFERENCES = "explicit_preferences"
@@ -65,88 +62,90 @@ BASELINE_WEIGHTS: dict[Signal, float] = {
     Signal.COLLABORATIVE: 0.15,
     Signal.POPULARITY: 0.05,
 }
-"""The plan's weights. Its prose says "equal weight"; its code, which counts, says this."""
+"""Baseline weights. The specification's text says 'equal', its code uses these values."""
 
 MILLIONTHS = 1_000_000
-"""Contributions are stored as whole millionths, so that their sum is the score to the last digit."""
+"""Contributions are whole millionths, so that their sum is exactly the score."""
 
-# --- explicit preferences: what a match with a viewer's tag is worth, times the tag's confidence --------------------
+FIRST_PAGE_SIZE = 30
+"""Places of a first page, as counterfactuals and previews compare it."""
+
+# --- explicit preferences: value of a match with a viewer's tag, times the tag's confidence -------------------------
 TOOL_MATCH = 0.3
 CATEGORY_MATCH = 0.15
 TOPIC_MATCH = 0.1
-"""The plan gives topics nothing. A topic is free text, so it says less than a category that was chosen from a list."""
+"""The specification gives topics nothing. A topic is free text, so it counts less than a category from a list."""
 
 # --- behavior -------------------------------------------------------------------------------------------------------
 RECENT_VIEWS_DAYS = 7.0
-"""Days for which a view counts as recent."""
+"""Age up to which a view counts as recent."""
 VIEWED_PENALTY = 0.3
-"""Taken off a project that the viewer has seen recently."""
+"""Subtracted for a project that the viewer viewed recently."""
 LIKED_PENALTY = 0.2
-"""Taken off a project that the viewer likes already: it has had its effect."""
+"""Subtracted for a project that the viewer likes already."""
 TOOL_AFFINITY_STEP = 0.05
-"""Given for each recently viewed project that shares a tool, for each such tool."""
+"""Added for each tool shared with a recently viewed project."""
 MAX_TOOL_AFFINITY = 0.15
-"""The most that one tool can give."""
+"""Upper limit for one tool."""
 MIN_BEHAVIOR, MAX_BEHAVIOR = -0.5, 1.0
-"""The signal's range."""
+"""Range of the signal."""
 
-# --- what was passed by ---------------------------------------------------------------------------------------------
+# --- negative feedback ----------------------------------------------------------------------------------------------
 IMPRESSION_FATIGUE_DAYS = 7.0
-"""Days for which it counts that a card was seen."""
+"""Age up to which an impression counts."""
 MAX_IMPRESSION_FATIGUE = 10
-"""Times seen beyond which nothing more is to be learned."""
+"""Impressions of a project that count at most."""
 IMPRESSION_FATIGUE_STEP = 0.02
-"""Taken off for each time that the viewer saw a project's card and did not come."""
+"""Subtracted for each impression without a click."""
 MAX_DISMISSALS_READ = 50
-"""Dismissals that are looked at, the latest."""
+"""Latest dismissals that count."""
 DISMISSALS_FOR_FULL = 3
-"""Dismissals of the same term or owner that make the likeness full: one may be for a reason of its own."""
+"""Dismissals of the same term or owner at which the similarity is full; a single one may have its own reason."""
 DISMISSED_PENALTY = 0.25
-"""Taken off a project that is wholly like what the viewer dismisses: what a full match with interests gives."""
+"""Subtracted for full similarity to dismissed projects: as much as a full match with interests adds."""
 
-# --- a viewer's own balance between familiar and new -----------------------------------------------------------------
+# --- balance between familiar and new -------------------------------------------------------------------------------
 MAX_NOVELTY_WEIGHT = 0.3
-"""What being wholly new to the viewer adds at a balance of 100, and takes off at 0: as much as full likeness."""
+"""Weight of novelty at a balance of 100, and its negative at 0: as much as full similarity."""
 FAMILIAR_ENGAGEMENTS = 3
-"""Touched projects that carry a term until it is wholly familiar."""
+"""Engagements with projects of a term at which the term is fully familiar."""
 
-# --- collaboration ---------------------------------------------------------------------------------------------------
-ITEM_NEIGHBORS = 30
-"""People whose likes count as "people like you"."""
+# --- collaborative --------------------------------------------------------------------------------------------------
+LIKE_NEIGHBOR_COUNT = 30
+"""User neighbors whose likes count."""
 MIN_SHARED_TAGS = 2
-"""Tags that two people must share to be neighbors."""
+"""Tags that two user neighbors share at least."""
 LIKES_FOR_FULL_COLLABORATION = 10
-"""Neighbors who like a project until the signal is full."""
+"""Likes by user neighbors at which the signal is full."""
 ANONYMITY_FLOOR = 5
-"""Fewer neighbors than this count as none, so that no number anywhere tells what one person did."""
+"""Fewer actors than this count as none, so that no number reveals what one of them did."""
 
-# --- popularity ------------------------------------------------------------------------------------------------------
+# --- popularity -----------------------------------------------------------------------------------------------------
 LIKES_FOR_FULL_POPULARITY = 100
-"""Likes until the signal is full."""
+"""Likes at which the signal is full."""
 FRESHNESS_HALF_LIFE_DAYS = 30.0
-"""Breaks ties between equally liked projects in the popular feed."""
 FRESHNESS_TIEBREAK = 0.01
-"""What a brand-new project's freshness is worth in the popular feed: a hundredth of a person."""
+"""Weight of freshness in the popular feed, to break ties: a hundredth of an actor."""
 ALL_TIME_LIKES_WEIGHT = 0.1
-"""What the logarithm of all-time likes is worth beside that of the people of the last weeks: 1,000 likes are as one."""
+"""Weight of log(1 + all-time likes) in the popular feed, beside log(1 + decayed actors)."""
 
-# --- profile ---------------------------------------------------------------------------------------------------------
+# --- profile --------------------------------------------------------------------------------------------------------
 PROFILE_ENGAGEMENTS = 200
-"""The viewer's latest projects that shape the profile."""
+"""Latest projects of the viewer's history that form the profile."""
 PROFILE_VECTOR_PROJECTS = 30
-"""Of those, how many move the profile's vector."""
+"""Latest projects that form the profile's vector."""
 HISTORY_HALF_LIFE_DAYS = 60.0
-"""Half-life of the viewer's own history (findings: 60 days for one's own, 3 for the neighbors')."""
+"""Half-life of the viewer's own history (measured: 60 days for the own, 3 for the neighbors')."""
 PROFILE_TEXT_SHARE = 0.5
-"""Share of the stated text in the profile's vector; the rest is what the viewer touched."""
+"""Share of the stated interests in the profile's vector; the history has the rest."""
 
-# --- stages: from where on a viewer is known (the plan's thresholds) ------------------------------------------------
+# --- viewer stages: the specification's thresholds ------------------------------------------------------------------
 ENOUGH_TAGS = 3
 ENOUGH_INTERACTIONS = 10
 ENOUGH_LIKES = 5
-"""Interests, projects touched, projects liked: any one of them is enough data to be personal."""
+"""Interests, projects engaged with, projects liked: any one of them is enough for a personal ranking."""
 
-# --- candidates: how many each source may bring ----------------------------------------------------------------------
+# --- candidates: limit of each source -------------------------------------------------------------------------------
 CANDIDATES_NEAR = 200
 CANDIDATES_COLLABORATIVE = 200
 CANDIDATES_TAGS = 200
@@ -157,182 +156,176 @@ CANDIDATES_RECENT = 200
 CANDIDATES_ITEM_NEIGHBORS = 200
 CANDIDATES_SESSION_NEIGHBORS = 100
 CANDIDATES_OWNERS = 100
-"""Together at most 1,500, mostly 500-750 different ones: the union finds .96 of what the nearest 200 find .11 of."""
+"""Together at most 1,500, usually 500-750 distinct: recall .96 of the final 30, against .11 of the nearest 200."""
 RECENT_SOURCE_ENGAGEMENTS = 2_000
-"""The last first touches of anything among which "lately" counts people."""
+"""Latest first interactions on the platform among which the source of recent projects counts actors."""
 NEIGHBOR_SEEDS = 50
-"""The viewer's latest projects whose neighbors are candidates."""
+"""Latest projects of the history whose item neighbors are candidates."""
 SESSION_NEIGHBOR_COUNT = 200
-"""People who touched the viewer's last projects, those with most in common first, whose deeds are candidates."""
+"""Session neighbors whose interactions are candidates, those with most shared projects first."""
 SOURCE_DEADLINE_S = 1.0
-"""A source that takes longer is left out of this ranking, and the feed says so."""
+"""A slower source is left out of the ranking, and the feed is marked degraded."""
 VECTORS_DEADLINE_S = 0.4
 """The same for each call to the vector store."""
 
-# --- diversity -------------------------------------------------------------------------------------------------------
+# --- diversity ------------------------------------------------------------------------------------------------------
 DIVERSITY_DEPTH = 300
-"""Ranks that are spread out; nobody compares neighbors further down."""
+"""Ranks that are diversified."""
 DIVERSITY_WINDOW = 30
 """Ranks that count as one page."""
 MAX_SAME_OWNER = 3
 MAX_SAME_CATEGORY = 8
-"""The most that one page shows of an owner and of a category while others are left."""
+"""Projects of one owner and of one category on a page, while others are left."""
 DIVERSITY_STRENGTH = 0.02
-"""Score taken off for each unit of likeness to what stands on the page already: the weight of 40 likes."""
+"""Score subtracted for each unit of similarity to the projects on the page: the weight of 40 likes."""
 OWNER_SIMILARITY, CATEGORY_SIMILARITY, TOOL_SIMILARITY = 1.0, 0.5, 0.25
-"""How alike one shared owner, category or tool makes two projects."""
+"""Similarity of two projects for each shared owner, category and tool."""
 
-# --- exploration -----------------------------------------------------------------------------------------------------
+# --- exploration ----------------------------------------------------------------------------------------------------
 EXPLORATION_SHARE = 0.05
-"""Share of For You's places that goes to projects of which too little is known: one or two of a page of 30."""
+"""Share of For You's places for under-exposed projects: one or two on a page of 30."""
 MIN_EXPLORATION_RANK = 3
-"""The first places are never given away: they are what a visitor judges the page by."""
+"""First places that are never given to exploration."""
 KNOWN_LIKES = 5
-"""Likes from which a project counts as known."""
+"""Likes from which a project is no longer under-exposed."""
 
-# --- snapshots -------------------------------------------------------------------------------------------------------
+# --- snapshots ------------------------------------------------------------------------------------------------------
 PERSONAL_FRESH_S = 60.0
-"""A first page comes from a stored ranking no older than this."""
+"""Age up to which a snapshot serves a first page."""
 POPULAR_FRESH_S = 300.0
 DEGRADED_FRESH_S = 5.0
-"""A ranking made while a store was away is not kept long."""
+"""The same for a ranking that was made while a store was unavailable."""
 SNAPSHOT_TTL_S = 1_800.0
-"""A stored ranking lives this long from its last use, so that cursors hold."""
+"""Lifetime of a snapshot from its last use, so that cursors hold."""
 RANKING_LOCK_S = 5.0
-"""Others wait so long for whoever makes a ranking: far longer than making takes with every store at its deadline."""
+"""Time that other requests wait for the one that makes a ranking."""
 MODEL_FRESH_S = 30.0
-"""The model in service is read from the truth this often."""
+"""Interval at which the active model is read from the database."""
 SNAPSHOT_RANKS = 1_000
-"""Ranks stored with their contributions; the rest of the catalog follows, newest first."""
+"""Ranks stored with contributions; the rest of the catalog follows, newest first."""
 MAX_PAGE_SIZE = 100
 
-# --- search ----------------------------------------------------------------------------------------------------------
+# --- search ---------------------------------------------------------------------------------------------------------
 SEARCH_ALPHA = 0.7
-"""Share of meaning in a hybrid score; the rest is words. The plan's value."""
+"""Share of the vector similarity in a hybrid score; keywords have the rest. The specification's value."""
 SEARCH_HITS = 100
-"""Ranks of a search. Each leg of the fusion looks at its best 100 anyway; nobody reads further."""
+"""Ranks of a search; each leg of the fusion finds its best 100."""
 SEARCH_FRESH_S = 1.0
-"""What is published is to be found at once, also by who has just searched for it in vain. Cursors hold all the same;
-asked for by a thousand people, a search is still made once in a second: 33 ms of CPU among 100,000 projects."""
+"""New projects are found at once, and a popular query is computed once a second (33 ms CPU for 100,000 projects)."""
 MAX_QUERY_LENGTH = 1_000
-"""Characters of the longest query: a paragraph. Longer ones are pasted by mistake or by an attacker."""
+"""Characters of the longest query: a paragraph."""
 SEARCH_BOOST = 0.1
-"""What full likeness to the viewer's profile adds to a search score of at most 1, if the viewer asks for it."""
+"""Weight of the similarity to the viewer's profile in a personalized search, beside a search score of at most 1."""
 SEARCH_DEADLINE_S = 0.6
-"""A search must answer within a second even when the index is away, so it waits no longer than this for it."""
+"""Time that a search waits for the index, so that it answers within a second without it."""
 SIMILAR_HITS = 100
 SIMILAR_FRESH_S = 300.0
 
-# --- trending --------------------------------------------------------------------------------------------------------
+# --- trending -------------------------------------------------------------------------------------------------------
 TRENDING_FRESH_S = 2.0
-"""An event shows on the next first page after this."""
 MIN_TRENDING_ACTORS = 3.0
-"""People, each by the trust in them, below whom nothing trends: two friends are no trend."""
+"""Trust-weighted actors below which nothing trends."""
 TRENDING_BOOST = 1.0
-"""What a full match with the viewer's interests adds to a trending score; one tool is .3 of it: as if 35 % more."""
+"""Weight of a full match with the viewer's interests in trending; one tool is .3 of it, equal to 35 % more actors."""
 MAX_BOOST_PLACES = 5
-"""Nobody's interests move a project further than this: everybody talks about the same trends."""
+"""Places that a viewer's interests move a project in trending at most."""
 
-# --- reasons ---------------------------------------------------------------------------------------------------------
+# --- reasons --------------------------------------------------------------------------------------------------------
 MIN_REASON_SIMILARITY = 0.35
-"""Cosine from which "similar to what you liked" is said. Two random demo projects have .12 in WordLlama's space."""
+"""Cosine from which a project is called similar. Two random demo projects have .12 in WordLlama's space."""
 FRESH_DAYS = 7.0
-"""Age up to which "new" is a reason."""
+"""Age up to which being new is a reason."""
 
-# --- what is learned from ---------------------------------------------------------------------------------------------
+# --- log of served pages --------------------------------------------------------------------------------------------
 SAMPLED_CANDIDATES = 40
-"""Candidates logged with a first page although it does not show them: 2 KB with 12 signals."""
+"""Candidates logged with a first page that does not show them: 2 KB with 12 signals."""
 
 COUNTERFACTUAL_S = 0.3
-"""Finding what would remove a project ranks the page again up to seven times; nobody waits longer for a tooltip."""
+"""Time for counterfactuals, which rank the page up to seven times."""
 COUNTERFACTUAL_CAUSES = 3
-"""Causes that are tried: more are no answer that anybody would act on."""
+"""Causes that are tried."""
 
-# --- behavior of other people ---------------------------------------------------------------------------------------
-ACTOR_HALF_LIVES_H = (1.0, 6.0, 72.0, 336.0)
-"""Half-lives at which distinct people are counted: 1 h, 6 h, 3 days, 14 days."""
+# --- behavior of other actors ---------------------------------------------------------------------------------------
 DECAY_CUTOFF = 20.0
 """Half-lives after which an event counts nothing: a millionth."""
 RECENT_INTERACTION_DAYS = 14.0
-"""What similar people did longer ago is left out: at a half-life of 3 days it counts 4 %."""
+"""Age up to which others' interactions count; at a half-life of 3 days an older one counts less than 4 %."""
 USER_NEIGHBOR_COUNT = 100
-"""People in the list of the most alike (user-kNN). In a timed feed worth nothing beside taste; on static data much."""
+"""Length of the user-kNN lists of the evaluation."""
 ACTIVITY_FRESH_S = 60.0
-"""How busy the platform was in the last days is counted once in so many seconds, for everybody."""
+"""Interval at which the platform's activity is counted, for all viewers."""
 SESSION_GAP_H = 1.0
-"""A touch at least this long ago belongs to an earlier visit."""
+"""An interaction at least this long ago belongs to an earlier session."""
 RATE_PRIOR = 10.0
-"""Deeds anywhere that go by until a project's share of them says something."""
+"""Prior of the actor rate: interactions on the platform."""
 FACTOR_SHRINKAGE = 2.0
-"""People of no known taste that are added to those who touched a project, so that one twin is no crowd of twins."""
+"""Actors of similarity 0 added to a mean of similarities."""
 MIN_CLUSTER_SIZE = 10
-"""People in the smallest circle of like-minded people: twice the floor. 5 would be worth .002 more, 40 .003 less."""
+"""Members of the smallest taste cluster: twice the floor. NDCG@10 is .002 higher with 5 and .003 lower with 40."""
 RECENT_FACTORS_HALF_LIFE_H = 12.0
 SESSION_NEIGHBORS_HALF_LIFE_H = 72.0
-"""Half-lives of what people of like taste, and the company of the last touches, did."""
+"""Half-lives of the interactions of similar actors and of session neighbors."""
 FACTOR_COUNT = 40
-"""Numbers in a taste. Nightly latent factors of who touched what; 40 are worth .017 NDCG on feed requests."""
+"""Latent factors; 40 are worth .017 NDCG@10 on feed requests."""
 MAX_RECENT_INTERACTIONS = 20_000
-"""Deeds read for one ranking, the latest first: 700 candidates have 9,000 in two weeks on an internal platform."""
+"""Interactions read for one ranking, the latest first; 700 candidates of one platform have 9,000 in two weeks."""
 SESSION_PROJECTS = 5
-"""The viewer's last projects; who touched one of them in the last `SESSION_DAYS` is company."""
+"""Latest projects of the history; actors who engaged with one within `SESSION_DAYS` are session neighbors."""
 SESSION_DAYS = 3.0
 ITEM_NEIGHBOR_COUNT = 200
 ITEM_SHRINKAGE = 10.0
-"""Length of an item's neighbor list, and what is added to the counts in its likeness (item-kNN)."""
+"""Length of an item-kNN list, and the shrinkage of its cosine."""
 
-# --- the quiz that is made from the catalog ------------------------------------------------------------------------
+# --- generated onboarding questions ---------------------------------------------------------------------------------
 MAX_OPTIONS = 12
-"""Options of one question: three rows of four, seen at a glance."""
+"""Options of one question: three rows of four."""
 MIN_OPTIONS = 3
-"""With fewer tools or categories than this there is nothing to choose from, and the question is not asked."""
+"""Tools or categories below which the question is not asked."""
 MIN_OPTION_PROJECTS = 3
-"""Public projects that a tool or category needs to be an option: who chooses it shall find something."""
+"""Public projects that an option needs."""
 OPTIONS_CONSIDERED = 300
-"""The most common terms that options are chosen from."""
+"""Most common terms that options are chosen from."""
 OPTION_RETENTION_SHARE = 0.9
-"""Options that are asked already stay while they gain this share of what the best would."""
+"""Share of the best possible gain from which the present options stay."""
 MAX_CHOICES = 6
-"""Of twelve options: who chooses all of them has said nothing."""
+"""Options that a viewer may choose."""
 MAX_USE_CASES = 3
 MIN_AUDIENCE_LIKES = 3
-"""Likes from which on somebody's taste counts."""
+"""Likes from which an actor belongs to the audience that options are chosen for."""
 MIN_AUDIENCE = 50
-"""People with that many likes; with fewer, options are chosen by how much of the catalog they cover."""
+"""Size of the audience below which options are chosen by their coverage of the catalog."""
 REACHED_AUDIENCE_WEIGHT = 0.5
-"""What somebody counts for the next option who is told by one chosen before."""
+"""Weight of an actor for the next option after an option has reached the actor."""
 
-# --- how well a viewer is known ---------------------------------------------------------------------------------------
+# --- personalization status -----------------------------------------------------------------------------------------
 QUALITY_SHARES = {"interests": 0.25, "history": 0.35, "likes": 0.25, "recency": 0.15}
-"""The most that each part adds to the quality of a profile: what was done says more than what was said."""
+"""Greatest share of each part of a profile's quality."""
 QUALITY_HALF_LIFE_DAYS = 30.0
-"""A profile that nothing was added to for a month is half as fresh."""
+"""Half-life of the recency part."""
 
-# --- cold start: a viewer who has answered the quiz and done nothing yet ---------------------------------------------
+# --- cold start -----------------------------------------------------------------------------------------------------
 ANSWER_MATCH_SCORES = (0.0, 0.3, 0.45, 0.55, 0.6)
-"""What a project is worth that carries 0, 1, 2, 3, 4 or more of the chosen tools and categories. Each further one adds
-less, so that a page does not begin with the few that carry everything."""
+"""Score of a project with 0, 1, 2, 3, 4 or more of the chosen tools and categories; each further one adds less."""
 ANSWER_SIMILARITY = 0.6
-"""What full likeness to the answers' text is worth: a project that is near, and carries none of them, comes level with
-one match at a cosine of .5."""
+"""Weight of the similarity to the answers' text: a cosine of .5 equals one match."""
 ANSWER_POPULARITY = 0.05
 ANSWER_FRESHNESS = 0.05
-"""Parts what is equal otherwise: of two that match alike, the one that more people like, or the newer."""
+"""Weights that break ties between equal matches."""
 UNKNOWN_VIEWER_DIVERSITY = 0.15
-"""Score taken off for each unit of likeness on the page of somebody unknown, whose scores are logarithms of people: two
-projects of one category stand apart as if the second had 7 % fewer people. On the demo at most 4 of 30 share a category
-(6 without), the first ten are of 10 categories (8), and 25 of the 30 most popular are still on the page."""
+"""Score subtracted for each unit of similarity on the page of an unknown viewer, whose scores are logarithms of actors.
+Two projects of one category differ as if the second had 7 % fewer actors. On the demo data at most 4 of 30 projects
+share a category (6 without), the first ten have 10 categories (8), and 25 of the 30 most popular stay on the page."""
 
-# --- interests that are learned --------------------------------------------------------------------------------------
+# --- learned interests ----------------------------------------------------------------------------------------------
 MAX_LEARNED_CONFIDENCE = 0.5
-"""No learned interest is surer than this; what a viewer states is 1."""
+"""Upper limit of a learned interest's confidence; a stated interest has 1."""
 LEARNED_HALF_CONFIDENCE = 5.0
-"""Views (a like is two), halved every 60 days, at which a learned interest is half as sure as it can be."""
+"""Decayed views (a like counts two) at which a learned interest has half of the greatest confidence."""
 MIN_LEARNED_PROJECTS = 3
-"""Projects of a term that somebody must have touched: two are a coincidence."""
+"""Projects of a term that the actor engaged with at least."""
 MIN_LEARNED_LIFT = 1.5
-"""How many times as often as the catalog offers it somebody must have touched a term."""
+"""Least ratio of the term's share in the history to its share in the catalog."""
 MIN_LEARNED_CONFIDENCE = 0.1
-"""A confidence below this is forgotten."""
+"""Confidence below which a learned interest is dropped."""
 MAX_LEARNED_INTERESTS = 10
-"""Learned interests of one viewer, the surest: a list that is read and edited."""
+"""Learned interests of one actor, those of highest confidence."""

@@ -10,8 +10,8 @@ from typing import Any
 from bench.abuse.probe import Answer, Headers, Probe, Target, answer_of, asking, posting, raw
 from bench.abuse.streams import FEED, INIT, talking
 from bench.abuse.tokens import ADMINISTRATION, bearer, claims, signed
+from db.time_units import DAY_S
 
-DAY_S = 86_400
 VIEWER = "{ viewer { kind role } }"
 LIKE = 'mutation { likeProject(key: "%s") { userErrors { code } } }'
 KEYS = "{ newest(first: 1) { edges { node { key } } } }"

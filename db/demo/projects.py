@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from db.demo.content import DEMO_VIEWERS, Idea, categories, home_categories, interests, special_ideas, words
 from db.demo.people import Person
 from db.records import ProjectRecord
+from db.time_units import DAY_S
 
 TAKING_OFF, FADING = "taking-off", "fading"
 """Keys of the two projects with a scripted history (see `db.demo.simulation`)."""
@@ -123,7 +124,7 @@ def _creation_times(rng: np.random.Generator, now: datetime, count: int) -> list
     """Spread creation over 14 months, two fifths of it over the last 60 days."""
     recent = rng.random(count) < 0.4
     ages_days = np.where(recent, 60 * rng.random(count) ** 1.3, rng.uniform(60, 425, count))
-    times = [now - timedelta(seconds=int(86_400 * max(age, 0.05))) for age in ages_days]
+    times = [now - timedelta(seconds=int(DAY_S * max(age, 0.05))) for age in ages_days]
     times[0], times[1] = now - _TAKING_OFF_AGE, now - _FADING_AGE
     return times
 

@@ -17,9 +17,10 @@ from db.demo.people import Person
 from db.demo.projects import FADING, TAKING_OFF, affinities
 from db.models import InteractionType
 from db.records import InteractionRecord, ProjectRecord
+from db.time_units import DAY_S, HOUR_S
 
 DAYS = 60
-DAY_S = 86_400
+
 BURST = timedelta(hours=6)
 BURST_PEOPLE = 90
 FADING_PEOPLE = 190
@@ -156,7 +157,7 @@ def _one_day(
 def _visit(rng: np.random.Generator, day_starts_in: int, count: int) -> _Floats:
     """Return the seconds since the window's start of one visit's views."""
     hour = day_starts_in + int(rng.choice(24, p=_VISIT_HOURS / _VISIT_HOURS.sum()))
-    first_s = (hour % 24 + rng.random()) * 3_600
+    first_s = (hour % 24 + rng.random()) * HOUR_S
     at_s: _Floats = first_s + np.cumsum(rng.exponential(_PAUSE_S, count))
     return at_s - max(0.0, float(at_s[-1]) - DAY_S + 120)
 

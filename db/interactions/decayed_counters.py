@@ -28,14 +28,12 @@ from db.database.column_types import UNKNOWN_TIME, BigIntId, IntegerList, UtcDat
 from db.database.engine import Database
 from db.interactions.activity_time import active_hours, active_hours_of, hour_of_week
 from db.models import ActivityRate, DecayedCounters, Engagement, Project, now
-from db.time_units import DAY_S, HOUR_S
+from db.time_units import ACTIVE_HALF_LIVES_H, ACTOR_HALF_LIVES_H, HOUR_S
 
 Floats = NDArray[np.float64]
 
-HALF_LIVES_S = (HOUR_S, 6 * HOUR_S, 3 * DAY_S, 14 * DAY_S)
+HALF_LIVES_S = tuple(half_life_h * HOUR_S for half_life_h in ACTOR_HALF_LIVES_H)
 WALL_COLUMNS = ("actors_1h", "actors_6h", "actors_3d", "actors_14d")
-
-ACTIVE_HALF_LIVES_H = (1.0, 6.0, 36.0, 168.0)
 ACTIVE_COLUMNS = ("active_1h", "active_6h", "active_36h", "active_7d")
 
 SLICES = 16

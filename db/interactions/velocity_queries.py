@@ -20,7 +20,6 @@ from db.database.engine import Database
 from db.interactions.activity_time import active_hours, active_hours_of, hour_of_week
 from db.interactions.decayed_counters import (
     ACTIVE_COLUMNS,
-    ACTIVE_HALF_LIVES_H,
     HALF_LIVES_S,
     WALL_COLUMNS,
     Floats,
@@ -29,7 +28,7 @@ from db.interactions.decayed_counters import (
     recount_slices,
 )
 from db.models import ActivityRate, DecayedCounters, Engagement, Interaction, InteractionType, Project
-from db.time_units import DAY_S
+from db.time_units import ACTIVE_HALF_LIVES_H, DAY_S
 
 USUAL_WINDOWS = 7
 """Earlier windows whose mean is the usual count."""

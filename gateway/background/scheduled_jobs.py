@@ -83,7 +83,7 @@ def scheduled_jobs(
 
 async def _build_tastes(stores: Stores, _turn: JobLease) -> None:
     built = await train_collaborative_model(stores.database)
-    log.info("tastes and neighbour lists were built anew", people=len(built.tastes.actors))
+    log.info("tastes and neighbour lists were built anew", people=len(built.factors.actors))
 
 
 async def _train(stores: Stores, _turn: JobLease) -> None:

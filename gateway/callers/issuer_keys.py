@@ -20,13 +20,14 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from db.redaction import display_url
+from db.time_units import DAY_S
 from gateway.errors import IssuerAway
 
 REFRESH_AFTER_S = 300.0
 """Keys older than this are fetched anew beside the request; older than twice this, before it. So a key that the issuer
 has taken back is refused after ten minutes at the latest, if the issuer can be asked."""
 
-MAX_KEY_AGE_S = 86_400.0
+MAX_KEY_AGE_S = DAY_S
 """How long the last known keys hold while the issuer is away: a night's outage locks nobody out."""
 
 RETRY_AFTER_S = 10.0

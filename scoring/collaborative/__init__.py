@@ -1,1 +1,4 @@
-"""What other people did, as signals: evidence from an event log or from the truth, and what is built of it at night."""
+"""Signals from other actors: the evidence loader that serves requests, and the nightly training.
+
+The mathematics is in `scoring.mathematics`; only code that reads or writes the database belongs here.
+"""

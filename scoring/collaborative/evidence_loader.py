@@ -92,7 +92,7 @@ async def load_evidence(
         platform_activity=activity,
         item_similarity=item_similarity,
         owner_similarity=owner_similarity,
-        owner_touches=same_owner,
+        same_owner_count=same_owner,
     )
 
 

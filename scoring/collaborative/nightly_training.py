@@ -21,7 +21,7 @@ async def train_collaborative_model(database: Database) -> CollaborativeModel:
     project_ids, project = np.unique(projects, return_inverse=True)
     log = EventLog.of(actor.astype(np.int64), project.astype(np.int64), at_s, actor_ids.size, project_ids.size)
     built = await asyncio.to_thread(build_collaborative_model, log, log.at_s.size)
-    factors, lists = built.tastes, built.lists[NeighborKind.COSINE]
+    factors, lists = built.factors, built.lists[NeighborKind.COSINE]
     async with database.write() as connection:
         first = await stored.next_cluster_id(connection)
         clusters = [

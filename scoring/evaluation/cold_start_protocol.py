@@ -5,11 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from db.time_units import DAY_S
 from scoring import weights
 from scoring.errors import InsufficientData
 from scoring.evaluation.protocols import FITTED, Options, evaluation_windows, fitted_model
 from scoring.evaluation.results import EvaluationResults
-from scoring.mathematics.behavior_evidence import DAY_S, EventLog
+from scoring.mathematics.behavior_evidence import EventLog
 from scoring.mathematics.ranking_metrics import clustered_standard_error, probability_better
 from scoring.mathematics.signals import Floats, Integers, freshness
 from scoring.models.model_presets import as_data

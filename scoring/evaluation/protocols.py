@@ -17,9 +17,10 @@ from scoring.mathematics.neighbors import build_collaborative_model
 from scoring.mathematics.signals import Floats, Integers, popularity
 from scoring.mathematics.viewer_stages import stage
 from scoring.models.model_presets import DEFAULT, as_data
+from scoring.pipelines.candidate_sources import merge_candidates
 from scoring.replay.dataset import Dataset
 from scoring.replay.feed_requests import FeedRequests, feed_requests, last_interactions
-from scoring.replay.log_candidate_sources import LogCandidateSources, merge_candidates
+from scoring.replay.log_candidate_sources import LogCandidateSources
 from scoring.replay.measurements import all_time_people, joined_measurements, measure
 from scoring.replay.replayed_requests import Progress, Replay, ReplayedRequest, replay_requests, training_lists
 from scoring.replay.scorers import COLUMNS, TIMED_SIGNALS, Score, model_scorer, single, single_signal_scorers

@@ -7,7 +7,8 @@ import numpy as np
 
 from scoring.evaluation.results import mean_with_error
 from scoring.mathematics.signals import Integers
-from scoring.replay.log_candidate_sources import LOG_SOURCES, CandidateSource, merge_candidates
+from scoring.pipelines.candidate_sources import CandidateSource, merge_candidates
+from scoring.replay.log_candidate_sources import LOG_SOURCES
 
 
 @dataclass(slots=True, eq=False)

@@ -9,10 +9,11 @@ from dataclasses import asdict
 import numpy as np
 
 from db.interactions.activity_time import UNIFORM_CLOCK, ActivityClock
+from db.time_units import DAY_S, HOUR_S
 from scoring.errors import InsufficientData
 from scoring.evaluation.results import EvaluationResults
 from scoring.mathematics import velocity
-from scoring.mathematics.behavior_evidence import DAY_S, HOUR_S, EventLog, LogEvidence
+from scoring.mathematics.behavior_evidence import EventLog, LogEvidence
 from scoring.mathematics.signals import Floats
 from scoring.mathematics.velocity import DEFAULT_TREND_CONSTANTS, Window
 from scoring.replay.dataset import Dataset

@@ -18,8 +18,6 @@ from scoring.explanation.score_causes import Cause, likely_causes
 from scoring.profiles.viewer_profile import Profile
 from scoring.ranking import ScoredProject
 
-FIRST_PAGE_SIZE = 30
-
 Leaves = Callable[[Sequence[Cause]], Awaitable[bool]]
 """Whether a project leaves the first page if these causes are left out."""
 

@@ -46,7 +46,7 @@ OWNER_SIGNALS = (Signal.SAME_OWNER,)
 _COLLABORATIVE = (*NEIGHBOR_SIGNALS, *TASTE_SIGNALS, *CO_VIEWER_SIGNALS, *OWNER_SIGNALS)
 
 WINDOW_OF_SIGNAL: Mapping[Signal, Window] = {
-    **{signal: window for window, signal in trending.PEOPLE_OF.items()},
+    **{signal: window for window, signal in trending.SIGNAL_OF.items()},
     Signal.ACTORS_15M: Window.HOUR,
     Signal.ACTORS_1H: Window.HOUR,
     Signal.ACTORS_6H: Window.DAY,
@@ -259,7 +259,7 @@ async def _owners(
     stores: Stores, known: Mapping[int, ProjectFeatures], ids: Integers, evidence: BehaviorEvidence
 ) -> dict[int, tuple[UserCard, int]]:
     own = set(evidence.engagements.projects.tolist())  # the project itself is not one of the owner's other projects
-    others = zip(ids.tolist(), evidence.owner_touches.tolist(), strict=True)
+    others = zip(ids.tolist(), evidence.same_owner_count.tolist(), strict=True)
     engaged = {id_: left for id_, count in others if (left := int(count) - (id_ in own)) > 0}
     owners = {id_: owner for id_ in engaged if (owner := known[id_].owner_id) is not None}
     cards = await users_by_id(stores.database, sorted(set(owners.values()))) if owners else {}

@@ -1,8 +1,7 @@
-"""From signals to a score: a curve for each signal, and a sum.
+"""Additive ranking models: score = Σ f_k(value of signal k), with one curve f_k for each signal.
 
-The model is a generalized additive one, score = Σ f_k(value of signal k), so the contribution of each signal is f_k of
-its value and the contributions ARE the score. A weight is the straight curve. On timed feed requests such curves rank
-as well as LambdaMART does (NDCG@10 .575 against .576), which cannot say why.
+The contribution of a signal is the height of its curve, so the contributions add up to the score exactly. A weight is a
+linear curve. On timed feed requests such models rank as well as LambdaMART (NDCG@10 .575 against .576).
 """
 
 from collections.abc import Mapping
@@ -20,7 +19,7 @@ from scoring.weights import BASELINE_WEIGHTS, MILLIONTHS, Signal
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A piecewise-linear function through knots, constant beyond the first and the last.
+    """Piecewise-linear function through knots, constant beyond the first and the last.
 
     Attributes
     ----------
@@ -37,17 +36,17 @@ class Curve:
             raise InvalidModel("a curve needs as many finite ys as xs, at least one, with xs increasing")
 
     @classmethod
-    def linear(cls, weight: float, least: float = -1.0, most: float = 1.0) -> Self:
-        """Make the curve of a plain weight over the signal's range."""
-        return cls((least, most), (weight * least, weight * most))
+    def linear(cls, weight: float, low: float = -1.0, high: float = 1.0) -> Self:
+        """Return the curve of a plain weight over the signal's range."""
+        return cls((low, high), (weight * low, weight * high))
 
     def __call__(self, values: Floats) -> Floats:
-        """Give the curve's height at each value; the shape stays."""
+        """Return the height of the curve at each value."""
         return np.interp(values, self.xs, self.ys)
 
     def __add__(self, other: Self) -> Self:
-        """Add two curves: exactly their sum everywhere, with the knots of both."""
-        if self.xs == other.xs:  # as training makes them: 2 microseconds in the place of 30, for each request
+        """Return the exact sum of two curves, with the knots of both."""
+        if self.xs == other.xs:  # the usual case after training: 2 µs instead of 30 in each request
             return type(self)(self.xs, tuple(mine + theirs for mine, theirs in zip(self.ys, other.ys, strict=True)))
         xs = np.union1d(self.xs, other.xs)
         return type(self)(tuple(xs.tolist()), tuple((self(xs) + other(xs)).tolist()))
@@ -55,16 +54,16 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """What ranks: a name that is stored with every snapshot, and a curve for each signal it uses, in that order.
+    """Ranking model.
 
     Attributes
     ----------
     name
-        Under which its rankings are stored.
+        Name that snapshots and served pages carry.
     curves
-        For everybody.
+        One curve for each signal, in the order of the columns of every matrix.
     offsets
-        What is added to some of the curves for viewers of a stage; `at` adds it up.
+        Curves added for viewers of a stage (see `at`).
     """
 
     name: str
@@ -72,15 +71,12 @@ class Model:
     offsets: Mapping[ViewerStage, Mapping[Signal, Curve]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        strange = {signal for offset in self.offsets.values() for signal in offset} - set(self.curves)
-        if strange:
-            raise InvalidModel(f"the model {self.name} has offsets of {', '.join(sorted(strange))}, but no curve")
+        unknown = {signal for offset in self.offsets.values() for signal in offset} - set(self.curves)
+        if unknown:
+            raise InvalidModel(f"the model {self.name} has offsets of {', '.join(sorted(unknown))}, but no curve")
 
     def at(self, stage: ViewerStage) -> Self:
-        """Give the model as it ranks for viewers of a stage: of the same name and signals, offsets added up.
-
-        A contribution is then the height of one curve as ever, so that the contributions are the score for every stage.
-        """
+        """Return the model for viewers of a stage: the same name and signals, with the offsets added to the curves."""
         offset = self.offsets.get(stage)
         if not offset:
             return self if not self.offsets else replace(self, offsets={})
@@ -89,21 +85,11 @@ class Model:
 
     @property
     def signals(self) -> tuple[Signal, ...]:
-        """The signals it uses, in the order of every matrix's columns."""
+        """The signals, in the order of the columns of every matrix."""
         return tuple(self.curves)
 
     def contributions(self, matrix: Floats) -> Integers:
-        """Turn signals into contributions.
-
-        Parameters
-        ----------
-        matrix
-            (n, k) values, a column for each of `signals`.
-
-        Returns
-        -------
-        (n, k) contributions in whole millionths.
-        """
+        """Turn (n, k) signal values into (n, k) contributions in whole millionths."""
         heights = np.empty((len(self.curves), matrix.shape[0]))
         for k, curve in enumerate(self.curves.values()):
             heights[k] = curve(matrix[:, k])
@@ -112,15 +98,15 @@ class Model:
 
 
 def scores(contributions: Integers) -> Integers:
-    """Add up contributions: (n, k) millionths to (n,) millionths, exactly."""
+    """Add up (n, k) contributions to (n,) scores in millionths."""
     total: Integers = contributions.sum(axis=1)
     return total
 
 
 def order_by_score(score: Integers, keys: NDArray[np.str_]) -> NDArray[np.intp]:
-    """Give the (n,) indexes from best to worst; ties go by key, so that the order is the same everywhere."""
+    """Return the (n,) indexes from best to worst; ties are broken by key, so that the order is reproducible."""
     return np.lexsort((keys, -score))
 
 
 BASELINE = Model("baseline", {signal: Curve.linear(weight) for signal, weight in BASELINE_WEIGHTS.items()})
-"""The plan's weights as straight curves: what serves until something better is fitted."""
+"""The specification's weights as linear curves."""

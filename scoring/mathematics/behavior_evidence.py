@@ -1,7 +1,7 @@
 """Input arrays of the behavior signals, for one viewer, n candidates and one moment.
 
-`LogEvidence` makes an `BehaviorEvidence` from an event log in memory, strictly before the moment (evaluation and training);
-`scoring.collaborative.evidence_loader` makes the same from the database (serving). So evaluation measures what is served.
+`LogEvidence` makes a `BehaviorEvidence` from an event log in memory, strictly before the moment (evaluation, training).
+`scoring.collaborative.evidence_loader` makes the same from the database (serving), so evaluation measures the served signals.
 """
 
 from collections.abc import Mapping
@@ -12,8 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from db.time_units import DAY_S as DAY_S
-from db.time_units import HOUR_S as HOUR_S
+from db.time_units import ACTOR_HALF_LIVES_H, DAY_S, HOUR_S
 from scoring import weights
 from scoring.mathematics.signals import Floats, Integers
 
@@ -27,7 +26,7 @@ class NeighborKind(StrEnum):
 
 
 class Part(Flag):
-    """Parts of an `BehaviorEvidence` that cost a statement each when it is loaded from the database."""
+    """Parts of a `BehaviorEvidence` that cost a statement each when it is loaded from the database."""
 
     NOTHING = 0
     ACTORS = auto()
@@ -89,14 +88,14 @@ class BehaviorEvidence:
     created_s
         (n,) times of publication.
     actors
-        (n, 4) distinct actors, decayed since their first interaction, at `weights.ACTOR_HALF_LIVES_H`.
+        (n, 4) distinct actors, decayed since their first interaction, at `db.time_units.ACTOR_HALF_LIVES_H`.
     engagements
         The viewer's own history.
     links
         Candidates that are item-item neighbors of the viewer's history, by kind of list.
     interactions
-        Interactions with the candidates in the last `weights.RECENT_INTERACTION_DAYS`. The similarity is that of the actor's
-        latent factors to the viewer's, −1 to 1, 0 if unknown.
+        Interactions with the candidates in the last `weights.RECENT_INTERACTION_DAYS`. The similarity is that of the
+        actor's latent factors to the viewer's, −1 to 1, 0 if unknown.
     clusters
         The same interactions. The similarity is that of the viewer's factors to the mean of the actor's taste cluster,
         which has at least `weights.MIN_CLUSTER_SIZE` members; no floor applies.
@@ -107,7 +106,7 @@ class BehaviorEvidence:
         Activity of the platform in the last `weights.RECENT_INTERACTION_DAYS`.
     item_similarity, owner_similarity
         (n,) similarities of the viewer's factors to those of the candidate and of its owner.
-    owner_touches
+    same_owner_count
         (n,) other projects of the candidate's owner in the viewer's history.
     user_neighbors
         Interactions of all time of the viewer's user neighbors, with their similarity to the viewer. Only evaluation
@@ -129,7 +128,7 @@ class BehaviorEvidence:
     platform_activity: PlatformActivity
     item_similarity: Floats
     owner_similarity: Floats
-    owner_touches: Floats
+    same_owner_count: Floats
     user_neighbors: FirstInteractions = NO_INTERACTIONS
     user_neighbor_similarity: float = 0.0
     floor: int = weights.ANONYMITY_FLOOR
@@ -233,8 +232,8 @@ class CollaborativeModel:
     """Output of the nightly training: item neighbors by kind, factors and, for evaluation, user neighbors."""
 
     lists: Mapping[NeighborKind, NeighborLists]
-    tastes: Factors
-    actors: NeighborLists | None = None
+    factors: Factors
+    user_neighbors: NeighborLists | None = None
 
 
 class LogEvidence:
@@ -260,11 +259,11 @@ class LogEvidence:
         self._by_actor = GroupedEvents.by(log.actors, log.n_actors)
         self._by_project = GroupedEvents.by(log.projects, log.n_projects)
         self._row = np.full(log.n_projects, -1, dtype=np.int64)
-        self.build_collaborative_model = CollaborativeModel({}, Factors.unknown(log.n_actors, log.n_projects))
+        self.model = CollaborativeModel({}, Factors.unknown(log.n_actors, log.n_projects))
 
-    def use_model(self, build_collaborative_model: CollaborativeModel) -> None:
+    def use_model(self, model: CollaborativeModel) -> None:
         """Use another nightly training from now on."""
-        self.build_collaborative_model = build_collaborative_model
+        self.model = model
 
     def engaged(self, actor: int, at_s: float) -> Integers:
         """Return the projects of an actor's history before a moment."""
@@ -290,27 +289,25 @@ class LogEvidence:
         engagements = self.engagements(actor, at_s)
         recent = np.arange(self.log.before(at_s - weights.RECENT_INTERACTION_DAYS * DAY_S), until)
         shared = self.session_neighbors_of(actor, engagements, at_s)
-        tastes = self.build_collaborative_model.tastes
-        taste = tastes.actors[actor]
+        factors = self.model.factors
+        mine = factors.actors[actor]
         owners = self.owners[candidates]
-        user_neighbors, user_neighbor_similarity = self._fellows(actor, until)
+        neighbors, neighbor_similarity = self._user_neighbors(actor, until)
         made = BehaviorEvidence(
             at_s=at_s,
             created_s=self.created_s[candidates],
             actors=self.actors(candidates, at_s),
             engagements=engagements,
-            links={
-                kind: self._links(lists, engagements) for kind, lists in self.build_collaborative_model.lists.items()
-            },
-            user_neighbors=user_neighbors,
-            user_neighbor_similarity=user_neighbor_similarity,
-            interactions=self._deeds(recent, tastes.actors @ taste),
-            clusters=self._deeds(recent, (tastes.clusters @ taste)[tastes.cluster_of]),
-            session_neighbors=self._deeds(recent[shared[self.log.actors[recent]] > 0], shared),
+            links={kind: self._links(lists, engagements) for kind, lists in self.model.lists.items()},
+            user_neighbors=neighbors,
+            user_neighbor_similarity=neighbor_similarity,
+            interactions=self._interactions(recent, factors.actors @ mine),
+            clusters=self._interactions(recent, (factors.clusters @ mine)[factors.cluster_of]),
+            session_neighbors=self._interactions(recent[shared[self.log.actors[recent]] > 0], shared),
             platform_activity=PlatformActivity(self.log.at_s[recent], np.ones(recent.size)),
-            item_similarity=(tastes.projects[candidates] @ taste).astype(np.float64),
-            owner_similarity=np.where(owners >= 0, tastes.actors[np.maximum(owners, 0)] @ taste, 0.0),
-            owner_touches=count_same_owner(owners, self.owners[engagements.projects]),
+            item_similarity=(factors.projects[candidates] @ mine).astype(np.float64),
+            owner_similarity=np.where(owners >= 0, factors.actors[np.maximum(owners, 0)] @ mine, 0.0),
+            same_owner_count=count_same_owner(owners, self.owners[engagements.projects]),
             floor=self.floor,
         )
         self._row[candidates] = -1
@@ -320,7 +317,7 @@ class LogEvidence:
         """Return the decayed actors of candidates before a moment, as `BehaviorEvidence.actors`."""
         until = self.log.before(at_s)
         columns = []
-        for half_life_h in weights.ACTOR_HALF_LIVES_H:
+        for half_life_h in ACTOR_HALF_LIVES_H:
             since = self.log.before(at_s - weights.DECAY_CUTOFF * half_life_h * HOUR_S)
             age_h = (at_s - self.log.at_s[since:until]) / HOUR_S
             counted = np.bincount(
@@ -329,20 +326,20 @@ class LogEvidence:
             columns.append(counted[candidates])
         return np.column_stack(columns)
 
-    def _deeds(self, events: Integers, similarity: Floats) -> FirstInteractions:
+    def _interactions(self, events: Integers, similarity: Floats) -> FirstInteractions:
         rows = self._row[self.log.projects[events]]
         events, rows = events[rows >= 0], rows[rows >= 0]
         actors = self.log.actors[events]
         return FirstInteractions(rows, actors, similarity[actors].astype(np.float64), self.log.at_s[events])
 
-    def _fellows(self, actor: int, until: int) -> tuple[FirstInteractions, float]:
-        lists = self.build_collaborative_model.actors
+    def _user_neighbors(self, actor: int, until: int) -> tuple[FirstInteractions, float]:
+        lists = self.model.user_neighbors
         if lists is None:
             return NO_INTERACTIONS, 0.0
         span = slice(lists.starts[actor], lists.starts[actor + 1])
-        likeness = np.zeros(self.log.n_actors)
-        likeness[lists.ids[span]] = lists.similarity[span]
-        return self._deeds(self._by_actor.of_all(lists.ids[span], until), likeness), float(likeness.sum())
+        similarity = np.zeros(self.log.n_actors)
+        similarity[lists.ids[span]] = lists.similarity[span]
+        return self._interactions(self._by_actor.of_all(lists.ids[span], until), similarity), float(similarity.sum())
 
     def _links(self, lists: NeighborLists, engagements: History) -> NeighborLinks:
         starts, sizes = lists.starts[engagements.projects], np.diff(lists.starts)[engagements.projects]
@@ -354,11 +351,11 @@ class LogEvidence:
         return NeighborLinks(rows[kept], source[kept], lists.similarity[at][kept].astype(np.float64))
 
 
-def count_same_owner(owners: Integers, touched_owners: Integers) -> Floats:
+def count_same_owner(owners: Integers, history_owners: Integers) -> Floats:
     """Count for each candidate's owner (−1 for none) the projects of the same owner in the viewer's history."""
     if not owners.size:
         return np.zeros(0)
-    ids, times = np.unique(touched_owners[touched_owners >= 0], return_counts=True)
+    ids, times = np.unique(history_owners[history_owners >= 0], return_counts=True)
     if not ids.size:
         return np.zeros(owners.size)
     at = np.minimum(np.searchsorted(ids, owners), ids.size - 1)

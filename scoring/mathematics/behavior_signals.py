@@ -1,7 +1,7 @@
-"""Behavior signals: functions of an `BehaviorEvidence` that return (n,) values, 0 without evidence.
+"""Behavior signals: functions of a `BehaviorEvidence` that return (n,) values, 0 without evidence.
 
-Sums over actors are 0 below `BehaviorEvidence.floor` actors. The floor applies to the signal and not only to the explanation,
-because a contribution would reveal the rest. Below the floor only taste clusters count (`scoring.mathematics.taste_clusters`).
+Sums over actors are 0 below `BehaviorEvidence.floor` actors. The floor applies to the signal and not only to the
+explanation, because a contribution would reveal the rest. Below the floor only taste clusters count.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -30,7 +30,7 @@ def age(evidence: BehaviorEvidence) -> Floats:
 
 
 def actors(half_life: int) -> Callable[[BehaviorEvidence], Floats]:
-    """Decayed actors at the half-life of an index of `weights.ACTOR_HALF_LIVES_H`: log2(1 + actors). Range 0 to 20."""
+    """Decayed actors at the half-life of an index of `ACTOR_HALF_LIVES_H`: log2(1 + actors). Range 0 to 20."""
 
     def signal(evidence: BehaviorEvidence) -> Floats:
         return np.log2(1.0 + evidence.actors[:, half_life])
@@ -76,26 +76,26 @@ def actor_rate(evidence: BehaviorEvidence) -> Floats:
 
 def _since(evidence: BehaviorEvidence) -> Floats:
     """Count the first interactions on the whole platform since each candidate was published."""
-    platform_activity = evidence.platform_activity
-    passed = np.concatenate([[0.0], np.cumsum(platform_activity.actors)])
-    gone_by: Floats = passed[-1] - passed[np.searchsorted(platform_activity.at_s, evidence.created_s, side="right")]
-    return gone_by
+    activity = evidence.platform_activity
+    elapsed = np.concatenate([[0.0], np.cumsum(activity.actors)])
+    since: Floats = elapsed[-1] - elapsed[np.searchsorted(activity.at_s, evidence.created_s, side="right")]
+    return since
 
 
 def user_factors_mean(evidence: BehaviorEvidence) -> Floats:
     """Mean similarity of the viewer to the recent actors, shrunk towards 0. Range −1 to 1."""
-    total, count = _likeness(evidence, evidence.interactions, evidence.floor)
+    total, count = _summed_similarity(evidence, evidence.interactions, evidence.floor)
     return total / (count + weights.FACTOR_SHRINKAGE)
 
 
 def user_factors_sum(evidence: BehaviorEvidence) -> Floats:
     """Similarity to the recent actors: the sum over the root of their number. Range about −30 to 30."""
-    total, count = _likeness(evidence, evidence.interactions, evidence.floor)
+    total, count = _summed_similarity(evidence, evidence.interactions, evidence.floor)
     return total / np.sqrt(count + weights.FACTOR_SHRINKAGE)
 
 
 def user_factors_recent(evidence: BehaviorEvidence) -> Floats:
-    """Decayed sum of similarities to the recent actors (`weights.RECENT_FACTORS_HALF_LIFE_H`). Range about −100 to 100."""
+    """Decayed sum of similarities to the recent actors. Range about −100 to 100."""
     summed = _decayed(evidence, evidence.interactions, weights.RECENT_FACTORS_HALF_LIFE_H)
     return np.where(_count(evidence, evidence.interactions) >= evidence.floor, summed, 0.0)
 
@@ -105,13 +105,13 @@ def taste_cluster_mean(evidence: BehaviorEvidence) -> Floats:
 
     No floor applies: each cluster has at least `weights.MIN_CLUSTER_SIZE` members.
     """
-    total, count = _likeness(evidence, evidence.clusters)
+    total, count = _summed_similarity(evidence, evidence.clusters)
     return total / (count + weights.FACTOR_SHRINKAGE)
 
 
 def taste_cluster_sum(evidence: BehaviorEvidence) -> Floats:
     """Similarity to the clusters of the recent actors: the sum over the root of their number. Range −30 to 30."""
-    total, count = _likeness(evidence, evidence.clusters)
+    total, count = _summed_similarity(evidence, evidence.clusters)
     return total / np.sqrt(count + weights.FACTOR_SHRINKAGE)
 
 
@@ -150,7 +150,7 @@ def ease(evidence: BehaviorEvidence) -> Floats:
     return _summed(evidence, NeighborKind.EASE)
 
 
-def user_neighbors(evidence: BehaviorEvidence) -> Floats:
+def user_neighbor_score(evidence: BehaviorEvidence) -> Floats:
     """User-kNN: root of the share of the user neighbors' similarity that engaged with it. Range 0 to 1."""
     interactions = evidence.user_neighbors
     summed = np.bincount(interactions.rows, interactions.similarity, minlength=evidence.n)
@@ -173,7 +173,9 @@ def _worth(evidence: BehaviorEvidence) -> Floats:
     return history_weights((evidence.at_s - evidence.engagements.at_s) / DAY_S)
 
 
-def _likeness(evidence: BehaviorEvidence, interactions: FirstInteractions, floor: int = 1) -> tuple[Floats, Floats]:
+def _summed_similarity(
+    evidence: BehaviorEvidence, interactions: FirstInteractions, floor: int = 1
+) -> tuple[Floats, Floats]:
     """Return (n,) sums of similarity, 0 below the floor, and (n,) numbers of actors."""
     count = _count(evidence, interactions)
     total = np.bincount(interactions.rows, interactions.similarity, minlength=evidence.n)
@@ -191,33 +193,40 @@ def _decayed(evidence: BehaviorEvidence, interactions: FirstInteractions, half_l
     ).astype(float)
 
 
+_RECENT = Part.INTERACTIONS
+
+_SIGNALS: Mapping[Signal, tuple[Callable[[BehaviorEvidence], Floats], Part]] = {
+    Signal.AGE: (age, Part.NOTHING),
+    Signal.ACTORS_1H: (actors(0), Part.ACTORS),
+    Signal.ACTORS_6H: (actors(1), Part.ACTORS),
+    Signal.ACTORS_3D: (actors(2), Part.ACTORS),
+    Signal.ACTORS_14D: (actors(3), Part.ACTORS),
+    Signal.ACTORS_15M: (actors_within(0.25), _RECENT),
+    Signal.ACTORS_1D: (actors_within(24.0), _RECENT),
+    Signal.RECENT_ACTORS: (recent_actors, _RECENT),
+    Signal.EVENTS_SINCE_CREATION: (events_since_creation, Part.ACTIVITY),
+    Signal.ACTOR_RATE: (actor_rate, _RECENT | Part.ACTIVITY),
+    Signal.NEW_SINCE_VISIT: (new_since_visit, Part.NOTHING),
+    Signal.USER_FACTORS_MEAN: (user_factors_mean, _RECENT | Part.USER_FACTORS),
+    Signal.USER_FACTORS_SUM: (user_factors_sum, _RECENT | Part.USER_FACTORS),
+    Signal.USER_FACTORS_RECENT: (user_factors_recent, _RECENT | Part.USER_FACTORS),
+    Signal.TASTE_CLUSTER_MEAN: (taste_cluster_mean, _RECENT | Part.CLUSTERS),
+    Signal.TASTE_CLUSTER_SUM: (taste_cluster_sum, _RECENT | Part.CLUSTERS),
+    Signal.TASTE_CLUSTER_RECENT: (taste_cluster_recent, _RECENT | Part.CLUSTERS),
+    Signal.ITEM_FACTORS: (lambda evidence: evidence.item_similarity, Part.ITEM_FACTORS),
+    Signal.OWNER_FACTORS: (lambda evidence: evidence.owner_similarity, Part.OWNER_FACTORS),
+    Signal.SAME_OWNER: (lambda evidence: np.log2(1.0 + evidence.same_owner_count), Part.OWNERS),
+    Signal.SESSION_NEIGHBORS: (session_neighbors, _RECENT | Part.SESSION_NEIGHBORS),
+    Signal.ITEM_NEIGHBORS: (item_neighbor_score, Part.ITEM_NEIGHBORS),
+    Signal.ITEM_NEIGHBORS_MEAN: (item_neighbors_mean, Part.ITEM_NEIGHBORS),
+    Signal.RP3BETA: (rp3beta, Part.NOTHING),
+    Signal.EASE: (ease, Part.NOTHING),
+    Signal.USER_NEIGHBORS: (user_neighbor_score, Part.NOTHING),
+}
+"""Function of each behavior signal, and the parts of the evidence that it reads from the database."""
+
 BEHAVIOR_SIGNALS: Mapping[Signal, Callable[[BehaviorEvidence], Floats]] = {
-    Signal.AGE: age,
-    Signal.ACTORS_1H: actors(0),
-    Signal.ACTORS_6H: actors(1),
-    Signal.ACTORS_3D: actors(2),
-    Signal.ACTORS_14D: actors(3),
-    Signal.ACTORS_15M: actors_within(0.25),
-    Signal.ACTORS_1D: actors_within(24.0),
-    Signal.RECENT_ACTORS: recent_actors,
-    Signal.EVENTS_SINCE_CREATION: events_since_creation,
-    Signal.ACTOR_RATE: actor_rate,
-    Signal.NEW_SINCE_VISIT: new_since_visit,
-    Signal.USER_FACTORS_MEAN: user_factors_mean,
-    Signal.USER_FACTORS_SUM: user_factors_sum,
-    Signal.USER_FACTORS_RECENT: user_factors_recent,
-    Signal.TASTE_CLUSTER_MEAN: taste_cluster_mean,
-    Signal.TASTE_CLUSTER_SUM: taste_cluster_sum,
-    Signal.TASTE_CLUSTER_RECENT: taste_cluster_recent,
-    Signal.ITEM_FACTORS: lambda evidence: evidence.item_similarity,
-    Signal.OWNER_FACTORS: lambda evidence: evidence.owner_similarity,
-    Signal.SAME_OWNER: lambda evidence: np.log2(1.0 + evidence.owner_touches),
-    Signal.SESSION_NEIGHBORS: session_neighbors,
-    Signal.ITEM_NEIGHBORS: item_neighbor_score,
-    Signal.ITEM_NEIGHBORS_MEAN: item_neighbors_mean,
-    Signal.RP3BETA: rp3beta,
-    Signal.EASE: ease,
-    Signal.USER_NEIGHBORS: user_neighbors,
+    signal: function for signal, (function, _) in _SIGNALS.items()
 }
 """Behavior signals, in the order of a trained model's columns."""
 
@@ -225,34 +234,10 @@ EVALUATION_ONLY = frozenset({Signal.RP3BETA, Signal.EASE, Signal.USER_NEIGHBORS}
 """Signals that only `explore evaluate` computes. They win on static data sets and add nothing in a timed feed, so the
 nightly training does not build their lists (docs/ranking.md)."""
 
-_READS: Mapping[Signal, Part] = {
-    Signal.ACTORS_1H: Part.ACTORS,
-    Signal.ACTORS_6H: Part.ACTORS,
-    Signal.ACTORS_3D: Part.ACTORS,
-    Signal.ACTORS_14D: Part.ACTORS,
-    Signal.ACTORS_15M: Part.INTERACTIONS,
-    Signal.ACTORS_1D: Part.INTERACTIONS,
-    Signal.RECENT_ACTORS: Part.INTERACTIONS,
-    Signal.EVENTS_SINCE_CREATION: Part.ACTIVITY,
-    Signal.ACTOR_RATE: Part.INTERACTIONS | Part.ACTIVITY,
-    Signal.USER_FACTORS_MEAN: Part.INTERACTIONS | Part.USER_FACTORS,
-    Signal.USER_FACTORS_SUM: Part.INTERACTIONS | Part.USER_FACTORS,
-    Signal.USER_FACTORS_RECENT: Part.INTERACTIONS | Part.USER_FACTORS,
-    Signal.TASTE_CLUSTER_MEAN: Part.INTERACTIONS | Part.CLUSTERS,
-    Signal.TASTE_CLUSTER_SUM: Part.INTERACTIONS | Part.CLUSTERS,
-    Signal.TASTE_CLUSTER_RECENT: Part.INTERACTIONS | Part.CLUSTERS,
-    Signal.ITEM_FACTORS: Part.ITEM_FACTORS,
-    Signal.OWNER_FACTORS: Part.OWNER_FACTORS,
-    Signal.SAME_OWNER: Part.OWNERS,
-    Signal.SESSION_NEIGHBORS: Part.INTERACTIONS | Part.SESSION_NEIGHBORS,
-    Signal.ITEM_NEIGHBORS: Part.ITEM_NEIGHBORS,
-    Signal.ITEM_NEIGHBORS_MEAN: Part.ITEM_NEIGHBORS,
-}
-
 
 def required_parts(signals: Iterable[Signal]) -> Part:
-    """Return the parts of an `BehaviorEvidence` that the given signals read."""
-    return reduce(or_, (_READS.get(signal, Part.NOTHING) for signal in signals), Part.NOTHING)
+    """Return the parts of a `BehaviorEvidence` that the given signals read."""
+    return reduce(or_, (_SIGNALS[signal][1] for signal in signals if signal in _SIGNALS), Part.NOTHING)
 
 
 def behavior_matrix(evidence: BehaviorEvidence, signals: tuple[Signal, ...] = tuple(BEHAVIOR_SIGNALS)) -> Floats:

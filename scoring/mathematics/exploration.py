@@ -1,7 +1,7 @@
-"""Exploration: a small share of places goes to projects of which too little is known, drawn by lot.
+"""Exploration: a small share of the places goes to under-exposed projects, drawn at random.
 
-Without it a ranking learns only of what it shows already. Each draw is uniform and its probability is kept, so that
-training can take the lot into account (inverse propensity; Horvitz & Thompson, 1952). Arrays in, a draw out.
+Draws are uniform and their probabilities are kept as propensities, so that training can correct for them (inverse
+propensity weighting; Horvitz & Thompson, 1952).
 """
 
 import hashlib
@@ -14,21 +14,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring import weights
-from scoring.features import FeatureTable
 from scoring.mathematics.diversity import DiversityAttributes, RankChange, diversify
-from scoring.mathematics.signals import Integers
+from scoring.mathematics.signals import Floats, Integers
 
 
 @dataclass(frozen=True, slots=True)
 class ExplorationDraw:
-    """What was drawn.
+    """Projects drawn for exploration, by their index in score order.
 
     Attributes
     ----------
     places
-        From a place (0 for the first) to the project that is to stand there, by its index in score order.
+        Drawn project of each place (0 for the first).
     propensities
-        By the same index: how likely the project was to be drawn for its place, given the draws for those above.
+        Probability of each drawn project, given the draws for the places above.
     """
 
     places: Mapping[int, int]
@@ -39,45 +38,42 @@ NOTHING = ExplorationDraw({}, {})
 
 
 def seed_of(actor_id: int, day: date) -> int:
-    """Make the seed of a viewer and a day (64 bits): a ranking that is made anew explores the same projects."""
+    """Return the 64-bit seed of a viewer and a day, so that a new ranking of the day explores the same projects."""
     return int.from_bytes(hashlib.blake2b(f"{actor_id}:{day.isoformat()}".encode(), digest_size=8).digest())
 
 
-def unknown(table: FeatureTable) -> NDArray[np.bool_]:
-    """Say of which projects too little is known: new, or liked by few; and the viewer has not come to them yet."""
-    fresh = table.age_days <= weights.FRESH_DAYS
-    uncertain = table.likes < weights.KNOWN_LIKES
-    untouched = (table.viewed_at <= 0) & ~table.liked
-    little_known: NDArray[np.bool_] = untouched & (fresh | uncertain)
-    return little_known
+def under_exposed(age_days: Floats, likes: Integers, viewed_at: Floats, liked: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Mark the projects that are new or liked by few, and that the viewer has not engaged with; all arrays are (n,)."""
+    marked: NDArray[np.bool_] = (
+        (viewed_at <= 0) & ~liked & ((age_days <= weights.FRESH_DAYS) | (likes < weights.KNOWN_LIKES))
+    )
+    return marked
 
 
 def draw(eligible: NDArray[np.bool_], ids: Integers, seed: int, share: float) -> ExplorationDraw:
-    """Draw a project for each place that is given away.
+    """Draw a project for each exploration place.
 
-    One place of every 1/`share` is, at a random point of its stretch, within the ranks that are spread out; never one
-    of the first `weights.MIN_EXPLORATION_RANK`. The lot falls among the eligible projects that score lower than the place.
-    It goes by a hash of seed and id, so that it stays where it fell when a few candidates come or go.
+    The places are one in every 1/`share` ranks, at random, within `weights.DIVERSITY_DEPTH` and after the first
+    `weights.MIN_EXPLORATION_RANK`. A project is drawn from the eligible ones that score lower than the place, by a hash
+    of seed and id, so that a draw stays the same when a few candidates are added or removed.
 
     Parameters
     ----------
     eligible, ids
         (n,) in score order.
-    seed
-        See `seed_of`.
     share
-        Of the places, 0 to 1.
+        Share of the places, 0 to 1.
     """
-    lots = _lots(ids, seed)
+    hashes = _hashes(ids, seed)
     pool = np.flatnonzero(eligible)
     places: dict[int, int] = {}
     propensities: dict[int, float] = {}
     for place in _places(min(ids.size, weights.DIVERSITY_DEPTH), seed, share):
-        left = pool[pool > place]
-        if not left.size:
+        below = pool[pool > place]
+        if not below.size:
             break
-        index = int(left[lots[left].argmin()])
-        places[place], propensities[index] = index, 1.0 / left.size
+        index = int(below[hashes[below].argmin()])
+        places[place], propensities[index] = index, 1.0 / below.size
         pool = pool[pool != index]
     return ExplorationDraw(places, propensities)
 
@@ -88,66 +84,66 @@ def diversify_and_explore(
     drawn: ExplorationDraw,
     strength: float = weights.DIVERSITY_STRENGTH,
 ) -> tuple[list[int], dict[int, RankChange]]:
-    """Spread alike projects out (see `diversity.diversify`) and let those that were drawn stand in their places.
+    """Diversify a ranking (see `diversify`) and put the drawn projects in their places.
 
-    The limits of owner and category hold for them too: one whose owner or category fills the page comes a few places
-    later. A project that only makes room for them has a move without a penalty that names the one it made room for.
+    The limits of owner and category apply to drawn projects too: one that exceeds them comes a few places later. A
+    project that only makes room has a change without a penalty, whose blocker is the drawn project.
 
     Returns
     -------
     order
         A permutation of range(n): the index, in score order, of the project at each rank.
-    moves
-        For each project that does not stand where its score put it, or lost score to likeness, why.
+    changes
+        The change of each project that is not at its rank by score, or that lost score to similarity.
     """
-    line = _line(score.size, list(drawn.places.values()))
-    place_in_line = {index: at for at, index in enumerate(line)}
-    chances = {place: place_in_line[index] for place, index in drawn.places.items()}
-    spread_order, spread_moves = diversify(score[line], attributes.take(line), strength, chances)
-    order = [int(line[at]) for at in spread_order]
-    moves = {int(line[at]): _renamed(move, line) for at, move in spread_moves.items()}
-    return order, _with_those_who_made_room(order, moves)
+    line = _within_depth(score.size, list(drawn.places.values()))
+    index_in_line = {index: at for at, index in enumerate(line)}
+    given = {place: index_in_line[index] for place, index in drawn.places.items()}
+    line_order, line_changes = diversify(score[line], attributes.take(line), strength, given)
+    order = [int(line[at]) for at in line_order]
+    changes = {int(line[at]): _in_score_order(change, line) for at, change in line_changes.items()}
+    return order, _with_displaced(order, changes)
 
 
-def _line(n: int, drawn: Sequence[int]) -> Integers:
-    """Give the order in which projects are spread: by score, but all that were drawn within the depth that is."""
+def _within_depth(n: int, drawn: Sequence[int]) -> Integers:
+    """Return the indexes in score order, with all drawn projects moved within the diversified depth."""
     near = np.zeros(n, dtype=np.bool_)
     near[list(drawn)] = True
     near[np.flatnonzero(~near)[: max(min(n, weights.DIVERSITY_DEPTH) - len(drawn), 0)]] = True
     return np.concatenate([np.flatnonzero(near), np.flatnonzero(~near)])
 
 
-def _renamed(move: RankChange, line: Integers) -> RankChange:
-    blocker = int(line[move.blocker]) if move.blocker >= 0 else -1
-    return RankChange(int(line[move.from_rank - 1]) + 1, move.to_rank, move.penalty, blocker, move.chance)
+def _in_score_order(change: RankChange, line: Integers) -> RankChange:
+    blocker = int(line[change.blocker]) if change.blocker >= 0 else -1
+    return change._replace(from_rank=int(line[change.from_rank - 1]) + 1, blocker=blocker)
 
 
-def _with_those_who_made_room(order: Sequence[int], moves: Mapping[int, RankChange]) -> dict[int, RankChange]:
-    """Tell of everything that moved, also beyond the depth that is spread out, and of what it made room for."""
-    told: dict[int, RankChange] = {}
-    chances: list[int] = []
+def _with_displaced(order: Sequence[int], changes: Mapping[int, RankChange]) -> dict[int, RankChange]:
+    """Add the changes of projects that were displaced, also beyond the diversified depth, and what displaced them."""
+    complete: dict[int, RankChange] = {}
+    explored: list[int] = []
     for rank, index in enumerate(order, start=1):
-        move = moves.get(index)
-        if move is not None and move.chance:
-            chances.append(index)
-        if rank != index + 1 and (move is None or (not move.penalty and not move.chance)):
-            above = next((other for other in reversed(chances) if other > index), -1) if rank > index + 1 else -1
-            move = RankChange(index + 1, rank, 0, above)
-        if move is not None and (move.penalty or move.from_rank != move.to_rank):
-            told[index] = move
-    return told
+        change = changes.get(index)
+        if change is not None and change.explored:
+            explored.append(index)
+        if rank != index + 1 and (change is None or (not change.penalty and not change.explored)):
+            above = next((other for other in reversed(explored) if other > index), -1) if rank > index + 1 else -1
+            change = RankChange(index + 1, rank, 0, above)
+        if change is not None and (change.penalty or change.from_rank != change.to_rank):
+            complete[index] = change
+    return complete
 
 
 def _places(depth: int, seed: int, share: float) -> list[int]:
-    """Give the places that are given away: one of each stretch, at random."""
+    """Choose one place at random in each stretch of 1/`share` ranks."""
     stretches = math.ceil(weights.DIVERSITY_DEPTH * share)
     points = np.random.default_rng(seed).random(stretches).tolist()
-    spots = [spot for at, point in enumerate(points) if (spot := (at + point) / share) < depth]
-    return sorted({max(int(spot), weights.MIN_EXPLORATION_RANK) for spot in spots})
+    places = [place for at, point in enumerate(points) if (place := (at + point) / share) < depth]
+    return sorted({max(int(place), weights.MIN_EXPLORATION_RANK) for place in places})
 
 
-def _lots(ids: Integers, seed: int) -> NDArray[np.uint64]:
-    """Hash ids with a seed, each by itself (splitmix64; Steele, Lea & Flood, 2014)."""
+def _hashes(ids: Integers, seed: int) -> NDArray[np.uint64]:
+    """Hash each id with the seed (splitmix64; Steele, Lea & Flood, 2014)."""
     mixed = ids.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(seed)
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)

@@ -15,6 +15,19 @@ from scoring.mathematics.taste_clusters import cluster_tastes
 
 BLOCK_ROWS = 2_048
 """Rows of the co-occurrence matrix held at a time."""
+MAX_LISTED = 2_000_000
+"""Entries of all item lists together."""
+MAX_PROJECT_ACTORS = 1_000
+"""Actors of a project above which user neighbors ignore it."""
+MAX_EASE_PROJECTS = 10_000
+"""Projects above which the dense matrix of EASE (8 n² bytes) exceeds 800 MB."""
+EASE_PENALTY = 100.0
+RP3BETA_DAMPING = 0.5
+"""The exponent beta of RP3beta, which damps popular projects."""
+FACTOR_EPSILON = 1e-3
+"""Added to the length of an actor's factors before normalization, so that near-zero factors stay short."""
+POWER_ITERATIONS = 4
+OVERSAMPLING = 10
 
 
 def interaction_matrix(actors: Integers, projects: Integers, n_actors: int, n_projects: int) -> sparse.csr_array:
@@ -42,25 +55,16 @@ def build_collaborative_model(
     engaged = interaction_matrix(log.actors[:until], log.projects[:until], log.n_actors, log.n_projects)
     lists = {NeighborKind.COSINE: item_neighbors(engaged, floor)}
     if timed:
-        return CollaborativeModel(lists, tastes(engaged, floor=floor, seed=seed))
+        return CollaborativeModel(lists, learn_factors(engaged, floor=floor, seed=seed))
     lists[NeighborKind.RP3BETA] = rp3beta_neighbors(engaged, floor)
-    if log.n_projects <= EASE_MOST_PROJECTS:
+    if log.n_projects <= MAX_EASE_PROJECTS:
         lists[NeighborKind.EASE] = ease_neighbors(engaged, floor)
-    return CollaborativeModel(lists, tastes(engaged, floor=floor, seed=seed), user_neighbors(engaged))
+    return CollaborativeModel(lists, learn_factors(engaged, floor=floor, seed=seed), user_neighbors(engaged))
 
 
 def list_length(n: int) -> int:
     """Return the list length for n projects: 200, and up to 2,000 while all lists hold at most 2 million entries."""
-    return int(np.clip(LISTED_MOST // max(n, 1), weights.ITEM_NEIGHBOR_COUNT, 10 * weights.ITEM_NEIGHBOR_COUNT))
-
-
-LISTED_MOST = 2_000_000
-CROWD_MOST = 1_000
-EASE_MOST_PROJECTS = 10_000
-"""Above this EASE's dense matrix (8 n² bytes) passes 800 MB."""
-EASE_PENALTY = 100.0
-RP3BETA_DAMPING = 0.5
-"""The exponent beta of RP3beta, which damps popular projects."""
+    return int(np.clip(MAX_LISTED // max(n, 1), weights.ITEM_NEIGHBOR_COUNT, 10 * weights.ITEM_NEIGHBOR_COUNT))
 
 
 def item_neighbors(
@@ -94,27 +98,27 @@ def ease_neighbors(engaged: sparse.csr_array, floor: int = weights.ANONYMITY_FLO
     worth[(shared < floor) & (floor > 1)] = 0.0
     np.fill_diagonal(worth, 0.0)
     rows, columns = np.nonzero(worth)
-    kept = _longest(rows, columns, worth[rows, columns], list_length(shared.shape[0]))
-    return _joined([kept], shared.shape[0])
+    kept = _most_similar(rows, columns, worth[rows, columns], list_length(shared.shape[0]))
+    return _concatenate([kept], shared.shape[0])
 
 
 def user_neighbors(engaged: sparse.csr_array, length: int = weights.USER_NEIGHBOR_COUNT) -> NeighborLists:
     """Build user-kNN lists: shared projects weighted by rarity, over the root of the history's length.
 
-    Projects of more than `CROWD_MOST` actors are left out: they distinguish nobody and pair everybody.
+    Projects of more than `MAX_PROJECT_ACTORS` actors are left out: they distinguish nobody and pair everybody.
     """
-    crowds = np.asarray(engaged.sum(axis=0)).ravel()
-    engaged = (engaged @ sparse.diags_array((crowds <= CROWD_MOST).astype(np.float32))).tocsr()
+    counts = np.asarray(engaged.sum(axis=0)).ravel()
+    engaged = (engaged @ sparse.diags_array((counts <= MAX_PROJECT_ACTORS).astype(np.float32))).tocsr()
     rarity = 1.0 / np.log2(2.0 + np.asarray(engaged.sum(axis=0)).ravel())
     sizes = np.maximum(np.asarray(engaged.sum(axis=1)).ravel(), 1.0)
     scaled = (sparse.diags_array(sizes**-0.5) @ engaged).tocsr().astype(np.float32)
-    across = (scaled @ sparse.diags_array(rarity)).T.tocsr().astype(np.float32)
+    transposed = (scaled @ sparse.diags_array(rarity)).T.tocsr().astype(np.float32)
     blocks = []
     for start in range(0, scaled.shape[0], BLOCK_ROWS):
-        alike = (scaled[start : start + BLOCK_ROWS] @ across).tocoo()
-        apart = alike.row + start != alike.col
-        blocks.append(_longest(alike.row[apart] + start, alike.col[apart], alike.data[apart], length))
-    return _joined(blocks, scaled.shape[0])
+        shared = (scaled[start : start + BLOCK_ROWS] @ transposed).tocoo()
+        others = shared.row + start != shared.col
+        blocks.append(_most_similar(shared.row[others] + start, shared.col[others], shared.data[others], length))
+    return _concatenate(blocks, scaled.shape[0])
 
 
 def _lists(
@@ -124,12 +128,12 @@ def _lists(
     floor: int,
 ) -> NeighborLists:
     """Build lists block by block: `steps` weighs each actor, `similarity` is computed from the shared counts."""
-    across = engaged.T.tocsr()
+    transposed = engaged.T.tocsr()
     weighed = engaged if steps is None else (sparse.diags_array(steps.astype(np.float32)) @ engaged).tocsr()
     n = engaged.shape[1]
     blocks = []
     for start in range(0, n, BLOCK_ROWS):
-        part = across[start : start + BLOCK_ROWS]
+        part = transposed[start : start + BLOCK_ROWS]
         shared = (part @ engaged).tocsr()
         walked = shared if steps is None else (part @ weighed).tocsr()
         for matrix in (shared, walked):
@@ -137,12 +141,14 @@ def _lists(
         rows = np.repeat(np.arange(shared.shape[0]), np.diff(shared.indptr)) + start
         kept = (rows != shared.indices) & (shared.data >= floor)
         rows, columns = rows[kept], shared.indices[kept].astype(np.int64)
-        likeness = similarity(rows, columns, walked.data[kept].astype(np.float64), shared.data[kept].astype(np.float64))
-        blocks.append(_longest(rows, columns, likeness, list_length(n)))
-    return _joined(blocks, n)
+        scores = similarity(rows, columns, walked.data[kept].astype(np.float64), shared.data[kept].astype(np.float64))
+        blocks.append(_most_similar(rows, columns, scores, list_length(n)))
+    return _concatenate(blocks, n)
 
 
-def _longest(rows: Integers, columns: Integers, similarity: Floats, length: int) -> tuple[Integers, Integers, Floats]:
+def _most_similar(
+    rows: Integers, columns: Integers, similarity: Floats, length: int
+) -> tuple[Integers, Integers, Floats]:
     """Keep the `length` most similar columns of each row, the nearest first."""
     order = np.lexsort((columns, -similarity, rows))
     rows, columns, similarity = rows[order], columns[order], similarity[order]
@@ -152,14 +158,14 @@ def _longest(rows: Integers, columns: Integers, similarity: Floats, length: int)
     return rows[kept], columns[kept], similarity[kept]
 
 
-def _joined(blocks: list[tuple[Integers, Integers, Floats]], n: int) -> NeighborLists:
+def _concatenate(blocks: list[tuple[Integers, Integers, Floats]], n: int) -> NeighborLists:
     nothing = np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)  # without projects there is no block
     rows, columns, similarity = (np.concatenate(parts) for parts in zip(nothing, *blocks, strict=True))
     starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=n))]).astype(np.int64)
     return NeighborLists(starts, columns.astype(np.int64), similarity.astype(np.float32))
 
 
-def tastes(
+def learn_factors(
     engaged: sparse.csr_array,
     factors: int = weights.FACTOR_COUNT,
     floor: int = weights.ANONYMITY_FLOOR,
@@ -177,32 +183,25 @@ def tastes(
         Unit rows (those of actors slightly shrunk); zeros for an actor without events and for a project of fewer than
         `floor` actors. Taste clusters have at least `weights.MIN_CLUSTER_SIZE` members, whatever the floor.
     """
-    people = np.asarray(engaged.sum(axis=0)).ravel()
+    counts = np.asarray(engaged.sum(axis=0)).ravel()
     if not engaged.nnz:
         return Factors.unknown(*engaged.shape)
-    weighed = engaged @ sparse.diags_array((1.0 / np.log2(2.0 + people)).astype(np.float32))
+    weighed = engaged @ sparse.diags_array((1.0 / np.log2(2.0 + counts)).astype(np.float32))
     lengths = np.sqrt(np.asarray(weighed.multiply(weighed).sum(axis=1)).ravel()) + 1.0
     actors, projects = _factors(sparse.diags_array((1.0 / lengths).astype(np.float32)) @ weighed, factors, seed)
     actors /= np.linalg.norm(actors, axis=1, keepdims=True) + FACTOR_EPSILON
-    projects[people < floor] = 0.0
+    projects[counts < floor] = 0.0
     known = actors.astype(np.float32)
     return Factors(known, projects.astype(np.float32), *cluster_tastes(known, weights.MIN_CLUSTER_SIZE))
-
-
-FACTOR_EPSILON = 1e-3
-"""Added to the length of an actor's factors before normalization, so that near-zero factors stay short."""
-
-POWER_ITERATIONS = 4
-OVERSAMPLING = 10
 
 
 def _factors(matrix: sparse.csr_array, k: int, seed: int) -> tuple[Floats, Floats]:
     """Return the left factors times the singular values, and the right factors."""
     width = min(k + OVERSAMPLING, *matrix.shape)
-    across = matrix.T.tocsr()
+    transposed = matrix.T.tocsr()
     basis = np.random.default_rng(seed).standard_normal((matrix.shape[1], width)).astype(np.float32)
     for _ in range(POWER_ITERATIONS):
-        basis, _ = np.linalg.qr(across @ (matrix @ basis))
+        basis, _ = np.linalg.qr(transposed @ (matrix @ basis))
     left, sizes, right = np.linalg.svd(matrix @ basis, full_matrices=False)
     kept = min(k, width)
     return left[:, :kept] * sizes[:kept], (basis @ right[:kept].T)

@@ -16,17 +16,17 @@ SMALLEST_SHARE = 0.25
 """The smaller part of a split is at least this share, so that the depth is about log n."""
 
 
-def cluster_tastes(tastes: Vectors, least: int) -> tuple[Integers, Vectors]:
+def cluster_tastes(factors: Vectors, min_size: int) -> tuple[Integers, Vectors]:
     """Divide actors into clusters of similar factors.
 
     Each group is split along its principal axis, where that removes most of its variance, while both parts keep
-    `least` members. Costs about n · k² · log n.
+    `min_size` members. Costs about n · k² · log n.
 
     Parameters
     ----------
-    tastes
+    factors
         (n, k) factors; a row of zeros belongs to no cluster.
-    least
+    min_size
         The fewest members of a cluster.
 
     Returns
@@ -36,34 +36,34 @@ def cluster_tastes(tastes: Vectors, least: int) -> tuple[Integers, Vectors]:
     means
         (c + 1, k) mean factors of each cluster; the last row is zeros, at the index `NO_CLUSTER`.
     """
-    of = np.full(tastes.shape[0], NO_CLUSTER, dtype=np.int64)
+    of = np.full(factors.shape[0], NO_CLUSTER, dtype=np.int64)
     means: list[Vectors] = []
-    known = np.flatnonzero(np.abs(tastes).sum(axis=1) > 0)
-    waiting = [known] if known.size >= least else []
+    known = np.flatnonzero(np.abs(factors).sum(axis=1) > 0)
+    waiting = [known] if known.size >= min_size else []
     while waiting:
         group = waiting.pop()
-        second = _split(tastes[group], least)
+        second = _split(factors[group], min_size)
         if second is None:
             of[group] = len(means)
-            means.append(tastes[group].mean(axis=0))
+            means.append(factors[group].mean(axis=0))
         else:
             waiting += [group[~second], group[second]]
-    return of, np.array([*means, np.zeros(tastes.shape[1])], dtype=np.float32)
+    return of, np.array([*means, np.zeros(factors.shape[1])], dtype=np.float32)
 
 
-def _split(tastes: Vectors, least: int) -> NDArray[np.bool_] | None:
+def _split(factors: Vectors, min_size: int) -> NDArray[np.bool_] | None:
     """Return the members of the second part; None if the group is too small to split."""
-    n = tastes.shape[0]
-    if n < 2 * least:
+    n = factors.shape[0]
+    if n < 2 * min_size:
         return None
-    apart = tastes.astype(np.float64) - tastes.mean(axis=0, dtype=np.float64)
-    _, axes = np.linalg.eigh(apart.T @ apart)
-    along = apart @ axes[:, -1]
-    order = np.argsort(along, kind="stable")
-    smallest = max(least, int(SMALLEST_SHARE * n))
+    centered = factors.astype(np.float64) - factors.mean(axis=0, dtype=np.float64)
+    _, axes = np.linalg.eigh(centered.T @ centered)
+    projected = centered @ axes[:, -1]
+    order = np.argsort(projected, kind="stable")
+    smallest = max(min_size, int(SMALLEST_SHARE * n))
     first = np.arange(smallest, n - smallest + 1)
     # The variance between the parts: the sums are opposite, as the mean of all is 0.
-    between = np.cumsum(along[order])[first - 1] ** 2 * (1.0 / first + 1.0 / (n - first))
+    between = np.cumsum(projected[order])[first - 1] ** 2 * (1.0 / first + 1.0 / (n - first))
     second = np.zeros(n, dtype=bool)
     second[order[first[int(np.argmax(between))] :]] = True
     return second

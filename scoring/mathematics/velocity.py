@@ -1,28 +1,25 @@
-"""The mathematics of what is taking off: arrays in, arrays out, no I/O.
+"""Trending score: decayed distinct actors against the project's age, in active hours.
 
-score = Σ share · log((people + b) / b) − g · log((age + o) / o): distinct people, each by the trust in them, decayed at
-four half-lives, against the age of the project, all in the platform's busy hours. It is additive in the log, so it is
-explained exactly: both parts are 0 for a brand-new project that nobody came to. A ratio of counts (the plan's) lets one
-like after none beat thirty after twenty. Figures: docs/ranking.md, "Trending".
+score = Σ share · log((actors + b) / b) − g · log((age + o) / o)
+
+Actors are weighted by trust and decayed at four half-lives. Both parts are 0 for a new project without actors, so the
+score is explained exactly. The specification's ratio of counts lets 1 like after 0 beat 30 after 20. Figures:
+docs/ranking.md, "Trending".
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from db.actors.actor_trust import TrustInputs
-from db.interactions.decayed_counters import ACTIVE_HALF_LIVES_H
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
+from db.time_units import ACTIVE_HALF_LIVES_H
+from scoring.mathematics.signals import Floats, Integers
 
 __all__ = [
     "ACTIVE_HALF_LIVES_H",
     "DEFAULT_TREND_CONSTANTS",
     "TrendConstants",
-    "TrustInputs",
     "Window",
     "baseline_velocity",
     "bounded_boost",
@@ -35,7 +32,7 @@ __all__ = [
 
 
 class Window(StrEnum):
-    """How far "now" reaches."""
+    """Time windows of trending."""
 
     HOUR = "hour"
     DAY = "day"
@@ -44,20 +41,20 @@ class Window(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TrendConstants:
-    """What an installation can fit.
+    """Constants of the trending score, which an installation can fit.
 
     Attributes
     ----------
     shares
-        What the logarithm of people counts at each of `ACTIVE_HALF_LIVES_H`; not negative, together 1.
+        Weight of the logarithm at each of `ACTIVE_HALF_LIVES_H`; not negative, sum 1.
     gravity
-        How fast age pulls down: the exponent of age.
+        Exponent of age.
     offset_h
-        Busy hours for which age pulls little.
+        Active hours for which age counts little.
     background
-        People added to each project, so that the logarithm of nobody is defined and few people say little.
+        Actors added to each project, so that few actors count little.
     oldest_h
-        Busy hours of age from which age pulls no further: an old project that is rediscovered may still take off.
+        Active hours from which age counts no further, so that a rediscovered project can trend.
     """
 
     shares: tuple[float, ...]
@@ -72,51 +69,50 @@ DEFAULT_TREND_CONSTANTS: dict[Window, TrendConstants] = {
     Window.DAY: TrendConstants((0.5, 0.25, 0.25, 0.0), 0.6),
     Window.WEEK: TrendConstants((0.0, 0.35, 0.3, 0.35), 0.4),
 }
-"""What serves until an installation fits its own: what the first 60 % of deskdrop chose by the wall's clock for the
-people of the next hour and day, rounded. For the next week it chose a share of .6 at 6 h; a week that forgets so fast
-is a second day, so its shares are even (docs/ranking.md)."""
+"""Shipped constants, fitted to the first 60 % of deskdrop for the next hour and day, and rounded. The fit for the week
+gave a share of .6 to 6 h, which would make the week a second day, so its shares are even (docs/ranking.md)."""
 
 
-def log_actors(people: Floats, constants: TrendConstants) -> Floats:
-    """Give the (n,) logarithms of what (n, 4) people are, at least 0."""
-    logs: Floats = np.log1p(np.maximum(people, 0.0) / constants.background) @ np.array(constants.shares)
+def log_actors(actors: Floats, constants: TrendConstants) -> Floats:
+    """Return the (n,) weighted sums of log-decayed actor counts, shape (n, 4); at least 0."""
+    logs: Floats = np.log1p(np.maximum(actors, 0.0) / constants.background) @ np.array(constants.shares)
     return logs
 
 
-def effective_actors(people: Floats, constants: TrendConstants) -> Floats:
-    """Give the (n,) people who at every half-life would count as much as these (n, 4): a shifted geometric mean."""
-    alike: Floats = constants.background * np.expm1(log_actors(people, constants))
-    return alike
+def effective_actors(actors: Floats, constants: TrendConstants) -> Floats:
+    """Return the (n,) counts that give the same score at every half-life: a shifted geometric mean."""
+    mean: Floats = constants.background * np.expm1(log_actors(actors, constants))
+    return mean
 
 
-def score_parts(people: Floats, age_h: Floats, constants: TrendConstants) -> Floats:
-    """Give the (n, 2) parts of the score: what the people add, at least 0, and what age takes off, at most 0.
+def score_parts(actors: Floats, age_h: Floats, constants: TrendConstants) -> Floats:
+    """Return the (n, 2) parts of the score: of the actors, at least 0, and of age, at most 0.
 
     Parameters
     ----------
-    people
-        (n, 4) decayed people, a column for each of `ACTIVE_HALF_LIVES_H`.
+    actors
+        (n, 4) decayed actors, one column for each of `ACTIVE_HALF_LIVES_H`.
     age_h
-        (n,) busy hours since creation; a project from the future counts as new.
+        (n,) active hours since creation; a negative age counts as 0.
     """
     aged = -constants.gravity * np.log1p(np.clip(age_h, 0.0, constants.oldest_h) / constants.offset_h)
-    return np.column_stack([log_actors(people, constants), aged])
+    return np.column_stack([log_actors(actors, constants), aged])
 
 
 def velocity_score(
-    people: Floats, age_h: Floats, constants: TrendConstants = DEFAULT_TREND_CONSTANTS[Window.DAY]
+    actors: Floats, age_h: Floats, constants: TrendConstants = DEFAULT_TREND_CONSTANTS[Window.DAY]
 ) -> Floats:
-    """Score n projects: (n, 4) decayed people and (n,) hours of age to (n,) scores; compare them at one moment only."""
-    score: Floats = score_parts(people, age_h, constants).sum(axis=1)
+    """Return the (n,) scores, comparable at one moment only. Arguments as of `score_parts`."""
+    score: Floats = score_parts(actors, age_h, constants).sum(axis=1)
     return score
 
 
 def baseline_velocity(
     likes: Integers, likes_before: Integers, views: Integers, views_before: Integers, age_days: Floats
 ) -> Floats:
-    """Score n projects by the plan's formula, for comparison: likes and views of the last 24 h, and of the 24 h before.
+    """Return the (n,) scores of the specification: of the last 24 h and the 24 h before.
 
-    0.7·(l − l')/max(l', 1) + 0.3·(v − v')/max(v', 1), times 1/(1 + 0.1·age in days), never below 0.
+    0.7·(l − l')/max(l', 1) + 0.3·(v − v')/max(v', 1), times 1/(1 + 0.1·age in days), at least 0.
     """
     liked = (likes - likes_before) / np.maximum(likes_before, 1)
     viewed = (views - views_before) / np.maximum(views_before, 1)
@@ -124,19 +120,16 @@ def baseline_velocity(
     return np.maximum((0.7 * liked + 0.3 * viewed) * aged, 0.0)
 
 
-# --- a boost that moves nobody far ---------------------------------------------------------------------------------
-
-
 def bounded_boost(score: Integers, boost: Integers, max_boost_places: int) -> Integers:
-    """Cut boosts so that nobody's rank moves more than `max_boost_places` up or down.
+    """Reduce boosts so that no rank changes by more than `max_boost_places`.
 
-    A project may pass at most those `max_boost_places` − 1 above it, so at most as many pass any other. The score with the
-    cut boost is still a plain sum.
+    A project may pass at most the `max_boost_places` − 1 projects above it, so at most as many pass any other. The
+    score with the reduced boost is still a plain sum.
 
     Parameters
     ----------
     score
-        (n,) millionths, falling.
+        (n,) millionths, descending.
     boost
         (n,) millionths, not negative.
     """
@@ -144,24 +137,40 @@ def bounded_boost(score: Integers, boost: Integers, max_boost_places: int) -> In
         return np.zeros_like(boost)
     room = np.full(score.size, np.iinfo(np.int64).max)
     room[max_boost_places:] = np.maximum(score[:-max_boost_places] - score[max_boost_places:] - 1, 0)
-    cut: Integers = np.minimum(boost, room)
-    return cut
+    reduced: Integers = np.minimum(boost, room)
+    return reduced
 
 
-# --- whom to believe -----------------------------------------------------------------------------------------------
+# --- actor trust ----------------------------------------------------------------------------------------------------
 
 ANONYMOUS_TRUST = 0.25
-"""Somebody who has not signed in: sessions cost nothing to make."""
+"""Factor of an anonymous actor: sessions cost nothing to create."""
 NEW_TRUST = 0.3
-"""A user on the first day here."""
+"""Trust of a user on the first day."""
 TRUSTED_AFTER_DAYS = 7.0
-"""Trust grows evenly until then."""
+"""Age at which trust has grown to 1, linearly."""
 BUSY_PROJECTS = 60.0
-"""New projects in an hour from which on somebody is too fast to be a reader: the more, the less each counts."""
+"""New projects per hour above which trust falls in proportion: nobody reads faster."""
 
 
-def trust(standing: TrustInputs) -> float:
-    """Give how much a person counts, above 0 and at most 1."""
-    grown = NEW_TRUST + (1.0 - NEW_TRUST) * min(max(standing.age_days, 0.0) / TRUSTED_AFTER_DAYS, 1.0)
-    known = grown if standing.signed_in else ANONYMOUS_TRUST * grown
-    return known * min(1.0, BUSY_PROJECTS / max(standing.recent_projects, 1))
+class TrustInputs(Protocol):
+    """Inputs of the actor trust score."""
+
+    @property
+    def signed_in(self) -> bool:
+        """Whether the actor is a user."""
+
+    @property
+    def age_days(self) -> float:
+        """Days since the actor was created."""
+
+    @property
+    def recent_projects(self) -> int:
+        """Projects that the actor engaged with for the first time in the last hour."""
+
+
+def trust(inputs: TrustInputs) -> float:
+    """Return the weight of an actor in decayed counters, above 0 and at most 1."""
+    grown = NEW_TRUST + (1.0 - NEW_TRUST) * min(max(inputs.age_days, 0.0) / TRUSTED_AFTER_DAYS, 1.0)
+    known = grown if inputs.signed_in else ANONYMOUS_TRUST * grown
+    return known * min(1.0, BUSY_PROJECTS / max(inputs.recent_projects, 1))

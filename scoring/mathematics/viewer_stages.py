@@ -1,6 +1,6 @@
-"""How well a viewer is known: one of four stages, a pure function of counts.
+"""Viewer stages: how much is known of a viewer, as a function of counts.
 
-The stage picks the offsets of a trained model's curves (`scoring.mathematics.additive_model`), and is what `personalizationStatus` tells.
+The stage selects the offsets of a trained model's curves (`scoring.mathematics.additive_model`).
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from scoring import weights
 
 
 class ViewerStage(StrEnum):
-    """How well a viewer is known, from not at all to well."""
+    """Stages of knowledge about a viewer, in ascending order."""
 
     NEW = "new"
     QUIZ = "quiz"
@@ -20,16 +20,14 @@ class ViewerStage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """From where on there is enough of each kind of data to be personal; any one of them is enough (the plan's).
+    """Counts at which there is enough data for a personal ranking; any one of them is enough.
 
     Attributes
     ----------
     tags
         Stated or learned interests.
-    interactions
-        Projects that the viewer did something with.
-    likes
-        Projects that the viewer likes.
+    interactions, likes
+        Projects that the viewer engaged with, and that the viewer likes.
     """
 
     tags: int = weights.ENOUGH_TAGS
@@ -43,22 +41,22 @@ BASELINE_THRESHOLDS = Thresholds()
 def stage(
     tags: int, interactions: int, likes: int, quiz: bool, thresholds: Thresholds = BASELINE_THRESHOLDS
 ) -> ViewerStage:
-    """Tell how well a viewer is known. What was done says more than what was stated, so it is looked at first.
+    """Return the stage of a viewer. History counts more than statements, so it is checked first.
 
     Parameters
     ----------
     tags
-        Interests of the viewer, stated and learned.
+        Interests, stated and learned.
     interactions, likes
-        Distinct projects that the viewer did something with, and that the viewer likes.
+        Distinct projects that the viewer engaged with, and that the viewer likes.
     quiz
-        Whether the viewer has answered any question of the quiz.
+        Whether the viewer has answered any onboarding question.
 
     Returns
     -------
     ViewerStage
-        HEAVY with `thresholds.interactions` or `thresholds.likes`; LIGHT with any interaction or like below these;
-        QUIZ with nothing done, but the quiz answered or `thresholds.tags` interests; else NEW.
+        HEAVY with `thresholds.interactions` or `thresholds.likes`; LIGHT with any history below these; QUIZ without
+        history, but with answers or `thresholds.tags` interests; else NEW.
     """
     if interactions >= thresholds.interactions or likes >= thresholds.likes:
         return ViewerStage.HEAVY

@@ -1,8 +1,10 @@
-"""The model that ranks now: what was trained and accepted here, else what ships."""
+"""The active ranking model: the last one that was trained and accepted, else the shipped one."""
 
 import logging
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
 
 from db.database.engine import Database
 from db.errors import StoreUnavailable
@@ -14,12 +16,14 @@ from scoring.models.model_presets import DEFAULT, from_data
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 ModelProvider = Callable[[], Awaitable[Model]]
-"""Gives the model that ranks at this moment."""
+"""Function that returns the model to rank with."""
 
 
 def fixed_model(model: Model) -> ModelProvider:
-    """Rank by one model, whatever is in service."""
+    """Return a provider of one model, whatever is active."""
 
     async def same() -> Model:
         return model
@@ -27,38 +31,56 @@ def fixed_model(model: Model) -> ModelProvider:
     return same
 
 
-class ActiveModel:
-    """Reads the model in service from the truth, anew every `fresh_s` seconds: a rollback needs no restart.
+class ActiveValue(ABC, Generic[T]):
+    """Value of the database that is read again every `fresh_s` seconds, so that a rollback needs no restart.
 
-    While the truth is away, or holds a model that cannot serve, the last good one ranks on.
+    The last valid value stays while the database is unavailable or holds an invalid one.
     """
 
     def __init__(
         self,
         database: Database,
-        default_trend_constants: Model = DEFAULT,
+        shipped: T,
         fresh_s: float = weights.MODEL_FRESH_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
-        self._shipped = default_trend_constants
-        self._model = default_trend_constants
+        self._shipped = shipped
+        self._value = shipped
         self._fresh_s = fresh_s
         self._clock = clock
         self._read_again_at = clock()
 
-    async def __call__(self) -> Model:
-        """Give the model that ranks at this moment."""
+    async def __call__(self) -> T:
+        """Return the active value, or the shipped one if none was activated."""
         if self._clock() >= self._read_again_at:
-            self._read_again_at = self._clock() + self._fresh_s  # first, so that one request reads it, not all
-            await self._read()
-        return self._model
+            self._read_again_at = self._clock() + self._fresh_s  # before the read, so that one request reads, not all
+            try:
+                stored = await self._read()
+                self._value = self._shipped if stored is None else stored
+            except StoreUnavailable as away:
+                log.debug("%s cannot be read: %s", type(self).__name__, away)
+            except InvalidModel as error:
+                log.warning("%s is invalid, the previous one stays: %s", type(self).__name__, error)
+        return self._value
 
-    async def _read(self) -> None:
-        try:
-            stored = await active_model(self._database)
-            self._model = self._shipped if stored is None else from_data(stored.name, stored.curves)
-        except StoreUnavailable as away:
-            log.debug("the model in service cannot be read: %s", away)
-        except InvalidModel as error:
-            log.warning("%s ranks on: %s", self._model.name, error)
+    @abstractmethod
+    async def _read(self) -> T | None:
+        """Read the active value; None if none was activated."""
+
+
+class ActiveModel(ActiveValue[Model]):
+    """Provider of the active ranking model."""
+
+    def __init__(
+        self,
+        database: Database,
+        shipped: Model = DEFAULT,
+        fresh_s: float = weights.MODEL_FRESH_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(database, shipped, fresh_s, clock)
+
+    async def _read(self) -> Model | None:
+        stored = await active_model(self._database)
+        return None if stored is None else from_data(stored.name, stored.curves)

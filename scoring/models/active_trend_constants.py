@@ -1,6 +1,5 @@
-"""The constants that rank trends now: those that `explore train` put in service, else those that ship."""
+"""The active constants of trending: the last set that was fitted and accepted, else the shipped one."""
 
-import logging
 import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -8,32 +7,26 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from db.database.engine import Database
-from db.errors import StoreUnavailable
 from db.interactions.activity_time import UNIFORM_CLOCK, WEEK_H, ActivityClock
-from db.interactions.decayed_counters import ACTIVE_HALF_LIVES_H
 from db.trained_models.velocity_constants import active_constants
 from scoring import weights
 from scoring.errors import InvalidModel
-from scoring.mathematics.velocity import DEFAULT_TREND_CONSTANTS, TrendConstants, Window
+from scoring.mathematics.velocity import ACTIVE_HALF_LIVES_H, DEFAULT_TREND_CONSTANTS, TrendConstants, Window
+from scoring.models.active_model import ActiveValue
 
 ConstantsByWindow = Mapping[Window, TrendConstants]
 
 TrendConstantsProvider = Callable[[], Awaitable[ConstantsByWindow]]
-"""Gives the constants that rank trends at this moment."""
-
-log = logging.getLogger(__name__)
+"""Function that returns the constants to rank trends with."""
 
 
 async def default_trend_constants() -> ConstantsByWindow:
-    """Rank trends by what ships, whatever is in service."""
+    """Return the shipped constants, whatever is active."""
     return DEFAULT_TREND_CONSTANTS
 
 
-class ActiveTrendConstants:
-    """Reads the constants in service from the truth, anew every `fresh_s` seconds: a new set needs no restart.
-
-    While the truth is away, or holds constants that cannot rank, the last good ones do.
-    """
+class ActiveTrendConstants(ActiveValue[ConstantsByWindow]):
+    """Provider of the active constants of trending."""
 
     def __init__(
         self,
@@ -41,45 +34,29 @@ class ActiveTrendConstants:
         fresh_s: float = weights.MODEL_FRESH_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._database = database
-        self._constants: ConstantsByWindow = DEFAULT_TREND_CONSTANTS
-        self._fresh_s = fresh_s
-        self._clock = clock
-        self._read_again_at = clock()
+        super().__init__(database, DEFAULT_TREND_CONSTANTS, fresh_s, clock)
 
-    async def __call__(self) -> ConstantsByWindow:
-        """Give the constants of each window at this moment."""
-        if self._clock() >= self._read_again_at:
-            self._read_again_at = self._clock() + self._fresh_s  # first, so that one request reads them, not all
-            await self._read()
-        return self._constants
-
-    async def _read(self) -> None:
-        try:
-            stored = await active_constants(self._database)
-            self._constants = DEFAULT_TREND_CONSTANTS if stored is None else from_data(stored.constants)[0]
-        except StoreUnavailable as away:
-            log.debug("the constants of trends in service cannot be read: %s", away)
-        except InvalidModel as error:
-            log.warning("the constants of trends before rank on: %s", error)
+    async def _read(self) -> ConstantsByWindow | None:
+        stored = await active_constants(self._database)
+        return None if stored is None else from_data(stored.constants)[0]
 
 
 def as_data(constants: ConstantsByWindow, clock: ActivityClock) -> dict[str, Any]:
-    """Write constants and their clock as plain data."""
+    """Return constants and their clock as plain data."""
     windows = {window.value: asdict(one) for window, one in constants.items()}
     return {"windows": windows, "clock": list(clock.rates)}
 
 
 def from_data(data: Mapping[str, Any]) -> tuple[ConstantsByWindow, ActivityClock]:
-    """Read what `as_data` wrote.
+    """Read the result of `as_data`.
 
     Raises
     ------
     InvalidModel
-        If a window or a number is missing, or is none that can rank.
+        If a window or a number is missing or out of range.
     """
     try:
-        constants = {window: _read(data["windows"][window.value]) for window in Window}
+        constants = {window: _constants(data["windows"][window.value]) for window in Window}
         rates = tuple(float(rate) for rate in data["clock"])
     except (KeyError, TypeError, ValueError) as error:
         raise InvalidModel(f"stored constants of trends cannot be read ({error}); train anew") from error
@@ -88,13 +65,13 @@ def from_data(data: Mapping[str, Any]) -> tuple[ConstantsByWindow, ActivityClock
     return constants, UNIFORM_CLOCK if rates == UNIFORM_CLOCK.rates else ActivityClock(rates)
 
 
-def _read(given: Mapping[str, Any]) -> TrendConstants:
-    shares = tuple(float(share) for share in given["shares"])
-    rest = {one.name: float(given[one.name]) for one in fields(TrendConstants) if one.name != "shares"}
-    made = TrendConstants(shares=shares, **rest)
-    sound = all(math.isfinite(one) and one >= 0 for one in (*shares, *rest.values()))
-    if len(shares) != len(ACTIVE_HALF_LIVES_H) or not sound:
-        raise ValueError("a number is negative, not finite, or one too many")
-    if min(made.offset_h, made.background) <= 0:
+def _constants(data: Mapping[str, Any]) -> TrendConstants:
+    shares = tuple(float(share) for share in data["shares"])
+    numbers = {one.name: float(data[one.name]) for one in fields(TrendConstants) if one.name != "shares"}
+    if len(shares) != len(ACTIVE_HALF_LIVES_H):
+        raise ValueError(f"{len(shares)} shares, not {len(ACTIVE_HALF_LIVES_H)}")
+    if not all(math.isfinite(one) and one >= 0 for one in (*shares, *numbers.values())):
+        raise ValueError("a number is negative or not finite")
+    if min(numbers["offset_h"], numbers["background"]) <= 0:
         raise ValueError("offset_h and background must be above 0")
-    return made
+    return TrendConstants(shares=shares, **numbers)

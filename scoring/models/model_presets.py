@@ -1,4 +1,4 @@
-"""The models that serve without any training, and how fitted ones are completed and stored."""
+"""Preset ranking models, and the stored form of a model."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,11 +11,10 @@ from scoring.mathematics.behavior_signals import EVALUATION_ONLY
 from scoring.mathematics.viewer_stages import ViewerStage
 from scoring.weights import BASELINE_WEIGHTS, Signal
 
-_AGAINST: Mapping[Signal, Curve] = {
+_NEGATIVE_FEEDBACK: Mapping[Signal, Curve] = {
     Signal.IMPRESSION_FATIGUE: Curve.linear(-weights.IMPRESSION_FATIGUE_STEP, 0.0, weights.MAX_IMPRESSION_FATIGUE),
     Signal.SIMILAR_TO_DISMISSED: Curve.linear(-weights.DISMISSED_PENALTY, 0.0, 1.0),
 }
-"""What the viewer has passed by speaks against a project."""
 
 DEFAULT = Model(
     "default",
@@ -29,47 +28,59 @@ DEFAULT = Model(
         Signal.ACTORS_6H: Curve.linear(0.015, 0.0, 10.0),
         Signal.ACTORS_3D: Curve.linear(0.0045, 0.0, 10.0),
         Signal.AGE: Curve.linear(-0.0045, 0.0, 20.0),
-        **_AGAINST,
+        **_NEGATIVE_FEEDBACK,
     },
 )
-"""Straight weights, fitted to no data set: what the viewer says and does comes first; taste, people and age, of one
-another's size, decide among what suits. It serves until a model trained on this installation's own log is accepted.
+"""Linear weights, fitted to no data set. The viewer's interests and history weigh most; factors, decayed actors and age
+decide between projects that match equally. It serves until a model trained on this installation's log is accepted.
 
-Two viewers of the demo share 6 of 30 places at most; with the last six signals seven times as heavy, as a platform of
-news would want them, 22. Where no text and no interest is known their common size makes no difference."""
+On the demo data two viewers share at most 6 of 30 places; with the last six weights seven times as large, 22."""
+
+ONBOARDING = Model(
+    "onboarding",
+    {
+        Signal.ANSWER_MATCHES: Curve(
+            tuple(float(n) for n in range(len(weights.ANSWER_MATCH_SCORES))), weights.ANSWER_MATCH_SCORES
+        ),
+        Signal.VECTOR_SIMILARITY: Curve.linear(weights.ANSWER_SIMILARITY),
+        Signal.POPULARITY: Curve.linear(weights.ANSWER_POPULARITY),
+        Signal.FRESHNESS: Curve.linear(weights.ANSWER_FRESHNESS),
+    },
+)
+"""Model for a viewer of whom only the onboarding answers are known."""
 
 PRESETS: Mapping[str, Model] = {model.name: model for model in (BASELINE, DEFAULT)}
 
-_UNTAUGHT: Mapping[Signal, Curve] = {
+_UNTRAINED: Mapping[Signal, Curve] = {
     **{
         signal: Curve.linear(BASELINE_WEIGHTS[signal])
         for signal in (Signal.VECTOR_SIMILARITY, Signal.EXPLICIT_PREFERENCES, Signal.BEHAVIORAL_SIGNALS)
     },
-    **_AGAINST,
+    **_NEGATIVE_FEEDBACK,
 }
 
-UNTRAINED_SIGNALS = tuple(_UNTAUGHT)
-"""What a replay of touches cannot compute; the log of what was served has it."""
+UNTRAINED_SIGNALS = tuple(_UNTRAINED)
+"""Signals that a replay of interactions cannot compute; the log of served pages has them."""
 
 
 def with_untrained_signals(model: Model) -> Model:
-    """Add the shipped weights for what a log of touches cannot teach: texts, stated interests, what was passed by.
+    """Add shipped weights for the signals that a log of interactions cannot teach.
 
-    A fitted score is a tenth of log odds, so that these weights have their size (see `scoring.mathematics.model_fitting.SCALE`).
+    Their scale is that of a fitted score, a tenth of log odds (`scoring.mathematics.model_fitting.SCALE`).
     """
-    added = {signal: curve for signal, curve in _UNTAUGHT.items() if signal not in model.curves}
+    added = {signal: curve for signal, curve in _UNTRAINED.items() if signal not in model.curves}
     return replace(model, curves={**model.curves, **added})
 
 
+_STAGES = "stages"
+
+
 def as_data(model: Model) -> dict[str, Any]:
-    """Write a model's curves as plain data: by signal, and the offsets of each stage under ``"stages"``."""
+    """Return a model's curves as plain data: by signal, and the offsets of each stage under ``"stages"``."""
     data: dict[str, Any] = _curves_as_data(model.curves)
     if model.offsets:
         data[_STAGES] = {stage.value: _curves_as_data(offset) for stage, offset in model.offsets.items()}
     return data
-
-
-_STAGES = "stages"
 
 
 def _curves_as_data(curves: Mapping[Signal, Curve]) -> dict[str, Any]:
@@ -77,7 +88,7 @@ def _curves_as_data(curves: Mapping[Signal, Curve]) -> dict[str, Any]:
 
 
 def from_data(name: str, data: Mapping[str, Any]) -> Model:
-    """Read what `as_data` wrote.
+    """Read the result of `as_data`.
 
     Raises
     ------
@@ -88,21 +99,16 @@ def from_data(name: str, data: Mapping[str, Any]) -> Model:
     if not curves:
         raise InvalidModel(f"the model {name} has no curves")
     stages = data.get(_STAGES, {})
-    gone = sorted(set(stages) - {stage.value for stage in ViewerStage})
-    if gone:
-        raise InvalidModel(f"the model {name} has offsets for {', '.join(gone)}, a stage that this version has not")
+    unknown = sorted(set(stages) - {stage.value for stage in ViewerStage})
+    if unknown:
+        raise InvalidModel(f"the model {name} has offsets for unknown stages: {', '.join(unknown)}")
     return Model(name, curves, {ViewerStage(stage): _read_curves(name, offset) for stage, offset in stages.items()})
 
 
 def _read_curves(name: str, data: Mapping[str, Any]) -> dict[Signal, Curve]:
-    gone = sorted(set(data) - {signal.value for signal in Signal})
-    if gone:
-        raise InvalidModel(f"the model {name} uses {', '.join(gone)}, which this version has not; train it anew")
-    unserved = sorted(EVALUATION_ONLY.intersection(data))
+    unserved = sorted(set(data) - ({signal.value for signal in Signal} - EVALUATION_ONLY))
     if unserved:
-        raise InvalidModel(
-            f"the model {name} uses {', '.join(unserved)}, which only evaluation computes; train it anew"
-        )
+        raise InvalidModel(f"the model {name} uses signals that are not served: {', '.join(unserved)}; train it anew")
     try:
         return {Signal(key): Curve(tuple(one["xs"]), tuple(one["ys"])) for key, one in data.items()}
     except (KeyError, TypeError, ValueError) as error:

@@ -1,1 +1,4 @@
-"""One module for each feed: what is asked of the stores, in which order, and what becomes of it."""
+"""Pipelines that make rankings: they call stores, call `scoring.mathematics`, and return a `Ranking`.
+
+Storing rankings and cutting pages belongs to `scoring.snapshots`, choosing a pipeline to `scoring.feeds`.
+"""

@@ -1,12 +1,13 @@
-"""Where candidates come from: several sources, asked together, each with a deadline, united.
+"""Candidate sources: they are asked together, each with a deadline, and their results are merged.
 
-The nearest vectors alone would lose most of what is relevant: recall .11 of the final 30 on deskdrop, the union .97.
+The nearest vectors alone have a recall of .11 of the final 30 on deskdrop, all sources together .97.
 """
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import TypeVar
 
 import numpy as np
@@ -17,100 +18,110 @@ from db.errors import Store, StoreUnavailable
 from db.stores import Stores
 from db.time_units import DAY_S
 from db.trained_models.collaborative_data import project_neighbors
-from db.vectors.base import Hits, VectorFilter
+from db.vectors.base import Hits
 from scoring import weights
-from scoring.deadlines import Deadlines
+from scoring.deadlines import Deadlines, within
 from scoring.mathematics.behavior_evidence import history_weights
-from scoring.mathematics.signals import Integers
+from scoring.mathematics.signals import Floats, Integers
+from scoring.pipelines.feed_filters import TermGroups, vector_filter
 from scoring.profiles.viewer_profile import Profile
-from scoring.replay.log_candidate_sources import CandidateSource, merge_candidates, nearest_to_history
 
-TermGroups = tuple[frozenset[int], ...]
-"""For each kind of term a filter names, the ids of which a project must carry at least one."""
+_T = TypeVar("_T")
 
-_Answer = TypeVar("_Answer")
+
+class CandidateSource(StrEnum):
+    """Sources of candidates."""
+
+    NEAR = "near"
+    """Nearest vectors to the profile's."""
+    COLLABORATIVE = "collaborative"
+    """Liked by actors with the same interests or the same history."""
+    TAGS = "tags"
+    """Carries terms of the viewer's interests."""
+    TRENDING = "trending"
+    """Highest velocity, updated hourly."""
+    NEWEST = "newest"
+    POPULAR = "popular"
+    """Most all-time likes."""
+    RECENT = "lately"
+    """Most actors among the latest first interactions on the platform."""
+    ITEM_NEIGHBORS = "item_neighbors"
+    """Item neighbors of the history."""
+    SESSION_NEIGHBORS = "session_neighbors"
+    """Engaged with by actors who share the viewer's latest projects."""
+    OWNERS = "owners"
+    """Newest projects of the owners in the history."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """What the sources brought.
+    """Merged result of the sources.
 
     Attributes
     ----------
     ids
-        (n,) distinct project ids in the order in which the sources named them.
+        (n,) distinct project ids in the order of the sources.
     by_source
-        What each source brought, best first, before they were united. A source that did not answer brought nothing.
-    people
-        Neighbors who like a project, by its id; only those at or above `weights.ANONYMITY_FLOOR`.
+        Ids of each source, best first; empty for a source that did not answer.
+    neighbor_likes
+        Likes by user neighbors of each project id, from `weights.ANONYMITY_FLOOR` on.
     degraded
-        The stores behind sources that did not answer.
+        Stores of the sources that did not answer.
     """
 
     ids: Integers
     by_source: Mapping[CandidateSource, Sequence[int]]
-    people: dict[int, int]
+    neighbor_likes: dict[int, int]
     degraded: tuple[Store, ...]
-
-
-@dataclass
-class _Sources:
-    """Asks sources, each with a deadline, and collects the stores that did not answer."""
-
-    deadline_s: float
-    away: list[Store] = field(default_factory=list)
-
-    async def ask(
-        self, store: Store, source: Awaitable[_Answer], otherwise: _Answer, deadline_s: float | None = None
-    ) -> _Answer:
-        """Wait for a source until its deadline; without an answer note its store and go on without it."""
-        try:
-            async with asyncio.timeout(self.deadline_s if deadline_s is None else deadline_s):
-                return await source
-        except TimeoutError:
-            self.away.append(store)
-        except StoreUnavailable as error:
-            self.away.append(error.store)
-        return otherwise
 
 
 async def gather_candidates(
     stores: Stores, profile: Profile, where: ProjectFilter, terms: TermGroups, at: datetime, deadlines: Deadlines
 ) -> Candidates:
-    """Ask all sources together and unite what they bring: at most five statements and one call to the vector store.
+    """Ask all sources at the same time: at most five statements and one call to the vector store.
 
     Parameters
     ----------
     where, terms
-        What the feed is narrowed to, and the ids of the terms it names.
-    at
-        The moment that "lately" ends at.
-    deadlines
-        What each source has.
+        Filter of the feed, and the ids of its terms.
     """
-    sources = _Sources(deadlines.source_s)
-    near, people, tagged, shared, neighbors, engaged = await asyncio.gather(
-        sources.ask(Store.VECTORS, _nearest(stores, profile, where, terms), Hits(), deadlines.vectors_s),
-        sources.ask(Store.DATABASE, likes_by_neighbors(stores, profile), {}),
-        sources.ask(Store.DATABASE, _tagged(stores, profile, where), []),
-        sources.ask(Store.DATABASE, _shared(stores, where, at), {}),
-        sources.ask(Store.DATABASE, _neighbours(stores, profile, at), []),
-        sources.ask(Store.DATABASE, _behind_touches(stores, profile, where, at), {}),
+    degraded: list[Store] = []
+
+    async def ask(store: Store, source: Awaitable[_T], otherwise: _T, seconds: float = deadlines.source_s) -> _T:
+        try:
+            return await within(seconds, store, source)
+        except StoreUnavailable as away:
+            degraded.append(away.store)
+            return otherwise
+
+    near, neighbor_likes, tagged, shared, neighbors, co_engaged = await asyncio.gather(
+        ask(Store.VECTORS, _near(stores, profile, where, terms), Hits(), deadlines.vectors_s),
+        ask(Store.DATABASE, likes_by_neighbors(stores, profile), {}),
+        ask(Store.DATABASE, _tagged(stores, profile, where), []),
+        ask(Store.DATABASE, _shared(stores, where, at), {}),
+        ask(Store.DATABASE, _item_neighbors(stores, profile, at), []),
+        ask(Store.DATABASE, _co_engaged(stores, profile, where, at), {}),
     )
     found: dict[str, Sequence[int]] = {
         CandidateSource.NEAR: near.ids.tolist(),
-        CandidateSource.COLLABORATIVE: list(people)[: weights.CANDIDATES_COLLABORATIVE],
+        CandidateSource.COLLABORATIVE: list(neighbor_likes)[: weights.CANDIDATES_COLLABORATIVE],
         CandidateSource.TAGS: tagged,
         CandidateSource.ITEM_NEIGHBORS: neighbors,
-        **engaged,
+        **co_engaged,
         **shared,
     }
     by_source = {source: found.get(source, []) for source in CandidateSource}
-    return Candidates(ids=merge_candidates(by_source), by_source=by_source, people=people, degraded=tuple(sources.away))
+    return Candidates(merge_candidates(by_source), by_source, neighbor_likes, tuple(degraded))
+
+
+def merge_candidates(by_source: Mapping[CandidateSource, Sequence[int] | Integers]) -> Integers:
+    """Return the distinct ids in the order of the sources."""
+    ids = dict.fromkeys(int(id_) for found in by_source.values() for id_ in found)
+    return np.fromiter(ids, dtype=np.int64, count=len(ids))
 
 
 async def likes_by_neighbors(stores: Stores, profile: Profile) -> dict[int, int]:
-    """Count by project the likes of the people most like the viewer: by tags, or by deeds if there are too few tags."""
+    """Count the likes of the viewer's user neighbors by project: neighbors by tags, or by history with too few tags."""
     actor_id = profile.viewer.actor_id
     if actor_id is None or profile.is_empty or not profile.preferences.social_signals:
         return {}
@@ -120,28 +131,13 @@ async def likes_by_neighbors(stores: Stores, profile: Profile) -> dict[int, int]
         actor_id,
         None if by_tags else [engagement.project_id for engagement in profile.engagements],
         terms=profile.tag_terms.tolist(),
-        neighbors=weights.ITEM_NEIGHBORS,
+        neighbors=weights.LIKE_NEIGHBOR_COUNT,
         shared=weights.MIN_SHARED_TAGS,
         floor=weights.ANONYMITY_FLOOR,
     )
 
 
-def vector_filter(
-    where: ProjectFilter, terms: TermGroups, *, exclude_owner: int | None = None, exclude_ids: Iterable[int] = ()
-) -> VectorFilter:
-    """Return what a feed is narrowed to as a filter of the vector index."""
-    return VectorFilter(
-        exclude_owner=exclude_owner,
-        exclude_ids=frozenset((*where.excluded_ids, *exclude_ids)),
-        types=frozenset(where.types),
-        any_terms=terms,
-        created_after=where.created_after,
-        created_before=where.created_before,
-        owner=where.owner_id,
-    )
-
-
-async def _nearest(stores: Stores, profile: Profile, where: ProjectFilter, terms: TermGroups) -> Hits:
+async def _near(stores: Stores, profile: Profile, where: ProjectFilter, terms: TermGroups) -> Hits:
     if profile.vector is None:
         return Hits()
     narrowed = vector_filter(where, terms, exclude_owner=profile.viewer.user_id)
@@ -167,32 +163,50 @@ async def _shared(stores: Stores, where: ProjectFilter, at: datetime) -> dict[st
     )
 
 
-async def _neighbours(stores: Stores, profile: Profile, at: datetime) -> list[int]:
-    """Find the nightly neighbors of what the viewer touched last."""
-    engaged = profile.engaged
-    ages_s = {engagement.project_id: (at - engagement.last_at).total_seconds() for engagement in profile.engagements}
-    if not engaged:
-        return []
-    lists = await project_neighbors(stores.database, engaged[: weights.NEIGHBOR_SEEDS])
+async def _item_neighbors(stores: Stores, profile: Profile, at: datetime) -> list[int]:
+    history = profile.engaged
+    lists = await project_neighbors(stores.database, history[: weights.NEIGHBOR_SEEDS]) if history else {}
     if not lists:
         return []
+    ages_s = {engagement.project_id: (at - engagement.last_at).total_seconds() for engagement in profile.engagements}
     worth = history_weights(np.array([ages_s[project] / DAY_S for project in lists]))
     similarity = np.concatenate([w * one.similarity for w, one in zip(worth, lists.values(), strict=True)])
     ids = np.concatenate([one.ids for one in lists.values()])
-    chosen = nearest_to_history(ids, similarity, np.array(engaged, dtype=np.int64), weights.CANDIDATES_ITEM_NEIGHBORS)
+    chosen = nearest_to_history(ids, similarity, np.array(history, dtype=np.int64), weights.CANDIDATES_ITEM_NEIGHBORS)
     return [int(id_) for id_ in chosen]
 
 
-async def _behind_touches(stores: Stores, profile: Profile, where: ProjectFilter, at: datetime) -> dict[str, list[int]]:
-    """Find what those who touched the viewer's last projects came to, and what their owners made."""
-    engaged = profile.engaged
-    if profile.viewer.actor_id is None or not engaged:
+def nearest_to_history(ids: Integers, similarity: Floats, history: Integers, limit: int) -> Integers:
+    """Choose the projects with the greatest summed similarity to a history.
+
+    Parameters
+    ----------
+    ids, similarity
+        (m,) neighbors of the history, in any order, and their weighted similarities.
+    history
+        Ids that are not chosen.
+
+    Returns
+    -------
+    At most `limit` ids, the most similar first; ties are broken by id.
+    """
+    found, place = np.unique(ids, return_inverse=True)
+    summed = np.bincount(place, similarity, minlength=found.size)
+    summed[np.isin(found, history)] = 0.0
+    order = np.lexsort((found, -summed))[:limit]
+    return found[order[summed[order] > 0]]
+
+
+async def _co_engaged(stores: Stores, profile: Profile, where: ProjectFilter, at: datetime) -> dict[str, list[int]]:
+    """Find projects of session neighbors and of the owners in the history, in one statement."""
+    history = profile.engaged
+    if profile.viewer.actor_id is None or not history:
         return {}
     return await co_engaged_candidates(
         stores.database,
         profile.viewer.actor_id,
-        engaged,
-        last=engaged[: weights.SESSION_PROJECTS],
+        history,
+        last=history[: weights.SESSION_PROJECTS],
         since=at - timedelta(days=weights.SESSION_DAYS),
         interactions_since=at - timedelta(days=weights.RECENT_INTERACTION_DAYS),
         most=weights.SESSION_NEIGHBOR_COUNT,

@@ -1,4 +1,4 @@
-"""What may not stand in a feed. A filter gives what it kept AND what it removed, so that "why not" has an answer."""
+"""Filters of feeds. A filter returns what it kept and what it removed, which `whyNot` reads."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,12 +6,15 @@ from enum import StrEnum
 
 from db.catalog.project_cards import ProjectFeatures, ProjectFilter
 from db.models import TermKind
+from db.vectors.base import VectorFilter
 from scoring.features import incidences
-from scoring.pipelines.candidate_sources import TermGroups
+
+TermGroups = tuple[frozenset[int], ...]
+"""Term ids of a filter: a project must carry at least one of each group."""
 
 
 class Filter(StrEnum):
-    """What may remove a candidate; the first that applies does."""
+    """Filters in the order in which they apply."""
 
     PRIVATE = "private"
     ARCHIVED = "archived"
@@ -23,7 +26,7 @@ class Filter(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The candidates that passed every filter, in their order, and the ids that each filter removed."""
+    """Candidates that passed every filter, in their order, and the ids that each filter removed."""
 
     kept: list[ProjectFeatures]
     removed: Mapping[Filter, tuple[int, ...]]
@@ -32,18 +35,16 @@ class Selection:
 def select(
     features: Sequence[ProjectFeatures], user_id: int | None, where: ProjectFilter, terms: TermGroups
 ) -> Selection:
-    """Remove what is private, archived, the viewer's own, dismissed, muted, or outside of what the feed is narrowed to.
+    """Apply the filters to candidates.
 
     Parameters
     ----------
-    features
-        The candidates.
     user_id
-        Whose own projects are removed; None for somebody not signed in.
+        User whose own projects are removed; None for an anonymous viewer.
     where, terms
-        What the feed is narrowed to, and the ids of the terms it names.
+        Filter of the feed, and the ids of its terms.
     """
-    faults: dict[Filter, Callable[[ProjectFeatures], bool]] = {
+    applies: dict[Filter, Callable[[ProjectFeatures], bool]] = {
         Filter.PRIVATE: lambda feature: feature.private,
         Filter.ARCHIVED: lambda feature: feature.archived,
         Filter.OWN: lambda feature: user_id is not None and feature.owner_id == user_id,
@@ -52,13 +53,13 @@ def select(
         Filter.WHERE: lambda feature: not _matches(feature, where, terms),
     }
     kept: list[ProjectFeatures] = []
-    removed: dict[Filter, list[int]] = {name: [] for name in faults}
+    removed: dict[Filter, list[int]] = {name: [] for name in applies}
     for feature in features:
-        fault = next((name for name, has in faults.items() if has(feature)), None)
-        if fault is None:
+        first = next((name for name, removes in applies.items() if removes(feature)), None)
+        if first is None:
             kept.append(feature)
         else:
-            removed[fault].append(feature.id)
+            removed[first].append(feature.id)
     return Selection(kept, {name: tuple(ids) for name, ids in removed.items()})
 
 
@@ -74,3 +75,21 @@ def _matches(feature: ProjectFeatures, where: ProjectFilter, terms: TermGroups) 
         return not is_outside
     carried = {int(id_) for kind in TermKind for id_ in incidences([feature.terms])[kind].terms}
     return all(carried & group for group in terms)
+
+
+def vector_filter(
+    where: ProjectFilter,
+    terms: TermGroups,
+    exclude_owner: int | None = None,
+    exclude_ids: frozenset[int] = frozenset(),
+) -> VectorFilter:
+    """Return the filter of a feed as the vector store takes it."""
+    return VectorFilter(
+        exclude_owner=exclude_owner,
+        exclude_ids=exclude_ids | frozenset(where.excluded_ids),
+        types=frozenset(where.types),
+        any_terms=terms,
+        created_after=where.created_after,
+        created_before=where.created_before,
+        owner=where.owner_id,
+    )

@@ -1,8 +1,7 @@
-"""The personal ranking: profile, candidates, features, filters, signals, blend, re-rank."""
+"""For You: profile, candidates, features, filters, signals, scoring, re-ranking."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -11,31 +10,25 @@ from db.catalog.project_cards import ProjectFeatures, ProjectFilter, read_featur
 from db.errors import Store, StoreUnavailable
 from db.models import FeedKind, TermKind
 from db.stores import Stores
+from db.time_units import DAY_S
 from scoring import weights
 from scoring.collaborative.evidence_loader import load_evidence
 from scoring.collaborative.recent_interactions import RecentInteractionReader
-from scoring.deadlines import SERVING, Deadlines
+from scoring.deadlines import SERVING, Deadlines, within
 from scoring.features import FeatureTable, feature_table
 from scoring.mathematics import signals
 from scoring.mathematics.additive_model import Model, order_by_score, scores
 from scoring.mathematics.behavior_evidence import BehaviorEvidence
 from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS
-from scoring.mathematics.diversity import DiversityAttributes, RankChange
-from scoring.mathematics.exploration import ExplorationDraw, diversify_and_explore, draw, seed_of, unknown
+from scoring.mathematics.exploration import diversify_and_explore, draw, seed_of, under_exposed
 from scoring.mathematics.signals import Floats, Integers
 from scoring.pipelines.candidate_sources import gather_candidates, likes_by_neighbors
 from scoring.pipelines.feed_filters import select
+from scoring.profiles import negative_feedback
 from scoring.profiles.model_preferences import apply_preferences, learnable_kinds, switched_off
-from scoring.profiles.negative_feedback import (
-    NOTHING,
-    NegativeFeedback,
-    impression_fatigue,
-    load_negative_feedback,
-    similar_to_dismissed,
-)
-from scoring.profiles.negative_feedback import SIGNALS as PASSED_BY
+from scoring.profiles.negative_feedback import NegativeFeedback, load_negative_feedback
 from scoring.profiles.viewer_profile import Profile
-from scoring.ranking import Adjustment, Ranking, Rule, ScoredProject, Strategy, distinct_stores
+from scoring.ranking import Ranking, ScoredProject, Strategy, adjustments_of, distinct_stores
 from scoring.weights import Signal
 
 
@@ -49,41 +42,41 @@ async def rank(
     exploration: float = weights.EXPLORATION_SHARE,
     recent: RecentInteractionReader | None = None,
 ) -> Ranking:
-    """Rank the candidates for a viewer; a share `exploration` of the places goes to projects that are little known.
+    """Rank the candidates for a viewer, with a fixed number of store calls whatever their number.
 
-    Whoever ranks one page several times hands in `recent`, which remembers what has been read.
-    A fixed number of store calls whatever the number of candidates: the sources' (see `gather_candidates`), one
-    statement for the features, one call for the similarities, and one statement for the terms a filter names.
+    Parameters
+    ----------
+    exploration
+        Share of the places that goes to under-exposed projects.
+    recent
+        Reader that remembers interactions while a page is ranked several times.
     """
-    viewer, off = profile.viewer, switched_off(model, profile.preferences)
-    model = apply_preferences(model.at(profile.stage), profile.preferences)
+    viewer = profile.viewer
     terms = await term_ids(stores.database, where)
     candidates = await gather_candidates(stores, profile, where, terms, at, deadlines)
     found = await _features(stores, candidates.ids.tolist(), profile)
-    selection = select(found, viewer.user_id, where, terms)
-    table = feature_table(selection.kept, at, learnable_kinds(profile.preferences))
-    cosines, away = await _cosines(stores, profile, table.ids, candidates.degraded, deadlines)
-    evidence = await _evidence(stores, model, profile, table, at, recent)
-    passed = await _passed_by(stores, model, profile, at)
-    matrix = signal_matrix(model, profile, table, cosines, candidates.people, at, evidence, passed)
-    contributions = model.contributions(matrix)
+    kept = select(found, viewer.user_id, where, terms).kept
+    scored = await _score(
+        stores, profile, kept, model, at, deadlines, candidates.neighbor_likes, candidates.degraded, recent
+    )
+    table, contributions = scored.table, scored.contributions
     best = order_by_score(scores(contributions), table.keys)[: weights.SNAPSHOT_RANKS]
-    seed = seed_of(viewer.actor_id or 0, at.date())
-    drawn = draw(unknown(table)[best], table.ids[best], seed, exploration)
-    order, moved = diversify_and_explore(scores(contributions)[best], _attributes(table, best), drawn)
+    eligible = under_exposed(table.age_days, table.likes, table.viewed_at, table.liked)
+    drawn = draw(eligible[best], table.ids[best], seed_of(viewer.actor_id or 0, at.date()), exploration)
+    order, changes = diversify_and_explore(scores(contributions)[best], table.diversity_attributes(best), drawn)
     served = best[order]
     return Ranking(
         kind=FeedKind.FOR_YOU,
         strategy=Strategy.ONBOARDING if profile.has_only_answers else Strategy.PERSONALIZED,
         model=model.name,
-        signals=model.signals,
+        signals=scored.model.signals,
         ids=table.ids[served],
-        values=matrix[served].astype(np.float32),
+        values=scored.matrix[served].astype(np.float32),
         contributions=contributions[served],
-        adjustments=adjustments_of(moved, table.ids[best], drawn),
+        adjustments=adjustments_of(changes, table.ids[best], drawn),
         generated_at=at,
-        degraded=distinct_stores([*profile.degraded, *away]),
-        switched_off=off,
+        degraded=distinct_stores([*profile.degraded, *scored.degraded]),
+        switched_off=switched_off(model, profile.preferences),
     )
 
 
@@ -95,26 +88,51 @@ async def explain(
     at: datetime,
     deadlines: Deadlines = SERVING,
 ) -> dict[int, ScoredProject]:
-    """Score projects met outside of a feed as the feed would score them: the same signals, the same blend."""
-    off, model = (
-        switched_off(model, profile.preferences),
-        apply_preferences(model.at(profile.stage), profile.preferences),
-    )
+    """Score projects outside of a feed as the feed would score them."""
     found = await _features(stores, ids, profile)
-    table = feature_table(found, at, learnable_kinds(profile.preferences))
-    cosines, _ = await _cosines(stores, profile, table.ids, (), deadlines)
-    evidence = await _evidence(stores, model, profile, table, at)
-    passed = await _passed_by(stores, model, profile, at)
-    people = await likes_by_neighbors(stores, profile)
-    matrix = signal_matrix(model, profile, table, cosines, people, at, evidence, passed)
-    contributions = model.contributions(matrix)
-    values = matrix.astype(np.float32).tolist()
+    likes = await likes_by_neighbors(stores, profile)
+    scored = await _score(stores, profile, found, model, at, deadlines, likes)
+    off, values = switched_off(model, profile.preferences), scored.matrix.astype(np.float32).tolist()
     return {
-        int(id_): ScoredProject(
-            int(id_), model.signals, tuple(values[row]), tuple(contributions[row].tolist()), switched_off=off
+        id_: ScoredProject(
+            id_, scored.model.signals, tuple(values[row]), tuple(scored.contributions[row].tolist()), switched_off=off
         )
-        for row, id_ in enumerate(table.ids)
+        for row, id_ in enumerate(scored.table.ids.tolist())
     }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Scored:
+    """Scored projects: their features, (n, k) signal values and contributions, and the viewer's model."""
+
+    table: FeatureTable
+    model: Model
+    matrix: Floats
+    contributions: Integers
+    degraded: tuple[Store, ...]
+
+
+async def _score(
+    stores: Stores,
+    profile: Profile,
+    found: Sequence[ProjectFeatures],
+    model: Model,
+    at: datetime,
+    deadlines: Deadlines,
+    neighbor_likes: Mapping[int, int],
+    degraded: tuple[Store, ...] = (),
+    recent: RecentInteractionReader | None = None,
+) -> _Scored:
+    model = apply_preferences(model.at(profile.stage), profile.preferences)
+    table = feature_table(found, at, learnable_kinds(profile.preferences))
+    cosines, degraded = await _cosines(stores, profile, table.ids, degraded, deadlines)
+    evidence, feedback = None, negative_feedback.NOTHING
+    if any(signal in BEHAVIOR_SIGNALS for signal in model.signals):
+        evidence = await load_evidence(stores, profile, table, at, model.signals, recent)
+    if any(signal in negative_feedback.SIGNALS for signal in model.signals):
+        feedback = await load_negative_feedback(stores.database, profile, at)
+    matrix = signal_matrix(model, profile, table, cosines, neighbor_likes, at, evidence, feedback)
+    return _Scored(table, model, matrix, model.contributions(matrix), degraded)
 
 
 def signal_matrix(
@@ -122,48 +140,44 @@ def signal_matrix(
     profile: Profile,
     table: FeatureTable,
     cosines: signals.Cosines,
-    people: Mapping[int, int],
+    neighbor_likes: Mapping[int, int],
     at: datetime,
     evidence: BehaviorEvidence | None = None,
-    passed: NegativeFeedback = NOTHING,
+    feedback: NegativeFeedback = negative_feedback.NOTHING,
 ) -> Floats:
-    """Compute the signals that a model uses.
+    """Compute the (n, k) values of the model's signals.
 
     Parameters
     ----------
     cosines
-        (n,) likeness of each project's vector to the profile's; NaN where nobody knows.
-    people
-        Neighbors who like a project, by its id.
+        (n,) similarities of each project's vector to the profile's; NaN if unknown.
+    neighbor_likes
+        Likes by user neighbors, by project id.
     evidence
-        What the behavior signals read; None if the model uses none of them.
-    passed
-        What the viewer has passed by.
-
-    Returns
-    -------
-    (n, k) values, a column for each of `model.signals`.
+        Evidence of the behavior signals; None if the model uses none of them.
     """
-    liking = np.array([people.get(int(id_), 0) for id_ in table.ids], dtype=np.int64)
-    week_ago = at.timestamp() - weights.RECENT_VIEWS_DAYS * 86_400
+    ids = table.ids.tolist()
+    week_ago = at.timestamp() - weights.RECENT_VIEWS_DAYS * DAY_S
     computed = {
         Signal.VECTOR_SIMILARITY: lambda: signals.vector_similarity(cosines),
         Signal.EXPLICIT_PREFERENCES: lambda: signals.explicit_preferences(
-            signals.union(table.terms.values()), profile.tag_terms, profile.tag_worth
+            table.all_terms, profile.tag_terms, profile.tag_worth
         ),
-        Signal.ANSWER_MATCHES: lambda: signals.answer_matches(signals.union(table.terms.values()), profile.tag_terms),
+        Signal.ANSWER_MATCHES: lambda: signals.answer_matches(table.all_terms, profile.tag_terms),
         Signal.BEHAVIORAL_SIGNALS: lambda: signals.behavioral_signals(
             table.viewed_at >= week_ago, table.liked, table.terms[TermKind.TOOL], profile.seen_tools(at)
         ),
-        Signal.COLLABORATIVE: lambda: signals.collaborative(liking),
+        Signal.COLLABORATIVE: lambda: signals.collaborative(
+            np.array([neighbor_likes.get(id_, 0) for id_ in ids], dtype=np.int64)
+        ),
         Signal.POPULARITY: lambda: signals.popularity(table.likes),
         Signal.LIKES: lambda: table.likes.astype(np.float64),
         Signal.FRESHNESS: lambda: signals.freshness(table.age_days),
-        Signal.IMPRESSION_FATIGUE: lambda: impression_fatigue(
-            np.array([passed.shown.get(int(id_), 0) for id_ in table.ids], dtype=np.int64), table.viewed_at == 0
+        Signal.IMPRESSION_FATIGUE: lambda: negative_feedback.impression_fatigue(
+            np.array([feedback.shown.get(id_, 0) for id_ in ids], dtype=np.int64), table.viewed_at == 0
         ),
-        Signal.SIMILAR_TO_DISMISSED: lambda: similar_to_dismissed(table, profile, passed.dismissed),
-        Signal.NOVELTY: lambda: signals.novelty(signals.union(table.terms.values()), *profile.met_terms()),
+        Signal.SIMILAR_TO_DISMISSED: lambda: negative_feedback.similar_to_dismissed(table, profile, feedback.dismissed),
+        Signal.NOVELTY: lambda: signals.novelty(table.all_terms, *profile.met_terms()),
     }
     if evidence is not None:
         known = evidence
@@ -172,67 +186,20 @@ def signal_matrix(
 
 
 async def _features(stores: Stores, ids: Sequence[int], profile: Profile) -> list[ProjectFeatures]:
-    """Read projects; one whose touch the profile leaves out was never touched."""
+    """Read projects, without the viewer's engagement where the profile excludes it."""
     found = await read_features(stores.database, ids, profile.viewer.actor_id)
     without = profile.without.projects
     return [replace(one, kinds=None, last_at=None) if one.id in without else one for one in found]
 
 
-async def _evidence(
-    stores: Stores,
-    model: Model,
-    profile: Profile,
-    table: FeatureTable,
-    at: datetime,
-    recent: RecentInteractionReader | None = None,
-) -> BehaviorEvidence | None:
-    """Read the behavior behind the candidates, if the model asks for it."""
-    if not any(signal in BEHAVIOR_SIGNALS for signal in model.signals):
-        return None
-    return await load_evidence(stores, profile, table, at, model.signals, recent)
-
-
-async def _passed_by(stores: Stores, model: Model, profile: Profile, at: datetime) -> NegativeFeedback:
-    """Read what the viewer has passed by, if the model asks for it."""
-    if not any(signal in PASSED_BY for signal in model.signals):
-        return NOTHING
-    return await load_negative_feedback(stores.database, profile, at)
-
-
 async def _cosines(
-    stores: Stores, profile: Profile, ids: Integers, away: tuple[Store, ...], deadlines: Deadlines
+    stores: Stores, profile: Profile, ids: Integers, degraded: tuple[Store, ...], deadlines: Deadlines
 ) -> tuple[signals.Cosines, tuple[Store, ...]]:
     unknown = np.full(ids.shape, np.nan, dtype=np.float32)
-    if profile.vector is None or not ids.size or Store.VECTORS in away:
-        return unknown, away
+    if profile.vector is None or not ids.size or Store.VECTORS in degraded:
+        return unknown, degraded
     try:
-        async with asyncio.timeout(deadlines.vectors_s):
-            return await stores.vectors.similarities(profile.vector, ids), away
-    except (StoreUnavailable, TimeoutError):
-        return unknown, (*away, Store.VECTORS)
-
-
-def _attributes(table: FeatureTable, rows: Integers) -> DiversityAttributes:
-    return DiversityAttributes(
-        table.owners[rows], table.terms[TermKind.CATEGORY].take(rows), table.terms[TermKind.TOOL].take(rows)
-    )
-
-
-def adjustments_of(moved: Mapping[int, RankChange], ids: Integers, drawn: ExplorationDraw) -> dict[int, Adjustment]:
-    """Turn moves, told by rank by score, into adjustments by rank as served."""
-    return {
-        move.to_rank - 1: Adjustment(
-            _rule(move),
-            move.penalty,
-            int(ids[move.blocker]) if move.blocker >= 0 else None,
-            move.from_rank,
-            move.to_rank,
-            drawn.propensities[index] if move.chance else None,
-        )
-        for index, move in moved.items()
-    }
-
-
-def _rule(move: RankChange) -> Rule:
-    made_room = move.blocker >= 0 and not move.penalty
-    return Rule.EXPLORATION if move.chance or made_room else Rule.DIVERSITY
+        similarities = stores.vectors.similarities(profile.vector, ids)
+        return await within(deadlines.vectors_s, Store.VECTORS, similarities), degraded
+    except StoreUnavailable:
+        return unknown, (*degraded, Store.VECTORS)

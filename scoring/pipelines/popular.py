@@ -1,7 +1,4 @@
-"""The popular ranking: whom people came to in the last weeks, with a long memory for likes; the newest of equals first.
-
-It also serves For You while nothing is known of a viewer.
-"""
+"""Popular: decayed actors of the last weeks, all-time likes, and freshness to break ties."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -24,33 +21,33 @@ from scoring.weights import MILLIONTHS, Signal
 NAME = "popular"
 
 SIGNALS = (Signal.RECENT_POPULARITY, Signal.LIKES, Signal.FRESHNESS)
-"""score = log(1 + people, halved every 14 days) + .1 log(1 + likes ever) + .01 freshness. Where no event has a time, as
-after an import without any, likes decide alone; freshness parts what is equal."""
+"""score = log(1 + actors decayed at 14 days) + .1 log(1 + all-time likes) + .01 freshness. Likes decide alone after an
+import without times."""
 
 
 async def rank(database: Database, where: ProjectFilter, at: datetime) -> Ranking:
-    """Rank the public projects that are most popular now, in one statement."""
-    found, people = await recently_popular(database, weights.ALL_TIME_LIKES_WEIGHT, at, weights.SNAPSHOT_RANKS, where)
-    values, contributions = _scored(found, people, at)
-    order = order_by_score(scores(contributions), np.array([one.key for one in found], dtype=np.str_))
+    """Rank the public projects, in one statement."""
+    found, actors = await recently_popular(database, weights.ALL_TIME_LIKES_WEIGHT, at, weights.SNAPSHOT_RANKS, where)
+    values, contributions = _scored(found, actors, at)
+    keys = np.array([one.key for one in found], dtype=np.str_)
     return Ranking(
         kind=FeedKind.POPULAR,
         strategy=Strategy.POPULAR,
         model=NAME,
         signals=SIGNALS,
-        ids=np.array([one.id for one in found], dtype=np.int64)[order],
-        values=values[order].astype(np.float32),
-        contributions=contributions[order],
+        ids=np.array([one.id for one in found], dtype=np.int64),
+        values=values.astype(np.float32),
+        contributions=contributions,
         adjustments={},
         generated_at=at,
-    )
+    ).take(order_by_score(scores(contributions), keys))
 
 
 async def explain(database: Database, ids: Sequence[int], at: datetime) -> dict[int, ScoredProject]:
-    """Score projects met outside of the feed as the feed would score them."""
+    """Score projects outside of the feed as the feed would score them."""
     found = await read_features(database, ids, None)
-    people = (await decayed_counts(database, [one.id for one in found], at))[:, -1]
-    values, contributions = _scored(found, people, at)
+    actors = (await decayed_counts(database, [one.id for one in found], at))[:, -1]
+    values, contributions = _scored(found, actors, at)
     shown = values.astype(np.float32).tolist()
     return {
         one.id: ScoredProject(one.id, SIGNALS, tuple(shown[row]), tuple(contributions[row].tolist()))
@@ -58,10 +55,10 @@ async def explain(database: Database, ids: Sequence[int], at: datetime) -> dict[
     }
 
 
-def _scored(found: Sequence[ProjectFeatures], people: Floats, at: datetime) -> tuple[Floats, Integers]:
-    """Give (n, 3) values and contributions."""
+def _scored(found: Sequence[ProjectFeatures], actors: Floats, at: datetime) -> tuple[Floats, Integers]:
+    """Return (n, 3) values and contributions."""
     table = feature_table(found, at)
-    values = np.column_stack([people, table.likes.astype(np.float64), signals.freshness(table.age_days)])
+    values = np.column_stack([actors, table.likes.astype(np.float64), signals.freshness(table.age_days)])
     parts = np.column_stack(
         [
             np.log1p(values[:, 0]),

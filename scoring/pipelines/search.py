@@ -1,6 +1,5 @@
-"""Search: by meaning and by words, fused; by words alone without the embedding model; from SQL without the index."""
+"""Search: vectors and keywords; keywords alone without the embedding model; titles in SQL without the index."""
 
-import asyncio
 import math
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,15 +12,15 @@ from db.catalog.project_cards import ProjectFilter, term_ids
 from db.errors import Store, StoreUnavailable
 from db.models import FeedKind
 from db.stores import Stores
-from db.vectors.base import HybridHits, Vector
+from db.vectors.base import HybridHits, Vector, VectorFilter
 from db.vectors.fusion import WINDOW, adapt_alpha, reweight
 from db.vectors.text_analysis import matched_words, query_words
 from scoring import weights
-from scoring.deadlines import SERVING, Deadlines
+from scoring.deadlines import SERVING, Deadlines, within
 from scoring.errors import InvalidQuery
 from scoring.mathematics.additive_model import Curve, Model, scores
-from scoring.mathematics.signals import vector_similarity
-from scoring.pipelines.candidate_sources import TermGroups, vector_filter
+from scoring.mathematics.signals import Floats, vector_similarity
+from scoring.pipelines.feed_filters import vector_filter
 from scoring.profiles.viewer_profile import Profile
 from scoring.ranking import Ranking, Strategy, distinct_stores
 from scoring.weights import Signal
@@ -34,26 +33,25 @@ MODEL = Model(
         Signal.PERSONAL_BOOST: Curve.linear(weights.SEARCH_BOOST),
     },
 )
-"""The fused score is the sum of its two legs; the boost is 0 unless it was asked for."""
+"""The fused score is the sum of its two legs; the boost is 0 unless requested."""
 
-
-_TELLING_HITS = 10
-"""Hits by words that are looked at to weigh words against meaning."""
+_COVERAGE_HITS = 10
+"""Best keyword hits whose coverage of the query adapts alpha."""
 
 
 @dataclass(frozen=True, slots=True)
 class SearchQuery:
-    """What to look for.
+    """Search query.
 
     Attributes
     ----------
     text
-        The words, without surrounding white space.
+        The words, separated by single spaces.
     alpha
-        Share of meaning in the score, from 0 (words only) to 1 (meaning only). In between it is a wish: the share moves
-        towards the words when a project holds all of them, and away from them when none does.
+        Share of the vector similarity, from 0 (keywords only) to 1 (vectors only). In between it is adapted: it falls
+        when a project contains all the words, and rises when none does.
     personalized
-        Whether likeness to the viewer's profile adds a little.
+        Whether similarity to the viewer's profile adds to the score.
     """
 
     text: str
@@ -62,21 +60,21 @@ class SearchQuery:
 
     @classmethod
     def checked(cls, text: str, alpha: float, personalized: bool = False) -> Self:
-        """Check what a client asked for.
+        """Validate a query.
 
         Raises
         ------
         InvalidQuery
-            If there is nothing to look for, too much of it, or `alpha` is not from 0 to 1.
+            If the text is empty or too long, or `alpha` is not from 0 to 1.
         """
         plain = " ".join(text.replace("\x00", " ").split())
         if not plain:
-            raise InvalidQuery("`query` is empty; say what to look for")
+            raise InvalidQuery("`query` is empty; pass the words to search for")
         if len(plain) > weights.MAX_QUERY_LENGTH:
             raise InvalidQuery(f"`query` has {len(plain)} characters; {weights.MAX_QUERY_LENGTH} at most")
         if not (math.isfinite(alpha) and 0.0 <= alpha <= 1.0):
-            given = f"is {alpha:g}" if math.isfinite(alpha) else "is beyond all bounds"
-            raise InvalidQuery(f"`alpha` {given}; use 0 (words only) to 1 (meaning only)")
+            given = f"is {alpha:g}" if math.isfinite(alpha) else "is not a finite number"
+            raise InvalidQuery(f"`alpha` {given}; use 0 (keywords only) to 1 (vectors only)")
         return cls(plain, alpha, personalized)
 
 
@@ -93,21 +91,19 @@ async def rank(
     Parameters
     ----------
     profile
-        Whose likeness adds to the score; None for a search that is the same for everybody.
+        Profile of a personalized search; None ranks for everybody.
     """
     terms = await term_ids(stores.database, where)
     vector, away = await _embedded(stores, query, deadlines)
     try:
-        async with asyncio.timeout(deadlines.search_s):
-            hits = await _hits(stores, query, vector, where, terms)
-            similarity = await _likeness(stores, hits, profile)
-    except (StoreUnavailable, TimeoutError):
-        hits, similarity = await _hits_in_sql(stores, query, where), None
-        vector, away = None, (*away, Store.VECTORS)
-    boost = np.zeros(hits.ids.size) if similarity is None else vector_similarity(similarity)
+        found = _hits(stores, query, vector, vector_filter(where, terms), profile)
+        hits, boost = await within(deadlines.search_s, Store.VECTORS, found)
+    except StoreUnavailable:
+        hits = await _hits_in_sql(stores, query, where)
+        vector, boost, away = None, np.zeros(hits.ids.size), (*away, Store.VECTORS)
     matrix = np.column_stack([hits.vector_parts.astype(np.float64), hits.keyword_parts.astype(np.float64), boost])
     contributions = MODEL.contributions(matrix)
-    order = np.argsort(-scores(contributions), kind="stable")  # equals stay as the engine put them
+    order = np.argsort(-scores(contributions), kind="stable")  # ties keep the order of the engine
     return Ranking(
         kind=FeedKind.SEARCH,
         strategy=Strategy.KEYWORD if vector is None or query.alpha == 0.0 else Strategy.HYBRID,
@@ -126,50 +122,43 @@ async def rank(
 async def _embedded(
     stores: Stores, query: SearchQuery, deadlines: Deadlines
 ) -> tuple[Vector | None, tuple[Store, ...]]:
-    """Embed the query; None if the model is away, knows none of its words, or is not asked."""
+    """Embed the query; None without the embedding model, without a known word, or for a keyword search."""
     if query.alpha == 0.0:
         return None, ()
     try:
-        async with asyncio.timeout(deadlines.search_s):
-            (vector,) = await stores.embedder.embed([query.text])
-    except (StoreUnavailable, TimeoutError):
+        (vector,) = await within(deadlines.search_s, Store.EMBEDDINGS, stores.embedder.embed([query.text]))
+    except StoreUnavailable:
         return None, (Store.EMBEDDINGS,)
     return (vector if vector.any() else None), ()
 
 
 async def _hits(
-    stores: Stores, query: SearchQuery, vector: Vector | None, where: ProjectFilter, terms: TermGroups
-) -> HybridHits:
-    alpha = 0.0 if vector is None else query.alpha  # without a vector the words count in full
-    narrowed = vector_filter(where, terms)
-    # Twice a leg's window holds all that both legs found, so that they can be weighed again.
+    stores: Stores, query: SearchQuery, vector: Vector | None, narrowed: VectorFilter, profile: Profile | None
+) -> tuple[HybridHits, Floats]:
+    """Return the hits, and their similarities to the profile or zeros."""
+    alpha = 0.0 if vector is None else query.alpha
+    # Twice the window of a leg holds all that both legs found, so that they can be reweighted.
     hits = await stores.vectors.hybrid(query.text, vector, alpha, 2 * WINDOW, narrowed)
     if 0.0 < alpha < 1.0:
         hits = reweight(hits, alpha, adapt_alpha(alpha, await _covered(stores, query.text, hits)))
-    return _first(hits, weights.SEARCH_HITS)
+    n = weights.SEARCH_HITS
+    hits = HybridHits(hits.ids[:n], hits.scores[:n], hits.vector_parts[:n], hits.keyword_parts[:n], hits.features[:n])
+    if profile is None or profile.vector is None or not hits.ids.size:
+        return hits, np.zeros(hits.ids.size)
+    return hits, vector_similarity(await stores.vectors.similarities(profile.vector, hits.ids))
 
 
 async def _covered(stores: Stores, query: str, hits: HybridHits) -> float:
-    """Give the share of the query's words that one of the best hits by words holds: 1 if one says it all.
+    """Return the greatest share of the query's words that one of the best keyword hits contains.
 
-    It tells a query that is written in the words of what it looks for from one that describes it.
+    It is high for a query in a project's own words, and low for a description of the project.
     """
     wanted = len(query_words(query))
-    best = hits.ids[np.argsort(-hits.keyword_parts, kind="stable")[:_TELLING_HITS]].tolist()
+    best = hits.ids[np.argsort(-hits.keyword_parts, kind="stable")[:_COVERAGE_HITS]].tolist()
     if not wanted or not best:
         return 0.0
     texts = await texts_by_id(stores.database, best)
     return max((len(matched_words(query, text)) for text in texts.values()), default=0) / wanted
-
-
-def _first(hits: HybridHits, n: int) -> HybridHits:
-    return HybridHits(hits.ids[:n], hits.scores[:n], hits.vector_parts[:n], hits.keyword_parts[:n], hits.features[:n])
-
-
-async def _likeness(stores: Stores, hits: HybridHits, profile: Profile | None) -> Vector | None:
-    if profile is None or profile.vector is None or not hits.ids.size:
-        return None
-    return await stores.vectors.similarities(profile.vector, hits.ids)
 
 
 async def _hits_in_sql(stores: Stores, query: SearchQuery, where: ProjectFilter) -> HybridHits:

@@ -1,6 +1,5 @@
-"""What is most like a project: the nearest vectors; without the index, what carries the same terms."""
+"""Similar projects: the nearest vectors; without the index, projects with the same terms."""
 
-import asyncio
 from datetime import datetime
 
 import numpy as np
@@ -12,10 +11,10 @@ from db.models import FeedKind
 from db.stores import Stores
 from db.vectors.base import Hits
 from scoring import weights
-from scoring.deadlines import SERVING, Deadlines
+from scoring.deadlines import SERVING, Deadlines, within
 from scoring.mathematics.additive_model import Curve, Model
 from scoring.mathematics.signals import vector_similarity
-from scoring.pipelines.candidate_sources import vector_filter
+from scoring.pipelines.feed_filters import vector_filter
 from scoring.ranking import Ranking, Strategy
 from scoring.weights import Signal
 
@@ -25,13 +24,12 @@ MODEL = Model("similar", {Signal.PROJECT_SIMILARITY: Curve.linear(1.0)})
 async def rank(
     stores: Stores, project_id: int, where: ProjectFilter, at: datetime, deadlines: Deadlines = SERVING
 ) -> Ranking:
-    """Rank the projects most like one, at most `weights.SIMILAR_HITS`; the project itself is not among them."""
+    """Rank the projects most similar to a project, at most `weights.SIMILAR_HITS`."""
     away: tuple[Store, ...] = ()
     try:
-        async with asyncio.timeout(deadlines.search_s):
-            hits = await _nearest(stores, project_id, where)
-    except (StoreUnavailable, TimeoutError):
-        hits, away = await _alike_in_sql(stores, project_id, where), (Store.VECTORS,)
+        hits = await within(deadlines.search_s, Store.VECTORS, _nearest(stores, project_id, where))
+    except StoreUnavailable:
+        hits, away = await _with_same_terms(stores, project_id, where), (Store.VECTORS,)
     matrix = vector_similarity(hits.scores)[:, None]
     return Ranking(
         kind=FeedKind.SIMILAR,
@@ -51,12 +49,13 @@ async def _nearest(stores: Stores, project_id: int, where: ProjectFilter) -> Hit
     _, rows = await stores.vectors.project_vectors(np.array([project_id], dtype=np.int64))
     if not len(rows):
         return Hits()
-    narrowed = vector_filter(where, await term_ids(stores.database, where), exclude_ids=[project_id])
+    terms = await term_ids(stores.database, where)
+    narrowed = vector_filter(where, terms, exclude_ids=frozenset({project_id}))
     return await stores.vectors.near(rows[0], weights.SIMILAR_HITS, narrowed)
 
 
-async def _alike_in_sql(stores: Stores, project_id: int, where: ProjectFilter) -> Hits:
-    """Give what shares most terms; nobody knows how alike it is, so each scores 0 and the order stands."""
+async def _with_same_terms(stores: Stores, project_id: int, where: ProjectFilter) -> Hits:
+    """Return the projects that share most terms, in that order; their similarity is unknown, so they score 0."""
     terms = await terms_of(stores.database, project_id)
     found = await tag_matches(stores.database, terms, weights.SIMILAR_HITS + 1, where) if terms else []
     ids = np.array([id_ for id_ in found if id_ != project_id][: weights.SIMILAR_HITS], dtype=np.int64)

@@ -1,30 +1,25 @@
-"""Finding tools: first those whose name holds what was typed, by name; then those that mean something like it."""
+"""Tool search: tools whose name contains the text, by name; then tools of similar meaning."""
 
-import asyncio
-from collections.abc import Awaitable
 from dataclasses import dataclass
-from typing import TypeVar
 
 from db.catalog.catalog_entries import CatalogTool, search_tools, tools_by_key
 from db.errors import Store, StoreUnavailable
 from db.stores import Stores
-from scoring.deadlines import SERVING, Deadlines
-
-T = TypeVar("T")
+from scoring.deadlines import SERVING, Deadlines, within
 
 MIN_SEMANTIC_LENGTH = 3
-"""Letters: of one or two nobody knows what they mean, and a picker asks at each of them."""
+"""Characters from which the embedding model is asked; a picker sends each character."""
 
 MAX_SEMANTIC_MATCHES = 20
 
 MIN_TOOL_SIMILARITY = 0.25
-"""Of what is found by meaning. With WordLlama "draw a picture" is like Midjourney by .29, and "speech" like Whisper by
-.48; the tool nearest to "hello world" is like it by .19, and to "xyzzy" by .14."""
+"""Least cosine of a match by meaning. With WordLlama "draw a picture" and Midjourney have .29, "speech" and Whisper
+.48; the nearest tool to "hello world" has .19, to "xyzzy" .14."""
 
 
 @dataclass(frozen=True, slots=True)
 class NamePosition:
-    """A place among the tools found by name; of two with one name the lower id comes first."""
+    """Position among the tools found by name; ties are broken by id."""
 
     name: str
     id: int
@@ -32,7 +27,7 @@ class NamePosition:
 
 @dataclass(frozen=True, slots=True)
 class SimilarityPosition:
-    """A place among the tools found by meaning: the most similar first, ties by key."""
+    """Position among the tools found by meaning, the most similar first; ties are broken by key."""
 
     similarity: float
     key: str
@@ -43,7 +38,7 @@ ToolPosition = NamePosition | SimilarityPosition
 
 @dataclass(frozen=True, slots=True)
 class ToolMatch:
-    """A tool, and the place to go on from behind it."""
+    """Tool with its position, from which the next page continues."""
 
     tool: CatalogTool
     place: ToolPosition
@@ -51,7 +46,7 @@ class ToolMatch:
 
 @dataclass(frozen=True, slots=True)
 class ToolMatches:
-    """Tools in order, and the stores that could not be asked: without them only names were looked at."""
+    """Tools in order, and the unavailable stores, without which only names were searched."""
 
     tools: list[ToolMatch]
     degraded: tuple[Store, ...] = ()
@@ -60,15 +55,15 @@ class ToolMatches:
 async def find_tools(
     stores: Stores, search: str, first: int, after: ToolPosition | None = None, deadlines: Deadlines = SERVING
 ) -> ToolMatches:
-    """Find up to `first` tools behind a place.
+    """Find up to `first` tools after a position.
 
-    A place is a value and no number of a row, so that a walk meets no tool twice, whatever is added or removed
-    meanwhile. The model is asked only if names do not fill the page.
+    A position is a value and not a row number, so that no tool repeats when tools are added or removed. The embedding
+    model is asked only if names do not fill the page.
 
     Parameters
     ----------
     search
-        What was typed; empty for all tools, by name.
+        Text that was typed; empty for all tools, by name.
     """
     named: list[ToolMatch] = []
     if not isinstance(after, SimilarityPosition):
@@ -87,20 +82,13 @@ async def find_tools(
 
 
 async def _similar(stores: Stores, search: str, deadlines: Deadlines) -> list[SimilarityPosition]:
-    vector = (await _within(deadlines, Store.EMBEDDINGS, stores.embedder.embed([search])))[0]
-    pairs = await _within(deadlines, Store.VECTORS, stores.vectors.nearest_tools(vector, MAX_SEMANTIC_MATCHES))
+    seconds = deadlines.search_s
+    (vector,) = await within(seconds, Store.EMBEDDINGS, stores.embedder.embed([search]))
+    pairs = await within(seconds, Store.VECTORS, stores.vectors.nearest_tools(vector, MAX_SEMANTIC_MATCHES))
     return [SimilarityPosition(similarity, key) for key, similarity in pairs if similarity >= MIN_TOOL_SIMILARITY]
 
 
 async def _read(stores: Stores, search: str, near: list[SimilarityPosition], most: int) -> list[ToolMatch]:
-    """Read the tools behind keys, without those that are gone and those that their name has shown already."""
+    """Read the tools of keys, without those that were deleted or found by name."""
     known = await tools_by_key(stores.database, [one.key for one in near], beyond=search) if near else {}
     return [ToolMatch(known[one.key], one) for one in near if one.key in known][:most]
-
-
-async def _within(deadlines: Deadlines, store: Store, answer: Awaitable[T]) -> T:
-    try:
-        async with asyncio.timeout(deadlines.search_s):
-            return await answer
-    except TimeoutError:
-        raise StoreUnavailable(store, f"no answer within {deadlines.search_s:g} s") from None

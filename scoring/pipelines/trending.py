@@ -1,4 +1,4 @@
-"""The trending ranking: many people for its age, now; the viewer's interests move nothing far."""
+"""Trending: decayed actors against age, with a small bounded boost for the viewer's interests."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -29,7 +29,7 @@ from scoring.profiles.viewer_profile import Profile
 from scoring.ranking import Ranking, Strategy
 from scoring.weights import MILLIONTHS, Signal
 
-PEOPLE_OF: dict[Window, Signal] = {
+SIGNAL_OF: dict[Window, Signal] = {
     Window.HOUR: Signal.TRENDING_HOUR,
     Window.DAY: Signal.TRENDING_DAY,
     Window.WEEK: Signal.TRENDING_WEEK,
@@ -40,16 +40,16 @@ LENGTH: dict[Window, timedelta] = {
     Window.WEEK: timedelta(days=7),
 }
 _FLOOR_HALF_LIFE = {Window.HOUR: 1, Window.DAY: 2, Window.WEEK: 3}
-"""Index of the half-life at which the floor of people is counted: longer than the window, against flicker."""
+"""Index of the half-life at which the fewest actors are counted: longer than the window, against flicker."""
 
 
 def model_name(window: Window) -> str:
-    """Name what ranks a window."""
+    """Return the model name of a window."""
     return f"trending-{window}"
 
 
 def formula_of(constants: TrendConstants) -> VelocityFormula:
-    """Give the constants as the database takes them."""
+    """Return the constants as the database takes them."""
     return VelocityFormula(
         constants.shares, constants.gravity, constants.offset_h, constants.background, constants.oldest_h
     )
@@ -65,17 +65,17 @@ async def rank(
     constants: Mapping[Window, TrendConstants] = DEFAULT_TREND_CONSTANTS,
     max_boost_places: int = weights.MAX_BOOST_PLACES,
 ) -> Ranking:
-    """Rank what people come to now, in one statement.
+    """Rank the projects of a window, in one statement.
 
     Parameters
     ----------
     profile
-        Whose interests add a little; None ranks for everybody.
+        Profile whose interests boost projects; None ranks for everybody.
     max_boost_places
-        The most that interests may move a project up or down.
+        Places that a boost moves a project at most.
     """
     chosen = constants[window]
-    found, people = await trending_projects(
+    found, actors = await trending_projects(
         database,
         formula_of(chosen),
         at,
@@ -84,11 +84,11 @@ async def rank(
         limit=weights.SNAPSHOT_RANKS,
         where=where,
     )
-    values, contributions, keys = _shared(found, people, chosen)
+    values, contributions, keys = _shared(found, actors, chosen)
     base = order_by_score(scores(contributions), keys)
     order, values, contributions = base, values[base], contributions[base]
     if profile is not None and found:
-        fits = _fits([found[index].terms for index in base], profile)
+        fits = _interest_match([found[index].terms for index in base], profile)
         boost = np.rint(weights.TRENDING_BOOST * fits * MILLIONTHS).astype(np.int64)
         bounded = bounded_boost(scores(contributions), boost, max_boost_places)
         values = np.column_stack([values, fits])
@@ -99,8 +99,8 @@ async def rank(
         kind=FeedKind.TRENDING,
         strategy=Strategy.VELOCITY,
         model=model_name(window),
-        signals=(PEOPLE_OF[window], Signal.GRAVITY, *([Signal.EXPLICIT_PREFERENCES] if profile and found else [])),
-        ids=np.array([mover.id for mover in found], dtype=np.int64)[order],
+        signals=(SIGNAL_OF[window], Signal.GRAVITY, *([Signal.EXPLICIT_PREFERENCES] if profile and found else [])),
+        ids=np.array([one.id for one in found], dtype=np.int64)[order],
         values=values.astype(np.float32),
         contributions=contributions,
         adjustments={},
@@ -109,7 +109,7 @@ async def rank(
 
 
 async def interests(database: Database, viewer: Viewer) -> Profile | None:
-    """Read what may move a viewer's trends: stated interests, in one statement; None if none may."""
+    """Read the interests that boost a viewer's trends, in one statement; None without any."""
     preferences = preferences_in(viewer.settings)
     if viewer.actor_id is None or not (preferences.personalized and preferences.use_topics):
         return None
@@ -118,15 +118,15 @@ async def interests(database: Database, viewer: Viewer) -> Profile | None:
 
 
 def _shared(
-    found: Sequence[TrendingProject], people: Floats, constants: TrendConstants
+    found: Sequence[TrendingProject], actors: Floats, constants: TrendConstants
 ) -> tuple[Floats, Integers, np.ndarray[tuple[int], np.dtype[np.str_]]]:
-    """Give (n, 2) values and contributions that are the same for everybody, and the (n,) keys."""
-    ages_h = np.array([mover.age_h for mover in found], dtype=np.float64)
-    contributions = np.rint(score_parts(people, ages_h, constants) * MILLIONTHS).astype(np.int64)
-    keys = np.array([mover.key for mover in found], dtype=np.str_)
-    return np.column_stack([effective_actors(people, constants), ages_h]), contributions, keys
+    """Return (n, 2) values and contributions that are the same for everybody, and the (n,) keys."""
+    ages_h = np.array([one.age_h for one in found], dtype=np.float64)
+    contributions = np.rint(score_parts(actors, ages_h, constants) * MILLIONTHS).astype(np.int64)
+    keys = np.array([one.key for one in found], dtype=np.str_)
+    return np.column_stack([effective_actors(actors, constants), ages_h]), contributions, keys
 
 
-def _fits(terms: Sequence[str | None], profile: Profile) -> Floats:
+def _interest_match(terms: Sequence[str | None], profile: Profile) -> Floats:
     carried = signals.union(incidences(terms).values())
     return signals.explicit_preferences(carried, profile.tag_terms, profile.tag_worth)

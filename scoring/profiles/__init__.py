@@ -1,1 +1,4 @@
-"""Who a viewer is to the ranking: the profile, how well it is known, and what the viewer lets the ranking do."""
+"""Profiles of viewers: interests, history, negative feedback, preferences and personalization status.
+
+What others did belongs to `scoring.collaborative`.
+"""

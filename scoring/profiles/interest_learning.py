@@ -1,8 +1,7 @@
-"""Interests that are learned from what somebody does, every night: mathematics first, then the pipeline.
+"""Nightly learning of interests from engagement.
 
-A term is learned if somebody touched enough projects that carry it, and clearly more often than the catalog offers
-it: reading everything is no interest in what everything is about. Its confidence rises with what was done, halves with
-time as all of a viewer's history does, and never reaches what a viewer states (1.0).
+A term is learned from enough projects, if its share in the actor's history is clearly greater than in the catalog. The
+confidence grows with decayed engagement and stays below that of a stated interest (1.0).
 """
 
 from datetime import datetime
@@ -17,16 +16,14 @@ from scoring.mathematics.signals import Floats
 
 
 def learned(did: EngagementByTerm, share: Floats) -> list[LearnedInterest]:
-    """Say which interests follow from what was done.
+    """Return the learned interests, at most `weights.MAX_LEARNED_INTERESTS` an actor, those of highest confidence.
 
     Parameters
     ----------
+    did
+        Decayed engagement of m pairs of actor and term.
     share
-        (m,) the share of the catalog that carries each entry's term, 0 to 1.
-
-    Returns
-    -------
-    The interests, at most `weights.MAX_LEARNED_INTERESTS` an actor: the surest, ties by term.
+        (m,) share of the catalog that carries the term, 0 to 1.
     """
     sure = weights.MAX_LEARNED_CONFIDENCE * did.interactions / (did.interactions + weights.LEARNED_HALF_CONFIDENCE)
     liking = np.divide(did.interactions, did.totals, out=np.zeros_like(did.interactions), where=did.totals > 0)
@@ -47,10 +44,7 @@ def learned(did: EngagementByTerm, share: Floats) -> list[LearnedInterest]:
 
 
 async def learn_interests(database: Database, at: datetime) -> int:
-    """Learn everybody's interests anew, some hundred actors at a time; give how many actors' changed.
-
-    Two statements for the catalog, and for each slice two that read and one short transaction.
-    """
+    """Learn the interests of all actors, some hundred at a time, and return the number of changed actors."""
     shares, changed = await term_shares(database), 0
     for low, high in await slices(database):
         did = await engagement_by_term(database, low, high, at, weights.MIN_LEARNED_PROJECTS)

@@ -1,4 +1,4 @@
-"""Negative evidence: what the viewer was shown and let pass, and what is like the projects the viewer dismissed."""
+"""Negative feedback: impressions without a click, and similarity to dismissed projects."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from db.database.engine import Database
 from db.interactions.impression_counts import DismissedProject, impression_counts, last_dismissed
 from scoring import weights
 from scoring.features import FeatureTable, incidences
-from scoring.mathematics.signals import Floats, Integers, union
+from scoring.mathematics.signals import Floats, Integers
 from scoring.profiles.viewer_profile import Profile
 from scoring.weights import Signal
 
@@ -21,15 +21,7 @@ SIGNALS = (Signal.IMPRESSION_FATIGUE, Signal.SIMILAR_TO_DISMISSED)
 
 @dataclass(frozen=True, slots=True)
 class NegativeFeedback:
-    """What is known against candidates.
-
-    Attributes
-    ----------
-    shown
-        How often each project was seen lately, by its id.
-    dismissed
-        The projects dismissed last.
-    """
+    """Negative feedback of a viewer: recent impressions by project id, and the latest dismissed projects."""
 
     shown: Mapping[int, int]
     dismissed: Sequence[DismissedProject]
@@ -39,7 +31,7 @@ NOTHING = NegativeFeedback({}, ())
 
 
 async def load_negative_feedback(database: Database, profile: Profile, at: datetime) -> NegativeFeedback:
-    """Read what a viewer passed by: two statements."""
+    """Load a viewer's negative feedback, in two statements."""
     if profile.viewer.actor_id is None or not profile.preferences.personalized:
         return NOTHING
     since = at - timedelta(days=weights.IMPRESSION_FATIGUE_DAYS)
@@ -52,29 +44,28 @@ async def load_negative_feedback(database: Database, profile: Profile, at: datet
 
 
 def impression_fatigue(shown: Integers, untouched: NDArray[np.bool_]) -> Floats:
-    """Times that the viewer saw the project's card lately and did not come, at most `weights.MAX_IMPRESSION_FATIGUE`.
+    """Impressions without engagement, at most `weights.MAX_IMPRESSION_FATIGUE`.
 
     Parameters
     ----------
     shown
         (n,) impressions within `weights.IMPRESSION_FATIGUE_DAYS`.
     untouched
-        (n,) whether the viewer has never come to it.
+        (n,) whether the viewer has never engaged with the project.
     """
-    passed: Floats = np.where(untouched, np.minimum(shown, weights.MAX_IMPRESSION_FATIGUE), 0).astype(np.float64)
-    return passed
+    skipped: Floats = np.where(untouched, np.minimum(shown, weights.MAX_IMPRESSION_FATIGUE), 0).astype(np.float64)
+    return skipped
 
 
 def similar_to_dismissed(table: FeatureTable, profile: Profile, dismissed: Sequence[DismissedProject]) -> Floats:
-    """How far a project is like those that the viewer dismissed. Range 0 to 1.
+    """Similarity to dismissed projects: the greater of the mean over the terms and that of the owner. Range 0 to 1.
 
-    Its terms or its owner, whichever says more. A term counts by how often dismissed projects carried it beyond how
-    often touched ones did, full at `weights.DISMISSALS_FOR_FULL`, and a project's terms by their mean; an interest of
-    the viewer's never counts. An owner counts by how many of the dismissed projects are theirs.
+    A term counts by its dismissed minus its engaged projects, full at `weights.DISMISSALS_FOR_FULL`; interests of the
+    viewer never count. An owner counts by the number of dismissed projects.
     """
-    worth = _against([one.terms for one in dismissed], [engagement.terms for engagement in profile.engagements])
+    worth = _dismissed_terms([one.terms for one in dismissed], [engagement.terms for engagement in profile.engagements])
     terms = np.array([term for term in worth if term not in set(profile.tag_terms.tolist())], dtype=np.int64)
-    carried = union(table.terms.values())
+    carried = table.all_terms
     many = np.maximum(np.bincount(carried.rows, minlength=carried.n), 1)
     by_terms = carried.weighted_sum(terms, np.array([worth[term] for term in terms.tolist()], dtype=np.float64)) / many
     owners, times = np.unique([one.owner_id for one in dismissed if one.owner_id is not None], return_counts=True)
@@ -84,8 +75,8 @@ def similar_to_dismissed(table: FeatureTable, profile: Profile, dismissed: Seque
     return similarity
 
 
-def _against(dismissed: Sequence[str | None], engaged: Sequence[str | None]) -> dict[int, float]:
-    """Weigh terms by how much oftener they were dismissed than touched; those that were not are left out."""
+def _dismissed_terms(dismissed: Sequence[str | None], engaged: Sequence[str | None]) -> dict[int, float]:
+    """Weigh terms by dismissed minus engaged projects; terms without a surplus are left out."""
     balance: dict[int, int] = {}
     for texts, sign in ((dismissed, 1), (engaged, -1)):
         for part in incidences(texts).values():

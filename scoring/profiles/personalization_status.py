@@ -1,13 +1,13 @@
-"""How well a viewer is known, and what follows from it: a pure function of counts.
+"""Personalization status: how much is known of a viewer, as a function of counts.
 
-Quality is a sum of four parts, each with its greatest share, so that it can be shown as a bar of four pieces:
+The quality of a profile is the sum of four parts:
 
-- interests, .25: full at `Thresholds.tags`;
-- history, .35: log(1 + projects touched), full at five times `Thresholds.interactions`;
-- likes, .25: log(1 + projects liked), full at four times `Thresholds.likes`;
-- recency, .15: halves every 30 days since the viewer last did or said something.
+- interests, up to .25: full at `Thresholds.tags`;
+- history, up to .35: log(1 + projects engaged with), full at five times `Thresholds.interactions`;
+- likes, up to .25: log(1 + projects liked), full at four times `Thresholds.likes`;
+- recency, up to .15: halved every 30 days since the viewer's last interaction or statement.
 
-Nobody known has 0. It measures how much there is to go by, not how good a page is; that `explore evaluate` tells.
+It measures the amount of data, not the quality of a page; `explore evaluate` measures that.
 """
 
 import math
@@ -18,19 +18,18 @@ from enum import StrEnum
 
 from db.actors.actor_preferences import Preferences
 from db.actors.profile_counts import SignalCounts
+from db.time_units import DAY_S
 from scoring import weights
 from scoring.mathematics.additive_model import Model
 from scoring.mathematics.viewer_stages import BASELINE_THRESHOLDS, Thresholds, ViewerStage, stage
-from scoring.pipelines import cold_start
+from scoring.models.model_presets import ONBOARDING
 from scoring.profiles.model_preferences import switched_off
 from scoring.ranking import Strategy
 from scoring.weights import Signal
 
-DAY_S = 86_400.0
-
 
 class QualityPart(StrEnum):
-    """What the quality of a profile is made of."""
+    """Parts of a profile's quality."""
 
     INTERESTS = "interests"
     HISTORY = "history"
@@ -39,7 +38,7 @@ class QualityPart(StrEnum):
 
 
 class MissingKind(StrEnum):
-    """What a viewer could give to be known better."""
+    """Kinds of data that improve personalization."""
 
     ONBOARDING = "onboarding"
     INTERESTS = "interests"
@@ -50,7 +49,7 @@ class MissingKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """Something that is missing: how much there is, how much it takes, and what that opens, in words."""
+    """Missing data: the present and the required count, and a sentence that says what to do."""
 
     kind: MissingKind
     have: int
@@ -59,13 +58,13 @@ class Missing:
 
     @property
     def remaining(self) -> int:
-        """How much more it takes."""
+        """Count that is still missing."""
         return self.needed - self.have
 
 
 @dataclass(frozen=True, slots=True)
 class SignalState:
-    """Whether a signal of the ranking has anything to go by for this viewer; if not, why."""
+    """Whether a signal of the ranking has data of this viewer; if not, why."""
 
     signal: Signal
     active: bool
@@ -74,14 +73,14 @@ class SignalState:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How well a viewer is known.
+    """Personalization status of a viewer.
 
     Attributes
     ----------
     parts
-        What each part adds to `quality`; they add up to it.
+        Parts that add up to `quality`.
     profile_age_s
-        Seconds since the viewer last did or said something; None if nothing is known.
+        Seconds since the last interaction or statement; None without any.
     """
 
     counts: SignalCounts
@@ -95,24 +94,24 @@ class Status:
 
     @property
     def quality(self) -> float:
-        """How much there is to go by, 0 to 1."""
+        """Amount of data, 0 to 1."""
         return min(math.fsum(self.parts.values()), 1.0)
 
     @property
     def has_sufficient_data(self) -> bool:
-        """Whether any of the plan's thresholds is reached."""
+        """Whether any of the thresholds is reached."""
         counts, enough = self.counts, self.thresholds
         return counts.tags >= enough.tags or counts.interactions >= enough.interactions or counts.likes >= enough.likes
 
     @property
     def has_completed_onboarding(self) -> bool:
-        """Whether any question was answered, or every one of today's was skipped."""
+        """Whether any question was answered, or every active one was skipped."""
         counts = self.counts
         return counts.has_answered or 0 < counts.questions <= counts.skipped
 
     @property
     def needs_onboarding(self) -> bool:
-        """Whether it is worth asking."""
+        """Whether onboarding should be offered."""
         return not self.has_sufficient_data and not self.has_completed_onboarding
 
 
@@ -123,21 +122,18 @@ def status_of(
     preferences: Preferences,
     thresholds: Thresholds = BASELINE_THRESHOLDS,
 ) -> Status:
-    """Tell how well a viewer is known.
+    """Return the personalization status of a viewer.
 
     Parameters
     ----------
-    at
-        The moment to tell it for.
     model
-        What ranks For You once there is more to go by than answers.
+        For You model of a viewer with a history.
     preferences
-        What the viewer lets the ranking do. The counts say what is known; what may not be used has no say in the
-        strategy, and its signals are not active.
+        Ranking preferences: data that may not be used does not count for the strategy, and its signals are inactive.
     """
     moments = [moment for moment in (counts.last_engaged_at, counts.last_stated_at) if moment is not None]
     strategy = _strategy(counts, preferences)
-    ranks = cold_start.MODEL if strategy is Strategy.ONBOARDING else model
+    ranks = ONBOARDING if strategy is Strategy.ONBOARDING else model
     age_s = max((at - max(moments)).total_seconds(), 0.0) if moments else None
     return Status(
         counts=counts,
@@ -152,7 +148,7 @@ def status_of(
 
 
 def _strategy(counts: SignalCounts, preferences: Preferences) -> Strategy:
-    """Tell how For You is made, as `scoring.feeds` decides it from the profile."""
+    """Return the strategy of For You, as `scoring.feeds` chooses it from the profile."""
     stated = preferences.use_topics and preferences.personalized
     engaged = counts.interactions > 0 and preferences.personalized
     if counts.has_answered and stated and not engaged:
@@ -242,7 +238,7 @@ _NEEDS: dict[Signal, _Needs] = {
         _NOTHING,
     ),
 }  # fmt: skip
-"""What each signal needs to know of a viewer; all that is not named here reads the viewer's own history."""
+"""Data that each signal needs; a signal without an entry needs a history."""
 
 
 def _states(model: Model, counts: SignalCounts, preferences: Preferences) -> Iterator[SignalState]:

@@ -1,4 +1,4 @@
-"""Who the viewer is to the ranking: stated interests, what was touched lately, and one vector."""
+"""Profile of a viewer: interests, recent history, and one vector."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -16,9 +16,10 @@ from db.models import EngagementKind, TermKind
 from db.onboarding.answers import ONBOARDING_SETTING
 from db.stores import Stores
 from db.synchronization.index_documents import IndexDocumentReader
+from db.time_units import DAY_S
 from db.vectors.base import Vector
 from scoring import weights
-from scoring.deadlines import SERVING, Deadlines
+from scoring.deadlines import SERVING, Deadlines, within
 from scoring.features import incidences
 from scoring.mathematics.signals import Floats, Integers
 from scoring.mathematics.viewer_stages import ViewerStage, stage
@@ -29,27 +30,25 @@ WORTH = {
     TermKind.CATEGORY: weights.CATEGORY_MATCH,
     TermKind.TOPIC: weights.TOPIC_MATCH,
 }
-"""What a match with a tag of each kind is worth."""
+"""Value of a match with a tag of each kind."""
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What is known of a viewer at one moment.
+    """Profile of a viewer at one moment.
 
     Attributes
     ----------
-    viewer
-        Who it is.
     tags
-        Stated and learned interests, the surest first.
+        Stated and learned interests, by descending confidence.
     engagements
-        The projects engaged with, the latest first, at most `weights.PROFILE_ENGAGEMENTS`.
+        The viewer's history, the latest first, at most `weights.PROFILE_ENGAGEMENTS` projects.
     vector
-        A unit vector of what was stated and touched; None if nothing of it is known, or the vector store is away.
+        Unit vector of interests and history; None if neither has one, or without the vector store.
     degraded
-        The stores that had no say because they were away.
+        Unavailable stores.
     without
-        What of the viewer's own doing is left out on purpose.
+        Parts of the history and the interests that are left out, for counterfactuals.
     """
 
     viewer: Viewer
@@ -61,50 +60,50 @@ class Profile:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing to be personal about."""
+        """Whether there is nothing to personalize by."""
         return not self.tags and not self.engaged and not self.has_answered
 
     @property
     def has_answered(self) -> bool:
-        """Whether the viewer has answered any question of the quiz, and lets the answers count."""
+        """Whether the viewer has answered an onboarding question, and lets the answers count."""
         return (
             ONBOARDING_SETTING in self.viewer.settings and self.preferences.personalized and self.preferences.use_topics
         )
 
     @property
     def has_only_answers(self) -> bool:
-        """Whether the viewer has answered the quiz and done nothing since."""
+        """Whether the viewer has answers and no history."""
         return not self.engaged and self.has_answered
 
     @property
     def engaged(self) -> list[int]:
-        """The ids of the projects engaged with, the latest first, without those whose every act was undone."""
+        """Project ids of the history, the latest first, without projects whose every interaction was undone."""
         return [engagement.project_id for engagement in self.engagements if engagement.kinds]
 
     @property
     def stage(self) -> ViewerStage:
-        """How well the viewer is known."""
+        """Stage of the viewer."""
         done = [engagement.kinds for engagement in self.engagements if engagement.kinds]
         liked = sum(bool(kinds & EngagementKind.LIKE) for kinds in done)
         return stage(len(self.tags), len(done), liked, self.has_answered)
 
     @property
     def preferences(self) -> Preferences:
-        """What the viewer lets the ranking do."""
+        """Ranking preferences of the viewer."""
         return preferences_in(self.viewer.settings)
 
     @property
     def tag_terms(self) -> Integers:
-        """(t,) term ids of the tags."""
+        """(t,) term ids of the interests."""
         return np.array([tag.term_id for tag in self.tags], dtype=np.int64)
 
     @property
     def tag_worth(self) -> Floats:
-        """(t,) what a match with each tag is worth: its confidence times the worth of its kind."""
+        """(t,) value of a match with each interest: its confidence times the value of its kind."""
         return np.array([tag.confidence * WORTH[tag.kind] for tag in self.tags], dtype=np.float64)
 
     def met_terms(self) -> tuple[Integers, Floats]:
-        """Give the (t,) terms that the viewer has met, and how familiar each is, 0 to 1: an interest wholly so."""
+        """Return (t,) terms of the history and the interests, and their familiarity, 0 to 1; interests have 1."""
         met = np.concatenate(
             [part.terms for part in incidences([engagement.terms for engagement in self.engagements]).values()]
         )
@@ -116,8 +115,8 @@ class Profile:
         return np.array(list(familiar), dtype=np.int64), np.array(list(familiar.values()), dtype=np.float64)
 
     def seen_tools(self, at: datetime) -> Integers:
-        """Give the tools of what was touched in the days before `at`, one entry for each project and tool."""
-        since = at.timestamp() - weights.RECENT_VIEWS_DAYS * 86_400
+        """Return the tools of the projects engaged with in the last days, one entry for each project and tool."""
+        since = at.timestamp() - weights.RECENT_VIEWS_DAYS * DAY_S
         recent = [engagement.terms for engagement in self.engagements if engagement.last_at.timestamp() >= since]
         return incidences(recent)[TermKind.TOOL].terms
 
@@ -129,27 +128,27 @@ async def load_profile(
     deadlines: Deadlines = SERVING,
     without: ProfileExclusions = NO_EXCLUSIONS,
 ) -> Profile:
-    """Read a viewer's profile: two statements and two calls to the vector store.
+    """Load a viewer's profile: two statements and two calls to the vector store.
 
     Parameters
     ----------
     without
-        What to leave out, as if it had never been; the stated text is then written and embedded again.
+        Engagements and interests to leave out; the text of the interests is then embedded again.
     """
     known = await load_profile_without_vector(stores.database, viewer, without)
     if viewer.actor_id is None or known.is_empty:
         return known
     try:
-        async with asyncio.timeout(deadlines.vectors_s):
-            return replace(known, vector=await _profile_vector(stores, known, viewer.actor_id, at))
-    except (StoreUnavailable, TimeoutError):
+        vector = await within(deadlines.vectors_s, Store.VECTORS, _profile_vector(stores, known, viewer.actor_id, at))
+        return replace(known, vector=vector)
+    except StoreUnavailable:
         return replace(known, degraded=(Store.VECTORS,))
 
 
 async def load_profile_without_vector(
     database: Database, viewer: Viewer, without: ProfileExclusions = NO_EXCLUSIONS
 ) -> Profile:
-    """Read a viewer's profile without its vector, as far as the viewer's own settings go: two statements."""
+    """Load a viewer's profile without its vector, as far as the preferences allow: two statements."""
     preferences = preferences_in(viewer.settings)
     if viewer.actor_id is None or not preferences.personalized:
         return Profile(viewer)
@@ -157,25 +156,20 @@ async def load_profile_without_vector(
     found_tags, found = await asyncio.gather(
         tags(database, viewer.actor_id), recent_engagements(database, viewer.actor_id, many)
     )
-    engagements = [engagement for engagement in found if engagement.project_id not in without.projects][
-        : weights.PROFILE_ENGAGEMENTS
-    ]
-    return Profile(
-        viewer,
-        tuple(tag for tag in found_tags if tag.term_id not in without.terms) if preferences.use_topics else (),
-        tuple(_telling(engagements, learnable_kinds(preferences))),
-        without=without,
-    )
+    kept_tags = tuple(tag for tag in found_tags if tag.term_id not in without.terms) if preferences.use_topics else ()
+    kept = [engagement for engagement in found if engagement.project_id not in without.projects]
+    learnable = _learnable(kept[: weights.PROFILE_ENGAGEMENTS], learnable_kinds(preferences))
+    return Profile(viewer, kept_tags, tuple(learnable), without=without)
 
 
-def _telling(engagements: Sequence[EngagedProject], kinds: EngagementKind) -> Iterator[EngagedProject]:
-    """Leave the kinds of engagement from which something may be concluded, and the projects that have one of them."""
+def _learnable(engagements: Sequence[EngagedProject], kinds: EngagementKind) -> Iterator[EngagedProject]:
+    """Restrict engagements to some kinds; those without any of them are left out."""
     for engagement in engagements:
-        told = engagement.kinds & kinds
-        if told == engagement.kinds:
+        kept = engagement.kinds & kinds
+        if kept == engagement.kinds:
             yield engagement
-        elif told:
-            yield replace(engagement, kinds=told)
+        elif kept:
+            yield replace(engagement, kinds=kept)
 
 
 async def _profile_vector(stores: Stores, profile: Profile, actor_id: int, at: datetime) -> Vector | None:
@@ -185,14 +179,14 @@ async def _profile_vector(stores: Stores, profile: Profile, actor_id: int, at: d
         _stated(stores, profile, actor_id), stores.vectors.project_vectors(ids)
     )
     if not profile.preferences.use_topics:
-        stated = None  # it is made of interests
+        stated = None
     worth = {engagement.project_id: engagement_weight(engagement, at) for engagement in latest}
     engaged = np.array([worth[int(id_)] for id_ in known], dtype=np.float32) @ rows if known.size else None
     return blend_vectors(stated, engaged)
 
 
 async def _stated(stores: Stores, profile: Profile, actor_id: int) -> Vector | None:
-    """Give the vector of what was stated; of a profile that leaves something out it is made anew."""
+    """Return the vector of the interests; with exclusions their text is embedded again."""
     if profile.without == NO_EXCLUSIONS:
         return await stores.vectors.profile(actor_id)
     space = stores.embedder.model, stores.embedder.dimension
@@ -201,7 +195,7 @@ async def _stated(stores: Stores, profile: Profile, actor_id: int) -> Vector | N
 
 
 def blend_vectors(stated: Vector | None, engaged: Vector | None) -> Vector | None:
-    """Mix what the viewer says and what the viewer does into one unit vector; None if neither says anything."""
+    """Combine the vectors of interests and history into one unit vector; None without either."""
     parts = [
         (share, part / norm)
         for share, part in ((weights.PROFILE_TEXT_SHARE, stated), (1 - weights.PROFILE_TEXT_SHARE, engaged))
@@ -215,7 +209,7 @@ def blend_vectors(stated: Vector | None, engaged: Vector | None) -> Vector | Non
 
 
 def engagement_weight(engagement: EngagedProject, at: datetime) -> float:
-    """Give how much a touch moves the profile's vector: less with time, twice as much for a deliberate act."""
-    age_days = max((at - engagement.last_at).total_seconds(), 0.0) / 86_400
+    """Return the weight of a project in the profile's vector: it decays, and doubles for anything beyond views."""
+    age_days = max((at - engagement.last_at).total_seconds(), 0.0) / DAY_S
     deliberate = bool(engagement.kinds & ~(EngagementKind.VIEW | EngagementKind.CLICK))
     return float(np.exp2(-age_days / weights.HISTORY_HALF_LIFE_DAYS)) * (2.0 if deliberate else 1.0)

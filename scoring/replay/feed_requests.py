@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scoring.mathematics.behavior_evidence import DAY_S, GroupedEvents
+from db.time_units import DAY_S
+from scoring.mathematics.behavior_evidence import GroupedEvents
 from scoring.mathematics.signals import Floats, Integers
 from scoring.replay.dataset import Dataset
 

@@ -1,11 +1,8 @@
-"""Names of the candidate sources, and the same sources read from an event log.
+"""Candidate sources of past requests, read from an event log.
 
 `scoring.pipelines.candidate_sources` reads the stores; `LogCandidateSources` finds the same candidates of past requests
 in a log, so that each source can be measured. A test compares the two.
 """
-
-from collections.abc import Mapping, Sequence
-from enum import StrEnum
 
 import numpy as np
 
@@ -13,31 +10,7 @@ from db.time_units import DAY_S
 from scoring import weights
 from scoring.mathematics.behavior_evidence import EventLog, History, LogEvidence, NeighborKind, history_weights
 from scoring.mathematics.signals import Floats, Integers
-
-
-class CandidateSource(StrEnum):
-    """Source of candidates."""
-
-    NEAR = "near"
-    """Nearest vectors to the profile's."""
-    COLLABORATIVE = "collaborative"
-    """Liked by people with the same stated interests, or the same history."""
-    TAGS = "tags"
-    """Projects with terms of the stated interests."""
-    TRENDING = "trending"
-    """Highest velocity, computed hourly."""
-    NEWEST = "newest"
-    POPULAR = "popular"
-    """Most likes of all time."""
-    RECENT = "lately"
-    """Most people among the latest first interactions on the whole platform; live."""
-    ITEM_NEIGHBORS = "item_neighbors"
-    """Item neighbors of the viewer's history."""
-    SESSION_NEIGHBORS = "session_neighbors"
-    """Projects of the people who engaged with the viewer's latest projects."""
-    OWNERS = "owners"
-    """The newest projects of the owners in the viewer's history."""
-
+from scoring.pipelines.candidate_sources import CandidateSource, nearest_to_history
 
 LOG_SOURCES = (
     CandidateSource.NEWEST,
@@ -48,33 +21,6 @@ LOG_SOURCES = (
     CandidateSource.OWNERS,
 )
 """Sources that need only a log of events: the others need texts, stated interests or the hourly velocity."""
-
-
-def merge_candidates(by_source: Mapping[CandidateSource, Sequence[int] | Integers]) -> Integers:
-    """Return the distinct ids of all sources, in their order."""
-    ids = dict.fromkeys(int(id_) for found in by_source.values() for id_ in found)
-    return np.fromiter(ids, dtype=np.int64, count=len(ids))
-
-
-def nearest_to_history(ids: Integers, similarity: Floats, engaged: Integers, limit: int) -> Integers:
-    """Return the projects most similar to a whole history.
-
-    Parameters
-    ----------
-    ids, similarity
-        (m,) neighbors of the history's projects, in any order, with weighted similarities.
-    engaged
-        The history, which is no candidate.
-
-    Returns
-    -------
-    At most `limit` ids, the most similar first; ties by id.
-    """
-    found, place = np.unique(ids, return_inverse=True)
-    summed = np.bincount(place, similarity, minlength=found.size)
-    summed[np.isin(found, engaged)] = 0.0
-    order = np.lexsort((found, -summed))[:limit]
-    return found[order[summed[order] > 0]]
 
 
 class LogCandidateSources:
@@ -125,7 +71,7 @@ class LogCandidateSources:
         return self._best(exists[people > 0], people[people > 0], weights.CANDIDATES_RECENT)
 
     def _item_neighbors(self, engagements: History, at_s: float) -> Integers:
-        lists = self._history.build_collaborative_model.lists.get(NeighborKind.COSINE)
+        lists = self._history.model.lists.get(NeighborKind.COSINE)
         if lists is None:
             return np.empty(0, np.int64)
         seeds = engagements.projects[: weights.NEIGHBOR_SEEDS]

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from db.time_units import DAY_S
 from scoring.mathematics.behavior_evidence import (
-    DAY_S,
     BehaviorEvidence,
     CollaborativeModel,
     EventLog,
@@ -16,7 +16,7 @@ from scoring.mathematics.behavior_evidence import (
 )
 from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS, behavior_matrix
 from scoring.mathematics.curve_fitting import NO_RANKS, CandidateLists, concatenate_lists
-from scoring.mathematics.neighbors import build_collaborative_model, interaction_matrix, tastes
+from scoring.mathematics.neighbors import build_collaborative_model, interaction_matrix, learn_factors
 from scoring.mathematics.signals import Integers
 from scoring.mathematics.viewer_stages import ViewerStage, stage
 from scoring.replay.dataset import Dataset
@@ -85,7 +85,7 @@ class Replay:
         trained_s = float(np.floor(at_s / self._rebuild_s) * self._rebuild_s)
         if trained_s != self._trained_s:
             recent = trained_s < self._lists_due_s
-            old = self.history.build_collaborative_model if recent else None
+            old = self.history.model if recent else None
             self.history.use_model(_train(self._dataset.log, trained_s, self._floor, self._seed, old))
             self._lists_due_s = self._lists_due_s if recent else trained_s + NEIGHBOR_LISTS_DAYS * DAY_S
             self._trained_s = trained_s
@@ -126,7 +126,7 @@ def _train(log: EventLog, at_s: float, floor: int, seed: int, old: Collaborative
     if old is None:
         return build_collaborative_model(log, until, floor, seed)
     engaged = interaction_matrix(log.actors[:until], log.projects[:until], log.n_actors, log.n_projects)
-    return replace(old, tastes=tastes(engaged, floor=floor, seed=seed))
+    return replace(old, factors=learn_factors(engaged, floor=floor, seed=seed))
 
 
 def training_lists(

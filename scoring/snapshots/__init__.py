@@ -1,1 +1,4 @@
-"""Rankings as they are kept: what one is, where it is found, and the pages and cursors that walk it."""
+"""Ranking snapshots: stored rankings, and the pages and cursors that are cut from them.
+
+Making rankings belongs to `scoring.pipelines`.
+"""

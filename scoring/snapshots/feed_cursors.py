@@ -1,7 +1,7 @@
-"""Cursors: where a walk through a feed stands. Opaque to clients, 60 characters, and safe to tamper with.
+"""Cursors of feeds: opaque to clients, 60 characters.
 
-A cursor names the snapshot, the rank behind which the next page starts, and, past the stored ranks, the place in the
-walk through the rest of the catalog. It grants nothing: whose snapshot it is and what may be shown is checked again.
+A cursor holds the snapshot, the rank and, after the stored ranks, the position in the rest of the catalog. It grants
+nothing: ownership of the snapshot and visibility of projects are checked for every page.
 """
 
 import base64
@@ -16,22 +16,22 @@ from scoring.errors import CursorMalformed
 _LAYOUT = struct.Struct(">B16sIqq")
 _FORMAT = 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_NOWHERE = -1
+_NONE = -1
 _LATEST = int((datetime(9999, 1, 1, tzinfo=UTC) - _EPOCH).total_seconds()) * 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """A place in a feed.
+    """Position in a feed.
 
     Attributes
     ----------
     snapshot_id
-        The ranking it belongs to.
+        Id of the snapshot.
     rank
-        The rank it stands at, from 1; the next page starts behind it.
+        Rank from 1; the next page starts after it.
     behind
-        The project it stands at in the walk by time of creation; None within the stored ranks.
+        Position by time of creation; None within the stored ranks.
     """
 
     snapshot_id: str
@@ -39,14 +39,14 @@ class Cursor:
     behind: Keyset | None = None
 
     def encode(self) -> str:
-        """Write it as URL-safe text."""
-        at, id_ = (_NOWHERE, _NOWHERE) if self.behind is None else (_micros(self.behind.created_at), self.behind.id)
+        """Return the cursor as URL-safe text."""
+        at, id_ = (_NONE, _NONE) if self.behind is None else (_micros(self.behind.created_at), self.behind.id)
         packed = _LAYOUT.pack(_FORMAT, bytes.fromhex(self.snapshot_id), self.rank, at, id_)
         return base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
 
     @classmethod
     def decode(cls, text: str) -> "Cursor":
-        """Read what `encode` wrote.
+        """Parse the result of `encode`.
 
         Raises
         ------
@@ -58,11 +58,11 @@ class Cursor:
             version, snapshot, rank, at, id_ = _LAYOUT.unpack(packed)
         except (UnicodeEncodeError, binascii.Error, struct.error):
             raise _malformed() from None
-        if version != _FORMAT or not _NOWHERE <= at <= _LATEST:
+        if version != _FORMAT or not _NONE <= at <= _LATEST:
             raise _malformed()
-        behind = None if at == _NOWHERE else Keyset(_EPOCH + timedelta(microseconds=at), id_)
+        behind = None if at == _NONE else Keyset(_EPOCH + timedelta(microseconds=at), id_)
         cursor = cls(snapshot.hex(), rank, behind)
-        if cursor.encode() != text:  # one place has one name
+        if cursor.encode() != text:  # a position has one cursor
             raise _malformed()
         return cursor
 

@@ -1,7 +1,7 @@
-"""Cuts pages from a stored ranking, and walks on through the rest of the catalog behind its last rank.
+"""Pages cut from a ranking snapshot, continued by the rest of the catalog after its last rank.
 
-Every page is checked again in SQL: what became private, archived or deleted, or was dismissed or muted, is skipped and
-the page is filled from what follows, however stale the snapshot or the index.
+Every page is checked in the database: projects that became private, archived or deleted, or were dismissed or muted,
+are skipped and the page is filled from the next ranks, however stale the snapshot or the index.
 """
 
 from collections.abc import AsyncIterator
@@ -22,57 +22,43 @@ from scoring.snapshots.snapshot_store import RankingSnapshot, new_id
 from scoring.weights import MILLIONTHS, Signal
 
 _SLACK = 20
-"""Ranks read beyond the page: so many may have become invisible until a page needs a second statement."""
+"""Ranks read beyond the page: as many may be invisible before a page needs a second statement."""
 
 _ENDLESS = (FeedKind.FOR_YOU, FeedKind.POPULAR, FeedKind.TRENDING)
-"""Feeds that go on through the rest of the catalog; a search ends with what it found."""
+"""Feeds that continue through the rest of the catalog; a search ends with its hits."""
 
 _BY_NAME = (FeedKind.SEARCH, FeedKind.SIMILAR)
-"""Feeds of what the viewer asks for by name: mutes hold in them only if the viewer wants them personal."""
+"""Feeds that the viewer asks for by name: mutes apply only if they are personalized."""
 
 _LAST_ID = 2**62
-"""Above every project's id: a walk that starts here begins with all projects of its moment."""
+"""Above every project id, so that the remainder begins with all projects of its moment."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """One showable place in a feed, with what its cursor must say."""
+    """Visible place of a feed, with its cursor."""
 
     cursor: Cursor
     explained: ScoredProject
     card: ProjectCard
 
 
-@dataclass(frozen=True, slots=True)
-class _Origin:
-    """What a page says of the ranking it was cut from."""
-
-    strategy: Strategy
-    model: str
-    snapshot_id: str
-    generated_at: datetime
-    degraded: tuple[Store, ...]
-    ranked_count: int | None = None
-
-
 RequestKey = tuple[FeedKind, str, int, Cursor | None]
-"""All of a request but who asks: equal for all who are shown the same page."""
+"""Request without its viewer: equal for all viewers of a shared page."""
 
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """What a client asked for, checked.
+    """Validated request of a page.
 
     Attributes
     ----------
-    kind, viewer, where
-        Which feed, for whom, narrowed to what.
     arguments
-        Digest of the filter, and of whatever else the feed was asked with; a cursor holds for equal ones only.
+        Digest of the filter and the feed's other arguments; a cursor is valid for equal ones only.
     first
-        Most places wanted.
+        Most places of the page.
     after
-        Where the page starts; None for the first page.
+        Cursor after which the page starts; None for the first page.
     """
 
     kind: FeedKind
@@ -86,7 +72,7 @@ class PageRequest:
     def checked(
         cls, kind: FeedKind, viewer: Viewer, where: ProjectFilter, arguments: str, first: int, after: str | None
     ) -> Self:
-        """Check a page's size and read its cursor.
+        """Validate a page's size and parse its cursor.
 
         Raises
         ------
@@ -101,39 +87,40 @@ class PageRequest:
 
     @property
     def key(self) -> RequestKey:
-        """What was asked for, whoever asks."""
+        """The request without its viewer."""
         return self.kind, self.arguments, self.first, self.after
 
     @property
     def hidden_owner(self) -> int | None:
-        """Whose projects are left out: For You never shows the viewer's own."""
+        """Owner whose projects are left out: For You does not show the viewer's own."""
         return self.viewer.user_id if self.kind is FeedKind.FOR_YOU else None
 
     @property
     def rank(self) -> int:
-        """The rank behind which the page starts."""
+        """Rank after which the page starts."""
         return self.after.rank if self.after else 0
 
     @property
     def behind(self) -> Keyset | None:
-        """Where the walk by time of creation goes on; None while it has not begun."""
+        """Position by time of creation after which the page starts; None within the ranks."""
         return self.after.behind if self.after else None
 
 
 async def cut(database: Database, snapshot: RankingSnapshot, request: PageRequest) -> Page:
-    """Cut a page from a snapshot. For You may be cut from the popular ranking, but never shows the viewer's own."""
+    """Cut a page from a snapshot."""
     chosen: list[_Place] = []
-    async for place in _walk(database, snapshot, request):
+    async for place in _places(database, snapshot, request):
         chosen.append(place)
         if len(chosen) > request.first:
             break
     made = snapshot.ranking
-    origin = _Origin(made.strategy, made.model, snapshot.id, made.generated_at, made.degraded, made.ids.size)
-    return _page(request, origin, chosen)
+    return _page(
+        request, chosen, made.strategy, made.model, snapshot.id, made.generated_at, made.degraded, made.ids.size
+    )
 
 
 async def newest_page(database: Database, request: PageRequest, at: datetime) -> Page:
-    """Cut a page of the newest projects: no ranking is stored, the cursor alone says where to go on."""
+    """Cut a page of the newest projects. No ranking is stored; the cursor alone holds the position."""
     snapshot_id = request.after.snapshot_id if request.after else new_id()
     cards = await newest(
         database,
@@ -147,44 +134,43 @@ async def newest_page(database: Database, request: PageRequest, at: datetime) ->
         for rank, card in enumerate(cards, start=request.rank + 1)
         for keyset in [Keyset(card.created_at, card.id)]
     ]
-    return _page(request, _Origin(Strategy.NEWEST, "newest", snapshot_id, at, ()), places)
+    return _page(request, places, Strategy.NEWEST, "newest", snapshot_id, at)
 
 
 def entry_at(kind: FeedKind, cursor: Cursor, snapshot: RankingSnapshot | None, viewer: Viewer) -> PageEntry:
-    """Return a place of a feed as its ranking has it.
+    """Return a place of a feed from its snapshot.
 
-    A place behind the stored ranks has no contributions. A place of `newest`, which stores no ranking, is read from its
-    cursor: time of creation is all that ranks it.
+    A place after the stored ranks has no contributions. A place of `newest`, which stores no ranking, is read from its
+    cursor.
 
     Parameters
     ----------
     snapshot
-        The ranking that the cursor names; None if it is gone.
+        Snapshot of the cursor; None if it has expired.
 
     Raises
     ------
     SnapshotExpired
-        If the ranking is gone.
+        If the snapshot has expired.
     ForeignPosition
-        If it is another viewer's.
+        If it belongs to another viewer.
     UnknownPosition
         If it has no such place.
     """
     if kind is FeedKind.NEWEST:
         explained = None if cursor.behind is None else _by_creation(cursor.behind)
     elif snapshot is None:
-        raise SnapshotExpired("the ranking behind this place is gone; ask for the feed again")
+        raise SnapshotExpired("the ranking of this place has expired; request the feed again")
     elif not snapshot.is_for(viewer):
-        raise ForeignPosition("this place is in another viewer's ranking; ask for the feed again")
+        raise ForeignPosition("this place belongs to another viewer's ranking; request the feed again")
     else:
         explained = _explained_at(kind, cursor, snapshot.ranking)
     if explained is None:
-        raise UnknownPosition("no ranking has this place; take the id from an edge, unchanged")
+        raise UnknownPosition("no ranking has this place; pass the id of an edge unchanged")
     return PageEntry(cursor.rank, cursor.encode(), explained)
 
 
 def _explained_at(kind: FeedKind, cursor: Cursor, ranking: Ranking) -> ScoredProject | None:
-    """Return what stands at a place; None if nothing can."""
     if ranking.kind is not kind:
         return None
     if cursor.behind is None:
@@ -193,7 +179,7 @@ def _explained_at(kind: FeedKind, cursor: Cursor, ranking: Ranking) -> ScoredPro
     return _unranked(cursor.behind.id, cursor.rank) if is_behind else None
 
 
-async def _walk(database: Database, snapshot: RankingSnapshot, request: PageRequest) -> AsyncIterator[_Place]:
+async def _places(database: Database, snapshot: RankingSnapshot, request: PageRequest) -> AsyncIterator[_Place]:
     if request.behind is None:
         async for place in _ranked(database, snapshot, request):
             yield place
@@ -214,7 +200,7 @@ async def _ranked(database: Database, snapshot: RankingSnapshot, request: PageRe
 
 
 async def _remainder(database: Database, snapshot: RankingSnapshot, request: PageRequest) -> AsyncIterator[_Place]:
-    """Walk through what was not ranked, newest first: only what existed when the snapshot was made."""
+    """Return the projects that were not ranked, newest first, among those that existed when the snapshot was made."""
     ranked, limit = snapshot.ranking.ids.tolist(), request.first + _SLACK
     rank, behind = len(ranked), Keyset(snapshot.ranking.generated_at, _LAST_ID)
     if request.behind is not None:
@@ -251,18 +237,27 @@ def _unranked(project_id: int, rank: int) -> ScoredProject:
     return ScoredProject(project_id, (), (), (), (Adjustment(Rule.REMAINDER, 0, None, rank, rank),))
 
 
-def _page(request: PageRequest, origin: _Origin, places: list[_Place]) -> Page:
+def _page(
+    request: PageRequest,
+    places: list[_Place],
+    strategy: Strategy,
+    model: str,
+    snapshot_id: str,
+    generated_at: datetime,
+    degraded: tuple[Store, ...] = (),
+    ranked_count: int | None = None,
+) -> Page:
     shown = places[: request.first]
     return Page(
         kind=request.kind,
-        strategy=origin.strategy,
-        model=origin.model,
-        snapshot_id=origin.snapshot_id,
-        generated_at=origin.generated_at,
-        degraded=origin.degraded,
+        strategy=strategy,
+        model=model,
+        snapshot_id=snapshot_id,
+        generated_at=generated_at,
+        degraded=degraded,
         entries=tuple(PageEntry(place.cursor.rank, place.cursor.encode(), place.explained) for place in shown),
         cards={place.card.id: place.card for place in shown},
         has_next=len(places) > request.first,
         has_previous=request.after is not None,
-        ranked_count=origin.ranked_count,
+        ranked_count=ranked_count,
     )

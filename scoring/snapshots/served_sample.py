@@ -1,4 +1,4 @@
-"""What is logged of a ranking beside what it showed: a few of the others, so that training sees them too."""
+"""Random sample of the candidates that a served page does not show, logged for training."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from scoring.ranking import Page, Ranking
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CandidateSample:
-    """Some of a ranking's candidates: rows of the ranking, and the chance with which each of the others was taken."""
+    """Sampled rows of a ranking, and the probability of each row that was not shown."""
 
     rows: Integers
     share: float
@@ -21,9 +21,9 @@ NO_SAMPLE = CandidateSample(np.empty(0, np.int64), 0.0)
 
 
 def sample_candidates(ranking: Ranking, page: Page) -> CandidateSample:
-    """Draw `weights.SAMPLED_CANDIDATES` of those that a first page does not show; the same for the same ranking.
+    """Sample `weights.SAMPLED_CANDIDATES` candidates that a first page does not show, reproducibly.
 
-    Later pages of a ranking need none: the sample of its first page stands for all, and what is shown later is logged.
+    Later pages need no sample: that of the first page stands for the whole ranking.
     """
     if not page.entries or page.entries[0].rank != 1 or not ranking.signals:
         return NO_SAMPLE

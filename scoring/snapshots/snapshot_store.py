@@ -1,14 +1,15 @@
-"""Stored rankings: pages are cut from them, so that a walk meets each project once whatever happens meanwhile.
+"""Store of ranking snapshots, from which pages are cut, so that paging shows each project once.
 
-Two entries in the cache for each ranking: a *pointer*, named after everything that would change the ranking (feed,
-actor, the actor's version, filter, model), names a *body*. The pointer lives as long as a first page may be old; the
-body lives on from its last use, so that cursors hold. A third says whose a personal one is (see `db.cache.names`).
+The cache holds two entries a snapshot: a *pointer*, whose name contains everything that changes the ranking (feed,
+actor, the actor's version, filter, model), holds the id of the *body*. The pointer lives as long as a first page may be
+old, the body from its last use, so that cursors hold. A third entry names the actor of a personal snapshot
+(`db.cache.names`).
 """
 
 import hashlib
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,31 +19,32 @@ import orjson
 from db.actors.users import Viewer
 from db.cache import names
 from db.cache.base import Cache
+from db.cache.single_flight import Computed, get_or_compute
 from db.catalog.project_cards import ProjectFilter
-from db.errors import Store
+from db.errors import Store, StoreUnavailable
 from db.models import FeedKind
 from scoring import weights
-from scoring.ranking import Adjustment, Ranking, Rule, Strategy
+from scoring.ranking import Adjustment, Ranking, Rule, Strategy, distinct_stores
 from scoring.weights import Signal
 
-_FORMAT = 5
-"""Raised when the layout changes; a body of another format counts as gone."""
+_FORMAT = 6
+"""Version of the layout; a body of another version counts as expired."""
 
 
 @dataclass(frozen=True, slots=True)
 class RankingSnapshot:
-    """A stored ranking.
+    """Stored ranking.
 
     Attributes
     ----------
     id
-        16 random bytes as hex: nobody guesses the cursor of somebody else.
+        16 random bytes as hex, so that cursors cannot be guessed.
     actor_id
-        Whose it is; None for one that everybody shares.
+        Actor of a personal ranking; None for a shared one.
     arguments
-        Digest of the filter, and of whatever else it was made with.
+        Digest of the filter and the other arguments.
     where
-        The filter itself, for an explanation that ranks the page again.
+        Filter, for explanations that rank the page again.
     """
 
     id: str
@@ -52,41 +54,112 @@ class RankingSnapshot:
     ranking: Ranking
 
     def is_for(self, viewer: Viewer) -> bool:
-        """Tell whether this viewer may read it."""
+        """Return whether this viewer may read it."""
         return self.actor_id in (None, viewer.actor_id)
 
 
+@dataclass(frozen=True, slots=True)
+class RankingKey:
+    """Key of a stored ranking.
+
+    Attributes
+    ----------
+    pointer
+        Name of the pointer (see `pointer`).
+    actor_id, arguments, where
+        As of `RankingSnapshot`.
+    fresh_s
+        Age up to which the ranking serves first pages.
+    """
+
+    pointer: str
+    actor_id: int | None
+    arguments: str
+    where: ProjectFilter
+    fresh_s: float
+
+
+MakeRanking = Callable[[], Awaitable[Ranking | RankingSnapshot]]
+"""Function that makes a ranking, or returns the snapshot of another feed to serve instead."""
+
+
 class SnapshotStore:
-    """Keeps and finds stored rankings in the cache."""
+    """Snapshots in the cache. Without the cache each ranking is made for its request and marked degraded."""
 
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
 
     async def by_id(self, snapshot_id: str) -> RankingSnapshot | None:
-        """Find a ranking by its id, and let it live on from now."""
-        body = await self._cache.get(names.snapshot_key(snapshot_id), extend_s=weights.SNAPSHOT_TTL_S)
+        """Return a snapshot and extend its life; None if it has expired."""
+        try:
+            body = await self._cache.get(names.snapshot_key(snapshot_id), extend_s=weights.SNAPSHOT_TTL_S)
+        except StoreUnavailable:
+            return None
         return decode(body) if body else None
 
-    async def keep(self, snapshot: RankingSnapshot) -> None:
-        """Store a ranking; of a personal one the cache also remembers whose it is."""
-        await self._cache.put(names.snapshot_key(snapshot.id), encode(snapshot), weights.SNAPSHOT_TTL_S)
-        if snapshot.actor_id is not None:
-            await self._cache.put(names.ownership_key(snapshot.actor_id, snapshot.id), b"", names.OWNERSHIP_TTL_S)
+    async def at(self, key: RankingKey, make: MakeRanking) -> RankingSnapshot:
+        """Return the fresh snapshot of a key, or make it, once across all tasks and workers.
+
+        A ranking made while a store was unavailable is fresh for `weights.DEGRADED_FRESH_S` only.
+        """
+
+        async def made() -> Computed[RankingSnapshot]:
+            snapshot = await self._keep(key, await make())
+            fresh_s = weights.DEGRADED_FRESH_S if snapshot.ranking.degraded else key.fresh_s
+            return Computed(snapshot.id.encode(), fresh_s, snapshot)
+
+        computed = await get_or_compute(
+            self._cache, key.pointer, made, lock_s=weights.RANKING_LOCK_S, cancel_when_abandoned=True
+        )
+        if computed.decoded is not None:
+            return computed.decoded
+        found = await self.by_id(computed.value.decode())
+        return found or await self._make_again(key, made)
+
+    async def _make_again(
+        self, key: RankingKey, made: Callable[[], Awaitable[Computed[RankingSnapshot]]]
+    ) -> RankingSnapshot:
+        """Make a ranking whose pointer outlived its body: the cache evicted it, or became unavailable in between."""
+        again = await made()
+        assert again.decoded is not None  # noqa: S101 (`made` above always sets it; for the type checker)
+        try:
+            await self._cache.put(key.pointer, again.value, again.ttl_s)
+        except StoreUnavailable:
+            return _without_cache(again.decoded)
+        return again.decoded
+
+    async def _keep(self, key: RankingKey, made: Ranking | RankingSnapshot) -> RankingSnapshot:
+        if isinstance(made, RankingSnapshot):
+            return made
+        snapshot = RankingSnapshot(new_id(), key.actor_id, key.arguments, key.where, made)
+        try:
+            await self._cache.put(names.snapshot_key(snapshot.id), encode(snapshot), weights.SNAPSHOT_TTL_S)
+            if snapshot.actor_id is not None:
+                await self._cache.put(names.ownership_key(snapshot.actor_id, snapshot.id), b"", names.OWNERSHIP_TTL_S)
+        except StoreUnavailable:
+            return _without_cache(snapshot)
+        return snapshot
+
+
+def _without_cache(snapshot: RankingSnapshot) -> RankingSnapshot:
+    """Mark a snapshot that could not be stored: its cursors will not hold."""
+    degraded = distinct_stores([*snapshot.ranking.degraded, Store.CACHE])
+    return replace(snapshot, ranking=replace(snapshot.ranking, degraded=degraded))
 
 
 def new_id() -> str:
-    """Make the id of a snapshot: 128 random bits, as hex."""
+    """Return the id of a new snapshot: 128 random bits, as hex."""
     return secrets.token_hex(16)
 
 
 def pointer(kind: FeedKind, viewer: Viewer | None, arguments: str, model: str) -> str:
-    """Name the ranking of a feed for a viewer as it is now; None names the one that everybody shares."""
-    whose = "shared:" if viewer is None else f"{names.actor_prefix(viewer.actor_id or 0)}{viewer.version}:"
-    return f"{whose}{kind}_feed:{arguments}:{model}"
+    """Return the pointer of a feed's ranking for a viewer at its version; None for the shared ranking."""
+    prefix = "shared:" if viewer is None else f"{names.actor_prefix(viewer.actor_id or 0)}{viewer.version}:"
+    return f"{prefix}{kind}_feed:{arguments}:{model}"
 
 
 def digest(where: ProjectFilter, *others: str | float) -> str:
-    """Name a filter and other arguments: equal ones have equal names, whatever the order of the filter's lists."""
+    """Return a digest of a filter and other arguments, independent of the order of the filter's lists."""
     fields = [
         *others,
         sorted(where.types),
@@ -100,7 +173,7 @@ def digest(where: ProjectFilter, *others: str | float) -> str:
 
 
 def encode(snapshot: RankingSnapshot) -> bytes:
-    """Pack a snapshot: a JSON header behind its length, then ids, values and contributions as raw little-endian."""
+    """Pack a snapshot: the length of a JSON header, the header, then ids, contributions and values in little-endian."""
     ranking = snapshot.ranking
     header = orjson.dumps(
         {
@@ -119,8 +192,8 @@ def encode(snapshot: RankingSnapshot) -> bytes:
             "degraded": ranking.degraded,
             "n": ranking.ids.size,
             "adjustments": [
-                [index, moved.rule, moved.penalty, moved.because_of, moved.from_rank, moved.to_rank, moved.propensity]
-                for index, moved in ranking.adjustments.items()
+                [index, one.rule, one.penalty, one.because_of, one.from_rank, one.to_rank, one.propensity]
+                for index, one in ranking.adjustments.items()
             ],
         }
     )
@@ -129,7 +202,7 @@ def encode(snapshot: RankingSnapshot) -> bytes:
 
 
 def decode(body: bytes) -> RankingSnapshot | None:
-    """Unpack what `encode` made; None for another format."""
+    """Unpack the result of `encode`; None for another format."""
     start = 4 + int.from_bytes(body[:4], "little")
     header = orjson.loads(body[4:start])
     if header["format"] != _FORMAT:
@@ -139,9 +212,8 @@ def decode(body: bytes) -> RankingSnapshot | None:
 
 
 def _filter(fields: Mapping[str, Any]) -> ProjectFilter:
-    read: dict[str, Any] = {
-        name: tuple(fields[name]) for name in ("types", "tools", "categories", "topics", "exclude_keys", "excluded_ids")
-    }
+    lists = ("types", "tools", "categories", "topics", "exclude_keys", "excluded_ids")
+    read: dict[str, Any] = {name: tuple(fields[name]) for name in lists}
     for name in ("created_after", "created_before"):
         read[name] = None if fields[name] is None else datetime.fromisoformat(fields[name])
     return ProjectFilter(**read, owner_id=fields["owner_id"])

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from db.time_units import DAY_S
 from scoring.errors import InsufficientData
 from scoring.mathematics.additive_model import Model
-from scoring.mathematics.behavior_evidence import DAY_S
 from scoring.mathematics.model_fitting import fit_model, fit_model_with_positions, score_lists
 from scoring.mathematics.position_bias import unbiased_ndcg
 from scoring.mathematics.ranking_metrics import clustered_standard_error, probability_better

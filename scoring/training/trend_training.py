@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from db.interactions.activity_time import ActivityClock
+from db.time_units import DAY_S
 from scoring.errors import InsufficientData
-from scoring.mathematics.behavior_evidence import DAY_S
 from scoring.mathematics.ranking_metrics import clustered_standard_error, graded_ndcg, probability_better
 from scoring.mathematics.signals import Floats
 from scoring.mathematics.velocity import TrendConstants, Window, velocity_score

@@ -51,7 +51,7 @@ async def serving(database: Database) -> str | None:
     ("curves", "said"),
     [
         ({"age": {"xs": [0.0, 1.0], "ys": [0.0, None]}}, "finite"),
-        ({"a_signal_of_old": {"xs": [0.0], "ys": [0.0]}}, "uses a_signal_of_old, which this version has not"),
+        ({"a_signal_of_old": {"xs": [0.0], "ys": [0.0]}}, "not served: a_signal_of_old"),
     ],
 )
 async def test_a_model_that_cannot_serve_is_refused_and_the_one_in_service_stays(
@@ -101,7 +101,7 @@ async def test_all_curves_are_drawn_on_a_page_that_loads_nothing(database: Datab
     await keep(database, good=GOOD, broken={"a_signal_of_old": {"xs": [0.0], "ys": [0.0]}})
     page = await models_report(database)
     assert page.count("<polyline") == 2  # for everybody and for the new
-    assert "which this version has not" in page
+    assert "signals that are not served" in page
     assert "http" not in page
     assert "<script" not in page
 

@@ -160,5 +160,5 @@ async def test_the_number_of_statements_does_not_grow_with_candidates(world: Wor
 
 async def test_a_night_to_which_nobody_has_come_yet_builds_nothing_and_is_no_fault(database: Database) -> None:
     built = await train_collaborative_model(database)
-    assert built.tastes.actors.shape[0] == 0
+    assert built.factors.actors.shape[0] == 0
     assert all(not lists.ids.size for lists in built.lists.values())

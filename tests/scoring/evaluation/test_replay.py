@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from db.time_units import DAY_S
 from scoring.errors import InsufficientData
 from scoring.evaluation.html_reports import evaluation_html
 from scoring.evaluation.protocols import FITTED, Options, evaluate_feed_requests, evaluate_leave_last, evaluate_random
 from scoring.evaluation.trending_protocol import evaluate_trending
-from scoring.mathematics.behavior_evidence import DAY_S, EventLog
+from scoring.mathematics.behavior_evidence import EventLog
 from scoring.mathematics.behavior_signals import behavior_matrix
 from scoring.mathematics.ranking_metrics import (
     clustered_standard_error,

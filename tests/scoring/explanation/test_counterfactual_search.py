@@ -16,13 +16,14 @@ from db.outbox import enqueue
 from db.records import TagRecord
 from scoring.collaborative.nightly_training import train_collaborative_model
 from scoring.deadlines import PATIENT
-from scoring.explanation.counterfactual_search import FIRST_PAGE_SIZE, combined_exclusion, smallest_removal
+from scoring.explanation.counterfactual_search import combined_exclusion, smallest_removal
 from scoring.explanation.score_causes import Cause
 from scoring.feeds import Feeds
 from scoring.mathematics.additive_model import BASELINE, Model
 from scoring.models.active_model import fixed_model
 from scoring.models.model_presets import DEFAULT
 from scoring.profiles.viewer_profile import load_profile
+from scoring.weights import FIRST_PAGE_SIZE
 from tests.templates import Template
 from tests.world import ANYTHING, BEGIN, MOMENT, World, world_fixture
 

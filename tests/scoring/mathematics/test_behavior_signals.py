@@ -26,7 +26,6 @@ from scoring.mathematics.behavior_signals import (
     item_neighbor_score,
     item_neighbors_mean,
     new_since_visit,
-    people_like_you,
     session_neighbors,
     taste_cluster_mean,
     taste_cluster_recent,
@@ -34,8 +33,9 @@ from scoring.mathematics.behavior_signals import (
     user_factors_mean,
     user_factors_recent,
     user_factors_sum,
+    user_neighbor_score,
 )
-from scoring.mathematics.neighbors import interaction_matrix, item_neighbors, tastes, user_neighbors
+from scoring.mathematics.neighbors import interaction_matrix, item_neighbors, learn_factors, user_neighbors
 
 NOW_S = 1_000_000.0
 
@@ -57,7 +57,7 @@ NOTHING = BehaviorEvidence(
     platform_activity=PlatformActivity(np.empty(0), np.empty(0)),
     item_similarity=np.zeros(2),
     owner_similarity=np.zeros(2),
-    owner_touches=np.zeros(2),
+    same_owner_count=np.zeros(2),
 )
 
 
@@ -69,7 +69,7 @@ def test_without_evidence_every_signal_of_people_is_nothing():
         session_neighbors,
         item_neighbor_score,
         item_neighbors_mean,
-        people_like_you,
+        user_neighbor_score,
     ):
         assert signal(NOTHING).tolist() == [0.0, 0.0], signal
 
@@ -87,10 +87,10 @@ def test_fewer_than_five_people_say_nothing_about_taste(actors: int):
     assert user_factors_recent(alike)[0] == pytest.approx(0.7 * actors / 2 if shown else 0.0)
     with_them = replace(NOTHING, session_neighbors=interactions([0] * actors, [1.0] * actors))
     assert session_neighbors(with_them)[0] == pytest.approx(np.log2(1 + actors) if shown else 0.0)
-    user_neighbors = replace(
+    neighbors = replace(
         NOTHING, user_neighbors=interactions([0] * actors, [0.1] * actors), user_neighbor_similarity=2.0
     )
-    assert people_like_you(user_neighbors)[0] == pytest.approx(np.sqrt(0.1 * actors / 2.0) if shown else 0.0)
+    assert user_neighbor_score(neighbors)[0] == pytest.approx(np.sqrt(0.1 * actors / 2.0) if shown else 0.0)
 
 
 def test_one_person_says_something_by_the_circle_and_nothing_alone():
@@ -148,11 +148,11 @@ def test_lists_and_tastes_tell_two_tastes_apart():
         near = items.ids[items.starts[project] : items.starts[project + 1]]
         assert sorted(near.tolist()) == [other for other in range(project % 2, 10, 2) if other != project]
     assert set((actors.ids[: actors.starts[1]] % 2).tolist()) == {0}
-    made = tastes(engaged, factors=2)
+    made = learn_factors(engaged, factors=2)
     similarity = made.actors @ made.actors.T
     assert similarity[0, 2] > 0.9
     assert abs(similarity[0, 1]) < 0.1
-    assert np.array_equal(made.actors, tastes(engaged, factors=2).actors)
+    assert np.array_equal(made.actors, learn_factors(engaged, factors=2).actors)
 
 
 def test_projects_that_fewer_than_five_touched_together_are_no_neighbours_and_have_no_taste():
@@ -160,5 +160,5 @@ def test_projects_that_fewer_than_five_touched_together_are_no_neighbours_and_ha
     few = log.actors < 8  # four people of each taste
     engaged = interaction_matrix(log.actors[few], log.projects[few], 12, 10)
     assert item_neighbors(engaged).ids.size == 0
-    assert not tastes(engaged).projects.any()
+    assert not learn_factors(engaged).projects.any()
     assert item_neighbors(engaged, floor=4).ids.size > 0

@@ -85,7 +85,7 @@ def test_exploring_is_a_permutation_and_tells_of_every_move(ranking, strength: f
     assert {index for rank, index in enumerate(order) if rank != index} <= set(moves)
     for index, move in moves.items():
         assert (move.from_rank, order[move.to_rank - 1]) == (index + 1, index)
-        assert not move.chance or index in drawn.propensities
+        assert not move.explored or index in drawn.propensities
 
 
 @settings(max_examples=60, deadline=None)
@@ -121,11 +121,11 @@ def test_projects_from_far_below_get_their_place_and_all_that_made_room_say_for_
     assert len(drawn.places) == 15
     for place, index in drawn.places.items():
         assert order[place] == index
-        assert (moves[index].chance, moves[index].to_rank) == (True, place + 1)
+        assert (moves[index].explored, moves[index].to_rank) == (True, place + 1)
     first = drawn.places[min(drawn.places)]
     made_room = [index for rank, index in enumerate(order) if rank != index and index not in drawn.propensities]
     assert min(made_room) == min(drawn.places)
-    assert all(moves[index].penalty == 0 and not moves[index].chance for index in made_room)
+    assert all(moves[index].penalty == 0 and not moves[index].explored for index in made_room)
     assert moves[min(made_room)].blocker == first
     assert {moves[index].blocker for index in made_room} <= set(drawn.propensities)
 

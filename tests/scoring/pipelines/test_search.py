@@ -160,7 +160,7 @@ async def test_any_text_is_a_query(world: World, text: str):
         ("x" * 10_240, 0.7, "10240 characters; 1000 at most"),
         ("ocr", -1.0, "`alpha` is -1"),
         ("ocr", 2.0, "`alpha` is 2"),
-        ("ocr", float("nan"), "`alpha` is beyond all bounds"),
+        ("ocr", float("nan"), "`alpha` is not a finite number"),
     ],
 )
 def test_a_search_that_cannot_be_made_says_why(text: str, alpha: float, sentence: str):

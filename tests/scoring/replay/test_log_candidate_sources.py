@@ -21,15 +21,15 @@ from scoring.collaborative.nightly_training import train_collaborative_model
 from scoring.deadlines import PATIENT, Deadlines
 from scoring.mathematics.behavior_evidence import EventLog, LogEvidence
 from scoring.mathematics.neighbors import build_collaborative_model
-from scoring.pipelines.candidate_sources import Candidates, gather_candidates
-from scoring.profiles.viewer_profile import load_profile
-from scoring.replay.log_candidate_sources import (
-    LOG_SOURCES,
+from scoring.pipelines.candidate_sources import (
+    Candidates,
     CandidateSource,
-    LogCandidateSources,
+    gather_candidates,
     merge_candidates,
     nearest_to_history,
 )
+from scoring.profiles.viewer_profile import load_profile
+from scoring.replay.log_candidate_sources import LOG_SOURCES, LogCandidateSources
 from tests.world import ANYTHING, BEGIN, MOMENT, World, embedded_world
 
 PEOPLE = 24

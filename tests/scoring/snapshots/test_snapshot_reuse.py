@@ -15,8 +15,7 @@ from db.errors import Store, StoreUnavailable
 from db.models import FeedKind
 from scoring import weights
 from scoring.ranking import Ranking, Strategy
-from scoring.snapshots.ranking_cache import RankingCache, RankingKey
-from scoring.snapshots.snapshot_store import RankingSnapshot
+from scoring.snapshots.snapshot_store import RankingKey, RankingSnapshot, SnapshotStore
 from scoring.weights import Signal
 from tests.doubles.memory_cache import MemoryCache
 from tests.scoring.test_feeds import Away
@@ -59,7 +58,7 @@ async def cache(tmp_path: Path) -> AsyncIterator[EmbeddedCache]:
 async def test_many_requests_on_two_workers_make_one_ranking(cache: EmbeddedCache, tmp_path: Path):
     other = EmbeddedCache(tmp_path / "cache.sqlite", busy_timeout_s=30)
     make = Making(takes_s=0.05)
-    workers = (RankingCache(cache), RankingCache(other))
+    workers = (SnapshotStore(cache), SnapshotStore(other))
     found = await asyncio.gather(*(workers[number % 2].at(SHARED, make) for number in range(40)))
     await other.close()
     assert make.made == 1
@@ -69,7 +68,7 @@ async def test_many_requests_on_two_workers_make_one_ranking(cache: EmbeddedCach
 
 async def test_a_ranking_is_found_while_it_is_fresh_and_its_cursors_hold_for_longer():
     clock = [0.0]
-    rankings, make = RankingCache(MemoryCache(clock=lambda: clock[0])), Making()
+    rankings, make = SnapshotStore(MemoryCache(clock=lambda: clock[0])), Making()
     first = await rankings.at(SHARED, make)
     clock[0] = 59
     assert (await rankings.at(SHARED, make)).id == first.id
@@ -82,7 +81,7 @@ async def test_a_ranking_is_found_while_it_is_fresh_and_its_cursors_hold_for_lon
 
 async def test_what_was_made_without_a_store_is_not_kept_long():
     clock = [0.0]
-    rankings, make = RankingCache(MemoryCache(clock=lambda: clock[0])), Making(degraded=(Store.VECTORS,))
+    rankings, make = SnapshotStore(MemoryCache(clock=lambda: clock[0])), Making(degraded=(Store.VECTORS,))
     first = await rankings.at(SHARED, make)
     clock[0] = weights.DEGRADED_FRESH_S - 0.1
     assert (await rankings.at(SHARED, make)).id == first.id
@@ -92,7 +91,7 @@ async def test_what_was_made_without_a_store_is_not_kept_long():
 
 async def test_a_pointer_that_outlived_its_ranking_is_put_right():
     cache, make = MemoryCache(), Making()
-    rankings = RankingCache(cache)
+    rankings = SnapshotStore(cache)
     gone = await rankings.at(SHARED, make)
     await cache.delete(f"snapshot:{gone.id}")
     second = await rankings.at(SHARED, make)
@@ -101,7 +100,7 @@ async def test_a_pointer_that_outlived_its_ranking_is_put_right():
 
 
 async def test_without_a_cache_each_request_makes_its_own_and_says_so():
-    rankings, make = RankingCache(Away(Store.CACHE)), Making()  # type: ignore[arg-type]
+    rankings, make = SnapshotStore(Away(Store.CACHE)), Making()  # type: ignore[arg-type]
     first, second = await rankings.at(SHARED, make), await rankings.at(SHARED, make)
     assert make.made == 2
     assert first.ranking.degraded == second.ranking.degraded == (Store.CACHE,)
@@ -109,7 +108,7 @@ async def test_without_a_cache_each_request_makes_its_own_and_says_so():
 
 
 async def test_another_feeds_ranking_may_stand_in():
-    rankings, make = RankingCache(MemoryCache()), Making()
+    rankings, make = SnapshotStore(MemoryCache()), Making()
     popular = await rankings.at(SHARED, make)
 
     async def borrow() -> RankingSnapshot:
@@ -122,7 +121,7 @@ async def test_another_feeds_ranking_may_stand_in():
 
 
 async def test_what_fails_is_not_kept():
-    rankings = RankingCache(MemoryCache())
+    rankings = SnapshotStore(MemoryCache())
 
     async def fail() -> Any:
         raise StoreUnavailable(Store.DATABASE, "as the test asked")
