@@ -24,6 +24,7 @@ from scoring.ranking import Page
 from scoring.use_cases import dismissals
 from scoring.use_cases.dismissals import DismissalReason, Dismissed
 from scoring.use_cases.input_errors import UserErrorCode
+from scoring.weights import FIRST_PAGE_SIZE
 
 
 @object_type
