@@ -13,24 +13,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """Deadlines in seconds.
+    """Deadlines in seconds."""
 
-    Attributes
-    ----------
-    source_s
-        For each candidate source.
-    vectors_s
-        For each call to the vector store while ranking. Three calls follow one another, and none follows a failed one.
-    search_s
-        For the embedding model, and then for the index, in a search.
-    counterfactual_s
-        For all counterfactuals of one request.
-    """
-
-    source_s: float = weights.SOURCE_DEADLINE_S
-    vectors_s: float = weights.VECTORS_DEADLINE_S
-    search_s: float = weights.SEARCH_DEADLINE_S
-    counterfactual_s: float = weights.COUNTERFACTUAL_S
+    source_s: float = weights.SOURCE_DEADLINE_S  # for each candidate source
+    vectors_s: float = weights.VECTORS_DEADLINE_S  # for each of three calls to the vector store; none follows a failure
+    search_s: float = weights.SEARCH_DEADLINE_S  # for the embedding model, and then for the index, in a search
+    counterfactual_s: float = weights.COUNTERFACTUAL_S  # for all counterfactuals of one request
 
 
 SERVING = Deadlines()
@@ -41,13 +29,7 @@ PATIENT = Deadlines(60.0, 60.0, 60.0, 60.0)
 
 
 async def within(seconds: float, store: Store, answer: Awaitable[T]) -> T:
-    """Wait for an answer of a store.
-
-    Raises
-    ------
-    StoreUnavailable
-        If there is no answer in time.
-    """
+    """Wait for an answer of a store; raise `StoreUnavailable` if there is none in time."""
     try:
         async with asyncio.timeout(seconds):
             return await answer

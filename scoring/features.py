@@ -20,32 +20,16 @@ _KIND_OF_PREFIX = {kind.value[:3]: kind for kind in TermKind}
 
 @dataclass(frozen=True, slots=True)
 class FeatureTable:
-    """Features of n projects.
-
-    Attributes
-    ----------
-    ids, keys, owners
-        (n,) project ids, platform keys, and owner ids with −1 for none.
-    age_days
-        (n,) days since creation, at least 0.
-    likes
-        (n,) all-time likes.
-    terms
-        Tools, categories and topics, by kind.
-    viewed_at
-        (n,) Unix seconds of the viewer's last engagement, 0 for none.
-    liked
-        (n,) whether the viewer likes it.
-    """
+    """Features of n projects, (n,) each."""
 
     ids: Integers
-    keys: NDArray[np.str_]
-    owners: Integers
-    age_days: Floats
-    likes: Integers
-    terms: dict[TermKind, Incidence]
-    viewed_at: Floats
-    liked: NDArray[np.bool_]
+    keys: NDArray[np.str_]  # platform keys
+    owners: Integers  # owner ids, −1 for none
+    age_days: Floats  # at least 0
+    likes: Integers  # of all time
+    terms: dict[TermKind, Incidence]  # tools, categories and topics
+    viewed_at: Floats  # Unix seconds of the viewer's last engagement, 0 for none
+    liked: NDArray[np.bool_]  # by the viewer
 
     @property
     def n(self) -> int:
@@ -66,15 +50,7 @@ class FeatureTable:
 def feature_table(
     features: Sequence[ProjectFeatures], at: datetime, kinds: EngagementKind = ANY_ENGAGEMENT
 ) -> FeatureTable:
-    """Turn rows into arrays, in the same order.
-
-    Parameters
-    ----------
-    at
-        Moment for which ages are computed.
-    kinds
-        Kinds of the viewer's engagement that count.
-    """
+    """Turn rows into arrays, in the same order; only the given kinds of the viewer's engagement count."""
     now_s = at.timestamp()
     counted = np.array([(feature.kinds or 0) & kinds for feature in features], dtype=np.int64)
     return FeatureTable(

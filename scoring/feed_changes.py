@@ -52,43 +52,21 @@ class FeedChange:
 
 @dataclass(frozen=True, slots=True)
 class NotificationTiming:
-    """Intervals in seconds.
+    """Intervals in seconds."""
 
-    Attributes
-    ----------
-    min_check_s
-        Shortest time between two reads of the viewers' versions.
-    max_check_s, notified_s
-        Longest time between two reads, without and with notifications from other processes.
-    shared_check_s
-        Time between two reads of the shared feeds.
-    min_notice_s
-        Shortest time between two notifications of one viewer.
-    spread_s
-        Time over which a change for all viewers is spread, so that they do not all request the feed at once.
-    """
-
-    min_check_s: float = 0.5
-    max_check_s: float = 3.0
-    notified_s: float = 15.0
-    shared_check_s: float = 30.0
-    min_notice_s: float = 1.0
-    spread_s: float = 10.0
+    min_check_s: float = 0.5  # shortest time between two reads of the viewers' versions
+    max_check_s: float = 3.0  # longest time between them, without notifications from other processes
+    notified_s: float = 15.0  # longest time between them, with notifications
+    shared_check_s: float = 30.0  # between two reads of the shared feeds
+    min_notice_s: float = 1.0  # shortest time between two notifications of one viewer
+    spread_s: float = 10.0  # a change for all viewers is spread over it, so that they do not all request at once
 
 
 DEFAULT_TIMING = NotificationTiming()
 
 
 class NotificationQueue:
-    """Pending changes of one viewer.
-
-    Parameters
-    ----------
-    keys, feeds
-        Keys of the viewer's actor, and the feeds that the viewer subscribes to.
-    version
-        Version of the viewer at the last check.
-    """
+    """Pending changes of one viewer, who subscribes to some feeds and had this version at the last check."""
 
     def __init__(self, keys: ActorKeys, feeds: Set[FeedKind], version: ActorVersion, min_notice_s: float) -> None:
         self.keys = keys

@@ -42,54 +42,30 @@ class Rule(StrEnum):
 class Adjustment:
     """Recorded change of a project's rank.
 
-    Attributes
-    ----------
-    rule
-        Rule that applied. `Rule.EXPLORATION` also marks projects that made room for an explored one, which is then
-        `because_of`.
-    penalty
-        Millionths of score that the rule subtracted. Within a page, score minus penalty falls from rank to rank, except
-        where an owner or a category reached its limit, or exploration gave the place away.
-    because_of
-        Id of the project above that caused the change, or None.
-    from_rank, to_rank
-        Ranks by score and as served, from 1; equal for `Rule.REMAINDER`, which marks a project that was no candidate
-        and follows the ranked ones, newest first.
-    propensity
-        Probability with which exploration drew the project for its place; None for other projects.
+    `Rule.EXPLORATION` also marks projects that made room for an explored one, which is then `because_of`.
+    `Rule.REMAINDER` marks a project that was no candidate and follows the ranked ones, newest first. Within a page,
+    score minus penalty falls from rank to rank, except at the limit of an owner or category and at explored places.
     """
 
     rule: Rule
-    penalty: int
-    because_of: int | None
-    from_rank: int
-    to_rank: int
-    propensity: float | None = None
+    penalty: int  # millionths of score that the rule subtracted
+    because_of: int | None  # id of the project above that caused the change
+    from_rank: int  # by score, from 1
+    to_rank: int  # as served, from 1
+    propensity: float | None = None  # probability with which exploration drew the project for its place
 
 
 @dataclass(frozen=True, slots=True)
 class ScoredProject:
-    """Project with the numbers that ranked it.
-
-    Attributes
-    ----------
-    signals, values, contributions
-        (k,) signals of the model, their values, and their contributions in millionths, which add up to `score`.
-    adjustments
-        Changes of the project's rank.
-    query
-        Text of the search that ranked it, or None.
-    switched_off
-        Signals that the viewer has switched off; their contributions are 0.
-    """
+    """Project with the numbers that ranked it."""
 
     project_id: int
     signals: tuple[Signal, ...]
-    values: tuple[float, ...]
-    contributions: tuple[int, ...]
+    values: tuple[float, ...]  # of each signal
+    contributions: tuple[int, ...]  # of each signal in millionths; they add up to `score`
     adjustments: tuple[Adjustment, ...] = ()
-    query: str | None = None
-    switched_off: frozenset[Signal] = frozenset()
+    query: str | None = None  # text of the search that ranked it
+    switched_off: frozenset[Signal] = frozenset()  # by the viewer; their contributions are 0
 
     @property
     def propensity(self) -> float | None:
@@ -142,42 +118,20 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """Complete ranking.
-
-    Attributes
-    ----------
-    kind, strategy, model
-        Feed, strategy, and name of the model.
-    signals
-        (k,) signals, in the order of the matrices' columns.
-    ids
-        (n,) project ids as served, best first.
-    values
-        (n, k) signal values.
-    contributions
-        (n, k) millionths; the sum of a row is the project's score.
-    adjustments
-        Changes of rank by index into `ids`.
-    degraded
-        Stores that were unavailable.
-    query
-        Text of a search, or None.
-    switched_off
-        Signals that the viewer has switched off.
-    """
+    """Complete ranking of n projects by k signals."""
 
     kind: FeedKind
     strategy: Strategy
-    model: str
-    signals: tuple[Signal, ...]
-    ids: Integers
-    values: NDArray[np.float32]
-    contributions: Integers
-    adjustments: dict[int, Adjustment]
+    model: str  # name
+    signals: tuple[Signal, ...]  # in the order of the columns
+    ids: Integers  # (n,) as served, best first
+    values: NDArray[np.float32]  # (n, k) signal values
+    contributions: Integers  # (n, k) millionths; the sum of a row is the project's score
+    adjustments: dict[int, Adjustment]  # by index into `ids`
     generated_at: datetime
-    degraded: tuple[Store, ...] = ()
-    query: str | None = None
-    switched_off: frozenset[Signal] = frozenset()
+    degraded: tuple[Store, ...] = ()  # unavailable stores
+    query: str | None = None  # text of a search
+    switched_off: frozenset[Signal] = frozenset()  # by the viewer
 
     def take(self, order: Sequence[int] | Integers) -> "Ranking":
         """Return the ranking in another order of its rows, without adjustments."""

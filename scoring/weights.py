@@ -64,11 +64,9 @@ BASELINE_WEIGHTS: dict[Signal, float] = {
 }
 """Baseline weights. The specification's text says 'equal', its code uses these values."""
 
-MILLIONTHS = 1_000_000
-"""Contributions are whole millionths, so that their sum is exactly the score."""
+MILLIONTHS = 1_000_000  # contributions are whole millionths, so that their sum is exactly the score
 
-FIRST_PAGE_SIZE = 30
-"""Places of a first page, as counterfactuals and previews compare it."""
+FIRST_PAGE_SIZE = 30  # places of a first page, as counterfactuals and previews compare it
 
 # --- explicit preferences: value of a match with a viewer's tag, times the tag's confidence -------------------------
 TOOL_MATCH = 0.3
@@ -77,67 +75,46 @@ TOPIC_MATCH = 0.1
 """The specification gives topics nothing. A topic is free text, so it counts less than a category from a list."""
 
 # --- behavior -------------------------------------------------------------------------------------------------------
-RECENT_VIEWS_DAYS = 7.0
-"""Age up to which a view counts as recent."""
-VIEWED_PENALTY = 0.3
-"""Subtracted for a project that the viewer viewed recently."""
-LIKED_PENALTY = 0.2
-"""Subtracted for a project that the viewer likes already."""
-TOOL_AFFINITY_STEP = 0.05
-"""Added for each tool shared with a recently viewed project."""
-MAX_TOOL_AFFINITY = 0.15
-"""Upper limit for one tool."""
-MIN_BEHAVIOR, MAX_BEHAVIOR = -0.5, 1.0
-"""Range of the signal."""
+RECENT_VIEWS_DAYS = 7.0  # age up to which a view counts as recent
+VIEWED_PENALTY = 0.3  # subtracted for a project that the viewer viewed recently
+LIKED_PENALTY = 0.2  # subtracted for a project that the viewer likes already
+TOOL_AFFINITY_STEP = 0.05  # added for each tool shared with a recently viewed project
+MAX_TOOL_AFFINITY = 0.15  # upper limit for one tool
+MIN_BEHAVIOR, MAX_BEHAVIOR = -0.5, 1.0  # range of the signal
 
 # --- negative feedback ----------------------------------------------------------------------------------------------
-IMPRESSION_FATIGUE_DAYS = 7.0
-"""Age up to which an impression counts."""
-MAX_IMPRESSION_FATIGUE = 10
-"""Impressions of a project that count at most."""
-IMPRESSION_FATIGUE_STEP = 0.02
-"""Subtracted for each impression without a click."""
-MAX_DISMISSALS_READ = 50
-"""Latest dismissals that count."""
+IMPRESSION_FATIGUE_DAYS = 7.0  # age up to which an impression counts
+MAX_IMPRESSION_FATIGUE = 10  # impressions of a project that count at most
+IMPRESSION_FATIGUE_STEP = 0.02  # subtracted for each impression without a click
+MAX_DISMISSALS_READ = 50  # latest dismissals that count
 DISMISSALS_FOR_FULL = 3
 """Dismissals of the same term or owner at which the similarity is full; a single one may have its own reason."""
 DISMISSED_PENALTY = 0.25
 """Subtracted for full similarity to dismissed projects: as much as a full match with interests adds."""
 
 # --- balance between familiar and new -------------------------------------------------------------------------------
-MAX_NOVELTY_WEIGHT = 0.3
-"""Weight of novelty at a balance of 100, and its negative at 0: as much as full similarity."""
-FAMILIAR_ENGAGEMENTS = 3
-"""Engagements with projects of a term at which the term is fully familiar."""
+MAX_NOVELTY_WEIGHT = 0.3  # weight of novelty at a balance of 100, and its negative at 0: as much as full similarity
+FAMILIAR_ENGAGEMENTS = 3  # engagements with projects of a term at which the term is fully familiar
 
 # --- collaborative --------------------------------------------------------------------------------------------------
-LIKE_NEIGHBOR_COUNT = 30
-"""User neighbors whose likes count."""
-MIN_SHARED_TAGS = 2
-"""Tags that two user neighbors share at least."""
-LIKES_FOR_FULL_COLLABORATION = 10
-"""Likes by user neighbors at which the signal is full."""
-ANONYMITY_FLOOR = 5
-"""Fewer actors than this count as none, so that no number reveals what one of them did."""
+LIKE_NEIGHBOR_COUNT = 30  # user neighbors whose likes count
+MIN_SHARED_TAGS = 2  # tags that two user neighbors share at least
+LIKES_FOR_FULL_COLLABORATION = 10  # likes by user neighbors at which the signal is full
+ANONYMITY_FLOOR = 5  # fewer actors than this count as none, so that no number reveals what one of them did
 
 # --- popularity -----------------------------------------------------------------------------------------------------
-LIKES_FOR_FULL_POPULARITY = 100
-"""Likes at which the signal is full."""
+LIKES_FOR_FULL_POPULARITY = 100  # likes at which the signal is full
 FRESHNESS_HALF_LIFE_DAYS = 30.0
 FRESHNESS_TIEBREAK = 0.01
 """Weight of freshness in the popular feed, to break ties: a hundredth of an actor."""
-ALL_TIME_LIKES_WEIGHT = 0.1
-"""Weight of log(1 + all-time likes) in the popular feed, beside log(1 + decayed actors)."""
+ALL_TIME_LIKES_WEIGHT = 0.1  # weight of log(1 + all-time likes) in the popular feed, beside log(1 + decayed actors)
 
 # --- profile --------------------------------------------------------------------------------------------------------
-PROFILE_ENGAGEMENTS = 200
-"""Latest projects of the viewer's history that form the profile."""
-PROFILE_VECTOR_PROJECTS = 30
-"""Latest projects that form the profile's vector."""
+PROFILE_ENGAGEMENTS = 200  # latest projects of the viewer's history that form the profile
+PROFILE_VECTOR_PROJECTS = 30  # latest projects that form the profile's vector
 HISTORY_HALF_LIFE_DAYS = 60.0
 """Half-life of the viewer's own history (measured: 60 days for the own, 3 for the neighbors')."""
-PROFILE_TEXT_SHARE = 0.5
-"""Share of the stated interests in the profile's vector; the history has the rest."""
+PROFILE_TEXT_SHARE = 0.5  # share of the stated interests in the profile's vector; the history has the rest
 
 # --- viewer stages: the specification's thresholds ------------------------------------------------------------------
 ENOUGH_TAGS = 3
@@ -159,20 +136,15 @@ CANDIDATES_OWNERS = 100
 """Together at most 1,500, usually 500-750 distinct: recall .96 of the final 30, against .11 of the nearest 200."""
 RECENT_SOURCE_ENGAGEMENTS = 2_000
 """Latest first interactions on the platform among which the source of recent projects counts actors."""
-NEIGHBOR_SEEDS = 50
-"""Latest projects of the history whose item neighbors are candidates."""
+NEIGHBOR_SEEDS = 50  # latest projects of the history whose item neighbors are candidates
 SESSION_NEIGHBOR_COUNT = 200
 """Session neighbors whose interactions are candidates, those with most shared projects first."""
-SOURCE_DEADLINE_S = 1.0
-"""A slower source is left out of the ranking, and the feed is marked degraded."""
-VECTORS_DEADLINE_S = 0.4
-"""The same for each call to the vector store."""
+SOURCE_DEADLINE_S = 1.0  # A slower source is left out of the ranking, and the feed is marked degraded
+VECTORS_DEADLINE_S = 0.4  # the same for each call to the vector store
 
 # --- diversity ------------------------------------------------------------------------------------------------------
-DIVERSITY_DEPTH = 300
-"""Ranks that are diversified."""
-DIVERSITY_WINDOW = 30
-"""Ranks that count as one page."""
+DIVERSITY_DEPTH = 300  # ranks that are diversified
+DIVERSITY_WINDOW = 30  # ranks that count as one page
 MAX_SAME_OWNER = 3
 MAX_SAME_CATEGORY = 8
 """Projects of one owner and of one category on a page, while others are left."""
@@ -182,42 +154,31 @@ OWNER_SIMILARITY, CATEGORY_SIMILARITY, TOOL_SIMILARITY = 1.0, 0.5, 0.25
 """Similarity of two projects for each shared owner, category and tool."""
 
 # --- exploration ----------------------------------------------------------------------------------------------------
-EXPLORATION_SHARE = 0.05
-"""Share of For You's places for under-exposed projects: one or two on a page of 30."""
-MIN_EXPLORATION_RANK = 3
-"""First places that are never given to exploration."""
-KNOWN_LIKES = 5
-"""Likes from which a project is no longer under-exposed."""
+EXPLORATION_SHARE = 0.05  # share of For You's places for under-exposed projects: one or two on a page of 30
+MIN_EXPLORATION_RANK = 3  # first places that are never given to exploration
+KNOWN_LIKES = 5  # likes from which a project is no longer under-exposed
 
 # --- snapshots ------------------------------------------------------------------------------------------------------
-PERSONAL_FRESH_S = 60.0
-"""Age up to which a snapshot serves a first page."""
+PERSONAL_FRESH_S = 60.0  # age up to which a snapshot serves a first page
 POPULAR_FRESH_S = 300.0
 DEGRADED_FRESH_S = 5.0
 """The same for a ranking that was made while a store was unavailable."""
-SNAPSHOT_TTL_S = 1_800.0
-"""Lifetime of a snapshot from its last use, so that cursors hold."""
-RANKING_LOCK_S = 5.0
-"""Time that other requests wait for the one that makes a ranking."""
-MODEL_FRESH_S = 30.0
-"""Interval at which the active model is read from the database."""
-SNAPSHOT_RANKS = 1_000
-"""Ranks stored with contributions; the rest of the catalog follows, newest first."""
+SNAPSHOT_TTL_S = 1_800.0  # lifetime of a snapshot from its last use, so that cursors hold
+RANKING_LOCK_S = 5.0  # time that other requests wait for the one that makes a ranking
+MODEL_FRESH_S = 30.0  # interval at which the active model is read from the database
+SNAPSHOT_RANKS = 1_000  # ranks stored with contributions; the rest of the catalog follows, newest first
 MAX_PAGE_SIZE = 100
 
 # --- search ---------------------------------------------------------------------------------------------------------
 SEARCH_ALPHA = 0.7
 """Share of the vector similarity in a hybrid score; keywords have the rest. The specification's value."""
-SEARCH_HITS = 100
-"""Ranks of a search; each leg of the fusion finds its best 100."""
+SEARCH_HITS = 100  # ranks of a search; each leg of the fusion finds its best 100
 SEARCH_FRESH_S = 1.0
 """New projects are found at once, and a popular query is computed once a second (33 ms CPU for 100,000 projects)."""
-MAX_QUERY_LENGTH = 1_000
-"""Characters of the longest query: a paragraph."""
+MAX_QUERY_LENGTH = 1_000  # characters of the longest query: a paragraph
 SEARCH_BOOST = 0.1
 """Weight of the similarity to the viewer's profile in a personalized search, beside a search score of at most 1."""
-SEARCH_DEADLINE_S = 0.6
-"""Time that a search waits for the index, so that it answers within a second without it."""
+SEARCH_DEADLINE_S = 0.6  # time that a search waits for the index, so that it answers within a second without it
 SIMILAR_HITS = 100
 SIMILAR_FRESH_S = 300.0
 
@@ -227,46 +188,34 @@ MIN_TRENDING_ACTORS = 3.0
 """Trust-weighted actors below which nothing trends."""
 TRENDING_BOOST = 1.0
 """Weight of a full match with the viewer's interests in trending; one tool is .3 of it, equal to 35 % more actors."""
-MAX_BOOST_PLACES = 5
-"""Places that a viewer's interests move a project in trending at most."""
+MAX_BOOST_PLACES = 5  # places that a viewer's interests move a project in trending at most
 
 # --- reasons --------------------------------------------------------------------------------------------------------
 MIN_REASON_SIMILARITY = 0.35
 """Cosine from which a project is called similar. Two random demo projects have .12 in WordLlama's space."""
-FRESH_DAYS = 7.0
-"""Age up to which being new is a reason."""
+FRESH_DAYS = 7.0  # age up to which being new is a reason
 
 # --- log of served pages --------------------------------------------------------------------------------------------
-SAMPLED_CANDIDATES = 40
-"""Candidates logged with a first page that does not show them: 2 KB with 12 signals."""
+SAMPLED_CANDIDATES = 40  # candidates logged with a first page that does not show them: 2 KB with 12 signals
 
-COUNTERFACTUAL_S = 0.3
-"""Time for counterfactuals, which rank the page up to seven times."""
-COUNTERFACTUAL_CAUSES = 3
-"""Causes that are tried."""
+COUNTERFACTUAL_S = 0.3  # time for counterfactuals, which rank the page up to seven times
+COUNTERFACTUAL_CAUSES = 3  # causes that are tried
 
 # --- behavior of other actors ---------------------------------------------------------------------------------------
-DECAY_CUTOFF = 20.0
-"""Half-lives after which an event counts nothing: a millionth."""
+DECAY_CUTOFF = 20.0  # half-lives after which an event counts nothing: a millionth
 RECENT_INTERACTION_DAYS = 14.0
 """Age up to which others' interactions count; at a half-life of 3 days an older one counts less than 4 %."""
-USER_NEIGHBOR_COUNT = 100
-"""Length of the user-kNN lists of the evaluation."""
-ACTIVITY_FRESH_S = 60.0
-"""Interval at which the platform's activity is counted, for all viewers."""
-SESSION_GAP_H = 1.0
-"""An interaction at least this long ago belongs to an earlier session."""
-RATE_PRIOR = 10.0
-"""Prior of the actor rate: interactions on the platform."""
-FACTOR_SHRINKAGE = 2.0
-"""Actors of similarity 0 added to a mean of similarities."""
+USER_NEIGHBOR_COUNT = 100  # length of the user-kNN lists of the evaluation
+ACTIVITY_FRESH_S = 60.0  # interval at which the platform's activity is counted, for all viewers
+SESSION_GAP_H = 1.0  # an interaction at least this long ago belongs to an earlier session
+RATE_PRIOR = 10.0  # prior of the actor rate: interactions on the platform
+FACTOR_SHRINKAGE = 2.0  # actors of similarity 0 added to a mean of similarities
 MIN_CLUSTER_SIZE = 10
 """Members of the smallest taste cluster: twice the floor. NDCG@10 is .002 higher with 5 and .003 lower with 40."""
 RECENT_FACTORS_HALF_LIFE_H = 12.0
 SESSION_NEIGHBORS_HALF_LIFE_H = 72.0
 """Half-lives of the interactions of similar actors and of session neighbors."""
-FACTOR_COUNT = 40
-"""Latent factors; 40 are worth .017 NDCG@10 on feed requests."""
+FACTOR_COUNT = 40  # latent factors; 40 are worth .017 NDCG@10 on feed requests
 MAX_RECENT_INTERACTIONS = 20_000
 """Interactions read for one ranking, the latest first; 700 candidates of one platform have 9,000 in two weeks."""
 SESSION_PROJECTS = 5
@@ -277,37 +226,27 @@ ITEM_SHRINKAGE = 10.0
 """Length of an item-kNN list, and the shrinkage of its cosine."""
 
 # --- generated onboarding questions ---------------------------------------------------------------------------------
-MAX_OPTIONS = 12
-"""Options of one question: three rows of four."""
-MIN_OPTIONS = 3
-"""Tools or categories below which the question is not asked."""
-MIN_OPTION_PROJECTS = 3
-"""Public projects that an option needs."""
-OPTIONS_CONSIDERED = 300
-"""Most common terms that options are chosen from."""
-OPTION_RETENTION_SHARE = 0.9
-"""Share of the best possible gain from which the present options stay."""
-MAX_CHOICES = 6
-"""Options that a viewer may choose."""
+MAX_OPTIONS = 12  # options of one question: three rows of four
+MIN_OPTIONS = 3  # tools or categories below which the question is not asked
+MIN_OPTION_PROJECTS = 3  # public projects that an option needs
+OPTIONS_CONSIDERED = 300  # most common terms that options are chosen from
+OPTION_RETENTION_SHARE = 0.9  # share of the best possible gain from which the present options stay
+MAX_CHOICES = 6  # options that a viewer may choose
 MAX_USE_CASES = 3
 MIN_AUDIENCE_LIKES = 3
 """Likes from which an actor belongs to the audience that options are chosen for."""
-MIN_AUDIENCE = 50
-"""Size of the audience below which options are chosen by their coverage of the catalog."""
-REACHED_AUDIENCE_WEIGHT = 0.5
-"""Weight of an actor for the next option after an option has reached the actor."""
+MIN_AUDIENCE = 50  # size of the audience below which options are chosen by their coverage of the catalog
+REACHED_AUDIENCE_WEIGHT = 0.5  # weight of an actor for the next option after an option has reached the actor
 
 # --- personalization status -----------------------------------------------------------------------------------------
 QUALITY_SHARES = {"interests": 0.25, "history": 0.35, "likes": 0.25, "recency": 0.15}
 """Greatest share of each part of a profile's quality."""
-QUALITY_HALF_LIFE_DAYS = 30.0
-"""Half-life of the recency part."""
+QUALITY_HALF_LIFE_DAYS = 30.0  # half-life of the recency part
 
 # --- cold start -----------------------------------------------------------------------------------------------------
 ANSWER_MATCH_SCORES = (0.0, 0.3, 0.45, 0.55, 0.6)
 """Score of a project with 0, 1, 2, 3, 4 or more of the chosen tools and categories; each further one adds less."""
-ANSWER_SIMILARITY = 0.6
-"""Weight of the similarity to the answers' text: a cosine of .5 equals one match."""
+ANSWER_SIMILARITY = 0.6  # weight of the similarity to the answers' text: a cosine of .5 equals one match
 ANSWER_POPULARITY = 0.05
 ANSWER_FRESHNESS = 0.05
 """Weights that break ties between equal matches."""
@@ -317,15 +256,10 @@ Two projects of one category differ as if the second had 7 % fewer actors. On th
 share a category (6 without), the first ten have 10 categories (8), and 25 of the 30 most popular stay on the page."""
 
 # --- learned interests ----------------------------------------------------------------------------------------------
-MAX_LEARNED_CONFIDENCE = 0.5
-"""Upper limit of a learned interest's confidence; a stated interest has 1."""
+MAX_LEARNED_CONFIDENCE = 0.5  # upper limit of a learned interest's confidence; a stated interest has 1
 LEARNED_HALF_CONFIDENCE = 5.0
 """Decayed views (a like counts two) at which a learned interest has half of the greatest confidence."""
-MIN_LEARNED_PROJECTS = 3
-"""Projects of a term that the actor engaged with at least."""
-MIN_LEARNED_LIFT = 1.5
-"""Least ratio of the term's share in the history to its share in the catalog."""
-MIN_LEARNED_CONFIDENCE = 0.1
-"""Confidence below which a learned interest is dropped."""
-MAX_LEARNED_INTERESTS = 10
-"""Learned interests of one actor, those of highest confidence."""
+MIN_LEARNED_PROJECTS = 3  # projects of a term that the actor engaged with at least
+MIN_LEARNED_LIFT = 1.5  # least ratio of the term's share in the history to its share in the catalog
+MIN_LEARNED_CONFIDENCE = 0.1  # confidence below which a learned interest is dropped
+MAX_LEARNED_INTERESTS = 10  # learned interests of one actor, those of highest confidence

@@ -19,7 +19,6 @@ from resolvers.common.user_errors import attempt, user_error
 from resolvers.feeds.project import Project
 from resolvers.interactions.interaction_mutations import ProjectInteractionPayload
 from resolvers.preferences.mute_type import Mute
-from scoring.explanation.counterfactual_search import FIRST_PAGE_SIZE
 from scoring.ranking import Page
 from scoring.use_cases import dismissals
 from scoring.use_cases.dismissals import DismissalReason, Dismissed

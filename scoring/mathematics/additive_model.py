@@ -19,13 +19,7 @@ from scoring.weights import BASELINE_WEIGHTS, MILLIONTHS, Signal
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Piecewise-linear function through knots, constant beyond the first and the last.
-
-    Attributes
-    ----------
-    xs, ys
-        (k,) knots, k ≥ 1, `xs` strictly increasing.
-    """
+    """Piecewise-linear function through at least one knot, `xs` strictly increasing, and constant beyond them."""
 
     xs: tuple[float, ...]
     ys: tuple[float, ...]
@@ -54,21 +48,11 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """Ranking model.
+    """Ranking model: a curve for each signal, in the order of the columns of every matrix."""
 
-    Attributes
-    ----------
-    name
-        Name that snapshots and served pages carry.
-    curves
-        One curve for each signal, in the order of the columns of every matrix.
-    offsets
-        Curves added for viewers of a stage (see `at`).
-    """
-
-    name: str
+    name: str  # snapshots and served pages carry it
     curves: Mapping[Signal, Curve]
-    offsets: Mapping[ViewerStage, Mapping[Signal, Curve]] = field(default_factory=dict)
+    offsets: Mapping[ViewerStage, Mapping[Signal, Curve]] = field(default_factory=dict)  # added for viewers of a stage
 
     def __post_init__(self) -> None:
         unknown = {signal for offset in self.offsets.values() for signal in offset} - set(self.curves)

@@ -1,7 +1,7 @@
 """Input arrays of the behavior signals, for one viewer, n candidates and one moment.
 
 `LogEvidence` makes a `BehaviorEvidence` from an event log in memory, strictly before the moment (evaluation, training).
-`scoring.collaborative.evidence_loader` makes the same from the database (serving), so evaluation measures the served signals.
+`scoring.collaborative.evidence_loader` makes the same from the database, so evaluation measures the served signals.
 """
 
 from collections.abc import Mapping
@@ -203,16 +203,10 @@ class NeighborLists(NamedTuple):
 
 
 class Factors(NamedTuple):
-    """Latent factors: unit rows, or zeros where too little is known.
+    """Latent factors of actors and projects: (n, k) unit rows, or zeros where too little is known.
 
-    Attributes
-    ----------
-    actors, projects
-        (n, k) factors.
-    cluster_of
-        (n_actors,) taste cluster of each actor, −1 for none.
-    clusters
-        (c + 1, k) mean factors of each taste cluster; the last row is zeros.
+    `cluster_of` holds the taste cluster of each actor, −1 for none; `clusters` the (c + 1, k) mean factors of each
+    cluster and a last row of zeros.
     """
 
     actors: NDArray[np.float32]
@@ -239,14 +233,7 @@ class CollaborativeModel:
 class LogEvidence:
     """Evidence from an event log in memory, strictly before the requested moment.
 
-    Parameters
-    ----------
-    created_s
-        (n_projects,) times of publication.
-    owners
-        (n_projects,) owning actors, −1 for none.
-    floor
-        As `BehaviorEvidence.floor`.
+    `created_s` and `owners` are (n_projects,) times of publication and owning actors, −1 for none.
     """
 
     def __init__(
@@ -262,7 +249,7 @@ class LogEvidence:
         self.model = CollaborativeModel({}, Factors.unknown(log.n_actors, log.n_projects))
 
     def use_model(self, model: CollaborativeModel) -> None:
-        """Use another nightly training from now on."""
+        """Replace the nightly training."""
         self.model = model
 
     def engaged(self, actor: int, at_s: float) -> Integers:

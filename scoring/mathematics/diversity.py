@@ -26,24 +26,14 @@ _BLOCKED_PENALTY = 1e15
 class RankChange(NamedTuple):
     """Change of a project's rank, or of its score, by the re-ranking.
 
-    Attributes
-    ----------
-    from_rank, to_rank
-        Ranks by score and as served, from 1.
-    penalty
-        Millionths of score subtracted for similarity. Score minus penalty falls from rank to rank within a page, except
-        where the limit of an owner or a category was reached.
-    blocker
-        Index (in score order) of the most similar project above, or −1.
-    explored
-        Whether exploration gave the place to the project (see `scoring.mathematics.exploration`).
+    Score minus penalty falls from rank to rank within a page, except where an owner or a category reached its limit.
     """
 
-    from_rank: int
-    to_rank: int
-    penalty: int
-    blocker: int
-    explored: bool = False
+    from_rank: int  # by score, from 1
+    to_rank: int  # as served, from 1
+    penalty: int  # millionths of score subtracted for similarity
+    blocker: int  # index (in score order) of the most similar project above, or −1
+    explored: bool = False  # whether exploration gave the place to the project
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,18 +20,10 @@ from scoring.mathematics.signals import Floats, Integers
 
 @dataclass(frozen=True, slots=True)
 class ExplorationDraw:
-    """Projects drawn for exploration, by their index in score order.
+    """Projects drawn for exploration, by their index in score order."""
 
-    Attributes
-    ----------
-    places
-        Drawn project of each place (0 for the first).
-    propensities
-        Probability of each drawn project, given the draws for the places above.
-    """
-
-    places: Mapping[int, int]
-    propensities: Mapping[int, float]
+    places: Mapping[int, int]  # drawn project of each place (0 for the first)
+    propensities: Mapping[int, float]  # probability of each drawn project, given the draws for the places above
 
 
 NOTHING = ExplorationDraw({}, {})
@@ -55,14 +47,8 @@ def draw(eligible: NDArray[np.bool_], ids: Integers, seed: int, share: float) ->
 
     The places are one in every 1/`share` ranks, at random, within `weights.DIVERSITY_DEPTH` and after the first
     `weights.MIN_EXPLORATION_RANK`. A project is drawn from the eligible ones that score lower than the place, by a hash
-    of seed and id, so that a draw stays the same when a few candidates are added or removed.
-
-    Parameters
-    ----------
-    eligible, ids
-        (n,) in score order.
-    share
-        Share of the places, 0 to 1.
+    of seed and id, so that a draw stays the same when a few candidates are added or removed. `eligible` and `ids` are
+    (n,) in score order.
     """
     hashes = _hashes(ids, seed)
     pool = np.flatnonzero(eligible)
@@ -87,14 +73,8 @@ def diversify_and_explore(
     """Diversify a ranking (see `diversify`) and put the drawn projects in their places.
 
     The limits of owner and category apply to drawn projects too: one that exceeds them comes a few places later. A
-    project that only makes room has a change without a penalty, whose blocker is the drawn project.
-
-    Returns
-    -------
-    order
-        A permutation of range(n): the index, in score order, of the project at each rank.
-    changes
-        The change of each project that is not at its rank by score, or that lost score to similarity.
+    project that only makes room has a change without a penalty, whose blocker is the drawn project. Returns order and
+    changes as `diversify` does.
     """
     line = _within_depth(score.size, list(drawn.places.values()))
     index_in_line = {index: at for at, index in enumerate(line)}

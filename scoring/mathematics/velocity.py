@@ -13,22 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
-from db.time_units import ACTIVE_HALF_LIVES_H
 from scoring.mathematics.signals import Floats, Integers
-
-__all__ = [
-    "ACTIVE_HALF_LIVES_H",
-    "DEFAULT_TREND_CONSTANTS",
-    "TrendConstants",
-    "Window",
-    "baseline_velocity",
-    "bounded_boost",
-    "effective_actors",
-    "log_actors",
-    "score_parts",
-    "trust",
-    "velocity_score",
-]
 
 
 class Window(StrEnum):
@@ -41,27 +26,13 @@ class Window(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TrendConstants:
-    """Constants of the trending score, which an installation can fit.
+    """Constants of the trending score, which an installation can fit."""
 
-    Attributes
-    ----------
-    shares
-        Weight of the logarithm at each of `ACTIVE_HALF_LIVES_H`; not negative, sum 1.
-    gravity
-        Exponent of age.
-    offset_h
-        Active hours for which age counts little.
-    background
-        Actors added to each project, so that few actors count little.
-    oldest_h
-        Active hours from which age counts no further, so that a rediscovered project can trend.
-    """
-
-    shares: tuple[float, ...]
-    gravity: float
-    offset_h: float = 0.7
-    background: float = 0.5
-    oldest_h: float = 168.0
+    shares: tuple[float, ...]  # weights of the logarithm at each of `ACTIVE_HALF_LIVES_H`; not negative, sum 1
+    gravity: float  # exponent of age
+    offset_h: float = 0.7  # active hours for which age counts little
+    background: float = 0.5  # actors added to each project, so that few actors count little
+    oldest_h: float = 168.0  # active hours from which age counts no further, so that a rediscovered project can trend
 
 
 DEFAULT_TREND_CONSTANTS: dict[Window, TrendConstants] = {
@@ -86,14 +57,9 @@ def effective_actors(actors: Floats, constants: TrendConstants) -> Floats:
 
 
 def score_parts(actors: Floats, age_h: Floats, constants: TrendConstants) -> Floats:
-    """Return the (n, 2) parts of the score: of the actors, at least 0, and of age, at most 0.
+    """Return the (n, 2) parts of the score: of the (n, 4) decayed actors, at least 0, and of age, at most 0.
 
-    Parameters
-    ----------
-    actors
-        (n, 4) decayed actors, one column for each of `ACTIVE_HALF_LIVES_H`.
-    age_h
-        (n,) active hours since creation; a negative age counts as 0.
+    `age_h` is (n,) active hours since creation; a negative age counts as 0.
     """
     aged = -constants.gravity * np.log1p(np.clip(age_h, 0.0, constants.oldest_h) / constants.offset_h)
     return np.column_stack([log_actors(actors, constants), aged])
@@ -124,14 +90,7 @@ def bounded_boost(score: Integers, boost: Integers, max_boost_places: int) -> In
     """Reduce boosts so that no rank changes by more than `max_boost_places`.
 
     A project may pass at most the `max_boost_places` − 1 projects above it, so at most as many pass any other. The
-    score with the reduced boost is still a plain sum.
-
-    Parameters
-    ----------
-    score
-        (n,) millionths, descending.
-    boost
-        (n,) millionths, not negative.
+    score with the reduced boost is still a plain sum. Both are (n,) millionths: `score` descends, `boost` is ≥ 0.
     """
     if max_boost_places <= 0:
         return np.zeros_like(boost)
@@ -143,14 +102,10 @@ def bounded_boost(score: Integers, boost: Integers, max_boost_places: int) -> In
 
 # --- actor trust ----------------------------------------------------------------------------------------------------
 
-ANONYMOUS_TRUST = 0.25
-"""Factor of an anonymous actor: sessions cost nothing to create."""
-NEW_TRUST = 0.3
-"""Trust of a user on the first day."""
-TRUSTED_AFTER_DAYS = 7.0
-"""Age at which trust has grown to 1, linearly."""
-BUSY_PROJECTS = 60.0
-"""New projects per hour above which trust falls in proportion: nobody reads faster."""
+ANONYMOUS_TRUST = 0.25  # factor of an anonymous actor: sessions cost nothing to create
+NEW_TRUST = 0.3  # trust of a user on the first day
+TRUSTED_AFTER_DAYS = 7.0  # age at which trust has grown to 1, linearly
+BUSY_PROJECTS = 60.0  # new projects per hour above which trust falls in proportion
 
 
 class TrustInputs(Protocol):

@@ -20,19 +20,11 @@ class ViewerStage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """Counts at which there is enough data for a personal ranking; any one of them is enough.
+    """Counts at which there is enough data for a personal ranking; any one of them is enough."""
 
-    Attributes
-    ----------
-    tags
-        Stated or learned interests.
-    interactions, likes
-        Projects that the viewer engaged with, and that the viewer likes.
-    """
-
-    tags: int = weights.ENOUGH_TAGS
-    interactions: int = weights.ENOUGH_INTERACTIONS
-    likes: int = weights.ENOUGH_LIKES
+    tags: int = weights.ENOUGH_TAGS  # stated or learned interests
+    interactions: int = weights.ENOUGH_INTERACTIONS  # projects that the viewer engaged with
+    likes: int = weights.ENOUGH_LIKES  # projects that the viewer likes
 
 
 BASELINE_THRESHOLDS = Thresholds()
@@ -41,22 +33,10 @@ BASELINE_THRESHOLDS = Thresholds()
 def stage(
     tags: int, interactions: int, likes: int, quiz: bool, thresholds: Thresholds = BASELINE_THRESHOLDS
 ) -> ViewerStage:
-    """Return the stage of a viewer. History counts more than statements, so it is checked first.
+    """Return the stage of a viewer by the counts of `Thresholds`; `quiz` tells whether any question was answered.
 
-    Parameters
-    ----------
-    tags
-        Interests, stated and learned.
-    interactions, likes
-        Distinct projects that the viewer engaged with, and that the viewer likes.
-    quiz
-        Whether the viewer has answered any onboarding question.
-
-    Returns
-    -------
-    ViewerStage
-        HEAVY with `thresholds.interactions` or `thresholds.likes`; LIGHT with any history below these; QUIZ without
-        history, but with answers or `thresholds.tags` interests; else NEW.
+    HEAVY with `thresholds.interactions` or `thresholds.likes`; LIGHT with any history below these; QUIZ with answers or
+    `thresholds.tags` interests and no history; else NEW.
     """
     if interactions >= thresholds.interactions or likes >= thresholds.likes:
         return ViewerStage.HEAVY

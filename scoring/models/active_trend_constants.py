@@ -8,10 +8,11 @@ from typing import Any
 
 from db.database.engine import Database
 from db.interactions.activity_time import UNIFORM_CLOCK, WEEK_H, ActivityClock
+from db.time_units import ACTIVE_HALF_LIVES_H
 from db.trained_models.velocity_constants import active_constants
 from scoring import weights
 from scoring.errors import InvalidModel
-from scoring.mathematics.velocity import ACTIVE_HALF_LIVES_H, DEFAULT_TREND_CONSTANTS, TrendConstants, Window
+from scoring.mathematics.velocity import DEFAULT_TREND_CONSTANTS, TrendConstants, Window
 from scoring.models.active_model import ActiveValue
 
 ConstantsByWindow = Mapping[Window, TrendConstants]

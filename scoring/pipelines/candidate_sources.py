@@ -55,36 +55,18 @@ class CandidateSource(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Merged result of the sources.
+    """Merged result of the sources."""
 
-    Attributes
-    ----------
-    ids
-        (n,) distinct project ids in the order of the sources.
-    by_source
-        Ids of each source, best first; empty for a source that did not answer.
-    neighbor_likes
-        Likes by user neighbors of each project id, from `weights.ANONYMITY_FLOOR` on.
-    degraded
-        Stores of the sources that did not answer.
-    """
-
-    ids: Integers
-    by_source: Mapping[CandidateSource, Sequence[int]]
-    neighbor_likes: dict[int, int]
-    degraded: tuple[Store, ...]
+    ids: Integers  # distinct project ids in the order of the sources
+    by_source: Mapping[CandidateSource, Sequence[int]]  # best first; empty for a source that did not answer
+    neighbor_likes: dict[int, int]  # likes by user neighbors of each project id, from `weights.ANONYMITY_FLOOR` on
+    degraded: tuple[Store, ...]  # stores of the sources that did not answer
 
 
 async def gather_candidates(
     stores: Stores, profile: Profile, where: ProjectFilter, terms: TermGroups, at: datetime, deadlines: Deadlines
 ) -> Candidates:
-    """Ask all sources at the same time: at most five statements and one call to the vector store.
-
-    Parameters
-    ----------
-    where, terms
-        Filter of the feed, and the ids of its terms.
-    """
+    """Ask all sources at the same time: at most five statements and one call to the vector store."""
     degraded: list[Store] = []
 
     async def ask(store: Store, source: Awaitable[_T], otherwise: _T, seconds: float = deadlines.source_s) -> _T:
@@ -177,18 +159,9 @@ async def _item_neighbors(stores: Stores, profile: Profile, at: datetime) -> lis
 
 
 def nearest_to_history(ids: Integers, similarity: Floats, history: Integers, limit: int) -> Integers:
-    """Choose the projects with the greatest summed similarity to a history.
+    """Return the `limit` projects of greatest summed similarity to a history, without those in it; ties go by id.
 
-    Parameters
-    ----------
-    ids, similarity
-        (m,) neighbors of the history, in any order, and their weighted similarities.
-    history
-        Ids that are not chosen.
-
-    Returns
-    -------
-    At most `limit` ids, the most similar first; ties are broken by id.
+    `ids` and `similarity` are (m,) neighbors of the history's projects, in any order, and their weighted similarities.
     """
     found, place = np.unique(ids, return_inverse=True)
     summed = np.bincount(place, similarity, minlength=found.size)

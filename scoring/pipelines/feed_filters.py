@@ -35,15 +35,7 @@ class Selection:
 def select(
     features: Sequence[ProjectFeatures], user_id: int | None, where: ProjectFilter, terms: TermGroups
 ) -> Selection:
-    """Apply the filters to candidates.
-
-    Parameters
-    ----------
-    user_id
-        User whose own projects are removed; None for an anonymous viewer.
-    where, terms
-        Filter of the feed, and the ids of its terms.
-    """
+    """Apply the filters to candidates; `user_id` is the user whose own projects are removed."""
     applies: dict[Filter, Callable[[ProjectFeatures], bool]] = {
         Filter.PRIVATE: lambda feature: feature.private,
         Filter.ARCHIVED: lambda feature: feature.archived,

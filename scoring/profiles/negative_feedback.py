@@ -44,15 +44,7 @@ async def load_negative_feedback(database: Database, profile: Profile, at: datet
 
 
 def impression_fatigue(shown: Integers, untouched: NDArray[np.bool_]) -> Floats:
-    """Impressions without engagement, at most `weights.MAX_IMPRESSION_FATIGUE`.
-
-    Parameters
-    ----------
-    shown
-        (n,) impressions within `weights.IMPRESSION_FATIGUE_DAYS`.
-    untouched
-        (n,) whether the viewer has never engaged with the project.
-    """
+    """Impressions of projects that the viewer never engaged with, at most `weights.MAX_IMPRESSION_FATIGUE`."""
     skipped: Floats = np.where(untouched, np.minimum(shown, weights.MAX_IMPRESSION_FATIGUE), 0).astype(np.float64)
     return skipped
 

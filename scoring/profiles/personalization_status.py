@@ -73,24 +73,16 @@ class SignalState:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Personalization status of a viewer.
-
-    Attributes
-    ----------
-    parts
-        Parts that add up to `quality`.
-    profile_age_s
-        Seconds since the last interaction or statement; None without any.
-    """
+    """Personalization status of a viewer."""
 
     counts: SignalCounts
     thresholds: Thresholds
     stage: ViewerStage
     strategy: Strategy
-    parts: dict[QualityPart, float]
+    parts: dict[QualityPart, float]  # they add up to `quality`
     missing: tuple[Missing, ...]
     signals: tuple[SignalState, ...]
-    profile_age_s: float | None
+    profile_age_s: float | None  # since the last interaction or statement
 
     @property
     def quality(self) -> float:
@@ -122,15 +114,7 @@ def status_of(
     preferences: Preferences,
     thresholds: Thresholds = BASELINE_THRESHOLDS,
 ) -> Status:
-    """Return the personalization status of a viewer.
-
-    Parameters
-    ----------
-    model
-        For You model of a viewer with a history.
-    preferences
-        Ranking preferences: data that may not be used does not count for the strategy, and its signals are inactive.
-    """
+    """Return the personalization status of a viewer, whose history would be ranked by `model`."""
     moments = [moment for moment in (counts.last_engaged_at, counts.last_stated_at) if moment is not None]
     strategy = _strategy(counts, preferences)
     ranks = ONBOARDING if strategy is Strategy.ONBOARDING else model

@@ -35,28 +35,14 @@ WORTH = {
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Profile of a viewer at one moment.
-
-    Attributes
-    ----------
-    tags
-        Stated and learned interests, by descending confidence.
-    engagements
-        The viewer's history, the latest first, at most `weights.PROFILE_ENGAGEMENTS` projects.
-    vector
-        Unit vector of interests and history; None if neither has one, or without the vector store.
-    degraded
-        Unavailable stores.
-    without
-        Parts of the history and the interests that are left out, for counterfactuals.
-    """
+    """Profile of a viewer at one moment."""
 
     viewer: Viewer
-    tags: tuple[Tag, ...] = ()
-    engagements: tuple[EngagedProject, ...] = ()
-    vector: Vector | None = None
-    degraded: tuple[Store, ...] = ()
-    without: ProfileExclusions = NO_EXCLUSIONS
+    tags: tuple[Tag, ...] = ()  # stated and learned interests, by descending confidence
+    engagements: tuple[EngagedProject, ...] = ()  # history, the latest first, at most `weights.PROFILE_ENGAGEMENTS`
+    vector: Vector | None = None  # unit vector of interests and history
+    degraded: tuple[Store, ...] = ()  # unavailable stores
+    without: ProfileExclusions = NO_EXCLUSIONS  # interests and history left out, for counterfactuals
 
     @property
     def is_empty(self) -> bool:
@@ -128,13 +114,7 @@ async def load_profile(
     deadlines: Deadlines = SERVING,
     without: ProfileExclusions = NO_EXCLUSIONS,
 ) -> Profile:
-    """Load a viewer's profile: two statements and two calls to the vector store.
-
-    Parameters
-    ----------
-    without
-        Engagements and interests to leave out; the text of the interests is then embedded again.
-    """
+    """Load a viewer's profile, in two statements and two calls to the vector store."""
     known = await load_profile_without_vector(stores.database, viewer, without)
     if viewer.actor_id is None or known.is_empty:
         return known

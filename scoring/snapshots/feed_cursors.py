@@ -22,21 +22,11 @@ _LATEST = int((datetime(9999, 1, 1, tzinfo=UTC) - _EPOCH).total_seconds()) * 1_0
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """Position in a feed.
-
-    Attributes
-    ----------
-    snapshot_id
-        Id of the snapshot.
-    rank
-        Rank from 1; the next page starts after it.
-    behind
-        Position by time of creation; None within the stored ranks.
-    """
+    """Position in a feed."""
 
     snapshot_id: str
-    rank: int
-    behind: Keyset | None = None
+    rank: int  # from 1; the next page starts after it
+    behind: Keyset | None = None  # position by time of creation; None within the stored ranks
 
     def encode(self) -> str:
         """Return the cursor as URL-safe text."""

@@ -49,22 +49,12 @@ RequestKey = tuple[FeedKind, str, int, Cursor | None]
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """Validated request of a page.
-
-    Attributes
-    ----------
-    arguments
-        Digest of the filter and the feed's other arguments; a cursor is valid for equal ones only.
-    first
-        Most places of the page.
-    after
-        Cursor after which the page starts; None for the first page.
-    """
+    """Validated request of a page."""
 
     kind: FeedKind
     viewer: Viewer
     where: ProjectFilter
-    arguments: str
+    arguments: str  # digest of the filter and the other arguments; a cursor is valid for equal ones only
     first: int
     after: Cursor | None
 
@@ -141,21 +131,12 @@ def entry_at(kind: FeedKind, cursor: Cursor, snapshot: RankingSnapshot | None, v
     """Return a place of a feed from its snapshot.
 
     A place after the stored ranks has no contributions. A place of `newest`, which stores no ranking, is read from its
-    cursor.
-
-    Parameters
-    ----------
-    snapshot
-        Snapshot of the cursor; None if it has expired.
+    cursor. `snapshot` is None if that of the cursor has expired.
 
     Raises
     ------
-    SnapshotExpired
-        If the snapshot has expired.
-    ForeignPosition
-        If it belongs to another viewer.
-    UnknownPosition
-        If it has no such place.
+    SnapshotExpired, ForeignPosition, UnknownPosition
+        If the snapshot has expired, belongs to another viewer, or has no such place.
     """
     if kind is FeedKind.NEWEST:
         explained = None if cursor.behind is None else _by_creation(cursor.behind)

@@ -33,24 +33,12 @@ _FORMAT = 6
 
 @dataclass(frozen=True, slots=True)
 class RankingSnapshot:
-    """Stored ranking.
+    """Stored ranking."""
 
-    Attributes
-    ----------
-    id
-        16 random bytes as hex, so that cursors cannot be guessed.
-    actor_id
-        Actor of a personal ranking; None for a shared one.
-    arguments
-        Digest of the filter and the other arguments.
-    where
-        Filter, for explanations that rank the page again.
-    """
-
-    id: str
-    actor_id: int | None
-    arguments: str
-    where: ProjectFilter
+    id: str  # 16 random bytes as hex, so that cursors cannot be guessed
+    actor_id: int | None  # actor of a personal ranking; None for a shared one
+    arguments: str  # digest of the filter and the other arguments
+    where: ProjectFilter  # for explanations that rank the page again
     ranking: Ranking
 
     def is_for(self, viewer: Viewer) -> bool:
@@ -60,23 +48,13 @@ class RankingSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class RankingKey:
-    """Key of a stored ranking.
+    """Key of a stored ranking; the other fields are those of the `RankingSnapshot`."""
 
-    Attributes
-    ----------
-    pointer
-        Name of the pointer (see `pointer`).
-    actor_id, arguments, where
-        As of `RankingSnapshot`.
-    fresh_s
-        Age up to which the ranking serves first pages.
-    """
-
-    pointer: str
+    pointer: str  # see `pointer`
     actor_id: int | None
     arguments: str
     where: ProjectFilter
-    fresh_s: float
+    fresh_s: float  # age up to which the ranking serves first pages
 
 
 MakeRanking = Callable[[], Awaitable[Ranking | RankingSnapshot]]

@@ -11,11 +11,11 @@ from itertools import product
 import numpy as np
 
 from db.interactions.activity_time import FIRST_MONDAY_S, UNIFORM_CLOCK, WEEK_H, ActivityClock
-from db.time_units import HOUR_S, WEEK_S
+from db.time_units import ACTIVE_HALF_LIVES_H, HOUR_S, WEEK_S
 from scoring.mathematics.behavior_evidence import EventLog
 from scoring.mathematics.ranking_metrics import graded_ndcg
 from scoring.mathematics.signals import Floats, Integers
-from scoring.mathematics.velocity import ACTIVE_HALF_LIVES_H, DEFAULT_TREND_CONSTANTS, TrendConstants, Window
+from scoring.mathematics.velocity import DEFAULT_TREND_CONSTANTS, TrendConstants, Window
 from scoring.replay.dataset import Dataset
 
 FITTED_SHARE = 0.6
