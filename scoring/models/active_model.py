@@ -37,16 +37,17 @@ class ActiveValue(ABC, Generic[T]):
     The last valid value stays while the database is unavailable or holds an invalid one.
     """
 
+    shipped: T
+    """Value while none is active."""
+
     def __init__(
         self,
         database: Database,
-        shipped: T,
         fresh_s: float = weights.MODEL_FRESH_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
-        self._shipped = shipped
-        self._value = shipped
+        self._value = self.shipped
         self._fresh_s = fresh_s
         self._clock = clock
         self._read_again_at = clock()
@@ -57,7 +58,7 @@ class ActiveValue(ABC, Generic[T]):
             self._read_again_at = self._clock() + self._fresh_s  # before the read, so that one request reads, not all
             try:
                 stored = await self._read()
-                self._value = self._shipped if stored is None else stored
+                self._value = self.shipped if stored is None else stored
             except StoreUnavailable as away:
                 log.debug("%s cannot be read: %s", type(self).__name__, away)
             except InvalidModel as error:
@@ -72,14 +73,7 @@ class ActiveValue(ABC, Generic[T]):
 class ActiveModel(ActiveValue[Model]):
     """Provider of the active ranking model."""
 
-    def __init__(
-        self,
-        database: Database,
-        shipped: Model = DEFAULT,
-        fresh_s: float = weights.MODEL_FRESH_S,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        super().__init__(database, shipped, fresh_s, clock)
+    shipped = DEFAULT
 
     async def _read(self) -> Model | None:
         stored = await active_model(self._database)

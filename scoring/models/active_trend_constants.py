@@ -1,16 +1,13 @@
 """The active constants of trending: the last set that was fitted and accepted, else the shipped one."""
 
 import math
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
-from db.database.engine import Database
 from db.interactions.activity_time import UNIFORM_CLOCK, WEEK_H, ActivityClock
 from db.time_units import ACTIVE_HALF_LIVES_H
 from db.trained_models.velocity_constants import active_constants
-from scoring import weights
 from scoring.errors import InvalidModel
 from scoring.mathematics.velocity import DEFAULT_TREND_CONSTANTS, TrendConstants, Window
 from scoring.models.active_model import ActiveValue
@@ -29,13 +26,7 @@ async def default_trend_constants() -> ConstantsByWindow:
 class ActiveTrendConstants(ActiveValue[ConstantsByWindow]):
     """Provider of the active constants of trending."""
 
-    def __init__(
-        self,
-        database: Database,
-        fresh_s: float = weights.MODEL_FRESH_S,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        super().__init__(database, DEFAULT_TREND_CONSTANTS, fresh_s, clock)
+    shipped = DEFAULT_TREND_CONSTANTS
 
     async def _read(self) -> ConstantsByWindow | None:
         stored = await active_constants(self._database)

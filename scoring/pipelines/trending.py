@@ -1,6 +1,6 @@
 """Trending: decayed actors against age, with a small bounded boost for the viewer's interests."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -10,13 +10,12 @@ from db.actors.profiles import tags
 from db.actors.users import Viewer
 from db.catalog.project_cards import ProjectFilter
 from db.database.engine import Database
-from db.interactions.velocity_queries import TrendingProject, VelocityFormula, trending_projects
+from db.interactions.velocity_queries import VelocityFormula, trending_projects
 from db.models import FeedKind
 from scoring import weights
 from scoring.features import incidences
 from scoring.mathematics import signals
 from scoring.mathematics.additive_model import order_by_score, scores
-from scoring.mathematics.signals import Floats, Integers
 from scoring.mathematics.velocity import (
     DEFAULT_TREND_CONSTANTS,
     TrendConstants,
@@ -84,11 +83,15 @@ async def rank(
         limit=weights.SNAPSHOT_RANKS,
         where=where,
     )
-    values, contributions, keys = _shared(found, actors, chosen)
+    ages_h = np.array([one.age_h for one in found], dtype=np.float64)
+    keys = np.array([one.key for one in found], dtype=np.str_)
+    values = np.column_stack([effective_actors(actors, chosen), ages_h])
+    contributions = np.rint(score_parts(actors, ages_h, chosen) * MILLIONTHS).astype(np.int64)
     base = order_by_score(scores(contributions), keys)
     order, values, contributions = base, values[base], contributions[base]
     if profile is not None and found:
-        fits = _interest_match([found[index].terms for index in base], profile)
+        carried = signals.union(incidences([found[index].terms for index in base]).values())
+        fits = signals.explicit_preferences(carried, profile.tag_terms, profile.tag_worth)
         boost = np.rint(weights.TRENDING_BOOST * fits * MILLIONTHS).astype(np.int64)
         bounded = bounded_boost(scores(contributions), boost, max_boost_places)
         values = np.column_stack([values, fits])
@@ -115,18 +118,3 @@ async def interests(database: Database, viewer: Viewer) -> Profile | None:
         return None
     found = await tags(database, viewer.actor_id)
     return Profile(viewer, tuple(found)) if found else None
-
-
-def _shared(
-    found: Sequence[TrendingProject], actors: Floats, constants: TrendConstants
-) -> tuple[Floats, Integers, np.ndarray[tuple[int], np.dtype[np.str_]]]:
-    """Return (n, 2) values and contributions that are the same for everybody, and the (n,) keys."""
-    ages_h = np.array([one.age_h for one in found], dtype=np.float64)
-    contributions = np.rint(score_parts(actors, ages_h, constants) * MILLIONTHS).astype(np.int64)
-    keys = np.array([one.key for one in found], dtype=np.str_)
-    return np.column_stack([effective_actors(actors, constants), ages_h]), contributions, keys
-
-
-def _interest_match(terms: Sequence[str | None], profile: Profile) -> Floats:
-    carried = signals.union(incidences(terms).values())
-    return signals.explicit_preferences(carried, profile.tag_terms, profile.tag_worth)
