@@ -17,7 +17,7 @@ from scoring.deadlines import PATIENT
 from scoring.explanation.reasons import summary
 from scoring.feeds import Feeds
 from scoring.mathematics.additive_model import BASELINE
-from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS
+from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS, EVALUATION_ONLY
 from scoring.mathematics.velocity import Window
 from scoring.models.active_model import fixed_model
 from scoring.models.model_presets import DEFAULT, from_data, with_untrained_signals
@@ -32,7 +32,7 @@ TRAINED = with_untrained_signals(
     from_data(
         "trained-1",
         {
-            **{signal.value: CURVE for signal in BEHAVIOR_SIGNALS},
+            **{signal.value: CURVE for signal in BEHAVIOR_SIGNALS if signal not in EVALUATION_ONLY},
             "stages": {"heavy": {"age": {"xs": [0.0, 9.0], "ys": [0.01, -0.3]}}, "quiz": {"actors_3d": CURVE}},
         },
     )

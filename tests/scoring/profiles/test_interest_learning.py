@@ -22,7 +22,7 @@ from tests.world import BEGIN, MOMENT, World, embedded_world
 
 
 def did(*entries: tuple[int, int, float, int, float]) -> EngagementByTerm:
-    """Make deeds of (actor, term, deeds, projects, total)."""
+    """Return engagement of (actor, term, interactions, projects, total)."""
     table = np.array(entries, dtype=np.float64).reshape(-1, 5)
     whole = table.astype(np.int64)
     return EngagementByTerm(whole[:, 0], whole[:, 1], table[:, 2], whole[:, 3], table[:, 4])
@@ -35,7 +35,7 @@ def test_confidence_is_half_of_what_it_can_be_at_five_views_and_never_reaches_wh
 
 
 @pytest.mark.parametrize(
-    ("deeds", "projects", "total", "share", "is_learned"),
+    ("interactions", "projects", "total", "share", "is_learned"),
     [
         (5.0, 3, 10.0, 0.3, True),
         (5.0, 2, 10.0, 0.3, False),  # too few projects
@@ -165,7 +165,7 @@ async def test_it_takes_a_constant_number_of_statements_however_many_actors_lear
         with statements(world.stores.database) as issued:
             assert await learn_interests(world.stores.database, MOMENT) >= many
         counts.append(len(issued))
-    # The catalog (2), the last actor; totals and deeds; stored, the lock, others, taken away, the write; version
+    # The catalog (2), the last actor; totals and interactions; stored, the lock, others, taken away, the write; version
     # and outbox.
     assert counts == [12, 12]
     assert len(await world.stores.database.fetch(select(Actor.id))) == 34
