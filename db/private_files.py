@@ -6,23 +6,28 @@ SQLite gives the files beside a database (``-wal``, ``-shm``, ``-journal``) the 
 import os
 from collections.abc import Iterator
 from contextlib import suppress
+from enum import StrEnum
 from pathlib import Path
 from typing import TextIO
 
 FILE_MODE, FOLDER_MODE = 0o600, 0o700
 _FOR_OTHERS = 0o077
-_OURS = (
-    "explore.sqlite",
-    "vectors.sqlite",
-    "cache.sqlite",
-    "documents.sqlite",
-    "embeddings.sqlite",
-    "token_secret",
-    ".token_secret.",
-    ".writable",
-    "worker_alive",
-)
-"""Beginnings of the names of our files in VAR_DIR."""
+
+
+class DataFile(StrEnum):
+    """Names of the files in the data folder (VAR_DIR)."""
+
+    DATABASE = "explore.sqlite"
+    VECTORS = "vectors.sqlite"
+    CACHE = "cache.sqlite"
+    DOCUMENTS = "documents.sqlite"
+    EMBEDDINGS = "embeddings.sqlite"
+    TOKEN_SECRET = "token_secret"  # noqa: S105 (a file's name)
+    WORKER_ALIVE = "worker_alive"
+
+
+_OURS = (*DataFile, ".token_secret.", ".writable")
+"""Prefixes of the names of our files in the data folder."""
 
 
 def make_private_folder(folder: Path) -> None:

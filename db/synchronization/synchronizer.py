@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -76,6 +76,14 @@ class IndexSynchronizer:
                 pause_s = POLL_S
                 if not taken:
                     await _any_of((stop, self._woken), POLL_S)
+
+    async def drain_all(self, progress: Callable[[float, int], None]) -> None:
+        """Drain the outbox until it is empty; `progress` takes the finished share and the number of rows."""
+        waiting, done = (await outbox.backlog(self._database)).rows, 0
+        while taken := await self.drain():
+            done += taken
+            progress(min(done / max(waiting, 1), 0.99), done)
+        progress(1.0, done)
 
     async def drain(self, limit: int = BATCH, *, only_urgent: bool = False) -> int:
         """Process up to `limit` outbox rows, and return the number taken; 0 if the outbox is empty.

@@ -121,21 +121,12 @@ async def _installation(directory: Path, progress: Progress) -> AsyncIterator[St
         try:
             await schema.migrate(stores.database)
             await stores.vectors.prepare(stores.embedder.model, stores.embedder.dimension)
-            report = await import_directory(
-                stores.database, directory, progress=lambda one: progress(one.file, one.fraction)
-            )
-            await _index(stores, sum(file.added for file in report.files), progress)
+            await import_directory(stores.database, directory, progress=lambda one: progress(one.file, one.fraction))
+            synchronizer = IndexSynchronizer(stores.database, stores.vectors, stores.embedder)
+            await synchronizer.drain_all(lambda share, _: progress("index", share))
             yield stores
         finally:
             await stores.close()
-
-
-async def _index(stores: Stores, expected: int, progress: Progress) -> None:
-    synchronizer, done = IndexSynchronizer(stores.database, stores.vectors, stores.embedder), 0
-    while indexed := await synchronizer.drain():
-        done += indexed
-        progress("index", min(done / max(expected, 1), 1.0))
-    progress("index", 1.0)
 
 
 def _as_scores(found: Integers, relevant: Integers) -> tuple[Floats, Integers]:
