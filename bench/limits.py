@@ -81,8 +81,9 @@ def main() -> None:
     variables = {"first": 30, "after": None}
 
     def cost(of: Document, asked: OperationDefinitionNode) -> int:
-        limits.measure(of, variables, is_privileged=False)
-        return limits.cost(of, asked, variables, is_privileged=False)
+        limits.check_variables(variables, is_privileged=False)
+        of.analysis = of.analysis or limits.analyze(of.node)
+        return limits.cost(of.analysis, asked, variables, is_privileged=False)
 
     def find_again() -> None:
         documents.validate(documents.read(FEED))

@@ -1,8 +1,11 @@
-"""The edge: HTTP, who is asking, limits, pages and the command line. The top floor."""
+"""The top layer: HTTP and WebSockets, authentication, limits, pages, background jobs and the command line.
+
+It parses requests and commands and answers them; types of the graph are in `resolvers`, rankings in `scoring`.
+"""
 
 import os
 
-# One thread for linear algebra: a request multiplies one small matrix, and a pool of threads per worker process would
-# only fight over the cores. OpenBLAS reads this once, when NumPy is first imported, so it stands here.
+# One thread for linear algebra: a request multiplies one small matrix, and thread pools of several processes would
+# compete for the cores. OpenBLAS reads this once, when NumPy is first imported.
 for _pool in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
     os.environ.setdefault(_pool, "1")

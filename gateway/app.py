@@ -1,9 +1,10 @@
-"""The web application: addresses, and what is wrapped around them."""
+"""The web application: its endpoints and the middleware around them."""
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 
+from gateway.admission import Admission
 from gateway.assets import FRONTEND, GraphiqlOrEndpoint, StaticFiles, read_explore_page, read_graphiql
 from gateway.callers.authentication import Authenticator
 from gateway.callers.clock import Clock
@@ -22,11 +24,12 @@ from gateway.callers.demo_viewers import DemoViewers
 from gateway.callers.network_hash import NetworkHash
 from gateway.callers.session_ids import HEADER as SESSION_HEADER
 from gateway.callers.session_ids import SessionIds
-from gateway.callers.token_authority import previous_secret, signing_secret, token_authority
+from gateway.callers.token_authority import TokenAuthority, previous_secret, signing_secret, token_authority
 from gateway.client_addresses import ClientAddresses
+from gateway.compat import graphql_schema
 from gateway.connections.connection_caps import ClientLimit
 from gateway.documents.document_cache import DocumentCache
-from gateway.documents.resolution import document_resolver
+from gateway.documents.resolution import DocumentResolver, document_resolver
 from gateway.endpoint import Endpoint
 from gateway.graphql_http.public_caching import PublicCaching
 from gateway.graphql_http.request_parsing import PREFLIGHT_HEADERS
@@ -47,26 +50,39 @@ from gateway.telemetry import Metrics, count_untrusted_forwarding
 from resolvers.schema import schema
 
 PREFLIGHT_AGE_S = 7_200
-"""How long a browser may remember a CORS preflight; two hours is the most that Chromium honors."""
+"""Time for which a browser may cache a CORS preflight; two hours is Chromium's maximum."""
 
+MIN_COMPRESSED_BYTES = 1_000
+"""Size from which on an answer is compressed: a smaller one fits into one packet."""
 
-COMPRESSED_FROM = 1_000
-"""Bytes from which on an answer is compressed: a smaller one fits into one packet as it is."""
-
-COMPRESSION = 3
+COMPRESSION_LEVEL = 3
 """Level of gzip: a page of 30 (33 KB) becomes 9.3 KB in 0.18 ms; level 9 makes it 8.6 KB in 0.75 ms."""
 
 
 def create() -> Starlette:
-    """Make the application of one worker process, from the environment. uvicorn calls this."""
+    """Create the application of one server process from the environment. uvicorn calls this."""
     settings = load_settings()
     configure_logs(settings)
     app = build(settings, schema, partial(open_runtime, settings))
-    # Modules and the schema stay for ever: 220,000 objects, through which every full collection walks. That takes
-    # 0.2 s, in which nobody is answered, and came with every twentieth rich page; without them it takes 5 ms.
+    # Modules and the schema live for ever: 220,000 objects, which every full collection would traverse. That took 0.2 s
+    # with every twentieth rich page, in which no request was answered; without them it takes 5 ms.
     gc.collect()
     gc.freeze()
     return app
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """The long-lived objects of one application."""
+
+    settings: Settings
+    authority: TokenAuthority
+    addresses: ClientAddresses
+    resolver: DocumentResolver
+    admission: Admission
+    endpoint: Endpoint
+    websockets: WebSocketEndpoint
+    shutting_down: asyncio.Event
 
 
 def build(
@@ -76,12 +92,10 @@ def build(
     frontend: Path = FRONTEND,
     clock: Clock = Clock(),  # noqa: B008 (it has no state)
 ) -> Starlette:
-    """Make the application.
+    """Create the application.
 
     Parameters
     ----------
-    settings
-        The edge's settings.
     graph
         The schema behind `/graphql`.
     opened
@@ -89,87 +103,93 @@ def build(
     frontend
         The folder of the npm packages whose builds are served.
     clock
-        Says when tokens end.
+        The clock for the times of tokens.
     """
-    secret = signing_secret(settings)
-    authority = token_authority(settings, clock)
-    networks = NetworkHash(secret) if settings.network_cap else None
-    addresses = ClientAddresses(settings.trusted_proxies, count_untrusted_forwarding)
-    sessions = SessionIds(secret, previous_secret(settings), clock)
-    visitors = Authenticator(authority, sessions, networks, addresses)
-    naming = document_resolver(settings)
-    limits, budgets = Limits(graph._schema, settings), Budgets(settings, secret)
-    documents = DocumentCache(graph._schema, introspection=settings.introspection, parse=limits.parse)
-    caching = PublicCaching(graph._schema, settings.public_cache_s)
-    ending = asyncio.Event()
-    seats = StreamLimits(settings.max_streams, settings.max_streams_viewer, settings.max_streams_address)
-    subscriptions = SubscriptionExecutor(request_context)
-    streams = EventStreams(subscriptions, visitors, seats, ending, clock) if settings.subscriptions else None
-    endpoint = Endpoint(graph, visitors, naming, documents, limits, budgets, caching, request_context, streams)
-    origins = AllowedOrigins(settings.allow_origins)
-    sockets = WebSocketEndpoint(
-        endpoint, visitors.client_address, subscriptions, seats, origins, settings.stream_idle_s, clock
-    )
-
-    metrics = Metrics(settings.metrics_token.get_secret_value() if settings.metrics_token else None)
-    demo_viewers = DemoViewers(authority, enabled=settings.demo_viewers)
+    parts = _parts(settings, graph, clock)
     explore_page = read_explore_page(frontend) if settings.explore_page else {}
     graphiql = read_graphiql(frontend) if settings.graphiql else {}
-
-    @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with opened() as runtime:
-            app.state.runtime = runtime
-            app.state.issuer_keys = authority.keys
-            app.state.addresses = addresses
-            with set_on_shutdown_signal(ending):
-                yield
-        await naming.close()
-        if authority.keys is not None:
-            await authority.keys.close()
-
+    graphql = GraphiqlOrEndpoint(parts.endpoint, graphiql) if settings.graphiql else parts.endpoint
     app = Starlette(
-        routes=[
-            *([] if explore_page else [Route("/", front_page, methods=["GET"])]),
-            Route("/graphql", GraphiqlOrEndpoint(endpoint, graphiql) if settings.graphiql else endpoint),
-            *([WebSocketRoute("/graphql", sockets)] if settings.subscriptions else []),
-            Route("/healthz", alive, methods=["GET"]),
-            Route("/readyz", ready, methods=["GET"]),
-            Route("/demo/viewers", demo_viewers.answer, methods=["GET"]),
-            *([Route("/metrics", metrics.answer, methods=["GET"])] if settings.metrics else []),
-        ],
-        middleware=[
-            Middleware(RequestLog),
-            *_client_limit(settings, addresses),
-            *_cross_origin(settings.allow_origins),
-            Middleware(GZipMiddleware, minimum_size=COMPRESSED_FROM, compresslevel=COMPRESSION),
-        ],
+        routes=[*([] if explore_page else [Route("/", front_page)]), Route("/graphql", graphql), *_routes(parts)],
+        middleware=_middleware(parts),
         exception_handlers={HTTPException: answer_http_exception},
-        lifespan=lifespan,
+        lifespan=_lifespan(parts, opened),
     )
     app.router.default = StaticFiles(explore_page, graphiql)
     app.router.redirect_slashes = False  # Starlette would build the address from the Host header
     return app
 
 
-def _client_limit(settings: Settings, addresses: ClientAddresses) -> list[Middleware]:
-    """Cap clients behind trusted proxies; the server caps the connections of all others."""
-    if not settings.trusted_proxies:
-        return []
-    return [Middleware(ClientLimit, addresses=addresses, limit=settings.max_connections_address)]
+def _parts(settings: Settings, graph: strawberry.Schema, clock: Clock) -> _Parts:
+    """Connect callers, documents, limits and subscriptions."""
+    secret, graph_schema = signing_secret(settings), graphql_schema(graph)
+    authority = token_authority(settings, clock)
+    addresses = ClientAddresses(settings.trusted_proxies, count_untrusted_forwarding)
+    sessions = SessionIds(secret, previous_secret(settings), clock)
+    networks = NetworkHash(secret) if settings.network_cap else None
+    authenticator = Authenticator(authority, sessions, networks, addresses)
+
+    limits = Limits(graph_schema, settings)
+    documents = DocumentCache(graph_schema, introspection=settings.introspection, parse=limits.parse)
+    resolver = document_resolver(settings)
+    admission = Admission(graph, authenticator, resolver, documents, limits, Budgets(settings, secret))
+
+    shutting_down = asyncio.Event()
+    stream_limits = StreamLimits(settings.max_streams, settings.max_streams_viewer, settings.max_streams_address)
+    executor = SubscriptionExecutor(request_context)
+    streams = EventStreams(executor, authenticator, stream_limits, shutting_down, clock)
+    caching = PublicCaching(graph_schema, settings.public_cache_s)
+    endpoint = Endpoint(admission, caching, request_context, streams if settings.subscriptions else None)
+    origins = AllowedOrigins(settings.allow_origins)
+    websockets = WebSocketEndpoint(admission, executor, stream_limits, origins, settings.stream_idle_s, clock)
+    return _Parts(settings, authority, addresses, resolver, admission, endpoint, websockets, shutting_down)
 
 
-def _cross_origin(origins: tuple[str, ...]) -> list[Middleware]:
-    if not origins:
-        return []
-    # No credentials: the gateway knows a caller by a header, never by a cookie.
+def _routes(parts: _Parts) -> list[BaseRoute]:
+    settings = parts.settings
+    metrics = Metrics(settings.metrics_token.get_secret_value() if settings.metrics_token else None)
+    demo_viewers = DemoViewers(parts.authority, enabled=settings.demo_viewers)
     return [
-        Middleware(
-            CORSMiddleware,
-            allow_origins=origins,
-            allow_methods=["GET", "POST"],
-            allow_headers=["Authorization", "Content-Type", SESSION_HEADER, REQUEST_ID_HEADER, *PREFLIGHT_HEADERS],
-            expose_headers=[SESSION_HEADER, REQUEST_ID_HEADER, "ETag", "Retry-After"],
-            max_age=PREFLIGHT_AGE_S,
-        )
+        *([WebSocketRoute("/graphql", parts.websockets)] if settings.subscriptions else []),
+        Route("/healthz", alive),
+        Route("/readyz", ready),
+        Route("/demo/viewers", demo_viewers.answer),
+        *([Route("/metrics", metrics.answer)] if settings.metrics else []),
     ]
+
+
+def _middleware(parts: _Parts) -> list[Middleware]:
+    settings = parts.settings
+    middleware = [Middleware(RequestLog)]
+    if settings.trusted_proxies:  # the server itself caps the connections of all other clients
+        limit = settings.max_connections_address
+        middleware.append(Middleware(ClientLimit, addresses=parts.addresses, limit=limit))
+    if settings.allow_origins:  # without credentials: the gateway authenticates by headers, never by cookies
+        middleware.append(
+            Middleware(
+                CORSMiddleware,
+                allow_origins=settings.allow_origins,
+                allow_methods=["GET", "POST"],
+                allow_headers=["Authorization", "Content-Type", SESSION_HEADER, REQUEST_ID_HEADER, *PREFLIGHT_HEADERS],
+                expose_headers=[SESSION_HEADER, REQUEST_ID_HEADER, "ETag", "Retry-After"],
+                max_age=PREFLIGHT_AGE_S,
+            )
+        )
+    compression = Middleware(GZipMiddleware, minimum_size=MIN_COMPRESSED_BYTES, compresslevel=COMPRESSION_LEVEL)
+    return [*middleware, compression]
+
+
+def _lifespan(parts: _Parts, opened: OpenRuntime) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with opened() as runtime:
+            app.state.runtime = runtime
+            app.state.issuer_keys = parts.authority.keys
+            app.state.addresses = parts.addresses
+            with set_on_shutdown_signal(parts.shutting_down):
+                yield
+        await parts.resolver.close()
+        if parts.authority.keys is not None:
+            await parts.authority.keys.close()
+
+    return lifespan

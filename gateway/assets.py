@@ -1,7 +1,7 @@
-"""The built pages (the explore page and GraphiQL), held in memory and sent compressed under a strict content policy.
+"""Built pages (the explore page and GraphiQL), held in memory and sent compressed under a strict content policy.
 
-What the npm packages of `frontend/` were built into is read once at the start: a request is a look into a dictionary,
-so no path can lead out of the folder, and a build that runs meanwhile cannot be seen half done.
+The builds of the npm packages in `frontend/` are read once at the start: a request is a lookup in a dictionary, so no
+path leads out of the folder, and a build that runs meanwhile is never served in part.
 """
 
 from collections.abc import Mapping
@@ -18,26 +18,26 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.json_responses import not_found
 
 FRONTEND = Path(__file__).parents[1] / "frontend"
-"""The npm packages and what they are built into: in a checkout, in the image and in a wheel at the same place."""
+"""The npm packages and their builds: at the same place in a checkout, in the image and in a wheel."""
 
-_GRAPHIQL_AT = "/graphiql/"
-"""Where GraphiQL's own scripts and styles lie; its page answers at `/graphql`, beside the endpoint."""
+_GRAPHIQL_PATH = "/graphiql/"
+"""Path of GraphiQL's scripts and styles; its page is at `/graphql`, like the endpoint."""
 
 _CLOSED = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; manifest-src 'self'"
 _NOWHERE = "base-uri 'none'; frame-ancestors 'none'; form-action 'none'"
 
 PAGE_POLICY = f"{_CLOSED}; font-src 'self'; img-src 'self' https: data:; {_NOWHERE}"
-"""Pictures may come from elsewhere, for the catalog names them by address; nothing else may."""
+"""Only images may come from elsewhere, because projects name them by URL."""
 
 GRAPHIQL_POLICY = f"{_CLOSED}; font-src 'self' data:; img-src 'self' data:; {_NOWHERE}"
-"""GraphiQL brings its icons and the font of its editor as data addresses inside its style sheet."""
+"""GraphiQL's style sheet contains its icons and the font of its editor as data URLs."""
 
-_FOR_EVER = "public, max-age=31536000, immutable"
-"""For a file whose name holds the hash of its content: RFC 8246."""
-_ASK_AGAIN = "no-cache"
+_IMMUTABLE = "public, max-age=31536000, immutable"
+"""For a file whose name contains the hash of its content: RFC 8246."""
+_REVALIDATE = "no-cache"
 
 _CODINGS = {".br": "br", ".gz": "gzip"}
-"""What `frontend/compress.mjs` leaves beside each file, the smallest first."""
+"""Suffixes of the files that `frontend/compress.mjs` writes beside each file, the smallest first."""
 
 _MEDIA_TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -51,7 +51,7 @@ _MEDIA_TYPES = {
     ".txt": "text/plain; charset=utf-8",
     ".webmanifest": "application/manifest+json",
 }
-"""Our own list: what Python's `mimetypes` says depends on the machine."""
+"""Python's `mimetypes` depends on the machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +61,16 @@ class Asset:
     Attributes
     ----------
     bodies
-        Its bytes by content coding; "identity" is always there.
+        Its bytes by content coding; always with "identity".
     headers
-        What every answer with it carries.
+        Headers of every answer with it.
     """
 
     bodies: Mapping[str, bytes]
     headers: Mapping[str, str]
 
     def answer(self, request: Request) -> Response:
-        """Give the file in the smallest coding that the client takes, or 304 if it has it already."""
+        """Return the file in the smallest coding that the client accepts, or 304 if the client has it."""
         tag = self.headers["ETag"]
         if tag in _listed(request.headers.get("if-none-match", "")):
             return Response(status_code=304, headers=self.headers)
@@ -81,28 +81,23 @@ class Asset:
 
 
 Build = Mapping[str, Asset]
-"""The files of a built package by address; none if it is not built."""
+"""The files of a built package by path; none if it is not built."""
 
 
 def read_explore_page(frontend: Path = FRONTEND) -> Build:
-    """Read what the explore page was built into."""
+    """Read the build of the explore page."""
     return _read(frontend / "dist", "/", PAGE_POLICY)
 
 
 def read_graphiql(frontend: Path = FRONTEND) -> Build:
-    """Read what GraphiQL was built into."""
-    return _read(frontend / "graphiql" / "dist", _GRAPHIQL_AT, GRAPHIQL_POLICY)
+    """Read the build of GraphiQL."""
+    return _read(frontend / "graphiql" / "dist", _GRAPHIQL_PATH, GRAPHIQL_POLICY)
 
 
 class StaticFiles:
-    """The ASGI application for every address that is no other's: the explore page, its files and GraphiQL's.
+    """The ASGI application for all other paths: the explore page, its files and GraphiQL's.
 
-    The page has one address, `/`: what it shows is in the query, as in `/?tab=trending`.
-
-    Parameters
-    ----------
-    explore_page, graphiql
-        The two builds, without files where one is not built or switched off.
+    The page has one path, `/`; its state is in the query string, as in `/?tab=trending`.
     """
 
     def __init__(self, explore_page: Build, graphiql: Build) -> None:
@@ -115,7 +110,7 @@ class StaticFiles:
         Raises
         ------
         HTTPException
-            404 if nothing is there, 405 for anything but GET and HEAD.
+            404 for an unknown path, 405 for other methods than GET and HEAD.
         """
         if scope["type"] == "websocket":
             await not_found()(scope, receive, send)
@@ -130,19 +125,11 @@ class StaticFiles:
 
 
 class GraphiqlOrEndpoint:
-    """The ASGI application behind `/graphql`: GraphiQL for a person who opens it in a browser, else the endpoint.
-
-    Parameters
-    ----------
-    endpoint
-        Who answers GraphQL.
-    graphiql
-        Its build.
-    """
+    """The ASGI application behind `/graphql`: GraphiQL for a browser that opens it, else the endpoint."""
 
     def __init__(self, endpoint: ASGIApp, graphiql: Build) -> None:
         self._endpoint = endpoint
-        self._page = graphiql.get(f"{_GRAPHIQL_AT}index.html")
+        self._page = graphiql.get(f"{_GRAPHIQL_PATH}index.html")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -155,21 +142,21 @@ class GraphiqlOrEndpoint:
 
 
 def accepts_html(request: Request) -> bool:
-    """Say whether a person has opened the address in a browser: programs do not ask for `text/html`."""
+    """Return whether a browser has opened the address: programs do not accept `text/html`."""
     return "text/html" in request.headers.get("accept", "")
 
 
 def _wants_graphiql(request: Request) -> bool:
-    """Say whether to show GraphiQL; whoever brings an operation in the address wants its answer."""
-    asks_something = not request.query_params.keys().isdisjoint({"query", "extensions", "documentId"})
-    return request.method in ("GET", "HEAD") and accepts_html(request) and not asks_something
+    """Return whether to show GraphiQL: the request opens the address in a browser and holds no operation."""
+    has_operation = not request.query_params.keys().isdisjoint({"query", "extensions", "documentId"})
+    return request.method in ("GET", "HEAD") and accepts_html(request) and not has_operation
 
 
 def _not_built() -> Response:
     text = (
         "<!doctype html><html lang=en><title>GraphiQL is not built</title><h1>GraphiQL is not built</h1>"
-        "<p>It takes Node.js 20.19 or newer and npm: <code>make pages</code>, then start the gateway again. "
-        "The endpoint itself answers at this address: POST a query to it.</p></html>"
+        "<p>Install Node.js 20.19 or newer and npm, run <code>make pages</code>, and restart the gateway. "
+        "The endpoint itself is at this address: POST a query to it.</p></html>"
     )
     return HTMLResponse(text, 404, {"Cache-Control": "no-store"})
 
@@ -190,10 +177,10 @@ def _asset(path: Path, folder: Path, policy: str) -> Asset:
     body = path.read_bytes()
     beside = {coding: path.with_name(path.name + ending) for ending, coding in _CODINGS.items()}
     bodies = {coding: file.read_bytes() for coding, file in beside.items() if file.is_file()}
-    is_hashed = path.relative_to(folder).parts[0] == "assets"  # Vite writes the hash into these names
+    is_hashed = path.relative_to(folder).parts[0] == "assets"  # Vite adds the hash to these names
     headers = {
         "Content-Type": _MEDIA_TYPES.get(path.suffix, "application/octet-stream"),
-        "Cache-Control": _FOR_EVER if is_hashed else _ASK_AGAIN,
+        "Cache-Control": _IMMUTABLE if is_hashed else _REVALIDATE,
         # Weak: the same for all codings.
         "ETag": f'W/"{sha256(body).hexdigest()[:32]}"',
         "Vary": "Accept-Encoding",
@@ -209,7 +196,7 @@ def _listed(header: str) -> list[str]:
 
 
 def _codings_taken(headers: Headers) -> set[str]:
-    """Read Accept-Encoding: the codings whose weight is not 0 (RFC 9110, section 12.5.3)."""
+    """Return the codings of Accept-Encoding whose weight is not 0 (RFC 9110, section 12.5.3)."""
     taken = set()
     for part in _listed(headers.get("accept-encoding", "").lower()):
         coding, _, weight = part.partition(";")

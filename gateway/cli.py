@@ -1,20 +1,22 @@
-"""The command line: `explore`. Each command reads the settings, calls one function, and says how it went."""
+"""The command line `explore`: each command reads the settings, calls one function, and prints the outcome."""
 
 import asyncio
 import errno
 import os
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 from sqlalchemy.exc import SQLAlchemyError
 from typer.core import TyperGroup
 
+from db.actors.users import find_viewer
+from db.database.engine import Database
 from db.errors import DatabaseLayerError, InvalidRecord, StoreUnavailable
 from db.imports.importer import find_files
 from db.models import Role
-from db.redaction import redact
 from db.schema import require_current
 from gateway.background.worker import run_worker
 from gateway.callers.token_authority import token_authority
@@ -27,15 +29,15 @@ from gateway.commands import (
     train_command,
     trends_command,
 )
-from gateway.commands.console import console, print_plain, program_name, with_program_name
+from gateway.commands.console import console, print_plain, program_name
 from gateway.commands.doctor import print_findings, run_checks
-from gateway.commands.known_user import unknown_user_warning
 from gateway.commands.welcome import print_welcome
 from gateway.data_folder import require_data, require_secret
 from gateway.errors import CannotStart
 from gateway.logs import configure_logs
 from gateway.server import listen, run_server
 from gateway.settings import Settings, load_settings
+from gateway.stores import driver_message, open_database, open_migrated
 from resolvers.schema import sdl
 from scoring import weights
 from scoring.errors import InsufficientData, InvalidModel
@@ -44,23 +46,25 @@ from scoring.evaluation.protocols import Options, Windows
 out = console()
 err = console(stderr=True)
 
+T = TypeVar("T")
+
 STOPPED = 130
-"""The exit code after Ctrl-C, as shells have it: 128 and the number of SIGINT."""
+"""Exit code after Ctrl-C, as in shells: 128 and the number of SIGINT."""
 
 _AFTER_STOP = {
-    "import": "; whole batches are in, run it again to go on from there",
+    "import": "; whole batches are in, run it again to continue",
     "demo": "; if the data folder is new, delete it and run this again",
-    "reindex": "; the index in service is as it was, run it again to go on from there",
+    "reindex": "; the active index has not changed, run it again to continue",
     "train": "; nothing has changed",
 }
-"""What a command leaves when it is stopped."""
+"""State that a stopped command leaves."""
 
 
 class _Commands(TyperGroup):
-    """Turns what the product raises on purpose into one sentence and an exit code."""
+    """Turns expected errors into one sentence and an exit code."""
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
-        return super().make_context(program_name(), args, parent, **extra)  # usage lines name it as it was called
+        return super().make_context(program_name(), args, parent, **extra)  # usage lines show the typed name
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -70,10 +74,7 @@ class _Commands(TyperGroup):
         except (DatabaseLayerError, CannotStart, InsufficientData, InvalidModel) as error:
             message, code = _sentence(error), _exit_code(error)
         except SQLAlchemyError as error:
-            message, code = (
-                f"the database refuses a statement ({prepare.driver_message(error)}); try: explore doctor",
-                1,
-            )
+            message, code = f"the database refuses a statement ({driver_message(error)}); try: explore doctor", 1
         except OSError as error:
             is_full = error.errno == errno.ENOSPC
             if error.errno == errno.EPIPE or (error.filename is None and not is_full):
@@ -81,9 +82,7 @@ class _Commands(TyperGroup):
             advice = "; run this as its owner, or change its permissions" if isinstance(error, PermissionError) else ""
             reason = (error.strerror or "no reason given").lower()
             message, code = f"{error.filename or 'the output'} cannot be used: {reason}{advice}", 2
-        err.print(
-            redact(f"explore: {with_program_name(message)}"), style="red", markup=False, highlight=False, soft_wrap=True
-        )
+        print_plain(err, f"explore: {message}", style="red")
         ctx.exit(code)
 
 
@@ -103,7 +102,7 @@ def _exit_code(error: Exception) -> int:
 app = typer.Typer(
     cls=_Commands,
     help="A GraphQL gateway that serves personalized explore pages and explains every rank.",
-    epilog="Settings come from the environment or a file .env in the folder where the command runs; none is needed. "
+    epilog="Settings come from the environment or a file .env in the current folder; every one has a default. "
     f"Start with: {program_name()} serve --demo",
     no_args_is_help=True,
     add_completion=False,
@@ -112,9 +111,9 @@ app = typer.Typer(
 
 
 def _writable(file: Path | None) -> Path | None:
-    """Refuse a file that cannot be written before any work is done."""
+    """Reject a file that cannot be written before any work is done."""
     if file is not None and (file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK)):
-        raise typer.BadParameter(f"{file} cannot be written; name a file in a folder that is there and can be written")
+        raise typer.BadParameter(f"{file} cannot be written; name a file in an existing folder that can be written")
     return file
 
 
@@ -125,7 +124,7 @@ def serve(
     workers: Annotated[int | None, typer.Option(help="Server processes.  [WORKERS, 1]")] = None,
     demo: Annotated[bool, typer.Option("--demo", help="Load the demo data if the store is empty.")] = False,
 ) -> None:
-    """Bring the schema up to date and serve; Ctrl-C stops. Makes the data folder (VAR_DIR) if it is missing."""
+    """Migrate the database and serve until Ctrl-C. Creates a missing data folder (VAR_DIR)."""
     settings = _settings(host=host, port=port, workers=workers)
     with listen(settings) as listening:
         asyncio.run(prepare.prepare(settings, demo=demo, say=_say))
@@ -143,17 +142,17 @@ def serve(
 
 @app.command()
 def migrate() -> None:
-    """Bring the schema of the database up to date. Makes the data folder (VAR_DIR) if it is missing."""
+    """Migrate the database. Creates a missing data folder (VAR_DIR)."""
     applied = asyncio.run(prepare.migrate_only(_settings(), _say))
     _say(f"applied {', '.join(applied)}" if applied else "the schema was up to date")
 
 
 @app.command()
 def demo() -> None:
-    """Load the demo data into an empty store. Makes the data folder (VAR_DIR) if it is missing."""
+    """Load the demo data into an empty store. Creates a missing data folder (VAR_DIR)."""
     if not asyncio.run(prepare.prepare(_settings(), demo=True, say=_say)):
         raise CannotStart(
-            "the store is not empty, so the demo data was left out; set DATABASE_URL or VAR_DIR to an empty one"
+            "the store is not empty, so no demo data was loaded; set DATABASE_URL or VAR_DIR to an empty one"
         )
 
 
@@ -162,12 +161,12 @@ def import_(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with the .jsonl or .jsonl.gz files.")],
     strict: Annotated[bool, typer.Option("--strict", help="Write nothing at all if one line is bad.")] = False,
     refused: Annotated[
-        Path | None, typer.Option(metavar="FILE", callback=_writable, help="Write every refused line's fault here.")
+        Path | None, typer.Option(metavar="FILE", callback=_writable, help="Write each refused line's error here.")
     ] = None,
 ) -> None:
-    """Read a catalog, users and interactions from a folder; doing it twice changes nothing.
+    """Import projects, users and interactions from a folder; a repeated import changes nothing.
 
-    Makes the data folder (VAR_DIR) if it is missing. Exit code 0: all went in; 1: some lines were refused; 2: nothing
+    Creates a missing data folder (VAR_DIR). Exit code 0: all went in; 1: some lines were refused; 2: nothing
     could be read or written.
     """
     code = asyncio.run(_import(_settings(), directory, strict, refused))
@@ -177,19 +176,19 @@ def import_(
 @app.command()
 def token(
     user: Annotated[str, typer.Argument(metavar="USER", help="The user's platform key.")],
-    role: Annotated[Role | None, typer.Option(help="A role for the token; without it the user's own counts.")] = None,
-    hours: Annotated[float, typer.Option(min=0.01, max=87_600, help="How long it is good.")] = 24.0,
+    role: Annotated[Role | None, typer.Option(help="A role for the token. Default: the user's own role.")] = None,
+    hours: Annotated[float, typer.Option(min=0.01, max=87_600, help="Hours for which it is valid.")] = 24.0,
 ) -> None:
     """Print a bearer token for a user, and nothing else on standard output.
 
-    For a user whom the database does not know, a warning goes to standard error; the token is good all the same,
-    and the user is made at the first write.
+    For a user who is not in the database, a warning goes to standard error; the token is valid, and its first write
+    creates the user.
     """
     settings = _settings()
     require_secret(settings)
     made = token_authority(settings).issue(user, role, hours)
-    if doubt := asyncio.run(unknown_user_warning(settings, user)):
-        _say(f"warning: {doubt}")
+    if warning := asyncio.run(_user_warning(settings, user)):
+        _say(f"warning: {warning}")
     typer.echo(made)
 
 
@@ -201,9 +200,9 @@ def schema() -> None:
 
 @app.command()
 def doctor() -> None:
-    """Check Python, the settings and the stores, and say how to fix what is wrong; exit code 1 says that something is.
+    """Check Python, the settings and the stores, and print how to fix faults; exit code 1 if something is broken.
 
-    Looks at the data folder (VAR_DIR) and makes nothing.
+    Changes nothing, not even the data folder (VAR_DIR).
     """
     findings = asyncio.run(run_checks(load_settings()))
     raise typer.Exit(print_findings(out, findings))
@@ -211,18 +210,18 @@ def doctor() -> None:
 
 @app.command()
 def worker() -> None:
-    """Drain the outbox and do the periodic jobs, beside servers or instead of them; Ctrl-C stops."""
+    """Drain the outbox and run the periodic jobs in a process of its own, until Ctrl-C."""
     asyncio.run(run_worker(_settings_of_data()))
 
 
 @app.command()
 def reindex(
-    check: Annotated[bool, typer.Option("--check", help="Compare with the database and repair what differs.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="With --check: only say what differs.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Compare with the database and repair differences.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="With --check: only print the differences.")] = False,
 ) -> None:
-    """Write the vector index anew from the database and swap it in.
+    """Rebuild the vector index from the database and activate it.
 
-    With --check, exit code 1 says that the index differed or that rows still wait for it.
+    With --check, exit code 1 if the index differed or rows still wait for it.
     """
     if dry_run and not check:
         raise InvalidRecord("--dry-run goes with --check: explore reindex --check --dry-run")
@@ -232,53 +231,53 @@ def reindex(
             _say(line)
         return
     found = asyncio.run(reindex_command.check(settings, repair=not dry_run))
-    for what in ("missing", "stale", "surplus"):
-        for kind, key in getattr(found.differences, what):
-            typer.echo(f"{what} {kind.value}:{key}")
-    _say(found.told(repaired=not dry_run))
+    for difference in ("missing", "stale", "surplus"):
+        for kind, key in getattr(found.differences, difference):
+            typer.echo(f"{difference} {kind.value}:{key}")
+    _say(found.summary(repaired=not dry_run))
     raise typer.Exit(0 if found.is_clean else 1)
 
 
 @app.command()
 def outbox(
     rows: Annotated[list[str] | None, typer.Argument(metavar="[KIND:KEY]...", help="Dead rows, by name.")] = None,
-    retry: Annotated[bool, typer.Option("--retry", help="Try them again; without a name, all.")] = False,
-    drop: Annotated[bool, typer.Option("--drop", help="Forget them: the index stays as it is.")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Retry them; without a name, all.")] = False,
+    drop: Annotated[bool, typer.Option("--drop", help="Delete them: the index stays as it is.")] = False,
 ) -> None:
-    """Show how far the index is behind and which rows it refuses; exit code 1 says that some are dead."""
+    """Show the backlog of the vector index and its dead rows; exit code 1 if there are dead rows."""
     if retry and drop:
         raise InvalidRecord("give either --retry or --drop, not both")
     if rows and not (retry or drop):
-        raise InvalidRecord("say what to do with them: --retry or --drop")
+        raise InvalidRecord("give --retry or --drop for the named rows")
     raise typer.Exit(asyncio.run(_outbox(_settings_of_data(), rows or [], retry, drop)))
 
 
 @app.command()
 def evaluate(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder in the format of `explore import`.")],
-    protocol: Annotated[evaluate_command.Protocol, typer.Option(help="How it is replayed.")] = (
+    protocol: Annotated[evaluate_command.Protocol, typer.Option(help="Evaluation protocol.")] = (
         evaluate_command.Protocol.FEED_REQUESTS
     ),
     seed: Annotated[int, typer.Option(help="The same seed gives the same numbers.")] = 0,
-    seeds: Annotated[int, typer.Option(min=1, max=100, help="Splits of the protocol random.")] = 5,
-    floor: Annotated[int, typer.Option(min=1, help="People from which neighbour signals count.")] = (
+    seeds: Annotated[int, typer.Option(min=1, max=100, help="Number of splits of the protocol random.")] = 5,
+    floor: Annotated[int, typer.Option(min=1, help="People from which on neighbor signals count.")] = (
         weights.ANONYMITY_FLOOR
     ),
     window: Annotated[
         tuple[datetime, datetime, datetime] | None,
         typer.Option(metavar="FROM UNTIL TEST", help="UTC: fit from FROM to UNTIL, test up to TEST."),
     ] = None,
-    last: Annotated[bool, typer.Option("--last", help="Test on what comes after the windows, for one last look.")] = (
+    last: Annotated[bool, typer.Option("--last", help="Test on the data after the windows, once at the end.")] = (
         False
     ),
     json: Annotated[
-        Path | None, typer.Option(metavar="FILE", callback=_writable, help="Write all numbers here.")
+        Path | None, typer.Option(metavar="FILE", callback=_writable, help="Write all figures here.")
     ] = None,
     html: Annotated[
         Path | None, typer.Option(metavar="FILE", callback=_writable, help="Write a page with plots here.")
     ] = None,
 ) -> None:
-    """Measure the product's own ranking on a folder, with baselines beside it."""
+    """Evaluate the ranking on a folder of data, with baselines for comparison."""
     parted = Windows(*(moment.replace(tzinfo=UTC).timestamp() for moment in window)) if window else None
     options = Options(seed=seed, floor=floor, windows=parted, last_window=last)
     evaluate_command.run_evaluate(directory, protocol, options, rounds=seeds, json_file=json, html_file=html)
@@ -286,42 +285,44 @@ def evaluate(
 
 @app.command()
 def train(
-    name: Annotated[str | None, typer.Option(help="What the model is called; a date unless you say.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the model. Default: the date.")] = None,
     seed: Annotated[int, typer.Option(help="The same seed and log give the same model.")] = 0,
 ) -> None:
-    """Fit a model and the constants of trends to this installation's log; they serve if they are better later on."""
-    raise typer.Exit(asyncio.run(_train(_settings_of_data(), name, seed)))
+    """Train a ranking model and trend constants on this log; each is activated only if it wins on a held-out window."""
+
+    async def run(database: Database) -> int:
+        await trends_command.run_train_trends(database, seed, out)
+        return await train_command.run_train(database, name, weights.ANONYMITY_FLOOR, seed, out)
+
+    raise typer.Exit(_on_database(_settings_of_data(), run))
 
 
 @app.command()
 def models(
-    use: Annotated[
-        str | None, typer.Option("--use", metavar="NAME", help="Put this one, or a preset, in service.")
-    ] = None,
-    back: Annotated[bool, typer.Option("--back", help="Go back to the one that served before.")] = False,
+    use: Annotated[str | None, typer.Option("--use", metavar="NAME", help="Activate this model, or a preset.")] = None,
+    back: Annotated[bool, typer.Option("--back", help="Activate the model that was active before.")] = False,
     html: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", callback=_writable, help="Write a page with all curves and reports."),
+        Path | None, typer.Option(metavar="FILE", callback=_writable, help="Write a page with all curves and reports.")
     ] = None,
 ) -> None:
-    """List the ranking models, choose the one that serves, or draw their curves."""
+    """List the ranking models, activate one, or plot their curves."""
     if sum((use is not None, back, html is not None)) > 1:
-        raise InvalidRecord("one of --use, --back and --html at a time")
+        raise InvalidRecord("give only one of --use, --back and --html")
     if html is not None:
-        html.write_text(asyncio.run(_drawn_models(_settings_of_data())), encoding="utf-8")
+        html.write_text(_on_database(_settings_of_data(), train_command.models_report), encoding="utf-8")
         _say(f"wrote {html}")
         return
-    asyncio.run(_models(_settings_of_data(), use, back))
+    _on_database(_settings_of_data(), lambda database: train_command.run_models(database, out, use, back))
 
 
 @app.command(name="trends")
 def list_trends(
     use: Annotated[
-        int | None, typer.Option("--use", metavar="N", min=0, help="Put these in service; 0 for those that ship.")
+        int | None, typer.Option("--use", metavar="N", min=0, help="Activate this set; 0 for the built-in constants.")
     ] = None,
 ) -> None:
-    """List the fitted constants of trends, or go back to earlier ones."""
-    asyncio.run(_trends(_settings_of_data(), use))
+    """List the fitted trend constants, or activate a set."""
+    _on_database(_settings_of_data(), lambda database: trends_command.run_trends(database, use, out))
 
 
 def _settings(**overrides: Any) -> Settings:
@@ -331,50 +332,54 @@ def _settings(**overrides: Any) -> Settings:
 
 
 def _settings_of_data() -> Settings:
-    """Read the settings for a command that works on data that is there, and makes none."""
+    """Read the settings of a command that requires existing data."""
     settings = _settings()
     require_data(settings)
     return settings
 
 
 def _say(sentence: str) -> None:
-    print_plain(err, redact(with_program_name(sentence)))
+    print_plain(err, sentence)
 
 
 async def _import(settings: Settings, directory: Path, strict: bool, refused: Path | None) -> int:
-    find_files(directory)  # before anything is made
-    async with prepare.open_migrated(settings, _say) as stores:
+    find_files(directory)  # before anything is created
+    await prepare.make_data_folder(settings, _say)
+    async with open_migrated(settings) as stores:
         return await import_command.run_import(stores.database, directory, strict=strict, refused=refused)
 
 
+async def _user_warning(settings: Settings, user: str) -> str | None:
+    """Return a sentence if the database does not know this user, or cannot be asked."""
+    try:
+        require_data(settings)
+        async with open_database(settings) as database:
+            await require_current(database)
+            viewer = await find_viewer(database, user_key=user)
+    except (CannotStart, DatabaseLayerError) as error:
+        return f"cannot check whether the user exists: {error}"
+    if viewer.user_id is not None:
+        return None
+    return f"no user has the key {user!r}: the token is valid, and its first write creates the user; check the spelling"
+
+
 async def _outbox(settings: Settings, rows: list[str], retry: bool, drop: bool) -> int:
-    async with prepare.open_database(settings) as database:
+    async with open_database(settings) as database:
         await require_current(database)
         if retry:
-            _say(f"{len(await outbox_command.retry(database, rows))} rows live again")
+            _say(f"{len(await outbox_command.retry(database, rows))} rows will be retried")
         elif drop:
-            _say(f"{len(await outbox_command.drop(database, rows))} rows are forgotten")
+            _say(f"{len(await outbox_command.drop(database, rows))} rows were deleted")
         else:
             return await outbox_command.show(database, out)
     return 0
 
 
-async def _train(settings: Settings, name: str | None, seed: int) -> int:
-    async with prepare.open_migrated(settings) as stores:
-        await trends_command.run_train_trends(stores.database, seed, out)
-        return await train_command.run_train(stores.database, name, weights.ANONYMITY_FLOOR, seed, out)
+def _on_database(settings: Settings, command: Callable[[Database], Coroutine[Any, Any, T]]) -> T:
+    """Run a command on the migrated database."""
 
+    async def run() -> T:
+        async with open_migrated(settings) as stores:
+            return await command(stores.database)
 
-async def _trends(settings: Settings, use: int | None) -> None:
-    async with prepare.open_migrated(settings) as stores:
-        await trends_command.run_trends(stores.database, use, out)
-
-
-async def _models(settings: Settings, use: str | None, back: bool) -> None:
-    async with prepare.open_migrated(settings) as stores:
-        await train_command.run_models(stores.database, out, use, back)
-
-
-async def _drawn_models(settings: Settings) -> str:
-    async with prepare.open_migrated(settings) as stores:
-        return await train_command.models_report(stores.database)
+    return asyncio.run(run())

@@ -1,123 +1,52 @@
-"""GraphQL over HTTP: reads a request, runs it on the graph as whoever asks, and answers."""
+"""GraphQL over HTTP: reads a request, runs its operation for the caller, and answers."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Protocol
 
-import strawberry
-from graphql import (
-    ExecutionResult,
-    Executor,
-    GraphQLError,
-    OperationDefinitionNode,
-    OperationType,
-    execute_root_selection_set,
-)
+from graphql import ExecutionResult, OperationType, execute_root_selection_set
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
-from strawberry.execution import optimized_is_awaitable
 
-from gateway.callers.authentication import Authentication, Authenticator
+from gateway.admission import Admission, AdmittedOperation
+from gateway.callers.authentication import Authentication
 from gateway.callers.session_ids import HEADER as SESSION_HEADER
-from gateway.documents.document import Document, DocumentRefused
-from gateway.documents.document_cache import DocumentCache
-from gateway.documents.resolution import DocumentResolver
-from gateway.errors import RequestRefused, Unauthenticated
+from gateway.documents.document import DocumentRefused
+from gateway.errors import RequestRefused
 from gateway.graphql_http.media_types import EVENTS, JSON, accepts_event_stream, negotiate_media_type
 from gateway.graphql_http.public_caching import PublicCaching
-from gateway.graphql_http.request_parsing import METHODS, GraphQLRequest, read_request
+from gateway.graphql_http.request_parsing import METHODS, read_request
 from gateway.graphql_http.responses import refusal_response, request_error_response, result_response
-from gateway.limits.budget import REFUSED_POINTS, REQUEST_POINTS, UNAUTHENTICATED_POINTS, Budgets, OverBudget
 from gateway.limits.deadline import within
-from gateway.limits.limits import Limits
-from gateway.limits.rate_limits import RateLimitStore
 from gateway.subscriptions.event_streams import EventStreams
 from gateway.telemetry import count_refused_request
 from scoring.use_cases.unit_of_work import Caller
 
-MOST_VARIABLE_ERRORS, MOST_OF_MANY = 50, 10
-"""Errors that are written out of few variables, and of many. An error quotes the whole value that it is about: 50
-of an object with 9,000 unknown fields take 100 ms of CPU, 10 take 25 ms."""
-
-LONGEST_NAME = 100
-"""Characters of an operation's name that are written into the log."""
-
 
 class OperationContext(Protocol):
-    """What this file needs to know of `resolvers.common.context.Context`."""
+    """The part of `resolvers.common.context.Context` that the endpoint uses."""
 
     is_complete: bool
     caller: Caller
 
     def stop(self) -> None:
-        """Let go of what the operation still waits for: its time is over."""
+        """Cancel the tasks of an operation whose time is over."""
 
 
 OpenContext = Callable[[HTTPConnection, Caller], OperationContext]
 
 
-@dataclass(frozen=True, slots=True)
-class AdmittedOperation:
-    """An operation that may run.
-
-    Attributes
-    ----------
-    kind
-        Query, mutation or subscription.
-    cost
-        What it cost and what is left, for `extensions`.
-    prepared
-        Its executor, with the variables coerced and without a context; or the errors of its variables.
-    """
-
-    document: Document
-    kind: OperationType
-    cost: Mapping[str, int]
-    prepared: Executor[Any] | list[GraphQLError]
-
-
 class Endpoint:
-    """The ASGI application behind `/graphql`.
-
-    Parameters
-    ----------
-    graph
-        The schema.
-    visitors
-        Who tells who is asking.
-    naming
-        Who finds the document that a request names.
-    documents
-        Who parses and validates.
-    limits, budgets
-        What an operation may ask for, and what callers have left.
-    caching
-        Which answers may be kept by caches.
-    open_context
-        Makes the context of one request for one asker.
-    streams
-        Who answers subscriptions; None if there are none.
-    """
+    """The ASGI application behind `/graphql`. Without `streams`, subscriptions are refused."""
 
     def __init__(
         self,
-        graph: strawberry.Schema,
-        visitors: Authenticator,
-        naming: DocumentResolver,
-        documents: DocumentCache,
-        limits: Limits,
-        budgets: Budgets,
+        admission: Admission,
         caching: PublicCaching,
         open_context: OpenContext,
         streams: EventStreams | None = None,
     ) -> None:
-        self._graph = graph
-        self._visitors = visitors
-        self._naming = naming
-        self._documents = documents
-        self._limits = limits
-        self._budgets = budgets
+        self._admission = admission
         self._caching = caching
         self._open_context = open_context
         self._streams = streams
@@ -130,7 +59,7 @@ class Endpoint:
         except ClientDisconnect:
             return  # nobody is left to answer
         if request.method == "HEAD":
-            response.body = b""  # its length stays announced
+            response.body = b""  # Content-Length keeps the length of the body
         await response(scope, receive, send)
 
     async def _respond(self, request: Request) -> Response:
@@ -147,12 +76,12 @@ class Endpoint:
             return request_error_response(refused.errors, media, request.state.request_id, refused.found_while)
 
     async def _answer(self, request: Request, media: str) -> Response:
-        """Go the way of an operation: who asks, what for, may they ask for so much; then run it, and answer."""
-        authentication = await self.authenticate(request)
-        asked = await read_request(
-            request, self._limits.max_body(is_privileged=authentication.is_privileged), self._limits.body_timeout_s
-        )
-        admitted = await self.admit(request, authentication, asked)
+        """Authenticate, read, admit and run an operation, and answer it."""
+        authentication = await self._admission.authenticate(request)
+        limits = self._admission.limits
+        max_body = limits.max_body(is_privileged=authentication.is_privileged)
+        asked = await read_request(request, max_body, limits.body_timeout_s)
+        admitted = await self._admission.admit(request, authentication, asked)
         if admitted.kind is OperationType.SUBSCRIPTION:
             return await self._stream(request, authentication, admitted)
         if authentication.is_anonymous and self._caching.is_shared(request, admitted.document):
@@ -160,7 +89,8 @@ class Endpoint:
         context = self._open_context(request, authentication.caller)
         result = await self._run(context, authentication, admitted)
         response = result_response(result, media, request.state.request_id, {"cost": admitted.cost})
-        return _with_session(response, self._visitors.session_id_to_send(authentication, context.caller.session_key))
+        session_id = self._admission.authenticator.session_id_to_send(authentication, context.caller.session_key)
+        return _with_session(response, session_id)
 
     async def _stream(self, request: Request, authentication: Authentication, admitted: AdmittedOperation) -> Response:
         if self._streams is None:
@@ -176,93 +106,12 @@ class Endpoint:
     async def _answer_all(
         self, request: Request, media: str, admitted: AdmittedOperation, *, opted_out: bool
     ) -> Response:
-        """Answer everybody unknown at once: without a session, and without what is left of somebody's budget."""
+        """Answer all anonymous callers at once: without a session, and without the rest of a budget."""
         authentication = Authentication(Caller(opted_out=opted_out))
         context = self._open_context(request, authentication.caller)
         result = await self._run(context, authentication, admitted)
         response = result_response(result, media, request.state.request_id)
-        is_complete = context.is_complete and not result.errors
-        return self._caching.mark(response, request) if is_complete else response
-
-    async def authenticate(self, request: HTTPConnection) -> Authentication:
-        """Tell who asks, whichever way they came; a token that is no good costs the address points."""
-        try:
-            return await self._visitors.authenticate(request)
-        except Unauthenticated:
-            await self._budgets.charge_address(
-                self._visitors.client_address(request), UNAUTHENTICATED_POINTS, _windows(request)
-            )
-            raise
-
-    async def admit(
-        self, request: HTTPConnection, authentication: Authentication, asked: GraphQLRequest
-    ) -> AdmittedOperation:
-        """Let an operation in that is within the limits and the caller's budget, and that the schema can answer.
-
-        Raises
-        ------
-        RequestRefused, DocumentRefused
-            If it may not be run, whatever its kind and whichever way it came; each says why.
-        """
-        try:
-            named = await self._naming.find(asked, may_run_any=authentication.is_privileged)
-            document, operation = self._read(request, asked, named.text)
-            coercing = self._limits.measure(document, asked.variables, is_privileged=authentication.is_privileged)
-            if coercing:
-                await self._budgets.charge(authentication, coercing, _windows(request))
-            prepared = self._prepare(document, asked, most_errors=0)
-            cost = REQUEST_POINTS + self._price(document, operation, prepared, authentication)
-            budget = await self._budgets.charge(authentication, cost, _windows(request))
-            self._documents.validate(document)
-        except OverBudget:
-            raise
-        except (RequestRefused, DocumentRefused):
-            await self._budgets.charge(authentication, REFUSED_POINTS, _windows(request))
-            raise
-        await self._naming.register(named)
-        if isinstance(prepared, list):
-            # It has been paid for: the errors can be written out.
-            prepared = self._prepare(document, asked, MOST_OF_MANY if coercing else MOST_VARIABLE_ERRORS)
-        left = {} if budget is None else budget.extension
-        return AdmittedOperation(document, operation.operation, {**left, "asked": coercing + cost}, prepared)
-
-    def _prepare(
-        self, document: Document, asked: GraphQLRequest, most_errors: int
-    ) -> Executor[Any] | list[GraphQLError]:
-        """Coerce the variables, once for pricing and running; gives their errors if they do not fit."""
-        return self._graph.execution_context_class.build(
-            self._graph._schema,
-            document.node,
-            raw_variable_values=asked.variables,
-            operation_name=asked.operation_name,
-            max_coercion_errors=most_errors,
-            is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # says bool, where a TypeGuard is meant
-            hide_suggestions=not self._documents.is_open,
-            operation_extensions=asked.extensions,
-        )
-
-    def _price(
-        self,
-        document: Document,
-        operation: OperationDefinitionNode,
-        prepared: Executor[Any] | list[GraphQLError],
-        authentication: Authentication,
-    ) -> int:
-        """Return the points of an operation; one whose variables do not fit will not run."""
-        if isinstance(prepared, list):
-            return REFUSED_POINTS
-        return self._limits.cost(
-            document, operation, prepared.variable_values.coerced, is_privileged=authentication.is_privileged
-        )
-
-    def _read(
-        self, request: HTTPConnection, asked: GraphQLRequest, text: str
-    ) -> tuple[Document, OperationDefinitionNode]:
-        document = self._documents.read(text)
-        operation = document.operation(asked.operation_name)
-        request.state.operation = operation.name.value[:LONGEST_NAME] if operation.name else None
-        _require_right_method(operation, asked)
-        return document, operation
+        return self._caching.mark(response, request) if context.is_complete and not result.errors else response
 
     async def _run(
         self, context: OperationContext, authentication: Authentication, admitted: AdmittedOperation
@@ -273,20 +122,11 @@ class Endpoint:
         running = execute_root_selection_set(admitted.prepared)
         if isinstance(running, ExecutionResult):
             return running
-        return await within(self._limits.timeout_s(is_privileged=authentication.is_privileged), running, context.stop)
+        timeout_s = self._admission.limits.timeout_s(is_privileged=authentication.is_privileged)
+        return await within(timeout_s, running, context.stop)
 
 
-def _with_session(response: Response, session: str | None) -> Response:
-    if session is not None:
-        response.headers[SESSION_HEADER] = session
+def _with_session(response: Response, session_id: str | None) -> Response:
+    if session_id is not None:
+        response.headers[SESSION_HEADER] = session_id
     return response
-
-
-def _windows(request: HTTPConnection) -> RateLimitStore:
-    windows: RateLimitStore = request.app.state.runtime.windows
-    return windows
-
-
-def _require_right_method(operation: OperationDefinitionNode, asked: GraphQLRequest) -> None:
-    if operation.operation is OperationType.MUTATION and not asked.allows_mutation:
-        raise RequestRefused(405, "METHOD_NOT_ALLOWED", "Send a mutation with POST.", {"Allow": "POST"})

@@ -1,12 +1,15 @@
-"""What can go wrong at the edge.
+"""Errors of the gateway layer.
 
 ```
 GatewayError
-├── CannotStart          a command cannot do its work: one sentence that says how to mend it, and an exit code
+├── CannotStart          a command cannot do its work: one sentence that says how to fix it, and an exit code
 │   └── InvalidSettings  a setting is wrong (exit code 2)
 └── RequestRefused       a request that never reaches the graph
-    ├── Unauthenticated  401: the bearer token is no good
-    └── IssuerAway       503: whether it is good cannot be told now, for its issuer's keys cannot be had
+    ├── Unauthenticated  401: the bearer token is invalid
+    ├── IssuerAway       503: the token cannot be checked now, because its issuer's keys are unavailable
+    ├── OverLimit        400: the request exceeds a limit
+    ├── OverBudget       429: the caller's points of this minute are spent (`gateway.limits.budget`)
+    └── NoSeat           429 or 503: too many open streams (`gateway.subscriptions.stream_limits`)
 ```
 """
 
@@ -14,20 +17,18 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+MAX_AMOUNT = 10**9
+"""Largest amount that a message states: nested fragments can make amounts of hundreds of digits."""
+
 
 class GatewayError(Exception):
-    """Base of every error that this floor raises on purpose."""
+    """Base of every error that this layer raises on purpose."""
 
 
 class CannotStart(GatewayError):
-    """A command cannot do its work.
+    """A command cannot do its work: one sentence with the fault and the fix.
 
-    Parameters
-    ----------
-    message
-        One sentence that says what is wrong and how to mend it; printed as it stands.
-    exit_code
-        The process's exit code: 1 for the world's fault, 2 for the caller's.
+    The exit code is 1 for a fault of the installation, 2 for one of the call.
     """
 
     def __init__(self, message: str, exit_code: int = 1) -> None:
@@ -37,7 +38,7 @@ class CannotStart(GatewayError):
 
 
 class InvalidSettings(CannotStart):
-    """One setting or more cannot be used; a line for each."""
+    """One or more settings are wrong; a line for each."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, exit_code=2)
@@ -51,13 +52,11 @@ class RequestRefused(GatewayError):
     status
         The HTTP status.
     code
-        What a client's code can tell it by, in `extensions.code`.
+        Machine-readable code, in `extensions.code`.
     message
-        What is wrong and how to mend it, for a person.
-    headers
-        Further response headers.
-    extensions
-        What a client's code can read besides the code, in `extensions`.
+        What is wrong and how to fix it.
+    headers, extensions
+        Further response headers, and further entries of `extensions`.
     """
 
     def __init__(
@@ -77,15 +76,27 @@ class RequestRefused(GatewayError):
 
 
 class Unauthenticated(RequestRefused):
-    """The bearer token is no good."""
+    """The bearer token is invalid."""
 
     def __init__(self, message: str) -> None:
         super().__init__(401, "UNAUTHENTICATED", message, {"WWW-Authenticate": 'Bearer error="invalid_token"'})
 
 
 class IssuerAway(RequestRefused):
-    """The keys of the token's issuer cannot be had, so nobody can tell whether the token is good."""
+    """The token cannot be checked, because the keys of its issuer are unavailable."""
 
     def __init__(self, retry_after_s: float) -> None:
         message = "The keys of the token's issuer cannot be fetched just now. Try again in a moment."
         super().__init__(503, "ISSUER_UNAVAILABLE", message, {"Retry-After": f"{retry_after_s:.0f}"})
+
+
+class OverLimit(RequestRefused):
+    """A request that exceeds a limit; `asked` and `allowed` are in its extensions."""
+
+    def __init__(self, code: str, message: str, *, asked: int, allowed: int) -> None:
+        super().__init__(400, code, message, extensions={"asked": min(asked, MAX_AMOUNT), "allowed": allowed})
+
+
+def amount(number: int) -> str:
+    """Format a number for a message."""
+    return f"{number:,}" if number < MAX_AMOUNT else f"over {MAX_AMOUNT:,}"

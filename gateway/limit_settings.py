@@ -1,4 +1,4 @@
-"""The settings of the limits; `gateway.settings.Settings` has them all."""
+"""Settings of request limits and rate limits."""
 
 from ipaddress import ip_network
 from typing import Annotated, Any
@@ -16,13 +16,10 @@ def _networks(value: Any) -> Any:
 
 
 class LimitSettings(BaseSettings):
-    """What one request may ask for, and one caller within a minute."""
+    """Limits of one request, and of one caller within a minute. Part of `gateway.settings.Settings`."""
 
     max_body_kb: int = Field(
-        256,
-        ge=1,
-        le=65_536,
-        description="Kilobytes of a viewer's request body, 1 to 65536; 500 events are about 114.",
+        256, ge=1, le=65_536, description="Kilobytes of a viewer's request body, 1 to 65536; 500 events are about 114."
     )
     max_body_kb_service: int = Field(
         8_192,
@@ -31,89 +28,59 @@ class LimitSettings(BaseSettings):
         description="Kilobytes of a request body whose token has the role service or administrator, 1 to 1048576.",
     )
     max_document_kb: int = Field(
-        64,
-        ge=1,
-        le=1_024,
-        description="Thousands of characters of a document (the text of the operations), 1 to 1024; blanks count.",
+        64, ge=1, le=1_024, description="Thousands of characters of a GraphQL document, blanks included, 1 to 1024."
     )
     max_tokens: int = Field(
         2_000,
         ge=100,
         le=100_000,
-        description="Words and signs in a document, 100 to 100000; comments count too. A page of everything has 300.",
+        description="Lexical tokens of a document, and as many comments, 100 to 100000. A full explore page has 300.",
     )
     max_operations: int = Field(
-        20,
-        ge=1,
-        le=1_000,
-        description="Operations in a document, 1 to 1000; one of them is run.",
+        20, ge=1, le=1_000, description="Operations in a document, 1 to 1000. Each request runs one of them."
     )
     max_depth: int = Field(
-        12,
-        ge=3,
-        le=100,
-        description="Fields within fields, 3 to 100; introspection has MAX_INTROSPECTION_DEPTH.",
+        12, ge=3, le=100, description="Nesting of fields, 3 to 100; introspection has MAX_INTROSPECTION_DEPTH."
     )
     max_introspection_depth: int = Field(
-        16,
-        ge=3,
-        le=100,
-        description="Fields within fields from `__schema` on, 3 to 100; GraphiQL asks 15 deep.",
+        16, ge=3, le=100, description="Nesting of fields below `__schema` and `__type`, 3 to 100; GraphiQL needs 15."
     )
     max_fields: int = Field(
-        400,
-        ge=10,
-        le=100_000,
-        description="Fields of a document once its fragments are put in, 10 to 100000.",
+        400, ge=10, le=100_000, description="Fields of a document with its fragments expanded, 10 to 100000."
     )
     max_fragments: int = Field(
-        200,
-        ge=1,
-        le=100_000,
-        description="Uses of fragments in a document, counted wherever they come in, 1 to 100000.",
+        200, ge=1, le=100_000, description="Fragment spreads of a document with its fragments expanded, 1 to 100000."
     )
     max_named_fragments: int = Field(
         60,
         ge=1,
         le=10_000,
-        description="Named fragments of a document, 1 to 10000. Validation compares each with each: 190 take 0.3 s.",
+        description="Named fragments of a document, 1 to 10000. Validation compares each pair: 190 take 0.3 s.",
     )
     max_merges: int = Field(
         5_000,
         ge=10,
         le=10_000_000,
-        description="Pairs of fields with the same name in the answer, fragments put in, 10 to 10000000. Validation "
+        description="Pairs of fields with the same response name, fragments expanded, 10 to 10000000. Validation "
         "compares each pair: 25000 take 0.2 s.",
     )
     max_aliases: int = Field(
-        30,
-        ge=0,
-        le=10_000,
-        description="Fields that are given another name, counted with the fragments put in, 0 to 10000.",
+        30, ge=0, le=10_000, description="Aliased fields of a document with its fragments expanded, 0 to 10000."
     )
     max_root_repeats: int = Field(
-        15,
-        ge=1,
-        le=1_000,
-        description="How often one operation may ask for the same field of Query or Mutation, 1 to 1000.",
+        15, ge=1, le=1_000, description="Selections of one field of Query or Mutation in one operation, 1 to 1000."
     )
     max_directives: int = Field(
-        5,
-        ge=1,
-        le=100,
-        description="Directives (`@include` and the like) at one place of a document, 1 to 100.",
+        5, ge=1, le=100, description="Directives (`@include` and the like) at one place of a document, 1 to 100."
     )
     max_nesting: int = Field(
-        20,
-        ge=2,
-        le=200,
-        description="Lists and objects within each other, in variables and in arguments, 2 to 200.",
+        20, ge=2, le=200, description="Nesting of lists and objects in variables and in arguments, 2 to 200."
     )
     max_values: int = Field(
         10_000,
         ge=100,
         le=10_000_000,
-        description="Values in a viewer's variables, 100 to 10000000; 500 events have 4,000.",
+        description="Values in a viewer's variables, 100 to 10000000; 500 events have 4000.",
     )
     max_values_service: int = Field(
         500_000,
@@ -125,75 +92,67 @@ class LimitSettings(BaseSettings):
         25_000,
         ge=100,
         le=100_000_000,
-        description="Points that an operation of a viewer may cost, 100 to 100000000. A point is some ten microseconds "
-        "of work; descriptions in the schema name the costs that matter.",
+        description="Points of a viewer's operation, 100 to 100000000. A point is about ten microseconds of work; "
+        "descriptions in the schema state the costs that matter.",
     )
     max_cost_service: int = Field(
         500_000,
         ge=100,
         le=100_000_000,
-        description="Points that an operation may cost whose token has the role service or administrator, 100 to "
-        "100000000.",
+        description="Points of an operation whose token has the role service or administrator, 100 to 100000000.",
     )
     max_connections: int = Field(
         2_000,
         ge=10,
         le=1_000_000,
-        description="Connections that each server process holds at a time, 10 to 1000000. Requests on further ones are "
+        description="Open connections of each server process, 10 to 1000000. Requests on further connections are "
         "answered 503, except to /healthz and /readyz.",
     )
     max_connections_address: int = Field(
         500,
         ge=1,
         le=1_000_000,
-        description="Those of one address (IPv4) or network of 64 bits (IPv6) in each server process, 1 to 1000000; "
-        "further ones are answered 429, except to /healthz and /readyz. Behind a proxy of TRUSTED_PROXIES it is the "
-        "requests and WebSockets of one client at a time; any other proxy counts as one client. A browser holds up to "
-        "7: the default is enough for 70 people behind one address who load a page in the same second. Raise it, with "
-        "MAX_CONNECTIONS, for a larger company.",
+        description="Open connections of one IPv4 address or IPv6 /64 network in each server process, 1 to 1000000. "
+        "Further ones are answered 429, except to /healthz and /readyz. Behind a proxy in TRUSTED_PROXIES it limits "
+        "the concurrent requests and WebSockets of one client; any other proxy counts as one client. A browser holds "
+        "up to 7 connections: the default suffices for 70 people behind one address who load a page in the same "
+        "second. For a larger company raise it together with MAX_CONNECTIONS.",
     )
     body_timeout_s: float = Field(
-        20.0,
-        ge=0.1,
-        le=3_600,
-        description="Seconds that a request body may take to arrive, 0.1 to 3600.",
+        20.0, ge=0.1, le=3_600, description="Seconds for a request body to arrive, 0.1 to 3600."
     )
     operation_timeout_s: float = Field(
-        10.0,
-        ge=0.01,
-        le=3_600,
-        description="Seconds that an operation of a viewer may run, 0.01 to 3600; then all its work is cancelled.",
+        10.0, ge=0.01, le=3_600, description="Seconds for a viewer's operation, 0.01 to 3600; then it is cancelled."
     )
     operation_timeout_service_s: float = Field(
         120.0,
         ge=0.01,
         le=3_600,
-        description="Seconds that an operation may run whose token has the role service or administrator, 0.01 to "
-        "3600.",
+        description="Seconds for an operation whose token has the role service or administrator, 0.01 to 3600.",
     )
     rate_limit: int = Field(
         300_000,
         ge=0,
         le=1_000_000_000,
-        description="Points a minute for each user, and for each session of somebody not signed in, 0 to 1000000000; 0 "
-        "sets no limit. 300000 is three seconds of work, or some sixty rich pages.",
+        description="Points per minute of each user and of each anonymous session, 0 to 1000000000; 0 sets no limit. "
+        "300000 points are three seconds of work, or about sixty rich pages.",
     )
     rate_limit_address: int = Field(
         1_500_000,
         ge=0,
         le=1_000_000_000,
-        description="Points a minute for all of one address (IPv4) or network of 64 bits (IPv6) who are not signed in, "
-        "0 to 1000000000; 0 sets no limit.",
+        description="Points per minute of all anonymous callers of one IPv4 address or IPv6 /64 network, 0 to "
+        "1000000000; 0 sets no limit.",
     )
     rate_limit_service: int = Field(
         0,
         ge=0,
         le=1_000_000_000,
-        description="Points a minute for each token with the role service or administrator, 0 to 1000000000; 0 sets no "
-        "limit.",
+        description="Points per minute of each token with the role service or administrator, 0 to 1000000000; 0 sets "
+        "no limit.",
     )
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)] = Field(
         (),
-        description="Proxies whose X-Forwarded-For is believed, as addresses or networks separated by commas, for "
-        "example 10.0.0.0/8,::1. Empty: the address is that of the connection.",
+        description="Proxies whose X-Forwarded-For is trusted: addresses or networks separated by commas, for example "
+        "10.0.0.0/8,::1. Empty: the address of the connection is used.",
     )

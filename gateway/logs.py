@@ -1,4 +1,4 @@
-"""Log lines: one per request, one per fault; for a person on a terminal, JSON elsewhere. Never a token or a secret."""
+"""Log lines: plain on a terminal, JSON elsewhere, one per request and one per error, without tokens and secrets."""
 
 import logging
 import sys
@@ -12,17 +12,17 @@ import structlog
 from db.redaction import redact
 from gateway.settings import Settings
 
-# Strawberry logs each error of a resolver by itself, before the endpoint knows whether it is a fault: the endpoint
-# logs the faults, once, with the request's id. uvicorn's line for each request would hold the query string.
+# Strawberry logs each error of a resolver, also those of clients: the endpoint logs internal errors once, with the
+# request's id. uvicorn's line for each request would contain the query string.
 _SILENCED = ("strawberry.execution", "uvicorn.access")
 
 _OURS = ("db", "gateway", "resolvers", "scoring")
-"""The loggers that LOG_LEVEL holds for. Libraries only warn: at lower levels SQLAlchemy and aiosqlite log statements
-with rows and parameters, the client of OpenAI the texts that it sends, httpx each address."""
+"""The loggers of LOG_LEVEL. Libraries only warn: at lower levels SQLAlchemy and aiosqlite log rows and parameters, the
+client of OpenAI the texts that it sends, httpx each address."""
 
 
 def configure_logs(settings: Settings) -> None:
-    """Send our own lines and those of libraries through one renderer to standard error."""
+    """Write our lines and those of libraries through one renderer to standard error."""
     on_terminal = settings.log_format == "console" or (settings.log_format == "auto" and sys.stderr.isatty())
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -34,8 +34,8 @@ def configure_logs(settings: Settings) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
     )
-    written = logging.StreamHandler(sys.stderr)
-    written.setFormatter(
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
             processors=[
@@ -46,7 +46,7 @@ def configure_logs(settings: Settings) -> None:
         )
     )
     root = logging.getLogger()
-    root.handlers[:] = [written]
+    root.handlers[:] = [handler]
     level = logging.getLevelName(settings.log_level.upper())
     root.setLevel(max(level, logging.WARNING))
     for name in _OURS:
@@ -57,7 +57,7 @@ def configure_logs(settings: Settings) -> None:
 
 def _rendering(on_terminal: bool) -> list[structlog.typing.Processor]:
     if on_terminal:
-        # The plain traceback: the pretty one prints local variables, and a token may be among them.
+        # The plain traceback: the pretty one prints local variables, which may hold a token.
         return [
             structlog.dev.ConsoleRenderer(
                 colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback, pad_event_to=0
@@ -84,5 +84,5 @@ def _redacted(_logger: object, _method: str, line: Any) -> str:
 
 
 def _print_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Print what ends the process, as Python does, without secrets."""
+    """Print the error that ends the process, as Python does, without secrets."""
     sys.stderr.write(redact("".join(traceback.format_exception(kind, error, trace))))

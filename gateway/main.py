@@ -1,10 +1,10 @@
-"""The program `explore`: loads the command line, which takes a second or more, and runs it."""
+"""The program `explore`: imports the command line, which takes a second or more, and runs it."""
 
 import signal
 
 
 def main() -> None:
-    """Run the command line. Ctrl-C while it loads ends the process without a traceback."""
+    """Run the command line. Ctrl-C during the import ends the process without a traceback."""
     usual = signal.signal(signal.SIGINT, signal.SIG_DFL)
     from gateway.cli import app  # noqa: PLC0415 (after the line above)
 

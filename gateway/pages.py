@@ -1,10 +1,10 @@
-"""What is not GraphQL: the front page, the two health checks, and the answer to a wrong address."""
+"""Endpoints besides GraphQL: the start page, the two health checks, and the answer to a wrong address."""
 
 import asyncio
 from base64 import b64encode
 from collections.abc import Awaitable
 from hashlib import sha256
-from html import escape
+from pathlib import Path
 
 import structlog
 from sqlalchemy import text
@@ -20,67 +20,15 @@ from gateway.callers.issuer_keys import IssuerKeys
 from gateway.client_addresses import ClientAddresses
 from gateway.json_responses import JsonResponse, error_response, not_found
 
-EXAMPLE_QUERY = """{
-  forYou(first: 5) {
-    strategy
-    edges {
-      rank
-      score
-      node { title tools { name } owner { username } }
-      explanation {
-        summary
-        contributions { signal { name } value contribution }
-      }
-    }
-  }
-}
-"""
-
 CHECK_TIMEOUT_S = 2.0
-"""How long a store may take to prove that it is there. Load balancers give up after 5 to 10 s."""
+"""Deadline of a store's health check. Load balancers time out after 5 to 10 s."""
 
 _ALIVE = text("SELECT 1")
 
-_STYLE = """
-body { font: 1rem/1.5 system-ui, sans-serif; max-width: 44rem; margin: 3rem auto; padding: 0 1rem; color: #1c2430; }
-h1 { font-size: 1.5rem; } pre { background: #f3f5f8; padding: 1rem; overflow-x: auto; border-radius: .4rem; }
-a { color: #0b57d0; } code { font-size: .9rem; }
-@media (prefers-color-scheme: dark) { body { background: #14181f; color: #e4e8ee; } pre { background: #1f2630; }
-a { color: #8ab4f8; } }
-"""
-
-_NO_EXPLORE_PAGE = """<p>The explore page belongs here and is not served: it has not been built, or
-<code>EXPLORE_PAGE</code> is off. To build it takes Node.js 20.19 or newer and npm: <code>make pages</code>, then start
-the gateway again. Everything else works without it.</p>"""
-
-_PAGE = f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>explore-gateway</title><style>{_STYLE}</style></head><body>
-<h1>explore-gateway</h1>
-<p>A GraphQL gateway that serves personalized explore pages and explains every rank.</p>
-{_NO_EXPLORE_PAGE}
-<ul>
-<li><a href="/graphql">/graphql</a>: the endpoint; in a browser, GraphiQL</li>
-<li><a href="/healthz">/healthz</a>: whether the process is alive</li>
-<li><a href="/readyz">/readyz</a>: whether its stores are there</li>
-<li><a href="/metrics">/metrics</a>: how it does, for Prometheus</li>
-</ul>
-<h2>A query to start with</h2>
-<pre><code>{escape(EXAMPLE_QUERY)}</code></pre>
-<p>To ask as somebody, send the header <code>Authorization: Bearer TOKEN</code>; <code>explore token USER</code>
-makes a token. Without one you get what is popular, and a header <code>X-Session-Id</code> to send back, so that the
-next page knows you.</p>
-</body></html>
-"""
-
-_NOT_FOUND = f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Not found</title><style>{_STYLE}</style></head><body>
-<h1>There is nothing at this address</h1>
-<p>The explore page is at <a href="/">/</a>, GraphQL at <a href="/graphql">/graphql</a>.</p>
-</body></html>
-"""
-
+_HTML = Path(__file__).parent / "html"
+_STYLE = (_HTML / "style.css").read_text()
+_START_PAGE = (_HTML / "start_page.html").read_text().replace("{{ style }}", _STYLE)
+_NOT_FOUND = (_HTML / "not_found.html").read_text().replace("{{ style }}", _STYLE)
 _STYLE_HASH = b64encode(sha256(_STYLE.encode()).digest()).decode()
 _POLICY = f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; frame-ancestors 'none'; base-uri 'none'"
 
@@ -88,19 +36,19 @@ log = structlog.get_logger(__name__)
 
 
 async def front_page(_request: Request) -> Response:
-    """Say what this is and where to go on."""
-    return HTMLResponse(_PAGE, headers={"Content-Security-Policy": _POLICY})
+    """Answer with the start page."""
+    return HTMLResponse(_START_PAGE, headers={"Content-Security-Policy": _POLICY})
 
 
 async def alive(_request: Request) -> Response:
-    """Say that the process answers; asks no store."""
+    """Answer that the process is alive; asks no store."""
     return JsonResponse({"status": "ok"})
 
 
 async def ready(request: Request) -> Response:
-    """Say which stores are there; 503 without the truth, for nothing can be served without it.
+    """Answer with the state of each store; 503 without the database, which everything needs.
 
-    The issuer of tokens is not asked, its last answer is told: no probe from outside makes us call anybody.
+    The token issuer is not asked, its last state is reported: no probe from outside causes a call to it.
     """
     stores: Stores = request.app.state.runtime.stores
     names = ("database", "vectors", "embeddings", "cache")
@@ -111,14 +59,14 @@ async def ready(request: Request) -> Response:
         _check("cache", stores.cache.get("readyz")),
     )
     states = dict(zip(names, found, strict=True)) | _issuer(request)
-    told = {"stores": states} | _warnings(request)
+    report = {"stores": states} | _warnings(request)
     if states["database"] != "ok":
-        return JsonResponse({"status": "unavailable"} | told, 503)
-    return JsonResponse({"status": "ok" if set(states.values()) == {"ok"} else "degraded"} | told)
+        return JsonResponse({"status": "unavailable"} | report, 503)
+    return JsonResponse({"status": "ok" if set(states.values()) == {"ok"} else "degraded"} | report)
 
 
 async def answer_http_exception(request: Request, error: Exception) -> Response:
-    """Answer a wrong address or method: in JSON, or with a page if a person has opened a wrong address in a browser."""
+    """Answer a wrong address or method: in JSON, or with a page for a browser that opens a wrong address."""
     if not isinstance(error, HTTPException):
         raise error
     if error.status_code == 404 and request.method in ("GET", "HEAD") and accepts_html(request):
@@ -130,7 +78,7 @@ async def answer_http_exception(request: Request, error: Exception) -> Response:
 
 
 def _warnings(request: Request) -> dict[str, list[str]]:
-    """Give what an operator should look at although everything works."""
+    """Return warnings for an operator although everything works."""
     addresses: ClientAddresses = request.app.state.addresses
     if not addresses.ignores_proxy:
         return {}
@@ -155,7 +103,7 @@ async def _check_database(stores: Stores) -> None:
 
 
 async def _check(name: str, probe: Awaitable[object]) -> str:
-    """Give "ok" or a sentence for the operator. The store's own words may hold addresses: they go to the log."""
+    """Return "ok" or a sentence for the operator. The store's own message may hold addresses: it goes to the log."""
     try:
         async with asyncio.timeout(CHECK_TIMEOUT_S):
             await probe
@@ -163,7 +111,7 @@ async def _check(name: str, probe: Awaitable[object]) -> str:
         return f"no answer within {CHECK_TIMEOUT_S:.0f} s"
     except MigrationPending as error:
         return str(error)
-    except Exception as error:  # whatever it is, it is the finding
-        log.warning("store away", store=name, reason=str(error))
+    except Exception as error:  # any error is the result
+        log.warning("store unavailable", store=name, reason=str(error))
         return "cannot be reached: the reason is in the log"
     return "ok"

@@ -1,4 +1,4 @@
-"""Around every request: an id, one line in the log, the security headers, and an answer when the code fails."""
+"""Middleware of every request: its id, one line in the log, the security headers, and an answer to internal errors."""
 
 import re
 import secrets
@@ -16,10 +16,10 @@ REQUEST_ID_HEADER = "X-Request-Id"
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 KNOWN_PATHS = frozenset({"/", "/graphql", "/healthz", "/readyz", "/metrics"})
-"""Addresses that are counted by name: whatever else is asked for is one, so that nobody can fill the memory."""
+"""Paths with metrics of their own; all others share one, so that nobody can fill the memory."""
 
 _QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
-"""Asked every few seconds by whatever watches the process: logged at debug."""
+"""Paths that monitoring requests every few seconds: logged at debug."""
 
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -33,7 +33,7 @@ log = structlog.get_logger(__name__)
 
 
 class RequestLog:
-    """The outermost application: what happens in here is known by its request id."""
+    """The outermost middleware, which binds the request id to all log lines."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -46,10 +46,10 @@ class RequestLog:
         request_id = _request_id(scope)
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
-        status = 499  # the client went away before there was an answer
+        status = 499  # the client disconnected before the answer
         started = time.perf_counter()
 
-        async def noted(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -58,19 +58,19 @@ class RequestLog:
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
-                await self._app(scope, receive, noted)
+                await self._app(scope, receive, send_with_headers)
             except Exception:
                 log.exception("request failed")
                 if status != 499:
-                    raise  # half an answer is out: the server must cut the connection
+                    raise  # part of the answer is sent: the server must cut the connection
                 answer = error_response(500, "INTERNAL", INTERNAL, requestId=request_id)
-                await answer(scope, receive, noted)
+                await answer(scope, receive, send_with_headers)
             finally:
                 _write_line(scope, status, started)
 
 
 def _request_id(scope: Scope) -> str:
-    """Take over the id of a proxy in front of us if it looks like one, else make one (64 random bits)."""
+    """Return the id of a proxy in front of us if it is well-formed, else a new one (64 random bits)."""
     given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"").decode("latin-1")
     return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
 
@@ -85,7 +85,7 @@ def _add_headers(message: Message, request_id: str) -> None:
 def _write_line(scope: Scope, status: int, started: float) -> None:
     seconds = time.perf_counter() - started
     path = scope["path"] if scope["path"] in KNOWN_PATHS else "other"
-    if scope["state"].get("is_stream"):  # its hours are no measure of how fast requests are answered
+    if scope["state"].get("is_stream"):  # its duration is no response time
         path += " (stream)"
     observe_request(path, status, seconds)
     operation = scope["state"].get("operation")

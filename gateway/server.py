@@ -1,4 +1,4 @@
-"""The server's process or processes: a socket, uvicorn on it, and a clean end."""
+"""Server processes: a listening socket, uvicorn on it, and a clean stop."""
 
 import errno
 import resource
@@ -20,33 +20,33 @@ from gateway.settings import Settings
 from gateway.telemetry import share_between_processes
 
 BACKLOG = 2048
-"""Connections that may wait to be accepted, as in uvicorn."""
+"""Connections that may wait to be accepted, uvicorn's default."""
 
 MAX_MESSAGE = 256 * 1024
-"""Bytes of a WebSocket message, as of a viewer's request body; a larger one closes the socket (1009)."""
+"""Bytes of the largest WebSocket message, as of a viewer's request body; a larger one closes the socket (1009)."""
 
 GRACE_S = 10
-"""How long running requests may take to end when the server stops."""
+"""Grace period of running requests when the server stops."""
 
 WORKER_ANSWERS_WITHIN_S = 60
-"""How long a worker may be silent before it is replaced. While it imports the product it cannot answer, which takes
-2 s of CPU: uvicorn's 5 s are too few on a busy machine, and it would be killed and started for ever."""
+"""Silence after which a worker is replaced. It cannot answer during its import, which takes 2 s of CPU: with uvicorn's
+5 s it would be killed and restarted for ever on a busy machine."""
 
 
 OTHER_FILES = 512
-"""Files that a process opens besides connections of clients: stores, logs, modules while they load."""
+"""Files of a process besides connections of clients: stores, logs, modules during their import."""
 
 log = structlog.get_logger(__name__)
 
 
 @contextmanager
 def listen(settings: Settings) -> Iterator[socket.socket]:
-    """Take the address before any work is done, so that a port in use is found at once.
+    """Bind the address before any other work, so that a port in use is reported at once.
 
     Raises
     ------
     CannotStart
-        If it cannot be had: one sentence that says why, and what to do.
+        If that fails: one sentence with the reason and the fix.
     """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as listening:
@@ -65,20 +65,20 @@ def server_config(
     app: str | ASGIApp,
     *,
     factory: bool = False,
-    bounds: ConnectionLimits = DEFAULT_CONNECTION_LIMITS,
+    limits: ConnectionLimits = DEFAULT_CONNECTION_LIMITS,
 ) -> uvicorn.Config:
-    """Say how an application is served."""
+    """Return uvicorn's configuration for an application."""
     caps = ConnectionCaps(settings.max_connections, settings.max_connections_address, settings.trusted_proxies)
     return uvicorn.Config(
         app,
         factory=factory,
         workers=settings.workers,
         loop="uvloop",
-        http=partial(LimitedHttpProtocol, caps=caps, bounds=bounds),  # type: ignore[arg-type]  # makes the protocol
-        proxy_headers=False,  # `gateway.client_addresses` reads them, of whom the settings name
+        http=partial(LimitedHttpProtocol, caps=caps, limits=limits),  # type: ignore[arg-type]  # a factory of protocols
+        proxy_headers=False,  # `gateway.client_addresses` reads them
         ws=LimitedWebSocketProtocol if settings.subscriptions else "none",
         ws_max_size=MAX_MESSAGE,
-        ws_per_message_deflate=False,  # what is told has 150 bytes; and no message unfolds to a thousand times its size
+        ws_per_message_deflate=False,  # a result has 150 bytes, and no message expands to a thousand times its size
         lifespan="on",
         log_config=None,
         access_log=False,
@@ -89,21 +89,21 @@ def server_config(
 
 
 def raise_file_limit(connections: int) -> None:
-    """Raise the number of files that the process may open, as far as the system allows, to hold so many connections."""
+    """Raise the process's limit of open files to hold so many connections, as far as the system allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = connections + RESERVE + OTHER_FILES
     allowed = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
     if soft != resource.RLIM_INFINITY and soft < allowed:
         resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
     if allowed < needed:
-        log.warning("the process may open fewer files than MAX_CONNECTIONS needs", files=allowed, needed=needed)
+        log.warning("limit of open files too low for MAX_CONNECTIONS", files=allowed, needed=needed)
 
 
 def run_server(settings: Settings, listening: socket.socket) -> None:
     """Serve until a signal says stop."""
     raise_file_limit(settings.max_connections)
     config = server_config(settings, "gateway.app:create", factory=True)
-    # uvicorn stops cleanly at Ctrl-C and then raises the signal once more for whoever called it.
+    # uvicorn stops cleanly at Ctrl-C and then raises the signal once more.
     with suppress(KeyboardInterrupt):
         if settings.workers > 1:
             with share_between_processes():
@@ -113,9 +113,9 @@ def run_server(settings: Settings, listening: socket.socket) -> None:
 
 
 def address_of(listening: socket.socket) -> str:
-    """Give the URL that a browser on this machine can open."""
+    """Return the URL for a browser on this machine."""
     host, port = listening.getsockname()[:2]
-    if host in ("0.0.0.0", "::"):  # noqa: S104 (shown as something that can be opened)
+    if host in ("0.0.0.0", "::"):  # noqa: S104 (only compared)
         host = "127.0.0.1"
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 

@@ -1,57 +1,69 @@
-"""Which store is which: reads the settings and opens the four stores, each behind a guard.
+"""The four stores that the settings select, each behind a guard.
 
-An engine is imported when it is chosen: the clients of Weaviate and OpenAI are over half of what a command on the
-embedded defaults would otherwise take to start.
+An engine is imported only if it is selected: the clients of Weaviate and OpenAI would take more than half of the start
+of a command that uses the embedded stores.
 """
 
+import asyncio
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from pathlib import Path
 
+from asyncpg import PostgresError
+from pydantic import SecretStr
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from db import schema
 from db.cache.base import Cache
 from db.cache.embedded import MAX_BYTES, EmbeddedCache
 from db.database.engine import Database
 from db.embeddings.base import Embedder
 from db.embeddings.cached import CachedEmbedder
 from db.embeddings.wordllama import WordLlamaEmbedder
-from db.errors import Store
+from db.errors import Store, StoreMisconfigured, StoreUnavailable
 from db.feed_change_notifier import FeedChangeNotifier
+from db.private_files import DataFile
 from db.resilience import Guard, guarded
 from db.stores import Stores
 from db.vectors.base import VectorStore
 from db.vectors.embedded import EmbeddedVectorStore
+from gateway.data_folder import make_var_dir
 from gateway.errors import CannotStart
-from gateway.limits.rate_limits import RateLimitStore
-from gateway.settings import Settings, make_var_dir
+from gateway.settings import Settings
 from gateway.telemetry import count_embedding_cost, observe_store_call, record_circuit_state
 
-READING_VECTORS_S, WRITING_VECTORS_S = 2.0, 30.0
-"""Deadlines of the vector store. A feed waits less for a source; a bulk write of 100 objects may wait for its turn."""
+READ_VECTORS_S, WRITE_VECTORS_S = 2.0, 30.0
+"""Deadlines of the vector store. A feed waits less for a source; a bulk write of 100 objects may queue."""
 
-READING_CACHE_S = 1.0
-SEARCHING_CACHE_S = 30.0
-"""For what looks at every key; only deletions of people do."""
+READ_CACHE_S, SCAN_CACHE_S = 1.0, 30.0
+"""Deadlines of the cache; only deletions of people scan all keys."""
 
-EMBEDDINGS_KEPT_BYTES = 2 * 1024**3
-"""Of embeddings that were paid for: some 350,000 of 1,536 components."""
+MAX_EMBEDDINGS_BYTES = 2 * 1024**3
+"""Of stored embeddings of a paid model: about 350,000 of 1,536 dimensions."""
 
-DOCUMENTS_KEPT_BYTES = 32 * 1024**2
+MAX_DOCUMENTS_BYTES = 32 * 1024**2
 """Of documents that clients have registered: 10,000 of 3 KB."""
 
-_WRITES = ("upsert", "remove", "listing", "counts")
+CONNECT_TIMEOUT_S = 10.0
+"""Deadline of a command's first question to the database."""
+
+_VECTOR_WRITES = ("upsert", "remove", "listing", "counts")
 _UNBOUNDED = ("prepare", "stage", "staged", "publish", "discard", "scrub")
-"""What makes, swaps and scrubs whole collections takes as long as it takes; the engines bound their own calls."""
+"""Operations on whole collections have no deadline here; the engines bound their own calls."""
+
+_PING = text("SELECT 1")
 
 
 def connect_database(settings: Settings) -> Database:
-    """Make the connection to the truth; nothing is asked yet.
+    """Create the database object; nothing is connected yet.
 
     Raises
     ------
     CannotStart
-        If the folder of an SQLite file cannot be made.
+        If the folder of an SQLite file cannot be created.
     InvalidRecord
-        If the URL is none.
+        If the URL cannot be parsed.
     """
     try:
         return Database(settings.effective_database_url, settings.database_pool_size)
@@ -61,14 +73,26 @@ def connect_database(settings: Settings) -> Database:
 
 
 @asynccontextmanager
+async def open_database(settings: Settings) -> AsyncIterator[Database]:
+    """Open only the database. Raises `CannotStart` if it does not answer."""
+    database = connect_database(settings)
+    try:
+        await require_reachable(database)
+        yield database
+    finally:
+        await database.close()
+
+
+@asynccontextmanager
 async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
     """Open the four stores that the settings name, and close them at the end."""
-    folder = make_var_dir(settings) if settings.uses_data_folder else settings.var_dir
+    if settings.uses_data_folder:
+        make_var_dir(settings)
     stores = Stores(
         database=connect_database(settings),
-        vectors=_vectors(settings, folder),
-        embedder=_embedder(settings, folder),
-        cache=_cache(settings, folder / "cache.sqlite"),
+        vectors=_vectors(settings),
+        embedder=_embedder(settings),
+        cache=_cache(settings, DataFile.CACHE),
     )
     try:
         yield stores
@@ -76,36 +100,74 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
         await stores.close()
 
 
-def open_documents_cache(settings: Settings) -> Cache:
-    """Give the cache of registered documents.
+@asynccontextmanager
+async def open_migrated(settings: Settings) -> AsyncIterator[Stores]:
+    """Open the stores with the database schema up to date and the collections of the index in place."""
+    async with open_stores(settings) as stores:
+        await require_reachable(stores.database)
+        await schema.migrate(stores.database)
+        await stores.vectors.prepare(stores.embedder.model, stores.embedder.dimension)
+        yield stores
 
-    Without Redis it is a file of its own: documents outlive rankings, and would drive them out of theirs.
+
+async def prepare_index(stores: Stores) -> StoreUnavailable | None:
+    """Create missing collections of the index; returns the error of a vector store that is away.
+
+    Raises
+    ------
+    CannotStart
+        If the vector store can never serve these settings.
     """
-    return _cache(settings, make_var_dir(settings) / "documents.sqlite", DOCUMENTS_KEPT_BYTES)
+    try:
+        await stores.vectors.prepare(stores.embedder.model, stores.embedder.dimension)
+    except StoreMisconfigured as error:
+        raise CannotStart(error.reason) from None
+    except StoreUnavailable as away:
+        return away
+    return None
 
 
-def _cache(settings: Settings, file: Path, max_bytes: int = MAX_BYTES) -> Cache:
-    url = settings.redis_url.get_secret_value()
-    cache = _redis(url) if url else EmbeddedCache(file, max_bytes)
-    deadlines = dict.fromkeys(("keys", "scrub"), SEARCHING_CACHE_S)
-    return guarded(cache, _guard(Store.CACHE, READING_CACHE_S, deadlines))
+async def require_reachable(database: Database) -> None:
+    """Ask the database one question.
+
+    Raises
+    ------
+    CannotStart
+        If it does not answer: its address (without the password), the reason, and the fix.
+    """
+    advice = "start it, or correct DATABASE_URL"
+    if database.is_sqlite:
+        advice = "check that this user may write the file, or correct DATABASE_URL"
+    try:
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            await database.fetch(_PING)
+    except TimeoutError:
+        message = f"no answer from {database.where} within {CONNECT_TIMEOUT_S:.0f} s"
+        raise CannotStart(f"{message}; start it, or correct DATABASE_URL") from None
+    except StoreUnavailable as away:
+        raise CannotStart(f"the database {database.where} cannot be used ({away.reason.lower()}); {advice}") from None
+    except (SQLAlchemyError, PostgresError, OSError) as error:
+        raise CannotStart(f"the database {database.where} cannot be used ({driver_message(error)}); {advice}") from None
 
 
-def redis_rate_limit_store(cache: Cache) -> RateLimitStore:
-    """Count what callers spend on the cache's own connections to Redis, behind its guard."""
-    from gateway.limits.redis_rate_limits import RedisRateLimitStore
+def driver_message(error: Exception) -> str:
+    """Return the first line of the driver's message, without SQLAlchemy's wrapping."""
+    cause = getattr(error, "orig", None) or error
+    line = str(cause).partition("\n")[0]
+    return re.sub(r"^<class '[^']*'>: ", "", line).rstrip(".") or type(cause).__name__
 
-    return RedisRateLimitStore(cache)  # type: ignore[arg-type]  # of Redis, where the settings say so
 
+def open_documents_cache(settings: Settings) -> Cache:
+    """Open the cache of registered documents.
 
-def _redis(url: str) -> Cache:
-    from db.cache.redis import RedisCache
-
-    return RedisCache(url)
+    Without Redis it has a file of its own: documents outlive ranking snapshots, and would evict them.
+    """
+    make_var_dir(settings)
+    return _cache(settings, DataFile.DOCUMENTS, MAX_DOCUMENTS_BYTES)
 
 
 def open_feed_change_notifier(settings: Settings) -> FeedChangeNotifier:
-    """Choose how processes tell each other that something was written; nothing is connected yet."""
+    """Create the channel for notifications between processes; nothing is connected yet."""
     url = settings.redis_url.get_secret_value()
     if not url:
         return FeedChangeNotifier()
@@ -114,23 +176,34 @@ def open_feed_change_notifier(settings: Settings) -> FeedChangeNotifier:
     return RedisFeedChangeNotifier(url)
 
 
-def _embedder(settings: Settings, folder: Path) -> Embedder:
-    """Choose WordLlama, which is free and at hand, or a model behind an endpoint, each text of which is paid once.
+def _cache(settings: Settings, file: DataFile, max_bytes: int = MAX_BYTES) -> Cache:
+    url = settings.redis_url.get_secret_value()
+    cache = _redis(url) if url else EmbeddedCache(settings.data_file(file), max_bytes)
+    return guarded(cache, _guard(Store.CACHE, READ_CACHE_S, dict.fromkeys(("keys", "scrub"), SCAN_CACHE_S)))
 
-    What was paid for is kept in a file of its own: it lives for months, and would drive the rankings out of theirs.
+
+def _redis(url: str) -> Cache:
+    from db.cache.redis import RedisCache
+
+    return RedisCache(url)
+
+
+def _embedder(settings: Settings) -> Embedder:
+    """Select WordLlama, or a paid model whose embeddings are stored.
+
+    They have a file of their own: they live for months, and would evict ranking snapshots.
     """
     if settings.openai_api_key is None and not settings.openai_base_url:
         return WordLlamaEmbedder()
-    kept = _cache(settings, folder / "embeddings.sqlite", EMBEDDINGS_KEPT_BYTES)
-    return CachedEmbedder(guarded(_openai(settings), _guard(Store.EMBEDDINGS, None)), kept)
+    stored = _cache(settings, DataFile.EMBEDDINGS, MAX_EMBEDDINGS_BYTES)
+    return CachedEmbedder(guarded(_openai(settings), _guard(Store.EMBEDDINGS, None)), stored)
 
 
 def _openai(settings: Settings) -> Embedder:
     from db.embeddings.openai import BASE_URL, OpenAIEmbedder
 
-    key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else ""
     return OpenAIEmbedder(
-        key,
+        _secret(settings.openai_api_key) or "",
         model=settings.weaviate_embedding_model,
         dimension=settings.embedding_dimension,
         base_url=settings.openai_base_url or BASE_URL,
@@ -139,11 +212,11 @@ def _openai(settings: Settings) -> Embedder:
     )
 
 
-def _vectors(settings: Settings, folder: Path) -> VectorStore:
-    embedded = not settings.weaviate_url
-    store: VectorStore = EmbeddedVectorStore(folder / "vectors.sqlite") if embedded else _weaviate(settings)
-    deadlines = dict.fromkeys(_WRITES, WRITING_VECTORS_S) | dict.fromkeys(_UNBOUNDED, None)
-    return guarded(store, _guard(Store.VECTORS, READING_VECTORS_S, deadlines))
+def _vectors(settings: Settings) -> VectorStore:
+    path = settings.data_file(DataFile.VECTORS)
+    store: VectorStore = _weaviate(settings) if settings.weaviate_url else EmbeddedVectorStore(path)
+    deadlines = dict.fromkeys(_VECTOR_WRITES, WRITE_VECTORS_S) | dict.fromkeys(_UNBOUNDED, None)
+    return guarded(store, _guard(Store.VECTORS, READ_VECTORS_S, deadlines))
 
 
 def _guard(store: Store, deadline_s: float | None, deadlines_s: Mapping[str, float | None] | None = None) -> Guard:
@@ -153,12 +226,12 @@ def _guard(store: Store, deadline_s: float | None, deadlines_s: Mapping[str, flo
 def _weaviate(settings: Settings) -> VectorStore:
     from db.vectors.weaviate import Address, Layout, WeaviateVectorStore
 
-    openai_key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else None
-    address = Address(
-        settings.weaviate_url,
-        settings.weaviate_grpc_url,
-        settings.weaviate_api_key.get_secret_value() if settings.weaviate_api_key else None,
-        openai_key,
-    )
+    openai_key = _secret(settings.openai_api_key)
+    key = _secret(settings.weaviate_api_key)
+    address = Address(settings.weaviate_url, settings.weaviate_grpc_url, key, openai_key)
     layout = Layout(settings.weaviate_replicas, settings.weaviate_shards, openai_vectorizer=openai_key is not None)
     return WeaviateVectorStore(address, layout, batch_size=settings.weaviate_batch_size)
+
+
+def _secret(value: SecretStr | None) -> str | None:
+    return None if value is None else value.get_secret_value()

@@ -1,7 +1,7 @@
-"""What the gateway tells Prometheus: requests, calls to the stores, their circuits, money spent, and the outbox's lag.
+"""Prometheus metrics: requests, store calls, circuits, the cost of embeddings, and the outbox's lag.
 
-With several server processes each keeps its numbers in files of one folder (`share_between_processes`), so that
-whichever process answers a scrape adds them all up.
+Several server processes keep their metrics in files of one folder (`share_between_processes`), and the one that answers
+a scrape adds them up.
 """
 
 import os
@@ -24,33 +24,27 @@ from gateway.client_addresses import is_local
 from gateway.json_responses import error_response
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-"""The environment variable by which prometheus_client finds the folder."""
+"""prometheus_client's environment variable for the folder."""
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
 log = structlog.get_logger(__name__)
 
 _requests = Histogram(
-    "explore_request_seconds", "HTTP requests, by address and status", ("path", "status"), buckets=SECONDS
+    "explore_request_seconds", "HTTP requests, by path and status", ("path", "status"), buckets=SECONDS
 )
-_calls = Counter("explore_store_calls_total", "Calls to a store, by how they ended", ("store", "operation", "outcome"))
+_calls = Counter("explore_store_calls_total", "Calls to a store, by outcome", ("store", "operation", "outcome"))
 _calling = Counter("explore_store_seconds_total", "Time spent in calls to a store", ("store", "operation"))
 _circuits = Gauge(
     "explore_store_circuit_open",
-    "1 while a store failed too often and is not asked",
+    "1 while the circuit breaker of a store is open",
     ("store",),
     multiprocess_mode="livemax",
 )
-_tokens = Counter("explore_embedding_tokens_total", "Tokens that were embedded for money")
-_dollars = Counter("explore_embedding_dollars_total", "What they cost, at the price of the settings")
-
-
-_refused = Counter("explore_refused_requests_total", "Requests that were refused before they ran, by code", ("code",))
-_uncounted = Counter(
-    "explore_local_charges_total", "Charges that one process counted by itself, because Redis was away"
-)
-
-
+_tokens = Counter("explore_embedding_tokens_total", "Tokens that a paid model has embedded")
+_dollars = Counter("explore_embedding_dollars_total", "Cost of these tokens, at the price of the settings")
+_refused = Counter("explore_refused_requests_total", "Refused requests, by code", ("code",))
+_uncounted = Counter("explore_local_charges_total", "Charges that one process counted alone while Redis was away")
 _untrusted = Counter(
     "explore_untrusted_forwarding_total",
     "Requests with X-Forwarded-For from an address that TRUSTED_PROXIES does not name",
@@ -59,7 +53,7 @@ _untrusted = Counter(
 
 
 def count_untrusted_forwarding(is_public: bool) -> None:
-    """Count a forwarding header that was not believed; from a private address it is most likely a proxy's."""
+    """Count an untrusted forwarding header; one from a private address is most likely a proxy's."""
     _untrusted.labels("public" if is_public else "private").inc()
 
 
@@ -69,56 +63,49 @@ def count_refused_request(code: str) -> None:
 
 
 def count_local_charge() -> None:
-    """Count a charge that the other processes do not know of."""
+    """Count a charge that only this process knows."""
     _uncounted.inc()
 
 
 def observe_request(path: str, status: int, seconds: float) -> None:
-    """Count a request; `path` is one of our own addresses."""
+    """Record the duration of a request; `path` is one of `KNOWN_PATHS`."""
     _requests.labels(path, status).observe(seconds)
 
 
 def observe_store_call(store: Store, operation: str, outcome: CallOutcome, seconds: float) -> None:
-    """Count a call to a store (see `db.resilience.Guard`)."""
+    """Record a call to a store (see `db.resilience.Guard`)."""
     _calls.labels(store.value, operation, outcome.value).inc()
     _calling.labels(store.value, operation).inc(seconds)
 
 
 def record_circuit_state(store: Store, state: CircuitState, reason: str) -> None:
-    """Remember whether a store is asked, and write it into the log."""
+    """Record and log the state of a store's circuit breaker."""
     _circuits.labels(store.value).set(float(state is not CircuitState.CLOSED))
     log_circuit_change(store, state, reason)
 
 
 def count_embedding_cost(tokens: int, dollars: float) -> None:
-    """Add up what embeddings cost."""
+    """Count tokens and cost of embeddings."""
     _tokens.inc(tokens)
     _dollars.inc(dollars)
 
 
 class Metrics:
-    """The address `/metrics`.
-
-    Parameters
-    ----------
-    token
-        What a scrape must send as its bearer token. None: only connections from this machine are answered, and none
-        that a proxy forwards.
-    """
+    """The endpoint `/metrics`. Without a token only direct connections from this machine are answered."""
 
     def __init__(self, token: str | None) -> None:
         self._token = None if token is None else token.encode()
 
     async def answer(self, request: Request) -> Response:
-        """Answer a scrape. While the truth is away the outbox's numbers are left out."""
+        """Answer a scrape, without the outbox's metrics while the database is away."""
         if (refusal := self._refusal(request)) is not None:
             return refusal
         registry = CollectorRegistry()
         try:
-            _tell_backlog(registry, await backlog(request.app.state.runtime.stores.database))
+            _add_backlog(registry, await backlog(request.app.state.runtime.stores.database))
         except StoreUnavailable as away:
-            log.warning("the outbox cannot be counted", reason=away.reason)
-        return Response(_own() + generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+            log.warning("outbox metrics unavailable", reason=away.reason)
+        return Response(_process_metrics() + generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     def _refusal(self, request: Request) -> Response | None:
         if self._token is not None:
@@ -136,7 +123,7 @@ class Metrics:
 
 @contextmanager
 def share_between_processes() -> Iterator[None]:
-    """Let the server processes that are started meanwhile add up their numbers."""
+    """Let the server processes that start within the block share their metrics."""
     with TemporaryDirectory(prefix="explore-metrics-") as folder:
         os.environ[FOLDER] = folder
         try:
@@ -145,7 +132,7 @@ def share_between_processes() -> Iterator[None]:
             del os.environ[FOLDER]
 
 
-def _own() -> bytes:
+def _process_metrics() -> bytes:
     if FOLDER not in os.environ:
         return generate_latest(REGISTRY)
     registry = CollectorRegistry()
@@ -153,10 +140,10 @@ def _own() -> bytes:
     return generate_latest(registry)
 
 
-def _tell_backlog(registry: CollectorRegistry, waiting: Backlog) -> None:
-    for name, words, value in (
-        ("explore_outbox_rows", "Changes that the vector index has not seen yet", waiting.rows),
-        ("explore_outbox_lag_seconds", "Age of the oldest of them", waiting.lag_s),
-        ("explore_outbox_dead_rows", "Changes that were refused too often and wait for an operator", waiting.dead),
+def _add_backlog(registry: CollectorRegistry, waiting: Backlog) -> None:
+    for name, description, value in (
+        ("explore_outbox_rows", "Changes that wait for the vector index", waiting.rows),
+        ("explore_outbox_lag_seconds", "Age of the oldest waiting change", waiting.lag_s),
+        ("explore_outbox_dead_rows", "Changes that the vector index has rejected too often", waiting.dead),
     ):
-        Gauge(name, words, registry=registry).set(value)
+        Gauge(name, description, registry=registry).set(value)

@@ -1,4 +1,4 @@
-"""The settings that say whose tokens are good, and what they let their bearers do."""
+"""Settings of bearer tokens and session ids."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -10,27 +10,28 @@ from pydantic_settings import BaseSettings, NoDecode
 
 from db.models import Role
 from db.privacy.session_claims import CLAIM_LIFE
-from gateway.callers.token_rules import ADMINISTRATOR_HOURS, LEEWAY_S
 from gateway.client_addresses import is_loopback
 
+LEEWAY_S = 30.0
+ADMINISTRATOR_HOURS = 24.0
+
 MIN_SECRET_BYTES = 32
-"""HS256 asks for a key at least as long as its digest (RFC 7518, section 3.2)."""
+"""HS256 requires a key at least as long as its digest (RFC 7518, section 3.2)."""
 
 TokenAlgorithm: TypeAlias = Literal[
     "HS256", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"
 ]
-
 
 _BY_SECRET: tuple[TokenAlgorithm, ...] = ("HS256",)
 _BY_ISSUER: tuple[TokenAlgorithm, ...] = ("RS256", "ES256", "EdDSA")
 
 
 def split(value: Any) -> Any:
-    """Read a list that is written with commas."""
+    """Split a comma-separated list."""
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
-def _secret_is_long(value: Any) -> Any:
+def _long_secret(value: Any) -> Any:
     if isinstance(value, str) and len(value.encode()) < MIN_SECRET_BYTES:
         raise ValueError(f"has {len(value.encode())} bytes")
     return value
@@ -46,90 +47,81 @@ def _key_set(value: str) -> str:
 
 
 def _roles(value: Any) -> Any:
-    """Read ``word=role,word=role``."""
+    """Parse ``name=role,name=role``."""
     return dict(part.rpartition("=")[::2] for part in split(value)) if isinstance(value, str) else value
 
 
 class TokenSettings(BaseSettings):
-    """What `Settings` says of tokens."""
+    """Accepted tokens, their roles and their lifetimes. Part of `gateway.settings.Settings`."""
 
-    token_secret: Annotated[SecretStr | None, BeforeValidator(_secret_is_long)] = Field(
+    token_secret: Annotated[SecretStr | None, BeforeValidator(_long_secret)] = Field(
         None,
         description=f"The secret that signs bearer tokens (HS256) and session ids, at least {MIN_SECRET_BYTES} bytes. "
-        "Unset: one is made at the first start and kept in VAR_DIR/token_secret.",
-        json_schema_extra={"mend": "make a longer one, for example with: openssl rand -base64 48"},
+        "Unset: the first start creates one in VAR_DIR/token_secret.",
+        json_schema_extra={"fix": "make a longer one, for example with: openssl rand -base64 48"},
     )
-    token_secret_previous: Annotated[SecretStr | None, BeforeValidator(_secret_is_long)] = Field(
+    token_secret_previous: Annotated[SecretStr | None, BeforeValidator(_long_secret)] = Field(
         None,
         description="The secret that TOKEN_SECRET replaces. Tokens and session ids that it signed are accepted until "
         "TOKEN_SECRET_PREVIOUS_UNTIL; it signs nothing new.",
-        json_schema_extra={"mend": f"give the secret that was in use, at least {MIN_SECRET_BYTES} bytes"},
+        json_schema_extra={"fix": f"give the previous secret, at least {MIN_SECRET_BYTES} bytes"},
     )
     token_secret_previous_until: AwareDatetime | None = Field(
-        None,
-        description="When TOKEN_SECRET_PREVIOUS ends: a date and time with its zone, as in 2027-01-31T12:00:00Z.",
+        None, description="The end of TOKEN_SECRET_PREVIOUS: a date and time with its zone, as in 2027-01-31T12:00:00Z."
     )
-    token_issuer: str = Field(
-        "explore-gateway",
-        description="What a token's claim `iss` must be.",
-    )
-    token_audience: str = Field(
-        "explore",
-        description="What a token's claim `aud` must be or hold.",
-    )
+    token_issuer: str = Field("explore-gateway", description="The required value of a token's claim `iss`.")
+    token_audience: str = Field("explore", description="A value that a token's claim `aud` must contain.")
     token_jwks_url: Annotated[str, AfterValidator(_key_set)] = Field(
         "",
-        description="Where the issuer of tokens publishes its public keys (JWKS), as in "
+        description="The URL of the token issuer's public keys (JWKS), as in "
         "https://login.example.com/.well-known/jwks.json, or the path of a file. Plain http is refused, except from a "
         "loopback address (localhost, 127.0.0.1, ::1). Empty: tokens are signed with the secret only.",
-        repr=False,  # an address may hold a password
-        json_schema_extra={
-            "mend": "write one that begins with https://, or the path of a file; http:// only from this machine"
-        },
+        repr=False,  # may hold a password
+        json_schema_extra={"fix": "give one with https://, or the path of a file; http:// only from this machine"},
     )
     token_algorithms: Annotated[tuple[TokenAlgorithm, ...], NoDecode, BeforeValidator(split)] = Field(
         (),
-        description="The algorithms that a token may be signed with, separated by commas: HS256 (with the secret), "
-        "and with a key of TOKEN_JWKS_URL RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA. "
-        "Empty: HS256 without TOKEN_JWKS_URL; RS256, ES256 and EdDSA with it, so that only its issuer's tokens count. "
-        "Name HS256 beside them to accept tokens that the secret signs as well.",
+        description="The accepted signature algorithms, separated by commas: HS256 (with the secret), and with a key "
+        "of TOKEN_JWKS_URL RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA. Empty: HS256 without "
+        "TOKEN_JWKS_URL; RS256, ES256 and EdDSA with it, so that only the issuer's tokens are accepted. Add HS256 to "
+        "accept tokens that the secret signs as well.",
     )
     token_role_claim: str = Field(
         "role",
         min_length=1,
         max_length=200,
-        description="The claim that says what a token's bearer may do: its name, or a path with dots, as in "
-        "realm_access.roles. It holds one word, or a list of which the highest role counts.",
+        description="The claim that holds the role: its name, or a path with dots, as in realm_access.roles. Its value "
+        "is one name, or a list whose highest role counts.",
     )
     token_role_names: Annotated[Mapping[str, Role], NoDecode, BeforeValidator(_roles)] = Field(
         {role.value: role for role in Role},
         min_length=1,
-        description="The issuer's words for our roles, separated by commas, as in "
-        "explore-admins=administrator,explore-sync=service; the roles are viewer, service and administrator.",
+        description="The issuer's names of the roles viewer, service and administrator, separated by commas, as in "
+        "explore-admins=administrator,explore-sync=service.",
     )
     token_leeway_s: float = Field(
         LEEWAY_S,
         ge=0,
         le=300,
-        description="Seconds by which our clock and the issuer's may differ, 0 to 300: the same for requests, "
-        "WebSockets and event streams.",
+        description="Seconds by which the clocks of the issuer and the gateway may differ, 0 to 300. It applies to "
+        "requests, WebSockets and event streams.",
     )
     token_administrator_hours: float = Field(
         ADMINISTRATOR_HOURS,
         gt=0,
         le=87_600,
         description="The longest life of an administrator's token in hours (from `iat` to `exp`), above 0 to 87600. "
-        "One that lives longer, or does not say when it was issued, is refused.",
+        "A longer life, or a missing `iat`, is refused.",
     )
     claimed_session_hours: float = Field(
         CLAIM_LIFE / timedelta(hours=1),
         ge=0,
         le=8_760,
-        description="Hours for which a session id stands for the account that has claimed it, 0 to 8760: long enough "
+        description="Hours for which a claimed session id stands for the account that claimed it, 0 to 8760: enough "
         "for requests and tabs that still send it. After that it begins a new session.",
     )
 
     @property
     def accepted_algorithms(self) -> tuple[TokenAlgorithm, ...]:
-        """The algorithms that a token may be signed with."""
+        """The accepted signature algorithms, with the default filled in."""
         return self.token_algorithms or (_BY_ISSUER if self.token_jwks_url else _BY_SECRET)

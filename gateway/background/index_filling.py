@@ -1,51 +1,44 @@
-"""An index that is empty although there is something to find is written at once, and not only in the next night.
+"""Filling of an empty vector index from the database, at once instead of with the next nightly rebuild.
 
-That is so after a change of the embedding model, after its file was lost, and after an update that stores it otherwise.
+The index is empty after a change of the embedding model, after the loss of its file, and after an update that changes
+its format.
 """
 
 import asyncio
+from contextlib import suppress
 
 import structlog
 
 from db import jobs, outbox
 from db.errors import StoreUnavailable
-from db.jobs import JobLease
 from db.models import OutboxKind
 from db.stores import Stores
 from db.synchronization.reindex import Reindex
-from gateway.background.scheduled_jobs import REINDEX
+from gateway.background.scheduled_jobs import REINDEX, rebuild_index
 
-TRY_EVERY_S = 5.0
-"""How often it is looked again while a store is away."""
+RETRY_S = 5.0
+"""Pause between two attempts while a store is away."""
 
 log = structlog.get_logger(__name__)
 
 
 async def fill_if_empty(stores: Stores, stop: asyncio.Event) -> None:
-    """Look once whether the index has to be filled, fill it, and wait to be told to stop."""
+    """Fill the index once if that is needed, and wait to be told to stop."""
     while not stop.is_set():
         try:
             if await needs_filling(stores):
-                await jobs.run_exclusively(stores.database, REINDEX, lambda turn: _fill(stores, turn))
+                log.info("filling the empty index from the database")
+                await jobs.run_exclusively(stores.database, REINDEX, lambda turn: rebuild_index(stores, turn))
         except StoreUnavailable:  # its guard has logged it
-            try:
-                async with asyncio.timeout(TRY_EVERY_S):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(RETRY_S):
                     await stop.wait()
-            except TimeoutError:
-                continue
         else:
             await stop.wait()
 
 
 async def needs_filling(stores: Stores) -> bool:
-    """Tell whether the index holds no project, the truth has some, and the outbox is not about to bring them."""
+    """Return whether the index holds no project, the database has some, and the outbox is empty."""
     if (await stores.vectors.counts())["Project"] or (await outbox.backlog(stores.database)).rows:
         return False
     return (await Reindex(stores.database, stores.vectors, stores.embedder).totals())[OutboxKind.PROJECT] > 0
-
-
-async def _fill(stores: Stores, turn: JobLease) -> None:
-    log.info("the index is empty and is written from the truth")
-    rebuild = Reindex(stores.database, stores.vectors, stores.embedder)
-    report = await rebuild.run(lambda *_: None, lambda: jobs.renew_lease(stores.database, turn))
-    log.info("the index was written", written=report.written, refused=report.refused)

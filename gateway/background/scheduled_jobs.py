@@ -1,8 +1,7 @@
-"""What is done again and again: every minute, every hour, and at night (UTC)."""
+"""Periodic jobs: every minute, every hour, and at night (UTC)."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from functools import partial
 
 import structlog
 
@@ -16,36 +15,25 @@ from db.privacy.projection_erasure import finish_erasures
 from db.stores import Stores
 from db.synchronization.reindex import Reindex
 from gateway.background.scheduler import PeriodicJob
-from gateway.commands.train_command import train_model
-from gateway.commands.trends_command import train_trends
 from scoring.collaborative.nightly_training import train_collaborative_model
 from scoring.errors import InsufficientData
 from scoring.onboarding.generated_questions import refresh_questions
 from scoring.profiles.interest_learning import learn_interests
+from scoring.training.model_lifecycle import train_model
+from scoring.training.trend_lifecycle import train_trends
 
+COLLABORATIVE = "collaborative models"
+TRAINING = "ranking model"
+ONBOARDING = "onboarding questions"
+INTERESTS = "interests"
 REINDEX = "reindex"
 VELOCITY = "velocity"
-TASTES = "tastes"
-TRAINING = "training"
-TRENDS = "fit trend constants"
-INTERESTS = "interests"
-QUIZ = "quiz"
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
-REINDEX_AT = timedelta(hours=3)
-"""The plan's: 03:00 UTC."""
 
-TASTES_AT = timedelta(hours=1)
-TRAINING_AT = timedelta(hours=2)
-QUIZ_AT = timedelta(hours=2, minutes=30)
-INTERESTS_AT = timedelta(hours=2, minutes=40)
-"""Before the index is written anew: learned interests are in the texts of profiles."""
-
-FORGET_AT = timedelta(hours=4)
-
-EVENTS_KEPT = timedelta(days=400)
+EVENT_RETENTION = timedelta(days=400)
 
 log = structlog.get_logger(__name__)
 
@@ -53,84 +41,67 @@ log = structlog.get_logger(__name__)
 def scheduled_jobs(
     stores: Stores,
     velocity: Callable[[JobLease], Awaitable[None]] | None = None,
-    events_kept: timedelta = EVENTS_KEPT,
+    event_retention: timedelta = EVENT_RETENTION,
 ) -> list[PeriodicJob]:
-    """List the jobs of this product.
-
-    Parameters
-    ----------
-    velocity
-        Computes every project's engagement velocity anew; without it that job is not there.
-    events_kept
-        How long raw events are kept.
-    """
+    """List the jobs of this product; `velocity` recomputes the engagement velocities, if given."""
+    database = stores.database
     listed = [
-        PeriodicJob(TASTES, DAY, partial(_build_tastes, stores), offset=TASTES_AT, catches_up=True),
-        PeriodicJob(TRAINING, DAY, partial(_train, stores), offset=TRAINING_AT),
-        PeriodicJob(TRENDS, DAY, partial(_fit_trends, stores), offset=TRAINING_AT),
-        PeriodicJob(QUIZ, DAY, partial(_make_quiz, stores), offset=QUIZ_AT, catches_up=True),
-        PeriodicJob(INTERESTS, DAY, partial(_learn, stores), offset=INTERESTS_AT, catches_up=True),
-        PeriodicJob(REINDEX, DAY, partial(_reindex, stores), offset=REINDEX_AT),
-        PeriodicJob("delete old events", DAY, partial(_forget, stores, events_kept), offset=FORGET_AT),
-        PeriodicJob("create partitions", DAY, partial(_prepare_months, stores), catches_up=True),
-        PeriodicJob("expire served pages", HOUR, partial(_expire, stores), catches_up=True),
-        PeriodicJob("finish deletions", MINUTE, partial(_finish_deletions, stores), catches_up=True),
+        PeriodicJob(COLLABORATIVE, DAY, lambda _: _train_collaborative(stores), 1 * HOUR, catches_up=True),
+        PeriodicJob(TRAINING, DAY, lambda _: _train_model(stores), 2 * HOUR),
+        PeriodicJob("fit trend constants", DAY, lambda _: _train_trends(stores), 2 * HOUR),
+        PeriodicJob(ONBOARDING, DAY, lambda _: _refresh_questions(stores), 2 * HOUR + 30 * MINUTE, catches_up=True),
+        # Before the index is rebuilt: learned interests are part of the texts of profiles.
+        PeriodicJob(INTERESTS, DAY, lambda _: _learn_interests(stores), 2 * HOUR + 40 * MINUTE, catches_up=True),
+        PeriodicJob(REINDEX, DAY, lambda lease: rebuild_index(stores, lease), 3 * HOUR),
+        PeriodicJob("delete old events", DAY, lambda _: delete_expired(database, now(), event_retention), 4 * HOUR),
+        PeriodicJob("create partitions", DAY, lambda _: create_upcoming_partitions(database), catches_up=True),
+        PeriodicJob("expire served pages", HOUR, lambda _: ServedPageLog(database).expire(), catches_up=True),
+        PeriodicJob("finish deletions", MINUTE, lambda _: _finish_deletions(stores), catches_up=True),
     ]
     if velocity is not None:
         listed.append(PeriodicJob(VELOCITY, HOUR, velocity, catches_up=True))
     return listed
 
 
-async def _build_tastes(stores: Stores, _turn: JobLease) -> None:
-    built = await train_collaborative_model(stores.database)
-    log.info("tastes and neighbour lists were built anew", people=len(built.factors.actors))
+async def rebuild_index(stores: Stores, lease: JobLease) -> None:
+    """Rebuild the vector index from the database, and activate it."""
+    rebuild = Reindex(stores.database, stores.vectors, stores.embedder)
+    report = await rebuild.run(lambda *_: None, lambda: jobs.renew_lease(stores.database, lease))
+    log.info("index rebuilt", written=report.written, kept=report.kept, refused=report.refused)
 
 
-async def _train(stores: Stores, _turn: JobLease) -> None:
+async def _train_collaborative(stores: Stores) -> None:
+    trained = await train_collaborative_model(stores.database)
+    log.info("collaborative models trained", people=len(trained.factors.actors))
+
+
+async def _train_model(stores: Stores) -> None:
     try:
         verdict = await train_model(stores.database)
     except InsufficientData as error:
-        log.info("no model was trained", reason=str(error))
+        log.info("no ranking model trained", reason=str(error))
     else:
         name, because = verdict.model.name, verdict.because
-        log.info("a model was trained", model=name, accepted=verdict.accepted, because=because)
+        log.info("ranking model trained", model=name, accepted=verdict.accepted, because=because)
 
 
-async def _fit_trends(stores: Stores, _turn: JobLease) -> None:
+async def _train_trends(stores: Stores) -> None:
     try:
-        verdict = await train_trends(stores.database, 0)
+        verdict = await train_trends(stores.database)
     except InsufficientData as error:
-        log.info("the constants of trends stay", reason=str(error))
+        log.info("no trend constants fitted", reason=str(error))
     else:
-        log.info("constants of trends were fitted", accepted=verdict.accepted, because=verdict.because)
+        log.info("trend constants fitted", accepted=verdict.accepted, because=verdict.because)
 
 
-async def _make_quiz(stores: Stores, _turn: JobLease) -> None:
-    log.info("the quiz was made anew from the catalogue", changed=await refresh_questions(stores.database))
+async def _refresh_questions(stores: Stores) -> None:
+    log.info("onboarding questions refreshed", changed=await refresh_questions(stores.database))
 
 
-async def _learn(stores: Stores, _turn: JobLease) -> None:
-    log.info("interests were learned", changed=await learn_interests(stores.database, now()))
+async def _learn_interests(stores: Stores) -> None:
+    log.info("interests learned", changed=await learn_interests(stores.database, now()))
 
 
-async def _reindex(stores: Stores, turn: JobLease) -> None:
-    rebuild = Reindex(stores.database, stores.vectors, stores.embedder)
-    report = await rebuild.run(lambda *_: None, lambda: jobs.renew_lease(stores.database, turn))
-    log.info("the index was written anew", written=report.written, kept=report.kept, refused=report.refused)
-
-
-async def _forget(stores: Stores, events_kept: timedelta, _turn: JobLease) -> None:
-    await delete_expired(stores.database, now(), events_kept)
-
-
-async def _prepare_months(stores: Stores, _turn: JobLease) -> None:
-    await create_upcoming_partitions(stores.database)
-
-
-async def _expire(stores: Stores, _turn: JobLease) -> None:
-    await ServedPageLog(stores.database).expire()
-
-
-async def _finish_deletions(stores: Stores, _turn: JobLease) -> None:
+async def _finish_deletions(stores: Stores) -> None:
     if done := await finish_erasures(stores):
-        log.info("deletions of people are completed", deletions=done)
+        log.info("deletions of people completed", deletions=done)

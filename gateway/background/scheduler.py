@@ -1,9 +1,10 @@
-"""Starts periodic jobs when they are due, each on whichever worker is first (`timetable` lists them)."""
+"""Scheduler of periodic jobs; each occurrence runs on whichever worker is first (`timetable` lists the jobs)."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -23,34 +24,34 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class PeriodicJob:
-    """What is done again and again.
+    """A job and its schedule.
 
     Attributes
     ----------
     name
-        Its row in the truth, by which workers agree whose turn it is.
+        Its row in the database, by which workers agree on who runs it.
     every, offset
         It is due at every whole multiple of `every` since 1970 UTC, plus `offset`.
     work
-        What to do. Its writes to the truth that must not come late call `db.jobs.require` in their transaction.
+        The job. Database writes that must not come late call `db.jobs.require` in their transaction.
     catches_up
-        Whether a worker that starts does an occurrence that nobody was there to do.
+        Whether a starting worker runs an occurrence that no worker has run.
     """
 
     name: str
     every: timedelta
-    work: Callable[[JobLease], Awaitable[None]]
+    work: Callable[[JobLease], Awaitable[Any]]
     offset: timedelta = timedelta()
     catches_up: bool = False
 
     def due_at(self, moment: datetime) -> datetime:
-        """Give the last time that it was due: two workers whose clocks differ a little name the same."""
+        """Return the last time it was due; the same for workers whose clocks differ a little."""
         start = _EPOCH + self.offset
         return start + (moment - start) // self.every * self.every
 
 
 class Scheduler:
-    """Starts each job when it is due, unless another worker is at it or has done it."""
+    """Starts each job when it is due, unless another worker runs it or has run it."""
 
     def __init__(self, database: Database, listed: list[PeriodicJob], *, lease_s: float = jobs.LEASE_S) -> None:
         self._database = database
@@ -59,13 +60,12 @@ class Scheduler:
         self._running: set[asyncio.Task[None]] = set()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Keep to the timetable until told to stop; what runs then is stopped, and is done when it is due again."""
+        """Run jobs until told to stop. Running jobs are canceled then, and run when they are due again."""
         scheduler = AsyncIOScheduler(timezone=UTC)
         for job in self._jobs:
-            trigger = IntervalTrigger(
-                seconds=int(job.every.total_seconds()), start_date=_EPOCH + job.offset, timezone=UTC
-            )
-            # A worker that was suspended does one occurrence late, not all that it missed.
+            seconds = int(job.every.total_seconds())
+            trigger = IntervalTrigger(seconds=seconds, start_date=_EPOCH + job.offset, timezone=UTC)
+            # A worker that was suspended runs one occurrence late, not all that it missed.
             scheduler.add_job(self._begin, trigger, [job], coalesce=True, misfire_grace_time=None, name=job.name)
         scheduler.start()
         self._start(self.catch_up())
@@ -76,13 +76,13 @@ class Scheduler:
             await self._stop()
 
     async def catch_up(self) -> None:
-        """Run, one after another, the jobs that catch up and whose last occurrence nobody has done."""
+        """Run, one after another, the jobs that catch up and whose last occurrence no worker has run."""
         for job in self._jobs:
             if job.catches_up:
                 await self._do(job)
 
     async def _begin(self, job: PeriodicJob) -> None:
-        # A coroutine, so that APScheduler runs it in our loop; it ends at once, for the task is ours to stop.
+        # A coroutine, so that APScheduler calls it in our loop; it returns at once, because we stop the task ourselves.
         self._start(self._do(job))
 
     def _start(self, work: Coroutine[None, None, None]) -> None:
@@ -91,16 +91,16 @@ class Scheduler:
         task.add_done_callback(self._running.discard)
 
     async def _do(self, job: PeriodicJob) -> None:
-        """Do one occurrence if it is ours. What fails is logged, noted in the job's row, and due again next time."""
+        """Run one occurrence if it is ours. A failure is logged, recorded in the job's row, and due again next time."""
         due = job.due_at(now())
         try:
             await jobs.run_exclusively(self._database, job.name, job.work, due=due, lease_s=self._lease_s)
         except LeaseLost as error:
-            log.warning("a periodic job was left to another worker", job=job.name, reason=str(error))
+            log.warning("periodic job lost to another worker", job=job.name, reason=str(error))
         except (DatabaseLayerError, SQLAlchemyError, OSError) as error:
-            log.error("a periodic job failed", job=job.name, reason=str(error))  # noqa: TRY400 (a store's fault has no use for our stack)
+            log.error("periodic job failed", job=job.name, reason=str(error))  # noqa: TRY400 (a store's fault needs no stack)
         except Exception:
-            log.exception("a periodic job failed by a fault of ours", job=job.name)
+            log.exception("periodic job failed unexpectedly", job=job.name)
 
     async def _stop(self) -> None:
         running = list(self._running)

@@ -1,4 +1,4 @@
-"""Who sent a request: the holder of a token, of a session, or somebody new."""
+"""Authentication of a request: the holder of a token, the holder of a session, or somebody new."""
 
 from dataclasses import dataclass
 from math import inf
@@ -15,23 +15,23 @@ from gateway.errors import Unauthenticated
 from scoring.use_cases.unit_of_work import Caller
 
 OPT_OUT_HEADER = "Sec-GPC"
-"""Global Privacy Control: with the value 1, whoever sends the request asks not to be observed."""
+"""Global Privacy Control: the value 1 opts out of observation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Authentication:
-    """Who sent a request.
+    """The caller of a request, and facts about the request that only the gateway needs.
 
     Attributes
     ----------
     is_anonymous
         Whether the request carried neither a token nor a session id of ours.
     session_id_to_send
-        The session id to give back: of a new session, or of the same one signed with a newer secret.
+        The session id for the answer: of a new session, or of the same one signed with a newer secret.
     address
-        Where they are; None if that cannot be told.
+        The caller's address; None if it is unknown.
     expires_at
-        The moment from which their token is refused, in seconds since 1970; infinite without a token.
+        When the token is refused, in seconds since 1970; infinite without a token.
     """
 
     caller: Caller
@@ -42,22 +42,12 @@ class Authentication:
 
     @property
     def is_privileged(self) -> bool:
-        """Whether this is the platform's own service or an administrator, by what the token says."""
+        """Whether the token says that this is the platform's own service or an administrator."""
         return self.caller.role in (Role.SERVICE, Role.ADMINISTRATOR)
 
 
 class Authenticator:
-    """Tells who sent a request.
-
-    Parameters
-    ----------
-    authority, sessions
-        Who reads tokens and session ids.
-    networks
-        Who names the network that a request comes from; None if that shall not count.
-    addresses
-        Who tells the caller's address from those of proxies.
-    """
+    """Authenticates requests. Without `networks`, callers have no network hash."""
 
     def __init__(
         self,
@@ -72,47 +62,41 @@ class Authenticator:
         self._addresses = addresses or ClientAddresses()
 
     def client_address(self, request: HTTPConnection) -> Address | None:
-        """Tell where a request comes from."""
+        """Return the address that a request comes from."""
         return self._addresses.of(request)
 
     async def authenticate(self, request: HTTPConnection) -> Authentication:
-        """Tell who sent a request; somebody new is given a session.
+        """Authenticate a request; a caller without token and session gets a new session.
 
         Raises
         ------
         Unauthenticated
-            If the token is no good.
+            If the token is invalid.
         """
         headers = request.headers.getlist("authorization")
         if len(headers) > 1:
             raise Unauthenticated("Send one Authorization header, not several.")
         claims = await self._authority.read(headers[0] if headers else None)
         session = self._sessions.read(request.headers.get(SESSION_HEADER))
-        session_key = session.key if session is not None else None
+        is_anonymous = claims is None and session is None
+        key, signed = self._sessions.issue() if is_anonymous else (None, None)
         address = self.client_address(request)
-        network = self._networks.name(str(address)) if self._networks else None
-        opted_out = request.headers.get(OPT_OUT_HEADER) == "1"
-        if claims is not None:
-            caller = Caller(
-                claims.user_key,
-                session_key,
-                claims.role,
-                network,
-                may_administer=claims.is_short_lived,
-                opted_out=opted_out,
-            )
-            return Authentication(caller, address=address, expires_at=claims.expires_at)
-        if session is not None:
-            caller = Caller(session_key=session_key, network=network, opted_out=opted_out)
-            return Authentication(caller, session_id_to_send=session.renewed, address=address)
-        session_key, signed = self._sessions.issue()
-        caller = Caller(session_key=session_key, network=network, opted_out=opted_out)
-        return Authentication(caller, True, signed, address)
+        caller = Caller(
+            user_key=claims.user_key if claims else None,
+            session_key=session.key if session else key,
+            role=claims.role if claims else None,
+            network=self._networks.name(str(address)) if self._networks else None,
+            opted_out=request.headers.get(OPT_OUT_HEADER) == "1",
+            may_administer=claims is None or claims.is_short_lived,
+        )
+        if claims is None and session is not None:
+            signed = session.renewed
+        return Authentication(caller, is_anonymous, signed, address, claims.expires_at if claims else inf)
 
     def session_id_to_send(self, authentication: Authentication, session_key: str | None) -> str | None:
-        """Return the session id for the answer to a request that was run with this session key; None if there is none.
+        """Return the session id for the answer to a request that ran with this session key; None if there is none.
 
-        The key is another than the visitor's where theirs was claimed and its time is over.
+        The key differs from the caller's if their session was claimed and its time is over.
         """
         if session_key is None or session_key == authentication.caller.session_key:
             return authentication.session_id_to_send

@@ -1,14 +1,14 @@
-"""The wall clock that the times of tokens are compared with; tests pass one that they move themselves."""
+"""Wall clock for the times of tokens; tests pass one that they move themselves."""
 
 import asyncio
 import time
 
-LONGEST_SLEEP_S = 15.0
+MAX_SLEEP_S = 15.0
 """The wall clock is read again after this time: it may have been set, and a machine may have slept."""
 
 
 class Clock:
-    """The wall clock, in seconds since 1970."""
+    """Wall clock in seconds since 1970."""
 
     def now(self) -> float:
         """Return the present time."""
@@ -16,5 +16,5 @@ class Clock:
 
     async def until(self, moment: float) -> None:
         """Wait for a moment; an infinite one never comes."""
-        while (left_s := moment - self.now()) > 0:  # noqa: ASYNC110 (nothing tells of the time)
-            await asyncio.sleep(min(left_s, LONGEST_SLEEP_S))
+        while (left_s := moment - self.now()) > 0:  # noqa: ASYNC110 (nothing signals the time)
+            await asyncio.sleep(min(left_s, MAX_SLEEP_S))

@@ -1,9 +1,8 @@
-"""The demo viewers with a token for each, for the menu "Viewing as" of the explore page.
+"""Demo viewers with a token for each, for the menu "Viewing as" of the explore page.
 
-A token is given away here, if only that of a person who does not exist. So the list is empty unless the gateway was
-started with the demo, the store holds the demo data, and the request can only come from a page of this gateway that was
-opened on this machine. An empty list is no error: the page asks wherever it runs. The demo's administrator is never on
-the list; `explore token administrator` prints a token for it.
+The list is empty unless the gateway was started with the demo, the store holds the demo data, and the request can only
+come from a page of this gateway that was opened on this machine. An empty list is no error: the page always asks. The
+demo's administrator is never on the list; `explore token administrator` prints a token for it.
 """
 
 from sqlalchemy import bindparam, select
@@ -19,7 +18,7 @@ from gateway.client_addresses import is_local
 from gateway.json_responses import JsonResponse
 
 TOKEN_HOURS = 24.0
-"""The page asks for another one when it has expired."""
+"""The page fetches a new token when this one has expired."""
 
 _PEOPLE = select(User.key, User.username).where(
     in_list(User.key, bindparam("keys", type_=TextList())), User.role == Role.VIEWER.value
@@ -27,15 +26,7 @@ _PEOPLE = select(User.key, User.username).where(
 
 
 class DemoViewers:
-    """The address `/demo/viewers`.
-
-    Parameters
-    ----------
-    authority
-        Signs the tokens.
-    enabled
-        Whether the gateway was started with the demo.
-    """
+    """The endpoint `/demo/viewers`, disabled unless the gateway was started with the demo."""
 
     def __init__(self, authority: TokenAuthority, *, enabled: bool) -> None:
         self._authority = authority
@@ -44,10 +35,10 @@ class DemoViewers:
     async def answer(self, request: Request) -> Response:
         """Answer with key, name, description and token of each demo viewer in the store."""
         stores: Stores = request.app.state.runtime.stores
-        if not self._enabled or not _is_at_home(request) or not await holds_demo(stores.database):
+        if not self._enabled or not _is_own_page(request) or not await holds_demo(stores.database):
             return JsonResponse({"viewers": []})
         rows = await stores.database.fetch(_PEOPLE, {"keys": [viewer.key for viewer in DEMO_VIEWERS]})
-        # By name as well: an import after the demo may have made a demo viewer's key somebody else's.
+        # By name as well: an import after the demo may have given a demo viewer's key to another user.
         known = {(row.key, row.username) for row in rows}
         return JsonResponse(
             {
@@ -65,10 +56,10 @@ class DemoViewers:
         )
 
 
-def _is_at_home(request: Request) -> bool:
-    """Say whether the request can only come from a page of this gateway on this machine.
+def _is_own_page(request: Request) -> bool:
+    """Return whether the request can only come from a page of this gateway on this machine.
 
-    `Origin` and `Sec-Fetch-Site` keep out every page of another origin, whatever ALLOW_ORIGINS says.
+    `Origin` and `Sec-Fetch-Site` exclude pages of other origins, whatever ALLOW_ORIGINS says.
     """
     host = request.headers.get("host", "")
     return (

@@ -1,9 +1,9 @@
-"""The public keys of whoever issues tokens (a JSON Web Key Set, RFC 7517): fetched, kept, and fetched anew.
+"""Public keys of the token issuer (a JSON Web Key Set, RFC 7517), fetched and refreshed.
 
-A token names its key by `kid`. Keys are fetched when the first token wants one, and again every five minutes while
-tokens come; a `kid` that is not among them asks the issuer once more, at most every ten seconds however many tokens
-name keys that nobody knows. While the issuer is away its last known keys hold for a day. What a token itself says of
-keys (`jku`, `jwk`, `x5u`, `x5c`) is never looked at.
+A token names its key by `kid`. Keys are fetched for the first token, and refreshed every five minutes while tokens
+arrive; an unknown `kid` triggers another fetch, at most every ten seconds however many tokens name unknown keys. While
+the issuer is away its last known keys are valid for a day. Keys in a token itself (`jku`, `jwk`, `x5u`, `x5c`) are
+ignored.
 """
 
 import asyncio
@@ -24,25 +24,25 @@ from db.time_units import DAY_S
 from gateway.errors import IssuerAway
 
 REFRESH_AFTER_S = 300.0
-"""Keys older than this are fetched anew beside the request; older than twice this, before it. So a key that the issuer
-has taken back is refused after ten minutes at the latest, if the issuer can be asked."""
+"""Older keys are refreshed in the background; keys of twice this age, before the request. So a revoked key is refused
+after ten minutes at the latest, if the issuer answers."""
 
 MAX_KEY_AGE_S = DAY_S
-"""How long the last known keys hold while the issuer is away: a night's outage locks nobody out."""
+"""Validity of the last known keys while the issuer is away: a night's outage locks nobody out."""
 
 RETRY_AFTER_S = 10.0
-"""Between two questions to the issuer, whatever tokens want."""
+"""Pause between two fetches, whatever tokens arrive."""
 
 DEADLINE_S = 3.0
-"""What a fetch may take. Only the first request and one with an unknown key wait for it."""
+"""Deadline of a fetch. Only the first request and one with an unknown key wait for it."""
 
 MAX_BYTES = 256 * 1024
-"""Of a key set; a key has about 500."""
+"""Size of the largest accepted key set; a key has about 500."""
 
 MAX_KEYS = 100
 
 RSA_BITS = range(2_048, 8_192 + 1)
-"""RFC 7518, section 3.3, wants 2,048 at least; above 8,192 a check costs more than a millisecond."""
+"""RFC 7518, section 3.3, requires 2,048 at least; above 8,192 a check costs more than a millisecond."""
 
 KEY_TYPES: Mapping[str, tuple[str, str | None]] = {
     **dict.fromkeys(("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"), ("RSA", None)),
@@ -51,7 +51,7 @@ KEY_TYPES: Mapping[str, tuple[str, str | None]] = {
     "ES512": ("EC", "P-521"),
     "EdDSA": ("OKP", "Ed25519"),
 }
-"""The kind of key and the curve that each algorithm wants. There is no symmetric one: a secret is never fetched."""
+"""Key type and curve of each algorithm. There is no symmetric one: a secret is never fetched."""
 
 log = structlog.get_logger(__name__)
 
@@ -59,12 +59,12 @@ Fetch = Callable[[], Awaitable[bytes]]
 
 
 class _Unusable(Exception):
-    """The issuer's answer holds no key that can be used; the text says why."""
+    """The issuer's answer holds no usable key; the text is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class IssuerKey:
-    """A public key, and the algorithms whose signatures it may check."""
+    """A public key, and the algorithms whose signatures it may verify."""
 
     kid: str | None
     algorithms: frozenset[str]
@@ -72,17 +72,7 @@ class IssuerKey:
 
 
 class IssuerKeys:
-    """The keys of one issuer.
-
-    Parameters
-    ----------
-    where
-        A URL, or the path of a file.
-    fetch
-        Gets the key set's text; from `where` unless it is said.
-    clock
-        Gives seconds that never go back.
-    """
+    """Keys of one issuer, at a URL or in a file; `fetch` replaces the download, and `clock` the monotonic clock."""
 
     def __init__(self, where: str, fetch: Fetch | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self.where = display_url(where) if "://" in where else where
@@ -95,12 +85,12 @@ class IssuerKeys:
         self.fault: str | None = None
 
     async def find(self, algorithm: str, kid: str | None) -> IssuerKey | None:
-        """Give the key that a token's header names; None if the issuer has no such key for this algorithm.
+        """Return the key that a token's header names; None if the issuer has no such key for this algorithm.
 
         Raises
         ------
         IssuerAway
-            If no keys are known, or none that are younger than `MAX_KEY_AGE_S`.
+            If no keys are known, or all are older than `MAX_KEY_AGE_S`.
         """
         await self._keep_fresh()
         found = self._match(algorithm, kid)
@@ -112,12 +102,12 @@ class IssuerKeys:
         return found
 
     async def refresh(self) -> tuple[IssuerKey, ...]:
-        """Ask the issuer now; gives the keys known afterwards, and `fault` says what went wrong if anything did."""
+        """Fetch the keys now, and return those known afterwards; `fault` holds the error, if any."""
         await self._fetched()
         return self._keys
 
     async def close(self) -> None:
-        """Stop asking."""
+        """Cancel a running fetch."""
         if self._flight is not None:
             self._flight.cancel()
             with suppress(asyncio.CancelledError):
@@ -134,7 +124,7 @@ class IssuerKeys:
         return is_asking or self._clock() - self._asked_at >= RETRY_AFTER_S
 
     def _match(self, algorithm: str, kid: str | None) -> IssuerKey | None:
-        """Find the one key that fits. A token may leave `kid` out only where there is no choice."""
+        """Find the one key that fits. A token may omit `kid` only where one key fits."""
         if not self._is_known():
             return None
         fitting = [key for key in self._keys if algorithm in key.algorithms and kid in (None, key.kid)]
@@ -143,7 +133,7 @@ class IssuerKeys:
     async def _keep_fresh(self) -> None:
         if self._age_s() <= REFRESH_AFTER_S or not self._asks_again():
             return
-        # An issuer that did not answer last time is asked beside the request: nobody waits for it but who must.
+        # An issuer that did not answer last time is asked in the background.
         if not self._is_known() or (self._age_s() > 2 * REFRESH_AFTER_S and self.fault is None):
             await self._fetched()
         else:
@@ -153,7 +143,7 @@ class IssuerKeys:
         await asyncio.shield(self._begin())
 
     def _begin(self) -> "asyncio.Task[None]":
-        """Ask, or join the question that is under way: a detached task, so that no client's hanging up ends it."""
+        """Start a fetch, or join the running one: a detached task, which no client's disconnect cancels."""
         if self._flight is None or self._flight.done():
             self._asked_at = self._clock()
             self._flight = asyncio.create_task(self._ask(), name="issuer keys")
@@ -171,9 +161,9 @@ class IssuerKeys:
 
     def _note(self, fault: str | None) -> None:
         if fault is not None and self.fault is None:
-            log.warning("the keys of the tokens' issuer cannot be had", where=self.where, reason=fault)
+            log.warning("token issuer unavailable", where=self.where, reason=fault)
         elif fault is None and self.fault is not None:
-            log.info("the tokens' issuer is back", where=self.where)
+            log.info("token issuer available again", where=self.where)
         self.fault = fault
 
 
@@ -184,8 +174,8 @@ def _fetch_from(where: str) -> Fetch:
 
 
 async def _download(url: str) -> bytes:
-    """Fetch a key set. No redirect is followed: who can make one could name keys of their own."""
-    import httpx  # noqa: PLC0415 (0.1 s that only who has an issuer pays)
+    """Fetch a key set. No redirect is followed: it could lead to the keys of an attacker."""
+    import httpx  # noqa: PLC0415 (0.1 s, only with an issuer)
 
     # In a thread: reading the authorities' certificates takes 20 ms.
     # Plain http goes to this machine only (TOKEN_JWKS_URL), and so through no proxy that the environment names.
@@ -198,12 +188,12 @@ async def _download(url: str) -> bytes:
         async with client, client.stream("GET", url, headers=accept) as answer:
             if answer.status_code != 200:
                 raise _Unusable(f"it answers {answer.status_code}")
-            return await _whole(answer.aiter_bytes())
+            return await _read_all(answer.aiter_bytes())
     except (httpx.HTTPError, httpx.InvalidURL) as error:  # its own words hold the whole address
         raise _Unusable(f"it cannot be reached ({type(error).__name__})") from None
 
 
-async def _whole(pieces: AsyncIterator[bytes]) -> bytes:
+async def _read_all(pieces: AsyncIterator[bytes]) -> bytes:
     body = b""
     async for piece in pieces:
         body += piece
@@ -213,7 +203,7 @@ async def _whole(pieces: AsyncIterator[bytes]) -> bytes:
 
 
 def _usable(text: bytes) -> tuple[IssuerKey, ...]:
-    """Read a key set; what is no key for signatures is left out, as the RFC asks."""
+    """Parse a key set; keys for other purposes are ignored, as the RFC requires."""
     try:
         read = orjson.loads(text)
     except orjson.JSONDecodeError:
@@ -237,7 +227,7 @@ def _key(given: Any) -> IssuerKey | None:
     if not algorithms or not isinstance(given.get("kid"), str | None):
         return None
     if "d" in given:
-        log.warning("the issuer publishes a private key, which is not used", kid=given.get("kid"))
+        log.warning("private key of the issuer ignored", kid=given.get("kid"))
         return None
     try:
         key = jwt.PyJWK(given, min(algorithms)).key

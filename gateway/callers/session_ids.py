@@ -1,9 +1,9 @@
-"""Session ids for visitors without a token: random, signed by the gateway, stored nowhere.
+"""Session ids of callers without a token: random, signed by the gateway, stored nowhere.
 
-The first anonymous answer carries an id in the header `X-Session-Id`; a client that sends it back is the same visitor.
-Since it is signed, nobody can make one up or guess another visitor's, and since it is stored nowhere, crawlers cost
-nothing: the session's row in the database is made at its first write. What a session id stands for is decided there:
-`db.actors.users.find_viewer` finds nobody for one that was claimed and whose time is over.
+The first anonymous answer carries an id in the header `X-Session-Id`; a client that sends it back is the same session.
+The signature prevents invented and guessed ids, and crawlers cost nothing, because the session's row in the database is
+created at its first write. The database decides whom an id stands for: `find_viewer` finds nobody for an id that was
+claimed and whose time is over.
 """
 
 import hmac
@@ -28,7 +28,7 @@ class SessionId:
     Attributes
     ----------
     renewed
-        The same session's id under the present secret, to be given back, if the previous one signed this.
+        The same session's id under the present secret, for the answer, if the previous secret signed this one.
     """
 
     key: str
@@ -36,15 +36,15 @@ class SessionId:
 
 
 class SessionIds:
-    """Signs session ids and verifies them.
+    """Signs and verifies session ids.
 
     Parameters
     ----------
     secret
-        The gateway's signing secret. The key used here is derived from it, so that a session id can never pass for a
-        token's signature or the other way round.
+        The gateway's signing secret. The key is derived from it, so that a session id never passes for a token's
+        signature or the reverse.
     previous
-        The secret before this one, while what it signed is still accepted.
+        The replaced secret, while its signatures are still accepted.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class SessionIds:
         self._clock = clock
 
     def issue(self) -> tuple[str, str]:
-        """Make a new session: its key (128 random bits) and the signed id for the client."""
+        """Create a session: its key (128 random bits) and the signed id for the client."""
         key = new_session_key()
         return key, self.sign(key)
 

@@ -1,7 +1,4 @@
-"""Bearer tokens (JWT): signing our own, checking signatures, and the secret for both.
-
-What a token with a good signature must look like besides is the matter of `gateway.callers.token_rules`.
-"""
+"""Signatures of bearer tokens (JWT), and the signing secret. `token_rules` has the rules for their content."""
 
 import os
 import secrets
@@ -13,49 +10,48 @@ from typing import Any
 import jwt
 
 from db.models import Role
+from db.private_files import DataFile
 from gateway.callers.clock import Clock
 from gateway.callers.issuer_keys import IssuerKeys
-from gateway.callers.token_claims import MAX_KEY_LENGTH, RoleClaim, TokenClaims, is_valid_key, parse_claims
-from gateway.callers.token_rules import NEW_TOKEN_ADVICE, PreviousSecret, TokenRules, bearer_token
+from gateway.callers.token_claims import RoleClaim, TokenClaims, parse_claims
+from gateway.callers.token_rules import ADVICE, PreviousSecret, TokenRules, bearer_token
+from gateway.data_folder import make_var_dir
 from gateway.errors import CannotStart, Unauthenticated
-from gateway.settings import Settings, make_var_dir
+from gateway.settings import Settings
 from gateway.token_settings import MIN_SECRET_BYTES
+from scoring.use_cases.platform_keys import MAX_KEY_LENGTH, is_valid_key
 
 ALGORITHM = "HS256"
-"""What the gateway signs its own tokens with."""
-
-SECRET_FILE = "token_secret"  # noqa: S105 (a file's name)
+"""The algorithm of tokens that the gateway signs."""
 
 _SENTENCES: dict[type[Exception], str] = {
-    jwt.InvalidIssuerError: "The token was issued by somebody else: its claim iss must be the gateway's TOKEN_ISSUER.",
-    jwt.InvalidAudienceError: "The token is meant for others: its claim aud must be the gateway's TOKEN_AUDIENCE.",
-    jwt.InvalidSignatureError: f"The token was altered, or signed with another secret. {NEW_TOKEN_ADVICE}",
+    jwt.InvalidIssuerError: "The token has another issuer: its claim iss must be the gateway's TOKEN_ISSUER.",
+    jwt.InvalidAudienceError: "The token has another audience: its claim aud must be the gateway's TOKEN_AUDIENCE.",
+    jwt.InvalidSignatureError: f"The token was altered, or signed with another secret. {ADVICE}",
 }
 
 
 class TokenAuthority:
-    """Issues bearer tokens and reads them.
+    """Issues and verifies bearer tokens.
 
     Each algorithm has keys of its own kind: HS256 the signing secret, every other one the issuer's public keys. A
-    token chooses among them by its header's `alg` and `kid` and by nothing else, so that none can have its signature
-    checked with a key that was meant for another algorithm.
+    token selects its key only by its header's `alg` and `kid`, so that no signature is checked with a key of another
+    algorithm.
 
     Parameters
     ----------
     secret
         The signing secret, at least 32 bytes.
     issuer, audience
-        What the claims `iss` and `aud` must be.
+        Required values of the claims `iss` and `aud`.
     keys
         The public keys of the issuer; None if there is only the secret.
     algorithms
-        Those that a token may be signed with.
-    role
-        Where a token says what its bearer may do.
-    rules
-        What a token with a good signature must look like besides.
+        The accepted signature algorithms.
+    role, rules
+        The claim of the role, and the rules for the content of a token.
     previous
-        The secret before this one, while what it signed is still accepted.
+        The replaced secret, while its signatures are still accepted.
     """
 
     def __init__(
@@ -85,13 +81,7 @@ class TokenAuthority:
         return ALGORITHM in self._algorithms
 
     def issue(self, user_key: str, role: Role | None = None, hours: float = 24.0) -> str:
-        """Sign a token for a user, good for `hours`.
-
-        Raises
-        ------
-        CannotStart
-            If the key is no platform key, or the gateway would refuse the token.
-        """
+        """Sign a token for a user. Raises `CannotStart` if the gateway would refuse it."""
         if not is_valid_key(user_key):
             raise CannotStart(f"a user's key has 1 to {MAX_KEY_LENGTH} characters, none of them NUL", exit_code=2)
         if not self.can_issue:
@@ -118,14 +108,14 @@ class TokenAuthority:
         return jwt.encode(claims, self._secret, ALGORITHM)
 
     async def read(self, header: str | None) -> TokenClaims | None:
-        """Read an `Authorization` header; None if there is none.
+        """Verify the token of an `Authorization` header; None without a header.
 
         Raises
         ------
         Unauthenticated
-            If it holds anything but a good bearer token; the message says what to do.
+            If it holds anything but a valid bearer token; the message says what to do.
         IssuerAway
-            If its issuer's keys are not known and cannot be fetched.
+            If its issuer's keys are unknown and cannot be fetched.
         """
         if header is None:
             return None
@@ -147,7 +137,7 @@ class TokenAuthority:
             return replace(claims, expires_at=min(claims.expires_at, previous.until))
 
     async def _key(self, token: str) -> tuple[str, Any]:
-        """Choose the algorithm and the key that a token's signature is checked with."""
+        """Select the algorithm and the key for a token's signature."""
         if self.keys is None and self._algorithms:
             return ALGORITHM, self._secret
         header = jwt.get_unverified_header(token)
@@ -158,7 +148,7 @@ class TokenAuthority:
             return ALGORITHM, self._secret
         found = await self.keys.find(algorithm, kid)
         if found is None:
-            raise Unauthenticated(f"The token names no key of its issuer (kid, {algorithm}). {NEW_TOKEN_ADVICE}")
+            raise Unauthenticated(f"The token names no key of its issuer (kid, {algorithm}). {ADVICE}")
         return algorithm, found.key
 
     def _verified(self, token: str, algorithm: str, key: Any) -> dict[str, Any]:
@@ -170,7 +160,7 @@ class TokenAuthority:
             audience=self._audience,
             options={
                 "require": ["exp", "iss", "aud", "sub"],
-                "verify_exp": False,  # the times are the matter of `TokenRules`
+                "verify_exp": False,  # `TokenRules` checks the times
                 "verify_nbf": False,
                 "verify_iat": False,
             },
@@ -181,17 +171,11 @@ class TokenAuthority:
             return f"The token lacks the claim {error.claim}; exp, iss, aud and sub are needed."
         if isinstance(error, jwt.InvalidAlgorithmError):
             return f"The token must be signed with {' or '.join(self._algorithms)}."
-        return _SENTENCES.get(type(error), f"The token cannot be read. {NEW_TOKEN_ADVICE}")
+        return _SENTENCES.get(type(error), f"The token cannot be read. {ADVICE}")
 
 
 def token_authority(settings: Settings, clock: Clock = Clock()) -> TokenAuthority:  # noqa: B008 (it has no state)
-    """Make the authority that the settings describe; no key is fetched yet.
-
-    Raises
-    ------
-    CannotStart
-        If the signing secret cannot be had, or no token could ever be good.
-    """
+    """Create the token authority of the settings. Raises `CannotStart` if no token could ever be valid."""
     algorithms = settings.accepted_algorithms
     if settings.token_jwks_url and set(algorithms) == {ALGORITHM}:
         raise CannotStart("TOKEN_JWKS_URL needs an algorithm in TOKEN_ALGORITHMS besides HS256; add RS256 or ES256")
@@ -210,13 +194,7 @@ def token_authority(settings: Settings, clock: Clock = Clock()) -> TokenAuthorit
 
 
 def previous_secret(settings: Settings) -> PreviousSecret | None:
-    """Return the secret that TOKEN_SECRET replaces, if there is one.
-
-    Raises
-    ------
-    CannotStart
-        If only one of the secret and the time is given.
-    """
+    """Return the secret that TOKEN_SECRET replaces, if there is one. Raises `CannotStart` for half a pair."""
     secret, until = settings.token_secret_previous, settings.token_secret_previous_until
     if secret is None and until is None:
         return None
@@ -226,31 +204,31 @@ def previous_secret(settings: Settings) -> PreviousSecret | None:
 
 
 def signing_secret(settings: Settings) -> bytes:
-    """Give the secret of the settings, or the one in VAR_DIR/token_secret, made at the first start.
+    """Return the secret of the settings, or of the file in VAR_DIR, which the first start creates.
 
-    Raises
-    ------
-    CannotStart
-        If the file cannot be made or read, or is too short.
+    Raises `CannotStart` if the file cannot be created or read, or is too short.
     """
     if settings.token_secret is not None:
         return settings.token_secret.get_secret_value().encode()
-    path = make_var_dir(settings) / SECRET_FILE
+    make_var_dir(settings)
+    path = settings.data_file(DataFile.TOKEN_SECRET)
     try:
         if not path.exists():
             _make_secret(path)
         secret = path.read_bytes().strip()
     except OSError as error:
         raise CannotStart(
-            f"{path} cannot be read: {(error.strerror or '').lower()}; mend it or set TOKEN_SECRET"
+            f"{path} cannot be read: {(error.strerror or '').lower()}; fix it or set TOKEN_SECRET"
         ) from None
     if len(secret) < MIN_SECRET_BYTES:
-        raise CannotStart(f"{path} holds fewer than {MIN_SECRET_BYTES} bytes; delete it, and a new one is made")
+        raise CannotStart(
+            f"{path} holds fewer than {MIN_SECRET_BYTES} bytes; delete it, and the next start creates a new one"
+        )
     return secret
 
 
 def _make_secret(path: Path) -> None:
-    """Write the whole file elsewhere, then give it its name: of several workers that start at once, one wins."""
+    """Write a draft, then link it to its name: of several workers that start at once, one wins."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -260,6 +238,6 @@ def _make_secret(path: Path) -> None:
             os.fsync(file.fileno())
         os.link(draft, path)
     except FileExistsError:
-        pass  # another worker was first; its secret is the secret
+        pass  # another worker was first: its secret counts
     finally:
         draft.unlink(missing_ok=True)

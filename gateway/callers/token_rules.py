@@ -1,7 +1,7 @@
-"""The rules for every bearer token: its form, its times, and the longest life of an administrator's token.
+"""Rules for every bearer token: its form, its times, and the longest life of an administrator's token.
 
-HTTP requests, WebSockets and event streams apply the same rules with the same clock and the same leeway. A signature
-says who wrote a token (`gateway.callers.token_authority`); this module says whether what they wrote is accepted, and until when.
+HTTP requests, WebSockets and event streams apply the same rules with the same clock and leeway. The signature proves
+who wrote a token (`token_authority`); these rules decide whether its content is accepted, and until when.
 """
 
 import re
@@ -12,20 +12,15 @@ from typing import Any
 from db.models import Role
 from gateway.callers.clock import Clock
 from gateway.errors import Unauthenticated
-
-LEEWAY_S = 30.0
-"""Default of TOKEN_LEEWAY_S."""
-
-ADMINISTRATOR_HOURS = 24.0
-"""Default of TOKEN_ADMINISTRATOR_HOURS."""
+from gateway.token_settings import ADMINISTRATOR_HOURS, LEEWAY_S
 
 MAX_TOKEN = 8_192
-"""Characters of the longest token that is read: those of `explore token` have about 250."""
+"""Characters of the longest accepted token; those of `explore token` have about 250."""
 
 LATEST_TIME_S = 253_402_300_799
 """The last second of the year 9999. A later time is a mistake (milliseconds) or an attack, and fits no `datetime`."""
 
-NEW_TOKEN_ADVICE = "Ask for a new one where you sign in, or make one with: explore token USER"
+ADVICE = "Ask for a new one where you sign in, or make one with: explore token USER"
 
 # RFC 6750, section 2.1: one scheme, spaces, one token. Two tokens that a proxy has joined with a comma are refused.
 # Some issuers pad each part of a token with "=".
@@ -34,7 +29,7 @@ _BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/=-]+)", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class PreviousSecret:
-    """The secret that was replaced, and the time until which what it signed is still accepted (seconds since 1970)."""
+    """The replaced secret, and the end of its validity in seconds since 1970."""
 
     secret: bytes
     until: float
@@ -42,15 +37,7 @@ class PreviousSecret:
 
 @dataclass(frozen=True, slots=True)
 class TokenTimes:
-    """The times of an accepted token.
-
-    Attributes
-    ----------
-    expires_at
-        The moment from which it is refused everywhere: `exp` plus the leeway, in seconds since 1970.
-    life_s
-        Seconds from `iat` to `exp`; None if the token does not say when it was issued.
-    """
+    """Expiry of an accepted token (`exp` plus the leeway), and its life from `iat` to `exp`, None without `iat`."""
 
     expires_at: float
     life_s: float | None
@@ -58,83 +45,55 @@ class TokenTimes:
 
 @dataclass(frozen=True, slots=True)
 class TokenRules:
-    """The rules of one gateway.
-
-    Attributes
-    ----------
-    leeway_s
-        Seconds by which the issuer's clock may differ from ours, for all of `exp`, `nbf` and `iat`.
-    administrator_hours
-        The longest life of a token whose bearer acts as an administrator.
-    """
+    """Rules of one gateway, by the settings TOKEN_LEEWAY_S and TOKEN_ADMINISTRATOR_HOURS."""
 
     leeway_s: float = LEEWAY_S
     administrator_hours: float = ADMINISTRATOR_HOURS
     clock: Clock = Clock()  # noqa: RUF009 (it has no state)
 
     def times(self, payload: Mapping[str, Any]) -> TokenTimes:
-        """Read and check `exp`, `nbf` and `iat`.
-
-        Raises
-        ------
-        Unauthenticated
-            If the token has expired or is not valid yet, or one of its times is no time.
-        """
+        """Check `exp`, `nbf` and `iat`. Raises `Unauthenticated` for a token that has expired or is not valid yet."""
         present = self.clock.now()
         expires, starts, issued = _time(payload, "exp"), _time(payload, "nbf"), _time(payload, "iat")
         if expires is None:
             raise Unauthenticated("The token lacks the claim exp; exp, iss, aud and sub are needed.")
         if expires + self.leeway_s <= present:
-            raise Unauthenticated(f"The token has expired. {NEW_TOKEN_ADVICE}")
+            raise Unauthenticated(f"The token has expired. {ADVICE}")
         if max(starts or 0.0, issued or 0.0) > present + self.leeway_s:
             raise Unauthenticated("The token is not valid yet. Compare its issuer's clock with ours.")
         return TokenTimes(expires + self.leeway_s, None if issued is None else expires - issued)
 
     def is_short_lived(self, times: TokenTimes) -> bool:
-        """Say whether the bearer may act as an administrator, if the role allows it."""
+        """Return whether the bearer may act as an administrator, if the role allows it."""
         return times.life_s is not None and times.life_s <= self.administrator_hours * 3_600
 
     def require_life(self, role: Role | None, times: TokenTimes) -> None:
-        """Refuse an administrator's token that lives too long.
-
-        Raises
-        ------
-        Unauthenticated
-            With the life of the token and the longest one allowed.
-        """
+        """Refuse an administrator's token that lives too long. Raises `Unauthenticated`."""
         if role is not Role.ADMINISTRATOR or self.is_short_lived(times):
             return
         if times.life_s is None:
             raise Unauthenticated("An administrator's token must have the claim iat, which says when it was issued.")
         raise Unauthenticated(
             f"An administrator's token lives at most {self.administrator_hours:g} hours "
-            f"(TOKEN_ADMINISTRATOR_HOURS); this one lives {times.life_s / 3_600:.4g}. {NEW_TOKEN_ADVICE}"
+            f"(TOKEN_ADMINISTRATOR_HOURS); this one lives {times.life_s / 3_600:.4g}. {ADVICE}"
         )
 
 
 def bearer_token(header: str) -> str:
-    """Return the token in an `Authorization` header.
-
-    Raises
-    ------
-    Unauthenticated
-        If it holds anything but one bearer token.
-    """
+    """Return the token in an `Authorization` header. Raises `Unauthenticated` if it holds anything else."""
     found = _BEARER.fullmatch(header.strip(" \t"))
     if found is None:
         raise Unauthenticated("The Authorization header must read: Bearer TOKEN")
     if len(found[1]) > MAX_TOKEN:
-        raise Unauthenticated(f"The token is longer than {MAX_TOKEN} characters. {NEW_TOKEN_ADVICE}")
+        raise Unauthenticated(f"The token is longer than {MAX_TOKEN} characters. {ADVICE}")
     return found[1]
 
 
 def _time(payload: Mapping[str, Any], name: str) -> float | None:
-    """Read a NumericDate (RFC 7519, section 2); None if the claim is not there."""
+    """Parse a NumericDate (RFC 7519, section 2); None without the claim."""
     if name not in payload:
         return None
     value = payload[name]
-    if (
-        isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= LATEST_TIME_S
-    ):  # NaN is not >= 0
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= LATEST_TIME_S:  # NaN too
         raise Unauthenticated(f"The token's {name} must be a number of seconds since 1970, up to the year 9999.")
     return float(value)

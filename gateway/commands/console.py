@@ -1,6 +1,5 @@
-"""Output of the commands: consoles that never cut a line, and advice that names the command the way it was called."""
+"""Consoles of the command line: they break no line where the output is no terminal, and print no secret."""
 
-import re
 import shlex
 import shutil
 import sys
@@ -9,34 +8,34 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-UNCUT = 100_000
-"""Columns of an output that is no terminal: a file or a pipe takes a line of any length."""
+from db.redaction import redact
 
-_COMMAND = "explore"
+UNCUT = 100_000
+"""Width in columns of an output that is no terminal: a file or a pipe takes a line of any length."""
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Make a console for standard output or standard error; only a terminal has a width to wrap at."""
+    """Return a console for standard output or standard error; only a terminal has a width to wrap at."""
     made = Console(stderr=stderr)
     return made if made.is_terminal else Console(stderr=stderr, width=UNCUT)
 
 
-def print_plain(output: Console, text: str) -> None:
-    """Print text that may quote data: nothing in it is markup, and no line is broken, so that `grep` finds it whole."""
-    output.print(Text(text), soft_wrap=True)
+def plain(text: str) -> Text:
+    """Return text without markup and without secrets, as for the cell of a table."""
+    return Text(redact(text))
+
+
+def print_plain(output: Console, text: str, style: str | None = None) -> None:
+    """Print text that may quote data: without markup, secrets and line breaks, so that `grep` finds it in one piece."""
+    output.print(plain(text), style=style, soft_wrap=True)
 
 
 def program_name() -> str:
-    """Return what calls this program: `explore` if the path leads to it, else what was typed (`.venv/bin/explore`)."""
+    """Return how this program was called: `explore` if the path leads to it, else the typed path."""
     typed = Path(sys.argv[0])
-    if typed.name != _COMMAND:  # a test, or another program that uses these modules
-        return _COMMAND
-    on_path = shutil.which(_COMMAND)
+    if typed.name != "explore":  # a test, or another program that uses these modules
+        return "explore"
+    on_path = shutil.which("explore")
     if on_path is not None and Path(on_path).absolute() == typed.absolute():
-        return _COMMAND
+        return "explore"
     return shlex.quote(sys.argv[0])
-
-
-def with_program_name(message: str) -> str:
-    """Write each `explore COMMAND` in a sentence of ours the way this program was called."""
-    return re.sub(rf"\b{_COMMAND} (?=[a-z])(?!pages?\b)", lambda _: f"{program_name()} ", message)

@@ -1,16 +1,15 @@
-"""`explore doctor`: looks at everything that has to be right, makes nothing, and says how to fix what is wrong."""
+"""`explore doctor`: checks of Python, the settings and the stores. It changes nothing and says how to fix faults."""
 
 import os
 import platform
 import shutil
 import sys
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -18,53 +17,57 @@ from db import outbox, schema
 from db.database.engine import Database
 from db.errors import DatabaseLayerError, Store, StoreMisconfigured, StoreUnavailable
 from db.models import OutboxKind
-from db.private_files import open_to_others
-from db.redaction import redact
+from db.private_files import DataFile, open_to_others
 from db.stores import Stores
 from db.synchronization.reindex import Reindex
-from gateway.callers.token_authority import SECRET_FILE, signing_secret, token_authority
-from gateway.commands.console import with_program_name
-from gateway.commands.prepare import driver_message, require_reachable
+from gateway.callers.token_authority import signing_secret, token_authority
+from gateway.commands.console import plain
 from gateway.commands.reindex_command import describe_counts
 from gateway.data_folder import require_data
 from gateway.errors import GatewayError
 from gateway.settings import Settings
-from gateway.stores import open_stores
+from gateway.stores import driver_message, open_stores, require_reachable
 
 MAX_LAG_S = 60.0
-"""An outbox row that has waited longer than this means that nobody drains: a busy worker needs a second or two."""
+"""Age of an outbox row from which on no worker seems to run: a busy worker needs a second or two."""
 
 MIN_FREE_BYTES = 256 * 2**20
-"""A rebuild of the index of 20,000 projects writes some 80 MB beside the one in service, and SQLite's logs grow."""
+"""A rebuild of the index of 20,000 projects writes about 80 MB beside the active one, and SQLite's logs grow."""
 
 _OLDEST_PYTHON = (3, 11)
 
 
 class Verdict(StrEnum):
-    """How a check went."""
+    """Outcome of a check."""
 
     OK = "ok"
     LOOK = "look"
     BROKEN = "broken"
 
 
+_COLORS = {Verdict.OK: "green", Verdict.LOOK: "yellow", Verdict.BROKEN: "red"}
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check found."""
+    """Result of one check."""
 
     subject: str
     verdict: Verdict
     words: str
 
 
+_Result = tuple[Verdict, str]
+
+
 async def run_checks(settings: Settings) -> list[Finding]:
     """Run every check; one that fails does not stop the others."""
-    findings = [_python(), await _guarded("folder", _folder(settings))]
+    findings = [_python(), await _check("folder", _folder(settings))]
     if findings[1].verdict is Verdict.BROKEN:
         return findings
-    findings.append(await _guarded("secret", _secret(settings)))
+    findings.append(await _check("secret", _secret(settings)))
     if settings.token_jwks_url and findings[2].verdict is not Verdict.BROKEN:
-        findings.append(await _guarded("token keys", _token_keys(settings)))
+        findings.append(await _check("token keys", _token_keys(settings)))
     try:
         async with open_stores(settings) as stores:
             findings += await _stores(settings, stores)
@@ -76,95 +79,93 @@ async def run_checks(settings: Settings) -> list[Finding]:
 
 
 def print_findings(console: Console, findings: list[Finding]) -> int:
-    """Print the findings as a table; gives the exit code, 1 if something is broken."""
-    colours = {Verdict.OK: "green", Verdict.LOOK: "yellow", Verdict.BROKEN: "red"}
+    """Print the findings as a table; returns the exit code, 1 if something is broken."""
     table = Table(box=None, show_header=False, pad_edge=False)
     for finding in findings:
-        verdict = f"[{colours[finding.verdict]}]{finding.verdict}[/]"
-        table.add_row(verdict, finding.subject, escape(redact(with_program_name(finding.words))))
+        verdict = f"[{_COLORS[finding.verdict]}]{finding.verdict}[/]"
+        table.add_row(verdict, finding.subject, plain(finding.words))
     console.print(table)
     return int(any(finding.verdict is Verdict.BROKEN for finding in findings))
 
 
 async def _stores(settings: Settings, stores: Stores) -> list[Finding]:
-    truth = await _guarded("truth", _truth(stores.database))
-    findings, is_current = [truth], False
-    if truth.verdict is not Verdict.BROKEN:
-        findings.append(await _guarded("schema", _schema(stores.database)))
+    database = await _check("database", _database(stores.database))
+    findings, is_current = [database], False
+    if database.verdict is not Verdict.BROKEN:
+        findings.append(await _check("schema", _schema(stores.database)))
         is_current = findings[-1].verdict is Verdict.OK
         if is_current:
-            findings.append(await _guarded("outbox", _outbox(stores.database)))
-    checks: dict[str, Coroutine[None, None, tuple[Verdict, str]]] = {
-        "vectors": _vectors(stores, is_current),
-        "embeddings": _embeddings(stores),
-        "cache": _cache(stores),
+            findings.append(await _check("outbox", _outbox(stores.database)))
+    checks: dict[str, Callable[[], Awaitable[_Result]]] = {
+        "vectors": lambda: _vectors(stores, is_current),
+        "embeddings": lambda: _embeddings(stores),
+        "cache": lambda: _cache(stores),
     }
     missing = _missing_files(settings)
     for subject, check in checks.items():
-        if subject in missing:
-            check.close()  # opening the file would make it
-            findings.append(
-                Finding(subject, Verdict.OK, f"{missing[subject]} is not there yet; it is made when needed")
-            )
+        if subject in missing:  # opening the file would create it
+            words = f"{missing[subject]} is not there yet; it is created when needed"
+            findings.append(Finding(subject, Verdict.OK, words))
         else:
-            findings.append(await _guarded(subject, _mended(settings, check)))
+            findings.append(await _check(subject, _with_fix(settings, check())))
     return findings
 
 
 def _missing_files(settings: Settings) -> dict[str, Path]:
-    """Give the files of embedded stores that no start has made yet."""
-    embedded = {"vectors": not settings.weaviate_url, "cache": not settings.redis_url.get_secret_value()}
-    files = {subject: settings.var_dir / f"{subject}.sqlite" for subject, is_file in embedded.items() if is_file}
+    """Return the files of embedded stores that no start has created yet."""
+    embedded = {
+        "vectors": (not settings.weaviate_url, DataFile.VECTORS),
+        "cache": (not settings.redis_url.get_secret_value(), DataFile.CACHE),
+    }
+    files = {subject: settings.data_file(file) for subject, (is_embedded, file) in embedded.items() if is_embedded}
     return {subject: file for subject, file in files.items() if not file.exists()}
 
 
-async def _guarded(subject: str, check: Awaitable[tuple[Verdict, str]]) -> Finding:
+async def _check(subject: str, check: Awaitable[_Result]) -> Finding:
     try:
-        verdict, words = await check
+        return Finding(subject, *await check)
     except StoreMisconfigured as error:
-        return Finding(subject, Verdict.BROKEN, error.reason)  # says itself what to set
+        words = error.reason  # names the setting
     except (DatabaseLayerError, GatewayError) as error:
-        return Finding(subject, Verdict.BROKEN, str(error))
+        words = str(error)
     except OSError as error:
         reason = (error.strerror or "no reason given").lower()
-        return Finding(
-            subject, Verdict.BROKEN, f"{error.filename}: {reason}; run this as its owner, or change its permissions"
-        )
+        words = f"{error.filename}: {reason}; run this as its owner, or change its permissions"
     except SQLAlchemyError as error:
-        return Finding(subject, Verdict.BROKEN, f"the database refuses a statement: {driver_message(error)}")
-    return Finding(subject, verdict, words)
+        words = f"the database refuses a statement: {driver_message(error)}"
+    return Finding(subject, Verdict.BROKEN, words)
 
 
-async def _mended(settings: Settings, check: Awaitable[tuple[Verdict, str]]) -> tuple[Verdict, str]:
-    """Run a check of a store that can be away, and add to its words what to do then."""
+async def _with_fix(settings: Settings, check: Awaitable[_Result]) -> _Result:
+    """Run the check of a store, and add the fix if the store is away."""
     try:
         return await check
     except StoreMisconfigured:
         raise
     except StoreUnavailable as away:
-        return Verdict.BROKEN, f"{away.reason}; {_mending(settings, away.store)}"
+        return Verdict.BROKEN, f"{away.reason}; {_fix(settings, away.store)}"
 
 
-def _mending(settings: Settings, store: Store) -> str:
-    """Say what to do about a store that does not answer: it is another thing for a server than for a file of ours."""
-    away = {
+def _fix(settings: Settings, store: Store) -> str:
+    """Return the fix for a store that does not answer: a server, or a file of ours."""
+    fixes = {
         Store.VECTORS: (
             bool(settings.weaviate_url),
             "start Weaviate, correct WEAVIATE_URL and WEAVIATE_GRPC_URL, or empty both for the embedded index",
-            "stop the gateway, delete vectors.sqlite* in VAR_DIR and start again: the index is written from the truth",
+            f"stop the gateway, delete {DataFile.VECTORS}* in VAR_DIR and start again: the index is filled anew",
         ),
         Store.EMBEDDINGS: (
             settings.openai_api_key is not None or bool(settings.openai_base_url),
             "start the endpoint, correct OPENAI_BASE_URL, or unset it and OPENAI_API_KEY for WordLlama",
-            "install the package wordllama anew",
+            "reinstall the package wordllama",
         ),
         Store.CACHE: (
             bool(settings.redis_url.get_secret_value()),
             "start Redis, correct REDIS_URL, or empty it for a cache in VAR_DIR",
-            "stop the gateway and delete cache.sqlite* in VAR_DIR: it holds nothing that is not made again",
+            f"stop the gateway and delete {DataFile.CACHE}* in VAR_DIR: all its content can be recomputed",
         ),
     }
-    is_server, of_server, of_file = away.get(store, (True, "start it, or correct DATABASE_URL", ""))
+    is_server, of_server, of_file = fixes.get(store, (True, "start it, or correct DATABASE_URL", ""))
     return of_server if is_server else of_file
 
 
@@ -175,7 +176,7 @@ def _python() -> Finding:
     return Finding("python", Verdict.OK, version)
 
 
-async def _folder(settings: Settings) -> tuple[Verdict, str]:
+async def _folder(settings: Settings) -> _Result:
     require_data(settings)
     folder = settings.var_dir
     if not folder.is_dir():
@@ -183,79 +184,70 @@ async def _folder(settings: Settings) -> tuple[Verdict, str]:
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         return Verdict.BROKEN, f"{folder} cannot be written by this user; make it writable, or run as its owner"
     if shutil.disk_usage(folder).free < MIN_FREE_BYTES:
-        return Verdict.LOOK, f"{folder}: fewer than {MIN_FREE_BYTES // 2**20} MB are free on its disk; make room"
+        return Verdict.LOOK, f"{folder}: less than {MIN_FREE_BYTES // 2**20} MB are free on its disk; free some"
     if wide := list(open_to_others(folder)):
         return Verdict.LOOK, f"{wide[0]} can be read by others; fix it with: chmod -R go-rwx {folder}"
     return Verdict.OK, f"{folder} can be written"
 
 
-async def _secret(settings: Settings) -> tuple[Verdict, str]:
-    path = settings.var_dir / SECRET_FILE
+async def _secret(settings: Settings) -> _Result:
+    path = settings.data_file(DataFile.TOKEN_SECRET)
     if settings.token_secret is None and not path.exists():
-        return Verdict.OK, f"{path} is not there yet; the first start of a server makes it"
+        return Verdict.OK, f"{path} is not there yet; the first start of a server creates it"
     signing_secret(settings)
-    if settings.token_secret is not None:
-        return Verdict.OK, "from TOKEN_SECRET"
-    return Verdict.OK, f"in {settings.var_dir / SECRET_FILE}"
+    return Verdict.OK, f"in {path}" if settings.token_secret is None else "from TOKEN_SECRET"
 
 
-async def _token_keys(settings: Settings) -> tuple[Verdict, str]:
+async def _token_keys(settings: Settings) -> _Result:
     keys = token_authority(settings).keys
-    assert keys is not None  # noqa: S101 (the caller has looked at the setting; for the type checker)
+    assert keys is not None  # noqa: S101 (the caller has checked the setting; for the type checker)
     found = await keys.refresh()
     if keys.fault is not None:
-        return Verdict.BROKEN, f"{keys.where}: {keys.fault}; correct TOKEN_JWKS_URL, or see to the issuer"
+        return Verdict.BROKEN, f"{keys.where}: {keys.fault}; correct TOKEN_JWKS_URL, or check the issuer"
     usable = [key for key in found if key.algorithms & set(settings.accepted_algorithms)]
     if not usable:
-        return (
-            Verdict.BROKEN,
-            f"none of the {len(found)} keys at {keys.where} is for one of TOKEN_ALGORITHMS; add its own",
-        )
+        words = f"none of the {len(found)} keys at {keys.where} fits TOKEN_ALGORITHMS; add the issuer's algorithm"
+        return Verdict.BROKEN, words
     return Verdict.OK, f"{len(usable)} at {keys.where}"
 
 
-async def _truth(database: Database) -> tuple[Verdict, str]:
+async def _database(database: Database) -> _Result:
     await require_reachable(database)
     return Verdict.OK, database.where
 
 
-async def _schema(database: Database) -> tuple[Verdict, str]:
+async def _schema(database: Database) -> _Result:
     await schema.require_current(database)
     return Verdict.OK, "up to date"
 
 
-async def _outbox(database: Database) -> tuple[Verdict, str]:
+async def _outbox(database: Database) -> _Result:
     waiting = await outbox.backlog(database)
     if waiting.dead:
-        return Verdict.LOOK, f"{waiting.dead:,} rows were refused for good; see: explore outbox"
+        return Verdict.LOOK, f"{waiting.dead:,} rows are dead; see: explore outbox"
     if waiting.lag_s > MAX_LAG_S:
-        return (
-            Verdict.LOOK,
-            f"{waiting.rows:,} rows, the oldest waits {waiting.lag_s:.0f} s; start: explore serve",
-        )
+        return Verdict.LOOK, f"{waiting.rows:,} rows, the oldest waits {waiting.lag_s:.0f} s; start: explore serve"
     return Verdict.OK, f"{waiting.rows:,} rows wait"
 
 
-async def _vectors(stores: Stores, is_current: bool) -> tuple[Verdict, str]:
+async def _vectors(stores: Stores, is_current: bool) -> _Result:
     await stores.vectors.prepare(stores.embedder.model, stores.embedder.dimension)
-    if not is_current or (await outbox.backlog(stores.database)).rows:  # then nothing can be said of what is missing
-        return Verdict.OK, describe_counts(await stores.vectors.counts())
-    totals = await Reindex(stores.database, stores.vectors, stores.embedder).totals()
     counts = await stores.vectors.counts()
+    if not is_current or (await outbox.backlog(stores.database)).rows:  # missing objects cannot be counted yet
+        return Verdict.OK, describe_counts(counts)
+    totals = await Reindex(stores.database, stores.vectors, stores.embedder).totals()
     missing = totals[OutboxKind.PROJECT] - counts["Project"]
     words = describe_counts(counts, people=totals[OutboxKind.PROFILE])
-    return (
-        (Verdict.LOOK, f"{words}; {missing:,} projects are missing: explore reindex --check")
-        if missing > 0
-        else (Verdict.OK, words)
-    )
+    if missing > 0:
+        return Verdict.LOOK, f"{words}; {missing:,} projects are missing: explore reindex --check"
+    return Verdict.OK, words
 
 
-async def _embeddings(stores: Stores) -> tuple[Verdict, str]:
+async def _embeddings(stores: Stores) -> _Result:
     await stores.embedder.embed(["a project about music"])
     return Verdict.OK, f"{stores.embedder.model}, {stores.embedder.dimension} dimensions"
 
 
-async def _cache(stores: Stores) -> tuple[Verdict, str]:
+async def _cache(stores: Stores) -> _Result:
     await stores.cache.put("doctor", b"1", ttl_s=1)
     return Verdict.OK, "can be written"

@@ -1,4 +1,4 @@
-"""`explore evaluate` at the terminal."""
+"""`explore evaluate`: runs an evaluation protocol, prints its figures and writes its files."""
 
 import asyncio
 import re
@@ -11,7 +11,7 @@ import orjson
 from rich.console import Console
 from rich.table import Column, Table
 
-from gateway.commands.console import console
+from gateway.commands.console import console, print_plain
 from gateway.commands.progress import progress
 from scoring.evaluation import protocols
 from scoring.evaluation.cold_start_protocol import evaluate_cold_start
@@ -24,7 +24,7 @@ from scoring.replay.replayed_requests import Progress
 
 
 class Protocol(StrEnum):
-    """How a data set is replayed."""
+    """Evaluation protocol."""
 
     FEED_REQUESTS = "feed-requests"
     RANDOM = "random"
@@ -44,32 +44,31 @@ def run_evaluate(
     html_file: Path | None = None,
     output: Console | None = None,
 ) -> EvaluationResults:
-    """Evaluate a folder, print the table, and write the files that are asked for.
+    """Evaluate a folder, print the table, and write the requested files.
 
     Raises
     ------
     InvalidRecord, InsufficientData
-        If the folder cannot be evaluated so.
+        If the folder cannot be evaluated by this protocol.
     """
     output = output or console()
     with progress(console(stderr=True)) as tell:
-        results = _evaluated(directory, protocol, options, rounds, tell)
+        results = _evaluate(directory, protocol, options, rounds, tell)
     output.print(_table(results, options.seed))
     for name, value in results.facts.items():
         if isinstance(value, dict) and name != "model":
             output.print(_facts_table(name, value))
         elif name != "model":
-            output.print(f"{name}: {value}", markup=False, highlight=False)
+            print_plain(output, f"{name}: {value}")
     if json_file is not None:
-        json_file.write_bytes(
-            orjson.dumps(_as_data(results, options.seed), option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS)
-        )
+        options_json = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS
+        json_file.write_bytes(orjson.dumps(_as_data(results, options.seed), option=options_json))
     if html_file is not None:
         html_file.write_text(evaluation_html(results, options.seed), encoding="utf-8")
     return results
 
 
-def _evaluated(
+def _evaluate(
     directory: Path, protocol: Protocol, options: protocols.Options, rounds: int, tell: Progress
 ) -> EvaluationResults:
     if protocol is Protocol.SEARCH:

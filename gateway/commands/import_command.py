@@ -1,4 +1,4 @@
-"""`explore import DIR` at the terminal: progress, faults, a table, what to do next, and an exit code."""
+"""`explore import`: progress, rejected lines, a table, the next step, and an exit code."""
 
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,8 +13,7 @@ from db.database.engine import Database
 from db.errors import InvalidRecord, StoreUnavailable
 from db.imports.importer import FileProgress, ImportReport, import_directory
 from db.private_files import open_private
-from db.redaction import redact
-from gateway.commands.console import console, print_plain, with_program_name
+from gateway.commands.console import console, print_plain
 from gateway.commands.import_errors import ImportErrors
 from gateway.commands.progress import progress
 
@@ -32,16 +31,16 @@ async def run_import(
     output: Console | None = None,
     errors: Console | None = None,
 ) -> int:
-    """Import a folder: the table goes to standard output, everything else to standard error.
+    """Import a folder. The table goes to standard output, everything else to standard error.
 
     Parameters
     ----------
     strict
         Write nothing if any line is wrong.
     refused
-        A file that takes every line that did not go in, as ``file:line: what is wrong``.
+        A file that takes every rejected line, as ``file:line: message``.
     output, errors
-        Where to print; standard output and standard error unless a test says otherwise.
+        Consoles of a test.
 
     Returns
     -------
@@ -58,8 +57,9 @@ async def run_import(
         print_plain(errors, f"{error.filename or directory}: {error.strerror or error}")
         return NOTHING_READ
     except (SQLAlchemyError, StoreUnavailable) as error:
-        print_plain(errors, redact(f"the database did not take it: {_first_line(error)}"))
-        print_plain(errors, "whole batches are in; run the import again to go on from there")
+        first_line = str(error).partition("\n")[0] or type(error).__name__
+        print_plain(errors, f"the database failed: {first_line}")
+        print_plain(errors, "whole batches are in; run the import again to continue")
         return NOTHING_READ
     output.print(_table(report))
     for line in await _next_steps(database, report):
@@ -71,44 +71,41 @@ async def _import(
     database: Database, directory: Path, strict: bool, refused: Path | None, errors: Console
 ) -> ImportReport:
     with ExitStack() as stack:
-        file = stack.enter_context(open_private(refused)) if refused else None
-        faults = ImportErrors(file)
+        faults = ImportErrors(stack.enter_context(open_private(refused)) if refused else None)
         try:
             with progress(errors, "lines") as tell:
 
                 def show(state: FileProgress) -> None:
-                    what = "checking" if state.checking else "reading"
-                    tell(f"{what} {state.file}", state.fraction, state.rows)
+                    tell(f"{'checking' if state.checking else 'reading'} {state.file}", state.fraction, state.rows)
 
                 return await import_directory(database, directory, strict=strict, progress=show, on_refusal=faults.note)
         finally:  # also of an import that was stopped
-            for line in faults.told():
+            for line in faults.summary():
                 print_plain(errors, line)
             if faults and refused is None:
-                print_plain(errors, "--refused FILE writes every refused line's fault into a file")
+                print_plain(errors, "--refused FILE writes the error of every refused line into a file")
 
 
 async def _next_steps(database: Database, report: ImportReport) -> list[str]:
     if not report.written:
-        return ["nothing was written, because --strict refuses all when a line is wrong"]
+        return ["nothing was written: --strict refuses all if a line is wrong"]
     if report.refused and report.refused == report.read:
         return ["nothing was written: every line was refused"]
     steps = []
     if report.refused:
-        steps.append("fix the refused lines and run the import again: what is in already stays as it is")
-    waiting = (await outbox.backlog(database)).rows
-    if waiting:
+        steps.append("fix the refused lines and run the import again: imported lines stay as they are")
+    if waiting := (await outbox.backlog(database)).rows:
         steps.append(
             f"next: explore serve (writes the {waiting:,} rows that wait for the search index while it serves), "
             "or explore reindex (writes them now)"
         )
     else:
         steps.append("next: explore serve; no row waits for the search index")
-    return [with_program_name(step) for step in steps]
+    return steps
 
 
 def _table(report: ImportReport) -> Table:
-    table = Table("file", *(("read", "added", "changed", "unchanged", "refused")))
+    table = Table("file", "read", "added", "changed", "unchanged", "refused")
     for column in table.columns[1:]:
         column.justify = "right"
     for file in report.files:
@@ -121,7 +118,3 @@ def _exit_code(report: ImportReport) -> int:
     if not report.refused:
         return CLEAN
     return NOTHING_READ if report.refused == report.read and report.written else SOME_REFUSED
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -1,4 +1,4 @@
-"""The faults of an import, grouped by kind: a file with one mistake in every line has one fault."""
+"""Rejected lines of an import, grouped by kind of error: a file with one mistake in every line has one error."""
 
 import re
 from dataclasses import dataclass
@@ -7,29 +7,29 @@ from typing import TextIO
 from db.imports.importer import RejectedLine
 
 SHOWN = 20
-"""Kinds of fault that are printed; a reader who has seen twenty looks into the file that has them all."""
+"""Kinds of error that are printed; the file of refusals has them all."""
 
 _VALUES = re.compile(
     r"(?<=is not valid JSON: )[^;]*|(?<=valid datetime or date, )[^;]*"
     r"|'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|\d[\d.,:+TZ-]*"
 )
-"""The parts of a message that differ from line to line: a parser's words, quoted values, numbers and times."""
+"""The parts of a message that differ between lines: a parser's text, quoted values, numbers and times."""
 
 _ADVICE = (
     (" valid datetime", 'write times in ISO 8601 with their zone, such as "2026-05-04T12:30:00Z"'),
-    (" is not valid JSON", "one JSON object stands on each line; `jq -c '.[]' FILE` writes an array so"),
+    (" is not valid JSON", "write one JSON object on each line; `jq -c '.[]' FILE` converts an array"),
     (
         " is not a field of this record",
-        "leave the field out, or put it under `source` of a project; the names are in docs/import.md",
+        "remove the field, or put it under `source` of a project; docs/import.md lists the fields",
     ),
-    (" must be an object", "one JSON object stands on each line; docs/import.md lists its fields"),
-    (" is missing", "docs/import.md lists the fields that each line needs"),
+    (" must be an object", "write one JSON object on each line; docs/import.md lists its fields"),
+    (" is missing", "docs/import.md lists the required fields"),
     ("there is no user ", "add the user to users.jsonl, or fix its line if that was refused too"),
     ("there is no project ", "add the project to projects.jsonl, or fix its line if that was refused too"),
-    ("character NUL", "take the character out where the file is made: no text may hold it"),
+    ("character NUL", "remove the character where the file is made: no text may contain it"),
     (" is in the future", "compare the clocks and time zones; times are read with their zone"),
 )
-"""Advice for faults whose own sentence holds none, by a part of that sentence."""
+"""Advice for errors whose message has none, by a part of the message."""
 
 
 @dataclass(slots=True)
@@ -38,26 +38,20 @@ class _Kind:
     lines: int = 0
 
     def __str__(self) -> str:
-        many = f" ({self.lines:,} lines have this fault; line {self.first.line} is the first)" if self.lines > 1 else ""
-        advice = next((what for part, what in _ADVICE if part in f" {self.first.message}"), None)
+        many = f" ({self.lines:,} lines have this error; line {self.first.line} is the first)" if self.lines > 1 else ""
+        advice = next((advice for part, advice in _ADVICE if part in f" {self.first.message}"), None)
         return f"{self.first}{many}" + (f"\n    {advice}" if advice else "")
 
 
 class ImportErrors:
-    """Collects the lines that were refused, by kind of fault.
-
-    Parameters
-    ----------
-    file
-        Each line is written here as ``file:line: what is wrong``; None writes none.
-    """
+    """Collects refused lines by kind of error, and writes each as ``file:line: message`` into a file, if given."""
 
     def __init__(self, file: TextIO | None = None) -> None:
         self._file = file
         self._kinds: dict[tuple[str, str], _Kind] = {}
 
     def note(self, line: RejectedLine) -> None:
-        """Take one line."""
+        """Add one line."""
         kind = self._kinds.setdefault((line.file, _VALUES.sub("…", line.message)), _Kind(line))
         kind.lines += 1
         if self._file is not None:
@@ -67,11 +61,10 @@ class ImportErrors:
         """Count the kinds."""
         return len(self._kinds)
 
-    def told(self) -> list[str]:
-        """Write each kind of fault: an example with its line, how many lines have it, and what to do about it."""
+    def summary(self) -> list[str]:
+        """Describe each kind of error: an example with its line, the number of lines, and advice."""
         kinds = sorted(self._kinds.values(), key=lambda kind: -kind.lines)
         rest = kinds[SHOWN:]
-        more = (
-            [f"… and {len(rest):,} more kinds of fault in {sum(kind.lines for kind in rest):,} lines"] if rest else []
-        )
+        lines = sum(kind.lines for kind in rest)
+        more = [f"… and {len(rest):,} more kinds of error in {lines:,} lines"] if rest else []
         return [str(kind) for kind in kinds[:SHOWN]] + more

@@ -13,27 +13,25 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from gateway.commands.console import print_plain
 
 LINE_EVERY_S = 10.0
-"""Where the output is no terminal, work that goes on is never silent for longer."""
+"""Longest silence of running work where the output is no terminal."""
 
 
 class ReportProgress(Protocol):
     """Callback that reports the progress of one step."""
 
     def __call__(self, step: str, share: float | None, count: int | None = None) -> None:
-        """Report the share of the step that is done, from 0 to 1 (None if unknown), and a count of what was done."""
+        """Report the finished share of the step, from 0 to 1 (None if unknown), and a count of finished things."""
 
 
 @dataclass(slots=True)
 class _Step:
-    """One step: its name, when it began, and how far it is."""
-
     name: str
     began: float
     share: float | None = 0.0
     count: int | None = None
 
     def counted(self, unit: str, now: float) -> str:
-        """Write the count and its rate since the step began."""
+        """Format the count and its rate since the step began."""
         if self.count is None:
             return ""
         took = now - self.began
@@ -42,18 +40,14 @@ class _Step:
 
 @contextmanager
 def progress(
-    output: Console,
-    unit: str = "",
-    *,
-    every_s: float = LINE_EVERY_S,
-    clock: Callable[[], float] = time.monotonic,
+    output: Console, unit: str = "", *, every_s: float = LINE_EVERY_S, clock: Callable[[], float] = time.monotonic
 ) -> Iterator[ReportProgress]:
     """Show progress while the block runs.
 
     Parameters
     ----------
     unit
-        The plural of what is counted, as in "lines".
+        The plural of the counted things, as in "lines".
     every_s
         Seconds between two lines where the output is no terminal.
     clock
@@ -64,18 +58,17 @@ def progress(
 
 
 class _Steps:
-    """The steps that were reported, and the time of the last report."""
+    """Reported steps, and the time of the last report."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._heard = clock()
+        self._last_report = clock()
         self.steps: dict[str, _Step] = {}
 
-    def hear(self, name: str, share: float | None, count: int | None) -> _Step:
-        """Note a report on a step, and return the step."""
-        step = self.steps.setdefault(name, _Step(name, self._heard))
+    def note(self, name: str, share: float | None, count: int | None) -> _Step:
+        step = self.steps.setdefault(name, _Step(name, self._last_report))
         step.share, step.count = share, count
-        self._heard = self._clock()
+        self._last_report = self._clock()
         return step
 
 
@@ -91,12 +84,12 @@ def _bars(output: Console, unit: str, clock: Callable[[], float]) -> Iterator[Re
     with Progress(*columns, console=output) as shown:
 
         def tell(step: str, share: float | None, count: int | None = None) -> None:
-            heard = steps.hear(step, share, count)
+            noted = steps.note(step, share, count)
             if step not in tasks:
                 tasks[step] = shown.add_task(step, total=None, counted="")
             total = None if share is None else 1.0
             shown.update(
-                tasks[step], total=total, with_untrained_signals=share or 0.0, counted=heard.counted(unit, clock())
+                tasks[step], total=total, with_untrained_signals=share or 0.0, counted=noted.counted(unit, clock())
             )
 
         yield tell
@@ -107,29 +100,29 @@ def _lines(output: Console, unit: str, every_s: float, clock: Callable[[], float
     steps, over = _Steps(clock), threading.Event()
     current: list[_Step] = []
 
-    def line(step: _Step, state: str) -> None:
+    def print_line(step: _Step, state: str) -> None:
         now = clock()
         parts = (state, step.counted(unit, now), f"{now - step.began:.0f} s")
         print_plain(output, f"{step.name}: {', '.join(part for part in parts if part)}")
 
-    def go_on() -> None:
+    def repeat() -> None:
         while not over.wait(every_s):
             for step in current:
-                line(step, "" if step.share is None else f"{step.share:.0%}")
+                print_line(step, "" if step.share is None else f"{step.share:.0%}")
 
     def tell(step: str, share: float | None, count: int | None = None) -> None:
         was_done = step in steps.steps and steps.steps[step].share == 1.0
-        heard = steps.hear(step, share, count)
+        noted = steps.note(step, share, count)
         is_done = share == 1.0
-        current[:] = [] if is_done else [heard]
+        current[:] = [] if is_done else [noted]
         if is_done and not was_done:
-            line(heard, "done")
+            print_line(noted, "done")
 
-    # A thread: work that holds the event loop for a minute is reported as well.
-    speaker = threading.Thread(target=go_on, name="progress", daemon=True)
-    speaker.start()
+    # A thread: work that blocks the event loop for a minute is reported as well.
+    repeater = threading.Thread(target=repeat, name="progress", daemon=True)
+    repeater.start()
     try:
         yield tell
     finally:
         over.set()
-        speaker.join()
+        repeater.join()

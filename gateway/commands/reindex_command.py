@@ -1,4 +1,4 @@
-"""`explore reindex`: a new index, or a comparison of the index with the database, and their reports."""
+"""`explore reindex`: a rebuild of the index, or its comparison with the database."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from db.models import OutboxKind
 from db.synchronization.index_comparison import Differences
 from db.synchronization.reindex import Reindex
 from gateway.background.scheduled_jobs import REINDEX
-from gateway.commands.prepare import open_migrated
 from gateway.commands.progress import progress
 from gateway.errors import CannotStart
 from gateway.settings import Settings
+from gateway.stores import open_migrated
 
 
 async def reindex(settings: Settings, errors: Console) -> list[str]:
-    """Write the index anew from the database beside the one in service, show how far it is, and swap it in.
+    """Rebuild the index from the database beside the active one, show the progress, and activate it.
 
     Returns
     -------
@@ -30,11 +30,11 @@ async def reindex(settings: Settings, errors: Console) -> list[str]:
     Raises
     ------
     CannotStart
-        If another process writes the index, or a store goes away meanwhile; the message says how far it came.
+        If another process rebuilds the index, or a store goes away; the message states the progress.
     IndexIncomplete
-        If the new index differs from the database; the old one stays in service.
+        If the new index differs from the database; the old one stays active.
     """
-    told: list[str] = []
+    report: list[str] = []
     async with open_migrated(settings) as stores:
 
         async def work(turn: JobLease) -> None:
@@ -42,36 +42,34 @@ async def reindex(settings: Settings, errors: Console) -> list[str]:
             people = (await rebuild.totals())[OutboxKind.PROFILE]
             try:
                 with progress(errors, "written") as tell:
-                    report = await rebuild.run(tell, lambda: jobs.renew_lease(stores.database, turn))
+                    done = await rebuild.run(tell, lambda: jobs.renew_lease(stores.database, turn))
             except StoreUnavailable as away:
                 raise CannotStart(
                     f"the {away.store.value} cannot be reached any more ({away.reason}). {rebuild.written:,} objects "
-                    "are written; the index in service is as it was. To go on from there: explore reindex"
+                    "are written; the active index has not changed. To continue: explore reindex"
                 ) from None
-            told.append(
-                f"the index is whole: {report.written:,} written, {report.kept:,} kept, {report.refused:,} refused"
-            )
-            told.append(f"it holds {describe_counts(report.counts, people)}")
+            report.append(f"index complete: {done.written:,} written, {done.kept:,} kept, {done.refused:,} refused")
+            report.append(f"it holds {describe_counts(done.counts, people)}")
 
         await _alone(stores.database, work)
-    return told
+    return report
 
 
 def describe_counts(counts: Mapping[str, int], people: int = 0) -> str:
-    """Describe what the index holds, and why it has fewer profiles than there are people."""
+    """Describe the content of the index, and why it has fewer profiles than there are people."""
     profiles = counts["UserProfile"]
-    held = f"{counts['Project']:,} projects, {profiles:,} user profiles, {counts['Tool']:,} tools"
+    content = f"{counts['Project']:,} projects, {profiles:,} user profiles, {counts['Tool']:,} tools"
     if profiles >= people:
-        return held
+        return content
     return (
-        f"{held}; {people - profiles:,} of {people:,} people have no profile yet: it takes stated interests, "
-        "quiz answers, a bio, a tier or activity of the last 30 days"
+        f"{content}; {people - profiles:,} of {people:,} people have no profile yet: it requires stated interests, "
+        "onboarding answers, a bio, a tier or activity of the last 30 days"
     )
 
 
 @dataclass(frozen=True, slots=True)
 class IndexComparison:
-    """Result of a comparison: what differed, and how many rows wait in the outbox or are dead there."""
+    """Differences between index and database, and the number of rows in the outbox."""
 
     differences: Differences
     waiting: int
@@ -81,7 +79,7 @@ class IndexComparison:
         """Whether the index matches the database, and no row waits."""
         return not self.differences and not self.waiting
 
-    def told(self, *, repaired: bool) -> str:
+    def summary(self, *, repaired: bool) -> str:
         """Return the report in one sentence."""
         if self.is_clean:
             return "the index matches the database"
@@ -97,12 +95,12 @@ class IndexComparison:
 
 
 async def check(settings: Settings, *, repair: bool) -> IndexComparison:
-    """Compare the index with the database, and repair what differs if told to.
+    """Compare the index with the database, and repair differences if told to.
 
     Raises
     ------
     CannotStart
-        If another process is writing the index anew.
+        If another process rebuilds the index.
     """
     found: list[IndexComparison] = []
     async with open_migrated(settings) as stores:
@@ -122,6 +120,6 @@ async def _alone(database: Database, work: Callable[[JobLease], Awaitable[None]]
     if not await jobs.run_exclusively(database, REINDEX, work):
         record = (await jobs.job_statuses(database))[REINDEX]
         raise CannotStart(
-            f"the index is being written anew by {record.holder} since {record.started_at:%H:%M:%S} UTC; wait for it. "
-            f"If that process was killed, its claim ends within {jobs.LEASE_S:.0f} s"
+            f"{record.holder} has been rebuilding the index since {record.started_at:%H:%M:%S} UTC; wait for it. "
+            f"If that process was killed, its lease ends within {jobs.LEASE_S:.0f} s"
         )

@@ -14,8 +14,8 @@ def print_welcome(console: Console, settings: Settings, listening: socket.socket
     """Print the addresses to open, and with the demo data the command that prints a token."""
     address = address_of(listening)
     has_page = settings.explore_page and (FRONTEND / "dist" / "index.html").is_file()
-    page = "Explore page" if has_page else "Start page"
-    lines = ["", "[bold]explore-gateway is running.[/bold] Press Ctrl-C to stop it.", f"  {page:<14}{address}/"]
+    lines = ["", "[bold]explore-gateway is running.[/bold] Press Ctrl-C to stop it."]
+    lines.append(f"  {'Explore page' if has_page else 'Start page':<14}{address}/")
     if settings.graphiql:
         lines.append(f"  {'GraphiQL':<14}{address}/graphql")
     lines.append(f"  {'Health':<14}{address}/readyz")

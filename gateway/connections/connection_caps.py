@@ -11,22 +11,16 @@ from gateway.json_responses import JsonResponse, error_response
 from gateway.telemetry import count_refused_request
 
 HEALTH = frozenset({"/healthz", "/readyz"})
-"""Paths that are answered to a client over its cap as well, and when the process is full."""
+"""Paths that are answered to clients over their cap too, and when the process is full."""
 
 RESERVE = 128
-"""Connections over a cap that stay open for a request to `HEALTH`. A further one ends the oldest of them."""
+"""Connections over a cap that stay open for a request to `HEALTH`. A further one closes the oldest of them."""
 
 TOO_MANY = "TOO_MANY_CONNECTIONS"
 
 
 class ClientCap:
-    """A count for each client, with a limit.
-
-    Parameters
-    ----------
-    limit
-        The most that one client may hold.
-    """
+    """A count for each client, with a limit."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -47,16 +41,9 @@ class ClientCap:
 
 
 class ConnectionCaps:
-    """The connections of one server process: in all, and of each client that connects directly.
+    """Open connections of one server process: in all, and of each client that connects directly.
 
-    Parameters
-    ----------
-    limit
-        The most connections in all.
-    limit_client
-        The most of one client. Trusted proxies are exempt: `ClientLimit` counts the clients behind them.
-    proxies
-        The networks of trusted proxies.
+    Trusted proxies are exempt: `ClientLimit` counts the clients behind them.
     """
 
     def __init__(self, limit: int, limit_client: int, proxies: Sequence[Network] = ()) -> None:
@@ -67,16 +54,7 @@ class ConnectionCaps:
         self._excess: dict[object, Callable[[], None]] = {}
 
     def enter(self, connection: object, host: str | None, end: Callable[[], None]) -> JsonResponse | None:
-        """Count a connection.
-
-        Parameters
-        ----------
-        connection
-            Identifies it until `leave`.
-        host
-            The address of the peer; None for a Unix socket, which has no cap for each client.
-        end
-            Closes the connection at once.
+        """Count a connection until `leave`; a Unix socket has no host and no cap per client.
 
         Returns
         -------
@@ -111,15 +89,7 @@ class ConnectionCaps:
 
 
 class HealthOnly:
-    """The ASGI application of a connection over a cap.
-
-    Parameters
-    ----------
-    app
-        Answers requests to `HEALTH`.
-    answer
-        Answers all other requests.
-    """
+    """The ASGI application of a connection over a cap: `app` for requests to `HEALTH`, `answer` for all others."""
 
     def __init__(self, app: ASGIApp, answer: JsonResponse) -> None:
         self._app = app
@@ -131,17 +101,7 @@ class HealthOnly:
 
 
 class ClientLimit:
-    """Middleware that caps the concurrent requests and WebSockets of each client behind a trusted proxy.
-
-    Parameters
-    ----------
-    app
-        The application.
-    addresses
-        Finds the address of the client.
-    limit
-        The most requests and WebSockets of one client at a time.
-    """
+    """Middleware that caps the concurrent requests and WebSockets of each client behind a trusted proxy."""
 
     def __init__(self, app: ASGIApp, addresses: ClientAddresses, limit: int) -> None:
         self._app = app

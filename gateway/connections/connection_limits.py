@@ -1,4 +1,4 @@
-"""Limits of one HTTP connection, refusals of requests beyond them, and the deadline of a client that does not read."""
+"""Limits of one HTTP connection, refusals of requests that exceed them, and the deadline of slow readers."""
 
 import asyncio
 import re
@@ -19,13 +19,13 @@ class ConnectionLimits:
     headers
         Headers of one request. Browsers send about 20, chains of proxies add about 20.
     framing_bytes
-        Bytes of chunk sizes, chunk extensions and trailers, in addition to one for each byte of the body. They are
-        counted after each read (up to 256 KB) that neither begins nor ends a request.
+        Bytes of chunk sizes, chunk extensions and trailers, in addition to one for each byte of the body, counted after
+        each read (up to 256 KB) that neither begins nor ends a request.
     pieces, piece_bytes
-        A body may come in this many pieces (chunks and reads), and in one more for each `piece_bytes`: a chunk of one
-        byte costs about 2 µs, as much as 1 KB in one piece.
+        Pieces (chunks and reads) of a body, and one more for each `piece_bytes`: a chunk of one byte costs about 2 µs,
+        as much as 1 KB in one piece.
     pipelined
-        Requests that may wait for the answer to an earlier request.
+        Requests that wait for the answer to an earlier request.
     head_s
         Seconds from the connection, or from the first byte of a further request, to the end of the head.
     excess_head_s
@@ -33,13 +33,13 @@ class ConnectionLimits:
     keep_alive_s
         Seconds from an answer to the first byte of the next request.
     stalled_s
-        Seconds within which a client that does not read fast enough must take `least_read` bytes; a client that takes
-        nothing is cut off after one to two times as long.
+        Seconds within which a slow reader must take `least_read` bytes; a client that takes nothing is cut off after
+        one to two times as long.
     least_read
-        Bytes, see above.
+        Bytes per `stalled_s`.
     linger_s
-        Seconds for which a connection that is answered and closed drops what its client still sends. To close it at
-        once would reset it, and the client would lose the answer.
+        Seconds for which an answered connection drops what its client still sends. Closing it at once would reset it,
+        and the client would lose the answer.
     """
 
     head_bytes: int = 64 * 1024
@@ -60,13 +60,7 @@ DEFAULT_CONNECTION_LIMITS = ConnectionLimits()
 
 
 class ConnectionRefusal(Exception):
-    """A request that cannot be read; ends the parsing.
-
-    Parameters
-    ----------
-    status, code, message
-        The answer.
-    """
+    """A request that cannot be parsed; ends the parsing."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -87,15 +81,15 @@ Headers = Sequence[tuple[bytes, bytes]]
 """Names in lower case, and values."""
 
 
-def check_head(version: str, url: bytes, headers: Headers, bounds: ConnectionLimits) -> None:
-    """Check what the parser does not: size, version, `Host` and `Transfer-Encoding`.
+def check_head(version: str, url: bytes, headers: Headers, limits: ConnectionLimits) -> None:
+    """Check size, version, `Host` and `Transfer-Encoding`, which the parser does not check.
 
     Raises
     ------
     ConnectionRefusal
         If the head is malformed or too large.
     """
-    if len(url) + sum(len(name) + len(value) for name, value in headers) > bounds.head_bytes:
+    if len(url) + sum(len(name) + len(value) for name, value in headers) > limits.head_bytes:
         raise head_too_large()
     if version not in ("1.0", "1.1"):
         raise malformed("Send the request as HTTP/1.1 or HTTP/1.0.")
@@ -113,60 +107,52 @@ def values(headers: Headers, name: bytes) -> list[bytes]:
 
 
 class StalledReader:
-    """Ends a connection whose client does not read what waits for it, also while the connection closes.
+    """Ends a connection whose client does not read what waits for it, also while the connection closes."""
 
-    Parameters
-    ----------
-    loop, transport
-        Of the connection.
-    bounds
-        Its limits.
-    """
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, transport: asyncio.Transport, bounds: ConnectionLimits) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, transport: asyncio.Transport, limits: ConnectionLimits) -> None:
         self._loop = loop
         self._transport = transport
-        self._bounds = bounds
+        self._limits = limits
         self._is_paused = False
         self._before: int | None = None
-        self._timer = loop.call_later(bounds.stalled_s, self._look)
+        self._timer = loop.call_later(limits.stalled_s, self._check)
 
     def pause(self) -> None:
-        """Note that more waits than the transport's limit."""
+        """Note that the write buffer is full."""
         self._is_paused = True
 
     def resume(self) -> None:
-        """Note that the client has read enough."""
+        """Note that the write buffer has room."""
         self._is_paused, self._before = False, None
 
     def stop(self) -> None:
-        """Stop looking."""
+        """Stop the timer."""
         self._timer.cancel()
 
-    def _look(self) -> None:
-        """Compare what waits with what waited: while paused or closing, nothing is added to it."""
+    def _check(self) -> None:
+        """Compare the write buffer with its size before: while paused or closing, nothing is added to it."""
         if self._is_paused or self._transport.is_closing():
             waiting = self._transport.get_write_buffer_size()
-            if self._before is not None and waiting > self._before - self._bounds.least_read:
+            if self._before is not None and waiting > self._before - self._limits.least_read:
                 self._transport.abort()
                 return
             self._before = waiting
-        self._timer = self._loop.call_later(self._bounds.stalled_s, self._look)
+        self._timer = self._loop.call_later(self._limits.stalled_s, self._check)
 
 
 def malformed(message: str = "The request is not well-formed HTTP.") -> ConnectionRefusal:
-    """Make the refusal of a request that is not well-formed."""
+    """Return the refusal of a malformed request."""
     return ConnectionRefusal(400, "BAD_REQUEST", message)
 
 
 def head_too_large() -> ConnectionRefusal:
-    """Make the refusal of a head beyond `ConnectionLimits.head_bytes` or `ConnectionLimits.headers`."""
+    """Return the refusal of a head beyond `ConnectionLimits.head_bytes` or `ConnectionLimits.headers`."""
     return ConnectionRefusal(
         431, "HEADERS_TOO_LARGE", "The address and the headers are too large. Send fewer or shorter ones."
     )
 
 
 def too_much_framing() -> ConnectionRefusal:
-    """Make the refusal of a body beyond `ConnectionLimits.framing_bytes` or `ConnectionLimits.pieces`."""
+    """Return the refusal of a body beyond `ConnectionLimits.framing_bytes` or `ConnectionLimits.pieces`."""
     message = "The body comes in too many small pieces, or with too much between them. Send larger chunks."
     return ConnectionRefusal(400, "BAD_REQUEST", message)

@@ -9,9 +9,8 @@ import asyncio
 from typing import Any, cast
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from gateway.compat import HttpToolsProtocol, RequestResponseCycle, WebSocketsSansIOProtocol
 from gateway.connections.connection_caps import ConnectionCaps, HealthOnly
 from gateway.connections.connection_limits import (
     DEFAULT_CONNECTION_LIMITS,
@@ -33,13 +32,7 @@ _UPGRADE_HEADERS = frozenset({b"upgrade", b"connection", b"proxy-connection", b"
 
 
 class LimitedWebSocketProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's WebSocket protocol, bounded.
-
-    Attributes
-    ----------
-    reader, caps, connection
-        Of the `LimitedHttpProtocol` that handed the connection over.
-    """
+    """uvicorn's WebSocket protocol with limits; the `LimitedHttpProtocol` that hands over sets its attributes."""
 
     reader: StalledReader
     caps: ConnectionCaps
@@ -52,13 +45,13 @@ class LimitedWebSocketProtocol(WebSocketsSansIOProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take frames; read no more while the client does not read, for each ping has an answer."""
+        """Process frames; stop reading while the client does not read, because each ping has an answer."""
         super().data_received(data)
         if not (self.writable.is_set() or self.transport.is_closing()):
             self.transport.pause_reading()
 
     def pause_writing(self) -> None:
-        """Wait for a client that does not read."""
+        """Pause for a client that does not read."""
         self.reader.pause()
         super().pause_writing()
 
@@ -71,13 +64,7 @@ class LimitedWebSocketProtocol(WebSocketsSansIOProtocol):
 
 
 class AnswerTransport:
-    """The transport of a request: its `close` ends the connection with `LimitedHttpProtocol.end`.
-
-    Parameters
-    ----------
-    protocol
-        The protocol of the connection.
-    """
+    """The transport of a request: its `close` ends the connection with `LimitedHttpProtocol.end`."""
 
     def __init__(self, protocol: "LimitedHttpProtocol") -> None:
         self._protocol = protocol
@@ -90,28 +77,20 @@ class AnswerTransport:
 
 
 class LimitedHttpProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP/1 protocol, made strict and bounded.
-
-    Parameters
-    ----------
-    caps
-        Counts the connections of this process.
-    bounds
-        The limits of one connection.
-    """
+    """uvicorn's HTTP/1 protocol with strict parsing and limits; `caps` counts the connections of this process."""
 
     def __init__(
-        self, *arguments: Any, caps: ConnectionCaps, bounds: ConnectionLimits = DEFAULT_CONNECTION_LIMITS, **named: Any
+        self, *arguments: Any, caps: ConnectionCaps, limits: ConnectionLimits = DEFAULT_CONNECTION_LIMITS, **named: Any
     ) -> None:
         super().__init__(*arguments, **named)
         self.parser = httptools.HttpRequestParser(self)  # without the leniency that uvicorn switches on
         self.access_log = False  # `gateway.request_log` writes the line of a request
         self._caps = caps
-        self._bounds = bounds
-        self.timeout_keep_alive = bounds.keep_alive_s  # type: ignore[assignment]  # passed to `call_later`
+        self._limits = limits
+        self.timeout_keep_alive = limits.keep_alive_s  # type: ignore[assignment]  # passed to `call_later`
         self._is_over_cap = False
         self._is_reading = True
-        """False after the last request of the connection: what follows is dropped."""
+        """False after the last request of the connection: the rest is dropped."""
         self._is_refused = False
         self._is_half_closed = False
         self._is_in_head = False
@@ -132,7 +111,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Count the connection and wait for the first head."""
         super().connection_made(transport)
-        self._reader = StalledReader(self.loop, transport, self._bounds)
+        self._reader = StalledReader(self.loop, transport, self._limits)
         self._answers = cast(asyncio.Transport, AnswerTransport(self))
         excess = self._caps.enter(self, self.client[0] if self.client else None, transport.abort)
         if excess is not None:
@@ -141,7 +120,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell every unanswered request: uvicorn tells the last one only."""
+        """Notify every unanswered request: uvicorn notifies only the last one."""
         self._stop_awaiting_head()
         self._reader.stop()
         self._caps.leave(self)
@@ -154,9 +133,9 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def eof_received(self) -> bool | None:  # type: ignore[override]
-        """Keep the connection of a client that has sent all its requests, until they are answered.
+        """Keep the connection of a client that has sent all its requests until they are answered.
 
-        An answer that has begun is a stream, or is written: then the connection closes.
+        The connection closes if an answer has begun: it is a stream, or is written already.
         """
         if self._is_in_body or self.cycle is None or self.cycle.response_started:
             return None
@@ -165,24 +144,24 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         return True
 
     def end(self) -> None:
-        """Close the connection once its client has, or after a while, if the client may still be sending."""
+        """Close the connection; if the client may still be sending, only after it has stopped or `linger_s` is over."""
         if self._is_half_closed or not (self._is_in_body or self._is_refused):
             self.transport.close()
         elif self._end_timer is None and not self.transport.is_closing():
             self._is_reading = False
             self.flow.resume_reading()
             self.transport.write_eof()
-            self._end_timer = self.loop.call_later(self._bounds.linger_s, self.transport.close)
+            self._end_timer = self.loop.call_later(self._limits.linger_s, self.transport.close)
 
     def on_response_complete(self) -> None:
-        """Go on with the next request, unless this was the last answer."""
+        """Continue with the next request, unless this was the last answer."""
         if self._end_timer is None:
             super().on_response_complete()
         else:
             self.server_state.total_requests += 1
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came."""
+        """Parse received bytes."""
         if not self._is_reading:
             return
         self._unset_keepalive_if_required()
@@ -190,11 +169,11 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._parse(data)
         if self._is_reading and self._is_in_head:
             self._head_bytes += len(data)
-            if self._head_bytes > self._bounds.head_bytes:
+            if self._head_bytes > self._limits.head_bytes:
                 self._refuse(head_too_large())
         if self._is_reading and self._is_in_body and was_in_body:
             self._framing_bytes += len(data) - (self._body_bytes - body_bytes)
-            if self._framing_bytes > self._bounds.framing_bytes + self._body_bytes:
+            if self._framing_bytes > self._limits.framing_bytes + self._body_bytes:
                 self._refuse(too_much_framing())
         is_idle = self.cycle is None or self.cycle.response_complete
         if self._is_reading and is_idle and self._head_timer is None and not self.transport.is_closing():
@@ -219,15 +198,15 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._is_in_head, self._head_bytes = True, 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; trailers, which come with the end of a body, are ignored."""
+        """Add a header; trailers, which come with the end of a body, are ignored."""
         if not self._is_in_head:
             return
-        if len(self.headers) >= self._bounds.headers:
+        if len(self.headers) >= self._limits.headers:
             raise self._stop(head_too_large())
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Check a head and start its request. A head with an upgrade is decided on in `_decide_upgrade`.
+        """Check a head and start its request. `_decide_upgrade` handles a head with an upgrade.
 
         Raises
         ------
@@ -244,21 +223,21 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._is_in_body = True
         self._framing_bytes = self._body_bytes = self._pieces = 0
         if self._is_over_cap or self.expect_100_continue:
-            # A client that gets its final answer instead of 100 may leave the body out: what follows cannot be told.
+            # A client that gets its final answer instead of 100 may omit the body: the next bytes are ambiguous.
             self.cycle.keep_alive = False
         if self.parser.get_http_version() == "1.0":
             self.cycle.waiting_for_100_continue = False
 
     def on_body(self, body: bytes) -> None:
-        """Take a piece of a body. Raises `ConnectionRefusal` if the pieces are too small."""
+        """Add a piece of a body. Raises `ConnectionRefusal` if the pieces are too small."""
         self._body_bytes += len(body)
         self._pieces += 1
-        if self._pieces > self._bounds.pieces + self._body_bytes // self._bounds.piece_bytes:
+        if self._pieces > self._limits.pieces + self._body_bytes // self._limits.piece_bytes:
             raise self._stop(too_much_framing())
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """End a request; the last one of a connection ends the reading."""
+        """End a request; reading stops after the last one of a connection."""
         if self.parser.should_upgrade():
             return
         self._is_in_body = False
@@ -267,31 +246,26 @@ class LimitedHttpProtocol(HttpToolsProtocol):
 
     def _check_head(self) -> None:
         try:
-            check_head(self.parser.get_http_version(), self.url, self.headers, self._bounds)
+            check_head(self.parser.get_http_version(), self.url, self.headers, self._limits)
         except ConnectionRefusal as refusal:
             raise self._stop(refusal) from None
-        if len(self.pipeline) >= self._bounds.pipelined:
-            message = f"{self._bounds.pipelined} requests of this connection wait for their answers. Send fewer."
+        if len(self.pipeline) >= self._limits.pipelined:
+            message = f"{self._limits.pipelined} requests of this connection wait for their answers. Send fewer."
             raise self._stop(ConnectionRefusal(429, "TOO_MANY_REQUESTS", message))
 
     def _stop(self, refusal: ConnectionRefusal) -> ConnectionRefusal:
-        """Remember a refusal: httptools turns it into an error of its own."""
+        """Keep a refusal, because httptools raises an error of its own instead."""
         self._refusal = refusal
         return refusal
 
     # Upgrades
 
     def _decide_upgrade(self, rest: bytes) -> None:
-        """Hand a WebSocket over, refuse CONNECT, and serve any other request as if it had no upgrade.
+        """Hand over a WebSocket, refuse CONNECT, and serve any other request without its upgrade.
 
         llhttp stops at the end of the head, whatever body the head announces. A request whose upgrade is ignored is
-        therefore parsed again without it, and with `Connection: close`: proxies exist that take everything behind an
-        upgrade for another protocol.
-
-        Parameters
-        ----------
-        rest
-            What came behind the head.
+        therefore parsed again without it, and with `Connection: close`: some proxies treat everything behind an upgrade
+        as another protocol. `rest` holds the bytes behind the head.
         """
         method = self.parser.get_method()
         if method == b"CONNECT":
@@ -308,7 +282,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             self._parse(head + rest)
 
     def _is_websocket(self) -> bool:
-        """Say whether the upgrade is to a WebSocket that is served: nothing may come before or with the request."""
+        """Return whether the upgrade is to a WebSocket: no request may be pending, and none may have a body."""
         is_first = self.cycle is None or self.cycle.response_complete
         has_body = values(self.headers, b"transfer-encoding") or values(self.headers, b"content-length") not in (
             [],
@@ -318,19 +292,19 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         return self._should_upgrade() and is_first and is_new and not has_body and not self._is_over_cap
 
     def handle_websocket_upgrade(self) -> None:
-        """Hand the connection over; a handshake that cannot be read is refused."""
+        """Hand over the connection; a malformed handshake is refused."""
         self._is_reading = False
         super().handle_websocket_upgrade()
         websocket = cast(LimitedWebSocketProtocol, self.transport.get_protocol())
         websocket.reader, websocket.caps, websocket.connection = self._reader, self._caps, self
-        if not websocket.handshake_initiated:  # the library cannot read the head; uvicorn does not write its answer
+        if not websocket.handshake_initiated:  # the library rejects the head; uvicorn does not send its answer
             self.transport.write(b"".join(websocket.conn.data_to_send()) or _UNREADABLE)
             self.transport.close()
 
     # Refusals
 
     def _refuse(self, refusal: ConnectionRefusal) -> None:
-        """Answer a request that cannot be read, after all earlier ones; nothing behind it is read."""
+        """Answer a malformed request after all earlier ones, and read nothing behind it."""
         self._is_reading, self._is_refused = False, True
         self._stop_awaiting_head()
         count_refused_request(refusal.code)
@@ -372,7 +346,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     # Time
 
     def pause_writing(self) -> None:
-        """Wait for a client that does not read."""
+        """Pause for a client that does not read."""
         self._reader.pause()
         super().pause_writing()
 
@@ -382,7 +356,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         super().resume_writing()
 
     def _await_head(self) -> None:
-        within_s = self._bounds.excess_head_s if self._is_over_cap else self._bounds.head_s
+        within_s = self._limits.excess_head_s if self._is_over_cap else self._limits.head_s
         self._head_timer = self.loop.call_later(within_s, self.transport.abort)
 
     def _stop_awaiting_head(self) -> None:
@@ -392,7 +366,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
 
 
 def _disconnect(cycle: RequestResponseCycle) -> None:
-    """Tell the application of a request that its client is gone."""
+    """Notify the application of a request that its client is gone."""
     if not cycle.response_complete:
         cycle.disconnected = True
     cycle.message_event.set()

@@ -1,4 +1,4 @@
-"""A mapping that keeps what was used last, bounded by the length of texts rather than by their number."""
+"""A least-recently-used cache that is bounded by the length of texts instead of their number."""
 
 from collections import OrderedDict
 from typing import Generic, TypeVar
@@ -7,16 +7,10 @@ V = TypeVar("V")
 
 
 class BoundedByText(Generic[V]):
-    """Values by key, each as heavy as a text is long.
+    """Values by key, each weighing the characters of its text; `max_characters` bounds their sum."""
 
-    Parameters
-    ----------
-    most
-        Characters of all texts.
-    """
-
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, max_characters: int) -> None:
+        self._max_characters = max_characters
         self._characters = 0
         self._values: OrderedDict[str, tuple[V, int]] = OrderedDict()
 
@@ -24,18 +18,18 @@ class BoundedByText(Generic[V]):
         return key in self._values
 
     def get(self, key: str) -> V | None:
-        """Give a value, and keep it longer."""
+        """Return a value, which becomes the most recent one."""
         if key not in self._values:
             return None
         self._values.move_to_end(key)
         return self._values[key][0]
 
     def put(self, key: str, value: V, characters: int) -> None:
-        """Keep a value, in place of those that were used longest ago. What is there already stays as it is."""
-        if key in self._values or characters > self._most:
+        """Add a value and evict the least recent ones; an existing value stays."""
+        if key in self._values or characters > self._max_characters:
             return
         self._values[key] = (value, characters)
         self._characters += characters
-        while self._characters > self._most:
-            _, (_, gone) = self._values.popitem(last=False)
-            self._characters -= gone
+        while self._characters > self._max_characters:
+            _, (_, evicted) = self._values.popitem(last=False)
+            self._characters -= evicted

@@ -1,26 +1,26 @@
-"""One document: its operations, and what has been found out about it so far."""
+"""A parsed document, its operations and its analysis."""
 
 from dataclasses import dataclass, field
 
 from graphql import DocumentNode, GraphQLError, OperationDefinitionNode
 
 from gateway.errors import RequestRefused
-from gateway.limits.document_limits import Analysis
+from gateway.limits.cost import Analysis
 from gateway.masking import VALIDATING
 
-_NAMES_TOLD = 10
-"""Operations that a refusal lists; nobody chooses from more."""
+_MAX_NAMES = 10
+"""Operations that a refusal lists."""
 
 
 class DocumentRefused(Exception):
-    """A document that cannot be run: what GraphQL calls a request error, before any field is asked for.
+    """A document that cannot run: a request error in GraphQL's terms, before any field is executed.
 
     Parameters
     ----------
     errors
-        What is wrong with it, with places.
+        The errors, with locations.
     found_while
-        As in `gateway.masking.visible`.
+        The code of errors that have none, as in `gateway.masking.error_for_client`.
     """
 
     def __init__(self, errors: list[GraphQLError], found_while: str = VALIDATING) -> None:
@@ -35,16 +35,14 @@ class Document:
 
     Attributes
     ----------
-    text
-        As it was sent.
     node
-        Its syntax tree. One tree serves every request that sends the same text: never change it.
+        Its syntax tree, shared by every request that sends the same text: never modify it.
     is_valid
         Whether it has been validated against the schema.
     analysis
-        What was measured of it; None until somebody has.
+        Its measures; None before the first one.
     is_shared
-        Whether all that it asks for is the same for everybody unknown (`graphql_http.caching`); None until asked.
+        Whether everybody gets the same answer (`graphql_http.public_caching`); None before the first check.
     """
 
     text: str
@@ -58,13 +56,7 @@ class Document:
         self.operations = [node for node in self.node.definitions if isinstance(node, OperationDefinitionNode)]
 
     def operation(self, name: str | None) -> OperationDefinitionNode:
-        """Give the operation of this name, or the only one.
-
-        Raises
-        ------
-        RequestRefused
-            If there is none of this name, or several and no name.
-        """
+        """Return the operation of this name, or the only one. Raises `RequestRefused` if there is none."""
         if name is None and len(self.operations) == 1:
             return self.operations[0]
         found = next((node for node in self.operations if node.name and node.name.value == name), None)
@@ -75,8 +67,8 @@ class Document:
     def _choice(self, name: str | None) -> str:
         if not self.operations:
             return "The document holds fragments only. Add a query or a mutation."
-        names = [node.name.value[:100] for node in self.operations[:_NAMES_TOLD] if node.name]
+        names = [node.name.value[:100] for node in self.operations[:_MAX_NAMES] if node.name]
         offered = f" It has: {', '.join(names)}." if names else ""
         if name is None:
-            return f"The document has several operations: say in operationName which one to run.{offered}"
+            return f"The document has several operations: name one in operationName.{offered}"
         return f"The document has no operation of the name in operationName.{offered}"

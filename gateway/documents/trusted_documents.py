@@ -1,8 +1,8 @@
-"""Trusted documents: a manifest that a build of the front end made, read once at the start.
+"""Trusted documents: a manifest from the build of a front end, read once at the start.
 
-Three programs write such a file: graphql-codegen's client preset (``persistedDocuments``) and relay-compiler
+Three tools write such a file: graphql-codegen's client preset (``persistedDocuments``) and relay-compiler
 (``persistConfig``) an object of texts by hash, Apollo's ``generate-persisted-query-manifest`` a list of operations with
-an id and a body. Which hash it is does not matter here: an id is taken as it stands, with ``sha256:`` before it or not.
+an id and a body. The hash function does not matter: an id is opaque, with or without ``sha256:`` before it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,70 +16,52 @@ from gateway.errors import CannotStart
 from gateway.settings import Settings
 
 APOLLO = "apollo-persisted-query-manifest"
-PREFIX = "sha256:"
 
-LARGEST = 64 * 1024 * 1024
-"""Bytes of the largest manifest that is read: 20,000 documents of 3,000 characters."""
+MAX_BYTES = 64 * 1024 * 1024
+"""Size of the largest manifest: 20,000 documents of 3,000 characters."""
 
 
 def bare(document_id: str) -> str:
-    """Give an id without the name of its hash."""
-    return document_id.removeprefix(PREFIX)
+    """Return an id without the name of its hash function."""
+    return document_id.removeprefix("sha256:")
 
 
 class TrustedDocuments:
-    """The documents of a manifest.
-
-    Parameters
-    ----------
-    texts
-        Them, by id.
-    """
+    """The documents of a manifest, by id."""
 
     def __init__(self, texts: Mapping[str, str]) -> None:
         self._texts = dict(texts)
         self._trusted = frozenset(self._texts.values())
 
-    def __len__(self) -> int:
-        return len(self._texts)
-
     def text(self, document_id: str) -> str | None:
-        """Give the document of this id, or None."""
+        """Return the document of this id, or None."""
         return self._texts.get(bare(document_id))
 
-    def holds(self, text: str) -> bool:
-        """Tell whether this is, to the letter, one of the documents."""
+    def __contains__(self, text: str) -> bool:
         return text in self._trusted
 
 
-def trusted_documents(settings: Settings) -> TrustedDocuments:
-    """Read the manifest that the settings name.
+def load_trusted_documents(settings: Settings) -> TrustedDocuments:
+    """Read the manifest of the settings.
 
     Raises
     ------
     CannotStart
-        If it cannot be used, or if nothing else may be run and there is none.
+        If it cannot be used, or if only trusted documents may run and there is none.
     """
     if settings.trusted_documents_only and settings.trusted_documents is None:
-        raise CannotStart(
-            "TRUSTED_DOCUMENTS_ONLY is on and TRUSTED_DOCUMENTS names no manifest: nothing could be run", 2
-        )
+        message = "TRUSTED_DOCUMENTS_ONLY is on and TRUSTED_DOCUMENTS names no manifest: no document could run"
+        raise CannotStart(message, exit_code=2)
     return read_manifest(settings.trusted_documents)
 
 
 def read_manifest(path: Path | None) -> TrustedDocuments:
-    """Read a manifest; without one there are no trusted documents.
-
-    Raises
-    ------
-    CannotStart
-        If it cannot be read or used: one sentence that says what is wrong with it.
-    """
+    """Read a manifest; None gives no trusted documents. Raises `CannotStart` if it cannot be used."""
     if path is None:
         return TrustedDocuments({})
     try:
-        if path.stat().st_size > LARGEST:
-            raise _refused(path, f"is larger than {LARGEST // 1024**2} MB")
+        if path.stat().st_size > MAX_BYTES:
+            raise _refused(path, f"is larger than {MAX_BYTES // 1024**2} MB")
         data = orjson.loads(path.read_bytes())
     except OSError as error:
         raise _refused(path, f"cannot be read ({(error.strerror or 'unknown reason').lower()})") from None
@@ -97,9 +79,9 @@ def read_manifest(path: Path | None) -> TrustedDocuments:
 
 def _entries(path: Path, data: Any) -> Iterator[tuple[str, str]]:
     match data:
-        case {"format": str(written), "operations": list(operations)}:
-            if written != APOLLO or data.get("version") != 1:
-                raise _refused(path, f"is written in a format that is not known here; {APOLLO} 1 is")
+        case {"format": str(format_), "operations": list(operations)}:
+            if format_ != APOLLO or data.get("version") != 1:
+                raise _refused(path, f"has an unknown format; {APOLLO} 1 is supported")
             yield from (_operation(path, operation) for operation in operations)
         case dict() if all(isinstance(text, str) for text in data.values()):
             yield from data.items()
@@ -123,5 +105,5 @@ def _require_parsable(path: Path, document_id: str, text: str) -> None:
         raise _refused(path, "has a document without an id")
 
 
-def _refused(path: Path, what: str) -> CannotStart:
-    return CannotStart(f"TRUSTED_DOCUMENTS: {path} {what}; make it anew, or unset it", exit_code=2)
+def _refused(path: Path, fault: str) -> CannotStart:
+    return CannotStart(f"TRUSTED_DOCUMENTS: {path} {fault}; build it again, or unset it", exit_code=2)

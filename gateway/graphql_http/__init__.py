@@ -1,1 +1,4 @@
-"""GraphQL over HTTP: how an operation is read out of a request, and how its result becomes an answer."""
+"""GraphQL over HTTP: parameters read from a request, the media type, and the HTTP response of a result.
+
+Documents are in `gateway.documents`; `gateway.endpoint` runs operations.
+"""

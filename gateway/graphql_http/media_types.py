@@ -1,7 +1,7 @@
-"""Which of GraphQL's two media types an answer has, by the header `Accept`.
+"""Media type of an answer, by the header `Accept`.
 
-`application/graphql-response+json` lets the status say what became of the operation: 4xx if it was never run.
-`application/json` answers 200 to every operation that could be read, for clients that look no further on another one.
+With `application/graphql-response+json` the status is 4xx if the operation did not run. With `application/json` it is
+200 for every operation that could be parsed, for clients that ignore the body of other statuses.
 """
 
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ GRAPHQL = "application/graphql-response+json"
 JSON = "application/json"
 
 EVENTS = "text/event-stream"
-"""What a subscription is answered with, and nothing else is."""
+"""The media type of subscriptions only."""
 
-LONGEST_ACCEPT = 1_000
-"""Characters of an `Accept` header that are looked at; browsers send about 150."""
+MAX_ACCEPT = 1_000
+"""Characters of an `Accept` header that are parsed; browsers send about 150."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,47 +27,47 @@ class MediaRange:
     quality: float
 
     def specificity(self, media: str) -> int:
-        """Tell how closely it names a media type: 3 by name, 2 by ``type/*``, 1 by ``*/*``, 0 not at all."""
+        """Return how closely it names a media type: 3 by name, 2 by ``type/*``, 1 by ``*/*``, 0 not at all."""
         main, _, _ = media.partition("/")
         return {media: 3, f"{main}/*": 2, "*/*": 1}.get(self.name, 0)
 
 
 @lru_cache(256)
 def negotiate_media_type(accept: str | None) -> str:
-    """Give the media type of the answer. Nothing said, or ``*/*``, is `application/json`: such a client is old.
+    """Return the media type of the answer: `application/json` for an old client without `Accept`, or with ``*/*``.
 
     Raises
     ------
     RequestRefused
-        406, if the client takes neither type.
+        406, if the client accepts neither type.
     """
     if not accept or not accept.strip():
         return JSON
-    ranges = [_media_range(part) for part in accept[:LONGEST_ACCEPT].split(",")]
+    ranges = [_media_range(part) for part in accept[:MAX_ACCEPT].split(",")]
     found = {media: _wanted(media, ranges) for media in (GRAPHQL, JSON)}
     best = max(found, key=lambda media: (*found[media], _is_preferred(media, found[media][1])))
     if found[best][0] <= 0 and accepts_event_stream(accept):
-        return GRAPHQL  # of refusals; a subscription's own answer is a stream
+        return GRAPHQL  # for refusals; the answer of a subscription is a stream
     if found[best][0] <= 0:
         raise RequestRefused(406, "NOT_ACCEPTABLE", f"Answers come as {GRAPHQL} or {JSON}: accept one of them.")
     return best
 
 
 def accepts_event_stream(accept: str | None) -> bool:
-    """Say whether a client names event streams among what it accepts; ``*/*`` does not mean them."""
-    ranges = [_media_range(part) for part in (accept or "")[:LONGEST_ACCEPT].split(",")]
+    """Return whether a client accepts event streams by name; ``*/*`` does not include them."""
+    ranges = [_media_range(part) for part in (accept or "")[:MAX_ACCEPT].split(",")]
     return any(entry.name == EVENTS and entry.quality > 0 for entry in ranges)
 
 
 def _wanted(media: str, ranges: list[MediaRange]) -> tuple[float, int]:
-    """Give the quality that the closest range asks for, and how close it is (RFC 9110, section 12.5.1)."""
+    """Return the quality of the most specific range, and its specificity (RFC 9110, section 12.5.1)."""
     closest = max(ranges, key=lambda entry: (entry.specificity(media), entry.quality))
     specificity = closest.specificity(media)
     return (closest.quality if specificity else 0.0, specificity)
 
 
 def _is_preferred(media: str, specificity: int) -> bool:
-    """Break a tie: who names both types means the newer one, who names neither gets the older."""
+    """Break a tie: the newer type for a client that names both, the older one for a client that names neither."""
     return media == (GRAPHQL if specificity == 3 else JSON)
 
 

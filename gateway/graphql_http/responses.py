@@ -1,4 +1,4 @@
-"""From the result of an operation to an HTTP answer."""
+"""HTTP responses of GraphQL results and errors."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -13,34 +13,29 @@ from gateway.graphql_http.media_types import GRAPHQL
 from gateway.json_responses import error_entry
 from gateway.masking import INPUT, error_for_client
 
-NO_STORE = "no-store"
-"""The rule: an answer depends on who asks and on the second they were asked."""
+NO_EXTENSIONS: Mapping[str, Any] = MappingProxyType({})
 
 
 class GraphQLResponse(Response):
-    """A GraphQL response. Its `content` is what goes over the wire; `media` one of `graphql_http.media`."""
+    """A GraphQL response in one of the media types, not cached by default: it depends on the caller and the time."""
 
     def __init__(
-        self,
-        content: Mapping[str, Any],
-        media: str,
-        status: int = 200,
-        headers: Mapping[str, str] = MappingProxyType({}),
+        self, content: Mapping[str, Any], media: str, status: int = 200, headers: Mapping[str, str] = NO_EXTENSIONS
     ) -> None:
         super().__init__(
             orjson.dumps(content),
             status,
-            {"Cache-Control": NO_STORE, "Vary": "Accept", **headers},
+            {"Cache-Control": "no-store", "Vary": "Accept", **headers},
             media_type=f"{media}; charset=utf-8" if media == GRAPHQL else media,
         )
 
 
 def result_response(
-    result: ExecutionResult, media: str, request_id: str, extensions: Mapping[str, Any] = MappingProxyType({})
+    result: ExecutionResult, media: str, request_id: str, extensions: Mapping[str, Any] = NO_EXTENSIONS
 ) -> GraphQLResponse:
-    """Answer with what came of an operation.
+    """Return the response of an executed operation.
 
-    Variables that do not fit are found by the executor, before any field is asked for: that is a request error too.
+    The executor finds wrong variables before it executes a field: that is a request error too.
     """
     if result.data is None and result.errors and all(error.path is None for error in result.errors):
         return request_error_response(result.errors, media, request_id, extensions=extensions)
@@ -57,9 +52,9 @@ def request_error_response(
     media: str,
     request_id: str,
     found_while: str = INPUT,
-    extensions: Mapping[str, Any] = MappingProxyType({}),
+    extensions: Mapping[str, Any] = NO_EXTENSIONS,
 ) -> GraphQLResponse:
-    """Answer an operation that was never run: no `data`, and 400 for a client that reads statuses."""
+    """Return the response of an operation that did not run: no `data`, and 400 for a client that reads statuses."""
     content: dict[str, Any] = {"errors": [error_for_client(error, request_id, found_while) for error in errors]}
     if extensions:
         content["extensions"] = dict(extensions)
@@ -67,6 +62,6 @@ def request_error_response(
 
 
 def refusal_response(refused: RequestRefused, media: str) -> GraphQLResponse:
-    """Answer a request that was refused, whatever it asks for."""
+    """Return the response of a refused request."""
     content = {"errors": [error_entry(refused.code, refused.message, **refused.extensions)]}
     return GraphQLResponse(content, media, refused.status, refused.headers)

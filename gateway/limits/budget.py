@@ -1,8 +1,7 @@
-"""How many points a caller has left within a minute: each user, each session, and all of one address together.
+"""Points that a caller may spend within a minute: each user, each session, and all anonymous callers of one address.
 
-Whoever is not signed in spends from the session's budget and from the address's. A new session begins with a full
-budget of its own, the address does not: making sessions is no way round. Whoever is signed in spends as the user, from
-whichever address: a platform's server asks for many of them.
+An anonymous caller spends from the session's budget and from the address's: new sessions are no way around the limit. A
+user spends from one budget, whatever the address: a platform's server sends requests of many users.
 """
 
 from dataclasses import dataclass
@@ -18,26 +17,18 @@ from gateway.limits.rate_limits import MemoryRateLimitStore, RateLimitStore
 from gateway.telemetry import count_local_charge
 
 REQUEST_POINTS = 10
-"""Points of any request, whatever it asks for: who it is, HTTP and JSON take some 0.1 ms."""
+"""Points of any request: authentication, HTTP and JSON take about 0.1 ms."""
 
 UNAUTHENTICATED_POINTS = 100
-"""Points of a request whose token is no good, charged to its address."""
+"""Points of a request with an invalid token, charged to its address."""
 
 REFUSED_POINTS = 1_000
-"""Points of a request that is refused for what it asks: reading a document made up to be slow takes some 10 ms."""
+"""Points of a refused document: parsing one that was made to be slow takes about 10 ms."""
 
 
 @dataclass(frozen=True, slots=True)
 class BudgetAccount:
-    """Somebody with a budget.
-
-    Attributes
-    ----------
-    name
-        A hash: neither a user's key nor an address is written into a store because of its budget.
-    limit
-        Points a minute.
-    """
+    """Holder of a budget of `limit` points a minute, named by a hash of a user's key or an address."""
 
     name: str
     limit: int
@@ -45,13 +36,7 @@ class BudgetAccount:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What a request cost, and what is left of the tightest budget that it was charged to.
-
-    Attributes
-    ----------
-    resets_in_s
-        After how many seconds without a request the budget is full again.
-    """
+    """Cost of a request, and the rest of the tightest budget that it was charged to, which is full in `resets_in_s`."""
 
     asked: int
     limit: int
@@ -60,7 +45,7 @@ class Budget:
 
     @property
     def extension(self) -> dict[str, int]:
-        """As it stands under `cost` in an answer's `extensions`."""
+        """The value of `cost` in an answer's `extensions`."""
         return {
             "asked": self.asked,
             "limit": self.limit,
@@ -70,7 +55,7 @@ class Budget:
 
 
 class OverBudget(RequestRefused):
-    """A caller who has spent the budget of the minute."""
+    """A caller has spent the budget of the minute."""
 
     def __init__(self, budget: Budget, wait_s: int) -> None:
         message = (
@@ -81,56 +66,40 @@ class OverBudget(RequestRefused):
 
 
 class Budgets:
-    """Charges callers.
-
-    Parameters
-    ----------
-    settings
-        How much each kind of caller has.
-    secret
-        Keys the hashes of callers.
-    """
+    """Charges callers. The secret keys the hashes that name them."""
 
     def __init__(self, settings: LimitSettings, secret: bytes) -> None:
         self._settings = settings
         self._key = blake2b(secret, person=b"explore budgets").digest()
         self._own = MemoryRateLimitStore()
 
-    async def charge(self, authentication: Authentication, points: int, windows: RateLimitStore) -> Budget | None:
-        """Charge a request to whoever sent it.
+    async def charge(self, authentication: Authentication, points: int, store: RateLimitStore) -> Budget | None:
+        """Charge a request to its caller, and return the rest of the budget; None if this caller has no limit.
 
-        Parameters
-        ----------
-        windows
-            Where it is counted for all processes; while that is away this process counts by itself.
-
-        Returns
-        -------
-        What is left; None if no limit is set for this caller.
+        While the store that all processes share is away, this process counts by itself.
 
         Raises
         ------
         OverBudget
-            If there is not enough left. Nothing was charged then, except to a session whose address has spent too much.
+            If not enough is left. Nothing is charged then, except to a session whose address has spent too much.
         """
-        return await self._charge(self._accounts(authentication), points, windows)
+        return await self._charge(self._accounts(authentication), points, store)
 
-    async def charge_address(self, address: Address | None, points: int, windows: RateLimitStore) -> None:
-        """Charge a request that came from somebody who could not be told. Raises as `charge` does."""
-        await self._charge([self._address(address)], points, windows)
+    async def charge_address(self, address: Address | None, points: int, store: RateLimitStore) -> None:
+        """Charge a request whose token is invalid to its address. Raises `OverBudget`."""
+        await self._charge([self._address(address)], points, store)
 
-    async def _charge(self, callers: list[BudgetAccount], points: int, windows: RateLimitStore) -> Budget | None:
+    async def _charge(self, accounts: list[BudgetAccount], points: int, store: RateLimitStore) -> Budget | None:
         tightest = None
-        for account in callers:
-            if account.limit:
-                budget = await self._spend(account, points, windows)
+        for one in accounts:
+            if one.limit:
+                budget = await self._spend(one, points, store)
                 tightest = budget if tightest is None or budget.remaining < tightest.remaining else tightest
         return tightest
 
-    async def _spend(self, account: BudgetAccount, points: int, windows: RateLimitStore) -> Budget:
-        """Spend points; what costs more than a minute's budget costs all of it."""
+    async def _spend(self, account: BudgetAccount, points: int, store: RateLimitStore) -> Budget:
         try:
-            return await _spend(account, points, windows)
+            return await _spend(account, points, store)
         except StoreUnavailable:
             count_local_charge()
             return await _spend(account, points, self._own)
@@ -152,10 +121,11 @@ class Budgets:
         return BudgetAccount(blake2b(f"{kind}:{name}".encode(), key=self._key, digest_size=16).hexdigest(), limit)
 
 
-async def _spend(account: BudgetAccount, points: int, windows: RateLimitStore) -> Budget:
+async def _spend(account: BudgetAccount, points: int, store: RateLimitStore) -> Budget:
+    """Spend points; a request that costs more than a minute's budget costs all of it."""
     points = min(points, account.limit)
-    has_spent = await windows.spend(account.name, points, account.limit)
-    spent = await windows.spent(account.name)
+    has_spent = await store.spend(account.name, points, account.limit)
+    spent = await store.spent(account.name)
     budget = Budget(points, account.limit, max(0, account.limit - ceil(spent.points)), ceil(spent.seconds_until_full()))
     if not has_spent:
         raise OverBudget(budget, max(1, ceil(spent.seconds_until_affordable(points, account.limit))))

@@ -1,68 +1,66 @@
-"""What an operation costs: its fields' points, times the lists that they stand in.
+"""Cost of an operation: the points of its fields, times the lists that they stand in.
 
-With F the points of a block that it costs once, L those that it costs for every entry of the lists right in it, and n
-the entries that the argument of the field above asks for, a field costs ``points + each * n + F + L * n``. Both F and L
+With F the points of a block that it costs once, L those that it costs for every entry of the lists directly in it, and
+n the entries that the argument of the field above asks for, a field costs ``points + each * n + F + L * n``. F and L
 belong to the block alone, so each is computed once however often a fragment is used.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from math import ceil
 from typing import Any, NamedTuple
 
-from graphql import (
-    IntValueNode,
-    ListValueNode,
-    NullValueNode,
-    ValueNode,
-    VariableNode,
-)
+from graphql import IntValueNode, ListValueNode, NullValueNode, OperationDefinitionNode, ValueNode, VariableNode
 
 from gateway.limits.selections import SelectedField, SelectionBlock, SelectionOutline
 
-MOST = 10**12
-"""Beyond it nothing is added up exactly: it is over every limit."""
+MAX_COST = 10**12
+"""Larger sums are not computed exactly: they exceed every limit."""
 
-_LONGEST_NUMBER = 9
-"""Digits of a number in the document that is read at all; Python refuses to read some thousands of them."""
+COSTS_KEPT = 64
+"""Costs that are cached for a document; a client asks for pages of two or three sizes."""
+
+_MAX_DIGITS = 9
+"""Digits of a number in the document that is parsed; Python rejects some thousands of digits."""
 
 
 class Points(NamedTuple):
-    """What a block costs.
-
-    Attributes
-    ----------
-    once
-        Without the lists right in it.
-    lists
-        With one entry in each of those lists.
-    assumed
-        Those lists, with as many entries as the schema says they have where no argument sizes them.
-    """
+    """Cost of a block: without the lists in it, of one entry of each list, and of the lists at their usual size."""
 
     once: float = 0.0
     lists: float = 0.0
     assumed: float = 0.0
 
 
+@dataclass(slots=True)
+class Analysis:
+    """Measures of a document within its limits; `sizing` names the variables that its cost depends on."""
+
+    outline: SelectionOutline
+    operations: list[OperationDefinitionNode]
+    sizing: tuple[str, ...]
+    costs: dict[tuple[Any, ...], int] = field(default_factory=dict)
+
+    def cost(self, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> int:
+        """Return the cost of an operation with these coerced variables, in points."""
+        sizes = sizes_of(variables, self.sizing)
+        key = (id(operation), *sizes.items())
+        known = self.costs.get(key)
+        if known is None:
+            index = next(i for i, node in enumerate(self.operations) if node is operation)
+            known = cost_of(self.outline, self.outline.operations[index], sizes)
+            if len(self.costs) < COSTS_KEPT:
+                self.costs[key] = known
+        return known
+
+
 def cost_of(outline: SelectionOutline, operation: int, sizes: Mapping[str, int | None]) -> int:
-    """Add up what an operation costs.
-
-    Parameters
-    ----------
-    operation
-        The index of its block.
-    sizes
-        Sizes of the variables as `sizes_of` gives them.
-
-    Returns
-    -------
-    Points, at most `MOST`.
-    """
+    """Compute the points of the operation whose block has this index, at most `MAX_COST`."""
     points: list[Points] = []
     for block in outline.blocks[: operation + 1]:
         points.append(_points(block, points, sizes))
     total = points[operation]
-    return ceil(min(total.once + total.assumed, MOST))
+    return ceil(min(total.once + total.assumed, MAX_COST))
 
 
 def _points(block: SelectionBlock, below: list[Points], sizes: Mapping[str, int | None]) -> Points:
@@ -82,13 +80,13 @@ def _points(block: SelectionBlock, below: list[Points], sizes: Mapping[str, int 
             lists += entry
             assumed += entry * asked.price.entries
     for used in block.fragments:
-        put_in = below[used]
-        once, lists, assumed = once + put_in.once, lists + put_in.lists, assumed + put_in.assumed
-    return Points(min(once, MOST), min(lists, MOST), min(assumed, MOST))
+        spread = below[used]
+        once, lists, assumed = once + spread.once, lists + spread.lists, assumed + spread.assumed
+    return Points(min(once, MAX_COST), min(lists, MAX_COST), min(assumed, MAX_COST))
 
 
 def _many(asked: SelectedField, sizes: Mapping[str, int | None]) -> int:
-    """Give how many things a field asks for; the most that there can be where that cannot be told."""
+    """Return how many things a field selects; the maximum where that is unknown."""
     cost, default = asked.price.cost, asked.price.default
     match asked.many:
         case None:
@@ -96,27 +94,26 @@ def _many(asked: SelectedField, sizes: Mapping[str, int | None]) -> int:
         case VariableNode():
             found = sizes.get(asked.many.name.value, default)
         case _:
-            found = size_of_literal(asked.many, cost.most)
+            found = _size_of_literal(asked.many, cost.most)
     return default if found is None else max(0, min(found, cost.most))
 
 
-def size_of_literal(value: ValueNode, most: int) -> int | None:
-    """Give how many things a value in the document asks for; None for null, and 1 for what is no list and no number."""
+def _size_of_literal(value: ValueNode, most: int) -> int | None:
     match value:
         case NullValueNode():
             return None
         case IntValueNode():
-            return int(value.value) if len(value.value) <= _LONGEST_NUMBER else most
+            return int(value.value) if len(value.value) <= _MAX_DIGITS else most
         case ListValueNode():
             return len(value.values)
         case _:
             return 1
 
 
-def size_of(value: Any) -> int | None:
-    """Return the size that a coerced value asks for: a number itself, the length of a list, None for null.
+def _size_of(value: Any) -> int | None:
+    """Return the size that a coerced value asks for: the number itself, the length of a list, None for null.
 
-    Any other value sizes an argument of another type, which validation refuses.
+    Any other value sizes an argument of another type, which validation rejects.
     """
     if value is None or isinstance(value, int):
         return value
@@ -124,7 +121,7 @@ def size_of(value: Any) -> int | None:
 
 
 def sizing_variables(outline: SelectionOutline) -> tuple[str, ...]:
-    """Return the names of the variables that say how many things are asked for."""
+    """Return the names of the variables that determine how many things are selected."""
     names = (
         asked.many.name.value
         for block in outline.blocks
@@ -137,10 +134,7 @@ def sizing_variables(outline: SelectionOutline) -> tuple[str, ...]:
 def sizes_of(variables: Mapping[str, Any], names: Iterable[str]) -> dict[str, int | None]:
     """Return the sizes of these variables.
 
-    Parameters
-    ----------
-    variables
-        Coerced values, with the operation's defaults filled in: those that the resolvers receive. A variable without
-        a value is absent, and the default of its argument counts.
+    `variables` are the coerced values that the resolvers receive. A variable without a value is absent, and the default
+    of its argument counts.
     """
-    return {name: size_of(variables[name]) for name in names if name in variables}
+    return {name: _size_of(variables[name]) for name in names if name in variables}

@@ -1,4 +1,4 @@
-"""The time that an operation may run. When it is over, all that the operation has begun is canceled."""
+"""Time limit of an operation. When it is over, all work of the operation is canceled."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -10,26 +10,15 @@ T = TypeVar("T")
 
 
 class OperationTimeout(RequestRefused):
-    """An operation that took too long. What it wrote before is written; a mutation is one transaction."""
+    """An operation took too long. Committed writes remain; a mutation is one transaction."""
 
     def __init__(self, within_s: float) -> None:
-        message = f"The operation did not end within {within_s:g} s and was stopped. Ask for less at a time."
+        message = f"The operation did not end within {within_s:g} s and was stopped. Select fewer things at a time."
         super().__init__(503, "TIMEOUT", message, extensions={"seconds": within_s})
 
 
 async def within(seconds: float, operation: Awaitable[T], cancel: Callable[[], None]) -> T:
-    """Wait for an operation.
-
-    Parameters
-    ----------
-    cancel
-        Stops what the operation has begun beside itself.
-
-    Raises
-    ------
-    OperationTimeout
-        If it takes longer.
-    """
+    """Wait for an operation; `cancel` stops the tasks that it has started. Raises `OperationTimeout`."""
     try:
         async with asyncio.timeout(seconds) as deadline:
             return await operation

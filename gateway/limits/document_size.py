@@ -1,4 +1,4 @@
-"""How large a document is once its fragments are put in, found without putting them in."""
+"""Size of a document with its fragments expanded, computed without expanding them."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -11,28 +11,28 @@ from gateway.limits.selections import SelectedField, SelectionBlock, SelectionOu
 INTROSPECTION = frozenset({"__schema", "__type"})
 
 _LISTS_OF_TYPES = frozenset({"fields", "inputFields", "interfaces", "possibleTypes"})
-"""Fields of `__Type` that lead from one type to many: one within another goes through the schema many times over."""
+"""Fields of `__Type` that lead from one type to many: nested, they traverse the schema many times."""
 
 
 @dataclass(frozen=True, slots=True)
 class SelectionSize:
-    """The size of a selection set and of all below it.
+    """Size of a selection set and of all below it.
 
     Attributes
     ----------
     depth
-        Fields within fields; `__schema` and `__type` and what is below are not counted.
+        Nesting of fields outside `__schema` and `__type`.
     introspection_depth
-        The same from `__schema` or `__type` on.
-    types_within_types
-        How often a list of types, fields or arguments stands within another, in introspection.
+        Nesting of fields from `__schema` or `__type` on.
+    nested_type_lists
+        Nesting of lists of types, fields or arguments in introspection.
     fields, fragments, aliases
-        Fields, uses of fragments, and fields with another name than their own; each counted wherever it comes in.
+        Number of fields, fragment spreads and aliases, fragments expanded.
     """
 
     depth: int = 0
     introspection_depth: int = 0
-    types_within_types: int = 0
+    nested_type_lists: int = 0
     fields: int = 0
     fragments: int = 0
     aliases: int = 0
@@ -40,23 +40,22 @@ class SelectionSize:
 
 @dataclass(frozen=True, slots=True)
 class DocumentSize:
-    """All that is measured of a document, whatever its variables.
+    """Measures of a document that do not depend on its variables.
 
     Attributes
     ----------
     largest
-        The largest of each size over all operations and fragments, also those that are not run: validation looks at
-        them all.
+        The maximum of each size over all operations and fragments, since validation looks at all of them.
     repeats
-        How often the root field that is asked for most is asked for, and its name.
+        The number of selections of the most selected root field, and its name.
     directives
-        The most on one place.
+        The most directives at one place.
     operations, definitions
-        How many operations and how many named fragments it has.
+        The number of operations and of named fragments.
     nesting
-        Lists and objects within each other in a value that stands in the document.
+        Nesting of lists and objects in a literal value.
     members
-        The most fields of an object that stands in the document.
+        The most fields of an object literal.
     """
 
     largest: SelectionSize
@@ -86,9 +85,9 @@ def measure(document: DocumentNode, outline: SelectionOutline) -> DocumentSize:
 
 
 def pairs_to_merge(outline: SelectionOutline) -> int:
-    """Count the pairs of fields that stand under one name in the answer: validation compares each.
+    """Count the pairs of fields with the same response name, each of which validation compares.
 
-    It writes fragments out, so it is for a document whose fields and fragments have been counted.
+    It expands fragments, so the number of fields and fragments must have been checked before.
     """
     used = {index for block in outline.blocks for index in block.fragments}
     merged = [[root] for root in (*outline.operations, *outline.definitions) if root not in used]
@@ -110,7 +109,7 @@ def pairs_to_merge(outline: SelectionOutline) -> int:
 
 
 def _shape(block: SelectionBlock, below: list[SelectionSize]) -> SelectionSize:
-    depth = introspection_depth = types_within_types = fields = fragments = aliases = 0
+    depth = introspection_depth = nested_type_lists = fields = fragments = aliases = 0
     for asked in block.fields:
         under = below[asked.block] if asked.block is not None else SelectionSize()
         if asked.name in INTROSPECTION or _is_introspection(block):
@@ -118,19 +117,19 @@ def _shape(block: SelectionBlock, below: list[SelectionSize]) -> SelectionSize:
         else:
             depth = max(depth, 1 + under.depth)
             introspection_depth = max(introspection_depth, under.introspection_depth)
-        types_within_types = max(types_within_types, under.types_within_types + _is_list_of_types(block, asked))
+        nested_type_lists = max(nested_type_lists, under.nested_type_lists + _is_list_of_types(block, asked))
         fields += 1 + under.fields
         fragments += under.fragments
         aliases += asked.is_aliased + under.aliases
     for used in block.fragments:
-        put_in = below[used]
-        depth = max(depth, put_in.depth)
-        introspection_depth = max(introspection_depth, put_in.introspection_depth)
-        types_within_types = max(types_within_types, put_in.types_within_types)
-        fields += put_in.fields
-        fragments += 1 + put_in.fragments
-        aliases += put_in.aliases
-    return SelectionSize(depth, introspection_depth, types_within_types, fields, fragments, aliases)
+        spread = below[used]
+        depth = max(depth, spread.depth)
+        introspection_depth = max(introspection_depth, spread.introspection_depth)
+        nested_type_lists = max(nested_type_lists, spread.nested_type_lists)
+        fields += spread.fields
+        fragments += 1 + spread.fragments
+        aliases += spread.aliases
+    return SelectionSize(depth, introspection_depth, nested_type_lists, fields, fragments, aliases)
 
 
 def _is_introspection(block: SelectionBlock) -> bool:
@@ -145,13 +144,13 @@ def _largest(shapes: list[SelectionSize]) -> SelectionSize:
     return SelectionSize(
         *(
             max((getattr(shape, size) for shape in shapes), default=0)
-            for size in ("depth", "introspection_depth", "types_within_types", "fields", "fragments", "aliases")
+            for size in ("depth", "introspection_depth", "nested_type_lists", "fields", "fragments", "aliases")
         )
     )
 
 
 def _repeats(outline: SelectionOutline) -> tuple[int, str]:
-    """Find the root field that an operation asks for most often, under all its names and through all fragments."""
+    """Find the most selected root field of an operation, aliases and fragments included."""
     roots = {outline.blocks[operation].type for operation in outline.operations}
     counted: list[Counter[str]] = []
     for block in outline.blocks:
@@ -164,7 +163,7 @@ def _repeats(outline: SelectionOutline) -> tuple[int, str]:
 
 
 def _places(document: DocumentNode) -> tuple[int, int, int]:
-    """Give the most directives on one place, how deep values are nested, and the most fields of an object."""
+    """Return the most directives at one place, the nesting of literals, and the most fields of an object."""
     directives = nesting = members = 0
     pending: list[tuple[Node, int]] = [(document, 0)]
     while pending:

@@ -1,4 +1,4 @@
-"""What each field of a schema costs, read once from the costs that stand there (`resolvers.common.field_costs`)."""
+"""Cost of each field of a schema, read once from its declarations (`resolvers.common.field_costs`)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -24,21 +24,20 @@ from resolvers.common.field_costs import ATTRIBUTE_COST, COST, Cost
 
 @dataclass(frozen=True, slots=True)
 class FieldCost:
-    """What one field of the schema costs.
+    """Cost of one field of the schema.
 
     Attributes
     ----------
     cost
-        As it stands at the field.
+        The declared cost.
     type
-        The type of what it answers with; None for a scalar or an enum value.
+        The type of its value; None for a scalar or an enum value.
     is_list
-        Whether it answers with a list of objects.
+        Whether its value is a list of objects.
     entries
-        How many entries that list has where no argument says.
+        Expected entries of that list where no argument sizes it.
     default
-        How many things are asked for where the argument `cost.by` is left out; the most that there can be, if the
-        schema has no default.
+        Number of selected things where the argument `cost.by` is left out: the schema's default, else the maximum.
     """
 
     cost: Cost = ATTRIBUTE_COST
@@ -49,17 +48,11 @@ class FieldCost:
 
 
 UNKNOWN = FieldCost()
-"""A field that is not there: validation will say so."""
+"""An unknown field, which validation reports."""
 
 
 class FieldCosts:
-    """The prices of a schema's fields.
-
-    Parameters
-    ----------
-    schema
-        A schema whose fields may have a `resolvers.common.field_costs.Cost` in their metadata.
-    """
+    """Costs of a schema's fields, from the `resolvers.common.field_costs.Cost` in their metadata."""
 
     def __init__(self, schema: GraphQLSchema) -> None:
         self._by_type = {
@@ -72,11 +65,11 @@ class FieldCosts:
         self._price_introspection(schema)
 
     def of(self, type_: str | None, field: str) -> FieldCost:
-        """Give the price of a field of a type."""
+        """Return the cost of a field of a type."""
         return self._by_type.get(type_ or "", {}).get(field, UNKNOWN)
 
     def _price_introspection(self, schema: GraphQLSchema) -> None:
-        """Let lists of introspection have as many entries as this schema's have in the middle."""
+        """Let lists of introspection have the mean number of entries of this schema."""
         for meta in (("__schema", SchemaMetaFieldDef), ("__type", TypeMetaFieldDef)):
             self._by_type[self.roots["query"]][meta[0]] = _price(meta[1])
         for (type_, field), entries in _introspected(schema).items():
@@ -89,9 +82,8 @@ def _price(field: GraphQLField) -> FieldCost:
     is_leaf = is_leaf_type(named)
     is_list = not is_leaf and is_list_type(get_nullable_type(field.type))
     cost = _cost(field)
-    return FieldCost(
-        cost, None if is_leaf else named.name, is_list, cost.entries if is_list else 1.0, _default(field, cost)
-    )
+    entries = cost.entries if is_list else 1.0
+    return FieldCost(cost, None if is_leaf else named.name, is_list, entries, _default(field, cost))
 
 
 def _cost(field: GraphQLField) -> Cost:
@@ -106,7 +98,7 @@ def _default(field: GraphQLField, cost: Cost) -> int:
 
 
 def _introspected(schema: GraphQLSchema) -> dict[tuple[str, str], float]:
-    """Give how many entries each list of introspection has in the middle, by type and field."""
+    """Return the mean number of entries of each list of introspection, by type and field."""
     types = list(schema.type_map.values())
     fielded = [type_ for type_ in types if isinstance(type_, GraphQLObjectType | GraphQLInterfaceType)]
     fields = [field for type_ in fielded for field in type_.fields.values()]

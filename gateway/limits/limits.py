@@ -1,43 +1,44 @@
-"""The limits of one gateway: what an operation may ask for, by whom."""
+"""Limits of what an operation may ask for, by the rights of the caller."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from graphql import DocumentNode, GraphQLSchema, OperationDefinitionNode
+from graphql import DocumentNode, GraphQLSchema, GraphQLSyntaxError, OperationDefinitionNode, parse
 
-from gateway.documents.document import Document
+from gateway.errors import OverLimit, amount
 from gateway.limit_settings import LimitSettings
-from gateway.limits.document_limits import Analysis, DocumentLimits, check_cost
-from gateway.limits.parsing import parse_within
+from gateway.limits.cost import Analysis, sizing_variables
+from gateway.limits.document_size import DocumentSize, measure, pairs_to_merge
+from gateway.limits.field_costs import FieldCosts
+from gateway.limits.selections import SelectionOutline, outline
 from gateway.limits.variables import check_variables
 
-CHARACTERS = 1_000
-"""In a thousand of the setting's characters."""
+CHARACTERS_PER_KB = 1_000
 
-VALUES_A_POINT = 3
+VALUES_PER_POINT = 3
 """Values of variables that are coerced for a point: 10,000 in objects take 15 ms, 32 ms if the last does not fit."""
 
-FEW_VALUES = 1_000
+FREE_VALUES = 1_000
 """Values that are coerced before anything is charged, in 3 ms at most: a separate charge would cost as much."""
+
+MAX_NESTED_TYPE_LISTS = 1
+"""Lists of types within lists of types in introspection. GraphiQL's query has one; each further one multiplies the
+schema by itself."""
+
+MAX_OBJECT_FIELDS = 50
+"""Fields of an object literal in a document; no input has 20. Each unknown one quotes the whole object in an error: 400
+of them took 0.7 s."""
 
 
 class Limits:
-    """What may be asked for. What raises `OverLimit` says which limit it was.
-
-    Parameters
-    ----------
-    schema
-        The schema that documents are written for.
-    settings
-        The limits.
-    """
+    """Limits of one gateway; the methods raise `OverLimit` with the code of the exceeded limit."""
 
     def __init__(self, schema: GraphQLSchema, settings: LimitSettings) -> None:
-        self._documents = DocumentLimits(schema, settings)
+        self._prices = FieldCosts(schema)
         self._settings = settings
 
     def max_body(self, *, is_privileged: bool) -> int:
-        """Give the bytes that a request body may have."""
+        """Return the bytes of the largest request body."""
         return 1024 * (self._settings.max_body_kb_service if is_privileged else self._settings.max_body_kb)
 
     @property
@@ -46,48 +47,116 @@ class Limits:
         return self._settings.body_timeout_s
 
     def timeout_s(self, *, is_privileged: bool) -> float:
-        """Give the seconds that an operation may run."""
-        most = self._settings
-        return most.operation_timeout_service_s if is_privileged else most.operation_timeout_s
+        """Return the seconds that an operation may run."""
+        allowed = self._settings
+        return allowed.operation_timeout_service_s if is_privileged else allowed.operation_timeout_s
 
     def parse(self, text: str) -> DocumentNode:
-        """Parse a document that is not too long."""
-        most = self._settings
-        return parse_within(text, characters=most.max_document_kb * CHARACTERS, tokens=most.max_tokens)
+        """Parse a document that is not too long.
 
-    def measure(self, document: Document, variables: dict[str, Any] | None, *, is_privileged: bool) -> int:
-        """Check the size of the variables as they were sent, and of a document the first time that it is sent.
-
-        Returns
-        -------
-        Points for coercing the variables; 0 for few.
+        Raises
+        ------
+        OverLimit
+            If it has too many characters (64,000 blanks take 3 ms), tokens or comments.
+        GraphQLSyntaxError
+            If it breaks GraphQL's grammar, or is nested too deep for a parser.
         """
-        most = self._settings
-        allowed = most.max_values_service if is_privileged else most.max_values
-        values = check_variables(variables, depth=most.max_nesting, values=allowed)
-        self._analysis(document)
-        return values // VALUES_A_POINT if values > FEW_VALUES else 0
+        characters, tokens = self._settings.max_document_kb * CHARACTERS_PER_KB, self._settings.max_tokens
+        if len(text) > characters:
+            message = _CHARACTERS.format(asked=amount(len(text)), allowed=amount(characters))
+            raise OverLimit("DOCUMENT_TOO_LONG", message, asked=len(text), allowed=characters)
+        try:
+            return parse(text, max_lexical_tokens=tokens, max_comments=tokens)
+        except GraphQLSyntaxError as error:
+            if "Document contains more than" not in error.message:
+                raise
+        raise OverLimit("TOO_MANY_TOKENS", _TOKENS.format(tokens), asked=tokens + 1, allowed=tokens)
+
+    def check_variables(self, variables: dict[str, Any] | None, *, is_privileged: bool) -> int:
+        """Check the size of the variables as they were sent; returns the points for coercing them, 0 for few."""
+        allowed = self._settings.max_values_service if is_privileged else self._settings.max_values
+        values = check_variables(variables, depth=self._settings.max_nesting, values=allowed)
+        return values // VALUES_PER_POINT if values > FREE_VALUES else 0
+
+    def analyze(self, document: DocumentNode) -> Analysis:
+        """Measure a document that has been parsed and not yet validated."""
+        outlined = outline(document, self._prices)
+        self._check(measure(document, outlined))
+        self._check_merging(outlined)
+        operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
+        return Analysis(outlined, operations, sizing_variables(outlined))
 
     def cost(
         self,
-        document: Document,
+        analysis: Analysis,
         operation: OperationDefinitionNode,
         variables: Mapping[str, Any],
         *,
         is_privileged: bool,
     ) -> int:
-        """Return the cost of an operation in points.
-
-        Parameters
-        ----------
-        variables
-            Coerced: the values that the operation runs with.
-        """
-        cost = self._analysis(document).cost(operation, variables)
+        """Return the cost of an operation in points; `variables` are the coerced values that it runs with."""
+        cost = analysis.cost(operation, variables)
         check_cost(cost, self._settings.max_cost_service if is_privileged else self._settings.max_cost)
         return cost
 
-    def _analysis(self, document: Document) -> Analysis:
-        if document.analysis is None:
-            document.analysis = self._documents.analyze(document.node)
-        return document.analysis
+    def _check(self, sizes: DocumentSize) -> None:
+        most, largest = self._settings, sizes.largest
+        times, name = sizes.repeats
+        for code, asked, allowed, sentence in (
+            ("TOO_MANY_OPERATIONS", sizes.operations, most.max_operations, _OPERATIONS),
+            ("TOO_MANY_FIELDS", largest.fields, most.max_fields, _FIELDS),
+            ("TOO_MANY_FRAGMENTS", largest.fragments, most.max_fragments, _FRAGMENTS),
+            ("TOO_MANY_FRAGMENTS", sizes.definitions, most.max_named_fragments, _NAMED_FRAGMENTS),
+            ("TOO_DEEP", largest.depth, most.max_depth, _DEPTH),
+            ("TOO_DEEP", largest.introspection_depth, most.max_introspection_depth, _INTROSPECTION),
+            ("TOO_DEEP", largest.nested_type_lists, MAX_NESTED_TYPE_LISTS, _TYPES),
+            ("TOO_MANY_ALIASES", largest.aliases, most.max_aliases, _ALIASES),
+            ("TOO_MANY_REPEATS", times, most.max_root_repeats, _REPEATS),
+            ("TOO_MANY_DIRECTIVES", sizes.directives, most.max_directives, _DIRECTIVES),
+            ("TOO_MANY_VALUES", sizes.members, MAX_OBJECT_FIELDS, _MEMBERS),
+            ("VALUES_TOO_DEEP", sizes.nesting, most.max_nesting, _NESTING),
+        ):
+            _require(code, sentence, asked, allowed, name[:50])
+
+    def _check_merging(self, outlined: SelectionOutline) -> None:
+        _require("TOO_MANY_MERGES", _MERGES, pairs_to_merge(outlined), self._settings.max_merges)
+
+
+def check_cost(asked: int, allowed: int) -> None:
+    """Reject an operation that costs too many points. Raises `OverLimit`."""
+    _require("TOO_COSTLY", _COST, asked, allowed)
+
+
+def _require(code: str, sentence: str, asked: int, allowed: int, name: str = "") -> None:
+    if asked > allowed:
+        message = sentence.format(asked=amount(asked), allowed=amount(allowed), name=name)
+        raise OverLimit(code, message, asked=asked, allowed=allowed)
+
+
+_CHARACTERS = (
+    "The document has {asked} characters; {allowed} are allowed. Send values as variables, or split the document."
+)
+_TOKENS = "The document has more than {:,} tokens. Send values as variables, or split the document."
+_OPERATIONS = "The document has {asked} operations; {allowed} are allowed. Send them in several documents."
+_FIELDS = "The document selects {asked} fields, fragments expanded; {allowed} are allowed. Use several requests."
+_FRAGMENTS = "The document uses fragments {asked} times; {allowed} are allowed. Inline some of them."
+_NAMED_FRAGMENTS = "The document has {asked} named fragments; {allowed} are allowed. Send only those that are used."
+_MERGES = (
+    "The document selects the same fields repeatedly: {asked} pairs of them have to be compared; {allowed} are "
+    "allowed. Select each field once."
+)
+_MEMBERS = "An object in the document has {asked} fields; {allowed} are allowed. Send it as a variable."
+_DEPTH = "The document is {asked} fields deep; {allowed} are allowed. Select deeper fields in a separate query."
+_INTROSPECTION = "The introspection is {asked} fields deep; {allowed} are allowed. Select fewer `ofType`."
+_TYPES = (
+    "The introspection nests {asked} lists of types; {allowed} is allowed. "
+    "Select `__schema` once, and follow the names yourself."
+)
+_ALIASES = "The document has {asked} aliases; {allowed} are allowed. Use several requests."
+_REPEATS = "An operation selects `{name}` {asked} times; {allowed} are allowed. Use several requests."
+_DIRECTIVES = "A place in the document has {asked} directives; {allowed} are allowed. Remove the repeated ones."
+_NESTING = "A value in the document is nested {asked} deep; {allowed} are allowed. Send a flatter value."
+_COST = (
+    "The operation costs {asked} points; {allowed} are allowed. Select fewer things at a time: a smaller `first`, no "
+    "list within a list, or fewer of the fields whose description states a cost."
+)

@@ -1,8 +1,8 @@
-"""Points that were spent within the last minute, by caller: in this process, or in Redis for all processes.
+"""Points that callers have spent within the last minute: in this process, or in Redis for all processes.
 
-Two counters a caller, for this minute and the one before; what was spent before counts less and less as this minute
-goes by (a sliding window counter). Redis does it in one script of the library `limits`. Its store in memory is not
-used: at each hit it looks at every key it has (1.0 ms at 10,000 callers), and an attacker chooses how many that are.
+A sliding window counter: two counters per caller, for this minute and the one before, whose weight falls as this
+minute passes. The library `limits` does it in Redis. Its store in memory is not used: each hit scans all keys (1.0 ms
+at 10,000 callers), and an attacker chooses their number.
 """
 
 import time
@@ -13,20 +13,20 @@ from typing import Protocol
 
 WINDOW_S = 60
 
-CALLERS_KEPT = 100_000
-"""In one process; 27 MB. Beyond, whoever was not heard of for longest begins anew."""
+MAX_CALLERS = 100_000
+"""Callers in one process (27 MB). Beyond, the least recent one starts with a full budget again."""
 
 
 @dataclass(frozen=True, slots=True)
 class PointsSpent:
-    """What a caller spent.
+    """Points that a caller has spent.
 
     Attributes
     ----------
     before, before_left_s
-        Points of the window before, and for how many seconds they still count.
+        Points of the previous window, and the seconds for which they still count.
     now, now_left_s
-        Points of this window, and for how many seconds they still count: up to two windows.
+        Points of this window, and the seconds for which they still count: up to two windows.
     """
 
     before: float = 0.0
@@ -40,7 +40,7 @@ class PointsSpent:
         return self.before * self.before_left_s / WINDOW_S + self.now
 
     def seconds_until_affordable(self, asked: int, limit: int) -> float:
-        """Tell after how many seconds so many points can be spent; `asked` is at most `limit`."""
+        """Return the seconds until so many points can be spent; `asked` is at most `limit`."""
         left = limit - asked
         if self.points <= left:
             return 0.0
@@ -50,51 +50,43 @@ class PointsSpent:
         return max(0.0, window_ends_s) + WINDOW_S * (1 - left / self.now)
 
     def seconds_until_full(self) -> float:
-        """Tell after how many seconds nothing counts any more."""
+        """Return the seconds until nothing counts any more."""
         return self.now_left_s if self.now else self.before_left_s if self.before else 0.0
 
 
 class RateLimitStore(Protocol):
-    """Where spent points are counted."""
+    """Store of spent points."""
 
     async def spend(self, caller: str, points: int, limit: int) -> bool:
-        """Spend points; nothing is spent if they are more than are left of the limit, and the answer is False."""
+        """Spend points; returns False and spends nothing if fewer are left of the limit."""
         ...
 
     async def spent(self, caller: str) -> PointsSpent:
-        """Tell what a caller spent."""
+        """Return the points that a caller has spent."""
         ...
 
 
 class MemoryRateLimitStore:
-    """Counts in this process: each operation touches one caller.
+    """Store in this process; each operation touches one caller. `clock` gives monotonic seconds."""
 
-    Parameters
-    ----------
-    callers
-        How many are remembered.
-    clock
-        Seconds that only go forward.
-    """
-
-    def __init__(self, callers: int = CALLERS_KEPT, clock: Callable[[], float] = time.monotonic) -> None:
-        self._most = callers
+    def __init__(self, callers: int = MAX_CALLERS, clock: Callable[[], float] = time.monotonic) -> None:
+        self._max_callers = callers
         self._clock = clock
         self._counted: OrderedDict[str, tuple[int, int, int]] = OrderedDict()  # window, spent in it, and before it
 
     async def spend(self, caller: str, points: int, limit: int) -> bool:
-        """As in `RateLimitStore`."""
+        """As in the protocol."""
         spent = self._spent(caller)
         if spent.points + points > limit:
             return False
         self._counted[caller] = (self._window(), int(spent.now) + points, int(spent.before))
         self._counted.move_to_end(caller)
-        if len(self._counted) > self._most:
+        if len(self._counted) > self._max_callers:
             self._counted.popitem(last=False)
         return True
 
     async def spent(self, caller: str) -> PointsSpent:
-        """As in `RateLimitStore`."""
+        """As in the protocol."""
         return self._spent(caller)
 
     def _window(self) -> int:

@@ -1,20 +1,21 @@
-"""Spent points in Redis or Redis Cluster, for all gateways together: the scripts of the library `limits`."""
+"""Spent points in Redis or Redis Cluster, shared by all gateways: the scripts of the library `limits`."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar
 
 from limits.aio.storage import RedisStorage
 
+from db.cache.base import Cache
 from gateway.limits.rate_limits import WINDOW_S, PointsSpent
 
 PREFIX = "explore:limits"
-"""In front of each key."""
+"""Prefix of each key."""
 
 T = TypeVar("T")
 
 
 class LendsRedis(Protocol):
-    """What lends its connection to Redis: `db.cache.redis.RedisCache`, behind its guard."""
+    """`db.cache.redis.RedisCache`, behind its guard."""
 
     async def lend(self, ask: Callable[[Any], Awaitable[T]]) -> T:
         """Run something on the connection."""
@@ -22,15 +23,9 @@ class LendsRedis(Protocol):
 
 
 class RedisRateLimitStore:
-    """Counts in Redis, each operation in one round trip.
+    """Store in Redis, one round trip per operation. A key holds a hash and lives for two minutes.
 
-    A key holds no more than a hash and lives for two minutes.
-
-    Parameters
-    ----------
-    cache
-        What lends the connection. While it is away each operation raises `StoreUnavailable`, at once when its circuit
-        is open.
+    While the cache is away each operation raises `StoreUnavailable`, at once if its circuit is open.
     """
 
     def __init__(self, cache: LendsRedis) -> None:
@@ -38,13 +33,13 @@ class RedisRateLimitStore:
         self._storage: _Borrowed | None = None
 
     async def spend(self, caller: str, points: int, limit: int) -> bool:
-        """As in `RateLimitStore`."""
+        """As in the protocol."""
         return await self._cache.lend(
             lambda client: self._on(client).acquire_sliding_window_entry(caller, limit, WINDOW_S, points)
         )
 
     async def spent(self, caller: str) -> PointsSpent:
-        """As in `RateLimitStore`."""
+        """As in the protocol."""
         counted = await self._cache.lend(lambda client: self._on(client).get_sliding_window(caller, WINDOW_S))
         return PointsSpent(*counted)
 
@@ -52,6 +47,11 @@ class RedisRateLimitStore:
         if self._storage is None or self._storage.client is not client:
             self._storage = _Borrowed(client)
         return self._storage
+
+
+def redis_rate_limit_store(cache: Cache) -> RedisRateLimitStore:
+    """Return a store on the cache's own connections to Redis."""
+    return RedisRateLimitStore(cache)  # type: ignore[arg-type]  # a Redis cache, by the settings
 
 
 class _Borrowed(RedisStorage):
@@ -62,6 +62,6 @@ class _Borrowed(RedisStorage):
         super().__init__("redis://", implementation="redispy", key_prefix=PREFIX)
 
     def configure_bridge(self) -> None:
-        """Take the client in the place of making one."""
+        """Use the client instead of creating one."""
         self.bridge.storage = self.client  # type: ignore[attr-defined]
         self.bridge.connection_getter = lambda _: self.client  # type: ignore[attr-defined]

@@ -1,8 +1,8 @@
-"""A document as a list of blocks: every selection set once, what it holds before itself.
+"""A document as a list of blocks: each selection set once, behind all that it refers to.
 
-Fragments make a document a graph, in which a text of 700 bytes can stand for a million fields. Whoever goes through the
-blocks in their order needs each result once and never looks twice: a limit that is linear in the document. Nothing here
-calls itself, so that no document is too deep for it.
+Fragments make a document a graph, in which a text of 700 bytes can stand for a million fields. A pass through the
+blocks in order computes each result once: the cost of a limit is linear in the document. Nothing here is recursive, so
+that no document is too deep for it.
 """
 
 from collections.abc import Iterator
@@ -19,20 +19,20 @@ from graphql import (
     ValueNode,
 )
 
-from gateway.limits.errors import OverLimit
+from gateway.errors import OverLimit
 from gateway.limits.field_costs import FieldCost, FieldCosts
 
 
 @dataclass(frozen=True, slots=True)
 class SelectedField:
-    """A field as a document asks for it.
+    """A field in a selection set.
 
     Attributes
     ----------
     key
-        The name that it has in the answer.
+        Its response name.
     many
-        The value that says how many things it asks for; None if it is left out, or nothing says so.
+        The value that determines how many things it selects; None if it is left out, or there is no such argument.
     block
         The index of the block below it; None for a leaf.
     """
@@ -47,12 +47,12 @@ class SelectedField:
 
 @dataclass(frozen=True, slots=True)
 class SelectionBlock:
-    """A selection set: its own fields, and the indices of the blocks that its fragments put in.
+    """A selection set: its own fields, and the indices of the blocks of its fragments.
 
     Attributes
     ----------
     type
-        The type whose fields it selects; None if the document names one that is not there.
+        The type whose fields it selects; None for an unknown type.
     """
 
     type: str | None
@@ -79,24 +79,18 @@ class SelectionOutline:
 
 @dataclass(slots=True)
 class _Open:
-    """A selection set that is looked at."""
+    """A selection set that is not yet a block."""
 
     node: SelectionSetNode
     type: str | None
 
 
 def outline(document: DocumentNode, prices: FieldCosts) -> SelectionOutline:
-    """List the blocks of a document.
-
-    Raises
-    ------
-    OverLimit
-        If a fragment contains itself: it has no end.
-    """
-    return _Outlining(document, prices).run()
+    """List the blocks of a document. Raises `OverLimit` if a fragment contains itself."""
+    return _Builder(document, prices).run()
 
 
-class _Outlining:
+class _Builder:
     def __init__(self, document: DocumentNode, prices: FieldCosts) -> None:
         self._document = document
         self._prices = prices
@@ -112,12 +106,12 @@ class _Outlining:
             if isinstance(node, OperationDefinitionNode):
                 root = self._prices.roots.get(node.operation.value)
                 operations.append(self._add(_Open(node.selection_set, root)))
-            elif isinstance(node, FragmentDefinitionNode):  # also one that nobody uses: validation will look at it
-                definitions.append(self._add(self._fragment(node)))
+            elif isinstance(node, FragmentDefinitionNode):  # also an unused one: validation looks at it
+                definitions.append(self._add(_open_fragment(node)))
         return SelectionOutline(self._blocks, operations, definitions)
 
     def _add(self, first: _Open) -> int:
-        """Add a selection set behind all that it refers to, and give its index."""
+        """Add a selection set behind all that it refers to, and return its index."""
         stack, entered = [first], set[int]()
         while stack:
             top = stack[-1]
@@ -133,7 +127,8 @@ class _Outlining:
                 continue
             entered.add(key)
             if any(id(below.node) in entered for below in missing):
-                raise OverLimit("FRAGMENT_CYCLE", _CYCLE, asked=1, allowed=0)
+                message = "A fragment contains itself, directly or through others. Remove the cycle."
+                raise OverLimit("FRAGMENT_CYCLE", message, asked=1, allowed=0)
             stack += missing
         return self._index[id(first.node)]
 
@@ -143,9 +138,10 @@ class _Outlining:
                 case FieldNode(selection_set=SelectionSetNode() as below):
                     yield _Open(below, self._prices.of(top.type, node.name.value).type)
                 case InlineFragmentNode():
-                    yield self._inline(node, top.type)
+                    condition = node.type_condition
+                    yield _Open(node.selection_set, top.type if condition is None else condition.name.value)
                 case FragmentSpreadNode() if node.name.value in self._fragments:
-                    yield self._fragment(self._fragments[node.name.value])
+                    yield _open_fragment(self._fragments[node.name.value])
 
     def _block(self, top: _Open) -> SelectionBlock:
         block = SelectionBlock(top.type)
@@ -168,12 +164,6 @@ class _Outlining:
         key = node.name.value if node.alias is None else node.alias.value
         return SelectedField(node.name.value, key, node.alias is not None, price, many, below)
 
-    def _inline(self, node: InlineFragmentNode, type_: str | None) -> _Open:
-        condition = node.type_condition
-        return _Open(node.selection_set, type_ if condition is None else condition.name.value)
 
-    def _fragment(self, node: FragmentDefinitionNode) -> _Open:
-        return _Open(node.selection_set, node.type_condition.name.value)
-
-
-_CYCLE = "A fragment contains itself, directly or through others. Take it out of there: such a query has no end."
+def _open_fragment(node: FragmentDefinitionNode) -> _Open:
+    return _Open(node.selection_set, node.type_condition.name.value)

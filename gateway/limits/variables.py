@@ -1,37 +1,25 @@
-"""How deep the JSON of a request's variables is nested, and how many values it has."""
+"""Nesting and number of the JSON values in a request's variables."""
 
 from typing import Any
 
-from gateway.limits.errors import OverLimit, amount
+from gateway.errors import OverLimit, amount
 
 
 def check_variables(variables: dict[str, Any] | None, *, depth: int, values: int) -> int:
-    """Refuse variables that are nested too deep or too many.
-
-    Stops as soon as one of the limits is passed, and never calls itself.
-
-    Parameters
-    ----------
-    depth
-        Lists and objects within each other that are allowed.
-    values
-        Texts, numbers and so on that are allowed, lists and objects counted too.
-
-    Returns
-    -------
-    The number of values.
+    """Count the values of variables, lists and objects included, without recursion.
 
     Raises
     ------
     OverLimit
-        If there is more.
+        As soon as there are more than `values`, or nested deeper than `depth`.
     """
     level: list[Any] = list((variables or {}).values())
     nested = counted = 0
     while level:
         counted += len(level)
         if counted > values:
-            raise OverLimit("TOO_MANY_VALUES", _MANY.format(amount(values)), asked=counted, allowed=values)
+            message = f"The variables hold more than {amount(values)} values. Use several requests."
+            raise OverLimit("TOO_MANY_VALUES", message, asked=counted, allowed=values)
         below: list[Any] = []
         for value in level:
             if isinstance(value, dict):
@@ -41,10 +29,7 @@ def check_variables(variables: dict[str, Any] | None, *, depth: int, values: int
         if any(isinstance(value, dict | list) for value in level):
             nested += 1
         if nested > depth:
-            raise OverLimit("VALUES_TOO_DEEP", DEEP.format("The variables are", depth), asked=nested, allowed=depth)
+            message = f"The variables are nested more than {depth} deep. Send flatter values."
+            raise OverLimit("VALUES_TOO_DEEP", message, asked=nested, allowed=depth)
         level = below
     return counted
-
-
-DEEP = "{} nested more than {} deep. Send flatter values."
-_MANY = "The variables hold more than {} values. Send them in several requests."

@@ -1,5 +1,5 @@
-"""Subscriptions: over WebSockets (`sockets`, graphql-transport-ws) and as event streams (`events`, graphql-sse).
+"""Subscriptions: over WebSockets (graphql-transport-ws) and as event streams (graphql-sse).
 
-Both ways recognize who asks and admit the document as every request does (`gateway.endpoint`), take a seat (`seats`),
-and begin the subscription (`subscriptions`). Queries and mutations go over HTTP only: one way in, one set of limits.
+Both authenticate and admit operations as every request does (`gateway.admission`). Queries and mutations go over HTTP
+only.
 """

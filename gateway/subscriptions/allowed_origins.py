@@ -1,4 +1,4 @@
-"""Which web pages may open a WebSocket: a browser asks no preflight for one, it only says where the page is from."""
+"""Web pages that may open a WebSocket: a browser sends no preflight for one, only the origin of the page."""
 
 from collections.abc import Iterable
 from urllib.parse import urlsplit
@@ -9,32 +9,26 @@ _PORTS = {"http": 80, "https": 443}
 
 
 class AllowedOrigins:
-    """The pages of this host, and those of other origins that are listed.
-
-    Parameters
-    ----------
-    allowed
-        Origins as in the setting ALLOW_ORIGINS; ``*`` for any.
-    """
+    """The pages of this host, and those of the origins in ALLOW_ORIGINS (``*`` for any)."""
 
     def __init__(self, allowed: Iterable[str]) -> None:
         given = tuple(allowed)
         self._any = "*" in given
-        self._allowed = {_normal(origin) for origin in given}
+        self._allowed = {_parse(origin) for origin in given}
 
     def allow(self, connection: HTTPConnection) -> bool:
-        """Say whether whoever opens this connection may; what is no browser names no origin."""
-        named = connection.headers.getlist("origin")
-        if not named or self._any:
+        """Return whether this connection may be opened; a client without an origin is no browser."""
+        origins = connection.headers.getlist("origin")
+        if not origins or self._any:
             return True
-        if len(named) > 1:
+        if len(origins) > 1:
             return False
-        origin = _normal(named[0])
+        origin = _parse(origins[0])
         return origin is not None and (origin in self._allowed or origin[1:] == _host(connection, origin[0]))
 
 
-def _normal(origin: str) -> tuple[str, str, int] | None:
-    """Take an origin apart: scheme, host, port; None for what is none, as the ``null`` of a sandboxed page."""
+def _parse(origin: str) -> tuple[str, str, int] | None:
+    """Return scheme, host and port; None for an opaque origin, as the ``null`` of a sandboxed page."""
     try:
         parts = urlsplit(origin.strip())
         if parts.scheme not in _PORTS or not parts.hostname:
@@ -45,6 +39,6 @@ def _normal(origin: str) -> tuple[str, str, int] | None:
 
 
 def _host(connection: HTTPConnection, scheme: str) -> tuple[str, int] | None:
-    """Give what the request was sent to. A proxy may have taken TLS off, so the page's own scheme counts."""
-    own = _normal(f"{scheme}://{connection.headers.get('host', '')}")
+    """Return the requested host and port. A proxy may have terminated TLS, so the page's own scheme counts."""
+    own = _parse(f"{scheme}://{connection.headers.get('host', '')}")
     return None if own is None else own[1:]

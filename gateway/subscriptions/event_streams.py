@@ -1,4 +1,4 @@
-"""A subscription as an event stream (SSE), as the protocol graphql-sse has it for distinct connections."""
+"""Subscriptions as event streams (SSE): the protocol graphql-sse, distinct connections mode."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine
@@ -7,11 +7,11 @@ from functools import partial
 from typing import Any
 
 import orjson
-from graphql import Executor, GraphQLError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from gateway.admission import Prepared
 from gateway.callers.authentication import Authentication, Authenticator
 from gateway.callers.clock import Clock
 from gateway.graphql_http.media_types import EVENTS
@@ -20,32 +20,29 @@ from gateway.subscriptions.execution import ResponsePayload, SubscriptionExecuto
 from gateway.subscriptions.stream_limits import StreamLimits
 
 KEEP_ALIVE_S = 15.0
-"""Between two comments on a stream that has nothing to tell: proxies cut what is silent for 30 or 60 seconds."""
+"""Interval of comments on a silent stream: proxies cut connections that are silent for 30 or 60 seconds."""
 
 _HEADERS = {
     "Cache-Control": "no-store",
     "X-Accel-Buffering": "no",  # nginx would hold events back until a buffer is full
 }
 
-
-_TOKEN_ENDED = b"event: next\ndata: %s\n\n" % orjson.dumps(
+_TOKEN_EXPIRED = b"event: next\ndata: %s\n\n" % orjson.dumps(
     {"errors": [error_entry("UNAUTHENTICATED", "The token has expired. Subscribe again with a new one.")]}
 )
 
 
 class EventStream(Response):
-    """An answer that goes on until the subscription ends, the client goes, or its token expires.
+    """An answer that lasts until the subscription ends, the client disconnects, or its token expires.
 
     Parameters
     ----------
-    results
-        What there is to tell.
-    seat
-        What is given back at the end.
+    counted
+        The counts that the stream releases at its end.
     token_end
-        Waits for the moment from which the token is refused.
-    ending
-        Set when the server stops: it waits for its streams to end.
+        Waits until the token expires.
+    shutting_down
+        Set when the server stops.
     """
 
     media_type = EVENTS
@@ -53,47 +50,47 @@ class EventStream(Response):
     def __init__(
         self,
         results: AsyncGenerator[ResponsePayload, None],
-        seat: ExitStack,
+        counted: ExitStack,
         token_end: Callable[[], Coroutine[Any, Any, None]],
-        ending: asyncio.Event,
+        shutting_down: asyncio.Event,
     ) -> None:
         super().__init__(headers=_HEADERS)
         del self.headers["content-length"]
         self._results = results
-        self._seat = seat
+        self._counted = counted
         self._token_end = token_end
-        self._ending = ending
+        self._shutting_down = shutting_down
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Tell what there is to tell."""
+        """Send the events."""
         scope["state"]["is_stream"] = True
-        with self._seat:
+        with self._counted:
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             await send({"type": "http.response.body", "body": b":\n\n", "more_body": True})
-            telling = asyncio.create_task(self._tell(send))
+            sending = asyncio.create_task(self._send_events(send))
             token_end = asyncio.create_task(self._token_end())
-            others = [token_end, *(asyncio.create_task(work) for work in (_gone(receive), self._ending.wait()))]
+            others = [token_end, *map(asyncio.create_task, (_disconnected(receive), self._shutting_down.wait()))]
             try:
-                await asyncio.wait({telling, *others}, return_when=asyncio.FIRST_COMPLETED)
-                has_token_ended = token_end.done()
+                await asyncio.wait({sending, *others}, return_when=asyncio.FIRST_COMPLETED)
+                has_expired = token_end.done()
             finally:
-                for task in (telling, *others):
+                for task in (sending, *others):
                     task.cancel()
                 with suppress(asyncio.CancelledError):
-                    await telling
-            with suppress(OSError):  # whoever has gone away is told nothing
-                if has_token_ended:
-                    await send({"type": "http.response.body", "body": _TOKEN_ENDED, "more_body": True})
+                    await sending
+            with suppress(OSError):  # the client may be gone
+                if has_expired:
+                    await send({"type": "http.response.body", "body": _TOKEN_EXPIRED, "more_body": True})
                 await send({"type": "http.response.body", "body": b"event: complete\ndata:\n\n", "more_body": False})
 
-    async def _tell(self, send: Send) -> None:
+    async def _send_events(self, send: Send) -> None:
         async with aclosing(self._results):
-            async for event in _kept_alive(self._results):
+            async for event in _events(self._results):
                 await send({"type": "http.response.body", "body": event, "more_body": True})
 
 
-async def _kept_alive(results: AsyncGenerator[ResponsePayload, None]) -> AsyncGenerator[bytes, None]:
-    """Write each result as an event, and a comment whenever there was none for a while."""
+async def _events(results: AsyncGenerator[ResponsePayload, None]) -> AsyncGenerator[bytes, None]:
+    """Format each result as an event, with comments in silent times."""
     while True:
         following = asyncio.ensure_future(anext(results))
         try:
@@ -108,55 +105,41 @@ async def _kept_alive(results: AsyncGenerator[ResponsePayload, None]) -> AsyncGe
                 await following
 
 
-async def _gone(receive: Receive) -> None:
+async def _disconnected(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
 class EventStreams:
-    """Answers subscriptions that come by HTTP.
-
-    Parameters
-    ----------
-    subscriptions
-        Who begins what is asked for.
-    visitors, seats
-        Who knows the address of a request, and how many streams may be open.
-    ending
-        Set when the server stops.
-    clock
-        Says when a token ends.
-    """
+    """Answers subscriptions that come by HTTP; `shutting_down` is set when the server stops."""
 
     def __init__(
         self,
-        subscriptions: SubscriptionExecutor,
-        visitors: Authenticator,
-        seats: StreamLimits,
-        ending: asyncio.Event,
+        executor: SubscriptionExecutor,
+        authenticator: Authenticator,
+        stream_limits: StreamLimits,
+        shutting_down: asyncio.Event,
         clock: Clock,
     ) -> None:
-        self._subscriptions = subscriptions
-        self._visitors = visitors
-        self._seats = seats
-        self._ending = ending
+        self._executor = executor
+        self._authenticator = authenticator
+        self._stream_limits = stream_limits
+        self._shutting_down = shutting_down
         self._clock = clock
 
-    async def begin(
-        self, request: Request, authentication: Authentication, prepared: Executor[Any] | list[GraphQLError]
-    ) -> EventStream:
-        """Begin a subscription that was let in.
+    async def begin(self, request: Request, authentication: Authentication, prepared: Prepared) -> EventStream:
+        """Start an admitted subscription.
 
         Raises
         ------
         TooManyStreams
             If too many are open.
         DocumentRefused
-            If its variables do not fit.
+            If its variables are wrong.
         """
         with ExitStack() as stack:
-            stack.enter_context(self._seats.for_address(str(self._visitors.client_address(request))))
-            stack.enter_context(self._seats.for_caller(authentication.caller))
-            results = await self._subscriptions.begin(request, authentication, prepared)
+            stack.enter_context(self._stream_limits.for_address(str(self._authenticator.client_address(request))))
+            stack.enter_context(self._stream_limits.for_caller(authentication.caller))
+            results = await self._executor.begin(request, authentication, prepared)
             token_end = partial(self._clock.until, authentication.expires_at)
-            return EventStream(results, stack.pop_all(), token_end, self._ending)
+            return EventStream(results, stack.pop_all(), token_end, self._shutting_down)

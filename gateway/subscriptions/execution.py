@@ -1,19 +1,14 @@
-"""Begins a subscription, and gives what there is to tell as it goes over the wire."""
+"""Execution of a subscription, and its results as they go over the wire."""
 
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from inspect import isawaitable
 from typing import Any
 
-from graphql import (
-    ExecutionResult,
-    Executor,
-    GraphQLError,
-    create_source_event_stream,
-    map_source_to_response_event,
-)
+from graphql import ExecutionResult, GraphQLError, create_source_event_stream, map_source_to_response_event
 from starlette.requests import HTTPConnection
 
+from gateway.admission import Prepared
 from gateway.callers.authentication import Authentication
 from gateway.documents.document import DocumentRefused
 from gateway.masking import INPUT, error_for_client
@@ -24,21 +19,15 @@ ResponsePayload = Mapping[str, Any]
 
 
 class SubscriptionExecutor:
-    """Begins subscriptions.
-
-    Parameters
-    ----------
-    open_context
-        Makes the context of one operation for one asker.
-    """
+    """Starts subscriptions; `open_context` creates the context of one operation for one caller."""
 
     def __init__(self, open_context: Callable[[HTTPConnection, Caller], Any]) -> None:
         self._open_context = open_context
 
     async def begin(
-        self, connection: HTTPConnection, authentication: Authentication, prepared: Executor[Any] | list[GraphQLError]
+        self, connection: HTTPConnection, authentication: Authentication, prepared: Prepared
     ) -> AsyncGenerator[ResponsePayload, None]:
-        """Begin a subscription that was let in. Raises `DocumentRefused` if its variables do not fit."""
+        """Start an admitted subscription. Raises `DocumentRefused` if its variables are wrong."""
         if isinstance(prepared, list):
             raise DocumentRefused(prepared, INPUT)
         prepared.context_value = self._open_context(connection, authentication.caller)
@@ -46,20 +35,20 @@ class SubscriptionExecutor:
         events = await begun if isawaitable(begun) else begun
         if isinstance(events, ExecutionResult):
             raise DocumentRefused(events.errors or [], INPUT)
-        return _told(map_source_to_response_event(prepared, events), connection.state.request_id)
+        return _payloads(map_source_to_response_event(prepared, events), connection.state.request_id)
 
 
-async def _told(results: Any, request_id: str) -> AsyncGenerator[ResponsePayload, None]:
+async def _payloads(results: Any, request_id: str) -> AsyncGenerator[ResponsePayload, None]:
     try:
         async with aclosing(results):
             async for result in results:
-                yield _response(result, request_id)
-    except Exception as error:  # the edge of the graph: the fault is logged there, once, and a client sees an id
+                yield _payload(result, request_id)
+    except Exception as error:  # the edge of the graph: the error is logged there once, and the client gets an id
         fault = error if isinstance(error, GraphQLError) else GraphQLError("", path=[], original_error=error)
         yield {"data": None, "errors": [error_for_client(fault, request_id)]}
 
 
-def _response(result: ExecutionResult, request_id: str) -> ResponsePayload:
+def _payload(result: ExecutionResult, request_id: str) -> ResponsePayload:
     if not result.errors:
         return {"data": result.data}
     return {"data": result.data, "errors": [error_for_client(error, request_id) for error in result.errors]}

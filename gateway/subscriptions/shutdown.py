@@ -1,4 +1,4 @@
-"""Knowing that the server stops before it waits for its requests to end: an event stream ends when it is told to."""
+"""Notification of event streams when the server stops, so that they end before it waits for its requests."""
 
 import asyncio
 import signal
@@ -12,11 +12,11 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 @contextmanager
-def set_on_shutdown_signal(ending: asyncio.Event) -> Iterator[None]:
-    """Set the event at the signal that stops the server, and let the server have the signal as before.
+def set_on_shutdown_signal(event: asyncio.Event) -> Iterator[None]:
+    """Set the event at the signal that stops the server, and pass the signal on.
 
-    uvicorn waits for running requests first and tells the application last, when nothing runs any more: without this
-    every open stream would hold each stop back for the whole time of grace.
+    uvicorn waits for running requests first and notifies the application last. Without this, every open stream would
+    delay each stop for the whole grace period.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -24,17 +24,17 @@ def set_on_shutdown_signal(ending: asyncio.Event) -> Iterator[None]:
     loop = asyncio.get_running_loop()
     before = {number: signal.getsignal(number) for number in _SIGNALS}
 
-    def tell(number: int, frame: FrameType | None) -> Any:
-        loop.call_soon_threadsafe(ending.set)
+    def notify(number: int, frame: FrameType | None) -> Any:
+        loop.call_soon_threadsafe(event.set)
         handler = before[signal.Signals(number)]
         return handler(number, frame) if callable(handler) else None
 
     ours = [number for number, handler in before.items() if callable(handler)]
     for number in ours:
-        signal.signal(number, tell)
+        signal.signal(number, notify)
     try:
         yield
     finally:
         for number in ours:
-            if signal.getsignal(number) is tell:
+            if signal.getsignal(number) is notify:
                 signal.signal(number, before[number])

@@ -1,15 +1,16 @@
-"""Subscriptions over a WebSocket, as the protocol graphql-transport-ws has it.
+"""Subscriptions over WebSockets: the protocol graphql-transport-ws.
 
-Our own, for Strawberry's would run queries and mutations past the limits, show errors unmasked, and keep one context
-for as long as a socket lives: two hundred lines are less than what would have to be bent.
+Strawberry's implementation is not used: it would run queries and mutations past the limits, show internal errors, and
+keep one context for the life of a socket.
 """
 
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import ExitStack, aclosing
-from typing import Any, NoReturn, Protocol
+from dataclasses import dataclass
+from typing import Any, NoReturn
 
 import orjson
 import structlog
@@ -18,13 +19,13 @@ from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from gateway.admission import Admission
 from gateway.callers.authentication import Authentication
 from gateway.callers.clock import Clock
 from gateway.callers.session_ids import HEADER as SESSION_HEADER
 from gateway.documents.document import DocumentRefused
-from gateway.endpoint import AdmittedOperation
+from gateway.documents.graphql_request import GraphQLRequest, parse_graphql_request
 from gateway.errors import IssuerAway, RequestRefused
-from gateway.graphql_http.request_parsing import GraphQLRequest, parse_graphql_request
 from gateway.json_responses import error_entry
 from gateway.masking import error_for_client
 from gateway.subscriptions.allowed_origins import AllowedOrigins
@@ -33,45 +34,25 @@ from gateway.subscriptions.stream_limits import StreamLimits, TooManyStreams
 
 PROTOCOL = "graphql-transport-ws"
 
-INIT_WITHIN_S = 10.0
-"""How long a client may take to say who it is."""
+INIT_TIMEOUT_S = 10.0
+"""Time for a client to authenticate."""
 
-MOST_AT_ONCE = 10
+MAX_SUBSCRIPTIONS = 10
 """Subscriptions on one socket."""
 
-LONGEST_ID = 100
+MAX_ID = 100
 
-LONGEST_REASON = 120
-"""Bytes of a close frame's reason: a frame has room for 123."""
+MAX_REASON_BYTES = 120
+"""A close frame has room for a reason of 123 bytes."""
 
 _FROM_PAYLOAD = ("authorization", "x-session-id")
-"""Headers that a browser's WebSocket cannot send, and that the first message may hold in their place."""
+"""Headers that a browser's WebSocket cannot send; the first message may contain them instead."""
 
 log = structlog.get_logger(__name__)
 
 
-class Admission(Protocol):
-    """The way in that every operation takes (`gateway.endpoint.Endpoint`)."""
-
-    async def authenticate(self, request: HTTPConnection) -> Authentication:
-        """Tell who asks; raises `RequestRefused`."""
-
-    async def admit(
-        self, request: HTTPConnection, authentication: Authentication, asked: GraphQLRequest
-    ) -> AdmittedOperation:
-        """Let an operation in; raises `RequestRefused` or `DocumentRefused`."""
-
-
 class ConnectionClosed(Exception):
-    """The server ends the conversation.
-
-    Parameters
-    ----------
-    code
-        The close code; those of the protocol from 4400 on.
-    reason
-        For a person, in a few words.
-    """
+    """The server closes the connection, with a close code (the protocol's from 4400 on) and a short reason."""
 
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(reason)
@@ -79,109 +60,74 @@ class ConnectionClosed(Exception):
         self.reason = reason
 
 
+@dataclass(frozen=True, slots=True)
 class WebSocketEndpoint:
     """The ASGI application behind WebSockets to `/graphql`.
 
-    Parameters
+    Attributes
     ----------
-    gate
-        Who tells who is asking, and lets a document in.
-    client_address
-        Who tells where a connection comes from.
-    subscriptions
-        Who begins what is asked for.
-    seats
-        How many may be open.
-    origins
-        Whose pages may open one.
     idle_s
-        How long one may be open without a subscription.
-    clock
-        Says when a token ends.
+        Seconds for which a socket without subscriptions stays open.
     """
 
-    def __init__(
-        self,
-        gate: Admission,
-        client_address: Callable[[HTTPConnection], object],
-        subscriptions: SubscriptionExecutor,
-        seats: StreamLimits,
-        origins: AllowedOrigins,
-        idle_s: float,
-        clock: Clock,
-    ) -> None:
-        self._gate = gate
-        self._address_of = client_address
-        self._subscriptions = subscriptions
-        self._seats = seats
-        self._origins = origins
-        self._idle_s = idle_s
-        self._clock = clock
+    admission: Admission
+    executor: SubscriptionExecutor
+    stream_limits: StreamLimits
+    origins: AllowedOrigins
+    idle_s: float
+    clock: Clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hold one conversation, from the handshake to the end."""
+        """Serve one connection."""
         socket = WebSocket(scope, receive, send)
         socket.state.request_id = secrets.token_hex(8)
-        if not self._origins.allow(socket):
+        if not self.origins.allow(socket):
             await socket.close()  # before it is accepted: the handshake is answered with 403
             return
         started = time.perf_counter()
         with structlog.contextvars.bound_contextvars(request_id=socket.state.request_id):
-            conversation = _Conversation(
-                socket, self._gate, self._subscriptions, self._seats, self._idle_s, self._clock
-            )
-            code = await self._hold(socket, conversation)
+            connection = _Connection(socket, self)
+            code = await self._serve(socket, connection)
             seconds = round(time.perf_counter() - started, 1)
-            log.info("socket", path=scope["path"][:200], code=code, s=seconds, told=conversation.told)
+            log.info("websocket", path=scope["path"][:200], code=code, s=seconds, results=connection.results)
 
-    async def _hold(self, socket: WebSocket, conversation: "_Conversation") -> int:
-        """Hold a conversation; gives the code that it was closed with."""
-        offered = PROTOCOL in socket.scope["subprotocols"]
-        await socket.accept(PROTOCOL if offered else None)
-        if not offered:
+    async def _serve(self, socket: WebSocket, connection: "_Connection") -> int:
+        """Serve a connection, and return its close code."""
+        is_offered = PROTOCOL in socket.scope["subprotocols"]
+        await socket.accept(PROTOCOL if is_offered else None)
+        if not is_offered:
             await socket.close(4406, "Subprotocol not acceptable: offer graphql-transport-ws")
             return 4406
         try:
-            with self._seats.for_address(str(self._address_of(socket))):
-                await conversation.hold()
+            address = self.admission.authenticator.client_address(socket)
+            with self.stream_limits.for_address(str(address)):
+                await connection.serve()
         except WebSocketDisconnect as gone:
             return gone.code
         except (ConnectionClosed, TooManyStreams) as ended:
             code, reason = (ended.code, ended.reason) if isinstance(ended, ConnectionClosed) else (1013, ended.message)
-            await socket.close(code, reason.encode()[:LONGEST_REASON].decode(errors="ignore"))
+            await socket.close(code, reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore"))
             return code
         finally:
-            await conversation.end()
+            await connection.end()
 
 
-class _Conversation:
-    """What is said on one socket."""
+class _Connection:
+    """The state of one connection."""
 
-    def __init__(
-        self,
-        socket: WebSocket,
-        gate: Admission,
-        subscriptions: SubscriptionExecutor,
-        seats: StreamLimits,
-        idle_s: float,
-        clock: Clock,
-    ) -> None:
+    def __init__(self, socket: WebSocket, endpoint: WebSocketEndpoint) -> None:
         self._socket = socket
-        self._gate = gate
-        self._subscriptions = subscriptions
-        self._seats = seats
-        self._idle_s = idle_s
-        self._clock = clock
-        self._visitor: Authentication | None = None
-        self._recognized = asyncio.Event()
+        self._endpoint = endpoint
+        self._authentication: Authentication | None = None
+        self._authenticated = asyncio.Event()
         self._running: dict[str, asyncio.Task[None]] = {}
         self._stack = ExitStack()
-        self._quiet_since = time.monotonic()
-        self.told = 0
+        self._idle_since = time.monotonic()
+        self.results = 0
 
-    async def hold(self) -> NoReturn:
-        """Listen until somebody ends it; raises `ConnectionClosed` if that is us, `WebSocketDisconnect` if not."""
-        tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._token_ends())]
+    async def serve(self) -> NoReturn:
+        """Serve until one side ends it. Raises `ConnectionClosed` or `WebSocketDisconnect`."""
+        tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._close_with_token())]
         try:
             await asyncio.gather(*tasks)  # raises as the first of them does
         finally:
@@ -192,53 +138,53 @@ class _Conversation:
 
     async def _listen(self) -> NoReturn:
         while True:
-            await self._answer(await self._heard())
+            await self._handle(await self._next_message())
 
-    async def _token_ends(self) -> NoReturn:
-        await self._recognized.wait()
-        assert self._visitor is not None  # noqa: S101 (for the type checker)
-        await self._clock.until(self._visitor.expires_at)
+    async def _close_with_token(self) -> NoReturn:
+        await self._authenticated.wait()
+        assert self._authentication is not None  # noqa: S101 (for the type checker)
+        await self._endpoint.clock.until(self._authentication.expires_at)
         raise ConnectionClosed(4403, "Forbidden: the token has expired")
 
     async def end(self) -> None:
-        """Stop everything that runs."""
+        """Cancel all subscriptions."""
         for task in self._running.values():
             task.cancel()
         await asyncio.gather(*self._running.values(), return_exceptions=True)
         self._stack.close()
 
-    async def _heard(self) -> Mapping[str, Any]:
+    async def _next_message(self) -> Mapping[str, Any]:
         while True:
             try:
-                async with asyncio.timeout(self._patience_s()):
+                async with asyncio.timeout(self._timeout_s()):
                     message = await self._socket.receive()
             except TimeoutError:
-                continue  # `_patience_s` says what is to be done
+                continue  # `_timeout_s` closes the connection if it is time
             if message["type"] == "websocket.disconnect":
                 raise WebSocketDisconnect(message.get("code", 1005))
             return _parsed(message)
 
-    def _patience_s(self) -> float:
-        """Give how long to listen before looking around; raises `ConnectionClosed` if it has been long enough."""
+    def _timeout_s(self) -> float:
+        """Return the time to wait for a message. Raises `ConnectionClosed` if it is over."""
         present = time.monotonic()
-        if self._visitor is None:
-            left = INIT_WITHIN_S - (present - self._quiet_since)
+        if self._authentication is None:
+            left = INIT_TIMEOUT_S - (present - self._idle_since)
             if left <= 0:
                 raise ConnectionClosed(4408, "Connection initialisation timeout")
             return left
         if self._running:
-            return self._idle_s
-        left = self._idle_s - (present - self._quiet_since)
+            return self._endpoint.idle_s
+        left = self._endpoint.idle_s - (present - self._idle_since)
         if left <= 0:
-            raise ConnectionClosed(1000, "Nothing was subscribed to")
+            raise ConnectionClosed(1000, "No subscription")
         return left
 
-    async def _answer(self, message: Mapping[str, Any]) -> None:
+    async def _handle(self, message: Mapping[str, Any]) -> None:
         match message.get("type"):
             case "connection_init":
-                await self._begin(message.get("payload"))
+                await self._authenticate(message.get("payload"))
             case "ping":
-                await self._say({"type": "pong"})
+                await self._send({"type": "pong"})
             case "pong":
                 pass
             case "subscribe":
@@ -250,70 +196,74 @@ class _Conversation:
             case _:
                 raise ConnectionClosed(4400, "Invalid message: unknown type")
 
-    async def _begin(self, payload: Any) -> None:
-        if self._visitor is not None:
+    async def _authenticate(self, payload: Any) -> None:
+        if self._authentication is not None:
             raise ConnectionClosed(4429, "Too many initialisation requests")
         if not isinstance(payload, dict | None):
             raise ConnectionClosed(4400, "Invalid message: payload must be an object")
         try:
-            self._visitor = await self._gate.authenticate(_as_if_sent(self._socket, payload or {}))
-            self._recognized.set()
-            self._stack.enter_context(self._seats.for_caller(self._visitor.caller))
+            handshake = _with_headers(self._socket, payload or {})
+            self._authentication = await self._endpoint.admission.authenticate(handshake)
+            self._authenticated.set()
+            self._stack.enter_context(self._endpoint.stream_limits.for_caller(self._authentication.caller))
         except TooManyStreams as full:
             raise ConnectionClosed(4429, full.message) from None
         except IssuerAway as away:
             raise ConnectionClosed(1013, away.message) from None
         except RequestRefused as refused:
             raise ConnectionClosed(4403, f"Forbidden: {refused.message}") from None
-        session = self._visitor.session_id_to_send
-        await self._say({"type": "connection_ack", **({"payload": {SESSION_HEADER: session}} if session else {})})
+        session_id = self._authentication.session_id_to_send
+        await self._send({"type": "connection_ack"} | ({"payload": {SESSION_HEADER: session_id}} if session_id else {}))
 
     async def _subscribe(self, message: Mapping[str, Any]) -> None:
-        if self._visitor is None:
+        if self._authentication is None:
             raise ConnectionClosed(4401, "Unauthorized")
         id_ = _id(message)
         if id_ in self._running:
             raise ConnectionClosed(4409, f"Subscriber for {id_} already exists")
-        if len(self._running) >= MOST_AT_ONCE:
-            full = f"A socket carries {MOST_AT_ONCE} subscriptions at once. Complete one first."
-            await self._say({"type": "error", "id": id_, "payload": [error_entry("TOO_MANY_STREAMS", full)]})
+        if len(self._running) >= MAX_SUBSCRIPTIONS:
+            full = f"A socket carries {MAX_SUBSCRIPTIONS} subscriptions at once. Complete one first."
+            await self._send_errors(id_, [error_entry("TOO_MANY_STREAMS", full)])
             return
-        task = asyncio.create_task(self._run(id_, message.get("payload"), self._visitor))
+        task = asyncio.create_task(self._run(id_, message.get("payload"), self._authentication))
         self._running[id_] = task
         task.add_done_callback(lambda _: self._ended(id_))
 
     def _ended(self, id_: str) -> None:
         self._running.pop(id_, None)
-        self._quiet_since = time.monotonic()
+        self._idle_since = time.monotonic()
 
     async def _run(self, id_: str, payload: Any, authentication: Authentication) -> None:
         try:
-            results = await self._begun(authentication, parse_graphql_request(payload, allows_mutation=False))
+            results = await self._start(authentication, parse_graphql_request(payload, allows_mutation=False))
         except RequestRefused as refused:
-            errors = [error_entry(refused.code, refused.message, **refused.extensions)]
-            await self._say({"type": "error", "id": id_, "payload": errors})
+            await self._send_errors(id_, [error_entry(refused.code, refused.message, **refused.extensions)])
             return
         except DocumentRefused as refused:
             request_id = self._socket.state.request_id
-            errors = [error_for_client(error, request_id, refused.found_while) for error in refused.errors]
-            await self._say({"type": "error", "id": id_, "payload": errors})
+            await self._send_errors(
+                id_, [error_for_client(error, request_id, refused.found_while) for error in refused.errors]
+            )
             return
         async with aclosing(results):
             async for result in results:
-                self.told += 1
-                await self._say({"type": "next", "id": id_, "payload": result})
-        await self._say({"type": "complete", "id": id_})
+                self.results += 1
+                await self._send({"type": "next", "id": id_, "payload": result})
+        await self._send({"type": "complete", "id": id_})
 
-    async def _begun(
+    async def _start(
         self, authentication: Authentication, asked: GraphQLRequest
     ) -> AsyncGenerator[ResponsePayload, None]:
-        admitted = await self._gate.admit(self._socket, authentication, asked)
+        admitted = await self._endpoint.admission.admit(self._socket, authentication, asked)
         if admitted.kind is not OperationType.SUBSCRIPTION:
             message = f"A socket carries subscriptions only. Send a {admitted.kind.value} over HTTP."
             raise RequestRefused(400, "BAD_REQUEST", message)
-        return await self._subscriptions.begin(self._socket, authentication, admitted.prepared)
+        return await self._endpoint.executor.begin(self._socket, authentication, admitted.prepared)
 
-    async def _say(self, message: Mapping[str, Any]) -> None:
+    async def _send_errors(self, id_: str, errors: list[dict[str, Any]]) -> None:
+        await self._send({"type": "error", "id": id_, "payload": errors})
+
+    async def _send(self, message: Mapping[str, Any]) -> None:
         await self._socket.send_text(orjson.dumps(message).decode())
 
 
@@ -332,17 +282,17 @@ def _parsed(message: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _id(message: Mapping[str, Any]) -> str:
     id_ = message.get("id")
-    if not isinstance(id_, str) or not 1 <= len(id_) <= LONGEST_ID:
-        raise ConnectionClosed(4400, f"Invalid message: id must be text of 1 to {LONGEST_ID} characters")
+    if not isinstance(id_, str) or not 1 <= len(id_) <= MAX_ID:
+        raise ConnectionClosed(4400, f"Invalid message: id must be text of 1 to {MAX_ID} characters")
     return id_
 
 
-def _as_if_sent(socket: WebSocket, payload: Mapping[str, Any]) -> HTTPConnection:
-    """Give the handshake with what the first message says in the place of headers; their case does not matter."""
-    said = [(name.lower(), value) for name, value in payload.items() if name.lower() in _FROM_PAYLOAD]
-    if not all(isinstance(value, str) for _, value in said):
+def _with_headers(socket: WebSocket, payload: Mapping[str, Any]) -> HTTPConnection:
+    """Return the handshake with headers from the payload of the first message, whose names are case-insensitive."""
+    given = [(name.lower(), value) for name, value in payload.items() if name.lower() in _FROM_PAYLOAD]
+    if not all(isinstance(value, str) for _, value in given):
         raise ConnectionClosed(4400, "Invalid message: Authorization and X-Session-Id must be text")
-    replaced = {name.encode() for name, _ in said}
+    replaced = {name.encode() for name, _ in given}
     kept = [(name, value) for name, value in socket.scope["headers"] if name not in replaced]
-    added = [(name.encode(), value.encode("latin-1", "replace")) for name, value in said]
+    added = [(name.encode(), value.encode("latin-1", "replace")) for name, value in given]
     return HTTPConnection({**socket.scope, "headers": [*kept, *added]})

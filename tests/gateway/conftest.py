@@ -141,7 +141,7 @@ class FakeRuntime:
         default_factory=lambda: SimpleNamespace(vectors=FakeStore(), embedder=FakeStore(), cache=FakeStore())
     )
 
-    windows: MemoryRateLimitStore = field(default_factory=MemoryRateLimitStore)
+    rate_limits: MemoryRateLimitStore = field(default_factory=MemoryRateLimitStore)
 
     def open_context(self, caller: Caller) -> FakeContext:
         return FakeContext(caller)

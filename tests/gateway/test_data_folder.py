@@ -74,7 +74,7 @@ def test_a_database_file_elsewhere_is_not_made_either(
 def test_a_command_that_begins_an_installation_makes_the_folder_and_says_where_once(
     place: Path, arguments: list[str]
 ) -> None:
-    said = f"made the data folder {place}/var"
+    said = f"created the data folder {place}/var"
     assert run(*arguments).stderr.splitlines()[0] == said
     assert (place / "var" / "explore.sqlite").exists()
     assert said not in run(*arguments).output
@@ -119,7 +119,7 @@ def test_a_token_of_an_unknown_user_is_printed_with_a_warning(monkeypatch: pytes
     known, unknown = run("token", "ada"), run("token", "adda")
     assert (known.exit_code, known.stderr) == (0, "")
     assert (unknown.exit_code, unknown.stdout.count("\n")) == (0, 1)
-    assert unknown.stderr.startswith("warning: no user has the key 'adda': the token is good")
+    assert unknown.stderr.startswith("warning: no user has the key 'adda': the token is valid")
 
 
 def test_a_token_is_printed_where_there_is_a_secret_and_no_data(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

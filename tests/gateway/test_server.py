@@ -120,7 +120,7 @@ def test_a_token_made_at_the_command_line_is_good_for_a_running_server(demo):
 def test_the_doctor_finds_nothing_wrong_beside_a_running_server(demo):
     found = explore(demo[2], "doctor")
     assert found.returncode == 0, found.stdout
-    for subject in ("python", "folder", "secret", "truth", "schema", "outbox", "vectors", "embeddings", "cache"):
+    for subject in ("python", "folder", "secret", "database", "schema", "outbox", "vectors", "embeddings", "cache"):
         assert re.search(rf"^ok +{subject} ", found.stdout, re.MULTILINE), found.stdout
 
 
@@ -252,7 +252,7 @@ def test_the_schema_is_printed_as_it_is(tmp_path):
 
 def test_migrating_twice_says_so(tmp_path):
     first, second = explore(tmp_path, "migrate"), explore(tmp_path, "migrate")
-    assert first.stderr.startswith(f"made the data folder {tmp_path}/var\napplied 0001")
+    assert first.stderr.startswith(f"created the data folder {tmp_path}/var\napplied 0001")
     assert second.stderr == "the schema was up to date\n"
 
 

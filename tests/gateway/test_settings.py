@@ -4,8 +4,9 @@ import pytest
 from typer.testing import CliRunner
 
 from gateway.cli import app
+from gateway.data_folder import make_var_dir
 from gateway.errors import CannotStart, InvalidSettings
-from gateway.settings import Settings, load_settings, make_var_dir
+from gateway.settings import RENAMED, Settings, load_settings
 
 NAMES = [name.upper() for name in Settings.model_fields]
 
@@ -106,6 +107,21 @@ def test_several_bad_settings_are_all_named(monkeypatch):
     with pytest.raises(InvalidSettings) as raised:
         load_settings()
     assert [line.split()[0] for line in str(raised.value).splitlines()] == ["PORT", "WORKERS"]
+
+
+@pytest.mark.parametrize("place", ["environment", "file"])
+def test_an_old_name_of_a_setting_is_reported_with_the_new_one(monkeypatch, place):
+    if place == "environment":
+        monkeypatch.setenv("EVENTS_KEPT_DAYS", "90")
+    else:
+        Path(".env").write_text("events_kept_days=90\n")
+    with pytest.raises(InvalidSettings, match=r"^EVENTS_KEPT_DAYS is now named EVENT_RETENTION_DAYS; rename it$"):
+        load_settings()
+
+
+def test_every_old_name_leads_to_a_setting():
+    assert set(RENAMED.values()) <= set(NAMES)
+    assert not set(RENAMED) & set(NAMES)
 
 
 def test_a_bad_option_is_named_as_an_option():

@@ -13,7 +13,16 @@ from db.database.engine import Database
 from db.jobs import JobLease
 from db.models import InteractionType, Job, TagSource, UserFactors, UserTag
 from db.onboarding.questions import active_questions
-from gateway.background.scheduled_jobs import HOUR, INTERESTS, QUIZ, REINDEX, TASTES, TRAINING, VELOCITY, scheduled_jobs
+from gateway.background.scheduled_jobs import (
+    COLLABORATIVE,
+    HOUR,
+    INTERESTS,
+    ONBOARDING,
+    REINDEX,
+    TRAINING,
+    VELOCITY,
+    scheduled_jobs,
+)
 from gateway.background.scheduler import PeriodicJob, Scheduler
 from tests.world import embedded_world
 
@@ -154,7 +163,7 @@ async def test_tastes_are_built_at_night_and_by_a_worker_that_starts_where_nobod
         await world.act("ada", InteractionType.LIKE, "p0000", "p0001")
         await world.act("bea", InteractionType.LIKE, "p0001", "p0002")
         listed = scheduled_jobs(world.stores)
-        (job,) = [job for job in listed if job.name == TASTES]
+        (job,) = [job for job in listed if job.name == COLLABORATIVE]
         assert job.due_at(MOMENT) == datetime(2026, 3, 4, 1, tzinfo=UTC)
         stop = asyncio.Event()
         running = asyncio.create_task(Scheduler(database, [job]).run(stop))
@@ -181,7 +190,7 @@ async def test_the_quiz_is_made_and_interests_are_learned_at_night_and_by_a_work
         await world.add_users("ada")
         await world.add_projects(30)
         await world.act("ada", InteractionType.LIKE, "p0000", "p0006", "p0012")
-        listed = [job for job in scheduled_jobs(world.stores) if job.name in (QUIZ, INTERESTS)]
+        listed = [job for job in scheduled_jobs(world.stores) if job.name in (ONBOARDING, INTERESTS)]
         assert [job.due_at(MOMENT).time() for job in listed] == [time(2, 30), time(2, 40)]
         assert all(job.catches_up for job in listed)
         for job in listed:

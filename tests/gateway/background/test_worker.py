@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.outbox_chaos import Outcome, run
-from db.private_files import open_to_others
-from gateway.background.worker import ALIVE_FILE
+from db.private_files import DataFile, open_to_others
 from tests.preloaded import Program
 from tests.running import environment, explore
 from tests.waiting import until
@@ -48,8 +47,8 @@ async def test_a_signal_stops_the_worker_cleanly(tmp_path: Path, stop: signal.Si
     with log.open("wb") as output:
         worker = Program(["worker"], tmp_path, environment(tmp_path, LOG_FORMAT="json"), output, output)
     try:
-        await until(lambda: "the worker is at work" in log.read_text())
-        await until((tmp_path / "var" / ALIVE_FILE).exists)
+        await until(lambda: "worker started" in log.read_text())
+        await until((tmp_path / "var" / DataFile.WORKER_ALIVE).exists)
         assert list(open_to_others(tmp_path / "var")) == []
         worker.send_signal(stop)
         assert await asyncio.to_thread(worker.wait, STOPS_WITHIN_S) == 0, log.read_text()

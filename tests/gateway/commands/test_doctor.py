@@ -9,9 +9,10 @@ from sqlalchemy import insert
 from db.models import Actor, Project
 from gateway.commands.console import console
 from gateway.commands.doctor import Finding, Verdict, print_findings, run_checks
-from gateway.commands.prepare import migrate_only, open_migrated, prepare
+from gateway.commands.prepare import migrate_only, prepare
 from gateway.errors import CannotStart
 from gateway.settings import Settings
+from gateway.stores import open_migrated
 from tests.doubles.openai import KEY, Fault, OpenAIDouble
 from tests.doubles.weaviate import running_weaviate
 from tests.servers import free_port, running_redis

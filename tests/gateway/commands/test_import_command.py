@@ -84,7 +84,7 @@ async def test_a_fault_is_told_once_with_its_first_line_its_number_of_lines_and_
     reading, karma, advice, role, refused, mend, following = terminal.err.splitlines()
     assert reading.startswith("reading users.jsonl: done, 504 lines")
     assert karma == (
-        "users.jsonl:4: karma: is not a field of this record (500 lines have this fault; line 4 is the first)"
+        "users.jsonl:4: karma: is not a field of this record (500 lines have this error; line 4 is the first)"
     )
     assert "docs/import.md" in advice
     assert role == "users.jsonl:504: role: must be 'viewer', 'service' or 'administrator'"
@@ -108,9 +108,9 @@ def test_faults_that_differ_in_values_only_are_one_kind() -> None:
     for number, name in ((7, "'it'"), (8, "'has \\' quotes'"), (9, '"it\'s"'), (12, "'2026-05-04'")):
         faults.note(RejectedLine("interactions.jsonl", number, f"user: there is no user {name} at 2026-05-0{number}"))
     faults.note(RejectedLine("projects.jsonl", 1, "owner: there is no user 'it'"))
-    first, _, other, _ = "\n".join(faults.told()).splitlines()
+    first, _, other, _ = "\n".join(faults.summary()).splitlines()
     assert first.startswith("interactions.jsonl:7: user: there is no user 'it'")
-    assert "(4 lines have this fault; line 7 is the first)" in first
+    assert "(4 lines have this error; line 7 is the first)" in first
     assert other == "projects.jsonl:1: owner: there is no user 'it'"
 
 
@@ -124,8 +124,8 @@ def test_what_is_no_json_and_what_is_no_time_is_one_kind_whatever_the_parser_say
                 "projects.jsonl", number, f"created_at: must be a valid datetime or date, {what}; key: is missing"
             )
         )
-    assert [line.splitlines()[1] for line in faults.told()] == [
-        "    one JSON object stands on each line; `jq -c '.[]' FILE` writes an array so",
+    assert [line.splitlines()[1] for line in faults.summary()] == [
+        "    write one JSON object on each line; `jq -c '.[]' FILE` converts an array",
         '    write times in ISO 8601 with their zone, such as "2026-05-04T12:30:00Z"',
     ]
 
@@ -135,8 +135,8 @@ def test_after_twenty_kinds_the_rest_is_counted() -> None:
     for number in range(1, SHOWN + 4):
         for _ in range(2):
             faults.note(RejectedLine("users.jsonl", number, f"{'x' * number}: is wrong"))
-    assert len(faults.told()) == SHOWN + 1
-    assert faults.told()[-1] == "… and 3 more kinds of fault in 6 lines"
+    assert len(faults.summary()) == SHOWN + 1
+    assert faults.summary()[-1] == "… and 3 more kinds of error in 6 lines"
 
 
 async def test_a_strict_import_says_that_nothing_was_written(sqlite_database: Database, tmp_path: Path) -> None:
@@ -168,6 +168,6 @@ async def test_a_database_without_tables_is_one_sentence(tmp_path: Path) -> None
     terminal = Terminal()
     assert await terminal.run(database, fill(tmp_path, *USERS)) == NOTHING_READ
     await database.close()
-    assert "the database did not take it: " in terminal.err
+    assert "the database failed: " in terminal.err
     assert "no such table: users" in terminal.err
     assert "Traceback" not in terminal.err

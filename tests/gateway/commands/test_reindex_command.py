@@ -9,10 +9,10 @@ import pytest
 from rich.console import Console
 
 from gateway.commands.import_command import run_import
-from gateway.commands.prepare import open_migrated
 from gateway.commands.reindex_command import check, reindex
 from gateway.errors import CannotStart
 from gateway.settings import Settings
+from gateway.stores import open_migrated
 from tests.doubles.openai import KEY, Fault, OpenAIDouble
 
 pytestmark = pytest.mark.servers
@@ -44,9 +44,9 @@ async def filled(made: Settings, folder: Path, projects: int) -> Settings:
 async def test_rows_that_waited_are_counted_as_written_and_the_people_without_a_profile_explained(tmp_path: Path):
     made, console = await filled(settings(tmp_path), tmp_path, 3), errors()
     whole, holds = await reindex(made, console)
-    assert whole == "the index is whole: 3 written, 0 kept, 0 refused"
+    assert whole == "index complete: 3 written, 0 kept, 0 refused"
     assert holds.startswith(
-        "it holds 3 projects, 0 user profiles, 0 tools; 2 of 2 people have no profile yet: it takes"
+        "it holds 3 projects, 0 user profiles, 0 tools; 2 of 2 people have no profile yet: it requires"
     )
     assert "rows of the outbox: done, 3 written, " in said(console)
 
@@ -55,10 +55,10 @@ async def test_an_index_that_lags_is_no_match_until_the_rows_are_written(tmp_pat
     made = await filled(settings(tmp_path), tmp_path, 3)
     found = await check(made, repair=False)
     assert not found.is_clean
-    assert found.told(repaired=False).startswith("5 rows wait in the outbox; ")
+    assert found.summary(repaired=False).startswith("5 rows wait in the outbox; ")
     found = await check(made, repair=True)
     assert found.is_clean
-    assert found.told(repaired=True) == "the index matches the database"
+    assert found.summary(repaired=True) == "the index matches the database"
 
 
 async def test_a_store_that_goes_away_leaves_word_of_how_far_it_came(tmp_path: Path):
@@ -66,5 +66,5 @@ async def test_a_store_that_goes_away_leaves_word_of_how_far_it_came(tmp_path: P
         made = settings(tmp_path, openai_api_key=KEY, openai_base_url=double.url)
         await filled(made, tmp_path, 120)
         double.fixed_model = Fault(status=401)
-        with pytest.raises(CannotStart, match=r"0 objects are written; .* To go on from there: explore reindex"):
+        with pytest.raises(CannotStart, match=r"0 objects are written; .* To continue: explore reindex"):
             await reindex(made, errors())

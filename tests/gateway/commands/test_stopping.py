@@ -47,14 +47,14 @@ def test_an_import_that_is_stopped_says_that_it_can_be_run_again(tmp_path: Path)
     )
     (tmp_path / "interactions.jsonl").write_text("\n".join(map(json.dumps, events)))
     with started(tmp_path, "import", ".") as (process, reads_output, reads_errors):
-        assert reads_errors.readline().startswith("made the data folder ")
+        assert reads_errors.readline().startswith("created the data folder ")
         assert reads_errors.readline().startswith("reading users.jsonl: done, 2 lines")
         process.send_signal(signal.SIGINT)
         assert process.wait(STOP_WITHIN_S) == 130
         output, errors = reads_output.read(), reads_errors.read()
     assert output == ""
     assert "users.jsonl:2: is not valid JSON" in errors  # what was found so far
-    assert errors.splitlines()[-1] == "explore: stopped; whole batches are in, run it again to go on from there"
+    assert errors.splitlines()[-1] == "explore: stopped; whole batches are in, run it again to continue"
     assert "Traceback" not in errors
 
 

@@ -13,9 +13,10 @@ from db.errors import InvalidRecord
 from db.interactions.interactions import NewInteraction, record_interactions
 from db.models import InteractionType
 from db.trained_models.ranking_models import activate_model, active_model, all_models, store_model
-from gateway.commands.train_command import models_report, run_models, run_train, train_model
+from gateway.commands.train_command import models_report, run_models, run_train
 from scoring.errors import InsufficientData, InvalidModel
 from scoring.models.model_presets import DEFAULT, as_data
+from scoring.training.model_lifecycle import train_model
 from tests.world import BEGIN, World, embedded_world
 
 GOOD = {"age": {"xs": [0.0, 10.0], "ys": [0.0, -1.0]}, "stages": {"new": {"age": {"xs": [0.0, 10.0], "ys": [0, -1]}}}}
@@ -68,13 +69,13 @@ async def test_a_model_that_cannot_serve_is_refused_and_the_one_in_service_stays
 
 async def test_back_goes_to_the_model_that_served_before_and_at_last_to_the_preset(database: Database):
     await keep(database, first=GOOD, second=GOOD)
-    with pytest.raises(InvalidRecord, match="nothing to go back from"):
+    with pytest.raises(InvalidRecord, match="no earlier model"):
         await run_models(database, console(), back=True)
     await run_models(database, console(), use="first")
     await run_models(database, console(), use="second")
     output = console()
     await run_models(database, output, back=True)
-    assert printed(output) == "first serves now\n"
+    assert printed(output) == "first is active\n"
     assert await serving(database) == "first"
 
 

@@ -16,10 +16,11 @@ from db.interactions.interactions import NewInteraction, record_interactions
 from db.models import ActivityRate, DecayedCounters, InteractionType, Project
 from db.records import ProjectRecord
 from db.trained_models.velocity_constants import active_constants
-from gateway.commands.trends_command import run_train_trends, run_trends, train_trends
+from gateway.commands.trends_command import run_train_trends, run_trends
 from scoring.errors import InsufficientData
 from scoring.mathematics.velocity import DEFAULT_TREND_CONSTANTS, Window
 from scoring.models.active_trend_constants import ActiveTrendConstants, from_data
+from scoring.training.trend_lifecycle import train_trends
 from tests.db.interactions.test_interactions import populate
 
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
@@ -60,7 +61,7 @@ async def test_what_is_trained_serves_if_it_foresees_better(database: Database) 
     await lively(database)
     output = StringIO()
     await run_train_trends(database, 0, Console(file=output, width=200))
-    assert "new constants serve now: NDCG@10" in output.getvalue()
+    assert "new constants are active: NDCG@10" in output.getvalue()
     stored = await active_constants(database)
     assert stored is not None
     constants, clock = from_data(stored.constants)
@@ -82,7 +83,7 @@ async def back_to_what_ships(database: Database) -> None:
     assert await active_constants(database) is None
     assert await clock_of(database) == list(UNIFORM_CLOCK.rates)
     await run_trends(database, None, Console(file=output, width=200))
-    assert "the constants that ship serve" in output.getvalue()
+    assert "the built-in constants are active" in output.getvalue()
     with pytest.raises(InvalidRecord, match="number 77"):
         await run_trends(database, 77, Console(file=output))
 

@@ -40,7 +40,7 @@ def test_a_document_that_is_wrong_is_not_kept(fresh):
 
 
 def test_a_flood_of_documents_displaces_none_that_is_in_use():
-    fresh = DocumentCache(GRAPH, kept_characters=100)
+    fresh = DocumentCache(GRAPH, max_characters=100)
     for _ in range(2):
         kept = serve(fresh, "{ name }")
     for number in range(50):
@@ -49,7 +49,7 @@ def test_a_flood_of_documents_displaces_none_that_is_in_use():
 
 
 def test_what_is_kept_has_a_bound_and_the_oldest_goes_first():
-    fresh = DocumentCache(GRAPH, kept_characters=100)
+    fresh = DocumentCache(GRAPH, max_characters=100)
     texts = [f"{{ name }}{' ' * 30}#{number}" for number in range(3)]
     kept = [serve(fresh, text) for text in texts for _ in range(2)][1::2]
     assert fresh.read(texts[0]) is not kept[0]
@@ -57,7 +57,7 @@ def test_what_is_kept_has_a_bound_and_the_oldest_goes_first():
 
 
 def test_two_requests_at_once_with_one_document_count_it_once():
-    fresh = DocumentCache(GRAPH, kept_characters=20)
+    fresh = DocumentCache(GRAPH, max_characters=20)
     serve(fresh, "{ name }")
     for document in [fresh.read("{ name }") for _ in range(5)]:
         fresh.validate(document)
@@ -65,7 +65,7 @@ def test_two_requests_at_once_with_one_document_count_it_once():
 
 
 def test_a_giant_is_not_kept(fresh):
-    giant = "{ name }" + " " * document_cache.LONGEST_KEPT
+    giant = "{ name }" + " " * document_cache.MAX_DOCUMENT_CHARACTERS
     assert serve(fresh, giant) is not serve(fresh, giant)
     assert serve(fresh, giant) is not fresh.read(giant)
 

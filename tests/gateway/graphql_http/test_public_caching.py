@@ -4,7 +4,7 @@ import pytest
 from graphql import GraphQLInterfaceType, GraphQLObjectType
 
 from gateway.documents.document_cache import DocumentCache
-from gateway.graphql_http.public_caching import _is_shared, _may_be_shared
+from gateway.graphql_http.public_caching import _is_shared, _is_shared_field
 from resolvers.schema import schema
 
 READ = {"X-Explore-Request": "1"}
@@ -115,7 +115,7 @@ def test_what_is_shared_was_decided_field_by_field():
         for type_ in schema._schema.type_map.values()
         if isinstance(type_, GraphQLObjectType | GraphQLInterfaceType)
         for name, field in type_.fields.items()
-        if _may_be_shared(field) and field.extensions["strawberry-definition"].base_resolver is not None
+        if _is_shared_field(field) and field.extensions["strawberry-definition"].base_resolver is not None
     }
     assert with_resolver == SHARED
 

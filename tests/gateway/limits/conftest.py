@@ -8,7 +8,7 @@ import strawberry
 from graphql import VariableValues, get_variable_values, parse
 
 from gateway.limit_settings import LimitSettings
-from gateway.limits.document_limits import DocumentLimits
+from gateway.limits.limits import Limits
 from resolvers.common.field_costs import Cost, computed
 
 
@@ -67,13 +67,13 @@ CostOf = Callable[..., int]
 
 
 @pytest.fixture
-def limits() -> DocumentLimits:
+def limits() -> Limits:
     """The limits as they are by default, on the small schema."""
-    return DocumentLimits(SCHEMA, LimitSettings())
+    return Limits(SCHEMA, LimitSettings())
 
 
 @pytest.fixture
-def cost_of(limits: DocumentLimits) -> CostOf:
+def cost_of(limits: Limits) -> CostOf:
     """Return the cost of the first operation of a document with variables as a client sends them."""
 
     def cost(text: str, **variables: Any) -> int:

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.limit_settings import LimitSettings
-from gateway.limits.document_limits import DocumentLimits
+from gateway.limits.limits import Limits
 from tests.gateway.limits.conftest import SCHEMA
 
 # shelf costs 100, and 2 for each of `first`; a plain field 1.
@@ -106,7 +106,7 @@ def fragments(draw: st.DrawFn) -> list[list[int | None]]:
     ]
 
 
-WIDE = DocumentLimits(SCHEMA, LimitSettings(max_fields=100_000, max_fragments=100_000))
+WIDE = Limits(SCHEMA, LimitSettings(max_fields=100_000, max_fragments=100_000))
 
 
 @given(fragments())

@@ -27,13 +27,14 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from gateway.limit_settings import LimitSettings
-from gateway.limits.document_limits import Analysis, DocumentLimits
+from gateway.limits.cost import Analysis
+from gateway.limits.limits import Limits
 from resolvers.common.field_costs import COST, Cost
 from resolvers.executor import Executor
 from resolvers.schema import schema
 
 SCHEMA = schema._schema
-LIMITS = DocumentLimits(SCHEMA, LimitSettings())
+LIMITS = Limits(SCHEMA, LimitSettings())
 
 AT = {
     "Query": "query{declared} {{ {field} }}",

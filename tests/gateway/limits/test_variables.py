@@ -1,6 +1,6 @@
 import pytest
 
-from gateway.limits.errors import OverLimit
+from gateway.errors import OverLimit
 from gateway.limits.variables import check_variables
 
 

@@ -143,7 +143,7 @@ StartEdge = Callable[..., AbstractContextManager[Edge]]
 
 @contextmanager
 def running_edge(
-    folder: Path, bounds: ConnectionLimits = DEFAULT_CONNECTION_LIMITS, send_buffer: int | None = None, **settings: Any
+    folder: Path, limits: ConnectionLimits = DEFAULT_CONNECTION_LIMITS, send_buffer: int | None = None, **settings: Any
 ) -> Iterator[Edge]:
     """Start a gateway on the small graph of the tests (0.1 s); `send_buffer` is the kernel's for each connection."""
 
@@ -156,7 +156,7 @@ def running_edge(
     with socket.create_server(("127.0.0.1", 0), backlog=2048) as listening:
         if send_buffer:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
-        server = uvicorn.Server(server_config(made, build(made, GRAPH, opened, folder), bounds=bounds))
+        server = uvicorn.Server(server_config(made, build(made, GRAPH, opened, folder), limits=limits))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         port = listening.getsockname()[1]

@@ -233,7 +233,7 @@ def test_a_flood_from_one_address_leaves_room_for_its_health_checks_and_for_othe
 
 
 def test_a_connection_over_the_cap_waits_for_a_shorter_time(start_edge: StartEdge) -> None:
-    with start_edge(max_connections_address=1, bounds=SHORT_BEYOND) as edge, edge.wire(), edge.wire() as excess:
+    with start_edge(max_connections_address=1, limits=SHORT_BEYOND) as edge, edge.wire(), edge.wire() as excess:
         assert excess.is_closed
 
 

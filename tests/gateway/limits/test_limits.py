@@ -1,16 +1,16 @@
 import pytest
 from graphql import get_introspection_query, parse
 
+from gateway.errors import OverLimit
 from gateway.limit_settings import LimitSettings
-from gateway.limits.document_limits import DocumentLimits, check_cost
-from gateway.limits.errors import OverLimit
+from gateway.limits.limits import Limits, check_cost
 from resolvers.schema import schema
 from tests.gateway.limits.conftest import SCHEMA
 
 
 def refusal(text, **settings):
     with pytest.raises(OverLimit) as refused:
-        DocumentLimits(SCHEMA, LimitSettings(**settings)).analyze(parse(text))
+        Limits(SCHEMA, LimitSettings(**settings)).analyze(parse(text))
     return refused.value
 
 
@@ -157,7 +157,7 @@ INTROSPECTION = get_introspection_query(
 
 
 def test_what_graphiql_asks_of_the_schema_is_within_all_limits():
-    limits = DocumentLimits(schema._schema, LimitSettings())
+    limits = Limits(schema._schema, LimitSettings())
     analysis = limits.analyze(parse(INTROSPECTION))
     check_cost(analysis.cost(analysis.operations[0], {}), LimitSettings().max_cost)
 

@@ -1,0 +1,150 @@
+"""Admission of an operation: authentication, document, limits, budget and validation, for HTTP and WebSockets alike."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import strawberry
+from graphql import Executor, GraphQLError, OperationDefinitionNode, OperationType
+from starlette.requests import HTTPConnection
+
+from gateway.callers.authentication import Authentication, Authenticator
+from gateway.compat import graphql_schema, optimized_is_awaitable
+from gateway.documents.document import Document, DocumentRefused
+from gateway.documents.document_cache import DocumentCache
+from gateway.documents.graphql_request import GraphQLRequest
+from gateway.documents.resolution import DocumentResolver
+from gateway.errors import RequestRefused, Unauthenticated
+from gateway.limits.budget import REFUSED_POINTS, REQUEST_POINTS, UNAUTHENTICATED_POINTS, Budgets, OverBudget
+from gateway.limits.limits import Limits
+from gateway.limits.rate_limits import RateLimitStore
+
+MAX_VARIABLE_ERRORS, MAX_ERRORS_OF_MANY = 50, 10
+"""Reported errors of few variables, and of many. An error quotes the whole value: 50 of an object with 9,000 unknown
+fields take 100 ms of CPU, 10 take 25 ms."""
+
+MAX_LOGGED_NAME = 100
+"""Characters of an operation's name in the log."""
+
+Prepared = Executor[Any] | list[GraphQLError]
+"""An executor with coerced variables and without a context; or the errors of the variables."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdmittedOperation:
+    """An operation that may run.
+
+    Attributes
+    ----------
+    kind
+        Query, mutation or subscription.
+    cost
+        Its cost and the rest of the budget, for `extensions`.
+    """
+
+    document: Document
+    kind: OperationType
+    cost: Mapping[str, int]
+    prepared: Prepared
+
+
+class Admission:
+    """Admits operations on a graph."""
+
+    def __init__(
+        self,
+        graph: strawberry.Schema,
+        authenticator: Authenticator,
+        resolver: DocumentResolver,
+        documents: DocumentCache,
+        limits: Limits,
+        budgets: Budgets,
+    ) -> None:
+        self._graph = graph
+        self.authenticator = authenticator
+        self._resolver = resolver
+        self._documents = documents
+        self.limits = limits
+        self._budgets = budgets
+
+    async def authenticate(self, request: HTTPConnection) -> Authentication:
+        """Authenticate a request; an invalid token costs its address points. Raises `RequestRefused`."""
+        try:
+            return await self.authenticator.authenticate(request)
+        except Unauthenticated:
+            address = self.authenticator.client_address(request)
+            await self._budgets.charge_address(address, UNAUTHENTICATED_POINTS, _rate_limit_store(request))
+            raise
+
+    async def admit(
+        self, request: HTTPConnection, authentication: Authentication, asked: GraphQLRequest
+    ) -> AdmittedOperation:
+        """Admit an operation that is valid and within the limits and the caller's budget.
+
+        Raises
+        ------
+        RequestRefused, DocumentRefused
+            If it may not run; each says why.
+        """
+        is_privileged, store = authentication.is_privileged, _rate_limit_store(request)
+        try:
+            resolved = await self._resolver.find(asked, may_run_any=is_privileged)
+            document, operation = self._read(request, asked, resolved.text)
+            coercion_points = self.limits.check_variables(asked.variables, is_privileged=is_privileged)
+            if document.analysis is None:
+                document.analysis = self.limits.analyze(document.node)
+            if coercion_points:
+                await self._budgets.charge(authentication, coercion_points, store)
+            prepared = self._prepare(document, asked, max_errors=0)
+            points = REQUEST_POINTS + self._price(document, operation, prepared, is_privileged=is_privileged)
+            budget = await self._budgets.charge(authentication, points, store)
+            self._documents.validate(document)
+        except OverBudget:
+            raise
+        except (RequestRefused, DocumentRefused):
+            await self._budgets.charge(authentication, REFUSED_POINTS, store)
+            raise
+        await self._resolver.register(resolved)
+        if isinstance(prepared, list):
+            # The caller has paid for it: the errors can be reported.
+            prepared = self._prepare(document, asked, MAX_ERRORS_OF_MANY if coercion_points else MAX_VARIABLE_ERRORS)
+        left = {} if budget is None else budget.extension
+        return AdmittedOperation(document, operation.operation, {**left, "asked": coercion_points + points}, prepared)
+
+    def _read(
+        self, request: HTTPConnection, asked: GraphQLRequest, text: str
+    ) -> tuple[Document, OperationDefinitionNode]:
+        document = self._documents.read(text)
+        operation = document.operation(asked.operation_name)
+        request.state.operation = operation.name.value[:MAX_LOGGED_NAME] if operation.name else None
+        if operation.operation is OperationType.MUTATION and not asked.allows_mutation:
+            raise RequestRefused(405, "METHOD_NOT_ALLOWED", "Send a mutation with POST.", {"Allow": "POST"})
+        return document, operation
+
+    def _prepare(self, document: Document, asked: GraphQLRequest, max_errors: int) -> Prepared:
+        """Coerce the variables, once for the cost and the execution."""
+        return self._graph.execution_context_class.build(
+            graphql_schema(self._graph),
+            document.node,
+            raw_variable_values=asked.variables,
+            operation_name=asked.operation_name,
+            max_coercion_errors=max_errors,
+            is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # declares bool instead of a TypeGuard
+            hide_suggestions=not self._documents.allows_introspection,
+            operation_extensions=asked.extensions,
+        )
+
+    def _price(
+        self, document: Document, operation: OperationDefinitionNode, prepared: Prepared, *, is_privileged: bool
+    ) -> int:
+        """Return the points of an operation; one with wrong variables will not run."""
+        if isinstance(prepared, list):
+            return REFUSED_POINTS
+        assert document.analysis is not None  # noqa: S101 (for the type checker)
+        variables = prepared.variable_values.coerced
+        return self.limits.cost(document.analysis, operation, variables, is_privileged=is_privileged)
+
+
+def _rate_limit_store(request: HTTPConnection) -> RateLimitStore:
+    store: RateLimitStore = request.app.state.runtime.rate_limits
+    return store

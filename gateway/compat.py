@@ -1,0 +1,59 @@
+"""Private parts of uvicorn, websockets and Strawberry that the gateway relies on, in one place.
+
+`tests/gateway/test_compat.py` fails with a sentence for each part that a new version has changed.
+"""
+
+from importlib.metadata import version
+from inspect import getsource
+
+import strawberry
+from graphql import GraphQLSchema
+from strawberry.execution import optimized_is_awaitable
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+__all__ = [
+    "HttpToolsProtocol",
+    "RequestResponseCycle",
+    "WebSocketsSansIOProtocol",
+    "graphql_schema",
+    "optimized_is_awaitable",
+]
+
+TESTED = {"uvicorn": (0, 54), "websockets": (17,), "strawberry-graphql": (0, 341)}
+"""Versions for which the gateway is tested, as the beginning of the version number."""
+
+_PARTS: dict[type, str] = {
+    HttpToolsProtocol: "_should_upgrade _start_asgi_task _unset_keepalive_if_required handle_websocket_upgrade "
+    "on_response_complete on_message_begin on_header on_headers_complete on_body on_message_complete parser access_log "
+    "timeout_keep_alive loop client app flow pipeline cycle transport server_state scope url headers logger "
+    "access_logger expect_100_continue",
+    RequestResponseCycle: "response_started response_complete keep_alive transport waiting_for_100_continue "
+    "disconnected message_event",
+    WebSocketsSansIOProtocol: "writable transport read_paused conn handshake_initiated",
+    strawberry.Schema: "_schema execution_context_class",
+}
+"""Attributes of each class that the gateway uses."""
+
+
+def graphql_schema(graph: strawberry.Schema) -> GraphQLSchema:
+    """Return the graphql-core schema behind a Strawberry schema."""
+    return graph._schema
+
+
+def incompatibilities() -> list[str]:
+    """Return a sentence for each untested version and each private attribute that is gone."""
+    found = []
+    for package, tested in TESTED.items():
+        installed = version(package)
+        if tuple(int(part) for part in installed.split(".")[: len(tested)]) != tested:
+            expected = ".".join(map(str, tested))
+            found.append(f"{package} {installed} is not tested: run tests/gateway, then replace {expected} in TESTED")
+    for owner, names in _PARTS.items():
+        source = getsource(owner)
+        found += [
+            f"{owner.__module__}.{owner.__name__} has no {name} any more: adapt its uses in gateway/"
+            for name in names.split()
+            if not hasattr(owner, name) and f"self.{name}" not in source
+        ]
+    return found
