@@ -77,7 +77,7 @@ class Admission:
             raise
 
     async def admit(
-        self, request: HTTPConnection, authentication: Authentication, asked: GraphQLRequest
+        self, request: HTTPConnection, authentication: Authentication, parameters: GraphQLRequest
     ) -> AdmittedOperation:
         """Admit an operation that is valid and within the limits and the caller's budget.
 
@@ -88,14 +88,14 @@ class Admission:
         """
         is_privileged, store = authentication.is_privileged, _rate_limit_store(request)
         try:
-            resolved = await self._resolver.find(asked, may_run_any=is_privileged)
-            document, operation = self._read(request, asked, resolved.text)
-            coercion_points = self.limits.check_variables(asked.variables, is_privileged=is_privileged)
+            resolved = await self._resolver.find(parameters, may_run_any=is_privileged)
+            document, operation = self._read(request, parameters, resolved.text)
+            coercion_points = self.limits.check_variables(parameters.variables, is_privileged=is_privileged)
             if document.analysis is None:
                 document.analysis = self.limits.analyze(document.node)
             if coercion_points:
                 await self._budgets.charge(authentication, coercion_points, store)
-            prepared = self._prepare(document, asked, max_errors=0)
+            prepared = self._prepare(document, parameters, max_errors=0)
             points = REQUEST_POINTS + self._price(document, operation, prepared, is_privileged=is_privileged)
             budget = await self._budgets.charge(authentication, points, store)
             self._documents.validate(document)
@@ -107,31 +107,33 @@ class Admission:
         await self._resolver.register(resolved)
         if isinstance(prepared, list):
             # The caller has paid for it: the errors can be reported.
-            prepared = self._prepare(document, asked, MAX_ERRORS_OF_MANY if coercion_points else MAX_VARIABLE_ERRORS)
+            prepared = self._prepare(
+                document, parameters, MAX_ERRORS_OF_MANY if coercion_points else MAX_VARIABLE_ERRORS
+            )
         left = {} if budget is None else budget.extension
         return AdmittedOperation(document, operation.operation, {**left, "asked": coercion_points + points}, prepared)
 
     def _read(
-        self, request: HTTPConnection, asked: GraphQLRequest, text: str
+        self, request: HTTPConnection, parameters: GraphQLRequest, text: str
     ) -> tuple[Document, OperationDefinitionNode]:
         document = self._documents.read(text)
-        operation = document.operation(asked.operation_name)
+        operation = document.operation(parameters.operation_name)
         request.state.operation = operation.name.value[:MAX_LOGGED_NAME] if operation.name else None
-        if operation.operation is OperationType.MUTATION and not asked.allows_mutation:
+        if operation.operation is OperationType.MUTATION and not parameters.allows_mutation:
             raise RequestRefused(405, "METHOD_NOT_ALLOWED", "Send a mutation with POST.", {"Allow": "POST"})
         return document, operation
 
-    def _prepare(self, document: Document, asked: GraphQLRequest, max_errors: int) -> Prepared:
+    def _prepare(self, document: Document, parameters: GraphQLRequest, max_errors: int) -> Prepared:
         """Coerce the variables, once for the cost and the execution."""
         return self._graph.execution_context_class.build(
             graphql_schema(self._graph),
             document.node,
-            raw_variable_values=asked.variables,
-            operation_name=asked.operation_name,
+            raw_variable_values=parameters.variables,
+            operation_name=parameters.operation_name,
             max_coercion_errors=max_errors,
             is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # declares bool instead of a TypeGuard
             hide_suggestions=not self._documents.allows_introspection,
-            operation_extensions=asked.extensions,
+            operation_extensions=parameters.extensions,
         )
 
     def _price(

@@ -36,7 +36,7 @@ from gateway.graphql_http.request_parsing import PREFLIGHT_HEADERS
 from gateway.limits.budget import Budgets
 from gateway.limits.limits import Limits
 from gateway.logs import configure_logs
-from gateway.pages import alive, answer_http_exception, front_page, ready
+from gateway.pages import alive, answer_http_exception, ready, start_page
 from gateway.request_log import REQUEST_ID_HEADER, RequestLog
 from gateway.runtime import OpenRuntime, open_runtime, request_context
 from gateway.settings import Settings, load_settings
@@ -110,7 +110,7 @@ def build(
     graphiql = read_graphiql(frontend) if settings.graphiql else {}
     graphql = GraphiqlOrEndpoint(parts.endpoint, graphiql) if settings.graphiql else parts.endpoint
     app = Starlette(
-        routes=[*([] if explore_page else [Route("/", front_page)]), Route("/graphql", graphql), *_routes(parts)],
+        routes=[*([] if explore_page else [Route("/", start_page)]), Route("/graphql", graphql), *_routes(parts)],
         middleware=_middleware(parts),
         exception_handlers={HTTPException: answer_http_exception},
         lifespan=_lifespan(parts, opened),

@@ -258,7 +258,7 @@ def evaluate(
     protocol: Annotated[evaluate_command.Protocol, typer.Option(help="Evaluation protocol.")] = (
         evaluate_command.Protocol.FEED_REQUESTS
     ),
-    seed: Annotated[int, typer.Option(help="The same seed gives the same numbers.")] = 0,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same figures.")] = 0,
     seeds: Annotated[int, typer.Option(min=1, max=100, help="Number of splits of the protocol random.")] = 5,
     floor: Annotated[int, typer.Option(min=1, help="People from which on neighbor signals count.")] = (
         weights.ANONYMITY_FLOOR

@@ -10,7 +10,7 @@ from db.private_files import DataFile, make_private_folder
 from gateway.errors import CannotStart
 from gateway.settings import Settings
 
-_POINT_THERE = "run this in the folder where the server was started, or set VAR_DIR (in the environment or a file .env)"
+_ADVICE = "run this in the folder where the server was started, or set VAR_DIR (in the environment or a file .env)"
 
 
 def make_var_dir(settings: Settings) -> Path:
@@ -52,9 +52,9 @@ def require_data(settings: Settings) -> None:
     """
     file = database_file(settings)
     if settings.uses_data_folder and not settings.var_dir.is_dir():
-        raise CannotStart(f"there is no data folder {settings.var_dir}; {_POINT_THERE}. To create one: explore serve")
+        raise CannotStart(f"there is no data folder {settings.var_dir}; {_ADVICE}. To create one: explore serve")
     if file is not None and not file.exists():
-        raise CannotStart(f"there is no database {file}; {_POINT_THERE}. To create one: explore serve")
+        raise CannotStart(f"there is no database {file}; {_ADVICE}. To create one: explore serve")
 
 
 def require_secret(settings: Settings) -> None:
@@ -67,7 +67,7 @@ def require_secret(settings: Settings) -> None:
     """
     path = settings.data_file(DataFile.TOKEN_SECRET)
     if settings.token_secret is None and not path.exists():
-        message = f"there is no signing secret {path}; {_POINT_THERE}, or set TOKEN_SECRET to the server's value"
+        message = f"there is no signing secret {path}; {_ADVICE}, or set TOKEN_SECRET to the server's value"
         raise CannotStart(message)
 
 

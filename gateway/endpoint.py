@@ -17,7 +17,7 @@ from gateway.graphql_http.media_types import EVENTS, JSON, accepts_event_stream,
 from gateway.graphql_http.public_caching import PublicCaching
 from gateway.graphql_http.request_parsing import METHODS, read_request
 from gateway.graphql_http.responses import refusal_response, request_error_response, result_response
-from gateway.limits.deadline import within
+from gateway.limits.deadline import run_within
 from gateway.subscriptions.event_streams import EventStreams
 from gateway.telemetry import count_refused_request
 from scoring.use_cases.unit_of_work import Caller
@@ -80,8 +80,8 @@ class Endpoint:
         authentication = await self._admission.authenticate(request)
         limits = self._admission.limits
         max_body = limits.max_body(is_privileged=authentication.is_privileged)
-        asked = await read_request(request, max_body, limits.body_timeout_s)
-        admitted = await self._admission.admit(request, authentication, asked)
+        parameters = await read_request(request, max_body, limits.body_timeout_s)
+        admitted = await self._admission.admit(request, authentication, parameters)
         if admitted.kind is OperationType.SUBSCRIPTION:
             return await self._stream(request, authentication, admitted)
         if authentication.is_anonymous and self._caching.is_shared(request, admitted.document):
@@ -123,7 +123,7 @@ class Endpoint:
         if isinstance(running, ExecutionResult):
             return running
         timeout_s = self._admission.limits.timeout_s(is_privileged=authentication.is_privileged)
-        return await within(timeout_s, running, context.stop)
+        return await run_within(timeout_s, running, context.stop)
 
 
 def _with_session(response: Response, session_id: str | None) -> Response:

@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import Any
 
 MAX_AMOUNT = 10**9
-"""Largest amount that a message states: nested fragments can make amounts of hundreds of digits."""
+"""Largest format_amount that a message states: nested fragments can make amounts of hundreds of digits."""
 
 
 class GatewayError(Exception):
@@ -97,6 +97,6 @@ class OverLimit(RequestRefused):
         super().__init__(400, code, message, extensions={"asked": min(asked, MAX_AMOUNT), "allowed": allowed})
 
 
-def amount(number: int) -> str:
+def format_amount(number: int) -> str:
     """Format a number for a message."""
     return f"{number:,}" if number < MAX_AMOUNT else f"over {MAX_AMOUNT:,}"

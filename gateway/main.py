@@ -5,8 +5,8 @@ import signal
 
 def main() -> None:
     """Run the command line. Ctrl-C during the import ends the process without a traceback."""
-    usual = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    previous_handler = signal.signal(signal.SIGINT, signal.SIG_DFL)
     from gateway.cli import app  # noqa: PLC0415 (after the line above)
 
-    signal.signal(signal.SIGINT, usual)
+    signal.signal(signal.SIGINT, previous_handler)
     app()

@@ -35,7 +35,7 @@ _POLICY = f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; frame-ancestor
 log = structlog.get_logger(__name__)
 
 
-async def front_page(_request: Request) -> Response:
+async def start_page(_request: Request) -> Response:
     """Answer with the start page."""
     return HTMLResponse(_START_PAGE, headers={"Content-Security-Policy": _POLICY})
 

@@ -34,18 +34,18 @@ _requests = Histogram(
     "explore_request_seconds", "HTTP requests, by path and status", ("path", "status"), buckets=SECONDS
 )
 _calls = Counter("explore_store_calls_total", "Calls to a store, by outcome", ("store", "operation", "outcome"))
-_calling = Counter("explore_store_seconds_total", "Time spent in calls to a store", ("store", "operation"))
+_call_seconds = Counter("explore_store_seconds_total", "Time spent in calls to a store", ("store", "operation"))
 _circuits = Gauge(
     "explore_store_circuit_open",
     "1 while the circuit breaker of a store is open",
     ("store",),
     multiprocess_mode="livemax",
 )
-_tokens = Counter("explore_embedding_tokens_total", "Tokens that a paid model has embedded")
-_dollars = Counter("explore_embedding_dollars_total", "Cost of these tokens, at the price of the settings")
+_embedding_tokens = Counter("explore_embedding_tokens_total", "Tokens that a paid model has embedded")
+_embedding_dollars = Counter("explore_embedding_dollars_total", "Cost of these tokens, at the price of the settings")
 _refused = Counter("explore_refused_requests_total", "Refused requests, by code", ("code",))
-_uncounted = Counter("explore_local_charges_total", "Charges that one process counted alone while Redis was away")
-_untrusted = Counter(
+_local_charges = Counter("explore_local_charges_total", "Charges that one process counted alone while Redis was away")
+_untrusted_headers = Counter(
     "explore_untrusted_forwarding_total",
     "Requests with X-Forwarded-For from an address that TRUSTED_PROXIES does not name",
     ("address",),
@@ -54,7 +54,7 @@ _untrusted = Counter(
 
 def count_untrusted_forwarding(is_public: bool) -> None:
     """Count an untrusted forwarding header; one from a private address is most likely a proxy's."""
-    _untrusted.labels("public" if is_public else "private").inc()
+    _untrusted_headers.labels("public" if is_public else "private").inc()
 
 
 def count_refused_request(code: str) -> None:
@@ -64,7 +64,7 @@ def count_refused_request(code: str) -> None:
 
 def count_local_charge() -> None:
     """Count a charge that only this process knows."""
-    _uncounted.inc()
+    _local_charges.inc()
 
 
 def observe_request(path: str, status: int, seconds: float) -> None:
@@ -75,7 +75,7 @@ def observe_request(path: str, status: int, seconds: float) -> None:
 def observe_store_call(store: Store, operation: str, outcome: CallOutcome, seconds: float) -> None:
     """Record a call to a store (see `db.resilience.Guard`)."""
     _calls.labels(store.value, operation, outcome.value).inc()
-    _calling.labels(store.value, operation).inc(seconds)
+    _call_seconds.labels(store.value, operation).inc(seconds)
 
 
 def record_circuit_state(store: Store, state: CircuitState, reason: str) -> None:
@@ -86,8 +86,8 @@ def record_circuit_state(store: Store, state: CircuitState, reason: str) -> None
 
 def count_embedding_cost(tokens: int, dollars: float) -> None:
     """Count tokens and cost of embeddings."""
-    _tokens.inc(tokens)
-    _dollars.inc(dollars)
+    _embedding_tokens.inc(tokens)
+    _embedding_dollars.inc(dollars)
 
 
 class Metrics:

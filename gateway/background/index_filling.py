@@ -28,7 +28,7 @@ async def fill_if_empty(stores: Stores, stop: asyncio.Event) -> None:
         try:
             if await needs_filling(stores):
                 log.info("filling the empty index from the database")
-                await jobs.run_exclusively(stores.database, REINDEX, lambda turn: rebuild_index(stores, turn))
+                await jobs.run_exclusively(stores.database, REINDEX, lambda lease: rebuild_index(stores, lease))
         except StoreUnavailable:  # its guard has logged it
             with suppress(TimeoutError):
                 async with asyncio.timeout(RETRY_S):

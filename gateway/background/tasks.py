@@ -41,9 +41,9 @@ def build_scheduler(stores: Stores, settings: Settings) -> Scheduler:
     """Create the scheduler of all periodic jobs."""
     constants = ActiveTrendConstants(stores.database)
 
-    async def refresh(turn: JobLease) -> None:
+    async def refresh(lease: JobLease) -> None:
         formula = formula_of((await constants())[Window.DAY])
-        await refresh_velocities(stores.database, formula, now(), lambda connection: require_lease(connection, turn))
+        await refresh_velocities(stores.database, formula, now(), lambda connection: require_lease(connection, lease))
 
     return Scheduler(stores.database, scheduled_jobs(stores, refresh, timedelta(days=settings.event_retention_days)))
 

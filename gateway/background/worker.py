@@ -15,7 +15,7 @@ from gateway.settings import Settings
 from gateway.stores import open_stores, prepare_index, require_reachable
 
 HEARTBEAT_S = 5.0
-"""Interval at which a worker touches its file for the health check of its container."""
+"""Interval at which a worker updates its file for the health check of its container."""
 
 log = structlog.get_logger(__name__)
 
@@ -39,13 +39,13 @@ async def run_worker(settings: Settings) -> None:
             log.warning("store unavailable, waiting", store=away.store.value, reason=away.reason)
         _, tasks = worker_tasks(stores, settings)
         if settings.var_dir.is_dir():  # missing where all stores are servers and no container reads the file
-            tasks["heartbeat"] = partial(_beat, settings.data_file(DataFile.WORKER_ALIVE))
+            tasks["heartbeat"] = partial(_update_heartbeat, settings.data_file(DataFile.WORKER_ALIVE))
         async with run_alongside(tasks):
             log.info("worker started")
             await stop.wait()
 
 
-async def _beat(file: Path, stop: asyncio.Event) -> None:
+async def _update_heartbeat(file: Path, stop: asyncio.Event) -> None:
     await asyncio.to_thread(make_private_file, file)
     while not stop.is_set():
         await asyncio.to_thread(file.touch)

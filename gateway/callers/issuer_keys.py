@@ -94,7 +94,7 @@ class IssuerKeys:
         """
         await self._keep_fresh()
         found = self._match(algorithm, kid)
-        if found is None and self._asks_again():
+        if found is None and self._may_retry():
             await self._fetched()
             found = self._match(algorithm, kid)
         if found is None and not self._is_known():
@@ -119,7 +119,7 @@ class IssuerKeys:
     def _is_known(self) -> bool:
         return self._age_s() <= MAX_KEY_AGE_S
 
-    def _asks_again(self) -> bool:
+    def _may_retry(self) -> bool:
         is_asking = self._flight is not None and not self._flight.done()
         return is_asking or self._clock() - self._asked_at >= RETRY_AFTER_S
 
@@ -131,7 +131,7 @@ class IssuerKeys:
         return fitting[0] if len(fitting) == 1 else None
 
     async def _keep_fresh(self) -> None:
-        if self._age_s() <= REFRESH_AFTER_S or not self._asks_again():
+        if self._age_s() <= REFRESH_AFTER_S or not self._may_retry():
             return
         # An issuer that did not answer last time is asked in the background.
         if not self._is_known() or (self._age_s() > 2 * REFRESH_AFTER_S and self.fault is None):
@@ -189,7 +189,7 @@ async def _download(url: str) -> bytes:
             if answer.status_code != 200:
                 raise _Unusable(f"it answers {answer.status_code}")
             return await _read_all(answer.aiter_bytes())
-    except (httpx.HTTPError, httpx.InvalidURL) as error:  # its own words hold the whole address
+    except (httpx.HTTPError, httpx.InvalidURL) as error:  # its message holds the whole URL
         raise _Unusable(f"it cannot be reached ({type(error).__name__})") from None
 
 

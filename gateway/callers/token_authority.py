@@ -104,7 +104,7 @@ class TokenAuthority:
             "exp": now + int(hours * 3600),
         }
         if role is not None:
-            claims[self._role.name] = self._role.word(role)
+            claims[self._role.name] = self._role.role_name(role)
         return jwt.encode(claims, self._secret, ALGORITHM)
 
     async def read(self, header: str | None) -> TokenClaims | None:

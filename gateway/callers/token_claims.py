@@ -42,12 +42,12 @@ class RoleClaim:
     ----------
     name
         The claim's name, or a path into objects with dots, as in ``realm_access.roles``.
-    words
+    names
         The issuer's names of our roles.
     """
 
     name: str = "role"
-    words: Mapping[str, Role] = field(default_factory=lambda: {role.value: role for role in Role})
+    names: Mapping[str, Role] = field(default_factory=lambda: {role.value: role for role in Role})
 
     def read(self, payload: Mapping[str, Any]) -> Role | None:
         """Return the role, the highest one of a list. Raises `Unauthenticated` for an unknown name."""
@@ -55,15 +55,15 @@ class RoleClaim:
         if given is None:
             return None
         if isinstance(given, list):
-            roles = [self.words[word] for word in given if isinstance(word, str) and word in self.words]
+            roles = [self.names[name] for name in given if isinstance(name, str) and name in self.names]
             return max(roles, key=_RANK.__getitem__, default=None)
-        if not isinstance(given, str) or given not in self.words:
-            raise Unauthenticated(f"The token's {self.name} must be one of {', '.join(self.words)}, or be left out.")
-        return self.words[given]
+        if not isinstance(given, str) or given not in self.names:
+            raise Unauthenticated(f"The token's {self.name} must be one of {', '.join(self.names)}, or be left out.")
+        return self.names[given]
 
-    def word(self, role: Role) -> str:
+    def role_name(self, role: Role) -> str:
         """Return the name of a role for a token of our own."""
-        return next((word for word, named in self.words.items() if named is role), role.value)
+        return next((name for name, named in self.names.items() if named is role), role.value)
 
     def _claim(self, payload: Mapping[str, Any]) -> Any:
         if self.name in payload:  # first: an issuer's own claims are often URLs, with dots

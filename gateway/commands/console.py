@@ -10,14 +10,14 @@ from rich.text import Text
 
 from db.redaction import redact
 
-UNCUT = 100_000
+UNLIMITED_WIDTH = 100_000
 """Width in columns of an output that is no terminal: a file or a pipe takes a line of any length."""
 
 
 def console(*, stderr: bool = False) -> Console:
     """Return a console for standard output or standard error; only a terminal has a width to wrap at."""
     made = Console(stderr=stderr)
-    return made if made.is_terminal else Console(stderr=stderr, width=UNCUT)
+    return made if made.is_terminal else Console(stderr=stderr, width=UNLIMITED_WIDTH)
 
 
 def plain(text: str) -> Text:

@@ -41,11 +41,11 @@ class Verdict(StrEnum):
     """Outcome of a check."""
 
     OK = "ok"
-    LOOK = "look"
+    WARNING = "warning"
     BROKEN = "broken"
 
 
-_COLORS = {Verdict.OK: "green", Verdict.LOOK: "yellow", Verdict.BROKEN: "red"}
+_COLORS = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.BROKEN: "red"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Finding:
 
     subject: str
     verdict: Verdict
-    words: str
+    message: str
 
 
 _Result = tuple[Verdict, str]
@@ -83,7 +83,7 @@ def print_findings(console: Console, findings: list[Finding]) -> int:
     table = Table(box=None, show_header=False, pad_edge=False)
     for finding in findings:
         verdict = f"[{_COLORS[finding.verdict]}]{finding.verdict}[/]"
-        table.add_row(verdict, finding.subject, plain(finding.words))
+        table.add_row(verdict, finding.subject, plain(finding.message))
     console.print(table)
     return int(any(finding.verdict is Verdict.BROKEN for finding in findings))
 
@@ -104,8 +104,8 @@ async def _stores(settings: Settings, stores: Stores) -> list[Finding]:
     missing = _missing_files(settings)
     for subject, check in checks.items():
         if subject in missing:  # opening the file would create it
-            words = f"{missing[subject]} is not there yet; it is created when needed"
-            findings.append(Finding(subject, Verdict.OK, words))
+            message = f"{missing[subject]} is not there yet; it is created when needed"
+            findings.append(Finding(subject, Verdict.OK, message))
         else:
             findings.append(await _check(subject, _with_fix(settings, check())))
     return findings
@@ -125,15 +125,15 @@ async def _check(subject: str, check: Awaitable[_Result]) -> Finding:
     try:
         return Finding(subject, *await check)
     except StoreMisconfigured as error:
-        words = error.reason  # names the setting
+        message = error.reason  # names the setting
     except (DatabaseLayerError, GatewayError) as error:
-        words = str(error)
+        message = str(error)
     except OSError as error:
         reason = (error.strerror or "no reason given").lower()
-        words = f"{error.filename}: {reason}; run this as its owner, or change its permissions"
+        message = f"{error.filename}: {reason}; run this as its owner, or change its permissions"
     except SQLAlchemyError as error:
-        words = f"the database refuses a statement: {driver_message(error)}"
-    return Finding(subject, Verdict.BROKEN, words)
+        message = f"the database refuses a statement: {driver_message(error)}"
+    return Finding(subject, Verdict.BROKEN, message)
 
 
 async def _with_fix(settings: Settings, check: Awaitable[_Result]) -> _Result:
@@ -184,9 +184,9 @@ async def _folder(settings: Settings) -> _Result:
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         return Verdict.BROKEN, f"{folder} cannot be written by this user; make it writable, or run as its owner"
     if shutil.disk_usage(folder).free < MIN_FREE_BYTES:
-        return Verdict.LOOK, f"{folder}: less than {MIN_FREE_BYTES // 2**20} MB are free on its disk; free some"
+        return Verdict.WARNING, f"{folder}: less than {MIN_FREE_BYTES // 2**20} MB are free on its disk; free some"
     if wide := list(open_to_others(folder)):
-        return Verdict.LOOK, f"{wide[0]} can be read by others; fix it with: chmod -R go-rwx {folder}"
+        return Verdict.WARNING, f"{wide[0]} can be read by others; fix it with: chmod -R go-rwx {folder}"
     return Verdict.OK, f"{folder} can be written"
 
 
@@ -206,8 +206,8 @@ async def _token_keys(settings: Settings) -> _Result:
         return Verdict.BROKEN, f"{keys.where}: {keys.fault}; correct TOKEN_JWKS_URL, or check the issuer"
     usable = [key for key in found if key.algorithms & set(settings.accepted_algorithms)]
     if not usable:
-        words = f"none of the {len(found)} keys at {keys.where} fits TOKEN_ALGORITHMS; add the issuer's algorithm"
-        return Verdict.BROKEN, words
+        message = f"none of the {len(found)} keys at {keys.where} fits TOKEN_ALGORITHMS; add the issuer's algorithm"
+        return Verdict.BROKEN, message
     return Verdict.OK, f"{len(usable)} at {keys.where}"
 
 
@@ -224,9 +224,9 @@ async def _schema(database: Database) -> _Result:
 async def _outbox(database: Database) -> _Result:
     waiting = await outbox.backlog(database)
     if waiting.dead:
-        return Verdict.LOOK, f"{waiting.dead:,} rows are dead; see: explore outbox"
+        return Verdict.WARNING, f"{waiting.dead:,} rows are dead; see: explore outbox"
     if waiting.lag_s > MAX_LAG_S:
-        return Verdict.LOOK, f"{waiting.rows:,} rows, the oldest waits {waiting.lag_s:.0f} s; start: explore serve"
+        return Verdict.WARNING, f"{waiting.rows:,} rows, the oldest waits {waiting.lag_s:.0f} s; start: explore serve"
     return Verdict.OK, f"{waiting.rows:,} rows wait"
 
 
@@ -237,10 +237,10 @@ async def _vectors(stores: Stores, is_current: bool) -> _Result:
         return Verdict.OK, describe_counts(counts)
     totals = await Reindex(stores.database, stores.vectors, stores.embedder).totals()
     missing = totals[OutboxKind.PROJECT] - counts["Project"]
-    words = describe_counts(counts, people=totals[OutboxKind.PROFILE])
+    message = describe_counts(counts, people=totals[OutboxKind.PROFILE])
     if missing > 0:
-        return Verdict.LOOK, f"{words}; {missing:,} projects are missing: explore reindex --check"
-    return Verdict.OK, words
+        return Verdict.WARNING, f"{message}; {missing:,} projects are missing: explore reindex --check"
+    return Verdict.OK, message
 
 
 async def _embeddings(stores: Stores) -> _Result:

@@ -52,8 +52,8 @@ def run_evaluate(
         If the folder cannot be evaluated by this protocol.
     """
     output = output or console()
-    with progress(console(stderr=True)) as tell:
-        results = _evaluate(directory, protocol, options, rounds, tell)
+    with progress(console(stderr=True)) as report_progress:
+        results = _evaluate(directory, protocol, options, rounds, report_progress)
     output.print(_table(results, options.seed))
     for name, value in results.facts.items():
         if isinstance(value, dict) and name != "model":
@@ -69,22 +69,22 @@ def run_evaluate(
 
 
 def _evaluate(
-    directory: Path, protocol: Protocol, options: protocols.Options, rounds: int, tell: Progress
+    directory: Path, protocol: Protocol, options: protocols.Options, rounds: int, report_progress: Progress
 ) -> EvaluationResults:
     if protocol is Protocol.SEARCH:
-        return asyncio.run(evaluate_search(directory, tell))
-    dataset = load_dataset(directory, tell)
+        return asyncio.run(evaluate_search(directory, report_progress))
+    dataset = load_dataset(directory, report_progress)
     match protocol:
         case Protocol.FEED_REQUESTS:
-            return protocols.evaluate_feed_requests(dataset, options, tell)
+            return protocols.evaluate_feed_requests(dataset, options, report_progress)
         case Protocol.LEAVE_LAST:
-            return protocols.evaluate_leave_last(dataset, options, tell)
+            return protocols.evaluate_leave_last(dataset, options, report_progress)
         case Protocol.RANDOM:
-            return protocols.evaluate_random(dataset, options, tell, rounds)
+            return protocols.evaluate_random(dataset, options, report_progress, rounds)
         case Protocol.COLD_START:
-            return evaluate_cold_start(dataset, options, tell)
+            return evaluate_cold_start(dataset, options, report_progress)
         case Protocol.TRENDING:
-            return evaluate_trending(dataset, tell)
+            return evaluate_trending(dataset, report_progress)
 
 
 def _facts_table(name: str, facts: Mapping[object, object]) -> Table:

@@ -73,10 +73,12 @@ async def _import(
     with ExitStack() as stack:
         faults = ImportErrors(stack.enter_context(open_private(refused)) if refused else None)
         try:
-            with progress(errors, "lines") as tell:
+            with progress(errors, "lines") as report_progress:
 
                 def show(state: FileProgress) -> None:
-                    tell(f"{'checking' if state.checking else 'reading'} {state.file}", state.fraction, state.rows)
+                    report_progress(
+                        f"{'checking' if state.checking else 'reading'} {state.file}", state.fraction, state.rows
+                    )
 
                 return await import_directory(database, directory, strict=strict, progress=show, on_refusal=faults.note)
         finally:  # also of an import that was stopped

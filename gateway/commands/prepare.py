@@ -74,16 +74,16 @@ async def make_data_folder(settings: Settings, say: Say) -> None:
 
 
 async def _load_demo(settings: Settings, stores: Stores, *, fills_index: bool) -> None:
-    with progress(console(stderr=True), "rows", every_s=DEMO_LINE_EVERY_S) as tell:
-        tell("loading the demo data", None)
+    with progress(console(stderr=True), "rows", every_s=DEMO_LINE_EVERY_S) as report_progress:
+        report_progress("loading the demo data", None)
         await load_demo(stores.database, generate(now()))
-        tell("loading the demo data", 1.0)
+        report_progress("loading the demo data", 1.0)
         # A server would run these jobs beside the first requests, and pages would change while viewers look at them.
-        tell("training on it", None)
+        report_progress("training on it", None)
         await build_scheduler(stores, settings).catch_up()
-        tell("training on it", 1.0)
+        report_progress("training on it", 1.0)
         if fills_index:
-            await build_synchronizer(stores).drain_all(lambda share, done: tell("search index", share, done))
+            await build_synchronizer(stores).drain_all(lambda share, done: report_progress("search index", share, done))
 
 
 async def _require_accepted(settings: Settings, stores: Stores) -> None:

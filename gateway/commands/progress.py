@@ -53,8 +53,8 @@ def progress(
     clock
         Seconds; a step begins with the block, or with the last report of the step before.
     """
-    with _bars(output, unit, clock) if output.is_terminal else _lines(output, unit, every_s, clock) as tell:
-        yield tell
+    with _bars(output, unit, clock) if output.is_terminal else _lines(output, unit, every_s, clock) as report_progress:
+        yield report_progress
 
 
 class _Steps:
@@ -83,7 +83,7 @@ def _bars(output: Console, unit: str, clock: Callable[[], float]) -> Iterator[Re
     steps, tasks = _Steps(clock), dict[str, TaskID]()
     with Progress(*columns, console=output) as shown:
 
-        def tell(step: str, share: float | None, count: int | None = None) -> None:
+        def report_progress(step: str, share: float | None, count: int | None = None) -> None:
             noted = steps.note(step, share, count)
             if step not in tasks:
                 tasks[step] = shown.add_task(step, total=None, counted="")
@@ -92,7 +92,7 @@ def _bars(output: Console, unit: str, clock: Callable[[], float]) -> Iterator[Re
                 tasks[step], total=total, with_untrained_signals=share or 0.0, counted=noted.counted(unit, clock())
             )
 
-        yield tell
+        yield report_progress
 
 
 @contextmanager
@@ -110,7 +110,7 @@ def _lines(output: Console, unit: str, every_s: float, clock: Callable[[], float
             for step in current:
                 print_line(step, "" if step.share is None else f"{step.share:.0%}")
 
-    def tell(step: str, share: float | None, count: int | None = None) -> None:
+    def report_progress(step: str, share: float | None, count: int | None = None) -> None:
         was_done = step in steps.steps and steps.steps[step].share == 1.0
         noted = steps.note(step, share, count)
         is_done = share == 1.0
@@ -122,7 +122,7 @@ def _lines(output: Console, unit: str, every_s: float, clock: Callable[[], float
     repeater = threading.Thread(target=repeat, name="progress", daemon=True)
     repeater.start()
     try:
-        yield tell
+        yield report_progress
     finally:
         over.set()
         repeater.join()

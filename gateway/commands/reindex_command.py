@@ -37,12 +37,12 @@ async def reindex(settings: Settings, errors: Console) -> list[str]:
     report: list[str] = []
     async with open_migrated(settings) as stores:
 
-        async def work(turn: JobLease) -> None:
+        async def work(lease: JobLease) -> None:
             rebuild = Reindex(stores.database, stores.vectors, stores.embedder)
             people = (await rebuild.totals())[OutboxKind.PROFILE]
             try:
-                with progress(errors, "written") as tell:
-                    done = await rebuild.run(tell, lambda: jobs.renew_lease(stores.database, turn))
+                with progress(errors, "written") as report_progress:
+                    done = await rebuild.run(report_progress, lambda: jobs.renew_lease(stores.database, lease))
             except StoreUnavailable as away:
                 raise CannotStart(
                     f"the {away.store.value} cannot be reached any more ({away.reason}). {rebuild.written:,} objects "
@@ -105,7 +105,7 @@ async def check(settings: Settings, *, repair: bool) -> IndexComparison:
     found: list[IndexComparison] = []
     async with open_migrated(settings) as stores:
 
-        async def work(_turn: JobLease) -> None:
+        async def work(_lease: JobLease) -> None:
             comparison = Reindex(stores.database, stores.vectors, stores.embedder)
             differences = await comparison.compare()
             if repair:

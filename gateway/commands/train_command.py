@@ -22,8 +22,8 @@ async def run_train(database: Database, name: str | None, floor: int, seed: int,
     active = await read_current_model(database)
     if active.fault:
         print_plain(output, f"compared with {active.model.name}, for {active.fault}")
-    with progress(console(stderr=True)) as tell:
-        verdict = await train_model(database, name, floor, seed, tell)
+    with progress(console(stderr=True)) as report_progress:
+        verdict = await train_model(database, name, floor, seed, report_progress)
     new = verdict.model.name
     outcome = f"{new} is active" if verdict.accepted else f"{new} is stored, and {active.model.name} stays active"
     print_plain(output, f"{outcome}: {verdict.because}")

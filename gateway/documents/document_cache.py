@@ -12,8 +12,8 @@ from graphql.validation import ASTValidationRule, NoSchemaIntrospectionCustomRul
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
-from gateway.documents.bounded import BoundedByText
 from gateway.documents.document import Document, DocumentRefused
+from gateway.documents.text_bounded_cache import TextBoundedCache
 from gateway.masking import PARSING
 
 MAX_CACHED_CHARACTERS = 300_000
@@ -58,7 +58,7 @@ class DocumentCache:
             OneOfInputValidationRule,
             *([] if introspection else [NoSchemaIntrospectionCustomRule]),
         ]
-        self._cached: BoundedByText[Document] = BoundedByText(max_characters)
+        self._cached: TextBoundedCache[Document] = TextBoundedCache(max_characters)
         self._seen: OrderedDict[int, None] = OrderedDict()
 
     def read(self, text: str) -> Document:

@@ -9,7 +9,7 @@ from hashlib import sha256
 
 from db.cache.base import Cache
 from db.errors import StoreUnavailable
-from gateway.documents.bounded import BoundedByText
+from gateway.documents.text_bounded_cache import TextBoundedCache
 
 MAX_LOCAL_CHARACTERS = 1_000_000
 """Text that each process holds without asking the cache: about a hundred documents."""
@@ -27,7 +27,7 @@ class PersistedQueries:
         self._cache = cache
         self._ttl_s = ttl_s
         self._max_bytes = max_bytes
-        self._local: BoundedByText[str] = BoundedByText(MAX_LOCAL_CHARACTERS)
+        self._local: TextBoundedCache[str] = TextBoundedCache(MAX_LOCAL_CHARACTERS)
 
     async def text(self, hash_: str) -> str | None:
         """Return the document with this hash; None if it is not registered, or the cache is away."""

@@ -9,7 +9,7 @@ from graphql import GraphQLError
 from gateway.documents.document import DocumentRefused
 from gateway.documents.graphql_request import GraphQLRequest, bad_request
 from gateway.documents.persisted_queries import PersistedQueries, digest
-from gateway.documents.trusted_documents import TrustedDocuments, bare, load_trusted_documents
+from gateway.documents.trusted_documents import TrustedDocuments, load_trusted_documents, without_hash_name
 from gateway.errors import RequestRefused
 from gateway.settings import Settings
 from gateway.stores import open_documents_cache
@@ -70,8 +70,8 @@ class DocumentResolver:
         if document_id is None:
             return ResolvedDocument(_required(request.query))
         if request.query is None:
-            return ResolvedDocument(await self._registered(bare(document_id), is_apollo=is_apollo))
-        if digest(request.query) != bare(document_id):
+            return ResolvedDocument(await self._registered(without_hash_name(document_id), is_apollo=is_apollo))
+        if digest(request.query) != without_hash_name(document_id):
             raise RequestRefused(400, "PERSISTED_QUERY_HASH_MISMATCH", _MISMATCH)
         return ResolvedDocument(request.query, to_register=self._persisted is not None)
 

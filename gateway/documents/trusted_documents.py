@@ -21,7 +21,7 @@ MAX_BYTES = 64 * 1024 * 1024
 """Size of the largest manifest: 20,000 documents of 3,000 characters."""
 
 
-def bare(document_id: str) -> str:
+def without_hash_name(document_id: str) -> str:
     """Return an id without the name of its hash function."""
     return document_id.removeprefix("sha256:")
 
@@ -35,7 +35,7 @@ class TrustedDocuments:
 
     def text(self, document_id: str) -> str | None:
         """Return the document of this id, or None."""
-        return self._texts.get(bare(document_id))
+        return self._texts.get(without_hash_name(document_id))
 
     def __contains__(self, text: str) -> bool:
         return text in self._trusted
@@ -70,7 +70,7 @@ def read_manifest(path: Path | None) -> TrustedDocuments:
     texts: dict[str, str] = {}
     for document_id, text in _entries(path, data):
         _require_parsable(path, document_id, text)
-        if texts.setdefault(bare(document_id), text) != text:
+        if texts.setdefault(without_hash_name(document_id), text) != text:
             raise _refused(path, f"has two documents with the id {document_id!r:.80}")
     if not texts:
         raise _refused(path, "holds no document")

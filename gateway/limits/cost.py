@@ -65,36 +65,36 @@ def cost_of(outline: SelectionOutline, operation: int, sizes: Mapping[str, int |
 
 def _points(block: SelectionBlock, below: list[Points], sizes: Mapping[str, int | None]) -> Points:
     once = lists = assumed = 0.0
-    for asked in block.fields:
-        many = _many(asked, sizes)
-        under = below[asked.block] if asked.block is not None else Points()
-        cost = asked.price.cost
+    for selected in block.fields:
+        many = _selected_count(selected, sizes)
+        under = below[selected.block] if selected.block is not None else Points()
+        cost = selected.field_cost.cost
         alone = cost.points + cost.each * many
         entry = under.once + under.assumed
-        if not asked.price.is_list:
+        if not selected.field_cost.is_list:
             once += alone + (under.once + under.lists * many if cost.by else entry)
         elif cost.by:
             once += alone + entry * many
         else:
             once += alone
             lists += entry
-            assumed += entry * asked.price.entries
+            assumed += entry * selected.field_cost.entries
     for used in block.fragments:
         spread = below[used]
         once, lists, assumed = once + spread.once, lists + spread.lists, assumed + spread.assumed
     return Points(min(once, MAX_COST), min(lists, MAX_COST), min(assumed, MAX_COST))
 
 
-def _many(asked: SelectedField, sizes: Mapping[str, int | None]) -> int:
+def _selected_count(selected: SelectedField, sizes: Mapping[str, int | None]) -> int:
     """Return how many things a field selects; the maximum where that is unknown."""
-    cost, default = asked.price.cost, asked.price.default
-    match asked.many:
+    cost, default = selected.field_cost.cost, selected.field_cost.default
+    match selected.size:
         case None:
             return default
         case VariableNode():
-            found = sizes.get(asked.many.name.value, default)
+            found = sizes.get(selected.size.name.value, default)
         case _:
-            found = _size_of_literal(asked.many, cost.most)
+            found = _size_of_literal(selected.size, cost.most)
     return default if found is None else max(0, min(found, cost.most))
 
 
@@ -123,10 +123,10 @@ def _size_of(value: Any) -> int | None:
 def sizing_variables(outline: SelectionOutline) -> tuple[str, ...]:
     """Return the names of the variables that determine how many things are selected."""
     names = (
-        asked.many.name.value
+        selected.size.name.value
         for block in outline.blocks
-        for asked in block.fields
-        if isinstance(asked.many, VariableNode)
+        for selected in block.fields
+        if isinstance(selected.size, VariableNode)
     )
     return tuple(dict.fromkeys(names))
 

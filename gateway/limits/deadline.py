@@ -17,7 +17,7 @@ class OperationTimeout(RequestRefused):
         super().__init__(503, "TIMEOUT", message, extensions={"seconds": within_s})
 
 
-async def within(seconds: float, operation: Awaitable[T], cancel: Callable[[], None]) -> T:
+async def run_within(seconds: float, operation: Awaitable[T], cancel: Callable[[], None]) -> T:
     """Wait for an operation; `cancel` stops the tasks that it has started. Raises `OperationTimeout`."""
     try:
         async with asyncio.timeout(seconds) as deadline:

@@ -98,8 +98,8 @@ def pairs_to_merge(outline: SelectionOutline) -> int:
         while blocks:
             block = outline.blocks[blocks.pop()]
             blocks += block.fragments
-            for asked in block.fields:
-                by_key.setdefault(asked.key, []).append(asked.block)
+            for selected in block.fields:
+                by_key.setdefault(selected.key, []).append(selected.block)
         for same in by_key.values():
             pairs += len(same) * (len(same) - 1) // 2
             below = [index for index in same if index is not None]
@@ -110,17 +110,17 @@ def pairs_to_merge(outline: SelectionOutline) -> int:
 
 def _shape(block: SelectionBlock, below: list[SelectionSize]) -> SelectionSize:
     depth = introspection_depth = nested_type_lists = fields = fragments = aliases = 0
-    for asked in block.fields:
-        under = below[asked.block] if asked.block is not None else SelectionSize()
-        if asked.name in INTROSPECTION or _is_introspection(block):
+    for selected in block.fields:
+        under = below[selected.block] if selected.block is not None else SelectionSize()
+        if selected.name in INTROSPECTION or _is_introspection(block):
             introspection_depth = max(introspection_depth, 1 + under.introspection_depth)
         else:
             depth = max(depth, 1 + under.depth)
             introspection_depth = max(introspection_depth, under.introspection_depth)
-        nested_type_lists = max(nested_type_lists, under.nested_type_lists + _is_list_of_types(block, asked))
+        nested_type_lists = max(nested_type_lists, under.nested_type_lists + _is_list_of_types(block, selected))
         fields += 1 + under.fields
         fragments += under.fragments
-        aliases += asked.is_aliased + under.aliases
+        aliases += selected.is_aliased + under.aliases
     for used in block.fragments:
         spread = below[used]
         depth = max(depth, spread.depth)
@@ -136,8 +136,8 @@ def _is_introspection(block: SelectionBlock) -> bool:
     return block.type is not None and block.type.startswith("__")
 
 
-def _is_list_of_types(block: SelectionBlock, asked: SelectedField) -> bool:
-    return block.type == "__Type" and asked.name in _LISTS_OF_TYPES
+def _is_list_of_types(block: SelectionBlock, selected: SelectedField) -> bool:
+    return block.type == "__Type" and selected.name in _LISTS_OF_TYPES
 
 
 def _largest(shapes: list[SelectionSize]) -> SelectionSize:
@@ -154,7 +154,7 @@ def _repeats(outline: SelectionOutline) -> tuple[int, str]:
     roots = {outline.blocks[operation].type for operation in outline.operations}
     counted: list[Counter[str]] = []
     for block in outline.blocks:
-        count = Counter(asked.name for asked in block.fields) if block.type in roots else Counter[str]()
+        count = Counter(selected.name for selected in block.fields) if block.type in roots else Counter[str]()
         for used in block.fragments:
             count.update(counted[used])
         counted.append(count)

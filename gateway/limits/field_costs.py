@@ -56,28 +56,28 @@ class FieldCosts:
 
     def __init__(self, schema: GraphQLSchema) -> None:
         self._by_type = {
-            name: {field: _price(definition) for field, definition in type_.fields.items()}
+            name: {field: _field_cost(definition) for field, definition in type_.fields.items()}
             for name, type_ in schema.type_map.items()
             if isinstance(type_, GraphQLObjectType | GraphQLInterfaceType)
         }
         roots = {"query": schema.query_type, "mutation": schema.mutation_type, "subscription": schema.subscription_type}
         self.roots: Mapping[str, str] = {name: root.name for name, root in roots.items() if root is not None}
-        self._price_introspection(schema)
+        self._set_introspection_entries(schema)
 
     def of(self, type_: str | None, field: str) -> FieldCost:
         """Return the cost of a field of a type."""
         return self._by_type.get(type_ or "", {}).get(field, UNKNOWN)
 
-    def _price_introspection(self, schema: GraphQLSchema) -> None:
+    def _set_introspection_entries(self, schema: GraphQLSchema) -> None:
         """Let lists of introspection have the mean number of entries of this schema."""
         for meta in (("__schema", SchemaMetaFieldDef), ("__type", TypeMetaFieldDef)):
-            self._by_type[self.roots["query"]][meta[0]] = _price(meta[1])
+            self._by_type[self.roots["query"]][meta[0]] = _field_cost(meta[1])
         for (type_, field), entries in _introspected(schema).items():
             fields = self._by_type[type_]
             fields[field] = replace(fields[field], entries=entries)
 
 
-def _price(field: GraphQLField) -> FieldCost:
+def _field_cost(field: GraphQLField) -> FieldCost:
     named = get_named_type(field.type)
     is_leaf = is_leaf_type(named)
     is_list = not is_leaf and is_list_type(get_nullable_type(field.type))

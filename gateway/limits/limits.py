@@ -5,7 +5,7 @@ from typing import Any
 
 from graphql import DocumentNode, GraphQLSchema, GraphQLSyntaxError, OperationDefinitionNode, parse
 
-from gateway.errors import OverLimit, amount
+from gateway.errors import OverLimit, format_amount
 from gateway.limit_settings import LimitSettings
 from gateway.limits.cost import Analysis, sizing_variables
 from gateway.limits.document_size import DocumentSize, measure, pairs_to_merge
@@ -34,7 +34,7 @@ class Limits:
     """Limits of one gateway; the methods raise `OverLimit` with the code of the exceeded limit."""
 
     def __init__(self, schema: GraphQLSchema, settings: LimitSettings) -> None:
-        self._prices = FieldCosts(schema)
+        self._field_costs = FieldCosts(schema)
         self._settings = settings
 
     def max_body(self, *, is_privileged: bool) -> int:
@@ -63,7 +63,7 @@ class Limits:
         """
         characters, tokens = self._settings.max_document_kb * CHARACTERS_PER_KB, self._settings.max_tokens
         if len(text) > characters:
-            message = _CHARACTERS.format(asked=amount(len(text)), allowed=amount(characters))
+            message = _CHARACTERS.format(asked=format_amount(len(text)), allowed=format_amount(characters))
             raise OverLimit("DOCUMENT_TOO_LONG", message, asked=len(text), allowed=characters)
         try:
             return parse(text, max_lexical_tokens=tokens, max_comments=tokens)
@@ -80,7 +80,7 @@ class Limits:
 
     def analyze(self, document: DocumentNode) -> Analysis:
         """Measure a document that has been parsed and not yet validated."""
-        outlined = outline(document, self._prices)
+        outlined = outline(document, self._field_costs)
         self._check(measure(document, outlined))
         self._check_merging(outlined)
         operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
@@ -129,7 +129,7 @@ def check_cost(asked: int, allowed: int) -> None:
 
 def _require(code: str, sentence: str, asked: int, allowed: int, name: str = "") -> None:
     if asked > allowed:
-        message = sentence.format(asked=amount(asked), allowed=amount(allowed), name=name)
+        message = sentence.format(asked=format_amount(asked), allowed=format_amount(allowed), name=name)
         raise OverLimit(code, message, asked=asked, allowed=allowed)
 
 

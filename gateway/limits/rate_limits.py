@@ -67,7 +67,7 @@ class RateLimitStore(Protocol):
 
 
 class MemoryRateLimitStore:
-    """Store in this process; each operation touches one caller. `clock` gives monotonic seconds."""
+    """Store in this process; each operation reads one caller. `clock` gives monotonic seconds."""
 
     def __init__(self, callers: int = MAX_CALLERS, clock: Callable[[], float] = time.monotonic) -> None:
         self._max_callers = callers

@@ -30,7 +30,7 @@ class RedisRateLimitStore:
 
     def __init__(self, cache: LendsRedis) -> None:
         self._cache = cache
-        self._storage: _Borrowed | None = None
+        self._storage: _SharedClientStorage | None = None
 
     async def spend(self, caller: str, points: int, limit: int) -> bool:
         """As in the protocol."""
@@ -45,7 +45,7 @@ class RedisRateLimitStore:
 
     def _on(self, client: Any) -> RedisStorage:
         if self._storage is None or self._storage.client is not client:
-            self._storage = _Borrowed(client)
+            self._storage = _SharedClientStorage(client)
         return self._storage
 
 
@@ -54,7 +54,7 @@ def redis_rate_limit_store(cache: Cache) -> RedisRateLimitStore:
     return RedisRateLimitStore(cache)  # type: ignore[arg-type]  # a Redis cache, by the settings
 
 
-class _Borrowed(RedisStorage):
+class _SharedClientStorage(RedisStorage):
     """The library's storage on a client that is connected already, to whichever kind of Redis."""
 
     def __init__(self, client: Any) -> None:

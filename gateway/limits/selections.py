@@ -31,8 +31,8 @@ class SelectedField:
     ----------
     key
         Its response name.
-    many
-        The value that determines how many things it selects; None if it is left out, or there is no such argument.
+    size
+        The value of the argument that determines how many things it selects; None without one.
     block
         The index of the block below it; None for a leaf.
     """
@@ -40,8 +40,8 @@ class SelectedField:
     name: str
     key: str
     is_aliased: bool
-    price: FieldCost
-    many: ValueNode | None
+    field_cost: FieldCost
+    size: ValueNode | None
     block: int | None
 
 
@@ -85,15 +85,15 @@ class _Open:
     type: str | None
 
 
-def outline(document: DocumentNode, prices: FieldCosts) -> SelectionOutline:
+def outline(document: DocumentNode, costs: FieldCosts) -> SelectionOutline:
     """List the blocks of a document. Raises `OverLimit` if a fragment contains itself."""
-    return _Builder(document, prices).run()
+    return _Builder(document, costs).run()
 
 
 class _Builder:
-    def __init__(self, document: DocumentNode, prices: FieldCosts) -> None:
+    def __init__(self, document: DocumentNode, costs: FieldCosts) -> None:
         self._document = document
-        self._prices = prices
+        self._costs = costs
         self._fragments = {
             node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)
         }
@@ -104,7 +104,7 @@ class _Builder:
         operations, definitions = [], []
         for node in self._document.definitions:
             if isinstance(node, OperationDefinitionNode):
-                root = self._prices.roots.get(node.operation.value)
+                root = self._costs.roots.get(node.operation.value)
                 operations.append(self._add(_Open(node.selection_set, root)))
             elif isinstance(node, FragmentDefinitionNode):  # also an unused one: validation looks at it
                 definitions.append(self._add(_open_fragment(node)))
@@ -136,7 +136,7 @@ class _Builder:
         for node in top.node.selections:
             match node:
                 case FieldNode(selection_set=SelectionSetNode() as below):
-                    yield _Open(below, self._prices.of(top.type, node.name.value).type)
+                    yield _Open(below, self._costs.of(top.type, node.name.value).type)
                 case InlineFragmentNode():
                     condition = node.type_condition
                     yield _Open(node.selection_set, top.type if condition is None else condition.name.value)
@@ -157,12 +157,12 @@ class _Builder:
         return block
 
     def _asked(self, node: FieldNode, type_: str | None) -> SelectedField:
-        price = self._prices.of(type_, node.name.value)
-        sizing = (price.cost.by, price.cost.or_by)
-        many = next((given.value for given in node.arguments or () if given.name.value in sizing), None)
+        field_cost = self._costs.of(type_, node.name.value)
+        sizing = (field_cost.cost.by, field_cost.cost.or_by)
+        size = next((given.value for given in node.arguments or () if given.name.value in sizing), None)
         below = None if node.selection_set is None else self._index[id(node.selection_set)]
         key = node.name.value if node.alias is None else node.alias.value
-        return SelectedField(node.name.value, key, node.alias is not None, price, many, below)
+        return SelectedField(node.name.value, key, node.alias is not None, field_cost, size, below)
 
 
 def _open_fragment(node: FragmentDefinitionNode) -> _Open:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gateway.errors import OverLimit, amount
+from gateway.errors import OverLimit, format_amount
 
 
 def check_variables(variables: dict[str, Any] | None, *, depth: int, values: int) -> int:
@@ -18,7 +18,7 @@ def check_variables(variables: dict[str, Any] | None, *, depth: int, values: int
     while level:
         counted += len(level)
         if counted > values:
-            message = f"The variables hold more than {amount(values)} values. Use several requests."
+            message = f"The variables hold more than {format_amount(values)} values. Use several requests."
             raise OverLimit("TOO_MANY_VALUES", message, asked=counted, allowed=values)
         below: list[Any] = []
         for value in level:

@@ -252,9 +252,9 @@ class _Connection:
         await self._send({"type": "complete", "id": id_})
 
     async def _start(
-        self, authentication: Authentication, asked: GraphQLRequest
+        self, authentication: Authentication, parameters: GraphQLRequest
     ) -> AsyncGenerator[ResponsePayload, None]:
-        admitted = await self._endpoint.admission.admit(self._socket, authentication, asked)
+        admitted = await self._endpoint.admission.admit(self._socket, authentication, parameters)
         if admitted.kind is not OperationType.SUBSCRIPTION:
             message = f"A socket carries subscriptions only. Send a {admitted.kind.value} over HTTP."
             raise RequestRefused(400, "BAD_REQUEST", message)

@@ -48,11 +48,11 @@ async def train_model(
     chosen = name or f"trained-{now():%Y-%m-%d-%H%M%S}"
     if chosen in {*PRESETS, *(one.name for one in await all_models(database))}:
         raise InvalidRecord(f"a model named {chosen!r} exists already; give another --name")
-    truth = await read_training_data(database)
-    logged = await read_served_lists(database, truth, now() - RETENTION)
+    data = await read_training_data(database)
+    logged = await read_served_lists(database, data, now() - RETENTION)
     active = await read_current_model(database)
     verdict = await asyncio.to_thread(
-        fit_and_judge_model, truth.dataset, chosen, active.model, active.age_days, floor, seed, progress, logged
+        fit_and_judge_model, data.dataset, chosen, active.model, active.age_days, floor, seed, progress, logged
     )
     report = {**verdict.report, "because": verdict.because} | ({"fault": active.fault} if active.fault else {})
     async with database.write() as connection:

@@ -23,9 +23,9 @@ async def train_trends(database: Database, seed: int = 0) -> TrendVerdict:
     InsufficientData
         If there is too little to learn from; nothing has changed.
     """
-    truth = await read_training_data(database)
+    data = await read_training_data(database)
     constants, clock = await _active(database)
-    verdict = await asyncio.to_thread(fit_and_judge_trends, truth.dataset, constants, clock, seed)
+    verdict = await asyncio.to_thread(fit_and_judge_trends, data.dataset, constants, clock, seed)
     async with database.write() as connection:
         kept = await store_constants(connection, as_data(verdict.constants, verdict.clock), verdict.report)
         if verdict.accepted:

@@ -30,11 +30,11 @@ async def finding(subject: str, made: Settings) -> Finding:
     return found[subject]
 
 
-async def assert_broken(subject: str, words: str, made: Settings) -> None:
+async def assert_broken(subject: str, message: str, made: Settings) -> None:
     found = await finding(subject, made)
     assert found.verdict is Verdict.BROKEN
-    assert words in found.words
-    assert "\n" not in found.words
+    assert message in found.message
+    assert "\n" not in found.message
 
 
 async def test_everything_embedded_is_well(tmp_path: Path):
@@ -108,12 +108,12 @@ async def test_an_index_that_lacks_projects_which_nothing_will_bring_is_to_be_lo
         await connection.execute(insert(Project).values(key="a", title="A", type="article"))
         await connection.execute(insert(Actor).values([{"session_key": "a"}, {"session_key": "b"}]))
     found = await finding("vectors", made)
-    assert found.verdict is Verdict.LOOK
-    assert "2 of 2 people have no profile yet" in found.words
-    assert "1 projects are missing: explore reindex --check" in found.words
+    assert found.verdict is Verdict.WARNING
+    assert "2 of 2 people have no profile yet" in found.message
+    assert "1 projects are missing: explore reindex --check" in found.message
 
 
 async def test_the_findings_are_whole_where_the_output_is_no_terminal(tmp_path: Path, capsys):
     long = Finding("folder", Verdict.BROKEN, f"{'x' * 300} explore migrate")
     assert print_findings(console(), [long]) == 1
-    assert long.words in capsys.readouterr().out
+    assert long.message in capsys.readouterr().out

@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 V = TypeVar("V")
 
 
-class BoundedByText(Generic[V]):
+class TextBoundedCache(Generic[V]):
     """Values by key, each weighing the characters of its text; `max_characters` bounds their sum."""
 
     def __init__(self, max_characters: int) -> None:
