@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from db.cache.single_flight import Computed, get_or_compute
-from gateway.limits.deadline import OperationTimeout, within
+from gateway.limits.deadline import OperationTimeout, run_within
 from resolvers.common.context import Context
 from resolvers.common.loaders import MappedLoader
 from scoring.use_cases.unit_of_work import Caller
@@ -25,7 +25,7 @@ async def test_what_ends_in_time_is_given():
     async def quick():
         return 7
 
-    assert await within(1, quick(), lambda: None) == 7
+    assert await run_within(1, quick(), lambda: None) == 7
 
 
 async def test_a_time_limit_of_a_resolvers_own_is_not_taken_for_ours():
@@ -33,12 +33,12 @@ async def test_a_time_limit_of_a_resolvers_own_is_not_taken_for_ours():
         raise TimeoutError("a store")
 
     with pytest.raises(TimeoutError, match="a store"):
-        await within(1, impatient(), lambda: None)
+        await run_within(1, impatient(), lambda: None)
 
 
 async def test_the_refusal_says_how_long_it_may_take():
     with pytest.raises(OperationTimeout, match=r"within 0\.01 s") as refused:
-        await within(0.01, asyncio.sleep(5), lambda: None)
+        await run_within(0.01, asyncio.sleep(5), lambda: None)
     assert (refused.value.status, refused.value.code) == (503, "TIMEOUT")
 
 
@@ -57,7 +57,7 @@ async def test_a_loader_and_its_statement_are_stopped(database):
 
     loader = MappedLoader(context, read)
     with pytest.raises(OperationTimeout):
-        await within(0.3, asyncio.gather(loader.load(1), loader.load(2)), context.stop)
+        await run_within(0.3, asyncio.gather(loader.load(1), loader.load(2)), context.stop)
     await asyncio.sleep(0.05)
     assert ended == ["cancelled"]
     started = time.monotonic()
@@ -77,7 +77,7 @@ async def test_a_flight_that_others_wait_for_goes_on():
 
     other = asyncio.create_task(fly())
     with pytest.raises(OperationTimeout):
-        await within(0.05, fly(), lambda: None)
+        await run_within(0.05, fly(), lambda: None)
     flown.set()
     assert (await other).value == b"made"
 
@@ -94,7 +94,7 @@ async def test_a_flight_that_nobody_waits_for_any_more_is_stopped():
         return Computed(b"", 60)
 
     with pytest.raises(OperationTimeout):
-        await within(0.05, get_or_compute(cache, "key", compute, lock_s=5, cancel_when_abandoned=True), lambda: None)
+        await run_within(0.05, get_or_compute(cache, "key", compute, lock_s=5, cancel_when_abandoned=True), lambda: None)
     await asyncio.sleep(0.01)
     assert ended == ["cancelled"]
 
