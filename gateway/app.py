@@ -38,11 +38,10 @@ from gateway.limits.limits import Limits
 from gateway.logs import configure_logs
 from gateway.pages import alive, answer_http_exception, ready, start_page
 from gateway.request_log import REQUEST_ID_HEADER, RequestLog
-from gateway.runtime import OpenRuntime, open_runtime, request_context
+from gateway.runtime import OpenRuntime, open_runtime
 from gateway.settings import Settings, load_settings
 from gateway.subscriptions.allowed_origins import AllowedOrigins
 from gateway.subscriptions.event_streams import EventStreams
-from gateway.subscriptions.execution import SubscriptionExecutor
 from gateway.subscriptions.shutdown import set_on_shutdown_signal
 from gateway.subscriptions.stream_limits import StreamLimits
 from gateway.subscriptions.websockets import WebSocketEndpoint
@@ -136,12 +135,11 @@ def _parts(settings: Settings, graph: strawberry.Schema, clock: Clock) -> _Parts
 
     shutting_down = asyncio.Event()
     stream_limits = StreamLimits(settings.max_streams, settings.max_streams_viewer, settings.max_streams_address)
-    executor = SubscriptionExecutor(request_context)
-    streams = EventStreams(executor, authenticator, stream_limits, shutting_down, clock)
+    streams = EventStreams(authenticator, stream_limits, shutting_down, clock)
     caching = PublicCaching(graph_schema, settings.public_cache_s)
-    endpoint = Endpoint(admission, caching, request_context, streams if settings.subscriptions else None)
+    endpoint = Endpoint(admission, caching, streams if settings.subscriptions else None)
     origins = AllowedOrigins(settings.allow_origins)
-    websockets = WebSocketEndpoint(admission, executor, stream_limits, origins, settings.stream_idle_s, clock)
+    websockets = WebSocketEndpoint(admission, stream_limits, origins, settings.stream_idle_s, clock)
     return _Parts(settings, authority, addresses, resolver, admission, endpoint, websockets, shutting_down)
 
 

@@ -1,10 +1,9 @@
 """GraphQL over HTTP: reads a request, runs its operation for the caller, and answers."""
 
-from collections.abc import Callable
 from typing import Protocol
 
 from graphql import ExecutionResult, OperationType, execute_root_selection_set
-from starlette.requests import ClientDisconnect, HTTPConnection, Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -33,9 +32,6 @@ class OperationContext(Protocol):
         """Cancel the tasks of an operation whose time is over."""
 
 
-OpenContext = Callable[[HTTPConnection, Caller], OperationContext]
-
-
 class Endpoint:
     """The ASGI application behind `/graphql`. Without `streams`, subscriptions are refused."""
 
@@ -43,12 +39,10 @@ class Endpoint:
         self,
         admission: Admission,
         caching: PublicCaching,
-        open_context: OpenContext,
         streams: EventStreams | None = None,
     ) -> None:
         self._admission = admission
         self._caching = caching
-        self._open_context = open_context
         self._streams = streams
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -86,7 +80,7 @@ class Endpoint:
             return await self._stream(request, authentication, admitted)
         if authentication.is_anonymous and self._caching.is_shared(request, admitted.document):
             return await self._answer_all(request, media, admitted, opted_out=authentication.caller.opted_out)
-        context = self._open_context(request, authentication.caller)
+        context = _open_context(request, authentication)
         result = await self._run(context, authentication, admitted)
         response = result_response(result, media, request.state.request_id, {"cost": admitted.cost})
         session_id = self._admission.authenticator.session_id_to_send(authentication, context.caller.session_key)
@@ -108,7 +102,7 @@ class Endpoint:
     ) -> Response:
         """Answer all anonymous callers at once: without a session, and without the rest of a budget."""
         authentication = Authentication(Caller(opted_out=opted_out))
-        context = self._open_context(request, authentication.caller)
+        context = _open_context(request, authentication)
         result = await self._run(context, authentication, admitted)
         response = result_response(result, media, request.state.request_id)
         return self._caching.mark(response, request) if context.is_complete and not result.errors else response
@@ -124,6 +118,11 @@ class Endpoint:
             return running
         timeout_s = self._admission.limits.timeout_s(is_privileged=authentication.is_privileged)
         return await run_within(timeout_s, running, context.stop)
+
+
+def _open_context(request: Request, authentication: Authentication) -> OperationContext:
+    context: OperationContext = request.app.state.runtime.open_context(caller=authentication.caller)
+    return context
 
 
 def _with_session(response: Response, session_id: str | None) -> Response:

@@ -8,7 +8,6 @@ from datetime import timedelta
 from functools import partial
 
 import structlog
-from starlette.requests import HTTPConnection
 
 from db.errors import StoreMisconfigured, StoreUnavailable
 from db.interactions.served_pages import ServedPageLog
@@ -26,7 +25,6 @@ from scoring.feeds import Feeds
 from scoring.mathematics.viewer_stages import Thresholds
 from scoring.models.active_model import ActiveModel
 from scoring.models.active_trend_constants import ActiveTrendConstants
-from scoring.use_cases.unit_of_work import Caller
 
 FLUSH_EVERY_S = 1.0
 """Interval at which served pages are logged: one transaction a second, whatever the number of pages."""
@@ -47,7 +45,7 @@ class Runtime:
     Attributes
     ----------
     open_context
-        Creates the context of one request.
+        Creates the context of one request; takes `caller`.
     rate_limits
         Store of the points that callers have spent.
     changes
@@ -55,18 +53,12 @@ class Runtime:
     """
 
     stores: Stores
-    open_context: Callable[[Caller], Context]
+    open_context: Callable[..., Context]
     rate_limits: RateLimitStore
     changes: FeedChangeWatcher | None = None
 
 
 OpenRuntime = Callable[[], AbstractAsyncContextManager[Runtime]]
-
-
-def request_context(request: HTTPConnection, caller: Caller) -> Context:
-    """Create the context of one request on the runtime of its application."""
-    runtime: Runtime = request.app.state.runtime
-    return runtime.open_context(caller)
 
 
 @asynccontextmanager
@@ -131,7 +123,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
         has_redis = bool(settings.redis_url.get_secret_value())
         rate_limits = redis_rate_limit_store(stores.cache) if has_redis else MemoryRateLimitStore()
         async with run_alongside(tasks):
-            yield Runtime(stores, lambda caller: open_context(caller=caller), rate_limits, changes)
+            yield Runtime(stores, open_context, rate_limits, changes)
 
 
 async def _prepared(stores: Stores) -> bool:

@@ -1,6 +1,7 @@
 """Signatures of bearer tokens (JWT), and the signing secret. `token_rules` has the rules for their content."""
 
 import os
+import re
 import secrets
 from collections.abc import Iterable
 from dataclasses import replace
@@ -14,7 +15,7 @@ from db.private_files import DataFile
 from gateway.callers.clock import Clock
 from gateway.callers.issuer_keys import IssuerKeys
 from gateway.callers.token_claims import RoleClaim, TokenClaims, parse_claims
-from gateway.callers.token_rules import ADVICE, PreviousSecret, TokenRules, bearer_token
+from gateway.callers.token_rules import ADVICE, PreviousSecret, TokenRules
 from gateway.data_folder import make_var_dir
 from gateway.errors import CannotStart, Unauthenticated
 from gateway.settings import Settings
@@ -23,6 +24,13 @@ from scoring.use_cases.platform_keys import MAX_KEY_LENGTH, is_valid_key
 
 ALGORITHM = "HS256"
 """The algorithm of tokens that the gateway signs."""
+
+MAX_TOKEN = 8_192
+"""Characters of the longest accepted token; those of `explore token` have about 250."""
+
+# RFC 6750, section 2.1: one scheme, spaces, one token. Two tokens that a proxy has joined with a comma are refused.
+# Some issuers pad each part of a token with "=".
+_BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/=-]+)", re.IGNORECASE)
 
 _SENTENCES: dict[type[Exception], str] = {
     jwt.InvalidIssuerError: "The token has another issuer: its claim iss must be the gateway's TOKEN_ISSUER.",
@@ -172,6 +180,16 @@ class TokenAuthority:
         if isinstance(error, jwt.InvalidAlgorithmError):
             return f"The token must be signed with {' or '.join(self._algorithms)}."
         return _SENTENCES.get(type(error), f"The token cannot be read. {ADVICE}")
+
+
+def bearer_token(header: str) -> str:
+    """Return the token in an `Authorization` header. Raises `Unauthenticated` if it holds anything else."""
+    found = _BEARER.fullmatch(header.strip(" \t"))
+    if found is None:
+        raise Unauthenticated("The Authorization header must read: Bearer TOKEN")
+    if len(found[1]) > MAX_TOKEN:
+        raise Unauthenticated(f"The token is longer than {MAX_TOKEN} characters. {ADVICE}")
+    return found[1]
 
 
 def token_authority(settings: Settings, clock: Clock = Clock()) -> TokenAuthority:  # noqa: B008 (it has no state)

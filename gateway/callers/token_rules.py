@@ -1,10 +1,9 @@
-"""Rules for every bearer token: its form, its times, and the longest life of an administrator's token.
+"""Rules for the content of every bearer token: its times, and the longest life of an administrator's token.
 
 HTTP requests, WebSockets and event streams apply the same rules with the same clock and leeway. The signature proves
 who wrote a token (`token_authority`); these rules decide whether its content is accepted, and until when.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,17 +13,10 @@ from gateway.callers.clock import Clock
 from gateway.errors import Unauthenticated
 from gateway.token_settings import ADMINISTRATOR_HOURS, LEEWAY_S
 
-MAX_TOKEN = 8_192
-"""Characters of the longest accepted token; those of `explore token` have about 250."""
-
 LATEST_TIME_S = 253_402_300_799
 """The last second of the year 9999. A later time is a mistake (milliseconds) or an attack, and fits no `datetime`."""
 
 ADVICE = "Ask for a new one where you sign in, or make one with: explore token USER"
-
-# RFC 6750, section 2.1: one scheme, spaces, one token. Two tokens that a proxy has joined with a comma are refused.
-# Some issuers pad each part of a token with "=".
-_BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/=-]+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +69,6 @@ class TokenRules:
             f"An administrator's token lives at most {self.administrator_hours:g} hours "
             f"(TOKEN_ADMINISTRATOR_HOURS); this one lives {times.life_s / 3_600:.4g}. {ADVICE}"
         )
-
-
-def bearer_token(header: str) -> str:
-    """Return the token in an `Authorization` header. Raises `Unauthenticated` if it holds anything else."""
-    found = _BEARER.fullmatch(header.strip(" \t"))
-    if found is None:
-        raise Unauthenticated("The Authorization header must read: Bearer TOKEN")
-    if len(found[1]) > MAX_TOKEN:
-        raise Unauthenticated(f"The token is longer than {MAX_TOKEN} characters. {ADVICE}")
-    return found[1]
 
 
 def _time(payload: Mapping[str, Any], name: str) -> float | None:

@@ -16,7 +16,7 @@ from gateway.callers.authentication import Authentication, Authenticator
 from gateway.callers.clock import Clock
 from gateway.graphql_http.media_types import EVENTS
 from gateway.json_responses import error_entry
-from gateway.subscriptions.execution import ResponsePayload, SubscriptionExecutor
+from gateway.subscriptions.execution import ResponsePayload, begin_subscription
 from gateway.subscriptions.stream_limits import StreamLimits
 
 KEEP_ALIVE_S = 15.0
@@ -115,13 +115,11 @@ class EventStreams:
 
     def __init__(
         self,
-        executor: SubscriptionExecutor,
         authenticator: Authenticator,
         stream_limits: StreamLimits,
         shutting_down: asyncio.Event,
         clock: Clock,
     ) -> None:
-        self._executor = executor
         self._authenticator = authenticator
         self._stream_limits = stream_limits
         self._shutting_down = shutting_down
@@ -140,6 +138,6 @@ class EventStreams:
         with ExitStack() as stack:
             stack.enter_context(self._stream_limits.for_address(str(self._authenticator.client_address(request))))
             stack.enter_context(self._stream_limits.for_caller(authentication.caller))
-            results = await self._executor.begin(request, authentication, prepared)
+            results = await begin_subscription(request, authentication, prepared)
             token_end = partial(self._clock.until, authentication.expires_at)
             return EventStream(results, stack.pop_all(), token_end, self._shutting_down)

@@ -1,6 +1,6 @@
 """Execution of a subscription, and its results as they go over the wire."""
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from inspect import isawaitable
 from typing import Any
@@ -12,30 +12,23 @@ from gateway.admission import Prepared
 from gateway.callers.authentication import Authentication
 from gateway.documents.document import DocumentRefused
 from gateway.masking import INPUT, error_for_client
-from scoring.use_cases.unit_of_work import Caller
 
 ResponsePayload = Mapping[str, Any]
 """A GraphQL response: `data`, and `errors` if there are any."""
 
 
-class SubscriptionExecutor:
-    """Starts subscriptions; `open_context` creates the context of one operation for one caller."""
-
-    def __init__(self, open_context: Callable[[HTTPConnection, Caller], Any]) -> None:
-        self._open_context = open_context
-
-    async def begin(
-        self, connection: HTTPConnection, authentication: Authentication, prepared: Prepared
-    ) -> AsyncGenerator[ResponsePayload, None]:
-        """Start an admitted subscription. Raises `DocumentRefused` if its variables are wrong."""
-        if isinstance(prepared, list):
-            raise DocumentRefused(prepared, INPUT)
-        prepared.context_value = self._open_context(connection, authentication.caller)
-        begun = create_source_event_stream(prepared)
-        events = await begun if isawaitable(begun) else begun
-        if isinstance(events, ExecutionResult):
-            raise DocumentRefused(events.errors or [], INPUT)
-        return _payloads(map_source_to_response_event(prepared, events), connection.state.request_id)
+async def begin_subscription(
+    connection: HTTPConnection, authentication: Authentication, prepared: Prepared
+) -> AsyncGenerator[ResponsePayload, None]:
+    """Start an admitted subscription. Raises `DocumentRefused` if its variables are wrong."""
+    if isinstance(prepared, list):
+        raise DocumentRefused(prepared, INPUT)
+    prepared.context_value = connection.app.state.runtime.open_context(caller=authentication.caller)
+    begun = create_source_event_stream(prepared)
+    events = await begun if isawaitable(begun) else begun
+    if isinstance(events, ExecutionResult):
+        raise DocumentRefused(events.errors or [], INPUT)
+    return _payloads(map_source_to_response_event(prepared, events), connection.state.request_id)
 
 
 async def _payloads(results: Any, request_id: str) -> AsyncGenerator[ResponsePayload, None]:

@@ -29,7 +29,7 @@ from gateway.errors import IssuerAway, RequestRefused
 from gateway.json_responses import error_entry
 from gateway.masking import error_for_client
 from gateway.subscriptions.allowed_origins import AllowedOrigins
-from gateway.subscriptions.execution import ResponsePayload, SubscriptionExecutor
+from gateway.subscriptions.execution import ResponsePayload, begin_subscription
 from gateway.subscriptions.stream_limits import StreamLimits, TooManyStreams
 
 PROTOCOL = "graphql-transport-ws"
@@ -71,7 +71,6 @@ class WebSocketEndpoint:
     """
 
     admission: Admission
-    executor: SubscriptionExecutor
     stream_limits: StreamLimits
     origins: AllowedOrigins
     idle_s: float
@@ -258,7 +257,7 @@ class _Connection:
         if admitted.kind is not OperationType.SUBSCRIPTION:
             message = f"A socket carries subscriptions only. Send a {admitted.kind.value} over HTTP."
             raise RequestRefused(400, "BAD_REQUEST", message)
-        return await self._endpoint.executor.begin(self._socket, authentication, admitted.prepared)
+        return await begin_subscription(self._socket, authentication, admitted.prepared)
 
     async def _send_errors(self, id_: str, errors: list[dict[str, Any]]) -> None:
         await self._send({"type": "error", "id": id_, "payload": errors})

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from db.models import Role
-from gateway.callers.token_authority import TokenAuthority, token_authority
+from gateway.callers.token_authority import MAX_TOKEN, TokenAuthority, bearer_token, token_authority
 from gateway.callers.token_claims import TokenClaims
-from gateway.callers.token_rules import LATEST_TIME_S, MAX_TOKEN, PreviousSecret, TokenRules, bearer_token
+from gateway.callers.token_rules import LATEST_TIME_S, PreviousSecret, TokenRules
 from gateway.errors import CannotStart, Unauthenticated
 from gateway.settings import Settings
 from tests.doubles.clock import ManualClock

@@ -94,7 +94,9 @@ async def test_a_flight_that_nobody_waits_for_any_more_is_stopped():
         return Computed(b"", 60)
 
     with pytest.raises(OperationTimeout):
-        await run_within(0.05, get_or_compute(cache, "key", compute, lock_s=5, cancel_when_abandoned=True), lambda: None)
+        await run_within(
+            0.05, get_or_compute(cache, "key", compute, lock_s=5, cancel_when_abandoned=True), lambda: None
+        )
     await asyncio.sleep(0.01)
     assert ended == ["cancelled"]
 
