@@ -425,7 +425,7 @@ def test_settings_of_an_issuer_are_read_from_text(monkeypatch, tmp_path):
         ("TOKEN_JWKS_URL", "HTTP://login.example.com/y", "http:// only from this machine"),
         ("TOKEN_JWKS_URL", "https://", "TOKEN_JWKS_URL is no address"),
         ("TOKEN_ADMINISTRATOR_HOURS", "0", "TOKEN_ADMINISTRATOR_HOURS is '0'"),
-        ("TOKEN_SECRET_PREVIOUS", "hunter2", "TOKEN_SECRET_PREVIOUS has 7 bytes; give the secret that was in use"),
+        ("TOKEN_SECRET_PREVIOUS", "hunter2", "TOKEN_SECRET_PREVIOUS has 7 bytes; give the previous secret, at least 32 bytes"),
         ("TOKEN_SECRET_PREVIOUS_UNTIL", "2027-01-31", "TOKEN_SECRET_PREVIOUS_UNTIL is '2027-01-31'"),
         ("CLAIMED_SESSION_HOURS", "-1", "CLAIMED_SESSION_HOURS is '-1'"),
         ("TOKEN_LEEWAY_S", "-1", "TOKEN_LEEWAY_S is '-1'"),
@@ -491,7 +491,7 @@ async def test_the_doctor_looks_at_the_issuers_keys(issuer, tmp_path):
     issuer.status = 404
     assert await found(made()) == (
         Verdict.BROKEN,
-        f"{issuer.url}: it answers 404; correct TOKEN_JWKS_URL, or see to the issuer",
+        f"{issuer.url}: it answers 404; correct TOKEN_JWKS_URL, or check the issuer",
     )
     file = tmp_path / "keys.json"
     assert (await found(made(token_jwks_url=str(file))))[1].startswith(f"{file}: no such file or directory;")

@@ -147,10 +147,10 @@ async def test_names_are_suggested_while_introspection_is_open_and_not_otherwise
 
 async def test_a_socket_carries_so_many_subscriptions_and_no_more(gateway: Running) -> None:
     async with gateway.socket(gateway.bearer("ada")) as talk:
-        for number in range(protocol.MOST_AT_ONCE + 1):
+        for number in range(protocol.MAX_SUBSCRIPTIONS + 1):
             await talk.subscribe(str(number))
         refused = await talk.hear("error")
-        assert refused["id"] == str(protocol.MOST_AT_ONCE)
+        assert refused["id"] == str(protocol.MAX_SUBSCRIPTIONS)
         assert refused["payload"][0]["extensions"]["code"] == "TOO_MANY_STREAMS"
 
 
@@ -201,7 +201,7 @@ async def test_a_bad_token_closes_with_a_sentence_that_does_not_repeat_it(gatewa
 
 
 async def test_who_does_not_say_who_they_are_is_not_waited_for(gateway: Running, monkeypatch) -> None:
-    monkeypatch.setattr(protocol, "INIT_WITHIN_S", 0.2)
+    monkeypatch.setattr(protocol, "INIT_TIMEOUT_S", 0.2)
     async with gateway.socket(init=False) as talk:
         assert (await talk.closed())[0] == 4408
 
@@ -234,7 +234,7 @@ async def test_a_viewer_has_so_many_seats_and_one_that_is_left_is_free_again(ser
         async with gateway.socket(gateway.bearer("ada")), gateway.socket(init=False) as second:
             await second.say(type="connection_init", payload=gateway.bearer("ada"))
             code, reason = await second.closed()
-            assert (code, reason) == (4429, "You have 1 streams open, the most there may be. Close one.")
+            assert (code, reason) == (4429, "You have 1 streams open, the most allowed. Close one.")
             async with gateway.socket(gateway.bearer("bob")):
                 pass
         async with gateway.socket(gateway.bearer("ada")):
