@@ -20,15 +20,7 @@ from db.models import Role
 from db.schema import require_current
 from gateway.background.worker import run_worker
 from gateway.callers.token_authority import token_authority
-from gateway.commands import (
-    evaluate_command,
-    import_command,
-    outbox_command,
-    prepare,
-    reindex_command,
-    train_command,
-    trends_command,
-)
+from gateway.commands import evaluate_command, import_command, outbox_command, prepare, reindex_command, train_command
 from gateway.commands.console import console, print_plain, program_name
 from gateway.commands.doctor import print_findings, run_checks
 from gateway.commands.welcome import print_welcome
@@ -291,7 +283,7 @@ def train(
     """Train a ranking model and trend constants on this log; each is activated only if it wins on a held-out window."""
 
     async def run(database: Database) -> int:
-        await trends_command.run_train_trends(database, seed, out)
+        await train_command.run_train_trends(database, seed, out)
         return await train_command.run_train(database, name, weights.ANONYMITY_FLOOR, seed, out)
 
     raise typer.Exit(_on_database(_settings_of_data(), run))
@@ -322,7 +314,7 @@ def list_trends(
     ] = None,
 ) -> None:
     """List the fitted trend constants, or activate a set."""
-    _on_database(_settings_of_data(), lambda database: trends_command.run_trends(database, use, out))
+    _on_database(_settings_of_data(), lambda database: train_command.run_trends(database, use, out))
 
 
 def _settings(**overrides: Any) -> Settings:

@@ -1,7 +1,5 @@
 """GraphQL over HTTP: reads a request, runs its operation for the caller, and answers."""
 
-from typing import Protocol
-
 from graphql import ExecutionResult, OperationType, execute_root_selection_set
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -19,28 +17,14 @@ from gateway.graphql_http.responses import refusal_response, request_error_respo
 from gateway.limits.deadline import run_within
 from gateway.subscriptions.event_streams import EventStreams
 from gateway.telemetry import count_refused_request
+from resolvers.common.context import Context
 from scoring.use_cases.unit_of_work import Caller
-
-
-class OperationContext(Protocol):
-    """The part of `resolvers.common.context.Context` that the endpoint uses."""
-
-    is_complete: bool
-    caller: Caller
-
-    def stop(self) -> None:
-        """Cancel the tasks of an operation whose time is over."""
 
 
 class Endpoint:
     """The ASGI application behind `/graphql`. Without `streams`, subscriptions are refused."""
 
-    def __init__(
-        self,
-        admission: Admission,
-        caching: PublicCaching,
-        streams: EventStreams | None = None,
-    ) -> None:
+    def __init__(self, admission: Admission, caching: PublicCaching, streams: EventStreams | None = None) -> None:
         self._admission = admission
         self._caching = caching
         self._streams = streams
@@ -108,7 +92,7 @@ class Endpoint:
         return self._caching.mark(response, request) if context.is_complete and not result.errors else response
 
     async def _run(
-        self, context: OperationContext, authentication: Authentication, admitted: AdmittedOperation
+        self, context: Context, authentication: Authentication, admitted: AdmittedOperation
     ) -> ExecutionResult:
         if isinstance(admitted.prepared, list):
             return ExecutionResult(None, admitted.prepared)
@@ -120,8 +104,8 @@ class Endpoint:
         return await run_within(timeout_s, running, context.stop)
 
 
-def _open_context(request: Request, authentication: Authentication) -> OperationContext:
-    context: OperationContext = request.app.state.runtime.open_context(caller=authentication.caller)
+def _open_context(request: Request, authentication: Authentication) -> Context:
+    context: Context = request.app.state.runtime.open_context(caller=authentication.caller)
     return context
 
 

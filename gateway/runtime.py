@@ -15,7 +15,6 @@ from db.schema import require_current
 from db.stores import Stores
 from gateway.background.tasks import Task, pause, run_alongside, worker_tasks
 from gateway.limits.rate_limits import MemoryRateLimitStore, RateLimitStore
-from gateway.limits.redis_rate_limits import redis_rate_limit_store
 from gateway.settings import Settings
 from gateway.stores import open_feed_change_notifier, open_stores
 from resolvers.common.context import Context
@@ -120,10 +119,16 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             changes=changes,
             claimed_session_lifetime=timedelta(hours=settings.claimed_session_hours),
         )
-        has_redis = bool(settings.redis_url.get_secret_value())
-        rate_limits = redis_rate_limit_store(stores.cache) if has_redis else MemoryRateLimitStore()
         async with run_alongside(tasks):
-            yield Runtime(stores, open_context, rate_limits, changes)
+            yield Runtime(stores, open_context, _rate_limits(settings, stores), changes)
+
+
+def _rate_limits(settings: Settings, stores: Stores) -> RateLimitStore:
+    if not settings.redis_url.get_secret_value():
+        return MemoryRateLimitStore()
+    from gateway.limits.redis_rate_limits import RedisRateLimitStore  # noqa: PLC0415 (0.2 s, only with Redis)
+
+    return RedisRateLimitStore(stores.cache)  # type: ignore[arg-type]  # a Redis cache, by the settings
 
 
 async def _prepared(stores: Stores) -> bool:

@@ -1,8 +1,8 @@
-"""HTTP/1 connections: strict parsing, limits on size and time, upgrades. All use of uvicorn's private parts is here.
+"""HTTP/1 protocol: strict parsing, limits on size and time, upgrades.
 
-uvicorn on httptools waits without limit for the end of a head and for a client that does not read. It hands trailers to
-the application as headers. Where an upgrade that it does not serve has a body, it parses part of the body as the next
-request. `graphql_http.request` limits the size of a body and the time that it may take.
+uvicorn on httptools waits without limit for the end of a head and for a client that does not read. It passes trailers
+to the application as headers. If an unsupported upgrade has a body, it parses part of the body as the next request.
+`graphql_http.request_parsing` limits the size and the time of a body.
 """
 
 import asyncio
@@ -84,7 +84,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     ) -> None:
         super().__init__(*arguments, **named)
         self.parser = httptools.HttpRequestParser(self)  # without the leniency that uvicorn switches on
-        self.access_log = False  # `gateway.request_log` writes the line of a request
+        self.access_log = False  # `gateway.request_log` logs requests
         self._caps = caps
         self._limits = limits
         self.timeout_keep_alive = limits.keep_alive_s  # type: ignore[assignment]  # passed to `call_later`

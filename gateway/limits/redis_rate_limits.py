@@ -5,7 +5,6 @@ from typing import Any, Protocol, TypeVar
 
 from limits.aio.storage import RedisStorage
 
-from db.cache.base import Cache
 from gateway.limits.rate_limits import WINDOW_S, PointsSpent
 
 PREFIX = "explore:limits"
@@ -47,11 +46,6 @@ class RedisRateLimitStore:
         if self._storage is None or self._storage.client is not client:
             self._storage = _SharedClientStorage(client)
         return self._storage
-
-
-def redis_rate_limit_store(cache: Cache) -> RedisRateLimitStore:
-    """Return a store on the cache's own connections to Redis."""
-    return RedisRateLimitStore(cache)  # type: ignore[arg-type]  # a Redis cache, by the settings
 
 
 class _SharedClientStorage(RedisStorage):

@@ -114,11 +114,7 @@ class EventStreams:
     """Answers subscriptions that come by HTTP; `shutting_down` is set when the server stops."""
 
     def __init__(
-        self,
-        authenticator: Authenticator,
-        stream_limits: StreamLimits,
-        shutting_down: asyncio.Event,
-        clock: Clock,
+        self, authenticator: Authenticator, stream_limits: StreamLimits, shutting_down: asyncio.Event, clock: Clock
     ) -> None:
         self._authenticator = authenticator
         self._stream_limits = stream_limits
