@@ -177,15 +177,14 @@ def open_feed_change_notifier(settings: Settings) -> FeedChangeNotifier:
 
 
 def _cache(settings: Settings, file: DataFile, max_bytes: int = MAX_BYTES) -> Cache:
-    url = settings.redis_url.get_secret_value()
-    cache = _redis(url) if url else EmbeddedCache(settings.data_file(file), max_bytes)
+    cache: Cache
+    if url := settings.redis_url.get_secret_value():
+        from db.cache.redis import RedisCache
+
+        cache = RedisCache(url)
+    else:
+        cache = EmbeddedCache(settings.data_file(file), max_bytes)
     return guarded(cache, _guard(Store.CACHE, READ_CACHE_S, dict.fromkeys(("keys", "scrub"), SCAN_CACHE_S)))
-
-
-def _redis(url: str) -> Cache:
-    from db.cache.redis import RedisCache
-
-    return RedisCache(url)
 
 
 def _embedder(settings: Settings) -> Embedder:

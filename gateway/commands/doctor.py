@@ -89,17 +89,18 @@ def print_findings(console: Console, findings: list[Finding]) -> int:
 
 
 async def _stores(settings: Settings, stores: Stores) -> list[Finding]:
-    database = await _check("database", _database(stores.database))
+    database = await _check("database", _ok(stores.database.where, require_reachable(stores.database)))
     findings, is_current = [database], False
     if database.verdict is not Verdict.BROKEN:
-        findings.append(await _check("schema", _schema(stores.database)))
+        findings.append(await _check("schema", _ok("up to date", schema.require_current(stores.database))))
         is_current = findings[-1].verdict is Verdict.OK
         if is_current:
             findings.append(await _check("outbox", _outbox(stores.database)))
+    model = f"{stores.embedder.model}, {stores.embedder.dimension} dimensions"
     checks: dict[str, Callable[[], Awaitable[_Result]]] = {
         "vectors": lambda: _vectors(stores, is_current),
-        "embeddings": lambda: _embeddings(stores),
-        "cache": lambda: _cache(stores),
+        "embeddings": lambda: _ok(model, stores.embedder.embed(["a project about music"])),
+        "cache": lambda: _ok("can be written", stores.cache.put("doctor", b"1", ttl_s=1)),
     }
     missing = _missing_files(settings)
     for subject, check in checks.items():
@@ -134,6 +135,11 @@ async def _check(subject: str, check: Awaitable[_Result]) -> Finding:
     except SQLAlchemyError as error:
         message = f"the database refuses a statement: {driver_message(error)}"
     return Finding(subject, Verdict.BROKEN, message)
+
+
+async def _ok(message: str, work: Awaitable[object]) -> _Result:
+    await work
+    return Verdict.OK, message
 
 
 async def _with_fix(settings: Settings, check: Awaitable[_Result]) -> _Result:
@@ -211,16 +217,6 @@ async def _token_keys(settings: Settings) -> _Result:
     return Verdict.OK, f"{len(usable)} at {keys.where}"
 
 
-async def _database(database: Database) -> _Result:
-    await require_reachable(database)
-    return Verdict.OK, database.where
-
-
-async def _schema(database: Database) -> _Result:
-    await schema.require_current(database)
-    return Verdict.OK, "up to date"
-
-
 async def _outbox(database: Database) -> _Result:
     waiting = await outbox.backlog(database)
     if waiting.dead:
@@ -241,13 +237,3 @@ async def _vectors(stores: Stores, is_current: bool) -> _Result:
     if missing > 0:
         return Verdict.WARNING, f"{message}; {missing:,} projects are missing: explore reindex --check"
     return Verdict.OK, message
-
-
-async def _embeddings(stores: Stores) -> _Result:
-    await stores.embedder.embed(["a project about music"])
-    return Verdict.OK, f"{stores.embedder.model}, {stores.embedder.dimension} dimensions"
-
-
-async def _cache(stores: Stores) -> _Result:
-    await stores.cache.put("doctor", b"1", ttl_s=1)
-    return Verdict.OK, "can be written"
