@@ -19,10 +19,10 @@ from sqlalchemy import event, text
 
 from db.catalog.project_cards import ProjectFilter
 from db.database.engine import Database
-from db.time_units import DAY_S
 from db.interactions.velocity_queries import VelocityFormula, refresh_velocities
 from db.models import now
 from db.schema import migrate
+from db.time_units import DAY_S
 from scoring.mathematics.velocity import DEFAULT_TREND_CONSTANTS, Window
 from scoring.pipelines import popular, trending
 from scoring.pipelines.trending import formula_of

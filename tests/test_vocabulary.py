@@ -1,4 +1,4 @@
-"""One word per concept: the words that docs/glossary.md replaced stay out of names, docstrings, comments and documentation."""
+"""One word per concept: replaced words stay out of names, docstrings, comments and documents."""
 
 import ast
 import io
@@ -48,7 +48,7 @@ NAMES = {
 """Words that no identifier has as a part, and what to write instead."""
 
 PROPER_NAMES = {"from_quiz", "QUIZ", "quiz", "visitors"}
-"""Names of the API, stored rows and libraries: `Interest.fromQuiz`, the source and stage QUIZ, `sqlalchemy.sql.visitors`."""
+"""Names of stored rows and libraries: the interest source and viewer stage QUIZ, `sqlalchemy.sql.visitors`."""
 
 PHRASES = {
     r"the truth": "the database",
@@ -66,7 +66,7 @@ PHRASES = {
     r"mailbox(es)?": "notification queue",
     r"busy (hours?|clock)": "active hours",
     r"(neighbour|behaviour|catalogue|colour|favourite|honour)\w*": "American spelling",
-    r"\w*(synchron|normal|personal|recogn|initial|random|serial|organ|author)is(e|es|ed|ing|ation|er)\b": "American spelling",
+    r"\w*(synchron|normal|personal|recogn|initial|random|serial|organ|author)is(e[ds]?|ing|ation|er)": "American spelling",
 }
 """Phrases that no docstring, comment or document has, and what to write instead."""
 

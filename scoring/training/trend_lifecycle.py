@@ -46,7 +46,8 @@ async def activate_trends(database: Database, number: int) -> None:
         If it cannot be used; the active constants stay.
     """
     stored = {one.id: one for one in await all_constants(database)}
-    constants, clock = DEFAULT_TREND_CONSTANTS, UNIFORM_CLOCK
+    constants: ConstantsByWindow = DEFAULT_TREND_CONSTANTS
+    clock = UNIFORM_CLOCK
     if number in stored:
         constants, clock = from_data(stored[number].constants)
     async with database.write() as connection:

@@ -10,12 +10,12 @@ from sqlalchemy import Float, bindparam, select
 
 from db.catalog.project_cards import ProjectFilter
 from db.database.engine import Database
-from db.time_units import HOUR_S
 from db.interactions.activity_time import UNIFORM_CLOCK, WEEK_H, ActivityClock, active_hours_of, store_clock
 from db.interactions.decayed_counters import rebuild_decayed_counters
 from db.interactions.interactions import NewInteraction
 from db.interactions.velocity_queries import VelocityFormula, trending_projects
 from db.models import DecayedCounters, InteractionType
+from db.time_units import HOUR_S
 from tests.db.interactions.test_interactions import NOON, populate, write
 
 VIEW = InteractionType.VIEW

@@ -29,9 +29,12 @@ def test_of_nobody_nothing_is_known() -> None:
     assert (known.has_sufficient_data, known.has_completed_onboarding, known.needs_onboarding) == (False, False, True)
     assert known.profile_age_s is None
     assert [(one.kind, one.remaining) for one in known.missing] == [
-        (MissingKind.ONBOARDING, 4), (MissingKind.PEOPLE, 2), (MissingKind.INTERESTS, 3), (MissingKind.INTERACTIONS, 10),
+        (MissingKind.ONBOARDING, 4),
+        (MissingKind.PEOPLE, 2),
+        (MissingKind.INTERESTS, 3),
+        (MissingKind.INTERACTIONS, 10),
         (MissingKind.LIKES, 5),
-    ]  # fmt: skip
+    ]
     assert [one.signal for one in known.signals if one.active] == [Signal.POPULARITY]
     assert all((one.why is None) == one.active for one in known.signals)
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from db.time_units import HOUR_S, WEEK_S
 from db.interactions.activity_time import FIRST_MONDAY_S, UNIFORM_CLOCK, WEEK_H, ActivityClock
+from db.time_units import HOUR_S, WEEK_S
 from scoring.mathematics.behavior_evidence import EventLog
 from scoring.mathematics.velocity import DEFAULT_TREND_CONSTANTS, Window
 from scoring.training.trend_fitting import MIN_MOMENTS, TrendMoment, fit_clock, fit_trend_constants, trend_moments
