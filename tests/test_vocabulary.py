@@ -66,7 +66,7 @@ PHRASES = {
     r"mailbox(es)?": "notification queue",
     r"busy (hours?|clock)": "active hours",
     r"(neighbour|behaviour|catalogue|colour|favourite|honour)\w*": "American spelling",
-    r"\w*(synchron|normal|personal|recogn|initial|random|serial|organ|author)is(e[ds]?|ing|ation|er)": "American spelling",
+    r"\w*(synchron|normal|personal|recogn|initial|random|serial|organ|author)is(e|ing|ation)\w*": "American spelling",
 }
 """Phrases that no docstring, comment or document has, and what to write instead."""
 
