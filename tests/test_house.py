@@ -157,6 +157,23 @@ def test_each_decision_has_a_number_of_its_own() -> None:
     assert sorted(numbers) == [f"{number:04}" for number in range(1, len(numbers) + 1)]
 
 
+LINK = re.compile(r"\]\(([^)#\s]+)")
+PATH = re.compile(r"`((?:gateway|resolvers|scoring|db|tests|bench|deploy)/[\w./-]+)`")
+
+
+def test_documents_name_files_that_exist() -> None:
+    missing = []
+    for path in (path for path in _files() if path.suffix == ".md"):
+        text = path.read_text()
+        links = [path.parent / link for link in LINK.findall(text) if "://" not in link]
+        missing += [
+            f"{_name(path)}: {one}"
+            for one in [*links, *(ROOT / name for name in PATH.findall(text))]
+            if not one.exists()
+        ]
+    assert missing == []
+
+
 CODE = re.compile(r"[A-Z]+(_[A-Z]+)+|INTERNAL|FORBIDDEN|UNAUTHENTICATED|TIMEOUT")
 NO_ERROR_CODE = {
     "DEMO_VIEWERS",
