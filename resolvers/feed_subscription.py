@@ -33,15 +33,14 @@ register_enum(
 class FeedChanged:
     """A change of a feed. Query its first page again to see it. Later pages of the old ranking stay valid."""
 
-    feed: FeedKind = strawberry.field(description="The feed.")
-    reason: FeedChangeReason = strawberry.field(description="The reason of the change; the latest of several.")
-    version: int = strawberry.field(
-        description=(
-            "The current `Viewer.version`. If the reason is VIEWER and a mutation already returned this version, "
-            "the event reports that mutation."
-        )
-    )
-    at: datetime = strawberry.field(description="When the change was noticed.")
+    feed: Annotated[FeedKind, "The feed."]
+    reason: Annotated[FeedChangeReason, "The reason of the change; the latest of several."]
+    version: Annotated[
+        int,
+        "The current `Viewer.version`. If the reason is VIEWER and a mutation already returned this version, the "
+        "event reports that mutation.",
+    ]
+    at: Annotated[datetime, "When the change was noticed."]
 
 
 @object_type

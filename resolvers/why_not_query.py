@@ -1,5 +1,7 @@
 """The query `whyNot`, which explains the absence of a project from `forYou`."""
 
+from typing import Annotated
+
 import strawberry
 
 from db.actors.mutes import mutes_of
@@ -34,30 +36,27 @@ _FILTER_SUMMARIES = {
 class WhyNot:
     """The position of a project on its way to your `forYou`."""
 
-    outcome: Outcome = strawberry.field(description="The outcome.")
-    summary: str = strawberry.field(description="The answer in one sentence.")
-    filter: Filter | None = strawberry.field(
-        description=("The filter that removes the project; null unless `outcome` is FILTERED.")
-    )
-    rank: int | None = strawberry.field(description="The current rank, from 1; null unless `outcome` is RANKED.")
-    rank_by_score: int | None = strawberry.field(
-        description=(
-            "The rank by score only. For a project that is not a candidate, the rank that it would have. Null "
-            "without a score."
-        )
-    )
-    ranked_count: int = strawberry.field(description="The number of ranked projects.")
-    explanation: Explanation | None = strawberry.field(
-        description=(
-            "The parts of the score. For a project that is not a candidate, those that it would have. Null if "
-            "unknown or filtered."
-        )
-    )
-    project: Project | None = strawberry.field(description="The project; null if `outcome` is UNKNOWN.")
-    mutes: list[Mute] = strawberry.field(description="Your mutes that remove the project.")
-    degraded: list[Store] = strawberry.field(
-        description="The stores that were unavailable, which may be the reason. Empty in the normal case."
-    )
+    outcome: Annotated[Outcome, "The outcome."]
+    summary: Annotated[str, "The answer in one sentence."]
+    filter: Annotated[Filter | None, "The filter that removes the project; null unless `outcome` is FILTERED."]
+    rank: Annotated[int | None, "The current rank, from 1; null unless `outcome` is RANKED."]
+    rank_by_score: Annotated[
+        int | None,
+        "The rank by score only. For a project that is not a candidate, the rank that it would have. Null without "
+        "a score.",
+    ]
+    ranked_count: Annotated[int, "The number of ranked projects."]
+    explanation: Annotated[
+        Explanation | None,
+        "The parts of the score. For a project that is not a candidate, those that it would have. Null if unknown "
+        "or filtered.",
+    ]
+    project: Annotated[Project | None, "The project; null if `outcome` is UNKNOWN."]
+    mutes: Annotated[list[Mute], "Your mutes that remove the project."]
+    degraded: Annotated[
+        list[Store],
+        "The stores that were unavailable, which may be the reason. Empty in the normal case.",
+    ]
 
 
 @strawberry.type

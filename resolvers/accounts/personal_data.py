@@ -24,26 +24,23 @@ from scoring.use_cases.manage_account import delete_viewer, export_viewer
 class ExportMyDataPayload:
     """A page of the personal data stored about you."""
 
-    data: JSON = strawberry.field(
-        description=(
-            "The data as an object. The first page has `accounts` (your account and the sessions claimed for it), "
-            "`projects` (yours) and `vector` (your profile vector); all pages have rows by table name. Keys "
-            "identify projects, tools, categories, topics, users and questions. Times are UTC, bytes are base64. "
-            "docs/privacy.md describes each table."
-        )
-    )
-    page_info: PageInfo = strawberry.field(description="The position of this page in the export.")
-    user_errors: list[UserError] = strawberry.field(description="The errors in the request; empty on success.")
+    data: Annotated[
+        JSON,
+        "The data as an object. The first page has `accounts` (your account and the sessions claimed for it), "
+        "`projects` (yours) and `vector` (your profile vector); all pages have rows by table name. Keys identify "
+        "projects, tools, categories, topics, users and questions. Times are UTC, bytes are base64. "
+        "docs/privacy.md describes each table.",
+    ]
+    page_info: Annotated[PageInfo, "The position of this page in the export."]
+    user_errors: Annotated[list[UserError], "The errors in the request; empty on success."]
 
 
 @object_type
 class DeleteMyDataPayload:
     """The return value of `deleteMyData`."""
 
-    receipt: DeletionReceipt | None = strawberry.field(
-        description="A receipt of the deletion; null if nothing was stored, or on error."
-    )
-    user_errors: list[UserError] = strawberry.field(description="The errors in the request; empty on success.")
+    receipt: Annotated[DeletionReceipt | None, "A receipt of the deletion; null if nothing was stored, or on error."]
+    user_errors: Annotated[list[UserError], "The errors in the request; empty on success."]
 
 
 @strawberry.type

@@ -1,5 +1,7 @@
 """Claims of sessions after signing in, and their revocation."""
 
+from typing import Annotated
+
 import strawberry
 
 from db.privacy.session_claims import ClaimStatus
@@ -28,13 +30,12 @@ register_enum(
 class ClaimSessionPayload:
     """The return value of `claimSession`."""
 
-    status: ClaimStatus | None = strawberry.field(description="The outcome; null on error.")
-    transferred_count: int = strawberry.field(
-        description=(
-            "The number of likes, saves, interactions, interests, answers and other rows transferred by this request."
-        )
-    )
-    user_errors: list[UserError] = strawberry.field(description="The errors in the request; empty on success.")
+    status: Annotated[ClaimStatus | None, "The outcome; null on error."]
+    transferred_count: Annotated[
+        int,
+        "The number of likes, saves, interactions, interests, answers and other rows transferred by this request.",
+    ]
+    user_errors: Annotated[list[UserError], "The errors in the request; empty on success."]
 
     @computed()
     async def viewer(self, info: Info) -> Viewer:
@@ -46,8 +47,8 @@ class ClaimSessionPayload:
 class RevokeSessionsPayload:
     """The return value of `revokeSessions`."""
 
-    revoked: int = strawberry.field(description="The number of revoked session ids.")
-    user_errors: list[UserError] = strawberry.field(description="The errors in the request; empty on success.")
+    revoked: Annotated[int, "The number of revoked session ids."]
+    user_errors: Annotated[list[UserError], "The errors in the request; empty on success."]
 
 
 @strawberry.type

@@ -33,25 +33,25 @@ register_enum(
 class DeletedRows:
     """The number of deleted rows of one kind."""
 
-    name: str = strawberry.field(description="The kind, for example `likes`.")
-    count: int = strawberry.field(description="The number of rows.")
+    name: Annotated[str, "The kind, for example `likes`."]
+    count: Annotated[int, "The number of rows."]
 
 
 @object_type
 class DeletionReceipt:
     """The receipt of a deletion. It identifies nobody."""
 
-    id: strawberry.ID = strawberry.field(description="The id to pass to `deletionReceipt`.")
-    requested_at: datetime = strawberry.field(
-        description="When the data was deleted from the database. From then on it is not shown to anybody."
-    )
-    completed_at: datetime | None = strawberry.field(
-        description=(
-            "When the data was also deleted from caches, index and files, about two minutes later; null until "
-            "then. Backups follow the operator's policy."
-        )
-    )
-    deleted: list[DeletedRows] = strawberry.field(description="The deleted rows by kind.")
+    id: Annotated[strawberry.ID, "The id to pass to `deletionReceipt`."]
+    requested_at: Annotated[
+        datetime,
+        "When the data was deleted from the database. From then on it is not shown to anybody.",
+    ]
+    completed_at: Annotated[
+        datetime | None,
+        "When the data was also deleted from caches, index and files, about two minutes later; null until then. "
+        "Backups follow the operator's policy.",
+    ]
+    deleted: Annotated[list[DeletedRows], "The deleted rows by kind."]
 
     @classmethod
     def of(cls, receipt: ErasureReceipt) -> Self:
@@ -72,11 +72,12 @@ def _lines(report: Mapping[str, int]) -> list[DeletedRows]:
 class RemoveUsersPayload:
     """The return value of `removeUsers`."""
 
-    removed: int = strawberry.field(description="The number of deleted users. Unknown keys are ignored.")
-    receipt: DeletionReceipt | None = strawberry.field(
-        description="A receipt of the deletion; null if there was no such user, or on error."
-    )
-    user_errors: list[UserError] = strawberry.field(description="The errors in the input; empty on success.")
+    removed: Annotated[int, "The number of deleted users. Unknown keys are ignored."]
+    receipt: Annotated[
+        DeletionReceipt | None,
+        "A receipt of the deletion; null if there was no such user, or on error.",
+    ]
+    user_errors: Annotated[list[UserError], "The errors in the input; empty on success."]
 
 
 @strawberry.type

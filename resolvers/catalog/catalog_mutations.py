@@ -35,110 +35,86 @@ _BATCH = (
 class ProjectInput:
     """The data of a project."""
 
-    key: str = strawberry.field(description="The platform's own id, 1 to 200 characters.")
-    title: str = strawberry.field(description="The title, up to 1,000 characters.")
-    type: str = strawberry.field(
-        description="The platform's own type of project: `[a-z][a-z0-9_]*`, up to 50 characters."
-    )
-    description: str | None = strawberry.field(
-        default=strawberry.UNSET, description="The description, up to 100,000 characters."
-    )
-    tools: list[str] | None = strawberry.field(
-        default=strawberry.UNSET,
-        description="The keys of tools, up to 100. Unknown tools are created with their key as name.",
-    )
-    categories: list[str] | None = strawberry.field(
-        default=strawberry.UNSET,
-        description="The keys of categories, up to 100. Unknown categories are created with their key as name.",
-    )
-    topics: list[str] | None = strawberry.field(
-        default=strawberry.UNSET,
-        description=("The keys of topics, up to 200. Unknown topics are created with their key as name."),
-    )
-    owner: str | None = strawberry.field(
-        default=strawberry.UNSET, description="The key of the owner, an existing user."
-    )
-    url: URL | None = strawberry.field(
-        default=strawberry.UNSET, description=("The address of the project, http or https.")
-    )
-    image_url: URL | None = strawberry.field(
-        default=strawberry.UNSET, description=("The address of an image, http or https.")
-    )
-    created_at: datetime | None = strawberry.field(
-        default=strawberry.UNSET,
-        description=("When the project was created. Default: the stored time, or now for a new project."),
-    )
-    private: bool | None = strawberry.field(
-        default=strawberry.UNSET, description=("Whether only its owner may see the project.")
-    )
-    archived: bool | None = strawberry.field(
-        default=strawberry.UNSET, description=("Whether the project is excluded from all feeds.")
-    )
-    source: JSON | None = strawberry.field(
-        default=strawberry.UNSET,
-        description='An object with data specific to the type, for example `{"subreddit": "rust"}`.',
-    )
+    key: Annotated[str, "The platform's own id, 1 to 200 characters."]
+    title: Annotated[str, "The title, up to 1,000 characters."]
+    type: Annotated[str, "The platform's own type of project: `[a-z][a-z0-9_]*`, up to 50 characters."]
+    description: Annotated[str | None, "The description, up to 100,000 characters."] = strawberry.UNSET
+    tools: Annotated[
+        list[str] | None,
+        "The keys of tools, up to 100. Unknown tools are created with their key as name.",
+    ] = strawberry.UNSET
+    categories: Annotated[
+        list[str] | None,
+        "The keys of categories, up to 100. Unknown categories are created with their key as name.",
+    ] = strawberry.UNSET
+    topics: Annotated[
+        list[str] | None,
+        "The keys of topics, up to 200. Unknown topics are created with their key as name.",
+    ] = strawberry.UNSET
+    owner: Annotated[str | None, "The key of the owner, an existing user."] = strawberry.UNSET
+    url: Annotated[URL | None, "The address of the project, http or https."] = strawberry.UNSET
+    image_url: Annotated[URL | None, "The address of an image, http or https."] = strawberry.UNSET
+    created_at: Annotated[
+        datetime | None,
+        "When the project was created. Default: the stored time, or now for a new project.",
+    ] = strawberry.UNSET
+    private: Annotated[bool | None, "Whether only its owner may see the project."] = strawberry.UNSET
+    archived: Annotated[bool | None, "Whether the project is excluded from all feeds."] = strawberry.UNSET
+    source: Annotated[
+        JSON | None,
+        'An object with data specific to the type, for example `{"subreddit": "rust"}`.',
+    ] = strawberry.UNSET
 
 
 @input_type
 class ToolInput:
     """The data of a tool."""
 
-    key: str = strawberry.field(description="The platform's own id, 1 to 200 characters.")
-    name: str = strawberry.field(description="The display name.")
-    tagline: str | None = strawberry.field(
-        default=strawberry.UNSET, description=("The purpose of the tool in one line.")
-    )
-    description: str | None = strawberry.field(default=strawberry.UNSET, description="The description.")
-    category: str | None = strawberry.field(default=strawberry.UNSET, description="The platform's own group of tools.")
-    tags: list[str] | None = strawberry.field(default=strawberry.UNSET, description="Free tags, up to 200.")
-    use_cases: str | None = strawberry.field(default=strawberry.UNSET, description="The use cases.")
+    key: Annotated[str, "The platform's own id, 1 to 200 characters."]
+    name: Annotated[str, "The display name."]
+    tagline: Annotated[str | None, "The purpose of the tool in one line."] = strawberry.UNSET
+    description: Annotated[str | None, "The description."] = strawberry.UNSET
+    category: Annotated[str | None, "The platform's own group of tools."] = strawberry.UNSET
+    tags: Annotated[list[str] | None, "Free tags, up to 200."] = strawberry.UNSET
+    use_cases: Annotated[str | None, "The use cases."] = strawberry.UNSET
 
 
 @input_type
 class CategoryInput:
     """The data of a category."""
 
-    key: str = strawberry.field(description="The platform's own id, 1 to 200 characters.")
-    name: str = strawberry.field(description="The display name.")
-    description: str | None = strawberry.field(default=strawberry.UNSET, description="The description.")
+    key: Annotated[str, "The platform's own id, 1 to 200 characters."]
+    name: Annotated[str, "The display name."]
+    description: Annotated[str | None, "The description."] = strawberry.UNSET
 
 
 @input_type
 class TagInput:
     """An interest that a user stated on the platform."""
 
-    name: str = strawberry.field(description="The key or the name of a tool, category or topic.")
-    kind: TermKind = strawberry.field(description="The kind.")
-    confidence: float | None = strawberry.field(
-        default=strawberry.UNSET, description="The confidence, 0 to 1. Default: 1."
-    )
+    name: Annotated[str, "The key or the name of a tool, category or topic."]
+    kind: Annotated[TermKind, "The kind."]
+    confidence: Annotated[float | None, "The confidence, 0 to 1. Default: 1."] = strawberry.UNSET
 
 
 @input_type
 class UserInput:
     """The data of a user."""
 
-    key: str = strawberry.field(
-        description="The platform's own id, 1 to 200 characters, which is the subject of the user's tokens."
-    )
-    username: str = strawberry.field(description="The display name.")
-    bio: str | None = strawberry.field(default=strawberry.UNSET, description=("The user's description of themselves."))
-    tier: str | None = strawberry.field(default=strawberry.UNSET, description=("The platform's own tier of the user."))
-    points: int | None = strawberry.field(
-        default=strawberry.UNSET, description="The platform's own score of the user, from 0."
-    )
-    role: Role | None = strawberry.field(
-        default=strawberry.UNSET,
-        description="The role. Default: VIEWER. Only administrators appoint administrators.",
-    )
-    tags: list[TagInput] | None = strawberry.field(
-        default=strawberry.UNSET,
-        description=(
-            "The interests, up to 1,000. They replace those of earlier requests; interests that the user stated "
-            "here are kept."
-        ),
-    )
+    key: Annotated[str, "The platform's own id, 1 to 200 characters, which is the subject of the user's tokens."]
+    username: Annotated[str, "The display name."]
+    bio: Annotated[str | None, "The user's description of themselves."] = strawberry.UNSET
+    tier: Annotated[str | None, "The platform's own tier of the user."] = strawberry.UNSET
+    points: Annotated[int | None, "The platform's own score of the user, from 0."] = strawberry.UNSET
+    role: Annotated[
+        Role | None,
+        "The role. Default: VIEWER. Only administrators appoint administrators.",
+    ] = strawberry.UNSET
+    tags: Annotated[
+        list[TagInput] | None,
+        "The interests, up to 1,000. They replace those of earlier requests; interests that the user stated here "
+        "are kept.",
+    ] = strawberry.UNSET
 
 
 register_enum(
@@ -158,10 +134,10 @@ register_enum(
 class UpsertResult:
     """The outcome of one record of a batch."""
 
-    index: int = strawberry.field(description="The index of the record in the argument, from 0.")
-    key: str = strawberry.field(description="The key of the record.")
-    status: UpsertStatus = strawberry.field(description="The outcome.")
-    user_errors: list[UserError] = strawberry.field(description="Why it was refused; empty otherwise.")
+    index: Annotated[int, "The index of the record in the argument, from 0."]
+    key: Annotated[str, "The key of the record."]
+    status: Annotated[UpsertStatus, "The outcome."]
+    user_errors: Annotated[list[UserError], "Why it was refused; empty otherwise."]
 
     @classmethod
     def of(cls, index: int, one: UpsertedRecord) -> Self:
@@ -174,16 +150,15 @@ class UpsertResult:
 class UpsertPayload:
     """The outcome of a batch of records."""
 
-    results: list[UpsertResult] = strawberry.field(
-        description="One for each record, in order; empty if the whole batch was refused."
-    )
-    added: int = strawberry.field(description="The number of new records.")
-    changed: int = strawberry.field(description="The number of records that differed from the stored ones.")
-    unchanged: int = strawberry.field(description="The number of records that were stored already.")
-    refused: int = strawberry.field(description="The number of records that were refused.")
-    user_errors: list[UserError] = strawberry.field(
-        description="What is wrong with the batch as a whole; the errors of single records are in `results`."
-    )
+    results: Annotated[list[UpsertResult], "One for each record, in order; empty if the whole batch was refused."]
+    added: Annotated[int, "The number of new records."]
+    changed: Annotated[int, "The number of records that differed from the stored ones."]
+    unchanged: Annotated[int, "The number of records that were stored already."]
+    refused: Annotated[int, "The number of records that were refused."]
+    user_errors: Annotated[
+        list[UserError],
+        "What is wrong with the batch as a whole; the errors of single records are in `results`.",
+    ]
 
     @classmethod
     async def of(cls, info: Info, use_case: Upsert, items: Sequence[Item]) -> Self:
@@ -204,8 +179,8 @@ class UpsertPayload:
 class RemovePayload:
     """The return value of a removal."""
 
-    removed: int = strawberry.field(description="The number of deleted projects. Unknown keys are ignored.")
-    user_errors: list[UserError] = strawberry.field(description="The errors in the input; empty on success.")
+    removed: Annotated[int, "The number of deleted projects. Unknown keys are ignored."]
+    user_errors: Annotated[list[UserError], "The errors in the input; empty on success."]
 
 
 Keys = Annotated[list[str], strawberry.argument(description=f"The `key`s, up to {MAX_RECORDS:,}.")]

@@ -40,8 +40,8 @@ MAX_SEARCH_LENGTH = 200
 class Tool(Node):
     """A tool that projects are made with."""
 
-    key: str = strawberry.field(description="The platform's own id.")
-    name: str = strawberry.field(description="The display name.")
+    key: Annotated[str, "The platform's own id."]
+    name: Annotated[str, "The display name."]
     known: strawberry.Private[CatalogTool | None] = None
 
     @classmethod
@@ -90,8 +90,8 @@ class Tool(Node):
 class Category(Node):
     """A category of projects."""
 
-    key: str = strawberry.field(description="The platform's own id.")
-    name: str = strawberry.field(description="The display name.")
+    key: Annotated[str, "The platform's own id."]
+    name: Annotated[str, "The display name."]
 
     @classmethod
     def of(cls, category: catalog_entries.Category | CatalogTerm) -> Self:
@@ -109,8 +109,8 @@ class Category(Node):
 class Topic(Node):
     """A topic of projects."""
 
-    key: str = strawberry.field(description="The platform's own id.")
-    name: str = strawberry.field(description="The display name.")
+    key: Annotated[str, "The platform's own id."]
+    name: Annotated[str, "The display name."]
 
     @classmethod
     def of(cls, term: CatalogTerm) -> Self:
@@ -122,9 +122,10 @@ class Topic(Node):
 class ToolConnection(Connection[Tool]):
     """A page of tools."""
 
-    degraded: list[Store] = strawberry.field(
-        description="The stores that were unavailable; a search then matches names only. Empty in the normal case."
-    )
+    degraded: Annotated[
+        list[Store],
+        "The stores that were unavailable; a search then matches names only. Empty in the normal case.",
+    ]
 
 
 @strawberry.type

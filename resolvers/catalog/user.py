@@ -1,8 +1,6 @@
 """People, as others see them."""
 
-from typing import Self
-
-import strawberry
+from typing import Annotated, Self
 
 from db.actors.users import UserCard
 from resolvers.common.descriptions import object_type
@@ -14,11 +12,11 @@ from resolvers.common.relay import Node
 class User(Node):
     """A user of the platform."""
 
-    key: str = strawberry.field(description="The platform's own id.")
-    username: str = strawberry.field(description="The display name.")
-    bio: str = strawberry.field(description="The user's description of themselves; may be empty.")
-    tier: str = strawberry.field(description="The platform's own tier of the user; may be empty.")
-    points: int = strawberry.field(description="The platform's own score of the user.")
+    key: Annotated[str, "The platform's own id."]
+    username: Annotated[str, "The display name."]
+    bio: Annotated[str, "The user's description of themselves; may be empty."]
+    tier: Annotated[str, "The platform's own tier of the user; may be empty."]
+    points: Annotated[int, "The platform's own score of the user."]
 
     @classmethod
     def of(cls, card: UserCard) -> Self:

@@ -1,4 +1,4 @@
-"""Docstrings as descriptions of the graph, so that each part is described once."""
+"""Docstrings and annotations as descriptions of the graph, so that each part is described once."""
 
 import re
 import sys
@@ -22,11 +22,22 @@ def description_of(documented: Any) -> str:
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(strawberry.field,))
 def object_type(class_: T) -> T:
-    """Make a class a GraphQL type that its docstring describes."""
-    return strawberry.type(class_, description=description_of(class_))
+    """Make a class a GraphQL type, described by its docstring; `Annotated[str, "…"]` describes a field."""
+    return strawberry.type(_with_fields(class_), description=description_of(class_))
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(strawberry.field,))
 def input_type(class_: T) -> T:
-    """Make a class a GraphQL input that its docstring describes."""
-    return strawberry.input(class_, description=description_of(class_))
+    """Make a class a GraphQL input, as `object_type` does."""
+    return strawberry.input(_with_fields(class_), description=description_of(class_))
+
+
+def _with_fields(class_: T) -> T:
+    annotations = class_.__annotations__
+    for name, hint in annotations.items():
+        description = getattr(hint, "__metadata__", (None,))[0]
+        if isinstance(description, str):
+            annotations[name] = hint.__origin__
+            default = {"default": vars(class_)[name]} if name in vars(class_) else {}
+            setattr(class_, name, strawberry.field(description=description, **default))
+    return class_

@@ -25,12 +25,10 @@ class Node:
 class PageInfo:
     """The position of a page in a list, as Relay defines it. Lists can be paged forward only."""
 
-    has_next_page: bool = strawberry.field(description="Whether there is a next page.")
-    has_previous_page: bool = strawberry.field(description="Whether there is a previous page.")
-    start_cursor: str | None = strawberry.field(description="The cursor of the first edge; null on an empty page.")
-    end_cursor: str | None = strawberry.field(
-        description="The cursor of the last edge, to pass as `after`; null on an empty page."
-    )
+    has_next_page: Annotated[bool, "Whether there is a next page."]
+    has_previous_page: Annotated[bool, "Whether there is a previous page."]
+    start_cursor: Annotated[str | None, "The cursor of the first edge; null on an empty page."]
+    end_cursor: Annotated[str | None, "The cursor of the last edge, to pass as `after`; null on an empty page."]
 
 
 def page_info(cursors: list[str], *, has_next: bool, has_previous: bool) -> PageInfo:
@@ -47,17 +45,17 @@ def page_info(cursors: list[str], *, has_next: bool, has_previous: bool) -> Page
 class Edge(Generic[T]):
     """An item of a list."""
 
-    cursor: str = strawberry.field(description="The cursor of the item, to pass as `after`.")
-    node: T = strawberry.field(description="The item.")
+    cursor: Annotated[str, "The cursor of the item, to pass as `after`."]
+    node: Annotated[T, "The item."]
 
 
 @object_type
 class Connection(Generic[T]):
     """A page of a list."""
 
-    edges: list[Edge[T]] = strawberry.field(description="The items of this page with their cursors.")
-    nodes: list[T] = strawberry.field(description="The items of this page.")
-    page_info: PageInfo = strawberry.field(description="The position of this page in the list.")
+    edges: Annotated[list[Edge[T]], "The items of this page with their cursors."]
+    nodes: Annotated[list[T], "The items of this page."]
+    page_info: Annotated[PageInfo, "The position of this page in the list."]
 
 
 class ConnectionParts(TypedDict, Generic[T]):

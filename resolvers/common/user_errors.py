@@ -1,9 +1,7 @@
 """Expected failures of mutations as the graph shows them."""
 
 from collections.abc import Awaitable, Callable
-from typing import Self, TypeVar
-
-import strawberry
+from typing import Annotated, Self, TypeVar
 
 from resolvers.common.compat import to_camel_case
 from resolvers.common.descriptions import object_type
@@ -38,14 +36,13 @@ register_enum(
 class UserError:
     """An error in the input of a mutation."""
 
-    code: UserErrorCode = strawberry.field(description="The kind of error.")
-    message: str = strawberry.field(description="What is wrong and how to fix it, for people.")
-    path: list[str] = strawberry.field(
-        description=(
-            'The path from the argument of the mutation inward, for example `["projects", "3", "title"]`; empty '
-            "if the error is about the whole request."
-        )
-    )
+    code: Annotated[UserErrorCode, "The kind of error."]
+    message: Annotated[str, "What is wrong and how to fix it, for people."]
+    path: Annotated[
+        list[str],
+        'The path from the argument of the mutation inward, for example `["projects", "3", "title"]`; empty if the '
+        "error is about the whole request.",
+    ]
 
     @classmethod
     def of(cls, error: InputError) -> Self:

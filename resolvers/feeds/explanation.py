@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import fields
 from functools import cache
-from typing import Any, Self, get_type_hints
+from typing import Annotated, Any, Self, get_type_hints
 
 import strawberry
 
@@ -26,10 +26,10 @@ from scoring.ranking import Rule, ScoredProject, as_float
 class Signal:
     """A measure that contributes to a score."""
 
-    name: str = strawberry.field(description="The name, for example `vector_similarity`.")
-    label: str = strawberry.field(description="A short label.")
-    group: SignalGroup = strawberry.field(description="The kind of evidence.")
-    unit: str = strawberry.field(description="The unit of its value.")
+    name: Annotated[str, "The name, for example `vector_similarity`."]
+    label: Annotated[str, "A short label."]
+    group: Annotated[SignalGroup, "The kind of evidence."]
+    unit: Annotated[str, "The unit of its value."]
 
 
 @cache
@@ -43,28 +43,27 @@ def described(signal: weights.Signal) -> Signal:
 class Contribution:
     """The contribution of a signal to a score."""
 
-    signal: Signal = strawberry.field(description="The signal.")
-    value: float = strawberry.field(description="The value of the signal, in its unit.")
-    contribution: float = strawberry.field(description="The amount added to the score; may be negative.")
-    switched_off: bool = strawberry.field(
-        description=("Whether you switched the signal off with `updatePersonalizationSettings`. It then contributes 0.")
-    )
+    signal: Annotated[Signal, "The signal."]
+    value: Annotated[float, "The value of the signal, in its unit."]
+    contribution: Annotated[float, "The amount added to the score; may be negative."]
+    switched_off: Annotated[
+        bool,
+        "Whether you switched the signal off with `updatePersonalizationSettings`. It then contributes 0.",
+    ]
 
 
 @object_type
 class Adjustment:
     """A change of rank after scoring."""
 
-    rule: Rule = strawberry.field(description="The rule.")
-    penalty: float = strawberry.field(
-        description=(
-            "The score that the rule subtracted. Within a page, the score minus the penalty falls from rank to "
-            "rank, except where an owner or a category reached its share of the page, or a rank was given to a "
-            "new project."
-        )
-    )
-    from_rank: int = strawberry.field(description="The rank by score only, from 1.")
-    to_rank: int = strawberry.field(description="The final rank, from 1.")
+    rule: Annotated[Rule, "The rule."]
+    penalty: Annotated[
+        float,
+        "The score that the rule subtracted. Within a page, the score minus the penalty falls from rank to rank, "
+        "except where an owner or a category reached its share of the page, or a rank was given to a new project.",
+    ]
+    from_rank: Annotated[int, "The rank by score only, from 1."]
+    to_rank: Annotated[int, "The final rank, from 1."]
     blocker_id: strawberry.Private[int | None] = None
 
     @classmethod
@@ -124,27 +123,26 @@ _RESOLVED: Mapping[type[evidence.Reason], type] = {
 
 def _graph_type(reason: type[evidence.Reason]) -> type[Reason]:
     """Return the GraphQL type of a reason: its documented fields, and those that need a loader."""
-    hints, namespace = get_type_hints(reason, include_extras=True), dict(vars(_RESOLVED.get(reason, object)))
-    annotations: dict[str, Any] = dict(namespace.get("__annotations__", {}))
-    for field in fields(reason):
-        hint = hints[field.name]
-        if isinstance(description := getattr(hint, "__metadata__", (None,))[0], str):
-            annotations[field.name] = list[str] if hint.__origin__ == tuple[str, ...] else hint.__origin__
-            namespace[field.name] = strawberry.field(description=description)
-    made = {name: value for name, value in namespace.items() if not name.startswith("__")}
-    class_ = type(reason.__name__, (Reason,), made | {"__annotations__": annotations, "__doc__": reason.__doc__})
-    return strawberry.type(class_, description=reason.__doc__)
+    resolved = vars(_RESOLVED.get(reason, object))
+    hints = get_type_hints(reason, include_extras=True)
+    documented = {name: hint for name, hint in hints.items() if hasattr(hint, "__metadata__")}
+    namespace = {name: value for name, value in resolved.items() if not name.startswith("__")}
+    annotations = {**resolved.get("__annotations__", {}), **documented}
+    return object_type(
+        type(reason.__name__, (Reason,), namespace | {"__annotations__": annotations, "__doc__": reason.__doc__})
+    )
 
 
 @object_type
 class Explanation:
     """The parts of a score, as used in the ranking."""
 
-    score: float = strawberry.field(description="The score. Comparable within one feed only.")
-    contributions: list[Contribution] = strawberry.field(
-        description="The contribution of each signal, largest first. They add up to `score`."
-    )
-    adjustments: list[Adjustment] = strawberry.field(description="The changes of rank after scoring.")
+    score: Annotated[float, "The score. Comparable within one feed only."]
+    contributions: Annotated[
+        list[Contribution],
+        "The contribution of each signal, largest first. They add up to `score`.",
+    ]
+    adjustments: Annotated[list[Adjustment], "The changes of rank after scoring."]
     explained: strawberry.Private[ScoredProject]
     page: strawberry.Private[ProjectFilter | None] = None
 

@@ -4,7 +4,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Self
+from typing import Annotated, Self
 
 import strawberry
 
@@ -37,10 +37,10 @@ class Cause(ABC):
 class InterestCause(Cause):
     """One of your interests. Remove it with `removeInterest`, or mute it to hide its projects."""
 
-    key: str = strawberry.field(description="The key of the tool, category or topic.")
-    name: str = strawberry.field(description="The name of the interest.")
-    kind: TermKind = strawberry.field(description="The kind of the interest.")
-    confidence: float = strawberry.field(description="The confidence of the interest, 0 to 1.")
+    key: Annotated[str, "The key of the tool, category or topic."]
+    name: Annotated[str, "The name of the interest."]
+    kind: Annotated[TermKind, "The kind of the interest."]
+    confidence: Annotated[float, "The confidence of the interest, 0 to 1."]
 
     @classmethod
     def of(cls, tag: Tag) -> Self:
@@ -56,8 +56,8 @@ class InterestCause(Cause):
 class ProjectCause(Cause):
     """Your interaction with a project. Mute it (kind PROJECT) to ignore the interaction."""
 
-    viewer_action: InteractionType = strawberry.field(description="Your strongest interaction with the project.")
-    at: datetime = strawberry.field(description="When you last interacted with the project.")
+    viewer_action: Annotated[InteractionType, "Your strongest interaction with the project."]
+    at: Annotated[datetime, "When you last interacted with the project."]
     project_id: strawberry.Private[int]
     verb: strawberry.Private[str]
 
@@ -85,9 +85,7 @@ class Counterfactual:
     Without them, it would leave the first 30 of your `forYou`.
     """
 
-    causes: list[Cause] = strawberry.field(
-        description="One to three causes. The project leaves only if all of them are removed."
-    )
+    causes: Annotated[list[Cause], "One to three causes. The project leaves only if all of them are removed."]
 
     @classmethod
     def of(cls, found: Sequence[evidence.Cause]) -> Self:

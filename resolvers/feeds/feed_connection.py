@@ -112,17 +112,16 @@ def _values(name: str, listed: list[str] | None) -> tuple[str, ...]:
 class FeedEdge(Node):
     """A project at its rank in a feed."""
 
-    id: strawberry.ID = strawberry.field(
-        description=(
-            "The global id of this rank in this ranking. `node(id:)` returns the edge with the numbers of the "
-            "ranking until half an hour after its last use, then the error SNAPSHOT_EXPIRED. For an edge of "
-            "another viewer's personal ranking, the error is FOREIGN_ID. Edges of `newest` do not expire."
-        )
-    )
-    cursor: str = strawberry.field(description="The cursor of the edge, to pass as `after`.")
-    rank: int = strawberry.field(description="The rank in the whole feed, from 1.")
-    score: float = strawberry.field(description="The score before adjustments. Comparable within one feed only.")
-    node: Project = strawberry.field(description="The project.")
+    id: Annotated[
+        strawberry.ID,
+        "The global id of this rank in this ranking. `node(id:)` returns the edge with the numbers of the ranking "
+        "until half an hour after its last use, then the error SNAPSHOT_EXPIRED. For an edge of another viewer's "
+        "personal ranking, the error is FOREIGN_ID. Edges of `newest` do not expire.",
+    ]
+    cursor: Annotated[str, "The cursor of the edge, to pass as `after`."]
+    rank: Annotated[int, "The rank in the whole feed, from 1."]
+    score: Annotated[float, "The score before adjustments. Comparable within one feed only."]
+    node: Annotated[Project, "The project."]
     explained: strawberry.Private[ScoredProject]
     page: strawberry.Private[ProjectFilter | None]
     """The filter of For You; None for other feeds."""
@@ -154,27 +153,26 @@ class FeedConnection:
     meanwhile.
     """
 
-    edges: list[FeedEdge] = strawberry.field(description="The projects of this page with their ranks, best first.")
-    nodes: list[Project] = strawberry.field(description="The projects of this page, best first.")
-    page_info: PageInfo = strawberry.field(description="The position of this page in the feed.")
-    ranked_count: int | None = strawberry.field(
-        description=(
-            "The number of ranked projects. `forYou`, `popular` and `trending` continue with all other projects, "
-            "newest first. Null for `newest`, which is not ranked."
-        )
-    )
-    kind: FeedKind = strawberry.field(description="The feed.")
-    strategy: Strategy = strawberry.field(
-        description="How the feed was ranked. `forYou` is POPULAR while nothing is known about the viewer."
-    )
-    degraded: list[Store] = strawberry.field(
-        description=(
-            "The stores that were unavailable; query again soon for a complete feed. With DATABASE, the page is "
-            "up to half an hour old and not personal. Empty in the normal case."
-        )
-    )
-    snapshot_id: strawberry.ID = strawberry.field(description="The id of the ranking, to send with interactions.")
-    generated_at: datetime = strawberry.field(description="When the ranking was made.")
+    edges: Annotated[list[FeedEdge], "The projects of this page with their ranks, best first."]
+    nodes: Annotated[list[Project], "The projects of this page, best first."]
+    page_info: Annotated[PageInfo, "The position of this page in the feed."]
+    ranked_count: Annotated[
+        int | None,
+        "The number of ranked projects. `forYou`, `popular` and `trending` continue with all other projects, "
+        "newest first. Null for `newest`, which is not ranked.",
+    ]
+    kind: Annotated[FeedKind, "The feed."]
+    strategy: Annotated[
+        Strategy,
+        "How the feed was ranked. `forYou` is POPULAR while nothing is known about the viewer.",
+    ]
+    degraded: Annotated[
+        list[Store],
+        "The stores that were unavailable; query again soon for a complete feed. With DATABASE, the page is up to "
+        "half an hour old and not personal. Empty in the normal case.",
+    ]
+    snapshot_id: Annotated[strawberry.ID, "The id of the ranking, to send with interactions."]
+    generated_at: Annotated[datetime, "When the ranking was made."]
 
     @classmethod
     def of(cls, page: Page, where: ProjectFilter) -> Self:

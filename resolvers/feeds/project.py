@@ -46,23 +46,23 @@ Days = Annotated[int | None, strawberry.argument(description=f"The number of day
 class DailyActivity:
     """The number of visitors on one day."""
 
-    date: dt.date = strawberry.field(description="The date (UTC).")
-    count: int = strawberry.field(description="The number of first-time visitors.")
+    date: Annotated[dt.date, "The date (UTC)."]
+    count: Annotated[int, "The number of first-time visitors."]
 
 
 @object_type
 class Project(Node):
     """A project, such as a repository, a thread or an article."""
 
-    key: str = strawberry.field(description="The platform's own id.")
-    title: str = strawberry.field(description="The title.")
-    description: str = strawberry.field(description="The description; may be empty.")
-    type: str = strawberry.field(description="The platform's own type of project, for example `github_repo`.")
-    url: URL | None = strawberry.field(description="The address of the project.")
-    image_url: URL | None = strawberry.field(description="The address of an image.")
-    created_at: datetime = strawberry.field(description="When the project was created.")
-    like_count: int = strawberry.field(description="The number of people who like the project.")
-    view_count: int = strawberry.field(description="The number of views.")
+    key: Annotated[str, "The platform's own id."]
+    title: Annotated[str, "The title."]
+    description: Annotated[str, "The description; may be empty."]
+    type: Annotated[str, "The platform's own type of project, for example `github_repo`."]
+    url: Annotated[URL | None, "The address of the project."]
+    image_url: Annotated[URL | None, "The address of an image."]
+    created_at: Annotated[datetime, "When the project was created."]
+    like_count: Annotated[int, "The number of people who like the project."]
+    view_count: Annotated[int, "The number of views."]
     project_id: strawberry.Private[int]
     owner_id: strawberry.Private[int | None]
 

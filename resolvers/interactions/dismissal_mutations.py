@@ -30,18 +30,18 @@ from scoring.weights import FIRST_PAGE_SIZE
 class MovedProject:
     """A project with a changed rank."""
 
-    project: Project = strawberry.field(description="The project.")
-    from_rank: int = strawberry.field(description="The rank before, from 1.")
-    to_rank: int = strawberry.field(description="The rank now, from 1.")
+    project: Annotated[Project, "The project."]
+    from_rank: Annotated[int, "The rank before, from 1."]
+    to_rank: Annotated[int, "The rank now, from 1."]
 
 
 @object_type
 class PageChange:
     """The changes among the first {FIRST_PAGE_SIZE} projects of your `forYou`."""
 
-    removed: list[Project] = strawberry.field(description="Projects that left the page, in their old order.")
-    added: list[Project] = strawberry.field(description="Projects that are new on the page, in their new order.")
-    moved: list[MovedProject] = strawberry.field(description="Projects at another rank.")
+    removed: Annotated[list[Project], "Projects that left the page, in their old order."]
+    added: Annotated[list[Project], "Projects that are new on the page, in their new order."]
+    moved: Annotated[list[MovedProject], "Projects at another rank."]
 
     @classmethod
     def between(cls, before: Page, after: Page) -> Self:
@@ -63,13 +63,11 @@ class PageChange:
 class DismissalPayload(ProjectInteractionPayload):
     """The return value of `dismissProject` and `undoDismissal`."""
 
-    muted: Mute | None = strawberry.field(
-        default=None,
-        description=(
-            "The mute that `reasonId` caused; null if the reason cannot be muted, such as popularity or age. "
-            "`unmute` reverts the mute only, `undoDismissal` both."
-        ),
-    )
+    muted: Annotated[
+        Mute | None,
+        "The mute that `reasonId` caused; null if the reason cannot be muted, such as popularity or age. `unmute` "
+        "reverts the mute only, `undoDismissal` both.",
+    ] = None
     before: strawberry.Private[Page | None] = None
 
     @computed(Cost(6_000))

@@ -38,10 +38,8 @@ ProjectUseCase = Callable[[UnitOfWork, str], Awaitable[bool]]
 class ProjectInteractionPayload:
     """The return value of mutations on a project."""
 
-    changed: bool = strawberry.field(
-        description="Whether the request changed anything; false if repeated, and on error."
-    )
-    user_errors: list[UserError] = strawberry.field(description="The errors in the input; empty on success.")
+    changed: Annotated[bool, "Whether the request changed anything; false if repeated, and on error."]
+    user_errors: Annotated[list[UserError], "The errors in the input; empty on success."]
     key: strawberry.Private[str | None] = None
 
     @classmethod
@@ -68,34 +66,25 @@ class ProjectInteractionPayload:
 class InteractionInput:
     """One interaction with one project."""
 
-    type: InteractionType = strawberry.field(description="The type of interaction.")
-    project: str | None = strawberry.field(
-        default=strawberry.UNSET, description="The `key` of the project. Give either `project` or `projectId`."
-    )
-    project_id: strawberry.ID | None = strawberry.field(
-        default=strawberry.UNSET, description="The `id` of the project."
-    )
-    at: datetime | None = strawberry.field(
-        default=strawberry.UNSET,
-        description=(
-            f"When it happened. Default, and if in the future: now. Events older than {MAX_INTERACTION_AGE.days} days "
-            f"are refused. Equal interactions within {DUPLICATE_WINDOW_MINUTES} minutes count once, so an event with a "
-            "time can be resent."
-        ),
-    )
-    id: strawberry.ID | None = strawberry.field(
-        default=strawberry.UNSET,
-        description="Your own id of the event, up to 200 characters. Events with the same id count once.",
-    )
-    feed: FeedKind | None = strawberry.field(
-        default=strawberry.UNSET, description="The feed in which it happened (`FeedConnection.kind`)."
-    )
-    rank: int | None = strawberry.field(
-        default=strawberry.UNSET, description="The rank in that feed (`FeedEdge.rank`), from 1."
-    )
-    snapshot_id: strawberry.ID | None = strawberry.field(
-        default=strawberry.UNSET, description="The ranking of that feed (`FeedConnection.snapshotId`)."
-    )
+    type: Annotated[InteractionType, "The type of interaction."]
+    project: Annotated[str | None, "The `key` of the project. Give either `project` or `projectId`."] = strawberry.UNSET
+    project_id: Annotated[strawberry.ID | None, "The `id` of the project."] = strawberry.UNSET
+    at: Annotated[
+        datetime | None,
+        f"When it happened. Default, and if in the future: now. Events older than {MAX_INTERACTION_AGE.days} days "
+        f"are refused. Equal interactions within {DUPLICATE_WINDOW_MINUTES} minutes count once, so an event with a "
+        "time can be resent.",
+    ] = strawberry.UNSET
+    id: Annotated[
+        strawberry.ID | None,
+        "Your own id of the event, up to 200 characters. Events with the same id count once.",
+    ] = strawberry.UNSET
+    feed: Annotated[FeedKind | None, "The feed in which it happened (`FeedConnection.kind`)."] = strawberry.UNSET
+    rank: Annotated[int | None, "The rank in that feed (`FeedEdge.rank`), from 1."] = strawberry.UNSET
+    snapshot_id: Annotated[
+        strawberry.ID | None,
+        "The ranking of that feed (`FeedConnection.snapshotId`).",
+    ] = strawberry.UNSET
 
 
 _FIELDS = {to_camel_case(field.name): field.name for field in fields(InteractionInput)}
@@ -131,12 +120,12 @@ register_enum(
 class InteractionResult:
     """The outcome of one event."""
 
-    index: int = strawberry.field(description="The index of the event in `events`, from 0.")
-    status: InteractionStatus = strawberry.field(description="The outcome.")
-    user_errors: list[UserError] = strawberry.field(
-        description="Why it was refused; empty otherwise. Do not resend an event with the code UNKNOWN_PROJECT or "
-        "OPTED_OUT."
-    )
+    index: Annotated[int, "The index of the event in `events`, from 0."]
+    status: Annotated[InteractionStatus, "The outcome."]
+    user_errors: Annotated[
+        list[UserError],
+        "Why it was refused; empty otherwise. Do not resend an event with the code UNKNOWN_PROJECT or OPTED_OUT.",
+    ]
 
     @classmethod
     def of(cls, index: int, one: RecordedInteraction) -> Self:
@@ -148,13 +137,12 @@ class InteractionResult:
 class RecordInteractionsPayload:
     """The return value of `recordInteractions`."""
 
-    results: list[InteractionResult] = strawberry.field(
-        description="One for each event, in order; empty if the whole batch was refused."
-    )
-    recorded: int = strawberry.field(description="The number of new events.")
-    user_errors: list[UserError] = strawberry.field(
-        description="The errors in the batch as a whole; the errors of single events are in `results`."
-    )
+    results: Annotated[list[InteractionResult], "One for each event, in order; empty if the whole batch was refused."]
+    recorded: Annotated[int, "The number of new events."]
+    user_errors: Annotated[
+        list[UserError],
+        "The errors in the batch as a whole; the errors of single events are in `results`.",
+    ]
 
     @computed()
     async def viewer(self, info: Info) -> Viewer:

@@ -1,5 +1,7 @@
 """Answers to onboarding questions as clients send them."""
 
+from typing import Annotated
+
 import strawberry
 
 from db.onboarding.question_records import MAX_ANSWER_LENGTH
@@ -18,29 +20,22 @@ def question_key(key: str | None, id_: strawberry.ID | None) -> str:
 class OnboardingAnswerInput:
     """The answer to one onboarding question."""
 
-    question: str | None = strawberry.field(
-        default=strawberry.UNSET, description="The `key` of the question. Give either `question` or `questionId`."
-    )
-    question_id: strawberry.ID | None = strawberry.field(
-        default=strawberry.UNSET, description="The `id` of the question."
-    )
-    options: list[str] | None = strawberry.field(
-        default=strawberry.UNSET,
-        description=(
-            "The `key`s of the chosen options, from `minChoices` to `maxChoices` of the question. Repeated "
-            "options count once."
-        ),
-    )
-    text: str | None = strawberry.field(
-        default=strawberry.UNSET,
-        description=(
-            f"A free-text answer, if the question's `allowsText` is true, up to {MAX_ANSWER_LENGTH} characters. It "
-            "becomes part of the profile text."
-        ),
-    )
-    skip: bool | None = strawberry.field(
-        default=strawberry.UNSET, description="Whether to skip the question. Omit the other fields then."
-    )
+    question: Annotated[
+        str | None,
+        "The `key` of the question. Give either `question` or `questionId`.",
+    ] = strawberry.UNSET
+    question_id: Annotated[strawberry.ID | None, "The `id` of the question."] = strawberry.UNSET
+    options: Annotated[
+        list[str] | None,
+        "The `key`s of the chosen options, from `minChoices` to `maxChoices` of the question. Repeated options "
+        "count once.",
+    ] = strawberry.UNSET
+    text: Annotated[
+        str | None,
+        f"A free-text answer, if the question's `allowsText` is true, up to {MAX_ANSWER_LENGTH} characters. It "
+        "becomes part of the profile text.",
+    ] = strawberry.UNSET
+    skip: Annotated[bool | None, "Whether to skip the question. Omit the other fields then."] = strawberry.UNSET
 
     def read(self, *path: str | int) -> SentAnswer:
         """Return the answer at this path of the arguments as the use case takes it."""

@@ -26,18 +26,16 @@ class OnboardingPayload:
     Select `feed` to get the first page with the new answers in the same request.
     """
 
-    saved: bool = strawberry.field(description="Whether the answers are stored; if not, `userErrors` says why.")
-    profile_updated: bool = strawberry.field(
-        description=(
-            "Whether the profile in the vector index is up to date. If not, the new interests count at once, and "
-            "similarity follows when the index is available."
-        )
-    )
-    user_errors: list[UserError] = strawberry.field(
-        description=(
-            'The errors in the input, with paths such as `["answers", "0", "options", "2"]`; empty on success.'
-        )
-    )
+    saved: Annotated[bool, "Whether the answers are stored; if not, `userErrors` says why."]
+    profile_updated: Annotated[
+        bool,
+        "Whether the profile in the vector index is up to date. If not, the new interests count at once, and "
+        "similarity follows when the index is available.",
+    ]
+    user_errors: Annotated[
+        list[UserError],
+        'The errors in the input, with paths such as `["answers", "0", "options", "2"]`; empty on success.',
+    ]
 
     @computed(Cost(50, entries=30))
     async def interests(self, info: Info) -> list[Interest]:

@@ -36,17 +36,15 @@ Locale = Annotated[
 class OnboardingOption:
     """An option of an onboarding question."""
 
-    id: strawberry.ID = strawberry.field(description="The global id, opaque and stable, for client caches.")
-    key: str = strawberry.field(description="The key within the question, for `OnboardingAnswerInput.options`.")
-    label: str = strawberry.field(description="A short label.")
-    icon: str = strawberry.field(
-        description=(
-            'A picture of the platform\'s choice: the name of a drawing such as "rocket", an emoji or a URL; may '
-            "be empty."
-        )
-    )
-    description: str = strawberry.field(description="A description in one line; may be empty.")
-    chosen: bool = strawberry.field(description="Whether the viewer chose the option.")
+    id: Annotated[strawberry.ID, "The global id, opaque and stable, for client caches."]
+    key: Annotated[str, "The key within the question, for `OnboardingAnswerInput.options`."]
+    label: Annotated[str, "A short label."]
+    icon: Annotated[
+        str,
+        'A picture of the platform\'s choice: the name of a drawing such as "rocket", an emoji or a URL; may be empty.',
+    ]
+    description: Annotated[str, "A description in one line; may be empty."]
+    chosen: Annotated[bool, "Whether the viewer chose the option."]
     term: strawberry.Private[tuple[TermKind, str] | None] = None
 
     @classmethod
@@ -83,40 +81,33 @@ class OnboardingOption:
 class OnboardingAnswer:
     """The viewer's answer to a question."""
 
-    options: list[str] = strawberry.field(
-        description="The keys of the chosen options, including those that the question no longer has."
-    )
-    text: str = strawberry.field(
-        description="The free-text answer as sent; empty if there is none. Escape it for display."
-    )
-    skipped: bool = strawberry.field(description="Whether the viewer skipped the question.")
-    answered_at: datetime = strawberry.field(description="When the viewer last answered.")
-    outdated: bool = strawberry.field(description="Whether the question has changed since. The answer still counts.")
+    options: Annotated[list[str], "The keys of the chosen options, including those that the question no longer has."]
+    text: Annotated[str, "The free-text answer as sent; empty if there is none. Escape it for display."]
+    skipped: Annotated[bool, "Whether the viewer skipped the question."]
+    answered_at: Annotated[datetime, "When the viewer last answered."]
+    outdated: Annotated[bool, "Whether the question has changed since. The answer still counts."]
 
 
 @object_type
 class OnboardingQuestion:
     """An onboarding question. There are three to five."""
 
-    id: strawberry.ID = strawberry.field(description="The global id, opaque and stable, for client caches.")
-    key: str = strawberry.field(description="The key, for answers.")
-    type: QuestionType = strawberry.field(description="The type of question.")
-    text: str = strawberry.field(description="The question.")
-    description: str = strawberry.field(description="A help text; may be empty.")
-    options: list[OnboardingOption] = strawberry.field(description="The options in display order.")
-    order: int = strawberry.field(description="The position: questions are in ascending order.")
-    min_choices: int = strawberry.field(
-        description="The minimum number of chosen options. A free-text answer counts as one."
-    )
-    max_choices: int = strawberry.field(description="The maximum number of chosen options.")
-    allows_text: bool = strawberry.field(
-        description=f"Whether the question takes a free-text answer, up to {MAX_ANSWER_LENGTH} characters."
-    )
-    version: int = strawberry.field(
-        description=("The version, which rises with each change of the question or its options.")
-    )
-    locale: str | None = strawberry.field(description="The language of the text; null for the original language.")
-    answer: OnboardingAnswer | None = strawberry.field(description="The viewer's answer; null if there is none.")
+    id: Annotated[strawberry.ID, "The global id, opaque and stable, for client caches."]
+    key: Annotated[str, "The key, for answers."]
+    type: Annotated[QuestionType, "The type of question."]
+    text: Annotated[str, "The question."]
+    description: Annotated[str, "A help text; may be empty."]
+    options: Annotated[list[OnboardingOption], "The options in display order."]
+    order: Annotated[int, "The position: questions are in ascending order."]
+    min_choices: Annotated[int, "The minimum number of chosen options. A free-text answer counts as one."]
+    max_choices: Annotated[int, "The maximum number of chosen options."]
+    allows_text: Annotated[
+        bool,
+        f"Whether the question takes a free-text answer, up to {MAX_ANSWER_LENGTH} characters.",
+    ]
+    version: Annotated[int, "The version, which rises with each change of the question or its options."]
+    locale: Annotated[str | None, "The language of the text; null for the original language."]
+    answer: Annotated[OnboardingAnswer | None, "The viewer's answer; null if there is none."]
 
     @classmethod
     def of(cls, question: questions.Question, answer: answers.Answer | None) -> Self:
@@ -142,15 +133,13 @@ class OnboardingQuestion:
 class OnboardingProgress:
     """The progress of the viewer in onboarding."""
 
-    questions: int = strawberry.field(description="The number of questions.")
-    answered: int = strawberry.field(description="The number of answered questions.")
-    skipped: int = strawberry.field(description="The number of skipped questions.")
-    remaining: int = strawberry.field(description="The number of open questions.")
-    share: float = strawberry.field(
-        description=("The share of answered and skipped questions, 0 to 1; 1 if there are no questions.")
-    )
-    complete: bool = strawberry.field(description="Whether no question is open.")
-    next: OnboardingQuestion | None = strawberry.field(description="The first open question; null if there is none.")
+    questions: Annotated[int, "The number of questions."]
+    answered: Annotated[int, "The number of answered questions."]
+    skipped: Annotated[int, "The number of skipped questions."]
+    remaining: Annotated[int, "The number of open questions."]
+    share: Annotated[float, "The share of answered and skipped questions, 0 to 1; 1 if there are no questions."]
+    complete: Annotated[bool, "Whether no question is open."]
+    next: Annotated[OnboardingQuestion | None, "The first open question; null if there is none."]
 
     @classmethod
     def of(cls, asked: Sequence[OnboardingQuestion]) -> Self:

@@ -23,18 +23,18 @@ from scoring.use_cases.upsert_catalog import MAX_QUESTIONS
 class OptionTranslationInput:
     """The translation of an option."""
 
-    locale: str = strawberry.field(description='A language tag such as "de" or "pt-BR".')
-    label: str = strawberry.field(description="The translated label.")
-    description: str | None = strawberry.field(default=strawberry.UNSET, description="The translated description.")
+    locale: Annotated[str, 'A language tag such as "de" or "pt-BR".']
+    label: Annotated[str, "The translated label."]
+    description: Annotated[str | None, "The translated description."] = strawberry.UNSET
 
 
 @input_type
 class QuestionTranslationInput:
     """The translation of a question; options have their own translations."""
 
-    locale: str = strawberry.field(description='A language tag such as "de" or "pt-BR".')
-    text: str = strawberry.field(description="The translated question.")
-    description: str | None = strawberry.field(default=strawberry.UNSET, description="The translated help text.")
+    locale: Annotated[str, 'A language tag such as "de" or "pt-BR".']
+    text: Annotated[str, "The translated question."]
+    description: Annotated[str | None, "The translated help text."] = strawberry.UNSET
 
 
 @strawberry.input(one_of=True, description="What an option stands for.")
@@ -51,65 +51,48 @@ class OptionTermInput:
 class OnboardingOptionInput:
     """The data of an option."""
 
-    key: str = strawberry.field(
-        description="The key within the question, up to 200 characters. Stored answers refer to it."
-    )
-    label: str = strawberry.field(description="The label, up to 200 characters.")
-    icon: str | None = strawberry.field(
-        default=strawberry.UNSET, description="A picture for your client: a name, an emoji or a URL."
-    )
-    description: str | None = strawberry.field(
-        default=strawberry.UNSET, description="The description, up to 1,000 characters."
-    )
-    term: OptionTermInput | None = strawberry.field(
-        default=strawberry.UNSET,
-        description="The tool or category that becomes an interest if the option is chosen. Default: none.",
-    )
-    translations: list[OptionTranslationInput] | None = strawberry.field(
-        default=strawberry.UNSET, description="The translations."
-    )
+    key: Annotated[str, "The key within the question, up to 200 characters. Stored answers refer to it."]
+    label: Annotated[str, "The label, up to 200 characters."]
+    icon: Annotated[str | None, "A picture for your client: a name, an emoji or a URL."] = strawberry.UNSET
+    description: Annotated[str | None, "The description, up to 1,000 characters."] = strawberry.UNSET
+    term: Annotated[
+        OptionTermInput | None,
+        "The tool or category that becomes an interest if the option is chosen. Default: none.",
+    ] = strawberry.UNSET
+    translations: Annotated[list[OptionTranslationInput] | None, "The translations."] = strawberry.UNSET
 
 
 @input_type
 class OnboardingQuestionInput:
     """The data of an onboarding question. A question that is sent is no longer generated from the catalog."""
 
-    key: str = strawberry.field(description="The key, up to 200 characters. A known key updates that question.")
-    type: QuestionType = strawberry.field(description="The type of question.")
-    text: str = strawberry.field(description="The question, up to 1,000 characters.")
-    options: list[OnboardingOptionInput] = strawberry.field(
-        description=f"The options in display order: 1 to {MAX_OPTIONS}."
-    )
-    description: str | None = strawberry.field(
-        default=strawberry.UNSET, description="A help text, up to 1,000 characters."
-    )
-    order: int | None = strawberry.field(
-        default=strawberry.UNSET, description="The position: questions are in ascending order. Default: 0."
-    )
-    active: bool | None = strawberry.field(
-        default=strawberry.UNSET,
-        description=("Whether the question is asked. Stored answers count in any case. Default: true."),
-    )
-    min_choices: int | None = strawberry.field(
-        default=strawberry.UNSET, description="The minimum number of chosen options. Default: 1."
-    )
-    max_choices: int | None = strawberry.field(
-        default=strawberry.UNSET,
-        description="The maximum number of chosen options. Default: 1 for EXPERIENCE, otherwise all.",
-    )
-    allows_text: bool | None = strawberry.field(
-        default=strawberry.UNSET, description="Whether the question takes a free-text answer. Default: false."
-    )
-    translations: list[QuestionTranslationInput] | None = strawberry.field(
-        default=strawberry.UNSET, description="The translations."
-    )
+    key: Annotated[str, "The key, up to 200 characters. A known key updates that question."]
+    type: Annotated[QuestionType, "The type of question."]
+    text: Annotated[str, "The question, up to 1,000 characters."]
+    options: Annotated[list[OnboardingOptionInput], f"The options in display order: 1 to {MAX_OPTIONS}."]
+    description: Annotated[str | None, "A help text, up to 1,000 characters."] = strawberry.UNSET
+    order: Annotated[int | None, "The position: questions are in ascending order. Default: 0."] = strawberry.UNSET
+    active: Annotated[
+        bool | None,
+        "Whether the question is asked. Stored answers count in any case. Default: true.",
+    ] = strawberry.UNSET
+    min_choices: Annotated[int | None, "The minimum number of chosen options. Default: 1."] = strawberry.UNSET
+    max_choices: Annotated[
+        int | None,
+        "The maximum number of chosen options. Default: 1 for EXPERIENCE, otherwise all.",
+    ] = strawberry.UNSET
+    allows_text: Annotated[
+        bool | None,
+        "Whether the question takes a free-text answer. Default: false.",
+    ] = strawberry.UNSET
+    translations: Annotated[list[QuestionTranslationInput] | None, "The translations."] = strawberry.UNSET
 
 
 @object_type
 class RefreshOnboardingPayload:
     """The return value of `refreshOnboardingQuestions`."""
 
-    changed: int = strawberry.field(description="The number of changed questions.")
+    changed: Annotated[int, "The number of changed questions."]
 
 
 @strawberry.type

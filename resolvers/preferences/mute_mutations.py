@@ -25,10 +25,8 @@ Id = Annotated[
 class MutePayload:
     """The return value of `mute` and `unmute`."""
 
-    changed: bool = strawberry.field(
-        description="Whether the request changed anything; false if repeated, and on error."
-    )
-    user_errors: list[UserError] = strawberry.field(description="The errors in the input; empty on success.")
+    changed: Annotated[bool, "Whether the request changed anything; false if repeated, and on error."]
+    user_errors: Annotated[list[UserError], "The errors in the input; empty on success."]
 
     @computed()
     async def viewer(self, info: Info) -> Viewer:

@@ -1,9 +1,7 @@
 """A mute of the viewer."""
 
 from datetime import datetime
-from typing import Self
-
-import strawberry
+from typing import Annotated, Self
 
 from db.actors.mutes import Muted
 from db.models import MuteKind
@@ -15,10 +13,10 @@ from resolvers.common.descriptions import object_type
 class Mute:
     """Something that you muted. Applies to all feeds except `similar` and a `search` that is not personalized."""
 
-    kind: MuteKind = strawberry.field(description="The kind.")
-    key: str = strawberry.field(description="The platform's own id, for `unmute`.")
-    name: str = strawberry.field(description="The name or title.")
-    since: datetime = strawberry.field(description="When you muted it.")
+    kind: Annotated[MuteKind, "The kind."]
+    key: Annotated[str, "The platform's own id, for `unmute`."]
+    name: Annotated[str, "The name or title."]
+    since: Annotated[datetime, "When you muted it."]
 
     @classmethod
     def of(cls, muted: Muted) -> Self:

@@ -1,8 +1,6 @@
 """The personalization settings of the viewer."""
 
-from typing import Self
-
-import strawberry
+from typing import Annotated, Self
 
 from db.actors.actor_preferences import Preferences
 from resolvers.common.descriptions import object_type
@@ -25,12 +23,12 @@ class PersonalizationSettings:
     Signals that are switched off contribute nothing to scores; see `Contribution.switchedOff`.
     """
 
-    personalized: bool = strawberry.field(description=PERSONALIZED)
-    use_topics: bool = strawberry.field(description=USE_TOPICS)
-    learn_from_views: bool = strawberry.field(description=LEARN_FROM_VIEWS)
-    learn_from_likes: bool = strawberry.field(description=LEARN_FROM_LIKES)
-    social_signals: bool = strawberry.field(description=SOCIAL_SIGNALS)
-    discovery: int = strawberry.field(description=DISCOVERY)
+    personalized: Annotated[bool, PERSONALIZED]
+    use_topics: Annotated[bool, USE_TOPICS]
+    learn_from_views: Annotated[bool, LEARN_FROM_VIEWS]
+    learn_from_likes: Annotated[bool, LEARN_FROM_LIKES]
+    social_signals: Annotated[bool, SOCIAL_SIGNALS]
+    discovery: Annotated[int, DISCOVERY]
 
     @classmethod
     def of(cls, preferences: Preferences) -> Self:

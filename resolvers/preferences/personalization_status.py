@@ -1,7 +1,7 @@
 """The personalization status: the amount of data about the viewer, and its effect on feeds."""
 
 from datetime import timedelta
-from typing import Self
+from typing import Annotated, Self
 
 import strawberry
 
@@ -74,90 +74,81 @@ register_enum(
 class SignalSummary:
     """The amount of data about the viewer."""
 
-    interests: int = strawberry.field(description="The number of interests of any source.")
-    learned_interests: int = strawberry.field(description="The number of interests learned from interactions.")
-    interactions: int = strawberry.field(description="The number of projects that the viewer interacted with.")
-    likes: int = strawberry.field(description="The number of current likes.")
-    answers: int = strawberry.field(description="The number of answered onboarding questions.")
+    interests: Annotated[int, "The number of interests of any source."]
+    learned_interests: Annotated[int, "The number of interests learned from interactions."]
+    interactions: Annotated[int, "The number of projects that the viewer interacted with."]
+    likes: Annotated[int, "The number of current likes."]
+    answers: Annotated[int, "The number of answered onboarding questions."]
 
 
 @object_type
 class PersonalizationThresholds:
     """The amount of data that is enough for personalization. One of the three is sufficient."""
 
-    interests: int = strawberry.field(description="The number of interests.")
-    interactions: int = strawberry.field(description="The number of projects interacted with.")
-    likes: int = strawberry.field(description="The number of likes.")
+    interests: Annotated[int, "The number of interests."]
+    interactions: Annotated[int, "The number of projects interacted with."]
+    likes: Annotated[int, "The number of likes."]
 
 
 @object_type
 class ProfileQualityShare:
     """The share of one part in the quality of a profile."""
 
-    part: QualityPart = strawberry.field(description="The part.")
-    value: float = strawberry.field(description="The amount that it adds.")
-    maximum: float = strawberry.field(description="The maximum that it can add. The maxima add up to 1.")
+    part: Annotated[QualityPart, "The part."]
+    value: Annotated[float, "The amount that it adds."]
+    maximum: Annotated[float, "The maximum that it can add. The maxima add up to 1."]
 
 
 @object_type
 class MissingSignal:
     """Data that would improve the profile."""
 
-    kind: MissingKind = strawberry.field(description="The kind of data.")
-    have: int = strawberry.field(description="The current amount.")
-    needed: int = strawberry.field(description="The required amount.")
-    remaining: int = strawberry.field(description="The missing amount.")
-    text: str = strawberry.field(description='A text for display, for example "Like 3 more projects".')
+    kind: Annotated[MissingKind, "The kind of data."]
+    have: Annotated[int, "The current amount."]
+    needed: Annotated[int, "The required amount."]
+    remaining: Annotated[int, "The missing amount."]
+    text: Annotated[str, 'A text for display, for example "Like 3 more projects".']
 
 
 @object_type
 class SignalState:
     """Whether a signal has data about the viewer."""
 
-    signal: Signal = strawberry.field(description="The signal.")
-    active: bool = strawberry.field(description="Whether the signal can contribute to the viewer's scores.")
-    inactive_reason: str | None = strawberry.field(description=("Why it cannot, as text for display; null if active."))
+    signal: Annotated[Signal, "The signal."]
+    active: Annotated[bool, "Whether the signal can contribute to the viewer's scores."]
+    inactive_reason: Annotated[str | None, "Why it cannot, as text for display; null if active."]
 
 
 @object_type
 class PersonalizationStatus:
     """The amount of data about the viewer, and its effect on their feed."""
 
-    id: strawberry.ID = strawberry.field(
-        description=(
-            "The global id, opaque and stable, for client caches: the `status` in mutation results updates it."
-        )
-    )
-    about: ViewerKind = strawberry.field(description="How the viewer is identified.")
-    has_sufficient_data: bool = strawberry.field(description="Whether one of the thresholds is reached.")
-    has_completed_onboarding: bool = strawberry.field(
-        description="Whether the viewer answered an onboarding question, or skipped them all."
-    )
-    needs_onboarding: bool = strawberry.field(
-        description="Whether to show onboarding: there is neither enough data nor an answer."
-    )
-    signal_summary: SignalSummary = strawberry.field(description="The amount of data about the viewer.")
-    thresholds: PersonalizationThresholds = strawberry.field(
-        description=("The amount of data that is enough for personalization.")
-    )
-    stage: ViewerStage = strawberry.field(description="How well the viewer is known.")
-    quality: float = strawberry.field(
-        description=(
-            "The quality of the profile from 0 to 1, the sum of `qualityParts`. It does not measure the quality "
-            "of feeds."
-        )
-    )
-    quality_parts: list[ProfileQualityShare] = strawberry.field(description="The parts of the quality.")
-    missing: list[MissingSignal] = strawberry.field(
-        description=("Data that would improve the profile, most achievable first.")
-    )
-    signals: list[SignalState] = strawberry.field(
-        description="The signals of the ranking, and whether they have data about the viewer."
-    )
-    profile_age_seconds: float | None = strawberry.field(
-        description="The seconds since the viewer's last interaction or answer; null if there is none."
-    )
-    strategy: Strategy = strawberry.field(description="How `forYou` is ranked for the viewer.")
+    id: Annotated[
+        strawberry.ID,
+        "The global id, opaque and stable, for client caches: the `status` in mutation results updates it.",
+    ]
+    about: Annotated[ViewerKind, "How the viewer is identified."]
+    has_sufficient_data: Annotated[bool, "Whether one of the thresholds is reached."]
+    has_completed_onboarding: Annotated[
+        bool,
+        "Whether the viewer answered an onboarding question, or skipped them all.",
+    ]
+    needs_onboarding: Annotated[bool, "Whether to show onboarding: there is neither enough data nor an answer."]
+    signal_summary: Annotated[SignalSummary, "The amount of data about the viewer."]
+    thresholds: Annotated[PersonalizationThresholds, "The amount of data that is enough for personalization."]
+    stage: Annotated[ViewerStage, "How well the viewer is known."]
+    quality: Annotated[
+        float,
+        "The quality of the profile from 0 to 1, the sum of `qualityParts`. It does not measure the quality of feeds.",
+    ]
+    quality_parts: Annotated[list[ProfileQualityShare], "The parts of the quality."]
+    missing: Annotated[list[MissingSignal], "Data that would improve the profile, most achievable first."]
+    signals: Annotated[list[SignalState], "The signals of the ranking, and whether they have data about the viewer."]
+    profile_age_seconds: Annotated[
+        float | None,
+        "The seconds since the viewer's last interaction or answer; null if there is none.",
+    ]
+    strategy: Annotated[Strategy, "How `forYou` is ranked for the viewer."]
 
     @classmethod
     def of(cls, known: personalization_status.Status, viewer: Viewer) -> Self:

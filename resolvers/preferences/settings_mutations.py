@@ -29,15 +29,15 @@ class PersonalizationSettingsInput:
     learn_from_views: bool | None = _setting(personalization_settings.LEARN_FROM_VIEWS)
     learn_from_likes: bool | None = _setting(personalization_settings.LEARN_FROM_LIKES)
     social_signals: bool | None = _setting(personalization_settings.SOCIAL_SIGNALS)
-    discovery: int | None = strawberry.field(default=strawberry.UNSET, description=personalization_settings.DISCOVERY)
+    discovery: Annotated[int | None, personalization_settings.DISCOVERY] = strawberry.UNSET
 
 
 @object_type
 class UpdatePersonalizationSettingsPayload:
     """The return value of `updatePersonalizationSettings`."""
 
-    changed: bool = strawberry.field(description="Whether the request changed anything; false on error.")
-    user_errors: list[UserError] = strawberry.field(description="The errors in the input; empty on success.")
+    changed: Annotated[bool, "Whether the request changed anything; false on error."]
+    user_errors: Annotated[list[UserError], "The errors in the input; empty on success."]
 
     @computed()
     async def settings(self, info: Info) -> PersonalizationSettings:

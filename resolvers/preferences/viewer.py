@@ -1,6 +1,6 @@
 """The viewer of a request."""
 
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import strawberry
 
@@ -33,20 +33,18 @@ from resolvers.preferences.viewer_interests import Interest, interests_of
 class Viewer:
     """The current caller."""
 
-    id: strawberry.ID = strawberry.field(
-        description=(
-            "The global id, opaque and stable, for client caches: the `viewer` in mutation results updates it. "
-            "Not supported by `node`."
-        )
-    )
-    kind: ViewerKind = strawberry.field(description="How the viewer is identified.")
-    key: str | None = strawberry.field(description="The platform's own id of the user; null without a token.")
-    role: Role = strawberry.field(description="The role.")
-    version: int = strawberry.field(
-        description=(
-            "The version, which rises with each change by the viewer. The first page of `forYou` is then ranked anew."
-        )
-    )
+    id: Annotated[
+        strawberry.ID,
+        "The global id, opaque and stable, for client caches: the `viewer` in mutation results updates it. Not "
+        "supported by `node`.",
+    ]
+    kind: Annotated[ViewerKind, "How the viewer is identified."]
+    key: Annotated[str | None, "The platform's own id of the user; null without a token."]
+    role: Annotated[Role, "The role."]
+    version: Annotated[
+        int,
+        "The version, which rises with each change by the viewer. The first page of `forYou` is then ranked anew.",
+    ]
     user_id: strawberry.Private[int | None]
     actor_id: strawberry.Private[int | None]
     settings: strawberry.Private[dict[str, Any]]

@@ -51,15 +51,13 @@ _SHOWN_AS = {
 class Interest:
     """A tool, category or topic that a viewer is interested in."""
 
-    key: str = strawberry.field(description="The platform's own id of the tool, category or topic.")
-    name: str = strawberry.field(description="The name.")
-    kind: TermKind = strawberry.field(description="The kind.")
-    confidence: float = strawberry.field(description="The confidence, 0 to 1.")
-    source: InterestSource = strawberry.field(description="The source.")
-    from_onboarding: bool = strawberry.field(
-        description="Whether the interest came from an onboarding answer, and is removed with it."
-    )
-    since: datetime = strawberry.field(description="When the interest was added.")
+    key: Annotated[str, "The platform's own id of the tool, category or topic."]
+    name: Annotated[str, "The name."]
+    kind: Annotated[TermKind, "The kind."]
+    confidence: Annotated[float, "The confidence, 0 to 1."]
+    source: Annotated[InterestSource, "The source."]
+    from_onboarding: Annotated[bool, "Whether the interest came from an onboarding answer, and is removed with it."]
+    since: Annotated[datetime, "When the interest was added."]
 
     @classmethod
     def of(cls, tag: profiles.Tag) -> Self:
@@ -79,13 +77,9 @@ class Interest:
 class InterestInput:
     """A tool, category or topic."""
 
-    kind: TermKind | None = strawberry.field(
-        default=strawberry.UNSET, description="The kind. Give either `id`, or `kind` and `key`."
-    )
-    key: str | None = strawberry.field(default=strawberry.UNSET, description="The `key`.")
-    id: strawberry.ID | None = strawberry.field(
-        default=strawberry.UNSET, description="The `id` of a `Tool`, `Category` or `Topic`."
-    )
+    kind: Annotated[TermKind | None, "The kind. Give either `id`, or `kind` and `key`."] = strawberry.UNSET
+    key: Annotated[str | None, "The `key`."] = strawberry.UNSET
+    id: Annotated[strawberry.ID | None, "The `id` of a `Tool`, `Category` or `Topic`."] = strawberry.UNSET
 
     def term(self, *path: str | int) -> tuple[TermKind, str]:
         """Return the kind and the key, for an interest at this path of the arguments."""
@@ -105,8 +99,8 @@ async def interests_of(context: Context) -> list[Interest]:
 class InterestsPayload:
     """The return value of mutations on interests."""
 
-    changed: bool = strawberry.field(description="Whether the request changed anything; false on error.")
-    user_errors: list[UserError] = strawberry.field(description="The errors in the input; empty on success.")
+    changed: Annotated[bool, "Whether the request changed anything; false on error."]
+    user_errors: Annotated[list[UserError], "The errors in the input; empty on success."]
 
     @computed(Cost(50, entries=30))
     async def interests(self, info: Info) -> list[Interest]:

@@ -100,7 +100,7 @@ class TrendingNow(Reason):
 class KeywordMatch(Reason):
     """The project contains words of the search query."""
 
-    terms: Annotated[tuple[str, ...], "The words as written in the query."]
+    terms: Annotated[Sequence[str], "The words as written in the query."]
     group = "content"
 
 
