@@ -1,7 +1,7 @@
 import { useCallback, useId, useState } from "react";
 import { useAnswer } from "../../hooks/useAnswer";
 import { useDebounced } from "../../hooks/useDebounced";
-import { fetchCategories, fetchTools, type Term } from "../../services/catalogue";
+import { fetchCategories, fetchTools, type Term } from "../../services/catalog";
 import { useGateway } from "../../services/GatewayContext";
 import { typeName } from "../../services/wording";
 import { Choices } from "../Choices";
