@@ -28,7 +28,7 @@ export function IdentityBar() {
         <summary>Where do I get a token?</summary>
         <p>
           <code>explore token USER</code> prints one for any user, with <code>--role service</code> one that may write
-          the catalogue; <code>explore token heavy</code> prints one for a viewer of the demo. Without a token you are a
+          the catalog; <code>explore token heavy</code> prints one for a viewer of the demo. Without a token you are a
           visitor, known by the session.
         </p>
       </details>

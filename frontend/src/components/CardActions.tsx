@@ -9,7 +9,7 @@ interface Props {
   onWhy?: () => void;
 }
 
-/** What can be done with a project. Each button says with aria-pressed how things stand. */
+/** The buttons of a card. `aria-pressed` shows the state of each. */
 export function CardActions({ standing, wish, onWhy }: Props) {
   return (
     <div className="card-actions">

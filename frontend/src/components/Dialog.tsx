@@ -87,7 +87,7 @@ function useBackdrop(onClose: () => void) {
   };
 }
 
-/** Whether an event is on the dialog's backdrop, which is outside its box. */
+/** True for an event on the dialog's backdrop, which is outside its box. */
 function isOnBackdrop(event: MouseEvent<HTMLDialogElement>): boolean {
   if (event.target !== event.currentTarget) return false;
   const { left, right, top, bottom } = event.currentTarget.getBoundingClientRect();

@@ -1,7 +1,7 @@
 import { useEffect, useRef } from "react";
 import type { Feed } from "../feed/useFeed";
 
-/** How far above the end the next page is asked for: two screens, so that scrolling meets cards and not a spinner. */
+/** The distance above the end at which the next page is requested: two screens, so that scrolling shows no spinner. */
 const AHEAD = "1600px";
 
 /** Asks for the next page when its place comes near, and says so when there is none or it failed. */

@@ -9,7 +9,7 @@ interface Props {
   onGuest?: (() => void) | undefined;
 }
 
-/** What is worth saying about a feed as a whole: above its cards, or in place of them. */
+/** A message about the whole feed, above its cards or in place of them. */
 export function FeedMessage({ feed, narrowed, onQuiz, onGuest }: Props) {
   const { state } = feed;
   if (state.phase === "failed") return <Failed feed={feed} onGuest={onGuest} />;
@@ -73,7 +73,7 @@ const WITHOUT: Record<Store, string> = {
   CACHE: "projects may repeat or be missing as you scroll",
 };
 
-/** What a feed is missing while a store is down, or why it is not personal; null if there is nothing to say. */
+/** The message about an unavailable store or a feed that is not personal; null if there is none. */
 export function aboutOrigin({ origin }: Pick<FeedState, "origin">): string | null {
   if (origin === null) return null;
   if (origin.degraded.length > 0) {
@@ -89,7 +89,7 @@ export function aboutOrigin({ origin }: Pick<FeedState, "origin">): string | nul
   return null;
 }
 
-/** Whether For You has to be what most people like, because nothing is known of the viewer. */
+/** True if For You is the popular feed because nothing is known about the viewer. */
 function isForStranger({ origin }: Pick<FeedState, "origin">): boolean {
   return origin?.kind === "FOR_YOU" && origin.strategy === "POPULAR";
 }

@@ -1,7 +1,7 @@
 import { createContext, type ReactNode, use, useCallback, useEffect, useState } from "react";
 import { CrossIcon } from "./icons";
 
-/** How long a notice stays that asks for nothing; one with an action stays until it is closed. */
+/** The lifetime of a notice without an action; one with an action stays until it is closed. */
 const NOTICE_MS = 6_000;
 
 interface Notice {

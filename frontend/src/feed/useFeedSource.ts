@@ -15,7 +15,7 @@ export function useFeedSource(address: Address): FeedSource {
   }, [tab, query, alpha, said]);
 }
 
-/** Whether filters are set. */
+/** True if filters are set. */
 export function isNarrowed({ types, tools, categories }: Address): boolean {
   return types.length + tools.length + categories.length > 0;
 }

@@ -1,7 +1,7 @@
 import { useCallback, useState } from "react";
 import type { FeedKind } from "../gql/graphql";
 
-/** Why there is something newer than what is shown. */
+/** The reason for a newer feed. */
 export type NewerReason = "own act" | "elsewhere";
 
 const WORDS: Record<NewerReason, string> = {
@@ -9,7 +9,7 @@ const WORDS: Record<NewerReason, string> = {
   elsewhere: "New on your page: show it",
 };
 
-/** Whether the feed on the screen has been overtaken, in words for a button. What one does oneself moves For You only. */
+/** The label of the button that loads a newer feed, if there is one. The viewer's own interactions change For You only. */
 export function useNewer(feed: FeedKind): {
   words: string | null;
   tell: (reason: NewerReason) => void;

@@ -5,7 +5,7 @@ import type { Standings } from "./standings";
 
 export const StandingsContext = createContext<Standings | null>(null);
 
-/** How the viewer stands to a project, and a way to change it. */
+/** The viewer's likes, saves and dismissals of a project, and a function to change them. */
 export function useStanding(card: Card): [Standing, (act: Act, want: boolean) => void] {
   const standings = use(StandingsContext);
   if (standings === null) throw new Error("there is no StandingsContext around this component");
@@ -14,7 +14,7 @@ export function useStanding(card: Card): [Standing, (act: Act, want: boolean) =>
   return [changed ?? before, (act, want) => standings.wish(card.key, act, want, before)];
 }
 
-/** How things stood when the feed was read. */
+/** The state when the feed was loaded. */
 export function standingOf(card: Card): Standing {
   return {
     liked: card.viewerHasLiked,

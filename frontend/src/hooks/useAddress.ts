@@ -2,7 +2,7 @@ import { useCallback, useEffect, useState } from "react";
 
 export type Tab = "for-you" | "trending" | "new";
 
-/** What is looked at, as the address bar says it: it can be sent to somebody, reloaded and gone back to. */
+/** The state of the page in the address bar, so that it can be shared, reloaded and navigated. */
 export interface Address {
   tab: Tab;
   query: string;

@@ -6,7 +6,7 @@ import { type FeedChange, listen } from "../services/live";
 /** Milliseconds in which the answer to an act of this page should be there. */
 const ANSWER_MS = 1_500;
 
-/** What does not change by itself has nothing to be told of. */
+/** Feeds that do not change by themselves have no subscription. */
 const TOLD: FeedKind[] = ["FOR_YOU", "TRENDING", "NEWEST"];
 
 /**

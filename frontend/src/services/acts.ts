@@ -1,4 +1,4 @@
-/** What somebody does with a project, sent to the gateway. */
+/** Mutations on a project. */
 
 import {
   DismissForReasonDocument,
@@ -15,7 +15,7 @@ import type { Gateway } from "./gateway";
 
 export type Act = "liked" | "saved" | "dismissed";
 
-/** How a viewer stands to a project. */
+/** The viewer's like, save and dismissal of a project. */
 export interface Standing {
   liked: boolean;
   saved: boolean;
@@ -23,7 +23,7 @@ export interface Standing {
   likeCount: number;
 }
 
-/** What the gateway says after an act: how things stand now, as far as it tells, and the viewer's new version. */
+/** The result of a mutation: the new state as far as it is known, and the viewer's new version. */
 export interface ActAnswer {
   standing: Partial<Standing>;
   version: number;

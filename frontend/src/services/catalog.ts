@@ -1,4 +1,4 @@
-/** What projects can be filtered by. */
+/** Tools and categories to filter projects by. */
 
 import { CategoriesDocument, ToolsDocument } from "../gql/graphql";
 import type { Gateway } from "./gateway";

@@ -1,4 +1,4 @@
-/** What the page asks of the gateway, one function for each question. */
+/** Queries of the page, one function for each. */
 
 import {
   type CardFragment,
@@ -15,7 +15,7 @@ import type { Gateway } from "./gateway";
 export type Card = CardFragment;
 export type FeedPage = FeedPageFragment;
 
-/** What a feed shows: equal sources show the same. */
+/** The source of a feed; equal sources have the same feed. */
 export type FeedSource =
   | { kind: "FOR_YOU" | "TRENDING" | "NEWEST"; where: ProjectFilter }
   | { kind: "SEARCH"; where: ProjectFilter; query: string; alpha: number };

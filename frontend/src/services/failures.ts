@@ -1,6 +1,6 @@
 import type { CombinedError } from "@urql/core";
 
-/** What went wrong, as far as it makes a difference to what the page says and does. */
+/** The kinds of failures that the page distinguishes. */
 export type FailureKind =
   | "offline" // the browser has no network
   | "unreachable" // nobody answers at the gateway's address

@@ -1,4 +1,4 @@
-/** Who the page acts for: a signed-in user by a bearer token, or a guest by the session id that the gateway gave out. */
+/** The identity of the page: a signed-in user by a bearer token, or a guest by the session id from the gateway. */
 
 export interface SignedIn {
   key: string;

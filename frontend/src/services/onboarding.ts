@@ -16,7 +16,7 @@ import type { Gateway } from "./gateway";
 export type Status = StatusFragment;
 export type Question = QuizQuery["onboardingQuestions"][number];
 
-/** How well the viewer is known, and whether they let anything be learned from what they look at. */
+/** The personalization status, and whether views may influence the ranking. */
 export async function fetchStatus(
   gateway: Gateway,
   signal: AbortSignal,

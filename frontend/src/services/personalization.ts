@@ -1,4 +1,4 @@
-/** What the gateway may do with what it knows of the viewer, what that is, and how to get it or be rid of it. */
+/** The viewer's settings and data: reading, changing, exporting and deleting them. */
 
 import {
   ChangeSettingsDocument,

@@ -1,4 +1,4 @@
-/** Why a project stands where it stands. */
+/** Explanations of projects in feeds. */
 
 import type { Place } from "../feed/feedReducer";
 import { WhatWouldRemoveItDocument, WhyDocument, type WhyFragment } from "../gql/graphql";

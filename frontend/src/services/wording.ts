@@ -1,4 +1,4 @@
-/** How values are said on the page: one place, so that they are said alike. */
+/** The wording of values on the page. */
 
 const DAY_MS = 86_400_000;
 const AGO = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
@@ -32,7 +32,7 @@ export function typeName(type: string): string {
   return TYPE_NAMES[type] ?? words.charAt(0).toUpperCase() + words.slice(1);
 }
 
-/** The address if a browser may go there; what a catalogue calls a URL may be `javascript:`. */
+/** The address if it is safe to open: a platform's URL may be `javascript:`. */
 export function safeUrl(url: string | null | undefined): string | null {
   if (!url || !URL.canParse(url)) return null;
   return ["http:", "https:"].includes(new URL(url).protocol) ? url : null;

@@ -21,7 +21,7 @@ export function forgetAnswers(viewer: string): void {
   localStorage.removeItem(answersKey(viewer));
 }
 
-/** Whether the viewer has closed the quiz: then it opens only when it is asked for. */
+/** True if the viewer closed the quiz, which then opens only on request. */
 export function isPutOff(viewer: string): boolean {
   return localStorage.getItem(putOffKey(viewer)) !== null;
 }

@@ -1,4 +1,4 @@
-/** Where somebody is in the quiz and what they have answered: pure, and small enough to be kept in the browser. */
+/** The position in the quiz and the answers so far, as a pure value that fits into browser storage. */
 
 import type { OnboardingAnswerInput } from "../../gql/graphql";
 import type { Question } from "../../services/onboarding";
@@ -63,13 +63,13 @@ export function answerTo(state: QuizState, { key }: Question): Answer {
   return state.answers[key] ?? NOTHING;
 }
 
-/** Whether as much is chosen as the question asks for; own words count as one. */
+/** True if enough options are chosen; a free-text answer counts as one. */
 export function isAnswered(state: QuizState, question: Question): boolean {
   const { options, text } = answerTo(state, question);
   return options.length + (text.trim() ? 1 : 0) >= Math.max(question.minChoices, 1);
 }
 
-/** Whether no more may be chosen; where one may be, choosing another takes its place. */
+/** True if no more options may be chosen. Where one may be, choosing another replaces it. */
 export function isFull(state: QuizState, question: Question): boolean {
   return question.maxChoices > 1 && answerTo(state, question).options.length >= question.maxChoices;
 }

@@ -11,7 +11,7 @@ const STAGES: Record<ViewerStage, string> = {
 const RADIUS = 8;
 const ROUND = 2 * Math.PI * RADIUS;
 
-/** How well the viewer is known: a ring that fills, and a way to all that is behind it. */
+/** The quality of the profile as a ring, which opens the personalization panel. */
 export function PersonalizationBadge({ status, onOpen }: { status: Status | null; onOpen: () => void }) {
   const quality = status?.quality ?? 0;
   return (

@@ -8,7 +8,7 @@ const PARTS: Record<ProfileQualityPart, string> = {
   RECENCY: "Recent visits",
 };
 
-/** How much there is to go by, part by part, and what would help. */
+/** The quality of the profile by part, and how to improve it. */
 export function HowWellKnown({ status, onQuiz }: { status: Status; onQuiz: () => void }) {
   return (
     <section className="panel-part" aria-labelledby="how-well">

@@ -16,7 +16,7 @@ interface Props {
   onAct: (item: Item) => void;
 }
 
-/** How many are shown until somebody asks for all. */
+/** The number of items shown before the list is expanded. */
 const SHOWN = 8;
 
 /** Things known of the viewer, each with a button to take it away, which hands the focus on to the next. */

@@ -35,7 +35,7 @@ const KINDS = {
 } as const;
 const SOURCES = { MANUAL: "added by you", IMPORTED: "imported", LEARNED: "learned" } as const;
 
-/** What the page knows of the viewer and what it may do with it: all of it can be seen, changed and taken away. */
+/** The viewer's settings, interests, mutes and data, to see, change and delete. */
 export function PersonalizationPanel({ status, onClose, onQuiz, onChanged, onDeleted }: Props) {
   const gateway = useGateway();
   const asked = useAnswer(useCallback((signal) => fetchKnown(gateway, signal), [gateway]));

@@ -24,7 +24,7 @@ interface Props {
   onChange: (change: Partial<Settings>) => void;
 }
 
-/** What the ranking may do with what it knows. Each change is taken at once. */
+/** The settings for personalization. Each change is saved at once. */
 export function SettingsForm({ settings, onChange }: Props) {
   return (
     <section className="panel-part" aria-labelledby="settings">

@@ -72,7 +72,7 @@ function ToolChoices({ chosen, onChange }: { chosen: string[]; onChange: (tools:
   );
 }
 
-/** What is chosen stays to be seen, whatever is looked for. */
+/** Chosen items stay visible, whatever the search. */
 function withChosen(found: Term[], chosen: string[]): Term[] {
   const missing = chosen.filter((key) => !found.some((term) => term.key === key));
   return [...missing.map((key) => ({ key, name: key })), ...found];

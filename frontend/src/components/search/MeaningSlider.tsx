@@ -5,7 +5,7 @@ interface Props {
   onAlpha: (alpha: number) => void;
 }
 
-/** How much meaning counts against words in a search; see the argument `alpha` of the field `search`. */
+/** The weight of meaning in a search; see the argument `alpha` of the field `search`. */
 export function MeaningSlider({ alpha, onAlpha }: Props) {
   const id = useId();
   const percent = Math.round(alpha * 100);

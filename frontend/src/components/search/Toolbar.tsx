@@ -15,7 +15,7 @@ interface Props {
 
 const NO_FILTERS = { types: [], tools: [], categories: [] };
 
-/** What the feed is looked for with: words, their weight against meaning, and filters. */
+/** The search bar with the weight of meaning and the filters. */
 export function Toolbar({ address, change, feed }: Props) {
   const filters = address.types.length + address.tools.length + address.categories.length;
   const [isOpen, setOpen] = useState(filters > 0);

@@ -9,7 +9,7 @@ const RULES: Record<AdjustmentRule, string> = {
   REMAINDER: "because it follows the ranked projects, newest first",
 };
 
-/** What came between the score and the rank. */
+/** The adjustments between score and rank. */
 export function Adjustments({ place, adjustments }: { place: Place; adjustments: Adjustment[] }) {
   return (
     <section className="why-part" aria-label="From score to rank">

@@ -91,7 +91,7 @@ const HIDE: Record<TermKind, string> = {
   TOOL: "Hide everything made with",
 };
 
-/** What dismissing the project for this reason hides, as the label of a button; null if it mutes nothing. */
+/** The label of the button that dismisses the project for this reason; null if the reason cannot be muted. */
 export function effectOf(reason: Reason): string | null {
   switch (reason.__typename) {
     case "StatedInterest":

@@ -6,7 +6,7 @@ import { whatWouldRemoveIt } from "../../services/why";
 
 const NOTHING = "No single interest keeps this here; many small signals do.";
 
-/** What would take the project off the page. The gateway ranks the page again for it, so it is asked for by a button. */
+/** The causes without which the project would leave the page. The gateway ranks the page again for this, so a button requests it. */
 export function RemovalQuestion({ place }: { place: Place }) {
   const gateway = useGateway();
   const [answer, setAnswer] = useState<string | null>(null);

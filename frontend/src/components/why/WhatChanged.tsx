@@ -10,7 +10,7 @@ const MUTED: Record<MuteKind, (name: string) => string> = {
   PROJECT: (name) => `We'll stop using “${name}” for recommendations`,
 };
 
-/** What "less like this" did: to the project, to its cause, and to the viewer's page. */
+/** The effect of "less like this" on the project, its cause and the viewer's page. */
 export function WhatChanged({ result, onUndo }: { result: BecauseResult; onUndo: () => void }) {
   const { muted, pageChange } = result;
   const undo = useRef<HTMLButtonElement>(null);

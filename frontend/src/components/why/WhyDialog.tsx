@@ -21,7 +21,7 @@ interface Props {
   onRestored: (place: Place) => void;
 }
 
-/** Why somebody sees a project: in a sentence, in numbers that add up, with the evidence, and what to do about it. */
+/** The explanation of a project: a sentence, the parts of its score, the evidence, and actions. */
 export function WhyDialog({ place, feed, onRefresh, onClose, onDismissed, onRestored }: Props) {
   const gateway = useGateway();
   const asked = useAnswer(useCallback((signal) => explain(gateway, place, signal), [gateway, place]));
