@@ -57,7 +57,7 @@ def test_a_breaking_change_is_announced(node: NodePackages, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("old", "new", "path"),
     [
-        ("  likeCount: Int!", "  likesCount: Int!", "Project.likeCount"),
+        ("  engagementVelocity: Float!", "  velocity: Float!", "Project.engagementVelocity"),
         ("  viewCount: Int!", "  viewCount: Int", "Project.viewCount"),
         ("  locale: String!", "  locale: String!\n  region: String!", "OptionTranslationInput.region"),
         ("  REMAINDER", "  REST", "AdjustmentRule.REMAINDER"),

@@ -90,6 +90,7 @@ async def test_an_answer_to_a_post_is_not_kept(client):
 SHARED = {
     "Category.description",
     "Project.activity",
+    "Project.activityByDay",
     "Project.categories",
     "Project.engagementVelocity",
     "Project.owner",
@@ -99,6 +100,7 @@ SHARED = {
     "Query.newest",
     "Query.popular",
     "Query.tools",
+    "Query.topics",
     "Query.trending",
     "Tool.category",
     "Tool.description",

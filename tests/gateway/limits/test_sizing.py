@@ -15,6 +15,7 @@ from graphql import (
     GraphQLNamedType,
     GraphQLObjectType,
     GraphQLString,
+    Undefined,
     get_argument_values,
     get_named_type,
     get_nullable_type,
@@ -39,6 +40,7 @@ LIMITS = Limits(SCHEMA, LimitSettings())
 AT = {
     "Query": "query{declared} {{ {field} }}",
     "Mutation": "mutation{declared} {{ {field} }}",
+    "Viewer": "query{declared} {{ viewer {{ {field} }} }}",
     "Project": 'query{declared} {{ project(key: "a") {{ {field} }} }}',
     "OnboardingPayload": 'mutation{declared} {{ skipOnboardingQuestion(question: "a") {{ {field} }} }}',
 }
@@ -198,7 +200,10 @@ def test_the_priced_size_is_the_size_that_the_resolver_receives(question):
         return  # null for an argument that may not be null: the resolver is not called
     received = values.get(argument.out_name or sized.cost.by)
     received = argument.default_value if received is None else received  # resolvers take null for left out
-    size = len(received) if isinstance(received, list) else received
+    if received is Undefined or received is None:
+        size = sized.cost.most  # the resolver refuses it, or takes the other argument
+    else:
+        size = len(received) if isinstance(received, list) else received
     none = price(sized.document("[]" if sized.is_list else "0"))
     one = price(sized.document(literal(argument.type) if sized.is_list else "1"))
     assert one > none
@@ -211,7 +216,7 @@ def test_each_number_and_list_among_the_arguments_is_priced_or_named_here():
         for type_, name, field in fields()
         for argument, definition in field.args.items()
         if isinstance(get_nullable_type(definition.type), GraphQLList) or get_named_type(definition.type).name == "Int"
-        if (cost_of(field) or Cost()).by != argument
+        if argument not in ((cost_of(field) or Cost()).by, (cost_of(field) or Cost()).or_by)
     }
     assert unpriced == UNSIZED.keys()
 
@@ -228,3 +233,11 @@ def test_a_field_of_an_interface_costs_as_much_as_the_dearest_of_its_types():
         for name, field in interface.fields.items():
             costs = {cost_of(type_.fields[name]) for type_ in SCHEMA.get_possible_types(interface)}
             assert costs <= {cost_of(field), None}, f"{interface.name}.{name}"
+
+
+def test_ids_cost_as_much_as_keys():
+    few, many = [price(f"{{ projects(ids: {['a'] * n}) {{ key }} }}".replace("'", '"')) for n in (1, 50)]
+    assert (few, many) == tuple(
+        price(f"{{ projects(keys: {['a'] * n}) {{ key }} }}".replace("'", '"')) for n in (1, 50)
+    )
+    assert many > few
