@@ -37,8 +37,8 @@ DEFAULT_PAGE_SIZE = 30
 MAX_FILTER_VALUES = 100
 """The maximum number of values in one field of a filter."""
 
-NO_USER_ID = 0
-"""The id of no user."""
+NO_USER_ID = -1
+"""The id of no user; 0 stands for no owner in the vector index."""
 
 Serve = Callable[[Viewer, int, str | None, ProjectFilter], Awaitable[Page]]
 
