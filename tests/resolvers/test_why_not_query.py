@@ -79,7 +79,7 @@ async def test_what_no_source_named_says_so_and_where_it_would_stand(graph: Grap
     assert answer["explanation"]["score"] == pytest.approx(
         sum(part["contribution"] for part in answer["explanation"]["contributions"]), abs=1e-9
     )
-    assert 1 <= answer["rankByScore"] <= answer["ranked"] + 1
+    assert 1 <= answer["rankByScore"] <= answer["rankedCount"] + 1
 
 
 async def test_somebody_unknown_is_answered_by_what_is_popular(graph: Graph) -> None:

@@ -78,7 +78,7 @@ async def test_an_explanation_adds_up_and_names_its_evidence(graph: Graph) -> No
     reasons = {reason["__typename"]: reason for reason in explanation["reasons"]}
     assert reasons["StatedInterest"]["name"] == "painting"
     assert reasons["StatedInterest"]["kind"] == "CATEGORY"
-    assert reasons["Popular"]["likes"] == 6
+    assert reasons["Popular"]["likeCount"] == 6
     similar = reasons["SimilarToProject"]
     assert (similar["project"], similar["viewerAction"]) == ({"key": "p0000"}, "LIKE")
     assert explanation["summary"]

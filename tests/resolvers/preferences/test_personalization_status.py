@@ -16,7 +16,7 @@ from tests.resolvers.conftest import ANONYMOUS_VIEWER, SESSION, Graph, user
 STATUS = """{ personalizationStatus {
   about hasSufficientData hasCompletedOnboarding needsOnboarding stage quality strategy profileAgeSeconds
   signalSummary { interests learnedInterests interactions likes answers } thresholds { interests interactions likes }
-  qualityParts { part value most } missing { kind have needed remaining text }
+  qualityParts { part value maximum } missing { kind have needed remaining text }
   signals { signal { name label group } active inactiveReason } } forYou(first: 1) { strategy } }"""
 
 ACT = "mutation ($key: String!) { act(key: $key) { __typename } }"
@@ -28,7 +28,7 @@ async def status(graph: Graph, caller: Caller) -> dict[str, Any]:
     known: dict[str, Any] = data["personalizationStatus"]
     assert known["strategy"] == data["forYou"]["strategy"]
     assert known["quality"] == pytest.approx(sum(part["value"] for part in known["qualityParts"]))
-    assert sum(part["most"] for part in known["qualityParts"]) == pytest.approx(1)
+    assert sum(part["maximum"] for part in known["qualityParts"]) == pytest.approx(1)
     return known
 
 
