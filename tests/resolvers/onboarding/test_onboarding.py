@@ -310,7 +310,7 @@ async def without_embeddings(sqlite_database: Database, tmp_path: Path) -> Async
         await refresh_questions(sqlite_database)
         stores = world.stores
         world.stores = Stores(stores.database, stores.vectors, AwayEmbedder(stores.embedder), stores.cache)
-        world.feeds = Feeds(world.stores, clock=lambda: MOMENT, deadlines=PATIENT)
+        world.feeds = Feeds(world.stores, clock=lambda: MOMENT, deadlines=PATIENT, exploration=0.0)
         yield Graph(world)
 
 
