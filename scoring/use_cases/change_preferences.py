@@ -77,7 +77,7 @@ async def mute(work: UnitOfWork, kind: MuteKind, key: str) -> bool:
         raise InputRefused(_unknown_subject(kind))
     known = [] if viewer.actor_id is None else await mutes.mutes_of(work.stores.database, viewer.actor_id)
     if len(known) >= MAX_MUTES:
-        raise refused(UserErrorCode.TOO_MANY, f"You have muted {MAX_MUTES:,} things: unmute some.")
+        raise refused(UserErrorCode.TOO_MANY, f"You have {MAX_MUTES:,} mutes, the maximum. Remove some first.")
     async with work.write() as connection:
         return await mutes.mute(connection, await ensure_actor(connection, viewer), kind, subject_id)
 

@@ -105,10 +105,10 @@ def _question_errors(key: str, question: Question | None, seen: set[str], path: 
         code, message = UserErrorCode.INVALID, "This question is answered twice; send one answer to it."
     elif question is None:
         code = UserErrorCode.UNKNOWN_QUESTION
-        message = "The quiz has no such question; `onboardingQuestions` lists them by key."
+        message = "There is no such onboarding question; `onboardingQuestions` lists them by key."
     elif not question.active:
         code = UserErrorCode.INACTIVE_QUESTION
-        message = "This question is not asked any more; read `onboardingQuestions` anew."
+        message = "This question is retired. Reload `onboardingQuestions`."
     else:
         return []
     return [InputError(code, message, (*path, "question"))]
@@ -125,7 +125,7 @@ def _answer_errors(answer: SentAnswer, question: Question, path: Path) -> list[I
     if chosen:
         message = f"Choose at least {question.least}, or skip the question."
         return [InputError(UserErrorCode.INVALID, message, (*path, "options"))]
-    own = ", say it in `text`" if question.allows_text else ""
+    own = ", answer in `text`" if question.allows_text else ""
     message = f"Choose at least {max(question.least, 1)}{own}, or skip the question."
     return [InputError(UserErrorCode.EMPTY, message, path)]
 
@@ -134,7 +134,7 @@ def _option_errors(answer: SentAnswer, chosen: int, question: Question, path: Pa
     if chosen > question.most:
         message = f"{chosen} options are too many: choose at most {question.most}."
         return [InputError(UserErrorCode.TOO_MANY, message, (*path, "options"))]
-    message = "The question has no such option (any more); `onboardingQuestions` lists what can be chosen."
+    message = "The question has no such option; `onboardingQuestions` lists its options."
     return [
         InputError(UserErrorCode.UNKNOWN_OPTION, message, (*path, "options", answer.options.index(key)))
         for key in dict.fromkeys(answer.options)
@@ -144,11 +144,11 @@ def _option_errors(answer: SentAnswer, chosen: int, question: Question, path: Pa
 
 def _text_errors(text: str, question: Question, path: Path) -> list[InputError]:
     if text and not question.allows_text:
-        message = "This question takes no answer in own words; choose among its options."
+        message = "This question takes no free text. Choose among its options."
     elif len(text) > MAX_ANSWER_LENGTH:
-        message = f"Say it in at most {MAX_ANSWER_LENGTH} characters; these are {len(text)}."
+        message = f"Use at most {MAX_ANSWER_LENGTH} characters; the text has {len(text)}."
     elif not is_storable_text(text):
-        message = "The text must not contain the character NUL or half characters."
+        message = "The text must not contain the character NUL or lone surrogates."
     else:
         return []
     return [InputError(UserErrorCode.INVALID, message, (*path, "text"))]
