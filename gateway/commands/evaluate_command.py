@@ -107,7 +107,7 @@ def _table(results: EvaluationResults, seed: int) -> Table:
 
 
 def _rounded(value: object, error: object) -> str:
-    """Write a figure in as few characters as its error allows, so that a row fits a terminal of 80."""
+    """Format a figure and its error so that a row fits 80 columns."""
     text = f"{float(str(value)):.3f}" + (f" ±{float(str(error)):.3f}" if error is not None else "")
     return re.sub(r"\b0\.", ".", text)
 
