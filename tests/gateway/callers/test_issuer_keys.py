@@ -189,23 +189,23 @@ async def test_a_token_of_an_issuer_that_never_answered_is_a_503_and_no_refusal(
     url = f"http://user:hunter2@127.0.0.1:{free_port()}/jwks.json?key=hunter2"
     async with gateway(token_jwks_url=url, token_issuer=NAME) as client:
         headers = {"Authorization": f"Bearer {signed(rsa_key(1), 'RS256', 'one')}"}
-        answer = await client.post("/graphql", json={"query": "{ asker }"}, headers=headers)
+        answer = await client.post("/graphql", json={"query": "{ caller }"}, headers=headers)
         assert answer.status_code == 503
         assert answer.headers["retry-after"] == "10"
         assert answer.json()["errors"][0]["extensions"]["code"] == "ISSUER_UNAVAILABLE"
         assert "hunter2" not in answer.text
         told = await client.get("/readyz")
         assert "the reason is in the log" in told.json()["stores"]["issuer"]
-        assert (await client.post("/graphql", json={"query": "{ asker }"})).status_code == 200
+        assert (await client.post("/graphql", json={"query": "{ caller }"})).status_code == 200
 
 
 async def test_a_token_of_the_issuer_reaches_the_graph(gateway, issuer):
     async with gateway(token_jwks_url=issuer.url, token_issuer=NAME) as client:
         token = signed(rsa_key(1), "RS256", "one", role="service")
         answer = await client.post(
-            "/graphql", json={"query": "{ asker }"}, headers={"Authorization": f"Bearer {token}"}
+            "/graphql", json={"query": "{ caller }"}, headers={"Authorization": f"Bearer {token}"}
         )
-        assert answer.json()["data"] == {"asker": "ada|None|service"}
+        assert answer.json()["data"] == {"caller": "ada|None|service"}
         assert (await client.get("/readyz")).json()["stores"]["issuer"] == "ok"
 
 
@@ -485,7 +485,7 @@ async def test_the_doctor_looks_at_the_issuers_keys(issuer, tmp_path):
 
     async def found(made: Settings) -> tuple[Verdict, str]:
         one = next(one for one in await run_checks(made) if one.subject == "token keys")
-        return one.verdict, one.words
+        return one.verdict, one.message
 
     await migrate_only(made())
     assert await found(made()) == (Verdict.OK, f"1 at {issuer.url}")

@@ -10,21 +10,21 @@ from tests.doubles.clock import ManualClock
 
 OLD = "the secret before it, long enough for HS256 too"
 SESSIONS = SessionIds(b"x" * 32)
-QUERY = {"query": "{ asker }"}
+QUERY = {"query": "{ caller }"}
 
 
 async def test_a_visitor_without_an_id_gets_one_and_is_that_session_at_once(client):
     answer = await client.post("/graphql", json=QUERY)
     issued = answer.headers[HEADER]
     assert re.fullmatch(r"s1\.[\w-]{22}\.[\w-]{43}", issued)
-    assert answer.json()["data"]["asker"] == f"None|{issued.split('.')[1]}|None"
+    assert answer.json()["data"]["caller"] == f"None|{issued.split('.')[1]}|None"
 
 
 async def test_a_visitor_who_sends_the_id_back_is_the_same_session_and_gets_no_new_one(client):
     issued = (await client.post("/graphql", json=QUERY)).headers[HEADER]
     again = await client.post("/graphql", json=QUERY, headers={HEADER: issued})
     assert HEADER not in again.headers
-    assert again.json()["data"]["asker"] == f"None|{issued.split('.')[1]}|None"
+    assert again.json()["data"]["caller"] == f"None|{issued.split('.')[1]}|None"
 
 
 async def test_a_forged_id_is_worth_nothing_and_a_good_one_is_given_instead(client):
@@ -35,7 +35,7 @@ async def test_a_forged_id_is_worth_nothing_and_a_good_one_is_given_instead(clie
         answer = await client.post("/graphql", json=QUERY, headers={HEADER: forged})
         assert answer.status_code == 200
         assert answer.headers[HEADER] not in (issued, forged)
-        assert other not in answer.json()["data"]["asker"]
+        assert other not in answer.json()["data"]["caller"]
 
 
 async def test_a_signed_in_user_may_bring_a_session_along_and_gets_none(client, authority):
@@ -44,8 +44,8 @@ async def test_a_signed_in_user_may_bring_a_session_along_and_gets_none(client, 
     alone = await client.post("/graphql", json=QUERY, headers=token)
     together = await client.post("/graphql", json=QUERY, headers={**token, HEADER: issued})
     assert HEADER not in alone.headers
-    assert alone.json()["data"]["asker"] == "ada|None|None"
-    assert together.json()["data"]["asker"] == f"ada|{issued.split('.')[1]}|None"
+    assert alone.json()["data"]["caller"] == "ada|None|None"
+    assert together.json()["data"]["caller"] == f"ada|{issued.split('.')[1]}|None"
 
 
 def test_an_issued_id_is_read_as_its_key():
@@ -61,13 +61,13 @@ async def test_an_id_of_the_previous_secret_is_the_same_session_and_is_signed_an
     async with gateway(clock=clock, token_secret_previous=OLD, token_secret_previous_until=until) as client:
         answer = await client.post("/graphql", json=QUERY, headers={HEADER: old})
         renewed = answer.headers[HEADER]
-        assert answer.json()["data"]["asker"] == f"None|{key}|None"
+        assert answer.json()["data"]["caller"] == f"None|{key}|None"
         assert answer.json()["extensions"]["cost"]["limit"] == Settings(_env_file=None).rate_limit  # not a stranger's
         clock.advance(3_600)
         late = await client.post("/graphql", json=QUERY, headers={HEADER: old})
-        assert key not in late.json()["data"]["asker"]
+        assert key not in late.json()["data"]["caller"]
         again = await client.post("/graphql", json=QUERY, headers={HEADER: renewed})
-        assert again.json()["data"]["asker"] == f"None|{key}|None"
+        assert again.json()["data"]["caller"] == f"None|{key}|None"
         assert HEADER not in again.headers
 
 

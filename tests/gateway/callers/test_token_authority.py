@@ -19,7 +19,7 @@ from gateway.settings import Settings
 from tests.gateway.conftest import SECRET
 from tests.preloaded import Program
 
-QUERY = {"query": "{ asker }"}
+QUERY = {"query": "{ caller }"}
 
 
 def claims(**changes):
@@ -117,14 +117,14 @@ async def test_two_authorization_headers_are_refused(client, authority):
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
 async def test_a_good_token_names_the_user(client, authority, scheme):
     answer = await client.post("/graphql", json=QUERY, headers={"Authorization": f"{scheme} {authority.issue('ada')}"})
-    assert answer.json()["data"] == {"asker": "ada|None|None"}
+    assert answer.json()["data"] == {"caller": "ada|None|None"}
 
 
 @pytest.mark.parametrize("role", Role)
 async def test_a_role_in_the_token_reaches_the_graph(client, authority, role):
     token = authority.issue("batch", role)
     answer = await client.post("/graphql", json=QUERY, headers={"Authorization": f"Bearer {token}"})
-    assert answer.json()["data"]["asker"] == f"batch|None|{role.value}"
+    assert answer.json()["data"]["caller"] == f"batch|None|{role.value}"
 
 
 async def test_a_clock_that_is_a_few_seconds_off_does_no_harm(client):

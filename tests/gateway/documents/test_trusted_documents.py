@@ -107,10 +107,10 @@ BROKEN = {
     "no document": ({"a": "query {"}, "holds 'a', which is no document"),
     "two of one id": ({"a": DOCUMENT, "sha256:a": OTHER}, "two documents with the id 'sha256:a'"),
     "no id": ({"": DOCUMENT}, "without an id"),
-    "another format": ({"format": "other", "version": 1, "operations": []}, "not known here"),
+    "another format": ({"format": "other", "version": 1, "operations": []}, "has an unknown format"),
     "a later version": (
         {"format": "apollo-persisted-query-manifest", "version": 2, "operations": []},
-        "not known here",
+        "has an unknown format",
     ),
     "an operation without a body": (
         {"format": "apollo-persisted-query-manifest", "version": 1, "operations": [{"id": "a"}]},
