@@ -32,10 +32,7 @@ class DatabaseLayerError(Exception):
 
 
 class StoreUnavailable(DatabaseLayerError):
-    """A store did not answer in time, or cannot be reached.
-
-    `reason`: one line for the log, never shown to a client.
-    """
+    """A store did not answer in time, or cannot be reached; `reason` is for the log, never shown to a client."""
 
     def __init__(self, store: Store, reason: str) -> None:
         super().__init__(f"{store.value}: {reason}")
@@ -44,21 +41,13 @@ class StoreUnavailable(DatabaseLayerError):
 
 
 class StoreMisconfigured(StoreUnavailable):
-    """A store that stays unavailable until its settings change: a refused key, an unknown model.
-
-    Requests go on without it. At start-up the reason is printed: one sentence that says what to set.
-    """
+    """A store that stays unavailable until its settings change; the reason, printed at start-up, says what to set."""
 
 
 class InvalidRecord(DatabaseLayerError):
-    """A record breaks a rule of the model.
+    """A record breaks a rule of the model; the message says how to correct it.
 
-    Parameters
-    ----------
-    message
-        One sentence that says what is wrong and how to correct it.
-    path
-        The position in the caller's input, outermost first: ``("projects", 3, "title")``.
+    `path` is the position in the caller's input, outermost first: ``("projects", 3, "title")``.
     """
 
     def __init__(self, message: str, path: tuple[str | int, ...] = ()) -> None:
@@ -76,10 +65,7 @@ class ProtectedUser(InvalidRecord):
 
 
 class RefusedObjects(InvalidRecord):
-    """A store refused some of the given objects and took the others.
-
-    `refused`: the key of each refused object, and the store's reason.
-    """
+    """A store refused some of the given objects and took the others; `refused` has the reason by key."""
 
     def __init__(self, refused: Mapping[str, str]) -> None:
         reasons = "; ".join(f"{key}: {reason}" for key, reason in refused.items())

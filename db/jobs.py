@@ -103,14 +103,9 @@ _RECORDS = select(Job.name, Job.holder, Job.started_at, Job.finished_at, Job.err
 async def acquire(
     database: Database, name: str, *, due: datetime | None = None, lease_s: float = LEASE_S
 ) -> JobLease | None:
-    """Acquire a job; None if another worker holds it.
+    """Acquire a job for `lease_s` seconds; None if another worker holds it.
 
-    Parameters
-    ----------
-    due
-        The occurrence; this one and earlier ones can be acquired only once. Without it only the lease counts.
-    lease_s
-        Duration of the lease without renewal, in seconds.
+    `due` is the occurrence; this one and earlier ones can be acquired only once. Without it only the lease counts.
     """
     given = {"job": name, "holds": f"{socket.gethostname()}:{os.getpid()}", "due_at": due, "lease_s": lease_s}
     async with database.write() as connection:

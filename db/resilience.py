@@ -64,17 +64,7 @@ _SUCCESSES = {CallOutcome.OK, CallOutcome.REFUSED}
 
 @dataclass(slots=True)
 class CircuitBreaker:
-    """The circuit of one store.
-
-    Attributes
-    ----------
-    failures, window_s
-        Number of failures within so many seconds that opens the circuit.
-    probe_interval_s
-        From opening to the first probe, and between probes.
-    clock
-        Monotonic seconds.
-    """
+    """The circuit of one store: `failures` within `window_s` seconds open it, and probes may close it again."""
 
     failures: int = FAILURES
     window_s: float = WINDOW_S
@@ -134,26 +124,15 @@ class CircuitBreaker:
 class Guard:
     """The guard of one store.
 
-    Parameters
-    ----------
-    deadline_s
-        Deadline of a call; None sets none.
-    deadlines_s
-        Deadlines of single operations, by name: bulk writes take longer than reads.
-    cancellation_counts_after_s
-        A call canceled after this long counts as a failure of the store.
-    on_change
-        Called with store, new state and reason when the circuit opens or closes; logs by default.
-    on_call
-        Called with store, operation, outcome and seconds after each call.
+    It calls `on_change` when the circuit opens or closes (logs by default), and `on_call` after each call.
     """
 
     def __init__(
         self,
         store: Store,
-        deadline_s: float | None,
+        deadline_s: float | None,  # of a call; None sets none
         *,
-        deadlines_s: Mapping[str, float | None] | None = None,
+        deadlines_s: Mapping[str, float | None] | None = None,  # of single operations, by name
         breaker: CircuitBreaker | None = None,
         cancellation_counts_after_s: float = CANCELLATION_COUNTS_AFTER_S,
         on_change: OnChange | None = None,

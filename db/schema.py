@@ -41,12 +41,9 @@ def revisions() -> list[str]:
 async def migrate(database: Database) -> list[str]:
     """Upgrade the schema, one transaction for each revision, and create the partitions of the coming months.
 
-    Safe when several processes do it at once: the transaction holds an advisory lock (PostgreSQL) or the write lock
-    of the file (SQLite) before it reads the revision.
-
-    Returns the revisions that this call applied, oldest first.
-
-    Raises `MigrationPending` if the database is at a revision that this version cannot upgrade.
+    Safe when several processes do it at once: the transaction holds an advisory lock (PostgreSQL) or the write lock of
+    the file (SQLite) before it reads the revision. Returns the revisions that this call applied, oldest first. Raises
+    `MigrationPending` if the database is at a revision that this version cannot upgrade.
     """
     applied: list[str] = []
     async with _one_at_a_time:

@@ -17,32 +17,16 @@ BALANCED = 50
 
 
 class Preferences(BaseModel):
-    """A viewer's preferences.
-
-    Attributes
-    ----------
-    personalized
-        Whether there is a profile at all; without one, For You is the popular feed.
-    use_topics
-        Whether interests of any source count.
-    learn_from_views
-        Whether views and clicks count.
-    learn_from_likes
-        Whether likes, saves, comments and follows count.
-    social_signals
-        Whether signals of other users' behavior count.
-    discovery
-        From 0, familiar projects, to 100, new ones.
-    """
+    """A viewer's preferences."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
 
-    personalized: bool = True
-    use_topics: bool = True
-    learn_from_views: bool = True
-    learn_from_likes: bool = True
-    social_signals: bool = True
-    discovery: int = Field(BALANCED, ge=0, le=100)
+    personalized: bool = True  # without a profile, For You is the popular feed
+    use_topics: bool = True  # interests of any source
+    learn_from_views: bool = True  # views and clicks
+    learn_from_likes: bool = True  # likes, saves, comments and follows
+    social_signals: bool = True  # signals of other users' behavior
+    discovery: int = Field(BALANCED, ge=0, le=100)  # from familiar projects to new ones
 
 
 def preferences_in(settings: Mapping[str, Any]) -> Preferences:

@@ -18,21 +18,11 @@ RECENT = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class TrustInputs:
-    """Inputs of the trust score of an actor.
+    """Inputs of the trust score of an actor."""
 
-    Attributes
-    ----------
-    signed_in
-        Whether the actor is a user, not a session.
-    age_days
-        Days since the actor was created, or since an engagement too old for a client to have invented.
-    recent_projects
-        Projects engaged with in the last hour.
-    """
-
-    signed_in: bool
-    age_days: float
-    recent_projects: int
+    signed_in: bool  # a user, not a session
+    age_days: float  # since its creation, or an engagement too old for a client to have invented
+    recent_projects: int  # engaged with in the last hour
 
 
 _ACTOR = bindparam("actor", type_=BigIntId)

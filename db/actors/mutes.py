@@ -31,27 +31,15 @@ _DISMISSED = bindparam("dismissed", type_=BigIntId)
 
 @dataclass(frozen=True, slots=True)
 class Muted:
-    """A muted term, owner or project.
-
-    Attributes
-    ----------
-    subject_id
-        The id of a term, a user or a project, by `kind`.
-    key, name
-        The subject's key, and its name or title; the key again if the subject is not visible to the actor.
-    dismissed_id
-        The project whose dismissal created the mute, if any.
-    id
-        Rises with time; the position of a cursor.
-    """
+    """A muted term, owner or project."""
 
     kind: MuteKind
-    subject_id: int
+    subject_id: int  # of a term, a user or a project, by `kind`
     key: str
-    name: str
+    name: str  # the key again if the subject is not visible to the actor
     since: datetime
-    dismissed_id: int | None
-    id: int
+    dismissed_id: int | None  # the project whose dismissal created the mute
+    id: int  # rises with time; the position of a cursor
 
 
 _INSERT = {
@@ -101,14 +89,9 @@ LAST_ID = 2**62
 async def mute(
     connection: AsyncConnection, actor_id: int, kind: MuteKind, subject_id: int, *, dismissed_id: int | None = None
 ) -> bool:
-    """Mute a subject; return whether that changed anything.
+    """Mute a subject, by the id of a term, a user or a project; return whether that changed anything.
 
-    Parameters
-    ----------
-    subject_id
-        The id of a term, a user or a project, by `kind`.
-    dismissed_id
-        The project whose dismissal creates the mute; `unmute_dismissed` removes it again.
+    `dismissed_id`: the project whose dismissal creates the mute; `unmute_dismissed` removes it again.
     """
     given = {"actor": actor_id, "subject": subject_id, "dismissed": dismissed_id, "at": now()}
     return await _change(connection, _INSERT[_SUBJECTS[kind].key], given)

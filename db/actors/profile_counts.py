@@ -12,23 +12,7 @@ from db.models import Engagement, EngagementKind, Like, OnboardingQuestion, Onbo
 
 @dataclass(frozen=True, slots=True)
 class SignalCounts:
-    """Counts of what is known of an actor.
-
-    Attributes
-    ----------
-    tags, learned_tags
-        Interests of any source, and the learned ones of them.
-    interactions, recent_interactions, likes
-        Distinct projects: engaged with at any time, recently, and liked.
-    answered, skipped
-        Active onboarding questions that the actor answered, and declined.
-    questions
-        Active onboarding questions.
-    has_answered
-        Whether the actor ever answered a question, active or not.
-    last_engaged_at, last_stated_at
-        Times of the latest engagement, and of the latest interest or answer; None for never.
-    """
+    """Counts of what is known of an actor; interactions and likes count distinct projects, questions active ones."""
 
     tags: int = 0
     learned_tags: int = 0
@@ -36,11 +20,11 @@ class SignalCounts:
     recent_interactions: int = 0
     likes: int = 0
     answered: int = 0
-    skipped: int = 0
+    skipped: int = 0  # declined questions
     questions: int = 0
-    has_answered: bool = False
+    has_answered: bool = False  # any question, active or not
     last_engaged_at: datetime | None = None
-    last_stated_at: datetime | None = None
+    last_stated_at: datetime | None = None  # latest interest or answer
 
 
 _ACTOR = bindparam("actor", type_=BigIntId)
@@ -90,15 +74,7 @@ COUNTS = select(
 async def signal_counts(
     database: Database, actor_id: int | None, recent_since: datetime, kinds: EngagementKind
 ) -> SignalCounts:
-    """Count what is known of an actor, in one statement.
-
-    Parameters
-    ----------
-    recent_since
-        Start of recent engagement.
-    kinds
-        The kinds of engagement that count.
-    """
+    """Count what is known of an actor, in one statement; engagement of these `kinds` is recent after `recent_since`."""
     [row] = await database.fetch(COUNTS, {"actor": actor_id, "since": recent_since, "kinds": int(kinds)})
     counts, (answers, last_engaged_at, last_tag, last_answer) = row[:-4], row[-4:]
     stated = [moment for moment in (last_tag, last_answer) if moment is not None]

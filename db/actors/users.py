@@ -22,35 +22,17 @@ from db.upsert_results import Refusal, UpsertResult, last_record_by_key, upsert_
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """The actor of a request.
+    """The actor of a request."""
 
-    Attributes
-    ----------
-    actor_id
-        None until the first write.
-    user_id, user_key, username
-        The user, if a token names one; only `user_key` while the user has no row.
-    session_key
-        The session, if the request has one.
-    role
-        The user's stored role; VIEWER for a session.
-    version
-        Rises with every write of the actor; 0 without an actor.
-    settings
-        The actor's own settings.
-    opted_out
-        Whether the request asks that no view and no impression be stored.
-    """
-
-    actor_id: int | None
+    actor_id: int | None  # None until the first write
     user_id: int | None
-    user_key: str | None
+    user_key: str | None  # alone while the user of the token has no row
     session_key: str | None
     username: str | None
-    role: Role
-    version: int
+    role: Role  # VIEWER for a session
+    version: int  # rises with every write of the actor; 0 without an actor
     settings: dict[str, Any]
-    opted_out: bool = False
+    opted_out: bool = False  # no view and no impression of this request is stored
 
 
 ANONYMOUS_VIEWER = Viewer(None, None, None, None, None, Role.VIEWER, 0, {})

@@ -178,16 +178,8 @@ async def liked_by_neighbors(
 ) -> dict[int, int]:
     """Count the likes of the actor's neighbors, by project, most first.
 
-    Parameters
-    ----------
-    engaged
-        Neighbors have engaged with these projects; None finds neighbors with tags of these `terms`.
-    neighbors
-        The number of neighbors, those with the most in common first.
-    shared
-        The least number of common projects or terms.
-    floor
-        The least number of likes for a project.
+    Neighbors are up to `neighbors` actors that engaged with at least `shared` of the `engaged` projects or, if that is
+    None, have tags of at least as many `terms`. Projects with fewer than `floor` likes are left out.
     """
     given = {"actor": actor_id, "neighbors": neighbors, "shared": shared, "floor": floor}
     statement, ids = (_LIKED_BY_TAG_NEIGHBORS, terms) if engaged is None else (_LIKED_BY_PROJECT_NEIGHBORS, engaged)

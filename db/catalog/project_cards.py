@@ -33,17 +33,7 @@ class ProjectCard:
 
 @dataclass(frozen=True, slots=True)
 class ProjectFeatures:
-    """A project for a ranking, with the viewer's engagement.
-
-    Attributes
-    ----------
-    terms
-        Its terms, each as the first three letters of the kind and the id: ``"too12,cat3"``; None for none.
-    kinds, last_at
-        The viewer's `Engagement` with it, None for none.
-    muted
-        Whether the viewer has muted its owner or one of its terms.
-    """
+    """A project for a ranking, with the viewer's engagement."""
 
     id: int
     key: str
@@ -54,42 +44,26 @@ class ProjectFeatures:
     like_count: int
     engagement_velocity: float
     created_at: datetime
-    terms: str | None
-    kinds: int | None
+    terms: str | None  # first three letters of the kind and id of each: "too12,cat3"
+    kinds: int | None  # of the viewer's `Engagement`
     last_at: datetime | None
     dismissed: bool
-    muted: bool
+    muted: bool  # its owner or one of its terms
 
 
 @dataclass(frozen=True, slots=True)
 class ProjectFilter:
-    """Conditions on the projects of a feed, all of which must hold; an empty field allows everything.
-
-    Attributes
-    ----------
-    types
-        One of these types.
-    tools, categories, topics
-        At least one of these keys of each kind.
-    created_after, created_before
-        Created at `created_after` or later, and before `created_before`.
-    owner_id
-        Of this user.
-    exclude_keys
-        None of these projects.
-    excluded_ids
-        The ids of `exclude_keys`, for the vector index.
-    """
+    """Conditions on the projects of a feed, all of which must hold; an empty field allows everything."""
 
     types: tuple[str, ...] = ()
-    tools: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ()  # keys: at least one of each kind
     categories: tuple[str, ...] = ()
     topics: tuple[str, ...] = ()
-    created_after: datetime | None = None
+    created_after: datetime | None = None  # at this time or later
     created_before: datetime | None = None
     owner_id: int | None = None
     exclude_keys: tuple[str, ...] = ()
-    excluded_ids: tuple[int, ...] = field(default=(), compare=False)
+    excluded_ids: tuple[int, ...] = field(default=(), compare=False)  # of `exclude_keys`, for the vector index
 
     @property
     def terms_by_kind(self) -> tuple[tuple[TermKind, tuple[str, ...]], ...]:

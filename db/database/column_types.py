@@ -102,13 +102,4 @@ def _among_sqlite(element: in_list, compiler: SQLCompiler, **kw: Any) -> str:
     return f"({compiler.process(column, **kw)} IN (SELECT value FROM json_each({listed})))"  # noqa: S608 (bound values)
 
 
-__all__ = [
-    "UNKNOWN_TIME",
-    "BigIntId",
-    "IntegerList",
-    "Json",
-    "LargeBinary",
-    "TextList",
-    "UtcDateTime",
-    "in_list",
-]
+__all__ = ["UNKNOWN_TIME", "BigIntId", "IntegerList", "Json", "LargeBinary", "TextList", "UtcDateTime", "in_list"]

@@ -52,19 +52,11 @@ _BACKENDS = {"sqlite": "sqlite", "postgresql": "postgresql", "postgres": "postgr
 class Database:
     """The relational database: `fetch` to read, `write` to change it.
 
-    On SQLite, reads run in a few threads (0.32 ms CPU a statement; 1.34 ms through aiosqlite, which changes threads for
-    each driver call). Writes use one connection whose transactions start with ``BEGIN IMMEDIATE``: one that reads first
-    and then writes would fail at once if another writer was faster, despite ``busy_timeout``. On PostgreSQL both share
-    asyncpg's pool.
-
-    Parameters
-    ----------
-    url
-        ``sqlite:///path`` or ``postgresql://user:password@host/name``; the drivers are chosen here.
-    pool_size
-        Open connections for reading (on PostgreSQL for writing too).
-    read_deadline_s
-        Duration of a read after which the database counts as unavailable.
+    On SQLite, reads run in a few threads (0.32 ms CPU a statement; 1.34 ms through aiosqlite, which changes threads
+    for each driver call). Writes use one connection whose transactions start with ``BEGIN IMMEDIATE``: one that reads
+    first and then writes would fail at once if another writer was faster, despite ``busy_timeout``. On PostgreSQL both
+    share asyncpg's pool of `pool_size` connections and as many more. A read that takes longer than `read_deadline_s`
+    counts as an unavailable database.
     """
 
     def __init__(self, url: str, pool_size: int = 5, read_deadline_s: float = READ_DEADLINE_S) -> None:

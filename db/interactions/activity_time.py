@@ -26,15 +26,9 @@ FIRST_MONDAY_S = 4 * DAY_S
 
 @dataclass(frozen=True)
 class ActivityClock:
-    """The clock as numbers, for computations outside of the database.
+    """The clock as numbers, for computations outside of the database."""
 
-    Attributes
-    ----------
-    rates
-        168 numbers above 0, of mean 1.
-    """
-
-    rates: tuple[float, ...] = (1.0,) * WEEK_H
+    rates: tuple[float, ...] = (1.0,) * WEEK_H  # above 0, of mean 1
 
     @cached_property
     def starts_h(self) -> NDArray[np.float64]:

@@ -17,30 +17,18 @@ from db.models import ENGAGEMENT_BIT, Engagement, EngagementKind, FeedKind, Inte
 
 @dataclass(frozen=True, slots=True)
 class NewInteraction:
-    """An interaction of an actor with a project. Its identity is (actor, project, type, at).
-
-    Attributes
-    ----------
-    at
-        `UNKNOWN_TIME` if the time is not known.
-    feed_kind, position, snapshot_id
-        The feed, the rank in it from 0, and the ranking snapshot; None outside of a feed.
-    weight
-        Weight of the actor in the project's counters if this is the first engagement of the two, 0 to 1.
-    network
-        Daily hash of the actor's network; None if unknown or shared by too many to tell anything.
-    """
+    """An interaction of an actor with a project. Its identity is (actor, project, type, at)."""
 
     actor_id: int
     project_id: int
     type: InteractionType
     at: datetime = UNKNOWN_TIME
     feed_kind: FeedKind | None = None
-    position: int | None = None
+    position: int | None = None  # rank in the feed, from 0
     snapshot_id: str | None = None
     session_key: str | None = None
-    weight: float = 1.0
-    network: str | None = None
+    weight: float = 1.0  # in the project's counters if this is the first engagement, 0 to 1
+    network: str | None = None  # daily hash of the actor's network; None if unknown or shared by too many
 
 
 Pair = tuple[int, int]

@@ -32,25 +32,13 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class EngagementByTerm:
-    """Engagement of the actors of a slice, one entry for each actor and term.
-
-    Attributes
-    ----------
-    actors, terms
-        (m,) ids.
-    interactions
-        (m,) sum of the weights of the engaged projects that carry the term, halved every `HALF_LIFE_S`.
-    projects
-        (m,) number of those projects.
-    totals
-        (m,) the same sum as `interactions` over all engaged projects of the actor.
-    """
+    """Engagement of the actors of a slice: (m,) arrays with one entry for each actor and term."""
 
     actors: Ids
     terms: Ids
-    interactions: Floats
-    projects: Ids
-    totals: Floats
+    interactions: Floats  # weights of the engaged projects with the term, halved every `HALF_LIFE_S`
+    projects: Ids  # number of those projects
+    totals: Floats  # the same sum over all engaged projects of the actor
 
 
 _REAL = Float(53)

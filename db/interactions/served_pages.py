@@ -25,13 +25,7 @@ _EXISTING_ACTORS = (
 
 
 class ServedPageLog:
-    """Collects served pages until `flush` writes them; a crash loses the waiting ones.
-
-    Attributes
-    ----------
-    lost
-        Pages that were dropped because writing did not keep up.
-    """
+    """Collects served pages until `flush` writes them; a crash loses the waiting ones. `lost` counts dropped pages."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -279,13 +279,9 @@ async def refresh_velocities(
 ) -> None:
     """Recount the decayed counters and write the velocity of every project, in a constant number of statements.
 
-    Parameters
-    ----------
-    formula
-        None writes the specification's velocity: 0.7 of the growth of likes and 0.3 of that of views over a day,
-        divided by 1 + 0.1 of the age in days.
-    before_each
-        Called in each transaction before it ends; an exception rolls the transaction back and ends the recount.
+    Without a formula, the specification's velocity is written: 0.7 of the growth of likes and 0.3 of that of views
+    over a day, divided by 1 + 0.1 of the age in days. `before_each` runs in each transaction before it ends; its
+    exception rolls the transaction back and ends the recount.
     """
     async for connection, slice_ in recount_slices(database, at):
         given = {**slice_, "time": at}

@@ -106,10 +106,7 @@ class ProjectTerm(Base):
     """A term of a project."""
 
     __tablename__ = "project_terms"
-    __table_args__ = (
-        PrimaryKeyConstraint("project_id", "term_id"),
-        Index(None, "term_id", "project_id"),
-    )
+    __table_args__ = (PrimaryKeyConstraint("project_id", "term_id"), Index(None, "term_id", "project_id"))
 
     project_id: Mapped[int] = mapped_column(BigIntId, ForeignKey("projects.id", ondelete="CASCADE"))
     term_id: Mapped[int] = mapped_column(BigIntId, ForeignKey("terms.id", ondelete="CASCADE"))

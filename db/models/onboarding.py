@@ -51,10 +51,7 @@ class OnboardingResponse(Base):
     """
 
     __tablename__ = "onboarding_responses"
-    __table_args__ = (
-        UniqueConstraint("actor_id", "question_id"),
-        Index(None, "actor_id", "created_at"),
-    )
+    __table_args__ = (UniqueConstraint("actor_id", "question_id"), Index(None, "actor_id", "created_at"))
 
     id: Mapped[int] = mapped_column(BigIntId, primary_key=True)
     actor_id: Mapped[int] = mapped_column(BigIntId, ForeignKey("actors.id", ondelete="CASCADE"))

@@ -33,10 +33,7 @@ class OutboxRow(Base):
     last_error: Mapped[str | None]
     held_until: Mapped[datetime | None]
 
-    __table_args__ = (
-        PrimaryKeyConstraint("kind", "key"),
-        one_of_check("kind", OutboxKind),
-    )
+    __table_args__ = (PrimaryKeyConstraint("kind", "key"), one_of_check("kind", OutboxKind))
 
 
 Index("ix_outbox_next", OutboxRow.dead, OutboxRow.urgent.desc(), OutboxRow.available_at)

@@ -28,22 +28,12 @@ interests, ``{"use_case": ["work"], "experience": ["new"]}``."""
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The stored answer to one question.
-
-    Attributes
-    ----------
-    options
-        Ids of the chosen options, in the version of the question that was answered.
-    text
-        The viewer's own words.
-    skipped
-        Whether the viewer declined to answer.
-    """
+    """The stored answer to one question."""
 
     question_id: int
-    options: tuple[str, ...]
-    text: str
-    skipped: bool
+    options: tuple[str, ...]  # ids, in the answered version of the question
+    text: str  # the viewer's own words
+    skipped: bool  # the viewer declined to answer
     question_version: int
     answered_at: datetime
 

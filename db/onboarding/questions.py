@@ -33,21 +33,7 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question in one language.
-
-    Attributes
-    ----------
-    locale
-        The language of its text; None for the original.
-    least, most
-        Bounds of the number of chosen options.
-    allows_text
-        Whether it takes an answer in the viewer's own words.
-    automatic
-        Whether it was generated from the catalog.
-    version
-        Rises with each change.
-    """
+    """A question in one language."""
 
     id: int
     key: str
@@ -57,12 +43,12 @@ class Question:
     options: tuple[Option, ...]
     position: int
     active: bool
-    least: int
+    least: int  # bounds of the number of chosen options
     most: int
-    allows_text: bool
-    automatic: bool
+    allows_text: bool  # takes an answer in the viewer's own words
+    automatic: bool  # generated from the catalog
     version: int
-    locale: str | None
+    locale: str | None  # of its text; None for the original
 
     def option(self, id_: str) -> Option | None:
         """Return the option with this id."""
@@ -83,11 +69,7 @@ _UPSERT = upsert_batch(
 _RETIRE = (
     update(OnboardingQuestion)
     .where(in_list(OnboardingQuestion.key, _KEYS))
-    .values(
-        active=False,
-        automatic=bindparam("is_automatic", type_=Boolean()),
-        version=OnboardingQuestion.version + 1,
-    )
+    .values(active=False, automatic=bindparam("is_automatic", type_=Boolean()), version=OnboardingQuestion.version + 1)
 )
 
 

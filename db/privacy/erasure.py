@@ -42,30 +42,17 @@ class OwnedProjects(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ErasureReceipt:
-    """Deleted rows, and the completion of the deletion.
+    """Deleted rows, and the completion of the deletion."""
 
-    Attributes
-    ----------
-    id
-        128 random bits, which give access to the status.
-    report
-        Number of rows by table, and of ``users``.
-    completed_at
-        Time at which no store held anything of the actors; None before.
-    """
-
-    id: str
+    id: str  # 128 random bits, which give access to the status
     requested_at: datetime
-    report: Mapping[str, int]
-    completed_at: datetime | None
+    report: Mapping[str, int]  # number of rows by table, and of "users"
+    completed_at: datetime | None  # when no store held anything of the actors any more
 
 
 @dataclass(frozen=True, slots=True)
 class ErasureRemainder:
-    """Remains of deleted actors in projections.
-
-    `actors` are ids; `removed` and `kept` are keys of deleted projects, and of projects that stay without their owner.
-    """
+    """Remains of deleted actors in projections: actor ids, and keys of deleted and of kept projects."""
 
     actors: list[int] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
@@ -152,18 +139,10 @@ async def erase_users(
 ) -> tuple[int, ErasureReceipt | None]:
     """Delete users with everything of theirs, and the sessions claimed for them.
 
-    Parameters
-    ----------
-    projects
-        Whether their projects are deleted too.
-    new_owner
-        The key of the new owner of kept projects; None leaves them without one.
-    protected
-        Whether to refuse the whole batch if one of the users is an administrator.
+    `new_owner` is the key of the new owner of kept projects; None leaves them without one. With `protected`, a batch
+    with an administrator is refused. Returns the number of deleted users, and the receipt; None if there were none.
 
-    Returns the number of deleted users, and the receipt; None if there were none.
-
-    Raises `UnknownReference` if the new owner does not exist, or is being deleted. Raises `ProtectedUser` if one of the
+    Raises `UnknownReference` if the new owner does not exist, or is being deleted, and `ProtectedUser` if one of the
     users is a protected administrator.
     """
     owner_id = await _owner(connection, keys, new_owner)
