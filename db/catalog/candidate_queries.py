@@ -98,7 +98,7 @@ async def co_engaged_candidates(
     interactions_since: datetime,
     most: int,
     floor: int,
-    company: int,
+    session_neighbors: int,
     owners: int,
     where: ProjectFilter,
 ) -> dict[str, list[int]]:
@@ -114,15 +114,15 @@ async def co_engaged_candidates(
         The number of actors that count, those with the most shared projects first.
     floor
         The least number of actors for a project.
-    company, owners
+    session_neighbors, owners
         The number of projects for each source.
 
-    Returns project ids under ``"company"``, most actors first, and ``"owners"``, newest first; none of `engaged`.
+    Returns project ids under ``"session_neighbors"``, most actors first, and ``"owners"``, newest first; none of `engaged`.
     """
     public = select(Project.id).where(PUBLIC, ~in_list(Project.id, _ENGAGED), *conditions(where))
     co_engaged = public.join(_co_engaged, _co_engaged.c.project_id == Project.id)
     sources = {
-        "company": co_engaged.order_by(_co_engaged.c.people.desc(), *_NEWEST_FIRST).limit(company),
+        "session_neighbors": co_engaged.order_by(_co_engaged.c.people.desc(), *_NEWEST_FIRST).limit(session_neighbors),
         "owners": public.where(Project.owner_id.in_(_OWNERS)).order_by(*_NEWEST_FIRST).limit(owners),
     }
     values = {"actor": actor_id, "last": last, "since": since, "engaged_since": interactions_since, "most": most}

@@ -184,7 +184,7 @@ async def _co_engaged(stores: Stores, profile: Profile, where: ProjectFilter, at
         interactions_since=at - timedelta(days=weights.RECENT_INTERACTION_DAYS),
         most=weights.SESSION_NEIGHBOR_COUNT,
         floor=weights.ANONYMITY_FLOOR,
-        company=weights.CANDIDATES_SESSION_NEIGHBORS,
+        session_neighbors=weights.CANDIDATES_SESSION_NEIGHBORS,
         owners=weights.CANDIDATES_OWNERS,
         where=where,
     )

@@ -71,8 +71,8 @@ async def test_what_takes_off_is_among_the_first_three_of_trending(demo: World):
     explained = next(e.explained for e in page.entries if page.cards[e.project_id].key == TAKING_OFF)
     reasons = (await demo.feeds.reasons(await demo.viewer("newcomer"), [explained]))[explained.project_id]
     (trend,) = [reason for reason in reasons if isinstance(reason, TrendingNow)]
-    assert trend.people >= 85
-    assert trend.usual < 5
+    assert trend.visitor_count >= 85
+    assert trend.usual_visitor_count < 5
 
 
 @pytest.mark.parametrize("user", ["heavy", "narrow"])

@@ -26,7 +26,7 @@ from scoring.explanation.reasons import (
 from scoring.explanation.signal_descriptions import SIGNALS
 from scoring.feeds import Feeds
 from scoring.mathematics.additive_model import Model
-from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS
+from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS, EVALUATION_ONLY
 from scoring.mathematics.velocity import Window
 from scoring.models.active_model import fixed_model
 from scoring.models.model_presets import from_data
@@ -228,7 +228,7 @@ async def test_fewer_than_five_people_are_never_a_reason(world: World):
         await world.act(f"u{n}", InteractionType.VIEW, "p0001", "p0002", "p0003", "p0004", at=BEGIN - HOUR)
     await world.act("reader", InteractionType.VIEW, "p0001", "p0002", "p0003", at=BEGIN - HOUR)
     await train_collaborative_model(world.stores.database)
-    heights = dict.fromkeys((*BEHAVIOR_SIGNALS, Signal.POPULARITY), 0.1)
+    heights = dict.fromkeys({*BEHAVIOR_SIGNALS, Signal.POPULARITY} - EVALUATION_ONLY, 0.1)
     found = await reasons_of(world, "reader", "p0004", **heights)
     assert not [one for one in found if isinstance(one, PeopleLikeYou | Popular | TrendingNow)], found
 

@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from db.actors.actor_trust import TrustInputs
 from scoring.mathematics.velocity import (
     ANONYMOUS_TRUST,
     DEFAULT_TREND_CONSTANTS,
     NEW_TRUST,
     TrendConstants,
-    TrustInputs,
     Window,
     baseline_velocity,
     bounded_boost,

@@ -153,7 +153,7 @@ async def test_it_says_how_many_people_and_how_many_are_usual(world: World) -> N
     found = (await world.feeds.reasons(nobody, explained))[page.entries[0].project_id]
     reason = found[0]
     assert isinstance(reason, TrendingNow)
-    assert (reason.people, reason.window, reason.usual) == (12, Window.DAY, 2.0)
+    assert (reason.visitor_count, reason.window, reason.usual_visitor_count) == (12, Window.DAY, 2.0)
     assert reason.text == "12 visitors today, far more than usual"
     assert summary(explained[0], found).startswith("12 visitors today")
 
