@@ -117,7 +117,8 @@ async def co_engaged_candidates(
     session_neighbors, owners
         The number of projects for each source.
 
-    Returns project ids under ``"session_neighbors"``, most actors first, and ``"owners"``, newest first; none of `engaged`.
+    Returns project ids under ``"session_neighbors"``, most actors first, and ``"owners"``, newest first, without
+    those of `engaged`.
     """
     public = select(Project.id).where(PUBLIC, ~in_list(Project.id, _ENGAGED), *conditions(where))
     co_engaged = public.join(_co_engaged, _co_engaged.c.project_id == Project.id)
