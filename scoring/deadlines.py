@@ -21,8 +21,7 @@ class Deadlines:
     counterfactual_s: float = weights.COUNTERFACTUAL_S  # for all counterfactuals of one request
 
 
-SERVING = Deadlines()
-"""Deadlines of requests."""
+SERVING = Deadlines()  # deadlines of requests
 
 PATIENT = Deadlines(60.0, 60.0, 60.0, 60.0)
 """Deadlines of evaluation and tests, which need complete rankings on a busy machine."""

@@ -27,8 +27,7 @@ from scoring.mathematics.velocity import Window
 WATCHABLE_FEEDS = (FeedKind.FOR_YOU, FeedKind.TRENDING, FeedKind.POPULAR, FeedKind.NEWEST)
 """Feeds whose changes can be subscribed to."""
 
-TOP_SIZE = 12
-"""Top projects of a shared feed: it has changed when the set of them has."""
+TOP_SIZE = 12  # top projects of a shared feed: it has changed when the set of them has
 
 
 class FeedChangeReason(StrEnum):

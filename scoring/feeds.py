@@ -41,8 +41,7 @@ from scoring.snapshots.snapshot_store import MakeRanking, RankingKey, RankingSna
 
 _BASELINE = fixed_model(BASELINE)
 
-_LAST_PAGES = 500
-"""Shared pages that a process remembers for times without the database: about 20 MB."""
+_LAST_PAGES = 500  # shared pages that a process remembers for times without the database: about 20 MB
 
 
 class Feeds:

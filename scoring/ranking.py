@@ -12,7 +12,7 @@ from db.catalog.project_cards import ProjectCard
 from db.errors import Store
 from db.models import FeedKind
 from scoring.mathematics.diversity import RankChange
-from scoring.mathematics.exploration import NOTHING, ExplorationDraw
+from scoring.mathematics.exploration import NO_DRAW, ExplorationDraw
 from scoring.mathematics.signals import Integers
 from scoring.weights import MILLIONTHS, Signal
 
@@ -154,7 +154,7 @@ class Ranking:
 
 
 def adjustments_of(
-    changes: Mapping[int, RankChange], ids: Integers, drawn: ExplorationDraw = NOTHING
+    changes: Mapping[int, RankChange], ids: Integers, drawn: ExplorationDraw = NO_DRAW
 ) -> dict[int, Adjustment]:
     """Return changes, by index in score order into `ids`, as adjustments by index as served."""
     return {

@@ -23,11 +23,11 @@ from scoring.mathematics.behavior_evidence import (
     NO_INTERACTIONS,
     NO_LINKS,
     BehaviorEvidence,
+    EvidencePart,
     FirstInteractions,
     History,
     NeighborKind,
     NeighborLinks,
-    Part,
     PlatformActivity,
     count_same_owner,
 )
@@ -36,7 +36,9 @@ from scoring.mathematics.signals import Floats, Integers
 from scoring.profiles.viewer_profile import Profile
 from scoring.weights import Signal
 
-_NEEDS_FACTORS = Part.USER_FACTORS | Part.CLUSTERS | Part.ITEM_FACTORS | Part.OWNER_FACTORS
+_NEEDS_FACTORS = (
+    EvidencePart.USER_FACTORS | EvidencePart.CLUSTERS | EvidencePart.ITEM_FACTORS | EvidencePart.OWNER_FACTORS
+)
 _T = TypeVar("_T")
 _ACTIVITY_KEY = "platform_activity"
 
@@ -65,16 +67,16 @@ async def load_evidence(
     (actors, links, activity), (others, item_similarity, owner_similarity, same_owner) = await asyncio.gather(
         asyncio.gather(
             decayed_counts(database, ids, at)
-            if Part.ACTORS in parts
+            if EvidencePart.ACTORS in parts
             else _known(np.zeros((table.n, len(HALF_LIVES_S)))),
-            _links(request) if Part.ITEM_NEIGHBORS in parts else _known(NO_LINKS),
-            _activity(stores, at) if Part.ACTIVITY in parts else _known(NO_ACTIVITY),
+            _links(request) if EvidencePart.ITEM_NEIGHBORS in parts else _known(NO_LINKS),
+            _activity(stores, at) if EvidencePart.ACTIVITY in parts else _known(NO_ACTIVITY),
         ),
         asyncio.gather(
-            _others(request, recent) if Part.INTERACTIONS in parts else _known(_Others()),
-            _item_similarity(request) if Part.ITEM_FACTORS in parts else _known(zeros),
-            _owner_similarity(request) if Part.OWNER_FACTORS in parts else _known(zeros),
-            _same_owner(request) if Part.OWNERS in parts else _known(zeros),
+            _others(request, recent) if EvidencePart.INTERACTIONS in parts else _known(_Others()),
+            _item_similarity(request) if EvidencePart.ITEM_FACTORS in parts else _known(zeros),
+            _owner_similarity(request) if EvidencePart.OWNER_FACTORS in parts else _known(zeros),
+            _same_owner(request) if EvidencePart.OWNERS in parts else _known(zeros),
         ),
     )
     last_s = {engagement.project_id: engagement.last_at.timestamp() for engagement in profile.engagements}
@@ -104,7 +106,7 @@ class _Request:
     profile: Profile
     table: FeatureTable
     at: datetime
-    parts: Part
+    parts: EvidencePart
     factors: stored.Vector
 
 
@@ -159,18 +161,20 @@ async def _others(request: _Request, recent: RecentInteractionReader) -> _Others
     order = np.argsort(ids)
     rows = order[np.searchsorted(ids[order], found.projects)]
     interactions = FirstInteractions(rows, found.actors, by_actor, found.at_s)
-    neighbors = await _session_neighbors(request, interactions) if Part.SESSION_NEIGHBORS in parts else NO_INTERACTIONS
+    neighbors = (
+        await _session_neighbors(request, interactions) if EvidencePart.SESSION_NEIGHBORS in parts else NO_INTERACTIONS
+    )
     return _Others(interactions, interactions._replace(similarity=by_cluster), neighbors)
 
 
 async def _similarities_to(request: _Request, actors: Integers) -> tuple[Floats, Floats]:
     """Return the viewer's similarity to the factors of (m,) actors and of their taste clusters; 0 if unknown."""
     unknown = np.zeros(actors.size)
-    if not request.parts & (Part.USER_FACTORS | Part.CLUSTERS) or not request.factors.size:
+    if not request.parts & (EvidencePart.USER_FACTORS | EvidencePart.CLUSTERS) or not request.factors.size:
         return unknown, unknown
     known = await stored.user_factors(request.database, np.unique(actors).tolist())
     by_actor = _look_up(actors, known.actors, _similarities(known.vectors, request.factors))
-    if Part.CLUSTERS not in request.parts:
+    if EvidencePart.CLUSTERS not in request.parts:
         return by_actor, unknown
     clusters = await stored.taste_clusters(request.database, np.unique(known.clusters[known.clusters > 0]).tolist())
     to_cluster = _look_up(known.clusters, *_sorted_similarities(clusters, request.factors))

@@ -25,7 +25,7 @@ class NeighborKind(StrEnum):
     EASE = "ease"
 
 
-class Part(Flag):
+class EvidencePart(Flag):
     """Parts of a `BehaviorEvidence` that cost a statement each when it is loaded from the database."""
 
     NOTHING = 0

@@ -15,9 +15,9 @@ from scoring import weights
 from scoring.mathematics.behavior_evidence import (
     NO_LINKS,
     BehaviorEvidence,
+    EvidencePart,
     FirstInteractions,
     NeighborKind,
-    Part,
     history_weights,
 )
 from scoring.mathematics.signals import Floats
@@ -193,35 +193,35 @@ def _decayed(evidence: BehaviorEvidence, interactions: FirstInteractions, half_l
     ).astype(float)
 
 
-_RECENT = Part.INTERACTIONS
+_RECENT = EvidencePart.INTERACTIONS
 
-_SIGNALS: Mapping[Signal, tuple[Callable[[BehaviorEvidence], Floats], Part]] = {
-    Signal.AGE: (age, Part.NOTHING),
-    Signal.ACTORS_1H: (actors(0), Part.ACTORS),
-    Signal.ACTORS_6H: (actors(1), Part.ACTORS),
-    Signal.ACTORS_3D: (actors(2), Part.ACTORS),
-    Signal.ACTORS_14D: (actors(3), Part.ACTORS),
+_SIGNALS: Mapping[Signal, tuple[Callable[[BehaviorEvidence], Floats], EvidencePart]] = {
+    Signal.AGE: (age, EvidencePart.NOTHING),
+    Signal.ACTORS_1H: (actors(0), EvidencePart.ACTORS),
+    Signal.ACTORS_6H: (actors(1), EvidencePart.ACTORS),
+    Signal.ACTORS_3D: (actors(2), EvidencePart.ACTORS),
+    Signal.ACTORS_14D: (actors(3), EvidencePart.ACTORS),
     Signal.ACTORS_15M: (actors_within(0.25), _RECENT),
     Signal.ACTORS_1D: (actors_within(24.0), _RECENT),
     Signal.RECENT_ACTORS: (recent_actors, _RECENT),
-    Signal.EVENTS_SINCE_CREATION: (events_since_creation, Part.ACTIVITY),
-    Signal.ACTOR_RATE: (actor_rate, _RECENT | Part.ACTIVITY),
-    Signal.NEW_SINCE_VISIT: (new_since_visit, Part.NOTHING),
-    Signal.USER_FACTORS_MEAN: (user_factors_mean, _RECENT | Part.USER_FACTORS),
-    Signal.USER_FACTORS_SUM: (user_factors_sum, _RECENT | Part.USER_FACTORS),
-    Signal.USER_FACTORS_RECENT: (user_factors_recent, _RECENT | Part.USER_FACTORS),
-    Signal.TASTE_CLUSTER_MEAN: (taste_cluster_mean, _RECENT | Part.CLUSTERS),
-    Signal.TASTE_CLUSTER_SUM: (taste_cluster_sum, _RECENT | Part.CLUSTERS),
-    Signal.TASTE_CLUSTER_RECENT: (taste_cluster_recent, _RECENT | Part.CLUSTERS),
-    Signal.ITEM_FACTORS: (lambda evidence: evidence.item_similarity, Part.ITEM_FACTORS),
-    Signal.OWNER_FACTORS: (lambda evidence: evidence.owner_similarity, Part.OWNER_FACTORS),
-    Signal.SAME_OWNER: (lambda evidence: np.log2(1.0 + evidence.same_owner_count), Part.OWNERS),
-    Signal.SESSION_NEIGHBORS: (session_neighbors, _RECENT | Part.SESSION_NEIGHBORS),
-    Signal.ITEM_NEIGHBORS: (item_neighbor_score, Part.ITEM_NEIGHBORS),
-    Signal.ITEM_NEIGHBORS_MEAN: (item_neighbors_mean, Part.ITEM_NEIGHBORS),
-    Signal.RP3BETA: (rp3beta, Part.NOTHING),
-    Signal.EASE: (ease, Part.NOTHING),
-    Signal.USER_NEIGHBORS: (user_neighbor_score, Part.NOTHING),
+    Signal.EVENTS_SINCE_CREATION: (events_since_creation, EvidencePart.ACTIVITY),
+    Signal.ACTOR_RATE: (actor_rate, _RECENT | EvidencePart.ACTIVITY),
+    Signal.NEW_SINCE_VISIT: (new_since_visit, EvidencePart.NOTHING),
+    Signal.USER_FACTORS_MEAN: (user_factors_mean, _RECENT | EvidencePart.USER_FACTORS),
+    Signal.USER_FACTORS_SUM: (user_factors_sum, _RECENT | EvidencePart.USER_FACTORS),
+    Signal.USER_FACTORS_RECENT: (user_factors_recent, _RECENT | EvidencePart.USER_FACTORS),
+    Signal.TASTE_CLUSTER_MEAN: (taste_cluster_mean, _RECENT | EvidencePart.CLUSTERS),
+    Signal.TASTE_CLUSTER_SUM: (taste_cluster_sum, _RECENT | EvidencePart.CLUSTERS),
+    Signal.TASTE_CLUSTER_RECENT: (taste_cluster_recent, _RECENT | EvidencePart.CLUSTERS),
+    Signal.ITEM_FACTORS: (lambda evidence: evidence.item_similarity, EvidencePart.ITEM_FACTORS),
+    Signal.OWNER_FACTORS: (lambda evidence: evidence.owner_similarity, EvidencePart.OWNER_FACTORS),
+    Signal.SAME_OWNER: (lambda evidence: np.log2(1.0 + evidence.same_owner_count), EvidencePart.OWNERS),
+    Signal.SESSION_NEIGHBORS: (session_neighbors, _RECENT | EvidencePart.SESSION_NEIGHBORS),
+    Signal.ITEM_NEIGHBORS: (item_neighbor_score, EvidencePart.ITEM_NEIGHBORS),
+    Signal.ITEM_NEIGHBORS_MEAN: (item_neighbors_mean, EvidencePart.ITEM_NEIGHBORS),
+    Signal.RP3BETA: (rp3beta, EvidencePart.NOTHING),
+    Signal.EASE: (ease, EvidencePart.NOTHING),
+    Signal.USER_NEIGHBORS: (user_neighbor_score, EvidencePart.NOTHING),
 }
 """Function of each behavior signal, and the parts of the evidence that it reads from the database."""
 
@@ -235,9 +235,9 @@ EVALUATION_ONLY = frozenset({Signal.RP3BETA, Signal.EASE, Signal.USER_NEIGHBORS}
 nightly training does not build their lists (docs/ranking.md)."""
 
 
-def required_parts(signals: Iterable[Signal]) -> Part:
+def required_parts(signals: Iterable[Signal]) -> EvidencePart:
     """Return the parts of a `BehaviorEvidence` that the given signals read."""
-    return reduce(or_, (_SIGNALS[signal][1] for signal in signals if signal in _SIGNALS), Part.NOTHING)
+    return reduce(or_, (_SIGNALS[signal][1] for signal in signals if signal in _SIGNALS), EvidencePart.NOTHING)
 
 
 def behavior_matrix(evidence: BehaviorEvidence, signals: tuple[Signal, ...] = tuple(BEHAVIOR_SIGNALS)) -> Floats:

@@ -19,8 +19,7 @@ from scoring.mathematics.signals import Incidence, Integers
 Matrix = NDArray[np.float32]
 
 _NO_PLACES: Mapping[int, int] = MappingProxyType({})
-_BLOCKED_PENALTY = 1e15
-"""Millionths subtracted from a blocked project: more than any score."""
+_BLOCKED_PENALTY = 1e15  # millionths subtracted from a blocked project: more than any score
 
 
 class RankChange(NamedTuple):

@@ -26,7 +26,7 @@ class ExplorationDraw:
     propensities: Mapping[int, float]  # probability of each drawn project, given the draws for the places above
 
 
-NOTHING = ExplorationDraw({}, {})
+NO_DRAW = ExplorationDraw({}, {})
 
 
 def seed_of(actor_id: int, day: date) -> int:

@@ -13,14 +13,10 @@ from scoring.mathematics.behavior_evidence import CollaborativeModel, EventLog, 
 from scoring.mathematics.signals import Floats, Integers
 from scoring.mathematics.taste_clusters import cluster_tastes
 
-BLOCK_ROWS = 2_048
-"""Rows of the co-occurrence matrix held at a time."""
-MAX_LISTED = 2_000_000
-"""Entries of all item lists together."""
-MAX_PROJECT_ACTORS = 1_000
-"""Actors of a project above which user neighbors ignore it."""
-MAX_EASE_PROJECTS = 10_000
-"""Projects above which the dense matrix of EASE (8 n² bytes) exceeds 800 MB."""
+BLOCK_ROWS = 2_048  # rows of the co-occurrence matrix held at a time
+MAX_LISTED = 2_000_000  # entries of all item lists together
+MAX_PROJECT_ACTORS = 1_000  # actors of a project above which user neighbors ignore it
+MAX_EASE_PROJECTS = 10_000  # projects above which the dense matrix of EASE (8 n² bytes) exceeds 800 MB
 EASE_PENALTY = 100.0
 RP3BETA_DAMPING = 0.5
 """The exponent beta of RP3beta, which damps popular projects."""

@@ -21,8 +21,7 @@ from scoring.pipelines import popular
 from scoring.profiles.viewer_profile import Profile
 from scoring.ranking import Ranking, adjustments_of
 
-DIVERSE_POPULAR = "diverse_popular"
-"""Model name of the ranking for unknown viewers."""
+DIVERSE_POPULAR = "diverse_popular"  # model name of the ranking for unknown viewers
 
 
 def model_for(profile: Profile, otherwise: Model) -> Model:

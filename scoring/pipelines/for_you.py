@@ -126,7 +126,7 @@ async def _score(
     model = apply_preferences(model.at(profile.stage), profile.preferences)
     table = feature_table(found, at, learnable_kinds(profile.preferences))
     cosines, degraded = await _cosines(stores, profile, table.ids, degraded, deadlines)
-    evidence, feedback = None, negative_feedback.NOTHING
+    evidence, feedback = None, negative_feedback.NO_FEEDBACK
     if any(signal in BEHAVIOR_SIGNALS for signal in model.signals):
         evidence = await load_evidence(stores, profile, table, at, model.signals, recent)
     if any(signal in negative_feedback.SIGNALS for signal in model.signals):
@@ -143,7 +143,7 @@ def signal_matrix(
     neighbor_likes: Mapping[int, int],
     at: datetime,
     evidence: BehaviorEvidence | None = None,
-    feedback: NegativeFeedback = negative_feedback.NOTHING,
+    feedback: NegativeFeedback = negative_feedback.NO_FEEDBACK,
 ) -> Floats:
     """Compute the (n, k) values of the model's signals.
 

@@ -35,8 +35,7 @@ MODEL = Model(
 )
 """The fused score is the sum of its two legs; the boost is 0 unless requested."""
 
-_COVERAGE_HITS = 10
-"""Best keyword hits whose coverage of the query adapts alpha."""
+_COVERAGE_HITS = 10  # best keyword hits whose coverage of the query adapts alpha
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,7 @@ from db.errors import Store, StoreUnavailable
 from db.stores import Stores
 from scoring.deadlines import SERVING, Deadlines, within
 
-MIN_SEMANTIC_LENGTH = 3
-"""Characters from which the embedding model is asked; a picker sends each character."""
+MIN_SEMANTIC_LENGTH = 3  # characters from which the embedding model is asked; a picker sends each character
 
 MAX_SEMANTIC_MATCHES = 20
 

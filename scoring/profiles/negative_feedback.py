@@ -27,13 +27,13 @@ class NegativeFeedback:
     dismissed: Sequence[DismissedProject]
 
 
-NOTHING = NegativeFeedback({}, ())
+NO_FEEDBACK = NegativeFeedback({}, ())
 
 
 async def load_negative_feedback(database: Database, profile: Profile, at: datetime) -> NegativeFeedback:
     """Load a viewer's negative feedback, in two statements."""
     if profile.viewer.actor_id is None or not profile.preferences.personalized:
-        return NOTHING
+        return NO_FEEDBACK
     since = at - timedelta(days=weights.IMPRESSION_FATIGUE_DAYS)
     return NegativeFeedback(
         *await asyncio.gather(

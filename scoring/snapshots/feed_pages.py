@@ -21,8 +21,7 @@ from scoring.snapshots.feed_cursors import Cursor
 from scoring.snapshots.snapshot_store import RankingSnapshot, new_id
 from scoring.weights import MILLIONTHS, Signal
 
-_SLACK = 20
-"""Ranks read beyond the page: as many may be invisible before a page needs a second statement."""
+_SLACK = 20  # ranks read beyond the page: as many may be invisible before a page needs a second statement
 
 _ENDLESS = (FeedKind.FOR_YOU, FeedKind.POPULAR, FeedKind.TRENDING)
 """Feeds that continue through the rest of the catalog; a search ends with its hits."""
@@ -30,8 +29,7 @@ _ENDLESS = (FeedKind.FOR_YOU, FeedKind.POPULAR, FeedKind.TRENDING)
 _BY_NAME = (FeedKind.SEARCH, FeedKind.SIMILAR)
 """Feeds that the viewer asks for by name: mutes apply only if they are personalized."""
 
-_LAST_ID = 2**62
-"""Above every project id, so that the remainder begins with all projects of its moment."""
+_LAST_ID = 2**62  # above every project id, so that the remainder begins with all projects of its moment
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,8 +27,7 @@ from scoring import weights
 from scoring.ranking import Adjustment, Ranking, Rule, Strategy, distinct_stores
 from scoring.weights import Signal
 
-_FORMAT = 6
-"""Version of the layout; a body of another version counts as expired."""
+_FORMAT = 6  # version of the layout; a body of another version counts as expired
 
 
 @dataclass(frozen=True, slots=True)

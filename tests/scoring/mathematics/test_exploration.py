@@ -14,7 +14,7 @@ from scoring import weights
 from scoring.deadlines import PATIENT
 from scoring.explanation.reasons import Exploration
 from scoring.feeds import Feeds
-from scoring.mathematics.exploration import NOTHING, diversify_and_explore, draw, seed_of
+from scoring.mathematics.exploration import NO_DRAW, diversify_and_explore, draw, seed_of
 from scoring.ranking import Page, Rule
 from tests.scoring.mathematics.test_diversity import attributes, rankings
 from tests.world import ANYTHING, BEGIN, MOMENT, World, world_fixture
@@ -30,7 +30,7 @@ ALL = np.ones(1_000, dtype=bool)
 def test_the_share_of_places_is_the_one_that_is_set(share: float):
     given_away = [len(draw(ALL, IDS, seed_of(viewer, date(2026, 5, 4)), share).places) for viewer in range(50)]
     assert np.mean(given_away) / weights.DIVERSITY_DEPTH == pytest.approx(share, rel=0.06)
-    assert draw(ALL, IDS, 1, 0.0) == NOTHING
+    assert draw(ALL, IDS, 1, 0.0) == NO_DRAW
 
 
 @given(st.integers(0, 2**64 - 1))
