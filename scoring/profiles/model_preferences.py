@@ -31,23 +31,23 @@ Needs = tuple[frozenset[PreferenceSwitch], ...]
 
 _TOPICS, _OTHERS = frozenset({PreferenceSwitch.TOPICS}), frozenset({PreferenceSwitch.SOCIAL})
 _VIEWED, _LIKED = frozenset({PreferenceSwitch.VIEWS}), frozenset({PreferenceSwitch.LIKES})
-_HISTORY = _VIEWED | _LIKED
+HISTORY = _VIEWED | _LIKED
 _FACTORS: Needs = (_OTHERS, _VIEWED, _LIKED)
 """Latent factors are trained on views and likes together, so they need both."""
 
 NEEDS: Mapping[Signal, Needs] = {
-    Signal.VECTOR_SIMILARITY: (_HISTORY | _TOPICS,),
+    Signal.VECTOR_SIMILARITY: (HISTORY | _TOPICS,),
     Signal.EXPLICIT_PREFERENCES: (_TOPICS,),
     Signal.ANSWER_MATCHES: (_TOPICS,),
-    Signal.BEHAVIORAL_SIGNALS: (_HISTORY,),
-    Signal.SAME_OWNER: (_HISTORY,),
-    Signal.NEW_SINCE_VISIT: (_HISTORY,),
-    Signal.SIMILAR_TO_DISMISSED: (_HISTORY,),
+    Signal.BEHAVIORAL_SIGNALS: (HISTORY,),
+    Signal.SAME_OWNER: (HISTORY,),
+    Signal.NEW_SINCE_VISIT: (HISTORY,),
+    Signal.SIMILAR_TO_DISMISSED: (HISTORY,),
     Signal.IMPRESSION_FATIGUE: (_VIEWED,),
-    Signal.COLLABORATIVE: (_OTHERS, _HISTORY | _TOPICS),
-    Signal.SESSION_NEIGHBORS: (_OTHERS, _HISTORY),
-    Signal.ITEM_NEIGHBORS: (_OTHERS, _HISTORY),
-    Signal.ITEM_NEIGHBORS_MEAN: (_OTHERS, _HISTORY),
+    Signal.COLLABORATIVE: (_OTHERS, HISTORY | _TOPICS),
+    Signal.SESSION_NEIGHBORS: (_OTHERS, HISTORY),
+    Signal.ITEM_NEIGHBORS: (_OTHERS, HISTORY),
+    Signal.ITEM_NEIGHBORS_MEAN: (_OTHERS, HISTORY),
     Signal.POPULARITY: (_OTHERS,),
     Signal.LIKES: (_OTHERS,),
     Signal.RECENT_POPULARITY: (_OTHERS,),

@@ -23,7 +23,7 @@ from scoring import weights
 from scoring.mathematics.additive_model import Model
 from scoring.mathematics.viewer_stages import BASELINE_THRESHOLDS, Thresholds, ViewerStage, stage
 from scoring.models.model_presets import ONBOARDING
-from scoring.profiles.model_preferences import switched_off
+from scoring.profiles.model_preferences import HISTORY, NEEDS, switched_off
 from scoring.ranking import Strategy
 from scoring.weights import Signal
 
@@ -214,20 +214,18 @@ _NEEDS: dict[Signal, _Needs] = {
     Signal.ANSWER_MATCHES: _INTERESTS,
     Signal.BEHAVIORAL_SIGNALS: _LATELY,
     Signal.COLLABORATIVE: _PEOPLE,
-    **dict.fromkeys(
-        (
-            Signal.POPULARITY, Signal.LIKES, Signal.FRESHNESS, Signal.AGE, Signal.ACTORS_1H, Signal.ACTORS_6H,
-            Signal.ACTORS_3D, Signal.ACTORS_14D, Signal.RECENT_ACTORS, Signal.ACTOR_RATE, Signal.EVENTS_SINCE_CREATION,
-        ),
-        _NOTHING,
-    ),
-}  # fmt: skip
-"""Data that each signal needs; a signal without an entry needs a history."""
+}
+"""Data that a signal needs other than any history or nothing."""
+
+
+def _needs(signal: Signal) -> _Needs:
+    from_history = any(switches <= HISTORY for switches in NEEDS.get(signal, ()))
+    return _NEEDS.get(signal, _HISTORY if from_history else _NOTHING)
 
 
 def _states(model: Model, counts: SignalCounts, preferences: Preferences) -> Iterator[SignalState]:
     off = model.signals if not preferences.personalized else switched_off(model, preferences)
     for signal in model.signals:
-        holds, otherwise = _NEEDS.get(signal, _HISTORY)
+        holds, otherwise = _needs(signal)
         why = "Turned off in your settings." if signal in off else None if holds(counts) else otherwise
         yield SignalState(signal, why is None, why)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from db.actors.actor_preferences import Preferences
 from db.actors.profile_counts import SignalCounts
 from scoring import weights
-from scoring.mathematics.additive_model import BASELINE
+from scoring.mathematics.additive_model import BASELINE, Curve, Model
 from scoring.mathematics.viewer_stages import Thresholds, ViewerStage
 from scoring.profiles.personalization_status import MissingKind, QualityPart, Status, status_of
 from scoring.ranking import Strategy
@@ -89,6 +89,14 @@ def test_what_is_missing_is_said_in_words() -> None:
 )
 def test_the_strategy_is_what_may_be_used(counts: SignalCounts, preferences: Preferences, strategy: Strategy) -> None:
     assert status(counts, preferences).strategy is strategy
+
+
+def test_signals_of_other_actors_and_of_age_are_active_without_a_history() -> None:
+    others = {Signal.ACTORS_15M, Signal.ACTORS_1D, Signal.ACTORS_14D, Signal.AGE, Signal.EVENTS_SINCE_CREATION}
+    own = {Signal.ITEM_FACTORS, Signal.ITEM_NEIGHBORS, Signal.SAME_OWNER, Signal.NEW_SINCE_VISIT}
+    model = Model("behavior", {signal: Curve.linear(1.0) for signal in sorted(others | own)})
+    known = status_of(SignalCounts(), BEGIN, model, ALL_ON, Thresholds())
+    assert {one.signal for one in known.signals if one.active} == others
 
 
 def test_what_is_switched_off_is_not_active_and_says_so() -> None:
