@@ -1,7 +1,7 @@
-"""How long the ranking takes: blend and re-rank of 2,000 candidates, and the night, by the number of events.
+"""CPU time of the ranking: scoring and re-ranking of 2,000 candidates, and the nightly training by number of events.
 
 python -m bench.ranking blend
-python -m bench.ranking night EVENTS [tastes] [items] [people]
+python -m bench.ranking training EVENTS [factors] [items] [users]
 """
 
 # ruff: noqa: E402 (the number of BLAS threads has to stand before NumPy is loaded)
@@ -52,8 +52,8 @@ def blend() -> None:
     print(f"blend and re-rank of {CANDIDATES:,} x {SIGNALS}: {min(times):.1f} ms CPU, median {np.median(times):.1f}")
 
 
-def build_collaborative_model(events: int, wanted: list[str]) -> None:
-    """Time what is built at night for so many events: a twentieth as many people, projects by their root."""
+def training(events: int, wanted: list[str]) -> None:
+    """Time the nightly training for a number of events, a twentieth as many actors, and projects by its root."""
     rng = np.random.default_rng(0)
     people, projects = events // 20, min(100_000, int(40 * np.sqrt(events)))
     weight = 1.0 / np.arange(1, projects + 1) ** 0.7
@@ -63,9 +63,9 @@ def build_collaborative_model(events: int, wanted: list[str]) -> None:
     matrix = interaction_matrix(log.actors, log.projects, people, projects)
     print(f"{events:,} events ({matrix.nnz:,} different), {people:,} people, {projects:,} projects", flush=True)
     parts: dict[str, Callable[[], object]] = {
-        "tastes": lambda: learn_factors(matrix),
+        "factors": lambda: learn_factors(matrix),
         "items": lambda: item_neighbors(matrix),
-        "people": lambda: user_neighbors(matrix),
+        "users": lambda: user_neighbors(matrix),
     }
     print(f"  before: {_peak_gb():.2f} GB")
     for name in wanted or parts:
@@ -84,7 +84,7 @@ def _cpu_ms(work: Callable[[], object]) -> float:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["night"]:
-        build_collaborative_model(int(sys.argv[2]), sys.argv[3:])
+    if sys.argv[1:2] == ["training"]:
+        training(int(sys.argv[2]), sys.argv[3:])
     else:
         blend()
