@@ -154,7 +154,7 @@ def _with_sources(
     for one in lists:
         by_source = sources.of(one.actor, one.at_s)
         reach.add(one.actor, by_source, one.projects[one.relevant])
-        yield replace(one, brought=merge_candidates(by_source))
+        yield replace(one, from_sources=merge_candidates(by_source))
 
 
 def _of_candidates(score: Score) -> Score:
@@ -162,7 +162,7 @@ def _of_candidates(score: Score) -> Score:
 
     def scored(one: ReplayedRequest, matrix: Floats) -> Floats:
         newest = np.argsort(np.argsort(one.evidence.created_s)).astype(np.float64)
-        return np.where(np.isin(one.projects, one.brought), score(one, matrix), newest - 1e15)
+        return np.where(np.isin(one.projects, one.from_sources), score(one, matrix), newest - 1e15)
 
     return scored
 

@@ -1,4 +1,4 @@
-"""The search protocol: queries with known answers, asked of the product's own search over a temporary installation."""
+"""The search protocol: queries with known answers, run by the product's own search over a temporary installation."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -84,8 +84,8 @@ async def evaluate_search(directory: Path, progress: Progress) -> EvaluationResu
         for number, query in enumerate(answerable):
             relevant = np.array([ids[key] for key in query.relevant if key in ids], dtype=np.int64)
             for name, alpha in ALPHAS.items():
-                asked = SearchQuery.checked(query.text, alpha)
-                found = (await search.rank(stores, asked, ProjectFilter(), None, now(), PATIENT)).ids
+                search_query = SearchQuery.checked(query.text, alpha)
+                found = (await search.rank(stores, search_query, ProjectFilter(), None, now(), PATIENT)).ids
                 scores, projects = _as_scores(found, relevant)
                 rows = np.flatnonzero(np.isin(projects, relevant))
                 measured[name].add(scores, rows, projects, np.zeros(projects.size))

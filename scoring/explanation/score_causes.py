@@ -109,10 +109,10 @@ async def _collaborative(
     stores: Stores, explained: ScoredProject, feature: ProjectFeatures, profile: Profile, at: datetime
 ) -> list[_Part]:
     """Divide what item neighbors, a known owner, and visitors of the same projects contribute."""
-    near, owner, session = (
+    neighbors, owner, session = (
         total_contribution(explained, signals) for signals in (NEIGHBOR_SIGNALS, OWNER_SIGNALS, CO_VIEWER_SIGNALS)
     )
-    if max(near, owner, session) <= 0:
+    if max(neighbors, owner, session) <= 0:
         return []
     causes = {engagement.project_id: Cause(engagement=engagement) for engagement in profile.engagements}
     used = [signal for signal in explained.signals if signal in NEIGHBOR_SIGNALS]
@@ -124,7 +124,7 @@ async def _collaborative(
     owners = await owners_of(stores.database, profile.engaged) if owner > 0 else {}
     same_owner = (id_ for id_, one in owners.items() if one == feature.owner_id and id_ != feature.id)
     return [
-        (near, linked),
+        (neighbors, linked),
         (owner, {causes[id_]: 1.0 for id_ in same_owner}),
         (session, {causes[id_]: 1.0 for id_ in profile.engaged[: weights.SESSION_PROJECTS]}),
     ]

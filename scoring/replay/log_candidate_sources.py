@@ -54,9 +54,9 @@ class LogCandidateSources:
         unseen[engagements.projects] = False
         return {source: ids[unseen[ids]] for source, ids in found.items()}
 
-    def _best(self, projects: Integers, worth: Floats, limit: int) -> Integers:
+    def _best(self, projects: Integers, values: Floats, limit: int) -> Integers:
         """Return the projects of the highest value; of ties the newest."""
-        return projects[np.lexsort((-projects, -self._history.created_s[projects], -worth))[:limit]]
+        return projects[np.lexsort((-projects, -self._history.created_s[projects], -values))[:limit]]
 
     def _popular(self, exists: Integers, at_s: float) -> Integers:
         likes = self._likes
@@ -75,10 +75,10 @@ class LogCandidateSources:
         if lists is None:
             return np.empty(0, np.int64)
         seeds = engagements.projects[: weights.NEIGHBOR_SEEDS]
-        worth = history_weights((at_s - engagements.at_s[: seeds.size]) / DAY_S)
+        values = history_weights((at_s - engagements.at_s[: seeds.size]) / DAY_S)
         spans = [slice(lists.starts[seed], lists.starts[seed + 1]) for seed in seeds]
         ids = np.concatenate([lists.ids[span] for span in spans] or [np.empty(0, np.int64)])
-        similarity = [one * lists.similarity[span] for one, span in zip(worth, spans, strict=True)]
+        similarity = [one * lists.similarity[span] for one, span in zip(values, spans, strict=True)]
         summed = np.concatenate(similarity or [np.empty(0)])
         return nearest_to_history(ids, summed, engagements.projects, weights.CANDIDATES_ITEM_NEIGHBORS)
 

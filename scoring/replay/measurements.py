@@ -88,11 +88,11 @@ def measure(
 
 def joined_measurements(parts: Iterable[RankingMetrics]) -> RankingMetrics:
     """Concatenate the metrics of one ranking over several parts of the requests."""
-    whole = RankingMetrics()
+    joined = RankingMetrics()
     for part in parts:
-        whole.rows += part.rows
-        whole.novelty += part.novelty
-        whole.cold += part.cold
+        joined.rows += part.rows
+        joined.novelty += part.novelty
+        joined.cold += part.cold
         for project, times in part.shown.items():
-            whole.shown[project] = whole.shown.get(project, 0) + times
-    return whole
+            joined.shown[project] = joined.shown.get(project, 0) + times
+    return joined

@@ -39,7 +39,7 @@ NEIGHBOR_LISTS_DAYS = 7.0
 class ReplayedRequest:
     """The n candidates of one request, and the rows of the relevant ones.
 
-    `brought` holds the projects that the candidate sources find, if these are measured.
+    `from_sources` holds the projects that the candidate sources find, if these are measured.
     """
 
     actor: int
@@ -48,7 +48,7 @@ class ReplayedRequest:
     relevant: Integers
     evidence: BehaviorEvidence
     stage: ViewerStage
-    brought: Integers = field(default_factory=lambda: np.empty(0, np.int64))
+    from_sources: Integers = field(default_factory=lambda: np.empty(0, np.int64))
 
 
 class Replay:
