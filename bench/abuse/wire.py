@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from bench.abuse.probe import NO_ANSWER, Answer, Probe, Target
 
-CANCELLATION_COUNTS_AFTER_S = 20.0
+WAIT_AT_MOST_S = 20.0
 
 
 def head(line: str, *headers: str, host: bool = True) -> bytes:
@@ -158,7 +158,7 @@ CHUNKS = {
 def exchange(address: tuple[str, int], data: bytes) -> list[int]:
     """Send bytes on a connection of their own; gives the statuses of the answers, without `100 Continue`."""
     with (
-        socket.create_connection(address, CANCELLATION_COUNTS_AFTER_S) as connection,
+        socket.create_connection(address, WAIT_AT_MOST_S) as connection,
         connection.makefile("rb") as answers,
     ):
         with suppress(BrokenPipeError, ConnectionResetError):  # the gateway has answered and reads no more

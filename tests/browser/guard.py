@@ -19,7 +19,7 @@ _ON_THE_WAY: WeakKeyDictionary[Page, set[Request]] = WeakKeyDictionary()
 QUIET_S = 0.5
 """For how long nothing may be on its way until a page counts as answered, as Playwright's networkidle has it."""
 
-CANCELLATION_COUNTS_AFTER_S = 30.0
+WAIT_AT_MOST_S = 30.0
 
 
 async def answered(page: Page) -> None:
@@ -28,7 +28,7 @@ async def answered(page: Page) -> None:
     Playwright's networkidle never comes: the stream that tells of changes is open as long as the page is looked at.
     """
     quiet_s, step_s = 0.0, 0.05
-    async with asyncio.timeout(CANCELLATION_COUNTS_AFTER_S):
+    async with asyncio.timeout(WAIT_AT_MOST_S):
         while quiet_s < QUIET_S:
             await asyncio.sleep(step_s)
             quiet_s = quiet_s + step_s if is_answered(page) else 0.0

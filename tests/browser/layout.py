@@ -5,7 +5,7 @@ from typing import Any
 
 from playwright.async_api import FloatRect, Locator, Page
 
-from tests.browser.guard import CANCELLATION_COUNTS_AFTER_S, is_answered, open_requests
+from tests.browser.guard import WAIT_AT_MOST_S, is_answered, open_requests
 
 _REST = """async () => {
   const frame = () => new Promise((next) => requestAnimationFrame(() => setTimeout(next)));
@@ -32,7 +32,7 @@ _FITS = """(element) => element.scrollWidth <= element.clientWidth + 1
 async def still(page: Page) -> None:
     """Wait until nothing that a watched page has asked is open and its layout has settled."""
     try:
-        async with asyncio.timeout(CANCELLATION_COUNTS_AFTER_S):
+        async with asyncio.timeout(WAIT_AT_MOST_S):
             was_answered = False
             while not (was_answered and is_answered(page)):
                 was_answered = is_answered(page)

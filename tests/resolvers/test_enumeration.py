@@ -12,6 +12,7 @@ from resolvers.common.global_ids import global_id
 from scoring.use_cases.unit_of_work import Caller
 from tests.conftest import CountStatements
 from tests.resolvers.conftest import ANONYMOUS_VIEWER, SERVICE, Graph, user
+from tests.templates import Template
 
 HIDDEN = ("private", "archived", "deleted")
 
@@ -23,6 +24,12 @@ REMOVE = """mutation ($key: String!) { removeInterest(interest: { kind: %s, key:
 ACT = "mutation ($key: String!) { %s(key: $key) { changed userErrors { code path message } project { key } } }"
 FEED = "query ($key: String!) { %s { strategy edges { node { key } } pageInfo { hasNextPage } } }"
 NODE = "query ($key: ID!) { node(id: $key) { __typename id } }"
+
+
+@pytest.fixture
+def template(sqlite_template: Template) -> Template:
+    """Take one engine: what is compared is the code of the graph, whose statements the layers below test on both."""
+    return sqlite_template
 
 
 def _where(feed: str) -> list[tuple[str, str]]:

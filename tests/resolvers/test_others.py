@@ -24,6 +24,7 @@ from resolvers.common.global_ids import global_id
 from resolvers.schema import schema
 from scoring.use_cases.unit_of_work import Caller
 from tests.resolvers.conftest import ANONYMOUS_VIEWER, SERVICE, SESSION, Graph, user
+from tests.templates import Template
 
 SCHEMA: GraphQLSchema = schema._schema
 DEPTH = 5
@@ -41,6 +42,12 @@ VOLATILE = {"cursor", "snapshotId", "generatedAt", "startCursor", "endCursor", "
 """What is new with each answer, whoever asks; the `id` of a `FeedEdge` too, since it names its ranking."""
 
 OTHERS = (ANONYMOUS_VIEWER, SESSION, user("cook"), SERVICE)
+
+
+@pytest.fixture
+def template(sqlite_template: Template) -> Template:
+    """Take one engine: what is compared is the code of the graph, whose statements the layers below test on both."""
+    return sqlite_template
 
 
 def _selection(type_: GraphQLOutputType, depth: int, seen: tuple[str, ...]) -> str:

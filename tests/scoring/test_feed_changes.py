@@ -23,7 +23,7 @@ from scoring.feed_changes import (
 )
 from scoring.feeds import Feeds
 from scoring.mathematics.additive_model import BASELINE, Model
-from tests.waiting import CANCELLATION_COUNTS_AFTER_S, until
+from tests.waiting import WAIT_AT_MOST_S, until
 from tests.world import MOMENT, World, embedded_world
 
 FAST = NotificationTiming(
@@ -37,7 +37,7 @@ def change(feed: FeedKind = FeedKind.FOR_YOU, version: int = 1) -> FeedChange:
 
 
 async def taken(box: NotificationQueue) -> list[FeedChange]:
-    async with asyncio.timeout(CANCELLATION_COUNTS_AFTER_S):
+    async with asyncio.timeout(WAIT_AT_MOST_S):
         return await box.take()
 
 
@@ -118,7 +118,7 @@ async def watching(
         yield changes
     finally:
         stop.set()
-        async with asyncio.timeout(CANCELLATION_COUNTS_AFTER_S):
+        async with asyncio.timeout(WAIT_AT_MOST_S):
             await running
 
 

@@ -32,7 +32,7 @@ from tests.world import World
 
 _turns = itertools.count(1)
 
-CANCELLATION_COUNTS_AFTER_S = 20.0
+WAIT_AT_MOST_S = 20.0
 """Tells what comes from what hangs; nothing here is timed."""
 
 SUBSCRIBE = "subscription ($since: Int) { feedChanged(feeds: [FOR_YOU], since: $since) { feed reason version } }"
@@ -59,7 +59,7 @@ class Running:
         return {"Authorization": f"Bearer {self.authority.issue(f'{user}-{self.turn}', hours=hours)}"}
 
     async def ask(self, query: str, headers: dict[str, str] | None = None, **variables: Any) -> dict[str, Any]:
-        async with httpx.AsyncClient(timeout=CANCELLATION_COUNTS_AFTER_S) as client:
+        async with httpx.AsyncClient(timeout=WAIT_AT_MOST_S) as client:
             body = {"query": query, "variables": variables}
             answer = (await client.post(self.url, json=body, headers=headers)).json()
         assert "errors" not in answer, answer
@@ -94,7 +94,7 @@ class Talk:
         await self.socket.send(json.dumps(message))
 
     async def hear(self, type_: str) -> dict[str, Any]:
-        async with asyncio.timeout(CANCELLATION_COUNTS_AFTER_S):
+        async with asyncio.timeout(WAIT_AT_MOST_S):
             message: dict[str, Any] = json.loads(await self.socket.recv())
         assert message["type"] == type_, message
         return message
@@ -111,7 +111,7 @@ class Talk:
 
     async def closed(self) -> tuple[int, str]:
         """Wait for the end; gives its code and reason."""
-        async with asyncio.timeout(CANCELLATION_COUNTS_AFTER_S):
+        async with asyncio.timeout(WAIT_AT_MOST_S):
             await self.socket.wait_closed()
         return self.socket.close_code or 0, self.socket.close_reason or ""
 

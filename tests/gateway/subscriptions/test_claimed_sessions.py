@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from gateway.callers.session_ids import HEADER
-from tests.gateway.subscriptions.conftest import CANCELLATION_COUNTS_AFTER_S, Running, Serve
+from tests.gateway.subscriptions.conftest import WAIT_AT_MOST_S, Running, Serve
 
 LIKE = 'mutation { likeProject(key: "p0001") { viewer { kind key version } } }'
 CLAIM = "mutation { claimSession { status } }"
@@ -14,7 +14,7 @@ VIEWER = "{ viewer { kind key version } }"
 
 async def ask(gateway: Running, query: str, headers: dict[str, str]) -> tuple[dict, str | None]:
     """Give the data of the one field, and the session id that the answer carries."""
-    async with httpx.AsyncClient(timeout=CANCELLATION_COUNTS_AFTER_S) as client:
+    async with httpx.AsyncClient(timeout=WAIT_AT_MOST_S) as client:
         answer = await client.post(gateway.url, json={"query": query}, headers=headers)
     (found,) = answer.json()["data"].values()
     return found, answer.headers.get(HEADER)

@@ -12,7 +12,7 @@ import pytest
 
 from gateway.callers.session_ids import HEADER
 from gateway.subscriptions import event_streams
-from tests.gateway.subscriptions.conftest import CANCELLATION_COUNTS_AFTER_S, SUBSCRIBE, Running
+from tests.gateway.subscriptions.conftest import SUBSCRIBE, WAIT_AT_MOST_S, Running
 from tests.running import address_in, serving, token_of
 
 pytestmark = pytest.mark.servers
@@ -30,7 +30,7 @@ class Heard:
     async def event(self) -> tuple[str, Any]:
         """Give the next event; comments are passed over."""
         name, data = "", ""
-        async with asyncio.timeout(CANCELLATION_COUNTS_AFTER_S):
+        async with asyncio.timeout(WAIT_AT_MOST_S):
             async for line in self._lines:
                 if line.startswith("event:"):
                     name = line.removeprefix("event:").strip()
@@ -47,7 +47,7 @@ class Heard:
         return changed
 
     async def line(self) -> str:
-        async with asyncio.timeout(CANCELLATION_COUNTS_AFTER_S):
+        async with asyncio.timeout(WAIT_AT_MOST_S):
             return await anext(self._lines)
 
 
@@ -55,7 +55,7 @@ class Heard:
 async def stream(url: str, headers: dict[str, str] | None = None, **variables: Any) -> AsyncIterator[Heard]:
     body = {"query": SUBSCRIBE, "variables": variables}
     async with (
-        httpx.AsyncClient(timeout=CANCELLATION_COUNTS_AFTER_S) as client,
+        httpx.AsyncClient(timeout=WAIT_AT_MOST_S) as client,
         client.stream("POST", url, json=body, headers={**EVENTS, **(headers or {})}) as answer,
     ):
         yield Heard(answer)
@@ -79,7 +79,7 @@ async def test_a_session_gets_its_id_in_the_header_as_with_every_answer(gateway:
 
 
 async def test_a_stream_by_get_wants_the_header_that_no_other_site_can_send(gateway: Running) -> None:
-    async with httpx.AsyncClient(timeout=CANCELLATION_COUNTS_AFTER_S) as client:
+    async with httpx.AsyncClient(timeout=WAIT_AT_MOST_S) as client:
         address = httpx.URL(gateway.url, params={"query": "subscription { feedChanged(since: 5) { version } }"})
         refused = await client.get(address, headers=EVENTS)
         assert refused.json()["errors"][0]["extensions"]["code"] == "PREFLIGHT_REQUIRED"
@@ -90,7 +90,7 @@ async def test_a_stream_by_get_wants_the_header_that_no_other_site_can_send(gate
 
 
 async def test_a_subscription_without_a_stream_is_told_how_to_ask(gateway: Running) -> None:
-    async with httpx.AsyncClient(timeout=CANCELLATION_COUNTS_AFTER_S) as client:
+    async with httpx.AsyncClient(timeout=WAIT_AT_MOST_S) as client:
         answer = await client.post(gateway.url, json={"query": SUBSCRIBE})
     (error,) = answer.json()["errors"]
     assert answer.status_code == 406
@@ -113,7 +113,7 @@ async def test_a_query_of_a_client_that_takes_streams_too_is_answered_as_ever(ga
     ],
 )
 async def test_what_cannot_begin_is_an_answer_with_a_status(gateway: Running, body, code, status) -> None:
-    async with httpx.AsyncClient(timeout=CANCELLATION_COUNTS_AFTER_S) as client:
+    async with httpx.AsyncClient(timeout=WAIT_AT_MOST_S) as client:
         answer = await client.post(gateway.url, json=body, headers=EVENTS)
     assert (answer.status_code, answer.json()["errors"][0]["extensions"]["code"]) == (status, code)
 
@@ -136,7 +136,7 @@ async def test_a_seat_is_free_again_when_its_client_has_gone(serve) -> None:
             assert first.answer.status_code == 200
             async with stream(gateway.url, gateway.bearer("ada")) as second:
                 assert second.answer.status_code == 429
-        async with asyncio.timeout(CANCELLATION_COUNTS_AFTER_S):
+        async with asyncio.timeout(WAIT_AT_MOST_S):
             while True:
                 async with stream(gateway.url, gateway.bearer("ada")) as again:
                     if again.answer.status_code == 200:
@@ -145,7 +145,7 @@ async def test_a_seat_is_free_again_when_its_client_has_gone(serve) -> None:
 
 
 async def test_what_the_field_refuses_is_told_as_its_error(gateway: Running) -> None:
-    async with httpx.AsyncClient(timeout=CANCELLATION_COUNTS_AFTER_S) as client:
+    async with httpx.AsyncClient(timeout=WAIT_AT_MOST_S) as client:
         body = {"query": "subscription { feedChanged(feeds: []) { feed } }"}
         async with client.stream("POST", gateway.url, json=body, headers=EVENTS) as answer:
             name, data = await Heard(answer).event()
@@ -161,7 +161,7 @@ async def test_a_server_that_stops_ends_its_streams_and_does_not_wait_for_them(t
             process.send_signal(signal.SIGTERM)
             assert await heard.event() == ("complete", None)
         # uvicorn stops cleanly, and then raises the signal once more for whoever called it.
-        assert await asyncio.to_thread(process.wait, CANCELLATION_COUNTS_AFTER_S) in (0, -signal.SIGTERM)
+        assert await asyncio.to_thread(process.wait, WAIT_AT_MOST_S) in (0, -signal.SIGTERM)
         assert "Cancel 1 running" not in (tmp_path / "stderr").read_text()
 
 
@@ -173,7 +173,7 @@ async def test_a_client_that_goes_gives_its_seat_back_though_a_request_waits_beh
     body = json.dumps({"query": SUBSCRIBE}).encode()
     started = f"POST /graphql HTTP/1.1\r\nHost: a\r\nAccept: text/event-stream\r\nContent-Length: {len(body)}\r\n"
     request = f"{started}Content-Type: application/json\r\n\r\n".encode() + body
-    async with serve(max_streams=1) as gateway, asyncio.timeout(CANCELLATION_COUNTS_AFTER_S):
+    async with serve(max_streams=1) as gateway, asyncio.timeout(WAIT_AT_MOST_S):
         address = httpx.URL(gateway.url)
         reader, writer = await asyncio.open_connection(address.host, address.port)
         writer.write(request + b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")

@@ -7,7 +7,7 @@ import httpx
 from tests.doubles.clock import ManualClock
 from tests.gateway.callers.test_token_authority import signed
 from tests.gateway.callers.test_token_rules import OLD
-from tests.gateway.subscriptions.conftest import CANCELLATION_COUNTS_AFTER_S, Running, Serve
+from tests.gateway.subscriptions.conftest import WAIT_AT_MOST_S, Running, Serve
 from tests.gateway.subscriptions.test_event_streams import stream
 
 LIFE_S = 60.0
@@ -16,7 +16,7 @@ ENDED = (4403, "Forbidden: the token has expired")
 
 
 async def status(gateway: Running, headers: dict[str, str]) -> int:
-    async with httpx.AsyncClient(timeout=CANCELLATION_COUNTS_AFTER_S) as client:
+    async with httpx.AsyncClient(timeout=WAIT_AT_MOST_S) as client:
         return (await client.post(gateway.url, json={"query": "{ viewer { role } }"}, headers=headers)).status_code
 
 

@@ -21,7 +21,7 @@ from gateway.server import server_config
 from gateway.settings import Settings
 from tests.gateway.conftest import GRAPH, SECRET, FakeRuntime
 
-CANCELLATION_COUNTS_AFTER_S = 20.0
+WAIT_AT_MOST_S = 20.0
 """Tells what comes from what hangs; nothing is timed by it."""
 
 
@@ -50,7 +50,7 @@ class Wire:
         self.socket = socket.socket()
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.socket.settimeout(CANCELLATION_COUNTS_AFTER_S)
+        self.socket.settimeout(WAIT_AT_MOST_S)
         self.socket.bind((source, 0))
         self.socket.connect(("127.0.0.1", port))
         self._file = self.socket.makefile("rb")
@@ -132,7 +132,7 @@ class Edge:
         self.wait_until(lambda: len(self.server.server_state.connections) == number)
 
     def wait_until(self, condition: Callable[[], bool]) -> None:
-        until = time.monotonic() + CANCELLATION_COUNTS_AFTER_S
+        until = time.monotonic() + WAIT_AT_MOST_S
         while not condition():
             assert time.monotonic() < until, self.server.server_state.connections
             time.sleep(0.01)
