@@ -81,9 +81,9 @@ async def test_urgent_rows_are_taken_first_and_then_the_oldest(database: Databas
 
 async def test_a_row_in_somebodys_hands_is_free_again_when_the_lease_ends(database: Database):
     await enqueue(database, "a")
-    assert len(await outbox.take(database, 9, 0.05)) == 1
+    assert len(await outbox.take(database, 9, LEASE_S)) == 1
     assert await outbox.take(database, 9, LEASE_S) == []
-    await asyncio.sleep(0.06)
+    await end_all_leases(database)
     assert len(await outbox.take(database, 9, LEASE_S)) == 1
 
 
@@ -144,10 +144,11 @@ async def test_a_row_that_another_may_still_hold_is_not_deleted_until_that_one_h
 
 async def test_a_row_whose_slow_holder_was_killed_comes_up_once_more_when_that_lease_ends(database: Database):
     await enqueue(database, "a")
-    await outbox.take(database, 9, 0.3)  # killed: never settles
+    await outbox.take(database, 9, LEASE_S)  # killed: never settles
     await enqueue(database, "a")
     await outbox.settle(database, await outbox.take(database, 9, LEASE_S))
-    await asyncio.sleep(0.3)
+    assert await outbox.take(database, 9, LEASE_S) == []
+    await end_all_leases(database)
     last = await outbox.take(database, 9, LEASE_S)
     assert [lease.key for lease in last] == ["a"]
     await outbox.settle(database, last)

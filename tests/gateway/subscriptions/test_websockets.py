@@ -207,7 +207,8 @@ async def test_who_does_not_say_who_they_are_is_not_waited_for(gateway: Running,
 
 
 async def test_a_socket_that_is_not_used_is_closed_and_one_that_is_stays(serve) -> None:
-    async with serve(stream_idle_s=1) as gateway, gateway.socket() as idle, gateway.socket() as used:
+    # Three seconds to subscribe in; both sockets open within the 1.5 that the second one is looked at for longer.
+    async with serve(stream_idle_s=3) as gateway, gateway.socket() as idle, gateway.socket() as used:
         await used.subscribe(since=5)
         assert (await idle.closed())[0] == 1000
         await used.told()
