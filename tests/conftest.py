@@ -26,7 +26,7 @@ ENGINES = ("sqlite", "postgresql")
 NOT_COUNTED = ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "PRAGMA")
 
 OPEN_DATABASES = {"template", "sqlite_template", "postgresql_template", "postgresql_server", "database", "make_url"}
-START_SERVERS = {"demo_data", "node", "redis_server", "redis_cluster", "weaviate_address", "browser"}
+START_SERVERS = {"make_store", "demo_data", "node", "redis_server", "redis_cluster", "weaviate_address", "browser"}
 
 MakeUrl = Callable[[str], AbstractAsyncContextManager[str]]
 MakeDatabase = Callable[[str], AbstractAsyncContextManager[Database]]

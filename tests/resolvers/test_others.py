@@ -73,7 +73,9 @@ def _selection(type_: GraphQLOutputType, depth: int, seen: tuple[str, ...]) -> s
 
 
 def _field(shown: str, name: str, field: GraphQLField, depth: int, seen: tuple[str, ...]) -> str:
-    given = [f"{argument}: {ARGUMENTS[argument]}" for argument in field.args if argument in ARGUMENTS]
+    # Where a key or an id names the project, the key does.
+    named = ARGUMENTS.keys() - ({"id"} if "key" in field.args else set())
+    given = [f"{argument}: {ARGUMENTS[argument]}" for argument in field.args if argument in named]
     needed = {one for one, argument in field.args.items() if isinstance(argument.type, GraphQLNonNull)}
     assert needed <= ARGUMENTS.keys() | {one for one, a in field.args.items() if a.default_value is not None}, name
     arguments = f"({', '.join(given)})" if given else ""
