@@ -65,10 +65,10 @@ def test_a_body_in_chunks_of_ordinary_size_is_read_whole(edge: Edge) -> None:
 
 def test_trailers_are_no_headers_of_their_request_nor_of_the_next(edge: Edge) -> None:
     trailers = f"0\r\nAuthorization: Bearer {edge.token('mallory')}\r\nX-Request-Id: trailer\r\n\r\n".encode()
-    with edge.wire(chunked("{ asker }") + trailers + post("{ asker }")) as wire:
+    with edge.wire(chunked("{ caller }") + trailers + post("{ caller }")) as wire:
         for _ in range(2):
             answer = wire.answer()
-            assert answer.json["data"]["asker"].startswith("None|")
+            assert answer.json["data"]["caller"].startswith("None|")
             assert answer.headers["x-request-id"] != "trailer"
 
 

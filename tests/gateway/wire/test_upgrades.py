@@ -152,13 +152,13 @@ def test_a_websocket_to_an_address_that_has_none_is_a_404(edge: Edge, path: str)
 
 
 def ask_as(edge: Edge, port: int, user: str) -> str:
-    with Wire(port).send(post("{ asker }", f"Authorization: Bearer {edge.token(user)}", "Connection: close")) as wire:
-        return str(wire.answer().json["data"]["asker"]).partition("|")[0]
+    with Wire(port).send(post("{ caller }", f"Authorization: Bearer {edge.token(user)}", "Connection: close")) as wire:
+        return str(wire.answer().json["data"]["caller"]).partition("|")[0]
 
 
 @pytest.mark.parametrize("name", UPGRADES)
 def test_behind_nginx_nobody_is_given_the_answer_to_another_request(edge: Edge, name: str) -> None:
-    smuggled = post("{ asker }", f"Authorization: Bearer {edge.token('mallory')}")
+    smuggled = post("{ caller }", f"Authorization: Bearer {edge.token('mallory')}")
     body = b"\r\n" * 100_000 + smuggled  # parsers skip empty lines before a request
     headers = ("Content-Type: application/json", f"Content-Length: {len(body)}", *UPGRADES[name])
     attack = head("POST /graphql HTTP/1.1", *headers) + body
