@@ -43,7 +43,6 @@ AT = {
     "Mutation": "mutation{declared} {{ {field} }}",
     "Viewer": "query{declared} {{ viewer {{ {field} }} }}",
     "Project": 'query{declared} {{ project(key: "a") {{ {field} }} }}',
-    "Viewer": "query{declared} {{ viewer {{ {field} }} }}",
     "OnboardingPayload": 'mutation{declared} {{ skipOnboardingQuestion(question: "a") {{ {field} }} }}',
 }
 """A document that asks for a field of each type that has sized ones."""
