@@ -51,7 +51,7 @@ check: lint ## formatting, lint, types, import rules, and the tests that need no
 	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile -m "not servers" --quiet
 
 .PHONY: lint
-lint: $(VENV)/.dev ## formatting, lint, types, and the direction of the four floors
+lint: $(VENV)/.dev ## formatting, lint, types, and import rules
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
@@ -67,7 +67,7 @@ pages: ## build the explore page and GraphiQL (needs Node.js 20.19 or newer, wit
 	@frontend/npm.sh build
 
 .PHONY: format
-format: $(VENV)/.dev ## rewrite the code in the house's format
+format: $(VENV)/.dev ## format the code
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 

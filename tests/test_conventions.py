@@ -1,4 +1,4 @@
-"""Rules of the house that no linter knows."""
+"""Conventions of the repository that no linter checks."""
 
 import ast
 import itertools
@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-FLOORS = ("gateway", "resolvers", "scoring", "db")
+LAYERS = ("gateway", "resolvers", "scoring", "db")
 LONGEST_FILE = 400
 """Lines. A file past it most likely tells two stories."""
 
@@ -49,15 +49,15 @@ def _files() -> list[Path]:
 
 
 def _sources() -> list[Path]:
-    return [path for path in _files() if path.suffix == ".py" and path.relative_to(ROOT).parts[0] in FLOORS]
+    return [path for path in _files() if path.suffix == ".py" and path.relative_to(ROOT).parts[0] in LAYERS]
 
 
 def _name(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-def test_the_four_floors_are_found() -> None:
-    assert {path.relative_to(ROOT).parts[0] for path in _sources()} == set(FLOORS)
+def test_the_four_layers_are_found() -> None:
+    assert {path.relative_to(ROOT).parts[0] for path in _sources()} == set(LAYERS)
 
 
 def test_no_lock_file_holds_a_url() -> None:
