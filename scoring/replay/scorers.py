@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from scoring.mathematics.additive_model import Model, scores
-from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS
+from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS, EVALUATION_ONLY
 from scoring.mathematics.signals import Floats
 from scoring.mathematics.viewer_stages import ViewerStage
 from scoring.replay.replayed_requests import ReplayedRequest
@@ -17,9 +17,7 @@ Score = Callable[[ReplayedRequest, Floats], Floats]
 COLUMNS: Mapping[Signal, int] = {signal: column for column, signal in enumerate(BEHAVIOR_SIGNALS)}
 """The column of each behavior signal."""
 
-TIMED_SIGNALS = tuple(
-    signal for signal in BEHAVIOR_SIGNALS if signal not in (Signal.RP3BETA, Signal.EASE, Signal.USER_NEIGHBORS)
-)
+TIMED_SIGNALS = tuple(signal for signal in BEHAVIOR_SIGNALS if signal not in EVALUATION_ONLY)
 """The signals of a timed feed; the others are computed for the static protocol only."""
 
 

@@ -31,7 +31,6 @@ from scoring.mathematics.velocity import Window
 from scoring.models.active_model import fixed_model
 from scoring.models.model_presets import from_data
 from scoring.ranking import Adjustment, Rule, ScoredProject
-from scoring.replay.scorers import TIMED_SIGNALS
 from scoring.weights import Signal
 from tests.templates import Template
 from tests.world import ANYTHING, BEGIN, MOMENT, World, world_fixture
@@ -245,8 +244,7 @@ def test_every_signal_has_a_description():
 def test_every_signal_that_can_raise_a_score_has_a_reason_or_a_summary():
     explained = {signal for finder in REASON_FINDERS for signal in finder.signals}
     negative = {Signal.IMPRESSION_FATIGUE, Signal.SIMILAR_TO_DISMISSED}  # these never speak for a project
-    evaluated_only = set(BEHAVIOR_SIGNALS) - set(TIMED_SIGNALS)
-    silent = set(Signal) - explained - negative - evaluated_only - {Signal.CREATED_AT, Signal.OWNER_FACTORS}
+    silent = set(Signal) - explained - negative - EVALUATION_ONLY - {Signal.CREATED_AT, Signal.OWNER_FACTORS}
     for signal in silent:
         said = summary(ScoredProject(1, (signal,), (1.0,), (5,)), [])
         assert said != "Picked to complete your page.", signal
