@@ -19,6 +19,7 @@ from scoring.evaluation.html_reports import evaluation_html, facts_table
 from scoring.evaluation.results import EvaluationResults
 from scoring.evaluation.search_protocol import evaluate_search
 from scoring.evaluation.trending_protocol import evaluate_trending
+from scoring.models.model_presets import as_data
 from scoring.replay.dataset import load_dataset
 from scoring.replay.replayed_requests import Progress
 
@@ -56,9 +57,9 @@ def run_evaluate(
         results = _evaluate(directory, protocol, options, rounds, report_progress)
     output.print(_table(results, options.seed))
     for name, value in results.facts.items():
-        if isinstance(value, dict) and name != "model":
+        if isinstance(value, dict):
             output.print(_facts_table(name, value))
-        elif name != "model":
+        else:
             print_plain(output, f"{name}: {value}")
     if json_file is not None:
         options_json = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS
@@ -119,4 +120,5 @@ def _as_data(results: EvaluationResults, seed: int) -> dict[str, Any]:
         "seed": seed,
         "rankings": results.summary(seed),
         "facts": dict(results.facts),
+        "model": None if results.model is None else as_data(results.model),
     }

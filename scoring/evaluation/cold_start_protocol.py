@@ -13,7 +13,6 @@ from scoring.evaluation.results import EvaluationResults
 from scoring.mathematics.behavior_evidence import EventLog
 from scoring.mathematics.ranking_metrics import clustered_standard_error, probability_better
 from scoring.mathematics.signals import Floats, Integers, freshness
-from scoring.models.model_presets import as_data
 from scoring.replay.dataset import Dataset
 from scoring.replay.feed_requests import FeedRequests, feed_requests
 from scoring.replay.measurements import RankingMetrics, joined_measurements, measure
@@ -72,7 +71,8 @@ def evaluate_cold_start(dataset: Dataset, options: Options, progress: Progress) 
         FITTED,
         np.tile(viewers, len(HISTORY_LENGTHS)),
         dataset.log.n_projects,
-        {"viewers": viewers.size, "by interactions": curve, "model": as_data(model)},
+        {"viewers": viewers.size, "by interactions": curve},
+        model,
     )
 
 

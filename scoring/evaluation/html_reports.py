@@ -40,17 +40,15 @@ def evaluation_html(results: EvaluationResults, seed: int) -> str:
         ([row["name"], *(_with_error(row, c) for c in _COLUMNS), _bar(row["ndcg@10"], best)] for row in rows),
         highlighted=results.reference,
     )
-    facts = {name: value for name, value in results.facts.items() if name != "model"}
     tables = "".join(
         f"<h2>{escape(name)}</h2>{_table(*facts_table(value))}"
-        for name, value in facts.items()
+        for name, value in results.facts.items()
         if isinstance(value, dict)
     )
-    curves = results.facts.get("model")
-    plots = curve_plots(from_data(results.reference, curves)) if isinstance(curves, dict) else ""
+    plots = curve_plots(results.model) if results.model is not None else ""
     heading = "<h2>Curves: the contribution of each signal by its value</h2>" if plots else ""
-    plain = {name: value for name, value in facts.items() if not isinstance(value, dict)}
-    return _page(f"{results.protocol} on {results.dataset}", _list(plain), table, tables, heading, plots)
+    facts = _list({name: value for name, value in results.facts.items() if not isinstance(value, dict)})
+    return _page(f"{results.protocol} on {results.dataset}", facts, table, tables, heading, plots)
 
 
 def models_html(models: Sequence[StoredModel]) -> str:

@@ -16,7 +16,7 @@ from scoring.mathematics.model_fitting import fit_model
 from scoring.mathematics.neighbors import build_collaborative_model
 from scoring.mathematics.signals import Floats, Integers, popularity
 from scoring.mathematics.viewer_stages import stage
-from scoring.models.model_presets import DEFAULT, as_data
+from scoring.models.model_presets import DEFAULT
 from scoring.pipelines.candidate_sources import merge_candidates
 from scoring.replay.dataset import Dataset
 from scoring.replay.feed_requests import FeedRequests, feed_requests, last_interactions
@@ -142,9 +142,10 @@ def _evaluate_timed(
         "viewers": int(np.unique(testing.actors).size),
         "share of new viewers": round(float(1.0 - np.isin(testing.actors, known).mean()), 4),
         **reach.facts(),
-        "model": as_data(model),
     }
-    return EvaluationResults(protocol, dataset.name, measured, FITTED, testing.actors, dataset.log.n_projects, facts)
+    return EvaluationResults(
+        protocol, dataset.name, measured, FITTED, testing.actors, dataset.log.n_projects, facts, model
+    )
 
 
 def _with_sources(
@@ -256,7 +257,7 @@ def evaluate_random(dataset: Dataset, options: Options, progress: Progress, roun
             against.setdefault(name, []).append(share)
         viewers += split.viewers.tolist()
         progress("seeds", (round_ + 1) / rounds)
-    facts: dict[str, object] = {"seeds": rounds, "floor": options.floor, "model": as_data(model)}
+    facts: dict[str, object] = {"seeds": rounds, "floor": options.floor}
     facts["recall@10 against 100 random negatives (mean, standard error over seeds)"] = {
         name: (
             round(float(np.mean(shares)), 4),
@@ -265,7 +266,9 @@ def evaluate_random(dataset: Dataset, options: Options, progress: Progress, roun
         for name, shares in sorted(against.items(), key=lambda pair: -np.mean(pair[1]))
     }
     measured = {name: joined_measurements(part[name] for part in parts) for name in parts[0]}
-    return EvaluationResults("random", dataset.name, measured, FITTED, np.array(viewers), dataset.log.n_projects, facts)
+    return EvaluationResults(
+        "random", dataset.name, measured, FITTED, np.array(viewers), dataset.log.n_projects, facts, model
+    )
 
 
 class _Hits:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from scoring.mathematics.additive_model import Model
 from scoring.mathematics.ranking_metrics import clustered_standard_error, probability_better
 from scoring.mathematics.signals import Floats, Integers
 from scoring.replay.measurements import METRICS, RankingMetrics
@@ -16,7 +17,8 @@ class EvaluationResults:
     """Metrics of all rankings by one protocol on one data set, by the name of the ranking.
 
     The other rankings are compared with `reference`. Errors are clustered by the (requests,) `viewers`. `n_projects`
-    could be shown. `facts` are further numbers: requests, share of new viewers, recall of the sources.
+    could be shown. `facts` are further numbers: requests, share of new viewers, recall of the sources. `model` is the
+    fitted one, the last of several, if the protocol fits any.
     """
 
     protocol: str
@@ -26,6 +28,7 @@ class EvaluationResults:
     viewers: Integers
     n_projects: int
     facts: Mapping[str, object]
+    model: Model | None = None
 
     def summary(self, seed: int = 0) -> list[dict[str, Any]]:
         """Return a row for each ranking, the best first."""

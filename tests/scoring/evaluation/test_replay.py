@@ -117,6 +117,9 @@ def test_static_and_trending_protocols_give_metrics():
     static = evaluate_random(dataset, Options(floor=1), quiet, rounds=1)
     rows = {str(row["name"]): float(str(row["ndcg@10"])) for row in static.summary()}
     assert rows[FITTED] > rows["popular"]
+    assert 'aria-label="ease"' in evaluation_html(static, 0), (
+        "its curves are drawn, those of signals that are not served too"
+    )
     assert evaluate_trending(dataset, quiet).summary()[0]["ndcg@10"]
     assert evaluate_leave_last(dataset, Options(single_signal_scorers=False), quiet).viewers.size
 
