@@ -44,7 +44,6 @@ def scheduled_jobs(
     event_retention: timedelta = EVENT_RETENTION,
 ) -> list[PeriodicJob]:
     """List the jobs of this product; `velocity` recomputes the engagement velocities, if given."""
-    database = stores.database
     listed = [
         PeriodicJob(COLLABORATIVE, DAY, lambda _: _train_collaborative(stores), 1 * HOUR, catches_up=True),
         PeriodicJob(TRAINING, DAY, lambda _: _train_model(stores), 2 * HOUR),
@@ -53,9 +52,11 @@ def scheduled_jobs(
         # Before the index is rebuilt: learned interests are part of the texts of profiles.
         PeriodicJob(INTERESTS, DAY, lambda _: _learn_interests(stores), 2 * HOUR + 40 * MINUTE, catches_up=True),
         PeriodicJob(REINDEX, DAY, lambda lease: rebuild_index(stores, lease), 3 * HOUR),
-        PeriodicJob("delete old events", DAY, lambda _: delete_expired(database, now(), event_retention), 4 * HOUR),
-        PeriodicJob("create partitions", DAY, lambda _: create_upcoming_partitions(database), catches_up=True),
-        PeriodicJob("expire served pages", HOUR, lambda _: ServedPageLog(database).expire(), catches_up=True),
+        PeriodicJob(
+            "delete old events", DAY, lambda _: delete_expired(stores.database, now(), event_retention), 4 * HOUR
+        ),
+        PeriodicJob("create partitions", DAY, lambda _: create_upcoming_partitions(stores.database), catches_up=True),
+        PeriodicJob("expire served pages", HOUR, lambda _: ServedPageLog(stores.database).expire(), catches_up=True),
         PeriodicJob("finish deletions", MINUTE, lambda _: _finish_deletions(stores), catches_up=True),
     ]
     if velocity is not None:

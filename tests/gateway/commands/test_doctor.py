@@ -80,7 +80,7 @@ async def test_a_model_that_refuses_the_key_or_gives_other_vectors_is_told_at_th
         await assert_broken("embeddings", "refuses the key (401); check OPENAI_API_KEY", wrong)
         with pytest.raises(CannotStart, match=r"refuses the key \(401\); check OPENAI_API_KEY"):
             await prepare(wrong, demo=False, say=print)
-        double.fixed_model = Fault(change=lambda vectors: vectors[:, :3])
+        double.always = Fault(change=lambda vectors: vectors[:, :3])
         other = settings(tmp_path, openai_api_key=KEY, openai_base_url=double.url)
         await assert_broken("embeddings", "gives vectors of 3 components where 1536 are expected", other)
         with pytest.raises(CannotStart, match="gives vectors of 3 components"):

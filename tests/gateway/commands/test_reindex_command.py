@@ -65,6 +65,6 @@ async def test_a_store_that_goes_away_leaves_word_of_how_far_it_came(tmp_path: P
     async with OpenAIDouble() as double:
         made = settings(tmp_path, openai_api_key=KEY, openai_base_url=double.url)
         await filled(made, tmp_path, 120)
-        double.fixed_model = Fault(status=401)
+        double.always = Fault(status=401)
         with pytest.raises(CannotStart, match=r"0 objects are written; .* To continue: explore reindex"):
             await reindex(made, errors())
