@@ -38,13 +38,13 @@ async def run(page):
 
 async def test_graphiql_opens_with_example_queries_and_the_reference_beside_them(open_page, keep):
     page = await open_page("/graphql")
-    for name in ("ForYou", "Trending", "Search", "Quiz", "Status", "Catalogue", "Live"):
+    for name in ("ForYou", "Trending", "Search", "Quiz", "Status", "Catalog", "Live"):
         await expect(page.get_by_role("tab", name=name)).to_be_visible()
     docs = page.get_by_role("region", name="Documentation Explorer")
     await docs.get_by_role("link", name="Query", exact=True).click()
-    await expect(docs).to_contain_text("What suits you, ranked from your interests and what you did")
+    await expect(docs).to_contain_text("Projects ranked for you by your interests and interactions")
     await docs.get_by_role("link", name="forYou", exact=True).click()
-    await expect(docs).to_contain_text("How many projects at most")
+    await expect(docs).to_contain_text("The number of projects per page")
     await keep(page, "docs")
 
 
@@ -144,7 +144,7 @@ async def test_a_subscription_shows_what_happens_until_it_is_stopped(open_page, 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_every_example_is_answered_on_the_demo_data(demo, path: Path):
-    token = demo.token("my-platform", Role.SERVICE) if "catalogue" in path.stem else demo.token("heavy")
+    token = demo.token("my-platform", Role.SERVICE) if "catalog" in path.stem else demo.token("heavy")
     answer = httpx.post(
         f"{demo.address}/graphql", json={"query": path.read_text()}, headers={"Authorization": f"Bearer {token}"}
     ).json()

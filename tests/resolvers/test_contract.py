@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ from graphql import (
 from resolvers.schema import sdl
 from tests.resolvers.conftest import SERVICE, SESSION, Graph, user
 
+ROOT = Path(__file__).parents[2]
 FENCE = re.compile(r"```graphql\n(.*?)```", re.DOTALL)
 DEPRECATION = re.compile(r"Use `[A-Za-z.]+(\([a-zA-Z]+:\))?`.* Gone after (\d{4}-\d{2}-\d{2})\.", re.DOTALL)
 PAYLOADS_WITHOUT_ERRORS = {"refreshOnboardingQuestions": "it takes nothing that could be wrong"}
@@ -63,6 +65,13 @@ def test_every_example_of_the_docs_pane_is_a_valid_document(served: GraphQLSchem
     assert len(found) > 40
     for _, example in found:
         assert validate(served, parse(example)) == [], example
+
+
+def test_every_example_of_graphiql_is_a_valid_document(served: GraphQLSchema) -> None:
+    examples = sorted((ROOT / "frontend" / "graphiql" / "src" / "examples").glob("*.graphql"))
+    assert len(examples) >= 7
+    for example in examples:
+        assert validate(served, parse(example.read_text())) == [], example.name
 
 
 def test_every_root_field_shows_an_example_that_asks_for_it(served: GraphQLSchema) -> None:
