@@ -1,4 +1,4 @@
-"""The first page of the manual: what the root types say of the whole, how each field may fail, and an example of it."""
+"""Descriptions of the root types, and the error codes and an example of each root field."""
 
 from collections.abc import Mapping
 from textwrap import dedent
@@ -217,7 +217,7 @@ MUTATION_ERROR_CODES: Mapping[str, tuple[UserErrorCode, ...]] = {
     "refreshOnboardingQuestions": (),
     "removeUsers": (UserErrorCode.UNKNOWN_REFERENCE, UserErrorCode.FORBIDDEN, UserErrorCode.TOO_MANY),
 }
-"""What `userErrors` of each mutation may say."""
+"""The codes of `userErrors` by mutation."""
 
 
 def _block(example: str) -> str:

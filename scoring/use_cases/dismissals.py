@@ -65,7 +65,7 @@ async def undo_dismissal(work: UnitOfWork, key: str) -> Dismissed:
 
 
 Subject = tuple[MuteKind, int]
-"""What a mute names: a kind, and the id of a term, user or project."""
+"""The subject of a mute: a kind, and the id of a term, user or project."""
 
 
 async def _cause_of(work: UnitOfWork, key: str, reason: DismissalReason) -> Subject | None:
