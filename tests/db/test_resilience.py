@@ -138,7 +138,7 @@ class TestGuard:
     async def test_an_open_circuit_admits_no_call(self, guard: Guard, changes: Changes, tally: Tally) -> None:
         await fail(guard)
         asked = []
-        with pytest.raises(StoreUnavailable, match="not asked"):
+        with pytest.raises(StoreUnavailable, match="not called"):
             await guard.call("near", lambda: asked.append(1) or fine())
         assert asked == []
         assert tally.counts == {("near", CallOutcome.UNAVAILABLE): 3, ("near", CallOutcome.REJECTED): 1}
@@ -166,7 +166,7 @@ class TestGuard:
         clock.now += 2
         await fail(guard, 1)
         clock.now += 1.9
-        with pytest.raises(StoreUnavailable, match="not asked"):
+        with pytest.raises(StoreUnavailable, match="not called"):
             await guard.call("near", fine)
         clock.now += 0.1
         assert await guard.call("near", fine) == "fine"
@@ -177,7 +177,7 @@ class TestGuard:
         clock.now += 2
         probe = asyncio.create_task(guard.call("near", hanging))
         await asyncio.sleep(0)
-        with pytest.raises(StoreUnavailable, match="not asked"):
+        with pytest.raises(StoreUnavailable, match="not called"):
             await guard.call("near", fine)
         with pytest.raises(StoreUnavailable, match="no answer"):
             await probe
@@ -305,7 +305,7 @@ async def test_a_store_behind_a_cable_that_is_cut_is_noticed_and_found_again() -
                 with pytest.raises(StoreUnavailable):
                     await cache.get("key")
                 assert time.monotonic() - started < 25  # and not for ever
-            with pytest.raises(StoreUnavailable, match="not asked"):
+            with pytest.raises(StoreUnavailable, match="not called"):
                 await cache.get("key")
             await proxy.forward()
             async with asyncio.timeout(5):
