@@ -51,13 +51,7 @@ async def load_evidence(
     signals: Iterable[Signal],
     recent: RecentInteractionReader | None = None,
 ) -> BehaviorEvidence:
-    """Load the parts of the evidence that the given signals read; the other parts stay empty.
-
-    Parameters
-    ----------
-    recent
-        Reader that remembers recent interactions; None reads all of them.
-    """
+    """Load the parts of the evidence that the given signals read; the other parts stay empty."""
     database, parts, ids = stores.database, required_parts(signals), table.ids.tolist()
     actor_id = profile.viewer.actor_id or 0
     recent = recent or RecentInteractionReader(database, actor_id, at)

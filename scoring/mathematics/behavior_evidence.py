@@ -79,59 +79,23 @@ NO_ACTIVITY = PlatformActivity(np.empty(0), np.empty(0))
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BehaviorEvidence:
-    """Input of the behavior signals for n candidates.
+    """Input of the behavior signals for n candidates; everything in it happened strictly before the moment."""
 
-    Attributes
-    ----------
-    at_s
-        The moment, Unix seconds. Everything below happened strictly before it.
-    created_s
-        (n,) times of publication.
-    actors
-        (n, 4) distinct actors, decayed since their first interaction, at `db.time_units.ACTOR_HALF_LIVES_H`.
-    engagements
-        The viewer's own history.
-    links
-        Candidates that are item-item neighbors of the viewer's history, by kind of list.
-    interactions
-        Interactions with the candidates in the last `weights.RECENT_INTERACTION_DAYS`. The similarity is that of the
-        actor's latent factors to the viewer's, −1 to 1, 0 if unknown.
-    clusters
-        The same interactions. The similarity is that of the viewer's factors to the mean of the actor's taste cluster,
-        which has at least `weights.MIN_CLUSTER_SIZE` members; no floor applies.
-    session_neighbors
-        Those of the interactions by actors who engaged with the viewer's last `weights.SESSION_PROJECTS` projects
-        within `weights.SESSION_DAYS`. The similarity is the number of these projects.
-    platform_activity
-        Activity of the platform in the last `weights.RECENT_INTERACTION_DAYS`.
-    item_similarity, owner_similarity
-        (n,) similarities of the viewer's factors to those of the candidate and of its owner.
-    same_owner_count
-        (n,) other projects of the candidate's owner in the viewer's history.
-    user_neighbors
-        Interactions of all time of the viewer's user neighbors, with their similarity to the viewer. Only evaluation
-        fills it.
-    user_neighbor_similarity
-        The sum of the similarities of all user neighbors.
-    floor
-        The fewest actors that count, so that no contribution reveals what one of them did.
-    """
-
-    at_s: float
-    created_s: Floats
-    actors: Floats
-    engagements: History
-    links: Mapping[NeighborKind, NeighborLinks]
-    interactions: FirstInteractions
-    clusters: FirstInteractions
-    session_neighbors: FirstInteractions
+    at_s: float  # the moment, Unix seconds
+    created_s: Floats  # (n,) times of publication
+    actors: Floats  # (n, 4) distinct actors, decayed since their first interaction, at `ACTOR_HALF_LIVES_H`
+    engagements: History  # the viewer's own
+    links: Mapping[NeighborKind, NeighborLinks]  # candidates that are item neighbors of the history
+    interactions: FirstInteractions  # recent ones with the candidates, and similarity of the actors' factors
+    clusters: FirstInteractions  # the same, and similarity of the mean factors of the actors' taste clusters; no floor
+    session_neighbors: FirstInteractions  # those by session neighbors, and number of their shared projects
     platform_activity: PlatformActivity
-    item_similarity: Floats
-    owner_similarity: Floats
-    same_owner_count: Floats
-    user_neighbors: FirstInteractions = NO_INTERACTIONS
-    user_neighbor_similarity: float = 0.0
-    floor: int = weights.ANONYMITY_FLOOR
+    item_similarity: Floats  # (n,) of the viewer's factors to the candidate's
+    owner_similarity: Floats  # (n,) of the viewer's factors to those of the candidate's owner
+    same_owner_count: Floats  # (n,) other projects of the candidate's owner in the history
+    user_neighbors: FirstInteractions = NO_INTERACTIONS  # interactions of all time; only evaluation fills it
+    user_neighbor_similarity: float = 0.0  # sum over all user neighbors
+    floor: int = weights.ANONYMITY_FLOOR  # fewest actors that count, so that no contribution reveals one of them
 
     @property
     def n(self) -> int:

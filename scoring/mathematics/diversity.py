@@ -70,20 +70,17 @@ def diversify(
     ----------
     score
         (n,) millionths, descending.
-    attributes
-        Attributes of the same n projects.
     strength
         Score for each unit of similarity; 0 leaves only the limits of owner and category.
     given
-        Projects (indexes) that get a place (0 for the first), or the first place below it that their owner and category
-        allow.
+        Projects that get a place (0 for the first), or the first one below it that their owner and category allow.
 
     Returns
     -------
     order
         A permutation of range(n): the index, in score order, of the project at each rank.
     changes
-        The change of each project that lost score or is not at its rank by score, by its index in score order.
+        The changes of projects that lost score or are not at their rank by score, by the same index.
     """
     depth = min(score.size, weights.DIVERSITY_DEPTH)
     near = attributes.take(np.arange(depth))

@@ -40,13 +40,8 @@ def build_collaborative_model(
 ) -> CollaborativeModel:
     """Learn item neighbors and factors from the first `until` events.
 
-    Parameters
-    ----------
-    floor
-        The fewest actors that two neighbors share, and that give a project factors.
-    timed
-        Whether only what is served is learned. Evaluation on static data sets also measures RP3beta, EASE and user
-        neighbors, which add nothing in a timed feed (docs/ranking.md).
+    Two neighbors share `floor` actors at least, and as many give a project factors. Unless `timed`, RP3beta, EASE and
+    user neighbors are learned too: evaluation on static data sets measures them (docs/ranking.md).
     """
     engaged = interaction_matrix(log.actors[:until], log.projects[:until], log.n_actors, log.n_projects)
     lists = {NeighborKind.COSINE: item_neighbors(engaged, floor)}
@@ -171,13 +166,8 @@ def learn_factors(
 
     An interaction counts 1 / log2(2 + actors of the project); a row is divided by its length plus one. The SVD uses a
     randomized range finder with power iterations (Halko, Martinsson & Tropp, 2011): each step is one pass over the
-    events and holds (actors + projects) x factors numbers, which any engine that groups and sums can do.
-
-    Returns
-    -------
-    Factors
-        Unit rows (those of actors slightly shrunk); zeros for an actor without events and for a project of fewer than
-        `floor` actors. Taste clusters have at least `weights.MIN_CLUSTER_SIZE` members, whatever the floor.
+    events and holds (actors + projects) x factors numbers, which any engine that groups and sums can do. The rows of
+    actors are slightly shrunk; an actor without events and a project of fewer than `floor` actors have zeros.
     """
     counts = np.asarray(engaged.sum(axis=0)).ravel()
     if not engaged.nnz:

@@ -53,14 +53,9 @@ def vector_similarity(cosines: Cosines) -> Floats:
 
 
 def explicit_preferences(carried: Incidence, tag_terms: Integers, tag_worth: Floats) -> Floats:
-    """Sum over the viewer's matching tags, at most 1. Range 0 to 1.
+    """Sum over the viewer's (t,) matching tags, at most 1. Range 0 to 1.
 
-    Parameters
-    ----------
-    tag_terms
-        (t,) term ids of the viewer's tags.
-    tag_worth
-        (t,) confidences times the value of a match of that kind (`weights.TOOL_MATCH`, ...).
+    `tag_worth` is the confidence times the value of a match of that kind (`weights.TOOL_MATCH`, ...).
     """
     return np.minimum(carried.weighted_sum(tag_terms, tag_worth), 1.0)
 
@@ -75,12 +70,8 @@ def behavioral_signals(
 ) -> Floats:
     """Recent behavior: less of viewed and liked projects, more of the same tools. Range −0.5 to 1.
 
-    Parameters
-    ----------
-    viewed_recently, liked
-        (n,) whether the viewer viewed the project in the last `weights.RECENT_VIEWS_DAYS`, or likes it.
-    seen_tools
-        (v,) tools of the projects viewed in that time, one entry for each project and tool.
+    `viewed_recently` and `seen_tools` are of the last `weights.RECENT_VIEWS_DAYS`; `seen_tools` has one entry for each
+    viewed project and tool.
     """
     tool_ids, times = np.unique(seen_tools, return_counts=True)
     affinity = np.minimum(weights.TOOL_AFFINITY_STEP * times, weights.MAX_TOOL_AFFINITY)
@@ -93,10 +84,7 @@ def behavioral_signals(
 def novelty(carried: Incidence, met_terms: Integers, familiarity: Floats) -> Floats:
     """Novelty: 1 minus the mean familiarity of the project's terms, 0 without terms. Range 0 to 1.
 
-    Parameters
-    ----------
-    met_terms, familiarity
-        (t,) distinct term ids that are familiar to the viewer, and their familiarity, 0 to 1.
+    `met_terms` are (t,) distinct term ids that are familiar to the viewer; `familiarity` is 0 to 1.
     """
     many = np.bincount(carried.rows, minlength=carried.n)
     known = carried.weighted_sum(met_terms, familiarity)

@@ -20,14 +20,7 @@ def cluster_tastes(factors: Vectors, min_size: int) -> tuple[Integers, Vectors]:
     """Divide actors into clusters of similar factors.
 
     Each group is split along its principal axis, where that removes most of its variance, while both parts keep
-    `min_size` members. Costs about n · k² · log n.
-
-    Parameters
-    ----------
-    factors
-        (n, k) factors; a row of zeros belongs to no cluster.
-    min_size
-        The fewest members of a cluster.
+    `min_size` members. Costs about n · k² · log n. A row of zeros belongs to no cluster.
 
     Returns
     -------

@@ -32,25 +32,16 @@ _T = TypeVar("_T")
 class CandidateSource(StrEnum):
     """Sources of candidates."""
 
-    NEAR = "near"
-    """Nearest vectors to the profile's."""
-    COLLABORATIVE = "collaborative"
-    """Liked by actors with the same interests or the same history."""
-    TAGS = "tags"
-    """Carries terms of the viewer's interests."""
-    TRENDING = "trending"
-    """Highest velocity, updated hourly."""
+    NEAR = "near"  # nearest vectors to the profile's
+    COLLABORATIVE = "collaborative"  # liked by actors with the same interests or the same history
+    TAGS = "tags"  # carries terms of the viewer's interests
+    TRENDING = "trending"  # highest velocity, updated hourly
     NEWEST = "newest"
-    POPULAR = "popular"
-    """Most all-time likes."""
-    RECENT = "lately"
-    """Most actors among the latest first interactions on the platform."""
-    ITEM_NEIGHBORS = "item_neighbors"
-    """Item neighbors of the history."""
-    SESSION_NEIGHBORS = "session_neighbors"
-    """Engaged with by actors who share the viewer's latest projects."""
-    OWNERS = "owners"
-    """Newest projects of the owners in the history."""
+    POPULAR = "popular"  # most all-time likes
+    RECENT = "lately"  # most actors among the latest first interactions on the platform
+    ITEM_NEIGHBORS = "item_neighbors"  # item neighbors of the history
+    SESSION_NEIGHBORS = "session_neighbors"  # engaged with by actors who share the viewer's latest projects
+    OWNERS = "owners"  # newest projects of the owners in the history
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,12 +44,8 @@ async def rank(
 ) -> Ranking:
     """Rank the candidates for a viewer, with a fixed number of store calls whatever their number.
 
-    Parameters
-    ----------
-    exploration
-        Share of the places that goes to under-exposed projects.
-    recent
-        Reader that remembers interactions while a page is ranked several times.
+    A share `exploration` of the places goes to under-exposed projects. `recent` remembers interactions while a page is
+    ranked several times.
     """
     viewer = profile.viewer
     terms = await term_ids(stores.database, where)
@@ -145,16 +141,9 @@ def signal_matrix(
     evidence: BehaviorEvidence | None = None,
     feedback: NegativeFeedback = negative_feedback.NO_FEEDBACK,
 ) -> Floats:
-    """Compute the (n, k) values of the model's signals.
+    """Compute the (n, k) values of the model's signals; without `evidence` it must use no behavior signal.
 
-    Parameters
-    ----------
-    cosines
-        (n,) similarities of each project's vector to the profile's; NaN if unknown.
-    neighbor_likes
-        Likes by user neighbors, by project id.
-    evidence
-        Evidence of the behavior signals; None if the model uses none of them.
+    `cosines` are (n,) similarities to the profile's vector, NaN if unknown; `neighbor_likes` are by project id.
     """
     ids = table.ids.tolist()
     week_ago = at.timestamp() - weights.RECENT_VIEWS_DAYS * DAY_S

@@ -42,20 +42,13 @@ _COVERAGE_HITS = 10  # best keyword hits whose coverage of the query adapts alph
 class SearchQuery:
     """Search query.
 
-    Attributes
-    ----------
-    text
-        The words, separated by single spaces.
-    alpha
-        Share of the vector similarity, from 0 (keywords only) to 1 (vectors only). In between it is adapted: it falls
-        when a project contains all the words, and rises when none does.
-    personalized
-        Whether similarity to the viewer's profile adds to the score.
+    `alpha` is the share of the vector similarity, from 0 (keywords only) to 1 (vectors only). In between it is adapted:
+    it falls when a project contains all the words, and rises when none does.
     """
 
-    text: str
+    text: str  # words, separated by single spaces
     alpha: float
-    personalized: bool = False
+    personalized: bool = False  # whether similarity to the viewer's profile adds to the score
 
     @classmethod
     def checked(cls, text: str, alpha: float, personalized: bool = False) -> Self:
@@ -85,13 +78,7 @@ async def rank(
     at: datetime,
     deadlines: Deadlines = SERVING,
 ) -> Ranking:
-    """Find and rank up to `weights.SEARCH_HITS` projects.
-
-    Parameters
-    ----------
-    profile
-        Profile of a personalized search; None ranks for everybody.
-    """
+    """Find and rank up to `weights.SEARCH_HITS` projects; `profile` is that of a personalized search."""
     terms = await term_ids(stores.database, where)
     vector, away = await _embedded(stores, query, deadlines)
     try:

@@ -66,12 +66,7 @@ async def rank(
 ) -> Ranking:
     """Rank the projects of a window, in one statement.
 
-    Parameters
-    ----------
-    profile
-        Profile whose interests boost projects; None ranks for everybody.
-    max_boost_places
-        Places that a boost moves a project at most.
+    The interests of `profile` boost projects by `max_boost_places` at most; None ranks for everybody.
     """
     chosen = constants[window]
     found, actors = await trending_projects(
