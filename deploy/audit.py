@@ -44,19 +44,11 @@ class Failed(Exception):
 
 @dataclass(frozen=True)
 class Vulnerability:
-    """A known vulnerability of a package that is used.
-
-    Attributes
-    ----------
-    ids
-        All its names, the one to show first.
-    fix
-        What to upgrade to; empty where there is no fix.
-    """
+    """A known vulnerability of a package that is used."""
 
     package: str
-    ids: tuple[str, ...]
-    fix: str
+    ids: tuple[str, ...]  # all its names, the one to show first
+    fix: str  # what to upgrade to; empty where there is no fix
 
     def fails(self, accepted: Mapping[str, date], today: date) -> bool:
         """Return whether it fails the audit."""

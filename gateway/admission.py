@@ -32,19 +32,11 @@ Prepared = Executor[Any] | list[GraphQLError]
 
 @dataclass(frozen=True, slots=True)
 class AdmittedOperation:
-    """An operation that may run.
-
-    Attributes
-    ----------
-    kind
-        Query, mutation or subscription.
-    cost
-        Its cost and the rest of the budget, for `extensions`.
-    """
+    """An operation that may run."""
 
     document: Document
-    kind: OperationType
-    cost: Mapping[str, int]
+    kind: OperationType  # query, mutation or subscription
+    cost: Mapping[str, int]  # its cost and the rest of the budget, for `extensions`
     prepared: Prepared
 
 

@@ -56,18 +56,10 @@ _MEDIA_TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """One file of a build.
+    """One file of a build."""
 
-    Attributes
-    ----------
-    bodies
-        Its bytes by content coding; always with "identity".
-    headers
-        Headers of every answer with it.
-    """
-
-    bodies: Mapping[str, bytes]
-    headers: Mapping[str, str]
+    bodies: Mapping[str, bytes]  # its bytes by content coding; always with "identity"
+    headers: Mapping[str, str]  # headers of every answer with it
 
     def answer(self, request: Request) -> Response:
         """Return the file in the smallest coding that the client accepts, or 304 if the client has it."""

@@ -16,10 +16,7 @@ _ADVICE = "run this in the folder where the server was started, or set VAR_DIR (
 def make_var_dir(settings: Settings) -> Path:
     """Create the data folder.
 
-    Raises
-    ------
-    CannotStart
-        If it cannot be created or written.
+    Raises `CannotStart` if it cannot be created or written.
     """
     folder = settings.var_dir
     try:
@@ -45,10 +42,7 @@ def create_data_folder(settings: Settings, say: Callable[[str], None]) -> None:
 def require_data(settings: Settings) -> None:
     """Require the data of an installation, and create nothing.
 
-    Raises
-    ------
-    CannotStart
-        If the SQLite file of the database, or the folder of another embedded store, is missing.
+    Raises `CannotStart` if the SQLite file of the database, or the folder of another embedded store, is missing.
     """
     file = database_file(settings)
     if settings.uses_data_folder and not settings.var_dir.is_dir():
@@ -60,10 +54,7 @@ def require_data(settings: Settings) -> None:
 def require_secret(settings: Settings) -> None:
     """Require a signing secret, and create none: no server accepts tokens that another secret signs.
 
-    Raises
-    ------
-    CannotStart
-        If there is neither TOKEN_SECRET nor the file that a server creates at its first start.
+    Raises `CannotStart` if there is neither TOKEN_SECRET nor the file that a server creates at its first start.
     """
     path = settings.data_file(DataFile.TOKEN_SECRET)
     if settings.token_secret is None and not path.exists():

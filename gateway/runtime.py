@@ -39,22 +39,12 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """The objects of one server process, from its start to its end.
-
-    Attributes
-    ----------
-    open_context
-        Creates the context of one request; takes `caller`.
-    rate_limits
-        Store of the points that callers have spent.
-    changes
-        Source of feed change notifications; None without subscriptions.
-    """
+    """The objects of one server process, from its start to its end."""
 
     stores: Stores
-    open_context: Callable[..., Context]
-    rate_limits: RateLimitStore
-    changes: FeedChangeWatcher | None = None
+    open_context: Callable[..., Context]  # creates the context of one request; takes `caller`
+    rate_limits: RateLimitStore  # store of the points that callers have spent
+    changes: FeedChangeWatcher | None = None  # source of feed change notifications; None without subscriptions
 
 
 OpenRuntime = Callable[[], AbstractAsyncContextManager[Runtime]]

@@ -43,10 +43,7 @@ log = structlog.get_logger(__name__)
 def listen(settings: Settings) -> Iterator[socket.socket]:
     """Bind the address before any other work, so that a port in use is reported at once.
 
-    Raises
-    ------
-    CannotStart
-        If that fails: one sentence with the reason and the fix.
+    Raises `CannotStart` if that fails: one sentence with the reason and the fix.
     """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as listening:

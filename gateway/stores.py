@@ -113,10 +113,7 @@ async def open_migrated(settings: Settings) -> AsyncIterator[Stores]:
 async def prepare_index(stores: Stores) -> StoreUnavailable | None:
     """Create missing collections of the index; returns the error of a vector store that is away.
 
-    Raises
-    ------
-    CannotStart
-        If the vector store can never serve these settings.
+    Raises `CannotStart` if the vector store can never serve these settings.
     """
     try:
         await stores.vectors.prepare(stores.embedder.model, stores.embedder.dimension)
@@ -130,10 +127,7 @@ async def prepare_index(stores: Stores) -> StoreUnavailable | None:
 async def require_reachable(database: Database) -> None:
     """Ask the database one question.
 
-    Raises
-    ------
-    CannotStart
-        If it does not answer: its address (without the password), the reason, and the fix.
+    Raises `CannotStart` if it does not answer: its address (without the password), the reason, and the fix.
     """
     advice = "start it, or correct DATABASE_URL"
     if database.is_sqlite:

@@ -57,21 +57,11 @@ class _UnexpectedValue(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SelectionPlan:
-    """The split of one selection into direct fields and others.
+    """The split of one selection into direct fields and others."""
 
-    Attributes
-    ----------
-    names
-        All fields, in the order of the response.
-    direct
-        Fields read by plain attribute access, with all fields below them.
-    others
-        Fields that graphql-core resolves.
-    """
-
-    names: tuple[str, ...]
-    direct: tuple[tuple[str, Read], ...]
-    others: GroupedFieldSet
+    names: tuple[str, ...]  # all fields, in the order of the response
+    direct: tuple[tuple[str, Read], ...]  # fields read by plain attribute access, with all fields below them
+    others: GroupedFieldSet  # fields that graphql-core resolves
 
 
 class Executor(ExecutionContext):

@@ -94,10 +94,7 @@ class Feeds:
     async def for_you(self, viewer: Viewer, first: int, after: str | None, where: ProjectFilter) -> Page:
         """Return a page of For You.
 
-        Raises
-        ------
-        BadRequest
-            If an argument is invalid; the message says how to fix it.
+        Raises `BadRequest` if an argument is invalid; the message says how to fix it.
         """
         request = PageRequest.checked(FeedKind.FOR_YOU, viewer, where, digest(where), first, after)
         return await self._page(request, partial(self._for_you, viewer, where))

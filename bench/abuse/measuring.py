@@ -29,22 +29,12 @@ CALM_MS, CALM_S = 5.0, 0.5
 
 @dataclass
 class Measured:
-    """A probe with what its sendings cost.
-
-    Attributes
-    ----------
-    cpu_ms
-        CPU of all threads of the server process, for each request, the least of the rounds.
-    answer
-        The last answer.
-    fault
-        What was wrong with an answer of any round; None if nothing was.
-    """
+    """A probe with what its sendings cost."""
 
     probe: Probe
-    cpu_ms: float
-    answer: Answer
-    fault: str | None
+    cpu_ms: float  # CPU of all threads of the server process, for each request, the least of the rounds
+    answer: Answer  # the last answer
+    fault: str | None  # what was wrong with an answer of any round; None if nothing was
 
 
 @contextmanager

@@ -30,20 +30,12 @@ MAX_ERROR_LENGTH = 30_000
 
 @dataclass(frozen=True)
 class Target:
-    """The running gateway.
-
-    Attributes
-    ----------
-    client
-        Keeps connections open and sends to `host` and `port`.
-    secret
-        TOKEN_SECRET of the gateway, to sign tokens with.
-    """
+    """The running gateway."""
 
     host: str
     port: int
-    client: httpx.Client
-    secret: str
+    client: httpx.Client  # keeps connections open and sends to `host` and `port`
+    secret: str  # TOKEN_SECRET of the gateway, to sign tokens with
 
     def connect(self) -> socket.socket:
         """Open a TCP connection."""
@@ -52,19 +44,11 @@ class Target:
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer to a probe.
+    """The answer to a probe."""
 
-    Attributes
-    ----------
-    status
-        HTTP status, the close code of a WebSocket (1000 and above), or `NO_ANSWER`.
-    headers
-        By name in lower case.
-    """
-
-    status: int
+    status: int  # HTTP status, the close code of a WebSocket (1000 and above), or `NO_ANSWER`
     body: bytes = b""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)  # by name in lower case
 
     @property
     def json(self) -> Any:
@@ -95,28 +79,14 @@ Check = Callable[[Answer], str | None]
 
 @dataclass(frozen=True)
 class Probe:
-    """One abusive request.
-
-    Attributes
-    ----------
-    statuses
-        The statuses that are right.
-    send
-        Sends it and gives the answer.
-    code
-        `extensions.code` of the first error; None if nothing is said about errors.
-    check
-        Looks at the rest of the answer.
-    requests
-        Requests or connections that one sending consists of: the CPU is counted for each.
-    """
+    """One abusive request."""
 
     name: str
-    statuses: tuple[int, ...]
-    send: Send
-    code: str | None = None
-    check: Check | None = None
-    requests: int = 1
+    statuses: tuple[int, ...]  # the statuses that are right
+    send: Send  # sends it and gives the answer
+    code: str | None = None  # `extensions.code` of the first error; None if nothing is said about errors
+    check: Check | None = None  # looks at the rest of the answer
+    requests: int = 1  # requests or connections that one sending consists of: the CPU is counted for each
 
     def fault_of(self, answer: Answer) -> str | None:
         """Say what is wrong with an answer, in a few words; None if nothing is."""

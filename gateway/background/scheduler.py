@@ -24,25 +24,14 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class PeriodicJob:
-    """A job and its schedule.
+    """A job and its schedule."""
 
-    Attributes
-    ----------
-    name
-        Its row in the database, by which workers agree on who runs it.
-    every, offset
-        It is due at every whole multiple of `every` since 1970 UTC, plus `offset`.
-    work
-        The job. Database writes that must not come late call `db.jobs.require` in their transaction.
-    catches_up
-        Whether a starting worker runs an occurrence that no worker has run.
-    """
-
-    name: str
-    every: timedelta
+    name: str  # its row in the database, by which workers agree on who runs it
+    every: timedelta  # it is due at every whole multiple of `every` since 1970 UTC, plus `offset`
+    # The job. Database writes that must not come late call `db.jobs.require` in their transaction.
     work: Callable[[JobLease], Awaitable[Any]]
     offset: timedelta = timedelta()
-    catches_up: bool = False
+    catches_up: bool = False  # whether a starting worker runs an occurrence that no worker has run
 
     def due_at(self, moment: datetime) -> datetime:
         """Return the last time it was due; the same for workers whose clocks differ a little."""

@@ -20,25 +20,14 @@ OPT_OUT_HEADER = "Sec-GPC"
 
 @dataclass(frozen=True, slots=True)
 class Authentication:
-    """The caller of a request, and facts about the request that only the gateway needs.
-
-    Attributes
-    ----------
-    is_anonymous
-        Whether the request carried neither a token nor a session id of ours.
-    session_id_to_send
-        The session id for the answer: of a new session, or of the same one signed with a newer secret.
-    address
-        The caller's address; None if it is unknown.
-    expires_at
-        When the token is refused, in seconds since 1970; infinite without a token.
-    """
+    """The caller of a request, and facts about the request that only the gateway needs."""
 
     caller: Caller
-    is_anonymous: bool = False
+    is_anonymous: bool = False  # whether the request carried neither a token nor a session id of ours
+    # The session id for the answer: of a new session, or of the same one signed with a newer secret.
     session_id_to_send: str | None = None
-    address: Address | None = None
-    expires_at: float = inf
+    address: Address | None = None  # the caller's address; None if it is unknown
+    expires_at: float = inf  # when the token is refused, in seconds since 1970; infinite without a token
 
     @property
     def is_privileged(self) -> bool:
@@ -68,10 +57,7 @@ class Authenticator:
     async def authenticate(self, request: HTTPConnection) -> Authentication:
         """Authenticate a request; a caller without token and session gets a new session.
 
-        Raises
-        ------
-        Unauthenticated
-            If the token is invalid.
+        Raises `Unauthenticated` if the token is invalid.
         """
         headers = request.headers.getlist("authorization")
         if len(headers) > 1:

@@ -87,10 +87,7 @@ class IssuerKeys:
     async def find(self, algorithm: str, kid: str | None) -> IssuerKey | None:
         """Return the key that a token's header names; None if the issuer has no such key for this algorithm.
 
-        Raises
-        ------
-        IssuerAway
-            If no keys are known, or all are older than `MAX_KEY_AGE_S`.
+        Raises `IssuerAway` if no keys are known, or all are older than `MAX_KEY_AGE_S`.
         """
         await self._keep_fresh()
         found = self._match(algorithm, kid)

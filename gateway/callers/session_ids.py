@@ -23,15 +23,10 @@ _SHAPE = re.compile(r"s1\.([A-Za-z0-9_-]{22})\.([A-Za-z0-9_-]{43})")
 
 @dataclass(frozen=True, slots=True)
 class SessionId:
-    """A session id that the gateway has signed.
-
-    Attributes
-    ----------
-    renewed
-        The same session's id under the present secret, for the answer, if the previous secret signed this one.
-    """
+    """A session id that the gateway has signed."""
 
     key: str
+    # The same session's id under the present secret, for the answer, if the previous secret signed this one.
     renewed: str | None = None
 
 

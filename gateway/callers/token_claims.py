@@ -14,39 +14,21 @@ _RANK = {role: rank for rank, role in enumerate((Role.VIEWER, Role.SERVICE, Role
 
 @dataclass(frozen=True, slots=True)
 class TokenClaims:
-    """Claims of a valid token.
+    """Claims of a valid token."""
 
-    Attributes
-    ----------
-    user_key
-        The platform's key of the user, from the claim `sub`.
-    role
-        The role of the bearer; None leaves it to the user's row.
-    expires_at
-        When the token is refused, in seconds since 1970.
-    is_short_lived
-        Whether its life is short enough for an administrator's token.
-    """
-
-    user_key: str
-    role: Role | None
-    expires_at: float = field(default=0.0, compare=False)
+    user_key: str  # the platform's key of the user, from the claim `sub`
+    role: Role | None  # the role of the bearer; None leaves it to the user's row
+    expires_at: float = field(default=0.0, compare=False)  # when the token is refused, in seconds since 1970
+    # Whether its life is short enough for an administrator's token.
     is_short_lived: bool = field(default=True, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class RoleClaim:
-    """The claim that holds the role.
+    """The claim that holds the role."""
 
-    Attributes
-    ----------
-    name
-        The claim's name, or a path into objects with dots, as in ``realm_access.roles``.
-    names
-        The issuer's names of our roles.
-    """
-
-    name: str = "role"
+    name: str = "role"  # the claim's name, or a path into objects with dots, as in ``realm_access.roles``
+    # The issuer's names of our roles.
     names: Mapping[str, Role] = field(default_factory=lambda: {role.value: role for role in Role})
 
     def read(self, payload: Mapping[str, Any]) -> Role | None:

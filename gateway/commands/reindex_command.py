@@ -97,10 +97,7 @@ class IndexComparison:
 async def check(settings: Settings, *, repair: bool) -> IndexComparison:
     """Compare the index with the database, and repair differences if told to.
 
-    Raises
-    ------
-    CannotStart
-        If another process rebuilds the index.
+    Raises `CannotStart` if another process rebuilds the index.
     """
     found: list[IndexComparison] = []
     async with open_migrated(settings) as stores:

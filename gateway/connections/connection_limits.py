@@ -10,49 +10,28 @@ from gateway.json_responses import JsonResponse, error_response
 
 @dataclass(frozen=True)
 class ConnectionLimits:
-    """Limits of one connection.
+    """Limits of one connection."""
 
-    Attributes
-    ----------
-    head_bytes
-        Bytes of the request line and the headers. Proxies and browsers stop at 8 to 32 KB.
-    headers
-        Headers of one request. Browsers send about 20, chains of proxies add about 20.
-    framing_bytes
-        Bytes of chunk sizes, chunk extensions and trailers, in addition to one for each byte of the body, counted after
-        each read (up to 256 KB) that neither begins nor ends a request.
-    pieces, piece_bytes
-        Pieces (chunks and reads) of a body, and one more for each `piece_bytes`: a chunk of one byte costs about 2 µs,
-        as much as 1 KB in one piece.
-    pipelined
-        Requests that wait for the answer to an earlier request.
-    head_s
-        Seconds from the connection, or from the first byte of a further request, to the end of the head.
-    excess_head_s
-        The same for a connection over a cap.
-    keep_alive_s
-        Seconds from an answer to the first byte of the next request.
-    stalled_s
-        Seconds within which a slow reader must take `least_read` bytes; a client that takes nothing is cut off after
-        one to two times as long.
-    least_read
-        Bytes per `stalled_s`.
-    linger_s
-        Seconds for which an answered connection drops what its client still sends. Closing it at once would reset it,
-        and the client would lose the answer.
-    """
-
-    head_bytes: int = 64 * 1024
-    headers: int = 200
+    head_bytes: int = 64 * 1024  # bytes of the request line and the headers. Proxies and browsers stop at 8 to 32 KB.
+    headers: int = 200  # headers of one request. Browsers send about 20, chains of proxies add about 20.
+    # Bytes of chunk sizes, chunk extensions and trailers, in addition to one for each byte of the body, counted after
+    # each read (up to 256 KB) that neither begins nor ends a request.
     framing_bytes: int = 16 * 1024
+    # Pieces (chunks and reads) of a body, and one more for each `piece_bytes`: a chunk of one byte costs about 2 µs, as
+    # much as 1 KB in one piece.
     pieces: int = 1_000
     piece_bytes: int = 64
-    pipelined: int = 20
+    pipelined: int = 20  # requests that wait for the answer to an earlier request
+    # Seconds from the connection, or from the first byte of a further request, to the end of the head.
     head_s: float = 10.0
-    excess_head_s: float = 2.0
-    keep_alive_s: float = 5.0
+    excess_head_s: float = 2.0  # the same for a connection over a cap
+    keep_alive_s: float = 5.0  # seconds from an answer to the first byte of the next request
+    # Seconds within which a slow reader must take `least_read` bytes; a client that takes nothing is cut off after one
+    # to two times as long.
     stalled_s: float = 15.0
-    least_read: int = 1_024
+    least_read: int = 1_024  # bytes per `stalled_s`
+    # Seconds for which an answered connection drops what its client still sends. Closing it at once would reset it, and
+    # the client would lose the answer.
     linger_s: float = 2.0
 
 
@@ -84,10 +63,7 @@ Headers = Sequence[tuple[bytes, bytes]]
 def check_head(version: str, url: bytes, headers: Headers, limits: ConnectionLimits) -> None:
     """Check size, version, `Host` and `Transfer-Encoding`, which the parser does not check.
 
-    Raises
-    ------
-    ConnectionRefusal
-        If the head is malformed or too large.
+    Raises `ConnectionRefusal` if the head is malformed or too large.
     """
     if len(url) + sum(len(name) + len(value) for name, value in headers) > limits.head_bytes:
         raise head_too_large()

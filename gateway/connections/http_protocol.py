@@ -208,10 +208,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Check a head and start its request. `_decide_upgrade` handles a head with an upgrade.
 
-        Raises
-        ------
-        ConnectionRefusal
-            If the head is malformed or too large.
+        Raises `ConnectionRefusal` if the head is malformed or too large.
         """
         self._is_in_head = False
         self._stop_awaiting_head()

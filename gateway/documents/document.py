@@ -31,24 +31,13 @@ class DocumentRefused(Exception):
 
 @dataclass(slots=True)
 class Document:
-    """A parsed document.
-
-    Attributes
-    ----------
-    node
-        Its syntax tree, shared by every request that sends the same text: never modify it.
-    is_valid
-        Whether it has been validated against the schema.
-    analysis
-        Its measures; None before the first one.
-    is_shared
-        Whether everybody gets the same answer (`graphql_http.public_caching`); None before the first check.
-    """
+    """A parsed document."""
 
     text: str
-    node: DocumentNode
-    is_valid: bool = False
-    analysis: Analysis | None = None
+    node: DocumentNode  # its syntax tree, shared by every request that sends the same text: never modify it
+    is_valid: bool = False  # whether it has been validated against the schema
+    analysis: Analysis | None = None  # its measures; None before the first one
+    # Whether everybody gets the same answer (`graphql_http.public_caching`); None before the first check.
     is_shared: bool | None = None
     operations: list[OperationDefinitionNode] = field(init=False)
 

@@ -8,26 +8,15 @@ from gateway.errors import RequestRefused
 
 @dataclass(frozen=True, slots=True)
 class GraphQLRequest:
-    """Parameters of a GraphQL request whose document has not been parsed.
+    """Parameters of a GraphQL request whose document has not been parsed."""
 
-    Attributes
-    ----------
-    query
-        The document's text; None if it is named by `document_id` or by the extension `persistedQuery`.
-    variables, extensions
-        JSON objects whose content has not been checked.
-    document_id
-        The id of a trusted or registered document.
-    allows_mutation
-        Whether the request may run a mutation: it came by POST.
-    """
-
+    # The document's text; None if it is named by `document_id` or by the extension `persistedQuery`.
     query: str | None = None
     operation_name: str | None = None
-    variables: dict[str, Any] | None = None
+    variables: dict[str, Any] | None = None  # JSON objects whose content has not been checked
     extensions: dict[str, Any] | None = None
-    document_id: str | None = None
-    allows_mutation: bool = True
+    document_id: str | None = None  # the id of a trusted or registered document
+    allows_mutation: bool = True  # whether the request may run a mutation: it came by POST
 
 
 def parse_graphql_request(data: Any, *, allows_mutation: bool) -> GraphQLRequest:

@@ -44,10 +44,7 @@ class TrustedDocuments:
 def load_trusted_documents(settings: Settings) -> TrustedDocuments:
     """Read the manifest of the settings.
 
-    Raises
-    ------
-    CannotStart
-        If it cannot be used, or if only trusted documents may run and there is none.
+    Raises `CannotStart` if it cannot be used, or if only trusted documents may run and there is none.
     """
     if settings.trusted_documents_only and settings.trusted_documents is None:
         message = "TRUSTED_DOCUMENTS_ONLY is on and TRUSTED_DOCUMENTS names no manifest: no document could run"

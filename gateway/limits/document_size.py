@@ -16,55 +16,28 @@ _LISTS_OF_TYPES = frozenset({"fields", "inputFields", "interfaces", "possibleTyp
 
 @dataclass(frozen=True, slots=True)
 class SelectionSize:
-    """Size of a selection set and of all below it.
+    """Size of a selection set and of all below it."""
 
-    Attributes
-    ----------
-    depth
-        Nesting of fields outside `__schema` and `__type`.
-    introspection_depth
-        Nesting of fields from `__schema` or `__type` on.
-    nested_type_lists
-        Nesting of lists of types, fields or arguments in introspection.
-    fields, fragments, aliases
-        Number of fields, fragment spreads and aliases, fragments expanded.
-    """
-
-    depth: int = 0
-    introspection_depth: int = 0
-    nested_type_lists: int = 0
-    fields: int = 0
+    depth: int = 0  # nesting of fields outside `__schema` and `__type`
+    introspection_depth: int = 0  # nesting of fields from `__schema` or `__type` on
+    nested_type_lists: int = 0  # nesting of lists of types, fields or arguments in introspection
+    fields: int = 0  # number of fields, fragment spreads and aliases, fragments expanded
     fragments: int = 0
     aliases: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentSize:
-    """Measures of a document that do not depend on its variables.
+    """Measures of a document that do not depend on its variables."""
 
-    Attributes
-    ----------
-    largest
-        The maximum of each size over all operations and fragments, since validation looks at all of them.
-    repeats
-        The number of selections of the most selected root field, and its name.
-    directives
-        The most directives at one place.
-    operations, definitions
-        The number of operations and of named fragments.
-    nesting
-        Nesting of lists and objects in a literal value.
-    members
-        The most fields of an object literal.
-    """
-
+    # The maximum of each size over all operations and fragments, since validation looks at all of them.
     largest: SelectionSize
-    repeats: tuple[int, str]
-    directives: int
-    operations: int
+    repeats: tuple[int, str]  # the number of selections of the most selected root field, and its name
+    directives: int  # the most directives at one place
+    operations: int  # the number of operations and of named fragments
     definitions: int
-    nesting: int
-    members: int
+    nesting: int  # nesting of lists and objects in a literal value
+    members: int  # the most fields of an object literal
 
 
 def measure(document: DocumentNode, outline: SelectionOutline) -> DocumentSize:

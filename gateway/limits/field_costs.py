@@ -24,26 +24,13 @@ from resolvers.common.field_costs import ATTRIBUTE_COST, COST, Cost
 
 @dataclass(frozen=True, slots=True)
 class FieldCost:
-    """Cost of one field of the schema.
+    """Cost of one field of the schema."""
 
-    Attributes
-    ----------
-    cost
-        The declared cost.
-    type
-        The type of its value; None for a scalar or an enum value.
-    is_list
-        Whether its value is a list of objects.
-    entries
-        Expected entries of that list where no argument sizes it.
-    default
-        Number of selected things where the argument `cost.by` is left out: the schema's default, else the maximum.
-    """
-
-    cost: Cost = ATTRIBUTE_COST
-    type: str | None = None
-    is_list: bool = False
-    entries: float = 1.0
+    cost: Cost = ATTRIBUTE_COST  # the declared cost
+    type: str | None = None  # the type of its value; None for a scalar or an enum value
+    is_list: bool = False  # whether its value is a list of objects
+    entries: float = 1.0  # expected entries of that list where no argument sizes it
+    # Number of selected things where the argument `cost.by` is left out: the schema's default, else the maximum.
     default: int = 0
 
 

@@ -19,19 +19,11 @@ MAX_CALLERS = 100_000
 
 @dataclass(frozen=True, slots=True)
 class PointsSpent:
-    """Points that a caller has spent.
+    """Points that a caller has spent."""
 
-    Attributes
-    ----------
-    before, before_left_s
-        Points of the previous window, and the seconds for which they still count.
-    now, now_left_s
-        Points of this window, and the seconds for which they still count: up to two windows.
-    """
-
-    before: float = 0.0
+    before: float = 0.0  # points of the previous window, and the seconds for which they still count
     before_left_s: float = 0.0
-    now: float = 0.0
+    now: float = 0.0  # points of this window, and the seconds for which they still count: up to two windows
     now_left_s: float = 0.0
 
     @property

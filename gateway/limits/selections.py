@@ -25,56 +25,32 @@ from gateway.limits.field_costs import FieldCost, FieldCosts
 
 @dataclass(frozen=True, slots=True)
 class SelectedField:
-    """A field in a selection set.
-
-    Attributes
-    ----------
-    key
-        Its response name.
-    size
-        The value of the argument that determines how many things it selects; None without one.
-    block
-        The index of the block below it; None for a leaf.
-    """
+    """A field in a selection set."""
 
     name: str
-    key: str
+    key: str  # its response name
     is_aliased: bool
     field_cost: FieldCost
-    size: ValueNode | None
-    block: int | None
+    size: ValueNode | None  # the value of the argument that determines how many things it selects; None without one
+    block: int | None  # the index of the block below it; None for a leaf
 
 
 @dataclass(frozen=True, slots=True)
 class SelectionBlock:
-    """A selection set: its own fields, and the indices of the blocks of its fragments.
+    """A selection set: its own fields, and the indices of the blocks of its fragments."""
 
-    Attributes
-    ----------
-    type
-        The type whose fields it selects; None for an unknown type.
-    """
-
-    type: str | None
+    type: str | None  # the type whose fields it selects; None for an unknown type
     fields: list[SelectedField] = field(default_factory=list)
     fragments: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class SelectionOutline:
-    """A document's blocks, each behind those that it refers to.
-
-    Attributes
-    ----------
-    operations
-        The index of each operation's block, in the order of the document's operations.
-    definitions
-        The indices of the blocks of named fragments.
-    """
+    """A document's blocks, each behind those that it refers to."""
 
     blocks: list[SelectionBlock]
-    operations: list[int]
-    definitions: list[int]
+    operations: list[int]  # the index of each operation's block, in the order of the document's operations
+    definitions: list[int]  # the indices of the blocks of named fragments
 
 
 @dataclass(slots=True)

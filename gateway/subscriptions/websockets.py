@@ -62,18 +62,12 @@ class ConnectionClosed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class WebSocketEndpoint:
-    """The ASGI application behind WebSockets to `/graphql`.
-
-    Attributes
-    ----------
-    idle_s
-        Seconds for which a socket without subscriptions stays open.
-    """
+    """The ASGI application behind WebSockets to `/graphql`."""
 
     admission: Admission
     stream_limits: StreamLimits
     origins: AllowedOrigins
-    idle_s: float
+    idle_s: float  # seconds for which a socket without subscriptions stays open
     clock: Clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

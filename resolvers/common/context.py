@@ -24,24 +24,14 @@ _RANK = {role: rank for rank, role in enumerate((Role.VIEWER, Role.SERVICE, Role
 
 @dataclass(kw_only=True)
 class Context(UnitOfWork):
-    """The context of one request. Loaders live as long as it does, or until a write makes them out of date.
-
-    Attributes
-    ----------
-    loader_fallbacks
-        The last values that this process read of what every viewer may see.
-    thresholds
-        The amounts of data from which on a viewer is known well enough.
-    changes
-        The source of feed-change notifications; None if there is none.
-    is_complete
-        Whether every store answered so far; an answer without one must not be cached.
-    """
+    """The context of one request. Loaders live as long as it does, or until a write makes them out of date."""
 
     feeds: Feeds
+    # The last values that this process read of what every viewer may see.
     loader_fallbacks: LoaderFallbacks = field(default_factory=LoaderFallbacks)
-    thresholds: Thresholds = BASELINE_THRESHOLDS
-    changes: FeedChangeWatcher | None = None
+    thresholds: Thresholds = BASELINE_THRESHOLDS  # the amounts of data from which on a viewer is known well enough
+    changes: FeedChangeWatcher | None = None  # the source of feed-change notifications; None if there is none
+    # Whether every store answered so far; an answer without one must not be cached.
     is_complete: bool = field(default=True, init=False)
 
     @cached_property

@@ -28,31 +28,16 @@ MIN_DOCUMENTED_COST = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """The cost of answering a field once, without the fields below it. A point is about ten microseconds of CPU.
+    """The cost of answering a field once, without the fields below it. A point is about ten microseconds of CPU."""
 
-    Attributes
-    ----------
-    points
-        For asking at all.
-    each
-        For each thing that the argument `by` asks for.
-    by
-        The argument that says how many: a number, or a list whose length counts. Lists right below the field have as
-        many entries. None where no argument does.
-    or_by
-        The argument that says how many where `by` is left out: `ids` beside `keys`.
-    most
-        The most that the resolver takes; what is beyond is refused by it, and counts as this much.
-    entries
-        How many entries the list has, where the field is a list that no argument sizes.
-    """
-
-    points: int = 0
-    each: int = 0
+    points: int = 0  # for asking at all
+    each: int = 0  # for each thing that the argument `by` asks for
+    # The argument that says how many: a number, or a list whose length counts. Lists right below the field have as many
+    # entries. None where no argument does.
     by: str | None = None
-    most: int = 100
-    entries: int = 10
-    or_by: str | None = None
+    most: int = 100  # the most that the resolver takes; what is beyond is refused by it, and counts as this much
+    entries: int = 10  # how many entries the list has, where the field is a list that no argument sizes
+    or_by: str | None = None  # the argument that says how many where `by` is left out: `ids` beside `keys`
 
     @property
     def description_suffix(self) -> str:

@@ -37,10 +37,7 @@ def viewer_global_id(type_: str, user_key: str | None, session_key: str | None) 
 def parse_global_id(given: str) -> GlobalId:
     """Read an id that `global_id` made.
 
-    Raises
-    ------
-    InvalidId
-        If it did not.
+    Raises `InvalidId` if it did not.
     """
     type_, colon, key = (decode_opaque(given) or "").partition(":")
     if not colon or not type_.isidentifier() or not is_valid_key(key):
@@ -72,10 +69,7 @@ def encode_cursor(*place: str | float) -> str:
 def decode_cursor(cursor: str) -> list[Any]:
     """Return the values that `encode_cursor` was given; their number and types are not checked.
 
-    Raises
-    ------
-    InvalidPage
-        If it did not make the cursor.
+    Raises `InvalidPage` if it did not make the cursor.
     """
     try:
         place = json.loads(decode_opaque(cursor) or "")
@@ -119,10 +113,7 @@ def edge_global_id(feed: FeedKind, cursor: str) -> strawberry.ID:
 def parse_edge_key(key: str) -> EdgeKey:
     """Read the key of an id that `edge_global_id` made.
 
-    Raises
-    ------
-    InvalidId
-        If it did not.
+    Raises `InvalidId` if it did not.
     """
     try:
         feed, cursor, checksum = key.split(":")
@@ -148,10 +139,7 @@ class ReasonId(NamedTuple):
 def parse_reason_id(given: str) -> ReasonId:
     """Read what `reason_global_id` made.
 
-    Raises
-    ------
-    InvalidId
-        If it did not.
+    Raises `InvalidId` if it did not.
     """
     match (decode_opaque(given) or "").split(":", 2):
         case ["Reason", project_id, reason] if reason and is_storable_text(reason) and _is_id(project_id):

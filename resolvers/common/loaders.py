@@ -67,10 +67,7 @@ class MappedLoader(DataLoader[K, V | None]):
     async def batch_load_fn(self, keys: list[K]) -> list[V | None]:
         """Read a batch.
 
-        Raises
-        ------
-        StoreUnavailable
-            If the database is unavailable and the fallback does not have all keys.
+        Raises `StoreUnavailable` if the database is unavailable and the fallback does not have all keys.
         """
         try:
             with self._context.canceled_with_request():

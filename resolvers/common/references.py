@@ -47,10 +47,7 @@ class Reference(NamedTuple):
 def key_of(type_: str, reference: Reference) -> str:
     """Return the key of the thing of a type that a pair of arguments names.
 
-    Raises
-    ------
-    InvalidReference
-        If both are given or neither is, or if the id is of another type.
+    Raises `InvalidReference` if both are given or neither is, or if the id is of another type.
     """
     key, id_ = unset_to_none(reference.key), unset_to_none(reference.id)
     if (key is None) is (id_ is None):
@@ -61,10 +58,7 @@ def key_of(type_: str, reference: Reference) -> str:
 def keys_of(type_: str, keys: Sequence[str] | None, ids: Sequence[strawberry.ID] | None) -> list[str]:
     """Return the keys of the things of a type that a pair of list arguments names.
 
-    Raises
-    ------
-    InvalidReference
-        If both are given or neither is, or if an id is of another type.
+    Raises `InvalidReference` if both are given or neither is, or if an id is of another type.
     """
     keys, ids = unset_to_none(keys), unset_to_none(ids)
     if (keys is None) is (ids is None):
@@ -81,10 +75,7 @@ _MUTE_KINDS = {"User": MuteKind.OWNER, "Project": MuteKind.PROJECT} | {
 def term_of(kind: TermKind | None, key: str | None, id_: strawberry.ID | None) -> tuple[TermKind, str]:
     """Return the kind and the key of the tool, category or topic that a client names.
 
-    Raises
-    ------
-    InvalidReference
-        If neither `id` alone nor `kind` and `key` are given, or if the id is of another type.
+    Raises `InvalidReference` if neither `id` alone nor `kind` and `key` are given, or if the id is of another type.
     """
     type_, key = _kind_and_key(kind, key, id_, tuple(_KINDS))
     return _KINDS[type_], key
@@ -93,10 +84,7 @@ def term_of(kind: TermKind | None, key: str | None, id_: strawberry.ID | None) -
 def mutable_of(kind: MuteKind | None, key: str | None, id_: strawberry.ID | None) -> tuple[MuteKind, str]:
     """Return the kind and the key of what a client mutes.
 
-    Raises
-    ------
-    InvalidReference
-        If neither `id` alone nor `kind` and `key` are given, or if the id is of another type.
+    Raises `InvalidReference` if neither `id` alone nor `kind` and `key` are given, or if the id is of another type.
     """
     type_, key = _kind_and_key(kind, key, id_, tuple(_MUTE_KINDS))
     return _MUTE_KINDS[type_], key

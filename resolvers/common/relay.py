@@ -87,10 +87,7 @@ def connection_parts(items: Sequence[tuple[str, T]], first: int, *, has_previous
 def checked_first(first: int | None) -> int:
     """Return the size of a page, `DEFAULT_PAGE_SIZE` if it is null.
 
-    Raises
-    ------
-    InvalidPage
-        If it is out of range.
+    Raises `InvalidPage` if it is out of range.
     """
     if first is None:
         return DEFAULT_PAGE_SIZE

@@ -54,10 +54,7 @@ class UserError:
 async def attempt(use_case: Callable[[], Awaitable[T]], failed: F) -> tuple[T | F, list[UserError]]:
     """Run a use case; return its result, or `failed` with the errors in its input, also those of reading arguments.
 
-    Raises
-    ------
-    Unauthenticated
-        If the use case needs a caller, or a token, that is not there.
+    Raises `Unauthenticated` if the use case needs a caller, or a token, that is not there.
     """
     try:
         return await use_case(), []

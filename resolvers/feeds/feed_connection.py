@@ -73,10 +73,7 @@ class ProjectFilterInput:
     async def read(self, context: Context) -> ProjectFilter:
         """Return the filter as the ranking takes it. A user who does not exist for the viewer owns nothing.
 
-        Raises
-        ------
-        InvalidArgument
-            If a list is too long, or a value cannot be a key.
+        Raises `InvalidArgument` if a list is too long, or a value cannot be a key.
         """
         owner_key, excluded = unset_to_none(self.owner), _values("excludeKeys", self.exclude_keys)
         owner_id = None
@@ -319,10 +316,7 @@ async def serve_feed(
     While the database is unavailable, the viewer is unknown: a `personal` feed is then an error; other feeds are served
     as last seen.
 
-    Raises
-    ------
-    RequestError
-        If an argument cannot be served.
+    Raises `RequestError` if an argument cannot be served.
     """
     where = unset_to_none(where)
     context = info.context
@@ -339,10 +333,7 @@ async def serve_feed(
 async def edge_by_key(info: Info, key: str) -> FeedEdge | None:
     """Return the edge with this key of a global id, as it was ranked; None if its project is not visible any more.
 
-    Raises
-    ------
-    RequestError
-        If the id was not made by this service, is another viewer's, or its ranking is gone.
+    Raises `RequestError` if the id was not made by this service, is another viewer's, or its ranking is gone.
     """
     feed, cursor = parse_edge_key(key)
     loaders, is_stored = info.context.loaders, feed is not FeedKind.NEWEST

@@ -46,30 +46,14 @@ WINDOW_SHARES = (0.3125, 0.525, 0.75)
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Options of an evaluation.
+    """Options of an evaluation."""
 
-    Attributes
-    ----------
-    seed
-        Of every random draw.
-    floor
-        People from which on neighbor signals count; 1 shows the cost of the floor.
-    model
-        The model to measure; None fits one.
-    windows
-        For timed protocols; None takes `WINDOW_SHARES`.
-    last_window
-        Test on the events after the windows, for one final measurement.
-    single_signal_scorers
-        Whether to measure each signal alone too.
-    """
-
-    seed: int = 0
-    floor: int = weights.ANONYMITY_FLOOR
-    model: Model | None = None
-    windows: Windows | None = None
-    last_window: bool = False
-    single_signal_scorers: bool = True
+    seed: int = 0  # of every random draw
+    floor: int = weights.ANONYMITY_FLOOR  # people from which on neighbor signals count; 1 shows the cost of the floor
+    model: Model | None = None  # the model to measure; None fits one
+    windows: Windows | None = None  # for timed protocols; None takes `WINDOW_SHARES`
+    last_window: bool = False  # test on the events after the windows, for one final measurement
+    single_signal_scorers: bool = True  # whether to measure each signal alone too
 
 
 # --- timed ------------------------------------------------------------------------------------------------------------
@@ -90,10 +74,7 @@ def evaluate_leave_last(dataset: Dataset, options: Options, progress: Progress) 
 def evaluation_windows(dataset: Dataset, options: Options, protocol: str) -> Windows:
     """Return the windows of the options, or the default windows of the log.
 
-    Raises
-    ------
-    InsufficientData
-        If the log holds nothing, or has no times.
+    Raises `InsufficientData` if the log holds nothing, or has no times.
     """
     if not dataset.log.at_s.size:
         raise InsufficientData(f"{dataset.name} holds no interactions of users and projects that it holds too")

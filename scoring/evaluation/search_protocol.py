@@ -51,10 +51,7 @@ class Query:
 def read_queries(directory: Path) -> list[Query]:
     """Read the queries of a folder: a JSON list of ``{"query": text, "relevant": [keys]}``.
 
-    Raises
-    ------
-    InsufficientData
-        If there are none, or they cannot be read.
+    Raises `InsufficientData` if there are none, or they cannot be read.
     """
     file = directory / QUERIES
     wanted = 'a list of {"query": "…", "relevant": ["key", …]}'

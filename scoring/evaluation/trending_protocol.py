@@ -36,10 +36,7 @@ SHIPPED = "velocity, with the shipped constants"
 def evaluate_trending(dataset: Dataset, progress: Progress) -> EvaluationResults:
     """Rank by the events before each moment; the grade is the number of people of the next 24 h (graded NDCG@10).
 
-    Raises
-    ------
-    InsufficientData
-        If there are no times, or no moment that enough people follow.
+    Raises `InsufficientData` if there are no times, or no moment that enough people follow.
     """
     if not dataset.has_times:
         raise InsufficientData(f"{dataset.name} has no times; the protocol trending needs them, `random` does not")

@@ -74,29 +74,18 @@ EngagementCounts = dict[int, tuple[Window, FirstEngagementCounts]]
 
 @dataclass(frozen=True, slots=True)
 class PageEvidence:
-    """Evidence for the reasons of a page; each mapping is by project id.
-
-    Attributes
-    ----------
-    similar
-        The most similar project of the viewer's history, by text and by visitors.
-    words
-        The words that the project shares with the search.
-    engagement_counts
-        First engagements within a window, which texts call visitors.
-    similar_people
-        For each group of collaborative signals, the number of similar people who engaged with the project.
-    owners
-        The owner, and the number of the owner's other projects that the viewer engaged with.
-    """
+    """Evidence for the reasons of a page; each mapping is by project id."""
 
     profile: Profile
     at: datetime
     features: Mapping[int, ProjectFeatures]
+    # The most similar project of the viewer's history, by text and by visitors.
     similar: Mapping[int, tuple[SimilarProject, ...]]
-    words: Mapping[int, tuple[str, ...]]
-    engagement_counts: EngagementCounts
+    words: Mapping[int, tuple[str, ...]]  # the words that the project shares with the search
+    engagement_counts: EngagementCounts  # first engagements within a window, which texts call visitors
+    # For each group of collaborative signals, the number of similar people who engaged with the project.
     similar_people: Mapping[tuple[Signal, ...], Mapping[int, int]]
+    # The owner, and the number of the owner's other projects that the viewer engaged with.
     owners: Mapping[int, tuple[UserCard, int]]
 
 

@@ -23,31 +23,16 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WhyNot:
-    """The stage that a project reached, with its rank and numbers.
-
-    Attributes
-    ----------
-    filter
-        The filter that removed it, if any.
-    rank
-        Its rank, from 1; None unless it was ranked.
-    rank_by_score
-        The rank that its score alone would give it, also for a project that was no candidate.
-    ranked
-        The number of ranked projects.
-    explained
-        The numbers that ranked it, or that it would have as a candidate.
-    degraded
-        The stores that the ranking had to do without, and that may be the cause.
-    """
+    """The stage that a project reached, with its rank and numbers."""
 
     outcome: Outcome
-    filter: Filter | None = None
-    rank: int | None = None
+    filter: Filter | None = None  # the filter that removed it, if any
+    rank: int | None = None  # its rank, from 1; None unless it was ranked
+    # The rank that its score alone would give it, also for a project that was no candidate.
     rank_by_score: int | None = None
-    ranked: int = 0
-    explained: ScoredProject | None = None
-    degraded: tuple[Store, ...] = ()
+    ranked: int = 0  # the number of ranked projects
+    explained: ScoredProject | None = None  # the numbers that ranked it, or that it would have as a candidate
+    degraded: tuple[Store, ...] = ()  # the stores that the ranking had to do without, and that may be the cause
 
 
 UNKNOWN = WhyNot(Outcome.UNKNOWN)

@@ -24,32 +24,15 @@ NO_RANKS: Matrix32 = np.empty(0, np.float32)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CandidateLists:
-    """Candidate lists, concatenated.
+    """Candidate lists, concatenated."""
 
-    Attributes
-    ----------
-    values
-        (rows, k) signal values.
-    starts
-        (lists + 1,) first row of each list.
-    relevant
-        (rows,) whether the viewer engaged with it afterwards.
-    weight
-        (rows,) candidates that a row stands for: above 1 where a list was thinned out evenly.
-    viewers
-        (lists,) viewer of each list.
-    stages
-        (lists,) stage of the viewer, as an index into `tuple(ViewerStage)`.
-    ranks
-        (rows,) rank at which each was seen, from 1; 0 if it was not. Empty if ranks are unknown.
-    """
-
-    values: Matrix32
-    starts: Integers
-    relevant: NDArray[np.bool_]
-    weight: Matrix32
-    viewers: Integers
-    stages: Integers
+    values: Matrix32  # (rows, k) signal values
+    starts: Integers  # (lists + 1,) first row of each list
+    relevant: NDArray[np.bool_]  # (rows,) whether the viewer engaged with it afterwards
+    weight: Matrix32  # (rows,) candidates that a row stands for: above 1 where a list was thinned out evenly
+    viewers: Integers  # (lists,) viewer of each list
+    stages: Integers  # (lists,) stage of the viewer, as an index into `tuple(ViewerStage)`
+    # (rows,) rank at which each was seen, from 1; 0 if it was not. Empty if ranks are unknown.
     ranks: Matrix32 = field(default_factory=lambda: NO_RANKS)
 
     @classmethod
@@ -129,27 +112,14 @@ of the last hours, must be able to lower a score. To constrain all costs .0067 Â
 
 @dataclass(frozen=True, slots=True)
 class FitOptions:
-    """Options of a fit.
+    """Options of a fit."""
 
-    Attributes
-    ----------
-    knots
-        Approximate number of knots of a curve.
-    bend
-        Penalty on the squared second differences of a curve.
-    ridge
-        Penalty on the squared heights.
-    rounds
-        Most rounds of L-BFGS.
-    prior
-        Weight of the common curves, in lists, when the curves of a stage are fitted: with as many lists of its own, a
-        stage is half way between the two.
-    """
-
-    knots: int = 20
-    bend: float = 1e-2
-    ridge: float = 1e-4
-    rounds: int = 150
+    knots: int = 20  # approximate number of knots of a curve
+    bend: float = 1e-2  # penalty on the squared second differences of a curve
+    ridge: float = 1e-4  # penalty on the squared heights
+    rounds: int = 150  # most rounds of L-BFGS
+    # Weight of the common curves, in lists, when the curves of a stage are fitted: with as many lists of its own, a
+    # stage is half way between the two.
     prior: float = 1_000.0
 
 

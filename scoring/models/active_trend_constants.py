@@ -42,10 +42,7 @@ def as_data(constants: ConstantsByWindow, clock: ActivityClock) -> dict[str, Any
 def from_data(data: Mapping[str, Any]) -> tuple[ConstantsByWindow, ActivityClock]:
     """Read the result of `as_data`.
 
-    Raises
-    ------
-    InvalidModel
-        If a window or a number is missing or out of range.
+    Raises `InvalidModel` if a window or a number is missing or out of range.
     """
     try:
         constants = {window: _constants(data["windows"][window.value]) for window in Window}

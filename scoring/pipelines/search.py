@@ -54,10 +54,7 @@ class SearchQuery:
     def checked(cls, text: str, alpha: float, personalized: bool = False) -> Self:
         """Validate a query.
 
-        Raises
-        ------
-        InvalidQuery
-            If the text is empty or too long, or `alpha` is not from 0 to 1.
+        Raises `InvalidQuery` if the text is empty or too long, or `alpha` is not from 0 to 1.
         """
         plain = " ".join(text.replace("\x00", " ").split())
         if not plain:

@@ -17,28 +17,16 @@ from scoring.mathematics.signals import Floats, Integers
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dataset:
-    """Interactions of u users and p projects, which are dense indexes from 0.
-
-    Attributes
-    ----------
-    created_s
-        (p,) Unix seconds; the first event of a project without a creation time; NaN if neither is known.
-    owners
-        (p,) user index, −1 for none.
-    log
-        The first interaction of each user and project; at 0 if its time is unknown.
-    likes
-        The first like of each user and project.
-    interests_s
-        (u,) the time from which `weights.ENOUGH_TAGS` interests of a user are known; −inf if that time is unknown,
-        inf for never.
-    """
+    """Interactions of u users and p projects, which are dense indexes from 0."""
 
     name: str
+    # (p,) Unix seconds; the first event of a project without a creation time; NaN if neither is known.
     created_s: Floats
-    owners: Integers
-    log: EventLog
-    likes: EventLog
+    owners: Integers  # (p,) user index, −1 for none
+    log: EventLog  # the first interaction of each user and project; at 0 if its time is unknown
+    likes: EventLog  # the first like of each user and project
+    # (u,) the time from which `weights.ENOUGH_TAGS` interests of a user are known; −inf if that time is unknown, inf
+    # for never.
     interests_s: Floats
 
     @property

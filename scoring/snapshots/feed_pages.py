@@ -62,10 +62,7 @@ class PageRequest:
     ) -> Self:
         """Validate a page's size and parse its cursor.
 
-        Raises
-        ------
-        InvalidPageRequest
-            If `first` is negative or above `weights.MAX_PAGE_SIZE`, or `after` is no cursor.
+        Raises `InvalidPageRequest` if `first` is negative or above `weights.MAX_PAGE_SIZE`, or `after` is no cursor.
         """
         if not 0 <= first <= weights.MAX_PAGE_SIZE:
             raise FirstOutOfRange(

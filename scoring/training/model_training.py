@@ -77,10 +77,7 @@ def fit_and_judge_model(
     With `MIN_SERVED_LISTS` served rankings it learns from these, corrected for position bias; else from a replay of
     interactions, which does not know what was shown. The report says which, under ``"learned from"``.
 
-    Raises
-    ------
-    InsufficientData
-        If the log holds too little to fit or to compare on.
+    Raises `InsufficientData` if the log holds too little to fit or to compare on.
     """
     if len(served) >= MIN_SERVED_LISTS:
         trial = _from_served(dataset, sorted(served, key=lambda one: one.at_s), name, active, floor, seed, progress)

@@ -32,27 +32,16 @@ CHOSEN_WITHIN_S = 86_400.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ServedList:
-    """n projects of one served ranking; viewer and projects are dense indexes.
-
-    Attributes
-    ----------
-    ranks
-        (n,) rank at which each was seen, from 1; 0 if it was not.
-    stands_for
-        (n,) candidates that it stands for: above 1 for a sample of what was not shown.
-    relevant
-        (n,) whether the viewer engaged with it within `CHOSEN_WITHIN_S`, from the feed or elsewhere.
-    signals, values
-        (k,) and (n, k): the signals that ranked it.
-    """
+    """n projects of one served ranking; viewer and projects are dense indexes."""
 
     actor: int
     at_s: float
     projects: Integers
-    ranks: Floats
-    stands_for: Floats
+    ranks: Floats  # (n,) rank at which each was seen, from 1; 0 if it was not
+    stands_for: Floats  # (n,) candidates that it stands for: above 1 for a sample of what was not shown
+    # (n,) whether the viewer engaged with it within `CHOSEN_WITHIN_S`, from the feed or elsewhere.
     relevant: NDArray[np.bool_]
-    signals: tuple[Signal, ...]
+    signals: tuple[Signal, ...]  # (k,) and (n, k): the signals that ranked it
     values: Matrix32
 
 

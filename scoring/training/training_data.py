@@ -50,10 +50,7 @@ class TrainingData:
 async def read_training_data(database: Database) -> TrainingData:
     """Read projects, engagement and likes.
 
-    Raises
-    ------
-    InsufficientData
-        If there is no engagement at all.
+    Raises `InsufficientData` if there is no engagement at all.
     """
     projects = await database.fetch(_PROJECTS)
     parts = [part async for part in stream_engagement(database)]

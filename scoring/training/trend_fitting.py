@@ -55,23 +55,13 @@ CANDIDATES = 250
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrendMoment:
-    """The n projects (dense indexes) that exist at a moment, with the people before and after it.
-
-    Attributes
-    ----------
-    people
-        (n, 4) distinct people, decayed by the activity clock, a column for each of `ACTIVE_HALF_LIVES_H`.
-    age_h
-        (n,) active hours since creation.
-    next_people
-        (n,) distinct people with a first interaction within the horizon.
-    """
+    """The n projects (dense indexes) that exist at a moment, with the people before and after it."""
 
     at_s: float
     projects: Integers
-    people: Floats
-    age_h: Floats
-    next_people: Floats
+    people: Floats  # (n, 4) distinct people, decayed by the activity clock, a column for each of `ACTIVE_HALF_LIVES_H`
+    age_h: Floats  # (n,) active hours since creation
+    next_people: Floats  # (n,) distinct people with a first interaction within the horizon
 
 
 def fit_clock(arrivals_s: Floats) -> ActivityClock:

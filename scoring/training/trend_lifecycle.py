@@ -18,10 +18,7 @@ from scoring.training.trend_training import TrendVerdict, fit_and_judge_trends
 async def train_trends(database: Database, seed: int = 0) -> TrendVerdict:
     """Fit activity clock and constants to this installation's log, judge and store them, activate them if better.
 
-    Raises
-    ------
-    InsufficientData
-        If there is too little to learn from; nothing has changed.
+    Raises `InsufficientData` if there is too little to learn from; nothing has changed.
     """
     data = await read_training_data(database)
     constants, clock = await _active(database)

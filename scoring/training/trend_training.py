@@ -44,10 +44,7 @@ def fit_and_judge_trends(
 ) -> TrendVerdict:
     """Fit clock and constants on the first part of a log, and compare the day's with the active ones on the rest.
 
-    Raises
-    ------
-    InsufficientData
-        If the log holds too little to fit or to compare on.
+    Raises `InsufficientData` if the log holds too little to fit or to compare on.
     """
     times = dataset.log.at_s[dataset.log.at_s > 0]
     if not times.size:

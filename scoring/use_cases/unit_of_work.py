@@ -24,29 +24,15 @@ def new_session_key() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The sender of a request, as claimed by its token or its signed session id.
+    """The sender of a request, as claimed by its token or its signed session id."""
 
-    Attributes
-    ----------
-    user_key
-        The platform's key of the user, from the token.
-    session_key
-        The session of somebody who is not signed in.
-    role
-        The role the token claims; None leaves it to the user's row.
-    network
-        A hash of the sender's network, valid for a day; None if the address says nothing.
-    opted_out
-        Whether the request carries `Sec-GPC: 1` (Global Privacy Control): views and impressions are not stored.
-    may_administer
-        Whether the token's life is short enough for an administrator. A longer one gives the rights of a viewer.
-    """
-
-    user_key: str | None = None
-    session_key: str | None = None
-    role: Role | None = None
-    network: str | None = None
+    user_key: str | None = None  # the platform's key of the user, from the token
+    session_key: str | None = None  # the session of somebody who is not signed in
+    role: Role | None = None  # the role the token claims; None leaves it to the user's row
+    network: str | None = None  # A hash of the sender's network, valid for a day; None if the address says nothing
+    # Whether the request carries `Sec-GPC: 1` (Global Privacy Control): views and impressions are not stored.
     opted_out: bool = False
+    # Whether the token's life is short enough for an administrator. A longer one gives the rights of a viewer.
     may_administer: bool = True
 
     @property
@@ -57,23 +43,14 @@ class Caller:
 
 @dataclass
 class UnitOfWork:
-    """One request's access to the stores.
-
-    Attributes
-    ----------
-    wake
-        Called after each commit, so that the outbox is read before its next poll.
-    trending_requires_impression
-        Whether an actor counts in trends only for projects that a served page has shown to it.
-    claimed_session_lifetime
-        How long a session id stands for the account that claims it.
-    """
+    """One request's access to the stores."""
 
     stores: Stores
     caller: Caller
-    wake: Callable[[], None] | None = None
+    wake: Callable[[], None] | None = None  # called after each commit, so that the outbox is read before its next poll
+    # Whether an actor counts in trends only for projects that a served page has shown to it.
     trending_requires_impression: bool = False
-    claimed_session_lifetime: timedelta = CLAIM_LIFE
+    claimed_session_lifetime: timedelta = CLAIM_LIFE  # how long a session id stands for the account that claims it
     _viewer: "asyncio.Task[Viewer] | None" = field(default=None, init=False)
     _tasks: "set[asyncio.Task[Any]]" = field(default_factory=set, init=False)
 

@@ -41,27 +41,15 @@ def published(key: Any, **members: Any) -> dict[str, Any]:
 
 @dataclass
 class IssuerDouble:
-    """Its published keys and its responses may be changed at any time.
-
-    Attributes
-    ----------
-    keys
-        What it publishes.
-    asked
-        How often it was asked.
-    status, body
-        What it answers instead of its keys, if they are set.
-    probe_interval_s
-        How long it thinks before each answer.
-    """
+    """Its published keys and its responses may be changed at any time."""
 
     url: str = ""
-    keys: list[dict[str, Any]] = field(default_factory=list)
-    asked: int = 0
-    status: int = 200
+    keys: list[dict[str, Any]] = field(default_factory=list)  # what it publishes
+    asked: int = 0  # how often it was asked
+    status: int = 200  # what it answers instead of its keys, if they are set
     body: bytes | None = None
     location: str | None = None
-    probe_interval_s: float = 0.0
+    probe_interval_s: float = 0.0  # how long it thinks before each answer
 
     def add(self, key: Any, kid: str, **members: Any) -> Any:
         """Publish a key under a name; gives the key."""

@@ -28,28 +28,15 @@ MOST_TEXTS, MOST_TOKENS, MOST_TEXT_TOKENS = 2_048, 300_000, 8_192
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault of one request. Unset fields leave the response correct.
+    """A fault of one request. Unset fields leave the response correct."""
 
-    Attributes
-    ----------
-    status, headers, code
-        Answer with this error.
-    delay_s
-        Wait first.
-    cut_after
-        Close the connection after so many bytes of the body.
-    body
-        Answer with these bytes.
-    change
-        Applied to the vectors before they are sent.
-    """
-
-    status: int = 200
+    status: int = 200  # answer with this error
     headers: tuple[tuple[str, str], ...] = ()
     code: str | None = None
-    delay_s: float = 0.0
-    cut_after: int | None = None
-    body: bytes | None = None
+    delay_s: float = 0.0  # wait first
+    cut_after: int | None = None  # close the connection after so many bytes of the body
+    body: bytes | None = None  # answer with these bytes
+    # Applied to the vectors before they are sent.
     change: Callable[[NDArray[np.float32]], NDArray[np.float32]] | None = None
 
 
@@ -64,33 +51,16 @@ class Refused(Exception):
 
 @dataclass
 class OpenAIDouble:
-    """The server, on a free port of 127.0.0.1.
+    """The server, on a free port of 127.0.0.1."""
 
-    Attributes
-    ----------
-    faults
-        For the next requests, one each, in order.
-    always
-        For every request once `faults` is used up.
-    received
-        Number of requests received, failed ones included.
-    requests
-        Bodies of the requests that were not refused at the door.
-    paid
-        How often each text was embedded.
-    most_at_once
-        The most requests that were under way together.
-    only_floats
-        Be one of the servers that do not know base64.
-    """
-
-    faults: list[Fault] = field(default_factory=list)
-    always: Fault = Fault()
-    received: int = 0
+    faults: list[Fault] = field(default_factory=list)  # for the next requests, one each, in order
+    always: Fault = Fault()  # for every request once `faults` is used up
+    received: int = 0  # number of requests received, failed ones included
+    # Bodies of the requests that were not refused at the door.
     requests: list[dict[str, Any]] = field(default_factory=list)
-    paid: Counter[str] = field(default_factory=Counter)
-    most_at_once: int = 0
-    only_floats: bool = False
+    paid: Counter[str] = field(default_factory=Counter)  # how often each text was embedded
+    most_at_once: int = 0  # the most requests that were under way together
+    only_floats: bool = False  # be one of the servers that do not know base64
     text_tokens: Callable[[str], int] = lambda text: len(re.findall(r"\w{1,6}|[^\w\s]", text))
     _at_once: int = 0
     _server: asyncio.Server | None = None
