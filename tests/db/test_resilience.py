@@ -68,7 +68,7 @@ def changes() -> Changes:
 @pytest.fixture
 def guard(clock: Clock, changes: Changes, tally: Tally) -> Guard:
     breaker = CircuitBreaker(failures=3, window_s=10, probe_interval_s=2, clock=clock)
-    return Guard(Store.VECTORS, 0.05, deadlines_s={"slowly": None}, breaker=breaker, on_change=changes, on_call=tally)
+    return Guard(Store.VECTORS, 0.5, deadlines_s={"slowly": None}, breaker=breaker, on_change=changes, on_call=tally)
 
 
 async def fine() -> str:
@@ -105,7 +105,7 @@ class TestGuard:
 
     async def test_a_call_ends_at_its_deadline(self, guard: Guard, tally: Tally) -> None:
         started = time.monotonic()
-        with pytest.raises(StoreUnavailable, match=r"near: no answer within 0\.05 s") as caught:
+        with pytest.raises(StoreUnavailable, match=r"near: no answer within 0\.5 s") as caught:
             await guard.call("near", hanging)
         assert time.monotonic() - started < 25  # and not the half minute that it would take
         assert caught.value.store is Store.VECTORS
@@ -128,7 +128,7 @@ class TestGuard:
 
     async def test_an_operation_may_have_a_deadline_of_its_own_or_none(self, guard: Guard) -> None:
         async def slow() -> str:
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(1)
             return "slow"
 
         assert await guard.call("slowly", slow) == "slow"
