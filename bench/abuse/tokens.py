@@ -122,7 +122,7 @@ PROBES: list[Probe] = [
     asking("a viewer who removes projects", ADMINISTRATION, "FORBIDDEN", statuses=(200,), headers=signed()),
     asking("somebody unknown who removes projects", ADMINISTRATION, "UNAUTHENTICATED", statuses=(200,)),
     asking("a role beside the claims", VIEWER, None, statuses=(200,), headers=signed(roles=["administrator"], scope="administrator", is_admin=True), check=is_viewer),
-    asking("a service that appoints an administrator", 'mutation { upsertUsers(users: [{key: "x1", username: "x", role: ADMINISTRATOR}]) { userErrors { code } } }', None, statuses=(200,), headers=signed(role="service"), check=lambda answer: None if b"FORBIDDEN" in answer.body else "appointed"),
+    asking("a service that appoints an administrator", 'mutation { upsertUsers(users: [{key: "x1", username: "x", role: ADMINISTRATOR}]) { results { userErrors { code } } } }', None, statuses=(200,), headers=signed(role="service"), check=lambda answer: None if b"FORBIDDEN" in answer.body else "appointed"),
     asking("an export by a session that is no account", "mutation { exportMyData { __typename } }", None, statuses=(200,), headers={"X-Session-Id": SESSIONS["made up"]}, check=lambda _: None),
     asking("a claim of a session that is made up", f'mutation {{ claimSession(session: "{SESSIONS["made up"]}") {{ __typename }} }}', None, statuses=(200, 400), headers=signed(), check=lambda _: None),
 ]  # fmt: skip
