@@ -22,6 +22,13 @@ async def settled(page: Page) -> None:
     await expect(page.get_by_role("list", name="Projects")).to_have_attribute("aria-busy", "false")
 
 
+async def card_without(page: Page, name: str, place: int = 0) -> Locator:
+    """Find a card whose button of this name is not pressed; which ones are depends on the demo's dates."""
+    free = cards(page).filter(has=page.get_by_role("button", name=name, exact=False, pressed=False))
+    key = await free.nth(place).get_attribute("data-key")
+    return page.locator(f'[data-key="{key}"]')
+
+
 async def look_as(page: Page, viewer: str) -> None:
     """Look through the eyes of one of the demo viewers."""
     await page.get_by_label("Viewing as").select_option(viewer)

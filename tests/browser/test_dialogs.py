@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser.accessibility import violations
-from tests.browser.explore_page import cards, settled
+from tests.browser.explore_page import card_without, cards, settled
 from tests.browser.layout import box, fits, measured, shows_its_height, still
 
 QUIZ = "Make this page yours"
@@ -237,8 +237,9 @@ async def test_opening_a_dialog_renders_no_card(open_page):
     await open_panel(page)
     await page.keyboard.press("Escape")
     assert await page.evaluate("window.rendered") == 0
-    await cards(page).nth(2).get_by_role("button", name="Save").click()
-    await expect(cards(page).nth(2).get_by_role("button", name="Save")).to_have_attribute("aria-pressed", "true")
+    button = (await card_without(page, "Save", 2)).get_by_role("button", name="Save")
+    await button.click()
+    await expect(button).to_have_attribute("aria-pressed", "true")
     assert await page.evaluate("window.rendered") > 0, "the count sees a card that renders"
 
 

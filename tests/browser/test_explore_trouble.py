@@ -9,7 +9,7 @@ from playwright.async_api import expect
 from db.models import Role
 from tests.browser.accessibility import violations
 from tests.browser.conftest import running_demo
-from tests.browser.explore_page import asks_for, cards, keys, settled
+from tests.browser.explore_page import asks_for, card_without, cards, keys, settled
 from tests.browser.guard import answered
 from tests.browser.layout import fits, page_fits
 
@@ -161,7 +161,7 @@ async def test_answers_that_come_in_the_wrong_order_leave_the_last_wish(open_pag
             await route.continue_()
 
     await page.route("**/graphql", first_waits)
-    button = cards(page).nth(8).get_by_role("button", name="Like")
+    button = (await card_without(page, "Like", 8)).get_by_role("button", name="Like")
     async with page.expect_request(lambda request: "likeProject" in (request.post_data or "")):
         await button.click()
     await button.click()
