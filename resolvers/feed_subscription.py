@@ -31,10 +31,10 @@ register_enum(
 
 @object_type
 class FeedChanged:
-    """A change of a feed. Query its first page again to see it. Later pages of the old ranking stay valid."""
+    """A change of a feed. Query the first page again to see the change. Cursors of the old ranking remain valid."""
 
     feed: Annotated[FeedKind, "The feed."]
-    reason: Annotated[FeedChangeReason, "The reason of the change; the latest of several."]
+    reason: Annotated[FeedChangeReason, "The reason of the change; the latest reason if there are several."]
     version: Annotated[
         int,
         "The current `Viewer.version`. If the reason is VIEWER and a mutation already returned this version, the "
@@ -72,23 +72,21 @@ class Subscription:
     ) -> AsyncGenerator[FeedChanged, None]:
         """Report changes of feeds within seconds.
 
-        Changes in quick succession are reported once. Changes before the subscription are not reported; pass `since`
-        for that.
+        Changes in quick succession are reported once. To be notified of a change before the subscription, pass `since`.
         """
-        wanted = frozenset(feeds)
-        if not wanted or not wanted <= set(WATCHABLE_FEEDS):
+        requested = frozenset(feeds)
+        if not requested or not requested <= set(WATCHABLE_FEEDS):
             raise InvalidArgument(
                 f"`feeds` must name one or more of {', '.join(kind.name for kind in WATCHABLE_FEEDS)}."
             )
         changes, caller = info.context.changes, info.context.caller
         if changes is None:
             raise InvalidArgument("Subscriptions are off (SUBSCRIPTIONS).")
-        who = ActorKeys(caller.user_key, caller.session_key)
+        keys = ActorKeys(caller.user_key, caller.session_key)
         since = unset_to_none(since)
-        stood = await changes.version_of(who)
-        with changes.notification_queue(
-            who, wanted, stood if since is None else ActorVersion(stood.actor_id, since)
-        ) as box:
-            while told := await box.take():
-                for change in told:
+        current = await changes.version_of(keys)
+        known = current if since is None else ActorVersion(current.actor_id, since)
+        with changes.notification_queue(keys, requested, known) as queue:
+            while notifications := await queue.take():
+                for change in notifications:
                     yield FeedChanged(feed=change.feed, reason=change.reason, version=change.version, at=change.at)

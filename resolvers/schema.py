@@ -53,32 +53,32 @@ _NODES: dict[str, tuple[str, Callable[[Any], Node]]] = {
     "Category": ("categories_by_key", Category.of),
     "Topic": ("topics_by_key", Topic.of),
 }
-"""The loader by key and the type of each kind of node but `FeedEdge`."""
+"""Loader by key and converter for each type of node except `FeedEdge`."""
 
-_FOUND = Cost(150)
-"""One or two statements; for an edge also its stored ranking, 1.5 ms of CPU to read and unpack."""
+_NODE_COST = Cost(150)
+"""Cost of one or two statements, and for an edge of its stored ranking: 1.5 ms of CPU to read and unpack."""
 
 
 @strawberry.type
 class NodeQuery:
     """The query `node`."""
 
-    @computed(_FOUND)
+    @computed(_NODE_COST)
     async def node(
         self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The global id.")]
     ) -> Node | None:
         """The object with a global id; null if it does not exist or you may not see it.
 
-        The id of a `FeedEdge` returns the edge with its explanation, or the error SNAPSHOT_EXPIRED if the ranking is
-        gone.
+        The id of a `FeedEdge` returns the edge with its explanation, or the error SNAPSHOT_EXPIRED if the ranking has
+        expired.
         """
-        wanted = parse_global_id(id)
-        if wanted.type == "FeedEdge":
-            return await edge_by_key(info, wanted.key)
-        if wanted.type not in _NODES:
+        requested = parse_global_id(id)
+        if requested.type == "FeedEdge":
+            return await edge_by_key(info, requested.key)
+        if requested.type not in _NODES:
             return None
-        loader, show = _NODES[wanted.type]
-        found = await getattr(info.context.loaders, loader).load(wanted.key)
+        loader, show = _NODES[requested.type]
+        found = await getattr(info.context.loaders, loader).load(requested.key)
         return None if found is None else show(found)
 
 

@@ -78,16 +78,16 @@ QUERY_EXAMPLES: Mapping[str, str] = {
     "deletionReceipt": "query ($id: ID!) { deletionReceipt(id: $id) { id completedAt deleted { name count } } }",
 }
 
-_ACT = "{ changed project { id likeCount viewerHasLiked viewerHasSaved } userErrors { code message } }"
-_ANSWERED = """{ saved userErrors { code message path } status { id needsOnboarding quality }
+_CHANGED_PROJECT = "{ changed project { id likeCount viewerHasLiked viewerHasSaved } userErrors { code message } }"
+_ANSWER_FIELDS = """{ saved userErrors { code message path } status { id needsOnboarding quality }
             feed(first: 30) { edges { rank node { id key title } } } }"""
-_WRITTEN = "{ results { key status userErrors { code message path } } userErrors { code message path } }"
+_UPSERT_FIELDS = "{ results { key status userErrors { code message path } } userErrors { code message path } }"
 
 MUTATION_EXAMPLES: Mapping[str, str] = {
-    "likeProject": f"mutation ($key: String!) {{ likeProject(key: $key) {_ACT} }}",
-    "unlikeProject": f"mutation ($key: String!) {{ unlikeProject(key: $key) {_ACT} }}",
-    "saveProject": f"mutation ($key: String!) {{ saveProject(key: $key) {_ACT} }}",
-    "unsaveProject": f"mutation ($key: String!) {{ unsaveProject(key: $key) {_ACT} }}",
+    "likeProject": f"mutation ($key: String!) {{ likeProject(key: $key) {_CHANGED_PROJECT} }}",
+    "unlikeProject": f"mutation ($key: String!) {{ unlikeProject(key: $key) {_CHANGED_PROJECT} }}",
+    "saveProject": f"mutation ($key: String!) {{ saveProject(key: $key) {_CHANGED_PROJECT} }}",
+    "unsaveProject": f"mutation ($key: String!) {{ unsaveProject(key: $key) {_CHANGED_PROJECT} }}",
     "recordInteractions": """
         mutation ($snapshot: ID) {
           recordInteractions(events: [
@@ -123,10 +123,10 @@ MUTATION_EXAMPLES: Mapping[str, str] = {
           submitOnboarding(answers: [
             {{ question: "tools", options: ["suno"] }}
             {{ question: "experience", skip: true }}
-          ]) {_ANSWERED} }}""",
+          ]) {_ANSWER_FIELDS} }}""",
     "answerOnboardingQuestion": f"""
         mutation ($answer: OnboardingAnswerInput!) {{
-          answerOnboardingQuestion(answer: $answer) {_ANSWERED} }}""",
+          answerOnboardingQuestion(answer: $answer) {_ANSWER_FIELDS} }}""",
     "skipOnboardingQuestion": """
         mutation ($question: String!) {
           skipOnboardingQuestion(question: $question) { saved progress { remaining next { id key text } } } }""",
@@ -144,25 +144,25 @@ MUTATION_EXAMPLES: Mapping[str, str] = {
         mutation {{
           upsertProjects(projects: [
             {{ key: "p-1", title: "A choir of one", type: "github_repo", tools: ["suno"], owner: "ana" }}
-          ]) {_WRITTEN} }}""",
+          ]) {_UPSERT_FIELDS} }}""",
     "removeProjects": "mutation ($keys: [String!]!) { removeProjects(keys: $keys) { removed userErrors { message } } }",
     "upsertTools": f"""
         mutation {{ upsertTools(tools: [{{ key: "suno", name: "Suno", tagline: "Songs from words" }}])
-          {_WRITTEN} }}""",
+          {_UPSERT_FIELDS} }}""",
     "upsertCategories": f"""
         mutation {{ upsertCategories(categories: [{{ key: "music", name: "Music and sound" }}])
-          {_WRITTEN} }}""",
+          {_UPSERT_FIELDS} }}""",
     "upsertUsers": f"""
         mutation {{
           upsertUsers(users: [
             {{ key: "ana", username: "Ana", tags: [{{ name: "music", kind: CATEGORY }}] }}
-          ]) {_WRITTEN} }}""",
+          ]) {_UPSERT_FIELDS} }}""",
     "upsertOnboardingQuestions": f"""
         mutation {{
           upsertOnboardingQuestions(questions: [
             {{ key: "tools", type: TOOL_SELECT, text: "Which tools do you use?", maxChoices: 1
               options: [{{ key: "suno", label: "Suno", term: {{ tool: "suno" }} }}] }}
-          ]) {_WRITTEN} }}""",
+          ]) {_UPSERT_FIELDS} }}""",
     "refreshOnboardingQuestions": "mutation { refreshOnboardingQuestions { changed } }",
     "removeUsers": """
         mutation ($keys: [String!]!) {
@@ -239,8 +239,8 @@ and `extensions.code`, and other fields are unaffected. Arguments take the platf
 ABOUT_MUTATION = """Write operations. Each returns a payload. Its `userErrors` list the errors in the input, each with \
 a `path` into the arguments, a `code` and a `message`. The payload is null only if `errors` has an entry: \
 UNAUTHENTICATED if the request needs a token or a session and has none, FORBIDDEN if the token's role is too low, \
-STORE_UNAVAILABLE if a store is down. A repeated mutation counts once (for events, see `InteractionInput.at` and \
-`InteractionInput.id`).
+STORE_UNAVAILABLE if a store is down. Repeating a mutation has no further effect (for events, see \
+`InteractionInput.at` and `InteractionInput.id`).
 
 Select what your page shows, for example `project { id likeCount viewerHasLiked }` and `viewer { id version }`, to \
 update a normalized cache. The next first page of each feed includes the change."""

@@ -25,7 +25,7 @@ from scoring.weights import FIRST_PAGE_SIZE
 _FILTER_SUMMARIES = {
     Filter.PRIVATE: "The project is private: feeds do not show it, even to its owner.",
     Filter.ARCHIVED: "The project is archived.",
-    Filter.OWN: "The project is yours: For You shows projects of others.",
+    Filter.OWN: "The project is yours: For You shows only projects of others.",
     Filter.DISMISSED: "You dismissed the project; `undoDismissal` reverts this.",
     Filter.MUTED: "You muted its owner, or one of its tools, categories or topics (`mutes`); `unmute` reverts this.",
     Filter.WHERE: "The project does not match `where`.",
@@ -34,7 +34,7 @@ _FILTER_SUMMARIES = {
 
 @object_type
 class WhyNot:
-    """The position of a project on its way to your `forYou`."""
+    """How far a project got in the ranking of your `forYou`: unknown, filtered, not a candidate, or ranked."""
 
     outcome: Annotated[Outcome, "The outcome."]
     summary: Annotated[str, "The answer in one sentence."]
@@ -42,20 +42,20 @@ class WhyNot:
     rank: Annotated[int | None, "The current rank, from 1; null unless `outcome` is RANKED."]
     rank_by_score: Annotated[
         int | None,
-        "The rank by score only. For a project that is not a candidate, the rank that it would have. Null without "
-        "a score.",
+        "The rank in the order of scores. For a project that is not a candidate, the rank that it would have. Null "
+        "without a score.",
     ]
     ranked_count: Annotated[int, "The number of ranked projects."]
     explanation: Annotated[
         Explanation | None,
-        "The parts of the score. For a project that is not a candidate, those that it would have. Null if unknown "
-        "or filtered.",
+        "The parts of the score. For a project that is not a candidate, the parts that its score would have. Null if "
+        "the project is unknown or filtered.",
     ]
     project: Annotated[Project | None, "The project; null if `outcome` is UNKNOWN."]
     mutes: Annotated[list[Mute], "Your mutes that remove the project."]
     degraded: Annotated[
         list[Store],
-        "The stores that were unavailable, which may be the reason. Empty in the normal case.",
+        "The stores that were unavailable; their absence may be the reason. Empty in the normal case.",
     ]
 
 
@@ -73,56 +73,57 @@ class WhyNotQuery:
     ) -> WhyNot | None:
         """Explain why a project is not in your `forYou`, or return its rank.
 
-        A project that you may not see is UNKNOWN, like one that does not exist. Null only on error.
+        The outcome is UNKNOWN for a project that does not exist and for a project that you may not see. Null only on
+        error.
         """
         card = await info.context.loaders.cards_by_key.load(key_of("Project", Reference(key, id)))
         if card is None:
-            return _shown(why_not_outcome.UNKNOWN, None, [])
-        given = unset_to_none(where)
-        narrowed = ProjectFilter() if given is None else await given.read(info.context)
-        found = await info.context.feeds.why_not(await info.context.viewer(), card.id, narrowed)
-        mutes = await _mutes_of(info.context, card) if found.filter is Filter.MUTED else []
-        return _shown(found, card, mutes, narrowed)
+            return _converted(why_not_outcome.UNKNOWN, None, [])
+        where = unset_to_none(where)
+        project_filter = ProjectFilter() if where is None else await where.read(info.context)
+        outcome = await info.context.feeds.why_not(await info.context.viewer(), card.id, project_filter)
+        mutes = await _mutes_of(info.context, card) if outcome.filter is Filter.MUTED else []
+        return _converted(outcome, card, mutes, project_filter)
 
 
-def _shown(
-    found: why_not_outcome.WhyNot, card: ProjectCard | None, mutes: list[Mute], page: ProjectFilter | None = None
+def _converted(
+    why_not: why_not_outcome.WhyNot, card: ProjectCard | None, mutes: list[Mute], where: ProjectFilter | None = None
 ) -> WhyNot:
     return WhyNot(
-        outcome=found.outcome,
-        summary=_summary(found),
-        filter=found.filter,
-        rank=found.rank,
-        rank_by_score=found.rank_by_score,
-        ranked_count=found.ranked,
-        explanation=None if found.explained is None else Explanation.of(found.explained, page),
+        outcome=why_not.outcome,
+        summary=_summary(why_not),
+        filter=why_not.filter,
+        rank=why_not.rank,
+        rank_by_score=why_not.rank_by_score,
+        ranked_count=why_not.ranked,
+        explanation=None if why_not.explained is None else Explanation.of(why_not.explained, where),
         project=None if card is None else Project.of(card),
         mutes=mutes,
-        degraded=list(found.degraded),
+        degraded=list(why_not.degraded),
     )
 
 
-def _summary(found: why_not_outcome.WhyNot) -> str:
-    if found.filter is not None:
-        return _FILTER_SUMMARIES[found.filter]
-    if found.rank is not None:
-        on_page = ", on the first page" if found.rank <= FIRST_PAGE_SIZE else ""
-        return f"The project is at rank {found.rank} of {found.ranked}{on_page}."
-    if found.outcome is Outcome.UNKNOWN:
+def _summary(why_not: why_not_outcome.WhyNot) -> str:
+    if why_not.filter is not None:
+        return _FILTER_SUMMARIES[why_not.filter]
+    if why_not.rank is not None:
+        on_page = ", on the first page" if why_not.rank <= FIRST_PAGE_SIZE else ""
+        return f"The project is at rank {why_not.rank} of {why_not.ranked}{on_page}."
+    if why_not.outcome is Outcome.UNKNOWN:
         return "The project does not exist, or you may not see it."
     return (
         "No candidate source returned the project: it is not close to your interests, and not new, popular or "
-        f"trending. It follows the {found.ranked} ranked projects."
+        f"trending. In the feed, it follows the {why_not.ranked} ranked projects."
     )
 
 
 async def _mutes_of(context: Context, card: ProjectCard) -> list[Mute]:
-    """Return the viewer's mutes that remove a project."""
+    """Read the viewer's mutes that remove a project."""
     viewer = await context.viewer()
     if viewer.actor_id is None:
         return []
-    carried = await context.loaders.terms_by_project.load(card.id)
-    terms = {(term.kind.value, term.id) for kind in carried or () for term in kind}
+    project_terms = await context.loaders.terms_by_project.load(card.id)
+    terms = {(term.kind.value, term.id) for kind in project_terms or () for term in kind}
     subjects = terms | {("owner", card.owner_id)}
-    known = await mutes_of(context.stores.database, viewer.actor_id)
-    return [Mute.of(muted) for muted in known if (muted.kind.value, muted.subject_id) in subjects]
+    mutes = await mutes_of(context.stores.database, viewer.actor_id)
+    return [Mute.of(muted) for muted in mutes if (muted.kind.value, muted.subject_id) in subjects]

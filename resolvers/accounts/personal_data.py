@@ -1,4 +1,4 @@
-"""Export and deletion of everything that is held of the viewer."""
+"""Export and deletion of the viewer's personal data."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -61,7 +61,7 @@ class PersonalDataMutation:
     ) -> ExportMyDataPayload | None:
         """Export the personal data stored about you, page by page.
 
-        A mutation, so that following a link cannot request it; it changes nothing.
+        This is a mutation so that a link cannot trigger it. It does not change data.
         """
         limit = 1_000 if first is None else first
         if not 1 <= limit <= MAX_EXPORT_ROWS:
@@ -93,7 +93,7 @@ class PersonalDataMutation:
 
         This includes account, claimed sessions, interactions, likes, saves, dismissals, mutes, interests, answers,
         settings, profile vector and stored rankings. The deletion takes effect at once and cannot be undone. Your token
-        remains valid and starts with an empty profile.
+        remains valid; you continue with an empty profile.
         """
         receipt, errors = await attempt(lambda: delete_viewer(info.context, projects), None)
         return DeleteMyDataPayload(receipt=None if receipt is None else DeletionReceipt.of(receipt), user_errors=errors)

@@ -1,4 +1,4 @@
-"""Claims of sessions after signing in, and their revocation."""
+"""Mutations that claim a session after sign-in, and revoke claims."""
 
 from typing import Annotated
 
@@ -55,13 +55,13 @@ class RevokeSessionsPayload:
 class SessionMutation:
     @mutation(Cost(3_000))
     async def claim_session(self, info: Info) -> ClaimSessionPayload | None:
-        """Transfer what you did before you signed in to your account.
+        """Transfer to your account what you did in this session before you signed in.
 
-        This includes interactions, likes, saves, dismissals, mutes, interests, answers and settings of a session. Send
-        the bearer token together with the `X-Session-Id` of the session. Data that both have counts once; repeating the
-        request is safe. The `X-Session-Id` stands for the account for a limited time (CLAIMED_SESSION_HOURS, 1 hour by
-        default) and then starts a new session. Discard it when the person signs out, or end it at once with
-        `revokeSessions`.
+        This includes interactions, likes, saves, dismissals, mutes, interests, answers and settings. Send the bearer
+        token together with the `X-Session-Id` of the session. Data that exists in both the session and the account is
+        counted once; repeating the request is safe. For a limited time (CLAIMED_SESSION_HOURS, 1 hour by default),
+        requests with the `X-Session-Id` act as the account; later requests with it start a new session. When the user
+        signs out, discard the `X-Session-Id` or call `revokeSessions`.
         """
         claimed, errors = await attempt(lambda: manage_account.claim_session(info.context), None)
         if claimed is None:
@@ -73,11 +73,11 @@ class SessionMutation:
 
     @mutation(Cost(1_000))
     async def revoke_sessions(self, info: Info) -> RevokeSessionsPayload | None:
-        """Revoke claimed session ids, each of which then starts a new session.
+        """End the claims of session ids.
 
-        With a bearer token, revokes all ids claimed for the account, for example on sign-out or when a device is lost;
-        with an `X-Session-Id` only, that id. A session that was not claimed is unaffected; use `deleteMyData` to delete
-        it.
+        A revoked id no longer acts as the account; its next request starts a new session. With a bearer token, revokes
+        all ids claimed for the account, for example on sign-out or when a device is lost. With only an `X-Session-Id`,
+        revokes that id. A session that was not claimed is unaffected; use `deleteMyData` to delete it.
         """
         revoked, errors = await attempt(lambda: manage_account.revoke_sessions(info.context), 0)
         return RevokeSessionsPayload(revoked=revoked, user_errors=errors)
@@ -85,5 +85,5 @@ class SessionMutation:
 
 _FOREIGN = user_error(
     UserErrorCode.FORBIDDEN,
-    "This session belongs to another account. Forget its X-Session-Id: the next answer without one carries a new one.",
+    "This session belongs to another account. Discard its X-Session-Id; your next request without one gets a new one.",
 )

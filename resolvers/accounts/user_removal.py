@@ -39,12 +39,12 @@ class DeletedRows:
 
 @object_type
 class DeletionReceipt:
-    """The receipt of a deletion. It identifies nobody."""
+    """The receipt of a deletion. It does not identify the user."""
 
     id: Annotated[strawberry.ID, "The id to pass to `deletionReceipt`."]
     requested_at: Annotated[
         datetime,
-        "When the data was deleted from the database. From then on it is not shown to anybody.",
+        "When the data was deleted from the database. From then on, the data is not shown to anybody.",
     ]
     completed_at: Annotated[
         datetime | None,
@@ -55,7 +55,7 @@ class DeletionReceipt:
 
     @classmethod
     def of(cls, receipt: ErasureReceipt) -> Self:
-        """Show a receipt."""
+        """Convert a receipt."""
         return cls(
             id=strawberry.ID(receipt.id),
             requested_at=receipt.requested_at,

@@ -26,8 +26,8 @@ from scoring.use_cases.upsert_catalog import Item, UpsertedRecord, UpsertStatus
 Upsert = Callable[[UnitOfWork, Sequence[Item]], Awaitable[list[UpsertedRecord]]]
 
 _BATCH = (
-    f"Up to {MAX_RECORDS:,} records. Requires the role SERVICE. A bad record does not affect the others. "
-    "A record replaces the stored one; omitted fields get their defaults"
+    f"Up to {MAX_RECORDS:,} records. Requires the role SERVICE. An invalid record does not affect the others. "
+    "A record replaces the stored record with the same key; omitted fields get their defaults"
 )
 
 
@@ -112,8 +112,8 @@ class UserInput:
     ] = strawberry.UNSET
     tags: Annotated[
         list[TagInput] | None,
-        "The interests, up to 1,000. They replace those of earlier requests; interests that the user stated here "
-        "are kept.",
+        "The interests, up to 1,000. They replace the interests of earlier requests; interests that the user stated "
+        "here are kept.",
     ] = strawberry.UNSET
 
 
@@ -123,7 +123,7 @@ register_enum(
     "The outcome of one record.",
     {
         "ADDED": "The record is new.",
-        "CHANGED": "The record replaces a different one of the same key.",
+        "CHANGED": "The record replaces a different record with the same key.",
         "UNCHANGED": "The stored record is the same, or a later record of the batch has the same key.",
         "REFUSED": "The record is not stored; `userErrors` says why.",
     },
@@ -137,36 +137,38 @@ class UpsertResult:
     index: Annotated[int, "The index of the record in the argument, from 0."]
     key: Annotated[str, "The key of the record."]
     status: Annotated[UpsertStatus, "The outcome."]
-    user_errors: Annotated[list[UserError], "Why it was refused; empty otherwise."]
+    user_errors: Annotated[list[UserError], "Why the record was refused; empty otherwise."]
 
     @classmethod
-    def of(cls, index: int, one: UpsertedRecord) -> Self:
-        """Show the outcome of a record."""
-        errors = [UserError.of(error) for error in one.errors]
-        return cls(index=index, key=one.key, status=one.status, user_errors=errors)
+    def of(cls, index: int, record: UpsertedRecord) -> Self:
+        """Convert the outcome of a record."""
+        errors = [UserError.of(error) for error in record.errors]
+        return cls(index=index, key=record.key, status=record.status, user_errors=errors)
 
 
 @object_type
 class UpsertPayload:
     """The outcome of a batch of records."""
 
-    results: Annotated[list[UpsertResult], "One for each record, in order; empty if the whole batch was refused."]
+    results: Annotated[
+        list[UpsertResult], "The outcome of each record, in order; empty if the whole batch was refused."
+    ]
     added: Annotated[int, "The number of new records."]
-    changed: Annotated[int, "The number of records that differed from the stored ones."]
+    changed: Annotated[int, "The number of records that differed from the stored records."]
     unchanged: Annotated[int, "The number of records that were stored already."]
     refused: Annotated[int, "The number of records that were refused."]
     user_errors: Annotated[
         list[UserError],
-        "What is wrong with the batch as a whole; the errors of single records are in `results`.",
+        "The errors in the batch as a whole; the errors of single records are in `results`.",
     ]
 
     @classmethod
     async def of(cls, info: Info, use_case: Upsert, items: Sequence[Item]) -> Self:
-        """Run a use case on a batch and show its outcome."""
+        """Run a use case on a batch and return its outcome."""
         upserted, errors = await attempt(lambda: use_case(info.context, items), [])
-        count = Counter(one.status for one in upserted)
+        count = Counter(record.status for record in upserted)
         return cls(
-            results=[UpsertResult.of(index, one) for index, one in enumerate(upserted)],
+            results=[UpsertResult.of(index, record) for index, record in enumerate(upserted)],
             added=count[UpsertStatus.ADDED],
             changed=count[UpsertStatus.CHANGED],
             unchanged=count[UpsertStatus.UNCHANGED],
@@ -221,18 +223,18 @@ class CatalogMutation:
     async def upsert_users(
         self,
         info: Info,
-        people: Annotated[list[UserInput], strawberry.argument(name="users", description="The users.")],
+        users: Annotated[list[UserInput], strawberry.argument(description="The users.")],
     ) -> UpsertPayload | None:
         """Create or update users. {_BATCH}."""
-        return await UpsertPayload.of(info, upsert_catalog.upsert_users, input_fields(people))
+        return await UpsertPayload.of(info, upsert_catalog.upsert_users, input_fields(users))
 
 
 def input_fields(value: Any) -> Any:
-    """Give an input object as what a record is made of: fields that were left out, or null, take the default."""
+    """Convert input objects to dictionaries for records, without the fields that are omitted or null."""
     if isinstance(value, list):
         return [input_fields(item) for item in value]
     if not is_input(value):
-        return value  # (an enum that the graph knows is text)
+        return value
     return {
         field.name: input_fields(getattr(value, field.name))
         for field in fields(value)

@@ -42,48 +42,48 @@ class Tool(Node):
 
     key: Annotated[str, "The platform's own id."]
     name: Annotated[str, "The display name."]
-    known: strawberry.Private[CatalogTool | None] = None
+    record: strawberry.Private[CatalogTool | None] = None
 
     @classmethod
     def of(cls, tool: CatalogTool) -> Self:
         """Return a tool with all its fields."""
-        return cls(id=global_id("Tool", tool.key), key=tool.key, name=tool.name, known=tool)
+        return cls(id=global_id("Tool", tool.key), key=tool.key, name=tool.name, record=tool)
 
     @classmethod
     def of_term(cls, term: CatalogTerm) -> Self:
-        """Return a tool by key and name; other fields are loaded on demand."""
+        """Return a tool of a term; fields other than key and name are loaded on demand."""
         return cls(id=global_id("Tool", term.key), key=term.key, name=term.name)
 
     @computed(shared=True)
     async def tagline(self, info: Info) -> str:
         """The purpose of the tool in one line; may be empty."""
-        return (await self._whole(info)).tagline
+        return (await self._record(info)).tagline
 
     @computed(shared=True)
     async def description(self, info: Info) -> str:
         """The description; may be empty."""
-        return (await self._whole(info)).description
+        return (await self._record(info)).description
 
     @computed(shared=True)
     async def category(self, info: Info) -> str:
         """The platform's own group of tools; may be empty."""
-        return (await self._whole(info)).category
+        return (await self._record(info)).category
 
     @computed(shared=True)
     async def tags(self, info: Info) -> list[str]:
         """The free tags of the tool."""
-        return list((await self._whole(info)).tags)
+        return list((await self._record(info)).tags)
 
     @computed(shared=True)
     async def use_cases(self, info: Info) -> str:
         """The use cases; may be empty."""
-        return (await self._whole(info)).use_cases
+        return (await self._record(info)).use_cases
 
-    async def _whole(self, info: Info) -> CatalogTool:
-        if self.known is None:
+    async def _record(self, info: Info) -> CatalogTool:
+        if self.record is None:
             found = await info.context.loaders.tools_by_key.load(self.key)
-            self.known = found or CatalogTool(0, self.key, self.name, "", "", "", (), "")
-        return self.known
+            self.record = found or CatalogTool(0, self.key, self.name, "", "", "", (), "")
+        return self.record
 
 
 @object_type
@@ -95,7 +95,7 @@ class Category(Node):
 
     @classmethod
     def of(cls, category: catalog_entries.Category | CatalogTerm) -> Self:
-        """Return a category."""
+        """Convert a category."""
         return cls(id=global_id("Category", category.key), key=category.key, name=category.name)
 
     @computed(shared=True)
@@ -114,7 +114,7 @@ class Topic(Node):
 
     @classmethod
     def of(cls, term: CatalogTerm) -> Self:
-        """Return a topic."""
+        """Convert a topic."""
         return cls(id=global_id("Topic", term.key), key=term.key, name=term.name)
 
 
@@ -140,24 +140,24 @@ class CatalogQuery:
             str | None,
             strawberry.argument(
                 description=(
-                    f"A part of a name, case-insensitive, or a purpose of at least {MIN_SEMANTIC_LENGTH} characters."
+                    f"Part of a name (case-insensitive), or a purpose in at least {MIN_SEMANTIC_LENGTH} characters."
                 )
             ),
         ] = strawberry.UNSET,
         first: First = DEFAULT_PAGE_SIZE,
         after: After = strawberry.UNSET,
     ) -> ToolConnection:
-        """A list of tools by name, or the results of a search.
+        """Tools, sorted by name.
 
-        A search returns tools whose name contains `search`, by name, and after them a few tools of similar meaning,
-        most similar first.
+        With `search`, returns the tools whose name contains the text, sorted by name, followed by a few tools of
+        similar meaning, most similar first.
         """
         first, search, after = checked_first(first), _checked_search(search), unset_to_none(after)
-        place = None if after is None else _tool_place(after)
+        place = None if after is None else _tool_position(after)
         # One item more than requested tells whether there is a next page.
         found = await find_tools(info.context.stores, search, first + 1, place)
         info.context.is_complete = info.context.is_complete and not found.degraded
-        items = [(_tool_cursor(one.place), Tool.of(one.tool)) for one in found.tools]
+        items = [(_tool_cursor(entry.place), Tool.of(entry.tool)) for entry in found.tools]
         parts = connection_parts(items, first, has_previous=place is not None)
         return ToolConnection(**parts, degraded=list(found.degraded))
 
@@ -166,21 +166,21 @@ class CatalogQuery:
         self,
         info: Info,
         search: Annotated[
-            str | None, strawberry.argument(description="A part of a name, case-insensitive.")
+            str | None, strawberry.argument(description="Part of a name (case-insensitive).")
         ] = strawberry.UNSET,
         first: First = DEFAULT_PAGE_SIZE,
         after: After = strawberry.UNSET,
     ) -> Connection[Topic]:
-        """A list of the topics of public projects by name, or of those whose name contains `search`."""
+        """Topics of public projects, sorted by name; with `search`, the topics whose name contains it."""
         first, search, after = checked_first(first), _checked_search(search), unset_to_none(after)
-        place = None if after is None else _name_place("topic", decode_cursor(after))
+        place = None if after is None else _name_position("topic", decode_cursor(after))
         found = await catalog_entries.search_topics(info.context.stores.database, search, first + 1, place)
-        items = [(encode_cursor("topic", one.name, one.id), Topic.of(one)) for one in found]
+        items = [(encode_cursor("topic", term.name, term.id), Topic.of(term)) for term in found]
         return Connection(**connection_parts(items, first, has_previous=place is not None))
 
     @computed(Cost(50, entries=50), shared=True)
     async def categories(self, info: Info) -> list[Category]:
-        """All categories by name."""
+        """All categories, sorted by name."""
         loader = info.context.loaders.categories_by_key
         found = await catalog_entries.all_categories(info.context.stores.database)
         for category in found:
@@ -201,18 +201,18 @@ def _tool_cursor(place: ToolPosition) -> str:
     return encode_cursor("near", place.similarity, place.key)
 
 
-def _tool_place(cursor: str) -> ToolPosition:
+def _tool_position(cursor: str) -> ToolPosition:
     match decode_cursor(cursor):
         case ["near", float(similarity), str(key)] if is_storable_text(key) and -1 <= similarity <= 1:
             return SimilarityPosition(similarity, key)
         case place:
-            return NamePosition(*_name_place("tool", place))
+            return NamePosition(*_name_position("tool", place))
 
 
-def _name_place(kind: str, place: list[Any]) -> tuple[str, int]:
+def _name_position(kind: str, place: list[Any]) -> tuple[str, int]:
     match place:
-        case [str(found), str(name), int(id_)] if (
-            found == kind and is_storable_text(name) and type(id_) is int and 0 <= id_ < 2**63
+        case [str(cursor_kind), str(name), int(id_)] if (
+            cursor_kind == kind and is_storable_text(name) and type(id_) is int and 0 <= id_ < 2**63
         ):
             return name, id_
     raise bad_cursor()

@@ -1,4 +1,4 @@
-"""People, as others see them."""
+"""Public profiles of users."""
 
 from typing import Annotated, Self
 
@@ -20,7 +20,7 @@ class User(Node):
 
     @classmethod
     def of(cls, card: UserCard) -> Self:
-        """Show a user."""
+        """Convert a user."""
         return cls(
             id=global_id("User", card.key),
             key=card.key,

@@ -1,4 +1,4 @@
-"""The enums of the graph: those of the layers below under their public names, each value with its meaning."""
+"""The enums of the graph: enums of the lower layers with public names and a description of each value."""
 
 from collections.abc import Mapping
 from enum import Enum, StrEnum
@@ -21,7 +21,7 @@ def register_enum(enum: type[Enum], name: str, description: str, values: Mapping
     Parameters
     ----------
     values
-        What each member means, by the member's name; all of them must be there.
+        Description of every member, by the member's name.
     """
     strawberry.enum(enum, name=name, description=description)
     for value in enum_definition(enum).values:
@@ -35,8 +35,8 @@ register_enum(
     {
         "FOR_YOU": "Projects ranked for the viewer.",
         "TRENDING": "Projects with many visitors right now.",
-        "POPULAR": "Projects that most people like.",
-        "NEWEST": "Projects by creation time, latest first.",
+        "POPULAR": "Projects with the most recent visitors and likes.",
+        "NEWEST": "All projects, latest first.",
         "SEARCH": "The results of a search.",
         "SIMILAR": "Projects similar to one project.",
     },
@@ -64,18 +64,18 @@ register_enum(
         "DATABASE": "The relational database.",
         "VECTORS": "The vector index. Without it, similarity cannot be computed.",
         "EMBEDDINGS": "The embedding model, which turns text into vectors.",
-        "CACHE": "The cache of rankings. Without it, each page is ranked anew and cursors do not hold.",
+        "CACHE": "The cache of rankings. Without it, each page is ranked anew, and no cursor can continue it.",
     },
 )
 register_enum(
     Rule,
     "AdjustmentRule",
-    "Why a project has another rank than its score gives.",
+    "Why the rank of a project differs from the order of the scores.",
     {
-        "DIVERSITY": "Similar projects rank higher, or the project moved up because others were demoted.",
+        "DIVERSITY": "Demoted because similar projects rank higher, or moved up because other projects were demoted.",
         "EXPLORATION": (
-            "The project got this rank to find out whether people like it, or it was moved by the project in "
-            "`blockedBy`, which did."
+            "Placed at this rank to find out whether people like the project, or displaced by such a project "
+            "(`blockedBy`)."
         ),
         "REMAINDER": "The project was not ranked and follows the ranked projects, newest first.",
     },
@@ -142,13 +142,13 @@ register_enum(
     "OnboardingQuestionType",
     "The types of onboarding questions.",
     {
-        "TOOL_SELECT": "Asks for tools. Each option stands for a tool, which becomes an interest if chosen.",
+        "TOOL_SELECT": "Asks for tools. Each option represents a tool, which becomes an interest if chosen.",
         "CATEGORY_SELECT": (
-            "Asks for categories. Each option stands for a category, which becomes an interest if chosen."
+            "Asks for categories. Each option represents a category, which becomes an interest if chosen."
         ),
-        "USE_CASE": "Asks for a purpose. The chosen labels become part of the profile text.",
+        "USE_CASE": "Asks for a purpose. The chosen labels are used to compute the profile vector.",
         "EXPERIENCE": (
-            "Asks for experience. The chosen label becomes part of the profile text and of the viewer's settings."
+            "Asks for experience. The chosen label is used to compute the profile vector, and is stored as a setting."
         ),
     },
 )
@@ -157,9 +157,9 @@ register_enum(
     "Role",
     "The roles of callers.",
     {
-        "VIEWER": "May read feeds and act as oneself.",
-        "SERVICE": "May also write the catalog and users; for the platform's own servers.",
-        "ADMINISTRATOR": "May also appoint administrators.",
+        "VIEWER": "Can read feeds and change their own data.",
+        "SERVICE": "Can also write the catalog and users. For the platform's own servers.",
+        "ADMINISTRATOR": "Can also appoint administrators.",
     },
 )
 register_enum(
@@ -174,7 +174,7 @@ register_enum(
         "FOLLOW": "Followed it or its owner.",
         "CLICK": "Opened its link.",
         "DISMISS": "Dismissed it from all feeds.",
-        "IMPRESSION": "Saw it on the screen. Not a sign of interest, but a record of what was shown.",
+        "IMPRESSION": "Saw it on the screen. Impressions record what was shown; they are not a sign of interest.",
     },
 )
 

@@ -1,7 +1,7 @@
-"""Decorators for fields and mutations that keep the function's type and declare the cost of a field.
+"""Decorators that make methods fields, mutations and subscriptions, and declare their costs.
 
-A cost stands where the field does. The edge adds the costs of an operation up before it runs anything
-(`gateway.limits`), and whoever reads the schema finds those that matter in the descriptions.
+Before an operation runs, `gateway.limits` adds up the costs of its fields. The descriptions in the schema state the
+higher costs.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,42 +23,44 @@ SHARED = "shared"
 """The key in a field's metadata that tells whether its answer is the same for all anonymous callers."""
 
 MIN_DOCUMENTED_COST = 1_000
-"""Points from which on a description names the cost; below, a page of results costs more than the field itself."""
+"""Points from which a description states the cost; a page of results costs more than a cheaper field itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
     """The cost of answering a field once, without the fields below it. A point is about ten microseconds of CPU."""
 
-    points: int = 0  # for asking at all
-    each: int = 0  # for each thing that the argument `by` asks for
-    # The argument that says how many: a number, or a list whose length counts. Lists right below the field have as many
-    # entries. None where no argument does.
+    points: int = 0  # fixed part
+    each: int = 0  # per item that the argument `by` requests
+    # Argument with the number of requested items: a number, or a list whose length counts. Lists directly below the
+    # field are assumed to have as many entries. None if no argument states a number.
     by: str | None = None
-    most: int = 100  # the most that the resolver takes; what is beyond is refused by it, and counts as this much
-    entries: int = 10  # how many entries the list has, where the field is a list that no argument sizes
-    or_by: str | None = None  # the argument that says how many where `by` is left out: `ids` beside `keys`
+    most: int = 100  # maximum number of items that the resolver accepts; larger numbers are counted as this one
+    entries: int = 10  # assumed number of entries of a list field without `by`
+    or_by: str | None = None  # alternative to `by`, used if `by` is omitted, for example `ids` beside `keys`
 
     @property
     def description_suffix(self) -> str:
-        """The end of a description; empty for what costs next to nothing."""
+        """The last sentence of a description; empty for cheap fields."""
         if self.points < MIN_DOCUMENTED_COST and self.each < MIN_DOCUMENTED_COST // 100:
             return ""
-        each = f", and {self.each:,} for each of `{self.by}`" if self.each and self.by else ""
+        each = ""
+        if self.each and self.by:
+            each = f" plus {self.each:,} per " + ("requested item" if self.by == "first" else f"item of `{self.by}`")
         return f" Costs {self.points:,} points{each}."
 
 
 ATTRIBUTE_COST = Cost(1)
-"""An attribute: 3.6 µs in the executor, and its share of the JSON."""
+"""Cost of an attribute: 3.6 µs in the executor, and its share of the JSON."""
 
 LOADER_COST = Cost(4)
-"""A resolver that waits for a loader: 35 µs in the executor, and its share of the batch."""
+"""Cost of a resolver that awaits a loader: 35 µs in the executor, and its share of the batch."""
 
 READ_COST = Cost(50)
-"""A resolver with one or two statements of its own."""
+"""Cost of a resolver with one or two SQL statements of its own."""
 
 WRITE_COST = Cost(500)
-"""A mutation: a transaction, and reading again what it may have changed."""
+"""Cost of a mutation: a transaction, and reading the changed data again."""
 
 
 def computed(cost: Cost = LOADER_COST, *, shared: bool = False) -> Callable[[F], F]:

@@ -97,13 +97,15 @@ def checked_first(first: int | None) -> int:
 
 
 First = Annotated[int | None, strawberry.argument(description=f"The number of items per page: 0 to {MAX_PAGE_SIZE}.")]
-After = Annotated[
+_AFTER = "The `pageInfo.endCursor` of the previous page. Default: the first page."
+_BAD_CURSOR = "BAD_CURSOR: the cursor belongs to another list."
+After = Annotated[str | None, strawberry.argument(description=f"{_AFTER} {_BAD_CURSOR}")]
+FeedAfter = Annotated[
     str | None,
     strawberry.argument(
         description=(
-            "The `pageInfo.endCursor` of the previous page. Default: the first page. A cursor of a feed expires "
-            "half an hour after its last use: on the error SNAPSHOT_EXPIRED, start again without it. BAD_CURSOR "
-            "means that the cursor is not of this list."
+            f"{_AFTER} A cursor expires half an hour after the last use of its ranking. SNAPSHOT_EXPIRED: query the "
+            f"first page again. {_BAD_CURSOR}"
         )
     ),
 ]

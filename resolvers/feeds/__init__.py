@@ -1,4 +1,4 @@
-"""Feeds, the projects in them, and the explanations of their places: three types that name each other.
+"""Feeds, projects and explanations of ranks: three types that refer to each other.
 
-Mutations on a project are in `interactions`, what a viewer is known by in `preferences`.
+Mutations on a project are in `interactions`, the viewer's interests and settings in `preferences`.
 """

@@ -34,7 +34,7 @@ class Signal:
 
 @cache
 def described(signal: weights.Signal) -> Signal:
-    """Return a signal."""
+    """Return the description of a signal."""
     words = SIGNALS[signal]
     return Signal(name=signal.value, label=words.label, group=SignalGroup(words.group), unit=words.unit)
 
@@ -60,21 +60,22 @@ class Adjustment:
     penalty: Annotated[
         float,
         "The score that the rule subtracted. Within a page, the score minus the penalty falls from rank to rank, "
-        "except where an owner or a category reached its share of the page, or a rank was given to a new project.",
+        "except where an owner or a category reached its maximum share of the page, or an exploration project was "
+        "placed.",
     ]
-    from_rank: Annotated[int, "The rank by score only, from 1."]
+    from_rank: Annotated[int, "The rank in the order of scores, from 1."]
     to_rank: Annotated[int, "The final rank, from 1."]
     blocker_id: strawberry.Private[int | None] = None
 
     @classmethod
-    def of(cls, moved: ranking.Adjustment) -> Self:
-        """Return an adjustment."""
+    def of(cls, adjustment: ranking.Adjustment) -> Self:
+        """Convert an adjustment of the ranking."""
         return cls(
-            rule=moved.rule,
-            penalty=as_float(moved.penalty),
-            from_rank=moved.from_rank,
-            to_rank=moved.to_rank,
-            blocker_id=moved.because_of,
+            rule=adjustment.rule,
+            penalty=as_float(adjustment.penalty),
+            from_rank=adjustment.from_rank,
+            to_rank=adjustment.to_rank,
+            blocker_id=adjustment.because_of,
         )
 
     @computed()
@@ -99,7 +100,7 @@ class _OtherProject:
 
     @computed()
     async def project(self, info: Info) -> LazyProject | None:
-        """The other project; null if you may not see it any more."""
+        """The other project; null if you may no longer see it."""
         return await visible_project(info, self.project_id)
 
 
@@ -122,7 +123,7 @@ _RESOLVED: Mapping[type[evidence.Reason], type] = {
 
 
 def _graph_type(reason: type[evidence.Reason]) -> type[Reason]:
-    """Return the GraphQL type of a reason: its documented fields, and those that need a loader."""
+    """Create the GraphQL type of a reason from its documented fields and the fields that need a loader."""
     resolved = vars(_RESOLVED.get(reason, object))
     hints = get_type_hints(reason, include_extras=True)
     documented = {name: hint for name, hint in hints.items() if hasattr(hint, "__metadata__")}
@@ -143,55 +144,56 @@ class Explanation:
         "The contribution of each signal, largest first. They add up to `score`.",
     ]
     adjustments: Annotated[list[Adjustment], "The changes of rank after scoring."]
-    explained: strawberry.Private[ScoredProject]
-    page: strawberry.Private[ProjectFilter | None] = None
+    scored_project: strawberry.Private[ScoredProject]
+    where: strawberry.Private[ProjectFilter | None] = None
 
     @classmethod
-    def of(cls, explained: ScoredProject, page: ProjectFilter | None = None) -> Self:
-        """Return a score with its parts; `page` is the filter of For You, None for other feeds."""
-        parts = zip(explained.signals, explained.values, explained.contributions, strict=True)
+    def of(cls, scored_project: ScoredProject, where: ProjectFilter | None = None) -> Self:
+        """Return the explanation of a score; `where` is the filter of For You, None for other feeds."""
+        parts = zip(scored_project.signals, scored_project.values, scored_project.contributions, strict=True)
         strongest_first = sorted(parts, key=lambda part: (-abs(part[2]), part[0].value))
         return cls(
-            score=as_float(explained.score),
+            score=as_float(scored_project.score),
             contributions=[
                 Contribution(
                     signal=described(signal),
                     value=value,
                     contribution=as_float(contribution),
-                    switched_off=signal in explained.switched_off,
+                    switched_off=signal in scored_project.switched_off,
                 )
                 for signal, value, contribution in strongest_first
             ],
-            adjustments=[Adjustment.of(moved) for moved in explained.adjustments],
-            explained=explained,
-            page=page,
+            adjustments=[Adjustment.of(adjustment) for adjustment in scored_project.adjustments],
+            scored_project=scored_project,
+            where=where,
         )
 
     @computed(Cost(30))
     async def summary(self, info: Info) -> str:
         """The explanation in one sentence."""
-        return evidence.summary(self.explained, await self._found(info))
+        return evidence.summary(self.scored_project, await self._reasons(info))
 
     @computed(Cost(30, entries=5))
     async def reasons(self, info: Info) -> list[Reason]:
         """The evidence, most important first. Query details by type: `... on Popular { likeCount }`."""
-        return [_reason(self.explained.project_id, found) for found in await self._found(info)]
+        return [_reason(self.scored_project.project_id, reason) for reason in await self._reasons(info)]
 
     @computed(Cost(2_000))
     async def what_would_remove_it(self, info: Info) -> Counterfactual | None:
         """The smallest set of your interests and interactions that keeps the project on your page.
 
-        Without them (up to 3), it would leave the first 30 of your `forYou`, as found by ranking without them. Null if
-        the project is not there, in other feeds, if no such set exists, or if 300 ms were not enough. All explanations
-        of a request share that time, so query it for one project at a time.
+        The set has at most 3 causes. It is verified by ranking again without them: the project is then not among the
+        first 30 of your `forYou`. Null if the project is not among them now, if no such set exists, if the search takes
+        longer than 300 ms, and in other feeds. All explanations of a request share the 300 ms, so query this field for
+        one project per request.
         """
-        if self.page is None:
+        if self.where is None:
             return None
-        found = await info.context.loaders.causes_by_project.load((self.explained, self.page))
-        return None if found is None else Counterfactual.of(found)
+        causes = await info.context.loaders.causes_by_project.load((self.scored_project, self.where))
+        return None if causes is None else Counterfactual.of(causes)
 
-    async def _found(self, info: Info) -> tuple[evidence.Reason, ...]:
-        return await info.context.loaders.reasons_by_project.load(self.explained) or ()
+    async def _reasons(self, info: Info) -> tuple[evidence.Reason, ...]:
+        return await info.context.loaders.reasons_by_project.load(self.scored_project) or ()
 
 
 _GRAPH_TYPES: Mapping[type[evidence.Reason], type[Reason]] = {
@@ -201,7 +203,7 @@ _GRAPH_TYPES: Mapping[type[evidence.Reason], type[Reason]] = {
 REASON_TYPES = tuple(_GRAPH_TYPES.values())
 
 
-def _reason(project_id: int, found: evidence.Reason) -> Reason:
-    shown: Any = _GRAPH_TYPES[type(found)]
-    values = {field.name: getattr(found, field.name) for field in fields(shown) if field.init}
-    return shown(**values | {"id": reason_global_id(project_id, found.id), "group": SignalGroup(found.group)})  # type: ignore[no-any-return]
+def _reason(project_id: int, reason: evidence.Reason) -> Reason:
+    graph_type: Any = _GRAPH_TYPES[type(reason)]
+    values = {field.name: getattr(reason, field.name) for field in fields(graph_type) if field.init}
+    return graph_type(**values | {"id": reason_global_id(project_id, reason.id), "group": SignalGroup(reason.group)})  # type: ignore[no-any-return]

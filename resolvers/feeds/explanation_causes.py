@@ -1,4 +1,4 @@
-"""Interests and interactions of the viewer that keep a project on the page."""
+"""Counterfactuals: interests and interactions of the viewer that keep a project on the page."""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -44,7 +44,7 @@ class InterestCause(Cause):
 
     @classmethod
     def of(cls, tag: Tag) -> Self:
-        """Return the cause of an interest."""
+        """Convert an interest."""
         return cls(key=tag.key, name=tag.name, kind=tag.kind, confidence=tag.confidence)
 
     async def described(self, info: Info) -> str:
@@ -63,45 +63,47 @@ class ProjectCause(Cause):
 
     @classmethod
     def of(cls, engagement: EngagedProject) -> Self:
-        """Return the cause of an interaction."""
+        """Convert an engagement."""
         action, verb = strongest_action(engagement.kinds)
         return cls(viewer_action=action, at=engagement.last_at, project_id=engagement.project_id, verb=verb)
 
     @computed()
     async def project(self, info: Info) -> LazyProject | None:
-        """The project; null if you may not see it any more."""
+        """The project; null if you may no longer see it."""
         return await visible_project(info, self.project_id)
 
     async def described(self, info: Info) -> str:
         """Return the cause as text."""
         card = await info.context.loaders.cards_by_id.load(self.project_id)
-        return f"The fact that you {self.verb} " + ("a project that is gone" if card is None else f"“{card.title}”")
+        return f"The fact that you {self.verb} " + ("a deleted project" if card is None else f"“{card.title}”")
 
 
 @object_type
 class Counterfactual:
     """The smallest set of your interests and interactions that keeps a project on your page.
 
-    Without them, it would leave the first 30 of your `forYou`.
+    Without them, the project would not be among the first 30 of your `forYou`.
     """
 
     causes: Annotated[list[Cause], "One to three causes. The project leaves only if all of them are removed."]
 
     @classmethod
-    def of(cls, found: Sequence[evidence.Cause]) -> Self:
-        """Return a set of causes."""
-        return cls(causes=[_shown(cause) for cause in found])
+    def of(cls, causes: Sequence[evidence.Cause]) -> Self:
+        """Convert a set of causes."""
+        return cls(causes=[_converted(cause) for cause in causes])
 
     @computed()
     async def text(self, info: Info) -> str:
         """The causes in one sentence."""
-        described = await asyncio.gather(*(cause.described(info) for cause in self.causes))  # together: one statement
-        sentences = [described[0], *(f"{one[0].lower()}{one[1:]}" for one in described[1:])]
+        described = await asyncio.gather(
+            *(cause.described(info) for cause in self.causes)
+        )  # in parallel, so that the loader reads all projects at once
+        sentences = [described[0], *(f"{text[0].lower()}{text[1:]}" for text in described[1:])]
         listed = " and ".join([", ".join(sentences[:-1]), sentences[-1]]) if len(sentences) > 1 else sentences[0]
         return f"{listed} {'keeps' if len(sentences) == 1 else 'together keep'} it on your page."
 
 
-def _shown(cause: evidence.Cause) -> Cause:
+def _converted(cause: evidence.Cause) -> Cause:
     if cause.tag is not None:
         return InterestCause.of(cause.tag)
     if cause.engagement is not None:

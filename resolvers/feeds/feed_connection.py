@@ -17,7 +17,7 @@ from resolvers.common.errors import InvalidArgument, InvalidPage
 from resolvers.common.field_costs import Cost, computed
 from resolvers.common.global_ids import edge_global_id, parse_edge_key
 from resolvers.common.optional_arguments import unset_to_none
-from resolvers.common.relay import After, Node, PageInfo, page_info
+from resolvers.common.relay import After, FeedAfter, Node, PageInfo, page_info
 from resolvers.feeds.explanation import Explanation
 from resolvers.feeds.project import Project
 from scoring.errors import BadRequest, InvalidPageRequest
@@ -38,7 +38,7 @@ MAX_FILTER_VALUES = 100
 """The maximum number of values in one field of a filter."""
 
 NO_USER_ID = -1
-"""The id of no user; 0 stands for no owner in the vector index."""
+"""Id of no user. (0 means "no owner" in the vector index.)"""
 
 Serve = Callable[[Viewer, int, str | None, ProjectFilter], Awaitable[Page]]
 
@@ -71,9 +71,9 @@ class ProjectFilterInput:
     )
 
     async def read(self, context: Context) -> ProjectFilter:
-        """Return the filter as the ranking takes it. A user who does not exist for the viewer owns nothing.
+        """Convert the filter for the ranking. An owner whom the viewer may not see matches no project.
 
-        Raises `InvalidArgument` if a list is too long, or a value cannot be a key.
+        Raises `InvalidArgument` if a list is too long or a key is invalid.
         """
         owner_key, excluded = unset_to_none(self.owner), _values("excludeKeys", self.exclude_keys)
         owner_id = None
@@ -94,13 +94,13 @@ class ProjectFilterInput:
         )
 
 
-def _values(name: str, listed: list[str] | None) -> tuple[str, ...]:
-    values = unset_to_none(listed) or []
+def _values(name: str, argument: list[str] | None) -> tuple[str, ...]:
+    values = unset_to_none(argument) or []
     if len(values) > MAX_FILTER_VALUES:
         raise InvalidArgument(f"`where.{name}` has {len(values)} values; give at most {MAX_FILTER_VALUES}.")
     if not all(is_valid_key(value) for value in values):
         raise InvalidArgument(
-            f"`where.{name}` holds a value that no key can be: 1 to 200 characters, none of them NUL."
+            f"`where.{name}` contains an invalid key. A key has 1 to 200 characters, none of them NUL."
         )
     return tuple(dict.fromkeys(values))
 
@@ -111,43 +111,43 @@ class FeedEdge(Node):
 
     id: Annotated[
         strawberry.ID,
-        "The global id of this rank in this ranking. `node(id:)` returns the edge with the numbers of the ranking "
-        "until half an hour after its last use, then the error SNAPSHOT_EXPIRED. For an edge of another viewer's "
-        "personal ranking, the error is FOREIGN_ID. Edges of `newest` do not expire.",
+        "The global id of this rank in this ranking. `node(id:)` returns the edge with the numbers of this ranking. "
+        "The ranking expires half an hour after its last use; the error is then SNAPSHOT_EXPIRED. For an edge of "
+        "another viewer's personal ranking, the error is FOREIGN_ID. Edges of `newest` do not expire.",
     ]
     cursor: Annotated[str, "The cursor of the edge, to pass as `after`."]
     rank: Annotated[int, "The rank in the whole feed, from 1."]
     score: Annotated[float, "The score before adjustments. Comparable within one feed only."]
     node: Annotated[Project, "The project."]
-    explained: strawberry.Private[ScoredProject]
-    page: strawberry.Private[ProjectFilter | None]
+    scored_project: strawberry.Private[ScoredProject]
+    where: strawberry.Private[ProjectFilter | None]
     """The filter of For You; None for other feeds."""
 
     @classmethod
     def of(cls, feed: FeedKind, entry: PageEntry, card: ProjectCard, where: ProjectFilter) -> Self:
-        """Return the edge of an entry of a feed with this filter."""
+        """Return the edge of an entry; `where` is the filter of the feed."""
         return cls(
             id=edge_global_id(feed, entry.cursor),
             cursor=entry.cursor,
             rank=entry.rank,
             score=as_float(entry.explained.score),
             node=Project.of(card),
-            explained=entry.explained,
-            page=where if feed is FeedKind.FOR_YOU else None,
+            scored_project=entry.explained,
+            where=where if feed is FeedKind.FOR_YOU else None,
         )
 
     @computed()
     def explanation(self) -> Explanation | None:
         """The parts of the score, as used in this ranking."""
-        return Explanation.of(self.explained, self.page)
+        return Explanation.of(self.scored_project, self.where)
 
 
 @object_type
 class FeedConnection:
     """A page of a feed.
 
-    All pages that follow each other are of one ranking, so that no project is repeated or left out, whatever changes
-    meanwhile.
+    Consecutive pages come from one ranking, so that no project is repeated or left out, even if data changes between
+    the requests.
     """
 
     edges: Annotated[list[FeedEdge], "The projects of this page with their ranks, best first."]
@@ -161,19 +161,19 @@ class FeedConnection:
     kind: Annotated[FeedKind, "The feed."]
     strategy: Annotated[
         Strategy,
-        "How the feed was ranked. `forYou` is POPULAR while nothing is known about the viewer.",
+        "How the feed was ranked. `forYou` is POPULAR if nothing is known about the viewer.",
     ]
     degraded: Annotated[
         list[Store],
-        "The stores that were unavailable; query again soon for a complete feed. With DATABASE, the page is up to "
-        "half an hour old and not personal. Empty in the normal case.",
+        "The stores that were unavailable; query again soon for a complete feed. If DATABASE is listed, the page "
+        "is up to half an hour old and not personal. Empty in the normal case.",
     ]
     snapshot_id: Annotated[strawberry.ID, "The id of the ranking, to send with interactions."]
     generated_at: Annotated[datetime, "When the ranking was made."]
 
     @classmethod
     def of(cls, page: Page, where: ProjectFilter) -> Self:
-        """Return the connection of a page with this filter."""
+        """Return the connection of a page; `where` is the filter of the feed."""
         edges = [
             FeedEdge.of(page.kind, entry, page.cards[entry.project_id], where)
             for entry in page.entries
@@ -197,7 +197,7 @@ First = Annotated[
     int | None,
     strawberry.argument(description=f"The number of projects per page: 0 to {MAX_PAGE_SIZE}."),
 ]
-Where = Annotated[ProjectFilterInput | None, strawberry.argument(description="Narrows the feed.")]
+Where = Annotated[ProjectFilterInput | None, strawberry.argument(description="A filter of the feed.")]
 
 
 @strawberry.type
@@ -209,13 +209,13 @@ class FeedQuery:
         self,
         info: Info,
         first: First = DEFAULT_PAGE_SIZE,
-        after: After = strawberry.UNSET,
+        after: FeedAfter = strawberry.UNSET,
         where: Where = strawberry.UNSET,
     ) -> FeedConnection | None:
         """Projects ranked for you by your interests and interactions.
 
-        While nothing is known about you, the popular projects. Excludes your own projects and those that you dismissed
-        or muted. Null only on error.
+        If nothing is known about you, returns the popular projects. Excludes your own projects, dismissed projects, and
+        projects with a muted owner, tool, category or topic. Null only on error.
         """
         return await serve_feed(info, info.context.feeds.for_you, first, after, where, personal=True)
 
@@ -224,12 +224,12 @@ class FeedQuery:
         self,
         info: Info,
         first: First = DEFAULT_PAGE_SIZE,
-        after: After = strawberry.UNSET,
+        after: FeedAfter = strawberry.UNSET,
         where: Where = strawberry.UNSET,
     ) -> FeedConnection | None:
-        """Projects with the most visitors of the last weeks and the most likes, the same for everybody.
+        """Popular projects, the same for everybody.
 
-        Null only on error.
+        The score is a weighted sum of the logarithms of recent visitors and of all likes. Null only on error.
         """
         return await serve_feed(info, info.context.feeds.popular, first, after, where)
 
@@ -238,14 +238,16 @@ class FeedQuery:
         self,
         info: Info,
         first: First = DEFAULT_PAGE_SIZE,
-        after: After = strawberry.UNSET,
-        window: Annotated[Window | None, strawberry.argument(description="The window of the trend.")] = Window.DAY,
+        after: FeedAfter = strawberry.UNSET,
+        window: Annotated[
+            Window | None, strawberry.argument(description="The period in which visitors count.")
+        ] = Window.DAY,
         where: Where = strawberry.UNSET,
     ) -> FeedConnection | None:
-        """Projects with many visitors for their age, up to date within two seconds.
+        """Projects with many recent visitors for their age. A visit counts within two seconds.
 
-        Your interests move a project by at most {MAX_BOOST_PLACES} ranks by default. Projects without visitors follow,
-        newest first. Null only on error.
+        Your interests move a project by at most {MAX_BOOST_PLACES} ranks, unless the operator has set another maximum
+        (TRENDING_MAX_SHIFT). Projects without visitors follow, newest first. Null only on error.
         """
 
         async def serve(viewer: Viewer, first: int, after: str | None, where: ProjectFilter) -> Page:
@@ -276,8 +278,8 @@ class FeedQuery:
             float | None,
             strawberry.argument(
                 description=(
-                    "The weight of meaning: 0 counts keywords only, 1 meaning only. In between, the weight of "
-                    "keywords rises if a project contains all words of the query, and falls if none does."
+                    "The weight of vector similarity: 0 uses only keywords, 1 only vectors. In between, the weight "
+                    "of keywords is higher if some project contains all words of the query, and lower if none does."
                 )
             ),
         ] = SEARCH_ALPHA,
@@ -286,17 +288,17 @@ class FeedQuery:
             strawberry.argument(description="Whether similarity to your profile contributes to the score."),
         ] = False,
         first: First = DEFAULT_PAGE_SIZE,
-        after: After = strawberry.UNSET,
+        after: FeedAfter = strawberry.UNSET,
         where: Where = strawberry.UNSET,
     ) -> FeedConnection | None:
         """Projects that match a query by meaning and keywords, best first.
 
-        While the embedding model is unavailable, only keywords count (strategy KEYWORD). Null only on error.
+        If the embedding model is unavailable, only keywords are used (strategy KEYWORD). Null only on error.
         """
 
         async def serve(viewer: Viewer, first: int, after: str | None, where: ProjectFilter) -> Page:
-            asked = SearchQuery.checked(query, SEARCH_ALPHA if alpha is None else alpha, bool(personalized))
-            return await info.context.feeds.search(viewer, asked, first, after, where)
+            search_query = SearchQuery.checked(query, SEARCH_ALPHA if alpha is None else alpha, bool(personalized))
+            return await info.context.feeds.search(viewer, search_query, first, after, where)
 
         return await serve_feed(info, serve, first, after, where)
 
@@ -313,35 +315,35 @@ async def serve_feed(
 ) -> FeedConnection:
     """Return a page of a feed; `serve` is a method of `scoring.feeds.Feeds`.
 
-    While the database is unavailable, the viewer is unknown: a `personal` feed is then an error; other feeds are served
-    as last seen.
+    If the database is unavailable, a `personal` feed raises `StoreUnavailable`; other feeds serve the last known data
+    to an anonymous viewer.
 
-    Raises `RequestError` if an argument cannot be served.
+    Raises `RequestError` if an argument is invalid.
     """
     where = unset_to_none(where)
     context = info.context
-    asked = ProjectFilter() if where is None else await where.read(context)
+    project_filter = ProjectFilter() if where is None else await where.read(context)
     viewer = await (context.viewer() if personal else context.viewer_or_anonymous())
     try:
-        page = await serve(viewer, default if first is None else first, unset_to_none(after), asked)
-    except BadRequest as refused:
-        raise InvalidPage(_sentence(str(refused)), refused.code) from None
+        page = await serve(viewer, default if first is None else first, unset_to_none(after), project_filter)
+    except BadRequest as error:
+        raise InvalidPage(_sentence(str(error)), error.code) from None
     context.is_complete = context.is_complete and not page.degraded
-    return FeedConnection.of(page, asked)
+    return FeedConnection.of(page, project_filter)
 
 
 async def edge_by_key(info: Info, key: str) -> FeedEdge | None:
-    """Return the edge with this key of a global id, as it was ranked; None if its project is not visible any more.
+    """Return the edge with this key as it was ranked; None if its project is no longer visible.
 
-    Raises `RequestError` if the id was not made by this service, is another viewer's, or its ranking is gone.
+    Raises `RequestError` if the key is invalid, belongs to another viewer, or its ranking has expired.
     """
     feed, cursor = parse_edge_key(key)
     loaders, is_stored = info.context.loaders, feed is not FeedKind.NEWEST
     snapshot = await loaders.snapshots_by_id.load(cursor.snapshot_id) if is_stored else None
     try:
         entry = entry_at(feed, cursor, snapshot, await info.context.viewer())
-    except InvalidPageRequest as refused:
-        raise InvalidPage(_sentence(str(refused)), refused.code) from None
+    except InvalidPageRequest as error:
+        raise InvalidPage(_sentence(str(error)), error.code) from None
     card = await loaders.cards_by_id.load(entry.project_id)
     if card is None:
         return None

@@ -1,4 +1,4 @@
-"""Lazy references to projects from explanations, which projects refer to in turn."""
+"""Lazy references from explanations to projects, which resolve the circular import of the two types."""
 
 from typing import TYPE_CHECKING, Annotated
 

@@ -18,7 +18,7 @@ from resolvers.common.field_costs import READ_COST, Cost, computed
 from resolvers.common.global_ids import global_id
 from resolvers.common.loaders import TermsOfProject
 from resolvers.common.references import ProjectId, ProjectKey, Reference, key_of, keys_of
-from resolvers.common.relay import After, Node
+from resolvers.common.relay import FeedAfter, Node
 from resolvers.common.scalars import URL
 from resolvers.feeds.explanation import Explanation
 from scoring.ranking import Page
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from resolvers.feeds.feed_connection import FeedConnection
 
 LazyFeed = Annotated["FeedConnection", strawberry.lazy("resolvers.feeds.feed_connection")]
-"""A lazy type: feeds list projects, and projects have a feed of similar ones."""
+"""Lazy type: feeds contain projects, and a project has a feed of similar projects."""
 
 MAX_ACTIVITY_DAYS = 90
 """The maximum number of days of activity, a quarter."""
@@ -36,7 +36,7 @@ MAX_ACTIVITY_DAYS = 90
 DEFAULT_ACTIVITY_DAYS = 14
 
 MAX_KEYS = 100
-"""The maximum number of projects of `projects`, as for the largest page of a feed."""
+"""Maximum number of projects in `projects`, as in the largest page of a feed."""
 
 
 Days = Annotated[int | None, strawberry.argument(description=f"The number of days: 1 to {MAX_ACTIVITY_DAYS}.")]
@@ -68,7 +68,7 @@ class Project(Node):
 
     @classmethod
     def of(cls, card: ProjectCard) -> Self:
-        """Return a project."""
+        """Convert a project card."""
         return cls(
             id=global_id("Project", card.key),
             key=card.key,
@@ -88,7 +88,8 @@ class Project(Node):
     async def engagement_velocity(self, info: Info) -> float:
         """The current rate of visitors, for comparing projects.
 
-        It is the number of recent visitors, weighted by trust, divided by a power of the age. 0 without visitors.
+        Recent visitors, weighted by the trust in their accounts, divided by a power of the project's age. 0 if there
+        are no visitors.
         """
         return await info.context.loaders.velocity_by_project.load(self.project_id) or 0.0
 
@@ -102,17 +103,17 @@ class Project(Node):
 
     @computed(shared=True)
     async def tools(self, info: Info) -> list[Tool]:
-        """The tools of the project by name."""
+        """The tools of the project, sorted by name."""
         return [Tool.of_term(term) for term in (await self._terms(info)).tools]
 
     @computed(shared=True)
     async def categories(self, info: Info) -> list[Category]:
-        """The categories of the project by name."""
+        """The categories of the project, sorted by name."""
         return [Category.of(term) for term in (await self._terms(info)).categories]
 
     @computed(shared=True)
     async def topics(self, info: Info) -> list[Topic]:
-        """The topics of the project by name."""
+        """The topics of the project, sorted by name."""
         return [Topic.of(term) for term in (await self._terms(info)).topics]
 
     @computed()
@@ -132,7 +133,7 @@ class Project(Node):
         """The number of first-time visitors on each of the last days (UTC), today last, for a sparkline."""
         days = DEFAULT_ACTIVITY_DAYS if days is None else days
         if not 1 <= days <= MAX_ACTIVITY_DAYS:
-            raise InvalidArgument(f"`days` is {days}; ask for 1 to {MAX_ACTIVITY_DAYS}.")
+            raise InvalidArgument(f"`days` is {days}; it must be from 1 to {MAX_ACTIVITY_DAYS}.")
         return await info.context.loaders.activity_by_project.load((self.project_id, days)) or [0] * days
 
     @computed(Cost(8, 2, "days", MAX_ACTIVITY_DAYS), shared=True)
@@ -161,7 +162,7 @@ class Project(Node):
         first: Annotated[
             int | None, strawberry.argument(description="The number of projects per page: 0 to 100.")
         ] = 10,
-        after: After = strawberry.UNSET,
+        after: FeedAfter = strawberry.UNSET,
     ) -> LazyFeed | None:
         """The most similar projects, best first. Null only on error."""
         from resolvers.feeds import feed_connection  # noqa: PLC0415 (the types of the two modules refer to each other)
@@ -205,8 +206,8 @@ class ProjectQuery:
 
         An item is null if the project does not exist or you may not see it.
         """
-        found = keys_of("Project", keys, ids)
-        if len(found) > MAX_KEYS:
-            raise InvalidArgument(f"You asked for {len(found)} projects; ask for at most {MAX_KEYS}.")
-        cards = await info.context.loaders.cards_by_key.load_many(found)
+        requested = keys_of("Project", keys, ids)
+        if len(requested) > MAX_KEYS:
+            raise InvalidArgument(f"You requested {len(requested)} projects; request at most {MAX_KEYS}.")
+        cards = await info.context.loaders.cards_by_key.load_many(requested)
         return [None if card is None else Project.of(card) for card in cards]

@@ -1,4 +1,4 @@
-"""Mutations that dismiss a project or take that back, and what they change on the viewer's page."""
+"""Mutations that dismiss a project or undo a dismissal, and the resulting changes on the viewer's page."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -66,7 +66,7 @@ class DismissalPayload(ProjectInteractionPayload):
     muted: Annotated[
         Mute | None,
         "The mute that `reasonId` caused; null if the reason cannot be muted, such as popularity or age. `unmute` "
-        "reverts the mute only, `undoDismissal` both.",
+        "reverts only the mute; `undoDismissal` reverts the mute and the dismissal.",
     ] = None
     before: strawberry.Private[Page | None] = None
 
@@ -96,12 +96,12 @@ class DismissalMutation:
     ) -> DismissalPayload | None:
         """Dismiss a project from all feeds.
 
-        With `reasonId`, also mutes the cause of that reason: the tool, category or topic, the owner, or your
-        interaction with the similar project.
+        With `reasonId`, also mutes the subject of that reason: a tool, category, topic or owner, or your interaction
+        with a similar project.
         """
-        given = unset_to_none(reason_id)
+        reason_id = unset_to_none(reason_id)
         try:
-            reason = None if given is None else DismissalReason(*parse_reason_id(given))
+            reason = None if reason_id is None else DismissalReason(*parse_reason_id(reason_id))
         except InvalidId as error:
             refused = user_error(UserErrorCode.INVALID, error.message, "reason_id")
             return DismissalPayload(changed=False, user_errors=[refused])
@@ -112,33 +112,38 @@ class DismissalMutation:
     async def undo_dismissal(
         self, info: Info, key: ProjectKey = strawberry.UNSET, id: ProjectId = strawberry.UNSET
     ) -> DismissalPayload | None:
-        """Undo the dismissal of a project, and the mute that came with it."""
+        """Undo the dismissal of a project and the mute that it caused."""
         return await _payload(info, Reference(key, id), dismissals.undo_dismissal)
 
 
 async def _payload(
     info: Info, reference: Reference, use_case: Callable[[Context, str], Awaitable[Dismissed]]
 ) -> DismissalPayload:
-    before = await _page(info.context) if _asks_for(info, "pageChange") else None
-    done, errors = await attempt(lambda: use_case(info.context, key_of("Project", reference)), Dismissed(changed=False))
+    before = await _page(info.context) if _is_selected(info, "pageChange") else None
+    dismissed, errors = await attempt(
+        lambda: use_case(info.context, key_of("Project", reference)), Dismissed(changed=False)
+    )
     return DismissalPayload(
-        changed=done.changed,
+        changed=dismissed.changed,
         user_errors=errors,
         key=None if errors else key_of("Project", reference),
-        muted=None if done.muted is None else Mute.of(done.muted),
+        muted=None if dismissed.muted is None else Mute.of(dismissed.muted),
         before=None if errors else before,
     )
 
 
 async def _page(context: Context) -> Page:
-    """Rank the first page as it is now; nobody is shown it, so it is not logged as served."""
+    """Rank the current first page without logging it as served."""
     return await context.feeds.preview(await context.viewer(), FIRST_PAGE_SIZE, ProjectFilter())
 
 
-def _asks_for(info: Info, name: str) -> bool:
-    """Tell whether a request wants a field of this mutation's payload."""
+def _is_selected(info: Info, name: str) -> bool:
+    """Return whether a request selects a field of this mutation's payload."""
 
-    def named(selections: Sequence[Selection]) -> bool:
-        return any(one.name == name if isinstance(one, SelectedField) else named(one.selections) for one in selections)
+    def contains(selections: Sequence[Selection]) -> bool:
+        return any(
+            selected.name == name if isinstance(selected, SelectedField) else contains(selected.selections)
+            for selected in selections
+        )
 
-    return any(named(field.selections) for field in info.selected_fields)
+    return any(contains(field.selections) for field in info.selected_fields)

@@ -44,7 +44,7 @@ class ProjectInteractionPayload:
 
     @classmethod
     async def of(cls, info: Info, reference: Reference, use_case: ProjectUseCase) -> Self:
-        """Run a use case on the project that a client names and show its result."""
+        """Run a use case on the referenced project and return its result."""
         changed, errors = await attempt(lambda: use_case(info.context, key_of("Project", reference)), False)
         return cls(changed=changed, user_errors=errors, key=None if errors else key_of("Project", reference))
 
@@ -71,15 +71,17 @@ class InteractionInput:
     project_id: Annotated[strawberry.ID | None, "The `id` of the project."] = strawberry.UNSET
     at: Annotated[
         datetime | None,
-        f"When it happened. Default, and if in the future: now. Events older than {MAX_INTERACTION_AGE.days} days "
-        f"are refused. Equal interactions within {DUPLICATE_WINDOW_MINUTES} minutes count once, so an event with a "
-        "time can be resent.",
+        "When the interaction happened. Default: now, also for a time in the future. Events older than "
+        f"{MAX_INTERACTION_AGE.days} days are refused. Equal interactions within {DUPLICATE_WINDOW_MINUTES} minutes "
+        "count once, so an event with a time can be resent.",
     ] = strawberry.UNSET
     id: Annotated[
         strawberry.ID | None,
         "Your own id of the event, up to 200 characters. Events with the same id count once.",
     ] = strawberry.UNSET
-    feed: Annotated[FeedKind | None, "The feed in which it happened (`FeedConnection.kind`)."] = strawberry.UNSET
+    feed: Annotated[FeedKind | None, "The feed in which the interaction happened (`FeedConnection.kind`)."] = (
+        strawberry.UNSET
+    )
     rank: Annotated[int | None, "The rank in that feed (`FeedEdge.rank`), from 1."] = strawberry.UNSET
     snapshot_id: Annotated[
         strawberry.ID | None,
@@ -88,15 +90,15 @@ class InteractionInput:
 
 
 _FIELDS = {to_camel_case(field.name): field.name for field in fields(InteractionInput)}
-_LEFT_OUT: dict[str, None] = dict.fromkeys(_FIELDS.values())
+_OMITTED: dict[str, None] = dict.fromkeys(_FIELDS.values())
 
 
 def _read_event(values: Mapping[str, Any]) -> InteractionInput:
-    """Return an event; every field is a leaf, which needs no conversion.
+    """Convert an event. All fields are leaves, so no value needs conversion.
 
-    Strawberry's own way looks at each field of each event anew: 60 ms of CPU for 500 events, as much as all else.
+    Strawberry's conversion inspects each field of each event: 60 ms of CPU for 500 events, half of the request.
     """
-    return InteractionInput(**(_LEFT_OUT | {_FIELDS[name]: value for name, value in values.items()}))
+    return InteractionInput(**(_OMITTED | {_FIELDS[name]: value for name, value in values.items()}))
 
 
 read_input_by(InteractionInput, _read_event)
@@ -124,20 +126,24 @@ class InteractionResult:
     status: Annotated[InteractionStatus, "The outcome."]
     user_errors: Annotated[
         list[UserError],
-        "Why it was refused; empty otherwise. Do not resend an event with the code UNKNOWN_PROJECT or OPTED_OUT.",
+        "Why the event was refused; empty otherwise. Do not resend an event with the code UNKNOWN_PROJECT or "
+        "OPTED_OUT.",
     ]
 
     @classmethod
-    def of(cls, index: int, one: RecordedInteraction) -> Self:
-        """Show the outcome of an event."""
-        return cls(index=index, status=one.status, user_errors=[] if one.error is None else [UserError.of(one.error)])
+    def of(cls, index: int, recorded: RecordedInteraction) -> Self:
+        """Convert the outcome of an event."""
+        errors = [] if recorded.error is None else [UserError.of(recorded.error)]
+        return cls(index=index, status=recorded.status, user_errors=errors)
 
 
 @object_type
 class RecordInteractionsPayload:
     """The return value of `recordInteractions`."""
 
-    results: Annotated[list[InteractionResult], "One for each event, in order; empty if the whole batch was refused."]
+    results: Annotated[
+        list[InteractionResult], "The outcome of each event, in order; empty if the whole batch was refused."
+    ]
     recorded: Annotated[int, "The number of new events."]
     user_errors: Annotated[
         list[UserError],
@@ -177,7 +183,7 @@ class InteractionMutation:
     async def unsave_project(
         self, info: Info, key: ProjectKey = strawberry.UNSET, id: ProjectId = strawberry.UNSET
     ) -> ProjectInteractionPayload | None:
-        """Remove a project from those saved."""
+        """Remove a project from your saved projects."""
         return await ProjectInteractionPayload.of(info, Reference(key, id), project_interactions.unsave_project)
 
     @mutation(Cost(500, 15, "events", MAX_EVENTS))
@@ -190,34 +196,34 @@ class InteractionMutation:
     ) -> RecordInteractionsPayload | None:
         """Record views, clicks, impressions and other interactions, up to {MAX_EVENTS} at once.
 
-        Each event has its own result; a bad event does not affect the others. With the header `Sec-GPC: 1`, views,
+        Each event has its own result; an invalid event does not affect the others. With the header `Sec-GPC: 1`, views,
         clicks and impressions are not stored.
         """
         sent, refused = _sent(events)
         results, errors = await attempt(lambda: project_interactions.record_interactions(info.context, sent), [])
-        shown = [refused.get(index) or InteractionResult.of(index, one) for index, one in enumerate(results)]
+        shown = [refused.get(index) or InteractionResult.of(index, result) for index, result in enumerate(results)]
         return RecordInteractionsPayload(
             results=shown,
-            recorded=sum(one.status is InteractionStatus.RECORDED for one in results),
+            recorded=sum(result.status is InteractionStatus.RECORDED for result in results),
             user_errors=errors,
         )
 
 
 def _sent(events: Sequence[InteractionInput]) -> tuple[list[SentInteraction], dict[int, InteractionResult]]:
-    """Return the events as the use case takes them, and the results of those that name no project.
+    """Convert the events for the use case, and return the results of events without a valid project reference.
 
-    The use case gets those too, with a key that no project has, so that the indexes of the results stay the same.
+    These events are passed on too, with a key that no project has, so that the indexes of the results are unchanged.
     """
     sent: list[SentInteraction] = []
     refused: dict[int, InteractionResult] = {}
     for index, event in enumerate(events):
-        named = vars(event).copy()
-        reference = Reference(named["project"], named.pop("project_id"), "project", "projectId")
+        values = vars(event).copy()
+        reference = Reference(values["project"], values.pop("project_id"), "project", "projectId")
         try:
-            named["project"] = key_of("Project", reference)
+            values["project"] = key_of("Project", reference)
         except InvalidReference as error:
-            named["project"] = ""
+            values["project"] = ""
             fault = InputError(UserErrorCode.INVALID, error.message, ("events", index, *error.argument_path))
             refused[index] = InteractionResult.of(index, RecordedInteraction(InteractionStatus.REFUSED, fault))
-        sent.append(SentInteraction(**named))
+        sent.append(SentInteraction(**values))
     return sent, refused

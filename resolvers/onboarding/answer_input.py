@@ -12,7 +12,7 @@ from scoring.use_cases.submit_onboarding import SentAnswer
 
 
 def question_key(key: str | None, id_: strawberry.ID | None) -> str:
-    """Return the key of the question that a client names."""
+    """Return the key of the referenced question."""
     return key_of("OnboardingQuestion", Reference(key, id_, "question", "questionId"))
 
 
@@ -33,12 +33,12 @@ class OnboardingAnswerInput:
     text: Annotated[
         str | None,
         f"A free-text answer, if the question's `allowsText` is true, up to {MAX_ANSWER_LENGTH} characters. It "
-        "becomes part of the profile text.",
+        "is part of the text from which your profile vector is computed.",
     ] = strawberry.UNSET
     skip: Annotated[bool | None, "Whether to skip the question. Omit the other fields then."] = strawberry.UNSET
 
     def read(self, *path: str | int) -> SentAnswer:
-        """Return the answer at this path of the arguments as the use case takes it."""
+        """Convert the answer for the use case; `path` is its position in the arguments, for errors."""
         with path_prefix(*path):
             key = question_key(self.question, self.question_id)
         return SentAnswer(

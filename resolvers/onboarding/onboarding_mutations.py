@@ -39,7 +39,7 @@ class OnboardingPayload:
 
     @computed(Cost(50, entries=30))
     async def interests(self, info: Info) -> list[Interest]:
-        """Your interests after the change, by confidence. Those that you chose have the confidence 1."""
+        """Your interests after the change, by confidence. Interests that you chose have the confidence 1."""
         return await interests_of(info.context)
 
     @computed(Cost(500))
@@ -76,13 +76,13 @@ class OnboardingMutation:
     ) -> OnboardingPayload | None:
         """Answer onboarding questions.
 
-        Stores all answers, or none if one has an error. An answer replaces the earlier one to the same question; other
-        answers are kept. Chosen tools and categories become interests with the confidence 1; other answers become part
-        of the profile text.
+        Stores all answers, or none if one has an error. An answer replaces the earlier answer to the same question;
+        answers to other questions are kept. Chosen tools and categories become interests with the confidence 1; all
+        other answers are part of the text from which your profile vector is computed.
         """
         return await _payload(
             lambda: submit_answers(
-                info.context, [one.read("answers", index) for index, one in enumerate(answers)], "answers"
+                info.context, [answer.read("answers", index) for index, answer in enumerate(answers)], "answers"
             )
         )
 
@@ -92,7 +92,7 @@ class OnboardingMutation:
         info: Info,
         answer: Annotated[OnboardingAnswerInput, strawberry.argument(description="The answer.")],
     ) -> OnboardingPayload | None:
-        """Answer one onboarding question. A viewer who leaves continues at `onboardingProgress.next`."""
+        """Answer one onboarding question. To continue later, query `onboardingProgress.next`."""
         return await _payload(lambda: submit_answers(info.context, [answer.read("answer")], "answer"))
 
     @mutation()
@@ -107,7 +107,7 @@ class OnboardingMutation:
             strawberry.ID | None, strawberry.argument(description="The `id` of the question.")
         ] = strawberry.UNSET,
     ) -> OnboardingPayload | None:
-        """Skip one onboarding question. It counts as done; an earlier answer is deleted."""
+        """Skip one onboarding question. A skipped question counts as done; an earlier answer to it is deleted."""
         return await _payload(
             lambda: submit_answers(info.context, [SentAnswer(question_key(question, question_id), skip=True)])
         )
@@ -116,7 +116,7 @@ class OnboardingMutation:
     async def reset_onboarding(self, info: Info) -> OnboardingPayload | None:
         """Delete all onboarding answers and the interests that came from them.
 
-        Interests that you stated otherwise are kept.
+        Interests that you stated with `setInterests` are kept.
         """
         return await _payload(lambda: reset_answers(info.context))
 

@@ -49,7 +49,7 @@ class OnboardingOption:
 
     @classmethod
     def of(cls, option: questions.Option, question_id: int, answer: answers.Answer | None) -> Self:
-        """Return an option of a question."""
+        """Convert an option of a question."""
         return cls(
             id=option_global_id(question_id, option.id),
             key=option.id,
@@ -81,7 +81,7 @@ class OnboardingOption:
 class OnboardingAnswer:
     """The viewer's answer to a question."""
 
-    options: Annotated[list[str], "The keys of the chosen options, including those that the question no longer has."]
+    options: Annotated[list[str], "The keys of the chosen options, including options that the question no longer has."]
     text: Annotated[str, "The free-text answer as sent; empty if there is none. Escape it for display."]
     skipped: Annotated[bool, "Whether the viewer skipped the question."]
     answered_at: Annotated[datetime, "When the viewer last answered."]
@@ -111,7 +111,7 @@ class OnboardingQuestion:
 
     @classmethod
     def of(cls, question: questions.Question, answer: answers.Answer | None) -> Self:
-        """Return a question."""
+        """Convert a question and the viewer's answer."""
         return cls(
             id=global_id("OnboardingQuestion", question.key),
             key=question.key,
@@ -142,17 +142,17 @@ class OnboardingProgress:
     next: Annotated[OnboardingQuestion | None, "The first open question; null if there is none."]
 
     @classmethod
-    def of(cls, asked: Sequence[OnboardingQuestion]) -> Self:
-        """Return the progress in these questions."""
-        skipped = sum(one.answer is not None and one.answer.skipped for one in asked)
-        still_open = [one for one in asked if one.answer is None]
-        done = len(asked) - len(still_open)
+    def of(cls, questions: Sequence[OnboardingQuestion]) -> Self:
+        """Return the progress in the questions."""
+        skipped = sum(question.answer is not None and question.answer.skipped for question in questions)
+        still_open = [question for question in questions if question.answer is None]
+        done = len(questions) - len(still_open)
         return cls(
-            questions=len(asked),
+            questions=len(questions),
             answered=done - skipped,
             skipped=skipped,
             remaining=len(still_open),
-            share=done / len(asked) if asked else 1.0,
+            share=done / len(questions) if questions else 1.0,
             complete=not still_open,
             next=still_open[0] if still_open else None,
         )
@@ -169,13 +169,13 @@ def _answer(answer: answers.Answer, question: questions.Question) -> OnboardingA
 
 
 async def onboarding_questions_of(context: Context, locale: str | None) -> list[OnboardingQuestion]:
-    """Return the questions with the viewer's answers, in two statements."""
+    """Read the active questions with the viewer's answers, in two statements."""
     locale = unset_to_none(locale)
     database = context.stores.database
-    asked = await active_questions(database, locale if locale and len(locale) <= MAX_LOCALE_LENGTH else None)
+    active = await active_questions(database, locale if locale and len(locale) <= MAX_LOCALE_LENGTH else None)
     viewer = await context.viewer()
     answered = {} if viewer.actor_id is None else await answers.answers_of(database, viewer.actor_id)
-    return [OnboardingQuestion.of(question, answered.get(question.id)) for question in asked]
+    return [OnboardingQuestion.of(question, answered.get(question.id)) for question in active]
 
 
 @strawberry.type

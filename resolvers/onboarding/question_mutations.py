@@ -1,4 +1,4 @@
-"""Mutations by which the platform sends onboarding questions, or has them generated."""
+"""Mutations by which the platform sends onboarding questions or has them generated."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -37,7 +37,7 @@ class QuestionTranslationInput:
     description: Annotated[str | None, "The translated help text."] = strawberry.UNSET
 
 
-@strawberry.input(one_of=True, description="What an option stands for.")
+@strawberry.input(one_of=True, description="The tool or category that an option represents.")
 class OptionTermInput:
     tool: str | None = strawberry.field(
         default=strawberry.UNSET, description="The key of a tool; required for options of TOOL_SELECT."
@@ -66,7 +66,7 @@ class OnboardingOptionInput:
 class OnboardingQuestionInput:
     """The data of an onboarding question. A question that is sent is no longer generated from the catalog."""
 
-    key: Annotated[str, "The key, up to 200 characters. A known key updates that question."]
+    key: Annotated[str, "The key, up to 200 characters. An existing key updates that question."]
     type: Annotated[QuestionType, "The type of question."]
     text: Annotated[str, "The question, up to 1,000 characters."]
     options: Annotated[list[OnboardingOptionInput], f"The options in display order: 1 to {MAX_OPTIONS}."]
@@ -109,36 +109,37 @@ class QuestionMutation:
             strawberry.argument(description="Whether to stop asking all other questions."),
         ] = False,
     ) -> UpsertPayload | None:
-        """Create or update onboarding questions; at most {MAX_ACTIVE_QUESTIONS} are asked.
+        """Create or update onboarding questions. At most {MAX_ACTIVE_QUESTIONS} questions can be active.
 
-        Each change raises the question's `version`; stored answers keep their meaning. Requires the role SERVICE. A bad
-        record does not affect the others. A record replaces the stored one; omitted fields get their defaults.
+        Each change raises the question's `version`; stored answers keep the terms that they had when they were given.
+        Requires the role SERVICE. An invalid record does not affect the others. A record replaces the stored record
+        with the same key; omitted fields get their defaults.
         """
         use_case = partial(upsert_catalog.upsert_questions, retire_others=bool(retire_others))
-        payload = await UpsertPayload.of(info, use_case, [_question(one) for one in questions])
+        payload = await UpsertPayload.of(info, use_case, [_question(question) for question in questions])
         for result in payload.results:
-            _name_as_sent(result.user_errors)
+            _use_input_names(result.user_errors)
         return payload
 
     @mutation(Cost(5_000), Role.SERVICE)
     async def refresh_onboarding_questions(self, info: Info) -> RefreshOnboardingPayload | None:
-        """Generate onboarding questions from the catalog now, as happens every night, for example after a large import.
+        """Generate onboarding questions from the catalog now, for example after a large import.
 
-        Questions sent by the platform are kept. Requires the role SERVICE.
+        The gateway also does this every night. Questions sent by the platform are kept. Requires the role SERVICE.
         """
         return RefreshOnboardingPayload(changed=await refresh_questions(info.context.stores.database))
 
 
 def _question(sent: OnboardingQuestionInput) -> dict[str, Any]:
-    """Give a question as what its record is made of: there an option's key is its id, and its term no object."""
+    """Convert a question to the fields of its record, in which an option has an `id` and no object `term`."""
     question: dict[str, Any] = input_fields(sent)
     for option in question["options"]:
         option.update(option.pop("term", {}), id=option.pop("key"))
     return question
 
 
-def _name_as_sent(errors: Sequence[UserError]) -> None:
-    """Change paths into records to paths into the input."""
+def _use_input_names(errors: Sequence[UserError]) -> None:
+    """Replace steps of paths by the names of the input fields."""
     steps = {"id": ["key"], "tool": ["term", "tool"], "category": ["term", "category"]}
     for error in errors:
         match error.path:

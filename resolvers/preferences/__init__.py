@@ -1,4 +1,4 @@
-"""The viewer, the interests, mutes and settings that the viewer decides on, and the personalization status.
+"""The viewer, their interests, mutes and settings, and the personalization status.
 
 Export, deletion and sessions are in `accounts`.
 """

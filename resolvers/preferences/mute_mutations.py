@@ -1,4 +1,4 @@
-"""Mutations that mute a subject or take a mute back."""
+"""Mutations that add and remove mutes."""
 
 from typing import Annotated
 
@@ -42,8 +42,8 @@ class MuteMutation:
     ) -> MutePayload | None:
         """Mute a topic, category, tool, user or project.
 
-        Projects of a muted topic, category, tool or user leave your feeds; your interactions with a muted project are
-        ignored. Up to {MAX_MUTES:,} mutes.
+        Projects of a muted topic, category, tool or user are removed from your feeds. A muted project is still shown,
+        but your interactions with it no longer influence your feeds. Up to {MAX_MUTES:,} mutes.
         """
         changed, errors = await attempt(
             lambda: change_preferences.mute(info.context, *mutable_of(kind, key, id)), False

@@ -20,5 +20,5 @@ class Mute:
 
     @classmethod
     def of(cls, muted: Muted) -> Self:
-        """Show a mute."""
+        """Convert a mute."""
         return cls(kind=muted.kind, key=muted.key, name=muted.name, since=muted.since)

@@ -11,8 +11,8 @@ LEARN_FROM_VIEWS = "Whether views and clicks influence the ranking."
 LEARN_FROM_LIKES = "Whether likes, saves, comments and follows influence the ranking."
 SOCIAL_SIGNALS = "Whether interactions of other people count: visitors, and likes of people with similar taste."
 DISCOVERY = (
-    "The preference from familiar (0) to new (100) tools, categories and topics. 50 is neutral. Explanations show it "
-    "as the signal `novelty`."
+    "The preference between familiar (0) and new (100) tools, categories and topics. 50 is neutral. Explanations "
+    "show it as the signal `novelty`."
 )
 
 
@@ -32,5 +32,5 @@ class PersonalizationSettings:
 
     @classmethod
     def of(cls, preferences: Preferences) -> Self:
-        """Show settings."""
+        """Convert settings."""
         return cls(**preferences.model_dump())

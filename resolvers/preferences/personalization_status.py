@@ -92,11 +92,11 @@ class PersonalizationThresholds:
 
 @object_type
 class ProfileQualityShare:
-    """The share of one part in the quality of a profile."""
+    """One component of the profile quality."""
 
     part: Annotated[QualityPart, "The part."]
-    value: Annotated[float, "The amount that it adds."]
-    maximum: Annotated[float, "The maximum that it can add. The maxima add up to 1."]
+    value: Annotated[float, "The amount that the part adds."]
+    maximum: Annotated[float, "The maximum that the part can add. The maxima add up to 1."]
 
 
 @object_type
@@ -116,7 +116,7 @@ class SignalState:
 
     signal: Annotated[Signal, "The signal."]
     active: Annotated[bool, "Whether the signal can contribute to the viewer's scores."]
-    inactive_reason: Annotated[str | None, "Why it cannot, as text for display; null if active."]
+    inactive_reason: Annotated[str | None, "Why the signal cannot contribute, as text for display; null if active."]
 
 
 @object_type
@@ -151,15 +151,15 @@ class PersonalizationStatus:
     strategy: Annotated[Strategy, "How `forYou` is ranked for the viewer."]
 
     @classmethod
-    def of(cls, known: personalization_status.Status, viewer: Viewer) -> Self:
-        """Return the status of a viewer."""
-        counts, enough = known.counts, known.thresholds
+    def of(cls, status: personalization_status.Status, viewer: Viewer) -> Self:
+        """Convert the status of a viewer."""
+        counts, thresholds = status.counts, status.thresholds
         return cls(
             id=viewer_global_id("PersonalizationStatus", viewer.user_key, viewer.session_key),
             about=viewer_kind_of(viewer),
-            has_sufficient_data=known.has_sufficient_data,
-            has_completed_onboarding=known.has_completed_onboarding,
-            needs_onboarding=known.needs_onboarding,
+            has_sufficient_data=status.has_sufficient_data,
+            has_completed_onboarding=status.has_completed_onboarding,
+            needs_onboarding=status.needs_onboarding,
             signal_summary=SignalSummary(
                 interests=counts.tags,
                 learned_interests=counts.learned_tags,
@@ -168,42 +168,42 @@ class PersonalizationStatus:
                 answers=counts.answered,
             ),
             thresholds=PersonalizationThresholds(
-                interests=enough.tags, interactions=enough.interactions, likes=enough.likes
+                interests=thresholds.tags, interactions=thresholds.interactions, likes=thresholds.likes
             ),
-            stage=known.stage,
-            quality=known.quality,
+            stage=status.stage,
+            quality=status.quality,
             quality_parts=[
                 ProfileQualityShare(part=part, value=value, maximum=weights.QUALITY_SHARES[part.value])
-                for part, value in known.parts.items()
+                for part, value in status.parts.items()
             ],
             missing=[
                 MissingSignal(kind=m.kind, have=m.have, needed=m.needed, remaining=m.remaining, text=m.text)
-                for m in known.missing
+                for m in status.missing
             ],
             signals=[
-                SignalState(signal=described(s.signal), active=s.active, inactive_reason=s.why) for s in known.signals
+                SignalState(signal=described(s.signal), active=s.active, inactive_reason=s.why) for s in status.signals
             ],
-            profile_age_seconds=known.profile_age_s,
-            strategy=known.strategy,
+            profile_age_seconds=status.profile_age_s,
+            strategy=status.strategy,
         )
 
 
 async def personalization_status_of(context: Context) -> PersonalizationStatus:
-    """Return the current status, in one statement besides the viewer's own."""
+    """Read the current status, in one statement besides the viewer's."""
     viewer, at = await context.viewer(), now()
     recent = at - timedelta(days=weights.RECENT_VIEWS_DAYS)
     allowed = preferences_in(viewer.settings)
     counts = await signal_counts(context.stores.database, viewer.actor_id, recent, learnable_kinds(allowed))
-    known = personalization_status.status_of(counts, at, await context.feeds.model(), allowed, context.thresholds)
-    return PersonalizationStatus.of(known, viewer)
+    status = personalization_status.status_of(counts, at, await context.feeds.model(), allowed, context.thresholds)
+    return PersonalizationStatus.of(status, viewer)
 
 
 @strawberry.type
 class PersonalizationQuery:
     @computed(Cost(500))
     async def personalization_status(self, info: Info) -> PersonalizationStatus:
-        """The amount of data about the viewer: whether to show onboarding, and the quality of the profile.
+        """How much is known about the viewer: whether to show onboarding, and the quality of the profile.
 
-        Always current.
+        Never cached.
         """
         return await personalization_status_of(info.context)

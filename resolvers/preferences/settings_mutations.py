@@ -59,7 +59,7 @@ class SettingsMutation:
         settings: Annotated[PersonalizationSettingsInput, strawberry.argument(description=("The settings to change."))],
     ) -> UpdatePersonalizationSettingsPayload | None:
         """Change your settings for personalization. Stores all changes, or none if one has an error."""
-        asked = {field.name: unset_to_none(getattr(settings, field.name)) for field in fields(settings)}
-        changes = {name: value for name, value in asked.items() if value is not None}
+        values = {field.name: unset_to_none(getattr(settings, field.name)) for field in fields(settings)}
+        changes = {name: value for name, value in values.items() if value is not None}
         changed, errors = await attempt(lambda: update_settings(info.context, changes), False)
         return UpdatePersonalizationSettingsPayload(changed=changed, user_errors=errors)

@@ -31,7 +31,7 @@ from resolvers.preferences.viewer_interests import Interest, interests_of
 
 @object_type
 class Viewer:
-    """The current caller."""
+    """The viewer: the user or the session of the request."""
 
     id: Annotated[
         strawberry.ID,
@@ -51,7 +51,7 @@ class Viewer:
 
     @classmethod
     def of(cls, viewer: users.Viewer, role: Role) -> Self:
-        """Return a viewer."""
+        """Convert a viewer."""
         return cls(
             id=viewer_global_id("Viewer", viewer.user_key, viewer.session_key),
             kind=viewer_kind_of(viewer),
@@ -91,7 +91,7 @@ class Viewer:
         found = []
         if self.actor_id is not None:
             found = await mutes.mutes_page(info.context.stores.database, self.actor_id, first + 1, before)
-        items = [(encode_cursor("mute", one.id), Mute.of(one)) for one in found]
+        items = [(encode_cursor("mute", muted.id), Mute.of(muted)) for muted in found]
         return Connection(**connection_parts(items, first, has_previous=before is not None))
 
 
@@ -103,12 +103,12 @@ def _mute_id(cursor: str) -> int:
 
 
 async def current_viewer(info: Info) -> Viewer:
-    """Return the viewer of the request as currently stored."""
+    """Return the current viewer."""
     return Viewer.of(await info.context.viewer(), await info.context.role())
 
 
 def viewer_kind_of(viewer: users.Viewer) -> ViewerKind:
-    """Return the kind of a viewer."""
+    """Return how a viewer is identified."""
     if viewer.user_key is not None:
         return ViewerKind.USER
     return ViewerKind.ANONYMOUS if viewer.session_key is None else ViewerKind.SESSION
@@ -118,5 +118,5 @@ def viewer_kind_of(viewer: users.Viewer) -> ViewerKind:
 class ViewerQuery:
     @computed()
     async def viewer(self, info: Info) -> Viewer:
-        """The current caller."""
+        """The current viewer: the user or the session of the request."""
         return await current_viewer(info)

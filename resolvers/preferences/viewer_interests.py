@@ -19,7 +19,7 @@ from scoring.use_cases.change_preferences import MAX_INTERESTS
 
 
 class InterestSource(StrEnum):
-    """Sources of interests, as viewers see them."""
+    """Sources of interests in the graph."""
 
     MANUAL = "manual"
     IMPORTED = "imported"
@@ -39,7 +39,7 @@ register_enum(
     },
 )
 
-_SHOWN_AS = {
+_SOURCES = {
     TagSource.MANUAL: InterestSource.MANUAL,
     TagSource.QUIZ: InterestSource.MANUAL,
     TagSource.IMPORTED: InterestSource.IMPORTED,
@@ -61,13 +61,13 @@ class Interest:
 
     @classmethod
     def of(cls, tag: profiles.Tag) -> Self:
-        """Show a tag."""
+        """Convert an interest."""
         return cls(
             key=tag.key,
             name=tag.name,
             kind=tag.kind,
             confidence=tag.confidence,
-            source=_SHOWN_AS[TagSource(tag.source)],
+            source=_SOURCES[TagSource(tag.source)],
             from_onboarding=tag.source == TagSource.QUIZ,
             since=tag.since,
         )
@@ -82,7 +82,7 @@ class InterestInput:
     id: Annotated[strawberry.ID | None, "The `id` of a `Tool`, `Category` or `Topic`."] = strawberry.UNSET
 
     def term(self, *path: str | int) -> tuple[TermKind, str]:
-        """Return the kind and the key, for an interest at this path of the arguments."""
+        """Return the kind and the key; `path` is the position in the arguments, for errors."""
         with path_prefix(*path):
             return term_of(self.kind, self.key, self.id)
 
@@ -121,12 +121,13 @@ class InterestsMutation:
     ) -> InterestsPayload | None:
         """Replace your stated interests.
 
-        Stated interests that are not in the list are removed: neither learning nor the platform adds them again until
-        you state them. Learned and imported interests are kept; use `removeInterest` for those.
+        Stated interests that are not in the list are removed: neither nightly learning nor the platform's import adds
+        them again, unless you state them again. Learned and imported interests are kept; remove them with
+        `removeInterest`.
         """
         changed, errors = await attempt(
             lambda: change_preferences.set_interests(
-                info.context, [one.term("interests", index) for index, one in enumerate(interests)]
+                info.context, [interest.term("interests", index) for index, interest in enumerate(interests)]
             ),
             False,
         )
@@ -140,7 +141,8 @@ class InterestsMutation:
     ) -> InterestsPayload | None:
         """Remove one interest of any source.
 
-        Neither learning nor the platform adds it again until you state it or choose it in onboarding.
+        Neither nightly learning nor the platform's import adds it again, unless you state it or choose it in
+        onboarding.
         """
         changed, errors = await attempt(
             lambda: change_preferences.remove_interest(info.context, interest.term("interest")), False
