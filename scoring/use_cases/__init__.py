@@ -1,4 +1,4 @@
-"""Use cases: one function for each write, callable without GraphQL, with the rules that decide what is refused and why.
+"""Use cases: one function per write, callable without GraphQL. They check the input and open the transaction.
 
-Statements belong in `db/`; translating arguments and results of the graph belongs in `resolvers/`.
+SQL statements belong in `db/`; the conversion of GraphQL arguments and results belongs in `resolvers/`.
 """

@@ -15,7 +15,7 @@ from scoring.use_cases.input_errors import (
     InputRefused,
     Step,
     UserErrorCode,
-    refused,
+    refusal,
     too_many_error,
     unknown_project_error,
     validation_errors,
@@ -24,77 +24,78 @@ from scoring.use_cases.platform_keys import is_valid_key
 from scoring.use_cases.unit_of_work import UnitOfWork
 
 MAX_INTERESTS = 200
-"""Interests that one viewer may state: more than anybody reads through on a settings page."""
+"""Maximum number of stated interests per viewer."""
 
 MAX_MUTES = 1_000
-"""Mutes of one viewer; a longer list calls for a filter."""
+"""Maximum number of mutes per viewer."""
 
 _TERM_KINDS = {MuteKind.TOPIC: TermKind.TOPIC, MuteKind.CATEGORY: TermKind.CATEGORY, MuteKind.TOOL: TermKind.TOOL}
 
 
 async def set_interests(work: UnitOfWork, stated: Sequence[TermName]) -> bool:
-    """Make these terms the viewer's stated interests, and no others; return whether anything changed."""
+    """Replace the viewer's stated interests; return whether anything changed."""
     viewer = await work.identified_viewer()
     if len(stated) > MAX_INTERESTS:
         raise InputRefused(too_many_error("interests", len(stated), MAX_INTERESTS))
-    found = await _term_ids(work, viewer, stated)
-    unknown = [_unknown_interest(one, "interests", index) for index, one in enumerate(stated) if one not in found]
+    term_ids = await _term_ids(work, viewer, stated)
+    unknown = [_unknown_interest(term, "interests", index) for index, term in enumerate(stated) if term not in term_ids]
     if unknown:
         raise InputRefused(*unknown)
     async with work.write() as connection:
         actor_id = await ensure_actor(connection, viewer)
-        return await stated_interests.store_stated_interests(connection, actor_id, sorted(set(found.values())))
+        return await stated_interests.store_stated_interests(connection, actor_id, sorted(set(term_ids.values())))
 
 
 async def remove_interest(work: UnitOfWork, interest: TermName) -> bool:
-    """Remove one interest, whatever its source; neither learning nor an import brings it back."""
+    """Remove one interest of any source, and block learning and imports from adding it again."""
     viewer = await work.identified_viewer()
-    found = await _term_ids(work, viewer, [interest])
-    if not found:
+    term_ids = await _term_ids(work, viewer, [interest])
+    if not term_ids:
         raise InputRefused(_unknown_interest(interest, "interest"))
     if viewer.actor_id is None:
         return False
     async with work.write() as connection:
-        return await stated_interests.remove_interest(connection, viewer.actor_id, found[interest])
+        return await stated_interests.remove_interest(connection, viewer.actor_id, term_ids[interest])
 
 
 async def _term_ids(work: UnitOfWork, viewer: Viewer, names: Sequence[TermName]) -> dict[TermName, int]:
-    """Return the ids of the terms that exist for the viewer."""
-    possible = [one for one in names if is_valid_key(one[1])]
-    return await known_terms(work.stores.database, possible, user_id=viewer.user_id, actor_id=viewer.actor_id)
+    """Read the ids of the terms that the viewer may see."""
+    valid_names = [name for name in names if is_valid_key(name[1])]
+    return await known_terms(work.stores.database, valid_names, user_id=viewer.user_id, actor_id=viewer.actor_id)
 
 
 def _unknown_interest(interest: TermName, *path: Step) -> InputError:
-    message = f"There is no {TermKind(interest[0]).value} with this key; `tools` and `categories` list what there is."
+    kind = TermKind(interest[0]).value
+    message = f"There is no {kind} with this key. Query `tools`, `categories` or `topics` for the keys."
     return InputError(UserErrorCode.UNKNOWN_REFERENCE, message, (*path, "key"))
 
 
 async def mute(work: UnitOfWork, kind: MuteKind, key: str) -> bool:
-    """Mute a subject that exists for the viewer; return whether anything changed."""
+    """Mute a subject that the viewer may see; return whether anything changed."""
     viewer = await work.identified_viewer()
     subject_id = await _subject_id(work, viewer, kind, key) if is_valid_key(key) else None
     if subject_id is None:
         raise InputRefused(_unknown_subject(kind))
-    known = [] if viewer.actor_id is None else await mutes.mutes_of(work.stores.database, viewer.actor_id)
-    if len(known) >= MAX_MUTES:
-        raise refused(UserErrorCode.TOO_MANY, f"You have {MAX_MUTES:,} mutes, the maximum. Remove some first.")
+    existing = [] if viewer.actor_id is None else await mutes.mutes_of(work.stores.database, viewer.actor_id)
+    if len(existing) >= MAX_MUTES:
+        raise refusal(UserErrorCode.TOO_MANY, f"You have {MAX_MUTES:,} mutes, the maximum. Remove some first.")
     async with work.write() as connection:
         return await mutes.mute(connection, await ensure_actor(connection, viewer), kind, subject_id)
 
 
 async def unmute(work: UnitOfWork, kind: MuteKind, key: str) -> bool:
-    """Take a mute back, by the subject's key or name; return whether there was one.
+    """Remove a mute by the subject's key or name; return whether there was one.
 
-    It is looked up among the viewer's mutes, not in the catalog: the subject may be private or renamed by now.
+    The subject is looked up in the viewer's mutes, not in the catalog: it may have become private or been renamed.
     """
     viewer = await work.identified_viewer()
-    known = [] if viewer.actor_id is None else await mutes.mutes_of(work.stores.database, viewer.actor_id)
-    named = [one for one in known if one.kind is kind and key in (one.key, one.name)]
-    if viewer.actor_id is None or not named:
+    existing = [] if viewer.actor_id is None else await mutes.mutes_of(work.stores.database, viewer.actor_id)
+    matching = [muted for muted in existing if muted.kind is kind and key in (muted.key, muted.name)]
+    if viewer.actor_id is None or not matching:
         return False
-    by_key_first = min(named, key=lambda one: one.key != key)
+    best_match = min(matching, key=lambda muted: muted.key != key)
     async with work.write() as connection:
-        return await mutes.unmute(connection, viewer.actor_id, kind, by_key_first.subject_id)
+        return await mutes.unmute(connection, viewer.actor_id, kind, best_match.subject_id)
 
 
 async def _subject_id(work: UnitOfWork, viewer: Viewer, kind: MuteKind, key: str) -> int | None:
@@ -111,12 +112,12 @@ async def _subject_id(work: UnitOfWork, viewer: Viewer, kind: MuteKind, key: str
 def _unknown_subject(kind: MuteKind) -> InputError:
     if kind is MuteKind.PROJECT:
         return unknown_project_error("key")
-    noun = "person" if kind is MuteKind.OWNER else kind.value
-    return InputError(UserErrorCode.UNKNOWN_REFERENCE, f"There is no {noun} of this key.", ("key",))
+    noun = "user" if kind is MuteKind.OWNER else kind.value
+    return InputError(UserErrorCode.UNKNOWN_REFERENCE, f"There is no {noun} with this key.", ("key",))
 
 
 async def update_settings(work: UnitOfWork, changes: Mapping[str, bool | int]) -> bool:
-    """Apply all changes or none; a setting that is left out stays. Return whether anything changed."""
+    """Apply all changes or none; other settings are kept. Return whether anything changed."""
     viewer = await work.identified_viewer()
     try:
         async with work.write() as connection:

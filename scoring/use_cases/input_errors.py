@@ -11,10 +11,10 @@ from db.errors import InvalidRecord, ProtectedUser, UnknownReference
 from scoring.errors import ScoringError
 
 MAX_ERRORS_PER_RECORD = 3
-"""Faults of one record that are reported: whoever corrects three reads the record anyway."""
+"""Maximum number of reported errors per record."""
 
 Step = str | int
-"""One step of a path: the name of a field, or a place in a list."""
+"""One step of a path: the name of a field or an index in a list."""
 
 
 class UserErrorCode(StrEnum):
@@ -34,7 +34,7 @@ class UserErrorCode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class InputError:
-    """An expected failure; the path is empty if the failure concerns the request as a whole."""
+    """An expected failure; the path is empty if the failure concerns the whole request."""
 
     code: UserErrorCode
     message: str
@@ -42,7 +42,7 @@ class InputError:
 
 
 class InputRefused(ScoringError):
-    """Input that a use case refuses. Nothing was written."""
+    """Refusal of the input of a use case. Nothing was written."""
 
     def __init__(self, *errors: InputError) -> None:
         super().__init__("; ".join(error.message for error in errors))
@@ -50,32 +50,32 @@ class InputRefused(ScoringError):
 
 
 class CallerUnidentified(ScoringError):
-    """A write for which the caller sends neither a token nor a session, or no token where one is needed."""
+    """A write without the token or session that it requires."""
 
 
-def refused(code: UserErrorCode, message: str, *path: Step) -> InputRefused:
-    """Return a refusal for one reason."""
+def refusal(code: UserErrorCode, message: str, *path: Step) -> InputRefused:
+    """Return the refusal with one error."""
     return InputRefused(InputError(code, message, path))
 
 
 def unknown_project_error(*path: Step) -> InputError:
-    """Return the error of a key that names no project visible to the viewer."""
-    return InputError(UserErrorCode.UNKNOWN_PROJECT, "There is no such project, or it is not yours to see.", path)
+    """Return the error for the key of a project that does not exist or that the viewer may not see."""
+    return InputError(UserErrorCode.UNKNOWN_PROJECT, "The project does not exist, or you may not see it.", path)
 
 
-def too_many_error(name: str, given: int, most: int) -> InputError:
-    """Return the error of a list that is too long."""
-    return InputError(UserErrorCode.TOO_MANY, f"{given} at once are too many: send at most {most}.", (name,))
+def too_many_error(name: str, count: int, maximum: int) -> InputError:
+    """Return the error for an argument with too many items."""
+    return InputError(UserErrorCode.TOO_MANY, f"You sent {count:,} {name}; send at most {maximum:,}.", (name,))
 
 
 def validation_errors(error: ValidationError, *path: Step) -> list[InputError]:
-    """Return the faults that a record's own rules found."""
-    found = islice(records.validation_errors(error), MAX_ERRORS_PER_RECORD)
-    return [InputError(UserErrorCode.INVALID, fault.message, (*path, *fault.path)) for fault in found]
+    """Return the first errors of a record that violates its own rules."""
+    first_errors = islice(records.validation_errors(error), MAX_ERRORS_PER_RECORD)
+    return [InputError(UserErrorCode.INVALID, fault.message, (*path, *fault.path)) for fault in first_errors]
 
 
 def record_error(error: InvalidRecord, *path: Step) -> InputError:
-    """Return the error of a record that the database refused."""
+    """Return the error of a record that the database layer refused."""
     code = UserErrorCode.INVALID
     if isinstance(error, UnknownReference):
         code = UserErrorCode.UNKNOWN_REFERENCE

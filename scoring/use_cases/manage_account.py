@@ -1,4 +1,4 @@
-"""Claims of sessions, and the export and deletion of everything that is held of a viewer."""
+"""Claims of sessions, and the export and deletion of personal data."""
 
 from collections.abc import Sequence
 
@@ -9,27 +9,26 @@ from db.privacy.erasure import ErasureReceipt, OwnedProjects, erase_session, era
 from db.privacy.personal_data_export import ExportCursor, ExportPage, export_personal_data
 from db.privacy.projection_erasure import finish_erasures
 from db.privacy.session_claims import Claim, claim, end_claim, end_claims_of
-from scoring.use_cases.input_errors import CallerUnidentified, UserErrorCode, refused
-from scoring.use_cases.platform_keys import is_valid_key, possible_keys
+from scoring.use_cases.input_errors import CallerUnidentified, UserErrorCode, refusal
+from scoring.use_cases.platform_keys import distinct_valid_keys, is_valid_key
 from scoring.use_cases.unit_of_work import UnitOfWork
 
 _SIGN_IN = (
-    "This session belongs to an account. Send the account's bearer token: "
-    "the X-Session-Id alone is not enough for this."
+    "This session belongs to an account. Send the bearer token of the account; an X-Session-Id is not sufficient."
 )
 
 
 async def claim_session(work: UnitOfWork) -> Claim:
-    """Carry everything of the caller's session over to the caller's account; a foreign session is left alone.
+    """Transfer the data of the caller's session to the caller's account, unless another account has claimed it.
 
-    The caller must hold both a bearer token and the session id.
+    The caller must send both a bearer token and the session id.
     """
     caller = work.caller
     if caller.user_key is None:
-        raise CallerUnidentified("Send the bearer token of the account that takes the session over.")
+        raise CallerUnidentified("Send the bearer token of the account that claims the session.")
     if caller.session_key is None:
-        message = "Send the X-Session-Id that an earlier answer carried, beside the bearer token."
-        raise refused(UserErrorCode.INVALID, message)
+        message = "Send the X-Session-Id of an earlier response together with the bearer token."
+        raise refusal(UserErrorCode.INVALID, message)
     account = await work.viewer()
     async with work.write() as connection:
         account_id = await ensure_actor(connection, account)
@@ -38,7 +37,7 @@ async def claim_session(work: UnitOfWork) -> Claim:
 
 
 async def revoke_sessions(work: UnitOfWork) -> int:
-    """End the claims of all sessions of the account, or of the caller's session alone; return their number."""
+    """End the claims of all sessions of the account, or only of the caller's session; return their number."""
     caller = work.require_identified()
     async with work.write() as connection:
         if caller.user_key is not None:
@@ -47,7 +46,7 @@ async def revoke_sessions(work: UnitOfWork) -> int:
 
 
 async def export_viewer(work: UnitOfWork, limit: int, after: ExportCursor | None = None) -> ExportPage:
-    """Read a page of everything that is held of the viewer."""
+    """Read a page of the viewer's personal data."""
     viewer = await _account_holder(work)
     if viewer.actor_id is None:
         return ExportPage({}, None)
@@ -55,7 +54,7 @@ async def export_viewer(work: UnitOfWork, limit: int, after: ExportCursor | None
 
 
 async def delete_viewer(work: UnitOfWork, projects: OwnedProjects) -> ErasureReceipt | None:
-    """Delete everything that is held of the viewer; None if nothing is."""
+    """Delete the viewer's personal data; return the receipt, None if there was nothing to delete."""
     viewer = await _account_holder(work)
     receipt: ErasureReceipt | None = None
     async with work.write() as connection:
@@ -70,36 +69,39 @@ async def delete_viewer(work: UnitOfWork, projects: OwnedProjects) -> ErasureRec
 async def remove_users(
     work: UnitOfWork, keys: Sequence[str], projects: OwnedProjects, new_owner: str | None = None
 ) -> tuple[int, ErasureReceipt | None]:
-    """Delete users with everything they did; return their number and the receipt.
+    """Delete users and all their data; return their number and the receipt.
 
-    Projects that are kept go to the user `new_owner`, or to nobody. Only an administrator deletes administrators: if
-    there is one among them, nobody is deleted.
+    Kept projects get the owner `new_owner`, or none. Only administrators can delete administrators: otherwise, if a
+    user is one, nobody is deleted.
     """
-    possible = possible_keys(keys)
+    valid_keys = distinct_valid_keys(keys)
     if new_owner is not None and not is_valid_key(new_owner):
-        raise refused(UserErrorCode.UNKNOWN_REFERENCE, "There is no such user.", "new_owner")
+        raise refusal(UserErrorCode.UNKNOWN_REFERENCE, "There is no user with this key.", "new_owner")
     protected = await work.role() is not Role.ADMINISTRATOR
     try:
         async with work.write() as connection:
-            removed, receipt = await erase_users(connection, possible, projects, new_owner, protected=protected)
+            removed, receipt = await erase_users(connection, valid_keys, projects, new_owner, protected=protected)
     except ProtectedUser:
-        message = "One of these users is an administrator, whom only an administrator may delete. Nobody was deleted."
-        raise refused(UserErrorCode.FORBIDDEN, message, "keys") from None
+        message = (
+            "One of these users is an administrator. Only administrators can delete administrators. "
+            "No user was deleted."
+        )
+        raise refusal(UserErrorCode.FORBIDDEN, message, "keys") from None
     except UnknownReference as error:
-        raise refused(UserErrorCode.UNKNOWN_REFERENCE, error.message, "new_owner") from None
+        raise refusal(UserErrorCode.UNKNOWN_REFERENCE, error.message, "new_owner") from None
     await _finish_erasure(work, receipt)
     return removed, receipt
 
 
 async def _finish_erasure(work: UnitOfWork, receipt: ErasureReceipt | None) -> None:
-    """Empty the other stores, as far as they answer; the periodic job does the rest."""
+    """Delete the data from the other stores that are available; a periodic job does the rest."""
     if receipt is not None:
         await finish_erasures(work.stores, only=receipt.id)
 
 
 async def _account_holder(work: UnitOfWork) -> Viewer:
-    """Return the viewer. A session id alone does not reach the data of the account that has claimed it."""
+    """Return the viewer. Refuses a claimed session id without the account's token."""
     viewer = await work.identified_viewer()
     if work.caller.user_key is None and viewer.user_id is not None:
-        raise refused(UserErrorCode.FORBIDDEN, _SIGN_IN)
+        raise refusal(UserErrorCode.FORBIDDEN, _SIGN_IN)
     return viewer

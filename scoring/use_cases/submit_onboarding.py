@@ -1,4 +1,4 @@
-"""Answers to the onboarding questions: checked together, stored together, and forgotten on request."""
+"""Validation, storage and deletion of the viewer's onboarding answers."""
 
 import asyncio
 from collections.abc import Sequence
@@ -16,18 +16,18 @@ from scoring.use_cases.platform_keys import is_storable_text
 from scoring.use_cases.unit_of_work import UnitOfWork
 
 MAX_ANSWERS = 50
-"""Answers in one call: ten times what onboarding asks."""
+"""Maximum number of answers per call, ten times the number of active questions."""
 
 MAX_REPORTED_ERRORS = 20
-"""Errors that are reported at once."""
+"""Maximum number of reported errors per call."""
 
-REFRESH_WITHIN_S = 2.0
-"""Longest wait for the profile's vector; WordLlama takes some milliseconds, an endpoint a few hundred."""
+PROFILE_REFRESH_TIMEOUT_S = 2.0
+"""Timeout for the profile vector, in seconds. WordLlama takes a few milliseconds, an HTTP endpoint a few hundred."""
 
 
 @dataclass(frozen=True, slots=True)
 class SentAnswer:
-    """An answer as a client sends it: keys of options, own words, or a skip."""
+    """An answer as a client sends it: keys of options, free text, or a skip."""
 
     question: str
     options: tuple[str, ...] = ()
@@ -36,12 +36,13 @@ class SentAnswer:
 
 
 async def submit_answers(work: UnitOfWork, sent: Sequence[SentAnswer], *path: Step) -> bool:
-    """Store all answers or none; return whether the profile in the vector index has them already.
+    """Store all answers or none; return whether the profile vector is already up to date.
 
     Parameters
     ----------
     path
-        The place of the answers in the caller's input, for errors; ``("answers",)`` is followed by the index.
+        The path of the answers in the input, for errors. With ``("answers",)``, the path of the first answer is
+        ``("answers", 0)``.
     """
     viewer = await work.identified_viewer()
     choices = check_answers(sent, await all_questions(work.stores.database), *path)
@@ -52,19 +53,19 @@ async def submit_answers(work: UnitOfWork, sent: Sequence[SentAnswer], *path: St
 
 
 async def reset_answers(work: UnitOfWork) -> bool:
-    """Forget all answers and the interests that came from them; return whether the vector index knows."""
+    """Delete all answers and their interests; return whether the profile vector is already up to date."""
     viewer = await work.identified_viewer()
     if viewer.actor_id is None:
         return True
     async with work.write() as connection:
-        forgot = await answers.delete_answers(connection, viewer.actor_id)
-    return not forgot or await _refresh_profile(work, viewer.actor_id)
+        deleted = await answers.delete_answers(connection, viewer.actor_id)
+    return not deleted or await _refresh_profile(work, viewer.actor_id)
 
 
 async def _refresh_profile(work: UnitOfWork, actor_id: int) -> bool:
-    """Update the profile's vector now; if that fails, the outbox does it later."""
+    """Update the profile vector now; if that fails, the synchronizer does it later."""
     try:
-        async with asyncio.timeout(REFRESH_WITHIN_S):
+        async with asyncio.timeout(PROFILE_REFRESH_TIMEOUT_S):
             await refresh_profile(work.stores, actor_id)
     except (StoreUnavailable, TimeoutError):
         return False
@@ -72,7 +73,7 @@ async def _refresh_profile(work: UnitOfWork, actor_id: int) -> bool:
 
 
 def check_answers(sent: Sequence[SentAnswer], questions: Sequence[Question], *path: Step) -> list[CheckedAnswer]:
-    """Check answers against the questions."""
+    """Check answers against the questions. Raises `InputRefused` with the errors."""
     if not sent:
         raise InputRefused(InputError(UserErrorCode.EMPTY, "Answer at least one question.", path))
     if len(sent) > MAX_ANSWERS:
@@ -82,15 +83,17 @@ def check_answers(sent: Sequence[SentAnswer], questions: Sequence[Question], *pa
     choices: list[CheckedAnswer] = []
     seen: set[str] = set()
     for index, answer in enumerate(sent):
-        where = (*path, index) if path == ("answers",) else path
+        answer_path = (*path, index) if path == ("answers",) else path
         question = by_key.get(answer.question)
-        found = _question_errors(answer.question, question, seen, where)
+        answer_errors = _question_errors(answer.question, question, seen, answer_path)
         seen.add(answer.question)
-        if question is not None and not found:
-            found = _answer_errors(answer, question, where)
-        errors += found
-        if question is not None and not found:
-            options = tuple(one for key in dict.fromkeys(answer.options) if (one := question.option(key)) is not None)
+        if question is not None and not answer_errors:
+            answer_errors = _answer_errors(answer, question, answer_path)
+        errors += answer_errors
+        if question is not None and not answer_errors:
+            options = tuple(
+                option for key in dict.fromkeys(answer.options) if (option := question.option(key)) is not None
+            )
             choices.append(CheckedAnswer(question, options, answer.text.strip()))
     if errors:
         raise InputRefused(*errors[:MAX_REPORTED_ERRORS])
@@ -102,13 +105,13 @@ Path = tuple[Step, ...]
 
 def _question_errors(key: str, question: Question | None, seen: set[str], path: Path) -> list[InputError]:
     if key in seen:
-        code, message = UserErrorCode.INVALID, "This question is answered twice; send one answer to it."
+        code, message = UserErrorCode.INVALID, "There are two answers to this question; send one."
     elif question is None:
         code = UserErrorCode.UNKNOWN_QUESTION
-        message = "There is no such onboarding question; `onboardingQuestions` lists them by key."
+        message = "There is no such onboarding question. Query `onboardingQuestions` for the keys."
     elif not question.active:
         code = UserErrorCode.INACTIVE_QUESTION
-        message = "This question is retired. Reload `onboardingQuestions`."
+        message = "This question is no longer asked. Query `onboardingQuestions` again."
     else:
         return []
     return [InputError(code, message, (*path, "question"))]
@@ -117,7 +120,7 @@ def _question_errors(key: str, question: Question | None, seen: set[str], path: 
 def _answer_errors(answer: SentAnswer, question: Question, path: Path) -> list[InputError]:
     chosen, text = len(set(answer.options)), answer.text.strip()
     if answer.skip:
-        message = "Either skip the question or answer it: leave out `skip`, or `options` and `text`."
+        message = "Either answer the question or skip it: omit `skip`, or omit `options` and `text`."
         return [InputError(UserErrorCode.INVALID, message, (*path, "skip"))] if chosen or text else []
     errors = [*_option_errors(answer, chosen, question, path), *_text_errors(text, question, path)]
     if errors or chosen + bool(text) >= max(question.least, 1):
@@ -125,16 +128,16 @@ def _answer_errors(answer: SentAnswer, question: Question, path: Path) -> list[I
     if chosen:
         message = f"Choose at least {question.least}, or skip the question."
         return [InputError(UserErrorCode.INVALID, message, (*path, "options"))]
-    own = ", answer in `text`" if question.allows_text else ""
-    message = f"Choose at least {max(question.least, 1)}{own}, or skip the question."
+    text_hint = ", answer in `text`" if question.allows_text else ""
+    message = f"Choose at least {max(question.least, 1)}{text_hint}, or skip the question."
     return [InputError(UserErrorCode.EMPTY, message, path)]
 
 
 def _option_errors(answer: SentAnswer, chosen: int, question: Question, path: Path) -> list[InputError]:
     if chosen > question.most:
-        message = f"{chosen} options are too many: choose at most {question.most}."
+        message = f"You chose {chosen} options; choose at most {question.most}."
         return [InputError(UserErrorCode.TOO_MANY, message, (*path, "options"))]
-    message = "The question has no such option; `onboardingQuestions` lists its options."
+    message = "The question has no such option. Query `onboardingQuestions` for its options."
     return [
         InputError(UserErrorCode.UNKNOWN_OPTION, message, (*path, "options", answer.options.index(key)))
         for key in dict.fromkeys(answer.options)

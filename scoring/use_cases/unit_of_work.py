@@ -1,4 +1,4 @@
-"""The unit of work of one request: its caller, the viewer's row, transactions, and what follows a commit."""
+"""The unit of work of one request: its caller, its viewer, and its transactions."""
 
 import asyncio
 import secrets
@@ -27,12 +27,12 @@ class Caller:
     """The sender of a request, as claimed by its token or its signed session id."""
 
     user_key: str | None = None  # the platform's key of the user, from the token
-    session_key: str | None = None  # the session of somebody who is not signed in
-    role: Role | None = None  # the role the token claims; None leaves it to the user's row
-    network: str | None = None  # A hash of the sender's network, valid for a day; None if the address says nothing
+    session_key: str | None = None  # the key of the session
+    role: Role | None = None  # the role that the token claims; None for the role in the user's row
+    network: str | None = None  # a hash of the sender's network that changes daily; None for an unknown address
     # Whether the request carries `Sec-GPC: 1` (Global Privacy Control): views and impressions are not stored.
     opted_out: bool = False
-    # Whether the token's life is short enough for an administrator. A longer one gives the rights of a viewer.
+    # Whether the token's lifetime is short enough for an administrator, who otherwise has the role VIEWER.
     may_administer: bool = True
 
     @property
@@ -47,10 +47,10 @@ class UnitOfWork:
 
     stores: Stores
     caller: Caller
-    wake: Callable[[], None] | None = None  # called after each commit, so that the outbox is read before its next poll
-    # Whether an actor counts in trends only for projects that a served page has shown to it.
+    wake: Callable[[], None] | None = None  # called after each commit; wakes the synchronizer before its next poll
+    # Whether an interaction counts in trending only if a served page has shown the project to the actor.
     trending_requires_impression: bool = False
-    claimed_session_lifetime: timedelta = CLAIM_LIFE  # how long a session id stands for the account that claims it
+    claimed_session_lifetime: timedelta = CLAIM_LIFE  # how long a session id acts as the account
     _viewer: "asyncio.Task[Viewer] | None" = field(default=None, init=False)
     _tasks: "set[asyncio.Task[Any]]" = field(default_factory=set, init=False)
 
@@ -63,41 +63,41 @@ class UnitOfWork:
 
     async def _find_viewer(self) -> Viewer:
         caller = self.caller
-        found = await find_viewer(self.stores.database, user_key=caller.user_key, session_key=caller.session_key)
-        if found is ANONYMOUS_VIEWER and caller.session_key is not None:
-            # The claim of this session has ended: the request continues as a new session, whose id the answer carries.
+        viewer = await find_viewer(self.stores.database, user_key=caller.user_key, session_key=caller.session_key)
+        if viewer is ANONYMOUS_VIEWER and caller.session_key is not None:
+            # The claim of this session has ended: the request gets a new session, and the response its id.
             self.caller = replace(caller, session_key=new_session_key())
-            found = replace(ANONYMOUS_VIEWER, session_key=self.caller.session_key)
-        return replace(found, opted_out=caller.opted_out)
+            viewer = replace(ANONYMOUS_VIEWER, session_key=self.caller.session_key)
+        return replace(viewer, opted_out=caller.opted_out)
 
     def require_identified(self) -> Caller:
-        """Return the caller."""
+        """Return the caller. Raises `CallerUnidentified` without a token and a session."""
         if not self.caller.is_identified:
-            raise CallerUnidentified("Send a bearer token, or the X-Session-Id that an earlier answer carried.")
+            raise CallerUnidentified("Send a bearer token, or the X-Session-Id of an earlier response.")
         return self.caller
 
     async def identified_viewer(self) -> Viewer:
-        """Read the viewer of a caller who must be identified, as `require_identified`."""
+        """Read the viewer. Raises `CallerUnidentified` as `require_identified`."""
         self.require_identified()
         return await self.viewer()
 
     async def role(self) -> Role:
-        """Return the caller's role: that of the token, else that of the user's row."""
+        """Return the role in the token, or else the role in the user's row."""
         role = self.caller.role or (await self.viewer()).role
         return Role.VIEWER if role is Role.ADMINISTRATOR and not self.caller.may_administer else role
 
     def stop(self) -> None:
-        """Cancel the tasks that the request has begun."""
+        """Cancel the tasks that the request has started."""
         for task in self._tasks:
             task.cancel()
 
     def discard_loaded(self) -> None:
-        """Discard what was read: a write has changed it."""
+        """Discard the viewer after a write, so that it is read again."""
         self._viewer = None
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
-        """Open one transaction; after its commit, discard what was read and wake the outbox's reader."""
+        """Open one transaction; after its commit, discard the viewer and wake the synchronizer."""
         try:
             async with self.stores.database.write() as connection:
                 yield connection

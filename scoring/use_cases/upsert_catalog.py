@@ -1,4 +1,4 @@
-"""Batches of records that the platform's servers upsert or remove."""
+"""Bulk upserts and removals of the platform's records."""
 
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -23,18 +23,18 @@ from scoring.use_cases.input_errors import (
     InputRefused,
     UserErrorCode,
     record_error,
-    refused,
+    refusal,
     too_many_error,
     validation_errors,
 )
-from scoring.use_cases.platform_keys import MAX_RECORDS, possible_keys
+from scoring.use_cases.platform_keys import MAX_RECORDS, distinct_valid_keys
 from scoring.use_cases.unit_of_work import UnitOfWork
 
 MAX_QUESTIONS = 50
 
 R = TypeVar("R", bound=Record)
 Item = Mapping[str, Any]
-"""A record as it was sent: field names and values; it has a text under ``key``."""
+"""The fields of a record as sent, by name; always with a text under ``key``."""
 
 
 class UpsertStatus(StrEnum):
@@ -48,7 +48,7 @@ class UpsertStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class UpsertedRecord:
-    """The outcome of one sent record; `errors` say why it was refused."""
+    """The outcome of one sent record; with `errors` if it was refused."""
 
     key: str
     status: UpsertStatus
@@ -56,7 +56,7 @@ class UpsertedRecord:
 
 
 async def upsert_projects(work: UnitOfWork, items: Sequence[Item]) -> list[UpsertedRecord]:
-    """Add or replace projects; an invalid one does not affect the others. More than `MAX_RECORDS` are refused."""
+    """Add or replace up to `MAX_RECORDS` projects; an invalid record does not affect the others."""
     return await _upsert(work, "projects", items, ProjectRecord, catalog_entries.upsert_projects)
 
 
@@ -71,10 +71,10 @@ async def upsert_categories(work: UnitOfWork, items: Sequence[Item]) -> list[Ups
 
 
 async def upsert_users(work: UnitOfWork, items: Sequence[Item]) -> list[UpsertedRecord]:
-    """Add or replace users, as `upsert_projects`. Only an administrator appoints or demotes administrators."""
+    """Add or replace users, as `upsert_projects`. Only administrators can appoint or demote administrators."""
     protected = await work.role() is not Role.ADMINISTRATOR
     upsert = partial(users.upsert_users, protected=protected)
-    return await _upsert(work, "users", items, UserRecord, upsert, may_appoint=not protected)
+    return await _upsert(work, "users", items, UserRecord, upsert, may_appoint_administrators=not protected)
 
 
 async def upsert_questions(
@@ -82,15 +82,15 @@ async def upsert_questions(
 ) -> list[UpsertedRecord]:
     """Add or replace onboarding questions, as `upsert_projects`, up to `MAX_QUESTIONS`.
 
-    With `retire_others`, no other question is asked any more. A batch that leaves too many active is refused.
+    With `retire_others`, all other questions become inactive. A batch that makes too many questions active is refused.
     """
     upsert = partial(questions.upsert_questions, retire_others=retire_others)
     try:
         return await _upsert(
-            work, "questions", items, QuestionRecord, upsert, most=MAX_QUESTIONS, also_empty=retire_others
+            work, "questions", items, QuestionRecord, upsert, max_items=MAX_QUESTIONS, write_if_empty=retire_others
         )
     except InvalidRecord as error:
-        raise refused(UserErrorCode.TOO_MANY, error.message, "questions") from None
+        raise refusal(UserErrorCode.TOO_MANY, error.message, "questions") from None
 
 
 async def _upsert(
@@ -100,17 +100,17 @@ async def _upsert(
     record_type: type[R],
     upsert: Callable[[AsyncConnection, Sequence[R]], Awaitable[UpsertResult]],
     *,
-    most: int = MAX_RECORDS,
-    may_appoint: bool = True,
-    also_empty: bool = False,
+    max_items: int = MAX_RECORDS,
+    may_appoint_administrators: bool = True,
+    write_if_empty: bool = False,
 ) -> list[UpsertedRecord]:
-    if len(items) > most:
-        raise InputRefused(too_many_error(name, len(items), most))
+    if len(items) > max_items:
+        raise InputRefused(too_many_error(name, len(items), max_items))
     records: dict[int, R] = {}
     errors: dict[int, list[InputError]] = defaultdict(list)
     for index, item in enumerate(items):
-        if item.get("role") is Role.ADMINISTRATOR and not may_appoint:
-            message = "Only an administrator appoints administrators."
+        if item.get("role") is Role.ADMINISTRATOR and not may_appoint_administrators:
+            message = "Only administrators can appoint administrators."
             errors[index].append(InputError(UserErrorCode.FORBIDDEN, message, (name, index, "role")))
             continue
         try:
@@ -118,19 +118,20 @@ async def _upsert(
         except ValidationError as error:
             errors[index] += validation_errors(error, name, index)
     written = UpsertResult()
-    if records or also_empty:
+    if records or write_if_empty:
         async with work.write() as connection:
             written = await upsert(connection, list(records.values()))
-    places = list(records)
-    for one in written.refused:
-        errors[places[one.index]].append(record_error(one.error, name, places[one.index]))
+    indexes = list(records)
+    for failure in written.refused:
+        index = indexes[failure.index]
+        errors[index].append(record_error(failure.error, name, index))
     return _outcomes(items, written, errors)
 
 
 def _outcomes(
     items: Sequence[Item], written: UpsertResult, errors: Mapping[int, Sequence[InputError]]
 ) -> list[UpsertedRecord]:
-    """Return the outcome of each item; of several with one key the last counts, and the others are unchanged."""
+    """Return the outcome of each item. Of items with the same key, the last is written; the others are unchanged."""
     last = {item["key"]: index for index, item in enumerate(items) if index not in errors}
     statuses = dict.fromkeys(written.added_keys, UpsertStatus.ADDED)
     statuses |= dict.fromkeys(written.changed_keys, UpsertStatus.CHANGED)
@@ -144,9 +145,9 @@ def _outcomes(
 
 
 async def remove_projects(work: UnitOfWork, keys: Sequence[str]) -> int:
-    """Delete projects with all interactions with them; return how many there were."""
-    possible = possible_keys(keys)
-    if not possible:
+    """Delete projects and all their data; return the number of deleted projects."""
+    valid_keys = distinct_valid_keys(keys)
+    if not valid_keys:
         return 0
     async with work.write() as connection:
-        return await catalog_entries.remove_projects(connection, possible)
+        return await catalog_entries.remove_projects(connection, valid_keys)
