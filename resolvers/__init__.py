@@ -1,4 +1,4 @@
-"""The graph: types, resolvers and DataLoaders. They translate arguments to calls of `scoring`, and results to types.
+"""The GraphQL schema: types, resolvers and DataLoaders, which call `scoring` and convert its results.
 
 Business rules, SQL and HTTP do not belong here.
 """

@@ -220,14 +220,14 @@ MUTATION_ERROR_CODES: Mapping[str, tuple[UserErrorCode, ...]] = {
 """The codes of `userErrors` by mutation."""
 
 
-def _block(example: str) -> str:
+def _code_block(example: str) -> str:
     """Return an example as a Markdown code block."""
     return f"```graphql\n{dedent(example).strip()}\n```"
 
 
 ABOUT_QUERY = f"""Read operations. An explore page in one request:
 
-{_block(EXPLORE_PAGE)}
+{_code_block(EXPLORE_PAGE)}
 
 To identify a user, send `Authorization: Bearer <token>`. Otherwise, responses carry an `X-Session-Id`; send it with \
 later requests to keep a profile without an account.
@@ -247,12 +247,12 @@ update a normalized cache. The next first page of each feed includes the change.
 
 
 def append_examples(
-    root: type, examples: Mapping[str, str], failures: Mapping[str, tuple[UserErrorCode, ...]] = MappingProxyType({})
+    root: type, examples: Mapping[str, str], error_codes: Mapping[str, tuple[UserErrorCode, ...]] = MappingProxyType({})
 ) -> None:
     """Append the error codes and the example to the description of each root field."""
     for field in fields_of(root):
         name = field.graphql_name or to_camel_case(field.python_name)
-        if codes := failures.get(name):
+        if codes := error_codes.get(name):
             field.description = f"{field.description} Codes of `userErrors`: {', '.join(code.name for code in codes)}."
         if example := examples.get(name):
-            field.description = f"{field.description}\n\n{_block(example)}"
+            field.description = f"{field.description}\n\n{_code_block(example)}"

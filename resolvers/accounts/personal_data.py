@@ -67,16 +67,16 @@ class PersonalDataMutation:
         if not 1 <= limit <= MAX_EXPORT_ROWS:
             raise InvalidPage(f"`first` must be from 1 to {MAX_EXPORT_ROWS:,}.", "FIRST_OUT_OF_RANGE")
         after = unset_to_none(after)
-        place = None if after is None else _read_cursor(after)
-        page, errors = await attempt(lambda: export_viewer(info.context, limit, place), ExportPage({}, None))
+        position = None if after is None else _read_cursor(after)
+        page, errors = await attempt(lambda: export_viewer(info.context, limit, position), ExportPage({}, None))
         cursor = None
         if page.next is not None:
-            cursor = encode_cursor("export", page.next.table, *map(_written, page.next.behind))
+            cursor = encode_cursor("export", page.next.table, *map(_to_json, page.next.behind))
         return ExportMyDataPayload(
             data=JSON(dict(page.data)),
             page_info=PageInfo(
                 has_next_page=cursor is not None,
-                has_previous_page=place is not None,
+                has_previous_page=position is not None,
                 start_cursor=None,
                 end_cursor=cursor,
             ),
@@ -99,7 +99,7 @@ class PersonalDataMutation:
         return DeleteMyDataPayload(receipt=None if receipt is None else DeletionReceipt.of(receipt), user_errors=errors)
 
 
-def _written(value: Any) -> Any:
+def _to_json(value: Any) -> Any:
     return value.isoformat() if isinstance(value, datetime) else value
 
 
@@ -109,13 +109,13 @@ def _read_cursor(cursor: str) -> ExportCursor:
             try:
                 types = key_types(table)
                 if len(types) == len(values) or not values:
-                    return ExportCursor(table, tuple(map(_read, values, types)))
+                    return ExportCursor(table, tuple(map(_from_json, values, types)))
             except (ValueError, KeyError, TypeError):
                 pass
     raise bad_cursor()
 
 
-def _read(value: Any, type_: type) -> Any:
+def _from_json(value: Any, type_: type) -> Any:
     if type_ is datetime:
         return datetime.fromisoformat(value)
     if type(value) is not type_ or (isinstance(value, int) and not -(2**63) <= value < 2**63):

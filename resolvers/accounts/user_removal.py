@@ -60,11 +60,11 @@ class DeletionReceipt:
             id=strawberry.ID(receipt.id),
             requested_at=receipt.requested_at,
             completed_at=receipt.completed_at,
-            deleted=_lines(receipt.report),
+            deleted=_deleted_rows(receipt.report),
         )
 
 
-def _lines(report: Mapping[str, int]) -> list[DeletedRows]:
+def _deleted_rows(report: Mapping[str, int]) -> list[DeletedRows]:
     return [DeletedRows(name=name, count=count) for name, count in sorted(report.items())]
 
 
@@ -108,8 +108,8 @@ class UserRemovalMutation:
         (removed, receipt), errors = await attempt(
             lambda: manage_account.remove_users(info.context, keys, projects, unset_to_none(new_owner)), (0, None)
         )
-        shown = None if receipt is None else DeletionReceipt.of(receipt)
-        return RemoveUsersPayload(removed=removed, receipt=shown, user_errors=errors)
+        payload_receipt = None if receipt is None else DeletionReceipt.of(receipt)
+        return RemoveUsersPayload(removed=removed, receipt=payload_receipt, user_errors=errors)
 
 
 @strawberry.type
@@ -119,5 +119,5 @@ class DeletionReceiptQuery:
         self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The `id` of the receipt.")]
     ) -> DeletionReceipt | None:
         """The progress of a deletion; null if there is no such receipt. Anybody who has the id may query it."""
-        found = await receipt_of(info.context.stores.database, id) if is_valid_key(id) else None
-        return None if found is None else DeletionReceipt.of(found)
+        receipt = await receipt_of(info.context.stores.database, id) if is_valid_key(id) else None
+        return None if receipt is None else DeletionReceipt.of(receipt)

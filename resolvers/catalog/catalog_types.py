@@ -153,12 +153,12 @@ class CatalogQuery:
         similar meaning, most similar first.
         """
         first, search, after = checked_first(first), _checked_search(search), unset_to_none(after)
-        place = None if after is None else _tool_position(after)
+        position = None if after is None else _tool_position(after)
         # One item more than requested tells whether there is a next page.
-        found = await find_tools(info.context.stores, search, first + 1, place)
+        found = await find_tools(info.context.stores, search, first + 1, position)
         info.context.is_complete = info.context.is_complete and not found.degraded
         items = [(_tool_cursor(entry.place), Tool.of(entry.tool)) for entry in found.tools]
-        parts = connection_parts(items, first, has_previous=place is not None)
+        parts = connection_parts(items, first, has_previous=position is not None)
         return ToolConnection(**parts, degraded=list(found.degraded))
 
     @computed(Cost(200, 2, "first", MAX_PAGE_SIZE), shared=True)
@@ -173,10 +173,10 @@ class CatalogQuery:
     ) -> Connection[Topic]:
         """Topics of public projects, sorted by name; with `search`, the topics whose name contains it."""
         first, search, after = checked_first(first), _checked_search(search), unset_to_none(after)
-        place = None if after is None else _name_position("topic", decode_cursor(after))
-        found = await catalog_entries.search_topics(info.context.stores.database, search, first + 1, place)
+        position = None if after is None else _name_position("topic", decode_cursor(after))
+        found = await catalog_entries.search_topics(info.context.stores.database, search, first + 1, position)
         items = [(encode_cursor("topic", term.name, term.id), Topic.of(term)) for term in found]
-        return Connection(**connection_parts(items, first, has_previous=place is not None))
+        return Connection(**connection_parts(items, first, has_previous=position is not None))
 
     @computed(Cost(50, entries=50), shared=True)
     async def categories(self, info: Info) -> list[Category]:
@@ -195,22 +195,22 @@ def _checked_search(search: str | None) -> str:
     return search
 
 
-def _tool_cursor(place: ToolPosition) -> str:
-    if isinstance(place, NamePosition):
-        return encode_cursor("tool", place.name, place.id)
-    return encode_cursor("near", place.similarity, place.key)
+def _tool_cursor(position: ToolPosition) -> str:
+    if isinstance(position, NamePosition):
+        return encode_cursor("tool", position.name, position.id)
+    return encode_cursor("near", position.similarity, position.key)
 
 
 def _tool_position(cursor: str) -> ToolPosition:
     match decode_cursor(cursor):
         case ["near", float(similarity), str(key)] if is_storable_text(key) and -1 <= similarity <= 1:
             return SimilarityPosition(similarity, key)
-        case place:
-            return NamePosition(*_name_position("tool", place))
+        case values:
+            return NamePosition(*_name_position("tool", values))
 
 
-def _name_position(kind: str, place: list[Any]) -> tuple[str, int]:
-    match place:
+def _name_position(kind: str, values: list[Any]) -> tuple[str, int]:
+    match values:
         case [str(cursor_kind), str(name), int(id_)] if (
             cursor_kind == kind and is_storable_text(name) and type(id_) is int and 0 <= id_ < 2**63
         ):

@@ -1,4 +1,4 @@
-"""Shared parts of all types: the request's context, DataLoaders, costs, global ids, pages, scalars, enums and errors.
+"""Shared parts of all types: the request context, DataLoaders, costs, global ids, pages, scalars, enums and errors.
 
-A type that only one subject shows belongs to the package of that subject.
+A type that only one package uses belongs to that package.
 """

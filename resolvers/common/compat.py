@@ -1,6 +1,6 @@
 """Private parts of Strawberry and graphql-core that the resolvers rely on, in one place.
 
-`tests/resolvers/common/test_compat.py` fails with a sentence for each part that a new version has changed.
+`tests/resolvers/common/test_compat.py` reports each of these parts that a new version has changed.
 """
 
 from collections.abc import Callable, Mapping
@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 TESTED = {"strawberry-graphql": (0, 341), "graphql-core": (3, 3)}
-"""Versions for which the resolvers are tested, as the beginning of the version number."""
+"""Tested versions, as the first components of the version number."""
 
 _PARTS: dict[type, str] = {
     ExecutionContext: "execute_fields collect_subfields middleware_manager operation",
@@ -52,14 +52,14 @@ _DEFINITION = "strawberry-definition"
 
 def field_definition(field: GraphQLField) -> StrawberryField | None:
     """Return the Strawberry field behind a field of the graphql-core schema."""
-    found = field.extensions.get(_DEFINITION)
-    return found if isinstance(found, StrawberryField) else None
+    definition = field.extensions.get(_DEFINITION)
+    return definition if isinstance(definition, StrawberryField) else None
 
 
 def object_definition(type_: GraphQLObjectType) -> StrawberryObjectDefinition | None:
     """Return the Strawberry type behind a type of the graphql-core schema."""
-    found = type_.extensions.get(_DEFINITION)
-    return found if isinstance(found, StrawberryObjectDefinition) else None
+    definition = type_.extensions.get(_DEFINITION)
+    return definition if isinstance(definition, StrawberryObjectDefinition) else None
 
 
 def fields_of(type_: type) -> list[StrawberryField]:
@@ -69,33 +69,35 @@ def fields_of(type_: type) -> list[StrawberryField]:
 
 def enum_definition(enum: type[Enum]) -> StrawberryEnumDefinition:
     """Return the definition of an enum that is part of the graph."""
-    found: StrawberryEnumDefinition = enum.__strawberry_definition__  # type: ignore[attr-defined]
-    return found
+    definition: StrawberryEnumDefinition = enum.__strawberry_definition__  # type: ignore[attr-defined]
+    return definition
 
 
 def is_input(value: Any) -> bool:
-    """Tell whether a value is an instance of an input type."""
+    """Return whether a value is an instance of an input type."""
     return isinstance(getattr(value, "__strawberry_definition__", None), StrawberryObjectDefinition)
 
 
 def read_input_by(type_: type, read: Callable[[Mapping[str, Any]], Any]) -> None:
-    """Make instances of an input type with a function of the values by their GraphQL names."""
+    """Convert values of an input type with `read`, whose argument maps GraphQL names to values."""
     get_object_definition(type_, strict=True).from_input = lambda _type, values, _context: read(values)
 
 
 def incompatibilities() -> list[str]:
-    """Return a sentence for each untested version and each private attribute that is gone."""
-    found = []
+    """Return a message for each untested version and each missing private attribute."""
+    messages = []
     for package, tested in TESTED.items():
         installed = version(package)
         if tuple(int(part) for part in installed.split(".")[: len(tested)]) != tested:
             expected = ".".join(map(str, tested))
-            found.append(f"{package} {installed} is not tested: run tests/resolvers, then replace {expected} in TESTED")
+            messages.append(
+                f"{package} {installed} is not tested: run tests/resolvers, then replace {expected} in TESTED"
+            )
     for owner, names in _PARTS.items():
         source = "".join(getsource(base) for base in owner.__mro__ if base is not object and base.__module__ != "abc")
-        found += [
+        messages += [
             f"{owner.__module__}.{owner.__name__} has no {name} any more: adapt resolvers/common/compat.py"
             for name in names.split()
             if not hasattr(owner, name) and f"self.{name}" not in source and f"{name}:" not in source
         ]
-    return found
+    return messages

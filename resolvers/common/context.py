@@ -1,4 +1,4 @@
-"""The context of one request: its unit of work, the feeds and the loaders."""
+"""The context of one GraphQL request."""
 
 import asyncio
 from collections.abc import Iterator
@@ -24,14 +24,14 @@ _RANK = {role: rank for rank, role in enumerate((Role.VIEWER, Role.SERVICE, Role
 
 @dataclass(kw_only=True)
 class Context(UnitOfWork):
-    """The context of one request. Loaders live as long as it does, or until a write makes them out of date."""
+    """The unit of work of a request with feeds and loaders. A write discards the loaders."""
 
     feeds: Feeds
-    # The last values that this process read of what every viewer may see.
+    # Public values that the loaders of this process read last.
     loader_fallbacks: LoaderFallbacks = field(default_factory=LoaderFallbacks)
-    thresholds: Thresholds = BASELINE_THRESHOLDS  # the amounts of data from which on a viewer is known well enough
+    thresholds: Thresholds = BASELINE_THRESHOLDS  # the amounts of data that are sufficient for personalization
     changes: FeedChangeWatcher | None = None  # the source of feed-change notifications; None if there is none
-    # Whether every store answered so far; an answer without one must not be cached.
+    # Whether every store has been available so far. Otherwise, the response must not be cached.
     is_complete: bool = field(default=True, init=False)
 
     @cached_property
@@ -41,7 +41,7 @@ class Context(UnitOfWork):
 
     @contextmanager
     def canceled_with_request(self) -> Iterator[None]:
-        """Cancel the current task with the request: a loader's task has no other owner."""
+        """Cancel the current task when the request is canceled, because a loader's task has no other owner."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 (tells the type checker)
         self._tasks.add(task)
@@ -51,7 +51,7 @@ class Context(UnitOfWork):
             self._tasks.discard(task)
 
     async def viewer_or_anonymous(self) -> Viewer:
-        """Return the viewer; an anonymous one while the database is away, for feeds that are served without it."""
+        """Return the viewer; an anonymous viewer if the database is unavailable, for feeds that do not need it."""
         try:
             return await self.viewer()
         except StoreUnavailable:
@@ -59,32 +59,32 @@ class Context(UnitOfWork):
             return replace(ANONYMOUS_VIEWER, opted_out=self.caller.opted_out)
 
     def discard_loaded(self) -> None:
-        """Discard what was read and loaded: a write has changed it."""
+        """Discard the viewer and the loaders after a write."""
         super().discard_loaded()
         self.__dict__.pop("loaders", None)
 
     async def require(self, role: Role) -> None:
-        """Require a caller who is known and has at least this role.
+        """Require an identified caller with at least this role.
 
         Raises
         ------
         Unauthenticated
-            If there is neither a token nor a session, or no token where a role is needed.
+            If there is neither a token nor a session, or no token although a role is required.
         Forbidden
-            If the token's role is not enough.
+            If the caller's role is too low.
         """
         if not self.caller.is_identified:
-            raise Unauthenticated("Send a bearer token, or the X-Session-Id that an earlier answer carried.")
+            raise Unauthenticated("Send a bearer token, or the X-Session-Id of an earlier response.")
         if role is Role.VIEWER or _RANK[await self.role()] >= _RANK[role]:
             return
         if self.caller.user_key is None:
             raise Unauthenticated(f"This needs a bearer token whose role is {role.value}.")
         if not self.caller.may_administer and (await self.viewer()).role is Role.ADMINISTRATOR:
             raise Forbidden(
-                f"This needs the role {role.value}. Your token lives longer than an administrator's may "
-                "(TOKEN_ADMINISTRATOR_HOURS), or does not say when it was issued: use one that lives shorter."
+                f"This needs the role {role.value}. The lifetime of your token exceeds the maximum for administrators "
+                "(TOKEN_ADMINISTRATOR_HOURS), or the token has no issue time. Use a token with a shorter lifetime."
             )
-        raise Forbidden(f"This needs the role {role.value}; your token's is {(await self.role()).value}.")
+        raise Forbidden(f"This needs the role {role.value}; your role is {(await self.role()).value}.")
 
 
 Info: TypeAlias = strawberry.Info[Context, None]

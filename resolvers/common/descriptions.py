@@ -1,4 +1,4 @@
-"""Docstrings and annotations as descriptions of the graph, so that each part is described once."""
+"""Descriptions of the graph from docstrings and annotations."""
 
 import re
 import sys
@@ -14,10 +14,10 @@ _CONSTANT = re.compile(r"\{(_?[A-Z][A-Z_]+)(?::([^}]*))?\}")
 
 
 def description_of(documented: Any) -> str:
-    """Return a docstring as one paragraph; `{CONSTANT}` stands for the value of a constant of the module."""
+    """Return a docstring as one paragraph, with `{CONSTANT}` replaced by the value of that module constant."""
     constants: Mapping[str, Any] = vars(sys.modules[documented.__module__])
     text = " ".join(cleandoc(documented.__doc__ or "").split())
-    return _CONSTANT.sub(lambda found: format(constants[found[1]], found[2] or ""), text)
+    return _CONSTANT.sub(lambda match: format(constants[match[1]], match[2] or ""), text)
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(strawberry.field,))

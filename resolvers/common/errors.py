@@ -2,21 +2,21 @@
 
 ```
 RequestError (a GraphQLError)
-├── InvalidArgument     BAD_USER_INPUT    an argument that no store can be asked with
-├── InvalidId           BAD_ID            a global id that this service did not make
-├── InvalidPage         of the ranking    a page or a place that cannot be served: FIRST_OUT_OF_RANGE, BAD_CURSOR, …
-├── Unauthenticated     UNAUTHENTICATED   no token, and no session where one is enough
-└── Forbidden           FORBIDDEN         a role that is not enough
+├── InvalidArgument     BAD_USER_INPUT    an invalid argument
+├── InvalidId           BAD_ID            an invalid global id
+├── InvalidPage         several           an invalid page: FIRST_OUT_OF_RANGE, BAD_CURSOR, SNAPSHOT_EXPIRED, …
+├── Unauthenticated     UNAUTHENTICATED   no token, and no session if a session is sufficient
+└── Forbidden           FORBIDDEN         a role that is too low
 ```
 
-Errors in the data of a mutation are no errors of this kind but `UserError` entries of its payload.
+Errors in the input of a mutation are `UserError` entries of its payload instead.
 """
 
 from graphql import GraphQLError
 
 
 class RequestError(GraphQLError):
-    """Base of every error that this layer raises on purpose; the message says how to correct the request."""
+    """Base of the errors that resolvers raise. The message says how to correct the request."""
 
     code = "BAD_USER_INPUT"
 
@@ -25,26 +25,26 @@ class RequestError(GraphQLError):
 
 
 class InvalidArgument(RequestError):
-    """An argument that no store can be asked with."""
+    """An invalid argument."""
 
 
 class InvalidId(RequestError):
-    """A global id that this service did not make."""
+    """An invalid global id."""
 
     code = "BAD_ID"
 
 
 class InvalidPage(RequestError):
-    """A page that cannot be served. The code is that of the ranking's own error."""
+    """An invalid page. `code` is copied from the `scoring.errors` exception."""
 
 
 class Unauthenticated(RequestError):
-    """A request without a token, or without a session where one is enough."""
+    """A request without the required token or session."""
 
     code = "UNAUTHENTICATED"
 
 
 class Forbidden(RequestError):
-    """A caller whose role is not enough."""
+    """A caller whose role is too low."""
 
     code = "FORBIDDEN"

@@ -20,7 +20,7 @@ COST = "cost"
 """The key of the cost in a field's metadata."""
 
 SHARED = "shared"
-"""The key in a field's metadata that tells whether its answer is the same for all anonymous callers."""
+"""The key in a field's metadata for whether all anonymous callers get the same value."""
 
 MIN_DOCUMENTED_COST = 1_000
 """Points from which a description states the cost; a page of results costs more than a cheaper field itself."""
@@ -28,7 +28,7 @@ MIN_DOCUMENTED_COST = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """The cost of answering a field once, without the fields below it. A point is about ten microseconds of CPU."""
+    """The cost of resolving a field once, without its subfields. A point is about 10 µs of CPU."""
 
     points: int = 0  # fixed part
     each: int = 0  # per item that the argument `by` requests
@@ -64,27 +64,27 @@ WRITE_COST = Cost(500)
 
 
 def computed(cost: Cost = LOADER_COST, *, shared: bool = False) -> Callable[[F], F]:
-    """Make a method the resolver of a field that its docstring describes.
+    """Make a method the resolver of a field; its docstring is the description.
 
     Parameters
     ----------
     cost
         The cost of the field.
     shared
-        Whether all callers without a token and a session get the same answer, so that caches may keep it.
+        Whether all anonymous callers get the same value, so that responses can be cached.
     """
 
     def decorate(resolver: F) -> F:
-        made: Any = strawberry.field(
+        field: Any = strawberry.field(
             resolver, description=_description(resolver, cost), metadata={**_metadata(cost), SHARED: shared}
         )
-        return cast(F, made)
+        return cast(F, field)
 
     return decorate
 
 
 def mutation(cost: Cost = WRITE_COST, role: Role = Role.VIEWER) -> Callable[[F], F]:
-    """Make a method the resolver of a mutation for callers with at least this role; its docstring describes it."""
+    """Make a method the resolver of a mutation that requires a role; its docstring is the description."""
 
     def decorate(resolver: F) -> F:
         @wraps(resolver)
@@ -92,20 +92,20 @@ def mutation(cost: Cost = WRITE_COST, role: Role = Role.VIEWER) -> Callable[[F],
             await info.context.require(role)
             return await resolver(self, info, **arguments)
 
-        made: Any = strawberry.mutation(checked, description=_description(resolver, cost), metadata=_metadata(cost))
-        return cast(F, made)
+        field: Any = strawberry.mutation(checked, description=_description(resolver, cost), metadata=_metadata(cost))
+        return cast(F, field)
 
     return decorate
 
 
 def subscription(cost: Cost = READ_COST) -> Callable[[F], F]:
-    """Make a method the source of a subscription that its docstring describes; the cost is that of starting it."""
+    """Make a method the source of a subscription; its docstring is the description, `cost` the cost of starting it."""
 
     def decorate(resolver: F) -> F:
-        made: Any = strawberry.subscription(
+        field: Any = strawberry.subscription(
             resolver, description=_description(resolver, cost), metadata=_metadata(cost)
         )
-        return cast(F, made)
+        return cast(F, field)
 
     return decorate
 

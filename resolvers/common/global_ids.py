@@ -1,4 +1,4 @@
-"""Global ids and cursors: opaque text that clients send back, and its validation."""
+"""Encoding and validation of global ids and cursors, opaque text that clients send back."""
 
 import base64
 import json
@@ -17,31 +17,28 @@ _MAX_OPAQUE_LENGTH = 4_000
 
 
 class GlobalId(NamedTuple):
-    """The content of a global id: the name of a GraphQL type, and the platform's key of one such thing."""
+    """The content of a global id: the name of a GraphQL type, and a key of the platform."""
 
     type: str
     key: str
 
 
 def global_id(type_: str, key: str) -> strawberry.ID:
-    """Make the id of a thing, the same at any time and on any server."""
+    """Return the global id of an object, which is the same at any time and on any server."""
     return strawberry.ID(encode_opaque(f"{type_}:{key}"))
 
 
 def viewer_global_id(type_: str, user_key: str | None, session_key: str | None) -> strawberry.ID:
-    """Make the id of what each viewer has one of: with it a mutation's answer renews it in a client's cache."""
-    who = f"user:{user_key}" if user_key is not None else f"session:{session_key}" if session_key is not None else ""
-    return global_id(type_, who)
+    """Return the global id of an object that each viewer has one of, for example their `PersonalizationStatus`."""
+    key = f"user:{user_key}" if user_key is not None else f"session:{session_key}" if session_key is not None else ""
+    return global_id(type_, key)
 
 
-def parse_global_id(given: str) -> GlobalId:
-    """Read an id that `global_id` made.
-
-    Raises `InvalidId` if it did not.
-    """
-    type_, colon, key = (decode_opaque(given) or "").partition(":")
+def parse_global_id(encoded: str) -> GlobalId:
+    """Decode a global id. Raises `InvalidId`."""
+    type_, colon, key = (decode_opaque(encoded) or "").partition(":")
     if not colon or not type_.isidentifier() or not is_valid_key(key):
-        raise InvalidId("This id was not made by this service. Take it from a field `id`, unchanged.")
+        raise InvalidId("This id is invalid. Use the value of a field `id` unchanged.")
     return GlobalId(type_, key)
 
 
@@ -50,79 +47,73 @@ def encode_opaque(text: str) -> str:
     return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
 
 
-def decode_opaque(given: str) -> str | None:
-    """Read what `encode_opaque` wrote; None for anything that it cannot have written."""
-    if len(given) > _MAX_OPAQUE_LENGTH:
+def decode_opaque(encoded: str) -> str | None:
+    """Decode text of `encode_opaque`; None if it is invalid."""
+    if len(encoded) > _MAX_OPAQUE_LENGTH:
         return None
     try:
-        text = base64.b64decode(given + "=" * (-len(given) % 4), altchars=b"-_", validate=True).decode()
+        text = base64.b64decode(encoded + "=" * (-len(encoded) % 4), altchars=b"-_", validate=True).decode()
     except ValueError:
         return None
-    return text if encode_opaque(text) == given else None
+    return text if encode_opaque(text) == encoded else None
 
 
-def encode_cursor(*place: str | float) -> str:
-    """Return the cursor of a place in a list that is not a feed."""
-    return encode_opaque(json.dumps(place, ensure_ascii=False))
+def encode_cursor(*position: str | float) -> str:
+    """Return the cursor of a position in a list that is not a feed."""
+    return encode_opaque(json.dumps(position, ensure_ascii=False))
 
 
 def decode_cursor(cursor: str) -> list[Any]:
-    """Return the values that `encode_cursor` was given; their number and types are not checked.
-
-    Raises `InvalidPage` if it did not make the cursor.
-    """
+    """Return the values of a cursor, without a check of their number and types. Raises `InvalidPage`."""
     try:
-        place = json.loads(decode_opaque(cursor) or "")
+        position = json.loads(decode_opaque(cursor) or "")
     except (ValueError, RecursionError):
         raise bad_cursor() from None
-    if not isinstance(place, list):
+    if not isinstance(position, list):
         raise bad_cursor()
-    return place
+    return position
 
 
 def bad_cursor() -> InvalidPage:
-    """Return the error for a cursor that is not of the list."""
-    return InvalidPage("`after` was not made by this service. Take it from `pageInfo.endCursor`.", "BAD_CURSOR")
+    """Return the error for an invalid cursor or the cursor of another list."""
+    return InvalidPage("`after` is not a cursor of this list. Use `pageInfo.endCursor` unchanged.", "BAD_CURSOR")
 
 
 def option_global_id(question_id: int, key: str) -> strawberry.ID:
-    """Make the id of a question's option: in a client's cache the options of two questions must not be one."""
+    """Return the global id of an option. It contains the question, because option keys are unique only within it."""
     return strawberry.ID(encode_opaque(f"OnboardingOption:{question_id}:{key}"))
 
 
 def reason_global_id(project_id: int, reason_id: str) -> strawberry.ID:
-    """Make the id of a reason. It names the project too: a client's cache must not take one project's for another's."""
+    """Return the global id of a reason. It contains the project, because reason ids are unique only within it."""
     return strawberry.ID(encode_opaque(f"Reason:{project_id}:{reason_id}"))
 
 
-_NO_EDGE = "This is not the id of a feed's edge. Take it from the field `id` of a FeedEdge, unchanged."
+_NO_EDGE = "This is not the id of a feed edge. Use the `id` of a FeedEdge unchanged."
 
 
 class EdgeKey(NamedTuple):
-    """The content of an edge's id behind its type: a feed, and the cursor of a place in it."""
+    """The key in the global id of an edge: a feed and a cursor."""
 
     feed: FeedKind
     cursor: Cursor
 
 
 def edge_global_id(feed: FeedKind, cursor: str) -> strawberry.ID:
-    """Make the id of a place in a ranking. Its checksum tells an id that was changed from one that has expired."""
+    """Return the global id of an edge. Its checksum distinguishes a changed id from an expired id."""
     return global_id("FeedEdge", f"{feed}:{cursor}:{_checksum(feed, cursor)}")
 
 
 def parse_edge_key(key: str) -> EdgeKey:
-    """Read the key of an id that `edge_global_id` made.
-
-    Raises `InvalidId` if it did not.
-    """
+    """Decode the key of the global id of an edge. Raises `InvalidId`."""
     try:
         feed, cursor, checksum = key.split(":")
-        named = EdgeKey(FeedKind(feed), Cursor.decode(cursor))
+        edge_key = EdgeKey(FeedKind(feed), Cursor.decode(cursor))
     except (ValueError, CursorMalformed):
         raise InvalidId(_NO_EDGE) from None
     if checksum != _checksum(feed, cursor):
         raise InvalidId(_NO_EDGE)
-    return named
+    return edge_key
 
 
 def _checksum(feed: str, cursor: str) -> str:
@@ -130,22 +121,19 @@ def _checksum(feed: str, cursor: str) -> str:
 
 
 class ReasonId(NamedTuple):
-    """The content of a reason's id: its project, and the ranking's own id of it."""
+    """The content of the global id of a reason: its project, and its id in the ranking."""
 
     project_id: int
     reason: str
 
 
-def parse_reason_id(given: str) -> ReasonId:
-    """Read what `reason_global_id` made.
-
-    Raises `InvalidId` if it did not.
-    """
-    match (decode_opaque(given) or "").split(":", 2):
+def parse_reason_id(encoded: str) -> ReasonId:
+    """Decode the global id of a reason. Raises `InvalidId`."""
+    match (decode_opaque(encoded) or "").split(":", 2):
         case ["Reason", project_id, reason] if reason and is_storable_text(reason) and _is_id(project_id):
             return ReasonId(int(project_id), reason)
         case _:
-            raise InvalidId("This is not the id of a reason. Take it from the field `id` of a Reason, unchanged.")
+            raise InvalidId("This is not the id of a reason. Use the `id` of a Reason unchanged.")
 
 
 def _is_id(text: str) -> bool:

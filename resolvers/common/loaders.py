@@ -1,4 +1,4 @@
-"""DataLoaders: one for each access path, and one statement for all keys that a request asks of it."""
+"""DataLoaders: each reads all keys that one request needs in one statement."""
 
 from collections.abc import Awaitable, Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from resolvers.common.context import Context
 
 _MAX_REMEMBERED = 20_000
-"""Projects, and people: what 500 pages show."""
+"""Maximum number of fallback values per loader: the projects or users on about 500 pages."""
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 Read = Callable[["Context", Sequence[K]], Awaitable[Mapping[K, V]]]
-"""A function that reads the values of distinct keys; a key without a value is left out."""
+"""A function that reads the values of distinct keys. Keys without a value are missing in the result."""
 
 
 class TermsOfProject(NamedTuple):
@@ -45,7 +45,7 @@ class TermsOfProject(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class LoaderFallbacks:
-    """Values that the loaders of one process read last, for use while the database is unavailable."""
+    """Values that the loaders of one process read last, for use if the database is unavailable."""
 
     terms: LastKnownValues[int, TermsOfProject] = field(default_factory=lambda: LastKnownValues(_MAX_REMEMBERED))
     users: LastKnownValues[int, UserCard] = field(default_factory=lambda: LastKnownValues(_MAX_REMEMBERED))
@@ -57,7 +57,7 @@ class MappedLoader(DataLoader[K, V | None]):
     Parameters
     ----------
     fallback
-        The values to use while the database is unavailable.
+        Values to use if the database is unavailable.
     """
 
     def __init__(self, context: "Context", read: Read[K, V], fallback: LastKnownValues[K, V] | None = None) -> None:
@@ -71,19 +71,19 @@ class MappedLoader(DataLoader[K, V | None]):
         """
         try:
             with self._context.canceled_with_request():
-                found = await self._read(self._context, keys)
+                values = await self._read(self._context, keys)
         except StoreUnavailable:
-            known = {} if self._fallback is None else self._fallback.recall(keys)
-            if any(key not in known for key in keys):
+            remembered = {} if self._fallback is None else self._fallback.recall(keys)
+            if any(key not in remembered for key in keys):
                 raise
-            return [known[key] for key in keys]
+            return [remembered[key] for key in keys]
         if self._fallback is not None:
-            self._fallback.remember(found)
-        return [found.get(key) for key in keys]
+            self._fallback.remember(values)
+        return [values.get(key) for key in keys]
 
 
 class _Lazy(Generic[K, V]):
-    """A loader of `Loaders` that is made when it is first used."""
+    """Descriptor that creates a loader of `Loaders` on first use."""
 
     def __init__(
         self, read: Read[K, V], fallback: Callable[[LoaderFallbacks], LastKnownValues[K, V]] | None = None
@@ -96,15 +96,18 @@ class _Lazy(Generic[K, V]):
     def __get__(self, loaders: "Loaders", _owner: type) -> MappedLoader[K, V]:
         context = loaders.context
         fallback = None if self._fallback is None else self._fallback(context.loader_fallbacks)
-        made = MappedLoader(context, self._read, fallback)
-        vars(loaders)[self._name] = made
-        return made
+        loader = MappedLoader(context, self._read, fallback)
+        vars(loaders)[self._name] = loader
+        return loader
 
 
 async def _terms(context: "Context", ids: Sequence[int]) -> dict[int, TermsOfProject]:
     terms = await catalog_entries.terms_by_project(context.stores.database, ids)
     kinds = (TermKind.TOOL, TermKind.CATEGORY, TermKind.TOPIC)
-    return {id_: TermsOfProject(*([t for t in of if t.kind is kind] for kind in kinds)) for id_, of in terms.items()}
+    return {
+        id_: TermsOfProject(*([term for term in project_terms if term.kind is kind] for kind in kinds))
+        for id_, project_terms in terms.items()
+    }
 
 
 async def _users_by_id(context: "Context", ids: Sequence[int]) -> Mapping[int, UserCard]:
@@ -124,15 +127,15 @@ async def _topics(context: "Context", keys: Sequence[str]) -> Mapping[str, Catal
 
 
 async def _categories(context: "Context", _keys: Sequence[str]) -> dict[str, Category]:
-    # There are few categories: all are read.
-    return {one.key: one for one in await catalog_entries.all_categories(context.stores.database)}
+    # There are few categories, so all are read.
+    return {category.key: category for category in await catalog_entries.all_categories(context.stores.database)}
 
 
 async def _cards_by_key(context: "Context", keys: Sequence[str]) -> Mapping[str, ProjectCard]:
-    possible = [key for key in keys if is_valid_key(key)]
-    if not possible:
+    valid_keys = [key for key in keys if is_valid_key(key)]
+    if not valid_keys:
         return {}
-    return await project_cards.cards_by_key(context.stores.database, possible, (await context.viewer()).user_id)
+    return await project_cards.cards_by_key(context.stores.database, valid_keys, (await context.viewer()).user_id)
 
 
 async def _cards_by_id(context: "Context", ids: Sequence[int]) -> Mapping[int, ProjectCard]:
@@ -147,12 +150,12 @@ async def _marks(context: "Context", ids: Sequence[int]) -> Mapping[int, Marks]:
 
 
 async def _activity(context: "Context", keys: Sequence[tuple[int, int]]) -> dict[tuple[int, int], list[int]]:
-    found: dict[tuple[int, int], list[int]] = {}
-    for days in sorted({days for _, days in keys}):  # one statement for each length
+    activity: dict[tuple[int, int], list[int]] = {}
+    for days in sorted({days for _, days in keys}):  # one statement per distinct number of days
         ids = [project_id for project_id, length in keys if length == days]
-        counted = await activity_by_day(context.stores.database, ids, days, now())
-        found |= {(project_id, days): people for project_id, people in counted.items()}
-    return found
+        counts_by_project = await activity_by_day(context.stores.database, ids, days, now())
+        activity |= {(project_id, days): counts for project_id, counts in counts_by_project.items()}
+    return activity
 
 
 async def _velocities(context: "Context", ids: Sequence[int]) -> Mapping[int, float]:
@@ -169,38 +172,38 @@ async def _scores(context: "Context", ids: Sequence[int]) -> Mapping[int, Scored
 
 async def _reasons(context: "Context", keys: Sequence[ScoredProject]) -> dict[ScoredProject, tuple[Reason, ...]]:
     viewer = await context.viewer()
-    found: dict[ScoredProject, tuple[Reason, ...]] = {}
-    for batch in _each_project_once(keys):
-        reasons = await context.feeds.reasons(viewer, list(batch.values()))
-        found |= {explained: reasons.get(project_id, ()) for project_id, explained in batch.items()}
-    return found
+    reasons: dict[ScoredProject, tuple[Reason, ...]] = {}
+    for batch in _unique_project_batches(keys):
+        by_id = await context.feeds.reasons(viewer, list(batch.values()))
+        reasons |= {scored: by_id.get(project_id, ()) for project_id, scored in batch.items()}
+    return reasons
 
 
 async def _causes(
     context: "Context", keys: Sequence[tuple[ScoredProject, ProjectFilter]]
 ) -> dict[tuple[ScoredProject, ProjectFilter], tuple[Cause, ...]]:
     viewer = await context.viewer()
-    found: dict[tuple[ScoredProject, ProjectFilter], tuple[Cause, ...]] = {}
+    causes: dict[tuple[ScoredProject, ProjectFilter], tuple[Cause, ...]] = {}
     for where in dict.fromkeys(where for _, where in keys):
-        asked = [explained for explained, narrowed in keys if narrowed == where]
-        causes = await context.feeds.counterfactuals(viewer, asked, where)
-        found |= {(one, where): causes[one.project_id] for one in asked if one.project_id in causes}
-    return found
+        projects = [scored for scored, project_filter in keys if project_filter == where]
+        by_id = await context.feeds.counterfactuals(viewer, projects, where)
+        causes |= {(scored, where): by_id[scored.project_id] for scored in projects if scored.project_id in by_id}
+    return causes
 
 
-def _each_project_once(given: Sequence[ScoredProject]) -> Iterator[dict[int, ScoredProject]]:
-    """Split scores so that no batch holds a project twice: two feeds of one request score it differently."""
-    left = list(given)
-    while left:
+def _unique_project_batches(scored_projects: Sequence[ScoredProject]) -> Iterator[dict[int, ScoredProject]]:
+    """Split scores into batches by project id. Two feeds of one request can score the same project differently."""
+    remaining = list(scored_projects)
+    while remaining:
         batch: dict[int, ScoredProject] = {}
-        for explained in left:
-            batch.setdefault(explained.project_id, explained)
-        left = [explained for explained in left if batch[explained.project_id] is not explained]
+        for scored in remaining:
+            batch.setdefault(scored.project_id, scored)
+        remaining = [scored for scored in remaining if batch[scored.project_id] is not scored]
         yield batch
 
 
 class Loaders:
-    """The loaders of one request; keys are the platform's, ids are the database's."""
+    """The loaders of one request. Keys are the platform's keys, ids are database ids."""
 
     def __init__(self, context: "Context") -> None:
         self.context = context

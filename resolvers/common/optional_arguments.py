@@ -1,4 +1,4 @@
-"""Optional arguments."""
+"""Conversion of omitted arguments."""
 
 from typing import TypeVar
 
@@ -8,5 +8,5 @@ T = TypeVar("T")
 
 
 def unset_to_none(value: T | None) -> T | None:
-    """Return an argument's value; None if it is null or left out, which mean the same in every field of the graph."""
+    """Return the value of an argument; None if it is null or omitted, which mean the same everywhere in the schema."""
     return None if value is strawberry.UNSET else value

@@ -1,4 +1,4 @@
-"""Arguments that name a thing by `key` or by `id`, exactly one of them."""
+"""References to objects by either `key` or `id`."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ ProjectId = Annotated[strawberry.ID | None, strawberry.argument(description="The
 
 
 class InvalidReference(RequestError):
-    """An argument, or a pair of arguments, that names nothing, with its path from the mutation's argument inwards."""
+    """An invalid reference, with its path in the arguments of a mutation."""
 
     def __init__(self, message: str, argument: str, code: str = "BAD_USER_INPUT") -> None:
         super().__init__(message, code)
@@ -27,7 +27,7 @@ class InvalidReference(RequestError):
 
 @contextmanager
 def path_prefix(*prefix: str | int) -> Iterator[None]:
-    """Put these steps before the path of an `InvalidReference` that is raised within."""
+    """Prepend steps to the path of an `InvalidReference` raised in the block."""
     try:
         yield
     except InvalidReference as error:
@@ -36,7 +36,7 @@ def path_prefix(*prefix: str | int) -> Iterator[None]:
 
 
 class Reference(NamedTuple):
-    """The values and the names of a pair of arguments."""
+    """The values and the names of the two arguments of a reference."""
 
     key: str | None
     id: strawberry.ID | None
@@ -45,9 +45,9 @@ class Reference(NamedTuple):
 
 
 def key_of(type_: str, reference: Reference) -> str:
-    """Return the key of the thing of a type that a pair of arguments names.
+    """Return the key in a reference to an object of a type.
 
-    Raises `InvalidReference` if both are given or neither is, or if the id is of another type.
+    Raises `InvalidReference` unless exactly one argument is set, or if the id has another type.
     """
     key, id_ = unset_to_none(reference.key), unset_to_none(reference.id)
     if (key is None) is (id_ is None):
@@ -56,9 +56,9 @@ def key_of(type_: str, reference: Reference) -> str:
 
 
 def keys_of(type_: str, keys: Sequence[str] | None, ids: Sequence[strawberry.ID] | None) -> list[str]:
-    """Return the keys of the things of a type that a pair of list arguments names.
+    """Return the keys given by either `keys` or `ids`.
 
-    Raises `InvalidReference` if both are given or neither is, or if an id is of another type.
+    Raises `InvalidReference` unless exactly one argument is set, or if an id is not of the type `type_`.
     """
     keys, ids = unset_to_none(keys), unset_to_none(ids)
     if (keys is None) is (ids is None):
@@ -73,19 +73,16 @@ _MUTE_KINDS = {"User": MuteKind.OWNER, "Project": MuteKind.PROJECT} | {
 
 
 def term_of(kind: TermKind | None, key: str | None, id_: strawberry.ID | None) -> tuple[TermKind, str]:
-    """Return the kind and the key of the tool, category or topic that a client names.
+    """Return the kind and the key of a referenced tool, category or topic.
 
-    Raises `InvalidReference` if neither `id` alone nor `kind` and `key` are given, or if the id is of another type.
+    Raises `InvalidReference` unless either `id` or both `kind` and `key` are set, or if the id has another type.
     """
     type_, key = _kind_and_key(kind, key, id_, tuple(_KINDS))
     return _KINDS[type_], key
 
 
 def mutable_of(kind: MuteKind | None, key: str | None, id_: strawberry.ID | None) -> tuple[MuteKind, str]:
-    """Return the kind and the key of what a client mutes.
-
-    Raises `InvalidReference` if neither `id` alone nor `kind` and `key` are given, or if the id is of another type.
-    """
+    """Return the kind and the key of a subject that can be muted. Raises as `term_of`."""
     type_, key = _kind_and_key(kind, key, id_, tuple(_MUTE_KINDS))
     return _MUTE_KINDS[type_], key
 
@@ -93,20 +90,22 @@ def mutable_of(kind: MuteKind | None, key: str | None, id_: strawberry.ID | None
 def _kind_and_key(
     kind: TermKind | MuteKind | None, key: str | None, id_: strawberry.ID | None, types: tuple[str, ...]
 ) -> tuple[str, str]:
-    named, key, id_ = unset_to_none(kind), unset_to_none(key), unset_to_none(id_)
-    if id_ is not None and named is None and key is None:
+    kind_or_none, key, id_ = unset_to_none(kind), unset_to_none(key), unset_to_none(id_)
+    if id_ is not None and kind_or_none is None and key is None:
         return _parse(id_, types, "id")
-    if id_ is not None or named is None or key is None:
+    if id_ is not None or kind_or_none is None or key is None:
         raise InvalidReference("Give either `id`, or `kind` and `key`.", "id")
-    return next(type_ for type_ in types if _MUTE_KINDS[type_].value == named.value), key
+    return next(type_ for type_ in types if _MUTE_KINDS[type_].value == kind_or_none.value), key
 
 
 def _parse(id_: str | None, types: tuple[str, ...], argument: str) -> tuple[str, str]:
     try:
-        found = parse_global_id(id_ or "")
+        global_id = parse_global_id(id_ or "")
     except RequestError as error:
         raise InvalidReference(error.message, argument, "BAD_ID") from None
-    if found.type not in types:
-        wanted = " or ".join([", ".join(types[:-1]), types[-1]] if len(types) > 1 else types)
-        raise InvalidReference(f"This is the id of a {found.type}; give the id of a {wanted}.", argument, "BAD_ID")
-    return found.type, found.key
+    if global_id.type not in types:
+        expected = " or ".join([", ".join(types[:-1]), types[-1]] if len(types) > 1 else types)
+        raise InvalidReference(
+            f"This is the id of a {global_id.type}; give the id of a {expected}.", argument, "BAD_ID"
+        )
+    return global_id.type, global_id.key

@@ -1,4 +1,4 @@
-"""Relay types: nodes with a global id, and pages of lists."""
+"""Relay types: nodes and connections."""
 
 from collections.abc import Sequence
 from typing import Annotated, Generic, TypedDict, TypeVar
@@ -32,7 +32,7 @@ class PageInfo:
 
 
 def page_info(cursors: list[str], *, has_next: bool, has_previous: bool) -> PageInfo:
-    """Return the position of a page whose edges have these cursors."""
+    """Return the position of a page with the cursors of its edges."""
     return PageInfo(
         has_next_page=has_next,
         has_previous_page=has_previous,
@@ -59,7 +59,7 @@ class Connection(Generic[T]):
 
 
 class ConnectionParts(TypedDict, Generic[T]):
-    """The arguments of a `Connection`."""
+    """The fields of a `Connection`."""
 
     edges: list[Edge[T]]
     nodes: list[T]
@@ -67,12 +67,12 @@ class ConnectionParts(TypedDict, Generic[T]):
 
 
 def connection_parts(items: Sequence[tuple[str, T]], first: int, *, has_previous: bool) -> ConnectionParts[T]:
-    """Return the page with the first of these items and their cursors.
+    """Return the page with the first `first` of the items.
 
     Parameters
     ----------
     items
-        One more than `first` if there is a next page.
+        Cursors and items; more than `first` of them if there is a next page.
     has_previous
         Whether the page is not the first one.
     """
@@ -85,10 +85,7 @@ def connection_parts(items: Sequence[tuple[str, T]], first: int, *, has_previous
 
 
 def checked_first(first: int | None) -> int:
-    """Return the size of a page, `DEFAULT_PAGE_SIZE` if it is null.
-
-    Raises `InvalidPage` if it is out of range.
-    """
+    """Return the page size, by default `DEFAULT_PAGE_SIZE`. Raises `InvalidPage` if it is out of range."""
     if first is None:
         return DEFAULT_PAGE_SIZE
     if not 0 <= first <= MAX_PAGE_SIZE:

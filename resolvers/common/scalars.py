@@ -44,7 +44,7 @@ ANY_JSON = strawberry.scalar(
 )
 
 URL = NewType("URL", str)
-"""The type of a field that is an address."""
+"""The Python type of the scalar `URL`."""
 
 URL_SCALAR = strawberry.scalar(
     name="URL",

@@ -1,4 +1,4 @@
-"""Expected failures of mutations as the graph shows them."""
+"""Errors in the input of mutations as GraphQL types."""
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Self, TypeVar
@@ -46,15 +46,15 @@ class UserError:
 
     @classmethod
     def of(cls, error: InputError) -> Self:
-        """Show an error. Names of fields become those of the graph."""
+        """Convert an error; field names in the path become GraphQL names."""
         steps = [to_camel_case(step) if isinstance(step, str) else str(step) for step in error.path]
         return cls(code=error.code, message=_sentence(error), path=steps)
 
 
 async def attempt(use_case: Callable[[], Awaitable[T]], failed: F) -> tuple[T | F, list[UserError]]:
-    """Run a use case; return its result, or `failed` with the errors in its input, also those of reading arguments.
+    """Run a use case; if its arguments or input are invalid, return `failed` and the errors.
 
-    Raises `Unauthenticated` if the use case needs a caller, or a token, that is not there.
+    Raises `Unauthenticated` if the required token or session is missing.
     """
     try:
         return await use_case(), []
@@ -62,17 +62,17 @@ async def attempt(use_case: Callable[[], Awaitable[T]], failed: F) -> tuple[T | 
         raise Unauthenticated(str(error)) from None
     except InvalidReference as error:
         return failed, [user_error(UserErrorCode.INVALID, error.message, *error.argument_path)]
-    except InputRefused as refused:
-        return failed, [UserError.of(error) for error in refused.errors]
+    except InputRefused as refusal:
+        return failed, [UserError.of(error) for error in refusal.errors]
 
 
 def user_error(code: UserErrorCode, message: str, *path: str | int) -> UserError:
-    """Return an error as the graph shows it."""
+    """Return an error in the input."""
     return UserError.of(InputError(code, message, path))
 
 
 def _sentence(error: InputError) -> str:
-    """Return a whole sentence, also for a predicate such as "must not be empty" about the last field of the path."""
+    """Return the message as a sentence. A predicate such as "must not be empty" gets the last field as its subject."""
     field = next((step for step in reversed(error.path) if isinstance(step, str)), None)
     message = error.message.rstrip(".")
     if field is None or not message.startswith(("is ", "has ", "must ")):
