@@ -47,11 +47,11 @@ from resolvers.schema_documentation import (
 from resolvers.why_not_query import WhyNotQuery
 
 _NODES: dict[str, tuple[str, Callable[[Any], Node]]] = {
-    "Project": ("cards_by_key", Project.of),
-    "User": ("users_by_key", User.of),
-    "Tool": ("tools_by_key", Tool.of),
-    "Category": ("categories_by_key", Category.of),
-    "Topic": ("topics_by_key", Topic.of),
+    "Project": ("cards_by_key", Project.from_card),
+    "User": ("users_by_key", User.from_card),
+    "Tool": ("tools_by_key", Tool.from_tool),
+    "Category": ("categories_by_key", Category.from_category),
+    "Topic": ("topics_by_key", Topic.from_term),
 }
 """Loader by key and converter for each type of node except `FeedEdge`."""
 
@@ -61,8 +61,6 @@ _NODE_COST = Cost(150)
 
 @strawberry.type
 class NodeQuery:
-    """The query `node`."""
-
     @computed(_NODE_COST)
     async def node(
         self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The global id.")]
@@ -77,9 +75,9 @@ class NodeQuery:
             return await edge_by_key(info, requested.key)
         if requested.type not in _NODES:
             return None
-        loader, show = _NODES[requested.type]
-        found = await getattr(info.context.loaders, loader).load(requested.key)
-        return None if found is None else show(found)
+        loader, convert = _NODES[requested.type]
+        value = await getattr(info.context.loaders, loader).load(requested.key)
+        return None if value is None else convert(value)
 
 
 @strawberry.type(description=ABOUT_QUERY)

@@ -34,7 +34,7 @@ _FILTER_SUMMARIES = {
 
 @object_type
 class WhyNot:
-    """How far a project got in the ranking of your `forYou`: unknown, filtered, not a candidate, or ranked."""
+    """The outcome of a project in the ranking of your `forYou`: unknown, filtered, not a candidate, or ranked."""
 
     outcome: Annotated[Outcome, "The outcome."]
     summary: Annotated[str, "The answer in one sentence."]
@@ -61,8 +61,6 @@ class WhyNot:
 
 @strawberry.type
 class WhyNotQuery:
-    """The query `whyNot`."""
-
     @computed(Cost(1_500))
     async def why_not(
         self,
@@ -96,8 +94,8 @@ def _converted(
         rank=why_not.rank,
         rank_by_score=why_not.rank_by_score,
         ranked_count=why_not.ranked,
-        explanation=None if why_not.explained is None else Explanation.of(why_not.explained, where),
-        project=None if card is None else Project.of(card),
+        explanation=None if why_not.explained is None else Explanation.from_scored_project(why_not.explained, where),
+        project=None if card is None else Project.from_card(card),
         mutes=mutes,
         degraded=list(why_not.degraded),
     )
@@ -126,4 +124,4 @@ async def _mutes_of(context: Context, card: ProjectCard) -> list[Mute]:
     terms = {(term.kind.value, term.id) for kind in project_terms or () for term in kind}
     subjects = terms | {("owner", card.owner_id)}
     mutes = await mutes_of(context.stores.database, viewer.actor_id)
-    return [Mute.of(muted) for muted in mutes if (muted.kind.value, muted.subject_id) in subjects]
+    return [Mute.from_muted(muted) for muted in mutes if (muted.kind.value, muted.subject_id) in subjects]

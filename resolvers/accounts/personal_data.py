@@ -96,7 +96,9 @@ class PersonalDataMutation:
         remains valid; you continue with an empty profile.
         """
         receipt, errors = await attempt(lambda: delete_viewer(info.context, projects), None)
-        return DeleteMyDataPayload(receipt=None if receipt is None else DeletionReceipt.of(receipt), user_errors=errors)
+        return DeleteMyDataPayload(
+            receipt=None if receipt is None else DeletionReceipt.from_receipt(receipt), user_errors=errors
+        )
 
 
 def _to_json(value: Any) -> Any:

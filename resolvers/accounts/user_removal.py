@@ -54,7 +54,7 @@ class DeletionReceipt:
     deleted: Annotated[list[DeletedRows], "The deleted rows by kind."]
 
     @classmethod
-    def of(cls, receipt: ErasureReceipt) -> Self:
+    def from_receipt(cls, receipt: ErasureReceipt) -> Self:
         """Convert a receipt."""
         return cls(
             id=strawberry.ID(receipt.id),
@@ -108,7 +108,7 @@ class UserRemovalMutation:
         (removed, receipt), errors = await attempt(
             lambda: manage_account.remove_users(info.context, keys, projects, unset_to_none(new_owner)), (0, None)
         )
-        payload_receipt = None if receipt is None else DeletionReceipt.of(receipt)
+        payload_receipt = None if receipt is None else DeletionReceipt.from_receipt(receipt)
         return RemoveUsersPayload(removed=removed, receipt=payload_receipt, user_errors=errors)
 
 
@@ -120,4 +120,4 @@ class DeletionReceiptQuery:
     ) -> DeletionReceipt | None:
         """The progress of a deletion; null if there is no such receipt. Anybody who has the id may query it."""
         receipt = await receipt_of(info.context.stores.database, id) if is_valid_key(id) else None
-        return None if receipt is None else DeletionReceipt.of(receipt)
+        return None if receipt is None else DeletionReceipt.from_receipt(receipt)

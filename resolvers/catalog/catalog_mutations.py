@@ -140,9 +140,9 @@ class UpsertResult:
     user_errors: Annotated[list[UserError], "Why the record was refused; empty otherwise."]
 
     @classmethod
-    def of(cls, index: int, record: UpsertedRecord) -> Self:
+    def from_upserted(cls, index: int, record: UpsertedRecord) -> Self:
         """Convert the outcome of a record."""
-        errors = [UserError.of(error) for error in record.errors]
+        errors = [UserError.from_input_error(error) for error in record.errors]
         return cls(index=index, key=record.key, status=record.status, user_errors=errors)
 
 
@@ -163,12 +163,12 @@ class UpsertPayload:
     ]
 
     @classmethod
-    async def of(cls, info: Info, use_case: Upsert, items: Sequence[Item]) -> Self:
+    async def from_use_case(cls, info: Info, use_case: Upsert, items: Sequence[Item]) -> Self:
         """Run a use case on a batch and return its outcome."""
         upserted, errors = await attempt(lambda: use_case(info.context, items), [])
         count = Counter(record.status for record in upserted)
         return cls(
-            results=[UpsertResult.of(index, record) for index, record in enumerate(upserted)],
+            results=[UpsertResult.from_upserted(index, record) for index, record in enumerate(upserted)],
             added=count[UpsertStatus.ADDED],
             changed=count[UpsertStatus.CHANGED],
             unchanged=count[UpsertStatus.UNCHANGED],
@@ -195,7 +195,7 @@ class CatalogMutation:
         self, info: Info, projects: Annotated[list[ProjectInput], strawberry.argument(description="The projects.")]
     ) -> UpsertPayload | None:
         """Create or update projects. {_BATCH}."""
-        return await UpsertPayload.of(info, upsert_catalog.upsert_projects, input_fields(projects))
+        return await UpsertPayload.from_use_case(info, upsert_catalog.upsert_projects, input_fields(projects))
 
     @mutation(Cost(1_000, 50, "keys", MAX_RECORDS), Role.SERVICE)
     async def remove_projects(self, info: Info, keys: Keys) -> RemovePayload | None:
@@ -208,7 +208,7 @@ class CatalogMutation:
         self, info: Info, tools: Annotated[list[ToolInput], strawberry.argument(description="The tools.")]
     ) -> UpsertPayload | None:
         """Create or update tools. {_BATCH}."""
-        return await UpsertPayload.of(info, upsert_catalog.upsert_tools, input_fields(tools))
+        return await UpsertPayload.from_use_case(info, upsert_catalog.upsert_tools, input_fields(tools))
 
     @mutation(Cost(1_000, 50, "categories", MAX_RECORDS), Role.SERVICE)
     async def upsert_categories(
@@ -217,7 +217,7 @@ class CatalogMutation:
         categories: Annotated[list[CategoryInput], strawberry.argument(description="The categories.")],
     ) -> UpsertPayload | None:
         """Create or update categories. {_BATCH}."""
-        return await UpsertPayload.of(info, upsert_catalog.upsert_categories, input_fields(categories))
+        return await UpsertPayload.from_use_case(info, upsert_catalog.upsert_categories, input_fields(categories))
 
     @mutation(Cost(1_000, 50, "users", MAX_RECORDS), Role.SERVICE)
     async def upsert_users(
@@ -226,7 +226,7 @@ class CatalogMutation:
         users: Annotated[list[UserInput], strawberry.argument(description="The users.")],
     ) -> UpsertPayload | None:
         """Create or update users. {_BATCH}."""
-        return await UpsertPayload.of(info, upsert_catalog.upsert_users, input_fields(users))
+        return await UpsertPayload.from_use_case(info, upsert_catalog.upsert_users, input_fields(users))
 
 
 def input_fields(value: Any) -> Any:

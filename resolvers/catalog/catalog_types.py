@@ -45,12 +45,12 @@ class Tool(Node):
     record: strawberry.Private[CatalogTool | None] = None
 
     @classmethod
-    def of(cls, tool: CatalogTool) -> Self:
+    def from_tool(cls, tool: CatalogTool) -> Self:
         """Return a tool with all its fields."""
         return cls(id=global_id("Tool", tool.key), key=tool.key, name=tool.name, record=tool)
 
     @classmethod
-    def of_term(cls, term: CatalogTerm) -> Self:
+    def from_term(cls, term: CatalogTerm) -> Self:
         """Return a tool of a term; fields other than key and name are loaded on demand."""
         return cls(id=global_id("Tool", term.key), key=term.key, name=term.name)
 
@@ -81,8 +81,9 @@ class Tool(Node):
 
     async def _record(self, info: Info) -> CatalogTool:
         if self.record is None:
-            found = await info.context.loaders.tools_by_key.load(self.key)
-            self.record = found or CatalogTool(0, self.key, self.name, "", "", "", (), "")
+            self.record = await info.context.loaders.tools_by_key.load(self.key) or CatalogTool(
+                0, self.key, self.name, "", "", "", (), ""
+            )
         return self.record
 
 
@@ -94,7 +95,7 @@ class Category(Node):
     name: Annotated[str, "The display name."]
 
     @classmethod
-    def of(cls, category: catalog_entries.Category | CatalogTerm) -> Self:
+    def from_category(cls, category: catalog_entries.Category | CatalogTerm) -> Self:
         """Convert a category."""
         return cls(id=global_id("Category", category.key), key=category.key, name=category.name)
 
@@ -113,7 +114,7 @@ class Topic(Node):
     name: Annotated[str, "The display name."]
 
     @classmethod
-    def of(cls, term: CatalogTerm) -> Self:
+    def from_term(cls, term: CatalogTerm) -> Self:
         """Convert a topic."""
         return cls(id=global_id("Topic", term.key), key=term.key, name=term.name)
 
@@ -130,8 +131,6 @@ class ToolConnection(Connection[Tool]):
 
 @strawberry.type
 class CatalogQuery:
-    """Queries of the catalog."""
-
     @computed(Cost(200, 2, "first", MAX_PAGE_SIZE), shared=True)
     async def tools(
         self,
@@ -155,11 +154,11 @@ class CatalogQuery:
         first, search, after = checked_first(first), _checked_search(search), unset_to_none(after)
         position = None if after is None else _tool_position(after)
         # One item more than requested tells whether there is a next page.
-        found = await find_tools(info.context.stores, search, first + 1, position)
-        info.context.is_complete = info.context.is_complete and not found.degraded
-        items = [(_tool_cursor(entry.place), Tool.of(entry.tool)) for entry in found.tools]
+        results = await find_tools(info.context.stores, search, first + 1, position)
+        info.context.is_complete = info.context.is_complete and not results.degraded
+        items = [(_tool_cursor(entry.place), Tool.from_tool(entry.tool)) for entry in results.tools]
         parts = connection_parts(items, first, has_previous=position is not None)
-        return ToolConnection(**parts, degraded=list(found.degraded))
+        return ToolConnection(**parts, degraded=list(results.degraded))
 
     @computed(Cost(200, 2, "first", MAX_PAGE_SIZE), shared=True)
     async def topics(
@@ -174,18 +173,18 @@ class CatalogQuery:
         """Topics of public projects, sorted by name; with `search`, the topics whose name contains it."""
         first, search, after = checked_first(first), _checked_search(search), unset_to_none(after)
         position = None if after is None else _name_position("topic", decode_cursor(after))
-        found = await catalog_entries.search_topics(info.context.stores.database, search, first + 1, position)
-        items = [(encode_cursor("topic", term.name, term.id), Topic.of(term)) for term in found]
+        terms = await catalog_entries.search_topics(info.context.stores.database, search, first + 1, position)
+        items = [(encode_cursor("topic", term.name, term.id), Topic.from_term(term)) for term in terms]
         return Connection(**connection_parts(items, first, has_previous=position is not None))
 
     @computed(Cost(50, entries=50), shared=True)
     async def categories(self, info: Info) -> list[Category]:
         """All categories, sorted by name."""
         loader = info.context.loaders.categories_by_key
-        found = await catalog_entries.all_categories(info.context.stores.database)
-        for category in found:
+        all_categories = await catalog_entries.all_categories(info.context.stores.database)
+        for category in all_categories:
             loader.prime(category.key, category)
-        return [Category.of(category) for category in found]
+        return [Category.from_category(category) for category in all_categories]
 
 
 def _checked_search(search: str | None) -> str:

@@ -19,7 +19,7 @@ class User(Node):
     points: Annotated[int, "The platform's own score of the user."]
 
     @classmethod
-    def of(cls, card: UserCard) -> Self:
+    def from_card(cls, card: UserCard) -> Self:
         """Convert a user."""
         return cls(
             id=global_id("User", card.key),

@@ -76,11 +76,11 @@ def connection_parts(items: Sequence[tuple[str, T]], first: int, *, has_previous
     has_previous
         Whether the page is not the first one.
     """
-    shown = items[:first]
+    page = items[:first]
     return ConnectionParts(
-        edges=[Edge(cursor=cursor, node=item) for cursor, item in shown],
-        nodes=[item for _, item in shown],
-        page_info=page_info([cursor for cursor, _ in shown], has_next=len(items) > first, has_previous=has_previous),
+        edges=[Edge(cursor=cursor, node=item) for cursor, item in page],
+        nodes=[item for _, item in page],
+        page_info=page_info([cursor for cursor, _ in page], has_next=len(items) > first, has_previous=has_previous),
     )
 
 

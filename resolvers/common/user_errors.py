@@ -45,7 +45,7 @@ class UserError:
     ]
 
     @classmethod
-    def of(cls, error: InputError) -> Self:
+    def from_input_error(cls, error: InputError) -> Self:
         """Convert an error; field names in the path become GraphQL names."""
         steps = [to_camel_case(step) if isinstance(step, str) else str(step) for step in error.path]
         return cls(code=error.code, message=_sentence(error), path=steps)
@@ -63,12 +63,12 @@ async def attempt(use_case: Callable[[], Awaitable[T]], failed: F) -> tuple[T | 
     except InvalidReference as error:
         return failed, [user_error(UserErrorCode.INVALID, error.message, *error.argument_path)]
     except InputRefused as refusal:
-        return failed, [UserError.of(error) for error in refusal.errors]
+        return failed, [UserError.from_input_error(error) for error in refusal.errors]
 
 
 def user_error(code: UserErrorCode, message: str, *path: str | int) -> UserError:
     """Return an error in the input."""
-    return UserError.of(InputError(code, message, path))
+    return UserError.from_input_error(InputError(code, message, path))
 
 
 def _sentence(error: InputError) -> str:

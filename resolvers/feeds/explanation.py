@@ -68,7 +68,7 @@ class Adjustment:
     blocker_id: strawberry.Private[int | None] = None
 
     @classmethod
-    def of(cls, adjustment: ranking.Adjustment) -> Self:
+    def from_ranking(cls, adjustment: ranking.Adjustment) -> Self:
         """Convert an adjustment of the ranking."""
         return cls(
             rule=adjustment.rule,
@@ -86,7 +86,7 @@ class Adjustment:
 
 @strawberry.interface(description="A piece of evidence for a score. Query its details by type.")
 class Reason:
-    """A reason."""
+    """The interface of the evidence types."""
 
     id: strawberry.ID = strawberry.field(description="The id of the reason, for `dismissProject(reasonId:)`.")
     text: str = strawberry.field(description="The reason as text for display.")
@@ -113,7 +113,7 @@ class _Owner:
     async def owner(self, info: Info) -> User | None:
         """The owner; null if the account is deleted."""
         card = await info.context.loaders.users_by_id.load(self.owner_id)
-        return None if card is None else User.of(card)
+        return None if card is None else User.from_card(card)
 
 
 _RESOLVED: Mapping[type[evidence.Reason], type] = {
@@ -148,7 +148,7 @@ class Explanation:
     where: strawberry.Private[ProjectFilter | None] = None
 
     @classmethod
-    def of(cls, scored_project: ScoredProject, where: ProjectFilter | None = None) -> Self:
+    def from_scored_project(cls, scored_project: ScoredProject, where: ProjectFilter | None = None) -> Self:
         """Return the explanation of a score; `where` is the filter of For You, None for other feeds."""
         parts = zip(scored_project.signals, scored_project.values, scored_project.contributions, strict=True)
         strongest_first = sorted(parts, key=lambda part: (-abs(part[2]), part[0].value))
@@ -163,7 +163,7 @@ class Explanation:
                 )
                 for signal, value, contribution in strongest_first
             ],
-            adjustments=[Adjustment.of(adjustment) for adjustment in scored_project.adjustments],
+            adjustments=[Adjustment.from_ranking(adjustment) for adjustment in scored_project.adjustments],
             scored_project=scored_project,
             where=where,
         )
@@ -190,7 +190,7 @@ class Explanation:
         if self.where is None:
             return None
         causes = await info.context.loaders.causes_by_project.load((self.scored_project, self.where))
-        return None if causes is None else Counterfactual.of(causes)
+        return None if causes is None else Counterfactual.from_causes(causes)
 
     async def _reasons(self, info: Info) -> tuple[evidence.Reason, ...]:
         return await info.context.loaders.reasons_by_project.load(self.scored_project) or ()

@@ -43,7 +43,7 @@ class InterestCause(Cause):
     confidence: Annotated[float, "The confidence of the interest, 0 to 1."]
 
     @classmethod
-    def of(cls, tag: Tag) -> Self:
+    def from_tag(cls, tag: Tag) -> Self:
         """Convert an interest."""
         return cls(key=tag.key, name=tag.name, kind=tag.kind, confidence=tag.confidence)
 
@@ -62,7 +62,7 @@ class ProjectCause(Cause):
     verb: strawberry.Private[str]
 
     @classmethod
-    def of(cls, engagement: EngagedProject) -> Self:
+    def from_engagement(cls, engagement: EngagedProject) -> Self:
         """Convert an engagement."""
         action, verb = strongest_action(engagement.kinds)
         return cls(viewer_action=action, at=engagement.last_at, project_id=engagement.project_id, verb=verb)
@@ -88,7 +88,7 @@ class Counterfactual:
     causes: Annotated[list[Cause], "One to three causes. The project leaves only if all of them are removed."]
 
     @classmethod
-    def of(cls, causes: Sequence[evidence.Cause]) -> Self:
+    def from_causes(cls, causes: Sequence[evidence.Cause]) -> Self:
         """Convert a set of causes."""
         return cls(causes=[_converted(cause) for cause in causes])
 
@@ -105,7 +105,7 @@ class Counterfactual:
 
 def _converted(cause: evidence.Cause) -> Cause:
     if cause.tag is not None:
-        return InterestCause.of(cause.tag)
+        return InterestCause.from_tag(cause.tag)
     if cause.engagement is not None:
-        return ProjectCause.of(cause.engagement)
+        return ProjectCause.from_engagement(cause.engagement)
     raise ValueError("a cause is an interest or an interaction")

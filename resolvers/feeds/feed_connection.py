@@ -124,14 +124,14 @@ class FeedEdge(Node):
     """The filter of For You; None for other feeds."""
 
     @classmethod
-    def of(cls, feed: FeedKind, entry: PageEntry, card: ProjectCard, where: ProjectFilter) -> Self:
+    def from_entry(cls, feed: FeedKind, entry: PageEntry, card: ProjectCard, where: ProjectFilter) -> Self:
         """Return the edge of an entry; `where` is the filter of the feed."""
         return cls(
             id=edge_global_id(feed, entry.cursor),
             cursor=entry.cursor,
             rank=entry.rank,
             score=as_float(entry.explained.score),
-            node=Project.of(card),
+            node=Project.from_card(card),
             scored_project=entry.explained,
             where=where if feed is FeedKind.FOR_YOU else None,
         )
@@ -139,7 +139,7 @@ class FeedEdge(Node):
     @computed()
     def explanation(self) -> Explanation | None:
         """The parts of the score, as used in this ranking."""
-        return Explanation.of(self.scored_project, self.where)
+        return Explanation.from_scored_project(self.scored_project, self.where)
 
 
 @object_type
@@ -172,10 +172,10 @@ class FeedConnection:
     generated_at: Annotated[datetime, "When the ranking was made."]
 
     @classmethod
-    def of(cls, page: Page, where: ProjectFilter) -> Self:
+    def from_page(cls, page: Page, where: ProjectFilter) -> Self:
         """Return the connection of a page; `where` is the filter of the feed."""
         edges = [
-            FeedEdge.of(page.kind, entry, page.cards[entry.project_id], where)
+            FeedEdge.from_entry(page.kind, entry, page.cards[entry.project_id], where)
             for entry in page.entries
             if entry.project_id in page.cards
         ]
@@ -329,7 +329,7 @@ async def serve_feed(
     except BadRequest as error:
         raise InvalidPage(_sentence(str(error)), error.code) from None
     context.is_complete = context.is_complete and not page.degraded
-    return FeedConnection.of(page, project_filter)
+    return FeedConnection.from_page(page, project_filter)
 
 
 async def edge_by_key(info: Info, key: str) -> FeedEdge | None:
@@ -347,7 +347,7 @@ async def edge_by_key(info: Info, key: str) -> FeedEdge | None:
     card = await loaders.cards_by_id.load(entry.project_id)
     if card is None:
         return None
-    return FeedEdge.of(feed, entry, card, ProjectFilter() if snapshot is None else snapshot.where)
+    return FeedEdge.from_entry(feed, entry, card, ProjectFilter() if snapshot is None else snapshot.where)
 
 
 def _sentence(text: str) -> str:

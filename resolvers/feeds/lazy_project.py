@@ -17,4 +17,4 @@ async def visible_project(info: Info, project_id: int) -> LazyProject | None:
     from resolvers.feeds import project  # noqa: PLC0415 (the types of the two modules refer to each other)
 
     card = await info.context.loaders.cards_by_id.load(project_id)
-    return None if card is None else project.Project.of(card)
+    return None if card is None else project.Project.from_card(card)

@@ -67,7 +67,7 @@ class Project(Node):
     owner_id: strawberry.Private[int | None]
 
     @classmethod
-    def of(cls, card: ProjectCard) -> Self:
+    def from_card(cls, card: ProjectCard) -> Self:
         """Convert a project card."""
         return cls(
             id=global_id("Project", card.key),
@@ -99,22 +99,22 @@ class Project(Node):
         if self.owner_id is None:
             return None
         card = await info.context.loaders.users_by_id.load(self.owner_id)
-        return None if card is None else User.of(card)
+        return None if card is None else User.from_card(card)
 
     @computed(shared=True)
     async def tools(self, info: Info) -> list[Tool]:
         """The tools of the project, sorted by name."""
-        return [Tool.of_term(term) for term in (await self._terms(info)).tools]
+        return [Tool.from_term(term) for term in (await self._terms(info)).tools]
 
     @computed(shared=True)
     async def categories(self, info: Info) -> list[Category]:
         """The categories of the project, sorted by name."""
-        return [Category.of(term) for term in (await self._terms(info)).categories]
+        return [Category.from_category(term) for term in (await self._terms(info)).categories]
 
     @computed(shared=True)
     async def topics(self, info: Info) -> list[Topic]:
         """The topics of the project, sorted by name."""
-        return [Topic.of(term) for term in (await self._terms(info)).topics]
+        return [Topic.from_term(term) for term in (await self._terms(info)).topics]
 
     @computed()
     async def viewer_has_liked(self, info: Info) -> bool:
@@ -152,8 +152,8 @@ class Project(Node):
 
         To explain a rank in a feed, use `FeedEdge.explanation`.
         """
-        explained = await info.context.loaders.explanation_by_project.load(self.project_id)
-        return None if explained is None else Explanation.of(explained, ProjectFilter())
+        scored = await info.context.loaders.explanation_by_project.load(self.project_id)
+        return None if scored is None else Explanation.from_scored_project(scored, ProjectFilter())
 
     @computed(Cost(1_000, 5, "first", MAX_PAGE_SIZE))
     async def similar(
@@ -178,15 +178,13 @@ class Project(Node):
 
 @strawberry.type
 class ProjectQuery:
-    """Queries of projects."""
-
     @computed(READ_COST)
     async def project(
         self, info: Info, key: ProjectKey = strawberry.UNSET, id: ProjectId = strawberry.UNSET
     ) -> Project | None:
         """The project; null if it does not exist or you may not see it."""
         card = await info.context.loaders.cards_by_key.load(key_of("Project", Reference(key, id)))
-        return None if card is None else Project.of(card)
+        return None if card is None else Project.from_card(card)
 
     @computed(Cost(50, 5, "keys", MAX_KEYS, or_by="ids"))
     async def projects(
@@ -210,4 +208,4 @@ class ProjectQuery:
         if len(requested) > MAX_KEYS:
             raise InvalidArgument(f"You requested {len(requested)} projects; request at most {MAX_KEYS}.")
         cards = await info.context.loaders.cards_by_key.load_many(requested)
-        return [None if card is None else Project.of(card) for card in cards]
+        return [None if card is None else Project.from_card(card) for card in cards]

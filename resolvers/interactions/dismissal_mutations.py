@@ -45,14 +45,14 @@ class PageChange:
 
     @classmethod
     def between(cls, before: Page, after: Page) -> Self:
-        """Compare two pages."""
+        """Return the differences between two rankings of the page."""
         old = {entry.project_id: entry.rank for entry in before.entries}
         new = {entry.project_id: entry.rank for entry in after.entries}
         return cls(
-            removed=[Project.of(before.cards[id_]) for id_ in old if id_ not in new],
-            added=[Project.of(after.cards[id_]) for id_ in new if id_ not in old],
+            removed=[Project.from_card(before.cards[id_]) for id_ in old if id_ not in new],
+            added=[Project.from_card(after.cards[id_]) for id_ in new if id_ not in old],
             moved=[
-                MovedProject(project=Project.of(after.cards[id_]), from_rank=old[id_], to_rank=rank)
+                MovedProject(project=Project.from_card(after.cards[id_]), from_rank=old[id_], to_rank=rank)
                 for id_, rank in new.items()
                 if id_ in old and old[id_] != rank
             ],
@@ -127,7 +127,7 @@ async def _payload(
         changed=dismissed.changed,
         user_errors=errors,
         key=None if errors else key_of("Project", reference),
-        muted=None if dismissed.muted is None else Mute.of(dismissed.muted),
+        muted=None if dismissed.muted is None else Mute.from_muted(dismissed.muted),
         before=None if errors else before,
     )
 

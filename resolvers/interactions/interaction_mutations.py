@@ -43,7 +43,7 @@ class ProjectInteractionPayload:
     key: strawberry.Private[str | None] = None
 
     @classmethod
-    async def of(cls, info: Info, reference: Reference, use_case: ProjectUseCase) -> Self:
+    async def from_use_case(cls, info: Info, reference: Reference, use_case: ProjectUseCase) -> Self:
         """Run a use case on the referenced project and return its result."""
         changed, errors = await attempt(lambda: use_case(info.context, key_of("Project", reference)), False)
         return cls(changed=changed, user_errors=errors, key=None if errors else key_of("Project", reference))
@@ -54,7 +54,7 @@ class ProjectInteractionPayload:
         if self.key is None:
             return None
         card = await info.context.loaders.cards_by_key.load(self.key)
-        return None if card is None else Project.of(card)
+        return None if card is None else Project.from_card(card)
 
     @computed()
     async def viewer(self, info: Info) -> Viewer:
@@ -131,9 +131,9 @@ class InteractionResult:
     ]
 
     @classmethod
-    def of(cls, index: int, recorded: RecordedInteraction) -> Self:
+    def from_recorded(cls, index: int, recorded: RecordedInteraction) -> Self:
         """Convert the outcome of an event."""
-        errors = [] if recorded.error is None else [UserError.of(recorded.error)]
+        errors = [] if recorded.error is None else [UserError.from_input_error(recorded.error)]
         return cls(index=index, status=recorded.status, user_errors=errors)
 
 
@@ -163,28 +163,36 @@ class InteractionMutation:
         self, info: Info, key: ProjectKey = strawberry.UNSET, id: ProjectId = strawberry.UNSET
     ) -> ProjectInteractionPayload | None:
         """Like a project."""
-        return await ProjectInteractionPayload.of(info, Reference(key, id), project_interactions.like_project)
+        return await ProjectInteractionPayload.from_use_case(
+            info, Reference(key, id), project_interactions.like_project
+        )
 
     @mutation()
     async def unlike_project(
         self, info: Info, key: ProjectKey = strawberry.UNSET, id: ProjectId = strawberry.UNSET
     ) -> ProjectInteractionPayload | None:
         """Remove a like."""
-        return await ProjectInteractionPayload.of(info, Reference(key, id), project_interactions.unlike_project)
+        return await ProjectInteractionPayload.from_use_case(
+            info, Reference(key, id), project_interactions.unlike_project
+        )
 
     @mutation()
     async def save_project(
         self, info: Info, key: ProjectKey = strawberry.UNSET, id: ProjectId = strawberry.UNSET
     ) -> ProjectInteractionPayload | None:
         """Save a project for later."""
-        return await ProjectInteractionPayload.of(info, Reference(key, id), project_interactions.save_project)
+        return await ProjectInteractionPayload.from_use_case(
+            info, Reference(key, id), project_interactions.save_project
+        )
 
     @mutation()
     async def unsave_project(
         self, info: Info, key: ProjectKey = strawberry.UNSET, id: ProjectId = strawberry.UNSET
     ) -> ProjectInteractionPayload | None:
         """Remove a project from your saved projects."""
-        return await ProjectInteractionPayload.of(info, Reference(key, id), project_interactions.unsave_project)
+        return await ProjectInteractionPayload.from_use_case(
+            info, Reference(key, id), project_interactions.unsave_project
+        )
 
     @mutation(Cost(500, 15, "events", MAX_EVENTS))
     async def record_interactions(
@@ -201,7 +209,9 @@ class InteractionMutation:
         """
         sent, refused = _sent(events)
         results, errors = await attempt(lambda: project_interactions.record_interactions(info.context, sent), [])
-        shown = [refused.get(index) or InteractionResult.of(index, result) for index, result in enumerate(results)]
+        shown = [
+            refused.get(index) or InteractionResult.from_recorded(index, result) for index, result in enumerate(results)
+        ]
         return RecordInteractionsPayload(
             results=shown,
             recorded=sum(result.status is InteractionStatus.RECORDED for result in results),
@@ -224,6 +234,8 @@ def _sent(events: Sequence[InteractionInput]) -> tuple[list[SentInteraction], di
         except InvalidReference as error:
             values["project"] = ""
             fault = InputError(UserErrorCode.INVALID, error.message, ("events", index, *error.argument_path))
-            refused[index] = InteractionResult.of(index, RecordedInteraction(InteractionStatus.REFUSED, fault))
+            refused[index] = InteractionResult.from_recorded(
+                index, RecordedInteraction(InteractionStatus.REFUSED, fault)
+            )
         sent.append(SentInteraction(**values))
     return sent, refused

@@ -50,7 +50,7 @@ class OnboardingPayload:
     @computed(Cost(500))
     async def progress(self, info: Info, locale: Locale = strawberry.UNSET) -> OnboardingProgress:
         """The progress of onboarding after the change."""
-        return OnboardingProgress.of(await onboarding_questions_of(info.context, locale))
+        return OnboardingProgress.from_questions(await onboarding_questions_of(info.context, locale))
 
     @computed(Cost(3_000, 5, "first", MAX_PAGE_SIZE))
     async def feed(self, info: Info, first: First = DEFAULT_PAGE_SIZE) -> FeedConnection | None:

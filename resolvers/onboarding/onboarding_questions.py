@@ -48,7 +48,7 @@ class OnboardingOption:
     term: strawberry.Private[tuple[TermKind, str] | None] = None
 
     @classmethod
-    def of(cls, option: questions.Option, question_id: int, answer: answers.Answer | None) -> Self:
+    def from_option(cls, option: questions.Option, question_id: int, answer: answers.Answer | None) -> Self:
         """Convert an option of a question."""
         return cls(
             id=option_global_id(question_id, option.id),
@@ -66,7 +66,7 @@ class OnboardingOption:
         if self.term is None or self.term[0] is not TermKind.TOOL:
             return None
         tool = await info.context.loaders.tools_by_key.load(self.term[1])
-        return None if tool is None else Tool.of(tool)
+        return None if tool is None else Tool.from_tool(tool)
 
     @computed()
     async def category(self, info: Info) -> Category | None:
@@ -74,7 +74,7 @@ class OnboardingOption:
         if self.term is None or self.term[0] is not TermKind.CATEGORY:
             return None
         category = await info.context.loaders.categories_by_key.load(self.term[1])
-        return None if category is None else Category.of(category)
+        return None if category is None else Category.from_category(category)
 
 
 @object_type
@@ -110,7 +110,7 @@ class OnboardingQuestion:
     answer: Annotated[OnboardingAnswer | None, "The viewer's answer; null if there is none."]
 
     @classmethod
-    def of(cls, question: questions.Question, answer: answers.Answer | None) -> Self:
+    def from_question(cls, question: questions.Question, answer: answers.Answer | None) -> Self:
         """Convert a question and the viewer's answer."""
         return cls(
             id=global_id("OnboardingQuestion", question.key),
@@ -118,7 +118,7 @@ class OnboardingQuestion:
             type=question.type,
             text=question.text,
             description=question.description,
-            options=[OnboardingOption.of(option, question.id, answer) for option in question.options],
+            options=[OnboardingOption.from_option(option, question.id, answer) for option in question.options],
             order=question.position,
             min_choices=question.least,
             max_choices=question.most,
@@ -142,7 +142,7 @@ class OnboardingProgress:
     next: Annotated[OnboardingQuestion | None, "The first open question; null if there is none."]
 
     @classmethod
-    def of(cls, questions: Sequence[OnboardingQuestion]) -> Self:
+    def from_questions(cls, questions: Sequence[OnboardingQuestion]) -> Self:
         """Return the progress in the questions."""
         skipped = sum(question.answer is not None and question.answer.skipped for question in questions)
         still_open = [question for question in questions if question.answer is None]
@@ -175,13 +175,11 @@ async def onboarding_questions_of(context: Context, locale: str | None) -> list[
     active = await active_questions(database, locale if locale and len(locale) <= MAX_LOCALE_LENGTH else None)
     viewer = await context.viewer()
     answered = {} if viewer.actor_id is None else await answers.answers_of(database, viewer.actor_id)
-    return [OnboardingQuestion.of(question, answered.get(question.id)) for question in active]
+    return [OnboardingQuestion.from_question(question, answered.get(question.id)) for question in active]
 
 
 @strawberry.type
 class OnboardingQuery:
-    """Queries of onboarding."""
-
     @computed(Cost(500, entries=5))
     async def onboarding_questions(self, info: Info, locale: Locale = strawberry.UNSET) -> list[OnboardingQuestion]:
         """The onboarding questions in order, with the viewer's answers.
@@ -194,4 +192,4 @@ class OnboardingQuery:
     @computed(Cost(500))
     async def onboarding_progress(self, info: Info, locale: Locale = strawberry.UNSET) -> OnboardingProgress:
         """The progress of the viewer in onboarding, and the next question."""
-        return OnboardingProgress.of(await onboarding_questions_of(info.context, locale))
+        return OnboardingProgress.from_questions(await onboarding_questions_of(info.context, locale))

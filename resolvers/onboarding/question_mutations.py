@@ -116,7 +116,7 @@ class QuestionMutation:
         with the same key; omitted fields get their defaults.
         """
         use_case = partial(upsert_catalog.upsert_questions, retire_others=bool(retire_others))
-        payload = await UpsertPayload.of(info, use_case, [_question(question) for question in questions])
+        payload = await UpsertPayload.from_use_case(info, use_case, [_question(question) for question in questions])
         for result in payload.results:
             _use_input_names(result.user_errors)
         return payload

@@ -19,6 +19,6 @@ class Mute:
     since: Annotated[datetime, "When you muted it."]
 
     @classmethod
-    def of(cls, muted: Muted) -> Self:
+    def from_muted(cls, muted: Muted) -> Self:
         """Convert a mute."""
         return cls(kind=muted.kind, key=muted.key, name=muted.name, since=muted.since)

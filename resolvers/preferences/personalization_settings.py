@@ -31,6 +31,6 @@ class PersonalizationSettings:
     discovery: Annotated[int, DISCOVERY]
 
     @classmethod
-    def of(cls, preferences: Preferences) -> Self:
+    def from_preferences(cls, preferences: Preferences) -> Self:
         """Convert settings."""
         return cls(**preferences.model_dump())

@@ -151,7 +151,7 @@ class PersonalizationStatus:
     strategy: Annotated[Strategy, "How `forYou` is ranked for the viewer."]
 
     @classmethod
-    def of(cls, status: personalization_status.Status, viewer: Viewer) -> Self:
+    def from_status(cls, status: personalization_status.Status, viewer: Viewer) -> Self:
         """Convert the status of a viewer."""
         counts, thresholds = status.counts, status.thresholds
         return cls(
@@ -195,14 +195,14 @@ async def personalization_status_of(context: Context) -> PersonalizationStatus:
     allowed = preferences_in(viewer.settings)
     counts = await signal_counts(context.stores.database, viewer.actor_id, recent, learnable_kinds(allowed))
     status = personalization_status.status_of(counts, at, await context.feeds.model(), allowed, context.thresholds)
-    return PersonalizationStatus.of(status, viewer)
+    return PersonalizationStatus.from_status(status, viewer)
 
 
 @strawberry.type
 class PersonalizationQuery:
     @computed(Cost(500))
     async def personalization_status(self, info: Info) -> PersonalizationStatus:
-        """How much is known about the viewer: whether to show onboarding, and the quality of the profile.
+        """The personalization status of the viewer: whether to show onboarding, and the quality of the profile.
 
         Never cached.
         """

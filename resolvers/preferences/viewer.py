@@ -50,7 +50,7 @@ class Viewer:
     settings: strawberry.Private[dict[str, Any]]
 
     @classmethod
-    def of(cls, viewer: users.Viewer, role: Role) -> Self:
+    def from_viewer(cls, viewer: users.Viewer, role: Role) -> Self:
         """Convert a viewer."""
         return cls(
             id=viewer_global_id("Viewer", viewer.user_key, viewer.session_key),
@@ -69,7 +69,7 @@ class Viewer:
         if self.user_id is None:
             return None
         card = await info.context.loaders.users_by_id.load(self.user_id)
-        return None if card is None else User.of(card)
+        return None if card is None else User.from_card(card)
 
     @computed(Cost(50, entries=30))
     async def interests(self, info: Info) -> list[Interest]:
@@ -79,7 +79,7 @@ class Viewer:
     @computed()
     def personalization_settings(self) -> PersonalizationSettings:
         """The viewer's settings for personalization."""
-        return PersonalizationSettings.of(preferences_in(self.settings))
+        return PersonalizationSettings.from_preferences(preferences_in(self.settings))
 
     @computed(Cost(50, 2, "first", MAX_PAGE_SIZE))
     async def mutes(
@@ -87,12 +87,12 @@ class Viewer:
     ) -> Connection[Mute]:
         """The viewer's mutes, latest first."""
         first, after = checked_first(first), unset_to_none(after)
-        before = None if after is None else _mute_id(after)
-        found = []
+        before_id = None if after is None else _mute_id(after)
+        muted_page = []
         if self.actor_id is not None:
-            found = await mutes.mutes_page(info.context.stores.database, self.actor_id, first + 1, before)
-        items = [(encode_cursor("mute", muted.id), Mute.of(muted)) for muted in found]
-        return Connection(**connection_parts(items, first, has_previous=before is not None))
+            muted_page = await mutes.mutes_page(info.context.stores.database, self.actor_id, first + 1, before_id)
+        items = [(encode_cursor("mute", muted.id), Mute.from_muted(muted)) for muted in muted_page]
+        return Connection(**connection_parts(items, first, has_previous=before_id is not None))
 
 
 def _mute_id(cursor: str) -> int:
@@ -104,7 +104,7 @@ def _mute_id(cursor: str) -> int:
 
 async def current_viewer(info: Info) -> Viewer:
     """Return the current viewer."""
-    return Viewer.of(await info.context.viewer(), await info.context.role())
+    return Viewer.from_viewer(await info.context.viewer(), await info.context.role())
 
 
 def viewer_kind_of(viewer: users.Viewer) -> ViewerKind:
