@@ -119,13 +119,13 @@ register_enum(
 register_enum(
     TermKind,
     "TermKind",
-    "The kinds of things that projects and interests refer to.",
+    "The kinds of terms of projects and interests.",
     {"TOOL": "A tool.", "CATEGORY": "A category.", "TOPIC": "A topic."},
 )
 register_enum(
     MuteKind,
     "MuteKind",
-    "The kinds of things that can be muted.",
+    "The kinds of subjects that can be muted.",
     {
         "TOPIC": "A topic. Its projects are removed from your feeds.",
         "CATEGORY": "A category. Its projects are removed from your feeds.",
@@ -200,13 +200,13 @@ register_enum(
         "BEHAVIOR": "Your interactions.",
         "PEOPLE": "The interactions of other people.",
         "TIME": "The age of the project.",
-        "DISCOVERY": "A rank given to learn more about the project; only reasons have it.",
+        "DISCOVERY": "A rank given to find out whether people like the project. Only reasons have this group.",
     },
 )
 
 
 class ViewerKind(StrEnum):
-    """Kinds of viewers."""
+    """Ways in which a viewer is identified."""
 
     USER = "user"
     SESSION = "session"

@@ -23,7 +23,7 @@ class Node:
 
 @object_type
 class PageInfo:
-    """The position of a page in a list, as Relay defines it. Lists can be paged forward only."""
+    """The position of a page in a list, as Relay defines it. Lists can only be paged forward."""
 
     has_next_page: Annotated[bool, "Whether there is a next page."]
     has_previous_page: Annotated[bool, "Whether there is a previous page."]

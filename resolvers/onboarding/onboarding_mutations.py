@@ -29,8 +29,8 @@ class OnboardingPayload:
     saved: Annotated[bool, "Whether the answers are stored; if not, `userErrors` says why."]
     profile_updated: Annotated[
         bool,
-        "Whether the profile in the vector index is up to date. If not, the new interests count at once, and "
-        "similarity follows when the index is available.",
+        "Whether the profile vector is up to date. If false, the new interests already count, but similarity to your "
+        "profile is updated only when the vector index is available.",
     ]
     user_errors: Annotated[
         list[UserError],

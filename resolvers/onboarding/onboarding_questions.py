@@ -41,7 +41,7 @@ class OnboardingOption:
     label: Annotated[str, "A short label."]
     icon: Annotated[
         str,
-        'A picture of the platform\'s choice: the name of a drawing such as "rocket", an emoji or a URL; may be empty.',
+        'A picture that the platform chose: the name of a drawing such as "rocket", an emoji or a URL; may be empty.',
     ]
     description: Annotated[str, "A description in one line; may be empty."]
     chosen: Annotated[bool, "Whether the viewer chose the option."]
@@ -85,7 +85,7 @@ class OnboardingAnswer:
     text: Annotated[str, "The free-text answer as sent; empty if there is none. Escape it for display."]
     skipped: Annotated[bool, "Whether the viewer skipped the question."]
     answered_at: Annotated[datetime, "When the viewer last answered."]
-    outdated: Annotated[bool, "Whether the question has changed since. The answer still counts."]
+    outdated: Annotated[bool, "Whether the question has changed since the answer. The answer still counts."]
 
 
 @object_type

@@ -5,11 +5,13 @@ from typing import Annotated, Self
 from db.actors.actor_preferences import Preferences
 from resolvers.common.descriptions import object_type
 
-PERSONALIZED = "Whether to use a profile. Without one, `forYou` is the popular feed; mutes still apply."
-USE_TOPICS = "Whether interests count, whether stated, answered or learned."
+PERSONALIZED = "Whether feeds use your profile. If not, `forYou` is the popular feed; mutes still apply."
+USE_TOPICS = "Whether interests influence the ranking: stated interests, onboarding answers and learned interests."
 LEARN_FROM_VIEWS = "Whether views and clicks influence the ranking."
 LEARN_FROM_LIKES = "Whether likes, saves, comments and follows influence the ranking."
-SOCIAL_SIGNALS = "Whether interactions of other people count: visitors, and likes of people with similar taste."
+SOCIAL_SIGNALS = (
+    "Whether interactions of other people influence the ranking: visitors, and likes of people with similar taste."
+)
 DISCOVERY = (
     "The preference between familiar (0) and new (100) tools, categories and topics. 50 is neutral. Explanations "
     "show it as the signal `novelty`."

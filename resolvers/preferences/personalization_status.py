@@ -62,9 +62,9 @@ register_enum(
     "The kinds of data that would improve a profile.",
     {
         "ONBOARDING": "Unanswered onboarding questions.",
-        "PEOPLE": "Interests or interactions, enough to find people with similar taste.",
+        "PEOPLE": "Enough interests or interactions to find people with similar taste.",
         "INTERESTS": "Interests, up to the threshold.",
-        "INTERACTIONS": "Projects to interact with, up to the threshold.",
+        "INTERACTIONS": "Interactions with projects, up to the threshold.",
         "LIKES": "Likes, up to the threshold.",
     },
 )
@@ -83,7 +83,7 @@ class SignalSummary:
 
 @object_type
 class PersonalizationThresholds:
-    """The amount of data that is enough for personalization. One of the three is sufficient."""
+    """The amount of data that is enough for personalization. Reaching one of the three thresholds is sufficient."""
 
     interests: Annotated[int, "The number of interests."]
     interactions: Annotated[int, "The number of projects interacted with."]

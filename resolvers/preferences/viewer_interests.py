@@ -56,7 +56,9 @@ class Interest:
     kind: Annotated[TermKind, "The kind."]
     confidence: Annotated[float, "The confidence, 0 to 1."]
     source: Annotated[InterestSource, "The source."]
-    from_onboarding: Annotated[bool, "Whether the interest came from an onboarding answer, and is removed with it."]
+    from_onboarding: Annotated[
+        bool, "Whether the interest came from an onboarding answer, and is removed if the answer is deleted."
+    ]
     since: Annotated[datetime, "When the interest was added."]
 
     @classmethod

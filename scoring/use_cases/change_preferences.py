@@ -32,13 +32,15 @@ MAX_MUTES = 1_000
 _TERM_KINDS = {MuteKind.TOPIC: TermKind.TOPIC, MuteKind.CATEGORY: TermKind.CATEGORY, MuteKind.TOOL: TermKind.TOOL}
 
 
-async def set_interests(work: UnitOfWork, stated: Sequence[TermName]) -> bool:
+async def set_interests(work: UnitOfWork, interests: Sequence[TermName]) -> bool:
     """Replace the viewer's stated interests; return whether anything changed."""
     viewer = await work.identified_viewer()
-    if len(stated) > MAX_INTERESTS:
-        raise InputRefused(too_many_error("interests", len(stated), MAX_INTERESTS))
-    term_ids = await _term_ids(work, viewer, stated)
-    unknown = [_unknown_interest(term, "interests", index) for index, term in enumerate(stated) if term not in term_ids]
+    if len(interests) > MAX_INTERESTS:
+        raise InputRefused(too_many_error("interests", len(interests), MAX_INTERESTS))
+    term_ids = await _term_ids(work, viewer, interests)
+    unknown = [
+        _unknown_interest(term, "interests", index) for index, term in enumerate(interests) if term not in term_ids
+    ]
     if unknown:
         raise InputRefused(*unknown)
     async with work.write() as connection:

@@ -105,25 +105,27 @@ async def _add_state(work: UnitOfWork, key: str, add: Callable[..., Awaitable[bo
     return await change_project(work, key, change)
 
 
-async def record_interactions(work: UnitOfWork, sent: Sequence[SentInteraction]) -> list[RecordedInteraction]:
+async def record_interactions(
+    work: UnitOfWork, sent_interactions: Sequence[SentInteraction]
+) -> list[RecordedInteraction]:
     """Record interactions in one transaction; an invalid one does not affect the others."""
     viewer = await work.identified_viewer()
-    if len(sent) > MAX_EVENTS:
-        raise InputRefused(too_many_error("events", len(sent), MAX_EVENTS))
-    keys = sorted({interaction.project for interaction in sent if is_valid_key(interaction.project)})
+    if len(sent_interactions) > MAX_EVENTS:
+        raise InputRefused(too_many_error("events", len(sent_interactions), MAX_EVENTS))
+    keys = sorted({interaction.project for interaction in sent_interactions if is_valid_key(interaction.project)})
     cards = await cards_by_key(work.stores.database, keys, viewer.user_id) if keys else {}
     present = now()
     errors = [
         _error(interaction, cards.get(interaction.project), present, work.caller.opted_out, "events", index)
-        for index, interaction in enumerate(sent)
+        for index, interaction in enumerate(sent_interactions)
     ]
-    valid = [interaction for interaction, error in zip(sent, errors, strict=True) if error is None]
+    valid = [interaction for interaction, error in zip(sent_interactions, errors, strict=True) if error is None]
     if not valid:
         return [RecordedInteraction(InteractionStatus.REFUSED, error) for error in errors]
     async with work.write() as connection:
         actor_id = await ensure_actor(connection, viewer)
-        shown = [ShownProject(cards[interaction.project].id, interaction.snapshot_id) for interaction in valid]
-        weights = await _weights(work, connection, actor_id, shown)
+        shown_projects = [ShownProject(cards[interaction.project].id, interaction.snapshot_id) for interaction in valid]
+        weights = await _weights(work, connection, actor_id, shown_projects)
         events = [
             NewInteraction(
                 actor_id=actor_id,
@@ -150,15 +152,15 @@ def _status(error: InputError | None, were_new: Iterator[bool]) -> InteractionSt
 
 
 async def _weights(
-    work: UnitOfWork, connection: AsyncConnection, actor_id: int, shown: Sequence[ShownProject]
+    work: UnitOfWork, connection: AsyncConnection, actor_id: int, shown_projects: Sequence[ShownProject]
 ) -> list[float]:
     """Return the weights of interactions in trending: the actor's trust, or 0 without a required impression."""
     inputs = await read_trust_inputs(connection, actor_id, now())
-    recent_projects = inputs.recent_projects + len({project.project_id for project in shown})
+    recent_projects = inputs.recent_projects + len({project.project_id for project in shown_projects})
     weight = trust(replace(inputs, recent_projects=recent_projects))
     if not work.trending_requires_impression:
-        return [weight] * len(shown)
-    return [weight * was_served for was_served in await were_served(connection, actor_id, shown)]
+        return [weight] * len(shown_projects)
+    return [weight * was_served for was_served in await were_served(connection, actor_id, shown_projects)]
 
 
 def _error(

@@ -35,7 +35,7 @@ class SentAnswer:
     skip: bool = False
 
 
-async def submit_answers(work: UnitOfWork, sent: Sequence[SentAnswer], *path: Step) -> bool:
+async def submit_answers(work: UnitOfWork, sent_answers: Sequence[SentAnswer], *path: Step) -> bool:
     """Store all answers or none; return whether the profile vector is already up to date.
 
     Parameters
@@ -45,7 +45,7 @@ async def submit_answers(work: UnitOfWork, sent: Sequence[SentAnswer], *path: St
         ``("answers", 0)``.
     """
     viewer = await work.identified_viewer()
-    choices = check_answers(sent, await all_questions(work.stores.database), *path)
+    choices = check_answers(sent_answers, await all_questions(work.stores.database), *path)
     async with work.write() as connection:
         actor_id = await ensure_actor(connection, viewer)
         await answers.store_answers(connection, actor_id, choices)
@@ -72,17 +72,19 @@ async def _refresh_profile(work: UnitOfWork, actor_id: int) -> bool:
     return True
 
 
-def check_answers(sent: Sequence[SentAnswer], questions: Sequence[Question], *path: Step) -> list[CheckedAnswer]:
+def check_answers(
+    sent_answers: Sequence[SentAnswer], questions: Sequence[Question], *path: Step
+) -> list[CheckedAnswer]:
     """Check answers against the questions. Raises `InputRefused` with the errors."""
-    if not sent:
+    if not sent_answers:
         raise InputRefused(InputError(UserErrorCode.EMPTY, "Answer at least one question.", path))
-    if len(sent) > MAX_ANSWERS:
-        raise InputRefused(too_many_error("answers", len(sent), MAX_ANSWERS))
+    if len(sent_answers) > MAX_ANSWERS:
+        raise InputRefused(too_many_error("answers", len(sent_answers), MAX_ANSWERS))
     by_key = {question.key: question for question in questions}
     errors: list[InputError] = []
     choices: list[CheckedAnswer] = []
     seen: set[str] = set()
-    for index, answer in enumerate(sent):
+    for index, answer in enumerate(sent_answers):
         answer_path = (*path, index) if path == ("answers",) else path
         question = by_key.get(answer.question)
         answer_errors = _question_errors(answer.question, question, seen, answer_path)
@@ -118,14 +120,14 @@ def _question_errors(key: str, question: Question | None, seen: set[str], path: 
 
 
 def _answer_errors(answer: SentAnswer, question: Question, path: Path) -> list[InputError]:
-    chosen, text = len(set(answer.options)), answer.text.strip()
+    option_count, text = len(set(answer.options)), answer.text.strip()
     if answer.skip:
         message = "Either answer the question or skip it: omit `skip`, or omit `options` and `text`."
-        return [InputError(UserErrorCode.INVALID, message, (*path, "skip"))] if chosen or text else []
-    errors = [*_option_errors(answer, chosen, question, path), *_text_errors(text, question, path)]
-    if errors or chosen + bool(text) >= max(question.least, 1):
+        return [InputError(UserErrorCode.INVALID, message, (*path, "skip"))] if option_count or text else []
+    errors = [*_option_errors(answer, option_count, question, path), *_text_errors(text, question, path)]
+    if errors or option_count + bool(text) >= max(question.least, 1):
         return errors
-    if chosen:
+    if option_count:
         message = f"Choose at least {question.least}, or skip the question."
         return [InputError(UserErrorCode.INVALID, message, (*path, "options"))]
     text_hint = ", answer in `text`" if question.allows_text else ""
@@ -133,9 +135,9 @@ def _answer_errors(answer: SentAnswer, question: Question, path: Path) -> list[I
     return [InputError(UserErrorCode.EMPTY, message, path)]
 
 
-def _option_errors(answer: SentAnswer, chosen: int, question: Question, path: Path) -> list[InputError]:
-    if chosen > question.most:
-        message = f"You chose {chosen} options; choose at most {question.most}."
+def _option_errors(answer: SentAnswer, option_count: int, question: Question, path: Path) -> list[InputError]:
+    if option_count > question.most:
+        message = f"You chose {option_count} options; choose at most {question.most}."
         return [InputError(UserErrorCode.TOO_MANY, message, (*path, "options"))]
     message = "The question has no such option. Query `onboardingQuestions` for its options."
     return [
