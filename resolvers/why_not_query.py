@@ -11,10 +11,9 @@ from resolvers.common import enums  # noqa: F401 (publishes the enums that are n
 from resolvers.common.context import Context, Info
 from resolvers.common.descriptions import object_type
 from resolvers.common.field_costs import Cost, computed
-from resolvers.common.optional_arguments import unset_to_none
 from resolvers.common.references import ProjectId, ProjectKey, Reference, key_of
 from resolvers.feeds.explanation import Explanation
-from resolvers.feeds.feed_connection import Where
+from resolvers.feeds.feed_connection import Where, read_filter
 from resolvers.feeds.project import Project
 from resolvers.preferences.mute_type import Mute
 from scoring.explanation import why_not_outcome
@@ -77,8 +76,7 @@ class WhyNotQuery:
         card = await info.context.loaders.cards_by_key.load(key_of("Project", Reference(key, id)))
         if card is None:
             return _converted(why_not_outcome.UNKNOWN, None, [])
-        where = unset_to_none(where)
-        project_filter = ProjectFilter() if where is None else await where.read(info.context)
+        project_filter = await read_filter(info.context, where)
         outcome = await info.context.feeds.why_not(await info.context.viewer(), card.id, project_filter)
         mutes = await _mutes_of(info.context, card) if outcome.filter is Filter.MUTED else []
         return _converted(outcome, card, mutes, project_filter)

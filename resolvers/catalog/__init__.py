@@ -1,4 +1,4 @@
-"""Tools, categories and users as clients see them, and the bulk mutations by which the platform sends its records.
+"""The types of tools, categories, topics and users, and the bulk mutations by which the platform sends its records.
 
-Projects are in `feeds`: they carry explanations and lists of similar projects.
+Projects are in `feeds`, because they have explanations and feeds of similar projects.
 """

@@ -3,6 +3,7 @@
 from typing import Annotated, Self
 
 from db.actors.users import UserCard
+from resolvers.common.context import Info
 from resolvers.common.descriptions import object_type
 from resolvers.common.global_ids import global_id
 from resolvers.common.relay import Node
@@ -29,3 +30,9 @@ class User(Node):
             tier=card.tier,
             points=card.points,
         )
+
+
+async def user_by_id(info: Info, user_id: int | None) -> User | None:
+    """Return the user with a database id; None if there is none."""
+    card = None if user_id is None else await info.context.loaders.users_by_id.load(user_id)
+    return None if card is None else User.from_card(card)

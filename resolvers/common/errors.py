@@ -15,6 +15,11 @@ Errors in the input of a mutation are `UserError` entries of its payload instead
 from graphql import GraphQLError
 
 
+def as_sentence(message: str) -> str:
+    """Return a message with an initial capital and a final period."""
+    return f"{message[:1].upper()}{message[1:].rstrip('.')}."
+
+
 class RequestError(GraphQLError):
     """Base of the errors that resolvers raise. The message says how to correct the request."""
 

@@ -6,7 +6,7 @@ from typing import Annotated, Self, TypeVar
 from resolvers.common.compat import to_camel_case
 from resolvers.common.descriptions import object_type
 from resolvers.common.enums import register_enum
-from resolvers.common.errors import Unauthenticated
+from resolvers.common.errors import Unauthenticated, as_sentence
 from resolvers.common.references import InvalidReference
 from scoring.use_cases.input_errors import CallerUnidentified, InputError, InputRefused, UserErrorCode
 
@@ -76,5 +76,5 @@ def _sentence(error: InputError) -> str:
     field = next((step for step in reversed(error.path) if isinstance(step, str)), None)
     message = error.message.rstrip(".")
     if field is None or not message.startswith(("is ", "has ", "must ")):
-        return f"{message[:1].upper()}{message[1:]}."
+        return as_sentence(message)
     return f"`{to_camel_case(field)}` {message}."

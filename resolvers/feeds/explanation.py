@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self, get_type_hints
 import strawberry
 
 from db.catalog.project_cards import ProjectFilter
-from resolvers.catalog.user import User
+from resolvers.catalog.user import User, user_by_id
 from resolvers.common.context import Info
 from resolvers.common.descriptions import object_type
 from resolvers.common.enums import SignalGroup
@@ -112,8 +112,7 @@ class _Owner:
     @computed()
     async def owner(self, info: Info) -> User | None:
         """The owner; null if the account is deleted."""
-        card = await info.context.loaders.users_by_id.load(self.owner_id)
-        return None if card is None else User.from_card(card)
+        return await user_by_id(info, self.owner_id)
 
 
 _RESOLVED: Mapping[type[evidence.Reason], type] = {

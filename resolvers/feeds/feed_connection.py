@@ -13,7 +13,7 @@ from db.models import FeedKind
 from resolvers.common import enums  # noqa: F401 (publishes the enums that are named below)
 from resolvers.common.context import Context, Info
 from resolvers.common.descriptions import object_type
-from resolvers.common.errors import InvalidArgument, InvalidPage
+from resolvers.common.errors import InvalidArgument, InvalidPage, as_sentence
 from resolvers.common.field_costs import Cost, computed
 from resolvers.common.global_ids import edge_global_id, parse_edge_key
 from resolvers.common.optional_arguments import unset_to_none
@@ -320,16 +320,21 @@ async def serve_feed(
 
     Raises `RequestError` if an argument is invalid.
     """
-    where = unset_to_none(where)
     context = info.context
-    project_filter = ProjectFilter() if where is None else await where.read(context)
+    project_filter = await read_filter(context, where)
     viewer = await (context.viewer() if personal else context.viewer_or_anonymous())
     try:
         page = await serve(viewer, default if first is None else first, unset_to_none(after), project_filter)
     except BadRequest as error:
-        raise InvalidPage(_sentence(str(error)), error.code) from None
+        raise InvalidPage(as_sentence(str(error)), error.code) from None
     context.is_complete = context.is_complete and not page.degraded
     return FeedConnection.from_page(page, project_filter)
+
+
+async def read_filter(context: Context, where: ProjectFilterInput | None) -> ProjectFilter:
+    """Convert an optional filter; omitted, it matches all projects."""
+    where = unset_to_none(where)
+    return ProjectFilter() if where is None else await where.read(context)
 
 
 async def edge_by_key(info: Info, key: str) -> FeedEdge | None:
@@ -343,12 +348,8 @@ async def edge_by_key(info: Info, key: str) -> FeedEdge | None:
     try:
         entry = entry_at(feed, cursor, snapshot, await info.context.viewer())
     except InvalidPageRequest as error:
-        raise InvalidPage(_sentence(str(error)), error.code) from None
+        raise InvalidPage(as_sentence(str(error)), error.code) from None
     card = await loaders.cards_by_id.load(entry.project_id)
     if card is None:
         return None
     return FeedEdge.from_entry(feed, entry, card, ProjectFilter() if snapshot is None else snapshot.where)
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:].rstrip('.')}."

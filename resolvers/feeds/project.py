@@ -10,7 +10,7 @@ from db.actors.users import Viewer
 from db.catalog.project_cards import ProjectCard, ProjectFilter
 from db.models import now
 from resolvers.catalog.catalog_types import Category, Tool, Topic
-from resolvers.catalog.user import User
+from resolvers.catalog.user import User, user_by_id
 from resolvers.common.context import Info
 from resolvers.common.descriptions import object_type
 from resolvers.common.errors import InvalidArgument
@@ -96,10 +96,7 @@ class Project(Node):
     @computed(shared=True)
     async def owner(self, info: Info) -> User | None:
         """The owner; null if unknown."""
-        if self.owner_id is None:
-            return None
-        card = await info.context.loaders.users_by_id.load(self.owner_id)
-        return None if card is None else User.from_card(card)
+        return await user_by_id(info, self.owner_id)
 
     @computed(shared=True)
     async def tools(self, info: Info) -> list[Tool]:

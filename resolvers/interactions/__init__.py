@@ -1,4 +1,4 @@
 """Mutations on single projects: like, save, dismiss, and batches of recorded interactions.
 
-The rules are in `scoring.use_cases`; mutes and interests, which hold for many projects, are in `preferences`.
+The rules are in `scoring.use_cases`; mutes and interests, which concern many projects, are in `preferences`.
 """

@@ -7,7 +7,7 @@ import strawberry
 from db.actors import mutes, users
 from db.actors.actor_preferences import preferences_in
 from db.models import Role
-from resolvers.catalog.user import User
+from resolvers.catalog.user import User, user_by_id
 from resolvers.common import enums  # noqa: F401 (publishes the enums that are named below)
 from resolvers.common.context import Info
 from resolvers.common.descriptions import object_type
@@ -66,10 +66,7 @@ class Viewer:
     @computed()
     async def user(self, info: Info) -> User | None:
         """The public profile; null without a token, and before the first interaction of a new user."""
-        if self.user_id is None:
-            return None
-        card = await info.context.loaders.users_by_id.load(self.user_id)
-        return None if card is None else User.from_card(card)
+        return await user_by_id(info, self.user_id)
 
     @computed(Cost(50, entries=30))
     async def interests(self, info: Info) -> list[Interest]:
