@@ -59,7 +59,7 @@ def training(events: int, wanted: list[str]) -> None:
     weight = 1.0 / np.arange(1, projects + 1) ** 0.7
     engaged = rng.choice(projects, events, p=weight / weight.sum())
     actors = np.minimum((people * rng.random(events) ** 1.5).astype(np.int64), people - 1)
-    log = EventLog.of(actors, engaged, rng.random(events) * 1e7, people, projects)
+    log = EventLog.from_events(actors, engaged, rng.random(events) * 1e7, people, projects)
     matrix = interaction_matrix(log.actors, log.projects, people, projects)
     print(f"{events:,} events ({matrix.nnz:,} different), {people:,} people, {projects:,} projects", flush=True)
     parts: dict[str, Callable[[], object]] = {

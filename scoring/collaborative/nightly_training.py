@@ -19,7 +19,7 @@ async def train_collaborative_model(database: Database) -> CollaborativeModel:
     actors, projects, at_s = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     actor_ids, actor = np.unique(actors, return_inverse=True)
     project_ids, project = np.unique(projects, return_inverse=True)
-    log = EventLog.of(actor.astype(np.int64), project.astype(np.int64), at_s, actor_ids.size, project_ids.size)
+    log = EventLog.from_events(actor.astype(np.int64), project.astype(np.int64), at_s, actor_ids.size, project_ids.size)
     built = await asyncio.to_thread(build_collaborative_model, log, log.at_s.size)
     factors, lists = built.factors, built.lists[NeighborKind.COSINE]
     async with database.write() as connection:

@@ -15,7 +15,7 @@ from scoring.mathematics.ranking_metrics import clustered_standard_error, probab
 from scoring.mathematics.signals import Floats, Integers, freshness
 from scoring.replay.dataset import Dataset
 from scoring.replay.feed_requests import FeedRequests, feed_requests
-from scoring.replay.measurements import RankingMetrics, joined_measurements, measure
+from scoring.replay.measurements import RankingMetrics, concatenate_metrics, measure
 from scoring.replay.replayed_requests import Progress, Replay, ReplayedRequest, replay_requests
 from scoring.replay.scorers import Score, model_scorer
 
@@ -40,11 +40,11 @@ def evaluate_cold_start(dataset: Dataset, options: Options, progress: Progress) 
         Of all lengths together; the curve by length is the fact ``"by interactions"``.
     """
     windows = evaluation_windows(dataset, options, "cold-start")
-    fitting = feed_requests(dataset, earlier=0).between(windows.fit_from_s, windows.fit_until_s)
-    known = feed_requests(dataset, earlier=max(HISTORY_LENGTHS)).between(
+    fitting = feed_requests(dataset, earlier=0).select_period(windows.fit_from_s, windows.fit_until_s)
+    known = feed_requests(dataset, earlier=max(HISTORY_LENGTHS)).select_period(
         np.nextafter(windows.fit_until_s, np.inf), windows.test_until_s
     )
-    testing = known.chosen(np.sort(np.unique(known.actors, return_index=True)[1]))
+    testing = known.select(np.sort(np.unique(known.actors, return_index=True)[1]))
     if not testing.n or not fitting.n:
         raise InsufficientData(
             f"{dataset.name} has {fitting.n} requests to fit on and {testing.n} viewers of {max(HISTORY_LENGTHS)} "
@@ -52,7 +52,7 @@ def evaluate_cold_start(dataset: Dataset, options: Options, progress: Progress) 
         )
     model = fitted_model(dataset, fitting, options, progress)
     folds = np.array_split(np.random.default_rng(options.seed).permutation(testing.n), FOLDS)
-    parts = [testing.chosen(np.sort(fold)) for fold in folds]
+    parts = [testing.select(np.sort(fold)) for fold in folds]
     popular = _popular(dataset)
     measured: dict[int, dict[str, RankingMetrics]] = {}
     for length in HISTORY_LENGTHS:
@@ -67,7 +67,7 @@ def evaluate_cold_start(dataset: Dataset, options: Options, progress: Progress) 
     return EvaluationResults(
         "cold-start",
         dataset.name,
-        {name: joined_measurements(measured[length][name] for length in HISTORY_LENGTHS) for name in (FITTED, POPULAR)},
+        {name: concatenate_metrics(measured[length][name] for length in HISTORY_LENGTHS) for name in (FITTED, POPULAR)},
         FITTED,
         np.tile(viewers, len(HISTORY_LENGTHS)),
         dataset.log.n_projects,
@@ -108,7 +108,7 @@ def _popular(dataset: Dataset) -> Score:
 
     def score(one: ReplayedRequest, _matrix: Floats) -> Floats:
         likes = dataset.likes
-        liked = np.bincount(likes.projects[: likes.before(one.at_s)], minlength=likes.n_projects)[one.projects]
+        liked = np.bincount(likes.projects[: likes.count_before(one.at_s)], minlength=likes.n_projects)[one.projects]
         age_days = np.maximum(one.at_s - one.evidence.created_s, 0.0) / DAY_S
         return (
             np.log1p(one.evidence.actors[:, -1])

@@ -141,7 +141,7 @@ def _with_error(row: Mapping[str, Any], column: str) -> str:
 
 def curve_plots(model: Model) -> str:
     """Return an SVG figure for each signal, with one line for everybody and one for each stage that differs."""
-    staged = {stage: model.at(stage) for stage in ViewerStage if stage in model.offsets}
+    staged = {stage: model.for_stage(stage) for stage in ViewerStage if stage in model.offsets}
     legend = "".join(
         f'<span style="color:{COLORS[name]}">&#9632; {escape(name)}</span> ' for name in ("everybody", *staged)
     )

@@ -21,9 +21,9 @@ from scoring.pipelines.candidate_sources import merge_candidates
 from scoring.replay.dataset import Dataset
 from scoring.replay.feed_requests import FeedRequests, feed_requests, last_interactions
 from scoring.replay.log_candidate_sources import LogCandidateSources
-from scoring.replay.measurements import all_time_people, joined_measurements, measure
+from scoring.replay.measurements import all_time_actors, concatenate_metrics, measure
 from scoring.replay.replayed_requests import Progress, Replay, ReplayedRequest, replay_requests, training_lists
-from scoring.replay.scorers import COLUMNS, TIMED_SIGNALS, Score, model_scorer, single, single_signal_scorers
+from scoring.replay.scorers import COLUMNS, SERVED_SIGNALS, Score, model_scorer, single, single_signal_scorers
 from scoring.weights import Signal
 
 FITTED = "fitted model"
@@ -91,17 +91,17 @@ def fitted_model(dataset: Dataset, requests: FeedRequests, options: Options, pro
     if options.model is not None:
         return options.model
     lists = replay_requests(Replay(dataset, options.floor, options.seed), requests, progress, "fitting")
-    return fit_model(FITTED, training_lists(lists, options.seed, TIMED_SIGNALS), TIMED_SIGNALS)
+    return fit_model(FITTED, training_lists(lists, options.seed, SERVED_SIGNALS), SERVED_SIGNALS)
 
 
 def _evaluate_timed(
     protocol: str, dataset: Dataset, requests: FeedRequests, options: Options, progress: Progress
 ) -> EvaluationResults:
     windows = evaluation_windows(dataset, options, protocol)
-    fitting = feed_requests(dataset, earlier=0).between(windows.fit_from_s, windows.fit_until_s)
+    fitting = feed_requests(dataset, earlier=0).select_period(windows.fit_from_s, windows.fit_until_s)
     after_s = windows.test_until_s if options.last_window else windows.fit_until_s
     until_s = np.inf if options.last_window else windows.test_until_s
-    testing = requests.between(np.nextafter(after_s, np.inf), until_s)
+    testing = requests.select_period(np.nextafter(after_s, np.inf), until_s)
     if not testing.n or not (fitting.n or options.model):
         raise InsufficientData(
             f"{dataset.name} has {fitting.n} requests to fit on and {testing.n} to test on; a request needs a viewer "
@@ -113,9 +113,9 @@ def _evaluate_timed(
     measured = measure(
         _with_sources(replay_requests(past, testing, progress, "testing"), past.sources, reach),
         scorers | (single_signal_scorers(model) if options.single_signal_scorers else {}),
-        lambda one: all_time_people(dataset.log, one),
+        lambda one: all_time_actors(dataset.log, one),
     )
-    known = np.unique(dataset.log.actors[: dataset.log.before(after_s)])
+    known = np.unique(dataset.log.actors[: dataset.log.count_before(after_s)])
     facts: dict[str, object] = {
         "requests fitted on": fitting.n,
         "requests tested on": testing.n,
@@ -134,7 +134,7 @@ def _with_sources(
 ) -> Iterator[ReplayedRequest]:
     """Add to each list the projects that the candidate sources find, and count them."""
     for one in lists:
-        by_source = sources.of(one.actor, one.at_s)
+        by_source = sources.candidates_by_source(one.actor, one.at_s)
         reach.add(one.actor, by_source, one.projects[one.relevant])
         yield replace(one, from_sources=merge_candidates(by_source))
 
@@ -157,14 +157,14 @@ def _timed_baselines(dataset: Dataset) -> dict[str, Score]:
     def baseline_weights(one: ReplayedRequest, _matrix: Floats) -> Floats:
         # Of the five signals only popularity, all-time likes, is known without texts, tags and tools.
         likes = dataset.likes
-        counted = np.bincount(likes.projects[: likes.before(one.at_s)], minlength=likes.n_projects)[one.projects]
+        counted = np.bincount(likes.projects[: likes.count_before(one.at_s)], minlength=likes.n_projects)[one.projects]
         matrix = np.zeros((one.projects.size, len(BASELINE.signals)))
         matrix[:, BASELINE.signals.index(Signal.POPULARITY)] = popularity(counted)
         return scores(BASELINE.contributions(matrix)).astype(np.float64)
 
     return {
         "newest": lambda one, _matrix: one.evidence.created_s,
-        "popular": lambda one, _matrix: all_time_people(dataset.log, one),
+        "popular": lambda one, _matrix: all_time_actors(dataset.log, one),
         "recent popular (3 days)": lambda one, _matrix: one.evidence.actors[:, 2],
         "recent popular (6 hours)": lambda one, _matrix: one.evidence.actors[:, 1],
         "actors 6 h + freshness 12 h": fresh_and_lively,
@@ -209,7 +209,7 @@ def random_split(log: EventLog, seed: int) -> Split:
     most = np.where(counts >= LEAST_POSITIVES, np.maximum(1, np.round(counts * HIDDEN_SHARE)), 0)
     hidden = place < most[actors]
     timeless = np.zeros(int((~hidden).sum()))
-    known = EventLog.of(actors[~hidden], projects[~hidden], timeless, log.n_actors, log.n_projects)
+    known = EventLog.from_events(actors[~hidden], projects[~hidden], timeless, log.n_actors, log.n_projects)
     viewers, starts = np.unique(actors[hidden], return_index=True)
     return Split(known, viewers, tuple(np.split(projects[hidden], starts[1:])))
 
@@ -246,7 +246,7 @@ def evaluate_random(dataset: Dataset, options: Options, progress: Progress, roun
         )
         for name, shares in sorted(against.items(), key=lambda pair: -np.mean(pair[1]))
     }
-    measured = {name: joined_measurements(part[name] for part in parts) for name in parts[0]}
+    measured = {name: concatenate_metrics(part[name] for part in parts) for name in parts[0]}
     return EvaluationResults(
         "random", dataset.name, measured, FITTED, np.array(viewers), dataset.log.n_projects, facts, model
     )
@@ -284,9 +284,9 @@ def _fit_static(dataset: Dataset, known: EventLog, seed: int, floor: int) -> Mod
 def _static_lists(dataset: Dataset, split: Split, floor: int, seed: int) -> Iterator[ReplayedRequest]:
     n = dataset.log.n_projects
     history = LogEvidence(split.known, np.zeros(n), dataset.owners, floor)
-    history.use_model(build_collaborative_model(split.known, split.known.at_s.size, floor, seed, timed=False))
+    history.use_model(build_collaborative_model(split.known, split.known.at_s.size, floor, seed, all_kinds=True))
     for viewer, hidden in zip(split.viewers.tolist(), split.hidden, strict=True):
-        projects = np.setdiff1d(np.arange(n), history.engaged(viewer, STATIC_MOMENT))
+        projects = np.setdiff1d(np.arange(n), history.engaged_projects(viewer, STATIC_MOMENT))
         evidence = history.evidence(viewer, projects, STATIC_MOMENT)
         known = stage(0, evidence.engagements.projects.size, 0, quiz=False)
         yield ReplayedRequest(

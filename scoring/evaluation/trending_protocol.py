@@ -60,7 +60,7 @@ def evaluate_trending(dataset: Dataset, progress: Progress) -> EvaluationResults
         }
         for name, scores in rankings.items():
             measured.setdefault(name, RankingMetrics()).add_graded(
-                scores, active.next_people, active.projects, active.next_people
+                scores, active.future_actors, active.projects, active.future_actors
             )
         progress("moments", (index + 1) / len(tested))
     facts = {"moments": len(tested), "constants": asdict(constants), "clock": _described(clock)}
@@ -92,7 +92,7 @@ def _baselines(dataset: Dataset, history: LogEvidence, wall: TrendMoment) -> dic
 
 
 def _between(log: EventLog, since_s: float, until_s: float) -> Floats:
-    part = slice(log.before(since_s), log.before(until_s))
+    part = slice(log.count_before(since_s), log.count_before(until_s))
     return np.bincount(log.projects[part], minlength=log.n_projects).astype(np.float64)
 
 

@@ -1,7 +1,8 @@
 """Additive ranking models: score = Σ f_k(value of signal k), with one curve f_k for each signal.
 
 The contribution of a signal is the height of its curve, so the contributions add up to the score exactly. A weight is a
-linear curve. On timed feed requests such models rank as well as LambdaMART (NDCG@10 .575 against .576).
+linear curve. In a replay of feed requests with timestamps (docs/ranking.md), such models rank as well as LambdaMART
+(NDCG@10 .575 against .576).
 """
 
 from collections.abc import Mapping
@@ -19,7 +20,7 @@ from scoring.weights import BASELINE_WEIGHTS, MILLIONTHS, Signal
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Piecewise-linear function through at least one knot, `xs` strictly increasing, and constant beyond them."""
+    """Piecewise-linear function through at least one knot, constant beyond the outer knots; `xs` strictly increases."""
 
     xs: tuple[float, ...]
     ys: tuple[float, ...]
@@ -31,7 +32,7 @@ class Curve:
 
     @classmethod
     def linear(cls, weight: float, low: float = -1.0, high: float = 1.0) -> Self:
-        """Return the curve of a plain weight over the signal's range."""
+        """Return the curve that multiplies a signal with values from `low` to `high` by a weight."""
         return cls((low, high), (weight * low, weight * high))
 
     def __call__(self, values: Floats) -> Floats:
@@ -39,9 +40,9 @@ class Curve:
         return np.interp(values, self.xs, self.ys)
 
     def __add__(self, other: Self) -> Self:
-        """Return the exact sum of two curves, with the knots of both."""
-        if self.xs == other.xs:  # the usual case after training: 2 µs instead of 30 in each request
-            return type(self)(self.xs, tuple(mine + theirs for mine, theirs in zip(self.ys, other.ys, strict=True)))
+        """Return the exact sum of two curves; its knots are the knots of both."""
+        if self.xs == other.xs:  # the usual case after training: 2 µs instead of 30 µs per request
+            return type(self)(self.xs, tuple(y + other_y for y, other_y in zip(self.ys, other.ys, strict=True)))
         xs = np.union1d(self.xs, other.xs)
         return type(self)(tuple(xs.tolist()), tuple((self(xs) + other(xs)).tolist()))
 
@@ -50,16 +51,16 @@ class Curve:
 class Model:
     """Ranking model: a curve for each signal, in the order of the columns of every matrix."""
 
-    name: str  # snapshots and served pages carry it
+    name: str  # stored with snapshots and served pages
     curves: Mapping[Signal, Curve]
-    offsets: Mapping[ViewerStage, Mapping[Signal, Curve]] = field(default_factory=dict)  # added for viewers of a stage
+    offsets: Mapping[ViewerStage, Mapping[Signal, Curve]] = field(default_factory=dict)  # added to the curves by stage
 
     def __post_init__(self) -> None:
         unknown = {signal for offset in self.offsets.values() for signal in offset} - set(self.curves)
         if unknown:
             raise InvalidModel(f"the model {self.name} has offsets of {', '.join(sorted(unknown))}, but no curve")
 
-    def at(self, stage: ViewerStage) -> Self:
+    def for_stage(self, stage: ViewerStage) -> Self:
         """Return the model for viewers of a stage: the same name and signals, with the offsets added to the curves."""
         offset = self.offsets.get(stage)
         if not offset:
@@ -73,7 +74,7 @@ class Model:
         return tuple(self.curves)
 
     def contributions(self, matrix: Floats) -> Integers:
-        """Turn (n, k) signal values into (n, k) contributions in whole millionths."""
+        """Return the (n, k) contributions, in whole millionths, of (n, k) signal values."""
         heights = np.empty((len(self.curves), matrix.shape[0]))
         for k, curve in enumerate(self.curves.values()):
             heights[k] = curve(matrix[:, k])

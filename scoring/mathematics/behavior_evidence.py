@@ -1,7 +1,8 @@
 """Input arrays of the behavior signals, for one viewer, n candidates and one moment.
 
-`LogEvidence` makes a `BehaviorEvidence` from an event log in memory, strictly before the moment (evaluation, training).
-`scoring.collaborative.evidence_loader` makes the same from the database, so evaluation measures the served signals.
+For evaluation and training, `LogEvidence` makes a `BehaviorEvidence` from the events of a log in memory that are
+strictly before the moment. When a feed is served, `scoring.collaborative.evidence_loader` makes the same arrays from
+the database, so evaluation measures the served signals.
 """
 
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ from scoring.mathematics.signals import Floats, Integers
 
 
 class NeighborKind(StrEnum):
-    """Kinds of item-item neighbor lists. Only the cosine's are served; evaluation measures all of them."""
+    """Kinds of item-item neighbor lists. Serving uses COSINE lists only; evaluation measures all kinds."""
 
     COSINE = "cosine"
     RP3BETA = "rp3beta"
@@ -26,7 +27,7 @@ class NeighborKind(StrEnum):
 
 
 class EvidencePart(Flag):
-    """Parts of a `BehaviorEvidence` that cost a statement each when it is loaded from the database."""
+    """Parts of a `BehaviorEvidence`; loading one from the database costs one statement per part."""
 
     NOTHING = 0
     ACTORS = auto()
@@ -42,14 +43,14 @@ class EvidencePart(Flag):
 
 
 class History(NamedTuple):
-    """The viewer's history, the latest first: (h,) project ids and Unix seconds of the first interaction."""
+    """Projects that the viewer engaged with, the latest first: (h,) ids, and Unix seconds of each first interaction."""
 
     projects: Integers
     at_s: Floats
 
 
 class PlatformActivity(NamedTuple):
-    """Activity of the whole platform: (m,) ascending Unix seconds, and the number of first interactions at each."""
+    """Activity of the whole platform: (m,) ascending Unix seconds, and numbers of first interactions at these times."""
 
     at_s: Floats
     actors: Floats
@@ -79,35 +80,35 @@ NO_ACTIVITY = PlatformActivity(np.empty(0), np.empty(0))
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BehaviorEvidence:
-    """Input of the behavior signals for n candidates; everything in it happened strictly before the moment."""
+    """Input of the behavior signals for n candidates, made from events strictly before the moment."""
 
     at_s: float  # the moment, Unix seconds
     created_s: Floats  # (n,) times of publication
     actors: Floats  # (n, 4) distinct actors, decayed since their first interaction, at `ACTOR_HALF_LIVES_H`
-    engagements: History  # the viewer's own
+    engagements: History  # the viewer's history
     links: Mapping[NeighborKind, NeighborLinks]  # candidates that are item neighbors of the history
-    interactions: FirstInteractions  # recent ones with the candidates, and similarity of the actors' factors
-    clusters: FirstInteractions  # the same, and similarity of the mean factors of the actors' taste clusters; no floor
-    session_neighbors: FirstInteractions  # those by session neighbors, and number of their shared projects
+    interactions: FirstInteractions  # recent; similarity of the actor's factors and the viewer's factors
+    clusters: FirstInteractions  # recent; similarity of the mean factors of the actor's taste cluster; no floor applies
+    session_neighbors: FirstInteractions  # recent, by session neighbors; similarity is the number of shared projects
     platform_activity: PlatformActivity
-    item_similarity: Floats  # (n,) of the viewer's factors to the candidate's
-    owner_similarity: Floats  # (n,) of the viewer's factors to those of the candidate's owner
+    item_similarity: Floats  # (n,) similarity of the viewer's factors and the candidate's factors
+    owner_similarity: Floats  # (n,) similarity of the viewer's factors and the factors of the candidate's owner
     same_owner_count: Floats  # (n,) other projects of the candidate's owner in the history
-    user_neighbors: FirstInteractions = NO_INTERACTIONS  # interactions of all time; only evaluation fills it
+    user_neighbors: FirstInteractions = NO_INTERACTIONS  # of all time, by user neighbors; only evaluation fills it
     user_neighbor_similarity: float = 0.0  # sum over all user neighbors
-    floor: int = weights.ANONYMITY_FLOOR  # fewest actors that count, so that no contribution reveals one of them
+    floor: int = weights.ANONYMITY_FLOOR  # signals of fewer actors are 0, so that none reveals what one actor did
 
     @property
     def n(self) -> int:
-        """Number of candidates."""
+        """The number of candidates."""
         return self.created_s.size
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EventLog:
-    """First interactions, one for each actor and project, in the order of time.
+    """The first interaction of each actor with each project, in the order of time.
 
-    `actors` and `projects` are (m,) dense indexes from 0, `at_s` Unix seconds.
+    `actors` and `projects` are (m,) dense indexes from 0. `at_s` are Unix seconds.
     """
 
     actors: Integers
@@ -117,49 +118,51 @@ class EventLog:
     n_projects: int
 
     @classmethod
-    def of(cls, actors: Integers, projects: Integers, at_s: Floats, n_actors: int, n_projects: int) -> "EventLog":
-        """Sort events by time and keep the first of each actor and project."""
+    def from_events(
+        cls, actors: Integers, projects: Integers, at_s: Floats, n_actors: int, n_projects: int
+    ) -> "EventLog":
+        """Make a log of the first event of each actor and project; the events may be in any order."""
         order = np.lexsort((projects, actors, at_s))
         actors, projects, at_s = actors[order], projects[order], at_s[order]
         _, first = np.unique(actors * n_projects + projects, return_index=True)
         first.sort()
         return cls(actors[first], projects[first], at_s[first], n_actors, n_projects)
 
-    def before(self, at_s: float) -> int:
+    def count_before(self, at_s: float) -> int:
         """Count the events strictly before a moment."""
         return int(np.searchsorted(self.at_s, at_s, side="left"))
 
 
 class GroupedEvents(NamedTuple):
-    """Event indexes by group: those of group g are `events[starts[g]:starts[g + 1]]`, in the order of time."""
+    """Event indexes by group: group g has the events `events[starts[g]:starts[g + 1]]`, in the order of time."""
 
     events: Integers
     starts: Integers
 
     @classmethod
-    def by(cls, groups: Integers, n: int) -> "GroupedEvents":
-        """Group events by a number from 0 to n − 1."""
+    def from_groups(cls, groups: Integers, n: int) -> "GroupedEvents":
+        """Group events by their (m,) group numbers from 0 to n − 1."""
         order = np.argsort(groups, kind="stable").astype(np.int64)
         return cls(order, np.concatenate([[0], np.cumsum(np.bincount(groups, minlength=n))]).astype(np.int64))
 
-    def of(self, group: int, until: int) -> Integers:
-        """Return the events of a group before index `until` of the log."""
+    def events_before(self, group: int, end: int) -> Integers:
+        """Return the events of a group before index `end` of the log."""
         events = self.events[self.starts[group] : self.starts[group + 1]]
-        return events[: np.searchsorted(events, until)]
+        return events[: np.searchsorted(events, end)]
 
-    def of_all(self, groups: Integers, until: int) -> Integers:
-        """Return the events of several groups before index `until`, in no particular order."""
+    def events_of_groups(self, groups: Integers, end: int) -> Integers:
+        """Return the events of several groups before index `end` of the log, in no particular order."""
         if not groups.size:
             return np.empty(0, np.int64)
         starts, sizes = self.starts[groups], self.starts[groups + 1] - self.starts[groups]
         offsets = np.repeat(starts - np.concatenate([[0], np.cumsum(sizes)[:-1]]), sizes)
         events = self.events[offsets + np.arange(sizes.sum())]
-        known: Integers = events[events < until]
-        return known
+        earlier: Integers = events[events < end]
+        return earlier
 
 
 class NeighborLists(NamedTuple):
-    """Neighbor lists: that of g is `ids[starts[g]:starts[g + 1]]` with `similarity`, the nearest first."""
+    """Neighbor lists: g has the neighbors `ids[starts[g]:starts[g + 1]]` with their `similarity`, the nearest first."""
 
     starts: Integers
     ids: Integers
@@ -167,10 +170,10 @@ class NeighborLists(NamedTuple):
 
 
 class Factors(NamedTuple):
-    """Latent factors of actors and projects: (n, k) unit rows, or zeros where too little is known.
+    """Latent factors of actors and projects: (n, k) rows of length 1, or zeros where there are too few interactions.
 
-    `cluster_of` holds the taste cluster of each actor, −1 for none; `clusters` the (c + 1, k) mean factors of each
-    cluster and a last row of zeros.
+    `cluster_of` holds the taste cluster of each actor, −1 for none. `clusters` holds the (c + 1, k) mean factors of
+    each cluster; the last row is zeros.
     """
 
     actors: NDArray[np.float32]
@@ -181,8 +184,8 @@ class Factors(NamedTuple):
     @classmethod
     def unknown(cls, n_actors: int, n_projects: int) -> "Factors":
         """Return factors of actors and projects without any interaction."""
-        none = np.zeros((1, 1), np.float32)
-        return cls(none.repeat(n_actors, 0), none.repeat(n_projects, 0), np.full(n_actors, -1), none)
+        zero = np.zeros((1, 1), np.float32)
+        return cls(zero.repeat(n_actors, 0), zero.repeat(n_projects, 0), np.full(n_actors, -1), zero)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -195,9 +198,9 @@ class CollaborativeModel:
 
 
 class LogEvidence:
-    """Evidence from an event log in memory, strictly before the requested moment.
+    """Evidence from the events of a log in memory that are strictly before the requested moment.
 
-    `created_s` and `owners` are (n_projects,) times of publication and owning actors, −1 for none.
+    `created_s` are the (n_projects,) times of publication. `owners` are the (n_projects,) owning actors, −1 for none.
     """
 
     def __init__(
@@ -207,44 +210,48 @@ class LogEvidence:
         self.created_s = created_s
         self.floor = floor
         self.owners = owners
-        self._by_actor = GroupedEvents.by(log.actors, log.n_actors)
-        self._by_project = GroupedEvents.by(log.projects, log.n_projects)
+        self._by_actor = GroupedEvents.from_groups(log.actors, log.n_actors)
+        self._by_project = GroupedEvents.from_groups(log.projects, log.n_projects)
         self._row = np.full(log.n_projects, -1, dtype=np.int64)
         self.model = CollaborativeModel({}, Factors.unknown(log.n_actors, log.n_projects))
 
     def use_model(self, model: CollaborativeModel) -> None:
-        """Replace the nightly training."""
+        """Use the output of another nightly training from now on."""
         self.model = model
 
-    def engaged(self, actor: int, at_s: float) -> Integers:
-        """Return the projects of an actor's history before a moment."""
-        return self.log.projects[self._by_actor.of(actor, self.log.before(at_s))]
+    def engaged_projects(self, actor: int, at_s: float) -> Integers:
+        """Return the projects of an actor's history before a moment, the earliest first."""
+        return self.log.projects[self._by_actor.events_before(actor, self.log.count_before(at_s))]
 
     def engagements(self, actor: int, at_s: float) -> History:
         """Return an actor's history before a moment."""
-        own = self._by_actor.of(actor, self.log.before(at_s))[::-1]
-        return History(self.log.projects[own], self.log.at_s[own])
+        events = self._by_actor.events_before(actor, self.log.count_before(at_s))[::-1]
+        return History(self.log.projects[events], self.log.at_s[events])
 
-    def session_neighbors_of(self, actor: int, engagements: History, at_s: float) -> Floats:
-        """Count for each of (n_actors,) actors the shared projects among the viewer's last ones."""
-        met = self._by_project.of_all(engagements.projects[: weights.SESSION_PROJECTS], self.log.before(at_s))
-        met = met[self.log.at_s[met] >= at_s - weights.SESSION_DAYS * DAY_S]
-        shared = np.bincount(self.log.actors[met], minlength=self.log.n_actors).astype(np.float64)
+    def count_shared_projects(self, actor: int, engagements: History, at_s: float) -> Floats:
+        """Count how many of the viewer's latest projects each of the (n_actors,) actors engaged with in the same days.
+
+        Counts the latest `weights.SESSION_PROJECTS` projects, and events of the last `weights.SESSION_DAYS` days.
+        """
+        latest = engagements.projects[: weights.SESSION_PROJECTS]
+        events = self._by_project.events_of_groups(latest, self.log.count_before(at_s))
+        events = events[self.log.at_s[events] >= at_s - weights.SESSION_DAYS * DAY_S]
+        shared = np.bincount(self.log.actors[events], minlength=self.log.n_actors).astype(np.float64)
         shared[actor] = 0.0
         return shared
 
     def evidence(self, actor: int, candidates: Integers, at_s: float) -> BehaviorEvidence:
         """Return the evidence of an actor and candidates (dense indexes) strictly before a moment."""
-        until = self.log.before(at_s)
+        end = self.log.count_before(at_s)
         self._row[candidates] = np.arange(candidates.size)
         engagements = self.engagements(actor, at_s)
-        recent = np.arange(self.log.before(at_s - weights.RECENT_INTERACTION_DAYS * DAY_S), until)
-        shared = self.session_neighbors_of(actor, engagements, at_s)
+        recent = np.arange(self.log.count_before(at_s - weights.RECENT_INTERACTION_DAYS * DAY_S), end)
+        shared = self.count_shared_projects(actor, engagements, at_s)
         factors = self.model.factors
-        mine = factors.actors[actor]
+        viewer_factors = factors.actors[actor]
         owners = self.owners[candidates]
-        neighbors, neighbor_similarity = self._user_neighbors(actor, until)
-        made = BehaviorEvidence(
+        neighbors, neighbor_similarity = self._user_neighbors(actor, end)
+        evidence = BehaviorEvidence(
             at_s=at_s,
             created_s=self.created_s[candidates],
             actors=self.actors(candidates, at_s),
@@ -252,29 +259,29 @@ class LogEvidence:
             links={kind: self._links(lists, engagements) for kind, lists in self.model.lists.items()},
             user_neighbors=neighbors,
             user_neighbor_similarity=neighbor_similarity,
-            interactions=self._interactions(recent, factors.actors @ mine),
-            clusters=self._interactions(recent, (factors.clusters @ mine)[factors.cluster_of]),
+            interactions=self._interactions(recent, factors.actors @ viewer_factors),
+            clusters=self._interactions(recent, (factors.clusters @ viewer_factors)[factors.cluster_of]),
             session_neighbors=self._interactions(recent[shared[self.log.actors[recent]] > 0], shared),
             platform_activity=PlatformActivity(self.log.at_s[recent], np.ones(recent.size)),
-            item_similarity=(factors.projects[candidates] @ mine).astype(np.float64),
-            owner_similarity=np.where(owners >= 0, factors.actors[np.maximum(owners, 0)] @ mine, 0.0),
+            item_similarity=(factors.projects[candidates] @ viewer_factors).astype(np.float64),
+            owner_similarity=np.where(owners >= 0, factors.actors[np.maximum(owners, 0)] @ viewer_factors, 0.0),
             same_owner_count=count_same_owner(owners, self.owners[engagements.projects]),
             floor=self.floor,
         )
         self._row[candidates] = -1
-        return made
+        return evidence
 
     def actors(self, candidates: Integers, at_s: float) -> Floats:
         """Return the decayed actors of candidates before a moment, as `BehaviorEvidence.actors`."""
-        until = self.log.before(at_s)
+        end = self.log.count_before(at_s)
         columns = []
         for half_life_h in ACTOR_HALF_LIVES_H:
-            since = self.log.before(at_s - weights.DECAY_CUTOFF * half_life_h * HOUR_S)
-            age_h = (at_s - self.log.at_s[since:until]) / HOUR_S
-            counted = np.bincount(
-                self.log.projects[since:until], np.exp2(-age_h / half_life_h), minlength=self.log.n_projects
+            start = self.log.count_before(at_s - weights.DECAY_CUTOFF * half_life_h * HOUR_S)
+            age_h = (at_s - self.log.at_s[start:end]) / HOUR_S
+            sums = np.bincount(
+                self.log.projects[start:end], np.exp2(-age_h / half_life_h), minlength=self.log.n_projects
             )
-            columns.append(counted[candidates])
+            columns.append(sums[candidates])
         return np.column_stack(columns)
 
     def _interactions(self, events: Integers, similarity: Floats) -> FirstInteractions:
@@ -283,36 +290,37 @@ class LogEvidence:
         actors = self.log.actors[events]
         return FirstInteractions(rows, actors, similarity[actors].astype(np.float64), self.log.at_s[events])
 
-    def _user_neighbors(self, actor: int, until: int) -> tuple[FirstInteractions, float]:
+    def _user_neighbors(self, actor: int, end: int) -> tuple[FirstInteractions, float]:
         lists = self.model.user_neighbors
         if lists is None:
             return NO_INTERACTIONS, 0.0
         span = slice(lists.starts[actor], lists.starts[actor + 1])
         similarity = np.zeros(self.log.n_actors)
         similarity[lists.ids[span]] = lists.similarity[span]
-        return self._interactions(self._by_actor.of_all(lists.ids[span], until), similarity), float(similarity.sum())
+        events = self._by_actor.events_of_groups(lists.ids[span], end)
+        return self._interactions(events, similarity), float(similarity.sum())
 
     def _links(self, lists: NeighborLists, engagements: History) -> NeighborLinks:
         starts, sizes = lists.starts[engagements.projects], np.diff(lists.starts)[engagements.projects]
         within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        at = np.repeat(starts, sizes) + within
-        rows = self._row[lists.ids[at]]
-        kept = rows >= 0
-        source = np.repeat(np.arange(engagements.projects.size), sizes)
-        return NeighborLinks(rows[kept], source[kept], lists.similarity[at][kept].astype(np.float64))
+        entries = np.repeat(starts, sizes) + within
+        rows = self._row[lists.ids[entries]]
+        is_candidate = rows >= 0
+        source = np.repeat(np.arange(engagements.projects.size), sizes)[is_candidate]
+        return NeighborLinks(rows[is_candidate], source, lists.similarity[entries][is_candidate].astype(np.float64))
 
 
 def count_same_owner(owners: Integers, history_owners: Integers) -> Floats:
-    """Count for each candidate's owner (−1 for none) the projects of the same owner in the viewer's history."""
+    """Return the (n,) numbers of projects of each candidate's owner (−1 for none) in the viewer's history."""
     if not owners.size:
         return np.zeros(0)
-    ids, times = np.unique(history_owners[history_owners >= 0], return_counts=True)
+    ids, counts = np.unique(history_owners[history_owners >= 0], return_counts=True)
     if not ids.size:
         return np.zeros(owners.size)
-    at = np.minimum(np.searchsorted(ids, owners), ids.size - 1)
-    return np.where(ids[at] == owners, times[at], 0).astype(np.float64)
+    index = np.minimum(np.searchsorted(ids, owners), ids.size - 1)
+    return np.where(ids[index] == owners, counts[index], 0).astype(np.float64)
 
 
 def history_weights(ages_days: Floats) -> Floats:
-    """Return the weight of each project of a history: halved every `weights.HISTORY_HALF_LIFE_DAYS`."""
+    """Return the (h,) weights of the projects of a history: halved every `weights.HISTORY_HALF_LIFE_DAYS` days."""
     return np.exp2(-np.maximum(ages_days, 0.0) / weights.HISTORY_HALF_LIFE_DAYS)

@@ -1,7 +1,7 @@
 """Behavior signals: functions of a `BehaviorEvidence` that return (n,) values, 0 without evidence.
 
-Sums over actors are 0 below `BehaviorEvidence.floor` actors. The floor applies to the signal and not only to the
-explanation, because a contribution would reveal the rest. Below the floor only taste clusters count.
+Sums over actors are 0 below `BehaviorEvidence.floor` actors. The floor applies to the signal and not only to its
+explanation, because a contribution to the score would reveal the sum. Below the floor, only taste clusters count.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -29,34 +29,35 @@ def age(evidence: BehaviorEvidence) -> Floats:
     return np.log2(1.0 + np.maximum(evidence.at_s - evidence.created_s, 0.0) / HOUR_S)
 
 
-def actors(half_life: int) -> Callable[[BehaviorEvidence], Floats]:
-    """Decayed actors at the half-life of an index of `ACTOR_HALF_LIVES_H`: log2(1 + actors). Range 0 to 20."""
+def actors(half_life_index: int) -> Callable[[BehaviorEvidence], Floats]:
+    """Decayed actors at the half-life with this index in `ACTOR_HALF_LIVES_H`: log2(1 + actors). Range 0 to 20."""
 
     def signal(evidence: BehaviorEvidence) -> Floats:
-        return np.log2(1.0 + evidence.actors[:, half_life])
+        return np.log2(1.0 + evidence.actors[:, half_life_index])
 
     return signal
 
 
 def recent_actors(evidence: BehaviorEvidence) -> Floats:
     """Actors of the last `weights.RECENT_INTERACTION_DAYS`, not decayed: log2(1 + actors). Range 0 to about 15."""
-    return np.log2(1.0 + _count(evidence, evidence.interactions))
+    return np.log2(1.0 + _count_actors(evidence, evidence.interactions))
 
 
 def actors_within(half_life_h: float) -> Callable[[BehaviorEvidence], Floats]:
     """Decayed actors at a half-life without a stored counter: log2(1 + actors). Range 0 to about 15."""
 
     def signal(evidence: BehaviorEvidence) -> Floats:
-        ones = evidence.interactions._replace(similarity=np.ones(evidence.interactions.rows.size))
-        return np.log2(1.0 + _decayed(evidence, ones, half_life_h))
+        equal = evidence.interactions._replace(similarity=np.ones(evidence.interactions.rows.size))
+        return np.log2(1.0 + _decayed_similarity(evidence, equal, half_life_h))
 
     return signal
 
 
 def new_since_visit(evidence: BehaviorEvidence) -> Floats:
-    """Age of a project published since the viewer's previous session, else 0. Range 0 to about 17.
+    """Age, as `age`, of projects published since the viewer's previous session; 0 for others. Range 0 to about 17.
 
-    An interaction of the last `weights.SESSION_GAP_H` belongs to the current session. 0 for a viewer without history.
+    An interaction of the last `weights.SESSION_GAP_H` hours belongs to the current session. 0 for a viewer without
+    history.
     """
     earlier = evidence.engagements.at_s[evidence.engagements.at_s <= evidence.at_s - weights.SESSION_GAP_H * HOUR_S]
     if not earlier.size:
@@ -65,21 +66,24 @@ def new_since_visit(evidence: BehaviorEvidence) -> Floats:
 
 
 def events_since_creation(evidence: BehaviorEvidence) -> Floats:
-    """Age in activity: log2(1 + first interactions on the platform since publication). Range 0 to about 15."""
-    return np.log2(1.0 + _since(evidence))
+    """Activity since publication: log2(1 + first interactions on the platform since then). Range 0 to about 15."""
+    return np.log2(1.0 + _activity_since_publication(evidence))
 
 
 def actor_rate(evidence: BehaviorEvidence) -> Floats:
-    """Actors per activity: log2(1 + actors) − log2(1 + interactions since / prior). Range about −12 to 6."""
-    return recent_actors(evidence) - np.log2(1.0 + _since(evidence) / weights.RATE_PRIOR)
+    """Actors relative to the platform's activity since the project was published. Range about −12 to 6.
+
+    log2(1 + actors) − log2(1 + first interactions on the platform since publication / `weights.RATE_PRIOR`).
+    """
+    return recent_actors(evidence) - np.log2(1.0 + _activity_since_publication(evidence) / weights.RATE_PRIOR)
 
 
-def _since(evidence: BehaviorEvidence) -> Floats:
+def _activity_since_publication(evidence: BehaviorEvidence) -> Floats:
     """Count the first interactions on the whole platform since each candidate was published."""
     activity = evidence.platform_activity
-    elapsed = np.concatenate([[0.0], np.cumsum(activity.actors)])
-    since: Floats = elapsed[-1] - elapsed[np.searchsorted(activity.at_s, evidence.created_s, side="right")]
-    return since
+    sums = np.concatenate([[0.0], np.cumsum(activity.actors)])
+    later: Floats = sums[-1] - sums[np.searchsorted(activity.at_s, evidence.created_s, side="right")]
+    return later
 
 
 def user_factors_mean(evidence: BehaviorEvidence) -> Floats:
@@ -89,15 +93,15 @@ def user_factors_mean(evidence: BehaviorEvidence) -> Floats:
 
 
 def user_factors_sum(evidence: BehaviorEvidence) -> Floats:
-    """Similarity to the recent actors: the sum over the root of their number. Range about −30 to 30."""
+    """Sum of similarities to the recent actors, divided by the square root of their number. Range about −30 to 30."""
     total, count = _summed_similarity(evidence, evidence.interactions, evidence.floor)
     return total / np.sqrt(count + weights.FACTOR_SHRINKAGE)
 
 
 def user_factors_recent(evidence: BehaviorEvidence) -> Floats:
     """Decayed sum of similarities to the recent actors. Range about −100 to 100."""
-    summed = _decayed(evidence, evidence.interactions, weights.RECENT_FACTORS_HALF_LIFE_H)
-    return np.where(_count(evidence, evidence.interactions) >= evidence.floor, summed, 0.0)
+    summed = _decayed_similarity(evidence, evidence.interactions, weights.RECENT_FACTORS_HALF_LIFE_H)
+    return np.where(_count_actors(evidence, evidence.interactions) >= evidence.floor, summed, 0.0)
 
 
 def taste_cluster_mean(evidence: BehaviorEvidence) -> Floats:
@@ -110,66 +114,66 @@ def taste_cluster_mean(evidence: BehaviorEvidence) -> Floats:
 
 
 def taste_cluster_sum(evidence: BehaviorEvidence) -> Floats:
-    """Similarity to the clusters of the recent actors: the sum over the root of their number. Range −30 to 30."""
+    """Sum of similarities to the clusters of the recent actors, over the root of their number. Range −30 to 30."""
     total, count = _summed_similarity(evidence, evidence.clusters)
     return total / np.sqrt(count + weights.FACTOR_SHRINKAGE)
 
 
 def taste_cluster_recent(evidence: BehaviorEvidence) -> Floats:
     """Decayed sum of similarities to the clusters of the recent actors. Range about −100 to 100."""
-    return _decayed(evidence, evidence.clusters, weights.RECENT_FACTORS_HALF_LIFE_H)
+    return _decayed_similarity(evidence, evidence.clusters, weights.RECENT_FACTORS_HALF_LIFE_H)
 
 
 def session_neighbors(evidence: BehaviorEvidence) -> Floats:
-    """Session-based kNN: log2(1 + decayed interactions of the viewer's session neighbors). Range 0 to about 15."""
-    summed = _decayed(evidence, evidence.session_neighbors, weights.SESSION_NEIGHBORS_HALF_LIFE_H)
-    return np.log2(1.0 + np.where(_count(evidence, evidence.session_neighbors) >= evidence.floor, summed, 0.0))
+    """Session-kNN: log2(1 + decayed shared projects of session neighbors who engaged). Range 0 to about 15."""
+    summed = _decayed_similarity(evidence, evidence.session_neighbors, weights.SESSION_NEIGHBORS_HALF_LIFE_H)
+    return np.log2(1.0 + np.where(_count_actors(evidence, evidence.session_neighbors) >= evidence.floor, summed, 0.0))
 
 
 def item_neighbor_score(evidence: BehaviorEvidence) -> Floats:
     """Item-kNN: root of the summed similarities to the history, weighted by recency. Range 0 to about 10.
 
-    The floor is in the lists: two projects are neighbors only if enough actors share them.
+    The neighbor lists apply the floor: two projects are neighbors only if enough actors engaged with both.
     """
-    return np.sqrt(_linked(evidence))
+    return np.sqrt(_similarity_to_history(evidence))
 
 
 def item_neighbors_mean(evidence: BehaviorEvidence) -> Floats:
     """Item-kNN: mean similarity to the history, weighted by recency. Range 0 to 1."""
-    worth = _worth(evidence).sum()
-    return _linked(evidence) / worth if worth > 0 else _linked(evidence)
+    weight = _history_weights(evidence).sum()
+    return _similarity_to_history(evidence) / weight if weight > 0 else _similarity_to_history(evidence)
 
 
 def rp3beta(evidence: BehaviorEvidence) -> Floats:
-    """RP3beta: root of the damped probability to walk from the history to the project. Range 0 to 1."""
-    return np.sqrt(_summed(evidence, NeighborKind.RP3BETA) / max(evidence.engagements.projects.size, 1))
+    """RP3beta: root of the damped probability of a random walk from the history to the project. Range 0 to 1."""
+    return np.sqrt(_summed_links(evidence, NeighborKind.RP3BETA) / max(evidence.engagements.projects.size, 1))
 
 
 def ease(evidence: BehaviorEvidence) -> Floats:
-    """EASE: the linear autoencoder's sum over the history. Range about −1 to 2."""
-    return _summed(evidence, NeighborKind.EASE)
+    """EASE: sum of the linear autoencoder's weights over the history. Range about −1 to 2."""
+    return _summed_links(evidence, NeighborKind.EASE)
 
 
 def user_neighbor_score(evidence: BehaviorEvidence) -> Floats:
-    """User-kNN: root of the share of the user neighbors' similarity that engaged with it. Range 0 to 1."""
+    """User-kNN: root of the similarity of the user neighbors who engaged, as a share of the total. Range 0 to 1."""
     interactions = evidence.user_neighbors
     summed = np.bincount(interactions.rows, interactions.similarity, minlength=evidence.n)
-    enough = np.where(_count(evidence, interactions) >= evidence.floor, summed, 0.0)
+    enough = np.where(_count_actors(evidence, interactions) >= evidence.floor, summed, 0.0)
     return np.sqrt(enough / evidence.user_neighbor_similarity) if evidence.user_neighbor_similarity > 0 else enough
 
 
-def _summed(evidence: BehaviorEvidence, kind: NeighborKind) -> Floats:
+def _summed_links(evidence: BehaviorEvidence, kind: NeighborKind) -> Floats:
     links = evidence.links.get(kind, NO_LINKS)
     return np.bincount(links.rows, links.similarity, minlength=evidence.n).astype(np.float64)
 
 
-def _linked(evidence: BehaviorEvidence) -> Floats:
+def _similarity_to_history(evidence: BehaviorEvidence) -> Floats:
     links = evidence.links.get(NeighborKind.COSINE, NO_LINKS)
-    worth = _worth(evidence)[links.engagements]
-    return np.bincount(links.rows, links.similarity * worth, minlength=evidence.n).astype(np.float64)
+    weight = _history_weights(evidence)[links.engagements]
+    return np.bincount(links.rows, links.similarity * weight, minlength=evidence.n).astype(np.float64)
 
 
-def _worth(evidence: BehaviorEvidence) -> Floats:
+def _history_weights(evidence: BehaviorEvidence) -> Floats:
     return history_weights((evidence.at_s - evidence.engagements.at_s) / DAY_S)
 
 
@@ -177,16 +181,16 @@ def _summed_similarity(
     evidence: BehaviorEvidence, interactions: FirstInteractions, floor: int = 1
 ) -> tuple[Floats, Floats]:
     """Return (n,) sums of similarity, 0 below the floor, and (n,) numbers of actors."""
-    count = _count(evidence, interactions)
+    count = _count_actors(evidence, interactions)
     total = np.bincount(interactions.rows, interactions.similarity, minlength=evidence.n)
     return np.where(count >= floor, total, 0.0), count
 
 
-def _count(evidence: BehaviorEvidence, interactions: FirstInteractions) -> Floats:
+def _count_actors(evidence: BehaviorEvidence, interactions: FirstInteractions) -> Floats:
     return np.bincount(interactions.rows, minlength=evidence.n).astype(np.float64)
 
 
-def _decayed(evidence: BehaviorEvidence, interactions: FirstInteractions, half_life_h: float) -> Floats:
+def _decayed_similarity(evidence: BehaviorEvidence, interactions: FirstInteractions, half_life_h: float) -> Floats:
     age_h = np.maximum(evidence.at_s - interactions.at_s, 0.0) / HOUR_S
     return np.bincount(
         interactions.rows, interactions.similarity * np.exp2(-age_h / half_life_h), minlength=evidence.n
@@ -223,7 +227,7 @@ _SIGNALS: Mapping[Signal, tuple[Callable[[BehaviorEvidence], Floats], EvidencePa
     Signal.EASE: (ease, EvidencePart.NOTHING),
     Signal.USER_NEIGHBORS: (user_neighbor_score, EvidencePart.NOTHING),
 }
-"""Function of each behavior signal, and the parts of the evidence that it reads from the database."""
+"""The function of each behavior signal, and the parts of the evidence that the function reads."""
 
 BEHAVIOR_SIGNALS: Mapping[Signal, Callable[[BehaviorEvidence], Floats]] = {
     signal: function for signal, (function, _) in _SIGNALS.items()
@@ -231,8 +235,8 @@ BEHAVIOR_SIGNALS: Mapping[Signal, Callable[[BehaviorEvidence], Floats]] = {
 """Behavior signals, in the order of a trained model's columns."""
 
 EVALUATION_ONLY = frozenset({Signal.RP3BETA, Signal.EASE, Signal.USER_NEIGHBORS})
-"""Signals that only `explore evaluate` computes. They win on static data sets and add nothing in a timed feed, so the
-nightly training does not build their lists (docs/ranking.md)."""
+"""Signals that only `explore evaluate` computes. They rank best in random splits and add nothing in replays of feed
+requests, so nightly training does not build their neighbor lists (docs/ranking.md)."""
 
 
 def required_parts(signals: Iterable[Signal]) -> EvidencePart:
@@ -241,5 +245,5 @@ def required_parts(signals: Iterable[Signal]) -> EvidencePart:
 
 
 def behavior_matrix(evidence: BehaviorEvidence, signals: tuple[Signal, ...] = tuple(BEHAVIOR_SIGNALS)) -> Floats:
-    """Compute signals: an (n, k) matrix with one column a signal."""
+    """Return the (n, k) matrix of signal values, one column per signal."""
     return np.column_stack([BEHAVIOR_SIGNALS[signal](evidence) for signal in signals])

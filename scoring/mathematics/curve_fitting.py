@@ -24,22 +24,22 @@ NO_RANKS: Matrix32 = np.empty(0, np.float32)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CandidateLists:
-    """Candidate lists, concatenated."""
+    """Candidate lists of several requests, concatenated."""
 
     values: Matrix32  # (rows, k) signal values
     starts: Integers  # (lists + 1,) first row of each list
-    relevant: NDArray[np.bool_]  # (rows,) whether the viewer engaged with it afterwards
-    weight: Matrix32  # (rows,) candidates that a row stands for: above 1 where a list was thinned out evenly
+    relevant: NDArray[np.bool_]  # (rows,) whether the viewer engaged with the candidate afterwards
+    weight: Matrix32  # (rows,) number of candidates that a row represents: above 1 for a sample of a long list
     viewers: Integers  # (lists,) viewer of each list
     stages: Integers  # (lists,) stage of the viewer, as an index into `tuple(ViewerStage)`
-    # (rows,) rank at which each was seen, from 1; 0 if it was not. Empty if ranks are unknown.
+    # (rows,) rank from 1 at which the viewer saw each candidate, 0 for unseen. Empty if no ranks are known.
     ranks: Matrix32 = field(default_factory=lambda: NO_RANKS)
 
     @classmethod
     def single(
         cls, values: Matrix32, relevant: NDArray[np.bool_], weight: Matrix32, viewer: int, stage: int, ranks: Matrix32
     ) -> "CandidateLists":
-        """Make one list."""
+        """Make the candidate lists of a single request."""
         starts = np.array([0, relevant.size])
         return cls(values, starts, relevant, weight, np.array([viewer]), np.array([stage]), ranks)
 
@@ -48,18 +48,18 @@ class CandidateLists:
         """The number of lists."""
         return self.viewers.size
 
-    def of(self, chosen: NDArray[np.bool_]) -> "CandidateLists":
+    def select(self, mask: NDArray[np.bool_]) -> "CandidateLists":
         """Select lists by a (lists,) mask."""
         sizes = np.diff(self.starts)
-        rows = np.repeat(chosen, sizes)
-        starts = np.concatenate([[0], np.cumsum(sizes[chosen])]).astype(np.int64)
+        rows = np.repeat(mask, sizes)
+        starts = np.concatenate([[0], np.cumsum(sizes[mask])]).astype(np.int64)
         kept = (self.values[rows], starts, self.relevant[rows], self.weight[rows])
         ranks = self.ranks[rows] if self.ranks.size else self.ranks
-        return CandidateLists(*kept, self.viewers[chosen], self.stages[chosen], ranks)
+        return CandidateLists(*kept, self.viewers[mask], self.stages[mask], ranks)
 
-    def columns(self, chosen: Sequence[int]) -> "CandidateLists":
-        """Select signals by column."""
-        return replace(self, values=np.ascontiguousarray(self.values[:, chosen]))
+    def select_columns(self, columns: Sequence[int]) -> "CandidateLists":
+        """Return the same lists with these columns of signal values."""
+        return replace(self, values=np.ascontiguousarray(self.values[:, columns]))
 
 
 def concatenate_lists(parts: Sequence[CandidateLists]) -> CandidateLists:
@@ -106,8 +106,9 @@ SHAPES: Mapping[Signal, Shape] = dict.fromkeys(
 ) | dict.fromkeys((Signal.IMPRESSION_FATIGUE, Signal.SIMILAR_TO_DISMISSED), Shape.DECREASING)
 """Constraints of the curves whose direction is part of the signal's meaning: "the more similar, the lower the score"
 would be an absurd explanation. For similarities this costs .0008 ± .0007 of NDCG@10 on feed requests (see
-`docs/ranking.md`). Counts of people and ages are free: in a timed feed more people of the last fortnight, beside those
-of the last hours, must be able to lower a score. To constrain all costs .0067 ± .0016."""
+`docs/ranking.md`). Curves of ages and of actor counts are free: of two projects with as many actors in the last hours,
+the one with more actors in the last 14 days must be able to score lower. Constraining all curves costs .0067 ± .0016.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,34 +118,34 @@ class FitOptions:
     knots: int = 20  # approximate number of knots of a curve
     bend: float = 1e-2  # penalty on the squared second differences of a curve
     ridge: float = 1e-4  # penalty on the squared heights
-    rounds: int = 150  # most rounds of L-BFGS
-    # Weight of the common curves, in lists, when the curves of a stage are fitted: with as many lists of its own, a
-    # stage is half way between the two.
+    rounds: int = 150  # maximum number of L-BFGS iterations
+    # Weight of the common curves, in lists, when the curves of a stage are fitted. A stage with as many lists gets
+    # curves half way between the common curves and the curves of its own lists.
     prior: float = 1_000.0
 
 
 PENALTY_LISTS = 5_000
-"""Lists at which the penalties of `FitOptions` apply unscaled. The loss is a mean over lists, so with fewer of them the
-penalties weigh more, as a prior does: with 80 lists of a synthetic log that is worth .08 of NDCG@10.
+"""Number of lists at which the penalties of `FitOptions` apply unscaled. With fewer lists the penalties weigh more, as
+a prior does. For 80 lists of a synthetic log this adds .08 to NDCG@10.
 """
 PULL = 1e-4
-"""Penalty on the squared distance from the common curves, for each list of the prior against each of one's own."""
+"""Penalty on a stage's squared distance from the common curves, times `FitOptions.prior` / the stage's lists."""
 
 
 def choose_knots(values: Matrix32, relevant: NDArray[np.bool_], count: int) -> Floats:
-    """Choose knots: two thirds at quantiles of the relevant, the rest at quantiles of all and of their tail."""
+    """Choose about `count` knots: two thirds at quantiles of the relevant rows, the rest at quantiles of all rows."""
     steps = np.linspace(0.0, 1.0, max(2 * count // 3, 2))
     tail = np.array([0.0, 0.25, 0.5, 0.75, 0.9, 0.97, 0.995, 1.0])
-    found = np.concatenate([np.quantile(values[relevant], steps), np.quantile(values, tail)])
-    knots = np.unique(np.round(found.astype(np.float64), 9))
+    quantiles = np.concatenate([np.quantile(values[relevant], steps), np.quantile(values, tail)])
+    knots = np.unique(np.round(quantiles.astype(np.float64), 9))
     span = knots[-1] - knots[0]
-    apart = np.concatenate([[True], np.diff(knots) > 1e-4 * span]) if span > 0 else np.ones(1, dtype=bool)
-    kept: Floats = knots[apart]
-    return kept
+    distinct = np.concatenate([[True], np.diff(knots) > 1e-4 * span]) if span > 0 else np.ones(1, dtype=bool)
+    distinct_knots: Floats = knots[distinct]
+    return distinct_knots
 
 
 def hat_basis(values: Matrix32, knots: Sequence[Floats]) -> sparse.csr_array:
-    """Return the (rows, knots) matrix whose product with the heights at the knots is the sum of the curves."""
+    """Return the (rows, knots) matrix whose product with the heights at all knots is the (rows,) sum of the curves."""
     rows, k = values.shape
     columns = np.empty((rows, k, 2), dtype=np.int32)
     weight = np.empty((rows, k, 2), dtype=np.float32)
@@ -165,18 +166,18 @@ def hat_basis(values: Matrix32, knots: Sequence[Floats]) -> sparse.csr_array:
 
 
 def monotone_basis(sizes: Sequence[int], shapes: Sequence[Shape]) -> tuple[sparse.csr_array, NDArray[np.bool_]]:
-    """Return the (knots, knots) matrix that turns a first height and steps of each curve into its heights.
+    """Return a (knots, knots) matrix that turns the first height and the steps of each curve into its heights.
 
-    It is the identity for free curves. The (knots,) mask marks the steps, which must not be negative.
+    The matrix is the identity for free curves. The returned (knots,) mask marks the steps that must not be negative.
     """
-    blocks, bounded = [], []
+    blocks, non_negative = [], []
     for size, shape in zip(sizes, shapes, strict=True):
         sign = -1.0 if shape is Shape.DECREASING else 1.0
         block = np.eye(size) if shape is Shape.FREE else sign * np.tril(np.ones((size, size)))
         block[:, 0] = block[:, 0] if shape is Shape.FREE else 1.0
         blocks.append(block)
-        bounded.append(np.arange(size) > (size if shape is Shape.FREE else 0))
-    return sparse.csr_array(sparse.block_diag(blocks)), np.concatenate(bounded)
+        non_negative.append(np.arange(size) > (size if shape is Shape.FREE else 0))
+    return sparse.csr_array(sparse.block_diag(blocks)), np.concatenate(non_negative)
 
 
 def fit_curves(
@@ -184,12 +185,12 @@ def fit_curves(
     knots: Sequence[Floats],
     options: FitOptions,
     shapes: Sequence[Shape] | None = None,
-    towards: Sequence[Floats] | None = None,
+    prior_heights: Sequence[Floats] | None = None,
 ) -> list[Floats]:
     """Return for each signal the fitted heights at its knots.
 
-    The fit starts from the heights `towards`, and is drawn to them with the weight of `options.prior` lists; without
-    them it is drawn to 0. Without `shapes` all curves are free.
+    The fit starts from the heights `prior_heights` and is regularized towards them with the weight of `options.prior`
+    lists. Without `prior_heights` it starts from 0 and is regularized towards 0. Without `shapes` all curves are free.
     """
     design = hat_basis(lists.values, knots)
     transposed = design.T.tocsr() if design.shape[0] < 200_000 else design.T
@@ -197,38 +198,38 @@ def fit_curves(
     log_weight = np.log(lists.weight.astype(np.float64))
     sizes, n = np.diff(lists.starts), lists.n
     knot_counts = [xs.size for xs in knots]
-    basis, bounded = monotone_basis(knot_counts, shapes or [Shape.FREE] * len(knots))
-    center = np.zeros(design.shape[1]) if towards is None else np.concatenate(list(towards))
-    penalty = _penalty(knot_counts, options, n, 0.0 if towards is None else PULL * options.prior / n)
+    basis, non_negative = monotone_basis(knot_counts, shapes or [Shape.FREE] * len(knots))
+    center = np.zeros(design.shape[1]) if prior_heights is None else np.concatenate(list(prior_heights))
+    penalty = _penalty(knot_counts, options, n, 0.0 if prior_heights is None else PULL * options.prior / n)
 
     def loss(steps: Floats) -> tuple[float, Floats]:
         heights = basis @ steps
         score = (design @ heights.astype(np.float32)).astype(np.float64) + log_weight
         top = np.maximum.reduceat(score, lists.starts[:-1])
-        raised = np.exp(score - np.repeat(top, sizes))
-        total = np.add.reduceat(raised, lists.starts[:-1])
-        chosen = float((target * (score - log_weight)).sum())
-        value = float((np.log(total) + top).sum() - chosen) / n
-        slope = transposed @ ((raised / np.repeat(total, sizes) - target) / n).astype(np.float32)
+        exponentials = np.exp(score - np.repeat(top, sizes))
+        total = np.add.reduceat(exponentials, lists.starts[:-1])
+        relevant_score = float((target * (score - log_weight)).sum())
+        value = float((np.log(total) + top).sum() - relevant_score) / n
+        slope = transposed @ ((exponentials / np.repeat(total, sizes) - target) / n).astype(np.float32)
         distance = heights - center
         pull = penalty @ distance
         return value + 0.5 * float(distance @ pull), basis.T @ (slope.astype(np.float64) + pull)
 
-    begin = spsolve_triangular(basis, center)
-    begin[bounded] = np.maximum(begin[bounded], 0.0)
-    found = minimize(
+    start = spsolve_triangular(basis, center)
+    start[non_negative] = np.maximum(start[non_negative], 0.0)
+    result = minimize(
         loss,
-        begin,
+        start,
         jac=True,
         method="L-BFGS-B",
-        bounds=[(0.0 if held else None, None) for held in bounded],
+        bounds=[(0.0 if is_step else None, None) for is_step in non_negative],
         options={"maxiter": options.rounds, "maxcor": 20},
     )
-    return np.split(basis @ found.x, np.cumsum(knot_counts)[:-1])
+    return np.split(basis @ result.x, np.cumsum(knot_counts)[:-1])
 
 
 def _target(lists: CandidateLists) -> Floats:
-    """Return the (rows,) shares of the choice: relevant rows of a list have equal shares."""
+    """Return the (rows,) target of the softmax: the relevant rows of a list share 1 equally."""
     counts = np.add.reduceat(lists.relevant.astype(np.float64), lists.starts[:-1])
     return np.where(lists.relevant, 1.0 / np.maximum(np.repeat(counts, np.diff(lists.starts)), 1.0), 0.0)
 

@@ -1,4 +1,4 @@
-"""Fitting of a model to candidate lists: a curve for each signal, and offsets for each stage of viewers."""
+"""Fitting of a model to candidate lists: a curve for each signal, and offsets for each viewer stage."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -14,10 +14,10 @@ from scoring.mathematics.viewer_stages import ViewerStage
 from scoring.weights import Signal
 
 SCALE = 0.1
-"""A fitted score is in log odds; a tenth of it has the magnitude of the baseline's scores."""
+"""Factor from log odds, the unit of a fitted score, to the magnitude of the baseline's scores."""
 
 MIN_STAGE_LISTS = 50
-"""A stage of fewer lists gets no offsets: at `FitOptions.prior` they would be noise."""
+"""A stage with fewer lists gets no offsets, because they would be mostly noise."""
 
 OPTIONS = FitOptions()
 
@@ -29,10 +29,10 @@ def fit_model(
     options: FitOptions = OPTIONS,
     shapes: Mapping[Signal, Shape] = SHAPES,
 ) -> Model:
-    """Fit a curve for each signal that varies, and for each stage of viewers the offsets from these curves.
+    """Fit a curve for each signal that varies, and for each viewer stage the offsets from these curves.
 
-    A stage's curves are fitted to its own lists and drawn towards the common ones with the weight of `options.prior`
-    lists (empirical Bayes).
+    A stage's curves are fitted to its own lists and regularized towards the common curves with the weight of
+    `options.prior` lists (empirical Bayes).
 
     Parameters
     ----------
@@ -51,23 +51,24 @@ def fit_model_with_positions(
     options: FitOptions = OPTIONS,
     shapes: Mapping[Signal, Shape] = SHAPES,
 ) -> tuple[Model, PositionBias]:
-    """Fit to lists with ranks, with the place as one more curve, which is returned apart from the model."""
+    """Fit to served lists. The rank is fitted as an additional curve (position bias) and returned separately."""
     columns, knots = position_columns(lists.ranks), position_knots(lists.ranks)
-    with_places = replace(lists, values=np.column_stack([lists.values, columns]))
-    model, (by_rank, shown) = _fit(name, with_places, signals, options, shapes, knots)
-    return model, PositionBias(Curve(tuple(knots[0].tolist()), tuple(by_rank.tolist())), float(shown[1] - shown[0]))
+    with_ranks = replace(lists, values=np.column_stack([lists.values, columns]))
+    model, (by_rank, not_shown) = _fit(name, with_ranks, signals, options, shapes, knots)
+    bias = float(not_shown[1] - not_shown[0])
+    return model, PositionBias(Curve(tuple(knots[0].tolist()), tuple(by_rank.tolist())), bias)
 
 
 def score_lists(model: Model, lists: CandidateLists, signals: tuple[Signal, ...]) -> Integers:
-    """Return the (rows,) scores of a model at the stage of each viewer; a signal that is not a column is 0."""
-    column = {signal: index for index, signal in enumerate(signals)}
+    """Return the (rows,) scores of a model at the stage of each viewer; signals without a column are 0."""
+    columns = {signal: index for index, signal in enumerate(signals)}
     stages = np.repeat(lists.stages, np.diff(lists.starts))
     score = np.zeros(stages.size, dtype=np.int64)
     for index, stage in enumerate(ViewerStage):
         rows = np.flatnonzero(stages == index)
-        nothing = np.zeros(rows.size)
-        values = [lists.values[rows, column[one]] if one in column else nothing for one in model.signals]
-        score[rows] = scores(model.at(stage).contributions(np.column_stack(values).astype(np.float64)))
+        zeros = np.zeros(rows.size)
+        values = [lists.values[rows, columns[k]] if k in columns else zeros for k in model.signals]
+        score[rows] = scores(model.for_stage(stage).contributions(np.column_stack(values).astype(np.float64)))
     return score
 
 
@@ -77,24 +78,27 @@ def _fit(
     signals: tuple[Signal, ...],
     options: FitOptions,
     shapes: Mapping[Signal, Shape],
-    place_knots: Sequence[Floats],
+    rank_knots: Sequence[Floats],
 ) -> tuple[Model, list[Floats]]:
-    """Fit the curves of the signals, and beside them those of the last columns, which have `place_knots`."""
+    """Fit the curves of the signals, and curves with `rank_knots` of the columns behind the signals.
+
+    Returns the model, and the heights of the latter curves at their knots.
+    """
     varying = [k for k in range(len(signals)) if np.ptp(lists.values[:, k]) > 0]
-    places = range(len(signals), lists.values.shape[1])
-    used, kept = lists.columns([*varying, *places]), [signals[k] for k in varying]
-    own_knots = [choose_knots(used.values[:, k], used.relevant, options.knots) for k in range(len(kept))]
-    knots = [*own_knots, *place_knots]
-    constraints = [*(shapes.get(signal, Shape.FREE) for signal in kept), *POSITION_SHAPES[: len(place_knots)]]
+    rank_columns = range(len(signals), lists.values.shape[1])
+    used, kept = lists.select_columns([*varying, *rank_columns]), [signals[k] for k in varying]
+    signal_knots = [choose_knots(used.values[:, k], used.relevant, options.knots) for k in range(len(kept))]
+    knots = [*signal_knots, *rank_knots]
+    constraints = [*(shapes.get(signal, Shape.FREE) for signal in kept), *POSITION_SHAPES[: len(rank_knots)]]
     common = fit_curves(used, knots, options, constraints)
     offsets = {}
     for index, stage in enumerate(ViewerStage):
-        of_stage = used.stages == index
-        if MIN_STAGE_LISTS <= of_stage.sum() < used.n:
-            own = fit_curves(used.of(of_stage), knots, options, constraints, towards=common)
-            differences = [mine - shared for mine, shared in zip(own, common, strict=True)]
-            offsets[stage] = _curves(kept, own_knots, differences)
-    return Model(name, _curves(kept, own_knots, common), offsets), common[len(kept) :]
+        in_stage = used.stages == index
+        if MIN_STAGE_LISTS <= in_stage.sum() < used.n:
+            stage_heights = fit_curves(used.select(in_stage), knots, options, constraints, prior_heights=common)
+            differences = [ys - common_ys for ys, common_ys in zip(stage_heights, common, strict=True)]
+            offsets[stage] = _curves(kept, signal_knots, differences)
+    return Model(name, _curves(kept, signal_knots, common), offsets), common[len(kept) :]
 
 
 def _curves(signals: Sequence[Signal], knots: Sequence[Floats], heights: Sequence[Floats]) -> dict[Signal, Curve]:
@@ -102,6 +106,6 @@ def _curves(signals: Sequence[Signal], knots: Sequence[Floats], heights: Sequenc
 
 
 def _curve(xs: Floats, ys: Floats) -> Curve:
-    """Shift a curve so that no evidence, the value 0, contributes 0: rankings do not change by a constant."""
+    """Shift a curve so that the value 0 (no evidence) contributes 0; a constant does not change a ranking."""
     shifted = (ys - np.interp(0.0, xs, ys)) * SCALE
     return Curve(tuple(xs.tolist()), tuple(np.round(shifted, 9).tolist()))

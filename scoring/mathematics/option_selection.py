@@ -1,9 +1,9 @@
 """Selection of the options of an onboarding question by information gain.
 
-The answer to "do you use X?" gains the bits by which it shortens a guess of the category of the next project that the
-person likes (Quinlan's measure for a decision tree). Options are selected greedily, and a person reached by an earlier
-option counts half for the next, so that a dozen options reach different people; the twelve best ones alone would
-describe one taste twelve times.
+The information gain of "do you use X?" is the number of bits that the answer tells about the category of the next
+project that the actor likes (Quinlan's measure for decision trees). Options are selected greedily. An actor who would
+choose an earlier option counts half for the next one, so the options describe different tastes. The twelve options of
+the highest gain alone would describe one taste twelve times.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,25 +18,26 @@ from scoring.mathematics.signals import Floats, Integers
 Bits = NDArray[np.bool_]
 
 Gain = Callable[[Floats], Floats]
-"""From (n,) weights of rows to the (t,) gains of all options."""
+"""Function from the (n,) weights of the rows to the (t,) gains of all options."""
 
 
-def information_gain(bits: Bits, liked: Floats) -> Gain:
-    """Return the information gain of each option, in bits.
+def information_gain(bits: Bits, like_shares: Floats) -> Gain:
+    """Return the function of the options' information gains, in bits.
 
-    `bits` is (n, t), whether a person would choose the option; `liked` is (n, k), shares of their likes by category.
+    `bits` is (n, t), whether each actor would choose each option. `like_shares` is (n, k), the shares of each actor's
+    likes by category.
     """
-    chose = bits.astype(np.float64)
+    would_choose = bits.astype(np.float64)
 
     def gain(weight: Floats) -> Floats:
-        total = weight @ liked
-        with_it = (chose * weight[:, None]).T @ liked
-        without = np.maximum(total - with_it, 0.0)  # of differences that round to just below 0
+        total = weight @ like_shares
+        chosen = (would_choose * weight[:, None]).T @ like_shares
+        not_chosen = np.maximum(total - chosen, 0.0)  # differences can round to just below 0
         mass = total.sum()
         if mass <= 0:
             return np.zeros(bits.shape[1])
-        share = with_it.sum(axis=1) / mass
-        bits_saved = _entropy(total) - share * _entropy(with_it) - (1 - share) * _entropy(without)
+        share = chosen.sum(axis=1) / mass
+        bits_saved = _entropy(total) - share * _entropy(chosen) - (1 - share) * _entropy(not_chosen)
         gains: Floats = np.maximum(bits_saved, 0.0) * mass / bits.shape[0]
         return gains
 
@@ -44,20 +45,20 @@ def information_gain(bits: Bits, liked: Floats) -> Gain:
 
 
 def coverage_gain(bits: Bits) -> Gain:
-    """Return the share of rows that each option reaches, for when there are too few likes."""
-    reached = bits.astype(np.float64)
+    """Return the function of the weighted shares of rows that have each option. Used if there are too few likes."""
+    has_option = bits.astype(np.float64)
 
     def gain(weight: Floats) -> Floats:
-        shares: Floats = weight @ reached / bits.shape[0]
+        shares: Floats = weight @ has_option / bits.shape[0]
         return shares
 
     return gain
 
 
-def choose_options(bits: Bits, gain: Gain, most: int) -> list[int]:
-    """Choose up to `most` columns greedily, as long as they gain anything; of ties the first."""
+def choose_options(bits: Bits, gain: Gain, max_options: int) -> list[int]:
+    """Choose up to `max_options` columns greedily, as long as their gain is positive; of ties the first column."""
     weight, chosen = np.ones(bits.shape[0]), list[int]()
-    while len(chosen) < min(most, bits.shape[1]):
+    while len(chosen) < min(max_options, bits.shape[1]):
         gains = gain(weight)
         gains[chosen] = -1.0
         best = int(gains.argmax())
@@ -68,59 +69,65 @@ def choose_options(bits: Bits, gain: Gain, most: int) -> list[int]:
     return chosen
 
 
-def total_gain(bits: Bits, gain: Gain, chosen: Sequence[int]) -> float:
-    """Return the sum of the gains of options, each beside those before it."""
+def total_gain(bits: Bits, gain: Gain, columns: Sequence[int]) -> float:
+    """Return the sum of the gains of options, each with the weights that the options before it leave."""
     weight, total = np.ones(bits.shape[0]), 0.0
-    for column in chosen:
+    for column in columns:
         total += float(gain(weight)[column])
         weight[bits[:, column]] *= weights.REACHED_AUDIENCE_WEIGHT
     return total
 
 
 def option_audience(actors: Integers, projects: Integers, terms: Integers, options: Integers) -> tuple[Integers, Bits]:
-    """Estimate who would choose which option: people who like it twice or more, and more than the average does.
+    """Estimate which actors would choose which option.
+
+    An actor would choose a term that at least two of the actor's likes have, and a larger share of them than of all
+    likes.
 
     Parameters
     ----------
     actors, projects, terms
-        (m,) one entry for each like and term of the liked project.
+        (m,) one entry for each like and each term of the liked project.
     options
         (t,) term ids.
 
     Returns
     -------
-    The (n,) actors with at least `weights.MIN_AUDIENCE_LIKES` likes, ascending, and (n, t) who would choose what.
+    actor_ids
+        (n,) actors with at least `weights.MIN_AUDIENCE_LIKES` likes, ascending.
+    bits
+        (n, t), whether each actor would choose each option.
     """
-    people, likes = np.unique(np.unique(np.column_stack([actors, projects]), axis=0)[:, 0], return_counts=True)
+    actor_ids, likes = np.unique(np.unique(np.column_stack([actors, projects]), axis=0)[:, 0], return_counts=True)
     enough = likes >= weights.MIN_AUDIENCE_LIKES
-    people, likes = people[enough], likes[enough]
-    counts = _counts(actors, terms, people, options)
+    actor_ids, likes = actor_ids[enough], likes[enough]
+    counts = _counts(actors, terms, actor_ids, options)
     average = counts.sum(axis=0) / max(likes.sum(), 1)
-    return people, (counts >= 2) & (counts / likes[:, None] > average)
+    return actor_ids, (counts >= 2) & (counts / likes[:, None] > average)
 
 
-def category_shares(actors: Integers, terms: Integers, people: Integers, categories: Integers) -> Floats:
-    """Return the (n, k) shares of each person's likes by category; zeros if there are none."""
-    return _shares(_counts(actors, terms, people, categories))
+def category_shares(actors: Integers, terms: Integers, actor_ids: Integers, categories: Integers) -> Floats:
+    """Return the (n, k) shares of each actor's likes by category; zeros for an actor without likes."""
+    return _shares(_counts(actors, terms, actor_ids, categories))
 
 
 def option_incidence(projects: Integers, terms: Integers, options: Integers) -> Bits:
-    """Return the (p, t) table of the options of each project that has any."""
-    offered = np.isin(terms, options)
-    rows = np.unique(projects[offered])
-    return _counts(projects[offered], terms[offered], rows, options) > 0
+    """Return the (p, t) table of the options that each project has, for the projects that have an option."""
+    is_option = np.isin(terms, options)
+    rows = np.unique(projects[is_option])
+    return _counts(projects[is_option], terms[is_option], rows, options) > 0
 
 
 def _counts(rows: Integers, columns: Integers, row_ids: Integers, column_ids: Integers) -> Floats:
-    """Count pairs: (n, t) for the ascending `row_ids` and the `column_ids` in their order."""
+    """Return the (n, t) numbers of pairs of each of the ascending `row_ids` and each of the `column_ids`."""
     order = np.argsort(column_ids)
     table = np.zeros((row_ids.size, column_ids.size))
     if not table.size:
         return table
     row = np.minimum(np.searchsorted(row_ids, rows), row_ids.size - 1)
     column = np.minimum(np.searchsorted(column_ids[order], columns), column_ids.size - 1)
-    known = (row_ids[row] == rows) & (column_ids[order][column] == columns)
-    np.add.at(table, (row[known], order[column[known]]), 1.0)
+    in_table = (row_ids[row] == rows) & (column_ids[order][column] == columns)
+    np.add.at(table, (row[in_table], order[column[in_table]]), 1.0)
     return table
 
 

@@ -1,4 +1,4 @@
-"""Metrics of ranked lists, and the errors of their means."""
+"""Metrics of ranked lists, and the standard errors of their means."""
 
 import numpy as np
 
@@ -7,28 +7,28 @@ from scoring.mathematics.signals import Floats, Integers
 
 def ranks_of_relevant(scores: Floats, relevant: Integers) -> Integers:
     """Return the (m,) ranks, from 0, of the relevant rows of (n,) scores; ties share their middle rank."""
-    own = scores[relevant]
-    ordered = np.sort(scores)
-    above = scores.size - np.searchsorted(ordered, own, side="right")
-    tied = scores.size - np.searchsorted(ordered, own, side="left") - above
+    relevant_scores = scores[relevant]
+    ascending = np.sort(scores)
+    above = scores.size - np.searchsorted(ascending, relevant_scores, side="right")
+    tied = scores.size - np.searchsorted(ascending, relevant_scores, side="left") - above
     return (above + (tied - 1) // 2).astype(np.int64)
 
 
 def recall(ranks: Integers, relevant: int, k: int) -> float:
-    """Return the share of the relevant among the first k, of as many as fit there."""
+    """Return Recall@k: the relevant rows within the first k ranks, divided by the smaller of `relevant` and k."""
     return float((ranks < k).sum()) / min(relevant, k) if relevant else 0.0
 
 
 def ndcg(ranks: Integers, relevant: int, k: int = 10) -> float:
-    """Return the NDCG@k (Järvelin & Kekäläinen, 2002) with binary relevance."""
+    """Return the NDCG@k (Järvelin & Kekäläinen, 2002) of `relevant` rows with binary relevance, 0 without any."""
     ideal = (1.0 / np.log2(np.arange(2, min(relevant, k) + 2))).sum()
     return float((1.0 / np.log2(ranks[ranks < k] + 2.0)).sum() / ideal) if relevant else 0.0
 
 
 def graded_ndcg(scores: Floats, grades: Floats, k: int = 10) -> Floats:
-    """Return the (…,) NDCG@k of lists of (…, n) scores and grades; 0 for a list whose grades are all 0.
+    """Return the (…,) NDCG@k of lists with (…, n) scores and grades; 0 for a list whose grades are all 0.
 
-    Equal scores keep their order.
+    Rows with equal scores are ranked in the order of the list.
     """
     k = min(k, scores.shape[-1])
     discount = 1.0 / np.log2(np.arange(2, k + 2))
@@ -40,7 +40,7 @@ def graded_ndcg(scores: Floats, grades: Floats, k: int = 10) -> Floats:
 
 
 def clustered_standard_error(values: Floats, clusters: Integers) -> float:
-    """Return the standard error of a mean of clustered observations (Liang & Zeger's sandwich for a mean)."""
+    """Return the standard error of a mean of clustered observations (Liang & Zeger's sandwich estimator)."""
     if values.size < 2:
         return 0.0
     _, group = np.unique(clusters, return_inverse=True)

@@ -1,7 +1,8 @@
 """K-anonymous taste clusters: groups of actors with similar latent factors.
 
-The mean factors of a cluster stand for each member's own (microaggregation: Domingo-Ferrer & Mateo-Sanz, 2002; split
-as in Mondrian: LeFevre, DeWitt & Ramakrishnan, 2006). So projects below the anonymity floor can use the signal too.
+The mean factors of a cluster replace each member's own factors (microaggregation: Domingo-Ferrer & Mateo-Sanz, 2002;
+split as in Mondrian: LeFevre, DeWitt & Ramakrishnan, 2006). So the signal is also available for projects with fewer
+actors than the anonymity floor.
 """
 
 import numpy as np
@@ -13,39 +14,39 @@ Vectors = NDArray[np.float32]
 
 NO_CLUSTER = -1
 SMALLEST_SHARE = 0.25
-"""The smaller part of a split is at least this share, so that the depth is about log n."""
+"""Minimum share of the smaller part of a split, so that the depth of the splits is about log n."""
 
 
 def cluster_tastes(factors: Vectors, min_size: int) -> tuple[Integers, Vectors]:
     """Divide actors into clusters of similar factors.
 
-    Each group is split along its principal axis, where that removes most of its variance, while both parts keep
-    `min_size` members. Costs about n · k² · log n. A row of zeros belongs to no cluster.
+    Each group is split along its principal axis, at the point that removes most of its variance, as long as both parts
+    have at least `min_size` members. The cost is about n · k² · log n. A row of zeros belongs to no cluster.
 
     Returns
     -------
-    of
+    cluster_of
         (n,) index of each actor's cluster, `NO_CLUSTER` for none.
     means
         (c + 1, k) mean factors of each cluster; the last row is zeros, at the index `NO_CLUSTER`.
     """
-    of = np.full(factors.shape[0], NO_CLUSTER, dtype=np.int64)
+    cluster_of = np.full(factors.shape[0], NO_CLUSTER, dtype=np.int64)
     means: list[Vectors] = []
-    known = np.flatnonzero(np.abs(factors).sum(axis=1) > 0)
-    waiting = [known] if known.size >= min_size else []
-    while waiting:
-        group = waiting.pop()
+    with_factors = np.flatnonzero(np.abs(factors).sum(axis=1) > 0)
+    groups = [with_factors] if with_factors.size >= min_size else []
+    while groups:
+        group = groups.pop()
         second = _split(factors[group], min_size)
         if second is None:
-            of[group] = len(means)
+            cluster_of[group] = len(means)
             means.append(factors[group].mean(axis=0))
         else:
-            waiting += [group[~second], group[second]]
-    return of, np.array([*means, np.zeros(factors.shape[1])], dtype=np.float32)
+            groups += [group[~second], group[second]]
+    return cluster_of, np.array([*means, np.zeros(factors.shape[1])], dtype=np.float32)
 
 
 def _split(factors: Vectors, min_size: int) -> NDArray[np.bool_] | None:
-    """Return the members of the second part; None if the group is too small to split."""
+    """Return the (n,) mask of the members of the second part; None if the group is too small to split."""
     n = factors.shape[0]
     if n < 2 * min_size:
         return None
@@ -54,9 +55,10 @@ def _split(factors: Vectors, min_size: int) -> NDArray[np.bool_] | None:
     projected = centered @ axes[:, -1]
     order = np.argsort(projected, kind="stable")
     smallest = max(min_size, int(SMALLEST_SHARE * n))
-    first = np.arange(smallest, n - smallest + 1)
-    # The variance between the parts: the sums are opposite, as the mean of all is 0.
-    between = np.cumsum(projected[order])[first - 1] ** 2 * (1.0 / first + 1.0 / (n - first))
+    first_sizes = np.arange(smallest, n - smallest + 1)
+    # Variance between the parts for each size of the first part. The sums of both parts differ in sign only, because
+    # the mean of the group is 0.
+    variance = np.cumsum(projected[order])[first_sizes - 1] ** 2 * (1.0 / first_sizes + 1.0 / (n - first_sizes))
     second = np.zeros(n, dtype=bool)
-    second[order[first[int(np.argmax(between))] :]] = True
+    second[order[first_sizes[int(np.argmax(variance))] :]] = True
     return second

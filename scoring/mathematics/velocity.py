@@ -2,9 +2,10 @@
 
 score = Σ share · log((actors + b) / b) − g · log((age + o) / o)
 
-Actors are weighted by trust and decayed at four half-lives. Both parts are 0 for a new project without actors, so the
-score is explained exactly. The specification's ratio of counts lets 1 like after 0 beat 30 after 20. Figures:
-docs/ranking.md, "Trending".
+b (background), g (gravity), o (offset) and the shares are `TrendConstants`. Actors are weighted by trust and decayed at
+four half-lives. Both terms are 0 for a new project without actors, so together they explain the score exactly. By the
+specification's formula, a ratio of counts, a project with 1 like after 0 likes beats a project with 30 likes after 20.
+Figures: docs/ranking.md, "Quality of Trending".
 """
 
 from dataclasses import dataclass
@@ -26,13 +27,13 @@ class Window(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TrendConstants:
-    """Constants of the trending score, which an installation can fit."""
+    """Constants of the trending score. `explore train` fits them to an installation's log."""
 
-    shares: tuple[float, ...]  # weights of the logarithm at each of `ACTIVE_HALF_LIVES_H`; not negative, sum 1
-    gravity: float  # exponent of age
-    offset_h: float = 0.7  # active hours for which age counts little
-    background: float = 0.5  # actors added to each project, so that few actors count little
-    oldest_h: float = 168.0  # active hours from which age counts no further, so that a rediscovered project can trend
+    shares: tuple[float, ...]  # weight of the log counter of each half-life in `ACTIVE_HALF_LIVES_H`; ≥ 0, sum 1
+    gravity: float  # weight of the logarithm of age
+    offset_h: float = 0.7  # active hours; ages well below it lower the score little
+    background: float = 0.5  # actors; counts well below it raise the score little
+    oldest_h: float = 168.0  # active hours; greater ages count as this age, so that a rediscovered project can trend
 
 
 DEFAULT_TREND_CONSTANTS: dict[Window, TrendConstants] = {
@@ -40,35 +41,39 @@ DEFAULT_TREND_CONSTANTS: dict[Window, TrendConstants] = {
     Window.DAY: TrendConstants((0.5, 0.25, 0.25, 0.0), 0.6),
     Window.WEEK: TrendConstants((0.0, 0.35, 0.3, 0.35), 0.4),
 }
-"""Shipped constants, fitted to the first 60 % of deskdrop for the next hour and day, and rounded. The fit for the week
-gave a share of .6 to 6 h, which would make the week a second day, so its shares are even (docs/ranking.md)."""
+"""Default constants: fitted to the first 60 % of the deskdrop data for the next hour and the next day, and rounded. The
+fit for the next week gave the half-life of 6 h a share of .6, which would rank the week like the day, so the shares of
+the week are about equal instead (docs/ranking.md)."""
 
 
 def log_actors(actors: Floats, constants: TrendConstants) -> Floats:
-    """Return the (n,) weighted sums of log-decayed actor counts, shape (n, 4); at least 0."""
+    """Return the (n,) weighted sums of the logarithms of (n, 4) decayed actor counts; at least 0."""
     logs: Floats = np.log1p(np.maximum(actors, 0.0) / constants.background) @ np.array(constants.shares)
     return logs
 
 
 def effective_actors(actors: Floats, constants: TrendConstants) -> Floats:
-    """Return the (n,) counts that give the same score at every half-life: a shifted geometric mean."""
+    """Return the (n,) shifted geometric means of (n, 4) decayed counts.
+
+    A project with this count at every half-life would have the same score.
+    """
     mean: Floats = constants.background * np.expm1(log_actors(actors, constants))
     return mean
 
 
 def score_parts(actors: Floats, age_h: Floats, constants: TrendConstants) -> Floats:
-    """Return the (n, 2) parts of the score: of the (n, 4) decayed actors, at least 0, and of age, at most 0.
+    """Return the (n, 2) terms of the score: the (n, 4) decayed actors' (at least 0), and the age's (at most 0).
 
     `age_h` is (n,) active hours since creation; a negative age counts as 0.
     """
-    aged = -constants.gravity * np.log1p(np.clip(age_h, 0.0, constants.oldest_h) / constants.offset_h)
-    return np.column_stack([log_actors(actors, constants), aged])
+    age_term = -constants.gravity * np.log1p(np.clip(age_h, 0.0, constants.oldest_h) / constants.offset_h)
+    return np.column_stack([log_actors(actors, constants), age_term])
 
 
 def velocity_score(
     actors: Floats, age_h: Floats, constants: TrendConstants = DEFAULT_TREND_CONSTANTS[Window.DAY]
 ) -> Floats:
-    """Return the (n,) scores, comparable at one moment only. Arguments as of `score_parts`."""
+    """Return the (n,) scores of one moment, which are not comparable with other moments' (see `score_parts`)."""
     score: Floats = score_parts(actors, age_h, constants).sum(axis=1)
     return score
 
@@ -76,27 +81,29 @@ def velocity_score(
 def baseline_velocity(
     likes: Integers, likes_before: Integers, views: Integers, views_before: Integers, age_days: Floats
 ) -> Floats:
-    """Return the (n,) scores of the specification: of the last 24 h and the 24 h before.
+    """Return the (n,) scores by the specification's formula.
 
-    0.7·(l − l')/max(l', 1) + 0.3·(v − v')/max(v', 1), times 1/(1 + 0.1·age in days), at least 0.
+    (0.7·(l − l')/max(l', 1) + 0.3·(v − v')/max(v', 1)) / (1 + 0.1·age in days), at least 0. l and v are the likes and
+    views of the last 24 h, l' and v' of the 24 h before.
     """
-    liked = (likes - likes_before) / np.maximum(likes_before, 1)
-    viewed = (views - views_before) / np.maximum(views_before, 1)
-    aged = 1.0 / (1.0 + 0.1 * np.maximum(age_days, 0.0))
-    return np.maximum((0.7 * liked + 0.3 * viewed) * aged, 0.0)
+    like_growth = (likes - likes_before) / np.maximum(likes_before, 1)
+    view_growth = (views - views_before) / np.maximum(views_before, 1)
+    age_factor = 1.0 / (1.0 + 0.1 * np.maximum(age_days, 0.0))
+    return np.maximum((0.7 * like_growth + 0.3 * view_growth) * age_factor, 0.0)
 
 
 def bounded_boost(score: Integers, boost: Integers, max_boost_places: int) -> Integers:
     """Reduce boosts so that no rank changes by more than `max_boost_places`.
 
-    A project may pass at most the `max_boost_places` − 1 projects above it, so at most as many pass any other. The
-    score with the reduced boost is still a plain sum. Both are (n,) millionths: `score` descends, `boost` is ≥ 0.
+    A project can pass at most the `max_boost_places` − 1 projects directly above it, so at most as many projects pass
+    any other. The final score is still a plain sum of score and reduced boost. Both arguments are (n,) millionths:
+    `score` is descending, `boost` is at least 0.
     """
     if max_boost_places <= 0:
         return np.zeros_like(boost)
-    room = np.full(score.size, np.iinfo(np.int64).max)
-    room[max_boost_places:] = np.maximum(score[:-max_boost_places] - score[max_boost_places:] - 1, 0)
-    reduced: Integers = np.minimum(boost, room)
+    max_boost = np.full(score.size, np.iinfo(np.int64).max)
+    max_boost[max_boost_places:] = np.maximum(score[:-max_boost_places] - score[max_boost_places:] - 1, 0)
+    reduced: Integers = np.minimum(boost, max_boost)
     return reduced
 
 
@@ -104,8 +111,8 @@ def bounded_boost(score: Integers, boost: Integers, max_boost_places: int) -> In
 
 ANONYMOUS_TRUST = 0.25  # factor of an anonymous actor: sessions cost nothing to create
 NEW_TRUST = 0.3  # trust of a user on the first day
-TRUSTED_AFTER_DAYS = 7.0  # age at which trust has grown to 1, linearly
-BUSY_PROJECTS = 60.0  # new projects per hour above which trust falls in proportion
+TRUSTED_AFTER_DAYS = 7.0  # age of full trust; it grows linearly until then
+BUSY_PROJECTS = 60.0  # new projects per hour; above it, trust falls in inverse proportion
 
 
 class TrustInputs(Protocol):
@@ -121,11 +128,11 @@ class TrustInputs(Protocol):
 
     @property
     def recent_projects(self) -> int:
-        """Projects that the actor engaged with for the first time in the last hour."""
+        """The number of projects that the actor engaged with for the first time in the last hour."""
 
 
 def trust(inputs: TrustInputs) -> float:
     """Return the weight of an actor in decayed counters, above 0 and at most 1."""
-    grown = NEW_TRUST + (1.0 - NEW_TRUST) * min(max(inputs.age_days, 0.0) / TRUSTED_AFTER_DAYS, 1.0)
-    known = grown if inputs.signed_in else ANONYMOUS_TRUST * grown
-    return known * min(1.0, BUSY_PROJECTS / max(inputs.recent_projects, 1))
+    by_age = NEW_TRUST + (1.0 - NEW_TRUST) * min(max(inputs.age_days, 0.0) / TRUSTED_AFTER_DAYS, 1.0)
+    by_sign_in = 1.0 if inputs.signed_in else ANONYMOUS_TRUST
+    return by_age * by_sign_in * min(1.0, BUSY_PROJECTS / max(inputs.recent_projects, 1))

@@ -1,4 +1,4 @@
-"""Viewer stages: how much is known of a viewer, as a function of counts.
+"""Viewer stages: the amount of data about a viewer, as a function of counts.
 
 The stage selects the offsets of a trained model's curves (`scoring.mathematics.additive_model`).
 """
@@ -10,7 +10,7 @@ from scoring import weights
 
 
 class ViewerStage(StrEnum):
-    """Stages of knowledge about a viewer, in ascending order."""
+    """Stages by the amount of data about a viewer, in ascending order."""
 
     NEW = "new"
     QUIZ = "quiz"
@@ -20,7 +20,7 @@ class ViewerStage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """Counts at which there is enough data for a personal ranking; any one of them is enough."""
+    """Counts at which there is enough data for a personal ranking; reaching any one of them is enough."""
 
     tags: int = weights.ENOUGH_TAGS  # stated or learned interests
     interactions: int = weights.ENOUGH_INTERACTIONS  # projects that the viewer engaged with
@@ -33,10 +33,10 @@ BASELINE_THRESHOLDS = Thresholds()
 def stage(
     tags: int, interactions: int, likes: int, quiz: bool, thresholds: Thresholds = BASELINE_THRESHOLDS
 ) -> ViewerStage:
-    """Return the stage of a viewer by the counts of `Thresholds`; `quiz` tells whether any question was answered.
+    """Return the stage of a viewer by the counts of `Thresholds`.
 
-    HEAVY with `thresholds.interactions` or `thresholds.likes`; LIGHT with any history below these; QUIZ with answers or
-    `thresholds.tags` interests and no history; else NEW.
+    HEAVY with `thresholds.interactions` interactions or `thresholds.likes` likes. LIGHT with fewer. Without any: QUIZ
+    with an answered onboarding question (`quiz`) or `thresholds.tags` interests, otherwise NEW.
     """
     if interactions >= thresholds.interactions or likes >= thresholds.likes:
         return ViewerStage.HEAVY

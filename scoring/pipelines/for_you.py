@@ -20,7 +20,7 @@ from scoring.mathematics import signals
 from scoring.mathematics.additive_model import Model, order_by_score, scores
 from scoring.mathematics.behavior_evidence import BehaviorEvidence
 from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS
-from scoring.mathematics.exploration import diversify_and_explore, draw, seed_of, under_exposed
+from scoring.mathematics.exploration import diversify_and_explore, draw, exploration_seed, under_exposed
 from scoring.mathematics.signals import Floats, Integers
 from scoring.pipelines.candidate_sources import gather_candidates, likes_by_neighbors
 from scoring.pipelines.feed_filters import select
@@ -58,7 +58,7 @@ async def rank(
     table, contributions = scored.table, scored.contributions
     best = order_by_score(scores(contributions), table.keys)[: weights.SNAPSHOT_RANKS]
     eligible = under_exposed(table.age_days, table.likes, table.viewed_at, table.liked)
-    drawn = draw(eligible[best], table.ids[best], seed_of(viewer.actor_id or 0, at.date()), exploration)
+    drawn = draw(eligible[best], table.ids[best], exploration_seed(viewer.actor_id or 0, at.date()), exploration)
     order, changes = diversify_and_explore(scores(contributions)[best], table.diversity_attributes(best), drawn)
     served = best[order]
     return Ranking(
@@ -119,7 +119,7 @@ async def _score(
     degraded: tuple[Store, ...] = (),
     recent: RecentInteractionReader | None = None,
 ) -> _Scored:
-    model = apply_preferences(model.at(profile.stage), profile.preferences)
+    model = apply_preferences(model.for_stage(profile.stage), profile.preferences)
     table = feature_table(found, at, learnable_kinds(profile.preferences))
     cosines, degraded = await _cosines(stores, profile, table.ids, degraded, deadlines)
     evidence, feedback = None, negative_feedback.NO_FEEDBACK

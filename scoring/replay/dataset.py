@@ -69,8 +69,8 @@ def _dataset(name: str, users: list[Any], projects: list[Any], interactions: lis
         name=name,
         created_s=_created(projects, pairs, times),
         owners=np.array([user_at.get(record.owner or "", -1) for record in projects], dtype=np.int64),
-        log=EventLog.of(pairs[:, 0], pairs[:, 1], times, len(users), len(projects)),
-        likes=EventLog.of(pairs[liked, 0], pairs[liked, 1], times[liked], len(users), len(projects)),
+        log=EventLog.from_events(pairs[:, 0], pairs[:, 1], times, len(users), len(projects)),
+        likes=EventLog.from_events(pairs[liked, 0], pairs[liked, 1], times[liked], len(users), len(projects)),
         interests_s=np.array([-np.inf if len(user.tags) >= weights.ENOUGH_TAGS else np.inf for user in users]),
     )
 

@@ -30,11 +30,11 @@ class FeedRequests:
         """The number of requests."""
         return self.actors.size
 
-    def between(self, since_s: float, until_s: float) -> "FeedRequests":
+    def select_period(self, since_s: float, until_s: float) -> "FeedRequests":
         """Select the requests from `since_s` to `until_s`, both ends included."""
-        return self.chosen(np.flatnonzero((self.at_s >= since_s) & (self.at_s <= until_s)))
+        return self.select(np.flatnonzero((self.at_s >= since_s) & (self.at_s <= until_s)))
 
-    def chosen(self, indexes: Integers) -> "FeedRequests":
+    def select(self, indexes: Integers) -> "FeedRequests":
         """Select the requests at these indexes."""
         return FeedRequests(self.actors[indexes], self.at_s[indexes], tuple(self.relevant[index] for index in indexes))
 
@@ -60,10 +60,10 @@ def last_interactions(dataset: Dataset, earlier: int = EARLIER_POSITIVES) -> Fee
 
 def _requests(dataset: Dataset, earlier: int, split: Callable[[Integers], Iterable[Integers]]) -> FeedRequests:
     """Make a request of each group into which `split` parts the events of an actor."""
-    log, by_actor = dataset.log, GroupedEvents.by(dataset.log.actors, dataset.log.n_actors)
+    log, by_actor = dataset.log, GroupedEvents.from_groups(dataset.log.actors, dataset.log.n_actors)
     found: list[tuple[float, int, Integers]] = []
     for actor in range(log.n_actors):
-        own = by_actor.of(actor, log.at_s.size)
+        own = by_actor.events_before(actor, log.at_s.size)
         for events in split(own) if own.size else ():
             at_s = float(log.at_s[events[0]])
             relevant = log.projects[events]

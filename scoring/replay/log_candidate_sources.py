@@ -60,12 +60,12 @@ class LogCandidateSources:
 
     def _popular(self, exists: Integers, at_s: float) -> Integers:
         likes = self._likes
-        counted = np.bincount(likes.projects[: likes.before(at_s)], minlength=likes.n_projects)
+        counted = np.bincount(likes.projects[: likes.count_before(at_s)], minlength=likes.n_projects)
         return self._best(exists, counted[exists].astype(np.float64), weights.CANDIDATES_POPULAR)
 
     def _lately(self, exists: Integers, at_s: float) -> Integers:
         log = self._history.log
-        until = log.before(at_s)
+        until = log.count_before(at_s)
         last = log.projects[max(until - weights.RECENT_SOURCE_ENGAGEMENTS, 0) : until]
         people = np.bincount(last, minlength=log.n_projects)[exists].astype(np.float64)
         return self._best(exists[people > 0], people[people > 0], weights.CANDIDATES_RECENT)
@@ -84,11 +84,11 @@ class LogCandidateSources:
 
     def _company(self, actor: int, engagements: History, at_s: float) -> Integers:
         history, log = self._history, self._history.log
-        shared = history.session_neighbors_of(actor, engagements, at_s)
+        shared = history.count_shared_projects(actor, engagements, at_s)
         people = np.lexsort((np.arange(shared.size), -shared))[: weights.SESSION_NEIGHBOR_COUNT]
         known = np.zeros(log.n_actors, dtype=bool)
         known[people[shared[people] > 0]] = True
-        recent = slice(log.before(at_s - weights.RECENT_INTERACTION_DAYS * DAY_S), log.before(at_s))
+        recent = slice(log.count_before(at_s - weights.RECENT_INTERACTION_DAYS * DAY_S), log.count_before(at_s))
         met = log.projects[recent][known[log.actors[recent]]]
         people_on = np.bincount(met, minlength=log.n_projects)
         people_on[engagements.projects] = 0

@@ -13,7 +13,7 @@ from scoring.replay.replayed_requests import ReplayedRequest
 from scoring.replay.scorers import Score
 
 METRICS = ("ndcg@10", "recall@10", "recall@20")
-COLD_PEOPLE = 5
+COLD_ACTORS = 5
 """A project with fewer people before the request is cold."""
 
 
@@ -51,7 +51,7 @@ class RankingMetrics:
             self.shown[project] = self.shown.get(project, 0) + 1
         share = (people[top] + 1.0) / (people.sum() + people.size)
         self.novelty.append(float(-np.log2(share).mean()))
-        self.cold.append(float((people[top] < COLD_PEOPLE).mean()))
+        self.cold.append(float((people[top] < COLD_ACTORS).mean()))
 
     @property
     def values(self) -> Floats:
@@ -59,9 +59,9 @@ class RankingMetrics:
         return np.array(self.rows).reshape(-1, len(METRICS))
 
 
-def all_time_people(log: EventLog, one: ReplayedRequest) -> Floats:
+def all_time_actors(log: EventLog, one: ReplayedRequest) -> Floats:
     """Return the (n,) people who engaged with each candidate before the request."""
-    counted = np.bincount(log.projects[: log.before(one.at_s)], minlength=log.n_projects)
+    counted = np.bincount(log.projects[: log.count_before(one.at_s)], minlength=log.n_projects)
     return counted[one.projects].astype(np.float64)
 
 
@@ -86,7 +86,7 @@ def measure(
     return measured
 
 
-def joined_measurements(parts: Iterable[RankingMetrics]) -> RankingMetrics:
+def concatenate_metrics(parts: Iterable[RankingMetrics]) -> RankingMetrics:
     """Concatenate the metrics of one ranking over several parts of the requests."""
     joined = RankingMetrics()
     for part in parts:

@@ -26,7 +26,7 @@ from scoring.weights import Signal
 
 Progress = Callable[[str, float], None]
 
-NEWEST_KEPT, LIVELIEST_KEPT, SHARE_KEPT = 40, 60, 0.05
+KEPT_NEWEST, KEPT_MOST_ACTIVE, KEPT_SHARE = 40, 60, 0.05
 """Rows of a thinned-out list: the relevant ones, the newest, those with most visitors, and this share of the rest, each
 of which stands for 20. Unlike hard negatives alone this keeps the softmax unbiased; 140 rows replace 1,500.
 """
@@ -75,9 +75,9 @@ class Replay:
         self.sources = LogCandidateSources(self.history, dataset.likes)
         self._dataset, self._floor, self._seed = dataset, floor, seed
         self._seen = dataset.log if seen is None else seen
-        self._seen_by = GroupedEvents.by(self._seen.actors, self._seen.n_actors)
+        self._seen_by = GroupedEvents.from_groups(self._seen.actors, self._seen.n_actors)
         self._rebuild_s = rebuild_days * DAY_S
-        self._likes_of = GroupedEvents.by(dataset.likes.actors, dataset.likes.n_actors)
+        self._likes_of = GroupedEvents.from_groups(dataset.likes.actors, dataset.likes.n_actors)
         self._trained_s = self._lists_due_s = -1.0
 
     def evidence(self, actor: int, projects: Integers, at_s: float) -> BehaviorEvidence:
@@ -94,12 +94,12 @@ class Replay:
     def candidates_for(self, actor: int, at_s: float) -> Integers:
         """Return the projects that existed strictly before a moment and that are new to the viewer."""
         candidates = self._dataset.created_s < at_s
-        candidates[self._seen.projects[self._seen_by.of(actor, self._seen.before(at_s))]] = False
+        candidates[self._seen.projects[self._seen_by.events_before(actor, self._seen.count_before(at_s))]] = False
         return np.flatnonzero(candidates)
 
     def stage_of(self, actor: int, evidence: BehaviorEvidence) -> ViewerStage:
         """Return the stage of the viewer at the moment of the evidence."""
-        likes = self._likes_of.of(actor, self._dataset.likes.before(evidence.at_s)).size
+        likes = self._likes_of.events_before(actor, self._dataset.likes.count_before(evidence.at_s)).size
         stated = bool(self._dataset.interests_s[actor] < evidence.at_s)
         return stage(0, evidence.engagements.projects.size, likes, stated)
 
@@ -122,7 +122,7 @@ def replay_requests(past: Replay, requests: FeedRequests, progress: Progress, la
 
 def _train(log: EventLog, at_s: float, floor: int, seed: int, old: CollaborativeModel | None) -> CollaborativeModel:
     """Build the factors, and the neighbor lists unless recent ones are given."""
-    until = log.before(at_s)
+    until = log.count_before(at_s)
     if old is None:
         return build_collaborative_model(log, until, floor, seed)
     engaged = interaction_matrix(log.actors[:until], log.projects[:until], log.n_actors, log.n_projects)
@@ -149,7 +149,7 @@ def _thinned(
     evidence: BehaviorEvidence, relevant: NDArray[np.bool_], rng: np.random.Generator
 ) -> tuple[Integers, NDArray[np.float32]]:
     sure = relevant.copy()
-    for value, most in ((evidence.created_s, NEWEST_KEPT), (evidence.actors[:, 1], LIVELIEST_KEPT)):
+    for value, most in ((evidence.created_s, KEPT_NEWEST), (evidence.actors[:, 1], KEPT_MOST_ACTIVE)):
         sure[np.argpartition(-value, most)[:most] if value.size > most else slice(None)] = True
-    kept = np.flatnonzero(sure | (rng.random(sure.size) < SHARE_KEPT))
-    return kept, np.where(sure[kept], 1.0, 1.0 / SHARE_KEPT).astype(np.float32)
+    kept = np.flatnonzero(sure | (rng.random(sure.size) < KEPT_SHARE))
+    return kept, np.where(sure[kept], 1.0, 1.0 / KEPT_SHARE).astype(np.float32)

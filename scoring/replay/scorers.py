@@ -17,13 +17,13 @@ Score = Callable[[ReplayedRequest, Floats], Floats]
 COLUMNS: Mapping[Signal, int] = {signal: column for column, signal in enumerate(BEHAVIOR_SIGNALS)}
 """The column of each behavior signal."""
 
-TIMED_SIGNALS = tuple(signal for signal in BEHAVIOR_SIGNALS if signal not in EVALUATION_ONLY)
+SERVED_SIGNALS = tuple(signal for signal in BEHAVIOR_SIGNALS if signal not in EVALUATION_ONLY)
 """The signals of a timed feed; the others are computed for the static protocol only."""
 
 
 def model_scorer(model: Model) -> Score:
     """Score by a model, at the viewer's stage; signals that a log cannot yield (texts, interests) are 0."""
-    by_stage = {stage: model.at(stage) for stage in ViewerStage}
+    by_stage = {stage: model.for_stage(stage) for stage in ViewerStage}
 
     def score(one: ReplayedRequest, matrix: Floats) -> Floats:
         nothing = np.zeros(matrix.shape[0])

@@ -17,9 +17,9 @@ from scoring.mathematics.signals import Floats, Integers
 from scoring.models.model_presets import UNTRAINED_SIGNALS, with_untrained_signals
 from scoring.replay.dataset import Dataset
 from scoring.replay.feed_requests import FeedRequests, feed_requests
-from scoring.replay.measurements import all_time_people, measure
+from scoring.replay.measurements import all_time_actors, measure
 from scoring.replay.replayed_requests import Progress, Replay, replay_requests, training_lists
-from scoring.replay.scorers import TIMED_SIGNALS, model_scorer, single_signal_scorers
+from scoring.replay.scorers import SERVED_SIGNALS, model_scorer, single_signal_scorers
 from scoring.training.served_lists import ServedList, served_candidate_lists
 
 LIKELY = 0.9
@@ -58,8 +58,8 @@ class _Trial(NamedTuple):
     values: Mapping[str, Floats]
     viewers: Integers
     learned_from: str
-    fitted_s: Floats
-    judged_s: Floats
+    fit_times_s: Floats
+    comparison_times_s: Floats
 
 
 def fit_and_judge_model(
@@ -95,7 +95,7 @@ def _from_served(
     seed: int,
     progress: Progress,
 ) -> _Trial:
-    signals = (*TIMED_SIGNALS, *UNTRAINED_SIGNALS)
+    signals = (*SERVED_SIGNALS, *UNTRAINED_SIGNALS)
     until = int(FITTED_SHARE * len(served))
     fitting, judging = (
         served_candidate_lists(dataset, part, signals, floor, progress) for part in (served[:until], served[until:])
@@ -128,10 +128,10 @@ def _from_replay(
             "each are needed, so the active model stays"
         )
     lists = replay_requests(Replay(dataset, floor, seed), fitting, progress, "fitting")
-    model = with_untrained_signals(fit_model(name, training_lists(lists, seed, TIMED_SIGNALS), TIMED_SIGNALS))
+    model = with_untrained_signals(fit_model(name, training_lists(lists, seed, SERVED_SIGNALS), SERVED_SIGNALS))
     scorers = {"new": model_scorer(model), "active": model_scorer(active), **single_signal_scorers(model)}
     lists = replay_requests(Replay(dataset, floor, seed), judging, progress, "judging")
-    measured = measure(lists, scorers, lambda one: all_time_people(dataset.log, one))
+    measured = measure(lists, scorers, lambda one: all_time_actors(dataset.log, one))
     return _Trial(
         model,
         {key: one.values[:, 0] for key, one in measured.items()},
@@ -148,10 +148,10 @@ def _windows(of_all: FeedRequests, of_known: FeedRequests) -> tuple[FeedRequests
         return of_known, of_known
     end_s = float(of_known.at_s[-1])
     begin_s = max(end_s - WINDOW_DAYS * DAY_S, float(of_known.at_s[int(WARM_SHARE * of_known.n)]))
-    recent = of_known.between(begin_s, end_s)
+    recent = of_known.select_period(begin_s, end_s)
     until_s = float(recent.at_s[int(FITTED_SHARE * recent.n)])
-    windows = of_all.between(begin_s, np.nextafter(until_s, 0.0)), recent.between(until_s, end_s)
-    fitting, judging = (one.chosen(_evenly(one.n, MAX_REQUESTS)) for one in windows)
+    windows = of_all.select_period(begin_s, np.nextafter(until_s, 0.0)), recent.select_period(until_s, end_s)
+    fitting, judging = (one.select(_evenly(one.n, MAX_REQUESTS)) for one in windows)
     return fitting, judging
 
 
@@ -176,8 +176,8 @@ def _judge(trial: _Trial, active: str, active_age_days: float, seed: int) -> Mod
     )
     report = {
         "learned from": trial.learned_from,
-        "fitted": _window(trial.fitted_s),
-        "judged": _window(trial.judged_s),
+        "fitted": _window(trial.fit_times_s),
+        "judged": _window(trial.comparison_times_s),
         "against": active,
         "ndcg@10": {key: round(float(one.mean()), 5) for key, one in values.items()},
         "error": {key: round(clustered_standard_error(one, viewers), 5) for key, one in values.items()},

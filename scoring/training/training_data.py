@@ -67,7 +67,7 @@ async def read_training_data(database: Database) -> TrainingData:
 
     def log(actor: Integers, project: Integers, at: Floats) -> EventLog:
         a, p = np.searchsorted(actor_ids, actor), np.searchsorted(project_ids, project)
-        return EventLog.of(a.astype(np.int64), p.astype(np.int64), at, actor_ids.size, project_ids.size)
+        return EventLog.from_events(a.astype(np.int64), p.astype(np.int64), at, actor_ids.size, project_ids.size)
 
     dataset = Dataset(
         name="this installation",

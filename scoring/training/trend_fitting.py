@@ -24,7 +24,7 @@ WARM_UP_S = 8 * 24 * HOUR_S
 """The first days of a log, which are left out because its counters have not filled up."""
 STEP_S = 17 * HOUR_S
 """Moments are 17 h apart, so that they fall on all hours of the day."""
-MIN_NEXT_PEOPLE = 7
+MIN_FUTURE_ACTORS = 7
 """A moment that fewer people follow cannot tell a good order of ten from a bad one."""
 MIN_MOMENTS = 30
 """Moments needed to fit on, and to compare on."""
@@ -61,7 +61,7 @@ class TrendMoment:
     projects: Integers
     people: Floats  # (n, 4) distinct people, decayed by the activity clock, a column for each of `ACTIVE_HALF_LIVES_H`
     age_h: Floats  # (n,) active hours since creation
-    next_people: Floats  # (n,) distinct people with a first interaction within the horizon
+    future_actors: Floats  # (n,) distinct people with a first interaction within the horizon
 
 
 def fit_clock(arrivals_s: Floats) -> ActivityClock:
@@ -79,17 +79,17 @@ def fit_clock(arrivals_s: Floats) -> ActivityClock:
 def trend_moments(
     log: EventLog, created_s: Floats, clock: ActivityClock, times_s: Floats, horizon_s: float
 ) -> list[TrendMoment]:
-    """Return the moments that at least `MIN_NEXT_PEOPLE` people follow, by a clock."""
+    """Return the moments that at least `MIN_FUTURE_ACTORS` people follow, by a clock."""
     log_h, created_h = clock.hours(log.at_s), clock.hours(np.where(np.isnan(created_s), 0.0, created_s))
     found = []
     for at_s in times_s.tolist():
-        known, end = log.before(at_s), log.before(at_s + horizon_s)
+        known, end = log.count_before(at_s), log.count_before(at_s + horizon_s)
         projects = np.flatnonzero(created_s < at_s)
-        next_people = np.bincount(log.projects[known:end], minlength=log.n_projects)[projects].astype(np.float64)
-        if next_people.sum() >= MIN_NEXT_PEOPLE:
+        future_actors = np.bincount(log.projects[known:end], minlength=log.n_projects)[projects].astype(np.float64)
+        if future_actors.sum() >= MIN_FUTURE_ACTORS:
             at_h = float(clock.hours(at_s))
             people = _people(log, log_h, known, at_h)[projects]
-            found.append(TrendMoment(at_s, projects, people, at_h - created_h[projects], next_people))
+            found.append(TrendMoment(at_s, projects, people, at_h - created_h[projects], future_actors))
     return found
 
 
@@ -131,7 +131,7 @@ def fit_trend_constants(moments: Sequence[TrendMoment], window: Window = Window.
 
 def _grid(moments: Sequence[TrendMoment], reach: Sequence[int]) -> list[tuple[float, tuple[float, ...]]]:
     """Return the mean NDCG@10 at each point: three shares, background, offset, gravity."""
-    people, age_h, next_people = _stacked(moments)
+    people, age_h, future_actors = _stacked(moments)
     found = []
     for background in BACKGROUNDS:
         logs = np.log1p(people[:, :, list(reach)] / background)
@@ -140,18 +140,24 @@ def _grid(moments: Sequence[TrendMoment], reach: Sequence[int]) -> list[tuple[fl
             shares = np.array(quarters) / sum(quarters)
             attention = logs @ shares
             for gravity in GRAVITIES:
-                quality = float(graded_ndcg(attention - gravity * aged, next_people).mean())
+                quality = float(graded_ndcg(attention - gravity * aged, future_actors).mean())
                 found.append((quality, (*shares.tolist(), background, offset_h, gravity)))
     return found
 
 
 def _stacked(moments: Sequence[TrendMoment]) -> tuple[Floats, Floats, Floats]:
     """Stack moments to (m, k, 4) people, (m, k) ages and (m, k) next people; padding is infinitely old."""
-    rows = [np.union1d(np.argsort(-one.people[:, 2])[:CANDIDATES], np.flatnonzero(one.next_people)) for one in moments]
+    rows = [
+        np.union1d(np.argsort(-one.people[:, 2])[:CANDIDATES], np.flatnonzero(one.future_actors)) for one in moments
+    ]
     k = max(row.size for row in rows)
-    people, age_h, next_people = np.zeros((len(rows), k, 4)), np.full((len(rows), k), np.inf), np.zeros((len(rows), k))
+    people, age_h, future_actors = (
+        np.zeros((len(rows), k, 4)),
+        np.full((len(rows), k), np.inf),
+        np.zeros((len(rows), k)),
+    )
     for place, (one, row) in enumerate(zip(moments, rows, strict=True)):
         people[place, : row.size] = one.people[row]
         age_h[place, : row.size] = one.age_h[row]
-        next_people[place, : row.size] = one.next_people[row]
-    return people, age_h, next_people
+        future_actors[place, : row.size] = one.future_actors[row]
+    return people, age_h, future_actors

@@ -80,5 +80,5 @@ def fit_and_judge_trends(
 
 def _ndcg(moments: list[TrendMoment], constants: TrendConstants) -> Floats:
     return np.array(
-        [float(graded_ndcg(velocity_score(one.people, one.age_h, constants), one.next_people)) for one in moments]
+        [float(graded_ndcg(velocity_score(one.people, one.age_h, constants), one.future_actors)) for one in moments]
     )

@@ -14,7 +14,7 @@ from tests.scoring.evaluation.test_replay import a_dataset, quiet
 
 
 def test_truncation_keeps_the_last_events_before_a_moment_and_all_later_ones():
-    log = EventLog.of(np.array([0, 0, 0, 1, 0, 1]), np.array([0, 1, 2, 3, 4, 5]), np.arange(6.0), 2, 6)
+    log = EventLog.from_events(np.array([0, 0, 0, 1, 0, 1]), np.array([0, 1, 2, 3, 4, 5]), np.arange(6.0), 2, 6)
     for cut, kept in ((0, [3, 4, 5]), (1, [2, 3, 4, 5]), (2, [1, 2, 3, 4, 5]), (9, [0, 1, 2, 3, 4, 5])):
         assert truncate_history(log, np.array([0]), np.array([4.0]), cut).projects.tolist() == kept
     both = truncate_history(log, np.array([0, 1]), np.array([4.0, 9.0]), 1)
@@ -38,6 +38,8 @@ def test_viewers_with_few_interactions_or_no_times_are_refused():
         evaluate_cold_start(a_dataset(days=3, people=3), Options(), quiet)
     dataset = a_dataset(days=5)
     log = dataset.log
-    timeless = replace(dataset, log=EventLog.of(log.actors, log.projects, log.at_s * 0, log.n_actors, log.n_projects))
+    timeless = replace(
+        dataset, log=EventLog.from_events(log.actors, log.projects, log.at_s * 0, log.n_actors, log.n_projects)
+    )
     with pytest.raises(InsufficientData, match="has no times"):
         evaluate_cold_start(timeless, Options(), quiet)

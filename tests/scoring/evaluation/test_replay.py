@@ -41,7 +41,7 @@ def a_dataset(days: int = 24, people: int = 16, seed: int = 0) -> Dataset:
                 actors.append(person)
                 projects.append(project)
                 at_s.append(created[project] + 60 + rng.exponential(0.7 * DAY_S))
-    log = EventLog.of(np.array(actors), np.array(projects), np.array(at_s), people, created.size)
+    log = EventLog.from_events(np.array(actors), np.array(projects), np.array(at_s), people, created.size)
     return Dataset(
         name="made up",
         created_s=created,
@@ -58,12 +58,12 @@ def quiet(_what: str, _share: float) -> None:
 
 def test_a_planted_future_event_changes_no_signal_of_an_earlier_request():
     dataset = a_dataset(days=20)
-    requests = feed_requests(dataset).chosen(np.arange(60, 66))
+    requests = feed_requests(dataset).select(np.arange(60, 66))
     until = float(requests.at_s[-1])
     log = dataset.log
     # Everybody touches everything right at and after the last request: a leak would show in any of the signals.
     everybody, everything = (part.ravel() for part in np.meshgrid(np.arange(log.n_actors), np.arange(log.n_projects)))
-    planted = EventLog.of(
+    planted = EventLog.from_events(
         np.concatenate([log.actors, everybody]),
         np.concatenate([log.projects, everything]),
         np.concatenate([log.at_s, np.full(everybody.size, until)]),
@@ -79,9 +79,9 @@ def test_a_planted_future_event_changes_no_signal_of_an_earlier_request():
 
 def test_the_leak_test_would_catch_a_leak():
     dataset = a_dataset(days=20)
-    requests = feed_requests(dataset).chosen(np.arange(60, 61))
+    requests = feed_requests(dataset).select(np.arange(60, 61))
     log = dataset.log
-    earlier = EventLog.of(log.actors, log.projects, log.at_s - DAY_S, log.n_actors, log.n_projects)
+    earlier = EventLog.from_events(log.actors, log.projects, log.at_s - DAY_S, log.n_actors, log.n_projects)
     (honest,), (leaking,) = (
         [behavior_matrix(one.evidence) for one in replay_requests(Replay(data, 1), requests, quiet, "")]
         for data in (dataset, replace(dataset, log=earlier))
@@ -93,7 +93,7 @@ def test_a_request_is_the_first_new_project_of_a_day_and_what_follows_on_it_is_r
     created = np.full(9, START_S - DAY_S)
     created[8] = START_S + 10 * DAY_S + 50  # made after the request
     at_s = np.array([*(START_S + n * DAY_S for n in range(5)), *(START_S + 10 * DAY_S + n * 100 for n in range(4))])
-    log = EventLog.of(np.zeros(9, np.int64), np.arange(9), at_s, 1, 9)
+    log = EventLog.from_events(np.zeros(9, np.int64), np.arange(9), at_s, 1, 9)
     requests = feed_requests(replace(a_dataset(days=1), log=log, created_s=created))
     assert requests.at_s.tolist() == [START_S + 10 * DAY_S]
     assert requests.relevant[0].tolist() == [5, 6, 7]
@@ -128,7 +128,9 @@ def test_static_and_trending_protocols_give_metrics():
 def test_a_log_without_times_is_refused(evaluate):
     dataset = a_dataset(days=5)
     log = dataset.log
-    timeless = replace(dataset, log=EventLog.of(log.actors, log.projects, log.at_s * 0, log.n_actors, log.n_projects))
+    timeless = replace(
+        dataset, log=EventLog.from_events(log.actors, log.projects, log.at_s * 0, log.n_actors, log.n_projects)
+    )
     with pytest.raises(InsufficientData, match="has no times"):
         evaluate(timeless, Options(), quiet)
 
@@ -137,7 +139,7 @@ def test_one_user_or_no_positives_are_refused():
     lonely = a_dataset(days=3, people=1)
     with pytest.raises(InsufficientData, match="requests to fit on"):
         evaluate_feed_requests(lonely, Options(), quiet)
-    nothing = replace(lonely, log=EventLog.of(*(np.empty(0, np.int64) for _ in range(2)), np.empty(0), 1, 18))
+    nothing = replace(lonely, log=EventLog.from_events(*(np.empty(0, np.int64) for _ in range(2)), np.empty(0), 1, 18))
     with pytest.raises(InsufficientData, match="0 positives"):
         evaluate_random(nothing, Options(), quiet)
     with pytest.raises(InsufficientData, match="holds no interactions"):

@@ -82,7 +82,7 @@ def test_a_stages_offset_moves_one_contribution_and_they_stay_the_score(
 ):
     plain = Model("m", {Signal.AGE: curve, Signal.POPULARITY: curve})
     staged = Model(plain.name, plain.curves, {ViewerStage.LIGHT: {Signal.POPULARITY: offset}})
-    light, heavy = staged.at(ViewerStage.LIGHT), staged.at(ViewerStage.HEAVY)
+    light, heavy = staged.for_stage(ViewerStage.LIGHT), staged.for_stage(ViewerStage.HEAVY)
     assert light.signals == heavy.signals == staged.signals
     assert np.array_equal(heavy.contributions(matrix), plain.contributions(matrix))
     moved = light.contributions(matrix)

@@ -137,7 +137,7 @@ def test_touches_of_the_same_owner_are_counted_and_no_owner_is_nobody():
 def two_tastes() -> EventLog:
     pairs = [(person, project) for person in range(12) for project in range(10) if person % 2 == project % 2]
     actors, projects = np.array(pairs).T
-    return EventLog.of(actors, projects, np.arange(len(pairs), dtype=float), 12, 10)
+    return EventLog.from_events(actors, projects, np.arange(len(pairs), dtype=float), 12, 10)
 
 
 def test_lists_and_tastes_tell_two_tastes_apart():

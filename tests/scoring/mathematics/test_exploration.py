@@ -14,7 +14,7 @@ from scoring import weights
 from scoring.deadlines import PATIENT
 from scoring.explanation.reasons import Exploration
 from scoring.feeds import Feeds
-from scoring.mathematics.exploration import NO_DRAW, diversify_and_explore, draw, seed_of
+from scoring.mathematics.exploration import NO_DRAW, diversify_and_explore, draw, exploration_seed
 from scoring.ranking import Page, Rule
 from tests.scoring.mathematics.test_diversity import attributes, rankings
 from tests.world import ANYTHING, BEGIN, MOMENT, World, world_fixture
@@ -28,7 +28,9 @@ ALL = np.ones(1_000, dtype=bool)
 
 @pytest.mark.parametrize("share", [0.02, 0.05, 0.1, 0.3])
 def test_the_share_of_places_is_the_one_that_is_set(share: float):
-    given_away = [len(draw(ALL, IDS, seed_of(viewer, date(2026, 5, 4)), share).places) for viewer in range(50)]
+    given_away = [
+        len(draw(ALL, IDS, exploration_seed(viewer, date(2026, 5, 4)), share).reserved) for viewer in range(50)
+    ]
     assert np.mean(given_away) / weights.DIVERSITY_DEPTH == pytest.approx(share, rel=0.06)
     assert draw(ALL, IDS, 1, 0.0) == NO_DRAW
 
@@ -36,26 +38,26 @@ def test_the_share_of_places_is_the_one_that_is_set(share: float):
 @given(st.integers(0, 2**64 - 1))
 def test_the_first_places_are_never_given_away_and_a_lot_never_moves_a_project_down(seed: int):
     drawn = draw(ALL, IDS, seed, 0.05)
-    assert min(drawn.places) >= weights.MIN_EXPLORATION_RANK
-    assert all(index > place for place, index in drawn.places.items())
-    assert len(set(drawn.places.values())) == len(drawn.places)
+    assert min(drawn.reserved) >= weights.MIN_EXPLORATION_RANK
+    assert all(index > place for place, index in drawn.reserved.items())
+    assert len(set(drawn.reserved.values())) == len(drawn.reserved)
 
 
 def test_the_lot_is_the_same_all_day_and_another_tomorrow_or_for_somebody_else():
-    today = draw(ALL, IDS, seed_of(7, date(2026, 5, 4)), 0.05)
-    assert draw(ALL, IDS, seed_of(7, date(2026, 5, 4)), 0.05) == today
-    assert draw(ALL, IDS, seed_of(7, date(2026, 5, 5)), 0.05) != today
-    assert draw(ALL, IDS, seed_of(8, date(2026, 5, 4)), 0.05) != today
+    today = draw(ALL, IDS, exploration_seed(7, date(2026, 5, 4)), 0.05)
+    assert draw(ALL, IDS, exploration_seed(7, date(2026, 5, 4)), 0.05) == today
+    assert draw(ALL, IDS, exploration_seed(7, date(2026, 5, 5)), 0.05) != today
+    assert draw(ALL, IDS, exploration_seed(8, date(2026, 5, 4)), 0.05) != today
 
 
 def test_the_lot_stays_where_it_fell_when_another_project_leaves():
-    seed = seed_of(7, date(2026, 5, 4))
+    seed = exploration_seed(7, date(2026, 5, 4))
     before = draw(ALL, IDS, seed, 0.05)
     without = ALL.copy()
-    without[next(index for index in range(400, 1_000) if index not in before.places.values())] = False
+    without[next(index for index in range(400, 1_000) if index not in before.reserved.values())] = False
     after = draw(without, IDS, seed, 0.05)
-    assert after.places == before.places
-    assert all(after.propensities[index] > before.propensities[index] for index in after.places.values())
+    assert after.reserved == before.reserved
+    assert all(after.propensities[index] > before.propensities[index] for index in after.reserved.values())
 
 
 def test_a_propensity_is_how_often_the_lot_falls_so():
@@ -64,8 +66,8 @@ def test_a_propensity_is_how_often_the_lot_falls_so():
     times: dict[int, int] = {}
     for seed in range(4_000):
         drawn = draw(eligible, IDS[:60], seed, 1 / 60)
-        for index in drawn.places.values():
-            if min(drawn.places) < 25:
+        for index in drawn.reserved.values():
+            if min(drawn.reserved) < 25:
                 assert drawn.propensities[index] == 1 / 5
                 times[index] = times.get(index, 0) + 1
     shares = np.array(list(times.values())) / sum(times.values())
@@ -118,13 +120,13 @@ def test_projects_from_far_below_get_their_place_and_all_that_made_room_say_for_
     eligible = np.arange(n) >= least
     drawn = draw(eligible, np.arange(n), seed, 0.05)
     order, moves = diversify_and_explore(score, alone, drawn)
-    assert len(drawn.places) == 15
-    for place, index in drawn.places.items():
+    assert len(drawn.reserved) == 15
+    for place, index in drawn.reserved.items():
         assert order[place] == index
         assert (moves[index].explored, moves[index].to_rank) == (True, place + 1)
-    first = drawn.places[min(drawn.places)]
+    first = drawn.reserved[min(drawn.reserved)]
     made_room = [index for rank, index in enumerate(order) if rank != index and index not in drawn.propensities]
-    assert min(made_room) == min(drawn.places)
+    assert min(made_room) == min(drawn.reserved)
     assert all(moves[index].penalty == 0 and not moves[index].explored for index in made_room)
     assert moves[min(made_room)].blocker == first
     assert {moves[index].blocker for index in made_room} <= set(drawn.propensities)

@@ -131,12 +131,14 @@ def test_a_stage_that_differs_gets_its_own_curves_in_proportion_to_its_lists():
         assert set(model.offsets) == (
             {ViewerStage.LIGHT, ViewerStage.HEAVY} if light >= MIN_STAGE_LISTS else {ViewerStage.HEAVY}
         )
-        curves = [model.at(stage).curves[Signal.POPULARITY](ends) for stage in (ViewerStage.LIGHT, ViewerStage.HEAVY)]
+        curves = [
+            model.for_stage(stage).curves[Signal.POPULARITY](ends) for stage in (ViewerStage.LIGHT, ViewerStage.HEAVY)
+        ]
         rise[light] = [float(curve[1] - curve[0]) for curve in curves]
     assert rise[2_000][0] < 0 < rise[2_000][1]
     assert rise[MIN_STAGE_LISTS][0] > rise[2_000][0]
     for model_stage in ViewerStage:
-        assert model.at(model_stage).contributions(np.zeros((1, 2))).tolist() == [[0, 0]]
+        assert model.for_stage(model_stage).contributions(np.zeros((1, 2))).tolist() == [[0, 0]]
 
 
 def test_a_constrained_curve_is_monotone_at_every_stage():
@@ -144,10 +146,10 @@ def test_a_constrained_curve_is_monotone_at_every_stage():
     for shape, sign in ((Shape.INCREASING, 1), (Shape.DECREASING, -1)):
         model = fit_model("held", against, (Signal.POPULARITY, Signal.COLLABORATIVE), shapes={Signal.POPULARITY: shape})
         for stage in ViewerStage:
-            steps = np.diff(model.at(stage).curves[Signal.POPULARITY].ys)
+            steps = np.diff(model.for_stage(stage).curves[Signal.POPULARITY].ys)
             assert (sign * steps >= -1e-8).all()
     free = fit_model("free", against, (Signal.POPULARITY, Signal.COLLABORATIVE), shapes={})
-    assert (np.diff(free.at(ViewerStage.LIGHT).curves[Signal.POPULARITY].ys) < 0).any()
+    assert (np.diff(free.for_stage(ViewerStage.LIGHT).curves[Signal.POPULARITY].ys) < 0).any()
 
 
 def test_the_monotone_basis_turns_steps_into_heights():

@@ -75,7 +75,7 @@ async def replayed(world: World, user: str) -> dict[CandidateSource, list[int]]:
     async def log(actor: Any, project: Any, at: Any) -> EventLog:
         rows = await database.fetch(select(actor, project, at))
         columns = [np.searchsorted(actors, [r[0] for r in rows]), np.searchsorted(ids, [r[1] for r in rows])]
-        return EventLog.of(*columns, np.array([r[2].timestamp() for r in rows]), actors.size, ids.size)
+        return EventLog.from_events(*columns, np.array([r[2].timestamp() for r in rows]), actors.size, ids.size)
 
     events = await log(Engagement.actor_id, Engagement.project_id, Engagement.first_at)
     owners = [np.searchsorted(actors, row.owner) if row.owner else -1 for row in projects]
@@ -83,7 +83,7 @@ async def replayed(world: World, user: str) -> dict[CandidateSource, list[int]]:
     history = LogEvidence(events, created, np.array(owners))
     history.use_model(build_collaborative_model(events, events.at_s.size))
     sources = LogCandidateSources(history, await log(Like.actor_id, Like.project_id, Like.created_at))
-    found = sources.of(int(np.searchsorted(actors, viewer.actor_id)), MOMENT.timestamp())
+    found = sources.candidates_by_source(int(np.searchsorted(actors, viewer.actor_id)), MOMENT.timestamp())
     return {source: ids[rows].tolist() for source, rows in found.items()}
 
 

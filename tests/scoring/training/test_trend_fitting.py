@@ -37,14 +37,14 @@ def test_too_few_first_interactions_give_the_uniform_clock() -> None:
 def test_a_moment_holds_the_people_before_and_after_it() -> None:
     at_s, slow = FIRST_MONDAY_S + 10 * WEEK_S, ActivityClock((0.5,) * 84 + (1.5,) * 84)
     times = at_s + HOUR_S * np.array([-2, -1, *range(7)])
-    log = EventLog.of(np.arange(9), np.array([0, 1, *[1] * 7]), times, 9, 3)
+    log = EventLog.from_events(np.arange(9), np.array([0, 1, *[1] * 7]), times, 9, 3)
     created_s = np.array([at_s - 3 * HOUR_S, at_s - 2 * HOUR_S, np.nan])
     (found,) = trend_moments(log, created_s, slow, np.array([at_s]), 24 * HOUR_S)
     # The hours before a week's beginning ran at 1.5.
     assert found.projects.tolist() == [0, 1]
     assert found.age_h == pytest.approx([4.5, 3.0])
     assert found.people[:, 1] == pytest.approx([2 ** (-3 / 6), 2 ** (-1.5 / 6)])
-    assert found.next_people.tolist() == [0, 7]
+    assert found.future_actors.tolist() == [0, 7]
     assert trend_moments(log, created_s, slow, np.array([at_s]), 2 * HOUR_S) == []
 
 
@@ -52,8 +52,8 @@ def test_a_fit_recovers_the_planted_constants() -> None:
     chance, listed = np.random.default_rng(5), []
     for _ in range(MIN_MOMENTS):
         people, age_h = chance.gamma(0.5, 8.0, (60, 4)), chance.uniform(0.0, 160.0, 60)
-        next_people = np.round(100 * people[:, 2] / (age_h + 1))
-        listed.append(TrendMoment(0.0, np.arange(60), people, age_h, next_people))
+        future_actors = np.round(100 * people[:, 2] / (age_h + 1))
+        listed.append(TrendMoment(0.0, np.arange(60), people, age_h, future_actors))
     found = fit_trend_constants(listed)
     assert found.shares[2] > 0.75
     assert sum(found.shares) == pytest.approx(1.0)
