@@ -1,4 +1,4 @@
-"""Evaluation of the product's own ranking and search on data in the import format, with reports.
+"""Evaluation of ranking and search on data in the import format, with reports.
 
 Replays and scorers belong in `scoring.replay`, the fit of a model in `scoring.mathematics`.
 """

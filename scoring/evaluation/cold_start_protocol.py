@@ -20,31 +20,32 @@ from scoring.replay.replayed_requests import Progress, Replay, ReplayedRequest, 
 from scoring.replay.scorers import Score, model_scorer
 
 HISTORY_LENGTHS = (0, 1, 3, 5, 10)
-"""Interactions that are left of a history."""
+"""Numbers of interactions to which histories are truncated."""
 FOLDS = 5
-"""Parts of the viewers that are truncated together, so that four fifths of the platform stay as they were."""
+"""Number of parts of the viewers. Only the histories of one part are truncated at a time, so that four fifths of the
+platform's viewers keep their histories."""
 TRAINING_EVERY_DAYS = 7.0
-"""Days between two builds of the factors: a build per night for each part and each length would take 20 minutes."""
+"""Days between two builds of the factors. A build per night for each part and each length would take 20 minutes."""
 POPULAR = "popular"
 
 
 def evaluate_cold_start(dataset: Dataset, options: Options, progress: Progress) -> EvaluationResults:
     """Rank one request of each well-known viewer with a history of the viewer's last 0, 1, 3, 5 and 10 interactions.
 
-    With an empty history the product serves the popular feed, and so does the measured ranking. A fifth of the viewers
-    is truncated at a time, also in the counters that all rankings read.
+    For an empty history the popular feed is measured, because For You serves it then. The histories of a fifth of the
+    viewers are truncated at a time, also in the counters that all rankings read.
 
     Returns
     -------
     EvaluationResults
-        Of all lengths together; the curve by length is the fact ``"by interactions"``.
+        Results of all lengths together. The fact ``"by interactions"`` has the results by length.
     """
     windows = evaluation_windows(dataset, options, "cold-start")
-    fitting = feed_requests(dataset, earlier=0).select_period(windows.fit_from_s, windows.fit_until_s)
-    known = feed_requests(dataset, earlier=max(HISTORY_LENGTHS)).select_period(
+    fitting = feed_requests(dataset, min_earlier=0).select_period(windows.fit_from_s, windows.fit_until_s)
+    with_history = feed_requests(dataset, min_earlier=max(HISTORY_LENGTHS)).select_period(
         np.nextafter(windows.fit_until_s, np.inf), windows.test_until_s
     )
-    testing = known.select(np.sort(np.unique(known.actors, return_index=True)[1]))
+    testing = with_history.select(np.sort(np.unique(with_history.actors, return_index=True)[1]))
     if not testing.n or not fitting.n:
         raise InsufficientData(
             f"{dataset.name} has {fitting.n} requests to fit on and {testing.n} viewers of {max(HISTORY_LENGTHS)} "
@@ -53,16 +54,16 @@ def evaluate_cold_start(dataset: Dataset, options: Options, progress: Progress) 
     model = fitted_model(dataset, fitting, options, progress)
     folds = np.array_split(np.random.default_rng(options.seed).permutation(testing.n), FOLDS)
     parts = [testing.select(np.sort(fold)) for fold in folds]
-    popular = _popular(dataset)
+    popular = _popular_scorer(dataset)
     measured: dict[int, dict[str, RankingMetrics]] = {}
     for length in HISTORY_LENGTHS:
         scorers = {FITTED: model_scorer(model) if length else popular, POPULAR: popular}
-        lists = _truncated_lists(dataset, parts, length, options, progress)
-        measured[length] = measure(lists, scorers, lambda one: one.evidence.actors[:, -1])
+        requests = _truncated_requests(dataset, parts, length, options, progress)
+        measured[length] = measure(requests, scorers, lambda request: request.evidence.actors[:, -1])
     viewers = np.concatenate([part.actors for part in parts])
     curve = {
-        length: _difference(one[FITTED].values[:, 0], one[POPULAR].values[:, 0], viewers, options.seed)
-        for length, one in measured.items()
+        length: _difference(metrics[FITTED].values[:, 0], metrics[POPULAR].values[:, 0], viewers, options.seed)
+        for length, metrics in measured.items()
     }
     return EvaluationResults(
         "cold-start",
@@ -76,7 +77,7 @@ def evaluate_cold_start(dataset: Dataset, options: Options, progress: Progress) 
     )
 
 
-def _truncated_lists(
+def _truncated_requests(
     dataset: Dataset, parts: Sequence[FeedRequests], length: int, options: Options, progress: Progress
 ) -> Iterator[ReplayedRequest]:
     label = f"{length} interactions"
@@ -84,35 +85,35 @@ def _truncated_lists(
     # A truncated viewer's stage must not come from likes of the complete history.
     no_likes = EventLog(empty, empty, np.empty(0), dataset.log.n_actors, dataset.log.n_projects)
     for index, part in enumerate(parts):
-        known = replace(dataset, log=truncate_history(dataset.log, part.actors, part.at_s, length), likes=no_likes)
-        past = Replay(known, options.floor, options.seed, seen=dataset.log, rebuild_days=TRAINING_EVERY_DAYS)
-        yield from replay_requests(past, part, lambda *_: None, label)
+        truncated = replace(dataset, log=truncate_history(dataset.log, part.actors, part.at_s, length), likes=no_likes)
+        replay = Replay(truncated, options.floor, options.seed, seen=dataset.log, rebuild_days=TRAINING_EVERY_DAYS)
+        yield from replay_requests(replay, part, lambda *_: None, label)
         progress(label, (index + 1) / len(parts))
 
 
 def truncate_history(log: EventLog, actors: Integers, at_s: Floats, length: int) -> EventLog:
-    """Keep only the last `length` events of each of these actors before a moment, and all later ones."""
-    moment = np.full(log.n_actors, -np.inf)
-    moment[actors] = at_s
-    past = np.flatnonzero(log.at_s < moment[log.actors])
+    """Remove all but the last `length` events of each of these actors before the actor's moment in `at_s`."""
+    moments_s = np.full(log.n_actors, -np.inf)
+    moments_s[actors] = at_s
+    past = np.flatnonzero(log.at_s < moments_s[log.actors])
     order = past[np.lexsort((-past, log.actors[past]))]
     starts = np.flatnonzero(np.diff(log.actors[order], prepend=-1))
-    place = np.arange(order.size) - np.repeat(starts, np.diff(np.append(starts, order.size)))
+    position = np.arange(order.size) - np.repeat(starts, np.diff(np.append(starts, order.size)))
     kept = np.ones(log.actors.size, dtype=bool)
-    kept[order[place >= length]] = False
+    kept[order[position >= length]] = False
     return EventLog(log.actors[kept], log.projects[kept], log.at_s[kept], log.n_actors, log.n_projects)
 
 
-def _popular(dataset: Dataset) -> Score:
-    """Score as the popular feed does: people halved every 14 days, a long memory for likes, freshness among equals."""
+def _popular_scorer(dataset: Dataset) -> Score:
+    """Score as the popular feed: actors (half-life 14 days), all-time likes, and freshness to break ties."""
 
-    def score(one: ReplayedRequest, _matrix: Floats) -> Floats:
+    def score(request: ReplayedRequest, _matrix: Floats) -> Floats:
         likes = dataset.likes
-        liked = np.bincount(likes.projects[: likes.count_before(one.at_s)], minlength=likes.n_projects)[one.projects]
-        age_days = np.maximum(one.at_s - one.evidence.created_s, 0.0) / DAY_S
+        counts = np.bincount(likes.projects[: likes.count_before(request.at_s)], minlength=likes.n_projects)
+        age_days = np.maximum(request.at_s - request.evidence.created_s, 0.0) / DAY_S
         return (
-            np.log1p(one.evidence.actors[:, -1])
-            + weights.ALL_TIME_LIKES_WEIGHT * np.log1p(liked)
+            np.log1p(request.evidence.actors[:, -1])
+            + weights.ALL_TIME_LIKES_WEIGHT * np.log1p(counts[request.projects])
             + weights.FRESHNESS_TIEBREAK * freshness(age_days)
         )
 

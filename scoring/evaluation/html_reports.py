@@ -1,4 +1,4 @@
-"""HTML reports of evaluations and of trained models: one self-contained page, which loads nothing."""
+"""HTML reports of evaluations and of trained models. A report is one page that loads no other file."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -57,7 +57,7 @@ def models_html(models: Sequence[StoredModel]) -> str:
 
 
 def facts_table(facts: Mapping[object, object]) -> tuple[list[str], list[list[object]]]:
-    """Return the head and rows of a table of facts, each of which is a number, a tuple or a mapping of columns."""
+    """Return the head and the rows of a table of facts. Each fact is a number, a tuple or a mapping of columns."""
     columns = next((list(fact) for fact in facts.values() if isinstance(fact, dict)), [""])
     cells = {
         name: fact.values() if isinstance(fact, dict) else fact if isinstance(fact, tuple) else (fact,)
@@ -98,11 +98,8 @@ def _window(window: Mapping[str, Any] | None) -> str | None:
     return f"{window['requests']} requests, {since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M} UTC"
 
 
-# --- parts of a page --------------------------------------------------------------------------------------------------
-
-
 class _Markup(str):
-    """Text that is HTML already."""
+    """Text that is HTML, and is not escaped."""
 
     __slots__ = ()
 
@@ -127,8 +124,8 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[object]], highlighted: s
     return f"<table><tr>{columns}</tr>{''.join(map(row, rows))}</table>"
 
 
-def _bar(value: object, most: float) -> _Markup:
-    return _Markup(f'<meter min="0" max="{most:.4f}" value="{value}"></meter>')
+def _bar(value: object, maximum: float) -> _Markup:
+    return _Markup(f'<meter min="0" max="{maximum:.4f}" value="{value}"></meter>')
 
 
 def _with_error(row: Mapping[str, Any], column: str) -> str:
@@ -136,17 +133,14 @@ def _with_error(row: Mapping[str, Any], column: str) -> str:
     return f"{row[column]}" + (f" ± {error}" if error else "")
 
 
-# --- curves -----------------------------------------------------------------------------------------------------------
-
-
 def curve_plots(model: Model) -> str:
-    """Return an SVG figure for each signal, with one line for everybody and one for each stage that differs."""
-    staged = {stage: model.for_stage(stage) for stage in ViewerStage if stage in model.offsets}
+    """Return an SVG figure for each signal, with a line for all viewers and a line for each stage with offsets."""
+    models = {stage: model.for_stage(stage) for stage in ViewerStage if stage in model.offsets}
     legend = "".join(
-        f'<span style="color:{COLORS[name]}">&#9632; {escape(name)}</span> ' for name in ("everybody", *staged)
+        f'<span style="color:{COLORS[name]}">&#9632; {escape(name)}</span> ' for name in ("everybody", *models)
     )
     figures = "".join(
-        _figure(signal, {"everybody": curve} | {stage.value: at.curves[signal] for stage, at in staged.items()})
+        _figure(signal, {"everybody": curve} | {stage.value: m.curves[signal] for stage, m in models.items()})
         for signal, curve in model.curves.items()
     )
     return f"<p>{legend}</p>{figures}"

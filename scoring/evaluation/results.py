@@ -14,39 +14,34 @@ from scoring.replay.measurements import METRICS, RankingMetrics
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EvaluationResults:
-    """Metrics of all rankings by one protocol on one data set, by the name of the ranking.
-
-    The other rankings are compared with `reference`. Errors are clustered by the (requests,) `viewers`. `n_projects`
-    could be shown. `facts` are further numbers: requests, share of new viewers, recall of the sources. `model` is the
-    fitted one, the last of several, if the protocol fits any.
-    """
+    """Metrics of all rankings by one protocol on one data set."""
 
     protocol: str
     dataset: str
-    measured: Mapping[str, RankingMetrics]
-    reference: str
-    viewers: Integers
-    n_projects: int
-    facts: Mapping[str, object]
-    model: Model | None = None
+    measured: Mapping[str, RankingMetrics]  # by the name of the ranking
+    reference: str  # name of the ranking with which the others are compared
+    viewers: Integers  # (requests,) clusters of the standard errors
+    n_projects: int  # projects of the data set, for coverage
+    facts: Mapping[str, object]  # further figures: requests, share of new viewers, recall of the sources
+    model: Model | None = None  # the fitted model, the last one of several; None if the protocol fits none
 
     def summary(self, seed: int = 0) -> list[dict[str, Any]]:
         """Return a row for each ranking, the best first."""
         reference = self.measured[self.reference].values[:, 0]
-        rows = [self._row(name, one, reference, seed) for name, one in self.measured.items()]
+        rows = [self._row(name, metrics, reference, seed) for name, metrics in self.measured.items()]
         return sorted(rows, key=lambda row: -row["ndcg@10"])
 
-    def _row(self, name: str, one: RankingMetrics, reference: Floats, seed: int) -> dict[str, Any]:
-        values = one.values
+    def _row(self, name: str, metrics: RankingMetrics, reference: Floats, seed: int) -> dict[str, Any]:
+        values = metrics.values
         columns = {metric: values[:, column] for column, metric in enumerate(METRICS)}
         row: dict[str, Any] = {"name": name}
-        for column, of_requests in (columns | {"difference": values[:, 0] - reference}).items():
-            row[column] = round(float(of_requests.mean()), 4)
-            row[f"{column} error"] = round(clustered_standard_error(of_requests, self.viewers), 4)
+        for column, by_request in (columns | {"difference": values[:, 0] - reference}).items():
+            row[column] = round(float(by_request.mean()), 4)
+            row[f"{column} error"] = round(clustered_standard_error(by_request, self.viewers), 4)
         row["chance reference is better"] = round(probability_better(reference, values[:, 0], self.viewers, seed), 3)
-        row["coverage"] = round(len(one.shown) / max(self.n_projects, 1), 4)
-        row["novelty bits"] = round(float(np.mean(one.novelty)), 2)
-        row["cold share"] = round(float(np.mean(one.cold)), 4)
+        row["coverage"] = round(len(metrics.shown) / max(self.n_projects, 1), 4)
+        row["novelty bits"] = round(float(np.mean(metrics.novelty)), 2)
+        row["cold share"] = round(float(np.mean(metrics.cold)), 4)
         return row
 
 

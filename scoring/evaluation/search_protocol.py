@@ -1,4 +1,4 @@
-"""The search protocol: queries with known answers, run by the product's own search over a temporary installation."""
+"""The search protocol: queries with known answers, run by the search pipeline on a temporary installation."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -36,7 +36,7 @@ ALPHAS = {
     "vectors alone": 1.0,
     "half keywords, half vectors": 0.5,
 }
-"""The share of vectors in the fused score, by the name of the ranking."""
+"""The weight of vector similarity in the fused score, by the name of the ranking."""
 QUERIES = "queries.json"
 
 
@@ -51,29 +51,31 @@ class Query:
 def read_queries(directory: Path) -> list[Query]:
     """Read the queries of a folder: a JSON list of ``{"query": text, "relevant": [keys]}``.
 
-    Raises `InsufficientData` if there are none, or they cannot be read.
+    Raises `InsufficientData` if there are no queries, or the file cannot be read.
     """
     file = directory / QUERIES
-    wanted = 'a list of {"query": "…", "relevant": ["key", …]}'
+    file_format = 'a list of {"query": "…", "relevant": ["key", …]}'
     try:
         records = orjson.loads(file.read_bytes())
-        queries = [Query(str(one["query"]), tuple(map(str, one["relevant"]))) for one in records]
+        queries = [Query(str(record["query"]), tuple(map(str, record["relevant"]))) for record in records]
     except FileNotFoundError:
-        raise InsufficientData(f"{directory} holds no {QUERIES}; the protocol search needs one, {wanted}") from None
+        raise InsufficientData(
+            f"{directory} holds no {QUERIES}; the protocol search needs one, {file_format}"
+        ) from None
     except (orjson.JSONDecodeError, KeyError, TypeError) as error:
-        raise InsufficientData(f"{file} cannot be read ({error}); it has to be {wanted}") from error
+        raise InsufficientData(f"{file} cannot be read ({error}); it has to be {file_format}") from error
     if not queries:
-        raise InsufficientData(f"{file} holds no queries; it has to be {wanted}")
+        raise InsufficientData(f"{file} holds no queries; it has to be {file_format}")
     return queries
 
 
 async def evaluate_search(directory: Path, progress: Progress) -> EvaluationResults:
-    """Import a folder into a temporary installation, and rank the answers of every query in every way."""
+    """Import a folder into a temporary installation, and measure the results of each query by each of `ALPHAS`."""
     queries = read_queries(directory)
     async with _installation(directory, progress) as stores:
-        cards = await cards_by_key(stores.database, sorted({key for one in queries for key in one.relevant}), None)
+        cards = await cards_by_key(stores.database, sorted({key for query in queries for key in query.relevant}), None)
         ids = {key: card.id for key, card in cards.items()}
-        answerable = [one for one in queries if any(key in ids for key in one.relevant)]
+        answerable = [query for query in queries if any(key in ids for key in query.relevant)]
         if not answerable:
             raise InsufficientData(f"no query of {directory / QUERIES} has a relevant project that the folder holds")
         measured = {name: RankingMetrics() for name in ALPHAS}
@@ -82,31 +84,31 @@ async def evaluate_search(directory: Path, progress: Progress) -> EvaluationResu
             relevant = np.array([ids[key] for key in query.relevant if key in ids], dtype=np.int64)
             for name, alpha in ALPHAS.items():
                 search_query = SearchQuery.checked(query.text, alpha)
-                found = (await search.rank(stores, search_query, ProjectFilter(), None, now(), PATIENT)).ids
-                scores, projects = _as_scores(found, relevant)
+                results = (await search.rank(stores, search_query, ProjectFilter(), None, now(), PATIENT)).ids
+                scores, projects = _as_scores(results, relevant)
                 rows = np.flatnonzero(np.isin(projects, relevant))
                 measured[name].add(scores, rows, projects, np.zeros(projects.size))
-                places = np.flatnonzero(np.isin(found, relevant))
-                reciprocal[name].append(1.0 / (places[0] + 1.0) if places.size else 0.0)
+                relevant_ranks = np.flatnonzero(np.isin(results, relevant))
+                reciprocal[name].append(1.0 / (relevant_ranks[0] + 1.0) if relevant_ranks.size else 0.0)
             progress("queries", (number + 1) / len(answerable))
         n_projects = sum((await stores.vectors.counts()).values())
-    each = np.arange(len(answerable))
+    clusters = np.arange(len(answerable))
     facts: dict[str, object] = {
         "alpha as served": f"{weights.SEARCH_ALPHA:g}, adapted to each query (half and half too)",
         "queries": len(answerable),
         "queries without an answer in the folder": len(queries) - len(answerable),
-        "reciprocal rank, first 100": {name: mean_with_error(values, each) for name, values in reciprocal.items()},
+        "reciprocal rank, first 100": {name: mean_with_error(values, clusters) for name, values in reciprocal.items()},
         "an answer in the first 10": {
-            name: mean_with_error([float(value >= 0.1) for value in values], each)
+            name: mean_with_error([float(value >= 0.1) for value in values], clusters)
             for name, values in reciprocal.items()
         },
     }
-    return EvaluationResults("search", directory.name, measured, SERVED, each, n_projects, facts)
+    return EvaluationResults("search", directory.name, measured, SERVED, clusters, n_projects, facts)
 
 
 @asynccontextmanager
 async def _installation(directory: Path, progress: Progress) -> AsyncIterator[Stores]:
-    """Import a folder into empty embedded stores, and index it; everything is deleted at the end."""
+    """Import a folder into empty embedded stores, and index it; the stores are deleted at the end."""
     with TemporaryDirectory(prefix="explore-evaluate-") as name:
         folder = Path(name)
         stores = Stores(
@@ -118,7 +120,7 @@ async def _installation(directory: Path, progress: Progress) -> AsyncIterator[St
         try:
             await schema.migrate(stores.database)
             await stores.vectors.prepare(stores.embedder.model, stores.embedder.dimension)
-            await import_directory(stores.database, directory, progress=lambda one: progress(one.file, one.fraction))
+            await import_directory(stores.database, directory, progress=lambda step: progress(step.file, step.fraction))
             synchronizer = IndexSynchronizer(stores.database, stores.vectors, stores.embedder)
             await synchronizer.drain_all(lambda share, _: progress("index", share))
             yield stores
@@ -126,8 +128,11 @@ async def _installation(directory: Path, progress: Progress) -> AsyncIterator[St
             await stores.close()
 
 
-def _as_scores(found: Integers, relevant: Integers) -> tuple[Floats, Integers]:
-    """Express an order as scores, with the missed answers behind it, where they have no rank among the first 20."""
-    missed = relevant[~np.isin(relevant, found)]
-    projects = np.concatenate([found, np.full(weights.SEARCH_HITS, -1), missed])
+def _as_scores(results: Integers, relevant: Integers) -> tuple[Floats, Integers]:
+    """Return descending scores and the projects: results, then padding, then relevant projects that were not found.
+
+    The padding keeps the latter out of the first 20 ranks.
+    """
+    missed = relevant[~np.isin(relevant, results)]
+    projects = np.concatenate([results, np.full(weights.SEARCH_HITS, -1), missed])
     return -np.arange(projects.size, dtype=np.float64), projects

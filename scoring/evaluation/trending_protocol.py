@@ -1,7 +1,7 @@
-"""The trending protocol: rank the existing projects at many moments by the people of the next day.
+"""The trending protocol: rank the existing projects at many moments; the grades are the actors of the next day.
 
-Moments are 17 h apart in the last 40 % of the log's time; quiet ones, which fewer than 7 people follow, are left out.
-Clock and constants are fitted on the 60 % before. How the figures move with these choices: docs/ranking.md.
+Moments are 17 h apart in the last 40 % of the log's time. Moments with fewer than 7 actors in the next day are left
+out. Clock and constants are fitted on the first 60 %. docs/ranking.md has the figures for other choices.
 """
 
 from dataclasses import asdict
@@ -34,9 +34,9 @@ SHIPPED = "velocity, with the shipped constants"
 
 
 def evaluate_trending(dataset: Dataset, progress: Progress) -> EvaluationResults:
-    """Rank by the events before each moment; the grade is the number of people of the next 24 h (graded NDCG@10).
+    """Rank by the events before each moment; the grade is the number of actors in the next 24 h (graded NDCG@10).
 
-    Raises `InsufficientData` if there are no times, or no moment that enough people follow.
+    Raises `InsufficientData` if there are no times, or no moment with enough actors after it.
     """
     if not dataset.has_times:
         raise InsufficientData(f"{dataset.name} has no times; the protocol trending needs them, `random` does not")
@@ -50,12 +50,13 @@ def evaluate_trending(dataset: Dataset, progress: Progress) -> EvaluationResults
         raise InsufficientData(
             f"{dataset.name} spans {(times[-1] - times[0]) / DAY_S:.1f} days; trending needs at least 5"
         )
-    by_wall_clock = trend_moments(log, created_s, UNIFORM_CLOCK, np.array([one.at_s for one in tested]), DAY_S)
+    times_s = np.array([moment.at_s for moment in tested])
+    by_wall_clock = trend_moments(log, created_s, UNIFORM_CLOCK, times_s, DAY_S)
     history = LogEvidence(log, created_s, dataset.owners)
     measured: dict[str, RankingMetrics] = {}
     for index, (active, wall) in enumerate(zip(tested, by_wall_clock, strict=True)):
         rankings = {
-            FITTED: velocity.velocity_score(active.people, active.age_h, constants),
+            FITTED: velocity.velocity_score(active.actors, active.age_h, constants),
             **_baselines(dataset, history, wall),
         }
         for name, scores in rankings.items():
@@ -65,34 +66,34 @@ def evaluate_trending(dataset: Dataset, progress: Progress) -> EvaluationResults
         progress("moments", (index + 1) / len(tested))
     facts = {"moments": len(tested), "constants": asdict(constants), "clock": _described(clock)}
     # Errors are clustered by week, because successive moments share most of their next day.
-    weeks = np.array([int((one.at_s - cut) // (7 * DAY_S)) for one in tested])
+    weeks = ((times_s - cut) // (7 * DAY_S)).astype(np.int64)
     return EvaluationResults("trending", dataset.name, measured, FITTED, weeks, log.n_projects, facts)
 
 
 def _baselines(dataset: Dataset, history: LogEvidence, wall: TrendMoment) -> dict[str, Floats]:
     log, at_s, projects = dataset.log, wall.at_s, wall.projects
-    people = history.actors(projects, at_s)
+    actors = history.actors(projects, at_s)
     age_h = np.maximum(at_s - dataset.created_s[projects], 0.0) / HOUR_S
-    everyone = _between(log, -np.inf, at_s)[projects]
+    all_actors = _count_between(log, -np.inf, at_s)[projects]
     likes, likes_before, views, views_before = (
-        _between(log_, at_s - (days + 1) * DAY_S, at_s - days * DAY_S)[projects].astype(np.int64)
+        _count_between(log_, at_s - (days + 1) * DAY_S, at_s - days * DAY_S)[projects].astype(np.int64)
         for log_ in (dataset.likes, log)
         for days in (0, 1)
     )
     return {
-        SHIPPED: velocity.velocity_score(wall.people, wall.age_h, DEFAULT_TREND_CONSTANTS[Window.DAY]),
-        "actors 6 h − 0.6 log age": np.log(people[:, 1] + 1e-9) - 0.6 * np.log(age_h + 2.0),
-        "actors 6 h": people[:, 1],
+        SHIPPED: velocity.velocity_score(wall.actors, wall.age_h, DEFAULT_TREND_CONSTANTS[Window.DAY]),
+        "actors 6 h − 0.6 log age": np.log(actors[:, 1] + 1e-9) - 0.6 * np.log(age_h + 2.0),
+        "actors 6 h": actors[:, 1],
         "actors of 24 h": views.astype(np.float64),
-        "Hacker News gravity": everyone / (age_h + 2.0) ** 1.8,
-        "Reddit hot": np.log10(np.maximum(everyone, 1.0)) - age_h * HOUR_S / 45_000.0,
-        "all-time actors": everyone,
+        "Hacker News gravity": all_actors / (age_h + 2.0) ** 1.8,
+        "Reddit hot": np.log10(np.maximum(all_actors, 1.0)) - age_h * HOUR_S / 45_000.0,
+        "all-time actors": all_actors,
         "baseline velocity": velocity.baseline_velocity(likes, likes_before, views, views_before, age_h / 24.0),
     }
 
 
-def _between(log: EventLog, since_s: float, until_s: float) -> Floats:
-    part = slice(log.count_before(since_s), log.count_before(until_s))
+def _count_between(log: EventLog, start_s: float, end_s: float) -> Floats:
+    part = slice(log.count_before(start_s), log.count_before(end_s))
     return np.bincount(log.projects[part], minlength=log.n_projects).astype(np.float64)
 
 

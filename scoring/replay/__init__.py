@@ -1,4 +1,5 @@
 """Replay of an event log: past feed requests, their candidates, and the measurement of rankings on them.
 
-Training and evaluation share it. Fitting belongs in `scoring.mathematics`, comparisons and reports in those two.
+`scoring.training` and `scoring.evaluation` use this package, and hold the comparisons and reports. Fitting of models
+belongs in `scoring.mathematics`.
 """

@@ -17,16 +17,16 @@ from scoring.mathematics.signals import Floats, Integers
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dataset:
-    """Interactions of u users and p projects, which are dense indexes from 0."""
+    """Interactions of u users with p projects; both are dense indexes from 0."""
 
     name: str
-    # (p,) Unix seconds; the first event of a project without a creation time; NaN if neither is known.
+    # (p,) Unix seconds of creation; without a creation time, of the first event; NaN without either.
     created_s: Floats
     owners: Integers  # (p,) user index, −1 for none
-    log: EventLog  # the first interaction of each user and project; at 0 if its time is unknown
-    likes: EventLog  # the first like of each user and project
-    # (u,) the time from which `weights.ENOUGH_TAGS` interests of a user are known; −inf if that time is unknown, inf
-    # for never.
+    log: EventLog  # the first interaction of each user with each project; the time is 0 if unknown
+    likes: EventLog  # the first like of each project by each user
+    # (u,) Unix seconds from which each user has `weights.ENOUGH_TAGS` interests: −inf if the time is unknown, inf for
+    # users with fewer interests.
     interests_s: Floats
 
     @property
@@ -36,14 +36,14 @@ class Dataset:
 
 
 def load_dataset(directory: Path, progress: Callable[[str, float], None] = lambda *_: None) -> Dataset:
-    """Read a folder.
+    """Read a folder of files in the import format.
 
     Raises
     ------
     InvalidRecord
-        If the folder is missing or holds nothing of the format.
+        If the folder is missing or holds no file of the import format.
     InsufficientData
-        If it holds no projects.
+        If the folder holds no projects.
     """
     records: dict[str, list[Any]] = {kind: [] for kind in ("users", "projects", "interactions")}
     for kind, path in find_files(directory).items():
@@ -59,24 +59,24 @@ def load_dataset(directory: Path, progress: Callable[[str, float], None] = lambd
 
 
 def _dataset(name: str, users: list[Any], projects: list[Any], interactions: list[Any]) -> Dataset:
-    user_at = {record.key: index for index, record in enumerate(users)}
-    project_at = {record.key: index for index, record in enumerate(projects)}
-    known = [event for event in interactions if event.user in user_at and event.project in project_at]
-    pairs = np.array([(user_at[e.user], project_at[e.project]) for e in known], dtype=np.int64).reshape(-1, 2)
-    times = np.array([e.at.timestamp() if e.at else 0.0 for e in known])
-    liked = np.array([event.type is InteractionType.LIKE for event in known], dtype=bool)
+    user_index = {record.key: index for index, record in enumerate(users)}
+    project_index = {record.key: index for index, record in enumerate(projects)}
+    events = [event for event in interactions if event.user in user_index and event.project in project_index]
+    pairs = np.array([(user_index[e.user], project_index[e.project]) for e in events], dtype=np.int64).reshape(-1, 2)
+    times = np.array([e.at.timestamp() if e.at else 0.0 for e in events])
+    is_like = np.array([event.type is InteractionType.LIKE for event in events], dtype=bool)
     return Dataset(
         name=name,
-        created_s=_created(projects, pairs, times),
-        owners=np.array([user_at.get(record.owner or "", -1) for record in projects], dtype=np.int64),
+        created_s=_created_s(projects, pairs, times),
+        owners=np.array([user_index.get(record.owner or "", -1) for record in projects], dtype=np.int64),
         log=EventLog.from_events(pairs[:, 0], pairs[:, 1], times, len(users), len(projects)),
-        likes=EventLog.from_events(pairs[liked, 0], pairs[liked, 1], times[liked], len(users), len(projects)),
+        likes=EventLog.from_events(pairs[is_like, 0], pairs[is_like, 1], times[is_like], len(users), len(projects)),
         interests_s=np.array([-np.inf if len(user.tags) >= weights.ENOUGH_TAGS else np.inf for user in users]),
     )
 
 
-def _created(projects: list[Any], pairs: Integers, times: Floats) -> Floats:
-    first = np.full(len(projects), np.inf)
-    np.minimum.at(first, pairs[:, 1], np.where(times > 0, times, np.inf))
-    created = np.array([p.created_at.timestamp() if p.created_at else np.nan for p in projects])
-    return np.where(np.isnan(created), np.where(np.isfinite(first), first, np.nan), created)
+def _created_s(projects: list[Any], pairs: Integers, times: Floats) -> Floats:
+    first_event_s = np.full(len(projects), np.inf)
+    np.minimum.at(first_event_s, pairs[:, 1], np.where(times > 0, times, np.inf))
+    created_s = np.array([p.created_at.timestamp() if p.created_at else np.nan for p in projects])
+    return np.where(np.isnan(created_s), np.where(np.isfinite(first_event_s), first_event_s, np.nan), created_s)

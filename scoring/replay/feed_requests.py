@@ -1,4 +1,4 @@
-"""Feed requests found in an event log: the viewer, the time, and the projects engaged with afterwards."""
+"""Past feed requests, inferred from an event log: the viewer, the time, and the projects engaged with afterwards."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -10,15 +10,16 @@ from scoring.mathematics.behavior_evidence import GroupedEvents
 from scoring.mathematics.signals import Floats, Integers
 from scoring.replay.dataset import Dataset
 
-EARLIER_POSITIVES = 5
-"""Earlier projects from which on a viewer's requests count."""
+MIN_EARLIER_PROJECTS = 5
+"""Minimum number of projects that a viewer engaged with before a request."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FeedRequests:
     """The (r,) viewers and Unix seconds of requests, in the order of time.
 
-    `relevant` holds the existing projects that each viewer first engaged with from then to the end of that UTC day.
+    `relevant` holds for each request the projects that the viewer first engaged with between the request and the end of
+    its UTC day, and that existed before the request.
     """
 
     actors: Integers
@@ -39,40 +40,40 @@ class FeedRequests:
         return FeedRequests(self.actors[indexes], self.at_s[indexes], tuple(self.relevant[index] for index in indexes))
 
 
-def feed_requests(dataset: Dataset, earlier: int = EARLIER_POSITIVES) -> FeedRequests:
-    """Return a request at each user's first new project of each UTC day: a feed was probably read at that moment.
+def feed_requests(dataset: Dataset, min_earlier: int = MIN_EARLIER_PROJECTS) -> FeedRequests:
+    """Return a request at each user's first new project of each UTC day, when the user probably read a feed.
 
-    Kept are those with `earlier` positives before and at least one relevant candidate: a project that existed strictly
-    before and that the user first engages with from then to the end of the day.
+    A request needs `min_earlier` projects that the user engaged with before, and at least one relevant project (see
+    `FeedRequests`).
     """
 
-    def by_day(own: Integers) -> Iterable[Integers]:
-        days = np.floor(dataset.log.at_s[own] / DAY_S)
-        return np.split(own, np.flatnonzero(np.diff(days)) + 1)
+    def by_day(events: Integers) -> Iterable[Integers]:
+        days = np.floor(dataset.log.at_s[events] / DAY_S)
+        return np.split(events, np.flatnonzero(np.diff(days)) + 1)
 
-    return _requests(dataset, earlier, by_day)
-
-
-def last_interactions(dataset: Dataset, earlier: int = EARLIER_POSITIVES) -> FeedRequests:
-    """Return a request at each user's last new project, for users with `earlier` positives before."""
-    return _requests(dataset, earlier, lambda own: [own[-1:]])
+    return _requests(dataset, min_earlier, by_day)
 
 
-def _requests(dataset: Dataset, earlier: int, split: Callable[[Integers], Iterable[Integers]]) -> FeedRequests:
-    """Make a request of each group into which `split` parts the events of an actor."""
+def last_interactions(dataset: Dataset, min_earlier: int = MIN_EARLIER_PROJECTS) -> FeedRequests:
+    """Return a request at each user's last new project, for users with `min_earlier` projects before."""
+    return _requests(dataset, min_earlier, lambda events: [events[-1:]])
+
+
+def _requests(dataset: Dataset, min_earlier: int, split: Callable[[Integers], Iterable[Integers]]) -> FeedRequests:
+    """Make one request from each group of events into which `split` divides the events of an actor."""
     log, by_actor = dataset.log, GroupedEvents.from_groups(dataset.log.actors, dataset.log.n_actors)
-    found: list[tuple[float, int, Integers]] = []
+    requests: list[tuple[float, int, Integers]] = []
     for actor in range(log.n_actors):
-        own = by_actor.events_before(actor, log.at_s.size)
-        for events in split(own) if own.size else ():
+        actor_events = by_actor.events_before(actor, log.at_s.size)
+        for events in split(actor_events) if actor_events.size else ():
             at_s = float(log.at_s[events[0]])
             relevant = log.projects[events]
             relevant = relevant[dataset.created_s[relevant] < at_s]
-            if relevant.size and int((log.at_s[own] < at_s).sum()) >= earlier:
-                found.append((at_s, actor, relevant))
-    found.sort(key=lambda request: request[:2])
+            if relevant.size and int((log.at_s[actor_events] < at_s).sum()) >= min_earlier:
+                requests.append((at_s, actor, relevant))
+    requests.sort(key=lambda request: request[:2])
     return FeedRequests(
-        np.array([actor for _, actor, _ in found], dtype=np.int64),
-        np.array([at_s for at_s, _, _ in found]),
-        tuple(relevant for _, _, relevant in found),
+        np.array([actor for _, actor, _ in requests], dtype=np.int64),
+        np.array([at_s for at_s, _, _ in requests]),
+        tuple(relevant for _, _, relevant in requests),
     )

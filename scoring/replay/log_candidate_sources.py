@@ -1,7 +1,7 @@
 """Candidate sources of past requests, read from an event log.
 
-`scoring.pipelines.candidate_sources` reads the stores; `LogCandidateSources` finds the same candidates of past requests
-in a log, so that each source can be measured. A test compares the two.
+`scoring.pipelines.candidate_sources` reads candidates from the stores. `LogCandidateSources` reads the same candidates
+of past requests from a log, so that each source can be measured. A test compares both.
 """
 
 import numpy as np
@@ -20,7 +20,7 @@ LOG_SOURCES = (
     CandidateSource.SESSION_NEIGHBORS,
     CandidateSource.OWNERS,
 )
-"""Sources that need only a log of events: the others need texts, stated interests or the hourly velocity."""
+"""Sources that need only a log of events. The other sources need texts, stated interests or the hourly velocity."""
 
 
 class LogCandidateSources:
@@ -29,75 +29,75 @@ class LogCandidateSources:
     Parameters
     ----------
     history
-        The log with its nightly trainings, and the times of publication.
+        The log, the output of the nightly training, and the times of publication.
     likes
-        First likes of actors and projects.
+        The first like of each project by each actor.
     """
 
     def __init__(self, history: LogEvidence, likes: EventLog) -> None:
         self._history = history
         self._likes = likes
 
-    def of(self, actor: int, at_s: float) -> dict[CandidateSource, Integers]:
+    def candidates_by_source(self, actor: int, at_s: float) -> dict[CandidateSource, Integers]:
         """Return the candidates of a request by source (dense indexes, best first), without the viewer's history."""
         engagements = self._history.engagements(actor, at_s)
         exists = np.flatnonzero(self._history.created_s < at_s)
-        found = {
+        candidates = {
             CandidateSource.NEWEST: self._best(exists, np.zeros(exists.size), weights.CANDIDATES_NEWEST),
             CandidateSource.POPULAR: self._popular(exists, at_s),
-            CandidateSource.RECENT: self._lately(exists, at_s),
+            CandidateSource.RECENT: self._recent(exists, at_s),
             CandidateSource.ITEM_NEIGHBORS: self._item_neighbors(engagements, at_s),
-            CandidateSource.SESSION_NEIGHBORS: self._company(actor, engagements, at_s),
+            CandidateSource.SESSION_NEIGHBORS: self._session_neighbors(actor, engagements, at_s),
             CandidateSource.OWNERS: self._owners(engagements.projects, exists),
         }
         unseen = self._history.created_s < at_s
         unseen[engagements.projects] = False
-        return {source: ids[unseen[ids]] for source, ids in found.items()}
+        return {source: ids[unseen[ids]] for source, ids in candidates.items()}
 
     def _best(self, projects: Integers, values: Floats, limit: int) -> Integers:
-        """Return the projects of the highest value; of ties the newest."""
+        """Return the `limit` projects of the highest value; of ties the newest."""
         return projects[np.lexsort((-projects, -self._history.created_s[projects], -values))[:limit]]
 
     def _popular(self, exists: Integers, at_s: float) -> Integers:
         likes = self._likes
-        counted = np.bincount(likes.projects[: likes.count_before(at_s)], minlength=likes.n_projects)
-        return self._best(exists, counted[exists].astype(np.float64), weights.CANDIDATES_POPULAR)
+        counts = np.bincount(likes.projects[: likes.count_before(at_s)], minlength=likes.n_projects)
+        return self._best(exists, counts[exists].astype(np.float64), weights.CANDIDATES_POPULAR)
 
-    def _lately(self, exists: Integers, at_s: float) -> Integers:
+    def _recent(self, exists: Integers, at_s: float) -> Integers:
         log = self._history.log
-        until = log.count_before(at_s)
-        last = log.projects[max(until - weights.RECENT_SOURCE_ENGAGEMENTS, 0) : until]
-        people = np.bincount(last, minlength=log.n_projects)[exists].astype(np.float64)
-        return self._best(exists[people > 0], people[people > 0], weights.CANDIDATES_RECENT)
+        end = log.count_before(at_s)
+        last = log.projects[max(end - weights.RECENT_SOURCE_ENGAGEMENTS, 0) : end]
+        actors = np.bincount(last, minlength=log.n_projects)[exists].astype(np.float64)
+        return self._best(exists[actors > 0], actors[actors > 0], weights.CANDIDATES_RECENT)
 
     def _item_neighbors(self, engagements: History, at_s: float) -> Integers:
         lists = self._history.model.lists.get(NeighborKind.COSINE)
         if lists is None:
             return np.empty(0, np.int64)
         seeds = engagements.projects[: weights.NEIGHBOR_SEEDS]
-        values = history_weights((at_s - engagements.at_s[: seeds.size]) / DAY_S)
+        seed_weights = history_weights((at_s - engagements.at_s[: seeds.size]) / DAY_S)
         spans = [slice(lists.starts[seed], lists.starts[seed + 1]) for seed in seeds]
         ids = np.concatenate([lists.ids[span] for span in spans] or [np.empty(0, np.int64)])
-        similarity = [one * lists.similarity[span] for one, span in zip(values, spans, strict=True)]
-        summed = np.concatenate(similarity or [np.empty(0)])
-        return nearest_to_history(ids, summed, engagements.projects, weights.CANDIDATES_ITEM_NEIGHBORS)
+        similarity = [weight * lists.similarity[span] for weight, span in zip(seed_weights, spans, strict=True)]
+        weighted = np.concatenate(similarity or [np.empty(0)])
+        return nearest_to_history(ids, weighted, engagements.projects, weights.CANDIDATES_ITEM_NEIGHBORS)
 
-    def _company(self, actor: int, engagements: History, at_s: float) -> Integers:
+    def _session_neighbors(self, actor: int, engagements: History, at_s: float) -> Integers:
         history, log = self._history, self._history.log
         shared = history.count_shared_projects(actor, engagements, at_s)
-        people = np.lexsort((np.arange(shared.size), -shared))[: weights.SESSION_NEIGHBOR_COUNT]
-        known = np.zeros(log.n_actors, dtype=bool)
-        known[people[shared[people] > 0]] = True
+        neighbors = np.lexsort((np.arange(shared.size), -shared))[: weights.SESSION_NEIGHBOR_COUNT]
+        is_neighbor = np.zeros(log.n_actors, dtype=bool)
+        is_neighbor[neighbors[shared[neighbors] > 0]] = True
         recent = slice(log.count_before(at_s - weights.RECENT_INTERACTION_DAYS * DAY_S), log.count_before(at_s))
-        met = log.projects[recent][known[log.actors[recent]]]
-        people_on = np.bincount(met, minlength=log.n_projects)
-        people_on[engagements.projects] = 0
-        enough = np.flatnonzero(people_on >= history.floor)
-        return self._best(enough, people_on[enough].astype(np.float64), weights.CANDIDATES_SESSION_NEIGHBORS)
+        projects = log.projects[recent][is_neighbor[log.actors[recent]]]
+        counts = np.bincount(projects, minlength=log.n_projects)
+        counts[engagements.projects] = 0
+        enough = np.flatnonzero(counts >= history.floor)
+        return self._best(enough, counts[enough].astype(np.float64), weights.CANDIDATES_SESSION_NEIGHBORS)
 
     def _owners(self, engaged: Integers, exists: Integers) -> Integers:
         owners = self._history.owners
-        makers = owners[engaged]
-        theirs = exists[np.isin(owners[exists], makers[makers >= 0])]
-        theirs = np.setdiff1d(theirs, engaged)
-        return self._best(theirs, np.zeros(theirs.size), weights.CANDIDATES_OWNERS)
+        history_owners = owners[engaged]
+        same_owner = exists[np.isin(owners[exists], history_owners[history_owners >= 0])]
+        same_owner = np.setdiff1d(same_owner, engaged)
+        return self._best(same_owner, np.zeros(same_owner.size), weights.CANDIDATES_OWNERS)

@@ -27,43 +27,44 @@ from scoring.weights import Signal
 Progress = Callable[[str, float], None]
 
 KEPT_NEWEST, KEPT_MOST_ACTIVE, KEPT_SHARE = 40, 60, 0.05
-"""Rows of a thinned-out list: the relevant ones, the newest, those with most visitors, and this share of the rest, each
-of which stands for 20. Unlike hard negatives alone this keeps the softmax unbiased; 140 rows replace 1,500.
+"""Rows kept in a sampled list, beside the relevant rows: the newest, those with the most actors, and a share of the
+rest. Each row of that share represents 20 rows, so the softmax is unbiased, which it is not with hard negatives alone.
+140 rows replace 1,500.
 """
 
 NEIGHBOR_LISTS_DAYS = 7.0
-"""Days between two builds of the neighbor lists in a replay: lists of a week ago are as good, and each costs 1 s."""
+"""Days between two builds of the neighbor lists in a replay: week-old lists rank as well, and each build takes 1 s."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReplayedRequest:
-    """The n candidates of one request, and the rows of the relevant ones.
+    """The n candidates of one past request, with the inputs of their signals."""
 
-    `from_sources` holds the projects that the candidate sources find, if these are measured.
-    """
-
-    actor: int
+    actor: int  # the viewer
     at_s: float
-    projects: Integers
-    relevant: Integers
+    projects: Integers  # (n,) candidates
+    relevant: Integers  # rows of the candidates that the viewer engaged with afterwards
     evidence: BehaviorEvidence
     stage: ViewerStage
+    # Projects that the candidate sources return, if the sources are measured.
     from_sources: Integers = field(default_factory=lambda: np.empty(0, np.int64))
 
 
 class Replay:
-    """A log as it was at successive moments: live events, and neighbors and factors of the last nightly training.
+    """State of a log at successive moments: all earlier events, and the output of the last nightly training.
 
-    Moments must not go back in time, because lists are only built for later moments.
+    Each call must be for the same moment as the call before or a later one, because neighbor lists are only built for
+    later moments.
 
     Parameters
     ----------
     floor
-        People from which on neighbor signals count.
+        Minimum number of actors for neighbor signals.
     seed
-        Of the random draws of the nightly training.
+        Seed of the random numbers of the nightly training.
     seen
-        The complete log, if `dataset` holds a truncated one: what a viewer knows is no candidate.
+        The complete log, if `dataset` holds a truncated log. Projects of the viewer's complete history are no
+        candidates.
     rebuild_days
         Days between two builds of the factors.
     """
@@ -81,18 +82,18 @@ class Replay:
         self._trained_s = self._lists_due_s = -1.0
 
     def evidence(self, actor: int, projects: Integers, at_s: float) -> BehaviorEvidence:
-        """Return the inputs of the signals of a viewer and projects (dense indexes), known strictly before a moment."""
+        """Return the signal inputs of a viewer and projects (dense indexes), from events strictly before a moment."""
         trained_s = float(np.floor(at_s / self._rebuild_s) * self._rebuild_s)
         if trained_s != self._trained_s:
-            recent = trained_s < self._lists_due_s
-            old = self.history.model if recent else None
-            self.history.use_model(_train(self._dataset.log, trained_s, self._floor, self._seed, old))
-            self._lists_due_s = self._lists_due_s if recent else trained_s + NEIGHBOR_LISTS_DAYS * DAY_S
+            reuses_lists = trained_s < self._lists_due_s
+            last_model = self.history.model if reuses_lists else None
+            self.history.use_model(_train(self._dataset.log, trained_s, self._floor, self._seed, last_model))
+            self._lists_due_s = self._lists_due_s if reuses_lists else trained_s + NEIGHBOR_LISTS_DAYS * DAY_S
             self._trained_s = trained_s
         return self.history.evidence(actor, projects, at_s)
 
     def candidates_for(self, actor: int, at_s: float) -> Integers:
-        """Return the projects that existed strictly before a moment and that are new to the viewer."""
+        """Return the projects that existed strictly before a moment and that the viewer had not engaged with."""
         candidates = self._dataset.created_s < at_s
         candidates[self._seen.projects[self._seen_by.events_before(actor, self._seen.count_before(at_s))]] = False
         return np.flatnonzero(candidates)
@@ -100,56 +101,61 @@ class Replay:
     def stage_of(self, actor: int, evidence: BehaviorEvidence) -> ViewerStage:
         """Return the stage of the viewer at the moment of the evidence."""
         likes = self._likes_of.events_before(actor, self._dataset.likes.count_before(evidence.at_s)).size
-        stated = bool(self._dataset.interests_s[actor] < evidence.at_s)
-        return stage(0, evidence.engagements.projects.size, likes, stated)
+        has_interests = bool(self._dataset.interests_s[actor] < evidence.at_s)
+        return stage(0, evidence.engagements.projects.size, likes, has_interests)
 
 
 VIEWER_STAGES = tuple(ViewerStage)
 """The stages by their index in `CandidateLists.stages`."""
 
 
-def replay_requests(past: Replay, requests: FeedRequests, progress: Progress, label: str) -> Iterator[ReplayedRequest]:
-    """Yield the candidates of each request, in the order of time."""
+def replay_requests(
+    replay: Replay, requests: FeedRequests, progress: Progress, label: str
+) -> Iterator[ReplayedRequest]:
+    """Yield the candidates of each request, in the order of time; `progress` gets `label` and the share done."""
     for index in range(requests.n):
         actor, at_s = int(requests.actors[index]), float(requests.at_s[index])
-        projects = past.candidates_for(actor, at_s)
+        projects = replay.candidates_for(actor, at_s)
         relevant = np.searchsorted(projects, requests.relevant[index])
-        evidence = past.evidence(actor, projects, at_s)
-        yield ReplayedRequest(actor, at_s, projects, relevant, evidence, past.stage_of(actor, evidence))
+        evidence = replay.evidence(actor, projects, at_s)
+        yield ReplayedRequest(actor, at_s, projects, relevant, evidence, replay.stage_of(actor, evidence))
         if index % 50 == 0 or index == requests.n - 1:
             progress(label, (index + 1) / requests.n)
 
 
-def _train(log: EventLog, at_s: float, floor: int, seed: int, old: CollaborativeModel | None) -> CollaborativeModel:
-    """Build the factors, and the neighbor lists unless recent ones are given."""
-    until = log.count_before(at_s)
-    if old is None:
-        return build_collaborative_model(log, until, floor, seed)
-    engaged = interaction_matrix(log.actors[:until], log.projects[:until], log.n_actors, log.n_projects)
-    return replace(old, factors=learn_factors(engaged, floor=floor, seed=seed))
+def _train(
+    log: EventLog, at_s: float, floor: int, seed: int, last_model: CollaborativeModel | None
+) -> CollaborativeModel:
+    """Build the factors, and the neighbor lists too unless there is a `last_model` whose lists can be reused."""
+    n_events = log.count_before(at_s)
+    if last_model is None:
+        return build_collaborative_model(log, n_events, floor, seed)
+    engaged = interaction_matrix(log.actors[:n_events], log.projects[:n_events], log.n_actors, log.n_projects)
+    return replace(last_model, factors=learn_factors(engaged, floor=floor, seed=seed))
 
 
 def training_lists(
-    candidates: Iterator[ReplayedRequest], seed: int, signals: tuple[Signal, ...] = tuple(BEHAVIOR_SIGNALS)
+    requests: Iterator[ReplayedRequest], seed: int, signals: tuple[Signal, ...] = tuple(BEHAVIOR_SIGNALS)
 ) -> CandidateLists:
-    """Return thinned-out lists with their signals, to fit a model to."""
+    """Return sampled candidate lists with the values of `signals`, to fit a model to."""
     rng = np.random.default_rng(seed)
     lists = []
-    for one in candidates:
-        marked = np.zeros(one.projects.size, dtype=bool)
-        marked[one.relevant] = True
-        kept, stands_for = _thinned(one.evidence, marked, rng)
-        values = behavior_matrix(one.evidence, signals).astype(np.float32)[kept]
-        stage_index = VIEWER_STAGES.index(one.stage)
-        lists.append(CandidateLists.single(values, marked[kept], stands_for, one.actor, stage_index, NO_RANKS))
+    for request in requests:
+        relevant = np.zeros(request.projects.size, dtype=bool)
+        relevant[request.relevant] = True
+        rows, row_weights = _sample_rows(request.evidence, relevant, rng)
+        values = behavior_matrix(request.evidence, signals).astype(np.float32)[rows]
+        stage_index = VIEWER_STAGES.index(request.stage)
+        lists.append(CandidateLists.single(values, relevant[rows], row_weights, request.actor, stage_index, NO_RANKS))
     return concatenate_lists(lists)
 
 
-def _thinned(
+def _sample_rows(
     evidence: BehaviorEvidence, relevant: NDArray[np.bool_], rng: np.random.Generator
 ) -> tuple[Integers, NDArray[np.float32]]:
-    sure = relevant.copy()
-    for value, most in ((evidence.created_s, KEPT_NEWEST), (evidence.actors[:, 1], KEPT_MOST_ACTIVE)):
-        sure[np.argpartition(-value, most)[:most] if value.size > most else slice(None)] = True
-    kept = np.flatnonzero(sure | (rng.random(sure.size) < KEPT_SHARE))
-    return kept, np.where(sure[kept], 1.0, 1.0 / KEPT_SHARE).astype(np.float32)
+    """Return the rows of a sampled list, and the number of rows that each represents."""
+    always = relevant.copy()
+    for values, count in ((evidence.created_s, KEPT_NEWEST), (evidence.actors[:, 1], KEPT_MOST_ACTIVE)):
+        always[np.argpartition(-values, count)[:count] if values.size > count else slice(None)] = True
+    rows = np.flatnonzero(always | (rng.random(always.size) < KEPT_SHARE))
+    return rows, np.where(always[rows], 1.0, 1.0 / KEPT_SHARE).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Scorers: rankings that are compared on replayed requests, by a model or by one signal alone."""
+"""Scorers for replayed requests: by a model, or by one signal alone."""
 
 from collections.abc import Callable, Mapping
 
@@ -12,36 +12,36 @@ from scoring.replay.replayed_requests import ReplayedRequest
 from scoring.weights import Signal
 
 Score = Callable[[ReplayedRequest, Floats], Floats]
-"""Scores the n candidates of a request; the (n, k) behavior signals are in the order of `BEHAVIOR_SIGNALS`."""
+"""Function from a request and its (n, k) signal values, in the order of `BEHAVIOR_SIGNALS`, to the (n,) scores."""
 
 COLUMNS: Mapping[Signal, int] = {signal: column for column, signal in enumerate(BEHAVIOR_SIGNALS)}
 """The column of each behavior signal."""
 
 SERVED_SIGNALS = tuple(signal for signal in BEHAVIOR_SIGNALS if signal not in EVALUATION_ONLY)
-"""The signals of a timed feed; the others are computed for the static protocol only."""
+"""The behavior signals that are computed when a feed is served; the others are for the protocol `random` only."""
 
 
 def model_scorer(model: Model) -> Score:
-    """Score by a model, at the viewer's stage; signals that a log cannot yield (texts, interests) are 0."""
+    """Score by a model for the viewer's stage. Signals that a log does not hold (texts, interests) are 0."""
     by_stage = {stage: model.for_stage(stage) for stage in ViewerStage}
 
-    def score(one: ReplayedRequest, matrix: Floats) -> Floats:
-        nothing = np.zeros(matrix.shape[0])
-        columns = [matrix[:, COLUMNS[signal]] if signal in COLUMNS else nothing for signal in model.signals]
-        return scores(by_stage[one.stage].contributions(np.column_stack(columns))).astype(np.float64)
+    def score(request: ReplayedRequest, matrix: Floats) -> Floats:
+        zeros = np.zeros(matrix.shape[0])
+        columns = [matrix[:, COLUMNS[signal]] if signal in COLUMNS else zeros for signal in model.signals]
+        return scores(by_stage[request.stage].contributions(np.column_stack(columns))).astype(np.float64)
 
     return score
 
 
-def single(signal: Signal, sign: float = 1.0) -> Score:
-    """Score by one behavior signal alone."""
-    return lambda _one, matrix: sign * matrix[:, COLUMNS[signal]]
+def signal_scorer(signal: Signal, sign: float = 1.0) -> Score:
+    """Score by one behavior signal alone; with the sign −1, low values rank first."""
+    return lambda _request, matrix: sign * matrix[:, COLUMNS[signal]]
 
 
 def single_signal_scorers(model: Model) -> dict[str, Score]:
-    """Return a scorer for each behavior signal of a model; few events since creation score high, age is left out."""
+    """Return a scorer for each behavior signal of a model except age; few events since creation rank first."""
     return {
-        f"signal {signal}": single(signal, -1.0 if signal is Signal.EVENTS_SINCE_CREATION else 1.0)
+        f"signal {signal}": signal_scorer(signal, -1.0 if signal is Signal.EVENTS_SINCE_CREATION else 1.0)
         for signal in model.signals
         if signal in COLUMNS and signal is not Signal.AGE
     }

@@ -1,4 +1,4 @@
-"""Training of a ranking model on this installation's log, and the choice of the model that ranks."""
+"""Training of a ranking model on this installation's log, and activation of models."""
 
 import asyncio
 from datetime import timedelta
@@ -20,11 +20,11 @@ from scoring.training.training_data import read_training_data
 
 
 class CurrentModel(NamedTuple):
-    """The model that ranks, its age, and the fault of the stored model that it stands in for, if any."""
+    """The model that ranks now."""
 
     model: Model
     age_days: float
-    fault: str | None = None
+    fault: str | None = None  # why the active model cannot be read, if the default preset ranks instead
 
 
 async def train_model(
@@ -34,7 +34,7 @@ async def train_model(
     seed: int = 0,
     progress: Progress = lambda *_: None,
 ) -> ModelVerdict:
-    """Fit a model to this installation's own log, judge it, store it, and activate it if it is better.
+    """Fit a model to this installation's log, store it, and activate it if it is better than the active model.
 
     The computation runs in a thread, so that a worker continues with its other jobs.
 
@@ -43,27 +43,27 @@ async def train_model(
     InvalidRecord
         If a model or preset of that name exists.
     InsufficientData
-        If there is too little to learn from; nothing has changed.
+        If the log is too small to train on; nothing has changed.
     """
-    chosen = name or f"trained-{now():%Y-%m-%d-%H%M%S}"
-    if chosen in {*PRESETS, *(one.name for one in await all_models(database))}:
-        raise InvalidRecord(f"a model named {chosen!r} exists already; give another --name")
+    new_name = name or f"trained-{now():%Y-%m-%d-%H%M%S}"
+    if new_name in {*PRESETS, *(model.name for model in await all_models(database))}:
+        raise InvalidRecord(f"a model named {new_name!r} exists already; give another --name")
     data = await read_training_data(database)
-    logged = await read_served_lists(database, data, now() - RETENTION)
+    served = await read_served_lists(database, data, now() - RETENTION)
     active = await read_current_model(database)
     verdict = await asyncio.to_thread(
-        fit_and_judge_model, data.dataset, chosen, active.model, active.age_days, floor, seed, progress, logged
+        fit_and_judge_model, data.dataset, new_name, active.model, active.age_days, floor, seed, progress, served
     )
     report = {**verdict.report, "because": verdict.because} | ({"fault": active.fault} if active.fault else {})
     async with database.write() as connection:
-        await store_model(connection, chosen, as_data(verdict.model), report)
+        await store_model(connection, new_name, as_data(verdict.model), report)
         if verdict.accepted:
-            await activate_model(connection, chosen)
+            await activate_model(connection, new_name)
     return verdict
 
 
 async def read_current_model(database: Database) -> CurrentModel:
-    """Read the model that ranks. The default preset replaces a stored one that cannot be read."""
+    """Read the active model. If it cannot be read, or no model is active, return the default preset."""
     stored = await active_model(database)
     if stored is None:
         return CurrentModel(DEFAULT, 0.0)
@@ -75,16 +75,16 @@ async def read_current_model(database: Database) -> CurrentModel:
 
 
 async def activate_ranking_model(database: Database, name: str) -> None:
-    """Let a stored model or a preset rank from now on.
+    """Activate a stored model or a preset.
 
     Raises
     ------
     InvalidRecord
         If no model has this name.
     InvalidModel
-        If it cannot rank; the active model stays.
+        If the model cannot be read; the active model stays.
     """
-    stored = next((one for one in await all_models(database) if one.name == name), None)
+    stored = next((model for model in await all_models(database) if model.name == name), None)
     if stored is not None:
         from_data(name, stored.curves)  # raises before anything is changed
     async with database.write() as connection:
@@ -101,7 +101,7 @@ async def activate_previous_model(database: Database) -> str:
     InvalidRecord
         If no model was ever activated.
     InvalidModel
-        If it cannot rank; the active model stays.
+        If the model cannot be read; the active model stays.
     """
     if await active_model(database) is None:
         raise InvalidRecord("there is no earlier model: the default preset ranks")

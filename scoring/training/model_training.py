@@ -1,4 +1,4 @@
-"""Fitting of a ranking model, and its comparison with the active model on a later window than it was fitted on."""
+"""Fitting of a ranking model to a window of the log, and its comparison with the active model on a later window."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,43 +23,43 @@ from scoring.replay.scorers import SERVED_SIGNALS, model_scorer, single_signal_s
 from scoring.training.served_lists import ServedList, served_candidate_lists
 
 LIKELY = 0.9
-"""A new model must be better than the active one, and than the best single signal, with this probability."""
+"""Probability with which a new model must be better than the active model, and than the best single signal."""
 NOT_WORSE = 0.002
-"""Loss of NDCG@10 that is accepted for a new model if the active one is over `STALE_DAYS` old."""
+"""Loss of NDCG@10 that is accepted for a new model if the active model is over `STALE_DAYS` days old."""
 STALE_DAYS = 7.0
 WINDOW_DAYS = 120.0
-"""Days before the log's end to learn from: tastes and habits drift, and a season is enough."""
+"""Length of the window to learn from, in days before the end of the log. Older events say less about today's tastes."""
 WARM_SHARE = 0.25
-"""Share of a log younger than the window that is left out at its beginning, when little was known of any viewer."""
+"""Share of requests left out at the beginning of a log younger than the window, when every history was short."""
 FITTED_SHARE = 2 / 3
-"""Share of the rest, in the order of time, to fit on; the remainder is for the comparison."""
+"""Share of the window's requests, in the order of time, to fit on; the later requests are for the comparison."""
 MIN_REQUESTS = 50
-"""Requests needed to fit on, and to compare on."""
+"""Minimum number of requests to fit on, and to compare on."""
 MAX_REQUESTS = 6_000
-"""Requests replayed of each window, evenly chosen: 5,000 fit 17 curves to within the noise."""
+"""Maximum number of requests replayed per window, in even steps. For 17 curves, 5,000 requests are enough."""
 MIN_SERVED_LISTS = 500
-"""Served rankings, with reported impressions and an interaction, from which on these are learned from."""
+"""Minimum number of served lists, with reported impressions and an interaction, to fit a model to them."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelVerdict:
-    """A new model, whether it is accepted, the reason in one sentence, and the figures."""
+    """A new model, and the decision whether to activate it."""
 
     model: Model
     accepted: bool
-    because: str
-    report: Mapping[str, Any]
+    because: str  # the reason, in one sentence
+    report: Mapping[str, Any]  # the figures, stored with the model
 
 
 class _Trial(NamedTuple):
-    """A new model, and the NDCG@10 of every ranking on each list of the later window."""
+    """A new model, and its comparison with other rankings on the l lists of the later window."""
 
     model: Model
-    values: Mapping[str, Floats]
-    viewers: Integers
+    values: Mapping[str, Floats]  # (l,) NDCG@10 by the name of the ranking
+    viewers: Integers  # (l,)
     learned_from: str
-    fit_times_s: Floats
-    comparison_times_s: Floats
+    fit_times_s: Floats  # Unix seconds of the requests that the model was fitted to
+    comparison_times_s: Floats  # (l,) Unix seconds
 
 
 def fit_and_judge_model(
@@ -72,21 +72,23 @@ def fit_and_judge_model(
     progress: Progress,
     served: Sequence[ServedList] = (),
 ) -> ModelVerdict:
-    """Fit a model on a rolling window of a log, and compare it with the active one on the window after.
+    """Fit a model to a window of a log, and compare it with the active model on the window after it.
 
-    With `MIN_SERVED_LISTS` served rankings it learns from these, corrected for position bias; else from a replay of
-    interactions, which does not know what was shown. The report says which, under ``"learned from"``.
+    With at least `MIN_SERVED_LISTS` served lists, the model is fitted to these, with a correction of position bias.
+    Otherwise it is fitted to a replay of interactions, which does not know what was shown. The report says which, under
+    ``"learned from"``.
 
     Raises `InsufficientData` if the log holds too little to fit or to compare on.
     """
     if len(served) >= MIN_SERVED_LISTS:
-        trial = _from_served(dataset, sorted(served, key=lambda one: one.at_s), name, active, floor, seed, progress)
+        in_order = sorted(served, key=lambda ranking: ranking.at_s)
+        trial = _fit_served_lists(dataset, in_order, name, active, floor, seed, progress)
     else:
-        trial = _from_replay(dataset, len(served), name, active, floor, seed, progress)
+        trial = _fit_replay(dataset, len(served), name, active, floor, seed, progress)
     return _judge(trial, active.name, active_age_days, seed)
 
 
-def _from_served(
+def _fit_served_lists(
     dataset: Dataset,
     served: Sequence[ServedList],
     name: str,
@@ -96,72 +98,72 @@ def _from_served(
     progress: Progress,
 ) -> _Trial:
     signals = (*SERVED_SIGNALS, *UNTRAINED_SIGNALS)
-    until = int(FITTED_SHARE * len(served))
-    fitting, judging = (
-        served_candidate_lists(dataset, part, signals, floor, progress) for part in (served[:until], served[until:])
-    )
+    n_fitting = int(FITTED_SHARE * len(served))
+    windows = served[:n_fitting], served[n_fitting:]
+    fitting, judging = (served_candidate_lists(dataset, window, signals, floor, progress) for window in windows)
     fitted, bias = fit_model_with_positions(name, fitting, signals)
     model = with_untrained_signals(fitted)
     propensities = bias.propensities(judging.ranks)
+    fit_times_s, comparison_times_s = (np.array([ranking.at_s for ranking in window]) for window in windows)
     scores: dict[str, NDArray[Any]] = {
         "new": score_lists(model, judging, signals),
         "active": score_lists(active, judging, signals),
-        **{f"signal {one}": judging.values[:, k] for k, one in enumerate(signals) if one in fitted.curves},
+        **{f"signal {signal}": judging.values[:, k] for k, signal in enumerate(signals) if signal in fitted.curves},
     }
     return _Trial(
         model,
         {key: unbiased_ndcg(judging, score.astype(np.float64), propensities, seed) for key, score in scores.items()},
         judging.viewers,
         f"{len(served)} served rankings with impressions, corrected for position bias",
-        np.array([one.at_s for one in served[:until]]),
-        np.array([one.at_s for one in served[until:]]),
+        fit_times_s,
+        comparison_times_s,
     )
 
 
-def _from_replay(
-    dataset: Dataset, served: int, name: str, active: Model, floor: int, seed: int, progress: Progress
+def _fit_replay(
+    dataset: Dataset, n_served: int, name: str, active: Model, floor: int, seed: int, progress: Progress
 ) -> _Trial:
-    fitting, judging = _windows(feed_requests(dataset, earlier=0), feed_requests(dataset))
+    fitting, judging = _windows(feed_requests(dataset, min_earlier=0), feed_requests(dataset))
     if min(fitting.n, judging.n) < MIN_REQUESTS:
         raise InsufficientData(
             f"there are {fitting.n} feed requests to fit on and {judging.n} to compare on; at least {MIN_REQUESTS} "
             "each are needed, so the active model stays"
         )
-    lists = replay_requests(Replay(dataset, floor, seed), fitting, progress, "fitting")
-    model = with_untrained_signals(fit_model(name, training_lists(lists, seed, SERVED_SIGNALS), SERVED_SIGNALS))
+    requests = replay_requests(Replay(dataset, floor, seed), fitting, progress, "fitting")
+    model = with_untrained_signals(fit_model(name, training_lists(requests, seed, SERVED_SIGNALS), SERVED_SIGNALS))
     scorers = {"new": model_scorer(model), "active": model_scorer(active), **single_signal_scorers(model)}
-    lists = replay_requests(Replay(dataset, floor, seed), judging, progress, "judging")
-    measured = measure(lists, scorers, lambda one: all_time_actors(dataset.log, one))
+    requests = replay_requests(Replay(dataset, floor, seed), judging, progress, "judging")
+    metrics = measure(requests, scorers, lambda request: all_time_actors(dataset.log, request))
     return _Trial(
         model,
-        {key: one.values[:, 0] for key, one in measured.items()},
+        {key: ranking.values[:, 0] for key, ranking in metrics.items()},
         judging.actors,
-        f"a replay of interactions: {served} served rankings have impressions, {MIN_SERVED_LISTS} are needed",
+        f"a replay of interactions: {n_served} served rankings have impressions, {MIN_SERVED_LISTS} are needed",
         fitting.at_s,
         judging.at_s,
     )
 
 
-def _windows(of_all: FeedRequests, of_known: FeedRequests) -> tuple[FeedRequests, FeedRequests]:
-    """Split a log by time: fit on the requests of all viewers, compare on those of viewers with a history."""
-    if not of_known.n:
-        return of_known, of_known
-    end_s = float(of_known.at_s[-1])
-    begin_s = max(end_s - WINDOW_DAYS * DAY_S, float(of_known.at_s[int(WARM_SHARE * of_known.n)]))
-    recent = of_known.select_period(begin_s, end_s)
-    until_s = float(recent.at_s[int(FITTED_SHARE * recent.n)])
-    windows = of_all.select_period(begin_s, np.nextafter(until_s, 0.0)), recent.select_period(until_s, end_s)
-    fitting, judging = (one.select(_evenly(one.n, MAX_REQUESTS)) for one in windows)
+def _windows(all_requests: FeedRequests, with_history: FeedRequests) -> tuple[FeedRequests, FeedRequests]:
+    """Return the requests of all viewers to fit on, and the later requests of viewers with a history to compare on."""
+    if not with_history.n:
+        return with_history, with_history
+    end_s = float(with_history.at_s[-1])
+    begin_s = max(end_s - WINDOW_DAYS * DAY_S, float(with_history.at_s[int(WARM_SHARE * with_history.n)]))
+    recent = with_history.select_period(begin_s, end_s)
+    cut_s = float(recent.at_s[int(FITTED_SHARE * recent.n)])
+    windows = all_requests.select_period(begin_s, np.nextafter(cut_s, 0.0)), recent.select_period(cut_s, end_s)
+    fitting, judging = (window.select(_evenly_spaced(window.n, MAX_REQUESTS)) for window in windows)
     return fitting, judging
 
 
-def _evenly(n: int, most: int) -> Integers:
-    """Choose at most `most` of n indexes, in even steps."""
-    return np.unique(np.linspace(0, n - 1, min(n, most)).astype(np.int64)) if n else np.empty(0, np.int64)
+def _evenly_spaced(n: int, max_count: int) -> Integers:
+    """Return at most `max_count` of the indexes 0 to n − 1, in even steps."""
+    return np.unique(np.linspace(0, n - 1, min(n, max_count)).astype(np.int64)) if n else np.empty(0, np.int64)
 
 
 def _judge(trial: _Trial, active: str, active_age_days: float, seed: int) -> ModelVerdict:
-    """Accept a model that is better with probability `LIKELY`, or one that is not worse than a stale active model."""
+    """Accept a model that is better with probability `LIKELY`, or that is not worse than a stale active model."""
     values, viewers = trial.values, trial.viewers
     best = max((key for key in values if key.startswith("signal ")), key=lambda key: float(values[key].mean()))
     over_active = probability_better(values["new"], values["active"], viewers, seed)
@@ -179,8 +181,8 @@ def _judge(trial: _Trial, active: str, active_age_days: float, seed: int) -> Mod
         "fitted": _window(trial.fit_times_s),
         "judged": _window(trial.comparison_times_s),
         "against": active,
-        "ndcg@10": {key: round(float(one.mean()), 5) for key, one in values.items()},
-        "error": {key: round(clustered_standard_error(one, viewers), 5) for key, one in values.items()},
+        "ndcg@10": {key: round(float(ndcg.mean()), 5) for key, ndcg in values.items()},
+        "error": {key: round(clustered_standard_error(ndcg, viewers), 5) for key, ndcg in values.items()},
         "probability better than the active model": over_active,
         "probability better than the best single signal": over_single,
         "best single signal": best,

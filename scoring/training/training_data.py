@@ -1,4 +1,4 @@
-"""The database as a data set to train on."""
+"""Training data read from the database: projects, first interactions, likes and interests as arrays."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,27 +30,27 @@ _ANSWERS = select(OnboardingResponse.actor_id, func.min(OnboardingResponse.creat
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainingData:
-    """An installation's log as a data set, with the (u,) and (p,) ids of its dense indexes, ascending."""
+    """An installation's log as a data set, and the ids of its dense indexes."""
 
     dataset: Dataset
-    actor_ids: Integers
-    project_ids: Integers
+    actor_ids: Integers  # (u,) ascending
+    project_ids: Integers  # (p,) ascending
 
     def actor(self, id_: int) -> int | None:
-        """Return the dense index of an actor, or None without any interaction."""
-        at = int(np.searchsorted(self.actor_ids, id_))
-        return at if at < self.actor_ids.size and self.actor_ids[at] == id_ else None
+        """Return the dense index of an actor, or None for an actor without interactions."""
+        index = int(np.searchsorted(self.actor_ids, id_))
+        return index if index < self.actor_ids.size and self.actor_ids[index] == id_ else None
 
     def projects(self, ids: Integers) -> Integers:
-        """Return the dense indexes of projects, −1 for those that were deleted."""
-        at = np.minimum(np.searchsorted(self.project_ids, ids), self.project_ids.size - 1)
-        return np.where(self.project_ids[at] == ids, at, -1)
+        """Return the dense indexes of projects, −1 for deleted projects."""
+        indexes = np.minimum(np.searchsorted(self.project_ids, ids), self.project_ids.size - 1)
+        return np.where(self.project_ids[indexes] == ids, indexes, -1)
 
 
 async def read_training_data(database: Database) -> TrainingData:
-    """Read projects, engagement and likes.
+    """Read projects, first interactions, likes and interests.
 
-    Raises `InsufficientData` if there is no engagement at all.
+    Raises `InsufficientData` if there is no interaction.
     """
     projects = await database.fetch(_PROJECTS)
     parts = [part async for part in stream_engagement(database)]
@@ -63,38 +63,37 @@ async def read_training_data(database: Database) -> TrainingData:
         np.concatenate([actors, owners[owners > 0], [row.actor_id for row in likes]]).astype(np.int64)
     )
     project_ids = np.array([row.id for row in projects], dtype=np.int64)
-    timed = at_s > 0
+    has_time = at_s > 0
 
-    def log(actor: Integers, project: Integers, at: Floats) -> EventLog:
-        a, p = np.searchsorted(actor_ids, actor), np.searchsorted(project_ids, project)
-        return EventLog.from_events(a.astype(np.int64), p.astype(np.int64), at, actor_ids.size, project_ids.size)
+    def log(actors: Integers, projects: Integers, times_s: Floats) -> EventLog:
+        a, p = np.searchsorted(actor_ids, actors), np.searchsorted(project_ids, projects)
+        return EventLog.from_events(a.astype(np.int64), p.astype(np.int64), times_s, actor_ids.size, project_ids.size)
 
     dataset = Dataset(
         name="this installation",
         created_s=np.array([row.created_at.timestamp() for row in projects]),
         owners=np.where(owners > 0, np.searchsorted(actor_ids, owners), -1),
-        log=log(actors[timed], engaged[timed], at_s[timed]),
+        log=log(actors[has_time], engaged[has_time], at_s[has_time]),
         likes=log(
             np.array([row.actor_id for row in likes], dtype=np.int64),
             np.array([row.project_id for row in likes], dtype=np.int64),
             np.array([row.created_at.timestamp() for row in likes]),
         ),
-        interests_s=_known_since(actor_ids, await database.fetch(_TAGS), await database.fetch(_ANSWERS)),
+        interests_s=_interests_s(actor_ids, await database.fetch(_TAGS), await database.fetch(_ANSWERS)),
     )
     return TrainingData(dataset, actor_ids, project_ids)
 
 
-def _known_since(actor_ids: Integers, tags: Sequence[Any], answers: Sequence[Any]) -> Floats:
-    """Return the time of each actor's first onboarding answer or of the tag that completed `weights.ENOUGH_TAGS`."""
-    since = np.full(actor_ids.size, np.inf)
+def _interests_s(actor_ids: Integers, interests: Sequence[Any], answers: Sequence[Any]) -> Floats:
+    """Return the earlier time of each actor's first onboarding answer and of interest number `weights.ENOUGH_TAGS`."""
+    earliest_s = np.full(actor_ids.size, np.inf)
     times: dict[int, list[float]] = {}
-    for tag in tags:
-        times.setdefault(tag.actor_id, []).append(tag.created_at.timestamp())
-    enough = {
-        actor: sorted(at)[weights.ENOUGH_TAGS - 1] for actor, at in times.items() if len(at) >= weights.ENOUGH_TAGS
-    }
-    for actor, at_s in (*enough.items(), *((one.actor_id, one.first.timestamp()) for one in answers)):
+    for interest in interests:
+        times.setdefault(interest.actor_id, []).append(interest.created_at.timestamp())
+    count = weights.ENOUGH_TAGS
+    enough = {actor: sorted(times_s)[count - 1] for actor, times_s in times.items() if len(times_s) >= count}
+    for actor, at_s in (*enough.items(), *((answer.actor_id, answer.first.timestamp()) for answer in answers)):
         row = int(np.searchsorted(actor_ids, actor))
         if row < actor_ids.size and actor_ids[row] == actor:
-            since[row] = min(since[row], at_s)
-    return since
+            earliest_s[row] = min(earliest_s[row], at_s)
+    return earliest_s

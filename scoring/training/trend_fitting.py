@@ -1,7 +1,8 @@
 """Fitting of the activity clock, and of the trend constants of each window.
 
-The clock is the average week's first interactions by hour. Constants are chosen by NDCG@10 of the people of the next
-hours, over many past moments; not the best point of the grid, which is partly luck, but the mean of the best few.
+The clock is the number of first interactions in each hour of an average week. Trend constants are fitted by a grid
+search over many past moments: the quality of constants at a moment is the NDCG@10 of the ranking, with the actors in
+the hours after the moment as grades. The result is the mean of the best points, because the best point is partly luck.
 """
 
 from collections.abc import Sequence
@@ -19,59 +20,60 @@ from scoring.mathematics.velocity import DEFAULT_TREND_CONSTANTS, TrendConstants
 from scoring.replay.dataset import Dataset
 
 FITTED_SHARE = 0.6
-"""Share of a log's time to fit on; the rest is for the comparison."""
+"""Share of a log's time span to fit on; the rest is for the comparison."""
 WARM_UP_S = 8 * 24 * HOUR_S
-"""The first days of a log, which are left out because its counters have not filled up."""
+"""Time at the beginning of a log without moments, because the decayed counters are still too low."""
 STEP_S = 17 * HOUR_S
-"""Moments are 17 h apart, so that they fall on all hours of the day."""
+"""Time between two moments: 17 h, so that moments fall on all hours of the day."""
 MIN_FUTURE_ACTORS = 7
-"""A moment that fewer people follow cannot tell a good order of ten from a bad one."""
+"""Minimum number of actors after a moment; fewer grades cannot tell a good order of ten projects from a bad order."""
 MIN_MOMENTS = 30
-"""Moments needed to fit on, and to compare on."""
+"""Minimum number of moments to fit on, and to compare on."""
 HORIZON_S: dict[Window, float] = {Window.HOUR: HOUR_S, Window.DAY: 24 * HOUR_S, Window.WEEK: WEEK_S}
-"""The time after a moment whose people a window is fitted to."""
+"""Time after a moment in which actors are counted, by window."""
 
-MIN_ARRIVALS, MIN_WEEKS = 1_000, 4
-"""First interactions, and weeks, needed to fit a clock."""
+MIN_INTERACTIONS, MIN_WEEKS = 1_000, 4
+"""Minimum number of first interactions, and of weeks, to fit a clock."""
 EVEN_SHARE = 0.1
-"""The share of time that passes evenly, so that the clock still runs at the quietest hour."""
+"""Share of the clock's speed that is the same in every hour, so that the clock never stops."""
 SMOOTHING = (0.125, 0.25, 0.5, 1.0, 0.5, 0.25, 0.125)
-"""Weights of the hours around an hour of the week. On deskdrop any width from .3 to 2 hours is as good."""
+"""Weights of the three hours before an hour of the week, of this hour, and of the three hours after it. On the deskdrop
+data, all widths from .3 to 2 hours are equally good."""
 
 HALF_LIVES_USED: dict[Window, tuple[int, int, int]] = {
     Window.HOUR: (0, 1, 2),
     Window.DAY: (0, 1, 2),
     Window.WEEK: (1, 2, 3),
 }
-"""Indexes of the three half-lives of `ACTIVE_HALF_LIVES_H` that a window uses."""
+"""Indexes in `ACTIVE_HALF_LIVES_H` of the three half-lives of each window."""
 QUARTERS = [shares for shares in product(range(5), repeat=3) if sum(shares) == 4]
 BACKGROUNDS, OFFSETS_H = (0.2, 0.5, 1.0), (0.5, 1.5)
 GRAVITIES = (0.2, 0.35, 0.5, 0.7, 1.0)
 BEST_POINTS = 30
-"""Best of the 450 points of the grid to average: the best one alone is .01 worse on later moments."""
+"""Number of best points of the grid to average, of 450. On later moments, the best point alone is .01 worse."""
 CANDIDATES = 250
-"""Projects with most people ranked at a moment while fitting, beside all that people engaged with next."""
+"""Projects ranked at a moment while fitting: these with the most actors before it, and all with actors after it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrendMoment:
-    """The n projects (dense indexes) that exist at a moment, with the people before and after it."""
+    """The n projects (dense indexes) that exist at a moment, with the actors before and after the moment."""
 
     at_s: float
     projects: Integers
-    people: Floats  # (n, 4) distinct people, decayed by the activity clock, a column for each of `ACTIVE_HALF_LIVES_H`
+    actors: Floats  # (n, 4) distinct actors, decayed by the activity clock at each half-life in `ACTIVE_HALF_LIVES_H`
     age_h: Floats  # (n,) active hours since creation
-    future_actors: Floats  # (n,) distinct people with a first interaction within the horizon
+    future_actors: Floats  # (n,) distinct actors with a first interaction within the horizon
 
 
-def fit_clock(arrivals_s: Floats) -> ActivityClock:
-    """Fit the clock to the ascending times of first interactions; `UNIFORM_CLOCK` if they are too few."""
-    if arrivals_s.size < MIN_ARRIVALS or arrivals_s[-1] - arrivals_s[0] < MIN_WEEKS * WEEK_S:
+def fit_clock(times_s: Floats) -> ActivityClock:
+    """Fit the clock to the ascending times of first interactions; `UNIFORM_CLOCK` if there are too few."""
+    if times_s.size < MIN_INTERACTIONS or times_s[-1] - times_s[0] < MIN_WEEKS * WEEK_S:
         return UNIFORM_CLOCK
-    hours = ((arrivals_s - FIRST_MONDAY_S) // HOUR_S).astype(np.int64) % WEEK_H
-    counted = np.bincount(hours, minlength=WEEK_H).astype(np.float64)
-    reach = len(SMOOTHING) // 2
-    smooth = sum(part * np.roll(counted, shift - reach) for shift, part in enumerate(SMOOTHING))
+    hours = ((times_s - FIRST_MONDAY_S) // HOUR_S).astype(np.int64) % WEEK_H
+    counts = np.bincount(hours, minlength=WEEK_H).astype(np.float64)
+    half_width = len(SMOOTHING) // 2
+    smooth = sum(weight * np.roll(counts, shift - half_width) for shift, weight in enumerate(SMOOTHING))
     rates = EVEN_SHARE + (1.0 - EVEN_SHARE) * smooth / np.mean(smooth)
     return ActivityClock(tuple((rates / rates.mean()).tolist()))
 
@@ -79,44 +81,50 @@ def fit_clock(arrivals_s: Floats) -> ActivityClock:
 def trend_moments(
     log: EventLog, created_s: Floats, clock: ActivityClock, times_s: Floats, horizon_s: float
 ) -> list[TrendMoment]:
-    """Return the moments that at least `MIN_FUTURE_ACTORS` people follow, by a clock."""
+    """Return the moments at these times that have at least `MIN_FUTURE_ACTORS` actors within the horizon.
+
+    Decay and ages are in hours of the clock.
+    """
     log_h, created_h = clock.hours(log.at_s), clock.hours(np.where(np.isnan(created_s), 0.0, created_s))
-    found = []
+    moments = []
     for at_s in times_s.tolist():
-        known, end = log.count_before(at_s), log.count_before(at_s + horizon_s)
+        n_past, horizon_end = log.count_before(at_s), log.count_before(at_s + horizon_s)
         projects = np.flatnonzero(created_s < at_s)
-        future_actors = np.bincount(log.projects[known:end], minlength=log.n_projects)[projects].astype(np.float64)
+        future_actors = np.bincount(log.projects[n_past:horizon_end], minlength=log.n_projects)[projects].astype(
+            np.float64
+        )
         if future_actors.sum() >= MIN_FUTURE_ACTORS:
             at_h = float(clock.hours(at_s))
-            people = _people(log, log_h, known, at_h)[projects]
-            found.append(TrendMoment(at_s, projects, people, at_h - created_h[projects], future_actors))
-    return found
+            actors = _decayed_actors(log, log_h, n_past, at_h)[projects]
+            moments.append(TrendMoment(at_s, projects, actors, at_h - created_h[projects], future_actors))
+    return moments
 
 
 def moments_between(
-    dataset: Dataset, clock: ActivityClock, since_s: float, until_s: float, window: Window = Window.DAY
+    dataset: Dataset, clock: ActivityClock, start_s: float, end_s: float, window: Window = Window.DAY
 ) -> list[TrendMoment]:
-    """Return the moments of a span, `STEP_S` apart, whose horizon ends within it."""
+    """Return the moments between two times, `STEP_S` apart, whose horizon ends before `end_s`."""
     horizon_s = HORIZON_S[window]
-    times_s = np.arange(since_s, until_s - horizon_s, STEP_S)
+    times_s = np.arange(start_s, end_s - horizon_s, STEP_S)
     return trend_moments(dataset.log, dataset.created_s, clock, times_s, horizon_s)
 
 
-def _people(log: EventLog, log_h: Floats, known: int, at_h: float) -> Floats:
+def _decayed_actors(log: EventLog, log_h: Floats, n_past: int, at_h: float) -> Floats:
+    """Return the (n_projects, 4) actors of the first `n_past` events, decayed at each half-life."""
     columns = []
     for half_life_h in ACTIVE_HALF_LIVES_H:
-        since = int(np.searchsorted(log_h[:known], at_h - 30 * half_life_h))  # a billionth is left of what is older
-        left = np.exp2((log_h[since:known] - at_h) / half_life_h)
-        columns.append(np.bincount(log.projects[since:known], left, minlength=log.n_projects))
+        start = int(np.searchsorted(log_h[:n_past], at_h - 30 * half_life_h))  # older events have decayed to below 1e-9
+        decayed = np.exp2((log_h[start:n_past] - at_h) / half_life_h)
+        columns.append(np.bincount(log.projects[start:n_past], decayed, minlength=log.n_projects))
     return np.column_stack(columns)
 
 
 def fit_trend_constants(moments: Sequence[TrendMoment], window: Window = Window.DAY) -> TrendConstants:
-    """Fit a window's constants; the defaults if there are too few moments."""
+    """Fit a window's constants; with fewer than `MIN_MOMENTS` moments, return the default constants."""
     if len(moments) < MIN_MOMENTS:
         return DEFAULT_TREND_CONSTANTS[window]
-    tried = sorted(_grid(moments, HALF_LIVES_USED[window]), key=lambda one: -one[0])[:BEST_POINTS]
-    best = np.array([point for _, point in tried])
+    by_quality = sorted(_grid(moments, HALF_LIVES_USED[window]), key=lambda result: -result[0])
+    best = np.array([point for _, point in by_quality[:BEST_POINTS]])
     shares = np.zeros(len(ACTIVE_HALF_LIVES_H))
     shares[list(HALF_LIVES_USED[window])] = best[:, :3].mean(axis=0)
     background, offset_h = np.exp(np.log(best[:, 3:5]).mean(axis=0)).tolist()
@@ -129,35 +137,29 @@ def fit_trend_constants(moments: Sequence[TrendMoment], window: Window = Window.
     )
 
 
-def _grid(moments: Sequence[TrendMoment], reach: Sequence[int]) -> list[tuple[float, tuple[float, ...]]]:
-    """Return the mean NDCG@10 at each point: three shares, background, offset, gravity."""
-    people, age_h, future_actors = _stacked(moments)
-    found = []
+def _grid(moments: Sequence[TrendMoment], half_lives: Sequence[int]) -> list[tuple[float, tuple[float, ...]]]:
+    """Return the mean NDCG@10 of each point of the grid: three shares, background, offset, gravity."""
+    actors, age_h, future_actors = _stack(moments)
+    results = []
     for background in BACKGROUNDS:
-        logs = np.log1p(people[:, :, list(reach)] / background)
+        logs = np.log1p(actors[:, :, list(half_lives)] / background)
         for offset_h, quarters in product(OFFSETS_H, QUARTERS):
-            aged = np.log1p(np.clip(age_h, 0.0, DEFAULT_TREND_CONSTANTS[Window.DAY].oldest_h) / offset_h)
+            log_age = np.log1p(np.clip(age_h, 0.0, DEFAULT_TREND_CONSTANTS[Window.DAY].oldest_h) / offset_h)
             shares = np.array(quarters) / sum(quarters)
-            attention = logs @ shares
+            log_actors = logs @ shares
             for gravity in GRAVITIES:
-                quality = float(graded_ndcg(attention - gravity * aged, future_actors).mean())
-                found.append((quality, (*shares.tolist(), background, offset_h, gravity)))
-    return found
+                quality = float(graded_ndcg(log_actors - gravity * log_age, future_actors).mean())
+                results.append((quality, (*shares.tolist(), background, offset_h, gravity)))
+    return results
 
 
-def _stacked(moments: Sequence[TrendMoment]) -> tuple[Floats, Floats, Floats]:
-    """Stack moments to (m, k, 4) people, (m, k) ages and (m, k) next people; padding is infinitely old."""
-    rows = [
-        np.union1d(np.argsort(-one.people[:, 2])[:CANDIDATES], np.flatnonzero(one.future_actors)) for one in moments
-    ]
-    k = max(row.size for row in rows)
-    people, age_h, future_actors = (
-        np.zeros((len(rows), k, 4)),
-        np.full((len(rows), k), np.inf),
-        np.zeros((len(rows), k)),
-    )
-    for place, (one, row) in enumerate(zip(moments, rows, strict=True)):
-        people[place, : row.size] = one.people[row]
-        age_h[place, : row.size] = one.age_h[row]
-        future_actors[place, : row.size] = one.future_actors[row]
-    return people, age_h, future_actors
+def _stack(moments: Sequence[TrendMoment]) -> tuple[Floats, Floats, Floats]:
+    """Return (m, k, 4) actors, (m, k) ages and (m, k) future actors; padding rows have an infinite age."""
+    kept = [np.union1d(np.argsort(-m.actors[:, 2])[:CANDIDATES], np.flatnonzero(m.future_actors)) for m in moments]
+    shape = len(kept), max(rows.size for rows in kept)
+    actors, age_h, future_actors = np.zeros((*shape, 4)), np.full(shape, np.inf), np.zeros(shape)
+    for index, (moment, rows) in enumerate(zip(moments, kept, strict=True)):
+        actors[index, : rows.size] = moment.actors[rows]
+        age_h[index, : rows.size] = moment.age_h[rows]
+        future_actors[index, : rows.size] = moment.future_actors[rows]
+    return actors, age_h, future_actors

@@ -1,4 +1,4 @@
-"""Training of the trend constants on this installation's log, and the choice of the constants in use."""
+"""Training of the trend constants on this installation's log, and activation of constants."""
 
 import asyncio
 
@@ -16,33 +16,33 @@ from scoring.training.trend_training import TrendVerdict, fit_and_judge_trends
 
 
 async def train_trends(database: Database, seed: int = 0) -> TrendVerdict:
-    """Fit activity clock and constants to this installation's log, judge and store them, activate them if better.
+    """Fit activity clock and constants to this installation's log, store them, and activate them if they are better.
 
-    Raises `InsufficientData` if there is too little to learn from; nothing has changed.
+    Raises `InsufficientData` if the log is too small; nothing has changed.
     """
     data = await read_training_data(database)
     constants, clock = await _active(database)
     verdict = await asyncio.to_thread(fit_and_judge_trends, data.dataset, constants, clock, seed)
     async with database.write() as connection:
-        kept = await store_constants(connection, as_data(verdict.constants, verdict.clock), verdict.report)
+        number = await store_constants(connection, as_data(verdict.constants, verdict.clock), verdict.report)
         if verdict.accepted:
-            await activate_constants(connection, kept, verdict.clock)
+            await activate_constants(connection, number, verdict.clock)
     if verdict.accepted:
         await _refresh(database, verdict.constants)
     return verdict
 
 
 async def activate_trends(database: Database, number: int) -> None:
-    """Let a stored set of constants count from now on; 0 for the built-in constants.
+    """Activate a stored set of constants, or with the number 0 the built-in constants.
 
     Raises
     ------
     InvalidRecord
         If no set has this number.
     InvalidModel
-        If it cannot be used; the active constants stay.
+        If the set cannot be read; the active constants stay.
     """
-    stored = {one.id: one for one in await all_constants(database)}
+    stored = {constant_set.id: constant_set for constant_set in await all_constants(database)}
     constants: ConstantsByWindow = DEFAULT_TREND_CONSTANTS
     clock = UNIFORM_CLOCK
     if number in stored:
@@ -53,7 +53,7 @@ async def activate_trends(database: Database, number: int) -> None:
 
 
 async def _active(database: Database) -> tuple[ConstantsByWindow, ActivityClock]:
-    """Read the active constants, or the built-in ones if those cannot be read."""
+    """Read the active constants; the built-in constants if no set is active, or if the active set cannot be read."""
     stored = await active_constants(database)
     try:
         return from_data(stored.constants) if stored else (DEFAULT_TREND_CONSTANTS, UNIFORM_CLOCK)
@@ -62,5 +62,5 @@ async def _active(database: Database) -> tuple[ConstantsByWindow, ActivityClock]
 
 
 async def _refresh(database: Database, constants: ConstantsByWindow) -> None:
-    """Recompute every velocity by the new clock and constants."""
+    """Recompute the velocity of every project with the new clock and constants."""
     await refresh_velocities(database, formula_of(constants[Window.DAY]), now())

@@ -1,4 +1,4 @@
-"""Fitting of the trend constants, and their comparison with the active ones on later moments."""
+"""Fitting of the trend constants, and their comparison with the active constants on later moments."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,24 +25,24 @@ from scoring.training.trend_fitting import (
 )
 
 LIKELY = 0.9
-"""New constants must be better than the active ones with this probability."""
+"""Probability with which new constants must be better than the active constants."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrendVerdict:
-    """New constants and their clock, whether they are accepted, the reason in one sentence, and the figures."""
+    """New constants and their clock, and the decision whether to activate them."""
 
     constants: ConstantsByWindow
     clock: ActivityClock
     accepted: bool
-    because: str
-    report: Mapping[str, Any]
+    because: str  # the reason, in one sentence
+    report: Mapping[str, Any]  # the figures, stored with the constants
 
 
 def fit_and_judge_trends(
     dataset: Dataset, active: ConstantsByWindow, active_clock: ActivityClock, seed: int
 ) -> TrendVerdict:
-    """Fit clock and constants on the first part of a log, and compare the day's with the active ones on the rest.
+    """Fit clock and constants on the first part of a log, and compare the constants of the window DAY on the rest.
 
     Raises `InsufficientData` if the log holds too little to fit or to compare on.
     """
@@ -58,19 +58,19 @@ def fit_and_judge_trends(
             f"there are {len(early[Window.DAY])} moments to fit trends on and {len(late)} to compare on; "
             f"at least {MIN_MOMENTS} each are needed, so the active constants stay"
         )
-    fitted = {window: fit_trend_constants(of_window, window) for window, of_window in early.items()}
+    fitted = {window: fit_trend_constants(moments, window) for window, moments in early.items()}
     values = {
         "new": _ndcg(late, fitted[Window.DAY]),
         "active": _ndcg(moments_between(dataset, active_clock, cut, times[-1]), active[Window.DAY]),
     }
-    weeks = np.array([int(one.at_s - cut) // (7 * int(DAY_S)) for one in late])
+    weeks = np.array([int(moment.at_s - cut) // (7 * int(DAY_S)) for moment in late])
     probability = probability_better(values["new"], values["active"], weeks, seed)
-    means = {key: round(float(one.mean()), 5) for key, one in values.items()}
+    means = {key: round(float(ndcg.mean()), 5) for key, ndcg in values.items()}
     report = {
         "fitted": {"moments": len(early[Window.DAY]), "from_s": float(times[0]), "until_s": cut},
         "judged": {"moments": len(late), "from_s": cut, "until_s": float(times[-1])},
         "ndcg@10": means,
-        "error": {key: round(clustered_standard_error(one, weeks), 5) for key, one in values.items()},
+        "error": {key: round(clustered_standard_error(ndcg, weeks), 5) for key, ndcg in values.items()},
         "probability better than the active constants": probability,
         "seed": seed,
     }
@@ -80,5 +80,5 @@ def fit_and_judge_trends(
 
 def _ndcg(moments: list[TrendMoment], constants: TrendConstants) -> Floats:
     return np.array(
-        [float(graded_ndcg(velocity_score(one.people, one.age_h, constants), one.future_actors)) for one in moments]
+        [float(graded_ndcg(velocity_score(m.actors, m.age_h, constants), m.future_actors)) for m in moments]
     )

@@ -65,9 +65,9 @@ async def test_a_served_ranking_becomes_a_list_with_ranks_values_and_choices(dat
     assert one.ranks[rows].tolist() == [1, 2, 3, 4, 5, 6, 0, 0, 0, 0, 0]
     assert one.projects.size == 10 + weights.SAMPLED_CANDIDATES
     assert np.flatnonzero(one.relevant).tolist() == sorted([rows[2], rows[10]])
-    others = one.stands_for > 1.0
+    others = one.weights > 1.0
     assert others.sum() == weights.SAMPLED_CANDIDATES
-    assert one.stands_for.sum() == pytest.approx(90)  # each of the candidates counts once
+    assert one.weights.sum() == pytest.approx(90)  # each of the candidates counts once
     assert one.signals == DEFAULT.signals
 
 

@@ -43,7 +43,7 @@ def test_a_moment_holds_the_people_before_and_after_it() -> None:
     # The hours before a week's beginning ran at 1.5.
     assert found.projects.tolist() == [0, 1]
     assert found.age_h == pytest.approx([4.5, 3.0])
-    assert found.people[:, 1] == pytest.approx([2 ** (-3 / 6), 2 ** (-1.5 / 6)])
+    assert found.actors[:, 1] == pytest.approx([2 ** (-3 / 6), 2 ** (-1.5 / 6)])
     assert found.future_actors.tolist() == [0, 7]
     assert trend_moments(log, created_s, slow, np.array([at_s]), 2 * HOUR_S) == []
 
