@@ -57,8 +57,10 @@ class Options:
 
 
 # --- replay of a log with timestamps ----------------------------------------------------------------------------------
+
+
 def evaluate_feed_requests(dataset: Dataset, options: Options, progress: Progress) -> EvaluationResults:
-    """Replay feed requests: fit to all viewers' in the first window, test on those of viewers with a history."""
+    """Replay feed requests: fit to the first window, test on requests of viewers with a history in the second."""
     return _evaluate_replay("feed-requests", dataset, feed_requests(dataset), options, progress)
 
 

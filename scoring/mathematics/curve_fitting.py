@@ -53,9 +53,9 @@ class CandidateLists:
         sizes = np.diff(self.starts)
         rows = np.repeat(mask, sizes)
         starts = np.concatenate([[0], np.cumsum(sizes[mask])]).astype(np.int64)
-        kept = (self.values[rows], starts, self.relevant[rows], self.weight[rows])
+        selected = (self.values[rows], starts, self.relevant[rows], self.weight[rows])
         ranks = self.ranks[rows] if self.ranks.size else self.ranks
-        return CandidateLists(*kept, self.viewers[mask], self.stages[mask], ranks)
+        return CandidateLists(*selected, self.viewers[mask], self.stages[mask], ranks)
 
     def select_columns(self, columns: Sequence[int]) -> "CandidateLists":
         """Return the same lists with these columns of signal values."""

@@ -86,10 +86,10 @@ def _fit(
     """
     varying = [k for k in range(len(signals)) if np.ptp(lists.values[:, k]) > 0]
     rank_columns = range(len(signals), lists.values.shape[1])
-    used, kept = lists.select_columns([*varying, *rank_columns]), [signals[k] for k in varying]
-    signal_knots = [choose_knots(used.values[:, k], used.relevant, options.knots) for k in range(len(kept))]
+    used, used_signals = lists.select_columns([*varying, *rank_columns]), [signals[k] for k in varying]
+    signal_knots = [choose_knots(used.values[:, k], used.relevant, options.knots) for k in range(len(used_signals))]
     knots = [*signal_knots, *rank_knots]
-    constraints = [*(shapes.get(signal, Shape.FREE) for signal in kept), *POSITION_SHAPES[: len(rank_knots)]]
+    constraints = [*(shapes.get(signal, Shape.FREE) for signal in used_signals), *POSITION_SHAPES[: len(rank_knots)]]
     common = fit_curves(used, knots, options, constraints)
     offsets = {}
     for index, stage in enumerate(ViewerStage):
@@ -97,8 +97,8 @@ def _fit(
         if MIN_STAGE_LISTS <= in_stage.sum() < used.n:
             stage_heights = fit_curves(used.select(in_stage), knots, options, constraints, prior_heights=common)
             differences = [ys - common_ys for ys, common_ys in zip(stage_heights, common, strict=True)]
-            offsets[stage] = _curves(kept, signal_knots, differences)
-    return Model(name, _curves(kept, signal_knots, common), offsets), common[len(kept) :]
+            offsets[stage] = _curves(used_signals, signal_knots, differences)
+    return Model(name, _curves(used_signals, signal_knots, common), offsets), common[len(used_signals) :]
 
 
 def _curves(signals: Sequence[Signal], knots: Sequence[Floats], heights: Sequence[Floats]) -> dict[Signal, Curve]:

@@ -62,7 +62,7 @@ def effective_actors(actors: Floats, constants: TrendConstants) -> Floats:
 
 
 def score_parts(actors: Floats, age_h: Floats, constants: TrendConstants) -> Floats:
-    """Return the (n, 2) terms of the score: the (n, 4) decayed actors' (at least 0), and the age's (at most 0).
+    """Return the (n, 2) terms of the score: of (n, 4) decayed actors (at least 0) and of the age (at most 0).
 
     `age_h` is (n,) active hours since creation; a negative age counts as 0.
     """

@@ -85,7 +85,7 @@ def fit_and_judge_model(
         trial = _fit_served_lists(dataset, in_order, name, active, floor, seed, progress)
     else:
         trial = _fit_replay(dataset, len(served), name, active, floor, seed, progress)
-    return _judge(trial, active.name, active_age_days, seed)
+    return _decide(trial, active.name, active_age_days, seed)
 
 
 def _fit_served_lists(
@@ -162,7 +162,7 @@ def _evenly_spaced(n: int, max_count: int) -> Integers:
     return np.unique(np.linspace(0, n - 1, min(n, max_count)).astype(np.int64)) if n else np.empty(0, np.int64)
 
 
-def _judge(trial: _Trial, active: str, active_age_days: float, seed: int) -> ModelVerdict:
+def _decide(trial: _Trial, active: str, active_age_days: float, seed: int) -> ModelVerdict:
     """Accept a model that is better with probability `LIKELY`, or that is not worse than a stale active model."""
     values, viewers = trial.values, trial.viewers
     best = max((key for key in values if key.startswith("signal ")), key=lambda key: float(values[key].mean()))

@@ -52,7 +52,7 @@ GRAVITIES = (0.2, 0.35, 0.5, 0.7, 1.0)
 BEST_POINTS = 30
 """Number of best points of the grid to average, of 450. On later moments, the best point alone is .01 worse."""
 CANDIDATES = 250
-"""Projects ranked at a moment while fitting: these with the most actors before it, and all with actors after it."""
+"""Projects with the most actors that are ranked at a moment while fitting, in addition to all with future actors."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
