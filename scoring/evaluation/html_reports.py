@@ -151,12 +151,12 @@ def _figure(signal: Signal, lines: Mapping[str, Curve]) -> str:
     heights = {name: curve(xs) for name, curve in lines.items()}
     low = min(0.0, *(float(ys.min()) for ys in heights.values()))
     high = max(0.0, *(float(ys.max()) for ys in heights.values()))
-    across = 10 + 200 * (xs - xs[0]) / (float(xs[-1] - xs[0]) or 1.0)
+    x_pixels = 10 + 200 * (xs - xs[0]) / (float(xs[-1] - xs[0]) or 1.0)
     scale = 100 / ((high - low) or 1.0)
 
     def line(name: str) -> str:
-        down = 110 - scale * (heights[name] - low)
-        points = " ".join(f"{x:.1f},{y:.1f}" for x, y in zip(across.tolist(), down.tolist(), strict=True))
+        y_pixels = 110 - scale * (heights[name] - low)
+        points = " ".join(f"{x:.1f},{y:.1f}" for x, y in zip(x_pixels.tolist(), y_pixels.tolist(), strict=True))
         return f'<polyline points="{points}" fill="none" stroke="{COLORS[name]}" stroke-width="2"/>'
 
     drawn = "".join(line(name) for name in reversed(heights))

@@ -79,7 +79,7 @@ async def evaluate_search(directory: Path, progress: Progress) -> EvaluationResu
         if not answerable:
             raise InsufficientData(f"no query of {directory / QUERIES} has a relevant project that the folder holds")
         measured = {name: RankingMetrics() for name in ALPHAS}
-        reciprocal: dict[str, list[float]] = {name: [] for name in ALPHAS}
+        reciprocal_ranks: dict[str, list[float]] = {name: [] for name in ALPHAS}
         for number, query in enumerate(answerable):
             relevant = np.array([ids[key] for key in query.relevant if key in ids], dtype=np.int64)
             for name, alpha in ALPHAS.items():
@@ -89,7 +89,7 @@ async def evaluate_search(directory: Path, progress: Progress) -> EvaluationResu
                 rows = np.flatnonzero(np.isin(projects, relevant))
                 measured[name].add(scores, rows, projects, np.zeros(projects.size))
                 relevant_ranks = np.flatnonzero(np.isin(results, relevant))
-                reciprocal[name].append(1.0 / (relevant_ranks[0] + 1.0) if relevant_ranks.size else 0.0)
+                reciprocal_ranks[name].append(1.0 / (relevant_ranks[0] + 1.0) if relevant_ranks.size else 0.0)
             progress("queries", (number + 1) / len(answerable))
         n_projects = sum((await stores.vectors.counts()).values())
     clusters = np.arange(len(answerable))
@@ -97,10 +97,12 @@ async def evaluate_search(directory: Path, progress: Progress) -> EvaluationResu
         "alpha as served": f"{weights.SEARCH_ALPHA:g}, adapted to each query (half and half too)",
         "queries": len(answerable),
         "queries without an answer in the folder": len(queries) - len(answerable),
-        "reciprocal rank, first 100": {name: mean_with_error(values, clusters) for name, values in reciprocal.items()},
+        "reciprocal rank, first 100": {
+            name: mean_with_error(values, clusters) for name, values in reciprocal_ranks.items()
+        },
         "an answer in the first 10": {
             name: mean_with_error([float(value >= 0.1) for value in values], clusters)
-            for name, values in reciprocal.items()
+            for name, values in reciprocal_ranks.items()
         },
     }
     return EvaluationResults("search", directory.name, measured, SERVED, clusters, n_projects, facts)

@@ -54,24 +54,24 @@ def evaluate_trending(dataset: Dataset, progress: Progress) -> EvaluationResults
     by_wall_clock = trend_moments(log, created_s, UNIFORM_CLOCK, times_s, DAY_S)
     history = LogEvidence(log, created_s, dataset.owners)
     measured: dict[str, RankingMetrics] = {}
-    for index, (active, wall) in enumerate(zip(tested, by_wall_clock, strict=True)):
+    for index, (moment, wall_moment) in enumerate(zip(tested, by_wall_clock, strict=True)):
         rankings = {
-            FITTED: velocity.velocity_score(active.actors, active.age_h, constants),
-            **_baselines(dataset, history, wall),
+            FITTED: velocity.velocity_score(moment.actors, moment.age_h, constants),
+            **_baselines(dataset, history, wall_moment),
         }
         for name, scores in rankings.items():
             measured.setdefault(name, RankingMetrics()).add_graded(
-                scores, active.future_actors, active.projects, active.future_actors
+                scores, moment.future_actors, moment.projects, moment.future_actors
             )
         progress("moments", (index + 1) / len(tested))
-    facts = {"moments": len(tested), "constants": asdict(constants), "clock": _described(clock)}
+    facts = {"moments": len(tested), "constants": asdict(constants), "clock": _summarize_clock(clock)}
     # Errors are clustered by week, because successive moments share most of their next day.
     weeks = ((times_s - cut) // (7 * DAY_S)).astype(np.int64)
     return EvaluationResults("trending", dataset.name, measured, FITTED, weeks, log.n_projects, facts)
 
 
-def _baselines(dataset: Dataset, history: LogEvidence, wall: TrendMoment) -> dict[str, Floats]:
-    log, at_s, projects = dataset.log, wall.at_s, wall.projects
+def _baselines(dataset: Dataset, history: LogEvidence, wall_moment: TrendMoment) -> dict[str, Floats]:
+    log, at_s, projects = dataset.log, wall_moment.at_s, wall_moment.projects
     actors = history.actors(projects, at_s)
     age_h = np.maximum(at_s - dataset.created_s[projects], 0.0) / HOUR_S
     all_actors = _count_between(log, -np.inf, at_s)[projects]
@@ -81,7 +81,7 @@ def _baselines(dataset: Dataset, history: LogEvidence, wall: TrendMoment) -> dic
         for days in (0, 1)
     )
     return {
-        SHIPPED: velocity.velocity_score(wall.actors, wall.age_h, DEFAULT_TREND_CONSTANTS[Window.DAY]),
+        SHIPPED: velocity.velocity_score(wall_moment.actors, wall_moment.age_h, DEFAULT_TREND_CONSTANTS[Window.DAY]),
         "actors 6 h − 0.6 log age": np.log(actors[:, 1] + 1e-9) - 0.6 * np.log(age_h + 2.0),
         "actors 6 h": actors[:, 1],
         "actors of 24 h": views.astype(np.float64),
@@ -97,7 +97,7 @@ def _count_between(log: EventLog, start_s: float, end_s: float) -> Floats:
     return np.bincount(log.projects[part], minlength=log.n_projects).astype(np.float64)
 
 
-def _described(clock: ActivityClock) -> str:
+def _summarize_clock(clock: ActivityClock) -> str:
     if clock == UNIFORM_CLOCK:
         return "wall clock: too few events to fit another"
     rates = np.array(clock.rates).reshape(7, 24)

@@ -102,7 +102,7 @@ def apply_preferences(model: Model, preferences: Preferences) -> Model:
     Parameters
     ----------
     model
-        Model at the viewer's stage (`Model.at`).
+        Model at the viewer's stage (`Model.for_stage`).
     """
     off = switched_off(model, preferences)
     curves = {signal: _FLAT if signal in off else curve for signal, curve in model.curves.items()}

@@ -154,8 +154,8 @@ def _sample_rows(
     evidence: BehaviorEvidence, relevant: NDArray[np.bool_], rng: np.random.Generator
 ) -> tuple[Integers, NDArray[np.float32]]:
     """Return the rows of a sampled list, and the number of rows that each represents."""
-    always = relevant.copy()
+    is_kept = relevant.copy()
     for values, count in ((evidence.created_s, KEPT_NEWEST), (evidence.actors[:, 1], KEPT_MOST_ACTIVE)):
-        always[np.argpartition(-values, count)[:count] if values.size > count else slice(None)] = True
-    rows = np.flatnonzero(always | (rng.random(always.size) < KEPT_SHARE))
-    return rows, np.where(always[rows], 1.0, 1.0 / KEPT_SHARE).astype(np.float32)
+        is_kept[np.argpartition(-values, count)[:count] if values.size > count else slice(None)] = True
+    rows = np.flatnonzero(is_kept | (rng.random(is_kept.size) < KEPT_SHARE))
+    return rows, np.where(is_kept[rows], 1.0, 1.0 / KEPT_SHARE).astype(np.float32)

@@ -166,14 +166,15 @@ def _decide(trial: _Trial, active: str, active_age_days: float, seed: int) -> Mo
     """Accept a model that is better with probability `LIKELY`, or that is not worse than a stale active model."""
     values, viewers = trial.values, trial.viewers
     best = max((key for key in values if key.startswith("signal ")), key=lambda key: float(values[key].mean()))
-    over_active = probability_better(values["new"], values["active"], viewers, seed)
-    over_single = probability_better(values["new"], values[best], viewers, seed)
+    better_than_active = probability_better(values["new"], values["active"], viewers, seed)
+    better_than_single = probability_better(values["new"], values[best], viewers, seed)
     gain = float((values["new"] - values["active"]).mean())
-    better = over_active >= LIKELY and over_single >= LIKELY
-    accepted = better or (active_age_days > STALE_DAYS and gain >= -NOT_WORSE and over_single >= LIKELY)
+    better = better_than_active >= LIKELY and better_than_single >= LIKELY
+    accepted = better or (active_age_days > STALE_DAYS and gain >= -NOT_WORSE and better_than_single >= LIKELY)
     because = (
         f"NDCG@10 {values['new'].mean():.4f} against {values['active'].mean():.4f} of {active} and "
-        f"{values[best].mean():.4f} of {best}; better with probability {over_active:.0%} and {over_single:.0%}; "
+        f"{values[best].mean():.4f} of {best}; "
+        f"better with probability {better_than_active:.0%} and {better_than_single:.0%}; "
         f"learned from {trial.learned_from}"
     )
     report = {
@@ -183,8 +184,8 @@ def _decide(trial: _Trial, active: str, active_age_days: float, seed: int) -> Mo
         "against": active,
         "ndcg@10": {key: round(float(ndcg.mean()), 5) for key, ndcg in values.items()},
         "error": {key: round(clustered_standard_error(ndcg, viewers), 5) for key, ndcg in values.items()},
-        "probability better than the active model": over_active,
-        "probability better than the best single signal": over_single,
+        "probability better than the active model": better_than_active,
+        "probability better than the best single signal": better_than_single,
         "best single signal": best,
         "accepted": accepted,
         "viewers": int(np.unique(viewers).size),
