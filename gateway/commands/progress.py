@@ -88,9 +88,7 @@ def _bars(output: Console, unit: str, clock: Callable[[], float]) -> Iterator[Re
             if step not in tasks:
                 tasks[step] = shown.add_task(step, total=None, counted="")
             total = None if share is None else 1.0
-            shown.update(
-                tasks[step], total=total, with_untrained_signals=share or 0.0, counted=noted.counted(unit, clock())
-            )
+            shown.update(tasks[step], total=total, completed=share or 0.0, counted=noted.counted(unit, clock()))
 
         yield report_progress
 
