@@ -20,14 +20,14 @@ from gateway.limits.limits import Limits
 from gateway.limits.rate_limits import RateLimitStore
 
 MAX_VARIABLE_ERRORS, MAX_ERRORS_OF_MANY = 50, 10
-"""Reported errors of few variables, and of many. An error quotes the whole value: 50 of an object with 9,000 unknown
-fields take 100 ms of CPU, 10 take 25 ms."""
+"""Maximum number of reported variable errors: with up to `limits.FREE_VALUES` values, and with more. Each error quotes
+the whole value: 50 errors of an object with 9,000 unknown fields take 100 ms of CPU, 10 errors take 25 ms."""
 
 MAX_LOGGED_NAME = 100
 """Characters of an operation's name in the log."""
 
 Prepared = Executor[Any] | list[GraphQLError]
-"""An executor with coerced variables and without a context; or the errors of the variables."""
+"""An executor with coerced variables, whose context is not set yet; or the errors of the variables."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class AdmittedOperation:
 
     document: Document
     kind: OperationType  # query, mutation or subscription
-    cost: Mapping[str, int]  # its cost and the rest of the budget, for `extensions`
+    cost: Mapping[str, int]  # the cost and the remaining budget, for `extensions`
     prepared: Prepared
 
 
@@ -60,7 +60,7 @@ class Admission:
         self._budgets = budgets
 
     async def authenticate(self, request: HTTPConnection) -> Authentication:
-        """Authenticate a request; an invalid token costs its address points. Raises `RequestRefused`."""
+        """Authenticate a request. An invalid token is charged to its address. Raises `RequestRefused`."""
         try:
             return await self.authenticator.authenticate(request)
         except Unauthenticated:
@@ -71,12 +71,12 @@ class Admission:
     async def admit(
         self, request: HTTPConnection, authentication: Authentication, parameters: GraphQLRequest
     ) -> AdmittedOperation:
-        """Admit an operation that is valid and within the limits and the caller's budget.
+        """Admit an operation that is valid, and within the limits and the budget of the caller.
 
         Raises
         ------
         RequestRefused, DocumentRefused
-            If it may not run; each says why.
+            If the operation may not run. The message says why.
         """
         is_privileged, store = authentication.is_privileged, _rate_limit_store(request)
         try:
@@ -98,12 +98,14 @@ class Admission:
             raise
         await self._resolver.register(resolved)
         if isinstance(prepared, list):
-            # The caller has paid for it: the errors can be reported.
+            # The points have been charged, so the errors of the variables may be returned.
             prepared = self._prepare(
                 document, parameters, MAX_ERRORS_OF_MANY if coercion_points else MAX_VARIABLE_ERRORS
             )
-        left = {} if budget is None else budget.extension
-        return AdmittedOperation(document, operation.operation, {**left, "asked": coercion_points + points}, prepared)
+        remaining = {} if budget is None else budget.extension
+        return AdmittedOperation(
+            document, operation.operation, {**remaining, "asked": coercion_points + points}, prepared
+        )
 
     def _read(
         self, request: HTTPConnection, parameters: GraphQLRequest, text: str
@@ -116,7 +118,7 @@ class Admission:
         return document, operation
 
     def _prepare(self, document: Document, parameters: GraphQLRequest, max_errors: int) -> Prepared:
-        """Coerce the variables, once for the cost and the execution."""
+        """Coerce the variables. Cost and execution use the same coerced values."""
         return self._graph.execution_context_class.build(
             graphql_schema(self._graph),
             document.node,
@@ -131,7 +133,7 @@ class Admission:
     def _price(
         self, document: Document, operation: OperationDefinitionNode, prepared: Prepared, *, is_privileged: bool
     ) -> int:
-        """Return the points of an operation; one with wrong variables will not run."""
+        """Return the points of an operation; `REFUSED_POINTS` with wrong variables, with which it does not run."""
         if isinstance(prepared, list):
             return REFUSED_POINTS
         assert document.analysis is not None  # noqa: S101 (for the type checker)

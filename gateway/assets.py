@@ -1,7 +1,7 @@
 """Built pages (the explore page and GraphiQL), held in memory and sent compressed under a strict content policy.
 
-The builds of the npm packages in `frontend/` are read once at the start: a request is a lookup in a dictionary, so no
-path leads out of the folder, and a build that runs meanwhile is never served in part.
+The builds of the npm packages in `frontend/` are read once at the start: a request is a lookup in a dictionary. So
+no path can leave the folder, and a new build that is still being written is not served.
 """
 
 from collections.abc import Mapping
@@ -23,21 +23,21 @@ FRONTEND = Path(__file__).parents[1] / "frontend"
 _GRAPHIQL_PATH = "/graphiql/"
 """Path of GraphiQL's scripts and styles; its page is at `/graphql`, like the endpoint."""
 
-_CLOSED = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; manifest-src 'self'"
-_NOWHERE = "base-uri 'none'; frame-ancestors 'none'; form-action 'none'"
+_OWN_ORIGIN_ONLY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; manifest-src 'self'"
+_NOT_EMBEDDED = "base-uri 'none'; frame-ancestors 'none'; form-action 'none'"
 
-PAGE_POLICY = f"{_CLOSED}; font-src 'self'; img-src 'self' https: data:; {_NOWHERE}"
-"""Only images may come from elsewhere, because projects name them by URL."""
+PAGE_POLICY = f"{_OWN_ORIGIN_ONLY}; font-src 'self'; img-src 'self' https: data:; {_NOT_EMBEDDED}"
+"""Content policy of the explore page. Images may come from any https address, because projects name them by URL."""
 
-GRAPHIQL_POLICY = f"{_CLOSED}; font-src 'self' data:; img-src 'self' data:; {_NOWHERE}"
-"""GraphiQL's style sheet contains its icons and the font of its editor as data URLs."""
+GRAPHIQL_POLICY = f"{_OWN_ORIGIN_ONLY}; font-src 'self' data:; img-src 'self' data:; {_NOT_EMBEDDED}"
+"""Content policy of GraphiQL, whose style sheet contains its icons and the font of its editor as data URLs."""
 
 _IMMUTABLE = "public, max-age=31536000, immutable"
-"""For a file whose name contains the hash of its content: RFC 8246."""
+"""`Cache-Control` of a file whose name contains the hash of its content (RFC 8246)."""
 _REVALIDATE = "no-cache"
 
 _CODINGS = {".br": "br", ".gz": "gzip"}
-"""Suffixes of the files that `frontend/compress.mjs` writes beside each file, the smallest first."""
+"""Suffix and content coding of the copies that `frontend/compress.mjs` writes beside each file, the smallest first."""
 
 _MEDIA_TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -51,29 +51,29 @@ _MEDIA_TYPES = {
     ".txt": "text/plain; charset=utf-8",
     ".webmanifest": "application/manifest+json",
 }
-"""Python's `mimetypes` depends on the machine."""
+"""Media types by suffix. Python's `mimetypes` is not used: its answers depend on the machine."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asset:
     """One file of a build."""
 
-    bodies: Mapping[str, bytes]  # its bytes by content coding; always with "identity"
-    headers: Mapping[str, str]  # headers of every answer with it
+    bodies: Mapping[str, bytes]  # the content by content coding; always with "identity"
+    headers: Mapping[str, str]  # headers of every response with this file
 
     def answer(self, request: Request) -> Response:
         """Return the file in the smallest coding that the client accepts, or 304 if the client has it."""
         tag = self.headers["ETag"]
-        if tag in _listed(request.headers.get("if-none-match", "")):
+        if tag in _comma_separated(request.headers.get("if-none-match", "")):
             return Response(status_code=304, headers=self.headers)
-        taken = _codings_taken(request.headers)
-        coding = next((name for name in ("br", "gzip") if name in taken and name in self.bodies), "identity")
+        accepted = _accepted_codings(request.headers)
+        coding = next((name for name in ("br", "gzip") if name in accepted and name in self.bodies), "identity")
         encoded = {} if coding == "identity" else {"Content-Encoding": coding}
         return Response(self.bodies[coding], headers={**self.headers, **encoded})
 
 
 Build = Mapping[str, Asset]
-"""The files of a built package by path; none if it is not built."""
+"""The files of a build by path; empty if the package is not built."""
 
 
 def read_explore_page(frontend: Path = FRONTEND) -> Build:
@@ -160,20 +160,20 @@ def _is_index(path: str) -> bool:
 def _read(folder: Path, prefix: str, policy: str) -> dict[str, Asset]:
     if not (folder / "index.html").is_file():
         return {}
-    names = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file() and path.suffix not in _CODINGS]
-    shown = [name for name in names if not any(part.startswith(".") for part in name.parts)]
-    return {prefix + name.as_posix(): _asset(folder / name, folder, policy) for name in shown}
+    paths = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file() and path.suffix not in _CODINGS]
+    visible = [path for path in paths if not any(part.startswith(".") for part in path.parts)]
+    return {prefix + path.as_posix(): _asset(folder / path, folder, policy) for path in visible}
 
 
 def _asset(path: Path, folder: Path, policy: str) -> Asset:
     body = path.read_bytes()
-    beside = {coding: path.with_name(path.name + ending) for ending, coding in _CODINGS.items()}
-    bodies = {coding: file.read_bytes() for coding, file in beside.items() if file.is_file()}
+    compressed = {coding: path.with_name(path.name + suffix) for suffix, coding in _CODINGS.items()}
+    bodies = {coding: file.read_bytes() for coding, file in compressed.items() if file.is_file()}
     is_hashed = path.relative_to(folder).parts[0] == "assets"  # Vite adds the hash to these names
     headers = {
         "Content-Type": _MEDIA_TYPES.get(path.suffix, "application/octet-stream"),
         "Cache-Control": _IMMUTABLE if is_hashed else _REVALIDATE,
-        # Weak: the same for all codings.
+        # Weak: all codings have the same tag.
         "ETag": f'W/"{sha256(body).hexdigest()[:32]}"',
         "Vary": "Accept-Encoding",
         "Cross-Origin-Resource-Policy": "same-origin",
@@ -183,15 +183,15 @@ def _asset(path: Path, folder: Path, policy: str) -> Asset:
     return Asset({"identity": body, **bodies}, headers)
 
 
-def _listed(header: str) -> list[str]:
+def _comma_separated(header: str) -> list[str]:
     return [part.strip() for part in header.split(",")]
 
 
-def _codings_taken(headers: Headers) -> set[str]:
+def _accepted_codings(headers: Headers) -> set[str]:
     """Return the codings of Accept-Encoding whose weight is not 0 (RFC 9110, section 12.5.3)."""
-    taken = set()
-    for part in _listed(headers.get("accept-encoding", "").lower()):
+    accepted = set()
+    for part in _comma_separated(headers.get("accept-encoding", "").lower()):
         coding, _, weight = part.partition(";")
         if weight.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000"):
-            taken.add(coding.strip())
-    return taken
+            accepted.add(coding.strip())
+    return accepted

@@ -49,11 +49,11 @@ _AFTER_STOP = {
     "reindex": "; the active index has not changed, run it again to continue",
     "train": "; nothing has changed",
 }
-"""State that a stopped command leaves."""
+"""End of the message of a stopped command: the state of the data, and the next step."""
 
 
 class _Commands(TyperGroup):
-    """Turns expected errors into one sentence and an exit code."""
+    """Reports expected errors as one sentence and an exit code."""
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
         return super().make_context(program_name(), args, parent, **extra)  # usage lines show the typed name
@@ -66,7 +66,7 @@ class _Commands(TyperGroup):
         except (DatabaseLayerError, CannotStart, InsufficientData, InvalidModel) as error:
             message, code = _sentence(error), _exit_code(error)
         except SQLAlchemyError as error:
-            message, code = f"the database refuses a statement ({driver_message(error)}); try: explore doctor", 1
+            message, code = f"the database rejects a statement ({driver_message(error)}); try: explore doctor", 1
         except OSError as error:
             is_full = error.errno == errno.ENOSPC
             if error.errno == errno.EPIPE or (error.filename is None and not is_full):
@@ -85,7 +85,7 @@ def _sentence(error: Exception) -> str:
 
 
 def _exit_code(error: Exception) -> int:
-    """Return 2 for a fault of the call, 1 for one of the installation."""
+    """Return 2 for wrong usage, 1 for a problem of the installation."""
     if isinstance(error, CannotStart):
         return error.exit_code
     return 2 if isinstance(error, InvalidRecord | InsufficientData | InvalidModel) else 1
@@ -102,8 +102,8 @@ app = typer.Typer(
 )
 
 
-def _writable(file: Path | None) -> Path | None:
-    """Reject a file that cannot be written before any work is done."""
+def _check_writable(file: Path | None) -> Path | None:
+    """Refuse a file that cannot be written, before any work is done."""
     if file is not None and (file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK)):
         raise typer.BadParameter(f"{file} cannot be written; name a file in an existing folder that can be written")
     return file
@@ -153,12 +153,13 @@ def import_(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with the .jsonl or .jsonl.gz files.")],
     strict: Annotated[bool, typer.Option("--strict", help="Write nothing at all if one line is bad.")] = False,
     refused: Annotated[
-        Path | None, typer.Option(metavar="FILE", callback=_writable, help="Write each refused line's error here.")
+        Path | None,
+        typer.Option(metavar="FILE", callback=_check_writable, help="Write each refused line's error here."),
     ] = None,
 ) -> None:
     """Import projects, users and interactions from a folder; a repeated import changes nothing.
 
-    Creates a missing data folder (VAR_DIR). Exit code 0: all went in; 1: some lines were refused; 2: nothing
+    Creates a missing data folder (VAR_DIR). Exit code 0: all lines were imported; 1: some were refused; 2: nothing
     could be read or written.
     """
     code = asyncio.run(_import(_settings(), directory, strict, refused))
@@ -171,17 +172,17 @@ def token(
     role: Annotated[Role | None, typer.Option(help="A role for the token. Default: the user's own role.")] = None,
     hours: Annotated[float, typer.Option(min=0.01, max=87_600, help="Hours for which it is valid.")] = 24.0,
 ) -> None:
-    """Print a bearer token for a user, and nothing else on standard output.
+    """Print a bearer token for a user. Standard output has nothing else.
 
     For a user who is not in the database, a warning goes to standard error; the token is valid, and its first write
     creates the user.
     """
     settings = _settings()
     require_secret(settings)
-    made = token_authority(settings).issue(user, role, hours)
+    bearer = token_authority(settings).issue(user, role, hours)
     if warning := asyncio.run(_user_warning(settings, user)):
         _say(f"warning: {warning}")
-    typer.echo(made)
+    typer.echo(bearer)
 
 
 @app.command()
@@ -222,12 +223,12 @@ def reindex(
         for line in asyncio.run(reindex_command.reindex(settings, err)):
             _say(line)
         return
-    found = asyncio.run(reindex_command.check(settings, repair=not dry_run))
+    comparison = asyncio.run(reindex_command.check(settings, repair=not dry_run))
     for difference in ("missing", "stale", "surplus"):
-        for kind, key in getattr(found.differences, difference):
+        for kind, key in getattr(comparison.differences, difference):
             typer.echo(f"{difference} {kind.value}:{key}")
-    _say(found.summary(repaired=not dry_run))
-    raise typer.Exit(0 if found.is_clean else 1)
+    _say(comparison.summary(repaired=not dry_run))
+    raise typer.Exit(0 if comparison.is_clean else 1)
 
 
 @app.command()
@@ -252,7 +253,7 @@ def evaluate(
     ),
     seed: Annotated[int, typer.Option(help="The same seed gives the same figures.")] = 0,
     seeds: Annotated[int, typer.Option(min=1, max=100, help="Number of splits of the protocol random.")] = 5,
-    floor: Annotated[int, typer.Option(min=1, help="People from which on neighbor signals count.")] = (
+    floor: Annotated[int, typer.Option(min=1, help="Minimum number of people for signals of neighbors.")] = (
         weights.ANONYMITY_FLOOR
     ),
     window: Annotated[
@@ -263,15 +264,15 @@ def evaluate(
         False
     ),
     json: Annotated[
-        Path | None, typer.Option(metavar="FILE", callback=_writable, help="Write all figures here.")
+        Path | None, typer.Option(metavar="FILE", callback=_check_writable, help="Write all figures here.")
     ] = None,
     html: Annotated[
-        Path | None, typer.Option(metavar="FILE", callback=_writable, help="Write a page with plots here.")
+        Path | None, typer.Option(metavar="FILE", callback=_check_writable, help="Write a page with plots here.")
     ] = None,
 ) -> None:
     """Evaluate the ranking on a folder of data, with baselines for comparison."""
-    parted = Windows(*(moment.replace(tzinfo=UTC).timestamp() for moment in window)) if window else None
-    options = Options(seed=seed, floor=floor, windows=parted, last_window=last)
+    windows = Windows(*(moment.replace(tzinfo=UTC).timestamp() for moment in window)) if window else None
+    options = Options(seed=seed, floor=floor, windows=windows, last_window=last)
     evaluate_command.run_evaluate(directory, protocol, options, rounds=seeds, json_file=json, html_file=html)
 
 
@@ -294,7 +295,8 @@ def models(
     use: Annotated[str | None, typer.Option("--use", metavar="NAME", help="Activate this model, or a preset.")] = None,
     back: Annotated[bool, typer.Option("--back", help="Activate the model that was active before.")] = False,
     html: Annotated[
-        Path | None, typer.Option(metavar="FILE", callback=_writable, help="Write a page with all curves and reports.")
+        Path | None,
+        typer.Option(metavar="FILE", callback=_check_writable, help="Write a page with all curves and reports."),
     ] = None,
 ) -> None:
     """List the ranking models, activate one, or plot their curves."""
@@ -342,7 +344,7 @@ async def _import(settings: Settings, directory: Path, strict: bool, refused: Pa
 
 
 async def _user_warning(settings: Settings, user: str) -> str | None:
-    """Return a sentence if the database does not know this user, or cannot be asked."""
+    """Return a warning if the user is not in the database, or that cannot be checked; else None."""
     try:
         require_data(settings)
         async with open_database(settings) as database:

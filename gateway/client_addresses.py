@@ -1,8 +1,9 @@
 """Addresses of clients, behind the proxies that the settings trust and no others.
 
-Anybody can send an `X-Forwarded-For`. Each proxy appends the address of its peer, so the rightmost address that is not
-a trusted proxy's is the client's; all left of it is unproven. uvicorn's middleware of this purpose is not used: it
-takes any text for an address, does not know IPv4 within IPv6, and hides the peer, which caps and `is_local` need.
+Anybody can send an `X-Forwarded-For`. Each proxy appends the address of its peer, so the client's address is the
+rightmost one that no trusted proxy has; addresses to its left may be forged. uvicorn's ProxyHeadersMiddleware is not
+used: it accepts any text as an address, does not parse IPv4-mapped IPv6 addresses, and replaces the peer's address,
+which connection caps and `is_local` need.
 """
 
 import re
@@ -18,7 +19,7 @@ Network = IPv4Network | IPv6Network
 HEADER = "X-Forwarded-For"
 
 MAX_HOPS = 20
-"""Entries of the header that are read, from the right; no installation has that many proxies."""
+"""Maximum number of entries of the header that are read, from the right. No installation has more proxies."""
 
 _FORWARDING = re.compile(
     r"(x-)?forwarded(-for)?|via|cdn-loop|proxy-connection"
@@ -26,7 +27,7 @@ _FORWARDING = re.compile(
     r"|x-real-ip|x-proxyuser-ip|x-client-ip|x-cluster-client-ip|x-remote-(ip|addr)|client-ip|remote-addr|true-client-ip"
     r"|x-varnish|x-scheme|x-request-start"
 )
-"""Headers that proxies, load balancers, tunnels and CDNs add; no browser and no curl sends one by itself."""
+"""Headers that proxies, load balancers, tunnels and CDNs add. Browsers and curl send none of them by themselves."""
 
 _LOOPBACK_HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", re.IGNORECASE)
 """A `Host` header. `urlsplit` would read `[::1].evil.example` as the address in the brackets."""
@@ -42,11 +43,11 @@ class ClientAddresses:
     trusted
         The networks of the proxies whose header is trusted.
     on_untrusted
-        Called for each forwarding header from an untrusted address; with whether that address is public.
+        Called for each forwarding header from an untrusted address. The argument is whether that address is public.
 
     Attributes
     ----------
-    ignores_proxy
+    has_unknown_proxy
         Whether an untrusted private address has sent a forwarding header: most likely a proxy that is missing in
         TRUSTED_PROXIES, whose clients share one budget.
     """
@@ -54,9 +55,9 @@ class ClientAddresses:
     def __init__(self, trusted: Sequence[Network] = (), on_untrusted: Callable[[bool], None] = lambda _: None) -> None:
         self._trusted = tuple(trusted)
         self._on_untrusted = on_untrusted
-        self.ignores_proxy = False
+        self.has_unknown_proxy = False
 
-    def of(self, connection: HTTPConnection) -> Address | None:
+    def find(self, connection: HTTPConnection) -> Address | None:
         """Return the client's address; None for a connection without one, such as a Unix socket."""
         peer = read_address(connection.client.host) if connection.client else None
         forwarded = connection.headers.getlist(HEADER)
@@ -67,7 +68,7 @@ class ClientAddresses:
             return peer
         for hop in reversed(",".join(forwarded).split(",")[-MAX_HOPS:]):
             address = read_address(_without_port(hop.strip()))
-            if address is None:  # garbage, or `unknown`: the last trusted proxy is all that is known
+            if address is None:  # not an address, such as `unknown`: the client counts as the last trusted proxy
                 break
             peer = address
             if not is_in_networks(address, self._trusted):
@@ -75,16 +76,16 @@ class ClientAddresses:
         return peer
 
     def _note_untrusted(self, peer: Address | None) -> None:
-        """Count an untrusted header; the first one from a private address is logged."""
+        """Count an untrusted header, and log the first one from a private address."""
         is_public = peer is not None and peer.is_global
         self._on_untrusted(is_public)
-        if not is_public and not self.ignores_proxy:
-            self.ignores_proxy = True
+        if not is_public and not self.has_unknown_proxy:
+            self.has_unknown_proxy = True
             log.warning("untrusted proxy: if it is yours, add it to TRUSTED_PROXIES", address=str(peer))
 
 
 def read_address(text: str | None) -> Address | None:
-    """Parse an address; IPv4 within IPv6 becomes IPv4, and anything else None."""
+    """Parse an address; None for other text. An IPv4-mapped IPv6 address becomes an IPv4 address."""
     try:
         address = ip_address((text or "").partition("%")[0])
     except ValueError:
@@ -101,7 +102,7 @@ def is_in_networks(address: Address | None, networks: Iterable[Network]) -> bool
 
 
 def is_loopback(host: str | None) -> bool:
-    """Return whether this is a name or an address of this machine only."""
+    """Return whether a host is `localhost` or a loopback address."""
     address = read_address(host)
     return host == "localhost" or (address is not None and address.is_loopback)
 

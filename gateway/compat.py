@@ -1,4 +1,4 @@
-"""Private parts of uvicorn, websockets and Strawberry that the gateway relies on, in one place.
+"""Private parts of uvicorn, websockets and Strawberry that the gateway uses.
 
 `tests/gateway/test_compat.py` fails with a sentence for each part that a new version has changed.
 """
@@ -23,7 +23,7 @@ __all__ = [
 TESTED = {"uvicorn": (0, 54), "websockets": (17,), "strawberry-graphql": (0, 341)}
 """Versions for which the gateway is tested, as the beginning of the version number."""
 
-_PARTS: dict[type, str] = {
+_USED_ATTRIBUTES: dict[type, str] = {
     HttpToolsProtocol: "_should_upgrade _start_asgi_task _unset_keepalive_if_required handle_websocket_upgrade "
     "on_response_complete on_message_begin on_header on_headers_complete on_body on_message_complete parser access_log "
     "timeout_keep_alive loop client app flow pipeline cycle transport server_state scope url headers logger "
@@ -43,17 +43,19 @@ def graphql_schema(graph: strawberry.Schema) -> GraphQLSchema:
 
 def incompatibilities() -> list[str]:
     """Return a sentence for each untested version and each private attribute that is gone."""
-    found = []
+    problems = []
     for package, tested in TESTED.items():
         installed = version(package)
         if tuple(int(part) for part in installed.split(".")[: len(tested)]) != tested:
             expected = ".".join(map(str, tested))
-            found.append(f"{package} {installed} is not tested: run tests/gateway, then replace {expected} in TESTED")
-    for owner, names in _PARTS.items():
+            problems.append(
+                f"{package} {installed} is not tested: run tests/gateway, then replace {expected} in TESTED"
+            )
+    for owner, names in _USED_ATTRIBUTES.items():
         source = getsource(owner)
-        found += [
+        problems += [
             f"{owner.__module__}.{owner.__name__} has no {name} any more: adapt its uses in gateway/"
             for name in names.split()
             if not hasattr(owner, name) and f"self.{name}" not in source
         ]
-    return found
+    return problems

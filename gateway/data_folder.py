@@ -52,7 +52,7 @@ def require_data(settings: Settings) -> None:
 
 
 def require_secret(settings: Settings) -> None:
-    """Require a signing secret, and create none: no server accepts tokens that another secret signs.
+    """Require an existing signing secret: a server would not accept tokens that a new one signs.
 
     Raises `CannotStart` if there is neither TOKEN_SECRET nor the file that a server creates at its first start.
     """

@@ -1,4 +1,4 @@
-"""GraphQL over HTTP: reads a request, runs its operation for the caller, and answers."""
+"""GraphQL over HTTP: reads a request, runs its operation for the caller, and responds."""
 
 from graphql import ExecutionResult, OperationType, execute_root_selection_set
 from starlette.requests import ClientDisconnect, Request
@@ -35,7 +35,7 @@ class Endpoint:
         try:
             response = await self._respond(request)
         except ClientDisconnect:
-            return  # nobody is left to answer
+            return  # there is no client to answer
         if request.method == "HEAD":
             response.body = b""  # Content-Length keeps the length of the body
         await response(scope, receive, send)
@@ -51,7 +51,7 @@ class Endpoint:
             count_refused_request(refused.code)
             return refusal_response(refused, media)
         except DocumentRefused as refused:
-            return request_error_response(refused.errors, media, request.state.request_id, refused.found_while)
+            return request_error_response(refused.errors, media, request.state.request_id, refused.default_code)
 
     async def _answer(self, request: Request, media: str) -> Response:
         """Authenticate, read, admit and run an operation, and answer it."""
@@ -63,7 +63,7 @@ class Endpoint:
         if admitted.kind is OperationType.SUBSCRIPTION:
             return await self._stream(request, authentication, admitted)
         if authentication.is_anonymous and self._caching.is_shared(request, admitted.document):
-            return await self._answer_all(request, media, admitted, opted_out=authentication.caller.opted_out)
+            return await self._answer_shared(request, media, admitted, opted_out=authentication.caller.opted_out)
         context = _open_context(request, authentication)
         result = await self._run(context, authentication, admitted)
         response = result_response(result, media, request.state.request_id, {"cost": admitted.cost})
@@ -81,10 +81,10 @@ class Endpoint:
         stream = await self._streams.begin(request, authentication, admitted.prepared)
         return _with_session(stream, authentication.session_id_to_send)
 
-    async def _answer_all(
+    async def _answer_shared(
         self, request: Request, media: str, admitted: AdmittedOperation, *, opted_out: bool
     ) -> Response:
-        """Answer all anonymous callers at once: without a session, and without the rest of a budget."""
+        """Return the answer that all anonymous callers share, without a session id and a remaining budget."""
         authentication = Authentication(Caller(opted_out=opted_out))
         context = _open_context(request, authentication)
         result = await self._run(context, authentication, admitted)

@@ -2,14 +2,14 @@
 
 ```
 GatewayError
-├── CannotStart          a command cannot do its work: one sentence that says how to fix it, and an exit code
-│   └── InvalidSettings  a setting is wrong (exit code 2)
-└── RequestRefused       a request that never reaches the graph
-    ├── Unauthenticated  401: the bearer token is invalid
-    ├── IssuerAway       503: the token cannot be checked now, because its issuer's keys are unavailable
-    ├── OverLimit        400: the request exceeds a limit
-    ├── OverBudget       429: the caller's points of this minute are spent (`gateway.limits.budget`)
-    └── NoSeat           429 or 503: too many open streams (`gateway.subscriptions.stream_limits`)
+├── CannotStart            a command cannot do its work: one sentence that says how to fix it, and an exit code
+│   └── InvalidSettings    a setting is wrong (exit code 2)
+└── RequestRefused         a request that never reaches the graph
+    ├── Unauthenticated    401: the bearer token is invalid
+    ├── IssuerUnavailable  503: the token cannot be checked, because its issuer's keys are unavailable
+    ├── OverLimit          400: the request exceeds a limit
+    ├── OverBudget         429: the caller has spent the points of this minute (`gateway.limits.budget`)
+    └── TooManyStreams     429 or 503: too many open streams (`gateway.subscriptions.stream_limits`)
 ```
 """
 
@@ -17,8 +17,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-MAX_AMOUNT = 10**9
-"""Largest format_amount that a message states: nested fragments can make amounts of hundreds of digits."""
+MAX_STATED_AMOUNT = 10**9
+"""Largest amount that a message states exactly. Nested fragments can make amounts of hundreds of digits."""
 
 
 class GatewayError(Exception):
@@ -28,7 +28,7 @@ class GatewayError(Exception):
 class CannotStart(GatewayError):
     """A command cannot do its work: one sentence with the fault and the fix.
 
-    The exit code is 1 for a fault of the installation, 2 for one of the call.
+    The exit code is 1 for a problem of the installation, 2 for wrong usage.
     """
 
     def __init__(self, message: str, exit_code: int = 1) -> None:
@@ -38,7 +38,7 @@ class CannotStart(GatewayError):
 
 
 class InvalidSettings(CannotStart):
-    """One or more settings are wrong; a line for each."""
+    """One or more settings are wrong. The message has one line for each."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, exit_code=2)
@@ -82,7 +82,7 @@ class Unauthenticated(RequestRefused):
         super().__init__(401, "UNAUTHENTICATED", message, {"WWW-Authenticate": 'Bearer error="invalid_token"'})
 
 
-class IssuerAway(RequestRefused):
+class IssuerUnavailable(RequestRefused):
     """The token cannot be checked, because the keys of its issuer are unavailable."""
 
     def __init__(self, retry_after_s: float) -> None:
@@ -91,12 +91,12 @@ class IssuerAway(RequestRefused):
 
 
 class OverLimit(RequestRefused):
-    """A request that exceeds a limit; `asked` and `allowed` are in its extensions."""
+    """A request that exceeds a limit. The extensions have the requested and the allowed amount."""
 
     def __init__(self, code: str, message: str, *, asked: int, allowed: int) -> None:
-        super().__init__(400, code, message, extensions={"asked": min(asked, MAX_AMOUNT), "allowed": allowed})
+        super().__init__(400, code, message, extensions={"asked": min(asked, MAX_STATED_AMOUNT), "allowed": allowed})
 
 
 def format_amount(number: int) -> str:
-    """Format a number for a message."""
-    return f"{number:,}" if number < MAX_AMOUNT else f"over {MAX_AMOUNT:,}"
+    """Format a number for a message; a number above `MAX_STATED_AMOUNT` is given as a bound."""
+    return f"{number:,}" if number < MAX_STATED_AMOUNT else f"over {MAX_STATED_AMOUNT:,}"

@@ -1,4 +1,4 @@
-"""Messages of graphql-core with values as JSON: it quotes `True`, `None` and `{'a': 1}`, as Python does."""
+"""Messages of graphql-core with values as JSON instead of Python (`True`, `None`, `{'a': 1}`)."""
 
 import ast
 import re
@@ -16,7 +16,9 @@ _ENCOUNTERED = re.compile(r", but encountered error .*", re.DOTALL)
 def plain_message(message: str) -> str:
     """Return a message of graphql-core about an input as a sentence without Python's notation."""
     message = _ENCOUNTERED.sub(".", message).replace(" not to be None", " not to be null")
-    quoted = _QUOTED.fullmatch(message) if message.startswith(_VARIABLE) else None  # in a document it quotes GraphQL
+    quoted = (
+        _QUOTED.fullmatch(message) if message.startswith(_VARIABLE) else None
+    )  # other messages quote values as GraphQL
     if quoted is None:
         return message if message.endswith((".", "?", "!")) else f"{message}."
     value = _as_json(quoted["value"])

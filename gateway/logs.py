@@ -12,17 +12,17 @@ import structlog
 from db.redaction import redact
 from gateway.settings import Settings
 
-# Strawberry logs each error of a resolver, also those of clients: the endpoint logs internal errors once, with the
-# request's id. uvicorn's line for each request would contain the query string.
+# Strawberry logs every error of a resolver, also errors of clients; the endpoint logs internal errors only, with the
+# request id. uvicorn's line for each request would contain the query string.
 _SILENCED = ("strawberry.execution", "uvicorn.access")
 
-_OURS = ("db", "gateway", "resolvers", "scoring")
-"""The loggers of LOG_LEVEL. Libraries only warn: at lower levels SQLAlchemy and aiosqlite log rows and parameters, the
-client of OpenAI the texts that it sends, httpx each address."""
+_OWN_LOGGERS = ("db", "gateway", "resolvers", "scoring")
+"""Loggers to which LOG_LEVEL applies. Libraries log warnings only: at lower levels SQLAlchemy and aiosqlite log rows
+and parameters, OpenAI's client the texts that it sends, and httpx each URL."""
 
 
 def configure_logs(settings: Settings) -> None:
-    """Write our lines and those of libraries through one renderer to standard error."""
+    """Write the log lines of the gateway and of libraries to standard error, in one format."""
     on_terminal = settings.log_format == "console" or (settings.log_format == "auto" and sys.stderr.isatty())
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -40,8 +40,8 @@ def configure_logs(settings: Settings) -> None:
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *_rendering(on_terminal),
-                _redacted,
+                *_renderers(on_terminal),
+                _redact_line,
             ],
         )
     )
@@ -49,13 +49,13 @@ def configure_logs(settings: Settings) -> None:
     root.handlers[:] = [handler]
     level = logging.getLevelName(settings.log_level.upper())
     root.setLevel(max(level, logging.WARNING))
-    for name in _OURS:
+    for name in _OWN_LOGGERS:
         logging.getLogger(name).setLevel(level)
     _quieten()
     sys.excepthook = _print_uncaught
 
 
-def _rendering(on_terminal: bool) -> list[structlog.typing.Processor]:
+def _renderers(on_terminal: bool) -> list[structlog.typing.Processor]:
     if on_terminal:
         # The plain traceback: the pretty one prints local variables, which may hold a token.
         return [
@@ -79,7 +79,7 @@ def _quieten() -> None:
         logger.propagate = True
 
 
-def _redacted(_logger: object, _method: str, line: Any) -> str:
+def _redact_line(_logger: object, _method: str, line: Any) -> str:
     return redact(line)
 
 

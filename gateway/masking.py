@@ -1,4 +1,4 @@
-"""Errors as clients see them: their own in full, internal ones as a request id."""
+"""Errors as clients see them: an error of the client in full, an internal error as a request id."""
 
 import re
 from typing import Any
@@ -23,7 +23,7 @@ _INPUT = re.compile(r"(Variable '\$\w+'|Argument '[\w.(:)]+'|Expected value of t
 _OUTPUT = re.compile(r"(Int|Float|String|Boolean|ID|Enum '\w+') cannot represent ")
 
 
-def error_for_client(error: GraphQLError, request_id: str, found_while: str = INPUT) -> dict[str, Any]:
+def error_for_client(error: GraphQLError, request_id: str, default_code: str = INPUT) -> dict[str, Any]:
     """Return the entry of `errors` for one error, and log it if it is internal.
 
     Parameters
@@ -32,8 +32,8 @@ def error_for_client(error: GraphQLError, request_id: str, found_while: str = IN
         An error of graphql-core.
     request_id
         Shown to the client for an internal error.
-    found_while
-        The code of a client's error that has none.
+    default_code
+        The code of a client's error that has no code of its own.
 
     Returns
     -------
@@ -42,7 +42,7 @@ def error_for_client(error: GraphQLError, request_id: str, found_while: str = IN
     cause = _root(error)
     match cause:
         case GraphQLError() if not _is_bad_output(error):
-            return _entry(error, _message(error), {"code": found_while, **(error.extensions or {})})
+            return _entry(error, _message(error), {"code": default_code, **(error.extensions or {})})
         case InvalidRecord():
             code = "NOT_FOUND" if isinstance(cause, UnknownReference) else "BAD_USER_INPUT"
             return _entry(error, cause.message, {"code": code, **({"input": list(cause.path)} if cause.path else {})})
@@ -51,8 +51,8 @@ def error_for_client(error: GraphQLError, request_id: str, found_while: str = IN
             message = f"The {cause.store.value} of the gateway cannot be reached. Try again in a moment."
             return _entry(error, message, {"code": "STORE_UNAVAILABLE", "store": cause.store.name})
         case _ if error.path is None and _INPUT.match(error.message):
-            # A scalar's parser raised an error of Python: report where, not what.
-            return _entry(error, plain_message(error.message), {"code": found_while})
+            # A scalar's parser raised a Python error: report the place of the value, not the error.
+            return _entry(error, plain_message(error.message), {"code": default_code})
         case _:
             log.error("request failed", path=error.path, exc_info=cause)
             return _entry(error, INTERNAL, {"code": "INTERNAL", "requestId": request_id})
@@ -71,7 +71,7 @@ def _entry(error: GraphQLError, message: str, extensions: dict[str, Any]) -> dic
 
 
 def _shortened(message: str) -> str:
-    """Shorten a message that repeats what was sent: a name may have 60,000 letters."""
+    """Shorten a message, which may quote a name of 60,000 letters."""
     return message if len(message) <= MAX_MESSAGE else f"{message[:MAX_MESSAGE]} …"
 
 
@@ -82,5 +82,5 @@ def _is_bad_output(error: GraphQLError) -> bool:
 
 
 def _message(error: GraphQLError) -> str:
-    """Return a message of ours unchanged, and one of graphql-core in plain words."""
+    """Return the gateway's own messages unchanged, and those of graphql-core in plain words."""
     return error.message if (error.extensions or {}).get("code") else plain_message(error.message)

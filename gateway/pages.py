@@ -1,4 +1,4 @@
-"""Endpoints besides GraphQL: the start page, the two health checks, and the answer to a wrong address."""
+"""Endpoints besides GraphQL: the start page and the two health checks; the answer to a wrong address."""
 
 import asyncio
 from base64 import b64encode
@@ -41,24 +41,24 @@ async def start_page(_request: Request) -> Response:
 
 
 async def alive(_request: Request) -> Response:
-    """Answer that the process is alive; asks no store."""
+    """Answer that the process is alive, without a call to a store."""
     return JsonResponse({"status": "ok"})
 
 
 async def ready(request: Request) -> Response:
     """Answer with the state of each store; 503 without the database, which everything needs.
 
-    The token issuer is not asked, its last state is reported: no probe from outside causes a call to it.
+    The token issuer is not called: its last known state is reported, so that health checks cause no requests to it.
     """
     stores: Stores = request.app.state.runtime.stores
     names = ("database", "vectors", "embeddings", "cache")
-    found = await asyncio.gather(
+    outcomes = await asyncio.gather(
         _check("database", _check_database(stores)),
         _check("vectors", stores.vectors.counts()),
         _check("embeddings", stores.embedder.embed(["ready"])),
         _check("cache", stores.cache.get("readyz")),
     )
-    states = dict(zip(names, found, strict=True)) | _issuer(request)
+    states = dict(zip(names, outcomes, strict=True)) | _issuer(request)
     report = {"stores": states} | _warnings(request)
     if states["database"] != "ok":
         return JsonResponse({"status": "unavailable"} | report, 503)
@@ -78,9 +78,9 @@ async def answer_http_exception(request: Request, error: Exception) -> Response:
 
 
 def _warnings(request: Request) -> dict[str, list[str]]:
-    """Return warnings for an operator although everything works."""
+    """Return warnings for an operator. They do not change the status."""
     addresses: ClientAddresses = request.app.state.addresses
-    if not addresses.ignores_proxy:
+    if not addresses.has_unknown_proxy:
         return {}
     return {
         "warnings": [
@@ -111,7 +111,7 @@ async def _check(name: str, probe: Awaitable[object]) -> str:
         return f"no answer within {CHECK_TIMEOUT_S:.0f} s"
     except MigrationPending as error:
         return str(error)
-    except Exception as error:  # any error is the result
+    except Exception as error:  # every error is reported
         log.warning("store unavailable", store=name, reason=str(error))
         return "cannot be reached: the reason is in the log"
     return "ok"

@@ -16,7 +16,7 @@ REQUEST_ID_HEADER = "X-Request-Id"
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 KNOWN_PATHS = frozenset({"/", "/graphql", "/healthz", "/readyz", "/metrics"})
-"""Paths with metrics of their own; all others share one, so that nobody can fill the memory."""
+"""Paths with metrics of their own. All other paths share one metric, so that unknown paths cannot fill the memory."""
 
 _QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
 """Paths that monitoring requests every few seconds: logged at debug."""
@@ -70,9 +70,9 @@ class RequestLog:
 
 
 def _request_id(scope: Scope) -> str:
-    """Return the id of a proxy in front of us if it is well-formed, else a new one (64 random bits)."""
-    given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"").decode("latin-1")
-    return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+    """Return the id that the client or a proxy has sent if it is well-formed, else a new one (64 random bits)."""
+    header = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"").decode("latin-1")
+    return header if _REQUEST_ID.fullmatch(header) else secrets.token_hex(8)
 
 
 def _add_headers(message: Message, request_id: str) -> None:
@@ -85,7 +85,7 @@ def _add_headers(message: Message, request_id: str) -> None:
 def _write_line(scope: Scope, status: int, started: float) -> None:
     seconds = time.perf_counter() - started
     path = scope["path"] if scope["path"] in KNOWN_PATHS else "other"
-    if scope["state"].get("is_stream"):  # its duration is no response time
+    if scope["state"].get("is_stream"):  # the duration of a stream is no response time
         path += " (stream)"
     observe_request(path, status, seconds)
     operation = scope["state"].get("operation")

@@ -29,7 +29,7 @@ FLUSH_EVERY_S = 1.0
 """Interval at which served pages are logged: one transaction a second, whatever the number of pages."""
 
 PREPARE_EVERY_S = 5.0
-"""Interval at which a vector store that was away at the start is tried again."""
+"""Interval at which a vector store that was unavailable at the start is tried again."""
 
 LOAD_AHEAD_EVERY_S = 1.0
 """Interval at which a rebuilt index that is about to take over is looked for; a look costs 0.1 ms."""
@@ -122,14 +122,14 @@ def _rate_limits(settings: Settings, stores: Stores) -> RateLimitStore:
 
 
 async def _prepared(stores: Stores) -> bool:
-    """Create missing collections; returns False if the vector store is away, and feeds do without it for now."""
+    """Create missing collections; returns False if the vector store is unavailable, and feeds do without it for now."""
     try:
         await stores.vectors.prepare(stores.embedder.model, stores.embedder.dimension)
         await stores.vectors.preload()
     except StoreMisconfigured:
         raise  # a subclass of the next
-    except StoreUnavailable as away:
-        log.warning("starting without the vector store", reason=away.reason)
+    except StoreUnavailable as unavailable:
+        log.warning("starting without the vector store", reason=unavailable.reason)
         return False
     return True
 

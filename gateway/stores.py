@@ -111,7 +111,7 @@ async def open_migrated(settings: Settings) -> AsyncIterator[Stores]:
 
 
 async def prepare_index(stores: Stores) -> StoreUnavailable | None:
-    """Create missing collections of the index; returns the error of a vector store that is away.
+    """Create missing collections of the index; returns the error of a vector store that is unavailable.
 
     Raises `CannotStart` if the vector store can never serve these settings.
     """
@@ -119,8 +119,8 @@ async def prepare_index(stores: Stores) -> StoreUnavailable | None:
         await stores.vectors.prepare(stores.embedder.model, stores.embedder.dimension)
     except StoreMisconfigured as error:
         raise CannotStart(error.reason) from None
-    except StoreUnavailable as away:
-        return away
+    except StoreUnavailable as unavailable:
+        return unavailable
     return None
 
 
@@ -138,8 +138,10 @@ async def require_reachable(database: Database) -> None:
     except TimeoutError:
         message = f"no answer from {database.where} within {CONNECT_TIMEOUT_S:.0f} s"
         raise CannotStart(f"{message}; start it, or correct DATABASE_URL") from None
-    except StoreUnavailable as away:
-        raise CannotStart(f"the database {database.where} cannot be used ({away.reason.lower()}); {advice}") from None
+    except StoreUnavailable as unavailable:
+        raise CannotStart(
+            f"the database {database.where} cannot be used ({unavailable.reason.lower()}); {advice}"
+        ) from None
     except (SQLAlchemyError, PostgresError, OSError) as error:
         raise CannotStart(f"the database {database.where} cannot be used ({driver_message(error)}); {advice}") from None
 

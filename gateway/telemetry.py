@@ -44,7 +44,9 @@ _circuits = Gauge(
 _embedding_tokens = Counter("explore_embedding_tokens_total", "Tokens that a paid model has embedded")
 _embedding_dollars = Counter("explore_embedding_dollars_total", "Cost of these tokens, at the price of the settings")
 _refused = Counter("explore_refused_requests_total", "Refused requests, by code", ("code",))
-_local_charges = Counter("explore_local_charges_total", "Charges that one process counted alone while Redis was away")
+_local_charges = Counter(
+    "explore_local_charges_total", "Charges that one process counted alone while Redis was unavailable"
+)
 _untrusted_headers = Counter(
     "explore_untrusted_forwarding_total",
     "Requests with X-Forwarded-For from an address that TRUSTED_PROXIES does not name",
@@ -97,14 +99,14 @@ class Metrics:
         self._token = None if token is None else token.encode()
 
     async def answer(self, request: Request) -> Response:
-        """Answer a scrape, without the outbox's metrics while the database is away."""
+        """Answer a scrape, without the outbox's metrics while the database is unavailable."""
         if (refusal := self._refusal(request)) is not None:
             return refusal
         registry = CollectorRegistry()
         try:
             _add_backlog(registry, await backlog(request.app.state.runtime.stores.database))
-        except StoreUnavailable as away:
-            log.warning("outbox metrics unavailable", reason=away.reason)
+        except StoreUnavailable as unavailable:
+            log.warning("outbox metrics unavailable", reason=unavailable.reason)
         return Response(_process_metrics() + generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     def _refusal(self, request: Request) -> Response | None:

@@ -17,7 +17,7 @@ from db.synchronization.reindex import Reindex
 from gateway.background.scheduled_jobs import REINDEX, rebuild_index
 
 RETRY_S = 5.0
-"""Pause between two attempts while a store is away."""
+"""Pause between two attempts while a store is unavailable."""
 
 log = structlog.get_logger(__name__)
 

@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 
 
 async def run_worker(settings: Settings) -> None:
-    """Work until SIGINT or SIGTERM. The worker waits for an index or embedder that is away.
+    """Work until SIGINT or SIGTERM. The worker waits for an index or embedder that is unavailable.
 
     Raises
     ------
@@ -35,8 +35,8 @@ async def run_worker(settings: Settings) -> None:
     async with open_stores(settings) as stores:
         await require_reachable(stores.database)
         await schema.migrate(stores.database)
-        if away := await prepare_index(stores):
-            log.warning("store unavailable, waiting", store=away.store.value, reason=away.reason)
+        if unavailable := await prepare_index(stores):
+            log.warning("store unavailable, waiting", store=unavailable.store.value, reason=unavailable.reason)
         _, tasks = worker_tasks(stores, settings)
         if settings.var_dir.is_dir():  # missing where all stores are servers and no container reads the file
             tasks["heartbeat"] = partial(_update_heartbeat, settings.data_file(DataFile.WORKER_ALIVE))

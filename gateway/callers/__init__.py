@@ -1,4 +1,4 @@
 """Authentication of callers: bearer tokens, issuer keys, session ids and network hashes.
 
-What a caller may ask for is decided in `gateway.limits`, and what a role may do in the graph.
+`gateway.limits` limits what a caller may request, and the graph what a role may do.
 """

@@ -1,4 +1,4 @@
-"""Authentication of a request: the holder of a token, the holder of a session, or somebody new."""
+"""Authentication of a request: by a token, by a session id, or as a new session."""
 
 from dataclasses import dataclass
 from math import inf
@@ -23,15 +23,15 @@ class Authentication:
     """The caller of a request, and facts about the request that only the gateway needs."""
 
     caller: Caller
-    is_anonymous: bool = False  # whether the request carried neither a token nor a session id of ours
-    # The session id for the answer: of a new session, or of the same one signed with a newer secret.
+    is_anonymous: bool = False  # whether the request has neither a token nor a valid session id
+    # The session id for the answer: of a new session, or of the same session signed with a newer secret.
     session_id_to_send: str | None = None
     address: Address | None = None  # the caller's address; None if it is unknown
-    expires_at: float = inf  # when the token is refused, in seconds since 1970; infinite without a token
+    expires_at: float = inf  # time from which the token is refused, in seconds since 1970; infinite without a token
 
     @property
     def is_privileged(self) -> bool:
-        """Whether the token says that this is the platform's own service or an administrator."""
+        """Whether the token has the role service or administrator."""
         return self.caller.role in (Role.SERVICE, Role.ADMINISTRATOR)
 
 
@@ -52,7 +52,7 @@ class Authenticator:
 
     def client_address(self, request: HTTPConnection) -> Address | None:
         """Return the address that a request comes from."""
-        return self._addresses.of(request)
+        return self._addresses.find(request)
 
     async def authenticate(self, request: HTTPConnection) -> Authentication:
         """Authenticate a request; a caller without token and session gets a new session.
@@ -65,24 +65,24 @@ class Authenticator:
         claims = await self._authority.read(headers[0] if headers else None)
         session = self._sessions.read(request.headers.get(SESSION_HEADER))
         is_anonymous = claims is None and session is None
-        key, signed = self._sessions.issue() if is_anonymous else (None, None)
+        new_key, id_to_send = self._sessions.issue() if is_anonymous else (None, None)
         address = self.client_address(request)
         caller = Caller(
             user_key=claims.user_key if claims else None,
-            session_key=session.key if session else key,
+            session_key=session.key if session else new_key,
             role=claims.role if claims else None,
-            network=self._networks.name(str(address)) if self._networks else None,
+            network=self._networks.hash(str(address)) if self._networks else None,
             opted_out=request.headers.get(OPT_OUT_HEADER) == "1",
             may_administer=claims is None or claims.is_short_lived,
         )
         if claims is None and session is not None:
-            signed = session.renewed
-        return Authentication(caller, is_anonymous, signed, address, claims.expires_at if claims else inf)
+            id_to_send = session.renewed
+        return Authentication(caller, is_anonymous, id_to_send, address, claims.expires_at if claims else inf)
 
     def session_id_to_send(self, authentication: Authentication, session_key: str | None) -> str | None:
         """Return the session id for the answer to a request that ran with this session key; None if there is none.
 
-        The key differs from the caller's if their session was claimed and its time is over.
+        The key differs from the session key of the caller if the claim of the session has ended.
         """
         if session_key is None or session_key == authentication.caller.session_key:
             return authentication.session_id_to_send

@@ -1,20 +1,20 @@
-"""Wall clock for the times of tokens; tests pass one that they move themselves."""
+"""Wall clock for the times of tokens; tests pass a clock that they advance."""
 
 import asyncio
 import time
 
 MAX_SLEEP_S = 15.0
-"""The wall clock is read again after this time: it may have been set, and a machine may have slept."""
+"""Longest time between two readings of the wall clock: it may have been set, or the machine suspended."""
 
 
 class Clock:
     """Wall clock in seconds since 1970."""
 
     def now(self) -> float:
-        """Return the present time."""
+        """Return the time in seconds since 1970."""
         return time.time()
 
-    async def until(self, moment: float) -> None:
-        """Wait for a moment; an infinite one never comes."""
+    async def sleep_until(self, moment: float) -> None:
+        """Sleep until this time, in seconds since 1970; for ever if it is infinite."""
         while (left_s := moment - self.now()) > 0:  # noqa: ASYNC110 (nothing signals the time)
             await asyncio.sleep(min(left_s, MAX_SLEEP_S))

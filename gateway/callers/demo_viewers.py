@@ -1,8 +1,8 @@
 """Demo viewers with a token for each, for the menu "Viewing as" of the explore page.
 
 The list is empty unless the gateway was started with the demo, the store holds the demo data, and the request can only
-come from a page of this gateway that was opened on this machine. An empty list is no error: the page always asks. The
-demo's administrator is never on the list; `explore token administrator` prints a token for it.
+come from a page of this gateway that was opened on this machine. The page always requests the list, so an empty list is
+no error. The demo's administrator is never on the list; `explore token administrator` prints a token for it.
 """
 
 from sqlalchemy import bindparam, select
@@ -18,9 +18,9 @@ from gateway.client_addresses import is_local
 from gateway.json_responses import JsonResponse
 
 TOKEN_HOURS = 24.0
-"""The page fetches a new token when this one has expired."""
+"""Hours for which a token of a demo viewer is valid; then the page fetches a new one."""
 
-_PEOPLE = select(User.key, User.username).where(
+_STORED_VIEWERS = select(User.key, User.username).where(
     in_list(User.key, bindparam("keys", type_=TextList())), User.role == Role.VIEWER.value
 )
 
@@ -37,9 +37,9 @@ class DemoViewers:
         stores: Stores = request.app.state.runtime.stores
         if not self._enabled or not _is_own_page(request) or not await holds_demo(stores.database):
             return JsonResponse({"viewers": []})
-        rows = await stores.database.fetch(_PEOPLE, {"keys": [viewer.key for viewer in DEMO_VIEWERS]})
-        # By name as well: an import after the demo may have given a demo viewer's key to another user.
-        known = {(row.key, row.username) for row in rows}
+        rows = await stores.database.fetch(_STORED_VIEWERS, {"keys": [viewer.key for viewer in DEMO_VIEWERS]})
+        # The username is compared too: a later import may have given the key of a demo viewer to another user.
+        stored = {(row.key, row.username) for row in rows}
         return JsonResponse(
             {
                 "viewers": [
@@ -50,7 +50,7 @@ class DemoViewers:
                         "token": self._authority.issue(viewer.key, Role.VIEWER, TOKEN_HOURS),
                     }
                     for viewer in DEMO_VIEWERS
-                    if (viewer.key, viewer.username) in known
+                    if (viewer.key, viewer.username) in stored
                 ]
             }
         )

@@ -1,9 +1,8 @@
 """Public keys of the token issuer (a JSON Web Key Set, RFC 7517), fetched and refreshed.
 
 A token names its key by `kid`. Keys are fetched for the first token, and refreshed every five minutes while tokens
-arrive; an unknown `kid` triggers another fetch, at most every ten seconds however many tokens name unknown keys. While
-the issuer is away its last known keys are valid for a day. Keys in a token itself (`jku`, `jwk`, `x5u`, `x5c`) are
-ignored.
+arrive. An unknown `kid` triggers another fetch, at most one in ten seconds. While the issuer is unavailable, its last
+known keys are valid for a day. Keys in a token itself (`jku`, `jwk`, `x5u`, `x5c`) are ignored.
 """
 
 import asyncio
@@ -21,23 +20,23 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from db.redaction import display_url
 from db.time_units import DAY_S
-from gateway.errors import IssuerAway
+from gateway.errors import IssuerUnavailable
 
 REFRESH_AFTER_S = 300.0
-"""Older keys are refreshed in the background; keys of twice this age, before the request. So a revoked key is refused
-after ten minutes at the latest, if the issuer answers."""
+"""Age from which keys are refreshed in the background. Keys of twice this age are refreshed before the request
+continues, so a revoked key is refused after ten minutes at the latest, if the issuer answers."""
 
 MAX_KEY_AGE_S = DAY_S
-"""Validity of the last known keys while the issuer is away: a night's outage locks nobody out."""
+"""Validity of the last known keys while the issuer is unavailable: an outage of a night locks nobody out."""
 
 RETRY_AFTER_S = 10.0
-"""Pause between two fetches, whatever tokens arrive."""
+"""Shortest pause between two fetches, whatever tokens arrive."""
 
 DEADLINE_S = 3.0
-"""Deadline of a fetch. Only the first request and one with an unknown key wait for it."""
+"""Deadline of a fetch. Only the first request and requests with an unknown key wait for it."""
 
 MAX_BYTES = 256 * 1024
-"""Size of the largest accepted key set; a key has about 500."""
+"""Bytes of the largest accepted key set; a key has about 500 bytes."""
 
 MAX_KEYS = 100
 
@@ -51,14 +50,14 @@ KEY_TYPES: Mapping[str, tuple[str, str | None]] = {
     "ES512": ("EC", "P-521"),
     "EdDSA": ("OKP", "Ed25519"),
 }
-"""Key type and curve of each algorithm. There is no symmetric one: a secret is never fetched."""
+"""Key type and curve of each algorithm. There is no symmetric algorithm: a secret is never fetched."""
 
 log = structlog.get_logger(__name__)
 
 Fetch = Callable[[], Awaitable[bytes]]
 
 
-class _Unusable(Exception):
+class _UnusableKeySet(Exception):
     """The issuer's answer holds no usable key; the text is the reason."""
 
 
@@ -80,83 +79,83 @@ class IssuerKeys:
         self._clock = clock
         self._keys: tuple[IssuerKey, ...] = ()
         self._fetched_at: float | None = None
-        self._asked_at = -RETRY_AFTER_S + clock()
-        self._flight: asyncio.Task[None] | None = None
+        self._last_fetch_began_at = -RETRY_AFTER_S + clock()
+        self._fetch_task: asyncio.Task[None] | None = None
         self.fault: str | None = None
 
     async def find(self, algorithm: str, kid: str | None) -> IssuerKey | None:
         """Return the key that a token's header names; None if the issuer has no such key for this algorithm.
 
-        Raises `IssuerAway` if no keys are known, or all are older than `MAX_KEY_AGE_S`.
+        Raises `IssuerUnavailable` if no keys are known, or all are older than `MAX_KEY_AGE_S`.
         """
         await self._keep_fresh()
-        found = self._match(algorithm, kid)
-        if found is None and self._may_retry():
-            await self._fetched()
-            found = self._match(algorithm, kid)
-        if found is None and not self._is_known():
-            raise IssuerAway(RETRY_AFTER_S)
-        return found
+        key = self._match(algorithm, kid)
+        if key is None and self._may_retry():
+            await self._fetch_now()
+            key = self._match(algorithm, kid)
+        if key is None and not self._has_valid_keys():
+            raise IssuerUnavailable(RETRY_AFTER_S)
+        return key
 
     async def refresh(self) -> tuple[IssuerKey, ...]:
         """Fetch the keys now, and return those known afterwards; `fault` holds the error, if any."""
-        await self._fetched()
+        await self._fetch_now()
         return self._keys
 
     async def close(self) -> None:
         """Cancel a running fetch."""
-        if self._flight is not None:
-            self._flight.cancel()
+        if self._fetch_task is not None:
+            self._fetch_task.cancel()
             with suppress(asyncio.CancelledError):
-                await self._flight
+                await self._fetch_task
 
     def _age_s(self) -> float:
         return float("inf") if self._fetched_at is None else self._clock() - self._fetched_at
 
-    def _is_known(self) -> bool:
+    def _has_valid_keys(self) -> bool:
         return self._age_s() <= MAX_KEY_AGE_S
 
     def _may_retry(self) -> bool:
-        is_asking = self._flight is not None and not self._flight.done()
-        return is_asking or self._clock() - self._asked_at >= RETRY_AFTER_S
+        is_fetching = self._fetch_task is not None and not self._fetch_task.done()
+        return is_fetching or self._clock() - self._last_fetch_began_at >= RETRY_AFTER_S
 
     def _match(self, algorithm: str, kid: str | None) -> IssuerKey | None:
-        """Find the one key that fits. A token may omit `kid` only where one key fits."""
-        if not self._is_known():
+        """Return the only matching key, else None. A token may omit `kid` if the issuer has one matching key."""
+        if not self._has_valid_keys():
             return None
-        fitting = [key for key in self._keys if algorithm in key.algorithms and kid in (None, key.kid)]
-        return fitting[0] if len(fitting) == 1 else None
+        matching = [key for key in self._keys if algorithm in key.algorithms and kid in (None, key.kid)]
+        return matching[0] if len(matching) == 1 else None
 
     async def _keep_fresh(self) -> None:
         if self._age_s() <= REFRESH_AFTER_S or not self._may_retry():
             return
-        # An issuer that did not answer last time is asked in the background.
-        if not self._is_known() or (self._age_s() > 2 * REFRESH_AFTER_S and self.fault is None):
-            await self._fetched()
+        # After a failed fetch, and while valid keys are known, the next fetch runs in the background.
+        if not self._has_valid_keys() or (self._age_s() > 2 * REFRESH_AFTER_S and self.fault is None):
+            await self._fetch_now()
         else:
-            self._begin()
+            self._start_fetch()
 
-    async def _fetched(self) -> None:
-        await asyncio.shield(self._begin())
+    async def _fetch_now(self) -> None:
+        await asyncio.shield(self._start_fetch())
 
-    def _begin(self) -> "asyncio.Task[None]":
-        """Start a fetch, or join the running one: a detached task, which no client's disconnect cancels."""
-        if self._flight is None or self._flight.done():
-            self._asked_at = self._clock()
-            self._flight = asyncio.create_task(self._ask(), name="issuer keys")
-        return self._flight
+    def _start_fetch(self) -> "asyncio.Task[None]":
+        """Start a fetch, or join the running one: a detached task, which is not canceled when a client disconnects."""
+        if self._fetch_task is None or self._fetch_task.done():
+            self._last_fetch_began_at = self._clock()
+            self._fetch_task = asyncio.create_task(self._run_fetch(), name="issuer keys")
+        return self._fetch_task
 
-    async def _ask(self) -> None:
+    async def _run_fetch(self) -> None:
         try:
             async with asyncio.timeout(DEADLINE_S):
-                keys = _usable(await self._fetch())
-        except (OSError, _Unusable) as error:  # TimeoutError is an OSError
-            self._note(_reason(error))
+                keys = _parse_key_set(await self._fetch())
+        except (OSError, _UnusableKeySet) as error:  # TimeoutError is an OSError
+            self._record_fault(_reason(error))
         else:
             self._keys, self._fetched_at = keys, self._clock()
-            self._note(None)
+            self._record_fault(None)
 
-    def _note(self, fault: str | None) -> None:
+    def _record_fault(self, fault: str | None) -> None:
         if fault is not None and self.fault is None:
             log.warning("token issuer unavailable", where=self.where, reason=fault)
         elif fault is None and self.fault is not None:
@@ -174,9 +173,9 @@ async def _download(url: str) -> bytes:
     """Fetch a key set. No redirect is followed: it could lead to the keys of an attacker."""
     import httpx  # noqa: PLC0415 (0.1 s, only with an issuer)
 
-    # In a thread: reading the authorities' certificates takes 20 ms.
-    # Plain http goes to this machine only (TOKEN_JWKS_URL), and so through no proxy that the environment names.
+    # TOKEN_JWKS_URL allows plain http for this machine only, so proxy settings of the environment are ignored for it.
     direct = url.startswith("http:")
+    # In a thread: reading the certificates of the authorities takes 20 ms.
     client = await asyncio.to_thread(
         httpx.AsyncClient, timeout=DEADLINE_S, follow_redirects=False, trust_env=not direct
     )
@@ -184,10 +183,10 @@ async def _download(url: str) -> bytes:
     try:
         async with client, client.stream("GET", url, headers=accept) as answer:
             if answer.status_code != 200:
-                raise _Unusable(f"it answers {answer.status_code}")
+                raise _UnusableKeySet(f"it answers {answer.status_code}")
             return await _read_all(answer.aiter_bytes())
-    except (httpx.HTTPError, httpx.InvalidURL) as error:  # its message holds the whole URL
-        raise _Unusable(f"it cannot be reached ({type(error).__name__})") from None
+    except (httpx.HTTPError, httpx.InvalidURL) as error:  # the message of the error holds the whole URL
+        raise _UnusableKeySet(f"it cannot be reached ({type(error).__name__})") from None
 
 
 async def _read_all(pieces: AsyncIterator[bytes]) -> bytes:
@@ -195,54 +194,54 @@ async def _read_all(pieces: AsyncIterator[bytes]) -> bytes:
     async for piece in pieces:
         body += piece
         if len(body) > MAX_BYTES:
-            raise _Unusable(f"its answer is larger than {MAX_BYTES // 1024} KB")
+            raise _UnusableKeySet(f"its answer is larger than {MAX_BYTES // 1024} KB")
     return body
 
 
-def _usable(text: bytes) -> tuple[IssuerKey, ...]:
+def _parse_key_set(text: bytes) -> tuple[IssuerKey, ...]:
     """Parse a key set; keys for other purposes are ignored, as the RFC requires."""
     try:
-        read = orjson.loads(text)
+        parsed = orjson.loads(text)
     except orjson.JSONDecodeError:
-        raise _Unusable("its answer is not JSON") from None
-    listed = read.get("keys") if isinstance(read, dict) else None
-    if not isinstance(listed, list):
-        raise _Unusable('its answer is no key set: it has no list "keys"')
-    keys = tuple(key for one in listed[:MAX_KEYS] if (key := _key(one)) is not None)
+        raise _UnusableKeySet("its answer is not JSON") from None
+    entries = parsed.get("keys") if isinstance(parsed, dict) else None
+    if not isinstance(entries, list):
+        raise _UnusableKeySet('its answer is no key set: it has no list "keys"')
+    keys = tuple(key for entry in entries[:MAX_KEYS] if (key := _parse_key(entry)) is not None)
     if not keys:
-        raise _Unusable("its answer holds no public key for signatures")
+        raise _UnusableKeySet("its answer holds no public key for signatures")
     return keys
 
 
-def _key(given: Any) -> IssuerKey | None:
-    if not isinstance(given, dict) or not _is_for_signatures(given):
+def _parse_key(jwk: Any) -> IssuerKey | None:
+    if not isinstance(jwk, dict) or not _is_for_signatures(jwk):
         return None
-    kind = given.get("kty"), given.get("crv") if given.get("kty") != "RSA" else None
-    algorithms = {name for name, wanted in KEY_TYPES.items() if wanted == kind}
-    if "alg" in given:
-        algorithms &= {given["alg"]} if isinstance(given["alg"], str) else set()
-    if not algorithms or not isinstance(given.get("kid"), str | None):
+    kind = jwk.get("kty"), jwk.get("crv") if jwk.get("kty") != "RSA" else None
+    algorithms = {name for name, kind_of_key in KEY_TYPES.items() if kind_of_key == kind}
+    if "alg" in jwk:
+        algorithms &= {jwk["alg"]} if isinstance(jwk["alg"], str) else set()
+    if not algorithms or not isinstance(jwk.get("kid"), str | None):
         return None
-    if "d" in given:
-        log.warning("private key of the issuer ignored", kid=given.get("kid"))
+    if "d" in jwk:
+        log.warning("private key of the issuer ignored", kid=jwk.get("kid"))
         return None
     try:
-        key = jwt.PyJWK(given, min(algorithms)).key
+        key = jwt.PyJWK(jwk, min(algorithms)).key
     except jwt.PyJWTError:
         return None
     if isinstance(key, RSAPublicKey) and key.key_size not in RSA_BITS:
         return None
-    return IssuerKey(given.get("kid"), frozenset(algorithms), key)
+    return IssuerKey(jwk.get("kid"), frozenset(algorithms), key)
 
 
-def _is_for_signatures(given: Mapping[str, Any]) -> bool:
-    operations = given.get("key_ops", ["verify"])
-    return given.get("use", "sig") == "sig" and isinstance(operations, list) and "verify" in operations
+def _is_for_signatures(jwk: Mapping[str, Any]) -> bool:
+    operations = jwk.get("key_ops", ["verify"])
+    return jwk.get("use", "sig") == "sig" and isinstance(operations, list) and "verify" in operations
 
 
-def _reason(error: OSError | _Unusable) -> str:
+def _reason(error: OSError | _UnusableKeySet) -> str:
     if isinstance(error, TimeoutError):
         return f"no answer within {DEADLINE_S:.0f} s"
-    if isinstance(error, _Unusable):
+    if isinstance(error, _UnusableKeySet):
         return str(error)
     return (error.strerror or type(error).__name__).lower()

@@ -1,7 +1,7 @@
-"""Hash of a request's network: enough to see a crowd from one place, useless for anything else.
+"""Hash of a request's network, by which trending caps the contribution of one network.
 
-The address is never stored. The hash covers a prefix (/24 or /48), is keyed with the gateway's secret, and changes with
-the day, so that it identifies and follows nobody.
+The address is never stored. The hash covers a prefix (/24 or /48), is keyed with the gateway's secret, and changes each
+day, so that it neither identifies nor tracks anybody.
 """
 
 import hmac
@@ -12,7 +12,7 @@ from db.models import now
 from gateway.client_addresses import read_address
 
 PREFIX_BITS = {4: 24, 6: 48}
-"""The common prefix of a household or office, and the unit in which addresses are rented."""
+"""Bits of the prefix by IP version: one household or office, and the unit in which addresses are rented."""
 
 
 class NetworkHash:
@@ -21,11 +21,11 @@ class NetworkHash:
     def __init__(self, secret: bytes) -> None:
         self._key = hmac.digest(secret, b"explore-gateway networks, version 1", sha256)
 
-    def name(self, host: str | None, at: datetime | None = None) -> str | None:
-        """Return the network's hash; None for an address without meaning, such as that of a local proxy."""
+    def hash(self, host: str | None, moment: datetime | None = None) -> str | None:
+        """Return the network's hash; None for an address that is not public, such as that of a local proxy."""
         address = read_address(host)
         if address is None or not address.is_global:
             return None
         prefix = int(address) >> (8 * len(address.packed) - PREFIX_BITS[address.version])
-        day = (at or now()).date().isoformat()
+        day = (moment or now()).date().isoformat()
         return blake2b(f"{address.version}:{prefix}:{day}".encode(), key=self._key, digest_size=8).hexdigest()

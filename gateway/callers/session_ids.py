@@ -1,9 +1,8 @@
 """Session ids of callers without a token: random, signed by the gateway, stored nowhere.
 
-The first anonymous answer carries an id in the header `X-Session-Id`; a client that sends it back is the same session.
-The signature prevents invented and guessed ids, and crawlers cost nothing, because the session's row in the database is
-created at its first write. The database decides whom an id stands for: `find_viewer` finds nobody for an id that was
-claimed and whose time is over.
+The first anonymous answer has an id in the header `X-Session-Id`; a client that sends the id back continues the
+session. The signature prevents invented and guessed ids. A crawler stores nothing, because the row of a session is
+created at its first write. `db.actors.users.find_viewer` finds the actor of a session, and none after a claim ends.
 """
 
 import hmac
@@ -26,7 +25,7 @@ class SessionId:
     """A session id that the gateway has signed."""
 
     key: str
-    # The same session's id under the present secret, for the answer, if the previous secret signed this one.
+    # The id of the same session, signed with the present secret, if the previous secret signed this id.
     renewed: str | None = None
 
 
@@ -36,8 +35,8 @@ class SessionIds:
     Parameters
     ----------
     secret
-        The gateway's signing secret. The key is derived from it, so that a session id never passes for a token's
-        signature or the reverse.
+        The gateway's signing secret. The key is derived from it, so that the signature of a session id is
+        never valid for a token, or the reverse.
     previous
         The replaced secret, while its signatures are still accepted.
     """
@@ -70,7 +69,7 @@ class SessionIds:
         if hmac.compare_digest(_signature(self._signing_key, key), signature):
             return SessionId(key)
         previous = self._previous
-        if previous is None or previous.until <= self._clock.now():
+        if previous is None or previous.valid_until <= self._clock.now():
             return None
         is_signed = hmac.compare_digest(_signature(_signing_key(previous.secret), key), signature)
         return SessionId(key, self.sign(key)) if is_signed else None

@@ -26,9 +26,9 @@ ALGORITHM = "HS256"
 """The algorithm of tokens that the gateway signs."""
 
 MAX_TOKEN = 8_192
-"""Characters of the longest accepted token; those of `explore token` have about 250."""
+"""Characters of the longest accepted token; tokens of `explore token` have about 250."""
 
-# RFC 6750, section 2.1: one scheme, spaces, one token. Two tokens that a proxy has joined with a comma are refused.
+# RFC 6750, section 2.1: one scheme, spaces, one token. Two tokens, joined with a comma by a proxy, are refused.
 # Some issuers pad each part of a token with "=".
 _BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/=-]+)", re.IGNORECASE)
 
@@ -42,7 +42,7 @@ _SENTENCES: dict[type[Exception], str] = {
 class TokenAuthority:
     """Issues and verifies bearer tokens.
 
-    Each algorithm has keys of its own kind: HS256 the signing secret, every other one the issuer's public keys. A
+    Each algorithm has keys of its own kind: HS256 the signing secret, all others the issuer's public keys. A
     token selects its key only by its header's `alg` and `kid`, so that no signature is checked with a key of another
     algorithm.
 
@@ -122,29 +122,29 @@ class TokenAuthority:
         ------
         Unauthenticated
             If it holds anything but a valid bearer token; the message says what to do.
-        IssuerAway
+        IssuerUnavailable
             If its issuer's keys are unknown and cannot be fetched.
         """
         if header is None:
             return None
         token = bearer_token(header)
         try:
-            algorithm, key = await self._key(token)
+            algorithm, key = await self._select_key(token)
             return self._claims(token, algorithm, key)
         except (jwt.PyJWTError, RecursionError, ValueError) as error:
             raise Unauthenticated(self._sentence(error)) from None
 
     def _claims(self, token: str, algorithm: str, key: Any) -> TokenClaims:
         try:
-            return parse_claims(self._verified(token, algorithm, key), self._role, self.rules)
+            return parse_claims(self._decode(token, algorithm, key), self._role, self.rules)
         except jwt.InvalidSignatureError:
             previous = self._previous
-            if algorithm != ALGORITHM or previous is None or previous.until <= self.rules.clock.now():
+            if algorithm != ALGORITHM or previous is None or previous.valid_until <= self.rules.clock.now():
                 raise
-            claims = parse_claims(self._verified(token, algorithm, previous.secret), self._role, self.rules)
-            return replace(claims, expires_at=min(claims.expires_at, previous.until))
+            claims = parse_claims(self._decode(token, algorithm, previous.secret), self._role, self.rules)
+            return replace(claims, expires_at=min(claims.expires_at, previous.valid_until))
 
-    async def _key(self, token: str) -> tuple[str, Any]:
+    async def _select_key(self, token: str) -> tuple[str, Any]:
         """Select the algorithm and the key for a token's signature."""
         if self.keys is None and self._algorithms:
             return ALGORITHM, self._secret
@@ -154,12 +154,12 @@ class TokenAuthority:
             raise jwt.InvalidAlgorithmError
         if self.keys is None or algorithm == ALGORITHM:
             return ALGORITHM, self._secret
-        found = await self.keys.find(algorithm, kid)
-        if found is None:
+        issuer_key = await self.keys.find(algorithm, kid)
+        if issuer_key is None:
             raise Unauthenticated(f"The token names no key of its issuer (kid, {algorithm}). {ADVICE}")
-        return algorithm, found.key
+        return algorithm, issuer_key.key
 
-    def _verified(self, token: str, algorithm: str, key: Any) -> dict[str, Any]:
+    def _decode(self, token: str, algorithm: str, key: Any) -> dict[str, Any]:
         return jwt.decode(
             token,
             key,
@@ -184,12 +184,12 @@ class TokenAuthority:
 
 def bearer_token(header: str) -> str:
     """Return the token in an `Authorization` header. Raises `Unauthenticated` if it holds anything else."""
-    found = _BEARER.fullmatch(header.strip(" \t"))
-    if found is None:
+    match = _BEARER.fullmatch(header.strip(" \t"))
+    if match is None:
         raise Unauthenticated("The Authorization header must read: Bearer TOKEN")
-    if len(found[1]) > MAX_TOKEN:
+    if len(match[1]) > MAX_TOKEN:
         raise Unauthenticated(f"The token is longer than {MAX_TOKEN} characters. {ADVICE}")
-    return found[1]
+    return match[1]
 
 
 def token_authority(settings: Settings, clock: Clock = Clock()) -> TokenAuthority:  # noqa: B008 (it has no state)
@@ -212,7 +212,7 @@ def token_authority(settings: Settings, clock: Clock = Clock()) -> TokenAuthorit
 
 
 def previous_secret(settings: Settings) -> PreviousSecret | None:
-    """Return the secret that TOKEN_SECRET replaces, if there is one. Raises `CannotStart` for half a pair."""
+    """Return the secret that TOKEN_SECRET replaces. Raises `CannotStart` if only one of the two settings is set."""
     secret, until = settings.token_secret_previous, settings.token_secret_previous_until
     if secret is None and until is None:
         return None
@@ -246,16 +246,16 @@ def signing_secret(settings: Settings) -> bytes:
 
 
 def _make_secret(path: Path) -> None:
-    """Write a draft, then link it to its name: of several workers that start at once, one wins."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    """Write a temporary file and link it to its name: workers that start at once use the same secret."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(secrets.token_urlsafe(48).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
-        os.link(draft, path)
+        os.link(temporary, path)
     except FileExistsError:
-        pass  # another worker was first: its secret counts
+        pass  # another worker was first: its secret is used
     finally:
-        draft.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)

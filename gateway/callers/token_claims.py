@@ -17,9 +17,9 @@ class TokenClaims:
     """Claims of a valid token."""
 
     user_key: str  # the platform's key of the user, from the claim `sub`
-    role: Role | None  # the role of the bearer; None leaves it to the user's row
-    expires_at: float = field(default=0.0, compare=False)  # when the token is refused, in seconds since 1970
-    # Whether its life is short enough for an administrator's token.
+    role: Role | None  # the role of the bearer; None: the role of the user's row applies
+    expires_at: float = field(default=0.0, compare=False)  # time from which the token is refused, in seconds since 1970
+    # Whether the life of the token is short enough for an administrator.
     is_short_lived: bool = field(default=True, compare=False)
 
 
@@ -28,32 +28,32 @@ class RoleClaim:
     """The claim that holds the role."""
 
     name: str = "role"  # the claim's name, or a path into objects with dots, as in ``realm_access.roles``
-    # The issuer's names of our roles.
+    # The roles by their names in the issuer's tokens.
     names: Mapping[str, Role] = field(default_factory=lambda: {role.value: role for role in Role})
 
     def read(self, payload: Mapping[str, Any]) -> Role | None:
         """Return the role, the highest one of a list. Raises `Unauthenticated` for an unknown name."""
-        given = self._claim(payload)
-        if given is None:
+        value = self._claim(payload)
+        if value is None:
             return None
-        if isinstance(given, list):
-            roles = [self.names[name] for name in given if isinstance(name, str) and name in self.names]
+        if isinstance(value, list):
+            roles = [self.names[name] for name in value if isinstance(name, str) and name in self.names]
             return max(roles, key=_RANK.__getitem__, default=None)
-        if not isinstance(given, str) or given not in self.names:
+        if not isinstance(value, str) or value not in self.names:
             raise Unauthenticated(f"The token's {self.name} must be one of {', '.join(self.names)}, or be left out.")
-        return self.names[given]
+        return self.names[value]
 
     def role_name(self, role: Role) -> str:
-        """Return the name of a role for a token of our own."""
-        return next((name for name, named in self.names.items() if named is role), role.value)
+        """Return the name of a role for a token that the gateway signs."""
+        return next((name for name, named_role in self.names.items() if named_role is role), role.value)
 
     def _claim(self, payload: Mapping[str, Any]) -> Any:
         if self.name in payload:  # first: an issuer's own claims are often URLs, with dots
             return payload[self.name]
-        found: Any = payload
+        value: Any = payload
         for part in self.name.split("."):
-            found = found.get(part) if isinstance(found, dict) else None
-        return found
+            value = value.get(part) if isinstance(value, dict) else None
+        return value
 
 
 def parse_claims(payload: Mapping[str, Any], role: RoleClaim, rules: TokenRules) -> TokenClaims:
@@ -63,6 +63,6 @@ def parse_claims(payload: Mapping[str, Any], role: RoleClaim, rules: TokenRules)
         raise Unauthenticated(
             f"The token's subject must be a user's key of 1 to {MAX_KEY_LENGTH} characters, none of them NUL."
         )
-    found = role.read(payload)
-    rules.require_life(found, times)
-    return TokenClaims(payload["sub"], found, times.expires_at, rules.is_short_lived(times))
+    bearer_role = role.read(payload)
+    rules.require_life(bearer_role, times)
+    return TokenClaims(payload["sub"], bearer_role, times.expires_at, rules.is_short_lived(times))

@@ -24,7 +24,7 @@ class PreviousSecret:
     """The replaced secret, and the end of its validity in seconds since 1970."""
 
     secret: bytes
-    until: float
+    valid_until: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +45,13 @@ class TokenRules:
 
     def times(self, payload: Mapping[str, Any]) -> TokenTimes:
         """Check `exp`, `nbf` and `iat`. Raises `Unauthenticated` for a token that has expired or is not valid yet."""
-        present = self.clock.now()
+        now = self.clock.now()
         expires, starts, issued = _time(payload, "exp"), _time(payload, "nbf"), _time(payload, "iat")
         if expires is None:
             raise Unauthenticated("The token lacks the claim exp; exp, iss, aud and sub are needed.")
-        if expires + self.leeway_s <= present:
+        if expires + self.leeway_s <= now:
             raise Unauthenticated(f"The token has expired. {ADVICE}")
-        if max(starts or 0.0, issued or 0.0) > present + self.leeway_s:
+        if max(starts or 0.0, issued or 0.0) > now + self.leeway_s:
             raise Unauthenticated("The token is not valid yet. Compare its issuer's clock with ours.")
         return TokenTimes(expires + self.leeway_s, None if issued is None else expires - issued)
 
@@ -60,7 +60,7 @@ class TokenRules:
         return times.life_s is not None and times.life_s <= self.administrator_hours * 3_600
 
     def require_life(self, role: Role | None, times: TokenTimes) -> None:
-        """Refuse an administrator's token that lives too long. Raises `Unauthenticated`."""
+        """Refuse a token with the role administrator that lives too long. Raises `Unauthenticated`."""
         if role is not Role.ADMINISTRATOR or self.is_short_lived(times):
             return
         if times.life_s is None:

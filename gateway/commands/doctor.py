@@ -143,13 +143,13 @@ async def _ok(message: str, work: Awaitable[object]) -> _Result:
 
 
 async def _with_fix(settings: Settings, check: Awaitable[_Result]) -> _Result:
-    """Run the check of a store, and add the fix if the store is away."""
+    """Run the check of a store, and add the fix if the store is unavailable."""
     try:
         return await check
     except StoreMisconfigured:
         raise
-    except StoreUnavailable as away:
-        return Verdict.BROKEN, f"{away.reason}; {_fix(settings, away.store)}"
+    except StoreUnavailable as unavailable:
+        return Verdict.BROKEN, f"{unavailable.reason}; {_fix(settings, unavailable.store)}"
 
 
 def _fix(settings: Settings, store: Store) -> str:

@@ -42,13 +42,13 @@ async def prepare(settings: Settings, *, demo: bool, say: Say) -> bool:
     async with open_stores(settings) as stores:
         await require_reachable(stores.database)
         await schema.migrate(stores.database)
-        away = await prepare_index(stores)
-        if away:  # the server retries
-            say(f"starting without the vector index, which is away: {away.reason}")
+        unavailable = await prepare_index(stores)
+        if unavailable:  # the server retries
+            say(f"starting without the vector index, which is unavailable: {unavailable.reason}")
         await _require_accepted(settings, stores)
         if not demo or not await is_empty(stores.database):
             return False
-        await _load_demo(settings, stores, fills_index=not away)
+        await _load_demo(settings, stores, fills_index=not unavailable)
     return True
 
 
@@ -89,7 +89,7 @@ async def _load_demo(settings: Settings, stores: Stores, *, fills_index: bool) -
 async def _require_accepted(settings: Settings, stores: Stores) -> None:
     """Ask the paid model and Redis one question each, so that a rejected key shows at the start.
 
-    The model's answer is stored, so that the next start pays nothing. A store that is away is no error.
+    The model's answer is stored, so that the next start pays nothing. A store that is unavailable is no error.
     """
     questions: list[Callable[[], Awaitable[object]]] = []
     if settings.openai_api_key is not None or settings.openai_base_url:

@@ -30,7 +30,7 @@ async def reindex(settings: Settings, errors: Console) -> list[str]:
     Raises
     ------
     CannotStart
-        If another process rebuilds the index, or a store goes away; the message states the progress.
+        If another process rebuilds the index, or a store becomes unavailable; the message states the progress.
     IndexIncomplete
         If the new index differs from the database; the old one stays active.
     """
@@ -43,10 +43,11 @@ async def reindex(settings: Settings, errors: Console) -> list[str]:
             try:
                 with progress(errors, "written") as report_progress:
                     done = await rebuild.run(report_progress, lambda: jobs.renew_lease(stores.database, lease))
-            except StoreUnavailable as away:
+            except StoreUnavailable as unavailable:
                 raise CannotStart(
-                    f"the {away.store.value} cannot be reached any more ({away.reason}). {rebuild.written:,} objects "
-                    "are written; the active index has not changed. To continue: explore reindex"
+                    f"the {unavailable.store.value} cannot be reached any more ({unavailable.reason}). "
+                    f"{rebuild.written:,} objects are written; the active index has not changed. "
+                    "To continue: explore reindex"
                 ) from None
             report.append(f"index complete: {done.written:,} written, {done.kept:,} kept, {done.refused:,} refused")
             report.append(f"it holds {describe_counts(done.counts, people)}")

@@ -1,4 +1,4 @@
-"""Caps on the connections and requests that one client may hold open at a time in one server process."""
+"""Caps on the concurrent connections and requests of one client, and of one server process."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -11,37 +11,37 @@ from gateway.json_responses import JsonResponse, error_response
 from gateway.telemetry import count_refused_request
 
 HEALTH = frozenset({"/healthz", "/readyz"})
-"""Paths that are answered to clients over their cap too, and when the process is full."""
+"""Paths of health checks, which are answered on connections over a cap too."""
 
 RESERVE = 128
-"""Connections over a cap that stay open for a request to `HEALTH`. A further one closes the oldest of them."""
+"""Connections over a cap that may stay open, for requests to `HEALTH`. A further one closes the oldest of them."""
 
 TOO_MANY = "TOO_MANY_CONNECTIONS"
 
 
 class ClientCap:
-    """A count for each client, with a limit."""
+    """Counts of the connections or requests of each client, with a limit."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        self._held: Counter[str] = Counter()
+        self._counts: Counter[str] = Counter()
 
-    def take(self, client: str) -> bool:
-        """Count one more for a client, unless the client holds as many as allowed."""
-        if self._held[client] >= self.limit:
+    def try_acquire(self, client: str) -> bool:
+        """Add one to the count of a client, and return True; return False if the count is at the limit."""
+        if self._counts[client] >= self.limit:
             return False
-        self._held[client] += 1
+        self._counts[client] += 1
         return True
 
     def release(self, client: str) -> None:
-        """Count one less."""
-        self._held[client] -= 1
-        if not self._held[client]:
-            del self._held[client]
+        """Subtract one from the count of a client."""
+        self._counts[client] -= 1
+        if not self._counts[client]:
+            del self._counts[client]
 
 
 class ConnectionCaps:
-    """Open connections of one server process: in all, and of each client that connects directly.
+    """Counts of the open connections of one server process, and of each client that connects directly.
 
     Trusted proxies are exempt: `ClientLimit` counts the clients behind them.
     """
@@ -53,18 +53,18 @@ class ConnectionCaps:
         self._admitted: dict[object, str | None] = {}
         self._excess: dict[object, Callable[[], None]] = {}
 
-    def enter(self, connection: object, host: str | None, end: Callable[[], None]) -> JsonResponse | None:
+    def enter(self, connection: object, host: str | None, close: Callable[[], None]) -> JsonResponse | None:
         """Count a connection until `leave`; a Unix socket has no host and no cap per client.
 
         Returns
         -------
-        None if it is admitted, else the answer to all its requests except those to `HEALTH`.
+        None if the connection is admitted, else the answer to all its requests except requests to `HEALTH`.
         """
         if len(self._admitted) >= self._limit:
-            return self._exceed(connection, end, _full())
+            return self._exceed(connection, close, _full())
         client = self._client(host)
-        if client is not None and not self._clients.take(client):
-            return self._exceed(connection, end, _too_many(self._clients.limit))
+        if client is not None and not self._clients.try_acquire(client):
+            return self._exceed(connection, close, _too_many(self._clients.limit))
         self._admitted[connection] = client
         return None
 
@@ -80,9 +80,9 @@ class ConnectionCaps:
         peer = read_address(host)
         return None if peer is None or is_in_networks(peer, self._proxies) else client_network(peer)
 
-    def _exceed(self, connection: object, end: Callable[[], None], answer: JsonResponse) -> JsonResponse:
+    def _exceed(self, connection: object, close: Callable[[], None], answer: JsonResponse) -> JsonResponse:
         count_refused_request(TOO_MANY)
-        self._excess[connection] = end
+        self._excess[connection] = close
         if len(self._excess) > RESERVE:
             self._excess.pop(next(iter(self._excess)))()
         return answer
@@ -113,8 +113,8 @@ class ClientLimit:
         if scope["type"] not in ("http", "websocket") or scope["path"] in HEALTH:
             await self._app(scope, receive, send)
             return
-        client = client_network(self._addresses.of(HTTPConnection(scope)))
-        if not self._clients.take(client):
+        client = client_network(self._addresses.find(HTTPConnection(scope)))
+        if not self._clients.try_acquire(client):
             count_refused_request(TOO_MANY)
             await _too_many(self._clients.limit)(scope, receive, send)
             return

@@ -12,34 +12,34 @@ from gateway.json_responses import JsonResponse, error_response
 class ConnectionLimits:
     """Limits of one connection."""
 
-    head_bytes: int = 64 * 1024  # bytes of the request line and the headers. Proxies and browsers stop at 8 to 32 KB.
-    headers: int = 200  # headers of one request. Browsers send about 20, chains of proxies add about 20.
-    # Bytes of chunk sizes, chunk extensions and trailers, in addition to one for each byte of the body, counted after
-    # each read (up to 256 KB) that neither begins nor ends a request.
-    framing_bytes: int = 16 * 1024
-    # Pieces (chunks and reads) of a body, and one more for each `piece_bytes`: a chunk of one byte costs about 2 µs, as
-    # much as 1 KB in one piece.
-    pieces: int = 1_000
-    piece_bytes: int = 64
-    pipelined: int = 20  # requests that wait for the answer to an earlier request
+    max_head_bytes: int = 64 * 1024  # of the request line and the headers. Proxies and browsers stop at 8 to 32 KB.
+    max_headers: int = 200  # of one request. Browsers send about 20, chains of proxies add about 20.
+    # Bytes of chunk sizes, chunk extensions and trailers; each byte of the body allows one more. Checked after each
+    # read (up to 256 KB) in the middle of a body.
+    max_framing_bytes: int = 16 * 1024
+    # Pieces (chunks and reads) of a body; each `bytes_per_piece` of the body allow one more. A chunk of one byte costs
+    # about 2 µs, as much as 1 KB in one piece.
+    max_pieces: int = 1_000
+    bytes_per_piece: int = 64
+    max_pipelined: int = 20  # requests that wait for the answer to an earlier request
     # Seconds from the connection, or from the first byte of a further request, to the end of the head.
-    head_s: float = 10.0
-    excess_head_s: float = 2.0  # the same for a connection over a cap
-    keep_alive_s: float = 5.0  # seconds from an answer to the first byte of the next request
-    # Seconds within which a slow reader must take `least_read` bytes; a client that takes nothing is cut off after one
-    # to two times as long.
-    stalled_s: float = 15.0
-    least_read: int = 1_024  # bytes per `stalled_s`
-    # Seconds for which an answered connection drops what its client still sends. Closing it at once would reset it, and
-    # the client would lose the answer.
-    linger_s: float = 2.0
+    head_timeout_s: float = 10.0
+    over_cap_head_timeout_s: float = 2.0  # `head_timeout_s` of a connection over a cap
+    keep_alive_timeout_s: float = 5.0  # seconds from an answer to the first byte of the next request
+    # Interval in seconds in which a slow reader must read `min_read_bytes`. A client that reads nothing is disconnected
+    # after one to two intervals.
+    stall_interval_s: float = 15.0
+    min_read_bytes: int = 1_024  # per `stall_interval_s`
+    # Seconds for which a connection stays open after its last answer and discards received bytes. Closing it at once
+    # would reset it, and the client could lose the answer.
+    linger_timeout_s: float = 2.0
 
 
 DEFAULT_CONNECTION_LIMITS = ConnectionLimits()
 
 
 class ConnectionRefusal(Exception):
-    """A request that cannot be parsed; ends the parsing."""
+    """A refusal of a request that is malformed or exceeds a limit; it ends the parsing."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -57,7 +57,7 @@ _HOST = re.compile(rb"[A-Za-z0-9._~!$&'()*+;=:%\[\]-]*")
 """Characters of a host name, an address and a port (RFC 3986), without the comma that joins two headers."""
 
 Headers = Sequence[tuple[bytes, bytes]]
-"""Names in lower case, and values."""
+"""Pairs of a name in lower case and a value."""
 
 
 def check_head(version: str, url: bytes, headers: Headers, limits: ConnectionLimits) -> None:
@@ -65,7 +65,7 @@ def check_head(version: str, url: bytes, headers: Headers, limits: ConnectionLim
 
     Raises `ConnectionRefusal` if the head is malformed or too large.
     """
-    if len(url) + sum(len(name) + len(value) for name, value in headers) > limits.head_bytes:
+    if len(url) + sum(len(name) + len(value) for name, value in headers) > limits.max_head_bytes:
         raise head_too_large()
     if version not in ("1.0", "1.1"):
         raise malformed("Send the request as HTTP/1.1 or HTTP/1.0.")
@@ -79,19 +79,19 @@ def check_head(version: str, url: bytes, headers: Headers, limits: ConnectionLim
 
 def values(headers: Headers, name: bytes) -> list[bytes]:
     """Return the values of all headers of a name."""
-    return [value for given, value in headers if given == name]
+    return [value for header, value in headers if header == name]
 
 
 class StalledReader:
-    """Ends a connection whose client does not read what waits for it, also while the connection closes."""
+    """Ends a connection whose client does not read its answers, also while the connection is closing."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, transport: asyncio.Transport, limits: ConnectionLimits) -> None:
         self._loop = loop
         self._transport = transport
         self._limits = limits
         self._is_paused = False
-        self._before: int | None = None
-        self._timer = loop.call_later(limits.stalled_s, self._check)
+        self._previous_bytes: int | None = None
+        self._timer = loop.call_later(limits.stall_interval_s, self._check)
 
     def pause(self) -> None:
         """Note that the write buffer is full."""
@@ -99,21 +99,21 @@ class StalledReader:
 
     def resume(self) -> None:
         """Note that the write buffer has room."""
-        self._is_paused, self._before = False, None
+        self._is_paused, self._previous_bytes = False, None
 
     def stop(self) -> None:
         """Stop the timer."""
         self._timer.cancel()
 
     def _check(self) -> None:
-        """Compare the write buffer with its size before: while paused or closing, nothing is added to it."""
+        """Compare the write buffer with its previous size: while paused or closing, nothing is added to it."""
         if self._is_paused or self._transport.is_closing():
-            waiting = self._transport.get_write_buffer_size()
-            if self._before is not None and waiting > self._before - self._limits.least_read:
+            unread_bytes = self._transport.get_write_buffer_size()
+            if self._previous_bytes is not None and unread_bytes > self._previous_bytes - self._limits.min_read_bytes:
                 self._transport.abort()
                 return
-            self._before = waiting
-        self._timer = self._loop.call_later(self._limits.stalled_s, self._check)
+            self._previous_bytes = unread_bytes
+        self._timer = self._loop.call_later(self._limits.stall_interval_s, self._check)
 
 
 def malformed(message: str = "The request is not well-formed HTTP.") -> ConnectionRefusal:
@@ -122,13 +122,13 @@ def malformed(message: str = "The request is not well-formed HTTP.") -> Connecti
 
 
 def head_too_large() -> ConnectionRefusal:
-    """Return the refusal of a head beyond `ConnectionLimits.head_bytes` or `ConnectionLimits.headers`."""
+    """Return the refusal of a head beyond `ConnectionLimits.max_head_bytes` or `ConnectionLimits.max_headers`."""
     return ConnectionRefusal(
         431, "HEADERS_TOO_LARGE", "The address and the headers are too large. Send fewer or shorter ones."
     )
 
 
 def too_much_framing() -> ConnectionRefusal:
-    """Return the refusal of a body beyond `ConnectionLimits.framing_bytes` or `ConnectionLimits.pieces`."""
+    """Return the refusal of a body beyond `ConnectionLimits.max_framing_bytes` or `ConnectionLimits.max_pieces`."""
     message = "The body comes in too many small pieces, or with too much between them. Send larger chunks."
     return ConnectionRefusal(400, "BAD_REQUEST", message)

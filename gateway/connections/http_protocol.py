@@ -1,4 +1,4 @@
-"""HTTP/1 protocol: strict parsing, limits on size and time, upgrades.
+"""HTTP/1 protocol: strict parsing, limits on size and time, and upgrades.
 
 uvicorn on httptools waits without limit for the end of a head and for a client that does not read. It passes trailers
 to the application as headers. If an unsupported upgrade has a body, it parses part of the body as the next request.
@@ -72,7 +72,7 @@ class AnswerTransport:
         self.is_closing = protocol.transport.is_closing
 
     def close(self) -> None:
-        """End the connection; the answer has been written."""
+        """End the connection after the answer."""
         self._protocol.end()
 
 
@@ -87,10 +87,10 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self.access_log = False  # `gateway.request_log` logs requests
         self._caps = caps
         self._limits = limits
-        self.timeout_keep_alive = limits.keep_alive_s  # type: ignore[assignment]  # passed to `call_later`
+        self.timeout_keep_alive = limits.keep_alive_timeout_s  # type: ignore[assignment]  # passed to `call_later`
         self._is_over_cap = False
         self._is_reading = True
-        """False after the last request of the connection: the rest is dropped."""
+        """False after the last request of the connection: further bytes are discarded."""
         self._is_refused = False
         self._is_half_closed = False
         self._is_in_head = False
@@ -104,15 +104,15 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._head_timer: asyncio.TimerHandle | None = None
         self._end_timer: asyncio.TimerHandle | None = None
         self._reader: StalledReader
-        self._answers: asyncio.Transport
+        self._answer_transport: asyncio.Transport
 
     # The connection
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Count the connection and wait for the first head."""
+        """Count the connection, and wait for the first head."""
         super().connection_made(transport)
         self._reader = StalledReader(self.loop, transport, self._limits)
-        self._answers = cast(asyncio.Transport, AnswerTransport(self))
+        self._answer_transport = cast(asyncio.Transport, AnswerTransport(self))
         excess = self._caps.enter(self, self.client[0] if self.client else None, transport.abort)
         if excess is not None:
             self._is_over_cap = True
@@ -144,14 +144,14 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         return True
 
     def end(self) -> None:
-        """Close the connection; if the client may still be sending, only after it has stopped or `linger_s` is over."""
+        """Close the connection; while the client may be sending, wait for its end or for `linger_timeout_s`."""
         if self._is_half_closed or not (self._is_in_body or self._is_refused):
             self.transport.close()
         elif self._end_timer is None and not self.transport.is_closing():
             self._is_reading = False
             self.flow.resume_reading()
             self.transport.write_eof()
-            self._end_timer = self.loop.call_later(self._limits.linger_s, self.transport.close)
+            self._end_timer = self.loop.call_later(self._limits.linger_timeout_s, self.transport.close)
 
     def on_response_complete(self) -> None:
         """Continue with the next request, unless this was the last answer."""
@@ -169,11 +169,11 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._parse(data)
         if self._is_reading and self._is_in_head:
             self._head_bytes += len(data)
-            if self._head_bytes > self._limits.head_bytes:
+            if self._head_bytes > self._limits.max_head_bytes:
                 self._refuse(head_too_large())
         if self._is_reading and self._is_in_body and was_in_body:
             self._framing_bytes += len(data) - (self._body_bytes - body_bytes)
-            if self._framing_bytes > self._limits.framing_bytes + self._body_bytes:
+            if self._framing_bytes > self._limits.max_framing_bytes + self._body_bytes:
                 self._refuse(too_much_framing())
         is_idle = self.cycle is None or self.cycle.response_complete
         if self._is_reading and is_idle and self._head_timer is None and not self.transport.is_closing():
@@ -201,7 +201,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         """Add a header; trailers, which come with the end of a body, are ignored."""
         if not self._is_in_head:
             return
-        if len(self.headers) >= self._limits.headers:
+        if len(self.headers) >= self._limits.max_headers:
             raise self._stop(head_too_large())
         super().on_header(name, value)
 
@@ -216,7 +216,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         if self.parser.should_upgrade():
             return
         super().on_headers_complete()
-        self.cycle.transport = self._answers
+        self.cycle.transport = self._answer_transport
         self._is_in_body = True
         self._framing_bytes = self._body_bytes = self._pieces = 0
         if self._is_over_cap or self.expect_100_continue:
@@ -229,7 +229,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         """Add a piece of a body. Raises `ConnectionRefusal` if the pieces are too small."""
         self._body_bytes += len(body)
         self._pieces += 1
-        if self._pieces > self._limits.pieces + self._body_bytes // self._limits.piece_bytes:
+        if self._pieces > self._limits.max_pieces + self._body_bytes // self._limits.bytes_per_piece:
             raise self._stop(too_much_framing())
         super().on_body(body)
 
@@ -246,12 +246,12 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             check_head(self.parser.get_http_version(), self.url, self.headers, self._limits)
         except ConnectionRefusal as refusal:
             raise self._stop(refusal) from None
-        if len(self.pipeline) >= self._limits.pipelined:
-            message = f"{self._limits.pipelined} requests of this connection wait for their answers. Send fewer."
+        if len(self.pipeline) >= self._limits.max_pipelined:
+            message = f"{self._limits.max_pipelined} requests of this connection wait for their answers. Send fewer."
             raise self._stop(ConnectionRefusal(429, "TOO_MANY_REQUESTS", message))
 
     def _stop(self, refusal: ConnectionRefusal) -> ConnectionRefusal:
-        """Keep a refusal, because httptools raises an error of its own instead."""
+        """Store a refusal, because httptools raises an error of its own instead."""
         self._refusal = refusal
         return refusal
 
@@ -301,7 +301,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     # Refusals
 
     def _refuse(self, refusal: ConnectionRefusal) -> None:
-        """Answer a malformed request after all earlier ones, and read nothing behind it."""
+        """Answer a malformed request after all earlier requests, and read no further request."""
         self._is_reading, self._is_refused = False, True
         self._stop_awaiting_head()
         count_refused_request(refusal.code)
@@ -324,7 +324,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     def _refusal_cycle(self) -> RequestResponseCycle:
         return RequestResponseCycle(
             scope={**(self.scope or {"type": "http"}), "method": self.parser.get_method().decode("ascii")},
-            transport=self._answers,
+            transport=self._answer_transport,
             flow=self.flow,
             logger=self.logger,
             access_logger=self.access_logger,
@@ -353,8 +353,8 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         super().resume_writing()
 
     def _await_head(self) -> None:
-        within_s = self._limits.excess_head_s if self._is_over_cap else self._limits.head_s
-        self._head_timer = self.loop.call_later(within_s, self.transport.abort)
+        timeout_s = self._limits.over_cap_head_timeout_s if self._is_over_cap else self._limits.head_timeout_s
+        self._head_timer = self.loop.call_later(timeout_s, self.transport.abort)
 
     def _stop_awaiting_head(self) -> None:
         if self._head_timer is not None:
@@ -363,7 +363,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
 
 
 def _disconnect(cycle: RequestResponseCycle) -> None:
-    """Notify the application of a request that its client is gone."""
+    """Notify the application that the client of a request has disconnected."""
     if not cycle.response_complete:
         cycle.disconnected = True
     cycle.message_event.set()

@@ -19,14 +19,14 @@ class DocumentRefused(Exception):
     ----------
     errors
         The errors, with locations.
-    found_while
+    default_code
         The code of errors that have none, as in `gateway.masking.error_for_client`.
     """
 
-    def __init__(self, errors: list[GraphQLError], found_while: str = VALIDATING) -> None:
+    def __init__(self, errors: list[GraphQLError], default_code: str = VALIDATING) -> None:
         super().__init__(errors[0].message)
         self.errors = errors
-        self.found_while = found_while
+        self.default_code = default_code
 
 
 @dataclass(slots=True)

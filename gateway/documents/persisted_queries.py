@@ -30,7 +30,7 @@ class PersistedQueries:
         self._local: TextBoundedCache[str] = TextBoundedCache(MAX_LOCAL_CHARACTERS)
 
     async def text(self, hash_: str) -> str | None:
-        """Return the document with this hash; None if it is not registered, or the cache is away."""
+        """Return the document with this hash; None if it is not registered, or the cache is unavailable."""
         known = self._local.get(hash_)
         if known is not None:
             return known

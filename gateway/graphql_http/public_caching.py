@@ -2,7 +2,7 @@
 
 Three conditions must hold. The request is a GET without token and session. Each selected field is shared
 (`resolvers.common.field_costs`): a field with a resolver declares it, an attribute is as shared as the field above
-it. And the answer is complete: an error, or a store that was away, is temporary.
+it. And the answer is complete: an error, or a store that was unavailable, is temporary.
 """
 
 from hashlib import blake2b

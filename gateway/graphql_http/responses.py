@@ -51,11 +51,11 @@ def request_error_response(
     errors: Sequence[GraphQLError],
     media: str,
     request_id: str,
-    found_while: str = INPUT,
+    default_code: str = INPUT,
     extensions: Mapping[str, Any] = NO_EXTENSIONS,
 ) -> GraphQLResponse:
     """Return the response of an operation that did not run: no `data`, and 400 for a client that reads statuses."""
-    content: dict[str, Any] = {"errors": [error_for_client(error, request_id, found_while) for error in errors]}
+    content: dict[str, Any] = {"errors": [error_for_client(error, request_id, default_code) for error in errors]}
     if extensions:
         content["extensions"] = dict(extensions)
     return GraphQLResponse(content, media, 400 if media == GRAPHQL else 200)

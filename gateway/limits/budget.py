@@ -76,7 +76,7 @@ class Budgets:
     async def charge(self, authentication: Authentication, points: int, store: RateLimitStore) -> Budget | None:
         """Charge a request to its caller, and return the rest of the budget; None if this caller has no limit.
 
-        While the store that all processes share is away, this process counts by itself.
+        While the store that all processes share is unavailable, this process counts by itself.
 
         Raises
         ------

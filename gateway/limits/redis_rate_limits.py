@@ -24,7 +24,7 @@ class LendsRedis(Protocol):
 class RedisRateLimitStore:
     """Store in Redis, one round trip per operation. A key holds a hash and lives for two minutes.
 
-    While the cache is away each operation raises `StoreUnavailable`, at once if its circuit is open.
+    While the cache is unavailable each operation raises `StoreUnavailable`, at once if its circuit is open.
     """
 
     def __init__(self, cache: LendsRedis) -> None:

@@ -135,5 +135,5 @@ class EventStreams:
             stack.enter_context(self._stream_limits.for_address(str(self._authenticator.client_address(request))))
             stack.enter_context(self._stream_limits.for_caller(authentication.caller))
             results = await begin_subscription(request, authentication, prepared)
-            token_end = partial(self._clock.until, authentication.expires_at)
+            token_end = partial(self._clock.sleep_until, authentication.expires_at)
             return EventStream(results, stack.pop_all(), token_end, self._shutting_down)

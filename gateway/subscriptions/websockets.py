@@ -25,7 +25,7 @@ from gateway.callers.clock import Clock
 from gateway.callers.session_ids import HEADER as SESSION_HEADER
 from gateway.documents.document import DocumentRefused
 from gateway.documents.graphql_request import GraphQLRequest, parse_graphql_request
-from gateway.errors import IssuerAway, RequestRefused
+from gateway.errors import IssuerUnavailable, RequestRefused
 from gateway.json_responses import error_entry
 from gateway.masking import error_for_client
 from gateway.subscriptions.allowed_origins import AllowedOrigins
@@ -136,7 +136,7 @@ class _Connection:
     async def _close_with_token(self) -> NoReturn:
         await self._authenticated.wait()
         assert self._authentication is not None  # noqa: S101 (for the type checker)
-        await self._endpoint.clock.until(self._authentication.expires_at)
+        await self._endpoint.clock.sleep_until(self._authentication.expires_at)
         raise ConnectionClosed(4403, "Forbidden: the token has expired")
 
     async def end(self) -> None:
@@ -201,8 +201,8 @@ class _Connection:
             self._stack.enter_context(self._endpoint.stream_limits.for_caller(self._authentication.caller))
         except TooManyStreams as full:
             raise ConnectionClosed(4429, full.message) from None
-        except IssuerAway as away:
-            raise ConnectionClosed(1013, away.message) from None
+        except IssuerUnavailable as unavailable:
+            raise ConnectionClosed(1013, unavailable.message) from None
         except RequestRefused as refused:
             raise ConnectionClosed(4403, f"Forbidden: {refused.message}") from None
         session_id = self._authentication.session_id_to_send
@@ -235,7 +235,7 @@ class _Connection:
         except DocumentRefused as refused:
             request_id = self._socket.state.request_id
             await self._send_errors(
-                id_, [error_for_client(error, request_id, refused.found_while) for error in refused.errors]
+                id_, [error_for_client(error, request_id, refused.default_code) for error in refused.errors]
             )
             return
         async with aclosing(results):

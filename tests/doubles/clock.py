@@ -21,6 +21,6 @@ class ManualClock(Clock):
         self._moved.set()
         self._moved = asyncio.Event()
 
-    async def until(self, moment: float) -> None:
+    async def sleep_until(self, moment: float) -> None:
         while self._present < moment:
             await self._moved.wait()

@@ -15,7 +15,7 @@ def connection(client, *forwarded):
 
 
 def address(client, *forwarded, addresses=TRUSTED):
-    found = addresses.of(connection(client, *forwarded))
+    found = addresses.find(connection(client, *forwarded))
     return None if found is None else str(found)
 
 

@@ -23,7 +23,7 @@ from gateway.callers.token_authority import TokenAuthority, token_authority
 from gateway.callers.token_claims import RoleClaim, TokenClaims
 from gateway.commands.doctor import Verdict, run_checks
 from gateway.commands.prepare import migrate_only
-from gateway.errors import CannotStart, IssuerAway, Unauthenticated
+from gateway.errors import CannotStart, IssuerUnavailable, Unauthenticated
 from gateway.settings import Settings, load_settings
 from tests.doubles.issuer import NAME, IssuerDouble, ec_key, ed_key, published, rsa_key, running_issuer, signed
 from tests.gateway.conftest import SECRET
@@ -69,8 +69,8 @@ async def settled(authority: TokenAuthority) -> None:
     """Wait for the question that is under way, if there is one."""
     keys = authority.keys
     assert keys is not None
-    if keys._flight is not None:
-        await keys._flight
+    if keys._fetch_task is not None:
+        await keys._fetch_task
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ async def test_the_last_known_keys_hold_for_a_day_while_the_issuer_is_away(autho
         await settled(authority)
     assert authority.keys.fault == "it answers 503"
     clock.now += 8_000
-    with pytest.raises(IssuerAway) as away:
+    with pytest.raises(IssuerUnavailable) as away:
         await read(authority, token)
     assert away.value.status == 503
     issuer.status = 200
@@ -182,7 +182,7 @@ async def test_nobody_waits_for_an_issuer_that_did_not_answer_last_time(authorit
     assert await read(authority, token)
     issuer.probe_interval_s, clock.now = 2.0, clock.now + issuer_keys.RETRY_AFTER_S
     assert await read(authority, token)
-    assert not authority.keys._flight.done()
+    assert not authority.keys._fetch_task.done()
 
 
 async def test_a_token_of_an_issuer_that_never_answered_is_a_503_and_no_refusal(gateway):
@@ -336,7 +336,7 @@ async def test_what_is_no_public_key_for_signatures_is_not_used(authority, issue
     given = UNUSABLE[case]
     issuer.body = given if isinstance(given, bytes) else json.dumps({"keys": [given]}).encode()
     for algorithm, key in (("RS256", rsa_key(1)), ("ES256", ec_key())):
-        with pytest.raises((Unauthenticated, IssuerAway)):
+        with pytest.raises((Unauthenticated, IssuerUnavailable)):
             await read(authority, signed(key, algorithm, "one"))
 
 
@@ -357,7 +357,7 @@ async def test_no_redirect_is_followed(authority, issuer):
     with running_issuer() as other:
         other.add(rsa_key(1), "one")
         issuer.status, issuer.location = 302, other.url
-        with pytest.raises(IssuerAway):
+        with pytest.raises(IssuerUnavailable):
             await read(authority, signed(rsa_key(1), "RS256", "one"))
         assert other.asked == 0
 

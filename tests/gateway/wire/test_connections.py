@@ -17,8 +17,14 @@ from tests.gateway.wire.conftest import Edge, StartEdge, Wire, frame, running_ed
 pytestmark = pytest.mark.servers
 
 QUERY = "{ echo }"
-SHORT = ConnectionLimits(head_s=0.5, excess_head_s=0.5, keep_alive_s=0.6, stalled_s=0.3, linger_s=0.5)
-SHORT_BEYOND = ConnectionLimits(head_s=1_000, excess_head_s=0.1)
+SHORT = ConnectionLimits(
+    head_timeout_s=0.5,
+    over_cap_head_timeout_s=0.5,
+    keep_alive_timeout_s=0.6,
+    stall_interval_s=0.3,
+    linger_timeout_s=0.5,
+)
+SHORT_BEYOND = ConnectionLimits(head_timeout_s=1_000, over_cap_head_timeout_s=0.1)
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +125,7 @@ class Loop:
 @pytest.mark.parametrize(("bytes_read", "is_cut_off"), [(1_023, True), (1_024, False)])
 def test_a_client_must_take_so_many_bytes_in_each_period(bytes_read: int, is_cut_off: bool) -> None:
     loop, transport = Loop(), Transport(1_000_000)
-    reader = StalledReader(cast(Any, loop), cast(Any, transport), ConnectionLimits(least_read=1_024))
+    reader = StalledReader(cast(Any, loop), cast(Any, transport), ConnectionLimits(min_read_bytes=1_024))
     reader.pause()
     loop.run_timer()
     for _ in range(3):
