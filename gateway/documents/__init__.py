@@ -1,4 +1,4 @@
-"""GraphQL documents: the parameters that name one, its resolution to a text, and its parsed and validated form.
+"""GraphQL documents: the request parameters that name a document, its resolution to a text, parsing and validation.
 
 Limits of a document are in `gateway.limits`, its execution in `gateway.endpoint` and `gateway.subscriptions`.
 """

@@ -9,7 +9,7 @@ from gateway.limits.cost import Analysis
 from gateway.masking import VALIDATING
 
 _MAX_NAMES = 10
-"""Operations that a refusal lists."""
+"""Maximum number of operations that a message lists."""
 
 
 class DocumentRefused(Exception):
@@ -20,7 +20,7 @@ class DocumentRefused(Exception):
     errors
         The errors, with locations.
     default_code
-        The code of errors that have none, as in `gateway.masking.error_for_client`.
+        The code of errors that have no code of their own, as in `gateway.masking.error_for_client`.
     """
 
     def __init__(self, errors: list[GraphQLError], default_code: str = VALIDATING) -> None:
@@ -34,10 +34,10 @@ class Document:
     """A parsed document."""
 
     text: str
-    node: DocumentNode  # its syntax tree, shared by every request that sends the same text: never modify it
+    node: DocumentNode  # the syntax tree, which requests with the same text share: never modify it
     is_valid: bool = False  # whether it has been validated against the schema
-    analysis: Analysis | None = None  # its measures; None before the first one
-    # Whether everybody gets the same answer (`graphql_http.public_caching`); None before the first check.
+    analysis: Analysis | None = None  # its analysis by `gateway.limits`; None before the first request
+    # Whether all anonymous callers get the same answer (`graphql_http.public_caching`); None before the first check.
     is_shared: bool | None = None
     operations: list[OperationDefinitionNode] = field(init=False)
 
@@ -48,12 +48,12 @@ class Document:
         """Return the operation of this name, or the only one. Raises `RequestRefused` if there is none."""
         if name is None and len(self.operations) == 1:
             return self.operations[0]
-        found = next((node for node in self.operations if node.name and node.name.value == name), None)
-        if found is None:
-            raise RequestRefused(400, "OPERATION_RESOLUTION_FAILURE", self._choice(name))
-        return found
+        operation = next((node for node in self.operations if node.name and node.name.value == name), None)
+        if operation is None:
+            raise RequestRefused(400, "OPERATION_RESOLUTION_FAILURE", self._selection_message(name))
+        return operation
 
-    def _choice(self, name: str | None) -> str:
+    def _selection_message(self, name: str | None) -> str:
         if not self.operations:
             return "The document holds fragments only. Add a query or a mutation."
         names = [node.name.value[:100] for node in self.operations[:_MAX_NAMES] if node.name]

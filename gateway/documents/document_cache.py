@@ -1,7 +1,7 @@
-"""Documents that this process has seen: each text is parsed and validated once while it is cached.
+"""Cache of parsed and validated documents in this process.
 
 Parsing and validating a feed query costs some milliseconds, as much as running it. A document is cached when it arrives
-for the second time, so that a flood of unique documents evicts nothing and fills nothing.
+for the second time, so a flood of unique documents does not evict the cached ones.
 """
 
 from collections import OrderedDict
@@ -17,8 +17,8 @@ from gateway.documents.text_bounded_cache import TextBoundedCache
 from gateway.masking import PARSING
 
 MAX_CACHED_CHARACTERS = 300_000
-"""Text of all cached documents. Their trees take 90 to 280 bytes a character (a feed query, a list of names of one
-letter): 26 MB as a rule, 83 MB under attack. Documents of clients have 1,000 to 3,000 characters."""
+"""Characters of all cached documents. A syntax tree takes 90 bytes per character (a feed query) to 280 (a list of names
+of one letter): 26 MB as a rule, 83 MB under attack. Documents of clients have 1,000 to 3,000 characters."""
 
 MAX_DOCUMENT_CHARACTERS = 30_000
 """Characters of the longest cached document; GraphiQL's introspection has 1,900."""
@@ -27,7 +27,7 @@ MAX_ERRORS = 20
 """Errors after which validation stops."""
 
 MAX_SEEN = 4_096
-"""Texts whose hash is remembered, to recognize their second arrival."""
+"""Number of stored hashes of texts, by which a second arrival is recognized."""
 
 
 class DocumentCache:
@@ -63,9 +63,9 @@ class DocumentCache:
 
     def read(self, text: str) -> Document:
         """Parse a document, or return the cached one. Raises `DocumentRefused` for wrong syntax."""
-        known = self._cached.get(text)
-        if known is not None:
-            return known
+        cached = self._cached.get(text)
+        if cached is not None:
+            return cached
         try:
             return Document(text, self._parse(text))
         except GraphQLError as error:

@@ -1,4 +1,4 @@
-"""The parameters of a GraphQL request, as they come in a JSON body, in an address or over a WebSocket."""
+"""The parameters of a GraphQL request, from a JSON body, a URL or a WebSocket message."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,7 @@ class GraphQLRequest:
     variables: dict[str, Any] | None = None  # JSON objects whose content has not been checked
     extensions: dict[str, Any] | None = None
     document_id: str | None = None  # the id of a trusted or registered document
-    allows_mutation: bool = True  # whether the request may run a mutation: it came by POST
+    allows_mutation: bool = True  # whether the request may run a mutation, because it is a POST
 
 
 def parse_graphql_request(data: Any, *, allows_mutation: bool) -> GraphQLRequest:

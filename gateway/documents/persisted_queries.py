@@ -1,7 +1,7 @@
 """Automatic persisted queries: a client sends a document once, and only its SHA-256 from then on (Apollo's protocol).
 
-They are stored in the cache that all processes share. The key is the document's own hash, so nobody can replace a
-document. Without the cache a client is told that its document is unknown, and sends it again.
+Documents are stored in the cache that all processes share. The key is the hash of the document, so nobody can replace a
+document. If the cache is unavailable, the answer is that the document is unknown, and the client sends it again.
 """
 
 from contextlib import suppress
@@ -12,7 +12,7 @@ from db.errors import StoreUnavailable
 from gateway.documents.text_bounded_cache import TextBoundedCache
 
 MAX_LOCAL_CHARACTERS = 1_000_000
-"""Text that each process holds without asking the cache: about a hundred documents."""
+"""Characters of documents that each process keeps in memory: about a hundred documents."""
 
 
 def digest(text: str) -> str:
@@ -31,19 +31,19 @@ class PersistedQueries:
 
     async def text(self, hash_: str) -> str | None:
         """Return the document with this hash; None if it is not registered, or the cache is unavailable."""
-        known = self._local.get(hash_)
-        if known is not None:
-            return known
+        text = self._local.get(hash_)
+        if text is not None:
+            return text
         with suppress(StoreUnavailable):  # the guard has counted and logged it
-            found = await self._cache.get(_key(hash_), extend_s=self._ttl_s)
-            if found is not None and sha256(found).hexdigest() == hash_:
-                text = found.decode()
+            body = await self._cache.get(_key(hash_), extend_s=self._ttl_s)
+            if body is not None and sha256(body).hexdigest() == hash_:
+                text = body.decode()
                 self._local.put(hash_, text, len(text))
                 return text
         return None
 
     async def register(self, text: str) -> None:
-        """Store a valid document. One that is too long is left out: its client goes on sending it."""
+        """Store a valid document. A document that is too long is not stored: its client continues to send it."""
         body = text.encode()
         hash_ = sha256(body).hexdigest()
         if len(body) > self._max_bytes or hash_ in self._local:

@@ -1,4 +1,4 @@
-"""Resolution of a request's document: by its text, the id of a trusted one, or the hash of a registered one."""
+"""Resolution of a request's document: by text, by the id of a trusted document, or by the hash of a registered one."""
 
 import re
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class ResolvedDocument:
-    """The text of a request's document, and whether its client wants to register it."""
+    """The text of a request's document, and whether the request also registers it."""
 
     text: str
     to_register: bool = False
@@ -36,7 +36,7 @@ class DocumentResolver:
     trusted
         The documents of the manifest.
     persisted
-        The documents that clients have registered; None if they may not.
+        The documents that clients have registered; None if registration is off.
     trusted_only
         Whether viewers may run only trusted documents.
     """
@@ -49,14 +49,14 @@ class DocumentResolver:
         self._trusted_only = trusted_only
 
     async def find(self, request: GraphQLRequest, *, may_run_any: bool) -> ResolvedDocument:
-        """Return the text; `may_run_any` lets the caller run untrusted documents where viewers may not.
+        """Return the text. With `may_run_any` the caller may run untrusted documents even if viewers may not.
 
         Raises
         ------
         RequestRefused
-            If the request names no document, or two, or one that the caller may not run.
+            If the request names no document or two, or the caller may not run the document.
         DocumentRefused
-            If the document is unknown: an Apollo client sends the text then.
+            If the document is unknown. An Apollo client then sends the text.
         """
         document_id, is_apollo = _document_id(request)
         if document_id is not None:
@@ -68,7 +68,7 @@ class DocumentResolver:
         if self._trusted_only and not may_run_any:
             raise RequestRefused(403, "DOCUMENT_NOT_TRUSTED", _NOT_TRUSTED)
         if document_id is None:
-            return ResolvedDocument(_required(request.query))
+            return ResolvedDocument(_require_query(request.query))
         if request.query is None:
             return ResolvedDocument(await self._registered(without_hash_name(document_id), is_apollo=is_apollo))
         if digest(request.query) != without_hash_name(document_id):
@@ -76,7 +76,7 @@ class DocumentResolver:
         return ResolvedDocument(request.query, to_register=self._persisted is not None)
 
     async def register(self, resolved: ResolvedDocument) -> None:
-        """Store a document under its hash, if its client wants that. Call it only with a valid document."""
+        """Store a document under its hash, if the request registers it. Call this only with a valid document."""
         if resolved.to_register and self._persisted is not None:
             await self._persisted.register(resolved.text)
 
@@ -99,12 +99,12 @@ class DocumentResolver:
 
 def document_resolver(settings: Settings) -> DocumentResolver:
     """Create the resolver of the settings. Raises `CannotStart` if the manifest cannot be used."""
-    only = settings.trusted_documents_only
+    trusted_only = settings.trusted_documents_only
     persisted = None
-    if settings.persisted_queries and not only:
+    if settings.persisted_queries and not trusted_only:
         max_bytes = settings.persisted_query_max_kb * 1024
         persisted = PersistedQueries(open_documents_cache(settings), settings.persisted_query_ttl_s, max_bytes)
-    return DocumentResolver(load_trusted_documents(settings), persisted, trusted_only=only)
+    return DocumentResolver(load_trusted_documents(settings), persisted, trusted_only=trusted_only)
 
 
 _NOT_TRUSTED = (
@@ -127,7 +127,7 @@ def _document_id(request: GraphQLRequest) -> tuple[str | None, bool]:
         return hash_, hash_ is not None
     if request.query is not None or hash_ is not None:
         raise bad_request("Name the document once: by documentId, or else by query.")
-    return _short(request.document_id), False
+    return _check_id_length(request.document_id), False
 
 
 def _apollo_hash(persisted: Any) -> str | None:
@@ -135,17 +135,17 @@ def _apollo_hash(persisted: Any) -> str | None:
         case None:
             return None
         case {"version": 1, "sha256Hash": str(hash_)} if hash_:
-            return _short(hash_)
+            return _check_id_length(hash_)
     raise bad_request('The extension persistedQuery must be {"version": 1, "sha256Hash": "…"}.')
 
 
-def _short(document_id: str) -> str:
+def _check_id_length(document_id: str) -> str:
     if len(document_id) > MAX_ID:
         raise bad_request(f"The id of a document has at most {MAX_ID} characters.")
     return document_id
 
 
-def _required(query: str | None) -> str:
+def _require_query(query: str | None) -> str:
     if query is None:
         raise bad_request('The request has no query. Send it as a string, as in {"query": "{ __typename }"}.')
     return query

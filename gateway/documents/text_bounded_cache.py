@@ -7,7 +7,7 @@ V = TypeVar("V")
 
 
 class TextBoundedCache(Generic[V]):
-    """Values by key, each weighing the characters of its text; `max_characters` bounds their sum."""
+    """Values by key. `max_characters` is the maximum of the summed lengths of their texts."""
 
     def __init__(self, max_characters: int) -> None:
         self._max_characters = max_characters

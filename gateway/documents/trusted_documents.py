@@ -2,7 +2,7 @@
 
 Three tools write such a file: graphql-codegen's client preset (``persistedDocuments``) and relay-compiler
 (``persistConfig``) an object of texts by hash, Apollo's ``generate-persisted-query-manifest`` a list of operations with
-an id and a body. The hash function does not matter: an id is opaque, with or without ``sha256:`` before it.
+an id and a body. The hash function does not matter: an id is opaque, with or without the prefix ``sha256:``.
 """
 
 from collections.abc import Iterator, Mapping
@@ -58,19 +58,19 @@ def read_manifest(path: Path | None) -> TrustedDocuments:
         return TrustedDocuments({})
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise _refused(path, f"is larger than {MAX_BYTES // 1024**2} MB")
+            raise _manifest_error(path, f"is larger than {MAX_BYTES // 1024**2} MB")
         data = orjson.loads(path.read_bytes())
     except OSError as error:
-        raise _refused(path, f"cannot be read ({(error.strerror or 'unknown reason').lower()})") from None
+        raise _manifest_error(path, f"cannot be read ({(error.strerror or 'unknown reason').lower()})") from None
     except orjson.JSONDecodeError as error:
-        raise _refused(path, f"is not JSON (line {error.lineno}, column {error.colno})") from None
+        raise _manifest_error(path, f"is not JSON (line {error.lineno}, column {error.colno})") from None
     texts: dict[str, str] = {}
     for document_id, text in _entries(path, data):
         _require_parsable(path, document_id, text)
         if texts.setdefault(without_hash_name(document_id), text) != text:
-            raise _refused(path, f"has two documents with the id {document_id!r:.80}")
+            raise _manifest_error(path, f"has two documents with the id {document_id!r:.80}")
     if not texts:
-        raise _refused(path, "holds no document")
+        raise _manifest_error(path, "holds no document")
     return TrustedDocuments(texts)
 
 
@@ -78,29 +78,29 @@ def _entries(path: Path, data: Any) -> Iterator[tuple[str, str]]:
     match data:
         case {"format": str(format_), "operations": list(operations)}:
             if format_ != APOLLO or data.get("version") != 1:
-                raise _refused(path, f"has an unknown format; {APOLLO} 1 is supported")
+                raise _manifest_error(path, f"has an unknown format; {APOLLO} 1 is supported")
             yield from (_operation(path, operation) for operation in operations)
         case dict() if all(isinstance(text, str) for text in data.values()):
             yield from data.items()
         case _:
-            raise _refused(path, "is neither an object of documents by hash nor Apollo's manifest")
+            raise _manifest_error(path, "is neither an object of documents by hash nor Apollo's manifest")
 
 
 def _operation(path: Path, operation: Any) -> tuple[str, str]:
     match operation:
         case {"id": str(document_id), "body": str(text)}:
             return document_id, text
-    raise _refused(path, "has an operation without an id or a body")
+    raise _manifest_error(path, "has an operation without an id or a body")
 
 
 def _require_parsable(path: Path, document_id: str, text: str) -> None:
     try:
         parse(text, no_location=True)
     except GraphQLError as error:
-        raise _refused(path, f"holds {document_id!r:.80}, which is no document: {error.message}") from None
+        raise _manifest_error(path, f"holds {document_id!r:.80}, which is no document: {error.message}") from None
     if not document_id:
-        raise _refused(path, "has a document without an id")
+        raise _manifest_error(path, "has a document without an id")
 
 
-def _refused(path: Path, fault: str) -> CannotStart:
+def _manifest_error(path: Path, fault: str) -> CannotStart:
     return CannotStart(f"TRUSTED_DOCUMENTS: {path} {fault}; build it again, or unset it", exit_code=2)

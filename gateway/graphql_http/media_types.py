@@ -27,7 +27,7 @@ class MediaRange:
     quality: float
 
     def specificity(self, media: str) -> int:
-        """Return how closely it names a media type: 3 by name, 2 by ``type/*``, 1 by ``*/*``, 0 not at all."""
+        """Return the specificity for a media type: 3 for its name, 2 for ``type/*``, 1 for ``*/*``, else 0."""
         main, _, _ = media.partition("/")
         return {media: 3, f"{main}/*": 2, "*/*": 1}.get(self.name, 0)
 
@@ -44,11 +44,11 @@ def negotiate_media_type(accept: str | None) -> str:
     if not accept or not accept.strip():
         return JSON
     ranges = [_media_range(part) for part in accept[:MAX_ACCEPT].split(",")]
-    found = {media: _wanted(media, ranges) for media in (GRAPHQL, JSON)}
-    best = max(found, key=lambda media: (*found[media], _is_preferred(media, found[media][1])))
-    if found[best][0] <= 0 and accepts_event_stream(accept):
-        return GRAPHQL  # for refusals; the answer of a subscription is a stream
-    if found[best][0] <= 0:
+    qualities = {media: _accepted_quality(media, ranges) for media in (GRAPHQL, JSON)}
+    best = max(qualities, key=lambda media: (*qualities[media], _is_preferred(media, qualities[media][1])))
+    if qualities[best][0] <= 0 and accepts_event_stream(accept):
+        return GRAPHQL  # of an error before the stream; the stream itself is `EVENTS`
+    if qualities[best][0] <= 0:
         raise RequestRefused(406, "NOT_ACCEPTABLE", f"Answers come as {GRAPHQL} or {JSON}: accept one of them.")
     return best
 
@@ -59,7 +59,7 @@ def accepts_event_stream(accept: str | None) -> bool:
     return any(entry.name == EVENTS and entry.quality > 0 for entry in ranges)
 
 
-def _wanted(media: str, ranges: list[MediaRange]) -> tuple[float, int]:
+def _accepted_quality(media: str, ranges: list[MediaRange]) -> tuple[float, int]:
     """Return the quality of the most specific range, and its specificity (RFC 9110, section 12.5.1)."""
     closest = max(ranges, key=lambda entry: (entry.specificity(media), entry.quality))
     specificity = closest.specificity(media)
@@ -67,7 +67,7 @@ def _wanted(media: str, ranges: list[MediaRange]) -> tuple[float, int]:
 
 
 def _is_preferred(media: str, specificity: int) -> bool:
-    """Break a tie: the newer type for a client that names both, the older one for a client that names neither."""
+    """Break a tie: prefer the newer type if the client names both, the older type if it names neither."""
     return media == (GRAPHQL if specificity == 3 else JSON)
 
 

@@ -1,8 +1,8 @@
-"""Answers that are the same for all anonymous callers, which alone may be cached between gateway and client.
+"""Caching of answers that are the same for all anonymous callers. No other answer may be cached by proxies.
 
 Three conditions must hold. The request is a GET without token and session. Each selected field is shared
-(`resolvers.common.field_costs`): a field with a resolver declares it, an attribute is as shared as the field above
-it. And the answer is complete: an error, or a store that was unavailable, is temporary.
+(`resolvers.common.field_costs`): a field with a resolver declares that; an attribute is always shared. The answer is
+complete: an error, or the lack of an unavailable store, is temporary.
 """
 
 from hashlib import blake2b
@@ -24,11 +24,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.documents.document import Document
-from gateway.graphql_http.request_parsing import READING
+from gateway.graphql_http.request_parsing import READ_METHODS
 from resolvers.common.field_costs import SHARED
 
 VARY = "Accept, Authorization, X-Session-Id"
-"""Headers by which caches tell answers apart: a caller who sends one of the last two gets an answer of their own."""
+"""Headers by which caches distinguish answers. A caller who sends one of the last two gets a personal answer."""
 
 DIGEST_BYTES = 12
 
@@ -42,7 +42,7 @@ class PublicCaching:
 
     def is_shared(self, request: Request, document: Document) -> bool:
         """Return whether all anonymous callers get the same answer to a valid document."""
-        if request.method not in READING:
+        if request.method not in READ_METHODS:
             return False
         if document.is_shared is None:
             document.is_shared = _is_shared(self._schema, document)
@@ -59,9 +59,9 @@ class PublicCaching:
 
 
 def _has_tag(request: Request, tag: str) -> bool:
-    known = request.headers.get("if-none-match", "")
-    tags = {part.strip().removeprefix("W/") for part in known.split(",")}
-    return known.strip() == "*" or tag.removeprefix("W/") in tags
+    header = request.headers.get("if-none-match", "")
+    tags = {part.strip().removeprefix("W/") for part in header.split(",")}
+    return header.strip() == "*" or tag.removeprefix("W/") in tags
 
 
 def _is_shared(schema: GraphQLSchema, document: Document) -> bool:
@@ -89,7 +89,7 @@ class _SharedFields(Visitor):
 
 
 def _is_shared_field(field: GraphQLField | None) -> bool:
-    """Return whether a field is declared as shared; one of introspection is not."""
+    """Return whether a field is declared as shared. Fields of introspection are not."""
     definition = None if field is None else field.extensions.get("strawberry-definition")
     if definition is None:
         return False

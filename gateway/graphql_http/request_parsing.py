@@ -1,4 +1,4 @@
-"""Parameters of a GraphQL request over HTTP. Any violation of the GraphQL over HTTP specification is one clear 4xx."""
+"""Parameters of a GraphQL request over HTTP; each violation of the specification is answered with a 4xx status."""
 
 import asyncio
 import json
@@ -14,13 +14,13 @@ from gateway.documents.graphql_request import GraphQLRequest, bad_request, parse
 from gateway.errors import RequestRefused
 
 METHODS = "GET, HEAD, POST, OPTIONS"
-READING = frozenset({"GET", "HEAD"})
+READ_METHODS = frozenset({"GET", "HEAD"})
 """Methods whose parameters are in the URL; they run queries only."""
 
 PREFLIGHT_HEADERS = ("X-Explore-Request", "Apollo-Require-Preflight", "X-Apollo-Operation-Name")
-"""Headers without content: no page of another site can send one unless a preflight allows it."""
+"""Headers whose value does not matter: a page of another site can send one only if a preflight allows it."""
 
-_FORCING = (*PREFLIGHT_HEADERS, "Authorization", SESSION_HEADER)
+_PREFLIGHT_FORCING_HEADERS = (*PREFLIGHT_HEADERS, "Authorization", SESSION_HEADER)
 """All headers that force a preflight."""
 
 _SIMPLE_TYPES = frozenset({"", "application/x-www-form-urlencoded", "multipart/form-data", "text/plain"})
@@ -45,18 +45,22 @@ async def read_request(request: Request, max_body: int, timeout_s: float) -> Gra
         400 if it cannot be parsed, 403 if a page of another site could have forged it, 405 for another method, 408 if
         the body is too slow, 413 if it is too large, 415 if it is not JSON.
     """
-    if request.method in READING:
+    if request.method in READ_METHODS:
         _require_preflight(request)
         return parse_graphql_request(_from_url(request), allows_mutation=False)
     if request.method != "POST":
         raise RequestRefused(405, "METHOD_NOT_ALLOWED", "Use POST, or GET for queries.", {"Allow": METHODS})
     _require_json(request)
-    return parse_graphql_request(_parsed(await _body(request, max_body, timeout_s), "The body"), allows_mutation=True)
+    return parse_graphql_request(
+        _parse_json(await _body(request, max_body, timeout_s), "The body"), allows_mutation=True
+    )
 
 
 def _require_preflight(request: Request) -> None:
     """Refuse a request that a page of another site could send without a preflight."""
-    if _media_type(request) not in _SIMPLE_TYPES or any(request.headers.get(name) for name in _FORCING):
+    if _media_type(request) not in _SIMPLE_TYPES or any(
+        request.headers.get(name) for name in _PREFLIGHT_FORCING_HEADERS
+    ):
         return
     message = (
         f"Send the header {PREFLIGHT_HEADERS[0]} (any value) with a GET request; {PREFLIGHT_HEADERS[1]} and "
@@ -87,11 +91,11 @@ def _charset(request: Request) -> str:
 
 
 async def _body(request: Request, limit: int, timeout_s: float) -> bytes:
-    """Read a body and count it as it arrives, whether or not its length was announced."""
-    announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > limit:
+    """Read a body, and count its bytes as they arrive, with or without a Content-Length."""
+    content_length = request.headers.get("content-length", "")
+    if content_length.isdecimal() and int(content_length) > limit:
         raise _too_large(limit)
-    counted = Request(request.scope, _limited(request.receive, limit))
+    counted = Request(request.scope, _limit_body(request.receive, limit))
     try:
         async with asyncio.timeout(timeout_s):
             return await counted.body()
@@ -100,7 +104,7 @@ async def _body(request: Request, limit: int, timeout_s: float) -> bytes:
         raise RequestRefused(408, "BODY_TOO_SLOW", message, {"Connection": "close"}) from None
 
 
-def _limited(receive: Receive, limit: int) -> Receive:
+def _limit_body(receive: Receive, limit: int) -> Receive:
     received = 0
 
     async def counted() -> Message:
@@ -121,20 +125,20 @@ def _too_large(limit: int) -> RequestRefused:
 
 
 def _from_url(request: Request) -> dict[str, Any]:
-    given = [(name, value) for name, value in request.query_params.multi_items() if name in _PARAMETERS]
-    twice = next((name for name, times in Counter(name for name, _ in given).items() if times > 1), None)
-    if twice is not None:
-        raise bad_request(f"The address has the parameter {twice} more than once.")
-    data: dict[str, Any] = dict(given)
+    parameters = [(name, value) for name, value in request.query_params.multi_items() if name in _PARAMETERS]
+    repeated = next((name for name, count in Counter(name for name, _ in parameters).items() if count > 1), None)
+    if repeated is not None:
+        raise bad_request(f"The address has the parameter {repeated} more than once.")
+    data: dict[str, Any] = dict(parameters)
     for name in ("variables", "extensions"):
         if data.get(name):
-            data[name] = _parsed(data[name], f"The parameter {name}")
+            data[name] = _parse_json(data[name], f"The parameter {name}")
         else:
             data.pop(name, None)
     return data
 
 
-def _parsed(text: str | bytes, subject: str) -> Any:
+def _parse_json(text: str | bytes, subject: str) -> Any:
     try:
         return orjson.loads(text)
     except json.JSONDecodeError as error:

@@ -35,7 +35,7 @@ def result_response(
 ) -> GraphQLResponse:
     """Return the response of an executed operation.
 
-    The executor finds wrong variables before it executes a field: that is a request error too.
+    Wrong variables, which are found before a field is executed, are a request error too.
     """
     if result.data is None and result.errors and all(error.path is None for error in result.errors):
         return request_error_response(result.errors, media, request_id, extensions=extensions)
@@ -54,14 +54,14 @@ def request_error_response(
     default_code: str = INPUT,
     extensions: Mapping[str, Any] = NO_EXTENSIONS,
 ) -> GraphQLResponse:
-    """Return the response of an operation that did not run: no `data`, and 400 for a client that reads statuses."""
+    """Return the response of an operation that did not run: no `data`; status 400 for `GRAPHQL`, 200 for `JSON`."""
     content: dict[str, Any] = {"errors": [error_for_client(error, request_id, default_code) for error in errors]}
     if extensions:
         content["extensions"] = dict(extensions)
     return GraphQLResponse(content, media, 400 if media == GRAPHQL else 200)
 
 
-def refusal_response(refused: RequestRefused, media: str) -> GraphQLResponse:
+def refusal_response(refusal: RequestRefused, media: str) -> GraphQLResponse:
     """Return the response of a refused request."""
-    content = {"errors": [error_entry(refused.code, refused.message, **refused.extensions)]}
-    return GraphQLResponse(content, media, refused.status, refused.headers)
+    content = {"errors": [error_entry(refusal.code, refusal.message, **refusal.extensions)]}
+    return GraphQLResponse(content, media, refusal.status, refusal.headers)

@@ -1,7 +1,7 @@
 """Points that a caller may spend within a minute: each user, each session, and all anonymous callers of one address.
 
-An anonymous caller spends from the session's budget and from the address's: new sessions are no way around the limit. A
-user spends from one budget, whatever the address: a platform's server sends requests of many users.
+An anonymous caller spends from the budgets of the session and of the address, so new sessions do not evade the limit. A
+user spends from one budget, whatever the address: a server of the platform may send requests of many users.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ UNAUTHENTICATED_POINTS = 100
 """Points of a request with an invalid token, charged to its address."""
 
 REFUSED_POINTS = 1_000
-"""Points of a refused document: parsing one that was made to be slow takes about 10 ms."""
+"""Points of a refused document: parsing a document that is made to be slow takes about 10 ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class BudgetAccount:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Cost of a request, and the rest of the tightest budget that it was charged to, which is full in `resets_in_s`."""
+    """Cost of a request, and the charged budget with the fewest points left; that budget is full in `resets_in_s`."""
 
     asked: int
     limit: int
@@ -66,34 +66,34 @@ class OverBudget(RequestRefused):
 
 
 class Budgets:
-    """Charges callers. The secret keys the hashes that name them."""
+    """Charges callers. The secret is the key of the hashes that name callers in the store."""
 
     def __init__(self, settings: LimitSettings, secret: bytes) -> None:
         self._settings = settings
         self._key = blake2b(secret, person=b"explore budgets").digest()
-        self._own = MemoryRateLimitStore()
+        self._local_store = MemoryRateLimitStore()
 
     async def charge(self, authentication: Authentication, points: int, store: RateLimitStore) -> Budget | None:
-        """Charge a request to its caller, and return the rest of the budget; None if this caller has no limit.
+        """Charge a request to its caller, and return the budget; None if this caller has no limit.
 
-        While the store that all processes share is unavailable, this process counts by itself.
+        While the shared store is unavailable, this process counts on its own.
 
         Raises
         ------
         OverBudget
-            If not enough is left. Nothing is charged then, except to a session whose address has spent too much.
+            If too few points are left. Nothing is charged then; if only the address lacks points, the session is.
         """
         return await self._charge(self._accounts(authentication), points, store)
 
     async def charge_address(self, address: Address | None, points: int, store: RateLimitStore) -> None:
         """Charge a request whose token is invalid to its address. Raises `OverBudget`."""
-        await self._charge([self._address(address)], points, store)
+        await self._charge([self._address_account(address)], points, store)
 
     async def _charge(self, accounts: list[BudgetAccount], points: int, store: RateLimitStore) -> Budget | None:
         tightest = None
-        for one in accounts:
-            if one.limit:
-                budget = await self._spend(one, points, store)
+        for account in accounts:
+            if account.limit:
+                budget = await self._spend(account, points, store)
                 tightest = budget if tightest is None or budget.remaining < tightest.remaining else tightest
         return tightest
 
@@ -102,19 +102,19 @@ class Budgets:
             return await _spend(account, points, store)
         except StoreUnavailable:
             count_local_charge()
-            return await _spend(account, points, self._own)
+            return await _spend(account, points, self._local_store)
 
     def _accounts(self, authentication: Authentication) -> list[BudgetAccount]:
         caller, rates = authentication.caller, self._settings
         if caller.user_key is not None:
             rate = rates.rate_limit_service if authentication.is_privileged else rates.rate_limit
             return [self._account("user", caller.user_key, rate)]
-        address = self._address(authentication.address)
+        address = self._address_account(authentication.address)
         if caller.session_key is None or authentication.is_anonymous:
             return [address]
         return [self._account("session", caller.session_key, rates.rate_limit), address]
 
-    def _address(self, address: Address | None) -> BudgetAccount:
+    def _address_account(self, address: Address | None) -> BudgetAccount:
         return self._account("address", client_network(address), self._settings.rate_limit_address)
 
     def _account(self, kind: str, name: str, limit: int) -> BudgetAccount:

@@ -1,8 +1,8 @@
-"""Cost of an operation: the points of its fields, times the lists that they stand in.
+"""Cost of an operation in points: the points of its fields, multiplied by the entries of the lists that contain them.
 
-With F the points of a block that it costs once, L those that it costs for every entry of the lists directly in it, and
-n the entries that the argument of the field above asks for, a field costs ``points + each * n + F + L * n``. F and L
-belong to the block alone, so each is computed once however often a fragment is used.
+A field costs ``Cost.points``, and ``Cost.each`` for every requested entry. Its block (the selection set below it) costs
+``BlockCost.fixed``, and ``BlockCost.per_entry`` for every requested entry. A block's cost does not depend on the field
+above it, so it is computed once, however often a fragment is used.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,26 +15,26 @@ from graphql import IntValueNode, ListValueNode, NullValueNode, OperationDefinit
 from gateway.limits.selections import SelectedField, SelectionBlock, SelectionOutline
 
 MAX_COST = 10**12
-"""Larger sums are not computed exactly: they exceed every limit."""
+"""Upper bound of computed costs: larger sums exceed every limit."""
 
 COSTS_KEPT = 64
-"""Costs that are cached for a document; a client asks for pages of two or three sizes."""
+"""Maximum number of cached costs of a document. A client requests pages of two or three sizes."""
 
 _MAX_DIGITS = 9
-"""Digits of a number in the document that is parsed; Python rejects some thousands of digits."""
+"""Digits of the longest number in a document that is parsed. Python cannot parse some thousands of digits."""
 
 
-class Points(NamedTuple):
-    """Cost of a block: without the lists in it, of one entry of each list, and of the lists at their usual size."""
+class BlockCost(NamedTuple):
+    """Cost of a block in points. An unsized list is a list whose size no argument of its own field gives."""
 
-    once: float = 0.0
-    lists: float = 0.0
-    assumed: float = 0.0
+    fixed: float = 0.0  # without the entries of unsized lists
+    per_entry: float = 0.0  # of one entry of each unsized list; an argument of the field above may give their number
+    unsized_lists: float = 0.0  # of the expected entries of unsized lists
 
 
 @dataclass(slots=True)
 class Analysis:
-    """Measures of a document within its limits; `sizing` names the variables that its cost depends on."""
+    """Outline of a document within its limits, and its costs; `sizing` names the variables that determine a cost."""
 
     outline: SelectionOutline
     operations: list[OperationDefinitionNode]
@@ -45,65 +45,67 @@ class Analysis:
         """Return the cost of an operation with these coerced variables, in points."""
         sizes = sizes_of(variables, self.sizing)
         key = (id(operation), *sizes.items())
-        known = self.costs.get(key)
-        if known is None:
+        cost = self.costs.get(key)
+        if cost is None:
             index = next(i for i, node in enumerate(self.operations) if node is operation)
-            known = cost_of(self.outline, self.outline.operations[index], sizes)
+            cost = cost_of(self.outline, self.outline.operations[index], sizes)
             if len(self.costs) < COSTS_KEPT:
-                self.costs[key] = known
-        return known
+                self.costs[key] = cost
+        return cost
 
 
 def cost_of(outline: SelectionOutline, operation: int, sizes: Mapping[str, int | None]) -> int:
     """Compute the points of the operation whose block has this index, at most `MAX_COST`."""
-    points: list[Points] = []
+    costs: list[BlockCost] = []
     for block in outline.blocks[: operation + 1]:
-        points.append(_points(block, points, sizes))
-    total = points[operation]
-    return ceil(min(total.once + total.assumed, MAX_COST))
+        costs.append(_block_cost(block, costs, sizes))
+    total = costs[operation]
+    return ceil(min(total.fixed + total.unsized_lists, MAX_COST))
 
 
-def _points(block: SelectionBlock, below: list[Points], sizes: Mapping[str, int | None]) -> Points:
-    once = lists = assumed = 0.0
+def _block_cost(block: SelectionBlock, costs: list[BlockCost], sizes: Mapping[str, int | None]) -> BlockCost:
+    """Compute the cost of a block; `costs` holds the costs of all blocks that it refers to."""
+    fixed = per_entry = unsized_lists = 0.0
     for selected in block.fields:
-        many = _selected_count(selected, sizes)
-        under = below[selected.block] if selected.block is not None else Points()
+        entries = _requested_entries(selected, sizes)
+        child = costs[selected.block] if selected.block is not None else BlockCost()
         cost = selected.field_cost.cost
-        alone = cost.points + cost.each * many
-        entry = under.once + under.assumed
+        fixed += cost.points + cost.each * entries
+        child_total = child.fixed + child.unsized_lists
         if not selected.field_cost.is_list:
-            once += alone + (under.once + under.lists * many if cost.by else entry)
+            fixed += child.fixed + child.per_entry * entries if cost.by else child_total
         elif cost.by:
-            once += alone + entry * many
+            fixed += child_total * entries
         else:
-            once += alone
-            lists += entry
-            assumed += entry * selected.field_cost.entries
-    for used in block.fragments:
-        spread = below[used]
-        once, lists, assumed = once + spread.once, lists + spread.lists, assumed + spread.assumed
-    return Points(min(once, MAX_COST), min(lists, MAX_COST), min(assumed, MAX_COST))
+            per_entry += child_total
+            unsized_lists += child_total * selected.field_cost.entries
+    for fragment in block.fragments:
+        spread = costs[fragment]
+        fixed += spread.fixed
+        per_entry += spread.per_entry
+        unsized_lists += spread.unsized_lists
+    return BlockCost(min(fixed, MAX_COST), min(per_entry, MAX_COST), min(unsized_lists, MAX_COST))
 
 
-def _selected_count(selected: SelectedField, sizes: Mapping[str, int | None]) -> int:
-    """Return how many things a field selects; the maximum where that is unknown."""
+def _requested_entries(selected: SelectedField, sizes: Mapping[str, int | None]) -> int:
+    """Return the number of entries that the sizing argument of a field requests, else the default."""
     cost, default = selected.field_cost.cost, selected.field_cost.default
     match selected.size:
         case None:
             return default
         case VariableNode():
-            found = sizes.get(selected.size.name.value, default)
+            size = sizes.get(selected.size.name.value, default)
         case _:
-            found = _size_of_literal(selected.size, cost.most)
-    return default if found is None else max(0, min(found, cost.most))
+            size = _size_of_literal(selected.size, cost.most)
+    return default if size is None else max(0, min(size, cost.most))
 
 
-def _size_of_literal(value: ValueNode, most: int) -> int | None:
+def _size_of_literal(value: ValueNode, max_size: int) -> int | None:
     match value:
         case NullValueNode():
             return None
         case IntValueNode():
-            return int(value.value) if len(value.value) <= _MAX_DIGITS else most
+            return int(value.value) if len(value.value) <= _MAX_DIGITS else max_size
         case ListValueNode():
             return len(value.values)
         case _:
@@ -111,7 +113,7 @@ def _size_of_literal(value: ValueNode, most: int) -> int | None:
 
 
 def _size_of(value: Any) -> int | None:
-    """Return the size that a coerced value asks for: the number itself, the length of a list, None for null.
+    """Return the size that a coerced value requests: the number itself, the length of a list, None for null.
 
     Any other value sizes an argument of another type, which validation rejects.
     """
@@ -121,7 +123,7 @@ def _size_of(value: Any) -> int | None:
 
 
 def sizing_variables(outline: SelectionOutline) -> tuple[str, ...]:
-    """Return the names of the variables that determine how many things are selected."""
+    """Return the names of the variables that determine numbers of entries."""
     names = (
         selected.size.name.value
         for block in outline.blocks
@@ -132,9 +134,9 @@ def sizing_variables(outline: SelectionOutline) -> tuple[str, ...]:
 
 
 def sizes_of(variables: Mapping[str, Any], names: Iterable[str]) -> dict[str, int | None]:
-    """Return the sizes of these variables.
+    """Return the requested sizes of these variables.
 
-    `variables` are the coerced values that the resolvers receive. A variable without a value is absent, and the default
-    of its argument counts.
+    `variables` are the coerced values that the resolvers receive. A variable without a value is absent, so the
+    default of its argument counts.
     """
     return {name: _size_of(variables[name]) for name in names if name in variables}

@@ -24,7 +24,7 @@ async def run_within(seconds: float, operation: Awaitable[T], cancel: Callable[[
             return await operation
     except TimeoutError:
         if not deadline.expired():
-            raise  # a resolver's own
+            raise  # the timeout of a resolver
         raise OperationTimeout(seconds) from None
     finally:
         cancel()

@@ -16,7 +16,7 @@ _LISTS_OF_TYPES = frozenset({"fields", "inputFields", "interfaces", "possibleTyp
 
 @dataclass(frozen=True, slots=True)
 class SelectionSize:
-    """Size of a selection set and of all below it."""
+    """Size of a selection set, including all selection sets below it."""
 
     depth: int = 0  # nesting of fields outside `__schema` and `__type`
     introspection_depth: int = 0  # nesting of fields from `__schema` or `__type` on
@@ -30,24 +30,24 @@ class SelectionSize:
 class DocumentSize:
     """Measures of a document that do not depend on its variables."""
 
-    # The maximum of each size over all operations and fragments, since validation looks at all of them.
+    # The maximum of each size over all operations and fragments: all of them are validated.
     largest: SelectionSize
     repeats: tuple[int, str]  # the number of selections of the most selected root field, and its name
-    directives: int  # the most directives at one place
+    directives: int  # maximum of directives at one place
     operations: int  # the number of operations and of named fragments
     definitions: int
     nesting: int  # nesting of lists and objects in a literal value
-    members: int  # the most fields of an object literal
+    members: int  # maximum of fields of an object literal
 
 
 def measure(document: DocumentNode, outline: SelectionOutline) -> DocumentSize:
     """Measure a document."""
-    shapes: list[SelectionSize] = []
+    sizes: list[SelectionSize] = []
     for block in outline.blocks:
-        shapes.append(_shape(block, shapes))
-    directives, nesting, members = _places(document)
+        sizes.append(_selection_size(block, sizes))
+    directives, nesting, members = _measure_nodes(document)
     return DocumentSize(
-        largest=_largest(shapes),
+        largest=_largest(sizes),
         repeats=_repeats(outline),
         directives=directives,
         operations=len(outline.operations),
@@ -60,7 +60,7 @@ def measure(document: DocumentNode, outline: SelectionOutline) -> DocumentSize:
 def pairs_to_merge(outline: SelectionOutline) -> int:
     """Count the pairs of fields with the same response name, each of which validation compares.
 
-    It expands fragments, so the number of fields and fragments must have been checked before.
+    It expands fragments, so check the numbers of fields and fragments before.
     """
     used = {index for block in outline.blocks for index in block.fragments}
     merged = [[root] for root in (*outline.operations, *outline.definitions) if root not in used]
@@ -73,29 +73,29 @@ def pairs_to_merge(outline: SelectionOutline) -> int:
             blocks += block.fragments
             for selected in block.fields:
                 by_key.setdefault(selected.key, []).append(selected.block)
-        for same in by_key.values():
-            pairs += len(same) * (len(same) - 1) // 2
-            below = [index for index in same if index is not None]
-            if below:
-                merged.append(below)
+        for children in by_key.values():
+            pairs += len(children) * (len(children) - 1) // 2
+            blocks_below = [index for index in children if index is not None]
+            if blocks_below:
+                merged.append(blocks_below)
     return pairs
 
 
-def _shape(block: SelectionBlock, below: list[SelectionSize]) -> SelectionSize:
+def _selection_size(block: SelectionBlock, sizes: list[SelectionSize]) -> SelectionSize:
     depth = introspection_depth = nested_type_lists = fields = fragments = aliases = 0
     for selected in block.fields:
-        under = below[selected.block] if selected.block is not None else SelectionSize()
+        child = sizes[selected.block] if selected.block is not None else SelectionSize()
         if selected.name in INTROSPECTION or _is_introspection(block):
-            introspection_depth = max(introspection_depth, 1 + under.introspection_depth)
+            introspection_depth = max(introspection_depth, 1 + child.introspection_depth)
         else:
-            depth = max(depth, 1 + under.depth)
-            introspection_depth = max(introspection_depth, under.introspection_depth)
-        nested_type_lists = max(nested_type_lists, under.nested_type_lists + _is_list_of_types(block, selected))
-        fields += 1 + under.fields
-        fragments += under.fragments
-        aliases += selected.is_aliased + under.aliases
-    for used in block.fragments:
-        spread = below[used]
+            depth = max(depth, 1 + child.depth)
+            introspection_depth = max(introspection_depth, child.introspection_depth)
+        nested_type_lists = max(nested_type_lists, child.nested_type_lists + _is_list_of_types(block, selected))
+        fields += 1 + child.fields
+        fragments += child.fragments
+        aliases += selected.is_aliased + child.aliases
+    for fragment in block.fragments:
+        spread = sizes[fragment]
         depth = max(depth, spread.depth)
         introspection_depth = max(introspection_depth, spread.introspection_depth)
         nested_type_lists = max(nested_type_lists, spread.nested_type_lists)
@@ -113,11 +113,11 @@ def _is_list_of_types(block: SelectionBlock, selected: SelectedField) -> bool:
     return block.type == "__Type" and selected.name in _LISTS_OF_TYPES
 
 
-def _largest(shapes: list[SelectionSize]) -> SelectionSize:
+def _largest(sizes: list[SelectionSize]) -> SelectionSize:
     return SelectionSize(
         *(
-            max((getattr(shape, size) for shape in shapes), default=0)
-            for size in ("depth", "introspection_depth", "nested_type_lists", "fields", "fragments", "aliases")
+            max((getattr(size, name) for size in sizes), default=0)
+            for name in ("depth", "introspection_depth", "nested_type_lists", "fields", "fragments", "aliases")
         )
     )
 
@@ -131,12 +131,12 @@ def _repeats(outline: SelectionOutline) -> tuple[int, str]:
         for used in block.fragments:
             count.update(counted[used])
         counted.append(count)
-    most = [counted[operation].most_common(1) for operation in outline.operations]
-    return max(((times, name) for ((name, times),) in filter(None, most)), default=(0, ""))
+    maxima = [counted[operation].most_common(1) for operation in outline.operations]
+    return max(((times, name) for ((name, times),) in filter(None, maxima)), default=(0, ""))
 
 
-def _places(document: DocumentNode) -> tuple[int, int, int]:
-    """Return the most directives at one place, the nesting of literals, and the most fields of an object."""
+def _measure_nodes(document: DocumentNode) -> tuple[int, int, int]:
+    """Return the maxima of directives at one place, of the nesting of literals, and of the fields of an object."""
     directives = nesting = members = 0
     pending: list[tuple[Node, int]] = [(document, 0)]
     while pending:

@@ -29,13 +29,13 @@ class FieldCost:
     cost: Cost = ATTRIBUTE_COST  # the declared cost
     type: str | None = None  # the type of its value; None for a scalar or an enum value
     is_list: bool = False  # whether its value is a list of objects
-    entries: float = 1.0  # expected entries of that list where no argument sizes it
-    # Number of selected things where the argument `cost.by` is left out: the schema's default, else the maximum.
+    entries: float = 1.0  # expected entries of the list if no argument gives its size
+    # Number of entries if the argument `cost.by` is omitted: its default in the schema, else the maximum.
     default: int = 0
 
 
 UNKNOWN = FieldCost()
-"""An unknown field, which validation reports."""
+"""Cost of an unknown field, which validation reports."""
 
 
 class FieldCosts:
@@ -51,15 +51,15 @@ class FieldCosts:
         self.roots: Mapping[str, str] = {name: root.name for name, root in roots.items() if root is not None}
         self._set_introspection_entries(schema)
 
-    def of(self, type_: str | None, field: str) -> FieldCost:
-        """Return the cost of a field of a type."""
+    def find(self, type_: str | None, field: str) -> FieldCost:
+        """Return the cost of a field of a type; `UNKNOWN` if there is none."""
         return self._by_type.get(type_ or "", {}).get(field, UNKNOWN)
 
     def _set_introspection_entries(self, schema: GraphQLSchema) -> None:
-        """Let lists of introspection have the mean number of entries of this schema."""
-        for meta in (("__schema", SchemaMetaFieldDef), ("__type", TypeMetaFieldDef)):
-            self._by_type[self.roots["query"]][meta[0]] = _field_cost(meta[1])
-        for (type_, field), entries in _introspected(schema).items():
+        """Set the expected entries of introspection lists to their means in this schema."""
+        for name, definition in (("__schema", SchemaMetaFieldDef), ("__type", TypeMetaFieldDef)):
+            self._by_type[self.roots["query"]][name] = _field_cost(definition)
+        for (type_, field), entries in _mean_introspection_entries(schema).items():
             fields = self._by_type[type_]
             fields[field] = replace(fields[field], entries=entries)
 
@@ -75,8 +75,8 @@ def _field_cost(field: GraphQLField) -> FieldCost:
 
 def _cost(field: GraphQLField) -> Cost:
     definition = field.extensions.get("strawberry-definition")
-    found = None if definition is None else definition.metadata.get(COST)
-    return found if isinstance(found, Cost) else ATTRIBUTE_COST
+    declared = None if definition is None else definition.metadata.get(COST)
+    return declared if isinstance(declared, Cost) else ATTRIBUTE_COST
 
 
 def _default(field: GraphQLField, cost: Cost) -> int:
@@ -84,7 +84,7 @@ def _default(field: GraphQLField, cost: Cost) -> int:
     return min(default, cost.most) if isinstance(default, int) else cost.most
 
 
-def _introspected(schema: GraphQLSchema) -> dict[tuple[str, str], float]:
+def _mean_introspection_entries(schema: GraphQLSchema) -> dict[tuple[str, str], float]:
     """Return the mean number of entries of each list of introspection, by type and field."""
     types = list(schema.type_map.values())
     fielded = [type_ for type_ in types if isinstance(type_, GraphQLObjectType | GraphQLInterfaceType)]

@@ -1,4 +1,4 @@
-"""Limits of what an operation may ask for, by the rights of the caller."""
+"""Limits of operations, which depend on the role of the caller."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,22 +16,22 @@ from gateway.limits.variables import check_variables
 CHARACTERS_PER_KB = 1_000
 
 VALUES_PER_POINT = 3
-"""Values of variables that are coerced for a point: 10,000 in objects take 15 ms, 32 ms if the last does not fit."""
+"""Values of variables that are coerced per point. 10,000 values in objects take 15 ms, 32 ms if the last is invalid."""
 
 FREE_VALUES = 1_000
-"""Values that are coerced before anything is charged, in 3 ms at most: a separate charge would cost as much."""
+"""Values that are coerced before anything is charged: that takes 3 ms at most, as long as a separate charge."""
 
 MAX_NESTED_TYPE_LISTS = 1
-"""Lists of types within lists of types in introspection. GraphiQL's query has one; each further one multiplies the
-schema by itself."""
+"""Nesting of lists of types in introspection. GraphiQL's query has one level; each further level multiplies the answer
+by the size of the schema."""
 
 MAX_OBJECT_FIELDS = 50
-"""Fields of an object literal in a document; no input has 20. Each unknown one quotes the whole object in an error: 400
-of them took 0.7 s."""
+"""Fields of an object literal in a document; no input type has 20. The error of each unknown field quotes the whole
+object: 400 unknown fields took 0.7 s."""
 
 
 class Limits:
-    """Limits of one gateway; the methods raise `OverLimit` with the code of the exceeded limit."""
+    """Limits of one gateway. The methods raise `OverLimit` with the code of the exceeded limit."""
 
     def __init__(self, schema: GraphQLSchema, settings: LimitSettings) -> None:
         self._field_costs = FieldCosts(schema)
@@ -100,21 +100,21 @@ class Limits:
         return cost
 
     def _check(self, sizes: DocumentSize) -> None:
-        most, largest = self._settings, sizes.largest
-        times, name = sizes.repeats
+        settings, largest = self._settings, sizes.largest
+        repeats, name = sizes.repeats
         for code, asked, allowed, sentence in (
-            ("TOO_MANY_OPERATIONS", sizes.operations, most.max_operations, _OPERATIONS),
-            ("TOO_MANY_FIELDS", largest.fields, most.max_fields, _FIELDS),
-            ("TOO_MANY_FRAGMENTS", largest.fragments, most.max_fragments, _FRAGMENTS),
-            ("TOO_MANY_FRAGMENTS", sizes.definitions, most.max_named_fragments, _NAMED_FRAGMENTS),
-            ("TOO_DEEP", largest.depth, most.max_depth, _DEPTH),
-            ("TOO_DEEP", largest.introspection_depth, most.max_introspection_depth, _INTROSPECTION),
+            ("TOO_MANY_OPERATIONS", sizes.operations, settings.max_operations, _OPERATIONS),
+            ("TOO_MANY_FIELDS", largest.fields, settings.max_fields, _FIELDS),
+            ("TOO_MANY_FRAGMENTS", largest.fragments, settings.max_fragments, _FRAGMENTS),
+            ("TOO_MANY_FRAGMENTS", sizes.definitions, settings.max_named_fragments, _NAMED_FRAGMENTS),
+            ("TOO_DEEP", largest.depth, settings.max_depth, _DEPTH),
+            ("TOO_DEEP", largest.introspection_depth, settings.max_introspection_depth, _INTROSPECTION),
             ("TOO_DEEP", largest.nested_type_lists, MAX_NESTED_TYPE_LISTS, _TYPES),
-            ("TOO_MANY_ALIASES", largest.aliases, most.max_aliases, _ALIASES),
-            ("TOO_MANY_REPEATS", times, most.max_root_repeats, _REPEATS),
-            ("TOO_MANY_DIRECTIVES", sizes.directives, most.max_directives, _DIRECTIVES),
+            ("TOO_MANY_ALIASES", largest.aliases, settings.max_aliases, _ALIASES),
+            ("TOO_MANY_REPEATS", repeats, settings.max_root_repeats, _REPEATS),
+            ("TOO_MANY_DIRECTIVES", sizes.directives, settings.max_directives, _DIRECTIVES),
             ("TOO_MANY_VALUES", sizes.members, MAX_OBJECT_FIELDS, _MEMBERS),
-            ("VALUES_TOO_DEEP", sizes.nesting, most.max_nesting, _NESTING),
+            ("VALUES_TOO_DEEP", sizes.nesting, settings.max_nesting, _NESTING),
         ):
             _require(code, sentence, asked, allowed, name[:50])
 
@@ -123,7 +123,7 @@ class Limits:
 
 
 def check_cost(asked: int, allowed: int) -> None:
-    """Reject an operation that costs too many points. Raises `OverLimit`."""
+    """Refuse an operation that costs too many points. Raises `OverLimit`."""
     _require("TOO_COSTLY", _COST, asked, allowed)
 
 

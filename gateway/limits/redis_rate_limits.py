@@ -17,7 +17,7 @@ class LendsRedis(Protocol):
     """`db.cache.redis.RedisCache`, behind its guard."""
 
     async def lend(self, ask: Callable[[Any], Awaitable[T]]) -> T:
-        """Run something on the connection."""
+        """Call `ask` with the client."""
         ...
 
 
@@ -49,7 +49,7 @@ class RedisRateLimitStore:
 
 
 class _SharedClientStorage(RedisStorage):
-    """The library's storage on a client that is connected already, to whichever kind of Redis."""
+    """The library's storage on an existing client of Redis or Redis Cluster."""
 
     def __init__(self, client: Any) -> None:
         self.client = client

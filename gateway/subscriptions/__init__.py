@@ -1,5 +1,5 @@
 """Subscriptions: over WebSockets (graphql-transport-ws) and as event streams (graphql-sse).
 
-Both authenticate and admit operations as every request does (`gateway.admission`). Queries and mutations go over HTTP
-only.
+Both authenticate callers and admit operations like all requests (`gateway.admission`). Queries and mutations are
+served over HTTP only.
 """

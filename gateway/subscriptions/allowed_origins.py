@@ -1,4 +1,4 @@
-"""Web pages that may open a WebSocket: a browser sends no preflight for one, only the origin of the page."""
+"""Origins of web pages that may open a WebSocket. Browsers send no preflight for it, only the page's origin."""
 
 from collections.abc import Iterable
 from urllib.parse import urlsplit
@@ -12,12 +12,12 @@ class AllowedOrigins:
     """The pages of this host, and those of the origins in ALLOW_ORIGINS (``*`` for any)."""
 
     def __init__(self, allowed: Iterable[str]) -> None:
-        given = tuple(allowed)
-        self._any = "*" in given
-        self._allowed = {_parse(origin) for origin in given}
+        origins = tuple(allowed)
+        self._any = "*" in origins
+        self._allowed = {_parse(origin) for origin in origins}
 
     def allow(self, connection: HTTPConnection) -> bool:
-        """Return whether this connection may be opened; a client without an origin is no browser."""
+        """Return whether this connection may be opened. A client that sends no origin is no browser."""
         origins = connection.headers.getlist("origin")
         if not origins or self._any:
             return True
@@ -28,7 +28,7 @@ class AllowedOrigins:
 
 
 def _parse(origin: str) -> tuple[str, str, int] | None:
-    """Return scheme, host and port; None for an opaque origin, as the ``null`` of a sandboxed page."""
+    """Return scheme, host and port; None for an opaque origin, such as ``null`` of a sandboxed page."""
     try:
         parts = urlsplit(origin.strip())
         if parts.scheme not in _PORTS or not parts.hostname:

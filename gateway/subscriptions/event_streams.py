@@ -37,8 +37,8 @@ class EventStream(Response):
 
     Parameters
     ----------
-    counted
-        The counts that the stream releases at its end.
+    held_counts
+        The counts of `StreamLimits` that the stream releases at its end.
     token_end
         Waits until the token expires.
     shutting_down
@@ -50,31 +50,31 @@ class EventStream(Response):
     def __init__(
         self,
         results: AsyncGenerator[ResponsePayload, None],
-        counted: ExitStack,
+        held_counts: ExitStack,
         token_end: Callable[[], Coroutine[Any, Any, None]],
         shutting_down: asyncio.Event,
     ) -> None:
         super().__init__(headers=_HEADERS)
         del self.headers["content-length"]
         self._results = results
-        self._counted = counted
+        self._held_counts = held_counts
         self._token_end = token_end
         self._shutting_down = shutting_down
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the events."""
         scope["state"]["is_stream"] = True
-        with self._counted:
+        with self._held_counts:
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             await send({"type": "http.response.body", "body": b":\n\n", "more_body": True})
             sending = asyncio.create_task(self._send_events(send))
             token_end = asyncio.create_task(self._token_end())
-            others = [token_end, *map(asyncio.create_task, (_disconnected(receive), self._shutting_down.wait()))]
+            ends = [token_end, *map(asyncio.create_task, (_disconnected(receive), self._shutting_down.wait()))]
             try:
-                await asyncio.wait({sending, *others}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({sending, *ends}, return_when=asyncio.FIRST_COMPLETED)
                 has_expired = token_end.done()
             finally:
-                for task in (sending, *others):
+                for task in (sending, *ends):
                     task.cancel()
                 with suppress(asyncio.CancelledError):
                     await sending
@@ -90,19 +90,19 @@ class EventStream(Response):
 
 
 async def _events(results: AsyncGenerator[ResponsePayload, None]) -> AsyncGenerator[bytes, None]:
-    """Format each result as an event, with comments in silent times."""
+    """Format each result as an event, and send comments while there is no result."""
     while True:
-        following = asyncio.ensure_future(anext(results))
+        next_result = asyncio.ensure_future(anext(results))
         try:
-            while not (await asyncio.wait({following}, timeout=KEEP_ALIVE_S))[0]:
+            while not (await asyncio.wait({next_result}, timeout=KEEP_ALIVE_S))[0]:
                 yield b":\n\n"
-            yield b"event: next\ndata: " + orjson.dumps(following.result()) + b"\n\n"
+            yield b"event: next\ndata: " + orjson.dumps(next_result.result()) + b"\n\n"
         except StopAsyncIteration:
             return
         finally:
-            following.cancel()
+            next_result.cancel()
             with suppress(asyncio.CancelledError, StopAsyncIteration):
-                await following
+                await next_result
 
 
 async def _disconnected(receive: Receive) -> None:
@@ -111,7 +111,7 @@ async def _disconnected(receive: Receive) -> None:
 
 
 class EventStreams:
-    """Answers subscriptions that come by HTTP; `shutting_down` is set when the server stops."""
+    """Answers subscriptions over HTTP; `shutting_down` is set when the server stops."""
 
     def __init__(
         self, authenticator: Authenticator, stream_limits: StreamLimits, shutting_down: asyncio.Event, clock: Clock

@@ -1,4 +1,4 @@
-"""Execution of a subscription, and its results as they go over the wire."""
+"""Execution of a subscription, and the format of its results."""
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
@@ -24,8 +24,8 @@ async def begin_subscription(
     if isinstance(prepared, list):
         raise DocumentRefused(prepared, INPUT)
     prepared.context_value = connection.app.state.runtime.open_context(caller=authentication.caller)
-    begun = create_source_event_stream(prepared)
-    events = await begun if isawaitable(begun) else begun
+    source = create_source_event_stream(prepared)
+    events = await source if isawaitable(source) else source
     if isinstance(events, ExecutionResult):
         raise DocumentRefused(events.errors or [], INPUT)
     return _payloads(map_source_to_response_event(prepared, events), connection.state.request_id)
@@ -36,7 +36,7 @@ async def _payloads(results: Any, request_id: str) -> AsyncGenerator[ResponsePay
         async with aclosing(results):
             async for result in results:
                 yield _payload(result, request_id)
-    except Exception as error:  # the edge of the graph: the error is logged there once, and the client gets an id
+    except Exception as error:  # every error is logged here once, and the client gets the request id
         fault = error if isinstance(error, GraphQLError) else GraphQLError("", path=[], original_error=error)
         yield {"data": None, "errors": [error_for_client(fault, request_id)]}
 

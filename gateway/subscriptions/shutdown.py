@@ -22,19 +22,19 @@ def set_on_shutdown_signal(event: asyncio.Event) -> Iterator[None]:
         yield
         return
     loop = asyncio.get_running_loop()
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    previous_handlers = {number: signal.getsignal(number) for number in _SIGNALS}
 
     def notify(number: int, frame: FrameType | None) -> Any:
         loop.call_soon_threadsafe(event.set)
-        handler = before[signal.Signals(number)]
+        handler = previous_handlers[signal.Signals(number)]
         return handler(number, frame) if callable(handler) else None
 
-    ours = [number for number, handler in before.items() if callable(handler)]
-    for number in ours:
+    handled = [number for number, handler in previous_handlers.items() if callable(handler)]
+    for number in handled:
         signal.signal(number, notify)
     try:
         yield
     finally:
-        for number in ours:
+        for number in handled:
             if signal.getsignal(number) is notify:
-                signal.signal(number, before[number])
+                signal.signal(number, previous_handlers[number])

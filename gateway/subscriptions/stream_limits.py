@@ -1,4 +1,4 @@
-"""Limits on open WebSockets and event streams: in all, of one caller, and of one address."""
+"""Limits on open WebSockets and event streams: of the process, of one caller, and of one address."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ class StreamLimits:
 
     @contextmanager
     def for_address(self, address: str) -> Iterator[None]:
-        """Count a stream whose caller is not known yet."""
+        """Count an open stream for its address, before its caller is authenticated."""
         if self.open >= self._limit:
             raise TooManyStreams(503, "This server holds as many streams as it can. Try again in half a minute.")
         if self._counts[address] >= self._limit_address:

@@ -1,7 +1,7 @@
 """Subscriptions over WebSockets: the protocol graphql-transport-ws.
 
-Strawberry's implementation is not used: it would run queries and mutations past the limits, show internal errors, and
-keep one context for the life of a socket.
+Strawberry's implementation is not used: it runs queries and mutations without the limits, shows internal errors to
+clients, and keeps one context for the life of a socket.
 """
 
 import asyncio
@@ -35,17 +35,18 @@ from gateway.subscriptions.stream_limits import StreamLimits, TooManyStreams
 PROTOCOL = "graphql-transport-ws"
 
 INIT_TIMEOUT_S = 10.0
-"""Time for a client to authenticate."""
+"""Seconds within which a client must authenticate."""
 
 MAX_SUBSCRIPTIONS = 10
-"""Subscriptions on one socket."""
+"""Maximum number of subscriptions on one socket."""
 
 MAX_ID = 100
+"""Characters of the longest subscription id."""
 
 MAX_REASON_BYTES = 120
-"""A close frame has room for a reason of 123 bytes."""
+"""Bytes of the longest close reason; a close frame has room for 123."""
 
-_FROM_PAYLOAD = ("authorization", "x-session-id")
+_PAYLOAD_HEADERS = ("authorization", "x-session-id")
 """Headers that a browser's WebSocket cannot send; the first message may contain them instead."""
 
 log = structlog.get_logger(__name__)
@@ -95,8 +96,8 @@ class WebSocketEndpoint:
             address = self.admission.authenticator.client_address(socket)
             with self.stream_limits.for_address(str(address)):
                 await connection.serve()
-        except WebSocketDisconnect as gone:
-            return gone.code
+        except WebSocketDisconnect as disconnect:
+            return disconnect.code
         except (ConnectionClosed, TooManyStreams) as ended:
             code, reason = (ended.code, ended.reason) if isinstance(ended, ConnectionClosed) else (1013, ended.message)
             await socket.close(code, reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore"))
@@ -119,10 +120,10 @@ class _Connection:
         self.results = 0
 
     async def serve(self) -> NoReturn:
-        """Serve until one side ends it. Raises `ConnectionClosed` or `WebSocketDisconnect`."""
+        """Serve until one side ends the connection. Raises `ConnectionClosed` or `WebSocketDisconnect`."""
         tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._close_with_token())]
         try:
-            await asyncio.gather(*tasks)  # raises as the first of them does
+            await asyncio.gather(*tasks)  # raises the first exception of a task
         finally:
             for task in tasks:
                 task.cancel()
@@ -158,19 +159,19 @@ class _Connection:
             return _parsed(message)
 
     def _timeout_s(self) -> float:
-        """Return the time to wait for a message. Raises `ConnectionClosed` if it is over."""
-        present = time.monotonic()
+        """Return the seconds to wait for a message. Raises `ConnectionClosed` if they are over."""
+        now = time.monotonic()
         if self._authentication is None:
-            left = INIT_TIMEOUT_S - (present - self._idle_since)
-            if left <= 0:
+            left_s = INIT_TIMEOUT_S - (now - self._idle_since)
+            if left_s <= 0:
                 raise ConnectionClosed(4408, "Connection initialisation timeout")
-            return left
+            return left_s
         if self._running:
             return self._endpoint.idle_s
-        left = self._endpoint.idle_s - (present - self._idle_since)
-        if left <= 0:
+        left_s = self._endpoint.idle_s - (now - self._idle_since)
+        if left_s <= 0:
             raise ConnectionClosed(1000, "No subscription")
-        return left
+        return left_s
 
     async def _handle(self, message: Mapping[str, Any]) -> None:
         match message.get("type"):
@@ -282,10 +283,10 @@ def _id(message: Mapping[str, Any]) -> str:
 
 def _with_headers(socket: WebSocket, payload: Mapping[str, Any]) -> HTTPConnection:
     """Return the handshake with headers from the payload of the first message, whose names are case-insensitive."""
-    given = [(name.lower(), value) for name, value in payload.items() if name.lower() in _FROM_PAYLOAD]
-    if not all(isinstance(value, str) for _, value in given):
+    headers = [(name.lower(), value) for name, value in payload.items() if name.lower() in _PAYLOAD_HEADERS]
+    if not all(isinstance(value, str) for _, value in headers):
         raise ConnectionClosed(4400, "Invalid message: Authorization and X-Session-Id must be text")
-    replaced = {name.encode() for name, _ in given}
+    replaced = {name.encode() for name, _ in headers}
     kept = [(name, value) for name, value in socket.scope["headers"] if name not in replaced]
-    added = [(name.encode(), value.encode("latin-1", "replace")) for name, value in given]
+    added = [(name.encode(), value.encode("latin-1", "replace")) for name, value in headers]
     return HTTPConnection({**socket.scope, "headers": [*kept, *added]})
