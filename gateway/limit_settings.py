@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings, NoDecode
 from gateway.client_addresses import Network
 
 
-def _networks(value: Any) -> Any:
+def _parse_networks(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     return tuple(ip_network(part.strip(), strict=False) for part in value.split(",") if part.strip())
@@ -19,7 +19,7 @@ class LimitSettings(BaseSettings):
     """Limits of one request, and of one caller within a minute. Part of `gateway.settings.Settings`."""
 
     max_body_kb: int = Field(
-        256, ge=1, le=65_536, description="Kilobytes of a viewer's request body, 1 to 65536; 500 events are about 114."
+        256, ge=1, le=65_536, description="Kilobytes of a viewer's request body, 1 to 65536; 500 events take about 114."
     )
     max_body_kb_service: int = Field(
         8_192,
@@ -151,7 +151,7 @@ class LimitSettings(BaseSettings):
         description="Points per minute of each token with the role service or administrator, 0 to 1000000000; 0 sets "
         "no limit.",
     )
-    trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)] = Field(
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_parse_networks)] = Field(
         (),
         description="Proxies whose X-Forwarded-For is trusted: addresses or networks separated by commas, for example "
         "10.0.0.0/8,::1. Empty: the address of the connection is used.",

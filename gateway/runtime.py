@@ -1,4 +1,4 @@
-"""The objects that one server process works with, and its background tasks."""
+"""The long-lived objects of a server process, and its background tasks."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -26,13 +26,13 @@ from scoring.models.active_model import ActiveModel
 from scoring.models.active_trend_constants import ActiveTrendConstants
 
 FLUSH_EVERY_S = 1.0
-"""Interval at which served pages are logged: one transaction a second, whatever the number of pages."""
+"""Interval of writing the served pages to the database: one transaction for all pages of a second."""
 
 PREPARE_EVERY_S = 5.0
-"""Interval at which a vector store that was unavailable at the start is tried again."""
+"""Interval of retries if the vector store was unavailable at the start."""
 
 LOAD_AHEAD_EVERY_S = 1.0
-"""Interval at which a rebuilt index that is about to take over is looked for; a look costs 0.1 ms."""
+"""Interval of checks for a rebuilt index, which is loaded before it is activated. A check costs 0.1 ms."""
 
 log = structlog.get_logger(__name__)
 
@@ -68,12 +68,12 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             "served page log": lambda stop: _write_served(served, stop),
             "index loading": lambda stop: _preload(stores, stop),
         }
-        if not await _prepared(stores):
+        if not await _try_prepare(stores):
             tasks["index preparation"] = lambda stop: _prepare(stores, stop)
         listeners: list[Callable[[], None]] = []
         if settings.worker_in_server:
-            synchronizer, more = worker_tasks(stores, settings)
-            tasks |= more
+            synchronizer, synchronizing = worker_tasks(stores, settings)
+            tasks |= synchronizing
             listeners.append(synchronizer.wake)
         model = ActiveModel(stores.database)
         changes = None
@@ -121,13 +121,13 @@ def _rate_limits(settings: Settings, stores: Stores) -> RateLimitStore:
     return RedisRateLimitStore(stores.cache)  # type: ignore[arg-type]  # a Redis cache, by the settings
 
 
-async def _prepared(stores: Stores) -> bool:
-    """Create missing collections; returns False if the vector store is unavailable, and feeds do without it for now."""
+async def _try_prepare(stores: Stores) -> bool:
+    """Create missing collections. Return False if the vector store is unavailable: feeds then rank without it."""
     try:
         await stores.vectors.prepare(stores.embedder.model, stores.embedder.dimension)
         await stores.vectors.preload()
     except StoreMisconfigured:
-        raise  # a subclass of the next
+        raise  # a subclass of StoreUnavailable
     except StoreUnavailable as unavailable:
         log.warning("starting without the vector store", reason=unavailable.reason)
         return False
@@ -135,13 +135,13 @@ async def _prepared(stores: Stores) -> bool:
 
 
 async def _prepare(stores: Stores, stop: asyncio.Event) -> None:
-    while not stop.is_set() and not await _prepared(stores):
+    while not stop.is_set() and not await _try_prepare(stores):
         await pause(stop, PREPARE_EVERY_S)
     await stop.wait()
 
 
 async def _preload(stores: Stores, stop: asyncio.Event) -> None:
-    """Load what a first search would wait for: the embedder's weights, and each new generation of the index."""
+    """Load the weights of the embedder, and each new generation of the index, before a search needs them."""
     with suppress(StoreUnavailable):  # the guard has counted and logged it
         await stores.embedder.embed(["ready"])
     while not stop.is_set():

@@ -20,21 +20,20 @@ from gateway.settings import Settings
 from gateway.telemetry import share_between_processes
 
 BACKLOG = 2048
-"""Connections that may wait to be accepted, uvicorn's default."""
+"""Connections that may wait to be accepted: uvicorn's default."""
 
 MAX_MESSAGE = 256 * 1024
-"""Bytes of the largest WebSocket message, as of a viewer's request body; a larger one closes the socket (1009)."""
+"""Bytes of the largest WebSocket message, the default of MAX_BODY_KB. A larger message closes the socket (1009)."""
 
 GRACE_S = 10
-"""Grace period of running requests when the server stops."""
+"""Seconds for running requests to finish when the server stops."""
 
 WORKER_ANSWERS_WITHIN_S = 60
-"""Silence after which a worker is replaced. It cannot answer during its import, which takes 2 s of CPU: with uvicorn's
-5 s it would be killed and restarted for ever on a busy machine."""
-
+"""Seconds without a sign of life after which a server process is replaced. It gives none during its imports, which take
+2 s of CPU: with uvicorn's 5 s, a busy machine would kill and restart it for ever."""
 
 OTHER_FILES = 512
-"""Files of a process besides connections of clients: stores, logs, modules during their import."""
+"""Open files of a process besides client connections: stores, logs, and modules during their import."""
 
 log = structlog.get_logger(__name__)
 
@@ -43,7 +42,7 @@ log = structlog.get_logger(__name__)
 def listen(settings: Settings) -> Iterator[socket.socket]:
     """Bind the address before any other work, so that a port in use is reported at once.
 
-    Raises `CannotStart` if that fails: one sentence with the reason and the fix.
+    Raises `CannotStart`, with the reason and the fix, if that fails.
     """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as listening:
@@ -86,7 +85,7 @@ def server_config(
 
 
 def raise_file_limit(connections: int) -> None:
-    """Raise the process's limit of open files to hold so many connections, as far as the system allows."""
+    """Raise the limit of open files for this number of connections, as far as the system allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = connections + RESERVE + OTHER_FILES
     allowed = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
@@ -97,7 +96,7 @@ def raise_file_limit(connections: int) -> None:
 
 
 def run_server(settings: Settings, listening: socket.socket) -> None:
-    """Serve until a signal says stop."""
+    """Serve until a signal stops the process."""
     raise_file_limit(settings.max_connections)
     config = server_config(settings, "gateway.app:create", factory=True)
     # uvicorn stops cleanly at Ctrl-C and then raises the signal once more.
@@ -109,7 +108,7 @@ def run_server(settings: Settings, listening: socket.socket) -> None:
             uvicorn.Server(config).run(sockets=[listening])
 
 
-def address_of(listening: socket.socket) -> str:
+def browser_url(listening: socket.socket) -> str:
     """Return the URL for a browser on this machine."""
     host, port = listening.getsockname()[:2]
     if host in ("0.0.0.0", "::"):  # noqa: S104 (only compared)

@@ -26,7 +26,7 @@ RENAMED = {
     "TRENDING_MOST_PLACES": "TRENDING_MAX_SHIFT",
     "VOUCHED_EVENTS_ONLY": "TRENDING_REQUIRES_IMPRESSION",
 }
-"""Old names of settings. One that is still set is an error, because it would have no effect."""
+"""New names of settings by their old names. Setting an old name is an error, because it would have no effect."""
 
 
 def _origin(value: str) -> str:
@@ -114,10 +114,10 @@ class Settings(TokenSettings, DocumentSettings, LimitSettings, SubscriptionSetti
         description="The embedding model behind OPENAI_API_KEY or OPENAI_BASE_URL. Without them WordLlama embeds.",
     )
     embedding_dimension: int = Field(
-        1536, ge=1, le=65_535, description="Dimensions of that model's vectors, 1 to 65535."
+        1536, ge=1, le=65_535, description="Dimensions of the vectors of WEAVIATE_EMBEDDING_MODEL, 1 to 65535."
     )
     embedding_dollars_per_million: float = Field(
-        0.02, ge=0, description="Dollars per million tokens of that model; only for the metric of the cost."
+        0.02, ge=0, description="Dollars per million tokens of WEAVIATE_EMBEDDING_MODEL, for the metric of the cost."
     )
     openai_api_key: SecretStr | None = Field(
         None,
@@ -212,7 +212,7 @@ class Settings(TokenSettings, DocumentSettings, LimitSettings, SubscriptionSetti
 
     @property
     def uses_data_folder(self) -> bool:
-        """Whether a store lies in VAR_DIR: not every store is a server."""
+        """Whether VAR_DIR holds a store, because not every store is a server."""
         return not (self.database_url and self.weaviate_url and self.redis_url.get_secret_value())
 
 
@@ -224,13 +224,13 @@ def load_settings(**overrides: Any) -> Settings:
     InvalidSettings
         One line for each wrong setting: its name, the fault, and the accepted values or the new name.
     """
-    given = {name: value for name, value in overrides.items() if value is not None}
+    options = {name: value for name, value in overrides.items() if value is not None}
     try:
-        _reject_old_names()
-        settings = Settings(**given)
+        _refuse_old_names()
+        settings = Settings(**options)
     except ValidationError as error:
-        # A list with several wrong entries has one error for each: one line per setting is enough.
-        lines = {str(detail["loc"][0]): _sentence(detail, given) for detail in error.errors(include_url=False)}
+        # A list setting has one error for each wrong entry; one line per setting is enough.
+        lines = {str(detail["loc"][0]): _sentence(detail, options) for detail in error.errors(include_url=False)}
         raise InvalidSettings("\n".join(lines.values())) from None
     except (UnicodeDecodeError, OSError) as error:
         raise InvalidSettings(f"the file .env cannot be read: {_reason(error)}; fix it or move it away") from None
@@ -238,11 +238,11 @@ def load_settings(**overrides: Any) -> Settings:
     return settings
 
 
-def _reject_old_names() -> None:
-    given = {**DotEnvSettingsSource(Settings).env_vars, **EnvSettingsSource(Settings).env_vars}
-    old = [name for name in RENAMED if given.get(name.lower())]
-    if old:
-        raise InvalidSettings("\n".join(f"{name} is now named {RENAMED[name]}; rename it" for name in old))
+def _refuse_old_names() -> None:
+    variables = {**DotEnvSettingsSource(Settings).env_vars, **EnvSettingsSource(Settings).env_vars}
+    old_names = [name for name in RENAMED if variables.get(name.lower())]
+    if old_names:
+        raise InvalidSettings("\n".join(f"{name} is now named {RENAMED[name]}; rename it" for name in old_names))
 
 
 def _secrets(settings: Settings) -> list[str]:
@@ -255,15 +255,15 @@ def _urls(settings: Settings) -> list[str]:
     return [value.get_secret_value() if isinstance(value, SecretStr) else value for value in values]
 
 
-def _sentence(detail: ErrorDetails, overrides: dict[str, Any]) -> str:
+def _sentence(detail: ErrorDetails, options: dict[str, Any]) -> str:
     name = str(detail["loc"][0])
     field = Settings.model_fields[name]
-    shown = f"--{name}" if name in overrides else name.upper()
+    display_name = f"--{name}" if name in options else name.upper()
     if isinstance(field.json_schema_extra, dict) and "fix" in field.json_schema_extra:  # a secret: never its value
-        return f"{shown} {detail['ctx']['error']}; {field.json_schema_extra['fix']}"
+        return f"{display_name} {detail['ctx']['error']}; {field.json_schema_extra['fix']}"
     if name.endswith("_url") or isinstance(detail["input"], SecretStr):
-        return f"{shown} cannot be used. {field.description}"
-    return f"{shown} is {redact(str(detail['input']))[:100]!r}, which cannot be used. {field.description}"
+        return f"{display_name} cannot be used. {field.description}"
+    return f"{display_name} is {redact(str(detail['input']))[:100]!r}, which cannot be used. {field.description}"
 
 
 def _reason(error: OSError | UnicodeDecodeError) -> str:

@@ -1,7 +1,7 @@
 """The four stores that the settings select, each behind a guard.
 
-An engine is imported only if it is selected: the clients of Weaviate and OpenAI would take more than half of the start
-of a command that uses the embedded stores.
+An engine is imported only if it is selected: the imports of the clients of Weaviate and OpenAI would take more than
+half of the start of a command that uses the embedded stores.
 """
 
 import asyncio
@@ -34,29 +34,29 @@ from gateway.settings import Settings
 from gateway.telemetry import count_embedding_cost, observe_store_call, record_circuit_state
 
 READ_VECTORS_S, WRITE_VECTORS_S = 2.0, 30.0
-"""Deadlines of the vector store. A feed waits less for a source; a bulk write of 100 objects may queue."""
+"""Deadlines of the vector store in seconds. Feeds have shorter ones; a bulk write of 100 objects may have to wait."""
 
 READ_CACHE_S, SCAN_CACHE_S = 1.0, 30.0
-"""Deadlines of the cache; only deletions of people scan all keys."""
+"""Deadlines of the cache in seconds. Only deletions of accounts scan all keys."""
 
 MAX_EMBEDDINGS_BYTES = 2 * 1024**3
-"""Of stored embeddings of a paid model: about 350,000 of 1,536 dimensions."""
+"""Bytes of the stored embeddings of a paid model: about 350,000 embeddings of 1,536 dimensions."""
 
 MAX_DOCUMENTS_BYTES = 32 * 1024**2
-"""Of documents that clients have registered: 10,000 of 3 KB."""
+"""Bytes of the documents that clients have registered: 10,000 documents of 3 KB."""
 
 CONNECT_TIMEOUT_S = 10.0
-"""Deadline of a command's first question to the database."""
+"""Deadline of the first query of a command, in seconds."""
 
 _VECTOR_WRITES = ("upsert", "remove", "listing", "counts")
 _UNBOUNDED = ("prepare", "stage", "staged", "publish", "discard", "scrub")
-"""Operations on whole collections have no deadline here; the engines bound their own calls."""
+"""Operations on whole collections, which have no deadline here: the engines limit each of their calls."""
 
 _PING = text("SELECT 1")
 
 
 def connect_database(settings: Settings) -> Database:
-    """Create the database object; nothing is connected yet.
+    """Create the database object, without a connection.
 
     Raises
     ------
@@ -111,7 +111,7 @@ async def open_migrated(settings: Settings) -> AsyncIterator[Stores]:
 
 
 async def prepare_index(stores: Stores) -> StoreUnavailable | None:
-    """Create missing collections of the index; returns the error of a vector store that is unavailable.
+    """Create missing collections of the index. Return the error if the vector store is unavailable.
 
     Raises `CannotStart` if the vector store can never serve these settings.
     """
@@ -125,9 +125,9 @@ async def prepare_index(stores: Stores) -> StoreUnavailable | None:
 
 
 async def require_reachable(database: Database) -> None:
-    """Ask the database one question.
+    """Check that the database answers.
 
-    Raises `CannotStart` if it does not answer: its address (without the password), the reason, and the fix.
+    Raises `CannotStart` with the address (without the password), the reason and the fix.
     """
     advice = "start it, or correct DATABASE_URL"
     if database.is_sqlite:
@@ -156,14 +156,14 @@ def driver_message(error: Exception) -> str:
 def open_documents_cache(settings: Settings) -> Cache:
     """Open the cache of registered documents.
 
-    Without Redis it has a file of its own: documents outlive ranking snapshots, and would evict them.
+    Without Redis it has a file of its own: documents are kept longer than ranking snapshots, and would evict them.
     """
     make_var_dir(settings)
     return _cache(settings, DataFile.DOCUMENTS, MAX_DOCUMENTS_BYTES)
 
 
 def open_feed_change_notifier(settings: Settings) -> FeedChangeNotifier:
-    """Create the channel for notifications between processes; nothing is connected yet."""
+    """Create the channel for notifications between processes, without a connection."""
     url = settings.redis_url.get_secret_value()
     if not url:
         return FeedChangeNotifier()
@@ -184,14 +184,14 @@ def _cache(settings: Settings, file: DataFile, max_bytes: int = MAX_BYTES) -> Ca
 
 
 def _embedder(settings: Settings) -> Embedder:
-    """Select WordLlama, or a paid model whose embeddings are stored.
+    """Create WordLlama, or the client of a paid model, whose embeddings are stored.
 
-    They have a file of their own: they live for months, and would evict ranking snapshots.
+    Stored embeddings have a file of their own: they are kept for months, and would evict ranking snapshots.
     """
     if settings.openai_api_key is None and not settings.openai_base_url:
         return WordLlamaEmbedder()
-    stored = _cache(settings, DataFile.EMBEDDINGS, MAX_EMBEDDINGS_BYTES)
-    return CachedEmbedder(guarded(_openai(settings), _guard(Store.EMBEDDINGS, None)), stored)
+    cache = _cache(settings, DataFile.EMBEDDINGS, MAX_EMBEDDINGS_BYTES)
+    return CachedEmbedder(guarded(_openai(settings), _guard(Store.EMBEDDINGS, None)), cache)
 
 
 def _openai(settings: Settings) -> Embedder:

@@ -1,6 +1,6 @@
 """Prometheus metrics: requests, store calls, circuits, the cost of embeddings, and the outbox's lag.
 
-Several server processes keep their metrics in files of one folder (`share_between_processes`), and the one that answers
+Several server processes keep their metrics in files of one folder (`share_between_processes`). The process that answers
 a scrape adds them up.
 """
 
@@ -45,7 +45,7 @@ _embedding_tokens = Counter("explore_embedding_tokens_total", "Tokens that a pai
 _embedding_dollars = Counter("explore_embedding_dollars_total", "Cost of these tokens, at the price of the settings")
 _refused = Counter("explore_refused_requests_total", "Refused requests, by code", ("code",))
 _local_charges = Counter(
-    "explore_local_charges_total", "Charges that one process counted alone while Redis was unavailable"
+    "explore_local_charges_total", "Charges that one process counted on its own while Redis was unavailable"
 )
 _untrusted_headers = Counter(
     "explore_untrusted_forwarding_total",
@@ -55,7 +55,7 @@ _untrusted_headers = Counter(
 
 
 def count_untrusted_forwarding(is_public: bool) -> None:
-    """Count an untrusted forwarding header; one from a private address is most likely a proxy's."""
+    """Count an untrusted forwarding header. A private address is most likely a proxy."""
     _untrusted_headers.labels("public" if is_public else "private").inc()
 
 
@@ -65,12 +65,12 @@ def count_refused_request(code: str) -> None:
 
 
 def count_local_charge() -> None:
-    """Count a charge that only this process knows."""
+    """Count a charge that is stored in this process only."""
     _local_charges.inc()
 
 
 def observe_request(path: str, status: int, seconds: float) -> None:
-    """Record the duration of a request; `path` is one of `KNOWN_PATHS`."""
+    """Record the duration of a request. Unknown paths are recorded as `other`."""
     _requests.labels(path, status).observe(seconds)
 
 
@@ -111,8 +111,8 @@ class Metrics:
 
     def _refusal(self, request: Request) -> Response | None:
         if self._token is not None:
-            scheme, _, given = request.headers.get("authorization", "").partition(" ")
-            if scheme.lower() == "bearer" and compare_digest(given.strip().encode(), self._token):
+            scheme, _, token = request.headers.get("authorization", "").partition(" ")
+            if scheme.lower() == "bearer" and compare_digest(token.strip().encode(), self._token):
                 return None
             return error_response(
                 401, "UNAUTHENTICATED", "Send the token of METRICS_TOKEN.", headers={"WWW-Authenticate": "Bearer"}
@@ -125,7 +125,7 @@ class Metrics:
 
 @contextmanager
 def share_between_processes() -> Iterator[None]:
-    """Let the server processes that start within the block share their metrics."""
+    """Share metrics between the server processes that start within the block."""
     with TemporaryDirectory(prefix="explore-metrics-") as folder:
         os.environ[FOLDER] = folder
         try:

@@ -22,22 +22,22 @@ TokenAlgorithm: TypeAlias = Literal[
     "HS256", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"
 ]
 
-_BY_SECRET: tuple[TokenAlgorithm, ...] = ("HS256",)
-_BY_ISSUER: tuple[TokenAlgorithm, ...] = ("RS256", "ES256", "EdDSA")
+_SECRET_ALGORITHMS: tuple[TokenAlgorithm, ...] = ("HS256",)
+_ISSUER_ALGORITHMS: tuple[TokenAlgorithm, ...] = ("RS256", "ES256", "EdDSA")
 
 
 def split(value: Any) -> Any:
-    """Split a comma-separated list."""
+    """Split a comma-separated text; return other values unchanged."""
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
-def _long_secret(value: Any) -> Any:
+def _check_secret_length(value: Any) -> Any:
     if isinstance(value, str) and len(value.encode()) < MIN_SECRET_BYTES:
         raise ValueError(f"has {len(value.encode())} bytes")
     return value
 
 
-def _key_set(value: str) -> str:
+def _check_key_set_location(value: str) -> str:
     scheme, separator, rest = value.partition("://")
     if not separator or (scheme == "https" and rest):
         return value
@@ -46,7 +46,7 @@ def _key_set(value: str) -> str:
     raise ValueError("is no address that keys can be trusted from")
 
 
-def _roles(value: Any) -> Any:
+def _parse_roles(value: Any) -> Any:
     """Parse ``name=role,name=role``."""
     return dict(part.rpartition("=")[::2] for part in split(value)) if isinstance(value, str) else value
 
@@ -54,13 +54,13 @@ def _roles(value: Any) -> Any:
 class TokenSettings(BaseSettings):
     """Accepted tokens, their roles and their lifetimes. Part of `gateway.settings.Settings`."""
 
-    token_secret: Annotated[SecretStr | None, BeforeValidator(_long_secret)] = Field(
+    token_secret: Annotated[SecretStr | None, BeforeValidator(_check_secret_length)] = Field(
         None,
         description=f"The secret that signs bearer tokens (HS256) and session ids, at least {MIN_SECRET_BYTES} bytes. "
         "Unset: the first start creates one in VAR_DIR/token_secret.",
         json_schema_extra={"fix": "make a longer one, for example with: openssl rand -base64 48"},
     )
-    token_secret_previous: Annotated[SecretStr | None, BeforeValidator(_long_secret)] = Field(
+    token_secret_previous: Annotated[SecretStr | None, BeforeValidator(_check_secret_length)] = Field(
         None,
         description="The secret that TOKEN_SECRET replaces. Tokens and session ids that it signed are accepted until "
         "TOKEN_SECRET_PREVIOUS_UNTIL; it signs nothing new.",
@@ -71,7 +71,7 @@ class TokenSettings(BaseSettings):
     )
     token_issuer: str = Field("explore-gateway", description="The required value of a token's claim `iss`.")
     token_audience: str = Field("explore", description="A value that a token's claim `aud` must contain.")
-    token_jwks_url: Annotated[str, AfterValidator(_key_set)] = Field(
+    token_jwks_url: Annotated[str, AfterValidator(_check_key_set_location)] = Field(
         "",
         description="The URL of the token issuer's public keys (JWKS), as in "
         "https://login.example.com/.well-known/jwks.json, or the path of a file. Plain http is refused, except from a "
@@ -93,7 +93,7 @@ class TokenSettings(BaseSettings):
         description="The claim that holds the role: its name, or a path with dots, as in realm_access.roles. Its value "
         "is one name, or a list whose highest role counts.",
     )
-    token_role_names: Annotated[Mapping[str, Role], NoDecode, BeforeValidator(_roles)] = Field(
+    token_role_names: Annotated[Mapping[str, Role], NoDecode, BeforeValidator(_parse_roles)] = Field(
         {role.value: role for role in Role},
         min_length=1,
         description="The issuer's names of the roles viewer, service and administrator, separated by commas, as in "
@@ -117,11 +117,11 @@ class TokenSettings(BaseSettings):
         CLAIM_LIFE / timedelta(hours=1),
         ge=0,
         le=8_760,
-        description="Hours for which a claimed session id stands for the account that claimed it, 0 to 8760: enough "
+        description="Hours for which a claimed session id acts as the account that claimed it, 0 to 8760: enough "
         "for requests and tabs that still send it. After that it begins a new session.",
     )
 
     @property
     def accepted_algorithms(self) -> tuple[TokenAlgorithm, ...]:
         """The accepted signature algorithms, with the default filled in."""
-        return self.token_algorithms or (_BY_ISSUER if self.token_jwks_url else _BY_SECRET)
+        return self.token_algorithms or (_ISSUER_ALGORITHMS if self.token_jwks_url else _SECRET_ALGORITHMS)

@@ -1,4 +1,4 @@
-"""Filling of an empty vector index from the database, at once instead of with the next nightly rebuild.
+"""Filling of an empty vector index from the database, without waiting for the nightly rebuild.
 
 The index is empty after a change of the embedding model, after the loss of its file, and after an update that changes
 its format.
@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 
 
 async def fill_if_empty(stores: Stores, stop: asyncio.Event) -> None:
-    """Fill the index once if that is needed, and wait to be told to stop."""
+    """Fill the index if it is empty, then wait for `stop`."""
     while not stop.is_set():
         try:
             if await needs_filling(stores):

@@ -43,8 +43,8 @@ def scheduled_jobs(
     velocity: Callable[[JobLease], Awaitable[None]] | None = None,
     event_retention: timedelta = EVENT_RETENTION,
 ) -> list[PeriodicJob]:
-    """List the jobs of this product; `velocity` recomputes the engagement velocities, if given."""
-    listed = [
+    """List all periodic jobs; `velocity` is the job that recomputes the engagement velocities, if there is one."""
+    periodic_jobs = [
         PeriodicJob(COLLABORATIVE, DAY, lambda _: _train_collaborative(stores), 1 * HOUR, catches_up=True),
         PeriodicJob(TRAINING, DAY, lambda _: _train_model(stores), 2 * HOUR),
         PeriodicJob("fit trend constants", DAY, lambda _: _train_trends(stores), 2 * HOUR),
@@ -60,8 +60,8 @@ def scheduled_jobs(
         PeriodicJob("finish deletions", MINUTE, lambda _: _finish_deletions(stores), catches_up=True),
     ]
     if velocity is not None:
-        listed.append(PeriodicJob(VELOCITY, HOUR, velocity, catches_up=True))
-    return listed
+        periodic_jobs.append(PeriodicJob(VELOCITY, HOUR, velocity, catches_up=True))
+    return periodic_jobs
 
 
 async def rebuild_index(stores: Stores, lease: JobLease) -> None:
@@ -73,7 +73,7 @@ async def rebuild_index(stores: Stores, lease: JobLease) -> None:
 
 async def _train_collaborative(stores: Stores) -> None:
     trained = await train_collaborative_model(stores.database)
-    log.info("collaborative models trained", people=len(trained.factors.actors))
+    log.info("collaborative models trained", actors=len(trained.factors.actors))
 
 
 async def _train_model(stores: Stores) -> None:
@@ -104,5 +104,5 @@ async def _learn_interests(stores: Stores) -> None:
 
 
 async def _finish_deletions(stores: Stores) -> None:
-    if done := await finish_erasures(stores):
-        log.info("deletions of people completed", deletions=done)
+    if count := await finish_erasures(stores):
+        log.info("erasures completed", erasures=count)

@@ -1,4 +1,4 @@
-"""Scheduler of periodic jobs; each occurrence runs on whichever worker is first (`timetable` lists the jobs)."""
+"""Scheduler of periodic jobs. The first worker runs an occurrence; `scheduled_jobs` lists the jobs."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
@@ -26,36 +26,36 @@ log = structlog.get_logger(__name__)
 class PeriodicJob:
     """A job and its schedule."""
 
-    name: str  # its row in the database, by which workers agree on who runs it
+    name: str  # the key of its row in the database, by which only one worker runs it
     every: timedelta  # it is due at every whole multiple of `every` since 1970 UTC, plus `offset`
-    # The job. Database writes that must not come late call `db.jobs.require` in their transaction.
+    # The job. A write that needs a valid lease calls `db.jobs.require_lease` in its transaction.
     work: Callable[[JobLease], Awaitable[Any]]
     offset: timedelta = timedelta()
     catches_up: bool = False  # whether a starting worker runs an occurrence that no worker has run
 
     def due_at(self, moment: datetime) -> datetime:
-        """Return the last time it was due; the same for workers whose clocks differ a little."""
+        """Return the last time at which it was due. It is the same for workers whose clocks differ a little."""
         start = _EPOCH + self.offset
         return start + (moment - start) // self.every * self.every
 
 
 class Scheduler:
-    """Starts each job when it is due, unless another worker runs it or has run it."""
+    """Starts each job when it is due, unless another worker runs or has run this occurrence."""
 
-    def __init__(self, database: Database, listed: list[PeriodicJob], *, lease_s: float = jobs.LEASE_S) -> None:
+    def __init__(self, database: Database, periodic_jobs: list[PeriodicJob], *, lease_s: float = jobs.LEASE_S) -> None:
         self._database = database
-        self._jobs = listed
+        self._jobs = periodic_jobs
         self._lease_s = lease_s
         self._running: set[asyncio.Task[None]] = set()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Run jobs until told to stop. Running jobs are canceled then, and run when they are due again."""
+        """Run jobs until `stop` is set, then cancel the running jobs. They run when they are due again."""
         scheduler = AsyncIOScheduler(timezone=UTC)
         for job in self._jobs:
             seconds = int(job.every.total_seconds())
             trigger = IntervalTrigger(seconds=seconds, start_date=_EPOCH + job.offset, timezone=UTC)
-            # A worker that was suspended runs one occurrence late, not all that it missed.
-            scheduler.add_job(self._begin, trigger, [job], coalesce=True, misfire_grace_time=None, name=job.name)
+            # A worker that was suspended runs only the last of the occurrences that it missed.
+            scheduler.add_job(self._start_job, trigger, [job], coalesce=True, misfire_grace_time=None, name=job.name)
         scheduler.start()
         self._start(self.catch_up())
         try:
@@ -68,26 +68,26 @@ class Scheduler:
         """Run, one after another, the jobs that catch up and whose last occurrence no worker has run."""
         for job in self._jobs:
             if job.catches_up:
-                await self._do(job)
+                await self._run_occurrence(job)
 
-    async def _begin(self, job: PeriodicJob) -> None:
-        # A coroutine, so that APScheduler calls it in our loop; it returns at once, because we stop the task ourselves.
-        self._start(self._do(job))
+    async def _start_job(self, job: PeriodicJob) -> None:
+        # A coroutine, so that APScheduler calls it in the event loop. `run` cancels the task that it starts.
+        self._start(self._run_occurrence(job))
 
     def _start(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
-    async def _do(self, job: PeriodicJob) -> None:
-        """Run one occurrence if it is ours. A failure is logged, recorded in the job's row, and due again next time."""
+    async def _run_occurrence(self, job: PeriodicJob) -> None:
+        """Run an occurrence unless another worker does. A failure is logged and recorded; the next occurrence runs."""
         due = job.due_at(now())
         try:
             await jobs.run_exclusively(self._database, job.name, job.work, due=due, lease_s=self._lease_s)
         except LeaseLost as error:
             log.warning("periodic job lost to another worker", job=job.name, reason=str(error))
         except (DatabaseLayerError, SQLAlchemyError, OSError) as error:
-            log.error("periodic job failed", job=job.name, reason=str(error))  # noqa: TRY400 (a store's fault needs no stack)
+            log.error("periodic job failed", job=job.name, reason=str(error))  # noqa: TRY400 (an error of a store needs no stack)
         except Exception:
             log.exception("periodic job failed unexpectedly", job=job.name)
 

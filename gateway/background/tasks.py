@@ -1,4 +1,4 @@
-"""Background tasks of a server or worker process: what they do, and how they start, fail and stop."""
+"""Background tasks of a server or worker process: their list, start, restart after failures, and stop."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -21,10 +21,10 @@ from scoring.models.active_trend_constants import ActiveTrendConstants
 from scoring.pipelines.trending import formula_of
 
 RESTART_AFTER_S = 5.0
-"""Pause before a failed background task starts again."""
+"""Seconds before a failed background task starts again."""
 
 STOP_TIMEOUT_S = 5.0
-"""Time for background tasks to finish when the process stops; leases of the outbox expire by themselves."""
+"""Seconds for background tasks to finish when the process stops. Leases of outbox rows expire by themselves."""
 
 Task = Callable[[asyncio.Event], Awaitable[None]]
 """A task runs until the event is set."""
@@ -49,7 +49,7 @@ def build_scheduler(stores: Stores, settings: Settings) -> Scheduler:
 
 
 def worker_tasks(stores: Stores, settings: Settings) -> tuple[IndexSynchronizer, dict[str, Task]]:
-    """Return the tasks of a worker, in the server's process or in its own: drain the outbox, and periodic jobs."""
+    """Return the tasks of a worker: draining the outbox, periodic jobs, and filling an empty index."""
     synchronizer = build_synchronizer(stores)
     tasks: dict[str, Task] = {
         "synchronizer": synchronizer.run,
@@ -61,7 +61,7 @@ def worker_tasks(stores: Stores, settings: Settings) -> tuple[IndexSynchronizer,
 
 @asynccontextmanager
 async def run_alongside(tasks: Mapping[str, Task]) -> AsyncIterator[None]:
-    """Run tasks during the block. At its end each is told to stop, and canceled after `STOP_TIMEOUT_S`."""
+    """Run tasks during the block. At its end `stop` is set, and after `STOP_TIMEOUT_S` running tasks are canceled."""
     stop = asyncio.Event()
     running = {asyncio.create_task(_keep_running(name, task, stop), name=name) for name, task in tasks.items()}
     try:
@@ -85,7 +85,7 @@ async def _keep_running(name: str, task: Task, stop: asyncio.Event) -> None:
 
 
 async def pause(stop: asyncio.Event, seconds: float) -> None:
-    """Wait for some seconds, or until told to stop."""
+    """Wait for some seconds, or until `stop` is set."""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await stop.wait()

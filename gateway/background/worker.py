@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import structlog
 
 from db import schema
 from db.private_files import DataFile, make_private_file
-from gateway.background.tasks import run_alongside, worker_tasks
+from gateway.background.tasks import pause, run_alongside, worker_tasks
 from gateway.settings import Settings
 from gateway.stores import open_stores, prepare_index, require_reachable
 
@@ -21,7 +20,7 @@ log = structlog.get_logger(__name__)
 
 
 async def run_worker(settings: Settings) -> None:
-    """Work until SIGINT or SIGTERM. The worker waits for an index or embedder that is unavailable.
+    """Work until SIGINT or SIGTERM. The worker waits for an unavailable index or embedder.
 
     Raises
     ------
@@ -38,7 +37,7 @@ async def run_worker(settings: Settings) -> None:
         if unavailable := await prepare_index(stores):
             log.warning("store unavailable, waiting", store=unavailable.store.value, reason=unavailable.reason)
         _, tasks = worker_tasks(stores, settings)
-        if settings.var_dir.is_dir():  # missing where all stores are servers and no container reads the file
+        if settings.var_dir.is_dir():  # missing if all stores are servers; then nothing reads the file
             tasks["heartbeat"] = partial(_update_heartbeat, settings.data_file(DataFile.WORKER_ALIVE))
         async with run_alongside(tasks):
             log.info("worker started")
@@ -49,5 +48,4 @@ async def _update_heartbeat(file: Path, stop: asyncio.Event) -> None:
     await asyncio.to_thread(make_private_file, file)
     while not stop.is_set():
         await asyncio.to_thread(file.touch)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), HEARTBEAT_S)
+        await pause(stop, HEARTBEAT_S)

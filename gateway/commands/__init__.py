@@ -1,4 +1,4 @@
 """Commands of `explore`: each parses its arguments, calls one function and prints the outcome.
 
-No rule of the product belongs here; what a command does is in `scoring`, `db` or the rest of the gateway.
+The work of a command is in `scoring`, `db` or the rest of the gateway; no rule of the product belongs here.
 """

@@ -1,4 +1,4 @@
-"""Consoles of the command line: they break no line where the output is no terminal, and print no secret."""
+"""Consoles of the command line. They print no secret, and wrap lines on a terminal only."""
 
 import shlex
 import shutil
@@ -11,13 +11,13 @@ from rich.text import Text
 from db.redaction import redact
 
 UNLIMITED_WIDTH = 100_000
-"""Width in columns of an output that is no terminal: a file or a pipe takes a line of any length."""
+"""Columns of an output that is no terminal, so that no line is wrapped."""
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Return a console for standard output or standard error; only a terminal has a width to wrap at."""
-    made = Console(stderr=stderr)
-    return made if made.is_terminal else Console(stderr=stderr, width=UNLIMITED_WIDTH)
+    """Return a console for standard output or standard error. Only a terminal wraps lines."""
+    terminal = Console(stderr=stderr)
+    return terminal if terminal.is_terminal else Console(stderr=stderr, width=UNLIMITED_WIDTH)
 
 
 def plain(text: str) -> Text:
@@ -31,7 +31,7 @@ def print_plain(output: Console, text: str, style: str | None = None) -> None:
 
 
 def program_name() -> str:
-    """Return how this program was called: `explore` if the path leads to it, else the typed path."""
+    """Return the name by which the user called this program: `explore` if PATH finds it, else the typed path."""
     typed = Path(sys.argv[0])
     if typed.name != "explore":  # a test, or another program that uses these modules
         return "explore"

@@ -1,4 +1,4 @@
-"""`explore doctor`: checks of Python, the settings and the stores. It changes nothing and says how to fix faults."""
+"""`explore doctor`: checks Python, the settings and the stores, and prints how to fix problems. It changes nothing."""
 
 import os
 import platform
@@ -29,10 +29,11 @@ from gateway.settings import Settings
 from gateway.stores import driver_message, open_stores, require_reachable
 
 MAX_LAG_S = 60.0
-"""Age of an outbox row from which on no worker seems to run: a busy worker needs a second or two."""
+"""Age of an outbox row in seconds from which no worker seems to run: a busy worker needs a second or two."""
 
 MIN_FREE_BYTES = 256 * 2**20
-"""A rebuild of the index of 20,000 projects writes about 80 MB beside the active one, and SQLite's logs grow."""
+"""Free bytes on the disk below which a warning is printed: a rebuild of the index of 20,000 projects writes about 80 MB
+beside the active index, and SQLite's logs grow."""
 
 _OLDEST_PYTHON = (3, 11)
 
@@ -61,7 +62,7 @@ _Result = tuple[Verdict, str]
 
 
 async def run_checks(settings: Settings) -> list[Finding]:
-    """Run every check; one that fails does not stop the others."""
+    """Run every check, also after a failed check."""
     findings = [_python(), await _check("folder", _folder(settings))]
     if findings[1].verdict is Verdict.BROKEN:
         return findings
@@ -133,7 +134,7 @@ async def _check(subject: str, check: Awaitable[_Result]) -> Finding:
         reason = (error.strerror or "no reason given").lower()
         message = f"{error.filename}: {reason}; run this as its owner, or change its permissions"
     except SQLAlchemyError as error:
-        message = f"the database refuses a statement: {driver_message(error)}"
+        message = f"the database rejects a statement: {driver_message(error)}"
     return Finding(subject, Verdict.BROKEN, message)
 
 
@@ -153,7 +154,7 @@ async def _with_fix(settings: Settings, check: Awaitable[_Result]) -> _Result:
 
 
 def _fix(settings: Settings, store: Store) -> str:
-    """Return the fix for a store that does not answer: a server, or a file of ours."""
+    """Return the fix for a store that does not answer: a server, or a file in VAR_DIR."""
     fixes = {
         Store.VECTORS: (
             bool(settings.weaviate_url),
@@ -171,8 +172,8 @@ def _fix(settings: Settings, store: Store) -> str:
             f"stop the gateway and delete {DataFile.CACHE}* in VAR_DIR: all its content can be recomputed",
         ),
     }
-    is_server, of_server, of_file = fixes.get(store, (True, "start it, or correct DATABASE_URL", ""))
-    return of_server if is_server else of_file
+    is_server, server_fix, file_fix = fixes.get(store, (True, "start it, or correct DATABASE_URL", ""))
+    return server_fix if is_server else file_fix
 
 
 def _python() -> Finding:
@@ -191,8 +192,8 @@ async def _folder(settings: Settings) -> _Result:
         return Verdict.BROKEN, f"{folder} cannot be written by this user; make it writable, or run as its owner"
     if shutil.disk_usage(folder).free < MIN_FREE_BYTES:
         return Verdict.WARNING, f"{folder}: less than {MIN_FREE_BYTES // 2**20} MB are free on its disk; free some"
-    if wide := list(open_to_others(folder)):
-        return Verdict.WARNING, f"{wide[0]} can be read by others; fix it with: chmod -R go-rwx {folder}"
+    if readable := list(open_to_others(folder)):
+        return Verdict.WARNING, f"{readable[0]} can be read by others; fix it with: chmod -R go-rwx {folder}"
     return Verdict.OK, f"{folder} can be written"
 
 
@@ -207,12 +208,14 @@ async def _secret(settings: Settings) -> _Result:
 async def _token_keys(settings: Settings) -> _Result:
     keys = token_authority(settings).keys
     assert keys is not None  # noqa: S101 (the caller has checked the setting; for the type checker)
-    found = await keys.refresh()
+    known_keys = await keys.refresh()
     if keys.fault is not None:
         return Verdict.BROKEN, f"{keys.where}: {keys.fault}; correct TOKEN_JWKS_URL, or check the issuer"
-    usable = [key for key in found if key.algorithms & set(settings.accepted_algorithms)]
+    usable = [key for key in known_keys if key.algorithms & set(settings.accepted_algorithms)]
     if not usable:
-        message = f"none of the {len(found)} keys at {keys.where} fits TOKEN_ALGORITHMS; add the issuer's algorithm"
+        message = (
+            f"none of the {len(known_keys)} keys at {keys.where} fits TOKEN_ALGORITHMS; add the issuer's algorithm"
+        )
         return Verdict.BROKEN, message
     return Verdict.OK, f"{len(usable)} at {keys.where}"
 
@@ -233,7 +236,7 @@ async def _vectors(stores: Stores, is_current: bool) -> _Result:
         return Verdict.OK, describe_counts(counts)
     totals = await Reindex(stores.database, stores.vectors, stores.embedder).totals()
     missing = totals[OutboxKind.PROJECT] - counts["Project"]
-    message = describe_counts(counts, people=totals[OutboxKind.PROFILE])
+    message = describe_counts(counts, actor_count=totals[OutboxKind.PROFILE])
     if missing > 0:
         return Verdict.WARNING, f"{message}; {missing:,} projects are missing: explore reindex --check"
     return Verdict.OK, message

@@ -1,4 +1,4 @@
-"""`explore import`: progress, rejected lines, a table, the next step, and an exit code."""
+"""`explore import`: prints progress, refused lines, a table and the next step, and returns an exit code."""
 
 from contextlib import ExitStack
 from pathlib import Path
@@ -38,14 +38,14 @@ async def run_import(
     strict
         Write nothing if any line is wrong.
     refused
-        A file that takes every rejected line, as ``file:line: message``.
+        A file for every refused line, as ``file:line: message``.
     output, errors
-        Consoles of a test.
+        Consoles; tests pass their own.
 
     Returns
     -------
     int
-        The exit code: 0 if all went in, 1 if some lines were refused, 2 if nothing could be read or written.
+        The exit code: 0 if all lines were imported, 1 if some were refused, 2 if nothing could be read or written.
     """
     output, errors = output or console(), errors or console(stderr=True)
     try:
@@ -81,7 +81,7 @@ async def _import(
                     )
 
                 return await import_directory(database, directory, strict=strict, progress=show, on_refusal=faults.note)
-        finally:  # also of an import that was stopped
+        finally:  # also after an import that was stopped
             for line in faults.summary():
                 print_plain(errors, line)
             if faults and refused is None:

@@ -1,4 +1,4 @@
-"""Rejected lines of an import, grouped by kind of error: a file with one mistake in every line has one error."""
+"""Refused lines of an import, grouped by kind of error: one mistake in every line of a file is one kind."""
 
 import re
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import TextIO
 from db.imports.importer import RejectedLine
 
 SHOWN = 20
-"""Kinds of error that are printed; the file of refusals has them all."""
+"""Maximum number of kinds of error that are printed; the file of `--refused` has all errors."""
 
 _VALUES = re.compile(
     r"(?<=is not valid JSON: )[^;]*|(?<=valid datetime or date, )[^;]*"
@@ -44,7 +44,7 @@ class _Kind:
 
 
 class ImportErrors:
-    """Collects refused lines by kind of error, and writes each as ``file:line: message`` into a file, if given."""
+    """Collects refused lines by kind of error, and writes each line to `file` as ``file:line: message``."""
 
     def __init__(self, file: TextIO | None = None) -> None:
         self._file = file

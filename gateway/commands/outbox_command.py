@@ -11,14 +11,14 @@ from db.errors import InvalidRecord
 from gateway.commands.console import plain, print_plain
 
 MAX_ROWS = 100
-"""Dead rows that are listed; the printed count tells if there are more."""
+"""Maximum number of dead rows that are listed; the printed count includes all."""
 
 
 async def show(database: Database, console: Console) -> int:
     """Print the backlog and the dead rows; returns the exit code, 1 if a row is dead."""
-    behind = await outbox.backlog(database)
-    console.print(f"{behind.rows} rows wait, the oldest for {behind.lag_s:.1f} s; {behind.dead} are dead")
-    if behind.dead:
+    backlog = await outbox.backlog(database)
+    console.print(f"{backlog.rows} rows wait, the oldest for {backlog.lag_s:.1f} s; {backlog.dead} are dead")
+    if backlog.dead:
         table = Table(box=None, pad_edge=False)
         for title in ("row", "since", "tries", "error"):
             table.add_column(title, overflow="fold")
@@ -27,7 +27,7 @@ async def show(database: Database, console: Console) -> int:
             table.add_row(plain(f"{row.kind.value}:{row.key}"), since, str(row.attempts), plain(row.error))
         console.print(table)
         print_plain(console, "to retry them: explore outbox --retry; to drop one: explore outbox --drop KIND:KEY")
-    return int(behind.dead > 0)
+    return int(backlog.dead > 0)
 
 
 async def retry(database: Database, names: Sequence[str]) -> list[str]:

@@ -20,7 +20,7 @@ from gateway.stores import open_database, open_stores, prepare_index, require_re
 from scoring.demo import load_demo
 
 ANSWER_TIMEOUT_S = 3.0
-"""Deadline at the start of a store that a server can do without."""
+"""Deadline in seconds for the check at the start of a store that a server can do without."""
 
 DEMO_LINE_EVERY_S = 5.0
 """Seconds between two lines of progress where the output is no terminal: `make run` is never silent for ten."""
@@ -45,7 +45,7 @@ async def prepare(settings: Settings, *, demo: bool, say: Say) -> bool:
         unavailable = await prepare_index(stores)
         if unavailable:  # the server retries
             say(f"starting without the vector index, which is unavailable: {unavailable.reason}")
-        await _require_accepted(settings, stores)
+        await _check_credentials(settings, stores)
         if not demo or not await is_empty(stores.database):
             return False
         await _load_demo(settings, stores, fills_index=not unavailable)
@@ -53,7 +53,7 @@ async def prepare(settings: Settings, *, demo: bool, say: Say) -> bool:
 
 
 async def holds_demo_data(settings: Settings) -> bool:
-    """Return whether the store holds the demo data, and so the demo viewers."""
+    """Return whether the database holds the demo data."""
     async with open_database(settings) as database:
         return await holds_demo(database)
 
@@ -86,20 +86,20 @@ async def _load_demo(settings: Settings, stores: Stores, *, fills_index: bool) -
             await build_synchronizer(stores).drain_all(lambda share, done: report_progress("search index", share, done))
 
 
-async def _require_accepted(settings: Settings, stores: Stores) -> None:
-    """Ask the paid model and Redis one question each, so that a rejected key shows at the start.
+async def _check_credentials(settings: Settings, stores: Stores) -> None:
+    """Call the paid model and Redis once each, so that a rejected key is reported at the start.
 
-    The model's answer is stored, so that the next start pays nothing. A store that is unavailable is no error.
+    The embedding is stored, so that the next start costs nothing. An unavailable store is no error.
     """
-    questions: list[Callable[[], Awaitable[object]]] = []
+    calls: list[Callable[[], Awaitable[object]]] = []
     if settings.openai_api_key is not None or settings.openai_base_url:
-        questions.append(lambda: stores.embedder.embed(["a project about music"]))
+        calls.append(lambda: stores.embedder.embed(["a project about music"]))
     if settings.redis_url.get_secret_value():
-        questions.append(lambda: stores.cache.get("start"))
-    for ask in questions:
+        calls.append(lambda: stores.cache.get("start"))
+    for call in calls:
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
-                await ask()
+                await call()
         except StoreMisconfigured as error:
             raise CannotStart(error.reason) from None
         except (StoreUnavailable, TimeoutError):

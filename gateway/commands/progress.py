@@ -1,4 +1,4 @@
-"""Progress of long work: bars on a terminal, elsewhere a line for each step and one every ten seconds."""
+"""Progress of long work: bars on a terminal, elsewhere a line for each step and every ten seconds."""
 
 import threading
 import time
@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from gateway.commands.console import print_plain
 
 LINE_EVERY_S = 10.0
-"""Longest silence of running work where the output is no terminal."""
+"""Seconds between two lines of running work where the output is no terminal."""
 
 
 class ReportProgress(Protocol):
@@ -58,7 +58,7 @@ def progress(
 
 
 class _Steps:
-    """Reported steps, and the time of the last report."""
+    """The reported steps, and the time of the last report."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -95,7 +95,7 @@ def _bars(output: Console, unit: str, clock: Callable[[], float]) -> Iterator[Re
 
 @contextmanager
 def _lines(output: Console, unit: str, every_s: float, clock: Callable[[], float]) -> Iterator[ReportProgress]:
-    steps, over = _Steps(clock), threading.Event()
+    steps, stop = _Steps(clock), threading.Event()
     current: list[_Step] = []
 
     def print_line(step: _Step, state: str) -> None:
@@ -104,7 +104,7 @@ def _lines(output: Console, unit: str, every_s: float, clock: Callable[[], float
         print_plain(output, f"{step.name}: {', '.join(part for part in parts if part)}")
 
     def repeat() -> None:
-        while not over.wait(every_s):
+        while not stop.wait(every_s):
             for step in current:
                 print_line(step, "" if step.share is None else f"{step.share:.0%}")
 
@@ -116,11 +116,11 @@ def _lines(output: Console, unit: str, every_s: float, clock: Callable[[], float
         if is_done and not was_done:
             print_line(noted, "done")
 
-    # A thread: work that blocks the event loop for a minute is reported as well.
+    # In a thread, so that work that blocks the event loop is reported too.
     repeater = threading.Thread(target=repeat, name="progress", daemon=True)
     repeater.start()
     try:
         yield report_progress
     finally:
-        over.set()
+        stop.set()
         repeater.join()

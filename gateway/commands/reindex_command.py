@@ -25,12 +25,12 @@ async def reindex(settings: Settings, errors: Console) -> list[str]:
     Returns
     -------
     list of str
-        The report, a sentence each.
+        The sentences of the report.
 
     Raises
     ------
     CannotStart
-        If another process rebuilds the index, or a store becomes unavailable; the message states the progress.
+        If another process rebuilds the index, or a store becomes unavailable. The message states the progress.
     IndexIncomplete
         If the new index differs from the database; the old one stays active.
     """
@@ -39,7 +39,7 @@ async def reindex(settings: Settings, errors: Console) -> list[str]:
 
         async def work(lease: JobLease) -> None:
             rebuild = Reindex(stores.database, stores.vectors, stores.embedder)
-            people = (await rebuild.totals())[OutboxKind.PROFILE]
+            actor_count = (await rebuild.totals())[OutboxKind.PROFILE]
             try:
                 with progress(errors, "written") as report_progress:
                     done = await rebuild.run(report_progress, lambda: jobs.renew_lease(stores.database, lease))
@@ -50,21 +50,21 @@ async def reindex(settings: Settings, errors: Console) -> list[str]:
                     "To continue: explore reindex"
                 ) from None
             report.append(f"index complete: {done.written:,} written, {done.kept:,} kept, {done.refused:,} refused")
-            report.append(f"it holds {describe_counts(done.counts, people)}")
+            report.append(f"it holds {describe_counts(done.counts, actor_count)}")
 
-        await _alone(stores.database, work)
+        await _run_exclusively(stores.database, work)
     return report
 
 
-def describe_counts(counts: Mapping[str, int], people: int = 0) -> str:
-    """Describe the content of the index, and why it has fewer profiles than there are people."""
+def describe_counts(counts: Mapping[str, int], actor_count: int = 0) -> str:
+    """Describe the content of the index, and why profiles are missing."""
     profiles = counts["UserProfile"]
     content = f"{counts['Project']:,} projects, {profiles:,} user profiles, {counts['Tool']:,} tools"
-    if profiles >= people:
+    if profiles >= actor_count:
         return content
     return (
-        f"{content}; {people - profiles:,} of {people:,} people have no profile yet: it requires stated interests, "
-        "onboarding answers, a bio, a tier or activity of the last 30 days"
+        f"{content}; {actor_count - profiles:,} of {actor_count:,} users and sessions have no profile yet: it requires "
+        "stated interests, onboarding answers, a bio, a tier or activity of the last 30 days"
     )
 
 
@@ -84,37 +84,37 @@ class IndexComparison:
         """Return the report in one sentence."""
         if self.is_clean:
             return "the index matches the database"
-        found = []
+        sentences = []
         if self.differences:
-            found.append(f"{len(self.differences):,} differ" + ("ed and were repaired" if repaired else ""))
+            sentences.append(f"{len(self.differences):,} differ" + ("ed and were repaired" if repaired else ""))
         if self.waiting:
-            found.append(
+            sentences.append(
                 f"{self.waiting:,} rows wait in the outbox; explore serve or explore worker writes them, "
                 "explore reindex --check writes those that are due"
             )
-        return "; ".join(found)
+        return "; ".join(sentences)
 
 
 async def check(settings: Settings, *, repair: bool) -> IndexComparison:
-    """Compare the index with the database, and repair differences if told to.
+    """Compare the index with the database, and with `repair` repair the differences.
 
     Raises `CannotStart` if another process rebuilds the index.
     """
-    found: list[IndexComparison] = []
+    comparisons: list[IndexComparison] = []
     async with open_migrated(settings) as stores:
 
         async def work(_lease: JobLease) -> None:
-            comparison = Reindex(stores.database, stores.vectors, stores.embedder)
-            differences = await comparison.compare()
+            index = Reindex(stores.database, stores.vectors, stores.embedder)
+            differences = await index.compare()
             if repair:
-                await comparison.repair(differences)
-            found.append(IndexComparison(differences, (await outbox.backlog(stores.database)).rows))
+                await index.repair(differences)
+            comparisons.append(IndexComparison(differences, (await outbox.backlog(stores.database)).rows))
 
-        await _alone(stores.database, work)
-    return found[0]
+        await _run_exclusively(stores.database, work)
+    return comparisons[0]
 
 
-async def _alone(database: Database, work: Callable[[JobLease], Awaitable[None]]) -> None:
+async def _run_exclusively(database: Database, work: Callable[[JobLease], Awaitable[None]]) -> None:
     if not await jobs.run_exclusively(database, REINDEX, work):
         record = (await jobs.job_statuses(database))[REINDEX]
         raise CannotStart(

@@ -21,7 +21,7 @@ from scoring.training.trend_lifecycle import activate_trends, train_trends
 
 
 async def run_train(database: Database, name: str | None, floor: int, seed: int, output: Console) -> int:
-    """Train once, with progress on standard error; returns the exit code, 1 if the active model stays."""
+    """Train a model, with progress on standard error. Return the exit code, 1 if the active model stays."""
     active = await read_current_model(database)
     if active.fault:
         print_plain(output, f"compared with {active.model.name}, for {active.fault}")
@@ -39,7 +39,7 @@ async def models_report(database: Database) -> str:
 
 
 async def run_models(database: Database, output: Console, use: str | None = None, back: bool = False) -> None:
-    """List the models, activate one, or return to the one before.
+    """List the models, activate a model, or activate the previously active model.
 
     Raises
     ------
@@ -58,22 +58,22 @@ async def run_models(database: Database, output: Console, use: str | None = None
 async def _list_models(database: Database, output: Console) -> None:
     models = await all_models(database)
     table = Table("model", "created", "active", "NDCG@10 when judged", "trained on")
-    for one in models:
-        judged = str(one.report.get("ndcg@10", {}).get("new", ""))
-        trained_on = "a preset" if one.report.get("preset") else str(one.report.get("learned from", ""))
-        created = f"{one.created_at:%Y-%m-%d %H:%M} UTC"
-        table.add_row(one.name, created, "yes" if one.is_active else "", judged, trained_on)
+    for model in models:
+        judged = str(model.report.get("ndcg@10", {}).get("new", ""))
+        trained_on = "a preset" if model.report.get("preset") else str(model.report.get("learned from", ""))
+        created = f"{model.created_at:%Y-%m-%d %H:%M} UTC"
+        table.add_row(model.name, created, "yes" if model.is_active else "", judged, trained_on)
     output.print(table)
-    if not any(one.is_active for one in models):
+    if not any(model.is_active for model in models):
         print_plain(output, f"no model was chosen: the default preset {DEFAULT.name} is active")
 
 
 async def run_train_trends(database: Database, seed: int, output: Console) -> None:
-    """Train once and print the outcome; too small a log is no failure."""
+    """Fit trend constants and print the outcome. A log that is too small is no error."""
     try:
         verdict = await train_trends(database, seed)
-    except InsufficientData as too_little:
-        print_plain(output, f"trends: {too_little}")
+    except InsufficientData as error:
+        print_plain(output, f"trends: {error}")
         return
     outcome = "new constants are active" if verdict.accepted else "new constants are stored, the active ones stay"
     print_plain(output, f"trends: {outcome}: {verdict.because}")
@@ -93,10 +93,10 @@ async def run_trends(database: Database, use: int | None, output: Console) -> No
         return
     stored = await all_constants(database)
     table = Table("constants", "created", "active", "NDCG@10 when judged", "against")
-    for one in stored:
-        judged = one.report.get("ndcg@10", {})
-        created, active = f"{one.created_at:%Y-%m-%d %H:%M} UTC", "yes" if one.is_active else ""
-        table.add_row(str(one.id), created, active, str(judged.get("new", "")), str(judged.get("active", "")))
+    for constants in stored:
+        judged = constants.report.get("ndcg@10", {})
+        created, active = f"{constants.created_at:%Y-%m-%d %H:%M} UTC", "yes" if constants.is_active else ""
+        table.add_row(str(constants.id), created, active, str(judged.get("new", "")), str(judged.get("active", "")))
     output.print(table)
-    if not any(one.is_active for one in stored):
+    if not any(constants.is_active for constants in stored):
         print_plain(output, "the built-in constants are active")

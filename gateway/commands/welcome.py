@@ -6,13 +6,13 @@ from rich.console import Console
 
 from gateway.assets import FRONTEND
 from gateway.commands.console import program_name
-from gateway.server import address_of
+from gateway.server import browser_url
 from gateway.settings import Settings
 
 
 def print_welcome(console: Console, settings: Settings, listening: socket.socket, *, demo: bool) -> None:
-    """Print the addresses to open, and with the demo data the command that prints a token."""
-    address = address_of(listening)
+    """Print the URLs to open. With the demo data, also print the command that issues a token."""
+    address = browser_url(listening)
     has_page = settings.explore_page and (FRONTEND / "dist" / "index.html").is_file()
     lines = ["", "[bold]explore-gateway is running.[/bold] Press Ctrl-C to stop it."]
     lines.append(f"  {'Explore page' if has_page else 'Start page':<14}{address}/")

@@ -109,7 +109,7 @@ async def test_an_index_that_lacks_projects_which_nothing_will_bring_is_to_be_lo
         await connection.execute(insert(Actor).values([{"session_key": "a"}, {"session_key": "b"}]))
     found = await finding("vectors", made)
     assert found.verdict is Verdict.WARNING
-    assert "2 of 2 people have no profile yet" in found.message
+    assert "2 of 2 users and sessions have no profile yet" in found.message
     assert "1 projects are missing: explore reindex --check" in found.message
 
 

@@ -46,7 +46,7 @@ async def test_rows_that_waited_are_counted_as_written_and_the_people_without_a_
     whole, holds = await reindex(made, console)
     assert whole == "index complete: 3 written, 0 kept, 0 refused"
     assert holds.startswith(
-        "it holds 3 projects, 0 user profiles, 0 tools; 2 of 2 people have no profile yet: it requires"
+        "it holds 3 projects, 0 user profiles, 0 tools; 2 of 2 users and sessions have no profile yet: it requires"
     )
     assert "rows of the outbox: done, 3 written, " in said(console)
 
