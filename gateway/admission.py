@@ -81,7 +81,7 @@ class Admission:
         is_privileged, store = authentication.is_privileged, _rate_limit_store(request)
         try:
             resolved = await self._resolver.find(parameters, may_run_any=is_privileged)
-            document, operation = self._read(request, parameters, resolved.text)
+            document, operation = self._select_operation(request, parameters, resolved.text)
             coercion_points = self.limits.check_variables(parameters.variables, is_privileged=is_privileged)
             if document.analysis is None:
                 document.analysis = self.limits.analyze(document.node)
@@ -107,7 +107,7 @@ class Admission:
             document, operation.operation, {**remaining, "asked": coercion_points + points}, prepared
         )
 
-    def _read(
+    def _select_operation(
         self, request: HTTPConnection, parameters: GraphQLRequest, text: str
     ) -> tuple[Document, OperationDefinitionNode]:
         document = self._documents.read(text)

@@ -78,12 +78,12 @@ Build = Mapping[str, Asset]
 
 def read_explore_page(frontend: Path = FRONTEND) -> Build:
     """Read the build of the explore page."""
-    return _read(frontend / "dist", "/", PAGE_POLICY)
+    return _read_build(frontend / "dist", "/", PAGE_POLICY)
 
 
 def read_graphiql(frontend: Path = FRONTEND) -> Build:
     """Read the build of GraphiQL."""
-    return _read(frontend / "graphiql" / "dist", _GRAPHIQL_PATH, GRAPHIQL_POLICY)
+    return _read_build(frontend / "graphiql" / "dist", _GRAPHIQL_PATH, GRAPHIQL_POLICY)
 
 
 class StaticFiles:
@@ -157,7 +157,7 @@ def _is_index(path: str) -> bool:
     return path.endswith("/index.html")
 
 
-def _read(folder: Path, prefix: str, policy: str) -> dict[str, Asset]:
+def _read_build(folder: Path, prefix: str, policy: str) -> dict[str, Asset]:
     if not (folder / "index.html").is_file():
         return {}
     paths = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file() and path.suffix not in _CODINGS]

@@ -253,7 +253,7 @@ def evaluate(
     ),
     seed: Annotated[int, typer.Option(help="The same seed gives the same figures.")] = 0,
     seeds: Annotated[int, typer.Option(min=1, max=100, help="Number of splits of the protocol random.")] = 5,
-    floor: Annotated[int, typer.Option(min=1, help="Minimum number of people for signals of neighbors.")] = (
+    floor: Annotated[int, typer.Option(min=1, help="Minimum number of users and sessions for a neighbor signal.")] = (
         weights.ANONYMITY_FLOOR
     ),
     window: Annotated[

@@ -47,11 +47,11 @@ class Endpoint:
         try:
             media = negotiate_media_type(request.headers.get("accept"))
             return await self._answer(request, media)
-        except RequestRefused as refused:
-            count_refused_request(refused.code)
-            return refusal_response(refused, media)
-        except DocumentRefused as refused:
-            return request_error_response(refused.errors, media, request.state.request_id, refused.default_code)
+        except RequestRefused as refusal:
+            count_refused_request(refusal.code)
+            return refusal_response(refusal, media)
+        except DocumentRefused as refusal:
+            return request_error_response(refusal.errors, media, request.state.request_id, refusal.default_code)
 
     async def _answer(self, request: Request, media: str) -> Response:
         """Authenticate, read, admit and run an operation, and answer it."""

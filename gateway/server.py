@@ -117,11 +117,11 @@ def browser_url(listening: socket.socket) -> str:
 
 
 def _sentence(error: OSError, settings: Settings) -> str:
-    where = f"port {settings.port} of {settings.host}"
+    address = f"port {settings.port} of {settings.host}"
     if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
         return f"HOST is {settings.host!r}, which is no address of this machine; 127.0.0.1 always is"
     if error.errno == errno.EADDRINUSE:
-        return f"{where} is in use; stop what listens there, or choose another with --port or PORT"
+        return f"{address} is in use; stop what listens there, or choose another with --port or PORT"
     if error.errno == errno.EACCES:
-        return f"{where} may not be opened by this user; choose one above 1023 with --port or PORT"
-    return f"{where} cannot be opened: {(error.strerror or str(error)).lower()}"
+        return f"{address} may not be opened by this user; choose one above 1023 with --port or PORT"
+    return f"{address} cannot be opened: {(error.strerror or str(error)).lower()}"

@@ -136,8 +136,8 @@ class Settings(TokenSettings, DocumentSettings, LimitSettings, SubscriptionSetti
         MAX_BOOST_PLACES,
         ge=0,
         le=100,
-        description="The most places by which a viewer's interests may move a project in trending, 0 to 100; 0 shows "
-        "the same order to everybody.",
+        description="Maximum number of ranks by which a viewer's interests may move a project in trending, 0 to 100. "
+        "0: everybody gets the same order.",
     )
     trending_requires_impression: bool = Field(
         False,
@@ -152,19 +152,19 @@ class Settings(TokenSettings, DocumentSettings, LimitSettings, SubscriptionSetti
         "viewer and day, 0 to 0.5. 0 turns exploration off.",
     )
     personalization_min_interests: int = Field(
-        ENOUGH_TAGS, ge=1, le=1_000, description="Interests from which on a viewer gets a personal feed, 1 to 1000."
+        ENOUGH_TAGS, ge=1, le=1_000, description="Minimum number of interests for a personal feed, 1 to 1000."
     )
     personalization_min_projects: int = Field(
         ENOUGH_INTERACTIONS,
         ge=1,
         le=10_000,
-        description="Engaged projects from which on a viewer gets a personal feed, 1 to 10000.",
+        description="Minimum number of projects with interactions for a personal feed, 1 to 10000.",
     )
     personalization_min_likes: int = Field(
         ENOUGH_LIKES,
         ge=1,
         le=10_000,
-        description="Liked projects from which on a viewer gets a personal feed, 1 to 10000.",
+        description="Minimum number of liked projects for a personal feed, 1 to 10000.",
     )
     network_cap: bool = Field(
         True,

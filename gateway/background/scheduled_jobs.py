@@ -72,8 +72,8 @@ async def rebuild_index(stores: Stores, lease: JobLease) -> None:
 
 
 async def _train_collaborative(stores: Stores) -> None:
-    trained = await train_collaborative_model(stores.database)
-    log.info("collaborative models trained", actors=len(trained.factors.actors))
+    model = await train_collaborative_model(stores.database)
+    log.info("collaborative models trained", actors=len(model.factors.actors))
 
 
 async def _train_model(stores: Stores) -> None:

@@ -62,10 +62,10 @@ class SessionIds:
 
     def read(self, header: str | None) -> SessionId | None:
         """Verify an id; None if the gateway has not signed it."""
-        parts = _SHAPE.fullmatch(header or "")
-        if parts is None:
+        match = _SHAPE.fullmatch(header or "")
+        if match is None:
             return None
-        key, signature = parts[1], parts[2]
+        key, signature = match[1], match[2]
         if hmac.compare_digest(_signature(self._signing_key, key), signature):
             return SessionId(key)
         previous = self._previous

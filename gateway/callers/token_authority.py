@@ -213,12 +213,12 @@ def token_authority(settings: Settings, clock: Clock = Clock()) -> TokenAuthorit
 
 def previous_secret(settings: Settings) -> PreviousSecret | None:
     """Return the secret that TOKEN_SECRET replaces. Raises `CannotStart` if only one of the two settings is set."""
-    secret, until = settings.token_secret_previous, settings.token_secret_previous_until
-    if secret is None and until is None:
+    secret, valid_until = settings.token_secret_previous, settings.token_secret_previous_until
+    if secret is None and valid_until is None:
         return None
-    if secret is None or until is None:
+    if secret is None or valid_until is None:
         raise CannotStart("TOKEN_SECRET_PREVIOUS and TOKEN_SECRET_PREVIOUS_UNTIL go together; set both or neither")
-    return PreviousSecret(secret.get_secret_value().encode(), until.timestamp())
+    return PreviousSecret(secret.get_secret_value().encode(), valid_until.timestamp())
 
 
 def signing_secret(settings: Settings) -> bytes:

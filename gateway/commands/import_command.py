@@ -68,10 +68,10 @@ async def run_import(
 
 
 async def _import(
-    database: Database, directory: Path, strict: bool, refused: Path | None, errors: Console
+    database: Database, directory: Path, strict: bool, refused_file: Path | None, errors: Console
 ) -> ImportReport:
     with ExitStack() as stack:
-        faults = ImportErrors(stack.enter_context(open_private(refused)) if refused else None)
+        faults = ImportErrors(stack.enter_context(open_private(refused_file)) if refused_file else None)
         try:
             with progress(errors, "lines") as report_progress:
 
@@ -84,7 +84,7 @@ async def _import(
         finally:  # also after an import that was stopped
             for line in faults.summary():
                 print_plain(errors, line)
-            if faults and refused is None:
+            if faults and refused_file is None:
                 print_plain(errors, "--refused FILE writes the error of every refused line into a file")
 
 

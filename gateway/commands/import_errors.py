@@ -38,9 +38,11 @@ class _Kind:
     lines: int = 0
 
     def __str__(self) -> str:
-        many = f" ({self.lines:,} lines have this error; line {self.first.line} is the first)" if self.lines > 1 else ""
+        repetition = (
+            f" ({self.lines:,} lines have this error; line {self.first.line} is the first)" if self.lines > 1 else ""
+        )
         advice = next((advice for part, advice in _ADVICE if part in f" {self.first.message}"), None)
-        return f"{self.first}{many}" + (f"\n    {advice}" if advice else "")
+        return f"{self.first}{repetition}" + (f"\n    {advice}" if advice else "")
 
 
 class ImportErrors:
@@ -64,7 +66,7 @@ class ImportErrors:
     def summary(self) -> list[str]:
         """Describe each kind of error: an example with its line, the number of lines, and advice."""
         kinds = sorted(self._kinds.values(), key=lambda kind: -kind.lines)
-        rest = kinds[SHOWN:]
-        lines = sum(kind.lines for kind in rest)
-        more = [f"… and {len(rest):,} more kinds of error in {lines:,} lines"] if rest else []
-        return [str(kind) for kind in kinds[:SHOWN]] + more
+        unlisted = kinds[SHOWN:]
+        lines = sum(kind.lines for kind in unlisted)
+        ending = [f"… and {len(unlisted):,} more kinds of error in {lines:,} lines"] if unlisted else []
+        return [str(kind) for kind in kinds[:SHOWN]] + ending

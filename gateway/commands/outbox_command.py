@@ -42,7 +42,7 @@ async def drop(database: Database, names: Sequence[str]) -> list[str]:
     return _require_dead(names, await dead_letters.drop(database, names))
 
 
-def _require_dead(names: Sequence[str], found: list[str]) -> list[str]:
-    if unknown := sorted(set(names) - set(found)):
+def _require_dead(names: Sequence[str], dead_rows: list[str]) -> list[str]:
+    if unknown := sorted(set(names) - set(dead_rows)):
         raise InvalidRecord(f"no dead row is named {', '.join(unknown)}; see: explore outbox")
-    return found
+    return dead_rows

@@ -83,7 +83,9 @@ async def _load_demo(settings: Settings, stores: Stores, *, fills_index: bool) -
         await build_scheduler(stores, settings).catch_up()
         report_progress("training on it", 1.0)
         if fills_index:
-            await build_synchronizer(stores).drain_all(lambda share, done: report_progress("search index", share, done))
+            await build_synchronizer(stores).drain_all(
+                lambda share, count: report_progress("search index", share, count)
+            )
 
 
 async def _check_credentials(settings: Settings, stores: Stores) -> None:

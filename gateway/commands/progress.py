@@ -30,7 +30,7 @@ class _Step:
     share: float | None = 0.0
     count: int | None = None
 
-    def counted(self, unit: str, now: float) -> str:
+    def format_count(self, unit: str, now: float) -> str:
         """Format the count and its rate since the step began."""
         if self.count is None:
             return ""
@@ -81,14 +81,14 @@ def _bars(output: Console, unit: str, clock: Callable[[], float]) -> Iterator[Re
         TimeElapsedColumn(),
     )
     steps, tasks = _Steps(clock), dict[str, TaskID]()
-    with Progress(*columns, console=output) as shown:
+    with Progress(*columns, console=output) as bars:
 
         def report_progress(step: str, share: float | None, count: int | None = None) -> None:
-            noted = steps.note(step, share, count)
+            state = steps.note(step, share, count)
             if step not in tasks:
-                tasks[step] = shown.add_task(step, total=None, counted="")
+                tasks[step] = bars.add_task(step, total=None, counted="")
             total = None if share is None else 1.0
-            shown.update(tasks[step], total=total, completed=share or 0.0, counted=noted.counted(unit, clock()))
+            bars.update(tasks[step], total=total, completed=share or 0.0, counted=state.format_count(unit, clock()))
 
         yield report_progress
 
@@ -100,7 +100,7 @@ def _lines(output: Console, unit: str, every_s: float, clock: Callable[[], float
 
     def print_line(step: _Step, state: str) -> None:
         now = clock()
-        parts = (state, step.counted(unit, now), f"{now - step.began:.0f} s")
+        parts = (state, step.format_count(unit, now), f"{now - step.began:.0f} s")
         print_plain(output, f"{step.name}: {', '.join(part for part in parts if part)}")
 
     def repeat() -> None:
@@ -110,11 +110,11 @@ def _lines(output: Console, unit: str, every_s: float, clock: Callable[[], float
 
     def report_progress(step: str, share: float | None, count: int | None = None) -> None:
         was_done = step in steps.steps and steps.steps[step].share == 1.0
-        noted = steps.note(step, share, count)
+        state = steps.note(step, share, count)
         is_done = share == 1.0
-        current[:] = [] if is_done else [noted]
+        current[:] = [] if is_done else [state]
         if is_done and not was_done:
-            print_line(noted, "done")
+            print_line(state, "done")
 
     # In a thread, so that work that blocks the event loop is reported too.
     repeater = threading.Thread(target=repeat, name="progress", daemon=True)

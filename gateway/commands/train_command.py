@@ -91,12 +91,12 @@ async def run_trends(database: Database, use: int | None, output: Console) -> No
         await activate_trends(database, use)
         print_plain(output, f"constants {use} are active" if use else "the built-in constants are active")
         return
-    stored = await all_constants(database)
+    constant_sets = await all_constants(database)
     table = Table("constants", "created", "active", "NDCG@10 when judged", "against")
-    for constants in stored:
+    for constants in constant_sets:
         judged = constants.report.get("ndcg@10", {})
         created, active = f"{constants.created_at:%Y-%m-%d %H:%M} UTC", "yes" if constants.is_active else ""
         table.add_row(str(constants.id), created, active, str(judged.get("new", "")), str(judged.get("active", "")))
     output.print(table)
-    if not any(constants.is_active for constants in stored):
+    if not any(constants.is_active for constants in constant_sets):
         print_plain(output, "the built-in constants are active")

@@ -80,9 +80,13 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     """uvicorn's HTTP/1 protocol with strict parsing and limits; `caps` counts the connections of this process."""
 
     def __init__(
-        self, *arguments: Any, caps: ConnectionCaps, limits: ConnectionLimits = DEFAULT_CONNECTION_LIMITS, **named: Any
+        self,
+        *arguments: Any,
+        caps: ConnectionCaps,
+        limits: ConnectionLimits = DEFAULT_CONNECTION_LIMITS,
+        **options: Any,
     ) -> None:
-        super().__init__(*arguments, **named)
+        super().__init__(*arguments, **options)
         self.parser = httptools.HttpRequestParser(self)  # without the leniency that uvicorn switches on
         self.access_log = False  # `gateway.request_log` logs requests
         self._caps = caps
@@ -257,26 +261,26 @@ class LimitedHttpProtocol(HttpToolsProtocol):
 
     # Upgrades
 
-    def _decide_upgrade(self, rest: bytes) -> None:
+    def _decide_upgrade(self, remainder: bytes) -> None:
         """Hand over a WebSocket, refuse CONNECT, and serve any other request without its upgrade.
 
-        llhttp stops at the end of the head, whatever body the head announces. A request whose upgrade is ignored is
-        therefore parsed again without it, and with `Connection: close`: some proxies treat everything behind an upgrade
-        as another protocol. `rest` holds the bytes behind the head.
+        llhttp stops at the end of the head, even if the head announces a body. A request whose upgrade is ignored is
+        therefore parsed again without it, and with `Connection: close`: some proxies treat all bytes after an upgrade
+        as another protocol. `remainder` holds the bytes after the head.
         """
         method = self.parser.get_method()
         if method == b"CONNECT":
             self._refuse(ConnectionRefusal(405, "METHOD_NOT_ALLOWED", "This is no proxy: CONNECT is not served."))
-        elif not rest and method == b"GET" and self._is_websocket():
+        elif not remainder and method == b"GET" and self._is_websocket():
             self.scope["method"] = "GET"
             self.handle_websocket_upgrade()
         else:
-            kept = [(name, value) for name, value in self.headers if name not in _UPGRADE_HEADERS]
-            lines = [name + b": " + value for name, value in [*kept, (b"connection", b"close")]]
+            headers = [(name, value) for name, value in self.headers if name not in _UPGRADE_HEADERS]
+            lines = [name + b": " + value for name, value in [*headers, (b"connection", b"close")]]
             version = self.parser.get_http_version().encode()
             head = b"\r\n".join([method + b" " + self.url + b" HTTP/" + version, *lines, b"", b""])
             self.parser = httptools.HttpRequestParser(self)
-            self._parse(head + rest)
+            self._parse(head + remainder)
 
     def _is_websocket(self) -> bool:
         """Return whether the upgrade is to a WebSocket: no request may be pending, and none may have a body."""

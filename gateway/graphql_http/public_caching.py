@@ -54,8 +54,8 @@ class PublicCaching:
         response.headers.update({"Cache-Control": self._control, "ETag": tag, "Vary": VARY})
         if not _has_tag(request, tag):
             return response
-        kept = {name: response.headers[name] for name in ("Cache-Control", "ETag", "Vary")}
-        return Response(status_code=304, headers=kept)
+        headers = {name: response.headers[name] for name in ("Cache-Control", "ETag", "Vary")}
+        return Response(status_code=304, headers=headers)
 
 
 def _has_tag(request: Request, tag: str) -> bool:

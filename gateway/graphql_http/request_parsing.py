@@ -95,10 +95,10 @@ async def _body(request: Request, limit: int, timeout_s: float) -> bytes:
     content_length = request.headers.get("content-length", "")
     if content_length.isdecimal() and int(content_length) > limit:
         raise _too_large(limit)
-    counted = Request(request.scope, _limit_body(request.receive, limit))
+    limited = Request(request.scope, _limit_body(request.receive, limit))
     try:
         async with asyncio.timeout(timeout_s):
-            return await counted.body()
+            return await limited.body()
     except TimeoutError:
         message = f"The body did not arrive within {timeout_s:g} s. Send it faster, or in smaller pieces."
         raise RequestRefused(408, "BODY_TOO_SLOW", message, {"Connection": "close"}) from None
@@ -107,7 +107,7 @@ async def _body(request: Request, limit: int, timeout_s: float) -> bytes:
 def _limit_body(receive: Receive, limit: int) -> Receive:
     received = 0
 
-    async def counted() -> Message:
+    async def receive_limited() -> Message:
         nonlocal received
         message = await receive()
         received += len(message.get("body", b""))
@@ -115,7 +115,7 @@ def _limit_body(receive: Receive, limit: int) -> Receive:
             raise _too_large(limit)
         return message
 
-    return counted
+    return receive_limited
 
 
 def _too_large(limit: int) -> RequestRefused:

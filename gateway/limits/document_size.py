@@ -62,12 +62,12 @@ def pairs_to_merge(outline: SelectionOutline) -> int:
 
     It expands fragments, so check the numbers of fields and fragments before.
     """
-    used = {index for block in outline.blocks for index in block.fragments}
-    merged = [[root] for root in (*outline.operations, *outline.definitions) if root not in used]
+    spread_blocks = {index for block in outline.blocks for index in block.fragments}
+    pending = [[root] for root in (*outline.operations, *outline.definitions) if root not in spread_blocks]
     pairs = 0
-    while merged:
+    while pending:
         by_key: dict[str, list[int | None]] = {}
-        blocks = merged.pop()
+        blocks = pending.pop()
         while blocks:
             block = outline.blocks[blocks.pop()]
             blocks += block.fragments
@@ -77,7 +77,7 @@ def pairs_to_merge(outline: SelectionOutline) -> int:
             pairs += len(children) * (len(children) - 1) // 2
             blocks_below = [index for index in children if index is not None]
             if blocks_below:
-                merged.append(blocks_below)
+                pending.append(blocks_below)
     return pairs
 
 
@@ -125,13 +125,13 @@ def _largest(sizes: list[SelectionSize]) -> SelectionSize:
 def _repeats(outline: SelectionOutline) -> tuple[int, str]:
     """Find the most selected root field of an operation, aliases and fragments included."""
     roots = {outline.blocks[operation].type for operation in outline.operations}
-    counted: list[Counter[str]] = []
+    counts: list[Counter[str]] = []
     for block in outline.blocks:
         count = Counter(selected.name for selected in block.fields) if block.type in roots else Counter[str]()
-        for used in block.fragments:
-            count.update(counted[used])
-        counted.append(count)
-    maxima = [counted[operation].most_common(1) for operation in outline.operations]
+        for fragment in block.fragments:
+            count.update(counts[fragment])
+        counts.append(count)
+    maxima = [counts[operation].most_common(1) for operation in outline.operations]
     return max(((times, name) for ((name, times),) in filter(None, maxima)), default=(0, ""))
 
 

@@ -65,12 +65,12 @@ class FieldCosts:
 
 
 def _field_cost(field: GraphQLField) -> FieldCost:
-    named = get_named_type(field.type)
-    is_leaf = is_leaf_type(named)
+    named_type = get_named_type(field.type)
+    is_leaf = is_leaf_type(named_type)
     is_list = not is_leaf and is_list_type(get_nullable_type(field.type))
     cost = _cost(field)
     entries = cost.entries if is_list else 1.0
-    return FieldCost(cost, None if is_leaf else named.name, is_list, entries, _default(field, cost))
+    return FieldCost(cost, None if is_leaf else named_type.name, is_list, entries, _default(field, cost))
 
 
 def _cost(field: GraphQLField) -> Cost:

@@ -21,29 +21,29 @@ MAX_CALLERS = 100_000
 class PointsSpent:
     """Points that a caller has spent."""
 
-    before: float = 0.0  # points of the previous window
-    before_left_s: float = 0.0  # seconds for which points of the previous window still count
-    now: float = 0.0  # points of this window
-    now_left_s: float = 0.0  # seconds for which points of this window still count: up to two windows
+    previous: float = 0.0  # points of the previous window
+    previous_left_s: float = 0.0  # seconds for which points of the previous window still count
+    current: float = 0.0  # points of this window
+    current_left_s: float = 0.0  # seconds for which points of this window still count: up to two windows
 
     @property
     def points(self) -> float:
         """Points that count at this moment."""
-        return self.before * self.before_left_s / WINDOW_S + self.now
+        return self.previous * self.previous_left_s / WINDOW_S + self.current
 
-    def seconds_until_affordable(self, asked: int, limit: int) -> float:
-        """Return the seconds until `asked` points can be spent; `asked` is at most `limit`."""
-        left = limit - asked
-        if self.points <= left:
+    def seconds_until_affordable(self, points: int, limit: int) -> float:
+        """Return the seconds until these points can be spent; `points` is at most `limit`."""
+        max_spent = limit - points
+        if self.points <= max_spent:
             return 0.0
-        if self.now <= left:
-            return self.before_left_s - (left - self.now) * WINDOW_S / self.before
-        window_ends_s = self.now_left_s - WINDOW_S
-        return max(0.0, window_ends_s) + WINDOW_S * (1 - left / self.now)
+        if self.current <= max_spent:
+            return self.previous_left_s - (max_spent - self.current) * WINDOW_S / self.previous
+        window_ends_s = self.current_left_s - WINDOW_S
+        return max(0.0, window_ends_s) + WINDOW_S * (1 - max_spent / self.current)
 
     def seconds_until_full(self) -> float:
         """Return the seconds until no spent point counts any more."""
-        return self.now_left_s if self.now else self.before_left_s if self.before else 0.0
+        return self.current_left_s if self.current else self.previous_left_s if self.previous else 0.0
 
 
 class RateLimitStore(Protocol):
@@ -64,7 +64,7 @@ class MemoryRateLimitStore:
     def __init__(self, callers: int = MAX_CALLERS, clock: Callable[[], float] = time.monotonic) -> None:
         self._max_callers = callers
         self._clock = clock
-        self._counted: OrderedDict[str, tuple[int, int, int]] = (
+        self._counters: OrderedDict[str, tuple[int, int, int]] = (
             OrderedDict()
         )  # window, points in it, points in the previous window
 
@@ -73,10 +73,10 @@ class MemoryRateLimitStore:
         spent = self._spent(caller)
         if spent.points + points > limit:
             return False
-        self._counted[caller] = (self._window(), int(spent.now) + points, int(spent.before))
-        self._counted.move_to_end(caller)
-        if len(self._counted) > self._max_callers:
-            self._counted.popitem(last=False)
+        self._counters[caller] = (self._window(), int(spent.current) + points, int(spent.previous))
+        self._counters.move_to_end(caller)
+        if len(self._counters) > self._max_callers:
+            self._counters.popitem(last=False)
         return True
 
     async def spent(self, caller: str) -> PointsSpent:
@@ -87,9 +87,9 @@ class MemoryRateLimitStore:
         return int(self._clock() // WINDOW_S)
 
     def _spent(self, caller: str) -> PointsSpent:
-        window, now, before = self._counted.get(caller, (0, 0, 0))
+        window, current, previous = self._counters.get(caller, (0, 0, 0))
         windows_passed = self._window() - window
         if windows_passed:
-            now, before = 0, now if windows_passed == 1 else 0
+            current, previous = 0, current if windows_passed == 1 else 0
         left_s = WINDOW_S - self._clock() % WINDOW_S
-        return PointsSpent(before, left_s if before else 0.0, now, left_s + WINDOW_S if now else 0.0)
+        return PointsSpent(previous, left_s if previous else 0.0, current, left_s + WINDOW_S if current else 0.0)

@@ -39,8 +39,8 @@ class RedisRateLimitStore:
 
     async def spent(self, caller: str) -> PointsSpent:
         """As in the protocol."""
-        counted = await self._cache.lend(lambda client: self._on(client).get_sliding_window(caller, WINDOW_S))
-        return PointsSpent(*counted)
+        windows = await self._cache.lend(lambda client: self._on(client).get_sliding_window(caller, WINDOW_S))
+        return PointsSpent(*windows)
 
     def _on(self, client: Any) -> RedisStorage:
         if self._storage is None or self._storage.client is not client:

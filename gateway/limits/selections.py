@@ -87,57 +87,57 @@ class _Builder:
 
     def _add(self, root: _PendingBlock) -> int:
         """Add a selection set after all selection sets that it refers to, and return its index."""
-        stack, entered = [root], set[int]()
+        stack, open_nodes = [root], set[int]()
         while stack:
-            top = stack[-1]
-            key = id(top.node)
+            pending = stack[-1]
+            key = id(pending.node)
             if key in self._index_by_node:
                 stack.pop()
                 continue
-            missing = [block for block in self._referenced(top) if id(block.node) not in self._index_by_node]
+            missing = [block for block in self._referenced(pending) if id(block.node) not in self._index_by_node]
             if not missing:
                 stack.pop()
                 self._index_by_node[key] = len(self._blocks)
-                self._blocks.append(self._block(top))
+                self._blocks.append(self._finish_block(pending))
                 continue
-            entered.add(key)
-            if any(id(block.node) in entered for block in missing):
+            open_nodes.add(key)
+            if any(id(block.node) in open_nodes for block in missing):
                 message = "A fragment contains itself, directly or through others. Remove the cycle."
                 raise OverLimit("FRAGMENT_CYCLE", message, asked=1, allowed=0)
             stack += missing
         return self._index_by_node[id(root.node)]
 
-    def _referenced(self, top: _PendingBlock) -> Iterator[_PendingBlock]:
-        for node in top.node.selections:
+    def _referenced(self, pending: _PendingBlock) -> Iterator[_PendingBlock]:
+        for node in pending.node.selections:
             match node:
-                case FieldNode(selection_set=SelectionSetNode() as below):
-                    yield _PendingBlock(below, self._costs.find(top.type, node.name.value).type)
+                case FieldNode(selection_set=SelectionSetNode() as selection_set):
+                    yield _PendingBlock(selection_set, self._costs.find(pending.type, node.name.value).type)
                 case InlineFragmentNode():
                     condition = node.type_condition
-                    yield _PendingBlock(node.selection_set, top.type if condition is None else condition.name.value)
+                    yield _PendingBlock(node.selection_set, pending.type if condition is None else condition.name.value)
                 case FragmentSpreadNode() if node.name.value in self._fragments:
                     yield _open_fragment(self._fragments[node.name.value])
 
-    def _block(self, top: _PendingBlock) -> SelectionBlock:
-        block = SelectionBlock(top.type)
-        for node in top.node.selections:
+    def _finish_block(self, pending: _PendingBlock) -> SelectionBlock:
+        block = SelectionBlock(pending.type)
+        for node in pending.node.selections:
             match node:
                 case FieldNode():
-                    block.fields.append(self._selected_field(node, top.type))
+                    block.fields.append(self._selected_field(node, pending.type))
                 case InlineFragmentNode():
                     block.fragments.append(self._index_by_node[id(node.selection_set)])
                 case FragmentSpreadNode() if node.name.value in self._fragments:
-                    below = self._fragments[node.name.value].selection_set
-                    block.fragments.append(self._index_by_node[id(below)])
+                    selection_set = self._fragments[node.name.value].selection_set
+                    block.fragments.append(self._index_by_node[id(selection_set)])
         return block
 
     def _selected_field(self, node: FieldNode, type_: str | None) -> SelectedField:
         field_cost = self._costs.find(type_, node.name.value)
         sizing = (field_cost.cost.by, field_cost.cost.or_by)
         size = next((argument.value for argument in node.arguments or () if argument.name.value in sizing), None)
-        below = None if node.selection_set is None else self._index_by_node[id(node.selection_set)]
+        block = None if node.selection_set is None else self._index_by_node[id(node.selection_set)]
         key = node.name.value if node.alias is None else node.alias.value
-        return SelectedField(node.name.value, key, node.alias is not None, field_cost, size, below)
+        return SelectedField(node.name.value, key, node.alias is not None, field_cost, size, block)
 
 
 def _open_fragment(node: FragmentDefinitionNode) -> _PendingBlock:

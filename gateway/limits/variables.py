@@ -11,25 +11,25 @@ def check_variables(variables: dict[str, Any] | None, *, depth: int, values: int
     Raises
     ------
     OverLimit
-        As soon as there are more than `values`, or nested deeper than `depth`.
+        If there are more than `values`, or they are nested deeper than `depth`.
     """
     level: list[Any] = list((variables or {}).values())
-    nested = counted = 0
+    levels = count = 0
     while level:
-        counted += len(level)
-        if counted > values:
+        count += len(level)
+        if count > values:
             message = f"The variables hold more than {format_amount(values)} values. Use several requests."
-            raise OverLimit("TOO_MANY_VALUES", message, asked=counted, allowed=values)
-        below: list[Any] = []
+            raise OverLimit("TOO_MANY_VALUES", message, asked=count, allowed=values)
+        next_level: list[Any] = []
         for value in level:
             if isinstance(value, dict):
-                below += value.values()
+                next_level += value.values()
             elif isinstance(value, list):
-                below += value
+                next_level += value
         if any(isinstance(value, dict | list) for value in level):
-            nested += 1
-        if nested > depth:
+            levels += 1
+        if levels > depth:
             message = f"The variables are nested more than {depth} deep. Send flatter values."
-            raise OverLimit("VALUES_TOO_DEEP", message, asked=nested, allowed=depth)
-        level = below
-    return counted
+            raise OverLimit("VALUES_TOO_DEEP", message, asked=levels, allowed=depth)
+        level = next_level
+    return count

@@ -40,5 +40,5 @@ def _parse(origin: str) -> tuple[str, str, int] | None:
 
 def _host(connection: HTTPConnection, scheme: str) -> tuple[str, int] | None:
     """Return the requested host and port. A proxy may have terminated TLS, so the page's own scheme counts."""
-    own = _parse(f"{scheme}://{connection.headers.get('host', '')}")
-    return None if own is None else own[1:]
+    requested = _parse(f"{scheme}://{connection.headers.get('host', '')}")
+    return None if requested is None else requested[1:]

@@ -34,7 +34,7 @@ class StreamLimits:
             raise TooManyStreams(429, f"Your address has {self._limit_address} streams open, the most allowed.")
         self.open += 1
         try:
-            with self._counted(address):
+            with self._count(address):
                 yield
         finally:
             self.open -= 1
@@ -45,11 +45,11 @@ class StreamLimits:
         name = f"user {caller.user_key}" if caller.user_key is not None else f"session {caller.session_key}"
         if self._counts[name] >= self._limit_caller:
             raise TooManyStreams(429, f"You have {self._limit_caller} streams open, the most allowed. Close one.")
-        with self._counted(name):
+        with self._count(name):
             yield
 
     @contextmanager
-    def _counted(self, name: str) -> Iterator[None]:
+    def _count(self, name: str) -> Iterator[None]:
         self._counts[name] += 1
         try:
             yield

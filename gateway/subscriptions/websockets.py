@@ -98,8 +98,8 @@ class WebSocketEndpoint:
                 await connection.serve()
         except WebSocketDisconnect as disconnect:
             return disconnect.code
-        except (ConnectionClosed, TooManyStreams) as ended:
-            code, reason = (ended.code, ended.reason) if isinstance(ended, ConnectionClosed) else (1013, ended.message)
+        except (ConnectionClosed, TooManyStreams) as error:
+            code, reason = (error.code, error.reason) if isinstance(error, ConnectionClosed) else (1013, error.message)
             await socket.close(code, reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore"))
             return code
         finally:
@@ -156,7 +156,7 @@ class _Connection:
                 continue  # `_timeout_s` closes the connection if it is time
             if message["type"] == "websocket.disconnect":
                 raise WebSocketDisconnect(message.get("code", 1005))
-            return _parsed(message)
+            return _parse_message(message)
 
     def _timeout_s(self) -> float:
         """Return the seconds to wait for a message. Raises `ConnectionClosed` if they are over."""
@@ -200,12 +200,12 @@ class _Connection:
             self._authentication = await self._endpoint.admission.authenticate(handshake)
             self._authenticated.set()
             self._stack.enter_context(self._endpoint.stream_limits.for_caller(self._authentication.caller))
-        except TooManyStreams as full:
-            raise ConnectionClosed(4429, full.message) from None
-        except IssuerUnavailable as unavailable:
-            raise ConnectionClosed(1013, unavailable.message) from None
-        except RequestRefused as refused:
-            raise ConnectionClosed(4403, f"Forbidden: {refused.message}") from None
+        except TooManyStreams as error:
+            raise ConnectionClosed(4429, error.message) from None
+        except IssuerUnavailable as error:
+            raise ConnectionClosed(1013, error.message) from None
+        except RequestRefused as refusal:
+            raise ConnectionClosed(4403, f"Forbidden: {refusal.message}") from None
         session_id = self._authentication.session_id_to_send
         await self._send({"type": "connection_ack"} | ({"payload": {SESSION_HEADER: session_id}} if session_id else {}))
 
@@ -216,27 +216,27 @@ class _Connection:
         if id_ in self._running:
             raise ConnectionClosed(4409, f"Subscriber for {id_} already exists")
         if len(self._running) >= MAX_SUBSCRIPTIONS:
-            full = f"A socket carries {MAX_SUBSCRIPTIONS} subscriptions at once. Complete one first."
-            await self._send_errors(id_, [error_entry("TOO_MANY_STREAMS", full)])
+            text = f"A socket carries {MAX_SUBSCRIPTIONS} subscriptions at once. Complete one first."
+            await self._send_errors(id_, [error_entry("TOO_MANY_STREAMS", text)])
             return
         task = asyncio.create_task(self._run(id_, message.get("payload"), self._authentication))
         self._running[id_] = task
-        task.add_done_callback(lambda _: self._ended(id_))
+        task.add_done_callback(lambda _: self._remove_subscription(id_))
 
-    def _ended(self, id_: str) -> None:
+    def _remove_subscription(self, id_: str) -> None:
         self._running.pop(id_, None)
         self._idle_since = time.monotonic()
 
     async def _run(self, id_: str, payload: Any, authentication: Authentication) -> None:
         try:
             results = await self._start(authentication, parse_graphql_request(payload, allows_mutation=False))
-        except RequestRefused as refused:
-            await self._send_errors(id_, [error_entry(refused.code, refused.message, **refused.extensions)])
+        except RequestRefused as refusal:
+            await self._send_errors(id_, [error_entry(refusal.code, refusal.message, **refusal.extensions)])
             return
-        except DocumentRefused as refused:
+        except DocumentRefused as refusal:
             request_id = self._socket.state.request_id
             await self._send_errors(
-                id_, [error_for_client(error, request_id, refused.default_code) for error in refused.errors]
+                id_, [error_for_client(error, request_id, refusal.default_code) for error in refusal.errors]
             )
             return
         async with aclosing(results):
@@ -261,7 +261,7 @@ class _Connection:
         await self._socket.send_text(orjson.dumps(message).decode())
 
 
-def _parsed(message: Mapping[str, Any]) -> Mapping[str, Any]:
+def _parse_message(message: Mapping[str, Any]) -> Mapping[str, Any]:
     text = message.get("text")
     if text is None:
         raise ConnectionClosed(4400, "Invalid message: send text")
@@ -287,6 +287,6 @@ def _with_headers(socket: WebSocket, payload: Mapping[str, Any]) -> HTTPConnecti
     if not all(isinstance(value, str) for _, value in headers):
         raise ConnectionClosed(4400, "Invalid message: Authorization and X-Session-Id must be text")
     replaced = {name.encode() for name, _ in headers}
-    kept = [(name, value) for name, value in socket.scope["headers"] if name not in replaced]
-    added = [(name.encode(), value.encode("latin-1", "replace")) for name, value in headers]
-    return HTTPConnection({**socket.scope, "headers": [*kept, *added]})
+    other_headers = [(name, value) for name, value in socket.scope["headers"] if name not in replaced]
+    payload_headers = [(name.encode(), value.encode("latin-1", "replace")) for name, value in headers]
+    return HTTPConnection({**socket.scope, "headers": [*other_headers, *payload_headers]})

@@ -148,7 +148,7 @@ async def test_what_costs_more_than_a_minute_has_costs_all_of_it(windows):
 async def test_neither_keys_nor_addresses_are_kept(windows):
     await budgets().charge(user("ada"), 1, windows)
     await budgets().charge(session("somebody"), 1, windows)
-    kept = repr(list(windows._counted))
+    kept = repr(list(windows._counters))
     assert not any(word in kept for word in ("ada", "somebody", str(HOME), "user", "address"))
 
 
@@ -168,7 +168,7 @@ async def test_no_more_callers_are_remembered_than_fit(clock):
     windows = MemoryRateLimitStore(callers=100, clock=clock)
     for number in range(1_000):
         await windows.spend(f"caller {number}", 1, 10)
-    assert len(windows._counted) == 100
+    assert len(windows._counters) == 100
     assert (await windows.spent("caller 999")).points == 1
 
 

@@ -33,7 +33,7 @@ async def test_two_gateways_count_together(kind):
         results = await asyncio.gather(*((one, other)[at % 2].spend("ada", 100, 1_000) for at in range(30)))
         spent = await other.spent("ada")
         assert sum(results) == 10
-        assert (spent.points, spent.before) == (1_000, 0)
+        assert (spent.points, spent.previous) == (1_000, 0)
         assert 110 < spent.seconds_until_full() <= 120
         assert 0 < spent.seconds_until_affordable(100, 1_000) <= 66 + 1
         assert await one.spend("bob}{", 1_000, 1_000)
