@@ -148,7 +148,7 @@ class Settings(TokenSettings, DocumentSettings, LimitSettings, SubscriptionSetti
         EXPLORATION_SHARE,
         ge=0,
         le=0.5,
-        description="Share of places in For You that goes to projects with few impressions, drawn anew for each "
+        description="Share of ranks in For You that are given to projects with few impressions, drawn anew for each "
         "viewer and day, 0 to 0.5. 0 turns exploration off.",
     )
     personalization_min_interests: int = Field(

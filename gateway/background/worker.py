@@ -25,7 +25,7 @@ async def run_worker(settings: Settings) -> None:
     Raises
     ------
     CannotStart
-        If the database cannot be reached, or a store is misconfigured: one sentence that says what to set.
+        If the database cannot be reached, or a store is misconfigured. The message names the setting.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

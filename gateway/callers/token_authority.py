@@ -121,9 +121,9 @@ class TokenAuthority:
         Raises
         ------
         Unauthenticated
-            If it holds anything but a valid bearer token; the message says what to do.
+            If it does not hold a valid bearer token. The message states the fix.
         IssuerUnavailable
-            If its issuer's keys are unknown and cannot be fetched.
+            If the keys of the issuer are unknown and cannot be fetched.
         """
         if header is None:
             return None

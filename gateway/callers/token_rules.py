@@ -1,7 +1,7 @@
 """Rules for the content of every bearer token: its times, and the longest life of an administrator's token.
 
 HTTP requests, WebSockets and event streams apply the same rules with the same clock and leeway. The signature proves
-who wrote a token (`token_authority`); these rules decide whether its content is accepted, and until when.
+the issuer of a token (`token_authority`); these rules decide whether and how long its content is accepted.
 """
 
 from collections.abc import Mapping
