@@ -1,4 +1,7 @@
-"""Dead letters: outbox rows that an available store rejected too often, to be retried or dropped by an operator."""
+"""Dead letters: outbox rows that the index or embedding model rejected `MAX_ATTEMPTS` times (see `db.outbox`).
+
+Operators retry or drop them.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +18,7 @@ from db.models import OutboxKind, OutboxRow, now
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """An outbox row that is not retried until an operator asks for it or the database changes."""
+    """An outbox row that is retried only after an operator's command or a change of its data."""
 
     kind: OutboxKind
     key: str
@@ -46,7 +49,7 @@ _DROP = delete(OutboxRow).where(OutboxRow.dead, _IS_NAMED).returning(_NAME)
 
 
 async def list_dead_letters(database: Database, limit: int) -> list[DeadLetter]:
-    """Return the oldest dead letters, with the store's reasons."""
+    """Return up to `limit` dead letters, oldest first, each with the error of its last attempt."""
     rows = await database.fetch(_DEAD, {"limit": limit})
     return [
         DeadLetter(OutboxKind(row.kind), row.key, row.enqueued_at, row.attempts, row.last_error or "") for row in rows
@@ -54,25 +57,25 @@ async def list_dead_letters(database: Database, limit: int) -> list[DeadLetter]:
 
 
 async def retry(database: Database, names: Sequence[str] = ()) -> list[str]:
-    """Revive the dead letters named ``kind:key``, or all of them without a name, and return their names.
+    """Retry the dead letters named ``kind:key``, or all if `names` is empty, and return their names.
 
-    Raises `InvalidRecord` if a name is not of this form.
+    Raises `InvalidRecord` if a name has another form.
     """
-    given = {"names": _checked(names)} if names else {}
+    parameters = {"names": _check_names(names)} if names else {}
     async with database.write() as connection:
-        return list(await connection.scalars(_RETRY if names else _RETRY_ALL, given | {"now": now()}))
+        return list(await connection.scalars(_RETRY if names else _RETRY_ALL, parameters | {"now": now()}))
 
 
 async def drop(database: Database, names: Sequence[str]) -> list[str]:
     """Delete the dead letters named ``kind:key``, leaving their index documents unchanged, and return their names.
 
-    Raises `InvalidRecord` if a name is not of this form.
+    Raises `InvalidRecord` if a name has another form.
     """
     async with database.write() as connection:
-        return list(await connection.scalars(_DROP, {"names": _checked(names)}))
+        return list(await connection.scalars(_DROP, {"names": _check_names(names)}))
 
 
-def _checked(names: Sequence[str]) -> list[str]:
+def _check_names(names: Sequence[str]) -> list[str]:
     for name in names:
         kind, _, key = name.partition(":")
         if kind not in _KINDS or not key:

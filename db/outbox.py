@@ -1,14 +1,14 @@
-"""The outbox: rows that name index documents to be updated, taken by workers under a lease, deleted when processed.
+"""The outbox: rows that name index documents to update. Workers lease rows, and delete them when processed.
 
 Rules:
 
-- A row is written in the transaction of the change, has no payload, and is unique for (kind, key).
+- A row is written in the transaction that changes the data. It has no payload, and is unique by (kind, key).
 - Taking a row moves `available_at` to the end of the lease. No transaction is held while a worker works.
 - `settle` deletes a row only if neither its version nor its lease has changed. Otherwise another worker has processed
-  the same key meanwhile, or will, and the index state is unknown: the row stays (or is restored) for one more pass.
-  That pass waits for the other lease, so two workers cannot wake each other forever.
-- A change pulls a row out of its lease: it need not wait for a slow worker. That worker may still write, and may be
-  killed before it reads the database again, so the row is not deleted before it has settled or its lease has expired
+  or will process the same key, and the index state is unknown: the row is kept or restored, and processed once more
+  after the other lease has ended. So two workers cannot make each other process a row forever.
+- A change ends the lease of a row early, so that the change does not wait for a slow worker. The slow worker may still
+  write an old document. So the row is deleted only after that worker has settled or its lease has expired
   (`held_until`).
 """
 
@@ -45,14 +45,14 @@ from db.models import OutboxKind, OutboxRow, now
 
 MAX_ATTEMPTS = 3
 RETRY_AFTER = timedelta(seconds=60)
-"""Three attempts, 60 s apart, as specified."""
+"""Interval between attempts."""
 
 MAX_ERROR_LENGTH = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """One outbox row taken by a worker, until a time at which others may take it."""
+    """One outbox row leased by a worker. Other workers can take it after `until`."""
 
     kind: OutboxKind
     key: str
@@ -62,49 +62,51 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """The number of unprocessed rows."""
+    """Counts and age of the unprocessed rows."""
 
-    rows: int  # rows that wait or are being processed
-    lag_s: float  # age of the oldest of them in seconds; 0 without any
-    dead: int  # rows that were rejected too often and wait for an operator
+    rows: int  # rows that wait or are leased, dead ones excluded
+    lag_s: float  # age of the oldest such row in seconds; 0 if there is none
+    dead: int  # dead letters: rows rejected `MAX_ATTEMPTS` times
 
 
 def _upsert(values: dict[str, Any]) -> dict[str, Insert]:
-    """Build, for each engine, the insert of a row for each key, or its update to a higher version."""
-    given = [
+    """Return, by dialect, the statement that inserts a row for each key, or updates the row and raises its version."""
+    shared_columns = [
         bindparam("kind", type_=String()),
         bindparam("now", type_=UtcDateTime()),
         bindparam("free_at", type_=UtcDateTime()),
         bindparam("urgent", type_=Boolean()),
     ]
     keys = bindparam("keys", type_=TextList())
-    listed = func.json_each(keys).table_valued("value")
+    key_rows = func.json_each(keys).table_valued("value")
     sources: dict[str, tuple[Any, Any]] = {
-        "postgresql": (postgresql.insert(OutboxRow), select(func.unnest(keys), *given)),
+        "postgresql": (postgresql.insert(OutboxRow), select(func.unnest(keys), *shared_columns)),
         # Without a WHERE, SQLite would read ON CONFLICT as the ON of a join.
-        "sqlite": (sqlite.insert(OutboxRow), select(listed.c.value, *given).where(true())),
+        "sqlite": (sqlite.insert(OutboxRow), select(key_rows.c.value, *shared_columns).where(true())),
     }
     columns = ["key", "kind", "enqueued_at", "available_at", "urgent"]
-    changed = {"version": OutboxRow.version + 1} | values
+    updated_values = {"version": OutboxRow.version + 1} | values
     return {
-        dialect: insert.from_select(columns, rows).on_conflict_do_update(index_elements=["kind", "key"], set_=changed)
+        dialect: insert.from_select(columns, rows).on_conflict_do_update(
+            index_elements=["kind", "key"], set_=updated_values
+        )
         for dialect, (insert, rows) in sources.items()
     }
 
 
-def _later(one: SQLColumnExpression[Any], other: SQLColumnExpression[Any]) -> ColumnElement[Any]:
-    """Return the later of two times; the second may be null."""
-    return case((other > one, other), else_=one)
+def _later_of(time: SQLColumnExpression[Any], other_time: SQLColumnExpression[Any]) -> ColumnElement[Any]:
+    """Return the later of two times; `other_time` may be null."""
+    return case((other_time > time, other_time), else_=time)
 
 
 _NOW = bindparam("now", type_=UtcDateTime())
-_UNTIL = bindparam("until", type_=UtcDateTime())
-_FREE_AT = bindparam("free_at", type_=UtcDateTime())
+_LEASE_END = bindparam("until", type_=UtcDateTime())
+_AVAILABLE_AT = bindparam("free_at", type_=UtcDateTime())
 
-_IS_PULLED_OUT = OutboxRow.available_at > _NOW
+_IS_LEASED = OutboxRow.available_at > _NOW
 _RESET: dict[str, Any] = {
     "held_until": case(
-        (_IS_PULLED_OUT, _later(OutboxRow.available_at, OutboxRow.held_until)), else_=OutboxRow.held_until
+        (_IS_LEASED, _later_of(OutboxRow.available_at, OutboxRow.held_until)), else_=OutboxRow.held_until
     ),
     "available_at": _NOW,
     "attempts": 0,
@@ -114,15 +116,15 @@ _RESET: dict[str, Any] = {
 _ENQUEUE = _upsert(_RESET | {"urgent": bindparam("urgent", type_=Boolean())})
 _REPROCESS = _upsert(
     {
-        "available_at": case((OutboxRow.available_at == _UNTIL, _NOW), else_=OutboxRow.available_at),
-        "held_until": case((OutboxRow.held_until == _UNTIL, null()), else_=OutboxRow.held_until),
+        "available_at": case((OutboxRow.available_at == _LEASE_END, _NOW), else_=OutboxRow.available_at),
+        "held_until": case((OutboxRow.held_until == _LEASE_END, null()), else_=OutboxRow.held_until),
     }
 )
 _CLAIM = {
     dialect: statement.returning(OutboxRow.key, OutboxRow.version) for dialect, statement in _upsert(_RESET).items()
 }
 
-_FREE = (
+_AVAILABLE_ROWS = (
     select(OutboxRow.kind, OutboxRow.key)
     .where(~OutboxRow.dead, OutboxRow.available_at <= _NOW)
     .where(or_(OutboxRow.urgent, ~bindparam("only_urgent", type_=Boolean())))
@@ -133,38 +135,38 @@ _FREE = (
 )
 _TAKE = (
     update(OutboxRow)
-    .where(tuple_(OutboxRow.kind, OutboxRow.key).in_(select(_FREE.c.kind, _FREE.c.key)))
-    .values(available_at=_UNTIL)
+    .where(tuple_(OutboxRow.kind, OutboxRow.key).in_(select(_AVAILABLE_ROWS.c.kind, _AVAILABLE_ROWS.c.key)))
+    .values(available_at=_LEASE_END)
     .returning(OutboxRow.kind, OutboxRow.key, OutboxRow.version, OutboxRow.urgent, OutboxRow.enqueued_at)
 )
 
-_STAMP = cast(OutboxRow.version, String) + " " + OutboxRow.key
-_HELD = (
+_VERSIONED_KEY = cast(OutboxRow.version, String) + " " + OutboxRow.key
+_HELD_ROWS = (
     select(OutboxRow.key)
     .where(
         OutboxRow.kind == bindparam("of_kind"),
         in_list(OutboxRow.key, bindparam("keys", type_=TextList())),
-        in_list(_STAMP, bindparam("stamps", type_=TextList())),
-        OutboxRow.available_at == _UNTIL,
+        in_list(_VERSIONED_KEY, bindparam("stamps", type_=TextList())),
+        OutboxRow.available_at == _LEASE_END,
     )
-    .order_by(OutboxRow.key)  # the order in which `enqueue` locks, so that the two cannot block each other
+    .order_by(OutboxRow.key)  # the locking order of `enqueue`, so that no deadlock is possible
     .with_for_update()
     .cte("held")
 )
-_IS_HELD = (OutboxRow.kind == bindparam("of_kind")) & OutboxRow.key.in_(select(_HELD.c.key))
-_WAIT_FOR_OTHER = (
+_IS_HELD = (OutboxRow.kind == bindparam("of_kind")) & OutboxRow.key.in_(select(_HELD_ROWS.c.key))
+_WAIT_FOR_OTHER_LEASE = (
     update(OutboxRow)
     .where(_IS_HELD, OutboxRow.held_until > _NOW)
     .values(available_at=OutboxRow.held_until, held_until=None)
     .returning(OutboxRow.key)
 )
 _DELETE = delete(OutboxRow).where(_IS_HELD).returning(OutboxRow.key)
-_RELEASE = update(OutboxRow).where(_IS_HELD).values(available_at=_FREE_AT)
-_REFUSE = (
+_RELEASE = update(OutboxRow).where(_IS_HELD).values(available_at=_AVAILABLE_AT)
+_REJECT = (
     update(OutboxRow)
     .where(_IS_HELD)
     .values(
-        available_at=_FREE_AT,
+        available_at=_AVAILABLE_AT,
         attempts=OutboxRow.attempts + 1,
         dead=OutboxRow.attempts + 1 >= MAX_ATTEMPTS,
         last_error=bindparam("error"),
@@ -185,81 +187,91 @@ _PENDING = select(OutboxRow.key, OutboxRow.dead).where(
 async def enqueue(connection: AsyncConnection, kind: OutboxKind, keys: Sequence[str], *, urgent: bool = False) -> None:
     """Request the update of index documents, in the transaction of the change.
 
-    A key is a project's or tool's platform key, or an actor's id as text. Urgent rows, for removals from the index, are
-    processed before others; the last call counts.
+    A key is the platform key of a project or tool, or the id of an actor as text. Urgent rows (removals from the index)
+    are processed first; the last call for a key decides whether it is urgent.
     """
-    at = now()
-    await _run_upsert(connection, _ENQUEUE, kind, set(keys), {"now": at, "free_at": at, "urgent": urgent})
+    enqueued_at = now()
+    await _run_upsert(
+        connection, _ENQUEUE, kind, set(keys), {"now": enqueued_at, "free_at": enqueued_at, "urgent": urgent}
+    )
 
 
 async def take(database: Database, limit: int, lease_s: float, *, only_urgent: bool = False) -> list[Lease]:
-    """Take up to `limit` free rows for `lease_s` seconds: urgent ones first, then the oldest."""
-    at = now()
-    until = at + timedelta(seconds=lease_s)
-    given = {"now": at, "until": until, "limit": limit, "only_urgent": only_urgent}
+    """Lease up to `limit` available rows for `lease_s` seconds: urgent rows first, then the oldest."""
+    taken_at = now()
+    until = taken_at + timedelta(seconds=lease_s)
+    parameters = {"now": taken_at, "until": until, "limit": limit, "only_urgent": only_urgent}
     async with database.write() as connection:
         rows = sorted(
-            (await connection.execute(_TAKE, given)).all(),
+            (await connection.execute(_TAKE, parameters)).all(),
             key=lambda row: (not row.urgent, row.enqueued_at, row.kind, row.key),
         )
     return [Lease(OutboxKind(row.kind), row.key, row.version, until) for row in rows]
 
 
 async def claim(database: Database, kind: OutboxKind, keys: Sequence[str], lease_s: float) -> list[Lease]:
-    """Take keys without a row by creating their rows; existing rows are left to the next worker.
+    """Create and lease rows for the keys that have none, and return the created rows.
 
-    An existing row is pulled out of its lease, as by a change: its holder took it before this call, and one more pass
-    is needed. A dead row is revived. Returns the created rows.
+    An existing row becomes available to the next worker, even if it is leased or dead: its document must be written
+    again after this call.
     """
-    at = now()
-    until = at + timedelta(seconds=lease_s)
+    claimed_at = now()
+    until = claimed_at + timedelta(seconds=lease_s)
     if not keys:
         return []
     async with database.write() as connection:
-        given = {"kind": kind.value, "keys": sorted(set(keys)), "now": at, "free_at": until, "urgent": False}
-        rows = (await connection.execute(_CLAIM[connection.dialect.name], given)).all()
+        parameters = {
+            "kind": kind.value,
+            "keys": sorted(set(keys)),
+            "now": claimed_at,
+            "free_at": until,
+            "urgent": False,
+        }
+        rows = (await connection.execute(_CLAIM[connection.dialect.name], parameters)).all()
     return [Lease(kind, row.key, row.version, until) for row in rows if row.version == 1]
 
 
 async def settle(database: Database, rows: Sequence[Lease]) -> None:
-    """Delete processed rows; one that changed meanwhile, or that another worker may hold, is processed again."""
-    for kind, until, held in _by_lease(rows):
-        at = now()
-        given = _parameters(kind, until, held)
-        again = {"now": at, "free_at": at, "until": until, "urgent": False}
+    """Delete processed rows. A row that changed, or that another worker may hold, is kept to be processed again."""
+    for kind, until, held in _group_by_lease(rows):
+        settled_at = now()
+        parameters = _parameters(kind, until, held)
+        reprocess_parameters = {"now": settled_at, "free_at": settled_at, "until": until, "urgent": False}
         async with database.write() as connection:
-            waiting = set(await connection.scalars(_WAIT_FOR_OTHER, given | {"now": at}))
-            deleted = set(await connection.scalars(_DELETE, given))
-            await _run_upsert(connection, _REPROCESS, kind, {row.key for row in held} - deleted - waiting, again)
+            waiting = set(await connection.scalars(_WAIT_FOR_OTHER_LEASE, parameters | {"now": settled_at}))
+            deleted = set(await connection.scalars(_DELETE, parameters))
+            await _run_upsert(
+                connection, _REPROCESS, kind, {row.key for row in held} - deleted - waiting, reprocess_parameters
+            )
 
 
 async def release(database: Database, rows: Sequence[Lease], delay_s: float = 0.0) -> None:
-    """Return rows without counting an attempt, to be taken again after `delay_s` seconds."""
-    for kind, until, held in _by_lease(rows):
+    """End leases without counting an attempt. The rows are available again after `delay_s` seconds."""
+    for kind, until, held in _group_by_lease(rows):
         async with database.write() as connection:
             await connection.execute(
                 _RELEASE, _parameters(kind, until, held) | {"free_at": now() + timedelta(seconds=delay_s)}
             )
 
 
-async def refuse(database: Database, rows: Sequence[Lease], error: str, after: timedelta = RETRY_AFTER) -> int:
-    """Count a failed attempt of rows that an available store rejects, and return how many are dead after the third."""
-    died = 0
-    for kind, until, held in _by_lease(rows):
-        given = {"free_at": now() + after, "error": error[:MAX_ERROR_LENGTH]}
+async def reject(database: Database, rows: Sequence[Lease], error: str, retry_after: timedelta = RETRY_AFTER) -> int:
+    """Record that an available store rejected rows, and return how many became dead by reaching `MAX_ATTEMPTS`."""
+    dead_rows = 0
+    for kind, until, held in _group_by_lease(rows):
+        parameters = {"free_at": now() + retry_after, "error": error[:MAX_ERROR_LENGTH]}
         async with database.write() as connection:
-            died += sum(await connection.scalars(_REFUSE, _parameters(kind, until, held) | given))
-    return died
+            dead_rows += sum(await connection.scalars(_REJECT, _parameters(kind, until, held) | parameters))
+    return dead_rows
 
 
 async def backlog(database: Database) -> Backlog:
-    """Return the number of unprocessed rows."""
+    """Return counts and age of the unprocessed rows."""
     row = (await database.fetch(_BACKLOG))[0]
     return Backlog(row.rows, (now() - row.oldest).total_seconds() if row.oldest is not None else 0.0, row.dead)
 
 
 async def pending(database: Database, kind: OutboxKind, keys: Sequence[str]) -> dict[str, bool]:
-    """Return the keys with an outbox row, and whether it is dead."""
+    """Return, for each key that has an outbox row, whether the row is dead."""
     if not keys:
         return {}
     rows = await database.fetch(_PENDING, {"of_kind": kind.value, "keys": list(keys)})
@@ -273,19 +285,19 @@ async def _run_upsert(
     keys: set[str],
     parameters: dict[str, Any],
 ) -> None:
-    # Sorted and unique: transactions lock in one order, and a statement updates no row twice.
+    # Sorted, so that all transactions lock in the same order; unique, so that no statement updates a row twice.
     if keys:
         statement = statements[connection.dialect.name]
         await connection.execute(statement, {"kind": kind.value, "keys": sorted(keys)} | parameters)
 
 
-def _by_lease(rows: Sequence[Lease]) -> Iterator[tuple[OutboxKind, datetime, list[Lease]]]:
-    """Group rows for one transaction each, so that no two kinds are locked at once."""
-    for (kind, until), group in groupby(sorted(rows, key=_lease_of), key=_lease_of):
+def _group_by_lease(rows: Sequence[Lease]) -> Iterator[tuple[OutboxKind, datetime, list[Lease]]]:
+    """Group rows by kind and lease, one transaction for each group, so that no transaction locks two kinds."""
+    for (kind, until), group in groupby(sorted(rows, key=_lease_key), key=_lease_key):
         yield kind, until, list(group)
 
 
-def _lease_of(row: Lease) -> tuple[OutboxKind, datetime]:
+def _lease_key(row: Lease) -> tuple[OutboxKind, datetime]:
     return row.kind, row.until
 
 

@@ -1,6 +1,6 @@
-"""Files and folders that only their owner may read, whatever the umask of the process.
+"""Files and folders that only their owner can read, whatever the umask of the process.
 
-SQLite gives the files beside a database (``-wal``, ``-shm``, ``-journal``) the mode of the database itself.
+SQLite gives a database's ``-wal``, ``-shm`` and ``-journal`` files the mode of the database file.
 """
 
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 FILE_MODE, FOLDER_MODE = 0o600, 0o700
-_FOR_OTHERS = 0o077
+_OTHERS_MASK = 0o077
 
 
 class DataFile(StrEnum):
@@ -26,39 +26,39 @@ class DataFile(StrEnum):
     WORKER_ALIVE = "worker_alive"
 
 
-_OURS = (*DataFile, ".token_secret.", ".writable")
-"""Prefixes of the names of our files in the data folder."""
+_FILE_PREFIXES = (*DataFile, ".token_secret.", ".writable")
+"""Name prefixes of the files that the gateway creates in the data folder."""
 
 
 def make_private_folder(folder: Path) -> None:
-    """Make a folder that only its owner may enter.
+    """Create a folder that only its owner can enter, or restrict the permissions of an existing folder.
 
-    One that is there is narrowed if nothing but files of ours lies in it: a shared folder such as ``/tmp`` stays as it
-    is, and `explore doctor` reports it. Files of ours in it are narrowed in any case.
+    An existing folder is restricted only if it contains nothing but files of the gateway. A shared folder such as
+    ``/tmp`` keeps its permissions, and `explore doctor` reports it. The gateway's files in it are always restricted.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     try:
         folder.mkdir(FOLDER_MODE)
-        folder.chmod(FOLDER_MODE)  # the umask may have taken more away
+        folder.chmod(FOLDER_MODE)  # the umask may have removed permissions of the owner
     except FileExistsError:
         entries = list(folder.iterdir())
-        ours = [entry for entry in entries if entry.name.startswith(_OURS)]
-        for entry in ours:
-            _narrow(entry, FILE_MODE)
-        if len(ours) == len(entries):
-            _narrow(folder, FOLDER_MODE)
+        own_entries = [entry for entry in entries if entry.name.startswith(_FILE_PREFIXES)]
+        for entry in own_entries:
+            _restrict(entry, FILE_MODE)
+        if len(own_entries) == len(entries):
+            _restrict(folder, FOLDER_MODE)
 
 
 def make_private_file(path: Path) -> None:
-    """Make an empty file that only its owner may read, or narrow the one that is there and those beside it.
+    """Create an empty file that only its owner can read, or restrict an existing file and its SQLite side files.
 
-    A file that is there is not opened: closing it would release the locks that SQLite holds on it in this process.
+    An existing file is not opened: closing it would release the locks that SQLite holds on the file in this process.
     """
     try:
         descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, FILE_MODE)
     except FileExistsError:
         for suffix in ("", "-wal", "-shm", "-journal"):
-            _narrow(path.with_name(path.name + suffix), FILE_MODE)
+            _restrict(path.with_name(path.name + suffix), FILE_MODE)
         return
     try:
         os.fchmod(descriptor, FILE_MODE)
@@ -66,21 +66,21 @@ def make_private_file(path: Path) -> None:
         os.close(descriptor)
 
 
-def open_to_others(folder: Path) -> Iterator[Path]:
-    """Give the folder and those files of ours in it that others than their owner may read, write or enter."""
-    for path in (folder, *(entry for entry in sorted(folder.iterdir()) if entry.name.startswith(_OURS))):
-        with suppress(FileNotFoundError):  # SQLite makes and removes the files beside a database
-            if path.stat().st_mode & _FOR_OTHERS:
+def paths_open_to_others(folder: Path) -> Iterator[Path]:
+    """Yield the folder and the gateway's files in it, if users other than their owner have any permission."""
+    for path in (folder, *(entry for entry in sorted(folder.iterdir()) if entry.name.startswith(_FILE_PREFIXES))):
+        with suppress(FileNotFoundError):  # SQLite creates and removes a database's side files
+            if path.stat().st_mode & _OTHERS_MASK:
                 yield path
 
 
 def open_private(path: Path) -> TextIO:
-    """Open a text file for writing; a new one may be read by its owner only."""
+    """Open a text file for writing. Only the owner can read a newly created file."""
     return open(path, "w", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, FILE_MODE))
 
 
-def _narrow(path: Path, mode: int) -> None:
-    # SQLite makes and removes the files beside a database; what belongs to another user `explore doctor` reports.
+def _restrict(path: Path, mode: int) -> None:
+    # SQLite removes side files at any time. `explore doctor` reports files that belong to another user.
     with suppress(FileNotFoundError, PermissionError):
-        if path.stat().st_mode & _FOR_OTHERS:
+        if path.stat().st_mode & _OTHERS_MASK:
             path.chmod(mode)

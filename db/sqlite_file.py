@@ -1,4 +1,7 @@
-"""A connection to an SQLite file that several processes share, opened on first use and reopened when it is replaced."""
+"""A connection to an SQLite file that several processes share. It is opened on first use.
+
+If the file is replaced, the next use reopens it.
+"""
 
 import os
 import sqlite3
@@ -13,9 +16,9 @@ from db.write_ahead_log import enable_secure_delete, truncate_log, use_write_ahe
 
 
 class SqliteFile:
-    """One connection to a file, for one thread at a time. Its errors become `StoreUnavailable` of `store`.
+    """One connection to a file, used by one thread at a time. Errors are raised as `StoreUnavailable` for `store`.
 
-    Each new connection executes the statements of `setup`, and waits at most `busy_timeout_s` for a lock.
+    Each new connection executes the statements of `setup` and waits at most `busy_timeout_s` for a lock.
     """
 
     def __init__(self, path: Path, store: Store, busy_timeout_s: float, setup: Sequence[str]) -> None:
@@ -29,13 +32,13 @@ class SqliteFile:
 
     @contextmanager
     def connection(self, *, create: bool = False) -> Iterator[sqlite3.Connection]:
-        """Lend the connection outside a transaction; `create` makes the file and its folder if they are missing."""
-        with self.lock, self._mapped_errors():
-            yield self._opened(create)
+        """Yield the connection outside a transaction. `create` creates a missing file and its folder."""
+        with self.lock, self._as_store_unavailable():
+            yield self._current_connection(create)
 
     @contextmanager
     def transaction(self, begin: str = "BEGIN IMMEDIATE", *, create: bool = False) -> Iterator[sqlite3.Connection]:
-        """Lend the connection inside one transaction."""
+        """Yield the connection inside a transaction, which is rolled back on any exception."""
         with self.connection(create=create) as connection:
             connection.execute(begin)
             try:
@@ -52,9 +55,9 @@ class SqliteFile:
 
     def set_aside(self) -> None:
         """Rename the file to ``.damaged``, unless another process has already replaced it."""
-        with self.lock, self._mapped_errors():
+        with self.lock, self._as_store_unavailable():
             self.close()
-            if self._inode_now() == self._inode:
+            if self._current_inode() == self._inode:
                 for suffix in ("-wal", "-shm"):
                     Path(f"{self.path}{suffix}").unlink(missing_ok=True)
                 if self.path.exists():
@@ -68,26 +71,26 @@ class SqliteFile:
                 self._connection = None
 
     @contextmanager
-    def _mapped_errors(self) -> Iterator[None]:
+    def _as_store_unavailable(self) -> Iterator[None]:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            self.close()  # its state is unknown, so the next use opens a new one
+            self.close()  # the state of the connection is unknown, so the next use opens a new one
             raise StoreUnavailable(self._store, f"{self.path}: {error}") from error
 
-    def _opened(self, create: bool) -> sqlite3.Connection:
-        if self._connection is not None and self._inode_now() != self._inode:
+    def _current_connection(self, create: bool) -> sqlite3.Connection:
+        if self._connection is not None and self._current_inode() != self._inode:
             self.close()  # the file was removed or replaced
         if self._connection is None:
             if create:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
             if create or self.path.exists():
                 make_private_file(self.path)
-            self._inode = self._inode_now()
+            self._inode = self._current_inode()
             self._connection = self._open("rwc" if create else "rw")
         return self._connection
 
-    def _inode_now(self) -> int:
+    def _current_inode(self) -> int:
         try:
             return os.stat(self.path).st_ino
         except FileNotFoundError:

@@ -167,7 +167,7 @@ class Reindex:
         await outbox.settle(self._database, [lease for lease in leases if (kind, lease.key) not in refused])
         for lease in leases:
             if (reason := refused.get((kind, lease.key))) is not None:
-                await outbox.refuse(self._database, [lease], reason, self._retry_after)
+                await outbox.reject(self._database, [lease], reason, self._retry_after)
         self._refused += len(refused)
         self._written += len(changes.documents) - len(refused)
 

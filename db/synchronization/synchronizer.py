@@ -114,7 +114,7 @@ class IndexSynchronizer:
         for lease in leases:
             if (reason := refused.get((lease.kind, lease.key))) is not None:
                 log.error("the index rejects %s %s: %s", lease.kind.value, lease.key, reason)
-                await outbox.refuse(self._database, [lease], reason, self._retry_after)
+                await outbox.reject(self._database, [lease], reason, self._retry_after)
         return len(leases)
 
     async def _generations(self) -> list[str | None]:

@@ -17,7 +17,7 @@ from db import outbox, schema
 from db.database.engine import Database
 from db.errors import DatabaseLayerError, Store, StoreMisconfigured, StoreUnavailable
 from db.models import OutboxKind
-from db.private_files import DataFile, open_to_others
+from db.private_files import DataFile, paths_open_to_others
 from db.stores import Stores
 from db.synchronization.reindex import Reindex
 from gateway.callers.token_authority import signing_secret, token_authority
@@ -192,7 +192,7 @@ async def _folder(settings: Settings) -> _Result:
         return Verdict.BROKEN, f"{folder} cannot be written by this user; make it writable, or run as its owner"
     if shutil.disk_usage(folder).free < MIN_FREE_BYTES:
         return Verdict.WARNING, f"{folder}: less than {MIN_FREE_BYTES // 2**20} MB are free on its disk; free some"
-    if readable := list(open_to_others(folder)):
+    if readable := list(paths_open_to_others(folder)):
         return Verdict.WARNING, f"{readable[0]} can be read by others; fix it with: chmod -R go-rwx {folder}"
     return Verdict.OK, f"{folder} can be written"
 

@@ -18,7 +18,7 @@ async def three_dead_and_one_alive(database: Database) -> None:
         async with database.write() as connection:
             await outbox.enqueue(connection, kind, [key])
     for _ in range(outbox.MAX_ATTEMPTS):
-        await outbox.refuse(database, await outbox.take(database, 9, 60), f"no {_}", timedelta())
+        await outbox.reject(database, await outbox.take(database, 9, 60), f"no {_}", timedelta())
     async with database.write() as connection:
         await outbox.enqueue(connection, PROJECT, ["alive"])
 

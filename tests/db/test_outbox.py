@@ -207,7 +207,7 @@ async def test_a_refused_row_rests_as_long_as_it_is_told_and_deaths_are_counted(
     died = []
     for _ in range(outbox.MAX_ATTEMPTS):
         leases = await outbox.take(database, 9, LEASE_S)
-        died.append(await outbox.refuse(database, leases, "too long", timedelta()))
+        died.append(await outbox.reject(database, leases, "too long", timedelta()))
     assert died == [0, 0, 1]
 
 
@@ -234,7 +234,7 @@ async def test_a_released_row_is_free_at_once_and_counts_no_try(database: Databa
 async def test_a_row_refused_three_times_is_dead_until_the_truth_changes(database: Database):
     await enqueue(database, "a")
     for _ in range(outbox.MAX_ATTEMPTS):
-        await outbox.refuse(database, await outbox.take(database, 9, LEASE_S), "too long")
+        await outbox.reject(database, await outbox.take(database, 9, LEASE_S), "too long")
         assert await outbox.take(database, 9, LEASE_S) == []
         await end_all_leases(database)
     assert [(row.dead, row.last_error) for row in await rows(database)] == [(True, "too long")]
@@ -250,7 +250,7 @@ async def test_what_moved_meanwhile_is_neither_released_nor_refused(database: Da
     await enqueue(database, "a")
     other = await outbox.take(database, 9, LEASE_S)
     await outbox.release(database, leases)
-    await outbox.refuse(database, leases, "too long")
+    await outbox.reject(database, leases, "too long")
     assert await outbox.take(database, 9, LEASE_S) == []
     await outbox.settle(database, other)
     assert await outbox.take(database, 9, LEASE_S) == []

@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from db.cache.embedded import EmbeddedCache
 from db.database.engine import Database
-from db.private_files import make_private_file, make_private_folder, open_to_others
+from db.private_files import make_private_file, make_private_folder, paths_open_to_others
 from db.vectors.embedded import EmbeddedVectorStore
 
 pytestmark = pytest.mark.servers
@@ -56,7 +56,7 @@ async def test_every_file_of_the_stores_is_private_while_they_are_open_and_after
         assert {"explore.sqlite-wal", "explore.sqlite-shm", "vectors.sqlite-wal", "cache.sqlite-wal"} <= modes.keys()
         assert set(modes.values()) == {"0o600"}, modes
         assert mode(folder) == 0o700
-        assert list(open_to_others(folder)) == []
+        assert list(paths_open_to_others(folder)) == []
     finally:
         for store in (cache, vectors, database):
             await store.close()
@@ -93,7 +93,7 @@ def test_a_shared_folder_stays_as_it_is_and_is_reported(tmp_path: Path) -> None:
     make_private_folder(tmp_path)
     assert (mode(tmp_path), mode(tmp_path / "index.html")) == (0o755, 0o644)
     assert mode(tmp_path / "explore.sqlite") == 0o600
-    assert list(open_to_others(tmp_path)) == [tmp_path]
+    assert list(paths_open_to_others(tmp_path)) == [tmp_path]
 
 
 def test_a_file_that_a_database_holds_locks_on_is_not_opened(tmp_path: Path) -> None:

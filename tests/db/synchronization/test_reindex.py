@@ -323,7 +323,7 @@ async def test_what_the_outbox_knows_to_be_behind_is_no_difference_unless_it_is_
     assert not await reindex.compare()
     [dead] = [lease for lease in await outbox.take(database, 9, 60) if lease.key == "p2"]
     for _ in range(outbox.MAX_ATTEMPTS):
-        await outbox.refuse(database, [dead], "no")
+        await outbox.reject(database, [dead], "no")
         async with database.write() as connection:
             await connection.execute(
                 update(outbox.OutboxRow).where(outbox.OutboxRow.key == "p2").values(available_at=dead.until)

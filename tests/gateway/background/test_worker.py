@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.outbox_chaos import Outcome, run
-from db.private_files import DataFile, open_to_others
+from db.private_files import DataFile, paths_open_to_others
 from tests.preloaded import Program
 from tests.running import environment, explore
 from tests.waiting import until
@@ -49,7 +49,7 @@ async def test_a_signal_stops_the_worker_cleanly(tmp_path: Path, stop: signal.Si
     try:
         await until(lambda: "worker started" in log.read_text())
         await until((tmp_path / "var" / DataFile.WORKER_ALIVE).exists)
-        assert list(open_to_others(tmp_path / "var")) == []
+        assert list(paths_open_to_others(tmp_path / "var")) == []
         worker.send_signal(stop)
         assert await asyncio.to_thread(worker.wait, STOPS_WITHIN_S) == 0, log.read_text()
     finally:

@@ -18,7 +18,7 @@ async def one_dead_and_two_waiting(database: Database) -> None:
     async with database.write() as connection:
         await outbox.enqueue(connection, OutboxKind.PROJECT, ["[dead]"])
     for _ in range(outbox.MAX_ATTEMPTS):
-        await outbox.refuse(database, await outbox.take(database, 9, 60), "a vector of [bold]nothing", timedelta())
+        await outbox.reject(database, await outbox.take(database, 9, 60), "a vector of [bold]nothing", timedelta())
     async with database.write() as connection:
         await outbox.enqueue(connection, OutboxKind.PROJECT, ["a", "b"])
 
