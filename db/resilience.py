@@ -1,7 +1,7 @@
-"""Protection against failing stores: a deadline, a circuit breaker and an observer for each.
+"""Protection against failing stores: each store has a deadline, a circuit breaker and an observer of calls.
 
-A guarded store answers within its deadline or raises `StoreUnavailable`; after several failures it raises at once,
-until a probe succeeds. The layers above decide what to do without the store.
+A call to a guarded store returns within the deadline or raises `StoreUnavailable`. After several failures every call
+raises at once, until a probe succeeds. The callers decide how to continue without the store.
 """
 
 import asyncio
@@ -22,21 +22,27 @@ S = TypeVar("S")
 log = logging.getLogger(__name__)
 
 FAILURES = 5
-"""Within `WINDOW_S`, so that one lost connection or a few slow calls do not open the circuit."""
+"""Failures within `WINDOW_S` that open the circuit: one lost connection or a few slow calls do not."""
 
 WINDOW_S = 10.0
 
 PROBE_INTERVAL_S = 2.0
-"""At most 5 s, so that a recovery shows within 15 s (this interval, a probe's deadline, and the 5 s of a degraded
-ranking)."""
+"""Delay before a call probes a store whose circuit is open.
+
+At most 5 s, so that feeds recover within 15 s: this delay, the deadline of the probe, and the 5 s for which a degraded
+ranking is reused.
+"""
 
 CANCELLATION_COUNTS_AFTER_S = 0.2
-"""A call canceled after this long counts as a failure: a feed's own deadline may be shorter than the store's, and a
-hanging store would never open its circuit. An earlier cancellation means that the client left."""
+"""A call canceled later than this counts as a failure.
+
+A feed's deadline may be shorter than the deadline of the store; a hanging store would then never open its circuit. An
+earlier cancellation means that the client has disconnected.
+"""
 
 
 class CircuitState(StrEnum):
-    """State of a circuit: CLOSED admits all calls, OPEN none, HALF_OPEN one at a time."""
+    """State of a circuit: CLOSED admits all calls, OPEN admits none, HALF_OPEN admits one probe at a time."""
 
     CLOSED = "closed"
     OPEN = "open"
@@ -44,27 +50,27 @@ class CircuitState(StrEnum):
 
 
 class CallOutcome(StrEnum):
-    """Outcome of a call."""
+    """Outcome of a call to a store."""
 
     OK = "ok"
-    UNAVAILABLE = "unavailable"  # the store said so, or cannot be reached
-    TIMEOUT = "timeout"  # the deadline, or a late cancellation
-    REJECTED = "rejected"  # not called: the circuit is open
-    REFUSED = "refused"  # the store refused the input
-    FAILED = "failed"  # an unexpected error
-    CANCELLED = "cancelled"  # the caller left
+    UNAVAILABLE = "unavailable"  # the store cannot be reached, or reports that it is unavailable
+    TIMEOUT = "timeout"  # the deadline has passed, or the call was canceled after `CANCELLATION_COUNTS_AFTER_S`
+    NOT_SENT = "rejected"  # the circuit is open
+    INPUT_REJECTED = "refused"  # the store is available and rejected the input
+    FAILED = "failed"  # unexpected error
+    CANCELLED = "cancelled"  # canceled early by the caller
 
 
 OnChange = Callable[[Store, CircuitState, str], None]
 OnCall = Callable[[Store, str, CallOutcome, float], None]
 
-_FAILURES = {CallOutcome.UNAVAILABLE, CallOutcome.TIMEOUT}
-_SUCCESSES = {CallOutcome.OK, CallOutcome.REFUSED}
+_FAILED_OUTCOMES = {CallOutcome.UNAVAILABLE, CallOutcome.TIMEOUT}
+_SUCCESSFUL_OUTCOMES = {CallOutcome.OK, CallOutcome.INPUT_REJECTED}
 
 
 @dataclass(slots=True)
 class CircuitBreaker:
-    """The circuit of one store: `failures` within `window_s` seconds open it, and probes may close it again."""
+    """The circuit of one store. `failures` within `window_s` seconds open it, and a successful probe closes it."""
 
     failures: int = FAILURES
     window_s: float = WINDOW_S
@@ -76,7 +82,7 @@ class CircuitBreaker:
 
     @property
     def state(self) -> CircuitState:
-        """The state now."""
+        """The current state."""
         if self._opened_at is None:
             return CircuitState.CLOSED
         return CircuitState.OPEN if self.clock() < self._opened_at + self.probe_interval_s else CircuitState.HALF_OPEN
@@ -87,7 +93,7 @@ class CircuitBreaker:
         return self._opened_at is None
 
     def admit(self) -> bool:
-        """Tell whether a call may go to the store; an admitted call must be reported."""
+        """Return whether a call may be sent. After True, the caller must call `report`."""
         state = self.state
         if state is CircuitState.HALF_OPEN and not self._probing:
             self._probing = True
@@ -97,21 +103,20 @@ class CircuitBreaker:
     def report(self, outcome: CallOutcome, admitted_at: float) -> None:
         """Record the outcome of an admitted call.
 
-        `admitted_at`: the time of admission, by the same clock: a call from before the circuit opened tells nothing
-        new.
+        `admitted_at` is the admission time by `clock`. Calls admitted before the circuit opened are ignored.
         """
         if self._opened_at is None:
-            if outcome in _FAILURES:
-                self._note_failure()
+            if outcome in _FAILED_OUTCOMES:
+                self._record_failure()
         elif admitted_at >= self._opened_at + self.probe_interval_s:
             self._probing = False
-            if outcome in _SUCCESSES:
+            if outcome in _SUCCESSFUL_OUTCOMES:
                 self._opened_at = None
                 self._failed_at.clear()
-            elif outcome in _FAILURES:
+            elif outcome in _FAILED_OUTCOMES:
                 self._opened_at = self.clock()
 
-    def _note_failure(self) -> None:
+    def _record_failure(self) -> None:
         now = self.clock()
         self._failed_at.append(now)
         while self._failed_at[0] < now - self.window_s:
@@ -122,17 +127,17 @@ class CircuitBreaker:
 
 
 class Guard:
-    """The guard of one store.
+    """Sends calls to one store, with a deadline and a circuit breaker.
 
-    It calls `on_change` when the circuit opens or closes (logs by default), and `on_call` after each call.
+    `on_change` is called when the circuit opens or closes (default: log it), and `on_call` after each call.
     """
 
     def __init__(
         self,
         store: Store,
-        deadline_s: float | None,  # of a call; None sets none
+        deadline_s: float | None,  # of a call; None: no deadline
         *,
-        deadlines_s: Mapping[str, float | None] | None = None,  # of single operations, by name
+        deadlines_s: Mapping[str, float | None] | None = None,  # exceptions for operations, by method name
         breaker: CircuitBreaker | None = None,
         cancellation_counts_after_s: float = CANCELLATION_COUNTS_AFTER_S,
         on_change: OnChange | None = None,
@@ -146,17 +151,17 @@ class Guard:
         self._on_change = log_circuit_change if on_change is None else on_change
         self._on_call = on_call
 
-    async def call(self, operation: str, ask: Callable[[], Awaitable[T]]) -> T:
-        """Call the store.
+    async def call(self, operation: str, request: Callable[[], Awaitable[T]]) -> T:
+        """Send a call to the store, and return its result.
 
-        Raises `StoreUnavailable` if it cannot be reached, exceeded the deadline, or its circuit is open.
+        Raises `StoreUnavailable` if the store cannot be reached, the deadline has passed, or the circuit is open.
         """
         if not self.breaker.admit():
-            self._note(operation, CallOutcome.REJECTED, 0.0)
+            self._observe(operation, CallOutcome.NOT_SENT, 0.0)
             raise StoreUnavailable(self.store, f"{operation}: not called, the circuit is open")
         admitted_at, outcome, reason = self.breaker.clock(), CallOutcome.FAILED, ""
         try:
-            answer = await self._within_deadline(operation, ask)
+            result = await self._run_until_deadline(operation, request)
             outcome = CallOutcome.OK
         except TimeoutError:
             outcome, reason = CallOutcome.TIMEOUT, f"{operation}: no answer within {self._deadline_of(operation)} s"
@@ -165,7 +170,7 @@ class Guard:
             outcome, reason = CallOutcome.UNAVAILABLE, error.reason
             raise
         except DatabaseLayerError:
-            outcome = CallOutcome.REFUSED
+            outcome = CallOutcome.INPUT_REJECTED
             raise
         except asyncio.CancelledError:
             waited_s = self.breaker.clock() - admitted_at
@@ -174,14 +179,14 @@ class Guard:
             raise
         finally:
             self._report(operation, outcome, admitted_at, reason)
-        return answer
+        return result
 
     def _deadline_of(self, operation: str) -> float | None:
         return self._deadlines_s.get(operation, self._deadline_s)
 
-    async def _within_deadline(self, operation: str, ask: Callable[[], Awaitable[T]]) -> T:
-        """Run a separate task: some clients go on for seconds after a cancellation."""
-        task = asyncio.ensure_future(ask())
+    async def _run_until_deadline(self, operation: str, request: Callable[[], Awaitable[T]]) -> T:
+        """Run the call as a separate task, because some client libraries continue for seconds after a cancellation."""
+        task = asyncio.ensure_future(request())
         try:
             await asyncio.wait({task}, timeout=self._deadline_of(operation))
         except asyncio.CancelledError:
@@ -193,19 +198,19 @@ class Guard:
         return task.result()
 
     def _report(self, operation: str, outcome: CallOutcome, admitted_at: float, reason: str) -> None:
-        self._note(operation, outcome, self.breaker.clock() - admitted_at)
+        self._observe(operation, outcome, self.breaker.clock() - admitted_at)
         was_closed = self.breaker.is_closed
         self.breaker.report(outcome, admitted_at)
         if self.breaker.is_closed is not was_closed:
             self._on_change(self.store, self.breaker.state, reason)
 
-    def _note(self, operation: str, outcome: CallOutcome, seconds: float) -> None:
+    def _observe(self, operation: str, outcome: CallOutcome, seconds: float) -> None:
         if self._on_call is not None:
             self._on_call(self.store, operation, outcome, seconds)
 
 
 _UNGUARDED = ("close", "preload")
-"""Methods that may succeed without the store, and so must not close its circuit."""
+"""Methods that can succeed without contacting the store. Their success must not close the circuit."""
 
 
 def guarded(store: S, guard: Guard) -> S:
@@ -224,27 +229,27 @@ class _Guarded:
             return attribute
 
         @wraps(attribute)
-        async def through(*arguments: Any, **named: Any) -> Any:
-            return await self._guard.call(name, lambda: attribute(*arguments, **named))
+        async def guarded_method(*arguments: Any, **keyword_arguments: Any) -> Any:
+            return await self._guard.call(name, lambda: attribute(*arguments, **keyword_arguments))
 
-        self.__dict__[name] = through  # found without __getattr__ next time
-        return through
+        self.__dict__[name] = guarded_method  # the next access does not call __getattr__
+        return guarded_method
 
 
 def _abandon(task: asyncio.Future[Any]) -> None:
     task.cancel()
     _abandoned.add(task)
-    task.add_done_callback(_forget)
+    task.add_done_callback(_discard_abandoned)
 
 
 _abandoned: set[asyncio.Future[Any]] = set()
-"""Canceled tasks, which the event loop references only weakly."""
+"""Strong references to canceled tasks: the event loop holds only weak ones."""
 
 
-def _forget(task: asyncio.Future[Any]) -> None:
+def _discard_abandoned(task: asyncio.Future[Any]) -> None:
     _abandoned.discard(task)
     if not task.cancelled() and task.exception() is not None:
-        log.debug("an abandoned call ended with %r", task.exception())
+        log.debug("a call ended after its deadline with %r", task.exception())
 
 
 def log_circuit_change(store: Store, state: CircuitState, reason: str) -> None:

@@ -5,34 +5,37 @@ from typing import Protocol
 
 
 class Cache(Protocol):
-    """Bytes by key, each with a time to live. Every method raises `StoreUnavailable` if the store cannot be reached.
+    """Bytes by key, each with a time to live (TTL). Every method raises `StoreUnavailable` if the store is unavailable.
 
-    A key may hold a tag in braces, as in ``{viewer:12}:pointer``: Redis Cluster keeps keys of one tag on one node.
+    A key may contain a hash tag, as in ``{viewer:12}:pointer``: Redis Cluster keeps keys with the same tag on one node.
     """
 
     async def get(self, key: str, *, extend_s: float | None = None) -> bytes | None:
-        """Return a value, or None if it is missing or expired; `extend_s` sets a new time to live from now on."""
+        """Return a value, or None if it is missing or expired. `extend_s` sets a new TTL, counted from now."""
 
     async def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
-        """Return the existing values, by key, in one call to the store."""
+        """Return the existing values by key, with one call to the store."""
 
     async def put(self, key: str, value: bytes, ttl_s: float) -> None:
-        """Store a value for `ttl_s` seconds, replacing an earlier one."""
+        """Store or replace a value for `ttl_s` seconds."""
 
     async def put_many(self, values: Mapping[str, bytes], ttl_s: float) -> None:
-        """Store several values for `ttl_s` seconds in one call; if it fails, some may have been stored."""
+        """Store or replace values for `ttl_s` seconds, with one call. If it fails, some values may have been stored."""
 
     async def add(self, key: str, value: bytes, ttl_s: float) -> bool:
-        """Store a value if there is none, and return whether it was stored; at most one concurrent call succeeds."""
+        """Store a value if the key has none, and return whether it was stored. Of concurrent calls, one succeeds."""
 
     async def delete(self, key: str) -> None:
-        """Delete a value; an unknown key is no error."""
+        """Delete a value. An unknown key is not an error."""
 
     async def keys(self, prefix: str) -> list[str]:
-        """Return the keys with this prefix; slow with many keys, so only for rare operations."""
+        """Return the keys with a prefix. Examines all keys of the store, so it is only for rare operations."""
 
     async def scrub(self) -> None:
-        """Erase deleted and expired values from the files of this host; raises while other processes read them."""
+        """Erase deleted and expired values from local files.
+
+        Raises `StoreUnavailable` while other processes read a file.
+        """
 
     async def close(self) -> None:
         """Release files and connections."""

@@ -1,6 +1,6 @@
 """The embedded cache: one SQLite file that several processes share and that survives a restart.
 
-A damaged file is set aside and replaced by an empty one; the caller does not notice.
+A damaged file is renamed and replaced by an empty one; the call that finds the damage is repeated on the new file.
 """
 
 import asyncio
@@ -21,20 +21,20 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 MAX_BYTES = 256 * 2**20
-"""Maximum size of all values, keys not counted: 8,000 ranking snapshots of 32 KB."""
+"""Maximum total size of all values, without keys: 8,000 ranking snapshots of 32 KB."""
 
 PURGE_EVERY_S = 60.0
 PURGE_SHARE = 1 / 16
-"""A process also purges after storing this share of `max_bytes`, so the limit is exceeded by that much at most."""
+"""A process also purges after storing this share of `max_bytes`, so it exceeds the limit by at most this share."""
 
 BUSY_TIMEOUT_S = 2.0
 
 _SETUP = (
-    "PRAGMA synchronous = NORMAL",  # a power cut loses the newest values and damages nothing
+    "PRAGMA synchronous = NORMAL",  # a power failure loses the newest values, and does not damage the file
     "PRAGMA journal_size_limit = 16777216",
     "CREATE TABLE IF NOT EXISTS entries (key TEXT PRIMARY KEY, expires_at REAL NOT NULL, size INTEGER NOT NULL)",
     "CREATE INDEX IF NOT EXISTS entries_expires_at ON entries (expires_at)",
-    # Separate from the entries: extending a time to live does not rewrite the value (32 KB).
+    # A table of its own, so that extending a TTL does not rewrite the value (32 KB).
     "CREATE TABLE IF NOT EXISTS bodies (key TEXT PRIMARY KEY, value BLOB NOT NULL)",
     "CREATE TRIGGER IF NOT EXISTS body_goes AFTER DELETE ON entries BEGIN DELETE FROM bodies WHERE key = OLD.key; END",
 )
@@ -60,8 +60,8 @@ _EVICT = """
 class EmbeddedCache(Cache):
     """Bytes by key in an SQLite file, created on first use.
 
-    Values beyond `max_bytes` in all are evicted, those that expire first before others; a larger value is not stored.
-    `clock` gives seconds since 1970, the same in all processes that share the file.
+    If all values together exceed `max_bytes`, the values that expire first are evicted. A single value larger than
+    `max_bytes` is not stored. `clock` returns seconds since 1970, the same in all processes that share the file.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class EmbeddedCache(Cache):
     async def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
         def get_many(connection: sqlite3.Connection) -> dict[str, bytes]:
             now = self._clock()
-            # One statement for each key: SQLite runs in this process, and lists of other lengths are other statements.
+            # One statement for each key: SQLite caches the statement, and a call within the process is cheap.
             rows = ((key, connection.execute(_GET, {"key": key, "now": now}).fetchone()) for key in keys)
             return {key: row[0] for key, row in rows if row is not None}
 
@@ -130,7 +130,7 @@ class EmbeddedCache(Cache):
         return await self._run(keys)
 
     async def scrub(self) -> None:
-        """Delete expired values, and empty the file's write-ahead log."""
+        """Delete expired values, and truncate the write-ahead log."""
         await self._run(lambda connection: self._purge(connection, self._clock()))
         await asyncio.get_running_loop().run_in_executor(self._thread, self._file.truncate_log)
 
@@ -138,30 +138,32 @@ class EmbeddedCache(Cache):
         await asyncio.to_thread(self._thread.shutdown)
         self._file.close()
 
-    async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        return await self._in_thread(self._file.connection, work)
+    async def _run(self, operation: Callable[[sqlite3.Connection], T]) -> T:
+        return await self._run_in_thread(self._file.connection, operation)
 
-    async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        return await self._in_thread(self._file.transaction, work)
+    async def _write(self, operation: Callable[[sqlite3.Connection], T]) -> T:
+        return await self._run_in_thread(self._file.transaction, operation)
 
-    async def _in_thread(
-        self, lend: Callable[..., AbstractContextManager[sqlite3.Connection]], work: Callable[[sqlite3.Connection], T]
+    async def _run_in_thread(
+        self,
+        open_connection: Callable[..., AbstractContextManager[sqlite3.Connection]],
+        operation: Callable[[sqlite3.Connection], T],
     ) -> T:
         def attempt() -> T:
-            with lend(create=True) as connection:
-                return work(connection)
+            with open_connection(create=True) as connection:
+                return operation(connection)
 
-        def attempt_again_if_damaged() -> T:
+        def retry_if_damaged() -> T:
             try:
                 return attempt()
             except StoreUnavailable as error:
-                if not _is_damage(error.__cause__):
+                if not _is_file_damage(error.__cause__):
                     raise
-                log.warning("the cache file is damaged and replaced by an empty one: %s", error.reason)
+                log.warning("the cache file is damaged; an empty one replaces it: %s", error.reason)
                 self._file.set_aside()
                 return attempt()
 
-        return await asyncio.get_running_loop().run_in_executor(self._thread, attempt_again_if_damaged)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, retry_if_damaged)
 
     def _put(self, connection: sqlite3.Connection, key: str, value: bytes, ttl_s: float) -> None:
         if len(value) > self._max_bytes:
@@ -180,6 +182,6 @@ class EmbeddedCache(Cache):
         self._purge_at, self._put_since_purge = now + PURGE_EVERY_S, 0
 
 
-def _is_damage(error: BaseException | None) -> bool:
+def _is_file_damage(error: BaseException | None) -> bool:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)

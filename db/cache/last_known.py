@@ -1,4 +1,4 @@
-"""Recently read values, kept in memory."""
+"""In-memory cache of recently read values."""
 
 import time
 from collections import OrderedDict
@@ -9,12 +9,12 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 MAX_AGE_S = 1_800.0
-"""As long as a ranking snapshot lives. Values replace shared data while the database is unavailable; a project that
-became private within this time before the outage may still be shown (docs/decisions/0007)."""
+"""The TTL of a ranking snapshot. The values are served while the database is unavailable, so a project that became
+private less than this time before an outage may be shown during the outage (docs/decisions/0007)."""
 
 
 class LastKnownValues(Generic[K, V]):
-    """The values that were read last in this process, bounded in number and age; the oldest are dropped first."""
+    """The values that this process read last, limited in number and age. The oldest values are dropped first."""
 
     def __init__(
         self, max_entries: int, max_age_s: float = MAX_AGE_S, clock: Callable[[], float] = time.monotonic
@@ -24,17 +24,17 @@ class LastKnownValues(Generic[K, V]):
         self._clock = clock
         self._entries: OrderedDict[K, tuple[float, V]] = OrderedDict()
 
-    def remember(self, found: Mapping[K, V]) -> None:
-        """Keep values that were just read."""
+    def remember(self, values: Mapping[K, V]) -> None:
+        """Store values that were just read from the database."""
         read_at = self._clock()
-        for key, value in found.items():
+        for key, value in values.items():
             self._entries[key] = (read_at, value)
             self._entries.move_to_end(key)
         while len(self._entries) > self._max_entries:
             self._entries.popitem(last=False)
 
     def recall(self, keys: Iterable[K]) -> dict[K, V]:
-        """Return the kept values of these keys that are not too old."""
+        """Return the stored values of these keys that are at most `max_age_s` old."""
         oldest = self._clock() - self._max_age_s
         entries = ((key, self._entries.get(key)) for key in keys)
         return {key: entry[1] for key, entry in entries if entry is not None and entry[0] >= oldest}

@@ -1,28 +1,28 @@
-"""Names of cache entries that belong to an actor, so that they can be found and deleted."""
+"""Keys of the cache entries of an actor, and deletion of these entries."""
 
 from db.cache.base import Cache
 
 OWNERSHIP_TTL_S = 86_400.0
-"""Time to live of the entry that names the owner of a ranking snapshot: longer than anyone pages through one."""
+"""TTL of the entry that assigns a ranking snapshot to an actor: longer than anyone pages through a snapshot."""
 
 
 def actor_prefix(actor_id: int) -> str:
-    """Return the prefix of all entries of this actor."""
+    """Return the key prefix of all entries of an actor."""
     return f"actor:{actor_id}:"
 
 
 def snapshot_key(id_: str) -> str:
-    """Return the name of a ranking snapshot's body. It does not name the actor: a cursor holds only the id."""
+    """Return the key of a ranking snapshot's body. It does not name the actor: a cursor holds only the snapshot id."""
     return f"snapshot:{id_}"
 
 
 def ownership_key(actor_id: int, ranking_id: str) -> str:
-    """Return the name of the entry that assigns a ranking snapshot to this actor."""
+    """Return the key of the entry that assigns a ranking snapshot to an actor."""
     return f"{actor_prefix(actor_id)}snapshot:{ranking_id}"
 
 
 async def delete_actor_entries(cache: Cache, actor_id: int) -> int:
-    """Delete all entries of an actor, and return their number."""
+    """Delete all entries of an actor, snapshot bodies included, and return the number of keys with its prefix."""
     prefix = ownership_key(actor_id, "")
     keys = await cache.keys(actor_prefix(actor_id))
     for key in keys:

@@ -1,7 +1,7 @@
 """The cache on Redis or Redis Cluster, for gateways on several machines.
 
-The server says whether it is a cluster, or the URL does by naming several nodes. The client reconnects by itself;
-values lost in an outage stay lost.
+A URL with several nodes selects Redis Cluster; with one node, the server is asked for its mode. The client reconnects
+automatically. Values that Redis loses in an outage are not restored.
 """
 
 import asyncio
@@ -29,23 +29,23 @@ from db.cache.base import Cache
 from db.errors import Store, StoreMisconfigured, StoreUnavailable
 
 T = TypeVar("T")
-# redis-py types every command as "awaitable or not" for both clients; tests check the results.
+# redis-py types the result of every command as "awaitable or not" for both clients; tests check the results.
 _Client: TypeAlias = Any
 log = logging.getLogger(__name__)
 
 DEADLINE_S = 0.5
-"""A call takes 0.2 ms in one data center; after half a second, computing the value again is faster."""
+"""A call takes 0.2 ms within a data center; after half a second, computing the value again is faster."""
 
 CONNECTIONS = 32
-"""Maximum connections to each node from each worker process; further calls wait until the deadline."""
+"""Maximum connections to each node from each worker process. Further calls wait for a connection until the deadline."""
 
 PREFIX = "explore:"
-"""Prefix of each key: a Redis is often shared with other programs."""
+"""Prefix of each key, because a Redis server is often shared with other programs."""
 
 DEFAULT_PORT = 6379
 
-SCANNED_AT_ONCE = 1_000
-"""Keys that Redis examines in one call of a listing: about 0.3 ms of its time."""
+SCAN_COUNT = 1_000
+"""Keys that Redis examines in one SCAN call: about 0.3 ms of server time."""
 
 
 class RedisCache(Cache):
@@ -57,7 +57,7 @@ class RedisCache(Cache):
         ``redis://[user:password@]host:port/0``; ``rediss://`` for TLS, with ``?ssl_ca_certs=…`` for a private
         certificate authority; several nodes of a cluster as ``redis://host:port,host:port``.
     deadline_s
-        Time limit of a call, connecting included.
+        Time limit of a call, including connecting.
     prefix
         Prefix of each key.
 
@@ -70,8 +70,8 @@ class RedisCache(Cache):
         self._deadline_s = deadline_s
         self._prefix = prefix
         self._client: _Client = None
-        self._connecting = asyncio.Lock()
-        self._free = asyncio.Semaphore(CONNECTIONS)
+        self._connect_lock = asyncio.Lock()
+        self._connection_slots = asyncio.Semaphore(CONNECTIONS)
 
     async def get(self, key: str, *, extend_s: float | None = None) -> bytes | None:
         if extend_s is None:
@@ -112,7 +112,7 @@ class RedisCache(Cache):
         """Store a value if there is none, and return whether it was stored.
 
         If the connection breaks before Redis acknowledges the write, the retry returns False although the value was
-        stored; callers to whom it matters compare the value.
+        stored. Callers that depend on the result read the key and compare its value.
         """
         name, ttl_ms = self._name(key), _milliseconds(ttl_s)
         return bool(await self._call(lambda client: client.set(name, value, nx=True, px=ttl_ms)))
@@ -124,17 +124,17 @@ class RedisCache(Cache):
         pattern = re.sub(r"([*?\[\]\\^-])", r"\\\1", self._name(prefix)) + "*"
 
         async def scan(client: _Client) -> list[bytes]:
-            return [key async for key in client.scan_iter(match=pattern, count=SCANNED_AT_ONCE)]
+            return [key async for key in client.scan_iter(match=pattern, count=SCAN_COUNT)]
 
         names = {bytes(name).decode() for name in await self._call(scan)}
         return sorted(name.removeprefix(self._name("")) for name in names)
 
-    async def lend(self, call: Callable[[_Client], Awaitable[T]]) -> T:
-        """Run a call of another library on this connection, with the same deadline and errors."""
+    async def run(self, call: Callable[[_Client], Awaitable[T]]) -> T:
+        """Run a call of another library on this client, with the same deadline and errors."""
         return await self._call(call)
 
     async def scrub(self) -> None:
-        """Do nothing: Redis frees deleted values; docs/privacy.md describes its own files."""
+        """Do nothing: Redis frees deleted values. docs/privacy.md describes the files of Redis."""
 
     async def close(self) -> None:
         client, self._client = self._client, None
@@ -149,7 +149,7 @@ class RedisCache(Cache):
 
     async def _call(self, call: Callable[[_Client], Awaitable[T]]) -> T:
         try:
-            async with asyncio.timeout(self._deadline_s), self._free:
+            async with asyncio.timeout(self._deadline_s), self._connection_slots:
                 return await call(self._client or await self._connect())
         except TimeoutError as error:
             raise self._unavailable(f"no answer within {self._deadline_s} s") from error
@@ -159,22 +159,22 @@ class RedisCache(Cache):
                 f"Redis at {self._address} rejects the login ({error}); check user and password in REDIS_URL",
             ) from error
         except (RedisError, RedisClusterException, OSError, AttributeError) as error:
-            # AttributeError: while a cluster is down, redis-py 8.1 closes connections that other tasks are setting up.
+            # AttributeError: while a cluster is down, redis-py 8.1 closes connections that other tasks are opening.
             raise self._unavailable(str(error) or type(error).__name__) from error
 
     def _unavailable(self, reason: str) -> StoreUnavailable:
         return StoreUnavailable(Store.CACHE, f"Redis at {self._address}: {reason}")
 
     async def _connect(self) -> _Client:
-        async with self._connecting:
+        async with self._connect_lock:
             if self._client is None:
                 self._client = await self._new_client()
         return self._client
 
     async def _new_client(self) -> _Client:
         if len(self._nodes) > 1:
-            return await self._cluster()
-        client: _Client = Redis(**_options(self._nodes[0]), retry=_once_more())
+            return await self._new_cluster_client()
+        client: _Client = Redis(**_client_options(self._nodes[0]), retry=_retry_once())
         try:
             is_cluster = await _is_cluster(client)
         except BaseException:  # also on cancellation: nothing else references this client
@@ -183,26 +183,26 @@ class RedisCache(Cache):
         if not is_cluster:
             return client
         await client.aclose()
-        return await self._cluster()
+        return await self._new_cluster_client()
 
-    async def _cluster(self) -> _Client:
+    async def _new_cluster_client(self) -> _Client:
         options = {name: value for name, value in self._nodes[0].items() if name not in ("host", "port", "db")}
         nodes = [ClusterNode(host, port) for host, port in self._hosts()]
-        # Without steps: every fifth moved slot would close the connections of all other tasks.
+        # `reinitialize_steps` 0: by default every fifth MOVED response closes the connections of all tasks.
         client: _Client = RedisCluster(
-            startup_nodes=nodes, **_options(options), retry=_once_more(), reinitialize_steps=0
+            startup_nodes=nodes, **_client_options(options), retry=_retry_once(), reinitialize_steps=0
         )
-        # Before the first command: commands that wait for the first slot map are sent to random nodes.
+        # Before the first command, since commands sent before the slot map is loaded go to random nodes.
         return await client.initialize()
 
 
-def _options(options: dict[str, Any]) -> dict[str, Any]:
-    # RESP2: the handshake of RESP3 asks for notifications that only Redis Enterprise supports.
+def _client_options(options: dict[str, Any]) -> dict[str, Any]:
+    # RESP2: with RESP3, the client requests notifications that only Redis Enterprise supports.
     return {**options, "protocol": 2, "max_connections": 2 * CONNECTIONS}
 
 
-def _once_more() -> Retry:
-    """Retry once immediately: after a restart of Redis every pooled connection is dead."""
+def _retry_once() -> Retry:
+    """Return a policy of one immediate retry: after a restart of Redis every pooled connection is broken."""
     return Retry(ConstantBackoff(0.01), 1)
 
 
@@ -212,22 +212,21 @@ async def _is_cluster(client: _Client) -> bool:
     except AuthenticationError:
         raise
     except ResponseError:  # a hosted Redis may not allow INFO
-        log.info("Redis does not say whether it is a cluster; assuming a single server")
+        log.info("Redis rejects INFO, which tells whether it is a cluster; assuming a single server")
         return False
 
 
 def node_urls(url: str) -> list[str]:
-    """Return the URL of each node in a URL that names several hosts."""
+    """Split a URL with several hosts into one URL for each host."""
     parts = urlsplit(url)
     account, at, hosts = parts.netloc.rpartition("@")
     return [urlunsplit(parts._replace(netloc=f"{account}{at}{host}")) for host in hosts.split(",")]
 
 
 def _nodes(url: str) -> list[dict[str, Any]]:
-    """Return the connection options of each node in a URL."""
     try:
-        return [_node(node_url) for node_url in node_urls(url)]
-    except ValueError:  # its message quotes parts of the URL
+        return [_node_options(node_url) for node_url in node_urls(url)]
+    except ValueError:  # the message of the ValueError quotes parts of the URL
         raise StoreMisconfigured(
             Store.CACHE,
             "REDIS_URL cannot be read, or names a Unix socket; write redis://user:password@host:6379/0, user and "
@@ -235,7 +234,7 @@ def _nodes(url: str) -> list[dict[str, Any]]:
         ) from None
 
 
-def _node(url: str) -> dict[str, Any]:
+def _node_options(url: str) -> dict[str, Any]:
     options: dict[str, Any] = {**parse_url(url)}
     if "path" in options:
         raise ValueError("a Unix socket is not supported")

@@ -1,8 +1,8 @@
-"""Single flight: a missing value is computed once, however many tasks and workers want it at the same time.
+"""Single flight: concurrent requests for a missing cache value share one computation.
 
-In one process the callers share a task. Between processes a lock in the cache selects the one that computes. The others
-poll until the value exists, the lock is free, or the lock would have expired, and then compute the value themselves.
-Without the cache each process computes for itself.
+Within a process, the callers wait for the same task. Among processes, a lock in the cache selects the process that
+computes. The others poll the cache until it holds the value. If the lock is released or has expired without a value,
+another process takes over. If the cache is unavailable, each process computes the value itself.
 """
 
 import asyncio
@@ -18,18 +18,18 @@ from db.errors import StoreUnavailable
 log = logging.getLogger(__name__)
 
 FIRST_POLL_S, LAST_POLL_S = 0.005, 0.05
-"""Polling intervals grow from 5 ms to 50 ms: a ranking takes about 40 ms."""
+"""The polling interval grows from 5 ms to 50 ms; computing a ranking takes about 40 ms."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Computed(Generic[T]):
-    """A value, and in the process that computed it the object that it encodes."""
+    """An encoded value, with the decoded object if this process computed it."""
 
     value: bytes
     ttl_s: float
-    decoded: T | None = None  # the decoded object; None if the value was found in the cache
+    decoded: T | None = None  # None if the value was read from the cache
 
 
 Compute = Callable[[], Awaitable[Computed[T]]]
@@ -37,13 +37,13 @@ Compute = Callable[[], Awaitable[Computed[T]]]
 
 @dataclass(slots=True)
 class _Flight:
-    """A running computation and the number of callers that wait for it."""
+    """A running computation, and the number of callers that wait for it."""
 
     task: asyncio.Task[Computed[Any]]
     callers: int = 0
 
 
-# By cache and key. A task references its cache, so the cache's id cannot be reused meanwhile.
+# By id of the cache and key. A task references its cache, so that the id is not reused while the task runs.
 _flights: dict[tuple[int, str], _Flight] = {}
 
 
@@ -52,17 +52,17 @@ async def get_or_compute(
 ) -> Computed[T]:
     """Return the value of a key, computed once if the cache does not hold it.
 
-    The computation is a separate task: the cancellation of a caller does not affect the others.
+    The computation is a separate task, so that canceling one caller does not affect the others.
 
     Parameters
     ----------
     compute
-        Computes the value and its time to live. Its error reaches all callers of this process; other processes then
-        compute the value themselves.
+        Computes the value and its TTL. An exception is raised in all callers of this process; another process then
+        computes the value.
     lock_s
-        Maximum wait for another process; longer than the computation ever takes.
+        Maximum wait for another process, in seconds; longer than any computation takes.
     cancel_when_abandoned
-        Whether the computation is canceled once every caller of this process has been; otherwise it completes.
+        Whether the computation is canceled when all callers of this process have been canceled.
     """
     try:
         cached = await cache.get(key)
@@ -73,8 +73,10 @@ async def get_or_compute(
     name = (id(cache), key)
     flight = _flights.get(name)
     if flight is None or flight.task.get_loop() is not asyncio.get_running_loop():
-        flight = _Flight(asyncio.create_task(_fly(cache, key, compute, lock_s), name=f"single flight of {key}"))
-        flight.task.add_done_callback(lambda _, flight=flight: _land(name, flight))  # type: ignore[misc]
+        flight = _Flight(
+            asyncio.create_task(_compute_once(cache, key, compute, lock_s), name=f"single flight of {key}")
+        )
+        flight.task.add_done_callback(lambda _, flight=flight: _finish_flight(name, flight))  # type: ignore[misc]
         _flights[name] = flight
     flight.callers += 1
     try:
@@ -82,27 +84,29 @@ async def get_or_compute(
     finally:
         flight.callers -= 1
         if cancel_when_abandoned and not flight.callers and not flight.task.done():
-            _forget(name, flight)  # first: a new caller must not wait for a canceled task
+            _remove_flight(name, flight)  # before `cancel`, so that a new caller does not wait for a canceled task
             flight.task.cancel()
 
 
-def _land(name: tuple[int, str], flight: _Flight) -> None:
-    _forget(name, flight)
-    if not flight.task.cancelled() and flight.task.exception() is not None:  # retrieved: all callers may be gone
+def _finish_flight(name: tuple[int, str], flight: _Flight) -> None:
+    _remove_flight(name, flight)
+    if (
+        not flight.task.cancelled() and flight.task.exception() is not None
+    ):  # retrieve the exception: all callers may have been canceled
         log.debug("%s failed: %r", flight.task.get_name(), flight.task.exception())
 
 
-def _forget(name: tuple[int, str], flight: _Flight) -> None:
+def _remove_flight(name: tuple[int, str], flight: _Flight) -> None:
     if _flights.get(name) is flight:
         del _flights[name]
 
 
-async def _fly(cache: Cache, key: str, compute: Compute[T], lock_s: float) -> Computed[T]:
+async def _compute_once(cache: Cache, key: str, compute: Compute[T], lock_s: float) -> Computed[T]:
     lock, token = f"{key}:lock", secrets.token_bytes(16)
     try:
-        found = await _wait(cache, key, lock, token, lock_s)
-        if found is not None:
-            return Computed(found, 0.0)
+        value = await _wait_for_other_process(cache, key, lock, token, lock_s)
+        if value is not None:
+            return Computed(value, 0.0)
         computed = await compute()
         try:
             await cache.put(key, computed.value, computed.ttl_s)
@@ -110,11 +114,11 @@ async def _fly(cache: Cache, key: str, compute: Compute[T], lock_s: float) -> Co
             log.debug("%s was computed and not cached: %s", key, error)
         return computed
     finally:
-        await _release(cache, lock, token)
+        await _release_lock(cache, lock, token)
 
 
-async def _wait(cache: Cache, key: str, lock: str, token: bytes, lock_s: float) -> bytes | None:
-    """Return the value of another process, or None if this one is to compute it."""
+async def _wait_for_other_process(cache: Cache, key: str, lock: str, token: bytes, lock_s: float) -> bytes | None:
+    """Return the value that another process computed, or None if this process must compute it."""
     clock = asyncio.get_running_loop().time
     deadline, pause_s = clock() + lock_s, FIRST_POLL_S
     try:
@@ -124,19 +128,24 @@ async def _wait(cache: Cache, key: str, lock: str, token: bytes, lock_s: float) 
                 return await cache.get(key)
             await asyncio.sleep(pause_s)
             pause_s = min(LAST_POLL_S, pause_s * 1.5)
-            found = await cache.get_many([key, lock])
-            if key in found or found.get(lock) == token:  # ours: the response to `add` was lost
-                return found.get(key)
+            values = await cache.get_many([key, lock])
+            if (
+                key in values or values.get(lock) == token
+            ):  # this process holds the lock: the response to `add` was lost
+                return values.get(key)
     except StoreUnavailable:
         return None
-    log.warning("another process has not computed %s within %s s; computing it here too", key, lock_s)
+    log.warning("another process has not computed %s within %s s; this process computes it too", key, lock_s)
     return None
 
 
-async def _release(cache: Cache, lock: str, token: bytes) -> None:
-    """Release the lock if it is still ours. If it passes to another process in between, one more process computes."""
+async def _release_lock(cache: Cache, lock: str, token: bytes) -> None:
+    """Release the lock if this process still holds it.
+
+    Reading and deleting are not atomic: if the lock expires in between, one more process may compute the value.
+    """
     try:
         if await cache.get(lock) == token:
             await cache.delete(lock)
     except StoreUnavailable as error:
-        log.debug("%s was not released and will expire: %s", lock, error)
+        log.debug("lock %s was not released and will expire: %s", lock, error)

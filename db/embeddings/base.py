@@ -10,7 +10,7 @@ Vectors = NDArray[np.float32]
 
 
 class Embedder(Protocol):
-    """Turns texts into vectors of one space. Spaces of different models do not mix."""
+    """Converts texts to vectors. Vectors of different models are not comparable."""
 
     @property
     def model(self) -> str:
@@ -18,16 +18,16 @@ class Embedder(Protocol):
 
     @property
     def dimension(self) -> int:
-        """Components of each vector."""
+        """Number of components of each vector."""
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
         """Embed texts.
 
         Returns
         -------
-        (len(texts), dimension) array of unit vectors; a text without any known word gives a row of zeros.
+        (len(texts), dimension) array of unit vectors. The row of a text without any known word is zeros.
 
-        Raises `StoreUnavailable` if the model cannot be reached; nothing was embedded.
+        Raises `StoreUnavailable` if the model is unavailable.
         """
 
     async def close(self) -> None:
@@ -35,6 +35,6 @@ class Embedder(Protocol):
 
 
 def normalize_rows(vectors: Vectors) -> None:
-    """Scale each row to unit length in place; a row of zeros stays as it is."""
+    """Scale each row to unit length in place, except rows of zeros."""
     lengths = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
     np.divide(vectors, lengths, out=vectors, where=lengths > 0, casting="same_kind")

@@ -1,6 +1,7 @@
-"""Embeddings of OpenAI and of servers with the same interface (Ollama, vLLM, text-embeddings-inference).
+"""Embeddings by OpenAI and by servers with the same interface (Ollama, vLLM, text-embeddings-inference).
 
-The client's own retries are off: ours end with the deadline, and one Retry-After delays all requests.
+The retries of the client library are switched off. The retries here stop at the deadline, and a Retry-After header of
+one response delays all requests.
 """
 
 import asyncio
@@ -33,45 +34,45 @@ TEXT_TOKENS = 8_191
 """Maximum tokens of a text for OpenAI's models."""
 
 BATCH_TOKENS = 50_000
-"""Maximum estimated tokens of a request. OpenAI takes 300,000; a smaller request costs less to repeat."""
+"""Maximum estimated tokens of a request. OpenAI allows 300,000; retrying a smaller request costs less."""
 
 BATCH_TEXTS = 256
-"""Maximum texts of a request. OpenAI takes 2,048; 256 vectors of 1,536 components are a response of 2 MB."""
+"""Maximum texts of a request. OpenAI allows 2,048; the response for 256 vectors of 1,536 components has 2 MB."""
 
 CONCURRENCY = 4
 TRIES = 6
 FIRST_PAUSE_S, MAX_PAUSE_S = 0.5, 8.0
-"""The n-th retry waits a random part of min(8, 0.5 × 2ⁿ) seconds (full jitter), or as long as Retry-After says."""
+"""The n-th retry waits a random share of min(8, 0.5 × 2ⁿ) seconds (full jitter), or the time in Retry-After."""
 
 DEADLINE_S = 30.0
 ATTEMPT_S = 15.0
 
-_TRANSIENT = frozenset({408, 409, 425, 429})
-_REFUSED_KEY = frozenset({401, 403})
-_REFUSED_INPUT = frozenset({400, 413, 422})
+_TRANSIENT_STATUSES = frozenset({408, 409, 425, 429})
+_KEY_REJECTED = frozenset({401, 403})
+_INPUT_REJECTED = frozenset({400, 413, 422})
 
 
 class OpenAIEmbedder:
-    """Turns texts into unit vectors with a model behind ``/v1/embeddings``.
+    """Converts texts to unit vectors with a model behind ``/v1/embeddings``.
 
     Parameters
     ----------
     api_key
         Empty for a server that requires none.
     base_url
-        Address, ``/v1`` included.
+        Address, including ``/v1``.
     send_dimension
-        Whether requests name the dimension. None: only for OpenAI's third generation, which shortens vectors on demand.
+        Whether requests include the dimension. None: only for OpenAI's ``text-embedding-3`` models, which support it.
     deadline_s, attempt_s
-        Time limits of `embed`, retries included, and of one request.
+        Time limits of `embed` including retries, and of one request, in seconds.
     batch_tokens, batch_texts, text_tokens
-        Limits of a request and of a text; a longer text is truncated.
+        Limits of a request, and of a text. Longer texts are truncated.
     concurrency, tries
-        Concurrent requests, and attempts for each request.
+        Maximum concurrent requests, and maximum attempts of each request.
     jitter
         Returns a random number from 0 to 1.
     on_usage
-        Called with the tokens and dollars of each response.
+        Called with the tokens and the price in dollars of each response.
     """
 
     def __init__(
@@ -98,41 +99,41 @@ class OpenAIEmbedder:
         self._base_url = base_url
         if send_dimension is None:
             send_dimension = model.startswith("text-embedding-3")
-        self._extra: dict[str, Any] = {"dimensions": dimension} if send_dimension else {}
+        self._optional_parameters: dict[str, Any] = {"dimensions": dimension} if send_dimension else {}
         self._deadline_s = deadline_s
         self._batch_tokens, self._batch_texts, self._text_tokens = batch_tokens, batch_texts, text_tokens
-        self._slots = asyncio.Semaphore(concurrency)
+        self._request_slots = asyncio.Semaphore(concurrency)
         self._tries = tries
         self._price = dollars_per_million / 1e6
         self._jitter = jitter
         self._on_usage = on_usage
-        self._not_before = 0.0
+        self._resume_at = 0.0
         try:
-            _ = urlsplit(base_url).port  # raises here: the client's own error is one of a library below it
-            # The client rejects an empty key; a server that requires none ignores this one.
+            _ = urlsplit(base_url).port  # raises ValueError; the client would raise an error of its HTTP library
+            # The client rejects an empty key. A server that requires no key ignores "none".
             self._client = AsyncOpenAI(api_key=api_key or "none", base_url=base_url, timeout=attempt_s, max_retries=0)
-        except (OpenAIError, ValueError):  # its text quotes parts of the address
+        except (OpenAIError, ValueError):  # the error message quotes parts of the address
             raise self._misconfigured("cannot be used; check OPENAI_BASE_URL") from None
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
-        """Embed texts into unit vectors; an empty text gives a row of zeros and is not sent.
+        """Embed texts into unit vectors. Empty texts are not sent; their rows are zeros.
 
         Raises
         ------
         StoreMisconfigured
-            If the key is refused, the model is unknown, or its vectors have another dimension.
+            If the key is rejected, the model is unknown, or its vectors have another dimension.
         StoreUnavailable
-            If it did not answer within the deadline, or the response is invalid.
+            If no response arrives within the deadline, or the response is invalid.
         InvalidRecord
-            If it rejects a text; the path holds its index.
+            If the model rejects a text; the path of the error holds the index of the text.
         """
-        readable = [truncate(_readable(text), self._text_tokens) for text in texts]
+        readable = [truncate(_clean_text(text), self._text_tokens) for text in texts]
         vectors = np.zeros((len(texts), self.dimension), np.float32)
         batches = list(self._batches([row for row, text in enumerate(readable) if text], readable))
         deadline = asyncio.get_running_loop().time() + self._deadline_s
         try:
             async with asyncio.timeout_at(deadline):
-                await _all([self._embed_batch(rows, readable, vectors, deadline) for rows in batches])
+                await _run_concurrently([self._embed_batch(rows, readable, vectors, deadline) for rows in batches])
         except TimeoutError as error:
             raise self._unavailable(f"no answer within {self._deadline_s:g} s") from error
         return vectors
@@ -154,67 +155,67 @@ class OpenAIEmbedder:
         if batch:
             yield batch
 
-    async def _embed_batch(self, rows: list[int], texts: list[str], into: Vectors, deadline: float) -> None:
-        """Embed some of the texts; if they are rejected, each half separately, and a single text truncated."""
+    async def _embed_batch(self, rows: list[int], texts: list[str], vectors: Vectors, deadline: float) -> None:
+        """Embed a batch. If it is rejected, embed each half separately; truncate a single rejected text, and retry."""
         try:
-            async with self._slots:
-                into[rows] = await self._request([texts[row] for row in rows], deadline)
+            async with self._request_slots:
+                vectors[rows] = await self._request([texts[row] for row in rows], deadline)
         except APIStatusError as error:
             if len(rows) > 1:
                 middle = len(rows) // 2
-                await self._embed_batch(rows[:middle], texts, into, deadline)
-                await self._embed_batch(rows[middle:], texts, into, deadline)
+                await self._embed_batch(rows[:middle], texts, vectors, deadline)
+                await self._embed_batch(rows[middle:], texts, vectors, deadline)
                 return
             row = rows[0]
-            shorter = truncate_bytes(texts[row], self._text_tokens)
-            if shorter == texts[row]:
-                raise InvalidRecord(f"the embedding model refuses the text: {error.message}", (row,)) from error
-            texts[row] = shorter
-            await self._embed_batch(rows, texts, into, deadline)
+            shorter_text = truncate_bytes(texts[row], self._text_tokens)
+            if shorter_text == texts[row]:
+                raise InvalidRecord(f"the embedding model rejects the text: {error.message}", (row,)) from error
+            texts[row] = shorter_text
+            await self._embed_batch(rows, texts, vectors, deadline)
 
     async def _request(self, texts: list[str], deadline: float) -> Vectors:
         """Send a request, with retries.
 
-        Raises `APIStatusError` if these texts are rejected.
+        Raises `APIStatusError` if the texts are rejected.
         """
         clock = asyncio.get_running_loop().time
         for attempt in range(self._tries):
-            if self._not_before >= deadline:
+            if self._resume_at >= deadline:
                 raise self._unavailable(f"it asks for a pause of {self._not_before - clock():.0f} s")
-            await asyncio.sleep(max(0.0, self._not_before - clock()))
+            await asyncio.sleep(max(0.0, self._resume_at - clock()))
             try:
                 return await self._attempt(texts)
             except APIError as error:
                 self._raise_unless_transient(error)
                 pause_s = self._pause_s(error, attempt)
                 if attempt + 1 == self._tries or clock() + pause_s >= deadline:
-                    raise self._unavailable(_reason(error)) from error
+                    raise self._unavailable(_error_message(error)) from error
             await asyncio.sleep(pause_s)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     async def _attempt(self, texts: list[str]) -> Vectors:
-        answer = await self._client.embeddings.with_raw_response.create(
-            input=texts, model=self.model, encoding_format="base64", **self._extra
+        response = await self._client.embeddings.with_raw_response.create(
+            input=texts, model=self.model, encoding_format="base64", **self._optional_parameters
         )
         try:
-            body = json.loads(answer.content)
+            body = json.loads(response.content)
             items = sorted(body["data"], key=lambda item: item["index"])
-            indices, rows = [item["index"] for item in items], [_vector(item["embedding"]) for item in items]
+            indices, rows = [item["index"] for item in items], [_parse_vector(item["embedding"]) for item in items]
             tokens = (body.get("usage") or {}).get("total_tokens") or sum(estimate_tokens(text) for text in texts)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise self._unavailable("its response is not a list of embeddings; check OPENAI_BASE_URL") from error
         if self._on_usage is not None:
             self._on_usage(tokens, tokens * self._price)
-        return self._checked(indices, rows, len(texts))
+        return self._check_vectors(indices, rows, len(texts))
 
-    def _checked(self, indices: list[int], rows: list[Vectors], expected: int) -> Vectors:
-        """Return valid vectors, scaled to unit length."""
+    def _check_vectors(self, indices: list[int], rows: list[Vectors], expected: int) -> Vectors:
+        """Check number, dimension and values of the vectors, and return them scaled to unit length."""
         if indices != list(range(expected)):
             raise self._unavailable(f"it returned {len(rows)} vectors for {expected} texts")
-        wrong = next((row.size for row in rows if row.shape != (self.dimension,)), None)
-        if wrong is not None:
+        wrong_dimension = next((row.size for row in rows if row.shape != (self.dimension,)), None)
+        if wrong_dimension is not None:
             raise self._misconfigured(
-                f"gives vectors of {wrong} components where {self.dimension} are expected; "
+                f"gives vectors of {wrong_dimension} components where {self.dimension} are expected; "
                 "set the model's own dimension and run `explore reindex`"
             )
         vectors = np.stack(rows)
@@ -224,32 +225,32 @@ class OpenAIEmbedder:
         return vectors
 
     def _raise_unless_transient(self, error: APIError) -> None:
-        """Raise errors of the settings, and rejections of the texts as they are; return for transient errors."""
+        """Raise `StoreMisconfigured` for wrong settings and `error` for rejected texts; return for transient errors."""
         if isinstance(error, APIConnectionError) or not isinstance(error, APIStatusError):
             return
         status = error.status_code
-        if status in _REFUSED_KEY:
-            raise self._misconfigured(f"refuses the key ({status}); check OPENAI_API_KEY") from error
+        if status in _KEY_REJECTED:
+            raise self._misconfigured(f"rejects the key ({status}); check OPENAI_API_KEY") from error
         if status == 404:
             raise self._misconfigured(
                 "does not know the model or the address (404); check WEAVIATE_EMBEDDING_MODEL and OPENAI_BASE_URL"
             ) from error
         if error.code == "insufficient_quota":
             raise self._unavailable("the account's quota is used up") from error
-        if status in _REFUSED_INPUT:
+        if status in _INPUT_REJECTED:
             if error.param == "dimensions":
                 raise self._misconfigured(f"cannot give {self.dimension} components: {error.message}") from error
             raise error
-        if status < 500 and status not in _TRANSIENT:
-            raise self._misconfigured(f"refuses the request ({status}): {error.message}") from error
+        if status < 500 and status not in _TRANSIENT_STATUSES:
+            raise self._misconfigured(f"rejects the request ({status}): {error.message}") from error
 
     def _pause_s(self, error: APIError, attempt: int) -> float:
         requested_s = _retry_after_s(error)
         backoff_s: float = self._jitter() * min(MAX_PAUSE_S, FIRST_PAUSE_S * 2**attempt)
         if requested_s is None:
             return backoff_s
-        self._not_before = max(self._not_before, asyncio.get_running_loop().time() + requested_s)
-        return requested_s + self._jitter() * FIRST_PAUSE_S  # so that not all clients retry at the same instant
+        self._resume_at = max(self._resume_at, asyncio.get_running_loop().time() + requested_s)
+        return requested_s + self._jitter() * FIRST_PAUSE_S  # so that not all clients retry at the same time
 
     def _unavailable(self, reason: str) -> StoreUnavailable:
         return StoreUnavailable(Store.EMBEDDINGS, f"{self.model} at {display_url(self._base_url)}: {reason}")
@@ -258,9 +259,9 @@ class OpenAIEmbedder:
         return StoreMisconfigured(Store.EMBEDDINGS, f"{self.model} at {display_url(self._base_url)} {reason}")
 
 
-async def _all(work: Sequence[Coroutine[Any, Any, T]]) -> None:
-    """Run concurrently; the first error cancels the rest and propagates unchanged."""
-    tasks = [asyncio.create_task(item) for item in work]
+async def _run_concurrently(coroutines: Sequence[Coroutine[Any, Any, T]]) -> None:
+    """Run coroutines concurrently. The first error cancels the others and is raised unchanged."""
+    tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
     try:
         await asyncio.gather(*tasks)
     finally:
@@ -268,22 +269,22 @@ async def _all(work: Sequence[Coroutine[Any, Any, T]]) -> None:
             task.cancel()
 
 
-def _readable(text: str) -> str:
-    """Drop lone surrogates, which cannot be sent, and NUL, which some servers reject."""
+def _clean_text(text: str) -> str:
+    """Remove lone surrogates, which cannot be encoded, and NUL, which some servers reject."""
     return text.replace("\0", " ").encode(errors="ignore").decode().strip()
 
 
-def _vector(embedding: str | list[float]) -> Vectors:
+def _parse_vector(embedding: str | list[float]) -> Vectors:
     if isinstance(embedding, str):
         try:
             return np.frombuffer(base64.b64decode(embedding, validate=True), "<f4").astype(np.float32)
         except binascii.Error as error:
-            raise ValueError("no base64") from error
+            raise ValueError("not base64") from error
     return np.asarray(embedding, np.float32)  # some servers do not support base64
 
 
 def _retry_after_s(error: APIError) -> float | None:
-    """Return the seconds of a Retry-After header, given as milliseconds, seconds or a date."""
+    """Return the delay of a `retry-after-ms` or `retry-after` header (seconds or a date), or None."""
     if not isinstance(error, APIStatusError):
         return None
     headers = error.response.headers
@@ -292,18 +293,18 @@ def _retry_after_s(error: APIError) -> float | None:
             return max(0.0, float(headers["retry-after-ms"]) / 1000)
         return max(0.0, float(headers["retry-after"])) if "retry-after" in headers else None
     except ValueError:
-        return _until(headers["retry-after"], headers.get("date")) if "retry-after" in headers else None
+        return _seconds_until(headers["retry-after"], headers.get("date")) if "retry-after" in headers else None
 
 
-def _until(date: str, now: str | None) -> float | None:
-    """Return the seconds until a date by the server's own clock."""
+def _seconds_until(date: str, now: str | None) -> float | None:
+    """Return the seconds until a date, by the clock of the server that sent it."""
     try:
         return max(0.0, (parsedate_to_datetime(date) - parsedate_to_datetime(now or "")).total_seconds())
     except (ValueError, TypeError):
         return None
 
 
-def _reason(error: APIError) -> str:
+def _error_message(error: APIError) -> str:
     if isinstance(error, APIStatusError):
         return f"{error.status_code}: {error.message}"
     return f"{error.message} ({type(error.__cause__).__name__})" if error.__cause__ else error.message

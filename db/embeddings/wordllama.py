@@ -1,6 +1,6 @@
-"""WordLlama embeddings: static word vectors that ship with the package. No key, no server, no network.
+"""WordLlama embeddings: static word vectors included in the package. They need no key, server or network.
 
-A text takes 0.06 ms CPU, so nothing is cached here.
+Embedding a text takes 0.06 ms of CPU, so vectors are not cached.
 """
 
 import asyncio
@@ -18,26 +18,26 @@ from db.embeddings.base import Vectors, normalize_rows
 from db.errors import Store, StoreUnavailable
 
 MAX_CHARACTERS = 20_000
-"""Characters of a text that are read: the mean of some 5,000 words hardly changes any more."""
+"""Maximum characters of a text; the rest is ignored. More words hardly change the mean of the first ones."""
 
 MAX_TOKENS = 16_384
-"""Token vectors gathered at once: 16 MB."""
+"""Maximum token vectors in memory at once: 16 MB."""
 
 
 class WordLlamaEmbedder:
-    """The embedded default: means of word vectors with 256 components, loaded on first use (0.3 s)."""
+    """The default embedder: the mean of word vectors with 256 components. The model is loaded on first use (0.3 s)."""
 
     model = "wordllama-l2-supercat"
     dimension = 256
 
     def __init__(self) -> None:
-        # One thread: the model is CPU bound and its tokenizer has its own threads for large batches.
+        # One thread: the model is CPU-bound, and its tokenizer uses threads of its own for large batches.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="wordllama")
         self._weights: Vectors | None = None
         self._tokenizer: Any = None
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
-        """Embed texts into unit vectors; a text without any known word gives a row of zeros."""
+        """Embed texts into unit vectors. The row of a text without any known word is zeros."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._embed, tuple(texts))
 
     async def close(self) -> None:
@@ -46,14 +46,14 @@ class WordLlamaEmbedder:
 
     def _embed(self, texts: tuple[str, ...]) -> Vectors:
         weights, tokenizer = self._load()
-        encoded = tokenizer.encode_batch([_readable(text) for text in texts], add_special_tokens=False)
+        tokenized_texts = tokenizer.encode_batch([_clean_text(text) for text in texts], add_special_tokens=False)
         unknown = tokenizer.token_to_id("<unk>")
         vectors = np.zeros((len(texts), self.dimension), np.float32)
-        for row, text in enumerate(encoded):
-            known = np.array([token for token in text.ids if token != unknown and token < len(weights)], np.intp)
-            for start in range(0, len(known), MAX_TOKENS):
-                vectors[row] += weights[known[start : start + MAX_TOKENS]].sum(axis=0)
-        # Not WordLlama's own norm=True: it divides an empty text by zero, and pads every text to the longest.
+        for row, text in enumerate(tokenized_texts):
+            token_ids = np.array([token for token in text.ids if token != unknown and token < len(weights)], np.intp)
+            for start in range(0, len(token_ids), MAX_TOKENS):
+                vectors[row] += weights[token_ids[start : start + MAX_TOKENS]].sum(axis=0)
+        # WordLlama's norm=True is not used: it divides by zero for an empty text, and pads every text to the longest.
         normalize_rows(vectors)
         return vectors
 
@@ -66,24 +66,24 @@ class WordLlamaEmbedder:
         return self._weights, self._tokenizer
 
 
-def _readable(text: str) -> str:
-    """Truncate a text and drop lone surrogates, which JSON allows and the tokenizer rejects."""
+def _clean_text(text: str) -> str:
+    """Truncate a text, and remove lone surrogates, which JSON allows and the tokenizer rejects."""
     return text.strip()[:MAX_CHARACTERS].encode(errors="ignore").decode()
 
 
-_importing = threading.Lock()
+_import_lock = threading.Lock()
 
 
 def _weights_and_tokenizer(dimension: int) -> tuple[Vectors, Any]:
     root = logging.getLogger()
-    with _importing:
+    with _import_lock:
         handlers, level = list(root.handlers), root.level
-        import wordllama  # noqa: PLC0415 (0.25 s that only a process that embeds pays)
+        import wordllama  # noqa: PLC0415 (0.25 s, only in processes that embed)
 
-        # Its import calls logging.basicConfig(level=INFO); the gateway configures logging.
+        # Importing wordllama calls logging.basicConfig(level=INFO), which would override the logging of the gateway.
         root.handlers[:] = handlers
         root.setLevel(level)
-    # Without cache_dir it looks for its tokenizer in a folder that the wheel does not have, then on the network.
+    # Without cache_dir, WordLlama searches for its tokenizer in a folder missing in the wheel, then downloads it.
     inference = wordllama.WordLlama.load(
         dim=dimension, cache_dir=Path(wordllama.__file__).parent, disable_download=True
     )

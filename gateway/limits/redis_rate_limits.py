@@ -16,7 +16,7 @@ T = TypeVar("T")
 class LendsRedis(Protocol):
     """`db.cache.redis.RedisCache`, behind its guard."""
 
-    async def lend(self, ask: Callable[[Any], Awaitable[T]]) -> T:
+    async def run(self, ask: Callable[[Any], Awaitable[T]]) -> T:
         """Call `ask` with the client."""
         ...
 
@@ -33,13 +33,13 @@ class RedisRateLimitStore:
 
     async def spend(self, caller: str, points: int, limit: int) -> bool:
         """As in the protocol."""
-        return await self._cache.lend(
+        return await self._cache.run(
             lambda client: self._on(client).acquire_sliding_window_entry(caller, limit, WINDOW_S, points)
         )
 
     async def spent(self, caller: str) -> PointsSpent:
         """As in the protocol."""
-        windows = await self._cache.lend(lambda client: self._on(client).get_sliding_window(caller, WINDOW_S))
+        windows = await self._cache.run(lambda client: self._on(client).get_sliding_window(caller, WINDOW_S))
         return PointsSpent(*windows)
 
     def _on(self, client: Any) -> RedisStorage:

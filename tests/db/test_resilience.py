@@ -141,7 +141,7 @@ class TestGuard:
         with pytest.raises(StoreUnavailable, match="not called"):
             await guard.call("near", lambda: asked.append(1) or fine())
         assert asked == []
-        assert tally.counts == {("near", CallOutcome.UNAVAILABLE): 3, ("near", CallOutcome.REJECTED): 1}
+        assert tally.counts == {("near", CallOutcome.UNAVAILABLE): 3, ("near", CallOutcome.NOT_SENT): 1}
         assert changes == [(Store.VECTORS, CircuitState.OPEN, "nothing listens")]
 
     async def test_failures_that_lie_apart_do_not(self, guard: Guard, clock: Clock) -> None:
@@ -197,7 +197,7 @@ class TestGuard:
             with pytest.raises(InvalidRecord):
                 await guard.call("upsert", refusing)
         assert guard.breaker.state is CircuitState.CLOSED
-        assert tally.counts["upsert", CallOutcome.REFUSED] == 5
+        assert tally.counts["upsert", CallOutcome.INPUT_REJECTED] == 5
         await fail(guard)
         clock.now += 2
         with pytest.raises(InvalidRecord):
@@ -272,7 +272,7 @@ class TestGuardedStores:
         assert tally.counts == {
             ("embed", CallOutcome.OK): 1,
             ("embed", CallOutcome.UNAVAILABLE): 3,
-            ("embed", CallOutcome.REJECTED): 1,
+            ("embed", CallOutcome.NOT_SENT): 1,
         }
 
     async def test_closing_is_never_refused(self, guard: Guard) -> None:
@@ -350,7 +350,7 @@ class Circuit(RuleBasedStateMachine):
     @precondition(lambda self: self.under_way)
     @rule(
         data=st.data(),
-        outcome=st.sampled_from([outcome for outcome in CallOutcome if outcome is not CallOutcome.REJECTED]),
+        outcome=st.sampled_from([outcome for outcome in CallOutcome if outcome is not CallOutcome.NOT_SENT]),
     )
     def a_call_ends(self, data: st.DataObject, outcome: CallOutcome) -> None:
         admitted_at, is_probe = self.under_way.pop(data.draw(st.integers(0, len(self.under_way) - 1)))
@@ -361,7 +361,7 @@ class Circuit(RuleBasedStateMachine):
             recent = [at for at in self.failed_at if at >= self.clock.now - self.WINDOW_S]
             if len(recent) >= self.FAILURES:
                 self.opened_at, self.failed_at = self.clock.now, []
-        elif is_probe and outcome in (CallOutcome.OK, CallOutcome.REFUSED):
+        elif is_probe and outcome in (CallOutcome.OK, CallOutcome.INPUT_REJECTED):
             self.opened_at, self.failed_at = None, []
         elif is_probe and says_away:
             self.opened_at = self.clock.now

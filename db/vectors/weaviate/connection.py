@@ -242,7 +242,7 @@ class Connection:
         return _misconfigured(f"Weaviate at {self.url} is too old ({what}); {needed} or newer is needed")
 
     def _key_refused(self) -> StoreMisconfigured:
-        return _misconfigured(f"Weaviate at {self.url} refuses the key; correct WEAVIATE_API_KEY")
+        return _misconfigured(f"Weaviate at {self.url} rejects the key; correct WEAVIATE_API_KEY")
 
     def _by_status(self, error: UnexpectedStatusCodeError) -> StoreUnavailable:
         if error.status_code in (401, 403):

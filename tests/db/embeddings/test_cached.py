@@ -5,7 +5,7 @@ import asyncio
 import numpy as np
 import pytest
 
-from db.embeddings.cached import CHUNK, CachedEmbedder
+from db.embeddings.cached import CHUNK_TEXTS, CachedEmbedder
 from db.embeddings.openai import OpenAIEmbedder
 from db.errors import Store, StoreUnavailable
 from tests.db.embeddings.conftest import MakeEmbedder
@@ -45,14 +45,14 @@ async def test_another_model_or_dimension_is_another_vector(make_embedder: MakeE
 
 async def test_what_was_answered_beside_a_failure_is_kept(make_embedder: MakeEmbedder, openai: OpenAIDouble) -> None:
     remembered = CachedEmbedder(make_embedder(tries=1, concurrency=2), MemoryCache())
-    texts = [f"text {number}" for number in range(2 * CHUNK)]
+    texts = [f"text {number}" for number in range(2 * CHUNK_TEXTS)]
     openai.faults = [Fault(delay_s=0.3), Fault(status=500)]
     with pytest.raises(StoreUnavailable):
         await remembered.embed(texts)
     await remembered.embed(texts)
     await asyncio.sleep(0.4)  # what is under way at the server is paid for, whoever waits for it
     assert max(openai.paid.values()) == 1
-    assert len(openai.paid) == 2 * CHUNK
+    assert len(openai.paid) == 2 * CHUNK_TEXTS
 
 
 async def test_callers_at_the_same_moment_pay_once_for_a_query(

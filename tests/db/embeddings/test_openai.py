@@ -224,7 +224,7 @@ class TestRetries:
 class TestWhatWillNotHeal:
     async def test_a_refused_key_is_one_sentence(self, make_embedder: MakeEmbedder, openai: OpenAIDouble) -> None:
         embedder = make_embedder("sk-wrong")
-        with pytest.raises(StoreMisconfigured, match=r"refuses the key \(401\); check OPENAI_API_KEY") as caught:
+        with pytest.raises(StoreMisconfigured, match=r"rejects the key \(401\); check OPENAI_API_KEY") as caught:
             await embedder.embed(TEXTS)
         assert "sk-wrong" not in str(caught.value)
         assert openai.received == 1

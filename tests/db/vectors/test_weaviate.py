@@ -236,7 +236,7 @@ class TestMisconfiguration:
         with running_weaviate(api_key="right") as double:
             address = Address(double.url, double.grpc_url, key)
             async with opened(double, address=address, ready=False) as store:
-                with pytest.raises(StoreMisconfigured, match="refuses the key; correct WEAVIATE_API_KEY") as caught:
+                with pytest.raises(StoreMisconfigured, match="rejects the key; correct WEAVIATE_API_KEY") as caught:
                     await store.prepare(MODEL, DIMENSION)
                 assert "wrong" not in str(caught.value)
 
@@ -252,7 +252,7 @@ class TestMisconfiguration:
         double.faults.grpc_status = grpc.StatusCode.UNAUTHENTICATED
         double.faults.grpc_details = "unauthorized: invalid api key"
         for call in (READS["near"], WRITES["upsert"], WRITES["remove"]):
-            with pytest.raises(StoreMisconfigured, match="refuses the key"):
+            with pytest.raises(StoreMisconfigured, match="rejects the key"):
                 await call(store)
 
     @pytest.mark.parametrize("version", ["1.20.0", "1.31.9"])

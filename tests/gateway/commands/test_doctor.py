@@ -77,8 +77,8 @@ async def test_a_redis_that_is_away_wants_to_be_started_and_one_that_refuses_us_
 async def test_a_model_that_refuses_the_key_or_gives_other_vectors_is_told_at_the_start(tmp_path: Path):
     async with OpenAIDouble() as double:
         wrong = settings(tmp_path, openai_api_key="sk-wrong", openai_base_url=double.url)
-        await assert_broken("embeddings", "refuses the key (401); check OPENAI_API_KEY", wrong)
-        with pytest.raises(CannotStart, match=r"refuses the key \(401\); check OPENAI_API_KEY"):
+        await assert_broken("embeddings", "rejects the key (401); check OPENAI_API_KEY", wrong)
+        with pytest.raises(CannotStart, match=r"rejects the key \(401\); check OPENAI_API_KEY"):
             await prepare(wrong, demo=False, say=print)
         double.always = Fault(change=lambda vectors: vectors[:, :3])
         other = settings(tmp_path, openai_api_key=KEY, openai_base_url=double.url)
