@@ -149,7 +149,7 @@ async def rebuild(texts: list[str], seed: random.Random) -> None:
                 batch = objects[start : start + REBUILD_BATCH]
                 vectors = await embedder.embed([item.combined_text for item in batch])
                 made = [replace(item, vector=vector) for item, vector in zip(batch, vectors, strict=True)]
-                await store.upsert(made, into=generation)
+                await store.upsert(made, generation=generation)
             filled, cpu = time.perf_counter() - started, time.process_time() - cpu
             started = time.perf_counter()
             await store.publish(generation)

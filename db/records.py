@@ -1,7 +1,7 @@
-"""Records of the import format, which the service-side mutations take too, and their validation.
+"""Records of the import format and their validation. The service's mutations take the same records.
 
-An invalid line of a file and an invalid argument of a mutation get the same message. The format is described in
-`docs/import.md`.
+So an invalid line of a file and an invalid argument of a mutation get the same error message. `docs/import.md`
+describes the format.
 """
 
 import re
@@ -27,27 +27,27 @@ from db.errors import InvalidRecord
 from db.models import InteractionType, Role, TermKind, now
 
 MAX_CLOCK_SKEW = timedelta(minutes=5)
-"""Tolerated lead of a platform's clock over ours."""
+"""Maximum time by which the clock of the platform may be ahead of the clock of this host."""
 
-MAX_TEXT = 100_000
-"""Maximum characters of a text. A page shows a few hundred, an embedding reads a few thousand."""
+MAX_TEXT_CHARACTERS = 100_000
+"""Maximum characters of a text. A page shows a few hundred, an embedding model reads a few thousand."""
 
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 """An escaped NUL: an odd number of backslashes before ``u0000``."""
 
 
-def _as_text(value: Any) -> Any:
-    # Pydantic would guess from a number's size whether it counts seconds or milliseconds.
+def _require_text(value: Any) -> Any:
+    # For a number, Pydantic would guess from its size whether the unit is seconds or milliseconds.
     if isinstance(value, int | float):
-        raise ValueError('must be a text in ISO 8601, such as "2026-05-04T12:30:00Z"')  # noqa: TRY004 (a sentence)
+        raise ValueError('must be a text in ISO 8601, such as "2026-05-04T12:30:00Z"')  # noqa: TRY004 (a message for users)
     return value
 
 
-def _read_bookmark(value: Any) -> Any:
+def _bookmark_as_save(value: Any) -> Any:
     return InteractionType.SAVE if value == "bookmark" else value
 
 
-def _in_the_past(value: datetime) -> datetime:
+def _require_past(value: datetime) -> datetime:
     if value < UNKNOWN_TIME:
         raise ValueError(f"{value.isoformat()} is before 1970")
     if value > now() + MAX_CLOCK_SKEW:
@@ -55,37 +55,37 @@ def _in_the_past(value: datetime) -> datetime:
     return value.astimezone(UTC)
 
 
-def _plain_json(value: dict[str, Any]) -> dict[str, Any]:
+def _storable_json(value: dict[str, Any]) -> dict[str, Any]:
     try:
-        written = orjson.dumps(value)
+        encoded = orjson.dumps(value)
     except (TypeError, ValueError) as error:  # numbers beyond 64 bits, objects nested too deep
         raise ValueError(f"cannot be stored: {error}") from None
-    if len(written) > MAX_TEXT:
-        raise ValueError(f"is longer than {MAX_TEXT} bytes as JSON")
-    if _NUL.search(written):
+    if len(encoded) > MAX_TEXT_CHARACTERS:
+        raise ValueError(f"is longer than {MAX_TEXT_CHARACTERS} bytes as JSON")
+    if _NUL.search(encoded):
         raise ValueError("must not contain the character NUL")
-    # JSON has no NaN and no infinity; both become null here, so that what is read back equals what is returned.
-    stored: dict[str, Any] = orjson.loads(written)
+    # orjson writes NaN and infinity as null. Return the decoded text, so that it equals what the database returns.
+    stored: dict[str, Any] = orjson.loads(encoded)
     return stored
 
 
-def _without_nul(value: str) -> str:
+def _refuse_nul(value: str) -> str:
     if "\x00" in value:
         raise ValueError("must not contain the character NUL")
     return value
 
 
-_NO_NUL = AfterValidator(_without_nul)
-Key = Annotated[str, StringConstraints(min_length=1, max_length=200), _NO_NUL]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=500, strip_whitespace=True), _NO_NUL]
-Title = Annotated[str, StringConstraints(min_length=1, max_length=1_000, strip_whitespace=True), _NO_NUL]
-Text = Annotated[str, StringConstraints(max_length=MAX_TEXT), _NO_NUL]
-PastTime = Annotated[AwareDatetime, BeforeValidator(_as_text), AfterValidator(_in_the_past)]
+_NUL_CHECK = AfterValidator(_refuse_nul)
+Key = Annotated[str, StringConstraints(min_length=1, max_length=200), _NUL_CHECK]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=500, strip_whitespace=True), _NUL_CHECK]
+Title = Annotated[str, StringConstraints(min_length=1, max_length=1_000, strip_whitespace=True), _NUL_CHECK]
+Text = Annotated[str, StringConstraints(max_length=MAX_TEXT_CHARACTERS), _NUL_CHECK]
+PastTime = Annotated[AwareDatetime, BeforeValidator(_require_text), AfterValidator(_require_past)]
 Url = Annotated[str, StringConstraints(max_length=2_000, pattern=r"^https?://[^\s]+$")]
 
 
 class Record(BaseModel):
-    """Base of all records: immutable. Unknown fields are errors, so that a misspelled field is not silently lost."""
+    """Base class of all records: immutable. Unknown fields are errors, so that misspelled fields are not ignored."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -99,7 +99,7 @@ class TagRecord(Record):
 
 
 class UserRecord(Record):
-    """A user. `tags` replace those of an earlier import, tags set by hand stay; without `role` the role is kept."""
+    """A user. `tags` replace interests of earlier imports, not interests that the user stated. No `role`: keep it."""
 
     key: Key
     username: Name
@@ -111,7 +111,7 @@ class UserRecord(Record):
 
 
 class ToolRecord(Record):
-    """A tool of the catalog."""
+    """A tool in the catalog."""
 
     key: Key
     name: Name
@@ -131,7 +131,7 @@ class CategoryRecord(Record):
 
 
 class ProjectRecord(Record):
-    """A project. `tools`, `categories` and `topics` are keys; an unknown one is created with its key as name."""
+    """A project. `tools`, `categories` and `topics` are keys. Terms with unknown keys are created, named by the key."""
 
     key: Key
     title: Title
@@ -146,25 +146,25 @@ class ProjectRecord(Record):
     created_at: PastTime | None = None
     private: bool = False
     archived: bool = False
-    source: Annotated[dict[str, Any], Field(max_length=100), AfterValidator(_plain_json)] = {}
+    source: Annotated[dict[str, Any], Field(max_length=100), AfterValidator(_storable_json)] = {}
 
 
 class InteractionRecord(Record):
-    """One event of one user with one project; its identity is (user, project, type, at)."""
+    """One interaction of a user with a project, identified by (user, project, type, at)."""
 
     user: Key
     project: Key
-    type: Annotated[InteractionType, BeforeValidator(_read_bookmark)]
+    type: Annotated[InteractionType, BeforeValidator(_bookmark_as_save)]
     at: PastTime | None = None
 
 
 def validation_errors(error: ValidationError) -> Iterator[InvalidRecord]:
-    """Yield one error with a message of ours and its path for each fault of a record."""
+    """Yield an error with a message for users and the path of the field for each error of a record."""
     for details in error.errors(include_url=False):
-        yield InvalidRecord(_sentence(details), details["loc"])
+        yield InvalidRecord(_error_message(details), details["loc"])
 
 
-_SENTENCES = {
+_MESSAGES = {
     "json_invalid": "is not valid JSON: {error}",
     "missing": "is missing",
     "extra_forbidden": "is not a field of this record",
@@ -180,11 +180,11 @@ _SENTENCES = {
     "string_too_short": "must not be empty",
     "value_error": "{error}",
 }
-"""Messages by Pydantic's error type, where Pydantic's own ones do not fit authors of files."""
+"""Messages by Pydantic error type, which replace messages that authors of import files would not understand."""
 
 
-def _sentence(details: ErrorDetails) -> str:
-    template = _SENTENCES.get(details["type"])
+def _error_message(details: ErrorDetails) -> str:
+    template = _MESSAGES.get(details["type"])
     if template is None:
         return re.sub("^(Input|String|Value) should ", "must ", details["msg"])
     return template.format(**details.get("ctx", {})).replace(" at line 1 column ", " at column ")

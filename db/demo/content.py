@@ -1,6 +1,6 @@
-"""The written content of the demo, read from `material/`: tools, categories, project ideas, interests and viewers.
+"""The content of the demo, read from `material/`: tools, categories, project ideas, interests and viewers.
 
-The texts are written by hand, so that a page of thirty cards reads like the work of thirty people.
+The texts are written by hand, so that a page of 30 projects reads like the work of 30 authors.
 """
 
 from collections.abc import Mapping
@@ -13,25 +13,25 @@ import orjson
 
 from db.records import CategoryRecord, ToolRecord, UserRecord
 
-_MATERIAL = files("db.demo") / "material"
+_CONTENT_FOLDER = files("db.demo") / "material"
 
 
 @dataclass(frozen=True, slots=True)
 class Idea:
-    """The subject of a project, before it has an owner and a date."""
+    """The content of a project, without owner and date."""
 
     type: str
     title: str
     description: str
-    tools: tuple[str, ...]  # keys; the first category is the idea's own
-    categories: tuple[str, ...]
+    tools: tuple[str, ...]  # keys
+    categories: tuple[str, ...]  # keys; the main category first
     topics: tuple[str, ...]
-    key: str | None = None  # the project's key; None derives it from the title
+    key: str | None = None  # key of the project; None: derived from the title
 
 
 @dataclass(frozen=True, slots=True)
 class CategoryContent:
-    """A category, the subreddits its threads come from, and its project ideas."""
+    """A category, the subreddits of its threads, and its project ideas."""
 
     record: CategoryRecord
     subreddits: tuple[str, ...]
@@ -40,18 +40,18 @@ class CategoryContent:
 
 @dataclass(frozen=True, slots=True)
 class Interest:
-    """One latent interest."""
+    """A latent interest of the simulated users, and the terms and texts that express it."""
 
     key: str
     categories: Mapping[str, float]  # weight of each category, 0 to 1
-    tools: tuple[str, ...]  # keys of what somebody with this interest uses and follows
+    tools: tuple[str, ...]  # keys of the tools of users with this interest, best-known first
     topics: tuple[str, ...]
-    bios: tuple[str, ...]  # sentences for the biographies of such people
+    bios: tuple[str, ...]  # sentences for the biographies of users with this interest
 
 
 @dataclass(frozen=True, slots=True)
 class DemoViewer:
-    """A named viewer to sign in as. `key` is the subject of the viewer's token."""
+    """A named user to sign in as. `key` is the subject of the token."""
 
     key: str
     username: str
@@ -63,19 +63,19 @@ class DemoViewer:
 
 
 TIERS = ((0, "newcomer"), (60, "explorer"), (400, "maker"), (1_500, "mentor"), (5_000, "pioneer"))
-"""The least points of each tier."""
+"""Minimum points and name of each tier."""
 
 
 def tier_of(points: int) -> str:
-    """Return the tier of a user with this many points."""
-    return [name for least, name in TIERS if points >= least][-1]
+    """Return the tier for a number of points."""
+    return [name for min_points, name in TIERS if points >= min_points][-1]
 
 
 @cache
 def categories() -> tuple[CategoryContent, ...]:
-    """Return the 18 categories, by key."""
-    found = (path for path in (_MATERIAL / "projects").iterdir() if path.name.endswith(".json"))
-    content = [_category(orjson.loads(path.read_bytes())) for path in found]
+    """Return the 18 categories, sorted by key."""
+    paths = (path for path in (_CONTENT_FOLDER / "projects").iterdir() if path.name.endswith(".json"))
+    content = [_parse_category(orjson.loads(path.read_bytes())) for path in paths]
     return tuple(sorted(content, key=lambda category: category.record.key))
 
 
@@ -88,53 +88,56 @@ def tools() -> tuple[ToolRecord, ...]:
 
 @cache
 def home_categories() -> dict[str, str]:
-    """Return the category of each tool, by the tool's key; general assistants have none."""
+    """Return the category of each tool by the key of the tool. General assistants have no category."""
     return {tool["key"]: tool["home"] for tool in _load("tools") if tool["home"]}
 
 
 @cache
 def special_ideas() -> dict[str, tuple[Idea, ...]]:
-    """Return the ideas outside the categories: ``scripted`` (one takes off, one fades) and ``difficult``.
+    """Return the ideas without a category, by group: ``scripted`` (one takes off, one fades) and ``difficult``.
 
-    The difficult ones are what every page has to render: no text, right-to-left script, markup, a very long title.
+    The difficult ideas test the rendering of pages: no text, right-to-left script, markup, a very long title.
     """
-    return {name: tuple(Idea(**_tuples(idea)) for idea in ideas) for name, ideas in _load("special_projects").items()}
+    return {
+        name: tuple(Idea(**_lists_to_tuples(idea)) for idea in ideas)
+        for name, ideas in _load("special_projects").items()
+    }
 
 
 @cache
 def interests() -> tuple[Interest, ...]:
-    """Return the ten interests that people's tastes are mixtures of."""
-    return tuple(Interest(**_tuples(interest)) for interest in _load("interests"))
+    """Return the ten interests. The taste of a user is a mixture of interests."""
+    return tuple(Interest(**_lists_to_tuples(interest)) for interest in _load("interests"))
 
 
 @cache
 def words(name: str) -> tuple[str, ...]:
-    """Return a list of words about people: ``first_names``, ``last_names``, ``occupations`` or ``closings``."""
+    """Return a list of text fragments: ``first_names``, ``last_names``, ``occupations`` or ``closings``."""
     return tuple(_load("people")[name])
 
 
-def _viewer(given: dict[str, Any]) -> DemoViewer:
-    taste, views, day_starts = given.pop("taste"), given.pop("views"), given.pop("day_starts")
-    description = given.pop("description")
-    record = UserRecord(**given, tier=tier_of(given["points"]))
+def _parse_viewer(fields: dict[str, Any]) -> DemoViewer:
+    taste, views, day_starts = fields.pop("taste"), fields.pop("views"), fields.pop("day_starts")
+    description = fields.pop("description")
+    record = UserRecord(**fields, tier=tier_of(fields["points"]))
     return DemoViewer(record.key, record.username, description, record, taste, views, day_starts)
 
 
-def _category(given: dict[str, Any]) -> CategoryContent:
-    key = given["key"]
+def _parse_category(fields: dict[str, Any]) -> CategoryContent:
+    key = fields["key"]
     return CategoryContent(
-        record=CategoryRecord(key=key, name=given["name"], description=given["description"]),
-        subreddits=tuple(given["subreddits"]),
-        ideas=tuple(Idea(**_tuples(idea), categories=(key,)) for idea in given["projects"]),
+        record=CategoryRecord(key=key, name=fields["name"], description=fields["description"]),
+        subreddits=tuple(fields["subreddits"]),
+        ideas=tuple(Idea(**_lists_to_tuples(idea), categories=(key,)) for idea in fields["projects"]),
     )
 
 
-def _tuples(given: dict[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+def _lists_to_tuples(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
 
 
 def _load(name: str) -> Any:
-    return orjson.loads((_MATERIAL / f"{name}.json").read_bytes())
+    return orjson.loads((_CONTENT_FOLDER / f"{name}.json").read_bytes())
 
 
-DEMO_VIEWERS = tuple(_viewer(given) for given in _load("viewers"))
+DEMO_VIEWERS = tuple(_parse_viewer(fields) for fields in _load("viewers"))

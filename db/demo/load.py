@@ -1,4 +1,4 @@
-"""Loading of the demo into an empty database, through the product's own writes."""
+"""Loading of the demo into an empty database, with the write functions that imports use."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -10,7 +10,7 @@ from db.actors.users import upsert_users
 from db.catalog.catalog_entries import upsert_categories, upsert_projects, upsert_tools
 from db.database.column_types import UNKNOWN_TIME, TextList, in_list
 from db.database.engine import Database
-from db.demo.data import SEED, DemoData, demo_people
+from db.demo.data import SEED, DemoData, demo_users
 from db.interactions.interactions import NewInteraction, record_interactions
 from db.models import Actor, Project, User
 from db.partitions import prepare_partitions
@@ -22,39 +22,41 @@ _HAS_ROWS = select(exists(select(User.id)) | exists(select(Project.id)))
 _LOCK = select(func.pg_advisory_xact_lock(7_236_011))
 _ACTORS = select(User.key, Actor.id).join(Actor, Actor.user_id == User.id)
 _PROJECTS = select(Project.key, Project.id)
-_NAMES = select(User.key, User.username).where(in_list(User.key, bindparam("keys", type_=TextList())))
+_USERNAMES = select(User.key, User.username).where(in_list(User.key, bindparam("keys", type_=TextList())))
 
 
 async def is_empty(database: Database) -> bool:
-    """Return whether the database holds neither users nor projects, so that the demo may be loaded."""
+    """Return whether the database has neither users nor projects. Only then the demo may be loaded."""
     [row] = await database.fetch(_HAS_ROWS)
     return not row[0]
 
 
 async def holds_demo(database: Database) -> bool:
-    """Return whether the database holds the demo data: most of its people, matched by key and name.
+    """Return whether the database holds the demo: more than half of its users, matched by key and username.
 
-    Some of them may have been deleted; a platform's own database holds none of them, whatever its users' keys are.
+    Not all, because demo users may have been deleted. The database of a platform does not match, whatever its keys are.
     """
-    people = _people()
-    rows = await database.fetch(_NAMES, {"keys": sorted(people)})
-    found = sum(1 for row in rows if people[row.key] == row.username)
-    return 2 * found > len(people)
+    username_by_key = _usernames_by_key()
+    rows = await database.fetch(_USERNAMES, {"keys": sorted(username_by_key)})
+    matching = sum(1 for row in rows if username_by_key[row.key] == row.username)
+    return 2 * matching > len(username_by_key)
 
 
 @cache
-def _people() -> dict[str, str]:
-    return {person.record.key: person.record.username for person in demo_people(SEED)}
+def _usernames_by_key() -> dict[str, str]:
+    return {user.record.key: user.record.username for user in demo_users(SEED)}
 
 
 async def load(database: Database, data: DemoData) -> None:
-    """Write the demo in one transaction; a database that holds anything already stays as it is.
+    """Write the demo in one transaction, unless the database already has users or projects.
 
-    Of two servers that start at once on one database, one loads the demo and the other finds it loaded.
+    If two servers start concurrently on one database, only the first one loads the demo.
     """
-    await prepare_partitions(database, (one.at for one in data.interactions if one.at is not None))
+    await prepare_partitions(
+        database, (interaction.at for interaction in data.interactions if interaction.at is not None)
+    )
     async with database.write() as connection:
-        if not database.is_sqlite:  # SQLite's BEGIN IMMEDIATE lets in one writer at a time anyway
+        if not database.is_sqlite:  # SQLite's BEGIN IMMEDIATE already admits one writer at a time
             await connection.execute(_LOCK)
         if await connection.scalar(_HAS_ROWS):
             return

@@ -1,4 +1,4 @@
-"""Onboarding answers of the demo viewer `quiz`, a person who makes pictures."""
+"""Onboarding answers of the demo viewer `quiz`, who makes images."""
 
 from collections.abc import Mapping
 
@@ -10,26 +10,26 @@ from db.onboarding.questions import Question, active_questions
 
 VIEWER = "quiz"
 
-WISHES: Mapping[QuestionType, tuple[int, tuple[str, ...]]] = {
+PREFERRED_OPTIONS: Mapping[QuestionType, tuple[int, tuple[str, ...]]] = {
     QuestionType.TOOL_SELECT: (2, ("comfyui", "stable-diffusion", "midjourney", "flux", "runway", "blender")),
     QuestionType.CATEGORY_SELECT: (2, ("images", "video")),
     QuestionType.USE_CASE: (1, ("art",)),
     QuestionType.EXPERIENCE: (1, ("regular",)),
 }
-"""Number of options that the viewer chooses, and the preferred options, best first; the catalog decides the offer."""
+"""Number of options to choose, and preferred options, best first. The catalog decides which options exist."""
 
 
 async def answer_onboarding(database: Database) -> None:
     """Answer the active onboarding questions as the viewer `quiz`."""
-    choices = [choice for question in await active_questions(database) if (choice := _choice(question)).options]
-    if not choices:
+    answers = [answer for question in await active_questions(database) if (answer := _answer(question)).options]
+    if not answers:
         return
     viewer = await find_viewer(database, user_key=VIEWER)
     async with database.write() as connection:
-        await store_answers(connection, await ensure_actor(connection, viewer), choices)
+        await store_answers(connection, await ensure_actor(connection, viewer), answers)
 
 
-def _choice(question: Question) -> CheckedAnswer:
-    most, wishes = WISHES[question.type]
-    found = [option for wish in wishes if (option := question.option(wish)) is not None]
-    return CheckedAnswer(question, tuple(found[:most]))
+def _answer(question: Question) -> CheckedAnswer:
+    max_options, option_keys = PREFERRED_OPTIONS[question.type]
+    options = [option for key in option_keys if (option := question.option(key)) is not None]
+    return CheckedAnswer(question, tuple(options[:max_options]))

@@ -1,4 +1,4 @@
-"""The 600 projects of the demo: owners, creation times, sources and addresses."""
+"""The 600 projects of the demo: owners, creation times, source data and URLs."""
 
 import re
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from db.demo.content import DEMO_VIEWERS, Idea, categories, home_categories, interests, special_ideas, words
-from db.demo.people import Person
+from db.demo.users import SimulatedUser
 from db.records import ProjectRecord
 from db.time_units import DAY_S
 
@@ -19,14 +19,14 @@ TAKING_OFF, FADING = "taking-off", "fading"
 
 OWNED_BY_OWNER = 12
 TOOL_WEIGHT = 0.2
-"""Weight of one matching tool in how much a project is about an interest; categories count 0.3 to 1."""
+"""Weight of a matching tool in the share of a project's subject that an interest has; categories weigh 0.3 to 1."""
 
 _TAKING_OFF_AGE = timedelta(days=33)
 _FADING_AGE = timedelta(days=40)
 _PRIVATE = 14
 _ARCHIVED = 12
 _SECOND_CATEGORY = 0.45
-"""Probability that a project is also in the category of one of its tools."""
+"""Probability that a project gets the category of one of its tools as second category."""
 
 _GENERAL_TOOLS = frozenset(
     {
@@ -34,24 +34,24 @@ _GENERAL_TOOLS = frozenset(
         "raspberry-pi", "streamlit", "transformers",
     }
 )  # fmt: skip
-"""Tools that say little about a project's subject: they give it no second category."""
+"""Tools that are used for any subject: they do not determine a second category."""
 
 _LANGUAGES = ("Python", "Python", "Python", "TypeScript", "TypeScript", "Rust", "Go", "C++", "Kotlin")
 _LICENSES = ("MIT", "MIT", "Apache-2.0", "Apache-2.0", "GPL-3.0", "BSD-3-Clause")
 
 
-def make_projects(people: Sequence[Person], now: datetime, rng: np.random.Generator) -> tuple[ProjectRecord, ...]:
-    """Make all 600 projects: the two scripted ones, the four difficult ones, then one for each idea."""
+def make_projects(users: Sequence[SimulatedUser], now: datetime, rng: np.random.Generator) -> tuple[ProjectRecord, ...]:
+    """Return all 600 projects: the two scripted ones, the four difficult ones, then one for each idea of a category."""
     special = [idea for group in special_ideas().values() for idea in group]
     ordinary = [idea for category in categories() for idea in category.ideas]
     ideas = [_with_second_category(rng, idea) for idea in (*special, *ordinary)]
-    owners = _owners(rng, people, ideas, len(special))
+    owners = _assign_owners(rng, users, ideas, len(special))
     created = _creation_times(rng, now, len(ideas))
-    private, archived = _withdrawn(rng, owners, len(special))
+    private, archived = _hidden_projects(rng, owners, len(special))
     subreddits = {category.record.key: category.subreddits for category in categories()}
     projects = []
     for i, idea in enumerate(ideas):
-        key, source = idea.key or slug(idea.title), _source(rng, idea, subreddits)
+        key, source = idea.key or slug(idea.title), _draw_source(rng, idea, subreddits)
         projects.append(
             ProjectRecord(
                 key=key,
@@ -72,23 +72,23 @@ def make_projects(people: Sequence[Person], now: datetime, rng: np.random.Genera
     return tuple(projects)
 
 
-def slug(title: str, longest: int = 80) -> str:
-    """Make a key from a title: lower case, words joined by hyphens, cut at a word."""
+def slug(title: str, max_length: int = 80) -> str:
+    """Convert a title to a key: lower case, words joined by hyphens, truncated after a word."""
     key = re.sub(r"[^a-z0-9]+", "-", title.lower().replace("'", "").replace("é", "e")).strip("-")
-    return key if len(key) <= longest else key[: longest + 1].rpartition("-")[0]
+    return key if len(key) <= max_length else key[: max_length + 1].rpartition("-")[0]
 
 
-def affinities(people: Sequence[Person], projects: Sequence[ProjectRecord | Idea]) -> NDArray[np.float64]:
-    """Return how well each project (column) fits each person (row), 0 to 1."""
-    tastes = np.array([person.taste for person in people])
+def affinities(users: Sequence[SimulatedUser], projects: Sequence[ProjectRecord | Idea]) -> NDArray[np.float64]:
+    """Return how well each project (column) fits the taste of each user (row), 0 to 1."""
+    tastes = np.array([user.taste for user in users])
     subjects = np.array([_subject(project.categories, project.tools) for project in projects])
-    best = tastes.max(axis=1, keepdims=True)
-    fit: NDArray[np.float64] = np.divide(tastes, best, out=np.zeros_like(tastes), where=best > 0) @ subjects.T
+    max_share = tastes.max(axis=1, keepdims=True)
+    fit: NDArray[np.float64] = np.divide(tastes, max_share, out=np.zeros_like(tastes), where=max_share > 0) @ subjects.T
     return np.minimum(fit, 1.0)
 
 
 def _subject(categories: Sequence[str], tools: Sequence[str]) -> NDArray[np.float64]:
-    """Return how much something with these categories and tools is about each interest, 0 to 1."""
+    """Return the weight of each interest, 0 to 1, for a project with these categories and tools."""
     weights = np.zeros(len(interests()))
     for i, interest in enumerate(interests()):
         weights[i] = sum(interest.categories.get(key, 0.0) for key in categories)
@@ -104,24 +104,26 @@ def _with_second_category(rng: np.random.Generator, idea: Idea) -> Idea:
     return replace(idea, categories=(*idea.categories, home))
 
 
-def _owners(rng: np.random.Generator, people: Sequence[Person], ideas: Sequence[Idea], special: int) -> list[str]:
-    """Assign each idea to a person it suits; most people publish nothing, a few publish a lot."""
-    fit = affinities(people, ideas)
-    keys = [person.record.key for person in people]
-    productive = rng.lognormal(0.0, 1.0, len(people)) * (rng.random(len(people)) < 0.6)
-    productive[: len(DEMO_VIEWERS)] = 0.0  # of the demo viewers only `owner` owns anything
-    # The constant gives an idea that suits nobody an owner too.
+def _assign_owners(
+    rng: np.random.Generator, users: Sequence[SimulatedUser], ideas: Sequence[Idea], special_count: int
+) -> list[str]:
+    """Return the key of an owner for each idea, drawn by taste. Many users own nothing, a few own many projects."""
+    fit = affinities(users, ideas)
+    keys = [user.record.key for user in users]
+    productive = rng.lognormal(0.0, 1.0, len(users)) * (rng.random(len(users)) < 0.6)
+    productive[: len(DEMO_VIEWERS)] = 0.0  # of the demo viewers, only `owner` owns projects
+    # The constant ensures that an idea that fits no taste gets an owner.
     odds = (fit**2 + 0.01) * productive[:, None]
     owners = [keys[int(rng.choice(len(keys), p=column / column.sum()))] for column in odds.T]
-    suiting = fit[keys.index("owner")] + 0.2 * rng.random(len(ideas))
-    suiting[:special] = -1
-    for i in np.argsort(-suiting, kind="stable")[:OWNED_BY_OWNER]:
+    owner_fit = fit[keys.index("owner")] + 0.2 * rng.random(len(ideas))
+    owner_fit[:special_count] = -1
+    for i in np.argsort(-owner_fit, kind="stable")[:OWNED_BY_OWNER]:
         owners[int(i)] = "owner"
     return owners
 
 
 def _creation_times(rng: np.random.Generator, now: datetime, count: int) -> list[datetime]:
-    """Spread creation over 14 months, two fifths of it over the last 60 days."""
+    """Draw creation times in the last 14 months, 40 % of them in the last 60 days."""
     recent = rng.random(count) < 0.4
     ages_days = np.where(recent, 60 * rng.random(count) ** 1.3, rng.uniform(60, 425, count))
     times = [now - timedelta(seconds=int(DAY_S * max(age, 0.05))) for age in ages_days]
@@ -129,15 +131,15 @@ def _creation_times(rng: np.random.Generator, now: datetime, count: int) -> list
     return times
 
 
-def _withdrawn(rng: np.random.Generator, owners: Sequence[str], special: int) -> tuple[set[int], set[int]]:
-    """Choose the private and the archived projects; one project of `owner` is a private draft."""
-    others = [i for i in range(special, len(owners)) if owners[i] != "owner"]
-    chosen = [int(i) for i in rng.choice(others, _PRIVATE + _ARCHIVED, replace=False)]
-    return {*chosen[:_PRIVATE], owners.index("owner")}, set(chosen[_PRIVATE:])
+def _hidden_projects(rng: np.random.Generator, owners: Sequence[str], special_count: int) -> tuple[set[int], set[int]]:
+    """Draw the indices of the private and of the archived projects. One project of `owner` is private."""
+    candidates = [i for i in range(special_count, len(owners)) if owners[i] != "owner"]
+    drawn = [int(i) for i in rng.choice(candidates, _PRIVATE + _ARCHIVED, replace=False)]
+    return {*drawn[:_PRIVATE], owners.index("owner")}, set(drawn[_PRIVATE:])
 
 
-def _source(rng: np.random.Generator, idea: Idea, subreddits: dict[str, tuple[str, ...]]) -> dict[str, Any]:
-    """Return the facts of the place of origin, with its own counts."""
+def _draw_source(rng: np.random.Generator, idea: Idea, subreddits: dict[str, tuple[str, ...]]) -> dict[str, Any]:
+    """Return the data that the source of a project would provide, such as stars or comments."""
     match idea.type:
         case "reddit_thread":
             return {

@@ -181,7 +181,7 @@ class OpenAIEmbedder:
         clock = asyncio.get_running_loop().time
         for attempt in range(self._tries):
             if self._resume_at >= deadline:
-                raise self._unavailable(f"it asks for a pause of {self._not_before - clock():.0f} s")
+                raise self._unavailable(f"it asks for a pause of {self._resume_at - clock():.0f} s")
             await asyncio.sleep(max(0.0, self._resume_at - clock()))
             try:
                 return await self._attempt(texts)

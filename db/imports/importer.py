@@ -15,7 +15,7 @@ from db.catalog.catalog_entries import upsert_categories, upsert_projects, upser
 from db.database.engine import Database
 from db.errors import InvalidRecord
 from db.imports.lines import read_lines
-from db.imports.references import Checker, InteractionWriter
+from db.imports.references import InteractionWriter, ReferenceChecker
 from db.partitions import prepare_partitions
 from db.records import (
     CategoryRecord,
@@ -35,24 +35,24 @@ KINDS: dict[str, type[Record]] = {
     "projects": ProjectRecord,
     "interactions": InteractionRecord,
 }
-"""Record types by file name, in reading order: a file refers only to those before it."""
+"""Record type by file name, in reading order: a file refers only to records of earlier files."""
 
 BATCH_ROWS = 2_000
-"""Records of one transaction. 500, 2,000 and 5,000 take 1.2, 1.2 and 1.5 s CPU for 20,000 projects on SQLite."""
+"""Records in one transaction. 500, 2,000 and 5,000 take 1.2, 1.2 and 1.5 s CPU for 20,000 projects on SQLite."""
 
 BATCH_EVENTS = 5_000
-"""Interactions of one transaction. 500, 2,000, 5,000 and 10,000 take 3.8, 2.6, 2.6 and 2.7 s CPU for 46,000 of them."""
+"""Interactions in one transaction. 500, 2,000, 5,000 and 10,000 take 3.8, 2.6, 2.6, 2.7 s CPU for 46,000 of them."""
 
 BATCH_BYTES = 4_000_000
-"""A batch ends early at this many bytes of text, so that memory is bounded."""
+"""A batch ends at this many bytes of text, so that memory is bounded."""
 
 MAX_KEPT_REFUSALS = 50
-MAX_FAULTS_SHOWN = 3
+MAX_SHOWN_ERRORS = 3
 MAX_MESSAGE = 300
 
 
 @dataclass(frozen=True, slots=True)
-class RejectedLine:
+class RefusedLine:
     """A line that was not imported."""
 
     file: str
@@ -68,14 +68,14 @@ class FileProgress:
     """Progress within one file."""
 
     file: str
-    checking: bool  # whether this is the first of the two passes of a strict import, which writes nothing
+    checking: bool  # whether this is the checking pass of a strict import, which writes nothing
     rows: int  # lines read so far, blank ones not counted
     fraction: float  # share of the file's bytes, from 0 to 1
 
 
 @dataclass(slots=True)
 class FileReport:
-    """Counts of one file's lines: `read` is the sum of the other four."""
+    """Line counts of one file; `read` is the sum of the other counts."""
 
     file: str
     read: int = 0
@@ -90,33 +90,33 @@ class ImportReport:
     """The result of an import."""
 
     files: list[FileReport] = field(default_factory=list)  # one report for each file, in reading order
-    # The first `MAX_KEPT_REFUSALS` lines that were not imported; the files' reports count them all
-    refusals: list[RejectedLine] = field(default_factory=list)
+    # the first `MAX_KEPT_REFUSALS` lines that were not imported; `FileReport.refused` counts all
+    refusals: list[RefusedLine] = field(default_factory=list)
     written: bool = True  # false if a strict import was refused as a whole
 
     @property
     def read(self) -> int:
-        """Lines read from all files."""
+        """Number of lines read from all files."""
         return sum(report.read for report in self.files)
 
     @property
     def refused(self) -> int:
-        """Lines of all files that were not imported."""
+        """Number of lines of all files that were not imported."""
         return sum(report.refused for report in self.files)
 
 
-ShowProgress = Callable[[FileProgress], None]
-OnRejection = Callable[[RejectedLine], None]
-Write = Callable[[AsyncConnection, Sequence[Any]], Awaitable[UpsertResult]]
-Consumer = Callable[[Sequence[Any]], Awaitable[UpsertResult]]
+OnProgress = Callable[[FileProgress], None]
+OnRefusal = Callable[[RefusedLine], None]
+WriteBatch = Callable[[AsyncConnection, Sequence[Any]], Awaitable[UpsertResult]]
+BatchConsumer = Callable[[Sequence[Any]], Awaitable[UpsertResult]]
 
 
 class _Batch(NamedTuple):
-    """Some lines of one file: valid records with their line numbers, and invalid lines."""
+    """Consecutive lines of one file: valid records with their line numbers, and invalid lines."""
 
-    numbers: list[int]
+    line_numbers: list[int]
     records: list[Record]
-    bad: list[RejectedLine]
+    refused_lines: list[RefusedLine]
     position: int
 
 
@@ -125,50 +125,51 @@ async def import_directory(
     directory: Path,
     *,
     strict: bool = False,
-    progress: ShowProgress | None = None,
-    on_refusal: OnRejection | None = None,
+    progress: OnProgress | None = None,
+    on_refusal: OnRefusal | None = None,
 ) -> ImportReport:
     """Import the files of a folder.
 
-    Each batch is one transaction. An interrupted import leaves whole batches, and the next run continues from there,
-    because existing records are left unchanged. Invalid lines are passed to `on_refusal`, all others are imported. A
-    `strict` import reads everything first, and writes nothing if any line is invalid. `progress` is called after each
-    batch.
+    Each batch is one transaction. If an import is interrupted, complete batches remain, and the next run leaves their
+    records unchanged. `on_refusal` is called for each invalid line; all other lines are imported. A `strict` import
+    first checks all files, and writes nothing if any line is invalid. `progress` is called after each batch.
 
-    Raises `InvalidRecord` if the folder is missing, holds none of the files, or holds one twice.
+    Raises `InvalidRecord` if the folder is missing, contains no import file, or contains a file in both formats.
     """
     files = find_files(directory)
-    run = _Import(files, progress or (lambda _: None), on_refusal or (lambda _: None))
+    import_run = _Import(files, progress or (lambda _: None), on_refusal or (lambda _: None))
     if strict:
-        with closing(Checker(database)) as checker:
-            report = await run.pass_to(checker.consumers(), checking=True)
+        with closing(ReferenceChecker(database)) as checker:
+            report = await import_run.run(checker.consumers(), checking=True)
         if report.refused:
             report.written = False
             return report
-    return await run.pass_to(_writers(database), checking=False)
+    return await import_run.run(_batch_writers(database), checking=False)
 
 
 def find_files(directory: Path) -> dict[str, Path]:
     """Return the import files of a folder by kind, in reading order."""
     if not directory.is_dir():
         raise InvalidRecord(f"{directory} is not a folder; give the one that holds projects.jsonl or users.jsonl")
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     for kind in KINDS:
-        matching = [path for suffix in (".jsonl", ".jsonl.gz") if (path := directory / f"{kind}{suffix}").exists()]
-        if len(matching) > 1:
-            raise InvalidRecord(f"{directory} holds both {matching[0].name} and {matching[1].name}; keep one of them")
-        if matching:
-            found[kind] = matching[0]
-    if not found:
-        known = ", ".join(f"{kind}.jsonl" for kind in KINDS)
-        raise InvalidRecord(f"{directory} holds nothing to import; looked for {known}, each also as .jsonl.gz")
-    return found
+        candidates = [path for suffix in (".jsonl", ".jsonl.gz") if (path := directory / f"{kind}{suffix}").exists()]
+        if len(candidates) > 1:
+            raise InvalidRecord(
+                f"{directory} holds both {candidates[0].name} and {candidates[1].name}; keep one of them"
+            )
+        if candidates:
+            files[kind] = candidates[0]
+    if not files:
+        expected = ", ".join(f"{kind}.jsonl" for kind in KINDS)
+        raise InvalidRecord(f"{directory} holds nothing to import; looked for {expected}, each also as .jsonl.gz")
+    return files
 
 
-def _writers(database: Database) -> dict[str, Consumer]:
-    """Return, for each kind of record, a function that writes a batch in one transaction."""
+def _batch_writers(database: Database) -> dict[str, BatchConsumer]:
+    """Return, by kind of record, a function that writes a batch in one transaction."""
 
-    def in_transaction(write: Write) -> Consumer:
+    def in_transaction(write: WriteBatch) -> BatchConsumer:
         async def consume(records: Sequence[Any]) -> UpsertResult:
             async with database.write() as connection:
                 return await write(connection, records)
@@ -192,47 +193,47 @@ def _writers(database: Database) -> dict[str, Consumer]:
 
 @dataclass(frozen=True, slots=True)
 class _Import:
-    """One import: its files and its listeners."""
+    """One import: the files, and the callbacks for progress and refused lines."""
 
     files: Mapping[str, Path]
-    progress: ShowProgress
-    on_refusal: OnRejection
+    progress: OnProgress
+    on_refusal: OnRefusal
 
-    async def pass_to(self, consumers: Mapping[str, Consumer], *, checking: bool) -> ImportReport:
-        """Read every file and pass its records to the consumer of its kind."""
+    async def run(self, consumers: Mapping[str, BatchConsumer], *, checking: bool) -> ImportReport:
+        """Read every file, and pass its records in batches to the consumer of their kind."""
         report = ImportReport()
         for kind, path in self.files.items():
             counts = FileReport(path.name)
             report.files.append(counts)
-            size = _size(path)
+            size = _file_size(path)
             batches = read_batches(path, kind)
-            # Reading and validating run in a thread, so that a server that imports keeps answering.
+            # Reading and validating run in a thread, so that a server that imports can process requests.
             while (batch := await asyncio.to_thread(next, batches, None)) is not None:
-                bad = await self._consume(batch, consumers[kind], counts)
-                report.refusals.extend(bad[: MAX_KEPT_REFUSALS - len(report.refusals)])
+                refused_lines = await self._consume_batch(batch, consumers[kind], counts)
+                report.refusals.extend(refused_lines[: MAX_KEPT_REFUSALS - len(report.refusals)])
                 self.progress(FileProgress(path.name, checking, counts.read, min(batch.position / size, 1.0)))
             self.progress(FileProgress(path.name, checking, counts.read, 1.0))
         return report
 
-    async def _consume(self, batch: _Batch, consume: Consumer, counts: FileReport) -> list[RejectedLine]:
-        """Pass one batch on, count the result, and return the refused lines."""
+    async def _consume_batch(self, batch: _Batch, consume: BatchConsumer, counts: FileReport) -> list[RefusedLine]:
+        """Pass a batch to the consumer, add the result to the counts, and return the refused lines."""
         result = await consume(batch.records) if batch.records else UpsertResult()
-        refused = [
-            RejectedLine(counts.file, batch.numbers[refusal.index], _message(refusal.error))
+        rejected_records = [
+            RefusedLine(counts.file, batch.line_numbers[refusal.index], _message(refusal.error))
             for refusal in result.refused
         ]
-        bad = sorted(batch.bad + refused, key=lambda line: line.line)
-        counts.read += len(batch.records) + len(batch.bad)
+        refused_lines = sorted(batch.refused_lines + rejected_records, key=lambda line: line.line)
+        counts.read += len(batch.records) + len(batch.refused_lines)
         counts.added += result.added
         counts.changed += result.changed
         counts.unchanged += result.unchanged
-        counts.refused += len(bad)
-        for line in bad:
+        counts.refused += len(refused_lines)
+        for line in refused_lines:
             self.on_refusal(line)
-        return bad
+        return refused_lines
 
 
-def _size(path: Path) -> int:
+def _file_size(path: Path) -> int:
     try:
         return max(path.stat().st_size, 1)
     except OSError:
@@ -246,33 +247,33 @@ def read_batches(path: Path, kind: str) -> Iterator[_Batch]:
     batch = _Batch([], [], [], 0)
     size = position = 0
     for line in read_lines(path):
-        record = line.fault or _validated(model, line.text)
+        record = line.fault or _validate(model, line.text)
         if isinstance(record, str):
-            batch.bad.append(RejectedLine(path.name, line.number, record))
+            batch.refused_lines.append(RefusedLine(path.name, line.number, record))
         else:
-            batch.numbers.append(line.number)
+            batch.line_numbers.append(line.number)
             batch.records.append(record)
         size += len(line.text)
         position = line.position
-        if len(batch.records) + len(batch.bad) >= max_rows or size >= BATCH_BYTES:
+        if len(batch.records) + len(batch.refused_lines) >= max_rows or size >= BATCH_BYTES:
             yield batch._replace(position=position)
             batch, size = _Batch([], [], [], 0), 0
-    if batch.records or batch.bad:
+    if batch.records or batch.refused_lines:
         yield batch._replace(position=position)
 
 
-def _validated(model: type[Record], text: bytes) -> Record | str:
-    """Return the record, or a sentence that says what is wrong with it."""
+def _validate(model: type[Record], text: bytes) -> Record | str:
+    """Return the record, or the error message if it is invalid."""
     try:
         return model.model_validate_json(text)
     except ValidationError as error:
         messages = [_message(fault) for fault in validation_errors(error)]
-    more = f" (and {len(messages) - MAX_FAULTS_SHOWN} more)" if len(messages) > MAX_FAULTS_SHOWN else ""
-    return "; ".join(messages[:MAX_FAULTS_SHOWN]) + more
+    more = f" (and {len(messages) - MAX_SHOWN_ERRORS} more)" if len(messages) > MAX_SHOWN_ERRORS else ""
+    return "; ".join(messages[:MAX_SHOWN_ERRORS]) + more
 
 
 def _message(fault: InvalidRecord) -> str:
-    """Format an error on one printable line of bounded length: it may quote the file."""
+    """Format an error as one printable line of limited length, because it may quote the file."""
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in fault.path).lstrip(".")
     text = f"{path}: {fault.message}" if path else fault.message
     text = "".join(character if character.isprintable() else "�" for character in text)

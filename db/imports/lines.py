@@ -1,4 +1,4 @@
-"""Streaming line reader of import files, plain or gzip, with at most one line in memory."""
+"""Streaming reader of the lines of import files (plain text or gzip). Holds at most one line in memory."""
 
 import gzip
 import zlib
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 MAX_LINE = 1_000_000
-"""Maximum bytes of a line. Longer lines are skipped without being held in memory."""
+"""Maximum bytes of a line. Longer lines are refused without being held in memory."""
 
 _BOM = b"\xef\xbb\xbf"
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
@@ -19,25 +19,28 @@ _GZIP = b"\x1f\x8b"
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line that is not blank, or an error."""
+    """A non-blank line, or the error of a line."""
 
     number: int  # line number in the file, from 1
     text: bytes  # bytes without the line ending; empty if there is a `fault`
-    fault: str | None  # error of the line, or of the file from here on
-    position: int  # offset in the file as stored on disk, in bytes
+    fault: str | None  # error of the line, or of the rest of the file
+    position: int  # offset in the (compressed) file, in bytes
 
 
 def read_lines(path: Path) -> Iterator[Line]:
-    """Read a file line by line. An unreadable rest of the file becomes a last line with a fault; nothing is raised."""
+    """Yield the lines of a file.
+
+    If the rest of the file cannot be read, the last line yielded carries the error. Never raises.
+    """
     number = 0
     try:
-        with path.open("rb") as raw, closing(_opened(raw, path)) as stream:
+        with path.open("rb") as raw, closing(_open_stream(raw, path)) as stream:
             while (text := stream.readline(MAX_LINE + 1)) != b"":
                 number += 1
                 position = raw.tell()
                 if number == 1:
                     text = text.removeprefix(_BOM)
-                    if fault := _wrong_encoding(text):
+                    if fault := _encoding_error(text):
                         yield Line(number, b"", fault, position)
                         return
                 if len(text) > MAX_LINE and not text.endswith(b"\n"):
@@ -46,19 +49,19 @@ def read_lines(path: Path) -> Iterator[Line]:
                 elif stripped := text.strip():
                     yield Line(number, stripped, None, position)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        yield Line(number + 1, b"", f"the gzip file is broken from here on ({_first_words(error)})", 0)
+        yield Line(number + 1, b"", f"the gzip file is broken from here on ({_short_message(error)})", 0)
     except OSError as error:
         yield Line(number + 1, b"", f"cannot be read: {error.strerror or error}", 0)
 
 
-def _opened(raw: BinaryIO, path: Path) -> BufferedIOBase | BinaryIO:
+def _open_stream(raw: BinaryIO, path: Path) -> BufferedIOBase | BinaryIO:
     return gzip.GzipFile(fileobj=raw, mode="rb") if path.suffix == ".gz" else raw
 
 
-def _wrong_encoding(start: bytes) -> str | None:
-    if start.startswith(_UTF_16):
+def _encoding_error(first_line: bytes) -> str | None:
+    if first_line.startswith(_UTF_16):
         return "the file is UTF-16; write it as UTF-8"
-    if start.startswith(_GZIP):
+    if first_line.startswith(_GZIP):
         return "the file is gzip; let its name end in .jsonl.gz"
     return None
 
@@ -68,5 +71,5 @@ def _skip_line(stream: BufferedIOBase | BinaryIO) -> None:
         pass
 
 
-def _first_words(error: Exception) -> str:
+def _short_message(error: Exception) -> str:
     return str(error).split(";", maxsplit=1)[0][:100].rstrip(".")

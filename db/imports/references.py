@@ -1,4 +1,4 @@
-"""References between import records: keys resolved to ids in batches, and checked without writing."""
+"""References between import records: resolving platform keys to ids, and checking keys without writing."""
 
 import math
 import sqlite3
@@ -21,8 +21,8 @@ from db.models import Actor, Project, User
 from db.records import InteractionRecord, ProjectRecord, UserRecord
 from db.upsert_results import Refusal, UpsertResult, upsert_result
 
-MAX_KNOWN = 50_000
-"""Recently used keys of each kind kept in memory: about 8 MB, more than a batch ever names."""
+MAX_CACHED_KEYS = 50_000
+"""Maximum cached keys of users and of projects: about 8 MB each, more keys than one batch can contain."""
 
 _KEYS = bindparam("keys", type_=TextList())
 _ACTORS = select(User.key, Actor.id).join(Actor, Actor.user_id == User.id).where(in_list(User.key, _KEYS))
@@ -31,110 +31,114 @@ _USERS = select(User.key).where(in_list(User.key, _KEYS))
 
 
 class InteractionWriter:
-    """Writes interaction records, whose users and projects are given by platform key."""
+    """Writes interaction records. Resolves the platform keys of users and projects to ids."""
 
     def __init__(self) -> None:
-        self._actors = LastKnownValues[str, int](MAX_KNOWN, math.inf)
-        self._projects = LastKnownValues[str, int](MAX_KNOWN, math.inf)
+        self._actors = LastKnownValues[str, int](MAX_CACHED_KEYS, math.inf)
+        self._projects = LastKnownValues[str, int](MAX_CACHED_KEYS, math.inf)
 
     async def __call__(self, connection: AsyncConnection, records: Sequence[InteractionRecord]) -> UpsertResult:
-        """Write a batch; a record of an unknown user or project is refused."""
-        actors = await _find(connection, _ACTORS, self._actors, {given.user for given in records})
-        projects = await _find(connection, _PROJECTS, self._projects, {given.project for given in records})
-        refused = _dangling(records, actors, projects)
+        """Write a batch. Records with an unknown user or project are refused."""
+        actors = await _find_ids(connection, _ACTORS, self._actors, {record.user for record in records})
+        projects = await _find_ids(connection, _PROJECTS, self._projects, {record.project for record in records})
+        refused = _refuse_unknown_references(records, actors, projects)
         refused_at = {refusal.index for refusal in refused}
         events = [
-            NewInteraction(actors[given.user], projects[given.project], given.type, given.at or UNKNOWN_TIME)
-            for index, given in enumerate(records)
+            NewInteraction(actors[record.user], projects[record.project], record.type, record.at or UNKNOWN_TIME)
+            for index, record in enumerate(records)
             if index not in refused_at
         ]
         new = await record_interactions(connection, events)
         return UpsertResult(new, 0, len(events) - new, tuple(refused))
 
 
-async def _find(
-    connection: AsyncConnection, statement: Select[str, int], known: LastKnownValues[str, int], keys: set[str]
+async def _find_ids(
+    connection: AsyncConnection, statement: Select[str, int], cache: LastKnownValues[str, int], keys: set[str]
 ) -> dict[str, int]:
-    """Return the ids of existing keys; those not known from earlier batches are looked up in one statement."""
-    found = known.recall(keys)
-    if missing := sorted(keys - found.keys()):
-        found |= {row.key: row.id for row in await connection.execute(statement, {"keys": missing})}
-    known.remember(found)
-    return found
+    """Return the ids of existing keys. Keys that are not cached are read from the database in one statement."""
+    ids = cache.recall(keys)
+    if missing := sorted(keys - ids.keys()):
+        ids |= {row.key: row.id for row in await connection.execute(statement, {"keys": missing})}
+    cache.remember(ids)
+    return ids
 
 
-def _dangling(records: Sequence[InteractionRecord], users: Container[str], projects: Container[str]) -> list[Refusal]:
+def _refuse_unknown_references(
+    records: Sequence[InteractionRecord], users: Container[str], projects: Container[str]
+) -> list[Refusal]:
     refused = []
-    for index, given in enumerate(records):
-        if given.user not in users:
-            refused.append(Refusal(index, UnknownReference(f"there is no user {given.user!r}", ("user",))))
-        elif given.project not in projects:
-            refused.append(Refusal(index, UnknownReference(f"there is no project {given.project!r}", ("project",))))
+    for index, record in enumerate(records):
+        if record.user not in users:
+            refused.append(Refusal(index, UnknownReference(f"there is no user {record.user!r}", ("user",))))
+        elif record.project not in projects:
+            refused.append(Refusal(index, UnknownReference(f"there is no project {record.project!r}", ("project",))))
     return refused
 
 
-class Checker:
-    """Checks references against the files read so far and the database, without writing.
+class ReferenceChecker:
+    """Checks that references exist in an earlier file or in the database, without writing.
 
-    The keys of the files are kept in a temporary SQLite file, so that memory is bounded.
+    The keys of the files are stored in a temporary SQLite file, so that memory is bounded.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._folder = tempfile.TemporaryDirectory(prefix="explore-import-")
-        self._keys = sqlite3.connect(Path(self._folder.name) / "keys.sqlite", isolation_level=None)
-        self._keys.execute("PRAGMA journal_mode = OFF")
-        self._keys.execute("PRAGMA synchronous = OFF")
-        self._keys.execute("CREATE TABLE known (kind TEXT, key TEXT, PRIMARY KEY (kind, key)) WITHOUT ROWID")
+        self._key_file = sqlite3.connect(Path(self._folder.name) / "keys.sqlite", isolation_level=None)
+        self._key_file.execute("PRAGMA journal_mode = OFF")
+        self._key_file.execute("PRAGMA synchronous = OFF")
+        self._key_file.execute("CREATE TABLE known (kind TEXT, key TEXT, PRIMARY KEY (kind, key)) WITHOUT ROWID")
 
     def close(self) -> None:
         """Delete the temporary file."""
-        self._keys.close()
+        self._key_file.close()
         self._folder.cleanup()
 
     def consumers(self) -> dict[str, Callable[[Sequence[Any]], Awaitable[UpsertResult]]]:
-        """Return, for each kind of record, a function that checks a batch."""
+        """Return, by kind of record, a function that checks a batch."""
         return {
-            "tools": self._accept,
-            "categories": self._accept,
+            "tools": self._accept_all,
+            "categories": self._accept_all,
             "users": self._check_users,
             "projects": self._check_projects,
             "interactions": self._check_interactions,
         }
 
-    async def _accept(self, records: Sequence[Any]) -> UpsertResult:
+    async def _accept_all(self, records: Sequence[Any]) -> UpsertResult:
         return UpsertResult(unchanged=len(records))
 
     async def _check_users(self, records: Sequence[UserRecord]) -> UpsertResult:
-        self._add("user", (given.key for given in records))
+        self._add_keys("user", (record.key for record in records))
         return UpsertResult(unchanged=len(records))
 
     async def _check_projects(self, records: Sequence[ProjectRecord]) -> UpsertResult:
-        """Refuse projects whose owner is unknown, and add the others to the known ones."""
-        owners = await self._known("user", _USERS, {given.owner for given in records if given.owner is not None})
+        """Refuse projects whose owner is unknown, and store the keys of the other projects."""
+        owners = await self._existing_keys(
+            "user", _USERS, {record.owner for record in records if record.owner is not None}
+        )
         refused = [
-            Refusal(index, unknown_owner(given.owner))
-            for index, given in enumerate(records)
-            if given.owner is not None and given.owner not in owners
+            Refusal(index, unknown_owner(record.owner))
+            for index, record in enumerate(records)
+            if record.owner is not None and record.owner not in owners
         ]
         refused_at = {refusal.index for refusal in refused}
-        self._add("project", (given.key for index, given in enumerate(records) if index not in refused_at))
+        self._add_keys("project", (record.key for index, record in enumerate(records) if index not in refused_at))
         return upsert_result(len(records), refused=refused)
 
     async def _check_interactions(self, records: Sequence[InteractionRecord]) -> UpsertResult:
         """Refuse interactions of unknown users and with unknown projects."""
-        users = await self._known("user", _USERS, {given.user for given in records})
-        projects = await self._known("project", _PROJECTS, {given.project for given in records})
-        return upsert_result(len(records), refused=_dangling(records, users, projects))
+        users = await self._existing_keys("user", _USERS, {record.user for record in records})
+        projects = await self._existing_keys("project", _PROJECTS, {record.project for record in records})
+        return upsert_result(len(records), refused=_refuse_unknown_references(records, users, projects))
 
-    def _add(self, kind: str, keys: Iterable[str]) -> None:
-        self._keys.execute("BEGIN")
-        self._keys.executemany("INSERT OR IGNORE INTO known VALUES (?, ?)", ((kind, key) for key in keys))
-        self._keys.execute("COMMIT")
+    def _add_keys(self, kind: str, keys: Iterable[str]) -> None:
+        self._key_file.execute("BEGIN")
+        self._key_file.executemany("INSERT OR IGNORE INTO known VALUES (?, ?)", ((kind, key) for key in keys))
+        self._key_file.execute("COMMIT")
 
-    async def _known(self, kind: str, statement: Select[str, int] | Select[str], keys: set[str]) -> set[str]:
+    async def _existing_keys(self, kind: str, statement: Select[str, int] | Select[str], keys: set[str]) -> set[str]:
         query = "SELECT key FROM known WHERE kind = ? AND key IN (SELECT value FROM json_each(?))"
-        known = {key for (key,) in self._keys.execute(query, (kind, orjson.dumps(sorted(keys)).decode()))}
-        if missing := sorted(keys - known):
-            known |= {row.key for row in await self._database.fetch(statement, {"keys": missing})}
-        return known
+        existing = {key for (key,) in self._key_file.execute(query, (kind, orjson.dumps(sorted(keys)).decode()))}
+        if missing := sorted(keys - existing):
+            existing |= {row.key for row in await self._database.fetch(statement, {"keys": missing})}
+        return existing

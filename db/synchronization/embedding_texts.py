@@ -1,12 +1,12 @@
-"""The texts that are embedded, in the specification's order and with its separators.
+"""The texts that are embedded: fields of a project, profile or tool, in a fixed order with fixed separators.
 
 A change here changes every vector and requires a rebuild of the index.
 """
 
 from collections.abc import Iterable, Sequence
 
-REDDIT_TEXT_LIMIT = 500
-"""Characters used of a reddit thread's own text."""
+MAX_REDDIT_CHARACTERS = 500
+"""Maximum characters of the text of a reddit thread."""
 
 
 def project_text(
@@ -19,14 +19,14 @@ def project_text(
     subreddit: str = "",
     thread_text: str = "",
 ) -> str:
-    """Return the text of a project: its own words, its terms, then its reddit thread if `subreddit` is given."""
-    thread = (f"Subreddit: r/{subreddit}", thread_text[:REDDIT_TEXT_LIMIT])
-    return _joined(
+    """Return the text of a project: title, description and terms, then the reddit thread if there is a `subreddit`."""
+    thread = (f"Subreddit: r/{subreddit}", thread_text[:MAX_REDDIT_CHARACTERS])
+    return _join(
         title,
         description,
         " ".join(topics),
-        _labeled("Tools", tools),
-        _labeled("Categories", categories),
+        _label("Tools", tools),
+        _label("Categories", categories),
         *(thread if subreddit else ()),
     )
 
@@ -42,39 +42,39 @@ def profile_text(
     experience: Sequence[str] = (),
     own_words: Sequence[str] = (),
 ) -> str:
-    """Return the text of a profile; empty if nothing is known.
+    """Return the text of a profile; empty if the actor has no known preference.
 
     Parameters
     ----------
     tools, interests
-        (name, confidence from 0 to 1) of the tools, and of the categories and topics.
+        (name, confidence from 0 to 1) of tools, and of categories and topics.
     activity
         Kinds of engagement of the last 30 days.
     use_cases, experience, own_words
         Onboarding answers: purposes, experience, and free text.
     """
-    return _joined(
-        _labeled("Preferred tools", _with_confidence(tools)),
-        _labeled("Interests", _with_confidence(interests)),
-        _labeled("Here for", use_cases),
-        _labeled("Experience", experience),
-        _labeled("Looking for", own_words),
-        _labeled("Bio", [bio]),
-        _labeled("Recent activity", activity),
-        _labeled("Engagement tier", [tier]),
+    return _join(
+        _label("Preferred tools", _with_confidence(tools)),
+        _label("Interests", _with_confidence(interests)),
+        _label("Here for", use_cases),
+        _label("Experience", experience),
+        _label("Looking for", own_words),
+        _label("Bio", [bio]),
+        _label("Recent activity", activity),
+        _label("Engagement tier", [tier]),
     )
 
 
 def tool_text(name: str, description: str = "", tagline: str = "", category: str = "", tags: Sequence[str] = ()) -> str:
     """Return the text of a tool."""
-    return _joined(name, description, tagline, _labeled("Category", [category]), _labeled("Tags", tags))
+    return _join(name, description, tagline, _label("Category", [category]), _label("Tags", tags))
 
 
-def _joined(*parts: str) -> str:
+def _join(*parts: str) -> str:
     return " ".join(filter(None, parts))
 
 
-def _labeled(label: str, values: Iterable[str]) -> str:
+def _label(label: str, values: Iterable[str]) -> str:
     listed = ", ".join(filter(None, values))
     return f"{label}: {listed}" if listed else ""
 

@@ -1,4 +1,4 @@
-"""Comparison of the index with the database by each document's fingerprint, without embedding anything."""
+"""Comparison of the index with the database by the fingerprint of each document. Nothing is embedded."""
 
 from collections.abc import AsyncIterator, Collection, Iterator
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ from db.synchronization.index_documents import IndexDocumentReader
 from db.synchronization.index_writer import COLLECTIONS, DocumentName
 from db.vectors.base import VectorStore
 
-PAGE = 500
+PAGE_SIZE = 500
 
-_Pair: TypeAlias = tuple[str | None, str | None]
+_Fingerprints: TypeAlias = tuple[str | None, str | None]
 """Fingerprints of one document in the database and in the index; None where it is missing."""
 
 
@@ -22,9 +22,9 @@ _Pair: TypeAlias = tuple[str | None, str | None]
 class Differences:
     """Differences between the index and the database."""
 
-    missing: tuple[DocumentName, ...] = ()  # documents that the index lacks
+    missing: tuple[DocumentName, ...] = ()  # documents that are not in the index
     stale: tuple[DocumentName, ...] = ()  # documents whose content differs
-    # Documents that must not be in the index: private, archived or deleted, or profiles without any preference
+    # documents that must not be in the index: private, archived or deleted projects, profiles without preferences
     surplus: tuple[DocumentName, ...] = ()
 
     def __len__(self) -> int:
@@ -34,7 +34,7 @@ class Differences:
         return chain(self.missing, self.stale, self.surplus)
 
     def summary(self) -> str:
-        """Return the counts and a few examples in one line."""
+        """Return the counts and up to three examples of each kind in one line."""
         parts = []
         for label, names in (("missing", self.missing), ("stale", self.stale), ("surplus", self.surplus)):
             if names:
@@ -44,11 +44,13 @@ class Differences:
 
 
 class Comparison:
-    """Compares while others write: a difference counts if it is seen twice and the outbox holds no row of it.
+    """A comparison that tolerates concurrent writes.
 
-    A change is committed together with its outbox row, and the row is deleted after the index has been written. A
-    change before the first pass whose row is deleted between the passes is in the index at the second pass; a change
-    after the first pass has another fingerprint at the second. A generation of None is the active one.
+    A difference is reported if two passes find the same one and the outbox has no row for the document.
+
+    A change is committed together with its outbox row, and the row is deleted after the index has been written. So if
+    a row is deleted between the passes, the second pass finds the change in the index. A change after the first pass
+    has another fingerprint in the second pass. `generation` None is the active one.
     """
 
     def __init__(
@@ -65,50 +67,56 @@ class Comparison:
 
     async def run(self, *, include_dead: bool) -> Differences:
         """Compare in two passes; `include_dead` counts documents with a dead outbox row as differences."""
-        found: dict[DocumentName, _Pair] = {}
+        differing: dict[DocumentName, _Fingerprints] = {}
         for kind in OutboxKind:
-            seen = await self._differing(kind, None)
-            for keys in _pages(list(seen)):
+            first_pass = await self._find_differences(kind, None)
+            for keys in _pages(list(first_pass)):
                 pending = await outbox.pending(self._database, kind, keys)
                 for key, is_dead in pending.items():
                     if not (is_dead and include_dead):
-                        del seen[key]
-            again = await self._differing(kind, seen) if seen else {}
-            found |= {(kind, key): pair for key, pair in seen.items() if again.get(key) == pair}
+                        del first_pass[key]
+            second_pass = await self._find_differences(kind, first_pass) if first_pass else {}
+            differing |= {
+                (kind, key): fingerprints
+                for key, fingerprints in first_pass.items()
+                if second_pass.get(key) == fingerprints
+            }
         return Differences(
-            missing=tuple(name for name, (_, indexed) in found.items() if indexed is None),
-            stale=tuple(name for name, pair in found.items() if None not in pair),
-            surplus=tuple(name for name, (expected, _) in found.items() if expected is None),
+            missing=tuple(name for name, (_, indexed) in differing.items() if indexed is None),
+            stale=tuple(name for name, fingerprints in differing.items() if None not in fingerprints),
+            surplus=tuple(name for name, (expected, _) in differing.items() if expected is None),
         )
 
-    async def _differing(self, kind: OutboxKind, only: Collection[str] | None) -> dict[str, _Pair]:
-        """Return the differing documents of a collection, or of these keys. Holds the whole listing in memory."""
+    async def _find_differences(
+        self, kind: OutboxKind, selected_keys: Collection[str] | None
+    ) -> dict[str, _Fingerprints]:
+        """Return the differing documents of a collection, or of the selected keys. Holds the listing in memory."""
         indexed = {
             key: fingerprint
             async for key, fingerprint in listing(self._vectors, kind, self._generation)
-            if only is None or key in only
+            if selected_keys is None or key in selected_keys
         }
-        differing: dict[str, _Pair] = {}
-        async for keys in self._keys(kind, only):
+        differences: dict[str, _Fingerprints] = {}
+        async for keys in self._keys(kind, selected_keys):
             documents = (await self._documents.read(kind, keys)).documents
             for key in keys:
-                pair = (documents[key].fingerprint if key in documents else None, indexed.pop(key, None))
-                if pair[0] != pair[1]:
-                    differing[key] = pair
-        # Documents outside the pages are not public or do not exist, or are new, which the second pass detects.
-        return differing | {key: (None, fingerprint) for key, fingerprint in indexed.items()}
+                fingerprints = (documents[key].fingerprint if key in documents else None, indexed.pop(key, None))
+                if fingerprints[0] != fingerprints[1]:
+                    differences[key] = fingerprints
+        # The remaining documents are not public, or deleted, or new; the second pass drops the new ones.
+        return differences | {key: (None, fingerprint) for key, fingerprint in indexed.items()}
 
-    async def _keys(self, kind: OutboxKind, only: Collection[str] | None) -> AsyncIterator[list[str]]:
-        if only is not None:
-            for keys in _pages(list(only)):
+    async def _keys(self, kind: OutboxKind, selected_keys: Collection[str] | None) -> AsyncIterator[list[str]]:
+        if selected_keys is not None:
+            for keys in _pages(list(selected_keys)):
                 yield keys
             return
-        async for keys in pages(self._documents, kind, PAGE):
+        async for keys in pages(self._documents, kind, PAGE_SIZE):
             yield keys
 
 
 async def pages(documents: IndexDocumentReader, kind: OutboxKind, limit: int) -> AsyncIterator[list[str]]:
-    """Yield the keys of all possible documents of a collection, page by page."""
+    """Yield the keys of all rows that may have a document in a collection, page by page."""
     after = 0
     while rows := await documents.page(kind, after, limit):
         yield [key for _, key in rows]
@@ -118,14 +126,14 @@ async def pages(documents: IndexDocumentReader, kind: OutboxKind, limit: int) ->
 async def listing(
     vectors: VectorStore, kind: OutboxKind, generation: str | None = None
 ) -> AsyncIterator[tuple[str, str]]:
-    """Yield the key and fingerprint of every document of a collection of the index."""
+    """Yield the key and fingerprint of every document in a collection of the index."""
     after: str | None = None
-    while page := await vectors.listing(COLLECTIONS[kind], after, PAGE, generation):
-        for pair in page:
-            yield pair
+    while page := await vectors.listing(COLLECTIONS[kind], after, PAGE_SIZE, generation):
+        for entry in page:
+            yield entry
         after = page[-1][0]
 
 
 def _pages(keys: list[str]) -> Iterator[list[str]]:
-    for start in range(0, len(keys), PAGE):
-        yield keys[start : start + PAGE]
+    for start in range(0, len(keys), PAGE_SIZE):
+        yield keys[start : start + PAGE_SIZE]

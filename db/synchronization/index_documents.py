@@ -37,11 +37,11 @@ from db.vectors.text_analysis import ANALYSIS
 
 T = TypeVar("T", ProjectDocument, ProfileDocument, ToolDocument)
 
-RECENT = timedelta(days=30)
-"""Engagement within this time is part of the text of a profile."""
+RECENT_ACTIVITY = timedelta(days=30)
+"""Engagement within this time is mentioned in the text of a profile."""
 
 FINGERPRINT_BYTES = 16
-"""Two different documents of a collection share a fingerprint with a probability of 2^-64 at 2^32 documents."""
+"""With 16 bytes, any two of 2^32 documents share a fingerprint with a probability of about 2^-64."""
 
 _NO_VECTOR: Vector = np.empty(0, np.float32)
 _NOT_IN_FINGERPRINT = frozenset({"vector", "fingerprint"})
@@ -114,7 +114,7 @@ _ROWS: dict[OutboxKind, tuple[Any, Any, ColumnElement[bool]]] = {
     OutboxKind.TOOL: (Term.id, Term.key, and_(Term.kind == TermKind.TOOL.value, PUBLIC_TERM)),
     OutboxKind.PROFILE: (Actor.id, Actor.id, Actor.merged_into.is_(None)),
 }
-"""Id, key and condition of the rows that may have an index document."""
+"""Id column, key column and condition of the rows that may have an index document."""
 
 _PAGES = {
     kind: select(id_.label("id"), key.label("key")).where(condition, id_ > _AFTER).order_by(id_).limit(_LIMIT)
@@ -125,7 +125,7 @@ _TOTALS = {kind: select(func.count(id_).label("n")).where(condition) for kind, (
 
 @dataclass(frozen=True, slots=True)
 class IndexChanges:
-    """Changes of one collection, by outbox key: a project's or tool's platform key, or an actor's id as text."""
+    """Changes to one collection, by outbox key: platform key of a project or tool, or id of an actor as text."""
 
     documents: Mapping[str, IndexDocument]  # documents to write, without vectors
     texts: Mapping[str, str]  # the text of each document's vector
@@ -133,17 +133,17 @@ class IndexChanges:
 
 
 class IndexDocumentReader:
-    """Reads index documents from the database, with a fixed number of statements for any number of keys.
+    """Reads index documents from the database. The number of statements does not depend on the number of keys.
 
-    `space`, the embedding model and its dimension, is part of every fingerprint.
+    `embedding_space` is the name and dimension of the embedding model. It is part of every fingerprint.
     """
 
-    def __init__(self, database: Database, space: tuple[str, int]) -> None:
+    def __init__(self, database: Database, embedding_space: tuple[str, int]) -> None:
         self._database = database
-        self._space = space
+        self._embedding_space = embedding_space
 
     async def read(self, kind: OutboxKind, keys: Sequence[str]) -> IndexChanges:
-        """Return the documents of these keys; keys that must not be in the index are in `remove`."""
+        """Return the documents of the keys. Keys that must not be in the index are in `remove`."""
         if not keys:
             return IndexChanges({}, {}, [])
         if kind is OutboxKind.PROJECT:
@@ -153,20 +153,23 @@ class IndexDocumentReader:
         return await self._tools(list(keys))
 
     async def public(self, keys: Sequence[str]) -> set[str]:
-        """Return the keys of those projects that are public now."""
+        """Return the keys of the projects that are currently public."""
         return {row.key for row in await self._database.fetch(_PUBLIC_KEYS, {"keys": list(keys)})} if keys else set()
 
     async def page(self, kind: OutboxKind, after: int, limit: int) -> list[tuple[int, str]]:
-        """Return ids and keys of possible documents, by id; actors without any known preference are included."""
+        """Return (id, key) of the rows that may have a document, sorted by id, after the id `after`.
+
+        Actors without any known preference are included.
+        """
         rows = await self._database.fetch(_PAGES[kind], {"after": after, "limit": limit})
         return [(row.id, str(row.key)) for row in rows]
 
     async def total(self, kind: OutboxKind) -> int:
-        """Return the number of rows of all pages."""
+        """Return the number of rows that may have a document."""
         return int((await self._database.fetch(_TOTALS[kind]))[0].n)
 
     async def profile_text(self, actor_id: int, excluded: ProfileExclusions) -> str:
-        """Return the text of a profile without the excluded tags and engagement; empty if nothing is left."""
+        """Return the text of a profile without the excluded interests and engagement; empty if nothing remains."""
         changes = await self._profiles([str(actor_id)], excluded)
         return changes.texts.get(str(actor_id), "")
 
@@ -176,7 +179,9 @@ class IndexDocumentReader:
         for term in await self._database.fetch(_PROJECT_TERMS, {"keys": keys}):
             terms[term.project_id].append(term)
         documents = {row.key: _project_document(row, terms[row.id]) for row in rows}
-        return self._changes(keys, documents, {key: document.combined_text for key, document in documents.items()})
+        return self._with_fingerprints(
+            keys, documents, {key: document.combined_text for key, document in documents.items()}
+        )
 
     async def _profiles(self, keys: list[str], excluded: ProfileExclusions = NO_EXCLUSIONS) -> IndexChanges:
         actors = [int(key) for key in keys]
@@ -187,13 +192,15 @@ class IndexDocumentReader:
         answers: dict[int, list[Row[Any]]] = defaultdict(list)
         for answer in await self._database.fetch(_ACTOR_ANSWERS, {"actors": actors}):
             answers[answer.actor_id].append(answer)
-        recent = {"actors": actors, "since": now() - RECENT, "without": sorted(excluded.projects)}
-        activity = {row.actor_id: row for row in await self._database.fetch(_ACTOR_ACTIVITY, recent)}
+        parameters = {"actors": actors, "since": now() - RECENT_ACTIVITY, "without": sorted(excluded.projects)}
+        activity = {row.actor_id: row for row in await self._database.fetch(_ACTOR_ACTIVITY, parameters)}
         rows = await self._database.fetch(_ACTOR_ROWS, {"actors": actors})
         profiles = (_profile_document(row, tags[row.id], answers[row.id], activity.get(row.id)) for row in rows)
-        # An actor without any known preference has no profile: its vector would be zeros.
+        # An actor without any known preference has no profile, because the vector would be zeros.
         documents = {profile.key: profile for profile in profiles if profile.preference_text}
-        return self._changes(keys, documents, {key: document.preference_text for key, document in documents.items()})
+        return self._with_fingerprints(
+            keys, documents, {key: document.preference_text for key, document in documents.items()}
+        )
 
     async def _tools(self, keys: list[str]) -> IndexChanges:
         documents = {row.key: _tool_document(row) for row in await self._database.fetch(_TOOLS, {"keys": keys})}
@@ -201,20 +208,24 @@ class IndexDocumentReader:
             key: tool_text(tool.name, tool.description, tool.tagline, tool.category, tool.tags)
             for key, tool in documents.items()
         }
-        return self._changes(keys, documents, texts)
+        return self._with_fingerprints(keys, documents, texts)
 
-    def _changes(self, keys: Sequence[str], documents: Mapping[str, T], texts: Mapping[str, str]) -> IndexChanges:
-        signed: dict[str, IndexDocument] = {
-            key: replace(document, fingerprint=fingerprint(document, texts[key], self._space))
+    def _with_fingerprints(
+        self, keys: Sequence[str], documents: Mapping[str, T], texts: Mapping[str, str]
+    ) -> IndexChanges:
+        with_fingerprints: dict[str, IndexDocument] = {
+            key: replace(document, fingerprint=fingerprint(document, texts[key], self._embedding_space))
             for key, document in documents.items()
         }
-        return IndexChanges(signed, texts, [key for key in keys if key not in signed])
+        return IndexChanges(with_fingerprints, texts, [key for key in keys if key not in with_fingerprints])
 
 
-def fingerprint(document: IndexDocument, text: str, space: tuple[str, int]) -> str:
-    """Return the hash of a document's fields, the text of its vector, the model, and the version of the analysis."""
+def fingerprint(document: IndexDocument, text: str, embedding_space: tuple[str, int]) -> str:
+    """Return the hash of the document's fields, the embedded text, the model, and the version of the text analysis."""
     values = [getattr(document, field.name) for field in fields(document) if field.name not in _NOT_IN_FINGERPRINT]
-    return hashlib.blake2b(repr((ANALYSIS, space, text, values)).encode(), digest_size=FINGERPRINT_BYTES).hexdigest()
+    return hashlib.blake2b(
+        repr((ANALYSIS, embedding_space, text, values)).encode(), digest_size=FINGERPRINT_BYTES
+    ).hexdigest()
 
 
 def _project_document(row: Row[Any], terms: Sequence[Row[Any]]) -> ProjectDocument:
@@ -225,8 +236,8 @@ def _project_document(row: Row[Any], terms: Sequence[Row[Any]]) -> ProjectDocume
         topics=names[TermKind.TOPIC],
         tools=names[TermKind.TOOL],
         categories=names[TermKind.CATEGORY],
-        subreddit=_text_of(row.source, "subreddit"),
-        thread_text=_text_of(row.source, "selftext"),
+        subreddit=_text_field(row.source, "subreddit"),
+        thread_text=_text_field(row.source, "selftext"),
     )
     return ProjectDocument(
         id=row.id,
@@ -246,7 +257,7 @@ def _project_document(row: Row[Any], terms: Sequence[Row[Any]]) -> ProjectDocume
     )
 
 
-def _text_of(source: dict[str, Any], name: str) -> str:
+def _text_field(source: dict[str, Any], name: str) -> str:
     value = source.get(name)
     return value if isinstance(value, str) else ""
 

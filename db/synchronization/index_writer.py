@@ -12,66 +12,66 @@ from db.synchronization.index_documents import IndexChanges
 from db.vectors.base import PROFILE, PROJECT, TOOL, IndexDocument, VectorStore
 
 DocumentName = tuple[OutboxKind, str]
-"""A document's collection and its outbox key."""
+"""The collection and the outbox key of a document."""
 
 COLLECTIONS = {OutboxKind.PROJECT: PROJECT, OutboxKind.PROFILE: PROFILE, OutboxKind.TOOL: TOOL}
-"""Names of the collections in the index."""
+"""Name of the index collection of each kind."""
 
 
 class IndexWriter:
-    """Writes documents to the index and removes them. A *generation* of None is the active one (see `VectorStore`)."""
+    """Embeds, writes and removes documents. `generations` of the index: None is the active one (see `VectorStore`)."""
 
     def __init__(self, vectors: VectorStore, embedder: Embedder) -> None:
         self._vectors = vectors
         self._embedder = embedder
 
     async def remove(self, kind: OutboxKind, keys: Sequence[str], generations: Sequence[str | None]) -> None:
-        """Remove documents from each generation; needs no embedder."""
+        """Remove documents from each generation. The embedder is not used."""
         for generation in generations if keys else ():
             await self._vectors.remove(COLLECTIONS[kind], keys, generation)
 
     async def write(
         self, changes: Mapping[OutboxKind, IndexChanges], generations: Sequence[str | None]
     ) -> dict[DocumentName, str]:
-        """Embed all documents in one call, write them to each generation, and return rejected ones with the reasons.
+        """Embed all documents in one call, write them to each generation, and return the reason of each rejected one.
 
-        Raises `StoreUnavailable` if the index or the embedder is unavailable. Some documents may have been written;
-        writes are idempotent.
+        Raises `StoreUnavailable` if the index or the embedder is unavailable. Some documents may have been written by
+        then; writes are idempotent.
         """
         names: list[DocumentName] = [(kind, key) for kind, change in changes.items() for key in change.documents]
-        vectors, refused = await self._embed([changes[kind].texts[key] for kind, key in names], names)
+        vectors, rejected = await self._embed([changes[kind].texts[key] for kind, key in names], names)
         rows = dict(zip(names, vectors, strict=True))
         for kind, change in changes.items():
             documents = [
                 replace(document, vector=rows[kind, key])
                 for key, document in change.documents.items()
-                if (kind, key) not in refused
+                if (kind, key) not in rejected
             ]
             for generation in generations if documents else ():
                 reasons = await self._put(documents, generation)
-                refused |= {(kind, key): reason for key, reason in reasons.items()}
-        return refused
+                rejected |= {(kind, key): reason for key, reason in reasons.items()}
+        return rejected
 
     async def _embed(
         self, texts: Sequence[str], names: Sequence[DocumentName]
     ) -> tuple[Vectors, dict[DocumentName, str]]:
-        """Embed all texts in one call; if one is rejected, one by one, with a row of zeros for each rejected text."""
+        """Embed all texts in one call, or one by one if a text is rejected. The row of a rejected text is zeros."""
         vectors = np.zeros((len(texts), self._embedder.dimension), np.float32)
-        refused: dict[DocumentName, str] = {}
+        rejected: dict[DocumentName, str] = {}
         try:
-            return (await self._embedder.embed(texts) if texts else vectors), refused
+            return (await self._embedder.embed(texts) if texts else vectors), rejected
         except InvalidRecord:
             for row, (name, text) in enumerate(zip(names, texts, strict=True)):
                 try:
                     vectors[row] = (await self._embedder.embed([text]))[0]
                 except InvalidRecord as error:
-                    refused[name] = error.message
-        return vectors, refused
+                    rejected[name] = error.message
+        return vectors, rejected
 
     async def _put(self, documents: Sequence[IndexDocument], generation: str | None) -> dict[str, str]:
-        """Write documents in one call, and return the rejected ones by key.
+        """Write documents in one call, and return the reason of each rejected one by key.
 
-        A store that names the rejected documents has written the others; otherwise each is written separately.
+        If the store does not name the rejected documents, each document is written separately.
         """
         try:
             await self._vectors.upsert(documents, generation)
@@ -83,7 +83,7 @@ class IndexWriter:
                 return {documents[0].key: error.message}
         else:
             return {}
-        refused: dict[str, str] = {}
+        rejected: dict[str, str] = {}
         for document in documents:
-            refused |= await self._put([document], generation)
-        return refused
+            rejected |= await self._put([document], generation)
+        return rejected

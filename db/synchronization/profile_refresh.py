@@ -1,4 +1,4 @@
-"""Immediate update of one viewer's profile vector, for a request whose result depends on it."""
+"""Immediate update of the profile vector of one viewer, within a request whose result depends on the vector."""
 
 from db.models import OutboxKind
 from db.stores import Stores
@@ -7,10 +7,10 @@ from db.synchronization.index_writer import IndexWriter
 
 
 async def refresh_profile(stores: Stores, actor_id: int) -> None:
-    """Write the current profile to the active generation of the index, and to the staged one if there is one.
+    """Write the current profile to the active generation of the index, and to the staged generation if there is one.
 
-    The outbox row of the change stays: after a crash, or if a worker writes an older profile, it is processed within a
-    second. Writing twice changes nothing.
+    The outbox row of the change is kept, and a worker processes it within a second. So the index is also right after a
+    crash, or if a worker has written an older profile meanwhile. Writes are idempotent.
 
     Raises `StoreUnavailable` if the index or the embedding model is unavailable; the outbox row is processed later.
     """

@@ -1,16 +1,16 @@
-"""Rebuild of the whole index from the database, beside the active one, which it then replaces.
+"""Rebuild of the index from the database: a new generation is filled and then replaces the active one.
 
-Changes during the rebuild are not lost, and no older content overwrites newer content. Each batch is *claimed* in the
-outbox before its documents are read, as if its rows had been taken; while there is a second generation, synchronizers
-write to both (see `IndexSynchronizer`).
+Changes during the rebuild are not lost, and older content never overwrites newer content. Before the documents of a
+batch are read, the batch is *claimed*: outbox rows are created and leased for its keys (`db.outbox.claim`). While two
+generations exist, synchronizers write to both (see `IndexSynchronizer`).
 
-- A change before a claim is in the documents that are read. A later change pulls the row out of the claim, and a
-  synchronizer writes it to both generations; `settle` detects that and requests one more pass.
-- An outbox row that exists when its batch is claimed is pulled out of its lease and processed before the swap: a worker
-  that took it before the second generation existed does not write to that generation, and a claim of a killed run has
-  no worker at all.
-- After a kill at any moment the next run continues: documents that the new generation holds with the current
-  fingerprint are not written again.
+- A change before the claim is in the documents that are read. A later change ends the lease of the row early, and a
+  synchronizer writes the change to both generations; `settle` detects this and requests one more pass.
+- An outbox row that exists before the claim becomes available and is processed before the new generation is activated.
+  A worker that took the row before the new generation existed does not write to that generation, and the row of a
+  killed run has no worker.
+- If a run is killed, the next run continues: documents that the new generation holds with the current fingerprint are
+  not written again.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -30,44 +30,44 @@ from db.synchronization.synchronizer import IndexSynchronizer
 from db.vectors.base import VectorStore
 
 BATCH = 250
-CLAIM_S = 120.0
-"""A batch takes 0.1 s with embedded stores; OpenAI may delay a request by a minute."""
+LEASE_S = 120.0
+"""Lease of a claimed batch. A batch takes 0.1 s with embedded stores; OpenAI may delay a request by a minute."""
 
-MAX_REFUSED_SHARE = 0.01
-MAX_REFUSED = 10
-"""A generation that lacks more documents than both limits is not activated: the previous one is better."""
+MAX_REJECTED_SHARE = 0.01
+MAX_REJECTED = 10
+"""A generation is not activated if the store rejected more documents than both limits."""
 
 Progress = Callable[[str, float, int], None]
-"""Receives the name of a step, its completed share (0 to 1), and the documents it has written."""
+"""Called with the name of a step, its completed share (0 to 1), and the number of documents that it has written."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReindexReport:
     """The result of a rebuild."""
 
-    written: int  # documents that were written, that an unfinished run had written before, and that the index rejected
-    kept: int
-    refused: int
+    written: int  # documents written by this run
+    kept: int  # documents that an unfinished run had already written
+    rejected: int  # documents that the index rejected
     counts: Mapping[str, int]  # documents of each collection in the active index
 
 
 class Reindex:
-    """One rebuild of the index, or a comparison and repair. Rejected rows are retried after `retry_after`."""
+    """One rebuild, or one comparison and repair, of the index. Rejected rows are retried after `retry_after`."""
 
     def __init__(
         self, database: Database, vectors: VectorStore, embedder: Embedder, *, retry_after: timedelta = RETRY_AFTER
     ) -> None:
         self._database = database
         self._vectors = vectors
-        self._space = (embedder.model, embedder.dimension)
-        self._documents = IndexDocumentReader(database, self._space)
+        self._embedding_space = (embedder.model, embedder.dimension)
+        self._documents = IndexDocumentReader(database, self._embedding_space)
         self._writer = IndexWriter(vectors, embedder)
         self._synchronizer = IndexSynchronizer(database, vectors, embedder, retry_after=retry_after)
         self._retry_after = retry_after
-        self._written = self._kept = self._refused = 0
+        self._written = self._kept = self._rejected = 0
 
     async def totals(self) -> dict[OutboxKind, int]:
-        """Return the number of possible documents; actors without any known preference are included."""
+        """Return the number of rows that may have a document, actors without any known preference included."""
         return {kind: await self._documents.total(kind) for kind in OutboxKind}
 
     async def run(
@@ -80,7 +80,7 @@ class Reindex:
         progress
             Called after each batch of documents and of outbox rows.
         assert_still_leader
-            Called before the swap; raises if another process has taken over the rebuild.
+            Called before the activation; raises if another process has taken over the rebuild.
 
         Raises
         ------
@@ -89,31 +89,33 @@ class Reindex:
         StoreUnavailable
             If a store is unavailable; the next run continues.
         """
-        await self._vectors.prepare(*self._space)
+        await self._vectors.prepare(*self._embedding_space)
         unfinished = await self._vectors.staged()
         generation = unfinished if unfinished is not None else await self._vectors.stage()
         for kind in OutboxKind:
-            held = {} if unfinished is None else dict([pair async for pair in listing(self._vectors, kind, unfinished)])
-            await self._fill(kind, generation, held, progress)
+            fingerprints = (
+                {} if unfinished is None else dict([pair async for pair in listing(self._vectors, kind, unfinished)])
+            )
+            await self._fill(kind, generation, fingerprints, progress)
         await self._drain(progress)
-        await self._verify(generation)
+        await self._discard_if_incomplete(generation)
         if assert_still_leader is not None:
             await assert_still_leader()
         await self._vectors.publish(generation)
-        return ReindexReport(self.written, self._kept, self._refused, await self._vectors.counts())
+        return ReindexReport(self.written, self._kept, self._rejected, await self._vectors.counts())
 
     @property
     def written(self) -> int:
-        """Documents written so far, those of outbox rows included."""
+        """Number of documents written so far, including the documents of outbox rows."""
         return self._written + self._synchronizer.written
 
     async def compare(self) -> Differences:
-        """Return the differences between the active index and the database, except pending outbox rows."""
-        await self._vectors.prepare(*self._space)
+        """Return the differences between active generation and database, except documents with an outbox row."""
+        await self._vectors.prepare(*self._embedding_space)
         return await Comparison(self._database, self._documents, self._vectors).run(include_dead=True)
 
     async def repair(self, differences: Differences) -> None:
-        """Bring the differing documents up to date."""
+        """Write or remove the differing documents through the outbox."""
         surplus = set(differences.surplus)
         async with self._database.write() as connection:
             for kind in OutboxKind:
@@ -123,70 +125,73 @@ class Reindex:
         while await self._synchronizer.drain():
             pass
 
-    async def _fill(self, kind: OutboxKind, generation: str, held: dict[str, str], progress: Progress) -> None:
-        """Write a collection; `held` are fingerprints in the generation, and ends up with the surplus documents."""
-        step, total, before, read = f"{kind.value}s", await self._documents.total(kind), self._written, 0
+    async def _fill(self, kind: OutboxKind, generation: str, fingerprints: dict[str, str], progress: Progress) -> None:
+        """Write a collection to a generation, and enqueue the removal of surplus documents.
+
+        `fingerprints` holds the fingerprints in the generation by key. All keys of the database are removed from it.
+        """
+        step, total, written_before, keys_read = f"{kind.value}s", await self._documents.total(kind), self._written, 0
         async for keys in pages(self._documents, kind, BATCH):
-            missing = await self._missing(kind, keys, held) if held else keys
-            leases = await outbox.claim(self._database, kind, missing, CLAIM_S)
+            outdated = await self._outdated_keys(kind, keys, fingerprints) if fingerprints else keys
+            leases = await outbox.claim(self._database, kind, outdated, LEASE_S)
             await self._write(kind, leases, generation)
-            read += len(keys)
-            progress(step, min(read / max(total, 1), 1.0), self._written - before)
-        if read:
-            progress(step, 1.0, self._written - before)
+            keys_read += len(keys)
+            progress(step, min(keys_read / max(total, 1), 1.0), self._written - written_before)
+        if keys_read:
+            progress(step, 1.0, self._written - written_before)
         async with self._database.write() as connection:
-            await outbox.enqueue(connection, kind, list(held), urgent=True)
+            await outbox.enqueue(connection, kind, list(fingerprints), urgent=True)
 
     async def _drain(self, progress: Progress) -> None:
-        """Process the outbox: changes during the rebuild, and rows that waited before it."""
-        waiting, taken = (await outbox.backlog(self._database)).rows, 0
-        while more := await self._synchronizer.drain():
-            taken += more
-            progress("rows of the outbox", min(taken / max(waiting, 1), 0.99), self._synchronizer.written)
-        if taken:
+        """Process the outbox rows of changes before and during the rebuild."""
+        waiting, processed = (await outbox.backlog(self._database)).rows, 0
+        while batch_size := await self._synchronizer.drain():
+            processed += batch_size
+            progress("rows of the outbox", min(processed / max(waiting, 1), 0.99), self._synchronizer.written)
+        if processed:
             progress("rows of the outbox", 1.0, self._synchronizer.written)
 
-    async def _missing(self, kind: OutboxKind, keys: Sequence[str], held: dict[str, str]) -> list[str]:
-        """Return the keys of documents that the generation does not hold with the current content."""
+    async def _outdated_keys(self, kind: OutboxKind, keys: Sequence[str], fingerprints: dict[str, str]) -> list[str]:
+        """Return the keys whose document in the generation is missing, outdated or surplus."""
         documents = (await self._documents.read(kind, keys)).documents
-        known = {key: held.pop(key, None) for key in keys}
-        missing = [key for key in keys if key in documents and documents[key].fingerprint != known[key]]
-        surplus = [key for key in keys if key not in documents and known[key] is not None]
-        self._kept += len(documents) - len(missing)
-        return missing + surplus
+        indexed = {key: fingerprints.pop(key, None) for key in keys}
+        outdated = [key for key in keys if key in documents and documents[key].fingerprint != indexed[key]]
+        surplus = [key for key in keys if key not in documents and indexed[key] is not None]
+        self._kept += len(documents) - len(outdated)
+        return outdated + surplus
 
     async def _write(self, kind: OutboxKind, leases: Sequence[Lease], generation: str) -> None:
         if not leases:
             return
         changes = await self._documents.read(kind, [lease.key for lease in leases])
         await self._writer.remove(kind, changes.remove, [generation])
-        refused = await self._writer.write({kind: changes}, [generation])
+        rejected = await self._writer.write({kind: changes}, [generation])
         if kind is OutboxKind.PROJECT:
             public = await self._documents.public(list(changes.documents))
             await self._writer.remove(kind, [key for key in changes.documents if key not in public], [generation])
-        await outbox.settle(self._database, [lease for lease in leases if (kind, lease.key) not in refused])
+        await outbox.settle(self._database, [lease for lease in leases if (kind, lease.key) not in rejected])
         for lease in leases:
-            if (reason := refused.get((kind, lease.key))) is not None:
+            if (reason := rejected.get((kind, lease.key))) is not None:
                 await outbox.reject(self._database, [lease], reason, self._retry_after)
-        self._refused += len(refused)
-        self._written += len(changes.documents) - len(refused)
+        self._rejected += len(rejected)
+        self._written += len(changes.documents) - len(rejected)
 
-    async def _verify(self, generation: str) -> None:
-        """Discard the new generation and raise if it must not be activated."""
-        reason = await self._fault(generation)
+    async def _discard_if_incomplete(self, generation: str) -> None:
+        """Discard the new generation and raise `IndexIncomplete` if it must not be activated."""
+        reason = await self._incompleteness(generation)
         if reason is not None:
             await self._vectors.discard(generation)
             raise IndexIncomplete(f"the new index is not activated, the old one stays: {reason}")
 
-    async def _fault(self, generation: str) -> str | None:
-        self._refused += self._synchronizer.refused
-        total = self.written + self._kept + self._refused
-        if self._refused > max(MAX_REFUSED, MAX_REFUSED_SHARE * total):
-            return f"it rejects {self._refused} of {total} documents; see: explore outbox"
+    async def _incompleteness(self, generation: str) -> str | None:
+        self._rejected += self._synchronizer.rejected
+        total = self.written + self._kept + self._rejected
+        if self._rejected > max(MAX_REJECTED, MAX_REJECTED_SHARE * total):
+            return f"it rejects {self._rejected} of {total} documents; see: explore outbox"
         counts = await self._vectors.counts(generation)
         comparison = Comparison(self._database, self._documents, self._vectors, generation)
         differences = await comparison.run(include_dead=False)
         if not differences:
             return None
-        holds = ", ".join(f"{counts[name]} {name}" for name in COLLECTIONS.values())
-        return f"it holds {holds}, and differs from the database: {differences.summary()}"
+        contents = ", ".join(f"{counts[name]} {name}" for name in COLLECTIONS.values())
+        return f"it holds {contents}, and differs from the database: {differences.summary()}"

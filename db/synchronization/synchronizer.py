@@ -1,4 +1,4 @@
-"""Processing of outbox rows: each is read from the database, embedded and written to the index, or removed from it."""
+"""Processing of outbox rows: reads documents from the database, embeds them, and writes them to the index."""
 
 import asyncio
 import logging
@@ -20,23 +20,23 @@ from db.vectors.base import VectorStore
 log = logging.getLogger(__name__)
 
 BATCH = 100
-"""Outbox rows of one batch, as specified. A batch takes about 25 ms with embedded stores."""
+"""Outbox rows of one batch. A batch takes about 25 ms with embedded stores."""
 
 LEASE_S = 60.0
-"""A batch that takes longer may be processed twice, which changes nothing."""
+"""If a batch takes longer, another worker may process the rows again. Writes are idempotent."""
 
 POLL_S = 0.5
 MAX_PAUSE_S = 30.0
 
 
 class IndexSynchronizer:
-    """Keeps the vector index up to date. Several may run concurrently, in several processes.
+    """Keeps the vector index up to date. Several instances can run concurrently, in several processes.
 
-    Only public projects are in the index. Removals are processed first and need no embedder. A project that becomes
-    private, archived or deleted while its batch is written is removed before the batch is settled; a later change has
-    moved its outbox row, which then stays. While a new generation is filled, each row is written to both generations.
-    A row that an available store rejects is retried after `retry_after`. `written` and `refused` count documents since
-    the start.
+    Only public projects are in the index. Removals are processed first and do not need the embedder. If a project
+    becomes private, archived or deleted while its batch is written, it is removed before the batch is settled. A later
+    change makes the outbox row available again, so the row is not deleted. While a new generation is filled, documents
+    are written to both generations. A row that an available store rejects is retried after `retry_after`. `written` and
+    `rejected` count documents since the start.
     """
 
     def __init__(
@@ -47,54 +47,54 @@ class IndexSynchronizer:
         *,
         retry_after: timedelta = outbox.RETRY_AFTER,
     ) -> None:
-        self.written = self.refused = 0
+        self.written = self.rejected = 0
         self._database = database
         self._vectors = vectors
-        self._space = (embedder.model, embedder.dimension)
-        self._documents = IndexDocumentReader(database, self._space)
+        self._embedding_space = (embedder.model, embedder.dimension)
+        self._documents = IndexDocumentReader(database, self._embedding_space)
         self._writer = IndexWriter(vectors, embedder)
         self._retry_after = retry_after
-        self._woken = asyncio.Event()
+        self._wake_requested = asyncio.Event()
         self._is_prepared = False
 
     def wake(self) -> None:
         """Read the outbox now instead of at the next poll."""
-        self._woken.set()
+        self._wake_requested.set()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Process rows until stopped; an unavailable store is retried after a pause that doubles up to 30 s."""
+        """Process rows until `stop` is set. If a store is unavailable, retry after a pause that doubles up to 30 s."""
         pause_s = POLL_S
         while not stop.is_set():
-            self._woken.clear()
+            self._wake_requested.clear()
             try:
-                taken = await self.drain()
+                processed = await self.drain()
             except (StoreUnavailable, SQLAlchemyError, OSError) as error:
                 log.warning("the index cannot be updated, retrying in %.1f s: %s", pause_s, error)
-                await self._pause(error, stop, pause_s)
+                await self._wait_for_store(error, stop, pause_s)
                 pause_s = min(2 * pause_s, MAX_PAUSE_S)
             else:
                 pause_s = POLL_S
-                if not taken:
-                    await _any_of((stop, self._woken), POLL_S)
+                if not processed:
+                    await _wait_for_any((stop, self._wake_requested), POLL_S)
 
     async def drain_all(self, progress: Callable[[float, int], None]) -> None:
-        """Drain the outbox until it is empty; `progress` takes the finished share and the number of rows."""
-        waiting, done = (await outbox.backlog(self._database)).rows, 0
-        while taken := await self.drain():
-            done += taken
-            progress(min(done / max(waiting, 1), 0.99), done)
-        progress(1.0, done)
+        """Process rows until the outbox is empty. `progress` receives the finished share and the number of rows."""
+        backlog_rows, total = (await outbox.backlog(self._database)).rows, 0
+        while processed := await self.drain():
+            total += processed
+            progress(min(total / max(backlog_rows, 1), 0.99), total)
+        progress(1.0, total)
 
     async def drain(self, limit: int = BATCH, *, only_urgent: bool = False) -> int:
-        """Process up to `limit` outbox rows, and return the number taken; 0 if the outbox is empty.
+        """Process up to `limit` outbox rows, and return the number of rows; 0 if no row is available.
 
-        Raises `StoreUnavailable` if the index or the embedder is unavailable; the rows have been released and count no
-        attempt.
+        Raises `StoreUnavailable` if the index or the embedder is unavailable. The rows are then released without
+        counting an attempt.
         """
         leases = await outbox.take(self._database, limit, LEASE_S, only_urgent=only_urgent)
         if not leases:
             return 0
-        removed: list[Lease] = []
+        removed_leases: list[Lease] = []
         try:
             generations = await self._generations()
             changes = {
@@ -103,24 +103,27 @@ class IndexSynchronizer:
             }
             for kind, change in changes.items():
                 await self._writer.remove(kind, change.remove, generations)
-            removed += [lease for lease in leases if lease.key in changes[lease.kind].remove]
-            refused = await self._write(changes, generations)
+            removed_leases += [lease for lease in leases if lease.key in changes[lease.kind].remove]
+            rejected = await self._write(changes, generations)
         except StoreUnavailable:
             self._is_prepared = False
-            await outbox.settle(self._database, removed)
-            await outbox.release(self._database, [lease for lease in leases if lease not in removed])
+            await outbox.settle(self._database, removed_leases)
+            await outbox.release(self._database, [lease for lease in leases if lease not in removed_leases])
             raise
-        await outbox.settle(self._database, [lease for lease in leases if (lease.kind, lease.key) not in refused])
+        await outbox.settle(self._database, [lease for lease in leases if (lease.kind, lease.key) not in rejected])
         for lease in leases:
-            if (reason := refused.get((lease.kind, lease.key))) is not None:
+            if (reason := rejected.get((lease.kind, lease.key))) is not None:
                 log.error("the index rejects %s %s: %s", lease.kind.value, lease.key, reason)
                 await outbox.reject(self._database, [lease], reason, self._retry_after)
         return len(leases)
 
     async def _generations(self) -> list[str | None]:
-        """Return the generations to write; read after the rows are taken, so that a rebuild misses none of them."""
+        """Return the generations to write to.
+
+        Call this after leasing the outbox rows: a rebuild that starts later reads their changes from the database.
+        """
         if not self._is_prepared:
-            await self._vectors.prepare(*self._space)
+            await self._vectors.prepare(*self._embedding_space)
             self._is_prepared = True
         staged = await self._vectors.staged()
         return [None] if staged is None else [None, staged]
@@ -128,36 +131,36 @@ class IndexSynchronizer:
     async def _write(
         self, changes: Mapping[OutboxKind, IndexChanges], generations: Sequence[str | None]
     ) -> dict[tuple[OutboxKind, str], str]:
-        """Write documents, remove projects that are no longer public, and return rejected documents with reasons."""
-        refused = await self._writer.write(changes, generations)
+        """Write documents, remove projects that are not public any more, and return the reasons of rejections."""
+        rejected = await self._writer.write(changes, generations)
         written = list(changes[OutboxKind.PROJECT].documents)
         public = await self._documents.public(written)
         hidden = [key for key in written if key not in public]
         await self._writer.remove(OutboxKind.PROJECT, hidden, generations)
-        self.refused += len(refused)
-        self.written += sum(len(change.documents) for change in changes.values()) - len(refused)
-        return refused
+        self.rejected += len(rejected)
+        self.written += sum(len(change.documents) for change in changes.values()) - len(rejected)
+        return rejected
 
-    async def _pause(self, error: Exception, stop: asyncio.Event, pause_s: float) -> None:
-        """Wait for an unavailable store. While only the embedder is unavailable, removals are still processed."""
+    async def _wait_for_store(self, error: Exception, stop: asyncio.Event, pause_s: float) -> None:
+        """Wait before a retry. If only the embedder is unavailable, continue to process removals."""
         clock = asyncio.get_running_loop().time
-        until = clock() + pause_s
+        deadline = clock() + pause_s
         only_embedder = isinstance(error, StoreUnavailable) and error.store is Store.EMBEDDINGS
-        while only_embedder and not stop.is_set() and clock() + POLL_S < until:
-            self._woken.clear()
-            await _any_of((stop, self._woken), POLL_S)
+        while only_embedder and not stop.is_set() and clock() + POLL_S < deadline:
+            self._wake_requested.clear()
+            await _wait_for_any((stop, self._wake_requested), POLL_S)
             try:
                 await self.drain(only_urgent=True)
             except (StoreUnavailable, SQLAlchemyError, OSError):
                 break
-        await _any_of((stop,), max(until - clock(), 0.0))
+        await _wait_for_any((stop,), max(deadline - clock(), 0.0))
 
 
-async def _any_of(events: Sequence[asyncio.Event], timeout_s: float) -> None:
+async def _wait_for_any(events: Sequence[asyncio.Event], timeout_s: float) -> None:
     """Wait until one of the events is set, at most `timeout_s` seconds."""
-    waiting = [asyncio.create_task(event.wait()) for event in events]
+    tasks = [asyncio.create_task(event.wait()) for event in events]
     try:
-        await asyncio.wait(waiting, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(tasks, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in waiting:
+        for task in tasks:
             task.cancel()

@@ -1,4 +1,4 @@
-"""The protocol of vector stores, and the documents, filters and hits that all engines share."""
+"""The protocol of vector stores, with the types of documents, filters and hits that both engines use."""
 
 import re
 import uuid
@@ -18,19 +18,19 @@ PROJECT, PROFILE, TOOL = KINDS = ("Project", "UserProfile", "Tool")
 """The three collections."""
 
 NO_OWNER = 0
-"""Owner id of a project without owner. Ids start at 1; versions of Weaviate filter on null differently."""
+"""Owner id of a project without owner (ids start at 1). Not null: Weaviate versions filter null differently."""
 
 SCORE_DECIMALS = 6
-"""Cosines are rounded: the products of equal vectors can differ in the last bit, which would break ties."""
+"""Cosines are rounded, because products of equal vectors can differ in the last bit, which would decide ties."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class ProjectDocument:
-    """A public project in the index: texts for keyword search, and the fields that filters need.
+    """A public project in the index: texts for keyword search, and fields for filters.
 
-    It holds no counters, so that a like does not rewrite an index document.
+    It has no counters, so that a like does not require an update of the index.
     """
 
     kind: ClassVar[str] = PROJECT
@@ -74,7 +74,7 @@ class ProfileDocument:
 
 @dataclass(frozen=True, slots=True)
 class ToolDocument:
-    """A tool in the index."""
+    """A tool in the index, with the texts that describe it."""
 
     kind: ClassVar[str] = TOOL
     term_id: int
@@ -94,21 +94,21 @@ IndexDocument = ProjectDocument | ProfileDocument | ToolDocument
 
 @dataclass(frozen=True, slots=True)
 class VectorFilter:
-    """Conditions that every hit satisfies."""
+    """Conditions that every hit of a search satisfies. The defaults exclude nothing."""
 
-    exclude_owner: int | None = None  # no project of this user
+    exclude_owner: int | None = None  # no projects of this user
     exclude_ids: frozenset[int] = frozenset()  # none of these projects
-    types: frozenset[str] = frozenset()  # one of these types; empty allows all
-    # For each group, at least one of its term ids: ``((1, 2), (7,))`` means (1 or 2) and 7
+    types: frozenset[str] = frozenset()  # only these types; empty: all types
+    # at least one term id of each group: ``((1, 2), (7,))`` means (1 or 2) and 7
     any_terms: tuple[frozenset[int], ...] = ()
-    created_after: datetime | None = None  # created at `created_after` or later, and before `created_before`
-    created_before: datetime | None = None
-    owner: int | None = None  # of this user
+    created_after: datetime | None = None  # inclusive
+    created_before: datetime | None = None  # exclusive
+    owner: int | None = None  # only projects of this user
 
 
 @dataclass(frozen=True, slots=True)
 class HitFeatures:
-    """The immutable features of a hit, so that no second query is needed."""
+    """Immutable attributes of a hit, returned with the hit to avoid a second query."""
 
     key: str
     type: str
@@ -127,7 +127,7 @@ def _no_scores() -> Vector:
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """Projects found, best first."""
+    """Projects found by one search, best first."""
 
     ids: Ids = field(default_factory=_no_ids)  # (n,) project ids
     # (n,) cosine similarities from −1 to 1; BM25 scores for a keyword search
@@ -137,7 +137,7 @@ class Hits:
 
 @dataclass(frozen=True, slots=True)
 class HybridHits:
-    """Projects found by vectors and keywords, best first."""
+    """Projects found by a hybrid search (vectors and keywords), best first."""
 
     ids: Ids = field(default_factory=_no_ids)  # (n,) project ids
     scores: Vector = field(default_factory=_no_scores)  # (n,) `vector_parts` + `keyword_parts`
@@ -149,7 +149,7 @@ class HybridHits:
 
 
 def collection_name(kind: str, model: str, dimension: int) -> str:
-    """Return the collection name of an embedding space, in letters, digits and underscores; unique for each model.
+    """Return the name of a collection of an embedding model, in letters, digits and underscores. Unique by model.
 
     >>> collection_name("Project", "text-embedding-3-small", 1536)
     'Project_text_embedding_3_small_1536_03765544'
@@ -161,7 +161,7 @@ def collection_name(kind: str, model: str, dimension: int) -> str:
 def document_uuid(kind: str, key: str) -> str:
     """Return the deterministic id of a document, the same as `weaviate.util.generate_uuid5(key, kind)`.
 
-    >>> object_uuid("Project", "p1")
+    >>> document_uuid("Project", "p1")
     '9cd03b18-081e-5f59-b6fc-36e064d6646b'
     """
     return str(uuid.uuid5(uuid.NAMESPACE_DNS, kind + key))
@@ -178,70 +178,72 @@ def from_microseconds(value: int) -> datetime:
 
 
 def unit(vector: Vector) -> Vector:
-    """Scale a vector to length 1; a vector of zeros stays as it is."""
+    """Scale a vector to length 1. A vector of zeros is returned unchanged."""
     length = np.linalg.norm(vector.astype(np.float64))
     return (vector / length if length > 0 else vector).astype(np.float32)
 
 
 class VectorStore(Protocol):
-    """A searchable projection of the database.
+    """A searchable index derived from the database.
 
     Every method raises `StoreUnavailable` if the store cannot be reached or has not been prepared. Vectors are stored
-    as unit vectors; a vector of zeros stays as it is.
+    with length 1, except vectors of zeros.
 
-    A *generation* is one filling of the collections. Writes go to the active generation, unless ``into`` names another
-    one made by `stage`.
+    A *generation* is a complete set of the three collections. One generation is active: searches read it. `stage`
+    creates another one for a rebuild, and `publish` activates it. The parameter `generation` is None for the active
+    one.
     """
 
     async def prepare(self, model: str, dimension: int) -> None:
-        """Create missing collections for this embedding model; those of other models are left alone."""
+        """Create missing collections for an embedding model. Collections of other models are not changed."""
 
     async def preload(self) -> None:
-        """Load what the next searches need, so that none of them waits for it. To be called about every second."""
+        """Load data for the next searches in advance. To be called about every second."""
 
-    async def upsert(self, documents: Sequence[IndexDocument], into: str | None = None) -> None:
-        """Write documents of one kind, idempotently. A project replaces an older one with the same key.
+    async def upsert(self, documents: Sequence[IndexDocument], generation: str | None = None) -> None:
+        """Write documents of one kind. Idempotent: a document replaces the document with the same key.
 
         Raises
         ------
         InvalidRecord
             If a vector has another dimension or is not finite; nothing has been written.
         RefusedObjects
-            If the store rejects some documents; the others are written.
+            If the store rejects some documents; the other documents have been written.
         """
 
-    async def remove(self, kind: str, keys: Sequence[str], into: str | None = None) -> None:
-        """Remove documents of one of the `KINDS`; unknown keys are no error."""
+    async def remove(self, kind: str, keys: Sequence[str], generation: str | None = None) -> None:
+        """Remove documents of one of the `KINDS`. Unknown keys are not an error."""
 
     async def near(self, vector: Vector, limit: int, where: VectorFilter) -> Hits:
-        """Find the projects nearest to a vector by cosine, ties by id; a vector of zeros finds nothing."""
+        """Return the projects nearest to a vector by cosine, ties by id. A vector of zeros has no hits."""
 
     async def keyword(self, query: str, limit: int, where: VectorFilter) -> Hits:
-        """Find projects by keywords: BM25 over their terms (`db.vectors.text_analysis`), ties by id.
+        """Return the projects with the highest BM25 score of their terms (`db.vectors.text_analysis`), ties by id.
 
-        Any text is a query; one of stop words only finds nothing.
+        Any text is a valid query. A query of stop words only has no hits.
         """
 
     async def hybrid(
         self, query: str, vector: Vector | None, alpha: float, limit: int, where: VectorFilter
     ) -> HybridHits:
-        """Find projects by keywords and vector, fused by Weaviate's relativeScoreFusion (`db.vectors.fusion`).
+        """Search by keywords and by vector, and fuse the results by relativeScoreFusion (`db.vectors.fusion`).
 
-        Alpha is the weight of the vector: 1 skips the keywords, 0 skips the vector. A `vector` of None or zeros leaves
-        the keywords at their weight of 1 − alpha. Raises `ValueError` for an alpha outside 0 to 1.
+        `alpha` is the weight of the vector search: with 1 there is no keyword search, with 0 no vector search. If
+        `vector` is None or zeros, only keywords are searched, still with the weight 1 − alpha. Raises `ValueError` if
+        `alpha` is not from 0 to 1.
         """
 
     async def similarities(self, vector: Vector, ids: Ids) -> Vector:
-        """Return the cosine of each project to the vector, shape of `ids`; NaN for a project not in the index."""
+        """Return the cosine of each project to a vector, in the shape of `ids`; NaN for projects not in the index."""
 
     async def project_vectors(self, ids: Ids) -> tuple[Ids, Vector]:
-        """Return the vectors of the projects in the index, in the order of `ids`: (m,) ids and (m, dimension) rows."""
+        """Return ids (m,) and vectors (m, dimension) of the projects that are in the index, in the order of `ids`."""
 
     async def profile(self, actor_id: int) -> Vector | None:
-        """Return an actor's profile vector, or None if the index holds none."""
+        """Return the profile vector of an actor, or None if the index has no profile of the actor."""
 
     async def nearest_tools(self, vector: Vector, limit: int) -> list[tuple[str, float]]:
-        """Find the nearest tools: platform keys and cosines, best first, ties by key."""
+        """Return (platform key, cosine) of the tools nearest to a vector, best first, ties by key."""
 
     async def counts(self, generation: str | None = None) -> dict[str, int]:
         """Return the number of documents of each kind."""
@@ -249,13 +251,13 @@ class VectorStore(Protocol):
     async def listing(
         self, collection: str, after: str | None, limit: int, generation: str | None = None
     ) -> list[tuple[str, str]]:
-        """Return (key, fingerprint) of the documents of a kind after a key, by key in code point order."""
+        """Return (key, fingerprint) of up to `limit` documents after the key `after`, sorted by code point."""
 
     async def stage(self) -> str:
-        """Create an empty generation beside the active one, replacing an unfinished one, and return its name."""
+        """Create an empty generation beside the active one, drop an unfinished generation, and return the new name."""
 
     async def staged(self) -> str | None:
-        """Return the name of the unfinished generation, if there is one."""
+        """Return the name of the generation that `stage` created and `publish` has not activated, or None."""
 
     async def publish(self, generation: str) -> None:
         """Activate a staged generation without interrupting searches, and drop the previous one.
@@ -264,10 +266,13 @@ class VectorStore(Protocol):
         """
 
     async def discard(self, generation: str) -> None:
-        """Drop a generation that is not active; an unknown one is no error."""
+        """Drop a generation that is not active. An unknown name is not an error."""
 
     async def scrub(self) -> None:
-        """Erase removed documents from the files of this host; raises while other processes read them."""
+        """Erase removed documents from local files.
+
+        Raises `StoreUnavailable` while other processes read a file.
+        """
 
     async def close(self) -> None:
         """Release files and connections."""

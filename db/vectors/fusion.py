@@ -1,9 +1,9 @@
 """Weaviate's relativeScoreFusion of the hits of a vector search and a keyword search.
 
-Each leg's scores are scaled from 0 (its worst hit) to 1 (its best) and weighted: alpha for the vectors, 1 − alpha for
-the keywords. A project missing from a leg gets 0 from it; equal scores all get the full weight. Ties are broken by the
-score before the fusion (the keyword score if there is one), then by the lower uuid.
-Source: `FusionRelativeScore` in Weaviate's usecases/traverser/hybrid, in single precision as there.
+The scores of each search are scaled from 0 (worst hit) to 1 (best hit) and weighted: alpha for the vector search,
+1 − alpha for the keyword search. A project that a search did not find gets 0 for that search. If all scores of a search
+are equal, all get the full weight. Ties are broken by the original score (the keyword score if there is one), then by
+the lower uuid. Source: `FusionRelativeScore` in Weaviate's usecases/traverser/hybrid, also in single precision.
 """
 
 from collections.abc import Sequence
@@ -15,21 +15,21 @@ import numpy as np
 from db.vectors.base import HybridHits, Vector
 
 WINDOW = 100
-"""Minimum hits of each leg, whatever the limit: the worst of them sets the zero."""
+"""Minimum number of hits requested from each search, independent of the limit: the worst hit defines the score 0."""
 
-MIN_CONFIDENCE_CHANGE = 1e-7
-"""Scores that differ by less are equal."""
+MIN_SCORE_DIFFERENCE = 1e-7
+"""Scores with a smaller difference count as equal."""
 
-UNSURE = 0.7
-"""Share of a query's words up to which a hit does not count as a keyword match."""
+MIN_COVERAGE = 0.7
+"""Share of the query's words that a project must exceed to count as a keyword match."""
 
-POWER_SURE, POWER_UNSURE = 2.0, 0.05
+MATCHED_EXPONENT, UNMATCHED_EXPONENT = 2.0, 0.05
 """Exponents of `adapt_alpha` with and without a keyword match: the default alpha of 0.7 becomes 0.49 and 0.98."""
 
 
 @dataclass(frozen=True, slots=True)
-class Leg:
-    """The hits of one search, best first. `scores` are (n,) cosines or BM25 scores."""
+class ResultList:
+    """The hits of one search, best first. `scores` are cosines or BM25 scores, shape (n,)."""
 
     uuids: Sequence[str]
     scores: Vector
@@ -37,70 +37,70 @@ class Leg:
 
 @dataclass(frozen=True, slots=True)
 class FusedHit:
-    """The parts of one document's score; the score is their sum."""
+    """A fused document. Its score is the sum of `vector_part` and `keyword_part`."""
 
     uuid: str
     vector_part: float
     keyword_part: float
 
 
-def fuse(vectors: Leg, keywords: Leg, alpha: float) -> list[FusedHit]:
-    """Fuse two legs, best first. A leg of weight 0 must be empty: it adds no hits either."""
+def fuse(vectors: ResultList, keywords: ResultList, alpha: float) -> list[FusedHit]:
+    """Fuse the results of two searches, best first. The results of a search with weight 0 must be empty."""
     vector_parts = dict(zip(vectors.uuids, normalize_scores(vectors.scores, alpha), strict=True))
     keyword_parts = dict(zip(keywords.uuids, normalize_scores(keywords.scores, 1 - alpha), strict=True))
-    before = dict(zip(vectors.uuids, vectors.scores, strict=True))
-    before |= dict(zip(keywords.uuids, keywords.scores, strict=True))
-    nothing = np.float32(0)
+    original_scores = dict(zip(vectors.uuids, vectors.scores, strict=True))
+    original_scores |= dict(zip(keywords.uuids, keywords.scores, strict=True))
+    zero = np.float32(0)
     fused = [
-        (vector_parts.get(uuid, nothing) + keyword_parts.get(uuid, nothing), score, uuid)
-        for uuid, score in before.items()
+        (vector_parts.get(uuid, zero) + keyword_parts.get(uuid, zero), score, uuid)
+        for uuid, score in original_scores.items()
     ]
     return [
         FusedHit(uuid, float(vector_parts.get(uuid, 0)), float(keyword_parts.get(uuid, 0)))
-        for _, _, uuid in sorted(fused, key=cmp_to_key(_better_first))
+        for _, _, uuid in sorted(fused, key=cmp_to_key(_compare_hits))
     ]
 
 
-def adapt_alpha(alpha: float, covered: float) -> float:
-    """Adapt alpha to the keyword match: lower if a project holds all words of the query, close to 1 if none does.
+def adapt_alpha(alpha: float, coverage: float) -> float:
+    """Adapt alpha to the keyword match: lower if a project contains all words of the query, close to 1 if none does.
 
-    `covered` is the maximum share of the query's words, without stop words, that one of the first ten keyword hits
-    holds. Measured on 30 written queries and 1,500 made of projects' own words (bench/README.md, "Search").
+    `coverage` is the maximum share of the query's words, without stop words, that one of the first ten keyword hits
+    contains. Measured on 30 written queries, and 1,500 made of words of projects (bench/README.md, "Search").
     """
-    sure = min(max((covered - UNSURE) / (1 - UNSURE), 0.0), 1.0)
-    return float(alpha ** (POWER_UNSURE + (POWER_SURE - POWER_UNSURE) * sure))
+    confidence = min(max((coverage - MIN_COVERAGE) / (1 - MIN_COVERAGE), 0.0), 1.0)
+    return float(alpha ** (UNMATCHED_EXPONENT + (MATCHED_EXPONENT - UNMATCHED_EXPONENT) * confidence))
 
 
-def reweight(hits: HybridHits, alpha: float, to: float) -> HybridHits:
-    """Reorder hits of one alpha for another alpha; ties keep their order.
+def reweight(hits: HybridHits, alpha: float, new_alpha: float) -> HybridHits:
+    """Reorder hits of a hybrid search with `alpha` for `new_alpha`; ties keep their order.
 
-    The result equals a search with that alpha if `hits` hold all hits of both legs (a limit of twice `WINDOW` does). A
-    leg of weight 0 cannot be restored: then the hits stay unchanged.
+    The result equals a search with `new_alpha` if `hits` contain all hits of both searches (limit 2 × `WINDOW`). If
+    `alpha` is 0 or 1, one search has no hits, and the hits are returned unchanged.
     """
     if not 0 < alpha < 1:
         return hits
-    vector_parts = (hits.vector_parts * np.float32(to / alpha)).astype(np.float32)
-    keyword_parts = (hits.keyword_parts * np.float32((1 - to) / (1 - alpha))).astype(np.float32)
+    vector_parts = (hits.vector_parts * np.float32(new_alpha / alpha)).astype(np.float32)
+    keyword_parts = (hits.keyword_parts * np.float32((1 - new_alpha) / (1 - alpha))).astype(np.float32)
     scores = vector_parts + keyword_parts
     order = np.argsort(-scores, kind="stable")
-    features = tuple(hits.features[place] for place in order) if hits.features else ()
+    features = tuple(hits.features[index] for index in order) if hits.features else ()
     return HybridHits(hits.ids[order], scores[order], vector_parts[order], keyword_parts[order], features)
 
 
 def normalize_scores(scores: Vector, weight: float) -> Vector:
-    """Scale scores to run from 0 to `weight`."""
+    """Scale scores linearly to the range 0 to `weight`."""
     scores = np.asarray(scores, np.float32)
     if not len(scores):
         return scores
     worst, best = scores.min(), scores.max()
     if worst == best:
         return np.full(len(scores), weight, np.float32)
-    stretched: Vector = np.float32(weight) * ((scores - worst) / (best - worst))
-    return stretched
+    scaled: Vector = np.float32(weight) * ((scores - worst) / (best - worst))
+    return scaled
 
 
-def _better_first(left: tuple[float, float, str], right: tuple[float, float, str]) -> int:
-    for mine, other in zip(left[:2], right[:2], strict=True):
-        if abs(float(mine) - float(other)) >= MIN_CONFIDENCE_CHANGE:
-            return -1 if mine > other else 1
+def _compare_hits(left: tuple[float, float, str], right: tuple[float, float, str]) -> int:
+    for left_score, right_score in zip(left[:2], right[:2], strict=True):
+        if abs(float(left_score) - float(right_score)) >= MIN_SCORE_DIFFERENCE:
+            return -1 if left_score > right_score else 1
     return -1 if left[2] < right[2] else 1

@@ -1,8 +1,8 @@
-"""Text analysis: splitting and stemming of texts and queries before either engine sees them.
+"""Text analysis: splitting and stemming of texts and queries, the same for both engines.
 
-Both engines get the same stems and score them by the same formula over one text for each project, so that they find the
-same projects. With their own analysis they differ: Weaviate's BM25F over six properties reached half of the embedded
-index's reciprocal rank on the same queries (bench/README.md, "Search").
+Both engines index the same stems and score them by the same formula over one text for each project, so that they find
+the same projects. With their built-in analysis the results differ: Weaviate's BM25F over six properties reached half of
+the reciprocal rank of the embedded index on the same queries (bench/README.md, "Search").
 """
 # ruff: noqa: SIM905 (a list of 33 words takes 33 lines)
 
@@ -15,25 +15,25 @@ from snowballstemmer import stemmer  # type: ignore[import-untyped]
 from db.vectors.base import ProjectDocument
 
 ANALYSIS = 1
-"""Version of the analysis, to be raised with every change here: documents of another version are indexed again."""
+"""Version of the analysis. Raise it with every change here: documents of another version are indexed again."""
 
 K1, B = 1.2, 0.75
-"""BM25 parameters of both engines: Weaviate's defaults."""
+"""BM25 parameters k1 and b of both engines: Weaviate's defaults."""
 
 STOP_WORDS = frozenset(
     "a an and are as at be but by for if in into is it no not of on or such that the their then there these they "
     "this to was will with".split()
 )
-"""Weaviate's English preset."""
+"""The stop words of Weaviate's English preset."""
 
 MAX_QUERY_WORDS = 64
-"""Maximum number of distinct words of a query; the rest is ignored."""
+"""Maximum number of distinct words of a query; further words are ignored."""
 
 MAX_TERM_LENGTH = 64
-"""Maximum characters of a word: a text without spaces must not become one huge term."""
+"""Maximum characters of a word, so that a text without spaces does not become one huge term."""
 
 CACHED_STEMS = 65_536
-"""Words whose stems are cached: stemming takes 20 us, a cache hit 0.1."""
+"""Maximum number of cached stems. Stemming takes 20 us, a cache hit 0.1 us."""
 
 _WORD = re.compile(r"[^\W_]+")
 
@@ -51,14 +51,14 @@ def query_terms(query: str) -> list[str]:
 
 def matched_words(query: str, text: str) -> list[str]:
     """Return the words of a query that occur in a text, compared by stem."""
-    held = {stem_of(word) for word in _words(text)}
-    return [word for word in query_words(query) if stem_of(word) in held]
+    stems = {stem_of(word) for word in _words(text)}
+    return [word for word in query_words(query) if stem_of(word) in stems]
 
 
 def search_terms_of(project: ProjectDocument) -> str:
     """Return the stems of a project's texts, repetitions included.
 
-    The combined text holds everything once; the title counts three times, the description and the term names twice.
+    `combined_text` contains every text once. So the title counts three times, description and term names twice.
     """
     names = " ".join((*project.tool_names, *project.category_names, *project.topics))
     text = f"{project.combined_text} {project.title} {project.title} {project.description} {names}"
@@ -67,18 +67,20 @@ def search_terms_of(project: ProjectDocument) -> str:
 
 @lru_cache(maxsize=CACHED_STEMS)
 def stem_of(word: str) -> str:
-    """Return the stem of a word without accents (Snowball's English stemmer).
+    """Remove accents from a word and return its stem (Snowball's English stemmer).
 
-    Empty for a stem that is a stop word, which Weaviate does not search for.
+    Returns an empty text if the stem is a stop word, because Weaviate ignores stop words.
 
-    >>> [term_of(word) for word in ("parsing", "parsed", "parses", "cafés", "ins")]
+    >>> [stem_of(word) for word in ("parsing", "parsed", "parses", "cafés", "ins")]
     ['pars', 'pars', 'pars', 'cafe', '']
     """
     plain = word[:MAX_TERM_LENGTH]
     if not plain.isascii():
-        marked = unicodedata.normalize("NFD", plain)
-        plain = unicodedata.normalize("NFC", "".join(sign for sign in marked if not unicodedata.combining(sign)))
-    # A stemmer has state and is not thread-safe.
+        decomposed = unicodedata.normalize("NFD", plain)
+        plain = unicodedata.normalize(
+            "NFC", "".join(character for character in decomposed if not unicodedata.combining(character))
+        )
+    # A new stemmer for each call: a stemmer has state and is not thread-safe.
     term: str = stemmer("english").stemWord(plain)
     return "" if term in STOP_WORDS else term
 

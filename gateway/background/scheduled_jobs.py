@@ -68,7 +68,7 @@ async def rebuild_index(stores: Stores, lease: JobLease) -> None:
     """Rebuild the vector index from the database, and activate it."""
     rebuild = Reindex(stores.database, stores.vectors, stores.embedder)
     report = await rebuild.run(lambda *_: None, lambda: jobs.renew_lease(stores.database, lease))
-    log.info("index rebuilt", written=report.written, kept=report.kept, refused=report.refused)
+    log.info("index rebuilt", written=report.written, kept=report.kept, refused=report.rejected)
 
 
 async def _train_collaborative(stores: Stores) -> None:

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import TextIO
 
-from db.imports.importer import RejectedLine
+from db.imports.importer import RefusedLine
 
 SHOWN = 20
 """Maximum number of kinds of error that are printed; the file of `--refused` has all errors."""
@@ -34,7 +34,7 @@ _ADVICE = (
 
 @dataclass(slots=True)
 class _Kind:
-    first: RejectedLine
+    first: RefusedLine
     lines: int = 0
 
     def __str__(self) -> str:
@@ -52,7 +52,7 @@ class ImportErrors:
         self._file = file
         self._kinds: dict[tuple[str, str], _Kind] = {}
 
-    def note(self, line: RejectedLine) -> None:
+    def note(self, line: RefusedLine) -> None:
         """Add one line."""
         kind = self._kinds.setdefault((line.file, _VALUES.sub("…", line.message)), _Kind(line))
         kind.lines += 1

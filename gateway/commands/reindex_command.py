@@ -49,7 +49,7 @@ async def reindex(settings: Settings, errors: Console) -> list[str]:
                     f"{rebuild.written:,} objects are written; the active index has not changed. "
                     "To continue: explore reindex"
                 ) from None
-            report.append(f"index complete: {done.written:,} written, {done.kept:,} kept, {done.refused:,} refused")
+            report.append(f"index complete: {done.written:,} written, {done.kept:,} kept, {done.rejected:,} rejected")
             report.append(f"it holds {describe_counts(done.counts, actor_count)}")
 
         await _run_exclusively(stores.database, work)

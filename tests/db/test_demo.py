@@ -11,7 +11,7 @@ from sqlalchemy import Table, func, select
 
 from db.database.engine import Database
 from db.demo import DEMO_VIEWERS, DemoData, generate, holds_demo, is_empty, load
-from db.demo.onboarding import WISHES
+from db.demo.onboarding import PREFERRED_OPTIONS
 from db.demo.projects import slug
 from db.models import (
     Actor,
@@ -323,8 +323,8 @@ def test_the_named_viewers_are_who_they_say(data: DemoData, projects: dict[str, 
 
 
 def test_the_quiz_viewer_wishes_for_tools_and_categories_that_there_are(data: DemoData) -> None:
-    assert set(WISHES[QuestionType.TOOL_SELECT][1]) <= {tool.key for tool in data.tools}
-    assert set(WISHES[QuestionType.CATEGORY_SELECT][1]) <= {category.key for category in data.categories}
+    assert set(PREFERRED_OPTIONS[QuestionType.TOOL_SELECT][1]) <= {tool.key for tool in data.tools}
+    assert set(PREFERRED_OPTIONS[QuestionType.CATEGORY_SELECT][1]) <= {category.key for category in data.categories}
 
 
 # --- into the store ------------------------------------------------------------------------------------------------

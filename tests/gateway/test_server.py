@@ -133,7 +133,7 @@ def test_the_demo_data_is_not_loaded_twice(demo):
 def test_the_index_can_be_written_anew_beside_a_running_server(demo):
     done = explore(demo[2], "reindex")
     assert done.returncode == 0, done.stderr
-    assert re.search(r"index complete: [1-9]\d* written, 0 kept, 0 refused", done.stderr)
+    assert re.search(r"index complete: [1-9]\d* written, 0 kept, 0 rejected", done.stderr)
     found = explore(demo[2], "reindex", "--check", "--dry-run")
     assert (found.returncode, found.stdout) == (0, "")
     assert found.stderr.strip() == "the index matches the database"

@@ -35,7 +35,7 @@ from db.vectors.embedded.deltas import Position
 from db.vectors.embedded.generations import Generation, Space
 from db.vectors.embedded.keywords import Corpus
 from db.vectors.embedded.matrix import Mask, Matrix
-from db.vectors.fusion import WINDOW, Leg, fuse
+from db.vectors.fusion import WINDOW, ResultList, fuse
 
 T = TypeVar("T")
 
@@ -86,16 +86,16 @@ class EmbeddedVectorStore(VectorStore):
         """Load the announced generation, or the active one, beside running searches."""
         await _run(self._loading, self._preload)
 
-    async def upsert(self, documents: Sequence[IndexDocument], into: str | None = None) -> None:
+    async def upsert(self, documents: Sequence[IndexDocument], generation: str | None = None) -> None:
         if documents:
             await self._write(
-                lambda connection: tables.write(connection, self._generation(connection, into), documents)
+                lambda connection: tables.write(connection, self._generation(connection, generation), documents)
             )
 
-    async def remove(self, kind: str, keys: Sequence[str], into: str | None = None) -> None:
+    async def remove(self, kind: str, keys: Sequence[str], generation: str | None = None) -> None:
         if keys:
             await self._write(
-                lambda connection: tables.remove(connection, self._generation(connection, into), kind, keys)
+                lambda connection: tables.remove(connection, self._generation(connection, generation), kind, keys)
             )
 
     async def near(self, vector: Vector, limit: int, where: VectorFilter) -> Hits:
@@ -338,7 +338,7 @@ def _fused(matrix: Matrix, by_vector: Hits, by_keywords: Hits, alpha: float, lim
     """Fuse two legs; the ids of Weaviate's objects break the last ties, as they do there."""
     ids = np.union1d(by_vector.ids, by_keywords.ids)
     uuids = {id_: document_uuid(PROJECT, key) for id_, key in zip(ids.tolist(), matrix.keys_of(ids), strict=True)}
-    legs = [Leg([uuids[id_] for id_ in hits.ids.tolist()], hits.scores) for hits in (by_vector, by_keywords)]
+    legs = [ResultList([uuids[id_] for id_ in hits.ids.tolist()], hits.scores) for hits in (by_vector, by_keywords)]
     fused = fuse(legs[0], legs[1], alpha)[: max(limit, 0)]
     id_by_uuid = {uuid: id_ for id_, uuid in uuids.items()}
     found = np.array([id_by_uuid[hit.uuid] for hit in fused], np.int64)

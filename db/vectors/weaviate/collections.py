@@ -64,10 +64,10 @@ class Collections:
         self.prepared()
         return await self._connection.read(lambda client: call(self._collection(client, kind, generation, level)))
 
-    async def write(self, kind: str, call: Callable[[Collection], Any], into: str | None) -> Any:
+    async def write(self, kind: str, call: Callable[[Collection], Any], generation: str | None) -> Any:
         """Run a call that writes, acknowledged by a quorum of the replicas."""
         return await self._connection.write(
-            lambda client: call(self._collection(client, kind, into, ConsistencyLevel.QUORUM))
+            lambda client: call(self._collection(client, kind, generation, ConsistencyLevel.QUORUM))
         )
 
     def _collection(

@@ -117,18 +117,18 @@ def _features(found: Found) -> HitFeatures:
     )
 
 
-def explained(objects: Sequence[Found]) -> list[Parts] | None:
+def read_score_parts(objects: Sequence[Found]) -> list[Parts] | None:
     """Read the parts of each score; None if an explanation has an unknown form or does not add up."""
     parts = []
     for found in objects:
-        one = explained_parts(found.metadata.explain_score or "", str(found.uuid))
+        one = parse_score_parts(found.metadata.explain_score or "", str(found.uuid))
         if one is None or abs(sum(one) - (found.metadata.score or 0.0)) > SAME_SCORE:
             return None
         parts.append(one)
     return parts
 
 
-def explained_parts(text: str, uuid: str) -> Parts | None:
+def parse_score_parts(text: str, uuid: str) -> Parts | None:
     r"""Read the two parts of one explanation; None if it has an unknown form.
 
     >>> explained_parts(

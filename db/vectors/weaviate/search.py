@@ -10,17 +10,17 @@ from weaviate.collections.classes.filters import FilterReturn
 from weaviate.util import generate_uuid5
 
 from db.vectors.base import PROFILE, PROJECT, SCORE_DECIMALS, TOOL, Hits, HybridHits, Ids, Vector, VectorFilter
-from db.vectors.fusion import WINDOW, Leg, fuse
+from db.vectors.fusion import WINDOW, ResultList, fuse
 from db.vectors.text_analysis import query_terms
 from db.vectors.weaviate.collections import MAX_HITS, Collections, chunks
 from db.vectors.weaviate.hits import (
     Parts,
     conditions,
-    explained,
     hybrid_hits,
     keyword_hits,
     matches_nothing,
     nearest_hits,
+    read_score_parts,
     similarity,
 )
 from db.vectors.weaviate.schema import FEATURES, VECTOR, WORDS
@@ -170,7 +170,7 @@ class WeaviateSearch:
                 return_properties=FEATURES,
             ),
         )
-        parts = explained(found.objects)
+        parts = read_score_parts(found.objects)
         if parts is None:
             return await self._fused_here(words, vector, alpha, limit, where)
         return hybrid_hits(found.objects, parts)
@@ -198,5 +198,5 @@ class WeaviateSearch:
         return hybrid_hits([found[hit.uuid] for hit in fused], parts)
 
 
-def _leg(objects: Sequence[Any], scores: Sequence[float]) -> Leg:
-    return Leg([str(hit.uuid) for hit in objects], np.array(scores, np.float32))
+def _leg(objects: Sequence[Any], scores: Sequence[float]) -> ResultList:
+    return ResultList([str(hit.uuid) for hit in objects], np.array(scores, np.float32))

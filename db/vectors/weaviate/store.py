@@ -65,12 +65,12 @@ class WeaviateVectorStore(WeaviateSearch, VectorStore):
     async def preload(self) -> None:
         """Do nothing: the server keeps its collections loaded."""
 
-    async def upsert(self, documents: Sequence[IndexDocument], into: str | None = None) -> None:
+    async def upsert(self, documents: Sequence[IndexDocument], generation: str | None = None) -> None:
         if documents:
-            await writes.upsert(self._collections, documents, into, self._batch_size)
+            await writes.upsert(self._collections, documents, generation, self._batch_size)
 
-    async def remove(self, kind: str, keys: Sequence[str], into: str | None = None) -> None:
-        await writes.remove(self._collections, kind, keys, into)
+    async def remove(self, kind: str, keys: Sequence[str], generation: str | None = None) -> None:
+        await writes.remove(self._collections, kind, keys, generation)
 
     async def counts(self, generation: str | None = None) -> dict[str, int]:
         async def count(kind: str) -> int:

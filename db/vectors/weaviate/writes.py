@@ -30,7 +30,7 @@ TRANSIENT = re.compile(
 
 
 async def upsert(
-    collections: Collections, documents: Sequence[IndexDocument], into: str | None, batch_size: int
+    collections: Collections, documents: Sequence[IndexDocument], generation: str | None, batch_size: int
 ) -> None:
     """Write documents of one kind, at most `batch_size` in one call.
 
@@ -47,21 +47,23 @@ async def upsert(
             raise InvalidRecord(f"the vector of {document.key!r} is not {dimension} finite numbers")
     refused: dict[str, str] = {}
     for some in chunks(documents, batch_size):
-        refused |= await _insert(collections, some, into)
+        refused |= await _insert(collections, some, generation)
     if refused:
         raise RefusedObjects(refused)
 
 
-async def remove(collections: Collections, kind: str, keys: Sequence[str], into: str | None) -> None:
+async def remove(collections: Collections, kind: str, keys: Sequence[str], generation: str | None) -> None:
     """Remove objects by key."""
     for some in chunks(keys, REMOVED_AT_ONCE):
         which = Filter.by_id().contains_any([generate_uuid5(key, kind) for key in some])
-        removed = await collections.write(kind, lambda held, which=which: held.data.delete_many(which), into)  # type: ignore[misc]
+        removed = await collections.write(kind, lambda held, which=which: held.data.delete_many(which), generation)  # type: ignore[misc]
         if removed.failed:
             raise StoreUnavailable(Store.VECTORS, f"{removed.failed} of {len(some)} objects could not be removed")
 
 
-async def _insert(collections: Collections, documents: Sequence[IndexDocument], into: str | None) -> dict[str, str]:
+async def _insert(
+    collections: Collections, documents: Sequence[IndexDocument], generation: str | None
+) -> dict[str, str]:
     """Write one batch; return the keys that the server rejects, with its reasons."""
     kind = documents[0].kind
     objects: list[DataObject[Any, Any]] = [
@@ -80,7 +82,7 @@ async def _insert(collections: Collections, documents: Sequence[IndexDocument], 
             return dict.fromkeys(range(len(objects)), str(error.message))
         return {index: error.message for index, error in answer.errors.items()} if answer.has_errors else {}
 
-    refused = await collections.write(kind, insert, into)
+    refused = await collections.write(kind, insert, generation)
     for reason in refused.values():
         if TRANSIENT.search(reason):
             raise StoreUnavailable(Store.VECTORS, f"Weaviate at {collections.url}: {reason}")

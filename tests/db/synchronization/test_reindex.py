@@ -124,7 +124,7 @@ async def test_everything_is_written_into_a_new_index_and_nothing_old_is_left(da
     report = await reindex.run(lambda step, share, written: told.update({step: (share, written)}))
     assert await keys_of(vectors) == named(*range(1, 300))
     assert report.counts == {"Project": 299, "UserProfile": 1, "Tool": 1}
-    assert (report.written, report.kept, report.refused) == (301, 0, 0)
+    assert (report.written, report.kept, report.rejected) == (301, 0, 0)
     assert told == {"projects": (1.0, 299), "profiles": (1.0, 1), "tools": (1.0, 1)}
     assert await reindex.totals() == {PROJECT: 299, PROFILE: 2, TOOL: 1}
     assert await vectors.staged() is None
@@ -242,7 +242,7 @@ async def test_a_few_refused_objects_do_not_stop_a_rebuild_and_many_do(database:
     await add_projects(database, *range(1, 20))
     await add_projects(database, 20, 21, title="unspeakable")
     report = await Reindex(database, vectors, embedder).run(ignore)
-    assert report.refused == 2
+    assert report.rejected == 2
     assert await keys_of(vectors) == named(*range(1, 20))
     await add_projects(database, *range(30, 45), title="unspeakable")
     with pytest.raises(IndexIncomplete, match="rejects 17 of 36 documents"):
@@ -266,7 +266,7 @@ async def test_refusals_are_weighed_against_what_the_outbox_brought(database: Da
     await add_projects(database, *range(1, 1_200))
     await add_projects(database, *range(1_200, 1_211), title="unspeakable")
     await run(database, keys=named(*range(1, 1_211)))
-    assert (await reindex.run(ignore)).refused == 11  # 1 in 110, below the share that stops a rebuild
+    assert (await reindex.run(ignore)).rejected == 11  # 1 in 110, below the share that stops a rebuild
 
 
 async def test_a_rebuild_that_fails_knows_how_far_it_came(database: Database, reindex, embedder):

@@ -502,7 +502,7 @@ async def test_refusals_are_counted_and_rest_as_long_as_they_are_told(database: 
     await add_projects(database, 1, 2)
     vectors.broken = frozenset({"p2"})
     await drain(impatient)
-    assert impatient.refused == 3
+    assert impatient.rejected == 3
 
 
 async def test_a_second_generation_is_kept_in_step_while_it_is_there(database: Database, synchronizer, vectors):

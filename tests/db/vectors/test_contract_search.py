@@ -14,7 +14,7 @@ from weaviate.util import generate_uuid5
 
 from db.errors import StoreUnavailable
 from db.vectors.base import PROJECT, HitFeatures, Hits, HybridHits, ProjectDocument, Vector, VectorFilter
-from db.vectors.fusion import WINDOW, Leg, fuse
+from db.vectors.fusion import WINDOW, ResultList, fuse
 from tests.db.vectors.conftest import DIMENSION
 from tests.db.vectors.objects import EPOCH, profile, project, tool, unit
 
@@ -42,8 +42,8 @@ TEXTS = [
 ]
 
 
-def leg(hits: Hits) -> Leg:
-    return Leg([generate_uuid5(one.key, "Project") for one in hits.features], hits.scores)
+def result_list(hits: Hits) -> ResultList:
+    return ResultList([generate_uuid5(one.key, "Project") for one in hits.features], hits.scores)
 
 
 def keys(hits: Hits | HybridHits) -> list[str]:
@@ -134,7 +134,7 @@ class TestHybrid:
         nearest = await vector_store.near(vector, WINDOW, where) if alpha > 0 else Hits()
         by_words = await vector_store.keyword(query, WINDOW, where) if alpha < 1 else Hits()
         hits = await vector_store.hybrid(query, vector, alpha, 10, where)
-        expected = fuse(leg(nearest), leg(by_words), alpha)
+        expected = fuse(result_list(nearest), result_list(by_words), alpha)
         assert [generate_uuid5(key, "Project") for key in keys(hits)] == [one.uuid for one in expected]
         assert hits.vector_parts.tolist() == pytest.approx([one.vector_part for one in expected], abs=1e-4)
         assert hits.keyword_parts.tolist() == pytest.approx([one.keyword_part for one in expected], abs=1e-4)

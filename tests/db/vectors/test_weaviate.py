@@ -16,7 +16,7 @@ from weaviate.util import generate_uuid5
 from db.errors import InvalidRecord, RefusedObjects, Store, StoreMisconfigured, StoreUnavailable
 from db.vectors.base import KINDS, PROJECT, VectorFilter
 from db.vectors.weaviate import Address, Layout, WeaviateVectorStore
-from db.vectors.weaviate.hits import Parts, explained, explained_parts
+from db.vectors.weaviate.hits import Parts, parse_score_parts, read_score_parts
 from db.vectors.weaviate.schema import FEATURES, Space, properties_of
 from tests.db.vectors.conftest import DIMENSION, MODEL
 from tests.db.vectors.objects import profile, project, tool, unit
@@ -493,10 +493,10 @@ BOTH = (
     ],
 )
 def test_the_parts_of_a_score_are_read_from_its_explanation(explanation: str, parts: Parts | None):
-    assert explained_parts(explanation, UUID) == parts
+    assert parse_score_parts(explanation, UUID) == parts
 
 
 @pytest.mark.parametrize(("score", "parts"), [(1.0, [Parts(0.7, 0.3)]), (0.8, None), (None, None)])
 def test_parts_that_do_not_add_up_to_the_score_are_not_believed(score: float | None, parts: list[Parts] | None):
     metadata = MetadataReturn(score=score, explain_score=BOTH)
-    assert explained([SimpleNamespace(uuid=UUID, properties={}, metadata=metadata)]) == parts
+    assert read_score_parts([SimpleNamespace(uuid=UUID, properties={}, metadata=metadata)]) == parts

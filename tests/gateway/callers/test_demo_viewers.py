@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy import delete, insert, update
 
 from db.demo import DEMO_VIEWERS
-from db.demo.data import SEED, demo_people
+from db.demo.data import SEED, demo_users
 from db.models import Role, User
 from gateway.settings import Settings
 from tests.gateway.conftest import FakeRuntime
@@ -23,7 +23,7 @@ def rows_of_people():
             "username": person.record.username,
             "role": (person.record.role or Role.VIEWER).value,
         }
-        for person in demo_people(SEED)
+        for person in demo_users(SEED)
     ]
 
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from sqlalchemy import select
 
 from db.database.engine import Database
-from db.imports.importer import RejectedLine
+from db.imports.importer import RefusedLine
 from db.models import User
 from gateway.commands.import_command import CLEAN, NOTHING_READ, SOME_REFUSED, run_import
 from gateway.commands.import_errors import SHOWN, ImportErrors
@@ -106,8 +106,8 @@ async def test_the_file_of_refusals_has_every_line(sqlite_database: Database, tm
 def test_faults_that_differ_in_values_only_are_one_kind() -> None:
     faults = ImportErrors()
     for number, name in ((7, "'it'"), (8, "'has \\' quotes'"), (9, '"it\'s"'), (12, "'2026-05-04'")):
-        faults.note(RejectedLine("interactions.jsonl", number, f"user: there is no user {name} at 2026-05-0{number}"))
-    faults.note(RejectedLine("projects.jsonl", 1, "owner: there is no user 'it'"))
+        faults.note(RefusedLine("interactions.jsonl", number, f"user: there is no user {name} at 2026-05-0{number}"))
+    faults.note(RefusedLine("projects.jsonl", 1, "owner: there is no user 'it'"))
     first, _, other, _ = "\n".join(faults.summary()).splitlines()
     assert first.startswith("interactions.jsonl:7: user: there is no user 'it'")
     assert "(4 lines have this error; line 7 is the first)" in first
@@ -117,10 +117,10 @@ def test_faults_that_differ_in_values_only_are_one_kind() -> None:
 def test_what_is_no_json_and_what_is_no_time_is_one_kind_whatever_the_parser_says() -> None:
     faults = ImportErrors()
     for number, what in enumerate(("EOF while parsing a list at column 1", "trailing characters at column 6"), 1):
-        faults.note(RejectedLine("projects.jsonl", number, f"is not valid JSON: {what}"))
+        faults.note(RefusedLine("projects.jsonl", number, f"is not valid JSON: {what}"))
     for number, what in enumerate(("input is too short", "invalid character in year"), 3):
         faults.note(
-            RejectedLine(
+            RefusedLine(
                 "projects.jsonl", number, f"created_at: must be a valid datetime or date, {what}; key: is missing"
             )
         )
@@ -134,7 +134,7 @@ def test_after_twenty_kinds_the_rest_is_counted() -> None:
     faults = ImportErrors()
     for number in range(1, SHOWN + 4):
         for _ in range(2):
-            faults.note(RejectedLine("users.jsonl", number, f"{'x' * number}: is wrong"))
+            faults.note(RefusedLine("users.jsonl", number, f"{'x' * number}: is wrong"))
     assert len(faults.summary()) == SHOWN + 1
     assert faults.summary()[-1] == "… and 3 more kinds of error in 6 lines"
 
