@@ -1,7 +1,7 @@
-"""Incremental reads of the projects of the embedded index: only changes since the reader's last position.
+"""Incremental reads of the projects in the embedded index: the changes since the last position of the reader.
 
-Each write of a generation gets its next `sequence`, and removed ids are recorded beside the documents. SQLite admits
-one writer at a time, so sequences become visible in order. Every function runs inside a transaction.
+Each write to a generation gets the next `sequence` number, and a table stores the ids of removed projects. SQLite
+admits one writer at a time, so the numbers become visible in order. Every function runs inside a transaction.
 """
 # ruff: noqa: S608 (table names consist of letters, digits and underscores; see `collection_name`)
 
@@ -17,16 +17,16 @@ from db.vectors.base import PROJECT, Ids
 from db.vectors.embedded.generations import Generation
 from db.vectors.embedded.matrix import Rows
 
-CHUNK = 4_096
-"""Rows fetched at once: 4 MB of vectors at 256 dimensions."""
+CHUNK_ROWS = 4_096
+"""Rows fetched at once: 4 MB of vectors with 256 components."""
 
-MAX_GONE = 10_000
-"""Maximum number of removed ids kept. A reader that is further behind loads everything."""
+MAX_REMOVED_IDS = 10_000
+"""Maximum number of stored removed ids. A reader whose position is older than all of them loads all projects."""
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Position of a reader: the identity of the generation, and its sequence."""
+    """Position of a reader: identity of the generation, and sequence number of the last change read."""
 
     identity: str
     sequence: int
@@ -34,37 +34,37 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """Changes since a `Position`; if `full`, `chunks` hold all rows.
+    """Changes since a `Position`; if `is_full`, `chunks` hold all rows.
 
-    Removed ids are applied first: an id may have been written again since, and is then in `chunks` too.
+    Apply `removed_ids` first: a removed project that was written again is also in `chunks`.
     """
 
     position: Position
-    full: bool
+    is_full: bool
     expected: int
     chunks: Iterator[Rows]
-    gone: Ids
+    removed_ids: Ids
 
 
 def next_sequence(connection: sqlite3.Connection, generation: Generation) -> int:
-    """Return the sequence of the next write."""
+    """Increment and return the sequence number of a generation."""
     [[sequence]] = connection.execute(
         "UPDATE generations SET sequence = sequence + 1 WHERE name = ? RETURNING sequence", (generation.name,)
     ).fetchall()
     return int(sequence)
 
 
-def remember_gone(connection: sqlite3.Connection, generation: Generation, ids: Sequence[int]) -> None:
-    """Record removed ids for readers."""
+def record_removed_ids(connection: sqlite3.Connection, generation: Generation, ids: Sequence[int]) -> None:
+    """Store the ids of removed projects, so that readers can drop them."""
     sequence = next_sequence(connection, generation)
     connection.executemany(
-        f"INSERT OR REPLACE INTO {generation.gone} (id, sequence) VALUES (?, {sequence})",
+        f"INSERT OR REPLACE INTO {generation.removed_ids} (id, sequence) VALUES (?, {sequence})",
         [(id_,) for id_ in ids],
     )
-    _prune(connection, generation)
+    _prune_removed_ids(connection, generation)
 
 
-def newest_position(connection: sqlite3.Connection, generation: Generation) -> Position:
+def latest_position(connection: sqlite3.Connection, generation: Generation) -> Position:
     """Return the position of a reader that has read everything."""
     [sequence] = connection.execute("SELECT sequence FROM generations WHERE name = ?", (generation.name,)).fetchone()
     return Position(generation.identity, sequence)
@@ -76,27 +76,28 @@ def changes(connection: sqlite3.Connection, generation: Generation, since: Posit
     Reads all rows if the position is None, too old, or of another generation.
     """
     [forgotten] = connection.execute("SELECT forgotten FROM generations WHERE name = ?", (generation.name,)).fetchone()
-    newest = newest_position(connection, generation)
-    if since is None or since.identity != newest.identity or not forgotten <= since.sequence <= newest.sequence:
+    latest = latest_position(connection, generation)
+    if since is None or since.identity != latest.identity or not forgotten <= since.sequence <= latest.sequence:
         [[expected]] = connection.execute(f"SELECT count(*) FROM {generation.table(PROJECT)}").fetchall()
-        # In file order.
-        return Delta(newest, True, expected, _rows(connection, generation, "ORDER BY id", ()), np.empty(0, np.int64))
-    after = (since.sequence,)
-    gone = connection.execute(f"SELECT id FROM {generation.gone} WHERE sequence > ?", after)
-    ids = np.array([row[0] for row in gone.fetchall()], np.int64)
-    # Ordered by id, SQLite would scan the whole table to avoid a sort (66 ms instead of 0.1).
-    chunks = _rows(connection, generation, "WHERE sequence > ? ORDER BY sequence, id", after)
-    return Delta(newest, False, 0, chunks, ids)
+        # Sorted by id, the order of the rows in the file.
+        return Delta(latest, True, expected, _rows(connection, generation, "ORDER BY id", ()), np.empty(0, np.int64))
+    parameters = (since.sequence,)
+    cursor = connection.execute(f"SELECT id FROM {generation.removed_ids} WHERE sequence > ?", parameters)
+    ids = np.array([row[0] for row in cursor.fetchall()], np.int64)
+    # With ORDER BY id alone, SQLite would scan the whole table to avoid sorting (66 ms instead of 0.1 ms).
+    chunks = _rows(connection, generation, "WHERE sequence > ? ORDER BY sequence, id", parameters)
+    return Delta(latest, False, 0, chunks, ids)
 
 
 def _rows(
-    connection: sqlite3.Connection, generation: Generation, which: str, parameters: tuple[int, ...]
+    connection: sqlite3.Connection, generation: Generation, condition: str, parameters: tuple[int, ...]
 ) -> Iterator[Rows]:
     cursor = connection.execute(
-        f"SELECT id, owner_id, created_at, type, key, terms, vector, words FROM {generation.table(PROJECT)} {which}",
+        f"SELECT id, owner_id, created_at, type, key, terms, vector, words "
+        f"FROM {generation.table(PROJECT)} {condition}",
         parameters,
     )
-    for chunk in _chunks(cursor):
+    for chunk in _fetch_chunks(cursor):
         ids, owners, created, types, keys, terms, vectors, lengths = zip(*chunk, strict=True)
         yield Rows(
             ids=np.array(ids, np.int64),
@@ -111,18 +112,19 @@ def _rows(
         )
 
 
-def _chunks(cursor: sqlite3.Cursor) -> Iterator[list[Any]]:
-    while chunk := list(islice(cursor, CHUNK)):
+def _fetch_chunks(cursor: sqlite3.Cursor) -> Iterator[list[Any]]:
+    while chunk := list(islice(cursor, CHUNK_ROWS)):
         yield chunk
 
 
-def _prune(connection: sqlite3.Connection, generation: Generation) -> None:
-    """Delete all but the newest half of the removed ids once there are too many."""
-    [[count]] = connection.execute(f"SELECT count(*) FROM {generation.gone}").fetchall()
-    if count <= MAX_GONE:
+def _prune_removed_ids(connection: sqlite3.Connection, generation: Generation) -> None:
+    """If there are more than `MAX_REMOVED_IDS` ids, delete the older half."""
+    [[count]] = connection.execute(f"SELECT count(*) FROM {generation.removed_ids}").fetchall()
+    if count <= MAX_REMOVED_IDS:
         return
     [[forgotten]] = connection.execute(
-        f"SELECT sequence FROM {generation.gone} ORDER BY sequence DESC LIMIT 1 OFFSET ?", (MAX_GONE // 2,)
+        f"SELECT sequence FROM {generation.removed_ids} ORDER BY sequence DESC LIMIT 1 OFFSET ?",
+        (MAX_REMOVED_IDS // 2,),
     ).fetchall()
-    connection.execute(f"DELETE FROM {generation.gone} WHERE sequence <= ?", (forgotten,))
+    connection.execute(f"DELETE FROM {generation.removed_ids} WHERE sequence <= ?", (forgotten,))
     connection.execute("UPDATE generations SET forgotten = ? WHERE name = ?", (forgotten, generation.name))

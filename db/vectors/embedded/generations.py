@@ -1,7 +1,7 @@
-"""Generations of the embedded index: each filling of an embedding space has its own tables.
+"""Generations of the embedded index: sets of tables for the documents of one embedding model (see `VectorStore`).
 
-One generation of a space is active. The next one is filled beside it and activated in one transaction; the old one is
-dropped in slices. Every function runs inside a transaction.
+One generation of each model is active. The next generation is filled while the old one is active, and activated in one
+transaction. Then the old one is dropped in slices. Every function runs inside a transaction.
 """
 # ruff: noqa: S608 (table names consist of letters, digits and underscores; see `collection_name`)
 
@@ -12,16 +12,15 @@ from dataclasses import dataclass
 from db.vectors.base import KINDS, PROJECT, collection_name
 from db.vectors.embedded import keywords
 
-SERVING, STAGED, RETIRED = "serving", "staged", "retired"
-"""States: a generation is staged while it is filled, then serving, and retired when the next one replaces it. Readers
-and writers no longer find a retired one, and it is dropped."""
+ACTIVE, STAGED, RETIRED = "serving", "staged", "retired"
+"""States: a generation is staged while it is filled, then active, and retired when the next one replaces it. Retired
+generations are not read or written, and are dropped."""
 
 LAYOUT = 3
-"""Version of the tables, to be raised with every change: the contents of a file of another version are dropped and
-written again from the database."""
+"""Version of the tables. Raise it with every change: a file of another version is emptied and filled again."""
 
-DROPPED_AT_ONCE = 1_000
-"""Rows of one slice: 15 ms of the file's write lock. Dropping 100,000 projects at once holds it for 1.4 to 6 s."""
+SLICE_ROWS = 1_000
+"""Rows deleted in one transaction, which holds the write lock for 15 ms. Dropping 100,000 projects takes 1.4 to 6 s."""
 
 _COLUMNS = "id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, vector BLOB NOT NULL, fingerprint TEXT NOT NULL"
 _PROJECT_COLUMNS = (
@@ -32,7 +31,7 @@ _PROJECT_COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """One embedding space."""
+    """An embedding space: the vectors of one model with one dimension."""
 
     model: str
     dimension: int
@@ -45,7 +44,7 @@ class Space:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """One filling of a space: its dimension and the names of its tables. `identity` is unique."""
+    """A generation of an embedding space, with the names of its tables. `identity` is unique across all files."""
 
     space: Space
     number: int
@@ -53,12 +52,12 @@ class Generation:
 
     @property
     def name(self) -> str:
-        """Name of the generation."""
+        """Name of the generation in the table of generations."""
         return self.table("Space")
 
     @property
     def dimension(self) -> int:
-        """Components of each vector."""
+        """Number of components of each vector."""
         return self.space.dimension
 
     @property
@@ -67,7 +66,7 @@ class Generation:
         return self.table("Words")
 
     @property
-    def gone(self) -> str:
+    def removed_ids(self) -> str:
         """Name of the table of removed project ids."""
         return self.table("Gone")
 
@@ -77,10 +76,10 @@ class Generation:
 
 
 def create(connection: sqlite3.Connection, space: Space) -> None:
-    """Activate an empty first generation if the space has none yet."""
+    """Create the tables of a new file, and activate an empty first generation if the space has no active one."""
     [[layout]] = connection.execute("PRAGMA user_version").fetchall()
     if layout != LAYOUT:
-        _drop_everything(connection)
+        _drop_all_tables(connection)
         connection.execute(f"PRAGMA user_version = {LAYOUT}")
     connection.execute(
         """CREATE TABLE IF NOT EXISTS generations (
@@ -88,26 +87,26 @@ def create(connection: sqlite3.Connection, space: Space) -> None:
             identity TEXT NOT NULL, sequence INTEGER NOT NULL DEFAULT 0, forgotten INTEGER NOT NULL DEFAULT 0,
             announced INTEGER NOT NULL DEFAULT 0)"""
     )
-    if serving(connection, space) is None:
-        _make(connection, space, SERVING)
+    if active(connection, space) is None:
+        _create_generation(connection, space, ACTIVE)
 
 
-def _drop_everything(connection: sqlite3.Connection) -> None:
-    """Drop all tables; virtual ones first, since they drop the tables that hold their texts."""
-    listed = "SELECT name FROM sqlite_master WHERE type = 'table' AND {} AND name NOT LIKE 'sqlite_%'"
-    for which in ("sql LIKE 'CREATE VIRTUAL%'", "true"):
-        for (name,) in connection.execute(listed.format(which)).fetchall():
+def _drop_all_tables(connection: sqlite3.Connection) -> None:
+    """Drop all tables. Virtual tables come first, because dropping one also drops the tables that store its content."""
+    statement = "SELECT name FROM sqlite_master WHERE type = 'table' AND {} AND name NOT LIKE 'sqlite_%'"
+    for condition in ("sql LIKE 'CREATE VIRTUAL%'", "true"):
+        for (name,) in connection.execute(statement.format(condition)).fetchall():
             connection.execute(f"DROP TABLE {name}")
 
 
 def stage(connection: sqlite3.Connection, space: Space) -> Generation:
-    """Create an empty generation beside the active one, and retire an unfinished one."""
+    """Create an empty generation beside the active one, and retire an earlier staged one."""
     _retire(connection, space, STAGED)
-    return _make(connection, space, STAGED)
+    return _create_generation(connection, space, STAGED)
 
 
 def announce(connection: sqlite3.Connection, generation: Generation) -> int:
-    """Mark a generation as about to be activated, and return the number of projects that readers have to load."""
+    """Mark a staged generation for loading by readers before its activation, and return its number of projects."""
     connection.execute("UPDATE generations SET announced = 1 WHERE name = ?", (generation.name,))
     [[count]] = connection.execute(f"SELECT count(*) FROM {generation.table(PROJECT)}").fetchall()
     return int(count)
@@ -115,29 +114,29 @@ def announce(connection: sqlite3.Connection, generation: Generation) -> int:
 
 def publish(connection: sqlite3.Connection, generation: Generation) -> None:
     """Activate a generation, and retire the previous one."""
-    _retire(connection, generation.space, SERVING)
-    connection.execute(f"UPDATE generations SET state = '{SERVING}' WHERE name = ?", (generation.name,))
+    _retire(connection, generation.space, ACTIVE)
+    connection.execute(f"UPDATE generations SET state = '{ACTIVE}' WHERE name = ?", (generation.name,))
 
 
 def discard(connection: sqlite3.Connection, space: Space, name: str) -> None:
-    """Retire the unfinished generation if it has this name."""
-    found = staged(connection, space)
-    if found is not None and found.name == name:
+    """Retire the staged generation if it has this name."""
+    unfinished = staged(connection, space)
+    if unfinished is not None and unfinished.name == name:
         _retire(connection, space, STAGED)
 
 
-def drop_some(connection: sqlite3.Connection, space: Space, most: int = DROPPED_AT_ONCE) -> bool:
-    """Drop at most this many rows of retired generations, and tables that are empty; return whether more is left.
+def drop_retired_slice(connection: sqlite3.Connection, space: Space, max_rows: int = SLICE_ROWS) -> bool:
+    """Delete up to `max_rows` rows of a retired generation, and drop its tables when they are empty.
 
-    The pages stay in the file, for the next generations.
+    Returns whether retired generations remain. Free pages stay in the file for the next generations.
     """
-    found = _generation(connection, space, "state = ?", RETIRED)
-    if found is None:
+    retired = _generation(connection, space, "state = ?", RETIRED)
+    if retired is None:
         return False
-    if _empty(connection, found, most):
-        for table in (*map(found.table, KINDS), found.words, found.gone):
+    if _empty(connection, retired, max_rows):
+        for table in (*map(retired.table, KINDS), retired.words, retired.removed_ids):
             connection.execute(f"DROP TABLE IF EXISTS {table}")
-        connection.execute("DELETE FROM generations WHERE name = ?", (found.name,))
+        connection.execute("DELETE FROM generations WHERE name = ?", (retired.name,))
     return _generation(connection, space, "state = ?", RETIRED) is not None
 
 
@@ -145,72 +144,72 @@ def _retire(connection: sqlite3.Connection, space: Space, state: str) -> None:
     connection.execute(f"UPDATE generations SET state = '{RETIRED}' WHERE space = ? AND state = ?", (space.name, state))
 
 
-def _empty(connection: sqlite3.Connection, generation: Generation, most: int) -> bool:
-    """Delete at most this many rows of a generation's tables, and return whether none is left."""
-    # FTS5's own tables of texts and of its index: deleting through FTS5 makes its index grow, and dropping that still
-    # takes 0.9 s. Without the first two records of the index its table could not be opened.
-    of_words = ((f"{generation.words}_content", -1), (f"{generation.words}_data", 10))
-    for table, after in (*((generation.table(kind), -1) for kind in KINDS), *of_words):
-        most -= _delete_some(connection, table, after, most)
-        if most <= 0:
+def _empty(connection: sqlite3.Connection, generation: Generation, max_rows: int) -> bool:
+    """Delete up to `max_rows` rows of the tables of a generation, and return whether the tables are empty."""
+    # The internal tables of FTS5 for texts and index. Deleting through FTS5 would make the index grow, and dropping it
+    # takes 0.9 s. Records up to rowid 10 of the index are kept: without them FTS5 cannot open the table.
+    full_text_tables = ((f"{generation.words}_content", -1), (f"{generation.words}_data", 10))
+    for table, after_rowid in (*((generation.table(kind), -1) for kind in KINDS), *full_text_tables):
+        max_rows -= _delete_some(connection, table, after_rowid, max_rows)
+        if max_rows <= 0:
             return False
     return True
 
 
-def _delete_some(connection: sqlite3.Connection, table: str, after: int, most: int) -> int:
-    some = f"SELECT rowid FROM {table} WHERE rowid > ? ORDER BY rowid LIMIT ?"
+def _delete_some(connection: sqlite3.Connection, table: str, after_rowid: int, max_rows: int) -> int:
+    row_ids = f"SELECT rowid FROM {table} WHERE rowid > ? ORDER BY rowid LIMIT ?"
     try:
-        return connection.execute(f"DELETE FROM {table} WHERE rowid IN ({some})", (after, most)).rowcount
+        return connection.execute(f"DELETE FROM {table} WHERE rowid IN ({row_ids})", (after_rowid, max_rows)).rowcount
     except sqlite3.OperationalError as error:
-        # A build of SQLite that is defensive by default protects FTS5's tables; they are dropped as a whole instead.
+        # SQLite builds in defensive mode protect the internal tables of FTS5. Then the tables are dropped as a whole.
         if "may not be modified" in str(error):
             return 0
         raise
 
 
-def serving(connection: sqlite3.Connection, space: Space) -> Generation | None:
-    """Return the active generation; None if the space has not been prepared."""
-    return _generation(connection, space, "state = ?", SERVING)
+def active(connection: sqlite3.Connection, space: Space) -> Generation | None:
+    """Return the active generation, or None if the space has not been prepared."""
+    return _generation(connection, space, "state = ?", ACTIVE)
 
 
 def staged(connection: sqlite3.Connection, space: Space) -> Generation | None:
-    """Return the unfinished generation."""
+    """Return the staged generation, or None."""
     return _generation(connection, space, "state = ?", STAGED)
 
 
-def next_to_serve(connection: sqlite3.Connection, space: Space) -> Generation | None:
-    """Return the announced generation, or the active one if none is announced."""
-    return _generation(connection, space, "announced AND state = ?", STAGED) or serving(connection, space)
+def announced_or_active(connection: sqlite3.Connection, space: Space) -> Generation | None:
+    """Return the announced generation, or the active one if there is none announced."""
+    return _generation(connection, space, "announced AND state = ?", STAGED) or active(connection, space)
 
 
-def named(connection: sqlite3.Connection, space: Space, name: str) -> Generation | None:
-    """Return the active or unfinished generation of this name."""
+def by_name(connection: sqlite3.Connection, space: Space, name: str) -> Generation | None:
+    """Return the active or staged generation with this name, or None."""
     return _generation(connection, space, f"state <> '{RETIRED}' AND name = ?", name)
 
 
-def _generation(connection: sqlite3.Connection, space: Space, which: str, value: str) -> Generation | None:
+def _generation(connection: sqlite3.Connection, space: Space, condition: str, value: str) -> Generation | None:
     if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'generations'").fetchone() is None:
         return None
     row = connection.execute(
-        f"SELECT number, identity FROM generations WHERE space = ? AND {which}", (space.name, value)
+        f"SELECT number, identity FROM generations WHERE space = ? AND {condition}", (space.name, value)
     ).fetchone()
     return None if row is None else Generation(space, *row)
 
 
-def _make(connection: sqlite3.Connection, space: Space, state: str) -> Generation:
+def _create_generation(connection: sqlite3.Connection, space: Space, state: str) -> Generation:
     [[number]] = connection.execute(
         "SELECT coalesce(max(number), 0) + 1 FROM generations WHERE space = ?", (space.name,)
     ).fetchall()
-    made = Generation(space, number, secrets.token_hex(8))
+    generation = Generation(space, number, secrets.token_hex(8))
     for kind in KINDS:
-        more = _PROJECT_COLUMNS if kind == PROJECT else ""
-        connection.execute(f"CREATE TABLE {made.table(kind)} ({_COLUMNS}{more})")
-    connection.execute(f"CREATE TABLE {made.gone} (id INTEGER PRIMARY KEY, sequence INTEGER NOT NULL)")
-    for table in (made.table(PROJECT), made.gone):
+        extra_columns = _PROJECT_COLUMNS if kind == PROJECT else ""
+        connection.execute(f"CREATE TABLE {generation.table(kind)} ({_COLUMNS}{extra_columns})")
+    connection.execute(f"CREATE TABLE {generation.removed_ids} (id INTEGER PRIMARY KEY, sequence INTEGER NOT NULL)")
+    for table in (generation.table(PROJECT), generation.removed_ids):
         connection.execute(f"CREATE INDEX {table}_sequence ON {table} (sequence)")
-    connection.execute(keywords.table(made.words))
+    connection.execute(keywords.table(generation.words))
     connection.execute(
         "INSERT INTO generations (name, space, number, state, identity) VALUES (?, ?, ?, ?, ?)",
-        (made.name, space.name, number, state, made.identity),
+        (generation.name, space.name, number, state, generation.identity),
     )
-    return made
+    return generation

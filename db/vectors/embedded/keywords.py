@@ -1,8 +1,8 @@
-"""Keyword search in the embedded index: FTS5 finds the projects of a term, BM25 is computed here.
+"""Keyword search in the embedded index: FTS5 finds the projects with a term, and this module computes BM25.
 
-FTS5's own `bm25` looks up each project's length in the file, 1 us for each occurrence; here the lengths are in memory,
-and a term's projects come as one string: 0.2 us. Its idf also differs: a term in more than half of the projects counts
-for nothing there.
+FTS5's `bm25` reads each document length from disk (1 us for each occurrence). This module keeps the lengths in memory
+and reads the projects with a term as one string (0.2 us). The idf of FTS5 also differs: it is 0 for a term that more
+than half of the projects contain.
 """
 # ruff: noqa: S608 (table names consist of letters, digits and underscores)
 
@@ -15,15 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from db.vectors.base import Hits, Ids
-from db.vectors.embedded.matrix import best
+from db.vectors.embedded.matrix import best_hits
 from db.vectors.text_analysis import K1, B, query_terms
 
 MAX_POSTINGS = 20_000
-"""Maximum number of projects scored, summed over a query's terms. The rarest terms come first; past this number, common
-terms are left out."""
+"""Maximum number of scored (term, project) pairs of a query. The rarest terms are scored; further terms are ignored."""
 
-MERGED_AT_ONCE = 500
-"""Pages of the full-text index that one call of `merge` writes: about 10 ms of the file's write lock."""
+MERGE_PAGES = 500
+"""Pages of the full-text index that one call of `merge` writes, which holds the write lock for about 10 ms."""
 
 Mask = NDArray[np.bool_]
 Counts = NDArray[np.int64]
@@ -31,39 +30,41 @@ Counts = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """Statistics of all texts, for scoring."""
+    """Statistics of all texts for BM25, and the filter of a search."""
 
     size: int  # number of projects, without any filter
     mean_length: float  # mean number of terms of a text
-    lengths: Callable[[Ids], NDArray[np.int32]]  # returns the number of terms of existing projects' texts
-    passes: Callable[[Ids], Mask]  # returns which projects pass the filter
+    lengths: Callable[[Ids], NDArray[np.int32]]  # returns the number of terms of each project's text
+    passes: Callable[[Ids], Mask]  # returns whether each project passes the filter
 
 
 def table(name: str) -> str:
-    """Return the statement that creates the table. It stores the terms too: otherwise no row could be removed."""
+    """Return the statement that creates the full-text table. It stores the terms, which removing a row requires."""
     return f"CREATE VIRTUAL TABLE {name} USING fts5(terms, columnsize = 0, tokenize = 'unicode61 remove_diacritics 0')"
 
 
 def write(connection: sqlite3.Connection, name: str, texts: Iterable[tuple[int, str]]) -> None:
-    """Write the terms of projects (see `search_terms_of`) by id, replacing older ones."""
+    """Write or replace the terms of projects, as (id, `search_terms_of`)."""
     connection.executemany(f"INSERT OR REPLACE INTO {name} (rowid, terms) VALUES (?, ?)", texts)
 
 
 def remove(connection: sqlite3.Connection, name: str, ids: Sequence[int]) -> None:
-    """Remove the terms of projects."""
+    """Remove the terms of projects by id."""
     connection.executemany(f"DELETE FROM {name} WHERE rowid = ?", [(id_,) for id_ in ids])
 
 
 def merge(connection: sqlite3.Connection, name: str, *, first: bool) -> bool:
-    """Merge a part of the full-text index, and return whether anything is left to merge.
+    """Merge a part of the full-text index, and return whether the merge is unfinished.
 
-    FTS5 only marks a text as removed: its words stay in the file until everything is merged. The `first` call begins a
-    full merge, the others continue it.
+    FTS5 only marks a text as removed: its words remain in the file until a full merge. The `first` call starts a full
+    merge, further calls continue it.
     """
     before = connection.total_changes
-    pages = -MERGED_AT_ONCE if first else MERGED_AT_ONCE
+    pages = -MERGE_PAGES if first else MERGE_PAGES
     connection.execute(f"INSERT INTO {name} ({name}, rank) VALUES ('merge', {pages})")
-    return connection.total_changes - before >= 2  # FTS5's manual: fewer means that there was nothing to do
+    return (
+        connection.total_changes - before >= 2
+    )  # FTS5 documentation: fewer than 2 changes mean that nothing was left to merge
 
 
 def search(
@@ -74,54 +75,58 @@ def search(
     corpus: Corpus,
     max_postings: int = MAX_POSTINGS,
 ) -> Hits:
-    """Return the best `limit` projects that pass the filter, best first, ties by id."""
-    terms = _selective(connection, name, query_terms(query), max_postings) if limit > 0 else []
+    """Return the `limit` projects with the highest BM25 scores that pass the filter, best first, ties by id."""
+    terms = _rarest_terms(connection, name, query_terms(query), max_postings) if limit > 0 else []
     if not terms:
         return Hits()
-    _open_occurrences(connection, name)
-    scored = [_scored(*_occurrences(connection, name, term), corpus) for term in terms]
-    ids, places = np.unique(np.concatenate([ids for ids, _ in scored]), return_inverse=True)
-    # Summed in the same order of terms for each project, so that equal texts have equal scores.
-    scores = np.bincount(places, np.concatenate([parts for _, parts in scored])).astype(np.float32)
-    passing = corpus.passes(ids)
-    return best(ids[passing], scores[passing], limit)
+    _create_occurrence_table(connection, name)
+    term_scores = [_score_term(*_term_occurrences(connection, name, term), corpus) for term in terms]
+    ids, indices = np.unique(np.concatenate([ids for ids, _ in term_scores]), return_inverse=True)
+    # The scores of the terms are summed in the same order for each project, so that equal texts have equal scores.
+    scores = np.bincount(indices, np.concatenate([scores_of_term for _, scores_of_term in term_scores])).astype(
+        np.float32
+    )
+    is_passing = corpus.passes(ids)
+    return best_hits(ids[is_passing], scores[is_passing], limit)
 
 
-def idf(size: int, holding: int) -> float:
-    """Return the inverse document frequency of a term that `holding` of the projects hold.
+def idf(size: int, document_frequency: int) -> float:
+    """Return the inverse document frequency of a term that `document_frequency` of `size` projects contain.
 
     >>> round(idf(100, 1), 3), round(idf(100, 60), 3)
     (4.211, 0.512)
     """
-    return math.log(1 + (size - holding + 0.5) / (holding + 0.5))
+    return math.log(1 + (size - document_frequency + 0.5) / (document_frequency + 0.5))
 
 
-def _scored(ids: Ids, counts: Counts, corpus: Corpus) -> tuple[Ids, NDArray[np.float64]]:
-    """Return a term's part of each project's score: idf x f / (f + k1 (1 - b + b length / mean length))."""
+def _score_term(ids: Ids, counts: Counts, corpus: Corpus) -> tuple[Ids, NDArray[np.float64]]:
+    """Return the score of a term for each project: idf x f / (f + k1 (1 - b + b length / mean length))."""
     norm = K1 * (1 - B + B * corpus.lengths(ids) / corpus.mean_length)
     return ids, idf(corpus.size, len(ids)) * counts / (counts + norm)
 
 
-def _open_occurrences(connection: sqlite3.Connection, name: str) -> None:
-    """Create FTS5's view of term occurrences in this connection; it stores nothing itself."""
+def _create_occurrence_table(connection: sqlite3.Connection, name: str) -> None:
+    """Create the temporary FTS5 table of term occurrences, which is a view of the full-text table."""
     connection.execute(f"CREATE VIRTUAL TABLE IF NOT EXISTS temp.{name}_at USING fts5vocab(main, {name}, instance)")
 
 
-def _occurrences(connection: sqlite3.Connection, name: str, term: str) -> tuple[Ids, Counts]:
-    """Return the projects that hold a term, by id, and the number of occurrences in each."""
-    [[listed]] = connection.execute(f"SELECT group_concat(doc) FROM temp.{name}_at WHERE term = ?", (term,)).fetchall()
-    return np.unique(np.fromstring(listed or "", np.int64, sep=","), return_counts=True)
+def _term_occurrences(connection: sqlite3.Connection, name: str, term: str) -> tuple[Ids, Counts]:
+    """Return the ids of the projects with a term, sorted, and the number of occurrences in each."""
+    [[ids_text]] = connection.execute(
+        f"SELECT group_concat(doc) FROM temp.{name}_at WHERE term = ?", (term,)
+    ).fetchall()
+    return np.unique(np.fromstring(ids_text or "", np.int64, sep=","), return_counts=True)
 
 
-def _selective(connection: sqlite3.Connection, name: str, terms: Sequence[str], room: int) -> list[str]:
-    """Return the occurring terms, rarest first: at least one, and no more than `room` postings in all."""
+def _rarest_terms(connection: sqlite3.Connection, name: str, terms: Sequence[str], max_postings: int) -> list[str]:
+    """Return the terms that occur, rarest first: at least one, and at most `max_postings` (term, project) pairs."""
     statement = f"SELECT count(*) FROM {name} WHERE {name} MATCH ?"
-    # Quoted, so that no term is parsed as an operator.
-    counted = [(connection.execute(statement, (f'"{term}"',)).fetchone()[0], term) for term in terms]
+    # Terms are quoted, so that none is parsed as an operator.
+    counts = [(connection.execute(statement, (f'"{term}"',)).fetchone()[0], term) for term in terms]
     selected: list[str] = []
-    for count, term in sorted((count, term) for count, term in counted if count):
-        if selected and count > room:
+    for count, term in sorted((count, term) for count, term in counts if count):
+        if selected and count > max_postings:
             break
         selected.append(term)
-        room -= count
+        max_postings -= count
     return selected

@@ -1,7 +1,7 @@
-"""Projects of one embedding space as arrays in memory: a matrix of vectors and the columns that filters need.
+"""Projects of one generation as arrays in memory: a matrix of vectors, and columns for filters.
 
-A `Matrix` is immutable, so that any number of threads can search one while the next is built. New rows are appended
-after the rows that older matrices see; a changed project gets a new row, and its old row is dead.
+A `Matrix` is immutable, so that threads can search it while the next one is built. Matrices share arrays: new rows are
+appended after the rows of older matrices. A changed project gets a new row, and its old row is dead.
 """
 
 from collections.abc import Iterable, Sequence
@@ -28,20 +28,22 @@ Slots = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 SPARSE = 4
-"""If fewer than one row in this many passes a filter, only those are gathered and multiplied. At 100,000 x 256 this
-takes 15 ms for one in 3, 9 for one in 4, 4 for one in 8; multiplying all takes 12."""
+"""If less than 1 / `SPARSE` of the rows pass a filter, only those rows are copied and multiplied. At 100,000 x 256 this
+takes 15 ms for 1/3 of the rows, 9 ms for 1/4, and 4 ms for 1/8; multiplying all rows takes 12 ms."""
 
 GROWTH = 1.25
+"""Factor by which the capacity of a full array grows."""
 
 MAX_DEAD = 0.25
-"""Share of dead rows at which a matrix is rebuilt."""
+"""Maximum share of dead rows; beyond it, the matrix is copied without them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Projects read from the file, by column.
+    """Projects read from the file, one array for each column.
 
-    `terms` is flat, split by `term_counts`; `lengths` are the numbers of terms of the texts.
+    `terms` concatenates the term ids of all projects, `term_counts` has their number for each project. `lengths` are
+    the numbers of terms of the texts.
     """
 
     ids: Ids
@@ -56,7 +58,7 @@ class Rows:
 
 
 class _Buffer:
-    """An array that grows at its end, with spare capacity. Appended rows are never changed."""
+    """An append-only array with spare capacity."""
 
     def __init__(self, width: int | None, dtype: type[np.generic]) -> None:
         self._rows = np.empty((0,) if width is None else (0, width), dtype)
@@ -84,7 +86,7 @@ class _Buffer:
 
 
 class Columns:
-    """The growing arrays behind a series of matrices. Only one thread at a time may grow them."""
+    """The append-only arrays that a series of matrices shares. Only one thread at a time may append."""
 
     def __init__(self, dimension: int) -> None:
         self.dimension = dimension
@@ -112,7 +114,7 @@ class Columns:
         self._by_term["term_slots"].append(np.repeat(slots, rows.term_counts))
 
     def reserve(self, count: int) -> None:
-        """Reserve capacity for `count` rows, so that loading many does not copy them repeatedly."""
+        """Reserve capacity for `count` rows, so that appending many chunks does not copy the arrays repeatedly."""
         for buffer in self._by_row.values():
             buffer.reserve(count)
 
@@ -124,7 +126,7 @@ class Columns:
 
 @dataclass(frozen=True, eq=False)
 class Matrix:
-    """All projects of one space at one time; a row is a slot, and slots that are not alive are ignored."""
+    """All projects of a generation at one time. A slot is the index of a row; slots that are not alive are ignored."""
 
     columns: Columns
     alive: Mask
@@ -141,9 +143,9 @@ class Matrix:
 
     @classmethod
     def of(cls, dimension: int, chunks: Iterable[Rows], expected: int = 0) -> "Matrix":
-        """Build a matrix from chunks of rows, each id once; `expected` is the estimated number of rows."""
+        """Build a matrix from chunks of rows with unique ids. `expected` is the estimated number of rows."""
         columns = Columns(dimension)
-        columns.reserve(int(expected * GROWTH))  # untouched capacity takes no memory
+        columns.reserve(int(expected * GROWTH))  # unused capacity does not occupy memory
         count = 0
         for rows in chunks:
             columns.append(rows)
@@ -151,26 +153,26 @@ class Matrix:
         return columns.matrix(np.ones(count, np.bool_))
 
     def without(self, ids: Ids) -> "Matrix":
-        """Return the matrix without some ids."""
+        """Return the matrix without these projects."""
         alive = self.alive.copy()
         alive[self._slots(ids)] = False
         return replace(self, alive=alive)
 
     def with_rows(self, rows: Rows) -> "Matrix":
-        """Return the matrix with rows added or replaced. Only the newest matrix of a series may grow."""
+        """Return the matrix with rows added or replaced. Call it on the newest matrix of a series only."""
         alive = np.concatenate([self.alive, np.ones(len(rows.ids), np.bool_)])
         alive[self._slots(rows.ids)] = False
         self.columns.append(rows)
         grown = self.columns.matrix(alive)
-        return grown if alive.sum() >= len(alive) * (1 - MAX_DEAD) else grown._compacted()
+        return grown if alive.sum() >= len(alive) * (1 - MAX_DEAD) else grown._without_dead_rows()
 
     def near(self, vector: Vector, limit: int, where: VectorFilter) -> Hits:
-        """Find the nearest by cosine, ties by id."""
+        """Return the nearest projects that pass a filter by cosine, ties by id, with features."""
         hits = self.nearest(vector, limit, self.passing(where))
         return replace(hits, features=self.features(hits.ids))
 
     def nearest(self, vector: Vector, limit: int, passing: Mask) -> Hits:
-        """Find the nearest of the slots that pass, without their features."""
+        """Return the nearest projects in the passing slots by cosine, ties by id, without features."""
         if limit <= 0 or not vector.any():
             return Hits()
         slots = np.flatnonzero(passing)
@@ -178,13 +180,13 @@ class Matrix:
             products = self.vectors[slots] @ vector
         else:
             products = (self.vectors @ vector)[slots]
-        return best(self.ids[slots], products.round(SCORE_DECIMALS), limit)
+        return best_hits(self.ids[slots], products.round(SCORE_DECIMALS), limit)
 
     def features(self, ids: Ids) -> tuple[HitFeatures, ...]:
         """Return the features of existing projects."""
         slots = self._slots(ids)
         names = {code: name for name, code in self.codes.items()}
-        # Slots are appended in order, so a slot's terms are adjacent.
+        # Slots are appended in order, so the terms of a slot are adjacent.
         first, last = np.searchsorted(self.term_slots, slots), np.searchsorted(self.term_slots, slots, "right")
         return tuple(
             HitFeatures(
@@ -203,7 +205,7 @@ class Matrix:
         return keys
 
     def lengths_of(self, ids: Ids) -> NDArray[np.int32]:
-        """Return the lengths of the texts of existing projects."""
+        """Return the number of terms of the text of each project."""
         return self.lengths[self._slots(ids)]
 
     @cached_property
@@ -211,26 +213,26 @@ class Matrix:
         """Mean number of terms of a text; 0 without any project."""
         return float(self.lengths[self.alive].mean()) if self.alive.any() else 0.0
 
-    def pass_of(self, ids: Ids, passing: Mask) -> Mask:
-        """Return which ids exist and pass."""
-        passes = self._holds(ids)
+    def existing_and_passing(self, ids: Ids, passing: Mask) -> Mask:
+        """Return whether each id exists and its slot passes."""
+        passes = self._existing(ids)
         passes[passes] = passing[self._slots(ids)]
         return passes
 
     def similarities(self, vector: Vector, ids: Ids) -> Vector:
-        """Return each project's cosine to the vector; NaN for an unknown project."""
-        here = self._holds(ids)
+        """Return the cosine of each project to a vector; NaN for an unknown project."""
+        existing = self._existing(ids)
         scores = np.full(ids.shape, np.nan, np.float32)
-        scores[here] = (self.vectors[self._slots(ids[here])] @ vector).round(SCORE_DECIMALS)
+        scores[existing] = (self.vectors[self._slots(ids[existing])] @ vector).round(SCORE_DECIMALS)
         return scores
 
     def vectors_of(self, ids: Ids) -> tuple[Ids, Vector]:
         """Return the existing ids and their vectors."""
-        known = ids[self._holds(ids)]
-        return known, self.vectors[self._slots(known)]
+        known_ids = ids[self._existing(ids)]
+        return known_ids, self.vectors[self._slots(known_ids)]
 
     def passing(self, where: VectorFilter) -> Mask:
-        """Return which slots are alive and satisfy a filter."""
+        """Return whether each slot is alive and satisfies a filter."""
         passing = self.alive.copy()
         if where.exclude_owner is not None:
             passing &= self.owners != where.exclude_owner
@@ -239,9 +241,9 @@ class Matrix:
         if where.types:
             passing &= np.isin(self.types, [self.codes[name] for name in where.types if name in self.codes])
         for group in where.any_terms:
-            carries = np.zeros(len(passing), np.bool_)
-            carries[self.term_slots[np.isin(self.terms, list(group))]] = True
-            passing &= carries
+            has_term = np.zeros(len(passing), np.bool_)
+            has_term[self.term_slots[np.isin(self.terms, list(group))]] = True
+            passing &= has_term
         if where.created_after is not None:
             passing &= self.created >= microseconds(where.created_after)
         if where.created_before is not None:
@@ -252,51 +254,51 @@ class Matrix:
 
     @cached_property
     def _by_id(self) -> tuple[Ids, Slots]:
-        """All living ids, sorted, and the slot of each. Ids are mostly ascending already: 1 ms at 100,000."""
+        """Ids of all alive slots, sorted, and their slots. The ids are almost sorted: 1 ms for 100,000."""
         slots = np.flatnonzero(self.alive)
         order = np.argsort(self.ids[slots], kind="stable")
         return self.ids[slots][order], slots[order]
 
-    def _holds(self, ids: Ids) -> Mask:
-        known, _ = self._by_id
-        places = np.searchsorted(known, ids)
-        holds: Mask = np.zeros(ids.shape, np.bool_)
-        inside = places < len(known)
-        holds[inside] = known[places[inside]] == ids[inside]
-        return holds
+    def _existing(self, ids: Ids) -> Mask:
+        sorted_ids, _ = self._by_id
+        indices = np.searchsorted(sorted_ids, ids)
+        exists: Mask = np.zeros(ids.shape, np.bool_)
+        inside = indices < len(sorted_ids)
+        exists[inside] = sorted_ids[indices[inside]] == ids[inside]
+        return exists
 
     def _slots(self, ids: Ids) -> Slots:
         """Return the slots of the existing ids."""
-        known, slots = self._by_id
-        return slots[np.searchsorted(known, ids[self._holds(ids)])]
+        sorted_ids, slots = self._by_id
+        return slots[np.searchsorted(sorted_ids, ids[self._existing(ids)])]
 
-    def _compacted(self) -> "Matrix":
+    def _without_dead_rows(self) -> "Matrix":
         """Return the same matrix in new arrays, without dead rows."""
         slots = np.flatnonzero(self.alive)
         names = {code: name for name, code in self.codes.items()}
-        kept = self.alive[self.term_slots]
+        is_kept = self.alive[self.term_slots]
         rows = Rows(
             ids=self.ids[slots],
             owners=self.owners[slots],
             created=self.created[slots],
             types=[names[code] for code in self.types[slots].tolist()],
             keys=self.keys[slots].tolist(),
-            terms=self.terms[kept],
-            term_counts=np.bincount(self.term_slots[kept], minlength=len(self.alive))[slots],
+            terms=self.terms[is_kept],
+            term_counts=np.bincount(self.term_slots[is_kept], minlength=len(self.alive))[slots],
             vectors=self.vectors[slots],
             lengths=self.lengths[slots],
         )
         return Matrix.of(self.columns.dimension, [rows], len(slots))
 
 
-def best(ids: Ids, scores: Vector, limit: int) -> Hits:
-    """Return the `limit` highest scores, best first, ties by id, without sorting the rest."""
+def best_hits(ids: Ids, scores: Vector, limit: int) -> Hits:
+    """Return the projects with the `limit` highest scores, best first, ties by id. The other scores are not sorted."""
     if limit < len(ids):
-        last = len(ids) - limit
-        threshold = np.partition(scores, last)[last]
-        above, level = np.flatnonzero(scores > threshold), np.flatnonzero(scores == threshold)
-        level = level[np.argsort(ids[level])][: limit - len(above)]
-        chosen = np.concatenate([above, level])
-        ids, scores = ids[chosen], scores[chosen]
+        split = len(ids) - limit
+        threshold = np.partition(scores, split)[split]
+        better, ties = np.flatnonzero(scores > threshold), np.flatnonzero(scores == threshold)
+        ties = ties[np.argsort(ids[ties])][: limit - len(better)]
+        selected = np.concatenate([better, ties])
+        ids, scores = ids[selected], scores[selected]
     order = np.lexsort((ids, -scores))
     return Hits(ids[order], scores[order])

@@ -1,7 +1,7 @@
-"""The embedded vector store: one SQLite file that several processes share, and a matrix of vectors in each of them.
+"""The embedded vector store: one SQLite file that several processes share, and a matrix of vectors in each process.
 
-It serves up to about 100,000 projects on one host. Each search first reads what changed in the file. Vector search is
-exact: its recall is 1.
+It is made for up to about 100,000 projects on one host. Each search first reads the changes in the file. Vector search
+is exact (recall 1).
 """
 
 import asyncio
@@ -45,27 +45,27 @@ BUSY_TIMEOUT_S = 5.0
 SEARCH_THREADS = 2
 
 SLICE_PAUSE_S = 0.02
-"""Pause between two slices of deletions, as long as a slice takes. Waiting processes retry SQLite's lock at least every
-0.1 s; in about every other attempt it is free."""
+"""Pause between two slices of deletions, about as long as a slice. Other processes retry to get the lock at least every
+0.1 s, and find it free in about half of their attempts."""
 
-LOADED_AT_ONCE = 5_000
-"""Projects that a search loads in 50 ms: a generation of so few is not announced before its activation."""
+MAX_UNANNOUNCED = 5_000
+"""A generation with at most this many projects is activated without announcement: a search loads them in 50 ms."""
 
-LOADING_S = 40e-6
-"""Wait for each project between announcement and activation of a generation: four times the loading time."""
+WAIT_PER_PROJECT_S = 40e-6
+"""Wait between announcement and activation of a generation, for each project: four times the loading time."""
 
 PRELOAD_EVERY_S = 1.0
 """Expected interval of `preload` calls."""
 
 _SETUP = (
-    # An acknowledged write must survive a power cut: the outbox row that caused it is deleted next.
+    # An acknowledged write must survive a power failure, because its outbox row is deleted afterwards.
     "PRAGMA synchronous = FULL",
     "PRAGMA cache_size = -8192",
 )
 
 
 class EmbeddedVectorStore(VectorStore):
-    """Vectors in one SQLite file, which `prepare` creates with its folder."""
+    """The vector store in one SQLite file. `prepare` creates the file and its folder."""
 
     def __init__(self, path: Path, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
         self._reader, self._writer, self._loader = (
@@ -73,18 +73,18 @@ class EmbeddedVectorStore(VectorStore):
         )
         self._path = path
         self._space: Space | None = None
-        self._projects = _Copy()
-        # Separate threads: writers wait for locks, and searches must not wait for them.
-        self._searching = ThreadPoolExecutor(SEARCH_THREADS, thread_name_prefix="vectors-search")
-        self._writing = ThreadPoolExecutor(1, thread_name_prefix="vectors-write")
-        self._loading = ThreadPoolExecutor(1, thread_name_prefix="vectors-load")
+        self._project_cache = _ProjectCache()
+        # Separate threads, so that searches do not wait while a writer waits for a lock.
+        self._search_threads = ThreadPoolExecutor(SEARCH_THREADS, thread_name_prefix="vectors-search")
+        self._write_thread = ThreadPoolExecutor(1, thread_name_prefix="vectors-write")
+        self._load_thread = ThreadPoolExecutor(1, thread_name_prefix="vectors-load")
 
     async def prepare(self, model: str, dimension: int) -> None:
-        await _run(self._writing, self._prepare, Space(model, dimension))
+        await _run(self._write_thread, self._prepare, Space(model, dimension))
 
     async def preload(self) -> None:
-        """Load the announced generation, or the active one, beside running searches."""
-        await _run(self._loading, self._preload)
+        """Load the announced or active generation, concurrently with searches."""
+        await _run(self._load_thread, self._preload)
 
     async def upsert(self, documents: Sequence[IndexDocument], generation: str | None = None) -> None:
         if documents:
@@ -99,23 +99,27 @@ class EmbeddedVectorStore(VectorStore):
             )
 
     async def near(self, vector: Vector, limit: int, where: VectorFilter) -> Hits:
-        return await _run(self._searching, lambda: self._newest().near(self._unit(vector), limit, where))
+        return await _run(
+            self._search_threads, lambda: self._current_matrix().near(self._unit_query_vector(vector), limit, where)
+        )
 
     async def keyword(self, query: str, limit: int, where: VectorFilter) -> Hits:
-        return await _run(self._searching, self._keyword, query, limit, where)
+        return await _run(self._search_threads, self._keyword_search, query, limit, where)
 
     async def hybrid(
         self, query: str, vector: Vector | None, alpha: float, limit: int, where: VectorFilter
     ) -> HybridHits:
         if not 0 <= alpha <= 1:
             raise ValueError(f"alpha is from 0 to 1, not {alpha}")
-        return await _run(self._searching, self._hybrid, query, vector, alpha, limit, where)
+        return await _run(self._search_threads, self._hybrid_search, query, vector, alpha, limit, where)
 
     async def similarities(self, vector: Vector, ids: Ids) -> Vector:
-        return await _run(self._searching, lambda: self._newest().similarities(self._unit(vector), ids))
+        return await _run(
+            self._search_threads, lambda: self._current_matrix().similarities(self._unit_query_vector(vector), ids)
+        )
 
     async def project_vectors(self, ids: Ids) -> tuple[Ids, Vector]:
-        return await _run(self._searching, lambda: self._newest().vectors_of(ids))
+        return await _run(self._search_threads, lambda: self._current_matrix().vectors_of(ids))
 
     async def profile(self, actor_id: int) -> Vector | None:
         return await self._read(lambda connection, generation: tables.profile_vector(connection, generation, actor_id))
@@ -123,9 +127,9 @@ class EmbeddedVectorStore(VectorStore):
     async def nearest_tools(self, vector: Vector, limit: int) -> list[tuple[str, float]]:
         def nearest_tools(connection: sqlite3.Connection, generation: Generation) -> list[tuple[str, float]]:
             keys, vectors = tables.tool_vectors(connection, generation)
-            scores = (vectors @ self._unit(vector)).round(SCORE_DECIMALS)
-            best = np.argsort(-scores, kind="stable")[: max(limit, 0)]  # the keys are sorted, so ties are in key order
-            return [(keys[row], float(scores[row])) for row in best] if vector.any() else []
+            scores = (vectors @ self._unit_query_vector(vector)).round(SCORE_DECIMALS)
+            order = np.argsort(-scores, kind="stable")[: max(limit, 0)]  # the keys are sorted, so ties are in key order
+            return [(keys[row], float(scores[row])) for row in order] if vector.any() else []
 
         return await self._read(nearest_tools)
 
@@ -136,7 +140,8 @@ class EmbeddedVectorStore(VectorStore):
         self, collection: str, after: str | None, limit: int, generation: str | None = None
     ) -> list[tuple[str, str]]:
         return await self._read(
-            lambda connection, read: tables.listing(connection, read, collection, after, limit), generation
+            lambda connection, generation_row: tables.listing(connection, generation_row, collection, after, limit),
+            generation,
         )
 
     async def stage(self) -> str:
@@ -149,18 +154,18 @@ class EmbeddedVectorStore(VectorStore):
         return name
 
     async def staged(self) -> str | None:
-        found = await self._read(lambda connection, active: generations.staged(connection, active.space))
-        return None if found is None else found.name
+        generation = await self._read(lambda connection, active: generations.staged(connection, active.space))
+        return None if generation is None else generation.name
 
     async def publish(self, generation: str) -> None:
         """Activate a staged generation in one transaction, and drop the previous one in slices.
 
-        A large generation is announced first, so that all processes have loaded it by then (see `preload`). If this is
-        interrupted, the next `stage` or `publish` completes it.
+        A large generation is announced first, so that all processes load it before the activation (see `preload`). If
+        the call is interrupted, the next `stage` or `publish` drops the retired generation.
         """
         count = await self._announce(generation)
-        if count > LOADED_AT_ONCE:
-            await asyncio.sleep(PRELOAD_EVERY_S + count * LOADING_S)
+        if count > MAX_UNANNOUNCED:
+            await asyncio.sleep(PRELOAD_EVERY_S + count * WAIT_PER_PROJECT_S)
         await self._write(lambda connection: generations.publish(connection, self._generation(connection, generation)))
         await self._drop_retired()
 
@@ -171,12 +176,12 @@ class EmbeddedVectorStore(VectorStore):
     async def scrub(self) -> None:
         """Drop retired generations, erase the words of removed projects, and empty the write-ahead log."""
         await self._drop_retired()
-        for find in (generations.serving, generations.staged):
-            await self._merge_words(find)
-        await _run(self._writing, self._writer.truncate_log)
+        for find_generation in (generations.active, generations.staged):
+            await self._merge_full_text(find_generation)
+        await _run(self._write_thread, self._writer.truncate_log)
 
     async def close(self) -> None:
-        for threads in (self._searching, self._writing, self._loading):
+        for threads in (self._search_threads, self._write_thread, self._load_thread):
             await asyncio.to_thread(threads.shutdown)
         for file in (self._reader, self._writer, self._loader):
             file.close()
@@ -187,41 +192,43 @@ class EmbeddedVectorStore(VectorStore):
         with self._reader.lock:
             if self._space != space:
                 self._space = space
-                self._projects = _Copy()
+                self._project_cache = _ProjectCache()
 
     def _prepared(self) -> Space:
         if self._space is None:
             raise StoreUnavailable(Store.VECTORS, f"{self._path} has not been prepared for an embedding model")
         return self._space
 
-    def _unit(self, vector: Vector) -> Vector:
+    def _unit_query_vector(self, vector: Vector) -> Vector:
         if vector.shape != (self._prepared().dimension,):
             raise ValueError(f"a vector of shape {vector.shape} cannot be compared in {self._prepared().name}")
         return unit(vector)
 
     async def _write(self, write: Callable[[sqlite3.Connection], T]) -> T:
-        def in_transaction() -> T:
+        def run_in_transaction() -> T:
             self._prepared()
             with self._writer.transaction() as connection:
                 return write(connection)
 
-        return await _run(self._writing, in_transaction)
+        return await _run(self._write_thread, run_in_transaction)
 
     async def _read(self, read: Callable[[sqlite3.Connection, Generation], T], name: str | None = None) -> T:
-        def in_transaction() -> T:
+        def run_in_transaction() -> T:
             with self._reader.transaction("BEGIN") as connection:
                 return read(connection, self._generation(connection, name))
 
-        return await _run(self._searching, in_transaction)
+        return await _run(self._search_threads, run_in_transaction)
 
     def _generation(self, connection: sqlite3.Connection, name: str | None) -> Generation:
-        """Return the active generation, or one by its name."""
+        """Return the generation with this name, or the active one for None. Raises `StoreUnavailable` if missing."""
         space = self._prepared()
-        found = generations.serving(connection, space) if name is None else generations.named(connection, space, name)
-        if found is None:
-            missing = f"nothing of {space.name}; it has to be rebuilt" if name is None else f"no generation {name}"
-            raise StoreUnavailable(Store.VECTORS, f"{self._path} holds {missing}")
-        return found
+        generation = (
+            generations.active(connection, space) if name is None else generations.by_name(connection, space, name)
+        )
+        if generation is None:
+            reason = f"nothing of {space.name}; it has to be rebuilt" if name is None else f"no generation {name}"
+            raise StoreUnavailable(Store.VECTORS, f"{self._path} holds {reason}")
+        return generation
 
     async def _announce(self, name: str) -> int:
         return await self._write(
@@ -229,123 +236,129 @@ class EmbeddedVectorStore(VectorStore):
         )
 
     async def _drop_retired(self) -> None:
-        """Drop retired generations in slices; other processes can write between two slices."""
+        """Drop retired generations in slices, so that other processes can write between two slices."""
         while await self._write(  # noqa: ASYNC110 (each iteration does a slice of the work)
-            lambda connection: generations.drop_some(connection, self._prepared())
+            lambda connection: generations.drop_retired_slice(connection, self._prepared())
         ):
             await asyncio.sleep(SLICE_PAUSE_S)
 
-    async def _merge_words(self, find: Callable[[sqlite3.Connection, Space], Generation | None]) -> None:
-        """Erase the words of removed projects from a full-text index in slices: FTS5 keeps them until a full merge."""
+    async def _merge_full_text(self, find_generation: Callable[[sqlite3.Connection, Space], Generation | None]) -> None:
+        """Erase the words of removed projects by a full merge of the full-text index, in slices."""
         first = True
 
         def merge(connection: sqlite3.Connection) -> bool:
-            found = find(connection, self._prepared())
-            return found is not None and keywords.merge(connection, found.words, first=first)
+            generation = find_generation(connection, self._prepared())
+            return generation is not None and keywords.merge(connection, generation.words, first=first)
 
         while await self._write(merge):
             first = False
             await asyncio.sleep(SLICE_PAUSE_S)
 
     def _preload(self) -> None:
-        projects = self._projects
+        projects = self._project_cache
         with self._loader.transaction("BEGIN") as connection:
-            generation = generations.next_to_serve(connection, self._prepared())
-            if generation is not None and not projects.is_of(generation):
-                ahead = _Copy()
-                ahead.newest(connection, generation)
-                projects.ahead = ahead
+            generation = generations.announced_or_active(connection, self._prepared())
+            if generation is not None and not projects.has_loaded(generation):
+                preloaded = _ProjectCache()
+                preloaded.updated_matrix(connection, generation)
+                projects.preloaded = preloaded
 
-    def _keyword(self, query: str, limit: int, where: VectorFilter) -> Hits:
-        with self._snapshot() as (connection, generation, matrix):
-            hits = _by_keywords(connection, generation, matrix, query, limit, matrix.passing(where))
+    def _keyword_search(self, query: str, limit: int, where: VectorFilter) -> Hits:
+        with self._read_snapshot() as (connection, generation, matrix):
+            hits = _keyword_hits(connection, generation, matrix, query, limit, matrix.passing(where))
         return replace(hits, features=matrix.features(hits.ids))
 
-    def _hybrid(self, query: str, vector: Vector | None, alpha: float, limit: int, where: VectorFilter) -> HybridHits:
+    def _hybrid_search(
+        self, query: str, vector: Vector | None, alpha: float, limit: int, where: VectorFilter
+    ) -> HybridHits:
         window = max(WINDOW, limit)
         by_keywords, by_vector = Hits(), Hits()
-        # Both legs see one state of the file, whatever is published meanwhile.
-        with self._snapshot() as (connection, generation, matrix):
+        # Both searches read the same state of the file, even if another generation is activated meanwhile.
+        with self._read_snapshot() as (connection, generation, matrix):
             passing = matrix.passing(where)
             if alpha < 1:
-                by_keywords = _by_keywords(connection, generation, matrix, query, window, passing)
+                by_keywords = _keyword_hits(connection, generation, matrix, query, window, passing)
         if alpha > 0 and vector is not None:
-            by_vector = matrix.nearest(self._unit(vector), window, passing)
-        return _fused(matrix, by_vector, by_keywords, alpha, limit)
+            by_vector = matrix.nearest(self._unit_query_vector(vector), window, passing)
+        return _fuse_hits(matrix, by_vector, by_keywords, alpha, limit)
 
-    def _newest(self) -> Matrix:
-        """Return the current projects."""
-        with self._snapshot() as (_, _, matrix):
+    def _current_matrix(self) -> Matrix:
+        """Return the matrix with the latest changes."""
+        with self._read_snapshot() as (_, _, matrix):
             return matrix
 
     @contextmanager
-    def _snapshot(self) -> Iterator[tuple[sqlite3.Connection, Generation, Matrix]]:
-        """Lend the connection, the active generation and its projects, inside one read transaction."""
+    def _read_snapshot(self) -> Iterator[tuple[sqlite3.Connection, Generation, Matrix]]:
+        """Yield the connection, the active generation and its matrix, inside a read transaction."""
         with self._reader.transaction("BEGIN") as connection:
             generation = self._generation(connection, None)
-            yield connection, generation, self._projects.newest(connection, generation)
+            yield connection, generation, self._project_cache.updated_matrix(connection, generation)
 
 
 @dataclass(slots=True)
-class _Copy:
-    """The projects in memory, and their position in the file. For one thread at a time.
+class _ProjectCache:
+    """The projects in memory, and their position in the file. Used by one thread at a time.
 
-    `ahead` is a copy of the next generation, loaded by another thread, until that generation is active.
+    `preloaded` holds the next generation, loaded by another thread, until that generation is active.
     """
 
     matrix: Matrix | None = None
     position: Position | None = None
-    ahead: "_Copy | None" = None
+    preloaded: "_ProjectCache | None" = None
 
-    def is_of(self, generation: Generation) -> bool:
-        """Return whether the generation is loaded, here or ahead."""
-        return self._holds(generation) or (self.ahead is not None and self.ahead._holds(generation))
+    def has_loaded(self, generation: Generation) -> bool:
+        """Return whether the generation is loaded or preloaded."""
+        return self._has_generation(generation) or (
+            self.preloaded is not None and self.preloaded._has_generation(generation)
+        )
 
-    def newest(self, connection: sqlite3.Connection, generation: Generation) -> Matrix:
-        """Update the copy and return its matrix."""
-        if (ahead := self.ahead) is not None and ahead._holds(generation):
-            self.matrix, self.position, self.ahead = ahead.matrix, ahead.position, None
-        if self.matrix is not None and self.position == deltas.newest_position(connection, generation):
+    def updated_matrix(self, connection: sqlite3.Connection, generation: Generation) -> Matrix:
+        """Read the latest changes, and return the matrix."""
+        if (preloaded := self.preloaded) is not None and preloaded._has_generation(generation):
+            self.matrix, self.position, self.preloaded = preloaded.matrix, preloaded.position, None
+        if self.matrix is not None and self.position == deltas.latest_position(connection, generation):
             return self.matrix
         delta = deltas.changes(connection, generation, self.position)
-        if delta.full or self.matrix is None:
+        if delta.is_full or self.matrix is None:
             matrix = Matrix.of(generation.dimension, delta.chunks, delta.expected)
         else:
-            matrix = self.matrix.without(delta.gone) if len(delta.gone) else self.matrix
-            # All chunks are read before the first is added: a matrix that grew partly could not grow again.
+            matrix = self.matrix.without(delta.removed_ids) if len(delta.removed_ids) else self.matrix
+            # Read all chunks before adding the first: after an error in between, the matrix could not grow again.
             for rows in list(delta.chunks):
                 matrix = matrix.with_rows(rows)
         self.matrix, self.position = matrix, delta.position
         return matrix
 
-    def _holds(self, generation: Generation) -> bool:
+    def _has_generation(self, generation: Generation) -> bool:
         return self.position is not None and self.position.identity == generation.identity
 
 
-def _by_keywords(
+def _keyword_hits(
     connection: sqlite3.Connection, generation: Generation, matrix: Matrix, query: str, limit: int, passing: Mask
 ) -> Hits:
     corpus = Corpus(
         size=int(matrix.alive.sum()),
         mean_length=matrix.mean_length,
         lengths=matrix.lengths_of,
-        passes=lambda ids: matrix.pass_of(ids, passing),
+        passes=lambda ids: matrix.existing_and_passing(ids, passing),
     )
     return keywords.search(connection, generation.words, query, limit, corpus)
 
 
-def _fused(matrix: Matrix, by_vector: Hits, by_keywords: Hits, alpha: float, limit: int) -> HybridHits:
-    """Fuse two legs; the ids of Weaviate's objects break the last ties, as they do there."""
+def _fuse_hits(matrix: Matrix, by_vector: Hits, by_keywords: Hits, alpha: float, limit: int) -> HybridHits:
+    """Fuse the hits of both searches. Ties are broken by the ids of Weaviate's objects, as in Weaviate."""
     ids = np.union1d(by_vector.ids, by_keywords.ids)
     uuids = {id_: document_uuid(PROJECT, key) for id_, key in zip(ids.tolist(), matrix.keys_of(ids), strict=True)}
     legs = [ResultList([uuids[id_] for id_ in hits.ids.tolist()], hits.scores) for hits in (by_vector, by_keywords)]
     fused = fuse(legs[0], legs[1], alpha)[: max(limit, 0)]
     id_by_uuid = {uuid: id_ for id_, uuid in uuids.items()}
-    found = np.array([id_by_uuid[hit.uuid] for hit in fused], np.int64)
+    project_ids = np.array([id_by_uuid[hit.uuid] for hit in fused], np.int64)
     vector_parts = np.array([hit.vector_part for hit in fused], np.float32)
     keyword_parts = np.array([hit.keyword_part for hit in fused], np.float32)
-    return HybridHits(found, vector_parts + keyword_parts, vector_parts, keyword_parts, matrix.features(found))
+    return HybridHits(
+        project_ids, vector_parts + keyword_parts, vector_parts, keyword_parts, matrix.features(project_ids)
+    )
 
 
-async def _run(threads: ThreadPoolExecutor, work: Callable[..., T], *arguments: object) -> T:
-    return await asyncio.get_running_loop().run_in_executor(threads, work, *arguments)
+async def _run(executor: ThreadPoolExecutor, function: Callable[..., T], *arguments: object) -> T:
+    return await asyncio.get_running_loop().run_in_executor(executor, function, *arguments)

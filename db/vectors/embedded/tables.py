@@ -1,4 +1,4 @@
-"""Documents in the tables of a generation: writing, removing, counting and listing.
+"""Writing, removing, counting and listing documents in the tables of a generation.
 
 Every function runs inside a transaction.
 """
@@ -26,24 +26,26 @@ from db.vectors.base import (
     unit,
 )
 from db.vectors.embedded import keywords
-from db.vectors.embedded.deltas import next_sequence, remember_gone
+from db.vectors.embedded.deltas import next_sequence, record_removed_ids
 from db.vectors.embedded.generations import Generation
 from db.vectors.text_analysis import search_terms_of
 
 
 def write(connection: sqlite3.Connection, generation: Generation, documents: Sequence[IndexDocument]) -> None:
-    """Write documents of one kind. A document replaces one with the same key and another id."""
-    table, rows = generation.table(documents[0].kind), [_row(generation, item) for item in documents]
+    """Write documents of one kind. A document replaces documents with the same id or key."""
+    table, rows = generation.table(documents[0].kind), [_row(generation, document) for document in documents]
     ids_by_key = [(row["key"], row["id"]) for row in rows]
-    projects = [item for item in documents if isinstance(item, ProjectDocument)]
+    projects = [document for document in documents if isinstance(document, ProjectDocument)]
     if projects:
         sequence = next_sequence(connection, generation)
-        older = f"SELECT id FROM {table} WHERE key = ? AND id <> ?"
+        replaced_ids = f"SELECT id FROM {table} WHERE key = ? AND id <> ?"
         connection.executemany(
-            f"INSERT OR REPLACE INTO {generation.gone} (id, sequence) SELECT id, {sequence} FROM ({older})", ids_by_key
+            f"INSERT OR REPLACE INTO {generation.removed_ids} (id, sequence) "
+            f"SELECT id, {sequence} FROM ({replaced_ids})",
+            ids_by_key,
         )
-        connection.executemany(f"DELETE FROM {generation.words} WHERE rowid IN ({older})", ids_by_key)
-        texts = {item.id: search_terms_of(item) for item in projects}
+        connection.executemany(f"DELETE FROM {generation.words} WHERE rowid IN ({replaced_ids})", ids_by_key)
+        texts = {document.id: search_terms_of(document) for document in projects}
         keywords.write(connection, generation.words, texts.items())
         rows = [row | {"sequence": sequence, "words": texts[row["id"]].count(" ") + 1} for row in rows]
     connection.executemany(f"DELETE FROM {table} WHERE key = ? AND id <> ?", ids_by_key)
@@ -52,25 +54,25 @@ def write(connection: sqlite3.Connection, generation: Generation, documents: Seq
 
 
 def remove(connection: sqlite3.Connection, generation: Generation, kind: str, keys: Sequence[str]) -> None:
-    """Remove documents by key, and record their ids for readers."""
+    """Remove documents by key, and record the ids of projects for readers."""
     deleted = connection.execute(
         f"DELETE FROM {generation.table(kind)} WHERE key IN (SELECT value FROM json_each(?)) RETURNING id",
         (orjson.dumps(list(keys)).decode(),),
     )
     ids = [row[0] for row in deleted.fetchall()]
     if ids and kind == PROJECT:
-        remember_gone(connection, generation, ids)
+        record_removed_ids(connection, generation, ids)
         keywords.remove(connection, generation.words, ids)
 
 
 def profile_vector(connection: sqlite3.Connection, generation: Generation, actor_id: int) -> Vector | None:
-    """Return one profile's vector."""
+    """Return the profile vector of an actor, or None."""
     row = connection.execute(f"SELECT vector FROM {generation.table(PROFILE)} WHERE id = ?", (actor_id,)).fetchone()
     return None if row is None else np.frombuffer(row[0], "<f4").astype(np.float32)
 
 
 def tool_vectors(connection: sqlite3.Connection, generation: Generation) -> tuple[list[str], Vector]:
-    """Return the keys of all tools, sorted, and their vectors. 2,000 take 3 ms, so no copy is kept in memory."""
+    """Return the sorted keys of all tools, and their vectors. Not cached, since reading 2,000 tools takes 3 ms."""
     rows = connection.execute(f"SELECT key, vector FROM {generation.table(TOOL)} ORDER BY key").fetchall()
     vectors = np.frombuffer(b"".join(vector for _, vector in rows), "<f4").reshape(len(rows), generation.dimension)
     return [key for key, _ in rows], vectors
@@ -84,32 +86,32 @@ def counts(connection: sqlite3.Connection, generation: Generation) -> dict[str, 
 def listing(
     connection: sqlite3.Connection, generation: Generation, kind: str, after: str | None, limit: int
 ) -> list[tuple[str, str]]:
-    """Return (key, fingerprint) pairs after a key, by key."""
-    later = ">=" if after is None else ">"
+    """Return (key, fingerprint) of up to `limit` documents after a key, sorted by key."""
+    operator = ">=" if after is None else ">"
     return connection.execute(
-        f"SELECT key, fingerprint FROM {generation.table(kind)} WHERE key {later} ? ORDER BY key LIMIT ?",
+        f"SELECT key, fingerprint FROM {generation.table(kind)} WHERE key {operator} ? ORDER BY key LIMIT ?",
         (after or "", limit),
     ).fetchall()
 
 
-def _row(generation: Generation, item: IndexDocument) -> dict[str, Any]:
-    row = {"key": item.key, "vector": _blob(generation, item), "fingerprint": item.fingerprint}
-    if isinstance(item, ProjectDocument):
+def _row(generation: Generation, document: IndexDocument) -> dict[str, Any]:
+    row = {"key": document.key, "vector": _vector_bytes(generation, document), "fingerprint": document.fingerprint}
+    if isinstance(document, ProjectDocument):
         return row | {
-            "id": item.id,
-            "owner_id": NO_OWNER if item.owner_id is None else item.owner_id,
-            "created_at": microseconds(item.created_at),
-            "type": item.type,
-            "terms": np.array(item.term_ids, "<i8").tobytes(),
+            "id": document.id,
+            "owner_id": NO_OWNER if document.owner_id is None else document.owner_id,
+            "created_at": microseconds(document.created_at),
+            "type": document.type,
+            "terms": np.array(document.term_ids, "<i8").tobytes(),
         }
-    return row | {"id": item.actor_id if isinstance(item, ProfileDocument) else item.term_id}
+    return row | {"id": document.actor_id if isinstance(document, ProfileDocument) else document.term_id}
 
 
-def _blob(generation: Generation, item: IndexDocument) -> bytes:
-    """Return the vector as bytes, at length 1."""
-    if item.vector.shape != (generation.dimension,):
-        message = f"{item.key}: a vector of shape {item.vector.shape} does not fit {generation.name}"
-        raise InvalidRecord(message, (item.key,))
-    if not np.isfinite(item.vector).all():
-        raise InvalidRecord(f"{item.key}: its vector is not finite", (item.key,))
-    return unit(item.vector).astype("<f4").tobytes()
+def _vector_bytes(generation: Generation, document: IndexDocument) -> bytes:
+    """Return the vector of a document, scaled to length 1, as bytes. Raises `InvalidRecord` if it is invalid."""
+    if document.vector.shape != (generation.dimension,):
+        message = f"{document.key}: a vector of shape {document.vector.shape} does not fit {generation.name}"
+        raise InvalidRecord(message, (document.key,))
+    if not np.isfinite(document.vector).all():
+        raise InvalidRecord(f"{document.key}: its vector is not finite", (document.key,))
+    return unit(document.vector).astype("<f4").tobytes()

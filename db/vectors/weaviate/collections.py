@@ -1,4 +1,4 @@
-"""Access to the collections of one embedding space, by kind, generation and consistency level."""
+"""Access to the collections of one embedding model, by kind, generation and consistency level."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -17,16 +17,16 @@ T = TypeVar("T")
 Collection = CollectionAsync[Any, Any]
 
 MAX_HITS = 10_000
-"""Weaviate's limit on results (QUERY_MAXIMUM_RESULTS)."""
+"""Weaviate's default limit on the results of a query (QUERY_MAXIMUM_RESULTS)."""
 
 
 class Collections:
-    """Runs calls on collections: on the active generation through its alias, or on one by name.
+    """Runs calls on collections: of the active generation through its alias, or of a generation by name.
 
     Attributes
     ----------
     space
-        The embedding space; None until the collections have been prepared.
+        The model, dimension and name prefix of the collections; None until `prepare` has been called.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -39,14 +39,14 @@ class Collections:
         return self._connection.url
 
     def prepared(self) -> Space:
-        """Return the space; raise `StoreUnavailable` if nothing has been prepared."""
+        """Return `space`; raise `StoreUnavailable` if it is None."""
         if self.space is None:
             message = f"Weaviate at {self.url} has not been prepared for an embedding model"
             raise StoreUnavailable(Store.VECTORS, message)
         return self.space
 
     def unit(self, vector: Vector) -> Vector:
-        """Return a query's vector at length 1; raise `ValueError` if it is not of this space."""
+        """Scale a query vector to length 1; raise `ValueError` if it has another dimension than the collections."""
         dimension = self.prepared().dimension
         if vector.shape != (dimension,):
             raise ValueError(f"a vector of shape {vector.shape} cannot be compared with {dimension} components")
@@ -60,12 +60,12 @@ class Collections:
         generation: str | None = None,
         level: ConsistencyLevel = ConsistencyLevel.ONE,
     ) -> Any:
-        """Run a call that only reads."""
+        """Run a call that reads from a collection."""
         self.prepared()
         return await self._connection.read(lambda client: call(self._collection(client, kind, generation, level)))
 
     async def write(self, kind: str, call: Callable[[Collection], Any], generation: str | None) -> Any:
-        """Run a call that writes, acknowledged by a quorum of the replicas."""
+        """Run a call that writes to a collection, acknowledged by a quorum of the replicas."""
         return await self._connection.write(
             lambda client: call(self._collection(client, kind, generation, ConsistencyLevel.QUORUM))
         )
@@ -80,14 +80,14 @@ class Collections:
 
 
 def number_of(generation: str) -> int:
-    """Return a generation's number from its name."""
+    """Return the number in the name of a generation (``g3``); raise `ValueError` for another name."""
     match = re.fullmatch(r"g(\d+)", generation)
     if match is None:
-        raise ValueError(f"{generation!r} names no generation")
+        raise ValueError(f"{generation!r} is not the name of a generation")
     return int(match[1])
 
 
 def chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    """Split a sequence into parts of a size that one call takes."""
+    """Split a sequence into parts of at most `size` items."""
     for first in range(0, len(items), size):
         yield items[first : first + size]

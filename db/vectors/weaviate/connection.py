@@ -1,7 +1,8 @@
 """The connection to Weaviate: opened on first use, reopened after a failure, with a time limit for each call.
 
-The client's own limits are too long: with gRPC down a search sleeps 1 + 2 + … + 32 s between its attempts, and gRPC
-keeps a TCP connection that no longer delivers packets. A call that times out therefore abandons its connection.
+The time limits of the client library are too long: if gRPC is unavailable, a search waits 1 + 2 + … + 32 s between
+attempts. Also, gRPC keeps a TCP connection that no longer delivers packets. So a call that times out abandons the
+connection: it is closed later, and the next call opens a new one.
 """
 
 import asyncio
@@ -31,47 +32,47 @@ from db.redaction import display_url
 
 T = TypeVar("T")
 
-OLDEST_VERSION = (1, 33)
+MIN_VERSION = (1, 33)
 """The first version with aliases and the filter ContainsNone."""
 
 DEFAULT_GRPC_PORT = 50051
 
 CANCELLATION_COUNTS_AFTER_S = 0.2
-"""A call canceled after this long, with no response to any other call meanwhile, abandons the connection."""
+"""A call canceled later than this abandons the connection, unless another call got a response meanwhile."""
 
 CHANNEL_OPTIONS: tuple[tuple[str, int], ...] = (
-    # gRPC shares connections among channels of one address: a new channel would get the dead connection again.
+    # By default, gRPC shares connections among channels of one address: a new channel would get the dead connection.
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 1_000),
     ("grpc.max_reconnect_backoff_ms", 2_000),
 )
 
-KEY_REFUSED = re.compile(r"unauthenticated|unauthorized|invalid api key|anonymous access", re.IGNORECASE)
+KEY_REJECTED = re.compile(r"unauthenticated|unauthorized|invalid api key|anonymous access", re.IGNORECASE)
 LENGTHS_DIFFER = re.compile(r"vector lengths don't match|vector with length|dimension", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Addresses and keys of a server."""
+    """Addresses and keys of a Weaviate server."""
 
     url: str  # address of REST: ``https://weaviate.example.org``
     # Address of gRPC: ``https://grpc.example.org:443`` or ``host:50051``. Empty: host and TLS of `url`, port 50051.
     grpc_url: str = ""
     api_key: str | None = field(default=None, repr=False)
-    openai_api_key: str | None = field(default=None, repr=False)  # sent for the server's text2vec-openai
+    openai_api_key: str | None = field(default=None, repr=False)  # sent to the server for its text2vec-openai module
 
     def parameters(self) -> ConnectionParams:
-        """Return the parameters for the client; raise `StoreMisconfigured` for an invalid address."""
-        rest = _split(self.url, "WEAVIATE_URL", ("http", "https"))
+        """Return the connection parameters for the client; raise `StoreMisconfigured` for an invalid address."""
+        rest = _parse_url(self.url, "WEAVIATE_URL", ("http", "https"))
         if rest.path.strip("/"):
-            raise _misconfigured(
-                f"WEAVIATE_URL {display_url(self.url)} has a path; the client knows only host and port"
+            raise _misconfigured_error(
+                f"WEAVIATE_URL {display_url(self.url)} has a path; the client supports only host and port"
             )
         secure = rest.scheme == "https"
-        given = self.grpc_url or f"{rest.scheme}://{_in_brackets(rest.hostname)}:{DEFAULT_GRPC_PORT}"
-        url = given if "://" in given else f"{rest.scheme}://{given}"
-        rpc = _split(url, "WEAVIATE_GRPC_URL", ("http", "https", "grpc", "grpcs"))
+        grpc_address = self.grpc_url or f"{rest.scheme}://{_bracket_ipv6(rest.hostname)}:{DEFAULT_GRPC_PORT}"
+        url = grpc_address if "://" in grpc_address else f"{rest.scheme}://{grpc_address}"
+        rpc = _parse_url(url, "WEAVIATE_GRPC_URL", ("http", "https", "grpc", "grpcs"))
         rpc_secure = rpc.scheme in ("https", "grpcs")
         try:
             return ConnectionParams.from_params(
@@ -83,32 +84,34 @@ class Address:
                 grpc_secure=rpc_secure,
             )
         except ValueError:
-            raise _misconfigured("WEAVIATE_GRPC_URL and WEAVIATE_URL name the same port; gRPC has its own") from None
+            raise _misconfigured_error(
+                "WEAVIATE_GRPC_URL and WEAVIATE_URL have the same port; gRPC needs another one"
+            ) from None
 
 
-def _in_brackets(host: str | None) -> str:
+def _bracket_ipv6(host: str | None) -> str:
     return f"[{host}]" if host and ":" in host else str(host)
 
 
-def _split(url: str, setting: str, schemes: tuple[str, ...]) -> SplitResult:
+def _parse_url(url: str, setting: str, schemes: tuple[str, ...]) -> SplitResult:
     try:
         parts = urlsplit(url)
-        good = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+        is_valid = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        good = False
-    if not good:
-        raise _misconfigured(
+        is_valid = False
+    if not is_valid:
+        raise _misconfigured_error(
             f"{setting} is {display_url(url)}, which is not an address: write {schemes[0]}://host:port"
         )
     return parts
 
 
-def _misconfigured(reason: str) -> StoreMisconfigured:
+def _misconfigured_error(reason: str) -> StoreMisconfigured:
     return StoreMisconfigured(Store.VECTORS, reason)
 
 
 class Connection:
-    """Runs calls on a client, which it opens, replaces and closes. The time limits of calls include connecting."""
+    """Runs calls on a client, which it opens, replaces and closes. The time limit of a call includes connecting."""
 
     def __init__(self, address: Address, read_deadline_s: float, write_deadline_s: float) -> None:
         self._address = address
@@ -116,9 +119,9 @@ class Connection:
         self._read_deadline_s = read_deadline_s
         self._write_deadline_s = write_deadline_s
         self._client: WeaviateAsyncClient | None = None
-        self._connecting: asyncio.Task[None] | None = None
-        self._answered_at = 0.0
-        self._closing: set[asyncio.Task[None]] = set()
+        self._connecting_task: asyncio.Task[None] | None = None
+        self._last_response_at = 0.0
+        self._closing_tasks: set[asyncio.Task[None]] = set()
 
     @property
     def url(self) -> str:
@@ -126,17 +129,17 @@ class Connection:
         return display_url(self._address.url)
 
     async def read(self, call: Callable[[WeaviateAsyncClient], Awaitable[T]]) -> T:
-        """Run a call that only reads."""
+        """Run a call that only reads, with the read deadline."""
         return await self._run(call, self._read_deadline_s)
 
     async def write(self, call: Callable[[WeaviateAsyncClient], Awaitable[T]]) -> T:
-        """Run a call that writes."""
+        """Run a call that writes, with the write deadline."""
         return await self._run(call, self._write_deadline_s)
 
     async def close(self) -> None:
-        """Close the connection."""
+        """Close the client and cancel connecting."""
         client, self._client = self._client, None
-        tasks = [*self._closing, *([self._connecting] if self._connecting is not None else [])]
+        tasks = [*self._closing_tasks, *([self._connecting_task] if self._connecting_task is not None else [])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -144,46 +147,46 @@ class Connection:
             await client.close()
 
     async def _run(self, call: Callable[[WeaviateAsyncClient], Awaitable[T]], deadline_s: float) -> T:
-        """Run a call within its time limit, and convert the client's errors to those of this layer."""
+        """Run a call within its time limit, and convert errors of the client to errors of `db.errors`."""
         started_at = time.monotonic()
         client: WeaviateAsyncClient | None = None
         try:
             async with asyncio.timeout(deadline_s):
-                client = await self._connected()
-                answer = await call(client)
+                client = await self._connected_client()
+                result = await call(client)
         except TimeoutError as error:
             self._abandon(client, started_at)
-            raise self._unavailable(f"no answer within {deadline_s:g} s") from error
+            raise self._unavailable_error(f"no answer within {deadline_s:g} s") from error
         except asyncio.CancelledError:
-            # A feed's time limit is shorter than ours; a dead connection must not survive many of those.
+            # The time limit of a feed is shorter than the deadline here. Without this, a dead connection would be kept.
             if time.monotonic() - started_at >= CANCELLATION_COUNTS_AFTER_S:
                 self._abandon(client, started_at)
             raise
         except WeaviateInvalidInputError:
-            raise  # an error of this code
+            raise  # a programming error
         except UnexpectedStatusCodeError as error:
-            raise self._by_status(error) from error
+            raise self._error_by_status(error) from error
         except WeaviateBaseError as error:
-            raise self._by_message(str(error.message)) from error
+            raise self._error_by_message(str(error.message)) from error
         except (httpx.HTTPError, OSError, grpc.RpcError) as error:
             self._abandon(client, started_at)
-            raise self._unavailable(str(error) or type(error).__name__) from error
-        self._answered_at = time.monotonic()
-        return answer
+            raise self._unavailable_error(str(error) or type(error).__name__) from error
+        self._last_response_at = time.monotonic()
+        return result
 
-    async def _connected(self) -> WeaviateAsyncClient:
-        """Return the client; canceling one caller does not cancel the connecting that others wait for."""
+    async def _connected_client(self) -> WeaviateAsyncClient:
+        """Return the client, connecting if necessary. Canceling one caller does not affect the others."""
         while self._client is None:
-            task, mine = self._connecting, self._connecting is None
+            task, is_own_task = self._connecting_task, self._connecting_task is None
             if task is None:
-                task = self._connecting = asyncio.create_task(self._connect_once())
-                task.add_done_callback(_retrieve)
+                task = self._connecting_task = asyncio.create_task(self._connect_once())
+                task.add_done_callback(_retrieve_exception)
             try:
                 await asyncio.shield(task)
             except TimeoutError:
-                if mine:
+                if is_own_task:
                     raise
-                # Connecting for another caller timed out; this one has time left.
+                # Connecting for another caller timed out; this caller has time left.
         return self._client
 
     async def _connect_once(self) -> None:
@@ -191,10 +194,10 @@ class Connection:
             async with asyncio.timeout(self._read_deadline_s):
                 self._client = await self._connect()
         finally:
-            self._connecting = None
+            self._connecting_task = None
 
     async def _connect(self) -> WeaviateAsyncClient:
-        # The client's own checks query the package index at each start; ours are in `_check`.
+        # The checks of the client library query the package index at each start; `_check_version` replaces them.
         client = WeaviateAsyncClient(
             self._parameters,
             auth_client_secret=Auth.api_key(self._address.api_key) if self._address.api_key else None,
@@ -209,66 +212,66 @@ class Connection:
         )
         try:
             await client.connect()
-            await self._check(client)
+            await self._check_version(client)
         except (ResponseCannotBeDecodedError, KeyError, TypeError, AttributeError, ValueError) as error:
             await client.close()
-            raise self._no_weaviate() from error
+            raise self._not_weaviate_error() from error
         except UnexpectedStatusCodeError as error:
             await client.close()
             if error.status_code in (401, 403) or error.status_code >= 500:
                 raise
-            raise self._no_weaviate() from error
+            raise self._not_weaviate_error() from error
         except WeaviateStartUpError as error:
             await client.close()
             if "is not supported" in str(error.message):
-                raise self._too_old(str(error.message)) from error
+                raise self._version_error(str(error.message)) from error
             raise
-        except BaseException:  # also on cancellation: nothing else references this client
+        except BaseException:  # also on cancellation, because nothing else references the client
             await client.close()
             raise
         return client
 
-    async def _check(self, client: WeaviateAsyncClient) -> None:
+    async def _check_version(self, client: WeaviateAsyncClient) -> None:
         version = str((await client.get_meta())["version"])
         numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
-        if numbers < OLDEST_VERSION:
-            raise self._too_old(f"it is {version}")
+        if numbers < MIN_VERSION:
+            raise self._version_error(f"it is {version}")
 
-    def _no_weaviate(self) -> StoreMisconfigured:
-        return _misconfigured(f"no Weaviate answers at {self.url}; correct WEAVIATE_URL, or empty it")
+    def _not_weaviate_error(self) -> StoreMisconfigured:
+        return _misconfigured_error(f"no Weaviate answers at {self.url}; correct WEAVIATE_URL, or empty it")
 
-    def _too_old(self, what: str) -> StoreMisconfigured:
-        needed = ".".join(map(str, OLDEST_VERSION))
-        return _misconfigured(f"Weaviate at {self.url} is too old ({what}); {needed} or newer is needed")
+    def _version_error(self, reason: str) -> StoreMisconfigured:
+        min_version = ".".join(map(str, MIN_VERSION))
+        return _misconfigured_error(f"Weaviate at {self.url} is too old ({reason}); {min_version} or newer is needed")
 
-    def _key_refused(self) -> StoreMisconfigured:
-        return _misconfigured(f"Weaviate at {self.url} rejects the key; correct WEAVIATE_API_KEY")
+    def _key_rejected_error(self) -> StoreMisconfigured:
+        return _misconfigured_error(f"Weaviate at {self.url} rejects the key; correct WEAVIATE_API_KEY")
 
-    def _by_status(self, error: UnexpectedStatusCodeError) -> StoreUnavailable:
+    def _error_by_status(self, error: UnexpectedStatusCodeError) -> StoreUnavailable:
         if error.status_code in (401, 403):
-            return self._key_refused()
-        return self._unavailable(f"{error.status_code}: {error.message}")
+            return self._key_rejected_error()
+        return self._unavailable_error(f"{error.status_code}: {error.message}")
 
-    def _by_message(self, message: str) -> StoreUnavailable:
-        if KEY_REFUSED.search(message):
-            return self._key_refused()
+    def _error_by_message(self, message: str) -> StoreUnavailable:
+        if KEY_REJECTED.search(message):
+            return self._key_rejected_error()
         if LENGTHS_DIFFER.search(message):
-            return _misconfigured(
+            return _misconfigured_error(
                 f"Weaviate at {self.url} holds vectors of another length than the model makes; run `explore reindex`"
             )
-        return self._unavailable(message)
+        return self._unavailable_error(message)
 
-    def _unavailable(self, reason: str) -> StoreUnavailable:
+    def _unavailable_error(self, reason: str) -> StoreUnavailable:
         return StoreUnavailable(Store.VECTORS, f"Weaviate at {self.url}: {reason}")
 
     def _abandon(self, client: WeaviateAsyncClient | None, since: float) -> None:
-        """Make the next call reconnect, unless another call was answered meanwhile; running calls may still end."""
-        if client is None or client is not self._client or self._answered_at > since:
+        """Make the next call reconnect, unless another call got a response after `since`. Running calls continue."""
+        if client is None or client is not self._client or self._last_response_at > since:
             return
         self._client = None
         task = asyncio.create_task(self._close_later(client))
-        self._closing.add(task)
-        task.add_done_callback(self._closing.discard)
+        self._closing_tasks.add(task)
+        task.add_done_callback(self._closing_tasks.discard)
 
     async def _close_later(self, client: WeaviateAsyncClient) -> None:
         try:
@@ -277,7 +280,7 @@ class Connection:
             await client.close()
 
 
-def _retrieve(task: asyncio.Task[None]) -> None:
-    """Retrieve a task's error, since all of its callers may be gone."""
+def _retrieve_exception(task: asyncio.Task[None]) -> None:
+    """Retrieve the exception of a task, because all callers may have been canceled."""
     if not task.cancelled():
         task.exception()

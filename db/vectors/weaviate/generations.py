@@ -1,4 +1,4 @@
-"""Generations of Weaviate collections: created, activated by moving an alias, and dropped."""
+"""Generations of Weaviate collections: creating, activating by moving aliases, and dropping."""
 
 import asyncio
 from collections.abc import Mapping
@@ -11,84 +11,84 @@ from db.errors import Store, StoreMisconfigured, StoreUnavailable
 from db.vectors.base import KINDS, PROFILE, PROJECT, TOOL
 from db.vectors.weaviate.collections import Collection, number_of
 from db.vectors.weaviate.connection import Connection
-from db.vectors.weaviate.schema import VECTOR, Layout, Space, collection_arguments, properties_of
+from db.vectors.weaviate.schema import VECTOR_NAME, Layout, Space, collection_arguments, properties_of
 
 
 class Generations:
-    """Creates, swaps and drops the collections of embedding spaces; `layout` applies to new ones."""
+    """Creates, activates and drops generations. `layout` applies to new collections."""
 
     def __init__(self, connection: Connection, layout: Layout) -> None:
         self._connection = connection
         self._layout = layout
 
     async def prepare(self, space: Space) -> None:
-        """Create the missing collections of this space; those of other spaces are left alone.
+        """Create the missing collections of an embedding model. Collections of other models are not changed.
 
         Raises
         ------
         StoreMisconfigured
             If no Weaviate answers, the key is rejected, or the collections hold vectors of another dimension.
         """
-        served = await self._served(space)
-        existing = await self._existing(space)
+        active = await self._active_generations(space)
+        existing = await self._existing_generations(space)
         for kind in KINDS:
-            if kind not in served:
-                number = min(existing[kind], default=max(served.values(), default=1))
-                await self._make(space, kind, number)
-                await self._point(space, kind, number)
+            if kind not in active:
+                number = min(existing[kind], default=max(active.values(), default=1))
+                await self._create_collection(space, kind, number)
+                await self._point_alias(space, kind, number)
             else:
-                await self._complete(space, kind, existing[kind][served[kind]])
+                await self._add_missing_properties(space, kind, existing[kind][active[kind]])
         await self._check_dimension(space)
 
     async def stage(self, space: Space) -> str:
         """Create an empty generation beside the active one, drop all others, and return its name."""
-        existing, served = await self._existing(space), await self._served(space)
-        await self._drop_all_but(space, existing, set(served.values()))
+        existing, active = await self._existing_generations(space), await self._active_generations(space)
+        await self._drop_all_but(space, existing, set(active.values()))
         number = 1 + max(max(existing[kind], default=0) for kind in KINDS)
         for kind in KINDS:
-            await self._make(space, kind, number)
+            await self._create_collection(space, kind, number)
         return f"g{number}"
 
     async def staged(self, space: Space) -> str | None:
-        """Return the newest generation that is complete but not, or only partly, active."""
-        existing, served = await self._existing(space), await self._served(space)
+        """Return the newest generation that has all collections, and is not active for all kinds."""
+        existing, active = await self._existing_generations(space), await self._active_generations(space)
         complete = set.intersection(*(set(existing[kind]) for kind in KINDS))
-        newer = [number for number in complete if any(served.get(kind, 0) < number for kind in KINDS)]
-        return f"g{max(newer)}" if newer else None
+        unfinished = [number for number in complete if any(active.get(kind, 0) < number for kind in KINDS)]
+        return f"g{max(unfinished)}" if unfinished else None
 
     async def publish(self, space: Space, generation: str, drop_after_s: float) -> None:
-        """Activate a generation, kind by kind, and drop all others of this space after `drop_after_s` seconds."""
+        """Activate a generation, kind by kind, and drop all other generations after `drop_after_s` seconds."""
         number = number_of(generation)
-        existing = await self._existing(space)
+        existing = await self._existing_generations(space)
         if any(number not in existing[kind] for kind in KINDS):
             raise StoreUnavailable(
                 Store.VECTORS, f"Weaviate at {self._connection.url} has no complete generation {generation}"
             )
         for kind in (TOOL, PROFILE, PROJECT):
-            await self._point(space, kind, number)
+            await self._point_alias(space, kind, number)
         await asyncio.sleep(drop_after_s)
         await self._drop_all_but(space, existing, {number})
 
     async def discard(self, space: Space, generation: str) -> None:
         """Drop a generation that is not active."""
         number = number_of(generation)
-        if number in (await self._served(space)).values():
+        if number in (await self._active_generations(space)).values():
             raise ValueError(f"generation {generation} is active")
         for kind in KINDS:
-            await self._drop(space.collection(kind, number))
+            await self._drop_collection(space.collection(kind, number))
 
-    async def _served(self, space: Space) -> dict[str, int]:
-        """Return the active generation of each kind that has one."""
+    async def _active_generations(self, space: Space) -> dict[str, int]:
+        """Return the number of the active generation by kind; kinds without one are left out."""
         aliases = await self._connection.read(lambda client: client.alias.list_all())
-        found = {
+        numbers = {
             kind: space.number(kind, aliases[space.alias(kind)].collection)
             for kind in KINDS
             if space.alias(kind) in aliases
         }
-        return {kind: number for kind, number in found.items() if number is not None}
+        return {kind: number for kind, number in numbers.items() if number is not None}
 
-    async def _existing(self, space: Space) -> dict[str, dict[int, set[str]]]:
-        """Return the generations of each kind, and the names of their properties."""
+    async def _existing_generations(self, space: Space) -> dict[str, dict[int, set[str]]]:
+        """Return, by kind and number of generation, the names of the properties of the collection."""
         collections = await self._connection.read(lambda client: client.collections.list_all())
         return {
             kind: {
@@ -99,7 +99,7 @@ class Generations:
             for kind in KINDS
         }
 
-    async def _make(self, space: Space, kind: str, number: int) -> None:
+    async def _create_collection(self, space: Space, kind: str, number: int) -> None:
         name = space.collection(kind, number)
 
         async def call(client: WeaviateAsyncClient) -> None:
@@ -117,14 +117,14 @@ class Generations:
 
         await self._connection.write(call)
 
-    async def _complete(self, space: Space, kind: str, existing: set[str]) -> None:
-        """Add the properties that a collection created by an older version lacks."""
+    async def _add_missing_properties(self, space: Space, kind: str, existing: set[str]) -> None:
+        """Add the properties that are missing in a collection created by an older version."""
         for missing in properties_of(kind, existing):
             await self._connection.write(
                 lambda client, missing=missing: client.collections.use(space.alias(kind)).config.add_property(missing)  # type: ignore[misc]
             )
 
-    async def _point(self, space: Space, kind: str, number: int) -> None:
+    async def _point_alias(self, space: Space, kind: str, number: int) -> None:
         alias, name = space.alias(kind), space.collection(kind, number)
 
         async def call(client: WeaviateAsyncClient) -> None:
@@ -134,25 +134,25 @@ class Generations:
                 await client.alias.create(alias_name=alias, target_collection=name)
             except UnexpectedStatusCodeError:
                 if not await client.alias.exists(alias_name=alias):
-                    raise  # otherwise it was created by another process
+                    raise  # if it exists, another process has created it
 
         await self._connection.write(call)
 
     async def _drop_all_but(self, space: Space, existing: Mapping[str, Mapping[int, set[str]]], kept: set[int]) -> None:
         for kind in KINDS:
             for number in set(existing[kind]) - kept:
-                await self._drop(space.collection(kind, number))
+                await self._drop_collection(space.collection(kind, number))
 
-    async def _drop(self, name: str) -> None:
+    async def _drop_collection(self, name: str) -> None:
         await self._connection.write(lambda client: client.collections.delete(name))
 
     async def _check_dimension(self, space: Space) -> None:
         def call(client: WeaviateAsyncClient) -> Any:
             collection: Collection = client.collections.use(space.alias(PROJECT))
-            return collection.query.fetch_objects(limit=1, include_vector=[VECTOR], return_properties=["key"])
+            return collection.query.fetch_objects(limit=1, include_vector=[VECTOR_NAME], return_properties=["key"])
 
-        for found in (await self._connection.read(call)).objects:
-            length = len(found.vector.get(VECTOR, ()))
+        for object_ in (await self._connection.read(call)).objects:
+            length = len(object_.vector.get(VECTOR_NAME, ()))
             if length not in (0, space.dimension):
                 raise StoreMisconfigured(
                     Store.VECTORS,

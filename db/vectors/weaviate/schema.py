@@ -1,7 +1,7 @@
 """Weaviate collections: names, properties, and the conversion of documents to properties.
 
-A collection is named after its kind, its embedding space and its generation (`Project_wordllama_256_0a1b2c3d_g1`) and
-served under an alias without the generation. A rebuilt generation is activated by moving the alias.
+The name of a collection consists of kind, model, dimension and generation (`Project_wordllama_256_0a1b2c3d_g1`). An
+alias without the generation points to the active collection; activating a generation moves the aliases.
 """
 
 import re
@@ -15,35 +15,35 @@ from weaviate.classes.config import Configure, DataType, Property, StopwordsPres
 from db.vectors.base import NO_OWNER, PROFILE, PROJECT, TOOL, IndexDocument, collection_name, microseconds
 from db.vectors.text_analysis import K1, B, search_terms_of
 
-VECTOR = "default"
-"""Name of the only vector of an object."""
+VECTOR_NAME = "default"
+"""Name of the vector of an object."""
 
-WORDS = "search_terms"
-"""Property that a keyword search reads: the project's stems as `db.vectors.text_analysis` makes them."""
+SEARCH_TERMS = "search_terms"
+"""Property that keyword search reads: the stems of a project from `db.vectors.text_analysis`."""
 
 FEATURES = ["project_id", "key", "project_type", "owner_id", "created_us", "term_ids"]
-"""Properties returned with each hit. The time is a number: with dates, a search for 200 takes 11 ms CPU, not 9."""
+"""Properties returned with each hit. The time is a number: with a date, 200 hits take 11 ms CPU instead of 9."""
 
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """The collections of one embedding model."""
+    """An embedding space (model and dimension), and the names of its collections."""
 
     prefix: str
     model: str
     dimension: int
 
     def alias(self, kind: str) -> str:
-        """Return the name under which a kind is served."""
+        """Return the alias of a kind, which points to the active collection."""
         name = self.prefix + collection_name(kind, self.model, self.dimension)
         return name[:1].upper() + name[1:]
 
     def collection(self, kind: str, number: int) -> str:
-        """Return the name of one generation of a kind."""
+        """Return the name of the collection of a kind in a generation."""
         return f"{self.alias(kind)}_g{number}"
 
     def number(self, kind: str, collection: str) -> int | None:
-        """Return the generation's number in a collection's name; None for another name."""
+        """Return the generation number in the name of a collection; None if the name has another form."""
         match = re.fullmatch(re.escape(self.alias(kind)) + r"_g(\d+)", collection)
         return int(match[1]) if match else None
 
@@ -52,10 +52,10 @@ class Space:
 class Layout:
     """Settings of new collections."""
 
-    replicas: int = 1  # copies of each object, on as many nodes
-    shards: int | None = None  # parts of each collection; None leaves it to the server, which makes one for each node
-    # Whether to name text2vec-openai as the vectorizer, so that other clients of the server can search by text. Our own
-    # vectors are always sent, and the vectorizer is never used.
+    replicas: int = 1  # copies of each object, each on another node
+    shards: int | None = None  # shards of each collection; None: decided by the server, one for each node
+    # Whether to configure text2vec-openai as vectorizer, so that other clients of the server can search by text. The
+    # gateway sends its own vectors in any case and does not use the vectorizer.
     openai_vectorizer: bool = False
 
 
@@ -79,9 +79,9 @@ def collection_arguments(kind: str, space: Space, layout: Layout) -> dict[str, A
 
 
 def properties_of(kind: str, existing: Iterable[str] = ()) -> list[Property]:
-    """Return the properties of a collection, except existing ones."""
-    known = set(existing)
-    return [field.property for field in FIELDS[kind] if field.property.name not in known]
+    """Return the properties of a kind's collection, except the existing ones."""
+    existing_names = set(existing)
+    return [field.property for field in FIELDS[kind] if field.property.name not in existing_names]
 
 
 def values_of(document: IndexDocument) -> dict[str, Any]:
@@ -92,18 +92,18 @@ def values_of(document: IndexDocument) -> dict[str, Any]:
 def _vector_config(kind: str, space: Space, layout: Layout) -> Any:
     index = Configure.VectorIndex.hnsw(distance_metric=VectorDistances.COSINE)
     if not layout.openai_vectorizer:
-        return Configure.Vectors.self_provided(name=VECTOR, vector_index_config=index)
+        return Configure.Vectors.self_provided(name=VECTOR_NAME, vector_index_config=index)
     return Configure.Vectors.text2vec_openai(
-        name=VECTOR,
+        name=VECTOR_NAME,
         model=space.model,
         dimensions=space.dimension,
-        source_properties=SOURCES[kind],
+        source_properties=VECTORIZER_SOURCES[kind],
         vectorize_collection_name=False,
         vector_index_config=index,
     )
 
 
-def _field(name: str, kind: DataType, value: Callable[[Any], Any] | None, **flags: Any) -> Field:
+def _property_field(name: str, kind: DataType, value: Callable[[Any], Any] | None, **flags: Any) -> Field:
     read = value or attrgetter(name)
     return Field(
         Property(name=name, data_type=kind, **flags),
@@ -111,27 +111,27 @@ def _field(name: str, kind: DataType, value: Callable[[Any], Any] | None, **flag
     )
 
 
-def _words(name: str, kind: DataType = DataType.TEXT, value: Callable[[Any], Any] | None = None) -> Field:
-    """Make a text for keyword search, without filters; ours reads `WORDS` only."""
+def _searchable_text(name: str, kind: DataType = DataType.TEXT, value: Callable[[Any], Any] | None = None) -> Field:
+    """Return a text property for keyword search, not filterable. The gateway's search reads `SEARCH_TERMS` only."""
     flags = {"tokenization": Tokenization.WORD, "index_searchable": True, "index_filterable": False}
-    return _field(name, kind, value, **flags)
+    return _property_field(name, kind, value, **flags)
 
 
-def _name(name: str, value: Callable[[Any], Any] | None = None) -> Field:
-    """Make a text that a filter compares as a whole."""
+def _exact_text(name: str, value: Callable[[Any], Any] | None = None) -> Field:
+    """Return a text property that filters compare as a whole."""
     flags = {"tokenization": Tokenization.FIELD, "index_searchable": False, "index_filterable": True}
-    return _field(name, DataType.TEXT, value, **flags)
+    return _property_field(name, DataType.TEXT, value, **flags)
 
 
-def _stored(name: str, kind: DataType = DataType.TEXT, value: Callable[[Any], Any] | None = None) -> Field:
-    """Make a property without index."""
+def _stored_value(name: str, kind: DataType = DataType.TEXT, value: Callable[[Any], Any] | None = None) -> Field:
+    """Return a property without an index."""
     text = {"tokenization": Tokenization.FIELD, "index_searchable": False} if kind.startswith("text") else {}
-    return _field(name, kind, value, index_filterable=False, **text)
+    return _property_field(name, kind, value, index_filterable=False, **text)
 
 
-def _number(name: str, kind: DataType = DataType.INT, value: Callable[[Any], Any] | None = None) -> Field:
-    """Make a number that a filter compares."""
-    return _field(name, kind, value, index_filterable=True)
+def _filterable_number(name: str, kind: DataType = DataType.INT, value: Callable[[Any], Any] | None = None) -> Field:
+    """Return a number property for filters."""
+    return _property_field(name, kind, value, index_filterable=True)
 
 
 def _owner_id(document: Any) -> int:
@@ -139,48 +139,52 @@ def _owner_id(document: Any) -> int:
 
 
 FIELDS: dict[str, list[Field]] = {
-    # The specification's popularity_score and engagement_velocity are left out: a like must not rewrite an object.
+    # No popularity or velocity: a like must not require an update of the object.
     PROJECT: [
-        _number("project_id", value=attrgetter("id")),
-        _words("title"),
-        _words("description"),
-        _words("combined_text"),
-        _words(WORDS, value=search_terms_of),
-        _words("tool_names", DataType.TEXT_ARRAY),
-        _words("category_names", DataType.TEXT_ARRAY),
-        _words("topics", DataType.TEXT_ARRAY),
-        _name("username"),
-        _name("project_type", attrgetter("type")),
-        _field("created_at", DataType.DATE, None, index_filterable=True, index_range_filters=True),
-        _name("key"),
-        _number("owner_id", value=_owner_id),
-        _number("term_ids", DataType.INT_ARRAY),
-        _stored("created_us", DataType.INT, lambda document: microseconds(document.created_at)),
-        _stored("fingerprint"),
+        _filterable_number("project_id", value=attrgetter("id")),
+        _searchable_text("title"),
+        _searchable_text("description"),
+        _searchable_text("combined_text"),
+        _searchable_text(SEARCH_TERMS, value=search_terms_of),
+        _searchable_text("tool_names", DataType.TEXT_ARRAY),
+        _searchable_text("category_names", DataType.TEXT_ARRAY),
+        _searchable_text("topics", DataType.TEXT_ARRAY),
+        _exact_text("username"),
+        _exact_text("project_type", attrgetter("type")),
+        _property_field("created_at", DataType.DATE, None, index_filterable=True, index_range_filters=True),
+        _exact_text("key"),
+        _filterable_number("owner_id", value=_owner_id),
+        _filterable_number("term_ids", DataType.INT_ARRAY),
+        _stored_value("created_us", DataType.INT, lambda document: microseconds(document.created_at)),
+        _stored_value("fingerprint"),
     ],
     PROFILE: [
-        _number("user_id", value=attrgetter("actor_id")),
-        _stored("preference_text"),
-        _stored("tool_interests", DataType.TEXT_ARRAY),
-        _stored("category_interests", DataType.TEXT_ARRAY),
-        _stored("activity_summary"),
-        _name("tier"),
-        _stored("total_points", DataType.INT),
-        _name("key"),
-        _stored("fingerprint"),
+        _filterable_number("user_id", value=attrgetter("actor_id")),
+        _stored_value("preference_text"),
+        _stored_value("tool_interests", DataType.TEXT_ARRAY),
+        _stored_value("category_interests", DataType.TEXT_ARRAY),
+        _stored_value("activity_summary"),
+        _exact_text("tier"),
+        _stored_value("total_points", DataType.INT),
+        _exact_text("key"),
+        _stored_value("fingerprint"),
     ],
     TOOL: [
-        _number("tool_id", value=attrgetter("term_id")),
-        _words("name"),
-        _words("description"),
-        _words("tagline"),
-        _name("category"),
-        _words("tags", DataType.TEXT_ARRAY),
-        _words("use_cases"),
-        _name("key"),
-        _stored("fingerprint"),
+        _filterable_number("tool_id", value=attrgetter("term_id")),
+        _searchable_text("name"),
+        _searchable_text("description"),
+        _searchable_text("tagline"),
+        _exact_text("category"),
+        _searchable_text("tags", DataType.TEXT_ARRAY),
+        _searchable_text("use_cases"),
+        _exact_text("key"),
+        _stored_value("fingerprint"),
     ],
 }
 
-SOURCES = {PROJECT: ["combined_text"], PROFILE: ["preference_text"], TOOL: ["name", "description", "tagline"]}
+VECTORIZER_SOURCES = {
+    PROJECT: ["combined_text"],
+    PROFILE: ["preference_text"],
+    TOOL: ["name", "description", "tagline"],
+}
 """Properties that text2vec-openai would embed, for other clients of the server."""

@@ -1,4 +1,4 @@
-"""Searches in Weaviate: by vector, by keywords, by both, and cosines and vectors of given projects."""
+"""Searches in Weaviate: vector, keyword and hybrid search, and cosines and vectors of projects by id."""
 
 import asyncio
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from db.vectors.fusion import WINDOW, ResultList, fuse
 from db.vectors.text_analysis import query_terms
 from db.vectors.weaviate.collections import MAX_HITS, Collections, chunks
 from db.vectors.weaviate.hits import (
-    Parts,
+    ScoreParts,
     conditions,
     hybrid_hits,
     keyword_hits,
@@ -23,12 +23,12 @@ from db.vectors.weaviate.hits import (
     read_score_parts,
     similarity,
 )
-from db.vectors.weaviate.schema import FEATURES, VECTOR, WORDS
+from db.vectors.weaviate.schema import FEATURES, SEARCH_TERMS, VECTOR_NAME
 
 TIE_MARGIN = 16
-"""Hits fetched beyond the limit, so that a tie at the limit can be broken by id."""
+"""Hits requested beyond the limit, so that ties at the limit can be broken by id."""
 
-VECTORS_AT_ONCE = 1_000
+VECTOR_BATCH = 1_000
 
 
 class WeaviateSearch:
@@ -38,24 +38,24 @@ class WeaviateSearch:
         self._collections = collections
 
     async def near(self, vector: Vector, limit: int, where: VectorFilter) -> Hits:
-        """Find the projects nearest to a vector by cosine, ties by id, at most 10,000."""
+        """Return the projects nearest to a vector by cosine, ties by id, at most 10,000."""
         vector, limit = self._collections.unit(vector), min(limit, MAX_HITS)
         if limit <= 0 or not vector.any() or matches_nothing(where):
             return Hits()
         window = min(limit + TIE_MARGIN, MAX_HITS)
         while True:
-            found = await self._nearest(PROJECT, vector, window, conditions(where), FEATURES)
-            exhausted = len(found) < window or window == MAX_HITS
-            # Hits that tie with the last hit may lie beyond the window.
-            if exhausted or round(similarity(found[limit - 1]) - similarity(found[-1]), SCORE_DECIMALS) > 0:
-                return nearest_hits(found, limit)
+            objects = await self._nearest_objects(PROJECT, vector, window, conditions(where), FEATURES)
+            exhausted = len(objects) < window or window == MAX_HITS
+            # If the last hits have equal scores, more hits with this score may follow: request a larger window.
+            if exhausted or round(similarity(objects[limit - 1]) - similarity(objects[-1]), SCORE_DECIMALS) > 0:
+                return nearest_hits(objects, limit)
             window = min(4 * window, MAX_HITS)
 
     async def keyword(self, query: str, limit: int, where: VectorFilter) -> Hits:
         words, limit = " ".join(query_terms(query)), min(limit, MAX_HITS)
         if limit <= 0 or not words or matches_nothing(where):
             return Hits()
-        return keyword_hits(await self._by_keywords(words, limit, where), limit)
+        return keyword_hits(await self._keyword_objects(words, limit, where), limit)
 
     async def hybrid(
         self, query: str, vector: Vector | None, alpha: float, limit: int, where: VectorFilter
@@ -70,133 +70,138 @@ class WeaviateSearch:
         if limit <= 0 or matches_nothing(where) or (unit is None and not words):
             return HybridHits()
         if unit is None or not words:
-            return await self._fused_here(words, unit, alpha, limit, where)
-        return await self._fused_there(words, unit, alpha, limit, where)
+            return await self._fuse_locally(words, unit, alpha, limit, where)
+        return await self._fuse_on_server(words, unit, alpha, limit, where)
 
     async def similarities(self, vector: Vector, ids: Ids) -> Vector:
         vector = self._collections.unit(vector)
-        known: dict[int, float] = {}
-        for some in chunks(np.unique(ids).tolist(), MAX_HITS):
-            only = Filter.by_property("project_id").contains_any(some)
-            found = await self._nearest(PROJECT, vector, len(some), only, ["project_id"])
-            known |= {hit.properties["project_id"]: similarity(hit) for hit in found}
-        scores = [known.get(id_, np.nan) for id_ in ids.tolist()]
+        similarity_by_id: dict[int, float] = {}
+        for batch in chunks(np.unique(ids).tolist(), MAX_HITS):
+            id_filter = Filter.by_property("project_id").contains_any(batch)
+            objects = await self._nearest_objects(PROJECT, vector, len(batch), id_filter, ["project_id"])
+            similarity_by_id |= {hit.properties["project_id"]: similarity(hit) for hit in objects}
+        scores = [similarity_by_id.get(id_, np.nan) for id_ in ids.tolist()]
         return np.array(scores, np.float32).round(SCORE_DECIMALS)
 
     async def project_vectors(self, ids: Ids) -> tuple[Ids, Vector]:
-        found: dict[int, list[float]] = {}
-        for some in chunks(np.unique(ids).tolist(), VECTORS_AT_ONCE):
-            found |= await self._vectors(list(some))
-        known = [id_ for id_ in ids.tolist() if id_ in found]
-        vectors = np.array([found[id_] for id_ in known], np.float32)
-        return np.array(known, np.int64), vectors.reshape(len(known), self._collections.prepared().dimension)
+        vector_by_id: dict[int, list[float]] = {}
+        for batch in chunks(np.unique(ids).tolist(), VECTOR_BATCH):
+            vector_by_id |= await self._fetch_vectors(list(batch))
+        existing_ids = [id_ for id_ in ids.tolist() if id_ in vector_by_id]
+        vectors = np.array([vector_by_id[id_] for id_ in existing_ids], np.float32)
+        return np.array(existing_ids, np.int64), vectors.reshape(
+            len(existing_ids), self._collections.prepared().dimension
+        )
 
     async def profile(self, actor_id: int) -> Vector | None:
         uuid = generate_uuid5(str(actor_id), PROFILE)
-        found = await self._collections.read(
+        object_ = await self._collections.read(
             PROFILE,
             lambda collection: collection.query.fetch_object_by_id(
-                uuid, include_vector=[VECTOR], return_properties=["user_id"]
+                uuid, include_vector=[VECTOR_NAME], return_properties=["user_id"]
             ),
         )
-        return None if found is None else np.array(found.vector[VECTOR], np.float32)
+        return None if object_ is None else np.array(object_.vector[VECTOR_NAME], np.float32)
 
     async def nearest_tools(self, vector: Vector, limit: int) -> list[tuple[str, float]]:
         vector, limit = self._collections.unit(vector), min(limit, MAX_HITS)
         if limit <= 0 or not vector.any():
             return []
-        found = await self._nearest(TOOL, vector, limit, None, ["key"])
-        pairs = [(str(hit.properties["key"]), round(similarity(hit), SCORE_DECIMALS)) for hit in found]
+        objects = await self._nearest_objects(TOOL, vector, limit, None, ["key"])
+        pairs = [(str(hit.properties["key"]), round(similarity(hit), SCORE_DECIMALS)) for hit in objects]
         return sorted(pairs, key=lambda pair: (-pair[1], pair[0]))
 
-    async def _nearest(
+    async def _nearest_objects(
         self, kind: str, vector: Vector, limit: int, where: FilterReturn | None, properties: list[str]
     ) -> list[Any]:
-        found = await self._collections.read(
+        response = await self._collections.read(
             kind,
             lambda collection: collection.query.near_vector(
                 vector.tolist(),
                 limit=limit,
                 filters=where,
-                target_vector=VECTOR,
+                target_vector=VECTOR_NAME,
                 return_metadata=MetadataQuery(distance=True),
                 return_properties=properties,
             ),
         )
-        return list(found.objects)
+        return list(response.objects)
 
-    async def _vectors(self, ids: list[int]) -> dict[int, list[float]]:
-        found = await self._collections.read(
+    async def _fetch_vectors(self, ids: list[int]) -> dict[int, list[float]]:
+        response = await self._collections.read(
             PROJECT,
             lambda collection: collection.query.fetch_objects(
                 limit=len(ids),
                 filters=Filter.by_property("project_id").contains_any(ids),
-                include_vector=[VECTOR],
+                include_vector=[VECTOR_NAME],
                 return_properties=["project_id"],
             ),
         )
-        return {hit.properties["project_id"]: hit.vector[VECTOR] for hit in found.objects}
+        return {hit.properties["project_id"]: hit.vector[VECTOR_NAME] for hit in response.objects}
 
-    async def _by_keywords(self, words: str, limit: int, where: VectorFilter) -> list[Any]:
-        found = await self._collections.read(
+    async def _keyword_objects(self, words: str, limit: int, where: VectorFilter) -> list[Any]:
+        response = await self._collections.read(
             PROJECT,
             lambda collection: collection.query.bm25(
                 words,
                 limit=limit,
-                query_properties=[WORDS],
+                query_properties=[SEARCH_TERMS],
                 filters=conditions(where),
                 return_metadata=MetadataQuery(score=True),
                 return_properties=FEATURES,
             ),
         )
-        return list(found.objects)
+        return list(response.objects)
 
-    async def _fused_there(
+    async def _fuse_on_server(
         self, words: str, vector: Vector, alpha: float, limit: int, where: VectorFilter
     ) -> HybridHits:
-        """Let the server fuse both legs."""
-        found = await self._collections.read(
+        """Run a hybrid search in which Weaviate fuses vector and keyword results."""
+        response = await self._collections.read(
             PROJECT,
             lambda collection: collection.query.hybrid(
                 words,
                 vector=vector.tolist(),
                 alpha=alpha,
                 limit=limit,
-                query_properties=[WORDS],
+                query_properties=[SEARCH_TERMS],
                 filters=conditions(where),
                 fusion_type=HybridFusion.RELATIVE_SCORE,
-                target_vector=VECTOR,
+                target_vector=VECTOR_NAME,
                 return_metadata=MetadataQuery(score=True, explain_score=True),
                 return_properties=FEATURES,
             ),
         )
-        parts = read_score_parts(found.objects)
+        parts = read_score_parts(response.objects)
         if parts is None:
-            return await self._fused_here(words, vector, alpha, limit, where)
-        return hybrid_hits(found.objects, parts)
+            return await self._fuse_locally(words, vector, alpha, limit, where)
+        return hybrid_hits(response.objects, parts)
 
-    async def _fused_here(
+    async def _fuse_locally(
         self, words: str, vector: Vector | None, alpha: float, limit: int, where: VectorFilter
     ) -> HybridHits:
-        """Request each leg and fuse them here: for a single leg, or if the explanation cannot be read."""
+        """Search by vector and by keywords separately, and fuse the results in this process.
+
+        Used if there is only one of both searches, or if Weaviate's explanation of the scores is unreadable.
+        """
         window = min(max(WINDOW, limit), MAX_HITS)
 
-        async def by_vector() -> list[Any]:
+        async def search_by_vector() -> list[Any]:
             if vector is None:
                 return []
-            return await self._nearest(PROJECT, vector, window, conditions(where), FEATURES)
+            return await self._nearest_objects(PROJECT, vector, window, conditions(where), FEATURES)
 
-        async def by_keywords() -> list[Any]:
-            return await self._by_keywords(words, window, where) if words else []
+        async def search_by_keywords() -> list[Any]:
+            return await self._keyword_objects(words, window, where) if words else []
 
-        near, matching = await asyncio.gather(by_vector(), by_keywords())
-        found = {str(hit.uuid): hit for hit in (*matching, *near)}
-        vector_leg = _leg(near, [similarity(hit) for hit in near])
-        keyword_leg = _leg(matching, [hit.metadata.score for hit in matching])
-        fused = fuse(vector_leg, keyword_leg, alpha)[:limit]
-        parts = [Parts(hit.vector_part, hit.keyword_part) for hit in fused]
-        return hybrid_hits([found[hit.uuid] for hit in fused], parts)
+        vector_objects, keyword_objects = await asyncio.gather(search_by_vector(), search_by_keywords())
+        object_by_uuid = {str(hit.uuid): hit for hit in (*keyword_objects, *vector_objects)}
+        vector_results = _result_list(vector_objects, [similarity(hit) for hit in vector_objects])
+        keyword_results = _result_list(keyword_objects, [hit.metadata.score for hit in keyword_objects])
+        fused = fuse(vector_results, keyword_results, alpha)[:limit]
+        parts = [ScoreParts(hit.vector_part, hit.keyword_part) for hit in fused]
+        return hybrid_hits([object_by_uuid[hit.uuid] for hit in fused], parts)
 
 
-def _leg(objects: Sequence[Any], scores: Sequence[float]) -> ResultList:
+def _result_list(objects: Sequence[Any], scores: Sequence[float]) -> ResultList:
     return ResultList([str(hit.uuid) for hit in objects], np.array(scores, np.float32))

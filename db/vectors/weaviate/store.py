@@ -1,7 +1,7 @@
-"""The vector store on a Weaviate cluster, for data that exceeds one host.
+"""The vector store on a Weaviate cluster, for data that does not fit on one host.
 
-Ids are deterministic, so writes are idempotent. Writes ask a quorum of the replicas and searches ask one;
-docs/decisions/0020-weaviate-consistency.md gives the reasons.
+Ids are deterministic, so writes are idempotent. Writes need a quorum of the replicas, searches need one replica
+(docs/decisions/0020-weaviate-consistency.md).
 """
 
 import asyncio
@@ -22,14 +22,14 @@ READ_DEADLINE_S = 2.0
 WRITE_DEADLINE_S = 10.0
 
 DROP_AFTER_S = 2.0
-"""Delay before a replaced generation is dropped, so that searches that began on it, on any node, can end."""
+"""Delay before a replaced generation is dropped, so that running searches on all nodes can end."""
 
 
 class WeaviateVectorStore(WeaviateSearch, VectorStore):
-    """Vectors in Weaviate.
+    """The vector store in Weaviate.
 
-    `layout` applies to new collections, and `prefix` to the names of all, for gateways that share a server. After the
-    time limit of a call the store counts as unavailable.
+    `layout` applies to new collections. `prefix` is the prefix of all collection names, for gateways that share a
+    server. After the time limit of a call, `StoreUnavailable` is raised.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class WeaviateVectorStore(WeaviateSearch, VectorStore):
         self._drop_after_s = drop_after_s
 
     async def prepare(self, model: str, dimension: int) -> None:
-        """Create missing collections for this embedding model; those of other models are left alone.
+        """Create missing collections for an embedding model. Collections of other models are not changed.
 
         Raises
         ------
@@ -63,7 +63,7 @@ class WeaviateVectorStore(WeaviateSearch, VectorStore):
         self._collections.space = space
 
     async def preload(self) -> None:
-        """Do nothing: the server keeps its collections loaded."""
+        """Do nothing: the server keeps all collections loaded."""
 
     async def upsert(self, documents: Sequence[IndexDocument], generation: str | None = None) -> None:
         if documents:
@@ -74,10 +74,10 @@ class WeaviateVectorStore(WeaviateSearch, VectorStore):
 
     async def counts(self, generation: str | None = None) -> dict[str, int]:
         async def count(kind: str) -> int:
-            counted = await self._collections.read(
+            response = await self._collections.read(
                 kind, lambda collection: collection.aggregate.over_all(total_count=True), generation=generation
             )
-            return int(counted.total_count or 0)
+            return int(response.total_count or 0)
 
         return dict(zip(KINDS, await asyncio.gather(*map(count, KINDS)), strict=True))
 
@@ -85,9 +85,9 @@ class WeaviateVectorStore(WeaviateSearch, VectorStore):
         self, collection: str, after: str | None, limit: int, generation: str | None = None
     ) -> list[tuple[str, str]]:
         where = None if after is None else Filter.by_property("key").greater_than(after)
-        found = await self._collections.read(
+        response = await self._collections.read(
             collection,
-            lambda held: held.query.fetch_objects(
+            lambda properties: properties.query.fetch_objects(
                 limit=min(limit, MAX_HITS),
                 filters=where,
                 sort=Sort.by_property("key", ascending=True),
@@ -96,7 +96,9 @@ class WeaviateVectorStore(WeaviateSearch, VectorStore):
             generation=generation,
             level=ConsistencyLevel.QUORUM,
         )
-        return [(str(item.properties["key"]), str(item.properties.get("fingerprint") or "")) for item in found.objects]
+        return [
+            (str(item.properties["key"]), str(item.properties.get("fingerprint") or "")) for item in response.objects
+        ]
 
     async def stage(self) -> str:
         return await self._generations.stage(self._collections.prepared())
@@ -105,9 +107,9 @@ class WeaviateVectorStore(WeaviateSearch, VectorStore):
         return await self._generations.staged(self._collections.prepared())
 
     async def publish(self, generation: str) -> None:
-        """Activate a generation, kind by kind; each swap is atomic. Then drop all others of this space.
+        """Activate a generation kind by kind, each atomically. Then drop all other generations.
 
-        If it is interrupted, `staged` returns the generation again, and publishing it again completes the work.
+        If the call is interrupted, `staged` still returns the generation, and publishing it again completes the work.
         """
         await self._generations.publish(self._collections.prepared(), generation, self._drop_after_s)
 
@@ -115,7 +117,7 @@ class WeaviateVectorStore(WeaviateSearch, VectorStore):
         await self._generations.discard(self._collections.prepared(), generation)
 
     async def scrub(self) -> None:
-        """Do nothing: the files are the server's, which merges removed objects away by itself."""
+        """Do nothing: the server erases removed objects from its files by itself."""
 
     async def close(self) -> None:
         await self._connection.close()

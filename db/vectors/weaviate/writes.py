@@ -1,32 +1,34 @@
 """Writing and removing objects in Weaviate, and the interpretation of its errors.
 
-Batches are sent by `insert_many` and never by `batch.stream()`, whose failure closes the client for good
+Batches are sent by `insert_many`, not by `batch.stream()`: an error of the latter closes the client permanently
 (weaviate-python-client issue 2139).
 """
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 from weaviate.classes.data import DataObject
 from weaviate.classes.query import Filter
+from weaviate.collections.classes.filters import FilterReturn
 from weaviate.exceptions import WeaviateInsertManyAllFailedError
 from weaviate.util import generate_uuid5
 
 from db.errors import InvalidRecord, RefusedObjects, Store, StoreUnavailable
 from db.vectors.base import IndexDocument, unit
 from db.vectors.weaviate.collections import Collection, Collections, chunks
-from db.vectors.weaviate.schema import VECTOR, values_of
+from db.vectors.weaviate.schema import VECTOR_NAME, values_of
 
-REMOVED_AT_ONCE = 1_000
+REMOVE_BATCH = 1_000
 
-TRANSIENT = re.compile(
+TRANSIENT_ERROR = re.compile(
     r"deadline|unavailable|timeout|timed out|connection|consistency|replica|read-?only|shutting down|not ready|memory"
     r"|leader|no space|context canceled|rate limit|\b429\b|\b50[0234]\b|could not find class",
     re.IGNORECASE,
 )
-"""Errors of an object that are caused by the server rather than the object: worth a retry."""
+"""Errors of an object that the server causes, not the object: they are retried."""
 
 
 async def upsert(
@@ -37,53 +39,57 @@ async def upsert(
     Raises
     ------
     InvalidRecord
-        If a vector is not one of this space; nothing has been sent.
+        If a vector has another dimension or is not finite; nothing has been sent.
     RefusedObjects
-        If the server rejects some; the others are written.
+        If the server rejects some documents; the other documents have been written.
     """
     dimension = collections.prepared().dimension
     for document in documents:
         if document.vector.shape != (dimension,) or not np.isfinite(document.vector).all():
             raise InvalidRecord(f"the vector of {document.key!r} is not {dimension} finite numbers")
-    refused: dict[str, str] = {}
-    for some in chunks(documents, batch_size):
-        refused |= await _insert(collections, some, generation)
-    if refused:
-        raise RefusedObjects(refused)
+    rejected: dict[str, str] = {}
+    for batch in chunks(documents, batch_size):
+        rejected |= await _insert(collections, batch, generation)
+    if rejected:
+        raise RefusedObjects(rejected)
 
 
 async def remove(collections: Collections, kind: str, keys: Sequence[str], generation: str | None) -> None:
     """Remove objects by key."""
-    for some in chunks(keys, REMOVED_AT_ONCE):
-        which = Filter.by_id().contains_any([generate_uuid5(key, kind) for key in some])
-        removed = await collections.write(kind, lambda held, which=which: held.data.delete_many(which), generation)  # type: ignore[misc]
-        if removed.failed:
-            raise StoreUnavailable(Store.VECTORS, f"{removed.failed} of {len(some)} objects could not be removed")
+    for batch in chunks(keys, REMOVE_BATCH):
+        uuid_filter = Filter.by_id().contains_any([generate_uuid5(key, kind) for key in batch])
+        result = await collections.write(kind, partial(_delete_many, uuid_filter), generation)
+        if result.failed:
+            raise StoreUnavailable(Store.VECTORS, f"{result.failed} of {len(batch)} objects could not be removed")
+
+
+def _delete_many(uuid_filter: FilterReturn, collection: Collection) -> Any:
+    return collection.data.delete_many(uuid_filter)
 
 
 async def _insert(
     collections: Collections, documents: Sequence[IndexDocument], generation: str | None
 ) -> dict[str, str]:
-    """Write one batch; return the keys that the server rejects, with its reasons."""
+    """Write one batch, and return the reason of each rejected document by key."""
     kind = documents[0].kind
     objects: list[DataObject[Any, Any]] = [
         DataObject(
             properties=values_of(document),
             uuid=generate_uuid5(document.key, kind),
-            vector={VECTOR: unit(document.vector).tolist()},
+            vector={VECTOR_NAME: unit(document.vector).tolist()},
         )
         for document in documents
     ]
 
     async def insert(collection: Collection) -> dict[int, str]:
         try:
-            answer = await collection.data.insert_many(objects)
+            response = await collection.data.insert_many(objects)
         except WeaviateInsertManyAllFailedError as error:
             return dict.fromkeys(range(len(objects)), str(error.message))
-        return {index: error.message for index, error in answer.errors.items()} if answer.has_errors else {}
+        return {index: error.message for index, error in response.errors.items()} if response.has_errors else {}
 
-    refused = await collections.write(kind, insert, generation)
-    for reason in refused.values():
-        if TRANSIENT.search(reason):
+    rejected = await collections.write(kind, insert, generation)
+    for reason in rejected.values():
+        if TRANSIENT_ERROR.search(reason):
             raise StoreUnavailable(Store.VECTORS, f"Weaviate at {collections.url}: {reason}")
-    return {documents[index].key: reason for index, reason in refused.items()}
+    return {documents[index].key: reason for index, reason in rejected.items()}

@@ -55,8 +55,8 @@ class ForgetfulStore(EmbeddedVectorStore):
 
     forgets: frozenset[tuple[str, str]] = frozenset()
 
-    async def upsert(self, documents: Sequence[IndexDocument], into: str | None = None) -> None:
-        await super().upsert([item for item in documents if (item.kind, item.key) not in self.forgets], into)
+    async def upsert(self, documents: Sequence[IndexDocument], generation: str | None = None) -> None:
+        await super().upsert([item for item in documents if (item.kind, item.key) not in self.forgets], generation)
 
 
 @pytest.fixture

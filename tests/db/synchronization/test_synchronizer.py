@@ -79,9 +79,9 @@ class RefusingStore(EmbeddedVectorStore):
         super().__init__(path)
         self.was_away = asyncio.Event()
 
-    async def upsert(self, documents: Sequence[IndexDocument], into: str | None = None) -> None:
+    async def upsert(self, documents: Sequence[IndexDocument], generation: str | None = None) -> None:
         if documents and documents[0].kind != "Project":
-            await super().upsert(documents, into)
+            await super().upsert(documents, generation)
             return
         if self.is_away:
             self.was_away.set()
@@ -93,7 +93,7 @@ class RefusingStore(EmbeddedVectorStore):
                 for item in documents
                 if item.key not in self.named
             ],
-            into,
+            generation,
         )
         if self.named:
             raise RefusedObjects(self.named)

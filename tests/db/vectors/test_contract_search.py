@@ -223,8 +223,8 @@ class TestRebuild:
         await vector_store.upsert([project(1, unit(1))])
         generation = await vector_store.stage()
         assert await vector_store.staged() == generation
-        await vector_store.upsert([project(2, unit(1)), project(3, unit(1))], into=generation)
-        await vector_store.remove(PROJECT, ["p3"], into=generation)
+        await vector_store.upsert([project(2, unit(1)), project(3, unit(1))], generation=generation)
+        await vector_store.remove(PROJECT, ["p3"], generation=generation)
         assert await found(vector_store) == [1]
         assert await vector_store.listing("Project", None, 10, generation) == [("p2", "")]
         assert (await vector_store.counts(generation))["Project"] == 1
@@ -236,8 +236,8 @@ class TestRebuild:
         await vector_store.upsert([profile(1, unit(1))])
         await vector_store.upsert([tool(1, unit(1))])
         generation = await vector_store.stage()
-        await vector_store.upsert([profile(2, unit(1))], into=generation)
-        await vector_store.upsert([tool(2, unit(1))], into=generation)
+        await vector_store.upsert([profile(2, unit(1))], generation=generation)
+        await vector_store.upsert([tool(2, unit(1))], generation=generation)
         await vector_store.publish(generation)
         assert await vector_store.profile(1) is None
         assert await vector_store.profile(2) is not None
@@ -246,7 +246,7 @@ class TestRebuild:
     async def test_searches_go_on_while_a_generation_is_published(self, vector_store: Any):
         await vector_store.upsert([project(1, unit(1))])
         generation = await vector_store.stage()
-        await vector_store.upsert([project(2, unit(1))], into=generation)
+        await vector_store.upsert([project(2, unit(1))], generation=generation)
         seen = [await found(vector_store)]
         assert seen == [[1]]
 
@@ -268,14 +268,14 @@ class TestRebuild:
 
     async def test_staging_again_starts_empty(self, vector_store: Any):
         first = await vector_store.stage()
-        await vector_store.upsert([project(1, unit(1))], into=first)
+        await vector_store.upsert([project(1, unit(1))], generation=first)
         second = await vector_store.stage()
         assert await vector_store.listing("Project", None, 10, second) == []
         assert await vector_store.staged() == second
 
     async def test_a_store_prepared_anew_finds_the_generation_in_service(self, vector_store: Any):
         generation = await vector_store.stage()
-        await vector_store.upsert([project(2, unit(1))], into=generation)
+        await vector_store.upsert([project(2, unit(1))], generation=generation)
         await vector_store.publish(generation)
         await vector_store.prepare("test-model", DIMENSION)
         assert await found(vector_store) == [2]

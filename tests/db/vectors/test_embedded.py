@@ -60,7 +60,7 @@ def start_writer(path: Path, first: int, last: int, size: int) -> subprocess.Pop
 
 
 def serving(connection: sqlite3.Connection) -> generations.Generation:
-    generation = generations.serving(connection, generations.Space(MODEL, DIMENSION))
+    generation = generations.active(connection, generations.Space(MODEL, DIMENSION))
     assert generation is not None
     return generation
 
@@ -69,7 +69,7 @@ def retire_what_serves(path: Path, staged: str) -> generations.Generation:
     """Publish a generation like a process that then ends suddenly, and return the one that was not dropped."""
     with sqlite3.connect(path) as connection:
         old = serving(connection)
-        found = generations.named(connection, old.space, staged)
+        found = generations.by_name(connection, old.space, staged)
         assert found is not None
         generations.publish(connection, found)
     connection.close()
@@ -127,22 +127,22 @@ async def test_a_refresh_reads_only_what_changed(two_stores, tmp_path: Path):
         assert not delta.full
         assert [rows.ids.tolist() for rows in delta.chunks] == [[7, 6_000]]
         assert len(hundreds) < 10, "went through the whole table"
-        assert delta.gone.tolist() == [8]
+        assert delta.removed_ids.tolist() == [8]
     connection.close()
 
 
 async def test_a_reader_too_far_behind_the_removals_reads_everything_anew(two_stores, tmp_path: Path):
     writer, reader = two_stores
-    count = deltas.MAX_GONE + 10
+    count = deltas.MAX_REMOVED_IDS + 10
     await writer.upsert([project(id_, unit(1)) for id_ in range(1, count + 1)])
     assert len(await found(reader)) == count
     for first in range(1, count - 5, 1_000):
         await writer.remove(PROJECT, [f"p{id_}" for id_ in range(first, min(first + 1_000, count - 4))])
     with sqlite3.connect(tmp_path / "vectors.sqlite") as connection:
-        count_gone = f"SELECT count(*) FROM {serving(connection).gone}"  # noqa: S608 (a table's name)
+        count_gone = f"SELECT count(*) FROM {serving(connection).removed_ids}"  # noqa: S608 (a table's name)
         [[remembered]] = connection.execute(count_gone).fetchall()
     connection.close()
-    assert remembered < deltas.MAX_GONE
+    assert remembered < deltas.MAX_REMOVED_IDS
     assert await found(reader) == list(range(count - 4, count + 1))
 
 
@@ -151,16 +151,16 @@ async def test_rows_no_longer_alive_do_not_pile_up_in_memory(two_stores):
     for round_ in range(40):
         await writer.upsert([project(id_, unit(1, round_), terms=[id_]) for id_ in range(1, 11)])
         assert await found(reader, VectorFilter(any_terms=(frozenset({3, 4}),))) == [3, 4]
-    assert len(reader._newest().alive) <= 10 / (1 - matrix.MAX_DEAD) + 1
+    assert len(reader._current_matrix().alive) <= 10 / (1 - matrix.MAX_DEAD) + 1
 
 
 async def test_a_matrix_in_use_does_not_change_when_the_next_one_is_made(two_stores):
     writer, reader = two_stores
     await writer.upsert([project(id_, unit(1)) for id_ in range(1, 6)])
-    old = reader._newest()
+    old = reader._current_matrix()
     await writer.upsert([project(1, unit(0, 1)), project(9, unit(1))])
     await writer.remove(PROJECT, ["p2"])
-    new = reader._newest()
+    new = reader._current_matrix()
     assert old.near(unit(1), 9, EVERYTHING).ids.tolist() == [1, 2, 3, 4, 5]
     assert old.near(unit(1), 9, EVERYTHING).scores.tolist() == [1.0] * 5
     assert new.near(unit(1), 9, EVERYTHING).ids.tolist() == [3, 4, 5, 9, 1]
@@ -190,26 +190,26 @@ async def test_what_is_about_to_take_over_is_loaded_ahead(two_stores):
     await rebuilding.upsert([project(1, unit(1))])
     assert await found(serving_store) == [1]
     generation = await rebuilding.stage()
-    await rebuilding.upsert([project(2, unit(1)), project(3, unit(1))], into=generation)
+    await rebuilding.upsert([project(2, unit(1)), project(3, unit(1))], generation=generation)
     await rebuilding._announce(generation)
     await serving_store.preload()
-    loaded = serving_store._projects.ahead.matrix
+    loaded = serving_store._project_cache.preloaded.matrix
     assert loaded.ids.tolist() == [2, 3]
     assert await found(serving_store) == [1]
     await rebuilding.publish(generation)
     await rebuilding.upsert([project(4, unit(1))])
     assert await found(serving_store) == [2, 3, 4]
-    assert serving_store._newest().columns is loaded.columns
+    assert serving_store._current_matrix().columns is loaded.columns
     await serving_store.preload()
-    assert serving_store._projects.ahead is None
+    assert serving_store._project_cache.preloaded is None
 
 
 async def test_what_is_in_service_is_loaded_before_anybody_searches(two_stores):
     await two_stores[0].upsert([project(1, unit(1))])
     await two_stores[1].preload()
-    columns = two_stores[1]._projects.ahead.matrix.columns
+    columns = two_stores[1]._project_cache.preloaded.matrix.columns
     assert await found(two_stores[1]) == [1]
-    assert two_stores[1]._newest().columns is columns
+    assert two_stores[1]._current_matrix().columns is columns
 
 
 async def test_an_announcement_that_nobody_follows_up_is_ended_by_the_next_run(two_stores):
@@ -296,7 +296,7 @@ async def test_a_generation_left_behind_by_a_sudden_end_is_dropped_by_the_next_r
 async def test_another_process_writes_in_between_while_the_old_generation_is_dropped(tmp_path: Path):
     store = EmbeddedVectorStore(tmp_path / "vectors.sqlite", busy_timeout_s=30)
     await store.prepare(MODEL, DIMENSION)
-    size = 5 * generations.DROPPED_AT_ONCE // 2
+    size = 5 * generations.SLICE_ROWS // 2
     await store.upsert([project(id_, unit(1)) for id_ in range(1, size + 1)])
     other = sqlite3.connect(tmp_path / "vectors.sqlite", isolation_level=None, timeout=30)
     old, left = serving(other), []
@@ -314,7 +314,7 @@ async def test_another_process_writes_in_between_while_the_old_generation_is_dro
     await publishing
     other.close()
     await store.close()
-    assert {size - generations.DROPPED_AT_ONCE, size - 2 * generations.DROPPED_AT_ONCE} <= set(left)
+    assert {size - generations.SLICE_ROWS, size - 2 * generations.SLICE_ROWS} <= set(left)
     assert tables_of(tmp_path / "vectors.sqlite", old) == set()
 
 
@@ -322,9 +322,9 @@ async def test_an_unfinished_generation_that_is_discarded_or_replaced_is_dropped
     store, path = two_stores[0], tmp_path / "vectors.sqlite"
     for end in (store.discard, lambda _: store.stage()):
         name = await store.stage()
-        await store.upsert([project(1, unit(1))], into=name)
+        await store.upsert([project(1, unit(1))], generation=name)
         with sqlite3.connect(path) as connection:
-            unfinished = generations.named(connection, generations.Space(MODEL, DIMENSION), name)
+            unfinished = generations.by_name(connection, generations.Space(MODEL, DIMENSION), name)
         connection.close()
         assert unfinished is not None
         assert tables_of(path, unfinished)
@@ -335,7 +335,7 @@ async def test_an_unfinished_generation_that_is_discarded_or_replaced_is_dropped
 async def test_a_retired_generation_has_no_name_for_readers_and_writers(two_stores, tmp_path: Path):
     store, _ = two_stores
     old = retire_what_serves(tmp_path / "vectors.sqlite", await store.stage())
-    for call in (store.counts(old.name), store.upsert([project(1, unit(1))], into=old.name)):
+    for call in (store.counts(old.name), store.upsert([project(1, unit(1))], generation=old.name)):
         with pytest.raises(StoreUnavailable, match="no generation"):
             await call
     with pytest.raises(StoreUnavailable, match="no generation"):
@@ -349,7 +349,7 @@ async def test_a_drop_that_ends_suddenly_anywhere_goes_on_with_the_next_connecti
     old, slices, more = retire_what_serves(path, await store.stage()), 0, True
     while more:
         with sqlite3.connect(path) as connection:
-            more = generations.drop_some(connection, old.space, 1)
+            more = generations.drop_retired_slice(connection, old.space, 1)
         connection.close()
         slices += 1
         assert slices < 100
@@ -371,7 +371,7 @@ async def test_an_old_generation_is_dropped_where_the_tables_of_fts5_are_guarded
     await store.upsert([project(1, unit(1))])
     old = retire_what_serves(path, await store.stage())
     with sqlite3.connect(path, factory=Defensive) as connection:
-        while generations.drop_some(connection, old.space):
+        while generations.drop_retired_slice(connection, old.space):
             pass
     connection.close()
     assert tables_of(path, old) == set()

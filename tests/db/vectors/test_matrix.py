@@ -3,7 +3,7 @@
 import numpy as np
 
 from db.vectors.base import VectorFilter
-from db.vectors.embedded.matrix import Matrix, Rows, best
+from db.vectors.embedded.matrix import Matrix, Rows, best_hits
 
 
 def rows(ids: list[int], vectors: np.ndarray) -> Rows:
@@ -23,7 +23,7 @@ def rows(ids: list[int], vectors: np.ndarray) -> Rows:
 
 
 def test_of_equal_scores_at_the_edge_the_lowest_ids_stay():
-    hits = best(np.array([9, 3, 7, 5]), np.array([0.5, 0.5, 0.9, 0.5], np.float32), 3)
+    hits = best_hits(np.array([9, 3, 7, 5]), np.array([0.5, 0.5, 0.9, 0.5], np.float32), 3)
     assert hits.ids.tolist() == [7, 3, 5]
 
 

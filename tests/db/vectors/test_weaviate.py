@@ -16,7 +16,7 @@ from weaviate.util import generate_uuid5
 from db.errors import InvalidRecord, RefusedObjects, Store, StoreMisconfigured, StoreUnavailable
 from db.vectors.base import KINDS, PROJECT, VectorFilter
 from db.vectors.weaviate import Address, Layout, WeaviateVectorStore
-from db.vectors.weaviate.hits import Parts, parse_score_parts, read_score_parts
+from db.vectors.weaviate.hits import ScoreParts, parse_score_parts, read_score_parts
 from db.vectors.weaviate.schema import FEATURES, Space, properties_of
 from tests.db.vectors.conftest import DIMENSION, MODEL
 from tests.db.vectors.objects import profile, project, tool, unit
@@ -426,7 +426,7 @@ class TestCollections:
         self, double: WeaviateDouble, store: WeaviateVectorStore
     ):
         generation = await store.stage()
-        await store.upsert([project(1, unit(1))], into=generation)
+        await store.upsert([project(1, unit(1))], generation=generation)
         space = Space("", MODEL, DIMENSION)
         double.state.point(space.alias("Tool"), space.collection("Tool", 2), new=False)
         assert await store.staged() == generation
@@ -437,7 +437,7 @@ class TestCollections:
     async def test_the_generation_in_service_cannot_be_discarded(self, store: WeaviateVectorStore):
         with pytest.raises(ValueError, match="is active"):
             await store.discard("g1")
-        with pytest.raises(ValueError, match="names no generation"):
+        with pytest.raises(ValueError, match="is not the name of a generation"):
             await store.discard("Project")
 
 
@@ -483,20 +483,20 @@ BOTH = (
 @pytest.mark.parametrize(
     ("explanation", "parts"),
     [
-        (BOTH, Parts(0.7, 0.3)),
-        (BOTH.split(" - ", maxsplit=1)[0], Parts(0.0, 0.3)),
-        (f"BM25F_red_frequency:1, BM25F_red_propLength:3{BOTH}", Parts(0.7, 0.3)),
-        (BOTH.replace("Result Set keyword,bm25", "Result Set 'keyword,bm25'"), Parts(0.7, 0.3)),
+        (BOTH, ScoreParts(0.7, 0.3)),
+        (BOTH.split(" - ", maxsplit=1)[0], ScoreParts(0.0, 0.3)),
+        (f"BM25F_red_frequency:1, BM25F_red_propLength:3{BOTH}", ScoreParts(0.7, 0.3)),
+        (BOTH.replace("Result Set keyword,bm25", "Result Set 'keyword,bm25'"), ScoreParts(0.7, 0.3)),
         (BOTH.upper(), None),
         ("", None),
         (BOTH.replace(UUID, UUID[::-1]), None),
     ],
 )
-def test_the_parts_of_a_score_are_read_from_its_explanation(explanation: str, parts: Parts | None):
+def test_the_parts_of_a_score_are_read_from_its_explanation(explanation: str, parts: ScoreParts | None):
     assert parse_score_parts(explanation, UUID) == parts
 
 
-@pytest.mark.parametrize(("score", "parts"), [(1.0, [Parts(0.7, 0.3)]), (0.8, None), (None, None)])
-def test_parts_that_do_not_add_up_to_the_score_are_not_believed(score: float | None, parts: list[Parts] | None):
+@pytest.mark.parametrize(("score", "parts"), [(1.0, [ScoreParts(0.7, 0.3)]), (0.8, None), (None, None)])
+def test_parts_that_do_not_add_up_to_the_score_are_not_believed(score: float | None, parts: list[ScoreParts] | None):
     metadata = MetadataReturn(score=score, explain_score=BOTH)
     assert read_score_parts([SimpleNamespace(uuid=UUID, properties={}, metadata=metadata)]) == parts

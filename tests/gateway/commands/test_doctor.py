@@ -52,7 +52,7 @@ async def test_what_is_no_weaviate_and_an_address_that_is_none_are_told_apart(tm
         other.faults.rest_status, other.faults.rest_body = 404, "<h1>not here</h1>"
         await assert_broken("vectors", "no Weaviate answers at", settings(tmp_path, weaviate_url=other.url))
     made = settings(tmp_path, weaviate_url="http://host/path")
-    await assert_broken("vectors", "has a path; the client knows only host and port", made)
+    await assert_broken("vectors", "has a path; the client supports only host and port", made)
 
 
 async def test_a_weaviate_that_refuses_the_key_names_the_setting(tmp_path: Path):
