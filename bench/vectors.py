@@ -107,7 +107,9 @@ async def search(store: EmbeddedVectorStore, queries: Vector, name: str, where: 
 
     median, worst = await measured(near, SEARCHES)
     hits = [(await store.near(query, LIMIT, where)).ids for query in queries[:20]]
-    recalls = [recall(store._current_matrix(), query, found, where) for query, found in zip(queries, hits, strict=False)]
+    recalls = [
+        recall(store._current_matrix(), query, found, where) for query, found in zip(queries, hits, strict=False)
+    ]
     print(f"  near {LIMIT}, {name:<44} {median:6.1f} ms CPU (p95 {worst:5.1f}), recall {np.mean(recalls):.4f}")
 
 

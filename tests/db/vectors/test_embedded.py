@@ -124,7 +124,7 @@ async def test_a_refresh_reads_only_what_changed(two_stores, tmp_path: Path):
         hundreds: list[None] = []
         connection.set_progress_handler(lambda: hundreds.append(None), 100)
         delta = deltas.changes(connection, generation, mark)
-        assert not delta.full
+        assert not delta.is_full
         assert [rows.ids.tolist() for rows in delta.chunks] == [[7, 6_000]]
         assert len(hundreds) < 10, "went through the whole table"
         assert delta.removed_ids.tolist() == [8]
@@ -251,7 +251,7 @@ async def main(path: str, rounds: int, size: int) -> None:
         generation = await store.stage()
         for first in range(1, size + 1, 50):
             made = [project(id_, unit(1), type_=f"round{round_}") for id_ in range(first, first + 50)]
-            await store.upsert(made, into=generation)
+            await store.upsert(made, generation=generation)
         await store.publish(generation)
         print(round_, flush=True)
     await store.close()
