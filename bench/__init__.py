@@ -1,1 +1,1 @@
-"""Benches: what is measured, with the figures in README.md. Nothing that is served imports from here."""
+"""Benchmarks; README.md has the measured figures. The product does not import this package."""

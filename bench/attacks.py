@@ -1,11 +1,11 @@
-"""Where four attacks would put a project in trending, with the defence and without.
+"""Ranks that four attacks reach for a project in trending, with and without the defenses.
 
     python -m bench.attacks
 
-The demo community (60 days) and one quiet project that somebody wants to see on top. Each attack goes through
-`recordInteractions`, as its accounts would send it. "Events" ranks by the events of the last 24 hours, "people" by our
-formula with every account believed in full, "trust" is what is served; in brackets the people that count, at a
-half-life of 6 hours.
+The data are the demo (60 days) and one project without activity that the attackers promote. Each attack sends its
+interactions through `recordInteractions`. "Events" ranks by the interactions of the last 24 hours; "people" is the
+formula of the product with full trust in every account; "trust" is the ranking of the product. The number of counted
+actors, at a half-life of 6 hours, follows in brackets.
 """
 
 import asyncio
@@ -40,30 +40,30 @@ Attack = Callable[[DemoData, str], AsyncIterator[Call]]
 
 
 def view(project: str, type_: str = "VIEW", minutes_ago: float = 0.0) -> dict[str, str]:
-    """Make an event."""
+    """Return one interaction."""
     return {"project": project, "type": type_, "at": (now() - timedelta(minutes=minutes_ago)).isoformat()}
 
 
 async def fresh_accounts(_: DemoData, target: str) -> AsyncIterator[Call]:
-    """200 accounts made today, all behind one prefix."""
+    """Yield the calls of 200 accounts created today, all in one network."""
     for n in range(200):
         yield Caller(user_key=f"fresh-{n}", network="farm"), [view(target), view(target, "LIKE")]
 
 
 async def scattered_sessions(_: DemoData, target: str) -> AsyncIterator[Call]:
-    """200 sessions without an account, each from a network of its own."""
+    """Yield the calls of 200 sessions without account, each in a network of its own."""
     for n in range(200):
         yield Caller(session_key=f"session-{n}", network=f"home-{n}"), [view(target)]
 
 
 async def ring(data: DemoData, target: str) -> AsyncIterator[Call]:
-    """20 old accounts that belong together, from 20 networks."""
+    """Yield the calls of 20 old, cooperating accounts in 20 networks."""
     for n, user in enumerate(data.users[:20]):
         yield Caller(user_key=user.key, network=f"ring-{n}"), [view(target), view(target, "LIKE")]
 
 
 async def bot(_: DemoData, target: str) -> AsyncIterator[Call]:
-    """One account that sends 10,000 views, one every six minutes."""
+    """Yield the calls of one account that sends 10,000 views, one every six minutes."""
     events = [view(target, minutes_ago=6.0 * n % 10_000) for n in range(10_000)]
     for start in range(0, len(events), 500):
         yield Caller(user_key="bot"), events[start : start + 500]
@@ -78,7 +78,7 @@ ATTACKS: tuple[tuple[str, Attack], ...] = (
 
 
 async def place(database: Database, target: str) -> str:
-    """Give the place of the project in trending."""
+    """Return the rank of the project in trending."""
     ranking = await trending.rank(database, Window.DAY, ProjectFilter(), now())
     (project_id,) = [row.id for row in await database.fetch(select(Project.id).where(Project.key == target))]
     ids = ranking.ids.tolist()
@@ -86,7 +86,7 @@ async def place(database: Database, target: str) -> str:
 
 
 async def place_by_events(database: Database, target: str) -> str:
-    """Give the place of the project among the counts of the last day's events."""
+    """Return the rank of the project by the number of interactions of the last day."""
     counts = (
         select(Project.key, func.count().label("n"))
         .join(Interaction, Interaction.project_id == Project.id)
@@ -99,7 +99,7 @@ async def place_by_events(database: Database, target: str) -> str:
 
 
 async def run(name: str, attack: Attack, folder: Path) -> None:
-    """Attack a fresh demo store, and print where that leads."""
+    """Run one attack on a new demo database, and print the ranks."""
     database = Database(f"sqlite:///{folder}/truth.sqlite")
     await migrate(database)
     data = generate(now())
@@ -133,7 +133,7 @@ async def run(name: str, attack: Attack, folder: Path) -> None:
 
 
 async def main() -> None:
-    """Run every attack."""
+    """Run all attacks."""
     for name, attack in ATTACKS:
         with tempfile.TemporaryDirectory() as folder:
             await run(name, attack, Path(folder))

@@ -1,4 +1,4 @@
-"""How few touches are enough on the demo data: `explore evaluate --protocol cold-start` of the community it generates.
+"""NDCG of `explore evaluate --protocol cold-start` on the demo data, by number of interactions that a viewer has.
 
 python -m bench.cold_start [SEED]
 """
@@ -26,7 +26,7 @@ from scoring.training.training_data import read_training_data
 
 
 async def demo_dataset() -> Dataset:
-    """Generate the demo's community, load it as `explore serve --demo` does, and read its log."""
+    """Load the demo into a database as `explore serve --demo` does, and return its training data."""
     with TemporaryDirectory() as folder:
         database = Database(f"sqlite:///{Path(folder) / 'truth.sqlite'}")
         await migrate(database)
@@ -37,7 +37,7 @@ async def demo_dataset() -> Dataset:
 
 
 def main() -> None:
-    """Evaluate, and print the curve."""
+    """Evaluate, and print NDCG by number of interactions."""
     seed = int(sys.argv[1]) if len(sys.argv) > 1 else 0
     dataset = asyncio.run(demo_dataset())
     results = evaluate_cold_start(dataset, Options(seed=seed), lambda _what, _share: None)

@@ -1,6 +1,6 @@
-"""How long it takes to find what would remove a project from a viewer's page, with the model that ships.
+"""Time to find the interactions that would remove a project from the `forYou` page, with the default model.
 
-On the demo data, a project at a time, beside one ranking of that page.
+The demo data is used. The time for each project is compared with the time of one ranking of the page.
 
 python -m bench.counterfactual_time
 """
@@ -36,7 +36,7 @@ PLACES = 12
 
 
 async def measure(world: World, key: str) -> str:
-    """Ask for the first places of one viewer's page; gives a line of the table."""
+    """Measure the first ranks of one viewer's page, and return one line of the table."""
     feeds = Feeds(world.stores, fixed_model(DEFAULT), deadlines=PATIENT)
     viewer = await world.viewer(key)
     page = await feeds.for_you(viewer, PLACES, None, ANYTHING)
@@ -57,7 +57,7 @@ async def measure(world: World, key: str) -> str:
 
 
 async def ranked(world: World, key: str, times: int = 5) -> tuple[float, float]:
-    """Rank a viewer's page anew; gives the shortest wall and CPU time in milliseconds."""
+    """Rank the page of a viewer several times, and return the minimum wall and CPU time in milliseconds."""
     wall_ms, cpu_ms = [], []
     for _ in range(times):
         viewer, at = await world.viewer(key), now()

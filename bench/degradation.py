@@ -1,8 +1,8 @@
-"""How long a client waits while Weaviate's gRPC swallows everything, and until the feeds are whole again.
+"""Response time of feeds while Weaviate's gRPC endpoint drops all packets, and time until feeds are not degraded.
 
     .venv/bin/python -m bench.degradation
 
-PostgreSQL and Redis are real, Weaviate and OpenAI are the test-suite's doubles behind fault proxies; the gateway runs
+PostgreSQL and Redis are real. Weaviate and OpenAI are test doubles behind proxies that inject faults. The gateway runs
 in this process with its default deadlines.
 """
 
@@ -22,13 +22,13 @@ from tests.at_scale import FOR_YOU, SEARCH, AtScale, running_at_scale
 from tests.servers import running_postgresql
 
 ASKED = 10
-"""Requests of each kind while the store is away."""
+"""Requests of each kind while the store is unavailable."""
 
 _numbers = itertools.count()
 
 
 async def ask_anew(gateway: AtScale, query: str) -> tuple[float, list[str], int]:
-    """Ask for something that no snapshot holds; gives seconds, `degraded`, and how many projects came."""
+    """Request a feed that no snapshot holds; return seconds, `degraded`, and the number of projects."""
     number = next(_numbers)
     await gateway.ask("mutation ($key: String!) { dismissProject(key: $key) { changed } }", key=f"p{number:04}")
     start = time.perf_counter()
@@ -39,7 +39,7 @@ async def ask_anew(gateway: AtScale, query: str) -> tuple[float, list[str], int]
 
 
 async def measure(gateway: AtScale) -> None:
-    """Print the table."""
+    """Measure, and print the table."""
     await gateway.fill(400)
     print(f"{'':<34}{'forYou':>18}{'search':>18}")
     kinds = (FOR_YOU, SEARCH)
@@ -61,13 +61,13 @@ async def measure(gateway: AtScale) -> None:
 
 
 def report(name: str, asked: list[list[tuple[float, list[str], int]]]) -> None:
-    """Print a line: median and most."""
+    """Print one line of the table: median and maximum."""
     cells = [[seconds for seconds, _, _ in kind] for kind in asked]
     print(f"{name:<34}" + "".join(f"{statistics.median(cell):>9.3f} / {max(cell):.3f}".rjust(18) for cell in cells))
 
 
 async def main() -> None:
-    """Start everything, measure, stop everything."""
+    """Start all servers, measure, and stop the servers."""
     logging.disable()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     with running_postgresql() as server, tempfile.TemporaryDirectory() as folder:

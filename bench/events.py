@@ -1,11 +1,11 @@
-"""How many events a second `recordInteractions` takes: a real server in a process of its own, over HTTP, in batches.
+"""Interactions per second that `recordInteractions` accepts, over HTTP in batches, with the server in its own process.
 
     python -m bench.events [--batch 500] [--seconds 20] [--clients 4] [--workers 1]
                            [--postgresql EMPTY_DATABASE_URL [--postgresql-pid PID_OF_ITS_FIRST_PROCESS]]
 
-Each call is one viewer's batch: impressions (60 %), views (30 %), clicks, likes and saves, each with an id of its
-own, over 2,000 projects. What is counted are events answered RECORDED. Server, database and clients share the machine;
-what each spends of its CPU is read from /proc, since the rate alone says little on a machine that others use too.
+Each call is a batch of one viewer: impressions (60 %), views (30 %), clicks, likes and saves of 2,000 projects, each
+with its own id. Interactions with the status RECORDED are counted. Server, database and clients run on this machine;
+their CPU times are read from /proc, because the rate depends on the load of the machine.
 """
 
 import argparse
@@ -38,7 +38,7 @@ TYPES = ("IMPRESSION",) * 60 + ("VIEW",) * 30 + ("CLICK",) * 5 + ("LIKE",) * 3 +
 
 
 def batch_of(chance: random.Random, size: int) -> list[dict[str, object]]:
-    """Make one viewer's events of the last hours: no project twice by the same type."""
+    """Return interactions of one viewer in the last hours, at most one of each type and project."""
     start = datetime.now(UTC) - timedelta(hours=chance.uniform(1, 100))
     projects = chance.sample(range(PROJECTS), size)
     return [
@@ -56,7 +56,7 @@ def batch_of(chance: random.Random, size: int) -> list[dict[str, object]]:
 
 
 async def client(url: str, authority: TokenAuthority, size: int, until: float, seed: int) -> list[tuple[int, float]]:
-    """Send batches, one after the other; give events recorded and seconds of each."""
+    """Send batches one after the other; return the recorded interactions and seconds of each batch."""
     chance, done = random.Random(seed), []
     async with httpx.AsyncClient(base_url=url, timeout=60) as http:
         while time.perf_counter() < until:
@@ -74,7 +74,7 @@ async def client(url: str, authority: TokenAuthority, size: int, until: float, s
 
 
 def cpu_s(pid: int) -> float:
-    """Give the CPU seconds of a process, of those below it, and of those below it that have ended."""
+    """Return the CPU seconds of a process and its descendants, including descendants that have ended."""
     processes: dict[int, tuple[int, float]] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):  # it ended meanwhile
@@ -87,7 +87,7 @@ def cpu_s(pid: int) -> float:
 
 
 async def fill(url: str) -> None:
-    """Write the catalog."""
+    """Write the projects."""
     database = Database(url)
     await migrate(database)
     made = now() - timedelta(days=9)
@@ -100,7 +100,7 @@ async def fill(url: str) -> None:
 
 
 async def run(given: argparse.Namespace, folder: str) -> None:
-    """Start the server, send, count."""
+    """Start the server, send the batches, and return the figures."""
     database_url = given.postgresql or f"sqlite:///{folder}/truth.sqlite"
     await fill(database_url)
     settings = {
@@ -141,7 +141,7 @@ async def run(given: argparse.Namespace, folder: str) -> None:
 
 
 async def until_ready(url: str) -> None:
-    """Wait for the server's first answer."""
+    """Wait until the server answers its health check."""
     async with httpx.AsyncClient(base_url=url) as http:
         for _ in range(300):
             try:
@@ -154,7 +154,7 @@ async def until_ready(url: str) -> None:
 
 
 def main() -> None:
-    """Measure what the command line says."""
+    """Parse the command line, and measure."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--batch", type=int, default=500)
     parser.add_argument("--seconds", type=float, default=20.0)

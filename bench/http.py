@@ -1,7 +1,7 @@
-"""What one request costs, from the socket's edge to the bytes of its answer: CPU of this process, on the demo data.
+"""CPU time of one HTTP request in the application, from the parsed request to the bytes of the response.
 
-``python -m bench.http FOLDER`` (a VAR_DIR; the demo data is loaded into it if it is empty). The application is called
-as a server calls it, without the server: uvicorn adds 0.1 ms.
+``python -m bench.http FOLDER`` (a VAR_DIR; if it is empty, the demo data is loaded into it). The application is called
+through ASGI without a server; uvicorn adds 0.1 ms.
 """
 
 import argparse
@@ -52,14 +52,14 @@ App = Callable[..., Awaitable[None]]
 
 
 def token(settings: Settings) -> str:
-    """Sign in as the demo's heaviest viewer."""
+    """Return a token of the demo viewer with the most interactions."""
     now = int(time.time())
     claims = {"sub": VIEWER, "iss": settings.token_issuer, "aud": settings.token_audience, "exp": now + 3600}
     return jwt.encode(claims, signing_secret(settings), "HS256")
 
 
 async def send(app: App, body: bytes, bearer: str) -> bytes:
-    """Send one POST and give the body of its answer."""
+    """Send one POST, and return the body of the response."""
     answer = bytearray()
 
     async def receive() -> Message:
@@ -93,7 +93,7 @@ async def send(app: App, body: bytes, bearer: str) -> bytes:
 
 
 async def cost(app: App, body: bytes, bearer: str) -> tuple[float, float, int]:
-    """Give the milliseconds of CPU of a request (middle and 95th percentile), and the bytes of its answer."""
+    """Return the CPU milliseconds of a request (median and 95th percentile), and the bytes of its response."""
     answer = b""
     spent = []
     for _ in range(REQUESTS):
@@ -106,7 +106,7 @@ async def cost(app: App, body: bytes, bearer: str) -> tuple[float, float, int]:
 
 
 def reading(document: str) -> tuple[float, float]:
-    """Give the milliseconds to parse and validate a document the first time, and once it is remembered."""
+    """Return the milliseconds to parse and validate a document for the first time, and when it is cached."""
 
     def once(documents: DocumentCache) -> float:
         began = time.process_time()
@@ -119,7 +119,7 @@ def reading(document: str) -> tuple[float, float]:
 
 
 async def measure(folder: Path, *, stock: bool) -> None:
-    """Print a line for each document; with `stock`, executed by Strawberry's own executor."""
+    """Print one line for each document. With `stock`, Strawberry's own executor is used."""
     if stock:
         schema.execution_context_class = ExecutionContext
     for name, document in DOCUMENTS.items():

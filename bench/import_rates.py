@@ -1,10 +1,10 @@
-"""How fast `explore import` is: rows a second for each folder, on SQLite and, given its URL, on PostgreSQL.
+"""Rows per second of `explore import` for each folder, on SQLite and optionally on PostgreSQL.
 
     python -m bench.import_rates FOLDER… [--postgresql postgresql://user@host/an_empty_database]
 
-Each folder goes into an empty SQLite file twice (the second run changes nothing) and, with ``--postgresql``, into that
-database, which must be empty: the folders share it. Peak memory is the whole process's, so far; `start` is what
-Python and the libraries take before the first row.
+Each folder is imported twice into an empty SQLite file; the second import changes nothing. With ``--postgresql``, all
+folders are also imported into that database, which must be empty. Peak memory is the peak of the process so far;
+`start` is the memory of Python and the libraries before the first row.
 """
 
 import argparse
@@ -20,12 +20,12 @@ from db.schema import migrate
 
 
 def peak_mb() -> int:
-    """Give the most memory that this process has held, in MB."""
+    """Return the peak memory of this process in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
 async def measure(database: Database, folder: Path, what: str) -> None:
-    """Import a folder and print what it took."""
+    """Import a folder, and print the figures."""
     cpu_s, wall_s = time.process_time(), time.perf_counter()
     report: ImportReport = await import_directory(database, folder)
     cpu_s, wall_s = time.process_time() - cpu_s, time.perf_counter() - wall_s
@@ -37,7 +37,7 @@ async def measure(database: Database, folder: Path, what: str) -> None:
 
 
 async def on_sqlite(folder: Path) -> None:
-    """Import a folder into an empty SQLite file, twice."""
+    """Import a folder twice into an empty SQLite file."""
     with tempfile.TemporaryDirectory() as directory:
         database = Database(f"sqlite:///{directory}/truth.sqlite")
         await migrate(database)
@@ -57,7 +57,7 @@ async def on_postgresql(url: str, folders: list[Path]) -> None:
 
 
 async def main() -> None:
-    """Measure what the command line names."""
+    """Parse the command line, and measure."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--postgresql", metavar="URL", help="an empty database")

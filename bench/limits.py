@@ -1,8 +1,8 @@
-"""What the limits themselves cost on a normal feed query, and whether parsing and validating happen once a document.
+"""CPU time of the limits on a normal feed query, and a check that a document is parsed and validated only once.
 
     .venv/bin/python -m bench.limits
 
-CPU of this process in µs, the least of several rounds: how long a request waits does not matter here.
+The figures are CPU microseconds of this process, the minimum of several rounds.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ ROUNDS, TIMES = 7, 300
 
 
 def least_us(what: Callable[[], object], times: int = TIMES) -> float:
-    """CPU of one call in µs."""
+    """Return the minimum CPU time of one call in µs."""
     rounds = []
     for _ in range(ROUNDS):
         before = time.process_time()
@@ -51,7 +51,7 @@ def least_us(what: Callable[[], object], times: int = TIMES) -> float:
 
 
 def charging_us(authentication: Authentication, cost: int) -> float:
-    """CPU of charging a caller among 50,000 in memory, in µs."""
+    """Return the CPU time in µs of charging one of 50,000 callers in memory."""
     budgets, windows = (
         Budgets(LimitSettings(rate_limit=10**9, rate_limit_address=10**9), b"secret"),
         MemoryRateLimitStore(),

@@ -1,11 +1,11 @@
-"""What is left after workers were killed: changes go on while `explore worker` is killed again and again.
+"""Consistency of the index after workers were killed: data changes while `explore worker` is killed repeatedly.
 
     python -m bench.outbox_chaos [--changes 10000] [--kills 24] [--workers 2] [--cut-off 20] [--postgresql URL]
 
-Projects are made, edited, hidden, archived, deleted and made again, by the writes that the GraphQL mutations use, while
-real worker processes drain the outbox and are killed (SIGKILL) at random moments. ``--cut-off`` takes the index away
-for so many seconds in the middle: its file is locked against every writer. At the end the workers drain what is left,
-and the index is compared with the truth, object by object.
+Projects are created, edited, hidden, archived, deleted and created again by the functions that the GraphQL mutations
+use. Meanwhile, worker processes drain the outbox and are killed (SIGKILL) at random times. ``--cut-off`` locks the file
+of the index against writers for this number of seconds. At the end the workers drain the outbox, and each document of
+the index is compared with the database.
 """
 
 import argparse
@@ -34,7 +34,7 @@ from db.vectors.embedded import EmbeddedVectorStore
 from tests.preloaded import Program
 
 KEYS = 400
-"""Few enough that every project is deleted and made again several times."""
+"""A small number, so that every project is deleted and created again several times."""
 WORDS = (
     "piano",
     "robot",
@@ -54,7 +54,7 @@ DRAIN_WITHIN_S = 300.0
 
 @dataclass
 class Outcome:
-    """What happened; `differences` and `twice` have to be nothing."""
+    """The result of a run. `differences` and `twice` must be empty."""
 
     changes: int = 0
     kills: int = 0
@@ -70,7 +70,7 @@ class Outcome:
 
 
 class Workers:
-    """`explore worker` in processes of their own, which have loaded the product when they start."""
+    """Processes of `explore worker`."""
 
     def __init__(self, folder: Path, url: str, count: int) -> None:
         self._environment = os.environ | {"VAR_DIR": str(folder), "DATABASE_URL": url, "LOG_LEVEL": "error"}
@@ -82,20 +82,20 @@ class Workers:
             return Program(["worker"], self._folder, self._environment, log, log)
 
     def kill(self, number: int) -> None:
-        """Kill one at once, and start another in its place."""
+        """Kill a worker, and start another one."""
         self._processes[number].kill()
         self._processes[number].wait()
         self._processes[number] = self._start()
 
     def stop(self) -> None:
-        """Kill them all."""
+        """Kill all workers."""
         for process in self._processes:
             process.kill()
             process.wait()
 
 
 async def change(database: Database, chance: random.Random, at_most: int) -> int:
-    """Change some projects in one transaction, each in one of five ways; give how many."""
+    """Change some projects in one transaction, each in one of five ways; return their number."""
     keys = [f"p{number}" for number in chance.sample(range(KEYS), min(chance.randint(1, 12), at_most))]
     removed, written = [], []
     for key in keys:
@@ -121,7 +121,7 @@ async def change(database: Database, chance: random.Random, at_most: int) -> int
 
 
 async def cut_off(path: Path, seconds: float) -> None:
-    """Lock the index's file against every writer for so long."""
+    """Lock the file of the index against writers for some seconds."""
     until = time.monotonic() + seconds
     connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
     await asyncio.to_thread(connection.execute, "BEGIN IMMEDIATE")
@@ -131,7 +131,7 @@ async def cut_off(path: Path, seconds: float) -> None:
 
 
 async def rows_in_hands(database: Database) -> int:
-    """Count the rows that a worker has taken and not settled."""
+    """Return the number of leased outbox rows."""
     statement = select(func.count().label("n")).select_from(OutboxRow).where(OutboxRow.available_at > now())
     return int((await database.fetch(statement))[0].n)
 
@@ -139,7 +139,7 @@ async def rows_in_hands(database: Database) -> int:
 async def write_and_kill(
     database: Database, workers: Workers, changes: int, kills: list[float], count: int, chance: random.Random
 ) -> Outcome:
-    """Spread the changes over the time of all kills; each waits so many seconds after the one before."""
+    """Write the changes, spread over the time of the kills. Each kill follows the last one after a given pause."""
     outcome = Outcome()
     began = time.monotonic()
     for number, pause in enumerate(kills):
@@ -157,7 +157,7 @@ async def write_and_kill(
 
 
 async def until_drained(database: Database) -> float:
-    """Wait until the outbox has nothing but dead rows; give how long that took."""
+    """Wait until the outbox has only dead rows; return the seconds waited."""
     began = time.monotonic()
     while (await outbox.backlog(database)).rows:
         if time.monotonic() - began > DRAIN_WITHIN_S:
@@ -167,7 +167,7 @@ async def until_drained(database: Database) -> float:
 
 
 async def compare(database: Database, path: Path, outcome: Outcome) -> None:
-    """Note what differs between truth and index, and what the index holds twice."""
+    """Record the differences of database and index, and the documents that the index holds twice."""
     embedder, vectors = WordLlamaEmbedder(), EmbeddedVectorStore(path)
     try:
         found = await Reindex(database, vectors, embedder).compare()
@@ -194,9 +194,9 @@ async def run(
     lives_s: tuple[float, float] = (1.5, 8.0),
     expire_leases: bool = False,
 ) -> Outcome:
-    """Do it all in this folder, and give what happened.
+    """Run everything in a folder, and return the outcome.
 
-    With `expire_leases` the leases of killed workers, and of living ones, end with the last kill, not after a minute.
+    With `expire_leases`, the leases of all workers end with the last kill instead of after a minute.
     """
     chance = random.Random(seed)
     url = url or f"sqlite:///{folder / 'explore.sqlite'}"
@@ -224,7 +224,7 @@ async def run(
 
 
 def main() -> None:
-    """Run once and print the outcome."""
+    """Run once, and print the outcome."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--changes", type=int, default=10_000)
     parser.add_argument("--kills", type=int, default=24)

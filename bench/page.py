@@ -1,10 +1,10 @@
-"""How soon the explore page is there, and what it weighs, in Debian's Chromium against a gateway that runs.
+"""Loading time and transferred bytes of the explore page, in Debian's Chromium with a running gateway.
 
     make pages && .venv/bin/python -m bench.page http://127.0.0.1:8000 [--loads 9] [--cards 480] [--slower 4]
 
-Each load is a browser that knows nothing yet. Largest Contentful Paint and layout shift are the browser's own; the
-weight is what goes over the wire. With `--cards` it then scrolls until so many cards are on the page and opens the
-explanation of a card ten times, on a processor slowed down by the factor `--slower`.
+Each load uses a new browser profile. Largest Contentful Paint and layout shift are measured by the browser; the bytes
+are counted as transferred. With `--cards`, the page is then scrolled until it shows this number of cards, and the
+explanation of a card is opened ten times, with the CPU slowed down by the factor `--slower`.
 """
 
 import argparse
@@ -27,7 +27,7 @@ new PerformanceObserver((list) => list.getEntries().forEach((entry) => { window.
 
 
 async def load(browser: Browser, address: str) -> tuple[float, float, Counter[str]]:
-    """Open the page once: milliseconds to the largest paint, layout shift, and bytes by kind of request."""
+    """Load the page once; return milliseconds to the largest paint, layout shift, and bytes by kind of request."""
     context = await browser.new_context(viewport={"width": 1280, "height": 900})
     await context.add_init_script("localStorage.setItem('explore.quiz-put-off.guest', 'yes')")
     await context.add_init_script(WATCH)
@@ -64,7 +64,7 @@ OPEN_WHY = """async (button) => {
 
 
 async def open_why(browser: Browser, address: str, cards: int, slower: float, times: int = 10) -> list[list[float]]:
-    """Open the explanation of a card in view on a page of that many cards."""
+    """Scroll until the page has this number of cards, and open the explanation of a visible card."""
     context = await browser.new_context(viewport={"width": 1280, "height": 900})
     await context.add_init_script("localStorage.setItem('explore.quiz-put-off.guest', 'yes')")
     page = await context.new_page()
@@ -85,7 +85,7 @@ async def open_why(browser: Browser, address: str, cards: int, slower: float, ti
 
 
 async def main(address: str, loads: int, cards: int, slower: float) -> None:
-    """Print the figures."""
+    """Measure, and print the figures."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM)
         found = [await load(browser, address) for _ in range(loads)]

@@ -1,4 +1,4 @@
-"""CPU time of the ranking: scoring and re-ranking of 2,000 candidates, and the nightly training by number of events.
+"""CPU time of scoring and re-ranking 2,000 candidates, and of nightly training by number of interactions.
 
 python -m bench.ranking blend
 python -m bench.ranking training EVENTS [factors] [items] [users]
@@ -28,7 +28,7 @@ CANDIDATES, SIGNALS, KNOTS = 2_000, 12, 20
 
 
 def blend() -> None:
-    """Time the blend and the re-rank: least and median CPU of 200 runs."""
+    """Measure scoring and re-ranking: minimum and median CPU time of 200 runs."""
     rng = np.random.default_rng(0)
 
     def carried(terms: int, each: int) -> Incidence:

@@ -1,10 +1,10 @@
-"""How well search finds what was meant: written queries with known answers, and projects sought by their own words.
+"""Quality of search for written queries with known answers, and for queries made of words of one project.
 
     python -m bench.search_quality DIR
 
-DIR holds `projects.jsonl.gz` in the import format and `queries.json`, a list of {"query", "relevant": [keys]}. The
-second kind of query is made here: some of the words of a project's description, without those of its title, have to
-find it. It favors keywords by its making; a change has to help one kind and not hurt the other.
+DIR holds `projects.jsonl.gz` in the import format and `queries.json`, a list of {"query", "relevant": [keys]}. Queries
+of the second kind are generated: words of a project's description that are not in its title; the project is the only
+correct answer. They favor keyword search by construction. A change should improve one kind and not degrade the other.
 """
 # ruff: noqa: E402 (the number of BLAS threads has to stand before NumPy is loaded)
 
@@ -45,20 +45,20 @@ Search = Callable[[str, Vector], Awaitable[Ranking]]
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A query, and the keys of the projects that answer it."""
+    """A query, and the keys of the relevant projects."""
 
     text: str
     relevant: frozenset[str]
 
 
 def read_projects(folder: Path) -> list[dict[str, Any]]:
-    """Read the projects of a data set."""
+    """Return the projects of a data set."""
     with gzip.open(folder / "projects.jsonl.gz") as lines:
         return [orjson.loads(line) for line in lines]
 
 
 def written(folder: Path) -> list[Query]:
-    """Read the written queries."""
+    """Return the written queries."""
     records = orjson.loads((folder / "queries.json").read_bytes())
     return [Query(record["query"], frozenset(record["relevant"])) for record in records]
 
@@ -66,7 +66,7 @@ def written(folder: Path) -> list[Query]:
 def known_items(
     projects: Sequence[dict[str, Any]], choose: Callable[[list[str], random.Random], list[str]]
 ) -> list[Query]:
-    """Make queries of the descriptions of projects drawn at random, without the words of their titles."""
+    """Generate queries from the descriptions of random projects, without words of their titles."""
     seed = random.Random(1)
     queries: list[Query] = []
     for record in seed.sample(projects, len(projects)):
@@ -80,12 +80,12 @@ def known_items(
 
 
 def some(words: list[str], count: int, seed: random.Random) -> list[str]:
-    """Draw words, in their order."""
+    """Draw words, and return them in their original order."""
     return [words[place] for place in sorted(seed.sample(range(len(words)), min(count, len(words))))]
 
 
 async def fill(store: EmbeddedVectorStore, embedder: WordLlamaEmbedder, projects: Sequence[dict[str, Any]]) -> None:
-    """Write the projects, with the texts and vectors that the worker would give them."""
+    """Write the projects to the index, with the texts and vectors that the worker computes."""
     await store.prepare(embedder.model, embedder.dimension)
     for first in range(0, len(projects), BATCH):
         batch = projects[first : first + BATCH]
@@ -133,7 +133,7 @@ def _keys(hits: HybridHits) -> Ranking:
 
 
 def ways(store: EmbeddedVectorStore, texts: dict[str, str]) -> dict[str, Search]:
-    """Give the ways to search, by name."""
+    """Return the search methods by name."""
 
     def at(alpha: float) -> Search:
         async def search(query: str, vector: Vector) -> Ranking:
@@ -160,7 +160,7 @@ def ways(store: EmbeddedVectorStore, texts: dict[str, str]) -> dict[str, Search]
 
 
 def measures(rankings: Sequence[Ranking], queries: Sequence[Query]) -> tuple[float, float, float]:
-    """Give Recall@10, the mean reciprocal rank and the share of queries with a hit in the first ten."""
+    """Return Recall@10, the mean reciprocal rank, and the share of queries with a hit in the first ten."""
     recall = reciprocal = hit = 0.0
     for ranking, query in zip(rankings, queries, strict=True):
         places = [place for place, key in enumerate(ranking, start=1) if key in query.relevant]
@@ -172,7 +172,7 @@ def measures(rankings: Sequence[Ranking], queries: Sequence[Query]) -> tuple[flo
 
 
 async def main(folder: Path) -> None:
-    """Print the three measures of each way, over each set of queries."""
+    """Print the three measures of each search method and set of queries."""
     projects = read_projects(folder)
     queries = written(folder)
     sets = {

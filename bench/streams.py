@@ -1,9 +1,9 @@
-"""What idle subscriptions cost: opens WebSockets to a gateway of its own, and reads the memory of its process.
+"""Memory of idle subscriptions: opens WebSockets to a gateway and reads the memory of its process.
 
     .venv/bin/python -m bench.streams --sockets 1000
 
-A second figure is what a change costs that concerns them all: every socket is one viewer who likes a project, and hears
-of it.
+A second figure is the CPU time of a change for all subscriptions: each socket belongs to another viewer, who likes a
+project and is notified.
 """
 
 import argparse
@@ -26,7 +26,7 @@ SUBSCRIBE = "subscription { feedChanged(feeds: [FOR_YOU]) { version } }"
 
 
 def process_of(pid: int) -> tuple[float, float]:
-    """Give a process's memory (MB) and CPU (s)."""
+    """Return the memory (MB) and CPU time (s) of a process."""
     status = Path(f"/proc/{pid}/status").read_text()
     memory = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
     ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -34,7 +34,7 @@ def process_of(pid: int) -> tuple[float, float]:
 
 
 async def opened(stack: AsyncExitStack, url: str, token: str) -> ClientConnection:
-    """Open a socket and subscribe."""
+    """Open a socket, and subscribe."""
     protocols = [Subprotocol("graphql-transport-ws")]
     socket = await stack.enter_async_context(connect(url, subprotocols=protocols, ping_interval=None))
     init = {"type": "connection_init", "payload": {"Authorization": f"Bearer {token}"}}
@@ -45,7 +45,7 @@ async def opened(stack: AsyncExitStack, url: str, token: str) -> ClientConnectio
 
 
 async def acted(address: str, tokens: list[str]) -> None:
-    """Let each viewer like a project."""
+    """Send a like of each viewer."""
     body = {"query": 'mutation { likeProject(key: "KEY") { changed } }'}
     async with httpx.AsyncClient(timeout=60) as client:
         key = (
@@ -57,7 +57,7 @@ async def acted(address: str, tokens: list[str]) -> None:
 
 
 async def measure(pid: int, address: str, sockets: int) -> None:
-    """Open the sockets, wait, and let all be told of something."""
+    """Open the sockets, wait, and trigger a notification of each."""
     authority = TokenAuthority(SECRET.encode(), "explore-gateway", "explore")
     tokens = [authority.issue(f"viewer-{number}") for number in range(sockets)]
     await acted(address, [authority.issue("somebody else")])
@@ -79,7 +79,7 @@ async def measure(pid: int, address: str, sockets: int) -> None:
 
 
 def main() -> None:
-    """Run a gateway with the demo data, and measure it."""
+    """Start a gateway with the demo data, and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sockets", type=int, default=1_000)
     given = parser.parse_args()

@@ -1,9 +1,9 @@
-"""What the embedded index costs: searching, refreshing, writing and loading, with real and with random vectors.
+"""Cost of searching, refreshing, writing and loading the embedded index, with real and with random vectors.
 
     python -m bench.vectors DIR [--count 100000]
 
-`DIR` is a folder in the import format; its projects' texts are embedded with WordLlama, and texts mixed from theirs
-fill up to the count.
+`DIR` is a folder in the import format. The texts of its projects are embedded with WordLlama. Texts mixed from them are
+added up to `--count`.
 """
 # ruff: noqa: E402 (the number of BLAS threads has to stand before NumPy is loaded)
 
@@ -43,14 +43,14 @@ REBUILD_BATCH = 500
 
 
 def read_texts(folder: Path) -> list[str]:
-    """Read the titles and descriptions of a data set's projects."""
+    """Return the titles and descriptions of the projects of a data set."""
     with gzip.open(folder / "projects.jsonl.gz") as lines:
         records = (orjson.loads(line) for line in lines)
         return [f"{record['title']} {record.get('description', '')}".strip() for record in records]
 
 
 def fill_up(texts: list[str], count: int, seed: random.Random) -> list[str]:
-    """Mix words of two real texts each until there are enough."""
+    """Add texts mixed from the words of two real texts, up to a number."""
     mixed = texts[:count]
     while len(mixed) < count:
         words = f"{seed.choice(texts)} {seed.choice(texts)}".split()
@@ -59,7 +59,7 @@ def fill_up(texts: list[str], count: int, seed: random.Random) -> list[str]:
 
 
 def make_objects(texts: list[str], vectors: Vector, seed: random.Random) -> list[ProjectDocument]:
-    """Make objects with eight terms of 2,000 each, 5,000 owners, four types, five years."""
+    """Return documents with eight of 2,000 terms each, 5,000 owners, four types, and dates of five years."""
     return [
         ProjectDocument(
             id=number + 1,
@@ -82,7 +82,7 @@ def make_objects(texts: list[str], vectors: Vector, seed: random.Random) -> list
 
 
 async def measured(work: Callable[[int], Awaitable[object]], times: int) -> tuple[float, float]:
-    """Give the median and the 95th percentile of the CPU milliseconds of `work`, all threads together."""
+    """Return median and 95th percentile of the CPU milliseconds of `work`, all threads together."""
     costs = []
     for number in range(times):
         before = time.process_time()
@@ -92,7 +92,7 @@ async def measured(work: Callable[[int], Awaitable[object]], times: int) -> tupl
 
 
 def recall(matrix: Matrix, query: Vector, found: np.ndarray, where: VectorFilter) -> float:
-    """Compare with an exact search in double precision."""
+    """Return the share of hits that an exact search in double precision also finds."""
     passing = np.flatnonzero(matrix.passing(where))
     scores = matrix.vectors[passing].astype(float) @ query.astype(float)
     exact = matrix.ids[passing][np.argsort(-scores, kind="stable")[: len(found)]]
@@ -100,7 +100,7 @@ def recall(matrix: Matrix, query: Vector, found: np.ndarray, where: VectorFilter
 
 
 async def search(store: EmbeddedVectorStore, queries: Vector, name: str, where: VectorFilter) -> None:
-    """Print what searching costs under a filter."""
+    """Print the cost of vector search with a filter."""
 
     async def near(number: int) -> None:
         await store.near(queries[number % len(queries)], LIMIT, where)
@@ -116,7 +116,7 @@ async def search(store: EmbeddedVectorStore, queries: Vector, name: str, where: 
 async def search_words(
     store: EmbeddedVectorStore, texts: list[str], queries: Vector, name: str, where: VectorFilter
 ) -> None:
-    """Print what searching by words, and by both, costs; a query is six words in a row of a text."""
+    """Print the cost of keyword and hybrid search; a query is six consecutive words of a text."""
     seed = random.Random(5)
     asked: list[str] = []
     while len(asked) < SEARCHES:
@@ -136,7 +136,7 @@ async def search_words(
 
 
 async def rebuild(texts: list[str], seed: random.Random) -> None:
-    """Print how fast a staged generation fills, embedding included, and how long publishing it takes."""
+    """Print the rate of filling a staged generation, including embedding, and the time to activate it."""
     embedder = WordLlamaEmbedder()
     await embedder.embed(["warm up"])
     nothing = np.zeros(embedder.dimension, np.float32)
@@ -166,7 +166,7 @@ async def rebuild(texts: list[str], seed: random.Random) -> None:
 
 
 async def run(name: str, objects: list[ProjectDocument], queries: Vector) -> None:
-    """Write, load, search and refresh one index, and print what each costs."""
+    """Write, load, search and refresh one index, and print the costs."""
     dimension = len(objects[0].vector)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "vectors.sqlite"

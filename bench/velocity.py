@@ -1,9 +1,9 @@
-"""What the hourly mend of all velocities costs: seconds, statements, memory.
+"""Cost of the hourly recalculation of all velocities: seconds, statements and memory.
 
     python -m bench.velocity [--projects 100000] [--events 5000000] [--postgresql URL_OF_AN_EMPTY_DATABASE]
 
-Events are first meetings of people and projects over 60 days, projects drawn by a long tail; they are written straight
-into the tables. Both formulas are measured, then one trending ranking over all projects.
+The interactions are first views of projects by actors in 60 days, with long-tailed popularity. They are inserted
+directly into the tables. Both formulas are measured, then one trending ranking of all projects.
 """
 
 import argparse
@@ -29,12 +29,12 @@ from scoring.pipelines.trending import formula_of
 
 
 def peak_mb() -> int:
-    """Give the most memory that this process has held, in MB."""
+    """Return the peak memory of this process in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
 async def fill(database: Database, projects: int, events: int) -> None:
-    """Write people, projects and engagement."""
+    """Write actors, projects and engagement."""
     people, at, chance = max(events // 30, 1), now(), np.random.default_rng(1)
     async with database.write() as connection:
         raw = (await connection.get_raw_connection()).driver_connection
@@ -68,7 +68,7 @@ def _stored(value: object) -> object:
 def meetings(
     chance: np.random.Generator, projects: int, events: int, at: datetime
 ) -> Iterator[tuple[int, int, datetime, datetime, int, float]]:
-    """Draw first meetings, each pair once: a person meets distinct projects, chosen by a long tail."""
+    """Draw first views: each pair of actor and project once, projects by a long-tailed distribution."""
     made = person = 0
     while made < events:
         person += 1
@@ -80,7 +80,7 @@ def meetings(
 
 
 async def measure(database: Database, projects: int, events: int) -> None:
-    """Fill, refresh, rank."""
+    """Fill the database, recalculate velocities, and rank."""
     await migrate(database)
     started = time.perf_counter()
     await fill(database, projects, events)
@@ -116,7 +116,7 @@ async def measure(database: Database, projects: int, events: int) -> None:
 
 
 async def main() -> None:
-    """Measure on SQLite, or on the PostgreSQL that is named."""
+    """Measure on SQLite, or on the given PostgreSQL database."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--projects", type=int, default=100_000)
     parser.add_argument("--events", type=int, default=5_000_000)
