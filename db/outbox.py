@@ -52,12 +52,12 @@ MAX_ERROR_LENGTH = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """One outbox row leased by a worker. Other workers can take it after `until`."""
+    """One outbox row leased by a worker. Other workers can lease it after `lease_end`."""
 
     kind: OutboxKind
     key: str
     version: int
-    until: datetime
+    lease_end: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def _upsert(values: dict[str, Any]) -> dict[str, Insert]:
     shared_columns = [
         bindparam("kind", type_=String()),
         bindparam("now", type_=UtcDateTime()),
-        bindparam("free_at", type_=UtcDateTime()),
+        bindparam("available_from", type_=UtcDateTime()),
         bindparam("urgent", type_=Boolean()),
     ]
     keys = bindparam("keys", type_=TextList())
@@ -100,8 +100,8 @@ def _later_of(time: SQLColumnExpression[Any], other_time: SQLColumnExpression[An
 
 
 _NOW = bindparam("now", type_=UtcDateTime())
-_LEASE_END = bindparam("until", type_=UtcDateTime())
-_AVAILABLE_AT = bindparam("free_at", type_=UtcDateTime())
+_LEASE_END = bindparam("lease_end", type_=UtcDateTime())
+_AVAILABLE_AT = bindparam("available_from", type_=UtcDateTime())
 
 _IS_LEASED = OutboxRow.available_at > _NOW
 _RESET: dict[str, Any] = {
@@ -192,21 +192,21 @@ async def enqueue(connection: AsyncConnection, kind: OutboxKind, keys: Sequence[
     """
     enqueued_at = now()
     await _run_upsert(
-        connection, _ENQUEUE, kind, set(keys), {"now": enqueued_at, "free_at": enqueued_at, "urgent": urgent}
+        connection, _ENQUEUE, kind, set(keys), {"now": enqueued_at, "available_from": enqueued_at, "urgent": urgent}
     )
 
 
 async def take(database: Database, limit: int, lease_s: float, *, only_urgent: bool = False) -> list[Lease]:
     """Lease up to `limit` available rows for `lease_s` seconds: urgent rows first, then the oldest."""
     taken_at = now()
-    until = taken_at + timedelta(seconds=lease_s)
-    parameters = {"now": taken_at, "until": until, "limit": limit, "only_urgent": only_urgent}
+    lease_end = taken_at + timedelta(seconds=lease_s)
+    parameters = {"now": taken_at, "lease_end": lease_end, "limit": limit, "only_urgent": only_urgent}
     async with database.write() as connection:
         rows = sorted(
             (await connection.execute(_TAKE, parameters)).all(),
             key=lambda row: (not row.urgent, row.enqueued_at, row.kind, row.key),
         )
-    return [Lease(OutboxKind(row.kind), row.key, row.version, until) for row in rows]
+    return [Lease(OutboxKind(row.kind), row.key, row.version, lease_end) for row in rows]
 
 
 async def claim(database: Database, kind: OutboxKind, keys: Sequence[str], lease_s: float) -> list[Lease]:
@@ -216,7 +216,7 @@ async def claim(database: Database, kind: OutboxKind, keys: Sequence[str], lease
     again after this call.
     """
     claimed_at = now()
-    until = claimed_at + timedelta(seconds=lease_s)
+    lease_end = claimed_at + timedelta(seconds=lease_s)
     if not keys:
         return []
     async with database.write() as connection:
@@ -224,43 +224,52 @@ async def claim(database: Database, kind: OutboxKind, keys: Sequence[str], lease
             "kind": kind.value,
             "keys": sorted(set(keys)),
             "now": claimed_at,
-            "free_at": until,
+            "available_from": lease_end,
             "urgent": False,
         }
         rows = (await connection.execute(_CLAIM[connection.dialect.name], parameters)).all()
-    return [Lease(kind, row.key, row.version, until) for row in rows if row.version == 1]
+    return [Lease(kind, row.key, row.version, lease_end) for row in rows if row.version == 1]
 
 
 async def settle(database: Database, rows: Sequence[Lease]) -> None:
     """Delete processed rows. A row that changed, or that another worker may hold, is kept to be processed again."""
-    for kind, until, held in _group_by_lease(rows):
+    for kind, lease_end, leases in _group_by_lease(rows):
         settled_at = now()
-        parameters = _parameters(kind, until, held)
-        reprocess_parameters = {"now": settled_at, "free_at": settled_at, "until": until, "urgent": False}
+        parameters = _parameters(kind, lease_end, leases)
+        reprocess_parameters = {
+            "now": settled_at,
+            "available_from": settled_at,
+            "lease_end": lease_end,
+            "urgent": False,
+        }
         async with database.write() as connection:
-            waiting = set(await connection.scalars(_WAIT_FOR_OTHER_LEASE, parameters | {"now": settled_at}))
-            deleted = set(await connection.scalars(_DELETE, parameters))
+            waiting_keys = set(await connection.scalars(_WAIT_FOR_OTHER_LEASE, parameters | {"now": settled_at}))
+            deleted_keys = set(await connection.scalars(_DELETE, parameters))
             await _run_upsert(
-                connection, _REPROCESS, kind, {row.key for row in held} - deleted - waiting, reprocess_parameters
+                connection,
+                _REPROCESS,
+                kind,
+                {row.key for row in leases} - deleted_keys - waiting_keys,
+                reprocess_parameters,
             )
 
 
 async def release(database: Database, rows: Sequence[Lease], delay_s: float = 0.0) -> None:
     """End leases without counting an attempt. The rows are available again after `delay_s` seconds."""
-    for kind, until, held in _group_by_lease(rows):
+    for kind, lease_end, leases in _group_by_lease(rows):
         async with database.write() as connection:
             await connection.execute(
-                _RELEASE, _parameters(kind, until, held) | {"free_at": now() + timedelta(seconds=delay_s)}
+                _RELEASE, _parameters(kind, lease_end, leases) | {"available_from": now() + timedelta(seconds=delay_s)}
             )
 
 
 async def reject(database: Database, rows: Sequence[Lease], error: str, retry_after: timedelta = RETRY_AFTER) -> int:
     """Record that an available store rejected rows, and return how many became dead by reaching `MAX_ATTEMPTS`."""
     dead_rows = 0
-    for kind, until, held in _group_by_lease(rows):
-        parameters = {"free_at": now() + retry_after, "error": error[:MAX_ERROR_LENGTH]}
+    for kind, lease_end, leases in _group_by_lease(rows):
+        parameters = {"available_from": now() + retry_after, "error": error[:MAX_ERROR_LENGTH]}
         async with database.write() as connection:
-            dead_rows += sum(await connection.scalars(_REJECT, _parameters(kind, until, held) | parameters))
+            dead_rows += sum(await connection.scalars(_REJECT, _parameters(kind, lease_end, leases) | parameters))
     return dead_rows
 
 
@@ -293,18 +302,18 @@ async def _run_upsert(
 
 def _group_by_lease(rows: Sequence[Lease]) -> Iterator[tuple[OutboxKind, datetime, list[Lease]]]:
     """Group rows by kind and lease, one transaction for each group, so that no transaction locks two kinds."""
-    for (kind, until), group in groupby(sorted(rows, key=_lease_key), key=_lease_key):
-        yield kind, until, list(group)
+    for (kind, lease_end), group in groupby(sorted(rows, key=_lease_key), key=_lease_key):
+        yield kind, lease_end, list(group)
 
 
 def _lease_key(row: Lease) -> tuple[OutboxKind, datetime]:
-    return row.kind, row.until
+    return row.kind, row.lease_end
 
 
-def _parameters(kind: OutboxKind, until: datetime, rows: Sequence[Lease]) -> dict[str, Any]:
+def _parameters(kind: OutboxKind, lease_end: datetime, rows: Sequence[Lease]) -> dict[str, Any]:
     return {
         "of_kind": kind.value,
-        "until": until,
+        "lease_end": lease_end,
         "keys": [row.key for row in rows],
         "stamps": [f"{row.version} {row.key}" for row in rows],
     }

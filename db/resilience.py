@@ -82,7 +82,7 @@ class CircuitBreaker:
 
     @property
     def state(self) -> CircuitState:
-        """The current state."""
+        """State of the circuit at this moment; an open circuit becomes half-open with time."""
         if self._opened_at is None:
             return CircuitState.CLOSED
         return CircuitState.OPEN if self.clock() < self._opened_at + self.probe_interval_s else CircuitState.HALF_OPEN

@@ -1,4 +1,4 @@
-"""The protocol of caches."""
+"""The protocol that all caches implement."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -38,4 +38,4 @@ class Cache(Protocol):
         """
 
     async def close(self) -> None:
-        """Release files and connections."""
+        """Close files and connections."""

@@ -40,5 +40,5 @@ class LastKnownValues(Generic[K, V]):
         return {key: entry[1] for key, entry in entries if entry is not None and entry[0] >= oldest}
 
     def clear(self) -> None:
-        """Drop all values."""
+        """Remove all values from memory."""
         self._entries.clear()

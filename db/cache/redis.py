@@ -90,8 +90,8 @@ class RedisCache(Cache):
             values: list[bytes | None] = await pipeline.execute()
             return values
 
-        found = await self._call(get_many)
-        return {key: value for key, value in zip(keys, found, strict=True) if value is not None}
+        values = await self._call(get_many)
+        return {key: value for key, value in zip(keys, values, strict=True) if value is not None}
 
     async def put(self, key: str, value: bytes, ttl_s: float) -> None:
         await self._call(lambda client: client.set(self._name(key), value, px=_milliseconds(ttl_s)))

@@ -31,7 +31,7 @@ class Embedder(Protocol):
         """
 
     async def close(self) -> None:
-        """Release connections."""
+        """Close connections and threads."""
 
 
 def normalize_rows(vectors: Vectors) -> None:

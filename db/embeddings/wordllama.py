@@ -41,7 +41,7 @@ class WordLlamaEmbedder:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._embed, tuple(texts))
 
     async def close(self) -> None:
-        """End the thread."""
+        """Stop the thread that embeds texts."""
         await asyncio.to_thread(self._thread.shutdown)
 
     def _embed(self, texts: tuple[str, ...]) -> Vectors:

@@ -65,7 +65,7 @@ class RefusedLine:
 
 @dataclass(frozen=True, slots=True)
 class FileProgress:
-    """Progress within one file."""
+    """Progress of an import within one file."""
 
     file: str
     checking: bool  # whether this is the checking pass of a strict import, which writes nothing

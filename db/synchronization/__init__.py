@@ -1,4 +1,4 @@
 """Synchronization of the vector index with the database: reading, embedding and writing index documents.
 
-Bringing the index up to date belongs here, row by row or as a whole; recording what has changed (`db.outbox`) does not.
+Updating the index belongs here, for single outbox rows or as a whole. Recording changes (`db.outbox`) does not.
 """

@@ -15,7 +15,7 @@ Vector = NDArray[np.float32]
 Ids = NDArray[np.int64]
 
 PROJECT, PROFILE, TOOL = KINDS = ("Project", "UserProfile", "Tool")
-"""The three collections."""
+"""Kinds of documents; each kind has a collection."""
 
 NO_OWNER = 0
 """Owner id of a project without owner (ids start at 1). Not null: Weaviate versions filter null differently."""
@@ -167,9 +167,9 @@ def document_uuid(kind: str, key: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_DNS, kind + key))
 
 
-def microseconds(at: datetime) -> int:
+def microseconds(time: datetime) -> int:
     """Convert a time to whole microseconds since 1970."""
-    return (at - _EPOCH) // timedelta(microseconds=1)
+    return (time - _EPOCH) // timedelta(microseconds=1)
 
 
 def from_microseconds(value: int) -> datetime:
@@ -275,4 +275,4 @@ class VectorStore(Protocol):
         """
 
     async def close(self) -> None:
-        """Release files and connections."""
+        """Close files and connections."""

@@ -138,9 +138,11 @@ class Generations:
 
         await self._connection.write(call)
 
-    async def _drop_all_but(self, space: Space, existing: Mapping[str, Mapping[int, set[str]]], kept: set[int]) -> None:
+    async def _drop_all_but(
+        self, space: Space, existing: Mapping[str, Mapping[int, set[str]]], kept_numbers: set[int]
+    ) -> None:
         for kind in KINDS:
-            for number in set(existing[kind]) - kept:
+            for number in set(existing[kind]) - kept_numbers:
                 await self._drop_collection(space.collection(kind, number))
 
     async def _drop_collection(self, name: str) -> None:

@@ -55,7 +55,7 @@ async def upsert(
 
 
 async def remove(collections: Collections, kind: str, keys: Sequence[str], generation: str | None) -> None:
-    """Remove objects by key."""
+    """Remove the objects of a kind by their document keys."""
     for batch in chunks(keys, REMOVE_BATCH):
         uuid_filter = Filter.by_id().contains_any([generate_uuid5(key, kind) for key in batch])
         result = await collections.write(kind, partial(_delete_many, uuid_filter), generation)

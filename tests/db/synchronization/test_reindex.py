@@ -326,6 +326,6 @@ async def test_what_the_outbox_knows_to_be_behind_is_no_difference_unless_it_is_
         await outbox.reject(database, [dead], "no")
         async with database.write() as connection:
             await connection.execute(
-                update(outbox.OutboxRow).where(outbox.OutboxRow.key == "p2").values(available_at=dead.until)
+                update(outbox.OutboxRow).where(outbox.OutboxRow.key == "p2").values(available_at=dead.lease_end)
             )
     assert (await reindex.compare()).missing == ((PROJECT, "p2"),)
