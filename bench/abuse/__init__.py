@@ -1,4 +1,4 @@
-"""Abusive requests sent to a running gateway: whether each is answered as it should be, and its CPU and memory.
+"""Abusive requests to a running gateway: checks the responses, and measures CPU time and memory.
 
     .venv/bin/python -m bench.abuse [--rounds 3] [--group NAME]
 

@@ -1,4 +1,4 @@
-"""Sends every probe for some rounds, prints a table for each group and a verdict; exit code 1 if it is bad."""
+"""Command line: sends every probe for some rounds, prints tables and a verdict. Exit code 1 if a probe fails."""
 
 import argparse
 import sys
@@ -27,19 +27,19 @@ MOST_GROWTH = 0.02
 
 
 def allowed_ms(measured: Measured) -> float:
-    """Return the CPU that a probe may take: an operation that was charged for takes what it paid for."""
+    """Return the CPU time that a probe may take. A charged operation may take the time of its points."""
     return max(MOST_MS, measured.answer.points * POINT_MS * TOLERANCE)
 
 
 def fault_of(measured: Measured) -> str | None:
-    """Say what is wrong with a probe; None if nothing is."""
+    """Return the error of a probe, or None."""
     if measured.fault is None and measured.cpu_ms > allowed_ms(measured):
         return f"{measured.cpu_ms:.0f} ms of CPU, {allowed_ms(measured):.0f} allowed"
     return measured.fault
 
 
 def print_group(name: str, results: list[Measured]) -> None:
-    """Print the table of a group, the dearest probe first."""
+    """Print the table of a group, the most expensive probe first."""
     print(f"\n{name}: {len(results)} probes")
     for measured in sorted(results, key=lambda one: -one.cpu_ms):
         points = f"{measured.answer.points:>7,}" if measured.answer.points else " " * 7
@@ -51,7 +51,7 @@ def print_group(name: str, results: list[Measured]) -> None:
 
 
 def main() -> int:
-    """Measure every probe; gives the exit code."""
+    """Measure every probe, and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--group", action="append", choices=GROUPS, help="only this group; may be given several times")

@@ -1,5 +1,5 @@
 # ruff: noqa: E501 (a probe is a line)
-"""GET requests whose answers a cache could give to somebody else, and validators that are long or malformed."""
+"""GET requests whose responses a shared cache could serve to other callers, and long or malformed validators."""
 
 from collections.abc import Mapping
 from urllib.parse import quote
@@ -13,20 +13,20 @@ MARKED = "{ newest(first: 2) { edges { node { key viewerHasLiked } } } }"
 
 
 def kept(answer: Answer) -> str | None:
-    """Check that caches may keep an answer, and that it is nobody's own."""
+    """Check that shared caches may store the response."""
     if not answer.headers.get("cache-control", "").startswith("public"):
         return f"is not kept: {answer.headers.get('cache-control')}"
     return "starts a session" if "x-session-id" in answer.headers else varies(answer)
 
 
 def not_kept(answer: Answer) -> str | None:
-    """Check that no cache may keep an answer."""
+    """Check that no cache may store the response."""
     control = answer.headers.get("cache-control", "")
     return None if "no-store" in control else f"may be kept: {control!r}"
 
 
 def varies(answer: Answer) -> str | None:
-    """Check that caches tell callers apart."""
+    """Check that `Vary` distinguishes callers."""
     named = answer.headers.get("vary", "").lower()
     return None if "authorization" in named and "x-session-id" in named else f"varies by {named!r} only"
 
@@ -34,14 +34,14 @@ def varies(answer: Answer) -> str | None:
 def reading(
     name: str, query: str, check: Check, statuses: tuple[int, ...] = (200,), headers: Headers = NONE, more: str = ""
 ) -> Probe:
-    """Make a probe of a GET."""
+    """Return a probe that sends a GET."""
     return request(
         name, statuses, path=f"/graphql?query={quote(query)}{more}", headers=with_headers(READING, headers), check=check
     )
 
 
 def tagged(name: str, tag: str, statuses: tuple[int, ...] = (200,)) -> Probe:
-    """Make a probe of a validator."""
+    """Return a probe that sends a validator."""
     return reading(name, PUBLIC, kept if statuses == (200,) else lambda _: None, statuses, {"If-None-Match": tag})
 
 

@@ -1,16 +1,16 @@
 # ruff: noqa: E501 (a probe is a line)
-"""Attempts to get the tokens of the demo's viewers from elsewhere than a page of this gateway on this machine."""
+"""Attempts to get tokens of demo viewers from another site or another machine."""
 
 from bench.abuse.probe import Answer, Headers, Probe, raw, request
 
 
 def none(answer: Answer) -> str | None:
-    """Check that no token is given."""
+    """Check that the response has no token."""
     return None if answer.json == {"viewers": []} else f"gives viewers: {answer.body[:200]!r}"
 
 
 def nobody(name: str, headers: Headers) -> Probe:
-    """Make a probe that is to get no token."""
+    """Return a probe that must not get a token."""
     return request(
         name,
         (200, 400),
@@ -21,7 +21,7 @@ def nobody(name: str, headers: Headers) -> Probe:
 
 
 def but_the_administrator(answer: Answer) -> str | None:
-    """Check that viewers are given, and the administrator is not among them."""
+    """Check that the response has viewers, and not the administrator."""
     keys = [viewer["key"] for viewer in answer.json["viewers"]]
     return None if "heavy" in keys and "administrator" not in keys else f"gives {keys}"
 

@@ -1,5 +1,5 @@
 # ruff: noqa: E501 (a probe is a line)
-"""Documents that are long, deep, wide, circular or costly, and bodies that are no documents."""
+"""Documents that are long, deep, wide, circular or expensive, and bodies that are not documents."""
 
 import gzip
 import json
@@ -11,12 +11,12 @@ from bench.abuse.tokens import signed
 
 
 def times(count: int, text: str) -> str:
-    """Repeat a text, with its number in place of #."""
+    """Repeat a text, with # replaced by the number of the repetition."""
     return " ".join(text.replace("#", str(at)) for at in range(count))
 
 
 def doubling(count: int, leaf: str) -> str:
-    """Write fragments of which each uses the next twice."""
+    """Return fragments that each use the next fragment twice."""
     fragments = times(count, "fragment f# on Query { ...g# ...g# } fragment g# on Query { ...f#+ }")
     for at in range(count, 0, -1):
         fragments = fragments.replace(f"...f{at - 1}+", f"...f{at}")
@@ -24,7 +24,7 @@ def doubling(count: int, leaf: str) -> str:
 
 
 def towering(first: int, levels: int) -> str:
-    """Write lists of projects within each other."""
+    """Return nested lists of projects."""
     inside = "title"
     for _ in range(levels):
         inside = f"similar(first: {first}) {{ edges {{ node {{ {inside} }} }} }}"

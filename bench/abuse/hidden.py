@@ -1,5 +1,5 @@
 # ruff: noqa: E501 (a probe is a line)
-"""Pairs of requests that ask for what is hidden and for what never was: the answers must be identical."""
+"""Pairs of requests for hidden and for nonexistent data: the responses must be identical."""
 
 from collections.abc import Mapping
 
@@ -36,7 +36,7 @@ _DELETE = "mutation ($key: String!) { removeProjects(keys: [$key]) { removed } }
 
 
 def hide_projects(target: Target) -> None:
-    """Add a private, an archived and a deleted project with terms and an owner of their own."""
+    """Create a private, an archived and a deleted project, with terms and an owner of their own."""
     headers = {"Authorization": f"Bearer {bearer(target, sub='service', role='service')}"}
     for how, key in HIDDEN.items():
         flags = {"key": key, "private": how == "private", "archived": how == "archived"}
@@ -47,7 +47,7 @@ def hide_projects(target: Target) -> None:
 
 
 def pair(name: str, how: str, query: str, headers: Headers = NONE) -> Probe:
-    """Make a probe that asks for a hidden key and for one that never was; it differs in nothing but the key."""
+    """Return a probe that requests a hidden and a nonexistent key; the requests differ only in the key."""
 
     def send(target: Target) -> Answer:
         made = with_headers(GRAPHQL_TYPE, headers)
@@ -70,7 +70,7 @@ def _ask(target: Target, query: str, word: str, headers: Mapping[str, str]) -> h
 
 
 def _told(answer: httpx.Response, word: str) -> tuple[int, object]:
-    """Give what an answer tells: its status and its content, the key and the price of the operation left out."""
+    """Return status and content of a response, without the key and the price."""
     content = answer.json()
     content.get("extensions", {}).pop("cost", None)
     return answer.status_code, repr(content).replace(word, "KEY")

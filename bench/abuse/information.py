@@ -1,5 +1,5 @@
 # ruff: noqa: E501 (a probe is a line)
-"""Attempts to learn of the machine, and of what is hidden, from errors, headers and operators' addresses."""
+"""Attempts to get information about the machine or hidden data from errors, headers and internal endpoints."""
 
 from bench.abuse.hidden import HIDDEN
 from bench.abuse.probe import Answer, Check, Probe, asking, request

@@ -29,7 +29,7 @@ CALM_MS, CALM_S = 5.0, 0.5
 
 @dataclass
 class Measured:
-    """A probe with what its sendings cost."""
+    """A probe with the measured costs of its requests."""
 
     probe: Probe
     cpu_ms: float  # CPU of all threads of the server process, for each request, the least of the rounds
@@ -39,7 +39,7 @@ class Measured:
 
 @contextmanager
 def running_gateway(folder: Path) -> Iterator[tuple[int, Target]]:
-    """Start a gateway with the demo data; gives the id of its process, and the target."""
+    """Start a gateway with the demo data; yield its process id and the target."""
     with serving(folder, "--demo", **SETTINGS) as (process, welcome):
         address = str(address_in(welcome))  # type: ignore[no-untyped-call]
         parts = urlsplit(address)
@@ -60,7 +60,7 @@ def resident_mb(process: int) -> float:
 
 
 def wait_until_calm(process: int) -> None:
-    """Wait until a process takes next to no CPU."""
+    """Wait until a process uses almost no CPU."""
     before = -CALM_MS
     while (now := cpu_ms(process)) - before > CALM_MS:
         before = now
@@ -68,7 +68,7 @@ def wait_until_calm(process: int) -> None:
 
 
 def send_all(target: Target, process: int, probes: Sequence[Probe], into: dict[str, Measured]) -> None:
-    """Send each probe once and note what it cost."""
+    """Send each probe once, and record its costs."""
     for probe in probes:
         before = cpu_ms(process)
         answer = probe.send(target)

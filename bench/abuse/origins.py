@@ -1,5 +1,5 @@
 # ruff: noqa: E501 (a probe is a line)
-"""Requests that a page of another site could make a browser send (CSRF), and questions about that (CORS)."""
+"""Requests that a page of another site can make a browser send (CSRF), and CORS preflight requests."""
 
 import json
 from urllib.parse import quote
@@ -12,7 +12,7 @@ QUERY = quote("{ __typename }")
 
 
 def closed(answer: Answer) -> str | None:
-    """Check that no other site may read an answer."""
+    """Check that no other site may read the response."""
     named = [name for name in answer.headers if name.startswith("access-control-allow")]
     return f"opens to others: {named}" if named else None
 
@@ -20,7 +20,7 @@ def closed(answer: Answer) -> str | None:
 def simple(
     name: str, content_type: str | None, body: bytes, statuses: tuple[int, ...] = (415,), headers: Headers = NONE
 ) -> Probe:
-    """Make a probe of a POST that a form of another site could send."""
+    """Return a probe of a POST that a form of another site can send."""
     given = {"Origin": EVIL, "Sec-Fetch-Site": "cross-site"}
     if content_type is not None:
         given["Content-Type"] = content_type
@@ -38,7 +38,7 @@ def simple(
 def preflight(
     name: str, origin: str, method: str = "POST", headers: str = "authorization,content-type", path: str = "/graphql"
 ) -> Probe:
-    """Make a probe of a question whether another site may send something."""
+    """Return a probe of a CORS preflight request."""
     asked = {"Origin": origin, "Access-Control-Request-Method": method, "Access-Control-Request-Headers": headers}
     return request(
         f"a preflight: {name}", (200, 204, 400, 404, 405), method="OPTIONS", path=path, headers=asked, check=closed
@@ -52,7 +52,7 @@ def reading(
     query: str = QUERY,
     headers: Headers = NONE,
 ) -> Probe:
-    """Make a probe of a GET that a picture or a link of another site could send."""
+    """Return a probe of a GET that an image or link of another site can send."""
     return request(
         f"a link: {name}", statuses, path=f"/graphql?query={query}", headers=headers, code=code, check=closed
     )

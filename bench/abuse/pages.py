@@ -1,5 +1,5 @@
 # ruff: noqa: E501 (a probe is a line)
-"""Paths that try to leave the folder of the pages or to confuse who reads them."""
+"""Paths that try to leave the folder of the pages, or that are ambiguous."""
 
 from bench.abuse.probe import Answer, Probe, raw, request
 
@@ -8,13 +8,13 @@ SECRETS = (b"root:", b"[project]", b"SQLite format", b"TOKEN_SECRET", b"import "
 
 
 def nothing_of_ours(answer: Answer) -> str | None:
-    """Check that an answer holds no file from outside of the pages."""
+    """Check that the response has no file outside of the pages."""
     held = [start for start in SECRETS if answer.body.startswith(start)]
     return f"gives a file: {answer.body[:100]!r}" if held else None
 
 
 def path(name: str, target: str, statuses: tuple[int, ...] = (404,)) -> Probe:
-    """Make a probe of a path exactly as it is written here: a client would tidy it up."""
+    """Return a probe of a path that is sent unchanged; a client library would normalize it."""
     head = f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode("latin-1")
     return raw(name, statuses, head, check=nothing_of_ours)
 
@@ -66,7 +66,7 @@ ODD = {
 
 
 def unless_page(answer: Answer) -> str | None:
-    """Check that an answer is no page: a program that asks for something that is not there is told so."""
+    """Check that the response is not a page: programs must get an error for a missing path."""
     return "is a page" if answer.status == 200 and b"<html" in answer.body else None
 
 

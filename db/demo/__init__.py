@@ -1,7 +1,6 @@
-"""The demo community: a deterministic generator of its records, and loading them into an empty database.
+"""The demo data: a deterministic generator of records, and loading the records into an empty database.
 
-Everything that only the demo needs belongs here, the written content in `material/` included; rules that apply to a
-platform's own data do not.
+Code and content (`material/`) that only the demo needs belong here. Rules for the data of a platform do not.
 """
 
 from db.demo.content import DEMO_VIEWERS, DemoViewer

@@ -34,7 +34,7 @@ async def is_empty(database: Database) -> bool:
 async def holds_demo(database: Database) -> bool:
     """Return whether the database holds the demo: more than half of its users, matched by key and username.
 
-    Not all, because demo users may have been deleted. The database of a platform does not match, whatever its keys are.
+    Demo users may have been deleted, so not all must match. The users of a platform do not match by key and username.
     """
     username_by_key = _usernames_by_key()
     rows = await database.fetch(_USERNAMES, {"keys": sorted(username_by_key)})

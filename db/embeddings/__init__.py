@@ -1,4 +1,4 @@
-"""Embedding models: one protocol, an implementation per file, and a cache in front of paid ones.
+"""Embedding models: one protocol, an implementation per file, and a cache for models with a price.
 
-Turning texts into vectors belongs here; storing and searching vectors does not.
+Converting texts to vectors belongs here. Storing and searching vectors does not.
 """

@@ -18,7 +18,7 @@ from db.embeddings.base import Vectors, normalize_rows
 from db.errors import Store, StoreUnavailable
 
 MAX_CHARACTERS = 20_000
-"""Maximum characters of a text; the rest is ignored. More words hardly change the mean of the first ones."""
+"""Maximum characters of a text; further characters are ignored. They would hardly change the mean."""
 
 MAX_TOKENS = 16_384
 """Maximum token vectors in memory at once: 16 MB."""

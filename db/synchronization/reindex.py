@@ -85,9 +85,9 @@ class Reindex:
         Raises
         ------
         IndexIncomplete
-            If the new generation differs from the database; the old one stays active.
+            If the new generation differs from the database. The old generation stays active.
         StoreUnavailable
-            If a store is unavailable; the next run continues.
+            If a store is unavailable. The next run continues where this one stopped.
         """
         await self._vectors.prepare(*self._embedding_space)
         unfinished = await self._vectors.staged()

@@ -1,4 +1,4 @@
 """Vector stores: one protocol, an engine per package, and the text analysis and score fusion that they share.
 
-Storing and searching vectors and keywords belongs here; computing vectors and choosing what is indexed does not.
+Storing and searching vectors and keywords belongs here. Computing vectors and selecting documents does not.
 """

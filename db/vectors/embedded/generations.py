@@ -178,7 +178,7 @@ def staged(connection: sqlite3.Connection, space: Space) -> Generation | None:
 
 
 def announced_or_active(connection: sqlite3.Connection, space: Space) -> Generation | None:
-    """Return the announced generation, or the active one if there is none announced."""
+    """Return the announced generation, or the active one if none is announced."""
     return _generation(connection, space, "announced AND state = ?", STAGED) or active(connection, space)
 
 

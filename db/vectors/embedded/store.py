@@ -349,8 +349,10 @@ def _fuse_hits(matrix: Matrix, by_vector: Hits, by_keywords: Hits, alpha: float,
     """Fuse the hits of both searches. Ties are broken by the ids of Weaviate's objects, as in Weaviate."""
     ids = np.union1d(by_vector.ids, by_keywords.ids)
     uuids = {id_: document_uuid(PROJECT, key) for id_, key in zip(ids.tolist(), matrix.keys_of(ids), strict=True)}
-    legs = [ResultList([uuids[id_] for id_ in hits.ids.tolist()], hits.scores) for hits in (by_vector, by_keywords)]
-    fused = fuse(legs[0], legs[1], alpha)[: max(limit, 0)]
+    result_lists = [
+        ResultList([uuids[id_] for id_ in hits.ids.tolist()], hits.scores) for hits in (by_vector, by_keywords)
+    ]
+    fused = fuse(result_lists[0], result_lists[1], alpha)[: max(limit, 0)]
     id_by_uuid = {uuid: id_ for id_, uuid in uuids.items()}
     project_ids = np.array([id_by_uuid[hit.uuid] for hit in fused], np.int64)
     vector_parts = np.array([hit.vector_part for hit in fused], np.float32)
