@@ -1,5 +1,5 @@
 # ruff: noqa: E501 (a probe is a line)
-"""Documents named by a hash or an id that is wrong, forged, long, or of something that may not be run."""
+"""Documents requested by a hash or id that is wrong, forged, long, or names a document that must not run."""
 
 import json
 from hashlib import sha256
@@ -15,17 +15,17 @@ def digest(text: str) -> str:
 
 
 def extension(hash_: Any, version: Any = 1) -> dict[str, Any]:
-    """Write the extension that names a document."""
+    """Return the request extension that names a document by hash."""
     return {"persistedQuery": {"version": version, "sha256Hash": hash_}}
 
 
 def named(name: str, code: str | None, statuses: tuple[int, ...] = (400,), **body: Any) -> Probe:
-    """Make a probe of a request that names a document."""
+    """Return a probe that requests a document by hash or id."""
     return posting(name, json.dumps(body).encode(), code, statuses, GRAPHQL_TYPE)
 
 
 def twice(name: str, query: str, code: str | None, variables: object, statuses: tuple[int, ...]) -> Probe:
-    """Make a probe that registers a document with small variables and runs it by its hash with others."""
+    """Return a probe that registers a document with small variables, then runs it by hash with other variables."""
 
     def send(target: Target) -> Answer:
         first = {"query": query, "extensions": extension(digest(query)), "variables": {"n": 1}}

@@ -1,4 +1,4 @@
-"""A probe (one abusive request with the answers that are right) and the ways to send one."""
+"""Probes (abusive requests with their expected responses) and functions that send them."""
 
 import json
 import socket
@@ -30,7 +30,7 @@ MAX_ERROR_LENGTH = 30_000
 
 @dataclass(frozen=True)
 class Target:
-    """The running gateway."""
+    """The gateway under test."""
 
     host: str
     port: int
@@ -44,7 +44,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer to a probe."""
+    """The response to a probe."""
 
     status: int  # HTTP status, the close code of a WebSocket (1000 and above), or `NO_ANSWER`
     body: bytes = b""
@@ -79,7 +79,7 @@ Check = Callable[[Answer], str | None]
 
 @dataclass(frozen=True)
 class Probe:
-    """One abusive request."""
+    """One abusive request, with its check."""
 
     name: str
     statuses: tuple[int, ...]  # the statuses that are right
@@ -126,7 +126,7 @@ def request(
     code: str | None = None,
     check: Check | None = None,
 ) -> Probe:
-    """Make a probe of one well-formed HTTP request."""
+    """Return a probe of one well-formed HTTP request."""
 
     def send(target: Target) -> Answer:
         made = headers(target) if callable(headers) else headers
@@ -145,7 +145,7 @@ def asking(
     headers: Headers = NONE,
     check: Check | None = None,
 ) -> Probe:
-    """Make a probe of one GraphQL operation; with `code` None an answer without errors is right."""
+    """Return a probe of one GraphQL operation. With `code` None, a response without errors is expected."""
     body = json.dumps({"query": query, "variables": variables}).encode()
     return posting(name, body, code, statuses, with_headers(GRAPHQL_TYPE, headers), check)
 
@@ -158,7 +158,7 @@ def posting(
     headers: Headers = NONE,
     check: Check | None = None,
 ) -> Probe:
-    """Make a probe of one POST to `/graphql`, said to be JSON; with `code` None an answer without errors is right."""
+    """Return a probe of a JSON POST to `/graphql`. With `code` None, a response without errors is expected."""
     return request(
         name,
         statuses,
@@ -187,14 +187,14 @@ def raw(
 
 
 def with_headers(first: Mapping[str, str], then: Headers) -> Headers:
-    """Add headers to others and replace those of the same name."""
+    """Return the headers, with additional ones that replace headers of the same name."""
     if callable(then):
         return lambda target: {**first, **then(target)}
     return {**first, **then}
 
 
 def answer_of(response: httpx.Response) -> Answer:
-    """Convert a response of httpx."""
+    """Convert a response of httpx to an `Answer`."""
     return Answer(response.status_code, response.content, {k.lower(): v for k, v in response.headers.items()})
 
 
@@ -210,7 +210,7 @@ def received(connection: socket.socket) -> bytes:
 
 
 def parsed(data: bytes) -> Answer:
-    """Read the first answer out of bytes; its body is everything behind its head."""
+    """Parse the first response in the bytes. All bytes after its head are its body."""
     head, _, body = data.partition(b"\r\n\r\n")
     line, *fields = head.decode("latin-1").split("\r\n")
     headers = {name.lower(): value.strip() for name, _, value in (field.partition(":") for field in fields)}
@@ -219,5 +219,5 @@ def parsed(data: bytes) -> Answer:
 
 
 def without_errors(answer: Answer) -> str | None:
-    """Check that an answer has no GraphQL errors."""
+    """Check that the response has no GraphQL errors."""
     return f"errors: {answer.body[:300]!r}" if answer.errors else None

@@ -33,7 +33,7 @@ FEED = "subscription { feedChanged { feed } }"
 
 
 def subscribe(query: Any, id_: Any = "1", **more: Any) -> dict[str, Any]:
-    """Write a message that begins a subscription."""
+    """Return a message that starts a subscription."""
     return {"type": "subscribe", "id": id_, "payload": {"query": query, **more}}
 
 
@@ -97,7 +97,7 @@ def talking(
 
 
 def streaming(name: str, query: str, variables: Mapping[str, Any] | None = None, headers: Headers = NONE) -> Probe:
-    """Make a probe of an event stream that begins: its first bytes are read and it is left."""
+    """Return a probe that starts an event stream, reads its first bytes, and disconnects."""
 
     def send(target: Target) -> Answer:
         made = with_headers({"Accept": "text/event-stream"}, headers)

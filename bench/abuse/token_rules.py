@@ -1,5 +1,5 @@
 # ruff: noqa: E501 (a probe is a line)
-"""Rules that hold in every way in: a token's times and life, its header, and claimed sessions."""
+"""Rules for all transports: times and lifetime of tokens, their header, and claimed sessions."""
 
 import json
 import math
@@ -20,18 +20,18 @@ REVOKE = "mutation { revokeSessions { revoked } }"
 
 
 def days_old(days: float, life_days: float, **claimed: Any) -> Headers:
-    """Return what makes the header of a token that was issued so long ago and lives so long."""
+    """Return a function that makes the header of a token with this age and lifetime."""
     issued = int(time.time() - days * DAY_S)
     return signed(iat=issued, exp=issued + int(life_days * DAY_S), **claimed)
 
 
 def is_role(role: str) -> Callable[[Answer], str | None]:
-    """Check which role the answer says the caller has."""
+    """Check the role of the caller in the response."""
     return lambda answer: None if answer.json["data"]["viewer"]["role"] == role else f"a role: {answer.body!r}"
 
 
 def headed(name: str, status: int, make: Callable[[str], bytes]) -> Probe:
-    """Make a probe whose head holds what is made of a good token."""
+    """Return a probe whose headers are made from a valid token."""
 
     def send(target: Target) -> Answer:
         body = json.dumps({"query": VIEWER}).encode()
@@ -63,7 +63,7 @@ def with_session(
 
 
 def says(**expected: object) -> Callable[[Answer], str | None]:
-    """Check what the one field of the answer says."""
+    """Check the value of the only field in the response."""
 
     def check(answer: Answer) -> str | None:
         (found,) = (answer.json.get("data") or {"": None}).values()

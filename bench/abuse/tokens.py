@@ -1,5 +1,5 @@
 # ruff: noqa: E501 (a probe is a line)
-"""Tokens and session ids that are forged, stale, malformed or sent in the wrong place."""
+"""Tokens and session ids that are forged, expired, malformed or sent in the wrong header."""
 
 import base64
 import hmac
@@ -17,47 +17,47 @@ ADMINISTRATION = 'mutation { removeProjects(keys: ["p1"]) { userErrors { code } 
 
 
 def claims(**changed: Any) -> dict[str, Any]:
-    """Write the claims of a good token with some changed; None leaves one out."""
+    """Return the claims of a valid token, some replaced; None removes a claim."""
     now = int(time.time())
     given = {"sub": "heavy", "iss": "explore-gateway", "aud": "explore", "iat": now, "exp": now + 3_600, **changed}
     return {name: value for name, value in given.items() if value is not None}
 
 
 def bearer(target: Target, **changed: Any) -> str:
-    """Sign a token."""
+    """Return a signed token."""
     return jwt.encode(claims(**changed), target.secret, "HS256")
 
 
 def signed(**changed: Any) -> Callable[[Target], Mapping[str, str]]:
-    """Return what makes an `Authorization` header of a token with these claims."""
+    """Return a function that makes an `Authorization` header with a token of these claims."""
     return lambda target: {"Authorization": f"Bearer {bearer(target, **changed)}"}
 
 
 def forged(make: Callable[[Target], str]) -> Callable[[Target], Mapping[str, str]]:
-    """Return what makes an `Authorization` header."""
+    """Return a function that makes an `Authorization` header."""
     return lambda target: {"Authorization": make(target)}
 
 
 def part(content: object) -> str:
-    """Encode a part of a token."""
+    """Encode one part of a token."""
     return base64.urlsafe_b64encode(json.dumps(content).encode()).rstrip(b"=").decode()
 
 
 def resigned(target: Target, header: dict[str, Any], payload: str) -> str:
-    """Sign any header and payload with the right secret."""
+    """Sign a header and payload with the right secret."""
     text = f"{part(header)}.{payload}"
     signature = base64.urlsafe_b64encode(hmac.digest(target.secret.encode(), text.encode(), "sha256")).rstrip(b"=")
     return f"Bearer {text}.{signature.decode()}"
 
 
 def is_nobody(answer: Answer) -> str | None:
-    """Check that the answer is that of somebody unknown."""
+    """Check that the caller is treated as anonymous."""
     viewer = (answer.json.get("data") or {}).get("viewer") or {}
     return None if viewer.get("user") is None else f"somebody: {viewer}"
 
 
 def is_viewer(answer: Answer) -> str | None:
-    """Check that the answer is that of a viewer without further rights."""
+    """Check that the caller is a viewer without further permissions."""
     viewer = (answer.json.get("data") or {}).get("viewer") or {}
     return None if viewer.get("role") in ("VIEWER", None) else f"a role: {viewer}"
 

@@ -1,5 +1,5 @@
 # ruff: noqa: E501 (a probe is a line)
-"""Variables that size something in an unexpected way, or that do not fit their type."""
+"""Variables that change the size of a list unexpectedly, or have the wrong type."""
 
 import json
 from urllib.parse import quote
@@ -11,7 +11,7 @@ TOWER = towering(7, 2).replace("(first: 7)", "(first: $n)")
 
 
 def tower(declared: str) -> str:
-    """Write lists within lists that one variable sizes."""
+    """Return nested lists whose size one variable sets."""
     return f"query({declared}) {TOWER}"
 
 
@@ -37,7 +37,7 @@ NUMBERS: dict[str, object] = {
 
 
 def by_address(query: str, variables: object) -> str:
-    """Write an operation as an address."""
+    """Return the URL of an operation."""
     return f"/graphql?query={quote(query)}&variables={quote(json.dumps(variables))}"
 
 

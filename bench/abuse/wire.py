@@ -1,5 +1,5 @@
 # ruff: noqa: E501 (a probe is a line)
-"""HTTP below GraphQL: ambiguous, malformed, cut and oversized requests. `tests/gateway/wire` sends them, too."""
+"""HTTP below GraphQL: ambiguous, malformed, truncated and oversized requests. Also used by `tests/gateway/wire`."""
 
 import json
 import socket
@@ -13,18 +13,18 @@ WAIT_AT_MOST_S = 20.0
 
 
 def head(line: str, *headers: str, host: bool = True) -> bytes:
-    """Write the head of a request."""
+    """Return the head of a request."""
     lines = [line, *(["Host: gateway.test"] if host else []), *headers, "", ""]
     return "\r\n".join(lines).encode("latin-1")
 
 
 def get(path: str, *headers: str) -> bytes:
-    """Write a GET."""
+    """Return a GET request."""
     return head(f"GET {path} HTTP/1.1", *headers)
 
 
 def post(query: str, *headers: str, padding: int = 0) -> bytes:
-    """Write a POST of an operation to `/graphql`, its body made longer by blanks."""
+    """Return a POST of an operation to `/graphql`, its body padded with spaces."""
     body = json.dumps({"query": query}).encode() + b" " * padding
     return (
         head("POST /graphql HTTP/1.1", "Content-Type: application/json", f"Content-Length: {len(body)}", *headers)
@@ -33,7 +33,7 @@ def post(query: str, *headers: str, padding: int = 0) -> bytes:
 
 
 def chunked(query: str, *headers: str) -> bytes:
-    """Write the head of a POST in chunks, and the chunks without the last one."""
+    """Return the head of a chunked POST, and all chunks except the last one."""
     body = json.dumps({"query": query}).encode()
     started = head("POST /graphql HTTP/1.1", "Content-Type: application/json", "Transfer-Encoding: chunked", *headers)
     return started + b"%x\r\n%s\r\n" % (len(body), body)
@@ -156,7 +156,7 @@ CHUNKS = {
 
 
 def exchange(address: tuple[str, int], data: bytes) -> list[int]:
-    """Send bytes on a connection of their own; gives the statuses of the answers, without `100 Continue`."""
+    """Send bytes on a new connection; return the statuses of the responses, without `100 Continue`."""
     with (
         socket.create_connection(address, WAIT_AT_MOST_S) as connection,
         connection.makefile("rb") as answers,
@@ -198,7 +198,7 @@ def sending(name: str, data: bytes, statuses: tuple[int, ...]) -> Probe:
 
 
 def _inside(name: str, padding: int) -> Probe:
-    """Put a request into the body of a request with an upgrade, behind empty lines, which parsers skip."""
+    """Return a request hidden in the body of an upgrade request, after empty lines that parsers skip."""
     body = b"\r\n" * (padding // 2) + post(QUERY)
     started = head("POST /graphql HTTP/1.1", f"Content-Length: {len(body)}", *UPGRADES[name])
     return sending(f"a request in {padding:,} bytes of body, upgrade: {name}", started + body, (415,))
