@@ -94,7 +94,7 @@ def idf(size: int, document_frequency: int) -> float:
     """Return the inverse document frequency of a term that `document_frequency` of `size` projects contain.
 
     >>> round(idf(100, 1), 3), round(idf(100, 60), 3)
-    (4.211, 0.512)
+    (4.21, 0.512)
     """
     return math.log(1 + (size - document_frequency + 0.5) / (document_frequency + 0.5))
 
