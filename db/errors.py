@@ -2,15 +2,15 @@
 
 ```
 DatabaseLayerError
-├── StoreUnavailable     a store did not answer in time or cannot be reached; the caller may go on without it
-│   └── StoreMisconfigured  a refused key or an unknown model; the message says what to set
-├── InvalidRecord        a record breaks a rule of the model; the message says how to correct it
-│   ├── UnknownReference a key of nothing that exists
-│   ├── ProtectedUser    an administrator, whom only administrators may demote or delete
-│   └── RefusedObjects   a store refuses some of the objects; the error names each with the reason
-├── MigrationPending     the schema of the database is not the one of this version
-├── LeaseLost            the lease of a periodic job has expired; its runner stops
-└── IndexIncomplete      a rebuilt index differs from the database, and was not activated
+├── StoreUnavailable     a store did not answer in time or cannot be reached; the caller may continue without it
+│   └── StoreMisconfigured  a rejected key or an unknown model; the message says what to set
+├── InvalidRecord        a record violates a rule; the message says how to correct it
+│   ├── UnknownReference a key does not exist
+│   ├── ProtectedUser    only an administrator may demote or delete an administrator
+│   └── RefusedObjects   a store rejected some objects; the error has the reason for each
+├── MigrationPending     the database schema belongs to another version
+├── LeaseLost            the lease of a periodic job has expired; the job stops
+└── IndexIncomplete      a rebuilt index differs from the database and was not activated
 ```
 """
 
@@ -19,7 +19,7 @@ from enum import StrEnum
 
 
 class Store(StrEnum):
-    """The stores that a request may have to do without."""
+    """Stores that can be unavailable."""
 
     DATABASE = "database"
     VECTORS = "vectors"
@@ -28,11 +28,11 @@ class Store(StrEnum):
 
 
 class DatabaseLayerError(Exception):
-    """Base of every error that this layer raises on purpose."""
+    """Base class of the errors that `db` raises."""
 
 
 class StoreUnavailable(DatabaseLayerError):
-    """A store did not answer in time, or cannot be reached; `reason` is for the log, never shown to a client."""
+    """A store did not answer in time or cannot be reached. `reason` is for the log and is not sent to clients."""
 
     def __init__(self, store: Store, reason: str) -> None:
         super().__init__(f"{store.value}: {reason}")
@@ -41,13 +41,13 @@ class StoreUnavailable(DatabaseLayerError):
 
 
 class StoreMisconfigured(StoreUnavailable):
-    """A store that stays unavailable until its settings change; the reason, printed at start-up, says what to set."""
+    """A store is unavailable until its settings change. The reason is printed at start-up and says what to set."""
 
 
 class InvalidRecord(DatabaseLayerError):
-    """A record breaks a rule of the model; the message says how to correct it.
+    """A record violates a rule; the message says how to correct it.
 
-    `path` is the position in the caller's input, outermost first: ``("projects", 3, "title")``.
+    `path` is the path in the caller's input: ``("projects", 3, "title")``.
     """
 
     def __init__(self, message: str, path: tuple[str | int, ...] = ()) -> None:
@@ -57,15 +57,15 @@ class InvalidRecord(DatabaseLayerError):
 
 
 class UnknownReference(InvalidRecord):
-    """A key of nothing that exists."""
+    """A record refers to a key that does not exist."""
 
 
 class ProtectedUser(InvalidRecord):
-    """An administrator, whose role only administrators may change, and whom only they may delete."""
+    """The user is an administrator: only an administrator may change the role or delete the user."""
 
 
 class RefusedObjects(InvalidRecord):
-    """A store refused some of the given objects and took the others; `refused` has the reason by key."""
+    """A store rejected some objects and stored the others; `refused` maps the rejected keys to reasons."""
 
     def __init__(self, refused: Mapping[str, str]) -> None:
         reasons = "; ".join(f"{key}: {reason}" for key, reason in refused.items())
@@ -74,12 +74,12 @@ class RefusedObjects(InvalidRecord):
 
 
 class MigrationPending(DatabaseLayerError):
-    """The schema of the database is not the one that this version needs."""
+    """The database schema belongs to another version of this program."""
 
 
 class LeaseLost(DatabaseLayerError):
-    """The lease of a periodic job has expired, and another worker may hold it."""
+    """The lease of a periodic job has expired, so another worker may be running the job."""
 
 
 class IndexIncomplete(DatabaseLayerError):
-    """A rebuilt index differs from the database, and was not activated; the message says how."""
+    """A rebuilt index was not activated because it differs from the database; the message lists the differences."""

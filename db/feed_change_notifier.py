@@ -1,7 +1,7 @@
-"""Notifications that the database has changed, so that subscribers check for changes before their next poll.
+"""Notifications that the database has changed: subscribers check for changes at once instead of at their next poll.
 
-A notification has no payload and may be lost, so subscribers also poll. No key of a user is transmitted, and an
-unavailable Redis delays changes by seconds.
+A notification has no payload and can be lost, so subscribers also poll. While Redis is unavailable, subscribers see
+changes of other processes some seconds later.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ class FeedChangeNotifier:
         self._callbacks.append(callback)
 
     def notify(self) -> None:
-        """Notify subscribers of a change; never waits."""
+        """Call every subscriber's callback. Does not block."""
         for callback in self._callbacks:
             callback()
 

@@ -1,8 +1,8 @@
-"""Locks of periodic jobs: one runner at a time, and no occurrence twice, however many workers there are.
+"""Locks of periodic jobs: one worker runs a job at a time, and each occurrence runs once.
 
-A lock is a row with a lease, measured by the database's clock, so that hosts whose clocks differ agree. Each
-acquisition raises the row's token (a *fencing token*): `require_lease`, called in the job's own transaction, refuses
-the writes of a late holder whose lease another worker has acquired.
+A lock is a row with a lease. Lease times use the database's clock, so clocks of hosts may differ. Each acquisition
+increases the row's token (a *fencing token*). A job calls `require_lease` in its own transaction, which fails if the
+lease has expired or another worker has acquired the job.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from db.errors import LeaseLost
 from db.models import Job
 
 LEASE_S = 60.0
-"""A killed worker blocks its job for this long at most; a live one renews three times as often."""
+"""Longest time for which a killed worker blocks its job. A running worker renews the lease every 20 s."""
 
 MAX_ERROR_LENGTH = 1_000
 
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 
 class _in(FunctionElement[datetime]):
-    """``_in(seconds)``: the time of the database's clock in so many seconds."""
+    """``_in(seconds)``: the present time of the database's clock plus `seconds`."""
 
     name = "time_in"
     type = UtcDateTime()
@@ -50,13 +50,13 @@ def _in_postgresql(element: _in, compiler: SQLCompiler, **kw: Any) -> str:
 
 @compiles(_in)
 def _in_sqlite(element: _in, compiler: SQLCompiler, **kw: Any) -> str:
-    # SQLite keeps milliseconds; the zeros complete the form in which times are stored.
+    # SQLite's clock has milliseconds; stored times have six digits.
     return f"strftime('%Y-%m-%d %H:%M:%f000', 'now', ({compiler.process(element.clauses, **kw)}) || ' seconds')"
 
 
 @dataclass(frozen=True, slots=True)
 class JobLease:
-    """A job held by a runner."""
+    """A job that this process has acquired, with its fencing token."""
 
     name: str
     token: int
@@ -64,7 +64,7 @@ class JobLease:
 
 @dataclass(frozen=True, slots=True)
 class JobStatus:
-    """State of a job: its holder (None: nobody), the times of the last run, and its error."""
+    """State of a job: the worker that runs it now (`holder`), and the times and error of the last run."""
 
     name: str
     holder: str | None
@@ -80,7 +80,7 @@ _HOLDER = bindparam("holds", type_=String())
 
 
 _IS_FREE = or_(Job.until.is_(None), Job.until <= _NOW)
-_IS_NEW = or_(_DUE.is_(None), Job.due.is_(None), Job.due < _DUE)
+_NOT_YET_RUN = or_(_DUE.is_(None), Job.due.is_(None), Job.due < _DUE)
 _LEASE: dict[str, Any] = {"holder": _HOLDER, "until": _LEASE_END, "started_at": _NOW}
 # PostgreSQL's construct compiles on SQLite too.
 _ACQUIRE = (
@@ -89,7 +89,7 @@ _ACQUIRE = (
     .on_conflict_do_update(
         index_elements=["name"],
         set_=_LEASE | {"token": Job.token + 1, "due": func.coalesce(_DUE, Job.due)},
-        where=_IS_FREE & _IS_NEW,
+        where=_IS_FREE & _NOT_YET_RUN,
     )
     .returning(Job.token)
 )
@@ -103,41 +103,41 @@ _RECORDS = select(Job.name, Job.holder, Job.started_at, Job.finished_at, Job.err
 async def acquire(
     database: Database, name: str, *, due: datetime | None = None, lease_s: float = LEASE_S
 ) -> JobLease | None:
-    """Acquire a job for `lease_s` seconds; None if another worker holds it.
+    """Acquire a job for `lease_s` seconds. Returns None if another worker holds it or the occurrence has already run.
 
-    `due` is the occurrence; this one and earlier ones can be acquired only once. Without it only the lease counts.
+    `due` is the time of the occurrence. Without `due`, the job can be acquired whenever no other worker holds it.
     """
-    given = {"job": name, "holds": f"{socket.gethostname()}:{os.getpid()}", "due_at": due, "lease_s": lease_s}
+    parameters = {"job": name, "holds": f"{socket.gethostname()}:{os.getpid()}", "due_at": due, "lease_s": lease_s}
     async with database.write() as connection:
-        token = (await connection.execute(_ACQUIRE, given)).scalar()
+        token = (await connection.execute(_ACQUIRE, parameters)).scalar()
     return JobLease(name, token) if token is not None else None
 
 
 async def renew_lease(database: Database, lease: JobLease, lease_s: float = LEASE_S) -> None:
-    """Extend a lease; raises `LeaseLost` if another worker holds the job."""
+    """Extend a lease to `lease_s` seconds from now. Raises `LeaseLost` if another worker has acquired the job."""
     async with database.write() as connection:
         if (await connection.execute(_RENEW, _fence(lease) | {"lease_s": lease_s})).first() is None:
             raise LeaseLost(f"the job {lease.name} has been acquired by another worker")
 
 
 async def require_lease(connection: AsyncConnection, lease: JobLease) -> None:
-    """Require that a lease is valid until the end of the transaction.
+    """Check a lease, and lock its row until the end of the transaction, so that no other worker acquires the job.
 
-    Raises `LeaseLost` if it has expired. The transaction must be rolled back.
+    Raises `LeaseLost` if the lease has expired. The caller must roll back the transaction.
     """
     if (await connection.execute(_REQUIRE, _fence(lease))).first() is None:
-        raise LeaseLost(f"the lease of the job {lease.name} has run out")
+        raise LeaseLost(f"the lease of the job {lease.name} has expired")
 
 
 async def release(database: Database, lease: JobLease, error: str | None = None) -> None:
-    """Release a job, and store its error; no effect if another worker holds it."""
+    """Release a job and store its error. Does nothing if another worker has acquired the job."""
     async with database.write() as connection:
         failure = error[:MAX_ERROR_LENGTH] if error is not None else None
         await connection.execute(_FINISH, _fence(lease) | {"failure": failure})
 
 
 async def job_statuses(database: Database) -> dict[str, JobStatus]:
-    """Read the status of each job that ever ran, by name."""
+    """Read the status of each job that has run at least once, by name."""
     return {
         row.name: JobStatus(row.name, row.holder if row.runs else None, row.started_at, row.finished_at, row.error)
         for row in await database.fetch(_RECORDS)
@@ -152,11 +152,10 @@ async def run_exclusively(
     due: datetime | None = None,
     lease_s: float = LEASE_S,
 ) -> bool:
-    """Run a job unless another worker holds it, and keep its lease meanwhile.
+    """Acquire a job, run `work`, and renew the lease until `work` ends.
 
-    Returns false if another worker holds it, or has run this occurrence.
-
-    Raises `LeaseLost` if the lease could not be kept; the work has been canceled.
+    Returns False if another worker holds the job or the occurrence has already run. Raises `LeaseLost` if the lease
+    could not be renewed; `work` has been canceled.
     """
     lease = await acquire(database, name, due=due, lease_s=lease_s)
     if lease is None:
@@ -166,7 +165,7 @@ async def run_exclusively(
     try:
         await asyncio.wait((working, renewing), return_when=asyncio.FIRST_COMPLETED)
     finally:
-        # Neither task may outlive this call, also when it is canceled.
+        # Both tasks end before this call returns, even if it is canceled.
         for task in (working, renewing):
             task.cancel()
         await asyncio.wait((working, renewing))
@@ -177,7 +176,7 @@ async def run_exclusively(
 
 
 async def _run(database: Database, lease: JobLease, work: Callable[[JobLease], Awaitable[None]]) -> None:
-    """Run the work, and release the job whatever happens."""
+    """Run `work`, then release the job, also after an exception."""
     try:
         await work(lease)
     except asyncio.CancelledError:
@@ -190,21 +189,21 @@ async def _run(database: Database, lease: JobLease, work: Callable[[JobLease], A
 
 
 async def _renew_until_cancelled(database: Database, lease: JobLease, lease_s: float) -> None:
-    """Renew until canceled; raises `LeaseLost` when the job is lost, or its state cannot be known."""
+    """Renew until canceled. Raises `LeaseLost` if the lease cannot be renewed before it ends."""
     clock = asyncio.get_running_loop().time
     held_until = clock() + lease_s
     while True:
         await asyncio.sleep(lease_s / 3)
-        asked_at = clock()
+        sent_at = clock()
         try:
-            async with asyncio.timeout(max(held_until - asked_at, 0.0)):
+            async with asyncio.timeout(max(held_until - sent_at, 0.0)):
                 await renew_lease(database, lease, lease_s)
         except (SQLAlchemyError, OSError, TimeoutError) as error:
             log.warning("the lease of the job %s could not be renewed: %s", lease.name, error)
             if clock() >= held_until:
                 raise LeaseLost(f"the lease of the job {lease.name} could not be renewed in time") from error
         else:
-            held_until = asked_at + lease_s
+            held_until = sent_at + lease_s
 
 
 def _fence(lease: JobLease) -> dict[str, Any]:

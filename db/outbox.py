@@ -185,7 +185,7 @@ _PENDING = select(OutboxRow.key, OutboxRow.dead).where(
 
 
 async def enqueue(connection: AsyncConnection, kind: OutboxKind, keys: Sequence[str], *, urgent: bool = False) -> None:
-    """Request the update of index documents, in the transaction of the change.
+    """Enqueue index documents for an update, in the transaction of the change.
 
     A key is the platform key of a project or tool, or the id of an actor as text. Urgent rows (removals from the index)
     are processed first; the last call for a key decides whether it is urgent.

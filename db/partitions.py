@@ -1,4 +1,4 @@
-"""The monthly partitions of `interactions` on PostgreSQL; SQLite has none, and every function does nothing there."""
+"""Monthly partitions of `interactions` on PostgreSQL. On SQLite, which has no partitions, nothing is done."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -12,18 +12,18 @@ from db.database.engine import Database
 from db.models import now
 
 MONTHS_AHEAD = 3
-"""Partitions kept ready, so that the first event of a month does not wait for a change of the schema."""
+"""Number of partitions created in advance, so that the first event of a month does not wait for a schema change."""
 
 ADVISORY_LOCK = text("SELECT pg_advisory_xact_lock(:number)").bindparams(bindparam("number", type_=BigInteger()))
 _LOCK_NUMBER = 7_305_117_002
 _LOCK_TIMEOUT = text("SET LOCAL lock_timeout = '500ms'")
-"""Below PostgreSQL's deadlock_timeout of 1 s, so that a bulk load gives way to the other transaction."""
+"""Less than PostgreSQL's deadlock_timeout (1 s), so that a deadlock ends the bulk load, not the other transaction."""
 _DROP_LOCK_TIMEOUT = text("SET LOCAL lock_timeout = '2s'")
-_LOCK_NOT_AVAILABLE = ("55P03", "40P01")
+_LOCK_SQLSTATES = ("55P03", "40P01")
 _TRIES = 3
 
 _PARTITIONS = "SELECT relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid"
-# Not to_regclass(): the lookup after the lock would repeat the cached answer of the one before it.
+# Not to_regclass(), which would return its cached result at the second lookup, after the lock.
 _MISSING = text(
     f"""SELECT name FROM unnest(:names) AS name
         WHERE name NOT IN ({_PARTITIONS} WHERE inhparent = 'interactions'::regclass)
@@ -37,7 +37,7 @@ _DELETE_FROM_DEFAULT = text("DELETE FROM interactions_default WHERE at < :before
 
 
 async def create_upcoming_partitions(database: Database) -> None:
-    """Create the partitions of this month and of the next `MONTHS_AHEAD`; a daily job repeats it."""
+    """Create the partitions of this month and of the next `MONTHS_AHEAD`. A daily job calls this."""
     if database.is_sqlite:
         return
     months = [now().replace(day=1)]
@@ -48,11 +48,11 @@ async def create_upcoming_partitions(database: Database) -> None:
 
 
 async def prepare_partitions(database: Database, times: Iterable[datetime]) -> None:
-    """Create the partitions that a bulk load of old events needs; call it before the load's transaction.
+    """Create the partitions for a bulk load of old events. Call this before the transaction of the load.
 
-    `db.interactions.interactions.record_interactions` does not do this: creating a partition locks `projects` and
-    `actors` against every writer until the transaction ends. Here each lock waits 500 ms at most, in up to three tries.
-    A row whose month has no partition stands in the default one; a later call moves it.
+    `db.interactions.interactions.record_interactions` creates no partitions, because that blocks every writer of
+    `projects` and `actors` until the transaction ends. This function waits at most 500 ms for each lock and tries three
+    times. Rows of a month without a partition are in the default partition; a later call moves them.
     """
     months = {_partition_name(time): time for time in times if time != UNKNOWN_TIME}
     if database.is_sqlite or not months:
@@ -63,18 +63,18 @@ async def prepare_partitions(database: Database, times: Iterable[datetime]) -> N
                 await connection.execute(_LOCK_TIMEOUT)
                 await ensure_partitions(connection, months.values())
         except DBAPIError as error:
-            if getattr(error.orig, "sqlstate", None) not in _LOCK_NOT_AVAILABLE:
+            if getattr(error.orig, "sqlstate", None) not in _LOCK_SQLSTATES:
                 raise
         else:
             return
 
 
 async def ensure_partitions(connection: AsyncConnection, times: Iterable[datetime]) -> None:
-    """Create the partitions that these times need, and move rows of theirs out of the default partition.
+    """Create the partitions of the months of `times`, and move their rows out of the default partition.
 
-    One statement when all partitions exist. Creating one locks `actors` and `projects` against writes until the
-    transaction ends, because of its foreign keys: call it before the transaction's first write, or PostgreSQL may
-    cancel one of two such transactions as a deadlock.
+    Runs one statement if all partitions exist. The foreign keys of a new partition block writes to `actors` and
+    `projects` until the transaction ends. Call this before the transaction's first write; otherwise two such
+    transactions can deadlock.
     """
     if connection.dialect.name != "postgresql":
         return
@@ -82,14 +82,14 @@ async def ensure_partitions(connection: AsyncConnection, times: Iterable[datetim
     if not months or not await _missing(connection, months):
         return
     await connection.execute(ADVISORY_LOCK, {"number": _LOCK_NUMBER})
-    for name in await _missing(connection, months):  # again: another transaction may have created some meanwhile
+    for name in await _missing(connection, months):  # read again: another transaction may have created some
         await _create_partition(connection, name, months[name])
 
 
 async def drop_old_months(connection: AsyncConnection, before: datetime) -> None:
-    """Drop the partitions of months that ended before a time, and older rows of the default partition.
+    """Drop the partitions of months that ended before `before`, and delete older rows of the default partition.
 
-    Events of unknown time (January 1970) stay. Dropping a partition costs the same however many rows it holds.
+    Events at `UNKNOWN_TIME` (January 1970) stay. The cost does not depend on the number of rows.
     """
     await connection.execute(_DROP_LOCK_TIMEOUT)
     await connection.execute(_DELETE_FROM_DEFAULT, {"before": before, "unknown": UNKNOWN_TIME})
@@ -103,20 +103,20 @@ async def _missing(connection: AsyncConnection, names: Iterable[str]) -> list[st
 
 
 async def _create_partition(connection: AsyncConnection, name: str, time: datetime) -> None:
-    """Create a table, move the default partition's rows of the month into it, and attach it.
+    """Create a table, move the month's rows of the default partition into it, and attach it.
 
-    ``CREATE TABLE … PARTITION OF`` would lock all of `interactions` against readers, and fail if the default
-    partition held a row of the month.
+    ``CREATE TABLE … PARTITION OF`` would block readers of `interactions`, and fail if the default partition contained a
+    row of the month.
     """
     start = time.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    low, high = f"'{start.isoformat()}'", f"'{_month_after(start).isoformat()}'"
+    start_text, end_text = f"'{start.isoformat()}'", f"'{_month_after(start).isoformat()}'"
     for statement in (
-        # No transaction may add a row of this month to the default partition while its rows are moved.
+        # Other transactions must not add rows to the default partition while rows are moved.
         "LOCK TABLE interactions_default IN ACCESS EXCLUSIVE MODE",
         f"CREATE TABLE {name} (LIKE interactions INCLUDING DEFAULTS INCLUDING CONSTRAINTS)",
-        f"WITH moved AS (DELETE FROM interactions_default WHERE at >= {low} AND at < {high} RETURNING *) "  # noqa: S608
+        f"WITH moved AS (DELETE FROM interactions_default WHERE at >= {start_text} AND at < {end_text} RETURNING *) "  # noqa: S608
         f"INSERT INTO {name} SELECT * FROM moved",
-        f"ALTER TABLE interactions ATTACH PARTITION {name} FOR VALUES FROM ({low}) TO ({high})",
+        f"ALTER TABLE interactions ATTACH PARTITION {name} FOR VALUES FROM ({start_text}) TO ({end_text})",
     ):
         await connection.exec_driver_sql(statement)
 

@@ -1,7 +1,7 @@
-"""Removal of secrets from everything written for people: log lines, tracebacks, messages of commands.
+"""Removal of secrets from log lines, tracebacks and messages of commands.
 
-`display_url` returns the safe parts of an address. `redact`, applied to every text that leaves the process, shortens
-each URL in it and removes the secrets given to `remember_secrets`, in every spelling that a library may use.
+`display_url` returns the parts of a URL without secrets. `redact` is applied to every text that the process writes: it
+shortens each URL and removes the secrets that were passed to `remember_secrets`, also quoted, escaped or encoded.
 """
 
 import json
@@ -12,7 +12,7 @@ from urllib.parse import quote, quote_plus, unquote, unquote_plus
 HIDDEN = "…"
 
 SHORTEST_SECRET = 4
-"""Characters. Removing shorter ones would destroy the text, and no secret is so short."""
+"""Minimum length of a removed secret in characters. Removing shorter texts would make messages unreadable."""
 
 _HOST = r"(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?"
 _URL = re.compile(
@@ -24,40 +24,41 @@ _URL = re.compile(
     )(?:[?#][^@]*)?""".replace("HOST", _HOST),
     re.IGNORECASE | re.VERBOSE | re.ASCII,
 )
-"""An unambiguous URL: its only ``@`` ends the user information."""
+"""An unambiguous URL: it has at most one ``@``, which ends the user information."""
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE | re.ASCII)
-_IN_TEXT = re.compile(r"[a-z][a-z0-9+.-]{0,30}://[^\s\"'<>`”“]+", re.IGNORECASE | re.ASCII)
-_HARMLESS = frozenset({"ssl", "sslmode", "host", "port", "db", "protocol", "application_name"})
-"""Query parameters whose values are no secret."""
+_URL_IN_TEXT = re.compile(r"[a-z][a-z0-9+.-]{0,30}://[^\s\"'<>`”“]+", re.IGNORECASE | re.ASCII)
+_PUBLIC_PARAMETERS = frozenset({"ssl", "sslmode", "host", "port", "db", "protocol", "application_name"})
+"""Query parameters whose values are not secret."""
 
 _secrets: dict[str, None] = {}
-"""Every spelling of every secret of this process."""
+"""All spellings of the secrets of this process, longest first. A dict, because a set has no order."""
 
 
 def display_url(url: str) -> str:
-    """Return the parts of a URL that may be shown: scheme, hosts, ports and path.
+    """Return scheme, hosts, ports and path of a URL.
 
-    Of an ambiguous URL, such as one whose password has an ``@`` or ``/`` that is not percent-encoded, only the scheme.
+    Return only the scheme of an ambiguous URL, such as one whose password contains an unencoded ``@`` or ``/``.
     """
-    if found := _URL.fullmatch(url):
-        return f"{found['scheme']}://{found['hosts']}{found['path']}"
+    if match := _URL.fullmatch(url):
+        return f"{match['scheme']}://{match['hosts']}{match['path']}"
     scheme = _SCHEME.match(url)
     return f"{scheme[0] if scheme else ''}{HIDDEN}"
 
 
 def redact(text: str) -> str:
-    """Return a text without known secrets, and with each URL in it as `display_url`."""
+    """Return a text without the remembered secrets, with `display_url` applied to each URL."""
     for secret in _secrets:
         text = text.replace(secret, HIDDEN)
-    return _IN_TEXT.sub(lambda found: display_url(found[0]), text) if "://" in text else text
+    return _URL_IN_TEXT.sub(lambda match: display_url(match[0]), text) if "://" in text else text
 
 
 def remember_secrets(*, secrets: Iterable[str] = (), urls: Iterable[str] = ()) -> None:
-    """Let `redact` remove these secrets, and the user information and query values of these URLs."""
+    """Make `redact` remove these secrets, and the user information and query values of these URLs."""
     spelled = {spelling for secret in (*secrets, *_secrets_of(urls)) for spelling in _spellings(secret)}
-    known = {*_secrets, *(one for one in spelled if len(one) >= SHORTEST_SECRET)}
+    spelled = {*_secrets, *(spelling for spelling in spelled if len(spelling) >= SHORTEST_SECRET)}
     _secrets.clear()
-    _secrets.update(dict.fromkeys(sorted(known, key=lambda one: (-len(one), one))))  # a longer one may hold a shorter
+    # Longest first: a long secret may contain a short one.
+    _secrets.update(dict.fromkeys(sorted(spelled, key=lambda spelling: (-len(spelling), spelling))))
 
 
 def _secrets_of(urls: Iterable[str]) -> Iterator[str]:
@@ -70,13 +71,13 @@ def _secrets_of(urls: Iterable[str]) -> Iterator[str]:
             yield password if colon else name
         for pair in re.split("[?&#;]", rest)[1:]:
             name, equals, value = pair.partition("=")
-            if name.lower() not in _HARMLESS:
+            if name.lower() not in _PUBLIC_PARAMETERS:
                 yield value if equals else name
 
 
 def _spellings(secret: str) -> set[str]:
-    """Return the spellings of a secret: percent-encoded or decoded, escaped in JSON or Python."""
+    """Return a secret percent-encoded, decoded, and escaped as in JSON and Python."""
     plain = {secret, unquote(secret), unquote_plus(secret)}
-    plain |= {quote(one, safe="") for one in plain} | {quote_plus(one) for one in plain}
-    escaped = {json.dumps(one, ensure_ascii=ascii_)[1:-1] for one in plain for ascii_ in (True, False)}
-    return plain | escaped | {repr(one)[1:-1] for one in plain}
+    plain |= {quote(text, safe="") for text in plain} | {quote_plus(text) for text in plain}
+    escaped = {json.dumps(text, ensure_ascii=ascii_)[1:-1] for text in plain for ascii_ in (True, False)}
+    return plain | escaped | {repr(text)[1:-1] for text in plain}

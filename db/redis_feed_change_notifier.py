@@ -1,4 +1,4 @@
-"""Notifications between processes through Redis (publish and subscribe)."""
+"""Notifications between processes through Redis publish/subscribe."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -15,24 +15,21 @@ from db.feed_change_notifier import FeedChangeNotifier
 CHANNEL = "explore:written"
 
 NOTIFY_EVERY_S = 0.2
-"""Minimum interval between two notifications of a process: a thousand writes a second are five notifications."""
+"""Minimum interval between two notifications of a process, which sends at most five a second."""
 
 RETRY_AFTER_S = 2.0
-"""Pause before an unavailable Redis is retried."""
+"""Pause before the next attempt to connect."""
 
 WAIT_S = 5.0
-"""Duration of one wait for notifications; the connection is checked between two waits."""
+"""Duration of one wait for notifications. The connection is checked after each wait."""
 
 log = structlog.get_logger(__name__)
 
 
 class RedisFeedChangeNotifier(FeedChangeNotifier):
-    """Notifications between processes that share a Redis, or a Redis Cluster (which passes them on to all its nodes).
+    """Notifications between processes that share a Redis server or cluster.
 
-    Parameters
-    ----------
-    url
-        As in `db.cache.redis.RedisCache`.
+    `url` is as in `db.cache.redis.RedisCache`.
     """
 
     def __init__(self, url: str) -> None:
@@ -47,33 +44,33 @@ class RedisFeedChangeNotifier(FeedChangeNotifier):
         return self._receives
 
     def notify(self) -> None:
-        """Notify this process at once, and the others within `NOTIFY_EVERY_S`."""
+        """Call the subscribers of this process at once, and those of other processes within `NOTIFY_EVERY_S`."""
         super().notify()
         self._pending.set()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Send and receive notifications until stopped; reconnects whenever the connection is lost."""
+        """Send and receive notifications until stopped. Reconnects after a lost connection."""
         while not stop.is_set():
-            await _until(stop, self._communicate(self._urls[0]))
-            self._urls.append(self._urls.pop(0))  # of a cluster, the next node
+            await _run_until(stop, self._communicate(self._urls[0]))
+            self._urls.append(self._urls.pop(0))  # the next node of a cluster
             with suppress(TimeoutError):
                 async with asyncio.timeout(RETRY_AFTER_S):
                     await stop.wait()
 
     async def _communicate(self, url: str) -> None:
-        """Send and receive until the connection is lost."""
+        """Send and receive notifications until the connection is lost."""
         client: Redis = Redis.from_url(
             url, protocol=2, socket_connect_timeout=RETRY_AFTER_S, socket_timeout=WAIT_S, health_check_interval=5
         )
         try:
             async with client, client.pubsub(ignore_subscribe_messages=False) as channel:
                 await channel.subscribe(CHANNEL)
-                async with asyncio.TaskGroup() as both:
-                    both.create_task(self._receive(channel))
-                    both.create_task(self._send(client))
-        except* (RedisError, OSError) as lost:
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(self._receive(channel))
+                    tasks.create_task(self._send(client))
+        except* (RedisError, OSError) as errors:
             if self._receives:
-                log.warning("notifications of other processes are not received", reason=str(lost.exceptions[0]))
+                log.warning("notifications of other processes are not received", reason=str(errors.exceptions[0]))
         finally:
             self._receives = False
 
@@ -82,7 +79,7 @@ class RedisFeedChangeNotifier(FeedChangeNotifier):
             message = await channel.get_message(timeout=WAIT_S)
             if message is None:
                 continue
-            self._receives = True  # the first one confirms the subscription
+            self._receives = True  # the first message confirms the subscription
             super().notify()
 
     async def _send(self, client: Redis) -> None:
@@ -93,8 +90,8 @@ class RedisFeedChangeNotifier(FeedChangeNotifier):
             await asyncio.sleep(NOTIFY_EVERY_S)
 
 
-async def _until(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
-    """Run until the work ends or `stop` is set."""
+async def _run_until(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
+    """Await `work`, and cancel it when `stop` is set."""
     working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)

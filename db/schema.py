@@ -1,4 +1,4 @@
-"""The revision of the database's schema, and its migration to the present one."""
+"""Revisions of the database schema, and the migration to the newest revision."""
 
 import asyncio
 from pathlib import Path
@@ -16,8 +16,8 @@ from db.partitions import ADVISORY_LOCK, create_upcoming_partitions
 _FOLDER = Path(__file__).parent / "migrations"
 _LOCK_NUMBER = 7_305_117_001
 
-_one_at_a_time = asyncio.Lock()
-"""Alembic has one context for the whole process."""
+_alembic_lock = asyncio.Lock()
+"""Alembic has one global context in a process."""
 
 _VERSION_TABLE_SQLITE = text("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'alembic_version'")
 _VERSION_TABLE_POSTGRESQL = text("SELECT 1 WHERE to_regclass('alembic_version') IS NOT NULL")
@@ -34,19 +34,19 @@ def configuration(connection: Connection) -> Config:
 
 
 def revisions() -> list[str]:
-    """Return the known revisions, oldest first."""
+    """Return the revisions in `db/migrations`, oldest first."""
     return [script.revision for script in ScriptDirectory(str(_FOLDER)).walk_revisions()][::-1]
 
 
 async def migrate(database: Database) -> list[str]:
-    """Upgrade the schema, one transaction for each revision, and create the partitions of the coming months.
+    """Upgrade the schema, one transaction per revision, and create the partitions of the coming months.
 
-    Safe when several processes do it at once: the transaction holds an advisory lock (PostgreSQL) or the write lock of
+    Several processes can call this at once: each transaction takes an advisory lock (PostgreSQL) or the write lock of
     the file (SQLite) before it reads the revision. Returns the revisions that this call applied, oldest first. Raises
-    `MigrationPending` if the database is at a revision that this version cannot upgrade.
+    `MigrationPending` if this version cannot upgrade the revision of the database.
     """
     applied: list[str] = []
-    async with _one_at_a_time:
+    async with _alembic_lock:
         while (revision := await _apply_next(database)) is not None:
             applied.append(revision)
     await create_upcoming_partitions(database)
@@ -54,17 +54,14 @@ async def migrate(database: Database) -> list[str]:
 
 
 async def require_current(database: Database) -> None:
-    """Require the schema that this version was written for.
-
-    Raises `MigrationPending` with one sentence that says what to do.
-    """
-    present, known = await _revision_of(database), revisions()
-    if present is None:
+    """Raise `MigrationPending` if the database is not at the newest revision; the message says what to do."""
+    current, all_revisions = await _revision_of(database), revisions()
+    if current is None:
         raise MigrationPending("the database is empty; run `explore migrate`")
-    _require_known(present, known)
-    if present != known[-1]:
+    _require_known(current, all_revisions)
+    if current != all_revisions[-1]:
         raise MigrationPending(
-            f"the database is at revision {present} and this version needs {known[-1]}; run `explore migrate`"
+            f"the database is at revision {current} and this version needs {all_revisions[-1]}; run `explore migrate`"
         )
 
 
@@ -76,26 +73,27 @@ async def _apply_next(database: Database) -> str | None:
 
 
 def _upgrade_by_one(connection: Connection) -> str | None:
-    present, known = MigrationContext.configure(connection).get_current_revision(), revisions()
-    if present is not None:
-        _require_known(present, known)
-    following = known.index(present) + 1 if present is not None else 0
-    if following == len(known):
+    current, all_revisions = MigrationContext.configure(connection).get_current_revision(), revisions()
+    if current is not None:
+        _require_known(current, all_revisions)
+    next_index = all_revisions.index(current) + 1 if current is not None else 0
+    if next_index == len(all_revisions):
         return None
-    command.upgrade(configuration(connection), known[following])
-    return known[following]
+    command.upgrade(configuration(connection), all_revisions[next_index])
+    return all_revisions[next_index]
 
 
-def _require_known(present: str, known: list[str]) -> None:
-    if present in known:
+def _require_known(current: str, all_revisions: list[str]) -> None:
+    if current in all_revisions:
         return
-    if present < known[0]:
+    if current < all_revisions[0]:
         raise MigrationPending(
-            f"the database is at revision {present}, and this version upgrades from {known[0]}; run `explore migrate` "
-            "of the version before this one first, or import the platform's data into an empty database"
+            f"the database is at revision {current}, and this version upgrades from {all_revisions[0]}; "
+            "run `explore migrate` of the version before this one first, or import the platform's data into an empty "
+            "database"
         )
     raise MigrationPending(
-        f"the database is at revision {present}, which this version does not know: a newer version migrated it; "
+        f"the database is at revision {current}, which this version does not know: a newer version migrated it; "
         "install that version, or restore the backup that was made before"
     )
 

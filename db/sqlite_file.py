@@ -43,13 +43,13 @@ class SqliteFile:
             connection.execute(begin)
             try:
                 yield connection
-            except BaseException:  # also KeyboardInterrupt: the connection must not stay in a transaction
+            except BaseException:  # also KeyboardInterrupt, so that the connection does not stay in a transaction
                 connection.rollback()
                 raise
             connection.commit()
 
     def truncate_log(self) -> None:
-        """Move the write-ahead log into the file, outside any transaction."""
+        """Write the write-ahead log into the file and truncate it. Call it outside any transaction."""
         with self.connection() as connection:
             truncate_log(connection)
 
@@ -64,7 +64,7 @@ class SqliteFile:
                     os.replace(self.path, f"{self.path}.damaged")
 
     def close(self) -> None:
-        """Close the connection; the next use opens it again."""
+        """Close the connection. The next use opens it again."""
         with self.lock:
             if self._connection is not None:
                 self._connection.close()

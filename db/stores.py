@@ -1,4 +1,4 @@
-"""The four stores as one object."""
+"""The four stores of a process: database, vector index, embedding model, cache."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from db.vectors.base import VectorStore
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """The stores of a process. Only the database is authoritative; the others can be rebuilt."""
+    """The stores of a process. The database is authoritative; index and cache can be rebuilt from it."""
 
     database: Database
     vectors: VectorStore

@@ -1,4 +1,4 @@
-"""Durations in seconds, and half-lives. Plain numbers, so that every layer may import them."""
+"""Durations in seconds, and half-lives of decayed counters. Plain numbers that every layer can import."""
 
 HOUR_S = 3_600.0
 DAY_S = 24 * HOUR_S

@@ -9,7 +9,7 @@ from db.errors import InvalidRecord
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A record that was not written: its index in the batch, and the error."""
+    """A refused record: its index in the batch, and the error."""
 
     index: int
     error: InvalidRecord
@@ -17,10 +17,10 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class UpsertResult:
-    """Numbers of new, changed, unchanged and refused records of a batch, which add up to the records given.
+    """Numbers of new, changed, unchanged and refused records; their sum is the number of records in the batch.
 
-    Of several records with one key the last one counts; those before it are unchanged. `added_keys` and `changed_keys`
-    are empty for records without a key.
+    If several records have the same key, the last one is written and the others count as unchanged. `added_keys` and
+    `changed_keys` are empty for records without a key.
     """
 
     added: int = 0
@@ -43,18 +43,18 @@ R = TypeVar("R", bound=HasKey)
 
 
 def last_record_by_key(records: Iterable[R]) -> list[R]:
-    """Keep the last record of each key, sorted by key.
+    """Return the last record of each key, sorted by key.
 
-    Sorted inserts of concurrent batches wait for each other instead of deadlocking.
+    Concurrent batches insert in the same order, so that they do not deadlock.
     """
     by_key = {record.key: record for record in records}
     return [by_key[key] for key in sorted(by_key)]
 
 
 def upsert_result(
-    given: int, added: Iterable[str] = (), changed: Iterable[str] = (), refused: Sequence[Refusal] = ()
+    total: int, added: Iterable[str] = (), changed: Iterable[str] = (), refused: Sequence[Refusal] = ()
 ) -> UpsertResult:
-    """Return the result of a batch of `given` records; all others than those named are unchanged."""
+    """Return the result of a batch of `total` records; records in no other argument are unchanged."""
     new, different = frozenset(added), frozenset(changed)
-    unchanged = given - len(new) - len(different) - len(refused)
+    unchanged = total - len(new) - len(different) - len(refused)
     return UpsertResult(len(new), len(different), unchanged, tuple(refused), new, different)

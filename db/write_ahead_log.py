@@ -1,4 +1,4 @@
-"""SQLite's write-ahead log: activation by concurrent processes, and removal of deleted pages."""
+"""SQLite's write-ahead log: activation, and removal of deleted data from it."""
 
 import sqlite3
 import time
@@ -7,17 +7,16 @@ RETRY_S = 0.01
 
 
 def use_write_ahead_log(connection: sqlite3.Connection, wait_s: float) -> None:
-    """Activate the write-ahead log, waiting for other processes; SQLite's busy timeout does not cover this statement.
+    """Activate the write-ahead log, and retry while the file is locked: SQLite's busy timeout does not cover this.
 
-    Raises `sqlite3.OperationalError` if another process still held the file after `wait_s` seconds, or it cannot be
-    written.
+    Raises `sqlite3.OperationalError` if the file is still locked after `wait_s` seconds or cannot be written.
     """
-    until = time.monotonic() + wait_s
+    deadline = time.monotonic() + wait_s
     while True:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError as error:
-            if not _is_busy(error) or time.monotonic() > until:
+            if not _is_busy(error) or time.monotonic() > deadline:
                 raise
             time.sleep(RETRY_S)
         else:
@@ -25,14 +24,14 @@ def use_write_ahead_log(connection: sqlite3.Connection, wait_s: float) -> None:
 
 
 def enable_secure_delete(connection: sqlite3.Connection) -> None:
-    """Let SQLite overwrite deleted content with zeros. Debian's build does so by default, others do not."""
+    """Make SQLite overwrite deleted content with zeros. This is the default only in some builds, such as Debian's."""
     connection.execute("PRAGMA secure_delete = ON")
 
 
 def truncate_log(connection: sqlite3.Connection) -> None:
-    """Write the log into the database file and truncate it: it holds pages from before a deletion.
+    """Write the log into the database file and truncate it, because it contains deleted data.
 
-    Raises `sqlite3.OperationalError` if a reader still needs it after the connection's busy timeout.
+    Raises `sqlite3.OperationalError` if another connection still reads the log after the busy timeout.
     """
     busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     if busy:

@@ -1,4 +1,4 @@
-"""Actors: identity of users and sessions, and what is known of each: interests, preferences, mutes, trust inputs.
+"""Actors (users and sessions): identity, interests, preferences, mutes, and inputs of the trust score.
 
-Interactions with projects belong in `db.interactions`; claims, export and deletion belong in `db.privacy`.
+Interactions belong in `db.interactions`; claims, export and deletion belong in `db.privacy`.
 """

@@ -1,4 +1,4 @@
-"""Preferences of viewers about their rankings: a typed part of `Actor.settings`."""
+"""Preferences that change a viewer's rankings, stored in `Actor.settings`."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,28 +10,28 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from db.database.column_types import BigIntId, Json
 from db.models import Actor
 
-_NAME = "preferences"
+_SETTINGS_KEY = "preferences"
 """Key in `Actor.settings`."""
 
 BALANCED = 50
 
 
 class Preferences(BaseModel):
-    """A viewer's preferences."""
+    """Preferences that change a viewer's rankings."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
 
-    personalized: bool = True  # without a profile, For You is the popular feed
-    use_topics: bool = True  # interests of any source
-    learn_from_views: bool = True  # views and clicks
-    learn_from_likes: bool = True  # likes, saves, comments and follows
-    social_signals: bool = True  # signals of other users' behavior
-    discovery: int = Field(BALANCED, ge=0, le=100)  # from familiar projects to new ones
+    personalized: bool = True  # False: For You is the popular feed
+    use_topics: bool = True  # interests of all kinds and sources
+    learn_from_views: bool = True  # use views and clicks
+    learn_from_likes: bool = True  # use likes, saves, comments and follows
+    social_signals: bool = True  # use signals from other users' behavior
+    discovery: int = Field(BALANCED, ge=0, le=100)  # 0: familiar projects, 100: new ones
 
 
 def preferences_in(settings: Mapping[str, Any]) -> Preferences:
-    """Read the preferences out of an actor's settings."""
-    stored = settings.get(_NAME)
+    """Return the preferences in an actor's settings."""
+    stored = settings.get(_SETTINGS_KEY)
     return Preferences.model_validate(stored) if stored else _DEFAULT
 
 
@@ -45,15 +45,15 @@ _WRITE = (
 
 
 async def change_preferences(connection: AsyncConnection, actor_id: int, changes: Mapping[str, Any]) -> bool:
-    """Change some preferences of an actor; return whether that changed anything.
+    """Change preferences of an actor; return whether a value changed.
 
-    Raises `pydantic.ValidationError` if a value is not allowed.
+    Raises `pydantic.ValidationError` if a value is invalid.
     """
     settings: dict[str, Any] = (await connection.execute(_LOCK, {"actor": actor_id})).scalar_one()
-    there = preferences_in(settings)
-    wanted = Preferences.model_validate(there.model_dump() | dict(changes))
-    if wanted == there:
+    stored_preferences = preferences_in(settings)
+    preferences = Preferences.model_validate(stored_preferences.model_dump() | dict(changes))
+    if preferences == stored_preferences:
         return False
-    changed = settings | {_NAME: wanted.model_dump()}
+    changed = settings | {_SETTINGS_KEY: preferences.model_dump()}
     await connection.execute(_WRITE, {"actor": actor_id, "changed": changed})
     return True

@@ -11,18 +11,18 @@ from db.models import Actor, Engagement
 from db.time_units import DAY_S
 
 MAX_INTERACTION_AGE = timedelta(days=7)
-"""Older events of clients are refused, so an older engagement was recorded in time, or imported."""
+"""Maximum age of events that clients may send. An older engagement was recorded earlier, or imported."""
 
 RECENT = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
 class TrustInputs:
-    """Inputs of the trust score of an actor."""
+    """Properties of an actor from which the trust score is computed."""
 
     signed_in: bool  # a user, not a session
-    age_days: float  # since its creation, or an engagement too old for a client to have invented
-    recent_projects: int  # engaged with in the last hour
+    age_days: float  # age of the actor, or of an engagement that a client cannot have backdated
+    recent_projects: int  # projects engaged with within `RECENT`
 
 
 _ACTOR = bindparam("actor", type_=BigIntId)
@@ -33,7 +33,7 @@ _EARLIEST = (
     .limit(1)
     .scalar_subquery()
 )
-_LATELY = (
+_RECENT_PROJECTS = (
     select(func.count())
     .where(Engagement.actor_id == _ACTOR, Engagement.last_at > bindparam("since", type_=UtcDateTime()))
     .scalar_subquery()
@@ -42,7 +42,7 @@ _INPUTS = select(
     Actor.user_id.is_not(None).label("signed_in"),
     Actor.created_at,
     _EARLIEST.label("earliest"),
-    _LATELY.label("lately"),
+    _RECENT_PROJECTS.label("recent_projects"),
 ).where(Actor.id == _ACTOR)
 
 
@@ -50,4 +50,4 @@ async def read_trust_inputs(connection: AsyncConnection, actor_id: int, at: date
     """Read the trust inputs of an existing actor, in one statement."""
     row = (await connection.execute(_INPUTS, {"actor": actor_id, "since": at - RECENT})).one()
     known_since = row.created_at if row.earliest is None else min(row.created_at, row.earliest + MAX_INTERACTION_AGE)
-    return TrustInputs(bool(row.signed_in), (at - known_since).total_seconds() / DAY_S, row.lately)
+    return TrustInputs(bool(row.signed_in), (at - known_since).total_seconds() / DAY_S, row.recent_projects)

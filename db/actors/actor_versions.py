@@ -1,4 +1,4 @@
-"""Versions of many viewers, read at once to detect changes."""
+"""Versions of actors, read for many viewers at once to detect changes."""
 
 from collections.abc import Iterable, Set
 from datetime import datetime
@@ -13,7 +13,7 @@ from db.models import Actor, User, now
 
 
 class ActorKeys(NamedTuple):
-    """Key of a user or session; a user's key comes before a session's."""
+    """Identification of a viewer: the user key, otherwise the session key."""
 
     user_key: str | None
     session_key: str | None
@@ -22,7 +22,7 @@ class ActorKeys(NamedTuple):
 class ActorVersion(NamedTuple):
     """An actor and its version.
 
-    A claimed session has its account's actor until the claim ends, and then none.
+    The actor of a claimed session is the actor of the account until the claim ends; then `UNKNOWN_VERSION`.
     """
 
     actor_id: int
@@ -30,23 +30,23 @@ class ActorVersion(NamedTuple):
 
 
 UNKNOWN_VERSION = ActorVersion(0, 0)
-"""The version of a viewer without an actor."""
+"""Version of a viewer without an actor."""
 
 _KEYS = bindparam("keys", type_=TextList())
-_MERGED = Actor.__table__.alias("merged")
+_ACCOUNT_ACTOR = Actor.__table__.alias("merged")
 VERSIONS_BY_USER = (
     select(User.key, Actor.id, Actor.version).join(Actor, Actor.user_id == User.id).where(in_list(User.key, _KEYS))
 )
 VERSIONS_BY_SESSION = (
-    select(Actor.session_key.label("key"), _MERGED.c.id, _MERGED.c.version)
-    .join(_MERGED, _MERGED.c.id == func.coalesce(Actor.merged_into, Actor.id))
+    select(Actor.session_key.label("key"), _ACCOUNT_ACTOR.c.id, _ACCOUNT_ACTOR.c.version)
+    .join(_ACCOUNT_ACTOR, _ACCOUNT_ACTOR.c.id == func.coalesce(Actor.merged_into, Actor.id))
     .where(in_list(Actor.session_key, _KEYS), is_accepted_session())
 )
 
 
-async def versions_of(database: Database, people: Iterable[ActorKeys]) -> dict[ActorKeys, ActorVersion]:
+async def versions_of(database: Database, viewers: Iterable[ActorKeys]) -> dict[ActorKeys, ActorVersion]:
     """Read the versions of viewers, in at most two statements."""
-    keys = set(people)
+    keys = set(viewers)
     users = {key.user_key for key in keys if key.user_key is not None}
     sessions = {key.session_key for key in keys if key.user_key is None and key.session_key is not None}
     by_user = await _versions(database, VERSIONS_BY_USER, users)

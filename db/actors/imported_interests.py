@@ -1,4 +1,4 @@
-"""Interests that an import sets, kept apart from those of other sources."""
+"""Writes of imported interests. Interests of other sources are not changed."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,15 +10,17 @@ from db.models import TagSource
 from db.records import TagRecord
 
 _TOLERANCE = 1e-9
-"""SQLite reads a number out of JSON to the last bit but one."""
+"""Rounding error of SQLite when it reads a number from JSON."""
 
 
 async def replace_imported_tags(connection: AsyncConnection, tags: Mapping[int, Sequence[TagRecord]]) -> set[int]:
-    """Replace the imported interests of each actor, who must be locked; return the actors whose interests changed.
+    """Replace the imported interests of actors; return the ids of the actors whose interests changed.
 
-    Of several tags of an actor that name one term, the last counts.
+    The caller has locked the actors. If several tags of an actor refer to one term, the last tag is stored.
     """
-    names: set[TermName] = {(tag.kind, tag.name) for given in tags.values() for tag in given}
+    names: set[TermName] = {(tag.kind, tag.name) for records in tags.values() for tag in records}
     terms = await terms_by_key_or_name(connection, names)
-    wanted = {(actor, terms[tag.kind, tag.name]): tag.confidence for actor, given in tags.items() for tag in given}
-    return await replace_interests(connection, TagSource.IMPORTED, tags.keys(), wanted, _TOLERANCE)
+    confidences = {
+        (actor, terms[tag.kind, tag.name]): tag.confidence for actor, records in tags.items() for tag in records
+    }
+    return await replace_interests(connection, TagSource.IMPORTED, tags.keys(), confidences, _TOLERANCE)

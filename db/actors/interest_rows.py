@@ -1,4 +1,4 @@
-"""Interests of one source of several actors, written beside those that the actors have stated or removed."""
+"""Writes of interests of one source for many actors. Interests of other sources are not changed."""
 
 from collections.abc import Collection, Mapping
 
@@ -10,7 +10,7 @@ from db.database.column_types import IntegerList, in_list
 from db.models import RemovedInterest, TagSource, UserTag, now
 
 Confidences = Mapping[tuple[int, int], float]
-"""Confidence by the ids of actor and term."""
+"""Confidence by (actor id, term id)."""
 
 _IDS = bindparam("ids", type_=IntegerList())
 _STORED = select(UserTag.actor_id, UserTag.term_id, UserTag.confidence, UserTag.source).where(
@@ -25,12 +25,16 @@ UPSERT = upsert_batch(
 
 
 async def replace_interests(
-    connection: AsyncConnection, source: TagSource, actor_ids: Collection[int], wanted: Confidences, tolerance: float
+    connection: AsyncConnection,
+    source: TagSource,
+    actor_ids: Collection[int],
+    confidences: Confidences,
+    tolerance: float,
 ) -> set[int]:
-    """Replace the interests of a source of these actors, who must be locked; return the actors whose interests changed.
+    """Replace the interests of a source; return the ids of the actors whose interests changed.
 
-    Interests of other sources stay, and removed ones are not added. A confidence that moves by less than `tolerance`
-    stays as it is.
+    The caller has locked the actors. Interests of other sources are not changed, and removed interests are not added.
+    A confidence is updated if it changes by at least `tolerance`.
     """
     ids = {"ids": sorted(actor_ids)}
     stored: dict[tuple[int, int], float] = {}
@@ -40,15 +44,19 @@ async def replace_interests(
             stored[row.actor_id, row.term_id] = row.confidence
         else:
             reserved.add((row.actor_id, row.term_id))
-    allowed = {pair: confidence for pair, confidence in wanted.items() if pair not in reserved}
-    if gone := sorted(stored.keys() - allowed.keys()):
-        await connection.execute(_DELETE, {"rows": gone})
-    if moved := sorted(moved_confidences(allowed, stored, tolerance)):
+    allowed = {pair: confidence for pair, confidence in confidences.items() if pair not in reserved}
+    if deleted := sorted(stored.keys() - allowed.keys()):
+        await connection.execute(_DELETE, {"rows": deleted})
+    if changed := sorted(changed_confidences(allowed, stored, tolerance)):
         at = now()
-        await connection.execute(UPSERT, {"rows": [(*pair, allowed[pair], source.value, at, at) for pair in moved]})
-    return {actor_id for actor_id, _ in (*gone, *moved)}
+        await connection.execute(UPSERT, {"rows": [(*pair, allowed[pair], source.value, at, at) for pair in changed]})
+    return {actor_id for actor_id, _ in (*deleted, *changed)}
 
 
-def moved_confidences(wanted: Confidences, stored: Confidences, tolerance: float) -> set[tuple[int, int]]:
-    """Return the pairs that are new, or whose confidence differs by at least `tolerance`."""
-    return {pair for pair, sure in wanted.items() if pair not in stored or abs(sure - stored[pair]) >= tolerance}
+def changed_confidences(confidences: Confidences, stored: Confidences, tolerance: float) -> set[tuple[int, int]]:
+    """Return the pairs that are not stored, or whose confidence differs by at least `tolerance`."""
+    return {
+        pair
+        for pair, confidence in confidences.items()
+        if pair not in stored or abs(confidence - stored[pair]) >= tolerance
+    }

@@ -1,4 +1,4 @@
-"""Mutes of actors: terms and owners, whose projects leave their feeds, and projects that are no evidence."""
+"""Mutes: terms and owners whose projects the actor's feeds exclude, and projects that are not used as evidence."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +22,7 @@ _SUBJECTS = {
     MuteKind.OWNER: Mute.owner_id,
     MuteKind.PROJECT: Mute.seed_id,
 }
-"""The column of each kind of subject."""
+"""Column of the muted subject, by kind."""
 
 _ACTOR = bindparam("actor", type_=BigIntId)
 _SUBJECT = bindparam("subject", type_=BigIntId)
@@ -34,12 +34,12 @@ class Muted:
     """A muted term, owner or project."""
 
     kind: MuteKind
-    subject_id: int  # of a term, a user or a project, by `kind`
+    subject_id: int  # id of a term, user or project, depending on `kind`
     key: str
-    name: str  # the key again if the subject is not visible to the actor
+    name: str  # the key if the subject is not visible to the actor
     since: datetime
     dismissed_id: int | None  # the project whose dismissal created the mute
-    id: int  # rises with time; the position of a cursor
+    id: int  # increases with time; position of a cursor
 
 
 _INSERT = {
@@ -83,32 +83,32 @@ MUTES = (
 )
 MUTES_PAGE = MUTES.where(Mute.id < bindparam("before", type_=BigIntId)).limit(bindparam("first", type_=BigIntId))
 LAST_ID = 2**62
-"""Above every id of a row."""
+"""Greater than the id of every row."""
 
 
 async def mute(
     connection: AsyncConnection, actor_id: int, kind: MuteKind, subject_id: int, *, dismissed_id: int | None = None
 ) -> bool:
-    """Mute a subject, by the id of a term, a user or a project; return whether that changed anything.
+    """Mute a term, user or project; return False if it is already muted.
 
-    `dismissed_id`: the project whose dismissal creates the mute; `unmute_dismissed` removes it again.
+    `dismissed_id` is the project whose dismissal creates the mute. `unmute_dismissed` removes such mutes.
     """
-    given = {"actor": actor_id, "subject": subject_id, "dismissed": dismissed_id, "at": now()}
-    return await _change(connection, _INSERT[_SUBJECTS[kind].key], given)
+    parameters = {"actor": actor_id, "subject": subject_id, "dismissed": dismissed_id, "at": now()}
+    return await _change(connection, _INSERT[_SUBJECTS[kind].key], parameters)
 
 
 async def unmute(connection: AsyncConnection, actor_id: int, kind: MuteKind, subject_id: int) -> bool:
-    """Remove a mute; return whether there was one."""
+    """Remove a mute; return whether it existed."""
     return await _change(connection, _DELETE[_SUBJECTS[kind].key], {"actor": actor_id, "subject": subject_id})
 
 
 async def unmute_dismissed(connection: AsyncConnection, actor_id: int, project_id: int) -> bool:
-    """Remove the mutes that a dismissal created; return whether there were any."""
+    """Remove the mutes that the dismissal of a project created; return whether there were any."""
     return await _change(connection, _DELETE_DISMISSED, {"actor": actor_id, "dismissed": project_id})
 
 
 async def _change(connection: AsyncConnection, statement: Executable, values: dict[str, Any]) -> bool:
-    """Run a statement that returns the changed mutes, with the actor locked, and raise its version if there are any."""
+    """Lock the actor, run a statement that returns the changed mutes, and raise the version if it returns any."""
     await lock_actors(connection, [values["actor"]])
     if (await connection.execute(statement, values)).first() is None:
         return False
@@ -117,13 +117,13 @@ async def _change(connection: AsyncConnection, statement: Executable, values: di
 
 
 async def mutes_page(database: Database, actor_id: int, first: int, before_id: int | None = None) -> list[Muted]:
-    """Read up to `first` mutes of an actor that are older than `before_id`, latest first."""
+    """Read up to `first` mutes of an actor with ids less than `before_id`, latest first."""
     parameters = {"actor": actor_id, "first": first, "before": LAST_ID if before_id is None else before_id}
     rows = await database.fetch(MUTES_PAGE, parameters)
     return [Muted(MuteKind(row.kind), *row[1:]) for row in rows]
 
 
 async def mutes_of(database: Database, actor_id: int) -> list[Muted]:
-    """Read the mutes of an actor, latest first."""
+    """Read all mutes of an actor, latest first."""
     rows = await database.fetch(MUTES, {"actor": actor_id})
     return [Muted(MuteKind(row.kind), *row[1:]) for row in rows]

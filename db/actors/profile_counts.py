@@ -1,4 +1,4 @@
-"""Counts of an actor's statements and engagement: the input of personalization status and viewer stages."""
+"""Counts of an actor's interests, answers and engagement: inputs of personalization status and viewer stages."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -12,24 +12,24 @@ from db.models import Engagement, EngagementKind, Like, OnboardingQuestion, Onbo
 
 @dataclass(frozen=True, slots=True)
 class SignalCounts:
-    """Counts of what is known of an actor; interactions and likes count distinct projects, questions active ones."""
+    """Counts of an actor's data. Interactions and likes count distinct projects."""
 
     tags: int = 0
     learned_tags: int = 0
     interactions: int = 0
     recent_interactions: int = 0
     likes: int = 0
-    answered: int = 0
-    skipped: int = 0  # declined questions
-    questions: int = 0
-    has_answered: bool = False  # any question, active or not
+    answered: int = 0  # answered active questions
+    skipped: int = 0  # declined active questions
+    questions: int = 0  # active questions
+    has_answered: bool = False  # also counts inactive questions
     last_engaged_at: datetime | None = None
-    last_stated_at: datetime | None = None  # latest interest or answer
+    last_stated_at: datetime | None = None  # latest stated or imported interest, or answer
 
 
 _ACTOR = bindparam("actor", type_=BigIntId)
 _SINCE = bindparam("since", type_=UtcDateTime())
-_OF_KINDS = Engagement.kinds.bitwise_and(bindparam("kinds", type_=Integer())) > 0
+_HAS_KINDS = Engagement.kinds.bitwise_and(bindparam("kinds", type_=Integer())) > 0
 
 
 def _count(model: type, *conditions: SQLColumnExpression[bool]) -> ScalarSelect[int]:
@@ -41,8 +41,8 @@ def _count_answers(*conditions: SQLColumnExpression[bool]) -> ScalarSelect[int]:
     answers = select(func.count()).select_from(
         join(OnboardingResponse, OnboardingQuestion, OnboardingQuestion.id == OnboardingResponse.question_id)
     )
-    mine = answers.where(OnboardingResponse.actor_id == _ACTOR, OnboardingQuestion.active, *conditions)
-    return mine.correlate(None).scalar_subquery()
+    by_actor = answers.where(OnboardingResponse.actor_id == _ACTOR, OnboardingQuestion.active, *conditions)
+    return by_actor.correlate(None).scalar_subquery()
 
 
 def _latest(
@@ -54,8 +54,8 @@ def _latest(
 COUNTS = select(
     _count(UserTag).label("tags"),
     _count(UserTag, UserTag.source == TagSource.LEARNED.value).label("learned_tags"),
-    _count(Engagement, _OF_KINDS).label("interactions"),
-    _count(Engagement, _OF_KINDS, Engagement.last_at > _SINCE).label("recent_interactions"),
+    _count(Engagement, _HAS_KINDS).label("interactions"),
+    _count(Engagement, _HAS_KINDS, Engagement.last_at > _SINCE).label("recent_interactions"),
     _count(Like).label("likes"),
     _count_answers(~OnboardingResponse.skipped).label("answered"),
     _count_answers(OnboardingResponse.skipped).label("skipped"),
@@ -74,9 +74,12 @@ COUNTS = select(
 async def signal_counts(
     database: Database, actor_id: int | None, recent_since: datetime, kinds: EngagementKind
 ) -> SignalCounts:
-    """Count what is known of an actor, in one statement; engagement of these `kinds` is recent after `recent_since`."""
+    """Count an actor's data in one statement.
+
+    Interactions are engagements of these `kinds`; recent interactions are after `recent_since`.
+    """
     [row] = await database.fetch(COUNTS, {"actor": actor_id, "since": recent_since, "kinds": int(kinds)})
     counts, (answers, last_engaged_at, last_tag, last_answer) = row[:-4], row[-4:]
-    stated = [moment for moment in (last_tag, last_answer) if moment is not None]
-    times = {"last_engaged_at": last_engaged_at, "last_stated_at": max(stated, default=None)}
+    stated_at = [time for time in (last_tag, last_answer) if time is not None]
+    times = {"last_engaged_at": last_engaged_at, "last_stated_at": max(stated_at, default=None)}
     return replace(SignalCounts(*counts), has_answered=answers > 0, **times)

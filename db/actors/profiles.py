@@ -26,9 +26,9 @@ class Tag:
 
 @dataclass(frozen=True, slots=True)
 class EngagedProject:
-    """A project that the actor has engaged with.
+    """A project that an actor has engaged with.
 
-    `kinds` holds `EngagementKind` bits; `terms` is as in `db.catalog.project_cards.ProjectFeatures`.
+    `kinds` holds `EngagementKind` bits. `terms` is as in `db.catalog.project_cards.ProjectFeatures`.
     """
 
     project_id: int
@@ -39,7 +39,7 @@ class EngagedProject:
 
 @dataclass(frozen=True, slots=True)
 class ProfileExclusions:
-    """Parts left out of a counterfactual profile: interests by term id, and engagements by project id."""
+    """Interests (term ids) and engagements (project ids) that a counterfactual profile leaves out."""
 
     terms: frozenset[int] = frozenset()
     projects: frozenset[int] = frozenset()
@@ -54,24 +54,24 @@ TAGS = (
     .where(UserTag.actor_id == _ACTOR)
     .order_by(UserTag.confidence.desc(), UserTag.term_id)
 )
-_IS_NO_EVIDENCE = select(Mute.id).where(Mute.seed_id == Engagement.project_id, Mute.actor_id == _ACTOR).exists()
+_IS_MUTED_PROJECT = select(Mute.id).where(Mute.seed_id == Engagement.project_id, Mute.actor_id == _ACTOR).exists()
 RECENT_ENGAGEMENTS = (
     select(Engagement.project_id, Engagement.kinds, Engagement.last_at, TERMS.label("terms"))
     .join(Project, Project.id == Engagement.project_id)
-    .where(Engagement.actor_id == _ACTOR, ~_IS_NO_EVIDENCE)
+    .where(Engagement.actor_id == _ACTOR, ~_IS_MUTED_PROJECT)
     .order_by(Engagement.last_at.desc(), Engagement.project_id.desc())
     .limit(bindparam("limit"))
 )
 
 
 async def tags(database: Database, actor_id: int) -> list[Tag]:
-    """Read an actor's interests, the most confident first."""
+    """Read an actor's interests, highest confidence first."""
     rows = await database.fetch(TAGS, {"actor": actor_id})
     return [Tag(row.term_id, TermKind(row.kind), row.key, row.name, *row[4:]) for row in rows]
 
 
 async def recent_engagements(database: Database, actor_id: int, limit: int) -> list[EngagedProject]:
-    """Read the latest engagements of an actor, without projects muted as evidence."""
+    """Read up to `limit` latest engagements of an actor, without muted projects."""
     return [
         EngagedProject(*row) for row in await database.fetch(RECENT_ENGAGEMENTS, {"actor": actor_id, "limit": limit})
     ]
@@ -83,5 +83,5 @@ _ENGAGED = select(Engagement.project_id).where(
 
 
 async def has_engaged(database: Database, actor_id: int, project_id: int) -> bool:
-    """Tell whether an actor has engaged with a project."""
+    """Return whether an actor has engaged with a project."""
     return bool(await database.fetch(_ENGAGED, {"actor": actor_id, "project": project_id}))

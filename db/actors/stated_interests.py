@@ -1,7 +1,8 @@
-"""Interests that a viewer sets, removes, or chooses in onboarding.
+"""Writes of interests that a viewer sets, removes, or chooses in onboarding.
 
-Each actor has one row for a term, whatever its source. An onboarding answer does not take over an interest set by
-hand, which so outlives a later answer. A removal leaves a `RemovedInterest`, which only the viewer takes back.
+An actor has at most one row for a term. An onboarding answer does not change the source of an interest set by hand, so
+the interest stays if a later answer drops the term. A removal adds a `RemovedInterest`, which prevents training and
+imports from adding the interest again; the viewer can add it again.
 """
 
 from collections.abc import Sequence
@@ -16,23 +17,29 @@ from db.database.column_types import BigIntId, IntegerList, in_list
 from db.models import RemovedInterest, TagSource, UserTag, now
 
 STATED_CONFIDENCE = 1.0
-"""Confidence of a stated interest, from the specification."""
+"""Confidence of a stated interest, as in the original design."""
 
 _ACTOR = bindparam("actor", type_=BigIntId)
 _IDS = bindparam("ids", type_=IntegerList())
 _STATED_SOURCES = (TagSource.MANUAL.value, TagSource.QUIZ.value)
 
 _STATED = select(UserTag.term_id, UserTag.source).where(UserTag.actor_id == _ACTOR, UserTag.source.in_(_STATED_SOURCES))
-_MINE = UserTag.actor_id == _ACTOR
-_DELETE = delete(UserTag).where(_MINE, in_list(UserTag.term_id, _IDS)).returning(UserTag.term_id)
-_DELETE_CHOSEN = delete(UserTag).where(_MINE, UserTag.source == TagSource.QUIZ.value, in_list(UserTag.term_id, _IDS))
-_chosen = insert_batch(UserTag, "actor_id", "term_id", "confidence", "source", "created_at", "updated_at")
-_UPSERT_CHOSEN = _chosen.on_conflict_do_update(
+_IS_ACTORS = UserTag.actor_id == _ACTOR
+_DELETE = delete(UserTag).where(_IS_ACTORS, in_list(UserTag.term_id, _IDS)).returning(UserTag.term_id)
+_DELETE_QUIZ_INTERESTS = delete(UserTag).where(
+    _IS_ACTORS, UserTag.source == TagSource.QUIZ.value, in_list(UserTag.term_id, _IDS)
+)
+_insert_quiz_interests = insert_batch(
+    UserTag, "actor_id", "term_id", "confidence", "source", "created_at", "updated_at"
+)
+_UPSERT_QUIZ_INTERESTS = _insert_quiz_interests.on_conflict_do_update(
     index_elements=["actor_id", "term_id"],
     set_={
-        "confidence": _chosen.excluded.confidence,
-        "source": case((UserTag.source == TagSource.MANUAL.value, UserTag.source), else_=_chosen.excluded.source),
-        "updated_at": _chosen.excluded.updated_at,
+        "confidence": _insert_quiz_interests.excluded.confidence,
+        "source": case(
+            (UserTag.source == TagSource.MANUAL.value, UserTag.source), else_=_insert_quiz_interests.excluded.source
+        ),
+        "updated_at": _insert_quiz_interests.excluded.updated_at,
     },
 )
 _INSERT_REMOVED = insert_batch(RemovedInterest, "actor_id", "term_id", "removed_at").on_conflict_do_nothing()
@@ -42,16 +49,15 @@ _DELETE_REMOVED = delete(RemovedInterest).where(
 
 
 async def store_stated_interests(connection: AsyncConnection, actor_id: int, term_ids: Sequence[int]) -> bool:
-    """Replace the interests that the actor states; return whether that changed anything.
+    """Replace the stated interests of an actor; return whether they changed.
 
-    A stated interest that is missing now counts as removed. One chosen in onboarding becomes the actor's own.
+    Stated interests that are not in `term_ids` are removed. Interests from onboarding become interests set by hand.
     """
     await lock_actors(connection, [actor_id])
-    before = {row.term_id: row.source for row in await connection.execute(_STATED, {"actor": actor_id})}
-    if before == dict.fromkeys(term_ids, TagSource.MANUAL.value):
+    stored_sources = {row.term_id: row.source for row in await connection.execute(_STATED, {"actor": actor_id})}
+    if stored_sources == dict.fromkeys(term_ids, TagSource.MANUAL.value):
         return False
-    gone = sorted(before.keys() - set(term_ids))
-    await _remove(connection, actor_id, gone)
+    await _remove(connection, actor_id, sorted(stored_sources.keys() - set(term_ids)))
     if term_ids:
         await connection.execute(UPSERT, {"rows": _rows(actor_id, term_ids, TagSource.MANUAL)})
         await connection.execute(_DELETE_REMOVED, {"actor": actor_id, "ids": sorted(term_ids)})
@@ -60,7 +66,7 @@ async def store_stated_interests(connection: AsyncConnection, actor_id: int, ter
 
 
 async def remove_interest(connection: AsyncConnection, actor_id: int, term_id: int) -> bool:
-    """Remove an interest of any source; return whether it existed."""
+    """Remove an interest regardless of its source; return whether it existed."""
     await lock_actors(connection, [actor_id])
     if not await _remove(connection, actor_id, [term_id]):
         return False
@@ -71,26 +77,26 @@ async def remove_interest(connection: AsyncConnection, actor_id: int, term_id: i
 async def store_onboarding_interests(
     connection: AsyncConnection, actor_id: int, chosen: Sequence[int], dropped: Sequence[int]
 ) -> None:
-    """Add the terms chosen in onboarding as interests, and delete those no longer chosen.
+    """Add the terms `chosen` in onboarding as interests, and delete the `dropped` ones.
 
-    The caller has locked the actor and raises its version. Interests set by hand stay as they are.
+    The caller has locked the actor and raises its version. Interests set by hand are not changed.
     """
     if dropped:
-        await connection.execute(_DELETE_CHOSEN, {"actor": actor_id, "ids": sorted(dropped)})
+        await connection.execute(_DELETE_QUIZ_INTERESTS, {"actor": actor_id, "ids": sorted(dropped)})
     if chosen:
-        await connection.execute(_UPSERT_CHOSEN, {"rows": _rows(actor_id, chosen, TagSource.QUIZ)})
+        await connection.execute(_UPSERT_QUIZ_INTERESTS, {"rows": _rows(actor_id, chosen, TagSource.QUIZ)})
         await connection.execute(_DELETE_REMOVED, {"actor": actor_id, "ids": sorted(chosen)})
 
 
 async def _remove(connection: AsyncConnection, actor_id: int, term_ids: Sequence[int]) -> list[int]:
-    """Delete interests of any source and mark them as removed; return those that existed."""
+    """Delete interests regardless of their source and mark them as removed; return the deleted term ids."""
     if not term_ids:
         return []
-    gone = sorted(await connection.scalars(_DELETE, {"actor": actor_id, "ids": list(term_ids)}))
-    if gone:
+    deleted = sorted(await connection.scalars(_DELETE, {"actor": actor_id, "ids": list(term_ids)}))
+    if deleted:
         at = now()
-        await connection.execute(_INSERT_REMOVED, {"rows": [(actor_id, term_id, at) for term_id in gone]})
-    return gone
+        await connection.execute(_INSERT_REMOVED, {"rows": [(actor_id, term_id, at) for term_id in deleted]})
+    return deleted
 
 
 def _rows(actor_id: int, term_ids: Sequence[int], source: TagSource) -> list[tuple[object, ...]]:

@@ -1,4 +1,4 @@
-"""Users and actors: identification of the viewer, and the platform's user records."""
+"""Users and actors: identification of viewers, locks and versions of actors, and upserts of user records."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -22,26 +22,26 @@ from db.upsert_results import Refusal, UpsertResult, last_record_by_key, upsert_
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """The actor of a request."""
+    """The user or session for whom a request is answered."""
 
     actor_id: int | None  # None until the first write
     user_id: int | None
-    user_key: str | None  # alone while the user of the token has no row
+    user_key: str | None  # set without `user_id` if the user of the token has no row
     session_key: str | None
     username: str | None
     role: Role  # VIEWER for a session
-    version: int  # rises with every write of the actor; 0 without an actor
+    version: int  # increases with every write for the actor; 0 without an actor
     settings: dict[str, Any]
-    opted_out: bool = False  # no view and no impression of this request is stored
+    opted_out: bool = False  # views and impressions of this request are not stored
 
 
 ANONYMOUS_VIEWER = Viewer(None, None, None, None, None, Role.VIEWER, 0, {})
-"""A viewer without any identity, for whom nothing is stored."""
+"""A viewer without identity. Nothing is stored for this viewer."""
 
 
 @dataclass(frozen=True, slots=True)
 class UserCard:
-    """A user for a page."""
+    """Columns of a user that pages show."""
 
     id: int
     key: str
@@ -56,11 +56,11 @@ _KEYS = bindparam("keys", type_=TextList())
 _IDS = bindparam("ids", type_=IntegerList())
 _NOW = bindparam("now", type_=UtcDateTime())
 
-_MERGED = Actor.__table__.alias("merged")
+_ACCOUNT_ACTOR = Actor.__table__.alias("merged")
 
 
 def is_accepted_session() -> ColumnElement[bool]:
-    """Return the condition that a session id is accepted: unclaimed, or claimed for a time that has not ended."""
+    """Return the condition that a session id is accepted: not claimed, or the claim has not ended."""
     return or_(Actor.merged_into.is_(None), and_(Actor.claim_ends_at.is_not(None), Actor.claim_ends_at > _NOW))
 
 
@@ -75,13 +75,13 @@ VIEWER_BY_USER = (
 )  # fmt: skip
 VIEWER_BY_SESSION = (
     select(
-        _MERGED.c.id.label("actor_id"), User.id.label("user_id"), User.key, User.username,
-        literal(Role.VIEWER.value).label("role"), _MERGED.c.version, _MERGED.c.settings,
+        _ACCOUNT_ACTOR.c.id.label("actor_id"), User.id.label("user_id"), User.key, User.username,
+        literal(Role.VIEWER.value).label("role"), _ACCOUNT_ACTOR.c.version, _ACCOUNT_ACTOR.c.settings,
         is_accepted_session().label("is_accepted_session"),
     )
     .select_from(Actor)
-    .join(_MERGED, _MERGED.c.id == func.coalesce(Actor.merged_into, Actor.id))
-    .outerjoin(User, User.id == _MERGED.c.user_id)
+    .join(_ACCOUNT_ACTOR, _ACCOUNT_ACTOR.c.id == func.coalesce(Actor.merged_into, Actor.id))
+    .outerjoin(User, User.id == _ACCOUNT_ACTOR.c.user_id)
     .where(Actor.session_key == bindparam("key"))
 )  # fmt: skip
 
@@ -111,8 +111,8 @@ _ACTOR_OF_USER = select(Actor.id).join(User, User.id == Actor.user_id).where(Use
 _SESSION = select(Actor.id).where(Actor.session_key == bindparam("key"))
 _ACTOR_OF_SESSION = select(func.coalesce(Actor.merged_into, Actor.id)).where(Actor.session_key == bindparam("key"))
 
-# Every transaction locks rows in one order: users, actors, projects, dependent rows, the outbox; each by id.
-# (SQLite needs no row locks: `Database.write` takes the write lock of the file first.)
+# Lock order of all transactions: users, actors, projects, dependent rows, outbox rows; by id within a table.
+# (SQLite needs no row locks: `Database.write` locks the file.)
 _STORED = select(*_CARD).where(in_list(User.key, _KEYS)).order_by(User.id).with_for_update(key_share=True)
 _UPSERT = upsert_batch(
     User, "key", "username", "bio", "tier", "points", "role", "created_at", "updated_at",
@@ -130,10 +130,10 @@ _RAISE_VERSIONS = update(Actor).where(in_list(Actor.id, _IDS)).values(version=Ac
 
 
 async def find_viewer(database: Database, *, user_key: str | None = None, session_key: str | None = None) -> Viewer:
-    """Identify the viewer, in one statement; a user's key comes before a session's.
+    """Identify a viewer in one statement, by the user key if there is one, otherwise by the session key.
 
-    A session that was merged into a user's actor yields that actor until the claim ends, then `ANONYMOUS_VIEWER`. An
-    unknown viewer has no ids and version 0.
+    A claimed session is identified as the actor of the account until the claim ends, then as `ANONYMOUS_VIEWER`. An
+    unknown key returns a viewer without ids and with version 0.
     """
     unknown = Viewer(None, None, user_key, session_key, None, Role.VIEWER, 0, {})
     if user_key is not None:
@@ -153,9 +153,9 @@ def _viewer(row: Row[Any], session_key: str | None) -> Viewer:
 
 
 async def ensure_actor(connection: AsyncConnection, viewer: Viewer) -> int:
-    """Return the id of the viewer's actor, and create it at the viewer's first write.
+    """Return the id of the viewer's actor. Creates the actor at the first write.
 
-    An unknown token subject gets a user named like its key. Concurrent requests get one actor.
+    For an unknown token subject, also creates a user with the key as name. Concurrent requests create one actor.
 
     Raises `InvalidRecord` if the viewer has neither a token nor a session.
     """
@@ -166,30 +166,30 @@ async def ensure_actor(connection: AsyncConnection, viewer: Viewer) -> int:
         at = now()
         await connection.execute(_INSERT_USER, {"rows": [(key, key, at, at)]})
         await connection.execute(_INSERT_USERS_ACTORS, {"keys": [key], "now": at})
-        found = await connection.execute(_ACTOR_OF_USER, {"key": key})
+        result = await connection.execute(_ACTOR_OF_USER, {"key": key})
     elif viewer.session_key is not None:
         await connection.execute(_INSERT_SESSION, {"rows": [(viewer.session_key, now())]})
-        found = await connection.execute(_ACTOR_OF_SESSION, {"key": viewer.session_key})
+        result = await connection.execute(_ACTOR_OF_SESSION, {"key": viewer.session_key})
     else:
         raise InvalidRecord("this needs a viewer: send a bearer token, or the X-Session-Id of an earlier response")
-    actor_id: int = found.scalar_one()
+    actor_id: int = result.scalar_one()
     return actor_id
 
 
 async def ensure_session(connection: AsyncConnection, session_key: str) -> int:
-    """Return the id of a session's own actor, claimed or not, and create it if there is none."""
+    """Return the id of the actor of a session itself, even if it is claimed. Creates a missing actor."""
     await connection.execute(_INSERT_SESSION, {"rows": [(session_key, now())]})
     actor_id: int = (await connection.execute(_SESSION, {"key": session_key})).scalar_one()
     return actor_id
 
 
 async def users_by_id(database: Database, ids: Sequence[int]) -> dict[int, UserCard]:
-    """Read the cards of users."""
+    """Read the cards of users, by id."""
     return {row.id: _card(row) for row in await database.fetch(USERS_BY_ID, {"ids": ids})}
 
 
 async def users_by_key(database: Database, keys: Sequence[str], user_id: int | None) -> dict[str, UserCard]:
-    """Read the cards of users with these keys who own a public project, and of the given user."""
+    """Read the cards of the users with these keys that the user `user_id` may see (`KNOWN_USER`), by key."""
     rows = await database.fetch(USERS_BY_KEY, {"keys": keys, "user": user_id})
     return {row.key: _card(row) for row in rows}
 
@@ -198,19 +198,19 @@ def _card(row: Any) -> UserCard:
     return UserCard(row.id, row.key, row.username, row.bio, row.tier, row.points, Role(row.role))
 
 
-async def lock_actors(connection: AsyncConnection, ids: Iterable[int]) -> set[int]:
-    """Lock actors in the order of their ids until the transaction ends; return those that exist."""
-    return set(await connection.scalars(_LOCK_ACTORS, {"ids": sorted(set(ids))}))
+async def lock_actors(connection: AsyncConnection, actor_ids: Iterable[int]) -> set[int]:
+    """Lock actors in the order of their ids until the transaction ends; return the ids of existing actors."""
+    return set(await connection.scalars(_LOCK_ACTORS, {"ids": sorted(set(actor_ids))}))
 
 
 async def raise_versions(connection: AsyncConnection, actor_ids: Iterable[int]) -> None:
-    """Raise the version of each actor by one, so that ranking snapshots made before are known to be old."""
+    """Increase the version of each actor by one, which marks earlier ranking snapshots as outdated."""
     if ids := sorted(set(actor_ids)):
         await connection.execute(_RAISE_VERSIONS, {"ids": ids})
 
 
 async def mark_profiles_changed(connection: AsyncConnection, actor_ids: Collection[int]) -> None:
-    """Raise the versions of these actors, and enqueue their index documents."""
+    """Increase the versions of actors and enqueue their index documents."""
     await raise_versions(connection, actor_ids)
     await enqueue(connection, OutboxKind.PROFILE, [str(actor_id) for actor_id in actor_ids])
 
@@ -218,29 +218,32 @@ async def mark_profiles_changed(connection: AsyncConnection, actor_ids: Collecti
 async def upsert_users(
     connection: AsyncConnection, records: Sequence[UserRecord], *, protected: bool = False
 ) -> UpsertResult:
-    """Add users, or change those that differ; each has an actor afterwards.
+    """Add users and their actors, and change existing users that differ.
 
-    With `protected`, a record that would take an administrator's role away is refused.
+    With `protected`, records that would demote an administrator are refused.
 
-    A record's tags replace the imported interests; interests of other sources stay. A tag names its term by key or
-    name; an unknown term is created.
+    The tags of a record replace the imported interests of the user; interests of other sources are not changed. A tag
+    refers to its term by key or name. Unknown terms are created.
     """
     stored = await _lock_stored(connection, records)
     refused = _demotions(records, stored) if protected else []
-    wanted = last_record_by_key(
-        [record for index, record in enumerate(records) if index not in {one.index for one in refused}]
-    )
-    if not wanted:
+    refused_indexes = {refusal.index for refusal in refused}
+    accepted = last_record_by_key(record for index, record in enumerate(records) if index not in refused_indexes)
+    if not accepted:
         return upsert_result(len(records), refused=refused)
-    keys = {"keys": [record.key for record in wanted]}
+    keys = {"keys": [record.key for record in accepted]}
     roles = {key: card.role for key, card in stored.items()}
-    await _write([record for record in wanted if _differs(record, stored.get(record.key))], roles, connection)
+    await _write([record for record in accepted if _differs(record, stored.get(record.key))], roles, connection)
     await connection.execute(_INSERT_USERS_ACTORS, keys | {"now": now()})
     actors = {row.key: row.id for row in await connection.execute(_ACTORS, keys)}
-    retagged = await replace_imported_tags(connection, {actors[record.key]: record.tags for record in wanted})
-    added = {record.key for record in wanted if record.key not in stored}
+    with_changed_interests = await replace_imported_tags(
+        connection, {actors[record.key]: record.tags for record in accepted}
+    )
+    added = {record.key for record in accepted if record.key not in stored}
     changed = {
-        record.key for record in wanted if actors[record.key] in retagged or _differs(record, stored.get(record.key))
+        record.key
+        for record in accepted
+        if actors[record.key] in with_changed_interests or _differs(record, stored.get(record.key))
     } - added
     await raise_versions(connection, [actors[key] for key in changed])
     await enqueue(connection, OutboxKind.PROFILE, [str(actors[key]) for key in added | changed])
@@ -255,7 +258,7 @@ async def _lock_stored(connection: AsyncConnection, records: Sequence[UserRecord
 
 
 def _demotions(records: Sequence[UserRecord], stored: Mapping[str, UserCard]) -> list[Refusal]:
-    """Return refusals of the records that take an administrator's role away."""
+    """Return refusals of the records that demote an administrator."""
     error = ProtectedUser("only an administrator may take an administrator's role away", ("role",))
     administrators = {key for key, card in stored.items() if card.role is Role.ADMINISTRATOR}
     return [
@@ -268,12 +271,12 @@ def _demotions(records: Sequence[UserRecord], stored: Mapping[str, UserCard]) ->
 def _differs(record: UserRecord, stored: UserCard | None) -> bool:
     if stored is None:
         return True
-    present = (stored.username, stored.bio, stored.tier, stored.points, stored.role)
-    return present != (record.username, record.bio, record.tier, record.points, record.role or stored.role)
+    stored_values = (stored.username, stored.bio, stored.tier, stored.points, stored.role)
+    return stored_values != (record.username, record.bio, record.tier, record.points, record.role or stored.role)
 
 
 async def _write(records: Sequence[UserRecord], roles: Mapping[str, Role], connection: AsyncConnection) -> None:
-    """Write users; a record without a role keeps the stored one."""
+    """Write users. A record without a role keeps the stored role."""
     at = now()
     rows = [
         (r.key, r.username, r.bio, r.tier, r.points, (r.role or roles.get(r.key, Role.VIEWER)).value, at, at)

@@ -1,4 +1,4 @@
-"""The catalog: projects, terms and their visibility, read for rankings and pages, and written from platform records.
+"""The catalog: projects, terms and their visibility. Reads for rankings and pages; writes of the platform's records.
 
-What actors do with projects belongs in `db.interactions`; index documents belong in `db.synchronization`.
+Interactions belong in `db.interactions`, index documents in `db.synchronization`.
 """

@@ -1,4 +1,4 @@
-"""Candidate sources in the database: popular, new and active projects, matching tags, and co-engagement."""
+"""Candidate sources in the database: popular, new and recently active projects, matching interests, co-engagement."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -14,7 +14,7 @@ from db.models import Engagement, Like, Project, ProjectTerm, UserTag
 
 _ACTOR = bindparam("actor", type_=BigIntId)
 _SINCE = bindparam("since", type_=UtcDateTime())
-_PEOPLE = func.count().label("people")
+_ACTOR_COUNT = func.count().label("actors")
 _NEWEST_FIRST = (Project.created_at.desc(), Project.id.desc())
 _latest = (
     select(Engagement.project_id)
@@ -23,7 +23,7 @@ _latest = (
     .limit(bindparam("latest"))
     .subquery("latest")
 )
-_active = select(_latest.c.project_id, _PEOPLE).group_by(_latest.c.project_id).subquery("active")
+_active = select(_latest.c.project_id, _ACTOR_COUNT).group_by(_latest.c.project_id).subquery("active")
 
 
 async def shared_candidates(
@@ -32,15 +32,16 @@ async def shared_candidates(
     trending: int,
     newest: int,
     popular: int,
-    lately: int,
+    recently_active: int,
     platform_activity: int,
     at: datetime,
     where: ProjectFilter,
 ) -> dict[str, list[int]]:
     """Find the candidates that do not depend on the viewer, best first, in one statement.
 
-    `lately`, `platform_activity`: the number of projects to take from those with the most actors among the
-    `platform_activity` latest first engagements before `at`. The cost does not grow with the platform.
+    The other arguments are the maximum number of projects of each source. Source ``"lately"`` has the projects with the
+    most actors among the `platform_activity` latest first engagements before `at`, so that its cost does not depend on
+    the size of the platform.
 
     Returns project ids under ``"trending"``, ``"newest"``, ``"popular"`` and ``"lately"``.
     """
@@ -50,7 +51,7 @@ async def shared_candidates(
         "trending": public.order_by(Project.engagement_velocity.desc(), *_NEWEST_FIRST).limit(trending),
         "newest": public.order_by(*_NEWEST_FIRST).limit(newest),
         "popular": public.order_by(Project.like_count.desc(), *_NEWEST_FIRST).limit(popular),
-        "lately": active.order_by(_active.c.people.desc(), *_NEWEST_FIRST).limit(lately),
+        "lately": active.order_by(_active.c.actors.desc(), *_NEWEST_FIRST).limit(recently_active),
     }
     return await _fetch_sources(database, sources, {"at": at, "latest": platform_activity})
 
@@ -58,30 +59,32 @@ async def shared_candidates(
 async def _fetch_sources(
     database: Database, sources: Mapping[str, Select[Any]], values: Mapping[str, Any]
 ) -> dict[str, list[int]]:
-    """Run several selections of project ids in one statement; each keeps its order."""
-    named = [select(literal(name).label("source"), one.subquery(name).c.id) for name, one in sources.items()]
-    found: dict[str, list[int]] = {name: [] for name in sources}
+    """Run several queries of project ids in one statement; return the ids of each in its order."""
+    named = [select(literal(name).label("source"), query.subquery(name).c.id) for name, query in sources.items()]
+    ids_by_source: dict[str, list[int]] = {name: [] for name in sources}
     for row in await database.fetch(union_all(*named), values):
-        found[row.source].append(row.id)
-    return found
+        ids_by_source[row.source].append(row.id)
+    return ids_by_source
 
 
 _co_engaged_actors = (
     select(Engagement.actor_id)
-    .where(in_list(Engagement.project_id, bindparam("last", type_=IntegerList())), Engagement.actor_id != _ACTOR)
+    .where(
+        in_list(Engagement.project_id, bindparam("latest_engaged", type_=IntegerList())), Engagement.actor_id != _ACTOR
+    )
     .where(Engagement.last_at >= _SINCE, Engagement.first_at >= _SINCE, Engagement.kinds > 0)
     .group_by(Engagement.actor_id)
     .order_by(func.count().desc(), Engagement.actor_id)
-    .limit(bindparam("most"))
+    .limit(bindparam("max_actors"))
     .subquery("co_engaged_actors")
 )
 _ENGAGED_SINCE = bindparam("engaged_since", type_=UtcDateTime())
 _co_engaged = (
-    select(Engagement.project_id, _PEOPLE)
+    select(Engagement.project_id, _ACTOR_COUNT)
     .where(Engagement.actor_id.in_(select(_co_engaged_actors.c.actor_id)), Engagement.kinds > 0)
     .where(Engagement.last_at >= _ENGAGED_SINCE, Engagement.first_at >= _ENGAGED_SINCE)
     .group_by(Engagement.project_id)
-    .having(func.count() >= bindparam("floor"))
+    .having(func.count() >= bindparam("min_actors"))
     .subquery("co_engaged")
 )
 _ENGAGED = bindparam("engaged", type_=IntegerList())
@@ -93,45 +96,42 @@ async def co_engaged_candidates(
     actor_id: int,
     engaged: Sequence[int],
     *,
-    last: Sequence[int],
+    latest_engaged: Sequence[int],
     since: datetime,
     interactions_since: datetime,
-    most: int,
-    floor: int,
+    max_actors: int,
+    min_actors: int,
     session_neighbors: int,
     owners: int,
     where: ProjectFilter,
 ) -> dict[str, list[int]]:
-    """Find projects of actors that engaged with the same projects, and of the owners of those, in one statement.
+    """Find projects of session neighbors, and projects of the owners of the `engaged` projects, in one statement.
 
-    Parameters
-    ----------
-    last, since
-        The actor's latest projects, and the earliest engagement of other actors with them that counts.
-    interactions_since
-        The earliest engagement of those actors with other projects that counts.
-    most
-        The number of actors that count, those with the most shared projects first.
-    floor
-        The least number of actors for a project.
-    session_neighbors, owners
-        The number of projects for each source.
+    Session neighbors are the `max_actors` other actors that engaged with the most of the `latest_engaged` projects
+    since `since`. Their projects need at least `min_actors` of them as actors since `interactions_since`.
+    `session_neighbors` and `owners` are the maximum number of projects of each source.
 
-    Returns project ids under ``"session_neighbors"``, most actors first, and ``"owners"``, newest first, without
-    those of `engaged`.
+    Returns project ids under ``"session_neighbors"``, most actors first, and ``"owners"``, newest first, without the
+    `engaged` projects.
     """
     public = select(Project.id).where(PUBLIC, ~in_list(Project.id, _ENGAGED), *conditions(where))
     co_engaged = public.join(_co_engaged, _co_engaged.c.project_id == Project.id)
     sources = {
-        "session_neighbors": co_engaged.order_by(_co_engaged.c.people.desc(), *_NEWEST_FIRST).limit(session_neighbors),
+        "session_neighbors": co_engaged.order_by(_co_engaged.c.actors.desc(), *_NEWEST_FIRST).limit(session_neighbors),
         "owners": public.where(Project.owner_id.in_(_OWNERS)).order_by(*_NEWEST_FIRST).limit(owners),
     }
-    values = {"actor": actor_id, "last": last, "since": since, "engaged_since": interactions_since, "most": most}
-    return await _fetch_sources(database, sources, values | {"floor": floor, "engaged": engaged})
+    values = {
+        "actor": actor_id,
+        "latest_engaged": latest_engaged,
+        "since": since,
+        "engaged_since": interactions_since,
+        "max_actors": max_actors,
+    }
+    return await _fetch_sources(database, sources, values | {"min_actors": min_actors, "engaged": engaged})
 
 
 async def tag_matches(database: Database, terms: Sequence[int], limit: int, where: ProjectFilter) -> list[int]:
-    """Find the public projects that carry the most of these terms, then the newest."""
+    """Find the public projects with the most of these terms; ties go to the newest."""
     statement = (
         select(ProjectTerm.project_id)
         .join(Project, Project.id == ProjectTerm.project_id)
@@ -144,22 +144,22 @@ async def tag_matches(database: Database, terms: Sequence[int], limit: int, wher
 
 
 def _liked_by_neighbors(actor_id: Any, shared_id: Any) -> Select[int, int]:
-    """Count likes of the actors that share the most of the bound ids, by project."""
+    """Return a query of the likes per project by the actors with the most of the bound ids."""
     neighbors = (
         select(actor_id)
         .where(in_list(shared_id, bindparam("ids", type_=IntegerList())), actor_id != _ACTOR)
         .group_by(actor_id)
-        .having(func.count() >= bindparam("shared"))
+        .having(func.count() >= bindparam("min_shared"))
         .order_by(func.count().desc(), actor_id)
         .limit(bindparam("neighbors"))
         .subquery("neighbors")
     )
     return (
-        select(Like.project_id, _PEOPLE)
+        select(Like.project_id, _ACTOR_COUNT)
         .where(Like.actor_id.in_(select(neighbors.c.actor_id)))
         .group_by(Like.project_id)
-        .having(func.count() >= bindparam("floor"))
-        .order_by(_PEOPLE.desc(), Like.project_id)
+        .having(func.count() >= bindparam("min_actors"))
+        .order_by(_ACTOR_COUNT.desc(), Like.project_id)
     )
 
 
@@ -174,14 +174,15 @@ async def liked_by_neighbors(
     *,
     terms: Sequence[int] = (),
     neighbors: int,
-    shared: int,
-    floor: int,
+    min_shared: int,
+    min_actors: int,
 ) -> dict[int, int]:
-    """Count the likes of the actor's neighbors, by project, most first.
+    """Count the likes by the actor's neighbors per project, most likes first.
 
-    Neighbors are up to `neighbors` actors that engaged with at least `shared` of the `engaged` projects or, if that is
-    None, have tags of at least as many `terms`. Projects with fewer than `floor` likes are left out.
+    Neighbors are up to `neighbors` actors that engaged with at least `min_shared` of the `engaged` projects or, if
+    `engaged` is None, have at least `min_shared` of the `terms` as interests. Projects with fewer than `min_actors`
+    likes are left out.
     """
-    given = {"actor": actor_id, "neighbors": neighbors, "shared": shared, "floor": floor}
+    parameters = {"actor": actor_id, "neighbors": neighbors, "min_shared": min_shared, "min_actors": min_actors}
     statement, ids = (_LIKED_BY_TAG_NEIGHBORS, terms) if engaged is None else (_LIKED_BY_PROJECT_NEIGHBORS, engaged)
-    return {row.project_id: row.people for row in await database.fetch(statement, given | {"ids": ids})}
+    return {row.project_id: row.actors for row in await database.fetch(statement, parameters | {"ids": ids})}

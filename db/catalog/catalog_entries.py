@@ -1,4 +1,4 @@
-"""Projects, tools, categories and topics: reads for pages, and upserts of the platform's records."""
+"""Projects, tools, categories and topics: reads for pages, and upserts of platform records."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ R = TypeVar("R", ToolRecord, CategoryRecord)
 
 @dataclass(frozen=True, slots=True)
 class CatalogTerm:
-    """A tool, category or topic of a project."""
+    """A tool, category or topic, without the attributes of its kind."""
 
     id: int
     kind: TermKind
@@ -33,7 +33,7 @@ class CatalogTerm:
 
 @dataclass(frozen=True, slots=True)
 class CatalogTool:
-    """A tool for a page."""
+    """A tool with all attributes."""
 
     id: int
     key: str
@@ -47,7 +47,7 @@ class CatalogTool:
 
 @dataclass(frozen=True, slots=True)
 class Category:
-    """A category for a page."""
+    """A category with all attributes."""
 
     id: int
     key: str
@@ -72,7 +72,7 @@ TOOLS_BY_NAME = _TOOLS.where(or_(_MATCHES_SEARCH, _SEARCH == "")).order_by(Term.
 _AFTER = tuple_(bindparam("after_name", type_=Term.name.type), bindparam("after_id", type_=Term.id.type))
 TOOLS_BY_NAME_AFTER = TOOLS_BY_NAME.where(tuple_(Term.name, Term.id) > _AFTER)
 TOOLS_BY_KEY = _TOOLS.where(in_list(Term.key, _KEYS))
-TOOLS_BY_KEY_BEYOND = TOOLS_BY_KEY.where(~_MATCHES_SEARCH)
+TOOLS_BY_KEY_NOT_MATCHING = TOOLS_BY_KEY.where(~_MATCHES_SEARCH)
 CATEGORIES = (
     select(Term.id, Term.key, Term.name, Term.description)
     .where(Term.kind == TermKind.CATEGORY.value, PUBLIC_TERM)
@@ -99,9 +99,9 @@ TERMS_BY_PROJECT = (
 async def search_tools(
     database: Database, search: str | None, first: int, after: tuple[str, int] | None = None
 ) -> list[CatalogTool]:
-    """Read up to `first` public tools whose name contains `search` (None or empty: all), by name.
+    """Read up to `first` public tools whose name contains `search` (None or empty: all tools), sorted by name.
 
-    `after`: the name and id of the last tool of the page before.
+    `after` is the name and id of the last tool of the previous page.
     """
     statement = TOOLS_BY_NAME if after is None else TOOLS_BY_NAME_AFTER
     return [_tool(row) for row in await database.fetch(statement, _by_name(search, first, after))]
@@ -110,13 +110,13 @@ async def search_tools(
 async def search_topics(
     database: Database, search: str | None, first: int, after: tuple[str, int] | None = None
 ) -> list[CatalogTerm]:
-    """Read up to `first` public topics, as `search_tools` does tools."""
+    """Read up to `first` public topics; arguments as in `search_tools`."""
     statement = TOPICS_BY_NAME if after is None else TOPICS_BY_NAME_AFTER
     return [_term(row) for row in await database.fetch(statement, _by_name(search, first, after))]
 
 
 async def topics_by_key(database: Database, keys: Sequence[str]) -> dict[str, CatalogTerm]:
-    """Read the public topics with these keys."""
+    """Read the public topics with these keys, by key."""
     return {row.key: _term(row) for row in await database.fetch(TOPICS_BY_KEY, {"keys": keys})}
 
 
@@ -129,12 +129,17 @@ def _term(row: Row[Any]) -> CatalogTerm:
     return CatalogTerm(row.id, TermKind(row.kind), row.key, row.name)
 
 
-async def tools_by_key(database: Database, keys: Sequence[str], beyond: str | None = None) -> dict[str, CatalogTool]:
-    """Read the public tools with these keys; with `beyond`, only those that `search_tools` does not find by it."""
-    if beyond is None:
+async def tools_by_key(
+    database: Database, keys: Sequence[str], not_matching: str | None = None
+) -> dict[str, CatalogTool]:
+    """Read the public tools with these keys, by key.
+
+    With the search text `not_matching`, leave out the tools that `search_tools` returns for that text.
+    """
+    if not_matching is None:
         rows = await database.fetch(TOOLS_BY_KEY, {"keys": keys})
     else:
-        rows = await database.fetch(TOOLS_BY_KEY_BEYOND, {"keys": keys, "search": _escaped(beyond)})
+        rows = await database.fetch(TOOLS_BY_KEY_NOT_MATCHING, {"keys": keys, "search": _escaped(not_matching)})
     return {row.key: _tool(row) for row in rows}
 
 
@@ -143,12 +148,12 @@ def _escaped(search: str) -> str:
 
 
 async def all_categories(database: Database) -> list[Category]:
-    """Read the public categories, by name."""
+    """Read the public categories, sorted by name."""
     return [Category(*row) for row in await database.fetch(CATEGORIES)]
 
 
 async def terms_by_project(database: Database, project_ids: Sequence[int]) -> dict[int, list[CatalogTerm]]:
-    """Read the terms of projects, by kind and name; a project without any has an empty list."""
+    """Read the terms of projects, sorted by kind and name. The list is empty for a project without terms."""
     terms: dict[int, list[CatalogTerm]] = {project_id: [] for project_id in project_ids}
     for row in await database.fetch(TERMS_BY_PROJECT, {"ids": project_ids}):
         terms[row.project_id].append(_term(row))
@@ -164,7 +169,7 @@ def _tool(row: Row[Any]) -> CatalogTool:
 _PROJECT = (
     "title", "description", "type", "owner_id", "url", "image_url", "private", "archived", "source", "created_at",
 )  # fmt: skip
-# Owners are locked until the end of the transaction, and before any project; see db/actors/users.py.
+# Owners are locked before projects (lock order: db/actors/users.py).
 _OWNERS = select(User.id, User.key).where(in_list(User.key, _KEYS)).order_by(User.id)
 _OWNERS = _OWNERS.with_for_update(read=True, key_share=True)
 _STORED = select(Project.id, Project.key, *(getattr(Project, name) for name in _PROJECT))
@@ -176,15 +181,15 @@ _UNLISTED_TOOLS = (
 )
 _DELETE_TERMS = delete_batch(ProjectTerm, "project_id", "term_id")
 _INSERT_TERMS = insert_batch(ProjectTerm, "project_id", "term_id").on_conflict_do_nothing()
-_LEAVING = select(Project.id, Project.key).where(in_list(Project.key, _KEYS)).order_by(Project.id).with_for_update()
+_TO_DELETE = select(Project.id, Project.key).where(in_list(Project.key, _KEYS)).order_by(Project.id).with_for_update()
 _DELETE = delete(Project).where(in_list(Project.id, _IDS))
 
 
 async def upsert_projects(connection: AsyncConnection, records: Sequence[ProjectRecord]) -> UpsertResult:
-    """Add projects, or change those that differ: a record replaces all attributes of its project.
+    """Add projects, and change existing ones that differ. A record replaces all attributes of its project.
 
-    A missing `created_at` keeps the stored one. Unknown tools, categories and topics are created, named like their
-    keys. A record of an unknown owner is refused.
+    A missing `created_at` keeps the stored time. Unknown tools, categories and topics are created with the key as name.
+    A record with an unknown owner is refused.
     """
     owners = await _owners(connection, records)
     refused = [
@@ -192,21 +197,27 @@ async def upsert_projects(connection: AsyncConnection, records: Sequence[Project
         for index, record in enumerate(records)
         if record.owner is not None and record.owner not in owners
     ]
-    wanted = last_record_by_key(record for record in records if record.owner is None or record.owner in owners)
-    if not wanted:
+    latest_records = last_record_by_key(record for record in records if record.owner is None or record.owner in owners)
+    if not latest_records:
         return upsert_result(len(records), refused=refused)
-    keys = {"keys": [record.key for record in wanted]}
+    keys = {"keys": [record.key for record in latest_records]}
     stored = {row.key: row for row in await connection.execute(_STORED, keys)}
     ids = {key: row.id for key, row in stored.items()}
-    rows = {record.key: _row(record, owners, stored.get(record.key)) for record in wanted}
+    rows = {record.key: _row(record, owners, stored.get(record.key)) for record in latest_records}
     differing = [key for key, row in rows.items() if key not in stored or row != tuple(stored[key][2:])]
     ids |= await _write(connection, {key: rows[key] for key in differing})
-    retagged, carried = await _replace_terms(connection, {ids[record.key]: record for record in wanted})
+    with_changed_terms, project_terms = await _replace_terms(
+        connection, {ids[record.key]: record for record in latest_records}
+    )
     added = rows.keys() - stored.keys()
-    changed = {key for key in rows if key in differing or ids[key] in retagged} - added
-    await _enqueue_projects([record for record in wanted if record.key in added or record.key in changed], connection)
+    changed = {key for key in rows if key in differing or ids[key] in with_changed_terms} - added
+    await _enqueue_projects(
+        [record for record in latest_records if record.key in added or record.key in changed], connection
+    )
     written = {ids[key] for key in added | changed}
-    await _enqueue_unlisted_tools(connection, {term_id for project_id, term_id in carried if project_id in written})
+    await _enqueue_unlisted_tools(
+        connection, {term_id for project_id, term_id in project_terms if project_id in written}
+    )
     return upsert_result(len(records), added, changed, refused)
 
 
@@ -223,7 +234,7 @@ async def _owners(connection: AsyncConnection, records: Sequence[ProjectRecord])
 
 
 def _row(record: ProjectRecord, owners: Mapping[str, int], stored: Row[Any] | None) -> tuple[Any, ...]:
-    """Return the values of `_PROJECT`."""
+    """Return the values of the columns `_PROJECT`."""
     owner_id = None if record.owner is None else owners[record.owner]
     created_at = record.created_at or (now() if stored is None else stored.created_at)
     values = {**dict(record), "owner_id": owner_id, "created_at": created_at}
@@ -241,20 +252,20 @@ async def _write(connection: AsyncConnection, rows: Mapping[str, tuple[Any, ...]
 async def _replace_terms(
     connection: AsyncConnection, projects: Mapping[int, ProjectRecord]
 ) -> tuple[set[int], set[tuple[int, int]]]:
-    """Replace the terms of each project by those of its record.
+    """Replace the terms of each project by the terms of its record.
 
-    Returns the projects whose terms changed, and the pairs of project and term before and after.
+    Returns the ids of projects whose terms changed, and all pairs of project and term, old and new.
     """
     named = {project_id: _named_terms(record) for project_id, record in projects.items()}
-    terms = await terms_by_key(connection, {term for given in named.values() for term in given})
-    wanted = {(project_id, terms[term]) for project_id, given in named.items() for term in given}
+    terms = await terms_by_key(connection, {name for names in named.values() for name in names})
+    pairs = {(project_id, terms[name]) for project_id, names in named.items() for name in names}
     rows = await connection.execute(_STORED_TERMS, {"ids": sorted(projects)})
     stored = {(row.project_id, row.term_id) for row in rows}
-    if gone := sorted(stored - wanted):
+    if gone := sorted(stored - pairs):
         await connection.execute(_DELETE_TERMS, {"rows": gone})
-    if new := sorted(wanted - stored):
+    if new := sorted(pairs - stored):
         await connection.execute(_INSERT_TERMS, {"rows": new})
-    return {project_id for project_id, _ in stored ^ wanted}, stored | wanted
+    return {project_id for project_id, _ in stored ^ pairs}, stored | pairs
 
 
 def _named_terms(record: ProjectRecord) -> set[TermName]:
@@ -270,22 +281,22 @@ async def _enqueue_projects(records: Sequence[ProjectRecord], connection: AsyncC
 
 
 async def _enqueue_unlisted_tools(connection: AsyncConnection, term_ids: Iterable[int]) -> None:
-    """Enqueue the tools whose index document depends on the public projects that carry them."""
+    """Enqueue unlisted tools, whose index documents depend on the public projects that have them."""
     if ids := sorted(set(term_ids)):
         tools = await connection.scalars(_UNLISTED_TOOLS, {"ids": ids})
         await enqueue(connection, OutboxKind.TOOL, tools.all())
 
 
 async def remove_projects(connection: AsyncConnection, keys: Sequence[str]) -> int:
-    """Delete projects with their events, likes and dismissals; return their number."""
-    leaving = (await connection.execute(_LEAVING, {"keys": list(keys)})).all()
-    if leaving:
-        ids = {"ids": [row.id for row in leaving]}
-        carried = (await connection.execute(_STORED_TERMS, ids)).all()
+    """Delete projects with their interactions, likes and dismissals; return the number of deleted projects."""
+    deleted = (await connection.execute(_TO_DELETE, {"keys": list(keys)})).all()
+    if deleted:
+        ids = {"ids": [row.id for row in deleted]}
+        project_terms = (await connection.execute(_STORED_TERMS, ids)).all()
         await connection.execute(_DELETE, ids)
-        await enqueue(connection, OutboxKind.PROJECT, [row.key for row in leaving], urgent=True)
-        await _enqueue_unlisted_tools(connection, (row.term_id for row in carried))
-    return len(leaving)
+        await enqueue(connection, OutboxKind.PROJECT, [row.key for row in deleted], urgent=True)
+        await _enqueue_unlisted_tools(connection, (row.term_id for row in project_terms))
+    return len(deleted)
 
 
 # --- tools and categories ------------------------------------------------------------------------------------------
@@ -317,7 +328,7 @@ _ACTORS_WITH_TERMS = select(UserTag.actor_id).where(in_list(UserTag.term_id, _ID
 
 
 async def upsert_tools(connection: AsyncConnection, records: Sequence[ToolRecord]) -> UpsertResult:
-    """Add tools, or change those that differ; a new name updates the index documents that contain it."""
+    """Add tools, and change existing ones that differ. A new name updates the index documents that contain the name."""
 
     def values(record: ToolRecord) -> tuple[Any, ...]:
         return (
@@ -337,7 +348,7 @@ async def upsert_tools(connection: AsyncConnection, records: Sequence[ToolRecord
 
 
 async def upsert_categories(connection: AsyncConnection, records: Sequence[CategoryRecord]) -> UpsertResult:
-    """Add categories, or change those that differ, as `upsert_tools`."""
+    """Add categories, and change existing ones that differ, as `upsert_tools`."""
 
     def values(record: CategoryRecord) -> tuple[Any, ...]:
         return record.name, record.description, True
@@ -353,22 +364,24 @@ async def _upsert_terms(
     stored_terms: Any,
     values: Callable[[R], tuple[Any, ...]],
 ) -> tuple[dict[str, int], UpsertResult]:
-    """Write the terms whose `values` differ from the stored ones; return the ids of those, by key."""
-    wanted = {record.key: record for record in last_record_by_key(records)}
-    stored = {row.key: row for row in await connection.execute(stored_terms, {"keys": list(wanted)})}
+    """Write the terms whose `values` differ from the stored columns; return the ids of the written terms, by key."""
+    latest_records = {record.key: record for record in last_record_by_key(records)}
+    stored = {row.key: row for row in await connection.execute(stored_terms, {"keys": list(latest_records)})}
     differing = {
-        key: record for key, record in wanted.items() if key not in stored or tuple(stored[key][2:]) != values(record)
+        key: record
+        for key, record in latest_records.items()
+        if key not in stored or tuple(stored[key][2:]) != values(record)
     }
     if not differing:
         return {}, upsert_result(len(records))
     rows = [(kind.value, key, record.name, record.description, True) for key, record in differing.items()]
     ids = {row.key: row.id for row in await connection.execute(_UPSERT_TERMS, {"rows": rows})}
     renamed = [ids[key] for key in differing if key in stored and stored[key].name != differing[key].name]
-    await _enqueue_carriers(connection, renamed)
+    await _enqueue_documents_with_terms(connection, renamed)
     return ids, upsert_result(len(records), differing.keys() - stored.keys(), differing.keys() & stored.keys())
 
 
-async def _enqueue_carriers(connection: AsyncConnection, term_ids: Sequence[int]) -> None:
+async def _enqueue_documents_with_terms(connection: AsyncConnection, term_ids: Sequence[int]) -> None:
     """Enqueue the projects and profiles whose texts contain the names of these terms."""
     if term_ids:
         projects = await connection.scalars(_PROJECTS_WITH_TERMS, {"ids": term_ids})

@@ -1,4 +1,4 @@
-"""Texts of projects, and keyword search in the database while the index is unavailable."""
+"""Texts of projects, and keyword search in the database for when the index is unavailable."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from db.models import Project, ProjectTerm, Term
 from db.vectors.text_analysis import query_words
 
 MAX_WORDS = 8
-"""Words of a query that count: each costs a scan of the texts."""
+"""Maximum number of words of a query. Each word scans all texts."""
 
 _NAMES = (
     select(func.aggregate_strings(Term.name, " "))
@@ -26,26 +26,25 @@ _TEXTS = select(Project.id, Project.title, Project.description, _NAMES.label("na
 
 
 async def texts_by_id(database: Database, ids: Sequence[int]) -> dict[int, str]:
-    """Read title, description and term names of projects, as one text each."""
+    """Read the title, description and term names of projects, joined into one text per project."""
     rows = await database.fetch(_TEXTS, {"ids": ids})
     return {row.id: " ".join(part for part in (row.title, row.description, row.names) if part) for row in rows}
 
 
 async def title_matches(database: Database, query: str, limit: int, where: ProjectFilter) -> list[tuple[int, float]]:
-    """Find public projects with the query's words in their title (which counts twice) or description.
+    """Find public projects with words of the query in their title or description, by a scan of all texts.
 
-    It scans all texts: a fallback while the index is unavailable.
-
-    Returns project ids with the share of a full match, 0 to 1, best first, then newest.
+    Returns project ids with a score from 0 to 1, best first. A word counts 2 in the title and 1 in the description; the
+    score is the sum divided by its maximum. Ties go to the newest project.
     """
-    wanted = query_words(query)[:MAX_WORDS]
-    if not wanted:
+    words = query_words(query)[:MAX_WORDS]
+    if not words:
         return []
-    in_title = [func.lower(Project.title).contains(word, autoescape=True) for word in wanted]
-    in_text = [func.lower(Project.description).contains(word, autoescape=True) for word in wanted]
+    in_title = [func.lower(Project.title).contains(word, autoescape=True) for word in words]
+    in_text = [func.lower(Project.description).contains(word, autoescape=True) for word in words]
     points = [case((clause, 2), else_=0) for clause in in_title] + [case((clause, 1), else_=0) for clause in in_text]
     total = sum(points[1:], start=points[0])
-    share = (cast(total, Float) / literal(3 * len(wanted))).label("share")
+    share = (cast(total, Float) / literal(3 * len(words))).label("share")
     statement = (
         select(Project.id, share)
         .where(PUBLIC, or_(*in_title, *in_text), *conditions(where))

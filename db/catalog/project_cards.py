@@ -1,4 +1,4 @@
-"""Reads of projects: cards for pages, and features for rankings."""
+"""Reads of projects: cards for pages, features for rankings, and pages of the newest projects."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
@@ -15,7 +15,7 @@ from db.models import Dismissal, Engagement, Project, ProjectTerm, Term, TermKin
 
 @dataclass(frozen=True, slots=True)
 class ProjectCard:
-    """A project for a page."""
+    """Columns of a project that pages show."""
 
     id: int
     key: str
@@ -33,7 +33,7 @@ class ProjectCard:
 
 @dataclass(frozen=True, slots=True)
 class ProjectFeatures:
-    """A project for a ranking, with the viewer's engagement."""
+    """Columns of a project that rankings use, with the viewer's engagement."""
 
     id: int
     key: str
@@ -44,32 +44,36 @@ class ProjectFeatures:
     like_count: int
     engagement_velocity: float
     created_at: datetime
-    terms: str | None  # first three letters of the kind and id of each: "too12,cat3"
-    kinds: int | None  # of the viewer's `Engagement`
+    terms: str | None  # three letters of the kind, then the id, of each term: "too12,cat3"
+    kinds: int | None  # `Engagement.kinds` of the viewer
     last_at: datetime | None
     dismissed: bool
-    muted: bool  # its owner or one of its terms
+    muted: bool  # the viewer muted the owner or a term
 
 
 @dataclass(frozen=True, slots=True)
 class ProjectFilter:
-    """Conditions on the projects of a feed, all of which must hold; an empty field allows everything."""
+    """Conditions on the projects of a feed. All must hold; an empty field is no condition."""
 
     types: tuple[str, ...] = ()
-    tools: tuple[str, ...] = ()  # keys: at least one of each kind
+    tools: tuple[str, ...] = ()  # keys; the project needs at least one tool, category and topic of the filter
     categories: tuple[str, ...] = ()
     topics: tuple[str, ...] = ()
-    created_after: datetime | None = None  # at this time or later
+    created_after: datetime | None = None  # inclusive
     created_before: datetime | None = None
     owner_id: int | None = None
     exclude_keys: tuple[str, ...] = ()
-    excluded_ids: tuple[int, ...] = field(default=(), compare=False)  # of `exclude_keys`, for the vector index
+    excluded_ids: tuple[int, ...] = field(default=(), compare=False)  # ids of `exclude_keys`, for the vector index
 
     @property
     def terms_by_kind(self) -> tuple[tuple[TermKind, tuple[str, ...]], ...]:
-        """The filtered kinds of terms, with their keys."""
-        asked = ((TermKind.TOOL, self.tools), (TermKind.CATEGORY, self.categories), (TermKind.TOPIC, self.topics))
-        return tuple((kind, keys) for kind, keys in asked if keys)
+        """The kinds of terms with a condition, and the keys."""
+        keys_by_kind = (
+            (TermKind.TOOL, self.tools),
+            (TermKind.CATEGORY, self.categories),
+            (TermKind.TOPIC, self.topics),
+        )
+        return tuple((kind, keys) for kind, keys in keys_by_kind if keys)
 
 
 _CARD_COLUMNS = [getattr(Project, field.name) for field in fields(ProjectCard)]
@@ -88,7 +92,7 @@ TERMS = (
     .where(ProjectTerm.project_id == Project.id)
     .scalar_subquery()
 )
-"""The terms of a project as one text, see `ProjectFeatures.terms`."""
+"""Subquery of `ProjectFeatures.terms`."""
 
 _FEATURE_COLUMNS = [getattr(Project, field.name) for field in fields(ProjectFeatures)[:9]]
 FEATURES = (
@@ -117,9 +121,9 @@ FEATURES_FOR_ALL = select(
 async def showable_cards(
     database: Database, ids: Sequence[int], actor_id: int | None, *, include_muted: bool = False
 ) -> dict[int, ProjectCard]:
-    """Read the cards that may be in this actor's feed now: public, not dismissed, not muted.
+    """Read the cards of projects that the actor's feeds may show: public, not dismissed, not muted.
 
-    `include_muted`: ignore mutes, for what the actor asks for by name.
+    `include_muted` ignores mutes, for feeds of a topic or owner that the viewer asks for.
     """
     muter = None if include_muted else actor_id
     rows = await database.fetch(SHOWABLE_CARDS, {"ids": ids, "actor": actor_id, "muter": muter})
@@ -127,19 +131,19 @@ async def showable_cards(
 
 
 async def cards_by_key(database: Database, keys: Sequence[str], user_id: int | None) -> dict[str, ProjectCard]:
-    """Read the cards that this user may see: public projects and their own."""
+    """Read the cards of the projects that this user may see (public or own), by key."""
     rows = await database.fetch(CARDS_BY_KEY, {"keys": keys, "user": user_id})
     return {row.key: ProjectCard(*row) for row in rows}
 
 
 async def cards_by_id(database: Database, ids: Sequence[int], user_id: int | None) -> dict[int, ProjectCard]:
-    """Read the cards that this user may see, as `cards_by_key`."""
+    """Read the cards of the projects that this user may see (public or own), by id."""
     rows = await database.fetch(CARDS_BY_ID, {"ids": ids, "user": user_id})
     return {row.id: ProjectCard(*row) for row in rows}
 
 
 async def read_features(database: Database, ids: Sequence[int], actor_id: int | None) -> list[ProjectFeatures]:
-    """Read the features of projects in one statement; a deleted project has no row."""
+    """Read the features of projects in one statement. Deleted projects are left out."""
     rows = await database.fetch(FEATURES, {"ids": ids, "actor": actor_id, "muter": actor_id})
     return [ProjectFeatures(*row) for row in rows]
 
@@ -149,7 +153,7 @@ async def read_features(database: Database, ids: Sequence[int], actor_id: int | 
 
 @dataclass(frozen=True, slots=True)
 class Keyset:
-    """The last project of a page of the newest projects."""
+    """The position of a project in the list of the newest projects."""
 
     created_at: datetime
     id: int
@@ -159,14 +163,14 @@ async def newest(
     database: Database,
     limit: int,
     *,
-    behind: Keyset | None,
+    after: Keyset | None,
     where: ProjectFilter,
     actor_id: int | None,
     excluded_ids: Sequence[int] = (),
 ) -> list[ProjectCard]:
-    """Read public projects, newest first, without those dismissed or muted by the actor.
+    """Read public projects that the actor has not dismissed or muted, newest first.
 
-    `behind`: start after this project; None starts at the newest.
+    The list starts after the position `after`; None starts at the newest project.
     """
     statement = (
         select(*_CARD_COLUMNS)
@@ -174,11 +178,11 @@ async def newest(
         .order_by(Project.created_at.desc(), Project.id.desc())
         .limit(bindparam("limit", type_=BigIntId))
     )
-    if behind is not None:
+    if after is not None:
         statement = statement.where(
             or_(
-                Project.created_at < behind.created_at,
-                and_(Project.created_at == behind.created_at, Project.id < behind.id),
+                Project.created_at < after.created_at,
+                and_(Project.created_at == after.created_at, Project.id < after.id),
             )
         )
     if excluded_ids:
@@ -188,7 +192,7 @@ async def newest(
 
 
 async def popular(database: Database, limit: int, where: ProjectFilter) -> list[ProjectFeatures]:
-    """Read the most liked public projects, then the newest."""
+    """Read the public projects with the most likes; ties go to the newest."""
     statement = (
         FEATURES_FOR_ALL.where(PUBLIC, *conditions(where))
         .order_by(Project.like_count.desc(), Project.created_at.desc(), Project.id.desc())
@@ -211,19 +215,19 @@ def conditions(where: ProjectFilter) -> list[ColumnElement[bool]]:
     if where.exclude_keys:
         clauses.append(Project.key.not_in(where.exclude_keys))
     for kind, keys in where.terms_by_kind:
-        carried = select(ProjectTerm.project_id).join(Term, Term.id == ProjectTerm.term_id)
-        clauses.append(Project.id.in_(carried.where(Term.kind == kind.value, Term.key.in_(keys))))
+        with_term = select(ProjectTerm.project_id).join(Term, Term.id == ProjectTerm.term_id)
+        clauses.append(Project.id.in_(with_term.where(Term.kind == kind.value, Term.key.in_(keys))))
     return clauses
 
 
 async def terms_of(database: Database, project_id: int) -> list[int]:
-    """Read the ids of a project's terms."""
+    """Read the term ids of a project."""
     rows = await database.fetch(select(ProjectTerm.term_id).where(ProjectTerm.project_id == project_id))
     return [row.term_id for row in rows]
 
 
 async def term_ids(database: Database, where: ProjectFilter) -> tuple[frozenset[int], ...]:
-    """Find the ids of the public terms of a filter, one group for each kind; an empty group means that none exists."""
+    """Read the ids of the public terms of a filter, one set per filtered kind; the set is empty if no term exists."""
     if not where.terms_by_kind:
         return ()
     named = or_(*(and_(Term.kind == kind.value, Term.key.in_(keys)) for kind, keys in where.terms_by_kind))

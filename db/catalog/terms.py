@@ -17,11 +17,11 @@ TermName = tuple[TermKind, str]
 
 _KEYS = bindparam("keys", type_=TextList())
 _TERM = select(Term.id, Term.kind, Term.key, Term.name)
-# All kinds are listed so that the index on (kind, key) serves.
+# All kinds are listed so that the database uses the index on (kind, key).
 TERMS_BY_KEY = _TERM.where(Term.kind.in_([kind.value for kind in TermKind]), in_list(Term.key, _KEYS))
 _BY_KEY_OR_NAME = _TERM.where(in_list(Term.key, _KEYS) | in_list(Term.name, _KEYS))
 _KNOWN = TERMS_BY_KEY.where(KNOWN_TERM)
-_ONE = (
+_BY_KEY_ELSE_NAME = (
     select(Term.id)
     .where(Term.kind == bindparam("kind"), or_(Term.key == bindparam("text"), Term.name == bindparam("text")))
     .where(KNOWN_TERM)
@@ -41,73 +41,75 @@ _INSERT = (
 )
 
 
-async def terms_by_key(connection: AsyncConnection, wanted: Iterable[TermName]) -> dict[TermName, int]:
-    """Return the id of each (kind, key); an unknown term is created, named like its key."""
-    asked = set(wanted)
-    found = await _find_by_key(connection, asked)
-    if missing := asked - found.keys():
-        found |= await _create(connection, missing)
-    return found
+async def terms_by_key(connection: AsyncConnection, names: Iterable[TermName]) -> dict[TermName, int]:
+    """Return the id of each (kind, key). Unknown terms are created, with the key as name."""
+    requested = set(names)
+    ids_by_term = await _find_by_key(connection, requested)
+    if missing := requested - ids_by_term.keys():
+        ids_by_term |= await _create(connection, missing)
+    return ids_by_term
 
 
-async def terms_by_key_or_name(connection: AsyncConnection, wanted: Iterable[TermName]) -> dict[TermName, int]:
-    """Return the id of each (kind, key or name); an unknown one becomes a term with that key and name.
+async def terms_by_key_or_name(connection: AsyncConnection, names: Iterable[TermName]) -> dict[TermName, int]:
+    """Return the id of each (kind, key or name). Unknown terms are created, with the text as key and name.
 
-    A key wins over a name; of several terms with one name the first by key counts.
+    A match by key takes precedence over a match by name. Of several terms with the name, the first by key is returned.
     """
-    asked = set(wanted)
-    if not asked:
+    requested = set(names)
+    if not requested:
         return {}
-    rows = (await connection.execute(_BY_KEY_OR_NAME, {"keys": sorted({text for _, text in asked})})).all()
-    by_name = {(TermKind(row.kind), row.name): row.id for row in sorted(rows, key=lambda row: row.key, reverse=True)}
-    known = by_name | {(TermKind(row.kind), row.key): row.id for row in rows}
-    found = {term: known[term] for term in asked if term in known}
-    if missing := asked - found.keys():
-        found |= await _create(connection, missing)
-    return found
+    rows = (await connection.execute(_BY_KEY_OR_NAME, {"keys": sorted({text for _, text in requested})})).all()
+    ids_by_name = {
+        (TermKind(row.kind), row.name): row.id for row in sorted(rows, key=lambda row: row.key, reverse=True)
+    }
+    ids = ids_by_name | {(TermKind(row.kind), row.key): row.id for row in rows}
+    ids_by_term = {name: ids[name] for name in requested if name in ids}
+    if missing := requested - ids_by_term.keys():
+        ids_by_term |= await _create(connection, missing)
+    return ids_by_term
 
 
-async def mark_terms_listed(connection: AsyncConnection, named: Iterable[TermName]) -> None:
-    """Mark terms as named by the platform itself, and so visible to everybody."""
-    found = await _find_by_key(connection, set(named))
-    if found:
-        listed = (await connection.execute(_LIST, {"ids": sorted(found.values())})).all()
+async def mark_terms_listed(connection: AsyncConnection, names: Iterable[TermName]) -> None:
+    """Mark terms as listed by the platform, which makes them visible to everybody."""
+    ids_by_term = await _find_by_key(connection, set(names))
+    if ids_by_term:
+        listed = (await connection.execute(_LIST, {"ids": sorted(ids_by_term.values())})).all()
         await enqueue(connection, OutboxKind.TOOL, [term.key for term in listed if term.kind == TermKind.TOOL])
 
 
 async def known_terms(
     database: Database, names: Sequence[TermName], *, user_id: int | None, actor_id: int | None
 ) -> dict[TermName, int]:
-    """Return the ids of terms by kind and key, without those that do not exist for this user and actor."""
+    """Return the ids of terms by (kind, key). Terms that the user and actor may not see are left out (`KNOWN_TERM`)."""
     if not names:
         return {}
     keys = sorted({key for _, key in names})
     rows = await database.fetch(_KNOWN, {"keys": keys, "user": user_id, "actor": actor_id})
-    found = {(TermKind(row.kind), row.key): row.id for row in rows}
-    return {name: found[name] for name in names if name in found}
+    ids_by_term = {(TermKind(row.kind), row.key): row.id for row in rows}
+    return {name: ids_by_term[name] for name in names if name in ids_by_term}
 
 
 async def known_term(
     database: Database, kind: TermKind, text: str, *, user_id: int | None, actor_id: int | None
 ) -> int | None:
-    """Return the id of the term with this key, else of the first with this name, as `known_terms` does."""
-    given = {"kind": kind.value, "text": text, "user": user_id, "actor": actor_id}
-    rows = await database.fetch(_ONE, given)
+    """Return the id of the visible term with this key, otherwise of the first visible term with this name."""
+    parameters = {"kind": kind.value, "text": text, "user": user_id, "actor": actor_id}
+    rows = await database.fetch(_BY_KEY_ELSE_NAME, parameters)
     return rows[0].id if rows else None
 
 
-async def _find_by_key(connection: AsyncConnection, asked: set[TermName]) -> dict[TermName, int]:
-    if not asked:
+async def _find_by_key(connection: AsyncConnection, names: set[TermName]) -> dict[TermName, int]:
+    if not names:
         return {}
-    rows = await connection.execute(TERMS_BY_KEY, {"keys": sorted({key for _, key in asked})})
-    known = {(TermKind(row.kind), row.key): row.id for row in rows}
-    return {term: known[term] for term in asked if term in known}
+    rows = await connection.execute(TERMS_BY_KEY, {"keys": sorted({key for _, key in names})})
+    ids = {(TermKind(row.kind), row.key): row.id for row in rows}
+    return {name: ids[name] for name in names if name in ids}
 
 
 async def _create(connection: AsyncConnection, missing: set[TermName]) -> dict[TermName, int]:
     rows = [(kind.value, key, key) for kind, key in sorted(missing)]
-    made = {(TermKind(row.kind), row.key): row.id for row in await connection.execute(_INSERT, {"rows": rows})}
-    await enqueue(connection, OutboxKind.TOOL, [key for kind, key in made if kind is TermKind.TOOL])
-    if len(made) < len(missing):  # another transaction created one meanwhile
-        made |= await _find_by_key(connection, missing - made.keys())
-    return made
+    created = {(TermKind(row.kind), row.key): row.id for row in await connection.execute(_INSERT, {"rows": rows})}
+    await enqueue(connection, OutboxKind.TOOL, [key for kind, key in created if kind is TermKind.TOOL])
+    if len(created) < len(missing):  # another transaction created one meanwhile
+        created |= await _find_by_key(connection, missing - created.keys())
+    return created

@@ -1,8 +1,8 @@
-"""Rules of visibility: SQL conditions that every statement on behalf of a viewer shares.
+"""Rules of visibility: SQL conditions that all statements for a viewer use.
 
-A project is visible to everybody while it is public, and to its owner always. A term is visible to everybody if the
-platform has sent it (`Term.listed`) or a public project carries it; a user, if they own a public project. Anything
-else is answered like an unknown key. The platform's own service writes by key and is not restricted.
+A public project is visible to everybody; a private or archived project only to its owner. A term is visible to
+everybody if it is listed (`Term.listed`) or a public project has it. A user is visible to everybody if the user owns a
+public project. Everything else is answered like an unknown key. The platform's service is not restricted.
 """
 
 from sqlalchemy import and_, bindparam, or_, select
@@ -15,8 +15,8 @@ PUBLIC = and_(~Project.private, ~Project.archived)
 
 _USER = bindparam("user", type_=BigIntId)
 _ACTOR = bindparam("actor", type_=BigIntId)
-_MUTER = bindparam("muter", type_=BigIntId)
-_CARRYING = (
+_MUTING_ACTOR = bindparam("muter", type_=BigIntId)
+_PROJECT_WITH_TERM = (
     select(ProjectTerm.project_id)
     .join(Project, Project.id == ProjectTerm.project_id)
     .where(ProjectTerm.term_id == Term.id)
@@ -24,17 +24,17 @@ _CARRYING = (
 )
 
 VISIBLE_PROJECT = or_(PUBLIC, Project.owner_id == _USER)
-"""A condition on `Project`: visible to the user bound to ``user``."""
+"""A condition on `Project`: public, or owned by the user bound to ``user``."""
 
-PUBLIC_TERM = or_(Term.listed, _CARRYING.where(PUBLIC).exists())
-"""A condition on `Term`: visible to everybody."""
+PUBLIC_TERM = or_(Term.listed, _PROJECT_WITH_TERM.where(PUBLIC).exists())
+"""A condition on `Term`: listed, or a term of a public project."""
 
 KNOWN_TERM = or_(
     PUBLIC_TERM,
-    _CARRYING.where(Project.owner_id == _USER).exists(),
+    _PROJECT_WITH_TERM.where(Project.owner_id == _USER).exists(),
     select(UserTag.term_id).where(UserTag.term_id == Term.id, UserTag.actor_id == _ACTOR).correlate(Term).exists(),
 )
-"""A condition on `Term`: public, carried by a project of the user bound to ``user``, or an interest of the actor bound
+"""A condition on `Term`: public, a term of a project of the user bound to ``user``, or an interest of the actor bound
 to ``actor``."""
 
 PUBLIC_USER = select(Project.id).where(Project.owner_id == User.id, PUBLIC).correlate(User).exists()
@@ -46,10 +46,10 @@ KNOWN_USER = or_(User.id == _USER, PUBLIC_USER)
 MUTED = or_(
     select(Mute.id)
     .join(ProjectTerm, ProjectTerm.term_id == Mute.term_id)
-    .where(ProjectTerm.project_id == Project.id, Mute.actor_id == _MUTER)
+    .where(ProjectTerm.project_id == Project.id, Mute.actor_id == _MUTING_ACTOR)
     .exists(),
-    select(Mute.id).where(Mute.owner_id == Project.owner_id, Mute.actor_id == _MUTER).exists(),
+    select(Mute.id).where(Mute.owner_id == Project.owner_id, Mute.actor_id == _MUTING_ACTOR).exists(),
 )
-"""A condition on `Project`: the actor bound to ``muter`` (None: nobody) has muted its owner or one of its terms.
+"""A condition on `Project`: the actor bound to ``muter`` has muted its owner or one of its terms. None: not muted.
 
-It starts from the project's terms, so that its cost does not depend on the number of mutes."""
+The query starts from the project's terms, so that its cost does not depend on the number of mutes."""

@@ -1,7 +1,7 @@
-"""Statements that write a whole batch, on SQLite and on PostgreSQL.
+"""Statements that write a batch of rows, for SQLite and PostgreSQL.
 
-A batch is bound as one JSON text, so that a statement is compiled once for any number of rows, and has no limit on
-variables (32,766 on SQLite, 32,767 on PostgreSQL).
+A batch is one bound value, a JSON text. A statement is compiled once for any number of rows, and the limit on bound
+variables (32,766 on SQLite, 32,767 on PostgreSQL) does not apply.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ Row = Sequence[Any]
 
 
 class BatchRows(TypeDecorator[Sequence[Row]]):
-    """Rows as one JSON text, with times in the form of the engine; objects and lists stay JSON."""
+    """Rows encoded as one JSON text, with times in the database's format."""
 
     impl = Text
     cache_ok = True
@@ -34,15 +34,15 @@ class BatchRows(TypeDecorator[Sequence[Row]]):
         """Encode the rows for the driver."""
         if value is None:
             return None
-        write_time = _sqlite_time if dialect.name == "sqlite" else _written
-        return orjson.dumps(value, default=write_time, option=orjson.OPT_PASSTHROUGH_DATETIME).decode()
+        encode_time = _sqlite_time if dialect.name == "sqlite" else _iso_time
+        return orjson.dumps(value, default=encode_time, option=orjson.OPT_PASSTHROUGH_DATETIME).decode()
 
 
 def _sqlite_time(value: Any) -> str:
     return _utc(value).replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds")
 
 
-def _written(value: Any) -> str:
+def _iso_time(value: Any) -> str:
     return _utc(value).isoformat()
 
 
@@ -53,7 +53,7 @@ def _utc(value: Any) -> datetime:
 
 
 class _unpacked(FunctionElement[Any]):
-    """The batch as a table with one column, `value`: a JSON array for each row."""
+    """The batch as a table with one column, `value`, which holds a JSON array for each row."""
 
     name = "unpacked"
     inherit_cache = True
@@ -100,22 +100,22 @@ def _item_sqlite(element: _Item, compiler: SQLCompiler, **kw: Any) -> str:
 
 
 def batch(columns: Mapping[str, TypeEngine[Any]], name: str = "rows") -> Select[Any]:
-    """Select the columns of the batch bound to the parameter `name`."""
-    given = _unpacked(bindparam(name, type_=BatchRows())).table_valued("value", name="given")
-    items = (_Item(given.c.value, position, type_) for position, type_ in enumerate(columns.values()))
-    return select(*(item.label(column) for column, item in zip(columns, items, strict=True))).select_from(given)
+    """Select the rows of the batch bound to the parameter `name`; `columns` maps column names to types, in order."""
+    arrays = _unpacked(bindparam(name, type_=BatchRows())).table_valued("value", name="given")
+    items = (_Item(arrays.c.value, position, type_) for position, type_ in enumerate(columns.values()))
+    return select(*(item.label(column) for column, item in zip(columns, items, strict=True))).select_from(arrays)
 
 
 def columns_of(model: type[DeclarativeBase], *names: str) -> dict[str, TypeEngine[Any]]:
-    """Return the named columns of a table with their types."""
+    """Return the types of the named columns of a table, by name."""
     table = table_of(model)
     return {name: table.c[name].type for name in names}
 
 
 def insert_batch(model: type[DeclarativeBase], *names: str) -> Insert:
-    """Insert the rows of a batch, with values in the order of `names`; add an ``on_conflict_…`` clause to it.
+    """Return an insert of a batch whose values are in the order of `names`; callers add an ``on_conflict_…`` clause.
 
-    PostgreSQL's construct compiles on SQLite too: both engines write the clause alike.
+    The construct is PostgreSQL's and compiles on SQLite too, which has the same syntax.
     """
     # Without a WHERE, SQLite would read ON CONFLICT as the ON of a join.
     rows = batch(columns_of(model, *names)).where(true())
@@ -123,20 +123,20 @@ def insert_batch(model: type[DeclarativeBase], *names: str) -> Insert:
 
 
 def upsert_batch(model: type[DeclarativeBase], *names: str, key: Sequence[str], keep: Sequence[str] = ()) -> Insert:
-    """Insert the rows of a batch, or overwrite those with the same `key`, except the columns to `keep`."""
+    """Return an insert of a batch that overwrites rows with the same `key`, except the columns in `keep`."""
     statement = insert_batch(model, *names)
     overwritten = {name: statement.excluded[name] for name in names if name not in key and name not in keep}
     return statement.on_conflict_do_update(index_elements=list(key), set_=overwritten)
 
 
 def delete_batch(model: type[DeclarativeBase], *names: str) -> Delete:
-    """Delete the rows whose columns `names` equal a row of the batch."""
+    """Return a deletion of the rows whose columns `names` equal a row of the batch."""
     table, rows = table_of(model), batch(columns_of(model, *names)).subquery("rows")
     return delete(table).where(tuple_(*(table.c[name] for name in names)).in_(select(*rows.c)))
 
 
 def table_of(model: type[DeclarativeBase]) -> Table:
-    """Return the table of a model."""
+    """Return the table of a model, typed as `Table`."""
     table = model.__table__
     assert isinstance(table, Table)  # noqa: S101 (no model is mapped to anything else)
     return table

@@ -1,4 +1,4 @@
-"""Column types and clauses that mean the same on SQLite and on PostgreSQL."""
+"""Column types and clauses with the same meaning on SQLite and PostgreSQL."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -13,22 +13,22 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 BigIntId = BigInteger().with_variant(Integer, "sqlite")
-"""A 64-bit key. SQLite makes only ``INTEGER`` an alias of its row id."""
+"""A 64-bit id. ``INTEGER`` on SQLite, where only this type is an alias of the row id."""
 
 Json = JSON().with_variant(JSONB(), "postgresql")
 
 UNKNOWN_TIME = datetime(1970, 1, 1, tzinfo=UTC)
-"""Time of an event whose time is unknown: so old that it decays to nothing in every time-weighted sum."""
+"""Stored time of events of unknown time. Its weight in every decayed sum is 0."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An aware time in UTC. SQLite stores it without its zone, as text that sorts by time."""
+    """A time in UTC with a time zone. SQLite stores it without the zone, as text that sorts by time."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Convert an aware time for the driver; a naive one is a programming error."""
+        """Convert a time for the driver. Raises `ValueError` if the time has no zone."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -37,7 +37,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Restore the zone."""
+        """Add the time zone that SQLite does not store."""
         return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
 
 
@@ -49,11 +49,11 @@ class _List(TypeDecorator[Sequence[Any]]):
     element: TypeEngine[Any]
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """Choose the type for the driver."""
+        """Return an array type for PostgreSQL, and text for SQLite."""
         return dialect.type_descriptor(ARRAY(self.element) if dialect.name == "postgresql" else Text())
 
     def process_bind_param(self, value: Sequence[Any] | None, dialect: Dialect) -> Any:
-        """Encode the list for the driver."""
+        """Encode the list as an array for PostgreSQL, and as JSON for SQLite."""
         if value is None:
             return None
         return list(value) if dialect.name == "postgresql" else orjson.dumps(list(value)).decode()
@@ -74,10 +74,10 @@ class TextList(_List):
 
 
 class in_list(FunctionElement[bool]):
-    """``in_list(column, bindparam("ids", type_=IntegerList()))``: the column's value is in the list.
+    """``in_list(column, bindparam("ids", type_=IntegerList()))``: whether the column's value is in the list.
 
-    One bound value for any length, so that the statement is compiled once and has no limit on variables (32,766 on
-    SQLite). An expanding ``IN`` of 700 ids costs 1.5 ms of compilation each time.
+    The list is one bound value, so the statement is compiled once for any length and the limit on bound variables
+    (32,766 on SQLite) does not apply. An expanding ``IN`` of 700 ids costs 1.5 ms of compilation per execution.
     """
 
     name = "among"
@@ -85,7 +85,7 @@ class in_list(FunctionElement[bool]):
     inherit_cache = True
 
     def self_group(self, against: Any = None) -> Self:
-        """Return itself: SQLAlchemy would append ``= 1`` on SQLite, which no index serves."""
+        """Return itself: otherwise SQLAlchemy appends ``= 1`` on SQLite, which prevents the use of an index."""
         return self
 
 

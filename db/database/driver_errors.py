@@ -1,18 +1,18 @@
-"""Removal of row and parameter values from errors of the database drivers.
+"""Removal of stored values and parameters from errors of the database drivers.
 
-PostgreSQL quotes rows in ``DETAIL`` and values in messages of data exceptions (class 22); asyncpg quotes an argument
-that it cannot encode. Types of errors and names of constraints, tables and columns stay.
+PostgreSQL quotes rows in ``DETAIL``, and values in messages of data exceptions (class 22). asyncpg quotes arguments
+that it cannot encode. Error types and names of constraints, tables and columns are kept.
 """
 
 from sqlalchemy import Engine, event
 from sqlalchemy.engine import ExceptionContext
 
-_OF_DRIVERS = ("asyncpg", "sqlalchemy", "sqlite3")
-_WITHOUT_VALUE = "a value does not fit its type"
+_DRIVER_MODULES = ("asyncpg", "sqlalchemy", "sqlite3")
+_MESSAGE_WITHOUT_VALUE = "a value does not fit its type"
 
 
 def hide_values_in_errors(engine: Engine) -> None:
-    """Remove values from every error of this engine."""
+    """Remove stored values and parameters from every error that this engine raises."""
 
     @event.listens_for(engine, "handle_error")
     def _hide(context: ExceptionContext) -> None:
@@ -23,18 +23,18 @@ def hide_values_in_errors(engine: Engine) -> None:
             error = error.__cause__
         wrapped = context.sqlalchemy_exception
         if wrapped is not None and wrapped.args:
-            wrapped.args = (_WITHOUT_VALUE if quotes_value else _first_line(wrapped.args[0]), *wrapped.args[1:])
+            wrapped.args = (_MESSAGE_WITHOUT_VALUE if quotes_value else _first_line(wrapped.args[0]), *wrapped.args[1:])
 
 
 def _hide_values(error: BaseException) -> bool:
-    """Remove values from one error; return whether its message quoted one."""
-    if not type(error).__module__.startswith(_OF_DRIVERS) or not error.args:
+    """Remove values from an error; return whether its message quoted a value."""
+    if not type(error).__module__.startswith(_DRIVER_MODULES) or not error.args:
         return False
     for name in ("detail", "hint", "context"):
         if isinstance(getattr(error, name, None), str):
             setattr(error, name, None)
     quotes_value = str(getattr(error, "sqlstate", None) or "").startswith("22") or "invalid input" in str(error.args[0])
-    error.args = (_WITHOUT_VALUE if quotes_value else _first_line(error.args[0]),)
+    error.args = (_MESSAGE_WITHOUT_VALUE if quotes_value else _first_line(error.args[0]),)
     if quotes_value:
         error.__cause__ = error.__context__ = None  # the encoder's error quotes the value
     return quotes_value

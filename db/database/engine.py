@@ -1,4 +1,4 @@
-"""Connections to the relational database."""
+"""Connections to the relational database, SQLite or PostgreSQL."""
 
 import asyncio
 import sqlite3
@@ -22,17 +22,17 @@ from db.redaction import display_url
 from db.write_ahead_log import truncate_log
 
 Rows = Sequence[Any]
-"""Rows of a result. Not `Row[...]`: no type checker can follow statements built from lists of columns."""
+"""Rows of a result. Not `Row[...]`: type checkers cannot infer the columns of a dynamically built statement."""
 Parameters = Mapping[str, Any]
 
 READ_DEADLINE_S = 5.0
-"""A reading statement takes milliseconds; after five seconds no client waits any more."""
+"""Default deadline of a read, which usually takes milliseconds."""
 
 LOG_TIMEOUT_S = 5.0
-"""Wait for readers of SQLite's write-ahead log."""
+"""Longest wait for other readers of SQLite's write-ahead log in `Database.scrub`."""
 
 _UNAVAILABLE_SQLSTATES = ("08", "53", "57P", "58")
-"""PostgreSQL's classes for lost connections, exhausted resources, shutdown, and system errors."""
+"""PostgreSQL error classes: lost connections, exhausted resources, shutdown, system errors."""
 
 _UNAVAILABLE_SQLITE = (
     "SQLITE_BUSY",
@@ -50,13 +50,13 @@ _BACKENDS = {"sqlite": "sqlite", "postgresql": "postgresql", "postgres": "postgr
 
 
 class Database:
-    """The relational database: `fetch` to read, `write` to change it.
+    """The relational database: `fetch` reads, `write` opens a transaction.
 
-    On SQLite, reads run in a few threads (0.32 ms CPU a statement; 1.34 ms through aiosqlite, which changes threads
-    for each driver call). Writes use one connection whose transactions start with ``BEGIN IMMEDIATE``: one that reads
-    first and then writes would fail at once if another writer was faster, despite ``busy_timeout``. On PostgreSQL both
-    share asyncpg's pool of `pool_size` connections and as many more. A read that takes longer than `read_deadline_s`
-    counts as an unavailable database.
+    On SQLite, reads run in `pool_size` threads (0.32 ms of CPU per statement; 1.34 ms through aiosqlite, which switches
+    threads for each driver call). Writes use one connection, whose transactions start with ``BEGIN IMMEDIATE``: a
+    transaction that starts with a read would fail at its first write if another process has written meanwhile, despite
+    ``busy_timeout``. On PostgreSQL, reads and writes share a pool of `pool_size` to twice `pool_size` connections. A
+    read that takes longer than `read_deadline_s` raises `StoreUnavailable`.
     """
 
     def __init__(self, url: str, pool_size: int = 5, read_deadline_s: float = READ_DEADLINE_S) -> None:
@@ -78,7 +78,7 @@ class Database:
                 max_overflow=pool_size,
                 hide_parameters=True,
             )
-            # Reads need no transaction: BEGIN and ROLLBACK would add two round trips a statement.
+            # Reads need no transaction: BEGIN and ROLLBACK would add two round trips per statement.
             self._autocommit = self._writer.execution_options(isolation_level="AUTOCOMMIT")
             self._reader = self._autocommit.sync_engine
         for engine in self.engines:
@@ -86,23 +86,23 @@ class Database:
 
     @property
     def where(self) -> str:
-        """The URL without secrets."""
+        """The database URL without secrets."""
         return display_url(self.url.render_as_string(hide_password=False))
 
     @property
     def is_sqlite(self) -> bool:
-        """Whether this is the embedded default."""
+        """Whether the database is SQLite, the default."""
         return self.url.get_backend_name() == "sqlite"
 
     @property
     def engines(self) -> tuple[Engine, ...]:
-        """The engines of all statements, for tests that count them."""
+        """The engines that execute statements, for tests that count them."""
         return tuple(dict.fromkeys((self._reader, self._writer.sync_engine)))
 
     async def fetch(self, statement: Executable, parameters: Parameters | None = None) -> Rows:
-        """Run one reading statement and return all its rows.
+        """Run a SELECT statement and return all rows.
 
-        Raises `StoreUnavailable` if the database cannot be reached, or does not answer within the deadline.
+        Raises `StoreUnavailable` if the database cannot be reached or does not answer within the deadline.
         """
         try:
             async with asyncio.timeout(self._read_deadline_s):
@@ -121,7 +121,7 @@ class Database:
         except DBAPIError as error:
             if not error.connection_invalidated:
                 raise
-        # The server closed an idle connection of the pool, which has discarded all of them by now.
+        # The server closed an idle connection, whereupon the pool discarded all its connections.
         async with self._autocommit.connect() as connection:
             return (await connection.execute(statement, parameters)).all()
 
@@ -134,16 +134,16 @@ class Database:
                 threads, _fetch, self._reader, statement, parameters, running
             )
         except asyncio.CancelledError:
-            # Otherwise the statement would occupy its thread to its end.
+            # Otherwise the statement would continue to occupy its thread.
             for connection in running:
                 connection.interrupt()
             raise
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
-        """Open a transaction, committed at the end and rolled back on any error.
+        """Open a transaction, committed at the end and rolled back on any exception.
 
-        Raises `StoreUnavailable` if the database cannot be reached, or the connection is lost.
+        Raises `StoreUnavailable` if the database cannot be reached or the connection is lost.
         """
         connection = self._writer.connect()
         try:
@@ -153,15 +153,15 @@ class Database:
         try:
             async with connection.begin():
                 yield connection
-        except SQLAlchemyError as error:  # an OSError inside is the caller's own
+        except SQLAlchemyError as error:  # an OSError in the block comes from the caller's code
             raise _translate(error) from error
         finally:
             await connection.close()
 
     async def scrub(self) -> None:
-        """Overwrite deleted rows in SQLite's files; PostgreSQL does that itself (docs/privacy.md).
+        """Remove deleted rows from SQLite's files. PostgreSQL does this in ``VACUUM`` (docs/privacy.md).
 
-        Raises `StoreUnavailable` while other connections read the write-ahead log.
+        Raises `StoreUnavailable` if other connections read the write-ahead log.
         """
         if self.is_sqlite:
             try:
@@ -170,7 +170,7 @@ class Database:
                 raise StoreUnavailable(Store.DATABASE, str(error)) from error
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close all connections and stop the threads."""
         await self._writer.dispose()
         if self._threads is not None:
             self._threads.shutdown()
@@ -184,7 +184,7 @@ def parse_url(url: str) -> URL:
     """
     try:
         parsed = make_url(url)
-    except (ArgumentError, ValueError):  # ValueError: a port that is no number
+    except (ArgumentError, ValueError):  # ValueError: the port is not a number
         raise InvalidRecord(
             "DATABASE_URL cannot be read; write sqlite:///var/explore.sqlite or postgresql://user:password@host/name"
         ) from None
@@ -219,7 +219,7 @@ def _empty_log(path: str) -> None:
 
 
 def _translate(error: SQLAlchemyError | OSError) -> Exception:
-    """Distinguish an unavailable database from a wrong statement."""
+    """Return `StoreUnavailable` for errors of an unavailable database, and the error itself for all others."""
     original = error.orig if isinstance(error, DBAPIError) else None
     unavailable = (
         isinstance(error, (OSError, PoolTimeout))
@@ -246,7 +246,7 @@ def _prepare_sqlite(engine: Engine, begin: str) -> None:
         cursor.execute("PRAGMA secure_delete = ON")
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.execute("PRAGMA busy_timeout = 10000")
-        cursor.execute("PRAGMA cache_size = -65536")  # 64 MB a connection
+        cursor.execute("PRAGMA cache_size = -65536")  # 64 MB per connection
         cursor.close()
 
     @event.listens_for(engine, "begin")

@@ -1,8 +1,9 @@
-"""Activity time: a clock that passes as fast as the platform is busy, in active hours.
+"""Activity time: a clock in active hours, which runs faster while the platform is busier.
 
-A week has 168 active hours. Each hour of the week (UTC, from Monday 00:00) has a rate, so that age and decay count
-hours of usual activity: a trend of Friday evening is hardly older on Monday morning. The rates are in the table
-`activity_rates`, which every statement that needs them joins. All rates are 1 until an installation fits its own.
+Each hour of the week (UTC, from Monday 00:00) has a rate, in active hours per wall-clock hour. The mean rate is 1, so a
+week has 168 active hours. Ages and decays in active hours pass slowly at quiet times: a trend of Friday evening is
+hardly older on Monday morning. The rates are in the table `activity_rates`, which statements join. All rates are 1
+until training fits them.
 """
 
 from dataclasses import dataclass
@@ -26,13 +27,13 @@ FIRST_MONDAY_S = 4 * DAY_S
 
 @dataclass(frozen=True)
 class ActivityClock:
-    """The clock as numbers, for computations outside of the database."""
+    """The rates of the clock, for computations outside the database."""
 
-    rates: tuple[float, ...] = (1.0,) * WEEK_H  # above 0, of mean 1
+    rates: tuple[float, ...] = (1.0,) * WEEK_H  # for each hour of the week; positive, mean 1
 
     @cached_property
     def starts_h(self) -> NDArray[np.float64]:
-        """(168,) active hours of a week at the start of each of its hours."""
+        """(168,) active hours from the start of the week to the start of each hour."""
         return np.concatenate([[0.0], np.cumsum(self.rates)[:-1]])
 
     def hours(self, at_s: ArrayLike) -> NDArray[np.float64]:
@@ -48,7 +49,7 @@ class ActivityClock:
 
 
 UNIFORM_CLOCK = ActivityClock()
-"""Wall-clock time."""
+"""The clock whose active hours equal wall-clock hours."""
 
 Seconds = ColumnElement[float] | InstrumentedAttribute[float]
 
@@ -56,23 +57,23 @@ _REAL = Float(53)
 
 
 def hour_of_week(at_s: Seconds) -> ColumnElement[int]:
-    """Return the key of the `ActivityRate` of a time, in SQL."""
-    return func.floor(_within_s(at_s) / HOUR_S).cast(Integer)
+    """Return `ActivityRate.hour` of a time, in SQL."""
+    return func.floor(_since_week_start_s(at_s) / HOUR_S).cast(Integer)
 
 
 def active_hours(at_s: Seconds) -> ColumnElement[float]:
     """Convert Unix seconds to active hours in a statement that joins `ActivityRate` on `hour_of_week`."""
     week = func.floor((at_s - FIRST_MONDAY_S) / WEEK_S, type_=_REAL)
-    within_h = _within_s(at_s) / HOUR_S
+    within_h = _since_week_start_s(at_s) / HOUR_S
     return week * float(WEEK_H) + ActivityRate.start_h + ActivityRate.rate * (within_h - ActivityRate.hour)
 
 
 def active_hours_of(at_s: Seconds) -> ColumnElement[float]:
-    """Convert Unix seconds to active hours by a subquery, in any statement."""
+    """Convert Unix seconds to active hours by a subquery, in a statement that does not join `ActivityRate`."""
     return select(active_hours(at_s)).where(ActivityRate.hour == hour_of_week(at_s)).scalar_subquery()
 
 
-def _within_s(at_s: Seconds) -> ColumnElement[float]:
+def _since_week_start_s(at_s: Seconds) -> ColumnElement[float]:
     return at_s - FIRST_MONDAY_S - func.floor((at_s - FIRST_MONDAY_S) / WEEK_S, type_=_REAL) * WEEK_S
 
 
@@ -81,7 +82,7 @@ _UPDATE_TIMES = update(DecayedCounters).values(as_of_active_h=active_hours_of(De
 
 
 async def store_clock(connection: AsyncConnection, clock: ActivityClock) -> None:
-    """Replace the rates; the sums that decay in active hours are recounted by the next hourly job."""
+    """Replace the rates. The next hourly job recounts the sums that decay in active hours."""
     await connection.execute(delete(ActivityRate))
     rows = zip(range(WEEK_H), clock.starts_h.tolist(), clock.rates, strict=True)
     await connection.execute(_INSERT, {"rows": list(rows)})

@@ -1,4 +1,4 @@
-"""Interactions as clients send them: with repeated requests and repeated clicks."""
+"""Recording of interactions that clients send, without duplicates."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ from db.interactions.interactions import interaction_identity, record_new_intera
 from db.models import EventId, Interaction, now
 
 DUPLICATE_WINDOW = timedelta(minutes=5)
-"""The same interaction within this time counts once: a reload, a double click, a list scrolled back."""
+"""Equal interactions within this time are recorded once. Examples: page reloads, double clicks, scrolling back."""
 
 _INSERT_IDS = (
     insert_batch(EventId, "actor_id", "event_id", "recorded_at")
@@ -22,23 +22,23 @@ _INSERT_IDS = (
     .returning(EventId.actor_id, EventId.event_id)
 )
 _windows = batch(
-    {"place": BigIntId, **columns_of(Interaction, "actor_id", "project_id", "type"), "low": UtcDateTime(),
-     "high": UtcDateTime()}
+    {"index": BigIntId, **columns_of(Interaction, "actor_id", "project_id", "type"), "after": UtcDateTime(),
+     "before": UtcDateTime()}
 ).subquery("windows")  # fmt: skip
-_SAME = (
-    select(_windows.c.place)
+_STORED_DUPLICATES = (
+    select(_windows.c.index)
     .join(
         Interaction,
         (Interaction.actor_id == _windows.c.actor_id)
         & (Interaction.project_id == _windows.c.project_id)
         & (Interaction.type == _windows.c.type)
-        & (Interaction.at > _windows.c.low)
-        & (Interaction.at < _windows.c.high),
+        & (Interaction.at > _windows.c.after)
+        & (Interaction.at < _windows.c.before),
     )
-    # The bounds of the whole call let PostgreSQL skip partitions.
+    # Constant bounds let PostgreSQL skip partitions.
     .where(
-        Interaction.at > bindparam("least", type_=UtcDateTime()),
-        Interaction.at < bindparam("most", type_=UtcDateTime()),
+        Interaction.at > bindparam("earliest", type_=UtcDateTime()),
+        Interaction.at < bindparam("latest", type_=UtcDateTime()),
     )
 )
 
@@ -46,61 +46,61 @@ _SAME = (
 async def record_client_interactions(
     connection: AsyncConnection, events: Sequence[NewInteraction], ids: Sequence[str | None] | None = None
 ) -> list[bool]:
-    """Record events without duplicates, in a constant number of statements; return for each whether it is new.
+    """Record events without duplicates, in a constant number of statements; return for each event whether it is new.
 
-    Left out are events whose id the actor has sent before, and events of the same type on the same project within
-    `DUPLICATE_WINDOW` of another; the earliest of a call counts. `ids` are the client's own ids, None for none. Raises
-    `InvalidRecord` as `record_new_interactions`.
+    Duplicates are events whose id the actor has sent before, and events of the same actor, project and type within
+    `DUPLICATE_WINDOW` of each other, of which the earliest is recorded. `ids` are the client's own ids of the events, or
+    None. Raises `InvalidRecord` as `record_new_interactions`.
     """
     validate_positions(events)
     await lock_actors(connection, {event.actor_id for event in events})
-    fresh = await _with_new_id(connection, events, ids or [None] * len(events))
-    apart = await _without_duplicates(connection, events, fresh)
-    new = await record_new_interactions(connection, [events[place] for place in apart])
-    written = {interaction_identity(event) for event in new}
-    kept = set(apart)
-    return [place in kept and interaction_identity(event) in written for place, event in enumerate(events)]
+    with_new_id = await _with_new_id(connection, events, ids or [None] * len(events))
+    unique = await _without_duplicates(connection, events, with_new_id)
+    new = await record_new_interactions(connection, [events[index] for index in unique])
+    recorded = {interaction_identity(event) for event in new}
+    unique_indexes = set(unique)
+    return [index in unique_indexes and interaction_identity(event) in recorded for index, event in enumerate(events)]
 
 
 async def _with_new_id(
     connection: AsyncConnection, events: Sequence[NewInteraction], ids: Sequence[str | None]
 ) -> list[int]:
-    """Store the ids; return the indexes of the events whose id is new, or that have none."""
-    first: dict[tuple[int, str], int] = {}
-    for place, (event, id_) in enumerate(zip(events, ids, strict=True)):
+    """Store the ids; return the indexes of the events with a new id or without an id."""
+    first_index: dict[tuple[int, str], int] = {}
+    for index, (event, id_) in enumerate(zip(events, ids, strict=True)):
         if id_ is not None:
-            first.setdefault((event.actor_id, id_), place)
-    if not first:
+            first_index.setdefault((event.actor_id, id_), index)
+    if not first_index:
         return list(range(len(events)))
-    rows = [(*mark, now()) for mark in sorted(first)]
+    rows = [(*actor_and_id, now()) for actor_and_id in sorted(first_index)]
     new = {(row.actor_id, row.event_id) for row in await connection.execute(_INSERT_IDS, {"rows": rows})}
     return [
-        place
-        for place, (event, id_) in enumerate(zip(events, ids, strict=True))
-        if id_ is None or (first[event.actor_id, id_] == place and (event.actor_id, id_) in new)
+        index
+        for index, (event, id_) in enumerate(zip(events, ids, strict=True))
+        if id_ is None or (first_index[event.actor_id, id_] == index and (event.actor_id, id_) in new)
     ]
 
 
 async def _without_duplicates(
-    connection: AsyncConnection, events: Sequence[NewInteraction], places: Sequence[int]
+    connection: AsyncConnection, events: Sequence[NewInteraction], indexes: Sequence[int]
 ) -> list[int]:
-    """Return the indexes of the events without an equal one within `DUPLICATE_WINDOW`, in the call or stored."""
+    """Return the indexes of the events without an earlier or stored duplicate within `DUPLICATE_WINDOW`."""
     last: dict[tuple[int, int, str], datetime] = {}
     kept: list[int] = []
-    for place in sorted(places, key=lambda place: events[place].at):
-        event = events[place]
+    for index in sorted(indexes, key=lambda index: events[index].at):
+        event = events[index]
         same = event.actor_id, event.project_id, event.type.value
         if same not in last or event.at - last[same] >= DUPLICATE_WINDOW:
             last[same] = event.at
-            kept.append(place)
+            kept.append(index)
     if not kept:
         return []
-    rows = [_window(place, events[place]) for place in kept]
-    times = {"least": min(row[4] for row in rows), "most": max(row[5] for row in rows)}
-    there = {row.place for row in await connection.execute(_SAME, {"rows": rows, **times})}
-    return [place for place in sorted(kept) if place not in there]
+    rows = [_window(index, events[index]) for index in kept]
+    times = {"earliest": min(row[4] for row in rows), "latest": max(row[5] for row in rows)}
+    stored = {row.index for row in await connection.execute(_STORED_DUPLICATES, {"rows": rows, **times})}
+    return [index for index in sorted(kept) if index not in stored]
 
 
-def _window(place: int, event: NewInteraction) -> tuple[int, int, int, str, datetime, datetime]:
-    low, high = event.at - DUPLICATE_WINDOW, event.at + DUPLICATE_WINDOW
-    return place, event.actor_id, event.project_id, event.type.value, low, high
+def _window(index: int, event: NewInteraction) -> tuple[int, int, int, str, datetime, datetime]:
+    after, before = event.at - DUPLICATE_WINDOW, event.at + DUPLICATE_WINDOW
+    return index, event.actor_id, event.project_id, event.type.value, after, before

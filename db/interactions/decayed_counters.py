@@ -1,9 +1,9 @@
-"""Decayed counters: distinct actors that recently came to a project, at several half-lives, up to date with each write.
+"""Decayed counters: exponentially decaying sums of a project's distinct actors, at several half-lives.
 
-Each actor counts once for a project, at its first engagement, with `Engagement.weight`. An exponentially decaying sum
-needs only its value and its time, so the transaction of the interaction updates it: counters that are an hour old cost
-a tenth of a ranking's quality. The sums are linear: the order of updates does not matter, late events are added at
-their own time, and what is taken back is subtracted. The hourly job recounts them from `engagement`.
+An actor is counted once per project, at the first engagement, with `Engagement.weight`. The transaction of the
+interaction updates the sums, because counters that are an hour old reduce the quality of a ranking by a tenth. An update
+needs only the stored sum and its time. Sums are linear: updates can be in any order, late events are added at their own
+time, and removed engagement is subtracted. The hourly job recounts the sums from `engagement`.
 
 Four sums decay in wall-clock time (For You, popular), four in active hours (trending; `db.interactions.activity_time`).
 """
@@ -37,19 +37,19 @@ WALL_COLUMNS = ("actors_1h", "actors_6h", "actors_3d", "actors_14d")
 ACTIVE_COLUMNS = ("active_1h", "active_6h", "active_36h", "active_7d")
 
 SLICES = 16
-"""Transactions of a recount: writes to a project wait for one of them only."""
+"""Number of transactions of a recount. A write to a project waits for one of them at most."""
 
 MAX_HALVINGS = 100.0
-"""Older parts of a sum count no more (8e-31); PostgreSQL refuses a float that underflows."""
+"""Maximum number of halvings (factor 8e-31), because PostgreSQL raises an error if a float underflows."""
 
 _NEGLIGIBLE = 1e-9
-"""Rounding error that remains of a sum after all of it was subtracted."""
+"""Greatest rounding error of a sum from which everything was subtracted. Such sums are set to 0."""
 
 
 class FirstEngagement(NamedTuple):
-    """The first engagement of an actor with a project; a negative weight subtracts one.
+    """The first engagement of an actor with a project. A negative weight subtracts it.
 
-    An engagement at `UNKNOWN_TIME` does not count.
+    Engagements at `UNKNOWN_TIME` are not counted.
     """
 
     project_id: int
@@ -76,9 +76,9 @@ def _epoch_sqlite(element: epoch, compiler: SQLCompiler, **kw: Any) -> str:
 
 
 def decay(value: ArrayLike, last_at_s: ArrayLike, at_s: ArrayLike, half_life_s: ArrayLike) -> Floats:
-    """Decay sums from `last_at_s` to `at_s` (Unix seconds); arrays of shapes that broadcast.
+    """Decay sums from `last_at_s` to `at_s` (Unix seconds); the arrays broadcast.
 
-    A sum is never larger than `value`: before its own time nothing has decayed.
+    If `at_s` is before `last_at_s`, the result is `value`.
     """
     passed = np.maximum(np.asarray(at_s, dtype=np.float64) - np.asarray(last_at_s, dtype=np.float64), 0.0)
     halvings = np.minimum(passed / np.asarray(half_life_s, dtype=np.float64), MAX_HALVINGS)
@@ -87,7 +87,7 @@ def decay(value: ArrayLike, last_at_s: ArrayLike, at_s: ArrayLike, half_life_s: 
 
 
 def decay_factor(passed: ColumnElement[float], half_life: float) -> ColumnElement[float]:
-    """Return the remaining share of a sum, in SQL; both arguments in the same unit."""
+    """Return the factor of a decay, in SQL. Both arguments have the same unit."""
     halvings = passed / literal(half_life, Float(53))
     return func.power(literal(2.0, Float(53)), -case((halvings > MAX_HALVINGS, MAX_HALVINGS), else_=halvings))
 
@@ -98,27 +98,27 @@ _NAMES = ["project_id", *WALL_COLUMNS, *ACTIVE_COLUMNS, "as_of_s", "as_of_active
 
 
 def _sums(weight: Any, passed_s: Any, passed_h: Any) -> list[Any]:
-    """Sum decayed weights, in the order of the columns."""
+    """Return decayed sums of `weight`, in the order of the columns."""
     wall = [func.sum(weight * decay_factor(passed_s, half_life)) for half_life in HALF_LIVES_S]
     return wall + [func.sum(weight * decay_factor(passed_h, half_life)) for half_life in ACTIVE_HALF_LIVES_H]
 
 
 def _batch_sums() -> Any:
-    """Select the sums of a batch of first engagements, a row for each project, as of its latest one."""
+    """Return a query of the sums of a batch of first engagements per project, at the project's latest engagement."""
     first = batch({"project_id": BigIntId, "at_s": _REAL, "weight": _REAL}).cte("first").prefix_with("MATERIALIZED")
-    timed = (
+    aged = (
         select(first, active_hours(first.c.at_s).label("at_h"))
         .join(ActivityRate, ActivityRate.hour == hour_of_week(first.c.at_s))
-        .cte("timed")
+        .cte("aged")
         .prefix_with("MATERIALIZED")
     )
-    latest_s, latest_h = func.max(timed.c.at_s).label("as_of_s"), func.max(timed.c.at_h).label("as_of_active_h")
-    latest = select(timed.c.project_id, latest_s, latest_h).group_by(timed.c.project_id).cte("latest")
+    latest_s, latest_h = func.max(aged.c.at_s).label("as_of_s"), func.max(aged.c.at_h).label("as_of_active_h")
+    latest = select(aged.c.project_id, latest_s, latest_h).group_by(aged.c.project_id).cte("latest")
     times = latest.c.as_of_s, latest.c.as_of_active_h
-    sums = _sums(timed.c.weight, latest.c.as_of_s - timed.c.at_s, latest.c.as_of_active_h - timed.c.at_h)
+    sums = _sums(aged.c.weight, latest.c.as_of_s - aged.c.at_s, latest.c.as_of_active_h - aged.c.at_h)
     return (
         select(latest.c.project_id, *sums, *times)
-        .join(timed, timed.c.project_id == latest.c.project_id)
+        .join(aged, aged.c.project_id == latest.c.project_id)
         .group_by(latest.c.project_id, *times)
         # Without a clause in between, SQLite would read ON CONFLICT as the ON of a join.
         .order_by(latest.c.project_id)
@@ -146,8 +146,8 @@ _SLICE = (bindparam("low", type_=BigIntId), bindparam("high", type_=BigIntId))
 
 
 def _count_slice() -> Any:
-    """Count a slice's sums from `engagement`, as of one moment for all."""
-    # Materialized, or SQLite would evaluate each time again wherever it occurs in the sums: sixteen times a row.
+    """Return an insert of the sums of a slice of projects at the time ``at_s``, counted from `engagement`."""
+    # Materialized: otherwise SQLite evaluates each time at its sixteen occurrences in the sums.
     first = (
         select(Engagement.project_id, Engagement.weight, epoch(Engagement.first_at).label("at_s"))
         .where(Engagement.first_at > bindparam("unknown", UNKNOWN_TIME, type_=UtcDateTime()))
@@ -157,18 +157,18 @@ def _count_slice() -> Any:
     )
     now_h = active_hours_of(_AT_S)
     passed_s, passed_h = (_AT_S - first.c.at_s), (now_h - active_hours(first.c.at_s))
-    timed = (
+    aged = (
         select(first.c.project_id, first.c.weight, now_h.label("now_h"))
         .add_columns(
             case((passed_s > 0, passed_s), else_=0.0).label("passed_s"),
             case((passed_h > 0, passed_h), else_=0.0).label("passed_h"),
         )
         .join(ActivityRate, ActivityRate.hour == hour_of_week(first.c.at_s))
-        .cte("timed")
+        .cte("aged")
         .prefix_with("MATERIALIZED")
     )
-    sums = _sums(timed.c.weight, timed.c.passed_s, timed.c.passed_h)
-    rows = select(timed.c.project_id, *sums, func.max(_AT_S), func.max(timed.c.now_h)).group_by(timed.c.project_id)
+    sums = _sums(aged.c.weight, aged.c.passed_s, aged.c.passed_h)
+    rows = select(aged.c.project_id, *sums, func.max(_AT_S), func.max(aged.c.now_h)).group_by(aged.c.project_id)
     return insert(DecayedCounters).from_select(_NAMES, rows, include_defaults=False)
 
 
@@ -187,46 +187,50 @@ _COUNT_SLICE = _count_slice()
 
 
 async def decayed_counts(database: Database, ids: Sequence[int], at: datetime) -> Floats:
-    """Read the decayed counters of projects, in one statement.
+    """Read the decayed counters of projects in one statement.
 
-    Returns (n, 4) weighted actors: a row for each id, a column for each of `HALF_LIVES_S`, decayed to `at`.
+    Returns (n, 4) weighted numbers of actors, decayed to `at`: a row for each id, a column for each of `HALF_LIVES_S`.
     """
     return align_counts(await database.fetch(_SUMS_OF_PROJECTS, {"ids": list(ids)}), ids, at)
 
 
 def align_counts(rows: Iterable[Any], ids: Sequence[int], at: datetime) -> Floats:
-    """Decay rows of (project id, four sums, their time) to `at`, in the order of `ids`; zeros for a missing project."""
+    """Decay rows of (project id, four sums, time of the sums) to `at`, in the order of `ids`; zeros if missing."""
     table = np.zeros((len(ids), 1 + len(WALL_COLUMNS)))
-    places = {id_: place for place, id_ in enumerate(ids)}
+    index_by_id = {id_: index for index, id_ in enumerate(ids)}
     for project_id, *sums_and_time in rows:
-        table[places[project_id]] = sums_and_time
+        table[index_by_id[project_id]] = sums_and_time
     return decay(table[:, :-1], table[:, -1:], at.timestamp(), np.array(HALF_LIVES_S))
 
 
-async def add_first_engagements(connection: AsyncConnection, first: Iterable[FirstEngagement]) -> None:
+async def add_first_engagements(connection: AsyncConnection, engagements: Iterable[FirstEngagement]) -> None:
     """Add first engagements to the counters of locked projects (`lock_projects`), in one statement."""
-    rows = [(one.project_id, one.at.timestamp(), one.weight) for one in first if one.at > UNKNOWN_TIME and one.weight]
+    rows = [
+        (first.project_id, first.at.timestamp(), first.weight)
+        for first in engagements
+        if first.at > UNKNOWN_TIME and first.weight
+    ]
     if rows:
         await connection.execute(_ADD, {"rows": rows})
 
 
 async def subtract_actors(connection: AsyncConnection, actor_ids: Sequence[int]) -> None:
-    """Subtract all first engagements of these actors; call it before their engagement is deleted."""
+    """Subtract all first engagements of actors. Call this before deleting the actors' engagement."""
     rows = await connection.execute(_FIRSTS_OF_ACTORS, {"actors": list(actor_ids)})
     await add_first_engagements(connection, [FirstEngagement(row[0], row[1], -row.weight) for row in rows])
 
 
 async def rebuild_decayed_counters(database: Database, at: datetime | None = None) -> None:
-    """Recount every sum from `engagement`."""
+    """Recount the sums of all projects from `engagement`."""
     async for _ in recount_slices(database, at or now()):
         pass
 
 
 async def recount_slices(database: Database, at: datetime) -> AsyncIterator[tuple[AsyncConnection, dict[str, int]]]:
-    """Recount the sums by slices of project ids; yield each slice's transaction and its bounds, to extend it.
+    """Recount the sums by slices of project ids; yield the open transaction and the id bounds of each slice.
 
-    The number of statements is constant. A slice locks its projects as every writer of interactions does, so that no
-    event is lost and writers wait for one slice only.
+    The number of statements is constant. Each transaction locks the projects of its slice, as writers of interactions
+    do, so that no event is lost.
     """
     (ends,) = await database.fetch(_ENDS)
     if ends[0] is None:

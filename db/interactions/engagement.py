@@ -1,4 +1,4 @@
-"""Interactions to record, and engagement: one row for each actor and project, aggregated from them."""
+"""Updates of `engagement`, the aggregate of interactions by actor and project."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from db.models import ENGAGEMENT_BIT, Engagement, EngagementKind, FeedKind, Inte
 
 @dataclass(frozen=True, slots=True)
 class NewInteraction:
-    """An interaction of an actor with a project. Its identity is (actor, project, type, at)."""
+    """An interaction to record, identified by (actor, project, type, at)."""
 
     actor_id: int
     project_id: int
@@ -27,8 +27,8 @@ class NewInteraction:
     position: int | None = None  # rank in the feed, from 0
     snapshot_id: str | None = None
     session_key: str | None = None
-    weight: float = 1.0  # in the project's counters if this is the first engagement, 0 to 1
-    network: str | None = None  # daily hash of the actor's network; None if unknown or shared by too many
+    weight: float = 1.0  # weight in the decayed counters if this is the first engagement; 0 to 1
+    network: str | None = None  # daily keyed hash of the network; None if unknown or shared by many users
 
 
 Pair = tuple[int, int]
@@ -36,7 +36,7 @@ Pair = tuple[int, int]
 
 
 class _NewEngagement(NamedTuple):
-    """The aggregate of new events of one pair; `weight` and `network` are those of the first event."""
+    """The aggregate of the new events of one pair, with the `weight` and `network` of the first event."""
 
     first_at: datetime
     last_at: datetime
@@ -53,13 +53,13 @@ class _First(NamedTuple):
 
 
 _new = insert_batch(Engagement, "actor_id", "project_id", "first_at", "last_at", "kinds", "weight")
-_given = _new.excluded
+_inserted = _new.excluded
 _UPSERT = _new.on_conflict_do_update(
     index_elements=["actor_id", "project_id"],
     set_={
-        "first_at": case((_given.first_at < Engagement.first_at, _given.first_at), else_=Engagement.first_at),
-        "last_at": case((_given.last_at > Engagement.last_at, _given.last_at), else_=Engagement.last_at),
-        "kinds": Engagement.kinds.bitwise_or(_given.kinds),
+        "first_at": case((_inserted.first_at < Engagement.first_at, _inserted.first_at), else_=Engagement.first_at),
+        "last_at": case((_inserted.last_at > Engagement.last_at, _inserted.last_at), else_=Engagement.last_at),
+        "kinds": Engagement.kinds.bitwise_or(_inserted.kinds),
     },
 )
 _pairs = batch(columns_of(Engagement, "actor_id", "project_id")).subquery("pairs")
@@ -75,16 +75,16 @@ _DELETE_EMPTY = (
 
 
 async def apply_engagement(connection: AsyncConnection, events: Iterable[NewInteraction]) -> None:
-    """Merge events into the rows of their pairs, which must be locked, and add new pairs to the decayed counters."""
+    """Merge events into the rows of their locked pairs, and add new pairs to the decayed counters."""
     merged = _merged(events)
     if not merged:
         return
-    stored = await connection.execute(_FIRSTS, {"rows": sorted(merged)})
-    known = {(row.actor_id, row.project_id): _First(row.first_at, row.weight) for row in stored}
-    weights = await _weights(connection, {pair: one for pair, one in merged.items() if pair not in known})
-    rows = [(*pair, *one[:3], weights.get(pair, one.weight)) for pair, one in sorted(merged.items())]
+    rows_of_pairs = await connection.execute(_FIRSTS, {"rows": sorted(merged)})
+    stored_firsts = {(row.actor_id, row.project_id): _First(row.first_at, row.weight) for row in rows_of_pairs}
+    weights = await _weights(connection, {pair: new for pair, new in merged.items() if pair not in stored_firsts})
+    rows = [(*pair, *new[:3], weights.get(pair, new.weight)) for pair, new in sorted(merged.items())]
     await connection.execute(_UPSERT, {"rows": rows})
-    await add_first_engagements(connection, _first_engagements(merged, known, weights))
+    await add_first_engagements(connection, _first_engagements(merged, stored_firsts, weights))
 
 
 def _merged(events: Iterable[NewInteraction]) -> dict[Pair, _NewEngagement]:
@@ -94,37 +94,44 @@ def _merged(events: Iterable[NewInteraction]) -> dict[Pair, _NewEngagement]:
         if bit is None:
             continue
         pair = event.actor_id, event.project_id
-        one = merged.get(pair) or _NewEngagement(event.at, event.at, 0, event.weight, event.network)
-        weight, network = (event.weight, event.network) if event.at < one.first_at else one[3:]
-        first_at, last_at = min(one.first_at, event.at), max(one.last_at, event.at)
-        merged[pair] = _NewEngagement(first_at, last_at, one.kinds | int(bit), weight, network)
+        so_far = merged.get(pair) or _NewEngagement(event.at, event.at, 0, event.weight, event.network)
+        weight, network = (event.weight, event.network) if event.at < so_far.first_at else so_far[3:]
+        first_at, last_at = min(so_far.first_at, event.at), max(so_far.last_at, event.at)
+        merged[pair] = _NewEngagement(first_at, last_at, so_far.kinds | int(bit), weight, network)
     return merged
 
 
 async def _weights(connection: AsyncConnection, new: Mapping[Pair, _NewEngagement]) -> dict[Pair, float]:
-    """Return the weight of each new pair, reduced if many actors of its network came to the project lately."""
-    actors = [NetworkActor(pair[1], one.network, one.first_at) for pair, one in new.items() if one.network is not None]
-    shares = iter(await count_network_actors(connection, actors))
-    return {pair: one.weight * (1.0 if one.network is None else next(shares)) for pair, one in new.items()}
+    """Return the weight of each new pair, reduced by the network cap (`db.interactions.network_cap`)."""
+    actors = [
+        NetworkActor(pair[1], engagement.network, engagement.first_at)
+        for pair, engagement in new.items()
+        if engagement.network is not None
+    ]
+    factors = iter(await count_network_actors(connection, actors))
+    return {
+        pair: engagement.weight * (1.0 if engagement.network is None else next(factors))
+        for pair, engagement in new.items()
+    }
 
 
 def _first_engagements(
-    merged: Mapping[Pair, _NewEngagement], known: Mapping[Pair, _First], weights: Mapping[Pair, float]
+    merged: Mapping[Pair, _NewEngagement], stored_firsts: Mapping[Pair, _First], weights: Mapping[Pair, float]
 ) -> Iterator[FirstEngagement]:
-    """Yield the new pairs, and the corrections for pairs whose first engagement moved to an earlier time."""
-    for pair, one in merged.items():
-        first = known.get(pair)
+    """Yield the first engagements of new pairs, and corrections for pairs whose first engagement is now earlier."""
+    for pair, new in merged.items():
+        first = stored_firsts.get(pair)
         if first is None:
-            yield FirstEngagement(pair[1], one.first_at, weights[pair])
-        elif one.first_at < first.at:
+            yield FirstEngagement(pair[1], new.first_at, weights[pair])
+        elif new.first_at < first.at:
             yield FirstEngagement(pair[1], first.at, -first.weight)
-            yield FirstEngagement(pair[1], one.first_at, first.weight)
+            yield FirstEngagement(pair[1], new.first_at, first.weight)
 
 
 async def remove_engagement_kind(
     connection: AsyncConnection, actor_id: int, project_id: int, bit: EngagementKind
 ) -> None:
-    """Remove one kind of engagement; a row without any kind is deleted and subtracted from the decayed counters."""
+    """Remove one kind of engagement. If no kind remains, delete the row and subtract it from the decayed counters."""
     pair = {"actor": actor_id, "project": project_id}
     await connection.execute(_CLEAR_BIT, pair | {"mask": ~int(bit)})
     for row in await connection.execute(_DELETE_EMPTY, pair):

@@ -1,4 +1,4 @@
-"""Migrations of the database schema, one revision in each file of `versions`; `db.schema` applies them.
+"""Migrations of the database schema, one revision in each file of `versions`. `db.schema` applies them.
 
-There are no downgrades: restore the backup made before the migration.
+There are no downgrades; restore the backup made before the migration.
 """

@@ -1,7 +1,7 @@
 """Draft the next revision: ``python -m db.migrations "summary"``; then review and complete it.
 
 Alembic compares the models with a scratch SQLite database at the newest revision. Changed check constraints and
-PostgreSQL's partitions have to be written by hand; `tests/db/test_migrations.py` fails if they are missing.
+PostgreSQL's partitions must be written by hand; `tests/db/test_migrations.py` fails if they are missing.
 """
 
 import asyncio

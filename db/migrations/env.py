@@ -9,7 +9,7 @@ from db.models import Base
 
 
 def _render(kind: str, item: Any, _autogenerate: object) -> str | Literal[False]:
-    """Write our own types as their database types into a new revision, so that old revisions never change."""
+    """Write `UtcDateTime` into a new revision as its database type, so that revisions do not depend on our code."""
     if kind == "type" and isinstance(item, UtcDateTime):
         return "sa.DateTime(timezone=True)"
     return False
@@ -25,7 +25,7 @@ context.configure(
     target_metadata=Base.metadata,
     render_item=_render,
     include_object=_include,
-    compare_server_default=False,  # on SQLite, where drafts are made, Alembic takes '' for a change
+    compare_server_default=False,  # revisions are drafted on SQLite, where Alembic reports '' as a change
     transaction_per_migration=True,
     render_as_batch=True,
 )

@@ -1,8 +1,8 @@
-"""Models of the relational database, the same for SQLite and PostgreSQL. Queries belong in the packages that use them.
+"""Models of the relational database, for SQLite and PostgreSQL. Queries belong in the packages that use them.
 
-`catalog` holds users, projects and terms; `interactions` holds actors and what they did; `onboarding` holds questions
-and answers; `operations` holds outbox, jobs, erasures, served pages and trained models. In every table ``id`` is
-internal and ``key`` is the platform's own id, which inputs take.
+`catalog` has users, projects and terms; `interactions` has actors, interactions and counters; `onboarding` has
+questions and answers; `operations` has outbox, jobs, erasures, served pages and trained models. In every table ``id``
+is internal, and ``key`` is the platform's own id, which the API uses.
 """
 
 from db.models.base import Base, now

@@ -1,4 +1,4 @@
-"""Declarative base of the models: names of constraints, types of columns, the present time."""
+"""Declarative base of the models: constraint names, column types, the present time."""
 
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -22,7 +22,7 @@ def one_of_check(column: str, values: type[StrEnum]) -> CheckConstraint:
 
 
 class Base(DeclarativeBase):
-    """Base of all models, with constraint names that both engines share, so that migrations find them."""
+    """Base class of all models. Constraint names are the same on both engines, so that migrations can refer to them."""
 
     metadata = MetaData(
         naming_convention={

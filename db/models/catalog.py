@@ -30,7 +30,7 @@ class User(Base):
 
 
 class Project(Base):
-    """A recommended item. Writes of `Like` and `Interaction` maintain `like_count` and `view_count`."""
+    """A project, the recommended item. Writes of `Like` and `Interaction` update `like_count` and `view_count`."""
 
     __tablename__ = "projects"
     id: Mapped[int] = mapped_column(BigIntId, primary_key=True)
@@ -74,10 +74,10 @@ for _name, _first in (
 
 
 class Term(Base):
-    """A tool, category or topic. Projects carry terms; interests refer to them.
+    """A tool, category or topic. Projects have terms, and interests refer to terms.
 
-    `listed` terms were sent by the platform as a tool or category, or named in its onboarding questions: they are
-    visible to everybody, whatever projects carry them (`db.catalog.visibility`).
+    A `listed` term was sent by the platform as a tool or category, or is in an onboarding question. Listed terms are
+    visible to everybody (`db.catalog.visibility`).
     """
 
     __tablename__ = "terms"
@@ -92,7 +92,7 @@ class Term(Base):
 
 
 class Tool(Base):
-    """Attributes of a tool beyond its `Term`."""
+    """Attributes of a tool that `Term` does not have."""
 
     __tablename__ = "tools"
     term_id: Mapped[int] = mapped_column(BigIntId, ForeignKey("terms.id", ondelete="CASCADE"), primary_key=True)
@@ -103,7 +103,7 @@ class Tool(Base):
 
 
 class ProjectTerm(Base):
-    """A term of a project."""
+    """The association of a project with a term."""
 
     __tablename__ = "project_terms"
     __table_args__ = (PrimaryKeyConstraint("project_id", "term_id"), Index(None, "term_id", "project_id"))

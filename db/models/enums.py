@@ -1,10 +1,10 @@
-"""Closed sets of values of columns."""
+"""Enumerations of column values."""
 
 from enum import IntFlag, StrEnum
 
 
 class Role(StrEnum):
-    """Permissions of a caller: read as a viewer, write the catalog, or administer."""
+    """Roles of a caller: read as a viewer, write the catalog (service), or administer."""
 
     VIEWER = "viewer"
     SERVICE = "service"
@@ -12,7 +12,7 @@ class Role(StrEnum):
 
 
 class TermKind(StrEnum):
-    """Kinds of terms."""
+    """Kinds of `Term`."""
 
     TOOL = "tool"
     CATEGORY = "category"
@@ -29,7 +29,7 @@ class TagSource(StrEnum):
 
 
 class InteractionType(StrEnum):
-    """Types of interactions. All but the last two count as engagement."""
+    """Types of interactions. All except DISMISS and IMPRESSION count as engagement."""
 
     VIEW = "view"
     LIKE = "like"
@@ -60,7 +60,7 @@ ENGAGEMENT_BIT: dict[InteractionType, EngagementKind] = {
 
 
 class FeedKind(StrEnum):
-    """Feeds that serve pages."""
+    """Feeds whose pages are logged and whose interactions are recorded."""
 
     FOR_YOU = "for_you"
     TRENDING = "trending"
@@ -80,7 +80,7 @@ class QuestionType(StrEnum):
 
 
 class MuteKind(StrEnum):
-    """Subjects of a mute: a term, an owner, or a project as evidence."""
+    """Subjects of a mute: a term, an owner, or a project that is not used as evidence."""
 
     TOPIC = "topic"
     CATEGORY = "category"

@@ -1,4 +1,4 @@
-"""Actors, their interactions with projects, and counters of them."""
+"""Actors, their interactions with projects, and counters."""
 
 from datetime import datetime
 from typing import Any
@@ -13,10 +13,10 @@ from db.models.enums import FeedKind, InteractionType, TagSource
 
 
 class Actor(Base):
-    """A user, or the session of an anonymous visitor. Every interaction and setting belongs to an actor.
+    """A user or an anonymous session. Every interaction and setting belongs to an actor.
 
-    `version` rises in the transaction of each write of the actor, and so tells that a ranking snapshot is out of date.
-    A claimed session is `merged_into` the account's actor, and its id stands for the account until `claim_ends_at`.
+    Every write for the actor increases `version`, which shows that a ranking snapshot is outdated. A claimed session is
+    `merged_into` the actor of the account. Requests with its id act as the account until `claim_ends_at`.
     """
 
     __tablename__ = "actors"
@@ -33,9 +33,9 @@ class Actor(Base):
 
 
 class Interaction(Base):
-    """One raw event: append-only, identified by (actor, project, type, at), partitioned by month on PostgreSQL.
+    """One event: append-only, identified by (actor, project, type, at), partitioned by month on PostgreSQL.
 
-    An event of unknown time is stored at `db.database.column_types.UNKNOWN_TIME`.
+    `at` is `db.database.column_types.UNKNOWN_TIME` if the time is unknown.
     """
 
     __tablename__ = "interactions"
@@ -70,10 +70,10 @@ class _ActorOnProject:
 
 
 class Engagement(_ActorOnProject, Base):
-    """All interactions of one actor with one project; `kinds` holds `EngagementKind` bits.
+    """Aggregate of the interactions of one actor with one project; `kinds` holds `EngagementKind` bits.
 
-    `weight` is the actor's weight in the project's decayed counters, 0 to 1, fixed at the first engagement. It is
-    stored so that the counters can be recounted.
+    `weight` is the weight of the actor in the project's decayed counters, 0 to 1. It is set at the first engagement and
+    stored for recounts.
     """
 
     __tablename__ = "engagement"
@@ -84,21 +84,21 @@ class Engagement(_ActorOnProject, Base):
 
 
 class Like(_ActorOnProject, Base):
-    """A like."""
+    """A project that an actor likes."""
 
     __tablename__ = "likes"
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 
 class Save(_ActorOnProject, Base):
-    """A project saved for later."""
+    """A project that an actor saved for later."""
 
     __tablename__ = "saves"
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 
 class Dismissal(_ActorOnProject, Base):
-    """A project hidden from an actor's feeds; `reason_id` is the rejected reason of the explanation, if any."""
+    """A project hidden from an actor's feeds; `reason_id` is the reason given, if any."""
 
     __tablename__ = "dismissals"
     reason_id: Mapped[str | None]
@@ -106,7 +106,7 @@ class Dismissal(_ActorOnProject, Base):
 
 
 class Mute(Base):
-    """A muted term or owner, whose projects leave the actor's feeds, or a project that is no evidence for rankings.
+    """A muted term or owner, whose projects the actor's feeds exclude, or a project that is not used as evidence.
 
     Exactly one of `term_id`, `owner_id` and `seed_id` is set. `dismissed_id` is the project whose dismissal created the
     mute, if any.
@@ -139,8 +139,8 @@ class Mute(Base):
 class DecayedCounters(Base):
     """Decayed sums of the weights of a project's distinct actors, by half-life (`db.interactions.decayed_counters`).
 
-    The sums are as of the latest first engagement in them: `as_of_s` in Unix seconds for those in wall-clock time,
-    `as_of_active_h` in active hours for those in activity time.
+    The `actors_…` sums decay in wall-clock time up to `as_of_s` (Unix seconds), the `active_…` sums in activity time up
+    to `as_of_active_h` (active hours). Both are the time of the latest first engagement in the sums.
     """
 
     __tablename__ = "decayed_counters"
@@ -158,9 +158,9 @@ class DecayedCounters(Base):
 
 
 class NetworkCount(Base):
-    """Decayed count of a project's new actors from one network, which caps the weight of further ones.
+    """Decayed count of a project's new actors from one network, used to cap the weight of the network's next actors.
 
-    `network` is a keyed hash that changes daily; no address is stored.
+    `network` is a keyed hash that changes daily. No address is stored.
     """
 
     __tablename__ = "network_counts"
@@ -171,7 +171,7 @@ class NetworkCount(Base):
 
 
 class EventId(Base):
-    """A client's own id of an event, kept for as long as the event may be sent again."""
+    """A client's own id of an event, kept while the client can send the event again."""
 
     __tablename__ = "event_ids"
     actor_id: Mapped[int] = mapped_column(BigIntId, ForeignKey("actors.id", ondelete="CASCADE"), primary_key=True)
@@ -211,7 +211,7 @@ Index("ix_user_tags_term_actor", UserTag.term_id, UserTag.actor_id)
 
 
 class RemovedInterest(Base):
-    """An interest that an actor has removed: learning and imports do not add it again, only the actor does."""
+    """An interest that an actor removed. Training and imports do not add it again; the actor can."""
 
     __tablename__ = "removed_interests"
     __table_args__ = (PrimaryKeyConstraint("actor_id", "term_id"), Index(None, "term_id"))

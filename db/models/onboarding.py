@@ -15,10 +15,11 @@ from db.models.enums import QuestionType
 class OnboardingQuestion(Base):
     """An onboarding question.
 
-    `options` is a list of ``{id, label, icon, description, term, translations}``, `term` ``{kind, key}`` or null;
-    `translations` are ``{locale: {text, description}}``, of an option ``{locale: {label, description}}``. From `least`
-    to `most` options may be chosen. `version` rises with each change. An `automatic` question was generated from the
-    catalog, and is generated again until the platform sends one with its key.
+    `options` is a list of ``{id, label, icon, description, term, translations}``, where `term` is ``{kind, key}`` or
+    null. `translations` is ``{locale: {text, description}}``, and in an option ``{locale: {label, description}}``.
+    `least` and `most` are the minimum and maximum number of chosen options. Each change increases `version`. An
+    `automatic` question was generated from the catalog. It is regenerated until the platform sends a question with the
+    same key.
     """
 
     __tablename__ = "onboarding_questions"
@@ -43,11 +44,11 @@ class OnboardingQuestion(Base):
 
 
 class OnboardingResponse(Base):
-    """An actor's answer to one question; a new answer replaces it.
+    """An actor's answer to one question. A new answer replaces it.
 
-    `term_ids` (the interests that the answer set) and `words` (its part of the profile's text) are fixed when the
-    answer is given, so that a later change of the question does not alter them. `skipped` means that the actor
-    declined.
+    `term_ids` are the interests that the answer sets, `words` is its part of the text from which the profile vector is
+    computed. Both are stored with the answer, so that later changes of the question do not change them. `skipped` means
+    that the actor declined to answer.
     """
 
     __tablename__ = "onboarding_responses"

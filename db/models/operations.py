@@ -13,12 +13,12 @@ from db.models.enums import FeedKind, OutboxKind
 
 
 class OutboxRow(Base):
-    """An index document to update. The row has no payload: a worker reads the present row of the database.
+    """An index document to update. The row has no payload: a worker reads the data from the database.
 
-    `version` rises with each further change, and a worker deletes the row only if its version has not changed. `urgent`
-    rows (removals) go first. A row is free once `available_at` has passed; a worker's lease moves `available_at`
-    forward. `held_until` is the end of a lease that a newer change interrupted. A `dead` row failed too often and waits
-    for an operator.
+    Each change increases `version`. A worker deletes the row only if its version is the same. `urgent` rows (removals)
+    are processed first. A row can be leased when `available_at` has passed; a lease sets `available_at` to its end.
+    `held_until` is the end of a lease that a newer change interrupted. A `dead` row (dead letter) was rejected
+    `MAX_ATTEMPTS` times and waits for an operator.
     """
 
     __tablename__ = "outbox"
@@ -40,10 +40,10 @@ Index("ix_outbox_next", OutboxRow.dead, OutboxRow.urgent.desc(), OutboxRow.avail
 
 
 class Erasure(Base):
-    """A deletion of actors whose projections are not all clean yet; afterwards its receipt.
+    """A deletion of actors: the remaining work in cache and index, and later the receipt.
 
-    `leftovers` lists what projections may still hold (keys of ``actors`` and ``projects``) and is emptied when they
-    hold it no more. `report` counts the deleted rows. A completed row identifies nobody.
+    `leftovers` lists the actors and projects that cache and index may still contain, and is emptied when both are
+    clean. `report` counts the deleted rows. A completed row contains no personal data.
     """
 
     __tablename__ = "erasures"
@@ -55,10 +55,10 @@ class Erasure(Base):
 
 
 class Job(Base):
-    """The lock of a periodic job, which lets one worker run it.
+    """The lock of a periodic job, so that one worker at a time runs it.
 
-    `token` rises with each acquisition; the lease ends at `until` by the database's clock, None while nobody holds it.
-    `due` is the latest acquired occurrence: no worker runs it twice.
+    Each acquisition increases `token`. The lease ends at `until`, by the database's clock; `until` is None while no
+    worker holds the job. `due` is the latest acquired occurrence, which is not run again.
     """
 
     __tablename__ = "jobs"
@@ -75,8 +75,8 @@ class Job(Base):
 class UserFactors(Base):
     """Latent factors and taste cluster of an actor, rebuilt from `engagement` by the nightly training.
 
-    `vector` holds little-endian float16. `cluster` is the id of a `TasteCluster` of the same training run, which never
-    reuses an id of the run before.
+    `vector` is little-endian float16. `cluster` is the id of a `TasteCluster` of the same training run. A run does not
+    reuse ids of the previous run.
     """
 
     __tablename__ = "user_factors"
@@ -94,7 +94,7 @@ class TasteCluster(Base):
 
 
 class ItemFactors(Base):
-    """Nightly latent factors (float16) of a project; empty for one with too few actors."""
+    """Latent factors (float16) of a project, rebuilt nightly. Projects with too few actors have no row."""
 
     __tablename__ = "item_factors"
     project_id: Mapped[int] = mapped_column(BigIntId, ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True)
@@ -102,7 +102,7 @@ class ItemFactors(Base):
 
 
 class ItemNeighbors(Base):
-    """Projects that the same actors engage with: little-endian int64 ids, the nearest first, and float32 cosines."""
+    """Projects with similar actors: little-endian int64 ids, the most similar first, and float32 cosines."""
 
     __tablename__ = "item_neighbors"
     project_id: Mapped[int] = mapped_column(BigIntId, ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True)
@@ -111,9 +111,9 @@ class ItemNeighbors(Base):
 
 
 class RankingModel(Base):
-    """The weights of one preset or training run; never deleted.
+    """A ranking model of a training run. Models are never deleted.
 
-    `retired_at` is the time of the last deactivation; a roll-back activates the latest of these.
+    `retired_at` is the time of the last deactivation. A roll-back activates the model with the latest `retired_at`.
     """
 
     __tablename__ = "ranking_models"
@@ -136,7 +136,7 @@ Index(
 
 
 class VelocityConstants(Base):
-    """Fitted constants of the trending formula, by window; never deleted."""
+    """Fitted constants of the trending formula, by window. Rows are never deleted."""
 
     __tablename__ = "velocity_constants"
     id: Mapped[int] = mapped_column(BigIntId, primary_key=True)
@@ -156,9 +156,9 @@ Index(
 
 
 class ActivityRate(Base):
-    """The speed of activity time in an hour of the week, 0 to 167 from Monday 00:00 UTC.
+    """Active hours per wall-clock hour (`rate`) in an hour of the week, 0 to 167 from Monday 00:00 UTC.
 
-    See `db.interactions.activity_time`.
+    `start_h` is the start of the hour in active hours since the start of the week; see `db.interactions.activity_time`.
     """
 
     __tablename__ = "activity_rates"
@@ -168,13 +168,13 @@ class ActivityRate(Base):
 
 
 class ServedPage(Base):
-    """A served page, logged for training, replay and support; a sample, kept for 7 days.
+    """A served page, logged for training, replay and support. A sample of pages is kept for 7 days.
 
-    `projects` lists ids by rank from `first_rank`; `contributions` holds their millionths, little-endian int64, row by
-    row, in the order of `signals`, and `values` the signals' values, float32. `explored` lists the projects placed by
-    exploration, each as ``[id, propensity]``. `sampled` are some of the ranking's other candidates, each drawn with
-    probability `sampled_share`, with their `sampled_values`: training on shown projects only would repeat the choices
-    of the model before.
+    `projects` lists project ids by rank from `first_rank`. `contributions` is a (projects, signals) matrix of integer
+    millionths (little-endian int64), `values` the matrix of signal values (float32). `explored` lists the projects
+    placed by exploration as ``[id, propensity]``. `sampled` lists other candidates of the ranking, each drawn with
+    probability `sampled_share`, and `sampled_values` their signal values: a model trained only on shown projects learns
+    to repeat the choices of the model that ranked them.
     """
 
     __tablename__ = "served_pages"

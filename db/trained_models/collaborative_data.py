@@ -1,6 +1,6 @@
-"""Data of the collaborative signals: latent factors, taste clusters, neighbor lists, and live first engagements.
+"""Data of the collaborative signals: latent factors, taste clusters, neighbor lists, and recent first engagements.
 
-Neighbor lists are stored as blobs: a list of 200 is one row of 2.4 KB.
+A neighbor list is one row of two blobs: 2.4 KB for 200 neighbors.
 """
 
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -23,22 +23,22 @@ Ids = NDArray[np.int64]
 Vector = NDArray[np.float32]
 
 ACTORS_PER_READ = 5_000
-"""Actors in one statement of `stream_engagement`, which bounds its memory."""
+"""Number of actors per statement of `stream_engagement`, to limit memory."""
 ROWS_PER_WRITE = 2_000
 FIRST_ENGAGEMENT_BUCKET_S = 300.0
-"""Five minutes: 4,032 numbers for two weeks."""
+"""Interval of `first_engagement_counts`: 4,032 intervals in two weeks."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NeighborList:
-    """Neighbors of a project, the nearest first."""
+    """Neighbors of a project, the most similar first."""
 
     ids: Ids
     similarity: Vector
 
 
 class FirstInteractions(NamedTuple):
-    """First engagements: (m,) projects, actors, and Unix seconds."""
+    """First engagements: (m,) project ids, actor ids, and times in Unix seconds."""
 
     projects: Ids
     actors: Ids
@@ -49,7 +49,7 @@ NO_INTERACTIONS = FirstInteractions(np.empty(0, np.int64), np.empty(0, np.int64)
 
 
 class ActorFactors(NamedTuple):
-    """Factors of actors: (m,) ascending ids, packed factors, and cluster ids or 0."""
+    """Factors of actors: (m,) ascending actor ids, packed factors, and taste cluster ids (0: no cluster)."""
 
     actors: Ids
     vectors: list[bytes]
@@ -111,23 +111,23 @@ _LAST_ACTOR = select(func.max(Actor.id))
 
 
 async def factors_of(database: Database, actor_id: int) -> Vector:
-    """Return the latent factors of an actor, empty before the first nightly training that knows the actor."""
+    """Read the latent factors of an actor; empty if the actor was in no nightly training yet."""
     rows = await database.fetch(_FACTORS, {"actor": actor_id})
     return unpack_factors(rows[0].vector) if rows else NO_FACTORS
 
 
-async def owner_factors(database: Database, users: Sequence[int]) -> dict[int, bytes]:
-    """Read the packed factors of users."""
-    return {row.user_id: row.vector for row in await database.fetch(_OWNERS, {"ids": users})}
+async def owner_factors(database: Database, user_ids: Sequence[int]) -> dict[int, bytes]:
+    """Read the packed factors of users, by user id."""
+    return {row.user_id: row.vector for row in await database.fetch(_OWNERS, {"ids": user_ids})}
 
 
 async def item_factors(database: Database, ids: Sequence[int]) -> dict[int, bytes]:
-    """Read the packed factors of projects; one with too few actors has none."""
+    """Read the packed factors of projects, by id. Projects with too few actors are left out."""
     return {row.project_id: row.vector for row in await database.fetch(_PROJECTS, {"ids": ids})}
 
 
 async def project_neighbors(database: Database, ids: Sequence[int]) -> dict[int, NeighborList]:
-    """Return the neighbor lists of projects, by project id; a project without neighbors is left out."""
+    """Read the neighbor lists of projects, by project id. Projects without neighbors are left out."""
     rows = await database.fetch(_LISTS, {"ids": ids})
     return {
         row.project_id: NeighborList(
@@ -140,7 +140,7 @@ async def project_neighbors(database: Database, ids: Sequence[int]) -> dict[int,
 async def recent_interactions(
     database: Database, ids: Sequence[int], actor_id: int, since: datetime, limit: int
 ) -> FirstInteractions:
-    """Read the latest first engagements of other actors with these projects since a time."""
+    """Read up to `limit` first engagements of other actors with these projects since a time, latest first."""
     rows = await database.fetch(_RECENT, {"ids": ids, "actor": actor_id, "since": since, "limit": limit})
     projects, actors, at_s = zip(*rows, strict=True) if rows else ((), (), ())
     return FirstInteractions(
@@ -148,39 +148,39 @@ async def recent_interactions(
     )
 
 
-async def user_factors(database: Database, actors: Sequence[int]) -> ActorFactors:
-    """Read the factors of those actors that have any."""
-    rows = await database.fetch(_FACTORS_OF_ACTORS, {"ids": actors})
-    ids, vectors, taste_clusters = zip(*rows, strict=True) if rows else ((), (), ())
-    return ActorFactors(np.array(ids, dtype=np.int64), list(vectors), np.array(taste_clusters, dtype=np.int64))
+async def user_factors(database: Database, actor_ids: Sequence[int]) -> ActorFactors:
+    """Read the factors of actors. Actors without factors are left out."""
+    rows = await database.fetch(_FACTORS_OF_ACTORS, {"ids": actor_ids})
+    ids, vectors, cluster_ids = zip(*rows, strict=True) if rows else ((), (), ())
+    return ActorFactors(np.array(ids, dtype=np.int64), list(vectors), np.array(cluster_ids, dtype=np.int64))
 
 
 async def taste_clusters(database: Database, ids: Sequence[int]) -> dict[int, bytes]:
-    """Read the packed mean factors of taste clusters."""
+    """Read the packed mean factors of taste clusters, by cluster id."""
     return {row.id: row.vector for row in await database.fetch(_CLUSTERS, {"ids": ids})}
 
 
 async def session_neighbors_of(
     database: Database, ids: Sequence[int], actor_id: int, since: datetime, limit: int
 ) -> dict[int, int]:
-    """Count the shared projects of other actors that engaged with these projects since a time."""
+    """Return, for up to `limit` other actors, how many of these projects they first engaged with since a time."""
     rows = await database.fetch(_SESSION_NEIGHBORS, {"ids": ids, "actor": actor_id, "since": since, "limit": limit})
     return {row.actor_id: row.shared for row in rows}
 
 
 async def first_engagement_counts(database: Database, since: datetime) -> list[tuple[float, int]]:
-    """Count the first engagements with any project by five minutes: middle (Unix seconds), count."""
+    """Count first engagements with any project in intervals of five minutes: (middle in Unix seconds, count)."""
     rows = await database.fetch(_COUNTS, {"since": since})
     return [((row.bucket + 0.5) * FIRST_ENGAGEMENT_BUCKET_S, row.count) for row in rows]
 
 
-def pack_first_engagement_counts(counted: Sequence[tuple[float, int]]) -> bytes:
+def pack_first_engagement_counts(counts: Sequence[tuple[float, int]]) -> bytes:
     """Pack counts for the cache: all times, then all counts, as little-endian float64."""
-    return np.array(counted, dtype="<f8").reshape(-1, 2).T.tobytes()
+    return np.array(counts, dtype="<f8").reshape(-1, 2).T.tobytes()
 
 
 async def owners_of(database: Database, ids: Sequence[int]) -> dict[int, int]:
-    """Read the owners of projects that have one."""
+    """Read the owner ids of projects. Projects without an owner are left out."""
     return {row.id: row.owner_id for row in await database.fetch(_OWNERS_OF, {"ids": ids})}
 
 
@@ -188,7 +188,7 @@ async def owners_of(database: Database, ids: Sequence[int]) -> dict[int, int]:
 
 
 async def stream_engagement(database: Database) -> AsyncIterator[tuple[Ids, Ids, NDArray[np.float64]]]:
-    """Stream all engagement as (actors, projects, Unix seconds of the first), in slices of actors."""
+    """Stream all engagement as (actor ids, project ids, Unix seconds of the first engagement), in slices of actors."""
     last = (await database.fetch(_LAST_ACTOR))[0][0] or 0
     for after in range(0, last, ACTORS_PER_READ):
         rows = await database.fetch(_SLICE, {"after": after, "until": after + ACTORS_PER_READ})
@@ -201,7 +201,7 @@ async def stream_engagement(database: Database) -> AsyncIterator[tuple[Ids, Ids,
 
 
 async def next_cluster_id(connection: AsyncConnection) -> int:
-    """Return the first unused id, so that readers never mix clusters of two training runs."""
+    """Return the lowest unused cluster id, so that two training runs have different ids."""
     return int((await connection.execute(_LAST_CLUSTER)).scalar() or 0) + 1
 
 
@@ -210,7 +210,7 @@ async def replace_all(
     model: type[UserFactors | TasteCluster | ItemFactors | ItemNeighbors],
     rows: Iterable[Any],
 ) -> None:
-    """Replace all rows of a table in the caller's transaction; readers see the old ones until it ends."""
+    """Replace all rows of a table in the caller's transaction. Readers see the old rows until it ends."""
     await connection.execute(delete(model))
     remaining = iter(rows)
     while chunk := list(islice(remaining, ROWS_PER_WRITE)):
@@ -218,10 +218,10 @@ async def replace_all(
 
 
 def pack_factors(vector: NDArray[Any]) -> bytes:
-    """Pack factors as little-endian float16, 80 bytes for 40."""
+    """Pack factors as little-endian float16: 80 bytes for 40 factors."""
     return vector.astype("<f2").tobytes()
 
 
-def unpack_factors(blob: bytes) -> Vector:
+def unpack_factors(packed: bytes) -> Vector:
     """Unpack the result of `pack_factors`."""
-    return np.frombuffer(blob, dtype="<f2").astype(np.float32)
+    return np.frombuffer(packed, dtype="<f2").astype(np.float32)

@@ -1,4 +1,4 @@
-"""Registry of ranking models: never deleted, at most one of them active."""
+"""Registry of ranking models. Models are never deleted; at most one is active."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -16,7 +16,7 @@ from db.models import RankingModel, now
 
 @dataclass(frozen=True, slots=True)
 class StoredModel:
-    """A model: its curves by signal, and the report of its training and evaluation."""
+    """A ranking model: curves by signal, and the report of its training and evaluation."""
 
     name: str
     curves: Mapping[str, Any]
@@ -44,12 +44,12 @@ _ACTIVATE = update(RankingModel).where(RankingModel.name == bindparam("chosen"))
 
 
 async def all_models(database: Database) -> list[StoredModel]:
-    """Read every model, latest first."""
+    """Read all models, latest first."""
     return [StoredModel(*row) for row in await database.fetch(_ALL)]
 
 
 async def active_model(database: Database) -> StoredModel | None:
-    """Read the active model; None while the built-in preset ranks."""
+    """Read the active model. None: the built-in preset is active."""
     for row in await database.fetch(_ACTIVE):
         return StoredModel(*row)
     return None
@@ -60,7 +60,7 @@ async def store_model(
 ) -> None:
     """Store a model without activating it.
 
-    Raises `InvalidRecord` if there is one of that name: models are never overwritten.
+    Raises `InvalidRecord` if a model of that name exists, because models are never overwritten.
     """
     if (await connection.execute(_NAMED, {"chosen": name})).first():
         raise InvalidRecord(
@@ -70,9 +70,9 @@ async def store_model(
 
 
 async def activate_model(connection: AsyncConnection, name: str | None) -> None:
-    """Activate a model, and deactivate the one before; None activates the built-in preset.
+    """Activate a model and deactivate the active one. None activates the built-in preset.
 
-    Raises `InvalidRecord` if there is no model of that name; the caller must roll the transaction back.
+    Raises `InvalidRecord` if no model of that name exists; the caller must roll back the transaction.
     """
     await connection.execute(_DEACTIVATE, {"at": now()})
     if name is not None and (await connection.execute(_ACTIVATE, {"chosen": name})).rowcount != 1:
@@ -80,7 +80,7 @@ async def activate_model(connection: AsyncConnection, name: str | None) -> None:
 
 
 async def previous_model(database: Database) -> str | None:
-    """Return the name of the model that was active before; None if that was the built-in preset."""
+    """Return the name of the last deactivated model. None: no model was deactivated yet."""
     for row in await database.fetch(_PREVIOUS):
         name: str = row.name
         return name

@@ -89,5 +89,5 @@ async def _similar(stores: Stores, search: str, deadlines: Deadlines) -> list[Si
 
 async def _read(stores: Stores, search: str, near: list[SimilarityPosition], most: int) -> list[ToolMatch]:
     """Read the tools of keys, without those that were deleted or found by name."""
-    known = await tools_by_key(stores.database, [one.key for one in near], beyond=search) if near else {}
+    known = await tools_by_key(stores.database, [one.key for one in near], not_matching=search) if near else {}
     return [ToolMatch(known[one.key], one) for one in near if one.key in known][:most]

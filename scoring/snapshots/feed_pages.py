@@ -110,7 +110,7 @@ async def newest_page(database: Database, request: PageRequest, at: datetime) ->
     cards = await newest(
         database,
         request.first + 1,
-        behind=request.behind,
+        after=request.behind,
         where=request.where,
         actor_id=request.viewer.actor_id,
     )
@@ -185,7 +185,7 @@ async def _remainder(database: Database, snapshot: RankingSnapshot, request: Pag
         cards = await newest(
             database,
             limit,
-            behind=behind,
+            after=behind,
             where=request.where,
             actor_id=request.viewer.actor_id,
             excluded_ids=ranked,

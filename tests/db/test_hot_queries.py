@@ -62,7 +62,7 @@ ANY = ProjectFilter()
 HOT_QUERIES = [
     HotQuery(
         "the newest public projects",
-        lambda database: project_cards.newest(database, 30, behind=None, where=ANY, actor_id=ACTOR),
+        lambda database: project_cards.newest(database, 30, after=None, where=ANY, actor_id=ACTOR),
         "ix_projects_newest",
     ),
     HotQuery(
@@ -182,7 +182,9 @@ HOT_QUERIES = [
     ),
     HotQuery(
         "likes of people who share an actor's tags",
-        lambda database: candidate_queries.liked_by_neighbors(database, ACTOR, None, neighbors=30, shared=2, floor=2),
+        lambda database: candidate_queries.liked_by_neighbors(
+            database, ACTOR, None, neighbors=30, min_shared=2, min_actors=2
+        ),
         "ix_user_tags_term_actor",
         in_order=False,
     ),
