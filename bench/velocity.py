@@ -19,7 +19,7 @@ from sqlalchemy import event, text
 
 from db.catalog.project_cards import ProjectFilter
 from db.database.engine import Database
-from db.interactions.velocity_queries import VelocityFormula, refresh_velocities
+from db.interactions.velocity_queries import VelocityParameters, refresh_velocities
 from db.models import now
 from db.schema import migrate
 from db.time_units import DAY_S
@@ -89,7 +89,7 @@ async def measure(database: Database, projects: int, events: int) -> None:
     issued: list[str] = []
     event.listen(database.engines[-1], "before_cursor_execute", lambda *call: issued.append(call[2]))
     shipped = formula_of(DEFAULT_TREND_CONSTANTS[Window.DAY])
-    formulas: dict[str, VelocityFormula | None] = {
+    formulas: dict[str, VelocityParameters | None] = {
         "ours": shipped,
         "ours again": shipped,
         "the plan's": None,

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, Secr
 from pydantic_settings import BaseSettings, NoDecode
 
 from db.models import Role
-from db.privacy.session_claims import CLAIM_LIFE
+from db.privacy.session_claims import CLAIM_DURATION
 from gateway.client_addresses import is_loopback
 
 LEEWAY_S = 30.0
@@ -114,7 +114,7 @@ class TokenSettings(BaseSettings):
         "A longer life, or a missing `iat`, is refused.",
     )
     claimed_session_hours: float = Field(
-        CLAIM_LIFE / timedelta(hours=1),
+        CLAIM_DURATION / timedelta(hours=1),
         ge=0,
         le=8_760,
         description="Hours for which a claimed session id acts as the account that claimed it, 0 to 8760: enough "

@@ -22,18 +22,18 @@ _INSERT_IDS = (
     .returning(EventId.actor_id, EventId.event_id)
 )
 _windows = batch(
-    {"index": BigIntId, **columns_of(Interaction, "actor_id", "project_id", "type"), "after": UtcDateTime(),
-     "before": UtcDateTime()}
+    {"event_index": BigIntId, **columns_of(Interaction, "actor_id", "project_id", "type"), "after_at": UtcDateTime(),
+     "before_at": UtcDateTime()}
 ).subquery("windows")  # fmt: skip
 _STORED_DUPLICATES = (
-    select(_windows.c.index)
+    select(_windows.c.event_index)
     .join(
         Interaction,
         (Interaction.actor_id == _windows.c.actor_id)
         & (Interaction.project_id == _windows.c.project_id)
         & (Interaction.type == _windows.c.type)
-        & (Interaction.at > _windows.c.after)
-        & (Interaction.at < _windows.c.before),
+        & (Interaction.at > _windows.c.after_at)
+        & (Interaction.at < _windows.c.before_at),
     )
     # Constant bounds let PostgreSQL skip partitions.
     .where(
@@ -49,8 +49,8 @@ async def record_client_interactions(
     """Record events without duplicates, in a constant number of statements; return for each event whether it is new.
 
     Duplicates are events whose id the actor has sent before, and events of the same actor, project and type within
-    `DUPLICATE_WINDOW` of each other, of which the earliest is recorded. `ids` are the client's own ids of the events, or
-    None. Raises `InvalidRecord` as `record_new_interactions`.
+    `DUPLICATE_WINDOW` of each other, of which the earliest is recorded. `ids` are the client's own event ids, or None.
+    Raises `InvalidRecord` as `record_new_interactions`.
     """
     validate_positions(events)
     await lock_actors(connection, {event.actor_id for event in events})
@@ -97,7 +97,7 @@ async def _without_duplicates(
         return []
     rows = [_window(index, events[index]) for index in kept]
     times = {"earliest": min(row[4] for row in rows), "latest": max(row[5] for row in rows)}
-    stored = {row.index for row in await connection.execute(_STORED_DUPLICATES, {"rows": rows, **times})}
+    stored = {row.event_index for row in await connection.execute(_STORED_DUPLICATES, {"rows": rows, **times})}
     return [index for index in sorted(kept) if index not in stored]
 
 

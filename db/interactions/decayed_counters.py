@@ -1,8 +1,8 @@
 """Decayed counters: exponentially decaying sums of a project's distinct actors, at several half-lives.
 
 An actor is counted once per project, at the first engagement, with `Engagement.weight`. The transaction of the
-interaction updates the sums, because counters that are an hour old reduce the quality of a ranking by a tenth. An update
-needs only the stored sum and its time. Sums are linear: updates can be in any order, late events are added at their own
+interaction updates the sums: counters that are an hour old reduce the quality of a ranking by a tenth. An update needs
+only the stored sum and its time. Sums are linear: updates can be in any order, late events are added at their own
 time, and removed engagement is subtracted. The hourly job recounts the sums from `engagement`.
 
 Four sums decay in wall-clock time (For You, popular), four in active hours (trending; `db.interactions.activity_time`).

@@ -1,4 +1,4 @@
-"""Engagement of actors by tool, category and topic: the input of learned interests, read in slices of actors."""
+"""Engagement by actor and term, from which interests are learned; read in slices of actors."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ from db.models import Actor, Engagement, EngagementKind, Project, ProjectTerm
 from db.time_units import DAY_S
 
 HALF_LIFE_S = 60 * DAY_S
-"""The half-life of an actor's own history everywhere."""
+"""Half-life of an actor's history, the same as in rankings."""
 
 DELIBERATE_WEIGHT = 2.0
-"""A like, save, comment or follow counts as two views."""
+"""Weight of a project that the actor liked, saved, commented or followed; viewing or clicking only has weight 1."""
 
 ACTORS_PER_SLICE = 200
-"""Actors in one statement: some tens of thousands of rows, well within a read's deadline on a busy machine."""
+"""Number of actors per statement. The statement returns some tens of thousands of rows, within the read deadline."""
 
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -32,13 +32,13 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class EngagementByTerm:
-    """Engagement of the actors of a slice: (m,) arrays with one entry for each actor and term."""
+    """Engagement of a slice of actors: (m,) arrays with one entry for each actor and term."""
 
     actors: Ids
     terms: Ids
-    interactions: Floats  # weights of the engaged projects with the term, halved every `HALF_LIFE_S`
-    projects: Ids  # number of those projects
-    totals: Floats  # the same sum over all engaged projects of the actor
+    interactions: Floats  # sum of the decayed weights of the actor's projects with the term
+    projects: Ids  # number of the actor's projects with the term
+    totals: Floats  # sum of the decayed weights of all projects of the actor
 
 
 _REAL = Float(53)
@@ -51,7 +51,7 @@ _DELIBERATE = int(EngagementKind.LIKE | EngagementKind.SAVE | EngagementKind.COM
 
 
 def _allows(name: str) -> ColumnElement[bool]:
-    """Read a preference of the actor (`db.actors.actor_preferences`), true by default."""
+    """Return the condition that a preference of the actor (`db.actors.actor_preferences`) is true, the default."""
     return func.coalesce(Actor.settings["preferences"][name].as_boolean(), True)
 
 
@@ -76,7 +76,7 @@ _BY_TERM = (
     .add_columns(_projects.label("projects"))
     .join(ProjectTerm, ProjectTerm.project_id == _engaged.c.project_id)
     .group_by(_engaged.c.actor_id, ProjectTerm.term_id)
-    .having(_projects >= bindparam("least"))
+    .having(_projects >= bindparam("min_projects"))
 )
 _TOTALS = select(_engaged.c.actor_id, func.sum(_engaged.c.weight).label("total")).group_by(_engaged.c.actor_id)
 _LAST_ACTOR = select(func.max(Actor.id))
@@ -90,19 +90,21 @@ _PUBLIC_PROJECTS = select(func.count()).select_from(Project).where(PUBLIC)
 
 
 async def slices(database: Database) -> list[tuple[int, int]]:
-    """Return the ranges of actor ids, first and last, that cover all actors."""
+    """Return ranges (first id, last id) that cover all actors."""
     last = (await database.fetch(_LAST_ACTOR))[0][0] or 0
     return [(low, low + ACTORS_PER_SLICE - 1) for low in range(1, last + 1, ACTORS_PER_SLICE)]
 
 
-async def engagement_by_term(database: Database, low: int, high: int, at: datetime, least: int) -> EngagementByTerm:
-    """Sum the engagement of a range of actors by term, as far as their preferences allow learning from it.
+async def engagement_by_term(
+    database: Database, first_actor_id: int, last_actor_id: int, at: datetime, min_projects: int
+) -> EngagementByTerm:
+    """Sum the engagement of a range of actors by term, without engagement that preferences exclude from learning.
 
-    `least`: the least number of engaged projects for a term to be included.
+    Terms with fewer than `min_projects` engaged projects of the actor are left out.
     """
-    given = {"low": low, "high": high, "at_s": at.timestamp()}
-    totals = {row.actor_id: row.total for row in await database.fetch(_TOTALS, given)}
-    rows = await database.fetch(_BY_TERM, given | {"least": least})
+    parameters = {"low": first_actor_id, "high": last_actor_id, "at_s": at.timestamp()}
+    totals = {row.actor_id: row.total for row in await database.fetch(_TOTALS, parameters)}
+    rows = await database.fetch(_BY_TERM, parameters | {"min_projects": min_projects})
     return EngagementByTerm(
         actors=_column(rows, 0, np.int64),
         terms=_column(rows, 1, np.int64),
@@ -113,7 +115,7 @@ async def engagement_by_term(database: Database, low: int, high: int, at: dateti
 
 
 async def term_shares(database: Database) -> dict[int, float]:
-    """Return the share of all public projects that carries each term."""
+    """Return the share of public projects that have a term, by term id."""
     total = (await database.fetch(_PUBLIC_PROJECTS))[0][0]
     return {row.term_id: row.projects / total for row in await database.fetch(_PROJECTS_BY_TERM)} if total else {}
 

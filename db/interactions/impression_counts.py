@@ -14,7 +14,7 @@ from db.models import Dismissal, Interaction, InteractionType, Project
 
 @dataclass(frozen=True, slots=True)
 class DismissedProject:
-    """The owner of a dismissed project, and its terms as in `db.catalog.project_cards.ProjectFeatures`."""
+    """Owner and terms of a dismissed project. `terms` is as in `db.catalog.project_cards.ProjectFeatures`."""
 
     owner_id: int | None
     terms: str | None
@@ -40,13 +40,13 @@ DISMISSED_PROJECTS = (
 
 
 async def impression_counts(database: Database, actor_id: int, since: datetime) -> Mapping[int, int]:
-    """Count the actor's impressions since a time, by project."""
+    """Count the impressions of an actor since a time, by project."""
     rows = await database.fetch(IMPRESSION_COUNTS, {"actor": actor_id, "since": since})
     return {row.project_id: row.times for row in rows}
 
 
 async def last_dismissed(database: Database, actor_id: int, limit: int) -> list[DismissedProject]:
-    """Read the latest dismissals of the actor."""
+    """Read the latest dismissed projects of an actor."""
     return [
         DismissedProject(*row) for row in await database.fetch(DISMISSED_PROJECTS, {"actor": actor_id, "limit": limit})
     ]

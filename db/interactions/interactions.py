@@ -1,8 +1,8 @@
-"""Writes of interactions: raw events and everything derived from them, in one transaction.
+"""Writes of interactions: events and all data derived from them, in one transaction.
 
-An event is stored once in `interactions`. The same transaction updates `engagement`, `likes`, `saves`, `dismissals`,
-the like and view counters and the decayed counters. Every writer locks in one order, actors, then projects, then the
-rest, each by id, so that concurrent batches cannot deadlock.
+The transaction that stores an event also updates `engagement`, `likes`, `saves`, `dismissals`, the like and view
+counters, and the decayed counters. All writers lock in one order (actors, projects, other rows; by id), so that
+concurrent batches do not deadlock.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -46,11 +46,11 @@ _STATES: Mapping[InteractionType, Any] = {
     InteractionType.SAVE: Save,
     InteractionType.DISMISS: Dismissal,
 }
-"""Tables of states that hold until they are taken back, by the interaction that sets them."""
+"""Models of states that actors can set and remove, by the interaction that sets the state."""
 
 
 def _insert_state(model: Any) -> Insert:
-    """Insert states; of a state that exists, the earlier time stays, whatever the order of events."""
+    """Return an insert of a batch of states. If a state exists, the earlier of both times is stored."""
     statement = insert_batch(model, "actor_id", "project_id", "created_at")
     new = statement.excluded.created_at
     earlier = new < model.created_at
@@ -73,25 +73,25 @@ _SET_REASON = update(Dismissal).where(*_is_pair(Dismissal)).values(reason_id=_RE
 
 
 async def record_interactions(connection: AsyncConnection, events: Sequence[NewInteraction]) -> int:
-    """Record events as `record_new_interactions` does; return the number of new ones."""
+    """Record events as `record_new_interactions`; return the number of new events."""
     return len(await record_new_interactions(connection, events))
 
 
 async def record_new_interactions(
     connection: AsyncConnection, events: Sequence[NewInteraction]
 ) -> list[NewInteraction]:
-    """Record events, up to about 5,000 a call, in a constant number of statements; return the new ones.
+    """Record up to about 5,000 events in a constant number of statements; return the new events.
 
-    A stored event is ignored, and so is one of an unknown actor or project. The version of each actor with a new event
-    other than an impression rises once, and its index document is enqueued.
+    Events that are stored already, and events of an unknown actor or project, are ignored. For each actor with a new
+    event other than an impression, the version is increased once and the index document is enqueued.
 
     Raises `InvalidRecord` if a position is negative or above 2**31 - 1.
     """
     validate_positions(events)
-    possible = await _lock(connection, events)
-    if not possible:
+    existing = await _lock(connection, events)
+    if not existing:
         return []
-    new = await _insert(connection, possible)
+    new = await _insert(connection, existing)
     await _apply(connection, new)
     return new
 
@@ -105,13 +105,13 @@ async def like(
     weight: float = 1.0,
     network: str | None = None,
 ) -> bool:
-    """Like a project; return whether that changed anything. `weight` and `network` as in `NewInteraction`."""
+    """Like a project; return False if it is already liked. `weight` and `network` as in `NewInteraction`."""
     event = NewInteraction(actor_id, project_id, InteractionType.LIKE, at, weight=weight, network=network)
     return await _set_state(connection, event)
 
 
 async def unlike(connection: AsyncConnection, actor_id: int, project_id: int) -> bool:
-    """Remove a like; return whether there was one. The raw event stays."""
+    """Remove a like; return whether it existed. The event is kept."""
     if not await _remove_state(connection, InteractionType.LIKE, actor_id, project_id):
         return False
     await add_counts(connection, {project_id: ProjectCounts(likes=-1)})
@@ -128,13 +128,13 @@ async def save(
     weight: float = 1.0,
     network: str | None = None,
 ) -> bool:
-    """Save a project for later, as `like`."""
+    """Save a project for later; arguments and result as in `like`."""
     event = NewInteraction(actor_id, project_id, InteractionType.SAVE, at, weight=weight, network=network)
     return await _set_state(connection, event)
 
 
 async def unsave(connection: AsyncConnection, actor_id: int, project_id: int) -> bool:
-    """Remove a save; return whether there was one."""
+    """Remove a save; return whether it existed. The event is kept."""
     if not await _remove_state(connection, InteractionType.SAVE, actor_id, project_id):
         return False
     await remove_engagement_kind(connection, actor_id, project_id, EngagementKind.SAVE)
@@ -144,9 +144,9 @@ async def unsave(connection: AsyncConnection, actor_id: int, project_id: int) ->
 async def dismiss(
     connection: AsyncConnection, actor_id: int, project_id: int, at: datetime, reason_id: str | None = None
 ) -> bool:
-    """Hide a project from an actor's feeds; return whether that changed anything.
+    """Hide a project from an actor's feeds; return False if it is already dismissed.
 
-    `reason_id`: the explanation's reason that the actor rejects, if any; that of the first dismissal stays.
+    `reason_id` is the reason that the viewer gave, if any. It is not changed by a second dismissal.
     """
     if not await _set_state(connection, NewInteraction(actor_id, project_id, InteractionType.DISMISS, at)):
         return False
@@ -161,7 +161,7 @@ async def undo_dismissal(connection: AsyncConnection, actor_id: int, project_id:
 
 
 def validate_positions(events: Sequence[NewInteraction]) -> None:
-    """Raise `InvalidRecord` for a position outside of any feed."""
+    """Raise `InvalidRecord` for a negative or too large position."""
     for index, event in enumerate(events):
         if event.position is not None and not 0 <= event.position <= MAX_POSITION:
             message = f"position must be from 0 to {MAX_POSITION}, not {event.position}"
@@ -174,18 +174,18 @@ def interaction_identity(event: NewInteraction) -> tuple[int, int, str, datetime
 
 
 async def _lock(connection: AsyncConnection, events: Sequence[NewInteraction]) -> list[NewInteraction]:
-    """Lock the events' actors and projects; return the events whose both exist, each identity once."""
-    possible = [event for event in events if _are_keys(event.actor_id, event.project_id)]
-    if not possible:
+    """Lock actors and projects; return the events whose actor and project exist, without repeated identities."""
+    existing = [event for event in events if _are_valid_ids(event.actor_id, event.project_id)]
+    if not existing:
         return []
-    actors = await lock_actors(connection, {event.actor_id for event in possible})
-    projects = await lock_projects(connection, {event.project_id for event in possible})
-    unique = {interaction_identity(event): event for event in reversed(possible)}
+    actors = await lock_actors(connection, {event.actor_id for event in existing})
+    projects = await lock_projects(connection, {event.project_id for event in existing})
+    unique = {interaction_identity(event): event for event in reversed(existing)}
     return [unique[key] for key in sorted(unique) if key[0] in actors and key[1] in projects]
 
 
-def _are_keys(*ids: int) -> bool:
-    """Test that ids fit the key's type; a driver refuses a number that does not."""
+def _are_valid_ids(*ids: int) -> bool:
+    """Return whether ids are in the range of the id type; the database drivers raise errors for others."""
     return all(0 < id_ <= MAX_ID for id_ in ids)
 
 
@@ -200,19 +200,19 @@ async def _insert(connection: AsyncConnection, events: Sequence[NewInteraction])
 
 
 async def _apply(connection: AsyncConnection, events: Sequence[NewInteraction]) -> None:
-    """Update engagement, states, counters and actors by new events."""
+    """Update engagement, states, counters and actor versions with new events."""
     await apply_engagement(connection, events)
     likes = await _new_likes(connection, events)
     for type_ in _STATES:
         await _insert_states(connection, type_, [event for event in events if event.type is type_])
-    await _count(connection, likes, [event for event in events if event.type is InteractionType.VIEW])
+    await _add_likes_and_views(connection, likes, [event for event in events if event.type is InteractionType.VIEW])
     await mark_profiles_changed(
         connection, {event.actor_id for event in events if event.type is not InteractionType.IMPRESSION}
     )
 
 
 async def _new_likes(connection: AsyncConnection, events: Iterable[NewInteraction]) -> set[Pair]:
-    """Return the pairs without a like so far; their actors are locked, so no other transaction adds one."""
+    """Return the newly liked pairs. Their actors are locked, so no other transaction adds a like."""
     likes = {(event.actor_id, event.project_id) for event in events if event.type is InteractionType.LIKE}
     if not likes:
         return set()
@@ -221,39 +221,44 @@ async def _new_likes(connection: AsyncConnection, events: Iterable[NewInteractio
 
 
 async def _insert_states(connection: AsyncConnection, type_: InteractionType, events: Iterable[NewInteraction]) -> None:
-    since: dict[Pair, datetime] = {}
+    earliest: dict[Pair, datetime] = {}
     for event in events:
         pair = event.actor_id, event.project_id
-        since[pair] = min(event.at, since.get(pair, event.at))
-    if since:
-        rows = [(*pair, at) for pair, at in sorted(since.items())]
+        earliest[pair] = min(event.at, earliest.get(pair, event.at))
+    if earliest:
+        rows = [(*pair, at) for pair, at in sorted(earliest.items())]
         await connection.execute(_INSERT_STATE[type_], {"rows": rows})
 
 
-async def _count(connection: AsyncConnection, likes: Iterable[Pair], views: Iterable[NewInteraction]) -> None:
+async def _add_likes_and_views(
+    connection: AsyncConnection, likes: Iterable[Pair], views: Iterable[NewInteraction]
+) -> None:
     changes: dict[int, ProjectCounts] = {}
-    for project_id, new in (
+    for project_id, change in (
         *((project_id, ProjectCounts(likes=1)) for _, project_id in likes),
         *((event.project_id, ProjectCounts(views=1)) for event in views),
     ):
         counts = changes.get(project_id, ProjectCounts())
-        changes[project_id] = ProjectCounts(counts.likes + new.likes, counts.views + new.views)
+        changes[project_id] = ProjectCounts(counts.likes + change.likes, counts.views + change.views)
     await add_counts(connection, changes)
 
 
 async def _set_state(connection: AsyncConnection, event: NewInteraction) -> bool:
-    """Set a like, save or dismissal unless it is set; one that was removed may come again at the same moment."""
-    possible = await _lock(connection, [event])
+    """Set a like, save or dismissal; return False if it is set already.
+
+    A removed state can be set again with the same timestamp.
+    """
+    existing = await _lock(connection, [event])
     pair = {"actor": event.actor_id, "project": event.project_id}
-    if not possible or (await connection.execute(_FIND_STATE[event.type], pair)).first() is not None:
+    if not existing or (await connection.execute(_FIND_STATE[event.type], pair)).first() is not None:
         return False
-    await _insert(connection, possible)
-    await _apply(connection, possible)
+    await _insert(connection, existing)
+    await _apply(connection, existing)
     return True
 
 
 async def _remove_state(connection: AsyncConnection, type_: InteractionType, actor_id: int, project_id: int) -> bool:
-    if not _are_keys(actor_id, project_id):
+    if not _are_valid_ids(actor_id, project_id):
         return False
     await lock_actors(connection, [actor_id])
     await lock_projects(connection, [project_id])

@@ -1,6 +1,6 @@
-"""Cap on the new actors that one network contributes to a project's counters.
+"""Cap on the weight of one network's new actors in a project's counters.
 
-A network is identified by a hash that the gateway makes from its secret and the day; this layer sees no address.
+A network is identified by a keyed hash that the gateway computes and that changes daily. No address is passed to `db`.
 """
 
 from collections import Counter
@@ -19,26 +19,26 @@ from db.time_units import DAY_S
 
 HALF_LIFE_S = DAY_S
 FULL_WEIGHT_ACTORS = 3.0
-"""Actors of one network that count in full: a household, a small office."""
+"""Number of actors of one network with full weight, enough for a household or small office."""
 
 RETENTION_S = 7 * DAY_S
-"""Less than a hundredth of a count is left after a week without a new actor."""
+"""Counts are deleted after this time without a new actor, when less than a hundredth of the count remains."""
 
-_added = insert_batch(NetworkCount, "project_id", "network", "actors", "as_of_s")
-_later = case((_added.excluded.as_of_s > NetworkCount.as_of_s, _added.excluded.as_of_s), else_=NetworkCount.as_of_s)
-_ADD = _added.on_conflict_do_update(
+_insert = insert_batch(NetworkCount, "project_id", "network", "actors", "as_of_s")
+_later_s = case((_insert.excluded.as_of_s > NetworkCount.as_of_s, _insert.excluded.as_of_s), else_=NetworkCount.as_of_s)
+_ADD = _insert.on_conflict_do_update(
     index_elements=["project_id", "network"],
     set_={
-        "actors": NetworkCount.actors * decay_factor(_later - NetworkCount.as_of_s, HALF_LIFE_S)
-        + _added.excluded.actors,
-        "as_of_s": _later,
+        "actors": NetworkCount.actors * decay_factor(_later_s - NetworkCount.as_of_s, HALF_LIFE_S)
+        + _insert.excluded.actors,
+        "as_of_s": _later_s,
     },
 ).returning(NetworkCount.project_id, NetworkCount.network, NetworkCount.actors)
 _DELETE_EXPIRED = delete(NetworkCount).where(NetworkCount.as_of_s < bindparam("before_s", type_=Float(53)))
 
 
 class NetworkActor(NamedTuple):
-    """The first engagement of an actor of a network with a project."""
+    """A first engagement with a project, with the network of the actor."""
 
     project_id: int
     network: str
@@ -46,31 +46,31 @@ class NetworkActor(NamedTuple):
 
 
 async def count_network_actors(connection: AsyncConnection, actors: Sequence[NetworkActor]) -> list[float]:
-    """Count new actors by project and network, in one statement; return the weight of each, in order."""
+    """Count new actors by project and network, in one statement; return the weight of each actor, in order."""
     if not actors:
         return []
-    new = Counter((actor.project_id, actor.network) for actor in actors)
+    new_actors = Counter((actor.project_id, actor.network) for actor in actors)
     latest = {(actor.project_id, actor.network): actor.at.timestamp() for actor in sorted(actors, key=lambda a: a.at)}
-    rows = [(*network, float(count), latest[network]) for network, count in sorted(new.items())]
-    written = await connection.execute(_ADD, {"rows": rows})
-    places = {(row.project_id, row.network): row.actors - new[row.project_id, row.network] for row in written}
+    rows = [(*network, float(count), latest[network]) for network, count in sorted(new_actors.items())]
+    updated = await connection.execute(_ADD, {"rows": rows})
+    counts = {(row.project_id, row.network): row.actors - new_actors[row.project_id, row.network] for row in updated}
     weights = []
     for actor in actors:
         network = actor.project_id, actor.network
-        places[network] += 1
-        weights.append(network_weight(places[network]))
+        counts[network] += 1
+        weights.append(network_weight(counts[network]))
     return weights
 
 
-def network_weight(place: float) -> float:
-    """Return the weight of a network's n-th actor: 1 for the first `FULL_WEIGHT_ACTORS`, then (that / n) squared.
+def network_weight(n: float) -> float:
+    """Return the weight of the n-th actor of a network: 1 up to `FULL_WEIGHT_ACTORS`, then (`FULL_WEIGHT_ACTORS` / n)².
 
-    The sum over all actors stays below about twice `FULL_WEIGHT_ACTORS`.
+    The sum over all actors is less than about twice `FULL_WEIGHT_ACTORS`.
     """
-    return 1.0 if place <= FULL_WEIGHT_ACTORS else (FULL_WEIGHT_ACTORS / place) ** 2
+    return 1.0 if n <= FULL_WEIGHT_ACTORS else (FULL_WEIGHT_ACTORS / n) ** 2
 
 
 async def delete_expired_network_counts(database: Database, at: datetime) -> None:
-    """Delete the counts without a new actor for `RETENTION_S`."""
+    """Delete the counts that had no new actor for `RETENTION_S`."""
     async with database.write() as connection:
         await connection.execute(_DELETE_EXPIRED, {"before_s": at.timestamp() - RETENTION_S})

@@ -1,4 +1,4 @@
-"""Like and view counters of projects, equal at all times to the numbers of `Like` and view `Interaction` rows."""
+"""Like and view counters of projects, always equal to the numbers of `Like` rows and of view `Interaction` rows."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -27,26 +27,26 @@ _ADD = (
     .values(
         like_count=Project.like_count + _changes.c.like_count,
         view_count=Project.view_count + _changes.c.view_count,
-        updated_at=Project.updated_at,  # a count is no change of the project
+        updated_at=Project.updated_at,  # counters do not change the time of the last update
     )
 )
 
 
 class ProjectCounts(NamedTuple):
-    """Likes and views of one project, or changes of them."""
+    """Numbers of likes and views of a project, or changes of these numbers."""
 
     likes: int = 0
     views: int = 0
 
 
 async def lock_projects(connection: AsyncConnection, ids: Iterable[int]) -> dict[int, str]:
-    """Lock projects in the order of their ids until the transaction ends; return the keys of those that exist."""
+    """Lock projects in the order of their ids until the transaction ends; return the keys of existing ones, by id."""
     rows = await connection.execute(_LOCK, {"ids": sorted(set(ids))})
     return {row.id: row.key for row in rows}
 
 
 async def counts_by_actors(connection: AsyncConnection, actor_ids: Sequence[int]) -> dict[int, ProjectCounts]:
-    """Count the likes and views of these actors, by project."""
+    """Count the likes and views by these actors, by project id."""
     ids = {"ids": list(actor_ids)}
     likes: dict[int, int] = {row[0]: row[1] for row in await connection.execute(_LIKES, ids)}
     views: dict[int, int] = {row[0]: row[1] for row in await connection.execute(_VIEWS, ids)}
@@ -54,7 +54,7 @@ async def counts_by_actors(connection: AsyncConnection, actor_ids: Sequence[int]
 
 
 async def add_counts(connection: AsyncConnection, changes: Mapping[int, ProjectCounts]) -> None:
-    """Add to the counters of projects that `lock_projects` has locked."""
+    """Add changes to the counters of projects. The caller has locked them with `lock_projects`."""
     rows = [(project_id, change.likes, change.views) for project_id, change in sorted(changes.items()) if any(change)]
     if rows:
         await connection.execute(_ADD, {"rows": rows})

@@ -1,4 +1,4 @@
-"""Retention of raw events, client event ids and network counts."""
+"""Deletion of expired events, client event ids and network counts."""
 
 from datetime import datetime, timedelta
 
@@ -19,13 +19,13 @@ _DELETE_INTERACTIONS = delete(Interaction).where(
 
 
 async def delete_expired(database: Database, at: datetime, keep: timedelta) -> None:
-    """Delete raw events older than `keep`, ids of events that would be refused by now, and old network counts.
+    """Delete events older than `keep`, ids of events that are too old to be sent again, and old network counts.
 
-    Aggregates of events (engagement, likes, saves, counters) stay. PostgreSQL drops whole months: a month stays until
-    all of it is old. SQLite deletes rows.
+    Aggregates of events (engagement, likes, saves, counters) are kept. PostgreSQL drops the partition of a month
+    when all its events are older than `keep`; SQLite deletes rows.
     """
     async with database.write() as connection:
-        # One day more than the age of the oldest accepted event, for clocks that differ.
+        # One day more than the age of the oldest accepted event, because clocks differ.
         await connection.execute(_DELETE_IDS, {"before": at - MAX_INTERACTION_AGE - timedelta(days=1)})
     await delete_expired_network_counts(database, at)
     async with database.write() as connection:

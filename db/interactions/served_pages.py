@@ -1,4 +1,4 @@
-"""Log of served pages: collected in memory, written in batches, kept for 7 days, and read for training."""
+"""Log of served pages: collected in memory, written in batches, kept for `RETENTION`, and read for training."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from db.models import Actor, FeedKind, Interaction, InteractionType, ServedPage,
 
 RETENTION = timedelta(days=7)
 _MAX_WAITING = 2_000
-"""Pages waiting to be written; beyond that the oldest are dropped and counted, so that serving never waits."""
+"""Maximum number of pages waiting to be written. If there are more, the oldest are dropped and counted."""
 
 _EXISTING_ACTORS = (
     select(Actor.id)
@@ -25,7 +25,7 @@ _EXISTING_ACTORS = (
 
 
 class ServedPageLog:
-    """Collects served pages until `flush` writes them; a crash loses the waiting ones. `lost` counts dropped pages."""
+    """Served pages that wait until `flush` writes them; a crash loses them. `lost` counts dropped pages."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -33,14 +33,14 @@ class ServedPageLog:
         self.lost = 0
 
     def note(self, **page: Any) -> None:
-        """Add a page; the names are the columns of `ServedPage`."""
+        """Add a page. The argument names are columns of `ServedPage`."""
         if len(self._waiting) >= _MAX_WAITING:
             self._waiting.popleft()
             self.lost += 1
         self._waiting.append(page)
 
     async def flush(self) -> int:
-        """Write the waiting pages; return their number. Pages of actors deleted in between are left out."""
+        """Write the waiting pages; return their number. Pages of actors deleted meanwhile are dropped."""
         pages, self._waiting = self._waiting, deque()
         if not pages:
             return 0
@@ -50,7 +50,7 @@ class ServedPageLog:
                 existing = {None, *await connection.scalars(_EXISTING_ACTORS, {"ids": ids})}
                 if rows := [page for page in pages if page["actor_id"] in existing]:
                     await connection.execute(insert(ServedPage), rows)
-        except BaseException:  # after a cancellation too, the pages wait for the last flush
+        except BaseException:  # also after a cancellation, the pages wait for the next flush
             self._waiting.extendleft(reversed(pages))
             raise
         return len(pages)
@@ -62,10 +62,10 @@ class ServedPageLog:
 
 
 class LoggedPage(NamedTuple):
-    """A served page of For You, with a sample of the ranking's other candidates.
+    """A served page of For You, with a sample of other candidates of the ranking; columns as in `ServedPage`.
 
-    `values` and `sampled_values` are (n, signals) matrices of float32, little-endian, row by row; `sampled_share` is
-    the probability with which each other candidate was sampled.
+    `values` and `sampled_values` are (n, signals) matrices of little-endian float32. `sampled_share` is the probability
+    with which each other candidate was sampled.
     """
 
     snapshot_id: str
@@ -81,7 +81,7 @@ class LoggedPage(NamedTuple):
 
 
 class Impression(NamedTuple):
-    """An impression of a project in a ranking, as the client reported it."""
+    """An impression of a project in a ranking, reported by a client."""
 
     snapshot_id: str
     actor_id: int
@@ -115,22 +115,22 @@ _ENGAGING = select(Interaction.actor_id, Interaction.project_id, Interaction.at)
 
 
 async def personal_pages(database: Database, since: datetime, limit: int) -> list[LoggedPage]:
-    """Read the pages of For You since a time that have a sample of candidates, latest first."""
+    """Read up to `limit` pages of For You with sampled candidates since a time, latest first."""
     return [LoggedPage(*row) for row in await database.fetch(_PERSONAL, {"since": since, "limit": limit})]
 
 
 async def impressions(database: Database, since: datetime) -> list[Impression]:
-    """Read the impressions in rankings since a time."""
+    """Read the impressions since a time that have a ranking snapshot."""
     return [Impression(*row) for row in await database.fetch(_IMPRESSIONS, {"since": since})]
 
 
 async def engaging_interactions(database: Database, since: datetime) -> list[EngagingInteraction]:
-    """Read the interactions of every kind of engagement since a time."""
+    """Read the interactions since a time that count as engagement."""
     return [EngagingInteraction(*row) for row in await database.fetch(_ENGAGING, {"since": since})]
 
 
 class ShownProject(NamedTuple):
-    """A project of an interaction, and the ranking snapshot that the client names."""
+    """A project and the ranking snapshot of an interaction, as sent by the client."""
 
     project_id: int
     snapshot_id: str | None
@@ -143,17 +143,20 @@ _PAGES = select(ServedPage.snapshot_id, ServedPage.actor_id, ServedPage.projects
 
 
 async def were_served(connection: AsyncConnection, actor_id: int, shown: Sequence[ShownProject]) -> list[bool]:
-    """Tell for each project whether a logged page held it, in one statement.
+    """Return for each project whether a logged page contains it, in one statement.
 
-    The page is any of the actor's own, or the named one if it was served to no actor. Pages are known for about
-    `RETENTION`, from about a second after they were served.
+    Pages served to the actor are searched, and pages of the snapshot that were served to a viewer without an actor. A
+    page is found from about a second after it was served until `RETENTION` has passed.
     """
-    named = sorted({one.snapshot_id for one in shown if one.snapshot_id is not None})
-    own: set[int] = set()
+    snapshot_ids = sorted({project.snapshot_id for project in shown if project.snapshot_id is not None})
+    by_actor: set[int] = set()
     by_snapshot: dict[str, set[int]] = {}
-    for page in await connection.execute(_PAGES, {"actor": actor_id, "snapshots": named}):
+    for page in await connection.execute(_PAGES, {"actor": actor_id, "snapshots": snapshot_ids}):
         if page.actor_id == actor_id:
-            own.update(page.projects)
+            by_actor.update(page.projects)
         elif page.actor_id is None:
             by_snapshot.setdefault(page.snapshot_id, set()).update(page.projects)
-    return [one.project_id in own or one.project_id in by_snapshot.get(one.snapshot_id or "", ()) for one in shown]
+    return [
+        project.project_id in by_actor or project.project_id in by_snapshot.get(project.snapshot_id or "", ())
+        for project in shown
+    ]

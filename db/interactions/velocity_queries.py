@@ -1,6 +1,6 @@
 """Queries of trending: projects by velocity, and first engagements over time.
 
-One statement orders all projects by the decayed counters; the ranking scores the best of them again.
+One statement orders all projects by velocity, from the decayed counters. The ranking then scores the best projects.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -31,10 +31,10 @@ from db.models import ActivityRate, DecayedCounters, Engagement, Interaction, In
 from db.time_units import ACTIVE_HALF_LIVES_H, DAY_S
 
 USUAL_WINDOWS = 7
-"""Earlier windows whose mean is the usual count."""
+"""Number of earlier windows whose mean is `FirstEngagementCounts.usual`."""
 
 
-class VelocityFormula(NamedTuple):
+class VelocityParameters(NamedTuple):
     """Constants of the velocity, as in `scoring.mathematics.velocity.TrendConstants`."""
 
     shares: tuple[float, ...]
@@ -48,7 +48,7 @@ class VelocityFormula(NamedTuple):
 class TrendingProject:
     """A project with recent first engagements.
 
-    `age_h` is in active hours; `terms` is as in `db.catalog.project_cards.ProjectFeatures`.
+    `age_h` is the age in active hours. `terms` is as in `db.catalog.project_cards.ProjectFeatures`.
     """
 
     id: int
@@ -58,9 +58,9 @@ class TrendingProject:
 
 
 class FirstEngagementCounts(NamedTuple):
-    """First engagements with a project in a window, and their mean in the windows before it."""
+    """First engagements with a project in a window (`actors`), and the mean of earlier windows (`usual`)."""
 
-    people: int
+    actors: int
     usual: float
 
 
@@ -78,7 +78,7 @@ def _decayed(names: Sequence[str], half_lives: Sequence[float], passed: ColumnEl
 
 
 _present = select(active_hours_of(_AT_S).label("at_h")).subquery("present")
-"""One row: the requested moment in active hours."""
+"""One row: the time ``at_s`` in active hours."""
 _AT_H = _present.c.at_h
 _WALL_COUNTS = _decayed(WALL_COLUMNS, HALF_LIVES_S, _AT_S - DecayedCounters.as_of_s)
 _ACTIVE_COUNTS = _decayed(ACTIVE_COLUMNS, ACTIVE_HALF_LIVES_H, _AT_H - DecayedCounters.as_of_active_h)
@@ -91,8 +91,8 @@ _GRAVITY, _OFFSET_H = bindparam("gravity", type_=_REAL), bindparam("offset_h", t
 _BACKGROUND = bindparam("background", type_=_REAL)
 _POPULARITY = sum(
     (
-        bindparam(f"share_{name}", type_=_REAL) * func.ln(1.0 + people / _BACKGROUND)
-        for name, people in zip(ACTIVE_COLUMNS, _ACTIVE_COUNTS, strict=True)
+        bindparam(f"share_{name}", type_=_REAL) * func.ln(1.0 + count / _BACKGROUND)
+        for name, count in zip(ACTIVE_COLUMNS, _ACTIVE_COUNTS, strict=True)
     ),
     start=literal(0.0, _REAL),
 )
@@ -121,7 +121,7 @@ _VELOCITIES = _with_velocity(Project.id, _VELOCITY.label("velocity")).where(in_l
 
 async def trending_projects(
     database: Database,
-    formula: VelocityFormula,
+    constants: VelocityParameters,
     at: datetime,
     *,
     floor: float,
@@ -131,52 +131,51 @@ async def trending_projects(
 ) -> tuple[list[TrendingProject], Floats]:
     """Find the public projects with the highest velocity, best first, in one statement.
 
-    `floor`, `floor_half_life`: the least decayed count of a trending project, and the index of its half-life in
-    `HALF_LIVES_S`.
+    Projects are left out if their decayed count at the half-life `HALF_LIVES_S[floor_half_life]` is less than `floor`.
 
-    Returns the projects, and their (n, 4) actors: a column for each of `ACTIVE_HALF_LIVES_H`.
+    Returns the projects, and their (n, 4) decayed counts: a column for each of `ACTIVE_HALF_LIVES_H`.
     """
     enough = _WALL_COUNTS[floor_half_life] >= bindparam("floor", type_=_REAL)
     statement = _TRENDING.where(PUBLIC, enough, *conditions(where)).order_by(_SCORE.desc(), Project.key).limit(limit)
-    rows = await database.fetch(statement, _parameters(formula, at) | {"floor": floor})
-    found = [TrendingProject(*row[: -len(ACTIVE_COLUMNS)]) for row in rows]
-    actors = np.array([row[-len(ACTIVE_COLUMNS) :] for row in rows], dtype=np.float64)
-    return found, actors.reshape(-1, len(ACTIVE_COLUMNS))
+    rows = await database.fetch(statement, _parameters(constants, at) | {"floor": floor})
+    projects = [TrendingProject(*row[: -len(ACTIVE_COLUMNS)]) for row in rows]
+    counts = np.array([row[-len(ACTIVE_COLUMNS) :] for row in rows], dtype=np.float64)
+    return projects, counts.reshape(-1, len(ACTIVE_COLUMNS))
 
 
 async def velocities(
-    database: Database, ids: Sequence[int], formula: VelocityFormula, at: datetime
+    database: Database, ids: Sequence[int], constants: VelocityParameters, at: datetime
 ) -> dict[int, float]:
-    """Read the velocities of projects at a moment, in one statement; projects without any engagement are left out."""
-    rows = await database.fetch(_VELOCITIES, _parameters(formula, at) | {"ids": list(ids)})
+    """Read the velocities of projects at a time, in one statement. Projects without engagement are left out."""
+    rows = await database.fetch(_VELOCITIES, _parameters(constants, at) | {"ids": list(ids)})
     return {row.id: row.velocity for row in rows}
 
 
 async def recently_popular(
-    database: Database, likes_memory: float, at: datetime, limit: int, where: ProjectFilter
+    database: Database, likes_weight: float, at: datetime, limit: int, where: ProjectFilter
 ) -> tuple[list[ProjectFeatures], Floats]:
-    """Find the public projects with the most recent actors and likes, best first, in one statement.
+    """Find the public projects with the highest popularity, best first, in one statement.
 
-    `likes_memory`: weight of the logarithm of all-time likes beside that of the actors, whose count halves every 14
-    days.
+    Popularity is ln(1 + actors) + `likes_weight` · ln(1 + likes), where the number of actors decays with a half-life of
+    14 days and likes are of all time.
 
-    Returns the projects, and their (n,) actors.
+    Returns the projects, and their (n,) decayed numbers of actors.
     """
-    people = func.coalesce(_WALL_COUNTS[-1], 0.0)
-    score = func.ln(1.0 + people) + bindparam("memory", type_=_REAL) * func.ln(1.0 + Project.like_count)
+    actors = func.coalesce(_WALL_COUNTS[-1], 0.0)
+    score = func.ln(1.0 + actors) + bindparam("likes_weight", type_=_REAL) * func.ln(1.0 + Project.like_count)
     statement = (
-        FEATURES_FOR_ALL.add_columns(people.label("people"))
+        FEATURES_FOR_ALL.add_columns(actors.label("actors"))
         .outerjoin(DecayedCounters, DecayedCounters.project_id == Project.id)
         .where(PUBLIC, *conditions(where))
         .order_by(score.desc(), Project.created_at.desc(), Project.id.desc())
         .limit(limit)
     )
-    rows = await database.fetch(statement, {"at_s": at.timestamp(), "memory": likes_memory})
-    return [ProjectFeatures(*row[:-1]) for row in rows], np.array([row.people for row in rows], dtype=np.float64)
+    rows = await database.fetch(statement, {"at_s": at.timestamp(), "likes_weight": likes_weight})
+    return [ProjectFeatures(*row[:-1]) for row in rows], np.array([row.actors for row in rows], dtype=np.float64)
 
 
-def _parameters(formula: VelocityFormula, at: datetime) -> dict[str, Any]:
-    parameters = formula._asdict() | {"at_s": at.timestamp()}
+def _parameters(constants: VelocityParameters, at: datetime) -> dict[str, Any]:
+    parameters = constants._asdict() | {"at_s": at.timestamp()}
     shares = zip(ACTIVE_COLUMNS, parameters.pop("shares"), strict=True)
     return parameters | {f"share_{name}": share for name, share in shares}
 
@@ -187,10 +186,10 @@ _SINCE, _BEFORE = bindparam("since", type_=UtcDateTime()), bindparam("before", t
 _IN_WINDOWS = (
     select(
         Engagement.project_id,
-        func.sum(case((Engagement.first_at > _SINCE, 1), else_=0)).label("people"),
+        func.sum(case((Engagement.first_at > _SINCE, 1), else_=0)).label("actors"),
         func.sum(case((Engagement.first_at > _SINCE, 0), else_=1)).label("earlier"),
     )
-    # The index holds the last engagement, which is never before the first.
+    # The condition on the last engagement, which is never before the first, uses the index.
     .where(in_list(Engagement.project_id, _IDS), Engagement.last_at > _BEFORE, Engagement.first_at > _BEFORE)
     .group_by(Engagement.project_id)
 )
@@ -199,35 +198,40 @@ _IN_WINDOWS = (
 async def count_first_engagements(
     database: Database, ids: Sequence[int], window: timedelta, at: datetime
 ) -> dict[int, FirstEngagementCounts]:
-    """Count first engagements in the window before `at` and in the `USUAL_WINDOWS` before it, in one statement."""
+    """Count first engagements by project in the window that ends at `at` and in the `USUAL_WINDOWS` windows before."""
     before = at - (1 + USUAL_WINDOWS) * window
     rows = await database.fetch(_IN_WINDOWS, {"ids": list(ids), "since": at - window, "before": before})
-    return {row.project_id: FirstEngagementCounts(row.people, row.earlier / USUAL_WINDOWS) for row in rows}
+    return {row.project_id: FirstEngagementCounts(row.actors, row.earlier / USUAL_WINDOWS) for row in rows}
 
 
 _DAY = func.floor((epoch(Engagement.first_at) - bindparam("start_s", type_=_REAL)) / DAY_S)
 _BY_DAY = (
-    select(Engagement.project_id, _DAY.label("day"), func.count().label("people"))
+    select(Engagement.project_id, _DAY.label("day"), func.count().label("actors"))
     .where(in_list(Engagement.project_id, _IDS), Engagement.last_at >= _SINCE, Engagement.first_at >= _SINCE)
     .group_by(Engagement.project_id, _DAY)
 )
 
 
-async def activity_by_day(database: Database, ids: Sequence[int], days: int, at: datetime) -> dict[int, list[int]]:
-    """Count first engagements by project and UTC day, in one statement: `days` numbers each, today's last."""
+async def activity_by_day(
+    database: Database, project_ids: Sequence[int], days: int, at: datetime
+) -> dict[int, list[int]]:
+    """Count first engagements by project and UTC day, in one statement; today is the last of the `days` numbers."""
     today = at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     since = today - timedelta(days=days - 1)
-    counted = {id_: [0] * days for id_ in ids}
-    given = {"ids": list(ids), "since": since, "start_s": since.timestamp()}
-    for row in await database.fetch(_BY_DAY, given):
-        counted[row.project_id][min(max(int(row.day), 0), days - 1)] += row.people
-    return counted
+    counts = {id_: [0] * days for id_ in project_ids}
+    parameters = {"ids": list(project_ids), "since": since, "start_s": since.timestamp()}
+    for row in await database.fetch(_BY_DAY, parameters):
+        counts[row.project_id][min(max(int(row.day), 0), days - 1)] += row.actors
+    return counts
 
 
 # --- the hourly recount --------------------------------------------------------------------------------------------
 
 _TIME = bindparam("time", type_=UtcDateTime())
-_UPDATED = {"last_velocity_update": _TIME, "updated_at": Project.updated_at}  # a count is no change of the project
+_UPDATED = {
+    "last_velocity_update": _TIME,
+    "updated_at": Project.updated_at,
+}  # the velocity does not change the time of the last update
 _VELOCITY_OF_PROJECT = (
     select(_VELOCITY)
     .select_from(DecayedCounters)
@@ -273,23 +277,23 @@ _WRITE_BASELINE = (
 
 async def refresh_velocities(
     database: Database,
-    formula: VelocityFormula | None,
+    constants: VelocityParameters | None,
     at: datetime,
-    before_each: Callable[[AsyncConnection], Awaitable[None]] | None = None,
+    before_commit: Callable[[AsyncConnection], Awaitable[None]] | None = None,
 ) -> None:
     """Recount the decayed counters and write the velocity of every project, in a constant number of statements.
 
-    Without a formula, the specification's velocity is written: 0.7 of the growth of likes and 0.3 of that of views
-    over a day, divided by 1 + 0.1 of the age in days. `before_each` runs in each transaction before it ends; its
-    exception rolls the transaction back and ends the recount.
+    Without constants, write the velocity of the original design: (0.7 · growth of likes + 0.3 · growth of views over a
+    day) / (1 + 0.1 · age in days). `before_commit` is called at the end of each transaction; an exception rolls it back
+    and ends the recount.
     """
     async for connection, slice_ in recount_slices(database, at):
-        given = {**slice_, "time": at}
-        if formula is not None:
-            await connection.execute(_WRITE_VELOCITIES, _parameters(formula, at) | given)
+        parameters = {**slice_, "time": at}
+        if constants is not None:
+            await connection.execute(_WRITE_VELOCITIES, _parameters(constants, at) | parameters)
         else:
-            await connection.execute(_WRITE_ZEROS, given)
+            await connection.execute(_WRITE_ZEROS, parameters)
             times = {"day_ago": at - timedelta(days=1), "two_days_ago": at - timedelta(days=2)}
-            await connection.execute(_WRITE_BASELINE, {**given, **times, "at_s": at.timestamp()})
-        if before_each is not None:
-            await before_each(connection)
+            await connection.execute(_WRITE_BASELINE, {**parameters, **times, "at_s": at.timestamp()})
+        if before_commit is not None:
+            await before_commit(connection)

@@ -1,4 +1,4 @@
-"""Likes and saves of an actor on the projects of a page."""
+"""Likes and saves of an actor for the projects of a page."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -30,7 +30,7 @@ MARKS = union_all(
 
 
 async def marks_by_project(database: Database, actor_id: int, project_ids: Sequence[int]) -> dict[int, Marks]:
-    """Read an actor's marks on these projects, in one statement; a project without any is left out."""
+    """Read an actor's likes and saves of projects, in one statement. Projects without either are left out."""
     rows = await database.fetch(MARKS, {"actor": actor_id, "ids": project_ids})
     marked = {(row.project_id, row.mark) for row in rows}
     return {id_: Marks((id_, "like") in marked, (id_, "save") in marked) for id_, _ in marked}

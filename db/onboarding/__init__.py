@@ -1,4 +1,4 @@
-"""Onboarding: questions and the answers of actors, with the interests and settings that follow from them.
+"""Onboarding: questions, answers of actors, and the interests and settings that answers set.
 
-The generation of questions and the use of answers in rankings belong in `scoring`.
+Generation of questions and use of answers in rankings belong in `scoring`.
 """

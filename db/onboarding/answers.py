@@ -1,7 +1,8 @@
-"""Answers to onboarding questions, and the interests and settings that follow from them.
+"""Answers to onboarding questions, and the interests and settings that they set.
 
-An answer keeps its meaning (terms, words) from the time it was given, so that a later change of the question does not
-alter it. Tools and categories become interests; everything else goes into the profile's text and the settings.
+The terms and words of an answer are stored with it, so that later changes of the question do not change them. Chosen
+tools and categories become interests. Other options become part of the settings and of the text from which the profile
+vector is computed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,8 +23,8 @@ from db.onboarding.questions import Option, Question
 from db.outbox import enqueue
 
 ONBOARDING_SETTING = "quiz"
-"""Key in `Actor.settings`, present after any answer: ids of chosen options by the types of question that do not set
-interests, ``{"use_case": ["work"], "experience": ["new"]}``."""
+"""Key in `Actor.settings`, present if the actor answered a question. The value has the ids of the chosen options by
+type, for types that do not set interests: ``{"use_case": ["work"], "experience": ["new"]}``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Answer:
     """The stored answer to one question."""
 
     question_id: int
-    options: tuple[str, ...]  # ids, in the answered version of the question
+    options: tuple[str, ...]  # option ids of the answered version of the question
     text: str  # the viewer's own words
     skipped: bool  # the viewer declined to answer
     question_version: int
@@ -40,7 +41,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class CheckedAnswer:
-    """A validated answer: the question, the chosen options, and own words; neither means declined."""
+    """A validated answer: the question, the chosen options and own words. Without both, the viewer declined."""
 
     question: Question
     options: tuple[Option, ...] = ()
@@ -48,25 +49,26 @@ class CheckedAnswer:
 
     @property
     def skipped(self) -> bool:
-        """Whether the answer is empty."""
+        """Whether the viewer declined to answer."""
         return not self.options and not self.text
 
     @property
     def words(self) -> str:
-        """The part of the profile's text. Options with a term are interests instead."""
+        """Labels and descriptions of the options without a term, for the text of the profile vector."""
         texts = (
-            f"{option.label} ({option.description})" if option.description else option.label for option in self.free
+            f"{option.label} ({option.description})" if option.description else option.label
+            for option in self.options_without_term
         )
         return ", ".join(texts)
 
     @property
-    def free(self) -> tuple[Option, ...]:
+    def options_without_term(self) -> tuple[Option, ...]:
         """The chosen options without a term."""
         return tuple(option for option in self.options if option.term is None)
 
 
-class _Setting(NamedTuple):
-    """The part of an answer that the settings hold."""
+class _AnswerSetting(NamedTuple):
+    """The part of an answer that is stored in the settings."""
 
     type: str
     options: Sequence[str]
@@ -97,7 +99,7 @@ _UPSERT = upsert_batch(
     key=["actor_id", "question_id"], keep=["created_at"],
 )  # fmt: skip
 _DELETE = delete(OnboardingResponse).where(OnboardingResponse.actor_id == _ACTOR)
-_SET = (
+_UPDATE_SETTINGS = (
     update(Actor).where(Actor.id == _ACTOR).values(settings=bindparam("changed", type_=Json), version=Actor.version + 1)
 )
 
@@ -109,9 +111,9 @@ async def answers_of(database: Database, actor_id: int) -> dict[int, Answer]:
 
 
 async def store_answers(connection: AsyncConnection, actor_id: int, choices: Sequence[CheckedAnswer]) -> None:
-    """Store answers in place of earlier ones to the same questions, in a constant number of statements.
+    """Store answers, replacing earlier answers to the same questions, in a constant number of statements.
 
-    The actor's row is locked first, so that of two concurrent calls the second replaces the first.
+    The actor is locked first, so that the second of two concurrent calls replaces the answers of the first.
     """
     settings: dict[str, Any] = (await connection.execute(_LOCK, {"actor": actor_id})).scalar_one()
     stored = (await connection.execute(_STORED, {"actor": actor_id})).all()
@@ -119,26 +121,26 @@ async def store_answers(connection: AsyncConnection, actor_id: int, choices: Seq
     rows = [_row(actor_id, choice, terms) for choice in choices]
     await connection.execute(_UPSERT, {"rows": rows})
     answered = {choice.question.id for choice in choices}
-    chosen = {term_id for choice in choices for term_id in _chosen(choice, terms)}
+    chosen = {term_id for choice in choices for term_id in _chosen_terms(choice, terms)}
     kept = {term_id for row in stored if row.question_id not in answered for term_id in row.term_ids}
-    before = {term_id for row in stored if row.question_id in answered for term_id in row.term_ids}
-    await store_onboarding_interests(connection, actor_id, sorted(chosen), sorted(before - chosen - kept))
-    settings_of = [
-        _Setting(row.type, row.selected_options, row.skipped) for row in stored if row.question_id not in answered
+    replaced = {term_id for row in stored if row.question_id in answered for term_id in row.term_ids}
+    await store_onboarding_interests(connection, actor_id, sorted(chosen), sorted(replaced - chosen - kept))
+    answers = [
+        _AnswerSetting(row.type, row.selected_options, row.skipped) for row in stored if row.question_id not in answered
     ]
-    settings_of += [_Setting(c.question.type, [option.id for option in c.options], c.skipped) for c in choices]
-    await _set(connection, actor_id, settings, settings_of)
+    answers += [_AnswerSetting(c.question.type, [option.id for option in c.options], c.skipped) for c in choices]
+    await _store_settings(connection, actor_id, settings, answers)
 
 
 async def delete_answers(connection: AsyncConnection, actor_id: int) -> bool:
-    """Delete all answers with their interests; return whether there were any."""
+    """Delete all answers and the interests that they set; return whether there were any."""
     settings: dict[str, Any] = (await connection.execute(_LOCK, {"actor": actor_id})).scalar_one()
     stored = (await connection.execute(_STORED, {"actor": actor_id})).all()
     if not stored:
         return False
     await connection.execute(_DELETE, {"actor": actor_id})
     await store_onboarding_interests(connection, actor_id, [], [term_id for row in stored for term_id in row.term_ids])
-    await _set(connection, actor_id, settings, [])
+    await _store_settings(connection, actor_id, settings, [])
     return True
 
 
@@ -148,24 +150,25 @@ async def _terms(connection: AsyncConnection, choices: Sequence[CheckedAnswer]) 
     return {(TermKind(row.kind), row.key): row.id for row in rows}
 
 
-def _chosen(choice: CheckedAnswer, terms: Mapping[TermName, int]) -> list[int]:
+def _chosen_terms(choice: CheckedAnswer, terms: Mapping[TermName, int]) -> list[int]:
     return [terms[option.term] for option in choice.options if option.term is not None and option.term in terms]
 
 
 def _row(actor_id: int, choice: CheckedAnswer, terms: Mapping[TermName, int]) -> tuple[object, ...]:
     question, options, at = choice.question, [option.id for option in choice.options], now()
-    content = (choice.text, choice.words, _chosen(choice, terms), choice.skipped)
+    content = (choice.text, choice.words, _chosen_terms(choice, terms), choice.skipped)
     return (actor_id, question.id, options, *content, question.version, at, at)
 
 
-async def _set(
-    connection: AsyncConnection, actor_id: int, settings: Mapping[str, Any], answers: Sequence[_Setting]
+async def _store_settings(
+    connection: AsyncConnection, actor_id: int, settings: Mapping[str, Any], answers: Sequence[_AnswerSetting]
 ) -> None:
-    """Store the answers to use case and experience questions in the settings, and raise the version."""
+    """Store the answers to use case and experience questions in the settings, and increase the version."""
     changed = {name: value for name, value in settings.items() if name != ONBOARDING_SETTING}
-    if any(not one.skipped for one in answers):
+    if any(not answer.skipped for answer in answers):
         changed[ONBOARDING_SETTING] = {
-            kind: [option for one in answers if one.type == kind for option in one.options] for kind in _SETTING_TYPES
+            kind: [option for answer in answers if answer.type == kind for option in answer.options]
+            for kind in _SETTING_TYPES
         }
-    await connection.execute(_SET, {"actor": actor_id, "changed": changed})
+    await connection.execute(_UPDATE_SETTINGS, {"actor": actor_id, "changed": changed})
     await enqueue(connection, OutboxKind.PROFILE, [str(actor_id)])

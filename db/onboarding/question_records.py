@@ -1,4 +1,4 @@
-"""Records of onboarding questions, and their stored form."""
+"""Records of onboarding questions, their validation, and their stored form."""
 
 import re
 from typing import Annotated, Any, Self
@@ -9,16 +9,16 @@ from db.models import QuestionType, TermKind
 from db.records import Key, Name, Record, Text
 
 MAX_OPTIONS = 50
-"""Options of one question."""
+"""Maximum number of options of a question."""
 
 MAX_LOCALES = 100
 MAX_ANSWER_LENGTH = 500
-"""Characters of an answer in own words: a paragraph."""
+"""Maximum number of characters of an answer in own words."""
 
 _LOCALE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
 
-_OFFERS = {QuestionType.TOOL_SELECT: "tool", QuestionType.CATEGORY_SELECT: "category"}
-"""The reference that every option of a question of this type must have."""
+_REQUIRED_REFERENCE = {QuestionType.TOOL_SELECT: "tool", QuestionType.CATEGORY_SELECT: "category"}
+"""Field that every option of a question of this type must have."""
 
 
 def canonical_locale(locale: str) -> str:
@@ -54,7 +54,7 @@ class QuestionTranslation(Record):
 
 
 class OptionRecord(Record):
-    """An option, with the key of a tool or category, or without either."""
+    """An option, with the key of at most one tool or category."""
 
     id: Key
     label: Label
@@ -72,13 +72,13 @@ class OptionRecord(Record):
 
     @property
     def term(self) -> tuple[TermKind, str] | None:
-        """The kind and key of its tool or category; None if it has none."""
+        """Kind and key of the tool or category of the option; None if it has neither."""
         if self.tool is not None:
             return TermKind.TOOL, self.tool
         return (TermKind.CATEGORY, self.category) if self.category is not None else None
 
     def stored(self) -> dict[str, Any]:
-        """Return the form in `OnboardingQuestion.options`."""
+        """Return the option as stored in `OnboardingQuestion.options`."""
         term = self.term
         return {
             "id": self.id,
@@ -87,13 +87,14 @@ class OptionRecord(Record):
             "description": self.description,
             "term": None if term is None else {"kind": term[0].value, "key": term[1]},
             "translations": {
-                one.locale: {"label": one.label, "description": one.description} for one in self.translations
+                translation.locale: {"label": translation.label, "description": translation.description}
+                for translation in self.translations
             },
         }
 
 
 class QuestionRecord(Record):
-    """A question. Without `max_choices`, 1 option may be chosen for an experience, and all of any other type."""
+    """A question. Default of `max_choices`: 1 for an experience question, otherwise the number of options."""
 
     key: Key
     type: QuestionType
@@ -108,8 +109,8 @@ class QuestionRecord(Record):
     translations: Annotated[tuple[QuestionTranslation, ...], Field(max_length=MAX_LOCALES)] = ()
 
     @property
-    def most(self) -> int:
-        """The largest number of chosen options."""
+    def max_chosen(self) -> int:
+        """Maximum number of chosen options."""
         if self.max_choices is not None:
             return self.max_choices
         return 1 if self.type is QuestionType.EXPERIENCE else len(self.options)
@@ -118,31 +119,32 @@ class QuestionRecord(Record):
     def _is_answerable(self) -> Self:
         ids = [option.id for option in self.options]
         if len(set(ids)) < len(ids):
-            raise ValueError("two options have one id; give each its own")
-        if self.most > len(ids):
-            raise ValueError(f"maxChoices is {self.most}, and there are only {len(ids)} options")
-        if self.min_choices > self.most:
-            raise ValueError(f"minChoices is {self.min_choices}, which is more than maxChoices, {self.most}")
-        wanted = _OFFERS.get(self.type)
-        incomplete = [o.id for o in self.options if wanted is not None and getattr(o, wanted) is None]
+            raise ValueError("two options have the same id; ids must be unique")
+        if self.max_chosen > len(ids):
+            raise ValueError(f"maxChoices is {self.max_chosen}, and there are only {len(ids)} options")
+        if self.min_choices > self.max_chosen:
+            raise ValueError(f"minChoices is {self.min_choices}, which is more than maxChoices, {self.max_chosen}")
+        reference = _REQUIRED_REFERENCE.get(self.type)
+        incomplete = [o.id for o in self.options if reference is not None and getattr(o, reference) is None]
         if incomplete:
             raise ValueError(
-                f"each option of a {self.type.value} question names a {wanted}; {incomplete[0]!r} does not"
+                f"each option of a {self.type.value} question names a {reference}; {incomplete[0]!r} does not"
             )
         return self
 
     def stored(self) -> dict[str, Any]:
-        """Return its columns of `OnboardingQuestion`."""
+        """Return the columns of `OnboardingQuestion`."""
         return {
             "type": self.type.value,
             "text": self.text,
             "description": self.description,
             "options": [option.stored() for option in self.options],
             "translations": {
-                one.locale: {"text": one.text, "description": one.description} for one in self.translations
+                translation.locale: {"text": translation.text, "description": translation.description}
+                for translation in self.translations
             },
             "least": self.min_choices,
-            "most": self.most,
+            "most": self.max_chosen,
             "allows_text": self.allows_text,
             "position": self.order,
             "active": self.active,

@@ -1,4 +1,4 @@
-"""Onboarding questions: reads, and writes of those of the platform or generated from the catalog."""
+"""Onboarding questions: reads, and writes of questions of the platform and of generated questions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ from db.onboarding.question_records import QuestionRecord, canonical_locale
 from db.upsert_results import Refusal, UpsertResult, last_record_by_key, upsert_result
 
 MAX_ACTIVE_QUESTIONS = 5
-"""Active questions at most, from the specification's "3-5": each further one costs viewers who would have finished."""
+"""Maximum number of active questions. The original design has 3 to 5; with more, fewer viewers finish."""
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """An option in one language; `term` is the (kind, key) of its tool or category, None if it has none."""
+    """An option in one language. `term` is the (kind, key) of the tool or category of the option, if any."""
 
     id: str
     label: str
@@ -43,15 +43,15 @@ class Question:
     options: tuple[Option, ...]
     position: int
     active: bool
-    least: int  # bounds of the number of chosen options
-    most: int
-    allows_text: bool  # takes an answer in the viewer's own words
+    least: int  # minimum and
+    most: int  # maximum number of chosen options
+    allows_text: bool  # accepts an answer in the viewer's own words
     automatic: bool  # generated from the catalog
     version: int
-    locale: str | None  # of its text; None for the original
+    locale: str | None  # language of the text; None: original
 
     def option(self, id_: str) -> Option | None:
-        """Return the option with this id."""
+        """Return the option with this id; None if it does not exist."""
         return next((option for option in self.options if option.id == id_), None)
 
 
@@ -74,47 +74,47 @@ _RETIRE = (
 
 
 async def active_questions(database: Database, locale: str | None = None) -> list[Question]:
-    """Read the active questions in order, in the closest language: ``de-CH``, else ``de``, else the original."""
+    """Read the active questions in order, in the closest language: ``de-CH``, then ``de``, then the original."""
     return [_question(row, locale) for row in await database.fetch(_ACTIVE)]
 
 
 async def all_questions(database: Database, locale: str | None = None) -> list[Question]:
-    """Read every question, active or not."""
+    """Read all questions, including inactive ones, as `active_questions`."""
     return [_question(row, locale) for row in await database.fetch(_ALL)]
 
 
 def _question(row: Any, locale: str | None) -> Question:
-    spoken, words = _translated(row.translations, locale)
-    same = ("id", "key", "position", "active", "least", "most", "allows_text", "automatic", "version")
+    language, texts = _translated(row.translations, locale)
+    columns = ("id", "key", "position", "active", "least", "most", "allows_text", "automatic", "version")
     return Question(
         type=QuestionType(row.type),
-        text=words.get("text") or row.text,
-        description=words.get("description") or row.description,
+        text=texts.get("text") or row.text,
+        description=texts.get("description") or row.description,
         options=tuple(_option(option, locale) for option in row.options),
-        locale=spoken,
-        **{name: getattr(row, name) for name in same},
+        locale=language,
+        **{name: getattr(row, name) for name in columns},
     )
 
 
 def _option(stored: Mapping[str, Any], locale: str | None) -> Option:
-    _, words = _translated(stored.get("translations") or {}, locale)
+    _, texts = _translated(stored.get("translations") or {}, locale)
     term = stored.get("term")
     return Option(
         id=stored["id"],
-        label=words.get("label") or stored["label"],
+        label=texts.get("label") or stored["label"],
         icon=stored["icon"],
-        description=words.get("description") or stored["description"],
+        description=texts.get("description") or stored["description"],
         term=None if term is None else (TermKind(term["kind"]), term["key"]),
     )
 
 
 def _translated(translations: Mapping[str, Any], locale: str | None) -> tuple[str | None, Mapping[str, str]]:
-    """Return the texts of a language, or of a wider one."""
-    wanted = canonical_locale(locale) if locale else ""
-    while wanted:
-        if wanted in translations:
-            return wanted, translations[wanted]
-        wanted = wanted.rpartition("-")[0]
+    """Return the closest available language and its texts; None if there is only the original."""
+    candidate = canonical_locale(locale) if locale else ""
+    while candidate:
+        if candidate in translations:
+            return candidate, translations[candidate]
+        candidate = candidate.rpartition("-")[0]
     return None, {}
 
 
@@ -124,21 +124,21 @@ def _translated(translations: Mapping[str, Any], locale: str | None) -> tuple[st
 async def upsert_questions(
     connection: AsyncConnection, records: Sequence[QuestionRecord], *, retire_others: bool = False
 ) -> UpsertResult:
-    """Store questions of the platform; each replaces a generated one of its key.
+    """Store questions of the platform. A question replaces a generated question with the same key.
 
-    `retire_others`: whether to deactivate all questions that are not among the records.
+    `retire_others` deactivates all questions that are not among the records.
 
-    Raises `InvalidRecord` if more than `MAX_ACTIVE_QUESTIONS` would be active; nothing is written then.
+    Raises `InvalidRecord`, without writing, if more than `MAX_ACTIVE_QUESTIONS` would be active.
     """
     stored = await _stored(connection)
     refused = await _with_unknown_terms(connection, records)
-    bad = {refusal.index for refusal in refused}
-    wanted = last_record_by_key([record for index, record in enumerate(records) if index not in bad])
-    retired = _others(stored, wanted) if retire_others else []
-    _require_short(stored, wanted, retired)
-    added, changed = await _write(connection, wanted, stored, automatic=False)
+    refused_indexes = {refusal.index for refusal in refused}
+    accepted = last_record_by_key([record for index, record in enumerate(records) if index not in refused_indexes])
+    retired = _active_others(stored, accepted) if retire_others else []
+    _require_few_active(stored, accepted, retired)
+    added, changed = await _write(connection, accepted, stored, automatic=False)
     await mark_terms_listed(
-        connection, {term for record in wanted for option in record.options if (term := option.term)}
+        connection, {term for record in accepted for option in record.options if (term := option.term)}
     )
     if retired:
         await connection.execute(_RETIRE, {"keys": retired, "is_automatic": False})
@@ -146,35 +146,37 @@ async def upsert_questions(
 
 
 async def replace_generated_questions(connection: AsyncConnection, records: Sequence[QuestionRecord]) -> int:
-    """Replace the generated questions; return the number of changes.
+    """Replace the generated questions; return the number of changed questions.
 
-    Questions of the platform stay, and while any of them is active no generated one is added.
+    Questions of the platform are not changed. If one of them is active, no generated question is added.
     """
     stored = await _stored(connection)
     generated = {key: row for key, row in stored.items() if row.automatic}
     if any(row.active and not row.automatic for row in stored.values()):
         records = [record for record in records if record.key in generated]
-    wanted = [record for record in records if record.key in generated or record.key not in stored]
-    added, changed = await _write(connection, wanted, stored, automatic=True)
-    gone = sorted(key for key, row in generated.items() if row.active and key not in {record.key for record in wanted})
-    if gone:
-        await connection.execute(_RETIRE, {"keys": gone, "is_automatic": True})
-    return len(added) + len(changed) + len(gone)
+    accepted = [record for record in records if record.key in generated or record.key not in stored]
+    added, changed = await _write(connection, accepted, stored, automatic=True)
+    retired = sorted(
+        key for key, row in generated.items() if row.active and key not in {record.key for record in accepted}
+    )
+    if retired:
+        await connection.execute(_RETIRE, {"keys": retired, "is_automatic": True})
+    return len(added) + len(changed) + len(retired)
 
 
 async def _stored(connection: AsyncConnection) -> dict[str, Any]:
     return {row.key: row for row in await connection.execute(_LOCKED)}
 
 
-def _others(stored: Mapping[str, Any], wanted: Sequence[QuestionRecord]) -> list[str]:
-    kept = {record.key for record in wanted}
+def _active_others(stored: Mapping[str, Any], accepted: Sequence[QuestionRecord]) -> list[str]:
+    kept = {record.key for record in accepted}
     return sorted(key for key, row in stored.items() if row.active and key not in kept)
 
 
-def _require_short(stored: Mapping[str, Any], wanted: Sequence[QuestionRecord], retired: Sequence[str]) -> None:
+def _require_few_active(stored: Mapping[str, Any], accepted: Sequence[QuestionRecord], retired: Sequence[str]) -> None:
     active = {key for key, row in stored.items() if row.active} - set(retired)
-    active -= {record.key for record in wanted}
-    active |= {record.key for record in wanted if record.active}
+    active -= {record.key for record in accepted}
+    active |= {record.key for record in accepted if record.active}
     if len(active) > MAX_ACTIVE_QUESTIONS:
         raise InvalidRecord(
             f"{len(active)} questions would be active, and at most {MAX_ACTIVE_QUESTIONS} may be: send others with "
@@ -191,25 +193,25 @@ async def _with_unknown_terms(connection: AsyncConnection, records: Sequence[Que
     known = {(TermKind(row.kind), row.key) for row in rows}
     refused = []
     for index, record in enumerate(records):
-        for place, option in enumerate(record.options):
+        for option_index, option in enumerate(record.options):
             if option.term is not None and option.term not in known:
                 kind, key = option.term
-                error = UnknownReference(f"there is no {kind.value} {key!r}", ("options", place, kind.value))
+                error = UnknownReference(f"there is no {kind.value} {key!r}", ("options", option_index, kind.value))
                 refused.append(Refusal(index, error))
                 break
     return refused
 
 
 async def _write(
-    connection: AsyncConnection, wanted: Sequence[QuestionRecord], stored: Mapping[str, Any], *, automatic: bool
+    connection: AsyncConnection, accepted: Sequence[QuestionRecord], stored: Mapping[str, Any], *, automatic: bool
 ) -> tuple[set[str], set[str]]:
-    """Write the questions that differ; return the keys of the new and of the changed ones."""
+    """Write the questions that differ; return the keys of new questions and of changed questions."""
     at, rows = now(), []
-    for record in sorted(wanted, key=lambda record: record.key):
-        columns, there = record.stored(), stored.get(record.key)
-        if there is not None and there.automatic == automatic and _same(columns, there):
+    for record in sorted(accepted, key=lambda record: record.key):
+        columns, row = record.stored(), stored.get(record.key)
+        if row is not None and row.automatic == automatic and _equals(columns, row):
             continue
-        version = 1 if there is None else there.version + (not _same(columns, there))
+        version = 1 if row is None else row.version + (not _equals(columns, row))
         rows.append((record.key, *(columns[name] for name in _COLUMNS), automatic, version, at, at))
     if rows:
         await connection.execute(_UPSERT, {"rows": rows})
@@ -217,5 +219,5 @@ async def _write(
     return written - stored.keys(), written & stored.keys()
 
 
-def _same(columns: Mapping[str, Any], there: Any) -> bool:
-    return all(getattr(there, name) == value for name, value in columns.items())
+def _equals(columns: Mapping[str, Any], row: Any) -> bool:
+    return all(getattr(row, name) == value for name, value in columns.items())

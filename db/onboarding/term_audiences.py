@@ -1,4 +1,4 @@
-"""Likes and projects by tool and category: the input of generated onboarding questions."""
+"""Likes and projects by tool and category, from which onboarding questions are generated."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from db.database.engine import Database
 from db.models import Like, Project, ProjectTerm, Term, TermKind, Tool
 
 LATEST_LIKES = 50_000
-"""Likes that are read, latest first, which bounds the table on any platform."""
+"""Maximum number of likes that are read, latest first."""
 
 
 @dataclass(frozen=True, slots=True)
 class OfferedTerm:
-    """A tool or category of public projects, with its texts and number of projects."""
+    """A tool or category, with its texts and number of public projects."""
 
     id: int
     kind: TermKind
@@ -29,7 +29,7 @@ class OfferedTerm:
 
 @dataclass(frozen=True, slots=True)
 class LikeTable:
-    """Likes as (m,) arrays, one entry for each like and tool or category of the project: actor, project, term."""
+    """Likes as (m,) arrays of actor, project and term ids: an entry for each like and term of the project."""
 
     actors: NDArray[np.int64]
     projects: NDArray[np.int64]
@@ -48,7 +48,7 @@ _OFFERED = (
     .outerjoin(Tool, Tool.term_id == Term.id)
     .where(Term.kind.in_(_KINDS), PUBLIC)
     .group_by(Term.id, Term.kind, Term.key, Term.name, func.coalesce(Tool.tagline, Term.description))
-    .having(func.count() >= bindparam("least"))
+    .having(func.count() >= bindparam("min_projects"))
     .order_by(func.count().desc(), Term.key)
 )  # fmt: skip
 _latest = (
@@ -73,19 +73,19 @@ _COVERAGE = (
 )
 
 
-async def offered_terms(database: Database, least: int) -> list[OfferedTerm]:
-    """Read the tools and categories of at least so many public projects, the most common first."""
-    rows = await database.fetch(_OFFERED, {"least": least})
+async def offered_terms(database: Database, min_projects: int) -> list[OfferedTerm]:
+    """Read the tools and categories with at least `min_projects` public projects, the most common first."""
+    rows = await database.fetch(_OFFERED, {"min_projects": min_projects})
     return [OfferedTerm(row.id, TermKind(row.kind), *row[2:]) for row in rows]
 
 
 async def latest_likes(database: Database) -> LikeTable:
-    """Read the latest likes with the tools and categories of their projects."""
+    """Read the latest `LATEST_LIKES` likes with the tools and categories of the projects."""
     return LikeTable(*_columns(await database.fetch(_LIKES), 3))
 
 
 async def coverage(database: Database) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Read the tools and categories of public projects: (m,) project ids and (m,) term ids."""
+    """Read pairs of public projects and their tools or categories: (m,) project ids and (m,) term ids."""
     projects, terms = _columns(await database.fetch(_COVERAGE), 2)
     return projects, terms
 

@@ -1,4 +1,4 @@
-"""Personal data across tables and stores: claims of sessions, export and deletion.
+"""Operations on all data of an actor: claims of sessions, export and deletion.
 
-Reads and writes of single interests, preferences or interactions belong in `db.actors` and `db.interactions`.
+Reads and writes of interests and preferences belong in `db.actors`, those of interactions in `db.interactions`.
 """

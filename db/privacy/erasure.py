@@ -1,12 +1,13 @@
-"""Deletion of actors: in the database at once, in projections as soon as they can be reached.
+"""Deletion of actors: in the database at once, in cache and index when they are available.
 
-1. One transaction deletes every row of the actors, corrects the counters, and stores the remaining work in `Erasure`.
-   The actors' own rows become anonymous *tombstones*: a request in progress may still write to them, and SQLite reuses
-   the id of a deleted last row.
-2. `finish_erasures` cleans cache and index at once, and again when `ERASURE_GRACE` has passed and every request that
-   knew the actors has ended. Then the tombstones are deleted, and SQLite's free pages overwritten.
+1. One transaction deletes all rows of the actors, corrects the counters, and stores the remaining work in `Erasure`.
+   The rows in `actors` become anonymous *tombstones*, because requests in progress can still write rows for them, and
+   SQLite would reuse the id of a deleted last row.
+2. `finish_erasures` (db/privacy/projection_erasure.py) removes the actors from cache and index at once, and again after
+   `ERASURE_GRACE`, when all requests that read the actors have ended. Then it deletes the tombstones and overwrites
+   SQLite's free pages.
 
-`finish_erasures` continues after an interruption: every step may be repeated.
+`finish_erasures` can be called again after an interruption, because every step can be repeated.
 """
 
 import secrets
@@ -30,7 +31,7 @@ from db.models import Actor, Base, Erasure, OutboxKind, Project, ProjectTerm, Ro
 from db.outbox import enqueue
 
 ERASURE_GRACE = timedelta(seconds=90)
-"""Longer than any request or outbox batch; see `db.synchronization.synchronizer.LEASE_S`."""
+"""Longer than every request and every outbox lease (`db.synchronization.synchronizer.LEASE_S`)."""
 
 
 class OwnedProjects(StrEnum):
@@ -42,17 +43,17 @@ class OwnedProjects(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ErasureReceipt:
-    """Deleted rows, and the completion of the deletion."""
+    """The status of a deletion."""
 
-    id: str  # 128 random bits, which give access to the status
+    id: str  # 128 random bits; knowledge of the id gives access to the status
     requested_at: datetime
-    report: Mapping[str, int]  # number of rows by table, and of "users"
-    completed_at: datetime | None  # when no store held anything of the actors any more
+    report: Mapping[str, int]  # number of deleted rows, by table
+    completed_at: datetime | None  # when the data was deleted from all stores; None if it was not yet
 
 
 @dataclass(frozen=True, slots=True)
-class ErasureRemainder:
-    """Remains of deleted actors in projections: actor ids, and keys of deleted and of kept projects."""
+class RemainingErasure:
+    """Data that cache and index may still contain: actor ids, and keys of removed and of kept projects."""
 
     actors: list[int] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
@@ -64,7 +65,7 @@ _KEYS = bindparam("keys", type_=TextList())
 PERSONAL: Sequence[Table] = [
     table for table in Base.metadata.sorted_tables if "actor_id" in table.c and table.c.actor_id.foreign_keys
 ]
-"""Every table with a foreign key to the actor of its rows."""
+"""Tables with a foreign key `actor_id`."""
 
 _DELETE_ROWS = {table.name: delete(table).where(in_list(table.c.actor_id, _IDS)) for table in PERSONAL}
 
@@ -74,12 +75,12 @@ _REFERENCES = [
     for column in table.c
     if any(key.column is table_of(Term).c.id for key in column.foreign_keys) and table.name != Tool.__tablename__
 ]
-_NAMED = union(
+_TERMS_OF_ACTORS = union(
     *(select(column).where(in_list(column.table.c.actor_id, _IDS), column.is_not(None)) for column in _REFERENCES
       if "actor_id" in column.table.c)
 )  # fmt: skip
-_NAMED_BY_PROJECTS = select(ProjectTerm.term_id).where(in_list(ProjectTerm.project_id, _IDS)).distinct()
-# Topics are free text, and so are tools and categories that the platform never sent: they may identify the deleted.
+_TERMS_OF_PROJECTS = select(ProjectTerm.term_id).where(in_list(ProjectTerm.project_id, _IDS)).distinct()
+# Unlisted terms (all topics, some tools and categories) are free text and may identify the deleted users.
 _DELETE_UNUSED_TERMS = (
     delete(Term)
     .where(
@@ -89,11 +90,11 @@ _DELETE_UNUSED_TERMS = (
     )
     .returning(Term.kind, Term.key)
 )
-"""Delete the terms of the deleted that nothing refers to any more."""
+"""Deletion of the bound terms that are unlisted and that nothing refers to."""
 
-# Every transaction locks rows in one order: users, actors, projects, dependent rows, the outbox; each by id.
-_DELETED = select(User.id, User.role).where(in_list(User.key, _KEYS)).order_by(User.id).with_for_update()
-_DELETED_ACTORS = (
+# Lock order: see db/actors/users.py.
+_LOCK_USERS = select(User.id, User.role).where(in_list(User.key, _KEYS)).order_by(User.id).with_for_update()
+_LOCK_ACTORS = (
     select(Actor.id)
     .where(
         in_list(Actor.user_id, _IDS)
@@ -102,7 +103,7 @@ _DELETED_ACTORS = (
     .order_by(Actor.id)
     .with_for_update()
 )  # fmt: skip
-_DELETED_SESSION = (
+_LOCK_SESSION = (
     select(Actor.id)
     .where(Actor.id == bindparam("actor", type_=BigIntId), Actor.user_id.is_(None), Actor.merged_into.is_(None))
     .with_for_update()
@@ -137,26 +138,26 @@ async def erase_users(
     *,
     protected: bool = False,
 ) -> tuple[int, ErasureReceipt | None]:
-    """Delete users with everything of theirs, and the sessions claimed for them.
+    """Delete users, their data and the sessions claimed for their accounts.
 
-    `new_owner` is the key of the new owner of kept projects; None leaves them without one. With `protected`, a batch
-    with an administrator is refused. Returns the number of deleted users, and the receipt; None if there were none.
+    `new_owner` is the key of the new owner of kept projects; None: the projects have no owner. Returns the number of
+    deleted users, and the receipt; None if no user was deleted.
 
-    Raises `UnknownReference` if the new owner does not exist, or is being deleted, and `ProtectedUser` if one of the
-    users is a protected administrator.
+    Raises `UnknownReference` if the new owner does not exist or is one of the users, and `ProtectedUser` if `protected`
+    and one of the users is an administrator.
     """
     owner_id = await _owner(connection, keys, new_owner)
-    leaving = (await connection.execute(_DELETED, {"keys": list(keys)})).all()
-    if protected and any(row.role == Role.ADMINISTRATOR for row in leaving):
+    deleted = (await connection.execute(_LOCK_USERS, {"keys": list(keys)})).all()
+    if protected and any(row.role == Role.ADMINISTRATOR for row in deleted):
         raise ProtectedUser("one of these users is an administrator, whom only an administrator may delete", ("keys",))
-    user_ids = [row.id for row in leaving]
+    user_ids = [row.id for row in deleted]
     if not user_ids:
         return 0, None
-    actor_ids = list(await connection.scalars(_DELETED_ACTORS, {"ids": user_ids}))
+    actor_ids = list(await connection.scalars(_LOCK_ACTORS, {"ids": user_ids}))
     owned = {row.id: row.key for row in await connection.execute(_OWNED, {"ids": user_ids})}
-    named = set(await connection.scalars(_NAMED, {"ids": actor_ids}))
+    term_ids = set(await connection.scalars(_TERMS_OF_ACTORS, {"ids": actor_ids}))
     if projects is OwnedProjects.REMOVE:
-        named |= set(await connection.scalars(_NAMED_BY_PROJECTS, {"ids": list(owned)}))
+        term_ids |= set(await connection.scalars(_TERMS_OF_PROJECTS, {"ids": list(owned)}))
     report = await delete_rows(connection, actor_ids, owned)
     removed, kept = (list(owned.values()), []) if projects is OwnedProjects.REMOVE else ([], list(owned.values()))
     if removed:
@@ -164,34 +165,34 @@ async def erase_users(
     if kept:
         await connection.execute(_HAND_OVER, {"ids": user_ids, "owner": owner_id})
         await enqueue(connection, OutboxKind.PROJECT, kept)
-    report["terms"] = await _delete_unused_terms(connection, named)
+    report["terms"] = await _delete_unused_terms(connection, term_ids)
     report["users"] = len(user_ids)
-    receipt = await _make_tombstones(connection, ErasureRemainder(actor_ids, removed, kept), report)
+    receipt = await _make_tombstones(connection, RemainingErasure(actor_ids, removed, kept), report)
     await connection.execute(_DELETE_USERS, {"ids": user_ids})
     return len(user_ids), receipt
 
 
 async def erase_session(connection: AsyncConnection, actor_id: int) -> ErasureReceipt | None:
-    """Delete everything of an unclaimed session; None if this is no such session's actor."""
-    if (await connection.execute(_DELETED_SESSION, {"actor": actor_id})).first() is None:
+    """Delete the data of an unclaimed session. Returns None if the actor is not an unclaimed session."""
+    if (await connection.execute(_LOCK_SESSION, {"actor": actor_id})).first() is None:
         return None
-    named = set(await connection.scalars(_NAMED, {"ids": [actor_id]}))
+    term_ids = set(await connection.scalars(_TERMS_OF_ACTORS, {"ids": [actor_id]}))
     report = await delete_rows(connection, [actor_id])
-    report["terms"] = await _delete_unused_terms(connection, named)
-    return await _make_tombstones(connection, ErasureRemainder([actor_id]), report)
+    report["terms"] = await _delete_unused_terms(connection, term_ids)
+    return await _make_tombstones(connection, RemainingErasure([actor_id]), report)
 
 
 async def receipt_of(database: Database, id_: str) -> ErasureReceipt | None:
-    """Read the status of a deletion."""
+    """Read the status of a deletion; None if the id is unknown."""
     rows = await database.fetch(_RECEIPT, {"receipt": id_})
     return ErasureReceipt(*rows[0]) if rows else None
 
 
-async def _owner(connection: AsyncConnection, leaving: Sequence[str], key: str | None) -> int | None:
+async def _owner(connection: AsyncConnection, deleted_keys: Sequence[str], key: str | None) -> int | None:
     if key is None:
         return None
     owner_id = await connection.scalar(_NEW_OWNER, {"key": key})
-    if owner_id is None or key in leaving:
+    if owner_id is None or key in deleted_keys:
         raise UnknownReference(f"there is no user {key!r} who could own the projects", ("new_owner",))
     return int(owner_id)
 
@@ -199,9 +200,9 @@ async def _owner(connection: AsyncConnection, leaving: Sequence[str], key: str |
 async def delete_rows(
     connection: AsyncConnection, actor_ids: Sequence[int], project_ids: Iterable[int] = ()
 ) -> Counter[str]:
-    """Delete all rows of these locked actors, and subtract them from counters; return their number by table.
+    """Delete all rows of locked actors and subtract them from counters; return the number of deleted rows by table.
 
-    `project_ids` are further projects to lock in the same order.
+    `project_ids` are further projects to lock, together with the projects whose counters change.
     """
     counts = await counts_by_actors(connection, actor_ids)
     await lock_projects(connection, {*counts, *project_ids})
@@ -213,21 +214,21 @@ async def delete_rows(
     return report
 
 
-async def _delete_unused_terms(connection: AsyncConnection, named: Set[int]) -> int:
-    """Delete the terms that nothing refers to any more; return their number."""
-    terms = (await connection.execute(_DELETE_UNUSED_TERMS, {"ids": sorted(named)})).all()
+async def _delete_unused_terms(connection: AsyncConnection, term_ids: Set[int]) -> int:
+    """Delete the terms that nothing refers to; return their number."""
+    terms = (await connection.execute(_DELETE_UNUSED_TERMS, {"ids": sorted(term_ids)})).all()
     await enqueue(connection, OutboxKind.TOOL, [term.key for term in terms if term.kind == TermKind.TOOL], urgent=True)
     return len(terms)
 
 
 async def _make_tombstones(
-    connection: AsyncConnection, leftovers: ErasureRemainder, report: Counter[str]
+    connection: AsyncConnection, remaining: RemainingErasure, report: Counter[str]
 ) -> ErasureReceipt:
-    """Turn the actors into tombstones, and store the remaining work."""
+    """Make the actors tombstones, and store the remaining work."""
     receipt = ErasureReceipt(secrets.token_urlsafe(16), now(), {name: n for name, n in report.items() if n}, None)
-    buried = {"ids": leftovers.actors, "receipt": receipt.id, "nothing": {}, "at": receipt.requested_at}
-    await connection.execute(_MAKE_TOMBSTONES, buried)
+    tombstones = {"ids": remaining.actors, "receipt": receipt.id, "nothing": {}, "at": receipt.requested_at}
+    await connection.execute(_MAKE_TOMBSTONES, tombstones)
     row = {"id": receipt.id, "requested_at": receipt.requested_at, "report": dict(receipt.report)}
-    await connection.execute(insert(Erasure), row | {"leftovers": asdict(leftovers)})
-    await enqueue(connection, OutboxKind.PROFILE, [str(id_) for id_ in leftovers.actors], urgent=True)
+    await connection.execute(insert(Erasure), row | {"leftovers": asdict(remaining)})
+    await enqueue(connection, OutboxKind.PROFILE, [str(id_) for id_ in remaining.actors], urgent=True)
     return receipt

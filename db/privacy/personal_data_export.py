@@ -1,7 +1,7 @@
-"""Export of everything stored about an actor, as plain data in pages.
+"""Export of all data of an actor, as pages of plain data.
 
-Tables with an actor's rows are read by their metadata, so that new ones are included. Ids of projects, terms, users
-and questions become the platform's keys; bytes become base64.
+All tables with a foreign key `actor_id` are exported, so that new tables are included. Ids of projects, terms, users
+and questions are replaced by the platform's keys. Bytes are encoded in base64.
 """
 
 import base64
@@ -20,9 +20,9 @@ from db.privacy.erasure import PERSONAL
 from db.stores import Stores
 
 MAX_EXPORT_ROWS = 5_000
-"""Rows of one page: about a megabyte of JSON."""
+"""Maximum number of rows of a page, about a megabyte of JSON."""
 
-_KEYED = {model.__tablename__: model for model in (Project, Term, User, OnboardingQuestion)}
+_MODELS_WITH_KEY = {model.__tablename__: model for model in (Project, Term, User, OnboardingQuestion)}
 
 _IDS = bindparam("ids", type_=IntegerList())
 _ACTOR = bindparam("actor", type_=BigIntId)
@@ -50,15 +50,15 @@ _OWN_PROJECTS = (
 
 @dataclass(frozen=True, slots=True)
 class ExportCursor:
-    """The position after the row with this primary key of a table."""
+    """The position after the row of `table` with this primary key."""
 
     table: str
-    behind: tuple[Any, ...]
+    primary_key: tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ExportPage:
-    """Rows by table, and the position of the next page; None at the end."""
+    """Rows by table, and the position of the next page; None after the last page."""
 
     data: Mapping[str, Any]
     next: ExportCursor | None
@@ -67,7 +67,10 @@ class ExportPage:
 async def export_personal_data(
     stores: Stores, actor_id: int, limit: int = MAX_EXPORT_ROWS, after: ExportCursor | None = None
 ) -> ExportPage:
-    """Read a page of the data of an actor and of its claimed sessions; the first has accounts, projects and vector."""
+    """Read a page of the data of an actor and its claimed sessions.
+
+    Without `after`, the page also has accounts, projects and the profile vector.
+    """
     accounts = await stores.database.fetch(_ACCOUNT, {"actor": actor_id})
     ids = [row.actor for row in accounts]
     data: dict[str, Any] = {}
@@ -78,24 +81,22 @@ async def export_personal_data(
             _plain(row._mapping) for row in await stores.database.fetch(_OWN_PROJECTS, {"actor": actor_id})
         ]
         data["vector"] = None if vector is None else [round(float(number), 6) for number in vector]
-    left = limit
+    remaining = limit
     for table in PERSONAL[_position(after) :]:
-        behind = after.behind if after is not None and after.table == table.name else None
-        rows = await _rows(stores.database, table, ids, left + 1, behind)
-        data[str(table.name)] = [_plain(row._mapping, hidden=("_key",)) for row in rows[:left]]
-        if len(rows) > left:
-            place = ExportCursor(table.name, tuple(rows[left - 1][: len(table.primary_key)]) if left else behind or ())
-            return ExportPage(data, place)
-        left -= len(rows)
+        previous_key = after.primary_key if after is not None and after.table == table.name else None
+        rows = await _rows(stores.database, table, ids, remaining + 1, previous_key)
+        data[str(table.name)] = [_plain(row._mapping, hidden=("_key",)) for row in rows[:remaining]]
+        if len(rows) > remaining:
+            last_key = tuple(rows[remaining - 1][: len(table.primary_key)]) if remaining else previous_key or ()
+            return ExportPage(data, ExportCursor(table.name, last_key))
+        remaining -= len(rows)
     return ExportPage(data, None)
 
 
 def key_types(table: str) -> Sequence[type]:
-    """Return the Python types of a personal table's primary key, to parse a cursor; raises `KeyError`."""
-    found = {one.name: one for one in PERSONAL}[table]
-    return [
-        datetime if isinstance(column.type, UtcDateTime) else column.type.python_type for column in found.primary_key
-    ]
+    """Return the Python types of a table's primary key, to parse a cursor. Raises `KeyError` for other tables."""
+    columns = {personal.name: personal for personal in PERSONAL}[table].primary_key
+    return [datetime if isinstance(column.type, UtcDateTime) else column.type.python_type for column in columns]
 
 
 def _position(after: ExportCursor | None) -> int:
@@ -103,41 +104,41 @@ def _position(after: ExportCursor | None) -> int:
 
 
 async def _rows(
-    database: Database, table: Table, ids: Sequence[int], limit: int, behind: tuple[Any, ...] | None
+    database: Database, table: Table, ids: Sequence[int], limit: int, previous_key: tuple[Any, ...] | None
 ) -> Sequence[Any]:
-    statement, given = _STATEMENTS[table.name], {"ids": list(ids), "limit": limit}
-    if behind:
-        statement = statement.where(tuple_(*table.primary_key) > tuple_(*_bound(table)))
-        given |= {f"behind_{place}": value for place, value in enumerate(behind)}
-    return await database.fetch(statement, given)
+    statement, parameters = _STATEMENTS[table.name], {"ids": list(ids), "limit": limit}
+    if previous_key:
+        statement = statement.where(tuple_(*table.primary_key) > tuple_(*_key_parameters(table)))
+        parameters |= {f"previous_{index}": value for index, value in enumerate(previous_key)}
+    return await database.fetch(statement, parameters)
 
 
-def _bound(table: Table) -> list[Any]:
+def _key_parameters(table: Table) -> list[Any]:
     return [
-        bindparam(f"behind_{place}", type_=UtcDateTime() if isinstance(column.type, UtcDateTime) else column.type)
-        for place, column in enumerate(table.primary_key)
+        bindparam(f"previous_{index}", type_=UtcDateTime() if isinstance(column.type, UtcDateTime) else column.type)
+        for index, column in enumerate(table.primary_key)
     ]
 
 
 def _statement(table: Table) -> Select[Any]:
-    """Select a table's primary key for the cursor, then its columns, with keys in place of ids."""
+    """Return a query of the primary key of a table (for the cursor) and its columns, with keys in place of ids."""
     source: Any = table
-    shown: list[Any] = [column.label(f"_key{place}") for place, column in enumerate(table.primary_key)]
+    selected: list[Any] = [column.label(f"_key{index}") for index, column in enumerate(table.primary_key)]
     for column in table.columns:
         if column.name == "actor_id":
             continue
-        keyed = _keyed(column)
-        if keyed is None:
-            shown.append(column)
+        model = _model_with_key(column)
+        if model is None:
+            selected.append(column)
             continue
-        other = keyed.__table__.alias(f"of_{column.name}")
+        other = model.__table__.alias(f"of_{column.name}")
         source = source.outerjoin(other, other.c.id == column)
         name = column.name.removesuffix("_id")
-        shown.append(other.c.key.label(name))
-        if keyed is Term:
-            shown.append(other.c.kind.label(f"{name}_kind"))
+        selected.append(other.c.key.label(name))
+        if model is Term:
+            selected.append(other.c.kind.label(f"{name}_kind"))
     return (
-        select(*shown)
+        select(*selected)
         .select_from(source)
         .where(in_list(table.c.actor_id, _IDS))
         .order_by(*table.primary_key)
@@ -145,13 +146,13 @@ def _statement(table: Table) -> Select[Any]:
     )
 
 
-def _keyed(column: Column[Any]) -> Any:
-    """Return the model that a column refers to, if its rows have a key."""
-    return next((_KEYED.get(key.column.table.name) for key in column.foreign_keys), None)
+def _model_with_key(column: Column[Any]) -> Any:
+    """Return the model that a column refers to if the model has platform keys, otherwise None."""
+    return next((_MODELS_WITH_KEY.get(key.column.table.name) for key in column.foreign_keys), None)
 
 
 def _plain(row: Mapping[str, Any], hidden: tuple[str, ...] = ()) -> dict[str, Any]:
-    # A column's name is a `str` of SQLAlchemy's own kind, which not every JSON encoder takes for a key.
+    # SQLAlchemy's column names are a subclass of str, which some JSON encoders do not accept as keys.
     return {str(name): _value(value) for name, value in row.items() if not name.startswith(hidden)}
 
 

@@ -1,6 +1,6 @@
-"""Second half of a deletion: cache, index, tombstones and the files of SQLite.
+"""Second step of a deletion: cache, index, tombstones and the files of SQLite (see `db.privacy.erasure`).
 
-See `db.privacy.erasure`. Safe to run at any time, repeatedly, and by several workers at once.
+The functions can run at any time, repeatedly, and in several workers at once.
 """
 
 import logging
@@ -14,7 +14,7 @@ from db.database.column_types import IntegerList, Json, TextList, UtcDateTime, i
 from db.errors import StoreUnavailable
 from db.models import Actor, Erasure, OutboxKind, OutboxRow, Project, now
 from db.outbox import pending
-from db.privacy.erasure import ERASURE_GRACE, ErasureRemainder, delete_rows
+from db.privacy.erasure import ERASURE_GRACE, RemainingErasure, delete_rows
 from db.stores import Stores
 from db.vectors.base import PROFILE, PROJECT
 
@@ -31,7 +31,7 @@ _REMOVE = delete(Actor).where(in_list(Actor.id, bindparam("ids", type_=IntegerLi
 _KEYS = bindparam("keys", type_=TextList())
 _DELETE_OUTBOX_ROWS = delete(OutboxRow).where(OutboxRow.kind == bindparam("of_kind"), in_list(OutboxRow.key, _KEYS))
 _EXISTING_PROJECTS = select(Project.key).where(in_list(Project.key, _KEYS))
-_CLEAR_LEFTOVERS = (
+_CLEAR_REMAINING = (
     update(Erasure).where(Erasure.id == bindparam("receipt")).values(leftovers=bindparam("nothing", type_=Json))
 )
 _COMPLETE = (
@@ -42,32 +42,34 @@ _COMPLETE = (
 
 
 async def finish_erasures(stores: Stores, at: datetime | None = None, only: str | None = None) -> int:
-    """Continue every open deletion, or that of one receipt; return the number of completed ones.
+    """Continue open deletions, or only the one with the receipt id `only`; return the number of completed deletions.
 
-    A deletion waits for the next call while a store is unavailable.
+    A deletion whose store is unavailable is continued at the next call.
     """
-    at, done = at or now(), 0
+    at, completed = at or now(), 0
     for row in await stores.database.fetch(_OPEN):
         if only not in (None, row.id):
             continue
-        leftovers = ErasureRemainder(**row.leftovers)
+        remaining = RemainingErasure(**row.leftovers)
         try:
-            done += await _finish_one(stores, row.id, leftovers, is_over=row.requested_at + ERASURE_GRACE <= at)
+            completed += await _finish_erasure(
+                stores, row.id, remaining, grace_is_over=row.requested_at + ERASURE_GRACE <= at
+            )
         except StoreUnavailable as error:
             log.warning("a deletion waits for a store: %s", error)
-    return done
+    return completed
 
 
-async def _finish_one(stores: Stores, receipt: str, leftovers: ErasureRemainder, *, is_over: bool) -> bool:
-    for actor_id in leftovers.actors:
+async def _finish_erasure(stores: Stores, receipt: str, remaining: RemainingErasure, *, grace_is_over: bool) -> bool:
+    for actor_id in remaining.actors:
         await delete_actor_entries(stores.cache, actor_id)
-    await _empty_index(stores, leftovers)
+    await _remove_from_index(stores, remaining)
     # The index documents of kept projects contain the owner's name until the outbox has updated them.
-    if not is_over or await pending(stores.database, OutboxKind.PROJECT, leftovers.kept):
+    if not grace_is_over or await pending(stores.database, OutboxKind.PROJECT, remaining.kept):
         return False
     async with stores.database.write() as connection:
-        await _remove_tombstones(connection, leftovers)
-        await connection.execute(_CLEAR_LEFTOVERS, {"receipt": receipt, "nothing": {}})
+        await _remove_tombstones(connection, remaining)
+        await connection.execute(_CLEAR_REMAINING, {"receipt": receipt, "nothing": {}})
     for store in (stores.cache, stores.vectors, stores.database):
         await store.scrub()
     async with stores.database.write() as connection:
@@ -75,24 +77,24 @@ async def _finish_one(stores: Stores, receipt: str, leftovers: ErasureRemainder,
     return True
 
 
-async def _empty_index(stores: Stores, leftovers: ErasureRemainder) -> None:
-    """Remove profiles and projects from the index, except projects created anew under a deleted key."""
-    existing = {row.key for row in await stores.database.fetch(_EXISTING_PROJECTS, {"keys": leftovers.removed})}
-    gone = [key for key in leftovers.removed if key not in existing]
+async def _remove_from_index(stores: Stores, remaining: RemainingErasure) -> None:
+    """Remove profiles and projects from the index, except projects that were created again with the same key."""
+    existing = {row.key for row in await stores.database.fetch(_EXISTING_PROJECTS, {"keys": remaining.removed})}
+    removed = [key for key in remaining.removed if key not in existing]
     staged = await stores.vectors.staged()
     for generation in [None] if staged is None else [None, staged]:
-        await stores.vectors.remove(PROFILE, [str(actor_id) for actor_id in leftovers.actors], generation)
-        await stores.vectors.remove(PROJECT, gone, generation)
+        await stores.vectors.remove(PROFILE, [str(actor_id) for actor_id in remaining.actors], generation)
+        await stores.vectors.remove(PROJECT, removed, generation)
 
 
-async def _remove_tombstones(connection: AsyncConnection, leftovers: ErasureRemainder) -> None:
-    """Delete the tombstones with the rows written for them, and the outbox rows of all that is deleted."""
-    tombstones = list(await connection.scalars(_TOMBSTONES, {"ids": leftovers.actors}))
+async def _remove_tombstones(connection: AsyncConnection, remaining: RemainingErasure) -> None:
+    """Delete the tombstones with the rows written for them, and the outbox rows of deleted profiles and projects."""
+    tombstones = list(await connection.scalars(_TOMBSTONES, {"ids": remaining.actors}))
     if tombstones:
         await delete_rows(connection, tombstones)
         await connection.execute(_REMOVE, {"ids": tombstones})
-    existing = set(await connection.scalars(_EXISTING_PROJECTS, {"keys": leftovers.removed}))
-    gone = [key for key in leftovers.removed if key not in existing]
-    profiles = [str(id_) for id_ in leftovers.actors]
-    for kind, keys in ((OutboxKind.PROFILE, profiles), (OutboxKind.PROJECT, gone)):
+    existing = set(await connection.scalars(_EXISTING_PROJECTS, {"keys": remaining.removed}))
+    removed = [key for key in remaining.removed if key not in existing]
+    profiles = [str(id_) for id_ in remaining.actors]
+    for kind, keys in ((OutboxKind.PROFILE, profiles), (OutboxKind.PROJECT, removed)):
         await connection.execute(_DELETE_OUTBOX_ROWS, {"of_kind": kind.value, "keys": keys})

@@ -1,4 +1,4 @@
-"""Claims of sessions: what a visitor did before signing in is merged into the account, and counts once."""
+"""Claims of sessions: the data of an anonymous session is merged into the account and counted once."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -36,7 +36,7 @@ from db.privacy.erasure import PERSONAL
 
 
 class ClaimStatus(StrEnum):
-    """Outcome of a claim."""
+    """Status of a claim: claimed now, already claimed for this account, or claimed for another account."""
 
     CLAIMED = "claimed"
     ALREADY = "already"
@@ -45,78 +45,88 @@ class ClaimStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Outcome of a claim, and the number of rows of each table that it moved."""
+    """Status of a claim, and the number of moved rows by table."""
 
     status: ClaimStatus
     carried: Mapping[str, int]
 
 
-CLAIM_LIFE = timedelta(hours=1)
+CLAIM_DURATION = timedelta(hours=1)
 """Default of CLAIMED_SESSION_HOURS."""
 
 _NOW = bindparam("now", type_=UtcDateTime())
-_FROM = bindparam("session", type_=BigIntId)
-_TO = bindparam("account", type_=BigIntId)
+_SESSION_ACTOR = bindparam("session", type_=BigIntId)
+_ACCOUNT_ACTOR = bindparam("account", type_=BigIntId)
 _LOCK = (
     select(Actor.id, Actor.user_id, Actor.merged_into, Actor.settings)
-    .where(Actor.id.in_([_FROM, _TO]))
+    .where(Actor.id.in_([_SESSION_ACTOR, _ACCOUNT_ACTOR]))
     .order_by(Actor.id)
     .with_for_update(key_share=True)
 )
 _MERGE = (
     update(Actor)
-    .where(Actor.id == _FROM)
+    .where(Actor.id == _SESSION_ACTOR)
     .values(
-        merged_into=_TO,
+        merged_into=_ACCOUNT_ACTOR,
         version=Actor.version + 1,
         claim_ends_at=func.coalesce(Actor.claim_ends_at, bindparam("ends_at", type_=UtcDateTime())),
     )
 )
 _UPDATE_ACCOUNT = (
-    update(Actor).where(Actor.id == _TO).values(version=Actor.version + 1, settings=bindparam("merged", type_=Json))
+    update(Actor)
+    .where(Actor.id == _ACCOUNT_ACTOR)
+    .values(version=Actor.version + 1, settings=bindparam("merged", type_=Json))
 )
 
-_STATED = (TagSource.MANUAL.value, TagSource.QUIZ.value)
+_STATED_SOURCES = (TagSource.MANUAL.value, TagSource.QUIZ.value)
 
 
-def _clashes(table: Table) -> ColumnElement[bool]:
-    """Return the condition that the account already has a row with the unique key of a row of the session."""
+def _exists_in_account(table: Table) -> ColumnElement[bool]:
+    """Return the condition that the account has a row with the same unique key as a row of the session."""
     other = table.alias("other")
     unique = [constraint for constraint in table.constraints if isinstance(constraint, UniqueConstraint)]
-    found = [
+    same_keys = [
         select(other.c.actor_id)
-        .where(other.c.actor_id == _TO, *(other.c[c.name] == c for c in key.columns if c.name != "actor_id"))
+        .where(other.c.actor_id == _ACCOUNT_ACTOR, *(other.c[c.name] == c for c in key.columns if c.name != "actor_id"))
         .exists()
         for key in (table.primary_key, *unique)
         if any(column.name == "actor_id" for column in key.columns)
     ]
-    return or_(false(), *found)
+    return or_(false(), *same_keys)
 
 
-def _carry(table: Table) -> Any:
-    return update(table).where(table.c.actor_id == _FROM, ~_clashes(table)).values(actor_id=_TO)
+def _move(table: Table) -> Any:
+    return (
+        update(table)
+        .where(table.c.actor_id == _SESSION_ACTOR, ~_exists_in_account(table))
+        .values(actor_id=_ACCOUNT_ACTOR)
+    )
 
 
-_CARRY = {table.name: _carry(table) for table in PERSONAL}
-_DROP = {table.name: delete(table).where(table.c.actor_id == _FROM) for table in PERSONAL}
+_MOVE = {table.name: _move(table) for table in PERSONAL}
+_DROP = {table.name: delete(table).where(table.c.actor_id == _SESSION_ACTOR) for table in PERSONAL}
 
-_mine, _theirs = table_of(Engagement).alias("mine"), table_of(Engagement).alias("theirs")
+_of_account, _of_session = table_of(Engagement).alias("mine"), table_of(Engagement).alias("theirs")
 _BOTH_ENGAGED = (
     select(
-        _mine.c.project_id, _mine.c.first_at, _mine.c.last_at, _mine.c.kinds, _mine.c.weight,
-        _theirs.c.first_at.label("session_first_at"), _theirs.c.last_at.label("session_last_at"),
-        _theirs.c.kinds.label("session_kinds"), _theirs.c.weight.label("session_weight"),
+        _of_account.c.project_id, _of_account.c.first_at, _of_account.c.last_at, _of_account.c.kinds,
+        _of_account.c.weight,
+        _of_session.c.first_at.label("session_first_at"), _of_session.c.last_at.label("session_last_at"),
+        _of_session.c.kinds.label("session_kinds"), _of_session.c.weight.label("session_weight"),
     )
-    .join(_theirs, and_(_theirs.c.project_id == _mine.c.project_id, _theirs.c.actor_id == _FROM))
-    .where(_mine.c.actor_id == _TO)
+    .join(
+        _of_session,
+        and_(_of_session.c.project_id == _of_account.c.project_id, _of_session.c.actor_id == _SESSION_ACTOR),
+    )
+    .where(_of_account.c.actor_id == _ACCOUNT_ACTOR)
 )  # fmt: skip
-_ENGAGE = upsert_batch(
+_UPSERT_ENGAGEMENT = upsert_batch(
     Engagement, "actor_id", "project_id", "first_at", "last_at", "kinds", "weight", key=["actor_id", "project_id"],
     keep=["weight"],
 )  # fmt: skip
 _like = table_of(Like).alias("theirs")
 _BOTH_LIKED = select(Like.project_id).join(_like, _like.c.project_id == Like.project_id).where(
-    Like.actor_id == _TO, _like.c.actor_id == _FROM
+    Like.actor_id == _ACCOUNT_ACTOR, _like.c.actor_id == _SESSION_ACTOR
 )  # fmt: skip
 _view = table_of(Interaction).alias("theirs")
 _BOTH_VIEWED = (
@@ -125,42 +135,50 @@ _BOTH_VIEWED = (
         _view,
         and_(
             *(_view.c[c.key] == c for c in (Interaction.project_id, Interaction.type, Interaction.at)),
-            _view.c.actor_id == _FROM,
+            _view.c.actor_id == _SESSION_ACTOR,
         ),
     )
-    .where(Interaction.actor_id == _TO, Interaction.type == InteractionType.VIEW.value)
+    .where(Interaction.actor_id == _ACCOUNT_ACTOR, Interaction.type == InteractionType.VIEW.value)
     .group_by(Interaction.project_id)
 )
 
 
-def _since_earlier(model: Any) -> Any:
-    """Move the account's states that both have to the earlier of the two times."""
+def _use_earlier_time(model: Any) -> Any:
+    """Return an update of states that both actors have: the account's row gets the earlier time."""
     table = table_of(model)
     other = table.alias("theirs")
-    same = and_(other.c.project_id == table.c.project_id, other.c.actor_id == _FROM)
+    same = and_(other.c.project_id == table.c.project_id, other.c.actor_id == _SESSION_ACTOR)
     earlier = select(other.c.created_at).where(same, other.c.created_at < table.c.created_at)
-    return update(table).where(table.c.actor_id == _TO, earlier.exists()).values(created_at=earlier.scalar_subquery())
+    return (
+        update(table)
+        .where(table.c.actor_id == _ACCOUNT_ACTOR, earlier.exists())
+        .values(created_at=earlier.scalar_subquery())
+    )
 
 
-_SINCE_EARLIER = [_since_earlier(model) for model in (Like, Save, Dismissal)]
+_USE_EARLIER_TIMES = [_use_earlier_time(model) for model in (Like, Save, Dismissal)]
 
-# An interest stated in the session wins over a learned or imported one of the account.
+# An interest stated in the session replaces a learned or imported interest of the account.
 _stated = table_of(UserTag).alias("stated")
-_OVERRIDDEN = delete(UserTag).where(
-    UserTag.actor_id == _TO,
-    UserTag.source.not_in(_STATED),
+_DELETE_OVERRIDDEN_INTERESTS = delete(UserTag).where(
+    UserTag.actor_id == _ACCOUNT_ACTOR,
+    UserTag.source.not_in(_STATED_SOURCES),
     select(_stated.c.term_id)
-    .where(_stated.c.actor_id == _FROM, _stated.c.term_id == UserTag.term_id, _stated.c.source.in_(_STATED))
+    .where(
+        _stated.c.actor_id == _SESSION_ACTOR,
+        _stated.c.term_id == UserTag.term_id,
+        _stated.c.source.in_(_STATED_SOURCES),
+    )
     .exists(),
 )
 _newer = table_of(OnboardingResponse).alias("newer")
-_OUTDATED = (
+_DELETE_OUTDATED_ANSWERS = (
     delete(OnboardingResponse)
     .where(
-        OnboardingResponse.actor_id == _TO,
+        OnboardingResponse.actor_id == _ACCOUNT_ACTOR,
         select(_newer.c.id)
         .where(
-            _newer.c.actor_id == _FROM,
+            _newer.c.actor_id == _SESSION_ACTOR,
             _newer.c.question_id == OnboardingResponse.question_id,
             _newer.c.updated_at > OnboardingResponse.updated_at,
         )
@@ -170,30 +188,30 @@ _OUTDATED = (
 )
 
 
-_END = update(Actor).where(Actor.claim_ends_at > _NOW).values(claim_ends_at=_NOW)
+_END_CLAIMS = update(Actor).where(Actor.claim_ends_at > _NOW).values(claim_ends_at=_NOW)
 _ACCOUNT = select(Actor.id).join(User, User.id == Actor.user_id).where(User.key == bindparam("user_key"))
-_END_OF_ACCOUNT = _END.where(Actor.merged_into.in_(_ACCOUNT))
-_END_OF_SESSION = _END.where(Actor.session_key == bindparam("key"))
+_END_OF_ACCOUNT = _END_CLAIMS.where(Actor.merged_into.in_(_ACCOUNT))
+_END_OF_SESSION = _END_CLAIMS.where(Actor.session_key == bindparam("key"))
 
 
 async def end_claims_of(connection: AsyncConnection, user_key: str) -> int:
-    """End all claims of a user's account; return the number of ended ones."""
+    """End all claims of the user's account; return the number of ended claims."""
     return (await connection.execute(_END_OF_ACCOUNT, {"user_key": user_key, "now": now()})).rowcount
 
 
 async def end_claim(connection: AsyncConnection, session_key: str) -> int:
-    """End the claim of a session id; return 1 if there was one, else 0."""
+    """End the claim of a session id; return 1 if it was claimed, otherwise 0."""
     return (await connection.execute(_END_OF_SESSION, {"key": session_key, "now": now()})).rowcount
 
 
 async def claim(
-    connection: AsyncConnection, session_actor: int, account_actor: int, life: timedelta = CLAIM_LIFE
+    connection: AsyncConnection, session_actor: int, account_actor: int, duration: timedelta = CLAIM_DURATION
 ) -> Claim:
     """Merge a session into an account, in a constant number of statements.
 
-    The session's id stands for the account for `life` from then on; a second claim does not extend that. Of two likes
-    the earlier counts, and counters count one actor. Of two answers to a question the later counts; an interest stated
-    in the session replaces a learned one. Repeated and concurrent claims move what the session did in between.
+    Requests with the session id act as the account for `duration`; a second claim does not extend it. Data of both
+    actors is counted once: of two likes the earlier is kept, of two answers to a question the later. An interest stated
+    in the session replaces a learned one of the account. A repeated claim moves data stored since the first claim.
     """
     ids = {"session": session_actor, "account": account_actor}
     actors = {row.id: row for row in await connection.execute(_LOCK, ids)}
@@ -203,16 +221,16 @@ async def claim(
     if session.user_id is not None or session.merged_into not in (None, account_actor):
         return Claim(ClaimStatus.FOREIGN, {})
     await _count_once(connection, ids)
-    for statement in (*_SINCE_EARLIER, _OVERRIDDEN):
+    for statement in (*_USE_EARLIER_TIMES, _DELETE_OVERRIDDEN_INTERESTS):
         await connection.execute(statement, ids)
-    is_newer = (await connection.execute(_OUTDATED, ids)).first() is not None
+    is_newer = (await connection.execute(_DELETE_OUTDATED_ANSWERS, ids)).first() is not None
     carried: Counter[str] = Counter()
     for table in PERSONAL:
-        carried[table.name] = (await connection.execute(_CARRY[table.name], ids)).rowcount
+        carried[table.name] = (await connection.execute(_MOVE[table.name], ids)).rowcount
         await connection.execute(_DROP[table.name], ids)
     status = ClaimStatus.CLAIMED if session.merged_into is None else ClaimStatus.ALREADY
     if status is ClaimStatus.CLAIMED or carried.total():
-        await connection.execute(_MERGE, ids | {"ends_at": now() + life})
+        await connection.execute(_MERGE, ids | {"ends_at": now() + duration})
         await connection.execute(
             _UPDATE_ACCOUNT, ids | {"merged": _merged(session.settings, account.settings, is_newer)}
         )
@@ -221,7 +239,7 @@ async def claim(
 
 
 def _merged(session: Mapping[str, Any], account: Mapping[str, Any], is_newer: bool) -> dict[str, Any]:
-    """Merge settings: the account's first, except that the session's newer onboarding answers win."""
+    """Merge settings. The account's settings take precedence, except if the session's onboarding answers are newer."""
     merged = {**session, **account}
     return merged | (
         {ONBOARDING_SETTING: session[ONBOARDING_SETTING]} if is_newer and ONBOARDING_SETTING in session else {}
@@ -229,13 +247,13 @@ def _merged(session: Mapping[str, Any], account: Mapping[str, Any], is_newer: bo
 
 
 async def _count_once(connection: AsyncConnection, ids: Mapping[str, int]) -> None:
-    """Merge engagements of both actors, and subtract the second like, view and actor from counters."""
+    """Merge engagements that both actors have, and subtract the session's likes, views and actor from counters."""
     engaged = (await connection.execute(_BOTH_ENGAGED, ids)).all()
     liked = list(await connection.scalars(_BOTH_LIKED, ids))
     viewed = {row.project_id: row.views for row in await connection.execute(_BOTH_VIEWED, ids)}
     await lock_projects(connection, {row.project_id for row in engaged} | {*liked} | viewed.keys())
-    moves = {id_: ProjectCounts(-(id_ in liked), -viewed.get(id_, 0)) for id_ in {*liked} | viewed.keys()}
-    await add_counts(connection, moves)
+    changes = {id_: ProjectCounts(-(id_ in liked), -viewed.get(id_, 0)) for id_ in {*liked} | viewed.keys()}
+    await add_counts(connection, changes)
     await add_first_engagements(connection, _corrections(engaged))
     rows = []
     for row in engaged:
@@ -243,11 +261,11 @@ async def _count_once(connection: AsyncConnection, ids: Mapping[str, int]) -> No
         kinds = row.kinds | row.session_kinds
         rows.append((ids["account"], row.project_id, first_at, last_at, kinds, row.weight))
     if rows:
-        await connection.execute(_ENGAGE, {"rows": sorted(rows)})
+        await connection.execute(_UPSERT_ENGAGEMENT, {"rows": sorted(rows)})
 
 
 def _corrections(engaged: Sequence[Any]) -> Iterable[FirstEngagement]:
-    """Yield the corrections: the session's engagement out, the account's moved to the earlier time, with its weight."""
+    """Yield corrections of the decayed counters: subtract the session's engagement, use the earlier time."""
     for row in engaged:
         yield FirstEngagement(row.project_id, row.session_first_at, -row.session_weight)
         if row.session_first_at < row.first_at:

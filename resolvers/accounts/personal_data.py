@@ -71,7 +71,7 @@ class PersonalDataMutation:
         page, errors = await attempt(lambda: export_viewer(info.context, limit, position), ExportPage({}, None))
         cursor = None
         if page.next is not None:
-            cursor = encode_cursor("export", page.next.table, *map(_to_json, page.next.behind))
+            cursor = encode_cursor("export", page.next.table, *map(_to_json, page.next.primary_key))
         return ExportMyDataPayload(
             data=JSON(dict(page.data)),
             page_info=PageInfo(

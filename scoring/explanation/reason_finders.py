@@ -183,7 +183,7 @@ _MORE = 1.25
 
 def _trending(case: _Case) -> Found:
     counted = case.evidence.engagement_counts.get(case.feature.id)
-    if counted is not None and counted[1].people >= weights.ANONYMITY_FLOOR:
+    if counted is not None and counted[1].actors >= weights.ANONYMITY_FLOOR:
         window, (people, usual) = counted
         text = f"{people} visitors {_WITHIN[window]}, {_compared(people, usual)}"
         yield TrendingNow("trending", text, people, window, usual)

@@ -10,7 +10,7 @@ from db.actors.profiles import tags
 from db.actors.users import Viewer
 from db.catalog.project_cards import ProjectFilter
 from db.database.engine import Database
-from db.interactions.velocity_queries import VelocityFormula, trending_projects
+from db.interactions.velocity_queries import VelocityParameters, trending_projects
 from db.models import FeedKind
 from scoring import weights
 from scoring.features import incidences
@@ -47,9 +47,9 @@ def model_name(window: Window) -> str:
     return f"trending-{window}"
 
 
-def formula_of(constants: TrendConstants) -> VelocityFormula:
+def formula_of(constants: TrendConstants) -> VelocityParameters:
     """Return the constants as the database takes them."""
-    return VelocityFormula(
+    return VelocityParameters(
         constants.shares, constants.gravity, constants.offset_h, constants.background, constants.oldest_h
     )
 

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.actors.users import ANONYMOUS_VIEWER, Viewer, find_viewer
 from db.models import Role
-from db.privacy.session_claims import CLAIM_LIFE
+from db.privacy.session_claims import CLAIM_DURATION
 from db.stores import Stores
 from scoring.use_cases.input_errors import CallerUnidentified
 
@@ -50,7 +50,7 @@ class UnitOfWork:
     wake: Callable[[], None] | None = None  # called after each commit; wakes the synchronizer before its next poll
     # Whether an interaction counts in trending only if a served page has shown the project to the actor.
     trending_requires_impression: bool = False
-    claimed_session_lifetime: timedelta = CLAIM_LIFE  # how long a session id acts as the account
+    claimed_session_lifetime: timedelta = CLAIM_DURATION  # how long a session id acts as the account
     _viewer: "asyncio.Task[Viewer] | None" = field(default=None, init=False)
     _tasks: "set[asyncio.Task[Any]]" = field(default_factory=set, init=False)
 

@@ -375,7 +375,7 @@ async def test_the_pages_of_an_export_are_the_whole_of_it(world: World, limit: i
         place = page.next
         if place is None:
             break
-        assert len(key_types(place.table)) == len(place.behind) or not place.behind
+        assert len(key_types(place.table)) == len(place.primary_key) or not place.primary_key
     assert found == whole.data
 
 
