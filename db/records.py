@@ -91,7 +91,7 @@ class Record(BaseModel):
 
 
 class TagRecord(Record):
-    """A user's stated interest."""
+    """An interest of a user: a term by key or name."""
 
     name: Name
     kind: TermKind

@@ -44,7 +44,7 @@ class RedisFeedChangeNotifier(FeedChangeNotifier):
         return self._receives
 
     def notify(self) -> None:
-        """Call the subscribers of this process at once, and those of other processes within `NOTIFY_EVERY_S`."""
+        """Call subscribers of this process at once, and subscribers of other processes within `NOTIFY_EVERY_S`."""
         super().notify()
         self._pending.set()
 

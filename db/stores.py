@@ -18,7 +18,7 @@ class Stores:
     cache: Cache
 
     async def close(self) -> None:
-        """Close all stores."""
+        """Close the connections of all stores."""
         await self.vectors.close()
         await self.embedder.close()
         await self.cache.close()

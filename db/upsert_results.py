@@ -36,7 +36,7 @@ class HasKey(Protocol):
 
     @property
     def key(self) -> str:
-        """The platform's own id."""
+        """The platform's own id of the object."""
 
 
 R = TypeVar("R", bound=HasKey)

@@ -75,17 +75,17 @@ async def remove_interest(connection: AsyncConnection, actor_id: int, term_id: i
 
 
 async def store_onboarding_interests(
-    connection: AsyncConnection, actor_id: int, chosen: Sequence[int], dropped: Sequence[int]
+    connection: AsyncConnection, actor_id: int, added: Sequence[int], dropped: Sequence[int]
 ) -> None:
-    """Add the terms `chosen` in onboarding as interests, and delete the `dropped` ones.
+    """Add the interests `added` in onboarding, and delete the interests `dropped` there.
 
     The caller has locked the actor and raises its version. Interests set by hand are not changed.
     """
     if dropped:
         await connection.execute(_DELETE_QUIZ_INTERESTS, {"actor": actor_id, "ids": sorted(dropped)})
-    if chosen:
-        await connection.execute(_UPSERT_QUIZ_INTERESTS, {"rows": _rows(actor_id, chosen, TagSource.QUIZ)})
-        await connection.execute(_DELETE_REMOVED, {"actor": actor_id, "ids": sorted(chosen)})
+    if added:
+        await connection.execute(_UPSERT_QUIZ_INTERESTS, {"rows": _rows(actor_id, added, TagSource.QUIZ)})
+        await connection.execute(_DELETE_REMOVED, {"actor": actor_id, "ids": sorted(added)})
 
 
 async def _remove(connection: AsyncConnection, actor_id: int, term_ids: Sequence[int]) -> list[int]:

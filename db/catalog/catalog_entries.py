@@ -186,7 +186,7 @@ _DELETE = delete(Project).where(in_list(Project.id, _IDS))
 
 
 async def upsert_projects(connection: AsyncConnection, records: Sequence[ProjectRecord]) -> UpsertResult:
-    """Add projects, and change existing ones that differ. A record replaces all attributes of its project.
+    """Add projects, and change existing projects that differ. A record replaces all attributes of its project.
 
     A missing `created_at` keeps the stored time. Unknown tools, categories and topics are created with the key as name.
     A record with an unknown owner is refused.
@@ -328,7 +328,7 @@ _ACTORS_WITH_TERMS = select(UserTag.actor_id).where(in_list(UserTag.term_id, _ID
 
 
 async def upsert_tools(connection: AsyncConnection, records: Sequence[ToolRecord]) -> UpsertResult:
-    """Add tools, and change existing ones that differ. A new name updates the index documents that contain the name."""
+    """Add tools, and change existing tools that differ. A new name updates the index documents that contain it."""
 
     def values(record: ToolRecord) -> tuple[Any, ...]:
         return (
@@ -348,7 +348,7 @@ async def upsert_tools(connection: AsyncConnection, records: Sequence[ToolRecord
 
 
 async def upsert_categories(connection: AsyncConnection, records: Sequence[CategoryRecord]) -> UpsertResult:
-    """Add categories, and change existing ones that differ, as `upsert_tools`."""
+    """Add categories, and change existing categories that differ, as `upsert_tools`."""
 
     def values(record: CategoryRecord) -> tuple[Any, ...]:
         return record.name, record.description, True

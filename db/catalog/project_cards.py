@@ -53,7 +53,7 @@ class ProjectFeatures:
 
 @dataclass(frozen=True, slots=True)
 class ProjectFilter:
-    """Conditions on the projects of a feed. All must hold; an empty field is no condition."""
+    """Conditions on the projects of a feed. All must hold. An empty field is not a condition."""
 
     types: tuple[str, ...] = ()
     tools: tuple[str, ...] = ()  # keys; the project needs at least one tool, category and topic of the filter

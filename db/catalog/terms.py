@@ -1,4 +1,4 @@
-"""Lookup of terms by key or name, and creation of missing ones."""
+"""Lookup of terms by key or name, and creation of missing terms."""
 
 from collections.abc import Iterable, Sequence
 

@@ -40,7 +40,7 @@ class ProjectCounts(NamedTuple):
 
 
 async def lock_projects(connection: AsyncConnection, ids: Iterable[int]) -> dict[int, str]:
-    """Lock projects in the order of their ids until the transaction ends; return the keys of existing ones, by id."""
+    """Lock projects in the order of their ids until the transaction ends; return the existing keys, by id."""
     rows = await connection.execute(_LOCK, {"ids": sorted(set(ids))})
     return {row.id: row.key for row in rows}
 

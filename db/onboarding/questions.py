@@ -79,7 +79,7 @@ async def active_questions(database: Database, locale: str | None = None) -> lis
 
 
 async def all_questions(database: Database, locale: str | None = None) -> list[Question]:
-    """Read all questions, including inactive ones, as `active_questions`."""
+    """Read all questions, active and inactive; `locale` is as in `active_questions`."""
     return [_question(row, locale) for row in await database.fetch(_ALL)]
 
 
@@ -186,15 +186,15 @@ def _require_few_active(stored: Mapping[str, Any], accepted: Sequence[QuestionRe
 
 async def _with_unknown_terms(connection: AsyncConnection, records: Sequence[QuestionRecord]) -> list[Refusal]:
     """Return refusals of the records that refer to an unknown tool or category."""
-    named = {option.term for record in records for option in record.options if option.term is not None}
-    if not named:
+    referenced_terms = {option.term for record in records for option in record.options if option.term is not None}
+    if not referenced_terms:
         return []
-    rows = await connection.execute(TERMS_BY_KEY, {"keys": sorted({key for _, key in named})})
-    known = {(TermKind(row.kind), row.key) for row in rows}
+    rows = await connection.execute(TERMS_BY_KEY, {"keys": sorted({key for _, key in referenced_terms})})
+    existing_terms = {(TermKind(row.kind), row.key) for row in rows}
     refused = []
     for index, record in enumerate(records):
         for option_index, option in enumerate(record.options):
-            if option.term is not None and option.term not in known:
+            if option.term is not None and option.term not in existing_terms:
                 kind, key = option.term
                 error = UnknownReference(f"there is no {kind.value} {key!r}", ("options", option_index, kind.value))
                 refused.append(Refusal(index, error))

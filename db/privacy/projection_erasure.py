@@ -42,7 +42,7 @@ _COMPLETE = (
 
 
 async def finish_erasures(stores: Stores, at: datetime | None = None, only: str | None = None) -> int:
-    """Continue open deletions, or only the one with the receipt id `only`; return the number of completed deletions.
+    """Continue open deletions, or the deletion with the receipt id `only`; return the number of completed deletions.
 
     A deletion whose store is unavailable is continued at the next call.
     """

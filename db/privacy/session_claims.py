@@ -48,7 +48,7 @@ class Claim:
     """Status of a claim, and the number of moved rows by table."""
 
     status: ClaimStatus
-    carried: Mapping[str, int]
+    moved_rows: Mapping[str, int]
 
 
 CLAIM_DURATION = timedelta(hours=1)
@@ -220,25 +220,25 @@ async def claim(
         return Claim(ClaimStatus.ALREADY, {})
     if session.user_id is not None or session.merged_into not in (None, account_actor):
         return Claim(ClaimStatus.FOREIGN, {})
-    await _count_once(connection, ids)
+    await _merge_common_engagement(connection, ids)
     for statement in (*_USE_EARLIER_TIMES, _DELETE_OVERRIDDEN_INTERESTS):
         await connection.execute(statement, ids)
     is_newer = (await connection.execute(_DELETE_OUTDATED_ANSWERS, ids)).first() is not None
-    carried: Counter[str] = Counter()
+    moved_rows: Counter[str] = Counter()
     for table in PERSONAL:
-        carried[table.name] = (await connection.execute(_MOVE[table.name], ids)).rowcount
+        moved_rows[table.name] = (await connection.execute(_MOVE[table.name], ids)).rowcount
         await connection.execute(_DROP[table.name], ids)
     status = ClaimStatus.CLAIMED if session.merged_into is None else ClaimStatus.ALREADY
-    if status is ClaimStatus.CLAIMED or carried.total():
+    if status is ClaimStatus.CLAIMED or moved_rows.total():
         await connection.execute(_MERGE, ids | {"ends_at": now() + duration})
         await connection.execute(
-            _UPDATE_ACCOUNT, ids | {"merged": _merged(session.settings, account.settings, is_newer)}
+            _UPDATE_ACCOUNT, ids | {"merged": _merged_settings(session.settings, account.settings, is_newer)}
         )
         await enqueue(connection, OutboxKind.PROFILE, [str(session_actor), str(account_actor)], urgent=True)
-    return Claim(status, {name: rows for name, rows in carried.items() if rows})
+    return Claim(status, {name: rows for name, rows in moved_rows.items() if rows})
 
 
-def _merged(session: Mapping[str, Any], account: Mapping[str, Any], is_newer: bool) -> dict[str, Any]:
+def _merged_settings(session: Mapping[str, Any], account: Mapping[str, Any], is_newer: bool) -> dict[str, Any]:
     """Merge settings. The account's settings take precedence, except if the session's onboarding answers are newer."""
     merged = {**session, **account}
     return merged | (
@@ -246,17 +246,19 @@ def _merged(session: Mapping[str, Any], account: Mapping[str, Any], is_newer: bo
     )
 
 
-async def _count_once(connection: AsyncConnection, ids: Mapping[str, int]) -> None:
+async def _merge_common_engagement(connection: AsyncConnection, ids: Mapping[str, int]) -> None:
     """Merge engagements that both actors have, and subtract the session's likes, views and actor from counters."""
-    engaged = (await connection.execute(_BOTH_ENGAGED, ids)).all()
-    liked = list(await connection.scalars(_BOTH_LIKED, ids))
-    viewed = {row.project_id: row.views for row in await connection.execute(_BOTH_VIEWED, ids)}
-    await lock_projects(connection, {row.project_id for row in engaged} | {*liked} | viewed.keys())
-    changes = {id_: ProjectCounts(-(id_ in liked), -viewed.get(id_, 0)) for id_ in {*liked} | viewed.keys()}
+    both_engaged = (await connection.execute(_BOTH_ENGAGED, ids)).all()
+    both_liked = list(await connection.scalars(_BOTH_LIKED, ids))
+    both_viewed = {row.project_id: row.views for row in await connection.execute(_BOTH_VIEWED, ids)}
+    await lock_projects(connection, {row.project_id for row in both_engaged} | {*both_liked} | both_viewed.keys())
+    changes = {
+        id_: ProjectCounts(-(id_ in both_liked), -both_viewed.get(id_, 0)) for id_ in {*both_liked} | both_viewed.keys()
+    }
     await add_counts(connection, changes)
-    await add_first_engagements(connection, _corrections(engaged))
+    await add_first_engagements(connection, _corrections(both_engaged))
     rows = []
-    for row in engaged:
+    for row in both_engaged:
         first_at, last_at = min(row.first_at, row.session_first_at), max(row.last_at, row.session_last_at)
         kinds = row.kinds | row.session_kinds
         rows.append((ids["account"], row.project_id, first_at, last_at, kinds, row.weight))
@@ -264,9 +266,9 @@ async def _count_once(connection: AsyncConnection, ids: Mapping[str, int]) -> No
         await connection.execute(_UPSERT_ENGAGEMENT, {"rows": sorted(rows)})
 
 
-def _corrections(engaged: Sequence[Any]) -> Iterable[FirstEngagement]:
+def _corrections(both_engaged: Sequence[Any]) -> Iterable[FirstEngagement]:
     """Yield corrections of the decayed counters: subtract the session's engagement, use the earlier time."""
-    for row in engaged:
+    for row in both_engaged:
         yield FirstEngagement(row.project_id, row.session_first_at, -row.session_weight)
         if row.session_first_at < row.first_at:
             yield FirstEngagement(row.project_id, row.first_at, -row.weight)

@@ -68,7 +68,7 @@ class SessionMutation:
             return ClaimSessionPayload(status=None, transferred_count=0, user_errors=errors)
         errors = [_FOREIGN] if claimed.status is ClaimStatus.FOREIGN else []
         return ClaimSessionPayload(
-            status=claimed.status, transferred_count=sum(claimed.carried.values()), user_errors=errors
+            status=claimed.status, transferred_count=sum(claimed.moved_rows.values()), user_errors=errors
         )
 
     @mutation(Cost(1_000))

@@ -1,4 +1,4 @@
-"""A session that is claimed: everything is carried over, and one person counts once."""
+"""A session that is claimed: everything is moved_rows over, and one person counts once."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -88,7 +88,7 @@ async def test_everything_of_the_session_becomes_the_accounts_and_one_person_cou
     before = (await find_viewer(database, user_key="ada")).version
     result = await claimed(database)
     assert result.status is ClaimStatus.CLAIMED
-    assert result.carried == {"interactions": 4, "engagement": 2, "likes": 1, "saves": 1}
+    assert result.moved_rows == {"interactions": 4, "engagement": 2, "likes": 1, "saves": 1}
     assert await counters(database) == [(1, 2, 0), (2, 0, 2), (3, 1, 0), (4, 0, 0)]
     viewer = await find_viewer(database, session_key="s")
     assert (viewer.actor_id, viewer.user_key) == (ACCOUNT, "ada")
@@ -205,7 +205,7 @@ async def test_a_claim_is_done_once_and_carries_over_what_came_in_between(databa
         NewInteraction(SESSION, 2, InteractionType.VIEW, NOON),
     )
     again = await claimed(database)
-    assert (again.status, again.carried["engagement"]) == (ClaimStatus.ALREADY, 1)
+    assert (again.status, again.moved_rows["engagement"]) == (ClaimStatus.ALREADY, 1)
     assert await counters(database) == [(1, 1, 0), (2, 0, 1), (3, 0, 0), (4, 0, 0)]
 
 
@@ -313,5 +313,5 @@ async def test_claiming_again_does_not_extend_a_claim(database: Database) -> Non
     async with database.write() as connection:
         await end_claim(connection, "s")
     await do(database, NewInteraction(SESSION, 1, InteractionType.LIKE, NOON))
-    assert (await claimed(database)).carried["likes"] == 1
+    assert (await claimed(database)).moved_rows["likes"] == 1
     assert await of_session(database) == (None, None)
