@@ -26,20 +26,21 @@ _STATED_SOURCES = (TagSource.MANUAL.value, TagSource.QUIZ.value)
 _STATED = select(UserTag.term_id, UserTag.source).where(UserTag.actor_id == _ACTOR, UserTag.source.in_(_STATED_SOURCES))
 _IS_ACTORS = UserTag.actor_id == _ACTOR
 _DELETE = delete(UserTag).where(_IS_ACTORS, in_list(UserTag.term_id, _IDS)).returning(UserTag.term_id)
-_DELETE_QUIZ_INTERESTS = delete(UserTag).where(
+_DELETE_ONBOARDING_INTERESTS = delete(UserTag).where(
     _IS_ACTORS, UserTag.source == TagSource.QUIZ.value, in_list(UserTag.term_id, _IDS)
 )
-_insert_quiz_interests = insert_batch(
+_insert_onboarding_interests = insert_batch(
     UserTag, "actor_id", "term_id", "confidence", "source", "created_at", "updated_at"
 )
-_UPSERT_QUIZ_INTERESTS = _insert_quiz_interests.on_conflict_do_update(
+_UPSERT_ONBOARDING_INTERESTS = _insert_onboarding_interests.on_conflict_do_update(
     index_elements=["actor_id", "term_id"],
     set_={
-        "confidence": _insert_quiz_interests.excluded.confidence,
+        "confidence": _insert_onboarding_interests.excluded.confidence,
         "source": case(
-            (UserTag.source == TagSource.MANUAL.value, UserTag.source), else_=_insert_quiz_interests.excluded.source
+            (UserTag.source == TagSource.MANUAL.value, UserTag.source),
+            else_=_insert_onboarding_interests.excluded.source,
         ),
-        "updated_at": _insert_quiz_interests.excluded.updated_at,
+        "updated_at": _insert_onboarding_interests.excluded.updated_at,
     },
 )
 _INSERT_REMOVED = insert_batch(RemovedInterest, "actor_id", "term_id", "removed_at").on_conflict_do_nothing()
@@ -82,9 +83,9 @@ async def store_onboarding_interests(
     The caller has locked the actor and raises its version. Interests set by hand are not changed.
     """
     if dropped:
-        await connection.execute(_DELETE_QUIZ_INTERESTS, {"actor": actor_id, "ids": sorted(dropped)})
+        await connection.execute(_DELETE_ONBOARDING_INTERESTS, {"actor": actor_id, "ids": sorted(dropped)})
     if added:
-        await connection.execute(_UPSERT_QUIZ_INTERESTS, {"rows": _rows(actor_id, added, TagSource.QUIZ)})
+        await connection.execute(_UPSERT_ONBOARDING_INTERESTS, {"rows": _rows(actor_id, added, TagSource.QUIZ)})
         await connection.execute(_DELETE_REMOVED, {"actor": actor_id, "ids": sorted(added)})
 
 
