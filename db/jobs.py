@@ -35,21 +35,21 @@ MAX_ERROR_LENGTH = 1_000
 log = logging.getLogger(__name__)
 
 
-class _in(FunctionElement[datetime]):
-    """``_in(seconds)``: the present time of the database's clock plus `seconds`."""
+class _seconds_from_now(FunctionElement[datetime]):
+    """``_seconds_from_now(seconds)``: the present time of the database's clock plus `seconds`."""
 
     name = "time_in"
     type = UtcDateTime()
     inherit_cache = True
 
 
-@compiles(_in, "postgresql")
-def _in_postgresql(element: _in, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(_seconds_from_now, "postgresql")
+def _seconds_from_now_postgresql(element: _seconds_from_now, compiler: SQLCompiler, **kw: Any) -> str:
     return f"(clock_timestamp() + make_interval(secs => {compiler.process(element.clauses, **kw)}))"
 
 
-@compiles(_in)
-def _in_sqlite(element: _in, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(_seconds_from_now)
+def _seconds_from_now_sqlite(element: _seconds_from_now, compiler: SQLCompiler, **kw: Any) -> str:
     # SQLite's clock has milliseconds; stored times have six digits.
     return f"strftime('%Y-%m-%d %H:%M:%f000', 'now', ({compiler.process(element.clauses, **kw)}) || ' seconds')"
 
@@ -73,22 +73,22 @@ class JobStatus:
     error: str | None
 
 
-_LEASE_END = _in(bindparam("lease_s", type_=Float()))
-_NOW = _in(bindparam("no_s", 0.0, type_=Float()))
-_DUE = bindparam("due_at", type_=UtcDateTime())
+_LEASE_END = _seconds_from_now(bindparam("lease_s", type_=Float()))
+_NOW = _seconds_from_now(bindparam("no_s", 0.0, type_=Float()))
+_DUE_AT = bindparam("due_at", type_=UtcDateTime())
 _HOLDER = bindparam("holds", type_=String())
 
 
 _IS_FREE = or_(Job.until.is_(None), Job.until <= _NOW)
-_NOT_YET_RUN = or_(_DUE.is_(None), Job.due.is_(None), Job.due < _DUE)
+_NOT_YET_RUN = or_(_DUE_AT.is_(None), Job.due.is_(None), Job.due < _DUE_AT)
 _LEASE: dict[str, Any] = {"holder": _HOLDER, "until": _LEASE_END, "started_at": _NOW}
 # PostgreSQL's construct compiles on SQLite too.
 _ACQUIRE = (
     insert(Job)
-    .values(name=bindparam("job"), token=1, due=_DUE, **_LEASE)
+    .values(name=bindparam("job"), token=1, due=_DUE_AT, **_LEASE)
     .on_conflict_do_update(
         index_elements=["name"],
-        set_=_LEASE | {"token": Job.token + 1, "due": func.coalesce(_DUE, Job.due)},
+        set_=_LEASE | {"token": Job.token + 1, "due": func.coalesce(_DUE_AT, Job.due)},
         where=_IS_FREE & _NOT_YET_RUN,
     )
     .returning(Job.token)
@@ -116,7 +116,7 @@ async def acquire(
 async def renew_lease(database: Database, lease: JobLease, lease_s: float = LEASE_S) -> None:
     """Extend a lease to `lease_s` seconds from now. Raises `LeaseLost` if another worker has acquired the job."""
     async with database.write() as connection:
-        if (await connection.execute(_RENEW, _fence(lease) | {"lease_s": lease_s})).first() is None:
+        if (await connection.execute(_RENEW, _lease_parameters(lease) | {"lease_s": lease_s})).first() is None:
             raise LeaseLost(f"the job {lease.name} has been acquired by another worker")
 
 
@@ -125,7 +125,7 @@ async def require_lease(connection: AsyncConnection, lease: JobLease) -> None:
 
     Raises `LeaseLost` if the lease has expired. The caller must roll back the transaction.
     """
-    if (await connection.execute(_REQUIRE, _fence(lease))).first() is None:
+    if (await connection.execute(_REQUIRE, _lease_parameters(lease))).first() is None:
         raise LeaseLost(f"the lease of the job {lease.name} has expired")
 
 
@@ -133,7 +133,7 @@ async def release(database: Database, lease: JobLease, error: str | None = None)
     """Release a job and store its error. Does nothing if another worker has acquired the job."""
     async with database.write() as connection:
         failure = error[:MAX_ERROR_LENGTH] if error is not None else None
-        await connection.execute(_FINISH, _fence(lease) | {"failure": failure})
+        await connection.execute(_FINISH, _lease_parameters(lease) | {"failure": failure})
 
 
 async def job_statuses(database: Database) -> dict[str, JobStatus]:
@@ -160,18 +160,22 @@ async def run_exclusively(
     lease = await acquire(database, name, due=due, lease_s=lease_s)
     if lease is None:
         return False
-    working = asyncio.ensure_future(_run(database, lease, work))
-    renewing = asyncio.ensure_future(_renew_until_cancelled(database, lease, lease_s))
+    work_task = asyncio.ensure_future(_run(database, lease, work))
+    renewal_task = asyncio.ensure_future(_renew_until_cancelled(database, lease, lease_s))
     try:
-        await asyncio.wait((working, renewing), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((work_task, renewal_task), return_when=asyncio.FIRST_COMPLETED)
     finally:
         # Both tasks end before this call returns, even if it is canceled.
-        for task in (working, renewing):
+        for task in (work_task, renewal_task):
             task.cancel()
-        await asyncio.wait((working, renewing))
-    if renewing.done() and not renewing.cancelled() and (working.cancelled() or working.exception() is not None):
-        renewing.result()
-    await working
+        await asyncio.wait((work_task, renewal_task))
+    if (
+        renewal_task.done()
+        and not renewal_task.cancelled()
+        and (work_task.cancelled() or work_task.exception() is not None)
+    ):
+        renewal_task.result()
+    await work_task
     return True
 
 
@@ -206,5 +210,5 @@ async def _renew_until_cancelled(database: Database, lease: JobLease, lease_s: f
             held_until = sent_at + lease_s
 
 
-def _fence(lease: JobLease) -> dict[str, Any]:
+def _lease_parameters(lease: JobLease) -> dict[str, Any]:
     return {"job": lease.name, "fence": lease.token}

@@ -315,5 +315,5 @@ def _parameters(kind: OutboxKind, lease_end: datetime, rows: Sequence[Lease]) ->
         "of_kind": kind.value,
         "lease_end": lease_end,
         "keys": [row.key for row in rows],
-        "stamps": [f"{row.version} {row.key}" for row in rows],
+        "versions_and_keys": [f"{row.version} {row.key}" for row in rows],
     }

@@ -179,7 +179,7 @@ _SUMS_OF_PROJECTS = select(
 _FIRSTS_OF_ACTORS = select(Engagement.project_id, Engagement.first_at, Engagement.weight).where(
     in_list(Engagement.actor_id, bindparam("actors", type_=IntegerList()))
 )
-_ENDS = select(func.min(Project.id), func.max(Project.id))
+_ID_BOUNDS = select(func.min(Project.id), func.max(Project.id))
 _LOCK = select(Project.id).where(Project.id.between(*_SLICE)).order_by(Project.id).with_for_update(key_share=True)
 _LOCK_SLICE = select(func.count()).select_from(_LOCK.subquery("locked"))
 _CLEAR_SLICE = delete(DecayedCounters).where(DecayedCounters.project_id.between(*_SLICE))
@@ -232,10 +232,10 @@ async def recount_slices(database: Database, at: datetime) -> AsyncIterator[tupl
     The number of statements is constant. Each transaction locks the projects of its slice, as writers of interactions
     do, so that no event is lost.
     """
-    (ends,) = await database.fetch(_ENDS)
-    if ends[0] is None:
+    (id_bounds,) = await database.fetch(_ID_BOUNDS)
+    if id_bounds[0] is None:
         return
-    edges = np.linspace(ends[0], ends[1] + 1, SLICES + 1).astype(int).tolist()
+    edges = np.linspace(id_bounds[0], id_bounds[1] + 1, SLICES + 1).astype(int).tolist()
     for low, high in pairwise(edges):
         slice_ = {"low": low, "high": high - 1}
         async with database.write() as connection:

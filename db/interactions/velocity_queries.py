@@ -135,8 +135,10 @@ async def trending_projects(
 
     Returns the projects, and their (n, 4) decayed counts: a column for each of `ACTIVE_HALF_LIVES_H`.
     """
-    enough = _WALL_COUNTS[floor_half_life] >= bindparam("floor", type_=_REAL)
-    statement = _TRENDING.where(PUBLIC, enough, *conditions(where)).order_by(_SCORE.desc(), Project.key).limit(limit)
+    has_min_count = _WALL_COUNTS[floor_half_life] >= bindparam("floor", type_=_REAL)
+    statement = (
+        _TRENDING.where(PUBLIC, has_min_count, *conditions(where)).order_by(_SCORE.desc(), Project.key).limit(limit)
+    )
     rows = await database.fetch(statement, _parameters(constants, at) | {"floor": floor})
     projects = [TrendingProject(*row[: -len(ACTIVE_COLUMNS)]) for row in rows]
     counts = np.array([row[-len(ACTIVE_COLUMNS) :] for row in rows], dtype=np.float64)
