@@ -22,7 +22,7 @@ from db.database.engine import Database
 from db.demo import generate, load
 from db.models import now
 from db.schema import migrate
-from scoring.collaborative.nightly_training import train_collaborative_model
+from scoring.collaborative.collaborative_training import train_collaborative_model
 from scoring.deadlines import PATIENT
 from scoring.feeds import Feeds
 from scoring.models.active_model import fixed_model
@@ -44,7 +44,7 @@ async def measure(world: World, key: str) -> str:
     wall_ms, cpu_ms, sizes = [], [], Counter[int]()
     for entry in page.entries:
         began, cpu = time.perf_counter(), time.process_time()
-        found = await feeds.counterfactuals(viewer, [entry.explained], ANYTHING)
+        found = await feeds.counterfactuals(viewer, [entry.scored], ANYTHING)
         wall_ms.append((time.perf_counter() - began) * 1e3)
         cpu_ms.append((time.process_time() - cpu) * 1e3)
         sizes[len(found.get(entry.project_id, ()))] += 1

@@ -178,11 +178,11 @@ class Feeds:
         model = cold_start.model_for(profile, await self._model())
         return await for_you.explain(self._stores, profile, ids, model, at, self._deadlines)
 
-    async def reasons(self, viewer: Viewer, explained: Sequence[ScoredProject]) -> dict[int, tuple[Reason, ...]]:
+    async def reasons(self, viewer: Viewer, scored_projects: Sequence[ScoredProject]) -> dict[int, tuple[Reason, ...]]:
         """Return the reasons behind the contributions of scored projects, those of the greatest contribution first."""
         at = self._clock()
         interests = await load_profile_without_vector(self._stores.database, viewer)
-        return await find_reasons(self._stores, interests, explained, at, self._deadlines)
+        return await find_reasons(self._stores, interests, scored_projects, at, self._deadlines)
 
     async def why_not(self, viewer: Viewer, project_id: int, where: ProjectFilter) -> WhyNot:
         """Return why a project that the viewer may see is not on For You, or where it is."""
@@ -195,7 +195,7 @@ class Feeds:
         return locate_project(ranking, project_id, (await self.explain(viewer, [project_id])).get(project_id))
 
     async def counterfactuals(
-        self, viewer: Viewer, explained: Sequence[ScoredProject], where: ProjectFilter
+        self, viewer: Viewer, scored_projects: Sequence[ScoredProject], where: ProjectFilter
     ) -> dict[int, tuple[Cause, ...]]:
         """Return the causes without which projects would leave the first page of For You, by ranking it without."""
         if viewer.actor_id is None:
@@ -213,7 +213,7 @@ class Feeds:
         served = (await self._for_you(viewer, where)).ranking
         page = frozenset(served.ids[: weights.FIRST_PAGE_SIZE].tolist())
         within_s = self._deadlines.counterfactual_s
-        return await find_counterfactuals(self._stores, profile, explained, page, first_page, at, within_s)
+        return await find_counterfactuals(self._stores, profile, scored_projects, page, first_page, at, within_s)
 
     async def velocities(self, ids: Sequence[int]) -> dict[int, float]:
         """Return the present velocities of projects; one without any actor is left out."""
@@ -322,7 +322,7 @@ class Feeds:
     def _log(self, page: Page, viewer: Viewer, ranking: Ranking | None = None) -> None:
         if self._served is None or viewer.opted_out or not page.entries:
             return
-        scored = [entry.explained for entry in page.entries]
+        scored = [entry.scored for entry in page.entries]
         sample = NO_SAMPLE
         if ranking is not None and page.kind is FeedKind.FOR_YOU:
             sample = sample_candidates(ranking, page)

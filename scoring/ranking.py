@@ -88,12 +88,12 @@ class PageEntry:
 
     rank: int
     cursor: str
-    explained: ScoredProject
+    scored: ScoredProject
 
     @property
     def project_id(self) -> int:
         """Id of the project."""
-        return self.explained.project_id
+        return self.scored.project_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ class Ranking:
         ids, values, contributions = self.ids[rows], self.values[rows], self.contributions[rows]
         return replace(self, ids=ids, values=values, contributions=contributions, adjustments={})
 
-    def explained(self, index: int) -> ScoredProject:
+    def scored_project(self, index: int) -> ScoredProject:
         """Return the project at an index of `ids` with its numbers."""
         moved = self.adjustments.get(index)
         return ScoredProject(

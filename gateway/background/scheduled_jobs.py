@@ -15,7 +15,7 @@ from db.privacy.projection_erasure import finish_erasures
 from db.stores import Stores
 from db.synchronization.reindex import Reindex
 from gateway.background.scheduler import PeriodicJob
-from scoring.collaborative.nightly_training import train_collaborative_model
+from scoring.collaborative.collaborative_training import train_collaborative_model
 from scoring.errors import InsufficientData
 from scoring.onboarding.generated_questions import refresh_questions
 from scoring.profiles.interest_learning import learn_interests

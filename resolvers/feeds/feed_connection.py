@@ -130,9 +130,9 @@ class FeedEdge(Node):
             id=edge_global_id(feed, entry.cursor),
             cursor=entry.cursor,
             rank=entry.rank,
-            score=as_float(entry.explained.score),
+            score=as_float(entry.scored.score),
             node=Project.from_card(card),
-            scored_project=entry.explained,
+            scored_project=entry.scored,
             where=where if feed is FeedKind.FOR_YOU else None,
         )
 

@@ -28,7 +28,7 @@ FirstPage = Callable[[ProfileExclusions], Awaitable[frozenset[int]]]
 async def find_counterfactuals(
     stores: Stores,
     profile: Profile,
-    explained: Sequence[ScoredProject],
+    scored_projects: Sequence[ScoredProject],
     page: frozenset[int],
     first_page: FirstPage,
     at: datetime,
@@ -57,7 +57,7 @@ async def find_counterfactuals(
 
     with suppress(StoreUnavailable, TimeoutError):  # optional: the page is complete without it
         async with asyncio.timeout(within_s):
-            for one in explained:
+            for one in scored_projects:
                 if one.project_id in page:
                     causes = await likely_causes(stores, profile, one, at, weights.COUNTERFACTUAL_CAUSES)
                     chosen = await smallest_removal(causes, leaves(one.project_id))

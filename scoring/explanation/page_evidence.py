@@ -90,39 +90,45 @@ class PageEvidence:
 
 
 async def load_page_evidence(
-    stores: Stores, profile: Profile, explained: Sequence[ScoredProject], at: datetime, deadlines: Deadlines = SERVING
+    stores: Stores,
+    profile: Profile,
+    scored_projects: Sequence[ScoredProject],
+    at: datetime,
+    deadlines: Deadlines = SERVING,
 ) -> PageEvidence:
     """Load the evidence for a page, in a number of statements that does not depend on the number of projects.
 
     One statement reads features. Text similarity costs a call to the vector store, any similarity a statement for
     titles, words one, visitors one for each window, collaborative signals what `load_evidence` costs, and owners one.
     """
-    ids = [one.project_id for one in explained]
+    ids = [one.project_id for one in scored_projects]
     known = {one.id: one for one in await read_features(stores.database, ids, profile.viewer.actor_id)}
-    loaded = await _collaborative(stores, profile, explained, known, at)
-    by_text = await _nearest_by_text(stores, profile, projects_with_contribution(explained, TEXT_SIGNALS), deadlines)
-    neighbors = projects_with_contribution(explained, NEIGHBOR_SIGNALS)
+    loaded = await _collaborative(stores, profile, scored_projects, known, at)
+    by_text = await _nearest_by_text(
+        stores, profile, projects_with_contribution(scored_projects, TEXT_SIGNALS), deadlines
+    )
+    neighbors = projects_with_contribution(scored_projects, NEIGHBOR_SIGNALS)
     by_people = {} if loaded is None else _nearest_by_people(*loaded, neighbors)
     return PageEvidence(
         profile=profile,
         at=at,
         features=known,
         similar=await _with_titles(stores, profile, {Basis.TEXT: by_text, Basis.PEOPLE: by_people}),
-        words=await _matched_words(stores, explained),
-        engagement_counts=await _engagement_counts(stores, explained, at),
+        words=await _matched_words(stores, scored_projects),
+        engagement_counts=await _engagement_counts(stores, scored_projects, at),
         similar_people={} if loaded is None else _similar_people(*loaded),
         owners={} if loaded is None else await _owners(stores, known, *loaded),
     )
 
 
-def total_contribution(explained: ScoredProject, signals: Iterable[Signal]) -> int:
+def total_contribution(scored_project: ScoredProject, signals: Iterable[Signal]) -> int:
     """Return the sum of the contributions of some signals, in millionths."""
-    return sum(explained.contribution(signal) for signal in signals)
+    return sum(scored_project.contribution(signal) for signal in signals)
 
 
-def projects_with_contribution(explained: Sequence[ScoredProject], signals: Collection[Signal]) -> list[int]:
+def projects_with_contribution(scored_projects: Sequence[ScoredProject], signals: Collection[Signal]) -> list[int]:
     """Return the ids of the projects whose score some signals raised."""
-    return [one.project_id for one in explained if total_contribution(one, signals) > 0]
+    return [one.project_id for one in scored_projects if total_contribution(one, signals) > 0]
 
 
 async def text_similarities(
@@ -139,19 +145,21 @@ async def text_similarities(
 # --- words and visitors -----------------------------------------------------------------------------------------------
 
 
-async def _matched_words(stores: Stores, explained: Sequence[ScoredProject]) -> dict[int, tuple[str, ...]]:
+async def _matched_words(stores: Stores, scored_projects: Sequence[ScoredProject]) -> dict[int, tuple[str, ...]]:
     """Return the words that each project shares with the search that ranked it."""
-    searched = {one.project_id: one.query for one in explained if one.query is not None}
+    searched = {one.project_id: one.query for one in scored_projects if one.query is not None}
     if not searched:
         return {}
     texts = await texts_by_id(stores.database, list(searched))
     return {id_: tuple(matched_words(query, texts.get(id_, ""))) for id_, query in searched.items()}
 
 
-async def _engagement_counts(stores: Stores, explained: Sequence[ScoredProject], at: datetime) -> EngagementCounts:
+async def _engagement_counts(
+    stores: Stores, scored_projects: Sequence[ScoredProject], at: datetime
+) -> EngagementCounts:
     """Count visitors in the window of the signal that added most, in one statement for each window on the page."""
     wanted: dict[Window, list[int]] = {}
-    for one in explained:
+    for one in scored_projects:
         strongest = max(WINDOW_OF_SIGNAL, key=one.contribution)
         if one.contribution(strongest) > 0:
             wanted.setdefault(WINDOW_OF_SIGNAL[strongest], []).append(one.project_id)
@@ -221,16 +229,16 @@ def _nearest_by_people(ids: Integers, evidence: BehaviorEvidence, wanted: Sequen
 async def _collaborative(
     stores: Stores,
     profile: Profile,
-    explained: Sequence[ScoredProject],
+    scored_projects: Sequence[ScoredProject],
     known: Mapping[int, ProjectFeatures],
     at: datetime,
 ) -> tuple[Integers, BehaviorEvidence] | None:
     """Load the inputs of the collaborative signals, for the projects whose score these raised."""
-    ids = [id_ for id_ in projects_with_contribution(explained, _COLLABORATIVE) if id_ in known]
+    ids = [id_ for id_ in projects_with_contribution(scored_projects, _COLLABORATIVE) if id_ in known]
     if not ids:
         return None
     table = feature_table([known[id_] for id_ in ids], at)
-    used = {signal for one in explained for signal in one.signals}
+    used = {signal for one in scored_projects for signal in one.signals}
     return table.ids, await load_evidence(stores, profile, table, at, used)
 
 

@@ -80,15 +80,19 @@ class ReasonFinder(NamedTuple):
 
 
 async def find_reasons(
-    stores: Stores, profile: Profile, explained: Sequence[ScoredProject], at: datetime, deadlines: Deadlines = SERVING
+    stores: Stores,
+    profile: Profile,
+    scored_projects: Sequence[ScoredProject],
+    at: datetime,
+    deadlines: Deadlines = SERVING,
 ) -> dict[int, tuple[Reason, ...]]:
     """Return the reasons of a page's projects by project id, those behind the largest contributions first.
 
     `page_evidence.load_page_evidence` says what it costs.
     """
-    evidence = await load_page_evidence(stores, profile, explained, at, deadlines)
+    evidence = await load_page_evidence(stores, profile, scored_projects, at, deadlines)
     features = evidence.features
-    cases = (_Case(one, features[one.project_id], evidence) for one in explained if one.project_id in features)
+    cases = (_Case(one, features[one.project_id], evidence) for one in scored_projects if one.project_id in features)
     return {case.scored.project_id: _reasons(case) for case in cases}
 
 

@@ -144,16 +144,16 @@ _SUMMARIES: Mapping[Signal, str] = {
 """Summaries by the strongest signal, for a project without evidence to name."""
 
 
-def summary(explained: ScoredProject, found: Sequence[Reason]) -> str:
+def summary(scored_project: ScoredProject, found: Sequence[Reason]) -> str:
     """Summarize the reasons in one sentence; `found` in the order of `find_reasons`."""
-    if any(adjustment.rule is Rule.REMAINDER for adjustment in explained.adjustments):
+    if any(adjustment.rule is Rule.REMAINDER for adjustment in scored_project.adjustments):
         return "From the rest of the catalog, newest first."
-    if explained.signals == (Signal.CREATED_AT,):
+    if scored_project.signals == (Signal.CREATED_AT,):
         return "Among the newest projects."
     texts = [reason.text for reason in found[:2]]
     if texts:
         return f"{texts[0]}." if len(texts) == 1 else f"{texts[0]}; {texts[1][0].lower()}{texts[1][1:]}."
-    if explained.signals == (Signal.PROJECT_SIMILARITY,) and not explained.score:
+    if scored_project.signals == (Signal.PROJECT_SIMILARITY,) and not scored_project.score:
         return "Shares tools, categories or topics with the project you're viewing."
-    strongest = max(_SUMMARIES, key=explained.contribution)
-    return _SUMMARIES[strongest] if explained.contribution(strongest) > 0 else "Picked to complete your page."
+    strongest = max(_SUMMARIES, key=scored_project.contribution)
+    return _SUMMARIES[strongest] if scored_project.contribution(strongest) > 0 else "Picked to complete your page."

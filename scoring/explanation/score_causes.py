@@ -51,16 +51,16 @@ _Part = tuple[float, Mapping[Cause, float]]
 
 
 async def likely_causes(
-    stores: Stores, profile: Profile, explained: ScoredProject, at: datetime, most: int
+    stores: Stores, profile: Profile, scored_project: ScoredProject, at: datetime, most: int
 ) -> tuple[Cause, ...]:
     """Return at most `most` causes with the largest shares in a project's score, the largest first."""
-    found = await read_features(stores.database, [explained.project_id], profile.viewer.actor_id)
+    found = await read_features(stores.database, [scored_project.project_id], profile.viewer.actor_id)
     if not found:
         return ()
     seeds = [engagement.project_id for engagement in profile.engagements[: weights.PROFILE_VECTOR_PROJECTS]]
-    similarities = await text_similarities(stores.vectors, [explained.project_id], seeds)
-    parts = _content(explained, found[0], profile, similarities.get(explained.project_id, {}), at)
-    parts += await _collaborative(stores, explained, found[0], profile, at)
+    similarities = await text_similarities(stores.vectors, [scored_project.project_id], seeds)
+    parts = _content(scored_project, found[0], profile, similarities.get(scored_project.project_id, {}), at)
+    parts += await _collaborative(stores, scored_project, found[0], profile, at)
     shares: dict[Cause, float] = defaultdict(float)
     for contribution, causes in parts:
         total = sum(causes.values())
@@ -72,17 +72,21 @@ async def likely_causes(
 
 
 def _content(
-    explained: ScoredProject, feature: ProjectFeatures, profile: Profile, similarity: Mapping[int, float], at: datetime
+    scored_project: ScoredProject,
+    feature: ProjectFeatures,
+    profile: Profile,
+    similarity: Mapping[int, float],
+    at: datetime,
 ) -> list[_Part]:
     """Divide what interests, similar texts, tools and people of similar taste contribute."""
     terms = _terms(feature.terms)
     tags = {Cause(tag): tag.confidence for tag in profile.tags}
     history = {Cause(engagement=one): one for one in profile.engagements if one.kinds}
-    text = explained.contribution(Signal.VECTOR_SIMILARITY)
+    text = scored_project.contribution(Signal.VECTOR_SIMILARITY)
     stated = weights.PROFILE_TEXT_SHARE * text
     return [
         (
-            total_contribution(explained, INTEREST_SIGNALS),
+            total_contribution(scored_project, INTEREST_SIGNALS),
             {Cause(tag): tag.confidence * WORTH[tag.kind] for tag in profile.tags if tag.term_id in terms},
         ),
         (stated, tags),
@@ -95,27 +99,27 @@ def _content(
             },
         ),
         (
-            explained.contribution(Signal.BEHAVIORAL_SIGNALS),
+            scored_project.contribution(Signal.BEHAVIORAL_SIGNALS),
             {cause: 1.0 for cause, one in history.items() if terms & _terms(one.terms)},
         ),
         (
-            explained.contribution(Signal.COLLABORATIVE),
+            scored_project.contribution(Signal.COLLABORATIVE),
             dict.fromkeys(tags if len(tags) >= weights.MIN_SHARED_TAGS else history, 1.0),
         ),
     ]
 
 
 async def _collaborative(
-    stores: Stores, explained: ScoredProject, feature: ProjectFeatures, profile: Profile, at: datetime
+    stores: Stores, scored_project: ScoredProject, feature: ProjectFeatures, profile: Profile, at: datetime
 ) -> list[_Part]:
     """Divide what item neighbors, a known owner, and visitors of the same projects contribute."""
     neighbors, owner, session = (
-        total_contribution(explained, signals) for signals in (NEIGHBOR_SIGNALS, OWNER_SIGNALS, CO_VIEWER_SIGNALS)
+        total_contribution(scored_project, signals) for signals in (NEIGHBOR_SIGNALS, OWNER_SIGNALS, CO_VIEWER_SIGNALS)
     )
     if max(neighbors, owner, session) <= 0:
         return []
     causes = {engagement.project_id: Cause(engagement=engagement) for engagement in profile.engagements}
-    used = [signal for signal in explained.signals if signal in NEIGHBOR_SIGNALS]
+    used = [signal for signal in scored_project.signals if signal in NEIGHBOR_SIGNALS]
     evidence = await load_evidence(stores, profile, feature_table([feature], at), at, used)
     linked: dict[Cause, float] = defaultdict(float)
     for links in evidence.links.values():

@@ -31,7 +31,7 @@ class WhyNot:
     # The rank that its score alone would give it, also for a project that was no candidate.
     rank_by_score: int | None = None
     ranked: int = 0  # the number of ranked projects
-    explained: ScoredProject | None = None  # the numbers that ranked it, or that it would have as a candidate
+    scored: ScoredProject | None = None  # the numbers that ranked it, or that it would have as a candidate
     degraded: tuple[Store, ...] = ()  # the stores that the ranking had to do without, and that may be the cause
 
 
@@ -48,16 +48,16 @@ async def excluding_filter(stores: Stores, viewer: Viewer, project_id: int, wher
 def locate_project(ranking: Ranking, project_id: int, otherwise: ScoredProject | None) -> WhyNot:
     """Locate a project in a ranking; `otherwise` holds its numbers if it is not in it."""
     index = next(iter((ranking.ids == project_id).nonzero()[0].tolist()), None)
-    explained = otherwise if index is None else ranking.explained(index)
+    scored = otherwise if index is None else ranking.scored_project(index)
     return WhyNot(
         Outcome.NOT_A_CANDIDATE if index is None else Outcome.RANKED,
         rank=None if index is None else index + 1,
-        rank_by_score=None if explained is None else _rank_of(explained, ranking),
+        rank_by_score=None if scored is None else _rank_of(scored, ranking),
         ranked=ranking.ids.size,
-        explained=explained,
+        scored=scored,
         degraded=ranking.degraded,
     )
 
 
-def _rank_of(explained: ScoredProject, ranking: Ranking) -> int:
-    return 1 + int((scores(ranking.contributions) > explained.score).sum())
+def _rank_of(scored: ScoredProject, ranking: Ranking) -> int:
+    return 1 + int((scores(ranking.contributions) > scored.score).sum())

@@ -37,7 +37,7 @@ class _Place:
     """Visible place of a feed, with its cursor."""
 
     cursor: Cursor
-    explained: ScoredProject
+    scored: ScoredProject
     card: ProjectCard
 
 
@@ -134,23 +134,23 @@ def entry_at(kind: FeedKind, cursor: Cursor, snapshot: RankingSnapshot | None, v
         If the snapshot has expired, belongs to another viewer, or has no such place.
     """
     if kind is FeedKind.NEWEST:
-        explained = None if cursor.behind is None else _by_creation(cursor.behind)
+        scored = None if cursor.behind is None else _by_creation(cursor.behind)
     elif snapshot is None:
         raise SnapshotExpired("the ranking of this place has expired; request the feed again")
     elif not snapshot.is_for(viewer):
         raise ForeignPosition("this place belongs to another viewer's ranking; request the feed again")
     else:
-        explained = _explained_at(kind, cursor, snapshot.ranking)
-    if explained is None:
+        scored = _scored_at(kind, cursor, snapshot.ranking)
+    if scored is None:
         raise UnknownPosition("no ranking has this place; pass the id of an edge unchanged")
-    return PageEntry(cursor.rank, cursor.encode(), explained)
+    return PageEntry(cursor.rank, cursor.encode(), scored)
 
 
-def _explained_at(kind: FeedKind, cursor: Cursor, ranking: Ranking) -> ScoredProject | None:
+def _scored_at(kind: FeedKind, cursor: Cursor, ranking: Ranking) -> ScoredProject | None:
     if ranking.kind is not kind:
         return None
     if cursor.behind is None:
-        return ranking.explained(cursor.rank - 1) if 1 <= cursor.rank <= ranking.ids.size else None
+        return ranking.scored_project(cursor.rank - 1) if 1 <= cursor.rank <= ranking.ids.size else None
     is_behind = kind in _ENDLESS and cursor.rank > ranking.ids.size and cursor.behind.id not in ranking.ids
     return _unranked(cursor.behind.id, cursor.rank) if is_behind else None
 
@@ -172,7 +172,7 @@ async def _ranked(database: Database, snapshot: RankingSnapshot, request: PageRe
         cards = await showable_cards(database, piece, request.viewer.actor_id, include_muted=by_name)
         for index, id_ in enumerate(piece, start):
             if id_ in cards and not _is_hidden(cards[id_], request):
-                yield _Place(Cursor(snapshot.id, index + 1), snapshot.ranking.explained(index), cards[id_])
+                yield _Place(Cursor(snapshot.id, index + 1), snapshot.ranking.scored_project(index), cards[id_])
 
 
 async def _remainder(database: Database, snapshot: RankingSnapshot, request: PageRequest) -> AsyncIterator[_Place]:
@@ -231,7 +231,7 @@ def _page(
         snapshot_id=snapshot_id,
         generated_at=generated_at,
         degraded=degraded,
-        entries=tuple(PageEntry(place.cursor.rank, place.cursor.encode(), place.explained) for place in shown),
+        entries=tuple(PageEntry(place.cursor.rank, place.cursor.encode(), place.scored) for place in shown),
         cards={place.card.id: place.card for place in shown},
         has_next=len(places) > request.first,
         has_previous=request.after is not None,

@@ -68,7 +68,7 @@ async def test_what_takes_off_is_among_the_first_three_of_trending(demo: World):
     page = await demo.feeds.trending(await demo.viewer("newcomer"), Window.DAY, 30, None, ANYTHING)
     assert TAKING_OFF in keys_of(page)[:3]
     assert FADING not in keys_of(page)[:10]
-    explained = next(e.explained for e in page.entries if page.cards[e.project_id].key == TAKING_OFF)
+    explained = next(e.scored for e in page.entries if page.cards[e.project_id].key == TAKING_OFF)
     reasons = (await demo.feeds.reasons(await demo.viewer("newcomer"), [explained]))[explained.project_id]
     (trend,) = [reason for reason in reasons if isinstance(reason, TrendingNow)]
     assert trend.visitor_count >= 85

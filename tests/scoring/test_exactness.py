@@ -12,7 +12,7 @@ from db.actors.users import Viewer
 from db.errors import Store
 from db.models import InteractionType, TermKind
 from db.records import TagRecord
-from scoring.collaborative.nightly_training import train_collaborative_model
+from scoring.collaborative.collaborative_training import train_collaborative_model
 from scoring.deadlines import PATIENT
 from scoring.explanation.reasons import summary
 from scoring.feeds import Feeds
@@ -108,11 +108,11 @@ async def walk(feeds: Feeds, serve: Serve, viewer: Viewer) -> tuple[Page, list[P
 def assert_exact(entries: list[PageEntry]) -> None:
     """Hold the law for a whole feed."""
     assert entries
-    ranked = [one for one in entries if not any(m.rule is Rule.REMAINDER for m in one.explained.adjustments)]
+    ranked = [one for one in entries if not any(m.rule is Rule.REMAINDER for m in one.scored.adjustments)]
     assert entries[: len(ranked)] == ranked, "what was not ranked follows behind what was"
     by_score: dict[int, PageEntry] = {}
     for entry in ranked:
-        one = entry.explained
+        one = entry.scored
         assert one.score == sum(one.contributions)
         assert all(isinstance(part, int) for part in one.contributions)
         assert len(one.contributions) == len(one.signals) == len(one.values)
@@ -121,10 +121,10 @@ def assert_exact(entries: list[PageEntry]) -> None:
         assert moved is None or moved.to_rank == entry.rank
         by_score[entry.rank if moved is None else moved.from_rank] = entry
     assert sorted(by_score) == [entry.rank for entry in ranked], "every place by score is taken once"
-    scores = [by_score[rank].explained.score for rank in sorted(by_score)]
+    scores = [by_score[rank].scored.score for rank in sorted(by_score)]
     assert scores == sorted(scores, reverse=True), "without the adjustments the order is that of the scores"
     for entry in entries[len(ranked) :]:
-        assert (entry.explained.score, entry.explained.contributions) == (0, ())
+        assert (entry.scored.score, entry.scored.contributions) == (0, ())
 
 
 @pytest.mark.parametrize("viewer_key", ["heavy", "stated", "newcomer"])
@@ -150,7 +150,7 @@ async def test_the_rank_is_the_score_and_the_adjustments_with_every_model(
     assert_exact(entries)
     explained = await feeds.explain(viewer, [entry.project_id for entry in first.entries])
     for entry in first.entries:
-        assert explained[entry.project_id].contributions == entry.explained.contributions, "the same on a detail page"
+        assert explained[entry.project_id].contributions == entry.scored.contributions, "the same on a detail page"
 
 
 async def test_a_stage_has_its_own_curves_and_they_are_what_is_added_up(world: World):
@@ -177,9 +177,9 @@ async def test_every_place_of_every_feed_is_summed_up_in_one_plain_sentence(worl
     for key in ("heavy", "newcomer"):
         viewer = await world.viewer(key)
         page = await FEEDS[name](world.feeds, viewer, 100, None)
-        found = await world.feeds.reasons(viewer, [entry.explained for entry in page.entries])
+        found = await world.feeds.reasons(viewer, [entry.scored for entry in page.entries])
         for entry in page.entries:
-            sentence = summary(entry.explained, found[entry.project_id])
+            sentence = summary(entry.scored, found[entry.project_id])
             assert sentence[0].isupper() or sentence[0].isdigit() or sentence[0] == "“", sentence
             assert sentence.endswith("."), sentence
             assert "\n" not in sentence, sentence

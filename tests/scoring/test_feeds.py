@@ -73,10 +73,10 @@ async def test_a_feed_is_ranked_by_exactly_the_contributions_it_shows(world: Wor
     page = await world.for_you("ada", 100)
     assert len(page.entries) == 60
     assert (page.strategy, page.model, page.degraded) == (Strategy.PERSONALIZED, "baseline", ())
-    by_score = sorted(page.entries, key=lambda entry: (-entry.explained.score, page.cards[entry.project_id].key))
+    by_score = sorted(page.entries, key=lambda entry: (-entry.scored.score, page.cards[entry.project_id].key))
     rank_by_score = {entry.project_id: rank for rank, entry in enumerate(by_score, start=1)}
     for entry in page.entries:
-        one = entry.explained
+        one = entry.scored
         assert one.score == sum(one.contributions)
         again = BASELINE.contributions(np.array([one.values]))[0]
         assert np.abs(again - np.array(one.contributions)).max() <= 1  # values are kept as float32
@@ -99,7 +99,7 @@ async def test_a_like_moves_the_next_first_page_at_once(world: World):
     after = await world.for_you("cook", 100)
     assert after.snapshot_id != before.snapshot_id
     assert keys_of(after) != keys_of(before)
-    liked = next(entry.explained for entry in after.entries if after.cards[entry.project_id].key == "p0015")
+    liked = next(entry.scored for entry in after.entries if after.cards[entry.project_id].key == "p0015")
     assert liked.contribution(Signal.BEHAVIORAL_SIGNALS) < 0
 
 
@@ -119,7 +119,7 @@ async def test_the_explanation_of_a_project_elsewhere_is_the_feeds_own(world: Wo
     elsewhere = await world.feeds.explain(await world.viewer("ada"), list(page.cards))
     for entry in page.entries:
         # A cosine in float32 may differ in its last digit with the number of rows it was computed among.
-        assert elsewhere[entry.project_id].contributions == pytest.approx(entry.explained.contributions, abs=2)
+        assert elsewhere[entry.project_id].contributions == pytest.approx(entry.scored.contributions, abs=2)
 
 
 async def test_a_walk_meets_each_project_once_and_covers_the_catalogue(empty: World):
@@ -138,8 +138,8 @@ async def test_what_was_not_ranked_follows_behind_newest_first_and_says_so(
     assert seen[20:] == sorted(seen[20:])  # keys rise as projects grow older
     first = await empty.for_you("ada", 30)
     tail = first.entries[20:]
-    assert {entry.explained.adjustments[0].rule for entry in tail} == {Rule.REMAINDER}
-    assert {entry.explained.score for entry in tail} == {0}
+    assert {entry.scored.adjustments[0].rule for entry in tail} == {Rule.REMAINDER}
+    assert {entry.scored.score for entry in tail} == {0}
     assert [entry.rank for entry in first.entries] == list(range(1, 31))
 
 
@@ -244,7 +244,7 @@ async def test_a_feed_costs_the_same_statements_however_long_or_large(
             await empty.feeds.for_you(viewer, first, None, ANYTHING)
         assert len(warm) == 1, warm
         with statements(empty.stores.database) as evidence:
-            await empty.feeds.reasons(viewer, [entry.explained for entry in page.entries])
+            await empty.feeds.reasons(viewer, [entry.scored for entry in page.entries])
         assert len(evidence) == 4, evidence  # tags, touches, features, titles of what is similar
 
 
@@ -306,8 +306,8 @@ async def test_somebody_unknown_gets_what_is_popular(world: World):
     assert keys_of(page)[6:] == sorted(keys_of(page)[6:]), "equals stand newest first"
     for entry in page.entries:
         likes_ever = weights.ALL_TIME_LIKES_WEIGHT * np.log1p(page.cards[entry.project_id].like_count)
-        assert entry.explained.contribution(Signal.LIKES) == round(likes_ever * 1e6)
-        assert entry.explained.score == sum(entry.explained.contributions)
+        assert entry.scored.contribution(Signal.LIKES) == round(likes_ever * 1e6)
+        assert entry.scored.score == sum(entry.scored.contributions)
 
 
 async def test_what_was_popular_fades_and_likes_are_remembered(empty: World):
@@ -394,8 +394,8 @@ async def test_without_the_index_a_feed_comes_from_what_is_left_and_says_so(worl
     assert len(page.entries) == 30
     # Painting with tool-0, both of them ada's tags, and not seen yet: .45 of a full match.
     assert keys_of(page)[0] == "p0042"
-    assert all(entry.explained.contribution(Signal.VECTOR_SIMILARITY) == 0 for entry in page.entries)
-    assert await feeds.reasons(viewer, [entry.explained for entry in page.entries])
+    assert all(entry.scored.contribution(Signal.VECTOR_SIMILARITY) == 0 for entry in page.entries)
+    assert await feeds.reasons(viewer, [entry.scored for entry in page.entries])
 
 
 async def test_without_the_cache_a_feed_is_made_each_time_and_says_so(world: World):

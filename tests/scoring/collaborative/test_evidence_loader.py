@@ -12,8 +12,8 @@ from db.catalog.project_cards import read_features
 from db.database.engine import Database
 from db.models import Engagement, InteractionType, Project, TasteCluster, UserFactors
 from db.trained_models.collaborative_data import FIRST_ENGAGEMENT_BUCKET_S
+from scoring.collaborative.collaborative_training import train_collaborative_model
 from scoring.collaborative.evidence_loader import load_evidence
-from scoring.collaborative.nightly_training import train_collaborative_model
 from scoring.deadlines import PATIENT
 from scoring.features import feature_table
 from scoring.feeds import Feeds
@@ -137,9 +137,9 @@ async def test_a_feed_of_behaviour_ranks_by_what_it_shows(world: World):
     feeds = Feeds(world.stores, fixed_model(with_untrained_signals(DEFAULT)), clock=lambda: MOMENT, deadlines=PATIENT)
     page = await feeds.for_you(await world.viewer("u3"), 30, None, ANYTHING)
     assert page.model == "default"
-    assert any(entry.explained.contribution(Signal.USER_FACTORS_SUM) for entry in page.entries)
+    assert any(entry.scored.contribution(Signal.USER_FACTORS_SUM) for entry in page.entries)
     for entry in page.entries:
-        assert entry.explained.score == sum(entry.explained.contributions)
+        assert entry.scored.score == sum(entry.scored.contributions)
 
 
 async def test_the_number_of_statements_does_not_grow_with_candidates(world: World, statements: CountStatements):

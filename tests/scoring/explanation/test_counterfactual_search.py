@@ -14,7 +14,7 @@ from db.actors.users import raise_versions
 from db.models import Engagement, InteractionType, Like, OutboxKind, TermKind, UserTag
 from db.outbox import enqueue
 from db.records import TagRecord
-from scoring.collaborative.nightly_training import train_collaborative_model
+from scoring.collaborative.collaborative_training import train_collaborative_model
 from scoring.deadlines import PATIENT
 from scoring.explanation.counterfactual_search import combined_exclusion, smallest_removal
 from scoring.explanation.score_causes import Cause
@@ -127,7 +127,7 @@ async def test_removing_the_causes_removes_the_project_and_removing_fewer_does_n
 ):
     feeds = Feeds(world.stores, fixed_model(model), clock=lambda: MOMENT, deadlines=PATIENT)
     page = await feeds.for_you(await world.viewer("ada"), FIRST_PAGE_SIZE, None, ANYTHING)
-    explained = [entry.explained for entry in page.entries]
+    explained = [entry.scored for entry in page.entries]
     found = await feeds.counterfactuals(await world.viewer("ada"), explained, ANYTHING)
     assert len(found) >= 3, "some of a page hangs on something of one's own"
     assert all(1 <= len(causes) <= 3 for causes in found.values())
@@ -143,11 +143,11 @@ async def test_removing_the_causes_removes_the_project_and_removing_fewer_does_n
 async def test_a_project_outside_the_first_page_has_no_causes(world: World):
     viewer = await world.viewer("ada")
     page = await world.feeds.for_you(viewer, 100, None, ANYTHING)
-    below = [entry.explained for entry in page.entries[FIRST_PAGE_SIZE:]]
+    below = [entry.scored for entry in page.entries[FIRST_PAGE_SIZE:]]
     assert await world.feeds.counterfactuals(viewer, below, ANYTHING) == {}
     plain = await world.viewer("plain")
     popular = await world.feeds.for_you(plain, FIRST_PAGE_SIZE, None, ANYTHING)
-    assert await world.feeds.counterfactuals(plain, [one.explained for one in popular.entries], ANYTHING) == {}
+    assert await world.feeds.counterfactuals(plain, [one.scored for one in popular.entries], ANYTHING) == {}
 
 
 async def test_nothing_is_found_after_the_deadline(world: World):
@@ -155,7 +155,7 @@ async def test_nothing_is_found_after_the_deadline(world: World):
     feeds = Feeds(world.stores, clock=lambda: MOMENT, deadlines=hurried)
     viewer = await world.viewer("ada")
     page = await feeds.for_you(viewer, 5, None, ANYTHING)
-    assert await feeds.counterfactuals(viewer, [entry.explained for entry in page.entries], ANYTHING) == {}
+    assert await feeds.counterfactuals(viewer, [entry.scored for entry in page.entries], ANYTHING) == {}
 
 
 async def test_a_profile_with_exclusions_equals_that_of_an_actor_without_these_interactions(world: World):

@@ -7,7 +7,7 @@ import pytest
 from db.catalog.catalog_entries import upsert_projects
 from db.models import InteractionType, TermKind
 from db.records import TagRecord
-from scoring.collaborative.nightly_training import train_collaborative_model
+from scoring.collaborative.collaborative_training import train_collaborative_model
 from scoring.deadlines import PATIENT
 from scoring.explanation.reason_finders import REASON_FINDERS
 from scoring.explanation.reasons import (
@@ -63,7 +63,7 @@ world = world_fixture(painters)
 async def test_every_reason_is_backed_by_the_database(world: World):
     ada = await world.viewer("ada")
     page = await world.feeds.for_you(ada, 100, None, ANYTHING)
-    found = await world.feeds.reasons(ada, [entry.explained for entry in page.entries])
+    found = await world.feeds.reasons(ada, [entry.scored for entry in page.entries])
     (wanted,) = await world.ids(["p0042"])
     by_type = {type(reason): reason for reason in found[wanted]}
     interests = [reason for reason in found[wanted] if isinstance(reason, StatedInterest)]
@@ -89,7 +89,7 @@ async def test_every_reason_is_backed_by_the_database(world: World):
 async def test_reasons_are_ordered_by_contribution(world: World):
     ada = await world.viewer("ada")
     page = await world.feeds.for_you(ada, 100, None, ANYTHING)
-    found = await world.feeds.reasons(ada, [entry.explained for entry in page.entries])
+    found = await world.feeds.reasons(ada, [entry.scored for entry in page.entries])
     signal_of = {
         StatedInterest: Signal.EXPLICIT_PREFERENCES,
         SimilarToProject: Signal.VECTOR_SIMILARITY,
@@ -100,7 +100,7 @@ async def test_reasons_are_ordered_by_contribution(world: World):
     assert set(found) == set(page.cards)
     for entry in page.entries:
         worth = [
-            entry.explained.contribution(signal_of[type(one)])
+            entry.scored.contribution(signal_of[type(one)])
             for one in found[entry.project_id]
             if not isinstance(one, Exploration)
         ]
@@ -111,10 +111,10 @@ async def test_reasons_are_ordered_by_contribution(world: World):
 async def test_only_new_projects_are_called_fresh_and_only_where_freshness_counted(world: World):
     ada = await world.viewer("ada")
     personal = await world.feeds.for_you(ada, 100, None, ANYTHING)
-    found = await world.feeds.reasons(ada, [entry.explained for entry in personal.entries])
+    found = await world.feeds.reasons(ada, [entry.scored for entry in personal.entries])
     assert not any(isinstance(one, Fresh) for reasons in found.values() for one in reasons)
     page = await world.feeds.popular(ada, 100, None, ANYTHING)
-    found = await world.feeds.reasons(ada, [entry.explained for entry in page.entries])
+    found = await world.feeds.reasons(ada, [entry.scored for entry in page.entries])
     for id_, reasons in found.items():
         age = MOMENT - page.cards[id_].created_at
         assert any(isinstance(one, Fresh) for one in reasons) == (age <= timedelta(days=7))
@@ -124,7 +124,7 @@ async def test_a_viewer_without_history_gets_only_reasons_without_a_history(worl
     await world.add_users("newcomer")
     newcomer = await world.viewer("newcomer")
     page = await world.feeds.for_you(newcomer, 100, None, ANYTHING)
-    found = await world.feeds.reasons(newcomer, [entry.explained for entry in page.entries])
+    found = await world.feeds.reasons(newcomer, [entry.scored for entry in page.entries])
     assert {type(one) for reasons in found.values() for one in reasons} <= {Popular, Fresh}
 
 

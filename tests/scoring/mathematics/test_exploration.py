@@ -150,20 +150,20 @@ world = world_fixture(users_of_some_projects)
 
 
 def explored(page: Page) -> list[int]:
-    return [entry.rank for entry in page.entries if entry.explained.propensity is not None]
+    return [entry.rank for entry in page.entries if entry.scored.propensity is not None]
 
 
 async def test_a_feed_gives_some_places_to_what_little_is_known_of_and_says_so(world: World):
     page = await world.for_you("ada", 90)
     assert 3 <= len(explored(page)) <= 5
     assert min(explored(page)) > weights.MIN_EXPLORATION_RANK
-    found = await world.feeds.reasons(await world.viewer("ada"), [entry.explained for entry in page.entries])
+    found = await world.feeds.reasons(await world.viewer("ada"), [entry.scored for entry in page.entries])
     for entry in page.entries:
         card, told = page.cards[entry.project_id], found[entry.project_id]
         is_explored = entry.rank in explored(page)
         assert any(isinstance(one, Exploration) for one in told) == is_explored
         if is_explored:
-            (moved,) = entry.explained.adjustments
+            (moved,) = entry.scored.adjustments
             assert (moved.rule, moved.because_of, moved.to_rank) == (Rule.EXPLORATION, None, entry.rank)
             assert moved.from_rank > moved.to_rank
             assert isinstance(told[0], Exploration)
@@ -179,9 +179,7 @@ async def test_what_was_drawn_is_logged_with_its_propensity(world: World):
     await served.flush()
     (logged,) = await world.stores.database.fetch(select(ServedPage.explored, ServedPage.projects))
     assert logged.explored == [
-        [entry.project_id, entry.explained.propensity]
-        for entry in page.entries
-        if entry.explained.propensity is not None
+        [entry.project_id, entry.scored.propensity] for entry in page.entries if entry.scored.propensity is not None
     ]
     assert len(logged.explored) >= 2
     assert {id_ for id_, _ in logged.explored} <= set(logged.projects)
@@ -191,4 +189,4 @@ async def test_a_share_of_nothing_explores_nothing(world: World):
     feeds = Feeds(world.stores, clock=lambda: BEGIN, deadlines=PATIENT, exploration=0.0)
     page = await feeds.for_you(await world.viewer("ada"), 90, None, ANYTHING)
     assert explored(page) == []
-    assert not [m for entry in page.entries for m in entry.explained.adjustments if m.rule is Rule.EXPLORATION]
+    assert not [m for entry in page.entries for m in entry.scored.adjustments if m.rule is Rule.EXPLORATION]

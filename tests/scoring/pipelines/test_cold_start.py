@@ -80,7 +80,7 @@ async def test_matches_are_counted_once_each_and_are_contributions(demo: World) 
     page = await answered(demo, "newcomer-matches", tools, sorted(pair))
     uses = await carried(demo, page, TermKind.TOOL)
     for entry in page.entries:
-        explained = entry.explained
+        explained = entry.scored
         matches = explained.values[explained.signals.index(Signal.ANSWER_MATCHES)]
         assert matches == len(uses[entry.project_id] & pair)
         worth = (0, 300_000, 450_000)[int(matches)]
@@ -101,9 +101,9 @@ async def test_somebody_unknown_sees_the_breadth_of_what_is_popular(demo: World)
     assert len(here) >= max(10, len(there))
     assert max(here.values()) < max(there.values()), "no category has as much of the page as in the popular feed"
     assert len(set(keys_of(page)) & set(keys_of(popular))) >= 15, "it is still what is popular"
-    scores = np.array([entry.explained.score for entry in page.entries])
+    scores = np.array([entry.scored.score for entry in page.entries])
     for rank, entry in enumerate(page.entries, start=1):
-        (moved,) = entry.explained.adjustments or (None,)
+        (moved,) = entry.scored.adjustments or (None,)
         if moved is not None:
             assert (moved.rule, moved.to_rank) == (Rule.DIVERSITY, rank)
     assert scores[0] >= scores[-1]

@@ -57,15 +57,15 @@ async def test_what_means_it_and_what_says_it_come_first(world: World):
 @pytest.mark.parametrize("alpha", [0.0, 0.3, 0.7, 1.0])
 async def test_both_legs_add_up_to_the_score_that_ranked(world: World, alpha: float):
     page = await search(world, "scanned receipt photos", alpha)
-    scores = [entry.explained.score for entry in page.entries]
+    scores = [entry.scored.score for entry in page.entries]
     assert scores == sorted(scores, reverse=True)
     assert 0 < scores[0] <= 1_000_000
     for entry in page.entries:
         said, meant = (
-            entry.explained.contribution(Signal.KEYWORD_MATCH),
-            entry.explained.contribution(Signal.QUERY_SIMILARITY),
+            entry.scored.contribution(Signal.KEYWORD_MATCH),
+            entry.scored.contribution(Signal.QUERY_SIMILARITY),
         )
-        assert said + meant == entry.explained.score
+        assert said + meant == entry.scored.score
         assert 0 <= said <= (0 if alpha == 1.0 else 1_000_000)
         assert 0 <= meant <= (0 if alpha == 0.0 else 1_000_000)
 
@@ -73,12 +73,12 @@ async def test_both_legs_add_up_to_the_score_that_ranked(world: World, alpha: fl
 async def test_the_words_that_matched_are_named(world: World):
     page = await search(world, "extract text")
     nobody = await find_viewer(world.stores.database)
-    found = await world.feeds.reasons(nobody, [entry.explained for entry in page.entries])
+    found = await world.feeds.reasons(nobody, [entry.scored for entry in page.entries])
     first = page.entries[0]
     assert page.cards[first.project_id].key == "p0000"
     (match,) = [one for one in found[first.project_id] if isinstance(one, KeywordMatch)]
     assert match.terms == ("extract", "text")
-    assert summary(first.explained, found[first.project_id]).startswith("Contains “extract”, “text”")
+    assert summary(first.scored, found[first.project_id]).startswith("Contains “extract”, “text”")
 
 
 async def test_a_search_is_walked_by_cursor_and_ends(world: World):
@@ -114,7 +114,7 @@ async def test_without_the_embedding_model_words_alone_find(world: World):
     page = await search(world, "ocr", feeds=feeds)
     assert (page.strategy, page.degraded) == (Strategy.KEYWORD, (Store.EMBEDDINGS,))
     assert set(keys_of(page)) == {"p0000", "p0003"}
-    assert page.entries[0].explained.score == 1_000_000
+    assert page.entries[0].scored.score == 1_000_000
 
 
 async def test_without_the_index_the_truth_is_searched(world: World):
@@ -130,8 +130,8 @@ async def test_a_boost_moves_a_search_towards_the_viewer_and_says_by_how_much(wo
     ada = await world.viewer("ada")
     plain = await search(world, "how to use a model", viewer=ada)
     boosted = await search(world, "how to use a model", viewer=ada, personalized=True)
-    assert all(entry.explained.contribution(Signal.PERSONAL_BOOST) == 0 for entry in plain.entries)
-    gained = {boosted.cards[e.project_id].key: e.explained.contribution(Signal.PERSONAL_BOOST) for e in boosted.entries}
+    assert all(entry.scored.contribution(Signal.PERSONAL_BOOST) == 0 for entry in plain.entries)
+    gained = {boosted.cards[e.project_id].key: e.scored.contribution(Signal.PERSONAL_BOOST) for e in boosted.entries}
     assert 50_000 < gained["p0004"] == max(gained.values()) <= 100_000
     stranger = await search(world, "how to use a model", personalized=True)
     assert stranger.snapshot_id != boosted.snapshot_id
@@ -179,7 +179,7 @@ async def test_what_is_similar_to_a_project_leaves_out_the_project(world: World)
     assert (page.kind, page.strategy) == (FeedKind.SIMILAR, Strategy.SIMILAR)
     assert "p0003" not in keys_of(page)
     assert "p0000" in keys_of(page)[:2]  # the other OCR project
-    scores = [entry.explained.score for entry in page.entries]
+    scores = [entry.scored.score for entry in page.entries]
     assert scores == sorted(scores, reverse=True)
 
 

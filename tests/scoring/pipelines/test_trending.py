@@ -52,12 +52,12 @@ async def test_what_people_come_to_now_is_first_and_adds_up(world: World) -> Non
     page = await trending(world)
     assert keys_of(page)[:3] == ["p0020", "p0030", "p0010"]
     assert (page.kind, page.strategy, page.model) == (FeedKind.TRENDING, Strategy.VELOCITY, "trending-day")
-    scores = [entry.explained.score for entry in page.entries[:3]]
+    scores = [entry.scored.score for entry in page.entries[:3]]
     assert scores == sorted(scores, reverse=True)
     for entry in page.entries[:3]:
-        assert entry.explained.contribution(Signal.TRENDING_DAY) > 0
-        assert entry.explained.contribution(Signal.GRAVITY) < 0
-        assert entry.explained.score == sum(entry.explained.contributions)
+        assert entry.scored.contribution(Signal.TRENDING_DAY) > 0
+        assert entry.scored.contribution(Signal.GRAVITY) < 0
+        assert entry.scored.score == sum(entry.scored.contributions)
 
 
 async def test_the_whole_catalogue_follows_and_a_walk_meets_each_once(world: World) -> None:
@@ -73,13 +73,13 @@ async def test_the_whole_catalogue_follows_and_a_walk_meets_each_once(world: Wor
     assert len(seen) == len(set(seen)) == 40
     assert seen[0] == "p0020"
     assert seen[1:] == sorted(seen[1:]), "the rest follows, newest first"
-    assert page.entries[-1].explained.adjustments[0].rule is Rule.REMAINDER
+    assert page.entries[-1].scored.adjustments[0].rule is Rule.REMAINDER
 
 
 async def test_two_friends_are_no_trend(world: World) -> None:
     await crowd(world, "p0020", 2, hours_ago=0)
     page = await trending(world)
-    assert all(entry.explained.signals == () for entry in page.entries)
+    assert all(entry.scored.signals == () for entry in page.entries)
     await crowd(world, "p0020", 4, hours_ago=0)
     assert keys_of(await trending(Fresh(world)))[0] == "p0020"  # type: ignore[arg-type]
 
@@ -107,11 +107,11 @@ async def test_a_person_counts_once_whatever_they_do(world: World) -> None:
     await crowd(world, "p0020", 5, hours_ago=0.5, type_=InteractionType.LIKE)
     page = await trending(world)
     assert keys_of(page)[0] == "p0020"
-    come = page.entries[0].explained.contribution(Signal.TRENDING_DAY) / weights.MILLIONTHS
+    come = page.entries[0].scored.contribution(Signal.TRENDING_DAY) / weights.MILLIONTHS
     left = [5 * 2 ** (-61 / 60 / half_life_h) for half_life_h in (1, 6, 36)]
     assert come == pytest.approx(sum(np.array([0.5, 0.25, 0.25]) * np.log1p(np.array(left) / 0.5)), rel=0.01)
-    assert left[0] < page.entries[0].explained.values[0] < left[2]
-    assert page.entries[1].explained.signals == ()
+    assert left[0] < page.entries[0].scored.values[0] < left[2]
+    assert page.entries[1].scored.signals == ()
 
 
 async def test_interests_move_a_project_a_little_as_a_contribution(world: World) -> None:
@@ -124,9 +124,9 @@ async def test_interests_move_a_project_a_little_as_a_contribution(world: World)
     assert 0 < max(moved) <= weights.MAX_BOOST_PLACES
     about_cooking = {"p0003", "p0009"}
     for entry in cook.entries[:12]:
-        boost = entry.explained.contribution(Signal.EXPLICIT_PREFERENCES)
+        boost = entry.scored.contribution(Signal.EXPLICIT_PREFERENCES)
         assert (boost > 0) == (cook.cards[entry.project_id].key in about_cooking)
-        assert entry.explained.score == sum(entry.explained.contributions)
+        assert entry.scored.score == sum(entry.scored.contributions)
     assert keys_of(await trending(world, "reader-0"))[:12] == everybody[:12]
     frozen = Feeds(world.stores, clock=lambda: MOMENT + timedelta(seconds=3), max_boost_places=0, deadlines=PATIENT)
     frozen_page = await frozen.trending(
@@ -149,7 +149,7 @@ async def test_it_says_how_many_people_and_how_many_are_usual(world: World) -> N
         await world.act(user, InteractionType.VIEW, "p0020", at=MOMENT - timedelta(days=1.2 + day / 2.5))
     nobody = await find_viewer(world.stores.database)
     page = await trending(world)
-    explained = [page.entries[0].explained]
+    explained = [page.entries[0].scored]
     found = (await world.feeds.reasons(nobody, explained))[page.entries[0].project_id]
     reason = found[0]
     assert isinstance(reason, TrendingNow)

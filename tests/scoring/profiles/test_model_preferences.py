@@ -142,7 +142,7 @@ async def set_preferences(world: World, **changes: Any) -> None:
 
 
 def total(page: Page, signal: Signal) -> int:
-    return sum(abs(entry.explained.contribution(signal)) for entry in page.entries)
+    return sum(abs(entry.scored.contribution(signal)) for entry in page.entries)
 
 
 async def test_what_is_switched_off_adds_nothing_on_the_next_page_and_is_marked(world: World) -> None:
@@ -156,14 +156,14 @@ async def test_what_is_switched_off_adds_nothing_on_the_next_page_and_is_marked(
         await set_preferences(world, **{name: False})
         page = await world.for_you("ada", 60)
         assert total(page, signal) == 0
-        assert all(signal in entry.explained.switched_off for entry in page.entries)
-        assert all(entry.explained.score == sum(entry.explained.contributions) for entry in page.entries)
+        assert all(signal in entry.scored.switched_off for entry in page.entries)
+        assert all(entry.scored.score == sum(entry.scored.contributions) for entry in page.entries)
         again = await world.for_you("ada", 60)  # read from the snapshot
-        assert [entry.explained for entry in again.entries] == [entry.explained for entry in page.entries]
+        assert [entry.scored for entry in again.entries] == [entry.scored for entry in page.entries]
         elsewhere = await world.feeds.explain(await world.viewer("ada"), [entry.project_id for entry in page.entries])
         for entry in page.entries:
-            assert elsewhere[entry.project_id].contributions == entry.explained.contributions
-            assert elsewhere[entry.project_id].switched_off == entry.explained.switched_off
+            assert elsewhere[entry.project_id].contributions == entry.scored.contributions
+            assert elsewhere[entry.project_id].switched_off == entry.scored.switched_off
         await set_preferences(world, **{name: True})
     assert keys_of(await world.for_you("ada", 60)) == keys_of(before)
 
@@ -197,7 +197,7 @@ async def test_without_a_profile_for_you_is_the_popular_feed_and_no_reason_speak
     stranger = await world.feeds.for_you(await find_viewer(world.stores.database), 60, None, ANYTHING)
     assert page.strategy is Strategy.POPULAR
     assert keys_of(page) == keys_of(stranger)
-    found = await world.feeds.reasons(await world.viewer("ada"), [entry.explained for entry in page.entries])
+    found = await world.feeds.reasons(await world.viewer("ada"), [entry.scored for entry in page.entries])
     assert not {reason.group for reasons in found.values() for reason in reasons} & {"stated", "behavior"}
 
 
@@ -207,8 +207,8 @@ async def test_the_balance_moves_the_first_page_from_the_familiar_to_the_new(wor
     for discovery in (0, 25, 50, 75, 100):
         await set_preferences(world, discovery=discovery)
         page = await world.for_you("ada", 60)
-        best = sorted(page.entries, key=lambda entry: -entry.explained.score)[:25]
+        best = sorted(page.entries, key=lambda entry: -entry.scored.score)[:25]
         shares.append(sum(page.cards[entry.project_id].key not in familiar for entry in best) / 25)
-        assert all(entry.explained.score == sum(entry.explained.contributions) for entry in page.entries)
+        assert all(entry.scored.score == sum(entry.scored.contributions) for entry in page.entries)
     assert shares == sorted(shares)
     assert shares[2] < shares[-1], shares  # (what is familiar stands first by itself)

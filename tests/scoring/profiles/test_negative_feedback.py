@@ -40,7 +40,7 @@ async def page_of(world: World) -> Page:
 
 
 def value(page: Page, signal: Signal, key: str) -> float:
-    (found,) = [e.explained for e in page.entries if page.cards[e.project_id].key == key]
+    (found,) = [e.scored for e in page.entries if page.cards[e.project_id].key == key]
     return found.values[found.signals.index(signal)]
 
 
@@ -67,7 +67,7 @@ async def test_what_is_seen_again_and_again_sinks_until_the_viewer_comes_to_it(w
 async def test_what_is_like_the_dismissed_counts_against_a_project_the_more_the_oftener(world: World):
     viewer = await world.viewer("ada")
     page = await page_of(world)
-    assert all(e.explained.contribution(Signal.SIMILAR_TO_DISMISSED) == 0 for e in page.entries)
+    assert all(e.scored.contribution(Signal.SIMILAR_TO_DISMISSED) == 0 for e in page.entries)
     seen = []
     for key in ("p0003", "p0009", "p0015"):  # alike in their category and tool
         (project,) = await world.ids([key])

@@ -17,7 +17,7 @@ from db.errors import Store
 from db.models import Actor, Engagement, InteractionType, Like, Project
 from db.vectors.base import Hits
 from scoring import weights
-from scoring.collaborative.nightly_training import train_collaborative_model
+from scoring.collaborative.collaborative_training import train_collaborative_model
 from scoring.deadlines import PATIENT, Deadlines
 from scoring.mathematics.behavior_evidence import EventLog, LogEvidence
 from scoring.mathematics.neighbors import build_collaborative_model

@@ -55,7 +55,7 @@ def test_a_snapshot_reads_back_as_it_was_written(snapshot: RankingSnapshot):
     assert read.where == snapshot.where
     assert (read.id, read.actor_id, read.arguments) == (snapshot.id, snapshot.actor_id, snapshot.arguments)
     for index in range(snapshot.ranking.ids.size):
-        assert read.ranking.explained(index) == snapshot.ranking.explained(index)
+        assert read.ranking.scored_project(index) == snapshot.ranking.scored_project(index)
     for field in ("kind", "strategy", "model", "signals", "adjustments", "generated_at", "degraded", "query"):
         assert getattr(read.ranking, field) == getattr(snapshot.ranking, field), field
 
