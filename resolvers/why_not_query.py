@@ -92,7 +92,7 @@ def _converted(
         rank=why_not.rank,
         rank_by_score=why_not.rank_by_score,
         ranked_count=why_not.ranked,
-        explanation=None if why_not.explained is None else Explanation.from_scored_project(why_not.explained, where),
+        explanation=None if why_not.scored is None else Explanation.from_scored_project(why_not.scored, where),
         project=None if card is None else Project.from_card(card),
         mutes=mutes,
         degraded=list(why_not.degraded),

@@ -13,22 +13,22 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """Deadlines in seconds."""
+    """Deadlines in seconds. A feed makes up to three calls to the vector store and stops after the first failure."""
 
     source_s: float = weights.SOURCE_DEADLINE_S  # for each candidate source
-    vectors_s: float = weights.VECTORS_DEADLINE_S  # for each of three calls to the vector store; none follows a failure
-    search_s: float = weights.SEARCH_DEADLINE_S  # for the embedding model, and then for the index, in a search
+    vectors_s: float = weights.VECTORS_DEADLINE_S  # for each call to the vector store
+    search_s: float = weights.SEARCH_DEADLINE_S  # in a search: for the embedding model, and again for the index
     counterfactual_s: float = weights.COUNTERFACTUAL_S  # for all counterfactuals of one request
 
 
 SERVING = Deadlines()  # deadlines of requests
 
 PATIENT = Deadlines(60.0, 60.0, 60.0, 60.0)
-"""Deadlines of evaluation and tests, which need complete rankings on a busy machine."""
+"""Deadlines for evaluation and tests, which need complete rankings even on a busy machine."""
 
 
 async def within(seconds: float, store: Store, answer: Awaitable[T]) -> T:
-    """Wait for an answer of a store; raise `StoreUnavailable` if there is none in time."""
+    """Return the answer of a store. Raises `StoreUnavailable` after the given number of seconds."""
     try:
         async with asyncio.timeout(seconds):
             return await answer

@@ -7,7 +7,7 @@ from scoring.onboarding.generated_questions import refresh_questions
 
 
 async def load_demo(database: Database, data: DemoData) -> None:
-    """Load the demo data into an empty database, and refresh the questions of any other."""
+    """Load the demo data if the database is empty; refresh the onboarding questions and answers in any case."""
     await load(database, data)
     await refresh_questions(database)
     await answer_onboarding(database)

@@ -3,15 +3,15 @@
 ```
 ScoringError
 ├── BadRequest                invalid argument; the message says how to fix it
-│   ├── InvalidPageRequest    page that cannot be cut
+│   ├── InvalidPageRequest    invalid size or cursor of a page
 │   │   ├── FirstOutOfRange   `first` is negative or above the largest page
 │   │   ├── CursorMalformed   not a cursor of this service
 │   │   ├── ForeignCursor     cursor of another viewer, feed or filter
-│   │   ├── SnapshotExpired   expired ranking of a cursor or place
-│   │   ├── UnknownPosition   place that no ranking has
-│   │   └── ForeignPosition   place of another viewer's ranking
+│   │   ├── SnapshotExpired   expired ranking of a cursor or edge
+│   │   ├── UnknownPosition   rank that the ranking of an edge does not have
+│   │   └── ForeignPosition   edge of another viewer's ranking
 │   └── InvalidQuery          empty or too long search, or alpha out of range
-├── InvalidModel              ranking model that cannot serve
+├── InvalidModel              ranking model with unknown signals or invalid curves
 └── InsufficientData          too little data to evaluate or train on; the message says what is missing
 ```
 """
@@ -28,7 +28,7 @@ class BadRequest(ScoringError):
 
 
 class InvalidPageRequest(BadRequest):
-    """Page that cannot be cut."""
+    """Invalid size or cursor of a page."""
 
     code = "BAD_PAGE"
 
@@ -52,32 +52,32 @@ class ForeignCursor(InvalidPageRequest):
 
 
 class SnapshotExpired(InvalidPageRequest):
-    """Expired ranking of a cursor or place."""
+    """Expired ranking of a cursor or edge."""
 
     code = "SNAPSHOT_EXPIRED"
 
 
 class UnknownPosition(InvalidPageRequest):
-    """Place that no ranking has."""
+    """Rank that the ranking of an edge does not have."""
 
     code = "BAD_ID"
 
 
 class ForeignPosition(InvalidPageRequest):
-    """Place of another viewer's ranking."""
+    """Edge of another viewer's ranking."""
 
     code = "FOREIGN_ID"
 
 
 class InvalidQuery(BadRequest):
-    """Search that cannot be made."""
+    """Empty or too long search text, or `alpha` out of range."""
 
     code = "BAD_QUERY"
 
 
 class InvalidModel(ScoringError):
-    """Ranking model that cannot serve."""
+    """Ranking model with unknown signals or invalid curves."""
 
 
 class InsufficientData(ScoringError):
-    """Too little data to evaluate or train on as requested."""
+    """Too little data for the requested evaluation or training."""

@@ -1,4 +1,4 @@
-"""Features of candidates as arrays, one row a project."""
+"""Features of candidates as arrays, one row per project."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class FeatureTable:
     keys: NDArray[np.str_]  # platform keys
     owners: Integers  # owner ids, −1 for none
     age_days: Floats  # at least 0
-    likes: Integers  # of all time
+    likes: Integers  # all-time likes
     terms: dict[TermKind, Incidence]  # tools, categories and topics
     viewed_at: Floats  # Unix seconds of the viewer's last engagement, 0 for none
     liked: NDArray[np.bool_]  # by the viewer
@@ -50,7 +50,7 @@ class FeatureTable:
 def feature_table(
     features: Sequence[ProjectFeatures], at: datetime, kinds: EngagementKind = ANY_ENGAGEMENT
 ) -> FeatureTable:
-    """Turn rows into arrays, in the same order; only the given kinds of the viewer's engagement count."""
+    """Convert rows to arrays in the same order; only the given kinds of the viewer's engagement count."""
     now_s = at.timestamp()
     counted = np.array([(feature.kinds or 0) & kinds for feature in features], dtype=np.int64)
     return FeatureTable(

@@ -1,8 +1,9 @@
-"""Notification of viewers whose feed has changed: by their own interactions elsewhere, another model, or others.
+"""Notification of viewers whose feed has changed.
 
-One watcher a process serves all viewers keys wait in it. It reads the viewers' versions after each write (or every few
-seconds, for writes without a notification), and now and then the shared feeds. The queue of a viewer holds only the
-latest change of each feed, so it cannot grow.
+A feed changes when its viewer interacts on another device, when a model is activated, or when other people or the
+catalog change a shared feed. Each process has one watcher for all its subscribed viewers. It reads their versions after
+each notified write, and every few seconds because a notification can be lost. It reads the shared feeds every 30
+seconds. The queue of a viewer holds only the latest change of each feed, so it cannot grow.
 """
 
 import asyncio
@@ -27,11 +28,11 @@ from scoring.mathematics.velocity import Window
 WATCHABLE_FEEDS = (FeedKind.FOR_YOU, FeedKind.TRENDING, FeedKind.POPULAR, FeedKind.NEWEST)
 """Feeds whose changes can be subscribed to."""
 
-TOP_SIZE = 12  # top projects of a shared feed: it has changed when the set of them has
+TOP_SIZE = 12  # a shared feed has changed when the set of its first 12 projects has changed
 
 
 class FeedChangeReason(StrEnum):
-    """Causes of a changed feed."""
+    """Reasons for the change of a feed."""
 
     VIEWER = "viewer"
     MODEL = "model"
@@ -58,14 +59,14 @@ class NotificationTiming:
     notified_s: float = 15.0  # longest time between them, with notifications
     shared_check_s: float = 30.0  # between two reads of the shared feeds
     min_notice_s: float = 1.0  # shortest time between two notifications of one viewer
-    spread_s: float = 10.0  # a change for all viewers is spread over it, so that they do not all request at once
+    spread_s: float = 10.0  # a change for all viewers is announced within it, so that not all request at once
 
 
 DEFAULT_TIMING = NotificationTiming()
 
 
 class NotificationQueue:
-    """Pending changes of one viewer, who subscribes to some feeds and had this version at the last check."""
+    """Queue of pending changes for one viewer; `version` is the viewer's version at the last check."""
 
     def __init__(self, keys: ActorKeys, feeds: Set[FeedKind], version: ActorVersion, min_notice_s: float) -> None:
         self.keys = keys
@@ -88,7 +89,7 @@ class NotificationQueue:
         self._changed.set()
 
     def close(self) -> None:
-        """Stop notifying."""
+        """Close the queue; `take` then returns an empty list."""
         self._is_closed = True
         self._changed.set()
 
@@ -96,14 +97,14 @@ class NotificationQueue:
         """Wait for changes and return them; an empty list once the queue is closed."""
         while not self._is_closed:
             due = self._due()
-            present = time.monotonic()
-            if due is not None and due <= present:
-                self._not_before = present + self._min_notice_s
-                ready = [feed for feed, (at, _) in self._pending.items() if at <= present]
+            now_s = time.monotonic()
+            if due is not None and due <= now_s:
+                self._not_before = now_s + self._min_notice_s
+                ready = [feed for feed, (at, _) in self._pending.items() if at <= now_s]
                 return [self._pending.pop(feed)[1] for feed in ready]
             self._changed.clear()
             with suppress(TimeoutError):
-                async with asyncio.timeout(None if due is None else due - present):
+                async with asyncio.timeout(None if due is None else due - now_s):
                     await self._changed.wait()
         return []
 
@@ -114,12 +115,12 @@ class NotificationQueue:
 
 
 class FeedChangeWatcher:
-    """Watcher for all viewers keys are subscribed in this process.
+    """Watcher that notifies all subscribed viewers of this process.
 
     Parameters
     ----------
     feeds
-        Shared feeds, read without a log of served pages.
+        Feeds without a log of served pages, because a check does not serve a page.
     notifier
         Notifier of writes in this and other processes.
     """
@@ -148,14 +149,14 @@ class FeedChangeWatcher:
         return len(self._queues)
 
     async def version_of(self, keys: ActorKeys) -> ActorVersion:
-        """Return the present version of a viewer."""
+        """Return the current version of a viewer."""
         return (await versions_of(self._database, [keys]))[keys]
 
     @contextmanager
     def notification_queue(
         self, keys: ActorKeys, feeds: Set[FeedKind], version: ActorVersion
     ) -> Iterator[NotificationQueue]:
-        """Open a queue for a viewer whose last known version is given."""
+        """Open a queue for a viewer; `version` is the last version that the client knows."""
         queue = NotificationQueue(keys, feeds, version, self._timing.min_notice_s)
         if self._is_closed:
             queue.close()
@@ -167,13 +168,13 @@ class FeedChangeWatcher:
             self._queues.discard(queue)
 
     def close(self) -> None:
-        """Close every queue, and each that is opened later."""
+        """Close all queues. A queue that is opened later is closed at once."""
         self._is_closed = True
         for queue in self._queues:
             queue.close()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Watch until `stop` is set. An unavailable store is read again at the next check."""
+        """Watch until `stop` is set. While a store is unavailable, each check is tried again at the next interval."""
         async with asyncio.TaskGroup() as tasks:
             watching = [tasks.create_task(self._watch_viewers()), tasks.create_task(self._watch_shared())]
             await stop.wait()
@@ -183,9 +184,9 @@ class FeedChangeWatcher:
 
     async def _watch_viewers(self) -> None:
         while True:
-            longest = self._timing.notified_s if self._notifier.receives_remote else self._timing.max_check_s
+            max_wait_s = self._timing.notified_s if self._notifier.receives_remote else self._timing.max_check_s
             with suppress(TimeoutError):
-                async with asyncio.timeout(longest):
+                async with asyncio.timeout(max_wait_s):
                     await self._notified.wait()
             self._notified.clear()
             if self._queues:
@@ -195,9 +196,9 @@ class FeedChangeWatcher:
 
     async def _check_viewers(self) -> None:
         queues = list(self._queues)
-        found = await versions_of(self._database, {queue.keys for queue in queues})
+        versions = await versions_of(self._database, {queue.keys for queue in queues})
         for queue in queues:
-            version = found[queue.keys]
+            version = versions[queue.keys]
             if version != queue.version:
                 queue.version = version
                 queue.put(FeedChange(FeedKind.FOR_YOU, FeedChangeReason.VIEWER, version.version, now()))
@@ -208,7 +209,7 @@ class FeedChangeWatcher:
                 with suppress(StoreUnavailable):
                     await self._check_shared()
             else:
-                self._tops.clear()  # the next subscriber knows the present feeds
+                self._tops.clear()  # the next subscriber has read the feeds as they are then
                 self._model = None
             await asyncio.sleep(self._timing.shared_check_s)
 
@@ -217,8 +218,8 @@ class FeedChangeWatcher:
         if self._model not in (None, model):
             self._notify_all(FeedKind.FOR_YOU, FeedChangeReason.MODEL)
         self._model = model
-        wanted = {feed for queue in self._queues for feed in queue.feeds} - {FeedKind.FOR_YOU}
-        for feed in sorted(wanted):
+        shared_feeds = {feed for queue in self._queues for feed in queue.feeds} - {FeedKind.FOR_YOU}
+        for feed in sorted(shared_feeds):
             top = await self._top(feed)
             if self._tops.get(feed, top) != top:
                 reason = FeedChangeReason.CATALOG if feed is FeedKind.NEWEST else FeedChangeReason.PEOPLE
@@ -226,12 +227,12 @@ class FeedChangeWatcher:
             self._tops[feed] = top
 
     async def _top(self, feed: FeedKind) -> frozenset[int]:
-        everything = ProjectFilter()
+        no_filter = ProjectFilter()
         if feed is FeedKind.TRENDING:
-            page = await self._feeds.trending(ANONYMOUS_VIEWER, Window.DAY, TOP_SIZE, None, everything)
+            page = await self._feeds.trending(ANONYMOUS_VIEWER, Window.DAY, TOP_SIZE, None, no_filter)
         else:
-            shared = self._feeds.popular if feed is FeedKind.POPULAR else self._feeds.newest
-            page = await shared(ANONYMOUS_VIEWER, TOP_SIZE, None, everything)
+            shared_feed = self._feeds.popular if feed is FeedKind.POPULAR else self._feeds.newest
+            page = await shared_feed(ANONYMOUS_VIEWER, TOP_SIZE, None, no_filter)
         return frozenset(entry.project_id for entry in page.entries)
 
     def _notify_all(self, feed: FeedKind, reason: FeedChangeReason) -> None:

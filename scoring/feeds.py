@@ -1,4 +1,4 @@
-"""Service of all feeds: it finds or makes the ranking snapshot of a request and cuts a page from it."""
+"""All feeds: each request finds or makes a ranking snapshot and cuts a page from it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -41,11 +41,11 @@ from scoring.snapshots.snapshot_store import MakeRanking, RankingKey, RankingSna
 
 _BASELINE = fixed_model(BASELINE)
 
-_LAST_PAGES = 500  # shared pages that a process remembers for times without the database: about 20 MB
+_REMEMBERED_PAGES = 500  # shared pages kept per process to be served while the database is unavailable: about 20 MB
 
 
 class Feeds:
-    """Pages of every feed, and explanations of their places.
+    """Pages of every feed, and explanations of their entries.
 
     Parameters
     ----------
@@ -56,11 +56,11 @@ class Feeds:
     clock
         Function that returns the present time.
     velocity
-        Provider of the trending constants.
+        Provider of the constants of trending.
     max_boost_places
-        Places that a viewer's interests move a project in trending at most.
+        Maximum number of ranks by which a viewer's interests move a project in trending.
     exploration
-        Share of For You's places for under-exposed projects.
+        Share of For You's ranks for under-exposed projects.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Feeds:
         self._clock = clock
         self._deadlines = deadlines
         self._snapshots = SnapshotStore(stores.cache)
-        self._last_pages: LastKnownValues[RequestKey, Page] = LastKnownValues(_LAST_PAGES)
+        self._last_pages: LastKnownValues[RequestKey, Page] = LastKnownValues(_REMEMBERED_PAGES)
 
     async def model(self) -> Model:
         """Return the For You model."""
@@ -122,8 +122,8 @@ class Feeds:
             raise ForeignCursor("this cursor belongs to another feed; start `newest` without `after`")
         try:
             page = await feed_pages.newest_page(self._stores.database, request, self._clock())
-        except StoreUnavailable as away:
-            return self._last_known(request, away)
+        except StoreUnavailable as error:
+            return self._last_known(request, error)
         if viewer.actor_id is None:
             self._last_pages.remember({request.key: page})
         self._log(page, viewer)
@@ -164,8 +164,8 @@ class Feeds:
 
     async def snapshots(self, ids: Sequence[str]) -> dict[str, RankingSnapshot]:
         """Return snapshots by id; expired ones are left out."""
-        found = await asyncio.gather(*(self._snapshots.by_id(id_) for id_ in ids))
-        return {snapshot.id: snapshot for snapshot in found if snapshot is not None}
+        snapshots = await asyncio.gather(*(self._snapshots.by_id(id_) for id_ in ids))
+        return {snapshot.id: snapshot for snapshot in snapshots if snapshot is not None}
 
     # --- explanations -----------------------------------------------------------------------------------------------
 
@@ -179,13 +179,13 @@ class Feeds:
         return await for_you.explain(self._stores, profile, ids, model, at, self._deadlines)
 
     async def reasons(self, viewer: Viewer, scored_projects: Sequence[ScoredProject]) -> dict[int, tuple[Reason, ...]]:
-        """Return the reasons behind the contributions of scored projects, those of the greatest contribution first."""
+        """Return the reasons for the contributions of scored projects, by descending contribution."""
         at = self._clock()
         interests = await load_profile_without_vector(self._stores.database, viewer)
         return await find_reasons(self._stores, interests, scored_projects, at, self._deadlines)
 
     async def why_not(self, viewer: Viewer, project_id: int, where: ProjectFilter) -> WhyNot:
-        """Return why a project that the viewer may see is not on For You, or where it is."""
+        """Return the rank of a visible project in For You, or the stage of the ranking that left it out."""
         filter_ = await excluding_filter(self._stores, viewer, project_id, where)
         if filter_ is not None:
             return WhyNot(Outcome.FILTERED, filter_)
@@ -197,14 +197,17 @@ class Feeds:
     async def counterfactuals(
         self, viewer: Viewer, scored_projects: Sequence[ScoredProject], where: ProjectFilter
     ) -> dict[int, tuple[Cause, ...]]:
-        """Return the causes without which projects would leave the first page of For You, by ranking it without."""
+        """Return causes by project id: without them, the project would leave the first page of For You.
+
+        Each set of causes is verified by ranking the page again without it.
+        """
         if viewer.actor_id is None:
             return {}
         at, model = self._clock(), await self._model()
-        recent = RecentInteractionReader(self._stores.database, viewer.actor_id, at)
+        reader = RecentInteractionReader(self._stores.database, viewer.actor_id, at)
 
-        async def first_page(without: ProfileExclusions) -> frozenset[int]:
-            ranking = await self._rank_for_you(viewer, where, model, at, without, recent)
+        async def first_page(exclusions: ProfileExclusions) -> frozenset[int]:
+            ranking = await self._rank_for_you(viewer, where, model, at, exclusions, reader)
             if ranking is None:
                 ranking = await cold_start.rank_diverse_popular(self._stores.database, where, at)
             return frozenset(ranking.ids[: weights.FIRST_PAGE_SIZE].tolist())
@@ -216,33 +219,35 @@ class Feeds:
         return await find_counterfactuals(self._stores, profile, scored_projects, page, first_page, at, within_s)
 
     async def velocities(self, ids: Sequence[int]) -> dict[int, float]:
-        """Return the present velocities of projects; one without any actor is left out."""
+        """Return the current velocities of projects; a project without any actor is left out."""
         formula = trending.formula_of((await self._velocity())[Window.DAY])
         return await velocities(self._stores.database, ids, formula, self._clock())
 
     # --- snapshots --------------------------------------------------------------------------------------------------
 
     async def _snapshot(
-        self, request: PageRequest, model: str, fresh_s: float, make: MakeRanking, owner: Viewer | None = None
+        self, request: PageRequest, model: str, max_age_s: float, make: MakeRanking, owner: Viewer | None = None
     ) -> RankingSnapshot:
-        """Find or make the snapshot of a request: that of its owner, or the shared one."""
+        """Find or make the snapshot of a request: the personal one of `owner`, or without `owner` the shared one."""
         name = pointer(request.kind, owner, request.arguments, model)
         actor_id = None if owner is None else owner.actor_id
-        return await self._snapshots.at(RankingKey(name, actor_id, request.arguments, request.where, fresh_s), make)
+        return await self._snapshots.find_or_make(
+            RankingKey(name, actor_id, request.arguments, request.where, max_age_s), make
+        )
 
     async def _for_you(self, viewer: Viewer, where: ProjectFilter) -> RankingSnapshot:
         request = PageRequest(FeedKind.FOR_YOU, viewer, where, digest(where), 0, None)
 
-        async def diverse() -> Ranking:
+        async def rank_popular() -> Ranking:
             return await cold_start.rank_diverse_popular(self._stores.database, where, self._clock())
 
-        unknown = partial(self._snapshot, request, cold_start.DIVERSE_POPULAR, weights.POPULAR_FRESH_S, diverse)
+        shared = partial(self._snapshot, request, cold_start.DIVERSE_POPULAR, weights.POPULAR_FRESH_S, rank_popular)
         if viewer.actor_id is None:
-            return await unknown()
+            return await shared()
         model = await self._model()
 
         async def make() -> Ranking | RankingSnapshot:
-            return await self._rank_for_you(viewer, where, model, self._clock()) or await unknown()
+            return await self._rank_for_you(viewer, where, model, self._clock()) or await shared()
 
         return await self._snapshot(request, model.name, weights.PERSONAL_FRESH_S, make, viewer)
 
@@ -252,19 +257,21 @@ class Feeds:
         where: ProjectFilter,
         model: Model,
         at: datetime,
-        without: ProfileExclusions = NO_EXCLUSIONS,
-        recent: RecentInteractionReader | None = None,
+        exclusions: ProfileExclusions = NO_EXCLUSIONS,
+        reader: RecentInteractionReader | None = None,
     ) -> Ranking | None:
         """Rank for a viewer; None if the profile is empty."""
-        profile = await load_profile(self._stores, viewer, at, self._deadlines, without)
+        profile = await load_profile(self._stores, viewer, at, self._deadlines, exclusions)
         if profile.is_empty:
             return None
-        ranks = cold_start.model_for(profile, model)
-        return await for_you.rank(self._stores, profile, where, ranks, at, self._deadlines, self._exploration, recent)
+        viewer_model = cold_start.model_for(profile, model)
+        return await for_you.rank(
+            self._stores, profile, where, viewer_model, at, self._deadlines, self._exploration, reader
+        )
 
     async def _trending(self, window: Window, request: PageRequest) -> RankingSnapshot:
-        """Find or make the trending snapshot: of a viewer with interests, or the shared one."""
-        viewer, name, fresh_s = request.viewer, trending.model_name(window), weights.TRENDING_FRESH_S
+        """Find or make the trending snapshot: personal for a viewer with interests, otherwise shared."""
+        viewer, name, max_age_s = request.viewer, trending.model_name(window), weights.TRENDING_FRESH_S
 
         async def rank(profile: Profile | None) -> Ranking:
             return await trending.rank(
@@ -277,7 +284,7 @@ class Feeds:
                 max_boost_places=self._max_boost_places,
             )
 
-        shared = partial(self._snapshot, request, name, fresh_s, partial(rank, None))
+        shared = partial(self._snapshot, request, name, max_age_s, partial(rank, None))
         if viewer.actor_id is None:
             return await shared()
 
@@ -285,9 +292,9 @@ class Feeds:
             profile = await trending.interests(self._stores.database, viewer)
             return await shared() if profile is None else await rank(profile)
 
-        return await self._snapshot(request, name, fresh_s, personal, viewer)
+        return await self._snapshot(request, name, max_age_s, personal, viewer)
 
-    async def _continued(self, request: PageRequest) -> RankingSnapshot | None:
+    async def _snapshot_of_cursor(self, request: PageRequest) -> RankingSnapshot | None:
         """Return the snapshot of the request's cursor; None for a first page."""
         if request.after is None:
             return None
@@ -301,28 +308,29 @@ class Feeds:
         return snapshot
 
     async def _page(self, request: PageRequest, find: Callable[[], Awaitable[RankingSnapshot]]) -> Page:
-        """Cut a page from the snapshot of the cursor, or for a first page from the one that `find` returns."""
+        """Cut a page from the snapshot of the cursor, or for a first page from the result of `find`."""
         try:
-            snapshot = await self._continued(request) or await find()
+            snapshot = await self._snapshot_of_cursor(request) or await find()
             page = await feed_pages.cut(self._stores.database, snapshot, request)
-        except StoreUnavailable as away:
-            return self._last_known(request, away)
+        except StoreUnavailable as error:
+            return self._last_known(request, error)
         if snapshot.actor_id is None and _is_complete(page, request):
             self._last_pages.remember({request.key: page})
         self._log(page, request.viewer, snapshot.ranking)
         return page
 
-    def _last_known(self, request: PageRequest, away: StoreUnavailable) -> Page:
-        """Return the shared page as last served, marked degraded, while the database is unavailable."""
+    def _last_known(self, request: PageRequest, error: StoreUnavailable) -> Page:
+        """Return the shared page as last served, marked degraded. Raises `error` if there is none."""
         page = self._last_pages.recall([request.key]).get(request.key)
         if page is None:
-            raise away
-        return replace(page, degraded=distinct_stores([*page.degraded, away.store]))
+            raise error
+        return replace(page, degraded=distinct_stores([*page.degraded, error.store]))
 
     def _log(self, page: Page, viewer: Viewer, ranking: Ranking | None = None) -> None:
         if self._served is None or viewer.opted_out or not page.entries:
             return
         scored = [entry.scored for entry in page.entries]
+        ranked = [project for project in scored if project.signals]
         sample = NO_SAMPLE
         if ranking is not None and page.kind is FeedKind.FOR_YOU:
             sample = sample_candidates(ranking, page)
@@ -334,11 +342,15 @@ class Feeds:
             model=page.model,
             at=self._clock(),
             first_rank=page.entries[0].rank,
-            projects=[one.project_id for one in scored],
+            projects=[project.project_id for project in scored],
             signals=list(scored[0].signals),
-            contributions=np.array([one.contributions for one in scored if one.signals], dtype="<i8").tobytes(),
-            explored=[[one.project_id, one.propensity] for one in scored if one.propensity is not None],
-            values=np.array([one.values for one in scored if one.signals], dtype="<f4").tobytes(),
+            contributions=np.array([project.contributions for project in ranked], dtype="<i8").tobytes(),
+            explored=[
+                [entry.project_id, entry.scored.propensity]
+                for entry in page.entries
+                if entry.scored.propensity is not None
+            ],
+            values=np.array([project.values for project in ranked], dtype="<f4").tobytes(),
             sampled=[] if ranking is None else ranking.ids[sample.rows].tolist(),
             sampled_values=b"" if ranking is None else ranking.values[sample.rows].astype("<f4").tobytes(),
             sampled_share=sample.share,
@@ -346,5 +358,5 @@ class Feeds:
 
 
 def _is_complete(page: Page, request: PageRequest) -> bool:
-    """Return whether no rank was skipped for this viewer, so that the page can be served to others."""
-    return [entry.rank for entry in page.entries] == [request.rank + place for place in range(1, len(page.entries) + 1)]
+    """Return whether the page has no gaps from this viewer's dismissals or mutes, so others can get it too."""
+    return all(entry.rank == request.rank + offset for offset, entry in enumerate(page.entries, 1))

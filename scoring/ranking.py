@@ -1,4 +1,4 @@
-"""Rankings: an order of projects, the contributions that add up to the scores, and every adjustment of rank."""
+"""Rankings: ordered projects, the contributions that add up to their scores, and adjustments of rank."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ from scoring.weights import MILLIONTHS, Signal
 
 
 class Strategy(StrEnum):
-    """Strategies that make a feed."""
+    """Strategies by which a feed is ranked."""
 
     PERSONALIZED = "personalized"
     ONBOARDING = "onboarding"
@@ -42,35 +42,38 @@ class Rule(StrEnum):
 class Adjustment:
     """Recorded change of a project's rank.
 
-    `Rule.EXPLORATION` also marks projects that made room for an explored one, which is then `because_of`.
-    `Rule.REMAINDER` marks a project that was no candidate and follows the ranked ones, newest first. Within a page,
-    score minus penalty falls from rank to rank, except at the limit of an owner or category and at explored places.
+    `Rule.EXPLORATION` also marks a project that moved down for an explored project, whose id is then `because_of`.
+    `Rule.REMAINDER` marks an unranked project; unranked projects follow the ranked ones, newest first. Within a page,
+    score minus penalty falls from rank to rank, except where an owner or category reaches its limit and at explored
+    ranks.
     """
 
     rule: Rule
     penalty: int  # millionths of score that the rule subtracted
-    because_of: int | None  # id of the project above that caused the change
+    because_of: int | None  # id of the higher-ranked project that caused the change
     from_rank: int  # by score, from 1
     to_rank: int  # as served, from 1
-    propensity: float | None = None  # probability with which exploration drew the project for its place
+    propensity: float | None = None  # probability with which exploration drew the project for its rank
 
 
 @dataclass(frozen=True, slots=True)
 class ScoredProject:
-    """Project with the numbers that ranked it."""
+    """Project with its signal values, contributions and adjustments of rank."""
 
     project_id: int
     signals: tuple[Signal, ...]
-    values: tuple[float, ...]  # of each signal
-    contributions: tuple[int, ...]  # of each signal in millionths; they add up to `score`
+    values: tuple[float, ...]  # by signal
+    contributions: tuple[int, ...]  # by signal, in millionths; they add up to `score`
     adjustments: tuple[Adjustment, ...] = ()
     query: str | None = None  # text of the search that ranked it
-    switched_off: frozenset[Signal] = frozenset()  # by the viewer; their contributions are 0
+    switched_off: frozenset[Signal] = frozenset()  # signals that the viewer switched off; they contribute 0
 
     @property
     def propensity(self) -> float | None:
         """Probability with which exploration drew the project, or None."""
-        return next((moved.propensity for moved in self.adjustments if moved.propensity is not None), None)
+        return next(
+            (adjustment.propensity for adjustment in self.adjustments if adjustment.propensity is not None), None
+        )
 
     @property
     def score(self) -> int:
@@ -84,7 +87,7 @@ class ScoredProject:
 
 @dataclass(frozen=True, slots=True)
 class PageEntry:
-    """Place on a page: rank from 1, cursor, and the project with its numbers."""
+    """Entry of a page: rank from 1, cursor, and scored project."""
 
     rank: int
     cursor: str
@@ -98,9 +101,9 @@ class PageEntry:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Page of a feed, cut from one snapshot; `cards` are the projects as they are in the database now, by id.
+    """Page of a feed, cut from one snapshot. `cards` holds the projects by id, as read for this page.
 
-    `ranked_count` is the number of ranked projects, after which others may follow; None without a snapshot.
+    `ranked_count` is the number of ranked projects; unranked projects may follow them. None without a snapshot.
     """
 
     kind: FeedKind
@@ -140,23 +143,26 @@ class Ranking:
         return replace(self, ids=ids, values=values, contributions=contributions, adjustments={})
 
     def scored_project(self, index: int) -> ScoredProject:
-        """Return the project at an index of `ids` with its numbers."""
-        moved = self.adjustments.get(index)
+        """Return the scored project at an index of `ids`."""
+        adjustment = self.adjustments.get(index)
         return ScoredProject(
             int(self.ids[index]),
             self.signals,
             tuple(self.values[index].tolist()),
             tuple(self.contributions[index].tolist()),
-            (moved,) if moved else (),
+            (adjustment,) if adjustment else (),
             self.query,
             self.switched_off,
         )
 
 
 def adjustments_of(
-    changes: Mapping[int, RankChange], ids: Integers, drawn: ExplorationDraw = NO_DRAW
+    changes: Mapping[int, RankChange], ids: Integers, draw: ExplorationDraw = NO_DRAW
 ) -> dict[int, Adjustment]:
-    """Return changes, by index in score order into `ids`, as adjustments by index as served."""
+    """Convert rank changes to adjustments.
+
+    `changes` is by index into `ids`, which are in score order; the result is by index in served order.
+    """
     return {
         change.to_rank - 1: Adjustment(
             _rule(change),
@@ -164,7 +170,7 @@ def adjustments_of(
             int(ids[change.blocker]) if change.blocker >= 0 else None,
             change.from_rank,
             change.to_rank,
-            drawn.propensities[index] if change.explored else None,
+            draw.propensities[index] if change.explored else None,
         )
         for index, change in changes.items()
     }
@@ -176,7 +182,7 @@ def _rule(change: RankChange) -> Rule:
 
 
 def as_float(millionths: int) -> float:
-    """Return millionths as the number in the GraphQL API."""
+    """Convert millionths to the number that the GraphQL API returns."""
     return millionths / MILLIONTHS
 
 

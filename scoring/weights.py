@@ -68,17 +68,17 @@ MILLIONTHS = 1_000_000  # contributions are whole millionths, so that their sum 
 
 FIRST_PAGE_SIZE = 30  # places of a first page, as counterfactuals and previews compare it
 
-# --- explicit preferences: value of a match with a viewer's tag, times the tag's confidence -------------------------
+# --- explicit preferences: value of a match, times the interest's confidence -----------------------------------------
 TOOL_MATCH = 0.3
 CATEGORY_MATCH = 0.15
 TOPIC_MATCH = 0.1
-"""The specification gives topics nothing. A topic is free text, so it counts less than a category from a list."""
+"""The specification gives topics no weight. A topic is free text, so it counts less than a category from a list."""
 
 # --- behavior -------------------------------------------------------------------------------------------------------
 RECENT_VIEWS_DAYS = 7.0  # age up to which a view counts as recent
 VIEWED_PENALTY = 0.3  # subtracted for a project that the viewer viewed recently
 LIKED_PENALTY = 0.2  # subtracted for a project that the viewer likes already
-TOOL_AFFINITY_STEP = 0.05  # added for each tool shared with a recently viewed project
+TOOL_AFFINITY_STEP = 0.05  # added for each recently viewed project that shares a tool
 MAX_TOOL_AFFINITY = 0.15  # upper limit for one tool
 MIN_BEHAVIOR, MAX_BEHAVIOR = -0.5, 1.0  # range of the signal
 
@@ -88,39 +88,39 @@ MAX_IMPRESSION_FATIGUE = 10  # impressions of a project that count at most
 IMPRESSION_FATIGUE_STEP = 0.02  # subtracted for each impression without a click
 MAX_DISMISSALS_READ = 50  # latest dismissals that count
 DISMISSALS_FOR_FULL = 3
-"""Dismissals of the same term or owner at which the similarity is full; a single one may have its own reason."""
+"""Dismissals of the same term or owner at which the similarity is full; one dismissal alone may have other reasons."""
 DISMISSED_PENALTY = 0.25
 """Subtracted for full similarity to dismissed projects: as much as a full match with interests adds."""
 
 # --- balance between familiar and new -------------------------------------------------------------------------------
-MAX_NOVELTY_WEIGHT = 0.3  # weight of novelty at a balance of 100, and its negative at 0: as much as full similarity
-FAMILIAR_ENGAGEMENTS = 3  # engagements with projects of a term at which the term is fully familiar
+MAX_NOVELTY_WEIGHT = 0.3  # weight of novelty at `discovery` 100; at 0 its negative
+FAMILIAR_ENGAGEMENTS = 3  # projects engaged with from which a term of theirs is fully familiar
 
 # --- collaborative --------------------------------------------------------------------------------------------------
 LIKE_NEIGHBOR_COUNT = 30  # user neighbors whose likes count
-MIN_SHARED_TAGS = 2  # tags that two user neighbors share at least
+MIN_SHARED_TAGS = 2  # interests or projects that two user neighbors share at least
 LIKES_FOR_FULL_COLLABORATION = 10  # likes by user neighbors at which the signal is full
-ANONYMITY_FLOOR = 5  # fewer actors than this count as none, so that no number reveals what one of them did
+ANONYMITY_FLOOR = 5  # a count of fewer actors becomes 0, so that it reveals no single actor
 
 # --- popularity -----------------------------------------------------------------------------------------------------
 LIKES_FOR_FULL_POPULARITY = 100  # likes at which the signal is full
 FRESHNESS_HALF_LIFE_DAYS = 30.0
 FRESHNESS_TIEBREAK = 0.01
-"""Weight of freshness in the popular feed, to break ties: a hundredth of an actor."""
+"""Weight of freshness in the popular feed. It only breaks ties."""
 ALL_TIME_LIKES_WEIGHT = 0.1  # weight of log(1 + all-time likes) in the popular feed, beside log(1 + decayed actors)
 
 # --- profile --------------------------------------------------------------------------------------------------------
 PROFILE_ENGAGEMENTS = 200  # latest projects of the viewer's history that form the profile
 PROFILE_VECTOR_PROJECTS = 30  # latest projects that form the profile's vector
 HISTORY_HALF_LIFE_DAYS = 60.0
-"""Half-life of the viewer's own history (measured: 60 days for the own, 3 for the neighbors')."""
-PROFILE_TEXT_SHARE = 0.5  # share of the stated interests in the profile's vector; the history has the rest
+"""Half-life of the viewer's own history (measured: 60 days; for interactions of neighbors: 3 days)."""
+PROFILE_TEXT_SHARE = 0.5  # share of the stated interests in the profile's vector; the history's share is the rest
 
 # --- viewer stages: the specification's thresholds ------------------------------------------------------------------
 ENOUGH_TAGS = 3
 ENOUGH_INTERACTIONS = 10
 ENOUGH_LIKES = 5
-"""Interests, projects engaged with, projects liked: any one of them is enough for a personal ranking."""
+"""Interests, projects engaged with, projects liked: reaching one of these counts is sufficient data."""
 
 # --- candidates: limit of each source -------------------------------------------------------------------------------
 CANDIDATES_NEAR = 200
@@ -133,13 +133,13 @@ CANDIDATES_RECENT = 200
 CANDIDATES_ITEM_NEIGHBORS = 200
 CANDIDATES_SESSION_NEIGHBORS = 100
 CANDIDATES_OWNERS = 100
-"""Together at most 1,500, usually 500-750 distinct: recall .96 of the final 30, against .11 of the nearest 200."""
+"""Together at most 1,500, usually 500-750 distinct. Recall of the final 30: .96; with the nearest 200 alone: .11."""
 RECENT_SOURCE_ENGAGEMENTS = 2_000
-"""Latest first interactions on the platform among which the source of recent projects counts actors."""
+"""Number of latest first interactions on the platform in which the source of recent projects counts actors."""
 NEIGHBOR_SEEDS = 50  # latest projects of the history whose item neighbors are candidates
 SESSION_NEIGHBOR_COUNT = 200
-"""Session neighbors whose interactions are candidates, those with most shared projects first."""
-SOURCE_DEADLINE_S = 1.0  # A slower source is left out of the ranking, and the feed is marked degraded
+"""Session neighbors whose projects are candidates, those with most shared projects first."""
+SOURCE_DEADLINE_S = 1.0  # a slower source is left out of the ranking, and the feed is marked degraded
 VECTORS_DEADLINE_S = 0.4  # the same for each call to the vector store
 
 # --- diversity ------------------------------------------------------------------------------------------------------
@@ -147,66 +147,66 @@ DIVERSITY_DEPTH = 300  # ranks that are diversified
 DIVERSITY_WINDOW = 30  # ranks that count as one page
 MAX_SAME_OWNER = 3
 MAX_SAME_CATEGORY = 8
-"""Projects of one owner and of one category on a page, while others are left."""
+"""Projects of one owner and of one category on a page at most, unless no other candidates remain."""
 DIVERSITY_STRENGTH = 0.02
 """Score subtracted for each unit of similarity to the projects on the page: the weight of 40 likes."""
 OWNER_SIMILARITY, CATEGORY_SIMILARITY, TOOL_SIMILARITY = 1.0, 0.5, 0.25
 """Similarity of two projects for each shared owner, category and tool."""
 
 # --- exploration ----------------------------------------------------------------------------------------------------
-EXPLORATION_SHARE = 0.05  # share of For You's places for under-exposed projects: one or two on a page of 30
-MIN_EXPLORATION_RANK = 3  # first places that are never given to exploration
+EXPLORATION_SHARE = 0.05  # share of For You's ranks for under-exposed projects: one or two on a page of 30
+MIN_EXPLORATION_RANK = 3  # first ranks, which exploration never changes
 KNOWN_LIKES = 5  # likes from which a project is no longer under-exposed
 
 # --- snapshots ------------------------------------------------------------------------------------------------------
 PERSONAL_FRESH_S = 60.0  # age up to which a snapshot serves a first page
 POPULAR_FRESH_S = 300.0
 DEGRADED_FRESH_S = 5.0
-"""The same for a ranking that was made while a store was unavailable."""
-SNAPSHOT_TTL_S = 1_800.0  # lifetime of a snapshot from its last use, so that cursors hold
-RANKING_LOCK_S = 5.0  # time that other requests wait for the one that makes a ranking
+"""The same age for a ranking that was made while a store was unavailable."""
+SNAPSHOT_TTL_S = 1_800.0  # lifetime of a snapshot after its last use, so that its cursors stay valid
+RANKING_LOCK_S = 5.0  # longest wait for another request that makes the same ranking
 MODEL_FRESH_S = 30.0  # interval at which the active model is read from the database
-SNAPSHOT_RANKS = 1_000  # ranks stored with contributions; the rest of the catalog follows, newest first
+SNAPSHOT_RANKS = 1_000  # ranks stored with contributions; unranked projects follow, newest first
 MAX_PAGE_SIZE = 100
 
 # --- search ---------------------------------------------------------------------------------------------------------
 SEARCH_ALPHA = 0.7
-"""Share of the vector similarity in a hybrid score; keywords have the rest. The specification's value."""
-SEARCH_HITS = 100  # ranks of a search; each leg of the fusion finds its best 100
+"""Share of the vector similarity in a hybrid score; the share of keywords is the rest. From the specification."""
+SEARCH_HITS = 100  # ranks of a search; vector and keyword search find 100 projects each
 SEARCH_FRESH_S = 1.0
-"""New projects are found at once, and a popular query is computed once a second (33 ms CPU for 100,000 projects)."""
-MAX_QUERY_LENGTH = 1_000  # characters of the longest query: a paragraph
+"""Short, so that new projects are found at once. A search costs 33 ms CPU with 100,000 projects."""
+MAX_QUERY_LENGTH = 1_000  # maximum characters of a query: a paragraph
 SEARCH_BOOST = 0.1
 """Weight of the similarity to the viewer's profile in a personalized search, beside a search score of at most 1."""
-SEARCH_DEADLINE_S = 0.6  # time that a search waits for the index, so that it answers within a second without it
+SEARCH_DEADLINE_S = 0.6  # with it, a search answers within a second even without the index
 SIMILAR_HITS = 100
 SIMILAR_FRESH_S = 300.0
 
 # --- trending -------------------------------------------------------------------------------------------------------
 TRENDING_FRESH_S = 2.0
 MIN_TRENDING_ACTORS = 3.0
-"""Trust-weighted actors below which nothing trends."""
+"""Trust-weighted actors below which a project does not trend."""
 TRENDING_BOOST = 1.0
-"""Weight of a full match with the viewer's interests in trending; one tool is .3 of it, equal to 35 % more actors."""
-MAX_BOOST_PLACES = 5  # places that a viewer's interests move a project in trending at most
+"""Weight of a full match with the viewer's interests in trending. A tool is .3 of it and equals 35 % more actors."""
+MAX_BOOST_PLACES = 5  # maximum ranks by which a viewer's interests move a project in trending
 
 # --- reasons --------------------------------------------------------------------------------------------------------
 MIN_REASON_SIMILARITY = 0.35
-"""Cosine from which a project is called similar. Two random demo projects have .12 in WordLlama's space."""
-FRESH_DAYS = 7.0  # age up to which being new is a reason
+"""Minimum cosine for the reason that two projects are similar. Two random demo projects have .12 with WordLlama."""
+FRESH_DAYS = 7.0  # age up to which an explanation says that a project is new
 
 # --- log of served pages --------------------------------------------------------------------------------------------
-SAMPLED_CANDIDATES = 40  # candidates logged with a first page that does not show them: 2 KB with 12 signals
+SAMPLED_CANDIDATES = 40  # candidates logged in addition to those of a first page: 2 KB with 12 signals
 
-COUNTERFACTUAL_S = 0.3  # time for counterfactuals, which rank the page up to seven times
-COUNTERFACTUAL_CAUSES = 3  # causes that are tried
+COUNTERFACTUAL_S = 0.3  # time for the counterfactuals of one request; one ranks the page up to seven times
+COUNTERFACTUAL_CAUSES = 3  # likeliest causes of a project that are tried
 
 # --- behavior of other actors ---------------------------------------------------------------------------------------
-DECAY_CUTOFF = 20.0  # half-lives after which an event counts nothing: a millionth
+DECAY_CUTOFF = 20.0  # half-lives after which an event is ignored: a millionth of it is left
 RECENT_INTERACTION_DAYS = 14.0
 """Age up to which others' interactions count; at a half-life of 3 days an older one counts less than 4 %."""
 USER_NEIGHBOR_COUNT = 100  # length of the user-kNN lists of the evaluation
-ACTIVITY_FRESH_S = 60.0  # interval at which the platform's activity is counted, for all viewers
+ACTIVITY_FRESH_S = 60.0  # lifetime of the cached platform activity, which all viewers share
 SESSION_GAP_H = 1.0  # an interaction at least this long ago belongs to an earlier session
 RATE_PRIOR = 10.0  # prior of the actor rate: interactions on the platform
 FACTOR_SHRINKAGE = 2.0  # actors of similarity 0 added to a mean of similarities
@@ -215,7 +215,7 @@ MIN_CLUSTER_SIZE = 10
 RECENT_FACTORS_HALF_LIFE_H = 12.0
 SESSION_NEIGHBORS_HALF_LIFE_H = 72.0
 """Half-lives of the interactions of similar actors and of session neighbors."""
-FACTOR_COUNT = 40  # latent factors; 40 are worth .017 NDCG@10 on feed requests
+FACTOR_COUNT = 40  # number of latent factors; they add .017 NDCG@10 on feed requests
 MAX_RECENT_INTERACTIONS = 20_000
 """Interactions read for one ranking, the latest first; 700 candidates of one platform have 9,000 in two weeks."""
 SESSION_PROJECTS = 5
@@ -230,13 +230,13 @@ MAX_OPTIONS = 12  # options of one question: three rows of four
 MIN_OPTIONS = 3  # tools or categories below which the question is not asked
 MIN_OPTION_PROJECTS = 3  # public projects that an option needs
 OPTIONS_CONSIDERED = 300  # most common terms that options are chosen from
-OPTION_RETENTION_SHARE = 0.9  # share of the best possible gain from which the present options stay
+OPTION_RETENTION_SHARE = 0.9  # share of the best possible gain from which the current options stay
 MAX_CHOICES = 6  # options that a viewer may choose
 MAX_USE_CASES = 3
 MIN_AUDIENCE_LIKES = 3
 """Likes from which an actor belongs to the audience that options are chosen for."""
 MIN_AUDIENCE = 50  # size of the audience below which options are chosen by their coverage of the catalog
-REACHED_AUDIENCE_WEIGHT = 0.5  # weight of an actor for the next option after an option has reached the actor
+REACHED_AUDIENCE_WEIGHT = 0.5  # weight of an actor whom an earlier option reaches
 
 # --- personalization status -----------------------------------------------------------------------------------------
 QUALITY_SHARES = {"interests": 0.25, "history": 0.35, "likes": 0.25, "recency": 0.15}

@@ -1,4 +1,4 @@
-"""Signals from other actors: the evidence loader that serves requests, and the nightly training.
+"""Signals from other actors: the evidence loader for requests, and the nightly collaborative training.
 
 The mathematics is in `scoring.mathematics`; only code that reads or writes the database belongs here.
 """

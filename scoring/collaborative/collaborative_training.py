@@ -1,4 +1,4 @@
-"""Nightly training of item neighbors, latent factors and taste clusters: from the database and into it."""
+"""Nightly training of item neighbors, latent factors and taste clusters, read from and written to the database."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ from scoring.mathematics.neighbors import build_collaborative_model
 
 
 async def train_collaborative_model(database: Database) -> CollaborativeModel:
-    """Train on all engagement and replace the stored result in one transaction, so that readers see one of the two."""
+    """Train on all engagement and replace the stored model in one transaction; readers see the old or the new one."""
     parts = [part async for part in stored.stream_engagement(database)]
     if not parts:
         parts = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))]
@@ -20,18 +20,19 @@ async def train_collaborative_model(database: Database) -> CollaborativeModel:
     actor_ids, actor = np.unique(actors, return_inverse=True)
     project_ids, project = np.unique(projects, return_inverse=True)
     log = EventLog.from_events(actor.astype(np.int64), project.astype(np.int64), at_s, actor_ids.size, project_ids.size)
-    built = await asyncio.to_thread(build_collaborative_model, log, log.at_s.size)
-    factors, lists = built.factors, built.lists[NeighborKind.COSINE]
+    model = await asyncio.to_thread(build_collaborative_model, log, log.at_s.size)
+    factors, neighbor_lists = model.factors, model.lists[NeighborKind.COSINE]
     async with database.write() as connection:
-        first = await stored.next_cluster_id(connection)
+        first_cluster_id = await stored.next_cluster_id(connection)
         clusters = [
-            {"id": first + row, "vector": stored.pack_factors(mean)} for row, mean in enumerate(factors.clusters[:-1])
+            {"id": first_cluster_id + row, "vector": stored.pack_factors(mean)}
+            for row, mean in enumerate(factors.clusters[:-1])
         ]
         actor_rows = [
             {
                 "actor_id": id_,
                 "vector": stored.pack_factors(factors.actors[row]),
-                "cluster": None if factors.cluster_of[row] < 0 else first + int(factors.cluster_of[row]),
+                "cluster": None if factors.cluster_of[row] < 0 else first_cluster_id + int(factors.cluster_of[row]),
             }
             for row, id_ in enumerate(actor_ids.tolist())
         ]
@@ -42,14 +43,14 @@ async def train_collaborative_model(database: Database) -> CollaborativeModel:
         list_rows = [
             {
                 "project_id": int(project_ids[row]),
-                "neighbors": project_ids[lists.ids[span]].astype("<i8").tobytes(),
-                "similarity": lists.similarity[span].astype("<f4").tobytes(),
+                "neighbors": project_ids[neighbor_lists.ids[span]].astype("<i8").tobytes(),
+                "similarity": neighbor_lists.similarity[span].astype("<f4").tobytes(),
             }
-            for row in np.flatnonzero(np.diff(lists.starts))
-            for span in [slice(lists.starts[row], lists.starts[row + 1])]
+            for row in np.flatnonzero(np.diff(neighbor_lists.starts))
+            for span in [slice(neighbor_lists.starts[row], neighbor_lists.starts[row + 1])]
         ]
         await stored.replace_all(connection, TasteCluster, clusters)
         await stored.replace_all(connection, UserFactors, actor_rows)
         await stored.replace_all(connection, ItemFactors, project_rows)
         await stored.replace_all(connection, ItemNeighbors, list_rows)
-    return built
+    return model

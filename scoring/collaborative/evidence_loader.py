@@ -1,4 +1,4 @@
-"""Behavior evidence from the database: a fixed number of statements for each part, whatever the candidates."""
+"""Behavior evidence from the database. The number of statements per part does not depend on the candidates."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -49,28 +49,28 @@ async def load_evidence(
     table: FeatureTable,
     at: datetime,
     signals: Iterable[Signal],
-    recent: RecentInteractionReader | None = None,
+    reader: RecentInteractionReader | None = None,
 ) -> BehaviorEvidence:
     """Load the parts of the evidence that the given signals read; the other parts stay empty."""
     database, parts, ids = stores.database, required_parts(signals), table.ids.tolist()
     actor_id = profile.viewer.actor_id or 0
-    recent = recent or RecentInteractionReader(database, actor_id, at)
-    mine = await stored.factors_of(database, actor_id) if parts & _NEEDS_FACTORS else stored.NO_FACTORS
-    request = _Request(database, profile, table, at, parts, mine)
+    reader = reader or RecentInteractionReader(database, actor_id, at)
+    viewer_factors = await stored.factors_of(database, actor_id) if parts & _NEEDS_FACTORS else stored.NO_FACTORS
+    request = _Request(database, profile, table, at, parts, viewer_factors)
     zeros = np.zeros(table.n)
     (actors, links, activity), (others, item_similarity, owner_similarity, same_owner) = await asyncio.gather(
         asyncio.gather(
             decayed_counts(database, ids, at)
             if EvidencePart.ACTORS in parts
-            else _known(np.zeros((table.n, len(HALF_LIVES_S)))),
-            _links(request) if EvidencePart.ITEM_NEIGHBORS in parts else _known(NO_LINKS),
-            _activity(stores, at) if EvidencePart.ACTIVITY in parts else _known(NO_ACTIVITY),
+            else _constant(np.zeros((table.n, len(HALF_LIVES_S)))),
+            _links(request) if EvidencePart.ITEM_NEIGHBORS in parts else _constant(NO_LINKS),
+            _activity(stores, at) if EvidencePart.ACTIVITY in parts else _constant(NO_ACTIVITY),
         ),
         asyncio.gather(
-            _others(request, recent) if EvidencePart.INTERACTIONS in parts else _known(_Others()),
-            _item_similarity(request) if EvidencePart.ITEM_FACTORS in parts else _known(zeros),
-            _owner_similarity(request) if EvidencePart.OWNER_FACTORS in parts else _known(zeros),
-            _same_owner(request) if EvidencePart.OWNERS in parts else _known(zeros),
+            _others(request, reader) if EvidencePart.INTERACTIONS in parts else _constant(_OtherInteractions()),
+            _item_similarity(request) if EvidencePart.ITEM_FACTORS in parts else _constant(zeros),
+            _owner_similarity(request) if EvidencePart.OWNER_FACTORS in parts else _constant(zeros),
+            _same_owner(request) if EvidencePart.OWNERS in parts else _constant(zeros),
         ),
     )
     last_s = {engagement.project_id: engagement.last_at.timestamp() for engagement in profile.engagements}
@@ -94,7 +94,7 @@ async def load_evidence(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Request:
-    """Viewer, candidates and moment for which evidence is loaded, and the viewer's latent factors."""
+    """Inputs of the evidence: viewer, candidates, time, required parts, and the viewer's latent factors."""
 
     database: Database
     profile: Profile
@@ -104,7 +104,7 @@ class _Request:
     factors: stored.Vector
 
 
-async def _known(value: _T) -> _T:
+async def _constant(value: _T) -> _T:
     return value
 
 
@@ -114,13 +114,13 @@ async def _links(request: _Request) -> NeighborLinks:
     lists = await stored.project_neighbors(request.database, history) if history else {}
     if not ids.size or not lists:
         return NO_LINKS
-    place = {id_: index for index, id_ in enumerate(history)}
-    found = np.concatenate([one.ids for one in lists.values()])
-    source = np.repeat([place[project] for project in lists], [one.ids.size for one in lists.values()])
-    similarity = np.concatenate([one.similarity for one in lists.values()]).astype(np.float64)
+    index_of = {id_: index for index, id_ in enumerate(history)}
+    neighbor_ids = np.concatenate([neighbors.ids for neighbors in lists.values()])
+    source = np.repeat([index_of[project] for project in lists], [neighbors.ids.size for neighbors in lists.values()])
+    similarity = np.concatenate([neighbors.similarity for neighbors in lists.values()]).astype(np.float64)
     order = np.argsort(ids)
-    row = order[np.minimum(np.searchsorted(ids[order], found), ids.size - 1)]
-    kept = ids[row] == found
+    row = order[np.minimum(np.searchsorted(ids[order], neighbor_ids), ids.size - 1)]
+    kept = ids[row] == neighbor_ids
     return NeighborLinks(row[kept], source[kept].astype(np.int64), similarity[kept])
 
 
@@ -140,17 +140,17 @@ async def _activity(stores: Stores, at: datetime) -> PlatformActivity:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Others:
-    """Recent interactions of other actors, with the three similarities described in `BehaviorEvidence`."""
+class _OtherInteractions:
+    """Recent interactions of other actors, with each of three similarities (see `BehaviorEvidence`)."""
 
     interactions: FirstInteractions = NO_INTERACTIONS
     clusters: FirstInteractions = NO_INTERACTIONS
     session_neighbors: FirstInteractions = NO_INTERACTIONS
 
 
-async def _others(request: _Request, recent: RecentInteractionReader) -> _Others:
+async def _others(request: _Request, reader: RecentInteractionReader) -> _OtherInteractions:
     ids, parts = request.table.ids, request.parts
-    found = await recent.of(ids)
+    found = await reader.read(ids)
     by_actor, by_cluster = await _similarities_to(request, found.actors)
     order = np.argsort(ids)
     rows = order[np.searchsorted(ids[order], found.projects)]
@@ -158,7 +158,7 @@ async def _others(request: _Request, recent: RecentInteractionReader) -> _Others
     neighbors = (
         await _session_neighbors(request, interactions) if EvidencePart.SESSION_NEIGHBORS in parts else NO_INTERACTIONS
     )
-    return _Others(interactions, interactions._replace(similarity=by_cluster), neighbors)
+    return _OtherInteractions(interactions, interactions._replace(similarity=by_cluster), neighbors)
 
 
 async def _similarities_to(request: _Request, actors: Integers) -> tuple[Floats, Floats]:
@@ -166,13 +166,13 @@ async def _similarities_to(request: _Request, actors: Integers) -> tuple[Floats,
     unknown = np.zeros(actors.size)
     if not request.parts & (EvidencePart.USER_FACTORS | EvidencePart.CLUSTERS) or not request.factors.size:
         return unknown, unknown
-    known = await stored.user_factors(request.database, np.unique(actors).tolist())
-    by_actor = _look_up(actors, known.actors, _similarities(known.vectors, request.factors))
+    others = await stored.user_factors(request.database, np.unique(actors).tolist())
+    by_actor = _look_up(actors, others.actors, _similarities(others.vectors, request.factors))
     if EvidencePart.CLUSTERS not in request.parts:
         return by_actor, unknown
-    clusters = await stored.taste_clusters(request.database, np.unique(known.clusters[known.clusters > 0]).tolist())
-    to_cluster = _look_up(known.clusters, *_sorted_similarities(clusters, request.factors))
-    return by_actor, _look_up(actors, known.actors, to_cluster)
+    clusters = await stored.taste_clusters(request.database, np.unique(others.clusters[others.clusters > 0]).tolist())
+    to_cluster = _look_up(others.clusters, *_sorted_similarities(clusters, request.factors))
+    return by_actor, _look_up(actors, others.actors, to_cluster)
 
 
 async def _session_neighbors(request: _Request, interactions: FirstInteractions) -> FirstInteractions:
@@ -205,26 +205,26 @@ async def _same_owner(request: _Request) -> Floats:
     return count_same_owner(request.table.owners, np.array([owners.get(id_, -1) for id_ in history], dtype=np.int64))
 
 
-def _look_up(wanted: Integers, known: Integers, values: Floats) -> Floats:
-    """Return a value for each id; 0 for an id that is not among `known`, which ascends."""
-    if not known.size:
-        return np.zeros(wanted.size)
-    place = np.minimum(np.searchsorted(known, wanted), known.size - 1)
-    return np.where(known[place] == wanted, values[place], 0.0)
+def _look_up(ids: Integers, known_ids: Integers, values: Floats) -> Floats:
+    """Return the value of each id; 0 for an id that is not among `known_ids`, which are in ascending order."""
+    if not known_ids.size:
+        return np.zeros(ids.size)
+    index = np.minimum(np.searchsorted(known_ids, ids), known_ids.size - 1)
+    return np.where(known_ids[index] == ids, values[index], 0.0)
 
 
-def _sorted_similarities(vectors: dict[int, bytes], mine: stored.Vector) -> tuple[Integers, Floats]:
+def _sorted_similarities(vectors: dict[int, bytes], viewer_factors: stored.Vector) -> tuple[Integers, Floats]:
     """Return the ids in ascending order and the similarity of each packed vector to the viewer's factors."""
     ids = sorted(vectors)
-    return np.array(ids, dtype=np.int64), _similarities([vectors[id_] for id_ in ids], mine)
+    return np.array(ids, dtype=np.int64), _similarities([vectors[id_] for id_ in ids], viewer_factors)
 
 
-def _similarities(vectors: Sequence[bytes], mine: stored.Vector) -> Floats:
+def _similarities(vectors: Sequence[bytes], viewer_factors: stored.Vector) -> Floats:
     """Return dot products with packed vectors; 0 for a vector of another length, left by an earlier training."""
-    length = 2 * mine.size
+    length = 2 * viewer_factors.size
     known = [index for index, vector in enumerate(vectors) if len(vector) == length > 0]
     similarity = np.zeros(len(vectors))
     if known:
         rows = stored.unpack_factors(b"".join(vectors[index] for index in known)).reshape(len(known), -1)
-        similarity[known] = rows @ mine
+        similarity[known] = rows @ viewer_factors
     return similarity

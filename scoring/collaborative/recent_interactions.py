@@ -1,4 +1,4 @@
-"""Recent interactions of other actors, read once a project while the same page is ranked several times."""
+"""Recent interactions of other actors, read once per project while a page is ranked several times."""
 
 from datetime import datetime, timedelta
 
@@ -11,10 +11,10 @@ from scoring.mathematics.signals import Integers
 
 
 class RecentInteractionReader:
-    """Reader of others' interactions in the last `weights.RECENT_INTERACTION_DAYS` before one moment.
+    """Reader of others' interactions in the `weights.RECENT_INTERACTION_DAYS` before `at`.
 
-    A counterfactual search ranks a page up to seven times with nearly the same candidates, and their 9,000 interactions
-    are a third of the cost of a ranking.
+    A counterfactual search ranks a page up to seven times with nearly the same candidates. Reading their 9,000
+    interactions is a third of the cost of a ranking.
 
     Parameters
     ----------
@@ -26,25 +26,29 @@ class RecentInteractionReader:
         self._database = database
         self._actor_id = actor_id
         self._since = at - timedelta(days=weights.RECENT_INTERACTION_DAYS)
-        self._read = np.empty(0, np.int64)
-        self._known = stored.NO_INTERACTIONS
-        self._cut = False
+        self._read_ids = np.empty(0, np.int64)
+        self._interactions = stored.NO_INTERACTIONS
+        self._is_truncated = False
 
-    async def of(self, ids: Integers) -> stored.FirstInteractions:
+    async def read(self, ids: Integers) -> stored.FirstInteractions:
         """Return the interactions with the given projects, at most the latest `weights.MAX_RECENT_INTERACTIONS`."""
-        new = np.setdiff1d(ids, self._read)
-        if self._cut:  # which ones are the latest depends on all the projects asked for
+        new = np.setdiff1d(ids, self._read_ids)
+        if self._is_truncated:  # the latest interactions depend on all the requested projects
             return await self._fetch(ids)
         if new.size:
-            found = await self._fetch(new)
-            union = stored.FirstInteractions(*(np.concatenate(pair) for pair in zip(self._known, found, strict=True)))
-            self._cut = union.projects.size >= weights.MAX_RECENT_INTERACTIONS
-            if self._cut:
-                return await self._fetch(ids) if self._read.size else found
-            self._read, self._known = np.union1d(self._read, new), union
-        kept = np.isin(self._known.projects, ids)
-        return stored.FirstInteractions(self._known.projects[kept], self._known.actors[kept], self._known.at_s[kept])
+            interactions = await self._fetch(new)
+            union = stored.FirstInteractions(
+                *(np.concatenate(pair) for pair in zip(self._interactions, interactions, strict=True))
+            )
+            self._is_truncated = union.projects.size >= weights.MAX_RECENT_INTERACTIONS
+            if self._is_truncated:
+                return await self._fetch(ids) if self._read_ids.size else interactions
+            self._read_ids, self._interactions = np.union1d(self._read_ids, new), union
+        kept = np.isin(self._interactions.projects, ids)
+        return stored.FirstInteractions(
+            self._interactions.projects[kept], self._interactions.actors[kept], self._interactions.at_s[kept]
+        )
 
     async def _fetch(self, ids: Integers) -> stored.FirstInteractions:
-        most = weights.MAX_RECENT_INTERACTIONS
-        return await stored.recent_interactions(self._database, ids.tolist(), self._actor_id, self._since, most)
+        limit = weights.MAX_RECENT_INTERACTIONS
+        return await stored.recent_interactions(self._database, ids.tolist(), self._actor_id, self._since, limit)

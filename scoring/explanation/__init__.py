@@ -1,4 +1,4 @@
 """Explanations: reasons with evidence, counterfactual causes, and the diagnosis of a missing project.
 
-The numbers that are explained come from `scoring.ranking`; how a client sees them is decided in `resolvers`.
+`scoring.ranking` holds the scores that are explained; `resolvers` defines the GraphQL types.
 """

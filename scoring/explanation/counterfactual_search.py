@@ -1,7 +1,6 @@
 """Counterfactual explanations: the smallest part of the viewer's profile without which a project leaves the page.
 
-Candidates come from their estimated shares in the score. Each is verified by ranking again without it, by the code that
-ranked the page; an unverified candidate is never shown.
+Candidates are ordered by their estimated share in the score. The same code as for the page verifies each by ranking
 """
 
 import asyncio
@@ -19,10 +18,10 @@ from scoring.profiles.viewer_profile import Profile
 from scoring.ranking import ScoredProject
 
 Leaves = Callable[[Sequence[Cause]], Awaitable[bool]]
-"""Whether a project leaves the first page if these causes are left out."""
+"""Function that returns whether a project leaves the first page without these causes."""
 
 FirstPage = Callable[[ProfileExclusions], Awaitable[frozenset[int]]]
-"""Ranks a viewer's first page without part of the profile; the ids of its projects."""
+"""Function that ranks a viewer's first page without part of the profile and returns its project ids."""
 
 
 async def find_counterfactuals(
@@ -32,47 +31,47 @@ async def find_counterfactuals(
     page: frozenset[int],
     first_page: FirstPage,
     at: datetime,
-    within_s: float,
+    time_limit_s: float,
 ) -> dict[int, tuple[Cause, ...]]:
-    """Return by project id the causes that keep it on the page, as far as the time permits.
+    """Return by project id the causes that keep the project on the page, for as many projects as the time permits.
 
     Parameters
     ----------
     page
-        The ids of the first page as it is. A project that is not on it has no entry.
-    within_s
+        The project ids of the current first page. Other projects have no causes.
+    time_limit_s
         The time for all projects together, in seconds.
     """
-    found: dict[int, tuple[Cause, ...]] = {}
+    causes_by_project: dict[int, tuple[Cause, ...]] = {}
     pages: dict[ProfileExclusions, frozenset[int]] = {}
 
     def leaves(project_id: int) -> Leaves:
-        async def verify(chosen: Sequence[Cause]) -> bool:
-            without = combined_exclusion(chosen)
-            if without not in pages:
-                pages[without] = await first_page(without)
-            return project_id not in pages[without]
+        async def verify(subset: Sequence[Cause]) -> bool:
+            exclusions = combined_exclusion(subset)
+            if exclusions not in pages:
+                pages[exclusions] = await first_page(exclusions)
+            return project_id not in pages[exclusions]
 
         return verify
 
-    with suppress(StoreUnavailable, TimeoutError):  # optional: the page is complete without it
-        async with asyncio.timeout(within_s):
-            for one in scored_projects:
-                if one.project_id in page:
-                    causes = await likely_causes(stores, profile, one, at, weights.COUNTERFACTUAL_CAUSES)
-                    chosen = await smallest_removal(causes, leaves(one.project_id))
-                    if chosen is not None:
-                        found[one.project_id] = chosen
-    return found
+    with suppress(StoreUnavailable, TimeoutError):  # causes are optional
+        async with asyncio.timeout(time_limit_s):
+            for project in scored_projects:
+                if project.project_id in page:
+                    causes = await likely_causes(stores, profile, project, at, weights.COUNTERFACTUAL_CAUSES)
+                    subset = await smallest_removal(causes, leaves(project.project_id))
+                    if subset is not None:
+                        causes_by_project[project.project_id] = subset
+    return causes_by_project
 
 
 async def smallest_removal(causes: Sequence[Cause], leaves: Leaves) -> tuple[Cause, ...] | None:
-    """Return the smallest set of causes without which a project leaves the page; None if all together do not suffice.
+    """Return the smallest set of causes without which a project leaves the page; None if it stays without all of them.
 
     Parameters
     ----------
     causes
-        The likeliest first. Of sets of equal size, the one of the likelier causes wins.
+        The likeliest first. Among sets of equal size, the set of likelier causes is returned.
     """
     if not causes:
         return None
@@ -80,15 +79,15 @@ async def smallest_removal(causes: Sequence[Cause], leaves: Leaves) -> tuple[Cau
         return (causes[0],)
     if len(causes) == 1 or not await leaves(causes):
         return None
-    smaller = (chosen for size in range(1, len(causes)) for chosen in combinations(causes, size))
-    for chosen in smaller:
-        if chosen != (causes[0],) and await leaves(chosen):
-            return chosen
+    smaller = (subset for size in range(1, len(causes)) for subset in combinations(causes, size))
+    for subset in smaller:
+        if subset != (causes[0],) and await leaves(subset):
+            return subset
     return tuple(causes)
 
 
 def combined_exclusion(causes: Sequence[Cause]) -> ProfileExclusions:
-    """Return the union of the parts that some causes stand for."""
+    """Return the union of the parts of the profile that the causes are."""
     parts = [cause.without for cause in causes]
     return ProfileExclusions(
         frozenset().union(*(part.terms for part in parts)), frozenset().union(*(part.projects for part in parts))

@@ -1,4 +1,4 @@
-"""Evidence for the reasons of a page: loaded for all its projects together, and only for signals that added score."""
+"""Evidence for the reasons of a page, loaded for all its projects together and only for signals that raised a score."""
 
 import asyncio
 from collections import Counter
@@ -56,11 +56,11 @@ WINDOW_OF_SIGNAL: Mapping[Signal, Window] = {
     Signal.RECENT_ACTORS: Window.WEEK,
     Signal.ACTOR_RATE: Window.WEEK,
 }
-"""The window whose visitors are shown as evidence for a signal: the longer its half-life, the longer the window."""
+"""Window whose visitors are the evidence for a signal. Signals of longer half-lives have longer windows."""
 
 
 class SimilarProject(NamedTuple):
-    """A project of the viewer's history that is similar to a ranked one; cosine of the vectors or of the visitors."""
+    """Project `seed` of the viewer's history that is similar to a scored project, by the cosine that `basis` names."""
 
     seed: ProjectCard
     engagement: EngagedProject
@@ -69,7 +69,7 @@ class SimilarProject(NamedTuple):
 
 
 EngagementCounts = dict[int, tuple[Window, FirstEngagementCounts]]
-"""By project id: a window, and the first engagements within it."""
+"""Window and number of first engagements within it, by project id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +79,13 @@ class PageEvidence:
     profile: Profile
     at: datetime
     features: Mapping[int, ProjectFeatures]
-    # The most similar project of the viewer's history, by text and by visitors.
+    # the most similar projects of the viewer's history, by text and by visitors
     similar: Mapping[int, tuple[SimilarProject, ...]]
-    words: Mapping[int, tuple[str, ...]]  # the words that the project shares with the search
-    engagement_counts: EngagementCounts  # first engagements within a window, which texts call visitors
-    # For each group of collaborative signals, the number of similar people who engaged with the project.
+    words: Mapping[int, tuple[str, ...]]  # words that the project shares with the search
+    engagement_counts: EngagementCounts  # first engagements within a window; reasons call them visitors
+    # by group of collaborative signals: the number of similar people who engaged with the project
     similar_people: Mapping[tuple[Signal, ...], Mapping[int, int]]
-    # The owner, and the number of the owner's other projects that the viewer engaged with.
+    # the owner, and the number of the owner's other projects that the viewer engaged with
     owners: Mapping[int, tuple[UserCard, int]]
 
 
@@ -98,12 +98,12 @@ async def load_page_evidence(
 ) -> PageEvidence:
     """Load the evidence for a page, in a number of statements that does not depend on the number of projects.
 
-    One statement reads features. Text similarity costs a call to the vector store, any similarity a statement for
-    titles, words one, visitors one for each window, collaborative signals what `load_evidence` costs, and owners one.
+    Features take one statement. On demand, text similarity takes a call to the vector store; titles, words and owners
+    take a statement each, visitors one per window, and collaborative signals those of `load_evidence`.
     """
-    ids = [one.project_id for one in scored_projects]
-    known = {one.id: one for one in await read_features(stores.database, ids, profile.viewer.actor_id)}
-    loaded = await _collaborative(stores, profile, scored_projects, known, at)
+    ids = [project.project_id for project in scored_projects]
+    features = {feature.id: feature for feature in await read_features(stores.database, ids, profile.viewer.actor_id)}
+    loaded = await _collaborative(stores, profile, scored_projects, features, at)
     by_text = await _nearest_by_text(
         stores, profile, projects_with_contribution(scored_projects, TEXT_SIGNALS), deadlines
     )
@@ -112,12 +112,12 @@ async def load_page_evidence(
     return PageEvidence(
         profile=profile,
         at=at,
-        features=known,
+        features=features,
         similar=await _with_titles(stores, profile, {Basis.TEXT: by_text, Basis.PEOPLE: by_people}),
         words=await _matched_words(stores, scored_projects),
         engagement_counts=await _engagement_counts(stores, scored_projects, at),
         similar_people={} if loaded is None else _similar_people(*loaded),
-        owners={} if loaded is None else await _owners(stores, known, *loaded),
+        owners={} if loaded is None else await _owners(stores, features, *loaded),
     )
 
 
@@ -128,74 +128,69 @@ def total_contribution(scored_project: ScoredProject, signals: Iterable[Signal])
 
 def projects_with_contribution(scored_projects: Sequence[ScoredProject], signals: Collection[Signal]) -> list[int]:
     """Return the ids of the projects whose score some signals raised."""
-    return [one.project_id for one in scored_projects if total_contribution(one, signals) > 0]
+    return [project.project_id for project in scored_projects if total_contribution(project, signals) > 0]
 
 
 async def text_similarities(
     vectors: VectorStore, ids: Collection[int], seeds: Sequence[int]
 ) -> dict[int, dict[int, float]]:
-    """Return the cosine of each project and each seed, by project and seed id, in one call to the vector store."""
-    known, rows = await vectors.project_vectors(np.array(sorted({*ids, *seeds}), dtype=np.int64))
-    row_of = {int(id_): row for row, id_ in enumerate(known)}
+    """Return the cosine of each project with each seed, by project id and seed id, in one call to the vector store."""
+    known_ids, rows = await vectors.project_vectors(np.array(sorted({*ids, *seeds}), dtype=np.int64))
+    row_of = {int(id_): row for row, id_ in enumerate(known_ids)}
     seeds = [seed for seed in seeds if seed in row_of]
     similarity = rows @ rows[[row_of[seed] for seed in seeds]].T if seeds else np.zeros((len(rows), 0))
     return {id_: dict(zip(seeds, similarity[row_of[id_]].tolist(), strict=True)) for id_ in ids if id_ in row_of}
 
 
-# --- words and visitors -----------------------------------------------------------------------------------------------
-
-
 async def _matched_words(stores: Stores, scored_projects: Sequence[ScoredProject]) -> dict[int, tuple[str, ...]]:
     """Return the words that each project shares with the search that ranked it."""
-    searched = {one.project_id: one.query for one in scored_projects if one.query is not None}
-    if not searched:
+    query_of = {project.project_id: project.query for project in scored_projects if project.query is not None}
+    if not query_of:
         return {}
-    texts = await texts_by_id(stores.database, list(searched))
-    return {id_: tuple(matched_words(query, texts.get(id_, ""))) for id_, query in searched.items()}
+    texts = await texts_by_id(stores.database, list(query_of))
+    return {id_: tuple(matched_words(query, texts.get(id_, ""))) for id_, query in query_of.items()}
 
 
 async def _engagement_counts(
     stores: Stores, scored_projects: Sequence[ScoredProject], at: datetime
 ) -> EngagementCounts:
-    """Count visitors in the window of the signal that added most, in one statement for each window on the page."""
-    wanted: dict[Window, list[int]] = {}
-    for one in scored_projects:
-        strongest = max(WINDOW_OF_SIGNAL, key=one.contribution)
-        if one.contribution(strongest) > 0:
-            wanted.setdefault(WINDOW_OF_SIGNAL[strongest], []).append(one.project_id)
-    found: EngagementCounts = {}
-    for window, ids in wanted.items():
+    """Count visitors in the window of each project's strongest signal, in one statement per window."""
+    ids_by_window: dict[Window, list[int]] = {}
+    for project in scored_projects:
+        strongest = max(WINDOW_OF_SIGNAL, key=project.contribution)
+        if project.contribution(strongest) > 0:
+            ids_by_window.setdefault(WINDOW_OF_SIGNAL[strongest], []).append(project.project_id)
+    counts: EngagementCounts = {}
+    for window, ids in ids_by_window.items():
         counted = await count_first_engagements(stores.database, ids, trending.LENGTH[window], at)
-        found |= {id_: (window, count) for id_, count in counted.items()}
-    return found
+        counts |= {id_: (window, count) for id_, count in counted.items()}
+    return counts
 
-
-# --- similar projects -------------------------------------------------------------------------------------------------
 
 _Nearest = dict[int, tuple[int, float]]
-"""By project id: the id of the most similar project of the viewer's history, and the similarity."""
+"""Id of the most similar project of the viewer's history, and the similarity, by project id."""
 
 
 async def _with_titles(
     stores: Stores, profile: Profile, nearest: Mapping[Basis, _Nearest]
 ) -> dict[int, tuple[SimilarProject, ...]]:
-    """Read the cards of the similar projects; one that the viewer may not see any more is no evidence."""
-    seeds = {seed for found in nearest.values() for seed, _ in found.values()}
+    """Read the cards of the similar projects, without those that the viewer may no longer see."""
+    seeds = {seed for pairs in nearest.values() for seed, _ in pairs.values()}
     if not seeds:
         return {}
     cards = await cards_by_id(stores.database, sorted(seeds), profile.viewer.user_id)
     engagements = {engagement.project_id: engagement for engagement in profile.engagements}
     similar: dict[int, tuple[SimilarProject, ...]] = {}
-    for basis, found in nearest.items():
-        for id_, (seed, similarity) in found.items():
+    for basis, pairs in nearest.items():
+        for id_, (seed, similarity) in pairs.items():
             if seed in cards:
-                one = SimilarProject(cards[seed], engagements[seed], similarity, basis)
-                similar[id_] = (*similar.get(id_, ()), one)
+                project = SimilarProject(cards[seed], engagements[seed], similarity, basis)
+                similar[id_] = (*similar.get(id_, ()), project)
     return similar
 
 
 async def _nearest_by_text(stores: Stores, profile: Profile, ids: Sequence[int], deadlines: Deadlines) -> _Nearest:
-    """Find the most similar project among the viewer's latest; none below `weights.MIN_REASON_SIMILARITY`."""
+    """Find the most similar of the viewer's latest projects, if it has `weights.MIN_REASON_SIMILARITY`."""
     latest = profile.engagements[: weights.PROFILE_VECTOR_PROJECTS]
     seeds = [engagement.project_id for engagement in latest if engagement.kinds]
     if not seeds or not ids:
@@ -204,7 +199,7 @@ async def _nearest_by_text(stores: Stores, profile: Profile, ids: Sequence[int],
         async with asyncio.timeout(deadlines.vectors_s):
             similarities = await text_similarities(stores.vectors, ids, seeds)
     except (StoreUnavailable, TimeoutError):
-        return {}  # evidence is optional: the contributions are exact without it
+        return {}  # evidence is optional
     best = {
         id_: max(((seed, value) for seed, value in row.items() if seed != id_), key=lambda pair: pair[1], default=None)
         for id_, row in similarities.items()
@@ -212,38 +207,35 @@ async def _nearest_by_text(stores: Stores, profile: Profile, ids: Sequence[int],
     return {id_: pair for id_, pair in best.items() if pair is not None and pair[1] >= weights.MIN_REASON_SIMILARITY}
 
 
-def _nearest_by_people(ids: Integers, evidence: BehaviorEvidence, wanted: Sequence[int]) -> _Nearest:
-    """Find the project of the viewer's history that shares most visitors, by whichever neighbor list has it."""
-    found: _Nearest = {}
+def _nearest_by_people(ids: Integers, evidence: BehaviorEvidence, neighbors: Sequence[int]) -> _Nearest:
+    """Find the project of the viewer's history that shares most visitors, in any of the neighbor lists."""
+    nearest: _Nearest = {}
     for links in evidence.links.values():
         for row, engagement, similarity in zip(*(part.tolist() for part in links), strict=True):
             id_, seed = int(ids[row]), int(evidence.engagements.projects[engagement])
-            if seed != id_ and similarity > found.get(id_, (0, 0.0))[1]:
-                found[id_] = (seed, similarity)
-    return {id_: found[id_] for id_ in wanted if id_ in found}
-
-
-# --- collaborative signals --------------------------------------------------------------------------------------------
+            if seed != id_ and similarity > nearest.get(id_, (0, 0.0))[1]:
+                nearest[id_] = (seed, similarity)
+    return {id_: nearest[id_] for id_ in neighbors if id_ in nearest}
 
 
 async def _collaborative(
     stores: Stores,
     profile: Profile,
     scored_projects: Sequence[ScoredProject],
-    known: Mapping[int, ProjectFeatures],
+    features: Mapping[int, ProjectFeatures],
     at: datetime,
 ) -> tuple[Integers, BehaviorEvidence] | None:
-    """Load the inputs of the collaborative signals, for the projects whose score these raised."""
-    ids = [id_ for id_ in projects_with_contribution(scored_projects, _COLLABORATIVE) if id_ in known]
+    """Load the evidence of the projects whose score collaborative signals raised."""
+    ids = [id_ for id_ in projects_with_contribution(scored_projects, _COLLABORATIVE) if id_ in features]
     if not ids:
         return None
-    table = feature_table([known[id_] for id_ in ids], at)
-    used = {signal for one in scored_projects for signal in one.signals}
+    table = feature_table([features[id_] for id_ in ids], at)
+    used = {signal for project in scored_projects for signal in project.signals}
     return table.ids, await load_evidence(stores, profile, table, at, used)
 
 
 def _similar_people(ids: Integers, evidence: BehaviorEvidence) -> dict[tuple[Signal, ...], dict[int, int]]:
-    """Count the people with any similarity to the viewer, by project; fewer than `weights.ANONYMITY_FLOOR` are none."""
+    """Count the people with similar taste by project; a count below `weights.ANONYMITY_FLOOR` is left out."""
 
     def counted(interactions: FirstInteractions) -> dict[int, int]:
         counts = Counter(ids[interactions.rows[interactions.similarity > 0]].tolist())
@@ -253,11 +245,11 @@ def _similar_people(ids: Integers, evidence: BehaviorEvidence) -> dict[tuple[Sig
 
 
 async def _owners(
-    stores: Stores, known: Mapping[int, ProjectFeatures], ids: Integers, evidence: BehaviorEvidence
+    stores: Stores, features: Mapping[int, ProjectFeatures], ids: Integers, evidence: BehaviorEvidence
 ) -> dict[int, tuple[UserCard, int]]:
-    own = set(evidence.engagements.projects.tolist())  # the project itself is not one of the owner's other projects
-    others = zip(ids.tolist(), evidence.same_owner_count.tolist(), strict=True)
-    engaged = {id_: left for id_, count in others if (left := int(count) - (id_ in own)) > 0}
-    owners = {id_: owner for id_ in engaged if (owner := known[id_].owner_id) is not None}
+    history = set(evidence.engagements.projects.tolist())  # the project itself is not one of the owner's other projects
+    counts = zip(ids.tolist(), evidence.same_owner_count.tolist(), strict=True)
+    engaged = {id_: others for id_, count in counts if (others := int(count) - (id_ in history)) > 0}
+    owners = {id_: owner for id_ in engaged if (owner := features[id_].owner_id) is not None}
     cards = await users_by_id(stores.database, sorted(set(owners.values()))) if owners else {}
     return {id_: (cards[owner], engaged[id_]) for id_, owner in owners.items() if owner in cards}

@@ -1,4 +1,4 @@
-"""Reasons of a page: one table of finders, each for the signals whose contributions its reasons explain."""
+"""Reasons of a page, found by a table of finders; each explains the contributions of some signals."""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
@@ -41,15 +41,15 @@ from scoring.weights import Signal
 
 
 class _Case(NamedTuple):
-    """A project of the page, with its numbers and all evidence."""
+    """Project of the page, and the evidence of the whole page."""
 
     scored: ScoredProject
     feature: ProjectFeatures
     evidence: PageEvidence
 
 
-Found = Iterator[Reason]
-Find = Callable[[_Case], Found]
+Reasons = Iterator[Reason]
+Finder = Callable[[_Case], Reasons]
 
 
 def _added(case: _Case, signals: tuple[Signal, ...]) -> int:
@@ -57,25 +57,25 @@ def _added(case: _Case, signals: tuple[Signal, ...]) -> int:
 
 
 def _even_if_negative(case: _Case, signals: tuple[Signal, ...]) -> int:
-    """Weigh a reason at least 0 if its signals counted: a new project is new even where age lowers every score."""
+    """Return at least 0 if a signal contributed: a new project is new even if age lowers every score."""
     counted = any(case.scored.contribution(signal) for signal in signals)
     return max(total_contribution(case.scored, signals), 0) if counted else -1
 
 
 def _first_if_drawn(case: _Case, _: tuple[Signal, ...]) -> int:
-    """Put the reason first if the place was drawn by exploration, whatever the contributions."""
+    """Return a weight above all others if exploration drew the project."""
     added = sum(contribution for contribution in case.scored.contributions if contribution > 0)
     return -1 if case.scored.propensity is None else added + 1
 
 
 class ReasonFinder(NamedTuple):
-    """Finder of one kind of reason, which explains the contributions of `signals` as far as the evidence supports it.
+    """Finder of one kind of reason, which explains the contributions of `signals` if there is evidence.
 
-    The weight that orders them is in millionths of score; below 0 the reason is left out.
+    `weigh` returns the weight that orders the finders, in millionths of score; below 0 the finder is left out.
     """
 
     signals: tuple[Signal, ...]
-    find: Find
+    find: Finder
     weigh: Callable[[_Case, tuple[Signal, ...]], int] = _added
 
 
@@ -86,14 +86,17 @@ async def find_reasons(
     at: datetime,
     deadlines: Deadlines = SERVING,
 ) -> dict[int, tuple[Reason, ...]]:
-    """Return the reasons of a page's projects by project id, those behind the largest contributions first.
+    """Return the reasons of a page's projects by project id, the largest contributions first.
 
-    `page_evidence.load_page_evidence` says what it costs.
+    The store calls are those of `page_evidence.load_page_evidence`.
     """
     evidence = await load_page_evidence(stores, profile, scored_projects, at, deadlines)
     features = evidence.features
-    cases = (_Case(one, features[one.project_id], evidence) for one in scored_projects if one.project_id in features)
-    return {case.scored.project_id: _reasons(case) for case in cases}
+    return {
+        project.project_id: _reasons(_Case(project, features[project.project_id], evidence))
+        for project in scored_projects
+        if project.project_id in features
+    }
 
 
 def _reasons(case: _Case) -> tuple[Reason, ...]:
@@ -102,10 +105,7 @@ def _reasons(case: _Case) -> tuple[Reason, ...]:
     return tuple(reason for _, finder in ordered for reason in finder.find(case))
 
 
-# --- the viewer's own interests and history ---------------------------------------------------------------------------
-
-
-def _interests(case: _Case) -> Found:
+def _interests(case: _Case) -> Reasons:
     terms = {int(id_) for part in incidences([case.feature.terms]).values() for id_ in part.terms}
     for tag in case.evidence.profile.tags:
         if tag.term_id in terms:
@@ -122,16 +122,16 @@ ACTIONS = {
     EngagementKind.VIEW: (InteractionType.VIEW, "viewed"),
     EngagementKind.CLICK: (InteractionType.CLICK, "opened"),
 }
-"""From the strongest action to the weakest, with its past tense."""
+"""Interaction types and their past tense, the strongest first."""
 
 
 def strongest_action(kinds: int) -> tuple[InteractionType, str]:
-    """Return the strongest of a viewer's actions on a project, and its past tense."""
+    """Return the type of a viewer's strongest interaction with a project, and its past tense."""
     return next(action for kind, action in ACTIONS.items() if kinds & kind)
 
 
-def _similar(basis: Basis) -> Find:
-    def find(case: _Case) -> Found:
+def _similar(basis: Basis) -> Finder:
+    def find(case: _Case) -> Reasons:
         for seed, engagement, similarity, by in case.evidence.similar.get(case.feature.id, ()):
             if by is basis:
                 action, verb = strongest_action(engagement.kinds)
@@ -144,7 +144,7 @@ def _similar(basis: Basis) -> Find:
     return find
 
 
-def _from_owner(case: _Case) -> Found:
+def _from_owner(case: _Case) -> Reasons:
     if case.feature.id in case.evidence.owners:
         owner, count = case.evidence.owners[case.feature.id]
         others = "another project" if count == 1 else f"{count} other projects"
@@ -152,18 +152,15 @@ def _from_owner(case: _Case) -> Found:
         yield FromOwner(f"owner:{owner.key}", text, owner.id, count)
 
 
-# --- other people -----------------------------------------------------------------------------------------------------
-
-
-def _similar_people_like(case: _Case) -> Found:
+def _similar_people_like(case: _Case) -> Reasons:
     value = case.scored.values[case.scored.signals.index(Signal.COLLABORATIVE)]
     count = round(value * weights.LIKES_FOR_FULL_COLLABORATION)
     many = f"{count} or more" if count >= weights.LIKES_FOR_FULL_COLLABORATION else str(count)
     yield PeopleLikeYou("people", f"{many} people with similar taste like this", count)
 
 
-def _similar_people_viewed(id_: str, signals: tuple[Signal, ...], words: str) -> Find:
-    def find(case: _Case) -> Found:
+def _similar_people_viewed(id_: str, signals: tuple[Signal, ...], words: str) -> Finder:
+    def find(case: _Case) -> Reasons:
         count = case.evidence.similar_people.get(signals, {}).get(case.feature.id, 0)
         if count >= weights.ANONYMITY_FLOOR:
             yield PeopleLikeYou(id_, f"{count} {words}", count)
@@ -171,7 +168,7 @@ def _similar_people_viewed(id_: str, signals: tuple[Signal, ...], words: str) ->
     return find
 
 
-def _popular(case: _Case) -> Found:
+def _popular(case: _Case) -> Reasons:
     if case.feature.like_count >= weights.ANONYMITY_FLOOR:
         yield Popular("popular", f"{case.feature.like_count} people like this", case.feature.like_count)
 
@@ -179,13 +176,13 @@ def _popular(case: _Case) -> Found:
 _WITHIN = {Window.HOUR: "in the last hour", Window.DAY: "today", Window.WEEK: "this week"}
 
 _FAR_MORE = 4.0
-"""Visitors of a window, over those of an average window before, from which on the text says "far more than usual"."""
+"""Ratio of visitors to those of an average earlier window from which the text says "far more than usual"."""
 
 _MORE = 1.25
 """The same ratio for "more than usual"; its inverse for "fewer than usual"."""
 
 
-def _trending(case: _Case) -> Found:
+def _trending(case: _Case) -> Reasons:
     counted = case.evidence.engagement_counts.get(case.feature.id)
     if counted is not None and counted[1].actors >= weights.ANONYMITY_FLOOR:
         window, (people, usual) = counted
@@ -201,23 +198,20 @@ def _compared(people: int, usual: float) -> str:
     return "about as many as usual" if people * _MORE >= usual else "fewer than usual"
 
 
-# --- words, time and exploration --------------------------------------------------------------------------------------
-
-
-def _words(case: _Case) -> Found:
+def _words(case: _Case) -> Reasons:
     words = case.evidence.words.get(case.feature.id)
     if words:
         yield KeywordMatch("keywords", f"Contains {', '.join(f'“{word}”' for word in words)}", words)
 
 
-def _fresh(case: _Case) -> Found:
+def _fresh(case: _Case) -> Reasons:
     age = max(case.evidence.at - case.feature.created_at, timedelta())
     if age <= timedelta(days=weights.FRESH_DAYS):
         text = f"Added {age.days} day{'s' if age.days > 1 else ''} ago" if age.days else "Added today"
         yield Fresh("fresh", text, age / timedelta(days=1))
 
 
-def _exploration(case: _Case) -> Found:
+def _exploration(case: _Case) -> Reasons:
     if case.scored.propensity is not None:
         yield Exploration("exploration", "New here; we're testing interest", case.scored.propensity)
 
@@ -241,4 +235,4 @@ REASON_FINDERS: tuple[ReasonFinder, ...] = (
     ),
     ReasonFinder((), _exploration, _first_if_drawn),
 )
-"""The finders of all kinds of reasons. Of two with equal weight, the upper one comes first."""
+"""Finders of all kinds of reasons; those with equal weights keep this order."""

@@ -1,4 +1,4 @@
-"""Reasons for a project's place, each with its evidence, and the sentence that summarizes them.
+"""Reasons for a project's rank, each with its evidence, and the sentence that summarizes them.
 
 `scoring.explanation.reason_finders` finds them; the GraphQL types are made from these classes.
 """
@@ -141,16 +141,16 @@ _SUMMARIES: Mapping[Signal, str] = {
     Signal.NEW_SINCE_VISIT: "New since your last visit.",
     Signal.ITEM_FACTORS: "People with similar taste view projects like this.",
 }
-"""Summaries by the strongest signal, for a project without evidence to name."""
+"""Summaries by the strongest signal, for a project without reasons."""
 
 
-def summary(scored_project: ScoredProject, found: Sequence[Reason]) -> str:
-    """Summarize the reasons in one sentence; `found` in the order of `find_reasons`."""
+def summary(scored_project: ScoredProject, reasons: Sequence[Reason]) -> str:
+    """Summarize the reasons in one sentence; `reasons` are in the order of `find_reasons`."""
     if any(adjustment.rule is Rule.REMAINDER for adjustment in scored_project.adjustments):
         return "From the rest of the catalog, newest first."
     if scored_project.signals == (Signal.CREATED_AT,):
         return "Among the newest projects."
-    texts = [reason.text for reason in found[:2]]
+    texts = [reason.text for reason in reasons[:2]]
     if texts:
         return f"{texts[0]}." if len(texts) == 1 else f"{texts[0]}; {texts[1][0].lower()}{texts[1][1:]}."
     if scored_project.signals == (Signal.PROJECT_SIMILARITY,) and not scored_project.score:

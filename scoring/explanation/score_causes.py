@@ -1,7 +1,7 @@
-"""Causes of a project's score within the viewer's own profile: interests and history, each with its share.
+"""Causes of a project's score in the viewer's profile: interests and engaged projects, each with its share.
 
 The shares are estimates that order the search for a counterfactual (`scoring.explanation.counterfactual_search`), which
-verifies each by ranking again without it.
+verifies each cause by ranking again without it.
 """
 
 from collections import defaultdict
@@ -23,7 +23,7 @@ from scoring.explanation.page_evidence import (
     total_contribution,
 )
 from scoring.features import feature_table, incidences
-from scoring.profiles.viewer_profile import WORTH, Profile, engagement_weight
+from scoring.profiles.viewer_profile import MATCH_VALUES, Profile, engagement_weight
 from scoring.ranking import ScoredProject
 from scoring.weights import Signal
 
@@ -32,14 +32,14 @@ INTEREST_SIGNALS = (Signal.EXPLICIT_PREFERENCES, Signal.ANSWER_MATCHES)
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """A part of the viewer's profile that can be left out: one tag, or all interactions with one project."""
+    """Part of the viewer's profile that can be left out: one interest, or all interactions with one project."""
 
     tag: Tag | None = None
     engagement: EngagedProject | None = None
 
     @property
     def without(self) -> ProfileExclusions:
-        """The part of a profile that it stands for."""
+        """Exclusion of this part of the profile."""
         if self.tag is not None:
             return ProfileExclusions(terms=frozenset({self.tag.term_id}))
         projects = () if self.engagement is None else (self.engagement.project_id,)
@@ -47,20 +47,20 @@ class Cause:
 
 
 _Part = tuple[float, Mapping[Cause, float]]
-"""A contribution, and the weights of the causes that share it."""
+"""Contribution in millionths, and the weights by which it is divided among causes."""
 
 
 async def likely_causes(
-    stores: Stores, profile: Profile, scored_project: ScoredProject, at: datetime, most: int
+    stores: Stores, profile: Profile, scored_project: ScoredProject, at: datetime, limit: int
 ) -> tuple[Cause, ...]:
-    """Return at most `most` causes with the largest shares in a project's score, the largest first."""
-    found = await read_features(stores.database, [scored_project.project_id], profile.viewer.actor_id)
-    if not found:
+    """Return the `limit` causes with the largest shares in a project's score, the largest first."""
+    features = await read_features(stores.database, [scored_project.project_id], profile.viewer.actor_id)
+    if not features:
         return ()
     seeds = [engagement.project_id for engagement in profile.engagements[: weights.PROFILE_VECTOR_PROJECTS]]
     similarities = await text_similarities(stores.vectors, [scored_project.project_id], seeds)
-    parts = _content(scored_project, found[0], profile, similarities.get(scored_project.project_id, {}), at)
-    parts += await _collaborative(stores, scored_project, found[0], profile, at)
+    parts = _content(scored_project, features[0], profile, similarities.get(scored_project.project_id, {}), at)
+    parts += await _collaborative(stores, scored_project, features[0], profile, at)
     shares: dict[Cause, float] = defaultdict(float)
     for contribution, causes in parts:
         total = sum(causes.values())
@@ -68,7 +68,7 @@ async def likely_causes(
             for cause, weight in causes.items():
                 shares[cause] += contribution * weight / total
     ordered = sorted((cause for cause, share in shares.items() if share > 0), key=lambda cause: -shares[cause])
-    return tuple(ordered[:most])
+    return tuple(ordered[:limit])
 
 
 def _content(
@@ -78,29 +78,29 @@ def _content(
     similarity: Mapping[int, float],
     at: datetime,
 ) -> list[_Part]:
-    """Divide what interests, similar texts, tools and people of similar taste contribute."""
+    """Attribute the contributions of content signals to the viewer's interests and engaged projects."""
     terms = _terms(feature.terms)
     tags = {Cause(tag): tag.confidence for tag in profile.tags}
-    history = {Cause(engagement=one): one for one in profile.engagements if one.kinds}
+    history = {Cause(engagement=engagement): engagement for engagement in profile.engagements if engagement.kinds}
     text = scored_project.contribution(Signal.VECTOR_SIMILARITY)
     stated = weights.PROFILE_TEXT_SHARE * text
     return [
         (
             total_contribution(scored_project, INTEREST_SIGNALS),
-            {Cause(tag): tag.confidence * WORTH[tag.kind] for tag in profile.tags if tag.term_id in terms},
+            {Cause(tag): tag.confidence * MATCH_VALUES[tag.kind] for tag in profile.tags if tag.term_id in terms},
         ),
         (stated, tags),
         (
             text - stated,
             {
-                cause: max(similarity[one.project_id], 0.0) * engagement_weight(one, at)
-                for cause, one in history.items()
-                if one.project_id in similarity
+                cause: max(similarity[engagement.project_id], 0.0) * engagement_weight(engagement, at)
+                for cause, engagement in history.items()
+                if engagement.project_id in similarity
             },
         ),
         (
             scored_project.contribution(Signal.BEHAVIORAL_SIGNALS),
-            {cause: 1.0 for cause, one in history.items() if terms & _terms(one.terms)},
+            {cause: 1.0 for cause, engagement in history.items() if terms & _terms(engagement.terms)},
         ),
         (
             scored_project.contribution(Signal.COLLABORATIVE),
@@ -112,7 +112,7 @@ def _content(
 async def _collaborative(
     stores: Stores, scored_project: ScoredProject, feature: ProjectFeatures, profile: Profile, at: datetime
 ) -> list[_Part]:
-    """Divide what item neighbors, a known owner, and visitors of the same projects contribute."""
+    """Attribute the contributions of collaborative signals to the viewer's engaged projects."""
     neighbors, owner, session = (
         total_contribution(scored_project, signals) for signals in (NEIGHBOR_SIGNALS, OWNER_SIGNALS, CO_VIEWER_SIGNALS)
     )
@@ -126,7 +126,7 @@ async def _collaborative(
         for seed, similarity in zip(evidence.engagements.projects[links.engagements], links.similarity, strict=True):
             linked[causes[int(seed)]] += max(float(similarity), 0.0)
     owners = await owners_of(stores.database, profile.engaged) if owner > 0 else {}
-    same_owner = (id_ for id_, one in owners.items() if one == feature.owner_id and id_ != feature.id)
+    same_owner = (id_ for id_, owner_id in owners.items() if owner_id == feature.owner_id and id_ != feature.id)
     return [
         (neighbors, linked),
         (owner, {causes[id_]: 1.0 for id_ in same_owner}),

@@ -1,4 +1,4 @@
-"""Descriptions of the signals for people, shown beside the numbers of an explanation."""
+"""Descriptions of the signals, which clients show in explanations."""
 
 from typing import NamedTuple
 

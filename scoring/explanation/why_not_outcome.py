@@ -13,7 +13,7 @@ from scoring.ranking import Ranking, ScoredProject
 
 
 class Outcome(StrEnum):
-    """The stage that a project reached."""
+    """Stages of the pipeline that a project can reach."""
 
     UNKNOWN = "unknown"
     FILTERED = "filtered"
@@ -23,16 +23,16 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WhyNot:
-    """The stage that a project reached, with its rank and numbers."""
+    """Stage that a project reached, with its rank, scores and the unavailable stores."""
 
     outcome: Outcome
-    filter: Filter | None = None  # the filter that removed it, if any
-    rank: int | None = None  # its rank, from 1; None unless it was ranked
-    # The rank that its score alone would give it, also for a project that was no candidate.
+    filter: Filter | None = None  # filter that removed the project
+    rank: int | None = None  # from 1; None unless the project was ranked
+    # rank by score alone, also for a project that was no candidate
     rank_by_score: int | None = None
-    ranked: int = 0  # the number of ranked projects
-    scored: ScoredProject | None = None  # the numbers that ranked it, or that it would have as a candidate
-    degraded: tuple[Store, ...] = ()  # the stores that the ranking had to do without, and that may be the cause
+    ranked: int = 0  # number of ranked projects
+    scored: ScoredProject | None = None  # as ranked, or as it would be scored as a candidate
+    degraded: tuple[Store, ...] = ()  # stores that were unavailable to the ranking, which may be the cause
 
 
 UNKNOWN = WhyNot(Outcome.UNKNOWN)
@@ -40,15 +40,15 @@ UNKNOWN = WhyNot(Outcome.UNKNOWN)
 
 async def excluding_filter(stores: Stores, viewer: Viewer, project_id: int, where: ProjectFilter) -> Filter | None:
     """Return the filter that keeps a project out of a viewer's For You now, or None, in two statements."""
-    found = await read_features(stores.database, [project_id], viewer.actor_id)
-    removed = select(found, viewer.user_id, where, await term_ids(stores.database, where)).removed
+    features = await read_features(stores.database, [project_id], viewer.actor_id)
+    removed = select(features, viewer.user_id, where, await term_ids(stores.database, where)).removed
     return next((filter_ for filter_, ids in removed.items() if ids), None)
 
 
-def locate_project(ranking: Ranking, project_id: int, otherwise: ScoredProject | None) -> WhyNot:
-    """Locate a project in a ranking; `otherwise` holds its numbers if it is not in it."""
+def locate_project(ranking: Ranking, project_id: int, unranked: ScoredProject | None) -> WhyNot:
+    """Locate a project in a ranking; `unranked` is the scored project if the ranking does not contain it."""
     index = next(iter((ranking.ids == project_id).nonzero()[0].tolist()), None)
-    scored = otherwise if index is None else ranking.scored_project(index)
+    scored = unranked if index is None else ranking.scored_project(index)
     return WhyNot(
         Outcome.NOT_A_CANDIDATE if index is None else Outcome.RANKED,
         rank=None if index is None else index + 1,

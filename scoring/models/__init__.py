@@ -1,4 +1,4 @@
-"""Ranking models that serve: presets, their stored form, and the reader of the active model and trend constants.
+"""Ranking models in use: presets, their stored form, and providers of the active model and trend constants.
 
-Fitting and judging belongs to `scoring.training`, scoring itself to `scoring.mathematics.additive_model`.
+Fitting and comparing models belongs to `scoring.training`, scoring itself to `scoring.mathematics.additive_model`.
 """

@@ -1,4 +1,4 @@
-"""The active ranking model: the last one that was trained and accepted, else the shipped one."""
+"""Provider of the active ranking model: the last activated model, or the shipped one."""
 
 import logging
 import time
@@ -19,11 +19,11 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 ModelProvider = Callable[[], Awaitable[Model]]
-"""Function that returns the model to rank with."""
+"""Function that returns the model for a ranking."""
 
 
 def fixed_model(model: Model) -> ModelProvider:
-    """Return a provider of one model, whatever is active."""
+    """Return a provider that always returns the same model."""
 
     async def same() -> Model:
         return model
@@ -32,13 +32,13 @@ def fixed_model(model: Model) -> ModelProvider:
 
 
 class ActiveValue(ABC, Generic[T]):
-    """Value of the database that is read again every `fresh_s` seconds, so that a rollback needs no restart.
+    """Cached value of the database, read again after `fresh_s` seconds, so that a rollback needs no restart.
 
-    The last valid value stays while the database is unavailable or holds an invalid one.
+    While the database is unavailable or the stored value is invalid, the last valid value remains in use.
     """
 
     shipped: T
-    """Value while none is active."""
+    """Value before the first activation."""
 
     def __init__(
         self,
@@ -55,14 +55,14 @@ class ActiveValue(ABC, Generic[T]):
     async def __call__(self) -> T:
         """Return the active value, or the shipped one if none was activated."""
         if self._clock() >= self._read_again_at:
-            self._read_again_at = self._clock() + self._fresh_s  # before the read, so that one request reads, not all
+            self._read_again_at = self._clock() + self._fresh_s  # before the read, so that only one request reads
             try:
                 stored = await self._read()
                 self._value = self.shipped if stored is None else stored
-            except StoreUnavailable as away:
-                log.debug("%s cannot be read: %s", type(self).__name__, away)
+            except StoreUnavailable as error:
+                log.debug("%s cannot be read: %s", type(self).__name__, error)
             except InvalidModel as error:
-                log.warning("%s is invalid, the previous one stays: %s", type(self).__name__, error)
+                log.warning("%s is invalid, the previous value remains in use: %s", type(self).__name__, error)
         return self._value
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""The active constants of trending: the last set that was fitted and accepted, else the shipped one."""
+"""Provider of the active constants of trending: the last activated set, or the shipped one."""
 
 import math
 from collections.abc import Awaitable, Callable, Mapping
@@ -15,11 +15,11 @@ from scoring.models.active_model import ActiveValue
 ConstantsByWindow = Mapping[Window, TrendConstants]
 
 TrendConstantsProvider = Callable[[], Awaitable[ConstantsByWindow]]
-"""Function that returns the constants to rank trends with."""
+"""Function that returns the constants for a trending ranking."""
 
 
 async def default_trend_constants() -> ConstantsByWindow:
-    """Return the shipped constants, whatever is active."""
+    """Return the shipped constants."""
     return DEFAULT_TREND_CONSTANTS
 
 
@@ -35,7 +35,7 @@ class ActiveTrendConstants(ActiveValue[ConstantsByWindow]):
 
 def as_data(constants: ConstantsByWindow, clock: ActivityClock) -> dict[str, Any]:
     """Return constants and their clock as plain data."""
-    windows = {window.value: asdict(one) for window, one in constants.items()}
+    windows = {window.value: asdict(values) for window, values in constants.items()}
     return {"windows": windows, "clock": list(clock.rates)}
 
 
@@ -56,10 +56,10 @@ def from_data(data: Mapping[str, Any]) -> tuple[ConstantsByWindow, ActivityClock
 
 def _constants(data: Mapping[str, Any]) -> TrendConstants:
     shares = tuple(float(share) for share in data["shares"])
-    numbers = {one.name: float(data[one.name]) for one in fields(TrendConstants) if one.name != "shares"}
+    numbers = {field.name: float(data[field.name]) for field in fields(TrendConstants) if field.name != "shares"}
     if len(shares) != len(ACTIVE_HALF_LIVES_H):
         raise ValueError(f"{len(shares)} shares, not {len(ACTIVE_HALF_LIVES_H)}")
-    if not all(math.isfinite(one) and one >= 0 for one in (*shares, *numbers.values())):
+    if not all(math.isfinite(number) and number >= 0 for number in (*shares, *numbers.values())):
         raise ValueError("a number is negative or not finite")
     if min(numbers["offset_h"], numbers["background"]) <= 0:
         raise ValueError("offset_h and background must be above 0")

@@ -31,8 +31,8 @@ DEFAULT = Model(
         **_NEGATIVE_FEEDBACK,
     },
 )
-"""Linear weights, fitted to no data set. The viewer's interests and history weigh most; factors, decayed actors and age
-decide between projects that match equally. It serves until a model trained on this installation's log is accepted.
+"""Linear weights, fitted to no data set. The viewer's interests and history have the largest weights; factors, decayed
+actors and age decide between equal matches. It is in use until a model trained on this installation's log is activated.
 
 On the demo data two viewers share at most 6 of 30 places; with the last six weights seven times as large, 22."""
 
@@ -47,7 +47,7 @@ ONBOARDING = Model(
         Signal.FRESHNESS: Curve.linear(weights.ANSWER_FRESHNESS),
     },
 )
-"""Model for a viewer of whom only the onboarding answers are known."""
+"""Model for a viewer with onboarding answers and no history."""
 
 PRESETS: Mapping[str, Model] = {model.name: model for model in (BASELINE, DEFAULT)}
 
@@ -60,13 +60,13 @@ _UNTRAINED: Mapping[Signal, Curve] = {
 }
 
 UNTRAINED_SIGNALS = tuple(_UNTRAINED)
-"""Signals that a replay of interactions cannot compute; the log of served pages has them."""
+"""Signals that cannot be computed from a log of interactions; the log of served pages holds their values."""
 
 
 def with_untrained_signals(model: Model) -> Model:
-    """Add shipped weights for the signals that a log of interactions cannot teach.
+    """Add the shipped weights of signals that cannot be fitted to a log of interactions.
 
-    Their scale is that of a fitted score, a tenth of log odds (`scoring.mathematics.model_fitting.SCALE`).
+    They have the scale of a fitted score: a tenth of log odds (`scoring.mathematics.model_fitting.SCALE`).
     """
     added = {signal: curve for signal, curve in _UNTRAINED.items() if signal not in model.curves}
     return replace(model, curves={**model.curves, **added})
@@ -93,9 +93,9 @@ def from_data(name: str, data: Mapping[str, Any]) -> Model:
     Raises
     ------
     InvalidModel
-        If it names an unknown stage, or a signal that is unknown or only evaluated, or holds an invalid curve.
+        If the data contains an unknown stage, an unknown or evaluation-only signal, or an invalid curve.
     """
-    curves = _read_curves(name, {key: one for key, one in data.items() if key != _STAGES})
+    curves = _read_curves(name, {key: curve for key, curve in data.items() if key != _STAGES})
     if not curves:
         raise InvalidModel(f"the model {name} has no curves")
     stages = data.get(_STAGES, {})
@@ -110,6 +110,6 @@ def _read_curves(name: str, data: Mapping[str, Any]) -> dict[Signal, Curve]:
     if unserved:
         raise InvalidModel(f"the model {name} uses signals that are not served: {', '.join(unserved)}; train it anew")
     try:
-        return {Signal(key): Curve(tuple(one["xs"]), tuple(one["ys"])) for key, one in data.items()}
+        return {Signal(key): Curve(tuple(curve["xs"]), tuple(curve["ys"])) for key, curve in data.items()}
     except (KeyError, TypeError, ValueError) as error:
         raise InvalidModel(f"the model {name} cannot be read: each signal needs numbers xs and ys") from error

@@ -1,4 +1,4 @@
 """Generation of onboarding questions from the catalog and its likes.
 
-Storing questions and answers belongs in `db`; reading them into a viewer's profile belongs in the profiles package.
+`db.onboarding` stores questions and answers, and `scoring.profiles` reads the answers into a viewer's profile.
 """

@@ -1,8 +1,7 @@
-"""Onboarding questions generated from the catalog: the tools and categories that best separate this audience.
+"""Onboarding questions generated from the catalog, nightly: the tools and categories that best distinguish viewers.
 
-A nightly job generates them. The options of a question change only if the best ones gain at least a tenth more than
-the present ones, because answers to a question that changes every day cannot be learned from. Questions that the
-platform has uploaded are never changed.
+The options of a question change only if the best options gain at least a tenth more than the current ones, because
+answers to different options are not comparable. Questions that the platform uploaded are never changed.
 """
 
 from collections.abc import Iterable, Sequence
@@ -38,13 +37,13 @@ _MAX_CHOICES = {QuestionType.USE_CASE.value: weights.MAX_USE_CASES, QuestionType
 
 @cache
 def _templates() -> list[dict[str, Any]]:
-    """Read the four questions with their texts in four languages; the first two have no options yet."""
+    """Read the four questions in four languages; options of the first two are generated."""
     templates: list[dict[str, Any]] = orjson.loads(files(__package__).joinpath("question_templates.json").read_bytes())
     return templates
 
 
 async def refresh_questions(database: Database) -> int:
-    """Regenerate the questions that belong to the catalog, in four statements and one transaction.
+    """Regenerate the generated questions, in four statements and one transaction.
 
     Returns
     -------
@@ -73,7 +72,7 @@ async def refresh_questions(database: Database) -> int:
 def _measure(
     options: Integers, likes: LikeTable, offered: Sequence[OfferedTerm], catalog: tuple[Integers, Integers]
 ) -> tuple[Bits, Gain]:
-    """Return the rows that each option reaches and its gain: information, or coverage while there are few likes."""
+    """Return the rows that each option reaches, and the gain function: information, or coverage if likes are few."""
     people, bits = option_audience(likes.actors, likes.projects, likes.terms, options)
     if people.size >= weights.MIN_AUDIENCE:
         categories = _ids(term for term in offered if term.kind is TermKind.CATEGORY)
@@ -84,14 +83,14 @@ def _measure(
 
 
 def _select(bits: Bits, gain: Gain, terms: Sequence[OfferedTerm], current: Question | None) -> list[OfferedTerm]:
-    """Select the options, the most common first; the present ones stay, in their order, if they are nearly as good."""
+    """Select the options, the most common first; the current ones stay, in their order, if nearly as good."""
     if not bits.size:
         return []
     best = choose_options(bits, gain, weights.MAX_OPTIONS)
     column = {term.key: n for n, term in enumerate(terms)}
-    before = [column.get(option.id) for option in current.options] if current and current.automatic else []
-    kept = [n for n in before if n is not None]
-    if len(kept) == len(before) >= len(best):
+    current_columns = [column.get(option.id) for option in current.options] if current and current.automatic else []
+    kept = [n for n in current_columns if n is not None]
+    if len(kept) == len(current_columns) >= len(best):
         # The gain of an option depends on those before it, so both sets are compared in the order of `choose_options`.
         ordered = [kept[n] for n in choose_options(bits[:, kept], lambda weight: gain(weight)[kept], len(kept))]
         if total_gain(bits, gain, ordered) >= weights.OPTION_RETENTION_SHARE * total_gain(bits, gain, best):

@@ -24,19 +24,19 @@ from scoring.ranking import Ranking, adjustments_of
 DIVERSE_POPULAR = "diverse_popular"  # model name of the ranking for unknown viewers
 
 
-def model_for(profile: Profile, otherwise: Model) -> Model:
-    """Return the onboarding model for a viewer with nothing but answers, else the given model."""
-    return ONBOARDING if profile.has_only_answers else otherwise
+def model_for(profile: Profile, model: Model) -> Model:
+    """Return the onboarding model for a viewer with answers and no history, else the given model."""
+    return ONBOARDING if profile.has_only_answers else model
 
 
 async def rank_diverse_popular(database: Database, where: ProjectFilter, at: datetime) -> Ranking:
-    """Rank for unknown viewers: popular, diversified. Two statements, the same for everybody."""
+    """Rank the popular projects, diversified, for unknown viewers: two statements, not personal."""
     ranking = await popular.rank(database, where, at)
     depth = ranking.ids[: weights.DIVERSITY_DEPTH].tolist()
-    found = {one.id: one for one in await read_features(database, depth, None)}
-    if len(found) < len(depth):  # a project was deleted between the two statements
+    features = {feature.id: feature for feature in await read_features(database, depth, None)}
+    if len(features) < len(depth):  # a project was deleted between the two statements
         return replace(ranking, kind=FeedKind.FOR_YOU)
-    table = feature_table([found[id_] for id_ in depth], at)
+    table = feature_table([features[id_] for id_ in depth], at)
     attributes = table.diversity_attributes(np.arange(table.n))
     score = scores(ranking.contributions[: len(depth)])
     order, changes = diversify(score, attributes, weights.UNKNOWN_VIEWER_DIVERSITY)

@@ -1,4 +1,4 @@
-"""Filters of feeds. A filter returns what it kept and what it removed, which `whyNot` reads."""
+"""Filters of feeds, which record the projects that each removed for `whyNot`."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ def select(
     features: Sequence[ProjectFeatures], user_id: int | None, where: ProjectFilter, terms: TermGroups
 ) -> Selection:
     """Apply the filters to candidates; `user_id` is the user whose own projects are removed."""
-    applies: dict[Filter, Callable[[ProjectFeatures], bool]] = {
+    removes: dict[Filter, Callable[[ProjectFeatures], bool]] = {
         Filter.PRIVATE: lambda feature: feature.private,
         Filter.ARCHIVED: lambda feature: feature.archived,
         Filter.OWN: lambda feature: user_id is not None and feature.owner_id == user_id,
@@ -45,14 +45,14 @@ def select(
         Filter.WHERE: lambda feature: not _matches(feature, where, terms),
     }
     kept: list[ProjectFeatures] = []
-    removed: dict[Filter, list[int]] = {name: [] for name in applies}
+    removed: dict[Filter, list[int]] = {filter_: [] for filter_ in removes}
     for feature in features:
-        first = next((name for name, removes in applies.items() if removes(feature)), None)
+        first = next((filter_ for filter_, matches in removes.items() if matches(feature)), None)
         if first is None:
             kept.append(feature)
         else:
             removed[first].append(feature.id)
-    return Selection(kept, {name: tuple(ids) for name, ids in removed.items()})
+    return Selection(kept, {filter_: tuple(ids) for filter_, ids in removed.items()})
 
 
 def _matches(feature: ProjectFeatures, where: ProjectFilter, terms: TermGroups) -> bool:
@@ -75,7 +75,7 @@ def vector_filter(
     exclude_owner: int | None = None,
     exclude_ids: frozenset[int] = frozenset(),
 ) -> VectorFilter:
-    """Return the filter of a feed as the vector store takes it."""
+    """Convert the filter of a feed to the vector store's filter."""
     return VectorFilter(
         exclude_owner=exclude_owner,
         exclude_ids=exclude_ids | frozenset(where.excluded_ids),

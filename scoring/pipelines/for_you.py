@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 import numpy as np
 
@@ -40,26 +41,28 @@ async def rank(
     at: datetime,
     deadlines: Deadlines = SERVING,
     exploration: float = weights.EXPLORATION_SHARE,
-    recent: RecentInteractionReader | None = None,
+    reader: RecentInteractionReader | None = None,
 ) -> Ranking:
-    """Rank the candidates for a viewer, with a fixed number of store calls whatever their number.
+    """Rank the candidates for a viewer; the number of store calls does not depend on the number of candidates.
 
-    A share `exploration` of the places goes to under-exposed projects. `recent` remembers interactions while a page is
+    A share `exploration` of the ranks goes to under-exposed projects. `reader` caches interactions for a page that is
     ranked several times.
     """
     viewer = profile.viewer
     terms = await term_ids(stores.database, where)
     candidates = await gather_candidates(stores, profile, where, terms, at, deadlines)
-    found = await _features(stores, candidates.ids.tolist(), profile)
-    kept = select(found, viewer.user_id, where, terms).kept
+    features = await _features(stores, candidates.ids.tolist(), profile)
+    kept = select(features, viewer.user_id, where, terms).kept
     scored = await _score(
-        stores, profile, kept, model, at, deadlines, candidates.neighbor_likes, candidates.degraded, recent
+        stores, profile, kept, model, at, deadlines, candidates.neighbor_likes, candidates.degraded, reader
     )
     table, contributions = scored.table, scored.contributions
     best = order_by_score(scores(contributions), table.keys)[: weights.SNAPSHOT_RANKS]
     eligible = under_exposed(table.age_days, table.likes, table.viewed_at, table.liked)
-    drawn = draw(eligible[best], table.ids[best], exploration_seed(viewer.actor_id or 0, at.date()), exploration)
-    order, changes = diversify_and_explore(scores(contributions)[best], table.diversity_attributes(best), drawn)
+    exploration_draw = draw(eligible[best], table.ids[best], exploration_seed(viewer.actor_id or 0, at.date()), exploration)
+    order, changes = diversify_and_explore(
+        scores(contributions)[best], table.diversity_attributes(best), exploration_draw
+    )
     served = best[order]
     return Ranking(
         kind=FeedKind.FOR_YOU,
@@ -69,7 +72,7 @@ async def rank(
         ids=table.ids[served],
         values=scored.matrix[served].astype(np.float32),
         contributions=contributions[served],
-        adjustments=adjustments_of(changes, table.ids[best], drawn),
+        adjustments=adjustments_of(changes, table.ids[best], exploration_draw),
         generated_at=at,
         degraded=distinct_stores([*profile.degraded, *scored.degraded]),
         switched_off=switched_off(model, profile.preferences),
@@ -85,9 +88,9 @@ async def explain(
     deadlines: Deadlines = SERVING,
 ) -> dict[int, ScoredProject]:
     """Score projects outside of a feed as the feed would score them."""
-    found = await _features(stores, ids, profile)
+    features = await _features(stores, ids, profile)
     likes = await likes_by_neighbors(stores, profile)
-    scored = await _score(stores, profile, found, model, at, deadlines, likes)
+    scored = await _score(stores, profile, features, model, at, deadlines, likes)
     off, values = switched_off(model, profile.preferences), scored.matrix.astype(np.float32).tolist()
     return {
         id_: ScoredProject(
@@ -111,20 +114,20 @@ class _Scored:
 async def _score(
     stores: Stores,
     profile: Profile,
-    found: Sequence[ProjectFeatures],
+    features: Sequence[ProjectFeatures],
     model: Model,
     at: datetime,
     deadlines: Deadlines,
     neighbor_likes: Mapping[int, int],
     degraded: tuple[Store, ...] = (),
-    recent: RecentInteractionReader | None = None,
+    reader: RecentInteractionReader | None = None,
 ) -> _Scored:
     model = apply_preferences(model.for_stage(profile.stage), profile.preferences)
-    table = feature_table(found, at, learnable_kinds(profile.preferences))
+    table = feature_table(features, at, learnable_kinds(profile.preferences))
     cosines, degraded = await _cosines(stores, profile, table.ids, degraded, deadlines)
     evidence, feedback = None, negative_feedback.NO_FEEDBACK
     if any(signal in BEHAVIOR_SIGNALS for signal in model.signals):
-        evidence = await load_evidence(stores, profile, table, at, model.signals, recent)
+        evidence = await load_evidence(stores, profile, table, at, model.signals, reader)
     if any(signal in negative_feedback.SIGNALS for signal in model.signals):
         feedback = await load_negative_feedback(stores.database, profile, at)
     matrix = signal_matrix(model, profile, table, cosines, neighbor_likes, at, evidence, feedback)
@@ -141,9 +144,9 @@ def signal_matrix(
     evidence: BehaviorEvidence | None = None,
     feedback: NegativeFeedback = negative_feedback.NO_FEEDBACK,
 ) -> Floats:
-    """Compute the (n, k) values of the model's signals; without `evidence` it must use no behavior signal.
+    """Compute the (n, k) values of the model's signals. A model with behavior signals requires `evidence`.
 
-    `cosines` are (n,) similarities to the profile's vector, NaN if unknown; `neighbor_likes` are by project id.
+    `cosines`: (n,) similarities to the profile's vector, NaN if unknown. `neighbor_likes`: by project id.
     """
     ids = table.ids.tolist()
     week_ago = at.timestamp() - weights.RECENT_VIEWS_DAYS * DAY_S
@@ -154,7 +157,7 @@ def signal_matrix(
         ),
         Signal.ANSWER_MATCHES: lambda: signals.answer_matches(table.all_terms, profile.tag_terms),
         Signal.BEHAVIORAL_SIGNALS: lambda: signals.behavioral_signals(
-            table.viewed_at >= week_ago, table.liked, table.terms[TermKind.TOOL], profile.seen_tools(at)
+            table.viewed_at >= week_ago, table.liked, table.terms[TermKind.TOOL], profile.recent_tools(at)
         ),
         Signal.COLLABORATIVE: lambda: signals.collaborative(
             np.array([neighbor_likes.get(id_, 0) for id_ in ids], dtype=np.int64)
@@ -166,19 +169,18 @@ def signal_matrix(
             np.array([feedback.shown.get(id_, 0) for id_ in ids], dtype=np.int64), table.viewed_at == 0
         ),
         Signal.SIMILAR_TO_DISMISSED: lambda: negative_feedback.similar_to_dismissed(table, profile, feedback.dismissed),
-        Signal.NOVELTY: lambda: signals.novelty(table.all_terms, *profile.met_terms()),
+        Signal.NOVELTY: lambda: signals.novelty(table.all_terms, *profile.familiar_terms()),
     }
     if evidence is not None:
-        known = evidence
-        computed |= {signal: lambda signal=signal: BEHAVIOR_SIGNALS[signal](known) for signal in BEHAVIOR_SIGNALS}  # type: ignore[misc]
+        computed |= {signal: partial(function, evidence) for signal, function in BEHAVIOR_SIGNALS.items()}
     return np.column_stack([computed[signal]() for signal in model.signals])
 
 
 async def _features(stores: Stores, ids: Sequence[int], profile: Profile) -> list[ProjectFeatures]:
     """Read projects, without the viewer's engagement where the profile excludes it."""
-    found = await read_features(stores.database, ids, profile.viewer.actor_id)
-    without = profile.without.projects
-    return [replace(one, kinds=None, last_at=None) if one.id in without else one for one in found]
+    features = await read_features(stores.database, ids, profile.viewer.actor_id)
+    excluded = profile.without.projects
+    return [replace(feature, kinds=None, last_at=None) if feature.id in excluded else feature for feature in features]
 
 
 async def _cosines(

@@ -21,21 +21,23 @@ from scoring.weights import MILLIONTHS, Signal
 NAME = "popular"
 
 SIGNALS = (Signal.RECENT_POPULARITY, Signal.LIKES, Signal.FRESHNESS)
-"""score = log(1 + actors decayed at 14 days) + .1 log(1 + all-time likes) + .01 freshness. Likes decide alone after an
-import without times."""
+"""score = log(1 + actors decayed at 14 days) + .1 log(1 + all-time likes) + .01 freshness. After an import
+without times, only likes and freshness count."""
 
 
 async def rank(database: Database, where: ProjectFilter, at: datetime) -> Ranking:
     """Rank the public projects, in one statement."""
-    found, actors = await recently_popular(database, weights.ALL_TIME_LIKES_WEIGHT, at, weights.SNAPSHOT_RANKS, where)
-    values, contributions = _scored(found, actors, at)
-    keys = np.array([one.key for one in found], dtype=np.str_)
+    features, actors = await recently_popular(
+        database, weights.ALL_TIME_LIKES_WEIGHT, at, weights.SNAPSHOT_RANKS, where
+    )
+    values, contributions = _scored(features, actors, at)
+    keys = np.array([feature.key for feature in features], dtype=np.str_)
     return Ranking(
         kind=FeedKind.POPULAR,
         strategy=Strategy.POPULAR,
         model=NAME,
         signals=SIGNALS,
-        ids=np.array([one.id for one in found], dtype=np.int64),
+        ids=np.array([feature.id for feature in features], dtype=np.int64),
         values=values.astype(np.float32),
         contributions=contributions,
         adjustments={},
@@ -45,19 +47,19 @@ async def rank(database: Database, where: ProjectFilter, at: datetime) -> Rankin
 
 async def explain(database: Database, ids: Sequence[int], at: datetime) -> dict[int, ScoredProject]:
     """Score projects outside of the feed as the feed would score them."""
-    found = await read_features(database, ids, None)
-    actors = (await decayed_counts(database, [one.id for one in found], at))[:, -1]
-    values, contributions = _scored(found, actors, at)
+    features = await read_features(database, ids, None)
+    actors = (await decayed_counts(database, [feature.id for feature in features], at))[:, -1]
+    values, contributions = _scored(features, actors, at)
     shown = values.astype(np.float32).tolist()
     return {
-        one.id: ScoredProject(one.id, SIGNALS, tuple(shown[row]), tuple(contributions[row].tolist()))
-        for row, one in enumerate(found)
+        feature.id: ScoredProject(feature.id, SIGNALS, tuple(shown[row]), tuple(contributions[row].tolist()))
+        for row, feature in enumerate(features)
     }
 
 
-def _scored(found: Sequence[ProjectFeatures], actors: Floats, at: datetime) -> tuple[Floats, Integers]:
+def _scored(features: Sequence[ProjectFeatures], actors: Floats, at: datetime) -> tuple[Floats, Integers]:
     """Return (n, 3) values and contributions."""
-    table = feature_table(found, at)
+    table = feature_table(features, at)
     values = np.column_stack([actors, table.likes.astype(np.float64), signals.freshness(table.age_days)])
     parts = np.column_stack(
         [

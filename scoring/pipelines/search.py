@@ -1,4 +1,7 @@
-"""Search: vectors and keywords; keywords alone without the embedding model; titles in SQL without the index."""
+"""Search by vectors and keywords.
+
+Without the embedding model, it uses keywords only; without the index, it searches titles in SQL.
+"""
 
 import math
 from dataclasses import dataclass
@@ -33,17 +36,17 @@ MODEL = Model(
         Signal.PERSONAL_BOOST: Curve.linear(weights.SEARCH_BOOST),
     },
 )
-"""The fused score is the sum of its two legs; the boost is 0 unless requested."""
+"""The score of a search is its vector part plus its keyword part; the boost is 0 unless it is personalized."""
 
-_COVERAGE_HITS = 10  # best keyword hits whose coverage of the query adapts alpha
+_COVERAGE_HITS = 10  # best keyword hits that are checked for the words of the query
 
 
 @dataclass(frozen=True, slots=True)
 class SearchQuery:
     """Search query.
 
-    `alpha` is the share of the vector similarity, from 0 (keywords only) to 1 (vectors only). In between it is adapted:
-    it falls when a project contains all the words, and rises when none does.
+    `alpha` is the share of the vector similarity, from 0 (keywords only) to 1 (vectors only). Values in between
+    are lowered if a project contains all the words, and raised if none does.
     """
 
     text: str  # words, separated by single spaces
@@ -62,8 +65,8 @@ class SearchQuery:
         if len(plain) > weights.MAX_QUERY_LENGTH:
             raise InvalidQuery(f"`query` has {len(plain)} characters; {weights.MAX_QUERY_LENGTH} at most")
         if not (math.isfinite(alpha) and 0.0 <= alpha <= 1.0):
-            given = f"is {alpha:g}" if math.isfinite(alpha) else "is not a finite number"
-            raise InvalidQuery(f"`alpha` {given}; use 0 (keywords only) to 1 (vectors only)")
+            problem = f"is {alpha:g}" if math.isfinite(alpha) else "is not a finite number"
+            raise InvalidQuery(f"`alpha` {problem}; use 0 (keywords only) to 1 (vectors only)")
         return cls(plain, alpha, personalized)
 
 
@@ -75,15 +78,15 @@ async def rank(
     at: datetime,
     deadlines: Deadlines = SERVING,
 ) -> Ranking:
-    """Find and rank up to `weights.SEARCH_HITS` projects; `profile` is that of a personalized search."""
+    """Find and rank up to `weights.SEARCH_HITS` projects; `profile` is None unless the search is personalized."""
     terms = await term_ids(stores.database, where)
-    vector, away = await _embedded(stores, query, deadlines)
+    vector, degraded = await _query_vector(stores, query, deadlines)
     try:
-        found = _hits(stores, query, vector, vector_filter(where, terms), profile)
-        hits, boost = await within(deadlines.search_s, Store.VECTORS, found)
+        pending = _hits(stores, query, vector, vector_filter(where, terms), profile)
+        hits, boost = await within(deadlines.search_s, Store.VECTORS, pending)
     except StoreUnavailable:
         hits = await _hits_in_sql(stores, query, where)
-        vector, boost, away = None, np.zeros(hits.ids.size), (*away, Store.VECTORS)
+        vector, boost, degraded = None, np.zeros(hits.ids.size), (*degraded, Store.VECTORS)
     matrix = np.column_stack([hits.vector_parts.astype(np.float64), hits.keyword_parts.astype(np.float64), boost])
     contributions = MODEL.contributions(matrix)
     order = np.argsort(-scores(contributions), kind="stable")  # ties keep the order of the engine
@@ -97,15 +100,15 @@ async def rank(
         contributions=contributions[order],
         adjustments={},
         generated_at=at,
-        degraded=distinct_stores(away),
+        degraded=distinct_stores(degraded),
         query=query.text,
     )
 
 
-async def _embedded(
+async def _query_vector(
     stores: Stores, query: SearchQuery, deadlines: Deadlines
 ) -> tuple[Vector | None, tuple[Store, ...]]:
-    """Embed the query; None without the embedding model, without a known word, or for a keyword search."""
+    """Embed the query; None for a keyword search, without a known word, or without the embedding model."""
     if query.alpha == 0.0:
         return None, ()
     try:
@@ -116,14 +119,14 @@ async def _embedded(
 
 
 async def _hits(
-    stores: Stores, query: SearchQuery, vector: Vector | None, narrowed: VectorFilter, profile: Profile | None
+    stores: Stores, query: SearchQuery, vector: Vector | None, filter_: VectorFilter, profile: Profile | None
 ) -> tuple[HybridHits, Floats]:
     """Return the hits, and their similarities to the profile or zeros."""
     alpha = 0.0 if vector is None else query.alpha
-    # Twice the window of a leg holds all that both legs found, so that they can be reweighted.
-    hits = await stores.vectors.hybrid(query.text, vector, alpha, 2 * WINDOW, narrowed)
+    # Twice the window holds all hits of the vector and the keyword search, so that they can be reweighted.
+    hits = await stores.vectors.hybrid(query.text, vector, alpha, 2 * WINDOW, filter_)
     if 0.0 < alpha < 1.0:
-        hits = reweight(hits, alpha, adapt_alpha(alpha, await _covered(stores, query.text, hits)))
+        hits = reweight(hits, alpha, adapt_alpha(alpha, await _query_coverage(stores, query.text, hits)))
     n = weights.SEARCH_HITS
     hits = HybridHits(hits.ids[:n], hits.scores[:n], hits.vector_parts[:n], hits.keyword_parts[:n], hits.features[:n])
     if profile is None or profile.vector is None or not hits.ids.size:
@@ -131,21 +134,21 @@ async def _hits(
     return hits, vector_similarity(await stores.vectors.similarities(profile.vector, hits.ids))
 
 
-async def _covered(stores: Stores, query: str, hits: HybridHits) -> float:
-    """Return the greatest share of the query's words that one of the best keyword hits contains.
+async def _query_coverage(stores: Stores, query: str, hits: HybridHits) -> float:
+    """Return the share of the query's words in the keyword hit that contains most of them.
 
-    It is high for a query in a project's own words, and low for a description of the project.
+    It is high for a query that quotes a project, and low for one that describes it in other words.
     """
-    wanted = len(query_words(query))
-    best = hits.ids[np.argsort(-hits.keyword_parts, kind="stable")[:_COVERAGE_HITS]].tolist()
-    if not wanted or not best:
+    word_count = len(query_words(query))
+    best_ids = hits.ids[np.argsort(-hits.keyword_parts, kind="stable")[:_COVERAGE_HITS]].tolist()
+    if not word_count or not best_ids:
         return 0.0
-    texts = await texts_by_id(stores.database, best)
-    return max((len(matched_words(query, text)) for text in texts.values()), default=0) / wanted
+    texts = await texts_by_id(stores.database, best_ids)
+    return max((len(matched_words(query, text)) for text in texts.values()), default=0) / word_count
 
 
 async def _hits_in_sql(stores: Stores, query: SearchQuery, where: ProjectFilter) -> HybridHits:
-    found = await title_matches(stores.database, query.text, weights.SEARCH_HITS, where)
-    shares = np.array([share for _, share in found], dtype=np.float32)
-    ids = np.array([id_ for id_, _ in found], dtype=np.int64)
+    matches = await title_matches(stores.database, query.text, weights.SEARCH_HITS, where)
+    shares = np.array([share for _, share in matches], dtype=np.float32)
+    ids = np.array([id_ for id_, _ in matches], dtype=np.int64)
     return HybridHits(ids, shares, np.zeros_like(shares), shares)

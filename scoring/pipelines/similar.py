@@ -1,4 +1,4 @@
-"""Similar projects: the nearest vectors; without the index, projects with the same terms."""
+"""Projects similar to a project: those with the nearest vectors, or without the index those with the same terms."""
 
 from datetime import datetime
 
@@ -25,11 +25,11 @@ async def rank(
     stores: Stores, project_id: int, where: ProjectFilter, at: datetime, deadlines: Deadlines = SERVING
 ) -> Ranking:
     """Rank the projects most similar to a project, at most `weights.SIMILAR_HITS`."""
-    away: tuple[Store, ...] = ()
+    degraded: tuple[Store, ...] = ()
     try:
         hits = await within(deadlines.search_s, Store.VECTORS, _nearest(stores, project_id, where))
     except StoreUnavailable:
-        hits, away = await _with_same_terms(stores, project_id, where), (Store.VECTORS,)
+        hits, degraded = await _with_same_terms(stores, project_id, where), (Store.VECTORS,)
     matrix = vector_similarity(hits.scores)[:, None]
     return Ranking(
         kind=FeedKind.SIMILAR,
@@ -41,7 +41,7 @@ async def rank(
         contributions=MODEL.contributions(matrix),
         adjustments={},
         generated_at=at,
-        degraded=away,
+        degraded=degraded,
     )
 
 
@@ -50,13 +50,13 @@ async def _nearest(stores: Stores, project_id: int, where: ProjectFilter) -> Hit
     if not len(rows):
         return Hits()
     terms = await term_ids(stores.database, where)
-    narrowed = vector_filter(where, terms, exclude_ids=frozenset({project_id}))
-    return await stores.vectors.near(rows[0], weights.SIMILAR_HITS, narrowed)
+    filter_ = vector_filter(where, terms, exclude_ids=frozenset({project_id}))
+    return await stores.vectors.near(rows[0], weights.SIMILAR_HITS, filter_)
 
 
 async def _with_same_terms(stores: Stores, project_id: int, where: ProjectFilter) -> Hits:
-    """Return the projects that share most terms, in that order; their similarity is unknown, so they score 0."""
+    """Return the projects that share terms, those with most first; their similarity is unknown, so they score 0."""
     terms = await terms_of(stores.database, project_id)
-    found = await tag_matches(stores.database, terms, weights.SIMILAR_HITS + 1, where) if terms else []
-    ids = np.array([id_ for id_ in found if id_ != project_id][: weights.SIMILAR_HITS], dtype=np.int64)
+    ids_with_terms = await tag_matches(stores.database, terms, weights.SIMILAR_HITS + 1, where) if terms else []
+    ids = np.array([id_ for id_ in ids_with_terms if id_ != project_id][: weights.SIMILAR_HITS], dtype=np.int64)
     return Hits(ids, np.zeros(ids.size, dtype=np.float32))

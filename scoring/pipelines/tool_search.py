@@ -1,4 +1,4 @@
-"""Tool search: tools whose name contains the text, by name; then tools of similar meaning."""
+"""Tool search: first the tools whose name contains the text, sorted by name, then tools of similar meaning."""
 
 from dataclasses import dataclass
 
@@ -7,18 +7,18 @@ from db.errors import Store, StoreUnavailable
 from db.stores import Stores
 from scoring.deadlines import SERVING, Deadlines, within
 
-MIN_SEMANTIC_LENGTH = 3  # characters from which the embedding model is asked; a picker sends each character
+MIN_SEMANTIC_LENGTH = 3  # minimum characters of a search by meaning, because a picker sends every keystroke
 
 MAX_SEMANTIC_MATCHES = 20
 
 MIN_TOOL_SIMILARITY = 0.25
-"""Least cosine of a match by meaning. With WordLlama "draw a picture" and Midjourney have .29, "speech" and Whisper
+"""Minimum cosine of a match by meaning. With WordLlama "draw a picture" and Midjourney have .29, "speech" and Whisper
 .48; the nearest tool to "hello world" has .19, to "xyzzy" .14."""
 
 
 @dataclass(frozen=True, slots=True)
 class NamePosition:
-    """Position among the tools found by name; ties are broken by id."""
+    """Position among the tools that match by name; ties are broken by id."""
 
     name: str
     id: int
@@ -26,7 +26,7 @@ class NamePosition:
 
 @dataclass(frozen=True, slots=True)
 class SimilarityPosition:
-    """Position among the tools found by meaning, the most similar first; ties are broken by key."""
+    """Position among the tools that match by meaning, the most similar first; ties are broken by key."""
 
     similarity: float
     key: str
@@ -37,7 +37,7 @@ ToolPosition = NamePosition | SimilarityPosition
 
 @dataclass(frozen=True, slots=True)
 class ToolMatch:
-    """Tool with its position, from which the next page continues."""
+    """Tool with its position; the next page starts after it."""
 
     tool: CatalogTool
     place: ToolPosition
@@ -45,7 +45,7 @@ class ToolMatch:
 
 @dataclass(frozen=True, slots=True)
 class ToolMatches:
-    """Tools in order, and the unavailable stores, without which only names were searched."""
+    """Tools in order. If a store is in `degraded`, only names were searched."""
 
     tools: list[ToolMatch]
     degraded: tuple[Store, ...] = ()
@@ -56,27 +56,27 @@ async def find_tools(
 ) -> ToolMatches:
     """Find up to `first` tools after a position.
 
-    A position is a value and not a row number, so that no tool repeats when tools are added or removed. The embedding
-    model is asked only if names do not fill the page.
+    A position holds values instead of a row number, so no tool repeats when others are added or removed. The embedding
+    model is called only if the matches by name do not fill the page.
 
     Parameters
     ----------
     search
-        Text that was typed; empty for all tools, by name.
+        Text to search for; empty for all tools, sorted by name.
     """
     named: list[ToolMatch] = []
     if not isinstance(after, SimilarityPosition):
         start = None if after is None else (after.name, after.id)
-        found = await search_tools(stores.database, search, first, start)
-        named = [ToolMatch(tool, NamePosition(tool.name, tool.id)) for tool in found]
+        tools = await search_tools(stores.database, search, first, start)
+        named = [ToolMatch(tool, NamePosition(tool.name, tool.id)) for tool in tools]
     if len(named) == first or len(search.strip()) < MIN_SEMANTIC_LENGTH:
         return ToolMatches(named)
     try:
         near = await _similar(stores, search, deadlines)
-    except StoreUnavailable as away:
-        return ToolMatches(named, (away.store,))
+    except StoreUnavailable as error:
+        return ToolMatches(named, (error.store,))
     if isinstance(after, SimilarityPosition):
-        near = [one for one in near if (-one.similarity, one.key) > (-after.similarity, after.key)]
+        near = [position for position in near if (-position.similarity, position.key) > (-after.similarity, after.key)]
     return ToolMatches(named + await _read(stores, search, near, first - len(named)))
 
 

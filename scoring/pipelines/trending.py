@@ -1,4 +1,4 @@
-"""Trending: decayed actors against age, with a small bounded boost for the viewer's interests."""
+"""Trending: decayed actors relative to age, with a small bounded boost for the viewer's interests."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -39,7 +39,8 @@ LENGTH: dict[Window, timedelta] = {
     Window.WEEK: timedelta(days=7),
 }
 _FLOOR_HALF_LIFE = {Window.HOUR: 1, Window.DAY: 2, Window.WEEK: 3}
-"""Index of the half-life at which the fewest actors are counted: longer than the window, against flicker."""
+"""Index of the half-life at which `weights.MIN_TRENDING_ACTORS` applies. It is longer than the window, so that projects
+do not alternate between trending and not trending."""
 
 
 def model_name(window: Window) -> str:
@@ -66,39 +67,39 @@ async def rank(
 ) -> Ranking:
     """Rank the projects of a window, in one statement.
 
-    The interests of `profile` boost projects by `max_boost_places` at most; None ranks for everybody.
+    The interests of `profile` move a project by at most `max_boost_places` ranks; None makes the shared ranking.
     """
-    chosen = constants[window]
-    found, actors = await trending_projects(
+    window_constants = constants[window]
+    projects, actors = await trending_projects(
         database,
-        formula_of(chosen),
+        formula_of(window_constants),
         at,
         floor=weights.MIN_TRENDING_ACTORS,
         floor_half_life=_FLOOR_HALF_LIFE[window],
         limit=weights.SNAPSHOT_RANKS,
         where=where,
     )
-    ages_h = np.array([one.age_h for one in found], dtype=np.float64)
-    keys = np.array([one.key for one in found], dtype=np.str_)
-    values = np.column_stack([effective_actors(actors, chosen), ages_h])
-    contributions = np.rint(score_parts(actors, ages_h, chosen) * MILLIONTHS).astype(np.int64)
+    ages_h = np.array([project.age_h for project in projects], dtype=np.float64)
+    keys = np.array([project.key for project in projects], dtype=np.str_)
+    values = np.column_stack([effective_actors(actors, window_constants), ages_h])
+    contributions = np.rint(score_parts(actors, ages_h, window_constants) * MILLIONTHS).astype(np.int64)
     base = order_by_score(scores(contributions), keys)
     order, values, contributions = base, values[base], contributions[base]
-    if profile is not None and found:
-        carried = signals.union(incidences([found[index].terms for index in base]).values())
-        fits = signals.explicit_preferences(carried, profile.tag_terms, profile.tag_worth)
-        boost = np.rint(weights.TRENDING_BOOST * fits * MILLIONTHS).astype(np.int64)
+    if profile is not None and projects:
+        carried = signals.union(incidences([projects[index].terms for index in base]).values())
+        interest_match = signals.explicit_preferences(carried, profile.tag_terms, profile.tag_worth)
+        boost = np.rint(weights.TRENDING_BOOST * interest_match * MILLIONTHS).astype(np.int64)
         bounded = bounded_boost(scores(contributions), boost, max_boost_places)
-        values = np.column_stack([values, fits])
+        values = np.column_stack([values, interest_match])
         contributions = np.column_stack([contributions, bounded])
-        again = order_by_score(scores(contributions), keys[base])
-        order, values, contributions = base[again], values[again], contributions[again]
+        boosted_order = order_by_score(scores(contributions), keys[base])
+        order, values, contributions = base[boosted_order], values[boosted_order], contributions[boosted_order]
     return Ranking(
         kind=FeedKind.TRENDING,
         strategy=Strategy.VELOCITY,
         model=model_name(window),
-        signals=(SIGNAL_OF[window], Signal.GRAVITY, *([Signal.EXPLICIT_PREFERENCES] if profile and found else [])),
-        ids=np.array([one.id for one in found], dtype=np.int64)[order],
+        signals=(SIGNAL_OF[window], Signal.GRAVITY, *([Signal.EXPLICIT_PREFERENCES] if profile and projects else [])),
+        ids=np.array([project.id for project in projects], dtype=np.int64)[order],
         values=values.astype(np.float32),
         contributions=contributions,
         adjustments={},
@@ -107,9 +108,9 @@ async def rank(
 
 
 async def interests(database: Database, viewer: Viewer) -> Profile | None:
-    """Read the interests that boost a viewer's trends, in one statement; None without any."""
+    """Return the profile with the interests that boost projects, in one statement; None without interests."""
     preferences = preferences_in(viewer.settings)
     if viewer.actor_id is None or not (preferences.personalized and preferences.use_topics):
         return None
-    found = await tags(database, viewer.actor_id)
-    return Profile(viewer, tuple(found)) if found else None
+    stated = await tags(database, viewer.actor_id)
+    return Profile(viewer, tuple(stated)) if stated else None

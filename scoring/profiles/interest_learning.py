@@ -1,7 +1,8 @@
 """Nightly learning of interests from engagement.
 
-A term is learned from enough projects, if its share in the actor's history is clearly greater than in the catalog. The
-confidence grows with decayed engagement and stays below that of a stated interest (1.0).
+A term becomes a learned interest if the actor engaged with enough projects that have it, and if its share in the
+actor's history is clearly greater than in the catalog. The confidence grows with decayed engagement, up to .5; a stated
+interest has 1.
 """
 
 from datetime import datetime
@@ -15,39 +16,48 @@ from scoring import weights
 from scoring.mathematics.signals import Floats
 
 
-def learned(did: EngagementByTerm, share: Floats) -> list[LearnedInterest]:
-    """Return the learned interests, at most `weights.MAX_LEARNED_INTERESTS` an actor, those of highest confidence.
+def learned(engagement: EngagementByTerm, catalog_share: Floats) -> list[LearnedInterest]:
+    """Return the learned interests: per actor the `weights.MAX_LEARNED_INTERESTS` of highest confidence.
 
     Parameters
     ----------
-    did
+    engagement
         Decayed engagement of m pairs of actor and term.
-    share
-        (m,) share of the catalog that carries the term, 0 to 1.
+    catalog_share
+        (m,) share of the catalog's projects that have the term, 0 to 1.
     """
-    sure = weights.MAX_LEARNED_CONFIDENCE * did.interactions / (did.interactions + weights.LEARNED_HALF_CONFIDENCE)
-    liking = np.divide(did.interactions, did.totals, out=np.zeros_like(did.interactions), where=did.totals > 0)
-    kept = (
-        (did.projects >= weights.MIN_LEARNED_PROJECTS)
-        & (liking >= weights.MIN_LEARNED_LIFT * share)
-        & (sure >= weights.MIN_LEARNED_CONFIDENCE)
+    confidence = (
+        weights.MAX_LEARNED_CONFIDENCE
+        * engagement.interactions
+        / (engagement.interactions + weights.LEARNED_HALF_CONFIDENCE)
     )
-    order = np.lexsort((did.terms, -sure, did.actors))
-    found: list[LearnedInterest] = []
+    history_share = np.divide(
+        engagement.interactions,
+        engagement.totals,
+        out=np.zeros_like(engagement.interactions),
+        where=engagement.totals > 0,
+    )
+    qualifies = (
+        (engagement.projects >= weights.MIN_LEARNED_PROJECTS)
+        & (history_share >= weights.MIN_LEARNED_LIFT * catalog_share)
+        & (confidence >= weights.MIN_LEARNED_CONFIDENCE)
+    )
+    order = np.lexsort((engagement.terms, -confidence, engagement.actors))
+    interests: list[LearnedInterest] = []
     counts: dict[int, int] = {}
-    for n in order[kept[order]].tolist():
-        actor = int(did.actors[n])
+    for row in order[qualifies[order]].tolist():
+        actor = int(engagement.actors[row])
         counts[actor] = counts.get(actor, 0) + 1
         if counts[actor] <= weights.MAX_LEARNED_INTERESTS:
-            found.append(LearnedInterest(actor, int(did.terms[n]), round(float(sure[n]), 3)))
-    return found
+            interests.append(LearnedInterest(actor, int(engagement.terms[row]), round(float(confidence[row]), 3)))
+    return interests
 
 
 async def learn_interests(database: Database, at: datetime) -> int:
-    """Learn the interests of all actors, some hundred at a time, and return the number of changed actors."""
+    """Learn the interests of all actors, a few hundred at a time; return the number of changed actors."""
     shares, changed = await term_shares(database), 0
-    for low, high in await slices(database):
-        did = await engagement_by_term(database, low, high, at, weights.MIN_LEARNED_PROJECTS)
-        share = np.array([shares.get(term, 0.0) for term in did.terms.tolist()], dtype=np.float64)
-        changed += await replace_learned_interests(database, low, high, learned(did, share))
+    for first_id, last_id in await slices(database):
+        engagement = await engagement_by_term(database, first_id, last_id, at, weights.MIN_LEARNED_PROJECTS)
+        catalog_share = np.array([shares.get(term, 0.0) for term in engagement.terms.tolist()], dtype=np.float64)
+        changed += await replace_learned_interests(database, first_id, last_id, learned(engagement, catalog_share))
     return changed

@@ -1,7 +1,7 @@
-"""Ranking preferences of a viewer, applied to a model's curves before it scores, so that every sum stays exact.
+"""Application of a viewer's ranking preferences to a model.
 
-A signal that is switched off gets a curve of zeros. The balance between familiar and new adds `Signal.NOVELTY` with a
-weight that grows with the balance.
+The curves change before the model scores, so the contributions still add up to the score. A signal that is switched off
+gets a curve of zeros. The preference `discovery`, from 0 (familiar) to 100 (new), sets the weight of `Signal.NOVELTY`.
 """
 
 from collections.abc import Mapping
@@ -29,10 +29,10 @@ _LIKES = EngagementKind.LIKE | EngagementKind.SAVE | EngagementKind.COMMENT | En
 
 Needs = tuple[frozenset[PreferenceSwitch], ...]
 
-_TOPICS, _OTHERS = frozenset({PreferenceSwitch.TOPICS}), frozenset({PreferenceSwitch.SOCIAL})
-_VIEWED, _LIKED = frozenset({PreferenceSwitch.VIEWS}), frozenset({PreferenceSwitch.LIKES})
-HISTORY = _VIEWED | _LIKED
-_FACTORS: Needs = (_OTHERS, _VIEWED, _LIKED)
+_TOPICS, _SOCIAL = frozenset({PreferenceSwitch.TOPICS}), frozenset({PreferenceSwitch.SOCIAL})
+_VIEW_HISTORY, _LIKE_HISTORY = frozenset({PreferenceSwitch.VIEWS}), frozenset({PreferenceSwitch.LIKES})
+HISTORY = _VIEW_HISTORY | _LIKE_HISTORY
+_FACTORS: Needs = (_SOCIAL, _VIEW_HISTORY, _LIKE_HISTORY)
 """Latent factors are trained on views and likes together, so they need both."""
 
 NEEDS: Mapping[Signal, Needs] = {
@@ -43,22 +43,22 @@ NEEDS: Mapping[Signal, Needs] = {
     Signal.SAME_OWNER: (HISTORY,),
     Signal.NEW_SINCE_VISIT: (HISTORY,),
     Signal.SIMILAR_TO_DISMISSED: (HISTORY,),
-    Signal.IMPRESSION_FATIGUE: (_VIEWED,),
-    Signal.COLLABORATIVE: (_OTHERS, HISTORY | _TOPICS),
-    Signal.SESSION_NEIGHBORS: (_OTHERS, HISTORY),
-    Signal.ITEM_NEIGHBORS: (_OTHERS, HISTORY),
-    Signal.ITEM_NEIGHBORS_MEAN: (_OTHERS, HISTORY),
-    Signal.POPULARITY: (_OTHERS,),
-    Signal.LIKES: (_OTHERS,),
-    Signal.RECENT_POPULARITY: (_OTHERS,),
-    Signal.ACTORS_15M: (_OTHERS,),
-    Signal.ACTORS_1H: (_OTHERS,),
-    Signal.ACTORS_6H: (_OTHERS,),
-    Signal.ACTORS_1D: (_OTHERS,),
-    Signal.ACTORS_3D: (_OTHERS,),
-    Signal.ACTORS_14D: (_OTHERS,),
-    Signal.RECENT_ACTORS: (_OTHERS,),
-    Signal.ACTOR_RATE: (_OTHERS,),
+    Signal.IMPRESSION_FATIGUE: (_VIEW_HISTORY,),
+    Signal.COLLABORATIVE: (_SOCIAL, HISTORY | _TOPICS),
+    Signal.SESSION_NEIGHBORS: (_SOCIAL, HISTORY),
+    Signal.ITEM_NEIGHBORS: (_SOCIAL, HISTORY),
+    Signal.ITEM_NEIGHBORS_MEAN: (_SOCIAL, HISTORY),
+    Signal.POPULARITY: (_SOCIAL,),
+    Signal.LIKES: (_SOCIAL,),
+    Signal.RECENT_POPULARITY: (_SOCIAL,),
+    Signal.ACTORS_15M: (_SOCIAL,),
+    Signal.ACTORS_1H: (_SOCIAL,),
+    Signal.ACTORS_6H: (_SOCIAL,),
+    Signal.ACTORS_1D: (_SOCIAL,),
+    Signal.ACTORS_3D: (_SOCIAL,),
+    Signal.ACTORS_14D: (_SOCIAL,),
+    Signal.RECENT_ACTORS: (_SOCIAL,),
+    Signal.ACTOR_RATE: (_SOCIAL,),
     Signal.USER_FACTORS_MEAN: _FACTORS,
     Signal.USER_FACTORS_SUM: _FACTORS,
     Signal.USER_FACTORS_RECENT: _FACTORS,
@@ -68,7 +68,7 @@ NEEDS: Mapping[Signal, Needs] = {
     Signal.TASTE_CLUSTER_SUM: _FACTORS,
     Signal.TASTE_CLUSTER_RECENT: _FACTORS,
 }
-"""Switches of each signal: at least one of each set must be on. A signal without an entry, such as age, needs none."""
+"""Required switches of each signal: at least one of each set must be on. Signals without an entry require none."""
 
 _FLAT = Curve((0.0,), (0.0,))
 
@@ -92,12 +92,14 @@ def learnable_kinds(preferences: Preferences) -> EngagementKind:
 
 def switched_off(model: Model, preferences: Preferences) -> frozenset[Signal]:
     """Return the signals of a model that the viewer has switched off."""
-    on = switched_on(preferences)
-    return frozenset(signal for signal in model.signals if not all(on & needed for needed in NEEDS.get(signal, ())))
+    active = switched_on(preferences)
+    return frozenset(
+        signal for signal in model.signals if not all(active & switches for switches in NEEDS.get(signal, ()))
+    )
 
 
 def apply_preferences(model: Model, preferences: Preferences) -> Model:
-    """Return the model for a viewer with these preferences: the same name, and the same object for the defaults.
+    """Return the model with adapted curves and the same name; with default preferences, the same object.
 
     Parameters
     ----------
@@ -112,5 +114,5 @@ def apply_preferences(model: Model, preferences: Preferences) -> Model:
 
 
 def novelty_weight(discovery: int) -> float:
-    """Return the weight of novelty: −`weights.MAX_NOVELTY_WEIGHT` at a balance of 0, its negative at 100."""
+    """Return the weight of novelty: −`weights.MAX_NOVELTY_WEIGHT` at a `discovery` of 0, the opposite at 100."""
     return weights.MAX_NOVELTY_WEIGHT * (discovery - BALANCED) / (100 - BALANCED)

@@ -43,35 +43,46 @@ async def load_negative_feedback(database: Database, profile: Profile, at: datet
     )
 
 
-def impression_fatigue(shown: Integers, untouched: NDArray[np.bool_]) -> Floats:
-    """Impressions of projects that the viewer never engaged with, at most `weights.MAX_IMPRESSION_FATIGUE`."""
-    skipped: Floats = np.where(untouched, np.minimum(shown, weights.MAX_IMPRESSION_FATIGUE), 0).astype(np.float64)
+def impression_fatigue(shown: Integers, without_engagement: NDArray[np.bool_]) -> Floats:
+    """Return the impressions of projects without engagement, at most `weights.MAX_IMPRESSION_FATIGUE`; 0 for others."""
+    counted = np.minimum(shown, weights.MAX_IMPRESSION_FATIGUE).astype(np.float64)
+    skipped: Floats = np.where(without_engagement, counted, 0.0)
     return skipped
 
 
 def similar_to_dismissed(table: FeatureTable, profile: Profile, dismissed: Sequence[DismissedProject]) -> Floats:
-    """Similarity to dismissed projects: the greater of the mean over the terms and that of the owner. Range 0 to 1.
+    """Return the similarity to dismissed projects, 0 to 1: the mean over the terms, or the owner's if greater.
 
-    A term counts by its dismissed minus its engaged projects, full at `weights.DISMISSALS_FOR_FULL`; interests of the
-    viewer never count. An owner counts by the number of dismissed projects.
+    The weight of a term grows with its dismissed minus its engaged projects, up to 1 at
+    `weights.DISMISSALS_FOR_FULL`; it is 0 for an interest of the viewer. The weight of an owner grows with the owner's
+    dismissed projects.
     """
-    worth = _dismissed_terms([one.terms for one in dismissed], [engagement.terms for engagement in profile.engagements])
-    terms = np.array([term for term in worth if term not in set(profile.tag_terms.tolist())], dtype=np.int64)
+    term_weights = _dismissed_terms(
+        [project.terms for project in dismissed], [engagement.terms for engagement in profile.engagements]
+    )
+    terms = np.array([term for term in term_weights if term not in set(profile.tag_terms.tolist())], dtype=np.int64)
     carried = table.all_terms
-    many = np.maximum(np.bincount(carried.rows, minlength=carried.n), 1)
-    by_terms = carried.weighted_sum(terms, np.array([worth[term] for term in terms.tolist()], dtype=np.float64)) / many
-    owners, times = np.unique([one.owner_id for one in dismissed if one.owner_id is not None], return_counts=True)
-    known = dict(zip(owners.tolist(), np.minimum(times / weights.DISMISSALS_FOR_FULL, 1.0).tolist(), strict=True))
-    by_owner = np.array([known.get(owner, 0.0) for owner in table.owners.tolist()])
+    term_counts = np.maximum(np.bincount(carried.rows, minlength=carried.n), 1)
+    by_terms = (
+        carried.weighted_sum(terms, np.array([term_weights[term] for term in terms.tolist()], dtype=np.float64))
+        / term_counts
+    )
+    owners, counts = np.unique(
+        [project.owner_id for project in dismissed if project.owner_id is not None], return_counts=True
+    )
+    owner_weights = dict(
+        zip(owners.tolist(), np.minimum(counts / weights.DISMISSALS_FOR_FULL, 1.0).tolist(), strict=True)
+    )
+    by_owner = np.array([owner_weights.get(owner, 0.0) for owner in table.owners.tolist()])
     similarity: Floats = np.maximum(by_terms, by_owner)
     return similarity
 
 
 def _dismissed_terms(dismissed: Sequence[str | None], engaged: Sequence[str | None]) -> dict[int, float]:
-    """Weigh terms by dismissed minus engaged projects; terms without a surplus are left out."""
-    balance: dict[int, int] = {}
+    """Return the weights of the terms with more dismissed than engaged projects."""
+    surplus: dict[int, int] = {}
     for texts, sign in ((dismissed, 1), (engaged, -1)):
         for part in incidences(texts).values():
             for term in part.terms.tolist():
-                balance[term] = balance.get(term, 0) + sign
-    return {term: min(times / weights.DISMISSALS_FOR_FULL, 1.0) for term, times in balance.items() if times > 0}
+                surplus[term] = surplus.get(term, 0) + sign
+    return {term: min(count / weights.DISMISSALS_FOR_FULL, 1.0) for term, count in surplus.items() if count > 0}

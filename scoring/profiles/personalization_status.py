@@ -1,13 +1,13 @@
-"""Personalization status: how much is known of a viewer, as a function of counts.
+"""Personalization status: how much is known about a viewer, computed from counts.
 
 The quality of a profile is the sum of four parts:
 
 - interests, up to .25: full at `Thresholds.tags`;
 - history, up to .35: log(1 + projects engaged with), full at five times `Thresholds.interactions`;
 - likes, up to .25: log(1 + projects liked), full at four times `Thresholds.likes`;
-- recency, up to .15: halved every 30 days since the viewer's last interaction or statement.
+- recency, up to .15: halved every 30 days since the viewer last interacted or stated an interest.
 
-It measures the amount of data, not the quality of a page; `explore evaluate` measures that.
+The quality measures the amount of data, not the quality of a page; `explore evaluate` measures that.
 """
 
 import math
@@ -49,7 +49,7 @@ class MissingKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """Missing data: the present and the required count, and a sentence that says what to do."""
+    """Missing data: the current and the required count, and a sentence that says what to do."""
 
     kind: MissingKind
     have: int
@@ -64,7 +64,7 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class SignalState:
-    """Whether a signal of the ranking has data of this viewer; if not, why."""
+    """Whether a signal has data about this viewer; if not, `why` is a sentence for the viewer."""
 
     signal: Signal
     active: bool
@@ -82,7 +82,7 @@ class Status:
     parts: dict[QualityPart, float]  # they add up to `quality`
     missing: tuple[Missing, ...]
     signals: tuple[SignalState, ...]
-    profile_age_s: float | None  # since the last interaction or statement
+    profile_age_s: float | None  # since the viewer last interacted or stated an interest
 
     @property
     def quality(self) -> float:
@@ -92,8 +92,12 @@ class Status:
     @property
     def has_sufficient_data(self) -> bool:
         """Whether any of the thresholds is reached."""
-        counts, enough = self.counts, self.thresholds
-        return counts.tags >= enough.tags or counts.interactions >= enough.interactions or counts.likes >= enough.likes
+        counts, thresholds = self.counts, self.thresholds
+        return (
+            counts.tags >= thresholds.tags
+            or counts.interactions >= thresholds.interactions
+            or counts.likes >= thresholds.likes
+        )
 
     @property
     def has_completed_onboarding(self) -> bool:
@@ -114,11 +118,11 @@ def status_of(
     preferences: Preferences,
     thresholds: Thresholds = BASELINE_THRESHOLDS,
 ) -> Status:
-    """Return the personalization status of a viewer, whose history would be ranked by `model`."""
-    moments = [moment for moment in (counts.last_engaged_at, counts.last_stated_at) if moment is not None]
+    """Return the personalization status; `model` is the viewer's For You model if there is a history."""
+    times = [time for time in (counts.last_engaged_at, counts.last_stated_at) if time is not None]
     strategy = _strategy(counts, preferences)
-    ranks = ONBOARDING if strategy is Strategy.ONBOARDING else model
-    age_s = max((at - max(moments)).total_seconds(), 0.0) if moments else None
+    used_model = ONBOARDING if strategy is Strategy.ONBOARDING else model
+    age_s = max((at - max(times)).total_seconds(), 0.0) if times else None
     return Status(
         counts=counts,
         thresholds=thresholds,
@@ -126,13 +130,13 @@ def status_of(
         strategy=strategy,
         parts=_parts(counts, age_s, thresholds),
         missing=tuple(_missing(counts, thresholds)),
-        signals=tuple(_states(ranks, counts, preferences)),
+        signals=tuple(_states(used_model, counts, preferences)),
         profile_age_s=age_s,
     )
 
 
 def _strategy(counts: SignalCounts, preferences: Preferences) -> Strategy:
-    """Return the strategy of For You, as `scoring.feeds` chooses it from the profile."""
+    """Return the strategy of For You; the rule is that of `scoring.feeds`, which has the profile."""
     stated = preferences.use_topics and preferences.personalized
     engaged = counts.interactions > 0 and preferences.personalized
     if counts.has_answered and stated and not engaged:
@@ -140,40 +144,34 @@ def _strategy(counts: SignalCounts, preferences: Preferences) -> Strategy:
     return Strategy.PERSONALIZED if engaged or (counts.tags and stated) else Strategy.POPULAR
 
 
-# --- quality -------------------------------------------------------------------------------------------------------
-
-
-def _parts(counts: SignalCounts, age_s: float | None, enough: Thresholds) -> dict[QualityPart, float]:
-    halvings = math.inf if age_s is None else age_s / DAY_S / weights.QUALITY_HALF_LIFE_DAYS
-    filled = {
-        QualityPart.INTERESTS: min(counts.tags / max(enough.tags, 1), 1.0),
-        QualityPart.HISTORY: _log_share(counts.interactions, 5 * enough.interactions),
-        QualityPart.LIKES: _log_share(counts.likes, 4 * enough.likes),
-        QualityPart.RECENCY: 0.0 if halvings == math.inf else 2.0**-halvings,
+def _parts(counts: SignalCounts, age_s: float | None, thresholds: Thresholds) -> dict[QualityPart, float]:
+    age_half_lives = math.inf if age_s is None else age_s / DAY_S / weights.QUALITY_HALF_LIFE_DAYS
+    shares = {
+        QualityPart.INTERESTS: min(counts.tags / max(thresholds.tags, 1), 1.0),
+        QualityPart.HISTORY: _log_share(counts.interactions, 5 * thresholds.interactions),
+        QualityPart.LIKES: _log_share(counts.likes, 4 * thresholds.likes),
+        QualityPart.RECENCY: 0.0 if age_half_lives == math.inf else 2.0**-age_half_lives,
     }
-    return {part: weights.QUALITY_SHARES[part.value] * share for part, share in filled.items()}
+    return {part: weights.QUALITY_SHARES[part.value] * share for part, share in shares.items()}
 
 
 def _log_share(count: int, full: int) -> float:
     return min(math.log1p(count) / math.log1p(max(full, 1)), 1.0)
 
 
-# --- what is missing -----------------------------------------------------------------------------------------------
-
-
-def _missing(counts: SignalCounts, enough: Thresholds) -> Sequence[Missing]:
-    left = counts.questions - counts.answered - counts.skipped
-    people = max(counts.tags, counts.interactions)
-    wanted = [
-        (MissingKind.ONBOARDING, counts.questions - left, counts.questions, "Answer {}"),
-        (MissingKind.PEOPLE, people, weights.MIN_SHARED_TAGS, "Add {} to be matched with people like you"),
-        (MissingKind.INTERESTS, counts.tags, enough.tags, "Add {}"),
-        (MissingKind.INTERACTIONS, counts.interactions, enough.interactions, "Open {}"),
-        (MissingKind.LIKES, counts.likes, enough.likes, "Like {}"),
+def _missing(counts: SignalCounts, thresholds: Thresholds) -> Sequence[Missing]:
+    open_questions = counts.questions - counts.answered - counts.skipped
+    usable = max(counts.tags, counts.interactions)
+    goals = [
+        (MissingKind.ONBOARDING, counts.questions - open_questions, counts.questions, "Answer {}"),
+        (MissingKind.PEOPLE, usable, weights.MIN_SHARED_TAGS, "Add {} to be matched with people like you"),
+        (MissingKind.INTERESTS, counts.tags, thresholds.tags, "Add {}"),
+        (MissingKind.INTERACTIONS, counts.interactions, thresholds.interactions, "Open {}"),
+        (MissingKind.LIKES, counts.likes, thresholds.likes, "Like {}"),
     ]
     return [
         Missing(kind, have, needed, text.format(_more(needed - have, kind)))
-        for kind, have, needed, text in wanted
+        for kind, have, needed, text in goals
         if have < needed
     ]
 
@@ -191,41 +189,42 @@ def _more(count: int, kind: MissingKind) -> str:
     return f"{count} more {_NOUNS[kind][count > 1]}"
 
 
-# --- which signals have something to go by -------------------------------------------------------------------------
+_Requirement = tuple[Callable[[SignalCounts], bool], str]
 
-_Needs = tuple[Callable[[SignalCounts], bool], str]
-
-_NOTHING: _Needs = (lambda counts: True, "")
-_HISTORY: _Needs = (lambda counts: counts.interactions > 0, "You haven't opened or liked anything yet.")
-_LATELY: _Needs = (lambda counts: counts.recent_interactions > 0, "You haven't opened anything in the last 7 days.")
-_INTERESTS: _Needs = (lambda counts: counts.tags > 0, "You haven't added any interests yet.")
-_ANYTHING: _Needs = (
+_NO_DATA: _Requirement = (lambda counts: True, "")
+_NEEDS_HISTORY: _Requirement = (lambda counts: counts.interactions > 0, "You haven't opened or liked anything yet.")
+_NEEDS_RECENT_ACTIVITY: _Requirement = (
+    lambda counts: counts.recent_interactions > 0,
+    "You haven't opened anything in the last 7 days.",
+)
+_NEEDS_INTERESTS: _Requirement = (lambda counts: counts.tags > 0, "You haven't added any interests yet.")
+_NEEDS_ANY_DATA: _Requirement = (
     lambda counts: counts.tags > 0 or counts.interactions > 0 or counts.has_answered,
     "We don't know what you like yet.",
 )
-_PEOPLE: _Needs = (
+_NEEDS_SIMILAR_PEOPLE: _Requirement = (
     lambda counts: max(counts.tags, counts.interactions) >= weights.MIN_SHARED_TAGS,
     "We don't know enough about you to find similar people.",
 )
 
-_NEEDS: dict[Signal, _Needs] = {
-    Signal.VECTOR_SIMILARITY: _ANYTHING,
-    Signal.EXPLICIT_PREFERENCES: _INTERESTS,
-    Signal.ANSWER_MATCHES: _INTERESTS,
-    Signal.BEHAVIORAL_SIGNALS: _LATELY,
-    Signal.COLLABORATIVE: _PEOPLE,
+_REQUIREMENTS: dict[Signal, _Requirement] = {
+    Signal.VECTOR_SIMILARITY: _NEEDS_ANY_DATA,
+    Signal.EXPLICIT_PREFERENCES: _NEEDS_INTERESTS,
+    Signal.ANSWER_MATCHES: _NEEDS_INTERESTS,
+    Signal.BEHAVIORAL_SIGNALS: _NEEDS_RECENT_ACTIVITY,
+    Signal.COLLABORATIVE: _NEEDS_SIMILAR_PEOPLE,
 }
-"""Data that a signal needs other than any history or nothing."""
+"""Required data of the signals that need other data than any history."""
 
 
-def _needs(signal: Signal) -> _Needs:
+def _requirement_of(signal: Signal) -> _Requirement:
     from_history = any(switches <= HISTORY for switches in NEEDS.get(signal, ()))
-    return _NEEDS.get(signal, _HISTORY if from_history else _NOTHING)
+    return _REQUIREMENTS.get(signal, _NEEDS_HISTORY if from_history else _NO_DATA)
 
 
 def _states(model: Model, counts: SignalCounts, preferences: Preferences) -> Iterator[SignalState]:
     off = model.signals if not preferences.personalized else switched_off(model, preferences)
     for signal in model.signals:
-        holds, otherwise = _needs(signal)
-        why = "Turned off in your settings." if signal in off else None if holds(counts) else otherwise
+        is_met, reason = _requirement_of(signal)
+        why = "Turned off in your settings." if signal in off else None if is_met(counts) else reason
         yield SignalState(signal, why is None, why)

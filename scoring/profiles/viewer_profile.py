@@ -25,17 +25,17 @@ from scoring.mathematics.signals import Floats, Integers
 from scoring.mathematics.viewer_stages import ViewerStage, stage
 from scoring.profiles.model_preferences import learnable_kinds
 
-WORTH = {
+MATCH_VALUES = {
     TermKind.TOOL: weights.TOOL_MATCH,
     TermKind.CATEGORY: weights.CATEGORY_MATCH,
     TermKind.TOPIC: weights.TOPIC_MATCH,
 }
-"""Value of a match with a tag of each kind."""
+"""Value of a match with an interest, by kind."""
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Profile of a viewer at one moment."""
+    """Profile of a viewer at one time."""
 
     viewer: Viewer
     tags: tuple[Tag, ...] = ()  # stated and learned interests, by descending confidence
@@ -46,12 +46,12 @@ class Profile:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing to personalize by."""
+        """Whether there is no data to personalize by."""
         return not self.tags and not self.engaged and not self.has_answered
 
     @property
     def has_answered(self) -> bool:
-        """Whether the viewer has answered an onboarding question, and lets the answers count."""
+        """Whether the viewer has answered an onboarding question, and the preferences allow using the answers."""
         return (
             ONBOARDING_SETTING in self.viewer.settings and self.preferences.personalized and self.preferences.use_topics
         )
@@ -86,22 +86,22 @@ class Profile:
     @property
     def tag_worth(self) -> Floats:
         """(t,) value of a match with each interest: its confidence times the value of its kind."""
-        return np.array([tag.confidence * WORTH[tag.kind] for tag in self.tags], dtype=np.float64)
+        return np.array([tag.confidence * MATCH_VALUES[tag.kind] for tag in self.tags], dtype=np.float64)
 
-    def met_terms(self) -> tuple[Integers, Floats]:
-        """Return (t,) terms of the history and the interests, and their familiarity, 0 to 1; interests have 1."""
-        met = np.concatenate(
+    def familiar_terms(self) -> tuple[Integers, Floats]:
+        """Return (t,) terms of the history and the interests, and their familiarity, 0 to 1; 1 for an interest."""
+        carried = np.concatenate(
             [part.terms for part in incidences([engagement.terms for engagement in self.engagements]).values()]
         )
-        terms, times = np.unique(met, return_counts=True)
+        terms, counts = np.unique(carried, return_counts=True)
         familiar = dict(
-            zip(terms.tolist(), np.minimum(times / weights.FAMILIAR_ENGAGEMENTS, 1.0).tolist(), strict=True)
+            zip(terms.tolist(), np.minimum(counts / weights.FAMILIAR_ENGAGEMENTS, 1.0).tolist(), strict=True)
         )
         familiar |= {tag.term_id: 1.0 for tag in self.tags}
         return np.array(list(familiar), dtype=np.int64), np.array(list(familiar.values()), dtype=np.float64)
 
-    def seen_tools(self, at: datetime) -> Integers:
-        """Return the tools of the projects engaged with in the last days, one entry for each project and tool."""
+    def recent_tools(self, at: datetime) -> Integers:
+        """Return the tools of the recent history, one entry for each project and tool."""
         since = at.timestamp() - weights.RECENT_VIEWS_DAYS * DAY_S
         recent = [engagement.terms for engagement in self.engagements if engagement.last_at.timestamp() >= since]
         return incidences(recent)[TermKind.TOOL].terms
@@ -115,14 +115,14 @@ async def load_profile(
     without: ProfileExclusions = NO_EXCLUSIONS,
 ) -> Profile:
     """Load a viewer's profile, in two statements and two calls to the vector store."""
-    known = await load_profile_without_vector(stores.database, viewer, without)
-    if viewer.actor_id is None or known.is_empty:
-        return known
+    profile = await load_profile_without_vector(stores.database, viewer, without)
+    if viewer.actor_id is None or profile.is_empty:
+        return profile
     try:
-        vector = await within(deadlines.vectors_s, Store.VECTORS, _profile_vector(stores, known, viewer.actor_id, at))
-        return replace(known, vector=vector)
+        vector = await within(deadlines.vectors_s, Store.VECTORS, _profile_vector(stores, profile, viewer.actor_id, at))
+        return replace(profile, vector=vector)
     except StoreUnavailable:
-        return replace(known, degraded=(Store.VECTORS,))
+        return replace(profile, degraded=(Store.VECTORS,))
 
 
 async def load_profile_without_vector(
@@ -132,18 +132,18 @@ async def load_profile_without_vector(
     preferences = preferences_in(viewer.settings)
     if viewer.actor_id is None or not preferences.personalized:
         return Profile(viewer)
-    many = weights.PROFILE_ENGAGEMENTS + len(without.projects)
-    found_tags, found = await asyncio.gather(
-        tags(database, viewer.actor_id), recent_engagements(database, viewer.actor_id, many)
+    limit = weights.PROFILE_ENGAGEMENTS + len(without.projects)
+    all_tags, engagements = await asyncio.gather(
+        tags(database, viewer.actor_id), recent_engagements(database, viewer.actor_id, limit)
     )
-    kept_tags = tuple(tag for tag in found_tags if tag.term_id not in without.terms) if preferences.use_topics else ()
-    kept = [engagement for engagement in found if engagement.project_id not in without.projects]
+    kept_tags = tuple(tag for tag in all_tags if tag.term_id not in without.terms) if preferences.use_topics else ()
+    kept = [engagement for engagement in engagements if engagement.project_id not in without.projects]
     learnable = _learnable(kept[: weights.PROFILE_ENGAGEMENTS], learnable_kinds(preferences))
     return Profile(viewer, kept_tags, tuple(learnable), without=without)
 
 
 def _learnable(engagements: Sequence[EngagedProject], kinds: EngagementKind) -> Iterator[EngagedProject]:
-    """Restrict engagements to some kinds; those without any of them are left out."""
+    """Restrict engagements to some kinds; an engagement of other kinds only is left out."""
     for engagement in engagements:
         kept = engagement.kinds & kinds
         if kept == engagement.kinds:
@@ -155,18 +155,18 @@ def _learnable(engagements: Sequence[EngagedProject], kinds: EngagementKind) -> 
 async def _profile_vector(stores: Stores, profile: Profile, actor_id: int, at: datetime) -> Vector | None:
     latest = profile.engagements[: weights.PROFILE_VECTOR_PROJECTS]
     ids = np.array([engagement.project_id for engagement in latest], dtype=np.int64)
-    stated, (known, rows) = await asyncio.gather(
+    stated, (known_ids, rows) = await asyncio.gather(
         _stated(stores, profile, actor_id), stores.vectors.project_vectors(ids)
     )
     if not profile.preferences.use_topics:
         stated = None
-    worth = {engagement.project_id: engagement_weight(engagement, at) for engagement in latest}
-    engaged = np.array([worth[int(id_)] for id_ in known], dtype=np.float32) @ rows if known.size else None
+    weight_of = {engagement.project_id: engagement_weight(engagement, at) for engagement in latest}
+    engaged = np.array([weight_of[int(id_)] for id_ in known_ids], dtype=np.float32) @ rows if known_ids.size else None
     return blend_vectors(stated, engaged)
 
 
 async def _stated(stores: Stores, profile: Profile, actor_id: int) -> Vector | None:
-    """Return the vector of the interests; with exclusions their text is embedded again."""
+    """Return the vector of the interests. With exclusions, the text of the remaining interests is embedded."""
     if profile.without == NO_EXCLUSIONS:
         return await stores.vectors.profile(actor_id)
     space = stores.embedder.model, stores.embedder.dimension
@@ -189,7 +189,7 @@ def blend_vectors(stated: Vector | None, engaged: Vector | None) -> Vector | Non
 
 
 def engagement_weight(engagement: EngagedProject, at: datetime) -> float:
-    """Return the weight of a project in the profile's vector: it decays, and doubles for anything beyond views."""
+    """Return the weight of a project in the profile's vector: it decays, and is twice as high after a like."""
     age_days = max((at - engagement.last_at).total_seconds(), 0.0) / DAY_S
     deliberate = bool(engagement.kinds & ~(EngagementKind.VIEW | EngagementKind.CLICK))
     return float(np.exp2(-age_days / weights.HISTORY_HALF_LIFE_DAYS)) * (2.0 if deliberate else 1.0)

@@ -1,7 +1,7 @@
 """Cursors of feeds: opaque to clients, 60 characters.
 
-A cursor holds the snapshot, the rank and, after the stored ranks, the position in the rest of the catalog. It grants
-nothing: ownership of the snapshot and visibility of projects are checked for every page.
+A cursor holds the snapshot id and the rank; for an unranked project also its time of creation. It grants no access:
+every page checks the owner of the snapshot and the visibility of the projects.
 """
 
 import base64
@@ -26,7 +26,7 @@ class Cursor:
 
     snapshot_id: str
     rank: int  # from 1; the next page starts after it
-    behind: Keyset | None = None  # position by time of creation; None within the stored ranks
+    behind: Keyset | None = None  # position by time of creation; None for a ranked project
 
     def encode(self) -> str:
         """Return the cursor as URL-safe text."""
@@ -52,7 +52,7 @@ class Cursor:
             raise _malformed()
         behind = None if at == _NONE else Keyset(_EPOCH + timedelta(microseconds=at), id_)
         cursor = cls(snapshot.hex(), rank, behind)
-        if cursor.encode() != text:  # a position has one cursor
+        if cursor.encode() != text:  # each position has exactly one valid cursor
             raise _malformed()
         return cursor
 

@@ -1,7 +1,7 @@
-"""Pages cut from a ranking snapshot, continued by the rest of the catalog after its last rank.
+"""Pages cut from a ranking snapshot; after its last rank follow the unranked projects, newest first.
 
 Every page is checked in the database: projects that became private, archived or deleted, or were dismissed or muted,
-are skipped and the page is filled from the next ranks, however stale the snapshot or the index.
+are skipped, and the next ranks fill the page.
 """
 
 from collections.abc import AsyncIterator
@@ -21,20 +21,20 @@ from scoring.snapshots.feed_cursors import Cursor
 from scoring.snapshots.snapshot_store import RankingSnapshot, new_id
 from scoring.weights import MILLIONTHS, Signal
 
-_SLACK = 20  # ranks read beyond the page: as many may be invisible before a page needs a second statement
+_SLACK = 20  # ranks read beyond the page; if more are not visible, the page needs a second statement
 
 _ENDLESS = (FeedKind.FOR_YOU, FeedKind.POPULAR, FeedKind.TRENDING)
-"""Feeds that continue through the rest of the catalog; a search ends with its hits."""
+"""Feeds that continue with unranked projects; a search ends with its hits."""
 
 _BY_NAME = (FeedKind.SEARCH, FeedKind.SIMILAR)
-"""Feeds that the viewer asks for by name: mutes apply only if they are personalized."""
+"""Feeds for an explicit request, to which mutes apply only if the snapshot is personal."""
 
-_LAST_ID = 2**62  # above every project id, so that the remainder begins with all projects of its moment
+_LAST_ID = 2**62  # above every project id, so that projects created at that time are included
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """Visible place of a feed, with its cursor."""
+class _Entry:
+    """Visible entry of a feed, with its cursor."""
 
     cursor: Cursor
     scored: ScoredProject
@@ -42,7 +42,7 @@ class _Place:
 
 
 RequestKey = tuple[FeedKind, str, int, Cursor | None]
-"""Request without its viewer: equal for all viewers of a shared page."""
+"""Request without its viewer, equal for all viewers of a shared page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class PageRequest:
     kind: FeedKind
     viewer: Viewer
     where: ProjectFilter
-    arguments: str  # digest of the filter and the other arguments; a cursor is valid for equal ones only
+    arguments: str  # digest of the filter and the other arguments, which a cursor must match
     first: int
     after: Cursor | None
 
@@ -77,7 +77,7 @@ class PageRequest:
 
     @property
     def hidden_owner(self) -> int | None:
-        """Owner whose projects are left out: For You does not show the viewer's own."""
+        """Owner whose projects are left out: in For You, the viewer."""
         return self.viewer.user_id if self.kind is FeedKind.FOR_YOU else None
 
     @property
@@ -93,14 +93,21 @@ class PageRequest:
 
 async def cut(database: Database, snapshot: RankingSnapshot, request: PageRequest) -> Page:
     """Cut a page from a snapshot."""
-    chosen: list[_Place] = []
-    async for place in _places(database, snapshot, request):
-        chosen.append(place)
-        if len(chosen) > request.first:
+    entries: list[_Entry] = []
+    async for entry in _entries(database, snapshot, request):
+        entries.append(entry)
+        if len(entries) > request.first:
             break
-    made = snapshot.ranking
+    ranking = snapshot.ranking
     return _page(
-        request, chosen, made.strategy, made.model, snapshot.id, made.generated_at, made.degraded, made.ids.size
+        request,
+        entries,
+        ranking.strategy,
+        ranking.model,
+        snapshot.id,
+        ranking.generated_at,
+        ranking.degraded,
+        ranking.ids.size,
     )
 
 
@@ -114,35 +121,35 @@ async def newest_page(database: Database, request: PageRequest, at: datetime) ->
         where=request.where,
         actor_id=request.viewer.actor_id,
     )
-    places = [
-        _Place(Cursor(snapshot_id, rank, keyset), _by_creation(keyset), card)
+    entries = [
+        _Entry(Cursor(snapshot_id, rank, keyset), _by_creation(keyset), card)
         for rank, card in enumerate(cards, start=request.rank + 1)
         for keyset in [Keyset(card.created_at, card.id)]
     ]
-    return _page(request, places, Strategy.NEWEST, "newest", snapshot_id, at)
+    return _page(request, entries, Strategy.NEWEST, "newest", snapshot_id, at)
 
 
 def entry_at(kind: FeedKind, cursor: Cursor, snapshot: RankingSnapshot | None, viewer: Viewer) -> PageEntry:
-    """Return a place of a feed from its snapshot.
+    """Return the entry of a feed at a cursor.
 
-    A place after the stored ranks has no contributions. A place of `newest`, which stores no ranking, is read from its
-    cursor. `snapshot` is None if that of the cursor has expired.
+    An unranked project has no contributions. An entry of `newest`, which stores no ranking, is read from its cursor
+    alone. `snapshot` is the snapshot of the cursor, None if it has expired.
 
     Raises
     ------
     SnapshotExpired, ForeignPosition, UnknownPosition
-        If the snapshot has expired, belongs to another viewer, or has no such place.
+        If the snapshot has expired, belongs to another viewer, or has no such rank.
     """
     if kind is FeedKind.NEWEST:
         scored = None if cursor.behind is None else _by_creation(cursor.behind)
     elif snapshot is None:
-        raise SnapshotExpired("the ranking of this place has expired; request the feed again")
+        raise SnapshotExpired("the ranking of this edge has expired; request the feed again")
     elif not snapshot.is_for(viewer):
-        raise ForeignPosition("this place belongs to another viewer's ranking; request the feed again")
+        raise ForeignPosition("this edge belongs to another viewer's ranking; request the feed again")
     else:
         scored = _scored_at(kind, cursor, snapshot.ranking)
     if scored is None:
-        raise UnknownPosition("no ranking has this place; pass the id of an edge unchanged")
+        raise UnknownPosition("the ranking has no such edge; pass the id of an edge unchanged")
     return PageEntry(cursor.rank, cursor.encode(), scored)
 
 
@@ -155,16 +162,16 @@ def _scored_at(kind: FeedKind, cursor: Cursor, ranking: Ranking) -> ScoredProjec
     return _unranked(cursor.behind.id, cursor.rank) if is_behind else None
 
 
-async def _places(database: Database, snapshot: RankingSnapshot, request: PageRequest) -> AsyncIterator[_Place]:
+async def _entries(database: Database, snapshot: RankingSnapshot, request: PageRequest) -> AsyncIterator[_Entry]:
     if request.behind is None:
-        async for place in _ranked(database, snapshot, request):
-            yield place
+        async for entry in _ranked_entries(database, snapshot, request):
+            yield entry
     if request.kind in _ENDLESS:
-        async for place in _remainder(database, snapshot, request):
-            yield place
+        async for entry in _unranked_entries(database, snapshot, request):
+            yield entry
 
 
-async def _ranked(database: Database, snapshot: RankingSnapshot, request: PageRequest) -> AsyncIterator[_Place]:
+async def _ranked_entries(database: Database, snapshot: RankingSnapshot, request: PageRequest) -> AsyncIterator[_Entry]:
     ids, piece_size = snapshot.ranking.ids, request.first + _SLACK
     by_name = request.kind in _BY_NAME and snapshot.actor_id is None
     for start in range(request.rank, ids.size, piece_size):
@@ -172,11 +179,13 @@ async def _ranked(database: Database, snapshot: RankingSnapshot, request: PageRe
         cards = await showable_cards(database, piece, request.viewer.actor_id, include_muted=by_name)
         for index, id_ in enumerate(piece, start):
             if id_ in cards and not _is_hidden(cards[id_], request):
-                yield _Place(Cursor(snapshot.id, index + 1), snapshot.ranking.scored_project(index), cards[id_])
+                yield _Entry(Cursor(snapshot.id, index + 1), snapshot.ranking.scored_project(index), cards[id_])
 
 
-async def _remainder(database: Database, snapshot: RankingSnapshot, request: PageRequest) -> AsyncIterator[_Place]:
-    """Return the projects that were not ranked, newest first, among those that existed when the snapshot was made."""
+async def _unranked_entries(
+    database: Database, snapshot: RankingSnapshot, request: PageRequest
+) -> AsyncIterator[_Entry]:
+    """Yield the unranked projects, newest first, without those that are newer than the snapshot."""
     ranked, limit = snapshot.ranking.ids.tolist(), request.first + _SLACK
     rank, behind = len(ranked), Keyset(snapshot.ranking.generated_at, _LAST_ID)
     if request.behind is not None:
@@ -195,7 +204,7 @@ async def _remainder(database: Database, snapshot: RankingSnapshot, request: Pag
             if _is_hidden(card, request):
                 continue
             rank += 1
-            yield _Place(Cursor(snapshot.id, rank, behind), _unranked(card.id, rank), card)
+            yield _Entry(Cursor(snapshot.id, rank, behind), _unranked(card.id, rank), card)
         if len(cards) < limit:
             return
 
@@ -204,9 +213,9 @@ def _is_hidden(card: ProjectCard, request: PageRequest) -> bool:
     return request.hidden_owner is not None and card.owner_id == request.hidden_owner
 
 
-def _by_creation(place: Keyset) -> ScoredProject:
-    seconds = place.created_at.timestamp()
-    return ScoredProject(place.id, (Signal.CREATED_AT,), (seconds,), (round(seconds * MILLIONTHS),))
+def _by_creation(position: Keyset) -> ScoredProject:
+    seconds = position.created_at.timestamp()
+    return ScoredProject(position.id, (Signal.CREATED_AT,), (seconds,), (round(seconds * MILLIONTHS),))
 
 
 def _unranked(project_id: int, rank: int) -> ScoredProject:
@@ -215,7 +224,7 @@ def _unranked(project_id: int, rank: int) -> ScoredProject:
 
 def _page(
     request: PageRequest,
-    places: list[_Place],
+    entries: list[_Entry],
     strategy: Strategy,
     model: str,
     snapshot_id: str,
@@ -223,7 +232,7 @@ def _page(
     degraded: tuple[Store, ...] = (),
     ranked_count: int | None = None,
 ) -> Page:
-    shown = places[: request.first]
+    shown = entries[: request.first]
     return Page(
         kind=request.kind,
         strategy=strategy,
@@ -231,9 +240,9 @@ def _page(
         snapshot_id=snapshot_id,
         generated_at=generated_at,
         degraded=degraded,
-        entries=tuple(PageEntry(place.cursor.rank, place.cursor.encode(), place.scored) for place in shown),
-        cards={place.card.id: place.card for place in shown},
-        has_next=len(places) > request.first,
+        entries=tuple(PageEntry(entry.cursor.rank, entry.cursor.encode(), entry.scored) for entry in shown),
+        cards={entry.card.id: entry.card for entry in shown},
+        has_next=len(entries) > request.first,
         has_previous=request.after is not None,
         ranked_count=ranked_count,
     )

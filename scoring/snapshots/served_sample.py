@@ -11,7 +11,7 @@ from scoring.ranking import Page, Ranking
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CandidateSample:
-    """Sampled rows of a ranking, and the probability of each row that was not shown."""
+    """Sampled rows of a ranking. `share` is the probability with which a row that was not shown is sampled."""
 
     rows: Integers
     share: float
@@ -23,7 +23,7 @@ NO_SAMPLE = CandidateSample(np.empty(0, np.int64), 0.0)
 def sample_candidates(ranking: Ranking, page: Page) -> CandidateSample:
     """Sample `weights.SAMPLED_CANDIDATES` candidates that a first page does not show, reproducibly.
 
-    Later pages need no sample: that of the first page stands for the whole ranking.
+    Later pages have no sample, because the first page's sample is taken from the whole ranking.
     """
     if not page.entries or page.entries[0].rank != 1 or not ranking.signals:
         return NO_SAMPLE
@@ -31,6 +31,6 @@ def sample_candidates(ranking: Ranking, page: Page) -> CandidateSample:
     others = np.flatnonzero(~np.isin(ranking.ids, shown))
     if not others.size:
         return NO_SAMPLE
-    taken = min(weights.SAMPLED_CANDIDATES, others.size)
+    count = min(weights.SAMPLED_CANDIDATES, others.size)
     rng = np.random.default_rng(int(page.snapshot_id[:15], 16))
-    return CandidateSample(np.sort(rng.choice(others, taken, replace=False)), taken / others.size)
+    return CandidateSample(np.sort(rng.choice(others, count, replace=False)), count / others.size)

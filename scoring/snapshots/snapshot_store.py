@@ -1,9 +1,9 @@
 """Store of ranking snapshots, from which pages are cut, so that paging shows each project once.
 
-The cache holds two entries a snapshot: a *pointer*, whose name contains everything that changes the ranking (feed,
-actor, the actor's version, filter, model), holds the id of the *body*. The pointer lives as long as a first page may be
-old, the body from its last use, so that cursors hold. A third entry names the actor of a personal snapshot
-(`db.cache.names`).
+The cache holds two entries for each snapshot. The *pointer* holds the id of the *body*; its key contains all that
+changes the ranking: feed, actor, viewer version, filter and model. The pointer expires at the greatest age at which the
+feed serves the ranking as a first page (`weights.*_FRESH_S`). The body expires `weights.SNAPSHOT_TTL_S` after its last
+use, so cursors stay valid. A third entry lists the snapshot under its actor, for erasure (`db.cache.names`).
 """
 
 import hashlib
@@ -41,19 +41,19 @@ class RankingSnapshot:
     ranking: Ranking
 
     def is_for(self, viewer: Viewer) -> bool:
-        """Return whether this viewer may read it."""
+        """Return whether the viewer may read this snapshot."""
         return self.actor_id in (None, viewer.actor_id)
 
 
 @dataclass(frozen=True, slots=True)
 class RankingKey:
-    """Key of a stored ranking; the other fields are those of the `RankingSnapshot`."""
+    """Key of a stored ranking, and the fields that its `RankingSnapshot` gets."""
 
     pointer: str  # see `pointer`
     actor_id: int | None
     arguments: str
     where: ProjectFilter
-    fresh_s: float  # age up to which the ranking serves first pages
+    max_age_s: float  # greatest age at which the ranking is served as a first page
 
 
 MakeRanking = Callable[[], Awaitable[Ranking | RankingSnapshot]]
@@ -61,7 +61,7 @@ MakeRanking = Callable[[], Awaitable[Ranking | RankingSnapshot]]
 
 
 class SnapshotStore:
-    """Snapshots in the cache. Without the cache each ranking is made for its request and marked degraded."""
+    """Store of snapshots in the cache. Without the cache, each request makes its own ranking, marked degraded."""
 
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
@@ -74,41 +74,40 @@ class SnapshotStore:
             return None
         return decode(body) if body else None
 
-    async def at(self, key: RankingKey, make: MakeRanking) -> RankingSnapshot:
-        """Return the fresh snapshot of a key, or make it, once across all tasks and workers.
+    async def find_or_make(self, key: RankingKey, make: MakeRanking) -> RankingSnapshot:
+        """Return the snapshot of a key, or make it, once across all tasks and processes.
 
-        A ranking made while a store was unavailable is fresh for `weights.DEGRADED_FRESH_S` only.
+        A ranking made while a store was unavailable is served for `weights.DEGRADED_FRESH_S` only.
         """
 
-        async def made() -> Computed[RankingSnapshot]:
-            snapshot = await self._keep(key, await make())
-            fresh_s = weights.DEGRADED_FRESH_S if snapshot.ranking.degraded else key.fresh_s
-            return Computed(snapshot.id.encode(), fresh_s, snapshot)
+        async def compute() -> Computed[RankingSnapshot]:
+            snapshot = await self._store(key, await make())
+            max_age_s = weights.DEGRADED_FRESH_S if snapshot.ranking.degraded else key.max_age_s
+            return Computed(snapshot.id.encode(), max_age_s, snapshot)
 
         computed = await get_or_compute(
-            self._cache, key.pointer, made, lock_s=weights.RANKING_LOCK_S, cancel_when_abandoned=True
+            self._cache, key.pointer, compute, lock_s=weights.RANKING_LOCK_S, cancel_when_abandoned=True
         )
         if computed.decoded is not None:
             return computed.decoded
-        found = await self.by_id(computed.value.decode())
-        return found or await self._make_again(key, made)
+        return await self.by_id(computed.value.decode()) or await self._make_again(key, compute)
 
     async def _make_again(
-        self, key: RankingKey, made: Callable[[], Awaitable[Computed[RankingSnapshot]]]
+        self, key: RankingKey, compute: Callable[[], Awaitable[Computed[RankingSnapshot]]]
     ) -> RankingSnapshot:
-        """Make a ranking whose pointer outlived its body: the cache evicted it, or became unavailable in between."""
-        again = await made()
-        assert again.decoded is not None  # noqa: S101 (`made` above always sets it; for the type checker)
+        """Make the ranking again after the cache evicted its body before its pointer, or became unavailable."""
+        again = await compute()
+        assert again.decoded is not None  # noqa: S101 (`compute` above always sets it; for the type checker)
         try:
             await self._cache.put(key.pointer, again.value, again.ttl_s)
         except StoreUnavailable:
             return _without_cache(again.decoded)
         return again.decoded
 
-    async def _keep(self, key: RankingKey, made: Ranking | RankingSnapshot) -> RankingSnapshot:
-        if isinstance(made, RankingSnapshot):
-            return made
-        snapshot = RankingSnapshot(new_id(), key.actor_id, key.arguments, key.where, made)
+    async def _store(self, key: RankingKey, ranking: Ranking | RankingSnapshot) -> RankingSnapshot:
+        if isinstance(ranking, RankingSnapshot):
+            return ranking
+        snapshot = RankingSnapshot(new_id(), key.actor_id, key.arguments, key.where, ranking)
         try:
             await self._cache.put(names.snapshot_key(snapshot.id), encode(snapshot), weights.SNAPSHOT_TTL_S)
             if snapshot.actor_id is not None:
@@ -119,7 +118,7 @@ class SnapshotStore:
 
 
 def _without_cache(snapshot: RankingSnapshot) -> RankingSnapshot:
-    """Mark a snapshot that could not be stored: its cursors will not hold."""
+    """Mark a snapshot as degraded because it could not be stored; its cursors are not valid."""
     degraded = distinct_stores([*snapshot.ranking.degraded, Store.CACHE])
     return replace(snapshot, ranking=replace(snapshot.ranking, degraded=degraded))
 
@@ -130,7 +129,7 @@ def new_id() -> str:
 
 
 def pointer(kind: FeedKind, viewer: Viewer | None, arguments: str, model: str) -> str:
-    """Return the pointer of a feed's ranking for a viewer at its version; None for the shared ranking."""
+    """Return the cache key of a feed's pointer: for a viewer at its version, or without a viewer the shared one."""
     prefix = "shared:" if viewer is None else f"{names.actor_prefix(viewer.actor_id or 0)}{viewer.version}:"
     return f"{prefix}{kind}_feed:{arguments}:{model}"
 
@@ -169,8 +168,8 @@ def encode(snapshot: RankingSnapshot) -> bytes:
             "degraded": ranking.degraded,
             "n": ranking.ids.size,
             "adjustments": [
-                [index, one.rule, one.penalty, one.because_of, one.from_rank, one.to_rank, one.propensity]
-                for index, one in ranking.adjustments.items()
+                [index, moved.rule, moved.penalty, moved.because_of, moved.from_rank, moved.to_rank, moved.propensity]
+                for index, moved in ranking.adjustments.items()
             ],
         }
     )
@@ -190,10 +189,10 @@ def decode(body: bytes) -> RankingSnapshot | None:
 
 def _filter(fields: Mapping[str, Any]) -> ProjectFilter:
     lists = ("types", "tools", "categories", "topics", "exclude_keys", "excluded_ids")
-    read: dict[str, Any] = {name: tuple(fields[name]) for name in lists}
+    arguments: dict[str, Any] = {name: tuple(fields[name]) for name in lists}
     for name in ("created_after", "created_before"):
-        read[name] = None if fields[name] is None else datetime.fromisoformat(fields[name])
-    return ProjectFilter(**read, owner_id=fields["owner_id"])
+        arguments[name] = None if fields[name] is None else datetime.fromisoformat(fields[name])
+    return ProjectFilter(**arguments, owner_id=fields["owner_id"])
 
 
 def _ranking(header: Mapping[str, Any], body: bytes, start: int) -> Ranking:

@@ -34,17 +34,17 @@ async def test_what_is_remembered_is_what_is_read_afresh(world: World) -> None:
     recent, ids = await recent_and_ids(world)
     for asked in (ids[:8], ids[4:12], ids[::-1], ids[:0], ids[15:], np.append(ids, 10**9)):
         fresh, _ = await recent_and_ids(world)
-        assert told(await recent.of(asked)) == told(await fresh.of(asked))
-    assert len(told(await recent.of(ids))) > 20
+        assert told(await recent.read(asked)) == told(await fresh.read(asked))
+    assert len(told(await recent.read(ids))) > 20
 
 
 async def test_only_projects_that_are_new_are_read(world: World, statements: CountStatements) -> None:
     recent, ids = await recent_and_ids(world)
     with statements(world.stores.database) as counted:
         for asked in (ids[:10], ids[:10], ids[2:8], ids[:0]):
-            await recent.of(asked)
+            await recent.read(asked)
         assert len(counted) == 1
-        await recent.of(ids)
+        await recent.read(ids)
         assert len(counted) == 2
 
 
@@ -55,5 +55,5 @@ async def test_past_the_most_that_one_ranking_reads_nothing_is_put_together(
     recent, ids = await recent_and_ids(world)
     for asked in (ids[:2], ids[:12], ids[:2], ids):
         fresh, _ = await recent_and_ids(world)
-        assert told(await recent.of(asked)) == told(await fresh.of(asked))
-        assert len(told(await recent.of(asked))) <= 7
+        assert told(await recent.read(asked)) == told(await fresh.read(asked))
+        assert len(told(await recent.read(asked))) <= 7
