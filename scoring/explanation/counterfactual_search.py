@@ -1,6 +1,7 @@
 """Counterfactual explanations: the smallest part of the viewer's profile without which a project leaves the page.
 
 Candidates are ordered by their estimated share in the score. The same code as for the page verifies each by ranking
+without it. An unverified candidate is never shown.
 """
 
 import asyncio

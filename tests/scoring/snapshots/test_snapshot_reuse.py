@@ -59,7 +59,7 @@ async def test_many_requests_on_two_workers_make_one_ranking(cache: EmbeddedCach
     other = EmbeddedCache(tmp_path / "cache.sqlite", busy_timeout_s=30)
     make = Making(takes_s=0.05)
     workers = (SnapshotStore(cache), SnapshotStore(other))
-    found = await asyncio.gather(*(workers[number % 2].at(SHARED, make) for number in range(40)))
+    found = await asyncio.gather(*(workers[number % 2].find_or_make(SHARED, make) for number in range(40)))
     await other.close()
     assert make.made == 1
     assert len({snapshot.id for snapshot in found}) == 1
@@ -69,11 +69,11 @@ async def test_many_requests_on_two_workers_make_one_ranking(cache: EmbeddedCach
 async def test_a_ranking_is_found_while_it_is_fresh_and_its_cursors_hold_for_longer():
     clock = [0.0]
     rankings, make = SnapshotStore(MemoryCache(clock=lambda: clock[0])), Making()
-    first = await rankings.at(SHARED, make)
+    first = await rankings.find_or_make(SHARED, make)
     clock[0] = 59
-    assert (await rankings.at(SHARED, make)).id == first.id
+    assert (await rankings.find_or_make(SHARED, make)).id == first.id
     clock[0] = 61
-    second = await rankings.at(SHARED, make)
+    second = await rankings.find_or_make(SHARED, make)
     assert second.id != first.id
     assert make.made == 2
     assert (await rankings.by_id(first.id)) is not None
@@ -82,26 +82,26 @@ async def test_a_ranking_is_found_while_it_is_fresh_and_its_cursors_hold_for_lon
 async def test_what_was_made_without_a_store_is_not_kept_long():
     clock = [0.0]
     rankings, make = SnapshotStore(MemoryCache(clock=lambda: clock[0])), Making(degraded=(Store.VECTORS,))
-    first = await rankings.at(SHARED, make)
+    first = await rankings.find_or_make(SHARED, make)
     clock[0] = weights.DEGRADED_FRESH_S - 0.1
-    assert (await rankings.at(SHARED, make)).id == first.id
+    assert (await rankings.find_or_make(SHARED, make)).id == first.id
     clock[0] = weights.DEGRADED_FRESH_S + 0.1
-    assert (await rankings.at(SHARED, make)).id != first.id
+    assert (await rankings.find_or_make(SHARED, make)).id != first.id
 
 
 async def test_a_pointer_that_outlived_its_ranking_is_put_right():
     cache, make = MemoryCache(), Making()
     rankings = SnapshotStore(cache)
-    gone = await rankings.at(SHARED, make)
+    gone = await rankings.find_or_make(SHARED, make)
     await cache.delete(f"snapshot:{gone.id}")
-    second = await rankings.at(SHARED, make)
-    assert (await rankings.at(SHARED, make)).id == second.id
+    second = await rankings.find_or_make(SHARED, make)
+    assert (await rankings.find_or_make(SHARED, make)).id == second.id
     assert make.made == 2
 
 
 async def test_without_a_cache_each_request_makes_its_own_and_says_so():
     rankings, make = SnapshotStore(Away(Store.CACHE)), Making()  # type: ignore[arg-type]
-    first, second = await rankings.at(SHARED, make), await rankings.at(SHARED, make)
+    first, second = await rankings.find_or_make(SHARED, make), await rankings.find_or_make(SHARED, make)
     assert make.made == 2
     assert first.ranking.degraded == second.ranking.degraded == (Store.CACHE,)
     assert await rankings.by_id(first.id) is None
@@ -109,14 +109,14 @@ async def test_without_a_cache_each_request_makes_its_own_and_says_so():
 
 async def test_another_feeds_ranking_may_stand_in():
     rankings, make = SnapshotStore(MemoryCache()), Making()
-    popular = await rankings.at(SHARED, make)
+    popular = await rankings.find_or_make(SHARED, make)
 
     async def borrow() -> RankingSnapshot:
         return popular
 
     own = RankingKey("for_you_feed:1:0", 1, "arguments", ProjectFilter(), 60.0)
-    assert (await rankings.at(own, borrow)).id == popular.id
-    assert (await rankings.at(own, make)).id == popular.id
+    assert (await rankings.find_or_make(own, borrow)).id == popular.id
+    assert (await rankings.find_or_make(own, make)).id == popular.id
     assert make.made == 1
 
 
@@ -127,5 +127,5 @@ async def test_what_fails_is_not_kept():
         raise StoreUnavailable(Store.DATABASE, "as the test asked")
 
     with pytest.raises(StoreUnavailable):
-        await rankings.at(SHARED, fail)
-    assert (await rankings.at(SHARED, Making())).ranking.degraded == ()
+        await rankings.find_or_make(SHARED, fail)
+    assert (await rankings.find_or_make(SHARED, Making())).ranking.degraded == ()
