@@ -66,7 +66,7 @@ BASELINE_WEIGHTS: dict[Signal, float] = {
 
 MILLIONTHS = 1_000_000  # contributions are whole millionths, so that their sum is exactly the score
 
-FIRST_PAGE_SIZE = 30  # places of a first page, as counterfactuals and previews compare it
+FIRST_PAGE_SIZE = 30  # ranks of the first page that counterfactuals and previews compare
 
 # --- explicit preferences: value of a match, times the interest's confidence -----------------------------------------
 TOOL_MATCH = 0.3
@@ -84,7 +84,7 @@ MIN_BEHAVIOR, MAX_BEHAVIOR = -0.5, 1.0  # range of the signal
 
 # --- negative feedback ----------------------------------------------------------------------------------------------
 IMPRESSION_FATIGUE_DAYS = 7.0  # age up to which an impression counts
-MAX_IMPRESSION_FATIGUE = 10  # impressions of a project that count at most
+MAX_IMPRESSION_FATIGUE = 10  # maximum impressions of a project that count
 IMPRESSION_FATIGUE_STEP = 0.02  # subtracted for each impression without a click
 MAX_DISMISSALS_READ = 50  # latest dismissals that count
 DISMISSALS_FOR_FULL = 3

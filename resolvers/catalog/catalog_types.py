@@ -156,7 +156,7 @@ class CatalogQuery:
         # One item more than requested tells whether there is a next page.
         results = await find_tools(info.context.stores, search, first + 1, position)
         info.context.is_complete = info.context.is_complete and not results.degraded
-        items = [(_tool_cursor(entry.place), Tool.from_tool(entry.tool)) for entry in results.tools]
+        items = [(_tool_cursor(entry.position), Tool.from_tool(entry.tool)) for entry in results.tools]
         parts = connection_parts(items, first, has_previous=position is not None)
         return ToolConnection(**parts, degraded=list(results.degraded))
 

@@ -150,11 +150,11 @@ class _OtherInteractions:
 
 async def _others(request: _Request, reader: RecentInteractionReader) -> _OtherInteractions:
     ids, parts = request.table.ids, request.parts
-    found = await reader.read(ids)
-    by_actor, by_cluster = await _similarities_to(request, found.actors)
+    others = await reader.read(ids)
+    by_actor, by_cluster = await _similarities_to(request, others.actors)
     order = np.argsort(ids)
-    rows = order[np.searchsorted(ids[order], found.projects)]
-    interactions = FirstInteractions(rows, found.actors, by_actor, found.at_s)
+    rows = order[np.searchsorted(ids[order], others.projects)]
+    interactions = FirstInteractions(rows, others.actors, by_actor, others.at_s)
     neighbors = (
         await _session_neighbors(request, interactions) if EvidencePart.SESSION_NEIGHBORS in parts else NO_INTERACTIONS
     )
@@ -189,14 +189,14 @@ async def _session_neighbors(request: _Request, interactions: FirstInteractions)
 
 
 async def _item_similarity(request: _Request) -> Floats:
-    found = await stored.item_factors(request.database, request.table.ids.tolist())
-    return _look_up(request.table.ids, *_sorted_similarities(found, request.factors))
+    vectors = await stored.item_factors(request.database, request.table.ids.tolist())
+    return _look_up(request.table.ids, *_sorted_similarities(vectors, request.factors))
 
 
 async def _owner_similarity(request: _Request) -> Floats:
     owners = request.table.owners
-    found = await stored.owner_factors(request.database, np.unique(owners[owners >= 0]).tolist())
-    return _look_up(owners, *_sorted_similarities(found, request.factors))
+    vectors = await stored.owner_factors(request.database, np.unique(owners[owners >= 0]).tolist())
+    return _look_up(owners, *_sorted_similarities(vectors, request.factors))
 
 
 async def _same_owner(request: _Request) -> Floats:
@@ -220,11 +220,11 @@ def _sorted_similarities(vectors: dict[int, bytes], viewer_factors: stored.Vecto
 
 
 def _similarities(vectors: Sequence[bytes], viewer_factors: stored.Vector) -> Floats:
-    """Return dot products with packed vectors; 0 for a vector of another length, left by an earlier training."""
+    """Return dot products with packed vectors; 0 for a vector of another length, which an earlier training stored."""
     length = 2 * viewer_factors.size
-    known = [index for index, vector in enumerate(vectors) if len(vector) == length > 0]
+    comparable = [index for index, vector in enumerate(vectors) if len(vector) == length > 0]
     similarity = np.zeros(len(vectors))
-    if known:
-        rows = stored.unpack_factors(b"".join(vectors[index] for index in known)).reshape(len(known), -1)
-        similarity[known] = rows @ viewer_factors
+    if comparable:
+        rows = stored.unpack_factors(b"".join(vectors[index] for index in comparable)).reshape(len(comparable), -1)
+        similarity[comparable] = rows @ viewer_factors
     return similarity

@@ -89,7 +89,7 @@ async def smallest_removal(causes: Sequence[Cause], leaves: Leaves) -> tuple[Cau
 
 def combined_exclusion(causes: Sequence[Cause]) -> ProfileExclusions:
     """Return the union of the parts of the profile that the causes are."""
-    parts = [cause.without for cause in causes]
+    parts = [cause.exclusion for cause in causes]
     return ProfileExclusions(
         frozenset().union(*(part.terms for part in parts)), frozenset().union(*(part.projects for part in parts))
     )

@@ -132,8 +132,8 @@ def strongest_action(kinds: int) -> tuple[InteractionType, str]:
 
 def _similar(basis: Basis) -> Finder:
     def find(case: _Case) -> Reasons:
-        for seed, engagement, similarity, by in case.evidence.similar.get(case.feature.id, ()):
-            if by is basis:
+        for seed, engagement, similarity, similar_by in case.evidence.similar.get(case.feature.id, ()):
+            if similar_by is basis:
                 action, verb = strongest_action(engagement.kinds)
                 if basis is Basis.TEXT:
                     id_, text = f"similar:{seed.key}", f"Similar to “{seed.title}”, which you {verb}"
@@ -155,8 +155,8 @@ def _from_owner(case: _Case) -> Reasons:
 def _similar_people_like(case: _Case) -> Reasons:
     value = case.scored.values[case.scored.signals.index(Signal.COLLABORATIVE)]
     count = round(value * weights.LIKES_FOR_FULL_COLLABORATION)
-    many = f"{count} or more" if count >= weights.LIKES_FOR_FULL_COLLABORATION else str(count)
-    yield PeopleLikeYou("people", f"{many} people with similar taste like this", count)
+    amount = f"{count} or more" if count >= weights.LIKES_FOR_FULL_COLLABORATION else str(count)
+    yield PeopleLikeYou("people", f"{amount} people with similar taste like this", count)
 
 
 def _similar_people_viewed(id_: str, signals: tuple[Signal, ...], words: str) -> Finder:
@@ -190,12 +190,12 @@ def _trending(case: _Case) -> Reasons:
         yield TrendingNow("trending", text, people, window, usual)
 
 
-def _compared(people: int, usual: float) -> str:
-    if people >= _FAR_MORE * usual:
+def _compared(visitors: int, usual: float) -> str:
+    if visitors >= _FAR_MORE * usual:
         return "far more than usual"
-    if people >= _MORE * usual:
+    if visitors >= _MORE * usual:
         return "more than usual"
-    return "about as many as usual" if people * _MORE >= usual else "fewer than usual"
+    return "about as many as usual" if visitors * _MORE >= usual else "fewer than usual"
 
 
 def _words(case: _Case) -> Reasons:

@@ -38,7 +38,7 @@ class Cause:
     engagement: EngagedProject | None = None
 
     @property
-    def without(self) -> ProfileExclusions:
+    def exclusion(self) -> ProfileExclusions:
         """Exclusion of this part of the profile."""
         if self.tag is not None:
             return ProfileExclusions(terms=frozenset({self.tag.term_id}))

@@ -32,7 +32,7 @@ def fixed_model(model: Model) -> ModelProvider:
 
 
 class ActiveValue(ABC, Generic[T]):
-    """Cached value of the database, read again after `fresh_s` seconds, so that a rollback needs no restart.
+    """Cached value of the database, read again after `refresh_s` seconds, so that a rollback needs no restart.
 
     While the database is unavailable or the stored value is invalid, the last valid value remains in use.
     """
@@ -43,19 +43,19 @@ class ActiveValue(ABC, Generic[T]):
     def __init__(
         self,
         database: Database,
-        fresh_s: float = weights.MODEL_FRESH_S,
+        refresh_s: float = weights.MODEL_FRESH_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
         self._value = self.shipped
-        self._fresh_s = fresh_s
+        self._refresh_s = refresh_s
         self._clock = clock
         self._read_again_at = clock()
 
     async def __call__(self) -> T:
         """Return the active value, or the shipped one if none was activated."""
         if self._clock() >= self._read_again_at:
-            self._read_again_at = self._clock() + self._fresh_s  # before the read, so that only one request reads
+            self._read_again_at = self._clock() + self._refresh_s  # before the read, so that only one request reads
             try:
                 stored = await self._read()
                 self._value = self.shipped if stored is None else stored

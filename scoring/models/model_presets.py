@@ -34,7 +34,7 @@ DEFAULT = Model(
 """Linear weights, fitted to no data set. The viewer's interests and history have the largest weights; factors, decayed
 actors and age decide between equal matches. It is in use until a model trained on this installation's log is activated.
 
-On the demo data two viewers share at most 6 of 30 places; with the last six weights seven times as large, 22."""
+On the demo data two viewers share at most 6 of 30 projects; with the last six weights seven times as large, 22."""
 
 ONBOARDING = Model(
     "onboarding",

@@ -38,7 +38,7 @@ class CandidateSource(StrEnum):
     TRENDING = "trending"  # highest velocity, updated hourly
     NEWEST = "newest"
     POPULAR = "popular"  # most all-time likes
-    RECENT = "lately"  # most actors among the latest first interactions on the platform
+    RECENT = "lately"  # most actors in the latest first interactions on the platform
     ITEM_NEIGHBORS = "item_neighbors"  # item neighbors of the history
     SESSION_NEIGHBORS = "session_neighbors"  # engaged with by actors who also engaged with the viewer's latest projects
     OWNERS = "owners"  # newest projects of the owners in the history

@@ -179,7 +179,7 @@ def signal_matrix(
 async def _features(stores: Stores, ids: Sequence[int], profile: Profile) -> list[ProjectFeatures]:
     """Read projects, without the viewer's engagement where the profile excludes it."""
     features = await read_features(stores.database, ids, profile.viewer.actor_id)
-    excluded = profile.without.projects
+    excluded = profile.exclusions.projects
     return [replace(feature, kinds=None, last_at=None) if feature.id in excluded else feature for feature in features]
 
 

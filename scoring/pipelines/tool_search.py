@@ -40,7 +40,7 @@ class ToolMatch:
     """Tool with its position; the next page starts after it."""
 
     tool: CatalogTool
-    place: ToolPosition
+    position: ToolPosition
 
 
 @dataclass(frozen=True, slots=True)

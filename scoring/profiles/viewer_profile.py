@@ -42,7 +42,7 @@ class Profile:
     engagements: tuple[EngagedProject, ...] = ()  # history, the latest first, at most `weights.PROFILE_ENGAGEMENTS`
     vector: Vector | None = None  # unit vector of interests and history
     degraded: tuple[Store, ...] = ()  # unavailable stores
-    without: ProfileExclusions = NO_EXCLUSIONS  # interests and history left out, for counterfactuals
+    exclusions: ProfileExclusions = NO_EXCLUSIONS  # interests and history left out, for counterfactuals
 
     @property
     def is_empty(self) -> bool:
@@ -112,10 +112,10 @@ async def load_profile(
     viewer: Viewer,
     at: datetime,
     deadlines: Deadlines = SERVING,
-    without: ProfileExclusions = NO_EXCLUSIONS,
+    exclusions: ProfileExclusions = NO_EXCLUSIONS,
 ) -> Profile:
     """Load a viewer's profile, in two statements and two calls to the vector store."""
-    profile = await load_profile_without_vector(stores.database, viewer, without)
+    profile = await load_profile_without_vector(stores.database, viewer, exclusions)
     if viewer.actor_id is None or profile.is_empty:
         return profile
     try:
@@ -126,30 +126,32 @@ async def load_profile(
 
 
 async def load_profile_without_vector(
-    database: Database, viewer: Viewer, without: ProfileExclusions = NO_EXCLUSIONS
+    database: Database, viewer: Viewer, exclusions: ProfileExclusions = NO_EXCLUSIONS
 ) -> Profile:
     """Load a viewer's profile without its vector, as far as the preferences allow: two statements."""
     preferences = preferences_in(viewer.settings)
     if viewer.actor_id is None or not preferences.personalized:
         return Profile(viewer)
-    limit = weights.PROFILE_ENGAGEMENTS + len(without.projects)
+    limit = weights.PROFILE_ENGAGEMENTS + len(exclusions.projects)
     all_tags, engagements = await asyncio.gather(
         tags(database, viewer.actor_id), recent_engagements(database, viewer.actor_id, limit)
     )
-    kept_tags = tuple(tag for tag in all_tags if tag.term_id not in without.terms) if preferences.use_topics else ()
-    kept = [engagement for engagement in engagements if engagement.project_id not in without.projects]
-    learnable = _learnable(kept[: weights.PROFILE_ENGAGEMENTS], learnable_kinds(preferences))
-    return Profile(viewer, kept_tags, tuple(learnable), without=without)
+    allowed_tags = (
+        tuple(tag for tag in all_tags if tag.term_id not in exclusions.terms) if preferences.use_topics else ()
+    )
+    allowed = [engagement for engagement in engagements if engagement.project_id not in exclusions.projects]
+    learnable = _learnable(allowed[: weights.PROFILE_ENGAGEMENTS], learnable_kinds(preferences))
+    return Profile(viewer, allowed_tags, tuple(learnable), exclusions=exclusions)
 
 
 def _learnable(engagements: Sequence[EngagedProject], kinds: EngagementKind) -> Iterator[EngagedProject]:
     """Restrict engagements to some kinds; an engagement of other kinds only is left out."""
     for engagement in engagements:
-        kept = engagement.kinds & kinds
-        if kept == engagement.kinds:
+        allowed = engagement.kinds & kinds
+        if allowed == engagement.kinds:
             yield engagement
-        elif kept:
-            yield replace(engagement, kinds=kept)
+        elif allowed:
+            yield replace(engagement, kinds=allowed)
 
 
 async def _profile_vector(stores: Stores, profile: Profile, actor_id: int, at: datetime) -> Vector | None:
@@ -167,10 +169,10 @@ async def _profile_vector(stores: Stores, profile: Profile, actor_id: int, at: d
 
 async def _stated(stores: Stores, profile: Profile, actor_id: int) -> Vector | None:
     """Return the vector of the interests. With exclusions, the text of the remaining interests is embedded."""
-    if profile.without == NO_EXCLUSIONS:
+    if profile.exclusions == NO_EXCLUSIONS:
         return await stores.vectors.profile(actor_id)
     space = stores.embedder.model, stores.embedder.dimension
-    text = await IndexDocumentReader(stores.database, space).profile_text(actor_id, profile.without)
+    text = await IndexDocumentReader(stores.database, space).profile_text(actor_id, profile.exclusions)
     return (await stores.embedder.embed([text]))[0] if text else None
 
 

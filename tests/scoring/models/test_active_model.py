@@ -18,7 +18,7 @@ async def appoint(database: Database, name: str | None, **curves: object) -> Non
 
 async def test_what_ships_ranks_until_a_model_is_put_in_service_and_a_rollback_needs_no_restart(database: Database):
     clock = [0.0]
-    now = ActiveModel(database, fresh_s=30, clock=lambda: clock[0])
+    now = ActiveModel(database, refresh_s=30, clock=lambda: clock[0])
     assert await now() == DEFAULT
     await appoint(database, "mine", **as_data(BASELINE))
     assert (await now()).name == "default"
@@ -32,7 +32,7 @@ async def test_what_ships_ranks_until_a_model_is_put_in_service_and_a_rollback_n
 
 async def test_a_model_that_cannot_serve_leaves_the_last_good_one_in_place(database: Database):
     clock = [0.0]
-    now = ActiveModel(database, fresh_s=30, clock=lambda: clock[0])
+    now = ActiveModel(database, refresh_s=30, clock=lambda: clock[0])
     await appoint(database, "good", **as_data(BASELINE))
     assert (await now()).name == "good"
     await appoint(database, "of another version", moon_phase={"xs": [0, 1], "ys": [0, 1]})

@@ -57,7 +57,7 @@ def test_a_clock_that_cannot_run_is_refused(rates: object) -> None:
 
 async def test_a_server_takes_up_what_is_put_in_service_without_a_restart(database: Database) -> None:
     time = [0.0]
-    current = ActiveTrendConstants(database, fresh_s=30, clock=lambda: time[0])
+    current = ActiveTrendConstants(database, refresh_s=30, clock=lambda: time[0])
     assert await current() == DEFAULT_TREND_CONSTANTS
     kept = await keep(database, as_data(OTHERS, UNIFORM_CLOCK))
     assert await current() == DEFAULT_TREND_CONSTANTS
