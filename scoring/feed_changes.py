@@ -52,7 +52,7 @@ class FeedChange:
 
 @dataclass(frozen=True, slots=True)
 class NotificationTiming:
-    """Intervals in seconds."""
+    """Intervals of checks and notifications, in seconds."""
 
     min_check_s: float = 0.5  # shortest time between two reads of the viewers' versions
     max_check_s: float = 3.0  # longest time between them, without notifications from other processes

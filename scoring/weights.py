@@ -98,7 +98,7 @@ FAMILIAR_ENGAGEMENTS = 3  # projects engaged with from which a term of theirs is
 
 # --- collaborative --------------------------------------------------------------------------------------------------
 LIKE_NEIGHBOR_COUNT = 30  # user neighbors whose likes count
-MIN_SHARED_TAGS = 2  # interests or projects that two user neighbors share at least
+MIN_SHARED_INTERESTS = 2  # interests or projects that two user neighbors share at least
 LIKES_FOR_FULL_COLLABORATION = 10  # likes by user neighbors at which the signal is full
 ANONYMITY_FLOOR = 5  # a count of fewer actors becomes 0, so that it reveals no single actor
 
@@ -125,7 +125,7 @@ ENOUGH_LIKES = 5
 # --- candidates: limit of each source -------------------------------------------------------------------------------
 CANDIDATES_NEAR = 200
 CANDIDATES_COLLABORATIVE = 200
-CANDIDATES_TAGS = 200
+CANDIDATES_INTERESTS = 200
 CANDIDATES_TRENDING = 100
 CANDIDATES_NEWEST = 100
 CANDIDATES_POPULAR = 100

@@ -107,7 +107,7 @@ def _reasons(case: _Case) -> tuple[Reason, ...]:
 
 def _interests(case: _Case) -> Reasons:
     terms = {int(id_) for part in incidences([case.feature.terms]).values() for id_ in part.terms}
-    for tag in case.evidence.profile.tags:
+    for tag in case.evidence.profile.interests:
         if tag.term_id in terms:
             id_ = f"interest:{tag.kind}:{tag.key}"
             text = f"Matches your interest in {tag.name}"

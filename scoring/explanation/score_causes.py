@@ -80,14 +80,14 @@ def _content(
 ) -> list[_Part]:
     """Attribute the contributions of content signals to the viewer's interests and engaged projects."""
     terms = _terms(feature.terms)
-    tags = {Cause(tag): tag.confidence for tag in profile.tags}
+    tags = {Cause(tag): tag.confidence for tag in profile.interests}
     history = {Cause(engagement=engagement): engagement for engagement in profile.engagements if engagement.kinds}
     text = scored_project.contribution(Signal.VECTOR_SIMILARITY)
     stated = weights.PROFILE_TEXT_SHARE * text
     return [
         (
             total_contribution(scored_project, INTEREST_SIGNALS),
-            {Cause(tag): tag.confidence * MATCH_VALUES[tag.kind] for tag in profile.tags if tag.term_id in terms},
+            {Cause(tag): tag.confidence * MATCH_VALUES[tag.kind] for tag in profile.interests if tag.term_id in terms},
         ),
         (stated, tags),
         (
@@ -104,7 +104,7 @@ def _content(
         ),
         (
             scored_project.contribution(Signal.COLLABORATIVE),
-            dict.fromkeys(tags if len(tags) >= weights.MIN_SHARED_TAGS else history, 1.0),
+            dict.fromkeys(tags if len(tags) >= weights.MIN_SHARED_INTERESTS else history, 1.0),
         ),
     ]
 

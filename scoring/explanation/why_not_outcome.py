@@ -52,12 +52,8 @@ def locate_project(ranking: Ranking, project_id: int, unranked: ScoredProject | 
     return WhyNot(
         Outcome.NOT_A_CANDIDATE if index is None else Outcome.RANKED,
         rank=None if index is None else index + 1,
-        rank_by_score=None if scored is None else _rank_of(scored, ranking),
+        rank_by_score=None if scored is None else 1 + int((scores(ranking.contributions) > scored.score).sum()),
         ranked=ranking.ids.size,
         scored=scored,
         degraded=ranking.degraded,
     )
-
-
-def _rank_of(scored: ScoredProject, ranking: Ranking) -> int:
-    return 1 + int((scores(ranking.contributions) > scored.score).sum())

@@ -101,12 +101,12 @@ async def likes_by_neighbors(stores: Stores, profile: Profile) -> dict[int, int]
     actor_id = profile.viewer.actor_id
     if actor_id is None or profile.is_empty or not profile.preferences.social_signals:
         return {}
-    has_interests = len(profile.tags) >= weights.MIN_SHARED_TAGS
+    has_interests = len(profile.interests) >= weights.MIN_SHARED_INTERESTS
     return await liked_by_neighbors(
         stores.database,
         actor_id,
         None if has_interests else [engagement.project_id for engagement in profile.engagements],
-        terms=profile.tag_terms.tolist(),
+        terms=profile.interest_terms.tolist(),
         neighbors=weights.LIKE_NEIGHBOR_COUNT,
         min_shared=weights.MIN_SHARED_TAGS,
         min_actors=weights.ANONYMITY_FLOOR,
@@ -121,9 +121,9 @@ async def _near(stores: Stores, profile: Profile, where: ProjectFilter, terms: T
 
 
 async def _tagged(stores: Stores, profile: Profile, where: ProjectFilter) -> list[int]:
-    if not profile.tags:
+    if not profile.interests:
         return []
-    return await tag_matches(stores.database, profile.tag_terms.tolist(), weights.CANDIDATES_TAGS, where)
+    return await tag_matches(stores.database, profile.interest_terms.tolist(), weights.CANDIDATES_INTERESTS, where)
 
 
 async def _shared(stores: Stores, where: ProjectFilter, at: datetime) -> dict[str, list[int]]:

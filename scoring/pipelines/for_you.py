@@ -153,9 +153,9 @@ def signal_matrix(
     computed = {
         Signal.VECTOR_SIMILARITY: lambda: signals.vector_similarity(cosines),
         Signal.EXPLICIT_PREFERENCES: lambda: signals.explicit_preferences(
-            table.all_terms, profile.tag_terms, profile.tag_worth
+            table.all_terms, profile.interest_terms, profile.interest_values
         ),
-        Signal.ANSWER_MATCHES: lambda: signals.answer_matches(table.all_terms, profile.tag_terms),
+        Signal.ANSWER_MATCHES: lambda: signals.answer_matches(table.all_terms, profile.interest_terms),
         Signal.BEHAVIORAL_SIGNALS: lambda: signals.behavioral_signals(
             table.viewed_at >= week_ago, table.liked, table.terms[TermKind.TOOL], profile.recent_tools(at)
         ),

@@ -87,7 +87,7 @@ async def rank(
     order, values, contributions = base, values[base], contributions[base]
     if profile is not None and projects:
         carried = signals.union(incidences([projects[index].terms for index in base]).values())
-        interest_match = signals.explicit_preferences(carried, profile.tag_terms, profile.tag_worth)
+        interest_match = signals.explicit_preferences(carried, profile.interest_terms, profile.interest_values)
         boost = np.rint(weights.TRENDING_BOOST * interest_match * MILLIONTHS).astype(np.int64)
         bounded = bounded_boost(scores(contributions), boost, max_boost_places)
         values = np.column_stack([values, interest_match])

@@ -60,7 +60,9 @@ def similar_to_dismissed(table: FeatureTable, profile: Profile, dismissed: Seque
     term_weights = _dismissed_terms(
         [project.terms for project in dismissed], [engagement.terms for engagement in profile.engagements]
     )
-    terms = np.array([term for term in term_weights if term not in set(profile.tag_terms.tolist())], dtype=np.int64)
+    terms = np.array(
+        [term for term in term_weights if term not in set(profile.interest_terms.tolist())], dtype=np.int64
+    )
     carried = table.all_terms
     term_counts = np.maximum(np.bincount(carried.rows, minlength=carried.n), 1)
     by_terms = (

@@ -164,7 +164,7 @@ def _missing(counts: SignalCounts, thresholds: Thresholds) -> Sequence[Missing]:
     usable = max(counts.tags, counts.interactions)
     goals = [
         (MissingKind.ONBOARDING, counts.questions - open_questions, counts.questions, "Answer {}"),
-        (MissingKind.PEOPLE, usable, weights.MIN_SHARED_TAGS, "Add {} to be matched with people like you"),
+        (MissingKind.PEOPLE, usable, weights.MIN_SHARED_INTERESTS, "Add {} to be matched with people like you"),
         (MissingKind.INTERESTS, counts.tags, thresholds.tags, "Add {}"),
         (MissingKind.INTERACTIONS, counts.interactions, thresholds.interactions, "Open {}"),
         (MissingKind.LIKES, counts.likes, thresholds.likes, "Like {}"),
@@ -203,7 +203,7 @@ _NEEDS_ANY_DATA: _Requirement = (
     "We don't know what you like yet.",
 )
 _NEEDS_SIMILAR_PEOPLE: _Requirement = (
-    lambda counts: max(counts.tags, counts.interactions) >= weights.MIN_SHARED_TAGS,
+    lambda counts: max(counts.tags, counts.interactions) >= weights.MIN_SHARED_INTERESTS,
     "We don't know enough about you to find similar people.",
 )
 

@@ -38,7 +38,7 @@ class Profile:
     """Profile of a viewer at one time."""
 
     viewer: Viewer
-    tags: tuple[Tag, ...] = ()  # stated and learned interests, by descending confidence
+    interests: tuple[Tag, ...] = ()  # stated and learned interests, by descending confidence
     engagements: tuple[EngagedProject, ...] = ()  # history, the latest first, at most `weights.PROFILE_ENGAGEMENTS`
     vector: Vector | None = None  # unit vector of interests and history
     degraded: tuple[Store, ...] = ()  # unavailable stores
@@ -47,7 +47,7 @@ class Profile:
     @property
     def is_empty(self) -> bool:
         """Whether there is no data to personalize by."""
-        return not self.tags and not self.engaged and not self.has_answered
+        return not self.interests and not self.engaged and not self.has_answered
 
     @property
     def has_answered(self) -> bool:
@@ -71,7 +71,7 @@ class Profile:
         """Stage of the viewer."""
         done = [engagement.kinds for engagement in self.engagements if engagement.kinds]
         liked = sum(bool(kinds & EngagementKind.LIKE) for kinds in done)
-        return stage(len(self.tags), len(done), liked, self.has_answered)
+        return stage(len(self.interests), len(done), liked, self.has_answered)
 
     @property
     def preferences(self) -> Preferences:
@@ -79,14 +79,14 @@ class Profile:
         return preferences_in(self.viewer.settings)
 
     @property
-    def tag_terms(self) -> Integers:
+    def interest_terms(self) -> Integers:
         """(t,) term ids of the interests."""
-        return np.array([tag.term_id for tag in self.tags], dtype=np.int64)
+        return np.array([tag.term_id for tag in self.interests], dtype=np.int64)
 
     @property
-    def tag_worth(self) -> Floats:
+    def interest_values(self) -> Floats:
         """(t,) value of a match with each interest: its confidence times the value of its kind."""
-        return np.array([tag.confidence * MATCH_VALUES[tag.kind] for tag in self.tags], dtype=np.float64)
+        return np.array([tag.confidence * MATCH_VALUES[tag.kind] for tag in self.interests], dtype=np.float64)
 
     def familiar_terms(self) -> tuple[Integers, Floats]:
         """Return (t,) terms of the history and the interests, and their familiarity, 0 to 1; 1 for an interest."""
@@ -97,7 +97,7 @@ class Profile:
         familiar = dict(
             zip(terms.tolist(), np.minimum(counts / weights.FAMILIAR_ENGAGEMENTS, 1.0).tolist(), strict=True)
         )
-        familiar |= {tag.term_id: 1.0 for tag in self.tags}
+        familiar |= {tag.term_id: 1.0 for tag in self.interests}
         return np.array(list(familiar), dtype=np.int64), np.array(list(familiar.values()), dtype=np.float64)
 
     def recent_tools(self, at: datetime) -> Integers:
@@ -133,15 +133,15 @@ async def load_profile_without_vector(
     if viewer.actor_id is None or not preferences.personalized:
         return Profile(viewer)
     limit = weights.PROFILE_ENGAGEMENTS + len(exclusions.projects)
-    all_tags, engagements = await asyncio.gather(
+    all_interests, engagements = await asyncio.gather(
         tags(database, viewer.actor_id), recent_engagements(database, viewer.actor_id, limit)
     )
-    allowed_tags = (
-        tuple(tag for tag in all_tags if tag.term_id not in exclusions.terms) if preferences.use_topics else ()
+    interests = (
+        tuple(tag for tag in all_interests if tag.term_id not in exclusions.terms) if preferences.use_topics else ()
     )
     allowed = [engagement for engagement in engagements if engagement.project_id not in exclusions.projects]
     learnable = _learnable(allowed[: weights.PROFILE_ENGAGEMENTS], learnable_kinds(preferences))
-    return Profile(viewer, allowed_tags, tuple(learnable), exclusions=exclusions)
+    return Profile(viewer, interests, tuple(learnable), exclusions=exclusions)
 
 
 def _learnable(engagements: Sequence[EngagedProject], kinds: EngagementKind) -> Iterator[EngagedProject]:

@@ -32,7 +32,7 @@ _FORMAT = 6  # version of the layout; a body of another version counts as expire
 
 @dataclass(frozen=True, slots=True)
 class RankingSnapshot:
-    """Stored ranking."""
+    """Ranking stored for paging."""
 
     id: str  # 16 random bytes as hex, so that cursors cannot be guessed
     actor_id: int | None  # actor of a personal ranking; None for a shared one

@@ -161,11 +161,11 @@ async def test_nothing_is_found_after_the_deadline(world: World):
 async def test_a_profile_with_exclusions_equals_that_of_an_actor_without_these_interactions(world: World):
     viewer = await world.viewer("ada")
     whole = await load_profile(world.stores, viewer, MOMENT, PATIENT)
-    causes = [Cause(whole.tags[0]), Cause(engagement=whole.engagements[1])]
+    causes = [Cause(whole.interests[0]), Cause(engagement=whole.engagements[1])]
     imagined = await load_profile(world.stores, viewer, MOMENT, PATIENT, combined_exclusion(causes))
     await take_away(world, "ada", causes)
     real = await load_profile(world.stores, await world.viewer("ada"), MOMENT, PATIENT)
-    assert (imagined.tags, imagined.engagements) == (real.tags, real.engagements)
+    assert (imagined.interests, imagined.engagements) == (real.interests, real.engagements)
     assert imagined.vector is not None
     assert real.vector is not None
     assert imagined.vector == pytest.approx(real.vector, abs=1e-6)
