@@ -59,7 +59,9 @@ async def rank(
     table, contributions = scored.table, scored.contributions
     best = order_by_score(scores(contributions), table.keys)[: weights.SNAPSHOT_RANKS]
     eligible = under_exposed(table.age_days, table.likes, table.viewed_at, table.liked)
-    exploration_draw = draw(eligible[best], table.ids[best], exploration_seed(viewer.actor_id or 0, at.date()), exploration)
+    exploration_draw = draw(
+        eligible[best], table.ids[best], exploration_seed(viewer.actor_id or 0, at.date()), exploration
+    )
     order, changes = diversify_and_explore(
         scores(contributions)[best], table.diversity_attributes(best), exploration_draw
     )
