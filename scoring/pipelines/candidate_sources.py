@@ -108,7 +108,7 @@ async def likes_by_neighbors(stores: Stores, profile: Profile) -> dict[int, int]
         None if has_interests else [engagement.project_id for engagement in profile.engagements],
         terms=profile.interest_terms.tolist(),
         neighbors=weights.LIKE_NEIGHBOR_COUNT,
-        min_shared=weights.MIN_SHARED_TAGS,
+        min_shared=weights.MIN_SHARED_INTERESTS,
         min_actors=weights.ANONYMITY_FLOOR,
     )
 
