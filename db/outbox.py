@@ -146,7 +146,7 @@ _HELD_ROWS = (
     .where(
         OutboxRow.kind == bindparam("of_kind"),
         in_list(OutboxRow.key, bindparam("keys", type_=TextList())),
-        in_list(_VERSIONED_KEY, bindparam("stamps", type_=TextList())),
+        in_list(_VERSIONED_KEY, bindparam("versions_and_keys", type_=TextList())),
         OutboxRow.available_at == _LEASE_END,
     )
     .order_by(OutboxRow.key)  # the locking order of `enqueue`, so that no deadlock is possible
