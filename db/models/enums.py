@@ -10,6 +10,11 @@ class Role(StrEnum):
     SERVICE = "service"
     ADMINISTRATOR = "administrator"
 
+    @property
+    def rank(self) -> int:
+        """Position in the order of rights: a role has all rights of those of lower rank."""
+        return list(Role).index(self)
+
 
 class TermKind(StrEnum):
     """Kinds of `Term`."""

@@ -9,8 +9,6 @@ from gateway.callers.token_rules import TokenRules
 from gateway.errors import Unauthenticated
 from scoring.use_cases.platform_keys import MAX_KEY_LENGTH, is_valid_key
 
-_RANK = {role: rank for rank, role in enumerate((Role.VIEWER, Role.SERVICE, Role.ADMINISTRATOR))}
-
 
 @dataclass(frozen=True, slots=True)
 class TokenClaims:
@@ -38,7 +36,7 @@ class RoleClaim:
             return None
         if isinstance(value, list):
             roles = [self.names[name] for name in value if isinstance(name, str) and name in self.names]
-            return max(roles, key=_RANK.__getitem__, default=None)
+            return max(roles, key=lambda role: role.rank, default=None)
         if not isinstance(value, str) or value not in self.names:
             raise Unauthenticated(f"The token's {self.name} must be one of {', '.join(self.names)}, or be left out.")
         return self.names[value]

@@ -19,8 +19,6 @@ from scoring.feeds import Feeds
 from scoring.mathematics.viewer_stages import BASELINE_THRESHOLDS, Thresholds
 from scoring.use_cases.unit_of_work import UnitOfWork
 
-_RANK = {role: rank for rank, role in enumerate((Role.VIEWER, Role.SERVICE, Role.ADMINISTRATOR))}
-
 
 @dataclass(kw_only=True)
 class Context(UnitOfWork):
@@ -75,7 +73,7 @@ class Context(UnitOfWork):
         """
         if not self.caller.is_identified:
             raise Unauthenticated("Send a bearer token, or the X-Session-Id of an earlier response.")
-        if role is Role.VIEWER or _RANK[await self.role()] >= _RANK[role]:
+        if role is Role.VIEWER or (await self.role()).rank >= role.rank:
             return
         if self.caller.user_key is None:
             raise Unauthenticated(f"This needs a bearer token whose role is {role.value}.")
