@@ -16,6 +16,7 @@ from db.errors import StoreUnavailable
 from db.interactions.served_pages import ServedPageLog
 from db.interactions.velocity_queries import velocities
 from db.models import FeedKind, now
+from db.page_projects import NO_NEEDS, PageNeeds, PageProjects
 from db.stores import Stores
 from scoring import weights
 from scoring.collaborative.recent_interactions import RecentInteractionReader
@@ -83,6 +84,7 @@ class Feeds:
         self._clock = clock
         self._deadlines = deadlines
         self._snapshots = SnapshotStore(stores.cache)
+        self._projects = PageProjects(stores.database)
         self._last_pages: LastKnownValues[RequestKey, Page] = LastKnownValues(_REMEMBERED_PAGES)
 
     async def model(self) -> Model:
@@ -91,17 +93,21 @@ class Feeds:
 
     # --- pages ------------------------------------------------------------------------------------------------------
 
-    async def for_you(self, viewer: Viewer, first: int, after: str | None, where: ProjectFilter) -> Page:
+    async def for_you(
+        self, viewer: Viewer, first: int, after: str | None, where: ProjectFilter, needs: PageNeeds = NO_NEEDS
+    ) -> Page:
         """Return a page of For You.
 
         Raises `BadRequest` if an argument is invalid; the message says how to fix it.
         """
-        request = PageRequest.checked(FeedKind.FOR_YOU, viewer, where, digest(where), first, after)
+        request = PageRequest.checked(FeedKind.FOR_YOU, viewer, where, digest(where), first, after, needs)
         return await self._page(request, partial(self._for_you, viewer, where))
 
-    async def popular(self, viewer: Viewer, first: int, after: str | None, where: ProjectFilter) -> Page:
+    async def popular(
+        self, viewer: Viewer, first: int, after: str | None, where: ProjectFilter, needs: PageNeeds = NO_NEEDS
+    ) -> Page:
         """Return a page of the popular projects. Raises as `for_you`."""
-        request = PageRequest.checked(FeedKind.POPULAR, viewer, where, digest(where), first, after)
+        request = PageRequest.checked(FeedKind.POPULAR, viewer, where, digest(where), first, after, needs)
 
         async def make() -> Ranking:
             return await popular.rank(self._stores.database, where, self._clock())
@@ -109,19 +115,27 @@ class Feeds:
         return await self._page(request, partial(self._snapshot, request, popular.NAME, weights.POPULAR_FRESH_S, make))
 
     async def trending(
-        self, viewer: Viewer, window: Window, first: int, after: str | None, where: ProjectFilter
+        self,
+        viewer: Viewer,
+        window: Window,
+        first: int,
+        after: str | None,
+        where: ProjectFilter,
+        needs: PageNeeds = NO_NEEDS,
     ) -> Page:
         """Return a page of the trending projects. Raises as `for_you`."""
-        request = PageRequest.checked(FeedKind.TRENDING, viewer, where, digest(where, window), first, after)
+        request = PageRequest.checked(FeedKind.TRENDING, viewer, where, digest(where, window), first, after, needs)
         return await self._page(request, partial(self._trending, window, request))
 
-    async def newest(self, viewer: Viewer, first: int, after: str | None, where: ProjectFilter) -> Page:
+    async def newest(
+        self, viewer: Viewer, first: int, after: str | None, where: ProjectFilter, needs: PageNeeds = NO_NEEDS
+    ) -> Page:
         """Return a page of the newest projects. Raises as `for_you`."""
-        request = PageRequest.checked(FeedKind.NEWEST, viewer, where, digest(where), first, after)
+        request = PageRequest.checked(FeedKind.NEWEST, viewer, where, digest(where), first, after, needs)
         if request.after is not None and request.behind is None:
             raise ForeignCursor("this cursor belongs to another feed; start `newest` without `after`")
         try:
-            page = await feed_pages.newest_page(self._stores.database, request, self._clock())
+            page = await self._with_needs(await feed_pages.newest_page(self._projects, request, self._clock()), request)
         except StoreUnavailable as error:
             return self._last_known(request, error)
         if viewer.actor_id is None:
@@ -130,11 +144,17 @@ class Feeds:
         return page
 
     async def search(
-        self, viewer: Viewer, query: SearchQuery, first: int, after: str | None, where: ProjectFilter
+        self,
+        viewer: Viewer,
+        query: SearchQuery,
+        first: int,
+        after: str | None,
+        where: ProjectFilter,
+        needs: PageNeeds = NO_NEEDS,
     ) -> Page:
         """Return a page of a search. Raises as `for_you`."""
         arguments = digest(where, query.text, query.alpha, query.personalized)
-        request = PageRequest.checked(FeedKind.SEARCH, viewer, where, arguments, first, after)
+        request = PageRequest.checked(FeedKind.SEARCH, viewer, where, arguments, first, after, needs)
         owner = viewer if query.personalized and viewer.actor_id is not None else None
 
         async def make() -> Ranking:
@@ -146,10 +166,16 @@ class Feeds:
         return await self._page(request, find)
 
     async def similar(
-        self, viewer: Viewer, project_id: int, first: int, after: str | None, where: ProjectFilter
+        self,
+        viewer: Viewer,
+        project_id: int,
+        first: int,
+        after: str | None,
+        where: ProjectFilter,
+        needs: PageNeeds = NO_NEEDS,
     ) -> Page:
         """Return a page of the projects that are similar to a project. Raises as `for_you`."""
-        request = PageRequest.checked(FeedKind.SIMILAR, viewer, where, digest(where, project_id), first, after)
+        request = PageRequest.checked(FeedKind.SIMILAR, viewer, where, digest(where, project_id), first, after, needs)
 
         async def make() -> Ranking:
             return await similar.rank(self._stores, project_id, where, self._clock(), self._deadlines)
@@ -160,7 +186,7 @@ class Feeds:
     async def preview(self, viewer: Viewer, first: int, where: ProjectFilter) -> Page:
         """Return a first page of For You without logging it as served."""
         request = PageRequest.checked(FeedKind.FOR_YOU, viewer, where, digest(where), first, None)
-        return await feed_pages.cut(self._stores.database, await self._for_you(viewer, where), request)
+        return await feed_pages.cut(self._projects, await self._for_you(viewer, where), request, self._clock())
 
     async def snapshots(self, ids: Sequence[str]) -> dict[str, RankingSnapshot]:
         """Return snapshots by id; expired ones are left out."""
@@ -311,12 +337,24 @@ class Feeds:
         """Cut a page from the snapshot of the cursor, or for a first page from the result of `find`."""
         try:
             snapshot = await self._snapshot_of_cursor(request) or await find()
-            page = await feed_pages.cut(self._stores.database, snapshot, request)
+            page = await self._with_needs(
+                await feed_pages.cut(self._projects, snapshot, request, self._clock()), request
+            )
         except StoreUnavailable as error:
             return self._last_known(request, error)
         if snapshot.actor_id is None and _is_complete(page, request):
             self._last_pages.remember({request.key: page})
         self._log(page, request.viewer, snapshot.ranking)
+        return page
+
+    async def _with_needs(self, page: Page, request: PageRequest) -> Page:
+        """Add the velocities and reasons that a request needs."""
+        if request.needs.velocity:
+            velocity = await self.velocities(list(page.projects))
+            projects = {id_: replace(found, velocity=velocity.get(id_, 0.0)) for id_, found in page.projects.items()}
+            page = replace(page, projects=projects)
+        if request.needs.reasons:
+            page = replace(page, reasons=await self.reasons(request.viewer, [entry.scored for entry in page.entries]))
         return page
 
     def _last_known(self, request: PageRequest, error: StoreUnavailable) -> Page:

@@ -1,16 +1,17 @@
 """Rankings: ordered projects, the contributions that add up to their scores, and adjustments of rank."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from db.catalog.project_cards import ProjectCard
 from db.errors import Store
 from db.models import FeedKind
+from db.page_projects import PageProject
 from scoring.mathematics.diversity import RankChange
 from scoring.mathematics.exploration import NO_DRAW, ExplorationDraw
 from scoring.mathematics.signals import Integers
@@ -101,7 +102,7 @@ class PageEntry:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Page of a feed, cut from one snapshot. `cards` holds the projects by id, as read for this page.
+    """Page of a feed, cut from one snapshot. `projects` holds the projects by id, as read for this page.
 
     `ranked_count` is the number of ranked projects; unranked projects may follow them. None without a snapshot.
     """
@@ -113,10 +114,11 @@ class Page:
     generated_at: datetime
     degraded: tuple[Store, ...]
     entries: tuple[PageEntry, ...]
-    cards: Mapping[int, ProjectCard]
+    projects: Mapping[int, PageProject]
     has_next: bool
     has_previous: bool
     ranked_count: int | None = None
+    reasons: Mapping[int, tuple[Any, ...]] = field(default_factory=dict)  # `Reason`s by project id; empty unless needed
 
 
 @dataclass(frozen=True, slots=True)

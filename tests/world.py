@@ -117,7 +117,7 @@ class World:
 
 def keys_of(page: Page) -> list[str]:
     """The platform keys of a page, in order."""
-    return [page.cards[entry.project_id].key for entry in page.entries]
+    return [page.projects[entry.project_id].content.key for entry in page.entries]
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.actors.imported_interests import replace_imported_tags
+from db.catalog.project_versions import raise_project_versions
 from db.catalog.visibility import KNOWN_USER
 from db.database.batches import insert_batch, upsert_batch
 from db.database.column_types import IntegerList, TextList, UtcDateTime, in_list
@@ -33,6 +34,8 @@ class Viewer:
     version: int  # increases with every write for the actor; 0 without an actor
     settings: dict[str, Any]
     opted_out: bool = False  # views and impressions of this request are not stored
+    # Kind ("user" or "session") and key by which the next statement verifies a viewer that was remembered, not read.
+    verified_by: tuple[str, str] | None = None
 
 
 ANONYMOUS_VIEWER = Viewer(None, None, None, None, None, Role.VIEWER, 0, {})
@@ -234,6 +237,9 @@ async def upsert_users(
     keys = {"keys": [record.key for record in accepted]}
     roles = {key: card.role for key, card in stored.items()}
     await _write([record for record in accepted if _differs(record, stored.get(record.key))], roles, connection)
+    renamed = [
+        stored[record.key].id for record in accepted if record.key in stored and _differs(record, stored[record.key])
+    ]
     await connection.execute(_INSERT_USERS_ACTORS, keys | {"now": now()})
     actors = {row.key: row.id for row in await connection.execute(_ACTORS, keys)}
     with_changed_interests = await replace_imported_tags(
@@ -246,6 +252,7 @@ async def upsert_users(
         if actors[record.key] in with_changed_interests or _differs(record, stored.get(record.key))
     } - added
     await raise_versions(connection, [actors[key] for key in changed])
+    await raise_project_versions(connection, owner_ids=renamed)
     await enqueue(connection, OutboxKind.PROFILE, [str(actors[key]) for key in added | changed])
     return upsert_result(len(records), added, changed, refused)
 

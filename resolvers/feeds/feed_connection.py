@@ -7,7 +7,7 @@ from typing import Annotated, Self
 import strawberry
 
 from db.actors.users import Viewer
-from db.catalog.project_cards import ProjectCard, ProjectFilter
+from db.catalog.project_cards import ProjectFilter
 from db.errors import Store
 from db.models import FeedKind
 from resolvers.common import enums  # noqa: F401 (publishes the enums that are named below)
@@ -124,14 +124,14 @@ class FeedEdge(Node):
     """The filter of For You; None for other feeds."""
 
     @classmethod
-    def from_entry(cls, feed: FeedKind, entry: PageEntry, card: ProjectCard, where: ProjectFilter) -> Self:
+    def from_entry(cls, feed: FeedKind, entry: PageEntry, node: Project, where: ProjectFilter) -> Self:
         """Return the edge of an entry; `where` is the filter of the feed."""
         return cls(
             id=edge_global_id(feed, entry.cursor),
             cursor=entry.cursor,
             rank=entry.rank,
             score=as_float(entry.scored.score),
-            node=Project.from_card(card),
+            node=node,
             scored_project=entry.scored,
             where=where if feed is FeedKind.FOR_YOU else None,
         )
@@ -175,9 +175,8 @@ class FeedConnection:
     def from_page(cls, page: Page, where: ProjectFilter) -> Self:
         """Return the connection of a page; `where` is the filter of the feed."""
         edges = [
-            FeedEdge.from_entry(page.kind, entry, page.cards[entry.project_id], where)
+            FeedEdge.from_entry(page.kind, entry, Project.from_page(page.projects[entry.project_id]), where)
             for entry in page.entries
-            if entry.project_id in page.cards
         ]
         cursors = [edge.cursor for edge in edges]
         return cls(
@@ -352,4 +351,6 @@ async def edge_by_key(info: Info, key: str) -> FeedEdge | None:
     card = await loaders.cards_by_id.load(entry.project_id)
     if card is None:
         return None
-    return FeedEdge.from_entry(feed, entry, card, ProjectFilter() if snapshot is None else snapshot.where)
+    return FeedEdge.from_entry(
+        feed, entry, Project.from_card(card), ProjectFilter() if snapshot is None else snapshot.where
+    )

@@ -9,6 +9,7 @@ import strawberry
 from db.actors.users import Viewer
 from db.catalog.project_cards import ProjectCard, ProjectFilter
 from db.models import now
+from db.page_projects import PageProject
 from resolvers.catalog.catalog_types import Category, Tool, Topic
 from resolvers.catalog.user import User, user_by_id
 from resolvers.common.context import Info
@@ -82,6 +83,25 @@ class Project(Node):
             view_count=card.view_count,
             project_id=card.id,
             owner_id=card.owner_id,
+        )
+
+    @classmethod
+    def from_page(cls, project: PageProject) -> Self:
+        """Convert a project of a page."""
+        content = project.content
+        return cls(
+            id=global_id("Project", content.key),
+            key=content.key,
+            title=content.title,
+            description=content.description,
+            type=content.type,
+            url=None if content.url is None else URL(content.url),
+            image_url=None if content.image_url is None else URL(content.image_url),
+            created_at=content.created_at,
+            like_count=project.like_count,
+            view_count=project.view_count,
+            project_id=content.id,
+            owner_id=None if content.owner is None else content.owner.id,
         )
 
     @computed(shared=True)

@@ -5,15 +5,15 @@ are skipped, and the next ranks fill the page.
 """
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Self
 
 from db.actors.users import Viewer
-from db.catalog.project_cards import Keyset, ProjectCard, ProjectFilter, newest, showable_cards
-from db.database.engine import Database
+from db.catalog.project_cards import Keyset, ProjectFilter
 from db.errors import Store
 from db.models import FeedKind
+from db.page_projects import NO_NEEDS, PageNeeds, PageProjects, PageRow
 from scoring import weights
 from scoring.errors import FirstOutOfRange, ForeignPosition, SnapshotExpired, UnknownPosition
 from scoring.ranking import Adjustment, Page, PageEntry, Ranking, Rule, ScoredProject, Strategy
@@ -38,10 +38,10 @@ class _Entry:
 
     cursor: Cursor
     scored: ScoredProject
-    card: ProjectCard
+    row: PageRow
 
 
-RequestKey = tuple[FeedKind, str, int, Cursor | None]
+RequestKey = tuple[FeedKind, str, int, Cursor | None, PageNeeds]
 """Request without its viewer, equal for all viewers of a shared page."""
 
 
@@ -55,10 +55,18 @@ class PageRequest:
     arguments: str  # digest of the filter and the other arguments, which a cursor must match
     first: int
     after: Cursor | None
+    needs: PageNeeds = field(default=NO_NEEDS, compare=False)
 
     @classmethod
     def checked(
-        cls, kind: FeedKind, viewer: Viewer, where: ProjectFilter, arguments: str, first: int, after: str | None
+        cls,
+        kind: FeedKind,
+        viewer: Viewer,
+        where: ProjectFilter,
+        arguments: str,
+        first: int,
+        after: str | None,
+        needs: PageNeeds = NO_NEEDS,
     ) -> Self:
         """Validate a page's size and parse its cursor.
 
@@ -68,12 +76,12 @@ class PageRequest:
             raise FirstOutOfRange(
                 f"`first` is {first}; ask for 0 to {weights.MAX_PAGE_SIZE} and follow endCursor for more"
             )
-        return cls(kind, viewer, where, arguments, first, Cursor.decode(after) if after is not None else None)
+        return cls(kind, viewer, where, arguments, first, Cursor.decode(after) if after is not None else None, needs)
 
     @property
     def key(self) -> RequestKey:
         """The request without its viewer."""
-        return self.kind, self.arguments, self.first, self.after
+        return self.kind, self.arguments, self.first, self.after, self.needs
 
     @property
     def hidden_owner(self) -> int | None:
@@ -91,16 +99,21 @@ class PageRequest:
         return self.after.behind if self.after else None
 
 
-async def cut(database: Database, snapshot: RankingSnapshot, request: PageRequest) -> Page:
-    """Cut a page from a snapshot."""
+async def cut(projects: PageProjects, snapshot: RankingSnapshot, request: PageRequest, at: datetime) -> Page:
+    """Cut a page from a snapshot.
+
+    Raises `db.page_projects.ViewerChanged` if the viewer is remembered and has changed since.
+    """
     entries: list[_Entry] = []
-    async for entry in _entries(database, snapshot, request):
+    async for entry in _entries(projects, snapshot, request):
         entries.append(entry)
         if len(entries) > request.first:
             break
     ranking = snapshot.ranking
-    return _page(
+    return await _page(
+        projects,
         request,
+        at,
         entries,
         ranking.strategy,
         ranking.model,
@@ -111,22 +124,16 @@ async def cut(database: Database, snapshot: RankingSnapshot, request: PageReques
     )
 
 
-async def newest_page(database: Database, request: PageRequest, at: datetime) -> Page:
-    """Cut a page of the newest projects. No ranking is stored; the cursor alone holds the position."""
+async def newest_page(projects: PageProjects, request: PageRequest, at: datetime) -> Page:
+    """Cut a page of the newest projects. No ranking is stored; the cursor alone holds the position. Raises as `cut`."""
     snapshot_id = request.after.snapshot_id if request.after else new_id()
-    cards = await newest(
-        database,
-        request.first + 1,
-        after=request.behind,
-        where=request.where,
-        actor_id=request.viewer.actor_id,
-    )
+    rows = await projects.read_newest(request.first + 1, request.viewer, after=request.behind, where=request.where)
     entries = [
-        _Entry(Cursor(snapshot_id, rank, keyset), _by_creation(keyset), card)
-        for rank, card in enumerate(cards, start=request.rank + 1)
-        for keyset in [Keyset(card.created_at, card.id)]
+        _Entry(Cursor(snapshot_id, rank, keyset), _by_creation(keyset), row)
+        for rank, row in enumerate(rows, start=request.rank + 1)
+        for keyset in [Keyset(row.created_at, row.id)]
     ]
-    return _page(request, entries, Strategy.NEWEST, "newest", snapshot_id, at)
+    return await _page(projects, request, at, entries, Strategy.NEWEST, "newest", snapshot_id, at)
 
 
 def entry_at(kind: FeedKind, cursor: Cursor, snapshot: RankingSnapshot | None, viewer: Viewer) -> PageEntry:
@@ -162,28 +169,30 @@ def _scored_at(kind: FeedKind, cursor: Cursor, ranking: Ranking) -> ScoredProjec
     return _unranked(cursor.behind.id, cursor.rank) if is_behind else None
 
 
-async def _entries(database: Database, snapshot: RankingSnapshot, request: PageRequest) -> AsyncIterator[_Entry]:
+async def _entries(projects: PageProjects, snapshot: RankingSnapshot, request: PageRequest) -> AsyncIterator[_Entry]:
     if request.behind is None:
-        async for entry in _ranked_entries(database, snapshot, request):
+        async for entry in _ranked_entries(projects, snapshot, request):
             yield entry
     if request.kind in _ENDLESS:
-        async for entry in _unranked_entries(database, snapshot, request):
+        async for entry in _unranked_entries(projects, snapshot, request):
             yield entry
 
 
-async def _ranked_entries(database: Database, snapshot: RankingSnapshot, request: PageRequest) -> AsyncIterator[_Entry]:
+async def _ranked_entries(
+    projects: PageProjects, snapshot: RankingSnapshot, request: PageRequest
+) -> AsyncIterator[_Entry]:
     ids, piece_size = snapshot.ranking.ids, request.first + _SLACK
     by_name = request.kind in _BY_NAME and snapshot.actor_id is None
     for start in range(request.rank, ids.size, piece_size):
         piece = ids[start : start + piece_size].tolist()
-        cards = await showable_cards(database, piece, request.viewer.actor_id, include_muted=by_name)
+        rows = await projects.read_listed(piece, request.viewer, include_muted=by_name)
         for index, id_ in enumerate(piece, start):
-            if id_ in cards and not _is_hidden(cards[id_], request):
-                yield _Entry(Cursor(snapshot.id, index + 1), snapshot.ranking.scored_project(index), cards[id_])
+            if id_ in rows and not _is_hidden(rows[id_], request):
+                yield _Entry(Cursor(snapshot.id, index + 1), snapshot.ranking.scored_project(index), rows[id_])
 
 
 async def _unranked_entries(
-    database: Database, snapshot: RankingSnapshot, request: PageRequest
+    projects: PageProjects, snapshot: RankingSnapshot, request: PageRequest
 ) -> AsyncIterator[_Entry]:
     """Yield the unranked projects, newest first, without those that are newer than the snapshot."""
     ranked, limit = snapshot.ranking.ids.tolist(), request.first + _SLACK
@@ -191,26 +200,19 @@ async def _unranked_entries(
     if request.behind is not None:
         rank, behind = request.rank, request.behind
     while True:
-        cards = await newest(
-            database,
-            limit,
-            after=behind,
-            where=request.where,
-            actor_id=request.viewer.actor_id,
-            excluded_ids=ranked,
-        )
-        for card in cards:
-            behind = Keyset(card.created_at, card.id)
-            if _is_hidden(card, request):
+        rows = await projects.read_newest(limit, request.viewer, after=behind, where=request.where, excluded_ids=ranked)
+        for row in rows:
+            behind = Keyset(row.created_at, row.id)
+            if _is_hidden(row, request):
                 continue
             rank += 1
-            yield _Entry(Cursor(snapshot.id, rank, behind), _unranked(card.id, rank), card)
-        if len(cards) < limit:
+            yield _Entry(Cursor(snapshot.id, rank, behind), _unranked(row.id, rank), row)
+        if len(rows) < limit:
             return
 
 
-def _is_hidden(card: ProjectCard, request: PageRequest) -> bool:
-    return request.hidden_owner is not None and card.owner_id == request.hidden_owner
+def _is_hidden(row: PageRow, request: PageRequest) -> bool:
+    return request.hidden_owner is not None and row.owner_id == request.hidden_owner
 
 
 def _by_creation(position: Keyset) -> ScoredProject:
@@ -222,8 +224,10 @@ def _unranked(project_id: int, rank: int) -> ScoredProject:
     return ScoredProject(project_id, (), (), (), (Adjustment(Rule.REMAINDER, 0, None, rank, rank),))
 
 
-def _page(
+async def _page(
+    projects: PageProjects,
     request: PageRequest,
+    at: datetime,
     entries: list[_Entry],
     strategy: Strategy,
     model: str,
@@ -233,6 +237,7 @@ def _page(
     ranked_count: int | None = None,
 ) -> Page:
     shown = entries[: request.first]
+    loaded = await projects.load([entry.row for entry in shown], request.needs, at)
     return Page(
         kind=request.kind,
         strategy=strategy,
@@ -240,8 +245,12 @@ def _page(
         snapshot_id=snapshot_id,
         generated_at=generated_at,
         degraded=degraded,
-        entries=tuple(PageEntry(entry.cursor.rank, entry.cursor.encode(), entry.scored) for entry in shown),
-        cards={entry.card.id: entry.card for entry in shown},
+        entries=tuple(
+            PageEntry(entry.cursor.rank, entry.cursor.encode(), entry.scored)
+            for entry in shown
+            if entry.row.id in loaded
+        ),
+        projects=loaded,
         has_next=len(entries) > request.first,
         has_previous=request.after is not None,
         ranked_count=ranked_count,

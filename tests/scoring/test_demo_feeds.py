@@ -55,12 +55,14 @@ async def test_each_demo_viewer_is_served_as_what_is_known_of_them(demo: World, 
 async def test_an_owner_does_not_meet_their_own_projects(demo: World):
     viewer = await demo.viewer("owner")
     page = await demo.for_you("owner", 100)
-    assert viewer.user_id not in {card.owner_id for card in page.cards.values()}
+    assert viewer.user_id not in {
+        project.content.owner and project.content.owner.id for project in page.projects.values()
+    }
 
 
 async def test_a_page_of_the_demo_shows_many_categories_and_owners(demo: World):
     page = await first_page(demo, "heavy")
-    owners = [card.owner_id for card in page.cards.values() if card.owner_id is not None]
+    owners = [project.content.owner.id for project in page.projects.values() if project.content.owner is not None]
     assert max(owners.count(owner) for owner in owners) <= 3
 
 
@@ -68,7 +70,7 @@ async def test_what_takes_off_is_among_the_first_three_of_trending(demo: World):
     page = await demo.feeds.trending(await demo.viewer("newcomer"), Window.DAY, 30, None, ANYTHING)
     assert TAKING_OFF in keys_of(page)[:3]
     assert FADING not in keys_of(page)[:10]
-    explained = next(e.scored for e in page.entries if page.cards[e.project_id].key == TAKING_OFF)
+    explained = next(e.scored for e in page.entries if page.projects[e.project_id].content.key == TAKING_OFF)
     reasons = (await demo.feeds.reasons(await demo.viewer("newcomer"), [explained]))[explained.project_id]
     (trend,) = [reason for reason in reasons if isinstance(reason, TrendingNow)]
     assert trend.visitor_count >= 85

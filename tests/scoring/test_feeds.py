@@ -73,7 +73,9 @@ async def test_a_feed_is_ranked_by_exactly_the_contributions_it_shows(world: Wor
     page = await world.for_you("ada", 100)
     assert len(page.entries) == 60
     assert (page.strategy, page.model, page.degraded) == (Strategy.PERSONALIZED, "baseline", ())
-    by_score = sorted(page.entries, key=lambda entry: (-entry.scored.score, page.cards[entry.project_id].key))
+    by_score = sorted(
+        page.entries, key=lambda entry: (-entry.scored.score, page.projects[entry.project_id].content.key)
+    )
     rank_by_score = {entry.project_id: rank for rank, entry in enumerate(by_score, start=1)}
     for entry in page.entries:
         one = entry.scored
@@ -99,7 +101,7 @@ async def test_a_like_moves_the_next_first_page_at_once(world: World):
     after = await world.for_you("cook", 100)
     assert after.snapshot_id != before.snapshot_id
     assert keys_of(after) != keys_of(before)
-    liked = next(entry.scored for entry in after.entries if after.cards[entry.project_id].key == "p0015")
+    liked = next(entry.scored for entry in after.entries if after.projects[entry.project_id].content.key == "p0015")
     assert liked.contribution(Signal.BEHAVIORAL_SIGNALS) < 0
 
 
@@ -116,7 +118,7 @@ async def test_people_like_you_counts_only_from_five_people_on(world: World):
 
 async def test_the_explanation_of_a_project_elsewhere_is_the_feeds_own(world: World):
     page = await world.for_you("ada")
-    elsewhere = await world.feeds.explain(await world.viewer("ada"), list(page.cards))
+    elsewhere = await world.feeds.explain(await world.viewer("ada"), list(page.projects))
     for entry in page.entries:
         # A cosine in float32 may differ in its last digit with the number of rows it was computed among.
         assert elsewhere[entry.project_id].contributions == pytest.approx(entry.scored.contributions, abs=2)
@@ -237,8 +239,9 @@ async def test_a_feed_costs_the_same_statements_however_long_or_large(
         with statements(empty.stores.database) as cold:
             page = await feeds.for_you(viewer, first, None, ANYTHING)
         assert len(page.entries) == first
-        # tags, touches, people alike, tag matches, shared sources, neighbor lists, behind the touches, features, cards
-        assert len(cold) == 9, cold
+        # tags, touches, people alike, tag matches, shared sources, neighbor lists, behind the touches, features, page,
+        # contents
+        assert len(cold) == 10, cold
         await empty.feeds.for_you(viewer, first, None, ANYTHING)
         with statements(empty.stores.database) as warm:
             await empty.feeds.for_you(viewer, first, None, ANYTHING)
@@ -299,13 +302,13 @@ async def test_somebody_unknown_gets_what_is_popular(world: World):
     assert (breadth.kind, breadth.strategy, breadth.model) == (FeedKind.FOR_YOU, Strategy.POPULAR, "popular")
     page = await world.feeds.popular(nobody, 60, None, ANYTHING)
     assert set(keys_of(breadth)) == set(keys_of(page)), "spread out, and nothing dropped"
-    likes = [page.cards[entry.project_id].like_count for entry in page.entries]
+    likes = [page.projects[entry.project_id].like_count for entry in page.entries]
     assert likes == sorted(likes, reverse=True)
     assert likes[0] == 8
     assert set(keys_of(page)[4:6]) == {"p0003", "p0009"}, "seen by one, liked by nobody"
     assert keys_of(page)[6:] == sorted(keys_of(page)[6:]), "equals stand newest first"
     for entry in page.entries:
-        likes_ever = weights.ALL_TIME_LIKES_WEIGHT * np.log1p(page.cards[entry.project_id].like_count)
+        likes_ever = weights.ALL_TIME_LIKES_WEIGHT * np.log1p(page.projects[entry.project_id].like_count)
         assert entry.scored.contribution(Signal.LIKES) == round(likes_ever * 1e6)
         assert entry.scored.score == sum(entry.scored.contributions)
 

@@ -97,7 +97,7 @@ async def test_reasons_are_ordered_by_contribution(world: World):
         Popular: Signal.POPULARITY,
         Fresh: Signal.FRESHNESS,
     }
-    assert set(found) == set(page.cards)
+    assert set(found) == set(page.projects)
     for entry in page.entries:
         worth = [
             entry.scored.contribution(signal_of[type(one)])
@@ -116,7 +116,7 @@ async def test_only_new_projects_are_called_fresh_and_only_where_freshness_count
     page = await world.feeds.popular(ada, 100, None, ANYTHING)
     found = await world.feeds.reasons(ada, [entry.scored for entry in page.entries])
     for id_, reasons in found.items():
-        age = MOMENT - page.cards[id_].created_at
+        age = MOMENT - page.projects[id_].content.created_at
         assert any(isinstance(one, Fresh) for one in reasons) == (age <= timedelta(days=7))
 
 

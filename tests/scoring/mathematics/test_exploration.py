@@ -159,7 +159,7 @@ async def test_a_feed_gives_some_places_to_what_little_is_known_of_and_says_so(w
     assert min(explored(page)) > weights.MIN_EXPLORATION_RANK
     found = await world.feeds.reasons(await world.viewer("ada"), [entry.scored for entry in page.entries])
     for entry in page.entries:
-        card, told = page.cards[entry.project_id], found[entry.project_id]
+        card, told = page.projects[entry.project_id].content, found[entry.project_id]
         is_explored = entry.rank in explored(page)
         assert any(isinstance(one, Exploration) for one in told) == is_explored
         if is_explored:

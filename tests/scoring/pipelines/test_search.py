@@ -75,7 +75,7 @@ async def test_the_words_that_matched_are_named(world: World):
     nobody = await find_viewer(world.stores.database)
     found = await world.feeds.reasons(nobody, [entry.scored for entry in page.entries])
     first = page.entries[0]
-    assert page.cards[first.project_id].key == "p0000"
+    assert page.projects[first.project_id].content.key == "p0000"
     (match,) = [one for one in found[first.project_id] if isinstance(one, KeywordMatch)]
     assert match.terms == ("extract", "text")
     assert summary(first.scored, found[first.project_id]).startswith("Contains “extract”, “text”")
@@ -131,7 +131,10 @@ async def test_a_boost_moves_a_search_towards_the_viewer_and_says_by_how_much(wo
     plain = await search(world, "how to use a model", viewer=ada)
     boosted = await search(world, "how to use a model", viewer=ada, personalized=True)
     assert all(entry.scored.contribution(Signal.PERSONAL_BOOST) == 0 for entry in plain.entries)
-    gained = {boosted.cards[e.project_id].key: e.scored.contribution(Signal.PERSONAL_BOOST) for e in boosted.entries}
+    gained = {
+        boosted.projects[e.project_id].content.key: e.scored.contribution(Signal.PERSONAL_BOOST)
+        for e in boosted.entries
+    }
     assert 50_000 < gained["p0004"] == max(gained.values()) <= 100_000
     stranger = await search(world, "how to use a model", personalized=True)
     assert stranger.snapshot_id != boosted.snapshot_id

@@ -125,7 +125,7 @@ async def test_interests_move_a_project_a_little_as_a_contribution(world: World)
     about_cooking = {"p0003", "p0009"}
     for entry in cook.entries[:12]:
         boost = entry.scored.contribution(Signal.EXPLICIT_PREFERENCES)
-        assert (boost > 0) == (cook.cards[entry.project_id].key in about_cooking)
+        assert (boost > 0) == (cook.projects[entry.project_id].content.key in about_cooking)
         assert entry.scored.score == sum(entry.scored.contributions)
     assert keys_of(await trending(world, "reader-0"))[:12] == everybody[:12]
     frozen = Feeds(world.stores, clock=lambda: MOMENT + timedelta(seconds=3), max_boost_places=0, deadlines=PATIENT)

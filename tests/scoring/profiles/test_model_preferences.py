@@ -208,7 +208,7 @@ async def test_the_balance_moves_the_first_page_from_the_familiar_to_the_new(wor
         await set_preferences(world, discovery=discovery)
         page = await world.for_you("ada", 60)
         best = sorted(page.entries, key=lambda entry: -entry.scored.score)[:25]
-        shares.append(sum(page.cards[entry.project_id].key not in familiar for entry in best) / 25)
+        shares.append(sum(page.projects[entry.project_id].content.key not in familiar for entry in best) / 25)
         assert all(entry.scored.score == sum(entry.scored.contributions) for entry in page.entries)
     assert shares == sorted(shares)
     assert shares[2] < shares[-1], shares  # (what is familiar stands first by itself)

@@ -40,7 +40,7 @@ async def page_of(world: World) -> Page:
 
 
 def value(page: Page, signal: Signal, key: str) -> float:
-    (found,) = [e.scored for e in page.entries if page.cards[e.project_id].key == key]
+    (found,) = [e.scored for e in page.entries if page.projects[e.project_id].content.key == key]
     return found.values[found.signals.index(signal)]
 
 

@@ -1,0 +1,358 @@
+"""Projects of a page: one statement reads what changes often; the rest is cached by the version of the row.
+
+`Project.updated_at` is the version of a row. Each change of what a card shows sets it: a change of the project, of its
+terms, of the name of a term, and of the owner. Counters do not.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from itertools import groupby
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+from sqlalchemy import String, and_, bindparam, false, func, null, or_, select, type_coerce
+from sqlalchemy.sql import ColumnElement, Select
+
+from db.actors.users import UserCard, Viewer, is_accepted_session
+from db.catalog.catalog_entries import CatalogTerm
+from db.catalog.project_cards import Keyset, ProjectFilter, conditions
+from db.catalog.visibility import MUTED, PUBLIC
+from db.database.column_types import BigIntId, IntegerList, in_list
+from db.database.engine import Database
+from db.interactions.velocity_queries import activity_by_day
+from db.models import (
+    Actor,
+    DecayedCounters,
+    Dismissal,
+    Like,
+    Mute,
+    Project,
+    ProjectTerm,
+    Role,
+    Save,
+    Term,
+    TermKind,
+    User,
+    now,
+)
+
+MAX_CONTENTS = 10_000
+"""Maximum number of projects whose content a process keeps, about 2 KB each."""
+
+_TERM_KINDS = (TermKind.TOOL, TermKind.CATEGORY, TermKind.TOPIC)
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectContent:
+    """What a card shows of a project and what changes only with the version of its row."""
+
+    id: int
+    version: Any  # `Project.updated_at` as the driver returns it; only compared
+    key: str
+    title: str
+    description: str
+    type: str
+    url: str | None
+    image_url: str | None
+    created_at: datetime
+    owner: UserCard | None
+    tools: tuple[CatalogTerm, ...]  # by name, as the other terms
+    categories: tuple[CatalogTerm, ...]
+    topics: tuple[CatalogTerm, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PageProject:
+    """One project on the page of one viewer."""
+
+    content: ProjectContent
+    like_count: int
+    view_count: int
+    liked: bool  # by the viewer
+    saved: bool
+    velocity: float = 0.0  # 0 unless needed
+    activity: tuple[int, ...] = ()  # first engagements of the last days (UTC), today last; empty unless needed
+
+
+@dataclass(frozen=True, slots=True)
+class PageNeeds:
+    """What a page needs beyond content, counters and marks."""
+
+    activity_days: int = 0  # number of days of `PageProject.activity`
+    velocity: bool = False
+    reasons: bool = False  # the reasons of all entries
+
+
+NO_NEEDS = PageNeeds()
+
+
+class PageRow(NamedTuple):
+    """What the statement of a page reads of a project."""
+
+    id: int
+    version: Any
+    owner_id: int | None
+    created_at: datetime
+    like_count: int
+    view_count: int
+    liked: bool
+    saved: bool
+    activity_version: tuple[Any, ...]  # changes with each first engagement
+
+
+class ViewerChanged(Exception):
+    """The viewer for whom a page was read has another version in the database."""
+
+
+# --- the statement of a page ---------------------------------------------------------------------------------------
+
+_IDS = bindparam("ids", type_=IntegerList())
+_ACTOR = bindparam("actor", type_=BigIntId)
+_KEY: Any = bindparam("key")
+_HAS_MUTES = select(Mute.id).where(Mute.actor_id == bindparam("muter", type_=BigIntId)).exists()
+_ACCOUNT = Actor.__table__.alias("account")
+
+
+def _of_viewer(model: Any) -> ColumnElement[bool]:
+    """Return whether the table of (actor, project) has a row of the viewer for the project."""
+    return select(model.project_id).where(model.actor_id == _ACTOR, model.project_id == Project.id).exists()
+
+
+_SHOWABLE = (PUBLIC, ~_of_viewer(Dismissal), or_(~_HAS_MUTES, ~MUTED))
+_OWN_VERSION: Mapping[str, Any] = {
+    "user": select(Actor.version).join(User, User.id == Actor.user_id).where(User.key == _KEY, Actor.id == _ACTOR),
+    "session": select(_ACCOUNT.c.version)
+    .select_from(Actor)
+    .join(_ACCOUNT, _ACCOUNT.c.id == func.coalesce(Actor.merged_into, Actor.id))
+    .where(Actor.session_key == _KEY, _ACCOUNT.c.id == _ACTOR, is_accepted_session()),
+}
+"""Subqueries of the version of the viewer's actor; null if the key now belongs to another actor."""
+_ANY_ACTOR: Mapping[str, Any] = {
+    "user": select(Actor.id).join(User, User.id == Actor.user_id).where(User.key == _KEY),
+    "session": select(Actor.id).where(Actor.session_key == _KEY),
+}
+"""Subqueries of the actor of a viewer that had none."""
+
+
+@cache
+def page_statement(identity: str | None, *, has_actor: bool, is_listed: bool) -> Select[Any]:
+    """Return the statement of a page for a kind of identity ("user", "session", None: not verified).
+
+    With `is_listed`, it reads the projects with the bound ids; otherwise all projects.
+    """
+    if identity is None:
+        version: Any = null()
+    elif has_actor:
+        version = _OWN_VERSION[identity].scalar_subquery()
+    else:
+        version = _ANY_ACTOR[identity].scalar_subquery()
+    columns: Sequence[Any] = (
+        Project.id,
+        type_coerce(Project.updated_at, String).label("version"),
+        Project.owner_id,
+        Project.created_at,
+        Project.like_count,
+        Project.view_count,
+        (_of_viewer(Like) if has_actor else false()).label("liked"),
+        (_of_viewer(Save) if has_actor else false()).label("saved"),
+        DecayedCounters.as_of_s,
+        DecayedCounters.actors_14d,
+        version.label("viewer_version"),
+    )
+    statement = (
+        select(*columns)
+        .outerjoin(DecayedCounters, DecayedCounters.project_id == Project.id)
+        .where(*(_SHOWABLE if has_actor else (PUBLIC,)))
+    )
+    return statement.where(in_list(Project.id, _IDS)) if is_listed else statement
+
+
+def _statement(viewer: Viewer, *, is_listed: bool) -> Select[Any]:
+    identity = None if viewer.verified_by is None else viewer.verified_by[0]
+    return page_statement(identity, has_actor=viewer.actor_id is not None, is_listed=is_listed)
+
+
+# --- content by version --------------------------------------------------------------------------------------------
+
+_CONTENTS = (
+    select(
+        Project.id,
+        type_coerce(Project.updated_at, String).label("version"),
+        Project.key,
+        Project.title,
+        Project.description,
+        Project.type,
+        Project.url,
+        Project.image_url,
+        Project.created_at,
+        User.id.label("owner_id"),
+        User.key.label("owner_key"),
+        User.username,
+        User.bio,
+        User.tier,
+        User.points,
+        User.role,
+        Term.id.label("term_id"),
+        Term.kind.label("term_kind"),
+        Term.key.label("term_key"),
+        Term.name.label("term_name"),
+    )
+    .outerjoin(User, User.id == Project.owner_id)
+    .outerjoin(ProjectTerm, ProjectTerm.project_id == Project.id)
+    .outerjoin(Term, Term.id == ProjectTerm.term_id)
+    .where(in_list(Project.id, _IDS))
+    .order_by(Project.id, Term.kind, Term.name, Term.id)
+)
+
+
+class PageProjects:
+    """The projects of pages, with the contents and the activity that this process has read."""
+
+    def __init__(self, database: Database, max_contents: int = MAX_CONTENTS) -> None:
+        self._database = database
+        self._max_contents = max_contents
+        self._contents: OrderedDict[int, ProjectContent] = OrderedDict()
+        self._activity: OrderedDict[int, tuple[tuple[Any, ...], tuple[int, ...]]] = OrderedDict()
+
+    async def read_listed(
+        self, ids: Sequence[int], viewer: Viewer, *, include_muted: bool = False
+    ) -> dict[int, PageRow]:
+        """Read the projects that the viewer's feeds may show (public, not dismissed, not muted), by id.
+
+        `include_muted` ignores mutes, for feeds of a topic or owner that the viewer asks for.
+
+        Raises `ViewerChanged` if the viewer is remembered and has changed since.
+        """
+        rows = await self._read(_statement(viewer, is_listed=True), viewer, {"ids": ids}, include_muted=include_muted)
+        return {row.id: row for row in rows}
+
+    async def read_newest(
+        self,
+        limit: int,
+        viewer: Viewer,
+        *,
+        after: Keyset | None,
+        where: ProjectFilter,
+        excluded_ids: Sequence[int] = (),
+    ) -> list[PageRow]:
+        """Read public projects that the viewer has not dismissed or muted, newest first.
+
+        The list starts after the position `after`; None starts at the newest project. Raises as `read_listed`.
+        """
+        statement = (
+            _statement(viewer, is_listed=False)
+            .where(*conditions(where))
+            .order_by(Project.created_at.desc(), Project.id.desc())
+            .limit(bindparam("limit", type_=BigIntId))
+        )
+        if after is not None:
+            statement = statement.where(
+                or_(
+                    Project.created_at < after.created_at,
+                    and_(Project.created_at == after.created_at, Project.id < after.id),
+                )
+            )
+        if excluded_ids:
+            statement = statement.where(~in_list(Project.id, _IDS))
+        return await self._read(statement, viewer, {"limit": limit, "ids": excluded_ids})
+
+    async def load(self, rows: Iterable[PageRow], needs: PageNeeds, at: datetime) -> dict[int, PageProject]:
+        """Complete the rows of a page. Reads contents and activity that are not known, one statement each.
+
+        Projects that were deleted after the rows were read are left out.
+        """
+        rows = list(rows)
+        contents = await self._load_contents(rows)
+        activity = await self._load_activity(rows, needs.activity_days, at) if needs.activity_days else {}
+        return {
+            row.id: PageProject(
+                contents[row.id],
+                row.like_count,
+                row.view_count,
+                row.liked,
+                row.saved,
+                activity=activity.get(row.id, ()),
+            )
+            for row in rows
+            if row.id in contents
+        }
+
+    async def _read(
+        self,
+        statement: Select[Any],
+        viewer: Viewer,
+        parameters: Mapping[str, Any],
+        *,
+        include_muted: bool = False,
+    ) -> list[PageRow]:
+        bound = {**parameters, "actor": viewer.actor_id, "muter": None if include_muted else viewer.actor_id}
+        if viewer.verified_by is not None:
+            bound |= {"key": viewer.verified_by[1], "now": now()}
+        rows = await self._database.fetch(statement, bound)
+        if viewer.verified_by is not None and rows:
+            expected = None if viewer.actor_id is None else viewer.version
+            if rows[0].viewer_version != expected:
+                raise ViewerChanged
+        return [
+            PageRow(row[0], row[1], row[2], row[3], row[4], row[5], bool(row[6]), bool(row[7]), (row[8], row[9]))
+            for row in rows
+        ]
+
+    async def _load_contents(self, rows: Sequence[PageRow]) -> dict[int, ProjectContent]:
+        contents: dict[int, ProjectContent] = {}
+        for row in rows:
+            content = self._contents.get(row.id)
+            if content is not None and content.version == row.version:
+                contents[row.id] = content
+                self._contents.move_to_end(row.id)
+        missing = [row.id for row in rows if row.id not in contents]
+        if missing:
+            read = _read_contents(await self._database.fetch(_CONTENTS, {"ids": missing}))
+            contents |= read
+            _keep(self._contents, read, self._max_contents)
+        return contents
+
+    async def _load_activity(self, rows: Sequence[PageRow], days: int, at: datetime) -> dict[int, tuple[int, ...]]:
+        today = at.astimezone(UTC).date()
+        activity: dict[int, tuple[int, ...]] = {}
+        versions = {row.id: (today, days, *row.activity_version) for row in rows}
+        for id_, version in versions.items():
+            known = self._activity.get(id_)
+            if known is not None and known[0] == version:
+                activity[id_] = known[1]
+                self._activity.move_to_end(id_)
+        missing = [row.id for row in rows if row.id not in activity]
+        if missing:
+            counts = await activity_by_day(self._database, missing, days, at)
+            activity |= {id_: tuple(by_day) for id_, by_day in counts.items()}
+            _keep(self._activity, {id_: (versions[id_], activity[id_]) for id_ in missing}, self._max_contents)
+        return activity
+
+
+def _keep(kept: OrderedDict[int, Any], values: Mapping[int, Any], limit: int) -> None:
+    kept.update(values)
+    while len(kept) > limit:
+        kept.popitem(last=False)
+
+
+def _read_contents(rows: Iterable[Any]) -> dict[int, ProjectContent]:
+    """Return the contents by project id; each row has one term of one project."""
+    contents: dict[int, ProjectContent] = {}
+    for _, group in groupby(rows, key=attrgetter("id")):
+        rows_of_project = list(group)
+        row = rows_of_project[0]
+        owner = None
+        if row.owner_id is not None:
+            owner = UserCard(row.owner_id, row.owner_key, row.username, row.bio, row.tier, row.points, Role(row.role))
+        terms: dict[str, list[CatalogTerm]] = {kind.value: [] for kind in _TERM_KINDS}
+        for term in rows_of_project:
+            if term.term_id is not None:
+                terms[term.term_kind].append(
+                    CatalogTerm(term.term_id, TermKind(term.term_kind), term.term_key, term.term_name)
+                )
+        tools, categories, topics = (tuple(terms[kind.value]) for kind in _TERM_KINDS)
+        contents[row.id] = ProjectContent(*row[:9], owner, tools, categories, topics)  # type: ignore[call-arg]  # mypy counts an Any slice wrongly
+    return contents
