@@ -9,6 +9,7 @@ from functools import partial
 
 import structlog
 
+from db.cache.last_known import LastKnownValues
 from db.errors import StoreMisconfigured, StoreUnavailable
 from db.interactions.served_pages import ServedPageLog
 from db.schema import require_current
@@ -24,6 +25,7 @@ from scoring.feeds import Feeds
 from scoring.mathematics.viewer_stages import Thresholds
 from scoring.models.active_model import ActiveModel
 from scoring.models.active_trend_constants import ActiveTrendConstants
+from scoring.use_cases.unit_of_work import MAX_REMEMBERED_VIEWERS
 
 FLUSH_EVERY_S = 1.0
 """Interval of writing the served pages to the database: one transaction for all pages of a second."""
@@ -100,6 +102,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             ),
             wake=wake,
             loader_fallbacks=LoaderFallbacks(),
+            remembered_viewers=LastKnownValues(MAX_REMEMBERED_VIEWERS),
             thresholds=Thresholds(
                 settings.personalization_min_interests,
                 settings.personalization_min_projects,

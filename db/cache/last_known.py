@@ -39,6 +39,10 @@ class LastKnownValues(Generic[K, V]):
         entries = ((key, self._entries.get(key)) for key in keys)
         return {key: entry[1] for key, entry in entries if entry is not None and entry[0] >= oldest}
 
+    def forget(self, key: K) -> None:
+        """Remove the value of a key."""
+        self._entries.pop(key, None)
+
     def clear(self) -> None:
         """Remove all values from memory."""
         self._entries.clear()

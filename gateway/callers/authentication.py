@@ -74,6 +74,7 @@ class Authenticator:
             network=self._networks.hash(str(address)) if self._networks else None,
             opted_out=request.headers.get(OPT_OUT_HEADER) == "1",
             may_administer=claims is None or claims.is_short_lived,
+            is_new_session=is_anonymous,
         )
         if claims is None and session is not None:
             id_to_send = session.renewed

@@ -48,10 +48,13 @@ class Context(UnitOfWork):
         finally:
             self._tasks.discard(task)
 
-    async def viewer_or_anonymous(self) -> Viewer:
-        """Return the viewer; an anonymous viewer if the database is unavailable, for feeds that do not need it."""
+    async def viewer_or_anonymous(self, *, remembered: bool = False) -> Viewer:
+        """Return the viewer; an anonymous viewer if the database is unavailable, for feeds that do not need it.
+
+        With `remembered`, return the viewer as `remembered_viewer` does.
+        """
         try:
-            return await self.viewer()
+            return await (self.remembered_viewer() if remembered else self.viewer())
         except StoreUnavailable:
             self.is_complete = False
             return replace(ANONYMOUS_VIEWER, opted_out=self.caller.opted_out)

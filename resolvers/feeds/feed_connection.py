@@ -10,6 +10,7 @@ from db.actors.users import Viewer
 from db.catalog.project_cards import ProjectFilter
 from db.errors import Store
 from db.models import FeedKind
+from db.page_projects import ViewerChanged
 from resolvers.common import enums  # noqa: F401 (publishes the enums that are named below)
 from resolvers.common.context import Context, Info
 from resolvers.common.descriptions import object_type
@@ -321,9 +322,13 @@ async def serve_feed(
     """
     context = info.context
     project_filter = await read_filter(context, where)
-    viewer = await (context.viewer() if personal else context.viewer_or_anonymous())
+    size, cursor = default if first is None else first, unset_to_none(after)
     try:
-        page = await serve(viewer, default if first is None else first, unset_to_none(after), project_filter)
+        try:
+            viewer = await (context.remembered_viewer() if personal else context.viewer_or_anonymous(remembered=True))
+            page = await serve(viewer, size, cursor, project_filter)
+        except ViewerChanged:
+            page = await serve(await context.viewer(), size, cursor, project_filter)
     except BadRequest as error:
         raise InvalidPage(as_sentence(str(error)), error.code) from None
     context.is_complete = context.is_complete and not page.degraded

@@ -4,14 +4,20 @@ The cache holds two entries for each snapshot. The *pointer* holds the id of the
 changes the ranking: feed, actor, viewer version, filter and model. The pointer expires at the greatest age at which the
 feed serves the ranking as a first page (`weights.*_FRESH_S`). The body expires `weights.SNAPSHOT_TTL_S` after its last
 use, so cursors stay valid. A third entry lists the snapshot under its actor, for erasure (`db.cache.names`).
+
+A body never changes, so each process keeps the bodies that it used last, and asks the cache for one again only to
+extend its life: once in `EXTEND_EVERY_S`. It keeps a pointer for as long as it is valid, or for `POINTER_KEPT_S` if
+another process has set it.
 """
 
 import hashlib
 import secrets
+import time
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
@@ -26,6 +32,16 @@ from db.models import FeedKind
 from scoring import weights
 from scoring.ranking import Adjustment, Ranking, Rule, Strategy, distinct_stores
 from scoring.weights import Signal
+
+MAX_KEPT_BYTES = 32 * 2**20
+"""Maximum size of the bodies that a process keeps: 1,000 rankings of 32 KB."""
+
+MAX_KEPT_POINTERS = 10_000
+
+EXTEND_EVERY_S = 60.0
+"""Interval of extending the life of a body in the cache, so that a body expires up to a minute early."""
+
+POINTER_KEPT_S = 5.0
 
 _FORMAT = 6  # version of the layout; a body of another version counts as expired
 
@@ -60,25 +76,81 @@ MakeRanking = Callable[[], Awaitable[Ranking | RankingSnapshot]]
 """Function that makes a ranking, or returns the snapshot of another feed to serve instead."""
 
 
-class SnapshotStore:
-    """Store of snapshots in the cache. Without the cache, each request makes its own ranking, marked degraded."""
+class _KeptSnapshot(NamedTuple):
+    snapshot: RankingSnapshot
+    size: int  # bytes of the body
+    extended_at: float
 
-    def __init__(self, cache: Cache) -> None:
+
+class _KeptSnapshots:
+    """The snapshots that this process used last, by id, limited by the size of their bodies."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        self._kept: OrderedDict[str, _KeptSnapshot] = OrderedDict()
+
+    def get(self, id_: str) -> _KeptSnapshot | None:
+        """Return a snapshot as last put, and mark it as used."""
+        kept = self._kept.get(id_)
+        if kept is not None:
+            self._kept.move_to_end(id_)
+        return kept
+
+    def put(self, kept: _KeptSnapshot) -> None:
+        """Keep a snapshot; drop the least recently used ones above the limit, and expired ones."""
+        self.drop(kept.snapshot.id)
+        self._kept[kept.snapshot.id] = kept
+        self._bytes += kept.size
+        oldest = kept.extended_at - weights.SNAPSHOT_TTL_S
+        while self._kept and (self._bytes > self._max_bytes or next(iter(self._kept.values())).extended_at < oldest):
+            self._bytes -= self._kept.popitem(last=False)[1].size
+
+    def drop(self, id_: str) -> None:
+        """Forget a snapshot."""
+        kept = self._kept.pop(id_, None)
+        if kept is not None:
+            self._bytes -= kept.size
+
+
+class SnapshotStore:
+    """Store of snapshots in the cache. Without the cache, each request makes its own ranking, marked degraded.
+
+    `clock` returns seconds of a clock that does not go back.
+    """
+
+    def __init__(
+        self, cache: Cache, clock: Callable[[], float] = time.monotonic, max_kept_bytes: int = MAX_KEPT_BYTES
+    ) -> None:
         self._cache = cache
+        self._clock = clock
+        self._kept = _KeptSnapshots(max_kept_bytes)
+        self._pointers: OrderedDict[str, tuple[str, float]] = OrderedDict()  # id, and time until which it is valid
 
     async def by_id(self, snapshot_id: str) -> RankingSnapshot | None:
         """Return a snapshot and extend its life; None if it has expired."""
+        kept = self._kept.get(snapshot_id)
+        if kept is not None and self._clock() - kept.extended_at < EXTEND_EVERY_S:
+            return kept.snapshot
         try:
             body = await self._cache.get(names.snapshot_key(snapshot_id), extend_s=weights.SNAPSHOT_TTL_S)
         except StoreUnavailable:
-            return None
-        return decode(body) if body else None
+            return None if kept is None else kept.snapshot
+        snapshot = kept.snapshot if body and kept is not None else decode(body) if body else None
+        if snapshot is None:
+            self._kept.drop(snapshot_id)
+        else:
+            self._kept.put(_KeptSnapshot(snapshot, len(body or b""), self._clock()))
+        return snapshot
 
     async def find_or_make(self, key: RankingKey, make: MakeRanking) -> RankingSnapshot:
         """Return the snapshot of a key, or make it, once across all tasks and processes.
 
         A ranking made while a store was unavailable is served for `weights.DEGRADED_FRESH_S` only.
         """
+        id_, valid_until = self._pointers.get(key.pointer, ("", 0.0))
+        if self._clock() < valid_until and (snapshot := await self.by_id(id_)) is not None:
+            return snapshot
 
         async def compute() -> Computed[RankingSnapshot]:
             snapshot = await self._store(key, await make())
@@ -88,9 +160,18 @@ class SnapshotStore:
         computed = await get_or_compute(
             self._cache, key.pointer, compute, lock_s=weights.RANKING_LOCK_S, cancel_when_abandoned=True
         )
-        if computed.decoded is not None:
-            return computed.decoded
-        return await self.by_id(computed.value.decode()) or await self._make_again(key, compute)
+        if computed.decoded is None:
+            self._keep_pointer(key.pointer, computed.value.decode(), min(POINTER_KEPT_S, key.max_age_s))
+            return await self.by_id(computed.value.decode()) or await self._make_again(key, compute)
+        if Store.CACHE not in computed.decoded.ranking.degraded:
+            self._keep_pointer(key.pointer, computed.decoded.id, computed.ttl_s)
+        return computed.decoded
+
+    def _keep_pointer(self, pointer: str, id_: str, valid_s: float) -> None:
+        self._pointers[pointer] = (id_, self._clock() + valid_s)
+        self._pointers.move_to_end(pointer)
+        if len(self._pointers) > MAX_KEPT_POINTERS:
+            self._pointers.popitem(last=False)
 
     async def _make_again(
         self, key: RankingKey, compute: Callable[[], Awaitable[Computed[RankingSnapshot]]]
@@ -108,12 +189,14 @@ class SnapshotStore:
         if isinstance(ranking, RankingSnapshot):
             return ranking
         snapshot = RankingSnapshot(new_id(), key.actor_id, key.arguments, key.where, ranking)
+        body = encode(snapshot)
         try:
-            await self._cache.put(names.snapshot_key(snapshot.id), encode(snapshot), weights.SNAPSHOT_TTL_S)
+            await self._cache.put(names.snapshot_key(snapshot.id), body, weights.SNAPSHOT_TTL_S)
             if snapshot.actor_id is not None:
                 await self._cache.put(names.ownership_key(snapshot.actor_id, snapshot.id), b"", names.OWNERSHIP_TTL_S)
         except StoreUnavailable:
             return _without_cache(snapshot)
+        self._kept.put(_KeptSnapshot(snapshot, len(body), self._clock()))
         return snapshot
 
 

@@ -11,10 +11,14 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.actors.users import ANONYMOUS_VIEWER, Viewer, find_viewer
+from db.cache.last_known import LastKnownValues
 from db.models import Role
 from db.privacy.session_claims import CLAIM_DURATION
 from db.stores import Stores
 from scoring.use_cases.input_errors import CallerUnidentified
+
+MAX_REMEMBERED_VIEWERS = 20_000
+"""Maximum number of viewers that a process remembers, about 0.5 KB each."""
 
 
 def new_session_key() -> str:
@@ -35,6 +39,15 @@ class Caller:
     # Whether the token's lifetime is short enough for an administrator, who otherwise has the role VIEWER.
     may_administer: bool = True
 
+    is_new_session: bool = False  # whether the session was issued for this request, so that it has no actor yet
+
+    @property
+    def identity(self) -> tuple[str, str] | None:
+        """Kind ("user" or "session") and key of the identity; None without one."""
+        if self.user_key is not None:
+            return "user", self.user_key
+        return None if self.session_key is None else ("session", self.session_key)
+
     @property
     def is_identified(self) -> bool:
         """Whether the caller names a user or a session."""
@@ -51,6 +64,10 @@ class UnitOfWork:
     # Whether an interaction counts in trending only if a served page has shown the project to the actor.
     trending_requires_impression: bool = False
     claimed_session_lifetime: timedelta = CLAIM_DURATION  # how long a session id acts as the account
+    # The viewers that this process read last, by `Caller.identity`.
+    remembered_viewers: LastKnownValues[tuple[str, str], Viewer] = field(
+        default_factory=lambda: LastKnownValues(MAX_REMEMBERED_VIEWERS)
+    )
     _viewer: "asyncio.Task[Viewer] | None" = field(default=None, init=False)
     _tasks: "set[asyncio.Task[Any]]" = field(default_factory=set, init=False)
 
@@ -61,13 +78,30 @@ class UnitOfWork:
             self._tasks.add(self._viewer)
         return await self._viewer
 
+    async def remembered_viewer(self) -> Viewer:
+        """Return the viewer as this process read it last, to be verified by the statement of a page; or read it.
+
+        A page raises `db.page_projects.ViewerChanged` if the viewer has changed since; then use `viewer`.
+        """
+        identity = self.caller.identity
+        known = None
+        if self._viewer is None and identity is not None:
+            known = self.remembered_viewers.recall([identity]).get(identity)
+        if known is None:
+            return await self.viewer()
+        return replace(known, opted_out=self.caller.opted_out, verified_by=identity)
+
     async def _find_viewer(self) -> Viewer:
         caller = self.caller
+        if caller.is_new_session:
+            return replace(ANONYMOUS_VIEWER, session_key=caller.session_key, opted_out=caller.opted_out)
         viewer = await find_viewer(self.stores.database, user_key=caller.user_key, session_key=caller.session_key)
         if viewer is ANONYMOUS_VIEWER and caller.session_key is not None:
             # The claim of this session has ended: the request gets a new session, and the response its id.
             self.caller = replace(caller, session_key=new_session_key())
             viewer = replace(ANONYMOUS_VIEWER, session_key=self.caller.session_key)
+        elif caller.identity is not None:
+            self.remembered_viewers.remember({caller.identity: viewer})
         return replace(viewer, opted_out=caller.opted_out)
 
     def require_identified(self) -> Caller:
@@ -94,6 +128,10 @@ class UnitOfWork:
     def discard_loaded(self) -> None:
         """Discard the viewer after a write, so that it is read again."""
         self._viewer = None
+        if self.caller.is_new_session:
+            self.caller = replace(self.caller, is_new_session=False)
+        if self.caller.identity is not None:
+            self.remembered_viewers.forget(self.caller.identity)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:

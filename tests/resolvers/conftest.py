@@ -7,6 +7,8 @@ import orjson
 import pytest
 from strawberry.types import ExecutionResult
 
+from db.actors.users import Viewer
+from db.cache.last_known import LastKnownValues
 from db.database.engine import Database
 from db.models import InteractionType, Role, TermKind
 from db.records import TagRecord
@@ -34,13 +36,20 @@ class Graph:
 
     world: World
     wakes: list[None] = field(default_factory=list)
+    remembered_viewers: LastKnownValues[tuple[str, str], Viewer] = field(default_factory=lambda: LastKnownValues(1_000))
 
     @property
     def database(self) -> Database:
         return self.world.stores.database
 
     def context(self, caller: Caller) -> Context:
-        return Context(self.world.stores, caller, lambda: self.wakes.append(None), feeds=self.world.feeds)
+        return Context(
+            self.world.stores,
+            caller,
+            lambda: self.wakes.append(None),
+            feeds=self.world.feeds,
+            remembered_viewers=self.remembered_viewers,
+        )
 
     async def ask(self, query: str, caller: Caller = ANONYMOUS_VIEWER, **variables: Any) -> ExecutionResult:
         return await schema.execute(query, variables, context_value=self.context(caller))

@@ -116,7 +116,7 @@ async def test_a_page_that_is_being_walked_ends_cleanly_when_its_viewer_is_delet
     first = (await graph.data(page, user("ada")))["forYou"]
     await answer(graph, DELETE, user("ada"), projects="KEEP")
     cursor = first["pageInfo"]["endCursor"]
-    assert await graph.refusal(page, user("ada"), after=cursor) == ("SNAPSHOT_EXPIRED", ["forYou"])
+    assert await graph.refusal(page, user("ada"), after=cursor) == ("FOREIGN_CURSOR", ["forYou"])
 
 
 @pytest.mark.parametrize(("projects", "left"), [("REMOVE", 0), ("KEEP", 1)])

@@ -268,18 +268,19 @@ async def test_a_page_costs_the_same_statements_however_long_it_is_and_however_m
             await graph.data(whole, user("ada"), first=first)
         assert len(page["edges"]) == first
         assert len(stored) == 10, stored  # as above, without what stood in the way
-        # And for a new ranking: tags and touches; the five statements of the sources; features; new contents.
-        assert len(new) == 19, new
+        # And for a new ranking: the page of the outdated viewer; tags and touches; the five statements of the sources;
+        # features; new contents.
+        assert len(new) == 20, new
 
 
 async def test_what_is_not_asked_for_is_not_read(graph: Graph, statements: CountStatements) -> None:
     await graph.data(PAGE, user("ada"))
     with statements(graph.database) as issued:
         await graph.data(PAGE, user("ada"))
-    assert len(issued) == 2, issued  # the viewer, and the cards that may be shown
+    assert len(issued) == 1, issued  # the projects that may be shown, with the version of the viewer
     with statements(graph.database) as issued:
         await graph.data(PAGE.replace("likeCount", "tools { key } topics { key } categories { key }"), user("ada"))
-    assert len(issued) == 3, issued  # one more for all the terms
+    assert len(issued) == 2, issued  # one more for all the terms
     with statements(graph.database) as issued:
         await graph.data(PAGE.replace("likeCount", "viewerHasLiked viewerHasSaved"), user("ada"))
     assert len(issued) == 3, issued  # one more for all the marks

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from db.errors import Store, StoreUnavailable
 from db.models import FeedKind
 from scoring import weights
 from scoring.ranking import Ranking, Strategy
-from scoring.snapshots.snapshot_store import RankingKey, RankingSnapshot, SnapshotStore
+from scoring.snapshots.snapshot_store import EXTEND_EVERY_S, POINTER_KEPT_S, RankingKey, RankingSnapshot, SnapshotStore
 from scoring.weights import Signal
 from tests.doubles.memory_cache import MemoryCache
 from tests.scoring.test_feeds import Away
@@ -55,6 +56,18 @@ async def cache(tmp_path: Path) -> AsyncIterator[EmbeddedCache]:
     await opened.close()
 
 
+class Counting(MemoryCache):
+    """A cache that lists the keys of its reads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read: list[str] = []
+
+    async def get(self, key: str, *, extend_s: float | None = None) -> bytes | None:
+        self.read.append(key)
+        return await super().get(key, extend_s=extend_s)
+
+
 async def test_many_requests_on_two_workers_make_one_ranking(cache: EmbeddedCache, tmp_path: Path):
     other = EmbeddedCache(tmp_path / "cache.sqlite", busy_timeout_s=30)
     make = Making(takes_s=0.05)
@@ -68,7 +81,7 @@ async def test_many_requests_on_two_workers_make_one_ranking(cache: EmbeddedCach
 
 async def test_a_ranking_is_found_while_it_is_fresh_and_its_cursors_hold_for_longer():
     clock = [0.0]
-    rankings, make = SnapshotStore(MemoryCache(clock=lambda: clock[0])), Making()
+    rankings, make = SnapshotStore(MemoryCache(clock=lambda: clock[0]), clock=lambda: clock[0]), Making()
     first = await rankings.find_or_make(SHARED, make)
     clock[0] = 59
     assert (await rankings.find_or_make(SHARED, make)).id == first.id
@@ -81,7 +94,8 @@ async def test_a_ranking_is_found_while_it_is_fresh_and_its_cursors_hold_for_lon
 
 async def test_what_was_made_without_a_store_is_not_kept_long():
     clock = [0.0]
-    rankings, make = SnapshotStore(MemoryCache(clock=lambda: clock[0])), Making(degraded=(Store.VECTORS,))
+    cache = MemoryCache(clock=lambda: clock[0])
+    rankings, make = SnapshotStore(cache, clock=lambda: clock[0]), Making(degraded=(Store.VECTORS,))
     first = await rankings.find_or_make(SHARED, make)
     clock[0] = weights.DEGRADED_FRESH_S - 0.1
     assert (await rankings.find_or_make(SHARED, make)).id == first.id
@@ -94,9 +108,53 @@ async def test_a_pointer_that_outlived_its_ranking_is_put_right():
     rankings = SnapshotStore(cache)
     gone = await rankings.find_or_make(SHARED, make)
     await cache.delete(f"snapshot:{gone.id}")
-    second = await rankings.find_or_make(SHARED, make)
-    assert (await rankings.find_or_make(SHARED, make)).id == second.id
+    other_process = SnapshotStore(cache)
+    second = await other_process.find_or_make(SHARED, make)
+    assert (await other_process.find_or_make(SHARED, make)).id == second.id
     assert make.made == 2
+
+
+async def test_a_process_asks_the_cache_for_a_ranking_once_a_minute():
+    clock, cache = [0.0], Counting()
+    rankings = SnapshotStore(cache, clock=lambda: clock[0])
+    snapshot = await rankings.find_or_make(SHARED, Making())
+    cache.read.clear()
+    clock[0] = EXTEND_EVERY_S - 1
+    assert await rankings.by_id(snapshot.id) is snapshot
+    assert cache.read == []
+    clock[0] = EXTEND_EVERY_S
+    assert await rankings.by_id(snapshot.id) is snapshot
+    assert cache.read == [f"snapshot:{snapshot.id}"]
+    await cache.delete(f"snapshot:{snapshot.id}")
+    assert await rankings.by_id(snapshot.id) is snapshot
+    clock[0] = 2 * EXTEND_EVERY_S
+    assert await rankings.by_id(snapshot.id) is None
+
+
+async def test_a_process_follows_the_pointer_of_another_for_a_few_seconds():
+    clock, cache, make = [0.0], Counting(), Making()
+    first = await SnapshotStore(cache).find_or_make(SHARED, make)
+    rankings = SnapshotStore(cache, clock=lambda: clock[0])
+    assert (await rankings.find_or_make(SHARED, make)).id == first.id
+    cache.read.clear()
+    clock[0] = POINTER_KEPT_S - 0.1
+    assert (await rankings.find_or_make(SHARED, make)).id == first.id
+    assert cache.read == []
+    clock[0] = POINTER_KEPT_S
+    assert (await rankings.find_or_make(SHARED, make)).id == first.id
+    assert cache.read == [SHARED.pointer]
+
+
+async def test_a_process_keeps_the_rankings_that_fit():
+    cache = Counting()
+    rankings = SnapshotStore(cache, max_kept_bytes=1_000)
+    keys = [replace(SHARED, pointer=f"{SHARED.pointer}{number}") for number in range(4)]
+    first, *_, last = [await rankings.find_or_make(key, Making()) for key in keys]
+    cache.read.clear()
+    assert await rankings.by_id(last.id) is last
+    assert cache.read == []
+    assert (await rankings.by_id(first.id)) is not None
+    assert cache.read == [f"snapshot:{first.id}"]
 
 
 async def test_without_a_cache_each_request_makes_its_own_and_says_so():
