@@ -1,18 +1,4 @@
-"""Errors of the stores.
-
-```
-DatabaseLayerError
-├── StoreUnavailable     a store did not answer in time or cannot be reached; the caller may continue without it
-│   └── StoreMisconfigured  a rejected key or an unknown model; the message says what to set
-├── InvalidRecord        a record violates a rule; the message says how to correct it
-│   ├── UnknownReference a key does not exist
-│   ├── ProtectedUser    only an administrator may demote or delete an administrator
-│   └── RefusedObjects   a store rejected some objects; the error has the reason for each
-├── MigrationPending     the database schema belongs to another version
-├── LeaseLost            the lease of a periodic job has expired; the job stops
-└── IndexIncomplete      a rebuilt index differs from the database and was not activated
-```
-"""
+"""Errors of the stores."""
 
 from collections.abc import Mapping
 from enum import StrEnum

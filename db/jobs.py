@@ -18,11 +18,8 @@ from sqlalchemy import Float, String, bindparam, func, null, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.functions import FunctionElement
 
-from db.database.column_types import UtcDateTime
+from db.database.column_types import UtcDateTime, engine_function
 from db.database.engine import Database
 from db.errors import LeaseLost
 from db.models import Job
@@ -35,23 +32,14 @@ MAX_ERROR_LENGTH = 1_000
 log = logging.getLogger(__name__)
 
 
-class _seconds_from_now(FunctionElement[datetime]):
-    """``_seconds_from_now(seconds)``: the present time of the database's clock plus `seconds`."""
-
-    name = "time_in"
-    type = UtcDateTime()
-    inherit_cache = True
-
-
-@compiles(_seconds_from_now, "postgresql")
-def _seconds_from_now_postgresql(element: _seconds_from_now, compiler: SQLCompiler, **kw: Any) -> str:
-    return f"(clock_timestamp() + make_interval(secs => {compiler.process(element.clauses, **kw)}))"
-
-
-@compiles(_seconds_from_now)
-def _seconds_from_now_sqlite(element: _seconds_from_now, compiler: SQLCompiler, **kw: Any) -> str:
-    # SQLite's clock has milliseconds; stored times have six digits.
-    return f"strftime('%Y-%m-%d %H:%M:%f000', 'now', ({compiler.process(element.clauses, **kw)}) || ' seconds')"
+# SQLite's clock has milliseconds; stored times have six digits.
+_seconds_from_now = engine_function(
+    "seconds_from_now",
+    UtcDateTime(),
+    sqlite="strftime('%Y-%m-%d %H:%M:%f000', 'now', ({0}) || ' seconds')",
+    postgresql="(clock_timestamp() + make_interval(secs => {0}))",
+)
+"""The present time of the database's clock plus a number of seconds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,24 +1,24 @@
-"""A connection to an SQLite file that several processes share. It is opened on first use.
-
-If the file is replaced, the next use reopens it.
-"""
+"""A connection to an SQLite file that several processes share, and the write-ahead log of such files."""
 
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from db.errors import Store, StoreUnavailable
 from db.private_files import make_private_file
-from db.write_ahead_log import enable_secure_delete, truncate_log, use_write_ahead_log
+
+LOCK_RETRY_S = 0.01
 
 
 class SqliteFile:
-    """One connection to a file, used by one thread at a time. Errors are raised as `StoreUnavailable` for `store`.
+    """One connection to a file, used by one thread at a time. It is opened on first use, and when the file is replaced.
 
-    Each new connection executes the statements of `setup` and waits at most `busy_timeout_s` for a lock.
+    Errors are raised as `StoreUnavailable` for `store`. Each new connection executes the statements of `setup` and
+    waits at most `busy_timeout_s` for a lock.
     """
 
     def __init__(self, path: Path, store: Store, busy_timeout_s: float, setup: Sequence[str]) -> None:
@@ -106,10 +106,39 @@ class SqliteFile:
         )
         try:
             use_write_ahead_log(connection, self._busy_timeout_s)
-            enable_secure_delete(connection)
+            # Overwrite deleted content with zeros. This is the default only in some builds, such as Debian's.
+            connection.execute("PRAGMA secure_delete = ON")
             for statement in self._setup:
                 connection.execute(statement)
         except sqlite3.Error:
             connection.close()
             raise
         return connection
+
+
+def use_write_ahead_log(connection: sqlite3.Connection, wait_s: float) -> None:
+    """Activate the write-ahead log, and retry while the file is locked: SQLite's busy timeout does not cover this.
+
+    Raises `sqlite3.OperationalError` if the file is still locked after `wait_s` seconds or cannot be written.
+    """
+    deadline = time.monotonic() + wait_s
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            is_busy = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+            if not is_busy or time.monotonic() > deadline:
+                raise
+            time.sleep(LOCK_RETRY_S)
+        else:
+            return
+
+
+def truncate_log(connection: sqlite3.Connection) -> None:
+    """Write the log into the database file and truncate it, because it contains deleted data.
+
+    Raises `sqlite3.OperationalError` if another connection still reads the log after the busy timeout.
+    """
+    busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    if busy:
+        raise sqlite3.OperationalError("the write-ahead log is still being read")

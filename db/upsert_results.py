@@ -51,10 +51,19 @@ def last_record_by_key(records: Iterable[R]) -> list[R]:
     return [by_key[key] for key in sorted(by_key)]
 
 
+T = TypeVar("T")
+
+
+def accepted(records: Iterable[T], refused: Iterable[Refusal]) -> list[T]:
+    """Return the records that are not refused."""
+    refused_indexes = {refusal.index for refusal in refused}
+    return [record for index, record in enumerate(records) if index not in refused_indexes]
+
+
 def upsert_result(
     total: int, added: Iterable[str] = (), changed: Iterable[str] = (), refused: Sequence[Refusal] = ()
 ) -> UpsertResult:
     """Return the result of a batch of `total` records; records in no other argument are unchanged."""
-    new, different = frozenset(added), frozenset(changed)
-    unchanged = total - len(new) - len(different) - len(refused)
-    return UpsertResult(len(new), len(different), unchanged, tuple(refused), new, different)
+    added_keys, changed_keys = frozenset(added), frozenset(changed)
+    unchanged = total - len(added_keys) - len(changed_keys) - len(refused)
+    return UpsertResult(len(added_keys), len(changed_keys), unchanged, tuple(refused), added_keys, changed_keys)

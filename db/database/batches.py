@@ -16,9 +16,10 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.sql import ColumnElement, Select
 from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.visitors import InternalTraversal
 from sqlalchemy.types import JSON, TypeDecorator, TypeEngine
+
+from db.database.column_types import engine_function
 
 Row = Sequence[Any]
 """Values of one row, in the order of the batch's columns."""
@@ -52,21 +53,10 @@ def _utc(value: Any) -> datetime:
     return value.astimezone(UTC)
 
 
-class _unpacked(FunctionElement[Any]):
-    """The batch as a table with one column, `value`, which holds a JSON array for each row."""
-
-    name = "unpacked"
-    inherit_cache = True
-
-
-@compiles(_unpacked, "postgresql")
-def _unpacked_postgresql(element: _unpacked, compiler: SQLCompiler, **kw: Any) -> str:
-    return f"jsonb_array_elements(CAST({compiler.process(element.clauses, **kw)} AS JSONB))"
-
-
-@compiles(_unpacked)
-def _unpacked_sqlite(element: _unpacked, compiler: SQLCompiler, **kw: Any) -> str:
-    return f"json_each({compiler.process(element.clauses, **kw)})"
+_unpacked = engine_function(
+    "unpacked", JSON(), sqlite="json_each({0})", postgresql="jsonb_array_elements(CAST({0} AS JSONB))"
+)
+"""The batch as a table with one column, `value`, which holds a JSON array for each row."""
 
 
 class _Item(ColumnElement[Any]):
@@ -101,7 +91,7 @@ def _item_sqlite(element: _Item, compiler: SQLCompiler, **kw: Any) -> str:
 
 def batch(columns: Mapping[str, TypeEngine[Any]], name: str = "rows") -> Select[Any]:
     """Select the rows of the batch bound to the parameter `name`; `columns` maps column names to types, in order."""
-    arrays = _unpacked(bindparam(name, type_=BatchRows())).table_valued("value", name="given")
+    arrays = _unpacked(bindparam(name, type_=BatchRows())).table_valued("value", name="batch")
     items = (_Item(arrays.c.value, position, type_) for position, type_ in enumerate(columns.values()))
     return select(*(item.label(column) for column, item in zip(columns, items, strict=True))).select_from(arrays)
 

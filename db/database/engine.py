@@ -19,7 +19,7 @@ from db.database.driver_errors import hide_values_in_errors
 from db.errors import InvalidRecord, Store, StoreUnavailable
 from db.private_files import make_private_file, make_private_folder
 from db.redaction import display_url
-from db.write_ahead_log import truncate_log
+from db.sqlite_file import truncate_log
 
 Rows = Sequence[Any]
 """Rows of a result. Not `Row[...]`: type checkers cannot infer the columns of a dynamically built statement."""
@@ -35,16 +35,9 @@ _UNAVAILABLE_SQLSTATES = ("08", "53", "57P", "58")
 """PostgreSQL error classes: lost connections, exhausted resources, shutdown, system errors."""
 
 _UNAVAILABLE_SQLITE = (
-    "SQLITE_BUSY",
-    "SQLITE_LOCKED",
-    "SQLITE_IOERR",
-    "SQLITE_CANTOPEN",
-    "SQLITE_CORRUPT",
-    "SQLITE_NOTADB",
-    "SQLITE_FULL",
-    "SQLITE_READONLY",
-    "SQLITE_INTERRUPT",
-)
+    "SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_FULL",
+    "SQLITE_READONLY", "SQLITE_INTERRUPT",
+)  # fmt: skip
 
 _BACKENDS = {"sqlite": "sqlite", "postgresql": "postgresql", "postgres": "postgresql"}
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from db.write_ahead_log import use_write_ahead_log
+from db.sqlite_file import use_write_ahead_log
 
 
 def test_it_waits_for_whoever_has_the_file(tmp_path):
