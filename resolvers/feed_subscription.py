@@ -6,7 +6,7 @@ from typing import Annotated
 
 import strawberry
 
-from db.actors.actor_versions import ActorKeys, ActorVersion
+from db.actors.users import ActorVersion
 from db.models import FeedKind
 from resolvers.common.context import Info
 from resolvers.common.descriptions import object_type
@@ -82,11 +82,10 @@ class Subscription:
         changes, caller = info.context.changes, info.context.caller
         if changes is None:
             raise InvalidArgument("Subscriptions are off (SUBSCRIPTIONS).")
-        keys = ActorKeys(caller.user_key, caller.session_key)
         since = unset_to_none(since)
-        current = await changes.version_of(keys)
+        current = await changes.version_of(caller)
         known = current if since is None else ActorVersion(current.actor_id, since)
-        with changes.notification_queue(keys, requested, known) as queue:
+        with changes.notification_queue(caller, requested, known) as queue:
             while notifications := await queue.take():
                 for change in notifications:
                     yield FeedChanged(feed=change.feed, reason=change.reason, version=change.version, at=change.at)

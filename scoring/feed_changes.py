@@ -9,14 +9,13 @@ seconds. The queue of a viewer holds only the latest change of each feed, so it 
 import asyncio
 import random
 import time
-from collections.abc import Iterator, Set
+from collections.abc import Iterable, Iterator, Set
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from db.actors.actor_versions import ActorKeys, ActorVersion, versions_of
-from db.actors.users import ANONYMOUS_VIEWER
+from db.actors.users import ANONYMOUS_VIEWER, UNKNOWN_VERSION, ActorVersion, versions_by_session, versions_by_user
 from db.catalog.project_cards import ProjectFilter
 from db.database.engine import Database
 from db.errors import StoreUnavailable
@@ -24,6 +23,7 @@ from db.feed_change_notifier import FeedChangeNotifier
 from db.models import FeedKind, now
 from scoring.feeds import Feeds
 from scoring.mathematics.velocity import Window
+from scoring.use_cases.unit_of_work import Caller
 
 WATCHABLE_FEEDS = (FeedKind.FOR_YOU, FeedKind.TRENDING, FeedKind.POPULAR, FeedKind.NEWEST)
 """Feeds whose changes can be subscribed to."""
@@ -68,8 +68,8 @@ DEFAULT_TIMING = NotificationTiming()
 class NotificationQueue:
     """Queue of pending changes for one viewer; `version` is the viewer's version at the last check."""
 
-    def __init__(self, keys: ActorKeys, feeds: Set[FeedKind], version: ActorVersion, min_notice_s: float) -> None:
-        self.keys = keys
+    def __init__(self, caller: Caller, feeds: Set[FeedKind], version: ActorVersion, min_notice_s: float) -> None:
+        self.caller = caller
         self.feeds = feeds
         self.version = version
         self._min_notice_s = min_notice_s
@@ -148,16 +148,31 @@ class FeedChangeWatcher:
         """Number of open queues."""
         return len(self._queues)
 
-    async def version_of(self, keys: ActorKeys) -> ActorVersion:
+    async def version_of(self, caller: Caller) -> ActorVersion:
         """Return the current version of a viewer."""
-        return (await versions_of(self._database, [keys]))[keys]
+        return (await self._versions([caller]))[caller]
+
+    async def _versions(self, callers: Iterable[Caller]) -> dict[Caller, ActorVersion]:
+        """Read the versions of viewers, in at most two statements. A user's token takes precedence over a session."""
+        user_keys = {caller.user_key for caller in callers if caller.user_key is not None}
+        session_keys = {
+            caller.session_key for caller in callers if caller.user_key is None and caller.session_key is not None
+        }
+        by_user = await versions_by_user(self._database, user_keys)
+        by_session = await versions_by_session(self._database, session_keys)
+        return {
+            caller: by_session.get(caller.session_key or "", UNKNOWN_VERSION)
+            if caller.user_key is None
+            else by_user.get(caller.user_key, UNKNOWN_VERSION)
+            for caller in callers
+        }
 
     @contextmanager
     def notification_queue(
-        self, keys: ActorKeys, feeds: Set[FeedKind], version: ActorVersion
+        self, caller: Caller, feeds: Set[FeedKind], version: ActorVersion
     ) -> Iterator[NotificationQueue]:
         """Open a queue for a viewer; `version` is the last version that the client knows."""
-        queue = NotificationQueue(keys, feeds, version, self._timing.min_notice_s)
+        queue = NotificationQueue(caller, feeds, version, self._timing.min_notice_s)
         if self._is_closed:
             queue.close()
         self._queues.add(queue)
@@ -196,9 +211,9 @@ class FeedChangeWatcher:
 
     async def _check_viewers(self) -> None:
         queues = list(self._queues)
-        versions = await versions_of(self._database, {queue.keys for queue in queues})
+        versions = await self._versions({queue.caller for queue in queues})
         for queue in queues:
-            version = versions[queue.keys]
+            version = versions[queue.caller]
             if version != queue.version:
                 queue.version = version
                 queue.put(FeedChange(FeedKind.FOR_YOU, FeedChangeReason.VIEWER, version.version, now()))

@@ -4,11 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.database.column_types import BigIntId, Json
-from db.models import Actor
+from db.actors.users import lock_settings, store_settings
 
 _SETTINGS_KEY = "preferences"
 """Key in `Actor.settings`."""
@@ -31,17 +29,11 @@ class Preferences(BaseModel):
 
 def preferences_in(settings: Mapping[str, Any]) -> Preferences:
     """Return the preferences in an actor's settings."""
-    stored = settings.get(_SETTINGS_KEY)
-    return Preferences.model_validate(stored) if stored else _DEFAULT
+    values = settings.get(_SETTINGS_KEY)
+    return Preferences.model_validate(values) if values else _DEFAULT
 
 
 _DEFAULT = Preferences()
-_LOCK = select(Actor.settings).where(Actor.id == bindparam("actor", type_=BigIntId)).with_for_update(key_share=True)
-_WRITE = (
-    update(Actor)
-    .where(Actor.id == bindparam("actor", type_=BigIntId))
-    .values(settings=bindparam("changed", type_=Json), version=Actor.version + 1)
-)
 
 
 async def change_preferences(connection: AsyncConnection, actor_id: int, changes: Mapping[str, Any]) -> bool:
@@ -49,11 +41,10 @@ async def change_preferences(connection: AsyncConnection, actor_id: int, changes
 
     Raises `pydantic.ValidationError` if a value is invalid.
     """
-    settings: dict[str, Any] = (await connection.execute(_LOCK, {"actor": actor_id})).scalar_one()
+    settings = await lock_settings(connection, actor_id)
     stored_preferences = preferences_in(settings)
     preferences = Preferences.model_validate(stored_preferences.model_dump() | dict(changes))
     if preferences == stored_preferences:
         return False
-    changed = settings | {_SETTINGS_KEY: preferences.model_dump()}
-    await connection.execute(_WRITE, {"actor": actor_id, "changed": changed})
+    await store_settings(connection, actor_id, settings | {_SETTINGS_KEY: preferences.model_dump()})
     return True

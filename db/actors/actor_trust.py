@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.database.column_types import BigIntId, UtcDateTime
+from db.database.column_types import ACTOR_ID, SINCE
 from db.models import Actor, Engagement
 from db.time_units import DAY_S
 
@@ -25,25 +25,22 @@ class TrustInputs:
     recent_projects: int  # projects engaged with within `RECENT`
 
 
-_ACTOR = bindparam("actor", type_=BigIntId)
 _EARLIEST = (
     select(Engagement.last_at)
-    .where(Engagement.actor_id == _ACTOR)
+    .where(Engagement.actor_id == ACTOR_ID)
     .order_by(Engagement.last_at)
     .limit(1)
     .scalar_subquery()
 )
 _RECENT_PROJECTS = (
-    select(func.count())
-    .where(Engagement.actor_id == _ACTOR, Engagement.last_at > bindparam("since", type_=UtcDateTime()))
-    .scalar_subquery()
+    select(func.count()).where(Engagement.actor_id == ACTOR_ID, Engagement.last_at > SINCE).scalar_subquery()
 )
 _INPUTS = select(
     Actor.user_id.is_not(None).label("signed_in"),
     Actor.created_at,
     _EARLIEST.label("earliest"),
     _RECENT_PROJECTS.label("recent_projects"),
-).where(Actor.id == _ACTOR)
+).where(Actor.id == ACTOR_ID)
 
 
 async def read_trust_inputs(connection: AsyncConnection, actor_id: int, at: datetime) -> TrustInputs:

@@ -1,22 +1,25 @@
 """Writes of interests of one source for many actors. Interests of other sources are not changed."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.catalog.terms import terms_by_key_or_name
 from db.database.batches import delete_batch, upsert_batch
-from db.database.column_types import IntegerList, in_list
+from db.database.column_types import IDS, in_list
 from db.models import RemovedInterest, TagSource, UserTag, now
+from db.records import TagRecord
 
 Confidences = Mapping[tuple[int, int], float]
 """Confidence by (actor id, term id)."""
 
-_IDS = bindparam("ids", type_=IntegerList())
 _STORED = select(UserTag.actor_id, UserTag.term_id, UserTag.confidence, UserTag.source).where(
-    in_list(UserTag.actor_id, _IDS)
+    in_list(UserTag.actor_id, IDS)
 )
-_REMOVED = select(RemovedInterest.actor_id, RemovedInterest.term_id).where(in_list(RemovedInterest.actor_id, _IDS))
+_ROUNDING_ERROR = 1e-9
+"""Rounding error of SQLite when it reads a number from JSON."""
+_REMOVED = select(RemovedInterest.actor_id, RemovedInterest.term_id).where(in_list(RemovedInterest.actor_id, IDS))
 _DELETE = delete_batch(UserTag, "actor_id", "term_id")
 UPSERT = upsert_batch(
     UserTag, "actor_id", "term_id", "confidence", "source", "created_at", "updated_at",
@@ -37,26 +40,44 @@ async def replace_interests(
     A confidence is updated if it changes by at least `tolerance`.
     """
     ids = {"ids": sorted(actor_ids)}
-    stored: dict[tuple[int, int], float] = {}
-    reserved = {(row.actor_id, row.term_id) for row in await connection.execute(_REMOVED, ids)}
+    stored_confidences: dict[tuple[int, int], float] = {}
+    excluded_pairs = {(row.actor_id, row.term_id) for row in await connection.execute(_REMOVED, ids)}
     for row in await connection.execute(_STORED, ids):
         if row.source == source:
-            stored[row.actor_id, row.term_id] = row.confidence
+            stored_confidences[row.actor_id, row.term_id] = row.confidence
         else:
-            reserved.add((row.actor_id, row.term_id))
-    allowed = {pair: confidence for pair, confidence in confidences.items() if pair not in reserved}
-    if deleted := sorted(stored.keys() - allowed.keys()):
-        await connection.execute(_DELETE, {"rows": deleted})
-    if changed := sorted(changed_confidences(allowed, stored, tolerance)):
+            excluded_pairs.add((row.actor_id, row.term_id))
+    new_confidences = {pair: confidence for pair, confidence in confidences.items() if pair not in excluded_pairs}
+    if deleted_pairs := sorted(stored_confidences.keys() - new_confidences.keys()):
+        await connection.execute(_DELETE, {"rows": deleted_pairs})
+    if changed_pairs := sorted(changed_confidences(new_confidences, stored_confidences, tolerance)):
         at = now()
-        await connection.execute(UPSERT, {"rows": [(*pair, allowed[pair], source.value, at, at) for pair in changed]})
-    return {actor_id for actor_id, _ in (*deleted, *changed)}
+        await connection.execute(
+            UPSERT, {"rows": [(*pair, new_confidences[pair], source.value, at, at) for pair in changed_pairs]}
+        )
+    return {actor_id for actor_id, _ in (*deleted_pairs, *changed_pairs)}
 
 
-def changed_confidences(confidences: Confidences, stored: Confidences, tolerance: float) -> set[tuple[int, int]]:
+def changed_confidences(
+    confidences: Confidences, stored_confidences: Confidences, tolerance: float
+) -> set[tuple[int, int]]:
     """Return the pairs that are not stored, or whose confidence differs by at least `tolerance`."""
     return {
         pair
         for pair, confidence in confidences.items()
-        if pair not in stored or abs(confidence - stored[pair]) >= tolerance
+        if pair not in stored_confidences or abs(confidence - stored_confidences[pair]) >= tolerance
     }
+
+
+async def replace_imported_interests(connection: AsyncConnection, tags: Mapping[int, Sequence[TagRecord]]) -> set[int]:
+    """Replace the imported interests of actors by `tags`; otherwise as `replace_interests`.
+
+    If several tags of an actor refer to one term, the last tag is stored.
+    """
+    terms = await terms_by_key_or_name(
+        connection, {(tag.kind, tag.name) for records in tags.values() for tag in records}
+    )
+    confidences = {
+        (actor, terms[tag.kind, tag.name]): tag.confidence for actor, records in tags.items() for tag in records
+    }
+    return await replace_interests(connection, TagSource.IMPORTED, tags.keys(), confidences, _ROUNDING_ERROR)

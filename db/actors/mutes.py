@@ -11,7 +11,7 @@ from sqlalchemy.sql import Executable
 
 from db.actors.users import lock_actors, raise_versions
 from db.catalog.visibility import PUBLIC, PUBLIC_USER
-from db.database.column_types import BigIntId
+from db.database.column_types import ACTOR_ID, BigIntId
 from db.database.engine import Database
 from db.models import Actor, Mute, MuteKind, Project, Term, User, now
 
@@ -24,7 +24,6 @@ _SUBJECTS = {
 }
 """Column of the muted subject, by kind."""
 
-_ACTOR = bindparam("actor", type_=BigIntId)
 _SUBJECT = bindparam("subject", type_=BigIntId)
 _DISMISSED = bindparam("dismissed", type_=BigIntId)
 
@@ -44,16 +43,16 @@ class Muted:
 
 _INSERT = {
     column.key: insert(Mute)
-    .values({"actor_id": _ACTOR, column.key: _SUBJECT, "dismissed_id": _DISMISSED, "created_at": bindparam("at")})
+    .values({"actor_id": ACTOR_ID, column.key: _SUBJECT, "dismissed_id": _DISMISSED, "created_at": bindparam("at")})
     .on_conflict_do_nothing()
     .returning(Mute.id)
     for column in set(_SUBJECTS.values())
 }
 _DELETE = {
-    column.key: delete(Mute).where(Mute.actor_id == _ACTOR, column == _SUBJECT).returning(Mute.id)
+    column.key: delete(Mute).where(Mute.actor_id == ACTOR_ID, column == _SUBJECT).returning(Mute.id)
     for column in set(_SUBJECTS.values())
 }
-_DELETE_DISMISSED = delete(Mute).where(Mute.actor_id == _ACTOR, Mute.dismissed_id == _DISMISSED).returning(Mute.id)
+_DELETE_DISMISSED = delete(Mute).where(Mute.actor_id == ACTOR_ID, Mute.dismissed_id == _DISMISSED).returning(Mute.id)
 MUTES = (
     select(
         case(
@@ -78,12 +77,12 @@ MUTES = (
     .outerjoin(Term, Term.id == Mute.term_id)
     .outerjoin(User, User.id == Mute.owner_id)
     .outerjoin(Project, Project.id == Mute.seed_id)
-    .where(Mute.actor_id == _ACTOR)
+    .where(Mute.actor_id == ACTOR_ID, Mute.id < bindparam("before", type_=BigIntId))
     .order_by(Mute.id.desc())
+    .limit(bindparam("first", type_=BigIntId))
 )
-MUTES_PAGE = MUTES.where(Mute.id < bindparam("before", type_=BigIntId)).limit(bindparam("first", type_=BigIntId))
-LAST_ID = 2**62
-"""Greater than the id of every row."""
+_MAX_ID = 2**62
+"""Greater than the id of every row and than the number of rows."""
 
 
 async def mute(
@@ -116,14 +115,11 @@ async def _change(connection: AsyncConnection, statement: Executable, values: di
     return True
 
 
-async def mutes_page(database: Database, actor_id: int, first: int, before_id: int | None = None) -> list[Muted]:
+async def mutes_of(
+    database: Database, actor_id: int | None, first: int = _MAX_ID, before_id: int | None = None
+) -> list[Muted]:
     """Read up to `first` mutes of an actor with ids less than `before_id`, latest first."""
-    parameters = {"actor": actor_id, "first": first, "before": LAST_ID if before_id is None else before_id}
-    rows = await database.fetch(MUTES_PAGE, parameters)
-    return [Muted(MuteKind(row.kind), *row[1:]) for row in rows]
-
-
-async def mutes_of(database: Database, actor_id: int) -> list[Muted]:
-    """Read all mutes of an actor, latest first."""
-    rows = await database.fetch(MUTES, {"actor": actor_id})
-    return [Muted(MuteKind(row.kind), *row[1:]) for row in rows]
+    if actor_id is None:
+        return []
+    parameters = {"actor": actor_id, "first": first, "before": _MAX_ID if before_id is None else before_id}
+    return [Muted(MuteKind(row.kind), *row[1:]) for row in await database.fetch(MUTES, parameters)]

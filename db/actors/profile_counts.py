@@ -1,11 +1,11 @@
 """Counts of an actor's interests, answers and engagement: inputs of personalization status and viewer stages."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Integer, ScalarSelect, SQLColumnExpression, bindparam, func, join, select
 
-from db.database.column_types import BigIntId, UtcDateTime
+from db.database.column_types import ACTOR_ID, SINCE, UtcDateTime
 from db.database.engine import Database
 from db.models import Engagement, EngagementKind, Like, OnboardingQuestion, OnboardingResponse, TagSource, UserTag
 
@@ -27,35 +27,32 @@ class SignalCounts:
     last_stated_at: datetime | None = None  # latest stated or imported interest, or answer
 
 
-_ACTOR = bindparam("actor", type_=BigIntId)
-_SINCE = bindparam("since", type_=UtcDateTime())
 _HAS_KINDS = Engagement.kinds.bitwise_and(bindparam("kinds", type_=Integer())) > 0
 
 
 def _count(model: type, *conditions: SQLColumnExpression[bool]) -> ScalarSelect[int]:
-    return select(func.count()).select_from(model).where(model.actor_id == _ACTOR, *conditions).scalar_subquery()  # type: ignore[attr-defined]
+    return select(func.count()).select_from(model).where(model.actor_id == ACTOR_ID, *conditions).scalar_subquery()  # type: ignore[attr-defined]
 
 
 def _count_answers(*conditions: SQLColumnExpression[bool]) -> ScalarSelect[int]:
-    """Count the actor's answers to active questions."""
     answers = select(func.count()).select_from(
         join(OnboardingResponse, OnboardingQuestion, OnboardingQuestion.id == OnboardingResponse.question_id)
     )
-    by_actor = answers.where(OnboardingResponse.actor_id == _ACTOR, OnboardingQuestion.active, *conditions)
+    by_actor = answers.where(OnboardingResponse.actor_id == ACTOR_ID, OnboardingQuestion.active, *conditions)
     return by_actor.correlate(None).scalar_subquery()
 
 
 def _latest(
     column: SQLColumnExpression[datetime], actor: SQLColumnExpression[int], *conditions: SQLColumnExpression[bool]
 ) -> ScalarSelect[datetime]:
-    return select(func.max(column, type_=UtcDateTime())).where(actor == _ACTOR, *conditions).scalar_subquery()
+    return select(func.max(column, type_=UtcDateTime())).where(actor == ACTOR_ID, *conditions).scalar_subquery()
 
 
 COUNTS = select(
     _count(UserTag).label("tags"),
     _count(UserTag, UserTag.source == TagSource.LEARNED.value).label("learned_tags"),
     _count(Engagement, _HAS_KINDS).label("interactions"),
-    _count(Engagement, _HAS_KINDS, Engagement.last_at > _SINCE).label("recent_interactions"),
+    _count(Engagement, _HAS_KINDS, Engagement.last_at > SINCE).label("recent_interactions"),
     _count(Like).label("likes"),
     _count_answers(~OnboardingResponse.skipped).label("answered"),
     _count_answers(OnboardingResponse.skipped).label("skipped"),
@@ -64,7 +61,7 @@ COUNTS = select(
     .where(OnboardingQuestion.active)
     .scalar_subquery()
     .label("questions"),
-    _count(OnboardingResponse, ~OnboardingResponse.skipped).label("has_answered"),
+    (_count(OnboardingResponse, ~OnboardingResponse.skipped) > 0).label("has_answered"),
     _latest(Engagement.last_at, Engagement.actor_id).label("last_engaged_at"),
     _latest(UserTag.updated_at, UserTag.actor_id, UserTag.source != TagSource.LEARNED.value).label("last_tag"),
     _latest(OnboardingResponse.updated_at, OnboardingResponse.actor_id).label("last_answer"),
@@ -79,7 +76,6 @@ async def signal_counts(
     Interactions are engagements of these `kinds`; recent interactions are after `recent_since`.
     """
     [row] = await database.fetch(COUNTS, {"actor": actor_id, "since": recent_since, "kinds": int(kinds)})
-    counts, (answers, last_engaged_at, last_tag, last_answer) = row[:-4], row[-4:]
-    stated_at = [time for time in (last_tag, last_answer) if time is not None]
-    times = {"last_engaged_at": last_engaged_at, "last_stated_at": max(stated_at, default=None)}
-    return replace(SignalCounts(*counts), has_answered=answers > 0, **times)
+    *counts, last_tag, last_answer = row
+    last_stated_at = max((time for time in (last_tag, last_answer) if time is not None), default=None)
+    return SignalCounts(*(*counts, last_stated_at))

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import bindparam, select
 
 from db.catalog.project_cards import TERMS
-from db.database.column_types import BigIntId
+from db.database.column_types import ACTOR_ID, BigIntId
 from db.database.engine import Database
 from db.models import Engagement, Mute, Project, Term, TermKind, UserTag
 
@@ -47,18 +47,17 @@ class ProfileExclusions:
 
 NO_EXCLUSIONS = ProfileExclusions()
 
-_ACTOR = bindparam("actor", type_=BigIntId)
 TAGS = (
     select(UserTag.term_id, Term.kind, Term.key, Term.name, UserTag.confidence, UserTag.source, UserTag.created_at)
     .join(Term, Term.id == UserTag.term_id)
-    .where(UserTag.actor_id == _ACTOR)
+    .where(UserTag.actor_id == ACTOR_ID)
     .order_by(UserTag.confidence.desc(), UserTag.term_id)
 )
-_IS_MUTED_PROJECT = select(Mute.id).where(Mute.seed_id == Engagement.project_id, Mute.actor_id == _ACTOR).exists()
+_IS_MUTED_PROJECT = select(Mute.id).where(Mute.seed_id == Engagement.project_id, Mute.actor_id == ACTOR_ID).exists()
 RECENT_ENGAGEMENTS = (
     select(Engagement.project_id, Engagement.kinds, Engagement.last_at, TERMS.label("terms"))
     .join(Project, Project.id == Engagement.project_id)
-    .where(Engagement.actor_id == _ACTOR, ~_IS_MUTED_PROJECT)
+    .where(Engagement.actor_id == ACTOR_ID, ~_IS_MUTED_PROJECT)
     .order_by(Engagement.last_at.desc(), Engagement.project_id.desc())
     .limit(bindparam("limit"))
 )
@@ -78,7 +77,7 @@ async def recent_engagements(database: Database, actor_id: int, limit: int) -> l
 
 
 _ENGAGED = select(Engagement.project_id).where(
-    Engagement.actor_id == _ACTOR, Engagement.project_id == bindparam("project", type_=BigIntId), Engagement.kinds > 0
+    Engagement.actor_id == ACTOR_ID, Engagement.project_id == bindparam("project", type_=BigIntId), Engagement.kinds > 0
 )
 
 

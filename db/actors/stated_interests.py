@@ -7,45 +7,40 @@ imports from adding the interest again; the viewer can add it again.
 
 from collections.abc import Sequence
 
-from sqlalchemy import bindparam, case, delete, select
+from sqlalchemy import case, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.actors.interest_rows import UPSERT
 from db.actors.users import lock_actors, mark_profiles_changed
 from db.database.batches import insert_batch
-from db.database.column_types import BigIntId, IntegerList, in_list
+from db.database.column_types import ACTOR_ID, IDS, in_list
 from db.models import RemovedInterest, TagSource, UserTag, now
 
 STATED_CONFIDENCE = 1.0
 """Confidence of a stated interest, as in the original design."""
 
-_ACTOR = bindparam("actor", type_=BigIntId)
-_IDS = bindparam("ids", type_=IntegerList())
 _STATED_SOURCES = (TagSource.MANUAL.value, TagSource.QUIZ.value)
 
-_STATED = select(UserTag.term_id, UserTag.source).where(UserTag.actor_id == _ACTOR, UserTag.source.in_(_STATED_SOURCES))
-_IS_ACTORS = UserTag.actor_id == _ACTOR
-_DELETE = delete(UserTag).where(_IS_ACTORS, in_list(UserTag.term_id, _IDS)).returning(UserTag.term_id)
+_STATED = select(UserTag.term_id, UserTag.source).where(
+    UserTag.actor_id == ACTOR_ID, UserTag.source.in_(_STATED_SOURCES)
+)
+_IS_ACTORS = UserTag.actor_id == ACTOR_ID
+_DELETE = delete(UserTag).where(_IS_ACTORS, in_list(UserTag.term_id, IDS)).returning(UserTag.term_id)
 _DELETE_ONBOARDING_INTERESTS = delete(UserTag).where(
-    _IS_ACTORS, UserTag.source == TagSource.QUIZ.value, in_list(UserTag.term_id, _IDS)
+    _IS_ACTORS, UserTag.source == TagSource.QUIZ.value, in_list(UserTag.term_id, IDS)
 )
-_insert_onboarding_interests = insert_batch(
-    UserTag, "actor_id", "term_id", "confidence", "source", "created_at", "updated_at"
-)
-_UPSERT_ONBOARDING_INTERESTS = _insert_onboarding_interests.on_conflict_do_update(
+_insert = insert_batch(UserTag, "actor_id", "term_id", "confidence", "source", "created_at", "updated_at")
+_UPSERT_ONBOARDING_INTERESTS = _insert.on_conflict_do_update(
     index_elements=["actor_id", "term_id"],
     set_={
-        "confidence": _insert_onboarding_interests.excluded.confidence,
-        "source": case(
-            (UserTag.source == TagSource.MANUAL.value, UserTag.source),
-            else_=_insert_onboarding_interests.excluded.source,
-        ),
-        "updated_at": _insert_onboarding_interests.excluded.updated_at,
+        "confidence": _insert.excluded.confidence,
+        "source": case((UserTag.source == TagSource.MANUAL.value, UserTag.source), else_=_insert.excluded.source),
+        "updated_at": _insert.excluded.updated_at,
     },
 )
 _INSERT_REMOVED = insert_batch(RemovedInterest, "actor_id", "term_id", "removed_at").on_conflict_do_nothing()
 _DELETE_REMOVED = delete(RemovedInterest).where(
-    RemovedInterest.actor_id == _ACTOR, in_list(RemovedInterest.term_id, _IDS)
+    RemovedInterest.actor_id == ACTOR_ID, in_list(RemovedInterest.term_id, IDS)
 )
 
 
@@ -76,28 +71,30 @@ async def remove_interest(connection: AsyncConnection, actor_id: int, term_id: i
 
 
 async def store_onboarding_interests(
-    connection: AsyncConnection, actor_id: int, added: Sequence[int], dropped: Sequence[int]
+    connection: AsyncConnection, actor_id: int, added_term_ids: Sequence[int], dropped_term_ids: Sequence[int]
 ) -> None:
-    """Add the interests `added` in onboarding, and delete the interests `dropped` there.
+    """Add the interests `added_term_ids` in onboarding, and delete the interests `dropped_term_ids` there.
 
     The caller has locked the actor and raises its version. Interests set by hand are not changed.
     """
-    if dropped:
-        await connection.execute(_DELETE_ONBOARDING_INTERESTS, {"actor": actor_id, "ids": sorted(dropped)})
-    if added:
-        await connection.execute(_UPSERT_ONBOARDING_INTERESTS, {"rows": _rows(actor_id, added, TagSource.QUIZ)})
-        await connection.execute(_DELETE_REMOVED, {"actor": actor_id, "ids": sorted(added)})
+    if dropped_term_ids:
+        await connection.execute(_DELETE_ONBOARDING_INTERESTS, {"actor": actor_id, "ids": sorted(dropped_term_ids)})
+    if added_term_ids:
+        await connection.execute(
+            _UPSERT_ONBOARDING_INTERESTS, {"rows": _rows(actor_id, added_term_ids, TagSource.QUIZ)}
+        )
+        await connection.execute(_DELETE_REMOVED, {"actor": actor_id, "ids": sorted(added_term_ids)})
 
 
 async def _remove(connection: AsyncConnection, actor_id: int, term_ids: Sequence[int]) -> list[int]:
     """Delete interests regardless of their source and mark them as removed; return the deleted term ids."""
     if not term_ids:
         return []
-    deleted = sorted(await connection.scalars(_DELETE, {"actor": actor_id, "ids": list(term_ids)}))
-    if deleted:
+    deleted_term_ids = sorted(await connection.scalars(_DELETE, {"actor": actor_id, "ids": list(term_ids)}))
+    if deleted_term_ids:
         at = now()
-        await connection.execute(_INSERT_REMOVED, {"rows": [(actor_id, term_id, at) for term_id in deleted]})
-    return deleted
+        await connection.execute(_INSERT_REMOVED, {"rows": [(actor_id, term_id, at) for term_id in deleted_term_ids]})
+    return deleted_term_ids
 
 
 def _rows(actor_id: int, term_ids: Sequence[int], source: TagSource) -> list[tuple[object, ...]]:

@@ -1,24 +1,24 @@
 """Users and actors: identification of viewers, locks and versions of actors, and upserts of user records."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, and_, bindparam, func, literal, or_, select, update
+from sqlalchemy import Row, Select, and_, bindparam, func, literal, or_, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.actors.imported_interests import replace_imported_tags
+from db.actors.interest_rows import replace_imported_interests
 from db.catalog.project_versions import raise_project_versions
 from db.catalog.visibility import KNOWN_USER
 from db.database.batches import insert_batch, upsert_batch
-from db.database.column_types import IntegerList, TextList, UtcDateTime, in_list
+from db.database.column_types import ACTOR_ID, IDS, KEYS, Json, UtcDateTime, in_list
 from db.database.engine import Database
 from db.errors import InvalidRecord, ProtectedUser
 from db.models import Actor, OutboxKind, Role, User, now
 from db.outbox import enqueue
 from db.records import UserRecord
-from db.upsert_results import Refusal, UpsertResult, last_record_by_key, upsert_result
+from db.upsert_results import Refusal, UpsertResult, accepted, last_record_by_key, upsert_result
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,17 @@ ANONYMOUS_VIEWER = Viewer(None, None, None, None, None, Role.VIEWER, 0, {})
 """A viewer without identity. Nothing is stored for this viewer."""
 
 
+class ActorVersion(NamedTuple):
+    """An actor and its version."""
+
+    actor_id: int
+    version: int
+
+
+UNKNOWN_VERSION = ActorVersion(0, 0)
+"""Version of a viewer without an actor."""
+
+
 @dataclass(frozen=True, slots=True)
 class UserCard:
     """Columns of a user that pages show."""
@@ -55,17 +66,14 @@ class UserCard:
     role: Role
 
 
-_KEYS = bindparam("keys", type_=TextList())
-_IDS = bindparam("ids", type_=IntegerList())
 _NOW = bindparam("now", type_=UtcDateTime())
 
 _ACCOUNT_ACTOR = Actor.__table__.alias("merged")
 
 
-def is_accepted_session() -> ColumnElement[bool]:
-    """Return the condition that a session id is accepted: not claimed, or the claim has not ended."""
-    return or_(Actor.merged_into.is_(None), and_(Actor.claim_ends_at.is_not(None), Actor.claim_ends_at > _NOW))
-
+_IS_ACCEPTED = or_(Actor.merged_into.is_(None), and_(Actor.claim_ends_at.is_not(None), Actor.claim_ends_at > _NOW))
+"""The condition that a session id is accepted: the session is not claimed, or the claim has not ended."""
+_ACTOR_OF_SESSION_ID = func.coalesce(Actor.merged_into, Actor.id)
 
 VIEWER_BY_USER = (
     select(
@@ -80,17 +88,25 @@ VIEWER_BY_SESSION = (
     select(
         _ACCOUNT_ACTOR.c.id.label("actor_id"), User.id.label("user_id"), User.key, User.username,
         literal(Role.VIEWER.value).label("role"), _ACCOUNT_ACTOR.c.version, _ACCOUNT_ACTOR.c.settings,
-        is_accepted_session().label("is_accepted_session"),
+        _IS_ACCEPTED.label("is_accepted_session"),
     )
     .select_from(Actor)
-    .join(_ACCOUNT_ACTOR, _ACCOUNT_ACTOR.c.id == func.coalesce(Actor.merged_into, Actor.id))
+    .join(_ACCOUNT_ACTOR, _ACCOUNT_ACTOR.c.id == _ACTOR_OF_SESSION_ID)
     .outerjoin(User, User.id == _ACCOUNT_ACTOR.c.user_id)
     .where(Actor.session_key == bindparam("key"))
 )  # fmt: skip
+VERSIONS_BY_USER = (
+    select(User.key, Actor.id, Actor.version).join(Actor, Actor.user_id == User.id).where(in_list(User.key, KEYS))
+)
+VERSIONS_BY_SESSION = (
+    select(Actor.session_key.label("key"), _ACCOUNT_ACTOR.c.id, _ACCOUNT_ACTOR.c.version)
+    .join(_ACCOUNT_ACTOR, _ACCOUNT_ACTOR.c.id == _ACTOR_OF_SESSION_ID)
+    .where(in_list(Actor.session_key, KEYS), _IS_ACCEPTED)
+)
 
 _CARD = [getattr(User, field.name) for field in fields(UserCard)]
-USERS_BY_ID = select(*_CARD).where(in_list(User.id, _IDS))
-USERS_BY_KEY = select(*_CARD).where(in_list(User.key, _KEYS), KNOWN_USER)
+USERS_BY_ID = select(*_CARD).where(in_list(User.id, IDS))
+USERS_BY_KEY = select(*_CARD).where(in_list(User.key, KEYS), KNOWN_USER)
 
 _INSERT_USER = insert_batch(User, "key", "username", "created_at", "updated_at").on_conflict_do_nothing(
     index_elements=["key"]
@@ -101,7 +117,7 @@ _INSERT_USERS_ACTORS = (
         ["user_id", "created_at"],
         select(User.id, _NOW)
         .outerjoin(Actor, Actor.user_id == User.id)
-        .where(in_list(User.key, _KEYS), Actor.id.is_(None))
+        .where(in_list(User.key, KEYS), Actor.id.is_(None))
         .order_by(User.id),
         include_defaults=False,
     )
@@ -112,11 +128,11 @@ _INSERT_SESSION = insert_batch(Actor, "session_key", "created_at").on_conflict_d
 )
 _ACTOR_OF_USER = select(Actor.id).join(User, User.id == Actor.user_id).where(User.key == bindparam("key"))
 _SESSION = select(Actor.id).where(Actor.session_key == bindparam("key"))
-_ACTOR_OF_SESSION = select(func.coalesce(Actor.merged_into, Actor.id)).where(Actor.session_key == bindparam("key"))
+_ACTOR_OF_SESSION = select(_ACTOR_OF_SESSION_ID).where(Actor.session_key == bindparam("key"))
 
 # Lock order of all transactions: users, actors, projects, dependent rows, outbox rows; by id within a table.
 # (SQLite needs no row locks: `Database.write` locks the file.)
-_STORED = select(*_CARD).where(in_list(User.key, _KEYS)).order_by(User.id).with_for_update(key_share=True)
+_STORED = select(*_CARD).where(in_list(User.key, KEYS)).order_by(User.id).with_for_update(key_share=True)
 _UPSERT = upsert_batch(
     User, "key", "username", "bio", "tier", "points", "role", "created_at", "updated_at",
     key=["key"], keep=["created_at"],
@@ -124,12 +140,18 @@ _UPSERT = upsert_batch(
 _ACTORS = (
     select(Actor.id, User.key)
     .join(User, User.id == Actor.user_id)
-    .where(in_list(User.key, _KEYS))
+    .where(in_list(User.key, KEYS))
     .order_by(Actor.id)
     .with_for_update(key_share=True, of=Actor)
 )
-_LOCK_ACTORS = select(Actor.id).where(in_list(Actor.id, _IDS)).order_by(Actor.id).with_for_update(key_share=True)
-_RAISE_VERSIONS = update(Actor).where(in_list(Actor.id, _IDS)).values(version=Actor.version + 1)
+_LOCK_ACTORS = select(Actor.id).where(in_list(Actor.id, IDS)).order_by(Actor.id).with_for_update(key_share=True)
+_LOCK_SETTINGS = select(Actor.settings).where(Actor.id == ACTOR_ID).with_for_update(key_share=True)
+_STORE_SETTINGS = (
+    update(Actor)
+    .where(Actor.id == ACTOR_ID)
+    .values(settings=bindparam("new_settings", type_=Json), version=Actor.version + 1)
+)
+_RAISE_VERSIONS = update(Actor).where(in_list(Actor.id, IDS)).values(version=Actor.version + 1)
 
 
 async def find_viewer(database: Database, *, user_key: str | None = None, session_key: str | None = None) -> Viewer:
@@ -138,21 +160,41 @@ async def find_viewer(database: Database, *, user_key: str | None = None, sessio
     A claimed session is identified as the actor of the account until the claim ends, then as `ANONYMOUS_VIEWER`. An
     unknown key returns a viewer without ids and with version 0.
     """
-    unknown = Viewer(None, None, user_key, session_key, None, Role.VIEWER, 0, {})
+    unknown_viewer = Viewer(None, None, user_key, session_key, None, Role.VIEWER, 0, {})
     if user_key is not None:
         rows = await database.fetch(VIEWER_BY_USER, {"key": user_key})
     elif session_key is not None:
         rows = await database.fetch(VIEWER_BY_SESSION, {"key": session_key, "now": now()})
     else:
-        return unknown
+        return unknown_viewer
     if not rows:
-        return unknown
+        return unknown_viewer
     return _viewer(rows[0], session_key) if rows[0].is_accepted_session else ANONYMOUS_VIEWER
 
 
 def _viewer(row: Row[Any], session_key: str | None) -> Viewer:
     role, version, settings = Role(row.role), row.version or 0, row.settings or {}
     return Viewer(row.actor_id, row.user_id, row.key, session_key, row.username, role, version, settings)
+
+
+async def versions_by_user(database: Database, user_keys: Set[str]) -> dict[str, ActorVersion]:
+    """Read the versions of the actors of users, by user key. Users without an actor are left out."""
+    return await _versions(database, VERSIONS_BY_USER, {"keys": sorted(user_keys)})
+
+
+async def versions_by_session(database: Database, session_keys: Set[str]) -> dict[str, ActorVersion]:
+    """Read the versions of the actors for whom sessions act, by session key.
+
+    The actor of a claimed session is the actor of the account until the claim ends; then the session is left out.
+    """
+    return await _versions(database, VERSIONS_BY_SESSION, {"keys": sorted(session_keys), "now": now()})
+
+
+async def _versions(
+    database: Database, statement: Select[str, int, int], parameters: Mapping[str, Any]
+) -> dict[str, ActorVersion]:
+    rows = await database.fetch(statement, parameters) if parameters["keys"] else ()
+    return {row.key: ActorVersion(row.id, row.version) for row in rows}
 
 
 async def ensure_actor(connection: AsyncConnection, viewer: Viewer) -> int:
@@ -206,6 +248,17 @@ async def lock_actors(connection: AsyncConnection, actor_ids: Iterable[int]) -> 
     return set(await connection.scalars(_LOCK_ACTORS, {"ids": sorted(set(actor_ids))}))
 
 
+async def lock_settings(connection: AsyncConnection, actor_id: int) -> dict[str, Any]:
+    """Lock an existing actor until the transaction ends; return its settings."""
+    settings: dict[str, Any] = (await connection.execute(_LOCK_SETTINGS, {"actor": actor_id})).scalar_one()
+    return settings
+
+
+async def store_settings(connection: AsyncConnection, actor_id: int, settings: Mapping[str, Any]) -> None:
+    """Replace the settings of an actor, and increase its version."""
+    await connection.execute(_STORE_SETTINGS, {"actor": actor_id, "new_settings": settings})
+
+
 async def raise_versions(connection: AsyncConnection, actor_ids: Iterable[int]) -> None:
     """Increase the version of each actor by one, which marks earlier ranking snapshots as outdated."""
     if ids := sorted(set(actor_ids)):
@@ -228,33 +281,29 @@ async def upsert_users(
     The tags of a record replace the imported interests of the user; interests of other sources are not changed. A tag
     refers to its term by key or name. Unknown terms are created.
     """
-    stored = await _lock_stored(connection, records)
-    refused = _demotions(records, stored) if protected else []
-    refused_indexes = {refusal.index for refusal in refused}
-    accepted = last_record_by_key(record for index, record in enumerate(records) if index not in refused_indexes)
-    if not accepted:
-        return upsert_result(len(records), refused=refused)
-    keys = {"keys": [record.key for record in accepted]}
-    roles = {key: card.role for key, card in stored.items()}
-    await _write([record for record in accepted if _differs(record, stored.get(record.key))], roles, connection)
-    renamed = [
-        stored[record.key].id for record in accepted if record.key in stored and _differs(record, stored[record.key])
-    ]
+    stored_users = await _lock_stored(connection, records)
+    refusals = _refuse_demotions(records, stored_users) if protected else []
+    latest_records = last_record_by_key(accepted(records, refusals))
+    if not latest_records:
+        return upsert_result(len(records), refused=refusals)
+    keys = {"keys": [record.key for record in latest_records]}
+    differing_keys = {record.key for record in latest_records if _differs(record, stored_users.get(record.key))}
+    await _write(connection, [record for record in latest_records if record.key in differing_keys], stored_users)
     await connection.execute(_INSERT_USERS_ACTORS, keys | {"now": now()})
-    actors = {row.key: row.id for row in await connection.execute(_ACTORS, keys)}
-    with_changed_interests = await replace_imported_tags(
-        connection, {actors[record.key]: record.tags for record in accepted}
+    actor_ids = {row.key: row.id for row in await connection.execute(_ACTORS, keys)}
+    changed_actor_ids = await replace_imported_interests(
+        connection, {actor_ids[record.key]: record.tags for record in latest_records}
     )
-    added = {record.key for record in accepted if record.key not in stored}
-    changed = {
-        record.key
-        for record in accepted
-        if actors[record.key] in with_changed_interests or _differs(record, stored.get(record.key))
-    } - added
-    await raise_versions(connection, [actors[key] for key in changed])
-    await raise_project_versions(connection, owner_ids=renamed)
-    await enqueue(connection, OutboxKind.PROFILE, [str(actors[key]) for key in added | changed])
-    return upsert_result(len(records), added, changed, refused)
+    added_keys = differing_keys - stored_users.keys()
+    changed_keys = differing_keys | {
+        record.key for record in latest_records if actor_ids[record.key] in changed_actor_ids
+    }
+    changed_keys -= added_keys
+    await raise_versions(connection, [actor_ids[key] for key in changed_keys])
+    renamed_ids = [stored_users[key].id for key in differing_keys & stored_users.keys()]
+    await raise_project_versions(connection, owner_ids=renamed_ids)
+    await enqueue(connection, OutboxKind.PROFILE, [str(actor_ids[key]) for key in added_keys | changed_keys])
+    return upsert_result(len(records), added_keys, changed_keys, refusals)
 
 
 async def _lock_stored(connection: AsyncConnection, records: Sequence[UserRecord]) -> dict[str, UserCard]:
@@ -264,10 +313,9 @@ async def _lock_stored(connection: AsyncConnection, records: Sequence[UserRecord
     return {row.key: _card(row) for row in rows}
 
 
-def _demotions(records: Sequence[UserRecord], stored: Mapping[str, UserCard]) -> list[Refusal]:
-    """Return refusals of the records that demote an administrator."""
+def _refuse_demotions(records: Sequence[UserRecord], stored_users: Mapping[str, UserCard]) -> list[Refusal]:
     error = ProtectedUser("only an administrator may take an administrator's role away", ("role",))
-    administrators = {key for key, card in stored.items() if card.role is Role.ADMINISTRATOR}
+    administrators = {key for key, card in stored_users.items() if card.role is Role.ADMINISTRATOR}
     return [
         Refusal(index, error)
         for index, record in enumerate(records)
@@ -275,16 +323,19 @@ def _demotions(records: Sequence[UserRecord], stored: Mapping[str, UserCard]) ->
     ]
 
 
-def _differs(record: UserRecord, stored: UserCard | None) -> bool:
-    if stored is None:
+def _differs(record: UserRecord, stored_user: UserCard | None) -> bool:
+    if stored_user is None:
         return True
-    stored_values = (stored.username, stored.bio, stored.tier, stored.points, stored.role)
-    return stored_values != (record.username, record.bio, record.tier, record.points, record.role or stored.role)
+    stored_values = (stored_user.username, stored_user.bio, stored_user.tier, stored_user.points, stored_user.role)
+    return stored_values != (record.username, record.bio, record.tier, record.points, record.role or stored_user.role)
 
 
-async def _write(records: Sequence[UserRecord], roles: Mapping[str, Role], connection: AsyncConnection) -> None:
+async def _write(
+    connection: AsyncConnection, records: Sequence[UserRecord], stored_users: Mapping[str, UserCard]
+) -> None:
     """Write users. A record without a role keeps the stored role."""
     at = now()
+    roles = {key: card.role for key, card in stored_users.items()}
     rows = [
         (r.key, r.username, r.bio, r.tier, r.points, (r.role or roles.get(r.key, Role.VIEWER)).value, at, at)
         for r in records

@@ -85,9 +85,7 @@ class Viewer:
         """The viewer's mutes, latest first."""
         first, after = checked_first(first), unset_to_none(after)
         before_id = None if after is None else _mute_id(after)
-        muted_page = []
-        if self.actor_id is not None:
-            muted_page = await mutes.mutes_page(info.context.stores.database, self.actor_id, first + 1, before_id)
+        muted_page = await mutes.mutes_of(info.context.stores.database, self.actor_id, first + 1, before_id)
         items = [(encode_cursor("mute", muted.id), Mute.from_muted(muted)) for muted in muted_page]
         return Connection(**connection_parts(items, first, has_previous=before_id is not None))
 

@@ -9,14 +9,15 @@ from datetime import datetime
 
 import numpy as np
 
-from db.actors.learned_interests import LearnedInterest, replace_learned_interests
+from db.actors.interest_rows import Confidences
+from db.actors.learned_interests import replace_learned_interests
 from db.database.engine import Database
 from db.interactions.engagement_by_term import EngagementByTerm, engagement_by_term, slices, term_shares
 from scoring import weights
 from scoring.mathematics.signals import Floats
 
 
-def learned(engagement: EngagementByTerm, catalog_share: Floats) -> list[LearnedInterest]:
+def learned(engagement: EngagementByTerm, catalog_share: Floats) -> Confidences:
     """Return the learned interests: per actor the `weights.MAX_LEARNED_INTERESTS` of highest confidence.
 
     Parameters
@@ -43,13 +44,13 @@ def learned(engagement: EngagementByTerm, catalog_share: Floats) -> list[Learned
         & (confidence >= weights.MIN_LEARNED_CONFIDENCE)
     )
     order = np.lexsort((engagement.terms, -confidence, engagement.actors))
-    interests: list[LearnedInterest] = []
+    interests: dict[tuple[int, int], float] = {}
     counts: dict[int, int] = {}
     for row in order[qualifies[order]].tolist():
         actor = int(engagement.actors[row])
         counts[actor] = counts.get(actor, 0) + 1
         if counts[actor] <= weights.MAX_LEARNED_INTERESTS:
-            interests.append(LearnedInterest(actor, int(engagement.terms[row]), round(float(confidence[row]), 3)))
+            interests[actor, int(engagement.terms[row])] = round(float(confidence[row]), 3)
     return interests
 
 

@@ -78,7 +78,7 @@ async def mute(work: UnitOfWork, kind: MuteKind, key: str) -> bool:
     subject_id = await _subject_id(work, viewer, kind, key) if is_valid_key(key) else None
     if subject_id is None:
         raise InputRefused(_unknown_subject(kind))
-    existing = [] if viewer.actor_id is None else await mutes.mutes_of(work.stores.database, viewer.actor_id)
+    existing = await mutes.mutes_of(work.stores.database, viewer.actor_id)
     if len(existing) >= MAX_MUTES:
         raise refusal(UserErrorCode.TOO_MANY, f"You have {MAX_MUTES:,} mutes, the maximum. Remove some first.")
     async with work.write() as connection:
@@ -91,7 +91,7 @@ async def unmute(work: UnitOfWork, kind: MuteKind, key: str) -> bool:
     The subject is looked up in the viewer's mutes, not in the catalog: it may have become private or been renamed.
     """
     viewer = await work.identified_viewer()
-    existing = [] if viewer.actor_id is None else await mutes.mutes_of(work.stores.database, viewer.actor_id)
+    existing = await mutes.mutes_of(work.stores.database, viewer.actor_id)
     matching = [muted for muted in existing if muted.kind is kind and key in (muted.key, muted.name)]
     if viewer.actor_id is None or not matching:
         return False

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from db.actors.actor_versions import UNKNOWN_VERSION, ActorKeys, ActorVersion
+from db.actors.users import UNKNOWN_VERSION, ActorVersion
 from db.database.engine import Database
 from db.feed_change_notifier import FeedChangeNotifier
 from db.models import FeedKind, InteractionType, now
@@ -23,13 +23,14 @@ from scoring.feed_changes import (
 )
 from scoring.feeds import Feeds
 from scoring.mathematics.additive_model import BASELINE, Model
+from scoring.use_cases.unit_of_work import Caller
 from tests.waiting import WAIT_AT_MOST_S, until
 from tests.world import MOMENT, World, embedded_world
 
 FAST = NotificationTiming(
     min_check_s=0.01, max_check_s=0.05, notified_s=0.05, shared_check_s=0.02, min_notice_s=0.0, spread_s=0.0
 )
-ADA = ActorKeys("ada", None)
+ADA = Caller("ada")
 
 
 def change(feed: FeedKind = FeedKind.FOR_YOU, version: int = 1) -> FeedChange:
@@ -166,7 +167,9 @@ async def test_a_project_that_comes_is_told_to_all_who_look_at_the_newest(world:
     async with watching(world) as changes:
         with (
             changes.notification_queue(ADA, frozenset(WATCHABLE_FEEDS), ActorVersion(0, 0)) as ada,
-            changes.notification_queue(ActorKeys(None, "s1"), frozenset([FeedKind.NEWEST]), UNKNOWN_VERSION) as session,
+            changes.notification_queue(
+                Caller(session_key="s1"), frozenset([FeedKind.NEWEST]), UNKNOWN_VERSION
+            ) as session,
         ):
             await looked(changes)
             await taken(ada)  # ada's own version, of which she knew nothing

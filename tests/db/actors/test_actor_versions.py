@@ -1,5 +1,4 @@
-from db.actors.actor_versions import UNKNOWN_VERSION, ActorKeys, versions_of
-from db.actors.users import ensure_actor, find_viewer
+from db.actors.users import ActorVersion, ensure_actor, find_viewer, versions_by_session, versions_by_user
 from db.catalog.catalog_entries import upsert_projects
 from db.database.engine import Database
 from db.interactions.interactions import like
@@ -7,8 +6,9 @@ from db.models import now
 from db.privacy.session_claims import claim, end_claim
 from tests.world import World
 
-ADA, BOB = ActorKeys("ada", None), ActorKeys("bob", None)
-SESSION, OTHER = ActorKeys(None, "s1"), ActorKeys(None, "s2")
+
+async def versions(database: Database) -> tuple[dict[str, ActorVersion], dict[str, ActorVersion]]:
+    return await versions_by_user(database, {"ada", "bob"}), await versions_by_session(database, {"s1", "s2"})
 
 
 async def act(database: Database, **who: str) -> int:
@@ -24,42 +24,34 @@ async def test_versions_of_users_and_sessions_are_read_in_two_statements(databas
     await act(database, user_key="ada")
     await act(database, session_key="s1")
     with statements(database) as issued:
-        found = await versions_of(database, [ADA, BOB, SESSION, OTHER])
+        users, sessions = await versions(database)
     assert len(issued) == 2
-    assert found[BOB] == found[OTHER] == UNKNOWN_VERSION
-    assert found[ADA].version == found[SESSION].version == 1
-    assert found[ADA].actor_id != found[SESSION].actor_id
-
-
-async def test_who_has_a_token_and_a_session_is_known_by_the_token(database: Database) -> None:
-    await act(database, user_key="ada")
-    await act(database, session_key="s1")
-    both = ActorKeys("ada", "s1")
-    found = await versions_of(database, [both, ADA, SESSION])
-    assert found[both] == found[ADA] != found[SESSION]
+    assert users.keys() == {"ada"}
+    assert sessions.keys() == {"s1"}
+    assert users["ada"].version == sessions["s1"].version == 1
+    assert users["ada"].actor_id != sessions["s1"].actor_id
 
 
 async def test_a_session_and_a_user_of_one_name_are_two(database: Database) -> None:
     await act(database, user_key="s1")
-    found = await versions_of(database, [ActorKeys("s1", None), SESSION])
-    assert found[SESSION] == UNKNOWN_VERSION
-    assert found[ActorKeys("s1", None)].version == 1
+    assert (await versions_by_user(database, {"s1"}))["s1"].version == 1
+    assert await versions_by_session(database, {"s1"}) == {}
 
 
 async def test_a_claimed_session_stands_where_its_account_does(database: Database) -> None:
     account, session = await act(database, user_key="ada"), await act(database, session_key="s1")
     async with database.write() as connection:
         await claim(connection, session, account)
-    found = await versions_of(database, [ADA, SESSION])
-    assert found[SESSION] == found[ADA]
+    users, sessions = await versions(database)
+    assert sessions["s1"] == users["ada"]
     async with database.write() as connection:
         assert await end_claim(connection, "s1") == 1
-    found = await versions_of(database, [ADA, SESSION])
-    assert found[SESSION] == UNKNOWN_VERSION != found[ADA]
+    users, sessions = await versions(database)
+    assert users
+    assert sessions == {}
 
 
 async def test_no_viewers_cost_no_statement(database: Database, statements) -> None:
     with statements(database) as issued:
-        assert await versions_of(database, []) == {}
-        assert await versions_of(database, [ActorKeys(None, None)]) == {ActorKeys(None, None): UNKNOWN_VERSION}
+        assert await versions_by_user(database, set()) == await versions_by_session(database, set()) == {}
     assert issued == []
