@@ -8,12 +8,10 @@ from sqlalchemy import Select, bindparam, func, literal, select, union_all
 
 from db.catalog.project_cards import ProjectFilter, conditions
 from db.catalog.visibility import PUBLIC
-from db.database.column_types import BigIntId, IntegerList, UtcDateTime, in_list
+from db.database.column_types import ACTOR_ID, IDS, SINCE, IntegerList, UtcDateTime, in_list
 from db.database.engine import Database
 from db.models import Engagement, Like, Project, ProjectTerm, UserTag
 
-_ACTOR = bindparam("actor", type_=BigIntId)
-_SINCE = bindparam("since", type_=UtcDateTime())
 _ACTOR_COUNT = func.count().label("actors")
 _NEWEST_FIRST = (Project.created_at.desc(), Project.id.desc())
 _latest = (
@@ -60,9 +58,11 @@ async def _fetch_sources(
     database: Database, sources: Mapping[str, Select[Any]], values: Mapping[str, Any]
 ) -> dict[str, list[int]]:
     """Run several queries of project ids in one statement; return the ids of each in its order."""
-    named = [select(literal(name).label("source"), query.subquery(name).c.id) for name, query in sources.items()]
+    labeled_sources = [
+        select(literal(name).label("source"), query.subquery(name).c.id) for name, query in sources.items()
+    ]
     ids_by_source: dict[str, list[int]] = {name: [] for name in sources}
-    for row in await database.fetch(union_all(*named), values):
+    for row in await database.fetch(union_all(*labeled_sources), values):
         ids_by_source[row.source].append(row.id)
     return ids_by_source
 
@@ -70,9 +70,10 @@ async def _fetch_sources(
 _co_engaged_actors = (
     select(Engagement.actor_id)
     .where(
-        in_list(Engagement.project_id, bindparam("latest_engaged", type_=IntegerList())), Engagement.actor_id != _ACTOR
+        in_list(Engagement.project_id, bindparam("latest_engaged", type_=IntegerList())),
+        Engagement.actor_id != ACTOR_ID,
     )
-    .where(Engagement.last_at >= _SINCE, Engagement.first_at >= _SINCE, Engagement.kinds > 0)
+    .where(Engagement.last_at >= SINCE, Engagement.first_at >= SINCE, Engagement.kinds > 0)
     .group_by(Engagement.actor_id)
     .order_by(func.count().desc(), Engagement.actor_id)
     .limit(bindparam("max_actors"))
@@ -147,7 +148,7 @@ def _liked_by_neighbors(actor_id: Any, shared_id: Any) -> Select[int, int]:
     """Return a query of the likes per project by the actors with the most of the bound ids."""
     neighbors = (
         select(actor_id)
-        .where(in_list(shared_id, bindparam("ids", type_=IntegerList())), actor_id != _ACTOR)
+        .where(in_list(shared_id, IDS), actor_id != ACTOR_ID)
         .group_by(actor_id)
         .having(func.count() >= bindparam("min_shared"))
         .order_by(func.count().desc(), actor_id)

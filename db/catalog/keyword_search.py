@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Float, bindparam, case, cast, func, literal, or_, select
+from sqlalchemy import Float, case, cast, func, literal, or_, select
 
 from db.catalog.project_cards import ProjectFilter, conditions
 from db.catalog.visibility import PUBLIC
-from db.database.column_types import IntegerList, in_list
+from db.database.column_types import IDS, in_list
 from db.database.engine import Database
 from db.models import Project, ProjectTerm, Term
 from db.vectors.text_analysis import query_words
@@ -20,9 +20,7 @@ _NAMES = (
     .where(ProjectTerm.project_id == Project.id)
     .scalar_subquery()
 )
-_TEXTS = select(Project.id, Project.title, Project.description, _NAMES.label("names")).where(
-    in_list(Project.id, bindparam("ids", type_=IntegerList()))
-)
+_TEXTS = select(Project.id, Project.title, Project.description, _NAMES.label("names")).where(in_list(Project.id, IDS))
 
 
 async def texts_by_id(database: Database, ids: Sequence[int]) -> dict[int, str]:

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 
-from sqlalchemy import and_, bindparam, case, cast, func, literal, null, or_, select
+from sqlalchemy import and_, bindparam, case, cast, func, or_, select, tuple_
 from sqlalchemy.sql import ColumnElement
 
 from db.catalog.visibility import MUTED, PUBLIC, PUBLIC_TERM, VISIBLE_PROJECT
-from db.database.column_types import BigIntId, IntegerList, TextList, in_list
+from db.database.column_types import ACTOR_ID, IDS, KEYS, BigIntId, in_list
 from db.database.engine import Database
 from db.models import Dismissal, Engagement, Project, ProjectTerm, Term, TermKind
 
@@ -77,14 +77,11 @@ class ProjectFilter:
 
 
 _CARD_COLUMNS = [getattr(Project, field.name) for field in fields(ProjectCard)]
-_IDS = bindparam("ids", type_=IntegerList())
-_KEYS = bindparam("keys", type_=TextList())
-_ACTOR = bindparam("actor", type_=BigIntId)
 
-_DISMISSED = select(Dismissal.project_id).where(Dismissal.actor_id == _ACTOR, Dismissal.project_id == Project.id)
-SHOWABLE_CARDS = select(*_CARD_COLUMNS).where(in_list(Project.id, _IDS), PUBLIC, ~_DISMISSED.exists(), ~MUTED)
-CARDS_BY_KEY = select(*_CARD_COLUMNS).where(in_list(Project.key, _KEYS), VISIBLE_PROJECT)
-CARDS_BY_ID = select(*_CARD_COLUMNS).where(in_list(Project.id, _IDS), VISIBLE_PROJECT)
+_DISMISSED = select(Dismissal.project_id).where(Dismissal.actor_id == ACTOR_ID, Dismissal.project_id == Project.id)
+SHOWABLE_CARDS = select(*_CARD_COLUMNS).where(in_list(Project.id, IDS), PUBLIC, ~_DISMISSED.exists(), ~MUTED)
+CARDS_BY_KEY = select(*_CARD_COLUMNS).where(in_list(Project.key, KEYS), VISIBLE_PROJECT)
+CARDS_BY_ID = select(*_CARD_COLUMNS).where(in_list(Project.id, IDS), VISIBLE_PROJECT)
 
 TERMS = (
     select(func.aggregate_strings(func.substr(Term.kind, 1, 3).concat(cast(Term.id, Term.key.type)), ","))
@@ -94,27 +91,19 @@ TERMS = (
 )
 """Subquery of `ProjectFeatures.terms`."""
 
-_FEATURE_COLUMNS = [getattr(Project, field.name) for field in fields(ProjectFeatures)[:9]]
+FEATURE_COLUMNS = [getattr(Project, field.name) for field in fields(ProjectFeatures)[:9]]
 FEATURES = (
     select(
-        *_FEATURE_COLUMNS,
+        *FEATURE_COLUMNS,
         TERMS.label("terms"),
         Engagement.kinds,
         Engagement.last_at,
         case((Dismissal.project_id.is_(None), False), else_=True).label("dismissed"),
         MUTED.label("muted"),
     )
-    .outerjoin(Engagement, and_(Engagement.project_id == Project.id, Engagement.actor_id == _ACTOR))
-    .outerjoin(Dismissal, and_(Dismissal.project_id == Project.id, Dismissal.actor_id == _ACTOR))
-    .where(in_list(Project.id, _IDS))
-)
-FEATURES_FOR_ALL = select(
-    *_FEATURE_COLUMNS,
-    null().label("terms"),
-    null().label("kinds"),
-    null().label("last_at"),
-    literal(False).label("dismissed"),
-    literal(False).label("muted"),
+    .outerjoin(Engagement, and_(Engagement.project_id == Project.id, Engagement.actor_id == ACTOR_ID))
+    .outerjoin(Dismissal, and_(Dismissal.project_id == Project.id, Dismissal.actor_id == ACTOR_ID))
+    .where(in_list(Project.id, IDS))
 )
 
 
@@ -179,26 +168,11 @@ async def newest(
         .limit(bindparam("limit", type_=BigIntId))
     )
     if after is not None:
-        statement = statement.where(
-            or_(
-                Project.created_at < after.created_at,
-                and_(Project.created_at == after.created_at, Project.id < after.id),
-            )
-        )
+        statement = statement.where(tuple_(Project.created_at, Project.id) < (after.created_at, after.id))
     if excluded_ids:
-        statement = statement.where(~in_list(Project.id, _IDS))
+        statement = statement.where(~in_list(Project.id, IDS))
     parameters = {"limit": limit, "actor": actor_id, "muter": actor_id, "ids": excluded_ids}
     return [ProjectCard(*row) for row in await database.fetch(statement, parameters)]
-
-
-async def popular(database: Database, limit: int, where: ProjectFilter) -> list[ProjectFeatures]:
-    """Read the public projects with the most likes; ties go to the newest."""
-    statement = (
-        FEATURES_FOR_ALL.where(PUBLIC, *conditions(where))
-        .order_by(Project.like_count.desc(), Project.created_at.desc(), Project.id.desc())
-        .limit(limit)
-    )
-    return [ProjectFeatures(*row) for row in await database.fetch(statement)]
 
 
 def conditions(where: ProjectFilter) -> list[ColumnElement[bool]]:
@@ -230,6 +204,6 @@ async def term_ids(database: Database, where: ProjectFilter) -> tuple[frozenset[
     """Read the ids of the public terms of a filter, one set per filtered kind; the set is empty if no term exists."""
     if not where.terms_by_kind:
         return ()
-    named = or_(*(and_(Term.kind == kind.value, Term.key.in_(keys)) for kind, keys in where.terms_by_kind))
-    rows = await database.fetch(select(Term.kind, Term.id).where(named, PUBLIC_TERM))
+    is_named = or_(*(and_(Term.kind == kind.value, Term.key.in_(keys)) for kind, keys in where.terms_by_kind))
+    rows = await database.fetch(select(Term.kind, Term.id).where(is_named, PUBLIC_TERM))
     return tuple(frozenset(row.id for row in rows if row.kind == kind.value) for kind, _ in where.terms_by_kind)

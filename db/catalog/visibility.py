@@ -7,14 +7,13 @@ public project. Everything else is answered like an unknown key. The platform's 
 
 from sqlalchemy import and_, bindparam, or_, select
 
-from db.database.column_types import BigIntId
+from db.database.column_types import ACTOR_ID, BigIntId
 from db.models import Mute, Project, ProjectTerm, Term, User, UserTag
 
 PUBLIC = and_(~Project.private, ~Project.archived)
 """A condition on `Project`: neither private nor archived."""
 
 _USER = bindparam("user", type_=BigIntId)
-_ACTOR = bindparam("actor", type_=BigIntId)
 _MUTING_ACTOR = bindparam("muter", type_=BigIntId)
 _PROJECT_WITH_TERM = (
     select(ProjectTerm.project_id)
@@ -32,7 +31,7 @@ PUBLIC_TERM = or_(Term.listed, _PROJECT_WITH_TERM.where(PUBLIC).exists())
 KNOWN_TERM = or_(
     PUBLIC_TERM,
     _PROJECT_WITH_TERM.where(Project.owner_id == _USER).exists(),
-    select(UserTag.term_id).where(UserTag.term_id == Term.id, UserTag.actor_id == _ACTOR).correlate(Term).exists(),
+    select(UserTag.term_id).where(UserTag.term_id == Term.id, UserTag.actor_id == ACTOR_ID).correlate(Term).exists(),
 )
 """A condition on `Term`: public, a term of a project of the user bound to ``user``, or an interest of the actor bound
 to ``actor``."""

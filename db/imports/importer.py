@@ -137,14 +137,14 @@ async def import_directory(
     Raises `InvalidRecord` if the folder is missing, contains no import file, or contains a file in both formats.
     """
     files = find_files(directory)
-    import_run = _Import(files, progress or (lambda _: None), on_refusal or (lambda _: None))
+    callbacks = progress or (lambda _: None), on_refusal or (lambda _: None)
     if strict:
         with closing(ReferenceChecker(database)) as checker:
-            report = await import_run.run(checker.consumers(), checking=True)
+            report = await _consume_files(files, checker.consumers(), *callbacks, checking=True)
         if report.refused:
             report.written = False
             return report
-    return await import_run.run(_batch_writers(database), checking=False)
+    return await _consume_files(files, _batch_writers(database), *callbacks, checking=False)
 
 
 def find_files(directory: Path) -> dict[str, Path]:
@@ -191,46 +191,44 @@ def _batch_writers(database: Database) -> dict[str, BatchConsumer]:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class _Import:
-    """One import: the files, and the callbacks for progress and refused lines."""
+async def _consume_files(
+    files: Mapping[str, Path],
+    consumers: Mapping[str, BatchConsumer],
+    progress: OnProgress,
+    on_refusal: OnRefusal,
+    *,
+    checking: bool,
+) -> ImportReport:
+    report = ImportReport()
+    for kind, path in files.items():
+        counts = FileReport(path.name)
+        report.files.append(counts)
+        size = _file_size(path)
+        batches = read_batches(path, kind)
+        # Reading and validating run in a thread, so that a server that imports can process requests.
+        while (batch := await asyncio.to_thread(next, batches, None)) is not None:
+            for line in await _consume_batch(batch, consumers[kind], counts):
+                on_refusal(line)
+                if len(report.refusals) < MAX_KEPT_REFUSALS:
+                    report.refusals.append(line)
+            progress(FileProgress(path.name, checking, counts.read, min(batch.position / size, 1.0)))
+        progress(FileProgress(path.name, checking, counts.read, 1.0))
+    return report
 
-    files: Mapping[str, Path]
-    progress: OnProgress
-    on_refusal: OnRefusal
 
-    async def run(self, consumers: Mapping[str, BatchConsumer], *, checking: bool) -> ImportReport:
-        """Read every file, and pass its records in batches to the consumer of their kind."""
-        report = ImportReport()
-        for kind, path in self.files.items():
-            counts = FileReport(path.name)
-            report.files.append(counts)
-            size = _file_size(path)
-            batches = read_batches(path, kind)
-            # Reading and validating run in a thread, so that a server that imports can process requests.
-            while (batch := await asyncio.to_thread(next, batches, None)) is not None:
-                refused_lines = await self._consume_batch(batch, consumers[kind], counts)
-                report.refusals.extend(refused_lines[: MAX_KEPT_REFUSALS - len(report.refusals)])
-                self.progress(FileProgress(path.name, checking, counts.read, min(batch.position / size, 1.0)))
-            self.progress(FileProgress(path.name, checking, counts.read, 1.0))
-        return report
-
-    async def _consume_batch(self, batch: _Batch, consume: BatchConsumer, counts: FileReport) -> list[RefusedLine]:
-        """Pass a batch to the consumer, add the result to the counts, and return the refused lines."""
-        result = await consume(batch.records) if batch.records else UpsertResult()
-        rejected_records = [
-            RefusedLine(counts.file, batch.line_numbers[refusal.index], _message(refusal.error))
-            for refusal in result.refused
-        ]
-        refused_lines = sorted(batch.refused_lines + rejected_records, key=lambda line: line.line)
-        counts.read += len(batch.records) + len(batch.refused_lines)
-        counts.added += result.added
-        counts.changed += result.changed
-        counts.unchanged += result.unchanged
-        counts.refused += len(refused_lines)
-        for line in refused_lines:
-            self.on_refusal(line)
-        return refused_lines
+async def _consume_batch(batch: _Batch, consume: BatchConsumer, counts: FileReport) -> list[RefusedLine]:
+    """Pass a batch to the consumer, add the result to the counts, and return the refused lines."""
+    result = await consume(batch.records) if batch.records else UpsertResult()
+    refused_lines = batch.refused_lines + [
+        RefusedLine(counts.file, batch.line_numbers[refusal.index], _message(refusal.error))
+        for refusal in result.refused
+    ]
+    counts.read += len(batch.records) + len(batch.refused_lines)
+    counts.added += result.added
+    counts.changed += result.changed
+    counts.unchanged += result.unchanged
+    counts.refused += len(refused_lines)
+    return sorted(refused_lines, key=lambda line: line.line)
 
 
 def _file_size(path: Path) -> int:

@@ -67,7 +67,7 @@ def _encoding_error(first_line: bytes) -> str | None:
 
 
 def _skip_line(stream: BufferedIOBase | BinaryIO) -> None:
-    while (rest := stream.readline(MAX_LINE)) != b"" and not rest.endswith(b"\n"):
+    while (text := stream.readline(MAX_LINE)) != b"" and not text.endswith(b"\n"):
         pass
 
 

@@ -8,26 +8,25 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from sqlalchemy import Select, bindparam, select
+from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.cache.last_known import LastKnownValues
-from db.catalog.catalog_entries import unknown_owner
-from db.database.column_types import UNKNOWN_TIME, TextList, in_list
+from db.catalog.catalog_entries import refuse_unknown_owners
+from db.database.column_types import KEYS, UNKNOWN_TIME, in_list
 from db.database.engine import Database
 from db.errors import UnknownReference
 from db.interactions.interactions import NewInteraction, record_interactions
 from db.models import Actor, Project, User
 from db.records import InteractionRecord, ProjectRecord, UserRecord
-from db.upsert_results import Refusal, UpsertResult, upsert_result
+from db.upsert_results import Refusal, UpsertResult, accepted, upsert_result
 
 MAX_CACHED_KEYS = 50_000
 """Maximum cached keys of users and of projects: about 8 MB each, more keys than one batch can contain."""
 
-_KEYS = bindparam("keys", type_=TextList())
-_ACTORS = select(User.key, Actor.id).join(Actor, Actor.user_id == User.id).where(in_list(User.key, _KEYS))
-_PROJECTS = select(Project.key, Project.id).where(in_list(Project.key, _KEYS))
-_USERS = select(User.key).where(in_list(User.key, _KEYS))
+_ACTORS = select(User.key, Actor.id).join(Actor, Actor.user_id == User.id).where(in_list(User.key, KEYS))
+_PROJECTS = select(Project.key, Project.id).where(in_list(Project.key, KEYS))
+_USERS = select(User.key).where(in_list(User.key, KEYS))
 
 
 class InteractionWriter:
@@ -39,17 +38,15 @@ class InteractionWriter:
 
     async def __call__(self, connection: AsyncConnection, records: Sequence[InteractionRecord]) -> UpsertResult:
         """Write a batch. Records with an unknown user or project are refused."""
-        actors = await _find_ids(connection, _ACTORS, self._actors, {record.user for record in records})
-        projects = await _find_ids(connection, _PROJECTS, self._projects, {record.project for record in records})
-        refused = _refuse_unknown_references(records, actors, projects)
-        refused_at = {refusal.index for refusal in refused}
+        actor_ids = await _find_ids(connection, _ACTORS, self._actors, {record.user for record in records})
+        project_ids = await _find_ids(connection, _PROJECTS, self._projects, {record.project for record in records})
+        refusals = _refuse_unknown_references(records, actor_ids, project_ids)
         events = [
-            NewInteraction(actors[record.user], projects[record.project], record.type, record.at or UNKNOWN_TIME)
-            for index, record in enumerate(records)
-            if index not in refused_at
+            NewInteraction(actor_ids[record.user], project_ids[record.project], record.type, record.at or UNKNOWN_TIME)
+            for record in accepted(records, refusals)
         ]
-        new = await record_interactions(connection, events)
-        return UpsertResult(new, 0, len(events) - new, tuple(refused))
+        added = len(await record_interactions(connection, events))
+        return UpsertResult(added, 0, len(events) - added, tuple(refusals))
 
 
 async def _find_ids(
@@ -57,22 +54,22 @@ async def _find_ids(
 ) -> dict[str, int]:
     """Return the ids of existing keys. Keys that are not cached are read from the database in one statement."""
     ids = cache.recall(keys)
-    if missing := sorted(keys - ids.keys()):
-        ids |= {row.key: row.id for row in await connection.execute(statement, {"keys": missing})}
+    if missing_keys := sorted(keys - ids.keys()):
+        ids |= {row.key: row.id for row in await connection.execute(statement, {"keys": missing_keys})}
     cache.remember(ids)
     return ids
 
 
 def _refuse_unknown_references(
-    records: Sequence[InteractionRecord], users: Container[str], projects: Container[str]
+    records: Sequence[InteractionRecord], user_keys: Container[str], project_keys: Container[str]
 ) -> list[Refusal]:
-    refused = []
+    refusals = []
     for index, record in enumerate(records):
-        if record.user not in users:
-            refused.append(Refusal(index, UnknownReference(f"there is no user {record.user!r}", ("user",))))
-        elif record.project not in projects:
-            refused.append(Refusal(index, UnknownReference(f"there is no project {record.project!r}", ("project",))))
-    return refused
+        if record.user not in user_keys:
+            refusals.append(Refusal(index, UnknownReference(f"there is no user {record.user!r}", ("user",))))
+        elif record.project not in project_keys:
+            refusals.append(Refusal(index, UnknownReference(f"there is no project {record.project!r}", ("project",))))
+    return refusals
 
 
 class ReferenceChecker:
@@ -112,21 +109,14 @@ class ReferenceChecker:
         return UpsertResult(unchanged=len(records))
 
     async def _check_projects(self, records: Sequence[ProjectRecord]) -> UpsertResult:
-        """Refuse projects whose owner is unknown, and store the keys of the other projects."""
-        owners = await self._existing_keys(
+        owner_keys = await self._existing_keys(
             "user", _USERS, {record.owner for record in records if record.owner is not None}
         )
-        refused = [
-            Refusal(index, unknown_owner(record.owner))
-            for index, record in enumerate(records)
-            if record.owner is not None and record.owner not in owners
-        ]
-        refused_at = {refusal.index for refusal in refused}
-        self._add_keys("project", (record.key for index, record in enumerate(records) if index not in refused_at))
-        return upsert_result(len(records), refused=refused)
+        refusals = refuse_unknown_owners(records, owner_keys)
+        self._add_keys("project", (record.key for record in accepted(records, refusals)))
+        return upsert_result(len(records), refused=refusals)
 
     async def _check_interactions(self, records: Sequence[InteractionRecord]) -> UpsertResult:
-        """Refuse interactions of unknown users and with unknown projects."""
         users = await self._existing_keys("user", _USERS, {record.user for record in records})
         projects = await self._existing_keys("project", _PROJECTS, {record.project for record in records})
         return upsert_result(len(records), refused=_refuse_unknown_references(records, users, projects))
@@ -138,7 +128,7 @@ class ReferenceChecker:
 
     async def _existing_keys(self, kind: str, statement: Select[str, int] | Select[str], keys: set[str]) -> set[str]:
         query = "SELECT key FROM known WHERE kind = ? AND key IN (SELECT value FROM json_each(?))"
-        existing = {key for (key,) in self._key_file.execute(query, (kind, orjson.dumps(sorted(keys)).decode()))}
-        if missing := sorted(keys - existing):
-            existing |= {row.key for row in await self._database.fetch(statement, {"keys": missing})}
-        return existing
+        existing_keys = {key for (key,) in self._key_file.execute(query, (kind, orjson.dumps(sorted(keys)).decode()))}
+        if missing_keys := sorted(keys - existing_keys):
+            existing_keys |= {row.key for row in await self._database.fetch(statement, {"keys": missing_keys})}
+        return existing_keys

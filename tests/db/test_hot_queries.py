@@ -67,7 +67,7 @@ HOT_QUERIES = [
     ),
     HotQuery(
         "the most popular public projects",
-        lambda database: project_cards.popular(database, 500, ANY),
+        _statement(select(Project.id).where(PUBLIC).order_by(Project.like_count.desc(), *LATEST).limit(500)),
         "ix_projects_popular",
     ),
     HotQuery(
