@@ -22,7 +22,7 @@ from db.database.engine import Database
 from db.demo import generate, load
 from db.demo.data import DemoData
 from db.embeddings.wordllama import WordLlamaEmbedder
-from db.interactions.decayed_counters import decayed_counts, rebuild_decayed_counters
+from db.interactions.decayed_counters import decayed_counts, recount_slices
 from db.models import Engagement, Interaction, Project, now
 from db.schema import migrate
 from db.stores import Stores
@@ -122,7 +122,8 @@ async def run(name: str, attack: Attack, folder: Path) -> None:
     counted = (await decayed_counts(database, ids, now()))[0, 1]
     async with database.write() as connection:
         await connection.execute(update(Engagement).values(weight=1.0))
-    await rebuild_decayed_counters(database)
+    async for _ in recount_slices(database, now()):
+        pass
     believed = await place(database, target)
     people = (await decayed_counts(database, ids, now()))[0, 1]
     print(

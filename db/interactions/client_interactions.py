@@ -10,7 +10,7 @@ from db.actors.users import lock_actors
 from db.database.batches import batch, columns_of, insert_batch
 from db.database.column_types import BigIntId, UtcDateTime
 from db.interactions.engagement import NewInteraction
-from db.interactions.interactions import interaction_identity, record_new_interactions, validate_positions
+from db.interactions.interactions import interaction_identity, record_interactions, validate_positions
 from db.models import EventId, Interaction, now
 
 DUPLICATE_WINDOW = timedelta(minutes=5)
@@ -50,16 +50,19 @@ async def record_client_interactions(
 
     Duplicates are events whose id the actor has sent before, and events of the same actor, project and type within
     `DUPLICATE_WINDOW` of each other, of which the earliest is recorded. `ids` are the client's own event ids, or None.
-    Raises `InvalidRecord` as `record_new_interactions`.
+    Raises `InvalidRecord` as `record_interactions`.
     """
     validate_positions(events)
     await lock_actors(connection, {event.actor_id for event in events})
     with_new_id = await _with_new_id(connection, events, ids or [None] * len(events))
-    unique = await _without_duplicates(connection, events, with_new_id)
-    new = await record_new_interactions(connection, [events[index] for index in unique])
-    recorded = {interaction_identity(event) for event in new}
-    unique_indexes = set(unique)
-    return [index in unique_indexes and interaction_identity(event) in recorded for index, event in enumerate(events)]
+    recorded_indexes = await _without_duplicates(connection, events, with_new_id)
+    new_events = await record_interactions(connection, [events[index] for index in recorded_indexes])
+    recorded_identities = {interaction_identity(event) for event in new_events}
+    recorded_index_set = set(recorded_indexes)
+    return [
+        index in recorded_index_set and interaction_identity(event) in recorded_identities
+        for index, event in enumerate(events)
+    ]
 
 
 async def _with_new_id(
@@ -73,11 +76,11 @@ async def _with_new_id(
     if not first_index:
         return list(range(len(events)))
     rows = [(*actor_and_id, now()) for actor_and_id in sorted(first_index)]
-    new = {(row.actor_id, row.event_id) for row in await connection.execute(_INSERT_IDS, {"rows": rows})}
+    new_ids = {(row.actor_id, row.event_id) for row in await connection.execute(_INSERT_IDS, {"rows": rows})}
     return [
         index
         for index, (event, id_) in enumerate(zip(events, ids, strict=True))
-        if id_ is None or (first_index[event.actor_id, id_] == index and (event.actor_id, id_) in new)
+        if id_ is None or (first_index[event.actor_id, id_] == index and (event.actor_id, id_) in new_ids)
     ]
 
 
@@ -85,22 +88,20 @@ async def _without_duplicates(
     connection: AsyncConnection, events: Sequence[NewInteraction], indexes: Sequence[int]
 ) -> list[int]:
     """Return the indexes of the events without an earlier or stored duplicate within `DUPLICATE_WINDOW`."""
-    last: dict[tuple[int, int, str], datetime] = {}
-    kept: list[int] = []
+    last_times: dict[tuple[int, int, str], datetime] = {}
+    kept_indexes: list[int] = []
     for index in sorted(indexes, key=lambda index: events[index].at):
         event = events[index]
-        same = event.actor_id, event.project_id, event.type.value
-        if same not in last or event.at - last[same] >= DUPLICATE_WINDOW:
-            last[same] = event.at
-            kept.append(index)
-    if not kept:
+        identity = event.actor_id, event.project_id, event.type.value
+        if identity not in last_times or event.at - last_times[identity] >= DUPLICATE_WINDOW:
+            last_times[identity] = event.at
+            kept_indexes.append(index)
+    if not kept_indexes:
         return []
-    rows = [_window(index, events[index]) for index in kept]
+    rows = [
+        (index, e.actor_id, e.project_id, e.type.value, e.at - DUPLICATE_WINDOW, e.at + DUPLICATE_WINDOW)
+        for index, e in ((index, events[index]) for index in kept_indexes)
+    ]
     times = {"earliest": min(row[4] for row in rows), "latest": max(row[5] for row in rows)}
-    stored = {row.event_index for row in await connection.execute(_STORED_DUPLICATES, {"rows": rows, **times})}
-    return [index for index in sorted(kept) if index not in stored]
-
-
-def _window(index: int, event: NewInteraction) -> tuple[int, int, int, str, datetime, datetime]:
-    after, before = event.at - DUPLICATE_WINDOW, event.at + DUPLICATE_WINDOW
-    return index, event.actor_id, event.project_id, event.type.value, after, before
+    stored_indexes = {row.event_index for row in await connection.execute(_STORED_DUPLICATES, {"rows": rows, **times})}
+    return [index for index in sorted(kept_indexes) if index not in stored_indexes]

@@ -18,16 +18,13 @@ from numpy.typing import ArrayLike, NDArray
 from sqlalchemy import Float, bindparam, case, delete, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import ColumnElement
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.functions import FunctionElement
 
 from db.database.batches import batch, table_of
-from db.database.column_types import UNKNOWN_TIME, BigIntId, IntegerList, UtcDateTime, in_list
+from db.database.column_types import IDS, UNKNOWN_TIME, BigIntId, IntegerList, UtcDateTime, engine_function, in_list
 from db.database.engine import Database
 from db.interactions.activity_time import active_hours, active_hours_of, hour_of_week
-from db.models import ActivityRate, DecayedCounters, Engagement, Project, now
+from db.models import ActivityRate, DecayedCounters, Engagement, Project
 from db.time_units import ACTIVE_HALF_LIVES_H, ACTOR_HALF_LIVES_H, HOUR_S
 
 Floats = NDArray[np.float64]
@@ -57,22 +54,13 @@ class FirstEngagement(NamedTuple):
     weight: float
 
 
-class epoch(FunctionElement[float]):
-    """Unix seconds of a stored time."""
-
-    name = "epoch"
-    type = Float(53)
-    inherit_cache = True
-
-
-@compiles(epoch, "postgresql")
-def _epoch_postgresql(element: epoch, compiler: SQLCompiler, **kw: Any) -> str:
-    return f"CAST(EXTRACT(EPOCH FROM {compiler.process(element.clauses, **kw)}) AS DOUBLE PRECISION)"
-
-
-@compiles(epoch)
-def _epoch_sqlite(element: epoch, compiler: SQLCompiler, **kw: Any) -> str:
-    return f"((julianday({compiler.process(element.clauses, **kw)}) - 2440587.5) * 86400.0)"
+epoch = engine_function(
+    "epoch",
+    Float(53),
+    sqlite="((julianday({0}) - 2440587.5) * 86400.0)",
+    postgresql="CAST(EXTRACT(EPOCH FROM {0}) AS DOUBLE PRECISION)",
+)
+"""Unix seconds of a stored time."""
 
 
 def decay(value: ArrayLike, last_at_s: ArrayLike, at_s: ArrayLike, half_life_s: ArrayLike) -> Floats:
@@ -80,15 +68,15 @@ def decay(value: ArrayLike, last_at_s: ArrayLike, at_s: ArrayLike, half_life_s: 
 
     If `at_s` is before `last_at_s`, the result is `value`.
     """
-    passed = np.maximum(np.asarray(at_s, dtype=np.float64) - np.asarray(last_at_s, dtype=np.float64), 0.0)
-    halvings = np.minimum(passed / np.asarray(half_life_s, dtype=np.float64), MAX_HALVINGS)
+    elapsed_s = np.maximum(np.asarray(at_s, dtype=np.float64) - np.asarray(last_at_s, dtype=np.float64), 0.0)
+    halvings = np.minimum(elapsed_s / np.asarray(half_life_s, dtype=np.float64), MAX_HALVINGS)
     decayed: Floats = np.asarray(value, dtype=np.float64) * np.exp2(-halvings)
     return decayed
 
 
-def decay_factor(passed: ColumnElement[float], half_life: float) -> ColumnElement[float]:
+def decay_factor(elapsed: ColumnElement[float], half_life: float) -> ColumnElement[float]:
     """Return the factor of a decay, in SQL. Both arguments have the same unit."""
-    halvings = passed / literal(half_life, Float(53))
+    halvings = elapsed / literal(half_life, Float(53))
     return func.power(literal(2.0, Float(53)), -case((halvings > MAX_HALVINGS, MAX_HALVINGS), else_=halvings))
 
 
@@ -175,7 +163,7 @@ def _count_slice() -> Any:
 _ADD = _add_batch()
 _SUMS_OF_PROJECTS = select(
     DecayedCounters.project_id, *(getattr(DecayedCounters, name) for name in WALL_COLUMNS), DecayedCounters.as_of_s
-).where(in_list(DecayedCounters.project_id, bindparam("ids", type_=IntegerList())))
+).where(in_list(DecayedCounters.project_id, IDS))
 _FIRSTS_OF_ACTORS = select(Engagement.project_id, Engagement.first_at, Engagement.weight).where(
     in_list(Engagement.actor_id, bindparam("actors", type_=IntegerList()))
 )
@@ -220,12 +208,6 @@ async def subtract_actors(connection: AsyncConnection, actor_ids: Sequence[int])
     await add_first_engagements(connection, [FirstEngagement(row[0], row[1], -row.weight) for row in rows])
 
 
-async def rebuild_decayed_counters(database: Database, at: datetime | None = None) -> None:
-    """Recount the sums of all projects from `engagement`."""
-    async for _ in recount_slices(database, at or now()):
-        pass
-
-
 async def recount_slices(database: Database, at: datetime) -> AsyncIterator[tuple[AsyncConnection, dict[str, int]]]:
     """Recount the sums by slices of project ids; yield the open transaction and the id bounds of each slice.
 
@@ -236,8 +218,8 @@ async def recount_slices(database: Database, at: datetime) -> AsyncIterator[tupl
     if id_bounds[0] is None:
         return
     edges = np.linspace(id_bounds[0], id_bounds[1] + 1, SLICES + 1).astype(int).tolist()
-    for low, high in pairwise(edges):
-        slice_ = {"low": low, "high": high - 1}
+    for start, end in pairwise(edges):
+        slice_ = {"low": start, "high": end - 1}
         async with database.write() as connection:
             if not database.is_sqlite:
                 await connection.execute(_LOCK_SLICE, slice_)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, case, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -45,13 +45,6 @@ class _NewEngagement(NamedTuple):
     network: str | None
 
 
-class _First(NamedTuple):
-    """The stored first engagement of a pair."""
-
-    at: datetime
-    weight: float
-
-
 _new = insert_batch(Engagement, "actor_id", "project_id", "first_at", "last_at", "kinds", "weight")
 _inserted = _new.excluded
 _UPSERT = _new.on_conflict_do_update(
@@ -80,7 +73,7 @@ async def apply_engagement(connection: AsyncConnection, events: Iterable[NewInte
     if not merged:
         return
     rows_of_pairs = await connection.execute(_FIRSTS, {"rows": sorted(merged)})
-    stored_firsts = {(row.actor_id, row.project_id): _First(row.first_at, row.weight) for row in rows_of_pairs}
+    stored_firsts = {(row.actor_id, row.project_id): row for row in rows_of_pairs}
     weights = await _weights(connection, {pair: new for pair, new in merged.items() if pair not in stored_firsts})
     rows = [(*pair, *new[:3], weights.get(pair, new.weight)) for pair, new in sorted(merged.items())]
     await connection.execute(_UPSERT, {"rows": rows})
@@ -94,10 +87,10 @@ def _merged(events: Iterable[NewInteraction]) -> dict[Pair, _NewEngagement]:
         if bit is None:
             continue
         pair = event.actor_id, event.project_id
-        so_far = merged.get(pair) or _NewEngagement(event.at, event.at, 0, event.weight, event.network)
-        weight, network = (event.weight, event.network) if event.at < so_far.first_at else so_far[3:]
-        first_at, last_at = min(so_far.first_at, event.at), max(so_far.last_at, event.at)
-        merged[pair] = _NewEngagement(first_at, last_at, so_far.kinds | int(bit), weight, network)
+        engagement = merged.get(pair) or _NewEngagement(event.at, event.at, 0, event.weight, event.network)
+        weight, network = (event.weight, event.network) if event.at < engagement.first_at else engagement[3:]
+        first_at, last_at = min(engagement.first_at, event.at), max(engagement.last_at, event.at)
+        merged[pair] = _NewEngagement(first_at, last_at, engagement.kinds | int(bit), weight, network)
     return merged
 
 
@@ -116,15 +109,15 @@ async def _weights(connection: AsyncConnection, new: Mapping[Pair, _NewEngagemen
 
 
 def _first_engagements(
-    merged: Mapping[Pair, _NewEngagement], stored_firsts: Mapping[Pair, _First], weights: Mapping[Pair, float]
+    merged: Mapping[Pair, _NewEngagement], stored_firsts: Mapping[Pair, Any], weights: Mapping[Pair, float]
 ) -> Iterator[FirstEngagement]:
     """Yield the first engagements of new pairs, and corrections for pairs whose first engagement is now earlier."""
     for pair, new in merged.items():
         first = stored_firsts.get(pair)
         if first is None:
             yield FirstEngagement(pair[1], new.first_at, weights[pair])
-        elif new.first_at < first.at:
-            yield FirstEngagement(pair[1], first.at, -first.weight)
+        elif new.first_at < first.first_at:
+            yield FirstEngagement(pair[1], first.first_at, -first.weight)
             yield FirstEngagement(pair[1], new.first_at, first.weight)
 
 

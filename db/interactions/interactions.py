@@ -5,6 +5,7 @@ counters, and the decayed counters. All writers lock in one order (actors, proje
 concurrent batches do not deadlock.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -18,11 +19,11 @@ from db.database.batches import batch, columns_of, insert_batch
 from db.errors import InvalidRecord
 from db.interactions.engagement import NewInteraction, Pair, apply_engagement, remove_engagement_kind
 from db.interactions.project_counters import ProjectCounts, add_counts, lock_projects
-from db.models import Dismissal, EngagementKind, Interaction, InteractionType, Like, Save, now
+from db.models import ENGAGEMENT_BIT, Dismissal, Interaction, InteractionType, Like, Save, now
 
 __all__ = [
-    "MAX_POSITION", "NewInteraction", "dismiss", "interaction_identity", "like", "record_interactions",
-    "record_new_interactions", "save", "undo_dismissal", "unlike", "unsave", "validate_positions",
+    "MAX_POSITION", "NewInteraction", "dismiss", "interaction_identity", "like", "record_interactions", "save",
+    "undo_dismissal", "unlike", "unsave", "validate_positions",
 ]  # fmt: skip
 
 MAX_POSITION = 2**31 - 1
@@ -72,14 +73,7 @@ _REASON = bindparam("reason", type_=Dismissal.reason_id.type)
 _SET_REASON = update(Dismissal).where(*_is_pair(Dismissal)).values(reason_id=_REASON)
 
 
-async def record_interactions(connection: AsyncConnection, events: Sequence[NewInteraction]) -> int:
-    """Record events as `record_new_interactions`; return the number of new events."""
-    return len(await record_new_interactions(connection, events))
-
-
-async def record_new_interactions(
-    connection: AsyncConnection, events: Sequence[NewInteraction]
-) -> list[NewInteraction]:
+async def record_interactions(connection: AsyncConnection, events: Sequence[NewInteraction]) -> list[NewInteraction]:
     """Record up to about 5,000 events in a constant number of statements; return the new events.
 
     Events that are stored already, and events of an unknown actor or project, are ignored. For each actor with a new
@@ -88,12 +82,12 @@ async def record_new_interactions(
     Raises `InvalidRecord` if a position is negative or above 2**31 - 1.
     """
     validate_positions(events)
-    existing = await _lock(connection, events)
-    if not existing:
+    existing_events = await _lock(connection, events)
+    if not existing_events:
         return []
-    new = await _insert(connection, existing)
-    await _apply(connection, new)
-    return new
+    new_events = await _insert(connection, existing_events)
+    await _apply(connection, new_events)
+    return new_events
 
 
 async def like(
@@ -115,7 +109,6 @@ async def unlike(connection: AsyncConnection, actor_id: int, project_id: int) ->
     if not await _remove_state(connection, InteractionType.LIKE, actor_id, project_id):
         return False
     await add_counts(connection, {project_id: ProjectCounts(likes=-1)})
-    await remove_engagement_kind(connection, actor_id, project_id, EngagementKind.LIKE)
     return True
 
 
@@ -135,10 +128,7 @@ async def save(
 
 async def unsave(connection: AsyncConnection, actor_id: int, project_id: int) -> bool:
     """Remove a save; return whether it existed. The event is kept."""
-    if not await _remove_state(connection, InteractionType.SAVE, actor_id, project_id):
-        return False
-    await remove_engagement_kind(connection, actor_id, project_id, EngagementKind.SAVE)
-    return True
+    return await _remove_state(connection, InteractionType.SAVE, actor_id, project_id)
 
 
 async def dismiss(
@@ -175,13 +165,13 @@ def interaction_identity(event: NewInteraction) -> tuple[int, int, str, datetime
 
 async def _lock(connection: AsyncConnection, events: Sequence[NewInteraction]) -> list[NewInteraction]:
     """Lock actors and projects; return the events whose actor and project exist, without repeated identities."""
-    existing = [event for event in events if _are_valid_ids(event.actor_id, event.project_id)]
-    if not existing:
+    valid_events = [event for event in events if _are_valid_ids(event.actor_id, event.project_id)]
+    if not valid_events:
         return []
-    actors = await lock_actors(connection, {event.actor_id for event in existing})
-    projects = await lock_projects(connection, {event.project_id for event in existing})
-    unique = {interaction_identity(event): event for event in reversed(existing)}
-    return [unique[key] for key in sorted(unique) if key[0] in actors and key[1] in projects]
+    actors = await lock_actors(connection, {event.actor_id for event in valid_events})
+    projects = await lock_projects(connection, {event.project_id for event in valid_events})
+    event_by_identity = {interaction_identity(event): event for event in reversed(valid_events)}
+    return [event_by_identity[key] for key in sorted(event_by_identity) if key[0] in actors and key[1] in projects]
 
 
 def _are_valid_ids(*ids: int) -> bool:
@@ -195,8 +185,8 @@ async def _insert(connection: AsyncConnection, events: Sequence[NewInteraction])
         (e.actor_id, e.project_id, e.type.value, e.at, e.feed_kind, e.position, e.snapshot_id, e.session_key, at)
         for e in events
     ]
-    inserted = {tuple(row) for row in await connection.execute(_INSERT, {"rows": rows})}
-    return [event for event in events if interaction_identity(event) in inserted]
+    inserted_identities = {tuple(row) for row in await connection.execute(_INSERT, {"rows": rows})}
+    return [event for event in events if interaction_identity(event) in inserted_identities]
 
 
 async def _apply(connection: AsyncConnection, events: Sequence[NewInteraction]) -> None:
@@ -205,7 +195,12 @@ async def _apply(connection: AsyncConnection, events: Sequence[NewInteraction]) 
     likes = await _new_likes(connection, events)
     for type_ in _STATES:
         await _insert_states(connection, type_, [event for event in events if event.type is type_])
-    await _add_likes_and_views(connection, likes, [event for event in events if event.type is InteractionType.VIEW])
+    like_counts = Counter(project_id for _, project_id in likes)
+    view_counts = Counter(event.project_id for event in events if event.type is InteractionType.VIEW)
+    changes = {
+        id_: ProjectCounts(like_counts[id_], view_counts[id_]) for id_ in like_counts.keys() | view_counts.keys()
+    }
+    await add_counts(connection, changes)
     await mark_profiles_changed(
         connection, {event.actor_id for event in events if event.type is not InteractionType.IMPRESSION}
     )
@@ -221,26 +216,13 @@ async def _new_likes(connection: AsyncConnection, events: Iterable[NewInteractio
 
 
 async def _insert_states(connection: AsyncConnection, type_: InteractionType, events: Iterable[NewInteraction]) -> None:
-    earliest: dict[Pair, datetime] = {}
+    earliest_times: dict[Pair, datetime] = {}
     for event in events:
         pair = event.actor_id, event.project_id
-        earliest[pair] = min(event.at, earliest.get(pair, event.at))
-    if earliest:
-        rows = [(*pair, at) for pair, at in sorted(earliest.items())]
+        earliest_times[pair] = min(event.at, earliest_times.get(pair, event.at))
+    if earliest_times:
+        rows = [(*pair, at) for pair, at in sorted(earliest_times.items())]
         await connection.execute(_INSERT_STATE[type_], {"rows": rows})
-
-
-async def _add_likes_and_views(
-    connection: AsyncConnection, likes: Iterable[Pair], views: Iterable[NewInteraction]
-) -> None:
-    changes: dict[int, ProjectCounts] = {}
-    for project_id, change in (
-        *((project_id, ProjectCounts(likes=1)) for _, project_id in likes),
-        *((event.project_id, ProjectCounts(views=1)) for event in views),
-    ):
-        counts = changes.get(project_id, ProjectCounts())
-        changes[project_id] = ProjectCounts(counts.likes + change.likes, counts.views + change.views)
-    await add_counts(connection, changes)
 
 
 async def _set_state(connection: AsyncConnection, event: NewInteraction) -> bool:
@@ -248,12 +230,12 @@ async def _set_state(connection: AsyncConnection, event: NewInteraction) -> bool
 
     A removed state can be set again with the same timestamp.
     """
-    existing = await _lock(connection, [event])
+    existing_events = await _lock(connection, [event])
     pair = {"actor": event.actor_id, "project": event.project_id}
-    if not existing or (await connection.execute(_FIND_STATE[event.type], pair)).first() is not None:
+    if not existing_events or (await connection.execute(_FIND_STATE[event.type], pair)).first() is not None:
         return False
-    await _insert(connection, existing)
-    await _apply(connection, existing)
+    await _insert(connection, existing_events)
+    await _apply(connection, existing_events)
     return True
 
 
@@ -265,5 +247,7 @@ async def _remove_state(connection: AsyncConnection, type_: InteractionType, act
     deleted = await connection.execute(_DELETE_STATE[type_], {"actor": actor_id, "project": project_id})
     if deleted.first() is None:
         return False
+    if kind := ENGAGEMENT_BIT.get(type_):
+        await remove_engagement_kind(connection, actor_id, project_id, kind)
     await mark_profiles_changed(connection, [actor_id])
     return True

@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Float, bindparam, case, delete
+from sqlalchemy import case
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.database.batches import insert_batch
-from db.database.engine import Database
 from db.interactions.decayed_counters import decay_factor
 from db.models import NetworkCount
 from db.time_units import DAY_S
@@ -20,9 +19,6 @@ from db.time_units import DAY_S
 HALF_LIFE_S = DAY_S
 FULL_WEIGHT_ACTORS = 3.0
 """Number of actors of one network with full weight, enough for a household or small office."""
-
-RETENTION_S = 7 * DAY_S
-"""Counts are deleted after this time without a new actor, when less than a hundredth of the count remains."""
 
 _insert = insert_batch(NetworkCount, "project_id", "network", "actors", "as_of_s")
 _later_s = case((_insert.excluded.as_of_s > NetworkCount.as_of_s, _insert.excluded.as_of_s), else_=NetworkCount.as_of_s)
@@ -34,7 +30,6 @@ _ADD = _insert.on_conflict_do_update(
         "as_of_s": _later_s,
     },
 ).returning(NetworkCount.project_id, NetworkCount.network, NetworkCount.actors)
-_DELETE_EXPIRED = delete(NetworkCount).where(NetworkCount.as_of_s < bindparam("before_s", type_=Float(53)))
 
 
 class NetworkActor(NamedTuple):
@@ -68,9 +63,3 @@ def network_weight(n: float) -> float:
     The sum over all actors is less than about twice `FULL_WEIGHT_ACTORS`.
     """
     return 1.0 if n <= FULL_WEIGHT_ACTORS else (FULL_WEIGHT_ACTORS / n) ** 2
-
-
-async def delete_expired_network_counts(database: Database, at: datetime) -> None:
-    """Delete the counts that had no new actor for `RETENTION_S`."""
-    async with database.write() as connection:
-        await connection.execute(_DELETE_EXPIRED, {"before_s": at.timestamp() - RETENTION_S})

@@ -3,21 +3,20 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.database.batches import batch, columns_of
-from db.database.column_types import IntegerList, in_list
+from db.database.column_types import IDS, in_list
 from db.models import Interaction, InteractionType, Like, Project
 
-_IDS = bindparam("ids", type_=IntegerList())
-_LOCK = select(Project.id, Project.key).where(in_list(Project.id, _IDS)).order_by(Project.id)
+_LOCK = select(Project.id, Project.key).where(in_list(Project.id, IDS)).order_by(Project.id)
 _LOCK = _LOCK.with_for_update(key_share=True)
 
-_LIKES = select(Like.project_id, func.count()).where(in_list(Like.actor_id, _IDS)).group_by(Like.project_id)
+_LIKES = select(Like.project_id, func.count()).where(in_list(Like.actor_id, IDS)).group_by(Like.project_id)
 _VIEWS = (
     select(Interaction.project_id, func.count())
-    .where(in_list(Interaction.actor_id, _IDS), Interaction.type == InteractionType.VIEW.value)
+    .where(in_list(Interaction.actor_id, IDS), Interaction.type == InteractionType.VIEW.value)
     .group_by(Interaction.project_id)
 )
 _changes = batch(columns_of(Project, "id", "like_count", "view_count")).subquery("changes")

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import bindparam, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.database.column_types import BigIntId, IntegerList, TextList, UtcDateTime, in_list
-from db.database.engine import Database
+from db.database.column_types import ACTOR_ID, IDS, SINCE, TextList, in_list
+from db.database.engine import Database, Rows
 from db.models import Actor, FeedKind, Interaction, InteractionType, ServedPage, now
 
 RETENTION = timedelta(days=7)
@@ -17,10 +17,7 @@ _MAX_WAITING = 2_000
 """Maximum number of pages waiting to be written. If there are more, the oldest are dropped and counted."""
 
 _EXISTING_ACTORS = (
-    select(Actor.id)
-    .where(in_list(Actor.id, bindparam("ids", type_=IntegerList())))
-    .order_by(Actor.id)
-    .with_for_update(read=True, key_share=True)
+    select(Actor.id).where(in_list(Actor.id, IDS)).order_by(Actor.id).with_for_update(read=True, key_share=True)
 )
 
 
@@ -47,8 +44,8 @@ class ServedPageLog:
         try:
             async with self._database.write() as connection:
                 ids = sorted({page["actor_id"] for page in pages if page["actor_id"] is not None})
-                existing = {None, *await connection.scalars(_EXISTING_ACTORS, {"ids": ids})}
-                if rows := [page for page in pages if page["actor_id"] in existing]:
+                existing_actor_ids = {None, *await connection.scalars(_EXISTING_ACTORS, {"ids": ids})}
+                if rows := [page for page in pages if page["actor_id"] in existing_actor_ids]:
                     await connection.execute(insert(ServedPage), rows)
         except BaseException:  # also after a cancellation, the pages wait for the next flush
             self._waiting.extendleft(reversed(pages))
@@ -80,37 +77,20 @@ class LoggedPage(NamedTuple):
     sampled_share: float
 
 
-class Impression(NamedTuple):
-    """An impression of a project in a ranking, reported by a client."""
-
-    snapshot_id: str
-    actor_id: int
-    project_id: int
-
-
-class EngagingInteraction(NamedTuple):
-    """An interaction that counts as engagement."""
-
-    actor_id: int
-    project_id: int
-    at: datetime
-
-
-_SINCE = bindparam("since", type_=UtcDateTime())
 _PERSONAL = (
     select(*(getattr(ServedPage, name) for name in LoggedPage._fields))
-    .where(ServedPage.at >= _SINCE, ServedPage.feed_kind == FeedKind.FOR_YOU, ServedPage.actor_id.is_not(None))
+    .where(ServedPage.at >= SINCE, ServedPage.feed_kind == FeedKind.FOR_YOU, ServedPage.actor_id.is_not(None))
     .where(ServedPage.sampled_share > 0)
     .order_by(ServedPage.at.desc(), ServedPage.id.desc())
     .limit(bindparam("limit"))
 )
 _IMPRESSIONS = (
     select(Interaction.snapshot_id, Interaction.actor_id, Interaction.project_id)
-    .where(Interaction.at >= _SINCE, Interaction.type == InteractionType.IMPRESSION)
+    .where(Interaction.at >= SINCE, Interaction.type == InteractionType.IMPRESSION)
     .where(Interaction.snapshot_id.is_not(None))
 )
 _ENGAGING = select(Interaction.actor_id, Interaction.project_id, Interaction.at).where(
-    Interaction.at >= _SINCE, Interaction.type.not_in((InteractionType.IMPRESSION, InteractionType.DISMISS))
+    Interaction.at >= SINCE, Interaction.type.not_in((InteractionType.IMPRESSION, InteractionType.DISMISS))
 )
 
 
@@ -119,14 +99,14 @@ async def personal_pages(database: Database, since: datetime, limit: int) -> lis
     return [LoggedPage(*row) for row in await database.fetch(_PERSONAL, {"since": since, "limit": limit})]
 
 
-async def impressions(database: Database, since: datetime) -> list[Impression]:
-    """Read the impressions since a time that have a ranking snapshot."""
-    return [Impression(*row) for row in await database.fetch(_IMPRESSIONS, {"since": since})]
+async def impressions(database: Database, since: datetime) -> Rows:
+    """Read `snapshot_id`, `actor_id` and `project_id` of the impressions since a time that have a ranking snapshot."""
+    return await database.fetch(_IMPRESSIONS, {"since": since})
 
 
-async def engaging_interactions(database: Database, since: datetime) -> list[EngagingInteraction]:
-    """Read the interactions since a time that count as engagement."""
-    return [EngagingInteraction(*row) for row in await database.fetch(_ENGAGING, {"since": since})]
+async def engaging_interactions(database: Database, since: datetime) -> Rows:
+    """Read `actor_id`, `project_id` and `at` of the interactions since a time that count as engagement."""
+    return await database.fetch(_ENGAGING, {"since": since})
 
 
 class ShownProject(NamedTuple):
@@ -137,26 +117,26 @@ class ShownProject(NamedTuple):
 
 
 _PAGES = select(ServedPage.snapshot_id, ServedPage.actor_id, ServedPage.projects).where(
-    (ServedPage.actor_id == bindparam("actor", type_=BigIntId))
-    | in_list(ServedPage.snapshot_id, bindparam("snapshots", type_=TextList()))
+    (ServedPage.actor_id == ACTOR_ID) | in_list(ServedPage.snapshot_id, bindparam("snapshots", type_=TextList()))
 )
 
 
-async def were_served(connection: AsyncConnection, actor_id: int, shown: Sequence[ShownProject]) -> list[bool]:
+async def were_served(connection: AsyncConnection, actor_id: int, shown_projects: Sequence[ShownProject]) -> list[bool]:
     """Return for each project whether a logged page contains it, in one statement.
 
     Pages served to the actor are searched, and pages of the snapshot that were served to a viewer without an actor. A
     page is found from about a second after it was served until `RETENTION` has passed.
     """
-    snapshot_ids = sorted({project.snapshot_id for project in shown if project.snapshot_id is not None})
-    by_actor: set[int] = set()
-    by_snapshot: dict[str, set[int]] = {}
+    snapshot_ids = sorted({project.snapshot_id for project in shown_projects if project.snapshot_id is not None})
+    projects_of_actor: set[int] = set()
+    projects_by_snapshot: dict[str, set[int]] = {}
     for page in await connection.execute(_PAGES, {"actor": actor_id, "snapshots": snapshot_ids}):
         if page.actor_id == actor_id:
-            by_actor.update(page.projects)
+            projects_of_actor.update(page.projects)
         elif page.actor_id is None:
-            by_snapshot.setdefault(page.snapshot_id, set()).update(page.projects)
+            projects_by_snapshot.setdefault(page.snapshot_id, set()).update(page.projects)
     return [
-        project.project_id in by_actor or project.project_id in by_snapshot.get(project.snapshot_id or "", ())
-        for project in shown
+        project.project_id in projects_of_actor
+        or project.project_id in projects_by_snapshot.get(project.snapshot_id or "", ())
+        for project in shown_projects
     ]

@@ -9,13 +9,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import numpy as np
-from sqlalchemy import Float, Select, bindparam, case, func, literal, select, true, update
+from sqlalchemy import Float, Select, bindparam, case, false, func, literal, null, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import ColumnElement
 
-from db.catalog.project_cards import FEATURES_FOR_ALL, TERMS, ProjectFeatures, ProjectFilter, conditions
+from db.catalog.project_cards import FEATURE_COLUMNS, TERMS, ProjectFeatures, ProjectFilter, conditions
 from db.catalog.visibility import PUBLIC
-from db.database.column_types import BigIntId, IntegerList, UtcDateTime, in_list
+from db.database.column_types import IDS, SINCE, BigIntId, UtcDateTime, in_list
 from db.database.engine import Database
 from db.interactions.activity_time import active_hours, active_hours_of, hour_of_week
 from db.interactions.decayed_counters import (
@@ -66,7 +66,6 @@ class FirstEngagementCounts(NamedTuple):
 
 _REAL = Float(53)
 _AT_S = bindparam("at_s", type_=_REAL)
-_IDS = bindparam("ids", type_=IntegerList())
 
 
 def _decayed(names: Sequence[str], half_lives: Sequence[float], passed: ColumnElement[float]) -> Any:
@@ -116,7 +115,7 @@ _TRENDING = _with_velocity(
     _AGE_H.label("age_h"),
     *(count.label(name) for name, count in zip(ACTIVE_COLUMNS, _ACTIVE_COUNTS, strict=True)),
 )
-_VELOCITIES = _with_velocity(Project.id, _VELOCITY.label("velocity")).where(in_list(Project.id, _IDS))
+_VELOCITIES = _with_velocity(Project.id, _VELOCITY.label("velocity")).where(in_list(Project.id, IDS))
 
 
 async def trending_projects(
@@ -166,7 +165,7 @@ async def recently_popular(
     actors = func.coalesce(_WALL_COUNTS[-1], 0.0)
     score = func.ln(1.0 + actors) + bindparam("likes_weight", type_=_REAL) * func.ln(1.0 + Project.like_count)
     statement = (
-        FEATURES_FOR_ALL.add_columns(actors.label("actors"))
+        select(*FEATURE_COLUMNS, null(), null(), null(), false(), false(), actors.label("actors"))
         .outerjoin(DecayedCounters, DecayedCounters.project_id == Project.id)
         .where(PUBLIC, *conditions(where))
         .order_by(score.desc(), Project.created_at.desc(), Project.id.desc())
@@ -184,15 +183,15 @@ def _parameters(constants: VelocityParameters, at: datetime) -> dict[str, Any]:
 
 # --- first engagements over time -----------------------------------------------------------------------------------
 
-_SINCE, _BEFORE = bindparam("since", type_=UtcDateTime()), bindparam("before", type_=UtcDateTime())
+_BEFORE = bindparam("before", type_=UtcDateTime())
 _IN_WINDOWS = (
     select(
         Engagement.project_id,
-        func.sum(case((Engagement.first_at > _SINCE, 1), else_=0)).label("actors"),
-        func.sum(case((Engagement.first_at > _SINCE, 0), else_=1)).label("earlier"),
+        func.sum(case((Engagement.first_at > SINCE, 1), else_=0)).label("actors"),
+        func.sum(case((Engagement.first_at > SINCE, 0), else_=1)).label("earlier"),
     )
     # The condition on the last engagement, which is never before the first, uses the index.
-    .where(in_list(Engagement.project_id, _IDS), Engagement.last_at > _BEFORE, Engagement.first_at > _BEFORE)
+    .where(in_list(Engagement.project_id, IDS), Engagement.last_at > _BEFORE, Engagement.first_at > _BEFORE)
     .group_by(Engagement.project_id)
 )
 
@@ -209,7 +208,7 @@ async def count_first_engagements(
 _DAY = func.floor((epoch(Engagement.first_at) - bindparam("start_s", type_=_REAL)) / DAY_S)
 _BY_DAY = (
     select(Engagement.project_id, _DAY.label("day"), func.count().label("actors"))
-    .where(in_list(Engagement.project_id, _IDS), Engagement.last_at >= _SINCE, Engagement.first_at >= _SINCE)
+    .where(in_list(Engagement.project_id, IDS), Engagement.last_at >= SINCE, Engagement.first_at >= SINCE)
     .group_by(Engagement.project_id, _DAY)
 )
 

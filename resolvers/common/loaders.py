@@ -13,9 +13,9 @@ from db.catalog import catalog_entries, project_cards
 from db.catalog.catalog_entries import CatalogTerm, CatalogTool, Category
 from db.catalog.project_cards import ProjectCard, ProjectFilter
 from db.errors import StoreUnavailable
-from db.interactions import viewer_marks
+from db.interactions import actor_history
+from db.interactions.actor_history import Marks
 from db.interactions.velocity_queries import activity_by_day
-from db.interactions.viewer_marks import Marks
 from db.models import TermKind, now
 from scoring.explanation.reasons import Reason
 from scoring.explanation.score_causes import Cause
@@ -146,7 +146,7 @@ async def _marks(context: "Context", ids: Sequence[int]) -> Mapping[int, Marks]:
     viewer = await context.viewer_or_anonymous()
     if viewer.actor_id is None:
         return {}
-    return await viewer_marks.marks_by_project(context.stores.database, viewer.actor_id, ids)
+    return await actor_history.marks_by_project(context.stores.database, viewer.actor_id, ids)
 
 
 async def _activity(context: "Context", keys: Sequence[tuple[int, int]]) -> dict[tuple[int, int], list[int]]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from db.database.engine import Database
-from db.interactions.impression_counts import DismissedProject, impression_counts, last_dismissed
+from db.interactions.actor_history import DismissedProject, impression_counts, last_dismissed
 from scoring import weights
 from scoring.features import FeatureTable, incidences
 from scoring.mathematics.signals import Floats, Integers

@@ -11,7 +11,7 @@ from sqlalchemy import Float, bindparam, select
 from db.catalog.project_cards import ProjectFilter
 from db.database.engine import Database
 from db.interactions.activity_time import UNIFORM_CLOCK, WEEK_H, ActivityClock, active_hours_of, store_clock
-from db.interactions.decayed_counters import rebuild_decayed_counters
+from db.interactions.decayed_counters import recount_slices
 from db.interactions.interactions import NewInteraction
 from db.interactions.velocity_queries import VelocityParameters, trending_projects
 from db.models import DecayedCounters, InteractionType
@@ -55,7 +55,8 @@ async def test_people_halve_by_the_busy_hours_that_pass(database: Database) -> N
     for _ in range(2):
         sums = await people(database, NOON + 3 * HOUR)
         assert sums[0] == pytest.approx([np.array([4, 1]) @ 2.0 ** (-hours / half) for half in (1, 6, 36, 168)])
-        await rebuild_decayed_counters(database, NOON + 2 * HOUR)
+        async for _ in recount_slices(database, NOON + 2 * HOUR):
+            pass
 
 
 async def test_a_new_clock_carries_the_sums_on_until_they_are_counted(database: Database) -> None:

@@ -83,7 +83,7 @@ async def counters(database: Database, project_id: int) -> tuple[int, int]:
 
 async def write(database: Database, *events: NewInteraction) -> int:
     async with database.write() as connection:
-        return await record_interactions(connection, events)
+        return len(await record_interactions(connection, events))
 
 
 async def test_an_event_is_written_with_the_place_it_happened_in(database: Database) -> None:

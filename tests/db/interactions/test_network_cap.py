@@ -8,7 +8,8 @@ from sqlalchemy import select
 from db.database.engine import Database
 from db.interactions.decayed_counters import decayed_counts
 from db.interactions.interactions import NewInteraction
-from db.interactions.network_cap import FULL_WEIGHT_ACTORS, delete_expired_network_counts, network_weight
+from db.interactions.network_cap import FULL_WEIGHT_ACTORS, network_weight
+from db.interactions.retention import delete_expired
 from db.models import InteractionType, NetworkCount
 from tests.conftest import CountStatements
 from tests.db.interactions.test_interactions import NOON, populate, write
@@ -56,5 +57,5 @@ async def test_a_network_count_without_new_actors_is_deleted(database: Database)
     (ann, bob, _), (one, *_) = await populate(database)
     await write(database, NewInteraction(ann, one, VIEW, NOON - timedelta(days=8), network="old"))
     await write(database, NewInteraction(bob, one, VIEW, NOON, network="new"))
-    await delete_expired_network_counts(database, NOON)
+    await delete_expired(database, NOON, keep=timedelta(days=365))
     assert [row.network for row in await database.fetch(select(NetworkCount.network))] == ["new"]

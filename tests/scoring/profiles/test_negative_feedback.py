@@ -6,7 +6,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from db.interactions.impression_counts import impression_counts, last_dismissed
+from db.interactions.actor_history import impression_counts, last_dismissed
 from db.interactions.interactions import dismiss
 from db.models import InteractionType
 from scoring import weights
