@@ -8,17 +8,18 @@ vector is computed.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.actors.stated_interests import store_onboarding_interests
-from db.catalog.terms import TERMS_BY_KEY, TermName
+from db.actors.users import lock_settings, store_settings
+from db.catalog.terms import TermName, existing_terms
 from db.database.batches import upsert_batch
-from db.database.column_types import BigIntId, Json
+from db.database.column_types import ACTOR_ID
 from db.database.engine import Database
-from db.models import Actor, OnboardingQuestion, OnboardingResponse, OutboxKind, QuestionType, TermKind, now
+from db.models import OnboardingQuestion, OnboardingResponse, OutboxKind, QuestionType, now
 from db.onboarding.questions import Option, Question
 from db.outbox import enqueue
 
@@ -57,31 +58,17 @@ class CheckedAnswer:
         """Labels and descriptions of the options without a term, for the text of the profile vector."""
         texts = (
             f"{option.label} ({option.description})" if option.description else option.label
-            for option in self.options_without_term
+            for option in self.options
+            if option.term is None
         )
         return ", ".join(texts)
 
-    @property
-    def options_without_term(self) -> tuple[Option, ...]:
-        """The chosen options without a term."""
-        return tuple(option for option in self.options if option.term is None)
-
-
-class _AnswerSetting(NamedTuple):
-    """The part of an answer that is stored in the settings."""
-
-    type: str
-    options: Sequence[str]
-    skipped: bool
-
 
 _SETTING_TYPES = (QuestionType.USE_CASE.value, QuestionType.EXPERIENCE.value)
-_ACTOR = bindparam("actor", type_=BigIntId)
 ANSWERS = select(
     OnboardingResponse.question_id, OnboardingResponse.selected_options, OnboardingResponse.text,
     OnboardingResponse.skipped, OnboardingResponse.question_version, OnboardingResponse.updated_at,
-).where(OnboardingResponse.actor_id == _ACTOR)  # fmt: skip
-_LOCK = select(Actor.settings).where(Actor.id == _ACTOR).with_for_update(key_share=True)
+).where(OnboardingResponse.actor_id == ACTOR_ID)  # fmt: skip
 _STORED = (
     select(
         OnboardingResponse.question_id,
@@ -91,17 +78,14 @@ _STORED = (
         OnboardingQuestion.type,
     )
     .join(OnboardingQuestion, OnboardingQuestion.id == OnboardingResponse.question_id)
-    .where(OnboardingResponse.actor_id == _ACTOR)
+    .where(OnboardingResponse.actor_id == ACTOR_ID)
 )
 _UPSERT = upsert_batch(
     OnboardingResponse, "actor_id", "question_id", "selected_options", "text", "words", "term_ids", "skipped",
     "question_version", "created_at", "updated_at",
     key=["actor_id", "question_id"], keep=["created_at"],
 )  # fmt: skip
-_DELETE = delete(OnboardingResponse).where(OnboardingResponse.actor_id == _ACTOR)
-_UPDATE_SETTINGS = (
-    update(Actor).where(Actor.id == _ACTOR).values(settings=bindparam("changed", type_=Json), version=Actor.version + 1)
-)
+_DELETE = delete(OnboardingResponse).where(OnboardingResponse.actor_id == ACTOR_ID)
 
 
 async def answers_of(database: Database, actor_id: int) -> dict[int, Answer]:
@@ -115,26 +99,26 @@ async def store_answers(connection: AsyncConnection, actor_id: int, choices: Seq
 
     The actor is locked first, so that the second of two concurrent calls replaces the answers of the first.
     """
-    settings: dict[str, Any] = (await connection.execute(_LOCK, {"actor": actor_id})).scalar_one()
+    settings = await lock_settings(connection, actor_id)
     stored = (await connection.execute(_STORED, {"actor": actor_id})).all()
-    terms = await _terms(connection, choices)
+    names = {option.term for choice in choices for option in choice.options if option.term is not None}
+    terms = await existing_terms(connection, names)
     rows = [_row(actor_id, choice, terms) for choice in choices]
     await connection.execute(_UPSERT, {"rows": rows})
-    answered = {choice.question.id for choice in choices}
-    chosen = {term_id for choice in choices for term_id in _chosen_terms(choice, terms)}
-    kept = {term_id for row in stored if row.question_id not in answered for term_id in row.term_ids}
-    replaced = {term_id for row in stored if row.question_id in answered for term_id in row.term_ids}
-    await store_onboarding_interests(connection, actor_id, sorted(chosen), sorted(replaced - chosen - kept))
-    answers = [
-        _AnswerSetting(row.type, row.selected_options, row.skipped) for row in stored if row.question_id not in answered
-    ]
-    answers += [_AnswerSetting(c.question.type, [option.id for option in c.options], c.skipped) for c in choices]
+    question_ids = {choice.question.id for choice in choices}
+    other_answers = [row for row in stored if row.question_id not in question_ids]
+    chosen_term_ids = {term_id for choice in choices for term_id in _chosen_terms(choice, terms)}
+    dropped_term_ids = {term_id for row in stored for term_id in row.term_ids} - chosen_term_ids
+    dropped_term_ids -= {term_id for row in other_answers for term_id in row.term_ids}
+    await store_onboarding_interests(connection, actor_id, sorted(chosen_term_ids), sorted(dropped_term_ids))
+    answers = [(row.type, row.selected_options) for row in other_answers if not row.skipped]
+    answers += [(c.question.type, [option.id for option in c.options]) for c in choices if not c.skipped]
     await _store_settings(connection, actor_id, settings, answers)
 
 
 async def delete_answers(connection: AsyncConnection, actor_id: int) -> bool:
     """Delete all answers and the interests that they set; return whether there were any."""
-    settings: dict[str, Any] = (await connection.execute(_LOCK, {"actor": actor_id})).scalar_one()
+    settings = await lock_settings(connection, actor_id)
     stored = (await connection.execute(_STORED, {"actor": actor_id})).all()
     if not stored:
         return False
@@ -142,12 +126,6 @@ async def delete_answers(connection: AsyncConnection, actor_id: int) -> bool:
     await store_onboarding_interests(connection, actor_id, [], [term_id for row in stored for term_id in row.term_ids])
     await _store_settings(connection, actor_id, settings, [])
     return True
-
-
-async def _terms(connection: AsyncConnection, choices: Sequence[CheckedAnswer]) -> Mapping[TermName, int]:
-    named = {option.term for choice in choices for option in choice.options if option.term is not None}
-    rows = await connection.execute(TERMS_BY_KEY, {"keys": sorted({key for _, key in named})}) if named else ()
-    return {(TermKind(row.kind), row.key): row.id for row in rows}
 
 
 def _chosen_terms(choice: CheckedAnswer, terms: Mapping[TermName, int]) -> list[int]:
@@ -161,14 +139,20 @@ def _row(actor_id: int, choice: CheckedAnswer, terms: Mapping[TermName, int]) ->
 
 
 async def _store_settings(
-    connection: AsyncConnection, actor_id: int, settings: Mapping[str, Any], answers: Sequence[_AnswerSetting]
+    connection: AsyncConnection,
+    actor_id: int,
+    settings: Mapping[str, Any],
+    answers: Sequence[tuple[str, Sequence[str]]],
 ) -> None:
-    """Store the answers to use case and experience questions in the settings, and increase the version."""
-    changed = {name: value for name, value in settings.items() if name != ONBOARDING_SETTING}
-    if any(not answer.skipped for answer in answers):
-        changed[ONBOARDING_SETTING] = {
-            kind: [option for answer in answers if answer.type == kind for option in answer.options]
-            for kind in _SETTING_TYPES
+    """Store the option ids of use case and experience questions in the settings, and increase the version.
+
+    `answers` has the question type and the option ids of each answer that was not skipped.
+    """
+    new_settings = {name: value for name, value in settings.items() if name != ONBOARDING_SETTING}
+    if answers:
+        new_settings[ONBOARDING_SETTING] = {
+            setting: [id_ for type_, option_ids in answers if type_ == setting for id_ in option_ids]
+            for setting in _SETTING_TYPES
         }
-    await connection.execute(_UPDATE_SETTINGS, {"actor": actor_id, "changed": changed})
+    await store_settings(connection, actor_id, new_settings)
     await enqueue(connection, OutboxKind.PROFILE, [str(actor_id)])

@@ -1,6 +1,7 @@
 """Records of onboarding questions, their validation, and their stored form."""
 
 import re
+from collections.abc import Iterable
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
@@ -53,6 +54,10 @@ class QuestionTranslation(Record):
     description: Sentence = ""
 
 
+def _by_locale(translations: Iterable[OptionTranslation | QuestionTranslation]) -> dict[str, Any]:
+    return {translation.locale: translation.model_dump(exclude={"locale"}) for translation in translations}
+
+
 class OptionRecord(Record):
     """An option, with the key of at most one tool or category."""
 
@@ -79,18 +84,9 @@ class OptionRecord(Record):
 
     def stored(self) -> dict[str, Any]:
         """Return the option as stored in `OnboardingQuestion.options`."""
-        term = self.term
-        return {
-            "id": self.id,
-            "label": self.label,
-            "icon": self.icon,
-            "description": self.description,
-            "term": None if term is None else {"kind": term[0].value, "key": term[1]},
-            "translations": {
-                translation.locale: {"label": translation.label, "description": translation.description}
-                for translation in self.translations
-            },
-        }
+        term = None if self.term is None else {"kind": self.term[0].value, "key": self.term[1]}
+        columns = self.model_dump(include={"id", "label", "icon", "description"})
+        return columns | {"term": term, "translations": _by_locale(self.translations)}
 
 
 class QuestionRecord(Record):
@@ -125,27 +121,21 @@ class QuestionRecord(Record):
         if self.min_choices > self.max_chosen:
             raise ValueError(f"minChoices is {self.min_choices}, which is more than maxChoices, {self.max_chosen}")
         reference = _REQUIRED_REFERENCE.get(self.type)
-        incomplete = [o.id for o in self.options if reference is not None and getattr(o, reference) is None]
-        if incomplete:
-            raise ValueError(
-                f"each option of a {self.type.value} question names a {reference}; {incomplete[0]!r} does not"
-            )
+        for option in self.options:
+            if reference is not None and getattr(option, reference) is None:
+                raise ValueError(
+                    f"each option of a {self.type.value} question names a {reference}; {option.id!r} does not"
+                )
         return self
 
     def stored(self) -> dict[str, Any]:
         """Return the columns of `OnboardingQuestion`."""
-        return {
+        columns = self.model_dump(include={"text", "description", "allows_text", "active"})
+        return columns | {
             "type": self.type.value,
-            "text": self.text,
-            "description": self.description,
             "options": [option.stored() for option in self.options],
-            "translations": {
-                translation.locale: {"text": translation.text, "description": translation.description}
-                for translation in self.translations
-            },
+            "translations": _by_locale(self.translations),
             "least": self.min_choices,
             "most": self.max_chosen,
-            "allows_text": self.allows_text,
             "position": self.order,
-            "active": self.active,
         }

@@ -1,20 +1,20 @@
 """Onboarding questions: reads, and writes of questions of the platform and of generated questions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Boolean, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.catalog.terms import TERMS_BY_KEY, mark_terms_listed
+from db.catalog.terms import existing_terms, mark_terms_listed
 from db.database.batches import upsert_batch
-from db.database.column_types import TextList, in_list
+from db.database.column_types import KEYS, in_list
 from db.database.engine import Database
 from db.errors import InvalidRecord, UnknownReference
 from db.models import OnboardingQuestion, QuestionType, TermKind, now
 from db.onboarding.question_records import QuestionRecord, canonical_locale
-from db.upsert_results import Refusal, UpsertResult, last_record_by_key, upsert_result
+from db.upsert_results import Refusal, UpsertResult, accepted, last_record_by_key, upsert_result
 
 MAX_ACTIVE_QUESTIONS = 5
 """Maximum number of active questions. The original design has 3 to 5; with more, fewer viewers finish."""
@@ -58,7 +58,6 @@ class Question:
 _COLUMNS = (
     "type", "text", "description", "options", "translations", "least", "most", "allows_text", "position", "active",
 )  # fmt: skip
-_KEYS = bindparam("keys", type_=TextList())
 _ALL = select(*OnboardingQuestion.__table__.c).order_by(OnboardingQuestion.position, OnboardingQuestion.key)
 _ACTIVE = _ALL.where(OnboardingQuestion.active)
 _LOCKED = _ALL.with_for_update()
@@ -68,7 +67,7 @@ _UPSERT = upsert_batch(
 )  # fmt: skip
 _RETIRE = (
     update(OnboardingQuestion)
-    .where(in_list(OnboardingQuestion.key, _KEYS))
+    .where(in_list(OnboardingQuestion.key, KEYS))
     .values(active=False, automatic=bindparam("is_automatic", type_=Boolean()), version=OnboardingQuestion.version + 1)
 )
 
@@ -130,19 +129,22 @@ async def upsert_questions(
 
     Raises `InvalidRecord`, without writing, if more than `MAX_ACTIVE_QUESTIONS` would be active.
     """
-    stored = await _stored(connection)
-    refused = await _with_unknown_terms(connection, records)
-    refused_indexes = {refusal.index for refusal in refused}
-    accepted = last_record_by_key([record for index, record in enumerate(records) if index not in refused_indexes])
-    retired = _active_others(stored, accepted) if retire_others else []
-    _require_few_active(stored, accepted, retired)
-    added, changed = await _write(connection, accepted, stored, automatic=False)
-    await mark_terms_listed(
-        connection, {term for record in accepted for option in record.options if (term := option.term)}
+    stored_questions = await _stored(connection)
+    refusals = await _with_unknown_terms(connection, records)
+    latest_records = last_record_by_key(accepted(records, refusals))
+    keys = {record.key for record in latest_records}
+    active_keys = {key for key, row in stored_questions.items() if row.active}
+    retired_keys = sorted(active_keys - keys) if retire_others else []
+    _require_few_active(
+        active_keys - keys - {*retired_keys} | {record.key for record in latest_records if record.active}
     )
-    if retired:
-        await connection.execute(_RETIRE, {"keys": retired, "is_automatic": False})
-    return upsert_result(len(records), added, changed, refused)
+    added_keys, changed_keys = await _write(connection, latest_records, stored_questions, automatic=False)
+    await mark_terms_listed(
+        connection, {term for record in latest_records for option in record.options if (term := option.term)}
+    )
+    if retired_keys:
+        await connection.execute(_RETIRE, {"keys": retired_keys, "is_automatic": False})
+    return upsert_result(len(records), added_keys, changed_keys, refusals)
 
 
 async def replace_generated_questions(connection: AsyncConnection, records: Sequence[QuestionRecord]) -> int:
@@ -150,51 +152,42 @@ async def replace_generated_questions(connection: AsyncConnection, records: Sequ
 
     Questions of the platform are not changed. If one of them is active, no generated question is added.
     """
-    stored = await _stored(connection)
-    generated = {key: row for key, row in stored.items() if row.automatic}
-    if any(row.active and not row.automatic for row in stored.values()):
-        records = [record for record in records if record.key in generated]
-    accepted = [record for record in records if record.key in generated or record.key not in stored]
-    added, changed = await _write(connection, accepted, stored, automatic=True)
-    retired = sorted(
-        key for key, row in generated.items() if row.active and key not in {record.key for record in accepted}
+    stored_questions = await _stored(connection)
+    generated_questions = {key: row for key, row in stored_questions.items() if row.automatic}
+    if any(row.active and not row.automatic for row in stored_questions.values()):
+        records = [record for record in records if record.key in generated_questions]
+    written_records = [
+        record for record in records if record.key in generated_questions or record.key not in stored_questions
+    ]
+    added_keys, changed_keys = await _write(connection, written_records, stored_questions, automatic=True)
+    retired_keys = sorted(
+        {key for key, row in generated_questions.items() if row.active} - {record.key for record in written_records}
     )
-    if retired:
-        await connection.execute(_RETIRE, {"keys": retired, "is_automatic": True})
-    return len(added) + len(changed) + len(retired)
+    if retired_keys:
+        await connection.execute(_RETIRE, {"keys": retired_keys, "is_automatic": True})
+    return len(added_keys) + len(changed_keys) + len(retired_keys)
 
 
 async def _stored(connection: AsyncConnection) -> dict[str, Any]:
     return {row.key: row for row in await connection.execute(_LOCKED)}
 
 
-def _active_others(stored: Mapping[str, Any], accepted: Sequence[QuestionRecord]) -> list[str]:
-    kept = {record.key for record in accepted}
-    return sorted(key for key, row in stored.items() if row.active and key not in kept)
-
-
-def _require_few_active(stored: Mapping[str, Any], accepted: Sequence[QuestionRecord], retired: Sequence[str]) -> None:
-    active = {key for key, row in stored.items() if row.active} - set(retired)
-    active -= {record.key for record in accepted}
-    active |= {record.key for record in accepted if record.active}
-    if len(active) > MAX_ACTIVE_QUESTIONS:
+def _require_few_active(active_keys: Set[str]) -> None:
+    if len(active_keys) > MAX_ACTIVE_QUESTIONS:
         raise InvalidRecord(
-            f"{len(active)} questions would be active, and at most {MAX_ACTIVE_QUESTIONS} may be: send others with "
-            f"active false, or retire all others; active would be {', '.join(sorted(active))}"
+            f"{len(active_keys)} questions would be active, and at most {MAX_ACTIVE_QUESTIONS} may be: send others "
+            f"with active false, or retire all others; active would be {', '.join(sorted(active_keys))}"
         )
 
 
 async def _with_unknown_terms(connection: AsyncConnection, records: Sequence[QuestionRecord]) -> list[Refusal]:
     """Return refusals of the records that refer to an unknown tool or category."""
-    referenced_terms = {option.term for record in records for option in record.options if option.term is not None}
-    if not referenced_terms:
-        return []
-    rows = await connection.execute(TERMS_BY_KEY, {"keys": sorted({key for _, key in referenced_terms})})
-    existing_terms = {(TermKind(row.kind), row.key) for row in rows}
+    names = {option.term for record in records for option in record.options if option.term is not None}
+    terms = await existing_terms(connection, names)
     refused = []
     for index, record in enumerate(records):
         for option_index, option in enumerate(record.options):
-            if option.term is not None and option.term not in existing_terms:
+            if option.term is not None and option.term not in terms:
                 kind, key = option.term
                 error = UnknownReference(f"there is no {kind.value} {key!r}", ("options", option_index, kind.value))
                 refused.append(Refusal(index, error))
@@ -203,20 +196,24 @@ async def _with_unknown_terms(connection: AsyncConnection, records: Sequence[Que
 
 
 async def _write(
-    connection: AsyncConnection, accepted: Sequence[QuestionRecord], stored: Mapping[str, Any], *, automatic: bool
+    connection: AsyncConnection,
+    records: Sequence[QuestionRecord],
+    stored_questions: Mapping[str, Any],
+    *,
+    automatic: bool,
 ) -> tuple[set[str], set[str]]:
     """Write the questions that differ; return the keys of new questions and of changed questions."""
     at, rows = now(), []
-    for record in sorted(accepted, key=lambda record: record.key):
-        columns, row = record.stored(), stored.get(record.key)
+    for record in sorted(records, key=lambda record: record.key):
+        columns, row = record.stored(), stored_questions.get(record.key)
         if row is not None and row.automatic == automatic and _equals(columns, row):
             continue
         version = 1 if row is None else row.version + (not _equals(columns, row))
         rows.append((record.key, *(columns[name] for name in _COLUMNS), automatic, version, at, at))
     if rows:
         await connection.execute(_UPSERT, {"rows": rows})
-    written = {row[0] for row in rows}
-    return written - stored.keys(), written & stored.keys()
+    written_keys = {row[0] for row in rows}
+    return written_keys - stored_questions.keys(), written_keys & stored_questions.keys()
 
 
 def _equals(columns: Mapping[str, Any], row: Any) -> bool:

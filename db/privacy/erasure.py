@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.catalog.catalog_entries import remove_projects
 from db.database.batches import table_of
-from db.database.column_types import BigIntId, IntegerList, Json, TextList, UtcDateTime, in_list
+from db.database.column_types import ACTOR_ID, IDS, KEYS, BigIntId, Json, UtcDateTime, in_list
 from db.database.engine import Database
 from db.errors import ProtectedUser, UnknownReference
 from db.interactions.decayed_counters import subtract_actors
@@ -60,14 +60,12 @@ class RemainingErasure:
     kept: list[str] = field(default_factory=list)
 
 
-_IDS = bindparam("ids", type_=IntegerList())
-_KEYS = bindparam("keys", type_=TextList())
 PERSONAL: Sequence[Table] = [
     table for table in Base.metadata.sorted_tables if "actor_id" in table.c and table.c.actor_id.foreign_keys
 ]
 """Tables with a foreign key `actor_id`."""
 
-_DELETE_ROWS = {table.name: delete(table).where(in_list(table.c.actor_id, _IDS)) for table in PERSONAL}
+_DELETE_ROWS = {table.name: delete(table).where(in_list(table.c.actor_id, IDS)) for table in PERSONAL}
 
 _REFERENCES = [
     column
@@ -76,15 +74,15 @@ _REFERENCES = [
     if any(key.column is table_of(Term).c.id for key in column.foreign_keys) and table.name != Tool.__tablename__
 ]
 _TERMS_OF_ACTORS = union(
-    *(select(column).where(in_list(column.table.c.actor_id, _IDS), column.is_not(None)) for column in _REFERENCES
+    *(select(column).where(in_list(column.table.c.actor_id, IDS), column.is_not(None)) for column in _REFERENCES
       if "actor_id" in column.table.c)
 )  # fmt: skip
-_TERMS_OF_PROJECTS = select(ProjectTerm.term_id).where(in_list(ProjectTerm.project_id, _IDS)).distinct()
+_TERMS_OF_PROJECTS = select(ProjectTerm.term_id).where(in_list(ProjectTerm.project_id, IDS)).distinct()
 # Unlisted terms (all topics, some tools and categories) are free text and may identify the deleted users.
 _DELETE_UNUSED_TERMS = (
     delete(Term)
     .where(
-        in_list(Term.id, _IDS),
+        in_list(Term.id, IDS),
         ~Term.listed,
         *(~select(column).where(column == Term.id).correlate(Term).exists() for column in _REFERENCES),
     )
@@ -93,27 +91,25 @@ _DELETE_UNUSED_TERMS = (
 """Deletion of the bound terms that are unlisted and that nothing refers to."""
 
 # Lock order: see db/actors/users.py.
-_LOCK_USERS = select(User.id, User.role).where(in_list(User.key, _KEYS)).order_by(User.id).with_for_update()
+_LOCK_USERS = select(User.id, User.role).where(in_list(User.key, KEYS)).order_by(User.id).with_for_update()
 _LOCK_ACTORS = (
     select(Actor.id)
     .where(
-        in_list(Actor.user_id, _IDS)
-        | Actor.merged_into.in_(select(Actor.id).where(in_list(Actor.user_id, _IDS)))
+        in_list(Actor.user_id, IDS)
+        | Actor.merged_into.in_(select(Actor.id).where(in_list(Actor.user_id, IDS)))
     )
     .order_by(Actor.id)
     .with_for_update()
 )  # fmt: skip
 _LOCK_SESSION = (
-    select(Actor.id)
-    .where(Actor.id == bindparam("actor", type_=BigIntId), Actor.user_id.is_(None), Actor.merged_into.is_(None))
-    .with_for_update()
+    select(Actor.id).where(Actor.id == ACTOR_ID, Actor.user_id.is_(None), Actor.merged_into.is_(None)).with_for_update()
 )
 _NEW_OWNER = select(User.id).where(User.key == bindparam("key")).with_for_update(read=True, key_share=True)
-_OWNED = select(Project.id, Project.key).where(in_list(Project.owner_id, _IDS)).order_by(Project.id)
-_HAND_OVER = update(Project).where(in_list(Project.owner_id, _IDS)).values(owner_id=bindparam("owner", type_=BigIntId))
+_OWNED = select(Project.id, Project.key).where(in_list(Project.owner_id, IDS)).order_by(Project.id)
+_HAND_OVER = update(Project).where(in_list(Project.owner_id, IDS)).values(owner_id=bindparam("owner", type_=BigIntId))
 _MAKE_TOMBSTONES = (
     update(Actor)
-    .where(in_list(Actor.id, _IDS))
+    .where(in_list(Actor.id, IDS))
     .values(
         user_id=null(),
         merged_into=null(),
@@ -124,7 +120,7 @@ _MAKE_TOMBSTONES = (
         created_at=bindparam("at", type_=UtcDateTime()),
     )
 )
-_DELETE_USERS = delete(User).where(in_list(User.id, _IDS))
+_DELETE_USERS = delete(User).where(in_list(User.id, IDS))
 _RECEIPT = select(Erasure.id, Erasure.requested_at, Erasure.report, Erasure.completed_at).where(
     Erasure.id == bindparam("receipt")
 )
@@ -147,27 +143,31 @@ async def erase_users(
     and one of the users is an administrator.
     """
     owner_id = await _owner(connection, keys, new_owner)
-    deleted = (await connection.execute(_LOCK_USERS, {"keys": list(keys)})).all()
-    if protected and any(row.role == Role.ADMINISTRATOR for row in deleted):
+    deleted_users = (await connection.execute(_LOCK_USERS, {"keys": list(keys)})).all()
+    if protected and any(row.role == Role.ADMINISTRATOR for row in deleted_users):
         raise ProtectedUser("one of these users is an administrator, whom only an administrator may delete", ("keys",))
-    user_ids = [row.id for row in deleted]
+    user_ids = [row.id for row in deleted_users]
     if not user_ids:
         return 0, None
     actor_ids = list(await connection.scalars(_LOCK_ACTORS, {"ids": user_ids}))
-    owned = {row.id: row.key for row in await connection.execute(_OWNED, {"ids": user_ids})}
+    key_by_project_id = {row.id: row.key for row in await connection.execute(_OWNED, {"ids": user_ids})}
     term_ids = set(await connection.scalars(_TERMS_OF_ACTORS, {"ids": actor_ids}))
     if projects is OwnedProjects.REMOVE:
-        term_ids |= set(await connection.scalars(_TERMS_OF_PROJECTS, {"ids": list(owned)}))
-    report = await delete_rows(connection, actor_ids, owned)
-    removed, kept = (list(owned.values()), []) if projects is OwnedProjects.REMOVE else ([], list(owned.values()))
-    if removed:
-        report["projects"] = await remove_projects(connection, removed)
-    if kept:
+        term_ids |= set(await connection.scalars(_TERMS_OF_PROJECTS, {"ids": list(key_by_project_id)}))
+    report = await delete_rows(connection, actor_ids, key_by_project_id)
+    removed_keys, kept_keys = (
+        (list(key_by_project_id.values()), [])
+        if projects is OwnedProjects.REMOVE
+        else ([], list(key_by_project_id.values()))
+    )
+    if removed_keys:
+        report["projects"] = await remove_projects(connection, removed_keys)
+    if kept_keys:
         await connection.execute(_HAND_OVER, {"ids": user_ids, "owner": owner_id})
-        await enqueue(connection, OutboxKind.PROJECT, kept)
+        await enqueue(connection, OutboxKind.PROJECT, kept_keys)
     report["terms"] = await _delete_unused_terms(connection, term_ids)
     report["users"] = len(user_ids)
-    receipt = await _make_tombstones(connection, RemainingErasure(actor_ids, removed, kept), report)
+    receipt = await _make_tombstones(connection, RemainingErasure(actor_ids, removed_keys, kept_keys), report)
     await connection.execute(_DELETE_USERS, {"ids": user_ids})
     return len(user_ids), receipt
 

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Column, Table, bindparam, or_, select, tuple_
 from sqlalchemy.sql import Select
 
-from db.database.column_types import BigIntId, IntegerList, UtcDateTime, in_list
+from db.database.column_types import ACTOR_ID, IDS, BigIntId, UtcDateTime, in_list
 from db.database.engine import Database
 from db.models import Actor, OnboardingQuestion, Project, Term, User
 from db.privacy.erasure import PERSONAL
@@ -22,10 +22,9 @@ from db.stores import Stores
 MAX_EXPORT_ROWS = 5_000
 """Maximum number of rows of a page, about a megabyte of JSON."""
 
+_TABLES = {table.name: table for table in PERSONAL}
 _MODELS_WITH_KEY = {model.__tablename__: model for model in (Project, Term, User, OnboardingQuestion)}
 
-_IDS = bindparam("ids", type_=IntegerList())
-_ACTOR = bindparam("actor", type_=BigIntId)
 _ACCOUNT = (
     select(
         User.key, User.username, User.bio, User.tier, User.points, User.role, User.created_at, Actor.id.label("actor"),
@@ -34,7 +33,7 @@ _ACCOUNT = (
     )
     .select_from(Actor)
     .outerjoin(User, User.id == Actor.user_id)
-    .where(or_(Actor.id == _ACTOR, Actor.merged_into == _ACTOR))
+    .where(or_(Actor.id == ACTOR_ID, Actor.merged_into == ACTOR_ID))
     .order_by(Actor.id)
 )  # fmt: skip
 _OWN_PROJECTS = (
@@ -43,7 +42,7 @@ _OWN_PROJECTS = (
         Project.archived, Project.source, Project.created_at,
     )
     .join(Actor, Actor.user_id == Project.owner_id)
-    .where(Actor.id == _ACTOR)
+    .where(Actor.id == ACTOR_ID)
     .order_by(Project.id)
 )  # fmt: skip
 
@@ -82,7 +81,7 @@ async def export_personal_data(
         ]
         data["vector"] = None if vector is None else [round(float(number), 6) for number in vector]
     remaining = limit
-    for table in PERSONAL[_position(after) :]:
+    for table in PERSONAL[0 if after is None else list(_TABLES).index(after.table) :]:
         previous_key = after.primary_key if after is not None and after.table == table.name else None
         rows = await _rows(stores.database, table, ids, remaining + 1, previous_key)
         data[str(table.name)] = [_plain(row._mapping, hidden=("_key",)) for row in rows[:remaining]]
@@ -95,12 +94,10 @@ async def export_personal_data(
 
 def key_types(table: str) -> Sequence[type]:
     """Return the Python types of a table's primary key, to parse a cursor. Raises `KeyError` for other tables."""
-    columns = {personal.name: personal for personal in PERSONAL}[table].primary_key
-    return [datetime if isinstance(column.type, UtcDateTime) else column.type.python_type for column in columns]
-
-
-def _position(after: ExportCursor | None) -> int:
-    return 0 if after is None else [table.name for table in PERSONAL].index(after.table)
+    return [
+        datetime if isinstance(column.type, UtcDateTime) else column.type.python_type
+        for column in _TABLES[table].primary_key
+    ]
 
 
 async def _rows(
@@ -108,16 +105,11 @@ async def _rows(
 ) -> Sequence[Any]:
     statement, parameters = _STATEMENTS[table.name], {"ids": list(ids), "limit": limit}
     if previous_key:
-        statement = statement.where(tuple_(*table.primary_key) > tuple_(*_key_parameters(table)))
-        parameters |= {f"previous_{index}": value for index, value in enumerate(previous_key)}
+        names = [f"previous_{index}" for index in range(len(previous_key))]
+        previous = [bindparam(name, type_=column.type) for name, column in zip(names, table.primary_key, strict=True)]
+        statement = statement.where(tuple_(*table.primary_key) > tuple_(*previous))
+        parameters |= dict(zip(names, previous_key, strict=True))
     return await database.fetch(statement, parameters)
-
-
-def _key_parameters(table: Table) -> list[Any]:
-    return [
-        bindparam(f"previous_{index}", type_=UtcDateTime() if isinstance(column.type, UtcDateTime) else column.type)
-        for index, column in enumerate(table.primary_key)
-    ]
 
 
 def _statement(table: Table) -> Select[Any]:
@@ -140,7 +132,7 @@ def _statement(table: Table) -> Select[Any]:
     return (
         select(*selected)
         .select_from(source)
-        .where(in_list(table.c.actor_id, _IDS))
+        .where(in_list(table.c.actor_id, IDS))
         .order_by(*table.primary_key)
         .limit(bindparam("limit", type_=BigIntId))
     )

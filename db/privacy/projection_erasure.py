@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.cache.names import delete_actor_entries
-from db.database.column_types import IntegerList, Json, TextList, UtcDateTime, in_list
+from db.database.column_types import IDS, KEYS, Json, UtcDateTime, in_list
 from db.errors import StoreUnavailable
 from db.models import Actor, Erasure, OutboxKind, OutboxRow, Project, now
 from db.outbox import pending
@@ -23,14 +23,13 @@ log = logging.getLogger(__name__)
 _OPEN = select(Erasure.id, Erasure.requested_at, Erasure.leftovers).where(Erasure.completed_at.is_(None))
 _TOMBSTONES = (
     select(Actor.id)
-    .where(in_list(Actor.id, bindparam("ids", type_=IntegerList())), Actor.session_key.like("erased:%"))
+    .where(in_list(Actor.id, IDS), Actor.session_key.like("erased:%"))
     .order_by(Actor.id)
     .with_for_update()
 )
-_REMOVE = delete(Actor).where(in_list(Actor.id, bindparam("ids", type_=IntegerList())))
-_KEYS = bindparam("keys", type_=TextList())
-_DELETE_OUTBOX_ROWS = delete(OutboxRow).where(OutboxRow.kind == bindparam("of_kind"), in_list(OutboxRow.key, _KEYS))
-_EXISTING_PROJECTS = select(Project.key).where(in_list(Project.key, _KEYS))
+_REMOVE = delete(Actor).where(in_list(Actor.id, IDS))
+_DELETE_OUTBOX_ROWS = delete(OutboxRow).where(OutboxRow.kind == bindparam("of_kind"), in_list(OutboxRow.key, KEYS))
+_EXISTING_PROJECTS = select(Project.key).where(in_list(Project.key, KEYS))
 _CLEAR_REMAINING = (
     update(Erasure).where(Erasure.id == bindparam("receipt")).values(leftovers=bindparam("nothing", type_=Json))
 )
@@ -79,12 +78,12 @@ async def _finish_erasure(stores: Stores, receipt: str, remaining: RemainingEras
 
 async def _remove_from_index(stores: Stores, remaining: RemainingErasure) -> None:
     """Remove profiles and projects from the index, except projects that were created again with the same key."""
-    existing = {row.key for row in await stores.database.fetch(_EXISTING_PROJECTS, {"keys": remaining.removed})}
-    removed = [key for key in remaining.removed if key not in existing]
+    existing_keys = {row.key for row in await stores.database.fetch(_EXISTING_PROJECTS, {"keys": remaining.removed})}
+    removed_keys = [key for key in remaining.removed if key not in existing_keys]
     staged = await stores.vectors.staged()
     for generation in [None] if staged is None else [None, staged]:
         await stores.vectors.remove(PROFILE, [str(actor_id) for actor_id in remaining.actors], generation)
-        await stores.vectors.remove(PROJECT, removed, generation)
+        await stores.vectors.remove(PROJECT, removed_keys, generation)
 
 
 async def _remove_tombstones(connection: AsyncConnection, remaining: RemainingErasure) -> None:
@@ -93,8 +92,8 @@ async def _remove_tombstones(connection: AsyncConnection, remaining: RemainingEr
     if tombstones:
         await delete_rows(connection, tombstones)
         await connection.execute(_REMOVE, {"ids": tombstones})
-    existing = set(await connection.scalars(_EXISTING_PROJECTS, {"keys": remaining.removed}))
-    removed = [key for key in remaining.removed if key not in existing]
+    existing_keys = set(await connection.scalars(_EXISTING_PROJECTS, {"keys": remaining.removed}))
+    removed_keys = [key for key in remaining.removed if key not in existing_keys]
     profiles = [str(id_) for id_ in remaining.actors]
-    for kind, keys in ((OutboxKind.PROFILE, profiles), (OutboxKind.PROJECT, removed)):
+    for kind, keys in ((OutboxKind.PROFILE, profiles), (OutboxKind.PROJECT, removed_keys)):
         await connection.execute(_DELETE_OUTBOX_ROWS, {"of_kind": kind.value, "keys": keys})

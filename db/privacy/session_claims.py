@@ -1,7 +1,7 @@
 """Claims of sessions: the data of an anonymous session is merged into the account and counted once."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -211,7 +211,8 @@ async def claim(
 
     Requests with the session id act as the account for `duration`; a second claim does not extend it. Data of both
     actors is counted once: of two likes the earlier is kept, of two answers to a question the later. An interest stated
-    in the session replaces a learned one of the account. A repeated claim moves data stored since the first claim.
+    in the session replaces a learned one of the account. The account's settings take precedence, except that onboarding
+    answers of the session are kept if they are newer. A repeated claim moves data stored since the first claim.
     """
     ids = {"session": session_actor, "account": account_actor}
     actors = {row.id: row for row in await connection.execute(_LOCK, ids)}
@@ -223,7 +224,7 @@ async def claim(
     await _merge_common_engagement(connection, ids)
     for statement in (*_USE_EARLIER_TIMES, _DELETE_OVERRIDDEN_INTERESTS):
         await connection.execute(statement, ids)
-    is_newer = (await connection.execute(_DELETE_OUTDATED_ANSWERS, ids)).first() is not None
+    has_newer_answers = (await connection.execute(_DELETE_OUTDATED_ANSWERS, ids)).first() is not None
     moved_rows: Counter[str] = Counter()
     for table in PERSONAL:
         moved_rows[table.name] = (await connection.execute(_MOVE[table.name], ids)).rowcount
@@ -231,19 +232,12 @@ async def claim(
     status = ClaimStatus.CLAIMED if session.merged_into is None else ClaimStatus.ALREADY
     if status is ClaimStatus.CLAIMED or moved_rows.total():
         await connection.execute(_MERGE, ids | {"ends_at": now() + duration})
-        await connection.execute(
-            _UPDATE_ACCOUNT, ids | {"merged": _merged_settings(session.settings, account.settings, is_newer)}
-        )
+        settings = {**session.settings, **account.settings}
+        if has_newer_answers and ONBOARDING_SETTING in session.settings:
+            settings[ONBOARDING_SETTING] = session.settings[ONBOARDING_SETTING]
+        await connection.execute(_UPDATE_ACCOUNT, ids | {"merged": settings})
         await enqueue(connection, OutboxKind.PROFILE, [str(session_actor), str(account_actor)], urgent=True)
     return Claim(status, {name: rows for name, rows in moved_rows.items() if rows})
-
-
-def _merged_settings(session: Mapping[str, Any], account: Mapping[str, Any], is_newer: bool) -> dict[str, Any]:
-    """Merge settings. The account's settings take precedence, except if the session's onboarding answers are newer."""
-    merged = {**session, **account}
-    return merged | (
-        {ONBOARDING_SETTING: session[ONBOARDING_SETTING]} if is_newer and ONBOARDING_SETTING in session else {}
-    )
 
 
 async def _merge_common_engagement(connection: AsyncConnection, ids: Mapping[str, int]) -> None:
@@ -256,20 +250,15 @@ async def _merge_common_engagement(connection: AsyncConnection, ids: Mapping[str
         id_: ProjectCounts(-(id_ in both_liked), -both_viewed.get(id_, 0)) for id_ in {*both_liked} | both_viewed.keys()
     }
     await add_counts(connection, changes)
-    await add_first_engagements(connection, _corrections(both_engaged))
-    rows = []
+    rows, corrections = [], []
     for row in both_engaged:
         first_at, last_at = min(row.first_at, row.session_first_at), max(row.last_at, row.session_last_at)
-        kinds = row.kinds | row.session_kinds
-        rows.append((ids["account"], row.project_id, first_at, last_at, kinds, row.weight))
+        rows.append((ids["account"], row.project_id, first_at, last_at, row.kinds | row.session_kinds, row.weight))
+        corrections += [
+            FirstEngagement(row.project_id, row.session_first_at, -row.session_weight),
+            FirstEngagement(row.project_id, row.first_at, -row.weight),
+            FirstEngagement(row.project_id, first_at, row.weight),
+        ]
+    await add_first_engagements(connection, corrections)
     if rows:
         await connection.execute(_UPSERT_ENGAGEMENT, {"rows": sorted(rows)})
-
-
-def _corrections(both_engaged: Sequence[Any]) -> Iterable[FirstEngagement]:
-    """Yield corrections of the decayed counters: subtract the session's engagement, use the earlier time."""
-    for row in both_engaged:
-        yield FirstEngagement(row.project_id, row.session_first_at, -row.session_weight)
-        if row.session_first_at < row.first_at:
-            yield FirstEngagement(row.project_id, row.first_at, -row.weight)
-            yield FirstEngagement(row.project_id, row.session_first_at, row.weight)

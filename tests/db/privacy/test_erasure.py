@@ -16,7 +16,7 @@ from db.actors.users import find_viewer, upsert_users
 from db.catalog.catalog_entries import upsert_projects
 from db.database.engine import Database
 from db.errors import Store, StoreUnavailable, UnknownReference
-from db.interactions.decayed_counters import decayed_counts, rebuild_decayed_counters
+from db.interactions.decayed_counters import decayed_counts, recount_slices
 from db.interactions.interactions import NewInteraction, like, record_interactions
 from db.interactions.served_pages import ServedPageLog
 from db.models import (
@@ -204,7 +204,8 @@ async def test_whoever_is_deleted_is_in_no_row_no_entry_no_vector_and_no_byte(wo
     assert await traces(world, actor, tmp_path) == []
     assert await counted(world) == before
     live = await decayed_counts(world.stores.database, await world.ids([row[0] for row in before]), MOMENT)
-    await rebuild_decayed_counters(world.stores.database, MOMENT)
+    async for _ in recount_slices(world.stores.database, MOMENT):
+        pass
     again = await decayed_counts(world.stores.database, await world.ids([row[0] for row in before]), MOMENT)
     assert live == pytest.approx(again, abs=1e-6)
     assert await finish_erasures(world.stores, at=AFTER) == 0
