@@ -1,8 +1,7 @@
 """Demo installation: its data, the onboarding questions of its catalog, and answers to them."""
 
 from db.database.engine import Database
-from db.demo import DemoData, load
-from db.demo.onboarding import answer_onboarding
+from db.demo import DemoData, answer_onboarding, load
 from scoring.onboarding.generated_questions import refresh_questions
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sqlalchemy import bindparam, cast, delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.database.column_types import BigIntId, IntegerList, UtcDateTime, in_list
+from db.database.column_types import ACTOR_ID, IDS, SINCE, BigIntId, in_list
 from db.database.engine import Database
 from db.interactions.decayed_counters import epoch
 from db.models import Actor, Engagement, ItemFactors, ItemNeighbors, Project, TasteCluster, UserFactors
@@ -58,43 +58,40 @@ class ActorFactors(NamedTuple):
 
 NO_FACTORS = np.empty(0, np.float32)
 
-_IDS = bindparam("ids", type_=IntegerList())
-_ACTOR = bindparam("actor", type_=BigIntId)
-_SINCE = bindparam("since", type_=UtcDateTime())
-_FACTORS = select(UserFactors.vector).where(UserFactors.actor_id == _ACTOR)
+_FACTORS = select(UserFactors.vector).where(UserFactors.actor_id == ACTOR_ID)
 _OWNERS = (
     select(Actor.user_id, UserFactors.vector)
     .join(UserFactors, UserFactors.actor_id == Actor.id)
-    .where(in_list(Actor.user_id, _IDS))
+    .where(in_list(Actor.user_id, IDS))
 )
-_PROJECTS = select(ItemFactors.project_id, ItemFactors.vector).where(in_list(ItemFactors.project_id, _IDS))
-_CLUSTERS = select(TasteCluster.id, TasteCluster.vector).where(in_list(TasteCluster.id, _IDS))
+_PROJECTS = select(ItemFactors.project_id, ItemFactors.vector).where(in_list(ItemFactors.project_id, IDS))
+_CLUSTERS = select(TasteCluster.id, TasteCluster.vector).where(in_list(TasteCluster.id, IDS))
 _LAST_CLUSTER = select(func.max(TasteCluster.id))
 _LISTS = select(ItemNeighbors.project_id, ItemNeighbors.neighbors, ItemNeighbors.similarity).where(
-    in_list(ItemNeighbors.project_id, _IDS)
+    in_list(ItemNeighbors.project_id, IDS)
 )
 _FACTORS_OF_ACTORS = (
     select(UserFactors.actor_id, UserFactors.vector, func.coalesce(UserFactors.cluster, 0))
-    .where(in_list(UserFactors.actor_id, _IDS))
+    .where(in_list(UserFactors.actor_id, IDS))
     .order_by(UserFactors.actor_id)
 )
 _FIRST = (Engagement.project_id, Engagement.actor_id, epoch(Engagement.first_at))
 _RECENT = (
     select(*_FIRST)
-    .where(in_list(Engagement.project_id, _IDS), Engagement.last_at >= _SINCE, Engagement.first_at >= _SINCE)
-    .where(Engagement.actor_id != _ACTOR, Engagement.kinds > 0)
+    .where(in_list(Engagement.project_id, IDS), Engagement.last_at >= SINCE, Engagement.first_at >= SINCE)
+    .where(Engagement.actor_id != ACTOR_ID, Engagement.kinds > 0)
     .order_by(Engagement.first_at.desc(), Engagement.project_id, Engagement.actor_id)
     .limit(bindparam("limit"))
 )
 _SESSION_NEIGHBORS = (
     select(Engagement.actor_id, func.count().label("shared"))
-    .where(in_list(Engagement.project_id, _IDS), Engagement.last_at >= _SINCE, Engagement.first_at >= _SINCE)
-    .where(Engagement.actor_id != _ACTOR, Engagement.kinds > 0)
+    .where(in_list(Engagement.project_id, IDS), Engagement.last_at >= SINCE, Engagement.first_at >= SINCE)
+    .where(Engagement.actor_id != ACTOR_ID, Engagement.kinds > 0)
     .group_by(Engagement.actor_id)
     .order_by(func.count().desc(), Engagement.actor_id)
     .limit(bindparam("limit"))
 )
-_OWNERS_OF = select(Project.id, Project.owner_id).where(in_list(Project.id, _IDS), Project.owner_id.is_not(None))
+_OWNERS_OF = select(Project.id, Project.owner_id).where(in_list(Project.id, IDS), Project.owner_id.is_not(None))
 _SLICE = (
     select(Engagement.actor_id, Engagement.project_id, Engagement.first_at)
     .where(Engagement.actor_id > bindparam("after", type_=BigIntId))
@@ -103,7 +100,7 @@ _SLICE = (
 _BUCKET = cast(func.floor(epoch(Engagement.first_at) / FIRST_ENGAGEMENT_BUCKET_S), BigIntId).label("bucket")
 _COUNTS = (
     select(_BUCKET, func.count().label("count"))
-    .where(Engagement.first_at >= _SINCE, Engagement.kinds > 0)
+    .where(Engagement.first_at >= SINCE, Engagement.kinds > 0)
     .group_by(_BUCKET)
     .order_by(_BUCKET)
 )

@@ -4,8 +4,7 @@ from rich.console import Console
 from rich.table import Table
 
 from db.database.engine import Database
-from db.trained_models.ranking_models import all_models
-from db.trained_models.velocity_constants import all_constants
+from db.trained_models.registry import all_constants, all_models
 from gateway.commands.console import console, print_plain
 from gateway.commands.progress import progress
 from scoring.errors import InsufficientData

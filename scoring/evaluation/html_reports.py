@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from db.trained_models.ranking_models import StoredModel
+from db.trained_models.registry import StoredModel
 from scoring.errors import InvalidModel
 from scoring.evaluation.results import EvaluationResults
 from scoring.mathematics.additive_model import Curve, Model

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 from db.database.engine import Database
 from db.errors import StoreUnavailable
-from db.trained_models.ranking_models import active_model
+from db.trained_models.registry import active_model
 from scoring import weights
 from scoring.errors import InvalidModel
 from scoring.mathematics.additive_model import Model

@@ -7,7 +7,7 @@ from typing import Any
 
 from db.interactions.activity_time import UNIFORM_CLOCK, WEEK_H, ActivityClock
 from db.time_units import ACTIVE_HALF_LIVES_H
-from db.trained_models.velocity_constants import active_constants
+from db.trained_models.registry import active_constants
 from scoring.errors import InvalidModel
 from scoring.mathematics.velocity import DEFAULT_TREND_CONSTANTS, TrendConstants, Window
 from scoring.models.active_model import ActiveValue

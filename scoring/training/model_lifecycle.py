@@ -8,7 +8,7 @@ from db.database.engine import Database
 from db.errors import InvalidRecord
 from db.interactions.served_pages import RETENTION
 from db.models import now
-from db.trained_models.ranking_models import activate_model, active_model, all_models, previous_model, store_model
+from db.trained_models.registry import activate_model, active_model, all_models, previous_model, store_model
 from scoring import weights
 from scoring.errors import InvalidModel
 from scoring.mathematics.additive_model import Model

@@ -6,7 +6,7 @@ from db.database.engine import Database
 from db.interactions.activity_time import UNIFORM_CLOCK, ActivityClock
 from db.interactions.velocity_queries import refresh_velocities
 from db.models import now
-from db.trained_models.velocity_constants import activate_constants, active_constants, all_constants, store_constants
+from db.trained_models.registry import activate_constants, active_constants, all_constants, store_constants
 from scoring.errors import InvalidModel
 from scoring.mathematics.velocity import DEFAULT_TREND_CONSTANTS, Window
 from scoring.models.active_trend_constants import ConstantsByWindow, as_data, from_data

@@ -11,7 +11,7 @@ from sqlalchemy import Table, func, select
 
 from db.database.engine import Database
 from db.demo import DEMO_VIEWERS, DemoData, generate, holds_demo, is_empty, load
-from db.demo.onboarding import PREFERRED_OPTIONS
+from db.demo.data import PREFERRED_OPTIONS
 from db.demo.projects import slug
 from db.models import (
     Actor,

@@ -4,7 +4,7 @@ import pytest
 
 from db.database.engine import Database
 from db.errors import InvalidRecord
-from db.trained_models.ranking_models import activate_model, active_model, all_models, store_model
+from db.trained_models.registry import activate_model, active_model, all_models, store_model
 
 
 async def test_one_model_serves_and_an_earlier_one_can_be_put_back(database: Database):

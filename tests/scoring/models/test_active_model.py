@@ -2,7 +2,7 @@
 
 from db.database.engine import Database
 from db.errors import Store
-from db.trained_models.ranking_models import activate_model, store_model
+from db.trained_models.registry import activate_model, store_model
 from scoring.mathematics.additive_model import BASELINE
 from scoring.models.active_model import ActiveModel
 from scoring.models.model_presets import DEFAULT, as_data

@@ -9,7 +9,7 @@ import pytest
 from db.database.engine import Database
 from db.errors import InvalidRecord
 from db.interactions.activity_time import UNIFORM_CLOCK, WEEK_H, ActivityClock
-from db.trained_models.velocity_constants import activate_constants, active_constants, all_constants, store_constants
+from db.trained_models.registry import activate_constants, active_constants, all_constants, store_constants
 from scoring.errors import InvalidModel
 from scoring.mathematics.velocity import DEFAULT_TREND_CONSTANTS
 from scoring.models.active_trend_constants import ActiveTrendConstants, as_data, from_data
