@@ -54,11 +54,11 @@ def redact(text: str) -> str:
 
 def remember_secrets(*, secrets: Iterable[str] = (), urls: Iterable[str] = ()) -> None:
     """Make `redact` remove these secrets, and the user information and query values of these URLs."""
-    spelled = {spelling for secret in (*secrets, *_secrets_of(urls)) for spelling in _spellings(secret)}
-    spelled = {*_secrets, *(spelling for spelling in spelled if len(spelling) >= SHORTEST_SECRET)}
+    spellings = {spelling for secret in (*secrets, *_secrets_of(urls)) for spelling in _spellings(secret)}
+    spellings = {*_secrets, *(spelling for spelling in spellings if len(spelling) >= SHORTEST_SECRET)}
     _secrets.clear()
     # Longest first: a long secret may contain a short one.
-    _secrets.update(dict.fromkeys(sorted(spelled, key=lambda spelling: (-len(spelling), spelling))))
+    _secrets.update(dict.fromkeys(sorted(spellings, key=lambda spelling: (-len(spelling), spelling))))
 
 
 def _secrets_of(urls: Iterable[str]) -> Iterator[str]:

@@ -11,22 +11,34 @@ from typing import Any
 
 import orjson
 
-from db.records import CategoryRecord, ToolRecord, UserRecord
+from db.records import CategoryRecord, Record, ToolRecord, UserRecord
 
 _CONTENT_FOLDER = files("db.demo") / "material"
 
+TIERS = ((0, "newcomer"), (60, "explorer"), (400, "maker"), (1_500, "mentor"), (5_000, "pioneer"))
+"""Minimum points and name of each tier."""
 
-@dataclass(frozen=True, slots=True)
-class Idea:
+
+class Idea(Record):
     """The content of a project, without owner and date."""
 
     type: str
     title: str
     description: str
     tools: tuple[str, ...]  # keys
-    categories: tuple[str, ...]  # keys; the main category first
+    categories: tuple[str, ...] = ()  # keys; the main category first
     topics: tuple[str, ...]
     key: str | None = None  # key of the project; None: derived from the title
+
+
+class Interest(Record):
+    """A latent interest of the simulated users, and the terms and texts that express it."""
+
+    key: str
+    categories: dict[str, float]  # weight of each category, 0 to 1
+    tools: tuple[str, ...]  # keys of the tools of users with this interest, best-known first
+    topics: tuple[str, ...]
+    bios: tuple[str, ...]  # sentences for the biographies of users with this interest
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +51,13 @@ class CategoryContent:
 
 
 @dataclass(frozen=True, slots=True)
-class Interest:
-    """A latent interest of the simulated users, and the terms and texts that express it."""
+class SimulatedUser:
+    """A simulated user and the parameters of the simulation."""
 
-    key: str
-    categories: Mapping[str, float]  # weight of each category, 0 to 1
-    tools: tuple[str, ...]  # keys of the tools of users with this interest, best-known first
-    topics: tuple[str, ...]
-    bios: tuple[str, ...]  # sentences for the biographies of users with this interest
+    record: UserRecord
+    taste: tuple[float, ...]  # share of each interest, sum 1; zeros for a user without views
+    views: float  # expected views in 60 days
+    day_starts: int  # hour (UTC) at which the user's day begins
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +67,7 @@ class DemoViewer:
     key: str
     username: str
     description: str
-    record: UserRecord
-    taste: Mapping[str, float]  # share of each interest, by the interest's key
-    views: float  # expected views in 60 days
-    day_starts: int  # hour (UTC) at which the viewer's day begins
-
-
-TIERS = ((0, "newcomer"), (60, "explorer"), (400, "maker"), (1_500, "mentor"), (5_000, "pioneer"))
-"""Minimum points and name of each tier."""
+    user: SimulatedUser
 
 
 def tier_of(points: int) -> str:
@@ -93,21 +97,18 @@ def home_categories() -> dict[str, str]:
 
 
 @cache
-def special_ideas() -> dict[str, tuple[Idea, ...]]:
+def special_ideas() -> Mapping[str, tuple[Idea, ...]]:
     """Return the ideas without a category, by group: ``scripted`` (one takes off, one fades) and ``difficult``.
 
     The difficult ideas test the rendering of pages: no text, right-to-left script, markup, a very long title.
     """
-    return {
-        name: tuple(Idea(**_lists_to_tuples(idea)) for idea in ideas)
-        for name, ideas in _load("special_projects").items()
-    }
+    return {name: tuple(Idea(**idea) for idea in ideas) for name, ideas in _load("special_projects").items()}
 
 
 @cache
 def interests() -> tuple[Interest, ...]:
     """Return the ten interests. The taste of a user is a mixture of interests."""
-    return tuple(Interest(**_lists_to_tuples(interest)) for interest in _load("interests"))
+    return tuple(Interest(**interest) for interest in _load("interests"))
 
 
 @cache
@@ -117,23 +118,17 @@ def words(name: str) -> tuple[str, ...]:
 
 
 def _parse_viewer(fields: dict[str, Any]) -> DemoViewer:
-    taste, views, day_starts = fields.pop("taste"), fields.pop("views"), fields.pop("day_starts")
-    description = fields.pop("description")
+    shares = fields.pop("taste")
+    taste = tuple(shares.get(interest.key, 0.0) for interest in interests())
+    description, views, day_starts = (fields.pop(name) for name in ("description", "views", "day_starts"))
     record = UserRecord(**fields, tier=tier_of(fields["points"]))
-    return DemoViewer(record.key, record.username, description, record, taste, views, day_starts)
+    return DemoViewer(record.key, record.username, description, SimulatedUser(record, taste, views, day_starts))
 
 
 def _parse_category(fields: dict[str, Any]) -> CategoryContent:
-    key = fields["key"]
-    return CategoryContent(
-        record=CategoryRecord(key=key, name=fields["name"], description=fields["description"]),
-        subreddits=tuple(fields["subreddits"]),
-        ideas=tuple(Idea(**_lists_to_tuples(idea), categories=(key,)) for idea in fields["projects"]),
-    )
-
-
-def _lists_to_tuples(fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
+    ideas = tuple(Idea(**idea, categories=(fields["key"],)) for idea in fields.pop("projects"))
+    subreddits = tuple(fields.pop("subreddits"))
+    return CategoryContent(CategoryRecord(**fields), subreddits, ideas)
 
 
 def _load(name: str) -> Any:

@@ -2,15 +2,22 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from db.demo.content import DEMO_VIEWERS, Idea, categories, home_categories, interests, special_ideas, words
-from db.demo.users import SimulatedUser
+from db.demo.content import (
+    DEMO_VIEWERS,
+    Idea,
+    SimulatedUser,
+    categories,
+    home_categories,
+    interests,
+    special_ideas,
+    words,
+)
 from db.records import ProjectRecord
 from db.time_units import DAY_S
 
@@ -51,18 +58,14 @@ def make_projects(users: Sequence[SimulatedUser], now: datetime, rng: np.random.
     subreddits = {category.record.key: category.subreddits for category in categories()}
     projects = []
     for i, idea in enumerate(ideas):
-        key, source = idea.key or slug(idea.title), _draw_source(rng, idea, subreddits)
+        key = idea.key or slug(idea.title)
+        source, url = _draw_source(rng, idea, subreddits, owners[i], key)
         projects.append(
             ProjectRecord(
+                **idea.model_dump(exclude={"key"}),
                 key=key,
-                title=idea.title,
-                description=idea.description,
-                type=idea.type,
-                tools=idea.tools,
-                categories=idea.categories,
-                topics=idea.topics,
                 owner=owners[i],
-                url=_url(idea, key, owners[i], source),
+                url=url,
                 created_at=created[i],
                 private=i in private,
                 archived=i in archived,
@@ -101,7 +104,7 @@ def _with_second_category(rng: np.random.Generator, idea: Idea) -> Idea:
     home = next((home for home in homes if home and home not in idea.categories), None)
     if len(idea.categories) != 1 or home is None or rng.random() > _SECOND_CATEGORY:
         return idea
-    return replace(idea, categories=(*idea.categories, home))
+    return idea.model_copy(update={"categories": (*idea.categories, home)})
 
 
 def _assign_owners(
@@ -134,39 +137,30 @@ def _creation_times(rng: np.random.Generator, now: datetime, count: int) -> list
 def _hidden_projects(rng: np.random.Generator, owners: Sequence[str], special_count: int) -> tuple[set[int], set[int]]:
     """Draw the indices of the private and of the archived projects. One project of `owner` is private."""
     candidates = [i for i in range(special_count, len(owners)) if owners[i] != "owner"]
-    drawn = [int(i) for i in rng.choice(candidates, _PRIVATE + _ARCHIVED, replace=False)]
-    return {*drawn[:_PRIVATE], owners.index("owner")}, set(drawn[_PRIVATE:])
+    hidden_indexes = [int(i) for i in rng.choice(candidates, _PRIVATE + _ARCHIVED, replace=False)]
+    return {*hidden_indexes[:_PRIVATE], owners.index("owner")}, set(hidden_indexes[_PRIVATE:])
 
 
-def _draw_source(rng: np.random.Generator, idea: Idea, subreddits: dict[str, tuple[str, ...]]) -> dict[str, Any]:
-    """Return the data that the source of a project would provide, such as stars or comments."""
+def _draw_source(
+    rng: np.random.Generator, idea: Idea, subreddits: dict[str, tuple[str, ...]], owner: str, key: str
+) -> tuple[dict[str, Any], str]:
+    """Return the data that the source of a project would provide, such as stars or comments, and the project's URL."""
     match idea.type:
         case "reddit_thread":
+            subreddit = str(rng.choice(subreddits[idea.categories[0]]))
             return {
-                "subreddit": str(rng.choice(subreddits[idea.categories[0]])),
+                "subreddit": subreddit,
                 "selftext": f"{idea.description} {rng.choice(words('closings'))}",
                 "score": int(rng.lognormal(4.0, 1.2)),
                 "comments": int(rng.lognormal(3.0, 1.0)),
-            }
+            }, f"https://reddit.example/r/{subreddit}/comments/{key.replace('-', '_')}"
         case "github_repo":
             return {
                 "stars": int(rng.lognormal(4.5, 1.5)),
                 "language": str(rng.choice(_LANGUAGES)),
                 "license": str(rng.choice(_LICENSES)),
-            }
+            }, f"https://github.example/{owner}/{slug(idea.title.partition(':')[0])}"
         case "article":
-            return {"reading_minutes": int(rng.integers(3, 22))}
+            return {"reading_minutes": int(rng.integers(3, 22))}, f"https://blog.example/{owner}/{key}"
         case _:
-            return {"copies": int(rng.lognormal(3.5, 1.0))}
-
-
-def _url(idea: Idea, key: str, owner: str, source: dict[str, Any]) -> str:
-    match idea.type:
-        case "reddit_thread":
-            return f"https://reddit.example/r/{source['subreddit']}/comments/{key.replace('-', '_')}"
-        case "github_repo":
-            return f"https://github.example/{owner}/{slug(idea.title.partition(':')[0])}"
-        case "article":
-            return f"https://blog.example/{owner}/{key}"
-        case _:
-            return f"https://prompts.example/{key}"
+            return {"copies": int(rng.lognormal(3.5, 1.0))}, f"https://prompts.example/{key}"

@@ -1,12 +1,11 @@
 """The 300 simulated users of the demo: biographies, tastes, stated interests and numbers of views."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from db.demo.content import DEMO_VIEWERS, Interest, interests, tier_of, words
+from db.demo.content import DEMO_VIEWERS, Interest, SimulatedUser, interests, tier_of, words
 from db.models import TermKind
 from db.records import TagRecord, UserRecord
 
@@ -22,39 +21,21 @@ _DAY_START_ODDS = (0.05, 0.27, 0.27, 0.2, 0.16, 0.05)
 """Hours (UTC) at which the day of a user begins, and their odds: mostly Europe and Africa, some Americas and Asia."""
 
 
-@dataclass(frozen=True, slots=True)
-class SimulatedUser:
-    """A simulated user and the parameters of the simulation."""
-
-    record: UserRecord
-    taste: tuple[float, ...]  # share of each interest, sum 1; zeros for a user without views
-    views: float  # expected views in 60 days
-    day_starts: int  # hour (UTC) at which the user's day begins
-
-
 def make_users(rng: np.random.Generator) -> tuple[SimulatedUser, ...]:
     """Return all 300 users, the six demo viewers first."""
-    named = [
-        SimulatedUser(
-            viewer.record,
-            tuple(viewer.taste.get(interest.key, 0.0) for interest in interests()),
-            viewer.views,
-            viewer.day_starts,
-        )
-        for viewer in DEMO_VIEWERS
-    ]
-    names = _usernames(rng, USER_COUNT - len(named), {user.record.username for user in named})
+    demo_users = [viewer.user for viewer in DEMO_VIEWERS]
+    names = _usernames(rng, USER_COUNT - len(demo_users), {user.record.username for user in demo_users})
     # Long-tailed: a few users have ten views a day, half of the users have less than two views in three days.
     activity = rng.lognormal(0.0, 1.0, len(names))
     views = np.minimum(activity * (VIEWS / activity.sum()), _MAX_VIEWS)
-    views = np.minimum(views * ((VIEWS - sum(user.views for user in named)) / views.sum()), _MAX_VIEWS)
-    return (*named, *(_make_person(rng, name, float(count)) for name, count in zip(names, views, strict=True)))
+    views = np.minimum(views * ((VIEWS - sum(user.views for user in demo_users)) / views.sum()), _MAX_VIEWS)
+    return (*demo_users, *(_make_person(rng, name, float(count)) for name, count in zip(names, views, strict=True)))
 
 
-def _usernames(rng: np.random.Generator, count: int, taken: set[str]) -> list[str]:
-    everyone = [f"{first} {last}" for first in words("first_names") for last in words("last_names")]
-    shuffled = (everyone[i] for i in rng.permutation(len(everyone)))
-    return [name for name in shuffled if name not in taken][:count]
+def _usernames(rng: np.random.Generator, count: int, taken_names: set[str]) -> list[str]:
+    all_names = [f"{first} {last}" for first in words("first_names") for last in words("last_names")]
+    shuffled_names = (all_names[i] for i in rng.permutation(len(all_names)))
+    return [name for name in shuffled_names if name not in taken_names][:count]
 
 
 def _make_person(rng: np.random.Generator, name: str, views: float) -> SimulatedUser:
