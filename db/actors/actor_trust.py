@@ -20,8 +20,8 @@ RECENT = timedelta(hours=1)
 class TrustInputs:
     """Properties of an actor from which the trust score is computed."""
 
-    signed_in: bool  # a user, not a session
-    age_days: float  # age of the actor, or of an engagement that a client cannot have backdated
+    signed_in: bool  # whether the actor is a user, not a session
+    age_days: float  # age of the actor, or of its earliest engagement less the maximum age of events, if greater
     recent_projects: int  # projects engaged with within `RECENT`
 
 

@@ -14,8 +14,8 @@ from db.models import Engagement, EngagementKind, Like, OnboardingQuestion, Onbo
 class SignalCounts:
     """Counts of an actor's data. Interactions and likes count distinct projects."""
 
-    tags: int = 0
-    learned_tags: int = 0
+    interests: int = 0
+    learned_interests: int = 0
     interactions: int = 0
     recent_interactions: int = 0
     likes: int = 0
@@ -49,8 +49,8 @@ def _latest(
 
 
 COUNTS = select(
-    _count(UserTag).label("tags"),
-    _count(UserTag, UserTag.source == TagSource.LEARNED.value).label("learned_tags"),
+    _count(UserTag).label("interests"),
+    _count(UserTag, UserTag.source == TagSource.LEARNED.value).label("learned_interests"),
     _count(Engagement, _HAS_KINDS).label("interactions"),
     _count(Engagement, _HAS_KINDS, Engagement.last_at > SINCE).label("recent_interactions"),
     _count(Like).label("likes"),
@@ -63,7 +63,7 @@ COUNTS = select(
     .label("questions"),
     (_count(OnboardingResponse, ~OnboardingResponse.skipped) > 0).label("has_answered"),
     _latest(Engagement.last_at, Engagement.actor_id).label("last_engaged_at"),
-    _latest(UserTag.updated_at, UserTag.actor_id, UserTag.source != TagSource.LEARNED.value).label("last_tag"),
+    _latest(UserTag.updated_at, UserTag.actor_id, UserTag.source != TagSource.LEARNED.value).label("last_interest"),
     _latest(OnboardingResponse.updated_at, OnboardingResponse.actor_id).label("last_answer"),
 )
 
@@ -76,6 +76,6 @@ async def signal_counts(
     Interactions are engagements of these `kinds`; recent interactions are after `recent_since`.
     """
     [row] = await database.fetch(COUNTS, {"actor": actor_id, "since": recent_since, "kinds": int(kinds)})
-    *counts, last_tag, last_answer = row
-    last_stated_at = max((time for time in (last_tag, last_answer) if time is not None), default=None)
+    *counts, last_interest, last_answer = row
+    last_stated_at = max((time for time in (last_interest, last_answer) if time is not None), default=None)
     return SignalCounts(*(*counts, last_stated_at))

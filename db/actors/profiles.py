@@ -12,7 +12,7 @@ from db.models import Engagement, Mute, Project, Term, TermKind, UserTag
 
 
 @dataclass(frozen=True, slots=True)
-class Tag:
+class StoredInterest:
     """An interest of an actor, with a confidence from 0 to 1."""
 
     term_id: int
@@ -63,10 +63,10 @@ RECENT_ENGAGEMENTS = (
 )
 
 
-async def tags(database: Database, actor_id: int) -> list[Tag]:
+async def interests_of(database: Database, actor_id: int) -> list[StoredInterest]:
     """Read an actor's interests, highest confidence first."""
     rows = await database.fetch(TAGS, {"actor": actor_id})
-    return [Tag(row.term_id, TermKind(row.kind), row.key, row.name, *row[4:]) for row in rows]
+    return [StoredInterest(row.term_id, TermKind(row.kind), row.key, row.name, *row[4:]) for row in rows]
 
 
 async def recent_engagements(database: Database, actor_id: int, limit: int) -> list[EngagedProject]:

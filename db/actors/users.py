@@ -314,7 +314,7 @@ async def _lock_stored(connection: AsyncConnection, records: Sequence[UserRecord
 
 
 def _refuse_demotions(records: Sequence[UserRecord], stored_users: Mapping[str, UserCard]) -> list[Refusal]:
-    error = ProtectedUser("only an administrator may take an administrator's role away", ("role",))
+    error = ProtectedUser("only an administrator may change an administrator's role", ("role",))
     administrators = {key for key, card in stored_users.items() if card.role is Role.ADMINISTRATOR}
     return [
         Refusal(index, error)

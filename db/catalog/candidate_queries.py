@@ -37,11 +37,11 @@ async def shared_candidates(
 ) -> dict[str, list[int]]:
     """Find the candidates that do not depend on the viewer, best first, in one statement.
 
-    The other arguments are the maximum number of projects of each source. Source ``"lately"`` has the projects with the
-    most actors among the `platform_activity` latest first engagements before `at`, so that its cost does not depend on
-    the size of the platform.
+    `trending`, `newest`, `popular` and `recently_active` are the maximum numbers of projects of the sources. A recently
+    active project is one of those with the most actors among the `platform_activity` latest first engagements before
+    `at`, so that the cost does not depend on the size of the platform.
 
-    Returns project ids under ``"trending"``, ``"newest"``, ``"popular"`` and ``"lately"``.
+    Returns project ids under ``"trending"``, ``"newest"``, ``"popular"`` and ``"lately"`` (recently active).
     """
     public = select(Project.id).where(PUBLIC, *conditions(where))
     active = public.join(_active, _active.c.project_id == Project.id)
@@ -131,7 +131,7 @@ async def co_engaged_candidates(
     return await _fetch_sources(database, sources, values | {"min_actors": min_actors, "engaged": engaged})
 
 
-async def tag_matches(database: Database, terms: Sequence[int], limit: int, where: ProjectFilter) -> list[int]:
+async def projects_with_terms(database: Database, terms: Sequence[int], limit: int, where: ProjectFilter) -> list[int]:
     """Find the public projects with the most of these terms; ties go to the newest."""
     statement = (
         select(ProjectTerm.project_id)

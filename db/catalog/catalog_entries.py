@@ -346,17 +346,11 @@ async def _upsert_terms(
     written_records = {
         row.id: differing_records[row.key] for row in await connection.execute(_UPSERT_TERMS, {"rows": rows})
     }
-    renamed_keys = {
-        key
-        for key in differing_records.keys() & stored_terms.keys()
-        if stored_terms[key]["name"] != differing_records[key]["name"]
-    }
-    await _enqueue_documents_with_terms(
-        connection, [id_ for id_, record in written_records.items() if record["key"] in renamed_keys]
-    )
-    return written_records, upsert_result(
-        len(records), differing_records.keys() - stored_terms.keys(), differing_records.keys() & stored_terms.keys()
-    )
+    changed_keys = differing_records.keys() & stored_terms.keys()
+    renamed_keys = {key for key in changed_keys if stored_terms[key]["name"] != differing_records[key]["name"]}
+    renamed_ids = [id_ for id_, record in written_records.items() if record["key"] in renamed_keys]
+    await _enqueue_documents_with_terms(connection, renamed_ids)
+    return written_records, upsert_result(len(records), differing_records.keys() - changed_keys, changed_keys)
 
 
 async def _enqueue_documents_with_terms(connection: AsyncConnection, term_ids: Sequence[int]) -> None:

@@ -45,9 +45,9 @@ class _NewEngagement(NamedTuple):
     network: str | None
 
 
-_new = insert_batch(Engagement, "actor_id", "project_id", "first_at", "last_at", "kinds", "weight")
-_inserted = _new.excluded
-_UPSERT = _new.on_conflict_do_update(
+_insert = insert_batch(Engagement, "actor_id", "project_id", "first_at", "last_at", "kinds", "weight")
+_inserted = _insert.excluded
+_UPSERT = _insert.on_conflict_do_update(
     index_elements=["actor_id", "project_id"],
     set_={
         "first_at": case((_inserted.first_at < Engagement.first_at, _inserted.first_at), else_=Engagement.first_at),
@@ -69,29 +69,31 @@ _DELETE_EMPTY = (
 
 async def apply_engagement(connection: AsyncConnection, events: Iterable[NewInteraction]) -> None:
     """Merge events into the rows of their locked pairs, and add new pairs to the decayed counters."""
-    merged = _merged(events)
-    if not merged:
+    new_engagements = _merged(events)
+    if not new_engagements:
         return
-    rows_of_pairs = await connection.execute(_FIRSTS, {"rows": sorted(merged)})
+    rows_of_pairs = await connection.execute(_FIRSTS, {"rows": sorted(new_engagements)})
     stored_firsts = {(row.actor_id, row.project_id): row for row in rows_of_pairs}
-    weights = await _weights(connection, {pair: new for pair, new in merged.items() if pair not in stored_firsts})
-    rows = [(*pair, *new[:3], weights.get(pair, new.weight)) for pair, new in sorted(merged.items())]
+    weights = await _weights(
+        connection, {pair: new for pair, new in new_engagements.items() if pair not in stored_firsts}
+    )
+    rows = [(*pair, *new[:3], weights.get(pair, new.weight)) for pair, new in sorted(new_engagements.items())]
     await connection.execute(_UPSERT, {"rows": rows})
-    await add_first_engagements(connection, _first_engagements(merged, stored_firsts, weights))
+    await add_first_engagements(connection, _first_engagements(new_engagements, stored_firsts, weights))
 
 
 def _merged(events: Iterable[NewInteraction]) -> dict[Pair, _NewEngagement]:
-    merged: dict[Pair, _NewEngagement] = {}
+    new_engagements: dict[Pair, _NewEngagement] = {}
     for event in events:
         bit = ENGAGEMENT_BIT.get(event.type)
         if bit is None:
             continue
         pair = event.actor_id, event.project_id
-        engagement = merged.get(pair) or _NewEngagement(event.at, event.at, 0, event.weight, event.network)
+        engagement = new_engagements.get(pair) or _NewEngagement(event.at, event.at, 0, event.weight, event.network)
         weight, network = (event.weight, event.network) if event.at < engagement.first_at else engagement[3:]
         first_at, last_at = min(engagement.first_at, event.at), max(engagement.last_at, event.at)
-        merged[pair] = _NewEngagement(first_at, last_at, engagement.kinds | int(bit), weight, network)
-    return merged
+        new_engagements[pair] = _NewEngagement(first_at, last_at, engagement.kinds | int(bit), weight, network)
+    return new_engagements
 
 
 async def _weights(connection: AsyncConnection, new: Mapping[Pair, _NewEngagement]) -> dict[Pair, float]:
@@ -109,16 +111,16 @@ async def _weights(connection: AsyncConnection, new: Mapping[Pair, _NewEngagemen
 
 
 def _first_engagements(
-    merged: Mapping[Pair, _NewEngagement], stored_firsts: Mapping[Pair, Any], weights: Mapping[Pair, float]
+    new_engagements: Mapping[Pair, _NewEngagement], stored_firsts: Mapping[Pair, Any], weights: Mapping[Pair, float]
 ) -> Iterator[FirstEngagement]:
     """Yield the first engagements of new pairs, and corrections for pairs whose first engagement is now earlier."""
-    for pair, new in merged.items():
-        first = stored_firsts.get(pair)
-        if first is None:
-            yield FirstEngagement(pair[1], new.first_at, weights[pair])
-        elif new.first_at < first.first_at:
-            yield FirstEngagement(pair[1], first.first_at, -first.weight)
-            yield FirstEngagement(pair[1], new.first_at, first.weight)
+    for pair, engagement in new_engagements.items():
+        stored = stored_firsts.get(pair)
+        if stored is None:
+            yield FirstEngagement(pair[1], engagement.first_at, weights[pair])
+        elif engagement.first_at < stored.first_at:
+            yield FirstEngagement(pair[1], stored.first_at, -stored.weight)
+            yield FirstEngagement(pair[1], engagement.first_at, stored.weight)
 
 
 async def remove_engagement_kind(

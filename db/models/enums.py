@@ -4,7 +4,7 @@ from enum import IntFlag, StrEnum
 
 
 class Role(StrEnum):
-    """Roles of a caller: read as a viewer, write the catalog (service), or administer."""
+    """Roles of a caller: a viewer reads, a service also writes the catalog, an administrator has all rights."""
 
     VIEWER = "viewer"
     SERVICE = "service"

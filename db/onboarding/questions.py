@@ -43,7 +43,7 @@ class Question:
     options: tuple[Option, ...]
     position: int
     active: bool
-    least: int  # minimum and
+    least: int  # minimum number of chosen options
     most: int  # maximum number of chosen options
     allows_text: bool  # accepts an answer in the viewer's own words
     automatic: bool  # generated from the catalog

@@ -8,7 +8,7 @@ from typing import Annotated, Self
 
 import strawberry
 
-from db.actors.profiles import EngagedProject, Tag
+from db.actors.profiles import EngagedProject, StoredInterest
 from db.models import InteractionType, TermKind
 from resolvers.common import enums  # noqa: F401 (publishes the enums that are named below)
 from resolvers.common.context import Info
@@ -43,7 +43,7 @@ class InterestCause(Cause):
     confidence: Annotated[float, "The confidence of the interest, 0 to 1."]
 
     @classmethod
-    def from_tag(cls, tag: Tag) -> Self:
+    def from_tag(cls, tag: StoredInterest) -> Self:
         """Convert an interest."""
         return cls(key=tag.key, name=tag.name, kind=tag.kind, confidence=tag.confidence)
 

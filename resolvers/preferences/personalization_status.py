@@ -161,8 +161,8 @@ class PersonalizationStatus:
             has_completed_onboarding=status.has_completed_onboarding,
             needs_onboarding=status.needs_onboarding,
             signal_summary=SignalSummary(
-                interests=counts.tags,
-                learned_interests=counts.learned_tags,
+                interests=counts.interests,
+                learned_interests=counts.learned_interests,
                 interactions=counts.interactions,
                 likes=counts.likes,
                 answers=counts.answered,

@@ -62,7 +62,7 @@ class Interest:
     since: Annotated[datetime, "When the interest was added."]
 
     @classmethod
-    def from_tag(cls, tag: profiles.Tag) -> Self:
+    def from_tag(cls, tag: profiles.StoredInterest) -> Self:
         """Convert an interest."""
         return cls(
             key=tag.key,
@@ -94,7 +94,7 @@ async def interests_of(context: Context) -> list[Interest]:
     viewer = await context.viewer()
     if viewer.actor_id is None:
         return []
-    return [Interest.from_tag(tag) for tag in await profiles.tags(context.stores.database, viewer.actor_id)]
+    return [Interest.from_tag(tag) for tag in await profiles.interests_of(context.stores.database, viewer.actor_id)]
 
 
 @object_type

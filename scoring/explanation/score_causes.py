@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from db.actors.profiles import EngagedProject, ProfileExclusions, Tag
+from db.actors.profiles import EngagedProject, ProfileExclusions, StoredInterest
 from db.catalog.project_cards import ProjectFeatures, read_features
 from db.stores import Stores
 from db.trained_models.collaborative_data import owners_of
@@ -34,7 +34,7 @@ INTEREST_SIGNALS = (Signal.EXPLICIT_PREFERENCES, Signal.ANSWER_MATCHES)
 class Cause:
     """Part of the viewer's profile that can be left out: one interest, or all interactions with one project."""
 
-    tag: Tag | None = None
+    tag: StoredInterest | None = None
     engagement: EngagedProject | None = None
 
     @property

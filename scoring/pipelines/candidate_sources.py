@@ -12,7 +12,12 @@ from typing import TypeVar
 
 import numpy as np
 
-from db.catalog.candidate_queries import co_engaged_candidates, liked_by_neighbors, shared_candidates, tag_matches
+from db.catalog.candidate_queries import (
+    co_engaged_candidates,
+    liked_by_neighbors,
+    projects_with_terms,
+    shared_candidates,
+)
 from db.catalog.project_cards import ProjectFilter
 from db.errors import Store, StoreUnavailable
 from db.stores import Stores
@@ -123,7 +128,9 @@ async def _near(stores: Stores, profile: Profile, where: ProjectFilter, terms: T
 async def _tagged(stores: Stores, profile: Profile, where: ProjectFilter) -> list[int]:
     if not profile.interests:
         return []
-    return await tag_matches(stores.database, profile.interest_terms.tolist(), weights.CANDIDATES_INTERESTS, where)
+    return await projects_with_terms(
+        stores.database, profile.interest_terms.tolist(), weights.CANDIDATES_INTERESTS, where
+    )
 
 
 async def _shared(stores: Stores, where: ProjectFilter, at: datetime) -> dict[str, list[int]]:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import numpy as np
 
-from db.catalog.candidate_queries import tag_matches
+from db.catalog.candidate_queries import projects_with_terms
 from db.catalog.project_cards import ProjectFilter, term_ids, terms_of
 from db.errors import Store, StoreUnavailable
 from db.models import FeedKind
@@ -57,6 +57,6 @@ async def _nearest(stores: Stores, project_id: int, where: ProjectFilter) -> Hit
 async def _with_same_terms(stores: Stores, project_id: int, where: ProjectFilter) -> Hits:
     """Return the projects that share terms, those with most first; their similarity is unknown, so they score 0."""
     terms = await terms_of(stores.database, project_id)
-    ids_with_terms = await tag_matches(stores.database, terms, weights.SIMILAR_HITS + 1, where) if terms else []
+    ids_with_terms = await projects_with_terms(stores.database, terms, weights.SIMILAR_HITS + 1, where) if terms else []
     ids = np.array([id_ for id_ in ids_with_terms if id_ != project_id][: weights.SIMILAR_HITS], dtype=np.int64)
     return Hits(ids, np.zeros(ids.size, dtype=np.float32))

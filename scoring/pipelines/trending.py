@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from db.actors.actor_preferences import preferences_in
-from db.actors.profiles import tags
+from db.actors.profiles import interests_of
 from db.actors.users import Viewer
 from db.catalog.project_cards import ProjectFilter
 from db.database.engine import Database
@@ -112,5 +112,5 @@ async def interests(database: Database, viewer: Viewer) -> Profile | None:
     preferences = preferences_in(viewer.settings)
     if viewer.actor_id is None or not (preferences.personalized and preferences.use_topics):
         return None
-    stated = await tags(database, viewer.actor_id)
+    stated = await interests_of(database, viewer.actor_id)
     return Profile(viewer, tuple(stated)) if stated else None

@@ -94,7 +94,7 @@ class Status:
         """Whether any of the thresholds is reached."""
         counts, thresholds = self.counts, self.thresholds
         return (
-            counts.tags >= thresholds.tags
+            counts.interests >= thresholds.tags
             or counts.interactions >= thresholds.interactions
             or counts.likes >= thresholds.likes
         )
@@ -126,7 +126,7 @@ def status_of(
     return Status(
         counts=counts,
         thresholds=thresholds,
-        stage=stage(counts.tags, counts.interactions, counts.likes, counts.has_answered, thresholds),
+        stage=stage(counts.interests, counts.interactions, counts.likes, counts.has_answered, thresholds),
         strategy=strategy,
         parts=_parts(counts, age_s, thresholds),
         missing=tuple(_missing(counts, thresholds)),
@@ -141,13 +141,13 @@ def _strategy(counts: SignalCounts, preferences: Preferences) -> Strategy:
     engaged = counts.interactions > 0 and preferences.personalized
     if counts.has_answered and stated and not engaged:
         return Strategy.ONBOARDING
-    return Strategy.PERSONALIZED if engaged or (counts.tags and stated) else Strategy.POPULAR
+    return Strategy.PERSONALIZED if engaged or (counts.interests and stated) else Strategy.POPULAR
 
 
 def _parts(counts: SignalCounts, age_s: float | None, thresholds: Thresholds) -> dict[QualityPart, float]:
     age_half_lives = math.inf if age_s is None else age_s / DAY_S / weights.QUALITY_HALF_LIFE_DAYS
     shares = {
-        QualityPart.INTERESTS: min(counts.tags / max(thresholds.tags, 1), 1.0),
+        QualityPart.INTERESTS: min(counts.interests / max(thresholds.tags, 1), 1.0),
         QualityPart.HISTORY: _log_share(counts.interactions, 5 * thresholds.interactions),
         QualityPart.LIKES: _log_share(counts.likes, 4 * thresholds.likes),
         QualityPart.RECENCY: 0.0 if age_half_lives == math.inf else 2.0**-age_half_lives,
@@ -161,11 +161,11 @@ def _log_share(count: int, full: int) -> float:
 
 def _missing(counts: SignalCounts, thresholds: Thresholds) -> Sequence[Missing]:
     open_questions = counts.questions - counts.answered - counts.skipped
-    usable = max(counts.tags, counts.interactions)
+    usable = max(counts.interests, counts.interactions)
     goals = [
         (MissingKind.ONBOARDING, counts.questions - open_questions, counts.questions, "Answer {}"),
         (MissingKind.PEOPLE, usable, weights.MIN_SHARED_INTERESTS, "Add {} to be matched with people like you"),
-        (MissingKind.INTERESTS, counts.tags, thresholds.tags, "Add {}"),
+        (MissingKind.INTERESTS, counts.interests, thresholds.tags, "Add {}"),
         (MissingKind.INTERACTIONS, counts.interactions, thresholds.interactions, "Open {}"),
         (MissingKind.LIKES, counts.likes, thresholds.likes, "Like {}"),
     ]
@@ -197,13 +197,13 @@ _NEEDS_RECENT_ACTIVITY: _Requirement = (
     lambda counts: counts.recent_interactions > 0,
     "You haven't opened anything in the last 7 days.",
 )
-_NEEDS_INTERESTS: _Requirement = (lambda counts: counts.tags > 0, "You haven't added any interests yet.")
+_NEEDS_INTERESTS: _Requirement = (lambda counts: counts.interests > 0, "You haven't added any interests yet.")
 _NEEDS_ANY_DATA: _Requirement = (
-    lambda counts: counts.tags > 0 or counts.interactions > 0 or counts.has_answered,
+    lambda counts: counts.interests > 0 or counts.interactions > 0 or counts.has_answered,
     "We don't know what you like yet.",
 )
 _NEEDS_SIMILAR_PEOPLE: _Requirement = (
-    lambda counts: max(counts.tags, counts.interactions) >= weights.MIN_SHARED_INTERESTS,
+    lambda counts: max(counts.interests, counts.interactions) >= weights.MIN_SHARED_INTERESTS,
     "We don't know enough about you to find similar people.",
 )
 

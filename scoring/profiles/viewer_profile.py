@@ -8,7 +8,14 @@ from datetime import datetime
 import numpy as np
 
 from db.actors.actor_preferences import Preferences, preferences_in
-from db.actors.profiles import NO_EXCLUSIONS, EngagedProject, ProfileExclusions, Tag, recent_engagements, tags
+from db.actors.profiles import (
+    NO_EXCLUSIONS,
+    EngagedProject,
+    ProfileExclusions,
+    StoredInterest,
+    interests_of,
+    recent_engagements,
+)
 from db.actors.users import Viewer
 from db.database.engine import Database
 from db.errors import Store, StoreUnavailable
@@ -38,7 +45,7 @@ class Profile:
     """Profile of a viewer at one time."""
 
     viewer: Viewer
-    interests: tuple[Tag, ...] = ()  # stated and learned interests, by descending confidence
+    interests: tuple[StoredInterest, ...] = ()  # stated and learned interests, by descending confidence
     engagements: tuple[EngagedProject, ...] = ()  # history, the latest first, at most `weights.PROFILE_ENGAGEMENTS`
     vector: Vector | None = None  # unit vector of interests and history
     degraded: tuple[Store, ...] = ()  # unavailable stores
@@ -134,7 +141,7 @@ async def load_profile_without_vector(
         return Profile(viewer)
     limit = weights.PROFILE_ENGAGEMENTS + len(exclusions.projects)
     all_interests, engagements = await asyncio.gather(
-        tags(database, viewer.actor_id), recent_engagements(database, viewer.actor_id, limit)
+        interests_of(database, viewer.actor_id), recent_engagements(database, viewer.actor_id, limit)
     )
     interests = (
         tuple(tag for tag in all_interests if tag.term_id not in exclusions.terms) if preferences.use_topics else ()

@@ -1,6 +1,6 @@
-"""All tables at revision 0013, where migrations begin: those before were merged into this one.
+"""All tables at revision 0013, the first revision. Earlier revisions were merged into it.
 
-A database that the version before has migrated to 0013 is at this revision already.
+A database that an earlier version migrated to 0013 is already at this revision.
 """
 
 from typing import Any
@@ -21,12 +21,12 @@ PUBLIC: dict[str, Any] = {
     "postgresql_where": sa.text("NOT private AND NOT archived"),
     "sqlite_where": sa.text("private = 0 AND archived = 0"),
 }
-"""SQLAlchemy's form of ``~private & ~archived``: an index serves a query only if both are written alike."""
+"""The SQL text of ``~private & ~archived`` in SQLAlchemy. A query uses an index only if both have the same text."""
 FEEDS = "feed_kind IN ('for_you', 'trending', 'popular', 'newest', 'search', 'similar')"
 
 
 def upgrade() -> None:
-    """Create the schema; the models' naming convention names keys, checks and indexes."""
+    """Create the schema. The naming convention of the models names keys, checks and indexes."""
     _create_catalog()
     _create_actors()
     _create_interactions()
@@ -123,7 +123,7 @@ def _create_interactions() -> None:
     op.create_index("ix_interactions_actor_type_at", "interactions", ["actor_id", "type", _down("at")])
     op.create_index("ix_interactions_project_at", "interactions", ["project_id", _down("at")])
     if op.get_context().dialect.name == "postgresql":
-        # Events of unknown time stand in January 1970; rows of a month without a partition stand in the default one.
+        # Events of unknown time are stored in January 1970. Rows of a month without a partition are in the default one.
         op.execute("CREATE TABLE interactions_default PARTITION OF interactions DEFAULT")
         op.execute(
             "CREATE TABLE interactions_1970_01 PARTITION OF interactions "
@@ -238,8 +238,8 @@ def _reference(name: str, table: str, ondelete: str = "CASCADE", **options: Any)
     return sa.Column(name, ID, sa.ForeignKey(f"{table}.id", ondelete=ondelete), **options)
 
 
-def _key(of: str) -> sa.Column[int]:
-    return _reference(f"{of}_id", f"{of}s", primary_key=True)
+def _key(entity: str) -> sa.Column[int]:
+    return _reference(f"{entity}_id", f"{entity}s", primary_key=True)
 
 
 def _times(*names: str) -> list[sa.Column[Any]]:

@@ -1,4 +1,4 @@
-"""The names of tables, columns and stored values follow the glossary; neighbor lists that only evaluation read go."""
+"""Rename tables, columns and stored values as in the glossary, and drop neighbor lists that only evaluation read."""
 
 from itertools import islice
 from typing import Any
@@ -87,7 +87,7 @@ def upgrade() -> None:
 
 
 def _rename_tables() -> None:
-    """Copy into new tables: both engines then hold the keys and indexes that the models name."""
+    """Copy the rows into new tables, so that keys and indexes have the names of the models on both engines."""
     sums = [_number(new, None if new == "as_of_s" else "0") for new in COUNTERS.values()]
     op.create_table("decayed_counters", _key("project"), *sums)
     _copy("project_pulses", "decayed_counters", {"project_id": "project_id"} | COUNTERS)
@@ -125,9 +125,9 @@ def _rename_signals() -> None:
     json_type = "JSONB" if op.get_bind().dialect.name == "postgresql" else "TEXT"
     for table, column in (("served_pages", "signals"), ("ranking_models", "curves"), ("ranking_models", "report")):
         names = iter(SIGNALS.items())
-        while some := list(islice(names, 10)):  # SQLite's parser takes no 28 nested calls
+        while batch := list(islice(names, 10)):  # SQLite's parser refuses 28 nested calls
             renamed = f"CAST({column} AS TEXT)"
-            for old, new in some:
+            for old, new in batch:
                 renamed = f"""replace({renamed}, '"{old}"', '"{new}"')"""
             op.execute(f"UPDATE {table} SET {column} = CAST({renamed} AS {json_type})")  # noqa: S608
 
@@ -140,7 +140,7 @@ def _rename_bookmarks() -> None:
         op.execute(update)
         op.create_check_constraint(check, "interactions", TYPES.format("save"))
         return
-    # SQLite cannot alter a constraint. Where only a CHECK changes, its documentation allows this instead of a copy.
+    # SQLite cannot alter a constraint. Its documentation allows to edit the schema if only a CHECK changes.
     op.execute("PRAGMA ignore_check_constraints = ON")
     op.execute(update)
     op.execute("PRAGMA ignore_check_constraints = OFF")
@@ -151,8 +151,8 @@ def _rename_bookmarks() -> None:
     op.execute("PRAGMA writable_schema = OFF")
 
 
-def _key(of: str) -> sa.Column[int]:
-    return sa.Column(f"{of}_id", ID, sa.ForeignKey(f"{of}s.id", ondelete="CASCADE"), primary_key=True)
+def _key(entity: str) -> sa.Column[int]:
+    return sa.Column(f"{entity}_id", ID, sa.ForeignKey(f"{entity}s.id", ondelete="CASCADE"), primary_key=True)
 
 
 def _number(name: str, default: str | None = None) -> sa.Column[float]:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import delete
 
-from db.actors.profiles import EngagedProject, Tag
+from db.actors.profiles import EngagedProject, StoredInterest
 from db.actors.users import raise_versions
 from db.models import Engagement, InteractionType, Like, OutboxKind, TermKind, UserTag
 from db.outbox import enqueue
@@ -31,7 +31,7 @@ from tests.world import ANYTHING, BEGIN, MOMENT, World, world_fixture
 
 
 def a_tag(number: int) -> Cause:
-    return Cause(Tag(number, TermKind.TOPIC, f"t{number}", f"T{number}", 1.0, "manual", BEGIN))
+    return Cause(StoredInterest(number, TermKind.TOPIC, f"t{number}", f"T{number}", 1.0, "manual", BEGIN))
 
 
 def a_touch(number: int) -> Cause:

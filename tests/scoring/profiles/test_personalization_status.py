@@ -42,8 +42,8 @@ def test_of_nobody_nothing_is_known() -> None:
 @pytest.mark.parametrize(
     ("counts", "enough"),
     [
-        (SignalCounts(tags=2, interactions=9, likes=4), False),
-        (SignalCounts(tags=3), True),
+        (SignalCounts(interests=2, interactions=9, likes=4), False),
+        (SignalCounts(interests=3), True),
         (SignalCounts(interactions=10), True),
         (SignalCounts(likes=5, interactions=5), True),
     ],
@@ -55,7 +55,7 @@ def test_any_of_the_plans_thresholds_is_enough(counts: SignalCounts, enough: boo
 
 def test_the_thresholds_are_the_operators() -> None:
     strict = Thresholds(tags=30, interactions=100, likes=50)
-    known = status(SignalCounts(tags=3, interactions=10, likes=5), thresholds=strict)
+    known = status(SignalCounts(interests=3, interactions=10, likes=5), thresholds=strict)
     assert (known.has_sufficient_data, known.stage) == (False, ViewerStage.LIGHT)
     assert {one.kind: one.remaining for one in known.missing}[MissingKind.LIKES] == 45
 
@@ -69,7 +69,7 @@ def test_one_answer_or_a_skip_of_everything_completes_the_quiz() -> None:
 
 
 def test_what_is_missing_is_said_in_words() -> None:
-    known = status(SignalCounts(questions=4, answered=3, tags=3, interactions=3, likes=2, has_answered=True))
+    known = status(SignalCounts(questions=4, answered=3, interests=3, interactions=3, likes=2, has_answered=True))
     assert [one.text for one in known.missing] == [
         "Answer 1 more question",
         "Open 7 more projects",
@@ -82,9 +82,9 @@ def test_what_is_missing_is_said_in_words() -> None:
     [
         (SignalCounts(has_answered=True), ALL_ON, Strategy.ONBOARDING),
         (SignalCounts(has_answered=True, interactions=1), ALL_ON, Strategy.PERSONALIZED),
-        (SignalCounts(tags=1), ALL_ON, Strategy.PERSONALIZED),
-        (SignalCounts(tags=1, has_answered=True), Preferences(use_topics=False), Strategy.POPULAR),
-        (SignalCounts(tags=9, interactions=99, likes=9), Preferences(personalized=False), Strategy.POPULAR),
+        (SignalCounts(interests=1), ALL_ON, Strategy.PERSONALIZED),
+        (SignalCounts(interests=1, has_answered=True), Preferences(use_topics=False), Strategy.POPULAR),
+        (SignalCounts(interests=9, interactions=99, likes=9), Preferences(personalized=False), Strategy.POPULAR),
     ],
 )
 def test_the_strategy_is_what_may_be_used(counts: SignalCounts, preferences: Preferences, strategy: Strategy) -> None:
@@ -100,16 +100,16 @@ def test_signals_of_other_actors_and_of_age_are_active_without_a_history() -> No
 
 
 def test_what_is_switched_off_is_not_active_and_says_so() -> None:
-    known = status(SignalCounts(tags=3, interactions=10, recent_interactions=2), Preferences(social_signals=False))
+    known = status(SignalCounts(interests=3, interactions=10, recent_interactions=2), Preferences(social_signals=False))
     idle = {one.signal: one.why for one in known.signals if not one.active}
     assert set(idle) == {Signal.COLLABORATIVE, Signal.POPULARITY}
     assert set(idle.values()) == {"Turned off in your settings."}
 
 
 def test_quality_by_hand() -> None:
-    known = status(SignalCounts(tags=3, interactions=50, likes=20, last_engaged_at=BEGIN, last_stated_at=BEGIN))
+    known = status(SignalCounts(interests=3, interactions=50, likes=20, last_engaged_at=BEGIN, last_stated_at=BEGIN))
     assert known.quality == pytest.approx(1.0)
-    month_old = status(SignalCounts(tags=1, interactions=0, last_stated_at=BEGIN - timedelta(days=30)))
+    month_old = status(SignalCounts(interests=1, interactions=0, last_stated_at=BEGIN - timedelta(days=30)))
     assert month_old.parts == {
         QualityPart.INTERESTS: pytest.approx(0.25 / 3), QualityPart.HISTORY: 0, QualityPart.LIKES: 0,
         QualityPart.RECENCY: pytest.approx(0.075),
@@ -127,7 +127,7 @@ def test_quality_is_the_sum_of_its_parts_and_more_is_never_worse(
     def known(more_tags: int = 0, more_interactions: int = 0, more_likes: int = 0) -> Status:
         return status(
             SignalCounts(
-                tags=tags + more_tags,
+                interests=tags + more_tags,
                 interactions=interactions + more_interactions,
                 likes=likes + more_likes,
                 last_engaged_at=BEGIN - timedelta(seconds=age_s),
