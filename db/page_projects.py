@@ -13,14 +13,14 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import String, and_, bindparam, false, func, null, or_, select, type_coerce
+from sqlalchemy import String, bindparam, false, func, null, or_, select, tuple_, type_coerce
 from sqlalchemy.sql import ColumnElement, Select
 
-from db.actors.users import UserCard, Viewer, is_accepted_session
+from db.actors.users import IS_ACCEPTED_SESSION, UserCard, Viewer
 from db.catalog.catalog_entries import CatalogTerm
 from db.catalog.project_cards import Keyset, ProjectFilter, conditions
 from db.catalog.visibility import MUTED, PUBLIC
-from db.database.column_types import BigIntId, IntegerList, in_list
+from db.database.column_types import ACTOR_ID, IDS, BigIntId, in_list
 from db.database.engine import Database
 from db.interactions.velocity_queries import activity_by_day
 from db.models import (
@@ -109,8 +109,7 @@ class ViewerChanged(Exception):
 
 # --- the statement of a page ---------------------------------------------------------------------------------------
 
-_IDS = bindparam("ids", type_=IntegerList())
-_ACTOR = bindparam("actor", type_=BigIntId)
+
 _KEY: Any = bindparam("key")
 _HAS_MUTES = select(Mute.id).where(Mute.actor_id == bindparam("muter", type_=BigIntId)).exists()
 _ACCOUNT = Actor.__table__.alias("account")
@@ -118,16 +117,16 @@ _ACCOUNT = Actor.__table__.alias("account")
 
 def _of_viewer(model: Any) -> ColumnElement[bool]:
     """Return whether the table of (actor, project) has a row of the viewer for the project."""
-    return select(model.project_id).where(model.actor_id == _ACTOR, model.project_id == Project.id).exists()
+    return select(model.project_id).where(model.actor_id == ACTOR_ID, model.project_id == Project.id).exists()
 
 
 _SHOWABLE = (PUBLIC, ~_of_viewer(Dismissal), or_(~_HAS_MUTES, ~MUTED))
 _OWN_VERSION: Mapping[str, Any] = {
-    "user": select(Actor.version).join(User, User.id == Actor.user_id).where(User.key == _KEY, Actor.id == _ACTOR),
+    "user": select(Actor.version).join(User, User.id == Actor.user_id).where(User.key == _KEY, Actor.id == ACTOR_ID),
     "session": select(_ACCOUNT.c.version)
     .select_from(Actor)
     .join(_ACCOUNT, _ACCOUNT.c.id == func.coalesce(Actor.merged_into, Actor.id))
-    .where(Actor.session_key == _KEY, _ACCOUNT.c.id == _ACTOR, is_accepted_session()),
+    .where(Actor.session_key == _KEY, _ACCOUNT.c.id == ACTOR_ID, IS_ACCEPTED_SESSION),
 }
 """Subqueries of the version of the viewer's actor; null if the key now belongs to another actor."""
 _ANY_ACTOR: Mapping[str, Any] = {
@@ -167,7 +166,7 @@ def page_statement(identity: str | None, *, has_actor: bool, is_listed: bool) ->
         .outerjoin(DecayedCounters, DecayedCounters.project_id == Project.id)
         .where(*(_SHOWABLE if has_actor else (PUBLIC,)))
     )
-    return statement.where(in_list(Project.id, _IDS)) if is_listed else statement
+    return statement.where(in_list(Project.id, IDS)) if is_listed else statement
 
 
 def _statement(viewer: Viewer, *, is_listed: bool) -> Select[Any]:
@@ -203,7 +202,7 @@ _CONTENTS = (
     .outerjoin(User, User.id == Project.owner_id)
     .outerjoin(ProjectTerm, ProjectTerm.project_id == Project.id)
     .outerjoin(Term, Term.id == ProjectTerm.term_id)
-    .where(in_list(Project.id, _IDS))
+    .where(in_list(Project.id, IDS))
     .order_by(Project.id, Term.kind, Term.name, Term.id)
 )
 
@@ -249,14 +248,9 @@ class PageProjects:
             .limit(bindparam("limit", type_=BigIntId))
         )
         if after is not None:
-            statement = statement.where(
-                or_(
-                    Project.created_at < after.created_at,
-                    and_(Project.created_at == after.created_at, Project.id < after.id),
-                )
-            )
+            statement = statement.where(tuple_(Project.created_at, Project.id) < (after.created_at, after.id))
         if excluded_ids:
-            statement = statement.where(~in_list(Project.id, _IDS))
+            statement = statement.where(~in_list(Project.id, IDS))
         return await self._read(statement, viewer, {"limit": limit, "ids": excluded_ids})
 
     async def load(self, rows: Iterable[PageRow], needs: PageNeeds, at: datetime) -> dict[int, PageProject]:

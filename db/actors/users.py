@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, Select, and_, bindparam, func, literal, or_, select, update
+from sqlalchemy import Row, Select, bindparam, func, literal, or_, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -71,7 +71,7 @@ _NOW = bindparam("now", type_=UtcDateTime())
 _ACCOUNT_ACTOR = Actor.__table__.alias("merged")
 
 
-_IS_ACCEPTED = or_(Actor.merged_into.is_(None), and_(Actor.claim_ends_at.is_not(None), Actor.claim_ends_at > _NOW))
+IS_ACCEPTED_SESSION = or_(Actor.merged_into.is_(None), Actor.claim_ends_at > _NOW)
 """The condition that a session id is accepted: the session is not claimed, or the claim has not ended."""
 _ACTOR_OF_SESSION_ID = func.coalesce(Actor.merged_into, Actor.id)
 
@@ -88,7 +88,7 @@ VIEWER_BY_SESSION = (
     select(
         _ACCOUNT_ACTOR.c.id.label("actor_id"), User.id.label("user_id"), User.key, User.username,
         literal(Role.VIEWER.value).label("role"), _ACCOUNT_ACTOR.c.version, _ACCOUNT_ACTOR.c.settings,
-        _IS_ACCEPTED.label("is_accepted_session"),
+        IS_ACCEPTED_SESSION.label("is_accepted_session"),
     )
     .select_from(Actor)
     .join(_ACCOUNT_ACTOR, _ACCOUNT_ACTOR.c.id == _ACTOR_OF_SESSION_ID)
@@ -101,7 +101,7 @@ VERSIONS_BY_USER = (
 VERSIONS_BY_SESSION = (
     select(Actor.session_key.label("key"), _ACCOUNT_ACTOR.c.id, _ACCOUNT_ACTOR.c.version)
     .join(_ACCOUNT_ACTOR, _ACCOUNT_ACTOR.c.id == _ACTOR_OF_SESSION_ID)
-    .where(in_list(Actor.session_key, KEYS), _IS_ACCEPTED)
+    .where(in_list(Actor.session_key, KEYS), IS_ACCEPTED_SESSION)
 )
 
 _CARD = [getattr(User, field.name) for field in fields(UserCard)]

@@ -1,14 +1,14 @@
-"""Reads of projects: cards for pages, features for rankings, and pages of the newest projects."""
+"""Reads of projects: cards, features for rankings, and the conditions of a filter."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 
-from sqlalchemy import and_, bindparam, case, cast, func, or_, select, tuple_
+from sqlalchemy import and_, case, cast, func, or_, select
 from sqlalchemy.sql import ColumnElement
 
-from db.catalog.visibility import MUTED, PUBLIC, PUBLIC_TERM, VISIBLE_PROJECT
-from db.database.column_types import ACTOR_ID, IDS, KEYS, BigIntId, in_list
+from db.catalog.visibility import MUTED, PUBLIC_TERM, VISIBLE_PROJECT
+from db.database.column_types import ACTOR_ID, IDS, KEYS, in_list
 from db.database.engine import Database
 from db.models import Dismissal, Engagement, Project, ProjectTerm, Term, TermKind
 
@@ -78,8 +78,6 @@ class ProjectFilter:
 
 _CARD_COLUMNS = [getattr(Project, field.name) for field in fields(ProjectCard)]
 
-_DISMISSED = select(Dismissal.project_id).where(Dismissal.actor_id == ACTOR_ID, Dismissal.project_id == Project.id)
-SHOWABLE_CARDS = select(*_CARD_COLUMNS).where(in_list(Project.id, IDS), PUBLIC, ~_DISMISSED.exists(), ~MUTED)
 CARDS_BY_KEY = select(*_CARD_COLUMNS).where(in_list(Project.key, KEYS), VISIBLE_PROJECT)
 CARDS_BY_ID = select(*_CARD_COLUMNS).where(in_list(Project.id, IDS), VISIBLE_PROJECT)
 
@@ -107,18 +105,6 @@ FEATURES = (
 )
 
 
-async def showable_cards(
-    database: Database, ids: Sequence[int], actor_id: int | None, *, include_muted: bool = False
-) -> dict[int, ProjectCard]:
-    """Read the cards of projects that the actor's feeds may show: public, not dismissed, not muted.
-
-    `include_muted` ignores mutes, for feeds of a topic or owner that the viewer asks for.
-    """
-    muter = None if include_muted else actor_id
-    rows = await database.fetch(SHOWABLE_CARDS, {"ids": ids, "actor": actor_id, "muter": muter})
-    return {row.id: ProjectCard(*row) for row in rows}
-
-
 async def cards_by_key(database: Database, keys: Sequence[str], user_id: int | None) -> dict[str, ProjectCard]:
     """Read the cards of the projects that this user may see (public or own), by key."""
     rows = await database.fetch(CARDS_BY_KEY, {"keys": keys, "user": user_id})
@@ -137,42 +123,12 @@ async def read_features(database: Database, ids: Sequence[int], actor_id: int | 
     return [ProjectFeatures(*row) for row in rows]
 
 
-# --- pages of the catalog ------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True)
 class Keyset:
     """The position of a project in the list of the newest projects."""
 
     created_at: datetime
     id: int
-
-
-async def newest(
-    database: Database,
-    limit: int,
-    *,
-    after: Keyset | None,
-    where: ProjectFilter,
-    actor_id: int | None,
-    excluded_ids: Sequence[int] = (),
-) -> list[ProjectCard]:
-    """Read public projects that the actor has not dismissed or muted, newest first.
-
-    The list starts after the position `after`; None starts at the newest project.
-    """
-    statement = (
-        select(*_CARD_COLUMNS)
-        .where(PUBLIC, ~_DISMISSED.exists(), ~MUTED, *conditions(where))
-        .order_by(Project.created_at.desc(), Project.id.desc())
-        .limit(bindparam("limit", type_=BigIntId))
-    )
-    if after is not None:
-        statement = statement.where(tuple_(Project.created_at, Project.id) < (after.created_at, after.id))
-    if excluded_ids:
-        statement = statement.where(~in_list(Project.id, IDS))
-    parameters = {"limit": limit, "actor": actor_id, "muter": actor_id, "ids": excluded_ids}
-    return [ProjectCard(*row) for row in await database.fetch(statement, parameters)]
 
 
 def conditions(where: ProjectFilter) -> list[ColumnElement[bool]]:

@@ -5,14 +5,13 @@ from collections.abc import Iterable
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.database.column_types import IntegerList, UtcDateTime, in_list
+from db.database.column_types import IDS, UtcDateTime, in_list
 from db.models import Project, ProjectTerm, now
 
-_IDS = bindparam("ids", type_=IntegerList())
 _RAISE = update(Project).values(updated_at=bindparam("time", type_=UtcDateTime()))
-_RAISE_BY_ID = _RAISE.where(in_list(Project.id, _IDS))
-_RAISE_BY_OWNER = _RAISE.where(in_list(Project.owner_id, _IDS))
-_RAISE_BY_TERM = _RAISE.where(Project.id.in_(select(ProjectTerm.project_id).where(in_list(ProjectTerm.term_id, _IDS))))
+_RAISE_BY_ID = _RAISE.where(in_list(Project.id, IDS))
+_RAISE_BY_OWNER = _RAISE.where(in_list(Project.owner_id, IDS))
+_RAISE_BY_TERM = _RAISE.where(Project.id.in_(select(ProjectTerm.project_id).where(in_list(ProjectTerm.term_id, IDS))))
 
 
 async def raise_project_versions(

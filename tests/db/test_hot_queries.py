@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ from sqlalchemy import bindparam, event, insert, select, text
 
 from db import outbox
 from db.actors import profiles
-from db.catalog import candidate_queries, project_cards
+from db.actors.users import ANONYMOUS_VIEWER
+from db.catalog import candidate_queries
 from db.catalog.project_cards import ProjectFilter
 from db.catalog.visibility import PUBLIC
 from db.database.column_types import IntegerList, TextList, in_list
@@ -29,6 +30,7 @@ from db.models import (
     Term,
     UserTag,
 )
+from db.page_projects import PageProjects
 from db.partitions import ensure_partitions
 from tests.conftest import ENGINES
 from tests.templates import Template
@@ -58,11 +60,12 @@ def _statement(statement: Any, **parameters: Any) -> Callable[[Database], Awaita
 
 LATEST = (Project.created_at.desc(), Project.id.desc())
 ANY = ProjectFilter()
+VIEWER = replace(ANONYMOUS_VIEWER, actor_id=ACTOR)
 
 HOT_QUERIES = [
     HotQuery(
         "the newest public projects",
-        lambda database: project_cards.newest(database, 30, after=None, where=ANY, actor_id=ACTOR),
+        lambda database: PageProjects(database).read_newest(30, VIEWER, after=None, where=ANY),
         "ix_projects_newest",
     ),
     HotQuery(

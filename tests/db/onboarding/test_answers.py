@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import insert, select, update
 
-from db.actors.profiles import tags
+from db.actors.profiles import interests_of
 from db.actors.stated_interests import remove_interest, store_stated_interests
 from db.actors.users import ensure_actor, find_viewer, upsert_users
 from db.catalog.catalog_entries import upsert_categories, upsert_tools
@@ -79,7 +79,7 @@ async def say(database: Database, actor_id: int, *choices: CheckedAnswer) -> Non
 
 
 async def tagged(database: Database, actor_id: int) -> dict[str, tuple[float, str]]:
-    return {tag.key: (tag.confidence, tag.source) for tag in await tags(database, actor_id)}
+    return {tag.key: (tag.confidence, tag.source) for tag in await interests_of(database, actor_id)}
 
 
 async def test_an_answer_makes_interests_settings_and_words_for_the_profile(database: Database) -> None:

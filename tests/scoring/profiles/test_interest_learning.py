@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from db.actors.actor_preferences import change_preferences
-from db.actors.profiles import tags
+from db.actors.profiles import interests_of
 from db.actors.stated_interests import remove_interest, store_stated_interests
 from db.database.engine import Database
 from db.interactions.engagement_by_term import EngagementByTerm
@@ -70,7 +70,7 @@ async def world(database: Database, tmp_path: Path):  # type: ignore[no-untyped-
 async def known(world: World, user: str = "ada") -> dict[str, tuple[float, str]]:
     viewer = await world.viewer(user)
     assert viewer.actor_id is not None
-    found = await tags(world.stores.database, viewer.actor_id)
+    found = await interests_of(world.stores.database, viewer.actor_id)
     return {tag.key: (round(tag.confidence, 2), tag.source) for tag in found}
 
 
