@@ -22,8 +22,8 @@ from db.interactions.project_counters import ProjectCounts, add_counts, lock_pro
 from db.models import ENGAGEMENT_BIT, Dismissal, Interaction, InteractionType, Like, Save, now
 
 __all__ = [
-    "MAX_POSITION", "NewInteraction", "dismiss", "interaction_identity", "like", "record_interactions", "save",
-    "undo_dismissal", "unlike", "unsave", "validate_positions",
+    "MAX_POSITION", "NewInteraction", "dismiss", "interaction_identity", "record_interactions", "remove_state",
+    "set_state", "validate_positions",
 ]  # fmt: skip
 
 MAX_POSITION = 2**31 - 1
@@ -90,45 +90,35 @@ async def record_interactions(connection: AsyncConnection, events: Sequence[NewI
     return new_events
 
 
-async def like(
-    connection: AsyncConnection,
-    actor_id: int,
-    project_id: int,
-    at: datetime,
-    *,
-    weight: float = 1.0,
-    network: str | None = None,
-) -> bool:
-    """Like a project; return False if it is already liked. `weight` and `network` as in `NewInteraction`."""
-    event = NewInteraction(actor_id, project_id, InteractionType.LIKE, at, weight=weight, network=network)
-    return await _set_state(connection, event)
+async def set_state(connection: AsyncConnection, event: NewInteraction) -> bool:
+    """Set the like, save or dismissal of an event; return False if it is set already.
 
-
-async def unlike(connection: AsyncConnection, actor_id: int, project_id: int) -> bool:
-    """Remove a like; return whether it existed. The event is kept."""
-    if not await _remove_state(connection, InteractionType.LIKE, actor_id, project_id):
+    A removed state can be set again with the same timestamp.
+    """
+    existing_events = await _lock(connection, [event])
+    pair = {"actor": event.actor_id, "project": event.project_id}
+    if not existing_events or (await connection.execute(_FIND_STATE[event.type], pair)).first() is not None:
         return False
-    await add_counts(connection, {project_id: ProjectCounts(likes=-1)})
+    await _insert(connection, existing_events)
+    await _apply(connection, existing_events)
     return True
 
 
-async def save(
-    connection: AsyncConnection,
-    actor_id: int,
-    project_id: int,
-    at: datetime,
-    *,
-    weight: float = 1.0,
-    network: str | None = None,
-) -> bool:
-    """Save a project for later; arguments and result as in `like`."""
-    event = NewInteraction(actor_id, project_id, InteractionType.SAVE, at, weight=weight, network=network)
-    return await _set_state(connection, event)
-
-
-async def unsave(connection: AsyncConnection, actor_id: int, project_id: int) -> bool:
-    """Remove a save; return whether it existed. The event is kept."""
-    return await _remove_state(connection, InteractionType.SAVE, actor_id, project_id)
+async def remove_state(connection: AsyncConnection, actor_id: int, project_id: int, type_: InteractionType) -> bool:
+    """Remove a like, save or dismissal; return whether it existed. The event is kept."""
+    if not _are_valid_ids(actor_id, project_id):
+        return False
+    await lock_actors(connection, [actor_id])
+    await lock_projects(connection, [project_id])
+    deleted = await connection.execute(_DELETE_STATE[type_], {"actor": actor_id, "project": project_id})
+    if deleted.first() is None:
+        return False
+    if type_ is InteractionType.LIKE:
+        await add_counts(connection, {project_id: ProjectCounts(likes=-1)})
+    if kind := ENGAGEMENT_BIT.get(type_):
+        await remove_engagement_kind(connection, actor_id, project_id, kind)
+    await mark_profiles_changed(connection, [actor_id])
+    return True
 
 
 async def dismiss(
@@ -138,16 +128,11 @@ async def dismiss(
 
     `reason_id` is the reason that the viewer gave, if any. It is not changed by a second dismissal.
     """
-    if not await _set_state(connection, NewInteraction(actor_id, project_id, InteractionType.DISMISS, at)):
+    if not await set_state(connection, NewInteraction(actor_id, project_id, InteractionType.DISMISS, at)):
         return False
     if reason_id is not None:
         await connection.execute(_SET_REASON, {"actor": actor_id, "project": project_id, "reason": reason_id})
     return True
-
-
-async def undo_dismissal(connection: AsyncConnection, actor_id: int, project_id: int) -> bool:
-    """Show a dismissed project again; return whether it was dismissed."""
-    return await _remove_state(connection, InteractionType.DISMISS, actor_id, project_id)
 
 
 def validate_positions(events: Sequence[NewInteraction]) -> None:
@@ -223,31 +208,3 @@ async def _insert_states(connection: AsyncConnection, type_: InteractionType, ev
     if earliest_times:
         rows = [(*pair, at) for pair, at in sorted(earliest_times.items())]
         await connection.execute(_INSERT_STATE[type_], {"rows": rows})
-
-
-async def _set_state(connection: AsyncConnection, event: NewInteraction) -> bool:
-    """Set a like, save or dismissal; return False if it is set already.
-
-    A removed state can be set again with the same timestamp.
-    """
-    existing_events = await _lock(connection, [event])
-    pair = {"actor": event.actor_id, "project": event.project_id}
-    if not existing_events or (await connection.execute(_FIND_STATE[event.type], pair)).first() is not None:
-        return False
-    await _insert(connection, existing_events)
-    await _apply(connection, existing_events)
-    return True
-
-
-async def _remove_state(connection: AsyncConnection, type_: InteractionType, actor_id: int, project_id: int) -> bool:
-    if not _are_valid_ids(actor_id, project_id):
-        return False
-    await lock_actors(connection, [actor_id])
-    await lock_projects(connection, [project_id])
-    deleted = await connection.execute(_DELETE_STATE[type_], {"actor": actor_id, "project": project_id})
-    if deleted.first() is None:
-        return False
-    if kind := ENGAGEMENT_BIT.get(type_):
-        await remove_engagement_kind(connection, actor_id, project_id, kind)
-    await mark_profiles_changed(connection, [actor_id])
-    return True

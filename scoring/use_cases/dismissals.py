@@ -11,7 +11,7 @@ from db.actors.users import Viewer, users_by_id
 from db.catalog.catalog_entries import terms_by_project
 from db.catalog.project_cards import ProjectCard, cards_by_key
 from db.interactions import interactions
-from db.models import MuteKind, TermKind, now
+from db.models import InteractionType, MuteKind, TermKind, now
 from scoring.use_cases.input_errors import InputRefused, UserErrorCode, refusal
 from scoring.use_cases.platform_keys import is_valid_key
 from scoring.use_cases.project_interactions import change_project
@@ -57,7 +57,7 @@ async def undo_dismissal(work: UnitOfWork, key: str) -> Dismissed:
     """Undo a dismissal and the mutes that it added."""
 
     async def change(connection: AsyncConnection, actor_id: int, project_id: int) -> bool:
-        undone = await interactions.undo_dismissal(connection, actor_id, project_id)
+        undone = await interactions.remove_state(connection, actor_id, project_id, InteractionType.DISMISS)
         unmuted = await mutes.unmute_dismissed(connection, actor_id, project_id)
         return undone or unmuted
 

@@ -4,15 +4,15 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.actors.actor_trust import MAX_INTERACTION_AGE, read_trust_inputs
 from db.actors.users import ensure_actor
 from db.catalog.project_cards import ProjectCard, cards_by_key
-from db.interactions import interactions
 from db.interactions.client_interactions import record_client_interactions
-from db.interactions.interactions import NewInteraction
+from db.interactions.interactions import NewInteraction, remove_state, set_state
 from db.interactions.served_pages import ShownProject, were_served
 from db.models import FeedKind, InteractionType, now
 from scoring.mathematics.velocity import trust
@@ -67,22 +67,22 @@ class RecordedInteraction:
 
 async def like_project(work: UnitOfWork, key: str) -> bool:
     """Like a project; return whether anything changed."""
-    return await _add_state(work, key, interactions.like)
+    return await _add_state(work, key, InteractionType.LIKE)
 
 
 async def unlike_project(work: UnitOfWork, key: str) -> bool:
     """Remove a like; return whether anything changed."""
-    return await change_project(work, key, interactions.unlike)
+    return await change_project(work, key, partial(remove_state, type_=InteractionType.LIKE))
 
 
 async def save_project(work: UnitOfWork, key: str) -> bool:
     """Save a project; return whether anything changed."""
-    return await _add_state(work, key, interactions.save)
+    return await _add_state(work, key, InteractionType.SAVE)
 
 
 async def unsave_project(work: UnitOfWork, key: str) -> bool:
     """Remove a save; return whether anything changed."""
-    return await change_project(work, key, interactions.unsave)
+    return await change_project(work, key, partial(remove_state, type_=InteractionType.SAVE))
 
 
 async def change_project(work: UnitOfWork, key: str, change: ProjectChange) -> bool:
@@ -95,12 +95,14 @@ async def change_project(work: UnitOfWork, key: str, change: ProjectChange) -> b
         return await change(connection, await ensure_actor(connection, viewer), cards[key].id)
 
 
-async def _add_state(work: UnitOfWork, key: str, add: Callable[..., Awaitable[bool]]) -> bool:
+async def _add_state(work: UnitOfWork, key: str, type_: InteractionType) -> bool:
     """Like or save a project. In trending, the actor's trust is its weight."""
 
     async def change(connection: AsyncConnection, actor_id: int, project_id: int) -> bool:
         (weight,) = await _weights(work, connection, actor_id, [ShownProject(project_id, None)])
-        return await add(connection, actor_id, project_id, now(), weight=weight, network=work.caller.network)
+        network = work.caller.network
+        event = NewInteraction(actor_id, project_id, type_, now(), weight=weight, network=network)
+        return await set_state(connection, event)
 
     return await change_project(work, key, change)
 

@@ -19,7 +19,7 @@ from db.catalog.catalog_entries import remove_projects, upsert_projects
 from db.catalog.project_cards import ProjectFilter
 from db.database.column_types import UNKNOWN_TIME
 from db.errors import Store, StoreUnavailable
-from db.interactions.interactions import dismiss, unlike
+from db.interactions.interactions import dismiss, remove_state
 from db.models import FeedKind, InteractionType, Project, TermKind, now
 from db.records import TagRecord
 from scoring import weights
@@ -417,7 +417,7 @@ async def test_an_unliked_project_loses_its_penalty(world: World):
     (project_id,) = await world.ids(["p0000"])
     before = (await world.feeds.explain(viewer, [project_id]))[project_id]
     async with world.stores.database.write() as connection:
-        await unlike(connection, viewer.actor_id, project_id)
+        await remove_state(connection, viewer.actor_id, project_id, InteractionType.LIKE)
     after = (await world.feeds.explain(await world.viewer("ada"), [project_id]))[project_id]
     # Seen lately −.3, liked −.2, tool-0 seen once +.05. The like was all there was, so nothing of it is left.
     behavior = before.signals.index(Signal.BEHAVIORAL_SIGNALS)

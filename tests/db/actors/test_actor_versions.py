@@ -1,8 +1,8 @@
 from db.actors.users import ActorVersion, ensure_actor, find_viewer, versions_by_session, versions_by_user
 from db.catalog.catalog_entries import upsert_projects
 from db.database.engine import Database
-from db.interactions.interactions import like
-from db.models import now
+from db.interactions.interactions import NewInteraction, set_state
+from db.models import InteractionType, now
 from db.privacy.session_claims import claim, end_claim
 from tests.world import World
 
@@ -16,7 +16,7 @@ async def act(database: Database, **who: str) -> int:
     async with database.write() as connection:
         await upsert_projects(connection, [World.project(0)])
         actor_id = await ensure_actor(connection, viewer)
-        await like(connection, actor_id, 1, now())
+        await set_state(connection, NewInteraction(actor_id, 1, InteractionType.LIKE, now()))
     return actor_id
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import delete, select, update
 from db.database.column_types import UNKNOWN_TIME
 from db.database.engine import Database
 from db.interactions.decayed_counters import HALF_LIVES_S, SLICES, decay, decayed_counts, recount_slices
-from db.interactions.interactions import NewInteraction, like, unlike
+from db.interactions.interactions import NewInteraction, remove_state, set_state
 from db.models import DecayedCounters, Engagement, InteractionType
 from db.privacy.erasure import erase_users
 from tests.conftest import CountStatements, MakeDatabase
@@ -63,10 +63,10 @@ async def test_a_late_event_of_an_earlier_time_moves_the_first_engagement(databa
 async def test_what_is_taken_back_counts_no_more(database: Database) -> None:
     (ann, *_), (one, *_) = await populate(database)
     async with database.write() as connection:
-        await like(connection, ann, one, NOON)
+        await set_state(connection, NewInteraction(ann, one, InteractionType.LIKE, NOON))
     assert (await decayed_counts(database, [one], NOON)).tolist() == [[1, 1, 1, 1]]
     async with database.write() as connection:
-        await unlike(connection, ann, one)
+        await remove_state(connection, ann, one, InteractionType.LIKE)
     assert (await decayed_counts(database, [one], NOON)).tolist() == [[0, 0, 0, 0]]
 
 

@@ -16,12 +16,9 @@ from db.errors import InvalidRecord
 from db.interactions.interactions import (
     NewInteraction,
     dismiss,
-    like,
     record_interactions,
-    save,
-    undo_dismissal,
-    unlike,
-    unsave,
+    remove_state,
+    set_state,
 )
 from db.models import (
     Actor,
@@ -200,12 +197,14 @@ async def test_a_position_out_of_range_is_refused_by_name(database: Database, po
 async def test_a_like_and_its_taking_back_leave_nothing_but_the_event(database: Database) -> None:
     (ann, *_), (one, *_) = await populate(database)
     async with database.write() as connection:
-        assert await like(connection, ann, one, NOON)
-        assert not await like(connection, ann, one, NOON + timedelta(hours=1))
+        assert await set_state(connection, NewInteraction(ann, one, InteractionType.LIKE, NOON))
+        assert not await set_state(
+            connection, NewInteraction(ann, one, InteractionType.LIKE, NOON + timedelta(hours=1))
+        )
     assert (await counters(database, one), await version(database, ann)) == ((1, 0), 1)
     async with database.write() as connection:
-        assert await unlike(connection, ann, one)
-        assert not await unlike(connection, ann, one)
+        assert await remove_state(connection, ann, one, InteractionType.LIKE)
+        assert not await remove_state(connection, ann, one, InteractionType.LIKE)
     assert (await counters(database, one), await version(database, ann)) == ((0, 0), 2)
     there = await truth(database)
     assert (there["likes"], there["engagement"]) == ([], [])
@@ -215,9 +214,9 @@ async def test_a_like_and_its_taking_back_leave_nothing_but_the_event(database: 
 async def test_a_like_can_come_back_at_the_same_moment(database: Database) -> None:
     (ann, *_), (one, *_) = await populate(database)
     async with database.write() as connection:
-        await like(connection, ann, one, NOON)
-        await unlike(connection, ann, one)
-        assert await like(connection, ann, one, NOON)
+        await set_state(connection, NewInteraction(ann, one, InteractionType.LIKE, NOON))
+        await remove_state(connection, ann, one, InteractionType.LIKE)
+        assert await set_state(connection, NewInteraction(ann, one, InteractionType.LIKE, NOON))
     assert await counters(database, one) == (1, 0)
     assert (await truth(database))["engagement"] == [(ann, one, NOON, NOON, EngagementKind.LIKE)]
 
@@ -226,15 +225,21 @@ async def test_taking_a_like_back_keeps_the_other_kinds(database: Database) -> N
     (ann, *_), (one, *_) = await populate(database)
     await write(database, NewInteraction(ann, one, VIEW, NOON), NewInteraction(ann, one, LIKE, NOON))
     async with database.write() as connection:
-        await unlike(connection, ann, one)
+        await remove_state(connection, ann, one, InteractionType.LIKE)
     assert (await truth(database))["engagement"] == [(ann, one, NOON, NOON, EngagementKind.VIEW)]
 
 
 async def test_saves_are_idempotent_both_ways(database: Database) -> None:
     (ann, *_), (one, *_) = await populate(database)
     async with database.write() as connection:
-        done = [await save(connection, ann, one, NOON), await save(connection, ann, one, NOON)]
-        done += [await unsave(connection, ann, one), await unsave(connection, ann, one)]
+        done = [
+            await set_state(connection, NewInteraction(ann, one, InteractionType.SAVE, NOON)),
+            await set_state(connection, NewInteraction(ann, one, InteractionType.SAVE, NOON)),
+        ]
+        done += [
+            await remove_state(connection, ann, one, InteractionType.SAVE),
+            await remove_state(connection, ann, one, InteractionType.SAVE),
+        ]
     assert done == [True, False, True, False]
     assert await version(database, ann) == 2
     assert (await truth(database))["saves"] == []
@@ -247,18 +252,18 @@ async def test_dismissals_are_idempotent_both_ways_and_keep_the_reason(database:
         assert not await dismiss(connection, ann, one, NOON, "other")
     assert (await truth(database))["dismissals"] == [(ann, one, "tool-4", NOON)]
     async with database.write() as connection:
-        assert await undo_dismissal(connection, ann, one)
-        assert not await undo_dismissal(connection, ann, one)
+        assert await remove_state(connection, ann, one, InteractionType.DISMISS)
+        assert not await remove_state(connection, ann, one, InteractionType.DISMISS)
     assert (await truth(database))["dismissals"] == []
     assert await version(database, ann) == 2
 
 
-@pytest.mark.parametrize("act", [like, save, dismiss])
-async def test_acts_on_nothing_change_nothing(database: Database, act: object) -> None:
+@pytest.mark.parametrize("type_", [InteractionType.LIKE, InteractionType.SAVE, InteractionType.DISMISS])
+async def test_acts_on_nothing_change_nothing(database: Database, type_: InteractionType) -> None:
     (ann, *_), _ = await populate(database)
     async with database.write() as connection:
-        assert not await act(connection, ann, 2**70, NOON)  # type: ignore[operator]
-        assert not await unlike(connection, 2**70, ann)
+        assert not await set_state(connection, NewInteraction(ann, 2**70, type_, NOON))
+        assert not await remove_state(connection, 2**70, ann, type_)
     assert await version(database, ann) == 0
 
 
@@ -267,7 +272,7 @@ async def test_an_act_that_fails_with_its_transaction_leaves_the_version(databas
 
     async def fail() -> None:
         async with database.write() as connection:
-            await like(connection, ann, one, NOON)
+            await set_state(connection, NewInteraction(ann, one, InteractionType.LIKE, NOON))
             raise RuntimeError
 
     with pytest.raises(RuntimeError):

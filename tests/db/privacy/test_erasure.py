@@ -17,7 +17,7 @@ from db.catalog.catalog_entries import upsert_projects
 from db.database.engine import Database
 from db.errors import Store, StoreUnavailable, UnknownReference
 from db.interactions.decayed_counters import decayed_counts, recount_slices
-from db.interactions.interactions import NewInteraction, like, record_interactions
+from db.interactions.interactions import NewInteraction, record_interactions, set_state
 from db.interactions.served_pages import ServedPageLog
 from db.models import (
     Actor,
@@ -185,7 +185,7 @@ async def test_whoever_is_deleted_is_in_no_row_no_entry_no_vector_and_no_byte(wo
     # A request that was under way: it knows the actor, and writes afterwards.
     async with world.stores.database.write() as connection:
         (late,) = await world.ids(["p0007"])
-        await like(connection, actor, late, BEGIN)
+        await set_state(connection, NewInteraction(actor, late, InteractionType.LIKE, BEGIN))
     await world.feeds.for_you(viewer, 10, None, ANYTHING)
     served.note(
         snapshot_id="zebulon", actor_id=actor, feed_kind="for_you", strategy="s", model="m", at=BEGIN, first_rank=1,
@@ -311,7 +311,8 @@ async def test_a_session_is_deleted_unless_an_account_has_claimed_it(world: Worl
         await connection.execute(insert(Actor), [{"session_key": "free"}])
     free = (await find_viewer(database, session_key="free")).actor_id or 0
     async with database.write() as connection:
-        await like(connection, free, (await world.ids(["p0009"]))[0], BEGIN)
+        project_id = (await world.ids(["p0009"]))[0]
+        await set_state(connection, NewInteraction(free, project_id, InteractionType.LIKE, BEGIN))
     async with database.write() as connection:
         assert await erase_session(connection, claimed.id) is None
         assert await erase_session(connection, actor) is None

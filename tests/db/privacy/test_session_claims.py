@@ -12,7 +12,7 @@ from db.actors.mutes import mute, mutes_of
 from db.actors.users import find_viewer
 from db.database.engine import Database
 from db.interactions.decayed_counters import decayed_counts, recount_slices
-from db.interactions.interactions import NewInteraction, record_interactions, unlike
+from db.interactions.interactions import NewInteraction, record_interactions, remove_state
 from db.models import (
     Actor,
     Engagement,
@@ -236,7 +236,7 @@ async def test_what_was_taken_back_after_a_claim_is_taken_back(database: Databas
     await do(database, *(NewInteraction(actor, 1, InteractionType.LIKE, NOON) for actor in (ACCOUNT, SESSION)))
     await claimed(database)
     async with database.write() as connection:
-        assert await unlike(connection, ACCOUNT, 1)
+        assert await remove_state(connection, ACCOUNT, 1, InteractionType.LIKE)
     assert await counters(database) == [(1, 0, 0), (2, 0, 0), (3, 0, 0), (4, 0, 0)]
     assert (await decayed_counts(database, [1], LATER)).sum() == pytest.approx(0, abs=1e-9)
 
