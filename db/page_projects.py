@@ -47,7 +47,7 @@ _TERM_KINDS = (TermKind.TOOL, TermKind.CATEGORY, TermKind.TOPIC)
 
 @dataclass(frozen=True, slots=True)
 class ProjectContent:
-    """What a card shows of a project and what changes only with the version of its row."""
+    """The part of a project's card that changes only with the version of the row."""
 
     id: int
     version: Any  # `Project.updated_at` as the driver returns it; only compared
@@ -79,7 +79,7 @@ class PageProject:
 
 @dataclass(frozen=True, slots=True)
 class PageNeeds:
-    """What a page needs beyond content, counters and marks."""
+    """The data that a page needs in addition to content, counters and marks."""
 
     activity_days: int = 0  # number of days of `PageProject.activity`
     velocity: bool = False
@@ -90,7 +90,7 @@ NO_NEEDS = PageNeeds()
 
 
 class PageRow(NamedTuple):
-    """What the statement of a page reads of a project."""
+    """The columns of a project that the statement of a page reads."""
 
     id: int
     version: Any
