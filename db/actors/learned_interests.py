@@ -1,10 +1,10 @@
 """Writes of interests that nightly training learns from engagement."""
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import select
 
 from db.actors.interest_rows import Confidences, changed_confidences, replace_interests
 from db.actors.users import lock_actors, mark_profiles_changed
-from db.database.column_types import BigIntId
+from db.database.column_types import ID_RANGE
 from db.database.engine import Database
 from db.models import TagSource, UserTag
 
@@ -13,7 +13,7 @@ MIN_CONFIDENCE_CHANGE = 0.02
 
 
 _STORED = select(UserTag.actor_id, UserTag.term_id, UserTag.confidence).where(
-    UserTag.actor_id.between(bindparam("low", type_=BigIntId), bindparam("high", type_=BigIntId)),
+    UserTag.actor_id.between(*ID_RANGE),
     UserTag.source == TagSource.LEARNED.value,
 )
 
@@ -27,7 +27,7 @@ async def replace_learned_interests(
     that a viewer removes meanwhile is not added again.
     """
     async with database.write() as connection:
-        rows = await connection.execute(_STORED, {"low": first_actor_id, "high": last_actor_id})
+        rows = await connection.execute(_STORED, {"first_id": first_actor_id, "last_id": last_actor_id})
         stored_confidences = {(row.actor_id, row.term_id): row.confidence for row in rows}
         dropped_pairs = stored_confidences.keys() - confidences.keys()
         changed_pairs = changed_confidences(confidences, stored_confidences, MIN_CONFIDENCE_CHANGE) | dropped_pairs

@@ -111,3 +111,5 @@ ACTOR_ID = bindparam("actor", type_=BigIntId)
 IDS = bindparam("ids", type_=IntegerList())
 KEYS = bindparam("keys", type_=TextList())
 SINCE = bindparam("since", type_=UtcDateTime())
+ID_RANGE = (bindparam("first_id", type_=BigIntId), bindparam("last_id", type_=BigIntId))
+"""Both ids are included: ``column.between(*ID_RANGE)``."""

@@ -21,7 +21,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import ColumnElement
 
 from db.database.batches import batch, table_of
-from db.database.column_types import IDS, UNKNOWN_TIME, BigIntId, IntegerList, UtcDateTime, engine_function, in_list
+from db.database.column_types import (
+    ID_RANGE,
+    IDS,
+    UNKNOWN_TIME,
+    BigIntId,
+    IntegerList,
+    UtcDateTime,
+    engine_function,
+    in_list,
+)
 from db.database.engine import Database
 from db.interactions.activity_time import active_hours, active_hours_of, hour_of_week
 from db.models import ActivityRate, DecayedCounters, Engagement, Project
@@ -130,16 +139,13 @@ def _add_batch() -> Any:
     return statement.on_conflict_do_update(index_elements=["project_id"], set_=changed)
 
 
-_SLICE = (bindparam("low", type_=BigIntId), bindparam("high", type_=BigIntId))
-
-
 def _count_slice() -> Any:
     """Return an insert of the sums of a slice of projects at the time ``at_s``, counted from `engagement`."""
     # Materialized: otherwise SQLite evaluates each time at its sixteen occurrences in the sums.
     first = (
         select(Engagement.project_id, Engagement.weight, epoch(Engagement.first_at).label("at_s"))
         .where(Engagement.first_at > bindparam("unknown", UNKNOWN_TIME, type_=UtcDateTime()))
-        .where(Engagement.project_id.between(*_SLICE))
+        .where(Engagement.project_id.between(*ID_RANGE))
         .cte("first")
         .prefix_with("MATERIALIZED")
     )
@@ -168,9 +174,9 @@ _FIRSTS_OF_ACTORS = select(Engagement.project_id, Engagement.first_at, Engagemen
     in_list(Engagement.actor_id, bindparam("actors", type_=IntegerList()))
 )
 _ID_BOUNDS = select(func.min(Project.id), func.max(Project.id))
-_LOCK = select(Project.id).where(Project.id.between(*_SLICE)).order_by(Project.id).with_for_update(key_share=True)
+_LOCK = select(Project.id).where(Project.id.between(*ID_RANGE)).order_by(Project.id).with_for_update(key_share=True)
 _LOCK_SLICE = select(func.count()).select_from(_LOCK.subquery("locked"))
-_CLEAR_SLICE = delete(DecayedCounters).where(DecayedCounters.project_id.between(*_SLICE))
+_CLEAR_SLICE = delete(DecayedCounters).where(DecayedCounters.project_id.between(*ID_RANGE))
 _COUNT_SLICE = _count_slice()
 
 
@@ -219,7 +225,7 @@ async def recount_slices(database: Database, at: datetime) -> AsyncIterator[tupl
         return
     edges = np.linspace(id_bounds[0], id_bounds[1] + 1, SLICES + 1).astype(int).tolist()
     for start, end in pairwise(edges):
-        slice_ = {"low": start, "high": end - 1}
+        slice_ = {"first_id": start, "last_id": end - 1}
         async with database.write() as connection:
             if not database.is_sqlite:
                 await connection.execute(_LOCK_SLICE, slice_)

@@ -11,7 +11,7 @@ from sqlalchemy import Float, and_, bindparam, case, func, select
 from sqlalchemy.sql import ColumnElement
 
 from db.catalog.visibility import PUBLIC
-from db.database.column_types import BigIntId
+from db.database.column_types import ID_RANGE
 from db.database.engine import Database
 from db.interactions.decayed_counters import decay_factor, epoch
 from db.models import Actor, Engagement, EngagementKind, Project, ProjectTerm
@@ -42,7 +42,6 @@ class EngagementByTerm:
 
 
 _REAL = Float(53)
-_SLICE = Engagement.actor_id.between(bindparam("low", type_=BigIntId), bindparam("high", type_=BigIntId))
 _AT_S = bindparam("at_s", type_=_REAL)
 _PASSED_S = case((epoch(Engagement.last_at) < _AT_S, _AT_S - epoch(Engagement.last_at)), else_=0.0)
 
@@ -67,7 +66,7 @@ _WEIGHT = decay_factor(_PASSED_S, HALF_LIFE_S) * case(
 _engaged = (
     select(Engagement.actor_id, Engagement.project_id, _WEIGHT.label("weight"))
     .join(Actor, Actor.id == Engagement.actor_id)
-    .where(_SLICE, Engagement.kinds > 0, _allows("personalized"))
+    .where(Engagement.actor_id.between(*ID_RANGE), Engagement.kinds > 0, _allows("personalized"))
     .subquery("engaged")
 )
 _projects = func.sum(case((_engaged.c.weight > 0, 1), else_=0))
@@ -91,8 +90,8 @@ _PUBLIC_PROJECTS = select(func.count()).select_from(Project).where(PUBLIC)
 
 async def slices(database: Database) -> list[tuple[int, int]]:
     """Return ranges (first id, last id) that cover all actors."""
-    last = (await database.fetch(_LAST_ACTOR))[0][0] or 0
-    return [(low, low + ACTORS_PER_SLICE - 1) for low in range(1, last + 1, ACTORS_PER_SLICE)]
+    last_actor_id = (await database.fetch(_LAST_ACTOR))[0][0] or 0
+    return [(first_id, first_id + ACTORS_PER_SLICE - 1) for first_id in range(1, last_actor_id + 1, ACTORS_PER_SLICE)]
 
 
 async def engagement_by_term(
@@ -102,7 +101,7 @@ async def engagement_by_term(
 
     Terms with fewer than `min_projects` engaged projects of the actor are left out.
     """
-    parameters = {"low": first_actor_id, "high": last_actor_id, "at_s": at.timestamp()}
+    parameters = {"first_id": first_actor_id, "last_id": last_actor_id, "at_s": at.timestamp()}
     totals = {row.actor_id: row.total for row in await database.fetch(_TOTALS, parameters)}
     rows = await database.fetch(_BY_TERM, parameters | {"min_projects": min_projects})
     return EngagementByTerm(

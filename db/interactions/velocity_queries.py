@@ -15,7 +15,7 @@ from sqlalchemy.sql import ColumnElement
 
 from db.catalog.project_cards import FEATURE_COLUMNS, TERMS, ProjectFeatures, ProjectFilter, conditions
 from db.catalog.visibility import PUBLIC
-from db.database.column_types import IDS, SINCE, BigIntId, UtcDateTime, in_list
+from db.database.column_types import ID_RANGE, IDS, SINCE, UtcDateTime, in_list
 from db.database.engine import Database
 from db.interactions.activity_time import active_hours, active_hours_of, hour_of_week
 from db.interactions.decayed_counters import (
@@ -229,10 +229,8 @@ async def activity_by_day(
 # --- the hourly recount --------------------------------------------------------------------------------------------
 
 _TIME = bindparam("time", type_=UtcDateTime())
-_UPDATED = {
-    "last_velocity_update": _TIME,
-    "updated_at": Project.updated_at,
-}  # the velocity does not change the time of the last update
+# The velocity does not change the time of the last update.
+_UPDATED = {"last_velocity_update": _TIME, "updated_at": Project.updated_at}
 _VELOCITY_OF_PROJECT = (
     select(_VELOCITY)
     .select_from(DecayedCounters)
@@ -242,8 +240,7 @@ _VELOCITY_OF_PROJECT = (
     .correlate(Project)
     .scalar_subquery()
 )
-_BOUNDS = (bindparam("low", type_=BigIntId), bindparam("high", type_=BigIntId))
-_SLICE = update(Project).where(Project.id.between(*_BOUNDS))
+_SLICE = update(Project).where(Project.id.between(*ID_RANGE))
 _WRITE_VELOCITIES = _SLICE.values(engagement_velocity=func.coalesce(_VELOCITY_OF_PROJECT, 0.0), **_UPDATED)
 _WRITE_ZEROS = _SLICE.values(engagement_velocity=0.0, **_UPDATED)
 
@@ -264,7 +261,7 @@ _growths = (
         Interaction.project_id,
         (0.7 * _growth(InteractionType.LIKE) + 0.3 * _growth(InteractionType.VIEW)).label("growth"),
     )
-    .where(Interaction.at > _TWO_DAYS_AGO, Interaction.at <= _TIME, Interaction.project_id.between(*_BOUNDS))
+    .where(Interaction.at > _TWO_DAYS_AGO, Interaction.at <= _TIME, Interaction.project_id.between(*ID_RANGE))
     .group_by(Interaction.project_id)
     .subquery("growths")
 )

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sqlalchemy import bindparam, cast, delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.database.column_types import ACTOR_ID, IDS, SINCE, BigIntId, in_list
+from db.database.column_types import ACTOR_ID, ID_RANGE, IDS, SINCE, BigIntId, in_list
 from db.database.engine import Database
 from db.interactions.decayed_counters import epoch
 from db.models import Actor, Engagement, ItemFactors, ItemNeighbors, Project, TasteCluster, UserFactors
@@ -92,10 +92,8 @@ _SESSION_NEIGHBORS = (
     .limit(bindparam("limit"))
 )
 _OWNERS_OF = select(Project.id, Project.owner_id).where(in_list(Project.id, IDS), Project.owner_id.is_not(None))
-_SLICE = (
-    select(Engagement.actor_id, Engagement.project_id, Engagement.first_at)
-    .where(Engagement.actor_id > bindparam("after", type_=BigIntId))
-    .where(Engagement.actor_id <= bindparam("until", type_=BigIntId), Engagement.kinds > 0)
+_SLICE = select(Engagement.actor_id, Engagement.project_id, Engagement.first_at).where(
+    Engagement.actor_id.between(*ID_RANGE), Engagement.kinds > 0
 )
 _BUCKET = cast(func.floor(epoch(Engagement.first_at) / FIRST_ENGAGEMENT_BUCKET_S), BigIntId).label("bucket")
 _COUNTS = (
@@ -186,9 +184,9 @@ async def owners_of(database: Database, ids: Sequence[int]) -> dict[int, int]:
 
 async def stream_engagement(database: Database) -> AsyncIterator[tuple[Ids, Ids, NDArray[np.float64]]]:
     """Stream all engagement as (actor ids, project ids, Unix seconds of the first engagement), in slices of actors."""
-    last = (await database.fetch(_LAST_ACTOR))[0][0] or 0
-    for after in range(0, last, ACTORS_PER_READ):
-        rows = await database.fetch(_SLICE, {"after": after, "until": after + ACTORS_PER_READ})
+    last_actor_id = (await database.fetch(_LAST_ACTOR))[0][0] or 0
+    for first_id in range(1, last_actor_id + 1, ACTORS_PER_READ):
+        rows = await database.fetch(_SLICE, {"first_id": first_id, "last_id": first_id + ACTORS_PER_READ - 1})
         if rows:
             yield (
                 np.array([row[0] for row in rows], dtype=np.int64),

@@ -82,44 +82,27 @@ def _create_actors() -> None:
     op.create_table("removed_interests", _key("actor"), _key("term"), *_times("removed_at"))
     op.create_index(None, "removed_interests", ["term_id"])
     op.create_table(
-        "mutes",
-        _id(),
-        _reference("actor_id", "actors", index=True),
-        _reference("term_id", "terms", nullable=True),
-        _reference("owner_id", "users", nullable=True),
-        _reference("seed_id", "projects", nullable=True),
-        _reference("dismissed_id", "projects", "SET NULL", nullable=True, index=True),
-        *_times("created_at"),
-        sa.UniqueConstraint("term_id", "actor_id"),
-        sa.UniqueConstraint("owner_id", "actor_id"),
-        sa.UniqueConstraint("seed_id", "actor_id"),
+        "mutes", _id(), _reference("actor_id", "actors", index=True), _reference("term_id", "terms", nullable=True),
+        _reference("owner_id", "users", nullable=True), _reference("seed_id", "projects", nullable=True),
+        _reference("dismissed_id", "projects", "SET NULL", nullable=True, index=True), *_times("created_at"),
+        *(sa.UniqueConstraint(subject, "actor_id") for subject in ("term_id", "owner_id", "seed_id")),
         sa.CheckConstraint(
             "(CASE WHEN term_id IS NULL THEN 0 ELSE 1 END) + (CASE WHEN owner_id IS NULL THEN 0 ELSE 1 END)"
-            " + (CASE WHEN seed_id IS NULL THEN 0 ELSE 1 END) = 1",
-            name="one_subject",
+            " + (CASE WHEN seed_id IS NULL THEN 0 ELSE 1 END) = 1", name="one_subject",
         ),
-    )
+    )  # fmt: skip
 
 
 def _create_interactions() -> None:
+    types = "'view', 'like', 'bookmark', 'comment', 'follow', 'click', 'dismiss', 'impression'"
     op.create_table(
-        "interactions",
-        _key("actor"),
-        _key("project"),
-        sa.Column("type", sa.String(), primary_key=True),
-        sa.Column("at", TIME, primary_key=True),
-        *_optional("feed_kind"),
-        sa.Column("position", sa.Integer()),
-        *_optional("snapshot_id", "session_key"),
-        *_times("recorded_at"),
-        sa.CheckConstraint(
-            "type IN ('view', 'like', 'bookmark', 'comment', 'follow', 'click', 'dismiss', 'impression')",
-            name="type_known",
-        ),
+        "interactions", _key("actor"), _key("project"), sa.Column("type", sa.String(), primary_key=True),
+        sa.Column("at", TIME, primary_key=True), *_optional("feed_kind"), sa.Column("position", sa.Integer()),
+        *_optional("snapshot_id", "session_key"), *_times("recorded_at"),
+        sa.CheckConstraint(f"type IN ({types})", name="type_known"),
         sa.CheckConstraint(FEEDS, name="feed_kind_known"),
-        sa.CheckConstraint("position >= 0", name="position_not_negative"),
-        postgresql_partition_by="RANGE (at)",
-    )
+        sa.CheckConstraint("position >= 0", name="position_not_negative"), postgresql_partition_by="RANGE (at)",
+    )  # fmt: skip
     op.create_index("ix_interactions_actor_type_at", "interactions", ["actor_id", "type", _down("at")])
     op.create_index("ix_interactions_project_at", "interactions", ["project_id", _down("at")])
     if op.get_context().dialect.name == "postgresql":
