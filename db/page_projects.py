@@ -1,7 +1,7 @@
-"""Projects of a page: one statement reads what changes often; the rest is cached by the version of the row.
+"""Projects of a page. One statement reads the data that changes often; other data is cached by the version of the row.
 
-`Project.updated_at` is the version of a row. Each change of what a card shows sets it: a change of the project, of its
-terms, of the name of a term, and of the owner. Counters do not.
+`Project.updated_at` is the version of a row. Each change of the cached data sets it: a change of the project, of its
+terms, of the name of a term, and of the owner. A change of a counter does not.
 """
 
 from collections import OrderedDict

@@ -1,4 +1,4 @@
-"""Files and folders that only their owner can read, whatever the umask of the process.
+"""Files and folders that only their owner can read, independent of the umask of the process.
 
 SQLite gives a database's ``-wal``, ``-shm`` and ``-journal`` files the mode of the database file.
 """

@@ -1,6 +1,6 @@
 """Records of the import format and their validation. The service's mutations take the same records.
 
-So an invalid line of a file and an invalid argument of a mutation get the same error message. `docs/import.md`
+An invalid line of a file and an invalid argument of a mutation therefore get the same error message. `docs/import.md`
 describes the format.
 """
 

@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 class RedisFeedChangeNotifier(FeedChangeNotifier):
     """Notifications between processes that share a Redis server or cluster.
 
-    `url` is as in `db.cache.redis.RedisCache`.
+    `url` has the format that `db.cache.redis.RedisCache` takes.
     """
 
     def __init__(self, url: str) -> None:

@@ -70,9 +70,9 @@ def changed_confidences(
 
 
 async def replace_imported_interests(connection: AsyncConnection, tags: Mapping[int, Sequence[TagRecord]]) -> set[int]:
-    """Replace the imported interests of actors by `tags`; otherwise as `replace_interests`.
+    """Replace the imported interests of actors by `tags`; return the ids of the actors whose interests changed.
 
-    If several tags of an actor refer to one term, the last tag is stored.
+    The caller has locked the actors. If several tags of an actor refer to one term, the last tag is stored.
     """
     terms = await terms_by_key_or_name(
         connection, {(tag.kind, tag.name) for records in tags.values() for tag in records}

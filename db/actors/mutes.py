@@ -38,7 +38,7 @@ class Muted:
     name: str  # the key if the subject is not visible to the actor
     since: datetime
     dismissed_id: int | None  # the project whose dismissal created the mute
-    id: int  # increases with time; position of a cursor
+    id: int  # increases with time, and is the position of a cursor
 
 
 _INSERT = {

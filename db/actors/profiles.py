@@ -28,7 +28,7 @@ class StoredInterest:
 class EngagedProject:
     """A project that an actor has engaged with.
 
-    `kinds` holds `EngagementKind` bits. `terms` is as in `db.catalog.project_cards.ProjectFeatures`.
+    `kinds` holds `EngagementKind` bits. `terms` has the format of `ProjectFeatures.terms`.
     """
 
     project_id: int

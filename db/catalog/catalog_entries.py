@@ -93,7 +93,7 @@ async def search_tools(
 async def search_topics(
     database: Database, search: str | None, first: int, after: tuple[str, int] | None = None
 ) -> list[CatalogTerm]:
-    """Read up to `first` public topics; arguments as in `search_tools`."""
+    """Read up to `first` public topics. The arguments have the same meaning as in `search_tools`."""
     return [_term(row) for row in await _search(database, _TOPICS, search, first, after)]
 
 
@@ -322,7 +322,7 @@ async def upsert_tools(connection: AsyncConnection, records: Sequence[ToolRecord
 
 
 async def upsert_categories(connection: AsyncConnection, records: Sequence[CategoryRecord]) -> UpsertResult:
-    """Add categories, and change existing categories that differ, as `upsert_tools`."""
+    """Add categories, and change existing ones that differ. A new name updates the index documents that contain it."""
     _, result = await _upsert_terms(connection, TermKind.CATEGORY, records)
     return result
 

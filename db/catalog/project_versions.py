@@ -1,4 +1,4 @@
-"""Versions of projects: `Project.updated_at` changes with everything that a card of the project shows."""
+"""Versions of projects. `Project.updated_at` changes with all data of a project's card except counters."""
 
 from collections.abc import Iterable
 

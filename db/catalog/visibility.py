@@ -1,8 +1,8 @@
 """Rules of visibility: SQL conditions that all statements for a viewer use.
 
-A public project is visible to everybody; a private or archived project only to its owner. A term is visible to
-everybody if it is listed (`Term.listed`) or a public project has it. A user is visible to everybody if the user owns a
-public project. Everything else is answered like an unknown key. The platform's service is not restricted.
+A public project is visible to everybody. A private or archived project is visible only to its owner. A term is visible
+to everybody if it is listed (`Term.listed`) or a public project has it. A user is visible to everybody if the user owns
+a public project. Everything else is answered like an unknown key. The platform's service is not restricted.
 """
 
 from sqlalchemy import and_, bindparam, or_, select

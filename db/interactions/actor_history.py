@@ -22,7 +22,7 @@ class Marks(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DismissedProject:
-    """Owner and terms of a dismissed project. `terms` is as in `db.catalog.project_cards.ProjectFeatures`."""
+    """Owner and terms of a dismissed project. `terms` has the format of `ProjectFeatures.terms`."""
 
     owner_id: int | None
     terms: str | None

@@ -49,8 +49,9 @@ async def record_client_interactions(
     """Record events without duplicates, in a constant number of statements; return for each event whether it is new.
 
     Duplicates are events whose id the actor has sent before, and events of the same actor, project and type within
-    `DUPLICATE_WINDOW` of each other, of which the earliest is recorded. `ids` are the client's own event ids, or None.
-    Raises `InvalidRecord` as `record_interactions`.
+    `DUPLICATE_WINDOW` of each other. The earliest of them is recorded. `ids` are the client's own event ids, or None.
+
+    Raises `InvalidRecord` if a position is negative or above 2**31 - 1.
     """
     validate_positions(events)
     await lock_actors(connection, {event.actor_id for event in events})

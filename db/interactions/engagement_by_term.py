@@ -18,7 +18,7 @@ from db.models import Actor, Engagement, EngagementKind, Project, ProjectTerm
 from db.time_units import DAY_S
 
 HALF_LIFE_S = 60 * DAY_S
-"""Half-life of an actor's history, the same as in rankings."""
+"""Half-life of an actor's history. Rankings use the same half-life."""
 
 DELIBERATE_WEIGHT = 2.0
 """Weight of a project that the actor liked, saved, commented or followed; viewing or clicking only has weight 1."""

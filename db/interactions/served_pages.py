@@ -59,10 +59,10 @@ class ServedPageLog:
 
 
 class LoggedPage(NamedTuple):
-    """A served page of For You, with a sample of other candidates of the ranking; columns as in `ServedPage`.
+    """A served page of For You, with a sample of other candidates of the ranking.
 
-    `values` and `sampled_values` are (n, signals) matrices of little-endian float32. `sampled_share` is the probability
-    with which each other candidate was sampled.
+    The fields are columns of `ServedPage`. `values` and `sampled_values` are (n, signals) matrices of little-endian
+    float32. `sampled_share` is the probability with which each other candidate was sampled.
     """
 
     snapshot_id: str

@@ -35,7 +35,7 @@ USUAL_WINDOWS = 7
 
 
 class VelocityParameters(NamedTuple):
-    """Constants of the velocity, as in `scoring.mathematics.velocity.TrendConstants`."""
+    """Constants of the velocity, with the meaning of `scoring.mathematics.velocity.TrendConstants`."""
 
     shares: tuple[float, ...]
     gravity: float
@@ -48,7 +48,7 @@ class VelocityParameters(NamedTuple):
 class TrendingProject:
     """A project with recent first engagements.
 
-    `age_h` is the age in active hours. `terms` is as in `db.catalog.project_cards.ProjectFeatures`.
+    `age_h` is the age in active hours. `terms` has the format of `ProjectFeatures.terms`.
     """
 
     id: int

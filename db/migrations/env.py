@@ -1,4 +1,4 @@
-"""Alembic's environment; the connection, in a transaction, comes from `db.schema`."""
+"""The environment of Alembic. `db.schema` provides the connection, which is in a transaction."""
 
 from typing import Any, Literal
 

@@ -12,7 +12,7 @@ class Role(StrEnum):
 
     @property
     def rank(self) -> int:
-        """Position in the order of rights: a role has all rights of those of lower rank."""
+        """Position in the order of rights: a role has all rights of the roles of lower rank."""
         return list(Role).index(self)
 
 

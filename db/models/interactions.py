@@ -98,7 +98,7 @@ class Save(_ActorOnProject, Base):
 
 
 class Dismissal(_ActorOnProject, Base):
-    """A project hidden from an actor's feeds; `reason_id` is the reason given, if any."""
+    """A project hidden from an actor's feeds. `reason_id` is the reason that the actor gave, if any."""
 
     __tablename__ = "dismissals"
     reason_id: Mapped[str | None]

@@ -78,7 +78,7 @@ async def active_questions(database: Database, locale: str | None = None) -> lis
 
 
 async def all_questions(database: Database, locale: str | None = None) -> list[Question]:
-    """Read all questions, active and inactive; `locale` is as in `active_questions`."""
+    """Read all questions, active and inactive, in the closest language as `active_questions` does."""
     return [_question(row, locale) for row in await database.fetch(_ALL)]
 
 

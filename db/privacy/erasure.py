@@ -48,7 +48,7 @@ class ErasureReceipt:
     id: str  # 128 random bits; knowledge of the id gives access to the status
     requested_at: datetime
     report: Mapping[str, int]  # number of deleted rows, by table
-    completed_at: datetime | None  # when the data was deleted from all stores; None if it was not yet
+    completed_at: datetime | None  # time at which the data was deleted from all stores; None before that
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +136,8 @@ async def erase_users(
 ) -> tuple[int, ErasureReceipt | None]:
     """Delete users, their data and the sessions claimed for their accounts.
 
-    `new_owner` is the key of the new owner of kept projects; None: the projects have no owner. Returns the number of
-    deleted users, and the receipt; None if no user was deleted.
+    `new_owner` is the key of the new owner of kept projects, which otherwise have no owner. Returns the number of
+    deleted users and the receipt, which is None if no user was deleted.
 
     Raises `UnknownReference` if the new owner does not exist or is one of the users, and `ProtectedUser` if `protected`
     and one of the users is an administrator.

@@ -106,7 +106,7 @@ _LAST_ACTOR = select(func.max(Actor.id))
 
 
 async def factors_of(database: Database, actor_id: int) -> Vector:
-    """Read the latent factors of an actor; empty if the actor was in no nightly training yet."""
+    """Read the latent factors of an actor. The result is empty if no nightly training has included the actor yet."""
     rows = await database.fetch(_FACTORS, {"actor": actor_id})
     return unpack_factors(rows[0].vector) if rows else NO_FACTORS
 

@@ -154,7 +154,7 @@ HOT_QUERIES = [
     ),
     HotQuery(
         "an actor's tags",
-        lambda database: profiles.tags(database, ACTOR),
+        lambda database: profiles.interests_of(database, ACTOR),
         "ix_user_tags_actor_term_confidence|sqlite_autoindex_user_tags_1",
         "ix_user_tags_actor_term_confidence|pk_user_tags",
         in_order=False,
