@@ -108,7 +108,7 @@ class ImportReport:
 OnProgress = Callable[[FileProgress], None]
 OnRefusal = Callable[[RefusedLine], None]
 WriteBatch = Callable[[AsyncConnection, Sequence[Any]], Awaitable[UpsertResult]]
-BatchConsumer = Callable[[Sequence[Any]], Awaitable[UpsertResult]]
+BatchConsumer = Callable[[str, Sequence[Any]], Awaitable[UpsertResult]]
 
 
 class _Batch(NamedTuple):
@@ -140,11 +140,11 @@ async def import_directory(
     callbacks = progress or (lambda _: None), on_refusal or (lambda _: None)
     if strict:
         with closing(ReferenceChecker(database)) as checker:
-            report = await _consume_files(files, checker.consumers(), *callbacks, checking=True)
+            report = await _consume_files(files, checker.check, *callbacks, checking=True)
         if report.refused:
             report.written = False
             return report
-    return await _consume_files(files, _batch_writers(database), *callbacks, checking=False)
+    return await _consume_files(files, _batch_writer(database), *callbacks, checking=False)
 
 
 def find_files(directory: Path) -> dict[str, Path]:
@@ -166,38 +166,27 @@ def find_files(directory: Path) -> dict[str, Path]:
     return files
 
 
-def _batch_writers(database: Database) -> dict[str, BatchConsumer]:
-    """Return, by kind of record, a function that writes a batch in one transaction."""
-
-    def in_transaction(write: WriteBatch) -> BatchConsumer:
-        async def consume(records: Sequence[Any]) -> UpsertResult:
-            async with database.write() as connection:
-                return await write(connection, records)
-
-        return consume
-
-    write_interactions = in_transaction(InteractionWriter())
-
-    async def consume_interactions(records: Sequence[InteractionRecord]) -> UpsertResult:
-        await prepare_partitions(database, (record.at for record in records if record.at is not None))
-        return await write_interactions(records)
-
-    return {
-        "tools": in_transaction(upsert_tools),
-        "categories": in_transaction(upsert_categories),
-        "users": in_transaction(upsert_users),
-        "projects": in_transaction(upsert_projects),
-        "interactions": consume_interactions,
+def _batch_writer(database: Database) -> BatchConsumer:
+    """Return a function that writes a batch of a kind of records in one transaction."""
+    writers: dict[str, WriteBatch] = {
+        "tools": upsert_tools,
+        "categories": upsert_categories,
+        "users": upsert_users,
+        "projects": upsert_projects,
+        "interactions": InteractionWriter(),
     }
+
+    async def write(kind: str, records: Sequence[Any]) -> UpsertResult:
+        if kind == "interactions":
+            await prepare_partitions(database, (record.at for record in records if record.at is not None))
+        async with database.write() as connection:
+            return await writers[kind](connection, records)
+
+    return write
 
 
 async def _consume_files(
-    files: Mapping[str, Path],
-    consumers: Mapping[str, BatchConsumer],
-    progress: OnProgress,
-    on_refusal: OnRefusal,
-    *,
-    checking: bool,
+    files: Mapping[str, Path], consume: BatchConsumer, progress: OnProgress, on_refusal: OnRefusal, *, checking: bool
 ) -> ImportReport:
     report = ImportReport()
     for kind, path in files.items():
@@ -207,7 +196,7 @@ async def _consume_files(
         batches = read_batches(path, kind)
         # Reading and validating run in a thread, so that a server that imports can process requests.
         while (batch := await asyncio.to_thread(next, batches, None)) is not None:
-            for line in await _consume_batch(batch, consumers[kind], counts):
+            for line in await _consume_batch(kind, batch, consume, counts):
                 on_refusal(line)
                 if len(report.refusals) < MAX_KEPT_REFUSALS:
                     report.refusals.append(line)
@@ -216,9 +205,9 @@ async def _consume_files(
     return report
 
 
-async def _consume_batch(batch: _Batch, consume: BatchConsumer, counts: FileReport) -> list[RefusedLine]:
+async def _consume_batch(kind: str, batch: _Batch, consume: BatchConsumer, counts: FileReport) -> list[RefusedLine]:
     """Pass a batch to the consumer, add the result to the counts, and return the refused lines."""
-    result = await consume(batch.records) if batch.records else UpsertResult()
+    result = await consume(kind, batch.records) if batch.records else UpsertResult()
     refused_lines = batch.refused_lines + [
         RefusedLine(counts.file, batch.line_numbers[refusal.index], _message(refusal.error))
         for refusal in result.refused

@@ -3,7 +3,7 @@
 import math
 import sqlite3
 import tempfile
-from collections.abc import Awaitable, Callable, Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from db.database.engine import Database
 from db.errors import UnknownReference
 from db.interactions.interactions import NewInteraction, record_interactions
 from db.models import Actor, Project, User
-from db.records import InteractionRecord, ProjectRecord, UserRecord
+from db.records import InteractionRecord, ProjectRecord
 from db.upsert_results import Refusal, UpsertResult, accepted, upsert_result
 
 MAX_CACHED_KEYS = 50_000
@@ -91,21 +91,15 @@ class ReferenceChecker:
         self._key_file.close()
         self._folder.cleanup()
 
-    def consumers(self) -> dict[str, Callable[[Sequence[Any]], Awaitable[UpsertResult]]]:
-        """Return, by kind of record, a function that checks a batch."""
-        return {
-            "tools": self._accept_all,
-            "categories": self._accept_all,
-            "users": self._check_users,
-            "projects": self._check_projects,
-            "interactions": self._check_interactions,
-        }
-
-    async def _accept_all(self, records: Sequence[Any]) -> UpsertResult:
-        return UpsertResult(unchanged=len(records))
-
-    async def _check_users(self, records: Sequence[UserRecord]) -> UpsertResult:
-        self._add_keys("user", (record.key for record in records))
+    async def check(self, kind: str, records: Sequence[Any]) -> UpsertResult:
+        """Check a batch of a kind of records. Records with an unknown reference are refused."""
+        match kind:
+            case "users":
+                self._add_keys("user", (record.key for record in records))
+            case "projects":
+                return await self._check_projects(records)
+            case "interactions":
+                return await self._check_interactions(records)
         return UpsertResult(unchanged=len(records))
 
     async def _check_projects(self, records: Sequence[ProjectRecord]) -> UpsertResult:
