@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, Self
 
 import orjson
-from sqlalchemy import JSON, BigInteger, Boolean, DateTime, Dialect, Integer, Text, bindparam
+from sqlalchemy import JSON, BigInteger, Boolean, DateTime, Dialect, Float, Integer, Text, bindparam
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -106,6 +106,9 @@ in_list = engine_function(
 The list is one bound value, so the statement is compiled once for any length, and the limit on bound variables (32,766
 on SQLite) does not apply. An expanding ``IN`` of 700 ids costs 1.5 ms of compilation per execution.
 """
+
+greatest = engine_function("greatest", Float(53), sqlite="max({0}, {1})", postgresql="GREATEST({0}, {1})")
+least = engine_function("least", Float(53), sqlite="min({0}, {1})", postgresql="LEAST({0}, {1})")
 
 ACTOR_ID = bindparam("actor", type_=BigIntId)
 IDS = bindparam("ids", type_=IntegerList())

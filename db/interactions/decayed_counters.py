@@ -29,7 +29,9 @@ from db.database.column_types import (
     IntegerList,
     UtcDateTime,
     engine_function,
+    greatest,
     in_list,
+    least,
 )
 from db.database.engine import Database
 from db.interactions.activity_time import active_hours, active_hours_of, hour_of_week
@@ -50,6 +52,9 @@ MAX_HALVINGS = 100.0
 
 _NEGLIGIBLE = 1e-9
 """Greatest rounding error of a sum from which everything was subtracted. Such sums are set to 0."""
+
+
+_REAL = Float(53)
 
 
 class FirstEngagement(NamedTuple):
@@ -84,12 +89,11 @@ def decay(value: ArrayLike, last_at_s: ArrayLike, at_s: ArrayLike, half_life_s: 
 
 
 def decay_factor(elapsed: ColumnElement[float], half_life: float) -> ColumnElement[float]:
-    """Return the factor of a decay, in SQL. Both arguments have the same unit."""
-    halvings = elapsed / literal(half_life, Float(53))
-    return func.power(literal(2.0, Float(53)), -case((halvings > MAX_HALVINGS, MAX_HALVINGS), else_=halvings))
+    """Return the factor of a decay, in SQL: 1 if `elapsed` is negative. Both arguments have the same unit."""
+    halvings = least(greatest(elapsed / literal(half_life, _REAL), 0.0), MAX_HALVINGS)
+    return func.power(literal(2.0, _REAL), -halvings)
 
 
-_REAL = Float(53)
 _AT_S = bindparam("at_s", type_=_REAL)
 _NAMES = ["project_id", *WALL_COLUMNS, *ACTIVE_COLUMNS, "as_of_s", "as_of_active_h"]
 
@@ -130,7 +134,7 @@ def _add_batch() -> Any:
         (ACTIVE_COLUMNS, ACTIVE_HALF_LIVES_H, "as_of_active_h"),
     ):
         stored = getattr(DecayedCounters, time)
-        latest = case((new[time] > stored, new[time]), else_=stored)
+        latest = greatest(new[time], stored)
         for name, half_life in zip(names, half_lives, strict=True):
             total = getattr(DecayedCounters, name) * decay_factor(latest - stored, half_life)
             total += new[name] * decay_factor(latest - new[time], half_life)
@@ -153,10 +157,7 @@ def _count_slice() -> Any:
     passed_s, passed_h = (_AT_S - first.c.at_s), (now_h - active_hours(first.c.at_s))
     aged = (
         select(first.c.project_id, first.c.weight, now_h.label("now_h"))
-        .add_columns(
-            case((passed_s > 0, passed_s), else_=0.0).label("passed_s"),
-            case((passed_h > 0, passed_h), else_=0.0).label("passed_h"),
-        )
+        .add_columns(passed_s.label("passed_s"), passed_h.label("passed_h"))
         .join(ActivityRate, ActivityRate.hour == hour_of_week(first.c.at_s))
         .cte("aged")
         .prefix_with("MATERIALIZED")

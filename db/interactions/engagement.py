@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, case, delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.database.batches import batch, columns_of, insert_batch
-from db.database.column_types import UNKNOWN_TIME
+from db.database.column_types import UNKNOWN_TIME, greatest, least
 from db.interactions.decayed_counters import FirstEngagement, add_first_engagements
 from db.interactions.network_cap import NetworkActor, count_network_actors
 from db.models import ENGAGEMENT_BIT, Engagement, EngagementKind, FeedKind, InteractionType
@@ -50,8 +50,8 @@ _inserted = _insert.excluded
 _UPSERT = _insert.on_conflict_do_update(
     index_elements=["actor_id", "project_id"],
     set_={
-        "first_at": case((_inserted.first_at < Engagement.first_at, _inserted.first_at), else_=Engagement.first_at),
-        "last_at": case((_inserted.last_at > Engagement.last_at, _inserted.last_at), else_=Engagement.last_at),
+        "first_at": least(_inserted.first_at, Engagement.first_at),
+        "last_at": greatest(_inserted.last_at, Engagement.last_at),
         "kinds": Engagement.kinds.bitwise_or(_inserted.kinds),
     },
 )

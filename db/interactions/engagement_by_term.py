@@ -43,7 +43,6 @@ class EngagementByTerm:
 
 _REAL = Float(53)
 _AT_S = bindparam("at_s", type_=_REAL)
-_PASSED_S = case((epoch(Engagement.last_at) < _AT_S, _AT_S - epoch(Engagement.last_at)), else_=0.0)
 
 _VIEWS = int(EngagementKind.VIEW | EngagementKind.CLICK)
 _DELIBERATE = int(EngagementKind.LIKE | EngagementKind.SAVE | EngagementKind.COMMENT | EngagementKind.FOLLOW)
@@ -58,7 +57,7 @@ def _learned_from(kinds: int, name: str) -> ColumnElement[bool]:
     return and_(Engagement.kinds.bitwise_and(kinds) > 0, _allows(name))
 
 
-_WEIGHT = decay_factor(_PASSED_S, HALF_LIFE_S) * case(
+_WEIGHT = decay_factor(_AT_S - epoch(Engagement.last_at), HALF_LIFE_S) * case(
     (_learned_from(_DELIBERATE, "learn_from_likes"), DELIBERATE_WEIGHT),
     (_learned_from(_VIEWS, "learn_from_views"), 1.0),
     else_=0.0,

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import case
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.database.batches import insert_batch
+from db.database.column_types import greatest
 from db.interactions.decayed_counters import decay_factor
 from db.models import NetworkCount
 from db.time_units import DAY_S
@@ -21,7 +21,7 @@ FULL_WEIGHT_ACTORS = 3.0
 """Number of actors of one network with full weight, enough for a household or small office."""
 
 _insert = insert_batch(NetworkCount, "project_id", "network", "actors", "as_of_s")
-_later_s = case((_insert.excluded.as_of_s > NetworkCount.as_of_s, _insert.excluded.as_of_s), else_=NetworkCount.as_of_s)
+_later_s = greatest(_insert.excluded.as_of_s, NetworkCount.as_of_s)
 _ADD = _insert.on_conflict_do_update(
     index_elements=["project_id", "network"],
     set_={

@@ -15,7 +15,7 @@ from sqlalchemy.sql import ColumnElement
 
 from db.catalog.project_cards import FEATURE_COLUMNS, TERMS, ProjectFeatures, ProjectFilter, conditions
 from db.catalog.visibility import PUBLIC
-from db.database.column_types import ID_RANGE, IDS, SINCE, UtcDateTime, in_list
+from db.database.column_types import ID_RANGE, IDS, SINCE, UtcDateTime, greatest, in_list, least
 from db.database.engine import Database
 from db.interactions.activity_time import active_hours, active_hours_of, hour_of_week
 from db.interactions.decayed_counters import (
@@ -69,9 +69,8 @@ _AT_S = bindparam("at_s", type_=_REAL)
 
 
 def _decayed(names: Sequence[str], half_lives: Sequence[float], passed: ColumnElement[float]) -> Any:
-    positive = case((passed > 0, passed), else_=0.0)
     return tuple(
-        getattr(DecayedCounters, name) * decay_factor(positive, half_life)
+        getattr(DecayedCounters, name) * decay_factor(passed, half_life)
         for name, half_life in zip(names, half_lives, strict=True)
     )
 
@@ -83,9 +82,9 @@ _WALL_COUNTS = _decayed(WALL_COLUMNS, HALF_LIVES_S, _AT_S - DecayedCounters.as_o
 _ACTIVE_COUNTS = _decayed(ACTIVE_COLUMNS, ACTIVE_HALF_LIVES_H, _AT_H - DecayedCounters.as_of_active_h)
 _CREATED_S = epoch(Project.created_at)
 _CREATED_H = active_hours(_CREATED_S)
-_AGE_H = case((_AT_H > _CREATED_H, _AT_H - _CREATED_H), else_=0.0)
+_AGE_H = greatest(_AT_H - _CREATED_H, 0.0)
 _OLDEST_H = bindparam("oldest_h", type_=_REAL)
-_CAPPED_AGE_H = case((_AGE_H < _OLDEST_H, _AGE_H), else_=_OLDEST_H)
+_CAPPED_AGE_H = least(_AGE_H, _OLDEST_H)
 _GRAVITY, _OFFSET_H = bindparam("gravity", type_=_REAL), bindparam("offset_h", type_=_REAL)
 _BACKGROUND = bindparam("background", type_=_REAL)
 _POPULARITY = sum(
@@ -253,7 +252,7 @@ def _count(type_: InteractionType, when: ColumnElement[bool]) -> ColumnElement[f
 
 def _growth(type_: InteractionType) -> ColumnElement[float]:
     last_day, before = _count(type_, Interaction.at > _DAY_AGO), _count(type_, Interaction.at <= _DAY_AGO)
-    return (last_day - before) / case((before > 1.0, before), else_=1.0)
+    return (last_day - before) / greatest(before, 1.0)
 
 
 _growths = (
@@ -266,8 +265,8 @@ _growths = (
     .subquery("growths")
 )
 _AGE_S = _AT_S - epoch(Project.created_at)
-_AGE_DAYS = case((_AGE_S > 0, _AGE_S), else_=0.0) / DAY_S
-_BASELINE = case((_growths.c.growth > 0, _growths.c.growth), else_=0.0) / (1.0 + 0.1 * _AGE_DAYS)
+_AGE_DAYS = greatest(_AGE_S, 0.0) / DAY_S
+_BASELINE = greatest(_growths.c.growth, 0.0) / (1.0 + 0.1 * _AGE_DAYS)
 _WRITE_BASELINE = (
     update(Project).where(Project.id == _growths.c.project_id).values(engagement_velocity=_BASELINE, **_UPDATED)
 )
