@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import bindparam, case, delete, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.sql import Executable
+from sqlalchemy.sql.dml import Delete, Insert
 
 from db.actors.users import lock_actors, raise_versions
 from db.catalog.visibility import PUBLIC, PUBLIC_USER
@@ -24,9 +23,6 @@ _SUBJECTS = {
 }
 """Column of the muted subject, by kind."""
 
-_SUBJECT = bindparam("subject", type_=BigIntId)
-_DISMISSED = bindparam("dismissed", type_=BigIntId)
-
 
 @dataclass(frozen=True, slots=True)
 class Muted:
@@ -41,19 +37,7 @@ class Muted:
     id: int  # increases with time, and is the position of a cursor
 
 
-_INSERT = {
-    column.key: insert(Mute)
-    .values({"actor_id": ACTOR_ID, column.key: _SUBJECT, "dismissed_id": _DISMISSED, "created_at": bindparam("at")})
-    .on_conflict_do_nothing()
-    .returning(Mute.id)
-    for column in set(_SUBJECTS.values())
-}
-_DELETE = {
-    column.key: delete(Mute).where(Mute.actor_id == ACTOR_ID, column == _SUBJECT).returning(Mute.id)
-    for column in set(_SUBJECTS.values())
-}
-_DELETE_DISMISSED = delete(Mute).where(Mute.actor_id == ACTOR_ID, Mute.dismissed_id == _DISMISSED).returning(Mute.id)
-MUTES = (
+_MUTES = (
     select(
         case(
             (Mute.owner_id.is_not(None), MuteKind.OWNER.value),
@@ -92,26 +76,33 @@ async def mute(
 
     `dismissed_id` is the project whose dismissal creates the mute. `unmute_dismissed` removes such mutes.
     """
-    parameters = {"actor": actor_id, "subject": subject_id, "dismissed": dismissed_id, "at": now()}
-    return await _change(connection, _INSERT[_SUBJECTS[kind].key], parameters)
+    values = {
+        "actor_id": actor_id,
+        _SUBJECTS[kind].key: subject_id,
+        "dismissed_id": dismissed_id,
+        "created_at": now(),
+    }
+    return await _change(connection, actor_id, insert(Mute).values(values).on_conflict_do_nothing())
 
 
 async def unmute(connection: AsyncConnection, actor_id: int, kind: MuteKind, subject_id: int) -> bool:
     """Remove a mute; return whether it existed."""
-    return await _change(connection, _DELETE[_SUBJECTS[kind].key], {"actor": actor_id, "subject": subject_id})
+    statement = delete(Mute).where(Mute.actor_id == actor_id, _SUBJECTS[kind] == subject_id)
+    return await _change(connection, actor_id, statement)
 
 
 async def unmute_dismissed(connection: AsyncConnection, actor_id: int, project_id: int) -> bool:
     """Remove the mutes that the dismissal of a project created; return whether there were any."""
-    return await _change(connection, _DELETE_DISMISSED, {"actor": actor_id, "dismissed": project_id})
+    statement = delete(Mute).where(Mute.actor_id == actor_id, Mute.dismissed_id == project_id)
+    return await _change(connection, actor_id, statement)
 
 
-async def _change(connection: AsyncConnection, statement: Executable, values: dict[str, Any]) -> bool:
-    """Lock the actor, run a statement that returns the changed mutes, and raise the version if it returns any."""
-    await lock_actors(connection, [values["actor"]])
-    if (await connection.execute(statement, values)).first() is None:
+async def _change(connection: AsyncConnection, actor_id: int, statement: Insert | Delete) -> bool:
+    """Lock the actor, add or delete mutes, and raise the version if any mute changed."""
+    await lock_actors(connection, [actor_id])
+    if (await connection.execute(statement.returning(Mute.id))).first() is None:
         return False
-    await raise_versions(connection, [values["actor"]])
+    await raise_versions(connection, [actor_id])
     return True
 
 
@@ -122,4 +113,4 @@ async def mutes_of(
     if actor_id is None:
         return []
     parameters = {"actor": actor_id, "first": first, "before": _MAX_ID if before_id is None else before_id}
-    return [Muted(MuteKind(row.kind), *row[1:]) for row in await database.fetch(MUTES, parameters)]
+    return [Muted(MuteKind(row.kind), *row[1:]) for row in await database.fetch(_MUTES, parameters)]
