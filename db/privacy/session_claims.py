@@ -106,36 +106,33 @@ def _move(table: Table) -> Any:
 _MOVE = {table.name: _move(table) for table in PERSONAL}
 _DROP = {table.name: delete(table).where(table.c.actor_id == _SESSION_ACTOR) for table in PERSONAL}
 
-_of_account, _of_session = table_of(Engagement).alias("mine"), table_of(Engagement).alias("theirs")
+_session_engagement = table_of(Engagement).alias("session_engagement")
 _BOTH_ENGAGED = (
     select(
-        _of_account.c.project_id, _of_account.c.first_at, _of_account.c.last_at, _of_account.c.kinds,
-        _of_account.c.weight,
-        _of_session.c.first_at.label("session_first_at"), _of_session.c.last_at.label("session_last_at"),
-        _of_session.c.kinds.label("session_kinds"), _of_session.c.weight.label("session_weight"),
+        Engagement.project_id, Engagement.first_at, Engagement.last_at, Engagement.kinds, Engagement.weight,
+        _session_engagement.c.first_at.label("session_first_at"),
+        _session_engagement.c.last_at.label("session_last_at"),
+        _session_engagement.c.kinds.label("session_kinds"), _session_engagement.c.weight.label("session_weight"),
     )
-    .join(
-        _of_session,
-        and_(_of_session.c.project_id == _of_account.c.project_id, _of_session.c.actor_id == _SESSION_ACTOR),
-    )
-    .where(_of_account.c.actor_id == _ACCOUNT_ACTOR)
+    .join(_session_engagement, _session_engagement.c.project_id == Engagement.project_id)
+    .where(Engagement.actor_id == _ACCOUNT_ACTOR, _session_engagement.c.actor_id == _SESSION_ACTOR)
 )  # fmt: skip
 _UPSERT_ENGAGEMENT = upsert_batch(
     Engagement, "actor_id", "project_id", "first_at", "last_at", "kinds", "weight", key=["actor_id", "project_id"],
     keep=["weight"],
 )  # fmt: skip
-_like = table_of(Like).alias("theirs")
-_BOTH_LIKED = select(Like.project_id).join(_like, _like.c.project_id == Like.project_id).where(
-    Like.actor_id == _ACCOUNT_ACTOR, _like.c.actor_id == _SESSION_ACTOR
+_session_like = table_of(Like).alias("session_like")
+_BOTH_LIKED = select(Like.project_id).join(_session_like, _session_like.c.project_id == Like.project_id).where(
+    Like.actor_id == _ACCOUNT_ACTOR, _session_like.c.actor_id == _SESSION_ACTOR
 )  # fmt: skip
-_view = table_of(Interaction).alias("theirs")
+_session_view = table_of(Interaction).alias("session_view")
 _BOTH_VIEWED = (
     select(Interaction.project_id, func.count().label("views"))
     .join(
-        _view,
+        _session_view,
         and_(
-            *(_view.c[c.key] == c for c in (Interaction.project_id, Interaction.type, Interaction.at)),
-            _view.c.actor_id == _SESSION_ACTOR,
+            *(_session_view.c[c.key] == c for c in (Interaction.project_id, Interaction.type, Interaction.at)),
+            _session_view.c.actor_id == _SESSION_ACTOR,
         ),
     )
     .where(Interaction.actor_id == _ACCOUNT_ACTOR, Interaction.type == InteractionType.VIEW.value)
@@ -146,7 +143,7 @@ _BOTH_VIEWED = (
 def _use_earlier_time(model: Any) -> Any:
     """Return an update of states that both actors have: the account's row gets the earlier time."""
     table = table_of(model)
-    other = table.alias("theirs")
+    other = table.alias("session_state")
     same = and_(other.c.project_id == table.c.project_id, other.c.actor_id == _SESSION_ACTOR)
     earlier = select(other.c.created_at).where(same, other.c.created_at < table.c.created_at)
     return (
@@ -159,28 +156,28 @@ def _use_earlier_time(model: Any) -> Any:
 _USE_EARLIER_TIMES = [_use_earlier_time(model) for model in (Like, Save, Dismissal)]
 
 # An interest stated in the session replaces a learned or imported interest of the account.
-_stated = table_of(UserTag).alias("stated")
+_session_interest = table_of(UserTag).alias("session_interest")
 _DELETE_OVERRIDDEN_INTERESTS = delete(UserTag).where(
     UserTag.actor_id == _ACCOUNT_ACTOR,
     UserTag.source.not_in(_STATED_SOURCES),
-    select(_stated.c.term_id)
+    select(_session_interest.c.term_id)
     .where(
-        _stated.c.actor_id == _SESSION_ACTOR,
-        _stated.c.term_id == UserTag.term_id,
-        _stated.c.source.in_(_STATED_SOURCES),
+        _session_interest.c.actor_id == _SESSION_ACTOR,
+        _session_interest.c.term_id == UserTag.term_id,
+        _session_interest.c.source.in_(_STATED_SOURCES),
     )
     .exists(),
 )
-_newer = table_of(OnboardingResponse).alias("newer")
+_session_answer = table_of(OnboardingResponse).alias("session_answer")
 _DELETE_OUTDATED_ANSWERS = (
     delete(OnboardingResponse)
     .where(
         OnboardingResponse.actor_id == _ACCOUNT_ACTOR,
-        select(_newer.c.id)
+        select(_session_answer.c.id)
         .where(
-            _newer.c.actor_id == _SESSION_ACTOR,
-            _newer.c.question_id == OnboardingResponse.question_id,
-            _newer.c.updated_at > OnboardingResponse.updated_at,
+            _session_answer.c.actor_id == _SESSION_ACTOR,
+            _session_answer.c.question_id == OnboardingResponse.question_id,
+            _session_answer.c.updated_at > OnboardingResponse.updated_at,
         )
         .exists(),
     )
