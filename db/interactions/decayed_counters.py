@@ -128,7 +128,8 @@ def _batch_sums() -> Any:
 
 def _add_batch() -> Any:
     statement = insert(table_of(DecayedCounters)).from_select(_NAMES, _batch_sums(), include_defaults=False)
-    new, changed = statement.excluded, {}
+    new = statement.excluded
+    changed: dict[str, Any] = {}
     for names, half_lives, time in (
         (WALL_COLUMNS, HALF_LIVES_S, "as_of_s"),
         (ACTIVE_COLUMNS, ACTIVE_HALF_LIVES_H, "as_of_active_h"),
