@@ -128,16 +128,16 @@ def _object(id_: int, record: dict[str, Any], text: str, vector: Vector) -> Proj
     )
 
 
-def _keys(hits: HybridHits) -> Ranking:
-    return [one.key for one in hits.features]
-
-
 def ways(store: EmbeddedVectorStore, texts: dict[str, str]) -> dict[str, Search]:
-    """Return the search methods by name."""
+    """Return the search methods by name. `texts` maps the keys of all projects, in the order of their ids, to texts."""
+    keys = list(texts)
+
+    def ranking(hits: HybridHits) -> Ranking:
+        return [keys[id_ - 1] for id_ in hits.ids.tolist()]
 
     def at(alpha: float) -> Search:
         async def search(query: str, vector: Vector) -> Ranking:
-            return _keys(await store.hybrid(query, vector, alpha, 2 * WINDOW, EVERYTHING))
+            return ranking(await store.hybrid(query, vector, alpha, 2 * WINDOW, EVERYTHING))
 
         return search
 
@@ -145,10 +145,9 @@ def ways(store: EmbeddedVectorStore, texts: dict[str, str]) -> dict[str, Search]
         hits = await store.hybrid(query, vector, DEFAULT_ALPHA, 2 * WINDOW, EVERYTHING)
         by_words = sorted(range(len(hits.ids)), key=lambda place: -hits.keyword_parts[place])[:TOP]
         words = len(query_words(query)) or 1
-        covered = max(
-            (len(matched_words(query, texts[hits.features[place].key])) / words for place in by_words), default=0.0
-        )
-        return _keys(reweight(hits, DEFAULT_ALPHA, adapt_alpha(DEFAULT_ALPHA, covered)))
+        best_texts = (texts[keys[hits.ids[place] - 1]] for place in by_words)
+        covered = max((len(matched_words(query, text)) / words for text in best_texts), default=0.0)
+        return ranking(reweight(hits, DEFAULT_ALPHA, adapt_alpha(DEFAULT_ALPHA, covered)))
 
     return {
         "keywords": at(0.0),

@@ -125,7 +125,7 @@ async def search_words(
         asked.append(" ".join(words[first : first + 6]))
 
     async def by_words(number: int) -> None:
-        await store.keyword(asked[number], WINDOW, where)
+        await store.hybrid(asked[number], None, 0.0, WINDOW, where)
 
     async def by_both(number: int) -> None:
         await store.hybrid(asked[number], queries[number % len(queries)], 0.7, HYBRID_LIMIT, where)

@@ -1,6 +1,5 @@
 """Errors of the stores."""
 
-from collections.abc import Mapping
 from enum import StrEnum
 
 
@@ -48,15 +47,6 @@ class UnknownReference(InvalidRecord):
 
 class ProtectedUser(InvalidRecord):
     """The user is an administrator: only an administrator may change the role or delete the user."""
-
-
-class RefusedObjects(InvalidRecord):
-    """A store rejected some objects and stored the others; `refused` maps the rejected keys to reasons."""
-
-    def __init__(self, refused: Mapping[str, str]) -> None:
-        reasons = "; ".join(f"{key}: {reason}" for key, reason in refused.items())
-        super().__init__(f"{len(refused)} refused: {reasons}")
-        self.refused = dict(refused)
 
 
 class MigrationPending(DatabaseLayerError):

@@ -70,11 +70,9 @@ class Comparison:
         differing: dict[DocumentName, _Fingerprints] = {}
         for kind in OutboxKind:
             first_pass = await self._find_differences(kind, None)
-            for keys in _pages(list(first_pass)):
-                pending = await outbox.pending(self._database, kind, keys)
-                for key, is_dead in pending.items():
-                    if not (is_dead and include_dead):
-                        del first_pass[key]
+            for key, is_dead in (await outbox.pending(self._database, kind, list(first_pass))).items():
+                if not (is_dead and include_dead):
+                    del first_pass[key]
             second_pass = await self._find_differences(kind, first_pass) if first_pass else {}
             differing |= {
                 (kind, key): fingerprints
@@ -96,23 +94,20 @@ class Comparison:
             async for key, fingerprint in listing(self._vectors, kind, self._generation)
             if selected_keys is None or key in selected_keys
         }
+        if selected_keys is None:
+            keys = [key async for page in pages(self._documents, kind, PAGE_SIZE) for key in page]
+        else:
+            keys = list(selected_keys)
         differences: dict[str, _Fingerprints] = {}
-        async for keys in self._keys(kind, selected_keys):
-            documents = (await self._documents.read(kind, keys)).documents
-            for key in keys:
+        for start in range(0, len(keys), PAGE_SIZE):
+            page = keys[start : start + PAGE_SIZE]
+            documents = (await self._documents.read(kind, page)).documents
+            for key in page:
                 fingerprints = (documents[key].fingerprint if key in documents else None, indexed.pop(key, None))
                 if fingerprints[0] != fingerprints[1]:
                     differences[key] = fingerprints
         # The remaining documents are not public, or deleted, or new; the second pass drops the new ones.
         return differences | {key: (None, fingerprint) for key, fingerprint in indexed.items()}
-
-    async def _keys(self, kind: OutboxKind, selected_keys: Collection[str] | None) -> AsyncIterator[list[str]]:
-        if selected_keys is not None:
-            for keys in _pages(list(selected_keys)):
-                yield keys
-            return
-        async for keys in pages(self._documents, kind, PAGE_SIZE):
-            yield keys
 
 
 async def pages(documents: IndexDocumentReader, kind: OutboxKind, limit: int) -> AsyncIterator[list[str]]:
@@ -132,8 +127,3 @@ async def listing(
         for entry in page:
             yield entry
         after = page[-1][0]
-
-
-def _pages(keys: list[str]) -> Iterator[list[str]]:
-    for start in range(0, len(keys), PAGE_SIZE):
-        yield keys[start : start + PAGE_SIZE]

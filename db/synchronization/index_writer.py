@@ -6,10 +6,11 @@ from dataclasses import replace
 import numpy as np
 
 from db.embeddings.base import Embedder, Vectors
-from db.errors import InvalidRecord, RefusedObjects
+from db.errors import InvalidRecord
 from db.models import OutboxKind
-from db.synchronization.index_documents import IndexChanges
-from db.vectors.base import PROFILE, PROJECT, TOOL, IndexDocument, VectorStore
+from db.stores import Stores
+from db.synchronization.index_documents import IndexChanges, IndexDocumentReader
+from db.vectors.base import PROFILE, PROJECT, TOOL, VectorStore
 
 DocumentName = tuple[OutboxKind, str]
 """The collection and the outbox key of a document."""
@@ -25,6 +26,11 @@ class IndexWriter:
         self._vectors = vectors
         self._embedder = embedder
 
+    async def generations(self) -> list[str | None]:
+        """Return the generations that hold every change: the active one, and the staged one if there is one."""
+        staged = await self._vectors.staged()
+        return [None] if staged is None else [None, staged]
+
     async def remove(self, kind: OutboxKind, keys: Sequence[str], generations: Sequence[str | None]) -> None:
         """Remove documents from each generation. The embedder is not used."""
         for generation in generations if keys else ():
@@ -33,22 +39,22 @@ class IndexWriter:
     async def write(
         self, changes: Mapping[OutboxKind, IndexChanges], generations: Sequence[str | None]
     ) -> dict[DocumentName, str]:
-        """Embed all documents in one call, write them to each generation, and return the reason of each rejected one.
+        """Embed all documents in one call, write them to each generation, and return the reason for each rejected one.
 
         Raises `StoreUnavailable` if the index or the embedder is unavailable. Some documents may have been written by
         then; writes are idempotent.
         """
         names: list[DocumentName] = [(kind, key) for kind, change in changes.items() for key in change.documents]
         vectors, rejected = await self._embed([changes[kind].texts[key] for kind, key in names], names)
-        rows = dict(zip(names, vectors, strict=True))
+        vector_by_name = dict(zip(names, vectors, strict=True))
         for kind, change in changes.items():
             documents = [
-                replace(document, vector=rows[kind, key])
+                replace(document, vector=vector_by_name[kind, key])
                 for key, document in change.documents.items()
                 if (kind, key) not in rejected
             ]
             for generation in generations if documents else ():
-                reasons = await self._put(documents, generation)
+                reasons = await self._vectors.upsert(documents, generation)
                 rejected |= {(kind, key): reason for key, reason in reasons.items()}
         return rejected
 
@@ -68,22 +74,18 @@ class IndexWriter:
                     rejected[name] = error.message
         return vectors, rejected
 
-    async def _put(self, documents: Sequence[IndexDocument], generation: str | None) -> dict[str, str]:
-        """Write documents in one call, and return the reason of each rejected one by key.
 
-        If the store does not name the rejected documents, each document is written separately.
-        """
-        try:
-            await self._vectors.upsert(documents, generation)
-        except RefusedObjects as error:
-            keys = {document.key for document in documents}
-            return {key: reason for key, reason in error.refused.items() if key in keys}
-        except InvalidRecord as error:
-            if len(documents) == 1:
-                return {documents[0].key: error.message}
-        else:
-            return {}
-        rejected: dict[str, str] = {}
-        for document in documents:
-            rejected |= await self._put([document], generation)
-        return rejected
+async def refresh_profile(stores: Stores, actor_id: int) -> None:
+    """Write the current profile of a viewer to the index at once, for a request whose result depends on its vector.
+
+    The outbox row of the change is kept, and a worker processes it within a second. So the index is also right after a
+    crash, or if a worker has written an older profile meanwhile. Writes are idempotent.
+
+    Raises `StoreUnavailable` if the index or the embedding model is unavailable; the outbox row is processed later.
+    """
+    writer = IndexWriter(stores.vectors, stores.embedder)
+    documents = IndexDocumentReader(stores.database, (stores.embedder.model, stores.embedder.dimension))
+    changes = await documents.read(OutboxKind.PROFILE, [str(actor_id)])
+    generations = await writer.generations()
+    await writer.remove(OutboxKind.PROFILE, changes.remove, generations)
+    await writer.write({OutboxKind.PROFILE: changes}, generations)

@@ -22,10 +22,10 @@ from db.database.engine import Database
 from db.embeddings.base import Embedder
 from db.errors import IndexIncomplete
 from db.models import OutboxKind
-from db.outbox import RETRY_AFTER, Lease
+from db.outbox import RETRY_AFTER
 from db.synchronization.index_comparison import Comparison, Differences, listing, pages
 from db.synchronization.index_documents import IndexDocumentReader
-from db.synchronization.index_writer import COLLECTIONS, IndexWriter
+from db.synchronization.index_writer import COLLECTIONS
 from db.synchronization.synchronizer import IndexSynchronizer
 from db.vectors.base import VectorStore
 
@@ -61,10 +61,8 @@ class Reindex:
         self._vectors = vectors
         self._embedding_space = (embedder.model, embedder.dimension)
         self._documents = IndexDocumentReader(database, self._embedding_space)
-        self._writer = IndexWriter(vectors, embedder)
         self._synchronizer = IndexSynchronizer(database, vectors, embedder, retry_after=retry_after)
-        self._retry_after = retry_after
-        self._written = self._kept = self._rejected = 0
+        self._kept = 0
 
     async def totals(self) -> dict[OutboxKind, int]:
         """Return the number of rows that may have a document, actors without any known preference included."""
@@ -93,21 +91,20 @@ class Reindex:
         unfinished = await self._vectors.staged()
         generation = unfinished if unfinished is not None else await self._vectors.stage()
         for kind in OutboxKind:
-            fingerprints = (
-                {} if unfinished is None else dict([pair async for pair in listing(self._vectors, kind, unfinished)])
-            )
-            await self._fill(kind, generation, fingerprints, progress)
+            # A new generation is empty, so there is nothing to list.
+            entries = [] if unfinished is None else [entry async for entry in listing(self._vectors, kind, unfinished)]
+            await self._fill(kind, generation, dict(entries), progress)
         await self._drain(progress)
         await self._discard_if_incomplete(generation)
         if assert_still_leader is not None:
             await assert_still_leader()
         await self._vectors.publish(generation)
-        return ReindexReport(self.written, self._kept, self._rejected, await self._vectors.counts())
+        return ReindexReport(self.written, self._kept, self._synchronizer.rejected, await self._vectors.counts())
 
     @property
     def written(self) -> int:
         """Number of documents written so far, including the documents of outbox rows."""
-        return self._written + self._synchronizer.written
+        return self._synchronizer.written
 
     async def compare(self) -> Differences:
         """Return the differences between active generation and database, except documents with an outbox row."""
@@ -130,26 +127,26 @@ class Reindex:
 
         `fingerprints` holds the fingerprints in the generation by key. All keys of the database are removed from it.
         """
-        step, total, written_before, keys_read = f"{kind.value}s", await self._documents.total(kind), self._written, 0
+        step, total, written_before, keys_read = f"{kind.value}s", await self._documents.total(kind), self.written, 0
         async for keys in pages(self._documents, kind, BATCH):
             outdated = await self._outdated_keys(kind, keys, fingerprints) if fingerprints else keys
             leases = await outbox.claim(self._database, kind, outdated, LEASE_S)
-            await self._write(kind, leases, generation)
+            if leases:
+                await self._synchronizer.process(leases, generation)
             keys_read += len(keys)
-            progress(step, min(keys_read / max(total, 1), 1.0), self._written - written_before)
+            progress(step, min(keys_read / max(total, 1), 1.0), self.written - written_before)
         if keys_read:
-            progress(step, 1.0, self._written - written_before)
+            progress(step, 1.0, self.written - written_before)
         async with self._database.write() as connection:
             await outbox.enqueue(connection, kind, list(fingerprints), urgent=True)
 
     async def _drain(self, progress: Progress) -> None:
         """Process the outbox rows of changes before and during the rebuild."""
-        waiting, processed = (await outbox.backlog(self._database)).rows, 0
-        while batch_size := await self._synchronizer.drain():
-            processed += batch_size
-            progress("rows of the outbox", min(processed / max(waiting, 1), 0.99), self._synchronizer.written)
-        if processed:
-            progress("rows of the outbox", 1.0, self._synchronizer.written)
+        written_before = self.written
+        if (await outbox.backlog(self._database)).rows:
+            await self._synchronizer.drain_all(
+                lambda share, _: progress("rows of the outbox", share, self.written - written_before)
+            )
 
     async def _outdated_keys(self, kind: OutboxKind, keys: Sequence[str], fingerprints: dict[str, str]) -> list[str]:
         """Return the keys whose document in the generation is missing, outdated or surplus."""
@@ -160,22 +157,6 @@ class Reindex:
         self._kept += len(documents) - len(outdated)
         return outdated + surplus
 
-    async def _write(self, kind: OutboxKind, leases: Sequence[Lease], generation: str) -> None:
-        if not leases:
-            return
-        changes = await self._documents.read(kind, [lease.key for lease in leases])
-        await self._writer.remove(kind, changes.remove, [generation])
-        rejected = await self._writer.write({kind: changes}, [generation])
-        if kind is OutboxKind.PROJECT:
-            public = await self._documents.public(list(changes.documents))
-            await self._writer.remove(kind, [key for key in changes.documents if key not in public], [generation])
-        await outbox.settle(self._database, [lease for lease in leases if (kind, lease.key) not in rejected])
-        for lease in leases:
-            if (reason := rejected.get((kind, lease.key))) is not None:
-                await outbox.reject(self._database, [lease], reason, self._retry_after)
-        self._rejected += len(rejected)
-        self._written += len(changes.documents) - len(rejected)
-
     async def _discard_if_incomplete(self, generation: str) -> None:
         """Discard the new generation and raise `IndexIncomplete` if it must not be activated."""
         reason = await self._incompleteness(generation)
@@ -184,10 +165,10 @@ class Reindex:
             raise IndexIncomplete(f"the new index is not activated, the old one stays: {reason}")
 
     async def _incompleteness(self, generation: str) -> str | None:
-        self._rejected += self._synchronizer.rejected
-        total = self.written + self._kept + self._rejected
-        if self._rejected > max(MAX_REJECTED, MAX_REJECTED_SHARE * total):
-            return f"it rejects {self._rejected} of {total} documents; see: explore outbox"
+        rejected = self._synchronizer.rejected
+        total = self.written + self._kept + rejected
+        if rejected > max(MAX_REJECTED, MAX_REJECTED_SHARE * total):
+            return f"it rejects {rejected} of {total} documents; see: explore outbox"
         counts = await self._vectors.counts(generation)
         comparison = Comparison(self._database, self._documents, self._vectors, generation)
         differences = await comparison.run(include_dead=False)

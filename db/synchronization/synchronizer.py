@@ -14,7 +14,7 @@ from db.errors import Store, StoreUnavailable
 from db.models import OutboxKind
 from db.outbox import Lease
 from db.synchronization.index_documents import IndexChanges, IndexDocumentReader
-from db.synchronization.index_writer import IndexWriter
+from db.synchronization.index_writer import DocumentName, IndexWriter
 from db.vectors.base import VectorStore
 
 log = logging.getLogger(__name__)
@@ -92,11 +92,19 @@ class IndexSynchronizer:
         counting an attempt.
         """
         leases = await outbox.take(self._database, limit, LEASE_S, only_urgent=only_urgent)
-        if not leases:
-            return 0
+        if leases:
+            await self.process(leases)
+        return len(leases)
+
+    async def process(self, leases: Sequence[Lease], generation: str | None = None) -> None:
+        """Write and remove the documents of leased rows, and settle, release or reject the rows.
+
+        Writes to `generation` only; if it is None, to the active and the staged generation.
+        """
         removed_leases: list[Lease] = []
         try:
-            generations = await self._generations()
+            # Read after leasing the rows: a rebuild that starts later reads their changes from the database.
+            generations = await self._generations() if generation is None else [generation]
             changes = {
                 kind: await self._documents.read(kind, [lease.key for lease in leases if lease.kind is kind])
                 for kind in OutboxKind
@@ -115,23 +123,17 @@ class IndexSynchronizer:
             if (reason := rejected.get((lease.kind, lease.key))) is not None:
                 log.error("the index rejects %s %s: %s", lease.kind.value, lease.key, reason)
                 await outbox.reject(self._database, [lease], reason, self._retry_after)
-        return len(leases)
 
     async def _generations(self) -> list[str | None]:
-        """Return the generations to write to.
-
-        Call this after leasing the outbox rows: a rebuild that starts later reads their changes from the database.
-        """
         if not self._is_prepared:
             await self._vectors.prepare(*self._embedding_space)
             self._is_prepared = True
-        staged = await self._vectors.staged()
-        return [None] if staged is None else [None, staged]
+        return await self._writer.generations()
 
     async def _write(
         self, changes: Mapping[OutboxKind, IndexChanges], generations: Sequence[str | None]
-    ) -> dict[tuple[OutboxKind, str], str]:
-        """Write documents, remove projects that are not public any more, and return the reasons of rejections."""
+    ) -> dict[DocumentName, str]:
+        """Write documents, remove projects that are not public any more, and return the reasons for rejections."""
         rejected = await self._writer.write(changes, generations)
         written = list(changes[OutboxKind.PROJECT].documents)
         public = await self._documents.public(written)

@@ -106,17 +106,6 @@ class VectorFilter:
     owner: int | None = None  # only projects of this user
 
 
-@dataclass(frozen=True, slots=True)
-class HitFeatures:
-    """Immutable attributes of a hit, returned with the hit to avoid a second query."""
-
-    key: str
-    type: str
-    owner_id: int | None
-    created_at: datetime
-    term_ids: tuple[int, ...]
-
-
 def _no_ids() -> Ids:
     return np.empty(0, np.int64)
 
@@ -127,12 +116,10 @@ def _no_scores() -> Vector:
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """Projects found by one search, best first."""
+    """Projects found by a vector search or a keyword search, best first."""
 
     ids: Ids = field(default_factory=_no_ids)  # (n,) project ids
-    # (n,) cosine similarities from −1 to 1; BM25 scores for a keyword search
-    scores: Vector = field(default_factory=_no_scores)
-    features: tuple[HitFeatures, ...] = ()  # features of each hit, in order
+    scores: Vector = field(default_factory=_no_scores)  # (n,) cosine similarities from −1 to 1, or BM25 scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +127,15 @@ class HybridHits:
     """Projects found by a hybrid search (vectors and keywords), best first."""
 
     ids: Ids = field(default_factory=_no_ids)  # (n,) project ids
-    scores: Vector = field(default_factory=_no_scores)  # (n,) `vector_parts` + `keyword_parts`
     # (n,) alpha x the normalized similarity; 0 for a project that the vector search did not find
     vector_parts: Vector = field(default_factory=_no_scores)
     # (n,) (1 − alpha) x the normalized BM25 score; 0 for a project that the keyword search did not find
     keyword_parts: Vector = field(default_factory=_no_scores)
-    features: tuple[HitFeatures, ...] = ()  # features of each hit, in order
+
+    @property
+    def scores(self) -> Vector:
+        """The (n,) sums of both parts."""
+        return self.vector_parts + self.keyword_parts
 
 
 def collection_name(kind: str, model: str, dimension: int) -> str:
@@ -172,15 +162,26 @@ def microseconds(time: datetime) -> int:
     return (time - _EPOCH) // timedelta(microseconds=1)
 
 
-def from_microseconds(value: int) -> datetime:
-    """Convert whole microseconds since 1970 to a time."""
-    return _EPOCH + timedelta(microseconds=value)
-
-
 def unit(vector: Vector) -> Vector:
     """Scale a vector to length 1. A vector of zeros is returned unchanged."""
     length = np.linalg.norm(vector.astype(np.float64))
     return (vector / length if length > 0 else vector).astype(np.float32)
+
+
+def unit_query(vector: Vector, dimension: int) -> Vector:
+    """Scale a query vector to length 1; raise `ValueError` if it has another dimension than the index."""
+    if vector.shape != (dimension,):
+        raise ValueError(f"a vector of shape {vector.shape} cannot be compared with vectors of {dimension} components")
+    return unit(vector)
+
+
+def invalid_vectors(documents: Sequence[IndexDocument], dimension: int) -> dict[str, str]:
+    """Return, by document key, why a vector cannot be stored; valid vectors are left out."""
+    return {
+        document.key: f"its vector of shape {document.vector.shape} is not {dimension} finite numbers"
+        for document in documents
+        if document.vector.shape != (dimension,) or not np.isfinite(document.vector).all()
+    }
 
 
 class VectorStore(Protocol):
@@ -200,15 +201,11 @@ class VectorStore(Protocol):
     async def preload(self) -> None:
         """Load data for the next searches in advance. To be called about every second."""
 
-    async def upsert(self, documents: Sequence[IndexDocument], generation: str | None = None) -> None:
-        """Write documents of one kind. Idempotent: a document replaces the document with the same key.
+    async def upsert(self, documents: Sequence[IndexDocument], generation: str | None = None) -> dict[str, str]:
+        """Write documents of one kind, and return the reason for each rejected document by key.
 
-        Raises
-        ------
-        InvalidRecord
-            If a vector has another dimension or is not finite; nothing has been written.
-        RefusedObjects
-            If the store rejects some documents; the other documents have been written.
+        A document replaces the document with the same key, so the call is idempotent. A document is rejected if its
+        vector has another dimension or is not finite, or if the store does not accept it. The others are written.
         """
 
     async def remove(self, kind: str, keys: Sequence[str], generation: str | None = None) -> None:
@@ -217,20 +214,15 @@ class VectorStore(Protocol):
     async def near(self, vector: Vector, limit: int, where: VectorFilter) -> Hits:
         """Return the projects nearest to a vector by cosine, ties by id. A vector of zeros has no hits."""
 
-    async def keyword(self, query: str, limit: int, where: VectorFilter) -> Hits:
-        """Return the projects with the highest BM25 score of their terms (`db.vectors.text_analysis`), ties by id.
-
-        Any text is a valid query. A query of stop words only has no hits.
-        """
-
     async def hybrid(
         self, query: str, vector: Vector | None, alpha: float, limit: int, where: VectorFilter
     ) -> HybridHits:
-        """Search by keywords and by vector, and fuse the results by relativeScoreFusion (`db.vectors.fusion`).
+        """Search by vector and by keywords, and fuse the hits by relativeScoreFusion (`db.vectors.fusion`).
 
-        `alpha` is the weight of the vector search: with 1 there is no keyword search, with 0 no vector search. If
-        `vector` is None or zeros, only keywords are searched, still with the weight 1 − alpha. Raises `ValueError` if
-        `alpha` is not from 0 to 1.
+        The keyword search ranks projects by the BM25 score of the query's terms (`db.vectors.text_analysis`). Any text
+        is a valid query. `alpha` is the weight of the vector search: with 1 there is no keyword search, with 0 no
+        vector search. If `vector` is None or zeros, only keywords are searched, still with the weight 1 − alpha. Raises
+        `ValueError` if `alpha` is not from 0 to 1.
         """
 
     async def similarities(self, vector: Vector, ids: Ids) -> Vector:
@@ -249,9 +241,9 @@ class VectorStore(Protocol):
         """Return the number of documents of each kind."""
 
     async def listing(
-        self, collection: str, after: str | None, limit: int, generation: str | None = None
+        self, kind: str, after: str | None, limit: int, generation: str | None = None
     ) -> list[tuple[str, str]]:
-        """Return (key, fingerprint) of up to `limit` documents after the key `after`, sorted by code point."""
+        """Return (key, fingerprint) of up to `limit` documents of a kind after the key `after`, by code point."""
 
     async def stage(self) -> str:
         """Create an empty generation beside the active one, drop an unfinished generation, and return the new name."""

@@ -6,13 +6,12 @@ are equal, all get the full weight. Ties are broken by the original score (the k
 the lower uuid. Source: `FusionRelativeScore` in Weaviate's usecases/traverser/hybrid, also in single precision.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import cmp_to_key
 
 import numpy as np
 
-from db.vectors.base import HybridHits, Vector
+from db.vectors.base import Hits, HybridHits, Vector
 
 WINDOW = 100
 """Minimum number of hits requested from each search, independent of the limit: the worst hit defines the score 0."""
@@ -27,38 +26,28 @@ MATCHED_EXPONENT, UNMATCHED_EXPONENT = 2.0, 0.05
 """Exponents of `adapt_alpha` with and without a keyword match: the default alpha of 0.7 becomes 0.49 and 0.98."""
 
 
-@dataclass(frozen=True, slots=True)
-class ResultList:
-    """The hits of one search, best first. `scores` are cosines or BM25 scores, shape (n,)."""
+def fuse(
+    by_vector: Hits, by_keywords: Hits, alpha: float, limit: int, uuid_by_project: Mapping[int, str]
+) -> HybridHits:
+    """Fuse the hits of two searches, and return the best `limit` projects. A search with weight 0 must have no hits.
 
-    uuids: Sequence[str]
-    scores: Vector
-
-
-@dataclass(frozen=True, slots=True)
-class FusedHit:
-    """A fused document. Its score is the sum of `vector_part` and `keyword_part`."""
-
-    uuid: str
-    vector_part: float
-    keyword_part: float
-
-
-def fuse(vectors: ResultList, keywords: ResultList, alpha: float) -> list[FusedHit]:
-    """Fuse the results of two searches, best first. The results of a search with weight 0 must be empty."""
-    vector_parts = dict(zip(vectors.uuids, normalize_scores(vectors.scores, alpha), strict=True))
-    keyword_parts = dict(zip(keywords.uuids, normalize_scores(keywords.scores, 1 - alpha), strict=True))
-    original_scores = dict(zip(vectors.uuids, vectors.scores, strict=True))
-    original_scores |= dict(zip(keywords.uuids, keywords.scores, strict=True))
+    `uuid_by_project` maps the id of each hit to the uuid of its document (`document_uuid`), which breaks ties.
+    """
+    vector_part = dict(zip(by_vector.ids.tolist(), normalize_scores(by_vector.scores, alpha), strict=True))
+    keyword_part = dict(zip(by_keywords.ids.tolist(), normalize_scores(by_keywords.scores, 1 - alpha), strict=True))
+    original_score = dict(zip(by_vector.ids.tolist(), by_vector.scores, strict=True))
+    original_score |= dict(zip(by_keywords.ids.tolist(), by_keywords.scores, strict=True))
     zero = np.float32(0)
     fused = [
-        (vector_parts.get(uuid, zero) + keyword_parts.get(uuid, zero), score, uuid)
-        for uuid, score in original_scores.items()
+        (vector_part.get(id_, zero) + keyword_part.get(id_, zero), score, uuid_by_project[id_], id_)
+        for id_, score in original_score.items()
     ]
-    return [
-        FusedHit(uuid, float(vector_parts.get(uuid, 0)), float(keyword_parts.get(uuid, 0)))
-        for _, _, uuid in sorted(fused, key=cmp_to_key(_compare_hits))
-    ]
+    ids = [id_ for *_, id_ in sorted(fused, key=cmp_to_key(_compare_hits))[:limit]]
+    return HybridHits(
+        np.array(ids, np.int64),
+        np.array([vector_part.get(id_, zero) for id_ in ids], np.float32),
+        np.array([keyword_part.get(id_, zero) for id_ in ids], np.float32),
+    )
 
 
 def adapt_alpha(alpha: float, coverage: float) -> float:
@@ -81,10 +70,8 @@ def reweight(hits: HybridHits, alpha: float, new_alpha: float) -> HybridHits:
         return hits
     vector_parts = (hits.vector_parts * np.float32(new_alpha / alpha)).astype(np.float32)
     keyword_parts = (hits.keyword_parts * np.float32((1 - new_alpha) / (1 - alpha))).astype(np.float32)
-    scores = vector_parts + keyword_parts
-    order = np.argsort(-scores, kind="stable")
-    features = tuple(hits.features[index] for index in order) if hits.features else ()
-    return HybridHits(hits.ids[order], scores[order], vector_parts[order], keyword_parts[order], features)
+    order = np.argsort(-(vector_parts + keyword_parts), kind="stable")
+    return HybridHits(hits.ids[order], vector_parts[order], keyword_parts[order])
 
 
 def normalize_scores(scores: Vector, weight: float) -> Vector:
@@ -99,7 +86,8 @@ def normalize_scores(scores: Vector, weight: float) -> Vector:
     return scaled
 
 
-def _compare_hits(left: tuple[float, float, str], right: tuple[float, float, str]) -> int:
+def _compare_hits(left: tuple[float, float, str, int], right: tuple[float, float, str, int]) -> int:
+    """Compare two (fused score, original score, uuid, id) for sorting."""
     for left_score, right_score in zip(left[:2], right[:2], strict=True):
         if abs(float(left_score) - float(right_score)) >= MIN_SCORE_DIFFERENCE:
             return -1 if left_score > right_score else 1

@@ -128,7 +128,7 @@ async def _hits(
     if 0.0 < alpha < 1.0:
         hits = reweight(hits, alpha, adapt_alpha(alpha, await _query_coverage(stores, query.text, hits)))
     n = weights.SEARCH_HITS
-    hits = HybridHits(hits.ids[:n], hits.scores[:n], hits.vector_parts[:n], hits.keyword_parts[:n], hits.features[:n])
+    hits = HybridHits(hits.ids[:n], hits.vector_parts[:n], hits.keyword_parts[:n])
     if profile is None or profile.vector is None or not hits.ids.size:
         return hits, np.zeros(hits.ids.size)
     return hits, vector_similarity(await stores.vectors.similarities(profile.vector, hits.ids))
@@ -151,4 +151,4 @@ async def _hits_in_sql(stores: Stores, query: SearchQuery, where: ProjectFilter)
     matches = await title_matches(stores.database, query.text, weights.SEARCH_HITS, where)
     shares = np.array([share for _, share in matches], dtype=np.float32)
     ids = np.array([id_ for id_, _ in matches], dtype=np.int64)
-    return HybridHits(ids, shares, np.zeros_like(shares), shares)
+    return HybridHits(ids, np.zeros_like(shares), shares)

@@ -10,7 +10,7 @@ from db.onboarding import answers
 from db.onboarding.answers import CheckedAnswer
 from db.onboarding.question_records import MAX_ANSWER_LENGTH
 from db.onboarding.questions import Question, all_questions
-from db.synchronization.profile_refresh import refresh_profile
+from db.synchronization.index_writer import refresh_profile
 from scoring.use_cases.input_errors import InputError, InputRefused, Step, UserErrorCode, too_many_error
 from scoring.use_cases.platform_keys import is_storable_text
 from scoring.use_cases.unit_of_work import UnitOfWork

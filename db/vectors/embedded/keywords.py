@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from db.vectors.base import Hits, Ids
-from db.vectors.embedded.matrix import best_hits
+from db.vectors.embedded.matrix import Mask, best_hits
 from db.vectors.text_analysis import K1, B, query_terms
 
 MAX_POSTINGS = 20_000
@@ -24,7 +24,6 @@ MAX_POSTINGS = 20_000
 MERGE_PAGES = 500
 """Pages of the full-text index that one call of `merge` writes, which holds the write lock for about 10 ms."""
 
-Mask = NDArray[np.bool_]
 Counts = NDArray[np.int64]
 
 
@@ -62,9 +61,8 @@ def merge(connection: sqlite3.Connection, name: str, *, first: bool) -> bool:
     before = connection.total_changes
     pages = -MERGE_PAGES if first else MERGE_PAGES
     connection.execute(f"INSERT INTO {name} ({name}, rank) VALUES ('merge', {pages})")
-    return (
-        connection.total_changes - before >= 2
-    )  # FTS5 documentation: fewer than 2 changes mean that nothing was left to merge
+    # FTS5 documentation: fewer than 2 changes mean that nothing was left to merge.
+    return connection.total_changes - before >= 2
 
 
 def search(

@@ -12,17 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from db.vectors.base import (
-    NO_OWNER,
-    SCORE_DECIMALS,
-    HitFeatures,
-    Hits,
-    Ids,
-    Vector,
-    VectorFilter,
-    from_microseconds,
-    microseconds,
-)
+from db.vectors.base import SCORE_DECIMALS, Hits, Ids, Vector, VectorFilter, microseconds
 
 Slots = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -166,13 +156,8 @@ class Matrix:
         grown = self.columns.matrix(alive)
         return grown if alive.sum() >= len(alive) * (1 - MAX_DEAD) else grown._without_dead_rows()
 
-    def near(self, vector: Vector, limit: int, where: VectorFilter) -> Hits:
-        """Return the nearest projects that pass a filter by cosine, ties by id, with features."""
-        hits = self.nearest(vector, limit, self.passing(where))
-        return replace(hits, features=self.features(hits.ids))
-
     def nearest(self, vector: Vector, limit: int, passing: Mask) -> Hits:
-        """Return the nearest projects in the passing slots by cosine, ties by id, without features."""
+        """Return the nearest projects in the passing slots by cosine, ties by id."""
         if limit <= 0 or not vector.any():
             return Hits()
         slots = np.flatnonzero(passing)
@@ -181,23 +166,6 @@ class Matrix:
         else:
             products = (self.vectors @ vector)[slots]
         return best_hits(self.ids[slots], products.round(SCORE_DECIMALS), limit)
-
-    def features(self, ids: Ids) -> tuple[HitFeatures, ...]:
-        """Return the features of existing projects."""
-        slots = self._slots(ids)
-        names = {code: name for name, code in self.codes.items()}
-        # Slots are appended in order, so the terms of a slot are adjacent.
-        first, last = np.searchsorted(self.term_slots, slots), np.searchsorted(self.term_slots, slots, "right")
-        return tuple(
-            HitFeatures(
-                key=self.keys[slot],
-                type=names[self.types[slot]],
-                owner_id=None if self.owners[slot] == NO_OWNER else int(self.owners[slot]),
-                created_at=from_microseconds(int(self.created[slot])),
-                term_ids=tuple(self.terms[start:end].tolist()),
-            )
-            for slot, start, end in zip(slots.tolist(), first.tolist(), last.tolist(), strict=True)
-        )
 
     def keys_of(self, ids: Ids) -> list[str]:
         """Return the platform keys of existing projects."""

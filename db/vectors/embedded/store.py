@@ -9,9 +9,10 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 
@@ -28,16 +29,18 @@ from db.vectors.base import (
     VectorFilter,
     VectorStore,
     document_uuid,
-    unit,
+    unit_query,
 )
 from db.vectors.embedded import deltas, generations, keywords, tables
 from db.vectors.embedded.deltas import Position
 from db.vectors.embedded.generations import Generation, Space
 from db.vectors.embedded.keywords import Corpus
-from db.vectors.embedded.matrix import Mask, Matrix
-from db.vectors.fusion import WINDOW, ResultList, fuse
+from db.vectors.embedded.matrix import Matrix
+from db.vectors.fusion import WINDOW, fuse
 
 T = TypeVar("T")
+Operation: TypeAlias = Callable[[sqlite3.Connection, Generation], T]
+"""A function that runs inside a transaction, on one generation."""
 
 BUSY_TIMEOUT_S = 5.0
 """Maximum wait for another process's write before the store counts as unavailable."""
@@ -86,25 +89,18 @@ class EmbeddedVectorStore(VectorStore):
         """Load the announced or active generation, concurrently with searches."""
         await _run(self._load_thread, self._preload)
 
-    async def upsert(self, documents: Sequence[IndexDocument], generation: str | None = None) -> None:
-        if documents:
-            await self._write(
-                lambda connection: tables.write(connection, self._generation(connection, generation), documents)
-            )
+    async def upsert(self, documents: Sequence[IndexDocument], generation: str | None = None) -> dict[str, str]:
+        return await self._write(partial(tables.write, documents=documents), generation)
 
     async def remove(self, kind: str, keys: Sequence[str], generation: str | None = None) -> None:
-        if keys:
-            await self._write(
-                lambda connection: tables.remove(connection, self._generation(connection, generation), kind, keys)
-            )
+        await self._write(partial(tables.remove, kind=kind, keys=keys), generation)
 
     async def near(self, vector: Vector, limit: int, where: VectorFilter) -> Hits:
-        return await _run(
-            self._search_threads, lambda: self._current_matrix().near(self._unit_query_vector(vector), limit, where)
-        )
+        def near() -> Hits:
+            matrix = self._current_matrix()
+            return matrix.nearest(self._unit_query(vector), limit, matrix.passing(where))
 
-    async def keyword(self, query: str, limit: int, where: VectorFilter) -> Hits:
-        return await _run(self._search_threads, self._keyword_search, query, limit, where)
+        return await _run(self._search_threads, near)
 
     async def hybrid(
         self, query: str, vector: Vector | None, alpha: float, limit: int, where: VectorFilter
@@ -115,19 +111,19 @@ class EmbeddedVectorStore(VectorStore):
 
     async def similarities(self, vector: Vector, ids: Ids) -> Vector:
         return await _run(
-            self._search_threads, lambda: self._current_matrix().similarities(self._unit_query_vector(vector), ids)
+            self._search_threads, lambda: self._current_matrix().similarities(self._unit_query(vector), ids)
         )
 
     async def project_vectors(self, ids: Ids) -> tuple[Ids, Vector]:
         return await _run(self._search_threads, lambda: self._current_matrix().vectors_of(ids))
 
     async def profile(self, actor_id: int) -> Vector | None:
-        return await self._read(lambda connection, generation: tables.profile_vector(connection, generation, actor_id))
+        return await self._read(partial(tables.profile_vector, actor_id=actor_id))
 
     async def nearest_tools(self, vector: Vector, limit: int) -> list[tuple[str, float]]:
         def nearest_tools(connection: sqlite3.Connection, generation: Generation) -> list[tuple[str, float]]:
             keys, vectors = tables.tool_vectors(connection, generation)
-            scores = (vectors @ self._unit_query_vector(vector)).round(SCORE_DECIMALS)
+            scores = (vectors @ self._unit_query(vector)).round(SCORE_DECIMALS)
             order = np.argsort(-scores, kind="stable")[: max(limit, 0)]  # the keys are sorted, so ties are in key order
             return [(keys[row], float(scores[row])) for row in order] if vector.any() else []
 
@@ -137,25 +133,18 @@ class EmbeddedVectorStore(VectorStore):
         return await self._read(tables.counts, generation)
 
     async def listing(
-        self, collection: str, after: str | None, limit: int, generation: str | None = None
+        self, kind: str, after: str | None, limit: int, generation: str | None = None
     ) -> list[tuple[str, str]]:
-        return await self._read(
-            lambda connection, generation_row: tables.listing(connection, generation_row, collection, after, limit),
-            generation,
-        )
+        return await self._read(partial(tables.listing, kind=kind, after=after, limit=limit), generation)
 
     async def stage(self) -> str:
-        def stage(connection: sqlite3.Connection) -> str:
-            self._generation(connection, None)
-            return generations.stage(connection, self._prepared()).name
-
-        name = await self._write(stage)
+        staged = await self._write(lambda connection, active: generations.stage(connection, active.space))
         await self._drop_retired()
-        return name
+        return staged.name
 
     async def staged(self) -> str | None:
-        generation = await self._read(lambda connection, active: generations.staged(connection, active.space))
-        return None if generation is None else generation.name
+        staged = await self._read(lambda connection, active: generations.staged(connection, active.space))
+        return None if staged is None else staged.name
 
     async def publish(self, generation: str) -> None:
         """Activate a staged generation in one transaction, and drop the previous one in slices.
@@ -163,14 +152,14 @@ class EmbeddedVectorStore(VectorStore):
         A large generation is announced first, so that all processes load it before the activation (see `preload`). If
         the call is interrupted, the next `stage` or `publish` drops the retired generation.
         """
-        count = await self._announce(generation)
+        count = await self._write(generations.announce, generation)
         if count > MAX_UNANNOUNCED:
             await asyncio.sleep(PRELOAD_EVERY_S + count * WAIT_PER_PROJECT_S)
-        await self._write(lambda connection: generations.publish(connection, self._generation(connection, generation)))
+        await self._write(generations.publish, generation)
         await self._drop_retired()
 
     async def discard(self, generation: str) -> None:
-        await self._write(lambda connection: generations.discard(connection, self._prepared(), generation))
+        await self._write(lambda connection, active: generations.discard(connection, active.space, generation))
         await self._drop_retired()
 
     async def scrub(self) -> None:
@@ -199,25 +188,21 @@ class EmbeddedVectorStore(VectorStore):
             raise StoreUnavailable(Store.VECTORS, f"{self._path} has not been prepared for an embedding model")
         return self._space
 
-    def _unit_query_vector(self, vector: Vector) -> Vector:
-        if vector.shape != (self._prepared().dimension,):
-            raise ValueError(f"a vector of shape {vector.shape} cannot be compared in {self._prepared().name}")
-        return unit(vector)
+    def _unit_query(self, vector: Vector) -> Vector:
+        return unit_query(vector, self._prepared().dimension)
 
-    async def _write(self, write: Callable[[sqlite3.Connection], T]) -> T:
-        def run_in_transaction() -> T:
-            self._prepared()
-            with self._writer.transaction() as connection:
-                return write(connection)
+    async def _write(self, operation: Operation[T], generation: str | None = None) -> T:
+        return await _run(
+            self._write_thread, self._run_in_transaction, self._writer, "BEGIN IMMEDIATE", operation, generation
+        )
 
-        return await _run(self._write_thread, run_in_transaction)
+    async def _read(self, operation: Operation[T], generation: str | None = None) -> T:
+        return await _run(self._search_threads, self._run_in_transaction, self._reader, "BEGIN", operation, generation)
 
-    async def _read(self, read: Callable[[sqlite3.Connection, Generation], T], name: str | None = None) -> T:
-        def run_in_transaction() -> T:
-            with self._reader.transaction("BEGIN") as connection:
-                return read(connection, self._generation(connection, name))
-
-        return await _run(self._search_threads, run_in_transaction)
+    def _run_in_transaction(self, file: SqliteFile, begin: str, operation: Operation[T], name: str | None) -> T:
+        self._prepared()
+        with file.transaction(begin) as connection:
+            return operation(connection, self._generation(connection, name))
 
     def _generation(self, connection: sqlite3.Connection, name: str | None) -> Generation:
         """Return the generation with this name, or the active one for None. Raises `StoreUnavailable` if missing."""
@@ -230,15 +215,10 @@ class EmbeddedVectorStore(VectorStore):
             raise StoreUnavailable(Store.VECTORS, f"{self._path} holds {reason}")
         return generation
 
-    async def _announce(self, name: str) -> int:
-        return await self._write(
-            lambda connection: generations.announce(connection, self._generation(connection, name))
-        )
-
     async def _drop_retired(self) -> None:
         """Drop retired generations in slices, so that other processes can write between two slices."""
         while await self._write(  # noqa: ASYNC110 (each iteration does a slice of the work)
-            lambda connection: generations.drop_retired_slice(connection, self._prepared())
+            lambda connection, active: generations.drop_retired_slice(connection, active.space)
         ):
             await asyncio.sleep(SLICE_PAUSE_S)
 
@@ -246,8 +226,8 @@ class EmbeddedVectorStore(VectorStore):
         """Erase the words of removed projects by a full merge of the full-text index, in slices."""
         first = True
 
-        def merge(connection: sqlite3.Connection) -> bool:
-            generation = find_generation(connection, self._prepared())
+        def merge(connection: sqlite3.Connection, active: Generation) -> bool:
+            generation = find_generation(connection, active.space)
             return generation is not None and keywords.merge(connection, generation.words, first=first)
 
         while await self._write(merge):
@@ -263,11 +243,6 @@ class EmbeddedVectorStore(VectorStore):
                 preloaded.updated_matrix(connection, generation)
                 projects.preloaded = preloaded
 
-    def _keyword_search(self, query: str, limit: int, where: VectorFilter) -> Hits:
-        with self._read_snapshot() as (connection, generation, matrix):
-            hits = _keyword_hits(connection, generation, matrix, query, limit, matrix.passing(where))
-        return replace(hits, features=matrix.features(hits.ids))
-
     def _hybrid_search(
         self, query: str, vector: Vector | None, alpha: float, limit: int, where: VectorFilter
     ) -> HybridHits:
@@ -276,11 +251,20 @@ class EmbeddedVectorStore(VectorStore):
         # Both searches read the same state of the file, even if another generation is activated meanwhile.
         with self._read_snapshot() as (connection, generation, matrix):
             passing = matrix.passing(where)
+            corpus = Corpus(
+                size=int(matrix.alive.sum()),
+                mean_length=matrix.mean_length,
+                lengths=matrix.lengths_of,
+                passes=lambda ids: matrix.existing_and_passing(ids, passing),
+            )
             if alpha < 1:
-                by_keywords = _keyword_hits(connection, generation, matrix, query, window, passing)
+                by_keywords = keywords.search(connection, generation.words, query, window, corpus)
         if alpha > 0 and vector is not None:
-            by_vector = matrix.nearest(self._unit_query_vector(vector), window, passing)
-        return _fuse_hits(matrix, by_vector, by_keywords, alpha, limit)
+            by_vector = matrix.nearest(self._unit_query(vector), window, passing)
+        ids = np.union1d(by_vector.ids, by_keywords.ids)
+        # Ties are broken by the ids of Weaviate's objects, as in Weaviate.
+        uuids = {id_: document_uuid(PROJECT, key) for id_, key in zip(ids.tolist(), matrix.keys_of(ids), strict=True)}
+        return fuse(by_vector, by_keywords, alpha, max(limit, 0), uuids)
 
     def _current_matrix(self) -> Matrix:
         """Return the matrix with the latest changes."""
@@ -331,35 +315,6 @@ class _ProjectCache:
 
     def _has_generation(self, generation: Generation) -> bool:
         return self.position is not None and self.position.identity == generation.identity
-
-
-def _keyword_hits(
-    connection: sqlite3.Connection, generation: Generation, matrix: Matrix, query: str, limit: int, passing: Mask
-) -> Hits:
-    corpus = Corpus(
-        size=int(matrix.alive.sum()),
-        mean_length=matrix.mean_length,
-        lengths=matrix.lengths_of,
-        passes=lambda ids: matrix.existing_and_passing(ids, passing),
-    )
-    return keywords.search(connection, generation.words, query, limit, corpus)
-
-
-def _fuse_hits(matrix: Matrix, by_vector: Hits, by_keywords: Hits, alpha: float, limit: int) -> HybridHits:
-    """Fuse the hits of both searches. Ties are broken by the ids of Weaviate's objects, as in Weaviate."""
-    ids = np.union1d(by_vector.ids, by_keywords.ids)
-    uuids = {id_: document_uuid(PROJECT, key) for id_, key in zip(ids.tolist(), matrix.keys_of(ids), strict=True)}
-    result_lists = [
-        ResultList([uuids[id_] for id_ in hits.ids.tolist()], hits.scores) for hits in (by_vector, by_keywords)
-    ]
-    fused = fuse(result_lists[0], result_lists[1], alpha)[: max(limit, 0)]
-    id_by_uuid = {uuid: id_ for id_, uuid in uuids.items()}
-    project_ids = np.array([id_by_uuid[hit.uuid] for hit in fused], np.int64)
-    vector_parts = np.array([hit.vector_part for hit in fused], np.float32)
-    keyword_parts = np.array([hit.keyword_part for hit in fused], np.float32)
-    return HybridHits(
-        project_ids, vector_parts + keyword_parts, vector_parts, keyword_parts, matrix.features(project_ids)
-    )
 
 
 async def _run(executor: ThreadPoolExecutor, function: Callable[..., T], *arguments: object) -> T:

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import orjson
 
-from db.errors import InvalidRecord
 from db.vectors.base import (
     KINDS,
     NO_OWNER,
@@ -22,6 +21,7 @@ from db.vectors.base import (
     ProfileDocument,
     ProjectDocument,
     Vector,
+    invalid_vectors,
     microseconds,
     unit,
 )
@@ -31,11 +31,18 @@ from db.vectors.embedded.generations import Generation
 from db.vectors.text_analysis import search_terms_of
 
 
-def write(connection: sqlite3.Connection, generation: Generation, documents: Sequence[IndexDocument]) -> None:
-    """Write documents of one kind. A document replaces documents with the same id or key."""
-    table, rows = generation.table(documents[0].kind), [_row(generation, document) for document in documents]
+def write(connection: sqlite3.Connection, generation: Generation, documents: Sequence[IndexDocument]) -> dict[str, str]:
+    """Write documents of one kind, each in place of documents with the same id or key.
+
+    Returns the reason for each rejected document by key.
+    """
+    rejected = invalid_vectors(documents, generation.dimension)
+    valid = [document for document in documents if document.key not in rejected]
+    if not valid:
+        return rejected
+    table, rows = generation.table(valid[0].kind), [_row(document) for document in valid]
     ids_by_key = [(row["key"], row["id"]) for row in rows]
-    projects = [document for document in documents if isinstance(document, ProjectDocument)]
+    projects = [document for document in valid if isinstance(document, ProjectDocument)]
     if projects:
         sequence = next_sequence(connection, generation)
         replaced_ids = f"SELECT id FROM {table} WHERE key = ? AND id <> ?"
@@ -49,8 +56,9 @@ def write(connection: sqlite3.Connection, generation: Generation, documents: Seq
         keywords.write(connection, generation.words, texts.items())
         rows = [row | {"sequence": sequence, "words": texts[row["id"]].count(" ") + 1} for row in rows]
     connection.executemany(f"DELETE FROM {table} WHERE key = ? AND id <> ?", ids_by_key)
-    names = ", ".join(rows[0]), ", ".join(f":{name}" for name in rows[0])
-    connection.executemany(f"INSERT OR REPLACE INTO {table} ({names[0]}) VALUES ({names[1]})", rows)
+    columns, parameters = ", ".join(rows[0]), ", ".join(f":{name}" for name in rows[0])
+    connection.executemany(f"INSERT OR REPLACE INTO {table} ({columns}) VALUES ({parameters})", rows)
+    return rejected
 
 
 def remove(connection: sqlite3.Connection, generation: Generation, kind: str, keys: Sequence[str]) -> None:
@@ -94,8 +102,12 @@ def listing(
     ).fetchall()
 
 
-def _row(generation: Generation, document: IndexDocument) -> dict[str, Any]:
-    row = {"key": document.key, "vector": _vector_bytes(generation, document), "fingerprint": document.fingerprint}
+def _row(document: IndexDocument) -> dict[str, Any]:
+    row = {
+        "key": document.key,
+        "vector": unit(document.vector).astype("<f4").tobytes(),
+        "fingerprint": document.fingerprint,
+    }
     if isinstance(document, ProjectDocument):
         return row | {
             "id": document.id,
@@ -105,13 +117,3 @@ def _row(generation: Generation, document: IndexDocument) -> dict[str, Any]:
             "terms": np.array(document.term_ids, "<i8").tobytes(),
         }
     return row | {"id": document.actor_id if isinstance(document, ProfileDocument) else document.term_id}
-
-
-def _vector_bytes(generation: Generation, document: IndexDocument) -> bytes:
-    """Return the vector of a document, scaled to length 1, as bytes. Raises `InvalidRecord` if it is invalid."""
-    if document.vector.shape != (generation.dimension,):
-        message = f"{document.key}: a vector of shape {document.vector.shape} does not fit {generation.name}"
-        raise InvalidRecord(message, (document.key,))
-    if not np.isfinite(document.vector).all():
-        raise InvalidRecord(f"{document.key}: its vector is not finite", (document.key,))
-    return unit(document.vector).astype("<f4").tobytes()

@@ -9,7 +9,7 @@ from weaviate.classes.config import ConsistencyLevel
 from weaviate.collections import CollectionAsync
 
 from db.errors import Store, StoreUnavailable
-from db.vectors.base import Vector, unit
+from db.vectors.base import Vector, unit_query
 from db.vectors.weaviate.connection import Connection
 from db.vectors.weaviate.schema import Space
 
@@ -20,39 +20,27 @@ MAX_HITS = 10_000
 """Weaviate's default limit on the results of a query (QUERY_MAXIMUM_RESULTS)."""
 
 
-class Collections:
-    """Runs calls on collections: of the active generation through its alias, or of a generation by name.
+class WeaviateCollections:
+    """Base class of the parts of the vector store. It runs calls on collections.
 
-    Attributes
-    ----------
-    space
-        The model, dimension and name prefix of the collections; None until `prepare` has been called.
+    Without a generation, a call uses the active one through its alias.
     """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self.space: Space | None = None
+        self._space: Space | None = None  # None until `prepare` has been called
 
-    @property
-    def url(self) -> str:
-        """Address of the server, for messages."""
-        return self._connection.url
-
-    def prepared(self) -> Space:
-        """Return `space`; raise `StoreUnavailable` if it is None."""
-        if self.space is None:
-            message = f"Weaviate at {self.url} has not been prepared for an embedding model"
+    def _prepared(self) -> Space:
+        """Return the names of the collections; raise `StoreUnavailable` if they have not been prepared."""
+        if self._space is None:
+            message = f"Weaviate at {self._connection.url} has not been prepared for an embedding model"
             raise StoreUnavailable(Store.VECTORS, message)
-        return self.space
+        return self._space
 
-    def unit(self, vector: Vector) -> Vector:
-        """Scale a query vector to length 1; raise `ValueError` if it has another dimension than the collections."""
-        dimension = self.prepared().dimension
-        if vector.shape != (dimension,):
-            raise ValueError(f"a vector of shape {vector.shape} cannot be compared with {dimension} components")
-        return unit(vector)
+    def _unit_query(self, vector: Vector) -> Vector:
+        return unit_query(vector, self._prepared().dimension)
 
-    async def read(
+    async def _read(
         self,
         kind: str,
         call: Callable[[Collection], Any],
@@ -61,11 +49,12 @@ class Collections:
         level: ConsistencyLevel = ConsistencyLevel.ONE,
     ) -> Any:
         """Run a call that reads from a collection."""
-        self.prepared()
+        self._prepared()
         return await self._connection.read(lambda client: call(self._collection(client, kind, generation, level)))
 
-    async def write(self, kind: str, call: Callable[[Collection], Any], generation: str | None) -> Any:
+    async def _write(self, kind: str, call: Callable[[Collection], Any], generation: str | None) -> Any:
         """Run a call that writes to a collection, acknowledged by a quorum of the replicas."""
+        self._prepared()
         return await self._connection.write(
             lambda client: call(self._collection(client, kind, generation, ConsistencyLevel.QUORUM))
         )
@@ -73,7 +62,7 @@ class Collections:
     def _collection(
         self, client: WeaviateAsyncClient, kind: str, generation: str | None, level: ConsistencyLevel
     ) -> Collection:
-        space = self.prepared()
+        space = self._prepared()
         name = space.alias(kind) if generation is None else space.collection(kind, number_of(generation))
         collection: Collection = client.collections.use(name, skip_argument_validation=True)
         return collection.with_consistency_level(level)

@@ -9,28 +9,40 @@ from weaviate.exceptions import UnexpectedStatusCodeError
 
 from db.errors import Store, StoreMisconfigured, StoreUnavailable
 from db.vectors.base import KINDS, PROFILE, PROJECT, TOOL
-from db.vectors.weaviate.collections import Collection, number_of
+from db.vectors.weaviate.collections import Collection, WeaviateCollections, number_of
 from db.vectors.weaviate.connection import Connection
 from db.vectors.weaviate.schema import VECTOR_NAME, Layout, Space, collection_arguments, properties_of
 
 
-class Generations:
-    """Creates, activates and drops generations. `layout` applies to new collections."""
+class WeaviateGenerations(WeaviateCollections):
+    """The generations of the vector store.
 
-    def __init__(self, connection: Connection, layout: Layout) -> None:
-        self._connection = connection
+    Parameters
+    ----------
+    layout
+        Settings of new collections.
+    prefix
+        Prefix of all collection names, for gateways that share a server.
+    drop_after_s
+        Delay before a replaced generation is dropped.
+    """
+
+    def __init__(self, connection: Connection, layout: Layout, prefix: str, drop_after_s: float) -> None:
+        super().__init__(connection)
         self._layout = layout
+        self._prefix = prefix
+        self._drop_after_s = drop_after_s
 
-    async def prepare(self, space: Space) -> None:
-        """Create the missing collections of an embedding model. Collections of other models are not changed.
+    async def prepare(self, model: str, dimension: int) -> None:
+        """Create missing collections for an embedding model. Collections of other models are not changed.
 
         Raises
         ------
         StoreMisconfigured
             If no Weaviate answers, the key is rejected, or the collections hold vectors of another dimension.
         """
-        active = await self._active_generations(space)
-        existing = await self._existing_generations(space)
+        space = Space(self._prefix, model, dimension)
+        active, existing = await self._active_generations(space), await self._existing_generations(space)
         for kind in KINDS:
             if kind not in active:
                 number = min(existing[kind], default=max(active.values(), default=1))
@@ -39,9 +51,11 @@ class Generations:
             else:
                 await self._add_missing_properties(space, kind, existing[kind][active[kind]])
         await self._check_dimension(space)
+        self._space = space
 
-    async def stage(self, space: Space) -> str:
+    async def stage(self) -> str:
         """Create an empty generation beside the active one, drop all others, and return its name."""
+        space = self._prepared()
         existing, active = await self._existing_generations(space), await self._active_generations(space)
         await self._drop_all_but(space, existing, set(active.values()))
         number = 1 + max(max(existing[kind], default=0) for kind in KINDS)
@@ -49,16 +63,20 @@ class Generations:
             await self._create_collection(space, kind, number)
         return f"g{number}"
 
-    async def staged(self, space: Space) -> str | None:
+    async def staged(self) -> str | None:
         """Return the newest generation that has all collections, and is not active for all kinds."""
+        space = self._prepared()
         existing, active = await self._existing_generations(space), await self._active_generations(space)
         complete = set.intersection(*(set(existing[kind]) for kind in KINDS))
         unfinished = [number for number in complete if any(active.get(kind, 0) < number for kind in KINDS)]
         return f"g{max(unfinished)}" if unfinished else None
 
-    async def publish(self, space: Space, generation: str, drop_after_s: float) -> None:
-        """Activate a generation, kind by kind, and drop all other generations after `drop_after_s` seconds."""
-        number = number_of(generation)
+    async def publish(self, generation: str) -> None:
+        """Activate a generation kind by kind, each atomically. Then drop all other generations.
+
+        If the call is interrupted, `staged` still returns the generation, and publishing it again completes the work.
+        """
+        space, number = self._prepared(), number_of(generation)
         existing = await self._existing_generations(space)
         if any(number not in existing[kind] for kind in KINDS):
             raise StoreUnavailable(
@@ -66,12 +84,12 @@ class Generations:
             )
         for kind in (TOOL, PROFILE, PROJECT):
             await self._point_alias(space, kind, number)
-        await asyncio.sleep(drop_after_s)
+        await asyncio.sleep(self._drop_after_s)
         await self._drop_all_but(space, existing, {number})
 
-    async def discard(self, space: Space, generation: str) -> None:
+    async def discard(self, generation: str) -> None:
         """Drop a generation that is not active."""
-        number = number_of(generation)
+        space, number = self._prepared(), number_of(generation)
         if number in (await self._active_generations(space)).values():
             raise ValueError(f"generation {generation} is active")
         for kind in KINDS:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from weaviate.classes.config import Configure, DataType, Property, StopwordsPreset, Tokenization, VectorDistances
 
-from db.vectors.base import NO_OWNER, PROFILE, PROJECT, TOOL, IndexDocument, collection_name, microseconds
+from db.vectors.base import NO_OWNER, PROFILE, PROJECT, TOOL, IndexDocument, collection_name
 from db.vectors.text_analysis import K1, B, search_terms_of
 
 VECTOR_NAME = "default"
@@ -20,9 +20,6 @@ VECTOR_NAME = "default"
 
 SEARCH_TERMS = "search_terms"
 """Property that keyword search reads: the stems of a project from `db.vectors.text_analysis`."""
-
-FEATURES = ["project_id", "key", "project_type", "owner_id", "created_us", "term_ids"]
-"""Properties returned with each hit. The time is a number: with a date, 200 hits take 11 ms CPU instead of 9."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +152,6 @@ FIELDS: dict[str, list[Field]] = {
         _exact_text("key"),
         _filterable_number("owner_id", value=_owner_id),
         _filterable_number("term_ids", DataType.INT_ARRAY),
-        _stored_value("created_us", DataType.INT, lambda document: microseconds(document.created_at)),
         _stored_value("fingerprint"),
     ],
     PROFILE: [

@@ -5,17 +5,22 @@ Ids are deterministic, so writes are idempotent. Writes need a quorum of the rep
 """
 
 import asyncio
+import re
 from collections.abc import Sequence
+from typing import Any
 
 from weaviate.classes.config import ConsistencyLevel
+from weaviate.classes.data import DataObject
 from weaviate.classes.query import Filter, Sort
+from weaviate.exceptions import WeaviateInsertManyAllFailedError
+from weaviate.util import generate_uuid5
 
-from db.vectors.base import KINDS, IndexDocument, VectorStore
-from db.vectors.weaviate import writes
-from db.vectors.weaviate.collections import MAX_HITS, Collections
+from db.errors import Store, StoreUnavailable
+from db.vectors.base import KINDS, IndexDocument, VectorStore, invalid_vectors, unit
+from db.vectors.weaviate.collections import MAX_HITS, Collection, chunks
 from db.vectors.weaviate.connection import Address, Connection
-from db.vectors.weaviate.generations import Generations
-from db.vectors.weaviate.schema import Layout, Space
+from db.vectors.weaviate.generations import WeaviateGenerations
+from db.vectors.weaviate.schema import VECTOR_NAME, Layout, values_of
 from db.vectors.weaviate.search import WeaviateSearch
 
 READ_DEADLINE_S = 2.0
@@ -24,12 +29,20 @@ WRITE_DEADLINE_S = 10.0
 DROP_AFTER_S = 2.0
 """Delay before a replaced generation is dropped, so that running searches on all nodes can end."""
 
+REMOVE_BATCH = 1_000
 
-class WeaviateVectorStore(WeaviateSearch, VectorStore):
-    """The vector store in Weaviate.
+TRANSIENT_ERROR = re.compile(
+    r"deadline|unavailable|timeout|timed out|connection|consistency|replica|read-?only|shutting down|not ready|memory"
+    r"|leader|no space|context canceled|rate limit|\b429\b|\b50[0234]\b|could not find class",
+    re.IGNORECASE,
+)
+"""Errors of an object that the server causes, not the object: they are retried."""
 
-    `layout` applies to new collections. `prefix` is the prefix of all collection names, for gateways that share a
-    server. After the time limit of a call, `StoreUnavailable` is raised.
+
+class WeaviateVectorStore(WeaviateSearch, WeaviateGenerations, VectorStore):
+    """The vector store in Weaviate. `StoreUnavailable` is raised after the time limit of a call.
+
+    `layout`, `prefix` and `drop_after_s` are those of `WeaviateGenerations`.
     """
 
     def __init__(
@@ -43,38 +56,35 @@ class WeaviateVectorStore(WeaviateSearch, VectorStore):
         write_deadline_s: float = WRITE_DEADLINE_S,
         drop_after_s: float = DROP_AFTER_S,
     ) -> None:
-        self._connection = Connection(address, read_deadline_s, write_deadline_s)
-        super().__init__(Collections(self._connection))
-        self._generations = Generations(self._connection, layout or Layout())
+        super().__init__(
+            Connection(address, read_deadline_s, write_deadline_s), layout or Layout(), prefix, drop_after_s
+        )
         self._batch_size = batch_size
-        self._prefix = prefix
-        self._drop_after_s = drop_after_s
-
-    async def prepare(self, model: str, dimension: int) -> None:
-        """Create missing collections for an embedding model. Collections of other models are not changed.
-
-        Raises
-        ------
-        StoreMisconfigured
-            If no Weaviate answers, the key is rejected, or the collections hold vectors of another dimension.
-        """
-        space = Space(self._prefix, model, dimension)
-        await self._generations.prepare(space)
-        self._collections.space = space
 
     async def preload(self) -> None:
         """Do nothing: the server keeps all collections loaded."""
 
-    async def upsert(self, documents: Sequence[IndexDocument], generation: str | None = None) -> None:
-        if documents:
-            await writes.upsert(self._collections, documents, generation, self._batch_size)
+    async def upsert(self, documents: Sequence[IndexDocument], generation: str | None = None) -> dict[str, str]:
+        rejected = invalid_vectors(documents, self._prepared().dimension)
+        valid = [document for document in documents if document.key not in rejected]
+        for batch in chunks(valid, self._batch_size):
+            rejected |= await self._insert(batch, generation)
+        return rejected
 
     async def remove(self, kind: str, keys: Sequence[str], generation: str | None = None) -> None:
-        await writes.remove(self._collections, kind, keys, generation)
+        for batch in chunks(keys, REMOVE_BATCH):
+            id_filter = Filter.by_id().contains_any([generate_uuid5(key, kind) for key in batch])
+            result = await self._write(
+                kind,
+                lambda collection, id_filter=id_filter: collection.data.delete_many(id_filter),  # type: ignore[misc]
+                generation,
+            )
+            if result.failed:
+                raise StoreUnavailable(Store.VECTORS, f"{result.failed} of {len(batch)} objects could not be removed")
 
     async def counts(self, generation: str | None = None) -> dict[str, int]:
         async def count(kind: str) -> int:
-            response = await self._collections.read(
+            response = await self._read(
                 kind, lambda collection: collection.aggregate.over_all(total_count=True), generation=generation
             )
             return int(response.total_count or 0)
@@ -82,12 +92,12 @@ class WeaviateVectorStore(WeaviateSearch, VectorStore):
         return dict(zip(KINDS, await asyncio.gather(*map(count, KINDS)), strict=True))
 
     async def listing(
-        self, collection: str, after: str | None, limit: int, generation: str | None = None
+        self, kind: str, after: str | None, limit: int, generation: str | None = None
     ) -> list[tuple[str, str]]:
         where = None if after is None else Filter.by_property("key").greater_than(after)
-        response = await self._collections.read(
-            collection,
-            lambda properties: properties.query.fetch_objects(
+        response = await self._read(
+            kind,
+            lambda collection: collection.query.fetch_objects(
                 limit=min(limit, MAX_HITS),
                 filters=where,
                 sort=Sort.by_property("key", ascending=True),
@@ -100,24 +110,34 @@ class WeaviateVectorStore(WeaviateSearch, VectorStore):
             (str(item.properties["key"]), str(item.properties.get("fingerprint") or "")) for item in response.objects
         ]
 
-    async def stage(self) -> str:
-        return await self._generations.stage(self._collections.prepared())
-
-    async def staged(self) -> str | None:
-        return await self._generations.staged(self._collections.prepared())
-
-    async def publish(self, generation: str) -> None:
-        """Activate a generation kind by kind, each atomically. Then drop all other generations.
-
-        If the call is interrupted, `staged` still returns the generation, and publishing it again completes the work.
-        """
-        await self._generations.publish(self._collections.prepared(), generation, self._drop_after_s)
-
-    async def discard(self, generation: str) -> None:
-        await self._generations.discard(self._collections.prepared(), generation)
-
     async def scrub(self) -> None:
         """Do nothing: the server erases removed objects from its files by itself."""
 
     async def close(self) -> None:
         await self._connection.close()
+
+    async def _insert(self, documents: Sequence[IndexDocument], generation: str | None) -> dict[str, str]:
+        """Write one batch, and return the reason for each rejected document by key."""
+        kind = documents[0].kind
+        objects: list[DataObject[Any, Any]] = [
+            DataObject(
+                properties=values_of(document),
+                uuid=generate_uuid5(document.key, kind),
+                vector={VECTOR_NAME: unit(document.vector).tolist()},
+            )
+            for document in documents
+        ]
+
+        async def insert(collection: Collection) -> dict[int, str]:
+            # Not `batch.stream()`: its errors close the client permanently (weaviate-python-client issue 2139).
+            try:
+                response = await collection.data.insert_many(objects)
+            except WeaviateInsertManyAllFailedError as error:
+                return dict.fromkeys(range(len(objects)), str(error.message))
+            return {index: error.message for index, error in response.errors.items()} if response.has_errors else {}
+
+        rejected = await self._write(kind, insert, generation)
+        for reason in rejected.values():
+            if TRANSIENT_ERROR.search(reason):
+                raise StoreUnavailable(Store.VECTORS, f"Weaviate at {self._connection.url}: {reason}")
+        return {documents[index].key: reason for index, reason in rejected.items()}

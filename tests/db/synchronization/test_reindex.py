@@ -55,8 +55,9 @@ class ForgetfulStore(EmbeddedVectorStore):
 
     forgets: frozenset[tuple[str, str]] = frozenset()
 
-    async def upsert(self, documents: Sequence[IndexDocument], generation: str | None = None) -> None:
-        await super().upsert([item for item in documents if (item.kind, item.key) not in self.forgets], generation)
+    async def upsert(self, documents: Sequence[IndexDocument], generation: str | None = None) -> dict[str, str]:
+        kept = [item for item in documents if (item.kind, item.key) not in self.forgets]
+        return await super().upsert(kept, generation)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from sqlalchemy import delete, insert, select, update
 from db import outbox
 from db.database.engine import Database
 from db.embeddings.base import Vectors
-from db.errors import InvalidRecord, RefusedObjects, Store, StoreUnavailable
+from db.errors import InvalidRecord, Store, StoreUnavailable
 from db.models import (
     Actor,
     Engagement,
@@ -79,24 +79,19 @@ class RefusingStore(EmbeddedVectorStore):
         super().__init__(path)
         self.was_away = asyncio.Event()
 
-    async def upsert(self, documents: Sequence[IndexDocument], generation: str | None = None) -> None:
+    async def upsert(self, documents: Sequence[IndexDocument], generation: str | None = None) -> dict[str, str]:
         if documents and documents[0].kind != "Project":
-            await super().upsert(documents, generation)
-            return
+            return await super().upsert(documents, generation)
         if self.is_away:
             self.was_away.set()
             raise StoreUnavailable(Store.VECTORS, "away")
         nan = np.full(DIMENSION, np.nan, np.float32)
-        await super().upsert(
-            [
-                replace(item, vector=nan) if item.key in self.broken else item
-                for item in documents
-                if item.key not in self.named
-            ],
-            generation,
-        )
-        if self.named:
-            raise RefusedObjects(self.named)
+        documents = [
+            replace(item, vector=nan) if item.key in self.broken else item
+            for item in documents
+            if item.key not in self.named
+        ]
+        return await super().upsert(documents, generation) | dict(self.named)
 
 
 @pytest.fixture

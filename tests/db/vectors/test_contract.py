@@ -7,7 +7,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from db.errors import InvalidRecord
 from db.vectors.base import PROFILE, PROJECT, TOOL, Hits, ProjectDocument, Vector, VectorFilter, VectorStore
 from tests.db.vectors.conftest import DIMENSION, MakeStore
 from tests.db.vectors.objects import EPOCH, profile, project, tool, unit
@@ -132,12 +131,13 @@ class TestVectorStore:
         assert await vector_store.counts() == {"Project": 1, "UserProfile": 2, "Tool": 2}
 
     @pytest.mark.parametrize("vector", [np.full(DIMENSION, np.nan, np.float32), np.ones(DIMENSION + 1, np.float32)])
-    async def test_a_vector_that_does_not_fit_is_refused_with_its_whole_batch(
+    async def test_a_vector_that_does_not_fit_is_rejected_and_the_others_are_written(
         self, vector_store: VectorStore, vector: Vector
     ):
-        with pytest.raises(InvalidRecord, match="p2"):
-            await vector_store.upsert([project(1, unit(1)), project(2, vector)])
-        assert (await vector_store.counts())["Project"] == 0
+        rejected = await vector_store.upsert([project(1, unit(1)), project(2, vector)])
+        assert rejected == {"p2": f"its vector of shape {vector.shape} is not 8 finite numbers"}
+        assert await vector_store.upsert([project(3, vector)]) == {"p3": rejected["p2"]}
+        assert (await vector_store.counts())["Project"] == 1
 
     async def test_a_space_of_another_model_starts_empty_and_leaves_the_old_one(self, vector_store: VectorStore):
         await vector_store.upsert([project(1, unit(1))])

@@ -10,11 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from weaviate.util import generate_uuid5
 
 from db.errors import StoreUnavailable
-from db.vectors.base import PROJECT, HitFeatures, Hits, HybridHits, ProjectDocument, Vector, VectorFilter
-from db.vectors.fusion import WINDOW, ResultList, fuse
+from db.vectors.base import PROJECT, HybridHits, ProjectDocument, Vector, VectorFilter, document_uuid
 from tests.db.vectors.conftest import DIMENSION
 from tests.db.vectors.objects import EPOCH, profile, project, tool, unit
 
@@ -42,66 +40,57 @@ TEXTS = [
 ]
 
 
-def result_list(hits: Hits) -> ResultList:
-    return ResultList([generate_uuid5(one.key, "Project") for one in hits.features], hits.scores)
+async def keyword_hits(store: Any, query: str, limit: int, where: VectorFilter = EVERYTHING) -> HybridHits:
+    """Search by keywords only."""
+    hits: HybridHits = await store.hybrid(query, None, 0.0, limit, where)
+    return hits
 
 
-def keys(hits: Hits | HybridHits) -> list[str]:
-    return [one.key for one in hits.features]
-
-
-class TestFeatures:
-    async def test_what_does_not_move_rides_with_each_hit(self, vector_store: Any):
-        made = project(7, unit(1), key="seven", owner=3, type_="repo", terms=[4, 9], day=2)
-        await vector_store.upsert([made, project(8, unit(0, 1), day=3)])
-        expected = (
-            HitFeatures("seven", "repo", 3, made.created_at, (4, 9)),
-            HitFeatures("p8", "article", None, project(8, unit(1), day=3).created_at, ()),
-        )
-        assert (await vector_store.near(unit(1), 2, EVERYTHING)).features == expected
-        assert (await vector_store.keyword("title seven 7", 2, EVERYTHING)).features == expected
-        assert (await vector_store.hybrid("title", unit(1), 1.0, 2, EVERYTHING)).features == expected
+async def keyword_ids(store: Any, query: str) -> list[int]:
+    """Return the projects that a keyword search finds, best first."""
+    return (await keyword_hits(store, query, 10)).ids.tolist()
 
 
 class TestKeyword:
     async def test_a_word_finds_the_projects_that_hold_it(self, vector_store: Any):
         await vector_store.upsert(TEXTS)
-        assert set((await vector_store.keyword("language", 10, EVERYTHING)).ids.tolist()) == {1, 2, 5}
-        assert (await vector_store.keyword("BALCONY!", 10, EVERYTHING)).ids.tolist() == [4]
+        assert set(await keyword_ids(vector_store, "language")) == {1, 2, 5}
+        assert await keyword_ids(vector_store, "BALCONY!") == [4]
 
     async def test_names_of_tools_categories_and_topics_are_words_too(self, vector_store: Any):
         await vector_store.upsert(TEXTS)
         for word, id_ in (("claude", 3), ("hardware", 4), ("games", 3)):
-            assert (await vector_store.keyword(word, 10, EVERYTHING)).ids.tolist() == [id_]
+            assert await keyword_ids(vector_store, word) == [id_]
 
     async def test_a_title_counts_for_more_than_a_description(self, vector_store: Any):
         await vector_store.upsert([text(1, "one thing", "a lantern"), text(2, "a lantern", "one thing")])
-        hits = await vector_store.keyword("lantern", 10, EVERYTHING)
+        hits = await keyword_hits(vector_store, "lantern", 10)
         assert hits.ids.tolist() == [2, 1]
-        assert hits.scores[0] > hits.scores[1] > 0
+        assert hits.scores.tolist() == [1, 0]
 
-    async def test_more_matching_words_come_first_and_ties_are_ordered_by_id(self, vector_store: Any):
+    async def test_more_matching_words_come_first_and_ties_are_ordered_by_uuid(self, vector_store: Any):
         same = [text(id_, "red kite") for id_ in (9, 4)]
         await vector_store.upsert([*same, text(5, "red barn"), text(6, "blue sea")])
-        assert (await vector_store.keyword("red kite", 10, EVERYTHING)).ids.tolist() == [4, 9, 5]
+        first, second = sorted((9, 4), key=lambda id_: document_uuid(PROJECT, f"p{id_}"))
+        assert await keyword_ids(vector_store, "red kite") == [first, second, 5]
 
     async def test_a_filter_holds_and_a_limit_cuts(self, vector_store: Any):
         await vector_store.upsert(TEXTS)
-        not_mine = await vector_store.keyword("language", 10, VectorFilter(exclude_owner=10))
+        not_mine = await keyword_hits(vector_store, "language", 10, VectorFilter(exclude_owner=10))
         assert set(not_mine.ids.tolist()) == {1, 5}
-        assert len((await vector_store.keyword("language", 2, EVERYTHING)).ids) == 2
-        assert len((await vector_store.keyword("language", 0, EVERYTHING)).ids) == 0
+        assert len((await keyword_hits(vector_store, "language", 2)).ids) == 2
+        assert len((await keyword_hits(vector_store, "language", 0)).ids) == 0
 
     async def test_what_was_removed_or_rewritten_is_not_found_by_its_old_words(self, vector_store: Any):
         await vector_store.upsert(TEXTS)
         await vector_store.remove(PROJECT, ["p1"])
         await vector_store.upsert([text(2, "A garden planner", "plants and seasons")])
-        assert (await vector_store.keyword("language", 10, EVERYTHING)).ids.tolist() == [5]
+        assert await keyword_ids(vector_store, "language") == [5]
 
     async def test_a_query_without_a_word_finds_nothing(self, vector_store: Any):
         await vector_store.upsert(TEXTS)
         for query in ("", "   ", '"', "*", "-", "(", "🙂", "the and of", "\0", "\ud800"):
-            assert (await vector_store.keyword(query, 10, EVERYTHING)).ids.tolist() == [], query
+            assert await keyword_ids(vector_store, query) == [], query
 
     async def test_operators_are_no_operators(self, vector_store: Any):
         await vector_store.upsert(TEXTS)
@@ -117,12 +106,12 @@ class TestKeyword:
             "(chess",
         )
         for query in operators:
-            assert set((await vector_store.keyword(query, 10, EVERYTHING)).ids.tolist()) == {3, 5}, query
+            assert set(await keyword_ids(vector_store, query)) == {3, 5}, query
 
     async def test_any_script_and_any_length_is_a_query(self, vector_store: Any):
         await vector_store.upsert([text(1, "שלום עולם"), text(2, "привет мир")])
-        assert (await vector_store.keyword("עולם", 10, EVERYTHING)).ids.tolist() == [1]
-        assert (await vector_store.keyword("МИР " * 2_500, 10, EVERYTHING)).ids.tolist() == [2]
+        assert await keyword_ids(vector_store, "עולם") == [1]
+        assert await keyword_ids(vector_store, "МИР " * 2_500) == [2]
 
 
 class TestHybrid:
@@ -131,13 +120,16 @@ class TestHybrid:
     async def test_it_is_the_fusion_of_its_two_legs(self, vector_store: Any, alpha: float, where: VectorFilter):
         await vector_store.upsert(TEXTS)
         query, vector = "a language model for chess", unit(1, 3)
-        nearest = await vector_store.near(vector, WINDOW, where) if alpha > 0 else Hits()
-        by_words = await vector_store.keyword(query, WINDOW, where) if alpha < 1 else Hits()
+        by_vector = await vector_store.hybrid(query, vector, 1.0, 10, where)
+        by_keywords = await vector_store.hybrid(query, vector, 0.0, 10, where)
+        vector_part = dict(zip(by_vector.ids.tolist(), alpha * by_vector.scores, strict=True))
+        keyword_part = dict(zip(by_keywords.ids.tolist(), (1 - alpha) * by_keywords.scores, strict=True))
         hits = await vector_store.hybrid(query, vector, alpha, 10, where)
-        expected = fuse(result_list(nearest), result_list(by_words), alpha)
-        assert [generate_uuid5(key, "Project") for key in keys(hits)] == [one.uuid for one in expected]
-        assert hits.vector_parts.tolist() == pytest.approx([one.vector_part for one in expected], abs=1e-4)
-        assert hits.keyword_parts.tolist() == pytest.approx([one.keyword_part for one in expected], abs=1e-4)
+        ids = hits.ids.tolist()
+        found = (by_vector if alpha > 0 else None, by_keywords if alpha < 1 else None)
+        assert set(ids) == {id_ for leg in found if leg is not None for id_ in leg.ids.tolist()}
+        assert hits.vector_parts.tolist() == pytest.approx([vector_part.get(id_, 0) for id_ in ids], abs=1e-4)
+        assert hits.keyword_parts.tolist() == pytest.approx([keyword_part.get(id_, 0) for id_ in ids], abs=1e-4)
 
     async def test_the_parts_add_up_to_the_score_and_scores_fall(self, vector_store: Any):
         await vector_store.upsert(TEXTS)
@@ -152,7 +144,7 @@ class TestHybrid:
         assert max(hits.vector_parts) == pytest.approx(0.75)
         assert max(hits.keyword_parts) == pytest.approx(0.25)
         assert min(hits.vector_parts) == 0
-        assert min(part for key, part in zip(keys(hits), hits.keyword_parts, strict=True) if key in "p1 p2 p5") == 0
+        assert min(part for id_, part in zip(hits.ids, hits.keyword_parts, strict=True) if id_ in (1, 2, 5)) == 0
 
     async def test_the_window_and_not_the_limit_sets_the_zero(self, vector_store: Any):
         await vector_store.upsert(TEXTS)

@@ -161,9 +161,9 @@ async def test_a_matrix_in_use_does_not_change_when_the_next_one_is_made(two_sto
     await writer.upsert([project(1, unit(0, 1)), project(9, unit(1))])
     await writer.remove(PROJECT, ["p2"])
     new = reader._current_matrix()
-    assert old.near(unit(1), 9, EVERYTHING).ids.tolist() == [1, 2, 3, 4, 5]
-    assert old.near(unit(1), 9, EVERYTHING).scores.tolist() == [1.0] * 5
-    assert new.near(unit(1), 9, EVERYTHING).ids.tolist() == [3, 4, 5, 9, 1]
+    assert old.nearest(unit(1), 9, old.passing(EVERYTHING)).ids.tolist() == [1, 2, 3, 4, 5]
+    assert old.nearest(unit(1), 9, old.passing(EVERYTHING)).scores.tolist() == [1.0] * 5
+    assert new.nearest(unit(1), 9, new.passing(EVERYTHING)).ids.tolist() == [3, 4, 5, 9, 1]
 
 
 async def test_a_store_opened_again_holds_what_was_written(tmp_path: Path):
@@ -191,7 +191,7 @@ async def test_what_is_about_to_take_over_is_loaded_ahead(two_stores):
     assert await found(serving_store) == [1]
     generation = await rebuilding.stage()
     await rebuilding.upsert([project(2, unit(1)), project(3, unit(1))], generation=generation)
-    await rebuilding._announce(generation)
+    await rebuilding._write(generations.announce, generation)
     await serving_store.preload()
     loaded = serving_store._project_cache.preloaded.matrix
     assert loaded.ids.tolist() == [2, 3]
@@ -214,7 +214,7 @@ async def test_what_is_in_service_is_loaded_before_anybody_searches(two_stores):
 
 async def test_an_announcement_that_nobody_follows_up_is_ended_by_the_next_run(two_stores):
     generation = await two_stores[0].stage()
-    await two_stores[0]._announce(generation)
+    await two_stores[0]._write(generations.announce, generation)
     assert await two_stores[1].staged() == generation
     await two_stores[1].publish(generation)
     assert await two_stores[1].staged() is None
@@ -231,7 +231,7 @@ async def test_a_file_of_an_older_layout_is_begun_anew(tmp_path: Path):
     await newer.prepare(MODEL, DIMENSION)
     assert await found(newer) == []
     await newer.upsert([project(2, unit(1))])
-    assert (await newer.keyword("title", 9, EVERYTHING)).ids.tolist() == [2]
+    assert (await newer.hybrid("title", None, 0.0, 9, EVERYTHING)).ids.tolist() == [2]
     await newer.prepare(MODEL, DIMENSION)
     assert await found(newer) == [2]
     await newer.close()
@@ -250,7 +250,7 @@ async def main(path: str, rounds: int, size: int) -> None:
     for round_ in range(1, rounds + 1):
         generation = await store.stage()
         for first in range(1, size + 1, 50):
-            made = [project(id_, unit(1), type_=f"round{round_}") for id_ in range(first, first + 50)]
+            made = [project(1_000 * round_ + id_, unit(1)) for id_ in range(first, first + 50)]
             await store.upsert(made, generation=generation)
         await store.publish(generation)
         print(round_, flush=True)
@@ -262,24 +262,24 @@ asyncio.run(main(sys.argv[1], *map(int, sys.argv[2:])))
 
 async def test_searches_never_see_an_empty_or_mixed_index_while_another_process_rebuilds_it(two_stores, tmp_path: Path):
     store, size = two_stores[0], 200
-    await store.upsert([project(id_, unit(1), type_="round0") for id_ in range(1, size + 1)])
+    await store.upsert([project(id_, unit(1)) for id_ in range(1, size + 1)])
     rebuilder = start(REBUILDER, tmp_path / "vectors.sqlite", 12, size)
     rounds = []
     while rebuilder.poll() is None:
         near, hybrid, by_words = await asyncio.gather(
             store.near(unit(1), size + 1, EVERYTHING),
             store.hybrid("title about", unit(1), 0.5, size + 1, EVERYTHING),
-            store.keyword("title", size + 1, EVERYTHING),
+            store.hybrid("title", None, 0.0, size + 1, EVERYTHING),
         )
         for hits in (near, hybrid, by_words):
-            assert sorted(hits.ids.tolist()) == list(range(1, size + 1))
-            [type_] = {one.type for one in hits.features}
-            rounds.append(type_)
+            [round_] = set((hits.ids // 1_000).tolist())
+            assert sorted(hits.ids.tolist()) == list(range(1_000 * round_ + 1, 1_000 * round_ + size + 1))
+            rounds.append(round_)
         assert (hybrid.keyword_parts > 0).all()
     _, errors = await asyncio.to_thread(rebuilder.communicate)
     assert rebuilder.returncode == 0, errors
     assert len(set(rounds)) > 1, "the searches did not run beside the rebuilds"
-    assert {one.type for one in (await store.near(unit(1), 9, EVERYTHING)).features} == {"round12"}
+    assert set((await store.near(unit(1), 9, EVERYTHING)).ids // 1_000) == {12}
 
 
 async def test_a_generation_left_behind_by_a_sudden_end_is_dropped_by_the_next_rebuild(two_stores, tmp_path: Path):

@@ -1,36 +1,53 @@
 """relativeScoreFusion, against numbers worked out by hand and against the double's own."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from db.vectors.base import HybridHits
-from db.vectors.fusion import MIN_COVERAGE, ResultList, adapt_alpha, fuse, reweight
+from db.vectors.base import Hits, HybridHits
+from db.vectors.fusion import MIN_COVERAGE, adapt_alpha, fuse, reweight
 from tests.doubles.weaviate.fusion import relative_score_fusion
 
 
-def result_list(**scores: float) -> ResultList:
-    return ResultList(list(scores), np.array(list(scores.values()), np.float32))
+def leg(scores: Mapping[str, float]) -> Hits:
+    """Return the hits of one search; a project's id is the code of its letter."""
+    return Hits(np.array([ord(letter) for letter in scores], np.int64), np.array(list(scores.values()), np.float32))
+
+
+def fuse_legs(vectors: Mapping[str, float], keywords: Mapping[str, float], alpha: float) -> HybridHits:
+    """Fuse; a project's uuid is its letter."""
+    return fuse(leg(vectors), leg(keywords), alpha, 99, {ord(letter): letter for letter in (*vectors, *keywords)})
+
+
+def letters(hits: HybridHits) -> str:
+    return "".join(map(chr, hits.ids))
 
 
 def test_parts_are_weighted_stretched_scores():
-    fused = fuse(result_list(a=0.9, b=0.5, c=0.1), result_list(c=4, d=2, a=1), 0.7)
-    assert [hit.uuid for hit in fused] == ["a", "b", "c", "d"]
-    assert [hit.vector_part for hit in fused] == pytest.approx([0.7, 0.35, 0, 0])
-    assert [hit.keyword_part for hit in fused] == pytest.approx([0, 0, 0.3, 0.1])
+    fused = fuse_legs({"a": 0.9, "b": 0.5, "c": 0.1}, {"c": 4, "d": 2, "a": 1}, 0.7)
+    assert letters(fused) == "abcd"
+    assert fused.vector_parts.tolist() == pytest.approx([0.7, 0.35, 0, 0])
+    assert fused.keyword_parts.tolist() == pytest.approx([0, 0, 0.3, 0.1])
 
 
 def test_equal_scores_of_a_leg_all_get_the_full_weight():
-    assert [hit.vector_part for hit in fuse(result_list(a=0.4, b=0.4), result_list(), 0.7)] == pytest.approx([0.7, 0.7])
+    assert fuse_legs({"a": 0.4, "b": 0.4}, {}, 0.7).vector_parts.tolist() == pytest.approx([0.7, 0.7])
 
 
 def test_ties_go_to_the_higher_score_before_the_fusion_and_then_to_the_lower_uuid():
-    assert [hit.uuid for hit in fuse(result_list(z=0.9, y=0.9, x=0.1), result_list(w=0.2), 0.5)] == ["y", "z", "w", "x"]
+    assert letters(fuse_legs({"z": 0.9, "y": 0.9, "x": 0.1}, {"w": 0.2}, 0.5)) == "yzwx"
 
 
 def test_no_hits_give_no_hits():
-    assert fuse(result_list(), result_list(), 0.5) == []
+    assert letters(fuse_legs({}, {}, 0.5)) == ""
+
+
+def test_a_limit_cuts():
+    hits = leg({"a": 0.9, "b": 0.5})
+    assert letters(fuse(hits, Hits(), 1.0, 1, {97: "a", 98: "b"})) == "a"
 
 
 legs = st.dictionaries(st.sampled_from("abcdefghij"), st.integers(0, 8).map(lambda eighths: eighths / 8))
@@ -41,18 +58,9 @@ def test_it_fuses_as_the_double_of_weaviate_does(vectors: dict[str, float], keyw
     theirs = relative_score_fusion(
         {"vector": list(vectors.items()), "keyword": list(keywords.items())}, {"vector": alpha, "keyword": 1 - alpha}
     )
-    ours = fuse(result_list(**vectors), result_list(**keywords), alpha)
-    assert [hit.uuid for hit in ours] == [hit.uuid for hit in theirs]
-    assert [hit.vector_part + hit.keyword_part for hit in ours] == pytest.approx([float(hit.score) for hit in theirs])
-
-
-def hybrid_hits(vectors: ResultList, keywords: ResultList, alpha: float) -> HybridHits:
-    """Fuse; a project's id is the position of its letter."""
-    fused = fuse(vectors, keywords, alpha)
-    vector_parts = np.array([hit.vector_part for hit in fused], np.float32)
-    keyword_parts = np.array([hit.keyword_part for hit in fused], np.float32)
-    ids = np.array([ord(hit.uuid) for hit in fused], np.int64)
-    return HybridHits(ids, vector_parts + keyword_parts, vector_parts, keyword_parts)
+    ours = fuse_legs(vectors, keywords, alpha)
+    assert letters(ours) == "".join(hit.uuid for hit in theirs)
+    assert ours.scores.tolist() == pytest.approx([float(hit.score) for hit in theirs])
 
 
 inner_weights = st.integers(1, 7).map(lambda eighths: eighths / 8)
@@ -62,8 +70,8 @@ inner_weights = st.integers(1, 7).map(lambda eighths: eighths / 8)
 def test_hits_weighed_anew_are_those_of_the_other_alpha(
     vectors: dict[str, float], keywords: dict[str, float], alpha: float, to: float
 ):
-    made = reweight(hybrid_hits(result_list(**vectors), result_list(**keywords), alpha), alpha, to)
-    asked = hybrid_hits(result_list(**vectors), result_list(**keywords), to)
+    made = reweight(fuse_legs(vectors, keywords, alpha), alpha, to)
+    asked = fuse_legs(vectors, keywords, to)
     assert (np.diff(made.scores) <= 0).all()
     order, expected = np.argsort(made.ids), np.argsort(asked.ids)
     assert made.ids[order].tolist() == asked.ids[expected].tolist()
@@ -72,7 +80,7 @@ def test_hits_weighed_anew_are_those_of_the_other_alpha(
 
 
 def test_hits_of_one_leg_cannot_be_weighed_anew():
-    alone = hybrid_hits(result_list(a=0.9, b=0.1), result_list(), 1.0)
+    alone = fuse_legs({"a": 0.9, "b": 0.1}, {}, 1.0)
     assert reweight(alone, 1.0, 0.5) is alone
 
 

@@ -34,4 +34,4 @@ def test_equal_vectors_have_equal_scores_wherever_they_stand():
         vector /= np.linalg.norm(vector)
         query /= np.linalg.norm(query)
         matrix = Matrix.of(250, [rows(list(range(1, 1_004)), np.tile(vector, (1_003, 1)))])
-        assert matrix.near(query, 500, VectorFilter()).ids.tolist() == list(range(1, 501))
+        assert matrix.nearest(query, 500, matrix.passing(VectorFilter())).ids.tolist() == list(range(1, 501))

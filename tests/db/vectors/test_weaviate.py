@@ -4,20 +4,17 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
-from types import SimpleNamespace
 from typing import Any
 
 import grpc
 import numpy as np
 import pytest
-from weaviate.collections.classes.internal import MetadataReturn
 from weaviate.util import generate_uuid5
 
-from db.errors import InvalidRecord, RefusedObjects, Store, StoreMisconfigured, StoreUnavailable
+from db.errors import Store, StoreMisconfigured, StoreUnavailable
 from db.vectors.base import KINDS, PROJECT, VectorFilter
 from db.vectors.weaviate import Address, Layout, WeaviateVectorStore
-from db.vectors.weaviate.hits import ScoreParts, parse_score_parts, read_score_parts
-from db.vectors.weaviate.schema import FEATURES, Space, properties_of
+from db.vectors.weaviate.schema import Space, properties_of
 from tests.db.vectors.conftest import DIMENSION, MODEL
 from tests.db.vectors.objects import profile, project, tool, unit
 from tests.doubles.proxy import FaultProxy
@@ -82,7 +79,7 @@ Call = Callable[[WeaviateVectorStore], Awaitable[object]]
 READS: dict[str, Call] = {
     "near": lambda store: store.near(unit(1), 5, EVERYTHING),
     "hybrid": lambda store: store.hybrid("wood", unit(1), 0.7, 5, EVERYTHING),
-    "keyword": lambda store: store.keyword("wood", 5, EVERYTHING),
+    "keyword": lambda store: store.hybrid("wood", None, 0.0, 5, EVERYTHING),
     "similarities": lambda store: store.similarities(unit(1), np.array([1])),
     "project_vectors": lambda store: store.project_vectors(np.array([1])),
     "profile": lambda store: store.profile(1),
@@ -306,25 +303,22 @@ class TestMisconfiguration:
         assert found == expected
 
 
-class TestRefusals:
-    async def test_each_refused_object_is_named_and_the_others_are_written(
+class TestRejections:
+    async def test_each_rejected_object_is_named_and_the_others_are_written(
         self, double: WeaviateDouble, store: WeaviateVectorStore
     ):
         double.faults.refused_objects = {generate_uuid5(key, "Project"): f"bad {key}" for key in ("p2", "p5")}
-        with pytest.raises(RefusedObjects) as caught:
-            await store.upsert([project(id_, unit(1)) for id_ in range(1, 7)])
-        assert caught.value.refused == {"p2": "bad p2", "p5": "bad p5"}
-        assert isinstance(caught.value, InvalidRecord)
+        rejected = await store.upsert([project(id_, unit(1)) for id_ in range(1, 7)])
+        assert rejected == {"p2": "bad p2", "p5": "bad p5"}
         assert (await store.near(unit(1), 9, EVERYTHING)).ids.tolist() == [1, 3, 4, 6]
 
-    async def test_a_batch_that_is_refused_whole_names_all_of_it(
+    async def test_a_batch_that_is_rejected_whole_names_all_of_it(
         self, double: WeaviateDouble, store: WeaviateVectorStore
     ):
         double.faults.refused_objects = {generate_uuid5("p1", "Project"): "bad"}
-        with pytest.raises(RefusedObjects) as caught:
-            await store.upsert([project(1, unit(1))])
-        assert list(caught.value.refused) == ["p1"]
-        assert "bad" in caught.value.refused["p1"]
+        rejected = await store.upsert([project(1, unit(1))])
+        assert list(rejected) == ["p1"]
+        assert "bad" in rejected["p1"]
 
     @pytest.mark.parametrize(
         "reason",
@@ -446,57 +440,22 @@ class TestSearches:
         await store.upsert([project(id_, unit(1, 2)) for id_ in range(200, 0, -1)])
         assert (await store.near(unit(1), 3, EVERYTHING)).ids.tolist() == [1, 2, 3]
 
-    async def test_an_explanation_that_is_not_understood_costs_two_searches_and_changes_nothing(
+    async def test_a_hybrid_search_is_one_search_by_vector_and_one_by_keywords(
         self, double: WeaviateDouble, store: WeaviateVectorStore
     ):
         await store.upsert([project(id_, unit(1, id_), key=f"k{id_}") for id_ in range(1, 20)])
-        understood = await store.hybrid("title 7 about", unit(1, 5), 0.6, 10, EVERYTHING)
-        double.faults.garbled_explanations = True
-        double.calls.clear()
-        not_understood = await store.hybrid("title 7 about", unit(1, 5), 0.6, 10, EVERYTHING)
-        assert [name for name, _ in double.calls] == ["Search"] * 3
-        assert not_understood.ids.tolist() == understood.ids.tolist()
-        assert not_understood.vector_parts.tolist() == pytest.approx(understood.vector_parts.tolist(), abs=1e-5)
-        assert not_understood.keyword_parts.tolist() == pytest.approx(understood.keyword_parts.tolist(), abs=1e-5)
+        for alpha, searches in ((0.6, 2), (1.0, 1), (0.0, 1)):
+            double.calls.clear()
+            await store.hybrid("title 7 about", unit(1, 5), alpha, 10, EVERYTHING)
+            assert [name for name, _ in double.calls] == ["Search"] * searches
 
     async def test_more_than_the_server_gives_is_never_asked_for(self, store: WeaviateVectorStore):
         await store.upsert([project(1, unit(1))])
         for limit in (9_990, 10_000, 1_000_000):
             assert (await store.near(unit(1), limit, EVERYTHING)).ids.tolist() == [1]
-            assert (await store.keyword("title", limit, EVERYTHING)).ids.tolist() == [1]
+            assert (await store.hybrid("title", None, 0.0, limit, EVERYTHING)).ids.tolist() == [1]
             assert (await store.hybrid("title", unit(1), 0.5, limit, EVERYTHING)).ids.tolist() == [1]
 
     async def test_a_query_of_another_dimension_is_a_programming_error(self, store: WeaviateVectorStore):
         with pytest.raises(ValueError, match="shape"):
             await store.near(unit(1, dimension=5), 1, EVERYTHING)
-
-    def test_the_features_of_a_hit_are_properties(self):
-        assert set(FEATURES) <= {one.name for one in properties_of("Project")}
-
-
-BOTH = (
-    f"\nHybrid (Result Set keyword,bm25) Document {UUID}: original score 1.5e-05, normalized score: 0.3"
-    f" - \nHybrid (Result Set vector,hybridVector) Document {UUID}: original score 0.9, normalized score: 0.7"
-)
-
-
-@pytest.mark.parametrize(
-    ("explanation", "parts"),
-    [
-        (BOTH, ScoreParts(0.7, 0.3)),
-        (BOTH.split(" - ", maxsplit=1)[0], ScoreParts(0.0, 0.3)),
-        (f"BM25F_red_frequency:1, BM25F_red_propLength:3{BOTH}", ScoreParts(0.7, 0.3)),
-        (BOTH.replace("Result Set keyword,bm25", "Result Set 'keyword,bm25'"), ScoreParts(0.7, 0.3)),
-        (BOTH.upper(), None),
-        ("", None),
-        (BOTH.replace(UUID, UUID[::-1]), None),
-    ],
-)
-def test_the_parts_of_a_score_are_read_from_its_explanation(explanation: str, parts: ScoreParts | None):
-    assert parse_score_parts(explanation, UUID) == parts
-
-
-@pytest.mark.parametrize(("score", "parts"), [(1.0, [ScoreParts(0.7, 0.3)]), (0.8, None), (None, None)])
-def test_parts_that_do_not_add_up_to_the_score_are_not_believed(score: float | None, parts: list[ScoreParts] | None):
-    metadata = MetadataReturn(score=score, explain_score=BOTH)
-    assert read_score_parts([SimpleNamespace(uuid=UUID, properties={}, metadata=metadata)]) == parts

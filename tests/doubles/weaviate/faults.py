@@ -15,5 +15,4 @@ class Faults:
     grpc_details: str = "fault"
     delay_s: float = 0.0  # wait so long before each gRPC answer
     refused_objects: dict[str, str] = field(default_factory=dict)  # refuse these uuids in a batch, each with its text
-    garbled_explanations: bool = False  # write explanations of a hybrid search in another form
     version: str = "1.38.2"  # the server's version that `/v1/meta` tells

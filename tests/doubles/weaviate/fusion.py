@@ -1,4 +1,4 @@
-"""Weaviate's relativeScoreFusion, with its textual explanation."""
+"""Weaviate's relativeScoreFusion."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,39 +15,25 @@ EQUAL = 1e-7
 
 @dataclass(slots=True)
 class Fused:
-    """One hit: its score, the pre-fusion score that breaks ties, and the explanation."""
+    """One hit: its score, and the pre-fusion score that breaks ties."""
 
     uuid: str
     score: np.float32
     before: np.float32
-    explanation: str
 
 
 def relative_score_fusion(legs: Mapping[str, Leg], weights: Mapping[str, float]) -> list[Fused]:
-    """Unite the legs, best first; later legs come first in an explanation, and lend the score that breaks ties."""
+    """Unite the legs, best first; the score of the last leg breaks ties."""
     fused: dict[str, Fused] = {}
     for name, leg in legs.items():
         scores = np.array([score for _, score in leg], np.float32)
         for (uuid, _), before, part in zip(leg, scores, _parts(scores, weights[name]), strict=True):
-            text = (
-                f"\nHybrid (Result Set {name}) Document {uuid}: "
-                f"original score {shortest(before)}, normalized score: {shortest(part)}"
-            )
             earlier = fused.get(uuid)
             if earlier is None:
-                fused[uuid] = Fused(uuid, part, before, text)
+                fused[uuid] = Fused(uuid, part, before)
             else:
-                explanation = f"{text} - {earlier.explanation}"
-                fused[uuid] = Fused(uuid, np.float32(part + earlier.score), before, explanation)
+                fused[uuid] = Fused(uuid, np.float32(part + earlier.score), before)
     return sorted(fused.values(), key=cmp_to_key(_compare))
-
-
-def shortest(value: np.float32) -> str:
-    """Write a number as Go's `%v` does: the fewest digits that give it back, an exponent below 1e-4."""
-    if value != 0 and abs(value) < 1e-4:
-        mantissa, _, exponent = np.format_float_scientific(value, trim="-").partition("e")
-        return f"{mantissa}e{int(exponent):+03d}"
-    return np.format_float_positional(value, trim="-")
 
 
 def _parts(scores: np.ndarray, weight: float) -> np.ndarray:

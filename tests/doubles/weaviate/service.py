@@ -21,14 +21,13 @@ from weaviate.proto.v1 import (
 
 from tests.doubles.weaviate.faults import Faults
 from tests.doubles.weaviate.filters import predicate
-from tests.doubles.weaviate.fusion import Leg, relative_score_fusion
+from tests.doubles.weaviate.fusion import Leg
 from tests.doubles.weaviate.keywords import SearchedProperty, bm25f
 from tests.doubles.weaviate.state import Collection, Refused, State, StoredObject, canonical
 
 T = TypeVar("T")
 
-DEFAULT_LIMIT, MOST_RESULTS, HYBRID_WINDOW = 10, 10_000, 100
-KEYWORD_LEG, VECTOR_LEG = "keyword,bm25", "vector,hybridVector"
+DEFAULT_LIMIT, MOST_RESULTS = 10, 10_000
 
 
 class Hit:
@@ -91,13 +90,13 @@ class WeaviateService(weaviate_pb2_grpc.WeaviateServicer):  # type: ignore[misc]
         if limit + offset > MOST_RESULTS:
             raise Refused("query maximum results exceeded")
         allowed = _allowed(request, collection)
-        hits = self._found(request, collection, allowed, limit + offset)
+        hits = self._found(request, collection, allowed)
         reply = search_get_pb2.SearchReply()
         for hit in hits[offset : offset + limit]:
             reply.results.append(_result(hit, request, collection))
         return reply
 
-    def _found(self, request: Any, collection: Collection, allowed: list[StoredObject], limit: int) -> list[Hit]:
+    def _found(self, request: Any, collection: Collection, allowed: list[StoredObject]) -> list[Hit]:
         if request.HasField("near_vector"):
             leg = _dense(collection, _asked_vector(request.near_vector), allowed)
             return [Hit(collection.objects[uuid], distance=1 - score) for uuid, score in leg]
@@ -105,34 +104,10 @@ class WeaviateService(weaviate_pb2_grpc.WeaviateServicer):  # type: ignore[misc]
             search = request.bm25_search
             sparse = _sparse(collection, search.query, search.properties, allowed)
             return [Hit(collection.objects[uuid], score=score) for uuid, score in sparse]
-        if request.HasField("hybrid_search"):
-            return self._hybrid(request.hybrid_search, collection, allowed, limit)
         for sort in reversed(request.sort_by):
             name = sort.path[0]
             allowed.sort(key=lambda item: item.properties.get(name, ""), reverse=not sort.ascending)
         return [Hit(item) for item in allowed]
-
-    def _hybrid(self, search: Any, collection: Collection, allowed: list[StoredObject], limit: int) -> list[Hit]:
-        alpha = search.alpha_param if search.use_alpha_param else search.alpha
-        if search.use_alpha_param and not search.HasField("alpha_param"):
-            alpha = 0.75
-        window = max(HYBRID_WINDOW, limit)
-        legs: dict[str, Leg] = {}
-        if alpha > 0:
-            vector = _asked_vector(search)
-            if not len(vector):
-                raise Refused("hybrid search: no vector was given, and the class has no vectorizer")
-            legs[VECTOR_LEG] = _dense(collection, vector, allowed)[:window]
-        if alpha < 1:
-            legs[KEYWORD_LEG] = _sparse(collection, search.query, search.properties, allowed)[:window]
-        fused = relative_score_fusion(legs, {VECTOR_LEG: alpha, KEYWORD_LEG: 1 - alpha})
-        return [
-            Hit(collection.objects[one.uuid], score=float(one.score), explain_score=self._explained(one.explanation))
-            for one in fused
-        ]
-
-    def _explained(self, explanation: str) -> str:
-        return explanation.upper() if self._faults.garbled_explanations else explanation
 
     def _batch(self, request: Any) -> Any:
         reply = batch_pb2.BatchObjectsReply()
@@ -241,7 +216,7 @@ def _result(hit: Hit, request: Any, collection: Collection) -> Any:
 
 
 def _write_metadata(metadata: Any, hit: Hit, asked: Any) -> None:
-    for name in ("distance", "score", "explain_score"):
+    for name in ("distance", "score"):
         if getattr(asked, name) and name in hit.metadata:
             setattr(metadata, name, hit.metadata[name])
             setattr(metadata, f"{name}_present", True)

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from tests.doubles.weaviate.fusion import relative_score_fusion, shortest
+from tests.doubles.weaviate.fusion import relative_score_fusion
 
-VECTOR, KEYWORD = "vector,hybridVector", "keyword,bm25"
+VECTOR, KEYWORD = "vector", "keyword"
 LEGS = {VECTOR: [("a", 0.9), ("b", 0.5), ("c", 0.1)], KEYWORD: [("c", 4.0), ("d", 2.0), ("a", 1.0)]}
 WEIGHTS = {VECTOR: 0.7, KEYWORD: 0.3}
 
@@ -17,14 +17,6 @@ def test_scores_are_the_weighted_sum_of_stretched_scores():
     assert [one.score for one in fused] == pytest.approx([0.7, 0.35, 0.3, 0.1])
 
 
-def test_an_explanation_names_the_keyword_leg_first():
-    first = relative_score_fusion(LEGS, WEIGHTS)[0]
-    assert first.explanation == (
-        "\nHybrid (Result Set keyword,bm25) Document a: original score 1, normalized score: 0"
-        " - \nHybrid (Result Set vector,hybridVector) Document a: original score 0.9, normalized score: 0.7"
-    )
-
-
 def test_equal_scores_of_a_leg_all_get_the_full_weight():
     fused = relative_score_fusion({VECTOR: [("a", 0.4), ("b", 0.4)], KEYWORD: []}, WEIGHTS)
     assert [(one.uuid, one.score) for one in fused] == [("a", np.float32(0.7)), ("b", np.float32(0.7))]
@@ -34,11 +26,3 @@ def test_ties_go_to_the_higher_score_before_the_fusion_and_then_to_the_lower_uui
     legs = {VECTOR: [("z", 0.9), ("y", 0.9), ("x", 0.1)], KEYWORD: [("w", 0.2)]}
     fused = relative_score_fusion(legs, {VECTOR: 0.5, KEYWORD: 0.5})
     assert [one.uuid for one in fused] == ["y", "z", "w", "x"]
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(0, "0"), (0.7, "0.7"), (1e-5, "1e-05"), (12.5, "12.5"), (1 / 3, "0.33333334"), (-0.25, "-0.25")],
-)
-def test_numbers_are_written_as_the_server_writes_them(value: float, text: str):
-    assert shortest(np.float32(value)) == text

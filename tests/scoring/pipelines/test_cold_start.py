@@ -13,7 +13,7 @@ from db.catalog.project_cards import read_features
 from db.models import ProjectTerm, Term, TermKind
 from db.onboarding.answers import CheckedAnswer, store_answers
 from db.onboarding.questions import Question, active_questions
-from db.synchronization.profile_refresh import refresh_profile
+from db.synchronization.index_writer import refresh_profile
 from db.vectors.base import VectorFilter
 from scoring.features import incidences
 from scoring.ranking import Page, Rule, Strategy
