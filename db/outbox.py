@@ -12,14 +12,15 @@ Rules:
   (`held_until`).
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import groupby
 from typing import Any
 
 from sqlalchemy import (
     Boolean,
+    Row,
     SQLColumnExpression,
     String,
     bindparam,
@@ -37,7 +38,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import ColumnElement
-from sqlalchemy.sql.dml import Insert
+from sqlalchemy.sql.dml import ReturningInsert
 
 from db.database.column_types import TextList, UtcDateTime, in_list
 from db.database.engine import Database
@@ -69,7 +70,7 @@ class Backlog:
     dead: int  # dead letters: rows rejected `MAX_ATTEMPTS` times
 
 
-def _upsert(values: dict[str, Any]) -> dict[str, Insert]:
+def _upsert(values: dict[str, Any]) -> dict[str, ReturningInsert[Any]]:
     """Return, by dialect, the statement that inserts a row for each key, or updates the row and raises its version."""
     shared_columns = [
         bindparam("kind", type_=String()),
@@ -87,9 +88,9 @@ def _upsert(values: dict[str, Any]) -> dict[str, Insert]:
     columns = ["key", "kind", "enqueued_at", "available_at", "urgent"]
     updated_values = {"version": OutboxRow.version + 1} | values
     return {
-        dialect: insert.from_select(columns, rows).on_conflict_do_update(
-            index_elements=["kind", "key"], set_=updated_values
-        )
+        dialect: insert.from_select(columns, rows)
+        .on_conflict_do_update(index_elements=["kind", "key"], set_=updated_values)
+        .returning(OutboxRow.key, OutboxRow.version)
         for dialect, (insert, rows) in sources.items()
     }
 
@@ -120,9 +121,7 @@ _REPROCESS = _upsert(
         "held_until": case((OutboxRow.held_until == _LEASE_END, null()), else_=OutboxRow.held_until),
     }
 )
-_CLAIM = {
-    dialect: statement.returning(OutboxRow.key, OutboxRow.version) for dialect, statement in _upsert(_RESET).items()
-}
+_CLAIM = _upsert(_RESET)
 
 _AVAILABLE_ROWS = (
     select(OutboxRow.kind, OutboxRow.key)
@@ -131,7 +130,7 @@ _AVAILABLE_ROWS = (
     .order_by(OutboxRow.urgent.desc(), OutboxRow.available_at)
     .limit(bindparam("limit"))
     .with_for_update(skip_locked=True)
-    .cte("free")
+    .cte("available_rows")
 )
 _TAKE = (
     update(OutboxRow)
@@ -144,16 +143,16 @@ _VERSIONED_KEY = cast(OutboxRow.version, String) + " " + OutboxRow.key
 _HELD_ROWS = (
     select(OutboxRow.key)
     .where(
-        OutboxRow.kind == bindparam("of_kind"),
+        OutboxRow.kind == bindparam("row_kind"),
         in_list(OutboxRow.key, bindparam("keys", type_=TextList())),
         in_list(_VERSIONED_KEY, bindparam("versions_and_keys", type_=TextList())),
         OutboxRow.available_at == _LEASE_END,
     )
     .order_by(OutboxRow.key)  # the locking order of `enqueue`, so that no deadlock is possible
     .with_for_update()
-    .cte("held")
+    .cte("held_rows")
 )
-_IS_HELD = (OutboxRow.kind == bindparam("of_kind")) & OutboxRow.key.in_(select(_HELD_ROWS.c.key))
+_IS_HELD = (OutboxRow.kind == bindparam("row_kind")) & OutboxRow.key.in_(select(_HELD_ROWS.c.key))
 _WAIT_FOR_OTHER_LEASE = (
     update(OutboxRow)
     .where(_IS_HELD, OutboxRow.held_until > _NOW)
@@ -180,7 +179,7 @@ _BACKLOG = select(
     func.count().filter(OutboxRow.dead).label("dead"),
 ).select_from(OutboxRow)
 _PENDING = select(OutboxRow.key, OutboxRow.dead).where(
-    OutboxRow.kind == bindparam("of_kind"), in_list(OutboxRow.key, bindparam("keys", type_=TextList()))
+    OutboxRow.kind == bindparam("row_kind"), in_list(OutboxRow.key, bindparam("keys", type_=TextList()))
 )
 
 
@@ -217,59 +216,43 @@ async def claim(database: Database, kind: OutboxKind, keys: Sequence[str], lease
     """
     claimed_at = now()
     lease_end = claimed_at + timedelta(seconds=lease_s)
-    if not keys:
-        return []
+    parameters = {"now": claimed_at, "available_from": lease_end, "urgent": False}
     async with database.write() as connection:
-        parameters = {
-            "kind": kind.value,
-            "keys": sorted(set(keys)),
-            "now": claimed_at,
-            "available_from": lease_end,
-            "urgent": False,
-        }
-        rows = (await connection.execute(_CLAIM[connection.dialect.name], parameters)).all()
+        rows = await _run_upsert(connection, _CLAIM, kind, set(keys), parameters)
     return [Lease(kind, row.key, row.version, lease_end) for row in rows if row.version == 1]
 
 
 async def settle(database: Database, rows: Sequence[Lease]) -> None:
     """Delete processed rows. A row that changed, or that another worker may hold, is kept to be processed again."""
-    for kind, lease_end, leases in _group_by_lease(rows):
+    for leases, parameters in _group_by_lease(rows):
         settled_at = now()
-        parameters = _parameters(kind, lease_end, leases)
         reprocess_parameters = {
             "now": settled_at,
             "available_from": settled_at,
-            "lease_end": lease_end,
+            "lease_end": parameters["lease_end"],
             "urgent": False,
         }
         async with database.write() as connection:
             waiting_keys = set(await connection.scalars(_WAIT_FOR_OTHER_LEASE, parameters | {"now": settled_at}))
             deleted_keys = set(await connection.scalars(_DELETE, parameters))
-            await _run_upsert(
-                connection,
-                _REPROCESS,
-                kind,
-                {row.key for row in leases} - deleted_keys - waiting_keys,
-                reprocess_parameters,
-            )
+            changed_keys = {row.key for row in leases} - deleted_keys - waiting_keys
+            await _run_upsert(connection, _REPROCESS, leases[0].kind, changed_keys, reprocess_parameters)
 
 
 async def release(database: Database, rows: Sequence[Lease], delay_s: float = 0.0) -> None:
     """End leases without counting an attempt. The rows are available again after `delay_s` seconds."""
-    for kind, lease_end, leases in _group_by_lease(rows):
+    for _, parameters in _group_by_lease(rows):
         async with database.write() as connection:
-            await connection.execute(
-                _RELEASE, _parameters(kind, lease_end, leases) | {"available_from": now() + timedelta(seconds=delay_s)}
-            )
+            await connection.execute(_RELEASE, parameters | {"available_from": now() + timedelta(seconds=delay_s)})
 
 
 async def reject(database: Database, rows: Sequence[Lease], error: str, retry_after: timedelta = RETRY_AFTER) -> int:
     """Record that an available store rejected rows, and return how many became dead by reaching `MAX_ATTEMPTS`."""
     dead_rows = 0
-    for kind, lease_end, leases in _group_by_lease(rows):
-        parameters = {"available_from": now() + retry_after, "error": error[:MAX_ERROR_LENGTH]}
+    for _, parameters in _group_by_lease(rows):
+        rejection = {"available_from": now() + retry_after, "error": error[:MAX_ERROR_LENGTH]}
         async with database.write() as connection:
-            dead_rows += sum(await connection.scalars(_REJECT, _parameters(kind, lease_end, leases) | parameters))
+            dead_rows += sum(await connection.scalars(_REJECT, parameters | rejection))
     return dead_rows
 
 
@@ -283,37 +266,37 @@ async def pending(database: Database, kind: OutboxKind, keys: Sequence[str]) -> 
     """Return, for each key that has an outbox row, whether the row is dead."""
     if not keys:
         return {}
-    rows = await database.fetch(_PENDING, {"of_kind": kind.value, "keys": list(keys)})
+    rows = await database.fetch(_PENDING, {"row_kind": kind.value, "keys": list(keys)})
     return {row.key: row.dead for row in rows}
 
 
 async def _run_upsert(
     connection: AsyncConnection,
-    statements: dict[str, Insert],
+    statements: dict[str, ReturningInsert[Any]],
     kind: OutboxKind,
     keys: set[str],
     parameters: dict[str, Any],
-) -> None:
+) -> Sequence[Row[Any]]:
+    """Insert or update the rows of the keys, and return (key, version) of each."""
+    if not keys:
+        return []
     # Sorted, so that all transactions lock in the same order; unique, so that no statement updates a row twice.
-    if keys:
-        statement = statements[connection.dialect.name]
-        await connection.execute(statement, {"kind": kind.value, "keys": sorted(keys)} | parameters)
+    parameters = {"kind": kind.value, "keys": sorted(keys)} | parameters
+    return (await connection.execute(statements[connection.dialect.name], parameters)).all()
 
 
-def _group_by_lease(rows: Sequence[Lease]) -> Iterator[tuple[OutboxKind, datetime, list[Lease]]]:
-    """Group rows by kind and lease, one transaction for each group, so that no transaction locks two kinds."""
-    for (kind, lease_end), group in groupby(sorted(rows, key=_lease_key), key=_lease_key):
-        yield kind, lease_end, list(group)
-
-
-def _lease_key(row: Lease) -> tuple[OutboxKind, datetime]:
-    return row.kind, row.lease_end
-
-
-def _parameters(kind: OutboxKind, lease_end: datetime, rows: Sequence[Lease]) -> dict[str, Any]:
-    return {
-        "of_kind": kind.value,
-        "lease_end": lease_end,
-        "keys": [row.key for row in rows],
-        "versions_and_keys": [f"{row.version} {row.key}" for row in rows],
-    }
+def _group_by_lease(rows: Sequence[Lease]) -> Iterator[tuple[list[Lease], dict[str, Any]]]:
+    """Yield the rows of each kind and lease, and their parameters: one transaction each never locks two kinds."""
+    groups: dict[tuple[OutboxKind, datetime], list[Lease]] = defaultdict(list)
+    for row in rows:
+        groups[row.kind, row.lease_end].append(row)
+    for (kind, lease_end), leases in groups.items():
+        yield (
+            leases,
+            {
+                "row_kind": kind.value,
+                "lease_end": lease_end,
+                "keys": [row.key for row in leases],
+                "versions_and_keys": [f"{row.version} {row.key}" for row in leases],
+            },
+        )
