@@ -87,11 +87,6 @@ class CircuitBreaker:
             return CircuitState.CLOSED
         return CircuitState.OPEN if self.clock() < self._opened_at + self.probe_interval_s else CircuitState.HALF_OPEN
 
-    @property
-    def is_closed(self) -> bool:
-        """Whether all calls are admitted."""
-        return self._opened_at is None
-
     def admit(self) -> bool:
         """Return whether a call may be sent. After True, the caller must call `report`."""
         state = self.state
@@ -159,12 +154,13 @@ class Guard:
         if not self.breaker.admit():
             self._observe(operation, CallOutcome.NOT_SENT, 0.0)
             raise StoreUnavailable(self.store, f"{operation}: not called, the circuit is open")
+        deadline_s = self._deadlines_s.get(operation, self._deadline_s)
         admitted_at, outcome, reason = self.breaker.clock(), CallOutcome.FAILED, ""
         try:
-            result = await self._run_until_deadline(operation, request)
+            result = await _run_until_deadline(request, deadline_s)
             outcome = CallOutcome.OK
         except TimeoutError:
-            outcome, reason = CallOutcome.TIMEOUT, f"{operation}: no answer within {self._deadline_of(operation)} s"
+            outcome, reason = CallOutcome.TIMEOUT, f"{operation}: no answer within {deadline_s} s"
             raise StoreUnavailable(self.store, reason) from None
         except StoreUnavailable as error:
             outcome, reason = CallOutcome.UNAVAILABLE, error.reason
@@ -181,28 +177,13 @@ class Guard:
             self._report(operation, outcome, admitted_at, reason)
         return result
 
-    def _deadline_of(self, operation: str) -> float | None:
-        return self._deadlines_s.get(operation, self._deadline_s)
-
-    async def _run_until_deadline(self, operation: str, request: Callable[[], Awaitable[T]]) -> T:
-        """Run the call as a separate task, because some client libraries continue for seconds after a cancellation."""
-        task = asyncio.ensure_future(request())
-        try:
-            await asyncio.wait({task}, timeout=self._deadline_of(operation))
-        except asyncio.CancelledError:
-            _abandon(task)
-            raise
-        if not task.done():
-            _abandon(task)
-            raise TimeoutError
-        return task.result()
-
     def _report(self, operation: str, outcome: CallOutcome, admitted_at: float, reason: str) -> None:
         self._observe(operation, outcome, self.breaker.clock() - admitted_at)
-        was_closed = self.breaker.is_closed
+        was_closed = self.breaker.state is CircuitState.CLOSED
         self.breaker.report(outcome, admitted_at)
-        if self.breaker.is_closed is not was_closed:
-            self._on_change(self.store, self.breaker.state, reason)
+        state = self.breaker.state
+        if (state is CircuitState.CLOSED) is not was_closed:
+            self._on_change(self.store, state, reason)
 
     def _observe(self, operation: str, outcome: CallOutcome, seconds: float) -> None:
         if self._on_call is not None:
@@ -234,6 +215,20 @@ class _Guarded:
 
         self.__dict__[name] = guarded_method  # the next access does not call __getattr__
         return guarded_method
+
+
+async def _run_until_deadline(request: Callable[[], Awaitable[T]], deadline_s: float | None) -> T:
+    """Run the call as a separate task, because some client libraries continue for seconds after a cancellation."""
+    task = asyncio.ensure_future(request())
+    try:
+        await asyncio.wait({task}, timeout=deadline_s)
+    except asyncio.CancelledError:
+        _abandon(task)
+        raise
+    if not task.done():
+        _abandon(task)
+        raise TimeoutError
+    return task.result()
 
 
 def _abandon(task: asyncio.Future[Any]) -> None:

@@ -9,7 +9,6 @@ import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TypeVar
 
@@ -41,10 +40,10 @@ _SETUP = (
 _GET = "SELECT value FROM entries JOIN bodies USING (key) WHERE key = :key AND expires_at > :now"
 _EXISTS = "SELECT 1 FROM entries WHERE key = :key AND expires_at > :now"
 _GET_AND_EXTEND = """
-    UPDATE entries SET expires_at = :until WHERE key = :key AND expires_at > :now
+    UPDATE entries SET expires_at = :expires_at WHERE key = :key AND expires_at > :now
     RETURNING (SELECT value FROM bodies WHERE bodies.key = entries.key)"""
 _PUT_ENTRY = """
-    INSERT INTO entries (key, expires_at, size) VALUES (:key, :until, :size)
+    INSERT INTO entries (key, expires_at, size) VALUES (:key, :expires_at, :size)
     ON CONFLICT (key) DO UPDATE SET expires_at = excluded.expires_at, size = excluded.size"""
 _PUT_BODY = """
     INSERT INTO bodies (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = excluded.value"""
@@ -53,8 +52,8 @@ _KEYS = "SELECT key FROM entries WHERE key >= :prefix AND key < :prefix || char(
 _EXPIRE = "DELETE FROM entries WHERE expires_at <= :now"
 _EVICT = """
     DELETE FROM entries WHERE key IN (
-        SELECT key FROM (SELECT key, sum(size) OVER (ORDER BY expires_at DESC, key) AS kept FROM entries)
-        WHERE kept > :max_bytes)"""
+        SELECT key FROM (SELECT key, sum(size) OVER (ORDER BY expires_at DESC, key) AS total_size FROM entries)
+        WHERE total_size > :max_bytes)"""
 
 
 class EmbeddedCache(Cache):
@@ -84,7 +83,7 @@ class EmbeddedCache(Cache):
             if extend_s is None:
                 row = connection.execute(_GET, {"key": key, "now": now}).fetchone()
             else:
-                extended = connection.execute(_GET_AND_EXTEND, {"key": key, "now": now, "until": now + extend_s})
+                extended = connection.execute(_GET_AND_EXTEND, {"key": key, "now": now, "expires_at": now + extend_s})
                 row = next(iter(extended.fetchall()), None)
             return None if row is None else row[0]
 
@@ -108,7 +107,7 @@ class EmbeddedCache(Cache):
                 self._put(connection, key, value, ttl_s)
 
         if values:
-            await self._write(put_many)
+            await self._run(put_many, in_transaction=True)
 
     async def add(self, key: str, value: bytes, ttl_s: float) -> bool:
         def add(connection: sqlite3.Connection) -> bool:
@@ -117,7 +116,7 @@ class EmbeddedCache(Cache):
                 self._put(connection, key, value, ttl_s)
             return exists is None
 
-        return await self._write(add)
+        return await self._run(add, in_transaction=True)
 
     async def delete(self, key: str) -> None:
         await self._run(lambda connection: connection.execute(_DELETE, {"key": key}))
@@ -138,17 +137,9 @@ class EmbeddedCache(Cache):
         await asyncio.to_thread(self._thread.shutdown)
         self._file.close()
 
-    async def _run(self, operation: Callable[[sqlite3.Connection], T]) -> T:
-        return await self._run_in_thread(self._file.connection, operation)
+    async def _run(self, operation: Callable[[sqlite3.Connection], T], *, in_transaction: bool = False) -> T:
+        open_connection = self._file.transaction if in_transaction else self._file.connection
 
-    async def _write(self, operation: Callable[[sqlite3.Connection], T]) -> T:
-        return await self._run_in_thread(self._file.transaction, operation)
-
-    async def _run_in_thread(
-        self,
-        open_connection: Callable[..., AbstractContextManager[sqlite3.Connection]],
-        operation: Callable[[sqlite3.Connection], T],
-    ) -> T:
         def attempt() -> T:
             with open_connection(create=True) as connection:
                 return operation(connection)
@@ -170,7 +161,7 @@ class EmbeddedCache(Cache):
             connection.execute(_DELETE, {"key": key})
             return
         now = self._clock()
-        connection.execute(_PUT_ENTRY, {"key": key, "until": now + ttl_s, "size": len(value)})
+        connection.execute(_PUT_ENTRY, {"key": key, "expires_at": now + ttl_s, "size": len(value)})
         connection.execute(_PUT_BODY, {"key": key, "value": value})
         self._put_since_purge += len(value)
         if now >= self._purge_at or self._put_since_purge > self._max_bytes * PURGE_SHARE:

@@ -66,7 +66,8 @@ class RedisCache(Cache):
 
     def __init__(self, url: str, *, deadline_s: float = DEADLINE_S, prefix: str = PREFIX) -> None:
         self._nodes = _nodes(url)
-        self._address = ",".join(f"{host}:{port}" for host, port in self._hosts())
+        self._hosts = [(node.get("host", "localhost"), node.get("port", DEFAULT_PORT)) for node in self._nodes]
+        self._address = ",".join(f"{host}:{port}" for host, port in self._hosts)
         self._deadline_s = deadline_s
         self._prefix = prefix
         self._client: _Client = None
@@ -75,8 +76,8 @@ class RedisCache(Cache):
 
     async def get(self, key: str, *, extend_s: float | None = None) -> bytes | None:
         if extend_s is None:
-            return await self._call(lambda client: client.get(self._name(key)))
-        return await self._call(lambda client: client.getex(self._name(key), px=_milliseconds(extend_s)))
+            return await self.run(lambda client: client.get(self._name(key)))
+        return await self.run(lambda client: client.getex(self._name(key), px=_milliseconds(extend_s)))
 
     async def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
         if not keys:
@@ -90,11 +91,11 @@ class RedisCache(Cache):
             values: list[bytes | None] = await pipeline.execute()
             return values
 
-        values = await self._call(get_many)
+        values = await self.run(get_many)
         return {key: value for key, value in zip(keys, values, strict=True) if value is not None}
 
     async def put(self, key: str, value: bytes, ttl_s: float) -> None:
-        await self._call(lambda client: client.set(self._name(key), value, px=_milliseconds(ttl_s)))
+        await self.run(lambda client: client.set(self._name(key), value, px=_milliseconds(ttl_s)))
 
     async def put_many(self, values: Mapping[str, bytes], ttl_s: float) -> None:
         if not values:
@@ -106,7 +107,7 @@ class RedisCache(Cache):
                 pipeline.set(self._name(key), value, px=_milliseconds(ttl_s))
             await pipeline.execute()
 
-        await self._call(put_many)
+        await self.run(put_many)
 
     async def add(self, key: str, value: bytes, ttl_s: float) -> bool:
         """Store a value if there is none, and return whether it was stored.
@@ -115,10 +116,10 @@ class RedisCache(Cache):
         stored. Callers that depend on the result read the key and compare its value.
         """
         name, ttl_ms = self._name(key), _milliseconds(ttl_s)
-        return bool(await self._call(lambda client: client.set(name, value, nx=True, px=ttl_ms)))
+        return bool(await self.run(lambda client: client.set(name, value, nx=True, px=ttl_ms)))
 
     async def delete(self, key: str) -> None:
-        await self._call(lambda client: client.delete(self._name(key)))
+        await self.run(lambda client: client.delete(self._name(key)))
 
     async def keys(self, prefix: str) -> list[str]:
         pattern = re.sub(r"([*?\[\]\\^-])", r"\\\1", self._name(prefix)) + "*"
@@ -126,12 +127,8 @@ class RedisCache(Cache):
         async def scan(client: _Client) -> list[bytes]:
             return [key async for key in client.scan_iter(match=pattern, count=SCAN_COUNT)]
 
-        names = {bytes(name).decode() for name in await self._call(scan)}
+        names = {bytes(name).decode() for name in await self.run(scan)}
         return sorted(name.removeprefix(self._name("")) for name in names)
-
-    async def run(self, call: Callable[[_Client], Awaitable[T]]) -> T:
-        """Run a call of another library on this client, with the same deadline and errors."""
-        return await self._call(call)
 
     async def scrub(self) -> None:
         """Do nothing: Redis frees deleted values. docs/privacy.md describes the files of Redis."""
@@ -144,10 +141,8 @@ class RedisCache(Cache):
     def _name(self, key: str) -> str:
         return self._prefix + key
 
-    def _hosts(self) -> list[tuple[str, int]]:
-        return [(node.get("host", "localhost"), node.get("port", DEFAULT_PORT)) for node in self._nodes]
-
-    async def _call(self, call: Callable[[_Client], Awaitable[T]]) -> T:
+    async def run(self, call: Callable[[_Client], Awaitable[T]]) -> T:
+        """Run a call on the client, also of another library, within the deadline."""
         try:
             async with asyncio.timeout(self._deadline_s), self._connection_slots:
                 return await call(self._client or await self._connect())
@@ -174,7 +169,7 @@ class RedisCache(Cache):
     async def _new_client(self) -> _Client:
         if len(self._nodes) > 1:
             return await self._new_cluster_client()
-        client: _Client = Redis(**_client_options(self._nodes[0]), retry=_retry_once())
+        client: _Client = Redis(**_client_options(self._nodes[0]))
         try:
             is_cluster = await _is_cluster(client)
         except BaseException:  # also on cancellation: nothing else references this client
@@ -187,23 +182,20 @@ class RedisCache(Cache):
 
     async def _new_cluster_client(self) -> _Client:
         options = {name: value for name, value in self._nodes[0].items() if name not in ("host", "port", "db")}
-        nodes = [ClusterNode(host, port) for host, port in self._hosts()]
+        nodes = [ClusterNode(host, port) for host, port in self._hosts]
         # `reinitialize_steps` 0: by default every fifth MOVED response closes the connections of all tasks.
-        client: _Client = RedisCluster(
-            startup_nodes=nodes, **_client_options(options), retry=_retry_once(), reinitialize_steps=0
-        )
+        client: _Client = RedisCluster(startup_nodes=nodes, **_client_options(options), reinitialize_steps=0)
         # Before the first command, since commands sent before the slot map is loaded go to random nodes.
         return await client.initialize()
 
 
 def _client_options(options: dict[str, Any]) -> dict[str, Any]:
-    # RESP2: with RESP3, the client requests notifications that only Redis Enterprise supports.
-    return {**options, "protocol": 2, "max_connections": 2 * CONNECTIONS}
-
-
-def _retry_once() -> Retry:
-    """Return a policy of one immediate retry: after a restart of Redis every pooled connection is broken."""
-    return Retry(ConstantBackoff(0.01), 1)
+    return {
+        **options,
+        "protocol": 2,  # with RESP3, the client requests notifications that only Redis Enterprise supports
+        "max_connections": 2 * CONNECTIONS,
+        "retry": Retry(ConstantBackoff(0.01), 1),  # after a restart of Redis, every pooled connection is broken
+    }
 
 
 async def _is_cluster(client: _Client) -> bool:

@@ -90,9 +90,8 @@ async def get_or_compute(
 
 def _finish_flight(name: tuple[int, str], flight: _Flight) -> None:
     _remove_flight(name, flight)
-    if (
-        not flight.task.cancelled() and flight.task.exception() is not None
-    ):  # retrieve the exception: all callers may have been canceled
+    # The exception is retrieved here, because all callers may have been canceled.
+    if not flight.task.cancelled() and flight.task.exception() is not None:
         log.debug("%s failed: %r", flight.task.get_name(), flight.task.exception())
 
 
@@ -129,9 +128,8 @@ async def _wait_for_other_process(cache: Cache, key: str, lock: str, token: byte
             await asyncio.sleep(pause_s)
             pause_s = min(LAST_POLL_S, pause_s * 1.5)
             values = await cache.get_many([key, lock])
-            if (
-                key in values or values.get(lock) == token
-            ):  # this process holds the lock: the response to `add` was lost
+            # If the lock holds the token, this process has the lock: the response to `add` was lost.
+            if key in values or values.get(lock) == token:
                 return values.get(key)
     except StoreUnavailable:
         return None

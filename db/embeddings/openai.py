@@ -10,6 +10,7 @@ import binascii
 import json
 import random
 from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -118,14 +119,9 @@ class OpenAIEmbedder:
     async def embed(self, texts: Sequence[str]) -> Vectors:
         """Embed texts into unit vectors. Empty texts are not sent; their rows are zeros.
 
-        Raises
-        ------
-        StoreMisconfigured
-            If the key is rejected, the model is unknown, or its vectors have another dimension.
-        StoreUnavailable
-            If no response arrives within the deadline, or the response is invalid.
-        InvalidRecord
-            If the model rejects a text; the path of the error holds the index of the text.
+        Raises `StoreMisconfigured` if the key is rejected, the model is unknown, or its vectors have another dimension,
+        `StoreUnavailable` if no valid response arrives within the deadline, and `InvalidRecord` if the model rejects a
+        text. The path of the `InvalidRecord` holds the index of the text.
         """
         readable = [truncate(_clean_text(text), self._text_tokens) for text in texts]
         vectors = np.zeros((len(texts), self.dimension), np.float32)
@@ -288,20 +284,14 @@ def _retry_after_s(error: APIError) -> float | None:
     if not isinstance(error, APIStatusError):
         return None
     headers = error.response.headers
-    try:
-        if "retry-after-ms" in headers:
-            return max(0.0, float(headers["retry-after-ms"]) / 1000)
-        return max(0.0, float(headers["retry-after"])) if "retry-after" in headers else None
-    except ValueError:
-        return _seconds_until(headers["retry-after"], headers.get("date")) if "retry-after" in headers else None
-
-
-def _seconds_until(date: str, now: str | None) -> float | None:
-    """Return the seconds until a date, by the clock of the server that sent it."""
-    try:
-        return max(0.0, (parsedate_to_datetime(date) - parsedate_to_datetime(now or "")).total_seconds())
-    except (ValueError, TypeError):
-        return None
+    for name, unit_s in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        with suppress(KeyError, ValueError):
+            return max(0.0, float(headers[name]) * unit_s)
+    with suppress(KeyError, ValueError, TypeError):
+        # Both dates are of the server's clock.
+        delay = parsedate_to_datetime(headers["retry-after"]) - parsedate_to_datetime(headers["date"])
+        return max(0.0, delay.total_seconds())
+    return None
 
 
 def _error_message(error: APIError) -> str:
