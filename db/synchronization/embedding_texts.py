@@ -66,7 +66,7 @@ def profile_text(
 
 
 def tool_text(name: str, description: str = "", tagline: str = "", category: str = "", tags: Sequence[str] = ()) -> str:
-    """Return the text of a tool."""
+    """Return the text of a tool: name and descriptions, then category and tags with labels."""
     return _join(name, description, tagline, _label("Category", [category]), _label("Tags", tags))
 
 
@@ -79,5 +79,5 @@ def _label(label: str, values: Iterable[str]) -> str:
     return f"{label}: {listed}" if listed else ""
 
 
-def _with_confidence(tags: Sequence[tuple[str, float]]) -> list[str]:
-    return [f"{name} ({confidence:.1f})" for name, confidence in tags]
+def _with_confidence(interests: Sequence[tuple[str, float]]) -> list[str]:
+    return [f"{name} ({confidence:.1f})" for name, confidence in interests]

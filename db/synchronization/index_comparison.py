@@ -43,71 +43,70 @@ class Differences:
         return "; ".join(parts) or "nothing"
 
 
-class Comparison:
-    """A comparison that tolerates concurrent writes.
+async def compare(
+    database: Database,
+    documents: IndexDocumentReader,
+    vectors: VectorStore,
+    generation: str | None = None,
+    *,
+    include_dead: bool,
+) -> Differences:
+    """Compare a generation with the database in two passes; `generation` None is the active one.
 
-    A difference is reported if two passes find the same one and the outbox has no row for the document.
+    A difference is reported if both passes find the same one and the outbox has no row for the document. Dead rows do
+    not count as rows if `include_dead` is set.
 
-    A change is committed together with its outbox row, and the row is deleted after the index has been written. So if
-    a row is deleted between the passes, the second pass finds the change in the index. A change after the first pass
-    has another fingerprint in the second pass. `generation` None is the active one.
+    Concurrent writes do not disturb the comparison. A change is committed together with its outbox row, and the row is
+    deleted after the index has been written. So if a row is deleted between the passes, the second pass finds the
+    change in the index. A change after the first pass has another fingerprint in the second pass.
     """
-
-    def __init__(
-        self,
-        database: Database,
-        documents: IndexDocumentReader,
-        vectors: VectorStore,
-        generation: str | None = None,
-    ) -> None:
-        self._database = database
-        self._documents = documents
-        self._vectors = vectors
-        self._generation = generation
-
-    async def run(self, *, include_dead: bool) -> Differences:
-        """Compare in two passes; `include_dead` counts documents with a dead outbox row as differences."""
-        differing: dict[DocumentName, _Fingerprints] = {}
-        for kind in OutboxKind:
-            first_pass = await self._find_differences(kind, None)
-            for key, is_dead in (await outbox.pending(self._database, kind, list(first_pass))).items():
-                if not (is_dead and include_dead):
-                    del first_pass[key]
-            second_pass = await self._find_differences(kind, first_pass) if first_pass else {}
-            differing |= {
-                (kind, key): fingerprints
-                for key, fingerprints in first_pass.items()
-                if second_pass.get(key) == fingerprints
-            }
-        return Differences(
-            missing=tuple(name for name, (_, indexed) in differing.items() if indexed is None),
-            stale=tuple(name for name, fingerprints in differing.items() if None not in fingerprints),
-            surplus=tuple(name for name, (expected, _) in differing.items() if expected is None),
-        )
-
-    async def _find_differences(
-        self, kind: OutboxKind, selected_keys: Collection[str] | None
-    ) -> dict[str, _Fingerprints]:
-        """Return the differing documents of a collection, or of the selected keys. Holds the listing in memory."""
-        indexed = {
-            key: fingerprint
-            async for key, fingerprint in listing(self._vectors, kind, self._generation)
-            if selected_keys is None or key in selected_keys
+    differing: dict[DocumentName, _Fingerprints] = {}
+    for kind in OutboxKind:
+        first_pass = await _find_differences(documents, vectors, kind, generation, None)
+        for key, is_dead in (await outbox.pending(database, kind, list(first_pass))).items():
+            if not (is_dead and include_dead):
+                del first_pass[key]
+        second_pass = await _find_differences(documents, vectors, kind, generation, first_pass) if first_pass else {}
+        differing |= {
+            (kind, key): fingerprints
+            for key, fingerprints in first_pass.items()
+            if second_pass.get(key) == fingerprints
         }
-        if selected_keys is None:
-            keys = [key async for page in pages(self._documents, kind, PAGE_SIZE) for key in page]
-        else:
-            keys = list(selected_keys)
-        differences: dict[str, _Fingerprints] = {}
-        for start in range(0, len(keys), PAGE_SIZE):
-            page = keys[start : start + PAGE_SIZE]
-            documents = (await self._documents.read(kind, page)).documents
-            for key in page:
-                fingerprints = (documents[key].fingerprint if key in documents else None, indexed.pop(key, None))
-                if fingerprints[0] != fingerprints[1]:
-                    differences[key] = fingerprints
-        # The remaining documents are not public, or deleted, or new; the second pass drops the new ones.
-        return differences | {key: (None, fingerprint) for key, fingerprint in indexed.items()}
+    return Differences(
+        missing=tuple(name for name, (_, indexed) in differing.items() if indexed is None),
+        stale=tuple(name for name, fingerprints in differing.items() if None not in fingerprints),
+        surplus=tuple(name for name, (expected, _) in differing.items() if expected is None),
+    )
+
+
+async def _find_differences(
+    documents: IndexDocumentReader,
+    vectors: VectorStore,
+    kind: OutboxKind,
+    generation: str | None,
+    selected_keys: Collection[str] | None,
+) -> dict[str, _Fingerprints]:
+    """Return the differing documents of a collection, or of the selected keys. Holds the listing in memory."""
+    indexed = {
+        key: fingerprint
+        async for key, fingerprint in listing(vectors, kind, generation)
+        if selected_keys is None or key in selected_keys
+    }
+    if selected_keys is None:
+        keys = [key async for page in pages(documents, kind, PAGE_SIZE) for key in page]
+    else:
+        keys = list(selected_keys)
+    differences: dict[str, _Fingerprints] = {}
+    for start in range(0, len(keys), PAGE_SIZE):
+        page = keys[start : start + PAGE_SIZE]
+        document_by_key = (await documents.read(kind, page)).documents
+        for key in page:
+            expected = document_by_key[key].fingerprint if key in document_by_key else None
+            fingerprints = (expected, indexed.pop(key, None))
+            if fingerprints[0] != fingerprints[1]:
+                differences[key] = fingerprints
+    # The remaining documents are not public, or deleted, or new; the second pass drops the new ones.
+    return differences | {key: (None, fingerprint) for key, fingerprint in indexed.items()}
 
 
 async def pages(documents: IndexDocumentReader, kind: OutboxKind, limit: int) -> AsyncIterator[list[str]]:

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from sqlalchemy import ColumnElement, Integer, Row, and_, bindparam, func, select
@@ -33,9 +33,7 @@ from db.models import (
 )
 from db.synchronization.embedding_texts import profile_text, project_text, tool_text
 from db.vectors.base import IndexDocument, ProfileDocument, ProjectDocument, ToolDocument, Vector
-from db.vectors.text_analysis import ANALYSIS
-
-T = TypeVar("T", ProjectDocument, ProfileDocument, ToolDocument)
+from db.vectors.text_analysis import ANALYSIS_VERSION
 
 RECENT_ACTIVITY = timedelta(days=30)
 """Engagement within this time is mentioned in the text of a profile."""
@@ -103,7 +101,7 @@ _ACTOR_ACTIVITY = (
         *(func.max(Engagement.kinds.bitwise_and(kind.value)).label(str(kind.name)) for kind in EngagementKind),
     )
     .where(in_list(Engagement.actor_id, _ACTORS), Engagement.last_at >= bindparam("since", type_=UtcDateTime()))
-    .where(~in_list(Engagement.project_id, bindparam("without", type_=IntegerList())))
+    .where(~in_list(Engagement.project_id, bindparam("excluded_projects", type_=IntegerList())))
     .group_by(Engagement.actor_id)
 )
 
@@ -179,9 +177,7 @@ class IndexDocumentReader:
         for term in await self._database.fetch(_PROJECT_TERMS, {"keys": keys}):
             terms[term.project_id].append(term)
         documents = {row.key: _project_document(row, terms[row.id]) for row in rows}
-        return self._with_fingerprints(
-            keys, documents, {key: document.combined_text for key, document in documents.items()}
-        )
+        return self._changes(keys, documents)
 
     async def _profiles(self, keys: list[str], excluded: ProfileExclusions = NO_EXCLUSIONS) -> IndexChanges:
         actors = [int(key) for key in keys]
@@ -192,39 +188,45 @@ class IndexDocumentReader:
         answers: dict[int, list[Row[Any]]] = defaultdict(list)
         for answer in await self._database.fetch(_ACTOR_ANSWERS, {"actors": actors}):
             answers[answer.actor_id].append(answer)
-        parameters = {"actors": actors, "since": now() - RECENT_ACTIVITY, "without": sorted(excluded.projects)}
+        parameters = {
+            "actors": actors,
+            "since": now() - RECENT_ACTIVITY,
+            "excluded_projects": sorted(excluded.projects),
+        }
         activity = {row.actor_id: row for row in await self._database.fetch(_ACTOR_ACTIVITY, parameters)}
         rows = await self._database.fetch(_ACTOR_ROWS, {"actors": actors})
         profiles = (_profile_document(row, tags[row.id], answers[row.id], activity.get(row.id)) for row in rows)
         # An actor without any known preference has no profile, because the vector would be zeros.
         documents = {profile.key: profile for profile in profiles if profile.preference_text}
-        return self._with_fingerprints(
-            keys, documents, {key: document.preference_text for key, document in documents.items()}
-        )
+        return self._changes(keys, documents)
 
     async def _tools(self, keys: list[str]) -> IndexChanges:
-        documents = {row.key: _tool_document(row) for row in await self._database.fetch(_TOOLS, {"keys": keys})}
-        texts = {
-            key: tool_text(tool.name, tool.description, tool.tagline, tool.category, tool.tags)
-            for key, tool in documents.items()
-        }
-        return self._with_fingerprints(keys, documents, texts)
+        rows = await self._database.fetch(_TOOLS, {"keys": keys})
+        return self._changes(keys, {row.key: _tool_document(row) for row in rows})
 
-    def _with_fingerprints(
-        self, keys: Sequence[str], documents: Mapping[str, T], texts: Mapping[str, str]
-    ) -> IndexChanges:
-        with_fingerprints: dict[str, IndexDocument] = {
+    def _changes(self, keys: Sequence[str], documents: Mapping[str, IndexDocument]) -> IndexChanges:
+        """Add fingerprints to the documents. Keys without a document are removed from the index."""
+        texts = {key: _embedded_text(document) for key, document in documents.items()}
+        complete = {
             key: replace(document, fingerprint=fingerprint(document, texts[key], self._embedding_space))
             for key, document in documents.items()
         }
-        return IndexChanges(with_fingerprints, texts, [key for key in keys if key not in with_fingerprints])
+        return IndexChanges(complete, texts, [key for key in keys if key not in complete])
+
+
+def _embedded_text(document: IndexDocument) -> str:
+    if isinstance(document, ProjectDocument):
+        return document.combined_text
+    if isinstance(document, ProfileDocument):
+        return document.preference_text
+    return tool_text(document.name, document.description, document.tagline, document.category, document.tags)
 
 
 def fingerprint(document: IndexDocument, text: str, embedding_space: tuple[str, int]) -> str:
     """Return the hash of the document's fields, the embedded text, the model, and the version of the text analysis."""
     values = [getattr(document, field.name) for field in fields(document) if field.name not in _NOT_IN_FINGERPRINT]
     return hashlib.blake2b(
-        repr((ANALYSIS, embedding_space, text, values)).encode(), digest_size=FINGERPRINT_BYTES
+        repr((ANALYSIS_VERSION, embedding_space, text, values)).encode(), digest_size=FINGERPRINT_BYTES
     ).hexdigest()
 
 

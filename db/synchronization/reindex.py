@@ -23,7 +23,7 @@ from db.embeddings.base import Embedder
 from db.errors import IndexIncomplete
 from db.models import OutboxKind
 from db.outbox import RETRY_AFTER
-from db.synchronization.index_comparison import Comparison, Differences, listing, pages
+from db.synchronization.index_comparison import Differences, compare, listing, pages
 from db.synchronization.index_documents import IndexDocumentReader
 from db.synchronization.index_writer import COLLECTIONS
 from db.synchronization.synchronizer import IndexSynchronizer
@@ -95,7 +95,9 @@ class Reindex:
             entries = [] if unfinished is None else [entry async for entry in listing(self._vectors, kind, unfinished)]
             await self._fill(kind, generation, dict(entries), progress)
         await self._drain(progress)
-        await self._discard_if_incomplete(generation)
+        if reason := await self._incompleteness(generation):
+            await self._vectors.discard(generation)
+            raise IndexIncomplete(f"the new index is not activated, the old one stays: {reason}")
         if assert_still_leader is not None:
             await assert_still_leader()
         await self._vectors.publish(generation)
@@ -109,7 +111,7 @@ class Reindex:
     async def compare(self) -> Differences:
         """Return the differences between active generation and database, except documents with an outbox row."""
         await self._vectors.prepare(*self._embedding_space)
-        return await Comparison(self._database, self._documents, self._vectors).run(include_dead=True)
+        return await compare(self._database, self._documents, self._vectors, include_dead=True)
 
     async def repair(self, differences: Differences) -> None:
         """Write or remove the differing documents through the outbox."""
@@ -157,21 +159,14 @@ class Reindex:
         self._kept += len(documents) - len(outdated)
         return outdated + surplus
 
-    async def _discard_if_incomplete(self, generation: str) -> None:
-        """Discard the new generation and raise `IndexIncomplete` if it must not be activated."""
-        reason = await self._incompleteness(generation)
-        if reason is not None:
-            await self._vectors.discard(generation)
-            raise IndexIncomplete(f"the new index is not activated, the old one stays: {reason}")
-
     async def _incompleteness(self, generation: str) -> str | None:
+        """Return why a generation must not be activated, or None."""
         rejected = self._synchronizer.rejected
         total = self.written + self._kept + rejected
         if rejected > max(MAX_REJECTED, MAX_REJECTED_SHARE * total):
             return f"it rejects {rejected} of {total} documents; see: explore outbox"
         counts = await self._vectors.counts(generation)
-        comparison = Comparison(self._database, self._documents, self._vectors, generation)
-        differences = await comparison.run(include_dead=False)
+        differences = await compare(self._database, self._documents, self._vectors, generation, include_dead=False)
         if not differences:
             return None
         contents = ", ".join(f"{counts[name]} {name}" for name in COLLECTIONS.values())
