@@ -93,7 +93,7 @@ async def measured(work: Callable[[int], Awaitable[object]], times: int) -> tupl
 
 def recall(matrix: Matrix, query: Vector, found: np.ndarray, where: VectorFilter) -> float:
     """Return the share of hits that an exact search in double precision also finds."""
-    passing = np.flatnonzero(matrix.passing(where))
+    passing = np.flatnonzero(matrix.filter_mask(where))
     scores = matrix.vectors[passing].astype(float) @ query.astype(float)
     exact = matrix.ids[passing][np.argsort(-scores, kind="stable")[: len(found)]]
     return len(np.intersect1d(exact, found)) / max(len(exact), 1)

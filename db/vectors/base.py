@@ -106,31 +106,25 @@ class VectorFilter:
     owner: int | None = None  # only projects of this user
 
 
-def _no_ids() -> Ids:
-    return np.empty(0, np.int64)
-
-
-def _no_scores() -> Vector:
-    return np.empty(0, np.float32)
-
-
 @dataclass(frozen=True, slots=True)
 class Hits:
     """Projects found by a vector search or a keyword search, best first."""
 
-    ids: Ids = field(default_factory=_no_ids)  # (n,) project ids
-    scores: Vector = field(default_factory=_no_scores)  # (n,) cosine similarities from −1 to 1, or BM25 scores
+    ids: Ids = field(default_factory=lambda: np.empty(0, np.int64))  # (n,) project ids
+    scores: Vector = field(
+        default_factory=lambda: np.empty(0, np.float32)
+    )  # (n,) cosine similarities from −1 to 1, or BM25 scores
 
 
 @dataclass(frozen=True, slots=True)
 class HybridHits:
     """Projects found by a hybrid search (vectors and keywords), best first."""
 
-    ids: Ids = field(default_factory=_no_ids)  # (n,) project ids
+    ids: Ids = field(default_factory=lambda: np.empty(0, np.int64))  # (n,) project ids
     # (n,) alpha x the normalized similarity; 0 for a project that the vector search did not find
-    vector_parts: Vector = field(default_factory=_no_scores)
+    vector_parts: Vector = field(default_factory=lambda: np.empty(0, np.float32))
     # (n,) (1 − alpha) x the normalized BM25 score; 0 for a project that the keyword search did not find
-    keyword_parts: Vector = field(default_factory=_no_scores)
+    keyword_parts: Vector = field(default_factory=lambda: np.empty(0, np.float32))
 
     @property
     def scores(self) -> Vector:

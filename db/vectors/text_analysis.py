@@ -14,7 +14,7 @@ from snowballstemmer import stemmer  # type: ignore[import-untyped]
 
 from db.vectors.base import ProjectDocument
 
-ANALYSIS = 1
+ANALYSIS_VERSION = 1
 """Version of the analysis. Raise it with every change here: documents of another version are indexed again."""
 
 K1, B = 1.2, 0.75

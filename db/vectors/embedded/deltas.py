@@ -9,7 +9,6 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 import numpy as np
 
@@ -58,10 +57,19 @@ def record_removed_ids(connection: sqlite3.Connection, generation: Generation, i
     """Store the ids of removed projects, so that readers can drop them."""
     sequence = next_sequence(connection, generation)
     connection.executemany(
-        f"INSERT OR REPLACE INTO {generation.removed_ids} (id, sequence) VALUES (?, {sequence})",
+        f"INSERT OR REPLACE INTO {generation.removed_ids_table} (id, sequence) VALUES (?, {sequence})",
         [(id_,) for id_ in ids],
     )
-    _prune_removed_ids(connection, generation)
+    [[count]] = connection.execute(f"SELECT count(*) FROM {generation.removed_ids_table}").fetchall()
+    if count <= MAX_REMOVED_IDS:
+        return
+    # Delete the older half.
+    [[forgotten]] = connection.execute(
+        f"SELECT sequence FROM {generation.removed_ids_table} ORDER BY sequence DESC LIMIT 1 OFFSET ?",
+        (MAX_REMOVED_IDS // 2,),
+    ).fetchall()
+    connection.execute(f"DELETE FROM {generation.removed_ids_table} WHERE sequence <= ?", (forgotten,))
+    connection.execute("UPDATE generations SET forgotten = ? WHERE name = ?", (forgotten, generation.name))
 
 
 def latest_position(connection: sqlite3.Connection, generation: Generation) -> Position:
@@ -82,7 +90,7 @@ def changes(connection: sqlite3.Connection, generation: Generation, since: Posit
         # Sorted by id, the order of the rows in the file.
         return Delta(latest, True, expected, _rows(connection, generation, "ORDER BY id", ()), np.empty(0, np.int64))
     parameters = (since.sequence,)
-    cursor = connection.execute(f"SELECT id FROM {generation.removed_ids} WHERE sequence > ?", parameters)
+    cursor = connection.execute(f"SELECT id FROM {generation.removed_ids_table} WHERE sequence > ?", parameters)
     ids = np.array([row[0] for row in cursor.fetchall()], np.int64)
     # With ORDER BY id alone, SQLite would scan the whole table to avoid sorting (66 ms instead of 0.1 ms).
     chunks = _rows(connection, generation, "WHERE sequence > ? ORDER BY sequence, id", parameters)
@@ -97,7 +105,7 @@ def _rows(
         f"FROM {generation.table(PROJECT)} {condition}",
         parameters,
     )
-    for chunk in _fetch_chunks(cursor):
+    while chunk := list(islice(cursor, CHUNK_ROWS)):
         ids, owners, created, types, keys, terms, vectors, lengths = zip(*chunk, strict=True)
         yield Rows(
             ids=np.array(ids, np.int64),
@@ -110,21 +118,3 @@ def _rows(
             vectors=np.frombuffer(b"".join(vectors), "<f4").reshape(len(chunk), generation.dimension),
             lengths=np.array(lengths, np.int32),
         )
-
-
-def _fetch_chunks(cursor: sqlite3.Cursor) -> Iterator[list[Any]]:
-    while chunk := list(islice(cursor, CHUNK_ROWS)):
-        yield chunk
-
-
-def _prune_removed_ids(connection: sqlite3.Connection, generation: Generation) -> None:
-    """If there are more than `MAX_REMOVED_IDS` ids, delete the older half."""
-    [[count]] = connection.execute(f"SELECT count(*) FROM {generation.removed_ids}").fetchall()
-    if count <= MAX_REMOVED_IDS:
-        return
-    [[forgotten]] = connection.execute(
-        f"SELECT sequence FROM {generation.removed_ids} ORDER BY sequence DESC LIMIT 1 OFFSET ?",
-        (MAX_REMOVED_IDS // 2,),
-    ).fetchall()
-    connection.execute(f"DELETE FROM {generation.removed_ids} WHERE sequence <= ?", (forgotten,))
-    connection.execute("UPDATE generations SET forgotten = ? WHERE name = ?", (forgotten, generation.name))

@@ -16,7 +16,7 @@ ACTIVE, STAGED, RETIRED = "serving", "staged", "retired"
 """States: a generation is staged while it is filled, then active, and retired when the next one replaces it. Retired
 generations are not read or written, and are dropped."""
 
-LAYOUT = 3
+LAYOUT_VERSION = 3
 """Version of the tables. Raise it with every change: a file of another version is emptied and filled again."""
 
 SLICE_ROWS = 1_000
@@ -61,12 +61,12 @@ class Generation:
         return self.space.dimension
 
     @property
-    def words(self) -> str:
+    def words_table(self) -> str:
         """Name of the full-text table of the projects."""
         return self.table("Words")
 
     @property
-    def removed_ids(self) -> str:
+    def removed_ids_table(self) -> str:
         """Name of the table of removed project ids."""
         return self.table("Gone")
 
@@ -78,9 +78,9 @@ class Generation:
 def create(connection: sqlite3.Connection, space: Space) -> None:
     """Create the tables of a new file, and activate an empty first generation if the space has no active one."""
     [[layout]] = connection.execute("PRAGMA user_version").fetchall()
-    if layout != LAYOUT:
+    if layout != LAYOUT_VERSION:
         _drop_all_tables(connection)
-        connection.execute(f"PRAGMA user_version = {LAYOUT}")
+        connection.execute(f"PRAGMA user_version = {LAYOUT_VERSION}")
     connection.execute(
         """CREATE TABLE IF NOT EXISTS generations (
             name TEXT PRIMARY KEY, space TEXT NOT NULL, number INTEGER NOT NULL, state TEXT NOT NULL,
@@ -134,7 +134,7 @@ def drop_retired_slice(connection: sqlite3.Connection, space: Space, max_rows: i
     if retired is None:
         return False
     if _empty(connection, retired, max_rows):
-        for table in (*map(retired.table, KINDS), retired.words, retired.removed_ids):
+        for table in (*map(retired.table, KINDS), retired.words_table, retired.removed_ids_table):
             connection.execute(f"DROP TABLE IF EXISTS {table}")
         connection.execute("DELETE FROM generations WHERE name = ?", (retired.name,))
     return _generation(connection, space, "state = ?", RETIRED) is not None
@@ -148,7 +148,7 @@ def _empty(connection: sqlite3.Connection, generation: Generation, max_rows: int
     """Delete up to `max_rows` rows of the tables of a generation, and return whether the tables are empty."""
     # The internal tables of FTS5 for texts and index. Deleting through FTS5 would make the index grow, and dropping it
     # takes 0.9 s. Records up to rowid 10 of the index are kept: without them FTS5 cannot open the table.
-    full_text_tables = ((f"{generation.words}_content", -1), (f"{generation.words}_data", 10))
+    full_text_tables = ((f"{generation.words_table}_content", -1), (f"{generation.words_table}_data", 10))
     for table, after_rowid in (*((generation.table(kind), -1) for kind in KINDS), *full_text_tables):
         max_rows -= _delete_some(connection, table, after_rowid, max_rows)
         if max_rows <= 0:
@@ -204,10 +204,12 @@ def _create_generation(connection: sqlite3.Connection, space: Space, state: str)
     for kind in KINDS:
         extra_columns = _PROJECT_COLUMNS if kind == PROJECT else ""
         connection.execute(f"CREATE TABLE {generation.table(kind)} ({_COLUMNS}{extra_columns})")
-    connection.execute(f"CREATE TABLE {generation.removed_ids} (id INTEGER PRIMARY KEY, sequence INTEGER NOT NULL)")
-    for table in (generation.table(PROJECT), generation.removed_ids):
+    connection.execute(
+        f"CREATE TABLE {generation.removed_ids_table} (id INTEGER PRIMARY KEY, sequence INTEGER NOT NULL)"
+    )
+    for table in (generation.table(PROJECT), generation.removed_ids_table):
         connection.execute(f"CREATE INDEX {table}_sequence ON {table} (sequence)")
-    connection.execute(keywords.table(generation.words))
+    connection.execute(keywords.table(generation.words_table))
     connection.execute(
         "INSERT INTO generations (name, space, number, state, identity) VALUES (?, ?, ?, ?, ?)",
         (generation.name, space.name, number, state, generation.identity),

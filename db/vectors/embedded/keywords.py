@@ -8,14 +8,13 @@ than half of the projects contain.
 
 import math
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from db.vectors.base import Hits, Ids
-from db.vectors.embedded.matrix import Mask, best_hits
+from db.vectors.embedded.matrix import Mask, Matrix, best_hits
 from db.vectors.text_analysis import K1, B, query_terms
 
 MAX_POSTINGS = 20_000
@@ -25,16 +24,6 @@ MERGE_PAGES = 500
 """Pages of the full-text index that one call of `merge` writes, which holds the write lock for about 10 ms."""
 
 Counts = NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class Corpus:
-    """Statistics of all texts for BM25, and the filter of a search."""
-
-    size: int  # number of projects, without any filter
-    mean_length: float  # mean number of terms of a text
-    lengths: Callable[[Ids], NDArray[np.int32]]  # returns the number of terms of each project's text
-    passes: Callable[[Ids], Mask]  # returns whether each project passes the filter
 
 
 def table(name: str) -> str:
@@ -70,21 +59,25 @@ def search(
     name: str,
     query: str,
     limit: int,
-    corpus: Corpus,
+    matrix: Matrix,
+    mask: Mask,
     max_postings: int = MAX_POSTINGS,
 ) -> Hits:
-    """Return the `limit` projects with the highest BM25 scores that pass the filter, best first, ties by id."""
+    """Return the `limit` projects that `mask` selects with the highest BM25 scores, best first, ties by id.
+
+    The statistics of BM25 are those of all projects in the matrix, without any filter.
+    """
     terms = _rarest_terms(connection, name, query_terms(query), max_postings) if limit > 0 else []
     if not terms:
         return Hits()
     _create_occurrence_table(connection, name)
-    term_scores = [_score_term(*_term_occurrences(connection, name, term), corpus) for term in terms]
+    term_scores = [_score_term(*_term_occurrences(connection, name, term), matrix) for term in terms]
     ids, indices = np.unique(np.concatenate([ids for ids, _ in term_scores]), return_inverse=True)
     # The scores of the terms are summed in the same order for each project, so that equal texts have equal scores.
     scores = np.bincount(indices, np.concatenate([scores_of_term for _, scores_of_term in term_scores])).astype(
         np.float32
     )
-    is_passing = corpus.passes(ids)
+    is_passing = matrix.are_selected(ids, mask)
     return best_hits(ids[is_passing], scores[is_passing], limit)
 
 
@@ -97,10 +90,10 @@ def idf(size: int, document_frequency: int) -> float:
     return math.log(1 + (size - document_frequency + 0.5) / (document_frequency + 0.5))
 
 
-def _score_term(ids: Ids, counts: Counts, corpus: Corpus) -> tuple[Ids, NDArray[np.float64]]:
+def _score_term(ids: Ids, counts: Counts, matrix: Matrix) -> tuple[Ids, NDArray[np.float64]]:
     """Return the score of a term for each project: idf x f / (f + k1 (1 - b + b length / mean length))."""
-    norm = K1 * (1 - B + B * corpus.lengths(ids) / corpus.mean_length)
-    return ids, idf(corpus.size, len(ids)) * counts / (counts + norm)
+    norm = K1 * (1 - B + B * matrix.lengths_of(ids) / matrix.mean_length)
+    return ids, idf(int(matrix.alive.sum()), len(ids)) * counts / (counts + norm)
 
 
 def _create_occurrence_table(connection: sqlite3.Connection, name: str) -> None:

@@ -17,14 +17,16 @@ from db.vectors.base import SCORE_DECIMALS, Hits, Ids, Vector, VectorFilter, mic
 Slots = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
-SPARSE = 4
-"""If less than 1 / `SPARSE` of the rows pass a filter, only those rows are copied and multiplied. At 100,000 x 256 this
-takes 15 ms for 1/3 of the rows, 9 ms for 1/4, and 4 ms for 1/8; multiplying all rows takes 12 ms."""
+SPARSE_DIVISOR = 4
+"""If less than 1 / `SPARSE_DIVISOR` of the rows pass a filter, only those rows are copied and multiplied.
 
-GROWTH = 1.25
+At 100,000 x 256 this takes 15 ms for 1/3 of the rows, 9 ms for 1/4, and 4 ms for 1/8. Multiplying all rows takes 12 ms.
+"""
+
+GROWTH_FACTOR = 1.25
 """Factor by which the capacity of a full array grows."""
 
-MAX_DEAD = 0.25
+MAX_DEAD_SHARE = 0.25
 """Maximum share of dead rows; beyond it, the matrix is copied without them."""
 
 
@@ -64,7 +66,7 @@ class _Buffer:
     def append(self, rows: NDArray[np.generic]) -> None:
         end = self.used + len(rows)
         if end > len(self._rows):
-            self.reserve(max(end, int(self.used * GROWTH)))
+            self.reserve(max(end, int(self.used * GROWTH_FACTOR)))
         self._rows[self.used : end] = rows
         self.used = end
 
@@ -132,17 +134,17 @@ class Matrix:
     lengths: NDArray[np.int32]
 
     @classmethod
-    def of(cls, dimension: int, chunks: Iterable[Rows], expected: int = 0) -> "Matrix":
+    def from_chunks(cls, dimension: int, chunks: Iterable[Rows], expected: int = 0) -> "Matrix":
         """Build a matrix from chunks of rows with unique ids. `expected` is the estimated number of rows."""
         columns = Columns(dimension)
-        columns.reserve(int(expected * GROWTH))  # unused capacity does not occupy memory
+        columns.reserve(int(expected * GROWTH_FACTOR))  # unused capacity does not occupy memory
         count = 0
         for rows in chunks:
             columns.append(rows)
             count += len(rows.ids)
         return columns.matrix(np.ones(count, np.bool_))
 
-    def without(self, ids: Ids) -> "Matrix":
+    def without_projects(self, ids: Ids) -> "Matrix":
         """Return the matrix without these projects."""
         alive = self.alive.copy()
         alive[self._slots(ids)] = False
@@ -154,14 +156,14 @@ class Matrix:
         alive[self._slots(rows.ids)] = False
         self.columns.append(rows)
         grown = self.columns.matrix(alive)
-        return grown if alive.sum() >= len(alive) * (1 - MAX_DEAD) else grown._without_dead_rows()
+        return grown if alive.sum() >= len(alive) * (1 - MAX_DEAD_SHARE) else grown._without_dead_rows()
 
-    def nearest(self, vector: Vector, limit: int, passing: Mask) -> Hits:
-        """Return the nearest projects in the passing slots by cosine, ties by id."""
+    def nearest(self, vector: Vector, limit: int, mask: Mask) -> Hits:
+        """Return the nearest projects that `mask` selects by cosine, ties by id."""
         if limit <= 0 or not vector.any():
             return Hits()
-        slots = np.flatnonzero(passing)
-        if len(slots) * SPARSE < len(self.alive):
+        slots = np.flatnonzero(mask)
+        if len(slots) * SPARSE_DIVISOR < len(self.alive):
             products = self.vectors[slots] @ vector
         else:
             products = (self.vectors @ vector)[slots]
@@ -181,10 +183,10 @@ class Matrix:
         """Mean number of terms of a text; 0 without any project."""
         return float(self.lengths[self.alive].mean()) if self.alive.any() else 0.0
 
-    def existing_and_passing(self, ids: Ids, passing: Mask) -> Mask:
-        """Return whether each id exists and its slot passes."""
+    def are_selected(self, ids: Ids, mask: Mask) -> Mask:
+        """Return whether each project exists and `mask` selects it."""
         passes = self._existing(ids)
-        passes[passes] = passing[self._slots(ids)]
+        passes[passes] = mask[self._slots(ids)]
         return passes
 
     def similarities(self, vector: Vector, ids: Ids) -> Vector:
@@ -199,26 +201,26 @@ class Matrix:
         known_ids = ids[self._existing(ids)]
         return known_ids, self.vectors[self._slots(known_ids)]
 
-    def passing(self, where: VectorFilter) -> Mask:
+    def filter_mask(self, where: VectorFilter) -> Mask:
         """Return whether each slot is alive and satisfies a filter."""
-        passing = self.alive.copy()
+        mask = self.alive.copy()
         if where.exclude_owner is not None:
-            passing &= self.owners != where.exclude_owner
+            mask &= self.owners != where.exclude_owner
         if where.exclude_ids:
-            passing[self._slots(np.fromiter(where.exclude_ids, np.int64, len(where.exclude_ids)))] = False
+            mask[self._slots(np.fromiter(where.exclude_ids, np.int64, len(where.exclude_ids)))] = False
         if where.types:
-            passing &= np.isin(self.types, [self.codes[name] for name in where.types if name in self.codes])
+            mask &= np.isin(self.types, [self.codes[name] for name in where.types if name in self.codes])
         for group in where.any_terms:
-            has_term = np.zeros(len(passing), np.bool_)
+            has_term = np.zeros(len(mask), np.bool_)
             has_term[self.term_slots[np.isin(self.terms, list(group))]] = True
-            passing &= has_term
+            mask &= has_term
         if where.created_after is not None:
-            passing &= self.created >= microseconds(where.created_after)
+            mask &= self.created >= microseconds(where.created_after)
         if where.created_before is not None:
-            passing &= self.created < microseconds(where.created_before)
+            mask &= self.created < microseconds(where.created_before)
         if where.owner is not None:
-            passing &= self.owners == where.owner
-        return passing
+            mask &= self.owners == where.owner
+        return mask
 
     @cached_property
     def _by_id(self) -> tuple[Ids, Slots]:
@@ -256,7 +258,7 @@ class Matrix:
             vectors=self.vectors[slots],
             lengths=self.lengths[slots],
         )
-        return Matrix.of(self.columns.dimension, [rows], len(slots))
+        return Matrix.from_chunks(self.columns.dimension, [rows], len(slots))
 
 
 def best_hits(ids: Ids, scores: Vector, limit: int) -> Hits:

@@ -34,7 +34,6 @@ from db.vectors.base import (
 from db.vectors.embedded import deltas, generations, keywords, tables
 from db.vectors.embedded.deltas import Position
 from db.vectors.embedded.generations import Generation, Space
-from db.vectors.embedded.keywords import Corpus
 from db.vectors.embedded.matrix import Matrix
 from db.vectors.fusion import WINDOW, fuse
 
@@ -98,7 +97,7 @@ class EmbeddedVectorStore(VectorStore):
     async def near(self, vector: Vector, limit: int, where: VectorFilter) -> Hits:
         def near() -> Hits:
             matrix = self._current_matrix()
-            return matrix.nearest(self._unit_query(vector), limit, matrix.passing(where))
+            return matrix.nearest(self._unit_query(vector), limit, matrix.filter_mask(where))
 
         return await _run(self._search_threads, near)
 
@@ -228,7 +227,7 @@ class EmbeddedVectorStore(VectorStore):
 
         def merge(connection: sqlite3.Connection, active: Generation) -> bool:
             generation = find_generation(connection, active.space)
-            return generation is not None and keywords.merge(connection, generation.words, first=first)
+            return generation is not None and keywords.merge(connection, generation.words_table, first=first)
 
         while await self._write(merge):
             first = False
@@ -250,17 +249,11 @@ class EmbeddedVectorStore(VectorStore):
         by_keywords, by_vector = Hits(), Hits()
         # Both searches read the same state of the file, even if another generation is activated meanwhile.
         with self._read_snapshot() as (connection, generation, matrix):
-            passing = matrix.passing(where)
-            corpus = Corpus(
-                size=int(matrix.alive.sum()),
-                mean_length=matrix.mean_length,
-                lengths=matrix.lengths_of,
-                passes=lambda ids: matrix.existing_and_passing(ids, passing),
-            )
+            mask = matrix.filter_mask(where)
             if alpha < 1:
-                by_keywords = keywords.search(connection, generation.words, query, window, corpus)
+                by_keywords = keywords.search(connection, generation.words_table, query, window, matrix, mask)
         if alpha > 0 and vector is not None:
-            by_vector = matrix.nearest(self._unit_query(vector), window, passing)
+            by_vector = matrix.nearest(self._unit_query(vector), window, mask)
         ids = np.union1d(by_vector.ids, by_keywords.ids)
         # Ties are broken by the ids of Weaviate's objects, as in Weaviate.
         uuids = {id_: document_uuid(PROJECT, key) for id_, key in zip(ids.tolist(), matrix.keys_of(ids), strict=True)}
@@ -304,9 +297,9 @@ class _ProjectCache:
             return self.matrix
         delta = deltas.changes(connection, generation, self.position)
         if delta.is_full or self.matrix is None:
-            matrix = Matrix.of(generation.dimension, delta.chunks, delta.expected)
+            matrix = Matrix.from_chunks(generation.dimension, delta.chunks, delta.expected)
         else:
-            matrix = self.matrix.without(delta.removed_ids) if len(delta.removed_ids) else self.matrix
+            matrix = self.matrix.without_projects(delta.removed_ids) if len(delta.removed_ids) else self.matrix
             # Read all chunks before adding the first: after an error in between, the matrix could not grow again.
             for rows in list(delta.chunks):
                 matrix = matrix.with_rows(rows)

@@ -47,13 +47,13 @@ def write(connection: sqlite3.Connection, generation: Generation, documents: Seq
         sequence = next_sequence(connection, generation)
         replaced_ids = f"SELECT id FROM {table} WHERE key = ? AND id <> ?"
         connection.executemany(
-            f"INSERT OR REPLACE INTO {generation.removed_ids} (id, sequence) "
+            f"INSERT OR REPLACE INTO {generation.removed_ids_table} (id, sequence) "
             f"SELECT id, {sequence} FROM ({replaced_ids})",
             ids_by_key,
         )
-        connection.executemany(f"DELETE FROM {generation.words} WHERE rowid IN ({replaced_ids})", ids_by_key)
+        connection.executemany(f"DELETE FROM {generation.words_table} WHERE rowid IN ({replaced_ids})", ids_by_key)
         texts = {document.id: search_terms_of(document) for document in projects}
-        keywords.write(connection, generation.words, texts.items())
+        keywords.write(connection, generation.words_table, texts.items())
         rows = [row | {"sequence": sequence, "words": texts[row["id"]].count(" ") + 1} for row in rows]
     connection.executemany(f"DELETE FROM {table} WHERE key = ? AND id <> ?", ids_by_key)
     columns, parameters = ", ".join(rows[0]), ", ".join(f":{name}" for name in rows[0])
@@ -70,7 +70,7 @@ def remove(connection: sqlite3.Connection, generation: Generation, kind: str, ke
     ids = [row[0] for row in deleted.fetchall()]
     if ids and kind == PROJECT:
         record_removed_ids(connection, generation, ids)
-        keywords.remove(connection, generation.words, ids)
+        keywords.remove(connection, generation.words_table, ids)
 
 
 def profile_vector(connection: sqlite3.Connection, generation: Generation, actor_id: int) -> Vector | None:

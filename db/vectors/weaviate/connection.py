@@ -29,6 +29,7 @@ from weaviate.exceptions import (
 
 from db.errors import Store, StoreMisconfigured, StoreUnavailable
 from db.redaction import display_url
+from db.resilience import CANCELLATION_COUNTS_AFTER_S
 
 T = TypeVar("T")
 
@@ -36,9 +37,6 @@ MIN_VERSION = (1, 33)
 """The first version with aliases and the filter ContainsNone."""
 
 DEFAULT_GRPC_PORT = 50051
-
-CANCELLATION_COUNTS_AFTER_S = 0.2
-"""A call canceled later than this abandons the connection, unless another call got a response meanwhile."""
 
 CHANNEL_OPTIONS: tuple[tuple[str, int], ...] = (
     # By default, gRPC shares connections among channels of one address: a new channel would get the dead connection.
@@ -69,28 +67,24 @@ class Address:
             raise _misconfigured_error(
                 f"WEAVIATE_URL {display_url(self.url)} has a path; the client supports only host and port"
             )
-        secure = rest.scheme == "https"
-        grpc_address = self.grpc_url or f"{rest.scheme}://{_bracket_ipv6(rest.hostname)}:{DEFAULT_GRPC_PORT}"
-        url = grpc_address if "://" in grpc_address else f"{rest.scheme}://{grpc_address}"
-        rpc = _parse_url(url, "WEAVIATE_GRPC_URL", ("http", "https", "grpc", "grpcs"))
-        rpc_secure = rpc.scheme in ("https", "grpcs")
+        rpc, rpc_port = rest, DEFAULT_GRPC_PORT
+        if self.grpc_url:
+            url = self.grpc_url if "://" in self.grpc_url else f"{rest.scheme}://{self.grpc_url}"
+            rpc = _parse_url(url, "WEAVIATE_GRPC_URL", ("http", "https", "grpc", "grpcs"))
+            rpc_port = rpc.port or (443 if rpc.scheme in ("https", "grpcs") else DEFAULT_GRPC_PORT)
         try:
             return ConnectionParams.from_params(
                 http_host=str(rest.hostname),
-                http_port=rest.port or (443 if secure else 80),
-                http_secure=secure,
+                http_port=rest.port or (443 if rest.scheme == "https" else 80),
+                http_secure=rest.scheme == "https",
                 grpc_host=str(rpc.hostname),
-                grpc_port=rpc.port or (443 if rpc_secure else DEFAULT_GRPC_PORT),
-                grpc_secure=rpc_secure,
+                grpc_port=rpc_port,
+                grpc_secure=rpc.scheme in ("https", "grpcs"),
             )
         except ValueError:
             raise _misconfigured_error(
                 "WEAVIATE_GRPC_URL and WEAVIATE_URL have the same port; gRPC needs another one"
             ) from None
-
-
-def _bracket_ipv6(host: str | None) -> str:
-    return f"[{host}]" if host and ":" in host else str(host)
 
 
 def _parse_url(url: str, setting: str, schemes: tuple[str, ...]) -> SplitResult:
@@ -158,16 +152,14 @@ class Connection:
             self._abandon(client, started_at)
             raise self._unavailable_error(f"no answer within {deadline_s:g} s") from error
         except asyncio.CancelledError:
-            # The time limit of a feed is shorter than the deadline here. Without this, a dead connection would be kept.
+            # The time limit of a feed is shorter than the deadline here: a dead connection must not be kept.
             if time.monotonic() - started_at >= CANCELLATION_COUNTS_AFTER_S:
                 self._abandon(client, started_at)
             raise
         except WeaviateInvalidInputError:
             raise  # a programming error
-        except UnexpectedStatusCodeError as error:
-            raise self._error_by_status(error) from error
         except WeaviateBaseError as error:
-            raise self._error_by_message(str(error.message)) from error
+            raise self._store_error(error) from error
         except (httpx.HTTPError, OSError, grpc.RpcError) as error:
             self._abandon(client, started_at)
             raise self._unavailable_error(str(error) or type(error).__name__) from error
@@ -197,7 +189,7 @@ class Connection:
             self._connecting_task = None
 
     async def _connect(self) -> WeaviateAsyncClient:
-        # The checks of the client library query the package index at each start; `_check_version` replaces them.
+        # The checks of the client library query the package index at each start; `_connect_and_check` replaces them.
         client = WeaviateAsyncClient(
             self._parameters,
             auth_client_secret=Auth.api_key(self._address.api_key) if self._address.api_key else None,
@@ -211,29 +203,27 @@ class Connection:
             skip_init_checks=True,
         )
         try:
-            await client.connect()
-            await self._check_version(client)
-        except (ResponseCannotBeDecodedError, KeyError, TypeError, AttributeError, ValueError) as error:
-            await client.close()
-            raise self._not_weaviate_error() from error
-        except UnexpectedStatusCodeError as error:
-            await client.close()
-            if error.status_code in (401, 403) or error.status_code >= 500:
-                raise
-            raise self._not_weaviate_error() from error
-        except WeaviateStartUpError as error:
-            await client.close()
-            if "is not supported" in str(error.message):
-                raise self._version_error(str(error.message)) from error
-            raise
+            await self._connect_and_check(client)
         except BaseException:  # also on cancellation, because nothing else references the client
             await client.close()
             raise
         return client
 
-    async def _check_version(self, client: WeaviateAsyncClient) -> None:
-        version = str((await client.get_meta())["version"])
-        numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
+    async def _connect_and_check(self, client: WeaviateAsyncClient) -> None:
+        try:
+            await client.connect()
+            version = str((await client.get_meta())["version"])
+            numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
+        except (ResponseCannotBeDecodedError, KeyError, TypeError, AttributeError, ValueError) as error:
+            raise self._not_weaviate_error() from error
+        except UnexpectedStatusCodeError as error:
+            if error.status_code in (401, 403) or error.status_code >= 500:
+                raise
+            raise self._not_weaviate_error() from error
+        except WeaviateStartUpError as error:
+            if "is not supported" in str(error.message):
+                raise self._version_error(str(error.message)) from error
+            raise
         if numbers < MIN_VERSION:
             raise self._version_error(f"it is {version}")
 
@@ -244,22 +234,16 @@ class Connection:
         min_version = ".".join(map(str, MIN_VERSION))
         return _misconfigured_error(f"Weaviate at {self.url} is too old ({reason}); {min_version} or newer is needed")
 
-    def _key_rejected_error(self) -> StoreMisconfigured:
-        return _misconfigured_error(f"Weaviate at {self.url} rejects the key; correct WEAVIATE_API_KEY")
-
-    def _error_by_status(self, error: UnexpectedStatusCodeError) -> StoreUnavailable:
-        if error.status_code in (401, 403):
-            return self._key_rejected_error()
-        return self._unavailable_error(f"{error.status_code}: {error.message}")
-
-    def _error_by_message(self, message: str) -> StoreUnavailable:
-        if KEY_REJECTED.search(message):
-            return self._key_rejected_error()
-        if LENGTHS_DIFFER.search(message):
+    def _store_error(self, error: WeaviateBaseError) -> StoreUnavailable:
+        status = error.status_code if isinstance(error, UnexpectedStatusCodeError) else None
+        message = str(error.message)
+        if status in (401, 403) or (status is None and KEY_REJECTED.search(message)):
+            return _misconfigured_error(f"Weaviate at {self.url} rejects the key; correct WEAVIATE_API_KEY")
+        if status is None and LENGTHS_DIFFER.search(message):
             return _misconfigured_error(
                 f"Weaviate at {self.url} holds vectors of another length than the model makes; run `explore reindex`"
             )
-        return self._unavailable_error(message)
+        return self._unavailable_error(message if status is None else f"{status}: {message}")
 
     def _unavailable_error(self, reason: str) -> StoreUnavailable:
         return StoreUnavailable(Store.VECTORS, f"Weaviate at {self.url}: {reason}")

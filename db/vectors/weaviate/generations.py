@@ -17,14 +17,8 @@ from db.vectors.weaviate.schema import VECTOR_NAME, Layout, Space, collection_ar
 class WeaviateGenerations(WeaviateCollections):
     """The generations of the vector store.
 
-    Parameters
-    ----------
-    layout
-        Settings of new collections.
-    prefix
-        Prefix of all collection names, for gateways that share a server.
-    drop_after_s
-        Delay before a replaced generation is dropped.
+    `layout` applies to new collections. `prefix` is the prefix of all collection names, for gateways that share a
+    server. A replaced generation is dropped after `drop_after_s` seconds.
     """
 
     def __init__(self, connection: Connection, layout: Layout, prefix: str, drop_after_s: float) -> None:
@@ -36,10 +30,8 @@ class WeaviateGenerations(WeaviateCollections):
     async def prepare(self, model: str, dimension: int) -> None:
         """Create missing collections for an embedding model. Collections of other models are not changed.
 
-        Raises
-        ------
-        StoreMisconfigured
-            If no Weaviate answers, the key is rejected, or the collections hold vectors of another dimension.
+        Raises `StoreMisconfigured` if no Weaviate answers, the key is rejected, or the collections hold vectors of
+        another dimension.
         """
         space = Space(self._prefix, model, dimension)
         active, existing = await self._active_generations(space), await self._existing_generations(space)

@@ -13,7 +13,6 @@ from db.vectors.base import PROFILE, PROJECT, SCORE_DECIMALS, TOOL, Hits, Hybrid
 from db.vectors.fusion import WINDOW, fuse
 from db.vectors.text_analysis import query_terms
 from db.vectors.weaviate.collections import MAX_HITS, WeaviateCollections, chunks
-from db.vectors.weaviate.filters import conditions, matches_nothing
 from db.vectors.weaviate.schema import SEARCH_TERMS, VECTOR_NAME
 
 TIE_MARGIN = 16
@@ -28,11 +27,11 @@ class WeaviateSearch(WeaviateCollections):
     async def near(self, vector: Vector, limit: int, where: VectorFilter) -> Hits:
         """Return the projects nearest to a vector by cosine, ties by id, at most 10,000."""
         vector, limit = self._unit_query(vector), min(limit, MAX_HITS)
-        if limit <= 0 or not vector.any() or matches_nothing(where):
+        if limit <= 0 or not vector.any() or _matches_nothing(where):
             return Hits()
         window = min(limit + TIE_MARGIN, MAX_HITS)
         while True:
-            objects = await self._nearest_objects(PROJECT, vector, window, conditions(where), "project_id")
+            objects = await self._nearest_objects(PROJECT, vector, window, _conditions(where), "project_id")
             is_exhausted = len(objects) < window or window == MAX_HITS
             # If the last hits have equal scores, more hits with this score may follow: request a larger window.
             if is_exhausted or round(_similarity(objects[limit - 1]) - _similarity(objects[-1]), SCORE_DECIMALS) > 0:
@@ -52,9 +51,9 @@ class WeaviateSearch(WeaviateCollections):
             raise ValueError(f"alpha {alpha} is not from 0 to 1")
         self._prepared()
         limit = min(limit, MAX_HITS)
-        if limit <= 0 or matches_nothing(where):
+        if limit <= 0 or _matches_nothing(where):
             return HybridHits()
-        window, where_filter = max(WINDOW, limit), conditions(where)
+        window, where_filter = max(WINDOW, limit), _conditions(where)
 
         async def search_by_vector() -> list[Any]:
             if vector is None or alpha == 0 or not vector.any():
@@ -163,3 +162,27 @@ def _similarity(hit: Any) -> float:
     """Return the cosine of a hit of a vector search; NaN if the hit has no distance."""
     distance = hit.metadata.distance
     return 1.0 - distance if distance is not None else float("nan")
+
+
+def _matches_nothing(where: VectorFilter) -> bool:
+    """Return whether no project can pass a filter (an empty group of terms). Weaviate's filters cannot express this."""
+    return not all(where.any_terms)
+
+
+def _conditions(where: VectorFilter) -> FilterReturn | None:
+    """Convert a filter to a Weaviate filter; None if all projects pass."""
+    filters: list[FilterReturn] = []
+    if where.exclude_owner is not None:
+        filters.append(Filter.by_property("owner_id").not_equal(where.exclude_owner))
+    if where.exclude_ids:
+        filters.append(Filter.by_property("project_id").contains_none(sorted(where.exclude_ids)))
+    if where.types:
+        filters.append(Filter.by_property("project_type").contains_any(sorted(where.types)))
+    filters += [Filter.by_property("term_ids").contains_any(sorted(group)) for group in where.any_terms]
+    if where.created_after is not None:
+        filters.append(Filter.by_property("created_at").greater_or_equal(where.created_after))
+    if where.created_before is not None:
+        filters.append(Filter.by_property("created_at").less_than(where.created_before))
+    if where.owner is not None:
+        filters.append(Filter.by_property("owner_id").equal(where.owner))
+    return Filter.all_of(filters) if filters else None

@@ -80,7 +80,7 @@ def tables_of(path: Path, old: generations.Generation) -> set[str]:
     connection = sqlite3.connect(path)
     names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     connection.close()
-    return {name for name in names if name.endswith(f"_g{old.number}") or name.startswith(old.words)}
+    return {name for name in names if name.endswith(f"_g{old.number}") or name.startswith(old.words_table)}
 
 
 def remove_all_of(folder: Path) -> None:
@@ -139,7 +139,7 @@ async def test_a_reader_too_far_behind_the_removals_reads_everything_anew(two_st
     for first in range(1, count - 5, 1_000):
         await writer.remove(PROJECT, [f"p{id_}" for id_ in range(first, min(first + 1_000, count - 4))])
     with sqlite3.connect(tmp_path / "vectors.sqlite") as connection:
-        count_gone = f"SELECT count(*) FROM {serving(connection).removed_ids}"  # noqa: S608 (a table's name)
+        count_gone = f"SELECT count(*) FROM {serving(connection).removed_ids_table}"  # noqa: S608 (a table's name)
         [[remembered]] = connection.execute(count_gone).fetchall()
     connection.close()
     assert remembered < deltas.MAX_REMOVED_IDS
@@ -151,7 +151,7 @@ async def test_rows_no_longer_alive_do_not_pile_up_in_memory(two_stores):
     for round_ in range(40):
         await writer.upsert([project(id_, unit(1, round_), terms=[id_]) for id_ in range(1, 11)])
         assert await found(reader, VectorFilter(any_terms=(frozenset({3, 4}),))) == [3, 4]
-    assert len(reader._current_matrix().alive) <= 10 / (1 - matrix.MAX_DEAD) + 1
+    assert len(reader._current_matrix().alive) <= 10 / (1 - matrix.MAX_DEAD_SHARE) + 1
 
 
 async def test_a_matrix_in_use_does_not_change_when_the_next_one_is_made(two_stores):
@@ -161,9 +161,9 @@ async def test_a_matrix_in_use_does_not_change_when_the_next_one_is_made(two_sto
     await writer.upsert([project(1, unit(0, 1)), project(9, unit(1))])
     await writer.remove(PROJECT, ["p2"])
     new = reader._current_matrix()
-    assert old.nearest(unit(1), 9, old.passing(EVERYTHING)).ids.tolist() == [1, 2, 3, 4, 5]
-    assert old.nearest(unit(1), 9, old.passing(EVERYTHING)).scores.tolist() == [1.0] * 5
-    assert new.nearest(unit(1), 9, new.passing(EVERYTHING)).ids.tolist() == [3, 4, 5, 9, 1]
+    assert old.nearest(unit(1), 9, old.filter_mask(EVERYTHING)).ids.tolist() == [1, 2, 3, 4, 5]
+    assert old.nearest(unit(1), 9, old.filter_mask(EVERYTHING)).scores.tolist() == [1.0] * 5
+    assert new.nearest(unit(1), 9, new.filter_mask(EVERYTHING)).ids.tolist() == [3, 4, 5, 9, 1]
 
 
 async def test_a_store_opened_again_holds_what_was_written(tmp_path: Path):
@@ -180,7 +180,7 @@ async def test_the_terms_of_a_project_written_twice_are_kept_once(two_stores, tm
     await two_stores[0].upsert([project(1, unit(1))])
     await two_stores[0].upsert([project(1, unit(1))])
     connection = sqlite3.connect(tmp_path / "vectors.sqlite")
-    rows = connection.execute(f"SELECT rowid, * FROM {serving(connection).words}").fetchall()  # noqa: S608 (a name)
+    rows = connection.execute(f"SELECT rowid, * FROM {serving(connection).words_table}").fetchall()  # noqa: S608 (a name)
     connection.close()
     assert rows == [(1, search_terms_of(project(1, unit(1))))]
 

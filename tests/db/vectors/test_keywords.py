@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from db.vectors.base import Hits
 from db.vectors.embedded import keywords
-from db.vectors.embedded.keywords import Corpus
+from db.vectors.embedded.matrix import Matrix, Rows
 from tests.doubles.weaviate.keywords import SearchedProperty, bm25f
 
 COLOURS = ("red", "green", "blue", "amber", "pink")
@@ -20,12 +20,30 @@ def everything(ids: np.ndarray) -> np.ndarray:
     return np.ones(len(ids), np.bool_)
 
 
+def matrix_of(lengths: list[int]) -> Matrix:
+    """Make projects with the ids 1, 2, … and texts of these lengths."""
+    count = len(lengths)
+    zeros = np.zeros(count, np.int64)
+    rows = Rows(
+        ids=np.arange(1, count + 1),
+        owners=zeros,
+        created=zeros,
+        types=["article"] * count,
+        keys=[""] * count,
+        terms=np.empty(0, np.int64),
+        term_counts=zeros,
+        vectors=np.zeros((count, 1), np.float32),
+        lengths=np.array(lengths, np.int32),
+    )
+    return Matrix.from_chunks(1, [rows])
+
+
 class Texts:
     """Texts of stems, indexed under the ids 1, 2, …"""
 
     def __init__(self, texts: Sequence[str]) -> None:
         self.texts = texts
-        self.lengths = np.array([0, *(len(text.split()) for text in texts)], np.int32)
+        self.matrix = matrix_of([len(text.split()) for text in texts])
         self.connection = sqlite3.connect(":memory:", check_same_thread=False)
         self.connection.execute(keywords.table("words"))
         keywords.write(self.connection, "words", enumerate(texts, start=1))
@@ -33,8 +51,8 @@ class Texts:
     def search(
         self, query: str, limit: int = 99, passes: Callable[[np.ndarray], np.ndarray] = everything, **arguments: int
     ) -> Hits:
-        corpus = Corpus(len(self.texts), float(self.lengths[1:].mean()), lambda ids: self.lengths[ids], passes)
-        return keywords.search(self.connection, "words", query, limit, corpus, **arguments)
+        passing = passes(self.matrix.ids)
+        return keywords.search(self.connection, "words", query, limit, self.matrix, passing, **arguments)
 
 
 @pytest.fixture(scope="module")

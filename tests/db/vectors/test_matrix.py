@@ -33,5 +33,5 @@ def test_equal_vectors_have_equal_scores_wherever_they_stand():
         vector, query = generator.standard_normal((2, 250)).astype(np.float32)
         vector /= np.linalg.norm(vector)
         query /= np.linalg.norm(query)
-        matrix = Matrix.of(250, [rows(list(range(1, 1_004)), np.tile(vector, (1_003, 1)))])
-        assert matrix.nearest(query, 500, matrix.passing(VectorFilter())).ids.tolist() == list(range(1, 501))
+        matrix = Matrix.from_chunks(250, [rows(list(range(1, 1_004)), np.tile(vector, (1_003, 1)))])
+        assert matrix.nearest(query, 500, matrix.filter_mask(VectorFilter())).ids.tolist() == list(range(1, 501))
