@@ -92,10 +92,12 @@ class CachedEmbedder:
         items = list(missing.items())
         chunks = [dict(items[start : start + CHUNK_TEXTS]) for start in range(0, len(items), CHUNK_TEXTS)]
         results = await asyncio.gather(*map(self._embed_and_cache, chunks), return_exceptions=True)
-        for chunk in results:
-            if isinstance(chunk, BaseException):
-                raise chunk
-        return {key: value for chunk in results if isinstance(chunk, dict) for key, value in chunk.items()}
+        vector_by_key: dict[str, bytes] = {}
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+            vector_by_key |= result
+        return vector_by_key
 
     async def _embed_and_cache(self, texts: dict[str, str]) -> dict[str, bytes]:
         values = await self._embed(texts)

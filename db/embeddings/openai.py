@@ -9,10 +9,10 @@ import base64
 import binascii
 import json
 import random
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -22,8 +22,6 @@ from db.embeddings.base import Vectors, normalize_rows
 from db.embeddings.tokens import estimate_tokens, truncate, truncate_bytes
 from db.errors import InvalidRecord, Store, StoreMisconfigured, StoreUnavailable
 from db.redaction import display_url
-
-T = TypeVar("T")
 
 BASE_URL = "https://api.openai.com/v1"
 MODEL = "text-embedding-3-small"
@@ -125,13 +123,16 @@ class OpenAIEmbedder:
         """
         readable = [truncate(_clean_text(text), self._text_tokens) for text in texts]
         vectors = np.zeros((len(texts), self.dimension), np.float32)
-        batches = list(self._batches([row for row, text in enumerate(readable) if text], readable))
         deadline = asyncio.get_running_loop().time() + self._deadline_s
         try:
-            async with asyncio.timeout_at(deadline):
-                await _run_concurrently([self._embed_batch(rows, readable, vectors, deadline) for rows in batches])
+            async with asyncio.timeout_at(deadline), asyncio.TaskGroup() as group:
+                for rows in self._batches([row for row, text in enumerate(readable) if text], readable):
+                    group.create_task(self._embed_batch(rows, readable, vectors, deadline))
         except TimeoutError as error:
             raise self._unavailable(f"no answer within {self._deadline_s:g} s") from error
+        except BaseExceptionGroup as errors:
+            first_error = errors.exceptions[0]  # it has canceled the other batches
+            raise first_error from first_error.__cause__
         return vectors
 
     async def close(self) -> None:
@@ -253,16 +254,6 @@ class OpenAIEmbedder:
 
     def _misconfigured(self, reason: str) -> StoreMisconfigured:
         return StoreMisconfigured(Store.EMBEDDINGS, f"{self.model} at {display_url(self._base_url)} {reason}")
-
-
-async def _run_concurrently(coroutines: Sequence[Coroutine[Any, Any, T]]) -> None:
-    """Run coroutines concurrently. The first error cancels the others and is raised unchanged."""
-    tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
 
 
 def _clean_text(text: str) -> str:

@@ -118,11 +118,9 @@ def publish(connection: sqlite3.Connection, generation: Generation) -> None:
     connection.execute(f"UPDATE generations SET state = '{ACTIVE}' WHERE name = ?", (generation.name,))
 
 
-def discard(connection: sqlite3.Connection, space: Space, name: str) -> None:
-    """Retire the staged generation if it has this name."""
-    unfinished = staged(connection, space)
-    if unfinished is not None and unfinished.name == name:
-        _retire(connection, space, STAGED)
+def discard(connection: sqlite3.Connection, name: str) -> None:
+    """Retire the generation with this name if it is staged."""
+    connection.execute(f"UPDATE generations SET state = '{RETIRED}' WHERE name = ? AND state = '{STAGED}'", (name,))
 
 
 def drop_retired_slice(connection: sqlite3.Connection, space: Space, max_rows: int = SLICE_ROWS) -> bool:

@@ -158,7 +158,7 @@ class EmbeddedVectorStore(VectorStore):
         await self._drop_retired()
 
     async def discard(self, generation: str) -> None:
-        await self._write(lambda connection, active: generations.discard(connection, active.space, generation))
+        await self._write(lambda connection, _: generations.discard(connection, generation))
         await self._drop_retired()
 
     async def scrub(self) -> None:

@@ -172,7 +172,8 @@ class Connection:
             task, is_own_task = self._connecting_task, self._connecting_task is None
             if task is None:
                 task = self._connecting_task = asyncio.create_task(self._connect_once())
-                task.add_done_callback(_retrieve_exception)
+                # Retrieve the exception, because all callers may have been canceled.
+                task.add_done_callback(lambda task: task.cancelled() or task.exception())
             try:
                 await asyncio.shield(task)
             except TimeoutError:
@@ -262,9 +263,3 @@ class Connection:
             await asyncio.sleep(self._write_deadline_s)
         finally:
             await client.close()
-
-
-def _retrieve_exception(task: asyncio.Task[None]) -> None:
-    """Retrieve the exception of a task, because all callers may have been canceled."""
-    if not task.cancelled():
-        task.exception()

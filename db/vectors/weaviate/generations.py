@@ -90,12 +90,12 @@ class WeaviateGenerations(WeaviateCollections):
     async def _active_generations(self, space: Space) -> dict[str, int]:
         """Return the number of the active generation by kind; kinds without one are left out."""
         aliases = await self._connection.read(lambda client: client.alias.list_all())
-        numbers = {
-            kind: space.number(kind, aliases[space.alias(kind)].collection)
+        return {
+            kind: number
             for kind in KINDS
-            if space.alias(kind) in aliases
+            if (alias := aliases.get(space.alias(kind))) is not None
+            and (number := space.number(kind, alias.collection)) is not None
         }
-        return {kind: number for kind, number in numbers.items() if number is not None}
 
     async def _existing_generations(self, space: Space) -> dict[str, dict[int, set[str]]]:
         """Return, by kind and number of generation, the names of the properties of the collection."""
@@ -116,14 +116,13 @@ class WeaviateGenerations(WeaviateCollections):
             try:
                 await client.collections.create(name, **collection_arguments(kind, space, self._layout))
             except UnexpectedStatusCodeError as error:
-                if error.status_code == 422 and await client.collections.exists(name):
-                    return  # created by another process
-                if error.status_code == 422:
+                if error.status_code != 422:
+                    raise
+                if not await client.collections.exists(name):  # if it exists, another process has created it
                     raise StoreMisconfigured(
                         Store.VECTORS,
                         f"Weaviate at {self._connection.url} cannot create the collection {name}: {error.message}",
                     ) from error
-                raise
 
         await self._connection.write(call)
 
