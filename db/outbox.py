@@ -282,7 +282,8 @@ async def _run_upsert(
         return []
     # Sorted, so that all transactions lock in the same order; unique, so that no statement updates a row twice.
     parameters = {"kind": kind.value, "keys": sorted(keys)} | parameters
-    return (await connection.execute(statements[connection.dialect.name], parameters)).all()
+    rows: Sequence[Row[Any]] = (await connection.execute(statements[connection.dialect.name], parameters)).all()
+    return rows
 
 
 def _group_by_lease(rows: Sequence[Lease]) -> Iterator[tuple[list[Lease], dict[str, Any]]]:
