@@ -14,7 +14,7 @@ from gateway.errors import InvalidSettings
 from gateway.limit_settings import LimitSettings
 from gateway.subscription_settings import SubscriptionSettings
 from gateway.token_settings import TokenSettings, split
-from scoring.weights import ENOUGH_INTERACTIONS, ENOUGH_LIKES, ENOUGH_TAGS, EXPLORATION_SHARE, MAX_BOOST_PLACES
+from scoring.tunables import ENOUGH_INTERACTIONS, ENOUGH_LIKES, ENOUGH_TAGS, EXPLORATION_SHARE, MAX_BOOST_PLACES
 
 RENAMED = {
     "BOUND_NETWORKS": "NETWORK_CAP",

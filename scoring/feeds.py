@@ -18,7 +18,7 @@ from db.interactions.velocity_queries import velocities
 from db.models import FeedKind, now
 from db.page_projects import NO_NEEDS, PageNeeds, PageProjects
 from db.stores import Stores
-from scoring import weights
+from scoring import tunables
 from scoring.collaborative.recent_interactions import RecentInteractionReader
 from scoring.deadlines import SERVING, Deadlines
 from scoring.errors import ForeignCursor, SnapshotExpired
@@ -72,8 +72,8 @@ class Feeds:
         clock: Callable[[], datetime] = now,
         deadlines: Deadlines = SERVING,
         velocity: TrendConstantsProvider = default_trend_constants,
-        max_boost_places: int = weights.MAX_BOOST_PLACES,
-        exploration: float = weights.EXPLORATION_SHARE,
+        max_boost_places: int = tunables.MAX_BOOST_PLACES,
+        exploration: float = tunables.EXPLORATION_SHARE,
     ) -> None:
         self._exploration = exploration
         self._velocity = velocity
@@ -112,7 +112,7 @@ class Feeds:
         async def make() -> Ranking:
             return await popular.rank(self._stores.database, where, self._clock())
 
-        return await self._page(request, partial(self._snapshot, request, popular.NAME, weights.POPULAR_FRESH_S, make))
+        return await self._page(request, partial(self._snapshot, request, popular.NAME, tunables.POPULAR_FRESH_S, make))
 
     async def trending(
         self,
@@ -162,7 +162,7 @@ class Feeds:
             profile = await load_profile(self._stores, owner, at, self._deadlines) if owner is not None else None
             return await search.rank(self._stores, query, where, profile, at, self._deadlines)
 
-        find = partial(self._snapshot, request, search.MODEL.name, weights.SEARCH_FRESH_S, make, owner)
+        find = partial(self._snapshot, request, search.MODEL.name, tunables.SEARCH_FRESH_S, make, owner)
         return await self._page(request, find)
 
     async def similar(
@@ -180,7 +180,7 @@ class Feeds:
         async def make() -> Ranking:
             return await similar.rank(self._stores, project_id, where, self._clock(), self._deadlines)
 
-        find = partial(self._snapshot, request, similar.MODEL.name, weights.SIMILAR_FRESH_S, make)
+        find = partial(self._snapshot, request, similar.MODEL.name, tunables.SIMILAR_FRESH_S, make)
         return await self._page(request, find)
 
     async def preview(self, viewer: Viewer, first: int, where: ProjectFilter) -> Page:
@@ -236,11 +236,11 @@ class Feeds:
             ranking = await self._rank_for_you(viewer, where, model, at, exclusions, reader)
             if ranking is None:
                 ranking = await cold_start.rank_diverse_popular(self._stores.database, where, at)
-            return frozenset(ranking.ids[: weights.FIRST_PAGE_SIZE].tolist())
+            return frozenset(ranking.ids[: tunables.FIRST_PAGE_SIZE].tolist())
 
         profile = await load_profile_without_vector(self._stores.database, viewer)
         served = (await self._for_you(viewer, where)).ranking
-        page = frozenset(served.ids[: weights.FIRST_PAGE_SIZE].tolist())
+        page = frozenset(served.ids[: tunables.FIRST_PAGE_SIZE].tolist())
         within_s = self._deadlines.counterfactual_s
         return await find_counterfactuals(self._stores, profile, scored_projects, page, first_page, at, within_s)
 
@@ -267,7 +267,7 @@ class Feeds:
         async def rank_popular() -> Ranking:
             return await cold_start.rank_diverse_popular(self._stores.database, where, self._clock())
 
-        shared = partial(self._snapshot, request, cold_start.DIVERSE_POPULAR, weights.POPULAR_FRESH_S, rank_popular)
+        shared = partial(self._snapshot, request, cold_start.DIVERSE_POPULAR, tunables.POPULAR_FRESH_S, rank_popular)
         if viewer.actor_id is None:
             return await shared()
         model = await self._model()
@@ -275,7 +275,7 @@ class Feeds:
         async def make() -> Ranking | RankingSnapshot:
             return await self._rank_for_you(viewer, where, model, self._clock()) or await shared()
 
-        return await self._snapshot(request, model.name, weights.PERSONAL_FRESH_S, make, viewer)
+        return await self._snapshot(request, model.name, tunables.PERSONAL_FRESH_S, make, viewer)
 
     async def _rank_for_you(
         self,
@@ -297,7 +297,7 @@ class Feeds:
 
     async def _trending(self, window: Window, request: PageRequest) -> RankingSnapshot:
         """Find or make the trending snapshot: personal for a viewer with interests, otherwise shared."""
-        viewer, name, max_age_s = request.viewer, trending.model_name(window), weights.TRENDING_FRESH_S
+        viewer, name, max_age_s = request.viewer, trending.model_name(window), tunables.TRENDING_FRESH_S
 
         async def rank(profile: Profile | None) -> Ranking:
             return await trending.rank(

@@ -14,8 +14,7 @@ from db.models import FeedKind
 from db.page_projects import PageProject
 from scoring.mathematics.diversity import RankChange
 from scoring.mathematics.exploration import NO_DRAW, ExplorationDraw
-from scoring.mathematics.signals import Integers
-from scoring.weights import MILLIONTHS, Signal
+from scoring.mathematics.signals import MILLIONTHS, Integers, Signal
 
 
 class Strategy(StrEnum):

@@ -15,7 +15,7 @@ from db.interactions.decayed_counters import HALF_LIVES_S, decayed_counts
 from db.stores import Stores
 from db.time_units import DAY_S
 from db.trained_models import collaborative_data as stored
-from scoring import weights
+from scoring import tunables
 from scoring.collaborative.recent_interactions import RecentInteractionReader
 from scoring.features import FeatureTable
 from scoring.mathematics.behavior_evidence import (
@@ -32,9 +32,8 @@ from scoring.mathematics.behavior_evidence import (
     count_same_owner,
 )
 from scoring.mathematics.behavior_signals import required_parts
-from scoring.mathematics.signals import Floats, Integers
+from scoring.mathematics.signals import Floats, Integers, Signal
 from scoring.profiles.viewer_profile import Profile
-from scoring.weights import Signal
 
 _NEEDS_FACTORS = (
     EvidencePart.USER_FACTORS | EvidencePart.CLUSTERS | EvidencePart.ITEM_FACTORS | EvidencePart.OWNER_FACTORS
@@ -125,16 +124,16 @@ async def _links(request: _Request) -> NeighborLinks:
 
 
 async def _activity(stores: Stores, at: datetime) -> PlatformActivity:
-    """Load the platform's activity; the cache shares it between viewers for `weights.ACTIVITY_FRESH_S`."""
+    """Load the platform's activity; the cache shares it between viewers for `tunables.ACTIVITY_FRESH_S`."""
     try:
         packed = await stores.cache.get(_ACTIVITY_KEY)
     except StoreUnavailable:
         packed = None
     if packed is None:
-        since = at - timedelta(days=weights.RECENT_INTERACTION_DAYS)
+        since = at - timedelta(days=tunables.RECENT_INTERACTION_DAYS)
         packed = stored.pack_first_engagement_counts(await stored.first_engagement_counts(stores.database, since))
         with suppress(StoreUnavailable):
-            await stores.cache.put(_ACTIVITY_KEY, packed, weights.ACTIVITY_FRESH_S)
+            await stores.cache.put(_ACTIVITY_KEY, packed, tunables.ACTIVITY_FRESH_S)
     at_s, counts = np.frombuffer(packed, dtype="<f8").reshape(2, -1)
     return PlatformActivity(at_s, counts)
 
@@ -176,9 +175,9 @@ async def _similarities_to(request: _Request, actors: Integers) -> tuple[Floats,
 
 
 async def _session_neighbors(request: _Request, interactions: FirstInteractions) -> FirstInteractions:
-    last = request.profile.engaged[: weights.SESSION_PROJECTS]
-    since, me = request.at - timedelta(days=weights.SESSION_DAYS), request.profile.viewer.actor_id or 0
-    shared = await stored.session_neighbors_of(request.database, last, me, since, weights.MAX_RECENT_INTERACTIONS)
+    last = request.profile.engaged[: tunables.SESSION_PROJECTS]
+    since, me = request.at - timedelta(days=tunables.SESSION_DAYS), request.profile.viewer.actor_id or 0
+    shared = await stored.session_neighbors_of(request.database, last, me, since, tunables.MAX_RECENT_INTERACTIONS)
     ids = sorted(shared)
     counts = np.array([shared[id_] for id_ in ids], dtype=np.float64)
     similarity = _look_up(interactions.actors, np.array(ids, dtype=np.int64), counts)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from db.time_units import DAY_S
-from scoring import weights
+from scoring import tunables
 from scoring.errors import InsufficientData
 from scoring.evaluation.protocols import FITTED, Options, evaluation_windows, fitted_model
 from scoring.evaluation.results import EvaluationResults
@@ -113,8 +113,8 @@ def _popular_scorer(dataset: Dataset) -> Score:
         age_days = np.maximum(request.at_s - request.evidence.created_s, 0.0) / DAY_S
         return (
             np.log1p(request.evidence.actors[:, -1])
-            + weights.ALL_TIME_LIKES_WEIGHT * np.log1p(counts[request.projects])
-            + weights.FRESHNESS_TIEBREAK * freshness(age_days)
+            + tunables.ALL_TIME_LIKES_WEIGHT * np.log1p(counts[request.projects])
+            + tunables.FRESHNESS_TIEBREAK * freshness(age_days)
         )
 
     return score

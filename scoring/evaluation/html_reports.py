@@ -11,9 +11,9 @@ from db.trained_models.ranking_models import StoredModel
 from scoring.errors import InvalidModel
 from scoring.evaluation.results import EvaluationResults
 from scoring.mathematics.additive_model import Curve, Model
+from scoring.mathematics.signals import Signal
 from scoring.mathematics.viewer_stages import ViewerStage
 from scoring.models.model_presets import from_data
-from scoring.weights import Signal
 
 STYLE = (
     "body{font:14px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#222}"

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from scoring import weights
+from scoring import tunables
 from scoring.errors import InsufficientData
 from scoring.evaluation.results import EvaluationResults
 from scoring.evaluation.source_recall import SourceRecall
@@ -14,7 +14,7 @@ from scoring.mathematics.behavior_evidence import EventLog, LogEvidence
 from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS
 from scoring.mathematics.model_fitting import fit_model
 from scoring.mathematics.neighbors import build_collaborative_model
-from scoring.mathematics.signals import Floats, Integers, popularity
+from scoring.mathematics.signals import Floats, Integers, Signal, popularity
 from scoring.mathematics.viewer_stages import stage
 from scoring.models.model_presets import DEFAULT
 from scoring.pipelines.candidate_sources import merge_candidates
@@ -24,7 +24,6 @@ from scoring.replay.log_candidate_sources import LogCandidateSources
 from scoring.replay.measurements import all_time_actors, concatenate_metrics, measure
 from scoring.replay.replayed_requests import Progress, Replay, ReplayedRequest, replay_requests, training_lists
 from scoring.replay.scorers import COLUMNS, SERVED_SIGNALS, Score, model_scorer, signal_scorer, single_signal_scorers
-from scoring.weights import Signal
 
 FITTED = "fitted model"
 AS_SERVED = "fitted model, of the candidates"
@@ -49,7 +48,7 @@ class Options:
     """Options of an evaluation."""
 
     seed: int = 0  # of every random draw
-    floor: int = weights.ANONYMITY_FLOOR  # minimum actors for neighbor signals; 1 shows the cost of the floor
+    floor: int = tunables.ANONYMITY_FLOOR  # minimum actors for neighbor signals; 1 shows the cost of the floor
     model: Model | None = None  # the model to measure; None fits a model
     windows: Windows | None = None  # for protocols that use timestamps; None takes `WINDOW_SHARES`
     last_window: bool = False  # whether to test on the events after both windows, for one final measurement

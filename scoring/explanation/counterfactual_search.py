@@ -13,7 +13,7 @@ from itertools import combinations
 from db.actors.profiles import ProfileExclusions
 from db.errors import StoreUnavailable
 from db.stores import Stores
-from scoring import weights
+from scoring import tunables
 from scoring.explanation.score_causes import Cause, likely_causes
 from scoring.profiles.viewer_profile import Profile
 from scoring.ranking import ScoredProject
@@ -59,7 +59,7 @@ async def find_counterfactuals(
         async with asyncio.timeout(time_limit_s):
             for project in scored_projects:
                 if project.project_id in page:
-                    causes = await likely_causes(stores, profile, project, at, weights.COUNTERFACTUAL_CAUSES)
+                    causes = await likely_causes(stores, profile, project, at, tunables.COUNTERFACTUAL_CAUSES)
                     subset = await smallest_removal(causes, leaves(project.project_id))
                     if subset is not None:
                         causes_by_project[project.project_id] = subset

@@ -18,18 +18,17 @@ from db.interactions.velocity_queries import FirstEngagementCounts, count_first_
 from db.stores import Stores
 from db.vectors.base import VectorStore
 from db.vectors.text_analysis import matched_words
-from scoring import weights
+from scoring import tunables
 from scoring.collaborative.evidence_loader import load_evidence
 from scoring.deadlines import SERVING, Deadlines
 from scoring.explanation.reasons import Basis
 from scoring.features import feature_table
 from scoring.mathematics.behavior_evidence import BehaviorEvidence, FirstInteractions
-from scoring.mathematics.signals import Integers
+from scoring.mathematics.signals import Integers, Signal
 from scoring.mathematics.velocity import Window
 from scoring.pipelines import trending
 from scoring.profiles.viewer_profile import Profile
 from scoring.ranking import ScoredProject
-from scoring.weights import Signal
 
 TEXT_SIGNALS = (Signal.VECTOR_SIMILARITY, Signal.PERSONAL_BOOST)
 NEIGHBOR_SIGNALS = (Signal.ITEM_NEIGHBORS, Signal.ITEM_NEIGHBORS_MEAN)
@@ -190,8 +189,8 @@ async def _with_titles(
 
 
 async def _nearest_by_text(stores: Stores, profile: Profile, ids: Sequence[int], deadlines: Deadlines) -> _Nearest:
-    """Find the most similar of the viewer's latest projects, if it has `weights.MIN_REASON_SIMILARITY`."""
-    latest = profile.engagements[: weights.PROFILE_VECTOR_PROJECTS]
+    """Find the most similar of the viewer's latest projects, if it has `tunables.MIN_REASON_SIMILARITY`."""
+    latest = profile.engagements[: tunables.PROFILE_VECTOR_PROJECTS]
     seeds = [engagement.project_id for engagement in latest if engagement.kinds]
     if not seeds or not ids:
         return {}
@@ -204,7 +203,7 @@ async def _nearest_by_text(stores: Stores, profile: Profile, ids: Sequence[int],
         id_: max(((seed, value) for seed, value in row.items() if seed != id_), key=lambda pair: pair[1], default=None)
         for id_, row in similarities.items()
     }
-    return {id_: pair for id_, pair in best.items() if pair is not None and pair[1] >= weights.MIN_REASON_SIMILARITY}
+    return {id_: pair for id_, pair in best.items() if pair is not None and pair[1] >= tunables.MIN_REASON_SIMILARITY}
 
 
 def _nearest_by_people(ids: Integers, evidence: BehaviorEvidence, neighbors: Sequence[int]) -> _Nearest:
@@ -235,11 +234,11 @@ async def _collaborative(
 
 
 def _similar_people(ids: Integers, evidence: BehaviorEvidence) -> dict[tuple[Signal, ...], dict[int, int]]:
-    """Count the people with similar taste by project; a count below `weights.ANONYMITY_FLOOR` is left out."""
+    """Count the people with similar taste by project; a count below `tunables.ANONYMITY_FLOOR` is left out."""
 
     def counted(interactions: FirstInteractions) -> dict[int, int]:
         counts = Counter(ids[interactions.rows[interactions.similarity > 0]].tolist())
-        return {id_: count for id_, count in counts.items() if count >= weights.ANONYMITY_FLOOR}
+        return {id_: count for id_, count in counts.items() if count >= tunables.ANONYMITY_FLOOR}
 
     return {TASTE_SIGNALS: counted(evidence.interactions), CO_VIEWER_SIGNALS: counted(evidence.session_neighbors)}
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from db.catalog.project_cards import ProjectFeatures
 from db.models import EngagementKind, InteractionType
 from db.stores import Stores
-from scoring import weights
+from scoring import tunables
 from scoring.deadlines import SERVING, Deadlines
 from scoring.explanation.page_evidence import (
     CO_VIEWER_SIGNALS,
@@ -34,10 +34,10 @@ from scoring.explanation.reasons import (
     TrendingNow,
 )
 from scoring.features import incidences
+from scoring.mathematics.signals import Signal
 from scoring.mathematics.velocity import Window
 from scoring.profiles.viewer_profile import Profile
 from scoring.ranking import ScoredProject
-from scoring.weights import Signal
 
 
 class _Case(NamedTuple):
@@ -154,22 +154,22 @@ def _from_owner(case: _Case) -> Reasons:
 
 def _similar_people_like(case: _Case) -> Reasons:
     value = case.scored.values[case.scored.signals.index(Signal.COLLABORATIVE)]
-    count = round(value * weights.LIKES_FOR_FULL_COLLABORATION)
-    amount = f"{count} or more" if count >= weights.LIKES_FOR_FULL_COLLABORATION else str(count)
+    count = round(value * tunables.LIKES_FOR_FULL_COLLABORATION)
+    amount = f"{count} or more" if count >= tunables.LIKES_FOR_FULL_COLLABORATION else str(count)
     yield PeopleLikeYou("people", f"{amount} people with similar taste like this", count)
 
 
 def _similar_people_viewed(id_: str, signals: tuple[Signal, ...], words: str) -> Finder:
     def find(case: _Case) -> Reasons:
         count = case.evidence.similar_people.get(signals, {}).get(case.feature.id, 0)
-        if count >= weights.ANONYMITY_FLOOR:
+        if count >= tunables.ANONYMITY_FLOOR:
             yield PeopleLikeYou(id_, f"{count} {words}", count)
 
     return find
 
 
 def _popular(case: _Case) -> Reasons:
-    if case.feature.like_count >= weights.ANONYMITY_FLOOR:
+    if case.feature.like_count >= tunables.ANONYMITY_FLOOR:
         yield Popular("popular", f"{case.feature.like_count} people like this", case.feature.like_count)
 
 
@@ -184,7 +184,7 @@ _MORE = 1.25
 
 def _trending(case: _Case) -> Reasons:
     counted = case.evidence.engagement_counts.get(case.feature.id)
-    if counted is not None and counted[1].actors >= weights.ANONYMITY_FLOOR:
+    if counted is not None and counted[1].actors >= tunables.ANONYMITY_FLOOR:
         window, (people, usual) = counted
         text = f"{people} visitors {_WITHIN[window]}, {_compared(people, usual)}"
         yield TrendingNow("trending", text, people, window, usual)
@@ -206,7 +206,7 @@ def _words(case: _Case) -> Reasons:
 
 def _fresh(case: _Case) -> Reasons:
     age = max(case.evidence.at - case.feature.created_at, timedelta())
-    if age <= timedelta(days=weights.FRESH_DAYS):
+    if age <= timedelta(days=tunables.FRESH_DAYS):
         text = f"Added {age.days} day{'s' if age.days > 1 else ''} ago" if age.days else "Added today"
         yield Fresh("fresh", text, age / timedelta(days=1))
 

@@ -10,9 +10,10 @@ from enum import StrEnum
 from typing import Annotated, ClassVar
 
 from db.models import InteractionType, TermKind
+from scoring.mathematics.signals import Signal
 from scoring.mathematics.velocity import Window
 from scoring.ranking import Rule, ScoredProject
-from scoring.weights import ANONYMITY_FLOOR, LIKES_FOR_FULL_COLLABORATION, Signal
+from scoring.tunables import ANONYMITY_FLOOR, LIKES_FOR_FULL_COLLABORATION
 
 
 class Basis(StrEnum):

@@ -13,7 +13,7 @@ from db.actors.profiles import EngagedProject, ProfileExclusions, Tag
 from db.catalog.project_cards import ProjectFeatures, read_features
 from db.stores import Stores
 from db.trained_models.collaborative_data import owners_of
-from scoring import weights
+from scoring import tunables
 from scoring.collaborative.evidence_loader import load_evidence
 from scoring.explanation.page_evidence import (
     CO_VIEWER_SIGNALS,
@@ -23,9 +23,9 @@ from scoring.explanation.page_evidence import (
     total_contribution,
 )
 from scoring.features import feature_table, incidences
+from scoring.mathematics.signals import Signal
 from scoring.profiles.viewer_profile import MATCH_VALUES, Profile, engagement_weight
 from scoring.ranking import ScoredProject
-from scoring.weights import Signal
 
 INTEREST_SIGNALS = (Signal.EXPLICIT_PREFERENCES, Signal.ANSWER_MATCHES)
 
@@ -57,7 +57,7 @@ async def likely_causes(
     features = await read_features(stores.database, [scored_project.project_id], profile.viewer.actor_id)
     if not features:
         return ()
-    seeds = [engagement.project_id for engagement in profile.engagements[: weights.PROFILE_VECTOR_PROJECTS]]
+    seeds = [engagement.project_id for engagement in profile.engagements[: tunables.PROFILE_VECTOR_PROJECTS]]
     similarities = await text_similarities(stores.vectors, [scored_project.project_id], seeds)
     parts = _content(scored_project, features[0], profile, similarities.get(scored_project.project_id, {}), at)
     parts += await _collaborative(stores, scored_project, features[0], profile, at)
@@ -83,7 +83,7 @@ def _content(
     tags = {Cause(tag): tag.confidence for tag in profile.interests}
     history = {Cause(engagement=engagement): engagement for engagement in profile.engagements if engagement.kinds}
     text = scored_project.contribution(Signal.VECTOR_SIMILARITY)
-    stated = weights.PROFILE_TEXT_SHARE * text
+    stated = tunables.PROFILE_TEXT_SHARE * text
     return [
         (
             total_contribution(scored_project, INTEREST_SIGNALS),
@@ -104,7 +104,7 @@ def _content(
         ),
         (
             scored_project.contribution(Signal.COLLABORATIVE),
-            dict.fromkeys(tags if len(tags) >= weights.MIN_SHARED_INTERESTS else history, 1.0),
+            dict.fromkeys(tags if len(tags) >= tunables.MIN_SHARED_INTERESTS else history, 1.0),
         ),
     ]
 
@@ -130,7 +130,7 @@ async def _collaborative(
     return [
         (neighbors, linked),
         (owner, {causes[id_]: 1.0 for id_ in same_owner}),
-        (session, {causes[id_]: 1.0 for id_ in profile.engaged[: weights.SESSION_PROJECTS]}),
+        (session, {causes[id_]: 1.0 for id_ in profile.engaged[: tunables.SESSION_PROJECTS]}),
     ]
 
 

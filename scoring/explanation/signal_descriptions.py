@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from scoring.weights import Signal
+from scoring.mathematics.signals import Signal
 
 
 class SignalDescription(NamedTuple):

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from db.time_units import ACTOR_HALF_LIVES_H, DAY_S, HOUR_S
-from scoring import weights
+from scoring import tunables
 from scoring.mathematics.signals import Floats, Integers
 
 
@@ -96,7 +96,7 @@ class BehaviorEvidence:
     same_owner_count: Floats  # (n,) other projects of the candidate's owner in the history
     user_neighbors: FirstInteractions = NO_INTERACTIONS  # of all time, by user neighbors; only evaluation fills it
     user_neighbor_similarity: float = 0.0  # sum over all user neighbors
-    floor: int = weights.ANONYMITY_FLOOR  # signals of fewer actors are 0, so that none reveals what one actor did
+    floor: int = tunables.ANONYMITY_FLOOR  # signals of fewer actors are 0, so that none reveals what one actor did
 
     @property
     def n(self) -> int:
@@ -204,7 +204,7 @@ class LogEvidence:
     """
 
     def __init__(
-        self, log: EventLog, created_s: Floats, owners: Integers, floor: int = weights.ANONYMITY_FLOOR
+        self, log: EventLog, created_s: Floats, owners: Integers, floor: int = tunables.ANONYMITY_FLOOR
     ) -> None:
         self.log = log
         self.created_s = created_s
@@ -231,11 +231,11 @@ class LogEvidence:
     def count_shared_projects(self, actor: int, engagements: History, at_s: float) -> Floats:
         """Count how many of the viewer's latest projects each of the (n_actors,) actors engaged with in the same days.
 
-        Counts the latest `weights.SESSION_PROJECTS` projects, and events of the last `weights.SESSION_DAYS` days.
+        Counts the latest `tunables.SESSION_PROJECTS` projects, and events of the last `tunables.SESSION_DAYS` days.
         """
-        latest = engagements.projects[: weights.SESSION_PROJECTS]
+        latest = engagements.projects[: tunables.SESSION_PROJECTS]
         events = self._by_project.events_of_groups(latest, self.log.count_before(at_s))
-        events = events[self.log.at_s[events] >= at_s - weights.SESSION_DAYS * DAY_S]
+        events = events[self.log.at_s[events] >= at_s - tunables.SESSION_DAYS * DAY_S]
         shared = np.bincount(self.log.actors[events], minlength=self.log.n_actors).astype(np.float64)
         shared[actor] = 0.0
         return shared
@@ -245,7 +245,7 @@ class LogEvidence:
         end = self.log.count_before(at_s)
         self._row[candidates] = np.arange(candidates.size)
         engagements = self.engagements(actor, at_s)
-        recent = np.arange(self.log.count_before(at_s - weights.RECENT_INTERACTION_DAYS * DAY_S), end)
+        recent = np.arange(self.log.count_before(at_s - tunables.RECENT_INTERACTION_DAYS * DAY_S), end)
         shared = self.count_shared_projects(actor, engagements, at_s)
         factors = self.model.factors
         viewer_factors = factors.actors[actor]
@@ -276,7 +276,7 @@ class LogEvidence:
         end = self.log.count_before(at_s)
         columns = []
         for half_life_h in ACTOR_HALF_LIVES_H:
-            start = self.log.count_before(at_s - weights.DECAY_CUTOFF * half_life_h * HOUR_S)
+            start = self.log.count_before(at_s - tunables.DECAY_CUTOFF * half_life_h * HOUR_S)
             age_h = (at_s - self.log.at_s[start:end]) / HOUR_S
             sums = np.bincount(
                 self.log.projects[start:end], np.exp2(-age_h / half_life_h), minlength=self.log.n_projects
@@ -322,5 +322,5 @@ def count_same_owner(owners: Integers, history_owners: Integers) -> Floats:
 
 
 def history_weights(ages_days: Floats) -> Floats:
-    """Return the (h,) weights of the projects of a history: halved every `weights.HISTORY_HALF_LIFE_DAYS` days."""
-    return np.exp2(-np.maximum(ages_days, 0.0) / weights.HISTORY_HALF_LIFE_DAYS)
+    """Return the (h,) weights of the projects of a history: halved every `tunables.HISTORY_HALF_LIFE_DAYS` days."""
+    return np.exp2(-np.maximum(ages_days, 0.0) / tunables.HISTORY_HALF_LIFE_DAYS)

@@ -11,7 +11,7 @@ from operator import or_
 import numpy as np
 
 from db.time_units import DAY_S, HOUR_S
-from scoring import weights
+from scoring import tunables
 from scoring.mathematics.behavior_evidence import (
     NO_LINKS,
     BehaviorEvidence,
@@ -20,8 +20,7 @@ from scoring.mathematics.behavior_evidence import (
     NeighborKind,
     history_weights,
 )
-from scoring.mathematics.signals import Floats
-from scoring.weights import Signal
+from scoring.mathematics.signals import Floats, Signal
 
 
 def age(evidence: BehaviorEvidence) -> Floats:
@@ -39,7 +38,7 @@ def actors(half_life_index: int) -> Callable[[BehaviorEvidence], Floats]:
 
 
 def recent_actors(evidence: BehaviorEvidence) -> Floats:
-    """Actors of the last `weights.RECENT_INTERACTION_DAYS`, not decayed: log2(1 + actors). Range 0 to about 15."""
+    """Actors of the last `tunables.RECENT_INTERACTION_DAYS`, not decayed: log2(1 + actors). Range 0 to about 15."""
     return np.log2(1.0 + _count_actors(evidence, evidence.interactions))
 
 
@@ -56,10 +55,10 @@ def actors_within(half_life_h: float) -> Callable[[BehaviorEvidence], Floats]:
 def new_since_visit(evidence: BehaviorEvidence) -> Floats:
     """Age, as `age`, of projects published since the viewer's previous session; 0 for others. Range 0 to about 17.
 
-    An interaction of the last `weights.SESSION_GAP_H` hours belongs to the current session. 0 for a viewer without
+    An interaction of the last `tunables.SESSION_GAP_H` hours belongs to the current session. 0 for a viewer without
     history.
     """
-    earlier = evidence.engagements.at_s[evidence.engagements.at_s <= evidence.at_s - weights.SESSION_GAP_H * HOUR_S]
+    earlier = evidence.engagements.at_s[evidence.engagements.at_s <= evidence.at_s - tunables.SESSION_GAP_H * HOUR_S]
     if not earlier.size:
         return np.zeros(evidence.n)
     return np.where(evidence.created_s > earlier.max(), age(evidence), 0.0)
@@ -73,9 +72,9 @@ def events_since_creation(evidence: BehaviorEvidence) -> Floats:
 def actor_rate(evidence: BehaviorEvidence) -> Floats:
     """Actors relative to the platform's activity since the project was published. Range about −12 to 6.
 
-    log2(1 + actors) − log2(1 + first interactions on the platform since publication / `weights.RATE_PRIOR`).
+    log2(1 + actors) − log2(1 + first interactions on the platform since publication / `tunables.RATE_PRIOR`).
     """
-    return recent_actors(evidence) - np.log2(1.0 + _activity_since_publication(evidence) / weights.RATE_PRIOR)
+    return recent_actors(evidence) - np.log2(1.0 + _activity_since_publication(evidence) / tunables.RATE_PRIOR)
 
 
 def _activity_since_publication(evidence: BehaviorEvidence) -> Floats:
@@ -89,44 +88,44 @@ def _activity_since_publication(evidence: BehaviorEvidence) -> Floats:
 def user_factors_mean(evidence: BehaviorEvidence) -> Floats:
     """Mean similarity of the viewer to the recent actors, shrunk towards 0. Range −1 to 1."""
     total, count = _summed_similarity(evidence, evidence.interactions, evidence.floor)
-    return total / (count + weights.FACTOR_SHRINKAGE)
+    return total / (count + tunables.FACTOR_SHRINKAGE)
 
 
 def user_factors_sum(evidence: BehaviorEvidence) -> Floats:
     """Sum of similarities to the recent actors, divided by the square root of their number. Range about −30 to 30."""
     total, count = _summed_similarity(evidence, evidence.interactions, evidence.floor)
-    return total / np.sqrt(count + weights.FACTOR_SHRINKAGE)
+    return total / np.sqrt(count + tunables.FACTOR_SHRINKAGE)
 
 
 def user_factors_recent(evidence: BehaviorEvidence) -> Floats:
     """Decayed sum of similarities to the recent actors. Range about −100 to 100."""
-    summed = _decayed_similarity(evidence, evidence.interactions, weights.RECENT_FACTORS_HALF_LIFE_H)
+    summed = _decayed_similarity(evidence, evidence.interactions, tunables.RECENT_FACTORS_HALF_LIFE_H)
     return np.where(_count_actors(evidence, evidence.interactions) >= evidence.floor, summed, 0.0)
 
 
 def taste_cluster_mean(evidence: BehaviorEvidence) -> Floats:
     """Mean similarity to the taste clusters of the recent actors, shrunk towards 0. Range −1 to 1.
 
-    No floor applies: each cluster has at least `weights.MIN_CLUSTER_SIZE` members.
+    No floor applies: each cluster has at least `tunables.MIN_CLUSTER_SIZE` members.
     """
     total, count = _summed_similarity(evidence, evidence.clusters)
-    return total / (count + weights.FACTOR_SHRINKAGE)
+    return total / (count + tunables.FACTOR_SHRINKAGE)
 
 
 def taste_cluster_sum(evidence: BehaviorEvidence) -> Floats:
     """Sum of similarities to the clusters of the recent actors, over the root of their number. Range −30 to 30."""
     total, count = _summed_similarity(evidence, evidence.clusters)
-    return total / np.sqrt(count + weights.FACTOR_SHRINKAGE)
+    return total / np.sqrt(count + tunables.FACTOR_SHRINKAGE)
 
 
 def taste_cluster_recent(evidence: BehaviorEvidence) -> Floats:
     """Decayed sum of similarities to the clusters of the recent actors. Range about −100 to 100."""
-    return _decayed_similarity(evidence, evidence.clusters, weights.RECENT_FACTORS_HALF_LIFE_H)
+    return _decayed_similarity(evidence, evidence.clusters, tunables.RECENT_FACTORS_HALF_LIFE_H)
 
 
 def session_neighbors(evidence: BehaviorEvidence) -> Floats:
     """Session-kNN: log2(1 + decayed shared projects of session neighbors who engaged). Range 0 to about 15."""
-    summed = _decayed_similarity(evidence, evidence.session_neighbors, weights.SESSION_NEIGHBORS_HALF_LIFE_H)
+    summed = _decayed_similarity(evidence, evidence.session_neighbors, tunables.SESSION_NEIGHBORS_HALF_LIFE_H)
     return np.log2(1.0 + np.where(_count_actors(evidence, evidence.session_neighbors) >= evidence.floor, summed, 0.0))
 
 

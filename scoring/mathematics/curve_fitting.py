@@ -15,8 +15,7 @@ from scipy import sparse
 from scipy.optimize import minimize
 from scipy.sparse.linalg import spsolve_triangular
 
-from scoring.mathematics.signals import Floats, Integers
-from scoring.weights import Signal
+from scoring.mathematics.signals import Floats, Integers, Signal
 
 Matrix32 = NDArray[np.float32]
 NO_RANKS: Matrix32 = np.empty(0, np.float32)

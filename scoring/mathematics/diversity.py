@@ -13,8 +13,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from scoring import weights
-from scoring.mathematics.signals import Incidence, Integers
+from scoring import tunables
+from scoring.mathematics.signals import MILLIONTHS, Incidence, Integers
 
 Matrix = NDArray[np.float32]
 
@@ -57,13 +57,13 @@ class DiversityAttributes:
 def diversify(
     score: Integers,
     attributes: DiversityAttributes,
-    strength: float = weights.DIVERSITY_STRENGTH,
+    strength: float = tunables.DIVERSITY_STRENGTH,
     reserved: Mapping[int, int] = _NO_RESERVATIONS,
 ) -> tuple[list[int], dict[int, RankChange]]:
     """Re-rank so that neighboring projects differ.
 
     Each rank gets the project with the highest score minus penalty. The penalty is `strength` for each unit of
-    similarity to the last `weights.DIVERSITY_WINDOW` − 1 projects. A project whose owner or category has reached its
+    similarity to the last `tunables.DIVERSITY_WINDOW` − 1 projects. A project whose owner or category has reached its
     limit on the page is blocked while other projects are left.
 
     Parameters
@@ -83,10 +83,10 @@ def diversify(
     changes
         The changes of projects that lost score or are not at their rank by score, by the same index.
     """
-    depth = min(score.size, weights.DIVERSITY_DEPTH)
+    depth = min(score.size, tunables.DIVERSITY_DEPTH)
     first = attributes.take(np.arange(depth))
     pair_penalties = similarity(first)
-    pair_penalties *= np.float32(strength * weights.MILLIONTHS)
+    pair_penalties *= np.float32(strength * MILLIONTHS)
     np.rint(pair_penalties, out=pair_penalties)
     order, penalties, placed = _place_greedily(score[:depth], first, pair_penalties, reserved)
     changes = _changes(order, penalties, pair_penalties)
@@ -97,8 +97,8 @@ def diversify(
 def similarity(attributes: DiversityAttributes) -> Matrix:
     """Return the (n, n) similarity of all pairs: 0 without a common attribute."""
     parts = (
-        (_dense(attributes.categories), weights.CATEGORY_SIMILARITY),
-        (_dense(attributes.tools), weights.TOOL_SIMILARITY),
+        (_dense(attributes.categories), tunables.CATEGORY_SIMILARITY),
+        (_dense(attributes.tools), tunables.TOOL_SIMILARITY),
     )
     # One matrix product for both parts, and all sums in place: allocating a 300 x 300 matrix costs as much as a
     # product. Each similarity is a sum of quarters, so float32 is exact.
@@ -106,7 +106,7 @@ def similarity(attributes: DiversityAttributes) -> Matrix:
     similarities: Matrix = np.hstack([ones * np.float32(weight) for ones, weight in parts]) @ unweighted.T
     owners = attributes.owners
     same_owner = (owners[:, None] == owners) & (owners >= 0)
-    return np.add(similarities, np.float32(weights.OWNER_SIMILARITY), out=similarities, where=same_owner)
+    return np.add(similarities, np.float32(tunables.OWNER_SIMILARITY), out=similarities, where=same_owner)
 
 
 def _place_greedily(
@@ -117,7 +117,7 @@ def _place_greedily(
     `full_groups` counts the groups of each project that have reached their limit. It is updated only when a group
     reaches its limit or falls below it: checking all groups at each rank took three quarters of the time.
     """
-    n, window = score.size, weights.DIVERSITY_WINDOW
+    n, window = score.size, tunables.DIVERSITY_WINDOW
     members, groups_of, limits = _limited_groups(attributes)
     marginal, pair_penalties = score.astype(np.float64), pair_penalties.astype(np.float64)  # equal types: 20 % faster
     on_page = [0] * len(members)
@@ -171,7 +171,7 @@ def _changes(order: list[int], penalties: list[float], pair_penalties: Matrix) -
 
 def _most_similar_above(order: Integers, pair_penalties: Matrix) -> list[int]:
     """Return for each rank the rank of the most similar project above it on the page; the highest rank of ties."""
-    window = weights.DIVERSITY_WINDOW - 1
+    window = tunables.DIVERSITY_WINDOW - 1
     above = sliding_window_view(np.concatenate([np.full(window, -1), order]), window)[: order.size]
     penalties = np.where(above >= 0, pair_penalties[order[:, None], above], -1.0)
     ranks: list[int] = (penalties.argmax(axis=1) + np.arange(order.size) - window).tolist()
@@ -184,8 +184,8 @@ def _limited_groups(attributes: DiversityAttributes) -> tuple[list[NDArray[np.in
     groups_of: list[list[int]] = [[] for _ in range(attributes.owners.size)]
     limits: list[int] = []
     for incidence, limit in (
-        (attributes.owner_incidence, weights.MAX_SAME_OWNER),
-        (attributes.categories, weights.MAX_SAME_CATEGORY),
+        (attributes.owner_incidence, tunables.MAX_SAME_OWNER),
+        (attributes.categories, tunables.MAX_SAME_CATEGORY),
     ):
         rows = incidence.rows[np.argsort(incidence.terms, kind="stable")]
         sizes = np.unique(incidence.terms, return_counts=True)[1]

@@ -9,9 +9,8 @@ from scoring.mathematics.additive_model import Curve, Model, scores
 from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS
 from scoring.mathematics.curve_fitting import SHAPES, CandidateLists, FitOptions, Shape, choose_knots, fit_curves
 from scoring.mathematics.position_bias import POSITION_SHAPES, PositionBias, position_columns, position_knots
-from scoring.mathematics.signals import Floats, Integers
+from scoring.mathematics.signals import Floats, Integers, Signal
 from scoring.mathematics.viewer_stages import ViewerStage
-from scoring.weights import Signal
 
 SCALE = 0.1
 """Factor from log odds, the unit of a fitted score, to the magnitude of the baseline's scores."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy import sparse
 
-from scoring import weights
+from scoring import tunables
 from scoring.mathematics.behavior_evidence import CollaborativeModel, EventLog, Factors, NeighborKind, NeighborLists
 from scoring.mathematics.signals import Floats, Integers
 from scoring.mathematics.taste_clusters import cluster_tastes
@@ -36,7 +36,7 @@ def interaction_matrix(actors: Integers, projects: Integers, n_actors: int, n_pr
 
 
 def build_collaborative_model(
-    log: EventLog, n_events: int, floor: int = weights.ANONYMITY_FLOOR, seed: int = 0, *, all_kinds: bool = False
+    log: EventLog, n_events: int, floor: int = tunables.ANONYMITY_FLOOR, seed: int = 0, *, all_kinds: bool = False
 ) -> CollaborativeModel:
     """Learn item neighbors and factors from the first `n_events` events of a log.
 
@@ -55,11 +55,11 @@ def build_collaborative_model(
 
 def list_length(n: int) -> int:
     """Return the list length for n projects: 200, or up to 2,000 if all lists have at most 2 million entries."""
-    return int(np.clip(MAX_LISTED // max(n, 1), weights.ITEM_NEIGHBOR_COUNT, 10 * weights.ITEM_NEIGHBOR_COUNT))
+    return int(np.clip(MAX_LISTED // max(n, 1), tunables.ITEM_NEIGHBOR_COUNT, 10 * tunables.ITEM_NEIGHBOR_COUNT))
 
 
 def item_neighbors(
-    engaged: sparse.csr_array, floor: int = weights.ANONYMITY_FLOOR, shrinkage: float = weights.ITEM_SHRINKAGE
+    engaged: sparse.csr_array, floor: int = tunables.ANONYMITY_FLOOR, shrinkage: float = tunables.ITEM_SHRINKAGE
 ) -> NeighborLists:
     """Build item-kNN lists by the cosine of the columns of `engaged`, shrunk towards 0 for small counts."""
     actors = np.asarray(engaged.sum(axis=0), dtype=np.float64).ravel()
@@ -70,7 +70,7 @@ def item_neighbors(
     return _build_lists(engaged, None, cosine, floor)
 
 
-def rp3beta_neighbors(engaged: sparse.csr_array, floor: int = weights.ANONYMITY_FLOOR) -> NeighborLists:
+def rp3beta_neighbors(engaged: sparse.csr_array, floor: int = tunables.ANONYMITY_FLOOR) -> NeighborLists:
     """Build RP3beta lists (Paudel et al., 2017): random walks project → actor → project, damped by popularity."""
     actors = np.maximum(np.asarray(engaged.sum(axis=0), dtype=np.float64).ravel(), 1.0)
     step_probability = 1.0 / np.maximum(np.asarray(engaged.sum(axis=1), dtype=np.float64).ravel(), 1.0)
@@ -81,7 +81,7 @@ def rp3beta_neighbors(engaged: sparse.csr_array, floor: int = weights.ANONYMITY_
     return _build_lists(engaged, step_probability, walk_probability, floor)
 
 
-def ease_neighbors(engaged: sparse.csr_array, floor: int = weights.ANONYMITY_FLOOR) -> NeighborLists:
+def ease_neighbors(engaged: sparse.csr_array, floor: int = tunables.ANONYMITY_FLOOR) -> NeighborLists:
     """Build EASE lists (Steck, 2019): weights of a linear autoencoder. Uses dense matrices, for small catalogs only."""
     shared = (engaged.T @ engaged).toarray().astype(np.float64)
     inverse = np.linalg.inv(shared + EASE_PENALTY * np.eye(shared.shape[0]))
@@ -93,7 +93,7 @@ def ease_neighbors(engaged: sparse.csr_array, floor: int = weights.ANONYMITY_FLO
     return _concatenate([entries], shared.shape[0])
 
 
-def user_neighbors(engaged: sparse.csr_array, length: int = weights.USER_NEIGHBOR_COUNT) -> NeighborLists:
+def user_neighbors(engaged: sparse.csr_array, length: int = tunables.USER_NEIGHBOR_COUNT) -> NeighborLists:
     """Build user-kNN lists: shared projects weighted by rarity, divided by the root of both histories' lengths.
 
     Projects with more than `MAX_PROJECT_ACTORS` actors are ignored: they say little about tastes, and the number of
@@ -170,8 +170,8 @@ def _concatenate(blocks: list[tuple[Integers, Integers, Floats]], n: int) -> Nei
 
 def learn_factors(
     engaged: sparse.csr_array,
-    factors: int = weights.FACTOR_COUNT,
-    floor: int = weights.ANONYMITY_FLOOR,
+    factors: int = tunables.FACTOR_COUNT,
+    floor: int = tunables.ANONYMITY_FLOOR,
     seed: int = 0,
 ) -> Factors:
     """Compute latent factors by a truncated SVD of the interaction matrix, and the taste clusters.
@@ -190,7 +190,7 @@ def learn_factors(
     actors /= np.linalg.norm(actors, axis=1, keepdims=True) + FACTOR_EPSILON
     projects[counts < floor] = 0.0
     user_factors = actors.astype(np.float32)
-    return Factors(user_factors, projects.astype(np.float32), *cluster_tastes(user_factors, weights.MIN_CLUSTER_SIZE))
+    return Factors(user_factors, projects.astype(np.float32), *cluster_tastes(user_factors, tunables.MIN_CLUSTER_SIZE))
 
 
 def _truncated_svd(matrix: sparse.csr_array, k: int, seed: int) -> tuple[Floats, Floats]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import entr
 
-from scoring import weights
+from scoring import tunables
 from scoring.mathematics.signals import Floats, Integers
 
 Bits = NDArray[np.bool_]
@@ -65,7 +65,7 @@ def choose_options(bits: Bits, gain: Gain, max_options: int) -> list[int]:
         if gains[best] <= 0:
             break
         chosen.append(best)
-        weight[bits[:, best]] *= weights.REACHED_AUDIENCE_WEIGHT
+        weight[bits[:, best]] *= tunables.REACHED_AUDIENCE_WEIGHT
     return chosen
 
 
@@ -74,7 +74,7 @@ def total_gain(bits: Bits, gain: Gain, columns: Sequence[int]) -> float:
     weight, total = np.ones(bits.shape[0]), 0.0
     for column in columns:
         total += float(gain(weight)[column])
-        weight[bits[:, column]] *= weights.REACHED_AUDIENCE_WEIGHT
+        weight[bits[:, column]] *= tunables.REACHED_AUDIENCE_WEIGHT
     return total
 
 
@@ -94,12 +94,12 @@ def option_audience(actors: Integers, projects: Integers, terms: Integers, optio
     Returns
     -------
     actor_ids
-        (n,) actors with at least `weights.MIN_AUDIENCE_LIKES` likes, ascending.
+        (n,) actors with at least `tunables.MIN_AUDIENCE_LIKES` likes, ascending.
     bits
         (n, t), whether each actor would choose each option.
     """
     actor_ids, likes = np.unique(np.unique(np.column_stack([actors, projects]), axis=0)[:, 0], return_counts=True)
-    enough = likes >= weights.MIN_AUDIENCE_LIKES
+    enough = likes >= tunables.MIN_AUDIENCE_LIKES
     actor_ids, likes = actor_ids[enough], likes[enough]
     counts = _counts(actors, terms, actor_ids, options)
     average = counts.sum(axis=0) / max(likes.sum(), 1)

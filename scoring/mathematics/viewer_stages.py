@@ -6,7 +6,7 @@ The stage selects the offsets of a trained model's curves (`scoring.mathematics.
 from dataclasses import dataclass
 from enum import StrEnum
 
-from scoring import weights
+from scoring import tunables
 
 
 class ViewerStage(StrEnum):
@@ -22,9 +22,9 @@ class ViewerStage(StrEnum):
 class Thresholds:
     """Counts at which there is enough data for a personal ranking; reaching any one of them is enough."""
 
-    tags: int = weights.ENOUGH_TAGS  # stated or learned interests
-    interactions: int = weights.ENOUGH_INTERACTIONS  # projects that the viewer engaged with
-    likes: int = weights.ENOUGH_LIKES  # projects that the viewer likes
+    tags: int = tunables.ENOUGH_TAGS  # stated or learned interests
+    interactions: int = tunables.ENOUGH_INTERACTIONS  # projects that the viewer engaged with
+    likes: int = tunables.ENOUGH_LIKES  # projects that the viewer likes
 
 
 BASELINE_THRESHOLDS = Thresholds()

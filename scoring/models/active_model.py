@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 from db.database.engine import Database
 from db.errors import StoreUnavailable
 from db.trained_models.ranking_models import active_model
-from scoring import weights
+from scoring import tunables
 from scoring.errors import InvalidModel
 from scoring.mathematics.additive_model import Model
 from scoring.models.model_presets import DEFAULT, from_data
@@ -43,7 +43,7 @@ class ActiveValue(ABC, Generic[T]):
     def __init__(
         self,
         database: Database,
-        refresh_s: float = weights.MODEL_FRESH_S,
+        refresh_s: float = tunables.MODEL_FRESH_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database

@@ -12,7 +12,7 @@ from db.errors import Store, StoreUnavailable
 from db.models import FeedKind, TermKind
 from db.stores import Stores
 from db.time_units import DAY_S
-from scoring import weights
+from scoring import tunables
 from scoring.collaborative.evidence_loader import load_evidence
 from scoring.collaborative.recent_interactions import RecentInteractionReader
 from scoring.deadlines import SERVING, Deadlines, within
@@ -22,7 +22,7 @@ from scoring.mathematics.additive_model import Model, order_by_score, scores
 from scoring.mathematics.behavior_evidence import BehaviorEvidence
 from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS
 from scoring.mathematics.exploration import diversify_and_explore, draw, exploration_seed, under_exposed
-from scoring.mathematics.signals import Floats, Integers
+from scoring.mathematics.signals import Floats, Integers, Signal
 from scoring.pipelines.candidate_sources import gather_candidates, likes_by_neighbors
 from scoring.pipelines.feed_filters import select
 from scoring.profiles import negative_feedback
@@ -30,7 +30,6 @@ from scoring.profiles.model_preferences import apply_preferences, learnable_kind
 from scoring.profiles.negative_feedback import NegativeFeedback, load_negative_feedback
 from scoring.profiles.viewer_profile import Profile
 from scoring.ranking import Ranking, ScoredProject, Strategy, adjustments_of, distinct_stores
-from scoring.weights import Signal
 
 
 async def rank(
@@ -40,7 +39,7 @@ async def rank(
     model: Model,
     at: datetime,
     deadlines: Deadlines = SERVING,
-    exploration: float = weights.EXPLORATION_SHARE,
+    exploration: float = tunables.EXPLORATION_SHARE,
     reader: RecentInteractionReader | None = None,
 ) -> Ranking:
     """Rank the candidates for a viewer; the number of store calls does not depend on the number of candidates.
@@ -57,7 +56,7 @@ async def rank(
         stores, profile, kept, model, at, deadlines, candidates.neighbor_likes, candidates.degraded, reader
     )
     table, contributions = scored.table, scored.contributions
-    best = order_by_score(scores(contributions), table.keys)[: weights.SNAPSHOT_RANKS]
+    best = order_by_score(scores(contributions), table.keys)[: tunables.SNAPSHOT_RANKS]
     eligible = under_exposed(table.age_days, table.likes, table.viewed_at, table.liked)
     exploration_draw = draw(
         eligible[best], table.ids[best], exploration_seed(viewer.actor_id or 0, at.date()), exploration
@@ -151,7 +150,7 @@ def signal_matrix(
     `cosines`: (n,) similarities to the profile's vector, NaN if unknown. `neighbor_likes`: by project id.
     """
     ids = table.ids.tolist()
-    week_ago = at.timestamp() - weights.RECENT_VIEWS_DAYS * DAY_S
+    week_ago = at.timestamp() - tunables.RECENT_VIEWS_DAYS * DAY_S
     computed = {
         Signal.VECTOR_SIMILARITY: lambda: signals.vector_similarity(cosines),
         Signal.EXPLICIT_PREFERENCES: lambda: signals.explicit_preferences(

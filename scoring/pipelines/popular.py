@@ -10,13 +10,12 @@ from db.database.engine import Database
 from db.interactions.decayed_counters import Floats, decayed_counts
 from db.interactions.velocity_queries import recently_popular
 from db.models import FeedKind
-from scoring import weights
+from scoring import tunables
 from scoring.features import feature_table
 from scoring.mathematics import signals
 from scoring.mathematics.additive_model import order_by_score, scores
-from scoring.mathematics.signals import Integers
+from scoring.mathematics.signals import MILLIONTHS, Integers, Signal
 from scoring.ranking import Ranking, ScoredProject, Strategy
-from scoring.weights import MILLIONTHS, Signal
 
 NAME = "popular"
 
@@ -28,7 +27,7 @@ without times, only likes and freshness count."""
 async def rank(database: Database, where: ProjectFilter, at: datetime) -> Ranking:
     """Rank the public projects, in one statement."""
     features, actors = await recently_popular(
-        database, weights.ALL_TIME_LIKES_WEIGHT, at, weights.SNAPSHOT_RANKS, where
+        database, tunables.ALL_TIME_LIKES_WEIGHT, at, tunables.SNAPSHOT_RANKS, where
     )
     values, contributions = _scored(features, actors, at)
     keys = np.array([feature.key for feature in features], dtype=np.str_)
@@ -64,8 +63,8 @@ def _scored(features: Sequence[ProjectFeatures], actors: Floats, at: datetime) -
     parts = np.column_stack(
         [
             np.log1p(values[:, 0]),
-            weights.ALL_TIME_LIKES_WEIGHT * np.log1p(values[:, 1]),
-            weights.FRESHNESS_TIEBREAK * values[:, 2],
+            tunables.ALL_TIME_LIKES_WEIGHT * np.log1p(values[:, 1]),
+            tunables.FRESHNESS_TIEBREAK * values[:, 2],
         ]
     )
     return values, np.rint(parts * MILLIONTHS).astype(np.int64)

@@ -18,22 +18,21 @@ from db.stores import Stores
 from db.vectors.base import HybridHits, Vector, VectorFilter
 from db.vectors.fusion import WINDOW, adapt_alpha, reweight
 from db.vectors.text_analysis import matched_words, query_words
-from scoring import weights
+from scoring import tunables
 from scoring.deadlines import SERVING, Deadlines, within
 from scoring.errors import InvalidQuery
 from scoring.mathematics.additive_model import Curve, Model, scores
-from scoring.mathematics.signals import Floats, vector_similarity
+from scoring.mathematics.signals import Floats, Signal, vector_similarity
 from scoring.pipelines.feed_filters import vector_filter
 from scoring.profiles.viewer_profile import Profile
 from scoring.ranking import Ranking, Strategy, distinct_stores
-from scoring.weights import Signal
 
 MODEL = Model(
     "search",
     {
         Signal.QUERY_SIMILARITY: Curve.linear(1.0),
         Signal.KEYWORD_MATCH: Curve.linear(1.0),
-        Signal.PERSONAL_BOOST: Curve.linear(weights.SEARCH_BOOST),
+        Signal.PERSONAL_BOOST: Curve.linear(tunables.SEARCH_BOOST),
     },
 )
 """The score of a search is its vector part plus its keyword part; the boost is 0 unless it is personalized."""
@@ -62,8 +61,8 @@ class SearchQuery:
         plain = " ".join(text.replace("\x00", " ").split())
         if not plain:
             raise InvalidQuery("`query` is empty; pass the words to search for")
-        if len(plain) > weights.MAX_QUERY_LENGTH:
-            raise InvalidQuery(f"`query` has {len(plain)} characters; {weights.MAX_QUERY_LENGTH} at most")
+        if len(plain) > tunables.MAX_QUERY_LENGTH:
+            raise InvalidQuery(f"`query` has {len(plain)} characters; {tunables.MAX_QUERY_LENGTH} at most")
         if not (math.isfinite(alpha) and 0.0 <= alpha <= 1.0):
             problem = f"is {alpha:g}" if math.isfinite(alpha) else "is not a finite number"
             raise InvalidQuery(f"`alpha` {problem}; use 0 (keywords only) to 1 (vectors only)")
@@ -78,7 +77,7 @@ async def rank(
     at: datetime,
     deadlines: Deadlines = SERVING,
 ) -> Ranking:
-    """Find and rank up to `weights.SEARCH_HITS` projects; `profile` is None unless the search is personalized."""
+    """Find and rank up to `tunables.SEARCH_HITS` projects; `profile` is None unless the search is personalized."""
     terms = await term_ids(stores.database, where)
     vector, degraded = await _query_vector(stores, query, deadlines)
     try:
@@ -127,7 +126,7 @@ async def _hits(
     hits = await stores.vectors.hybrid(query.text, vector, alpha, 2 * WINDOW, filter_)
     if 0.0 < alpha < 1.0:
         hits = reweight(hits, alpha, adapt_alpha(alpha, await _query_coverage(stores, query.text, hits)))
-    n = weights.SEARCH_HITS
+    n = tunables.SEARCH_HITS
     hits = HybridHits(hits.ids[:n], hits.scores[:n], hits.vector_parts[:n], hits.keyword_parts[:n], hits.features[:n])
     if profile is None or profile.vector is None or not hits.ids.size:
         return hits, np.zeros(hits.ids.size)
@@ -148,7 +147,7 @@ async def _query_coverage(stores: Stores, query: str, hits: HybridHits) -> float
 
 
 async def _hits_in_sql(stores: Stores, query: SearchQuery, where: ProjectFilter) -> HybridHits:
-    matches = await title_matches(stores.database, query.text, weights.SEARCH_HITS, where)
+    matches = await title_matches(stores.database, query.text, tunables.SEARCH_HITS, where)
     shares = np.array([share for _, share in matches], dtype=np.float32)
     ids = np.array([id_ for id_, _ in matches], dtype=np.int64)
     return HybridHits(ids, shares, np.zeros_like(shares), shares)

@@ -12,10 +12,11 @@ from db.catalog.project_cards import ProjectFilter
 from db.database.engine import Database
 from db.interactions.velocity_queries import VelocityParameters, trending_projects
 from db.models import FeedKind
-from scoring import weights
+from scoring import tunables
 from scoring.features import incidences
 from scoring.mathematics import signals
 from scoring.mathematics.additive_model import order_by_score, scores
+from scoring.mathematics.signals import MILLIONTHS, Signal
 from scoring.mathematics.velocity import (
     DEFAULT_TREND_CONSTANTS,
     TrendConstants,
@@ -26,7 +27,6 @@ from scoring.mathematics.velocity import (
 )
 from scoring.profiles.viewer_profile import Profile
 from scoring.ranking import Ranking, Strategy
-from scoring.weights import MILLIONTHS, Signal
 
 SIGNAL_OF: dict[Window, Signal] = {
     Window.HOUR: Signal.TRENDING_HOUR,
@@ -39,8 +39,8 @@ LENGTH: dict[Window, timedelta] = {
     Window.WEEK: timedelta(days=7),
 }
 _FLOOR_HALF_LIFE = {Window.HOUR: 1, Window.DAY: 2, Window.WEEK: 3}
-"""Index of the half-life at which `weights.MIN_TRENDING_ACTORS` applies. It is longer than the window, so that projects
-do not alternate between trending and not trending."""
+"""Index of the half-life at which `tunables.MIN_TRENDING_ACTORS` applies. It is longer than the window, so that
+projects do not alternate between trending and not trending."""
 
 
 def model_name(window: Window) -> str:
@@ -63,7 +63,7 @@ async def rank(
     profile: Profile | None = None,
     *,
     constants: Mapping[Window, TrendConstants] = DEFAULT_TREND_CONSTANTS,
-    max_boost_places: int = weights.MAX_BOOST_PLACES,
+    max_boost_places: int = tunables.MAX_BOOST_PLACES,
 ) -> Ranking:
     """Rank the projects of a window, in one statement.
 
@@ -74,9 +74,9 @@ async def rank(
         database,
         formula_of(window_constants),
         at,
-        floor=weights.MIN_TRENDING_ACTORS,
+        floor=tunables.MIN_TRENDING_ACTORS,
         floor_half_life=_FLOOR_HALF_LIFE[window],
-        limit=weights.SNAPSHOT_RANKS,
+        limit=tunables.SNAPSHOT_RANKS,
         where=where,
     )
     ages_h = np.array([project.age_h for project in projects], dtype=np.float64)
@@ -88,7 +88,7 @@ async def rank(
     if profile is not None and projects:
         carried = signals.union(incidences([projects[index].terms for index in base]).values())
         interest_match = signals.explicit_preferences(carried, profile.interest_terms, profile.interest_values)
-        boost = np.rint(weights.TRENDING_BOOST * interest_match * MILLIONTHS).astype(np.int64)
+        boost = np.rint(tunables.TRENDING_BOOST * interest_match * MILLIONTHS).astype(np.int64)
         bounded = bounded_boost(scores(contributions), boost, max_boost_places)
         values = np.column_stack([values, interest_match])
         contributions = np.column_stack([contributions, bounded])

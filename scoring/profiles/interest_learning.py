@@ -12,12 +12,12 @@ import numpy as np
 from db.actors.learned_interests import LearnedInterest, replace_learned_interests
 from db.database.engine import Database
 from db.interactions.engagement_by_term import EngagementByTerm, engagement_by_term, slices, term_shares
-from scoring import weights
+from scoring import tunables
 from scoring.mathematics.signals import Floats
 
 
 def learned(engagement: EngagementByTerm, catalog_share: Floats) -> list[LearnedInterest]:
-    """Return the learned interests: per actor the `weights.MAX_LEARNED_INTERESTS` of highest confidence.
+    """Return the learned interests: per actor the `tunables.MAX_LEARNED_INTERESTS` of highest confidence.
 
     Parameters
     ----------
@@ -27,9 +27,9 @@ def learned(engagement: EngagementByTerm, catalog_share: Floats) -> list[Learned
         (m,) share of the catalog's projects that have the term, 0 to 1.
     """
     confidence = (
-        weights.MAX_LEARNED_CONFIDENCE
+        tunables.MAX_LEARNED_CONFIDENCE
         * engagement.interactions
-        / (engagement.interactions + weights.LEARNED_HALF_CONFIDENCE)
+        / (engagement.interactions + tunables.LEARNED_HALF_CONFIDENCE)
     )
     history_share = np.divide(
         engagement.interactions,
@@ -38,9 +38,9 @@ def learned(engagement: EngagementByTerm, catalog_share: Floats) -> list[Learned
         where=engagement.totals > 0,
     )
     qualifies = (
-        (engagement.projects >= weights.MIN_LEARNED_PROJECTS)
-        & (history_share >= weights.MIN_LEARNED_LIFT * catalog_share)
-        & (confidence >= weights.MIN_LEARNED_CONFIDENCE)
+        (engagement.projects >= tunables.MIN_LEARNED_PROJECTS)
+        & (history_share >= tunables.MIN_LEARNED_LIFT * catalog_share)
+        & (confidence >= tunables.MIN_LEARNED_CONFIDENCE)
     )
     order = np.lexsort((engagement.terms, -confidence, engagement.actors))
     interests: list[LearnedInterest] = []
@@ -48,7 +48,7 @@ def learned(engagement: EngagementByTerm, catalog_share: Floats) -> list[Learned
     for row in order[qualifies[order]].tolist():
         actor = int(engagement.actors[row])
         counts[actor] = counts.get(actor, 0) + 1
-        if counts[actor] <= weights.MAX_LEARNED_INTERESTS:
+        if counts[actor] <= tunables.MAX_LEARNED_INTERESTS:
             interests.append(LearnedInterest(actor, int(engagement.terms[row]), round(float(confidence[row]), 3)))
     return interests
 
@@ -57,7 +57,7 @@ async def learn_interests(database: Database, at: datetime) -> int:
     """Learn the interests of all actors, a few hundred at a time; return the number of changed actors."""
     shares, changed = await term_shares(database), 0
     for first_id, last_id in await slices(database):
-        engagement = await engagement_by_term(database, first_id, last_id, at, weights.MIN_LEARNED_PROJECTS)
+        engagement = await engagement_by_term(database, first_id, last_id, at, tunables.MIN_LEARNED_PROJECTS)
         catalog_share = np.array([shares.get(term, 0.0) for term in engagement.terms.tolist()], dtype=np.float64)
         changed += await replace_learned_interests(database, first_id, last_id, learned(engagement, catalog_share))
     return changed

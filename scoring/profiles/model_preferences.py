@@ -10,9 +10,9 @@ from enum import StrEnum
 
 from db.actors.actor_preferences import BALANCED, Preferences
 from db.models import EngagementKind
-from scoring import weights
+from scoring import tunables
 from scoring.mathematics.additive_model import Curve, Model
-from scoring.weights import Signal
+from scoring.mathematics.signals import Signal
 
 
 class PreferenceSwitch(StrEnum):
@@ -114,5 +114,5 @@ def apply_preferences(model: Model, preferences: Preferences) -> Model:
 
 
 def novelty_weight(discovery: int) -> float:
-    """Return the weight of novelty: −`weights.MAX_NOVELTY_WEIGHT` at a `discovery` of 0, the opposite at 100."""
-    return weights.MAX_NOVELTY_WEIGHT * (discovery - BALANCED) / (100 - BALANCED)
+    """Return the weight of novelty: −`tunables.MAX_NOVELTY_WEIGHT` at a `discovery` of 0, the opposite at 100."""
+    return tunables.MAX_NOVELTY_WEIGHT * (discovery - BALANCED) / (100 - BALANCED)

@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 
 from db.database.engine import Database
 from db.interactions.impression_counts import DismissedProject, impression_counts, last_dismissed
-from scoring import weights
+from scoring import tunables
 from scoring.features import FeatureTable, incidences
-from scoring.mathematics.signals import Floats, Integers
+from scoring.mathematics.signals import Floats, Integers, Signal
 from scoring.profiles.viewer_profile import Profile
-from scoring.weights import Signal
 
 SIGNALS = (Signal.IMPRESSION_FATIGUE, Signal.SIMILAR_TO_DISMISSED)
 
@@ -34,18 +33,18 @@ async def load_negative_feedback(database: Database, profile: Profile, at: datet
     """Load a viewer's negative feedback, in two statements."""
     if profile.viewer.actor_id is None or not profile.preferences.personalized:
         return NO_FEEDBACK
-    since = at - timedelta(days=weights.IMPRESSION_FATIGUE_DAYS)
+    since = at - timedelta(days=tunables.IMPRESSION_FATIGUE_DAYS)
     return NegativeFeedback(
         *await asyncio.gather(
             impression_counts(database, profile.viewer.actor_id, since),
-            last_dismissed(database, profile.viewer.actor_id, weights.MAX_DISMISSALS_READ),
+            last_dismissed(database, profile.viewer.actor_id, tunables.MAX_DISMISSALS_READ),
         )
     )
 
 
 def impression_fatigue(shown: Integers, without_engagement: NDArray[np.bool_]) -> Floats:
-    """Return the impressions of projects without engagement, at most `weights.MAX_IMPRESSION_FATIGUE`; 0 for others."""
-    counted = np.minimum(shown, weights.MAX_IMPRESSION_FATIGUE).astype(np.float64)
+    """Return the impressions of each project without engagement, up to a maximum; 0 for others."""
+    counted = np.minimum(shown, tunables.MAX_IMPRESSION_FATIGUE).astype(np.float64)
     skipped: Floats = np.where(without_engagement, counted, 0.0)
     return skipped
 
@@ -54,7 +53,7 @@ def similar_to_dismissed(table: FeatureTable, profile: Profile, dismissed: Seque
     """Return the similarity to dismissed projects, 0 to 1: the mean over the terms, or the owner's if greater.
 
     The weight of a term grows with its dismissed minus its engaged projects, up to 1 at
-    `weights.DISMISSALS_FOR_FULL`; it is 0 for an interest of the viewer. The weight of an owner grows with the owner's
+    `tunables.DISMISSALS_FOR_FULL`; it is 0 for an interest of the viewer. The weight of an owner grows with the owner's
     dismissed projects.
     """
     term_weights = _dismissed_terms(
@@ -73,7 +72,7 @@ def similar_to_dismissed(table: FeatureTable, profile: Profile, dismissed: Seque
         [project.owner_id for project in dismissed if project.owner_id is not None], return_counts=True
     )
     owner_weights = dict(
-        zip(owners.tolist(), np.minimum(counts / weights.DISMISSALS_FOR_FULL, 1.0).tolist(), strict=True)
+        zip(owners.tolist(), np.minimum(counts / tunables.DISMISSALS_FOR_FULL, 1.0).tolist(), strict=True)
     )
     by_owner = np.array([owner_weights.get(owner, 0.0) for owner in table.owners.tolist()])
     similarity: Floats = np.maximum(by_terms, by_owner)
@@ -87,4 +86,4 @@ def _dismissed_terms(dismissed: Sequence[str | None], engaged: Sequence[str | No
         for part in incidences(texts).values():
             for term in part.terms.tolist():
                 surplus[term] = surplus.get(term, 0) + sign
-    return {term: min(count / weights.DISMISSALS_FOR_FULL, 1.0) for term, count in surplus.items() if count > 0}
+    return {term: min(count / tunables.DISMISSALS_FOR_FULL, 1.0) for term, count in surplus.items() if count > 0}

@@ -19,13 +19,13 @@ from enum import StrEnum
 from db.actors.actor_preferences import Preferences
 from db.actors.profile_counts import SignalCounts
 from db.time_units import DAY_S
-from scoring import weights
+from scoring import tunables
 from scoring.mathematics.additive_model import Model
+from scoring.mathematics.signals import Signal
 from scoring.mathematics.viewer_stages import BASELINE_THRESHOLDS, Thresholds, ViewerStage, stage
 from scoring.models.model_presets import ONBOARDING
 from scoring.profiles.model_preferences import HISTORY, NEEDS, switched_off
 from scoring.ranking import Strategy
-from scoring.weights import Signal
 
 
 class QualityPart(StrEnum):
@@ -145,14 +145,14 @@ def _strategy(counts: SignalCounts, preferences: Preferences) -> Strategy:
 
 
 def _parts(counts: SignalCounts, age_s: float | None, thresholds: Thresholds) -> dict[QualityPart, float]:
-    age_half_lives = math.inf if age_s is None else age_s / DAY_S / weights.QUALITY_HALF_LIFE_DAYS
+    age_half_lives = math.inf if age_s is None else age_s / DAY_S / tunables.QUALITY_HALF_LIFE_DAYS
     shares = {
         QualityPart.INTERESTS: min(counts.tags / max(thresholds.tags, 1), 1.0),
         QualityPart.HISTORY: _log_share(counts.interactions, 5 * thresholds.interactions),
         QualityPart.LIKES: _log_share(counts.likes, 4 * thresholds.likes),
         QualityPart.RECENCY: 0.0 if age_half_lives == math.inf else 2.0**-age_half_lives,
     }
-    return {part: weights.QUALITY_SHARES[part.value] * share for part, share in shares.items()}
+    return {part: tunables.QUALITY_SHARES[part.value] * share for part, share in shares.items()}
 
 
 def _log_share(count: int, full: int) -> float:
@@ -164,7 +164,7 @@ def _missing(counts: SignalCounts, thresholds: Thresholds) -> Sequence[Missing]:
     usable = max(counts.tags, counts.interactions)
     goals = [
         (MissingKind.ONBOARDING, counts.questions - open_questions, counts.questions, "Answer {}"),
-        (MissingKind.PEOPLE, usable, weights.MIN_SHARED_INTERESTS, "Add {} to be matched with people like you"),
+        (MissingKind.PEOPLE, usable, tunables.MIN_SHARED_INTERESTS, "Add {} to be matched with people like you"),
         (MissingKind.INTERESTS, counts.tags, thresholds.tags, "Add {}"),
         (MissingKind.INTERACTIONS, counts.interactions, thresholds.interactions, "Open {}"),
         (MissingKind.LIKES, counts.likes, thresholds.likes, "Like {}"),
@@ -203,7 +203,7 @@ _NEEDS_ANY_DATA: _Requirement = (
     "We don't know what you like yet.",
 )
 _NEEDS_SIMILAR_PEOPLE: _Requirement = (
-    lambda counts: max(counts.tags, counts.interactions) >= weights.MIN_SHARED_INTERESTS,
+    lambda counts: max(counts.tags, counts.interactions) >= tunables.MIN_SHARED_INTERESTS,
     "We don't know enough about you to find similar people.",
 )
 

@@ -18,7 +18,7 @@ from db.stores import Stores
 from db.synchronization.index_documents import IndexDocumentReader
 from db.time_units import DAY_S
 from db.vectors.base import Vector
-from scoring import weights
+from scoring import tunables
 from scoring.deadlines import SERVING, Deadlines, within
 from scoring.features import incidences
 from scoring.mathematics.signals import Floats, Integers
@@ -26,9 +26,9 @@ from scoring.mathematics.viewer_stages import ViewerStage, stage
 from scoring.profiles.model_preferences import learnable_kinds
 
 MATCH_VALUES = {
-    TermKind.TOOL: weights.TOOL_MATCH,
-    TermKind.CATEGORY: weights.CATEGORY_MATCH,
-    TermKind.TOPIC: weights.TOPIC_MATCH,
+    TermKind.TOOL: tunables.TOOL_MATCH,
+    TermKind.CATEGORY: tunables.CATEGORY_MATCH,
+    TermKind.TOPIC: tunables.TOPIC_MATCH,
 }
 """Value of a match with an interest, by kind."""
 
@@ -39,7 +39,7 @@ class Profile:
 
     viewer: Viewer
     interests: tuple[Tag, ...] = ()  # stated and learned interests, by descending confidence
-    engagements: tuple[EngagedProject, ...] = ()  # history, the latest first, at most `weights.PROFILE_ENGAGEMENTS`
+    engagements: tuple[EngagedProject, ...] = ()  # history, the latest first, at most `tunables.PROFILE_ENGAGEMENTS`
     vector: Vector | None = None  # unit vector of interests and history
     degraded: tuple[Store, ...] = ()  # unavailable stores
     exclusions: ProfileExclusions = NO_EXCLUSIONS  # interests and history left out, for counterfactuals
@@ -95,14 +95,14 @@ class Profile:
         )
         terms, counts = np.unique(carried, return_counts=True)
         familiar = dict(
-            zip(terms.tolist(), np.minimum(counts / weights.FAMILIAR_ENGAGEMENTS, 1.0).tolist(), strict=True)
+            zip(terms.tolist(), np.minimum(counts / tunables.FAMILIAR_ENGAGEMENTS, 1.0).tolist(), strict=True)
         )
         familiar |= {tag.term_id: 1.0 for tag in self.interests}
         return np.array(list(familiar), dtype=np.int64), np.array(list(familiar.values()), dtype=np.float64)
 
     def recent_tools(self, at: datetime) -> Integers:
         """Return the tools of the recent history, one entry for each project and tool."""
-        since = at.timestamp() - weights.RECENT_VIEWS_DAYS * DAY_S
+        since = at.timestamp() - tunables.RECENT_VIEWS_DAYS * DAY_S
         recent = [engagement.terms for engagement in self.engagements if engagement.last_at.timestamp() >= since]
         return incidences(recent)[TermKind.TOOL].terms
 
@@ -132,7 +132,7 @@ async def load_profile_without_vector(
     preferences = preferences_in(viewer.settings)
     if viewer.actor_id is None or not preferences.personalized:
         return Profile(viewer)
-    limit = weights.PROFILE_ENGAGEMENTS + len(exclusions.projects)
+    limit = tunables.PROFILE_ENGAGEMENTS + len(exclusions.projects)
     all_interests, engagements = await asyncio.gather(
         tags(database, viewer.actor_id), recent_engagements(database, viewer.actor_id, limit)
     )
@@ -140,7 +140,7 @@ async def load_profile_without_vector(
         tuple(tag for tag in all_interests if tag.term_id not in exclusions.terms) if preferences.use_topics else ()
     )
     allowed = [engagement for engagement in engagements if engagement.project_id not in exclusions.projects]
-    learnable = _learnable(allowed[: weights.PROFILE_ENGAGEMENTS], learnable_kinds(preferences))
+    learnable = _learnable(allowed[: tunables.PROFILE_ENGAGEMENTS], learnable_kinds(preferences))
     return Profile(viewer, interests, tuple(learnable), exclusions=exclusions)
 
 
@@ -155,7 +155,7 @@ def _learnable(engagements: Sequence[EngagedProject], kinds: EngagementKind) -> 
 
 
 async def _profile_vector(stores: Stores, profile: Profile, actor_id: int, at: datetime) -> Vector | None:
-    latest = profile.engagements[: weights.PROFILE_VECTOR_PROJECTS]
+    latest = profile.engagements[: tunables.PROFILE_VECTOR_PROJECTS]
     ids = np.array([engagement.project_id for engagement in latest], dtype=np.int64)
     stated, (known_ids, rows) = await asyncio.gather(
         _stated(stores, profile, actor_id), stores.vectors.project_vectors(ids)
@@ -180,7 +180,7 @@ def blend_vectors(stated: Vector | None, engaged: Vector | None) -> Vector | Non
     """Combine the vectors of interests and history into one unit vector; None without either."""
     parts = [
         (share, part / norm)
-        for share, part in ((weights.PROFILE_TEXT_SHARE, stated), (1 - weights.PROFILE_TEXT_SHARE, engaged))
+        for share, part in ((tunables.PROFILE_TEXT_SHARE, stated), (1 - tunables.PROFILE_TEXT_SHARE, engaged))
         if part is not None and (norm := np.linalg.norm(part)) > 0
     ]
     if not parts:
@@ -194,4 +194,4 @@ def engagement_weight(engagement: EngagedProject, at: datetime) -> float:
     """Return the weight of a project in the profile's vector: it decays, and is twice as high after a like."""
     age_days = max((at - engagement.last_at).total_seconds(), 0.0) / DAY_S
     deliberate = bool(engagement.kinds & ~(EngagementKind.VIEW | EngagementKind.CLICK))
-    return float(np.exp2(-age_days / weights.HISTORY_HALF_LIFE_DAYS)) * (2.0 if deliberate else 1.0)
+    return float(np.exp2(-age_days / tunables.HISTORY_HALF_LIFE_DAYS)) * (2.0 if deliberate else 1.0)

@@ -9,7 +9,7 @@ import numpy as np
 
 from db.imports.importer import find_files, read_batches
 from db.models import InteractionType
-from scoring import weights
+from scoring import tunables
 from scoring.errors import InsufficientData
 from scoring.mathematics.behavior_evidence import EventLog
 from scoring.mathematics.signals import Floats, Integers
@@ -25,7 +25,7 @@ class Dataset:
     owners: Integers  # (p,) user index, −1 for none
     log: EventLog  # the first interaction of each user with each project; the time is 0 if unknown
     likes: EventLog  # the first like of each project by each user
-    # (u,) Unix seconds from which each user has `weights.ENOUGH_TAGS` interests: −inf if the time is unknown, inf for
+    # (u,) Unix seconds from which each user has `tunables.ENOUGH_TAGS` interests: −inf if the time is unknown, inf for
     # users with fewer interests.
     interests_s: Floats
 
@@ -71,7 +71,7 @@ def _dataset(name: str, users: list[Any], projects: list[Any], interactions: lis
         owners=np.array([user_index.get(record.owner or "", -1) for record in projects], dtype=np.int64),
         log=EventLog.from_events(pairs[:, 0], pairs[:, 1], times, len(users), len(projects)),
         likes=EventLog.from_events(pairs[is_like, 0], pairs[is_like, 1], times[is_like], len(users), len(projects)),
-        interests_s=np.array([-np.inf if len(user.tags) >= weights.ENOUGH_TAGS else np.inf for user in users]),
+        interests_s=np.array([-np.inf if len(user.tags) >= tunables.ENOUGH_TAGS else np.inf for user in users]),
     )
 
 

@@ -7,7 +7,7 @@ of past requests from a log, so that each source can be measured. A test compare
 import numpy as np
 
 from db.time_units import DAY_S
-from scoring import weights
+from scoring import tunables
 from scoring.mathematics.behavior_evidence import EventLog, History, LogEvidence, NeighborKind, history_weights
 from scoring.mathematics.signals import Floats, Integers
 from scoring.pipelines.candidate_sources import CandidateSource, nearest_to_history
@@ -43,7 +43,7 @@ class LogCandidateSources:
         engagements = self._history.engagements(actor, at_s)
         exists = np.flatnonzero(self._history.created_s < at_s)
         candidates = {
-            CandidateSource.NEWEST: self._best(exists, np.zeros(exists.size), weights.CANDIDATES_NEWEST),
+            CandidateSource.NEWEST: self._best(exists, np.zeros(exists.size), tunables.CANDIDATES_NEWEST),
             CandidateSource.POPULAR: self._popular(exists, at_s),
             CandidateSource.RECENT: self._recent(exists, at_s),
             CandidateSource.ITEM_NEIGHBORS: self._item_neighbors(engagements, at_s),
@@ -61,43 +61,43 @@ class LogCandidateSources:
     def _popular(self, exists: Integers, at_s: float) -> Integers:
         likes = self._likes
         counts = np.bincount(likes.projects[: likes.count_before(at_s)], minlength=likes.n_projects)
-        return self._best(exists, counts[exists].astype(np.float64), weights.CANDIDATES_POPULAR)
+        return self._best(exists, counts[exists].astype(np.float64), tunables.CANDIDATES_POPULAR)
 
     def _recent(self, exists: Integers, at_s: float) -> Integers:
         log = self._history.log
         end = log.count_before(at_s)
-        last = log.projects[max(end - weights.RECENT_SOURCE_ENGAGEMENTS, 0) : end]
+        last = log.projects[max(end - tunables.RECENT_SOURCE_ENGAGEMENTS, 0) : end]
         actors = np.bincount(last, minlength=log.n_projects)[exists].astype(np.float64)
-        return self._best(exists[actors > 0], actors[actors > 0], weights.CANDIDATES_RECENT)
+        return self._best(exists[actors > 0], actors[actors > 0], tunables.CANDIDATES_RECENT)
 
     def _item_neighbors(self, engagements: History, at_s: float) -> Integers:
         lists = self._history.model.lists.get(NeighborKind.COSINE)
         if lists is None:
             return np.empty(0, np.int64)
-        seeds = engagements.projects[: weights.NEIGHBOR_SEEDS]
+        seeds = engagements.projects[: tunables.NEIGHBOR_SEEDS]
         seed_weights = history_weights((at_s - engagements.at_s[: seeds.size]) / DAY_S)
         spans = [slice(lists.starts[seed], lists.starts[seed + 1]) for seed in seeds]
         ids = np.concatenate([lists.ids[span] for span in spans] or [np.empty(0, np.int64)])
         similarity = [weight * lists.similarity[span] for weight, span in zip(seed_weights, spans, strict=True)]
         weighted = np.concatenate(similarity or [np.empty(0)])
-        return nearest_to_history(ids, weighted, engagements.projects, weights.CANDIDATES_ITEM_NEIGHBORS)
+        return nearest_to_history(ids, weighted, engagements.projects, tunables.CANDIDATES_ITEM_NEIGHBORS)
 
     def _session_neighbors(self, actor: int, engagements: History, at_s: float) -> Integers:
         history, log = self._history, self._history.log
         shared = history.count_shared_projects(actor, engagements, at_s)
-        neighbors = np.lexsort((np.arange(shared.size), -shared))[: weights.SESSION_NEIGHBOR_COUNT]
+        neighbors = np.lexsort((np.arange(shared.size), -shared))[: tunables.SESSION_NEIGHBOR_COUNT]
         is_neighbor = np.zeros(log.n_actors, dtype=bool)
         is_neighbor[neighbors[shared[neighbors] > 0]] = True
-        recent = slice(log.count_before(at_s - weights.RECENT_INTERACTION_DAYS * DAY_S), log.count_before(at_s))
+        recent = slice(log.count_before(at_s - tunables.RECENT_INTERACTION_DAYS * DAY_S), log.count_before(at_s))
         projects = log.projects[recent][is_neighbor[log.actors[recent]]]
         counts = np.bincount(projects, minlength=log.n_projects)
         counts[engagements.projects] = 0
         enough = np.flatnonzero(counts >= history.floor)
-        return self._best(enough, counts[enough].astype(np.float64), weights.CANDIDATES_SESSION_NEIGHBORS)
+        return self._best(enough, counts[enough].astype(np.float64), tunables.CANDIDATES_SESSION_NEIGHBORS)
 
     def _owners(self, engaged: Integers, exists: Integers) -> Integers:
         owners = self._history.owners
         history_owners = owners[engaged]
         same_owner = exists[np.isin(owners[exists], history_owners[history_owners >= 0])]
         same_owner = np.setdiff1d(same_owner, engaged)
-        return self._best(same_owner, np.zeros(same_owner.size), weights.CANDIDATES_OWNERS)
+        return self._best(same_owner, np.zeros(same_owner.size), tunables.CANDIDATES_OWNERS)

@@ -17,12 +17,11 @@ from scoring.mathematics.behavior_evidence import (
 from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS, behavior_matrix
 from scoring.mathematics.curve_fitting import NO_RANKS, CandidateLists, concatenate_lists
 from scoring.mathematics.neighbors import build_collaborative_model, interaction_matrix, learn_factors
-from scoring.mathematics.signals import Integers
+from scoring.mathematics.signals import Integers, Signal
 from scoring.mathematics.viewer_stages import ViewerStage, stage
 from scoring.replay.dataset import Dataset
 from scoring.replay.feed_requests import FeedRequests
 from scoring.replay.log_candidate_sources import LogCandidateSources
-from scoring.weights import Signal
 
 Progress = Callable[[str, float], None]
 

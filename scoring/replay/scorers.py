@@ -6,10 +6,9 @@ import numpy as np
 
 from scoring.mathematics.additive_model import Model, scores
 from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS, EVALUATION_ONLY
-from scoring.mathematics.signals import Floats
+from scoring.mathematics.signals import Floats, Signal
 from scoring.mathematics.viewer_stages import ViewerStage
 from scoring.replay.replayed_requests import ReplayedRequest
-from scoring.weights import Signal
 
 Score = Callable[[ReplayedRequest, Floats], Floats]
 """Function from a request and its (n, k) signal values, in the order of `BEHAVIOR_SIGNALS`, to the (n,) scores."""

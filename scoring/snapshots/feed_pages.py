@@ -13,13 +13,12 @@ from db.actors.users import Viewer
 from db.catalog.project_cards import Keyset, ProjectFilter
 from db.errors import Store
 from db.models import FeedKind
-from db.page_projects import NO_NEEDS, PageNeeds, PageProjects, PageRow
-from scoring import weights
+from scoring import tunables
 from scoring.errors import FirstOutOfRange, ForeignPosition, SnapshotExpired, UnknownPosition
+from scoring.mathematics.signals import MILLIONTHS, Signal
 from scoring.ranking import Adjustment, Page, PageEntry, Ranking, Rule, ScoredProject, Strategy
 from scoring.snapshots.feed_cursors import Cursor
 from scoring.snapshots.snapshot_store import RankingSnapshot, new_id
-from scoring.weights import MILLIONTHS, Signal
 
 _SLACK = 20  # ranks read beyond the page; if more are not visible, the page needs a second statement
 
@@ -70,11 +69,11 @@ class PageRequest:
     ) -> Self:
         """Validate a page's size and parse its cursor.
 
-        Raises `InvalidPageRequest` if `first` is negative or above `weights.MAX_PAGE_SIZE`, or `after` is no cursor.
+        Raises `InvalidPageRequest` if `first` is negative or above `tunables.MAX_PAGE_SIZE`, or `after` is no cursor.
         """
-        if not 0 <= first <= weights.MAX_PAGE_SIZE:
+        if not 0 <= first <= tunables.MAX_PAGE_SIZE:
             raise FirstOutOfRange(
-                f"`first` is {first}; ask for 0 to {weights.MAX_PAGE_SIZE} and follow endCursor for more"
+                f"`first` is {first}; ask for 0 to {tunables.MAX_PAGE_SIZE} and follow endCursor for more"
             )
         return cls(kind, viewer, where, arguments, first, Cursor.decode(after) if after is not None else None, needs)
 

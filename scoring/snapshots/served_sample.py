@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scoring import weights
+from scoring import tunables
 from scoring.mathematics.signals import Integers
 from scoring.ranking import Page, Ranking
 
@@ -21,7 +21,7 @@ NO_SAMPLE = CandidateSample(np.empty(0, np.int64), 0.0)
 
 
 def sample_candidates(ranking: Ranking, page: Page) -> CandidateSample:
-    """Sample `weights.SAMPLED_CANDIDATES` candidates that a first page does not show, reproducibly.
+    """Sample `tunables.SAMPLED_CANDIDATES` candidates that a first page does not show, reproducibly.
 
     Later pages have no sample, because the first page's sample is taken from the whole ranking.
     """
@@ -31,6 +31,6 @@ def sample_candidates(ranking: Ranking, page: Page) -> CandidateSample:
     others = np.flatnonzero(~np.isin(ranking.ids, shown))
     if not others.size:
         return NO_SAMPLE
-    count = min(weights.SAMPLED_CANDIDATES, others.size)
+    count = min(tunables.SAMPLED_CANDIDATES, others.size)
     rng = np.random.default_rng(int(page.snapshot_id[:15], 16))
     return CandidateSample(np.sort(rng.choice(others, count, replace=False)), count / others.size)

@@ -2,12 +2,8 @@
 
 The cache holds two entries for each snapshot. The *pointer* holds the id of the *body*; its key contains all that
 changes the ranking: feed, actor, viewer version, filter and model. The pointer expires at the greatest age at which the
-feed serves the ranking as a first page (`weights.*_FRESH_S`). The body expires `weights.SNAPSHOT_TTL_S` after its last
-use, so cursors stay valid. A third entry lists the snapshot under its actor, for erasure (`db.cache.names`).
-
-A body never changes, so each process keeps the bodies that it used last, and asks the cache for one again only to
-extend its life: once in `EXTEND_EVERY_S`. It keeps a pointer for as long as it is valid, or for `POINTER_KEPT_S` if
-another process has set it.
+feed serves the ranking as a first page (`tunables.*_FRESH_S`). The body expires `tunables.SNAPSHOT_TTL_S` after its
+last use, so cursors stay valid. A third entry lists the snapshot under its actor, for erasure (`db.cache.names`).
 """
 
 import hashlib
@@ -29,9 +25,9 @@ from db.cache.single_flight import Computed, get_or_compute
 from db.catalog.project_cards import ProjectFilter
 from db.errors import Store, StoreUnavailable
 from db.models import FeedKind
-from scoring import weights
+from scoring import tunables
+from scoring.mathematics.signals import Signal
 from scoring.ranking import Adjustment, Ranking, Rule, Strategy, distinct_stores
-from scoring.weights import Signal
 
 MAX_KEPT_BYTES = 32 * 2**20
 """Maximum size of the bodies that a process keeps: 1,000 rankings of 32 KB."""
@@ -133,7 +129,7 @@ class SnapshotStore:
         if kept is not None and self._clock() - kept.extended_at < EXTEND_EVERY_S:
             return kept.snapshot
         try:
-            body = await self._cache.get(names.snapshot_key(snapshot_id), extend_s=weights.SNAPSHOT_TTL_S)
+            body = await self._cache.get(names.snapshot_key(snapshot_id), extend_s=tunables.SNAPSHOT_TTL_S)
         except StoreUnavailable:
             return None if kept is None else kept.snapshot
         snapshot = kept.snapshot if body and kept is not None else decode(body) if body else None
@@ -146,7 +142,7 @@ class SnapshotStore:
     async def find_or_make(self, key: RankingKey, make: MakeRanking) -> RankingSnapshot:
         """Return the snapshot of a key, or make it, once across all tasks and processes.
 
-        A ranking made while a store was unavailable is served for `weights.DEGRADED_FRESH_S` only.
+        A ranking made while a store was unavailable is served for `tunables.DEGRADED_FRESH_S` only.
         """
         id_, valid_until = self._pointers.get(key.pointer, ("", 0.0))
         if self._clock() < valid_until and (snapshot := await self.by_id(id_)) is not None:
@@ -154,11 +150,11 @@ class SnapshotStore:
 
         async def compute() -> Computed[RankingSnapshot]:
             snapshot = await self._store(key, await make())
-            max_age_s = weights.DEGRADED_FRESH_S if snapshot.ranking.degraded else key.max_age_s
+            max_age_s = tunables.DEGRADED_FRESH_S if snapshot.ranking.degraded else key.max_age_s
             return Computed(snapshot.id.encode(), max_age_s, snapshot)
 
         computed = await get_or_compute(
-            self._cache, key.pointer, compute, lock_s=weights.RANKING_LOCK_S, cancel_when_abandoned=True
+            self._cache, key.pointer, compute, lock_s=tunables.RANKING_LOCK_S, cancel_when_abandoned=True
         )
         if computed.decoded is None:
             self._keep_pointer(key.pointer, computed.value.decode(), min(POINTER_KEPT_S, key.max_age_s))
@@ -191,7 +187,7 @@ class SnapshotStore:
         snapshot = RankingSnapshot(new_id(), key.actor_id, key.arguments, key.where, ranking)
         body = encode(snapshot)
         try:
-            await self._cache.put(names.snapshot_key(snapshot.id), body, weights.SNAPSHOT_TTL_S)
+            await self._cache.put(names.snapshot_key(snapshot.id), encode(snapshot), tunables.SNAPSHOT_TTL_S)
             if snapshot.actor_id is not None:
                 await self._cache.put(names.ownership_key(snapshot.actor_id, snapshot.id), b"", names.OWNERSHIP_TTL_S)
         except StoreUnavailable:

@@ -9,7 +9,7 @@ from db.errors import InvalidRecord
 from db.interactions.served_pages import RETENTION
 from db.models import now
 from db.trained_models.ranking_models import activate_model, active_model, all_models, previous_model, store_model
-from scoring import weights
+from scoring import tunables
 from scoring.errors import InvalidModel
 from scoring.mathematics.additive_model import Model
 from scoring.models.model_presets import DEFAULT, PRESETS, as_data, from_data
@@ -30,7 +30,7 @@ class CurrentModel(NamedTuple):
 async def train_model(
     database: Database,
     name: str | None = None,
-    floor: int = weights.ANONYMITY_FLOOR,
+    floor: int = tunables.ANONYMITY_FLOOR,
     seed: int = 0,
     progress: Progress = lambda *_: None,
 ) -> ModelVerdict:

@@ -18,11 +18,10 @@ from db.database.engine import Database
 from db.interactions import served_pages
 from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS, behavior_matrix
 from scoring.mathematics.curve_fitting import CandidateLists, Matrix32, concatenate_lists
-from scoring.mathematics.signals import Floats, Integers
+from scoring.mathematics.signals import Floats, Integers, Signal
 from scoring.replay.dataset import Dataset
 from scoring.replay.replayed_requests import VIEWER_STAGES, Progress, Replay
 from scoring.training.training_data import TrainingData
-from scoring.weights import Signal
 
 MAX_PAGES = 20_000
 """Maximum number of pages read for one training, the latest first. A page takes 4 KB."""

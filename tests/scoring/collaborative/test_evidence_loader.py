@@ -20,10 +20,10 @@ from scoring.feeds import Feeds
 from scoring.mathematics.behavior_evidence import BehaviorEvidence, EventLog, LogEvidence
 from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS, EVALUATION_ONLY, behavior_matrix
 from scoring.mathematics.neighbors import build_collaborative_model
+from scoring.mathematics.signals import Signal
 from scoring.models.active_model import fixed_model
 from scoring.models.model_presets import DEFAULT, with_untrained_signals
 from scoring.profiles.viewer_profile import load_profile
-from scoring.weights import Signal
 from tests.conftest import CountStatements
 from tests.world import ANYTHING, BEGIN, MOMENT, World, embedded_world
 

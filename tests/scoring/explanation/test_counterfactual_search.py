@@ -23,7 +23,7 @@ from scoring.mathematics.additive_model import BASELINE, Model
 from scoring.models.active_model import fixed_model
 from scoring.models.model_presets import DEFAULT
 from scoring.profiles.viewer_profile import load_profile
-from scoring.weights import FIRST_PAGE_SIZE
+from scoring.tunables import FIRST_PAGE_SIZE
 from tests.templates import Template
 from tests.world import ANYTHING, BEGIN, MOMENT, World, world_fixture
 

@@ -27,11 +27,11 @@ from scoring.explanation.signal_descriptions import SIGNALS
 from scoring.feeds import Feeds
 from scoring.mathematics.additive_model import Model
 from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS, EVALUATION_ONLY
+from scoring.mathematics.signals import Signal
 from scoring.mathematics.velocity import Window
 from scoring.models.active_model import fixed_model
 from scoring.models.model_presets import from_data
 from scoring.ranking import Adjustment, Rule, ScoredProject
-from scoring.weights import Signal
 from tests.templates import Template
 from tests.world import ANYTHING, BEGIN, MOMENT, World, world_fixture
 

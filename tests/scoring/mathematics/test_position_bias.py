@@ -13,8 +13,7 @@ from scoring.mathematics.position_bias import (
     position_knots,
     unbiased_ndcg,
 )
-from scoring.mathematics.signals import Floats
-from scoring.weights import Signal
+from scoring.mathematics.signals import Floats, Signal
 
 LIKED, PUSHED = Signal.ITEM_FACTORS, Signal.POPULARITY
 PREFERENCE = 3.0

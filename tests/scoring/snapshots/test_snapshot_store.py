@@ -10,9 +10,9 @@ from db.actors.users import Viewer
 from db.catalog.project_cards import ProjectFilter
 from db.errors import Store
 from db.models import FeedKind, Role
+from scoring.mathematics.signals import Signal
 from scoring.ranking import Adjustment, Ranking, Rule, Strategy
 from scoring.snapshots.snapshot_store import RankingSnapshot, decode, digest, encode, new_id, pointer
-from scoring.weights import Signal
 
 lists = st.lists(st.text(max_size=5), max_size=3).map(tuple)
 times = st.datetimes(datetime(2000, 1, 1), timezones=st.just(UTC))
