@@ -23,9 +23,7 @@ from resolvers.common.loaders import LoaderFallbacks
 from scoring.feed_changes import FeedChangeWatcher
 from scoring.feeds import Feeds
 from scoring.mathematics.viewer_stages import Thresholds
-from scoring.models.active_model import ActiveModel
-from scoring.models.active_trend_constants import ActiveTrendConstants
-from scoring.use_cases.unit_of_work import MAX_REMEMBERED_VIEWERS
+from scoring.models.active_model import ActiveModel, ActiveTrendConstants
 
 FLUSH_EVERY_S = 1.0
 """Interval of writing the served pages to the database: one transaction for all pages of a second."""

@@ -19,18 +19,16 @@ from db.models import FeedKind, now
 from db.page_projects import NO_NEEDS, PageNeeds, PageProjects
 from db.stores import Stores
 from scoring import tunables
-from scoring.collaborative.recent_interactions import RecentInteractionReader
+from scoring.collaborative.evidence_loader import RecentInteractionReader
 from scoring.deadlines import SERVING, Deadlines
 from scoring.errors import ForeignCursor, SnapshotExpired
-from scoring.explanation.counterfactual_search import find_counterfactuals
+from scoring.explanation.counterfactual_search import Cause, find_counterfactuals
 from scoring.explanation.reason_finders import find_reasons
 from scoring.explanation.reasons import Reason
-from scoring.explanation.score_causes import Cause
 from scoring.explanation.why_not_outcome import Outcome, WhyNot, excluding_filter, locate_project
 from scoring.mathematics.additive_model import BASELINE, Model
 from scoring.mathematics.velocity import Window
-from scoring.models.active_model import ModelProvider, fixed_model
-from scoring.models.active_trend_constants import TrendConstantsProvider, default_trend_constants
+from scoring.models.active_model import ModelProvider, TrendConstantsProvider, default_trend_constants, fixed_model
 from scoring.pipelines import cold_start, for_you, popular, search, similar, trending
 from scoring.pipelines.search import SearchQuery
 from scoring.profiles.viewer_profile import Profile, load_profile, load_profile_without_vector

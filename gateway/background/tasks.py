@@ -17,7 +17,7 @@ from gateway.background.scheduled_jobs import scheduled_jobs
 from gateway.background.scheduler import Scheduler
 from gateway.settings import Settings
 from scoring.mathematics.velocity import Window
-from scoring.models.active_trend_constants import ActiveTrendConstants
+from scoring.models.active_model import ActiveTrendConstants
 from scoring.pipelines.trending import formula_of
 
 RESTART_AFTER_S = 5.0

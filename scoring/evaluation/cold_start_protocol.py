@@ -14,10 +14,15 @@ from scoring.mathematics.behavior_evidence import EventLog
 from scoring.mathematics.ranking_metrics import clustered_standard_error, probability_better
 from scoring.mathematics.signals import Floats, Integers, freshness
 from scoring.replay.dataset import Dataset
-from scoring.replay.feed_requests import FeedRequests, feed_requests
-from scoring.replay.measurements import RankingMetrics, concatenate_metrics, measure
-from scoring.replay.replayed_requests import Progress, Replay, ReplayedRequest, replay_requests
-from scoring.replay.scorers import Score, model_scorer
+from scoring.replay.measurements import RankingMetrics, Score, concatenate_metrics, measure, model_scorer
+from scoring.replay.replayed_requests import (
+    FeedRequests,
+    Progress,
+    Replay,
+    ReplayedRequest,
+    feed_requests,
+    replay_requests,
+)
 
 HISTORY_LENGTHS = (0, 1, 3, 5, 10)
 """Numbers of interactions to which histories are truncated."""

@@ -19,11 +19,28 @@ from scoring.mathematics.viewer_stages import stage
 from scoring.models.model_presets import DEFAULT
 from scoring.pipelines.candidate_sources import merge_candidates
 from scoring.replay.dataset import Dataset
-from scoring.replay.feed_requests import FeedRequests, feed_requests, last_interactions
 from scoring.replay.log_candidate_sources import LogCandidateSources
-from scoring.replay.measurements import all_time_actors, concatenate_metrics, measure
-from scoring.replay.replayed_requests import Progress, Replay, ReplayedRequest, replay_requests, training_lists
-from scoring.replay.scorers import COLUMNS, SERVED_SIGNALS, Score, model_scorer, signal_scorer, single_signal_scorers
+from scoring.replay.measurements import (
+    COLUMNS,
+    SERVED_SIGNALS,
+    Score,
+    all_time_actors,
+    concatenate_metrics,
+    measure,
+    model_scorer,
+    signal_scorer,
+    single_signal_scorers,
+)
+from scoring.replay.replayed_requests import (
+    FeedRequests,
+    Progress,
+    Replay,
+    ReplayedRequest,
+    feed_requests,
+    last_interactions,
+    replay_requests,
+    training_lists,
+)
 
 FITTED = "fitted model"
 AS_SERVED = "fitted model, of the candidates"

@@ -1,22 +1,146 @@
 """Counterfactual explanations: the smallest part of the viewer's profile without which a project leaves the page.
 
-Candidates are ordered by their estimated share in the score. The same code as for the page verifies each by ranking
-without it. An unverified candidate is never shown.
+Causes of the project's score in the profile (interests and engaged projects) are ordered by their estimated share in
+the score. The same code as for the page verifies each by ranking without it. An unverified cause is never shown.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import combinations
 
-from db.actors.profiles import ProfileExclusions
+from db.actors.profiles import EngagedProject, ProfileExclusions, Tag
+from db.catalog.project_cards import ProjectFeatures, read_features
 from db.errors import StoreUnavailable
 from db.stores import Stores
+from db.trained_models.collaborative_data import owners_of
 from scoring import tunables
-from scoring.explanation.score_causes import Cause, likely_causes
-from scoring.profiles.viewer_profile import Profile
+from scoring.collaborative.evidence_loader import load_evidence
+from scoring.explanation.page_evidence import (
+    CO_VIEWER_SIGNALS,
+    NEIGHBOR_SIGNALS,
+    OWNER_SIGNALS,
+    text_similarities,
+    total_contribution,
+)
+from scoring.features import feature_table, incidences
+from scoring.mathematics.signals import Signal
+from scoring.profiles.viewer_profile import MATCH_VALUES, Profile, engagement_weight
 from scoring.ranking import ScoredProject
+
+INTEREST_SIGNALS = (Signal.EXPLICIT_PREFERENCES, Signal.ANSWER_MATCHES)
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Part of the viewer's profile that can be left out: one interest, or all interactions with one project."""
+
+    tag: Tag | None = None
+    engagement: EngagedProject | None = None
+
+    @property
+    def exclusion(self) -> ProfileExclusions:
+        """Exclusion of this part of the profile."""
+        if self.tag is not None:
+            return ProfileExclusions(terms=frozenset({self.tag.term_id}))
+        projects = () if self.engagement is None else (self.engagement.project_id,)
+        return ProfileExclusions(projects=frozenset(projects))
+
+
+_Part = tuple[float, Mapping[Cause, float]]
+"""Contribution in millionths, and the weights by which it is divided among causes."""
+
+
+async def likely_causes(
+    stores: Stores, profile: Profile, scored_project: ScoredProject, at: datetime, limit: int
+) -> tuple[Cause, ...]:
+    """Return the `limit` causes with the largest shares in a project's score, the largest first."""
+    features = await read_features(stores.database, [scored_project.project_id], profile.viewer.actor_id)
+    if not features:
+        return ()
+    seeds = [engagement.project_id for engagement in profile.engagements[: tunables.PROFILE_VECTOR_PROJECTS]]
+    similarities = await text_similarities(stores.vectors, [scored_project.project_id], seeds)
+    parts = _content(scored_project, features[0], profile, similarities.get(scored_project.project_id, {}), at)
+    parts += await _collaborative(stores, scored_project, features[0], profile, at)
+    shares: dict[Cause, float] = defaultdict(float)
+    for contribution, causes in parts:
+        total = sum(causes.values())
+        if contribution > 0 and total > 0:
+            for cause, weight in causes.items():
+                shares[cause] += contribution * weight / total
+    ordered = sorted((cause for cause, share in shares.items() if share > 0), key=lambda cause: -shares[cause])
+    return tuple(ordered[:limit])
+
+
+def _content(
+    scored_project: ScoredProject,
+    feature: ProjectFeatures,
+    profile: Profile,
+    similarity: Mapping[int, float],
+    at: datetime,
+) -> list[_Part]:
+    """Attribute the contributions of content signals to the viewer's interests and engaged projects."""
+    terms = _terms(feature.terms)
+    tags = {Cause(tag): tag.confidence for tag in profile.interests}
+    history = {Cause(engagement=engagement): engagement for engagement in profile.engagements if engagement.kinds}
+    text = scored_project.contribution(Signal.VECTOR_SIMILARITY)
+    stated = tunables.PROFILE_TEXT_SHARE * text
+    return [
+        (
+            total_contribution(scored_project, INTEREST_SIGNALS),
+            {Cause(tag): tag.confidence * MATCH_VALUES[tag.kind] for tag in profile.interests if tag.term_id in terms},
+        ),
+        (stated, tags),
+        (
+            text - stated,
+            {
+                cause: max(similarity[engagement.project_id], 0.0) * engagement_weight(engagement, at)
+                for cause, engagement in history.items()
+                if engagement.project_id in similarity
+            },
+        ),
+        (
+            scored_project.contribution(Signal.BEHAVIORAL_SIGNALS),
+            {cause: 1.0 for cause, engagement in history.items() if terms & _terms(engagement.terms)},
+        ),
+        (
+            scored_project.contribution(Signal.COLLABORATIVE),
+            dict.fromkeys(tags if len(tags) >= tunables.MIN_SHARED_INTERESTS else history, 1.0),
+        ),
+    ]
+
+
+async def _collaborative(
+    stores: Stores, scored_project: ScoredProject, feature: ProjectFeatures, profile: Profile, at: datetime
+) -> list[_Part]:
+    """Attribute the contributions of collaborative signals to the viewer's engaged projects."""
+    neighbors, owner, session = (
+        total_contribution(scored_project, signals) for signals in (NEIGHBOR_SIGNALS, OWNER_SIGNALS, CO_VIEWER_SIGNALS)
+    )
+    if max(neighbors, owner, session) <= 0:
+        return []
+    causes = {engagement.project_id: Cause(engagement=engagement) for engagement in profile.engagements}
+    used = [signal for signal in scored_project.signals if signal in NEIGHBOR_SIGNALS]
+    evidence = await load_evidence(stores, profile, feature_table([feature], at), at, used)
+    linked: dict[Cause, float] = defaultdict(float)
+    for links in evidence.links.values():
+        for seed, similarity in zip(evidence.engagements.projects[links.engagements], links.similarity, strict=True):
+            linked[causes[int(seed)]] += max(float(similarity), 0.0)
+    owners = await owners_of(stores.database, profile.engaged) if owner > 0 else {}
+    same_owner = (id_ for id_, owner_id in owners.items() if owner_id == feature.owner_id and id_ != feature.id)
+    return [
+        (neighbors, linked),
+        (owner, {causes[id_]: 1.0 for id_ in same_owner}),
+        (session, {causes[id_]: 1.0 for id_ in profile.engaged[: tunables.SESSION_PROJECTS]}),
+    ]
+
+
+def _terms(text: str | None) -> set[int]:
+    return {int(id_) for part in incidences([text]).values() for id_ in part.terms}
+
 
 Leaves = Callable[[Sequence[Cause]], Awaitable[bool]]
 """Function that returns whether a project leaves the first page without these causes."""

@@ -83,8 +83,7 @@ class Model:
 
 def scores(contributions: Integers) -> Integers:
     """Add up (n, k) contributions to (n,) scores in millionths."""
-    total: Integers = contributions.sum(axis=1)
-    return total
+    return contributions.sum(axis=1)
 
 
 def order_by_score(score: Integers, keys: NDArray[np.str_]) -> NDArray[np.intp]:

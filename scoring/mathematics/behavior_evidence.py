@@ -157,8 +157,7 @@ class GroupedEvents(NamedTuple):
         starts, sizes = self.starts[groups], self.starts[groups + 1] - self.starts[groups]
         offsets = np.repeat(starts - np.concatenate([[0], np.cumsum(sizes)[:-1]]), sizes)
         events = self.events[offsets + np.arange(sizes.sum())]
-        earlier: Integers = events[events < end]
-        return earlier
+        return events[events < end]
 
 
 class NeighborLists(NamedTuple):

@@ -81,8 +81,7 @@ def _activity_since_publication(evidence: BehaviorEvidence) -> Floats:
     """Count the first interactions on the whole platform since each candidate was published."""
     activity = evidence.platform_activity
     sums = np.concatenate([[0.0], np.cumsum(activity.actors)])
-    later: Floats = sums[-1] - sums[np.searchsorted(activity.at_s, evidence.created_s, side="right")]
-    return later
+    return sums[-1] - sums[np.searchsorted(activity.at_s, evidence.created_s, side="right")]
 
 
 def user_factors_mean(evidence: BehaviorEvidence) -> Floats:

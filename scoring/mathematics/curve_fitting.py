@@ -139,8 +139,7 @@ def choose_knots(values: Matrix32, relevant: NDArray[np.bool_], count: int) -> F
     knots = np.unique(np.round(quantiles.astype(np.float64), 9))
     span = knots[-1] - knots[0]
     distinct = np.concatenate([[True], np.diff(knots) > 1e-4 * span]) if span > 0 else np.ones(1, dtype=bool)
-    distinct_knots: Floats = knots[distinct]
-    return distinct_knots
+    return knots[distinct]
 
 
 def hat_basis(values: Matrix32, knots: Sequence[Floats]) -> sparse.csr_array:

@@ -174,8 +174,7 @@ def _most_similar_above(order: Integers, pair_penalties: Matrix) -> list[int]:
     window = tunables.DIVERSITY_WINDOW - 1
     above = sliding_window_view(np.concatenate([np.full(window, -1), order]), window)[: order.size]
     penalties = np.where(above >= 0, pair_penalties[order[:, None], above], -1.0)
-    ranks: list[int] = (penalties.argmax(axis=1) + np.arange(order.size) - window).tolist()
-    return ranks
+    return (penalties.argmax(axis=1) + np.arange(order.size) - window).tolist()
 
 
 def _limited_groups(attributes: DiversityAttributes) -> tuple[list[NDArray[np.intp]], list[list[int]], list[int]]:

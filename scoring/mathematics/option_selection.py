@@ -38,8 +38,7 @@ def information_gain(bits: Bits, like_shares: Floats) -> Gain:
             return np.zeros(bits.shape[1])
         share = chosen.sum(axis=1) / mass
         bits_saved = _entropy(total) - share * _entropy(chosen) - (1 - share) * _entropy(not_chosen)
-        gains: Floats = np.maximum(bits_saved, 0.0) * mass / bits.shape[0]
-        return gains
+        return np.maximum(bits_saved, 0.0) * mass / bits.shape[0]
 
     return gain
 
@@ -49,8 +48,7 @@ def coverage_gain(bits: Bits) -> Gain:
     has_option = bits.astype(np.float64)
 
     def gain(weight: Floats) -> Floats:
-        shares: Floats = weight @ has_option / bits.shape[0]
-        return shares
+        return weight @ has_option / bits.shape[0]
 
     return gain
 
@@ -133,11 +131,9 @@ def _counts(rows: Integers, columns: Integers, row_ids: Integers, column_ids: In
 
 def _shares(counts: Floats) -> Floats:
     total = counts.sum(axis=-1, keepdims=True)
-    shares: Floats = np.divide(counts, total, out=np.zeros_like(counts), where=total > 0)
-    return shares
+    return np.divide(counts, total, out=np.zeros_like(counts), where=total > 0)
 
 
 def _entropy(counts: Floats) -> Floats:
     """Return the entropy in bits of each distribution along the last axis; 0 for an empty one."""
-    entropy: Floats = entr(_shares(counts)).sum(axis=-1) / np.log(2.0)
-    return entropy
+    return entr(_shares(counts)).sum(axis=-1) / np.log(2.0)

@@ -35,8 +35,7 @@ def graded_ndcg(scores: Floats, grades: Floats, k: int = 10) -> Floats:
     order = np.argsort(-scores, axis=-1, kind="stable")[..., :k]
     gain = np.take_along_axis(grades, order, axis=-1) @ discount
     ideal = -np.sort(-grades, axis=-1)[..., :k] @ discount
-    values: Floats = np.divide(gain, ideal, out=np.zeros_like(gain), where=ideal > 0)
-    return values
+    return np.divide(gain, ideal, out=np.zeros_like(gain), where=ideal > 0)
 
 
 def clustered_standard_error(values: Floats, clusters: Integers) -> float:

@@ -48,8 +48,7 @@ the week are about equal instead (docs/ranking.md)."""
 
 def log_actors(actors: Floats, constants: TrendConstants) -> Floats:
     """Return the (n,) weighted sums of the logarithms of (n, 4) decayed actor counts; at least 0."""
-    logs: Floats = np.log1p(np.maximum(actors, 0.0) / constants.background) @ np.array(constants.shares)
-    return logs
+    return np.log1p(np.maximum(actors, 0.0) / constants.background) @ np.array(constants.shares)
 
 
 def effective_actors(actors: Floats, constants: TrendConstants) -> Floats:
@@ -57,8 +56,7 @@ def effective_actors(actors: Floats, constants: TrendConstants) -> Floats:
 
     A project with this count at every half-life would have the same score.
     """
-    mean: Floats = constants.background * np.expm1(log_actors(actors, constants))
-    return mean
+    return constants.background * np.expm1(log_actors(actors, constants))
 
 
 def score_parts(actors: Floats, age_h: Floats, constants: TrendConstants) -> Floats:
@@ -74,8 +72,7 @@ def velocity_score(
     actors: Floats, age_h: Floats, constants: TrendConstants = DEFAULT_TREND_CONSTANTS[Window.DAY]
 ) -> Floats:
     """Return the (n,) scores of one moment, which are not comparable with other moments' (see `score_parts`)."""
-    score: Floats = score_parts(actors, age_h, constants).sum(axis=1)
-    return score
+    return score_parts(actors, age_h, constants).sum(axis=1)
 
 
 def baseline_velocity(
@@ -103,8 +100,7 @@ def bounded_boost(score: Integers, boost: Integers, max_boost_places: int) -> In
         return np.zeros_like(boost)
     max_boost = np.full(score.size, np.iinfo(np.int64).max)
     max_boost[max_boost_places:] = np.maximum(score[:-max_boost_places] - score[max_boost_places:] - 1, 0)
-    reduced: Integers = np.minimum(boost, max_boost)
-    return reduced
+    return np.minimum(boost, max_boost)
 
 
 # --- actor trust ----------------------------------------------------------------------------------------------------

@@ -13,8 +13,7 @@ from db.models import FeedKind, TermKind
 from db.stores import Stores
 from db.time_units import DAY_S
 from scoring import tunables
-from scoring.collaborative.evidence_loader import load_evidence
-from scoring.collaborative.recent_interactions import RecentInteractionReader
+from scoring.collaborative.evidence_loader import RecentInteractionReader, load_evidence
 from scoring.deadlines import SERVING, Deadlines, within
 from scoring.features import FeatureTable, feature_table
 from scoring.mathematics import signals

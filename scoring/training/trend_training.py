@@ -1,19 +1,29 @@
-"""Fitting of the trend constants, and their comparison with the active constants on later moments."""
+"""Training of the trend constants on this installation's log, and activation of constants.
 
+New constants are compared with the active constants on later moments.
+"""
+
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from db.interactions.activity_time import ActivityClock
+from db.database.engine import Database
+from db.interactions.activity_time import UNIFORM_CLOCK, ActivityClock
+from db.interactions.velocity_queries import refresh_velocities
+from db.models import now
 from db.time_units import DAY_S
-from scoring.errors import InsufficientData
+from db.trained_models.velocity_constants import activate_constants, active_constants, all_constants, store_constants
+from scoring.errors import InsufficientData, InvalidModel
 from scoring.mathematics.ranking_metrics import clustered_standard_error, graded_ndcg, probability_better
 from scoring.mathematics.signals import Floats
-from scoring.mathematics.velocity import TrendConstants, Window, velocity_score
-from scoring.models.active_trend_constants import ConstantsByWindow
+from scoring.mathematics.velocity import DEFAULT_TREND_CONSTANTS, TrendConstants, Window, velocity_score
+from scoring.models.active_model import ConstantsByWindow, constants_as_data, constants_from_data
+from scoring.pipelines.trending import formula_of
 from scoring.replay.dataset import Dataset
+from scoring.training.training_data import read_training_data
 from scoring.training.trend_fitting import (
     FITTED_SHARE,
     MIN_MOMENTS,
@@ -82,3 +92,54 @@ def _ndcg(moments: list[TrendMoment], constants: TrendConstants) -> Floats:
     return np.array(
         [float(graded_ndcg(velocity_score(m.actors, m.age_h, constants), m.future_actors)) for m in moments]
     )
+
+
+async def train_trends(database: Database, seed: int = 0) -> TrendVerdict:
+    """Fit activity clock and constants to this installation's log, store them, and activate them if they are better.
+
+    Raises `InsufficientData` if the log is too small; nothing has changed.
+    """
+    data = await read_training_data(database)
+    constants, clock = await _active(database)
+    verdict = await asyncio.to_thread(fit_and_judge_trends, data.dataset, constants, clock, seed)
+    async with database.write() as connection:
+        number = await store_constants(connection, constants_as_data(verdict.constants, verdict.clock), verdict.report)
+        if verdict.accepted:
+            await activate_constants(connection, number, verdict.clock)
+    if verdict.accepted:
+        await _refresh(database, verdict.constants)
+    return verdict
+
+
+async def activate_trends(database: Database, number: int) -> None:
+    """Activate a stored set of constants, or with the number 0 the built-in constants.
+
+    Raises
+    ------
+    InvalidRecord
+        If no set has this number.
+    InvalidModel
+        If the set cannot be read; the active constants stay.
+    """
+    stored = {constant_set.id: constant_set for constant_set in await all_constants(database)}
+    constants: ConstantsByWindow = DEFAULT_TREND_CONSTANTS
+    clock = UNIFORM_CLOCK
+    if number in stored:
+        constants, clock = constants_from_data(stored[number].constants)
+    async with database.write() as connection:
+        await activate_constants(connection, number or None, clock)
+    await _refresh(database, constants)
+
+
+async def _active(database: Database) -> tuple[ConstantsByWindow, ActivityClock]:
+    """Read the active constants; the built-in constants if no set is active, or if the active set cannot be read."""
+    stored = await active_constants(database)
+    try:
+        return constants_from_data(stored.constants) if stored else (DEFAULT_TREND_CONSTANTS, UNIFORM_CLOCK)
+    except InvalidModel:
+        return DEFAULT_TREND_CONSTANTS, UNIFORM_CLOCK
+
+
+async def _refresh(database: Database, constants: ConstantsByWindow) -> None:
+    """Recompute the velocity of every project with the new clock and constants."""
+    await refresh_velocities(database, formula_of(constants[Window.DAY]), now())

@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from db.models import Project
 from scoring import tunables
-from scoring.collaborative.recent_interactions import RecentInteractionReader
+from scoring.collaborative.evidence_loader import RecentInteractionReader
 from tests.conftest import CountStatements
 from tests.scoring.collaborative.test_evidence_loader import a_community
 from tests.world import MOMENT, World, world_fixture

@@ -23,8 +23,7 @@ from scoring.mathematics.ranking_metrics import (
     recall,
 )
 from scoring.replay.dataset import Dataset, load_dataset
-from scoring.replay.feed_requests import feed_requests
-from scoring.replay.replayed_requests import Replay, replay_requests
+from scoring.replay.replayed_requests import Replay, feed_requests, replay_requests
 
 START_S = 1_700_000_000.0 // DAY_S * DAY_S
 

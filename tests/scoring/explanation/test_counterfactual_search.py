@@ -16,8 +16,7 @@ from db.outbox import enqueue
 from db.records import TagRecord
 from scoring.collaborative.collaborative_training import train_collaborative_model
 from scoring.deadlines import PATIENT
-from scoring.explanation.counterfactual_search import combined_exclusion, smallest_removal
-from scoring.explanation.score_causes import Cause
+from scoring.explanation.counterfactual_search import Cause, combined_exclusion, smallest_removal
 from scoring.feeds import Feeds
 from scoring.mathematics.additive_model import BASELINE, Model
 from scoring.models.active_model import fixed_model
