@@ -94,7 +94,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
                 stores,
                 model,
                 served,
-                velocity=ActiveTrendConstants(stores.database),
+                trend_constants=ActiveTrendConstants(stores.database),
                 max_boost_places=settings.trending_max_shift,
                 exploration=settings.exploration_share,
             ),

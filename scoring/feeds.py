@@ -29,13 +29,13 @@ from scoring.explanation.why_not_outcome import Outcome, WhyNot, excluding_filte
 from scoring.mathematics.additive_model import BASELINE, Model
 from scoring.mathematics.velocity import Window
 from scoring.models.active_model import ModelProvider, TrendConstantsProvider, default_trend_constants, fixed_model
-from scoring.pipelines import cold_start, for_you, popular, search, similar, trending
+from scoring.pipelines import for_you, popular, search, similar, trending
 from scoring.pipelines.search import SearchQuery
-from scoring.profiles.viewer_profile import Profile, load_profile, load_profile_without_vector
+from scoring.profiles.viewer_profile import load_profile, load_profile_without_vector
 from scoring.ranking import Page, Ranking, ScoredProject, distinct_stores
 from scoring.snapshots import feed_pages
 from scoring.snapshots.feed_pages import PageRequest, RequestKey
-from scoring.snapshots.served_sample import NO_SAMPLE, sample_candidates
+from scoring.snapshots.served_sample import sample_candidates
 from scoring.snapshots.snapshot_store import MakeRanking, RankingKey, RankingSnapshot, SnapshotStore, digest, pointer
 
 _BASELINE = fixed_model(BASELINE)
@@ -46,20 +46,8 @@ _REMEMBERED_PAGES = 500  # shared pages kept per process to be served while the 
 class Feeds:
     """Pages of every feed, and explanations of their entries.
 
-    Parameters
-    ----------
-    model
-        Provider of the For You model.
-    served
-        Log of served pages; None logs nothing.
-    clock
-        Function that returns the present time.
-    velocity
-        Provider of the constants of trending.
-    max_boost_places
-        Maximum number of ranks by which a viewer's interests move a project in trending.
-    exploration
-        Share of For You's ranks for under-exposed projects.
+    Without the log `served`, no page is logged. `max_boost_places` is the maximum number of ranks by which a viewer's
+    interests move a project in trending, and `exploration` the share of For You's ranks for under-exposed projects.
     """
 
     def __init__(
@@ -69,12 +57,12 @@ class Feeds:
         served: ServedPageLog | None = None,
         clock: Callable[[], datetime] = now,
         deadlines: Deadlines = SERVING,
-        velocity: TrendConstantsProvider = default_trend_constants,
+        trend_constants: TrendConstantsProvider = default_trend_constants,
         max_boost_places: int = tunables.MAX_BOOST_PLACES,
         exploration: float = tunables.EXPLORATION_SHARE,
     ) -> None:
         self._exploration = exploration
-        self._velocity = velocity
+        self._trend_constants = trend_constants
         self._max_boost_places = max_boost_places
         self._stores = stores
         self._model = model
@@ -105,11 +93,8 @@ class Feeds:
         self, viewer: Viewer, first: int, after: str | None, where: ProjectFilter, needs: PageNeeds = NO_NEEDS
     ) -> Page:
         """Return a page of the popular projects. Raises as `for_you`."""
-        request = PageRequest.checked(FeedKind.POPULAR, viewer, where, digest(where), first, after, needs)
-
-        async def make() -> Ranking:
-            return await popular.rank(self._stores.database, where, self._clock())
-
+        request = PageRequest.checked(FeedKind.POPULAR, viewer, where, digest(where), first, after)
+        make = partial(popular.rank, self._stores.database, where, self._clock())
         return await self._page(request, partial(self._snapshot, request, popular.NAME, tunables.POPULAR_FRESH_S, make))
 
     async def trending(
@@ -173,11 +158,8 @@ class Feeds:
         needs: PageNeeds = NO_NEEDS,
     ) -> Page:
         """Return a page of the projects that are similar to a project. Raises as `for_you`."""
-        request = PageRequest.checked(FeedKind.SIMILAR, viewer, where, digest(where, project_id), first, after, needs)
-
-        async def make() -> Ranking:
-            return await similar.rank(self._stores, project_id, where, self._clock(), self._deadlines)
-
+        request = PageRequest.checked(FeedKind.SIMILAR, viewer, where, digest(where, project_id), first, after)
+        make = partial(similar.rank, self._stores, project_id, where, self._clock(), self._deadlines)
         find = partial(self._snapshot, request, similar.MODEL.name, tunables.SIMILAR_FRESH_S, make)
         return await self._page(request, find)
 
@@ -199,14 +181,12 @@ class Feeds:
         profile = await load_profile(self._stores, viewer, at, self._deadlines)
         if profile.is_empty:
             return await popular.explain(self._stores.database, ids, at)
-        model = cold_start.model_for(profile, await self._model())
-        return await for_you.explain(self._stores, profile, ids, model, at, self._deadlines)
+        return await for_you.explain(self._stores, profile, ids, await self._model(), at, self._deadlines)
 
     async def reasons(self, viewer: Viewer, scored_projects: Sequence[ScoredProject]) -> dict[int, tuple[Reason, ...]]:
         """Return the reasons for the contributions of scored projects, by descending contribution."""
-        at = self._clock()
-        interests = await load_profile_without_vector(self._stores.database, viewer)
-        return await find_reasons(self._stores, interests, scored_projects, at, self._deadlines)
+        profile = await load_profile_without_vector(self._stores.database, viewer)
+        return await find_reasons(self._stores, profile, scored_projects, self._clock(), self._deadlines)
 
     async def why_not(self, viewer: Viewer, project_id: int, where: ProjectFilter) -> WhyNot:
         """Return the rank of a visible project in For You, or the stage of the ranking that left it out."""
@@ -214,9 +194,8 @@ class Feeds:
         if filter_ is not None:
             return WhyNot(Outcome.FILTERED, filter_)
         ranking = (await self._for_you(viewer, where)).ranking
-        if project_id in ranking.ids:
-            return locate_project(ranking, project_id, None)
-        return locate_project(ranking, project_id, (await self.explain(viewer, [project_id])).get(project_id))
+        explained = {} if project_id in ranking.ids else await self.explain(viewer, [project_id])
+        return locate_project(ranking, project_id, explained.get(project_id))
 
     async def counterfactuals(
         self, viewer: Viewer, scored_projects: Sequence[ScoredProject], where: ProjectFilter
@@ -233,7 +212,7 @@ class Feeds:
         async def first_page(exclusions: ProfileExclusions) -> frozenset[int]:
             ranking = await self._rank_for_you(viewer, where, model, at, exclusions, reader)
             if ranking is None:
-                ranking = await cold_start.rank_diverse_popular(self._stores.database, where, at)
+                ranking = await popular.rank_diversified(self._stores.database, where, at)
             return frozenset(ranking.ids[: tunables.FIRST_PAGE_SIZE].tolist())
 
         profile = await load_profile_without_vector(self._stores.database, viewer)
@@ -244,7 +223,7 @@ class Feeds:
 
     async def velocities(self, ids: Sequence[int]) -> dict[int, float]:
         """Return the current velocities of projects; a project without any actor is left out."""
-        formula = trending.formula_of((await self._velocity())[Window.DAY])
+        formula = trending.formula_of((await self._trend_constants())[Window.DAY])
         return await velocities(self._stores.database, ids, formula, self._clock())
 
     # --- snapshots --------------------------------------------------------------------------------------------------
@@ -261,11 +240,8 @@ class Feeds:
 
     async def _for_you(self, viewer: Viewer, where: ProjectFilter) -> RankingSnapshot:
         request = PageRequest(FeedKind.FOR_YOU, viewer, where, digest(where), 0, None)
-
-        async def rank_popular() -> Ranking:
-            return await cold_start.rank_diverse_popular(self._stores.database, where, self._clock())
-
-        shared = partial(self._snapshot, request, cold_start.DIVERSE_POPULAR, tunables.POPULAR_FRESH_S, rank_popular)
+        rank_popular = partial(popular.rank_diversified, self._stores.database, where, self._clock())
+        shared = partial(self._snapshot, request, popular.DIVERSIFIED, tunables.POPULAR_FRESH_S, rank_popular)
         if viewer.actor_id is None:
             return await shared()
         model = await self._model()
@@ -288,33 +264,28 @@ class Feeds:
         profile = await load_profile(self._stores, viewer, at, self._deadlines, exclusions)
         if profile.is_empty:
             return None
-        viewer_model = cold_start.model_for(profile, model)
-        return await for_you.rank(
-            self._stores, profile, where, viewer_model, at, self._deadlines, self._exploration, reader
-        )
+        return await for_you.rank(self._stores, profile, where, model, at, self._deadlines, self._exploration, reader)
 
     async def _trending(self, window: Window, request: PageRequest) -> RankingSnapshot:
         """Find or make the trending snapshot: personal for a viewer with interests, otherwise shared."""
         viewer, name, max_age_s = request.viewer, trending.model_name(window), tunables.TRENDING_FRESH_S
-
-        async def rank(profile: Profile | None) -> Ranking:
-            return await trending.rank(
-                self._stores.database,
-                window,
-                request.where,
-                self._clock(),
-                profile,
-                constants=await self._velocity(),
-                max_boost_places=self._max_boost_places,
-            )
-
-        shared = partial(self._snapshot, request, name, max_age_s, partial(rank, None))
+        constants, places = await self._trend_constants(), self._max_boost_places
+        rank = partial(
+            trending.rank,
+            self._stores.database,
+            window,
+            request.where,
+            self._clock(),
+            constants=constants,
+            max_boost_places=places,
+        )
+        shared = partial(self._snapshot, request, name, max_age_s, rank)
         if viewer.actor_id is None:
             return await shared()
 
         async def personal() -> Ranking | RankingSnapshot:
             profile = await trending.interests(self._stores.database, viewer)
-            return await shared() if profile is None else await rank(profile)
+            return await shared() if profile is None else await rank(profile=profile)
 
         return await self._snapshot(request, name, max_age_s, personal, viewer)
 
@@ -372,9 +343,7 @@ class Feeds:
             return
         scored = [entry.scored for entry in page.entries]
         ranked = [project for project in scored if project.signals]
-        sample = NO_SAMPLE
-        if ranking is not None and page.kind is FeedKind.FOR_YOU:
-            sample = sample_candidates(ranking, page)
+        rows, share = sample_candidates(page, ranking)
         self._served.note(
             snapshot_id=page.snapshot_id,
             actor_id=viewer.actor_id,
@@ -386,15 +355,11 @@ class Feeds:
             projects=[project.project_id for project in scored],
             signals=list(scored[0].signals),
             contributions=np.array([project.contributions for project in ranked], dtype="<i8").tobytes(),
-            explored=[
-                [entry.project_id, entry.scored.propensity]
-                for entry in page.entries
-                if entry.scored.propensity is not None
-            ],
+            explored=[[p.project_id, p.propensity] for p in scored if p.propensity is not None],
             values=np.array([project.values for project in ranked], dtype="<f4").tobytes(),
-            sampled=[] if ranking is None else ranking.ids[sample.rows].tolist(),
-            sampled_values=b"" if ranking is None else ranking.values[sample.rows].astype("<f4").tobytes(),
-            sampled_share=sample.share,
+            sampled=[] if ranking is None else ranking.ids[rows].tolist(),
+            sampled_values=b"" if ranking is None else ranking.values[rows].astype("<f4").tobytes(),
+            sampled_share=share,
         )
 
 

@@ -22,6 +22,7 @@ from scoring.mathematics.behavior_evidence import BehaviorEvidence
 from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS
 from scoring.mathematics.exploration import diversify_and_explore, draw, exploration_seed, under_exposed
 from scoring.mathematics.signals import Floats, Integers, Signal
+from scoring.models.model_presets import ONBOARDING
 from scoring.pipelines.candidate_sources import gather_candidates, likes_by_neighbors
 from scoring.pipelines.feed_filters import select
 from scoring.profiles import negative_feedback
@@ -43,9 +44,10 @@ async def rank(
 ) -> Ranking:
     """Rank the candidates for a viewer; the number of store calls does not depend on the number of candidates.
 
-    A share `exploration` of the ranks goes to under-exposed projects. `reader` caches interactions for a page that is
-    ranked several times.
+    A viewer with onboarding answers and no history is ranked by `ONBOARDING` instead of `model`. A share `exploration`
+    of the ranks goes to under-exposed projects. `reader` caches interactions for a page that is ranked several times.
     """
+    model = ONBOARDING if profile.has_only_answers else model
     viewer = profile.viewer
     terms = await term_ids(stores.database, where)
     candidates = await gather_candidates(stores, profile, where, terms, at, deadlines)
@@ -88,6 +90,7 @@ async def explain(
     deadlines: Deadlines = SERVING,
 ) -> dict[int, ScoredProject]:
     """Score projects outside of a feed as the feed would score them."""
+    model = ONBOARDING if profile.has_only_answers else model
     features = await _features(stores, ids, profile)
     likes = await likes_by_neighbors(stores, profile)
     scored = await _score(stores, profile, features, model, at, deadlines, likes)

@@ -1,6 +1,11 @@
-"""Popular: decayed actors of the last weeks, all-time likes, and freshness to break ties."""
+"""Popular: decayed actors of the last weeks, all-time likes, and freshness to break ties.
+
+For You shows the same projects to viewers without any data, diversified so that the first page shows the breadth of the
+platform.
+"""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
@@ -14,10 +19,13 @@ from scoring import tunables
 from scoring.features import feature_table
 from scoring.mathematics import signals
 from scoring.mathematics.additive_model import order_by_score, scores
+from scoring.mathematics.diversity import diversify
 from scoring.mathematics.signals import MILLIONTHS, Integers, Signal
-from scoring.ranking import Ranking, ScoredProject, Strategy
+from scoring.ranking import Ranking, ScoredProject, Strategy, adjustments_of
 
 NAME = "popular"
+DIVERSIFIED = "diverse_popular"
+"""Model names of both rankings."""
 
 SIGNALS = (Signal.RECENT_POPULARITY, Signal.LIKES, Signal.FRESHNESS)
 """score = log(1 + actors decayed at 14 days) + .1 log(1 + all-time likes) + .01 freshness. After an import
@@ -42,6 +50,21 @@ async def rank(database: Database, where: ProjectFilter, at: datetime) -> Rankin
         adjustments={},
         generated_at=at,
     ).take(order_by_score(scores(contributions), keys))
+
+
+async def rank_diversified(database: Database, where: ProjectFilter, at: datetime) -> Ranking:
+    """Rank the popular projects for For You, diversified, in two statements."""
+    ranking = await rank(database, where, at)
+    depth = ranking.ids[: tunables.DIVERSITY_DEPTH].tolist()
+    features = {feature.id: feature for feature in await read_features(database, depth, None)}
+    if len(features) < len(depth):  # a project was deleted between the two statements
+        return replace(ranking, kind=FeedKind.FOR_YOU)
+    table = feature_table([features[id_] for id_ in depth], at)
+    attributes = table.diversity_attributes(np.arange(table.n))
+    score = scores(ranking.contributions[: len(depth)])
+    order, changes = diversify(score, attributes, tunables.UNKNOWN_VIEWER_DIVERSITY)
+    diversified = ranking.take(order + list(range(len(depth), ranking.ids.size)))
+    return replace(diversified, kind=FeedKind.FOR_YOU, adjustments=adjustments_of(changes, ranking.ids))
 
 
 async def explain(database: Database, ids: Sequence[int], at: datetime) -> dict[int, ScoredProject]:

@@ -1,36 +1,25 @@
 """Random sample of the candidates that a served page does not show, logged for training."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from db.models import FeedKind
 from scoring import tunables
 from scoring.mathematics.signals import Integers
 from scoring.ranking import Page, Ranking
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class CandidateSample:
-    """Sampled rows of a ranking. `share` is the probability with which a row that was not shown is sampled."""
+def sample_candidates(page: Page, ranking: Ranking | None) -> tuple[Integers, float]:
+    """Sample `tunables.SAMPLED_CANDIDATES` candidates that a first page of For You does not show, reproducibly.
 
-    rows: Integers
-    share: float
-
-
-NO_SAMPLE = CandidateSample(np.empty(0, np.int64), 0.0)
-
-
-def sample_candidates(ranking: Ranking, page: Page) -> CandidateSample:
-    """Sample `tunables.SAMPLED_CANDIDATES` candidates that a first page does not show, reproducibly.
-
-    Later pages have no sample, because the first page's sample is taken from the whole ranking.
+    Returns the rows of the sample in the ranking, and the probability with which each row that was not shown is
+    sampled. Later pages and other feeds have no sample. The sample of a first page is taken from the whole ranking.
     """
-    if not page.entries or page.entries[0].rank != 1 or not ranking.signals:
-        return NO_SAMPLE
-    shown = [entry.project_id for entry in page.entries]
-    others = np.flatnonzero(~np.isin(ranking.ids, shown))
+    nothing = np.empty(0, np.int64), 0.0
+    if ranking is None or page.kind is not FeedKind.FOR_YOU or page.entries[0].rank != 1 or not ranking.signals:
+        return nothing
+    others = np.flatnonzero(~np.isin(ranking.ids, [entry.project_id for entry in page.entries]))
     if not others.size:
-        return NO_SAMPLE
+        return nothing
     count = min(tunables.SAMPLED_CANDIDATES, others.size)
     rng = np.random.default_rng(int(page.snapshot_id[:15], 16))
-    return CandidateSample(np.sort(rng.choice(others, count, replace=False)), count / others.size)
+    return np.sort(rng.choice(others, count, replace=False)), count / others.size
