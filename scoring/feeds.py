@@ -114,8 +114,8 @@ class Feeds:
         self, viewer: Viewer, first: int, after: str | None, where: ProjectFilter, needs: PageNeeds = NO_NEEDS
     ) -> Page:
         """Return a page of the newest projects. Raises as `for_you`."""
-        request = PageRequest.checked(FeedKind.NEWEST, viewer, where, digest(where), first, after, needs)
-        if request.after is not None and request.behind is None:
+        request = PageRequest.checked(FeedKind.NEWEST, viewer, where, digest(where), first, after)
+        if request.after is not None and request.creation_position is None:
             raise ForeignCursor("this cursor belongs to another feed; start `newest` without `after`")
         try:
             page = await self._with_needs(await feed_pages.newest_page(self._projects, request, self._clock()), request)

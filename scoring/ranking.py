@@ -35,7 +35,7 @@ class Rule(StrEnum):
 
     DIVERSITY = "diversity"
     EXPLORATION = "exploration"
-    REMAINDER = "remainder"
+    UNRANKED = "remainder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Adjustment:
     """Recorded change of a project's rank.
 
     `Rule.EXPLORATION` also marks a project that moved down for an explored project, whose id is then `because_of`.
-    `Rule.REMAINDER` marks an unranked project; unranked projects follow the ranked ones, newest first. Within a page,
+    `Rule.UNRANKED` marks an unranked project; unranked projects follow the ranked ones, newest first. Within a page,
     score minus penalty falls from rank to rank, except where an owner or category reaches its limit and at explored
     ranks.
     """

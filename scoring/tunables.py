@@ -51,9 +51,9 @@ HISTORY_HALF_LIFE_DAYS = 60.0
 PROFILE_TEXT_SHARE = 0.5  # share of the stated interests in the profile's vector; the history's share is the rest
 
 # --- viewer stages: the specification's thresholds ------------------------------------------------------------------
-ENOUGH_TAGS = 3
-ENOUGH_INTERACTIONS = 10
-ENOUGH_LIKES = 5
+SUFFICIENT_INTERESTS = 3
+SUFFICIENT_INTERACTIONS = 10
+SUFFICIENT_LIKES = 5
 """Interests, projects engaged with, projects liked: reaching one of these counts is sufficient data."""
 
 # --- candidates: limit of each source -------------------------------------------------------------------------------

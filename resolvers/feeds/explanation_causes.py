@@ -104,8 +104,8 @@ class Counterfactual:
 
 
 def _converted(cause: evidence.Cause) -> Cause:
-    if cause.tag is not None:
-        return InterestCause.from_tag(cause.tag)
+    if cause.interest is not None:
+        return InterestCause.from_tag(cause.interest)
     if cause.engagement is not None:
         return ProjectCause.from_engagement(cause.engagement)
     raise ValueError("a cause is an interest or an interaction")

@@ -168,7 +168,7 @@ class PersonalizationStatus:
                 answers=counts.answered,
             ),
             thresholds=PersonalizationThresholds(
-                interests=thresholds.tags, interactions=thresholds.interactions, likes=thresholds.likes
+                interests=thresholds.interests, interactions=thresholds.interactions, likes=thresholds.likes
             ),
             stage=status.stage,
             quality=status.quality,

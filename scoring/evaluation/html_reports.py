@@ -24,7 +24,7 @@ STYLE = (
 COLORS: Mapping[str, str] = {
     "everybody": "#4a7fb5",
     ViewerStage.NEW: "#c0504d",
-    ViewerStage.QUIZ: "#9b6fb0",
+    ViewerStage.ONBOARDED: "#9b6fb0",
     ViewerStage.LIGHT: "#e0963c",
     ViewerStage.HEAVY: "#5a9a5a",
 }

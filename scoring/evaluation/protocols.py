@@ -314,6 +314,6 @@ def _static_requests(dataset: Dataset, split: Split, floor: int, seed: int) -> I
     for viewer, hidden in zip(split.viewers.tolist(), split.hidden, strict=True):
         projects = np.setdiff1d(np.arange(n), history.engaged_projects(viewer, STATIC_MOMENT))
         evidence = history.evidence(viewer, projects, STATIC_MOMENT)
-        viewer_stage = stage(0, evidence.engagements.projects.size, 0, quiz=False)
+        viewer_stage = stage(0, evidence.engagements.projects.size, 0, has_answered=False)
         relevant = np.searchsorted(projects, np.sort(hidden))
         yield ReplayedRequest(viewer, STATIC_MOMENT, projects, relevant, evidence, viewer_stage)

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from itertools import combinations
 
 from db.actors.profiles import EngagedProject, ProfileExclusions, Tag
@@ -38,16 +39,15 @@ INTEREST_SIGNALS = (Signal.EXPLICIT_PREFERENCES, Signal.ANSWER_MATCHES)
 class Cause:
     """Part of the viewer's profile that can be left out: one interest, or all interactions with one project."""
 
-    tag: Tag | None = None
+    interest: Tag | None = None
     engagement: EngagedProject | None = None
 
     @property
     def exclusion(self) -> ProfileExclusions:
         """Exclusion of this part of the profile."""
-        if self.tag is not None:
-            return ProfileExclusions(terms=frozenset({self.tag.term_id}))
-        projects = () if self.engagement is None else (self.engagement.project_id,)
-        return ProfileExclusions(projects=frozenset(projects))
+        if self.interest is not None:
+            return ProfileExclusions(terms=frozenset({self.interest.term_id}))
+        return ProfileExclusions(projects=frozenset({self.engagement.project_id} if self.engagement else ()))
 
 
 _Part = tuple[float, Mapping[Cause, float]]
@@ -63,8 +63,8 @@ async def likely_causes(
         return ()
     seeds = [engagement.project_id for engagement in profile.engagements[: tunables.PROFILE_VECTOR_PROJECTS]]
     similarities = await text_similarities(stores.vectors, [scored_project.project_id], seeds)
-    parts = _content(scored_project, features[0], profile, similarities.get(scored_project.project_id, {}), at)
-    parts += await _collaborative(stores, scored_project, features[0], profile, at)
+    parts = _content_parts(scored_project, features[0], profile, similarities.get(scored_project.project_id, {}), at)
+    parts += await _collaborative_parts(stores, scored_project, features[0], profile, at)
     shares: dict[Cause, float] = defaultdict(float)
     for contribution, causes in parts:
         total = sum(causes.values())
@@ -75,25 +75,29 @@ async def likely_causes(
     return tuple(ordered[:limit])
 
 
-def _content(
+def _content_parts(
     scored_project: ScoredProject,
     feature: ProjectFeatures,
     profile: Profile,
     similarity: Mapping[int, float],
     at: datetime,
 ) -> list[_Part]:
-    """Attribute the contributions of content signals to the viewer's interests and engaged projects."""
     terms = _terms(feature.terms)
-    tags = {Cause(tag): tag.confidence for tag in profile.interests}
+    interests = {Cause(interest): interest for interest in profile.interests}
+    confidences = {cause: interest.confidence for cause, interest in interests.items()}
     history = {Cause(engagement=engagement): engagement for engagement in profile.engagements if engagement.kinds}
     text = scored_project.contribution(Signal.VECTOR_SIMILARITY)
     stated = tunables.PROFILE_TEXT_SHARE * text
     return [
         (
             total_contribution(scored_project, INTEREST_SIGNALS),
-            {Cause(tag): tag.confidence * MATCH_VALUES[tag.kind] for tag in profile.interests if tag.term_id in terms},
+            {
+                cause: interest.confidence * MATCH_VALUES[interest.kind]
+                for cause, interest in interests.items()
+                if interest.term_id in terms
+            },
         ),
-        (stated, tags),
+        (stated, confidences),
         (
             text - stated,
             {
@@ -108,15 +112,14 @@ def _content(
         ),
         (
             scored_project.contribution(Signal.COLLABORATIVE),
-            dict.fromkeys(tags if len(tags) >= tunables.MIN_SHARED_INTERESTS else history, 1.0),
+            dict.fromkeys(interests if len(interests) >= tunables.MIN_SHARED_INTERESTS else history, 1.0),
         ),
     ]
 
 
-async def _collaborative(
+async def _collaborative_parts(
     stores: Stores, scored_project: ScoredProject, feature: ProjectFeatures, profile: Profile, at: datetime
 ) -> list[_Part]:
-    """Attribute the contributions of collaborative signals to the viewer's engaged projects."""
     neighbors, owner, session = (
         total_contribution(scored_project, signals) for signals in (NEIGHBOR_SIGNALS, OWNER_SIGNALS, CO_VIEWER_SIGNALS)
     )
@@ -160,31 +163,24 @@ async def find_counterfactuals(
 ) -> dict[int, tuple[Cause, ...]]:
     """Return by project id the causes that keep the project on the page, for as many projects as the time permits.
 
-    Parameters
-    ----------
-    page
-        The project ids of the current first page. Other projects have no causes.
-    time_limit_s
-        The time for all projects together, in seconds.
+    `page` holds the project ids of the current first page; other projects have no causes. `time_limit_s` is for all
+    projects together.
     """
     causes_by_project: dict[int, tuple[Cause, ...]] = {}
     pages: dict[ProfileExclusions, frozenset[int]] = {}
 
-    def leaves(project_id: int) -> Leaves:
-        async def verify(subset: Sequence[Cause]) -> bool:
-            exclusions = combined_exclusion(subset)
-            if exclusions not in pages:
-                pages[exclusions] = await first_page(exclusions)
-            return project_id not in pages[exclusions]
-
-        return verify
+    async def leaves(project_id: int, subset: Sequence[Cause]) -> bool:
+        exclusions = combined_exclusion(subset)
+        if exclusions not in pages:
+            pages[exclusions] = await first_page(exclusions)
+        return project_id not in pages[exclusions]
 
     with suppress(StoreUnavailable, TimeoutError):  # causes are optional
         async with asyncio.timeout(time_limit_s):
             for project in scored_projects:
                 if project.project_id in page:
                     causes = await likely_causes(stores, profile, project, at, tunables.COUNTERFACTUAL_CAUSES)
-                    subset = await smallest_removal(causes, leaves(project.project_id))
+                    subset = await smallest_removal(causes, partial(leaves, project.project_id))
                     if subset is not None:
                         causes_by_project[project.project_id] = subset
     return causes_by_project
@@ -193,19 +189,13 @@ async def find_counterfactuals(
 async def smallest_removal(causes: Sequence[Cause], leaves: Leaves) -> tuple[Cause, ...] | None:
     """Return the smallest set of causes without which a project leaves the page; None if it stays without all of them.
 
-    Parameters
-    ----------
-    causes
-        The likeliest first. Among sets of equal size, the set of likelier causes is returned.
+    `causes` are the likeliest first. Among sets of equal size, the set of likelier causes is returned.
     """
-    if not causes:
-        return None
-    if await leaves(causes[:1]):
+    if causes and await leaves(causes[:1]):  # the usual case, and cheaper than all causes
         return (causes[0],)
-    if len(causes) == 1 or not await leaves(causes):
+    if len(causes) <= 1 or not await leaves(causes):
         return None
-    smaller = (subset for size in range(1, len(causes)) for subset in combinations(causes, size))
-    for subset in smaller:
+    for subset in (subset for size in range(1, len(causes)) for subset in combinations(causes, size)):
         if subset != (causes[0],) and await leaves(subset):
             return subset
     return tuple(causes)

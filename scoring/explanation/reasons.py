@@ -147,7 +147,7 @@ _SUMMARIES: Mapping[Signal, str] = {
 
 def summary(scored_project: ScoredProject, reasons: Sequence[Reason]) -> str:
     """Summarize the reasons in one sentence; `reasons` are in the order of `find_reasons`."""
-    if any(adjustment.rule is Rule.REMAINDER for adjustment in scored_project.adjustments):
+    if any(adjustment.rule is Rule.UNRANKED for adjustment in scored_project.adjustments):
         return "From the rest of the catalog, newest first."
     if scored_project.signals == (Signal.CREATED_AT,):
         return "Among the newest projects."

@@ -2,7 +2,7 @@
 
 The quality of a profile is the sum of four parts:
 
-- interests, up to .25: full at `Thresholds.tags`;
+- interests, up to .25: full at `Thresholds.interests`;
 - history, up to .35: log(1 + projects engaged with), full at five times `Thresholds.interactions`;
 - likes, up to .25: log(1 + projects liked), full at four times `Thresholds.likes`;
 - recency, up to .15: halved every 30 days since the viewer last interacted or stated an interest.
@@ -94,7 +94,7 @@ class Status:
         """Whether any of the thresholds is reached."""
         counts, thresholds = self.counts, self.thresholds
         return (
-            counts.tags >= thresholds.tags
+            counts.tags >= thresholds.interests
             or counts.interactions >= thresholds.interactions
             or counts.likes >= thresholds.likes
         )
@@ -147,7 +147,7 @@ def _strategy(counts: SignalCounts, preferences: Preferences) -> Strategy:
 def _parts(counts: SignalCounts, age_s: float | None, thresholds: Thresholds) -> dict[QualityPart, float]:
     age_half_lives = math.inf if age_s is None else age_s / DAY_S / tunables.QUALITY_HALF_LIFE_DAYS
     shares = {
-        QualityPart.INTERESTS: min(counts.tags / max(thresholds.tags, 1), 1.0),
+        QualityPart.INTERESTS: min(counts.tags / max(thresholds.interests, 1), 1.0),
         QualityPart.HISTORY: _log_share(counts.interactions, 5 * thresholds.interactions),
         QualityPart.LIKES: _log_share(counts.likes, 4 * thresholds.likes),
         QualityPart.RECENCY: 0.0 if age_half_lives == math.inf else 2.0**-age_half_lives,
@@ -165,7 +165,7 @@ def _missing(counts: SignalCounts, thresholds: Thresholds) -> Sequence[Missing]:
     goals = [
         (MissingKind.ONBOARDING, counts.questions - open_questions, counts.questions, "Answer {}"),
         (MissingKind.PEOPLE, usable, tunables.MIN_SHARED_INTERESTS, "Add {} to be matched with people like you"),
-        (MissingKind.INTERESTS, counts.tags, thresholds.tags, "Add {}"),
+        (MissingKind.INTERESTS, counts.tags, thresholds.interests, "Add {}"),
         (MissingKind.INTERACTIONS, counts.interactions, thresholds.interactions, "Open {}"),
         (MissingKind.LIKES, counts.likes, thresholds.likes, "Like {}"),
     ]

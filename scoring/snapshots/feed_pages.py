@@ -5,13 +5,13 @@ are skipped, and the next ranks fill the page.
 """
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Self
 
 from db.actors.users import Viewer
-from db.catalog.project_cards import Keyset, ProjectFilter
-from db.errors import Store
+from db.catalog.project_cards import Keyset, ProjectCard, ProjectFilter, newest, showable_cards
+from db.database.engine import Database
 from db.models import FeedKind
 from scoring import tunables
 from scoring.errors import FirstOutOfRange, ForeignPosition, SnapshotExpired, UnknownPosition
@@ -33,8 +33,6 @@ _LAST_ID = 2**62  # above every project id, so that projects created at that tim
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """Visible entry of a feed, with its cursor."""
-
     cursor: Cursor
     scored: ScoredProject
     row: PageRow
@@ -93,9 +91,9 @@ class PageRequest:
         return self.after.rank if self.after else 0
 
     @property
-    def behind(self) -> Keyset | None:
+    def creation_position(self) -> Keyset | None:
         """Position by time of creation after which the page starts; None within the ranks."""
-        return self.after.behind if self.after else None
+        return self.after.creation_position if self.after else None
 
 
 async def cut(projects: PageProjects, snapshot: RankingSnapshot, request: PageRequest, at: datetime) -> Page:
@@ -109,45 +107,31 @@ async def cut(projects: PageProjects, snapshot: RankingSnapshot, request: PageRe
         if len(entries) > request.first:
             break
     ranking = snapshot.ranking
-    return await _page(
-        projects,
-        request,
-        at,
-        entries,
-        ranking.strategy,
-        ranking.model,
-        snapshot.id,
-        ranking.generated_at,
-        ranking.degraded,
-        ranking.ids.size,
-    )
+    page = _page(request, entries, ranking.strategy, ranking.model, snapshot.id, ranking.generated_at)
+    return replace(page, degraded=ranking.degraded, ranked_count=ranking.ids.size)
 
 
 async def newest_page(projects: PageProjects, request: PageRequest, at: datetime) -> Page:
     """Cut a page of the newest projects. No ranking is stored; the cursor alone holds the position. Raises as `cut`."""
     snapshot_id = request.after.snapshot_id if request.after else new_id()
-    rows = await projects.read_newest(request.first + 1, request.viewer, after=request.behind, where=request.where)
-    entries = [
-        _Entry(Cursor(snapshot_id, rank, keyset), _by_creation(keyset), row)
-        for rank, row in enumerate(rows, start=request.rank + 1)
-        for keyset in [Keyset(row.created_at, row.id)]
-    ]
-    return await _page(projects, request, at, entries, Strategy.NEWEST, "newest", snapshot_id, at)
+    viewer_id, after = request.viewer.actor_id, request.creation_position
+    cards = await newest(database, request.first + 1, after=after, where=request.where, actor_id=viewer_id)
+    entries = []
+    for rank, card in enumerate(cards, start=request.rank + 1):
+        position = Keyset(card.created_at, card.id)
+        entries.append(_Entry(Cursor(snapshot_id, rank, position), _by_creation(position), card))
+    return _page(request, entries, Strategy.NEWEST, "newest", snapshot_id, at)
 
 
 def entry_at(kind: FeedKind, cursor: Cursor, snapshot: RankingSnapshot | None, viewer: Viewer) -> PageEntry:
     """Return the entry of a feed at a cursor.
 
     An unranked project has no contributions. An entry of `newest`, which stores no ranking, is read from its cursor
-    alone. `snapshot` is the snapshot of the cursor, None if it has expired.
-
-    Raises
-    ------
-    SnapshotExpired, ForeignPosition, UnknownPosition
-        If the snapshot has expired, belongs to another viewer, or has no such rank.
+    alone. Raises `SnapshotExpired` if the snapshot has expired (`snapshot` is None), `ForeignPosition` if it belongs to
+    another viewer, and `UnknownPosition` if it has no such rank.
     """
     if kind is FeedKind.NEWEST:
-        scored = None if cursor.behind is None else _by_creation(cursor.behind)
+        scored = None if cursor.creation_position is None else _by_creation(cursor.creation_position)
     elif snapshot is None:
         raise SnapshotExpired("the ranking of this edge has expired; request the feed again")
     elif not snapshot.is_for(viewer):
@@ -162,32 +146,26 @@ def entry_at(kind: FeedKind, cursor: Cursor, snapshot: RankingSnapshot | None, v
 def _scored_at(kind: FeedKind, cursor: Cursor, ranking: Ranking) -> ScoredProject | None:
     if ranking.kind is not kind:
         return None
-    if cursor.behind is None:
+    if cursor.creation_position is None:
         return ranking.scored_project(cursor.rank - 1) if 1 <= cursor.rank <= ranking.ids.size else None
-    is_behind = kind in _ENDLESS and cursor.rank > ranking.ids.size and cursor.behind.id not in ranking.ids
-    return _unranked(cursor.behind.id, cursor.rank) if is_behind else None
+    is_unranked = kind in _ENDLESS and cursor.rank > ranking.ids.size and cursor.creation_position.id not in ranking.ids
+    return _unranked(cursor.creation_position.id, cursor.rank) if is_unranked else None
 
 
-async def _entries(projects: PageProjects, snapshot: RankingSnapshot, request: PageRequest) -> AsyncIterator[_Entry]:
-    if request.behind is None:
-        async for entry in _ranked_entries(projects, snapshot, request):
-            yield entry
-    if request.kind in _ENDLESS:
-        async for entry in _unranked_entries(projects, snapshot, request):
-            yield entry
-
-
-async def _ranked_entries(
-    projects: PageProjects, snapshot: RankingSnapshot, request: PageRequest
-) -> AsyncIterator[_Entry]:
+async def _entries(database: Database, snapshot: RankingSnapshot, request: PageRequest) -> AsyncIterator[_Entry]:
+    """Yield the visible ranked projects, then in endless feeds the unranked ones."""
     ids, piece_size = snapshot.ranking.ids, request.first + _SLACK
     by_name = request.kind in _BY_NAME and snapshot.actor_id is None
-    for start in range(request.rank, ids.size, piece_size):
+    first_rank = request.rank if request.creation_position is None else ids.size
+    for start in range(first_rank, ids.size, piece_size):
         piece = ids[start : start + piece_size].tolist()
         rows = await projects.read_listed(piece, request.viewer, include_muted=by_name)
         for index, id_ in enumerate(piece, start):
-            if id_ in rows and not _is_hidden(rows[id_], request):
-                yield _Entry(Cursor(snapshot.id, index + 1), snapshot.ranking.scored_project(index), rows[id_])
+            if id_ in cards and not _is_hidden(cards[id_], request):
+                yield _Entry(Cursor(snapshot.id, index + 1), snapshot.ranking.scored_project(index), cards[id_])
+    if request.kind in _ENDLESS:
+        async for entry in _unranked_entries(database, snapshot, request):
+            yield entry
 
 
 async def _unranked_entries(
@@ -195,18 +173,20 @@ async def _unranked_entries(
 ) -> AsyncIterator[_Entry]:
     """Yield the unranked projects, newest first, without those that are newer than the snapshot."""
     ranked, limit = snapshot.ranking.ids.tolist(), request.first + _SLACK
-    rank, behind = len(ranked), Keyset(snapshot.ranking.generated_at, _LAST_ID)
-    if request.behind is not None:
-        rank, behind = request.rank, request.behind
+    rank, position = len(ranked), Keyset(snapshot.ranking.generated_at, _LAST_ID)
+    if request.creation_position is not None:
+        rank, position = request.rank, request.creation_position
     while True:
-        rows = await projects.read_newest(limit, request.viewer, after=behind, where=request.where, excluded_ids=ranked)
-        for row in rows:
-            behind = Keyset(row.created_at, row.id)
-            if _is_hidden(row, request):
+        cards = await newest(
+            database, limit, after=position, where=request.where, actor_id=request.viewer.actor_id, excluded_ids=ranked
+        )
+        for card in cards:
+            position = Keyset(card.created_at, card.id)
+            if _is_hidden(card, request):
                 continue
             rank += 1
-            yield _Entry(Cursor(snapshot.id, rank, behind), _unranked(row.id, rank), row)
-        if len(rows) < limit:
+            yield _Entry(Cursor(snapshot.id, rank, position), _unranked(card.id, rank), card)
+        if len(cards) < limit:
             return
 
 
@@ -220,7 +200,7 @@ def _by_creation(position: Keyset) -> ScoredProject:
 
 
 def _unranked(project_id: int, rank: int) -> ScoredProject:
-    return ScoredProject(project_id, (), (), (), (Adjustment(Rule.REMAINDER, 0, None, rank, rank),))
+    return ScoredProject(project_id, (), (), (), (Adjustment(Rule.UNRANKED, 0, None, rank, rank),))
 
 
 async def _page(
@@ -232,8 +212,6 @@ async def _page(
     model: str,
     snapshot_id: str,
     generated_at: datetime,
-    degraded: tuple[Store, ...] = (),
-    ranked_count: int | None = None,
 ) -> Page:
     shown = entries[: request.first]
     loaded = await projects.load([entry.row for entry in shown], request.needs, at)
@@ -243,14 +221,9 @@ async def _page(
         model=model,
         snapshot_id=snapshot_id,
         generated_at=generated_at,
-        degraded=degraded,
-        entries=tuple(
-            PageEntry(entry.cursor.rank, entry.cursor.encode(), entry.scored)
-            for entry in shown
-            if entry.row.id in loaded
-        ),
-        projects=loaded,
+        degraded=(),
+        entries=tuple(PageEntry(entry.cursor.rank, entry.cursor.encode(), entry.scored) for entry in shown),
+        cards={entry.card.id: entry.card for entry in shown},
         has_next=len(entries) > request.first,
         has_previous=request.after is not None,
-        ranked_count=ranked_count,
     )

@@ -150,36 +150,19 @@ class SnapshotStore:
 
         async def compute() -> Computed[RankingSnapshot]:
             snapshot = await self._store(key, await make())
-            max_age_s = tunables.DEGRADED_FRESH_S if snapshot.ranking.degraded else key.max_age_s
-            return Computed(snapshot.id.encode(), max_age_s, snapshot)
+            return Computed(snapshot.id.encode(), _max_age_s(key, snapshot), snapshot)
 
         computed = await get_or_compute(
             self._cache, key.pointer, compute, lock_s=tunables.RANKING_LOCK_S, cancel_when_abandoned=True
         )
-        if computed.decoded is None:
-            self._keep_pointer(key.pointer, computed.value.decode(), min(POINTER_KEPT_S, key.max_age_s))
-            return await self.by_id(computed.value.decode()) or await self._make_again(key, compute)
-        if Store.CACHE not in computed.decoded.ranking.degraded:
-            self._keep_pointer(key.pointer, computed.decoded.id, computed.ttl_s)
-        return computed.decoded
-
-    def _keep_pointer(self, pointer: str, id_: str, valid_s: float) -> None:
-        self._pointers[pointer] = (id_, self._clock() + valid_s)
-        self._pointers.move_to_end(pointer)
-        if len(self._pointers) > MAX_KEPT_POINTERS:
-            self._pointers.popitem(last=False)
-
-    async def _make_again(
-        self, key: RankingKey, compute: Callable[[], Awaitable[Computed[RankingSnapshot]]]
-    ) -> RankingSnapshot:
-        """Make the ranking again after the cache evicted its body before its pointer, or became unavailable."""
-        again = await compute()
-        assert again.decoded is not None  # noqa: S101 (`compute` above always sets it; for the type checker)
+        if (snapshot := computed.decoded or await self.by_id(computed.value.decode())) is not None:
+            return snapshot
+        snapshot = await self._store(key, await make())  # the cache evicted the body first
         try:
-            await self._cache.put(key.pointer, again.value, again.ttl_s)
+            await self._cache.put(key.pointer, snapshot.id.encode(), _max_age_s(key, snapshot))
         except StoreUnavailable:
-            return _without_cache(again.decoded)
-        return again.decoded
+            return _without_cache(snapshot)
+        return snapshot
 
     async def _store(self, key: RankingKey, ranking: Ranking | RankingSnapshot) -> RankingSnapshot:
         if isinstance(ranking, RankingSnapshot):
@@ -194,6 +177,10 @@ class SnapshotStore:
             return _without_cache(snapshot)
         self._kept.put(_KeptSnapshot(snapshot, len(body), self._clock()))
         return snapshot
+
+
+def _max_age_s(key: RankingKey, snapshot: RankingSnapshot) -> float:
+    return tunables.DEGRADED_FRESH_S if snapshot.ranking.degraded else key.max_age_s
 
 
 def _without_cache(snapshot: RankingSnapshot) -> RankingSnapshot:

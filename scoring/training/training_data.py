@@ -85,12 +85,12 @@ async def read_training_data(database: Database) -> TrainingData:
 
 
 def _interests_s(actor_ids: Integers, interests: Sequence[Any], answers: Sequence[Any]) -> Floats:
-    """Return the earlier time of each actor's first onboarding answer and of interest number `tunables.ENOUGH_TAGS`."""
+    """Return the time of each actor's first onboarding answer, or of the last of sufficient interests if earlier."""
     earliest_s = np.full(actor_ids.size, np.inf)
     times: dict[int, list[float]] = {}
     for interest in interests:
         times.setdefault(interest.actor_id, []).append(interest.created_at.timestamp())
-    count = tunables.ENOUGH_TAGS
+    count = tunables.SUFFICIENT_INTERESTS
     enough = {actor: sorted(times_s)[count - 1] for actor, times_s in times.items() if len(times_s) >= count}
     for actor, at_s in (*enough.items(), *((answer.actor_id, answer.first.timestamp()) for answer in answers)):
         row = int(np.searchsorted(actor_ids, actor))

@@ -189,8 +189,8 @@ async def test_an_id_that_is_forged_with_its_checksum_names_no_place_that_was_no
     for feed, cursor in (
         (FeedKind.FOR_YOU, replace(mine, rank=0)),
         (FeedKind.FOR_YOU, replace(mine, rank=4_000)),
-        (FeedKind.FOR_YOU, replace(mine, behind=new.behind)),
-        (FeedKind.SEARCH, replace(mine, rank=4_000, behind=new.behind)),
+        (FeedKind.FOR_YOU, replace(mine, creation_position=new.creation_position)),
+        (FeedKind.SEARCH, replace(mine, rank=4_000, creation_position=new.creation_position)),
         (FeedKind.TRENDING, mine),  # nothing crosses feeds
         (FeedKind.FOR_YOU, ranked),
         (FeedKind.NEWEST, ranked),

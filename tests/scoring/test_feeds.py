@@ -140,7 +140,7 @@ async def test_what_was_not_ranked_follows_behind_newest_first_and_says_so(
     assert seen[20:] == sorted(seen[20:])  # keys rise as projects grow older
     first = await empty.for_you("ada", 30)
     tail = first.entries[20:]
-    assert {entry.scored.adjustments[0].rule for entry in tail} == {Rule.REMAINDER}
+    assert {entry.scored.adjustments[0].rule for entry in tail} == {Rule.UNRANKED}
     assert {entry.scored.score for entry in tail} == {0}
     assert [entry.rank for entry in first.entries] == list(range(1, 31))
 

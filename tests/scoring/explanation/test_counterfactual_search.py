@@ -102,9 +102,9 @@ async def take_away(world: World, user: str, causes: Sequence[Cause]) -> None:
     assert viewer.actor_id is not None
     async with world.stores.database.write() as connection:
         for cause in causes:
-            if cause.tag is not None:
+            if cause.interest is not None:
                 mine = UserTag.actor_id == viewer.actor_id
-                await connection.execute(delete(UserTag).where(mine, UserTag.term_id == cause.tag.term_id))
+                await connection.execute(delete(UserTag).where(mine, UserTag.term_id == cause.interest.term_id))
             if cause.engagement is not None:
                 for table in (Engagement, Like):
                     mine = table.actor_id == viewer.actor_id

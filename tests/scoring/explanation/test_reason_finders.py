@@ -132,7 +132,7 @@ async def test_a_viewer_without_history_gets_only_reasons_without_a_history(worl
     ("explained", "reasons", "sentence"),
     [
         (
-            ScoredProject(1, (), (), (), (Adjustment(Rule.REMAINDER, 0, None, 9, 9),)),
+            ScoredProject(1, (), (), (), (Adjustment(Rule.UNRANKED, 0, None, 9, 9),)),
             [],
             "From the rest of the catalog",
         ),

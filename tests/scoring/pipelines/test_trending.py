@@ -73,7 +73,7 @@ async def test_the_whole_catalogue_follows_and_a_walk_meets_each_once(world: Wor
     assert len(seen) == len(set(seen)) == 40
     assert seen[0] == "p0020"
     assert seen[1:] == sorted(seen[1:]), "the rest follows, newest first"
-    assert page.entries[-1].scored.adjustments[0].rule is Rule.REMAINDER
+    assert page.entries[-1].scored.adjustments[0].rule is Rule.UNRANKED
 
 
 async def test_two_friends_are_no_trend(world: World) -> None:

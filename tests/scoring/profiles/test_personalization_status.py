@@ -54,7 +54,7 @@ def test_any_of_the_plans_thresholds_is_enough(counts: SignalCounts, enough: boo
 
 
 def test_the_thresholds_are_the_operators() -> None:
-    strict = Thresholds(tags=30, interactions=100, likes=50)
+    strict = Thresholds(interests=30, interactions=100, likes=50)
     known = status(SignalCounts(tags=3, interactions=10, likes=5), thresholds=strict)
     assert (known.has_sufficient_data, known.stage) == (False, ViewerStage.LIGHT)
     assert {one.kind: one.remaining for one in known.missing}[MissingKind.LIKES] == 45
