@@ -29,6 +29,7 @@ from scoring.mathematics.behavior_evidence import (
     NeighborLinks,
     PlatformActivity,
     count_same_owner,
+    look_up,
 )
 from scoring.mathematics.behavior_signals import required_parts
 from scoring.mathematics.signals import Floats, Integers, Signal
@@ -39,12 +40,7 @@ class RecentInteractionReader:
     """Reader of others' interactions in the `tunables.RECENT_INTERACTION_DAYS` before `at`.
 
     A counterfactual search ranks a page up to seven times with nearly the same candidates. Reading their 9,000
-    interactions is a third of the cost of a ranking.
-
-    Parameters
-    ----------
-    actor_id
-        The actor whose own interactions are left out; 0 for none.
+    interactions is a third of the cost of a ranking. The interactions of `actor_id` are left out; 0 leaves out none.
     """
 
     def __init__(self, database: Database, actor_id: int, at: datetime) -> None:
@@ -70,9 +66,7 @@ class RecentInteractionReader:
                 return await self._fetch(ids) if self._read_ids.size else interactions
             self._read_ids, self._interactions = np.union1d(self._read_ids, new), union
         kept = np.isin(self._interactions.projects, ids)
-        return stored.FirstInteractions(
-            self._interactions.projects[kept], self._interactions.actors[kept], self._interactions.at_s[kept]
-        )
+        return stored.FirstInteractions(*(part[kept] for part in self._interactions))
 
     async def _fetch(self, ids: Integers) -> stored.FirstInteractions:
         limit = tunables.MAX_RECENT_INTERACTIONS
@@ -210,12 +204,12 @@ async def _similarities_to(request: _Request, actors: Integers) -> tuple[Floats,
     if not request.parts & (EvidencePart.USER_FACTORS | EvidencePart.CLUSTERS) or not request.factors.size:
         return unknown, unknown
     others = await stored.user_factors(request.database, np.unique(actors).tolist())
-    by_actor = _look_up(actors, others.actors, _similarities(others.vectors, request.factors))
+    by_actor = look_up(actors, others.actors, _similarities(others.vectors, request.factors))
     if EvidencePart.CLUSTERS not in request.parts:
         return by_actor, unknown
     clusters = await stored.taste_clusters(request.database, np.unique(others.clusters[others.clusters > 0]).tolist())
-    to_cluster = _look_up(others.clusters, *_sorted_similarities(clusters, request.factors))
-    return by_actor, _look_up(actors, others.actors, to_cluster)
+    to_cluster = look_up(others.clusters, *_sorted_similarities(clusters, request.factors))
+    return by_actor, look_up(actors, others.actors, to_cluster)
 
 
 async def _session_neighbors(request: _Request, interactions: FirstInteractions) -> FirstInteractions:
@@ -224,36 +218,25 @@ async def _session_neighbors(request: _Request, interactions: FirstInteractions)
     shared = await stored.session_neighbors_of(request.database, last, me, since, tunables.MAX_RECENT_INTERACTIONS)
     ids = sorted(shared)
     counts = np.array([shared[id_] for id_ in ids], dtype=np.float64)
-    similarity = _look_up(interactions.actors, np.array(ids, dtype=np.int64), counts)
-    kept = similarity > 0
-    return FirstInteractions(
-        interactions.rows[kept], interactions.actors[kept], similarity[kept], interactions.at_s[kept]
-    )
+    similarity = look_up(interactions.actors, np.array(ids, dtype=np.int64), counts)
+    return FirstInteractions(*(part[similarity > 0] for part in interactions._replace(similarity=similarity)))
 
 
 async def _item_similarity(request: _Request) -> Floats:
     vectors = await stored.item_factors(request.database, request.table.ids.tolist())
-    return _look_up(request.table.ids, *_sorted_similarities(vectors, request.factors))
+    return look_up(request.table.ids, *_sorted_similarities(vectors, request.factors))
 
 
 async def _owner_similarity(request: _Request) -> Floats:
     owners = request.table.owners
     vectors = await stored.owner_factors(request.database, np.unique(owners[owners >= 0]).tolist())
-    return _look_up(owners, *_sorted_similarities(vectors, request.factors))
+    return look_up(owners, *_sorted_similarities(vectors, request.factors))
 
 
 async def _same_owner(request: _Request) -> Floats:
     history = request.profile.engaged
     owners = await stored.owners_of(request.database, history)
     return count_same_owner(request.table.owners, np.array([owners.get(id_, -1) for id_ in history], dtype=np.int64))
-
-
-def _look_up(ids: Integers, known_ids: Integers, values: Floats) -> Floats:
-    """Return the value of each id; 0 for an id that is not among `known_ids`, which are in ascending order."""
-    if not known_ids.size:
-        return np.zeros(ids.size)
-    index = np.minimum(np.searchsorted(known_ids, ids), known_ids.size - 1)
-    return np.where(known_ids[index] == ids, values[index], 0.0)
 
 
 def _sorted_similarities(vectors: dict[int, bytes], viewer_factors: stored.Vector) -> tuple[Integers, Floats]:

@@ -38,12 +38,8 @@ def evaluate_cold_start(dataset: Dataset, options: Options, progress: Progress) 
     """Rank one request of each well-known viewer with a history of the viewer's last 0, 1, 3, 5 and 10 interactions.
 
     For an empty history the popular feed is measured, because For You serves it then. The histories of a fifth of the
-    viewers are truncated at a time, also in the counters that all rankings read.
-
-    Returns
-    -------
-    EvaluationResults
-        Results of all lengths together. The fact ``"by interactions"`` has the results by length.
+    viewers are truncated at a time, also in the counters that all rankings read. The results are of all lengths
+    together; the fact ``"by interactions"`` has the results by length.
     """
     windows = evaluation_windows(dataset, options, "cold-start")
     fitting = feed_requests(dataset, min_earlier=0).select_period(windows.fit_from_s, windows.fit_until_s)
@@ -113,8 +109,7 @@ def _popular_scorer(dataset: Dataset) -> Score:
     """Score as the popular feed: actors (half-life 14 days), all-time likes, and freshness to break ties."""
 
     def score(request: ReplayedRequest, _matrix: Floats) -> Floats:
-        likes = dataset.likes
-        counts = np.bincount(likes.projects[: likes.count_before(request.at_s)], minlength=likes.n_projects)
+        counts = dataset.likes.count_by_project(request.at_s)
         age_days = np.maximum(request.at_s - request.evidence.created_s, 0.0) / DAY_S
         return (
             np.log1p(request.evidence.actors[:, -1])

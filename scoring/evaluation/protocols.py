@@ -176,8 +176,7 @@ def _replay_baselines(dataset: Dataset) -> dict[str, Score]:
 
     def baseline_weights(request: ReplayedRequest, _matrix: Floats) -> Floats:
         # Of the five signals, a log without texts, interests and tools holds only popularity (all-time likes).
-        likes = dataset.likes
-        counts = np.bincount(likes.projects[: likes.count_before(request.at_s)], minlength=likes.n_projects)
+        counts = dataset.likes.count_by_project(request.at_s)
         matrix = np.zeros((request.projects.size, len(BASELINE.signals)))
         matrix[:, BASELINE.signals.index(Signal.POPULARITY)] = popularity(counts[request.projects])
         return scores(BASELINE.contributions(matrix)).astype(np.float64)
@@ -310,9 +309,9 @@ def _fit_static(dataset: Dataset, visible: EventLog, seed: int, floor: int) -> M
 def _static_requests(dataset: Dataset, split: Split, floor: int, seed: int) -> Iterator[ReplayedRequest]:
     n = dataset.log.n_projects
     history = LogEvidence(split.visible, np.zeros(n), dataset.owners, floor)
-    history.use_model(build_collaborative_model(split.visible, split.visible.at_s.size, floor, seed, all_kinds=True))
+    history.model = build_collaborative_model(split.visible, split.visible.at_s.size, floor, seed, all_kinds=True)
     for viewer, hidden in zip(split.viewers.tolist(), split.hidden, strict=True):
-        projects = np.setdiff1d(np.arange(n), history.engaged_projects(viewer, STATIC_MOMENT))
+        projects = np.setdiff1d(np.arange(n), history.engagements(viewer, STATIC_MOMENT).projects)
         evidence = history.evidence(viewer, projects, STATIC_MOMENT)
         viewer_stage = stage(0, evidence.engagements.projects.size, 0, has_answered=False)
         relevant = np.searchsorted(projects, np.sort(hidden))

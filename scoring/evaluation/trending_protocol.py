@@ -13,7 +13,7 @@ from db.time_units import DAY_S, HOUR_S
 from scoring.errors import InsufficientData
 from scoring.evaluation.results import EvaluationResults
 from scoring.mathematics import velocity
-from scoring.mathematics.behavior_evidence import EventLog, LogEvidence
+from scoring.mathematics.behavior_evidence import LogEvidence
 from scoring.mathematics.signals import Floats
 from scoring.mathematics.velocity import DEFAULT_TREND_CONSTANTS, Window
 from scoring.replay.dataset import Dataset
@@ -74,9 +74,9 @@ def _baselines(dataset: Dataset, history: LogEvidence, wall_moment: TrendMoment)
     log, at_s, projects = dataset.log, wall_moment.at_s, wall_moment.projects
     actors = history.actors(projects, at_s)
     age_h = np.maximum(at_s - dataset.created_s[projects], 0.0) / HOUR_S
-    all_actors = _count_between(log, -np.inf, at_s)[projects]
+    all_actors = log.count_by_project(at_s)[projects].astype(np.float64)
     likes, likes_before, views, views_before = (
-        _count_between(log_, at_s - (days + 1) * DAY_S, at_s - days * DAY_S)[projects].astype(np.int64)
+        log_.count_by_project(at_s - days * DAY_S, at_s - (days + 1) * DAY_S)[projects]
         for log_ in (dataset.likes, log)
         for days in (0, 1)
     )
@@ -90,11 +90,6 @@ def _baselines(dataset: Dataset, history: LogEvidence, wall_moment: TrendMoment)
         "all-time actors": all_actors,
         "baseline velocity": velocity.baseline_velocity(likes, likes_before, views, views_before, age_h / 24.0),
     }
-
-
-def _count_between(log: EventLog, start_s: float, end_s: float) -> Floats:
-    part = slice(log.count_before(start_s), log.count_before(end_s))
-    return np.bincount(log.projects[part], minlength=log.n_projects).astype(np.float64)
 
 
 def _summarize_clock(clock: ActivityClock) -> str:

@@ -106,14 +106,11 @@ class BehaviorEvidence:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EventLog:
-    """The first interaction of each actor with each project, in the order of time.
+    """The first interaction of each actor with each project, in the order of time."""
 
-    `actors` and `projects` are (m,) dense indexes from 0. `at_s` are Unix seconds.
-    """
-
-    actors: Integers
-    projects: Integers
-    at_s: Floats
+    actors: Integers  # (m,) dense indexes from 0
+    projects: Integers  # (m,) dense indexes from 0
+    at_s: Floats  # (m,) Unix seconds
     n_actors: int
     n_projects: int
 
@@ -131,6 +128,16 @@ class EventLog:
     def count_before(self, at_s: float) -> int:
         """Count the events strictly before a moment."""
         return int(np.searchsorted(self.at_s, at_s, side="left"))
+
+    def count_by_project(self, end_s: float, start_s: float = -np.inf) -> Integers:
+        """Return the (n_projects,) numbers of events from `start_s` until strictly before `end_s`."""
+        part = slice(self.count_before(start_s), self.count_before(end_s))
+        return np.bincount(self.projects[part], minlength=self.n_projects)
+
+
+def ranges(starts: Integers, sizes: Integers) -> Integers:
+    """Return the concatenated ranges from each start on, with these sizes."""
+    return np.repeat(starts - (np.cumsum(sizes) - sizes), sizes) + np.arange(sizes.sum())
 
 
 class GroupedEvents(NamedTuple):
@@ -152,11 +159,7 @@ class GroupedEvents(NamedTuple):
 
     def events_of_groups(self, groups: Integers, end: int) -> Integers:
         """Return the events of several groups before index `end` of the log, in no particular order."""
-        if not groups.size:
-            return np.empty(0, np.int64)
-        starts, sizes = self.starts[groups], self.starts[groups + 1] - self.starts[groups]
-        offsets = np.repeat(starts - np.concatenate([[0], np.cumsum(sizes)[:-1]]), sizes)
-        events = self.events[offsets + np.arange(sizes.sum())]
+        events = self.events[ranges(self.starts[groups], np.diff(self.starts)[groups])]
         return events[events < end]
 
 
@@ -212,15 +215,7 @@ class LogEvidence:
         self._by_actor = GroupedEvents.from_groups(log.actors, log.n_actors)
         self._by_project = GroupedEvents.from_groups(log.projects, log.n_projects)
         self._row = np.full(log.n_projects, -1, dtype=np.int64)
-        self.model = CollaborativeModel({}, Factors.unknown(log.n_actors, log.n_projects))
-
-    def use_model(self, model: CollaborativeModel) -> None:
-        """Use the output of another nightly training from now on."""
-        self.model = model
-
-    def engaged_projects(self, actor: int, at_s: float) -> Integers:
-        """Return the projects of an actor's history before a moment, the earliest first."""
-        return self.log.projects[self._by_actor.events_before(actor, self.log.count_before(at_s))]
+        self.model = CollaborativeModel({}, Factors.unknown(log.n_actors, log.n_projects))  # of the last training
 
     def engagements(self, actor: int, at_s: float) -> History:
         """Return an actor's history before a moment."""
@@ -277,10 +272,10 @@ class LogEvidence:
         for half_life_h in ACTOR_HALF_LIVES_H:
             start = self.log.count_before(at_s - tunables.DECAY_CUTOFF * half_life_h * HOUR_S)
             age_h = (at_s - self.log.at_s[start:end]) / HOUR_S
-            sums = np.bincount(
-                self.log.projects[start:end], np.exp2(-age_h / half_life_h), minlength=self.log.n_projects
+            decayed = np.exp2(-age_h / half_life_h)
+            columns.append(
+                np.bincount(self.log.projects[start:end], decayed, minlength=self.log.n_projects)[candidates]
             )
-            columns.append(sums[candidates])
         return np.column_stack(columns)
 
     def _interactions(self, events: Integers, similarity: Floats) -> FirstInteractions:
@@ -300,9 +295,8 @@ class LogEvidence:
         return self._interactions(events, similarity), float(similarity.sum())
 
     def _links(self, lists: NeighborLists, engagements: History) -> NeighborLinks:
-        starts, sizes = lists.starts[engagements.projects], np.diff(lists.starts)[engagements.projects]
-        within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        entries = np.repeat(starts, sizes) + within
+        sizes = np.diff(lists.starts)[engagements.projects]
+        entries = ranges(lists.starts[engagements.projects], sizes)
         rows = self._row[lists.ids[entries]]
         is_candidate = rows >= 0
         source = np.repeat(np.arange(engagements.projects.size), sizes)[is_candidate]
@@ -311,13 +305,16 @@ class LogEvidence:
 
 def count_same_owner(owners: Integers, history_owners: Integers) -> Floats:
     """Return the (n,) numbers of projects of each candidate's owner (−1 for none) in the viewer's history."""
-    if not owners.size:
-        return np.zeros(0)
     ids, counts = np.unique(history_owners[history_owners >= 0], return_counts=True)
-    if not ids.size:
-        return np.zeros(owners.size)
-    index = np.minimum(np.searchsorted(ids, owners), ids.size - 1)
-    return np.where(ids[index] == owners, counts[index], 0).astype(np.float64)
+    return look_up(owners, ids, counts.astype(np.float64))
+
+
+def look_up(ids: Integers, sorted_ids: Integers, values: Floats) -> Floats:
+    """Return the value of each id; 0 for an id that is not among the ascending `sorted_ids`."""
+    if not sorted_ids.size:
+        return np.zeros(ids.size)
+    index = np.minimum(np.searchsorted(sorted_ids, ids), sorted_ids.size - 1)
+    return np.where(sorted_ids[index] == ids, values[index], 0.0)
 
 
 def history_weights(ages_days: Floats) -> Floats:

@@ -8,7 +8,7 @@ import numpy as np
 
 from db.time_units import DAY_S
 from scoring import tunables
-from scoring.mathematics.behavior_evidence import EventLog, History, LogEvidence, NeighborKind, history_weights
+from scoring.mathematics.behavior_evidence import EventLog, History, LogEvidence, NeighborKind, history_weights, ranges
 from scoring.mathematics.signals import Floats, Integers
 from scoring.pipelines.candidate_sources import CandidateSource, nearest_to_history
 
@@ -24,15 +24,7 @@ LOG_SOURCES = (
 
 
 class LogCandidateSources:
-    """Candidates of past requests by source, read from a log.
-
-    Parameters
-    ----------
-    history
-        The log, the output of the nightly training, and the times of publication.
-    likes
-        The first like of each project by each actor.
-    """
+    """Candidates of past requests by source, read from a log of engagements and a log of likes."""
 
     def __init__(self, history: LogEvidence, likes: EventLog) -> None:
         self._history = history
@@ -59,9 +51,8 @@ class LogCandidateSources:
         return projects[np.lexsort((-projects, -self._history.created_s[projects], -values))[:limit]]
 
     def _popular(self, exists: Integers, at_s: float) -> Integers:
-        likes = self._likes
-        counts = np.bincount(likes.projects[: likes.count_before(at_s)], minlength=likes.n_projects)
-        return self._best(exists, counts[exists].astype(np.float64), tunables.CANDIDATES_POPULAR)
+        counts = self._likes.count_by_project(at_s)[exists].astype(np.float64)
+        return self._best(exists, counts, tunables.CANDIDATES_POPULAR)
 
     def _recent(self, exists: Integers, at_s: float) -> Integers:
         log = self._history.log
@@ -76,11 +67,12 @@ class LogCandidateSources:
             return np.empty(0, np.int64)
         seeds = engagements.projects[: tunables.NEIGHBOR_SEEDS]
         seed_weights = history_weights((at_s - engagements.at_s[: seeds.size]) / DAY_S)
-        spans = [slice(lists.starts[seed], lists.starts[seed + 1]) for seed in seeds]
-        ids = np.concatenate([lists.ids[span] for span in spans] or [np.empty(0, np.int64)])
-        similarity = [weight * lists.similarity[span] for weight, span in zip(seed_weights, spans, strict=True)]
-        weighted = np.concatenate(similarity or [np.empty(0)])
-        return nearest_to_history(ids, weighted, engagements.projects, tunables.CANDIDATES_ITEM_NEIGHBORS)
+        sizes = np.diff(lists.starts)[seeds]
+        entries = ranges(lists.starts[seeds], sizes)
+        similarity = np.repeat(seed_weights, sizes) * lists.similarity[entries]
+        return nearest_to_history(
+            lists.ids[entries], similarity, engagements.projects, tunables.CANDIDATES_ITEM_NEIGHBORS
+        )
 
     def _session_neighbors(self, actor: int, engagements: History, at_s: float) -> Integers:
         history, log = self._history, self._history.log

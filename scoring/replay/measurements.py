@@ -59,9 +59,9 @@ COLD_ACTORS = 5
 
 @dataclass(slots=True, eq=False)
 class RankingMetrics:
-    """Metrics of one ranking: `METRICS` of each list, and statistics of the first ten ranks of each list."""
+    """Metrics of one ranking: `METRICS` of each list, and statistics of its first ten ranks."""
 
-    rows: list[tuple[float, ...]] = field(default_factory=list)  # `METRICS` of each list
+    rows: list[tuple[float, ...]] = field(default_factory=list)  # `METRICS`
     shown: dict[int, int] = field(default_factory=dict)  # number of lists by project (dense index)
     novelty: list[float] = field(default_factory=list)  # mean −log2(share of all actors), in bits, of each list
     cold: list[float] = field(default_factory=list)  # share of cold projects in each list
@@ -97,8 +97,7 @@ class RankingMetrics:
 
 def all_time_actors(log: EventLog, request: ReplayedRequest) -> Floats:
     """Return the (n,) numbers of actors who engaged with each candidate before the request."""
-    counts = np.bincount(log.projects[: log.count_before(request.at_s)], minlength=log.n_projects)
-    return counts[request.projects].astype(np.float64)
+    return log.count_by_project(request.at_s)[request.projects].astype(np.float64)
 
 
 def measure(

@@ -157,7 +157,7 @@ class Replay:
         if trained_s != self._trained_s:
             reuses_lists = trained_s < self._lists_due_s
             last_model = self.history.model if reuses_lists else None
-            self.history.use_model(_train(self._dataset.log, trained_s, self._floor, self._seed, last_model))
+            self.history.model = _train(self._dataset.log, trained_s, self._floor, self._seed, last_model)
             self._lists_due_s = self._lists_due_s if reuses_lists else trained_s + NEIGHBOR_LISTS_DAYS * DAY_S
             self._trained_s = trained_s
         return self.history.evidence(actor, projects, at_s)

@@ -81,7 +81,7 @@ async def replayed(world: World, user: str) -> dict[CandidateSource, list[int]]:
     owners = [np.searchsorted(actors, row.owner) if row.owner else -1 for row in projects]
     created = np.array([row.created_at.timestamp() for row in projects])
     history = LogEvidence(events, created, np.array(owners))
-    history.use_model(build_collaborative_model(events, events.at_s.size))
+    history.model = build_collaborative_model(events, events.at_s.size)
     sources = LogCandidateSources(history, await log(Like.actor_id, Like.project_id, Like.created_at))
     found = sources.candidates_by_source(int(np.searchsorted(actors, viewer.actor_id)), MOMENT.timestamp())
     return {source: ids[rows].tolist() for source, rows in found.items()}
